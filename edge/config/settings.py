@@ -1,0 +1,155 @@
+"""The settings of a daemon. Every field says its unit and what None means; unknown keys are refused."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from edge.contracts.geometry import Box
+from edge.contracts.names import Name
+
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all sections."""
+
+
+class CalibrationSettings(Section):
+    """Millimetres per pixel, for sources that cannot say (grabbers). Measure on the scanner's own ruler."""
+
+    box: Box
+    """Part of the picture that it holds for: [x, y, width, height] in pixels."""
+    mm_x: Positive
+    """Width of a pixel in mm."""
+    mm_y: Positive
+    """Height of a pixel in mm."""
+
+
+class StreamSettings(Section):
+    """One stream of frames."""
+
+    name: Name
+    """Stands in topics."""
+    source: str
+    """URI of the source: ``phantom://?seed=1``, ``dicom:///path``, ``video:///path``, ``images:///path``."""
+    body_part: str | None = None
+    """What is scanned, as DICOM spells BodyPartExamined. None: what the source says."""
+    laterality: Literal["L", "R"] | None = None
+    """Side of the body. None: what the source says."""
+    calibration: CalibrationSettings | None = None
+    """None: what the source says; without it nothing is measured in mm."""
+
+
+class RuntimeSettings(Section):
+    """What computes."""
+
+    uri: str = "litert://?threads=1"
+    """``litert://?threads=N``, ``scripted://?distinct=1``."""
+    isolated: bool = True
+    """In a process of its own, which can be killed when it hangs."""
+    timeout_s: Positive = 2.0
+    """A frame that takes longer is a `no_result`, and the runtime is replaced."""
+
+
+class SinkSettings(Section):
+    """One receiver of messages."""
+
+    uri: str
+    """``mqtt://host:1883``, ``mqtts://host:8883``, ``jsonl:///file``."""
+    username: str | None = None
+    """None: anonymous."""
+    password_file: str | None = None
+    """File whose first line is the password. None: none."""
+    ca_file: str | None = None
+    """PEM of the authority that signed the broker's certificate. None: the system's."""
+    cert_file: str | None = None
+    """PEM of this device's certificate. None: none is shown."""
+    key_file: str | None = None
+    """PEM of this device's key. None: none."""
+    durable: bool = True
+    """Whether findings are kept until this receiver has them."""
+    root: str = "edge/v1"
+    """First part of every topic."""
+    protocol: Literal["auto", "5", "3.1.1"] = "auto"
+    """MQTT version. ``auto``: 5, then 3.1.1 if the broker does not speak it."""
+    require_subscriber: bool = False
+    """True: a finding that no one subscribes to (MQTT 5, reason 0x10) stays pending."""
+    inflight: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
+    """Messages under way at once."""
+
+
+class TrackingSettings(Section):
+    """When a lesion is new, changed or gone."""
+
+    match_iou: Share = 0.2
+    """Boxes that overlap at least this much (intersection over union) are the same lesion."""
+    gone_after_frames: Annotated[int, msgspec.Meta(ge=1)] = 5
+    """Judged frames without the lesion until it has ended."""
+    update_malignancy: Share = 0.1
+    """A change of malignancy by this much is an update."""
+    update_iou: Share = 0.6
+    """A box that overlaps the last published one less than this is an update."""
+    update_every_s: Positive = 5.0
+    """A lesion still seen is updated at least this often."""
+
+
+class ExamSettings(Section):
+    """The boundary between patients."""
+
+    idle_timeout_s: Positive = 300.0
+    """So long without a judged frame, and the next one belongs to a new exam."""
+
+
+class OutboxSettings(Section):
+    """What is kept on the device, and for how long."""
+
+    keep_s: Positive = 86400.0
+    """Acknowledged messages are kept this long, to be asked for again."""
+    max_mb: Positive = 256.0
+    """Size of the outbox; the oldest acknowledged messages go first."""
+
+
+class PublishSettings(Section):
+    """What leaves the device, and how often."""
+
+    health_every_s: Positive = 10.0
+    """Interval of ``health``."""
+    results_per_s: Positive = 5.0
+    """At most so many ``results`` a stream."""
+    image_ref: bool = False
+    """True: findings name the DICOM SOP Instance UID they are about. It identifies a patient's picture."""
+
+
+class LogSettings(Section):
+    """Logs go to stderr."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least urgent level that is shown."""
+    format: Literal["text", "json"] = "text"
+    """``json``: one object a line."""
+
+
+class Settings(Section):
+    """All of it."""
+
+    site: Name = "site"
+    """Where the device stands; in every topic."""
+    device: Name | None = None
+    """The device's name. None: made from the host name."""
+    state_dir: str | None = None
+    """Where the outbox lives. None: ``/var/lib/sonoedge`` for root, else under ``$XDG_STATE_HOME``."""
+    model: str | None = None
+    """Path of a bundle. None: the one that ships with the package."""
+    drain_timeout_s: Annotated[float, msgspec.Meta(ge=0)] = 5.0
+    """At the end, how long to wait for receivers to take what is left; it stays on disk in any case."""
+    streams: list[StreamSettings] = []
+    sinks: list[SinkSettings] = []
+    runtime: RuntimeSettings = RuntimeSettings()
+    tracking: TrackingSettings = TrackingSettings()
+    exam: ExamSettings = ExamSettings()
+    outbox: OutboxSettings = OutboxSettings()
+    publish: PublishSettings = PublishSettings()
+    log: LogSettings = LogSettings()

@@ -1,0 +1,63 @@
+"""Everything that the user can be told went wrong.
+
+    EdgeError               exit 1   unexpected
+      UsageError            exit 2   the command line
+      ConfigError           exit 3   a setting, with file and line where known
+      ModelError            exit 4   a bundle that is broken, or does not compute what it says it does
+      DeviceError           exit 5   this machine: runtimes, state-dir, ports
+        SourceError         exit 5   cameras, files, DICOM
+      SinkError             exit 6   brokers and other receivers
+
+An error is two lines to the user: what happened, and what to do about it (``hint``). Never a traceback.
+"""
+
+from __future__ import annotations
+
+
+class EdgeError(Exception):
+    """Base of all errors with a message for people. ``hint`` says what to do next."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(EdgeError):
+    """The command was called wrongly."""
+
+    exit_code = 2
+
+
+class ConfigError(EdgeError):
+    """A setting is unknown, of the wrong type or contradicts another."""
+
+    exit_code = 3
+
+
+class ModelError(EdgeError):
+    """A model bundle is broken, unsigned, or its golden vectors do not come out."""
+
+    exit_code = 4
+
+
+class DeviceError(EdgeError):
+    """This machine lacks something: a runtime, a directory, a free port."""
+
+    exit_code = 5
+
+
+class SourceError(DeviceError):
+    """Pictures cannot be had. ``reason`` is the `Reason` value that a running daemon reports for it."""
+
+    def __init__(self, message: str, *, hint: str = "", reason: str = "decode_error") -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
+
+
+class SinkError(EdgeError):
+    """A receiver of messages cannot be reached or refuses us."""
+
+    exit_code = 6

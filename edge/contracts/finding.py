@@ -1,0 +1,94 @@
+"""``findings/{stream}``: one lesion's track: seen first, changed, gone."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from edge.contracts.envelope import Durable
+from edge.contracts.geometry import Region
+from edge.contracts.results import Lesion, Reason, Status
+
+
+class FrameRef(msgspec.Struct, frozen=True, kw_only=True):
+    """Which frame, and how old it was when it was judged."""
+
+    seq: int
+    age_ms: float
+
+
+class ImageRef(msgspec.Struct, frozen=True, kw_only=True):
+    """The DICOM object; published only where the configuration allows identifiers to leave the device."""
+
+    sop: str
+    frame: int
+
+
+class Laterality(msgspec.Struct, frozen=True, kw_only=True):
+    """Which side of the body, and who says so."""
+
+    side: Literal["L", "R", "unknown"] = "unknown"
+    source: Literal["dicom", "config"] | None = None
+
+
+class EquipmentRef(msgspec.Struct, frozen=True, kw_only=True):
+    """The scanner, as far as the source says."""
+
+    manufacturer: str | None = None
+    model: str | None = None
+    probe: str | None = None
+
+
+class ModelRef(msgspec.Struct, frozen=True, kw_only=True):
+    """Which model judged."""
+
+    name: str
+    version: str
+    sha256: str
+    signature: str | None = None
+    """Key id that signed the bundle; None: not signed."""
+
+
+class RuntimeRef(msgspec.Struct, frozen=True, kw_only=True):
+    """What computed it. ``fallback``: not the configured runtime, because that one failed."""
+
+    name: str
+    delegate: str | None
+    fallback: bool = False
+
+
+class Finding(Durable, frozen=True, kw_only=True):
+    """One lesion's track. ``finding_id`` is shared by its ``new``, ``update`` and ``end``."""
+
+    schema: Literal["finding/1"] = "finding/1"
+    finding_id: str
+    lifecycle: Literal["new", "update", "end"]
+    end_reason: Literal["gone", "stream_ended", "exam_changed", "clip_changed", "not_judged", "stopped"] | None = None
+    """Only with ``end``, which else repeats what was last said of the lesion."""
+    exam_id: str
+    """Changes between patients. Random: says nothing of who."""
+    captured_at: str
+    """RFC 3339, UTC, of the frame, under the same caveat as ``at``."""
+    frame: FrameRef
+    image_ref: ImageRef | None = None
+    image_size: tuple[int, int]
+    """(width, height) in pixels, of the picture that boxes and outlines refer to."""
+    body_part: str
+    laterality: Laterality
+    equipment: EquipmentRef
+    region: Region | None
+    status: Status
+    reason: Reason | None
+    malignancy: float | None
+    suspicious: bool | None
+    threshold: float
+    operating_point: str
+    prevalence: float
+    uncertainty: float | None
+    lesions: list[Lesion]
+    model: ModelRef
+    runtime: RuntimeRef
+    preprocess_hash: str
+    latency_ms: dict[str, float]
+    research_only: Literal[True] = True

@@ -1,0 +1,74 @@
+"""What a source gives: frames, and events that are not frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from edge.contracts.geometry import Region
+from edge.contracts.results import Reason
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """The scanner that made the picture, as far as the source says. None is "not known", never guessed."""
+
+    manufacturer: str | None = None
+    model: str | None = None
+    probe: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a frame came from. Nothing of it leaves the device unless a message type names it."""
+
+    path: str | None = None
+    """The file, for `infer` and overlays. Never published."""
+    frame_index: int = 0
+    """0-based number of the frame in its file or session."""
+    clip: int = 0
+    """Counts unbroken sequences (files, sessions) within a source: a lesion track never crosses from one to the next."""
+    sop_instance_uid: str | None = None
+    study: str | None = None
+    """A hash of the DICOM study UID: a new study is a new exam."""
+    body_part: str | None = None
+    """BodyPartExamined as DICOM spells it, upper case. None: not said."""
+    laterality: Literal["L", "R"] | None = None
+    equipment: Equipment = field(default_factory=Equipment)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One picture of a stream, as the source had it."""
+
+    stream: str
+    seq: int
+    """0-based, without gaps, in one run of one stream."""
+    captured_ns: int
+    """Monotonic clock of this machine, at capture."""
+    media_ns: int | None
+    """Position in the file or clip; None for live sources."""
+    pixels: NDArray[np.uint8]
+    """(H, W) grey or (H, W, 3) RGB, uint8, not written to by anyone."""
+    regions: tuple[Region, ...] = ()
+    """Empty: not known; the preprocess recipe then looks for the scan area itself."""
+    origin: Origin = field(default_factory=Origin)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceEvent:
+    """Something happened instead of a frame.
+
+    ``ended``: no more will come (a file source is through). ``lost``: the source is away; `read` may be tried again.
+    ``skipped``: one file or frame could not be read; the source goes on. ``reason`` is what coverage reports.
+    """
+
+    kind: Literal["ended", "lost", "skipped"]
+    reason: Reason
+    detail: str = ""
+    """For the log and for `infer`; says what to do about it where it can. Never published."""
+    path: str | None = None

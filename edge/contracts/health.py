@@ -1,0 +1,46 @@
+"""``health``: flat numbers every few seconds; exporters want them flat. None: this device cannot know."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from edge.contracts.envelope import Envelope
+
+
+class Health(Envelope, frozen=True, kw_only=True):
+    """Counters are totals since the daemon's start; times cover the last interval."""
+
+    schema: Literal["health/1"] = "health/1"
+    uptime_s: float
+    fps: float
+    frames: int
+    finding: int
+    clear: int
+    abstained: int
+    no_result: int
+    dropped: int
+    """Frames that a live source gave and that were too old to be judged."""
+    queue_age_ms: float | None = None
+    """Age of the newest judged frame at its result."""
+    preprocess_p50_ms: float | None = None
+    preprocess_p99_ms: float | None = None
+    infer_p50_ms: float | None = None
+    infer_p99_ms: float | None = None
+    postprocess_p50_ms: float | None = None
+    postprocess_p99_ms: float | None = None
+    total_p50_ms: float | None = None
+    total_p99_ms: float | None = None
+    """From capture to result."""
+    temperature_c: float | None = None
+    throttled: int | None = None
+    """Bit field as the Raspberry Pi firmware has it."""
+    memory_mb: float | None = None
+    """PSS of all the daemon's processes."""
+    outbox_depth: int = 0
+    outbox_age_s: float = 0.0
+    outbox_bytes: int = 0
+    outbox_epoch: str = ""
+    outbox_oldest_kept: int | None = None
+    outbox_next_seq: int = 1
+    outbox_expired: list[tuple[int, int]] = []
+    disk_free_mb: float | None = None

@@ -1,0 +1,138 @@
+"""``manifest.json``: what a model bundle says of itself. It travels inside the ``.tflite`` and is untrusted until checked."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Literal
+
+import msgspec
+
+from edge.contracts.tensors import TensorSpec
+
+Probability = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+
+MALIGNANCY = "malignancy"
+"""Head: (1, 2) class probabilities, benign first."""
+LESION_MASK = "lesion_mask"
+"""Head: (1, h, w, 1) lesion presence, at least a quarter of the input's resolution."""
+ANATOMY = "anatomy"
+"""Head: (1, 1) probability that the picture is of the manifest's body part."""
+
+
+class PreprocessRecipe(msgspec.Struct, frozen=True, kw_only=True):
+    """How pixels become the input tensor. Only operations that are bit-equal on x86 and Arm; run by `edge.preprocess`.
+
+    The order is the order of the fields: grey, crop, median, contrast, resize and pad.
+    """
+
+    version: Literal[1] = 1
+    width: int
+    """Of the tensor, in pixels."""
+    height: int
+    channels: Literal[1, 3] = 3
+    """3 repeats the grey value: classifier tools expect three."""
+    crop: Literal["scan-area", "full"] = "scan-area"
+    """``scan-area``: the frame's own region if it has one, else the bounding box of what is not background."""
+    background: Annotated[int, msgspec.Meta(ge=0, le=254)] = 12
+    """Grey values up to this are background when the scan area is looked for."""
+    median: Literal[0, 3, 5] = 0
+    """Side of the median filter in source pixels; 0: none."""
+    contrast: list[int] | None = None
+    """256 grey values, the integer table that contrast is changed by; None: unchanged."""
+    pad: Annotated[int, msgspec.Meta(ge=0, le=255)] = 0
+    """Grey value beside the picture, whose aspect is kept."""
+
+    def digest(self) -> str:
+        """SHA-256, hex, of the recipe in canonical JSON: stands in every finding."""
+        return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
+
+
+class HeadSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One output of the model, found by its name in the signature."""
+
+    tensor: TensorSpec
+    class_names: list[str] = []
+
+
+class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
+    """Where probabilities become words, how that was chosen, and for what prevalence it holds."""
+
+    lesion: Probability
+    """A mask pixel at or over this is lesion."""
+    lesion_score: Probability
+    """A lesion whose mean presence is under this is not reported."""
+    lesion_min_area: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+    """Smallest lesion, as a share of the input tensor's area."""
+    malignancy: Probability
+    """At or over this a finding is suspicious: the operating point."""
+    operating_point: str
+    """For people: how the malignancy threshold was chosen."""
+    prevalence: Probability
+    """Share of malignant lesions in the data that it was chosen and calibrated on."""
+    anatomy: Probability
+    """Under this a picture is not of the body part."""
+    uncertain: tuple[Probability, Probability] | None = None
+    """Malignancy strictly inside this interval is `too_uncertain`; None: no such rule was chosen."""
+
+
+class Calibration(msgspec.Struct, frozen=True, kw_only=True):
+    """Platt scaling: p = sigmoid(slope * logit(q) + intercept), q being the malignancy head's output."""
+
+    slope: float = 1.0
+    intercept: float = 0.0
+
+
+class DataSource(msgspec.Struct, frozen=True, kw_only=True):
+    """One data set that the model has seen, and for what."""
+
+    name: str
+    licence: str
+    citation: str
+    used_for: str
+
+
+class Metric(msgspec.Struct, frozen=True, kw_only=True):
+    """A measured figure with its 95 % interval."""
+
+    name: str
+    value: float
+    low: float
+    high: float
+    data: str
+    n: int
+    method: str
+    """How the interval was made, and over what."""
+
+
+class Golden(msgspec.Struct, frozen=True, kw_only=True):
+    """How near to the golden outputs a runtime must come."""
+
+    max_abs_diff: dict[str, int]
+    """By runtime family, in quantised steps. A family not named here must match exactly."""
+
+
+class ModelManifest(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the device needs to know of a model, and everything a reader should."""
+
+    manifest_version: Literal[1] = 1
+    name: str
+    version: str
+    task: str
+    body_part: str
+    """As DICOM spells BodyPartExamined: ``BREAST``."""
+    licence: str
+    input: TensorSpec
+    recipe: PreprocessRecipe
+    recipe_sha256: str
+    heads: dict[str, HeadSpec]
+    thresholds: Thresholds
+    calibration: Calibration
+    golden: Golden
+    training_data: list[DataSource]
+    metrics: list[Metric]
+    not_shown: list[str]
+    """What the model never saw in training, for people."""
+    git_revision: str
+    created: str
+    """RFC 3339, UTC."""
+    research_only: Literal[True] = True

@@ -1,0 +1,143 @@
+"""The seams: every part that can be exchanged stands behind one of these. Each has a public fake beside it.
+
+    Source     frames in                 fake: ``replay``
+    Runtime    tensors to outputs        fake: ``scripted``
+    Sink       stored messages out       fake: ``memory``
+    Handover   frame process -> publisher   fake: ``edge.pipeline.handover.MemoryHandover``
+    Tap        pixels + result, for the viewer
+    Clock      time, so that tests can hold it
+
+All are closable, `close` may be called twice and from another thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from edge.contracts.envelope import Durable, Envelope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from edge.contracts.frames import Frame, SourceEvent
+    from edge.contracts.results import Result
+    from edge.contracts.tensors import RuntimeSpec, Tensor
+
+
+@runtime_checkable
+class Source(Protocol):
+    """Gives the frames of one stream."""
+
+    live: bool
+    """True: frames come when they come, and old ones are worth nothing. False: a file source, which loses none."""
+
+    def open(self) -> None:
+        """Ready to read, or raise `SourceError`. May be called again after a ``lost`` event."""
+
+    def read(self, timeout_s: float) -> Frame | SourceEvent | None:
+        """The next frame or event; None if neither came within ``timeout_s``. Never raises for bad input."""
+
+    def close(self) -> None:
+        """Let go of everything; a `read` in another thread returns soon after."""
+
+
+@runtime_checkable
+class Runtime(Protocol):
+    """Computes outputs from tensors, one at a time: `submit`, then `wait`."""
+
+    spec: RuntimeSpec
+
+    def submit(self, tensor: Tensor) -> None:
+        """Start on ``tensor``. Its buffer may be filled anew as soon as this returns.
+
+        Raises `DeviceError` if the runtime is gone, ValueError on another shape or dtype than the spec's.
+        """
+
+    def wait(self, timeout_s: float) -> Mapping[str, NDArray[Any]] | None:
+        """Raw outputs by head name, valid until the next `submit`; None if not done within ``timeout_s``.
+
+        Raises `DeviceError` if the runtime died.
+        """
+
+    def close(self) -> None:
+        """Let go of the model and, if isolated, of the process."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One encoded message on its way to a sink."""
+
+    suffix: str
+    """Topic below the device's prefix."""
+    body: bytes
+    """UTF-8 JSON."""
+    seq: int | None
+    """Of a durable message, to be acknowledged; None: send once and forget."""
+    qos: int = 1
+    retain: bool = False
+
+
+@runtime_checkable
+class Sink(Protocol):
+    """Takes messages, in the publisher process. Nothing here blocks: what cannot be taken now is offered again."""
+
+    name: str
+    durable: bool
+    """Whether findings wait for this sink's acknowledgement before they may leave the outbox."""
+
+    def open(self) -> None:
+        """Start connecting; raise `SinkError` only for what waiting cannot mend (a bad path, a bad certificate)."""
+
+    def send(self, message: Outgoing) -> bool:
+        """Whether the message was taken. A durable one not taken is offered again; another is dropped."""
+
+    def acked(self) -> Sequence[int]:
+        """seq of durable messages that arrived for good since the last call."""
+
+    def wake_on(self, callback: Callable[[], None]) -> None:
+        """Call ``callback``, from any thread, when there may be acknowledgements or the connection came back."""
+
+    def problems(self) -> Sequence[str]:
+        """Why this sink is not well, one word each (``refused``, ``unreachable``); empty: it is."""
+
+    def close(self, timeout_s: float) -> None:
+        """Say goodbye and let go."""
+
+
+@runtime_checkable
+class Handover(Protocol):
+    """From the frame process to the publisher. Neither call ever blocks on a network or a disk."""
+
+    def durable(self, suffix: str, message: Durable) -> None:
+        """Keep ``message`` until every durable sink has it; epoch and seq are filled in."""
+
+    def latest(self, suffix: str, message: Envelope) -> None:
+        """Send ``message`` if that can be done now, else forget it."""
+
+    def close(self, timeout_s: float) -> None:
+        """Everything handed over is on disk when this returns within ``timeout_s``."""
+
+
+@runtime_checkable
+class Tap(Protocol):
+    """Sees frames and their results, for a viewer. Never slows the loop: it may miss frames."""
+
+    def offer(self, frame: Frame, result: Result) -> None:
+        """Look at ``frame`` and ``result``; return at once."""
+
+
+@runtime_checkable
+class Clock(Protocol):
+    """Time."""
+
+    def monotonic_ns(self) -> int:
+        """Never goes back, says nothing of the date."""
+
+    def utc(self) -> str:
+        """RFC 3339 with microseconds and ``Z``."""
+
+    def synced(self) -> bool:
+        """Whether the date can be trusted."""

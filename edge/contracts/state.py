@@ -1,0 +1,66 @@
+"""``state``: who this device is and how it is; retained, and the last will."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from edge.contracts.envelope import Envelope
+from edge.contracts.finding import ModelRef, RuntimeRef
+
+
+class OutboxState(msgspec.Struct, frozen=True, kw_only=True):
+    """Lets a consumer tell pending, lost and missing apart."""
+
+    epoch: str
+    oldest_kept: int | None
+    """Lowest seq still on the device; None: nothing is."""
+    next_seq: int
+    """The next message gets this one: all below were made."""
+    expired: list[tuple[int, int]] = []
+    """[first, last] ranges that were given up before every receiver had them."""
+
+
+class ClockMark(msgspec.Struct, frozen=True, kw_only=True):
+    """When the clock became right: earlier times of the same boot can be corrected by it."""
+
+    boot_id: str
+    mono_ns: int
+    utc: str
+
+
+class StreamState(msgspec.Struct, frozen=True, kw_only=True):
+    """One stream of the device. The URI has no credentials, host paths or file names."""
+
+    name: str
+    source: str
+
+
+class State(Envelope, frozen=True, kw_only=True):
+    """Birth (``online``), ``degraded`` with reasons, clean ``offline``."""
+
+    schema: Literal["state/1"] = "state/1"
+    status: Literal["online", "degraded", "offline"]
+    reasons: list[str] = []
+    version: str
+    model: ModelRef | None = None
+    runtime: RuntimeRef | None = None
+    streams: list[StreamState] = []
+    capabilities: list[str] = []
+    outbox: OutboxState | None = None
+    clock_mark: ClockMark | None = None
+    research_only: Literal[True] = True
+
+
+class Will(msgspec.Struct, frozen=True, kw_only=True):
+    """What the broker says for us when we are gone. It has no time: the broker sends it, not we.
+
+    Consumers ignore it where a ``state`` of a newer ``run_id`` has been seen.
+    """
+
+    device: str
+    run_id: str
+    schema: Literal["state/1"] = "state/1"
+    status: Literal["offline"] = "offline"
+    reasons: list[str] = ["connection_lost"]

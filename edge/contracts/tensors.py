@@ -1,0 +1,53 @@
+"""What goes into and comes out of a runtime."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+class TensorSpec(msgspec.Struct, frozen=True):
+    """Shape, type and quantisation of one tensor: real value = scale * (stored - zero_point)."""
+
+    shape: tuple[int, ...]
+    dtype: str = "uint8"
+    scale: float = 1.0
+    zero_point: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.shape} {self.dtype}"
+
+
+class RuntimeSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """What a runtime takes, gives and is."""
+
+    name: str
+    """The scheme of its URI: ``litert``, ``scripted``."""
+    family: str
+    """Golden outputs are compared within a family's tolerance: ``xnnpack``, ``reference``, ``gpu``."""
+    delegate: str | None
+    version: str
+    input: TensorSpec
+    outputs: dict[str, TensorSpec]
+    """By head name, as the model's signature spells it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tensor:
+    """A filled input: ``values`` has exactly the spec's shape and dtype."""
+
+    values: NDArray[np.uint8]
+    spec: TensorSpec
+
+
+Outputs = "Mapping[str, NDArray[Any]]"
+"""Raw (still quantised) outputs by head name."""

@@ -1,0 +1,18 @@
+"""What every test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of public ultrasound sets; tests that need it skip, and say so, where it is absent."""
+    places = [os.environ.get("SONOEDGE_DATA"), Path(__file__).parents[1].parent / "shared" / "data"]
+    for place in places:
+        if place and (Path(place) / "bus-bra").is_dir():
+            return Path(place)
+    pytest.skip("ultrasound sets not found: set SONOEDGE_DATA to the folder that holds bus-bra/, dicom/, clips/")
