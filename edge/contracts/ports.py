@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from edge.contracts.envelope import Durable, Envelope
+from edge.contracts.topics import Topics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -78,6 +79,16 @@ class Outgoing:
     """Of a durable message, to be acknowledged; None: send once and forget."""
     qos: int = 1
     retain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SinkIdentity:
+    """Who is speaking: what a sink needs to know of the device."""
+
+    topics: Topics
+    run_id: str
+    will: bytes
+    """Body of the last will, for sinks that can leave one."""
 
 
 @runtime_checkable

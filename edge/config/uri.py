@@ -1,0 +1,92 @@
+"""URIs of sources, runtimes and sinks: ``scheme://host:port/path?key=value``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from edge.contracts.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Uri:
+    """A parsed URI. ``params`` are the query's; each plugin says which it knows, see `Uri.expect`."""
+
+    scheme: str
+    host: str = ""
+    port: int | None = None
+    path: str = ""
+    """Percent-decoded. ``images:///a/b`` has ``/a/b``; ``images://a/b`` (no third slash) means the relative ``a/b``."""
+    username: str | None = None
+    password: str | None = None
+    params: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def file(self) -> str:
+        """Host and path together: for file schemes, where two slashes mean a relative path."""
+        return self.host + self.path
+
+    def expect(self, *known: str) -> None:
+        """Raise `UsageError` if there is a parameter not among ``known``."""
+        for key in self.params:
+            if key not in known:
+                raise UsageError(
+                    f"{self.scheme}:// does not know the parameter {key!r}",
+                    hint=f"it knows: {', '.join(known) or 'none'}",
+                )
+
+    def get(self, key: str, convert: Callable[[str], T], default: T) -> T:
+        """Parameter ``key`` by ``convert``, or ``default``. Raises `UsageError` if it does not convert."""
+        text = self.params.get(key)
+        if text is None:
+            return default
+        try:
+            return convert(text)
+        except ValueError:
+            raise UsageError(
+                f"{self.scheme}://: {key}={text!r} is not valid", hint=f"for example {key}={default}"
+            ) from None
+
+    def redacted(self) -> str:
+        """For logs and topics: no credentials, no host paths, no file names."""
+        port = "" if self.port is None else f":{self.port}"
+        if self.path and self.scheme in FILE_SCHEMES:
+            return f"{self.scheme}:///…"
+        return f"{self.scheme}://{self.host}{port}"
+
+
+FILE_SCHEMES = frozenset({"images", "video", "dicom", "jsonl", "replay"})
+
+
+def parse_uri(text: str) -> Uri:
+    """Parse ``text``; raises `UsageError` if it is no URI of the form above."""
+    scheme, sep, rest = text.partition("://")
+    if not sep or not scheme.replace("-", "").isalnum():
+        raise UsageError(
+            f"{text!r} is not a URI", hint="write scheme://…, for example phantom://?seed=1 or mqtt://localhost:1883"
+        )
+    scheme = scheme.lower()
+    path, _, query = rest.partition("?")
+    params = dict(parse_qsl(query, keep_blank_values=True))
+    if scheme in FILE_SCHEMES:  # a file name may hold what a host name may not
+        return Uri(scheme, path=unquote(path), params=params)
+    try:
+        parts = urlsplit(f"//{path}")
+        port = parts.port
+    except ValueError as error:
+        raise UsageError(f"{text!r}: {error}", hint="the port is a number from 1 to 65535") from None
+    return Uri(
+        scheme,
+        host=parts.hostname or "",
+        port=port,
+        path=unquote(parts.path),
+        username=None if parts.username is None else unquote(parts.username),
+        password=None if parts.password is None else unquote(parts.password),
+        params=params,
+    )

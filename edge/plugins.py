@@ -1,0 +1,57 @@
+"""Finds sources, runtimes and sinks by the scheme of their URI; loads one only when it is named.
+
+A plugin is an entry point in the group ``edge.sources``, ``edge.runtimes`` or ``edge.sinks``, whose name is the scheme:
+
+    Source:   cls(uri: Uri, stream: StreamSettings)
+    Runtime:  cls(uri: Uri, model_path: str | None, manifest: ModelManifest)
+    Sink:     cls(settings: SinkSettings, identity: SinkIdentity)
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, cast
+
+from edge.config.uri import parse_uri
+from edge.contracts.errors import UsageError
+
+if TYPE_CHECKING:
+    from edge.config.settings import SinkSettings, StreamSettings
+    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.ports import Runtime, Sink, SinkIdentity, Source
+
+
+def schemes(kind: str) -> list[str]:
+    """All schemes of ``kind`` (``sources``, ``runtimes``, ``sinks``), sorted."""
+    return sorted({point.name for point in entry_points(group=f"edge.{kind}")})
+
+
+def load(kind: str, scheme: str) -> Any:
+    """The class behind ``scheme``; raises `UsageError` if there is none, or if its library is not installed."""
+    found = [point for point in entry_points(group=f"edge.{kind}") if point.name == scheme]
+    if not found:
+        raise UsageError(
+            f"no {kind.removesuffix('s')} is called {scheme}://", hint=f"there are: {', '.join(schemes(kind))}"
+        )
+    try:
+        return found[0].load()
+    except ImportError as error:
+        raise UsageError(f"{scheme}:// cannot be loaded: {error}", hint="install what it needs, see README") from error
+
+
+def make_source(stream: StreamSettings) -> Source:
+    """The source of ``stream``, not opened yet."""
+    uri = parse_uri(stream.source)
+    return cast("Source", load("sources", uri.scheme)(uri, stream))
+
+
+def make_runtime(uri_text: str, model_path: str | None, manifest: ModelManifest) -> Runtime:
+    """A runtime with the model loaded. Raises `ModelError` or `DeviceError` if it cannot be."""
+    uri = parse_uri(uri_text)
+    return cast("Runtime", load("runtimes", uri.scheme)(uri, model_path, manifest))
+
+
+def make_sink(settings: SinkSettings, identity: SinkIdentity) -> Sink:
+    """A sink, not opened yet."""
+    uri = parse_uri(settings.uri)
+    return cast("Sink", load("sinks", uri.scheme)(settings, identity))
