@@ -17,7 +17,7 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Base of all sections."""
 
 
-class CalibrationSettings(Section):
+class CalibrationSettings(Section, frozen=True):
     """Millimetres per pixel, for sources that cannot say (grabbers). Measure on the scanner's own ruler."""
 
     box: Box
@@ -28,7 +28,7 @@ class CalibrationSettings(Section):
     """Height of a pixel in mm."""
 
 
-class StreamSettings(Section):
+class StreamSettings(Section, frozen=True):
     """One stream of frames."""
 
     name: Name
@@ -43,7 +43,7 @@ class StreamSettings(Section):
     """None: what the source says; without it nothing is measured in mm."""
 
 
-class RuntimeSettings(Section):
+class RuntimeSettings(Section, frozen=True):
     """What computes."""
 
     uri: str = "litert://?threads=1"
@@ -54,7 +54,7 @@ class RuntimeSettings(Section):
     """A frame that takes longer is a `no_result`, and the runtime is replaced."""
 
 
-class SinkSettings(Section):
+class SinkSettings(Section, frozen=True):
     """One receiver of messages."""
 
     uri: str
@@ -81,7 +81,7 @@ class SinkSettings(Section):
     """Messages under way at once."""
 
 
-class TrackingSettings(Section):
+class TrackingSettings(Section, frozen=True):
     """When a lesion is new, changed or gone."""
 
     match_iou: Share = 0.2
@@ -96,14 +96,14 @@ class TrackingSettings(Section):
     """A lesion still seen is updated at least this often."""
 
 
-class ExamSettings(Section):
+class ExamSettings(Section, frozen=True):
     """The boundary between patients."""
 
     idle_timeout_s: Positive = 300.0
     """So long without a judged frame, and the next one belongs to a new exam."""
 
 
-class OutboxSettings(Section):
+class OutboxSettings(Section, frozen=True):
     """What is kept on the device, and for how long."""
 
     keep_s: Positive = 86400.0
@@ -112,7 +112,7 @@ class OutboxSettings(Section):
     """Size of the outbox; the oldest acknowledged messages go first."""
 
 
-class PublishSettings(Section):
+class PublishSettings(Section, frozen=True):
     """What leaves the device, and how often."""
 
     health_every_s: Positive = 10.0
@@ -123,7 +123,7 @@ class PublishSettings(Section):
     """True: findings name the DICOM SOP Instance UID they are about. It identifies a patient's picture."""
 
 
-class LogSettings(Section):
+class LogSettings(Section, frozen=True):
     """Logs go to stderr."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -132,7 +132,7 @@ class LogSettings(Section):
     """``json``: one object a line."""
 
 
-class Settings(Section):
+class Settings(Section, frozen=True):
     """All of it."""
 
     site: Name = "site"

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from edge.contracts.geometry import Region
-from edge.contracts.results import Reason
-
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from edge.contracts.geometry import Region
+    from edge.contracts.results import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Origin:
     frame_index: int = 0
     """0-based number of the frame in its file or session."""
     clip: int = 0
-    """Counts unbroken sequences (files, sessions) within a source: a lesion track never crosses from one to the next."""
+    """Counts unbroken sequences (files, sessions) within a source: no lesion track crosses from one to the next."""
     sop_instance_uid: str | None = None
     study: str | None = None
     """A hash of the DICOM study UID: a new study is a new exam."""

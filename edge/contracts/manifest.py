@@ -1,4 +1,4 @@
-"""``manifest.json``: what a model bundle says of itself. It travels inside the ``.tflite`` and is untrusted until checked."""
+"""``manifest.json``: what a model bundle says of itself. It travels inside the ``.tflite``, untrusted until checked."""
 
 from __future__ import annotations
 

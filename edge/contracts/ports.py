@@ -15,17 +15,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from edge.contracts.envelope import Durable, Envelope
-from edge.contracts.topics import Topics
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from edge.contracts.envelope import Durable, Envelope
     from edge.contracts.frames import Frame, SourceEvent
     from edge.contracts.results import Result
     from edge.contracts.tensors import RuntimeSpec, Tensor
+    from edge.contracts.topics import Topics
 
 
 @runtime_checkable
@@ -106,7 +105,7 @@ class Sink(Protocol):
         """Whether the message was taken. A durable one not taken is offered again; another is dropped."""
 
     def acked(self) -> Sequence[int]:
-        """seq of durable messages that arrived for good since the last call."""
+        """Seq of durable messages that arrived for good since the last call."""
 
     def wake_on(self, callback: Callable[[], None]) -> None:
         """Call ``callback``, from any thread, when there may be acknowledgements or the connection came back."""
