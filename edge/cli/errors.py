@@ -1,0 +1,73 @@
+"""From exceptions to what a user sees: two lines on stderr and an exit code, never a traceback.
+
+    error: what happened
+    hint: what to do about it
+
+Set EDGE_DEBUG=1 to see the traceback of an unexpected one as well.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from contextlib import suppress
+from typing import Any
+
+import typer
+
+from edge.contracts.errors import EdgeError
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it: 128 + SIGINT."""
+BROKEN_PIPE = 141
+"""Exit code when the reader of our output went away: 128 + SIGPIPE."""
+USAGE_ERROR: type[Any] = typer.BadParameter.__mro__[1]
+"""The parser's own error about the command line. Newer typers carry click inside, older ones import it: the class
+is found through the one name that both export."""
+
+
+def report(error: BaseException) -> int:
+    """Tell the user about ``error`` on stderr; return the exit code of the process."""
+    if isinstance(error, typer.Exit):
+        return error.exit_code
+    if isinstance(error, EdgeError):
+        say(error.message, error.hint or "run with EDGE_DEBUG=1 to see where this came from")
+        show_traceback_if_asked()
+        return error.exit_code
+    if isinstance(error, USAGE_ERROR):
+        path = error.ctx.command_path if error.ctx else "edge-cli"
+        say(error.format_message(), f"see {path} --help")
+        return 2
+    if isinstance(error, (KeyboardInterrupt, typer.Abort)):
+        return INTERRUPTED
+    if isinstance(error, BrokenPipeError):
+        give_up_stdout()
+        return BROKEN_PIPE
+    say(f"unexpected {type(error).__name__}: {error}", "set EDGE_DEBUG=1 for the traceback, and report it please")
+    show_traceback_if_asked()
+    return 1
+
+
+def say(message: str, hint: str) -> None:
+    """Exactly two lines on stderr, whatever line breaks the texts hold."""
+    with suppress(OSError):  # when no one reads our stderr either, the exit code must do
+        print(f"error: {one_line(message)}\nhint: {one_line(hint)}", file=sys.stderr)
+
+
+def one_line(text: str) -> str:
+    """``text`` without line breaks, and without the control characters that terminals act on."""
+    return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
+
+
+def show_traceback_if_asked() -> None:
+    """Print the traceback of the exception being handled, if EDGE_DEBUG is set."""
+    if os.environ.get("EDGE_DEBUG", "0") not in ("", "0"):
+        traceback.print_exc()
+
+
+def give_up_stdout() -> None:
+    """Let the interpreter's last flush go nowhere: it would complain about the broken pipe once more."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
