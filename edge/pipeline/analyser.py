@@ -1,0 +1,122 @@
+"""Judges one frame, in four steps that the loop can overlap: prepare, start, wait, finish."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge.contracts.results import Reason, Result, Status
+from edge.contracts.tensors import Tensor
+from edge.postprocess.decide import Verdict, decide
+from edge.postprocess.gate import pixel_gate
+from edge.preprocess.preprocessor import MAX_PIXELS, MIN_SIDE, Preprocessor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from edge.contracts.frames import Frame
+    from edge.contracts.manifest import ModelManifest
+    from edge.pipeline.guard import Guard
+    from edge.preprocess.geometry import Letterbox
+
+    Answer = Mapping[str, NDArray[Any]] | Reason
+
+
+@dataclass(slots=True)
+class Job:
+    """A frame on its way to a result."""
+
+    frame: Frame
+    letterbox: Letterbox | None = None
+    refused: Verdict | None = None
+    """Set where no inference is needed or possible."""
+    mark_ns: int = 0
+    latency_ms: dict[str, float] = field(default_factory=dict)
+
+    def lap(self, stage: str, since_ns: int) -> None:
+        """Note how long ``stage`` took."""
+        self.latency_ms[stage] = round((time.monotonic_ns() - since_ns) / 1e6, 3)
+
+
+class Analyser:
+    """Preprocess, infer, decide: with one model and one guarded runtime."""
+
+    def __init__(self, manifest: ModelManifest, guard: Guard) -> None:
+        self.manifest = manifest
+        self.guard = guard
+        self._preprocess = Preprocessor(manifest.recipe)
+        # One buffer serves all frames: `submit` has copied it by the time the next frame is prepared.
+        self._values: NDArray[np.uint8] = np.empty(manifest.input.shape, np.uint8)
+        self._tensor = Tensor(self._values, manifest.input)
+
+    def prepare(self, frame: Frame) -> Job:
+        """Fill the input from ``frame``, or refuse it. Touches no runtime: may run while one computes."""
+        job, began = Job(frame), time.monotonic_ns()
+        height, width = frame.pixels.shape[:2]
+        if height * width > MAX_PIXELS:
+            job.refused = Verdict(Status.NO_RESULT, Reason.TOO_LARGE)
+        elif min(height, width) < MIN_SIDE:
+            job.refused = Verdict(Status.ABSTAINED, Reason.TOO_SMALL)
+        else:
+            _, job.letterbox = self._preprocess(frame.pixels, frame.regions, self._values)
+            reason = pixel_gate(frame.pixels, job.letterbox.crop)
+            if reason is not None:
+                job.refused = Verdict(Status.ABSTAINED, reason)
+        job.lap("preprocess", began)
+        return job
+
+    def start(self, job: Job) -> None:
+        """Hand the filled input to the runtime."""
+        job.mark_ns = time.monotonic_ns()
+        if job.refused is None and (reason := self.guard.submit(self._tensor)) is not None:
+            job.refused = Verdict(Status.NO_RESULT, reason)
+
+    def wait(self, job: Job) -> Answer | None:
+        """What the runtime says of ``job``; None where it was not asked. Valid until the next `start`."""
+        if job.refused is not None:
+            return None
+        answer = self.guard.wait()
+        job.lap("infer", job.mark_ns)
+        # Views of memory that the next frame's outputs will overwrite: take them now, they are small.
+        return answer if isinstance(answer, Reason) else {name: np.array(value) for name, value in answer.items()}
+
+    def finish(self, job: Job, answer: Answer | None) -> Result:
+        """Say what is to be said of the frame."""
+        frame, began = job.frame, time.monotonic_ns()
+        if job.refused is not None:
+            verdict = job.refused
+        elif isinstance(answer, Reason):
+            verdict = Verdict(Status.NO_RESULT, answer)
+        else:
+            assert answer is not None and job.letterbox is not None  # noqa: S101  (not refused, hence asked)
+            verdict = decide(answer, self.manifest, job.letterbox, frame.regions, frame.pixels, frame.origin.body_part)
+        job.lap("postprocess", began)
+        job.lap("total", frame.captured_ns)
+        return Result(
+            stream=frame.stream,
+            frame_seq=frame.seq,
+            captured_ns=frame.captured_ns,
+            status=verdict.status,
+            reason=verdict.reason,
+            malignancy=verdict.malignancy,
+            suspicious=verdict.suspicious,
+            lesions=tuple(verdict.lesions),
+            image_size=(frame.pixels.shape[1], frame.pixels.shape[0]),
+            region=verdict.region,
+            latency_ms=job.latency_ms,
+        )
+
+    def analyse(self, frame: Frame) -> Result:
+        """All four steps, one after the other."""
+        job = self.prepare(frame)
+        self.start(job)
+        return self.finish(job, self.wait(job))
+
+    def close(self) -> None:
+        """Let go of the runtime."""
+        self.guard.close()

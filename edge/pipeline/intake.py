@@ -1,0 +1,144 @@
+"""Brings the frames of all streams to the loop: a thread for each source reads, decodes and waits, the loop takes turns.
+
+A file source is held back when the loop is busy, and loses nothing. Of a live source only the newest frame is kept;
+the others are counted as dropped.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections import deque
+from typing import TYPE_CHECKING
+
+from edge.contracts.errors import EdgeError
+from edge.contracts.frames import Frame, SourceEvent
+from edge.contracts.results import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from edge.contracts.ports import Source
+
+log = logging.getLogger(__name__)
+
+READ_TIMEOUT_S = 0.5
+FILE_QUEUE = 3
+"""Frames decoded ahead of the loop for a file source."""
+BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Pauses before a lost source is opened again; each is shortened by chance by up to a half."""
+
+
+class Intake:
+    """All sources of a daemon, opened."""
+
+    def __init__(self, sources: Mapping[str, Source], adjust: Callable[[Frame], Frame] | None = None) -> None:
+        """Open every source and start reading.
+
+        Args:
+            sources: by stream name.
+            adjust: adds what the configuration knows of a stream (calibration, body part); None: nothing.
+
+        Raises:
+            SourceError: a source cannot be opened: at the start, that is the user's to mend.
+        """
+        self._sources = dict(sources)
+        self._adjust = adjust or (lambda frame: frame)
+        self._ready = threading.Condition()
+        self._queues: dict[str, deque[Frame | SourceEvent]] = {name: deque() for name in sources}
+        self._turn = deque(sources)
+        self._running = set(sources)
+        self._closed = threading.Event()
+        self.dropped = dict.fromkeys(sources, 0)
+        try:
+            for source in self._sources.values():
+                source.open()
+        except BaseException:
+            for source in self._sources.values():
+                source.close()
+            raise
+        self._threads = [
+            threading.Thread(target=self._read_all, args=(name, source), name=f"capture-{name}", daemon=True)
+            for name, source in self._sources.items()
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def next(self, timeout_s: float) -> tuple[str, Frame | SourceEvent] | None:
+        """The next stream's frame or event, streams in turn; None if nothing came within ``timeout_s``."""
+        with self._ready:
+            if not self._ready.wait_for(self._anything, timeout_s):
+                return None
+            for _ in range(len(self._turn)):
+                name = self._turn[0]
+                self._turn.rotate(-1)
+                if self._queues[name]:
+                    self._ready.notify_all()  # a file source may be waiting for the place
+                    return name, self._queues[name].popleft()
+            return None
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether all sources have ended and all they gave was taken."""
+        with self._ready:
+            return not self._running and not any(self._queues.values())
+
+    def close(self) -> None:
+        """Stop reading and let go of all sources."""
+        self._closed.set()
+        for source in self._sources.values():
+            source.close()
+        with self._ready:
+            self._ready.notify_all()
+        for thread in self._threads:
+            thread.join(timeout=2.0)
+
+    def _anything(self) -> bool:
+        return any(self._queues.values()) or not self._running or self._closed.is_set()
+
+    def _read_all(self, name: str, source: Source) -> None:
+        failures = 0
+        while not self._closed.is_set():
+            try:
+                item = source.read(READ_TIMEOUT_S)
+            except Exception:  # a bug in a source costs that source, and is said
+                log.exception("stream %s: the source failed", name)
+                item = SourceEvent("lost", Reason.SOURCE_LOST, "the source failed")
+            if item is None:
+                continue
+            self._put(name, source, item)
+            if isinstance(item, Frame):
+                failures = 0
+            elif item.kind == "ended":
+                break
+            elif item.kind == "lost":
+                self._reopen(name, source, failures)
+                failures += 1
+        with self._ready:
+            self._running.discard(name)
+            self._ready.notify_all()
+
+    def _put(self, name: str, source: Source, item: Frame | SourceEvent) -> None:
+        item = self._adjust(item) if isinstance(item, Frame) else item
+        queue = self._queues[name]
+        with self._ready:
+            if source.live:
+                while queue and isinstance(queue[-1], Frame) and isinstance(item, Frame):
+                    queue.pop()
+                    self.dropped[name] += 1
+            else:
+                self._ready.wait_for(lambda: len(queue) < FILE_QUEUE or self._closed.is_set())
+            queue.append(item)
+            self._ready.notify_all()
+
+    def _reopen(self, name: str, source: Source, failures: int) -> None:
+        """One attempt after a pause; if it fails, `read` says ``lost`` again and the pause grows."""
+        pause = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)] * random.uniform(0.5, 1.0)  # noqa: S311  (jitter)
+        if self._closed.wait(pause):
+            return
+        try:
+            source.close()
+            source.open()
+        except EdgeError as error:
+            log.warning("stream %s: still lost: %s", name, error.message)

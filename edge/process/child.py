@@ -1,0 +1,107 @@
+"""One way to start a child process of ours, used for the frame process, the publisher and isolated runtimes.
+
+The parent keeps the write end of a pipe, the *lifeline*, and never writes to it. The child blocks on the read end in
+a thread: end of file means that the parent is gone, however it went, and the child goes at once too. (Linux'
+PR_SET_PDEATHSIG would fire when the parent's *thread* ends, not the process.)
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ORPHANED = 70
+"""Exit status of a child whose parent went away."""
+
+
+class Child:
+    """A running ``python -m module`` that dies with us."""
+
+    def __init__(self, module: str, payload: bytes, fds: Sequence[int] = ()) -> None:
+        """Start it.
+
+        Args:
+            module: what to run; its ``__main__`` part calls `inherit`.
+            payload: read by the child before anything else.
+            fds: file descriptors that the child gets, under the same numbers.
+        """
+        lifeline, self._lifeline = os.pipe2(os.O_CLOEXEC)
+        # -P: the working directory is no place to import from.
+        safe = ["-P"] if sys.version_info >= (3, 11) else []
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, *safe, "-m", module, *(str(fd) for fd in (lifeline, *fds))],
+                stdin=subprocess.PIPE,
+                pass_fds=(lifeline, *fds),
+                start_new_session=True,  # Ctrl-C reaches the supervisor alone, which then stops its children in order
+            )
+        except BaseException:
+            os.close(self._lifeline)
+            raise
+        finally:
+            os.close(lifeline)
+        assert self._process.stdin is not None  # noqa: S101  (it was asked for above)
+        try:
+            with self._process.stdin as stdin:
+                stdin.write(payload)
+        except BrokenPipeError:
+            pass  # it died at once; poll() says so
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    def poll(self) -> int | None:
+        """Exit status, negative for a signal; None while it runs."""
+        return self._process.poll()
+
+    def terminate(self) -> None:
+        """Ask it to stop (SIGTERM)."""
+        if self.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+
+    def wait(self, timeout_s: float) -> int | None:
+        """Exit status, or None if it still runs after ``timeout_s``."""
+        try:
+            return self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def kill(self) -> None:
+        """End it now, and reap it. May be called again."""
+        if self.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Inheritance:
+    """What a child was handed."""
+
+    payload: bytes
+    fds: tuple[int, ...]
+
+
+def inherit() -> Inheritance:
+    """Called first in a child: take what the parent handed over, and hold on to the lifeline."""
+    lifeline, *fds = (int(arg) for arg in sys.argv[1:])
+    payload = sys.stdin.buffer.read()
+
+    def follow_parent() -> NoReturn:
+        os.read(lifeline, 1)
+        os._exit(ORPHANED)
+
+    threading.Thread(target=follow_parent, name="lifeline", daemon=True).start()
+    return Inheritance(payload, tuple(fds))

@@ -1,0 +1,59 @@
+"""The child's side of `edge.runtimes.isolated`: load one runtime, then compute whenever told to.
+
+Run as ``python -m edge.runtimes.child`` by the parent only.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+
+import msgspec
+
+from edge.config.uri import parse_uri
+from edge.contracts.errors import EdgeError
+from edge.contracts.tensors import Tensor
+from edge.process.child import inherit
+from edge.runtimes.isolated import Hello, Job, greeting_of
+from edge.runtimes.shared_memory import SharedTensors
+
+FOREVER_S = 86400.0
+"""The parent keeps the time limit, and ends this process when it runs out."""
+
+
+def main() -> int:
+    """Load, greet, then one tensor at a time until the parent is gone."""
+    inheritance = inherit()
+    control_fd, request, done = inheritance.fds
+    control = socket.socket(fileno=control_fd)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    job = msgspec.json.decode(inheritance.payload, type=Job)
+    try:
+        # Not edge.plugins, which stands above this layer: the entry point is loaded the same way.
+        from importlib.metadata import entry_points
+
+        uri = parse_uri(job.uri)
+        (point,) = {p for p in entry_points(group="edge.runtimes") if p.name == uri.scheme}
+        runtime = point.load()(uri, job.model_path, job.manifest)
+    except EdgeError as error:
+        control.send(msgspec.json.encode(greeting_of(error)))
+        return error.exit_code
+    control.send(msgspec.json.encode(Hello(spec=runtime.spec)))
+    _, fds, _, _ = socket.recv_fds(control, 16, 1)
+    tensors = SharedTensors(fds[0], runtime.spec)
+    tensor = Tensor(tensors.input, runtime.spec.input)
+    while True:
+        os.eventfd_read(request)
+        runtime.submit(tensor)
+        outputs = runtime.wait(FOREVER_S)
+        if outputs is None:
+            continue
+        for name, view in tensors.outputs.items():
+            view[:] = outputs[name]
+        os.eventfd_write(done, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,135 @@
+"""Any runtime in a child process, behind the same port: what hangs there can be killed without losing this process.
+
+Tensors cross in shared memory, turns in two eventfds: no copy beyond the one into the interpreter, no serialising.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from edge.contracts.errors import DeviceError, EdgeError, ModelError
+from edge.contracts.manifest import ModelManifest
+from edge.contracts.tensors import RuntimeSpec, Tensor
+from edge.process.child import Child
+from edge.runtimes.shared_memory import SharedTensors, make_memory
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+START_TIMEOUT_S = 30.0
+"""A child on a busy Raspberry Pi that has not loaded its model by then never will."""
+
+
+class Job(msgspec.Struct, frozen=True):
+    """What the child is told before anything else."""
+
+    uri: str
+    model_path: str | None
+    manifest: ModelManifest
+
+
+class Hello(msgspec.Struct, frozen=True):
+    """What the child answers: its spec, or why there is none."""
+
+    spec: RuntimeSpec | None = None
+    error: str = ""
+    hint: str = ""
+    model_at_fault: bool = False
+
+
+class IsolatedRuntime:
+    """The parent's side. `wait` keeps its time limit; after it ran out, `close` kills the child."""
+
+    def __init__(self, uri: str, model_path: str | None, manifest: ModelManifest) -> None:
+        """Start the child and wait until it has loaded the model.
+
+        Raises:
+            ModelError, DeviceError: what the runtime itself raised in the child, or that the child died or hung.
+        """
+        self._request = os.eventfd(0, os.EFD_CLOEXEC)
+        self._done = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._control = ours
+        self._memory = -1
+        self._child = Child(
+            "edge.runtimes.child",
+            msgspec.json.encode(Job(uri, model_path, manifest)),
+            (theirs.fileno(), self._request, self._done),
+        )
+        theirs.close()
+        try:
+            self.spec = self._greet()
+            self._memory = make_memory(self.spec)
+            socket.send_fds(self._control, [b"memory"], [self._memory])
+            self._tensors = SharedTensors(self._memory, self.spec)
+        except BaseException:
+            self.close()
+            raise
+        self._poll = select.poll()
+        self._poll.register(self._done, select.POLLIN)
+        self._poll.register(self._control, select.POLLHUP)  # the child's end closes when the child dies
+
+    def _greet(self) -> RuntimeSpec:
+        self._control.settimeout(START_TIMEOUT_S)
+        try:
+            data = self._control.recv(1 << 16)
+        except TimeoutError:
+            raise DeviceError(
+                f"the runtime did not load within {START_TIMEOUT_S:.0f} s", hint="see edge-cli model verify"
+            ) from None
+        if not data:
+            raise DeviceError("the runtime process died while loading", hint="its own words stand above in the log")
+        hello = msgspec.json.decode(data, type=Hello)
+        if hello.spec is None:
+            raise (ModelError if hello.model_at_fault else DeviceError)(hello.error, hint=hello.hint)
+        return hello.spec
+
+    @property
+    def pid(self) -> int:
+        """Of the child; for tests and health."""
+        return self._child.pid
+
+    def submit(self, tensor: Tensor) -> None:
+        """Copy ``tensor`` into shared memory and start on it."""
+        if tensor.spec.shape != self.spec.input.shape or tensor.spec.dtype != self.spec.input.dtype:
+            raise ValueError(f"expected {self.spec.input}, got {tensor.spec}")
+        self._tensors.input[:] = tensor.values
+        os.eventfd_write(self._request, 1)
+
+    def wait(self, timeout_s: float) -> Mapping[str, NDArray[Any]] | None:
+        """Outputs, as views of shared memory that the next `submit` overwrites."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            events = self._poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
+            ready = {fd for fd, _ in events}
+            if self._done in ready:
+                os.eventfd_read(self._done)
+                return self._tensors.outputs
+            if ready:
+                raise DeviceError("the runtime process died", hint="it is replaced; see the log for its last words")
+            if time.monotonic() >= deadline:
+                return None
+
+    def close(self) -> None:
+        """Kill the child and let go of everything."""
+        if self._request < 0:
+            return
+        self._child.kill()
+        self._control.close()
+        for fd in (self._request, self._done, self._memory):
+            if fd >= 0:
+                os.close(fd)
+        self._request = self._done = self._memory = -1
+
+
+def greeting_of(error: EdgeError) -> Hello:
+    """How the child says that it cannot serve."""
+    return Hello(error=error.message, hint=error.hint, model_at_fault=isinstance(error, ModelError))

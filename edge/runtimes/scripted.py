@@ -1,0 +1,98 @@
+"""``scripted://``: the fake runtime. It computes nothing and answers `finding` on every frame, numbered.
+
+For brokers, load and faults. Parameters:
+
+    distinct=1        each answer's lesion is somewhere else, so each is a new finding
+    malignancy=0.8    of every answer
+    delay_ms=0        how long an answer takes
+    hang_at=N         the N-th answer (from 1) never comes
+    die_at=N          the process ends at the N-th answer (isolated only)
+    nan_at=N          the N-th answer is NaN, where the manifest's heads are float32
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
+from edge.contracts.tensors import RuntimeSpec, Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from edge.config.uri import Uri
+    from edge.contracts.manifest import ModelManifest
+
+PLACES = 4
+"""Lesions are placed on a grid of so many by so many, apart enough that no two overlap."""
+
+
+class ScriptedRuntime:
+    """Answers by counting."""
+
+    def __init__(self, uri: Uri, model_path: str | None, manifest: ModelManifest) -> None:
+        """``model_path`` is not looked at; shapes are the manifest's."""
+        uri.expect("distinct", "malignancy", "delay_ms", "hang_at", "die_at", "nan_at")
+        self._distinct = uri.get("distinct", int, 0) != 0
+        self._malignancy = uri.get("malignancy", float, 0.8)
+        self._delay_s = uri.get("delay_ms", float, 0.0) / 1000
+        self._hang_at = uri.get("hang_at", int, 0)
+        self._die_at = uri.get("die_at", int, 0)
+        self._nan_at = uri.get("nan_at", int, 0)
+        self._heads = manifest.heads
+        self._number = 0
+        self.spec = RuntimeSpec(
+            name="scripted",
+            family="scripted",
+            delegate=None,
+            version="1",
+            input=manifest.input,
+            outputs={name: head.tensor for name, head in manifest.heads.items()},
+        )
+
+    def submit(self, tensor: Tensor) -> None:
+        """Count; raises ValueError on another shape than the manifest's."""
+        if tensor.spec.shape != self.spec.input.shape or tensor.spec.dtype != self.spec.input.dtype:
+            raise ValueError(f"expected {self.spec.input}, got {tensor.spec}")
+        self._number += 1
+
+    def wait(self, timeout_s: float) -> Mapping[str, NDArray[Any]] | None:
+        """The scripted answer, or what the script says instead of one."""
+        if self._number == self._hang_at:
+            time.sleep(timeout_s)
+            return None
+        if self._number == self._die_at:
+            os._exit(1)
+        if self._delay_s:
+            time.sleep(self._delay_s)
+        values = {MALIGNANCY: self._classes(), LESION_MASK: self._mask(), ANATOMY: np.ones(1)}
+        outputs = {}
+        for name, value in values.items():
+            spec = self.spec.outputs[name]
+            if self._number == self._nan_at and spec.dtype == "float32":
+                value = np.full(spec.shape, np.nan)
+            if spec.dtype != "float32":
+                value = np.clip(np.rint(value / spec.scale) + spec.zero_point, 0, 255)
+            outputs[name] = value.astype(spec.dtype).reshape(spec.shape)
+        return outputs
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+    def _classes(self) -> NDArray[np.float64]:
+        return np.array([1 - self._malignancy, self._malignancy])
+
+    def _mask(self) -> NDArray[np.float64]:
+        _, height, width, _ = self.spec.outputs[LESION_MASK].shape
+        place = self._number % (PLACES * PLACES) if self._distinct else 5
+        rows, cols = height // PLACES, width // PLACES
+        top, left = place // PLACES * rows, place % PLACES * cols
+        mask = np.zeros((height, width))
+        mask[top + 2 : top + rows - 2, left + 2 : left + cols - 2] = 1.0
+        return mask
