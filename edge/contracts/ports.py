@@ -3,7 +3,7 @@
     Source     frames in                 fake: ``replay``
     Runtime    tensors to outputs        fake: ``scripted``
     Sink       stored messages out       fake: ``memory``
-    Handover   frame process -> publisher   fake: ``edge.pipeline.handover.MemoryHandover``
+    Handover   frame process -> publisher   fake: ``edge.app.handover.MemoryHandover``
     Tap        pixels + result, for the viewer
     Clock      time, so that tests can hold it
 
@@ -97,6 +97,8 @@ class Sink(Protocol):
     name: str
     durable: bool
     """Whether findings wait for this sink's acknowledgement before they may leave the outbox."""
+    session: int
+    """Number of the present connection, counted from 1; 0 while there is none. A new number: introduce yourself anew."""
 
     def open(self) -> None:
         """Start connecting; raise `SinkError` only for what waiting cannot mend (a bad path, a bad certificate)."""
@@ -106,6 +108,12 @@ class Sink(Protocol):
 
     def acked(self) -> Sequence[int]:
         """Seq of durable messages that arrived for good since the last call."""
+
+    def returned(self) -> Sequence[int]:
+        """Seq of messages taken, but neither arrived nor on their way any more, since the last call: offer them again.
+
+        The connection broke under them, or the receiver refused them.
+        """
 
     def wake_on(self, callback: Callable[[], None]) -> None:
         """Call ``callback``, from any thread, when there may be acknowledgements or the connection came back."""
