@@ -93,7 +93,8 @@ class Analyser:
         elif isinstance(answer, Reason):
             verdict = Verdict(Status.NO_RESULT, answer)
         else:
-            assert answer is not None and job.letterbox is not None  # noqa: S101  (not refused, hence asked)
+            assert answer is not None  # noqa: S101  (not refused, hence asked)
+            assert job.letterbox is not None  # noqa: S101  (not refused, hence prepared)
             verdict = decide(answer, self.manifest, job.letterbox, frame.regions, frame.pixels, frame.origin.body_part)
         job.lap("postprocess", began)
         job.lap("total", frame.captured_ns)

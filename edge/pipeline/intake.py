@@ -1,4 +1,4 @@
-"""Brings the frames of all streams to the loop: a thread for each source reads, decodes and waits, the loop takes turns.
+"""Brings the frames of all streams to the loop: a thread for each source reads and decodes, the loop takes turns.
 
 A file source is held back when the loop is busy, and loses nothing. Of a live source only the newest frame is kept;
 the others are counted as dropped.

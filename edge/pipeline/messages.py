@@ -1,0 +1,131 @@
+"""Results and events, in the words of the wire."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from edge.contracts.coverage import Coverage
+from edge.contracts.finding import (
+    EquipmentRef,
+    Finding,
+    FrameRef,
+    ImageRef,
+    Laterality,
+    ModelRef,
+    RuntimeRef,
+)
+from edge.contracts.live import LiveResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge.config.settings import StreamSettings
+    from edge.contracts.frames import Frame
+    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.results import Result
+    from edge.pipeline.coverage import Change
+    from edge.pipeline.tracker import TrackEvent
+
+    Stamp = Callable[[], dict[str, Any]]
+    """Gives the envelope's fields, as of now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Who and what judges: the part of a finding that is the same for all of a run."""
+
+    manifest: ModelManifest
+    model: ModelRef
+    runtime: RuntimeRef
+    image_ref: bool
+    """Whether findings may name the DICOM object."""
+
+
+class Messages:
+    """Makes the messages of one daemon."""
+
+    def __init__(self, stamp: Stamp, provenance: Provenance) -> None:
+        self._stamp, self._from = stamp, provenance
+
+    def finding(self, event: TrackEvent, frame: Frame, stream: StreamSettings, exam_id: str) -> Finding:
+        """One lifecycle event. ``frame`` is the one that ``event.result`` was said of, or one of the same clip."""
+        result, origin, manifest, stamp = event.result, frame.origin, self._from.manifest, self._stamp()
+        image_ref = None
+        if self._from.image_ref and origin.sop_instance_uid is not None:
+            image_ref = ImageRef(sop=origin.sop_instance_uid, frame=origin.frame_index)
+        return Finding(
+            **stamp,
+            stream=result.stream,
+            finding_id=event.finding_id,
+            lifecycle=event.lifecycle,
+            end_reason=event.end_reason,
+            exam_id=exam_id,
+            captured_at=earlier(stamp["at"], stamp["mono_ns"] - result.captured_ns),
+            frame=FrameRef(seq=result.frame_seq, age_ms=result.latency_ms.get("total", 0.0)),
+            image_ref=image_ref,
+            image_size=result.image_size,
+            body_part=manifest.body_part,
+            laterality=_laterality(frame, stream),
+            equipment=EquipmentRef(
+                manufacturer=origin.equipment.manufacturer, model=origin.equipment.model, probe=origin.equipment.probe
+            ),
+            region=result.region,
+            status=result.status,
+            reason=result.reason,
+            malignancy=result.malignancy,
+            suspicious=result.suspicious,
+            threshold=manifest.thresholds.malignancy,
+            operating_point=manifest.thresholds.operating_point,
+            prevalence=manifest.thresholds.prevalence,
+            uncertainty=result.uncertainty,
+            lesions=[event.lesion],
+            model=self._from.model,
+            runtime=self._from.runtime,
+            preprocess_hash=manifest.recipe_sha256,
+            latency_ms=result.latency_ms,
+        )
+
+    def coverage(self, change: Change, stream: str, exam_id: str) -> Coverage:
+        """A change of result state."""
+        return Coverage(
+            **self._stamp(),
+            stream=stream,
+            exam_id=exam_id,
+            status=change.status,
+            reason=change.reason,
+            since_mono_ns=change.since_ns,
+            since_frame=change.since_frame,
+            previous=change.previous,
+        )
+
+    def live(self, result: Result, exam_id: str) -> LiveResult:
+        """The newest result of a stream."""
+        return LiveResult(
+            **self._stamp(),
+            stream=result.stream,
+            exam_id=exam_id,
+            frame_seq=result.frame_seq,
+            status=result.status,
+            reason=result.reason,
+            malignancy=result.malignancy,
+            suspicious=result.suspicious,
+            lesions=list(result.lesions),
+            image_size=result.image_size,
+            latency_ms=result.latency_ms,
+        )
+
+
+def earlier(at: str, by_ns: int) -> str:
+    """RFC 3339 time ``by_ns`` nanoseconds before ``at``."""
+    moment = datetime.fromisoformat(at.replace("Z", "+00:00")) - timedelta(microseconds=by_ns // 1000)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _laterality(frame: Frame, stream: StreamSettings) -> Laterality:
+    if stream.laterality is not None:
+        return Laterality(side=stream.laterality, source="config")
+    if frame.origin.laterality is not None:
+        return Laterality(side=frame.origin.laterality, source="dicom")
+    return Laterality()

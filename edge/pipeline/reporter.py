@@ -1,0 +1,127 @@
+"""Turns results and source events into messages, and hands them over. Holds the state of each stream."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from edge.contracts import topics
+from edge.contracts.results import Reason, Status
+from edge.pipeline.coverage import CoverageKeeper
+from edge.pipeline.exam import ExamKeeper
+from edge.pipeline.stats import Stats
+from edge.pipeline.tracker import Tracker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from edge.config.settings import Settings, StreamSettings
+    from edge.contracts.frames import Frame, SourceEvent
+    from edge.contracts.ports import Handover, Tap
+    from edge.contracts.results import Result
+    from edge.pipeline.messages import Messages
+    from edge.pipeline.tracker import EndReason, TrackEvent
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class StreamReport:
+    """What is known of one stream between frames."""
+
+    settings: StreamSettings
+    tracker: Tracker
+    exam: ExamKeeper
+    coverage: CoverageKeeper = field(default_factory=CoverageKeeper)
+    clip: int = 0
+    last_frame: Frame | None = None
+    live_after_ns: int = 0
+
+
+class Reporter:
+    """Of one daemon. Called by the loop only, from one thread."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        messages: Messages,
+        handover: Handover,
+        taps: Sequence[Tap] = (),
+        heartbeat: Callable[[Stats], None] | None = None,
+    ) -> None:
+        """``heartbeat`` is called about once a second with the counters; None: nobody wants them."""
+        self._messages, self._handover, self._taps, self._heartbeat = messages, handover, taps, heartbeat
+        self._live_every_ns = int(1e9 / settings.publish.results_per_s)
+        self._next_beat_ns = 0
+        self.stats = Stats()
+        self._streams = {
+            stream.name: StreamReport(stream, Tracker(settings.tracking), ExamKeeper(settings.exam.idle_timeout_s))
+            for stream in settings.streams
+        }
+        for name, report in self._streams.items():
+            self._cover(name, report, Status.NO_RESULT, Reason.STARTING, time.monotonic_ns(), None)
+
+    def result(self, frame: Frame, result: Result) -> None:
+        """A frame was answered."""
+        name, report = result.stream, self._streams[result.stream]
+        self.stats.add(result)
+        if report.last_frame is not None and frame.origin.clip != report.clip:
+            self._publish(report, report.tracker.end_all("clip_changed"))
+        report.clip = frame.origin.clip
+        previous_exam = report.exam.exam_id
+        if report.exam.starts_with(frame):
+            self._publish(report, report.tracker.end_all("exam_changed"), previous_exam)
+        if result.malignancy is not None:
+            report.exam.judged(result.captured_ns)
+        report.last_frame = frame
+        self._publish(report, report.tracker.update(result))
+        self._cover(name, report, result.status, result.reason, result.captured_ns, result.frame_seq)
+        if result.captured_ns >= report.live_after_ns:
+            report.live_after_ns = result.captured_ns + self._live_every_ns
+            self._handover.latest(topics.results(name), self._messages.live(result, report.exam.exam_id))
+        for tap in self._taps:
+            tap.offer(frame, result)
+
+    def event(self, stream: str, event: SourceEvent) -> None:
+        """A source gave no frame, and says why."""
+        report = self._streams[stream]
+        log.log(
+            logging.INFO if event.kind == "ended" else logging.WARNING,
+            "stream %s: %s (%s) %s", stream, event.kind, event.reason.value, event.detail,
+        )  # fmt: skip
+        self._end(report, "stream_ended" if event.kind == "ended" else "not_judged")
+        self._cover(stream, report, Status.NO_RESULT, event.reason, time.monotonic_ns(), None)
+
+    def tick(self) -> None:
+        """Called at every turn of the loop."""
+        now = time.monotonic_ns()
+        if self._heartbeat is not None and now >= self._next_beat_ns:
+            self._next_beat_ns = now + 1_000_000_000
+            self._heartbeat(self.stats)
+
+    def finish(self) -> None:
+        """The loop ends: say so of every stream."""
+        for name, report in self._streams.items():
+            self._end(report, "stopped")
+            if not report.coverage.holds(Status.NO_RESULT, Reason.STREAM_ENDED):
+                self._cover(name, report, Status.NO_RESULT, Reason.STOPPED, time.monotonic_ns(), None)
+        if self._heartbeat is not None:
+            self._heartbeat(self.stats)
+
+    def _end(self, report: StreamReport, reason: EndReason) -> None:
+        self._publish(report, report.tracker.end_all(reason))
+
+    def _publish(self, report: StreamReport, events: list[TrackEvent], exam_id: str | None = None) -> None:
+        for event in events:
+            assert report.last_frame is not None  # noqa: S101  (no track without a frame)
+            message = self._messages.finding(event, report.last_frame, report.settings, exam_id or report.exam.exam_id)
+            self._handover.durable(topics.findings(report.settings.name), message)
+
+    def _cover(
+        self, name: str, report: StreamReport, status: Status, reason: Reason | None, at_ns: int, frame: int | None
+    ) -> None:
+        change = report.coverage.observe(status, reason, at_ns, frame)
+        if change is not None:
+            self._handover.durable(topics.coverage(name), self._messages.coverage(change, name, report.exam.exam_id))

@@ -1,0 +1,55 @@
+"""Counters since the start, and times of the last interval, for `health`."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from edge.contracts.results import Result
+
+STAGES = ("preprocess", "infer", "postprocess", "total")
+WINDOW = 4096
+"""Frames of one interval whose times are kept; later ones only count."""
+
+
+def percentile(values: list[float], share: float) -> float:
+    """Nearest-rank percentile of unsorted, non-empty ``values``; ``share`` from 0 to 1."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
+
+
+class Stats:
+    """Of all streams together."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._times: defaultdict[str, list[float]] = defaultdict(list)
+        self._began = time.monotonic()
+        self._frames_before = 0
+
+    def add(self, result: Result) -> None:
+        """Count one result."""
+        self._counts["frames"] += 1
+        self._counts[result.status.value] += 1
+        for stage in STAGES:
+            if stage in result.latency_ms and len(self._times[stage]) < WINDOW:
+                self._times[stage].append(result.latency_ms[stage])
+
+    def snapshot(self) -> dict[str, float | int | None]:
+        """Numbers as `Health` names them, and begin a new interval."""
+        now = time.monotonic()
+        frames = self._counts["frames"]
+        numbers: dict[str, float | int | None] = {
+            name: self._counts[name] for name in ("frames", "finding", "clear", "abstained", "no_result")
+        }
+        numbers["fps"] = round((frames - self._frames_before) / max(now - self._began, 1e-3), 2)
+        for stage in STAGES:
+            values = self._times[stage]
+            numbers[f"{stage}_p50_ms"] = percentile(values, 0.5) if values else None
+            numbers[f"{stage}_p99_ms"] = percentile(values, 0.99) if values else None
+        numbers["queue_age_ms"] = self._times["total"][-1] if self._times["total"] else None
+        self._times.clear()
+        self._began, self._frames_before = now, frames
+        return numbers
