@@ -98,7 +98,7 @@ class Sink(Protocol):
     durable: bool
     """Whether findings wait for this sink's acknowledgement before they may leave the outbox."""
     session: int
-    """Number of the present connection, counted from 1; 0 while there is none. A new number: introduce yourself anew."""
+    """Number of the present connection, from 1; 0 while there is none. A new number: introduce yourself anew."""
 
     def open(self) -> None:
         """Start connecting; raise `SinkError` only for what waiting cannot mend (a bad path, a bad certificate)."""
