@@ -1,0 +1,135 @@
+"""A seeded B-mode phantom: a breast that is made once and then looked at, frame by frame, at little cost.
+
+    scene = PhantomScene(PhantomSpec(seed=1))
+    picture = scene.render(0)      # pixels, region, lesions, mask
+
+How a picture comes about. Scatterers of random strength and phase fill the tissue; convolved with the point-spread
+function of the probe they give a complex field, whose envelope is Rayleigh-distributed speckle (Wagner et al., IEEE
+Trans. Sonics Ultrason. 30:156, 1983). It is weakened along each beam, log-compressed and stored with 8 bits. A frame
+is a window into that field, moved aside as a probe slides and pressed together as tissue is: only bytes are copied,
+so that every machine shows the same.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from edge.contracts.geometry import Region
+from edge.sources.phantom_lesions import measure, place_lesions
+from edge.sources.phantom_noise import blur, generator, uniform, white
+from edge.sources.phantom_spec import PhantomLesion, PhantomPicture, PhantomSpec
+from edge.sources.phantom_tissue import make_tissue, put_lesion
+from edge.sources.phantom_views import make_view
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+__all__ = ["PhantomLesion", "PhantomPicture", "PhantomScene", "PhantomSpec"]
+
+LOOP = 120
+"""Frames until the movement begins anew."""
+SLIDE_MM = 2.5
+"""How far the probe slides to each side."""
+PRESS = 0.04
+"""How much thinner the tissue becomes under pressure, at most."""
+NOISE = 8
+"""Electronic noise is 0 to this many grey values, new in each frame."""
+NOISE_PAD = 32
+"""So many places in each direction where a frame's noise may begin in the stored noise."""
+
+
+class PhantomScene:
+    """One phantom, made ready: takes some hundred milliseconds. `render` may be called by several threads."""
+
+    def __init__(self, spec: PhantomSpec) -> None:
+        self.spec = spec
+        self.view = view = make_view(spec)
+        self.region = Region(box=view.box, mm_x=view.mm, mm_y=view.mm, source="phantom")
+        self._margin = math.ceil(SLIDE_MM / view.beam_mm)
+        self.shapes = place_lesions(spec, view, SLIDE_MM)
+        self._step = min(view.row_mm, view.mm / 2)
+        """Distance of two rows of the field: finer than the picture's, so that pressing does not jerk."""
+        columns = view.beams + 2 * self._margin
+        rows = math.ceil(view.depth_mm / (1 - PRESS) / self._step) + 1
+        self._u = ((np.arange(columns) + 0.5 - columns / 2) * view.beam_mm)[None, :]
+        self._d = ((np.arange(rows) + 0.5) * self._step)[:, None]
+        self._field, self._inside = self._make_field()
+        self._noise = np.floor(
+            generator(spec.seed, 4).random((view.rows + NOISE_PAD, view.beams + NOISE_PAD)) * (NOISE + 1)
+        ).astype(np.uint8)
+
+    def render(self, frame_index: int) -> PhantomPicture:
+        """Frame ``frame_index`` (0 or more) with its truth. Equal arguments give equal bytes."""
+        shift, press = self._motion(frame_index)
+        mask = self.view.convert(self._window(self._inside, shift, press))
+        lesions = tuple(self._lesion(k, shift, press) for k in range(len(self.shapes)))
+        return PhantomPicture(self.pixels(frame_index), self.region, lesions, mask)
+
+    def pixels(self, frame_index: int) -> NDArray[np.uint8]:
+        """The picture alone, (H, W) grey."""
+        beams = self._window(self._field, *self._motion(frame_index))
+        y, x = frame_index * 13 % NOISE_PAD, frame_index * 7 % NOISE_PAD
+        rows, columns = beams.shape
+        return self.view.convert(cv2.add(beams, self._noise[y : y + rows, x : x + columns]))
+
+    def _motion(self, frame_index: int) -> tuple[int, float]:
+        """How many beams the probe has slid, and how far the tissue is pressed (0 to PRESS)."""
+        phase = 2 * math.pi * (frame_index % LOOP) / LOOP
+        slide = round(SLIDE_MM / self.view.beam_mm * (0.85 * math.sin(phase) + 0.15 * math.sin(3 * phase)))
+        return slide, PRESS * (0.5 - 0.5 * math.cos(2 * phase))
+
+    def _window(self, field: NDArray[np.uint8], shift: int, press: float) -> NDArray[np.uint8]:
+        """What the probe sees of ``field``: (rows, beams)."""
+        depth = (np.arange(self.view.rows) + 0.5) * (self.view.row_mm / (1 - press) / self._step)
+        left = self._margin + shift
+        return field[depth.astype(np.intp), left : left + self.view.beams]
+
+    def _lesion(self, index: int, shift: int, press: float) -> PhantomLesion:
+        shape = self.shapes[index]
+        u, d = self.view.to_beam(*shape.outline())
+        x, y = self.view.to_tissue(u - shift * self.view.beam_mm, d * (1 - press))
+        return measure(*self.view.to_picture(x, y), self.view.mm, shape.margin)
+
+    def _make_field(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Grey values, and 255 inside lesions, both (rows, columns) of tissue at rest."""
+        view, u, d = self.view, self._u, self._d
+        tissue = make_tissue(self.spec.seed, u, d, view.depth_mm)
+        inside = np.zeros(tissue.mirror.shape, np.uint8)
+        if self.shapes:
+            x, y = view.to_tissue(u, d)
+            for shape in self.shapes:
+                distance = shape.inside(x, y)
+                put_lesion(tissue, shape, distance)
+                inside[distance > 0] = 255
+        rng = generator(self.spec.seed, 2)
+        strength = 10 ** (tissue.scatter_db / 20)
+        envelope = self._insonify(rng, strength, tissue.mirror)
+        loss = blur(np.cumsum(tissue.attenuation_db_mm, axis=0) * self._step, 0, 0.5 / view.beam_mm)
+        level = 20 * np.log10(envelope + 1e-6) - loss
+        span, top = uniform(rng, 50, 60), uniform(rng, 15, 20)
+        grey = (level - top + span) * (255 / span) - NOISE / 2
+        return np.clip(np.rint(grey), 0, 255).astype(np.uint8), inside
+
+    def _insonify(self, rng: np.random.Generator, strength: Array, mirror: Array) -> Array:
+        """Envelope of the echo: scatterers and mirrors convolved with the pulse, wider away from the focus."""
+        rows, columns = strength.shape
+        axial = 0.11 / self._step
+        focus = uniform(rng, 0.35, 0.55) * self.view.depth_mm
+        away = np.clip(np.abs(self._d - focus) / self.view.depth_mm, 0, 0.6) / 0.6
+        narrow, wide = 0.20 / self.view.beam_mm, 0.38 / self.view.beam_mm
+        power = np.zeros((rows, columns))
+        for part in (mirror, 0.0):  # in phase and in quadrature
+            echo = white(rng, rows, columns) * strength
+            sharp, soft = (blur(echo, axial, s) * math.sqrt(4 * math.pi * axial * s) for s in (narrow, wide))
+            field = (1 - away) * sharp + away * soft
+            if not np.isscalar(part):
+                field = field + blur(part, axial, narrow)
+            power += np.square(field)
+        result: Array = np.sqrt(power / 2)
+        return result
