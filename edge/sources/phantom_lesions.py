@@ -56,15 +56,15 @@ class Shape:
         for order, amplitude, phase in self.waves:
             ripple += amplitude * np.cos(order * angle + phase)
         count, length, phase = self.spikes
-        uneven = 0.65 + 0.35 * np.cos(3 * angle + 2 * phase)  # no two spikes alike
+        uneven = 0.6 + 0.25 * np.cos(3 * angle + 2 * phase) + 0.15 * np.cos(5 * angle - phase)  # no two spikes alike
         peak = 0.5 + 0.5 * np.cos(count * angle + phase)
-        ripple += length * uneven * peak**4
+        ripple += length * uneven * peak**3
         result: Array = ellipse * ripple
         return result
 
     def outline(self) -> tuple[Array, Array]:
-        """x and y of the corners, (POINTS,) each."""
-        angle = np.arange(POINTS) * (2 * math.pi / POINTS)
+        """Corners: all x, then all y, (POINTS,) each."""
+        angle = np.arange(POINTS, dtype=np.float64) * (2 * math.pi / POINTS)
         r = self.radius(angle)
         return self.x + r * np.cos(angle), self.y + r * np.sin(angle)
 
@@ -100,7 +100,7 @@ def _draw(rng: np.random.Generator, spec: PhantomSpec, view: View, size: float) 
     if spiculated:  # rounder, often taller than wide, with a shadow
         b, tilt = a * uniform(rng, 0.65, 1.0), uniform(rng, 0, math.pi)
         waves = tuple((k, uniform(rng, 0.0, 0.14) / math.sqrt(k), uniform(rng, 0, 6.28)) for k in range(2, 7))
-        spikes = (9 + int(uniform(rng, 0, 6)), uniform(rng, 0.18, 0.40), uniform(rng, 0, 6.28))
+        spikes = (9 + int(uniform(rng, 0, 6)), uniform(rng, 0.08, 0.28), uniform(rng, 0, 6.28))
         behind = uniform(rng, 0.3, 1.1)
     else:  # wider than tall, with enhancement
         b, tilt = a * uniform(rng, 0.42, 0.75), uniform(rng, -0.3, 0.3)
@@ -108,9 +108,9 @@ def _draw(rng: np.random.Generator, spec: PhantomSpec, view: View, size: float) 
         spikes = (0, 0.0, 0.0)
         behind = -uniform(rng, 0.15, 0.6)
     u = uniform(rng, -0.5, 0.5) * view.span_mm
-    d = uniform(rng, 0.2, 0.62) * deep
+    d = uniform(rng, 0.18, 0.52) * deep
     x, y = view.to_tissue(np.array(u), np.array(d))
-    contrast = uniform(rng, 13, 19)
+    contrast = uniform(rng, 10, 18)
     return Shape(
         float(x), float(y), a, b, tilt, "spiculated" if spiculated else "smooth", waves, spikes, contrast, behind
     )
@@ -119,7 +119,7 @@ def _draw(rng: np.random.Generator, spec: PhantomSpec, view: View, size: float) 
 def _fits(shape: Shape, view: View, travel_mm: float) -> bool:
     u, d = view.to_beam(*shape.outline())
     aside = view.span_mm / 2 - travel_mm - CLEARANCE_MM
-    return bool(np.abs(u).max() <= aside and d.min() >= 0.1 * view.depth_mm and d.max() <= 0.72 * view.depth_mm)
+    return bool(np.abs(u).max() <= aside and d.min() >= 0.1 * view.depth_mm and d.max() <= 0.62 * view.depth_mm)
 
 
 def _near(one: Shape, other: Shape) -> bool:

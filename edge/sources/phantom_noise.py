@@ -42,7 +42,8 @@ def smooth(rng: np.random.Generator, rows: int, columns: int, cells_y: float, ce
     """A random cubic B-spline surface (rows, columns), of about -1 to 1, with so many hills along each axis."""
     along_y, along_x = _spline(rows, cells_y), _spline(columns, cells_x)
     knots = 2 * rng.random((along_y.shape[1], along_x.shape[1])) - 1
-    return 1.6 * (along_y @ knots @ along_x.T)  # a spline stays inside its knots: widen it again
+    result: NDArray[np.float64] = 1.6 * (along_y @ knots @ along_x.T)  # a spline stays inside its knots: widen it
+    return result
 
 
 def _spline(count: int, cells: float) -> NDArray[np.float64]:
@@ -50,7 +51,7 @@ def _spline(count: int, cells: float) -> NDArray[np.float64]:
     at = (np.arange(count) + 0.5) * (cells / count)
     left = np.floor(at).astype(np.intp)
     t = at - left
-    weights = np.zeros((count, int(math.ceil(cells)) + 3))
+    weights = np.zeros((count, math.ceil(cells) + 3))
     place = np.arange(count)
     weights[place, left] = (1 - t) ** 3 / 6
     weights[place, left + 1] = (3 * t**3 - 6 * t**2 + 4) / 6

@@ -28,6 +28,8 @@ from edge.sources.phantom_views import make_view
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from edge.sources.phantom_lesions import Shape
+
     Array = NDArray[np.float64]
 
 __all__ = ["PhantomLesion", "PhantomPicture", "PhantomScene", "PhantomSpec"]
@@ -38,6 +40,10 @@ SLIDE_MM = 2.5
 """How far the probe slides to each side."""
 PRESS = 0.04
 """How much thinner the tissue becomes under pressure, at most."""
+LOOKS = 2
+"""Independent looks that are averaged in power, as a compounding scanner does: softer speckle."""
+RIM_MM = 3.0
+"""How far a lesion changes what is around it."""
 NOISE = 8
 """Electronic noise is 0 to this many grey values, new in each frame."""
 NOISE_PAD = 32
@@ -57,8 +63,8 @@ class PhantomScene:
         """Distance of two rows of the field: finer than the picture's, so that pressing does not jerk."""
         columns = view.beams + 2 * self._margin
         rows = math.ceil(view.depth_mm / (1 - PRESS) / self._step) + 1
-        self._u = ((np.arange(columns) + 0.5 - columns / 2) * view.beam_mm)[None, :]
-        self._d = ((np.arange(rows) + 0.5) * self._step)[:, None]
+        self._u = ((np.arange(columns, dtype=np.float64) + 0.5 - columns / 2) * view.beam_mm)[None, :]
+        self._d = ((np.arange(rows, dtype=np.float64) + 0.5) * self._step)[:, None]
         self._field, self._inside = self._make_field()
         self._noise = np.floor(
             generator(spec.seed, 4).random((view.rows + NOISE_PAD, view.beams + NOISE_PAD)) * (NOISE + 1)
@@ -101,20 +107,26 @@ class PhantomScene:
         view, u, d = self.view, self._u, self._d
         tissue = make_tissue(self.spec.seed, u, d, view.depth_mm)
         inside = np.zeros(tissue.mirror.shape, np.uint8)
-        if self.shapes:
-            x, y = view.to_tissue(u, d)
-            for shape in self.shapes:
-                distance = shape.inside(x, y)
-                put_lesion(tissue, shape, distance)
-                inside[distance > 0] = 255
+        for shape in self.shapes:
+            rows, columns = self._around(shape)
+            distance = shape.inside(*view.to_tissue(u[:, columns], d[rows]))
+            put_lesion(tissue.window(rows, columns), shape, distance)
+            inside[rows, columns][distance > 0] = 255
         rng = generator(self.spec.seed, 2)
+        span, top = uniform(rng, 50, 60), uniform(rng, 14, 20)
         strength = 10 ** (tissue.scatter_db / 20)
         envelope = self._insonify(rng, strength, tissue.mirror)
         loss = blur(np.cumsum(tissue.attenuation_db_mm, axis=0) * self._step, 0, 0.5 / view.beam_mm)
         level = 20 * np.log10(envelope + 1e-6) - loss
-        span, top = uniform(rng, 50, 60), uniform(rng, 15, 20)
         grey = (level - top + span) * (255 / span) - NOISE / 2
         return np.clip(np.rint(grey), 0, 255).astype(np.uint8), inside
+
+    def _around(self, shape: Shape) -> tuple[slice, slice]:
+        """Rows and columns of the field that a lesion and its surroundings take up."""
+        u, d = self.view.to_beam(*shape.outline())
+        columns = np.flatnonzero((self._u[0] > u.min() - RIM_MM) & (self._u[0] < u.max() + RIM_MM))
+        rows = np.flatnonzero((self._d[:, 0] > d.min() - RIM_MM) & (self._d[:, 0] < d.max() + RIM_MM))
+        return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
 
     def _insonify(self, rng: np.random.Generator, strength: Array, mirror: Array) -> Array:
         """Envelope of the echo: scatterers and mirrors convolved with the pulse, wider away from the focus."""
@@ -123,13 +135,12 @@ class PhantomScene:
         focus = uniform(rng, 0.35, 0.55) * self.view.depth_mm
         away = np.clip(np.abs(self._d - focus) / self.view.depth_mm, 0, 0.6) / 0.6
         narrow, wide = 0.20 / self.view.beam_mm, 0.38 / self.view.beam_mm
+        lines = blur(mirror, axial, narrow)
         power = np.zeros((rows, columns))
-        for part in (mirror, 0.0):  # in phase and in quadrature
-            echo = white(rng, rows, columns) * strength
-            sharp, soft = (blur(echo, axial, s) * math.sqrt(4 * math.pi * axial * s) for s in (narrow, wide))
-            field = (1 - away) * sharp + away * soft
-            if not np.isscalar(part):
-                field = field + blur(part, axial, narrow)
-            power += np.square(field)
-        result: Array = np.sqrt(power / 2)
+        for _ in range(LOOKS):
+            for part in (lines, 0):  # in phase and in quadrature
+                echo = white(rng, rows, columns) * strength
+                sharp, soft = (blur(echo, axial, s) * math.sqrt(4 * math.pi * axial * s) for s in (narrow, wide))
+                power += np.square(sharp + away * (soft - sharp) + part)
+        result: Array = np.sqrt(power / (2 * LOOKS))
         return result

@@ -149,8 +149,8 @@ def _sector(spec: PhantomSpec) -> View:
     spread = 2 * (1 + FACE) * math.sin(HALF_ANGLE)
     depth = min(spec.height * SCAN_HEIGHT / (1 + rise), spec.width * SCAN_HEIGHT / spread)
     mm = _pixel_mm(spec, depth)
-    across, down = depth * spread, depth * (1 + rise)
-    left, top = (spec.width - across) / 2, (spec.height - down) / 2
+    down = depth * (1 + rise)
+    top = (spec.height - down) / 2
     origin = (spec.width / 2, top + depth * rise)
     rows = 2 * math.ceil(depth)
     beams = math.ceil(2 * HALF_ANGLE * (1 + FACE) * depth * 1.25)  # 1.25 beams a pixel on the outermost arc
