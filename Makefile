@@ -1,0 +1,64 @@
+# Every target makes what it needs; none needs root. PYTHON=python3.12 chooses another Python (>= 3.10 with venv).
+PYTHON ?= python3
+INPUT  ?=
+OUT    ?= demo-out
+PIP    := -m pip --disable-pip-version-check --quiet
+SOURCES := $(shell find edge -type f -not -name '*.pyc') pyproject.toml
+
+.PHONY: help demo test test-fast check format schemas lock clean
+
+help: ## Show this help.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+# --- see it work -----------------------------------------------------------------------------------------------------
+.venv/installed: pyproject.toml constraints.txt $(SOURCES)
+	@$(PYTHON) -c 'import sys, venv; sys.exit(sys.version_info < (3, 10))' || \
+	  { echo "error: $(PYTHON) is not Python 3.10 or newer with venv"; echo "hint: apt install python3-venv, or make PYTHON=python3.12 $@"; exit 5; }
+	@echo "Setting up .venv: about 90 MB to download, 330 MB on disk; a minute or two, once."
+	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	@.venv/bin/python $(PIP) install --constraint constraints.txt '.[demo]'
+	@touch $@
+
+demo: .venv/installed ## See it work: phantom and real clip to a broker; INPUT=path for your own, OUT=folder.
+	@.venv/bin/edge-cli demo --out '$(OUT)' $(if $(INPUT),--input '$(INPUT)')
+
+# --- test ------------------------------------------------------------------------------------------------------------
+# The wheel is what users get, so the wheel is what is tested: never the tree.
+.venv-test/installed: pyproject.toml constraints.txt $(SOURCES)
+	@test -x .venv-test/bin/python || $(PYTHON) -m venv .venv-test
+	@.venv-test/bin/python $(PIP) install --constraint constraints.txt '.[demo,dicom,dev]'
+	@rm -rf build dist
+	@.venv-test/bin/python -m build --wheel --outdir dist . > /dev/null
+	@.venv-test/bin/python $(PIP) install --no-deps --force-reinstall dist/*.whl
+	@touch $@
+
+PYTEST = PYTHONSAFEPATH=1 SONOEDGE_TESTS_WHEEL=1 .venv-test/bin/pytest
+
+test: .venv-test/installed ## Run all tests against the built wheel; with a real mosquitto where there is one.
+	$(PYTEST) -m "not opt_in" $(ARGS)
+
+test-fast: .venv-test/installed ## Only the tests that need no broker, no data sets and little time.
+	$(PYTEST) -m "not broker and not data and not slow and not opt_in" $(ARGS)
+
+check: .venv-test/installed ## Format, lint, types, layers, generated files.
+	.venv-test/bin/ruff format --check .
+	.venv-test/bin/ruff check .
+	.venv-test/bin/mypy
+	.venv-test/bin/lint-imports
+	.venv-test/bin/edge-cli schema --check
+
+# --- keep ------------------------------------------------------------------------------------------------------------
+format: .venv-test/installed ## Format the code.
+	.venv-test/bin/ruff format .
+	.venv-test/bin/ruff check --fix .
+
+schemas: .venv-test/installed ## Write schemas/ anew from the message types.
+	.venv-test/bin/edge-cli schema --out schemas
+
+lock: ## Write constraints.txt anew: the newest versions that all of pyproject.toml allows.
+	@test -x .venv-lock/bin/uv || { $(PYTHON) -m venv .venv-lock && .venv-lock/bin/python $(PIP) install uv; }
+	.venv-lock/bin/uv pip compile pyproject.toml --universal --python-version 3.10 --extra demo --extra dicom --extra dev \
+	  --upgrade --no-annotate --no-header --no-emit-index-url --quiet --output-file constraints.txt
+
+clean: ## Remove what these targets made.
+	rm -rf .venv .venv-test .venv-lock build dist demo-out *.egg-info

@@ -1,0 +1,80 @@
+"""From settings to an analyser: which model, which runtime, in which process, tested before it is trusted."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from edge.config.uri import parse_uri
+from edge.contracts.finding import ModelRef, RuntimeRef
+from edge.models.bundle import load_bundle
+from edge.models.scripted_manifest import scripted_manifest
+from edge.pipeline.analyser import Analyser
+from edge.pipeline.guard import Guard
+from edge.pipeline.selftest import require_selftest
+from edge.plugins import make_runtime
+from edge.runtimes.isolated import IsolatedRuntime
+
+if TYPE_CHECKING:
+    from edge.config.settings import Settings
+    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.ports import Runtime
+    from edge.models.bundle import Bundle
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What a runtime is made from. ``bundle`` is None for ``scripted://`` without a model."""
+
+    manifest: ModelManifest
+    ref: ModelRef
+    bundle: Bundle | None
+
+    @property
+    def path(self) -> str | None:
+        """Of the ``.tflite``."""
+        return None if self.bundle is None else str(self.bundle.path)
+
+
+def choose_model(settings: Settings) -> Model:
+    """The configured bundle, else the one that ships, else (for ``scripted://``) none.
+
+    Raises `ModelError` if the bundle is broken.
+    """
+    if settings.model is None and parse_uri(settings.runtime.uri).scheme == "scripted":
+        manifest = scripted_manifest()
+        sha256 = hashlib.sha256(msgspec.json.encode(manifest)).hexdigest()
+        return Model(manifest, ModelRef(name=manifest.name, version=manifest.version, sha256=sha256), None)
+    bundle = load_bundle(settings.model)
+    return Model(bundle.manifest, bundle.model_ref(), bundle)
+
+
+def make_guard(settings: Settings, model: Model, *, isolated: bool) -> Guard:
+    """A guarded runtime that has passed its self-test. Raises what the runtime or the test raises."""
+    uri = settings.runtime.uri
+
+    def make() -> Runtime:
+        if isolated:
+            return IsolatedRuntime(uri, model.path, model.manifest)
+        return make_runtime(uri, model.path, model.manifest)
+
+    def test(runtime: Runtime) -> None:
+        # The scripted runtime computes nothing that a golden vector could be compared with.
+        if model.bundle is not None and runtime.spec.family != "scripted":
+            require_selftest(model.bundle, runtime)
+
+    return Guard(make, test, settings.runtime.timeout_s)
+
+
+def make_analyser(settings: Settings, *, isolated: bool = False) -> Analyser:
+    """Everything that judges a frame, ready. Close it when done."""
+    model = choose_model(settings)
+    return Analyser(model.manifest, make_guard(settings, model, isolated=isolated))
+
+
+def runtime_ref(guard: Guard) -> RuntimeRef:
+    """What computes, for messages."""
+    return RuntimeRef(name=guard.spec.name, delegate=guard.spec.delegate)

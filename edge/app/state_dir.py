@@ -1,0 +1,52 @@
+"""The directory where a daemon keeps what must outlive it, and the lock that makes it one daemon's."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge.contracts.errors import DeviceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def default_state_dir() -> Path:
+    """``/var/lib/sonoedge`` for root, else ``$XDG_STATE_HOME/sonoedge``."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/sonoedge")
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "sonoedge"
+
+
+@contextlib.contextmanager
+def locked_state_dir(path: Path) -> Iterator[Path]:
+    """Make ``path`` if need be (mode 0700) and hold its lock. The kernel lets go of it however we end.
+
+    Raises `DeviceError` if another daemon holds it, or if it cannot be made or written.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise DeviceError(
+            f"the state directory {path} cannot be used: {error.strerror}",
+            hint="give another with --state-dir DIR, or mend its permissions",
+        ) from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.pread(lock, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            raise DeviceError(
+                f"the state directory {path} is in use by another daemon (process {owner})",
+                hint="stop that one, or give this one its own with --state-dir DIR",
+            ) from None
+        os.ftruncate(lock, 0)
+        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        yield path
+    finally:
+        os.close(lock)

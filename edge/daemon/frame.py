@@ -1,0 +1,115 @@
+"""The frame process: sources, preprocessing, runtime, post-processing, and the outbox that findings are kept in.
+
+Run as ``python -m edge.daemon.frame`` by the supervisor only.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+import cv2
+import msgspec
+
+from edge import __version__
+from edge.app.compose import choose_model, make_guard, runtime_ref
+from edge.app.handover import OutboxHandover
+from edge.app.logs import set_up_logs
+from edge.app.stamper import Stamper
+from edge.config.uri import parse_uri
+from edge.contracts.errors import EdgeError
+from edge.contracts.report import FrameNumbers, Report
+from edge.contracts.state import StreamState
+from edge.daemon.job import DaemonJob
+from edge.pipeline import loop
+from edge.pipeline.analyser import Analyser
+from edge.pipeline.enrich import enricher
+from edge.pipeline.intake import Intake
+from edge.pipeline.messages import Messages, Provenance
+from edge.pipeline.reporter import Reporter
+from edge.plugins import make_source
+from edge.process.child import inherit
+
+if TYPE_CHECKING:
+    from edge.app.compose import Model
+    from edge.pipeline.guard import Guard
+    from edge.pipeline.stats import Stats
+
+log = logging.getLogger(__name__)
+
+CLOSE_TIMEOUT_S = 1.5
+"""For the outbox to write what was handed over: the supervisor waits a little longer than this."""
+
+
+def make_report(job: DaemonJob, model: Model, guard: Guard, intake: Intake, stats: Stats) -> Report:
+    """What the publisher makes `state` and `health` of."""
+    return Report(
+        version=__version__,
+        model=model.ref,
+        runtime=runtime_ref(guard),
+        streams=[
+            StreamState(name=stream.name, source=parse_uri(stream.source).redacted())
+            for stream in job.settings.streams
+        ],
+        capabilities=["findings", "coverage", "results", "health"],
+        reasons=guard.problems,
+        numbers=msgspec.convert({**stats.snapshot(), "dropped": sum(intake.dropped.values())}, FrameNumbers),
+    )
+
+
+def serve(job: DaemonJob, telemetry: socket.socket, stop: threading.Event) -> None:
+    """Judge frames until stopped or until the sources have ended; all that was found is on disk then."""
+    settings = job.settings
+    model = choose_model(settings)
+    guard = make_guard(settings, model, isolated=settings.runtime.isolated)
+    analyser = Analyser(model.manifest, guard)
+    log.info("model %s %s on %s: golden vectors passed", model.ref.name, model.ref.version, guard.spec.name)
+    handover = OutboxHandover(job.state_dir, telemetry)
+    intake: Intake | None = None
+    try:
+        intake = Intake(
+            {stream.name: make_source(stream) for stream in settings.streams}, enricher(settings.streams)
+        )
+        reading = intake
+        messages = Messages(
+            Stamper(job.device, job.run_id),
+            Provenance(model.manifest, model.ref, runtime_ref(guard), settings.publish.image_ref),
+        )
+        reporter = Reporter(
+            settings,
+            messages,
+            handover,
+            heartbeat=lambda stats: handover.report(make_report(job, model, guard, reading, stats)),
+        )
+        loop.run(intake, analyser, reporter, stop.is_set)
+    finally:
+        if intake is not None:
+            intake.close()
+        handover.close(CLOSE_TIMEOUT_S)
+        analyser.close()
+
+
+def main() -> int:
+    """Take what the supervisor handed over, and serve."""
+    inheritance = inherit()
+    job = msgspec.json.decode(inheritance.payload, type=DaemonJob)
+    set_up_logs(job.settings.log)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)  # the cores belong to the runtime and the capture threads
+    telemetry = socket.socket(fileno=inheritance.fds[0])
+    try:
+        serve(job, telemetry, stop)
+    except EdgeError as error:
+        print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
