@@ -1,0 +1,147 @@
+"""Files, environment and flags laid over one another, and the memory of where each value came from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from msgspec import inspect as types
+
+from edge.config.settings import Settings
+from edge.config.validate import without_none
+from edge.config.words import dotted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from edge.config.toml_lines import KeyPath
+
+PREFIX = "EDGE_"
+NOT_SETTINGS = frozenset({"EDGE_DEBUG"})
+"""Variables that begin alike, but are read elsewhere."""
+FLAGS = {"streams": "--source", "sinks": "--sink", "runtime.uri": "--runtime"}
+"""Flags that are not called as their setting."""
+WORDS_FOR_BOOL = {
+    "true": True,
+    "1": True,
+    "yes": True,
+    "on": True,
+    "false": False,
+    "0": False,
+    "no": False,
+    "off": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value came from."""
+
+    kind: str
+    """``default``, ``file``, ``environment`` or ``flag``."""
+    where: str
+    """For people: ``edge.toml:12``, ``EDGE_SITE``, ``--site``; "" for a default."""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.where}".strip()
+
+
+DEFAULT = Origin("default", "")
+
+
+@dataclass(slots=True)
+class Layers:
+    """A tree of plain values, each later one over the earlier ones."""
+
+    tree: dict[str, Any] = field(default_factory=dict)
+    origins: dict[KeyPath, Origin] = field(default_factory=dict)
+
+    def put(self, path: KeyPath, value: Any, origin: Origin) -> str | None:
+        """Set ``value`` at ``path``; returns what prevents it, in words, or None."""
+        node: Any = self.tree
+        for depth, part in enumerate(path):
+            here = path[:depth]
+            if isinstance(part, int) and not isinstance(node, list):
+                return f"{dotted(here)} is no list"
+            if isinstance(part, str) and not isinstance(node, dict):
+                return f"{dotted(here)} has numbered items: write a number, not {part!r}"
+            if isinstance(part, int) and part > len(node):
+                return f"{dotted(here)} has {len(node)} items so far, the next is number {len(node)}"
+            last = depth == len(path) - 1
+            fresh = value if last else [] if isinstance(path[depth + 1], int) else {}
+            if isinstance(part, int) and part == len(node):
+                node.append(fresh)
+            elif last or (isinstance(part, str) and node.get(part) is None):
+                node[part] = fresh
+            node = node[part]
+        for old in [p for p in self.origins if p[: len(path)] == path]:
+            del self.origins[old]
+        self.origins[path] = origin
+        return None
+
+    def origin(self, path: KeyPath) -> Origin:
+        """Where the value at ``path`` came from: said of itself, else of something in it, else of what it is in."""
+        if path in self.origins:
+            return self.origins[path]
+        within = [o for p, o in self.origins.items() if p[: len(path)] == path]
+        if within:
+            return within[-1]
+        for end in range(len(path) - 1, 0, -1):
+            if path[:end] in self.origins and self._is_in(path):
+                return self.origins[path[:end]]
+        return DEFAULT
+
+    def _is_in(self, path: KeyPath) -> bool:
+        """Whether the tree itself has a value there."""
+        node: Any = self.tree
+        try:
+            for part in path:
+                node = node[part]
+        except (KeyError, IndexError, TypeError):
+            return False
+        return True
+
+
+def from_environment(environ: Mapping[str, str]) -> list[tuple[KeyPath, str, str]]:
+    """(path, text, variable) of every setting in ``environ``, whole lists before their items. Empty means unset."""
+    found = []
+    for variable, text in environ.items():
+        if variable.startswith(PREFIX) and variable not in NOT_SETTINGS and text:
+            parts = variable.removeprefix(PREFIX).lower().split("__")
+            path: KeyPath = tuple(int(p) if p.isascii() and p.isdigit() else p for p in parts)
+            found.append((path, text, variable))
+    return sorted(found, key=lambda item: [(isinstance(p, str), p) for p in item[0]])
+
+
+def parse_text(path: KeyPath, text: str) -> Any:
+    """What the text of a variable means for the setting at ``path``: itself where a text is wanted, else JSON."""
+    kind = type_at(path)
+    if isinstance(kind, types.BoolType):
+        return WORDS_FOR_BOOL.get(text.lower(), text)
+    if text == "null":
+        return None
+    if kind is None or isinstance(kind, types.StrType):
+        return text
+    if isinstance(kind, types.LiteralType) and text in kind.values:
+        return text
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+
+
+def type_at(path: KeyPath) -> types.Type | None:
+    """The type of the setting at ``path``, without None; None if there is no such setting."""
+    kind: types.Type = types.type_info(Settings)
+    for part in path:
+        if isinstance(kind, types.StructType):
+            fields = {f.name: f.type for f in kind.fields}
+            if part not in fields:
+                return None
+            kind = without_none(fields[part])
+        elif isinstance(kind, types.ListType) and isinstance(part, int):
+            kind = without_none(kind.item_type)
+        else:
+            return None
+    return kind

@@ -1,0 +1,185 @@
+"""Loading the settings: defaults < TOML file < ``EDGE_A__B`` environment < flags.
+
+    EDGE_SITE=clinic-a                          site = "clinic-a"
+    EDGE_RUNTIME__URI=litert://?threads=2       [runtime] uri = …
+    EDGE_STREAMS__0__SOURCE=phantom://          the first of [[streams]]; its other keys stay as they are
+    EDGE_SINKS='[{"uri": "jsonl:///tmp/f"}]'    JSON takes the place of the whole list
+    EDGE_DEVICE=null                            None; an empty variable counts as not set
+
+A wrong key or value is a `ConfigError` that names its file and line, its variable or its flag.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from edge.config.layers import FLAGS, Layers, Origin, from_environment, parse_text
+from edge.config.sense import contradictions
+from edge.config.settings import Settings, StreamSettings
+from edge.config.toml_lines import key_lines
+from edge.config.uri import parse_uri
+from edge.config.validate import Fault, find_faults
+from edge.contracts.errors import ConfigError
+from edge.contracts.names import to_name
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What came of loading."""
+
+    settings: Settings | None
+    """None if there are problems."""
+    problems: list[ConfigError]
+    layers: Layers
+
+
+def load_settings(
+    path: Path | None = None, environ: Mapping[str, str] | None = None, overrides: Mapping[str, Any] | None = None
+) -> Settings:
+    """The settings that hold.
+
+    Args:
+        path: a TOML file; None: no file.
+        environ: the environment; None: the process's own.
+        overrides: from flags, by dotted name (``"runtime.uri"``, ``"streams"``); None values were not given.
+
+    Raises:
+        ConfigError: the first thing that is wrong, with the number of the others.
+    """
+    loaded = try_loading(path, os.environ if environ is None else environ, overrides or {})
+    if loaded.settings is not None:
+        return loaded.settings
+    first, others = loaded.problems[0], len(loaded.problems) - 1
+    if not others:
+        raise first
+    more = f"{others} more problem{'s' if others > 1 else ''}: edge-cli config check {path or 'FILE'}"
+    raise ConfigError(first.message, hint=f"{first.hint} ({more})")
+
+
+def try_loading(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Any]) -> Loaded:
+    """As `load_settings`, but tells of all problems, and where each value came from."""
+    layers = Layers()
+    try:
+        if path is not None:
+            _add_file(layers, path)
+    except ConfigError as error:
+        return Loaded(None, [error], layers)
+    problems = [*_add_environment(layers, environ), *_add_flags(layers, overrides)]
+    problems += [as_error(layers, fault) for fault in find_faults(layers.tree, Settings)]
+    if problems:
+        return Loaded(None, problems, layers)
+    settings = msgspec.convert(layers.tree, Settings)
+    problems = [as_error(layers, fault) for fault in contradictions(settings)]
+    return Loaded(None if problems else settings, problems, layers)
+
+
+def as_error(layers: Layers, fault: Fault) -> ConfigError:
+    """``fault`` with the file and line, variable or flag that it came from."""
+    where = layers.origin(fault.path).where
+    return ConfigError(f"{where}: {fault.message}" if where else fault.message, hint=fault.hint)
+
+
+def read_toml(path: Path) -> tuple[dict[str, Any], str]:
+    """The tree and the text of a TOML file. Raises `ConfigError`."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+        return tomllib.loads(text), text
+    except FileNotFoundError:
+        raise ConfigError(
+            f"{path}: there is no such file", hint=f"make one: edge-cli config init --out {path}"
+        ) from None
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}", hint="name a TOML file that can be read") from None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError(
+            f"{path}:{line}: expected UTF-8, got byte {error.object[error.start]:#04x}", hint="save the file as UTF-8"
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        what, line = _syntax_error(str(error), text)
+        raise ConfigError(
+            f"{path}:{line}: this is no TOML: {what}", hint='texts stand in quotes: key = "value"'
+        ) from None
+    except RecursionError:
+        raise ConfigError(f"{path}: nested too deeply", hint="settings are at most three levels deep") from None
+
+
+def _syntax_error(message: str, text: str) -> tuple[str, int]:
+    """What the parser says, and the line that it says it of."""
+    found = re.search(r"^(.*?) \(at line (\d+), column \d+\)$", message, re.DOTALL)
+    if found:
+        return found[1], int(found[2])
+    return message.removesuffix(" (at end of document)"), text.count("\n") + 1
+
+
+def _add_file(layers: Layers, path: Path) -> None:
+    layers.tree, text = read_toml(path)
+    layers.origins = {key: Origin("file", f"{path}:{line}") for key, line in key_lines(text).items()}
+
+
+def _add_environment(layers: Layers, environ: Mapping[str, str]) -> list[ConfigError]:
+    problems = []
+    for path, text, variable in from_environment(environ):
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            problems.append(ConfigError(f"{variable}: expected UTF-8, got other bytes", hint="use names in UTF-8"))
+            continue
+        obstacle = layers.put(path, parse_text(path, text), Origin("environment", variable))
+        if obstacle:
+            problems.append(ConfigError(f"{variable}: {obstacle}", hint="correct the variable's name, or unset it"))
+    return problems
+
+
+def _add_flags(layers: Layers, overrides: Mapping[str, Any]) -> list[ConfigError]:
+    problems = []
+    for key, value in overrides.items():
+        if value is None:
+            continue
+        flag = FLAGS.get(key) or "--" + key.replace(".", "-").replace("_", "-")
+        plain = msgspec.to_builtins(value, enc_hook=str)
+        obstacle = layers.put(tuple(key.split(".")), plain, Origin("flag", flag))
+        if obstacle:
+            problems.append(ConfigError(f"{flag}: {obstacle}", hint="correct the file, or leave out the flag"))
+    return problems
+
+
+def streams_from_sources(sources: Sequence[str]) -> list[StreamSettings]:
+    """A stream for each URI, named ``{scheme}-{n}``, n counting each scheme from 1. Raises `UsageError` for no URI."""
+    counts: dict[str, int] = {}
+    streams = []
+    for source in sources:
+        scheme = to_name(parse_uri(source).scheme, "stream")
+        counts[scheme] = counts.get(scheme, 0) + 1
+        streams.append(StreamSettings(name=f"{scheme}-{counts[scheme]}", source=source))
+    return streams
+
+
+def default_device_name() -> str:
+    """The host's name, without its domain, as a device name."""
+    return to_name(socket.gethostname().partition(".")[0], "device")
+
+
+def default_state_dir() -> Path:
+    """``/var/lib/sonoedge`` for root, else ``$XDG_STATE_HOME/sonoedge`` or ``~/.local/state/sonoedge``."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/sonoedge")
+    base = os.environ.get("XDG_STATE_HOME", "")
+    # The XDG specification wants relative paths ignored.
+    return (Path(base) if os.path.isabs(base) else Path.home() / ".local" / "state") / "sonoedge"

@@ -1,0 +1,130 @@
+"""Does a tree of plain values fit the settings? Finds everything that does not, not only the first."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+import msgspec
+from msgspec import inspect as types
+
+from edge.config.docs import field_docs
+from edge.config.toml_text import toml_value
+from edge.config.words import describe_type, describe_value, dotted
+from edge.contracts.names import NAME_PATTERN, is_name, to_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edge.config.toml_lines import KeyPath
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong in a tree of settings."""
+
+    path: KeyPath
+    """Where: of a missing key, the table that lacks it."""
+    message: str
+    hint: str
+
+
+def find_faults(tree: Any, cls: type[msgspec.Struct]) -> Iterator[Fault]:
+    """What in ``tree`` (as a TOML or JSON parser gives it) is no ``cls``. Nothing: ``msgspec.convert`` will take it."""
+    return _in_table(tree, cls, ())
+
+
+def without_none(kind: types.Type) -> types.Type:
+    """``X`` of ``X | None``; other types as they are."""
+    if isinstance(kind, types.UnionType):
+        rest = [t for t in kind.types if not isinstance(t, types.NoneType)]
+        return rest[0] if len(rest) == 1 else kind
+    return kind
+
+
+def _in_table(value: Any, cls: type[msgspec.Struct], path: KeyPath) -> Iterator[Fault]:
+    info = types.type_info(cls)
+    assert isinstance(info, types.StructType)  # noqa: S101  (said for the type checker; cls is a Struct)
+    if not isinstance(value, dict):
+        yield Fault(path, f"{dotted(path)}: expected a table, got {describe_value(value)}", f"write [{dotted(path)}]")
+        return
+    fields = {field.name: field for field in info.fields}
+    for key in value:
+        if key not in fields:
+            yield _unknown(key, list(fields), path)
+    docs, hints = field_docs(cls), get_type_hints(cls, include_extras=True)
+    for name, field in fields.items():
+        here: KeyPath = (*path, name)
+        if name not in value:
+            if field.required:
+                yield Fault(path, f"{dotted(path)}: the key {name!r} is missing", f"{name}: {docs.get(name, '')}")
+            continue
+        kind = without_none(field.type)
+        if value[name] is None and kind is not field.type:
+            continue
+        if isinstance(kind, types.StructType):
+            yield from _in_table(value[name], kind.cls, here)
+        elif isinstance(kind, types.ListType) and isinstance(kind.item_type, types.StructType):
+            yield from _in_list(value[name], kind.item_type.cls, here)
+        else:
+            yield from _in_value(value[name], field, hints[name], docs.get(name, ""), here)
+
+
+def _in_list(value: Any, cls: type[msgspec.Struct], path: KeyPath) -> Iterator[Fault]:
+    if not isinstance(value, list):
+        hint = f"write [[{dotted(path)}]], with two brackets, above each"
+        yield Fault(path, f"{dotted(path)}: expected a list of tables, got {describe_value(value)}", hint)
+        return
+    for i, item in enumerate(value):
+        yield from _in_table(item, cls, (*path, i))
+
+
+def _in_value(value: Any, field: types.Field, annotation: Any, doc: str, path: KeyPath) -> Iterator[Fault]:
+    kind = without_none(field.type)
+    try:
+        msgspec.convert(value, annotation)
+        # Two things that msgspec lets pass: a name that ends in a line feed, and numbers that are none.
+        fits = not (isinstance(value, float) and not math.isfinite(value))
+        fits = fits and not (isinstance(kind, types.StrType) and kind.pattern == NAME_PATTERN and not is_name(value))
+    except msgspec.ValidationError:
+        fits = False
+    if not fits:
+        message = f"{dotted(path)}: expected {describe_type(field.type)}, got {describe_value(value)}"
+        yield Fault(path, message, _advice(value, kind, field, doc))
+
+
+def _advice(value: Any, kind: types.Type, field: types.Field, doc: str) -> str:
+    """What to write instead of ``value``."""
+    if isinstance(value, str):
+        if isinstance(kind, types.StrType) and kind.pattern == NAME_PATTERN and to_name(value, ""):
+            return f"for example {field.name} = {toml_value(to_name(value, ''))}"
+        if isinstance(kind, types.LiteralType):
+            near = get_close_matches(value.lower(), map(str, kind.values), n=1)
+            if near:
+                return f"did you mean {field.name} = {toml_value(near[0])}?"
+        if isinstance(kind, (types.IntType, types.FloatType, types.BoolType)) and _reads_as(value, kind):
+            return f"write it without quotes: {field.name} = {value.lower()}"
+    example = (
+        "" if field.default in (None, msgspec.NODEFAULT) else f" For example {field.name} = {toml_value(field.default)}"
+    )
+    return f"{field.name}: {doc}{example}"
+
+
+def _reads_as(text: str, kind: types.Type) -> bool:
+    """Whether ``text`` is a value of ``kind``, but for its quotes."""
+    if isinstance(kind, types.BoolType):
+        return text.lower() in ("true", "false")
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return isinstance(kind, types.FloatType) or text.lstrip("+-").isdigit()
+
+
+def _unknown(key: str, known: list[str], path: KeyPath) -> Fault:
+    near = get_close_matches(key.lower().replace("-", "_"), known, n=1)
+    table = f"in [{dotted(path)}]" if path else "at the top level"
+    hint = f"did you mean {near[0]!r}?" if near else f"the keys {table} are: {', '.join(known)}"
+    return Fault((*path, key), f"{dotted((*path, key))}: there is no such key {table}", hint)

@@ -1,0 +1,78 @@
+"""Types, values and places of settings in plain words, for messages to people."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from msgspec import inspect as types
+
+from edge.contracts.names import NAME_PATTERN
+
+if TYPE_CHECKING:
+    from edge.config.toml_lines import KeyPath
+
+PASSWORD = re.compile(r"(\w://[^/\s:]*):[^/\s]*@")
+SECRET_PARAMETER = re.compile(r"([?&](?:password|passwd|secret|token|key)=)[^&\s]*", re.IGNORECASE)
+LONGEST = 60
+"""Characters of a wrong value that are repeated in a message."""
+
+
+def mask(text: str) -> str:
+    """``text`` with the passwords of URIs in it replaced by ``***``."""
+    return SECRET_PARAMETER.sub(r"\1***", PASSWORD.sub(r"\1:***@", text))
+
+
+def dotted(path: KeyPath) -> str:
+    """``streams[0].source``."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}"
+    return text.removeprefix(".")
+
+
+def describe_value(value: Any) -> str:
+    """What stands there, as one would say it: ``the text "fast"``."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        text = mask(value)
+        return f'the text "{text if len(text) <= LONGEST else text[:LONGEST] + "…"}"'
+    if isinstance(value, (int, float)):
+        return f"the number {value}"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    if isinstance(value, dict):
+        return "a table"
+    return "nothing" if value is None else f"a {type(value).__name__}"
+
+
+def describe_type(kind: types.Type) -> str:
+    """What may stand there: ``a number greater than 0``."""
+    if isinstance(kind, types.UnionType):
+        return " or ".join(describe_type(t) for t in kind.types if not isinstance(t, types.NoneType))
+    if isinstance(kind, types.StrType):
+        if kind.pattern == NAME_PATTERN:
+            return "a name of 1 to 32 lower case letters, digits and hyphens"
+        return "a text in quotes"
+    if isinstance(kind, types.BoolType):
+        return "true or false"
+    if isinstance(kind, types.LiteralType):
+        return "one of " + ", ".join(f'"{v}"' for v in kind.values)
+    if isinstance(kind, (types.IntType, types.FloatType)):
+        return ("a whole number" if isinstance(kind, types.IntType) else "a number") + _bounds(kind)
+    if isinstance(kind, types.TupleType):
+        return f"a list of {len(kind.item_types)}: " + ", ".join(describe_type(t) for t in kind.item_types)
+    if isinstance(kind, types.ListType):
+        return "a list of tables" if isinstance(kind.item_type, types.StructType) else "a list"
+    return "a table"
+
+
+def _bounds(kind: types.IntType | types.FloatType) -> str:
+    if kind.ge is not None and kind.le is not None:
+        return f" from {kind.ge:g} to {kind.le:g}"
+    if kind.gt is not None:
+        return f" greater than {kind.gt:g}"
+    if kind.ge is not None:
+        return f" of at least {kind.ge:g}"
+    return ""
