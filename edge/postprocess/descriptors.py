@@ -1,0 +1,170 @@
+"""What a radiologist names in a lesion, as numbers from the grey picture.
+
+The features are those of the ACR BI-RADS ultrasound lexicon (orientation, margin, echo pattern, posterior features);
+the numbers are simple ones of our own. They depend on the outline that the model drew, and on gain and
+compression where stated. One that cannot be computed is absent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edge.contracts.geometry import Box
+    from edge.contracts.results import Lesion
+
+PATCH = 128
+"""Longest side of what is looked at: a larger surrounding is thinned out, so that a 4K picture costs no more."""
+MARGIN_POINTS = 48
+MARGIN_OFFSETS = np.linspace(-1.0, 1.0, 9)
+MIN_STEP = 6.0
+"""Least difference in grey between the two sides of a margin for its sharpness to mean something."""
+MIN_PIXELS = 12
+"""Least number of pixels that a mean is taken of."""
+MIN_GREY = 2.0
+"""Means under this are background; nothing is divided by them."""
+
+
+def describe(lesion: Lesion, pixels: NDArray[np.uint8], scan: Box, aspect: float = 1.0) -> dict[str, float]:
+    """All descriptors of one lesion that can be computed, rounded to three decimals.
+
+    ``taller_than_wide``: height over width of the box; over 1 is the "not parallel" orientation, where depth runs
+    down the picture (linear probes; an approximation in sectors).
+    ``margin_sharpness``, ``echogenicity``, ``posterior``: see the functions of these names.
+
+    Args:
+        lesion: in pixels of ``pixels``.
+        pixels: (H, W) grey or (H, W, 3) RGB, uint8, the source picture.
+        scan: (x, y, w, h) of the scanned part: what is outside is no tissue and is not averaged.
+        aspect: height of a pixel over its width, in mm; 1 where there is no calibration.
+    """
+    x, y, w, h = lesion.box
+    found: dict[str, float | None] = {"taller_than_wide": h * aspect / w}
+    room = _surroundings(lesion.box, scan)
+    if room is not None:
+        px, py, pw, ph = room
+        step = max(1, -(-max(pw, ph) // PATCH))
+        patch = np.ascontiguousarray(pixels[py : py + ph : step, px : px + pw : step])
+        grey = patch if patch.ndim == 2 else cv2.cvtColor(patch, cv2.COLOR_RGB2GRAY)
+        outline = (np.array(lesion.outline) - (px, py)) / step
+        box = (round((x - px) / step), round((y - py) / step), max(1, round(w / step)), max(1, round(h / step)))
+        found["margin_sharpness"] = margin_sharpness(grey, outline)
+        found["echogenicity"] = echogenicity(grey, outline)
+        found["posterior"] = posterior(grey, box)
+    return {name: round(value, 3) for name, value in found.items() if value is not None}
+
+
+def echogenicity(grey: NDArray[np.uint8], outline: NDArray[np.float64]) -> float | None:
+    """Mean grey inside over mean grey of the ring around; under 1 is hypoechoic. Depends on compression.
+
+    The ring starts a tenth of the lesion's radius outside the outline (which is never exact) and is as wide as a
+    third of the radius.
+
+    Args:
+        grey: (H, W) uint8.
+        outline: (n, 2) float in its pixels.
+    """
+    inside = _fill(outline, grey.shape)
+    radius = max(1.0, float(np.sqrt(np.count_nonzero(inside) / np.pi)))
+    near = cv2.dilate(inside, _disc(round(radius * 0.1)))
+    far = cv2.dilate(inside, _disc(max(2, round(radius * 0.45))))
+    within, around = _mean(grey, inside), _mean(grey, far - near)
+    return within / around if within is not None and around is not None and around >= MIN_GREY else None
+
+
+def posterior(grey: NDArray[np.uint8], box: Box) -> float | None:
+    """Mean grey below the lesion over that beside it at the same depth; over 1 enhancement, under 1 shadow.
+
+    Below: the middle half of the lesion's width, from its lower edge to half its height further down. Beside: the
+    same rows, a lesion's width to the left and to the right, where the picture reaches so far. Same depth, so that
+    attenuation and time gain compensation, which act on both alike, cancel.
+
+    Args:
+        grey: (H, W) uint8.
+        box: (x, y, w, h) of the lesion in its pixels.
+    """
+    x, y, w, h = box
+    rows = slice(y + h, min(grey.shape[0], y + h + max(2, h // 2)))
+    if rows.stop - rows.start < h / 8:
+        return None
+    gap = max(1, w // 8)
+    below = grey[rows, max(0, x + w // 4) : x + w - w // 4]
+    left = grey[rows, max(0, x - gap - w) : max(0, x - gap)]
+    right = grey[rows, x + w + gap : x + 2 * w + gap]
+    if below.size < MIN_PIXELS or left.size + right.size < MIN_PIXELS:
+        return None
+    beside = (float(left.sum()) + float(right.sum())) / (left.size + right.size)
+    return float(below.mean()) / beside if beside >= MIN_GREY else None
+
+
+def margin_sharpness(grey: NDArray[np.uint8], outline: NDArray[np.float64]) -> float | None:
+    """How much of the change of grey across the margin happens close to it: 1 sharp, about 0.25 a plain ramp.
+
+    Grey along the normals, averaged over the whole outline (which averages speckle away), from a quarter of the
+    lesion's radius inside to as much outside; the share of that change within the middle quarter. A ratio, so
+    that gain does not matter. None where the sides differ too little. An outline that misses the margin lowers it.
+
+    Args:
+        grey: (H, W) uint8.
+        outline: (n, 2) float in its pixels.
+    """
+    points, normals, length = _walk(outline)
+    reach = max(2.0, 0.25 * length / (2 * np.pi))
+    places = points[:, None, :] + normals[:, None, :] * (MARGIN_OFFSETS * reach)[None, :, None] - 0.5
+    height, width = grey.shape
+    held = ((places >= 0) & (places <= (width - 1, height - 1))).all(axis=(1, 2))
+    if np.count_nonzero(held) < MARGIN_POINTS // 2:
+        return None  # mostly at the edge of the scan: its margin is not seen
+    maps = places[held].astype(np.float32)
+    values = cv2.remap(grey, maps[:, :, 0], maps[:, :, 1], cv2.INTER_LINEAR)
+    profile = values.mean(axis=0)
+    whole = float(profile[-2:].mean() - profile[:2].mean())
+    if abs(whole) < MIN_STEP:
+        return None
+    middle = len(profile) // 2
+    return float(np.clip((profile[middle + 1] - profile[middle - 1]) / whole, 0.0, 1.0))
+
+
+def _surroundings(box: Box, scan: Box) -> Box | None:
+    """The box, its own size more to each side, within the scan; None if nothing of it is."""
+    x, y, w, h = box
+    left, top = max(scan[0], x - w), max(scan[1], y - h)
+    right, bottom = min(scan[0] + scan[2], x + 2 * w), min(scan[1] + scan[3], y + 2 * h)
+    return (left, top, right - left, bottom - top) if right > left and bottom > top else None
+
+
+def _walk(outline: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """`MARGIN_POINTS` evenly along the outline, their outward normals (both (n, 2)), and the outline's length."""
+    closed = np.concatenate((outline, outline[:1]))
+    steps = np.hypot(*np.diff(closed, axis=0).T)
+    far = np.concatenate(([0.0], np.cumsum(steps)))
+    at = np.linspace(0.0, far[-1], MARGIN_POINTS, endpoint=False)
+    points = np.stack((np.interp(at, far, closed[:, 0]), np.interp(at, far, closed[:, 1])), axis=1)
+    tangent = np.roll(points, -1, axis=0) - np.roll(points, 1, axis=0)
+    normals = np.stack((tangent[:, 1], -tangent[:, 0]), axis=1)
+    normals /= np.maximum(np.hypot(*normals.T), 1e-9)[:, None]
+    turn = np.sum(points[:, 0] * np.roll(points[:, 1], -1) - np.roll(points[:, 0], -1) * points[:, 1])
+    return points, normals if turn > 0 else -normals, float(far[-1])
+
+
+def _fill(outline: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """(H, W) uint8, 1 inside the outline."""
+    mask = np.zeros(shape[:2], np.uint8)
+    cv2.fillPoly(mask, [np.round(outline - 0.5).astype(np.int32)], 1)
+    return mask
+
+
+def _disc(radius: int) -> NDArray[np.uint8]:
+    """A round structuring element."""
+    disc: NDArray[np.uint8] = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return disc
+
+
+def _mean(grey: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float | None:
+    """Mean grey where ``mask`` is not 0; None if that is hardly anywhere."""
+    return float(cv2.mean(grey, mask=mask)[0]) if np.count_nonzero(mask) >= MIN_PIXELS else None

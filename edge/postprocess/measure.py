@@ -1,0 +1,106 @@
+"""Lengths and areas in millimetres, and only where a calibration holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from numpy.typing import NDArray
+
+    from edge.contracts.geometry import Region
+
+COVERED = 0.95
+"""Share of the outline that must lie inside a calibrated region: a pixel's rounding at its edge is no objection."""
+AGREE = 0.01
+"""Two regions over one lesion may differ in scale by this much before neither is believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One outline in millimetres."""
+
+    long_axis_mm: float
+    """Largest distance between two points of the outline: the calliper (Feret) diameter."""
+    short_axis_mm: float
+    """Extent of the outline at right angles to the long axis."""
+    area_mm2: float
+    uncertainty_mm: float
+    """Half-width of the error of one axis, see `measure`."""
+
+
+def calibration_for(outline: NDArray[np.float64], regions: Iterable[Region]) -> Region | None:
+    """The calibrated region that this outline may be measured by; None if there is none to trust.
+
+    It must hold the centre of the outline's box and at least `COVERED` of its points. Where two regions hold it
+    and disagree (an inset over the main picture), it is not known which of them is on top: then None.
+
+    Args:
+        outline: (n, 2) float, pixels of the source picture.
+        regions: as the source gave them.
+    """
+    low, high = outline.min(axis=0), outline.max(axis=0)
+    centre = (low + high) / 2
+    holding: list[Region] = []
+    for region in regions:
+        if not region.calibrated:
+            continue
+        x, y, w, h = region.box
+        start, stop = np.array((x, y)), np.array((x + w, y + h))
+        inside = ((outline >= start) & (outline <= stop)).all(axis=1).mean()
+        if (centre >= start).all() and (centre <= stop).all() and inside >= COVERED:
+            holding.append(region)
+    if not holding:
+        return None
+    for values in ([r.mm_x or 0.0 for r in holding], [r.mm_y or 0.0 for r in holding]):
+        if max(values) > min(values) * (1 + AGREE):
+            return None
+    return holding[0]
+
+
+def measure(outline: NDArray[np.float64], mm_x: float, mm_y: float, cell: tuple[float, float]) -> Measure:
+    """Axes and area of a closed outline.
+
+    The uncertainty is what the mask's grid alone brings in: the true edge may lie half a mask cell to either side
+    of where it was drawn, at both ends of an axis, which makes one whole cell at worst. The coarser axis counts.
+    It says nothing of whether the model outlined the right thing.
+
+    Args:
+        outline: (n, 2) float, n >= 3, pixels of the source picture, first point not repeated.
+        mm_x: width of a source pixel in millimetres.
+        mm_y: height of a source pixel in millimetres.
+        cell: (width, height) of one mask cell in source pixels.
+    """
+    places = outline * (mm_x, mm_y)
+    spans = places[:, None, :] - places[None, :, :]
+    squared = spans[:, :, 0] ** 2 + spans[:, :, 1] ** 2
+    first, second = np.unravel_index(int(squared.argmax()), squared.shape)
+    long_axis = float(np.sqrt(squared[first, second]))
+    along = spans[first, second] / max(long_axis, 1e-12)
+    across = places @ np.array((-along[1], along[0]))
+    return Measure(
+        long_axis_mm=long_axis,
+        short_axis_mm=float(across.max() - across.min()),
+        area_mm2=polygon_area(outline) * mm_x * mm_y,
+        uncertainty_mm=max(cell[0] * mm_x, cell[1] * mm_y),
+    )
+
+
+def polygon_area(outline: NDArray[np.float64]) -> float:
+    """Area that (n, 2) points enclose; the sense of rotation does not matter."""
+    return float(abs(cv2.contourArea((outline - outline[0]).astype(np.float32))))
+
+
+def polygon_centre(outline: NDArray[np.float64]) -> tuple[float, float]:
+    """Centre of mass (x, y) of the area that (n, 2) points enclose; of the points where they enclose none."""
+    start = outline[0]  # sums near the origin, so that large coordinates cost no precision
+    sums = cv2.moments((outline - start).astype(np.float32))
+    if abs(sums["m00"]) < 1e-6:
+        mean = outline.mean(axis=0)
+        return float(mean[0]), float(mean[1])
+    return float(sums["m10"] / sums["m00"] + start[0]), float(sums["m01"] / sums["m00"] + start[1])

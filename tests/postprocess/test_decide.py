@@ -1,0 +1,199 @@
+"""Every rule of the verdict, and that no output can make an inconsistent one."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from edge.contracts.errors import ModelError
+from edge.contracts.geometry import Region
+from edge.contracts.manifest import Calibration
+from edge.contracts.results import Reason, Result, Status
+from edge.contracts.tensors import TensorSpec
+from edge.postprocess.body_part import contradicts
+from edge.postprocess.decide import calibrate, decide, dequantise, judged_region
+from edge.preprocess.preprocessor import plan
+
+PIXELS = np.random.default_rng(0).integers(20, 200, (480, 640), dtype=np.uint8)
+BOX, _ = plan((0, 0, 640, 480), 160, 160)
+CALIBRATED = (Region((0, 0, 640, 480), 0.1, 0.1, "dicom"),)
+
+
+def outputs(malignancy=0.2, anatomy=0.9, lesion=True):
+    """As a quantised model gives them; one lesion in the middle, or none."""
+    mask = np.zeros((1, 40, 40, 1), np.uint8)
+    if lesion:
+        mask[0, 15:25, 12:28, 0] = 250
+    step = round(malignancy * 256)
+    return {
+        "malignancy": np.array([[256 - max(step, 1), min(step, 255)]], np.uint8),
+        "lesion_mask": mask,
+        "anatomy": np.array([[min(255, round(anatomy * 256))]], np.uint8),
+    }
+
+
+def judge(kit, told=None, limits=None, calibration=None, regions=(), **what):
+    manifest = kit.make_manifest(kit.thresholds(**(limits or {})), calibration)
+    return decide(outputs(**what), manifest, BOX, regions, PIXELS, told)
+
+
+def test_a_lesion_is_a_finding_benign_or_not(kit):
+    benign = judge(kit, malignancy=0.2)
+    assert (benign.status, benign.suspicious) == (Status.FINDING, False)
+    assert benign.malignancy == pytest.approx(0.2, abs=0.01)
+    malignant = judge(kit, malignancy=0.8, regions=CALIBRATED)
+    assert (malignant.status, malignant.suspicious) == (Status.FINDING, True)
+    (lesion,) = malignant.lesions
+    assert lesion.box == pytest.approx((192, 160, 256, 160), abs=12)
+    assert lesion.long_axis_mm == pytest.approx(math.hypot(25.6, 16), abs=2 * lesion.mm_uncertainty)
+    assert {"taller_than_wide", "echogenicity"} <= lesion.descriptors.keys()
+    assert malignant.region == CALIBRATED[0]
+
+
+def test_no_lesion_is_clear_with_a_number(kit):
+    verdict = judge(kit, malignancy=0.1, lesion=False)
+    assert (verdict.status, verdict.reason, verdict.suspicious) == (Status.CLEAR, None, None)
+    assert verdict.malignancy == pytest.approx(0.1, abs=0.01)
+    assert verdict.region == Region(BOX.crop, source="detected")
+
+
+def test_the_threshold_itself_is_suspicious(kit):
+    assert judge(kit, malignancy=0.5, limits={"malignancy": 0.5}).suspicious is True
+
+
+def test_malignant_without_a_lesion_is_a_disagreement(kit):
+    verdict = judge(kit, malignancy=0.8, lesion=False)
+    assert (verdict.status, verdict.reason, verdict.malignancy) == (Status.ABSTAINED, Reason.HEADS_DISAGREE, None)
+
+
+@pytest.mark.parametrize("lesion", [True, False])
+def test_uncertainty_is_strictly_inside_the_interval(kit, lesion):
+    limits = {"uncertain": (0.25, 0.375)}
+    assert judge(kit, malignancy=0.3, lesion=lesion, limits=limits).reason is Reason.TOO_UNCERTAIN
+    assert judge(kit, malignancy=0.2, lesion=lesion, limits=limits).reason is None
+    edges = {"uncertain": (0.25, 0.25)}
+    assert judge(kit, malignancy=0.25, lesion=lesion, limits=edges).reason is None
+
+
+def test_another_organ_is_refused_by_its_looks(kit):
+    verdict = judge(kit, anatomy=0.49, malignancy=0.9)
+    assert (verdict.status, verdict.reason, verdict.lesions) == (Status.ABSTAINED, Reason.WRONG_ANATOMY, ())
+    assert judge(kit, anatomy=0.51).status is Status.FINDING
+
+
+@pytest.mark.parametrize("told", ["CHEST", "HEART", "chest", "THYROID", "OTHER"])
+def test_another_organ_is_refused_by_its_name_whatever_it_looks_like(kit, told):
+    assert judge(kit, told=told, anatomy=1.0).reason is Reason.WRONG_ANATOMY
+
+
+@pytest.mark.parametrize("told", ["BREAST", "breast", " Breast ", "MAMMA", "", None, "UNKNOWN", "Right_Breast"])
+def test_the_right_organ_or_none_is_no_objection(kit, told):
+    assert judge(kit, told=told).status is Status.FINDING
+
+
+def test_saying_the_right_organ_does_not_overrule_the_picture(kit):
+    assert judge(kit, told="BREAST", anatomy=0.1).reason is Reason.WRONG_ANATOMY
+
+
+def test_synonyms_hold_within_one_organ_only():
+    assert contradicts("BREAST", "THYROID")
+    assert not contradicts("thyroid gland", "THYROID")
+    assert contradicts("LIVER", "HEART")
+    assert not contradicts("liver", "LIVER")
+
+
+@pytest.mark.parametrize("head", ["malignancy", "lesion_mask", "anatomy"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_nan_is_no_result_in_any_head(kit, head, value):
+    floats = {name: (array / 256).astype(np.float32) for name, array in outputs().items()}
+    manifest = kit.make_manifest()
+    assert decide(floats, manifest, BOX, (), PIXELS).status is Status.FINDING
+    floats[head].flat[-1] = value
+    verdict = decide(floats, manifest, BOX, (), PIXELS, "CHEST")
+    assert (verdict.status, verdict.reason) == (Status.NO_RESULT, Reason.NAN_OUTPUT)
+
+
+def test_a_missing_head_is_the_models_fault(kit):
+    partial = outputs()
+    del partial["anatomy"]
+    with pytest.raises(ModelError, match=r"expected outputs .*anatomy.*, got \['lesion_mask', 'malignancy'\]"):
+        decide(partial, kit.make_manifest(), BOX, (), PIXELS)
+
+
+def test_calibration_shifts_the_malignancy(kit):
+    verdict = judge(kit, malignancy=0.5, calibration=Calibration(slope=1.0, intercept=-1.0))
+    assert verdict.malignancy == pytest.approx(1 / (1 + math.e), abs=0.001)
+    assert calibrate(0.8, Calibration(slope=0.5, intercept=0.0), 0.0) == pytest.approx(2 / 3)
+
+
+@given(q=st.floats(0, 1), slope=st.floats(-1e4, 1e4), intercept=st.floats(-1e4, 1e4), step=st.floats(0, 1))
+def test_calibrated_probabilities_are_probabilities(q, slope, intercept, step):
+    assert 0 <= calibrate(q, Calibration(slope=slope, intercept=intercept), step) <= 1
+
+
+def test_outputs_at_the_end_of_the_scale_are_half_a_step_from_it():
+    assert calibrate(0.0, Calibration(), 1 / 256) == pytest.approx(1 / 512)
+    assert calibrate(1.0, Calibration(), 1 / 256) == pytest.approx(511 / 512)
+
+
+def test_dequantise_int8_and_float():
+    spec = TensorSpec((3,), "int8", 0.5, -3)
+    assert dequantise(np.array([-128, -3, 127], np.int8), spec).tolist() == [-62.5, 0.0, 65.0]
+    assert dequantise(np.array([0.25], np.float32), spec).tolist() == [0.25]
+
+
+def test_the_judged_region_is_the_largest_and_within_the_picture():
+    small, large = Region((0, 0, 50, 50), 0.3, 0.3, "dicom"), Region((-10, 20, 900, 900), 0.1, 0.1, "dicom")
+    assert judged_region((0, 0, 640, 480), (small, large), 640, 480) == Region((0, 20, 640, 460), 0.1, 0.1, "dicom")
+    outside = Region((700, 0, 50, 50), 0.1, 0.1, "dicom")
+    assert judged_region((8, 8, 99, 99), (outside,), 640, 480) == Region((8, 8, 99, 99), source="detected")
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    malignancy=arrays(np.uint8, (1, 2)),
+    anatomy=st.integers(0, 255),
+    coarse=arrays(np.uint8, (8, 8)),
+    uncertain=st.one_of(st.none(), st.tuples(st.floats(0, 1), st.floats(0, 1))),
+    lesion_score=st.floats(0, 1),
+    threshold=st.floats(0, 1),
+    told=st.sampled_from([None, "BREAST", "CHEST"]),
+    regions=st.sampled_from([(), CALIBRATED, (Region((100, 0, 300, 480), 0.2, 0.1, "dicom"),)]),
+)
+def test_every_verdict_is_a_consistent_result(
+    kit, malignancy, anatomy, coarse, uncertain, lesion_score, threshold, told, regions
+):
+    limits = kit.thresholds(uncertain=uncertain, lesion_score=lesion_score, malignancy=threshold)
+    raw = {
+        "malignancy": malignancy,
+        "anatomy": np.array([[anatomy]], np.uint8),
+        "lesion_mask": np.repeat(np.repeat(coarse, 5, axis=0), 5, axis=1)[None, :, :, None],
+    }
+    verdict = decide(raw, kit.make_manifest(limits), BOX, regions, PIXELS, told)
+    result = Result(
+        stream="s",
+        frame_seq=0,
+        captured_ns=0,
+        status=verdict.status,
+        reason=verdict.reason,
+        malignancy=verdict.malignancy,
+        suspicious=verdict.suspicious,
+        lesions=verdict.lesions,
+        region=verdict.region,
+    )
+    for lesion in result.lesions:
+        x, y, w, h = lesion.box
+        assert 0 <= x < x + w <= 640
+        assert 0 <= y < y + h <= 480
+        assert 0 <= lesion.score <= 1
+        assert all(math.isfinite(value) for value in lesion.descriptors.values())
+        assert (lesion.long_axis_mm is None) == (lesion.area_mm2 is None) == (lesion.mm_uncertainty is None)
+    scores = [lesion.score for lesion in result.lesions]
+    assert scores == sorted(scores, reverse=True)
+    if result.suspicious is not None:
+        assert result.suspicious == (result.malignancy >= threshold)
