@@ -6,19 +6,11 @@ How to write a command ``foo-bar``:
    module level (nor in a signature) may import numpy, cv2, pydicom or paho. Import what is heavy inside functions.
 2. In it, either one typer function called ``command``, or, for a command with sub-commands, a ``typer.Typer`` called
    ``app``, with ``help=`` and ``@app.command()`` functions. Both plain: markup and completion are set here.
-3. A docstring (or ``help=``) begins with a line of its own, the short help; for ``command`` and ``app`` the same words
-   stand in `COMMANDS` below. It ends in a part ``Example:``, indented lines that can be run, which are shown last and as
-   they are. Tests hold both.
-4. A command returns None (exit code 0) or an exit code, prints data on stdout, logs on stderr, and raises an `EdgeError`
-   for what the user should know: its two lines and its exit code are made here.
-
-    def command(paths: Annotated[list[Path], typer.Argument(help="Files or folders.")]) -> int:
-        First line.
-
-        What more there is to say.
-
-        Example:
-          edge-cli foo-bar scan.png --overlay out/
+3. A docstring (or ``help=``) begins with a line of its own, the short help; for ``command`` and ``app`` the same
+   words stand in `COMMANDS` below. It ends in a part ``Example:``, whose indented lines can be run; they are shown last
+   and as they are. Tests hold both. ``edge/cli/schema.py`` is a short one to look at.
+4. A command returns None (exit code 0) or an exit code, prints data on stdout, logs on stderr, and raises an
+   `EdgeError` for what the user should know: its two lines and its exit code are made here.
 """
 
 from __future__ import annotations

@@ -24,9 +24,10 @@ import msgspec
 from edge.config.layers import FLAGS, Layers, Origin, from_environment, parse_text
 from edge.config.sense import contradictions
 from edge.config.settings import Settings, StreamSettings
-from edge.config.toml_lines import key_lines
+from edge.config.toml_lines import KeyPath, key_lines
 from edge.config.uri import parse_uri
 from edge.config.validate import Fault, find_faults
+from edge.config.words import dotted
 from edge.contracts.errors import ConfigError
 from edge.contracts.names import to_name
 
@@ -36,7 +37,7 @@ else:
     import tomli as tomllib
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ def load_settings(
     Args:
         path: a TOML file; None: no file.
         environ: the environment; None: the process's own.
-        overrides: from flags, by dotted name (``"runtime.uri"``, ``"streams"``); None values were not given.
+        overrides: from flags: values, tables and lists by name (``"site"``, ``"runtime.uri"``, ``"streams"``). None
+            was not given; a list takes the place of the whole list.
 
     Raises:
         ConfigError: the first thing that is wrong, with the number of the others.
@@ -149,15 +151,23 @@ def _add_environment(layers: Layers, environ: Mapping[str, str]) -> list[ConfigE
 
 def _add_flags(layers: Layers, overrides: Mapping[str, Any]) -> list[ConfigError]:
     problems = []
-    for key, value in overrides.items():
-        if value is None:
-            continue
-        flag = FLAGS.get(key) or "--" + key.replace(".", "-").replace("_", "-")
-        plain = msgspec.to_builtins(value, enc_hook=str)
-        obstacle = layers.put(tuple(key.split(".")), plain, Origin("flag", flag))
+    for path, value in _leaves((), msgspec.to_builtins(overrides, enc_hook=str)):
+        name = dotted(path)
+        flag = FLAGS.get(name) or "--" + name.replace(".", "-").replace("_", "-")
+        obstacle = layers.put(path, value, Origin("flag", flag))
         if obstacle:
             problems.append(ConfigError(f"{flag}: {obstacle}", hint="correct the file, or leave out the flag"))
     return problems
+
+
+def _leaves(path: KeyPath, tree: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Any]]:
+    """What is given in ``tree``, value by value: a table of flags adds to the file's table, it does not replace it."""
+    for key, value in tree.items():
+        here: KeyPath = (*path, *key.split("."))
+        if isinstance(value, dict):
+            yield from _leaves(here, value)
+        elif value is not None:
+            yield here, value
 
 
 def streams_from_sources(sources: Sequence[str]) -> list[StreamSettings]:
