@@ -1,0 +1,128 @@
+"""From the frame process to the publisher: what must not be lost through the outbox, the rest through a socket.
+
+The socket is one end of a SOCK_SEQPACKET pair that the supervisor made; each packet is a kind byte and what belongs to
+it, see `encode_latest` and `decode`. It never blocks: a packet that does not fit now is dropped, also the wake-up,
+because the publisher looks into the outbox by itself soon enough.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from edge.contracts.report import Report
+from edge.sinks.outbox_schema import FILE_NAME
+from edge.sinks.outbox_writer import OutboxWriter
+
+if TYPE_CHECKING:
+    import socket
+
+    from edge.contracts.envelope import Durable, Envelope
+
+WAKE, LATEST, REPORT = b"w", b"m", b"r"
+MAX_PACKET = 1 << 20
+"""Room for any packet, in bytes; the kernel refuses larger ones long before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """A message to be sent now or never."""
+
+    suffix: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """Something new is in the outbox."""
+
+
+def encode_latest(suffix: str, message: Envelope) -> bytes:
+    """The packet that `decode` makes a `Latest` of."""
+    return LATEST + suffix.encode() + b"\n" + msgspec.json.encode(message)
+
+
+def encode_report(report: Report) -> bytes:
+    """The packet that `decode` makes a `Report` of."""
+    return REPORT + msgspec.json.encode(report)
+
+
+def decode(packet: bytes) -> Latest | Report | Wake:
+    """What a packet says. Raises ValueError if it is none of ours."""
+    kind, rest = packet[:1], packet[1:]
+    if kind == LATEST and b"\n" in rest:
+        suffix, body = rest.split(b"\n", 1)
+        return Latest(suffix.decode(), body)
+    if kind == REPORT:
+        return msgspec.json.decode(rest, type=Report)
+    if packet == WAKE:
+        return Wake()
+    raise ValueError(f"a packet of {len(packet)} bytes that begins with {kind!r}")
+
+
+class OutboxHandover:
+    """The real `Handover`. Its methods cost the caller microseconds: encoding of durable messages happens elsewhere."""
+
+    def __init__(self, state_dir: str | Path, telemetry: socket.socket) -> None:
+        """``telemetry`` is the frame process' end of the pair; it is not closed here."""
+        telemetry.setblocking(False)
+        self._socket = telemetry
+        self._writer = OutboxWriter(Path(state_dir) / FILE_NAME, on_commit=self._wake)
+
+    def durable(self, suffix: str, message: Durable) -> None:
+        """See `Handover`. A message that the full queue cannot take is counted and reported as ``messages_lost``."""
+        self._writer.put(suffix, message)
+
+    def latest(self, suffix: str, message: Envelope) -> None:
+        """See `Handover`."""
+        self._send(encode_latest(suffix, message))
+
+    def report(self, report: Report) -> None:
+        """Tell the publisher how the frame process is; what ails the outbox is added."""
+        reasons = [*report.reasons, *self._writer.problems()]
+        self._send(encode_report(msgspec.structs.replace(report, reasons=reasons)))
+
+    def close(self, timeout_s: float) -> None:
+        """See `Handover`."""
+        self._writer.close(timeout_s)
+
+    def _wake(self) -> None:
+        self._send(WAKE)
+
+    def _send(self, packet: bytes) -> None:
+        with contextlib.suppress(OSError):  # full, or the publisher is away: it comes back by itself
+            self._socket.send(packet)
+
+
+@dataclass(slots=True)
+class MemoryHandover:
+    """The fake: keeps everything, numbers it as an outbox would. For tests, and for one-process commands."""
+
+    epoch: str = "00000000-0000-4000-8000-000000000000"
+    stored: list[tuple[str, Durable]] = field(default_factory=list)
+    """(suffix, message) of all durable messages, in order."""
+    sent: list[tuple[str, Envelope]] = field(default_factory=list)
+    """(suffix, message) of all others, in order."""
+    reports: list[Report] = field(default_factory=list)
+    closed: bool = False
+
+    def durable(self, suffix: str, message: Durable) -> None:
+        """See `Handover`."""
+        numbered = msgspec.structs.replace(message, epoch=self.epoch, seq=len(self.stored) + 1)
+        self.stored.append((suffix, numbered))
+
+    def latest(self, suffix: str, message: Envelope) -> None:
+        """See `Handover`."""
+        self.sent.append((suffix, message))
+
+    def report(self, report: Report) -> None:
+        """See `OutboxHandover.report`."""
+        self.reports.append(report)
+
+    def close(self, timeout_s: float) -> None:
+        """See `Handover`."""
+        self.closed = True

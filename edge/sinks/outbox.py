@@ -1,0 +1,170 @@
+"""The publisher's side of the outbox: what is pending for whom, who has what, what may go.
+
+Commits here are not synced one by one: an acknowledgement lost in a power cut costs one repeat, which consumers
+recognise by (epoch, seq). Numbers are never given here.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, NamedTuple
+
+from edge.contracts.state import OutboxState
+from edge.sinks import outbox_schema
+from edge.sinks.outbox_schema import transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+EXPIRE_CHUNK = 500
+"""Rows deleted in one transaction, so that the writer never waits long."""
+
+
+class Row(NamedTuple):
+    """One stored message."""
+
+    seq: int
+    suffix: str
+    body: bytes
+
+
+class Depth(NamedTuple):
+    """How full the outbox is."""
+
+    pending: int
+    oldest_age_s: float
+    """Of the oldest pending message, by the wall clock, never below zero."""
+    used_bytes: int
+
+
+class Outbox:
+    """Reads what the frame process stored. All methods raise sqlite3.Error when the file fails; then open anew."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._db = outbox_schema.connect(path, "NORMAL")
+        self._inode = path.stat().st_ino
+
+    def replaced(self) -> bool:
+        """Whether another file stands at the path now: the writer set this one aside."""
+        try:
+            return self.path.stat().st_ino != self._inode
+        except FileNotFoundError:
+            return True
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    def next_seq(self) -> int:
+        """The next message gets this number."""
+        return outbox_schema.meta(self._db)[1]
+
+    def state(self) -> OutboxState:
+        """What consumers need to tell pending, lost and missing apart."""
+        epoch, next_seq = outbox_schema.meta(self._db)
+        oldest = self._db.execute("SELECT min(seq) FROM messages").fetchone()[0]
+        expired = [(first, last) for first, last in self._db.execute("SELECT first, last FROM expired ORDER BY first")]
+        return OutboxState(epoch=epoch, oldest_kept=oldest, next_seq=next_seq, expired=expired)
+
+    def depth(self) -> Depth:
+        """How much waits, for how long, and how much room all of it takes."""
+        count = self._db.execute("SELECT count(*) FROM messages WHERE state = 'pending'").fetchone()[0]
+        oldest = self._db.execute(
+            "SELECT created FROM messages WHERE state = 'pending' ORDER BY seq LIMIT 1"
+        ).fetchone()
+        age = 0.0 if oldest is None else max(0.0, time.time() - oldest[0])
+        return Depth(count, age, self._used_bytes())
+
+    def pending(self, sink: str, first: int, end: int, limit: int) -> list[Row]:
+        """Messages ``first`` <= seq < ``end`` that ``sink`` does not have yet, in order of seq, at most ``limit``."""
+        rows = self._db.execute(
+            "SELECT seq, suffix, body FROM messages WHERE state = 'pending' AND seq >= ? AND seq < ? AND NOT EXISTS "
+            "(SELECT 1 FROM delivery WHERE delivery.seq = messages.seq AND delivery.sink = ?) ORDER BY seq LIMIT ?",
+            (first, end, sink, limit),
+        )
+        return [Row(*row) for row in rows]
+
+    def stored(self, first: int, limit: int) -> list[Row]:
+        """Messages from ``first`` on, delivered or not: for sinks that no message waits for."""
+        rows = self._db.execute(
+            "SELECT seq, suffix, body FROM messages WHERE seq >= ? ORDER BY seq LIMIT ?", (first, limit)
+        )
+        return [Row(*row) for row in rows]
+
+    def delivered(self, sink: str, seqs: Sequence[int], durable_sinks: Sequence[str]) -> None:
+        """``sink`` has ``seqs``; those that all ``durable_sinks`` have are acked."""
+        with transaction(self._db):
+            self._db.executemany("INSERT OR IGNORE INTO delivery (seq, sink) VALUES (?, ?)", [(s, sink) for s in seqs])
+            if set(durable_sinks) <= {sink}:
+                self._db.executemany("UPDATE messages SET state = 'acked' WHERE seq = ?", [(s,) for s in seqs])
+            else:
+                self._db.executemany(
+                    f"{_ack(durable_sinks)} AND seq = ?", [(*durable_sinks, len(durable_sinks), s) for s in seqs]
+                )
+
+    def settle(self, durable_sinks: Sequence[str]) -> None:
+        """Ack what no present sink waits for: the configuration may have lost one since the message was stored."""
+        with transaction(self._db):
+            self._db.execute(_ack(durable_sinks), (*durable_sinks, len(durable_sinks)))
+
+    def expire(self, keep_s: float, max_bytes: float) -> int:
+        """Delete what was kept long enough, and, over the size budget, the oldest. Returns how many were lost by it.
+
+        The oldest acked go first. If all that is left is pending and still too much, the oldest of that is given up
+        and entered in ``expired``, so that consumers learn of it.
+        """
+        now = time.time()
+        # What was stored far in the future was stored under a wrong clock: it would else stay for ever.
+        while self._delete_acked("AND (created < ? OR created > ?)", (now - keep_s, now + keep_s)):
+            pass
+        lost = 0
+        while self._used_bytes() > max_bytes:
+            if self._delete_acked("", ()):
+                continue
+            gone = self._give_up_pending()
+            if not gone:
+                break
+            lost += gone
+        return lost
+
+    def _delete_acked(self, condition: str, values: tuple[float, ...]) -> int:
+        with transaction(self._db):
+            rows = self._db.execute(
+                f"SELECT seq FROM messages WHERE state = 'acked' {condition} ORDER BY created LIMIT {EXPIRE_CHUNK}",  # noqa: S608 - our own words
+                values,
+            ).fetchall()
+            self._delete(rows)
+        return len(rows)
+
+    def _give_up_pending(self) -> int:
+        with transaction(self._db):
+            rows = self._db.execute(
+                f"SELECT seq FROM messages WHERE state = 'pending' ORDER BY seq LIMIT {EXPIRE_CHUNK}"  # noqa: S608 - our own words
+            ).fetchall()
+            self._delete(rows)
+            for (seq,) in rows:
+                joined = self._db.execute("UPDATE expired SET last = ? WHERE last = ?", (seq, seq - 1)).rowcount
+                if not joined:
+                    self._db.execute("INSERT INTO expired VALUES (?, ?)", (seq, seq))
+        return len(rows)
+
+    def _delete(self, rows: list[tuple[int]]) -> None:
+        self._db.executemany("DELETE FROM delivery WHERE seq = ?", rows)
+        self._db.executemany("DELETE FROM messages WHERE seq = ?", rows)
+
+    def _used_bytes(self) -> int:
+        pages, free, size = (
+            self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
+
+
+def _ack(durable_sinks: Sequence[str]) -> str:
+    """Statement that acks every pending message which all of ``durable_sinks`` have."""
+    marks = ", ".join("?" * len(durable_sinks))
+    return (
+        "UPDATE messages SET state = 'acked' WHERE state = 'pending' AND "  # noqa: S608 - only question marks are put in
+        f"(SELECT count(*) FROM delivery WHERE delivery.seq = messages.seq AND delivery.sink IN ({marks})) = ?"
+    )

@@ -1,0 +1,143 @@
+"""The outbox file: SQLite in WAL mode, two processes on it. Layout, opening, making, setting aside.
+
+    meta       epoch, next_seq
+    messages   one row a message: pending until every durable sink has it, then acked and kept for a while
+    delivery   which sink has which message already
+    expired    [first, last] ranges that were given up unsent
+
+``next_seq`` is committed with the rows it numbers and synced to the disk (``synchronous=FULL``): a number is never
+given twice in an epoch, also not after rows were deleted, the process was killed or the power was cut.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+import uuid
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FILE_NAME = "outbox.sqlite3"
+VERSION = 1
+BUSY_TIMEOUT_S = 5.0
+"""How long one process waits while the other commits; either needs milliseconds."""
+
+LAYOUT = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE messages (
+    seq INTEGER PRIMARY KEY,
+    suffix TEXT NOT NULL,
+    body BLOB NOT NULL,
+    created REAL NOT NULL,
+    state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'acked'))
+);
+CREATE INDEX pending ON messages (seq) WHERE state = 'pending';
+CREATE INDEX acked ON messages (created) WHERE state = 'acked';
+CREATE TABLE delivery (
+    seq INTEGER NOT NULL,
+    sink TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'acked',
+    PRIMARY KEY (seq, sink)
+) WITHOUT ROWID;
+CREATE TABLE expired (first INTEGER PRIMARY KEY, last INTEGER NOT NULL);
+"""
+
+
+def connect(path: Path, synchronous: Literal["FULL", "NORMAL"]) -> sqlite3.Connection:
+    """Open an existing outbox. Transactions are begun by hand, see `transaction`.
+
+    Raises:
+        sqlite3.Error: the file is missing, no outbox, damaged, or of another layout version.
+    """
+    db = sqlite3.connect(
+        f"file:{_quoted(path)}?mode=rw", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
+    )
+    try:
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute(f"PRAGMA synchronous = {synchronous}")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+        if version != VERSION:
+            raise sqlite3.DatabaseError(f"expected outbox layout {VERSION}, got {version}")
+        if db.execute("SELECT count(*) FROM meta WHERE key IN ('epoch', 'next_seq')").fetchone()[0] != 2:
+            raise sqlite3.DatabaseError("the outbox does not say its epoch")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def create(path: Path) -> None:
+    """Make a new, empty outbox with an epoch of its own, readable by this user only.
+
+    It is made under another name and moved into place: the publisher never sees half of one.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(path.name + ".new")
+    draft.unlink(missing_ok=True)
+    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    db = sqlite3.connect(draft, isolation_level=None)
+    try:
+        db.executescript(LAYOUT)
+        db.executemany("INSERT INTO meta VALUES (?, ?)", [("epoch", str(uuid.uuid4())), ("next_seq", 1)])
+        db.execute(f"PRAGMA user_version = {VERSION}")
+    finally:
+        db.close()
+    for suffix in ("-wal", "-shm"):  # a journal left by another file would be played into this one
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    draft.replace(path)
+    _sync_directory(path.parent)
+
+
+def set_aside(path: Path) -> Path:
+    """Move a damaged outbox out of the way, its journal with it. Returns its new name."""
+    aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}")
+    # The file first: without its journal it would be whole, but older, and its numbers would be given again.
+    for suffix in ("", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(path.name + suffix).replace(aside.with_name(aside.name + suffix))
+    return aside
+
+
+@contextlib.contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing. Takes the write lock at once, so that what was read inside still holds when it is written."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):  # SQLite may have rolled back by itself
+            db.execute("ROLLBACK")
+        raise
+
+
+def meta(db: sqlite3.Connection) -> tuple[str, int]:
+    """(epoch, next_seq)."""
+    values = dict(db.execute("SELECT key, value FROM meta"))
+    return str(values["epoch"]), int(values["next_seq"])
+
+
+def transient(error: sqlite3.Error) -> str | None:
+    """A word for an error that waiting may mend (``disk_full``, ``disk_error``); None: the file itself is damaged."""
+    text = str(error)
+    if "full" in text:
+        return "disk_full"
+    damaged = "malformed" in text or "no such" in text
+    return "disk_error" if isinstance(error, sqlite3.OperationalError) and not damaged else None
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
+
+
+def _sync_directory(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
