@@ -5,21 +5,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import DeviceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-def default_state_dir() -> Path:
-    """``/var/lib/sonoedge`` for root, else ``$XDG_STATE_HOME/sonoedge``."""
-    if os.geteuid() == 0:
-        return Path("/var/lib/sonoedge")
-    base = os.environ.get("XDG_STATE_HOME")
-    return (Path(base) if base else Path.home() / ".local" / "state") / "sonoedge"
+    from pathlib import Path
 
 
 @contextlib.contextmanager

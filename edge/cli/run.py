@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
+import msgspec
 import typer
 
 
@@ -29,24 +31,32 @@ def command(
     Example:
       edge-cli run --source 'phantom://?seed=1' --sink mqtt://localhost:1883 --state-dir /tmp/edge
     """
-    import os
-
     from edge.app.logs import set_up_logs
-    from edge.app.settings import complete, streams_from, sinks_from
     from edge.app.state_dir import locked_state_dir
-    from edge.config.load import load_settings
-    from edge.daemon.supervisor import run_daemon
+    from edge.config.load import default_device_name, default_state_dir, load_settings, streams_from_sources
+    from edge.contracts.errors import UsageError
+    from edge.daemon.job import DaemonJob
+    from edge.daemon.supervisor import supervise
 
-    flags: dict[str, Any] = {
+    flags = {
         "site": site,
         "device": device,
-        "state_dir": state_dir and str(state_dir),
-        "model": model and str(model),
+        "state_dir": state_dir,
+        "model": model,
         "drain_timeout_s": drain_timeout,
-        "runtime": runtime and {"uri": runtime},
-        "streams": source and streams_from(source),
-        "sinks": sink and sinks_from(sink),
+        "runtime.uri": runtime,
+        "streams": streams_from_sources(source) if source else None,
+        "sinks": [{"uri": uri} for uri in sink] if sink else None,
     }
-    settings = load_settings(config, os.environ, {key: value for key, value in flags.items() if value is not None})
+    settings = load_settings(config, overrides=flags)
+    if not settings.streams:
+        raise UsageError("there is no source to take frames from", hint="for example --source 'phantom://?seed=1'")
+    settings = msgspec.structs.replace(
+        settings,
+        device=settings.device or default_device_name(),
+        state_dir=settings.state_dir or str(default_state_dir()),
+    )
     set_up_logs(settings.log)
-    return 0
+    assert settings.state_dir is not None  # noqa: S101  (just set)
+    with locked_state_dir(Path(settings.state_dir)):
+        return supervise(DaemonJob(settings=settings, run_id=str(uuid.uuid4())))

@@ -63,4 +63,4 @@ class Will(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
     schema: Literal["state/1"] = "state/1"
     status: Literal["offline"] = "offline"
-    reasons: list[str] = ["connection_lost"]
+    reasons: tuple[str, ...] = ("connection_lost",)

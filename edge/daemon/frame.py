@@ -52,8 +52,7 @@ def make_report(job: DaemonJob, model: Model, guard: Guard, intake: Intake, stat
         model=model.ref,
         runtime=runtime_ref(guard),
         streams=[
-            StreamState(name=stream.name, source=parse_uri(stream.source).redacted())
-            for stream in job.settings.streams
+            StreamState(name=stream.name, source=parse_uri(stream.source).redacted()) for stream in job.settings.streams
         ],
         capabilities=["findings", "coverage", "results", "health"],
         reasons=guard.problems,
@@ -71,12 +70,10 @@ def serve(job: DaemonJob, telemetry: socket.socket, stop: threading.Event) -> No
     handover = OutboxHandover(job.state_dir, telemetry)
     intake: Intake | None = None
     try:
-        intake = Intake(
-            {stream.name: make_source(stream) for stream in settings.streams}, enricher(settings.streams)
-        )
+        intake = Intake({stream.name: make_source(stream) for stream in settings.streams}, enricher(settings.streams))
         reading = intake
         messages = Messages(
-            Stamper(job.device, job.run_id),
+            Stamper(job.device, job.run_id).stamp,
             Provenance(model.manifest, model.ref, runtime_ref(guard), settings.publish.image_ref),
         )
         reporter = Reporter(

@@ -19,7 +19,7 @@ from edge.contracts.finding import (
 from edge.contracts.live import LiveResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from edge.config.settings import StreamSettings
     from edge.contracts.frames import Frame
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from edge.pipeline.coverage import Change
     from edge.pipeline.tracker import TrackEvent
 
-    Stamp = Callable[[], dict[str, Any]]
+    Stamp = Callable[[], Mapping[str, Any]]
     """Gives the envelope's fields, as of now."""
 
 

@@ -43,19 +43,21 @@ def run_selftest(bundle: Bundle, runtime: Runtime) -> SelfTestReport:
     manifest = bundle.manifest
     report = SelfTestReport(allowed=manifest.golden.max_abs_diff.get(runtime.spec.family, 0))
     preprocess = Preprocessor(manifest.recipe)
-    for number, case in enumerate(bundle.golden):
+    golden = bundle.golden
+    for number, (pixels, regions) in enumerate(zip(golden.frames, golden.regions, strict=True)):
         report.cases += 1
-        values, _ = preprocess(case.pixels, case.regions)
-        if not np.array_equal(values, case.tensor):
-            wrong = int(np.count_nonzero(values != case.tensor))
+        expected_tensor = golden.tensors[number : number + 1]
+        values, _ = preprocess(pixels, regions)
+        if not np.array_equal(values, expected_tensor):
+            wrong = int(np.count_nonzero(values != expected_tensor))
             report.problems.append(f"golden frame {number}: {wrong} of {values.size} tensor values differ")
         # Preprocessing and runtime are judged apart: the runtime gets the exact tensor either way.
-        runtime.submit(Tensor(case.tensor, manifest.input))
+        runtime.submit(Tensor(expected_tensor, manifest.input))
         outputs = runtime.wait(TIMEOUT_S)
         if outputs is None:
             report.problems.append(f"golden frame {number}: no answer within {TIMEOUT_S:.0f} s")
             return report
-        for head, expected in case.outputs.items():
+        for head, expected in golden.expected(number).items():
             got = outputs.get(head)
             if got is None or got.shape != expected.shape:
                 report.problems.append(f"golden frame {number}: {head} is missing or of another shape")

@@ -1,0 +1,163 @@
+"""The whole flow in one process: frames in, messages out, with the scripted runtime and the fakes of every port."""
+
+from __future__ import annotations
+
+import pytest
+
+from edge.app.compose import choose_model, make_guard, runtime_ref
+from edge.app.handover import MemoryHandover
+from edge.app.stamper import Stamper
+from edge.config.settings import CalibrationSettings, RuntimeSettings, Settings, StreamSettings, TrackingSettings
+from edge.contracts.coverage import Coverage
+from edge.contracts.finding import Finding
+from edge.contracts.frames import SourceEvent
+from edge.contracts.results import Reason, Status
+from edge.pipeline import loop
+from edge.pipeline.analyser import Analyser
+from edge.pipeline.enrich import enricher
+from edge.pipeline.intake import Intake
+from edge.pipeline.messages import Messages, Provenance
+from edge.pipeline.reporter import Reporter
+from edge.sources.replay import ReplaySource
+
+END = SourceEvent("ended", Reason.STREAM_ENDED)
+
+
+def run_loop(items, *, runtime="scripted://", isolated=False, timeout_s=2.0, **stream):
+    settings = Settings(
+        streams=[StreamSettings(name="s", source="replay://x", **stream)],
+        runtime=RuntimeSettings(uri=runtime, timeout_s=timeout_s),
+        tracking=TrackingSettings(gone_after_frames=2),
+    )
+    model = choose_model(settings)
+    analyser = Analyser(model.manifest, make_guard(settings, model, isolated=isolated))
+    handover = MemoryHandover()
+    messages = Messages(
+        Stamper("device", "run").stamp, Provenance(model.manifest, model.ref, runtime_ref(analyser.guard), False)
+    )
+    intake = Intake({"s": ReplaySource.of(items)}, enricher(settings.streams))
+    reporter = Reporter(settings, messages, handover)
+    try:
+        loop.run(intake, analyser, reporter, lambda: False)
+    finally:
+        intake.close()
+        analyser.close()
+    return handover, reporter
+
+
+def durable(handover, kind):
+    return [message for _, message in handover.stored if isinstance(message, kind)]
+
+
+def test_every_frame_is_answered_and_the_messages_tell_the_story(make):
+    handover, reporter = run_loop([make.frame(i) for i in range(10)] + [END])
+    found = durable(handover, Finding)
+    assert [f.lifecycle for f in found] == ["new", "end"]
+    assert found[1].end_reason == "stream_ended"
+    assert found[0].finding_id == found[1].finding_id
+    assert found[0].malignancy == pytest.approx(0.8, abs=0.01)
+    told = [(c.status, c.reason) for c in durable(handover, Coverage)]
+    assert told == [
+        (Status.NO_RESULT, Reason.STARTING),
+        (Status.FINDING, None),
+        (Status.NO_RESULT, Reason.STREAM_ENDED),
+    ]
+    assert durable(handover, Coverage)[-1].previous.frames == 10
+    assert reporter.stats.snapshot()["frames"] == 10
+
+
+def test_seq_counts_without_gaps_over_all_durable_messages(make):
+    handover, _ = run_loop([make.frame(i) for i in range(5)] + [END], runtime="scripted://?distinct=1")
+    assert [message.seq for _, message in handover.stored] == list(range(1, len(handover.stored) + 1))
+
+
+def test_distinct_answers_are_distinct_findings(make):
+    handover, _ = run_loop([make.frame(i) for i in range(12)] + [END], runtime="scripted://?distinct=1")
+    assert sum(f.lifecycle == "new" for f in durable(handover, Finding)) == 12
+
+
+def test_a_nan_is_no_result_never_clear(make):
+    handover, reporter = run_loop([make.frame(i) for i in range(3)] + [END], runtime="scripted://?nan_at=2")
+    assert (Status.NO_RESULT, Reason.NAN_OUTPUT) in [(c.status, c.reason) for c in durable(handover, Coverage)]
+    counts = reporter.stats.snapshot()
+    assert (counts["finding"], counts["no_result"], counts["clear"]) == (2, 1, 0)
+
+
+@pytest.mark.parametrize(("fault", "reason"), [("die_at", Reason.RUNTIME_LOST), ("hang_at", Reason.RUNTIME_HUNG)])
+def test_a_runtime_child_that_fails_mid_frame_costs_that_frame_and_the_next_is_answered(make, fault, reason):
+    handover, reporter = run_loop(
+        [make.frame(i) for i in range(4)] + [END], runtime=f"scripted://?{fault}=3", isolated=True, timeout_s=0.3
+    )
+    told = [(c.status, c.reason, c.previous.frames if c.previous else 0) for c in durable(handover, Coverage)]
+    assert told[1:4] == [(Status.FINDING, None, 0), (Status.NO_RESULT, reason, 2), (Status.FINDING, None, 1)]
+    counts = reporter.stats.snapshot()
+    assert (counts["finding"], counts["no_result"]) == (3, 1)
+
+
+def test_no_lesion_track_crosses_a_clip_or_an_exam(make):
+    frames = [make.frame(0), make.frame(1, clip=1), make.frame(2, clip=1, study="a"), make.frame(3, clip=1, study="b")]
+    handover, _ = run_loop([*frames, END])
+    found = durable(handover, Finding)
+    assert [(f.lifecycle, f.end_reason) for f in found] == [
+        ("new", None),
+        ("end", "clip_changed"),
+        ("new", None),
+        ("end", "exam_changed"),
+        ("new", None),
+        ("end", "stream_ended"),
+    ]
+    assert len({f.finding_id for f in found}) == 3
+    assert found[2].exam_id == found[3].exam_id != found[4].exam_id
+
+
+def test_what_the_configuration_knows_stands_in_the_finding(make):
+    calibration = CalibrationSettings(box=(0, 0, 96, 80), mm_x=0.1, mm_y=0.2)
+    handover, _ = run_loop([make.frame(0), END], laterality="L", calibration=calibration)
+    found = durable(handover, Finding)[0]
+    assert (found.laterality.side, found.laterality.source) == ("L", "config")
+    assert found.lesions[0].long_axis_mm is not None
+    assert found.region.source == "config"
+
+
+def test_another_body_part_in_the_configuration_is_wrong_anatomy(make):
+    handover, _ = run_loop([make.frame(0), END], body_part="HEART")
+    assert durable(handover, Finding) == []
+    assert (Status.ABSTAINED, Reason.WRONG_ANATOMY) in [(c.status, c.reason) for c in durable(handover, Coverage)]
+
+
+def test_a_skipped_file_is_no_result_and_the_stream_goes_on(make):
+    skipped = SourceEvent("skipped", Reason.DECODE_ERROR, "truncated")
+    handover, _ = run_loop([make.frame(0), skipped, make.frame(1), END])
+    told = [c.status for c in durable(handover, Coverage)]
+    assert told == [Status.NO_RESULT, Status.FINDING, Status.NO_RESULT, Status.FINDING, Status.NO_RESULT]
+    assert durable(handover, Finding)[1].end_reason == "not_judged"
+
+
+def test_stopping_answers_the_frame_that_is_under_way_and_ends_its_lesion(make):
+    seen = []
+
+    class StopAfterOne:
+        def __call__(self):
+            return bool(seen)
+
+    settings = Settings(
+        streams=[StreamSettings(name="s", source="replay://x")], runtime=RuntimeSettings(uri="scripted://")
+    )
+    model = choose_model(settings)
+    analyser = Analyser(model.manifest, make_guard(settings, model, isolated=False))
+    handover = MemoryHandover()
+    messages = Messages(
+        Stamper("device", "run").stamp, Provenance(model.manifest, model.ref, runtime_ref(analyser.guard), False)
+    )
+
+    class Watching(Reporter):
+        def result(self, frame, result):
+            seen.append(result)
+            super().result(frame, result)
+
+    intake = Intake({"s": ReplaySource.of([make.frame(i) for i in range(100)] + [END])})
+    loop.run(intake, analyser, Watching(settings, messages, handover), StopAfterOne())
+    intake.close()
+    assert 1 <= len(seen) <= 2
+    assert [f.end_reason for f in durable(handover, Finding)] == [None, "stopped"]
+    assert durable(handover, Coverage)[-1].reason is Reason.STOPPED

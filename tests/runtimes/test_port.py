@@ -1,0 +1,137 @@
+"""One suite over every runtime, alone and isolated: what the loop may rely on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from edge.config.uri import parse_uri
+from edge.contracts.errors import DeviceError, EdgeError, ModelError, UsageError
+from edge.contracts.ports import Runtime
+from edge.contracts.tensors import Tensor, TensorSpec
+from edge.models.bundle import load_bundle
+from edge.models.scripted_manifest import scripted_manifest
+from edge.plugins import make_runtime
+from edge.runtimes.isolated import IsolatedRuntime
+
+
+def model_of(uri):
+    if uri.startswith("scripted"):
+        return None, scripted_manifest()
+    bundle = load_bundle()
+    return str(bundle.path), bundle.manifest
+
+
+@pytest.fixture(params=["scripted://", "litert://", "litert://?threads=2"])
+def uri(request):
+    return request.param
+
+
+@pytest.fixture(params=["in-process", "isolated"])
+def runtime(request, uri):
+    make = IsolatedRuntime if request.param == "isolated" else make_runtime
+    made = make(uri, *model_of(uri))
+    yield made
+    made.close()
+
+
+def noise(spec: TensorSpec, seed: int = 0) -> Tensor:
+    return Tensor(np.random.default_rng(seed).integers(0, 256, spec.shape, np.uint8), spec)
+
+
+def test_it_is_a_runtime(runtime):
+    assert isinstance(runtime, Runtime)
+
+
+def test_outputs_have_the_shapes_and_types_of_the_spec(runtime):
+    runtime.submit(noise(runtime.spec.input))
+    outputs = runtime.wait(10.0)
+    assert set(outputs) == set(runtime.spec.outputs)
+    for name, spec in runtime.spec.outputs.items():
+        assert (outputs[name].shape, outputs[name].dtype.name) == (spec.shape, spec.dtype)
+
+
+def test_the_same_tensor_gives_the_same_bytes_in_process_and_isolated(uri):
+    answers = []
+    for make in (make_runtime, IsolatedRuntime):
+        runtime = make(uri, *model_of(uri))
+        for seed in (1, 2):
+            runtime.submit(noise(runtime.spec.input, seed))
+            answers.append({name: np.array(value) for name, value in runtime.wait(10.0).items()})
+        runtime.close()
+    for here, there in zip(answers[:2], answers[2:], strict=True):
+        for name, value in here.items():
+            np.testing.assert_array_equal(value, there[name])
+
+
+def test_the_buffer_may_be_filled_anew_after_submit(runtime):
+    tensor = noise(runtime.spec.input, 1)
+    runtime.submit(tensor)
+    expected = {name: np.array(value) for name, value in runtime.wait(10.0).items()}
+    if runtime.spec.name == "scripted":
+        pytest.skip("answers by counting, not by looking")
+    runtime.submit(tensor)
+    tensor.values[:] = 0
+    for name, value in runtime.wait(10.0).items():
+        np.testing.assert_array_equal(value, expected[name])
+
+
+def test_another_shape_is_refused(runtime):
+    with pytest.raises(ValueError, match="expected"):
+        runtime.submit(noise(TensorSpec(shape=(1, 3, 3, 3))))
+
+
+def test_close_twice(runtime):
+    runtime.close()
+    runtime.close()
+
+
+def test_unknown_parameters_are_refused(uri):
+    scheme = parse_uri(uri).scheme
+    with pytest.raises(UsageError, match="nonsense"):
+        make_runtime(f"{scheme}://?nonsense=1", *model_of(uri))
+
+
+def test_isolated_what_a_runtime_raises_while_loading_is_raised_here():
+    bundle = load_bundle()
+    with pytest.raises(EdgeError, match="nonsense"):
+        IsolatedRuntime("litert://?nonsense=1", str(bundle.path), bundle.manifest)
+
+
+def test_isolated_a_broken_model_is_a_model_error(tmp_path):
+    broken = tmp_path / "broken.tflite"
+    broken.write_bytes(b"\x1c\0\0\0TFL3" + bytes(100))
+    with pytest.raises(ModelError):
+        IsolatedRuntime("litert://", str(broken), load_bundle().manifest)
+
+
+def test_isolated_the_time_limit_is_kept():
+    runtime = IsolatedRuntime("scripted://?hang_at=1", None, scripted_manifest())
+    runtime.submit(noise(runtime.spec.input))
+    assert runtime.wait(0.1) is None
+    runtime.close()
+    assert not os.path.exists(f"/proc/{runtime.pid}")
+
+
+def test_isolated_a_child_that_is_killed_is_noticed_without_waiting_for_the_limit():
+    runtime = IsolatedRuntime("scripted://?hang_at=1", None, scripted_manifest())
+    runtime.submit(noise(runtime.spec.input))
+    os.kill(runtime.pid, signal.SIGKILL)
+    began = time.monotonic()
+    with pytest.raises(DeviceError, match="died"):
+        runtime.wait(60.0)
+    assert time.monotonic() - began < 30
+    runtime.close()
+
+
+def test_a_manifest_that_names_another_input_is_a_model_error():
+    import msgspec
+
+    bundle = load_bundle()
+    wrong = msgspec.structs.replace(bundle.manifest, input=TensorSpec(shape=(1, 8, 8, 3)))
+    with pytest.raises(ModelError, match="input"):
+        make_runtime("litert://", str(bundle.path), wrong)
