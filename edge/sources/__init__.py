@@ -1,4 +1,4 @@
-"""Where frames come from. What may live here: the `Source` port's implementations, one a module, and what only they use.
+"""Where frames come from: the implementations of the `Source` port, one a module, and what only they use.
 
 A source knows how to get pictures and what its medium says of them (place, time, calibration, body part). It does
 not judge them, does not resize them and knows nothing of what comes after. ``phantom_*`` modules are the parts of one

@@ -24,7 +24,7 @@ POINTS = 180
 CLEARANCE_MM = 1.5
 """Of a lesion to the sides of the scan, wherever it moves, and to other lesions."""
 PLACES = 60
-"""Random places tried before a lesion is made smaller."""
+"""Random places tried for each lesion before all are made smaller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,17 +78,18 @@ class Shape:
 def place_lesions(spec: PhantomSpec, view: View, travel_mm: float) -> tuple[Shape, ...]:
     """As many as the spec asks for, none touching another, all within the scan while it moves by ``travel_mm``."""
     rng = generator(spec.seed, 3)
-    shapes: list[Shape] = []
     size = 1.0 / math.sqrt(max(1, spec.lesions))
-    while len(shapes) < spec.lesions:
-        for _ in range(PLACES):
+    while True:
+        shapes: list[Shape] = []
+        for _ in range(PLACES * spec.lesions):
+            if len(shapes) == spec.lesions:
+                break
             shape = _draw(rng, spec, view, size)
             if _fits(shape, view, travel_mm) and not any(_near(shape, other) for other in shapes):
                 shapes.append(shape)
-                break
-        else:
-            size *= 0.8
-    return tuple(shapes)
+        if len(shapes) == spec.lesions:
+            return tuple(shapes)
+        size *= 0.8
 
 
 def _draw(rng: np.random.Generator, spec: PhantomSpec, view: View, size: float) -> Shape:

@@ -3,11 +3,9 @@
     scene = PhantomScene(PhantomSpec(seed=1))
     picture = scene.render(0)      # pixels, region, lesions, mask
 
-How a picture comes about. Scatterers of random strength and phase fill the tissue; convolved with the point-spread
-function of the probe they give a complex field, whose envelope is Rayleigh-distributed speckle (Wagner et al., IEEE
-Trans. Sonics Ultrason. 30:156, 1983). It is weakened along each beam, log-compressed and stored with 8 bits. A frame
-is a window into that field, moved aside as a probe slides and pressed together as tissue is: only bytes are copied,
-so that every machine shows the same.
+The tissue is made and insonified once, on a grid finer than the picture's and stored with 8 bits. A frame is a window
+into it, moved aside as a probe slides and pressed together as tissue is: from then on bytes are only copied, so that
+every machine shows the same, and quickly.
 """
 
 from __future__ import annotations
@@ -19,8 +17,9 @@ import cv2
 import numpy as np
 
 from edge.contracts.geometry import Region
+from edge.sources.phantom_echo import echo_grey
 from edge.sources.phantom_lesions import measure, place_lesions
-from edge.sources.phantom_noise import blur, generator, uniform, white
+from edge.sources.phantom_noise import generator
 from edge.sources.phantom_spec import PhantomLesion, PhantomPicture, PhantomSpec
 from edge.sources.phantom_tissue import make_tissue, put_lesion
 from edge.sources.phantom_views import make_view
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 
     from edge.sources.phantom_lesions import Shape
 
-    Array = NDArray[np.float64]
-
 __all__ = ["PhantomLesion", "PhantomPicture", "PhantomScene", "PhantomSpec"]
 
 LOOP = 120
@@ -40,8 +37,6 @@ SLIDE_MM = 2.5
 """How far the probe slides to each side."""
 PRESS = 0.04
 """How much thinner the tissue becomes under pressure, at most."""
-LOOKS = 2
-"""Independent looks that are averaged in power, as a compounding scanner does: softer speckle."""
 RIM_MM = 3.0
 """How far a lesion changes what is around it."""
 NOISE = 8
@@ -51,14 +46,17 @@ NOISE_PAD = 32
 
 
 class PhantomScene:
-    """One phantom, made ready: takes some hundred milliseconds. `render` may be called by several threads."""
+    """One phantom, made ready: takes some hundred milliseconds. `render` may be called by several threads.
+
+    Raises ValueError for a spec whose millimetres make a scan that no probe has.
+    """
 
     def __init__(self, spec: PhantomSpec) -> None:
         self.spec = spec
         self.view = view = make_view(spec)
         self.region = Region(box=view.box, mm_x=view.mm, mm_y=view.mm, source="phantom")
-        self._margin = math.ceil(SLIDE_MM / view.beam_mm)
         self.shapes = place_lesions(spec, view, SLIDE_MM)
+        self._margin = math.ceil(SLIDE_MM / view.beam_mm)
         self._step = min(view.row_mm, view.mm / 2)
         """Distance of two rows of the field: finer than the picture's, so that pressing does not jerk."""
         columns = view.beams + 2 * self._margin
@@ -66,19 +64,18 @@ class PhantomScene:
         self._u = ((np.arange(columns, dtype=np.float64) + 0.5 - columns / 2) * view.beam_mm)[None, :]
         self._d = ((np.arange(rows, dtype=np.float64) + 0.5) * self._step)[:, None]
         self._field, self._inside = self._make_field()
-        self._noise = np.floor(
-            generator(spec.seed, 4).random((view.rows + NOISE_PAD, view.beams + NOISE_PAD)) * (NOISE + 1)
-        ).astype(np.uint8)
+        noise = generator(spec.seed, 4).random((view.rows + NOISE_PAD, view.beams + NOISE_PAD))
+        self._noise = np.floor(noise * (NOISE + 1)).astype(np.uint8)
 
     def render(self, frame_index: int) -> PhantomPicture:
         """Frame ``frame_index`` (0 or more) with its truth. Equal arguments give equal bytes."""
         shift, press = self._motion(frame_index)
         mask = self.view.convert(self._window(self._inside, shift, press))
-        lesions = tuple(self._lesion(k, shift, press) for k in range(len(self.shapes)))
+        lesions = tuple(self._lesion(shape, shift, press) for shape in self.shapes)
         return PhantomPicture(self.pixels(frame_index), self.region, lesions, mask)
 
     def pixels(self, frame_index: int) -> NDArray[np.uint8]:
-        """The picture alone, (H, W) grey."""
+        """The picture alone, (H, W) grey: a tenth of the time."""
         beams = self._window(self._field, *self._motion(frame_index))
         y, x = frame_index * 13 % NOISE_PAD, frame_index * 7 % NOISE_PAD
         rows, columns = beams.shape
@@ -96,8 +93,8 @@ class PhantomScene:
         left = self._margin + shift
         return field[depth.astype(np.intp), left : left + self.view.beams]
 
-    def _lesion(self, index: int, shift: int, press: float) -> PhantomLesion:
-        shape = self.shapes[index]
+    def _lesion(self, shape: Shape, shift: int, press: float) -> PhantomLesion:
+        """Its outline takes the way that `_window` takes."""
         u, d = self.view.to_beam(*shape.outline())
         x, y = self.view.to_tissue(u - shift * self.view.beam_mm, d * (1 - press))
         return measure(*self.view.to_picture(x, y), self.view.mm, shape.margin)
@@ -112,14 +109,7 @@ class PhantomScene:
             distance = shape.inside(*view.to_tissue(u[:, columns], d[rows]))
             put_lesion(tissue.window(rows, columns), shape, distance)
             inside[rows, columns][distance > 0] = 255
-        rng = generator(self.spec.seed, 2)
-        span, top = uniform(rng, 50, 60), uniform(rng, 14, 20)
-        strength = 10 ** (tissue.scatter_db / 20)
-        envelope = self._insonify(rng, strength, tissue.mirror)
-        loss = blur(np.cumsum(tissue.attenuation_db_mm, axis=0) * self._step, 0, 0.5 / view.beam_mm)
-        level = 20 * np.log10(envelope + 1e-6) - loss
-        grey = (level - top + span) * (255 / span) - NOISE / 2
-        return np.clip(np.rint(grey), 0, 255).astype(np.uint8), inside
+        return echo_grey(self.spec.seed, tissue, d, self._step, view.beam_mm, NOISE / 2), inside
 
     def _around(self, shape: Shape) -> tuple[slice, slice]:
         """Rows and columns of the field that a lesion and its surroundings take up."""
@@ -127,20 +117,3 @@ class PhantomScene:
         columns = np.flatnonzero((self._u[0] > u.min() - RIM_MM) & (self._u[0] < u.max() + RIM_MM))
         rows = np.flatnonzero((self._d[:, 0] > d.min() - RIM_MM) & (self._d[:, 0] < d.max() + RIM_MM))
         return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)
-
-    def _insonify(self, rng: np.random.Generator, strength: Array, mirror: Array) -> Array:
-        """Envelope of the echo: scatterers and mirrors convolved with the pulse, wider away from the focus."""
-        rows, columns = strength.shape
-        axial = 0.11 / self._step
-        focus = uniform(rng, 0.35, 0.55) * self.view.depth_mm
-        away = np.clip(np.abs(self._d - focus) / self.view.depth_mm, 0, 0.6) / 0.6
-        narrow, wide = 0.20 / self.view.beam_mm, 0.38 / self.view.beam_mm
-        lines = blur(mirror, axial, narrow)
-        power = np.zeros((rows, columns))
-        for _ in range(LOOKS):
-            for part in (lines, 0):  # in phase and in quadrature
-                echo = white(rng, rows, columns) * strength
-                sharp, soft = (blur(echo, axial, s) * math.sqrt(4 * math.pi * axial * s) for s in (narrow, wide))
-                power += np.square(sharp + away * (soft - sharp) + part)
-        result: Array = np.sqrt(power / (2 * LOOKS))
-        return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -15,8 +16,9 @@ Geometry = Literal["linear", "sector"]
 Margin = Literal["smooth", "spiculated"]
 
 MAX_LESIONS = 6
-MIN_SIDE, MAX_SIDE = 96, 4096
+MIN_SIDE, MAX_SIDE = 96, 2048
 MIN_DEPTH_MM, MAX_DEPTH_MM = 20.0, 90.0
+MIN_SPAN_MM = 20.0
 DEFAULT_DEPTH_MM = 45.0
 SCAN_HEIGHT = 15 / 16
 """Share of the picture's height that the scan may take; the rest is black border."""
@@ -26,7 +28,7 @@ SCAN_HEIGHT = 15 / 16
 class PhantomSpec:
     """One phantom. Equal specs give equal bytes. Raises ValueError if it cannot be made.
 
-    The tissue depends on ``seed`` alone: the same seed with ``lesions=0`` is the same breast without lesions.
+    The same spec with another number of ``lesions`` is the same breast with others, or with none.
     """
 
     seed: int
@@ -53,6 +55,8 @@ class PhantomSpec:
             raise ValueError(f"expected the geometry linear or sector, got {self.geometry!r}")
         if not 0 <= self.lesions <= MAX_LESIONS:
             raise ValueError(f"expected 0 to {MAX_LESIONS} lesions, got {self.lesions}")
+        if self.mm_per_px is not None and not 0 < self.mm_per_px < math.inf:
+            raise ValueError(f"expected mm_per_px over 0, got {self.mm_per_px}")
         if self.margin not in (None, "smooth", "spiculated"):
             raise ValueError(f"expected the margin smooth or spiculated, got {self.margin!r}")
 

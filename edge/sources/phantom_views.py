@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.sources.phantom_spec import DEFAULT_DEPTH_MM, MAX_DEPTH_MM, MIN_DEPTH_MM, SCAN_HEIGHT
+from edge.sources.phantom_spec import DEFAULT_DEPTH_MM, MAX_DEPTH_MM, MIN_DEPTH_MM, MIN_SPAN_MM, SCAN_HEIGHT
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -131,7 +131,13 @@ class SectorView(View):
 
 def make_view(spec: PhantomSpec) -> View:
     """The view of ``spec``. Raises ValueError if its millimetres make a scan that no probe has."""
-    return _linear(spec) if spec.geometry == "linear" else _sector(spec)
+    view = _linear(spec) if spec.geometry == "linear" else _sector(spec)
+    if not MIN_DEPTH_MM <= view.depth_mm <= MAX_DEPTH_MM or view.span_mm < MIN_SPAN_MM:
+        raise ValueError(
+            f"expected a scan {MIN_DEPTH_MM:.0f} to {MAX_DEPTH_MM:.0f} mm deep and at least {MIN_SPAN_MM:.0f} mm wide, "
+            f"got {view.depth_mm:.1f} by {view.span_mm:.1f} ({spec.width}x{spec.height} pixels of {view.mm:.3g} mm)"
+        )
+    return view
 
 
 def _linear(spec: PhantomSpec) -> View:
@@ -168,10 +174,4 @@ def _sector(spec: PhantomSpec) -> View:
 
 
 def _pixel_mm(spec: PhantomSpec, depth_px: float) -> float:
-    mm = DEFAULT_DEPTH_MM / depth_px if spec.mm_per_px is None else spec.mm_per_px
-    if not MIN_DEPTH_MM <= depth_px * mm <= MAX_DEPTH_MM:
-        raise ValueError(
-            f"expected a scan of {MIN_DEPTH_MM:.0f} to {MAX_DEPTH_MM:.0f} mm depth, got {depth_px * mm:.1f} "
-            f"({depth_px:.0f} pixels of {mm:g} mm)"
-        )
-    return mm
+    return DEFAULT_DEPTH_MM / depth_px if spec.mm_per_px is None else spec.mm_per_px
