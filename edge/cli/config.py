@@ -1,0 +1,142 @@
+"""``edge-cli config``: write, show and check the configuration."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edge.config.settings import Settings
+    from edge.config.toml_lines import KeyPath
+    from edge.config.validate import Fault
+
+app = typer.Typer(
+    help="""Write, show and check the configuration.
+
+A TOML file, the environment (EDGE_RUNTIME__URI=…) and flags make the settings; what comes later wins.
+
+Example:
+  edge-cli config init --out edge.toml
+  edge-cli config check edge.toml"""
+)
+
+
+@app.command()
+def init(
+    out: Annotated[Path | None, typer.Option(help="File to write; default: stdout.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
+) -> None:
+    """Write a file with every setting, its meaning and its default.
+
+    Example:
+      edge-cli config init --out edge.toml
+    """
+    from edge.config.template import template
+    from edge.contracts.errors import ConfigError
+
+    if out is None:
+        print(template(), end="")
+        return
+    try:
+        with out.open("w" if force else "x", encoding="utf-8") as file:
+            file.write(template())
+    except FileExistsError:
+        raise ConfigError(f"{out} exists already", hint="name another file, or add --force to write over it") from None
+    except OSError as error:
+        raise ConfigError(f"{out}: {error.strerror or error}", hint="name a file that can be written") from None
+    print(f"{out} written; next: edge-cli config check {out}", file=sys.stderr)
+
+
+@app.command()
+def show(
+    config: Annotated[Path | None, typer.Option(help="TOML file; default: none.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Show the settings that hold, and where each came from.
+
+    The environment counts; passwords in URIs are masked.
+
+    Example:
+      EDGE_SITE=clinic-a edge-cli config show --json
+    """
+    import msgspec
+
+    from edge.config.load import default_device_name, default_state_dir, load_settings, try_loading
+    from edge.config.show import as_toml, masked, origins
+
+    loaded = try_loading(config, os.environ, {})
+    settings = loaded.settings or load_settings(config, os.environ)  # the latter raises the first problem
+    if as_json:
+        data = {"settings": masked(settings), "origins": origins(settings, loaded.layers)}
+        print(msgspec.json.format(msgspec.json.encode(data)).decode())
+        return
+    print(as_toml(settings, loaded.layers), end="")
+    if settings.device is None:
+        print(f"\n# device is not set: the host name makes it {default_device_name()!r}")
+    if settings.state_dir is None:
+        print(f"# state_dir is not set: for this user it is {default_state_dir()}")
+
+
+@app.command()
+def check(file: Annotated[Path, typer.Argument(help="TOML file.")]) -> int:
+    """Check a file, without the environment: every error with its line, then what may not work here.
+
+    Exit code 3 if there is an error; warnings do not count.
+
+    Example:
+      edge-cli config check edge.toml
+    """
+    from edge.cli.errors import one_line, say
+    from edge.config.load import as_error, try_loading
+    from edge.config.sense import warnings
+    from edge.contracts.errors import ConfigError
+
+    loaded = try_loading(file, {}, {})
+    problems, settings = loaded.problems, loaded.settings
+    if settings is not None:
+        problems = [as_error(loaded.layers, fault) for fault in _unknown_schemes(settings)]
+        for fault in warnings(settings):
+            warning = as_error(loaded.layers, fault)
+            print(f"warning: {one_line(warning.message)} ({one_line(warning.hint)})", file=sys.stderr)
+    for problem in problems:
+        say(problem.message, problem.hint)
+    if settings is None or problems:
+        return ConfigError.exit_code
+    print(f"{file}: OK (streams: {len(settings.streams)}, sinks: {len(settings.sinks)})")
+    return 0
+
+
+def _unknown_schemes(settings: Settings) -> Iterator[Fault]:
+    """URIs that no installed plugin answers to."""
+    from edge.config.uri import parse_uri
+    from edge.config.validate import Fault
+    from edge.config.words import dotted
+    from edge.plugins import schemes
+
+    places: list[tuple[str, KeyPath, str]] = [
+        ("sources", ("streams", i, "source"), stream.source) for i, stream in enumerate(settings.streams)
+    ]
+    places += [("sinks", ("sinks", i, "uri"), sink.uri) for i, sink in enumerate(settings.sinks)]
+    for kind, path, uri in [*places, ("runtimes", ("runtime", "uri"), settings.runtime.uri)]:
+        scheme, known = parse_uri(uri).scheme, schemes(kind)
+        if scheme not in known:
+            message = f"{dotted(path)}: no {kind.removesuffix('s')} is called {scheme}://"
+            yield Fault(path, message, f"there are: {', '.join(known)}")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of the configuration, for editors.
+
+    Example:
+      edge-cli config schema > edge.schema.json
+    """
+    from edge.app.schemas import as_text, settings_schema
+
+    print(as_text(settings_schema()), end="")
