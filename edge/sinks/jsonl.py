@@ -1,0 +1,143 @@
+"""The file sink: one line ``{"topic": …, "payload": …}`` a message, for those who have no broker, and for evidence.
+
+Durable messages count as arrived when they are synced to the disk. Lines are whole or absent: a torn last line (power
+cut, full disk) is ended or cut off before the next is written.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import logging
+import os
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from edge.config.uri import parse_uri
+from edge.contracts.errors import SinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from edge.config.settings import SinkSettings
+    from edge.contracts.ports import Outgoing, SinkIdentity
+
+REST_S = 1.0
+"""After a failed write, until the next is tried."""
+BATCH_BYTES = 1 << 20
+"""Written and synced at once, at most."""
+
+log = logging.getLogger(__name__)
+
+
+class JsonlSink:
+    """A `Sink` that appends to a file of mode 0600, and is the only one to do so."""
+
+    def __init__(self, settings: SinkSettings, identity: SinkIdentity) -> None:
+        """Raises `SinkError` if the URI names no file."""
+        uri = parse_uri(settings.uri)
+        uri.expect()
+        if not uri.file:
+            raise SinkError("jsonl:// names no file", hint="write jsonl:///absolute/path or jsonl://relative/path")
+        self.durable = settings.durable
+        self.session = 0
+        self._path = os.path.abspath(uri.file)
+        # It stands in `state`, and file names do not leave the device.
+        self.name = f"jsonl-{hashlib.sha256(self._path.encode()).hexdigest()[:8]}"
+        self._topics = replace(identity.topics, root=settings.root)
+        self._file: int | None = None
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._seqs: list[int] = []
+        self._acked: list[int] = []
+        self._returned: list[int] = []
+        self._problem: str | None = None
+        self._rest_until = 0.0
+
+    def open(self) -> None:
+        """See `Sink`. Raises `SinkError` if the file cannot be appended to, or another process does so."""
+        try:
+            self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise SinkError(
+                f"{self._path} cannot be written: {error.strerror}", hint="its folder must exist and be ours to write"
+            ) from None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(self._file)
+            self._file = None
+            raise SinkError(f"{self._path} is written by another process", hint="give each daemon its own") from None
+        size = os.fstat(self._file).st_size
+        if size and os.pread(self._file, 1, size - 1) != b"\n":
+            self._lines.append(b"\n")
+        self.session = 1
+
+    def wake_on(self, callback: Callable[[], None]) -> None:
+        """See `Sink`. Never called: the file is always there, and `acked` is asked after every turn."""
+
+    def send(self, message: Outgoing) -> bool:
+        """See `Sink`. Collects; the disk is written when `acked` is asked for, many lines in one sync."""
+        if self._file is None or self._size > BATCH_BYTES or time.monotonic() < self._rest_until:
+            return False
+        topic = msgspec.json.encode(self._topics.full(message.suffix))
+        line = b'{"topic":%b,"payload":%b}\n' % (topic, message.body)
+        self._lines.append(line)
+        self._size += len(line)
+        if message.seq is not None:
+            self._seqs.append(message.seq)
+        return True
+
+    def acked(self) -> Sequence[int]:
+        """See `Sink`. Writes and syncs what was collected."""
+        self._flush()
+        seqs, self._acked = self._acked, []
+        return seqs
+
+    def returned(self) -> Sequence[int]:
+        """See `Sink`."""
+        seqs, self._returned = self._returned, []
+        return seqs
+
+    def problems(self) -> Sequence[str]:
+        """See `Sink`: ``disk_full`` or ``disk_error``."""
+        return [] if self._problem is None else [self._problem]
+
+    def close(self, timeout_s: float) -> None:
+        """See `Sink`."""
+        if self._file is not None:
+            self._flush()
+            os.close(self._file)
+            self._file = None
+            self.session = 0
+
+    def _flush(self) -> None:
+        if self._file is None or not self._lines:
+            return
+        seqs, data = self._seqs, b"".join(self._lines)
+        self._seqs, self._lines, self._size = [], [], 0
+        whole = os.fstat(self._file).st_size
+        try:
+            _write(self._file, data)
+            if seqs:
+                os.fdatasync(self._file)
+        except OSError as error:
+            if self._problem is None:
+                log.error("%s: %s; trying again", self._path, error.strerror)
+            self._problem = "disk_full" if error.errno == errno.ENOSPC else "disk_error"
+            self._rest_until = time.monotonic() + REST_S
+            os.ftruncate(self._file, whole)
+            self._returned += seqs
+        else:
+            self._problem = None
+            self._acked += seqs
+
+
+def _write(file: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]

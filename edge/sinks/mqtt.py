@@ -1,0 +1,253 @@
+"""The MQTT sink: stored messages to one broker.
+
+Only PUBACK 0x00 counts as arrived, and 0x10 ("no subscriber") unless ``require_subscriber``. What is refused is handed
+back and its topic rests for a while, longer each time; other topics go on. MQTT 3.1.1 has no way to refuse: a broker
+that forbids a topic there just drops what is sent to it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from edge.contracts import topics
+from edge.sinks.mqtt_account import make_account
+from edge.sinks.mqtt_connect import Connection
+from edge.sinks.mqtt_dialect import DialectChooser, End, Pace
+from edge.sinks.mqtt_refusals import Refusals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from edge.config.settings import SinkSettings
+    from edge.contracts.ports import Outgoing, SinkIdentity
+
+log = logging.getLogger(__name__)
+
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+NO_SUBSCRIBER = 0x10
+PACKET_HEAD = 16
+"""Bytes that a PUBLISH packet has besides topic and body, at most."""
+ANNOUNCE_EVERY_S = 5.0
+"""At most so often is ``state`` said again because somebody else spoke for us."""
+CLONED_FOR_S = 600.0
+"""So long after another client took our session it is a problem to report."""
+
+
+class _Status(msgspec.Struct):
+    """What is read of a ``state``, to see whose it is."""
+
+    run_id: str = ""
+    status: str = ""
+
+
+class MqttSink:
+    """A `Sink`. Its methods belong to one thread, the publisher's; connections live in a thread of their own."""
+
+    def __init__(self, settings: SinkSettings, identity: SinkIdentity) -> None:
+        """Raises `SinkError` if a password, CA or certificate file cannot be used."""
+        self.durable = settings.durable
+        self._settings = settings
+        self._account = make_account(settings)
+        self.name = self._account.name
+        self._topics = replace(identity.topics, root=settings.root)
+        self._run_id = identity.run_id
+        self._will = (self._topics.full(topics.STATE), identity.will)
+        self._callback: Callable[[], None] = lambda: None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._keep_connected, name=f"mqtt {self.name}", daemon=True)
+        # Written by the connecting thread, read by the publisher's.
+        self._newest: Connection | None = None
+        self._end: End | None = None
+        self._taken_over_at: float | None = None
+        # The publisher's thread alone.
+        self._connection: Connection | None = None
+        self._session = 0
+        self._under_way: dict[int, tuple[int | None, str]] = {}
+        """Message id -> (seq, suffix)."""
+        self._refusals = Refusals()
+        self._acked: list[int] = []
+        self._returned: list[int] = []
+        self._state: Outgoing | None = None
+        self._watching = False
+        self._contradicted = False
+        self._announced_at = 0.0
+
+    def open(self) -> None:
+        """See `Sink`. What could be wrong with files was found when this was made."""
+        account = self._account
+        if account.password is not None and account.tls is None and account.host not in LOOPBACK:
+            log.warning("%s: the password travels unencrypted; mqtts:// would hide it", self.name)
+        self._thread.start()
+
+    @property
+    def session(self) -> int:
+        """See `Sink`."""
+        self._follow()
+        return self._session if self._connection is not None and self._connection.up else 0
+
+    def wake_on(self, callback: Callable[[], None]) -> None:
+        """See `Sink`."""
+        self._callback = callback
+
+    def send(self, message: Outgoing) -> bool:
+        """See `Sink`. What the broker does not want now is taken and handed back later: it must not stop the others."""
+        self._follow()
+        connection = self._connection
+        if connection is None or not connection.up:
+            return False
+        if message.seq is not None:
+            # One place is left for `state`.
+            if len(self._under_way) >= max(1, min(self._settings.inflight, connection.receive_maximum - 1)):
+                return False
+            if self._refusals.rests(message.suffix):
+                return self._refusals.wait(message.suffix, message.seq)
+            if not self._fits(connection, message):
+                self._refusals.wait_for_another_broker(message.seq)
+                return True
+        return self._publish(connection, message)
+
+    def acked(self) -> Sequence[int]:
+        """See `Sink`."""
+        self._follow()
+        seqs, self._acked = self._acked, []
+        return seqs
+
+    def returned(self) -> Sequence[int]:
+        """See `Sink`."""
+        self._follow()
+        seqs, self._returned = self._returned + self._refusals.due(), []
+        return seqs
+
+    def problems(self) -> Sequence[str]:
+        """See `Sink`: an `End` while there is no connection, else what the broker does not take."""
+        self._follow()
+        words = self._refusals.problems()
+        if self._taken_over_at is not None and time.monotonic() - self._taken_over_at < CLONED_FOR_S:
+            words.append(End.TAKEN_OVER.value)
+        if self._connection is None or not self._connection.up:
+            words.append("connecting" if self._end is None else self._end.value)
+        return list(dict.fromkeys(words))
+
+    def close(self, timeout_s: float) -> None:
+        """See `Sink`. Waits for what is under way (the goodbye too), then says DISCONNECT: no will is left behind."""
+        deadline = time.monotonic() + timeout_s
+        woken = threading.Event()
+        self._callback = woken.set
+        while self.session and self._under_way and time.monotonic() < deadline:
+            woken.wait(0.1)
+            woken.clear()
+        if self._connection is not None and self._connection.up:
+            self._connection.hang_up()
+        else:
+            self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(max(0.5, deadline - time.monotonic()))
+        self._stop.set()
+
+    def _publish(self, connection: Connection, message: Outgoing) -> bool:
+        topic = self._topics.full(message.suffix)
+        mid = connection.publish(topic, message.body, message.qos, message.retain)
+        if mid is None:
+            return False
+        if message.qos > 0:
+            self._under_way[mid] = (message.seq, message.suffix)
+        if message.suffix == topics.STATE:
+            self._state = message
+            self._contradicted = False
+        return True
+
+    def _fits(self, connection: Connection, message: Outgoing) -> bool:
+        size = PACKET_HEAD + len(self._topics.full(message.suffix).encode()) + len(message.body)
+        if connection.maximum_packet is None or size <= connection.maximum_packet:
+            return True
+        log.error("a message on %s has %d bytes, more than %s takes", message.suffix, size, self.name)
+        return False
+
+    def _follow(self) -> None:
+        """Take note of what the connection did since the last look."""
+        if self._connection is not None:
+            up = self._connection.up  # read before the events: what comes after is not lost, it comes again
+            while self._connection.events:
+                self._settle(self._connection, *self._connection.events.popleft())
+            while self._connection.heard:
+                self._listen(self._connection.heard.popleft())
+            if not up:
+                self._give_back_all()
+            elif self._contradicted:
+                self._announce_again(self._connection)
+        newest = self._newest
+        if newest is not None and newest is not self._connection and newest.up:
+            self._give_back_all()
+            self._connection = newest
+            self._session += 1
+            self._state, self._watching, self._contradicted = None, False, False
+            log.info("%s: connected (MQTT %s)", self.name, newest.dialect.version)
+
+    def _settle(self, connection: Connection, mid: int, code: int) -> None:
+        """The broker answered message ``mid`` with reason ``code``."""
+        if mid not in self._under_way:
+            return
+        seq, suffix = self._under_way.pop(mid)
+        if code == 0 or (code == NO_SUBSCRIBER and not self._settings.require_subscriber):
+            self._refusals.accepted(suffix)
+            if seq is not None:
+                self._acked.append(seq)
+            elif suffix == topics.STATE and not self._watching:
+                self._watching = True  # only now: what the broker still had of our last run is not worth an answer
+                connection.subscribe(self._topics.full(topics.STATE))
+            return
+        word = "no_subscriber" if code == NO_SUBSCRIBER else "refused"
+        if self._refusals.refused(suffix, word):
+            log.warning("%s does not take %s: %s (reason code 0x%02x)", self.name, suffix, word, code)
+        if seq is not None:
+            self._returned.append(seq)
+
+    def _listen(self, body: bytes) -> None:
+        """Something was said on our ``state``."""
+        try:
+            said = msgspec.json.decode(body, type=_Status)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            said = _Status()
+        ours = said.run_id == self._run_id and said.status != "offline"
+        if not ours and self._state is not None and body != self._state.body:
+            self._contradicted = True
+
+    def _announce_again(self, connection: Connection) -> None:
+        now = time.monotonic()
+        if self._state is not None and now - self._announced_at >= ANNOUNCE_EVERY_S:
+            log.warning("%s: somebody else spoke for us on our state; saying it again", self.name)
+            self._announced_at = now
+            self._publish(connection, self._state)
+
+    def _give_back_all(self) -> None:
+        self._returned += [seq for seq, _ in self._under_way.values() if seq is not None]
+        self._returned += self._refusals.forget()
+        self._under_way.clear()
+
+    def _keep_connected(self) -> None:
+        """The connecting thread."""
+        chooser, pace = DialectChooser(self._settings.protocol), Pace()
+        while not self._stop.is_set():
+            connection = Connection(self._account, chooser.current, self._topics.client_id, self._notify, self._will)
+            self._newest = connection
+            end = connection.run(self._stop)
+            if end is End.STOPPED:
+                return
+            if connection.lasted_s:
+                chooser.answered()
+            if end is not self._end:
+                log.warning("%s: %s (MQTT %s)", self.name, end.value, connection.dialect.version)
+            if end is End.TAKEN_OVER:
+                self._taken_over_at = time.monotonic()
+                log.error("%s: another client took our session: has another device the same name?", self.name)
+            self._end = end
+            self._stop.wait(pace.after(end, connection.lasted_s, chooser.failed(end)))
+
+    def _notify(self) -> None:
+        self._callback()

@@ -1,0 +1,201 @@
+"""One connection to a broker, from knocking to its end. The next connection is a new object with nothing left over.
+
+paho keeps what was not acknowledged and sends it again by itself; here the outbox does that, with marks and in order,
+so each connection gets a paho client of its own. All of it runs in the one thread that calls `Connection.run`;
+`publish`, `subscribe` and `hang_up` may be called from another, which only queues and wakes.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+
+from edge.sinks.mqtt_dialect import End
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from edge.sinks.mqtt_account import Account
+    from edge.sinks.mqtt_dialect import Dialect
+
+log = logging.getLogger(__name__)
+
+KEEPALIVE_S = 15
+CONNECT_TIMEOUT_S = 5.0
+"""For the TCP connection and the TLS handshake, and again for the broker's answer."""
+TURN_S = 0.5
+
+REFUSALS = {
+    0x84: End.BAD_VERSION,
+    0x85: End.BAD_CLIENT_ID,
+    0x86: End.BAD_CREDENTIALS,
+    0x87: End.NOT_AUTHORISED,
+    0x88: End.UNAVAILABLE,
+    0x89: End.UNAVAILABLE,
+}
+"""CONNACK codes of MQTT 5; paho translates those of 3.1.1 to them."""
+TAKEN_OVER = 0x8E
+
+
+class Connection:
+    """One TCP connection. ``events`` and ``heard`` are filled by `run`'s thread and emptied by another."""
+
+    def __init__(
+        self,
+        account: Account,
+        dialect: Dialect,
+        client_id: str,
+        notify: Callable[[], None],
+        will: tuple[str, bytes] | None = None,
+    ) -> None:
+        """``notify`` is called from `run`'s thread when there is something to look at; ``will`` is (topic, body)."""
+        self.account = account
+        self.dialect = dialect
+        self.up = False
+        """Whether the broker has accepted us and the connection still stands."""
+        self.lasted_s = 0.0
+        self.receive_maximum = 65535
+        """Unacknowledged messages that the broker takes at once (MQTT 5)."""
+        self.maximum_packet: int | None = None
+        """Bytes of the largest packet that the broker takes. None: it does not say."""
+        self.events: deque[tuple[int, int]] = deque()
+        """(message id, reason code) of each PUBACK."""
+        self.heard: deque[bytes] = deque()
+        """Bodies that came on subscribed topics."""
+        self._notify = notify
+        self._refusal: End | None = None
+        self._came_up = 0.0
+        self._hanging_up = False
+        self._client = self._make_client(client_id, will)
+
+    def _make_client(self, client_id: str, will: tuple[str, bytes] | None) -> Client:
+        five = self.dialect.version == "5"
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id.replace("/", "_") if self.dialect.plain_id else client_id,
+            protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
+            clean_session=None if five else True,
+            reconnect_on_failure=False,
+        )
+        client.connect_timeout = CONNECT_TIMEOUT_S
+        client.max_inflight_messages_set(0)  # who calls `publish` counts
+        if self.account.username is not None or self.account.password is not None:
+            client.username_pw_set(self.account.username or "", self.account.password)
+        if self.account.tls is not None:
+            client.tls_set_context(self.account.tls)
+        if will is not None:
+            client.will_set(will[0], will[1], qos=1, retain=True)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        client.on_message = self._on_message
+        client.on_socket_open = self._on_socket_open
+        # With this set, paho never writes to the socket from the thread that calls `publish`.
+        client.on_socket_register_write = lambda *_: None
+        return client
+
+    def run(self, stop: threading.Event) -> End:
+        """Connect and serve until the connection has ended, however that comes about, or ``stop`` is set."""
+        try:
+            end = self._run(stop)
+        except Exception as error:  # malformed packets: paho raises whatever its parser meets
+            log.debug("connection to %s ended by %r", self.account.name, error)
+            end = End.LOST if self._came_up else End.CLOSED_UNANSWERED
+        self.up = False
+        if self._came_up:
+            self.lasted_s = time.monotonic() - self._came_up
+        client, sock = self._client, self._client.socket()
+        client.on_connect = client.on_disconnect = client.on_publish = None  # circles of references
+        client.on_message = client.on_socket_open = client.on_socket_register_write = None
+        if sock is not None:
+            sock.close()
+        self._notify()
+        return end
+
+    def publish(self, topic: str, body: bytes, qos: int, retain: bool) -> int | None:
+        """Queue a message; its id, or None if the connection does not stand."""
+        if not self.up:
+            return None
+        info = self._client.publish(topic, body, qos=qos, retain=retain)
+        return info.mid if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
+
+    def subscribe(self, topic: str) -> None:
+        """Ask for ``topic``; what comes on it is put into ``heard``."""
+        if self.up:
+            self._client.subscribe(topic, qos=1)
+
+    def hang_up(self) -> None:
+        """Say DISCONNECT: the broker then drops the will."""
+        self._hanging_up = True
+        self._client.disconnect()
+
+    def _run(self, stop: threading.Event) -> End:
+        failure = self._connect()
+        if failure is not None:
+            return failure
+        deadline = time.monotonic() + CONNECT_TIMEOUT_S
+        while self._client.loop(TURN_S) == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            if stop.is_set():
+                break
+            if not self._came_up and time.monotonic() > deadline:
+                return End.NO_ANSWER
+        if self._refusal is not None:
+            return self._refusal
+        if stop.is_set() or self._hanging_up:
+            return End.STOPPED
+        return End.LOST if self._came_up else End.CLOSED_UNANSWERED
+
+    def _connect(self) -> End | None:
+        clean: dict[str, Any] = {"clean_start": True} if self.dialect.version == "5" else {}
+        try:
+            self._client.connect(self.account.host, self.account.port, KEEPALIVE_S, **clean)
+        except socket.gaierror:
+            return End.UNKNOWN_HOST
+        except (ssl.SSLError, ssl.CertificateError) as error:
+            log.debug("TLS with %s: %s", self.account.name, error)
+            return End.TLS_FAILED
+        except TimeoutError:
+            return End.NO_ANSWER if self.account.tls is not None else End.UNREACHABLE
+        except ConnectionResetError:
+            return End.CLOSED_UNANSWERED
+        except OSError as error:
+            log.debug("connecting to %s: %s", self.account.name, error)
+            return End.UNREACHABLE
+        return None
+
+    def _on_connect(self, client: Client, userdata: Any, flags: Any, code: Any, properties: Any) -> None:
+        if code.is_failure:
+            self._refusal = REFUSALS.get(code.value, End.REFUSED)
+            log.debug("%s answers: %s", self.account.name, code)
+            return
+        self.receive_maximum = getattr(properties, "ReceiveMaximum", 65535)
+        self.maximum_packet = getattr(properties, "MaximumPacketSize", None)
+        self._came_up = time.monotonic()
+        self.up = True
+        self._notify()
+
+    def _on_disconnect(self, client: Client, userdata: Any, flags: Any, code: Any, properties: Any) -> None:
+        self.up = False
+        if flags.is_disconnect_packet_from_server:
+            log.info("%s disconnects us: %s", self.account.name, code)
+            if code.value == TAKEN_OVER:
+                self._refusal = End.TAKEN_OVER
+
+    def _on_publish(self, client: Client, userdata: Any, mid: int, code: Any, properties: Any) -> None:
+        self.events.append((mid, code.value))
+        self._notify()
+
+    def _on_message(self, client: Client, userdata: Any, message: Any) -> None:
+        self.heard.append(bytes(message.payload))
+        self._notify()
+
+    def _on_socket_open(self, client: Client, userdata: Any, sock: Any) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
