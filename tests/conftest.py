@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from brokers import broker, mosquitto, subscriber  # noqa: F401  (fixtures)
 
 
 @pytest.fixture(scope="session")
