@@ -1,0 +1,117 @@
+"""One DICOM file as a clip: its frames one by one, never all of them in memory."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, cast
+
+from pydicom.pixels import get_decoder
+
+from edge.contracts.errors import SourceError
+from edge.dicom.codecs import NoDecoderError, decode_frame, no_decoder, pydicom_options
+from edge.dicom.colour import Colours
+from edge.dicom.fragments import index_frames, read_fragments
+from edge.dicom.header import first, read_header
+from edge.dicom.layout import SUBSAMPLED, read_layout
+from edge.dicom.origin import read_origin
+from edge.dicom.quiet import quiet
+from edge.dicom.regions import read_regions
+from edge.dicom.timing import frame_times
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+    from typing import Any
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edge.dicom.fragments import Fragment
+
+__all__ = ["DicomClip", "NoDecoderError"]
+
+
+class DicomClip:
+    """An opened file. Close it, or use it in ``with``."""
+
+    def __init__(self, path: Path) -> None:
+        """Read everything but the pixels.
+
+        Raises:
+            OSError: the file cannot be read.
+            SourceError: it is no DICOM, has no pixels, or says of them what cannot be.
+        """
+        self._file = path.open("rb")
+        try:
+            self._header = read_header(self._file)
+            self.layout = read_layout(self._header)
+            elements = self._header.elements
+            self.regions = read_regions(elements, self.layout.columns, self.layout.rows)
+            self.origin = read_origin(elements, str(path))
+            self._fragments = self._index() if self._header.transfer_syntax.is_encapsulated else None
+            self.frames = self._count()
+            """Frames that are there; fewer than ``layout.frames`` if the file is cut short."""
+            self.times = frame_times(elements, self.layout.frames) if self.frames else None
+            """Nanoseconds since the first frame, by frame; None: the file does not say."""
+            self._colours: Colours | None = None
+        except BaseException:
+            self._file.close()
+            raise
+
+    def picture(self, index: int) -> NDArray[np.uint8]:
+        """Frame ``index``, from 0: (H, W) grey or (H, W, 3) RGB, uint8.
+
+        Raises:
+            NoDecoderError: no frame of this file can be decoded here.
+            SourceError: this frame is broken.
+        """
+        if self._colours is None:
+            self._colours = Colours(self._header, self.layout)
+        if self._fragments is None:
+            samples, photometric = self._native(index), self.layout.photometric
+        else:
+            data = read_fragments(self._header.stream, self._fragments[index])
+            samples, photometric = decode_frame(data, self.layout, self._header.transfer_syntax)
+        return self._colours(samples, photometric)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._header.stream.close()
+        self._file.close()
+
+    def __enter__(self) -> DicomClip:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _count(self) -> int:
+        if self._fragments is not None:
+            return len(self._fragments)
+        if self._header.pixels_length is None:
+            raise SourceError("its pixels have no length", hint="export the file again")
+        return min(self.layout.frames, self._header.pixels_length * 8 // self.layout.frame_bits)
+
+    def _index(self) -> list[list[Fragment]]:
+        with quiet():
+            extended = first(self._header.elements, "ExtendedOffsetTable")
+        count = len(extended) // 8 if isinstance(extended, bytes) else 0
+        offsets = struct.unpack(f"<{count}Q", extended[: 8 * count]) if count else ()
+        return index_frames(self._header.stream, self._header.pixels_at, self.layout.frames, offsets)
+
+    @quiet()
+    def _native(self, index: int) -> NDArray[Any]:
+        """Uncompressed samples: pydicom undoes byte order, planes, shared colours and unused bits."""
+        try:
+            decoder = get_decoder(self._header.transfer_syntax)
+        except NotImplementedError:
+            raise no_decoder(self._header.transfer_syntax) from None
+        options = pydicom_options(self.layout, self.layout.frames) | {"pixel_vr": self._header.pixels_vr}
+        if self.layout.photometric in SUBSAMPLED:
+            options["photometric_interpretation"] = "YBR_FULL_422"  # stored alike, and the one that pydicom knows
+        self._header.stream.seek(self._header.pixels_at)
+        try:
+            samples, _ = decoder.as_array(self._header.stream, index=index, raw=True, **options)
+        except Exception as error:  # whatever pydicom trips over
+            raise SourceError(f"broken frame ({type(error).__name__})", hint="export the file again") from None
+        return cast("NDArray[Any]", samples)

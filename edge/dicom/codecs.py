@@ -1,0 +1,159 @@
+"""Compressed frames to samples. OpenCV reads 8-bit JPEG (lossless too) and JPEG 2000; pydicom's decoders the rest.
+
+OpenCV comes first where it can, so that a device gives the same pixels whether the optional decoders are there or not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from pydicom.encaps import encapsulate
+from pydicom.pixels import get_decoder
+from pydicom.uid import (
+    JPEG2000TransferSyntaxes,
+    JPEGLSTransferSyntaxes,
+    JPEGTransferSyntaxes,
+    MPEGTransferSyntaxes,
+    RLELossless,
+)
+
+from edge.contracts.errors import SourceError
+from edge.dicom.jpeg import read_jpeg, with_transform
+from edge.dicom.jpeg2000 import bare_codestream, read_j2k
+from edge.dicom.quiet import quiet
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+    from pydicom.uid import UID
+
+    from edge.dicom.layout import Layout
+
+
+class NoDecoderError(SourceError):
+    """Nothing installed reads this transfer syntax: no frame of the file can be had."""
+
+
+def decode_frame(data: bytes, layout: Layout, syntax: UID) -> tuple[NDArray[Any], str]:
+    """Decode one frame.
+
+    Args:
+        data: the compressed frame.
+        layout: what the file says of it.
+        syntax: how it is compressed.
+
+    Returns:
+        (H, W) or (H, W, 3) samples, and the photometric interpretation they are in now.
+
+    Raises:
+        NoDecoderError: no decoder for ``syntax``, or not for such pixels.
+        SourceError: the frame is broken, or not of the size that the file says.
+    """
+    decoded = None
+    if syntax in JPEGTransferSyntaxes:
+        decoded = _jpeg(data, layout)
+    elif syntax in JPEG2000TransferSyntaxes:
+        decoded = _jpeg2000(data, layout)
+    return decoded or _by_pydicom(data, layout, syntax)
+
+
+def _jpeg(data: bytes, layout: Layout) -> tuple[NDArray[Any], str] | None:
+    """By OpenCV; None if it has to be left to others: more than 8 bits."""
+    info = read_jpeg(data)
+    if info is None or not info.complete:
+        raise SourceError("broken or cut short JPEG frame")
+    _check_size(layout, info.width, info.height, len(info.components))
+    if info.bits != 8:
+        return None
+    photometric = layout.photometric
+    if layout.samples == 3:
+        # A JFIF marker or components named R, G, B tell more reliably than the file's own word what the stream holds.
+        # Without either, its word holds, which OpenCV does not know: it must be told.
+        named_rgb = info.components in (b"RGB", b"rgb")
+        ybr = not named_rgb and (info.jfif or photometric != "RGB")
+        if info.lossless:  # never converted by libjpeg
+            data, photometric = with_transform(data, ybr=False), "YBR_FULL" if ybr else "RGB"
+        else:
+            data, photometric = data if info.guessed_ybr == ybr else with_transform(data, ybr), "RGB"
+    return _by_opencv(data, layout), photometric
+
+
+def _jpeg2000(data: bytes, layout: Layout) -> tuple[NDArray[Any], str] | None:
+    """By OpenCV; None if it has to be left to others: more than 8 bits, signed or subsampled."""
+    data = bare_codestream(data)
+    info = read_j2k(data)
+    if info is None:
+        raise SourceError("broken or cut short JPEG 2000 frame")
+    _check_size(layout, info.width, info.height, info.components)
+    if not info.plain or info.bits != 8:
+        return None
+    photometric = layout.photometric
+    if layout.samples == 3 and (info.transformed or photometric in ("YBR_RCT", "YBR_ICT")):
+        photometric = "RGB"
+    return _by_opencv(data, layout), photometric
+
+
+def _by_opencv(data: bytes, layout: Layout) -> NDArray[Any]:
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    expected = (layout.rows, layout.columns, 3)[: 2 if layout.samples == 1 else 3]
+    if picture is None or picture.shape != expected:
+        raise SourceError("broken or cut short compressed frame")
+    samples: NDArray[Any] = picture if layout.samples == 1 else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+    return samples
+
+
+def _by_pydicom(data: bytes, layout: Layout, syntax: UID) -> tuple[NDArray[Any], str]:
+    with quiet():
+        try:
+            decoder = get_decoder(syntax)
+        except NotImplementedError:
+            raise no_decoder(syntax) from None
+        if not decoder.is_available:
+            raise no_decoder(syntax)
+        try:
+            samples, now = decoder.as_array(encapsulate([data]), index=0, raw=True, **pydicom_options(layout, 1))
+        except Exception as error:  # whatever the decoders trip over
+            if syntax != RLELossless and layout.allocated > 8:
+                raise no_decoder(syntax) from None  # the decoders there are may not read such pixels
+            raise SourceError(f"broken or cut short {syntax.name} frame ({type(error).__name__})") from None
+    return samples, str(now["photometric_interpretation"])
+
+
+def pydicom_options(layout: Layout, frames: int) -> dict[str, Any]:
+    """``layout`` in the words of pydicom's decoders, for ``frames`` frames."""
+    return {
+        "rows": layout.rows,
+        "columns": layout.columns,
+        "number_of_frames": frames,
+        "samples_per_pixel": layout.samples,
+        "bits_allocated": layout.allocated,
+        "bits_stored": layout.stored,
+        "pixel_representation": int(layout.signed),
+        "photometric_interpretation": layout.photometric,
+        "planar_configuration": layout.planar,
+        "pixel_keyword": "PixelData",
+    }
+
+
+def _check_size(layout: Layout, width: int, height: int, components: int) -> None:
+    """A small file may hold a stream that says it is huge: looked at before it is decoded."""
+    if (width, height, components) != (layout.columns, layout.rows, layout.samples):
+        raise SourceError(
+            f"expected a {layout.columns} x {layout.rows} frame of {layout.samples} samples, "
+            f"got {width} x {height} of {components}"
+        )
+
+
+def no_decoder(syntax: UID) -> NoDecoderError:
+    """The error for a transfer syntax that nothing here reads, saying what to do about it."""
+    message = f"no decoder for transfer syntax {syntax.name} ({syntax})"
+    if syntax in MPEGTransferSyntaxes:
+        return NoDecoderError(message, hint="export the clip as MP4 and read it as video://")
+    if syntax in JPEGTransferSyntaxes:
+        return NoDecoderError(message, hint="export it as uncompressed, or pip install pylibjpeg-libjpeg (GPL-3)")
+    if syntax in JPEG2000TransferSyntaxes or syntax in JPEGLSTransferSyntaxes:
+        return NoDecoderError(message, hint="pip install 'sonoedge[dicom]'")
+    return NoDecoderError(message, hint="export it as uncompressed")

@@ -1,0 +1,143 @@
+"""Samples in any photometric interpretation (PS3.3 C.7.6.3.1.2) to 8-bit grey or RGB."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+from pydicom.pixels import apply_color_lut
+
+from edge.contracts.errors import SourceError
+from edge.dicom.grey import Greys
+from edge.dicom.header import first
+from edge.dicom.layout import MONOCHROME
+from edge.dicom.quiet import quiet
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+    from pydicom.dataset import Dataset
+
+    from edge.dicom.header import Header
+    from edge.dicom.layout import Layout
+
+_COLOURS = ("Red", "Green", "Blue")
+
+
+class Colours:
+    """Turns the samples of one file's frames into pictures."""
+
+    def __init__(self, header: Header, layout: Layout) -> None:
+        """Raises `SourceError` if the palette is missing or broken."""
+        self._stored = layout.stored
+        self._greys = Greys(header.elements, layout) if layout.photometric in MONOCHROME else None
+        self._palette = read_palette(header.elements, layout) if layout.photometric == "PALETTE COLOR" else None
+        self._low = -(1 << (layout.stored - 1)) if layout.signed else 0
+
+    def __call__(self, samples: NDArray[Any], photometric: str) -> NDArray[np.uint8]:
+        """A picture.
+
+        Args:
+            samples: (H, W) or (H, W, 3), as decoded.
+            photometric: what they are, which a decoder may have changed from what the file says.
+
+        Returns:
+            (H, W) grey or (H, W, 3) RGB, uint8, contiguous.
+
+        Raises:
+            SourceError: samples that cannot be what ``photometric`` says.
+        """
+        if self._greys is not None:
+            picture = self._greys(samples)
+        elif self._palette is not None:
+            picture = self._palette[np.clip(samples.astype(np.int32) - self._low, 0, len(self._palette) - 1)]
+        else:
+            picture = self._to_8_bits(samples)
+            if photometric in ("YBR_FULL", "YBR_FULL_422"):
+                picture = full_range_to_rgb(picture)
+            elif photometric == "YBR_PARTIAL_422":
+                picture = partial_range_to_rgb(picture)
+            elif photometric != "RGB":
+                raise SourceError(f"colours in {photometric} were not undone by the decoder")
+        return np.ascontiguousarray(picture)
+
+    def _to_8_bits(self, samples: NDArray[Any]) -> NDArray[np.uint8]:
+        if self._stored > 8:
+            samples = samples >> (self._stored - 8)
+        elif self._stored < 8:
+            samples = samples.astype(np.uint16) * 255 // ((1 << self._stored) - 1)
+        return samples.astype(np.uint8, copy=False)
+
+
+def full_range_to_rgb(ybr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W, 3) YBR_FULL (ITU-R BT.601, all of 0 to 255, as in JPEG) to RGB, in integers rounded as libjpeg does."""
+    y, cb, cr = _channels(ybr, 0, 128)
+    half = 1 << 15
+    return _stack(
+        y + ((91881 * cr + half) >> 16),
+        y + ((-22554 * cb - 46802 * cr + half) >> 16),
+        y + ((116130 * cb + half) >> 16),
+    )
+
+
+def partial_range_to_rgb(ybr: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W, 3) YBR_PARTIAL (ITU-R BT.601, luminance 16 to 235, colours 16 to 240) to RGB, in integers."""
+    y, cb, cr = _channels(ybr, 16, 128)
+    y = 76309 * y + (1 << 15)
+    return _stack((y + 104597 * cr) >> 16, (y - 25675 * cb - 53279 * cr) >> 16, (y + 132201 * cb) >> 16)
+
+
+def _channels(ybr: NDArray[np.uint8], black: int, neutral: int) -> tuple[NDArray[np.int32], ...]:
+    return tuple(ybr[..., i].astype(np.int32) - (neutral if i else black) for i in range(3))
+
+
+def _stack(*channels: NDArray[np.int32]) -> NDArray[np.uint8]:
+    return np.clip(np.stack(channels, axis=-1), 0, 255).astype(np.uint8)
+
+
+@quiet()
+def read_palette(elements: Dataset, layout: Layout) -> NDArray[np.uint8]:
+    """RGB for every sample from the lowest possible on, (2**stored, 3) uint8: PS3.3 C.7.6.3.1.5 and C.7.6.3.1.6.
+
+    Raises:
+        SourceError: there is no whole palette.
+    """
+    if layout.stored > 16:
+        raise SourceError(f"expected a palette for at most 16 bits, got {layout.stored}")
+    low = -(1 << (layout.stored - 1)) if layout.signed else 0
+    samples = np.arange(low, low + (1 << layout.stored), dtype=np.int32)
+    try:
+        if first(elements, "RedPaletteColorLookupTableData") is None:  # segmented, or none
+            table = np.asarray(apply_color_lut(samples, elements))
+        else:
+            columns = [_entries(elements, colour)[_places(elements, colour, samples)] for colour in _COLOURS]
+            table = np.stack(columns, axis=-1)
+    except Exception as error:
+        message = f"broken or missing colour palette ({type(error).__name__})"
+        raise SourceError(message, hint="export the file again") from None
+    return (table >> 8 if int(table.max()) > 255 else table).astype(np.uint8)  # some write 8 bits and say 16
+
+
+def _entries(elements: Dataset, colour: str) -> NDArray[np.uint16]:
+    """The entries of one colour, of 8 or 16 bits, as integers."""
+    data = cast("bytes", elements[f"{colour}PaletteColorLookupTableData"].value)
+    count = _count(elements, colour)
+    if not elements.original_encoding[1]:  # the words of a big endian file
+        data = np.frombuffer(data[: len(data) // 2 * 2], ">u2").astype("<u2").tobytes()
+    if len(data) >= 2 * count:
+        return np.frombuffer(data, "<u2", count)
+    return np.frombuffer(data, np.uint8, count).astype(np.uint16)
+
+
+def _places(elements: Dataset, colour: str, samples: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Which entry each sample gets: the first and the last entry also stand for what is beyond them."""
+    start = int(elements[f"{colour}PaletteColorLookupTableDescriptor"].value[1])
+    if start >= 1 << 15 and samples[0] < 0:  # written as unsigned
+        start -= 1 << 16
+    return np.clip(samples - start, 0, _count(elements, colour) - 1)
+
+
+def _count(elements: Dataset, colour: str) -> int:
+    """Number of entries; 0 stands for 65,536, which does not fit its field."""
+    return int(elements[f"{colour}PaletteColorLookupTableDescriptor"].value[0]) or 1 << 16

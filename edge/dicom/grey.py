@@ -1,0 +1,117 @@
+"""Grey samples of any depth to 8 bits: PS3.3 C.11.1 (modality LUT) and C.11.2 (window, VOI LUT)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from edge.dicom.header import first, number, text
+from edge.dicom.quiet import quiet
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+    from pydicom.dataset import Dataset
+
+    from edge.dicom.layout import Layout
+
+
+class Greys:
+    """Samples of one file to grey values, black to white as they are to be seen.
+
+    Plain 8-bit samples stay as they are: that is what scanners export and people look at. Fewer bits are spread over
+    0 to 255. More bits (or signed ones) go through the file's rescale and its first VOI LUT or window; without one,
+    from the darkest to the brightest sample of the first frame that comes, and so for the whole clip.
+    """
+
+    @quiet()
+    def __init__(self, elements: Dataset, layout: Layout) -> None:
+        self._inverted = layout.photometric == "MONOCHROME1"
+        self._low = -(1 << (layout.stored - 1)) if layout.signed else 0
+        self._count = 1 << layout.stored
+        self._plain = layout.stored == 8 and not layout.signed
+        self._few = layout.stored < 8 and not layout.signed
+        self._table: NDArray[np.uint8] | None = None
+        self._range: tuple[float, float] | None = None
+        slope, intercept = number(elements, "RescaleSlope"), number(elements, "RescaleIntercept")
+        self._slope = slope if slope is not None and math.isfinite(slope) and slope else 1.0
+        self._intercept = intercept if intercept is not None and math.isfinite(intercept) else 0.0
+        self._modality = _lookup_table(elements, "ModalityLUTSequence")
+        self._voi = _lookup_table(elements, "VOILUTSequence")
+        centre, width = number(elements, "WindowCenter"), number(elements, "WindowWidth")
+        valid = centre is not None and width is not None and math.isfinite(centre) and 0 < width < math.inf
+        self._window = (cast("float", centre), cast("float", width)) if valid else None
+        self._function = text(elements, "VOILUTFunction") or "LINEAR"
+
+    def __call__(self, samples: NDArray[Any]) -> NDArray[np.uint8]:
+        """(H, W) samples to (H, W) uint8."""
+        if self._plain:
+            grey = samples.astype(np.uint8, copy=False)
+        elif self._count <= 1 << 16:
+            if self._table is None:
+                self._see(samples)
+                self._table = self._to_8_bits(np.arange(self._low, self._low + self._count))
+            grey = self._table[np.clip(samples.astype(np.int32) - self._low, 0, self._count - 1)]
+        else:
+            self._see(samples)
+            grey = self._to_8_bits(samples)
+        return 255 - grey if self._inverted else grey
+
+    def _see(self, samples: NDArray[Any]) -> None:
+        """Keep the range of the first frame, for files that have no window."""
+        if self._range is None:
+            values = self._rescaled(samples)
+            self._range = float(values.min()), float(values.max())
+
+    def _rescaled(self, samples: NDArray[Any]) -> NDArray[np.float64]:
+        if self._modality is not None:
+            return _look_up(self._modality, samples.astype(np.float64))
+        return samples.astype(np.float64) * self._slope + self._intercept
+
+    def _to_8_bits(self, samples: NDArray[Any]) -> NDArray[np.uint8]:
+        values = self._rescaled(samples)
+        if self._few:
+            share = samples / (self._count - 1)
+        elif self._voi is not None:
+            share = _look_up(self._voi, values) / (2.0 ** self._voi[2] - 1)
+        elif self._window is not None:
+            share = _windowed(values, *self._window, self._function)
+        else:
+            low, high = cast("tuple[float, float]", self._range)
+            share = (values - low) / ((high - low) or 1.0)
+        return np.floor(np.clip(share, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+
+
+def _windowed(values: NDArray[np.float64], centre: float, width: float, function: str) -> NDArray[np.float64]:
+    """0 (black) to 1 (white), not clipped: PS3.3 C.11.2.1.2.1 and C.11.2.1.3."""
+    if function == "SIGMOID":
+        return 1.0 / (1.0 + np.exp(np.clip(-4.0 * (values - centre) / width, -50.0, 50.0)))
+    if function == "LINEAR_EXACT":
+        return (values - centre) / width + 0.5
+    return (values - (centre - 0.5)) / max(width - 1.0, 1e-6) + 0.5
+
+
+def _lookup_table(elements: Dataset, keyword: str) -> tuple[NDArray[np.float64], int, int] | None:
+    """The first item of a LUT sequence (PS3.3 C.11.1.1): entries, the value that the first is for, bits of an entry.
+
+    None if there is none that can be read.
+    """
+    item = first(elements, keyword)
+    try:
+        count, start, bits = (int(value) for value in item.LUTDescriptor)
+        data = item.LUTData
+        words = np.frombuffer(data, "<u2") if isinstance(data, bytes) else np.asarray(data)
+        entries: NDArray[np.float64] = words[: count or 1 << 16].astype(np.float64)
+    except Exception:  # absent or broken
+        return None
+    return (entries, start, bits) if entries.size and 8 <= bits <= 16 else None
+
+
+def _look_up(table: tuple[NDArray[np.float64], int, int], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Samples before the first entry get that, those past the last get the last."""
+    entries, start, _ = table
+    found: NDArray[np.float64] = entries[np.clip(np.rint(values) - start, 0, entries.size - 1).astype(np.int64)]
+    return found

@@ -1,0 +1,208 @@
+"""The part of a DICOM file before its pixels: only the elements that we use, and where the pixels lie."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+
+from edge.contracts.errors import SourceError
+from edge.contracts.results import Reason
+from edge.dicom.quiet import quiet
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEYWORDS = (
+    *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "BodyPartExamined", "Laterality", "ImageLaterality"),
+    *("Manufacturer", "ManufacturerModelName", "TransducerData", "TransducerType"),
+    *("FrameTime", "FrameTimeVector", "CineRate", "RecommendedDisplayFrameRate", "FrameIncrementPointer"),
+    "SequenceOfUltrasoundRegions",
+    *("SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames", "Rows", "Columns"),
+    *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
+    *("RescaleSlope", "RescaleIntercept", "ModalityLUTSequence"),
+    *("WindowCenter", "WindowWidth", "VOILUTFunction", "VOILUTSequence"),
+    *(f"{colour}PaletteColorLookupTableDescriptor" for colour in ("Red", "Green", "Blue")),
+    *(f"{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
+    *(f"Segmented{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
+    *("ExtendedOffsetTable", "ExtendedOffsetTableLengths"),
+)
+"""All that is read of a file. No other element of it, so none of the patient's, is ever in memory."""
+
+MAX_INFLATED = 1 << 30
+"""Bytes that a deflated file may grow to: a few kilobytes can be made to grow without end."""
+
+_UNDEFINED = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A file that has pixels, opened."""
+
+    elements: Dataset
+    stream: BinaryIO
+    """The file, or what it was inflated to."""
+    transfer_syntax: UID
+    pixels_at: int
+    """Where the value of Pixel Data begins in ``stream``."""
+    pixels_length: int | None
+    """Of that value, in bytes, as far as it is in the file; None: encapsulated without a length."""
+    pixels_vr: str
+
+
+@quiet()
+def is_dicom(path: Path) -> bool:
+    """Whether ``path`` is DICOM: by its preamble, or without one because it begins as a data set and has a SOP class.
+
+    Raises OSError if it cannot be read.
+    """
+    with path.open("rb") as stream:
+        start = stream.read(132)
+        if start[128:] == b"DICM":
+            return True
+        if len(start) < 8 or start[:2] not in (b"\x02\x00", b"\x08\x00", b"\x00\x08"):  # group 2, or 8 in either order
+            return False
+        stream.seek(0)
+        try:
+            start_of_file = dcmread(stream, stop_before_pixels=True, force=True, specific_tags=["SOPClassUID"])
+        except Exception:  # it only looked like one
+            return False
+        return first(start_of_file, "SOPClassUID") is not None
+
+
+@quiet()
+def read_header(stream: BinaryIO) -> Header:
+    """Read ``stream`` up to its pixels.
+
+    Raises:
+        SourceError: no DICOM, no pixels, or broken before they begin.
+    """
+    try:
+        stream = _inflated(stream)
+        elements = dcmread(stream, stop_before_pixels=True, force=True, specific_tags=list(KEYWORDS))
+        implicit, little = elements.original_encoding
+        at = stream.tell()
+        end = stream.seek(0, io.SEEK_END)
+        stream.seek(at)
+        start = stream.read(12)
+    except SourceError:
+        raise
+    except Exception as error:  # pydicom raises whatever broken bytes make it trip over
+        raise SourceError(f"broken DICOM header ({type(error).__name__})", hint="export the file again") from None
+    order = "<" if little else ">"
+    implicit = implicit or not start[4:6].isalpha()  # some writers change their mind before the pixels
+    tag = struct.unpack(f"{order}HH", start[:4]) if len(start) >= (8 if implicit else 12) else None
+    if tag != (0x7FE0, 0x0010):
+        raise _no_pixels(elements, tag)
+    if implicit:
+        vr, length = "OW", struct.unpack(f"{order}L", start[4:8])[0]
+        at += 8
+    else:
+        vr, length = start[4:6].decode("ascii", "replace"), struct.unpack(f"{order}L", start[8:12])[0]
+        at += 12
+    there = None if length == _UNDEFINED else min(length, end - at)
+    return Header(elements, stream, _transfer_syntax(elements, implicit, little), at, there, vr)
+
+
+def first(elements: Dataset, keyword: str) -> Any:
+    """The first value of an element; None if it is absent, empty or unreadable."""
+    try:
+        value = elements.get(keyword)
+        if isinstance(value, (MultiValue, list, tuple)):
+            value = value[0] if len(value) else None
+    except Exception:  # one broken element is as good as absent
+        return None
+    return None if value in ("", b"") else value
+
+
+def whole(elements: Dataset, keyword: str, default: int) -> int:
+    """The first value of an element as an integer, or ``default``."""
+    try:
+        return int(first(elements, keyword))
+    except (TypeError, ValueError, OverflowError):
+        return default
+
+
+def number(elements: Dataset, keyword: str) -> float | None:
+    """The first value of an element as a number, which may be infinite or NaN; None if it is none."""
+    try:
+        return float(first(elements, keyword))
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def text(elements: Dataset, keyword: str) -> str | None:
+    """The first value of an element in at most 64 printable characters; None if nothing is left."""
+    value = first(elements, keyword)
+    if not isinstance(value, str):
+        return None
+    return "".join(c for c in value if c.isprintable()).strip()[:64] or None
+
+
+def _transfer_syntax(elements: Dataset, implicit: bool, little: bool) -> UID:
+    """As the file says; for files without meta information, as they were found to be encoded."""
+    said = first(getattr(elements, "file_meta", Dataset()), "TransferSyntaxUID")
+    if said is not None:
+        return UID(said)
+    if implicit:
+        return ImplicitVRLittleEndian
+    return ExplicitVRLittleEndian if little else ExplicitVRBigEndian
+
+
+def _no_pixels(elements: Dataset, tag: tuple[int, int] | None) -> SourceError:
+    if tag in ((0x7FE0, 0x0008), (0x7FE0, 0x0009)):
+        return SourceError("its pixels are floating point numbers", hint="export it with integer pixels")
+    sop_class = first(elements, "SOPClassUID")
+    if sop_class is None:
+        return SourceError("not DICOM, or cut short in its header", hint="export the file again")
+    return SourceError(f"holds no picture: {UID(sop_class).name}", hint="reports and directories have none")
+
+
+def _inflated(stream: BinaryIO) -> BinaryIO:
+    """``stream`` itself, or if its data set is deflated (PS3.5 A.5), the same file inflated."""
+    at = _end_of_meta(stream)
+    if at is None:
+        return stream
+    stream.seek(at)
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    data = inflater.decompress(stream.read(), MAX_INFLATED)
+    if inflater.unconsumed_tail:
+        message = f"inflates to more than {MAX_INFLATED >> 20} MB"
+        raise SourceError(message, hint="export it uncompressed", reason=Reason.TOO_LARGE.value)
+    syntax = ExplicitVRLittleEndian.encode() + b"\0"
+    meta = struct.pack("<HH2sH", 2, 0x0010, b"UI", len(syntax)) + syntax
+    return io.BytesIO(bytes(128) + b"DICM" + meta + data)
+
+
+def _end_of_meta(stream: BinaryIO) -> int | None:
+    """Where the data set begins if the file is deflated, else None. ``stream`` is left where it was."""
+    start = stream.tell()
+    try:
+        if stream.read(132)[128:] != b"DICM":
+            return None
+        deflated = False
+        while len(head := stream.read(8)) == 8:
+            group, element, vr, length = struct.unpack("<HH2sH", head)
+            if group != 2:
+                return stream.tell() - 8 if deflated else None
+            if vr in (b"OB", b"OW", b"UN", b"SQ", b"UT"):
+                length = int.from_bytes(stream.read(4), "little")
+            value = stream.read(length)
+            if element == 0x0010:
+                deflated = value.rstrip(b"\0 ") == DeflatedExplicitVRLittleEndian.encode()
+        return None
+    finally:
+        stream.seek(start)

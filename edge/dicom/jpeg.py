@@ -1,0 +1,101 @@
+"""What a JPEG stream says of itself (ISO/IEC 10918-1 annex B), without decoding it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_SOF = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
+_BARE = frozenset({0x01, *range(0xD0, 0xD9)})
+"""Markers without a length: TEM, restarts, start of image."""
+_MARKER_IN_SCAN = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
+_LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
+_RGB_IDS = (b"RGB", b"rgb")
+
+
+@dataclass(frozen=True, slots=True)
+class JpegInfo:
+    """The headers of one JPEG."""
+
+    width: int
+    height: int
+    bits: int
+    components: bytes
+    """Identifiers of the colour components, one byte each."""
+    lossless: bool
+    jfif: bool
+    adobe: int | None
+    """Colour transform of the Adobe marker: 0 none, 1 YCbCr. None: no such marker."""
+    complete: bool
+    """Whether the end of the image is there."""
+
+    @property
+    def guessed_ybr(self) -> bool:
+        """Whether a decoder that knows nothing else (libjpeg) takes three components for YCbCr."""
+        if self.jfif:
+            return True
+        if self.adobe is not None:
+            return self.adobe != 0
+        return self.components not in _RGB_IDS
+
+
+def read_jpeg(data: bytes) -> JpegInfo | None:
+    """Headers and completeness of ``data``; None if it is no JPEG or has no frame header."""
+    if data[:2] != b"\xff\xd8":
+        return None
+    frame: tuple[int, bytes] | None = None
+    jfif, adobe, complete, at = False, None, False, 2
+    while at + 4 <= len(data) or data[at : at + 2] == b"\xff\xd9":
+        if data[at] != 0xFF:
+            break
+        marker = data[at + 1]
+        if marker == 0xD9:
+            complete = frame is not None
+            break
+        if marker == 0xFF or marker in _BARE:
+            at += 1 if marker == 0xFF else 2
+            continue
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+        body = data[at + 4 : at + 2 + length]
+        if length < 2 or len(body) != length - 2:
+            break
+        if marker in _SOF and frame is None:
+            frame = (marker, body)
+        elif marker == 0xE0 and body[:5] == b"JFIF\0":
+            jfif = True
+        elif marker == 0xEE and body[:5] == b"Adobe" and len(body) >= 12:
+            adobe = body[11]
+        at += 2 + length
+        if marker == 0xDA:
+            found = _MARKER_IN_SCAN.search(data, at)
+            if found is None:
+                break
+            at = found.end() - 2
+    if frame is None or len(frame[1]) < 6:
+        return None
+    kind, body = frame
+    return JpegInfo(
+        width=int.from_bytes(body[3:5], "big"),
+        height=int.from_bytes(body[1:3], "big"),
+        bits=body[0],
+        components=body[6 : 6 + 3 * body[5] : 3],
+        lossless=kind in _LOSSLESS,
+        jfif=jfif,
+        adobe=adobe,
+        complete=complete,
+    )
+
+
+def with_transform(data: bytes, ybr: bool) -> bytes:
+    """``data`` marked so that every decoder takes its three components for YCbCr, or for RGB.
+
+    An Adobe marker says it; a JFIF marker, which would win over that, is left out.
+    """
+    adobe = b"\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00" + bytes([ybr])
+    kept, at = [], 2
+    while data[at : at + 1] == b"\xff" and (0xE0 <= data[at + 1] <= 0xEF or data[at + 1] == 0xFE):
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if data[at + 1] not in (0xE0, 0xEE):
+            kept.append(data[at:end])
+        at = end
+    return b"\xff\xd8" + adobe + b"".join(kept) + data[at:]

@@ -1,0 +1,57 @@
+"""What a JPEG 2000 codestream says of itself (ISO/IEC 15444-1 annex A), without decoding it."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+_START = b"\xff\x4f\xff\x51"
+"""Start of codestream, then the image and tile size."""
+
+
+@dataclass(frozen=True, slots=True)
+class J2kInfo:
+    """The main header of one codestream."""
+
+    width: int
+    height: int
+    components: int
+    bits: int
+    """Of the deepest component."""
+    plain: bool
+    """Whether all components are unsigned, of one depth, at full resolution, from the grid's origin."""
+    transformed: bool
+    """Whether the first three components went through the colour transform, which the decoder undoes: they are RGB."""
+
+
+def bare_codestream(data: bytes) -> bytes:
+    """``data`` from its codestream on: some wrap it in a JP2 file, whose word on colours does not count in DICOM."""
+    return data[max(0, data.find(_START)) :]
+
+
+def read_j2k(data: bytes) -> J2kInfo | None:
+    """The main header of ``data``; None if it is no bare codestream, or broken."""
+    if data[:4] != _START or len(data) < 42:
+        return None
+    x1, y1, x0, y0, _, _, tx0, ty0, components = struct.unpack(">8LH", data[8:42])
+    table = data[42 : 42 + 3 * components]
+    if not components or len(table) < 3 * components:
+        return None
+    depths, steps = set(table[0::3]), set(table[1::3] + table[2::3])
+    return J2kInfo(
+        width=x1 - x0,
+        height=y1 - y0,
+        components=components,
+        bits=max(depth & 0x7F for depth in depths) + 1,
+        plain=len(depths) == 1 and max(depths) < 0x80 and steps == {1} and (x0, y0, tx0, ty0) == (0, 0, 0, 0),
+        transformed=_transformed(data, 42 + 3 * components),
+    )
+
+
+def _transformed(data: bytes, at: int) -> bool:
+    """Multiple component transformation of the coding style default (COD) marker segment."""
+    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] not in (0x90, 0xD9):
+        if data[at + 1] == 0x52:
+            return data[at + 8 : at + 9] == b"\x01"
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return False

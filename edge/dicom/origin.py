@@ -1,0 +1,36 @@
+"""Where a DICOM picture came from: the machine and the body part, nothing of the patient."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Literal
+
+from edge.contracts.frames import Equipment, Origin
+from edge.dicom.header import text
+from edge.dicom.quiet import quiet
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+
+@quiet()
+def read_origin(elements: Dataset, path: str) -> Origin:
+    """All that a finding may say of where it was seen; what the file does not say is None."""
+    body_part, study = text(elements, "BodyPartExamined"), text(elements, "StudyInstanceUID")
+    return Origin(
+        path=path,
+        sop_instance_uid=text(elements, "SOPInstanceUID"),
+        study=None if study is None else hashlib.sha256(study.encode()).hexdigest()[:16],
+        body_part=None if body_part is None else body_part.upper(),
+        laterality=_side(text(elements, "ImageLaterality")) or _side(text(elements, "Laterality")),
+        equipment=Equipment(
+            manufacturer=text(elements, "Manufacturer"),
+            model=text(elements, "ManufacturerModelName"),
+            probe=text(elements, "TransducerData") or text(elements, "TransducerType"),
+        ),
+    )
+
+
+def _side(said: str | None) -> Literal["L", "R"] | None:
+    """``U`` (unpaired) and ``B`` (both) are no side."""
+    return "L" if said == "L" else "R" if said == "R" else None

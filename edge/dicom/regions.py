@@ -1,0 +1,75 @@
+"""Where scan data lies in a picture and how large its pixels are: PS3.3 C.8.5.5, US Region Calibration."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from pydicom.dataset import Dataset
+
+from edge.contracts.geometry import Region
+from edge.dicom.header import number, whole
+from edge.dicom.quiet import quiet
+
+if TYPE_CHECKING:
+    from edge.contracts.geometry import Box
+
+TWO_DIMENSIONAL = 1
+"""Region Spatial Format: not M-mode, a spectrum, a waveform or a graph."""
+IMAGES = (1, 2)
+"""Region Data Type: tissue and colour flow; not a spectrum, a trace or a grey bar."""
+CENTIMETRES = 3
+"""Physical Units Direction."""
+MM_RANGE = (0.0005, 10.0)
+"""A pixel's side in mm can only be a mistake outside of this."""
+
+
+@quiet()
+def read_regions(elements: Dataset, width: int, height: int) -> tuple[Region, ...]:
+    """The two-dimensional regions of a picture, in the order of the file, their boxes clipped to it.
+
+    Only a region whose pixels have a length in centimetres on both axes is calibrated. Pixel Spacing is never asked:
+    in ultrasound it is often wrong, and it is not bound to a part of the picture.
+
+    A region that reaches past the picture by more than a rounding (2 pixels or 1 %) was written for another picture:
+    this one was resized afterwards. It is left out, for neither its place nor its millimetres hold here.
+    """
+    try:
+        items = list(elements.get("SequenceOfUltrasoundRegions") or ())
+    except Exception:  # unreadable is as good as absent
+        return ()
+    found = (_region(item, width, height) for item in items if isinstance(item, Dataset))
+    return tuple(region for region in found if region is not None)
+
+
+def _region(item: Dataset, width: int, height: int) -> Region | None:
+    if whole(item, "RegionSpatialFormat", 0) != TWO_DIMENSIONAL or whole(item, "RegionDataType", 0) not in IMAGES:
+        return None
+    box = _box(item, width, height)
+    if box is None:
+        return None
+    mm_x, mm_y = _millimetres(item, "X"), _millimetres(item, "Y")
+    if mm_x is None or mm_y is None:
+        mm_x = mm_y = None
+    return Region(box=box, mm_x=mm_x, mm_y=mm_y, source="dicom")
+
+
+def _box(item: Dataset, width: int, height: int) -> Box | None:
+    """(x, y, w, h) in pixels. Both corners belong to the region."""
+    x0, y0 = whole(item, "RegionLocationMinX0", -1), whole(item, "RegionLocationMinY0", -1)
+    x1, y1 = whole(item, "RegionLocationMaxX1", -1), whole(item, "RegionLocationMaxY1", -1)
+    if not (0 <= x0 <= x1 and 0 <= y0 <= y1):
+        return None
+    if x1 - (width - 1) > max(2, width // 100) or y1 - (height - 1) > max(2, height // 100):
+        return None
+    x1, y1 = min(x1, width - 1), min(y1, height - 1)
+    return (x0, y0, x1 - x0 + 1, y1 - y0 + 1) if x0 <= x1 and y0 <= y1 else None
+
+
+def _millimetres(item: Dataset, axis: str) -> float | None:
+    """Side of a pixel along ``axis`` in mm; None if that is not known. A negative delta only tells the direction."""
+    delta = number(item, f"PhysicalDelta{axis}")
+    if whole(item, f"PhysicalUnits{axis}Direction", 0) != CENTIMETRES or delta is None or not math.isfinite(delta):
+        return None
+    mm = abs(delta) * 10.0
+    return mm if MM_RANGE[0] <= mm <= MM_RANGE[1] else None
