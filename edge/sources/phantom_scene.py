@@ -41,8 +41,8 @@ RIM_MM = 3.0
 """How far a lesion changes what is around it."""
 NOISE = 8
 """Electronic noise is 0 to this many grey values, new in each frame."""
-NOISE_PAD = 32
-"""So many places in each direction where a frame's noise may begin in the stored noise."""
+NOISE_PAD = (37, 32)
+"""So many rows and columns at which a frame's noise may begin in the stored noise; no common divisor."""
 
 
 class PhantomScene:
@@ -64,7 +64,7 @@ class PhantomScene:
         self._u = ((np.arange(columns, dtype=np.float64) + 0.5 - columns / 2) * view.beam_mm)[None, :]
         self._d = ((np.arange(rows, dtype=np.float64) + 0.5) * self._step)[:, None]
         self._field, self._inside = self._make_field()
-        noise = generator(spec.seed, 4).random((view.rows + NOISE_PAD, view.beams + NOISE_PAD))
+        noise = generator(spec.seed, 4).random((view.rows + NOISE_PAD[0], view.beams + NOISE_PAD[1]))
         self._noise = np.floor(noise * (NOISE + 1)).astype(np.uint8)
 
     def render(self, frame_index: int) -> PhantomPicture:
@@ -77,7 +77,7 @@ class PhantomScene:
     def pixels(self, frame_index: int) -> NDArray[np.uint8]:
         """The picture alone, (H, W) grey: a tenth of the time."""
         beams = self._window(self._field, *self._motion(frame_index))
-        y, x = frame_index * 13 % NOISE_PAD, frame_index * 7 % NOISE_PAD
+        y, x = frame_index * 13 % NOISE_PAD[0], frame_index * 7 % NOISE_PAD[1]
         rows, columns = beams.shape
         return self.view.convert(cv2.add(beams, self._noise[y : y + rows, x : x + columns]))
 
