@@ -32,7 +32,7 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One record."""
         at = _time(record).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
-        text = f"{at}Z {record.levelname.lower()} {record.name}: {record.getMessage()}"
+        text = f"{at}Z {record.levelname.lower()} {record.name}: {_one_line(record.getMessage())}"
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
         return mask(text)
@@ -59,6 +59,11 @@ class JsonFormatter(logging.Formatter):
 
 def _time(record: logging.LogRecord) -> datetime:
     return datetime.fromtimestamp(record.created, timezone.utc)
+
+
+def _one_line(text: str) -> str:
+    """``text`` with line breaks and control characters escaped: it may hold what a file or a network said."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _utf8(text: str) -> str:

@@ -20,8 +20,8 @@ BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 STRING = re.compile(
     r'"""(?:\\.|[^\\])*?"""(?:"{0,2})'  # up to two quotes may stand before the closing three
     r"|'''.*?'''(?:'{0,2})"
-    r'|"(?:\\.|[^"\\])*"'
-    r"|'[^']*'",
+    r'|"(?:\\.|[^"\\\n])*"'
+    r"|'[^'\n]*'",
     re.DOTALL,
 )
 PLAIN_VALUE = re.compile(r"[^,\]}#\r\n]+")
@@ -101,7 +101,10 @@ class _Scanner:
         quoted = self.match(STRING)
         if not quoted:
             raise _LostError
-        return quoted[1:-1] if quoted[0] == "'" else str(tomllib.loads(f"k = {quoted}")["k"])
+        try:
+            return str(tomllib.loads(f"k = {quoted}")["k"])
+        except tomllib.TOMLDecodeError:
+            raise _LostError from None
 
     def value(self, path: KeyPath) -> None:
         self.skip(SPACE)

@@ -12,7 +12,7 @@ from msgspec import inspect as types
 
 from edge.config.docs import field_docs
 from edge.config.toml_text import toml_value
-from edge.config.words import describe_type, describe_value, dotted
+from edge.config.words import describe_type, describe_value, dotted, mask
 from edge.contracts.names import NAME_PATTERN, is_name, to_name
 
 if TYPE_CHECKING:
@@ -54,12 +54,12 @@ def _in_table(value: Any, cls: type[msgspec.Struct], path: KeyPath) -> Iterator[
     for key in value:
         if key not in fields:
             yield _unknown(key, list(fields), path)
-    docs, hints = field_docs(cls), get_type_hints(cls, include_extras=True)
+    hints = get_type_hints(cls, include_extras=True)
     for name, field in fields.items():
         here: KeyPath = (*path, name)
         if name not in value:
             if field.required:
-                yield Fault(path, f"{dotted(path)}: the key {name!r} is missing", f"{name}: {docs.get(name, '')}")
+                yield Fault(path, f"{dotted(path)}: the key {name!r} is missing", f"{name}: {_meaning(cls, name)}")
             continue
         kind = without_none(field.type)
         if value[name] is None and kind is not field.type:
@@ -69,7 +69,7 @@ def _in_table(value: Any, cls: type[msgspec.Struct], path: KeyPath) -> Iterator[
         elif isinstance(kind, types.ListType) and isinstance(kind.item_type, types.StructType):
             yield from _in_list(value[name], kind.item_type.cls, here)
         else:
-            yield from _in_value(value[name], field, hints[name], docs.get(name, ""), here)
+            yield from _in_value(value[name], field, hints[name], cls, here)
 
 
 def _in_list(value: Any, cls: type[msgspec.Struct], path: KeyPath) -> Iterator[Fault]:
@@ -81,7 +81,7 @@ def _in_list(value: Any, cls: type[msgspec.Struct], path: KeyPath) -> Iterator[F
         yield from _in_table(item, cls, (*path, i))
 
 
-def _in_value(value: Any, field: types.Field, annotation: Any, doc: str, path: KeyPath) -> Iterator[Fault]:
+def _in_value(value: Any, field: types.Field, annotation: Any, cls: type, path: KeyPath) -> Iterator[Fault]:
     kind = without_none(field.type)
     try:
         msgspec.convert(value, annotation)
@@ -92,14 +92,15 @@ def _in_value(value: Any, field: types.Field, annotation: Any, doc: str, path: K
         fits = False
     if not fits:
         message = f"{dotted(path)}: expected {describe_type(field.type)}, got {describe_value(value)}"
-        yield Fault(path, message, _advice(value, kind, field, doc))
+        yield Fault(path, message, _advice(value, kind, field, _meaning(cls, field.name)))
 
 
 def _advice(value: Any, kind: types.Type, field: types.Field, doc: str) -> str:
     """What to write instead of ``value``."""
     if isinstance(value, str):
-        if isinstance(kind, types.StrType) and kind.pattern == NAME_PATTERN and to_name(value, ""):
-            return f"for example {field.name} = {toml_value(to_name(value, ''))}"
+        near_name = to_name(mask(value), "")
+        if isinstance(kind, types.StrType) and kind.pattern == NAME_PATTERN and near_name:
+            return f"for example {field.name} = {toml_value(near_name)}"
         if isinstance(kind, types.LiteralType):
             near = get_close_matches(value.lower(), map(str, kind.values), n=1)
             if near:
@@ -110,6 +111,11 @@ def _advice(value: Any, kind: types.Type, field: types.Field, doc: str) -> str:
         "" if field.default in (None, msgspec.NODEFAULT) else f" For example {field.name} = {toml_value(field.default)}"
     )
     return f"{field.name}: {doc}{example}"
+
+
+def _meaning(cls: type, name: str) -> str:
+    """The field's docstring; the source is read for it only when there is something to explain."""
+    return field_docs(cls).get(name, "")
 
 
 def _reads_as(text: str, kind: types.Type) -> bool:
