@@ -121,6 +121,8 @@ class ModelManifest(msgspec.Struct, frozen=True, kw_only=True):
     body_part: str
     """As DICOM spells BodyPartExamined: ``BREAST``."""
     licence: str
+    graph_sha256: str = ""
+    """SHA-256, hex, of the flatbuffer before the appended ZIP: damage is seen before native code reads it."""
     input: TensorSpec
     recipe: PreprocessRecipe
     recipe_sha256: str

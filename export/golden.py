@@ -1,0 +1,137 @@
+"""Golden vectors: phantoms that no training ever saw, searched until they can prove something."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge.contracts.errors import ModelError
+from edge.contracts.manifest import MALIGNANCY
+from edge.contracts.results import Status
+from edge.models.checks import TELLING
+from edge.postprocess.decide import decide, dequantise
+from edge.preprocess.preprocessor import Preprocessor
+from edge.sources.phantom_scene import PhantomScene
+from edge.sources.phantom_spec import PhantomSpec
+from export.pack import pack_golden
+from export.predict import run_graph
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from edge.contracts.geometry import Region
+    from edge.contracts.manifest import ModelManifest
+
+SIZES = ((320, 240), (400, 300), (352, 288))
+"""An exact halving, and two that need Gaussian and resize."""
+SEEDS = range(1, 60)
+"""Training's phantoms begin at 1000."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """One frame with all that comes of it."""
+
+    pixels: NDArray[np.uint8]
+    regions: tuple[Region, ...]
+    tensor: NDArray[np.uint8]
+    """(1, height, width, channels)."""
+    outputs: dict[str, NDArray[Any]]
+    """Raw, by head, (1, …)."""
+    status: Status
+    probability: float
+    """Of malignancy, not calibrated."""
+    kind: str
+    """``linear`` or ``sector``, and ``grey`` or ``colour``: each is preprocessed on another path."""
+
+
+def make_golden(graph: bytes, manifest: ModelManifest, say: Callable[[str], None]) -> list[Case]:
+    """Cases that fulfil every one of `NEEDED`, and of `WELCOME` as far as there are any.
+
+    Raises ModelError, naming what no phantom fulfils.
+    """
+    missing = {**NEEDED, **WELCOME}
+    chosen: list[Case] = []
+    for case in _candidates(graph, manifest):
+        fulfilled = [name for name, test in missing.items() if test(case)]
+        if fulfilled:
+            chosen.append(case)
+            for name in fulfilled:
+                del missing[name]
+            say(f"  golden: {', '.join(fulfilled)} ({case.kind}, {case.status.value}, p {case.probability:.2f})")
+        if not missing:
+            return chosen
+    unmet = [name for name in missing if name in NEEDED]
+    if unmet:
+        raise ModelError(
+            f"no phantom of seeds {SEEDS.start} to {SEEDS.stop - 1} is: {'; '.join(unmet)}",
+            hint="golden vectors would prove nothing: train longer, or with more phantoms in the mix",
+        )
+    say(f"  golden: no phantom is {', '.join(missing)}")
+    return chosen
+
+
+def _telling(case: Case) -> bool:
+    return case.status in JUDGED and TELLING[0] < case.probability < TELLING[1]
+
+
+JUDGED = (Status.FINDING, Status.CLEAR)
+NEEDED: dict[str, Callable[[Case], bool]] = {
+    "a finding": lambda case: case.status is Status.FINDING,
+    "clear": lambda case: case.status is Status.CLEAR,
+    f"a probability between {TELLING[0]} and {TELLING[1]}": _telling,
+}
+"""What the cases must show between them, or they prove nothing."""
+WELCOME: dict[str, Callable[[Case], bool]] = {
+    "a finding in colour": lambda case: case.status is Status.FINDING and "colour" in case.kind,
+    "clear at another size": lambda case: case.status is Status.CLEAR and case.pixels.shape[:2] != SIZES[0][::-1],
+    "another anatomy": lambda case: case.status is Status.ABSTAINED and "sector" in case.kind,
+}
+"""Other paths through preprocessing, and the gate."""
+
+
+def pack_cases(cases: list[Case]) -> bytes:
+    """``golden.npz``."""
+    return pack_golden(
+        [case.pixels for case in cases],
+        [case.regions for case in cases],
+        np.concatenate([case.tensor for case in cases]),
+        {name: np.concatenate([case.outputs[name] for case in cases]) for name in cases[0].outputs},
+    )
+
+
+def worst_difference(graph: bytes, cases: list[Case], kernels: str) -> int:
+    """Largest difference, in quantised steps, that other kernels make on the cases."""
+    raw = run_graph(graph, np.concatenate([case.tensor for case in cases]), kernels)
+    return max(
+        int(np.abs(raw[name].astype(np.int32) - np.concatenate([c.outputs[name] for c in cases])).max()) for name in raw
+    )
+
+
+def _candidates(graph: bytes, manifest: ModelManifest) -> Iterator[Case]:
+    preprocess = Preprocessor(manifest.recipe)
+    for seed in SEEDS:
+        width, height = SIZES[seed % len(SIZES)]
+        for geometry in ("linear", "sector"):
+            for lesions in (1, 0):
+                spec = PhantomSpec(seed=seed, width=width, height=height, geometry=geometry, lesions=lesions)
+                picture = PhantomScene(spec).render(0)
+                colour = seed % 2 == 0
+                pixels = tint(picture.pixels) if colour else picture.pixels
+                # A colour frame comes from a grabber, which knows no regions: the scan area is looked for.
+                regions = () if colour else (picture.region,)
+                tensor, placement = preprocess(pixels, regions)
+                outputs = run_graph(graph, tensor)
+                verdict = decide(outputs, manifest, placement, regions, pixels)
+                probability = dequantise(outputs[MALIGNANCY], manifest.heads[MALIGNANCY].tensor)[0, 1]
+                kind = f"{geometry} {'colour' if colour else 'grey'}"
+                yield Case(pixels, regions, tensor, outputs, verdict.status, float(probability), kind)
+
+
+def tint(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W) to (H, W, 3) RGB in sepia, as some scanners show: the channels differ, so that their weights matter."""
+    return np.stack((grey, grey - grey // 16, grey - grey // 4), axis=2)

@@ -1,0 +1,73 @@
+"""Edits of a converted graph that the converter cannot make: order and names of outputs, the metadata buffer."""
+
+from __future__ import annotations
+
+import flatbuffers
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from edge.contracts.errors import EdgeError
+from edge.contracts.tensors import TensorSpec
+from edge.models.graph import Graph, read_graph
+
+METADATA_NAME = "TFLITE_METADATA"
+STEP = 1 / 256
+"""Scale of a probability as TFLite quantises softmax and sigmoid: 0 to 255/256."""
+
+
+def order_outputs(graph: bytes, order: tuple[str, ...]) -> bytes:
+    """The same graph with its outputs in ``order`` (signature names), its input and outputs so called.
+
+    The converter's order is by chance, and classifier tools read output 0.
+    """
+    model = _unpack(graph)
+    signature, subgraph = model.signatureDefs[0], model.subgraphs[0]
+    index = {_text(entry.name): entry.tensorIndex for entry in signature.outputs}
+    if sorted(index) != sorted(order):
+        raise EdgeError(f"expected the heads {', '.join(order)}, got {', '.join(sorted(index))}", hint="check the run")
+    subgraph.outputs = np.array([index[name] for name in order], np.int32)
+    signature.outputs.sort(key=lambda entry: order.index(_text(entry.name)))
+    for entry in (*signature.inputs, *signature.outputs):
+        subgraph.tensors[entry.tensorIndex].name = entry.name  # for people who open it in Netron
+    return _pack(model)
+
+
+def add_metadata(graph: bytes, metadata: bytes) -> bytes:
+    """The same graph with ``metadata`` (a ModelMetadata flatbuffer) in the buffer that readers look for."""
+    model = _unpack(graph)
+    model.metadata = [m for m in model.metadata or [] if _text(m.name) != METADATA_NAME]
+    buffer = schema.BufferT()
+    buffer.data = np.frombuffer(metadata, np.uint8)
+    model.buffers.append(buffer)
+    entry = schema.MetadataT()
+    entry.name, entry.buffer = METADATA_NAME, len(model.buffers) - 1
+    model.metadata.append(entry)
+    return _pack(model)
+
+
+def check_quantisation(graph: bytes) -> Graph:
+    """Raise EdgeError unless the input is the grey value and every output a probability in steps of 1/256."""
+    found = read_graph(graph)
+    for kind, specs, scale in (("input", found.inputs, 1.0), ("output", found.outputs, STEP)):
+        for name, spec in specs.items():
+            if spec != TensorSpec(shape=spec.shape, dtype="uint8", scale=scale, zero_point=0):
+                raise EdgeError(
+                    f"expected {kind} {name} in uint8 with scale {scale} and zero point 0, "
+                    f"got {spec.dtype}, {spec.scale}, {spec.zero_point}",
+                    hint="representative pictures must reach 0 and 255; heads must end in softmax or sigmoid",
+                )
+    return found
+
+
+def _unpack(graph: bytes) -> schema.ModelT:
+    return schema.ModelT.InitFromObj(schema.Model.GetRootAs(graph, 0))
+
+
+def _pack(model: schema.ModelT) -> bytes:
+    builder = flatbuffers.Builder(4 * 2**20)
+    builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode("utf-8") if isinstance(value, bytes) else value

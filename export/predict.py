@@ -1,0 +1,64 @@
+"""Runs a graph over many tensors, as a device would: LiteRT, one picture at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
+from edge.postprocess.decide import dequantise
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from edge.contracts.tensors import TensorSpec
+
+KERNELS = {"xnnpack": "AUTO", "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "reference": "BUILTIN_REF"}
+"""By name here: what LiteRT calls them. ``xnnpack`` is what devices run."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Predictions:
+    """What a model says of n pictures, as real values."""
+
+    malignancy: NDArray[np.float64]
+    """(n,) not calibrated."""
+    mask: NDArray[np.float32]
+    """(n, h, w)."""
+    anatomy: NDArray[np.float64]
+    """(n,)."""
+
+
+def run_graph(graph: bytes, tensors: NDArray[np.uint8], kernels: str = "xnnpack") -> dict[str, NDArray[Any]]:
+    """Raw outputs by head, (n, …), for tensors (n, height, width, channels) uint8."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    interpreter = Interpreter(
+        model_content=graph, num_threads=1, experimental_op_resolver_type=OpResolverType[KERNELS[kernels]]
+    )
+    interpreter.allocate_tensors()
+    runner = interpreter.get_signature_runner()
+    source = next(iter(runner.get_input_details().values()))["index"]
+    heads = {name: detail["index"] for name, detail in runner.get_output_details().items()}
+    del runner  # LiteRT refuses to invoke while another object holds its interpreter
+    rows: dict[str, list[NDArray[Any]]] = {name: [] for name in heads}
+    for tensor in tensors:
+        interpreter.set_tensor(source, tensor[None])
+        interpreter.invoke()
+        for name, index in heads.items():
+            rows[name].append(interpreter.get_tensor(index)[0])
+    return {name: np.stack(values) for name, values in rows.items()}
+
+
+def as_predictions(raw: Mapping[str, NDArray[Any]], specs: Mapping[str, TensorSpec]) -> Predictions:
+    """Real values of raw outputs; floats stay as they are."""
+    real = {name: dequantise(values, specs[name]) for name, values in raw.items()}
+    return Predictions(
+        malignancy=real[MALIGNANCY][:, 1].astype(np.float64),
+        mask=real[LESION_MASK][..., 0],
+        anatomy=real[ANATOMY].reshape(-1).astype(np.float64),
+    )

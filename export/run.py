@@ -1,0 +1,126 @@
+"""A training run's folder, as export reads it.
+
+saved_model/         signature: image (n, height, width, 3) float32 0..255 -> the three heads
+recipe.toml          what it was made of and when
+representative.npz   tensors uint8: training pictures after preprocessing, for the ranges of quantisation
+eval.npz             tensors, masks, labels, groups, ids, split (val, test): pictures never trained on
+gate.npz             anatomy head: negatives and their tensors, where the run kept any
+metrics.json         what training measured of the float model
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from edge.contracts.errors import UsageError
+from edge.contracts.manifest import DataSource, PreprocessRecipe
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+HINT = "make a run with: python -m training run --data DIR --out runs/<id>"
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+    """What export needs of the recipe; the rest is training's business."""
+
+    name: str
+    body_part: str
+    fold: int
+    preprocess: PreprocessRecipe
+    data: list[DataSource] = []
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """``recipe.toml``."""
+
+    recipe: Recipe
+    git_revision: str
+    created: str
+    task: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pictures:
+    """Held-back pictures of one split. Item ``i`` of each belongs to picture ``i``."""
+
+    tensors: NDArray[np.uint8]
+    """(n, height, width, channels)."""
+    masks: NDArray[np.uint8]
+    """(n, height, width), 1 where there is lesion, on the tensor's grid."""
+    labels: NDArray[np.int8]
+    """(n,) 0 benign, 1 malignant."""
+    groups: NDArray[np.str_]
+    """(n,) the patient."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run, opened."""
+
+    path: Path
+    record: Record
+    representative: NDArray[np.uint8]
+    """(n, height, width, channels)."""
+    val: Pictures
+    test: Pictures
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """``metrics.json``; empty where there is none."""
+        path = self.path / "metrics.json"
+        loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return loaded
+
+
+def open_run(path: Path) -> Run:
+    """Read a run's folder. Raises UsageError, naming what is missing or of another shape."""
+    for name in ("recipe.toml", "saved_model", "representative.npz", "eval.npz"):
+        if not (path / name).exists():
+            raise UsageError(f"{path} is not a finished run: it has no {name}", hint=HINT)
+    try:
+        record = msgspec.convert(tomllib.loads((path / "recipe.toml").read_text(encoding="utf-8")), Record)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise UsageError(f"{path / 'recipe.toml'}: {error}", hint=HINT) from error
+    recipe = record.recipe.preprocess
+    shape = (recipe.height, recipe.width, recipe.channels)
+    with np.load(path / "representative.npz") as file:
+        representative = file["tensors"]
+    if representative.dtype != np.uint8 or representative.shape[1:] != shape:
+        raise UsageError(
+            f"expected representative tensors (n, {shape}) uint8, got {representative.shape} {representative.dtype}",
+            hint=HINT,
+        )
+    with np.load(path / "eval.npz") as file:
+        arrays = {name: file[name] for name in ("tensors", "masks", "labels", "groups", "split")}
+    splits = {}
+    for split in ("val", "test"):
+        rows = np.flatnonzero(arrays["split"] == split)
+        labels = arrays["labels"][rows]
+        if set(labels.tolist()) != {0, 1}:
+            raise UsageError(
+                f"expected benign (0) and malignant (1) pictures in {split}, got {sorted(set(labels.tolist()))}",
+                hint=HINT,
+            )
+        splits[split] = Pictures(
+            arrays["tensors"][rows], (arrays["masks"][rows] > 0).astype(np.uint8), labels, arrays["groups"][rows]
+        )
+    if shared := set(splits["val"].groups.tolist()) & set(splits["test"].groups.tolist()):
+        raise UsageError(f"{len(shared)} patients stand in val and in test, {sorted(shared)[0]} among them", hint=HINT)
+    return Run(path, record, representative, splits["val"], splits["test"])

@@ -1,0 +1,121 @@
+"""Where probabilities become words: chosen on validation pictures, with the outputs of the int8 model itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edge.contracts.manifest import Calibration, Thresholds
+from edge.postprocess.decide import calibrate
+from export.overlap import dice, find
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from export.predict import Predictions
+    from export.run import Pictures
+
+    Floats = NDArray[np.float64]
+
+SENSITIVITY = 0.90
+"""Of the operating point, by picture."""
+REFUSALS = 0.015
+"""Share of validation pictures that the anatomy gate may refuse."""
+MIN_AREA = 0.001
+"""Smallest lesion as a share of the tensor: 25 pixels of 160 x 160, about one and a half mask cells."""
+LEVELS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
+STRAY_COST = 0.5
+"""Hits that a false lesion in each picture would have to bring to be worth it."""
+
+
+def choose(predictions: Predictions, pictures: Pictures, resolution: float) -> tuple[Thresholds, Calibration]:
+    """All thresholds and the calibration, from validation pictures. ``resolution``: smallest step of an output."""
+    labels = pictures.labels
+    calibration = fit_platt(predictions.malignancy, labels, resolution)
+    p = calibrated(predictions.malignancy, calibration, resolution)
+    level, score = lesion_thresholds(predictions, pictures)
+    thresholds = Thresholds(
+        lesion=level,
+        lesion_score=score,
+        lesion_min_area=MIN_AREA,
+        malignancy=operating_point(p, labels, SENSITIVITY),
+        operating_point=(
+            f"the highest calibrated probability at which {SENSITIVITY:.0%} of the malignant validation pictures "
+            f"({int((labels == 1).sum())} of {len(labels)}) are suspicious, by picture, on the int8 model's outputs"
+        ),
+        prevalence=round(float((labels == 1).mean()), 4),
+        anatomy=anatomy_threshold(predictions.anatomy),
+        uncertain=None,
+    )
+    return thresholds, calibration
+
+
+def calibrated(q: Floats, calibration: Calibration, resolution: float) -> Floats:
+    """`edge.postprocess.decide.calibrate` of many: what the device would publish."""
+    return np.array([calibrate(float(each), calibration, resolution) for each in q])
+
+
+def fit_platt(q: Floats, labels: NDArray[np.int8], resolution: float) -> Calibration:
+    """Slope and intercept that make sigmoid(slope * logit(q) + intercept) likeliest (Platt 1999).
+
+    Targets are Platt's, drawn in from 0 and 1 by the number of pictures, so that separable data ends too. Newton's
+    method; outputs of exactly 0 or 1 are taken half a step inside, as on the device.
+    """
+    clipped = np.clip(q, resolution / 2, 1 - resolution / 2)
+    x = np.stack((np.log(clipped / (1 - clipped)), np.ones(len(q))), axis=1)
+    ill, well = float((labels == 1).sum()), float((labels == 0).sum())
+    target = np.where(labels == 1, (ill + 1) / (ill + 2), 1 / (well + 2))
+    w = np.array([1.0, 0.0])
+    for _ in range(50):
+        p = 1 / (1 + np.exp(-x @ w))
+        curvature = (x * (p * (1 - p))[:, None]).T @ x + 1e-9 * np.eye(2)
+        step = np.linalg.solve(curvature, x.T @ (target - p))
+        w = w + step * min(1.0, 2.0 / float(np.abs(step).max() + 1e-12))
+    return Calibration(slope=round(float(w[0]), 5), intercept=round(float(w[1]), 5))
+
+
+def operating_point(p: Floats, labels: NDArray[np.int8], sensitivity: float) -> float:
+    """The highest threshold that at least ``sensitivity`` of the malignant pictures reach.
+
+    It is put halfway to the next lower value that occurs, so that rounding on another machine flips no picture.
+    """
+    ill = np.sort(p[labels == 1])
+    last = ill[int(np.floor((1 - sensitivity) * len(ill) + 1e-9))]
+    lower = p[p < last]
+    return round(float((last + lower.max()) / 2 if len(lower) else last / 2), 6)
+
+
+def lesion_thresholds(predictions: Predictions, pictures: Pictures) -> tuple[float, float]:
+    """Mask level with the best mean Dice, and the least score with the best hits less the cost of false lesions."""
+    masks, truths = predictions.mask, pictures.masks
+
+    def mean_dice(level: float) -> float:
+        return float(np.mean([dice(m, t, level) for m, t in zip(masks, truths, strict=True)]))
+
+    level = max(LEVELS, key=mean_dice)
+    all_lesions = Thresholds(
+        lesion=level,
+        lesion_score=0.0,
+        lesion_min_area=MIN_AREA,
+        malignancy=0.5,
+        operating_point="",
+        prevalence=0.5,
+        anatomy=0.5,
+    )
+    found = [find(m, t, all_lesions) for m, t in zip(masks, truths, strict=True)]
+
+    def worth(score: float) -> float:
+        kept = [each.at(score) for each in found]
+        return float(np.mean([each.hit - STRAY_COST * each.strays for each in kept]))
+
+    scores = [round(float(s), 3) for s in np.arange(level, 0.95, 0.01)]
+    return level, max(scores, key=worth)
+
+
+def anatomy_threshold(anatomy: Floats) -> float:
+    """The highest threshold that refuses at most `REFUSALS` of these pictures, all of the body part."""
+    ranked = np.sort(anatomy)
+    last = ranked[int(np.floor(REFUSALS * len(ranked)))]
+    lower = anatomy[anatomy < last]
+    return round(float((last + lower.max()) / 2 if len(lower) else last / 2), 6)
