@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
-from edge.sources.dicom import DicomSource
-from edge.sources.images import ImagesSource
-from edge.sources.video import VideoSource
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, UltrasoundMultiFrameImageStorage, generate_uid
 
@@ -21,8 +18,11 @@ from edge.config.uri import Uri, parse_uri
 from edge.contracts.errors import SourceError, UsageError
 from edge.contracts.frames import Frame, SourceEvent
 from edge.contracts.ports import Source
+from edge.sources.dicom import DicomSource
+from edge.sources.images import ImagesSource
 from edge.sources.phantom import PhantomSource
 from edge.sources.replay import ReplaySource
+from edge.sources.video import VideoSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
