@@ -53,7 +53,7 @@ class DicomClip:
             """Frames that are there; fewer than ``layout.frames`` if the file is cut short."""
             self.times = frame_times(elements, self.layout.frames) if self.frames else None
             """Nanoseconds since the first frame, by frame; None: the file does not say."""
-            self._colours: Colours | None = None
+            self._colours = Colours(self._header, self.layout)
         except BaseException:
             self._file.close()
             raise
@@ -65,8 +65,6 @@ class DicomClip:
             NoDecoderError: no frame of this file can be decoded here.
             SourceError: this frame is broken.
         """
-        if self._colours is None:
-            self._colours = Colours(self._header, self.layout)
         if self._fragments is None:
             samples, photometric = self._native(index), self.layout.photometric
         else:

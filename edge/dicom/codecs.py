@@ -12,6 +12,8 @@ import numpy as np
 from pydicom.encaps import encapsulate
 from pydicom.pixels import get_decoder
 from pydicom.uid import (
+    JPEG2000,
+    JPEG2000Lossless,
     JPEG2000TransferSyntaxes,
     JPEGLSTransferSyntaxes,
     JPEGTransferSyntaxes,
@@ -55,7 +57,7 @@ def decode_frame(data: bytes, layout: Layout, syntax: UID) -> tuple[NDArray[Any]
     decoded = None
     if syntax in JPEGTransferSyntaxes:
         decoded = _jpeg(data, layout)
-    elif syntax in JPEG2000TransferSyntaxes:
+    elif syntax in (JPEG2000, JPEG2000Lossless):  # not high-throughput JPEG 2000
         decoded = _jpeg2000(data, layout)
     return decoded or _by_pydicom(data, layout, syntax)
 

@@ -1,0 +1,216 @@
+"""What the sources that read files have in common: finding the files, and going on when one of them is bad."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from abc import ABC, abstractmethod
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+
+from edge.contracts.errors import SourceError
+from edge.contracts.frames import Frame, Origin, SourceEvent
+from edge.contracts.results import Reason
+from edge.preprocess.preprocessor import MAX_PIXELS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from edge.config.settings import StreamSettings
+    from edge.config.uri import Uri
+    from edge.contracts.geometry import Region
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A frame as its file has it."""
+
+    pixels: NDArray[np.uint8]
+    """(H, W) grey or (H, W, 3) RGB."""
+    media_ns: int | None
+    """Position in the file."""
+    regions: tuple[Region, ...] = ()
+    origin: Origin = field(default_factory=Origin)
+
+
+class FileSource(ABC):
+    """Reads one file, or all files of a folder in natural order, each of which is a clip of its own.
+
+    A file or frame that cannot be read is a ``skipped`` event and costs nothing else. After the last comes ``ended``,
+    again and again. Opened anew, it begins anew, but goes on counting.
+    """
+
+    live = False
+
+    def __init__(self, uri: Uri, stream: StreamSettings) -> None:
+        self._root = uri.file
+        self._stream = stream.name
+        self._seq = 0
+        self._clip = -1
+        self._closed = threading.Event()
+        self._reading = threading.Lock()
+        self._items: Generator[Frame | SourceEvent] | None = None
+
+    @abstractmethod
+    def pictures(self, path: Path) -> Generator[Picture | SourceEvent]:
+        """The frames of one file, one at a time. May raise anything: the source skips the rest of the file."""
+
+    @abstractmethod
+    def wants(self, path: Path) -> bool:
+        """Whether a file in a folder is of this source's kind. May raise OSError."""
+
+    def open(self) -> None:
+        """Find the files.
+
+        Raises:
+            SourceError: there is nothing at the path, it cannot be read, or no file of a folder is of this kind.
+        """
+        self.close()
+        # OpenCV would print file names, which can be patients' names. What it has to say is in the events.
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        found = find_files(self._root, self.wants)
+        with self._reading:
+            self._items = self._walk(found)
+            self._closed.clear()
+
+    def read(self, timeout_s: float) -> Frame | SourceEvent | None:
+        """The next frame or event; never waits. None: the source is closed."""
+        with self._reading:
+            if self._items is None or self._closed.is_set():
+                return None
+            return next(self._items, SourceEvent("ended", Reason.STREAM_ENDED))
+
+    def close(self) -> None:
+        """Let go of the file being read; a `read` in another thread finishes its frame first."""
+        self._closed.set()
+        with self._reading:
+            if self._items is not None:
+                self._items.close()
+                self._items = None
+
+    def _walk(self, found: list[Path | SourceEvent]) -> Generator[Frame | SourceEvent]:
+        for path in found:
+            if isinstance(path, SourceEvent):
+                yield path
+                continue
+            self._clip += 1
+            try:
+                with closing(self.pictures(path)) as pictures:
+                    for picture in pictures:
+                        yield picture if isinstance(picture, SourceEvent) else self._frame(picture)
+            except Exception as error:  # whatever broken bytes make a decoder trip over
+                yield skipped(path, error)
+
+    def _frame(self, picture: Picture) -> Frame:
+        frame = Frame(
+            stream=self._stream,
+            seq=self._seq,
+            captured_ns=time.monotonic_ns(),
+            media_ns=picture.media_ns,
+            pixels=picture.pixels,
+            regions=picture.regions,
+            origin=replace(picture.origin, clip=self._clip),
+        )
+        self._seq += 1
+        return frame
+
+
+def skipped(path: Path, error: Exception) -> SourceEvent:
+    """The event for a file or frame that ``error`` cost."""
+    if isinstance(error, SourceError):
+        detail = f"{error.message}; {error.hint}" if error.hint else error.message
+        return SourceEvent("skipped", Reason(error.reason), detail, printable(path))
+    said = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+    return SourceEvent("skipped", Reason.DECODE_ERROR, f"cannot be read: {said}", printable(path))
+
+
+def printable(path: Path) -> str:
+    """``path`` as text that can be written out, even if its bytes are no UTF-8."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def check_size(width: int, height: int) -> None:
+    """Raises `SourceError` for a picture of more than `MAX_PIXELS` pixels. To be asked before it is decoded."""
+    if width * height > MAX_PIXELS:
+        raise SourceError(
+            f"expected at most {MAX_PIXELS // 1_000_000} million pixels, got {width} x {height}",
+            hint="export it smaller",
+            reason=Reason.TOO_LARGE.value,
+        )
+
+
+def find_files(root: str, wants: Callable[[Path], bool]) -> list[Path | SourceEvent]:
+    """The file ``root``, or all wanted files in the folder ``root`` and below, in natural order.
+
+    Args:
+        root: path, relative or absolute.
+        wants: whether a file of a folder is to be read. A file named by itself is read in any case.
+
+    Returns:
+        Paths, and an event for each folder or file that could not even be looked at.
+
+    Raises:
+        SourceError: there is nothing at ``root``, it cannot be read, or none of its files is wanted.
+    """
+    path = Path(root)
+    try:
+        if not root or not path.exists():
+            raise SourceError(
+                f"there is no file or folder {root!r}", hint="check the path; three slashes begin an absolute one"
+            )
+        if path.is_file():
+            path.open("rb").close()
+            return [path]
+        if not path.is_dir():
+            raise SourceError(f"expected a file or a folder, got {root!r}, which is neither", hint="check the path")
+        os.listdir(path)
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or str(error)
+        raise SourceError(f"cannot read {root!r}: {said}", hint="check the path and who may read it") from None
+    found = _below(path, wants)
+    if not any(isinstance(item, Path) for item in found):
+        hint = "check the path; name the file itself if it has no usual name"
+        raise SourceError(f"no file to read in {root!r}", hint=hint)
+    return found
+
+
+def _below(folder: Path, wants: Callable[[Path], bool]) -> list[Path | SourceEvent]:
+    """Hidden files and folders are not looked at: they hold thumbnails and the like."""
+    found: list[tuple[list[list[str | int]], Path | SourceEvent]] = []
+
+    def unreadable(error: OSError) -> None:
+        found.append((_natural(Path(error.filename)), skipped(Path(error.filename), error)))
+
+    for here, folders, names in os.walk(folder, onerror=unreadable):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for path in (Path(here, name) for name in names if not name.startswith(".")):
+            item = _look_at(path, wants)
+            if item is not None:
+                found.append((_natural(path), item))
+    return [item for _, item in sorted(found, key=lambda pair: pair[0])]
+
+
+def _look_at(path: Path, wants: Callable[[Path], bool]) -> Path | SourceEvent | None:
+    try:
+        return path if path.is_file() and wants(path) else None
+    except OSError as error:
+        return skipped(path, error)
+
+
+def _natural(path: Path) -> list[list[str | int]]:
+    """Sorts ``frame2`` before ``frame10``. Names that only differ in case or leading zeros keep a fixed order."""
+    key: list[list[str | int]] = []
+    for part in path.parts:
+        split = re.split(r"([0-9]+)", part)
+        key.append([int(text) if i % 2 else text.casefold() for i, text in enumerate(split)])
+        key.append([part])
+    return key

@@ -1,0 +1,110 @@
+"""``images:///file-or-folder``: PNG, JPEG, BMP and TIFF.
+
+What is decided here, so that a file always gives the same pixels:
+
+- Grey stays (H, W), colour is (H, W, 3) RGB.
+- 16 bits become 8 by leaving out the low ones that are beyond what the picture uses: its brightest value decides
+  whether that is 10, 12 or 16 bits. Scanners write 12 bits into 16; stretching each picture to its own maximum would
+  make a clip flicker.
+- Transparency is laid over black, as ultrasound's background is.
+- The orientation that a JPEG's EXIF gives is followed: boxes refer to the picture as viewers show it.
+- The pages of a TIFF are frames of one clip; every other file is one frame.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from edge.contracts.errors import SourceError
+from edge.contracts.frames import Origin
+from edge.contracts.results import Reason
+from edge.sources.files import FileSource, Picture, check_size, printable
+from edge.sources.image_headers import SUFFIXES, read_images, tiff_page
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from edge.config.settings import StreamSettings
+    from edge.config.uri import Uri
+    from edge.sources.image_headers import ImageInfo
+
+MAX_BYTES = 1 << 29
+"""Larger files are not read into memory: 64 million pixels of four 16-bit samples."""
+
+
+class ImagesSource(FileSource):
+    """Pictures of one file or folder. In a folder, files are found by their suffix; what they are, their bytes say."""
+
+    def __init__(self, uri: Uri, stream: StreamSettings) -> None:
+        """Raises `UsageError` for a parameter: there are none."""
+        uri.expect()
+        super().__init__(uri, stream)
+
+    def wants(self, path: Path) -> bool:
+        """By its suffix."""
+        return path.suffix.lower() in SUFFIXES
+
+    def pictures(self, path: Path) -> Generator[Picture]:
+        """One frame; of a TIFF, all pages."""
+        if path.stat().st_size > MAX_BYTES:
+            raise SourceError(
+                f"expected at most {MAX_BYTES >> 20} MB", hint="export it smaller", reason=Reason.TOO_LARGE.value
+            )
+        data = path.read_bytes()
+        pages = read_images(data)
+        for index, info in enumerate(pages):
+            origin = Origin(path=printable(path), frame_index=index)
+            yield Picture(decode_image(data, info), media_ns=0 if len(pages) == 1 else None, origin=origin)
+
+
+def decode_image(data: bytes, info: ImageInfo) -> NDArray[np.uint8]:
+    """Decode one picture of a file.
+
+    Args:
+        data: the file.
+        info: which picture, from `read_images`.
+
+    Returns:
+        (H, W) grey or (H, W, 3) RGB, uint8.
+
+    Raises:
+        SourceError: too large, or broken.
+    """
+    check_size(info.width, info.height)
+    if info.kind == "tiff":
+        data = tiff_page(data, info)
+    # Only of a PNG is transparency wanted. The fourth byte of a BMP is not it, and the other flags follow EXIF.
+    flags = cv2.IMREAD_UNCHANGED if info.kind == "png" else cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if image is None or image.dtype not in (np.uint8, np.uint16):
+        raise SourceError(f"a {info.kind.upper()} that cannot be decoded", hint="convert it to an 8-bit PNG")
+    if image.ndim == 3 and image.shape[2] == 4:
+        image = _over_black(image)
+    if image.ndim == 3 and info.grey:
+        image = image[:, :, 0]
+    image = to_8_bits(image)
+    return np.ascontiguousarray(image if image.ndim == 2 else image[:, :, ::-1])
+
+
+def to_8_bits(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """uint8 as it is; of uint16 the 8 bits below the brightest value's 10, 12 or 16."""
+    if image.dtype == np.uint16:
+        used = int(image.max()).bit_length()
+        image = image >> next(bits - 8 for bits in (8, 10, 12, 16) if used <= bits)
+    return image.astype(np.uint8, copy=False)
+
+
+def _over_black(image: NDArray[Any]) -> NDArray[Any]:
+    """(H, W, 4) BGR and opacity to (H, W, 3) BGR, in integers, rounded."""
+    full = int(np.iinfo(image.dtype).max)
+    if image[:, :, 3].min() == full:
+        return image[:, :, :3]
+    opacity = image[:, :, 3:].astype(np.uint32)
+    return ((image[:, :, :3] * opacity + full // 2) // full).astype(image.dtype)
