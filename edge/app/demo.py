@@ -1,0 +1,170 @@
+"""The demo: a broker, the real daemon, a subscriber, and what the subscriber saw."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import cv2
+
+from edge import __version__
+from edge.app.demo_acts import heart_act, input_act, phantom_act
+from edge.app.demo_daemon import DemoDaemon
+from edge.app.demo_listener import Listener
+from edge.app.demo_pictures import pictures, said_of_frames
+from edge.app.demo_story import Row, rows
+from edge.app.demo_summary import summarise
+from edge.app.embedded_broker import start_broker
+from edge.app.report_html import Figure, Line, Section, page
+from edge.contracts.errors import DeviceError, EdgeError, UsageError
+from edge.contracts.state import State
+
+if TYPE_CHECKING:
+    from edge.app.demo_acts import Act, Outcome
+    from edge.app.demo_listener import Received
+    from edge.app.demo_pictures import Picture, Said
+
+SITE = "demo"
+DRAIN_S = 5.0
+LAST_WORDS_S = 3.0
+"""For the goodbye to arrive when the daemon has ended."""
+JPEG_QUALITY = 90
+COMMANDS = """edge-cli infer yours.png --overlay out/
+edge-cli demo --input your-folder/
+edge-cli run --source images:///your-folder --sink mqtt://your-broker:1883
+mosquitto_sub -h your-broker -v -t 'edge/v1/#'"""
+
+
+@dataclass(slots=True)
+class Played:
+    """One act and what came of it."""
+
+    act: Act
+    outcome: Outcome
+    rows: list[Row]
+    pictures: list[Picture] = field(default_factory=list)
+
+
+class Audience(Protocol):
+    """Who is told, while it goes on."""
+
+    def step(self, text: str) -> None:
+        """Something begins."""
+
+    def act(self, played: Played) -> None:
+        """An act has ended."""
+
+
+def play(
+    out: Path, own: Path | None, seconds: float, config: Path | None, audience: Audience
+) -> tuple[list[Played], Path]:
+    """Play both acts and write ``out``: overlays, logs and ``index.html``.
+
+    Args:
+        out: folder, made if need be.
+        own: the user's pictures for the second act; None: the heart.
+        seconds: for all of it.
+        config: settings for the daemon; None: the defaults.
+        audience: is told while it goes on.
+
+    Returns:
+        The acts and the page. What is not as it should be stands in their outcomes.
+
+    Raises:
+        EdgeError: the broker or the daemon does not run, or not in time.
+    """
+    deadline = time.monotonic() + seconds
+    acts = [phantom_act(), heart_act() if own is None else input_act(own)]
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{out} cannot be made: {error.strerror}", hint="give --out another place") from None
+    state = Path(tempfile.mkdtemp(prefix="sonoedge-demo-"))
+    played: list[Played] = []
+    try:
+        with start_broker() as broker:
+            audience.step(f"broker: {broker.name}, on 127.0.0.1:{broker.port}")
+            for act in acts:
+                audience.step(f"daemon: edge-cli run --source {act.shown} … (a process of its own)")
+                listener = Listener("127.0.0.1", broker.port, SITE)
+                try:
+                    _run(act, broker.port, listener, out, state, config, deadline)
+                    received = listener.received()
+                    strange = listener.strange
+                finally:
+                    listener.close()
+                played.append(_look(act, received, strange))
+                audience.act(played[-1])
+        about = f"sonoedge {__version__}, broker: {broker.name}. Everything below is what an MQTT subscriber received."
+    finally:
+        shutil.rmtree(state, ignore_errors=True)
+    return played, _write(out, played, about)
+
+
+def _run(act: Act, port: int, listener: Listener, out: Path, state: Path, config: Path | None, deadline: float) -> None:
+    """Run the daemon on one act until its sources have ended and its goodbye was heard."""
+    args = ["--sink", f"mqtt://127.0.0.1:{port}", "--site", SITE, "--device", act.device]
+    args += ["--state-dir", str(state / act.device), "--drain-timeout", str(DRAIN_S)]
+    for source in act.sources:
+        args += ["--source", source]
+    if config is not None:
+        args += ["--config", str(config)]
+    with DemoDaemon(args, out / f"{act.device}.log") as daemon:
+        daemon.finish(deadline)
+    listener.wait_for(lambda each: _is_goodbye(each, act.device), LAST_WORDS_S)
+
+
+def _is_goodbye(received: Received, device: str) -> bool:
+    message = received.message
+    return received.device == device and isinstance(message, State) and message.status == "offline"
+
+
+def _look(act: Act, received: list[Received], strange: list[str]) -> Played:
+    """Judge what came of an act, and draw it."""
+    summary = summarise(received, act.device)
+    outcome = act.outcome(summary)
+    outcome.problems += [f"a message on {topic} does not keep to the contract" for topic in strange]
+    played = Played(act, outcome, rows(received, act.device))
+    for stream, uri in act.streams().items():
+        _draw(played, stream, uri, said_of_frames(summary, stream))
+    return played
+
+
+def _draw(played: Played, stream: str, uri: str, said: dict[int, Said]) -> None:
+    """Add the overlays of one stream."""
+    try:
+        played.pictures += pictures(stream, uri, said)
+    except EdgeError as error:
+        played.outcome.problems.append(f"{stream} cannot be read again: {error.message}")
+
+
+def _write(out: Path, played: list[Played], about: str) -> Path:
+    """Overlays and the page."""
+    target = out / "index.html"
+    sections = [_section(each, out) for each in played]
+    foot = f"sonoedge {__version__}. Logs and overlays are in the same folder as this page."
+    try:
+        target.write_text(page("sonoedge: what the demo showed", about, sections, COMMANDS, foot), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{target} cannot be written: {error.strerror}", hint="give --out another place") from None
+    return target
+
+
+def _section(played: Played, out: Path) -> Section:
+    outcome = played.outcome
+    told = outcome.sentence + "".join(f" Not as it should be: {problem}." for problem in outcome.problems)
+    section = Section(played.act.title, played.act.about, told, good=not outcome.problems, facts=outcome.facts)
+    for picture in played.pictures:
+        bgr = cv2.cvtColor(picture.pixels, cv2.COLOR_RGB2BGR)
+        name = f"{played.act.device}.{picture.stream}.{picture.seq:04d}.png"
+        made, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        if not made or not cv2.imwrite(str(out / name), bgr):
+            raise DeviceError(f"{out / name} cannot be written", hint="is the disk full?")
+        height, width = bgr.shape[:2]
+        section.figures.append(Figure(jpeg.tobytes(), width, height, picture.caption))
+    section.lines = [Line((row.number, row.at, row.topic, row.what, row.meaning), row.kind) for row in played.rows]
+    return section

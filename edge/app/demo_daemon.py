@@ -1,0 +1,78 @@
+"""The real daemon, as a process of its own, for the demo."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from edge.contracts.errors import DeviceError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+STOP_S = 8.0
+"""For an orderly end after SIGTERM."""
+
+
+class DemoDaemon:
+    """``edge-cli run`` with arguments; gone at the end of the ``with`` block, whatever happens in it."""
+
+    def __init__(self, args: Sequence[str], log_path: Path, *, health_every_s: float = 1.0) -> None:
+        """Start it. The user's own ``EDGE_…`` settings stay out of it; its log goes to ``log_path``."""
+        environ = {key: value for key, value in os.environ.items() if not key.startswith("EDGE_")}
+        environ["EDGE_PUBLISH__HEALTH_EVERY_S"] = str(health_every_s)
+        self._log_path = log_path
+        with log_path.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "edge.cli.main", "run", *args],
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for the demo, which then stops it in order
+            )
+
+    def finish(self, deadline: float) -> None:
+        """Wait for its end.
+
+        Args:
+            deadline: on the monotonic clock, in seconds.
+
+        Raises:
+            DeviceError: it still runs then, or ended with an error; its own words are in the message.
+        """
+        try:
+            code = self._process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            raise DeviceError(
+                "the daemon was not through in time", hint=f"give --seconds more; its log is {self._log_path}"
+            ) from None
+        if code != 0:
+            raise DeviceError(f"the daemon failed: {self._last_words(code)}", hint=f"its log is {self._log_path}")
+
+    def __enter__(self) -> DemoDaemon:
+        """Itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop it: first politely, then for certain. Its children go with it."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            try:
+                self._process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, signal.SIGKILL)
+                self._process.wait()
+
+    def _last_words(self, code: int) -> str:
+        lines = self._log_path.read_text(errors="replace").splitlines()
+        errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+        return errors[-1] if errors else f"exit code {code}"

@@ -1,0 +1,171 @@
+"""Answers as JSON lines, as a table for people, as CSV and as overlays."""
+
+from __future__ import annotations
+
+import csv
+import os
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import msgspec
+
+from edge.app.overlay import draw
+from edge.app.words import REASONS, sentence
+from edge.contracts.errors import UsageError
+from edge.contracts.results import Lesion, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from typing import TextIO
+
+    from edge.app.infer import Answer
+
+DESCRIPTORS = ("taller_than_wide", "margin_sharpness", "echogenicity", "posterior")
+COLUMNS = (
+    *("path", "frame", "status", "reason", "malignancy", "suspicious", "lesion", "x", "y", "width", "height", "score"),
+    *("long_axis_mm", "area_mm2", *DESCRIPTORS, "total_ms"),
+)
+NAME_WIDTH = 40
+
+
+def text_of(path: Path) -> str:
+    """A path as text, whatever bytes it has."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def as_json(answer: Answer) -> str:
+    """One line; the keys are a contract."""
+    result = answer.result
+    reason = answer.reason if result is None else result.reason
+    line = {
+        "path": text_of(answer.path),
+        "frame": answer.frame_index,
+        "status": answer.status,
+        "reason": reason,
+        "malignancy": None if result is None else result.malignancy,
+        "suspicious": None if result is None else result.suspicious,
+        "lesions": [] if result is None else [_lesion(each) for each in result.lesions],
+        "latency_ms": {} if result is None else result.latency_ms,
+    }
+    return msgspec.json.encode(line).decode()
+
+
+def _lesion(lesion: Lesion) -> dict[str, Any]:
+    return {
+        "box": lesion.box,
+        "outline": lesion.outline,
+        "score": lesion.score,
+        "long_axis_mm": lesion.long_axis_mm,
+        "area_mm2": lesion.area_mm2,
+        "descriptors": lesion.descriptors,
+    }
+
+
+class Table:
+    """Lines for people. Widths are known before the first answer, so that each is shown as it comes."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._width = min(NAME_WIDTH, max([4, *(len(printable(text_of(path))) for path in paths)]))
+
+    def head(self) -> str:
+        """The line above."""
+        return f"{'FILE':<{self._width}}  FRAME  RESULT"
+
+    def row(self, answer: Answer) -> str:
+        """One answer."""
+        name = printable(text_of(answer.path))
+        if len(name) > self._width:
+            name = "…" + name[1 - self._width :]
+        frame = "-" if answer.frame_index is None else str(answer.frame_index)
+        return f"{name:<{self._width}}  {frame:>5}  {answer.status.value:<9}  {_said(answer)}"
+
+
+def _said(answer: Answer) -> str:
+    if answer.result is None:
+        return printable(answer.detail) or (REASONS[answer.reason] if answer.reason else "")
+    if answer.status is Status.CLEAR:
+        return f"no lesion detected in this frame | malignancy {answer.result.malignancy:.2f}"
+    return " | ".join(sentence(answer.result))
+
+
+def printable(text: str) -> str:
+    """``text`` on one line and without the control characters that terminals act on."""
+    return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
+
+
+class CsvFile:
+    """One row a lesion; a frame without one has a row of its own."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file: TextIO = path.open("w", newline="", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{path} cannot be written: {error.strerror}", hint="give --csv another place") from None
+        self._writer = csv.writer(self._file)
+        self._writer.writerow(COLUMNS)
+
+    def add(self, answer: Answer) -> None:
+        """Write the rows of one answer."""
+        result = answer.result
+        reason = answer.reason if result is None else result.reason
+        head = [
+            text_of(answer.path),
+            answer.frame_index,
+            answer.status.value,
+            reason and reason.value,
+            result and result.malignancy,
+            result and result.suspicious,
+        ]
+        total = result and result.latency_ms.get("total")
+        lesions = result.lesions if result else ()
+        for number, lesion in enumerate(lesions, start=1):
+            said = [lesion.descriptors.get(name) for name in DESCRIPTORS]
+            size = [lesion.long_axis_mm, lesion.area_mm2]
+            self._writer.writerow([*head, number, *lesion.box, lesion.score, *size, *said, total])
+        if not lesions:
+            self._writer.writerow([*head, *[None] * (len(COLUMNS) - len(head) - 1), total])
+
+    def close(self) -> None:
+        """Write what is left."""
+        self._file.close()
+
+
+class OverlayFolder:
+    """Writes one PNG a frame: ``scan.overlay.png``, ``clip.0007.overlay.png``; never over another of the same run."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._taken: set[str] = set()
+        self._owner: dict[Path, str] = {}
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{path} cannot be made: {error.strerror}", hint="give --overlay another place") from None
+
+    def add(self, answer: Answer) -> None:
+        """Draw one answer, if there is a frame to draw on."""
+        if answer.frame is None or answer.result is None:
+            return
+        many = answer.frame.media_ns is not None or answer.frame.origin.frame_index > 0
+        number = f".{answer.frame.origin.frame_index:04d}" if many else ""
+        target = self._path / f"{self._stem(answer.path)}{number}.overlay.png"
+        picture = draw(answer.frame.pixels, answer.result)
+        written, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        try:
+            target.write_bytes(data.tobytes() if written else b"")
+        except OSError as error:
+            raise UsageError(
+                f"{target} cannot be written: {error.strerror}", hint="give --overlay another place"
+            ) from None
+
+    def _stem(self, path: Path) -> str:
+        """The file's name without its ending; with a number where two files share it."""
+        if path not in self._owner:
+            stem, count = path.stem, 1
+            while stem.lower() in self._taken:
+                count += 1
+                stem = f"{path.stem}-{count}"
+            self._taken.add(stem.lower())
+            self._owner[path] = stem
+        return self._owner[path]

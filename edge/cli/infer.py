@@ -1,0 +1,118 @@
+"""``edge-cli infer``: files in, answers out."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from edge.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edge.app.infer import Answer
+
+UNANSWERED = 5
+"""Exit code if some input gave no result."""
+
+
+def command(
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders.", metavar="PATH...", show_default=False)],
+    json: Annotated[bool, typer.Option("--json", help="One JSON object a frame, on stdout.")] = False,
+    csv: Annotated[Path | None, typer.Option(help="Write a table to this file, one row a lesion.")] = None,
+    overlay: Annotated[Path | None, typer.Option(help="Write each picture with what was found to this folder.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Model bundle; default: the one that ships.")] = None,
+) -> int:
+    """Analyse pictures, videos, DICOM files or folders.
+
+    Prints a line a frame: finding, clear (no lesion detected in this frame), abstained (seen, but not judged) or
+    no_result (could not be computed), with the reason. Boxes and outlines are in pixels of the source picture.
+
+    Exit code 0: all inputs were answered; 5: some were not, and the lines say which.
+
+    Research use only, not a medical device.
+
+    Example:
+      edge-cli infer scan.png --overlay out/
+      edge-cli infer study/ clip.mp4 --json > answers.jsonl
+    """
+    import os
+
+    from edge.app.compose import make_analyser
+    from edge.app.infer import answers, require_frames, require_inputs
+    from edge.app.infer_output import CsvFile, OverlayFolder
+    from edge.app.inputs import find_inputs
+    from edge.app.logs import set_up_logs
+    from edge.config.load import load_settings
+
+    settings = load_settings(None, os.environ, {"model": str(model)} if model else {})
+    set_up_logs(settings.log)
+    inputs, passed_over = find_inputs(paths)
+    require_inputs(inputs, passed_over)
+    table = None if csv is None else CsvFile(csv)
+    folder = None if overlay is None else OverlayFolder(overlay)
+    analyser = make_analyser(settings, isolated=False)
+    show = Shown([given.path for given in inputs], as_json=json)
+    try:
+        for answer in answers(inputs, analyser):
+            show.add(answer)
+            if table is not None:
+                table.add(answer)
+            if folder is not None:
+                folder.add(answer)
+    finally:
+        show.progress.clear()
+        analyser.close()
+        if table is not None:
+            table.close()
+    show.end(passed_over)
+    require_frames(show.frames, show.first_problem)
+    return UNANSWERED if show.unanswered else 0
+
+
+class Shown:
+    """What the user sees, while it comes in."""
+
+    def __init__(self, paths: Sequence[Path], *, as_json: bool) -> None:
+        from edge.app.infer_output import Table
+
+        self.frames = 0
+        self.unanswered = 0
+        self.first_problem = ""
+        self.progress = Progress(len(paths))
+        self._table = None if as_json else Table(paths)
+        self._counts: Counter[str] = Counter()
+        self._files: set[Path] = set()
+
+    def add(self, answer: Answer) -> None:
+        """One more answer."""
+        from edge.app.infer_output import as_json, printable, text_of
+
+        self.progress.clear()
+        if self._table is None:
+            print(as_json(answer), flush=True)
+            if answer.detail:
+                print(f"{printable(text_of(answer.path))}: {printable(answer.detail)}", file=sys.stderr)
+        else:
+            if not self._counts:
+                print(self._table.head())
+            print(self._table.row(answer), flush=True)
+        self.frames += answer.frame is not None
+        self._counts[answer.status.value] += 1
+        if answer.status.value == "no_result":
+            self.unanswered += 1
+            self.first_problem = self.first_problem or f"{answer.path}: {answer.detail}"
+        self._files.add(answer.path)
+        self.progress.show(len(self._files) - 1, self.frames)
+
+    def end(self, passed_over: int) -> None:
+        """The sum, under the table."""
+        if self._table is not None:
+            counts = ", ".join(f"{count} {status}" for status, count in self._counts.most_common())
+            print(f"\n{self.frames} frames of {len(self._files)} files: {counts}. Research use only.")
+        if passed_over:
+            print(f"{passed_over} other files were passed over: no picture, video or DICOM", file=sys.stderr)

@@ -1,0 +1,46 @@
+"""A progress bar on stderr, on terminals only."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+WIDTH = 24
+EVERY_S = 0.1
+CLEAR_LINE = "\r\x1b[K"
+
+
+class Progress:
+    """``[=====---] 3/8 files, 41 frames, 28/s``. Silent where stderr is no terminal."""
+
+    def __init__(self, files: int, stream: TextIO | None = None) -> None:
+        self._files = files
+        self._stream = stream or sys.stderr
+        self._shown = self._stream.isatty()
+        self._began = time.monotonic()
+        self._next = 0.0
+
+    def show(self, files_done: int, frames: int) -> None:
+        """Draw it anew, if it is time to."""
+        now = time.monotonic()
+        if not self._shown or now < self._next:
+            return
+        self._next = now + EVERY_S
+        filled = WIDTH * files_done // max(1, self._files)
+        rate = frames / max(now - self._began, 1e-3)
+        bar = "=" * filled + "-" * (WIDTH - filled)
+        self._write(f"{CLEAR_LINE}[{bar}] {files_done}/{self._files} files, {frames} frames, {rate:.0f}/s")
+
+    def clear(self) -> None:
+        """Take it away, so that a line can be printed in its place; it comes back with the next `show`."""
+        if self._shown:
+            self._write(CLEAR_LINE)
+            self._next = 0.0
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
