@@ -146,3 +146,7 @@ def run(args: list[str]) -> int:
 def main() -> None:
     """Entry point of ``edge-cli``."""
     sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()
