@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from edge.app import examples
+from edge.config.docs import plain
 from edge.contracts import topics
 from edge.contracts.names import NAME_PATTERN
 
@@ -171,7 +172,7 @@ def _message(name: str, example: msgspec.Struct) -> dict[str, Any]:
     return {
         "name": name,
         "title": type(example).__name__,
-        "summary": (type(example).__doc__ or "").split("\n")[0],
+        "summary": plain((type(example).__doc__ or "").split("\n")[0]),
         "contentType": "application/json",
         "payload": {"$ref": f"#/components/schemas/{type(example).__name__}"},
         "examples": [{"name": name, "payload": msgspec.to_builtins(example)}],
