@@ -16,6 +16,7 @@ from edge.config.settings import Settings
 if TYPE_CHECKING:
     from pathlib import Path
 
+BOUNDS = {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"}
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
@@ -93,12 +94,26 @@ def described(components: dict[str, Any], *roots: type[msgspec.Struct]) -> dict[
                 schema["properties"][key]["description"] = doc
         if "schema" in schema.get("properties", {}):
             schema["required"] = ["schema", *schema["required"]]
-    return dict(sorted(components.items()))
+    settled: dict[str, Any] = _settle_bounds(dict(sorted(components.items())))
+    return settled
 
 
 def as_text(document: dict[str, Any]) -> str:
     """As it is committed: two spaces, a line feed at the end."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+
+
+def _settle_bounds(schema: Any) -> Any:
+    """``schema`` with whole bounds as integers. Python takes ``Meta(ge=0)`` and ``Meta(ge=0.0)`` for the same and keeps
+    the one that is imported first: without this, the text would depend on the order of imports."""
+    if isinstance(schema, list):
+        return [_settle_bounds(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: int(value) if key in BOUNDS and isinstance(value, float) and value.is_integer() else _settle_bounds(value)
+        for key, value in schema.items()
+    }
 
 
 def _classes_in(kind: Any) -> set[type[Any]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,16 @@ def test_a_schema_is_valid_and_its_example_fits_and_is_what_the_device_decodes(i
 
 def test_the_schema_of_the_settings_is_valid() -> None:
     jsonschema.Draft202012Validator.check_schema(json.loads(documents()["settings.json"]))
+
+
+@pytest.mark.parametrize("first", ["edge.config.settings", "edge.contracts.manifest"])
+def test_the_text_does_not_depend_on_what_was_imported_first(first: str) -> None:
+    code = (
+        f"import sys, pathlib, {first}; from edge.app.schemas import stale;"
+        "sys.exit(len(stale(pathlib.Path(sys.argv[1]))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(COMMITTED)], check=False, timeout=60)
+    assert done.returncode == 0
 
 
 @pytest.mark.parametrize("name", sorted(documents()))
