@@ -105,7 +105,8 @@ def as_text(document: dict[str, Any]) -> str:
 
 def _settle_bounds(schema: Any) -> Any:
     """``schema`` with whole bounds as integers. Python takes ``Meta(ge=0)`` and ``Meta(ge=0.0)`` for the same and keeps
-    the one that is imported first: without this, the text would depend on the order of imports."""
+    the one that is imported first: without this, the text would depend on the order of imports.
+    """
     if isinstance(schema, list):
         return [_settle_bounds(item) for item in schema]
     if not isinstance(schema, dict):
