@@ -72,9 +72,6 @@ class JsonlSink:
             os.close(self._file)
             self._file = None
             raise SinkError(f"{self._path} is written by another process", hint="give each daemon its own") from None
-        size = os.fstat(self._file).st_size
-        if size and os.pread(self._file, 1, size - 1) != b"\n":
-            self._lines.append(b"\n")
         self.session = 1
 
     def wake_on(self, callback: Callable[[], None]) -> None:
@@ -121,6 +118,8 @@ class JsonlSink:
         seqs, data = self._seqs, b"".join(self._lines)
         self._seqs, self._lines, self._size = [], [], 0
         whole = os.fstat(self._file).st_size
+        if whole and os.pread(self._file, 1, whole - 1) != b"\n":
+            data = b"\n" + data
         try:
             _write(self._file, data)
             if seqs:

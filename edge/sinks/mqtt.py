@@ -18,7 +18,7 @@ import msgspec
 from edge.contracts import topics
 from edge.sinks.mqtt_account import make_account
 from edge.sinks.mqtt_connect import Connection
-from edge.sinks.mqtt_dialect import DialectChooser, End, Pace
+from edge.sinks.mqtt_dialect import STEADY_S, DialectChooser, End, Pace
 from edge.sinks.mqtt_refusals import Refusals
 
 if TYPE_CHECKING:
@@ -35,8 +35,11 @@ PACKET_HEAD = 16
 """Bytes that a PUBLISH packet has besides topic and body, at most."""
 ANNOUNCE_EVERY_S = 5.0
 """At most so often is ``state`` said again because somebody else spoke for us."""
-CLONED_FOR_S = 600.0
-"""So long after another client took our session it is a problem to report."""
+REMEMBERED_S = 600.0
+"""So long after another client took our session, or connections broke in a row, it is a problem to report."""
+UNSTABLE_AFTER = 3
+"""Connections in a row that were lost soon after they were made. Some brokers (mosquitto 2.0, all with MQTT 3.1.1) do
+not say that another client took our session: this is what it looks like from here."""
 
 
 class _Status(msgspec.Struct):
@@ -64,7 +67,8 @@ class MqttSink:
         # Written by the connecting thread, read by the publisher's.
         self._newest: Connection | None = None
         self._end: End | None = None
-        self._taken_over_at: float | None = None
+        self._remembered: tuple[float, str] | None = None
+        """(when, problem word) of what is to be reported even when all is well again."""
         # The publisher's thread alone.
         self._connection: Connection | None = None
         self._session = 0
@@ -128,8 +132,8 @@ class MqttSink:
         """See `Sink`: an `End` while there is no connection, else what the broker does not take."""
         self._follow()
         words = self._refusals.problems()
-        if self._taken_over_at is not None and time.monotonic() - self._taken_over_at < CLONED_FOR_S:
-            words.append(End.TAKEN_OVER.value)
+        if self._remembered is not None and time.monotonic() - self._remembered[0] < REMEMBERED_S:
+            words.append(self._remembered[1])
         if self._connection is None or not self._connection.up:
             words.append("connecting" if self._end is None else self._end.value)
         return list(dict.fromkeys(words))
@@ -233,6 +237,7 @@ class MqttSink:
     def _keep_connected(self) -> None:
         """The connecting thread."""
         chooser, pace = DialectChooser(self._settings.protocol), Pace()
+        losses = 0
         while not self._stop.is_set():
             connection = Connection(self._account, chooser.current, self._topics.client_id, self._notify, self._will)
             self._newest = connection
@@ -241,11 +246,13 @@ class MqttSink:
                 return
             if connection.lasted_s:
                 chooser.answered()
+                losses = losses + 1 if end is End.LOST and connection.lasted_s < STEADY_S else 0
             if end is not self._end:
                 log.warning("%s: %s (MQTT %s)", self.name, end.value, connection.dialect.version)
-            if end is End.TAKEN_OVER:
-                self._taken_over_at = time.monotonic()
-                log.error("%s: another client took our session: has another device the same name?", self.name)
+            if end is End.TAKEN_OVER or losses == UNSTABLE_AFTER:
+                word = end.value if end is End.TAKEN_OVER else "connection_unstable"
+                self._remembered = (time.monotonic(), word)
+                log.error("%s: %s: is there another device of the same site and name?", self.name, word)
             self._end = end
             self._stop.wait(pace.after(end, connection.lasted_s, chooser.failed(end)))
 

@@ -116,9 +116,9 @@ class OutboxWriter:
                     self._append(db, batch)
                 break
             except (sqlite3.Error, OSError) as error:
-                self._trouble(error)
-                if isinstance(error, sqlite3.DatabaseError) and transient(error) is None:
+                if self._trouble(error):
                     expected = None
+                    continue
             with self._changed:
                 if self._closing:
                     self.lost += len(batch)
@@ -160,16 +160,22 @@ class OutboxWriter:
         db.executemany("INSERT INTO messages (seq, suffix, body, created) VALUES (?, ?, ?, ?)", rows)
         db.execute("UPDATE meta SET value = ? WHERE key = 'next_seq'", (seq,))
 
-    def _trouble(self, error: sqlite3.Error | OSError) -> None:
-        """Let go of the file, and of its contents if they are damaged."""
+    def _trouble(self, error: sqlite3.Error | OSError) -> bool:
+        """Let go of the file; True if it was damaged and is out of the way now: a new one can be made at once."""
         if self._db is not None:
             self._db.close()
             self._db = None
         word = transient(error) if isinstance(error, sqlite3.Error) else "disk_error"
         if word is None:
-            aside = outbox_schema.set_aside(self._path)
-            self._was_set_aside = True
-            log.error("the outbox is damaged (%s): set aside as %s, going on with a new epoch", error, aside.name)
-        elif word != self._problem:
+            try:
+                aside = outbox_schema.set_aside(self._path)
+            except OSError:  # a read-only disk
+                word = "disk_error"
+            else:
+                self._was_set_aside = True
+                log.error("the outbox is damaged (%s): set aside as %s, going on with a new epoch", error, aside.name)
+                return True
+        if word != self._problem:
             self._problem = word
             log.error("the outbox takes no messages (%s); trying again", error)
+        return False

@@ -1,0 +1,179 @@
+"""How a broker's language is found and how long we wait: the rules, and the sink against a scripted broker."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from brokers import wait_until
+
+from edge.sinks.mqtt_dialect import LADDER, DialectChooser, End, Pace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from edge.sinks.mqtt import MqttSink
+
+FIVE, THREE, FIVE_PLAIN, _ = LADDER
+
+
+def test_an_explicit_refusal_of_the_version_moves_on_at_once() -> None:
+    chooser = DialectChooser()
+    assert chooser.current == FIVE
+    assert chooser.failed(End.BAD_VERSION)
+    assert chooser.current == THREE
+    assert not chooser.failed(End.BAD_VERSION)  # and back, after a pause
+    assert chooser.current == FIVE
+
+
+def test_closing_unanswered_moves_on_after_the_second_time_through_the_whole_ladder() -> None:
+    chooser = DialectChooser()
+    spoken = []
+    for _ in range(2 * len(LADDER)):
+        spoken.append(chooser.current)
+        more = chooser.failed(End.CLOSED_UNANSWERED)
+    assert spoken == [dialect for dialect in LADDER for _ in range(2)]
+    assert not more
+    assert chooser.current == FIVE
+
+
+@pytest.mark.parametrize("end", [End.UNREACHABLE, End.UNKNOWN_HOST, End.NO_ANSWER, End.BAD_CREDENTIALS, End.LOST])
+def test_nothing_else_moves_on(end: End) -> None:
+    chooser = DialectChooser()
+    assert not any(chooser.failed(end) for _ in range(10))
+    assert chooser.current == FIVE
+
+
+def test_what_worked_is_remembered_through_closes_but_not_through_a_refusal() -> None:
+    chooser = DialectChooser()
+    chooser.answered()
+    assert not any(chooser.failed(End.CLOSED_UNANSWERED) for _ in range(10))
+    assert chooser.current == FIVE
+    assert chooser.failed(End.BAD_VERSION)
+    assert chooser.current == THREE
+
+
+def test_a_refused_identifier_is_tried_without_its_slash() -> None:
+    chooser = DialectChooser()
+    assert chooser.failed(End.BAD_CLIENT_ID)
+    assert chooser.current == FIVE_PLAIN
+    assert not chooser.failed(End.BAD_CLIENT_ID)
+    assert chooser.current == FIVE_PLAIN
+
+
+@pytest.mark.parametrize("version", ["5", "3.1.1"])
+def test_a_configured_version_is_never_left(version: str) -> None:
+    chooser = DialectChooser(version)  # type: ignore[arg-type]
+    for end in (End.BAD_VERSION, End.CLOSED_UNANSWERED, End.CLOSED_UNANSWERED, End.BAD_CLIENT_ID):
+        chooser.failed(end)
+        assert chooser.current.version == version
+
+
+def test_pauses_double_up_to_a_limit_and_start_anew_when_things_change() -> None:
+    pace = Pace(jitter=lambda: 1.0)
+    assert [pace.after(End.BAD_CREDENTIALS, 0, False) for _ in range(7)] == [2, 4, 8, 16, 32, 60, 60]
+    assert [round(pace.after(End.UNREACHABLE, 0, False), 3) for _ in range(5)] == [0.2, 0.4, 0.8, 1.5, 1.5]
+    assert pace.after(End.TAKEN_OVER, 3, False) == 60
+    assert [pace.after(End.LOST, 1, False) for _ in range(3)] == [0.2, 0.4, 0.8]
+    assert pace.after(End.LOST, 1000, False) == 0.2
+
+
+def test_jitter_spreads_pauses_and_never_lengthens_them() -> None:
+    pauses = {Pace().after(End.TAKEN_OVER, 0, False) for _ in range(50)}
+    assert len(pauses) > 40
+    assert all(30 <= pause <= 60 for pause in pauses)
+
+
+class ScriptedBroker:
+    """Answers each CONNECT with the next of ``answers``; b"" closes. The last answer is for all that follow."""
+
+    def __init__(self, answers: list[bytes]) -> None:
+        self.answers = answers
+        self.connects: list[tuple[int, bytes]] = []
+        """(protocol level, client identifier)."""
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port = self._server.getsockname()[1]
+        self._open: list[socket.socket] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                client, _ = self._server.accept()
+            except OSError:
+                return
+            packet = client.recv(4096).partition(b"\x00\x04MQTT")[2]
+            level = packet[0]  # then flags and keep-alive, and in version 5 properties, whose length is one byte here
+            rest = packet[4:] if level == 4 else packet[4 + 1 + packet[4] :]
+            self.connects.append((level, rest[2 : 2 + rest[1]]))
+            answer = self.answers[min(len(self.connects), len(self.answers)) - 1]
+            if answer:
+                client.sendall(answer)
+                self._open.append(client)
+            else:
+                client.close()
+
+    def close(self) -> None:
+        self._server.shutdown(socket.SHUT_RDWR)
+        for one in [self._server, *self._open]:
+            one.close()
+
+
+YES_5, YES_3 = b"\x20\x03\x00\x00\x00", b"\x20\x02\x00\x00"
+NO_SUCH_VERSION_5, NO_SUCH_VERSION_3 = b"\x20\x03\x00\x84\x00", b"\x20\x02\x00\x01"
+BAD_ID_5 = b"\x20\x03\x00\x85\x00"
+MALFORMED = b"\x20\x02\x00\x84"
+TAKEN_OVER = YES_5 + b"\xe0\x01\x8e"
+
+
+@pytest.fixture
+def scripts() -> Iterator[list[ScriptedBroker]]:
+    made: list[ScriptedBroker] = []
+    yield made
+    for one in made:
+        one.close()
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ([YES_5], [(5, b"site/cart")]),
+        ([NO_SUCH_VERSION_5, YES_3], [(5, b"site/cart"), (4, b"site/cart")]),
+        ([NO_SUCH_VERSION_3, YES_3], [(5, b"site/cart"), (4, b"site/cart")]),
+        ([MALFORMED, MALFORMED, YES_3], [(5, b"site/cart")] * 2 + [(4, b"site/cart")]),
+        ([b"", b"", YES_3], [(5, b"site/cart")] * 2 + [(4, b"site/cart")]),
+        ([b"", YES_5], [(5, b"site/cart")] * 2),
+        ([BAD_ID_5, YES_5], [(5, b"site/cart"), (5, b"site_cart")]),
+        ([b""] * 4 + [YES_5], [(5, b"site/cart")] * 2 + [(4, b"site/cart")] * 2 + [(5, b"site_cart")]),
+    ],
+)
+def test_the_sink_finds_the_language_of_a_broker(
+    make: Callable[..., MqttSink],
+    scripts: list[ScriptedBroker],
+    answers: list[bytes],
+    expected: list[tuple[int, bytes]],
+) -> None:
+    broker = ScriptedBroker(answers)
+    scripts.append(broker)
+    make(f"mqtt://127.0.0.1:{broker.port}")
+    assert broker.connects == expected
+
+
+def test_a_session_that_is_taken_over_is_reported_and_not_fought_for(
+    make: Callable[..., MqttSink], scripts: list[ScriptedBroker]
+) -> None:
+    broker = ScriptedBroker([TAKEN_OVER])
+    scripts.append(broker)
+    sink = make(f"mqtt://127.0.0.1:{broker.port}", wait=False)
+    wait_until(lambda: "session_taken_over" in sink.problems())
+    assert broker.connects == [(5, b"site/cart")]
+
+
+def test_a_host_that_does_not_exist_and_a_port_where_nobody_is(make: Callable[..., MqttSink]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    for uri, word in (("mqtt://no-such-host.invalid", "unknown_host"), (f"mqtt://127.0.0.1:{port}", "unreachable")):
+        sink = make(uri, wait=False)
+        wait_until(lambda: list(sink.problems()) == [word])  # noqa: B023
