@@ -1,0 +1,192 @@
+"""The real daemon as a user runs it: processes, a real broker, an outside subscriber."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from brokers import wait_until
+
+
+def children_of(pid: int) -> list[int]:
+    """All processes below ``pid``, by the kernel."""
+    found = []
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in map(int, thread.read_text().split()):
+            found += [child, *children_of(child)]
+    return found
+
+
+def module_of(pid: int) -> str:
+    """What ``python -m`` runs in the process; empty if it is gone."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return ""
+    return words[words.index(b"-m") + 1].decode() if b"-m" in words else ""
+
+
+class Daemon:
+    def __init__(self, tmp_path, *flags, runtime="scripted://", source="phantom://?seed=1&fps=20"):
+        command = [sys.executable, "-m", "edge.cli.main", "run", "--source", source, "--runtime", runtime]
+        command += ["--site", "lab", "--device", "cart", "--state-dir", str(tmp_path / "state"), *flags]
+        self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
+
+    def child(self, module):
+        def found():
+            return [pid for pid in children_of(self.process.pid) if module_of(pid) == module]
+
+        return wait_until(found, 20)[0]
+
+    def end(self, timeout_s=30):
+        _, errors = self.process.communicate(timeout=timeout_s)
+        return self.process.returncode, errors
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+
+@pytest.fixture
+def daemon(tmp_path):
+    started = []
+
+    def start(*flags, **options):
+        started.append(Daemon(tmp_path, *flags, **options))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.kill()
+
+
+@pytest.mark.broker
+def test_a_finite_source_is_published_whole_and_the_daemon_says_goodbye(daemon, broker, subscriber):
+    run = daemon("--sink", broker.uri, source="phantom://?seed=1&frames=30")
+    code, errors = run.end()
+    assert code == 0, errors
+    states = [heard.json for heard in subscriber.on("lab/cart/state")]
+    assert states[0]["status"] == "online"
+    assert states[-1]["status"] == "offline"
+    assert any(s.get("model") and s["model"]["name"] == "scripted" for s in states)
+    findings = [heard.json for heard in subscriber.on("findings/phantom-1")]
+    assert [f["lifecycle"] for f in findings][:1] == ["new"]
+    assert findings[-1]["lifecycle"] == "end"
+    coverage = [heard.json for heard in subscriber.on("coverage/phantom-1")]
+    assert [(c["status"], c["reason"]) for c in coverage] == [
+        ("no_result", "starting"),
+        ("finding", None),
+        ("no_result", "stream_ended"),
+    ]
+    assert coverage[-1]["previous"]["frames"] == 30
+    durable = sorted(m["seq"] for m in findings + coverage)
+    assert durable == list(range(1, len(durable) + 1))
+    assert len({m["epoch"] for m in findings + coverage}) == 1
+    assert states[-1]["outbox"]["next_seq"] == len(durable) + 1
+
+
+@pytest.mark.broker
+def test_kill_9_of_the_daemon_is_told_by_the_will_and_leaves_no_process(daemon, broker, subscriber):
+    run = daemon("--sink", broker.uri)
+    wait_until(lambda: subscriber.on("findings/phantom-1") and subscriber.on("cart/state"), 20)
+    below = children_of(run.process.pid)
+    assert {module_of(pid) for pid in below} == {
+        "edge.daemon.frame",
+        "edge.daemon.publisher",
+        "edge.runtimes.child",
+    }
+    run.process.kill()
+    will = wait_until(lambda: [h.json for h in subscriber.on("cart/state") if h.json["status"] == "offline"], 20)[0]
+    assert will["reasons"] == ["connection_lost"]
+    assert "at" not in will
+    assert will["run_id"] == subscriber.on("cart/state")[0].json["run_id"]
+    wait_until(lambda: not any(module_of(pid) for pid in below), 20)
+
+
+@pytest.mark.broker
+def test_each_child_that_is_killed_comes_back_and_findings_go_on(daemon, broker, subscriber):
+    run = daemon("--sink", broker.uri, runtime="scripted://?distinct=1")
+    for module in ("edge.runtimes.child", "edge.daemon.frame", "edge.daemon.publisher"):
+        wait_until(lambda: subscriber.on("findings/phantom-1"), 20)
+        victim = run.child(module)
+        os.kill(victim, signal.SIGKILL)
+        assert wait_until(lambda m=module: run.child(m), 20) != victim or module_of(victim) == ""
+        before = len(subscriber.on("findings/phantom-1"))
+        wait_until(lambda b=before: len(subscriber.on("findings/phantom-1")) > b + 5, 20)
+    reasons = {heard.json["reason"] for heard in subscriber.on("coverage/phantom-1")}
+    assert "runtime_lost" in reasons
+    run.process.terminate()
+    code, errors = run.end()
+    assert code == 0, errors
+    keys = [(h.json["epoch"], h.json["seq"]) for h in subscriber.heard if "epoch" in h.json and "seq" in h.json]
+    seqs = sorted({seq for _, seq in keys})
+    assert len({epoch for epoch, _ in keys}) == 1
+    assert seqs == list(range(1, len(seqs) + 1))
+
+
+def test_sigterm_ends_it_cleanly_without_any_broker(daemon, tmp_path):
+    out = tmp_path / "out.jsonl"
+    run = daemon("--sink", f"jsonl://{out}")
+    wait_until(lambda: out.exists() and b"/findings/" in out.read_bytes(), 20)
+    run.process.send_signal(signal.SIGTERM)
+    code, errors = run.end()
+    assert code == 0, errors
+    lines = [json.loads(line) for line in out.read_text().splitlines()]
+    last = [line["payload"] for line in lines if "/coverage/" in line["topic"]][-1]
+    assert (last["status"], last["reason"]) == ("no_result", "stopped")
+    ends = [line["payload"]["end_reason"] for line in lines if line["payload"].get("lifecycle") == "end"]
+    assert ends[-1:] == ["stopped"]
+
+
+def test_a_second_daemon_on_the_same_state_dir_is_refused(daemon, tmp_path):
+    out = tmp_path / "out.jsonl"
+    daemon("--sink", f"jsonl://{out}")
+    wait_until(out.exists, 20)
+    code, errors = daemon().end()
+    assert code == 5
+    assert errors.splitlines()[-2].startswith("error: the state directory")
+    assert errors.splitlines()[-1].startswith("hint: ")
+
+
+@pytest.mark.parametrize(
+    ("options", "flags", "code", "words"),
+    [
+        ({"source": "images:///nowhere/at/all"}, [], 5, "nowhere"),
+        ({"source": "nonsense://x"}, [], 2, "nonsense"),
+        ({"runtime": "litert://"}, ["--model", "/nowhere.tflite"], 4, "nowhere"),
+        ({}, ["--sink", "carrier-pigeon://loft"], 2, "carrier-pigeon"),
+        ({}, ["--config", "/nowhere.toml"], 3, "nowhere"),
+        ({}, ["--device", "Not A Name"], 3, "device"),
+    ],
+)
+def test_what_cannot_start_is_two_lines_and_an_exit_code(daemon, options, flags, code, words):
+    got, errors = daemon(*flags, **options).end()
+    assert got == code, errors
+    assert "Traceback" not in errors
+    two = [line for line in errors.splitlines() if line.startswith(("error: ", "hint: "))]
+    assert len(two) == 2, errors
+    assert words in two[0]
+
+
+@pytest.mark.broker
+def test_the_real_model_measures_a_phantom_and_refuses_a_heart(daemon, broker, subscriber):
+    import pydicom.data
+
+    heart = pydicom.data.get_testdata_file("examples_ybr_color.dcm", download=False)
+    code, errors = daemon("--sink", broker.uri, runtime="litert://", source="phantom://?seed=1&frames=20").end(60)
+    assert code == 0, errors
+    found = [h.json for h in subscriber.on("findings/phantom-1")]
+    assert found
+    assert found[0]["lesions"][0]["long_axis_mm"] > 1
+    code, errors = daemon("--sink", broker.uri, runtime="litert://", source=f"dicom://{heart}").end(60)
+    assert code == 0, errors
+    assert subscriber.on("findings/dicom-1") == []
+    told = {(h.json["status"], h.json["reason"]) for h in subscriber.on("coverage/dicom-1")}
+    assert ("abstained", "wrong_anatomy") in told
+    assert not {"finding", "clear"} & {status for status, _ in told}
