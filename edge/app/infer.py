@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from edge.pipeline.analyser import Analyser
 
 READ_TIMEOUT_S = 1.0
-HINT = "give PNG, JPEG, BMP, video or DICOM files, or folders of them"
+HINT = "give PNG, JPEG, BMP, TIFF, video or DICOM files, or folders of them"
 SILENCE_S = 30.0
 """A file that gives neither a frame nor its end for so long is given up."""
 
@@ -31,7 +31,7 @@ SILENCE_S = 30.0
 class Answer:
     """What is said of one frame, or of a file (or a frame of it) that could not be read."""
 
-    path: Path
+    given: Input
     frame: Frame | None
     """None: could not be read."""
     result: Result | None
@@ -40,6 +40,11 @@ class Answer:
     """Why there is no frame."""
     detail: str = ""
     """The same in words, with what to do about it where that is known."""
+
+    @property
+    def path(self) -> Path:
+        """As the user would write it."""
+        return self.given.path
 
     @property
     def status(self) -> Status:
@@ -56,7 +61,7 @@ def answers(inputs: Iterable[Input], analyser: Analyser) -> Iterator[Answer]:
     """Analyse all frames of all inputs. A bad file costs an answer that says so, and nothing else."""
     for given in inputs:
         if given.scheme is None:
-            yield Answer(given.path, None, None, Reason.DECODE_ERROR, given.problem)
+            yield Answer(given, None, None, Reason.DECODE_ERROR, given.problem)
         else:
             yield from _file(given, analyser)
 
@@ -66,33 +71,32 @@ def _file(given: Input, analyser: Analyser) -> Iterator[Answer]:
     try:
         source = make_source(StreamSettings(name="infer", source=given.uri))
         source.open()
-        yield from _frames(given.path, source, analyser)
+        yield from _frames(given, source, analyser)
     except SourceError as error:
-        yield Answer(
-            given.path, None, None, Reason(error.reason), f"{error.message} ({error.hint})".removesuffix(" ()")
-        )
+        detail = f"{error.message}; {error.hint}" if error.hint else error.message
+        yield Answer(given, None, None, Reason(error.reason), detail)
     finally:
         if source is not None:
             source.close()
 
 
-def _frames(path: Path, source: Source, analyser: Analyser) -> Iterator[Answer]:
+def _frames(given: Input, source: Source, analyser: Analyser) -> Iterator[Answer]:
     heard = time.monotonic()
     answered = False
     while True:
         item = source.read(READ_TIMEOUT_S)
         if isinstance(item, Frame):
-            yield Answer(path, item, analyser.analyse(item))
+            yield Answer(given, item, analyser.analyse(item))
         elif item is not None and item.kind != "ended":
-            yield Answer(path, None, None, item.reason, item.detail)
+            yield Answer(given, None, None, item.reason, item.detail)
             if item.kind == "lost":
                 return
         elif item is not None:
             if not answered:
-                yield Answer(path, None, None, Reason.DECODE_ERROR, "there is no frame in it")
+                yield Answer(given, None, None, Reason.DECODE_ERROR, "there is no frame in it")
             return
         elif time.monotonic() - heard > SILENCE_S:
-            yield Answer(path, None, None, Reason.SOURCE_LOST, f"nothing came for {SILENCE_S:.0f} s")
+            yield Answer(given, None, None, Reason.SOURCE_LOST, f"nothing came for {SILENCE_S:.0f} s")
             return
         if item is not None:
             heard, answered = time.monotonic(), True
@@ -101,7 +105,7 @@ def _frames(path: Path, source: Source, analyser: Analyser) -> Iterator[Answer]:
 def require_inputs(inputs: list[Input], passed_over: int) -> None:
     """Raise `SourceError` if there is nothing to analyse at all."""
     if not inputs:
-        others = f", only {passed_over} other files" if passed_over else ""
+        others = f", only {passed_over} other file{'s' if passed_over > 1 else ''}" if passed_over else ""
         raise SourceError(f"there is no picture, video or DICOM file in the folder{others}", hint=HINT)
 
 

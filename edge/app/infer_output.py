@@ -147,8 +147,8 @@ class OverlayFolder:
         """Draw one answer, if there is a frame to draw on."""
         if answer.frame is None or answer.result is None:
             return
-        many = answer.frame.media_ns is not None or answer.frame.origin.frame_index > 0
-        number = f".{answer.frame.origin.frame_index:04d}" if many else ""
+        index = answer.frame.origin.frame_index
+        number = "" if answer.given.scheme == "images" and index == 0 else f".{index:04d}"
         target = self._path / f"{self._stem(answer.path)}{number}.overlay.png"
         picture = draw(answer.frame.pixels, answer.result)
         written, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))

@@ -8,30 +8,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
+from edge.dicom.header import is_dicom
+from edge.sources import dicom, image_headers, video
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 Scheme = Literal["images", "video", "dicom"]
 
-ENDINGS: dict[Scheme, frozenset[str]] = {
-    "images": frozenset({".png", ".jpg", ".jpeg", ".bmp"}),
-    "video": frozenset({".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv"}),
-    "dicom": frozenset({".dcm", ".dicom", ".ima"}),
-}
+ENDINGS: tuple[tuple[tuple[str, ...], Scheme], ...] = (
+    (dicom.SUFFIXES, "dicom"),
+    (image_headers.SUFFIXES, "images"),
+    (video.SUFFIXES, "video"),
+)
 BEGINNINGS: tuple[tuple[int, bytes, Scheme], ...] = (
-    (128, b"DICM", "dicom"),  # PS3.10 7.1
-    (0, b"\x08\x00\x05\x00", "dicom"),  # a data set without the preamble, from before it, begins with this element
-    (0, b"\x08\x00\x08\x00", "dicom"),
     (0, b"\x89PNG", "images"),
     (0, b"\xff\xd8\xff", "images"),  # JPEG
     (0, b"BM", "images"),
+    (0, b"II*\0", "images"),  # TIFF
+    (0, b"MM\0*", "images"),
     (4, b"ftyp", "video"),  # MP4, QuickTime
     (8, b"AVI ", "video"),
     (0, b"\x1a\x45\xdf\xa3", "video"),  # Matroska, WebM
     (0, b"\x00\x00\x01\xba", "video"),  # MPEG program stream
     (0, b"\x00\x00\x01\xb3", "video"),  # MPEG video
 )
-"""(offset, bytes, scheme)."""
+"""(offset, bytes, scheme), of what is no DICOM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +80,17 @@ def find_inputs(paths: Iterable[Path]) -> tuple[list[Input], int]:
 def scheme_of(path: Path) -> Scheme | None:
     """The scheme of the source that reads this file; None if nothing says that one does."""
     try:
+        if is_dicom(path):
+            return "dicom"
         with path.open("rb") as file:
-            head = file.read(256)
+            head = file.read(16)
     except OSError:
         head = b""
     for offset, mark, scheme in BEGINNINGS:
         if head[offset : offset + len(mark)] == mark:
             return scheme
     ending = path.suffix.lower()
-    return next((scheme for scheme, endings in ENDINGS.items() if ending in endings), None)
+    return next((scheme for endings, scheme in ENDINGS if ending in endings), None)
 
 
 def _named(path: Path) -> Input:
@@ -95,7 +99,7 @@ def _named(path: Path) -> Input:
     if not path.is_file():
         return Input(path, None, "it is neither a file nor a folder")
     scheme = scheme_of(path)
-    return Input(path, scheme, "" if scheme else "it is no PNG, JPEG, BMP, video or DICOM file")
+    return Input(path, scheme, "" if scheme else "it is no PNG, JPEG, BMP, TIFF, video or DICOM file")
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -112,7 +112,13 @@ class Shown:
     def end(self, passed_over: int) -> None:
         """The sum, under the table."""
         if self._table is not None:
-            counts = ", ".join(f"{count} {status}" for status, count in self._counts.most_common())
-            print(f"\n{self.frames} frames of {len(self._files)} files: {counts}. Research use only.")
+            counts = ", ".join(f"{number} {status}" for status, number in self._counts.most_common())
+            frames, files = count(self.frames, "frame"), count(len(self._files), "file")
+            print(f"\n{frames} of {files}: {counts}. Research use only.")
         if passed_over:
-            print(f"{passed_over} other files were passed over: no picture, video or DICOM", file=sys.stderr)
+            print(f"passed over {count(passed_over, 'other file')}: no picture, video or DICOM", file=sys.stderr)
+
+
+def count(number: int, thing: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"

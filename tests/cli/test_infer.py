@@ -1,0 +1,295 @@
+"""``edge-cli infer``: every file gets an answer or a reason, in the form that was promised."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import struct
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pydicom
+import pytest
+
+from edge.app.infer_output import COLUMNS
+from edge.cli.main import run
+from edge.cli.progress import Progress
+
+KEYS = ["path", "frame", "status", "reason", "malignancy", "suspicious", "lesions", "latency_ms"]
+LESION_KEYS = ["box", "outline", "score", "long_axis_mm", "area_mm2", "descriptors"]
+SHIPPED = Path(pydicom.__file__).parent / "data" / "test_files"
+
+
+@pytest.fixture(autouse=True)
+def scripted(monkeypatch):
+    """No model is needed to see how files are answered: this runtime finds one lesion in every picture."""
+    for key in list(os.environ):
+        if key.startswith("EDGE_"):
+            monkeypatch.delenv(key)
+    monkeypatch.setenv("EDGE_RUNTIME__URI", "scripted://")
+
+
+def speckle(height=240, width=320, seed=0):
+    return np.clip(np.random.default_rng(seed).rayleigh(45, (height, width)), 0, 255).astype(np.uint8)
+
+
+def write_png(path, pixels=None):
+    assert cv2.imwrite(str(path), speckle() if pixels is None else pixels)
+    return path
+
+
+def write_clip(path, frames=5):
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (320, 240), True)
+    for seed in range(frames):
+        writer.write(cv2.cvtColor(speckle(seed=seed), cv2.COLOR_GRAY2BGR))
+    writer.release()
+    return path
+
+
+def huge_png(path, side=20_000):
+    """A valid PNG of black, 400 million pixels in a few megabytes."""
+
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    packer = zlib.compressobj(1)
+    rows = bytes((side + 1) * 500)
+    body = b"".join(packer.compress(rows) for _ in range(side // 500)) + packer.flush()
+    head = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b""))
+    return path
+
+
+def infer(capsys, *args):
+    """Exit code, JSON objects, stderr."""
+    code = run(["infer", *map(str, args), "--json"])
+    out, err = capsys.readouterr()
+    return code, [json.loads(line) for line in out.splitlines()], err
+
+
+def test_one_picture_has_exactly_the_promised_keys(tmp_path, capsys):
+    path = write_png(tmp_path / "scan.png")
+    code, (line,), _ = infer(capsys, path)
+    assert code == 0
+    assert list(line) == KEYS
+    assert (line["path"], line["frame"], line["status"], line["reason"]) == (str(path), 0, "finding", None)
+    assert line["malignancy"] == pytest.approx(0.8)
+    assert line["suspicious"] is True
+    (lesion,) = line["lesions"]
+    assert list(lesion) == LESION_KEYS
+    x, y, w, h = lesion["box"]
+    assert 0 <= x < x + w <= 320
+    assert 0 <= y < y + h <= 240
+    assert all(x <= px <= x + w and y <= py <= y + h for px, py in lesion["outline"])
+    assert lesion["long_axis_mm"] is None
+    assert lesion["descriptors"]["taller_than_wide"] == pytest.approx(h / w, abs=0.01)
+    assert line["latency_ms"]["total"] > 0
+
+
+@pytest.mark.data
+def test_dicom_with_a_calibrated_region_is_measured(capsys, data_dir):
+    _, (line,), _ = infer(capsys, data_dir / "dicom" / "US-YBR_FULL_422-EVRLE.dcm")
+    assert line["lesions"][0]["long_axis_mm"] > 1
+    assert line["lesions"][0]["area_mm2"] > 1
+
+
+def test_one_bad_file_of_a_mixed_folder_costs_that_file_only(tmp_path, capsys):
+    (tmp_path / "deep").mkdir()
+    write_png(tmp_path / "a.png")
+    write_png(tmp_path / "deep" / "b.jpg")
+    write_clip(tmp_path / "clip.avi")
+    (tmp_path / "echo").write_bytes((SHIPPED / "examples_rgb_color.dcm").read_bytes())  # DICOM without an ending
+    (tmp_path / "broken.png").write_bytes((tmp_path / "a.png").read_bytes()[:900])
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / ".hidden.png").write_bytes(b"")
+    code, lines, err = infer(capsys, tmp_path)
+    assert code == 5
+    by_name = {}
+    for line in lines:
+        by_name.setdefault(Path(line["path"]).name, []).append(line)
+    assert {name: [line["frame"] for line in each] for name, each in by_name.items()} == {
+        "a.png": [0],
+        "b.jpg": [0],
+        "broken.png": [None],
+        "clip.avi": [0, 1, 2, 3, 4],
+        "echo": [0],
+    }
+    (broken,) = by_name.pop("broken.png")
+    assert list(broken) == KEYS
+    assert (broken["status"], broken["reason"]) == ("no_result", "decode_error")
+    assert (broken["malignancy"], broken["suspicious"], broken["lesions"], broken["latency_ms"]) == (None, None, [], {})
+    assert all(line["status"] == "finding" for each in by_name.values() for line in each)
+    assert "broken.png: " in err
+    assert "1 other file" in err
+
+
+def test_named_files_are_answered_whatever_they_are(tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("no picture")
+    good = write_png(tmp_path / "good.png")
+    code, lines, err = infer(capsys, tmp_path / "notes.txt", tmp_path / "missing.png", good)
+    assert code == 5
+    assert [line["status"] for line in lines] == ["no_result", "no_result", "finding"]
+    assert "there is no such file" in err
+
+
+def test_a_file_that_is_named_twice_is_answered_once(tmp_path, capsys):
+    path = write_png(tmp_path / "scan.png")
+    (tmp_path / "link.png").symlink_to(path)
+    _, lines, _ = infer(capsys, path, tmp_path, path)
+    assert len(lines) == 1
+
+
+def test_tiny_and_black_pictures_are_answered(tmp_path, capsys):
+    write_png(tmp_path / "1x1.png", speckle(1, 1))
+    write_png(tmp_path / "black.png", np.zeros((100, 100), np.uint8))
+    code, lines, _ = infer(capsys, tmp_path)
+    assert code == 0
+    assert [(line["status"], line["reason"]) for line in lines] == [("abstained", "too_small"), ("abstained", "black")]
+
+
+def test_a_huge_picture_is_refused_unread(tmp_path, capsys):
+    good = write_png(tmp_path / "good.png")
+    code, lines, _ = infer(capsys, huge_png(tmp_path / "huge.png"), good)
+    assert code == 5
+    assert (lines[0]["status"], lines[0]["reason"]) == ("no_result", "too_large")
+    assert lines[1]["status"] == "finding"
+
+
+@pytest.mark.parametrize("keep", [0, 100, 400, 5000])
+def test_truncated_dicom_is_a_reason_and_nothing_else(tmp_path, capsys, keep):
+    path = tmp_path / "cut.dcm"
+    path.write_bytes((SHIPPED / "examples_rgb_color.dcm").read_bytes()[:keep])
+    code, (cut, good), _ = infer(capsys, path, write_png(tmp_path / "good.png"))
+    assert code == 5
+    assert (cut["status"], cut["reason"], cut["frame"]) == ("no_result", "decode_error", None)
+    assert good["status"] == "finding"
+
+
+def test_nothing_readable_is_an_error_in_two_lines(tmp_path, capsys):
+    for args in ([tmp_path / "missing.png"], [tmp_path]):
+        assert run(["infer", *map(str, args)]) == 5
+        err = capsys.readouterr().err.splitlines()
+        assert [line.split(": ")[0] for line in err] == ["error", "hint"]
+
+
+def test_a_frame_that_could_not_be_computed_is_unanswered(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("EDGE_RUNTIME__URI", "scripted://?nan_at=2")
+    code, lines, _ = infer(capsys, write_clip(tmp_path / "clip.avi", frames=3))
+    assert code == 5
+    assert [(line["status"], line["reason"]) for line in lines] == [
+        ("finding", None),
+        ("no_result", "nan_output"),
+        ("finding", None),
+    ]
+
+
+def test_no_such_model(tmp_path, capsys):
+    assert run(["infer", str(write_png(tmp_path / "a.png")), "--model", str(tmp_path / "none.tflite")]) == 4
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_the_table_is_for_people(tmp_path, capsys):
+    write_png(tmp_path / "scan.png")
+    write_png(tmp_path / "tiny\x1b[31m.png", speckle(8, 8))
+    (tmp_path / "bad.png").write_bytes(b"bad")
+    assert run(["infer", str(tmp_path)]) == 5
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert re.search(r"lesion 0\.\d\d \| malignancy 0\.80 \| suspicious \| no calibration", out)
+    assert "not judged: the picture is too small" in out
+    assert "2 frames of 3 files: 1 no_result, 1 finding, 1 abstained" in out
+    assert "Research use only" in out
+    rows = [line for line in out.splitlines() if ".png" in line]
+    assert len(rows) == 3
+    assert (
+        len({line.index("  finding") for line in rows if "finding" in line} | {out.splitlines()[0].index("RESULT") - 2})
+        == 1
+    )
+
+
+def test_csv_has_a_row_a_lesion_and_one_for_what_has_none(tmp_path, capsys):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write_png(folder / "a.png")
+    write_png(folder / "b.png", speckle(8, 8))
+    (folder / "c.png").write_bytes(b"bad")
+    run(["infer", str(folder), "--csv", str(tmp_path / "out.csv")])
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "out.csv").read_text())))
+    assert tuple(rows[0]) == COLUMNS
+    assert [(row["status"], row["reason"], row["lesion"], row["frame"]) for row in rows] == [
+        ("finding", "", "1", "0"),
+        ("abstained", "too_small", "", "0"),
+        ("no_result", "decode_error", "", ""),
+    ]
+    assert float(rows[0]["echogenicity"]) > 0
+    assert float(rows[0]["total_ms"]) > 0
+    assert None not in rows[1].values()
+
+
+def test_overlays_are_named_after_their_files_and_never_replace_one_another(tmp_path, capsys):
+    (tmp_path / "x").mkdir()
+    first, second = write_png(tmp_path / "scan.png"), write_png(tmp_path / "x" / "scan.png", speckle(seed=9))
+    out = tmp_path / "out"
+    assert (
+        run(["infer", str(first), str(second), str(write_clip(tmp_path / "clip.avi", 2)), "--overlay", str(out)]) == 0
+    )
+    assert sorted(path.name for path in out.iterdir()) == [
+        "clip.0000.overlay.png",
+        "clip.0001.overlay.png",
+        "scan-2.overlay.png",
+        "scan.overlay.png",
+    ]
+    drawn = cv2.imread(str(out / "scan.overlay.png"))
+    source = cv2.imread(str(first))
+    assert drawn.shape[0] > source.shape[0]
+    same = (drawn[: source.shape[0], : source.shape[1]] == source).all(axis=2)
+    assert 0.9 < same.mean() < 1
+
+
+@pytest.mark.parametrize("flag", ["--csv", "--overlay"])
+def test_places_that_cannot_be_written_are_said_before_work_begins(tmp_path, capsys, flag):
+    path = write_png(tmp_path / "a.png")
+    assert run(["infer", str(path), flag, str(path / "below-a-file")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "hint: give " in err
+
+
+def test_a_folder_without_pictures_says_what_it_has(tmp_path, capsys):
+    (tmp_path / "notes.txt").write_text("no picture")
+    assert run(["infer", str(tmp_path)]) == 5
+    assert "only 1 other file" in capsys.readouterr().err
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_progress_is_drawn_on_terminals_and_taken_away():
+    terminal = Terminal()
+    progress = Progress(4, terminal)
+    progress.show(1, 10)
+    assert "[======------------------] 1/4 files, 10 frames" in terminal.getvalue()
+    progress.clear()
+    assert terminal.getvalue().endswith("\r\x1b[K")
+    pipe = io.StringIO()
+    silent = Progress(4, pipe)
+    silent.show(1, 10)
+    silent.clear()
+    assert pipe.getvalue() == ""
+
+
+@pytest.mark.data
+def test_every_dicom_file_at_hand_gets_an_answer_or_a_reason(capsys, data_dir):
+    files = sorted((data_dir / "dicom").iterdir())
+    _, lines, _ = infer(capsys, *files)
+    assert {Path(line["path"]) for line in lines} == set(files)
+    unanswered = [line for line in lines if line["status"] == "no_result"]
+    assert all(line["reason"] for line in unanswered)
+    assert {Path(line["path"]).name for line in unanswered} <= {"jpeg-ls-Palette.dcm"}
