@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 from brokers import broker, mosquitto, subscriber  # noqa: F401  (fixtures)
+from hypothesis import settings
+
+settings.register_profile("sonoedge", deadline=None)  # how long an example takes says how busy the machine is
+settings.load_profile("sonoedge")
 
 
 @pytest.fixture(scope="session")
