@@ -13,7 +13,7 @@ import msgspec
 from edge.contracts.errors import ModelError
 from edge.contracts.finding import ModelRef
 from edge.contracts.manifest import ModelManifest
-from edge.models.checks import check_golden, check_labels, check_manifest
+from edge.models.checks import check_golden, check_hash, check_labels, check_manifest
 from edge.models.container import read_file, split
 from edge.models.golden import read_golden
 from edge.models.graph import read_graph
@@ -72,9 +72,9 @@ def load_bundle(path: str | Path | None = None) -> Bundle:
 
 def _parse(path: Path, data: bytes) -> Bundle:
     parts = split(data)
-    graph = read_graph(parts.graph)
     manifest = read_manifest(parts.members["manifest.json"])
-    check_manifest(manifest, graph, hashlib.sha256(parts.graph).hexdigest())
+    check_hash(manifest, parts.graph)
+    check_manifest(manifest, read_graph(parts.graph))
     labels = tuple(_text(parts.members["labels.txt"], "labels.txt").splitlines())
     check_labels(labels, manifest)
     golden = read_golden(parts.members["golden.npz"], manifest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from typing import TYPE_CHECKING, NoReturn
 
@@ -24,10 +25,14 @@ TELLING = (0.3, 0.7)
 HINT = "the bundle is inconsistent: export it anew"
 
 
-def check_manifest(manifest: ModelManifest, graph: Graph, graph_sha256: str) -> None:
-    """Raise `ModelError` unless manifest and flatbuffer agree and every threshold makes sense."""
-    if manifest.graph_sha256 != graph_sha256:
+def check_hash(manifest: ModelManifest, graph: bytes) -> None:
+    """Raise `ModelError` if one bit of the flatbuffer is not what the manifest was written for."""
+    if manifest.graph_sha256 != hashlib.sha256(graph).hexdigest():
         _fail("the model's bytes are not those that the manifest was written for", "copy the file again: it is damaged")
+
+
+def check_manifest(manifest: ModelManifest, graph: Graph) -> None:
+    """Raise `ModelError` unless manifest and flatbuffer agree and every threshold makes sense."""
     _check_input(manifest, graph)
     _check_heads(manifest, graph)
     _check_thresholds(manifest)

@@ -1,0 +1,174 @@
+"""``edge-cli model``: what a bundle says of itself, and whether it is so."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from edge.contracts.manifest import ModelManifest
+    from edge.models.bundle import Bundle
+    from edge.pipeline.selftest import SelfTestReport
+
+app = typer.Typer(
+    help="""Look into a model bundle, and verify it.
+
+Example:
+  edge-cli model info
+  edge-cli model verify model.tflite"""
+)
+
+BundlePath = Annotated[Path | None, typer.Argument(help="A .tflite bundle; default: the one that ships.")]
+
+
+@app.command()
+def info(
+    path: BundlePath = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON: the manifest, and facts of the file.")] = False,
+) -> None:
+    """Show what a bundle says of itself: figures, thresholds, data, limits.
+
+    Example:
+      edge-cli model info
+      edge-cli model info model.tflite --json
+    """
+    from edge.models.bundle import load_bundle
+
+    bundle = load_bundle(path)
+    if not as_json:
+        print(printable(describe(bundle)))
+        return
+    import msgspec
+
+    facts = {
+        "path": str(bundle.path),
+        "sha256": bundle.sha256,
+        "bytes": bundle.size,
+        "golden_cases": len(bundle.golden),
+        "manifest": bundle.manifest,
+    }
+    print(msgspec.json.format(msgspec.json.encode(facts), indent=2).decode())
+
+
+@app.command()
+def verify(
+    path: BundlePath = None,
+    runtime: Annotated[str, typer.Option(help="URI of the runtime that must compute it.")] = "litert://?threads=1",
+) -> None:
+    """Check a bundle, and that this machine computes what the workstation measured.
+
+    Its structure, hashes and thresholds; then its golden vectors, replayed through preprocessing (equal to the bit)
+    and the runtime (within the manifest's tolerance). Exit code 4 if anything differs.
+
+    Example:
+      edge-cli model verify
+      edge-cli model verify model.tflite --runtime 'litert://?threads=2'
+    """
+    from edge.contracts.errors import ModelError
+    from edge.models.bundle import load_bundle
+    from edge.pipeline.selftest import run_selftest
+    from edge.plugins import make_runtime
+
+    bundle = load_bundle(path)
+    print(printable(f"{bundle.path}: {bundle.manifest.name} {bundle.manifest.version}, sha256 {bundle.sha256}"))
+    print("structure, hashes, thresholds: as the manifest says")
+    loaded = make_runtime(runtime, str(bundle.path), bundle.manifest)
+    try:
+        if loaded.spec.family == "scripted":
+            raise ModelError("scripted:// computes nothing that could be verified", hint="name another --runtime")
+        report = run_selftest(bundle, loaded)
+        print(f"runtime: {loaded.spec.name} {loaded.spec.version}, {loaded.spec.family}")
+    finally:
+        loaded.close()
+    print(outcome(report))
+    if not report.ok:
+        for problem in report.problems[1:]:
+            print(problem, file=sys.stderr)
+        raise ModelError(
+            f"the golden vectors do not come out: {report.problems[0]}",
+            hint="do not use this bundle with this runtime here; another runtime or a new export may mend it",
+        )
+
+
+def printable(text: str) -> str:
+    """``text`` without what terminals act on: a bundle's words are a stranger's."""
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+
+
+def outcome(report: SelfTestReport) -> str:
+    """What the replay showed, for people."""
+    worst = ", ".join(f"{head} {steps}" for head, steps in report.worst.items()) or "nothing was compared"
+    verdict = "as measured" if report.ok else "NOT as measured"
+    return (
+        f"golden vectors: {report.cases} cases {verdict}; worst difference in steps ({report.allowed} allowed): {worst}"
+    )
+
+
+def describe(bundle: Bundle) -> str:
+    """All that people should know of a bundle."""
+    m = bundle.manifest
+    return "\n".join(
+        [
+            f"{m.name} {m.version}   research use only, not a medical device",
+            f"  {bundle.path}",
+            f"  sha256 {bundle.sha256}, {bundle.size:,} bytes, {len(bundle.golden)} golden vectors",
+            f"  task {m.task}, body part {m.body_part}, licence {m.licence}",
+            f"  made {m.created}, revision {m.git_revision or 'unknown'}, recipe {m.recipe_sha256[:16]}",
+            "",
+            f"input   {m.input}",
+            *(
+                f"head    {name}: {head.tensor}{', ' * bool(head.class_names)}{' / '.join(head.class_names)}"
+                for name, head in m.heads.items()
+            ),
+            "",
+            *_thresholds(m),
+            "",
+            *_figures(m),
+            "",
+            "trained on",
+            *_list(f"{d.name} ({d.licence}): {d.used_for}. {d.citation}" for d in m.training_data),
+            "",
+            "never shown",
+            *_list(m.not_shown),
+        ]
+    )
+
+
+def _thresholds(m: ModelManifest) -> list[str]:
+    t = m.thresholds
+    uncertain = "none" if t.uncertain is None else f"between {t.uncertain[0]:.3f} and {t.uncertain[1]:.3f}"
+    return [
+        f"suspicious from a malignancy of {t.malignancy:.3f}",
+        *_list([t.operating_point, f"calibrated where {t.prevalence:.0%} of the pictures were malignant"]),
+        f"lesion     mask pixels from {t.lesion:g}, mean presence from {t.lesion_score:g}, "
+        f"area from {t.lesion_min_area:.2%} of the input",
+        f"anatomy    not judged under {t.anatomy:.3f}",
+        f"uncertain  {uncertain}",
+    ]
+
+
+def _figures(manifest: ModelManifest) -> list[str]:
+    if not manifest.metrics:
+        return ["no figures"]
+    width = max(len(m.name) for m in manifest.metrics)
+    lines = []
+    for data in dict.fromkeys(m.data for m in manifest.metrics):
+        lines += textwrap.wrap(f"measured on {data}", 100)
+        lines += [
+            f"  {m.name:{width}}  {m.value:6.3f}   {m.low:.3f} to {m.high:.3f}   {m.method.split(';')[0]}"
+            for m in manifest.metrics
+            if m.data == data
+        ]
+    return lines
+
+
+def _list(items: Iterable[str]) -> list[str]:
+    return [
+        line for item in items for line in textwrap.wrap(item, 100, initial_indent="  - ", subsequent_indent="    ")
+    ]

@@ -1,0 +1,228 @@
+"""A bundle is what it says, or it is one clear error."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import zipfile
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from edge.contracts.errors import ModelError
+from edge.contracts.geometry import Region
+from edge.models.bundle import DEFAULT, load_bundle
+from edge.models.container import MAX_BUNDLE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.models.conftest import Pieces
+
+
+def refused(path: Path, match: str) -> ModelError:
+    with pytest.raises(ModelError, match=match) as caught:
+        load_bundle(path)
+    assert caught.value.hint, "an error without advice"
+    assert "\n" not in caught.value.message
+    return caught.value
+
+
+def test_the_shipped_bundle_is_whole_and_small_enough_for_a_wheel(shipped):
+    bundle = load_bundle()
+    assert bundle.path == DEFAULT
+    assert bundle.sha256 == hashlib.sha256(shipped).hexdigest() == bundle.model_ref().sha256
+    assert bundle.model_bytes == shipped
+    assert len(shipped) < 6 * 2**20
+    assert bundle.labels == ("benign", "malignant")
+    assert "Research use only" in bundle.card
+    assert bundle.manifest.body_part == "BREAST"
+    assert len(bundle.golden) == len(bundle.golden.frames) == len(bundle.golden.regions) >= 4
+    assert {name: values.shape for name, values in bundle.golden.expected(1).items()} == {
+        name: head.tensor.shape for name, head in bundle.manifest.heads.items()
+    }
+
+
+def test_the_shipped_figures_have_intervals_and_the_data_licences():
+    manifest = load_bundle().manifest
+    assert manifest.metrics
+    assert manifest.training_data
+    assert all(m.low <= m.value <= m.high and m.n > 0 and m.data and m.method for m in manifest.metrics)
+    assert all(d.licence and d.citation and d.used_for for d in manifest.training_data)
+    assert manifest.not_shown
+
+
+def test_a_bundle_without_weights_still_reads(pieces: Pieces, tmp_path):
+    bundle = load_bundle(pieces.write(tmp_path / "slim.tflite"))
+    assert bundle.size < 10**6
+
+
+def test_a_file_that_changes_under_our_feet_is_noticed(pieces: Pieces, tmp_path):
+    path = pieces.write(tmp_path / "slim.tflite")
+    bundle = load_bundle(path)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(ModelError, match="changed"):
+        _ = bundle.model_bytes
+
+
+# --- the file -----------------------------------------------------------------------------------------------------
+
+
+def test_missing_folder_and_odd_paths(tmp_path):
+    refused(tmp_path / "none.tflite", "does not exist")
+    refused(tmp_path, "is a folder")
+    with pytest.raises(ModelError):
+        load_bundle("a\0b.tflite")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_a_file_that_may_not_be_read(pieces: Pieces, tmp_path):
+    path = pieces.write(tmp_path / "secret.tflite")
+    path.chmod(0)
+    refused(path, "cannot be read")
+
+
+@pytest.mark.parametrize("body", [b"", b"TFL3", b"\x89PNG\r\n\x1a\n" + bytes(100), b"PK\x05\x06" + bytes(18)])
+def test_no_flatbuffer(tmp_path, body):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(body)
+    assert "python -m export" in refused(path, "not a TFLite flatbuffer").hint
+
+
+def test_a_file_larger_than_any_bundle_is_not_parsed(tmp_path):
+    path = tmp_path / "large.tflite"
+    with path.open("wb") as file:
+        file.write(b"\x1c\0\0\0TFL3")
+        file.truncate(MAX_BUNDLE + 1)
+    refused(path, "is over 64 MB")
+
+
+def test_a_bare_tflite_says_how_to_make_a_bundle(pieces: Pieces, tmp_path):
+    path = tmp_path / "bare.tflite"
+    path.write_bytes(pieces.graph)
+    assert "python -m export bundle" in refused(path, "a bare .tflite").hint
+
+
+@pytest.mark.parametrize("keep", [0.01, 0.3, 0.9, 0.999, 0.999999])
+def test_truncated(shipped, tmp_path, keep):
+    path = tmp_path / "cut.tflite"
+    path.write_bytes(shipped[: int(len(shipped) * keep)])
+    refused(path, "truncated|damaged")
+
+
+# --- the ZIP ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["labels.txt", "manifest.json", "golden.npz", "MODEL_CARD.md"])
+def test_a_missing_member_is_named(pieces: Pieces, tmp_path, name):
+    pieces.members[name] = None
+    refused(pieces.write(tmp_path / "m.tflite"), f"{name} missing")
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "extra.bin", "manifest.json/"])
+def test_only_known_members_are_allowed(pieces: Pieces, tmp_path, name):
+    pieces.extra[name] = b"x"
+    refused(pieces.write(tmp_path / "m.tflite"), "not known")
+
+
+def test_the_same_member_twice(pieces: Pieces, tmp_path):
+    path = pieces.write(tmp_path / "m.tflite")
+    with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("labels.txt", "benign\nmalignant")
+    refused(path, "twice")
+
+
+def test_a_compressed_member_could_be_a_bomb(pieces: Pieces, tmp_path):
+    pieces.compression = zipfile.ZIP_DEFLATED
+    pieces.members["MODEL_CARD.md"] = b"a" * 10**6
+    refused(pieces.write(tmp_path / "m.tflite"), "is compressed")
+
+
+def test_a_member_larger_than_its_limit(pieces: Pieces, tmp_path):
+    pieces.members["labels.txt"] = b"a" * (2**16 + 1)
+    refused(pieces.write(tmp_path / "m.tflite"), "expected at most 65536")
+
+
+def test_a_damaged_member_fails_its_checksum(pieces: Pieces, tmp_path):
+    pieces.members["MODEL_CARD.md"] = b"the card says this"
+    path = pieces.write(tmp_path / "m.tflite")
+    path.write_bytes(path.read_bytes().replace(b"the card says this", b"the card says that"))
+    refused(path, "ZIP is damaged")
+
+
+def test_text_that_is_no_text(pieces: Pieces, tmp_path):
+    pieces.members["MODEL_CARD.md"] = b"\xff\xfe"
+    refused(pieces.write(tmp_path / "m.tflite"), "MODEL_CARD.md is not UTF-8")
+
+
+# --- golden vectors -----------------------------------------------------------------------------------------------
+
+
+def test_regions_come_back_with_and_without_millimetres(pieces: Pieces, tmp_path):
+    pieces.golden["regions_000"] = np.array([[1, 2, 30, 40, 0.1, 0.2], [0, 0, 5, 5, np.nan, np.nan]])
+    regions = load_bundle(pieces.write(tmp_path / "m.tflite")).golden.regions[0]
+    assert regions == (
+        Region(box=(1, 2, 30, 40), mm_x=0.1, mm_y=0.2, source="phantom"),
+        Region(box=(0, 0, 5, 5), source="phantom"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "match"),
+    [
+        ("frame_000", np.zeros((240, 320), np.float32), "frame 0"),
+        ("frame_000", np.zeros((240, 320, 4), np.uint8), "frame 0"),
+        ("frame_000", np.zeros((8, 8), np.uint8), "sides of"),
+        ("regions_000", np.zeros((1, 5)), "regions 0"),
+        ("regions_000", np.full((1, 6), 1e300), "regions 0"),
+        ("regions_000", np.full((1, 6), np.nan), "regions 0"),
+        ("regions_000", np.array([[0, 0, 9, 9, -1.0, 1.0]]), "regions 0"),
+        ("tensors", np.zeros((1, 160, 160, 3), np.uint8), "expected tensors"),
+        ("output_malignancy", np.zeros((1, 3), np.uint8), "expected output_malignancy"),
+        ("stranger", np.zeros(1, np.uint8), "stranger"),
+    ],
+)
+def test_golden_arrays_of_another_kind(pieces: Pieces, tmp_path, name, value, match):
+    pieces.golden[name] = value
+    refused(pieces.write(tmp_path / "m.tflite"), match)
+
+
+def test_golden_vectors_that_prove_nothing(pieces: Pieces, tmp_path):
+    sure = pieces.golden["output_malignancy"].copy()
+    sure[:] = (255, 1)
+    pieces.golden["output_malignancy"] = sure
+    refused(pieces.write(tmp_path / "m.tflite"), "proves nothing: no probability")
+
+
+def test_golden_vectors_without_a_lesion(pieces: Pieces, tmp_path):
+    pieces.golden["output_lesion_mask"] = np.zeros_like(pieces.golden["output_lesion_mask"])
+    refused(pieces.write(tmp_path / "m.tflite"), "proves nothing: no mask")
+
+
+def test_a_pickle_is_not_loaded(pieces: Pieces, tmp_path):
+    file = io.BytesIO()
+    np.savez(file, frame_000=np.array([{"a": 1}], dtype=object))
+    pieces.members["golden.npz"] = file.getvalue()
+    refused(pieces.write(tmp_path / "m.tflite"), r"golden.npz cannot be read")
+
+
+def test_a_header_that_claims_terabytes_takes_no_memory(pieces: Pieces, tmp_path):
+    npy = io.BytesIO()
+    np.lib.format.write_array_header_1_0(npy, {"descr": "|u1", "fortran_order": False, "shape": (2**20, 2**20)})
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("tensors.npy", npy.getvalue())
+    pieces.members["golden.npz"] = file.getvalue()
+    refused(pieces.write(tmp_path / "m.tflite"), "in 0 bytes")
+
+
+def test_a_zip_bomb_is_not_unpacked(pieces: Pieces, tmp_path):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("frame_000.npy", "w") as member:
+        for _ in range(65):
+            member.write(bytes(2**20))
+    assert len(file.getvalue()) < 10**5
+    pieces.members["golden.npz"] = file.getvalue()
+    refused(pieces.write(tmp_path / "m.tflite"), "over 64 MB")
