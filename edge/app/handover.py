@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from edge.contracts.envelope import Durable, Envelope
 
 WAKE, LATEST, REPORT = b"w", b"m", b"r"
-MAX_PACKET = 1 << 20
-"""Room for any packet, in bytes; the kernel refuses larger ones long before."""
+MAX_PACKET = 1 << 18
+"""Room for any packet, in bytes: the kernel's own limit for such sockets is a little lower."""
 
 
 @dataclass(frozen=True, slots=True)

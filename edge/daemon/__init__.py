@@ -1,1 +1,10 @@
-"""The processes of a running device: the supervisor, and the children that it starts."""
+"""The processes of a running device: supervisor, frame process, publisher.
+
+job          what the supervisor tells its children
+supervisor   starts, watches and stops them
+frame        sources to outbox: everything that touches pixels
+publisher    outbox to receivers: everything that touches a network; it never imports numpy or cv2
+courier      brings messages to one sink, in two lanes
+announcer    who we are and how we are: `state` and `health`
+vitals       memory, age and disk, as the kernel tells them
+"""

@@ -134,8 +134,8 @@ class MqttSink:
         words = self._refusals.problems()
         if self._remembered is not None and time.monotonic() - self._remembered[0] < REMEMBERED_S:
             words.append(self._remembered[1])
-        if self._connection is None or not self._connection.up:
-            words.append("connecting" if self._end is None else self._end.value)
+        if self._end is not None and (self._connection is None or not self._connection.up):
+            words.append(self._end.value)
         return list(dict.fromkeys(words))
 
     def close(self, timeout_s: float) -> None:

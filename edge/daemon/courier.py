@@ -1,0 +1,127 @@
+"""Brings the outbox' messages to one sink, in two lanes.
+
+*Live* is what was stored while the present connection stood; *replay* is everything older that is still pending, marked
+``"replayed": true``. Live goes first; replay has a fixed share, so that neither starves. Each lane is in order of seq.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from edge.contracts.ports import Outgoing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edge.contracts.ports import Sink
+    from edge.sinks.outbox import Outbox, Row
+
+LIVE_SHARE, REPLAY_SHARE = 4, 1
+"""While both lanes have messages: so many live ones to so many replayed ones."""
+FETCH = 100
+BURST = 500
+"""Messages offered in one turn, at most: other sinks want theirs too."""
+NO_END = 1 << 62
+
+
+class Courier:
+    """One sink's messages. Holds numbers and a few rows, never the backlog."""
+
+    def __init__(self, sink: Sink, durable_sinks: Sequence[str]) -> None:
+        self.sink = sink
+        self._durable_sinks = durable_sinks
+        self._session = 0
+        self._under_way: set[int] = set()
+        self._live: deque[Row] = deque()
+        self._replay: deque[Row] = deque()
+        self._live_next = 0
+        """First seq that the live lane has not read yet."""
+        self._replay_next = 0
+        self._replay_empty = False
+        self._turn = 0
+
+    def forget(self) -> None:
+        """The outbox was opened anew: what is pending there, and not what we remember, is what there is to do."""
+        self._session = 0
+        self._under_way.clear()
+
+    def work(self, outbox: Outbox) -> bool:
+        """One turn: take in acknowledgements, offer what the sink takes. True: there is more that it may take now.
+
+        Raises sqlite3.Error if the outbox fails.
+        """
+        session = self.sink.session
+        acked, returned = self.sink.acked(), self.sink.returned()
+        if acked and self.sink.durable:
+            outbox.delivered(self.sink.name, acked, self._durable_sinks)
+        self._under_way.difference_update(acked, returned)
+        if session != self._session:
+            self._begin(session, outbox.next_seq())
+        elif returned and self.sink.durable:
+            self._replay_next = min(self._replay_next, *returned)
+            self._replay.clear()
+            self._replay_empty = False
+        if not session:
+            return False
+        return self._offer(outbox)
+
+    def idle(self, outbox: Outbox) -> bool:
+        """Whether there is nothing left to do for this sink."""
+        if not self.sink.durable:
+            return not self._session or not (self._live or outbox.stored(self._live_next, 1))
+        return not self._under_way and not outbox.pending(self.sink.name, 0, NO_END, 1)
+
+    def _begin(self, session: int, next_seq: int) -> None:
+        self._session = session
+        self._live.clear()
+        self._replay.clear()
+        self._live_next, self._replay_next = next_seq, 0
+        self._replay_empty = not self.sink.durable  # a sink that nothing waits for gets no old messages
+
+    def _offer(self, outbox: Outbox) -> bool:
+        for _ in range(BURST):
+            lane = self._choose(outbox)
+            if lane is None:
+                return False
+            row = lane[0]
+            body = row.body
+            if lane is self._replay:
+                # Only the message's own field can look like this: in a string its quotes would be escaped.
+                body = body.replace(b'"replayed":false', b'"replayed":true', 1)
+            if not self.sink.send(Outgoing(row.suffix, body, row.seq)):
+                return False
+            lane.popleft()
+            self._under_way.add(row.seq)
+            self._turn += 1
+        return True
+
+    def _choose(self, outbox: Outbox) -> deque[Row] | None:
+        """The lane whose turn it is, with at least one message in it; None if both are empty."""
+        if not self._live:
+            self._read_live(outbox)
+        if not self._replay and not self._replay_empty:
+            self._read_replay(outbox)
+        replay_is_due = self._turn % (LIVE_SHARE + REPLAY_SHARE) >= LIVE_SHARE
+        if self._replay and (replay_is_due or not self._live):
+            return self._replay
+        return self._live or None
+
+    def _read_live(self, outbox: Outbox) -> None:
+        if self.sink.durable:
+            rows = outbox.pending(self.sink.name, self._live_next, NO_END, FETCH)
+        else:
+            rows = outbox.stored(self._live_next, FETCH)
+        if rows:
+            self._live.extend(rows)
+            self._live_next = rows[-1].seq + 1
+
+    def _read_replay(self, outbox: Outbox) -> None:
+        end = self._live[0].seq if self._live else self._live_next
+        while not self._replay:
+            rows = outbox.pending(self.sink.name, self._replay_next, end, FETCH)
+            if not rows:
+                self._replay_empty = True
+                return
+            self._replay_next = rows[-1].seq + 1
+            self._replay.extend(row for row in rows if row.seq not in self._under_way)

@@ -1,0 +1,251 @@
+"""The publisher process: takes stored messages from the outbox to the sinks, and says who we are and how we are.
+
+Everything that waits for a network waits here. It never imports numpy or cv2, so it is small and starts quickly. Run as
+``python -m edge.daemon.publisher`` by the supervisor only. When the supervisor is gone it ends at once and without a
+goodbye: the broker then says the will, which is the truth.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import selectors
+import signal
+import socket
+import sqlite3
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from edge.app.handover import MAX_PACKET, Latest, decode
+from edge.app.logs import set_up_logs
+from edge.app.stamper import Stamper
+from edge.contracts.errors import ConfigError, EdgeError
+from edge.contracts.ports import Outgoing, SinkIdentity
+from edge.contracts.report import Report
+from edge.contracts.state import Will
+from edge.contracts.topics import Topics
+from edge.daemon.announcer import Announcer
+from edge.daemon.courier import Courier
+from edge.daemon.job import DaemonJob
+from edge.plugins import make_sink
+from edge.process.child import inherit
+from edge.sinks.outbox import Outbox
+from edge.sinks.outbox_schema import FILE_NAME
+
+if TYPE_CHECKING:
+    from edge.contracts.ports import Sink
+
+log = logging.getLogger(__name__)
+
+TURN_S = 0.2
+"""A turn is made at least this often: pauses of sinks end, wake-ups may have been dropped."""
+HOUSEKEEPING_S = 10.0
+OUTBOX_PATIENCE_S = 5.0
+"""So long without an outbox is a reason to be degraded: the frame process makes it when it starts."""
+GOODBYE_S = 1.5
+"""For all sinks together, to take the goodbye."""
+
+
+class Publisher:
+    """One outbox, any number of sinks, one thread."""
+
+    def __init__(self, job: DaemonJob, inbox: socket.socket, root_pid: int) -> None:
+        """``inbox`` is the publisher's end of the hand-over's pair.
+
+        Raises `SinkError` or `ConfigError` for sinks that cannot be as configured.
+        """
+        settings = job.settings
+        self._settings = settings
+        self._path = Path(job.state_dir) / FILE_NAME
+        self._inbox = inbox
+        self._inbox.setblocking(False)
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        will = msgspec.json.encode(Will(device=job.device, run_id=job.run_id))
+        identity = SinkIdentity(Topics(settings.site, job.device), job.run_id, will)
+        self.sinks: list[Sink] = [make_sink(one, identity) for one in settings.sinks]
+        names = [sink.name for sink in self.sinks]
+        for name in names:
+            if names.count(name) > 1:
+                raise ConfigError(f"two sinks are {name}", hint="each receiver is configured once")
+        self._durable_sinks = [sink.name for sink in self.sinks if sink.durable]
+        self._couriers = [Courier(sink, self._durable_sinks) for sink in self.sinks]
+        self._announcer = Announcer(
+            Stamper(job.device, job.run_id),
+            self.sinks,
+            self._path.parent,
+            settings.publish.health_every_s,
+            root_pid,
+        )
+        self._outbox: Outbox | None = None
+        self._outbox_missing_since = time.monotonic()
+        self._housekeeping_at = 0.0
+        self._stops = 0
+
+    def stop(self) -> None:
+        """Drain, say goodbye and end; a second time: without draining. May be called from a signal handler."""
+        self._stops += 1
+        os.eventfd_write(self._wake, 1)
+
+    def run(self) -> None:
+        """Publish until stopped. Raises `SinkError` if a sink cannot be opened."""
+        self._drop_stale()
+        for sink in self.sinks:
+            sink.wake_on(self._wake_up)
+            sink.open()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._inbox, selectors.EVENT_READ)
+            selector.register(self._wake, selectors.EVENT_READ)
+            more, deadline = False, 0.0
+            while True:
+                selector.select(0 if more else TURN_S)
+                more = self._turn()
+                if self._stops:
+                    deadline = deadline or time.monotonic() + self._settings.drain_timeout_s
+                    if self._stops > 1 or time.monotonic() >= deadline or self._drained():
+                        break
+        self._end()
+
+    def _wake_up(self) -> None:
+        with contextlib.suppress(OSError):  # a sink's thread may call after we have ended
+            os.eventfd_write(self._wake, 1)
+
+    def _turn(self) -> bool:
+        """One round over everything. True: there is more to do at once."""
+        with contextlib.suppress(BlockingIOError):
+            os.eventfd_read(self._wake)
+        more = self._read_inbox()
+        outbox, announcer = self._open_outbox(), self._announcer
+        try:
+            if announcer.state_due():
+                announcer.tell_state(None if outbox is None else outbox.state(), self._ailments())
+            if outbox is not None:
+                for courier in self._couriers:
+                    # Before any finding: consumers learn who speaks, and of which epoch.
+                    if announcer.introduced(courier.sink) or not courier.sink.session:
+                        more = courier.work(outbox) or more
+                self._keep_house(outbox)
+            if announcer.health_due():
+                announcer.tell_health(*((None, None) if outbox is None else (outbox.state(), outbox.depth())))
+        except sqlite3.Error as error:
+            log.error("the outbox cannot be read (%s); opening it anew", error)
+            self._close_outbox()
+        return more
+
+    def _read_inbox(self) -> bool:
+        """Take what the frame process sent; True if there may be more."""
+        for _ in range(100):
+            try:
+                packet = self._inbox.recv(MAX_PACKET)
+            except BlockingIOError:
+                return False
+            except OSError as error:
+                log.error("the frame process cannot be heard: %s", error)
+                return False
+            if not packet:
+                return False
+            try:
+                said = decode(packet)
+            except (ValueError, msgspec.MsgspecError) as error:
+                log.error("the frame process sent what is not understood: %s", error)
+                continue
+            if isinstance(said, Report):
+                self._announcer.take(said)
+            elif isinstance(said, Latest):
+                for sink in self.sinks:
+                    if sink.session:
+                        sink.send(Outgoing(said.suffix, said.body, None, qos=0))
+        return True
+
+    def _drop_stale(self) -> None:
+        """What was sent while no publisher ran is old now; only what the frame process last said of itself counts."""
+        with contextlib.suppress(BlockingIOError):
+            while packet := self._inbox.recv(MAX_PACKET):
+                with contextlib.suppress(ValueError, msgspec.MsgspecError):
+                    said = decode(packet)
+                    if isinstance(said, Report):
+                        self._announcer.take(said)
+
+    def _open_outbox(self) -> Outbox | None:
+        if self._outbox is not None and self._outbox.replaced():
+            log.warning("the outbox was set aside; reading the new one")
+            self._close_outbox()
+        if self._outbox is None:
+            try:
+                self._outbox = Outbox(self._path)
+                self._outbox.settle(self._durable_sinks)
+            except sqlite3.Error as error:
+                log.debug("no outbox yet: %s", error)
+                self._close_outbox()
+        return self._outbox
+
+    def _close_outbox(self) -> None:
+        if self._outbox is not None:
+            self._outbox.close()
+            self._outbox = None
+            self._outbox_missing_since = time.monotonic()
+        for courier in self._couriers:
+            courier.forget()
+
+    def _ailments(self) -> list[str]:
+        missing = self._outbox is None and time.monotonic() - self._outbox_missing_since > OUTBOX_PATIENCE_S
+        return ["outbox_unreadable"] if missing else []
+
+    def _keep_house(self, outbox: Outbox) -> None:
+        if time.monotonic() < self._housekeeping_at:
+            return
+        self._housekeeping_at = time.monotonic() + HOUSEKEEPING_S
+        if not self._durable_sinks:
+            outbox.settle(())
+        budget = self._settings.outbox
+        lost = outbox.expire(budget.keep_s, budget.max_mb * 1e6)
+        if lost:
+            log.error("the outbox is full: %d messages were given up that not every receiver had", lost)
+
+    def _drained(self) -> bool:
+        try:
+            return self._outbox is None or all(courier.idle(self._outbox) for courier in self._couriers)
+        except sqlite3.Error:
+            return False
+
+    def _end(self) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            self._announcer.say_goodbye(None if self._outbox is None else self._outbox.state())
+        deadline = time.monotonic() + GOODBYE_S
+        for sink in self.sinks:
+            sink.close(max(0.1, deadline - time.monotonic()))
+        if self._outbox is not None:
+            with contextlib.suppress(sqlite3.Error):
+                for courier in self._couriers:
+                    courier.work(self._outbox)  # what arrived last
+            self._outbox.close()
+        os.close(self._wake)
+
+
+def run_publisher(job: DaemonJob, inbox: socket.socket, root_pid: int) -> int:
+    """Publish until SIGTERM; the exit code. Errors are two lines on stderr."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides
+    try:
+        publisher = Publisher(job, inbox, root_pid)
+        signal.signal(signal.SIGTERM, lambda *_: publisher.stop())
+        publisher.run()
+    except EdgeError as error:
+        print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+def main() -> int:
+    """Take what the supervisor handed over, and publish."""
+    inheritance = inherit()
+    job = msgspec.json.decode(inheritance.payload, type=DaemonJob)
+    set_up_logs(job.settings.log)
+    return run_publisher(job, socket.socket(fileno=inheritance.fds[0]), os.getppid())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
