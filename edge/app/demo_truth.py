@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from edge.sources.phantom_scene import PhantomScene
@@ -39,7 +40,7 @@ class Comparison:
 
 def compare(findings: Iterable[Finding], spec: PhantomSpec) -> list[Comparison]:
     """All measured lesions of ``findings``, one each for a frame and lesion, against the phantom of ``spec``."""
-    scene = PhantomScene(spec)
+    scene = _scene(spec)
     compared: dict[tuple[str, int], Comparison] = {}
     for finding in findings:
         seq = finding.frame.seq
@@ -54,6 +55,12 @@ def compare(findings: Iterable[Finding], spec: PhantomSpec) -> list[Comparison]:
                 true=None if truth is None else (truth.long_axis_mm, truth.short_axis_mm),
             )
     return sorted(compared.values(), key=lambda each: each.frame)
+
+
+@lru_cache(maxsize=1)
+def _scene(spec: PhantomSpec) -> PhantomScene:
+    """Takes a second to make on a small machine."""
+    return PhantomScene(spec)
 
 
 def _under(lesion: Lesion, truths: Iterable[PhantomLesion]) -> PhantomLesion | None:
