@@ -89,7 +89,7 @@ def play(
         with start_broker() as broker:
             audience.step(f"broker: {broker.name}, on 127.0.0.1:{broker.port}")
             for act in acts:
-                audience.step(f"daemon: edge-cli run --source {act.shown} … (a process of its own)")
+                audience.step(f"daemon: edge-cli run --source {act.shown} ... (a process of its own)")
                 listener = Listener("127.0.0.1", broker.port, SITE)
                 try:
                     _run(act, broker.port, listener, out, state, config, deadline)

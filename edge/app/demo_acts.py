@@ -49,7 +49,7 @@ class Act:
         """The first source, short enough for a line."""
         more = f" and {len(self.sources) - 1} more" if len(self.sources) > 1 else ""
         scheme, _, rest = self.sources[0].partition("://")
-        return f"{scheme}://{rest if len(rest) < 60 else '…' + rest[-56:]}{more}"
+        return f"{scheme}://{rest if len(rest) < 60 else '...' + rest[-56:]}{more}"
 
     def outcome(self, summary: Summary) -> Outcome:
         """What is to be said of it. Here: of pictures that we know nothing of."""
@@ -102,7 +102,8 @@ def phantom_act() -> Act:
         title="A phantom with one lesion",
         about=(
             "A computed picture of breast tissue with one lesion, moving as under a hand-held probe, 25 frames a "
-            "second. It is calibrated, so that the lesion is measured, and its true size is known."
+            "second. It is calibrated, so that the lesion is measured, and its true size is known. Its "
+            "malignancy means nothing: that part of the model never saw a phantom."
         ),
         sources=[f"phantom://?seed={SEED}&lesions=1&frames={PHANTOM_FRAMES}&pace=realtime"],
     )
@@ -153,7 +154,7 @@ def _tally(summary: Summary) -> str:
         f"{count} {status.value}" + ("" if reason is None else f" ({reason.value})")
         for (status, reason), count in summary.frames.most_common()
     ]
-    return f"{total} frames: {', '.join(parts)}." if parts else "Not one frame was judged."
+    return f"{total} frame{'' if total == 1 else 's'}: {', '.join(parts)}." if parts else "Not one frame was judged."
 
 
 def _facts(summary: Summary) -> list[str]:

@@ -10,7 +10,7 @@ from edge.app.words import REASONS, sentence
 from edge.contracts.coverage import Coverage
 from edge.contracts.finding import Finding
 from edge.contracts.health import Health
-from edge.contracts.results import Status
+from edge.contracts.results import Reason, Status
 from edge.contracts.state import State, Will
 
 if TYPE_CHECKING:
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 SHOWN = {"update": 3, "health": 2, "results": 1, "new": 12, "end": 12, "coverage": 20}
 """So many of a kind are shown for each stream; the rest is counted."""
+
+BETWEEN = (Reason.STARTING, Reason.STREAM_ENDED, Reason.STOPPED)
+"""Before and after the frames: nothing is wrong then."""
 
 END_REASONS = {
     "gone": "it was not seen for some frames",
@@ -112,6 +115,7 @@ def _finding(finding: Finding) -> tuple[str, str, str]:
 
 def _coverage(coverage: Coverage) -> tuple[str, str, str]:
     kind = coverage.status.value
+    colour = "ended" if coverage.reason in BETWEEN else kind
     start = "" if coverage.since_frame is None else f"from frame {coverage.since_frame}: "
     before = coverage.previous
     closed = (
@@ -119,7 +123,7 @@ def _coverage(coverage: Coverage) -> tuple[str, str, str]:
     )
     if coverage.reason is not None:
         verdict = "seen, but not judged" if coverage.status is Status.ABSTAINED else "no frame is being judged"
-        return kind, f"{start}{kind}: {coverage.reason.value}{closed}", f"{verdict}: {REASONS[coverage.reason]}"
+        return colour, f"{start}{kind}: {coverage.reason.value}{closed}", f"{verdict}: {REASONS[coverage.reason]}"
     meaning = (
         "judged, lesion in sight" if coverage.status is Status.FINDING else "judged, no lesion detected in these frames"
     )

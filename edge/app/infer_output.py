@@ -76,7 +76,7 @@ class Table:
         """One answer."""
         name = printable(text_of(answer.path))
         if len(name) > self._width:
-            name = "…" + name[1 - self._width :]
+            name = "..." + name[3 - self._width :]
         frame = "-" if answer.frame_index is None else str(answer.frame_index)
         return f"{name:<{self._width}}  {frame:>5}  {answer.status.value:<9}  {_said(answer)}"
 

@@ -52,7 +52,7 @@ def draw(pixels: NDArray[np.uint8], judged: Judged) -> NDArray[np.uint8]:
     height, width = pixels.shape[:2]
     picture = np.zeros((height, max(width, MIN_WIDTH), 3), np.uint8)
     picture[:, :width] = pixels[:, :, None] if pixels.ndim == 2 else pixels
-    line = max(1, round(min(height, width) / 400))
+    line = max(1, round(min(height, width) / 300))
     for lesion in judged.lesions:
         _outline(picture, lesion, line)
         _corners(picture, lesion.box, line, AMBER if judged.suspicious else WHITE)

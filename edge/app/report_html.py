@@ -33,7 +33,7 @@ p { margin: 6px 0 12px; max-width: 76ch; }
 .facts { list-style: none; display: flex; flex-wrap: wrap; gap: 8px; padding: 0; margin: 14px 0; }
 .facts li { background: var(--card); border: 1px solid var(--line); border-radius: 999px; padding: 3px 13px;
   font-size: .9rem; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(260px, 1fr)); gap: 16px; margin: 18px 0; }
+.figures { display: grid; grid-template-columns: repeat(auto-fill, minmax(300px, 1fr)); gap: 16px; margin: 18px 0; }
 figure { margin: 0; background: var(--card); border: 1px solid var(--line); border-radius: 8px; overflow: hidden; }
 figure img { display: block; width: 100%; height: auto; }
 figcaption { padding: 9px 13px; font-size: .86rem; color: var(--soft); }

@@ -1,0 +1,154 @@
+"""``edge-cli demo``: it ends by itself, leaves nothing behind, and fails where it does not show what it should."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import cv2
+import psutil
+import pytest
+
+from edge.cli.main import run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ENVIRON = {key: value for key, value in os.environ.items() if not key.startswith("EDGE_")}
+DEMO = [sys.executable, "-m", "edge.cli.main", "demo"]
+
+
+@contextmanager
+def demo(folder: Path, *args: str) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
+    """The running demo, and the processes that it had when someone last looked. None of them may outlive it."""
+    seen: list[psutil.Process] = []
+    with subprocess.Popen(
+        [*DEMO, "--out", str(folder / "out"), *args],
+        env={**ENVIRON, "TMPDIR": str(folder)},
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process, seen
+        finally:
+            process.kill()
+    _, alive = psutil.wait_procs(seen, timeout=5)
+    for one in alive:
+        one.kill()
+    assert alive == []
+    assert [path.name for path in folder.iterdir() if path.name.startswith("sonoedge-demo")] == []
+
+
+def wait_for_children(process: subprocess.Popen[str], count: int) -> list[psutil.Process]:
+    """All processes below the demo, once there are ``count``: broker, supervisor, frame process, publisher."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        children = psutil.Process(process.pid).children(recursive=True)
+        if len(children) >= count:
+            return children
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+    raise AssertionError(f"the demo never had {count} processes")
+
+
+@pytest.mark.slow
+def test_the_demo_shows_what_it_promises(tmp_path):
+    with demo(tmp_path) as (process, seen):
+        seen += wait_for_children(process, 3)
+        out, err = process.communicate(timeout=110)
+    assert process.returncode == 0, (out, err)
+    assert "true size" in out
+    assert re.search(r"new: lesion 0\.\d\d \| malignancy .* mm", out)
+    assert "30 frames: 30 abstained (wrong_anatomy)" in out
+    assert "online: " in out
+    assert "a clean goodbye" in out
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "Research use only" in page
+    assert page.count("<figure>") >= 2
+    overlays = sorted((tmp_path / "out").glob("*.png"))
+    assert {path.name.split(".")[0] for path in overlays} == {"demo-phantom", "demo-heart"}
+    assert all(cv2.imread(str(path)) is not None for path in overlays)
+
+
+SCRIPTED = '[runtime]\nuri = "scripted://"\n'
+"""A runtime that sees the same lesion everywhere: in the wrong place of the phantom, and in a heart."""
+
+
+@pytest.mark.slow
+def test_the_demo_fails_where_it_shows_something_else(tmp_path):
+    (tmp_path / "scripted.toml").write_text(SCRIPTED)
+    with demo(tmp_path, "--config", str(tmp_path / "scripted.toml")) as (process, seen):
+        seen += wait_for_children(process, 3)
+        out, err = process.communicate(timeout=110)
+    assert process.returncode == 5
+    assert err.startswith("error: the demo did not show what it should: ")
+    assert "what was found is not where the phantom's lesion is" in err
+    assert "a heart was not refused as the wrong anatomy" in err
+    assert "hint: " in err
+    assert "Traceback" not in out + err
+    assert "Not as it should be" in (tmp_path / "out" / "index.html").read_text()
+
+
+@pytest.mark.slow
+def test_your_own_pictures_are_the_second_act(tmp_path):
+    (tmp_path / "scripted.toml").write_text(SCRIPTED)
+    cv2.imwrite(str(tmp_path / "scan.png"), cv2.randu(cv2.UMat(200, 300, cv2.CV_8UC1), 10, 250).get())
+    args = ("--config", str(tmp_path / "scripted.toml"), "--input", str(tmp_path / "scan.png"))
+    with demo(tmp_path, *args) as (process, seen):
+        seen += wait_for_children(process, 3)
+        out, err = process.communicate(timeout=110)
+    assert "== Your pictures ==" in out
+    assert "1 frame: 1 finding." in out
+    assert "Your pictures" not in err
+    assert (tmp_path / "out" / "demo-input.images-1.0000.png").is_file()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopping_it_stops_everything(tmp_path, number):
+    (tmp_path / "scripted.toml").write_text(SCRIPTED)
+    with demo(tmp_path, "--config", str(tmp_path / "scripted.toml")) as (process, seen):
+        seen += wait_for_children(process, 3)
+        process.send_signal(number)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+
+
+def test_time_is_kept(tmp_path):
+    with demo(tmp_path, "--seconds", "1") as (process, seen):
+        seen += wait_for_children(process, 2)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 5
+    assert "error: the daemon was not through in time" in err
+    assert "--seconds" in err
+
+
+def test_a_daemon_that_fails_says_why(tmp_path):
+    (tmp_path / "wrong.toml").write_text('[runtime]\nuri = "abacus://"\n')
+    with demo(tmp_path, "--config", str(tmp_path / "wrong.toml")) as (process, _):
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 5
+    assert "error: the daemon failed: " in err
+    assert "abacus" in err
+    assert "demo-phantom.log" in err
+
+
+def test_input_that_is_not_there_is_said_before_anything_runs(tmp_path, capsys):
+    assert run(["demo", "--input", str(tmp_path / "missing.png"), "--out", str(tmp_path / "out")]) == 5
+    assert "there is no such file" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_out_folder_that_cannot_be_is_said(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert run(["demo", "--out", str(tmp_path / "file")]) == 2
+    assert "cannot be made" in capsys.readouterr().err
