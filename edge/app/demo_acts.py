@@ -162,9 +162,7 @@ def _facts(summary: Summary) -> list[str]:
     facts = [f"{len(summary.lesions)} lesion{'' if len(summary.lesions) == 1 else 's'}"]
     gaps = "none missing" if not summary.missing else f"{summary.missing} missing"
     facts.append(f"{summary.durable} durable messages, {gaps}")
-    if summary.births and summary.births[0].model is not None:
-        model = summary.births[0].model
-        facts.append(f"{model.name} {model.version}")
+    facts += sorted({f"{birth.model.name} {birth.model.version}" for birth in summary.births if birth.model})
     times = [health.infer_p50_ms for health in summary.health if health.infer_p50_ms is not None]
     if times:
         facts.append(f"inference p50 {times[-1]:.1f} ms")

@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 STOP_S = 8.0
 """For an orderly end after SIGTERM."""
 
+HASTE = {"EDGE_PUBLISH__HEALTH_EVERY_S": "1", "EDGE_TRACKING__UPDATE_EVERY_S": "1"}
+"""A demo of seconds shall show what else comes every few seconds."""
+
 
 class DemoDaemon:
     """``edge-cli run`` with arguments; gone at the end of the ``with`` block, whatever happens in it."""
 
-    def __init__(self, args: Sequence[str], log_path: Path, *, health_every_s: float = 1.0) -> None:
+    def __init__(self, args: Sequence[str], log_path: Path) -> None:
         """Start it. The user's own ``EDGE_…`` settings stay out of it; its log goes to ``log_path``."""
         environ = {key: value for key, value in os.environ.items() if not key.startswith("EDGE_")}
-        environ["EDGE_PUBLISH__HEALTH_EVERY_S"] = str(health_every_s)
+        environ.update(HASTE)
         self._log_path = log_path
         with log_path.open("wb") as log:
             self._process = subprocess.Popen(

@@ -97,6 +97,8 @@ def tell(message: Message) -> tuple[str, str, str]:
 def _state(state: State) -> tuple[str, str, str]:
     if state.status == "offline":
         return "offline", "offline", "a clean goodbye"
+    if state.reasons == [Reason.STARTING.value]:
+        return "started", "degraded: starting", "the daemon is there; it loads its model and tests it first"
     model = "no model" if state.model is None else f"{state.model.name} {state.model.version}"
     runtime = "" if state.runtime is None else f" on {state.runtime.name}"
     if state.status == "degraded":

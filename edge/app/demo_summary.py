@@ -26,6 +26,7 @@ class Summary:
     """Of the messages of one device."""
 
     births: list[State] = field(default_factory=list)
+    """Said while it was there; one that is still starting has no model yet."""
     goodbyes: int = 0
     findings: list[Finding] = field(default_factory=list)
     coverage: list[Coverage] = field(default_factory=list)
@@ -58,7 +59,7 @@ def summarise(received: Sequence[Received], device: str) -> Summary:
         if isinstance(message, State):
             if message.status == "offline":
                 summary.goodbyes += 1
-            elif message.status == "online":
+            else:
                 summary.births.append(message)
         elif isinstance(message, Health):
             summary.health.append(message)
@@ -79,13 +80,13 @@ def missing_parts(summary: Summary) -> list[str]:
     """What any run of the daemon must have said, and this one did not."""
     problems = []
     if not summary.births:
-        problems.append("no birth (state: online)")
+        problems.append("no birth (state)")
     if not summary.coverage:
         problems.append("no coverage")
     if not summary.health:
         problems.append("no health")
     if not summary.goodbyes:
-        problems.append("no goodbye (state: offline)")
+        problems.append("no goodbye (state)")
     if summary.missing:
         problems.append(f"{summary.missing} of its numbered messages did not arrive")
     return problems

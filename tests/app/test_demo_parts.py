@@ -85,9 +85,9 @@ def test_repeats_are_counted_once_and_others_messages_not_at_all():
 @pytest.mark.parametrize(
     ("without", "problem"),
     [
-        (ONLINE, "no birth (state: online)"),
+        (ONLINE, "no birth (state)"),
         (WHOLE[4], "no health"),
-        (OFFLINE, "no goodbye (state: offline)"),
+        (OFFLINE, "no goodbye (state)"),
         (WHOLE[2], "1 of its numbered messages did not arrive"),
     ],
 )
@@ -98,7 +98,7 @@ def test_what_did_not_arrive_is_said(without, problem):
 def test_silence_is_a_failure_in_every_act():
     nothing = summarise([], "demo-phantom")
     for act in (phantom_act(), heart_act()):
-        assert {"no birth (state: online)", "no coverage"} <= set(act.outcome(nothing).problems)
+        assert {"no birth (state)", "no coverage"} <= set(act.outcome(nothing).problems)
     assert "no finding, though there is a lesion in the phantom" in phantom_act().outcome(nothing).problems
     assert "a heart was not refused as the wrong anatomy" in heart_act().outcome(nothing).problems
 
@@ -173,6 +173,11 @@ def test_every_kind_of_message_is_told_with_its_meaning():
     assert "clean goodbye" in tell(OFFLINE)[2]
     assert "broker says it" in tell(will)[2]
     assert "before: 30 frames of finding" in tell(WHOLE[5])[1]
+    starting = msgspec.structs.replace(ONLINE, status="degraded", reasons=["starting"])
+    assert "loads its model" in tell(starting)[2]
+    assert (
+        missing_parts(summarise(received(starting, *WHOLE[1:]), DEVICE)) == []
+    )  # through before it was ready to say so
 
 
 def test_the_story_counts_what_it_does_not_show():

@@ -80,7 +80,7 @@ def test_the_demo_shows_what_it_promises(tmp_path):
 
 
 SCRIPTED = '[runtime]\nuri = "scripted://"\n'
-"""A runtime that sees the same lesion everywhere: in the wrong place of the phantom, and in a heart."""
+"""A runtime that sees a lesion in everything: in a heart, too."""
 
 
 @pytest.mark.slow
@@ -91,7 +91,6 @@ def test_the_demo_fails_where_it_shows_something_else(tmp_path):
         out, err = process.communicate(timeout=110)
     assert process.returncode == 5
     assert err.startswith("error: the demo did not show what it should: ")
-    assert "what was found is not where the phantom's lesion is" in err
     assert "a heart was not refused as the wrong anatomy" in err
     assert "hint: " in err
     assert "Traceback" not in out + err
