@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from collections.abc import MutableSequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
-from pydicom.multival import MultiValue
 from pydicom.uid import (
     UID,
     DeflatedExplicitVRLittleEndian,
@@ -121,7 +121,7 @@ def first(elements: Dataset, keyword: str) -> Any:
     """The first value of an element; None if it is absent, empty or unreadable."""
     try:
         value = elements.get(keyword)
-        if isinstance(value, (MultiValue, list, tuple)):
+        if isinstance(value, MutableSequence):  # of values or of items
             value = value[0] if len(value) else None
     except Exception:  # one broken element is as good as absent
         return None
@@ -156,7 +156,11 @@ def _transfer_syntax(elements: Dataset, implicit: bool, little: bool) -> UID:
     """As the file says; for files without meta information, as they were found to be encoded."""
     said = first(getattr(elements, "file_meta", Dataset()), "TransferSyntaxUID")
     if said is not None:
-        return UID(said)
+        syntax = UID(said)
+        if not syntax.is_transfer_syntax:
+            name = str(syntax) if syntax.is_valid else "that is no UID"
+            raise SourceError(f"transfer syntax {name} is not known here", hint="export it as uncompressed")
+        return syntax
     if implicit:
         return ImplicitVRLittleEndian
     return ExplicitVRLittleEndian if little else ExplicitVRBigEndian
@@ -166,9 +170,10 @@ def _no_pixels(elements: Dataset, tag: tuple[int, int] | None) -> SourceError:
     if tag in ((0x7FE0, 0x0008), (0x7FE0, 0x0009)):
         return SourceError("its pixels are floating point numbers", hint="export it with integer pixels")
     sop_class = first(elements, "SOPClassUID")
-    if sop_class is None:
-        return SourceError("not DICOM, or cut short in its header", hint="export the file again")
-    return SourceError(f"holds no picture: {UID(sop_class).name}", hint="reports and directories have none")
+    uid = UID("" if sop_class is None else str(sop_class))
+    if uid.type != "SOP Class" or "Image" in uid.name:  # never say the bytes themselves, which may be anything
+        return SourceError("not DICOM, or cut short before its pixels", hint="copy or export the file again")
+    return SourceError(f"holds no picture: {uid.name}", hint="reports, plans and waveforms have none")
 
 
 def _inflated(stream: BinaryIO) -> BinaryIO:

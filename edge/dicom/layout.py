@@ -18,6 +18,7 @@ MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
 SUBSAMPLED = ("YBR_FULL_422", "YBR_PARTIAL_422")
 """Uncompressed, two pixels share their colour: four bytes for two pixels."""
 COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_RCT", "YBR_ICT")
+RETIRED = ("HSV", "ARGB", "CMYK", "XYB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,8 @@ def _from_elements(elements: Dataset) -> Layout:
     )
     wanted = 3 if photometric in COLOURS else 1
     if photometric not in (*MONOCHROME, *COLOURS, "PALETTE COLOR"):
-        _refuse(f"expected a photometric interpretation in use, got {photometric!r}")
+        got = photometric if photometric in RETIRED else "something else"
+        _refuse(f"expected a photometric interpretation in use, got {got}")
     if layout.samples != wanted:
         _refuse(f"expected {wanted} samples per pixel for {photometric}, got {layout.samples}")
     if not (0 < layout.rows < 65536 and 0 < layout.columns < 65536):

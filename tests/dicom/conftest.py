@@ -1,0 +1,97 @@
+"""Small DICOM files, made here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
+from pydicom.uid import (
+    UID,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    UltrasoundMultiFrameImageStorage,
+    generate_uid,
+)
+
+from edge.dicom.quiet import quiet
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+
+def dataset(samples: NDArray[Any], photometric: str, syntax: UID = ExplicitVRLittleEndian, **elements: Any) -> Dataset:
+    """A data set with ``samples`` (N, H, W) or (N, H, W, 3) uncompressed; ``elements`` are added or put in place."""
+    colour = samples.ndim == 4
+    bits = samples.dtype.itemsize * 8
+    data = Dataset()
+    data.file_meta = FileMetaDataset()
+    data.file_meta.TransferSyntaxUID = syntax
+    data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID = UltrasoundMultiFrameImageStorage
+    data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID = generate_uid()
+    data.StudyInstanceUID, data.Modality = generate_uid(), "US"
+    data.PatientName, data.PatientID = "Secret^Name", "SECRET-ID"
+    data.NumberOfFrames, data.Rows, data.Columns = samples.shape[:3]
+    data.SamplesPerPixel, data.PhotometricInterpretation = 3 if colour else 1, photometric
+    if colour:
+        data.PlanarConfiguration = 0
+    data.BitsAllocated = data.BitsStored = bits
+    data.HighBit, data.PixelRepresentation = bits - 1, int(samples.dtype.kind == "i")
+    order = ">" if syntax == ExplicitVRBigEndian else "<"
+    data.PixelData = samples.astype(samples.dtype.newbyteorder(order)).tobytes()
+    data["PixelData"].VR = "OB" if bits == 8 and syntax != ImplicitVRLittleEndian else "OW"
+    with quiet():  # also what pydicom warns of
+        for keyword, value in elements.items():
+            setattr(data, keyword, value)
+    if len(data.PixelData) % 2:
+        data.PixelData += b"\0"
+    return data
+
+
+def compressed(
+    frames: list[bytes], like: NDArray[Any], photometric: str, syntax: UID, *, table: bool = True, **elements: Any
+) -> Dataset:
+    """A data set whose frames are already compressed; shape and type are those of ``like``."""
+    data = dataset(like, photometric, syntax, **elements)
+    data.PixelData = encapsulate(frames, has_bot=table)
+    data["PixelData"].VR = "OB"
+    data["PixelData"].is_undefined_length = True
+    return data
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Callable[[Dataset], Path]:
+    """Writes a data set and returns where."""
+    count = iter(range(1000))
+
+    def save_as(data: Dataset) -> Path:
+        path = tmp_path / f"{next(count)}.dcm"
+        with quiet():
+            data.save_as(path, enforce_file_format=True)
+        return path
+
+    return save_as
+
+
+@pytest.fixture(scope="session")
+def make_dataset() -> Callable[..., Dataset]:
+    return dataset
+
+
+@pytest.fixture(scope="session")
+def make_compressed() -> Callable[..., Dataset]:
+    return compressed
+
+
+@pytest.fixture(scope="session")
+def colours() -> NDArray[np.uint8]:
+    """(3, 48, 64, 3) RGB: three frames, smooth, every corner another colour."""
+    y, x = np.mgrid[0:48, 0:64]
+    frames = [np.stack([x * 4, y * 5, 255 - x * 2 - y * 2], axis=-1) // (k + 1) + 10 * k for k in range(3)]
+    return np.stack(frames).astype(np.uint8)
