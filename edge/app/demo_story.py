@@ -18,7 +18,15 @@ if TYPE_CHECKING:
 
     from edge.app.demo_listener import Message, Received
 
-SHOWN = {"update": 3, "health": 2, "results": 1, "new": 12, "end": 12, "coverage": 20}
+SHOWN = {
+    "update": 3,
+    "health": 2,
+    "health before the first frame": 1,
+    "results": 1,
+    "new": 12,
+    "end": 12,
+    "coverage": 20,
+}
 """So many of a kind are shown for each stream; the rest is counted."""
 
 BETWEEN = (Reason.STARTING, Reason.STREAM_ENDED, Reason.STOPPED)
@@ -73,7 +81,7 @@ def _group(message: Message) -> str:
     if isinstance(message, Coverage):
         return "coverage"
     if isinstance(message, Health):
-        return "health"
+        return "health" if message.frames else "health before the first frame"
     return "state" if isinstance(message, (State, Will)) else "results"
 
 
