@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from edge.contracts.errors import DeviceError, ModelError
 from edge.contracts.tensors import RuntimeSpec, Tensor, TensorSpec
+from edge.runtimes.native_log import native_output_to_log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
     from edge.config.uri import Uri
     from edge.contracts.manifest import ModelManifest
+
+log = logging.getLogger(__name__)
 
 
 class LiteRtRuntime:
@@ -38,9 +42,10 @@ class LiteRtRuntime:
                 f"LiteRT cannot be loaded: {error}", hint="pip install ai-edge-litert (64-bit only)"
             ) from error
         try:
-            self._interpreter: Any = Interpreter(model_path=model_path, num_threads=threads)
-            self._interpreter.allocate_tensors()
-            runner = self._interpreter.get_signature_runner()
+            with native_output_to_log(log):
+                self._interpreter: Any = Interpreter(model_path=model_path, num_threads=threads)
+                self._interpreter.allocate_tensors()
+                runner = self._interpreter.get_signature_runner()
         except (ValueError, RuntimeError) as error:
             raise ModelError(
                 f"LiteRT refuses the model: {_first_line(error)}",
