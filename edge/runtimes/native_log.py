@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Iterator
 
 STDERR = 2
@@ -15,7 +15,7 @@ STDERR = 2
 
 @contextlib.contextmanager
 def native_output_to_log(log: logging.Logger) -> Iterator[None]:
-    """While inside, file descriptor 2 of this process leads to memory. Meant for loading a model, not for running it."""
+    """While inside, file descriptor 2 of this process leads to memory. For loading a model, not for running it."""
     memory = os.memfd_create("native-stderr", os.MFD_CLOEXEC)
     saved = os.dup(STDERR)
     try:
