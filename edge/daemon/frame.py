@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from edge.pipeline.guard import Guard
     from edge.pipeline.stats import Stats
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("edge.daemon.frame")  # run as __main__
 
 CLOSE_TIMEOUT_S = 1.5
 """For the outbox to write what was handed over: the supervisor waits a little longer than this."""
@@ -66,7 +66,7 @@ def serve(job: DaemonJob, telemetry: socket.socket, stop: threading.Event) -> No
     model = choose_model(settings)
     guard = make_guard(settings, model, isolated=settings.runtime.isolated)
     analyser = Analyser(model.manifest, guard)
-    log.info("model %s %s on %s: golden vectors passed", model.ref.name, model.ref.version, guard.spec.name)
+    log.info("model %s %s on %s is ready", model.ref.name, model.ref.version, guard.spec.name)
     handover = OutboxHandover(job.state_dir, telemetry)
     intake: Intake | None = None
     try:

@@ -73,15 +73,17 @@ class Keeper:
         log.error("%s ended with %s; it is started again in %.1f s", self._module, how, pause)
         return None
 
-    def stop(self, timeout_s: float) -> None:
-        """Ask it to stop; kill it when it has not within ``timeout_s``."""
+    def stop(self, timeout_s: float) -> int | None:
+        """Ask it to stop, kill it when it has not within ``timeout_s``; its exit code, None if it was not running."""
         if self.child is None:
-            return
+            return None
         self.child.terminate()
-        if self.child.wait(timeout_s) is None:
+        code = self.child.wait(timeout_s)
+        if code is None:
             log.error("%s did not stop within %.1f s and is killed", self._module, timeout_s)
         self.child.kill()
         self.child = None
+        return code
 
 
 def supervise(job: DaemonJob) -> int:
@@ -97,6 +99,7 @@ def supervise(job: DaemonJob) -> int:
     publisher = Keeper(PUBLISHER, payload, from_frame.fileno())
     frame = Keeper(FRAME, payload, to_publisher.fileno())
     code: int | None = None
+    delivered: int | None = None
     try:
         while code is None and not stop.wait(TURN_S):
             code = publisher.check() or None  # its clean end is never by itself
@@ -104,9 +107,10 @@ def supervise(job: DaemonJob) -> int:
     finally:
         log.info("stopping")
         frame.stop(STOP_FRAME_S)  # first: what it still has goes to the outbox
-        publisher.stop(job.settings.drain_timeout_s + STOP_SLACK_S)
+        delivered = publisher.stop(job.settings.drain_timeout_s + STOP_SLACK_S)
         to_publisher.close()
         from_frame.close()
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    return code or 0
+    # Asked to stop, it is no failure that a receiver is away. But who waits for a file to be through wants to know.
+    return code or (0 if stop.is_set() else delivered or 0)
