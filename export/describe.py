@@ -33,7 +33,7 @@ NOT_SHOWN = {
         "linear ones, hospitals other than one",
         "cine: still pictures alone, chosen by those who took them",
         "colour Doppler, elastography, volume scans, contrast agents",
-        "axillary lymph nodes, implants, scars, breasts under or after treatment; the data set does not name any",
+        "implants, scars, breasts under or after treatment: the data set names none",
         "age, history, palpation, mammograms: it sees one picture and nothing else",
     ]
 }

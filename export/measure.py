@@ -34,10 +34,12 @@ def measure(
     """
     figures: list[Metric] = []
 
-    def add(name: str, figure: Figure, groups: NDArray[np.str_], what: str = "by picture") -> None:
+    def add(name: str, figure: Figure, groups: NDArray[np.str_], what: str = "by picture", n: int = 0) -> None:
         value, low, high = (round(v, 4) for v in interval(figure, groups))
         figures.append(
-            Metric(name=name, value=value, low=low, high=high, data=data, n=len(groups), method=f"{what}; {METHOD}")
+            Metric(
+                name=name, value=value, low=low, high=high, data=data, n=n or len(groups), method=f"{what}; {METHOD}"
+            )
         )
 
     limits, labels, groups = manifest.thresholds, pictures.labels, pictures.groups
@@ -53,12 +55,14 @@ def measure(
         weighted_mean(suspicious.astype(float), ill),
         groups,
         "malignant pictures, at the operating point",
+        int(ill.sum()),
     )
     add(
         "specificity",
         weighted_mean((~suspicious).astype(float), ~ill),
         groups,
         "benign pictures, at the operating point",
+        int((~ill).sum()),
     )
     add("accuracy", weighted_mean((suspicious == ill).astype(float)), groups, "at the operating point")
     add("accuracy at 0.5", weighted_mean(((p >= 0.5) == ill).astype(float)), groups, "calibrated probability of 0.5")
@@ -76,7 +80,12 @@ def measure(
         "anatomy refusals", weighted_mean(refused), groups, "pictures of the body part that the gate refuses; 0 is best"
     )
     add("malignancy AUC, float", weighted_auc(p_float, labels), groups, "of the model before quantisation")
-    add("mean |dp|, int8 to float", weighted_mean(np.abs(p - p_float)), groups, "calibrated probability; 0 is best")
+    add(
+        "shift of p by quantisation",
+        weighted_mean(np.abs(p - p_float)),
+        groups,
+        "mean |difference| to float, calibrated; 0 is best",
+    )
     return figures
 
 

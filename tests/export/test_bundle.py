@@ -1,0 +1,189 @@
+"""Making a bundle: runs that are none, golden vectors, the card, and all of it at once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from edge.contracts.errors import ModelError, UsageError
+from edge.contracts.results import Status
+from edge.models.bundle import DEFAULT, load_bundle
+from edge.models.container import split
+from edge.pipeline.selftest import run_selftest
+from edge.plugins import make_runtime
+from export import golden
+from export.describe import card
+from export.run import open_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ROOT = Path(__file__).parents[2]
+
+
+# --- the run ------------------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_read(run_data):
+    run = open_run(run_data)
+    assert run.record.recipe.name == "fake"
+    assert (len(run.val), len(run.test)) == (40, 40)
+    assert set(run.test.masks.reshape(-1).tolist()) == {0, 1}
+    assert run.metrics == {}
+
+
+@pytest.mark.parametrize("name", ["recipe.toml", "eval.npz", "representative.npz"])
+def test_an_unfinished_run_names_what_it_lacks(run_data, name):
+    (run_data / name).unlink()
+    with pytest.raises(UsageError, match=f"has no {name}") as caught:
+        open_run(run_data)
+    assert "python -m training" in caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["name = ", "[recipe]\nname = 'x'", "created = 1"])
+def test_a_recipe_that_is_none(run_data, text):
+    (run_data / "recipe.toml").write_text(text)
+    with pytest.raises(UsageError, match=r"recipe\.toml"):
+        open_run(run_data)
+
+
+def change(path: Path, **arrays: np.ndarray) -> None:
+    with np.load(path) as file:
+        kept = {name: file[name] for name in file.files}
+    np.savez(path, **{**kept, **arrays})
+
+
+def test_tensors_of_another_recipe(run_data):
+    change(run_data / "representative.npz", tensors=np.zeros((4, 96, 96, 3), np.uint8))
+    with pytest.raises(UsageError, match=r"expected representative tensors .*\(4, 96, 96, 3\)"):
+        open_run(run_data)
+
+
+def test_one_class_alone_can_choose_nothing(run_data):
+    change(run_data / "eval.npz", labels=np.zeros(80, np.int8))
+    with pytest.raises(UsageError, match="expected benign"):
+        open_run(run_data)
+
+
+def test_a_patient_on_both_sides_is_a_leak(run_data):
+    change(run_data / "eval.npz", groups=np.array([str(i % 40) for i in range(80)]))
+    with pytest.raises(UsageError, match="40 patients stand in val and in test"):
+        open_run(run_data)
+
+
+# --- golden vectors and card --------------------------------------------------------------------------------------
+
+
+def shipped() -> tuple[bytes, Any]:
+    return split(DEFAULT.read_bytes()).graph, load_bundle(DEFAULT).manifest
+
+
+def test_a_model_that_judges_no_phantom_gets_no_golden_vectors(monkeypatch):
+    graph, manifest = shipped()
+    monkeypatch.setattr(golden, "SEEDS", range(1, 3))
+    blind = msgspec.structs.replace(manifest, thresholds=msgspec.structs.replace(manifest.thresholds, anatomy=1.0))
+    said: list[str] = []
+    with pytest.raises(ModelError, match="no phantom of seeds 1 to 2 is: a finding; clear; a probability between"):
+        golden.make_golden(graph, blind, said.append)
+    assert not any("finding" in line for line in said)
+
+
+def test_colour_reaches_the_tensor_by_another_path():
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    rgb = golden.tint(grey)
+    assert rgb.shape == (16, 16, 3)
+    assert np.array_equal(rgb[..., 0], grey)
+    assert (rgb[..., 2] < rgb[..., 0]).any()
+
+
+def test_the_shipped_golden_vectors_show_both_answers():
+    """What the manifest's own rules say of them, not only that they are there."""
+    from edge.postprocess.decide import decide
+    from edge.preprocess.preprocessor import Preprocessor
+
+    bundle = load_bundle()
+    preprocess = Preprocessor(bundle.manifest.recipe)
+    states = set()
+    for case, (pixels, regions) in enumerate(zip(bundle.golden.frames, bundle.golden.regions, strict=True)):
+        tensor, placement = preprocess(pixels, regions)
+        assert np.array_equal(tensor[0], bundle.golden.tensors[case])
+        states.add(decide(bundle.golden.expected(case), bundle.manifest, placement, regions, pixels).status)
+    assert {Status.FINDING, Status.CLEAR} <= states
+
+
+def test_the_card_says_what_the_manifest_says():
+    bundle = load_bundle()
+    manifest = bundle.manifest
+    text = card(manifest, bundle.size)
+    assert "Research use only. Not a medical device." in text
+    assert f"{manifest.thresholds.prevalence:.0%} of the pictures were malignant" in text
+    for metric in manifest.metrics:
+        assert f"| {metric.name} | {metric.value:.3f} | {metric.low:.3f} to {metric.high:.3f} |" in text
+    for source in manifest.training_data:
+        assert source.licence in text
+        assert source.citation in text
+    for line in manifest.not_shown:
+        assert line in text
+
+
+# --- all of it ----------------------------------------------------------------------------------------------------
+
+
+def export(*args: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "export", *map(str, args)], cwd=ROOT, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONSAFEPATH": ""},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("command", ["bundle", "evaluate"])
+def test_help_ends_in_an_example(command):
+    done = export(command, "--help")
+    assert done.returncode == 0
+    assert f"Example:  python -m export {command}" in " ".join(done.stdout.split(" "))
+
+
+def test_no_run_is_two_lines(tmp_path):
+    done = export("bundle", tmp_path, "--out", tmp_path / "m.tflite")
+    assert done.returncode == 2
+    assert [line.split(":")[0] for line in done.stderr.splitlines()] == ["error", "hint"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.filterwarnings("default")  # TensorFlow's own
+def test_from_run_to_bundle(make_run: Callable[[], Path], tmp_path):
+    pytest.importorskip("tensorflow", reason="needs pip install 'sonoedge[export]'")
+    out = tmp_path / "fake.tflite"
+    done = export("bundle", make_run(), "--out", out, "--version", "9.9")
+    assert done.returncode == 0, done.stderr
+    bundle = load_bundle(out)
+    manifest = bundle.manifest
+    assert (manifest.name, manifest.version, manifest.git_revision) == ("fake", "9.9", "0123456789abcdef")
+    figures = {metric.name: metric for metric in manifest.metrics}
+    assert figures["malignancy AUC"].value > 0.9
+    assert figures["malignancy AUC"].n == 40
+    assert figures["malignancy AUC by case"].n == 20
+    assert figures["sensitivity"].n == 20
+    assert figures["shift of p by quantisation"].value < 0.05
+    runtime = make_runtime("litert://?threads=1", str(out), manifest)
+    report = run_selftest(bundle, runtime)
+    runtime.close()
+    assert report.ok
+    assert report.cases == len(bundle.golden)
+    again = tmp_path / "again.tflite"
+    assert export("bundle", tmp_path / "run", "--out", again, "--version", "9.9").returncode == 0
+    assert hashlib.sha256(again.read_bytes()).hexdigest() == bundle.sha256, "the same run must give the same bytes"
+    table = export("evaluate", out, "--run", tmp_path / "run")
+    assert table.returncode == 0, table.stderr
+    for metric in manifest.metrics:
+        assert f"{metric.value:.3f}" in table.stdout
+        assert metric.name in table.stdout

@@ -1,0 +1,141 @@
+"""What is written can be read by others: metadata, output order, ZIP."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+
+from edge.contracts.errors import EdgeError
+from edge.contracts.geometry import Region
+from edge.models.bundle import DEFAULT
+from edge.models.container import split
+from edge.models.graph import Table, read_graph
+from export.graph_edit import add_metadata, check_quantisation, order_outputs
+from export.metadata import write_metadata
+from export.pack import append_zip, pack_golden, write_file
+from export.predict import run_graph
+
+HEADS = ("malignancy", "lesion_mask", "anatomy")
+
+
+@pytest.fixture(scope="module")
+def graph() -> bytes:
+    return split(DEFAULT.read_bytes()).graph
+
+
+def metadata() -> bytes:
+    return write_metadata(
+        name="a name",
+        description="words",
+        version="1.2",
+        author="someone",
+        licence="Apache-2.0",
+        outputs=[(name, f"about {name}") for name in HEADS],
+    )
+
+
+def test_metadata_stands_where_the_schema_has_it():
+    body = metadata()
+    assert body[4:8] == b"M001"
+    model = Table(body, int.from_bytes(body[:4], "little"))
+    assert [model.text(slot) for slot in (0, 1, 2, 4, 5, 7)] == [
+        "a name",
+        "words",
+        "1.2",
+        "someone",
+        "Apache-2.0",
+        "1.0.0",
+    ]
+    (subgraph,) = model.tables(3)
+    (image,) = subgraph.tables(2)
+    content = image.table(3)
+    assert content is not None
+    assert content.number(0, "B", 0) == 2  # ImageProperties
+    properties = content.table(1)
+    assert properties is not None
+    assert properties.number(0, "b", 0) == 1  # RGB
+    (unit,) = image.tables(4)
+    assert unit.number(0, "B", 0) == 1  # NormalizationOptions
+    options = unit.table(1)
+    assert options is not None
+    assert options.numbers(0, "f") == (0.0,)
+    assert options.numbers(1, "f") == (1.0,)
+    outputs = subgraph.tables(3)
+    assert [each.text(0) for each in outputs] == list(HEADS)
+    assert [[(f.text(0), f.number(2, "b", 0)) for f in each.tables(6)] for each in outputs] == [
+        [("labels.txt", 2)],
+        [],
+        [],
+    ]
+
+
+def test_the_shipped_graph_carries_metadata(graph):
+    model = Table(graph, int.from_bytes(graph[:4], "little"))
+    entries = {entry.text(0): entry.number(1, "I", 0) for entry in model.tables(6)}
+    body = model.tables(4)[entries["TFLITE_METADATA"]].blob(0)
+    assert body[4:8] == b"M001"
+
+
+def test_metadata_is_replaced_not_heaped_up(graph):
+    changed = add_metadata(add_metadata(graph, metadata()), metadata())
+    model = Table(changed, int.from_bytes(changed[:4], "little"))
+    assert [entry.text(0) for entry in model.tables(6)].count("TFLITE_METADATA") == 1
+    assert read_graph(changed) == read_graph(graph)
+
+
+def test_another_order_of_outputs_changes_nothing_but_the_order(graph):
+    turned = order_outputs(graph, HEADS[::-1])
+    assert read_graph(turned).first_output == "anatomy"
+    assert read_graph(turned).outputs == read_graph(graph).outputs
+    tensors = np.random.default_rng(0).integers(0, 256, (2, 160, 160, 3), np.uint8)
+    before, after = run_graph(graph, tensors), run_graph(turned, tensors)
+    assert before.keys() == after.keys()
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+    assert order_outputs(turned, HEADS) == order_outputs(graph, HEADS)
+
+
+def test_heads_of_other_names_are_refused(graph):
+    with pytest.raises(EdgeError, match="expected the heads malignancy, mask, got anatomy"):
+        order_outputs(graph, ("malignancy", "mask"))
+
+
+def test_the_shipped_graph_is_quantised_as_devices_need_it(graph):
+    assert list(check_quantisation(graph).inputs) == ["image"]
+
+
+def test_equal_contents_give_equal_bytes_that_any_zip_reader_opens(graph):
+    members = {"labels.txt": b"benign\nmalignant", "manifest.json": b"{}"}
+    first = append_zip(graph, members)
+    assert first == append_zip(graph, members)
+    assert first.startswith(graph)
+    with zipfile.ZipFile(io.BytesIO(first)) as archive:
+        assert archive.testzip() is None
+        assert {info.filename: info.compress_type for info in archive.infolist()} == dict.fromkeys(
+            members, zipfile.ZIP_STORED
+        )
+
+
+def test_golden_arrays_open_in_numpy():
+    frame = np.arange(300, dtype=np.uint8).reshape(15, 20)
+    places = [(Region((0, 0, 9, 9), 0.1, 0.2, "phantom"), Region((1, 1, 2, 2)))]
+    packed = pack_golden([frame], places, np.zeros((1, 4, 4, 3), np.uint8), {"anatomy": np.ones((1, 1), np.uint8)})
+    assert packed == pack_golden(
+        [frame], places, np.zeros((1, 4, 4, 3), np.uint8), {"anatomy": np.ones((1, 1), np.uint8)}
+    )
+    with np.load(io.BytesIO(packed)) as file:
+        assert sorted(file.files) == ["frame_000", "output_anatomy", "regions_000", "tensors"]
+        assert np.array_equal(file["frame_000"], frame)
+        assert file["regions_000"][0].tolist() == [0, 0, 9, 9, 0.1, 0.2]
+        assert np.isnan(file["regions_000"][1, 4:]).all()
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "new" / "model.tflite"
+    write_file(path, b"old")
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        write_file(path, b"new")
+    assert path.read_bytes() == b"old"
