@@ -210,7 +210,8 @@ def _natural(path: Path) -> list[list[str | int]]:
     """Sorts ``frame2`` before ``frame10``. Names that only differ in case or leading zeros keep a fixed order."""
     key: list[list[str | int]] = []
     for part in path.parts:
-        split = re.split(r"([0-9]+)", part)
-        key.append([int(text) if i % 2 else text.casefold() for i, text in enumerate(split)])
-        key.append([part])
+        stem, suffix = os.path.splitext(part)
+        split = re.split(r"([0-9]+)", stem.casefold())
+        key.append([int(text) if i % 2 else text for i, text in enumerate(split)])
+        key.append([suffix, part])
     return key

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from edge.config.settings import StreamSettings
     from edge.config.uri import Uri
 
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+# Quiet, before FFmpeg is used for the first time: its lines come in thousands. `SourceEvent` says what matters.
+
 SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ts")
 CUT_SHORT_FRAMES = 3
 """So many frames fewer than the file promises, and it is cut short; containers are often wrong by one or two."""
@@ -114,7 +117,6 @@ class VideoSource(FileSource):
 
 def open_capture(path: Path) -> cv2.VideoCapture:
     """A capture of the clip at ``path``. Raises `SourceError` if FFmpeg finds no video in it, or one too large."""
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: its lines name files and come in thousands
     capture = cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG)  # a relative a:b would be a protocol
     try:
         if not capture.isOpened():
