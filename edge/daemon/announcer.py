@@ -102,7 +102,7 @@ class Announcer:
             self._health_at = time.monotonic() + self._health_every_s
         body = msgspec.json.encode(self._health(outbox, depth))
         for sink in self._sinks:
-            if sink.session:
+            if sink.session and self.introduced(sink):
                 sink.send(Outgoing(topics.HEALTH, body, None, qos=0))
 
     def say_goodbye(self, outbox: OutboxState | None) -> None:

@@ -23,6 +23,9 @@ FETCH = 100
 BURST = 500
 """Messages offered in one turn, at most: other sinks want theirs too."""
 NO_END = 1 << 62
+EPOCH_BITS = 48
+"""A sink is told seq with the number of the outbox above these bits: an acknowledgement that was still on its way when
+the outbox was replaced must not count for the new one's message of the same seq."""
 
 
 class Courier:
@@ -32,6 +35,7 @@ class Courier:
         self.sink = sink
         self._durable_sinks = durable_sinks
         self._session = 0
+        self._outboxes = 0
         self._under_way: set[int] = set()
         self._live: deque[Row] = deque()
         self._replay: deque[Row] = deque()
@@ -44,6 +48,7 @@ class Courier:
     def forget(self) -> None:
         """The outbox was opened anew: what is pending there, and not what we remember, is what there is to do."""
         self._session = 0
+        self._outboxes += 1
         self._under_way.clear()
 
     def work(self, outbox: Outbox) -> bool:
@@ -52,7 +57,7 @@ class Courier:
         Raises sqlite3.Error if the outbox fails.
         """
         session = self.sink.session
-        acked, returned = self.sink.acked(), self.sink.returned()
+        acked, returned = self._ours(self.sink.acked()), self._ours(self.sink.returned())
         if acked and self.sink.durable:
             outbox.delivered(self.sink.name, acked, self._durable_sinks)
         self._under_way.difference_update(acked, returned)
@@ -72,6 +77,11 @@ class Courier:
             return not self._session or not (self._live or outbox.stored(self._live_next, 1))
         return not self._under_way and not outbox.pending(self.sink.name, 0, NO_END, 1)
 
+    def _ours(self, numbers: Sequence[int]) -> list[int]:
+        """Seq of those that are of the present outbox."""
+        mask = (1 << EPOCH_BITS) - 1
+        return [number & mask for number in numbers if number >> EPOCH_BITS == self._outboxes]
+
     def _begin(self, session: int, next_seq: int) -> None:
         self._session = session
         self._live.clear()
@@ -89,7 +99,7 @@ class Courier:
             if lane is self._replay:
                 # Only the message's own field can look like this: in a string its quotes would be escaped.
                 body = body.replace(b'"replayed":false', b'"replayed":true', 1)
-            if not self.sink.send(Outgoing(row.suffix, body, row.seq)):
+            if not self.sink.send(Outgoing(row.suffix, body, row.seq | self._outboxes << EPOCH_BITS)):
                 return False
             lane.popleft()
             self._under_way.add(row.seq)

@@ -40,7 +40,7 @@ from edge.sinks.outbox_schema import FILE_NAME
 if TYPE_CHECKING:
     from edge.contracts.ports import Sink
 
-log = logging.getLogger(__name__)
+log = logging.getLogger("edge.daemon.publisher")  # run as __main__
 
 TURN_S = 0.2
 """A turn is made at least this often: pauses of sinks end, wake-ups may have been dropped."""
@@ -64,7 +64,6 @@ class Publisher:
         self._path = Path(job.state_dir) / FILE_NAME
         self._inbox = inbox
         self._inbox.setblocking(False)
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         will = msgspec.json.encode(Will(device=job.device, run_id=job.run_id))
         identity = SinkIdentity(Topics(settings.site, job.device), job.run_id, will)
         self.sinks: list[Sink] = [make_sink(one, identity) for one in settings.sinks]
@@ -85,11 +84,14 @@ class Publisher:
         self._outbox_missing_since = time.monotonic()
         self._housekeeping_at = 0.0
         self._stops = 0
+        self._alarm, self._bell = socket.socketpair()
+        self._alarm.setblocking(False)
+        self._bell.setblocking(False)
 
     def stop(self) -> None:
         """Drain, say goodbye and end; a second time: without draining. May be called from a signal handler."""
         self._stops += 1
-        os.eventfd_write(self._wake, 1)
+        self._wake_up()
 
     def run(self) -> None:
         """Publish until stopped. Raises `SinkError` if a sink cannot be opened."""
@@ -99,7 +101,7 @@ class Publisher:
             sink.open()
         with selectors.DefaultSelector() as selector:
             selector.register(self._inbox, selectors.EVENT_READ)
-            selector.register(self._wake, selectors.EVENT_READ)
+            selector.register(self._alarm, selectors.EVENT_READ)
             more, deadline = False, 0.0
             while True:
                 selector.select(0 if more else TURN_S)
@@ -111,18 +113,19 @@ class Publisher:
         self._end()
 
     def _wake_up(self) -> None:
-        with contextlib.suppress(OSError):  # a sink's thread may call after we have ended
-            os.eventfd_write(self._wake, 1)
+        with contextlib.suppress(OSError):  # it rings already, or we have ended
+            self._bell.send(b"!")
 
     def _turn(self) -> bool:
         """One round over everything. True: there is more to do at once."""
         with contextlib.suppress(BlockingIOError):
-            os.eventfd_read(self._wake)
+            self._alarm.recv(4096)
         more = self._read_inbox()
         outbox, announcer = self._open_outbox(), self._announcer
         try:
-            if announcer.state_due():
-                announcer.tell_state(None if outbox is None else outbox.state(), self._ailments())
+            ailments = self._ailments()
+            if announcer.state_due() and (outbox is not None or ailments):
+                announcer.tell_state(None if outbox is None else outbox.state(), ailments)
             if outbox is not None:
                 for courier in self._couriers:
                     # Before any finding: consumers learn who speaks, and of which epoch.
@@ -172,13 +175,13 @@ class Publisher:
 
     def _open_outbox(self) -> Outbox | None:
         if self._outbox is not None and self._outbox.replaced():
-            log.warning("the outbox was set aside; reading the new one")
+            log.warning("the outbox was replaced; reading the new one")
             self._close_outbox()
         if self._outbox is None:
             try:
                 self._outbox = Outbox(self._path)
                 self._outbox.settle(self._durable_sinks)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, OSError) as error:
                 log.debug("no outbox yet: %s", error)
                 self._close_outbox()
         return self._outbox
@@ -223,7 +226,8 @@ class Publisher:
                 for courier in self._couriers:
                     courier.work(self._outbox)  # what arrived last
             self._outbox.close()
-        os.close(self._wake)
+        self._alarm.close()
+        self._bell.close()
 
 
 def run_publisher(job: DaemonJob, inbox: socket.socket, root_pid: int) -> int:

@@ -70,7 +70,7 @@ class Connection:
         """(message id, reason code) of each PUBACK."""
         self.heard: deque[bytes] = deque()
         """Bodies that came on subscribed topics."""
-        self._notify = notify
+        self.notify = notify
         self._refusal: End | None = None
         self._came_up = 0.0
         self._hanging_up = False
@@ -117,7 +117,7 @@ class Connection:
         client.on_message = client.on_socket_open = client.on_socket_register_write = None
         if sock is not None:
             sock.close()
-        self._notify()
+        self.notify()
         return end
 
     def publish(self, topic: str, body: bytes, qos: int, retain: bool) -> int | None:
@@ -180,7 +180,7 @@ class Connection:
         self.maximum_packet = getattr(properties, "MaximumPacketSize", None)
         self._came_up = time.monotonic()
         self.up = True
-        self._notify()
+        self.notify()
 
     def _on_disconnect(self, client: Client, userdata: Any, flags: Any, code: Any, properties: Any) -> None:
         self.up = False
@@ -191,11 +191,11 @@ class Connection:
 
     def _on_publish(self, client: Client, userdata: Any, mid: int, code: Any, properties: Any) -> None:
         self.events.append((mid, code.value))
-        self._notify()
+        self.notify()
 
     def _on_message(self, client: Client, userdata: Any, message: Any) -> None:
         self.heard.append(bytes(message.payload))
-        self._notify()
+        self.notify()
 
     def _on_socket_open(self, client: Client, userdata: Any, sock: Any) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

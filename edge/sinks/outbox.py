@@ -42,15 +42,16 @@ class Outbox:
     """Reads what the frame process stored. All methods raise sqlite3.Error when the file fails; then open anew."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._db = outbox_schema.connect(path, "NORMAL")
-        self._inode = path.stat().st_ino
+        """``path`` is the first outbox' name; the newest is opened."""
+        self.path = outbox_schema.newest(path)
+        self._db = outbox_schema.connect(self.path, "NORMAL")
+        self._inode = self.path.stat().st_ino
 
     def replaced(self) -> bool:
-        """Whether another file stands at the path now: the writer set this one aside."""
+        """Whether this is not the file in use any more: the writer went on to another, or it was taken away."""
         try:
-            return self.path.stat().st_ino != self._inode
-        except FileNotFoundError:
+            return self.path.stat().st_ino != self._inode or outbox_schema.successor(self.path).exists()
+        except OSError:
             return True
 
     def close(self) -> None:

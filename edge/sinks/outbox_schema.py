@@ -1,4 +1,4 @@
-"""The outbox file: SQLite in WAL mode, two processes on it. Layout, opening, making, setting aside.
+"""The outbox file: SQLite in WAL mode, two processes on it. Layout, opening, making, and going on after damage.
 
     meta       epoch, next_seq
     messages   one row a message: pending until every durable sink has it, then acked and kept for a while
@@ -7,6 +7,10 @@
 
 ``next_seq`` is committed with the rows it numbers and synced to the disk (``synchronous=FULL``): a number is never
 given twice in an epoch, also not after rows were deleted, the process was killed or the power was cut.
+
+A damaged file is left as it is, and the next one (``outbox-2.sqlite3``, …) is begun. It is never renamed, and its name
+never used again: SQLite finds a database's journal by name, so that a process which still has the old file open would
+delete the journal of a new one under the old name.
 """
 
 from __future__ import annotations
@@ -14,7 +18,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import time
 import uuid
 from typing import TYPE_CHECKING, Literal
 
@@ -93,14 +96,17 @@ def create(path: Path) -> None:
     _sync_directory(path.parent)
 
 
-def set_aside(path: Path) -> Path:
-    """Move a damaged outbox out of the way, its journal with it. Returns its new name."""
-    aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}")
-    # The file first: without its journal it would be whole, but older, and its numbers would be given again.
-    for suffix in ("", "-wal", "-shm"):
-        with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).replace(aside.with_name(aside.name + suffix))
-    return aside
+def newest(path: Path) -> Path:
+    """The outbox in use: ``path``, or the last of those that followed it after damage."""
+    while successor(path).exists():
+        path = successor(path)
+    return path
+
+
+def successor(path: Path) -> Path:
+    """``outbox.sqlite3`` -> ``outbox-2.sqlite3`` -> ``outbox-3.sqlite3``."""
+    name, _, number = path.stem.partition("-")
+    return path.with_name(f"{name}-{int(number or 1) + 1}{path.suffix}")
 
 
 @contextlib.contextmanager

@@ -37,12 +37,12 @@ class OutboxWriter:
     def __init__(self, path: Path, on_commit: Callable[[], None], queue_limit: int = QUEUE_LIMIT) -> None:
         self.lost = 0
         """Messages that were given up because the queue was full, or that could not be encoded."""
-        self._path = path
+        self._path = outbox_schema.newest(path)
         self._on_commit = on_commit
         self._limit = queue_limit
         self._queue: deque[tuple[str, Durable]] = deque()
         self._changed = threading.Condition()
-        self._busy = False
+        self._busy = True  # opening the file
         self._closing = False
         self._problem: str | None = None
         self._was_set_aside = False
@@ -87,6 +87,9 @@ class OutboxWriter:
 
     def _run(self) -> None:
         self._store_until_stored([])  # opens or makes the file: the publisher tells its epoch in the birth message
+        with self._changed:
+            self._busy = False
+            self._changed.notify_all()
         self._on_commit()
         while True:
             with self._changed:
@@ -132,10 +135,10 @@ class OutboxWriter:
         if self._db is not None:
             if self._path.exists() and self._path.stat().st_ino == self._inode:
                 return self._db
-            raise sqlite3.DatabaseError("the file was removed or replaced")
-        if not self._path.is_file():
-            if self._path.exists():
-                raise sqlite3.DatabaseError("not a regular file")
+            raise sqlite3.DatabaseError("removed or replaced")
+        if self._path.exists() and not self._path.is_file():
+            raise sqlite3.DatabaseError("not a regular file")
+        if not self._path.exists():
             outbox_schema.create(self._path)
             log.info("new outbox %s", self._path.name)
         db = outbox_schema.connect(self._path, "FULL")
@@ -161,20 +164,16 @@ class OutboxWriter:
         db.execute("UPDATE meta SET value = ? WHERE key = 'next_seq'", (seq,))
 
     def _trouble(self, error: sqlite3.Error | OSError) -> bool:
-        """Let go of the file; True if it was damaged and is out of the way now: a new one can be made at once."""
+        """Let go of the file; True if it was damaged: then the next one can be begun at once."""
         if self._db is not None:
             self._db.close()
             self._db = None
         word = transient(error) if isinstance(error, sqlite3.Error) else "disk_error"
         if word is None:
-            try:
-                aside = outbox_schema.set_aside(self._path)
-            except OSError:  # a read-only disk
-                word = "disk_error"
-            else:
-                self._was_set_aside = True
-                log.error("the outbox is damaged (%s): set aside as %s, going on with a new epoch", error, aside.name)
-                return True
+            damaged, self._path = self._path, outbox_schema.successor(self._path)
+            self._was_set_aside = True
+            log.error("%s is damaged (%s) and left as it is; going on with a new epoch", damaged.name, error)
+            return True
         if word != self._problem:
             self._problem = word
             log.error("the outbox takes no messages (%s); trying again", error)
