@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from export.run import Pictures
 
 
+FEWEST = 10
+"""Pictures of each class, or a scanner gets no figure of its own."""
+
+
 def measure(
     manifest: ModelManifest, data: str, pictures: Pictures, int8: Predictions, floats: Predictions
 ) -> list[Metric]:
@@ -49,6 +53,9 @@ def measure(
     add("malignancy AUC", weighted_auc(p, labels), groups)
     cases, case_p, case_labels = by_group(p, labels, groups)
     add("malignancy AUC by case", weighted_auc(case_p, case_labels), cases, "mean probability of a patient's pictures")
+    for device, rows in by_device(pictures).items():
+        what = f"pictures of this scanner alone ({int(ill[rows].sum())} malignant)"
+        add(f"malignancy AUC, {device}", weighted_auc(p[rows], labels[rows]), groups[rows], what)
     suspicious = p >= limits.malignancy
     add(
         "sensitivity",
@@ -87,6 +94,17 @@ def measure(
         "mean |difference| to float, calibrated; 0 is best",
     )
     return figures
+
+
+def by_device(pictures: Pictures) -> dict[str, NDArray[np.intp]]:
+    """Rows of every scanner with enough pictures of both classes to say anything of it."""
+    found = {}
+    for device in np.unique(pictures.devices).tolist():
+        rows = np.flatnonzero(pictures.devices == device)
+        ill = int((pictures.labels[rows] == 1).sum())
+        if device and min(ill, len(rows) - ill) >= FEWEST:
+            found[device.split(" @")[0]] = rows  # without the probe's frequencies
+    return found
 
 
 def by_group(

@@ -59,13 +59,14 @@ def span_the_range(tensors: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return result
 
 
-def run_float(saved_model: Path, tensors: NDArray[np.uint8], batch: int = 32) -> dict[str, NDArray[np.float32]]:
+def run_float(saved_model: Path, tensors: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
     """Outputs of the float model by head, (n, …), for tensors (n, height, width, channels)."""
     with quiet():
         import tensorflow as tf
 
         loaded = tf.saved_model.load(str(saved_model))  # kept: the signature does not keep it alive
         inner = loaded.signatures[SIGNATURE]
+        batch = inner.structured_input_signature[1][INPUT].shape[0] or 32  # as many as it was exported for
         parts = [
             inner(**{INPUT: tf.constant(tensors[i : i + batch].astype(np.float32))})
             for i in range(0, len(tensors), batch)

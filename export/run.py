@@ -65,6 +65,8 @@ class Pictures:
     """(n,) 0 benign, 1 malignant."""
     groups: NDArray[np.str_]
     """(n,) the patient."""
+    devices: NDArray[np.str_]
+    """(n,) the scanner; empty where it is not known."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -109,6 +111,7 @@ def open_run(path: Path) -> Run:
         )
     with np.load(path / "eval.npz") as file:
         arrays = {name: file[name] for name in ("tensors", "masks", "labels", "groups", "split")}
+        arrays["devices"] = file["devices"] if "devices" in file else np.full(len(arrays["labels"]), "")
     splits = {}
     for split in ("val", "test"):
         rows = np.flatnonzero(arrays["split"] == split)
@@ -119,7 +122,11 @@ def open_run(path: Path) -> Run:
                 hint=HINT,
             )
         splits[split] = Pictures(
-            arrays["tensors"][rows], (arrays["masks"][rows] > 0).astype(np.uint8), labels, arrays["groups"][rows]
+            tensors=arrays["tensors"][rows],
+            masks=(arrays["masks"][rows] > 0).astype(np.uint8),
+            labels=labels,
+            groups=arrays["groups"][rows],
+            devices=arrays["devices"][rows],
         )
     if shared := set(splits["val"].groups.tolist()) & set(splits["test"].groups.tolist()):
         raise UsageError(f"{len(shared)} patients stand in val and in test, {sorted(shared)[0]} among them", hint=HINT)

@@ -9,7 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from export.describe import gate_figures
 from export.figures import interval, weighted_auc, weighted_mean
+from export.measure import by_device, by_group
+from export.run import Pictures
 
 ROWS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 1), st.integers(0, 3)), min_size=1, max_size=30)
 
@@ -50,3 +53,30 @@ def test_pictures_of_one_patient_are_not_independent():
     alone = interval(weighted_mean(values), np.array([str(i) for i in range(200)]))
     by_patient = interval(weighted_mean(values), np.array([str(i // 4) for i in range(200)]))
     assert by_patient[2] - by_patient[1] > 1.6 * (alone[2] - alone[1])
+
+
+def test_a_scanner_with_few_pictures_gets_no_figure_of_its_own():
+    labels = np.array([0, 1] * 30, np.int8)
+    devices = np.array(["GE Logiq 7 @10-14MHz"] * 40 + ["U-Systems"] * 12 + [""] * 8)
+    names = np.array([str(i) for i in range(60)])
+    pictures = Pictures(np.zeros((60, 4, 4, 3), np.uint8), np.zeros((60, 4, 4), np.uint8), labels, names, devices)
+    assert {name: len(rows) for name, rows in by_device(pictures).items()} == {"GE Logiq 7": 40}
+
+
+def test_a_case_is_the_mean_of_its_views():
+    names, p, labels = by_group(
+        np.array([0.2, 0.4, 0.9]), np.array([0, 0, 1], np.int8), np.array(["case/a", "case/a", "case/b"])
+    )
+    assert (names.tolist(), p.tolist(), labels.tolist()) == (["case/a", "case/b"], [pytest.approx(0.3), 0.9], [0, 1])
+
+
+def test_the_gates_figure_counts_frames_and_draws_kinds():
+    files = {
+        "heart-1": {"family": "heart", "frames": 30, "passed": 3},
+        "heart-2": {"family": "heart", "frames": 10, "passed": 1},
+        "eye": {"family": "eye", "frames": 60, "passed": 0},
+    }
+    (figure,) = gate_figures({"gate": {"files": files}})
+    assert (figure.value, figure.n, figure.low, figure.high) == (0.04, 100, 0.0, 0.1)
+    assert "3 files, 2 kinds" in figure.data
+    assert gate_figures({}) == []

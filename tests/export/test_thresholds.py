@@ -105,9 +105,8 @@ def test_choose_keeps_true_lesions_and_drops_faint_ones():
         masks.append(np.maximum(head(truths[-1]), head(disc(cx + 55, cy, 9), 0.66)))
     labels = (np.arange(40) % 2).astype(np.int8)
     q = np.clip(0.3 + 0.4 * labels + rng.normal(0, 0.1, 40), 0, 255 / 256)
-    pictures = Pictures(
-        np.zeros((40, 160, 160, 3), np.uint8), np.stack(truths), labels, np.array([str(i) for i in range(40)])
-    )
+    names = np.array([str(i) for i in range(40)])
+    pictures = Pictures(np.zeros((40, 160, 160, 3), np.uint8), np.stack(truths), labels, names, names)
     thresholds, calibration = choose(Predictions(q, np.stack(masks), np.full(40, 0.99)), pictures, STEP)
     reported = [find(m, t, thresholds) for m, t in zip(masks, truths, strict=True)]
     assert all(each.hit for each in reported)
