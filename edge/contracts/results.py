@@ -96,6 +96,8 @@ class Result:
         judged = self.status in (Status.FINDING, Status.CLEAR)
         if judged != (self.malignancy is not None):
             raise ValueError(f"{self.status.value} with malignancy {self.malignancy}")
+        if self.malignancy is not None and not 0.0 <= self.malignancy <= 1.0:  # NaN too: JSON would say null for it
+            raise ValueError(f"{self.status.value} with malignancy {self.malignancy}")
         if judged == (self.reason is not None):
             raise ValueError(f"{self.status.value} with reason {self.reason}")
         if (self.status is Status.FINDING) != bool(self.lesions):
