@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Protocol
 import cv2
 
 from edge import __version__
-from edge.app.demo_acts import heart_act, input_act, phantom_act
 from edge.app.demo_daemon import DemoDaemon
 from edge.app.demo_listener import Listener
 from edge.app.demo_pictures import pictures, said_of_frames
@@ -24,6 +23,8 @@ from edge.contracts.errors import DeviceError, EdgeError, UsageError
 from edge.contracts.state import State
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from edge.app.demo_acts import Act, Outcome
     from edge.app.demo_listener import Received
     from edge.app.demo_pictures import Picture, Said
@@ -60,25 +61,24 @@ class Audience(Protocol):
 
 
 def play(
-    out: Path, own: Path | None, seconds: float, config: Path | None, audience: Audience
+    acts: Sequence[Act], out: Path, seconds: float, config: Path | None, audience: Audience
 ) -> tuple[list[Played], Path]:
-    """Play both acts and write ``out``: overlays, logs and ``index.html``.
+    """Play the acts and write ``out``: overlays, logs and ``index.html``.
 
     Args:
+        acts: see `edge.app.demo_acts`.
         out: folder, made if need be.
-        own: the user's pictures for the second act; None: the heart.
         seconds: for all of it.
         config: settings for the daemon; None: the defaults.
         audience: is told while it goes on.
 
     Returns:
-        The acts and the page. What is not as it should be stands in their outcomes.
+        What came of each act, and the page. What is not as it should be stands in the outcomes.
 
     Raises:
         EdgeError: the broker or the daemon does not run, or not in time.
     """
     deadline = time.monotonic() + seconds
-    acts = [phantom_act(), heart_act() if own is None else input_act(own)]
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

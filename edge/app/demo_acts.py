@@ -95,6 +95,11 @@ class HeartAct(Act):
         return outcome
 
 
+def acts(own: Path | None) -> list[Act]:
+    """All of the demo. ``own``: the user's pictures for the second act; None: the heart."""
+    return [phantom_act(), heart_act() if own is None else input_act(own)]
+
+
 def phantom_act() -> Act:
     """The first act."""
     return PhantomAct(

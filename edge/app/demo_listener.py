@@ -43,7 +43,7 @@ class Received:
 class Listener:
     """Writes down everything below ``edge/v1/{site}/``, in order of arrival.
 
-    MQTT 3.1.1, which every broker speaks. Raises `SinkError` if the broker is not there.
+    MQTT 5, as the demo's broker. Raises `SinkError` if the broker is not there.
     """
 
     def __init__(self, host: str, port: int, site: str) -> None:
@@ -55,7 +55,7 @@ class Listener:
         self._ready = threading.Event()
         self._began = time.monotonic()
         self._client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id="sonoedge-demo-listener", protocol=mqtt.MQTTv311
+            CallbackAPIVersion.VERSION2, client_id="sonoedge-demo-listener", protocol=mqtt.MQTTv5
         )
         self._client.on_connect = lambda client, *_: client.subscribe(f"{self._prefix}#", qos=1)
         self._client.on_subscribe = lambda *_: self._ready.set()

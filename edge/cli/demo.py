@@ -34,12 +34,13 @@ def command(
     import signal
 
     from edge.app.demo import play
+    from edge.app.demo_acts import acts
     from edge.contracts.errors import DeviceError
 
     # So that `with` blocks end their processes when we are asked to stop, as they do at Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     print("Research use only. Not a medical device.", flush=True)
-    played, page = play(out, own, seconds, config, Terminal())
+    played, page = play(acts(own), out, seconds, config, Terminal())
     print(f"\nTo look at: {page}", flush=True)
     problems = [f"{each.act.title}: {problem}" for each in played for problem in each.outcome.problems]
     if problems:
