@@ -24,7 +24,7 @@ import msgspec
 from edge.app.handover import MAX_PACKET, Latest, decode
 from edge.app.logs import set_up_logs
 from edge.app.stamper import Stamper
-from edge.contracts.errors import ConfigError, EdgeError
+from edge.contracts.errors import ConfigError, EdgeError, SinkError
 from edge.contracts.ports import Outgoing, SinkIdentity
 from edge.contracts.report import Report
 from edge.contracts.state import Will
@@ -94,7 +94,7 @@ class Publisher:
         self._wake_up()
 
     def run(self) -> None:
-        """Publish until stopped. Raises `SinkError` if a sink cannot be opened."""
+        """Publish until stopped. Raises `SinkError` if a sink cannot be opened, or if it was given less than all."""
         self._drop_stale()
         for sink in self.sinks:
             sink.wake_on(self._wake_up)
@@ -110,7 +110,14 @@ class Publisher:
                     deadline = deadline or time.monotonic() + self._settings.drain_timeout_s
                     if self._stops > 1 or time.monotonic() >= deadline or self._drained():
                         break
+        left = self._undelivered()
         self._end()
+        if left:
+            why = sorted({problem for sink in self.sinks for problem in sink.problems()}) or ["too slow"]
+            raise SinkError(
+                f"{left} messages were not delivered ({', '.join(why)})",
+                hint=f"they are kept in {self._path.parent} and are sent at the next start; see --drain-timeout",
+            )
 
     def _wake_up(self) -> None:
         with contextlib.suppress(OSError):  # it rings already, or we have ended
@@ -214,6 +221,12 @@ class Publisher:
             return self._outbox is None or all(courier.idle(self._outbox) for courier in self._couriers)
         except sqlite3.Error:
             return False
+
+    def _undelivered(self) -> int:
+        with contextlib.suppress(sqlite3.Error):
+            if self._outbox is not None and not self._drained():
+                return self._outbox.depth().pending
+        return 0
 
     def _end(self) -> None:
         with contextlib.suppress(sqlite3.Error):

@@ -191,3 +191,18 @@ def test_the_real_model_measures_a_phantom_and_refuses_a_heart(daemon, broker, s
     told = {(h.json["status"], h.json["reason"]) for h in subscriber.on("coverage/dicom-1")}
     assert ("abstained", "wrong_anatomy") in told
     assert not {"finding", "clear"} & {status for status, _ in told}
+
+
+def test_a_file_that_could_not_be_delivered_is_told_and_kept(daemon, tmp_path):
+    unreachable = ("--sink", "mqtt://127.0.0.1:1", "--drain-timeout", "0.5")
+    code, errors = daemon(*unreachable, source="phantom://?seed=1&frames=5").end()
+    assert code == 6, errors
+    told = [line for line in errors.splitlines() if line.startswith(("error: ", "hint: "))]
+    assert len(told) == 2
+    assert "unreachable" in told[0]
+    out = tmp_path / "later.jsonl"
+    code, errors = daemon("--sink", f"jsonl://{out}", source="phantom://?seed=1&frames=5").end()
+    assert code == 0, errors
+    payloads = [json.loads(line)["payload"] for line in out.read_text().splitlines()]
+    late = [p["seq"] for p in payloads if p.get("replayed")]
+    assert late[0] == 1  # what the first run found arrives with the second, and says that it is late
