@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from edge.contracts.coverage import Coverage
 from edge.contracts.errors import SinkError
@@ -43,7 +43,7 @@ class Received:
 class Listener:
     """Writes down everything below ``edge/v1/{site}/``, in order of arrival.
 
-    MQTT 5, as the demo's broker. Raises `SinkError` if the broker is not there.
+    Raises `SinkError` if the broker is not there, or speaks neither MQTT 3.1.1 nor 5.
     """
 
     def __init__(self, host: str, port: int, site: str) -> None:
@@ -52,25 +52,38 @@ class Listener:
         self._all: list[Received] = []
         self.strange: list[str] = []
         """Topics whose messages do not keep to the contract."""
-        self._ready = threading.Event()
         self._began = time.monotonic()
-        self._client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id="sonoedge-demo-listener", protocol=mqtt.MQTTv5
-        )
-        self._client.on_connect = lambda client, *_: client.subscribe(f"{self._prefix}#", qos=1)
-        self._client.on_subscribe = lambda *_: self._ready.set()
-        self._client.on_message = self._on_message
+        for protocol in (MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5):
+            if self._subscribe(host, port, protocol):
+                return
+        raise SinkError("the demo's own broker takes no subscription", hint="try again, or install mosquitto")
+
+    def _subscribe(self, host: str, port: int, protocol: MQTTProtocolVersion) -> bool:
+        """Whether the broker speaks ``protocol`` and we are subscribed."""
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id="sonoedge-demo-listener", protocol=protocol)
+        settled = threading.Event()
+        subscribed = threading.Event()
+
+        def on_subscribe(*_: object) -> None:
+            subscribed.set()
+            settled.set()
+
+        client.on_connect = lambda client, *_: client.subscribe(f"{self._prefix}#", qos=1)
+        client.on_subscribe = on_subscribe
+        client.on_disconnect = lambda *_: settled.set()  # some brokers hang up on a version that they do not speak
+        client.on_message = self._on_message
+        self._client = client
         try:
-            self._client.connect(host, port, keepalive=30)
+            client.connect(host, port, keepalive=30)
         except OSError as error:
             raise SinkError(
                 f"the demo's own broker does not answer: {error}", hint="is a firewall in the way?"
             ) from None
-        self._client.loop_start()
-        if not self._ready.wait(CONNECT_S):
+        client.loop_start()
+        settled.wait(CONNECT_S)
+        if not subscribed.is_set():
             self.close()
-            raise SinkError("the demo's own broker takes no subscription", hint="try again; see demo-out/ for its log")
-        self._began = time.monotonic()
+        return subscribed.is_set()
 
     def received(self) -> list[Received]:
         """Everything so far."""

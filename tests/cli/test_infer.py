@@ -107,6 +107,7 @@ def test_one_bad_file_of_a_mixed_folder_costs_that_file_only(tmp_path, capsys):
     (tmp_path / "broken.png").write_bytes((tmp_path / "a.png").read_bytes()[:900])
     (tmp_path / "notes.txt").write_text("no picture")
     (tmp_path / ".hidden.png").write_bytes(b"")
+    (tmp_path / "DICOMDIR").write_bytes(bytes(128) + b"DICM")  # a medium's table of contents
     code, lines, err = infer(capsys, tmp_path)
     assert code == 5
     by_name = {}
