@@ -3,6 +3,9 @@
 Only PUBACK 0x00 counts as arrived, and 0x10 ("no subscriber") unless ``require_subscriber``. What is refused is handed
 back and its topic rests for a while, longer each time; other topics go on. MQTT 3.1.1 has no way to refuse: a broker
 that forbids a topic there just drops what is sent to it.
+
+The client identifier is ``{site}/{device}``, so that a cloned device is noticed; ``mqtt://host?client_id=NAME`` sets
+another, for brokers that prescribe it.
 """
 
 from __future__ import annotations
@@ -60,6 +63,7 @@ class MqttSink:
         self.name = self._account.name
         self._topics = replace(identity.topics, root=settings.root)
         self._run_id = identity.run_id
+        self._client_id = self._account.client_id or self._topics.client_id
         self._will = (self._topics.full(topics.STATE), identity.will)
         self._callback: Callable[[], None] = lambda: None
         self._stop = threading.Event()
@@ -239,7 +243,7 @@ class MqttSink:
         chooser, pace = DialectChooser(self._settings.protocol), Pace()
         losses = 0
         while not self._stop.is_set():
-            connection = Connection(self._account, chooser.current, self._topics.client_id, self._notify, self._will)
+            connection = Connection(self._account, chooser.current, self._client_id, self._notify, self._will)
             self._newest = connection
             end = connection.run(self._stop)
             if end is End.STOPPED:

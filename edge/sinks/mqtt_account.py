@@ -24,6 +24,8 @@ class Account:
     port: int
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    client_id: str | None = None
+    """None: the device's own, ``{site}/{device}``."""
     tls: ssl.SSLContext | None = field(default=None, repr=False)
     """None: no encryption."""
 
@@ -40,10 +42,10 @@ def make_account(settings: SinkSettings) -> Account:
 
     Raises:
         SinkError: the URI names no host, or a password, CA, certificate or key file cannot be used.
-        UsageError: the URI is none, or has parameters.
+        UsageError: the URI is none, or has another parameter than ``client_id``.
     """
     uri = parse_uri(settings.uri)
-    uri.expect()
+    uri.expect("client_id")
     if not uri.host or uri.path.strip("/"):
         raise SinkError(
             f"expected {uri.scheme}://host:port, got {uri.redacted() if uri.host else 'no host'}",
@@ -59,6 +61,7 @@ def make_account(settings: SinkSettings) -> Account:
         host=uri.host,
         port=uri.port or (TLS_PORT if encrypted else PLAIN_PORT),
         username=settings.username if settings.username is not None else uri.username,
+        client_id=uri.params.get("client_id"),
         password=_password(settings.password_file) if settings.password_file else uri.password,
         tls=_tls_context(settings) if encrypted else None,
     )

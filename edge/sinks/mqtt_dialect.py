@@ -3,10 +3,12 @@
 Brokers that know only MQTT 3.1.1 answer a version 5 CONNECT with "unsupported version", or just close. Some also close
 on a client identifier with a slash in it, which MQTT lets them refuse. So there is a ladder:
 
-    5, site/device  ->  3.1.1, site/device  ->  5, site_device  ->  3.1.1, site_device  ->  from the top
+    5, site/device  ->  5, site_device  ->  3.1.1, site/device  ->  3.1.1, site_device  ->  from the top
 
-An explicit refusal moves on at once, closing before any answer after the second time. A TCP connection that is refused
-or times out says nothing about versions and never moves. The first success is remembered.
+A broker that closes before it answers moves us one step, so version 5 is left after the second time; an explicit
+refusal moves straight to what it asks for. A TCP connection that is refused or times out says nothing of the kind and
+never moves. The first success is remembered. (No identifier is offered twice in a row on purpose: rumqttd 0.20 survives
+one with a slash, and stops serving everybody at the second.)
 """
 
 from __future__ import annotations
@@ -48,9 +50,7 @@ class Dialect(NamedTuple):
     """True: the client identifier has no slash."""
 
 
-LADDER = (Dialect("5", False), Dialect("3.1.1", False), Dialect("5", True), Dialect("3.1.1", True))
-CLOSES = 2
-"""Times that a broker may close before answering until something else is tried."""
+LADDER = (Dialect("5", False), Dialect("5", True), Dialect("3.1.1", False), Dialect("3.1.1", True))
 
 
 class DialectChooser:
@@ -59,7 +59,6 @@ class DialectChooser:
     def __init__(self, protocol: Literal["auto", "5", "3.1.1"] = "auto") -> None:
         self._ladder = [dialect for dialect in LADDER if protocol in ("auto", dialect.version)]
         self._step = 0
-        self._closes = 0
         self._settled = False
 
     @property
@@ -70,7 +69,6 @@ class DialectChooser:
     def answered(self) -> None:
         """The broker accepted us: this is how to speak to it from now on."""
         self._settled = True
-        self._closes = 0
 
     def failed(self, end: End) -> bool:
         """A connection came to ``end``. True: there is something else to try at once."""
@@ -80,17 +78,13 @@ class DialectChooser:
         elif end is End.BAD_CLIENT_ID and not dialect.plain_id:
             self._go_to(lambda other: other.plain_id and other.version == dialect.version)
         elif end is End.CLOSED_UNANSWERED and not self._settled:
-            self._closes += 1
-            if self._closes < CLOSES:
-                return True
-            self._closes = 0
             self._step = (step + 1) % len(self._ladder)
         return self._step > step
 
     def _go_to(self, wanted: Callable[[Dialect], bool]) -> None:
         for step, dialect in enumerate(self._ladder):
             if wanted(dialect):
-                self._step, self._closes, self._settled = step, 0, False
+                self._step, self._settled = step, False
 
 
 AT_ONCE_S = 0.05
