@@ -75,8 +75,7 @@ class FileSource(ABC):
             SourceError: there is nothing at the path, it cannot be read, or no file of a folder is of this kind.
         """
         self.close()
-        # OpenCV would print file names, which can be patients' names. What it has to say is in the events.
-        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+        _quiet_opencv()
         found = find_files(self._root, self.wants)
         with self._reading:
             self._items = self._walk(found)
@@ -122,6 +121,12 @@ class FileSource(ABC):
         )
         self._seq += 1
         return frame
+
+
+def _quiet_opencv() -> None:
+    """OpenCV would print file names, which can be patients' names. What it has to say is in the events."""
+    set_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel  # moved in 4.13
+    set_level(0)
 
 
 def skipped(path: Path, error: Exception) -> SourceEvent:
