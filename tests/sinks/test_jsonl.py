@@ -1,0 +1,116 @@
+"""The file sink: whole lines or none, one writer, private, patient with a full disk."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+from sample_messages import outgoing
+
+from edge.config.settings import SinkSettings
+from edge.contracts.errors import SinkError, UsageError
+from edge.sinks.jsonl import JsonlSink
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edge.contracts.ports import SinkIdentity
+
+
+def make(path: Path, identity: SinkIdentity) -> JsonlSink:
+    return JsonlSink(SinkSettings(uri=f"jsonl://{path}"), identity)
+
+
+def test_lines_say_topic_and_payload_and_only_the_owner_reads_them(tmp_path: Path, identity: SinkIdentity) -> None:
+    path = tmp_path / "a file?.jsonl"  # what a URI would cut off
+    sink = JsonlSink(SinkSettings(uri=f"jsonl://{tmp_path}/a%20file%3F.jsonl"), identity)
+    sink.open()
+    sink.send(outgoing(1))
+    assert sink.acked() == [1]
+    sink.close(1)
+    assert [json.loads(line) for line in path.read_text().splitlines()] == [
+        {"topic": "edge/v1/site/cart/coverage/cart-1", "payload": {"seq": 1, "text": "x"}}
+    ]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert "file" not in sink.name
+
+
+def test_it_appends_and_ends_a_torn_line_first(tmp_path: Path, identity: SinkIdentity) -> None:
+    path = tmp_path / "out.jsonl"
+    path.write_bytes(b'{"topic":"a","payload":{}}\n{"topic":"b","pay')
+    sink = make(path, identity)
+    sink.open()
+    sink.send(outgoing(2))
+    sink.close(1)
+    lines = path.read_bytes().split(b"\n")
+    assert [len(lines), lines[1], json.loads(lines[2])["payload"]["seq"], lines[3]] == [4, b'{"topic":"b","pay', 2, b""]
+    assert sink.acked() == [2]  # what arrived with the last sync is still told
+
+
+@pytest.mark.parametrize("uri", ["jsonl:///no/such/folder/out.jsonl", "jsonl:///", "jsonl://"])
+def test_places_that_cannot_be_written(uri: str, identity: SinkIdentity) -> None:
+    with pytest.raises(SinkError) as error:
+        JsonlSink(SinkSettings(uri=uri), identity).open()
+    assert error.value.hint
+
+
+def test_parameters_are_not_known(identity: SinkIdentity) -> None:
+    with pytest.raises(UsageError):
+        JsonlSink(SinkSettings(uri="jsonl:///tmp/x?mode=1"), identity)
+
+
+def test_two_writers_of_one_file_are_one_too_many(tmp_path: Path, identity: SinkIdentity) -> None:
+    first, second = make(tmp_path / "out", identity), make(tmp_path / "out", identity)
+    first.open()
+    with pytest.raises(SinkError, match="another process"):
+        second.open()
+    first.close(1)
+    second.open()
+    second.close(1)
+
+
+def test_a_full_disk_loses_nothing_and_leaves_no_torn_line(
+    tmp_path: Path, identity: SinkIdentity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "out.jsonl"
+    sink = make(path, identity)
+    sink.open()
+    sink.send(outgoing(1))
+    assert sink.acked() == [1]
+    real_write = os.write
+
+    def half(file: int, data: memoryview) -> int:
+        if len(data) > 40:
+            return real_write(file, data[:40])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", half)
+        sink.send(outgoing(2))
+        assert sink.acked() == []
+        assert sink.returned() == [2]
+        assert sink.problems() == ["disk_full"]
+        assert not sink.send(outgoing(3))  # it rests a while
+    assert len(path.read_bytes().splitlines()) == 1
+    monkeypatch.setattr(sink, "_rest_until", 0.0)
+    sink.send(outgoing(2))
+    assert sink.acked() == [2]
+    assert sink.problems() == []
+    assert [json.loads(line)["payload"]["seq"] for line in path.read_text().splitlines()] == [1, 2]
+    sink.close(1)
+
+
+def test_what_is_collected_has_a_limit(tmp_path: Path, identity: SinkIdentity) -> None:
+    sink = make(tmp_path / "out.jsonl", identity)
+    sink.open()
+    taken = 0
+    while sink.send(outgoing(taken + 1, text="x" * 10_000)):
+        taken += 1
+    assert 50 < taken < 200
+    assert len(sink.acked()) == taken
+    assert sink.send(outgoing(taken + 1))
+    sink.close(1)
