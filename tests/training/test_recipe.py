@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from edge.contracts.errors import ConfigError
+from training.recipe import RunRecord, load_recipe, load_record
+from training.toml_out import to_toml
+
+
+def test_the_shipped_recipe_is_valid_and_names_its_data():
+    recipe = load_recipe("breast")
+    assert recipe.body_part == "BREAST"
+    assert (recipe.preprocess.width, recipe.preprocess.height, recipe.preprocess.channels) == (160, 160, 3)
+    assert all(source.licence for source in recipe.data)
+
+
+def test_a_runs_record_comes_back_as_it_was_written(tmp_path):
+    record = RunRecord(recipe=load_recipe("breast"), git_revision='a"b\\c', created="2026-01-01T00:00:00+00:00")
+    (tmp_path / "recipe.toml").write_text(to_toml(msgspec.to_builtins(record)), encoding="utf-8")
+    assert load_record(tmp_path) == record
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name = 1", "Expected `str`"),
+        ('name = "a"\nbody_part = "BREAST"\nspeed = 1', "unknown field `speed`"),
+        ('name = "a"\nbody_part = "BREAST"\nfold = 6', "fold"),
+        ("name = ", "breast.toml"),
+    ],
+)
+def test_wrong_recipes_are_refused_with_their_path(tmp_path, text, message):
+    path = tmp_path / "breast.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_recipe(str(path))
+    assert str(path) in caught.value.message
+
+
+def test_unknown_names_list_what_there_is():
+    with pytest.raises(ConfigError, match="no recipe 'liver'") as caught:
+        load_recipe("liver")
+    assert "breast" in caught.value.hint
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="is not a run"):
+        load_record(tmp_path)

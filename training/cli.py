@@ -1,0 +1,80 @@
+"""``python -m training``: train a model, judge one."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edge.contracts.errors import EdgeError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def about() -> None:
+    """Trains what the device runs. Each command's --help ends in an example that can be pasted."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+@app.command(
+    epilog="Example:  python -m training run --recipe breast --data ../shared/data --out runs/first --epochs 16"
+)
+def run(
+    data: Annotated[Path, typer.Option(help="Folder that holds bus-bra/ (and dicom/, clips/ for the anatomy gate).")],
+    out: Annotated[Path, typer.Option(help="Folder of this run, made if it is new. Call again to go on after a kill.")],
+    recipe: Annotated[
+        str, typer.Option(help="Name of a recipe in training/recipes, or the path of a .toml file.")
+    ] = "breast",
+    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Of TensorFlow.")] = 2,
+) -> None:
+    """Train a model, fit its anatomy gate, judge it, and write what export needs into --out."""
+    import msgspec
+
+    from training.datasets import bus_bra
+    from training.recipe import load_recipe
+
+    chosen = load_recipe(recipe)
+    if epochs is not None:
+        chosen = msgspec.structs.replace(chosen, optimiser=msgspec.structs.replace(chosen.optimiser, epochs=epochs))
+    items = bus_bra(data / "bus-bra", chosen.fold)
+    out.mkdir(parents=True, exist_ok=True)
+    _use_threads(threads)
+    from training.loop import run_training
+
+    model = run_training(chosen, items, out, typer.echo)
+    from training.handover import finish
+
+    finish(model, chosen, items, data, out, typer.echo)
+
+
+@app.command("eval", epilog="Example:  python -m training eval runs/first")
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="Folder that `training run` made.")],
+) -> None:
+    """Judge a run's SavedModel on its eval.npz again and print the figures of validation and test."""
+    from training.evaluate import judge_run
+
+    typer.echo(judge_run(run))
+
+
+def _use_threads(count: int) -> None:
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(count)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def main() -> None:
+    """Errors are two lines, as everywhere in this project: what happened, and what to do."""
+    try:
+        app()
+    except EdgeError as error:
+        print(f"error: {error.message}", file=sys.stderr)
+        if error.hint:
+            print(f"  hint: {error.hint}", file=sys.stderr)
+        sys.exit(error.exit_code)

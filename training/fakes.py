@@ -1,0 +1,159 @@
+"""Pictures that are not breast B-mode, made: test cards, noise, text, and breast pictures bent out of shape."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Grey = NDArray[np.uint8]
+
+LETTERS = np.array(list("abcdefghijklmnopqrstuvwxyz     0123456789"))
+
+
+def test_card(rng: np.random.Generator) -> Grey:
+    """Noise, a flat field, a gradient, bars, a chequer or a page of text, at a random size. (H, W) uint8."""
+    h, w = (int(v) for v in rng.integers(120, 600, 2))
+    kinds = (_noise, _flat, _gradient, _bars, _chequer, _page)
+    return np.clip(kinds[int(rng.integers(len(kinds)))](rng, h, w), 0, 255).astype(np.uint8)
+
+
+def _noise(rng: np.random.Generator, h: int, w: int) -> NDArray[np.floating]:
+    step = rng.uniform(1, 24)
+    small = rng.normal(rng.uniform(40, 200), rng.uniform(5, 90), (int(h / step) + 2, int(w / step) + 2))
+    return cv2.resize(small, (w, h), interpolation=cv2.INTER_CUBIC)
+
+
+def _flat(rng: np.random.Generator, h: int, w: int) -> NDArray[np.floating]:
+    return np.full((h, w), rng.uniform(0, 255)) + rng.normal(0, rng.uniform(0, 4), (h, w))
+
+
+def _gradient(rng: np.random.Generator, h: int, w: int) -> NDArray[np.floating]:
+    y, x = np.mgrid[0 : 1 : h * 1j, 0 : 1 : w * 1j]
+    angle = rng.uniform(0, 2 * np.pi)
+    return 127 + rng.uniform(60, 250) * (np.cos(angle) * (x - 0.5) + np.sin(angle) * (y - 0.5))
+
+
+def _bars(rng: np.random.Generator, h: int, w: int) -> NDArray[np.floating]:
+    shades = rng.uniform(0, 255, int(rng.integers(3, 12)))
+    bars = np.repeat(shades, -(-w // len(shades)))[:w][None].repeat(h, 0)
+    return bars if rng.random() < 0.6 else cv2.resize(bars.T.copy(), (w, h))
+
+
+def _chequer(rng: np.random.Generator, h: int, w: int) -> NDArray[np.floating]:
+    cell = int(rng.integers(6, 60))
+    y, x = np.mgrid[0:h, 0:w] // cell
+    return np.where((x + y) % 2, rng.uniform(120, 255), rng.uniform(0, 100))
+
+
+def _page(rng: np.random.Generator, h: int, w: int) -> NDArray[np.floating]:
+    paper, ink = (250.0, 20.0) if rng.random() < 0.5 else (10.0, 220.0)
+    page = np.full((h, w), paper, np.float32)
+    scale = rng.uniform(0.3, 0.9)
+    for y in range(12, h, int(34 * scale)):
+        cv2.putText(
+            page,
+            "".join(rng.choice(LETTERS, int(w / (17 * scale)))),
+            (6, y),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            scale,
+            ink,
+            1,
+            cv2.LINE_AA,
+        )
+    return page
+
+
+def fan(rng: np.random.Generator, picture: Grey) -> Grey:
+    """Bent into the sector of a curved or phased probe, at a random opening, on black. (H, W) uint8."""
+    half, face = rng.uniform(0.4, 0.8), rng.uniform(0.02, 0.5)
+    side = int(rng.integers(220, 520))
+    wide = 2 * (1 + face) * np.sin(half)
+    y, x = np.mgrid[0 : 1.0 + face * (1 - np.cos(half)) : side * 1j, -wide / 2 : wide / 2 : int(side * wide) * 1j]
+    y = y + face * np.cos(half)
+    angle, radius = np.arctan2(x, y), np.hypot(x, y) - face
+    h, w = picture.shape
+    column, row = (angle / half + 1) / 2 * (w - 1), radius * (h - 1)
+    outside = (np.abs(angle) > half) | (radius < 0) | (radius > 1)
+    column[outside] = -10
+    return cv2.remap(picture, column.astype(np.float32), row.astype(np.float32), cv2.INTER_LINEAR)
+
+
+def turned(rng: np.random.Generator, picture: Grey) -> Grey:
+    return np.ascontiguousarray(np.rot90(picture, int(rng.integers(1, 4))))
+
+
+def shuffled(rng: np.random.Generator, picture: Grey) -> Grey:
+    n = int(rng.integers(3, 7))
+    h, w = picture.shape[0] // n, picture.shape[1] // n
+    tiles = [picture[i * h : (i + 1) * h, j * w : (j + 1) * w] for i in range(n) for j in range(n)]
+    order = rng.permutation(n * n)
+    return np.vstack([np.hstack([tiles[k] for k in order[i * n : (i + 1) * n]]) for i in range(n)])
+
+
+def inverted(rng: np.random.Generator, picture: Grey) -> Grey:
+    return 255 - picture
+
+
+def smeared(rng: np.random.Generator, picture: Grey) -> Grey:
+    """Blurred until no texture is left, along the beams or all around: as lungs and fluid look."""
+    reach = rng.uniform(4, 14)
+    return cv2.GaussianBlur(picture, (0, 0), sigmaX=reach if rng.random() < 0.5 else 1.0, sigmaY=reach)
+
+
+def lung(rng: np.random.Generator, picture: Grey) -> Grey:
+    """Chest wall over a lung: under a bright pleural line there is no tissue, only echoes of what lies above it.
+
+    Repeats of the line at multiples of its depth (A-lines) and streaks along the beams (B-lines), as in
+    Lichtenstein, Intensive Care Med 37:1085 (2011). Turned in part into a fan. (H, W) uint8.
+    """
+    height, width = picture.shape
+    depth = int(rng.uniform(0.12, 0.45) * height)
+    x = np.linspace(-1, 1, width)
+    line = depth * (1 + rng.uniform(-0.15, 0.15) * x + rng.uniform(-0.12, 0.12) * x**2)
+    below = np.arange(height)[:, None] - line[None, :]
+    column = picture[max(0, depth - 6) : depth + 6].mean(axis=0) + rng.uniform(10, 90) * _ripple(rng, width) ** 2
+    fade = np.exp(-np.maximum(below, 0) / (height * rng.uniform(0.15, 0.9)))
+    echo = fade * column[None, :] * rng.uniform(0.4, 1.0)
+    for k in range(1, 1 + int(rng.integers(0, 4))):
+        echo += rng.uniform(20, 90) * 0.6**k * np.exp(-(((below - k * depth) / rng.uniform(2, 6)) ** 2))
+    echo *= 1 + rng.uniform(0.05, 0.3) * cv2.GaussianBlur(rng.normal(0, 3, picture.shape), (0, 0), rng.uniform(1, 4))
+    out = np.where(below > 0, echo, picture * rng.uniform(0.6, 1.0))
+    out += rng.uniform(60, 180) * np.exp(-((below / rng.uniform(1.5, 4)) ** 2)) * (0.4 + 0.6 * _ripple(rng, width))
+    lungs = cv2.GaussianBlur(np.clip(out, 0, 255).astype(np.uint8), (0, 0), rng.uniform(0.5, 2.0))
+    return fan(rng, lungs) if rng.random() < 0.25 else lungs
+
+
+def _ripple(rng: np.random.Generator, width: int) -> NDArray[np.floating]:
+    """A smooth random curve from 0 to 1, (width,)."""
+    curve = cv2.resize(rng.uniform(0, 1, (1, int(rng.integers(4, 24)))), (width, 1), interpolation=cv2.INTER_LINEAR)
+    return curve[0]
+
+
+def eye(rng: np.random.Generator, picture: Grey) -> Grey:
+    """One echo-free ball that fills the scan, with a bright wall behind: as no breast holds it. (H, W) uint8."""
+    height, width = picture.shape
+    y, x = np.mgrid[0:height, 0:width]
+    radius = rng.uniform(0.3, 0.55) * min(height, width)
+    cx, cy = rng.uniform(0.4, 0.6) * width, rng.uniform(0.9, 1.5) * radius + rng.uniform(0, 0.1) * height
+    away = np.hypot(x - cx, (y - cy) * rng.uniform(0.85, 1.15)) - radius
+    inside = 1 / (1 + np.exp(away / rng.uniform(1, 4)))
+    wall = np.exp(-((away / rng.uniform(2, 7)) ** 2)) * np.clip((y - cy) / radius, 0, 1)
+    behind = 1 + rng.uniform(0, 0.8) * ((np.abs(x - cx) < radius) & (y > cy))
+    fluid = rng.uniform(0, 25) + rng.normal(0, 4, picture.shape)
+    out = picture * behind * (1 - inside) + fluid * inside + rng.uniform(60, 160) * wall
+    return np.clip(out, 0, 255).astype(np.uint8)
+
+
+def near(rng: np.random.Generator, picture: Grey) -> Grey:
+    h, w = (int(side * rng.uniform(0.1, 0.22)) for side in picture.shape)
+    y, x = int(rng.integers(0, picture.shape[0] - h)), int(rng.integers(0, picture.shape[1] - w))
+    return cv2.resize(picture[y : y + h, x : x + w], None, fx=6, fy=6, interpolation=cv2.INTER_CUBIC)
+
+
+BENT = {"fan": fan, "turned": turned, "shuffled": shuffled, "inverted": inverted, "smeared": smeared, "near": near, "lung": lung, "eye": eye}
+"""By family: breast pictures as no breast scan looks; each takes a generator and a grey picture."""

@@ -1,0 +1,167 @@
+"""The end of a run: fit the gate, judge, and write the files that export reads."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import msgspec
+import numpy as np
+import tensorflow as tf
+
+from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
+from edge.preprocess.preprocessor import Preprocessor
+from training import gate as gating
+from training import negatives, network
+from training.evaluate import judge, write_metrics
+from training.loop import predict
+from training.recipe import Recipe, RunRecord
+from training.samples import Sample, plain
+from training.toml_out import to_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from training.datasets import Item
+
+REPRESENTATIVE = {"picture": 150, "crop": 12, "phantom": 20, "sector-phantom": 6, "bent": 6, "test-card": 6}
+"""How many of each kind calibrate the quantisation."""
+GATE_SAMPLE = 12
+"""Frames of each judged file that travel in gate.npz."""
+
+
+def finish(
+    model: keras.Model, recipe: Recipe, items: Sequence[Item], data: Path, out: Path, log: Callable[[str], None]
+) -> None:
+    """Fit and bake the gate, judge validation and test, and write every file of the hand-over into ``out``."""
+    preprocess = Preprocessor(recipe.preprocess)
+    held = [item for item in items if item.split != "train"]
+    samples = [plain(item, preprocess) for item in held]
+    files = negatives.from_files(data, log)
+    learnt = gating.examples(items, files, recipe)
+    limit, gate_file, table = _gate(model, recipe, learnt, files, held, samples, preprocess, log)
+    heads = predict(model, samples)
+    masks = np.stack([s.mask for s in samples])
+    labels = np.array([s.label for s in samples], np.int8)
+    groups, splits = [i.group for i in held], np.array([i.split for i in held])
+    figures: dict[str, Any] = {"anatomy_threshold": limit, "gate": table}
+    for split in ("val", "test"):
+        rows = np.flatnonzero(splits == split)
+        figures[split] = judge(
+            {k: v[rows] for k, v in heads.items()}, masks[rows], labels[rows], [groups[i] for i in rows], limit
+        )
+        log(
+            f"{split}: "
+            + ", ".join(f"{k} {v['value']:.4f} ({v['low']:.3f}-{v['high']:.3f})" for k, v in figures[split].items())
+        )
+    write_metrics(out / "metrics.json", figures)
+    np.savez_compressed(out / "gate.npz", **gate_file)
+    np.savez_compressed(
+        out / "eval.npz",
+        tensors=np.stack([s.tensor for s in samples]), masks=masks, labels=labels, split=splits,
+        groups=np.array(groups), ids=np.array([i.id for i in held]), devices=np.array([i.device for i in held]),
+    )  # fmt: skip
+    np.savez_compressed(out / "representative.npz", tensors=_representative(learnt, recipe.seed))
+    _write_predictions(out / "oof.csv", held, heads)
+    save_model(model, out / "saved_model")
+    record = RunRecord(
+        recipe=recipe,
+        git_revision=git_revision(),
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        epochs_done=recipe.optimiser.epochs,
+        anatomy_threshold=limit,
+    )
+    # Last: a folder with a recipe.toml is a whole run.
+    (out / "recipe.toml").write_text(to_toml(msgspec.to_builtins(record)), encoding="utf-8")
+    log(f"done: {out}")
+
+
+def _gate(
+    model: keras.Model, recipe: Recipe, learnt: gating.Examples, files: Sequence[negatives.Negative], held: Sequence[Item],
+    samples: Sequence[Sample], preprocess: Preprocessor, log: Callable[[str], None],
+) -> tuple[float, dict[str, Any], dict[str, Any]]:  # fmt: skip
+    """Fit the gate, bake it in; its threshold, what gate.npz holds, and the leave-one-out table for metrics.json."""
+    judged = [n for n in files if n.judged]
+    tensors = np.stack([preprocess(n.pixels, n.regions)[0][0] for n in judged])
+    names = np.array([n.file for n in judged])
+    found, seen = gating.features(model, learnt.tensors), gating.features(model, tensors)
+    val = gating.features(model, np.stack([s.tensor for s, i in zip(samples, held, strict=True) if i.split == "val"]))
+    by_file = {n.file: (n.family, seen[names == n.file]) for n in judged}
+    table = gating.leave_one_out(found, learnt, val, by_file, recipe, log)
+    gate = gating.fit(found, learnt, recipe.gate.strength)
+    limit = gating.threshold(gate, val, recipe.gate.refusals)
+    network.bake_gate(model, gate.weights, gate.bias)
+    frames, passed = (sum(row[key] for row in table.values()) for key in ("frames", "passed"))
+    log(f"gate, leave one family out: {passed} of {frames} frames pass ({passed / frames:.1%})")
+    few = np.concatenate(
+        [np.flatnonzero(names == name)[:: max(1, int((names == name).sum()) // GATE_SAMPLE)] for name in by_file]
+    )
+    made = [
+        np.flatnonzero((learnt.families == kind) & (learnt.wanted == 0))[:GATE_SAMPLE]
+        for kind in np.unique(learnt.families[learnt.wanted == 0])
+    ]
+    also = np.concatenate(made)
+    file: dict[str, Any] = {
+        "tensors": np.concatenate([tensors[few], learnt.tensors[also]]),
+        "source": np.concatenate([names[few], learnt.families[also]]),
+        "name": names,
+        "score": np.concatenate([table[name]["scores"] for name in by_file]),
+        "threshold": np.array([table[name]["threshold"] for name in names]),
+    }
+    shown = {name: {k: v for k, v in row.items() if k != "scores"} for name, row in table.items()}
+    return limit, file, {"method": "leave one family of files out", "frames": frames, "passed": passed, "files": shown}
+
+
+def _representative(learnt: gating.Examples, seed: int) -> NDArray[np.uint8]:
+    rng = np.random.default_rng(seed)
+    picked = []
+    for family, count in REPRESENTATIVE.items():
+        rows = np.flatnonzero(learnt.families == family)
+        picked.append(learnt.tensors[rng.permutation(rows)[:count]])
+    return np.concatenate(picked)
+
+
+def _write_predictions(path: Path, held: Sequence[Item], heads: dict[str, Any]) -> None:
+    malignancy = np.clip(heads[MALIGNANCY][:, 1].astype(np.float64), 1e-7, 1 - 1e-7)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "group", "label", "split", "malignancy", "malignancy_logit", "anatomy"])
+        for item, p, a in zip(held, malignancy, heads[ANATOMY][:, 0], strict=True):
+            writer.writerow(
+                [item.id, item.group, item.label, item.split, f"{p:.7f}", f"{np.log(p / (1 - p)):.5f}", f"{a:.7f}"]
+            )
+
+
+def save_model(model: keras.Model, path: Path) -> None:
+    """A SavedModel with one signature: ``image`` float32 (1, h, w, 3) 0..255 in, the heads by name out."""
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    shape = (1, *model.input_shape[1:])
+
+    def serve(image: Any) -> dict[str, Any]:
+        heads = model(image, training=False)
+        return {name: heads[name] for name in (MALIGNANCY, LESION_MASK, ANATOMY)}
+
+    archive.add_endpoint("serving_default", serve, input_signature=[tf.TensorSpec(shape, tf.float32, name="image")])
+    archive.write_out(str(path), verbose=False)
+
+
+def git_revision() -> str:
+    """The checkout's revision, with ``+changes`` where files differ from it; ``unknown`` outside a checkout."""
+    try:
+        place = Path(__file__).parent
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=place, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        dirty = subprocess.run(
+            ["git", "status", "--porcelain", "--", "."], cwd=place, capture_output=True, text=True, check=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return f"{head}+changes" if dirty.strip() else head

@@ -1,0 +1,133 @@
+"""Pictures that are not breast B-mode, from files: other ultrasound, other DICOM, photographs.
+
+What learns from a file and what judges it is kept apart by `Negative.family`: files of one examination, or the same
+picture in another coding, are one family.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import numpy as np
+
+from edge.contracts.geometry import Region
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+FAMILIES = {
+    "OBXXXX1A_rle_2frame": "obstetric",
+    "no-pixel-spacing": "obstetric",
+    "examples_palette": "obstetric",
+    "US-YBR_FULL_422-EVRLE": "linear-tissue",
+    "YBR_422": "linear-tissue",
+    "examples_rgb_color": "lymph-node",
+    "examples_jpeg2k": "lymph-node",
+}
+"""Files that show the same, found by eye. A file not named here is a family of its own."""
+PYDICOM = ("examples_palette", "examples_rgb_color", "examples_ybr_color", "examples_jpeg2k", "CT_small", "MR_small")
+
+
+@dataclass(frozen=True, eq=False)
+class Negative:
+    """One picture of a file."""
+
+    file: str
+    family: str
+    frame: int
+    pixels: NDArray[np.uint8]
+    """(H, W) or (H, W, 3) RGB."""
+    regions: tuple[Region, ...]
+    photograph: bool
+    """No scan at all."""
+    judged: bool
+    """Whether the gate's figure counts this file: the real ultrasound of ``dicom/`` and ``clips/``."""
+
+
+def from_files(data: Path, log: Callable[[str], None]) -> list[Negative]:
+    """Every frame of ``data/dicom`` and ``data/clips``, of pydicom's examples, and photographs that ship in wheels."""
+    found: list[Negative] = []
+    shipped = Path(str(files("pydicom"))) / "data" / "test_files"
+    for path in sorted((data / "dicom").glob("*")) + [shipped / f"{name}.dcm" for name in PYDICOM]:
+        try:
+            found += _dicom(path, judged=path.parent != shipped)
+        except Exception as error:  # noqa: BLE001 - a file without decoder costs that file, whatever the decoder raises
+            log(f"gate: {path.name} left out: {str(error).splitlines()[0]:.100}")
+    for path in sorted((data / "clips").glob("*")):
+        found += _clip(path)
+    found += _photographs()
+    return found
+
+
+def _negative(
+    path: Path,
+    frame: int,
+    pixels: NDArray[np.uint8],
+    regions: tuple[Region, ...] = (),
+    *,
+    judged: bool,
+    photograph: bool = False,
+) -> Negative:
+    return Negative(
+        path.name,
+        FAMILIES.get(path.stem, FAMILIES.get(path.name, path.name)),
+        frame,
+        pixels,
+        regions,
+        photograph,
+        judged,
+    )
+
+
+def _dicom(path: Path, *, judged: bool) -> list[Negative]:
+    import pydicom
+    from pydicom.pixels import apply_color_lut, iter_pixels
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ds = pydicom.dcmread(path)
+        regions = tuple(
+            Region((x, y, int(r.RegionLocationMaxX1) - x + 1, int(r.RegionLocationMaxY1) - y + 1), source="dicom")
+            for r in ds.get("SequenceOfUltrasoundRegions", [])
+            if r.get("RegionDataType") == 1
+            for x, y in [(int(r.RegionLocationMinX0), int(r.RegionLocationMinY0))]
+        )
+        out = []
+        for frame, values in enumerate(iter_pixels(path)):
+            picture: NDArray[Any] = values
+            if ds.PhotometricInterpretation == "PALETTE COLOR":
+                picture = apply_color_lut(values, ds)
+            if picture.dtype != np.uint8:
+                low, high = float(picture.min()), float(picture.max())
+                if picture.ndim == 3:  # a palette of 16 bits
+                    low, high = 0.0, float(np.iinfo(picture.dtype).max)
+                picture = ((picture - low) * (255.0 / max(1.0, high - low))).astype(np.uint8)
+            out.append(_negative(path, frame, picture, regions, judged=judged))
+    return out
+
+
+def _clip(path: Path) -> list[Negative]:
+    capture = cv2.VideoCapture(str(path))
+    out = []
+    while True:
+        ok, picture = capture.read()
+        if not ok:
+            return out
+        out.append(_negative(path, len(out), cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), judged=True))
+
+
+def _photographs() -> list[Negative]:
+    folders = (Path(str(files("skimage"))) / "data", Path(str(files("sklearn"))) / "datasets" / "images")
+    out = []
+    for path in sorted(p for folder in folders for p in folder.iterdir() if p.suffix in (".png", ".jpg")):
+        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if picture is not None and min(picture.shape[:2]) >= 64:
+            out.append(_negative(path, 0, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), judged=False, photograph=True))
+    return out

@@ -1,0 +1,156 @@
+"""EfficientNet-Lite0 with three heads, as a Keras functional model that takes raw grey values 0..255.
+
+The backbone is EfficientNet-Lite0 (Tan & Le 2019 in the variant without squeeze-excite and with ReLU6 that was made
+for integer hardware). It was trained on (x - 127) / 128; that is folded into the stem here, so that the exported
+model's uint8 input *is* the pixel value (scale 1, zero point 0). The lesion mask comes from a light feature pyramid
+(Lin et al. 2017) down to a quarter of the input's side. Only operations that XNNPACK takes in int8 are used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+STAGES = (
+    (3, 1, 1, 16, 1),
+    (3, 2, 6, 24, 2),
+    (5, 2, 6, 40, 2),
+    (3, 2, 6, 80, 3),
+    (5, 1, 6, 112, 3),
+    (5, 2, 6, 192, 4),
+    (3, 1, 6, 320, 1),
+)
+"""(kernel, stride, expansion, channels, repeats) of the backbone's stages."""
+SKIPS = {4: "block2", 8: "block4", 16: "block10", 32: "block15"}
+"""By stride: the block whose output enters the pyramid."""
+EPSILON = 1e-3
+GATE_POOLS = ("pool8", "pool16", "pool32")
+"""Names of the pooled features that the anatomy head is fitted on."""
+
+
+def _norm(x: Any, name: str) -> Any:
+    return layers.BatchNormalization(epsilon=EPSILON, name=name)(x)
+
+
+def _block(x: Any, index: int, kernel: int, stride: int, expansion: int, channels: int) -> Any:
+    """One inverted residual; names follow torch's, so that weights are found."""
+    name, skip = f"block{index}", x
+    if expansion != 1:
+        x = layers.Conv2D(x.shape[-1] * expansion, 1, use_bias=False, name=f"{name}_expand_conv")(x)
+        x = layers.ReLU(6.0, name=f"{name}_expand_relu")(_norm(x, f"{name}_bn0"))
+    x = layers.DepthwiseConv2D(kernel, stride, padding="same", use_bias=False, name=f"{name}_depthwise_conv")(x)
+    x = layers.ReLU(6.0, name=f"{name}_depthwise_relu")(_norm(x, f"{name}_bn1"))
+    x = _norm(layers.Conv2D(channels, 1, use_bias=False, name=f"{name}_project_conv")(x), f"{name}_bn2")
+    if stride == 1 and skip.shape[-1] == channels:
+        x = layers.Add(name=name)([skip, x])
+    return x
+
+
+def _backbone(x: Any) -> tuple[Any, dict[str, Any]]:
+    """The last feature map (h/32, w/32, 1280), and every block's output by name."""
+    x = layers.Conv2D(32, 3, 2, padding="same", use_bias=False, name="stem_conv")(x)
+    x = layers.ReLU(6.0, name="stem_relu")(_norm(x, "stem_bn"))
+    outputs: dict[str, Any] = {}
+    for kernel, stride, expansion, channels, repeats in STAGES:
+        for i in range(repeats):
+            x = _block(x, len(outputs), kernel, stride if i == 0 else 1, expansion, channels)
+            outputs[f"block{len(outputs)}"] = x
+    x = layers.Conv2D(1280, 1, use_bias=False, name="head_conv")(x)
+    return layers.ReLU(6.0, name="head_relu")(_norm(x, "head_bn")), outputs
+
+
+def _refine(x: Any, width: int, name: str) -> Any:
+    """Depthwise 3x3, then 1x1: looks around and mixes."""
+    x = layers.DepthwiseConv2D(3, padding="same", name=f"{name}_depthwise")(x)
+    return layers.Conv2D(width, 1, activation=keras.activations.relu6, name=f"{name}_mix")(x)
+
+
+def _pyramid(blocks: Mapping[str, Any], width: int) -> Any:
+    """Presence of lesion, (h/4, w/4, 1): coarse maps are widened and added to finer ones."""
+    x = layers.Conv2D(width, 1, activation=keras.activations.relu6, name="lateral32")(blocks[SKIPS[32]])
+    for stride in (16, 8, 4):
+        x = layers.UpSampling2D(2, interpolation="bilinear", name=f"up{stride}")(x)
+        lateral = layers.Conv2D(width, 1, name=f"lateral{stride}")(blocks[SKIPS[stride]])
+        x = _refine(layers.Add(name=f"merge{stride}")([x, lateral]), width, f"refine{stride}")
+    x = _refine(x, width, "mask")
+    return layers.Conv2D(1, 1, name="mask_logit")(x)
+
+
+def build(width: int, height: int, *, pyramid: int = 64, dropout: float = 0.3) -> keras.Model:
+    """The untrained model: input (n, height, width, 3) float 0..255; outputs are the three heads by name.
+
+    The anatomy head is a single unit on pooled features, all zeros until `bake_gate` fills it.
+    """
+    image = keras.Input((height, width, 3), name="image")
+    top, blocks = _backbone(image)
+    pooled = layers.GlobalAveragePooling2D(name="pool32")(top)
+    x = layers.Dropout(dropout, name="dropout")(pooled)
+    malignancy = layers.Dense(2, activation="softmax", name=MALIGNANCY)(x)
+    mask = layers.Activation("sigmoid", name=LESION_MASK)(_pyramid(blocks, pyramid))
+    pools = [layers.GlobalAveragePooling2D(name=f"pool{s}")(blocks[SKIPS[s]]) for s in (8, 16)]
+    # One unit for each pool, added up: a joint input would have to share one quantisation step.
+    units = [
+        layers.Dense(1, kernel_initializer="zeros", name=f"gate_{n}")(p)
+        for n, p in zip(GATE_POOLS, [*pools, pooled], strict=True)
+    ]
+    anatomy = layers.Activation("sigmoid", name=ANATOMY)(layers.Add(name="gate_logit")(units))
+    model = keras.Model(image, {MALIGNANCY: malignancy, LESION_MASK: mask, ANATOMY: anatomy}, name="lite0")
+    model.get_layer("mask_logit").bias.assign([-2.0])  # most pixels are no lesion; start from there
+    return model
+
+
+def load_imagenet(model: keras.Model, tensors: Mapping[str, NDArray[Any]]) -> None:
+    """Fill the backbone with ImageNet weights by torch name, the input's normalisation folded into the stem."""
+    layout = {"_conv_stem": "stem_conv", "_bn0": "stem_bn", "_conv_head": "head_conv", "_bn1": "head_bn"}
+    for i in range(16):
+        for part in ("_expand_conv", "_bn0", "_depthwise_conv", "_bn1", "_project_conv", "_bn2"):
+            if f"_blocks.{i}.{part}.weight" in tensors:
+                layout[f"_blocks.{i}.{part}"] = f"block{i}{part}"
+    for source, target in layout.items():
+        layer = model.get_layer(target)
+        weight = tensors[f"{source}.weight"]
+        if weight.ndim == 4:
+            depthwise = "depthwise" in target
+            layer.set_weights([weight.transpose((2, 3, 0, 1) if depthwise else (2, 3, 1, 0))])
+        else:
+            layer.set_weights([weight, *(tensors[f"{source}.{k}"] for k in ("bias", "running_mean", "running_var"))])
+    kernel = model.get_layer("stem_conv").get_weights()[0]
+    gamma, beta, mean, var = model.get_layer("stem_bn").get_weights()
+    # conv(w, (x - 127) / 128) = conv(w / 128, x) - 127 / 128 sum(w), and the sum moves into the mean.
+    model.get_layer("stem_conv").set_weights([kernel / 128.0])
+    model.get_layer("stem_bn").set_weights([gamma, beta, mean + 127.0 / 128.0 * kernel.sum(axis=(0, 1, 2)), var])
+
+
+def freeze(model: keras.Model, blocks: int) -> None:
+    """Hold every batch norm at its ImageNet statistics, and the stem and the first ``blocks`` blocks altogether."""
+    held = ("stem_", *(f"block{i}_" for i in range(blocks)))
+    for layer in model.layers:
+        frozen = isinstance(layer, layers.BatchNormalization) or layer.name.startswith((*held, "gate_"))
+        layer.trainable = not frozen
+
+
+def pooled_features(model: keras.Model) -> keras.Model:
+    """The pooled features that the anatomy head sees: a list of (n, channels), in the order of `GATE_POOLS`."""
+    return keras.Model(model.inputs, [model.get_layer(n).output for n in GATE_POOLS])
+
+
+def bake_gate(model: keras.Model, weights: NDArray[np.float64], bias: float) -> None:
+    """Write a fitted linear gate, over the concatenation of `GATE_POOLS`, into the anatomy head."""
+    start = 0
+    for i, name in enumerate(GATE_POOLS):
+        layer = model.get_layer(f"gate_{name}")
+        stop = start + layer.kernel.shape[0]
+        layer.set_weights([weights[start:stop, None].astype(np.float32), np.float32([bias if i == 0 else 0.0])])
+        start = stop
+    if start != len(weights):
+        raise ValueError(f"expected {start} gate weights, got {len(weights)}")

@@ -1,0 +1,128 @@
+"""What a run is made of: a typed TOML file. A run's folder keeps the recipe that it was made by."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+
+from edge.contracts.errors import ConfigError
+from edge.contracts.manifest import DataSource, PreprocessRecipe
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+T = TypeVar("T")
+Count = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all sections: unknown keys are refused."""
+
+
+class NetworkSection(Section, frozen=True, kw_only=True):
+    """The network's shape, and what of it learns."""
+
+    frozen_blocks: Annotated[int, msgspec.Meta(ge=0, le=16)] = 5
+    """So many of the backbone's 16 blocks keep their ImageNet weights."""
+    pyramid: Annotated[int, msgspec.Meta(ge=8, le=256)] = 64
+    """Channels of the mask's feature pyramid."""
+    dropout: Share = 0.3
+
+
+class OptimiserSection(Section, frozen=True, kw_only=True):
+    """Adam (Kingma & Ba 2015) under a cosine from ``learning_rate`` to zero, after one epoch of warming up."""
+
+    epochs: Annotated[int, msgspec.Meta(ge=1)] = 16
+    batch: Annotated[int, msgspec.Meta(ge=2)] = 32
+    learning_rate: Positive = 5e-4
+    weight_decay: Annotated[float, msgspec.Meta(ge=0)] = 1e-4
+    label_smoothing: Annotated[float, msgspec.Meta(ge=0, lt=0.5)] = 0.05
+    mask_weight: Positive = 1.0
+    """Weight of the mask's loss beside malignancy's."""
+
+
+class MixSection(Section, frozen=True, kw_only=True):
+    """What an epoch holds beside every training picture once."""
+
+    lesion_free: Count = 200
+    """Crops of training pictures clear of any lesion: they teach the mask head what is none."""
+    phantoms: Count = 250
+    """Rendered phantoms; the malignancy head never learns from them."""
+
+
+class GateSection(Section, frozen=True, kw_only=True):
+    """The anatomy head: logistic regression on the trained network's pooled features."""
+
+    strength: Positive = 0.01
+    """C of the regression: the smaller, the simpler the gate."""
+    refusals: Share = 0.015
+    """Share of validation pictures that the threshold may refuse."""
+
+
+class Recipe(Section, frozen=True, kw_only=True):
+    """All of it."""
+
+    name: str
+    body_part: str
+    """As DICOM spells BodyPartExamined."""
+    fold: Annotated[int, msgspec.Meta(ge=1, le=5)] = 1
+    """The official fold that is held back as the test."""
+    seed: int = 1
+    preprocess: PreprocessRecipe
+    network: NetworkSection = NetworkSection()
+    optimiser: OptimiserSection = OptimiserSection()
+    mix: MixSection = MixSection()
+    gate: GateSection = GateSection()
+    data: list[DataSource] = []
+    """What the model learns from, and under which licence."""
+
+
+class RunRecord(Section, frozen=True, kw_only=True):
+    """``recipe.toml`` of a run: the recipe, and what only the run knows."""
+
+    recipe: Recipe
+    git_revision: str
+    created: str
+    """RFC 3339, UTC."""
+    task: Literal["breast-lesion"] = "breast-lesion"
+    epochs_done: Count = 0
+    anatomy_threshold: Share = 0.5
+    """Chosen on validation pictures; see ``gate.refusals``."""
+
+
+def shipped(name: str) -> Path:
+    """The path of a recipe that comes with the project, or of a file named outright."""
+    path = Path(name) if name.endswith(".toml") else Path(__file__).parent / "recipes" / f"{name}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in (Path(__file__).parent / "recipes").glob("*.toml")))
+        raise ConfigError(f"no recipe {name!r}", hint=f"give one of {known}, or the path of a .toml file")
+    return path
+
+
+def load_recipe(name: str) -> Recipe:
+    """Read a recipe by name or path. Raises ConfigError for a file that is none."""
+    return _decode(shipped(name), Recipe)
+
+
+def load_record(run: Path) -> RunRecord:
+    """Read the ``recipe.toml`` of a run's folder. Raises ConfigError where there is none."""
+    path = run / "recipe.toml"
+    if not path.is_file():
+        raise ConfigError(
+            f"{run} is not a run: it has no recipe.toml", hint="give the folder that `training run --out` made"
+        )
+    return _decode(path, RunRecord)
+
+
+def _decode(path: Path, kind: type[T]) -> T:
+    try:
+        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), kind)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise ConfigError(f"{path}: {error}", hint="see training/recipe.py for every key and its range") from error
