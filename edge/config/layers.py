@@ -9,7 +9,7 @@ import msgspec
 from msgspec import inspect as types
 
 from edge.config.settings import Settings
-from edge.config.validate import without_none
+from edge.config.validate import fields_of, without_none
 from edge.config.words import dotted
 
 if TYPE_CHECKING:
@@ -133,15 +133,14 @@ def parse_text(path: KeyPath, text: str) -> Any:
 
 def type_at(path: KeyPath) -> types.Type | None:
     """The type of the setting at ``path``, without None; None if there is no such setting."""
-    kind: types.Type = types.type_info(Settings)
+    kind: types.Type | None = None
+    cls: type[msgspec.Struct] | None = Settings
     for part in path:
-        if isinstance(kind, types.StructType):
-            fields = {f.name: f.type for f in kind.fields}
-            if part not in fields:
-                return None
-            kind = without_none(fields[part])
+        if cls is not None and isinstance(part, str) and part in fields_of(cls):
+            kind = without_none(fields_of(cls)[part].type)
         elif isinstance(kind, types.ListType) and isinstance(part, int):
             kind = without_none(kind.item_type)
         else:
             return None
+        cls = kind.cls if isinstance(kind, types.StructType) else None
     return kind

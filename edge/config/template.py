@@ -11,7 +11,7 @@ from msgspec import inspect as types
 from edge.config.docs import field_docs, plain
 from edge.config.settings import Settings
 from edge.config.toml_text import toml_value
-from edge.config.validate import without_none
+from edge.config.validate import fields_of, without_none
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,11 +53,9 @@ def template() -> str:
 
 def _table(cls: type[msgspec.Struct], name: str, mark: str = "") -> Iterator[str]:
     """The settings of ``cls``, then its tables; ``mark`` is "#" where tables must be commented out too."""
-    info = types.type_info(cls)
-    assert isinstance(info, types.StructType)  # noqa: S101  (said for the type checker; cls is a Struct)
     docs = field_docs(cls)
     inner: list[tuple[str, types.Type]] = []
-    for field in info.fields:
+    for field in fields_of(cls).values():
         kind = without_none(field.type)
         if isinstance(kind, types.StructType) or _tables_in(kind):
             inner.append((field.name, kind))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 import msgspec
@@ -36,6 +37,14 @@ def find_faults(tree: Any, cls: type[msgspec.Struct]) -> Iterator[Fault]:
     return _in_table(tree, cls, ())
 
 
+@cache
+def fields_of(cls: type[msgspec.Struct]) -> dict[str, types.Field]:
+    """The fields of ``cls`` by name, with their types."""
+    info = types.type_info(cls)
+    assert isinstance(info, types.StructType)  # noqa: S101  (said for the type checker; cls is a Struct)
+    return {field.name: field for field in info.fields}
+
+
 def without_none(kind: types.Type) -> types.Type:
     """``X`` of ``X | None``; other types as they are."""
     if isinstance(kind, types.UnionType):
@@ -45,12 +54,10 @@ def without_none(kind: types.Type) -> types.Type:
 
 
 def _in_table(value: Any, cls: type[msgspec.Struct], path: KeyPath) -> Iterator[Fault]:
-    info = types.type_info(cls)
-    assert isinstance(info, types.StructType)  # noqa: S101  (said for the type checker; cls is a Struct)
     if not isinstance(value, dict):
         yield Fault(path, f"{dotted(path)}: expected a table, got {describe_value(value)}", f"write [{dotted(path)}]")
         return
-    fields = {field.name: field for field in info.fields}
+    fields = fields_of(cls)
     for key in value:
         if key not in fields:
             yield _unknown(key, list(fields), path)

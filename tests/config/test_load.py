@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.config.load import (
@@ -276,17 +276,19 @@ SETTINGS = st.builds(
 )
 
 
+@settings(max_examples=50)
 @given(SETTINGS)
-def test_any_settings_come_through_flags_as_they_are(settings: Settings) -> None:
-    assert load_settings(None, {}, msgspec.structs.asdict(settings)) == settings
+def test_any_settings_come_through_flags_as_they_are(any_settings: Settings) -> None:
+    assert load_settings(None, {}, msgspec.structs.asdict(any_settings)) == any_settings
 
 
+@settings(max_examples=50)
 @given(SETTINGS)
-def test_any_settings_come_through_the_environment_as_json(settings: Settings) -> None:
-    plain = msgspec.to_builtins(settings)
-    environ = {"EDGE_STREAMS": msgspec.json.encode(plain["streams"]).decode(), "EDGE_SITE": settings.site}
+def test_any_settings_come_through_the_environment_as_json(any_settings: Settings) -> None:
+    plain = msgspec.to_builtins(any_settings)
+    environ = {"EDGE_STREAMS": msgspec.json.encode(plain["streams"]).decode(), "EDGE_SITE": any_settings.site}
     loaded = load_settings(None, environ, {})
-    assert (loaded.site, loaded.streams) == (settings.site, settings.streams)
+    assert (loaded.site, loaded.streams) == (any_settings.site, any_settings.streams)
 
 
 def test_streams_are_named_after_their_scheme() -> None:
