@@ -20,7 +20,7 @@ help: ## Show this help.
 	@touch $@
 
 demo: .venv/installed ## See it work: phantom and real clip to a broker; INPUT=path for your own, OUT=folder.
-	@.venv/bin/edge-cli demo --out '$(OUT)' $(if $(INPUT),--input '$(INPUT)')
+	@.venv/bin/edge-cli demo --config firmware_configs/developer.toml --out '$(OUT)' $(if $(INPUT),--input '$(INPUT)')
 
 # --- test ------------------------------------------------------------------------------------------------------------
 # The wheel is what users get, so the wheel is what is tested: never the tree.

@@ -69,7 +69,7 @@ def parse_uri(text: str) -> Uri:
     scheme, sep, rest = text.partition("://")
     if not sep or not scheme.replace("-", "").isalnum():
         raise UsageError(
-            f"{text!r} is not a URI", hint="write scheme://…, for example phantom://?seed=1 or mqtt://localhost:1883"
+            f"{_shown(text)!r} is not a URI", hint="write scheme://…, for example phantom://?seed=1 or mqtt://localhost:1883"
         )
     scheme = scheme.lower()
     path, _, query = rest.partition("?")
@@ -80,7 +80,7 @@ def parse_uri(text: str) -> Uri:
         parts = urlsplit(f"//{path}")
         port = parts.port
     except ValueError as error:
-        raise UsageError(f"{text!r}: {error}", hint="the port is a number from 1 to 65535") from None
+        raise UsageError(f"{_shown(text)!r}: {error}", hint="the port is a number from 1 to 65535") from None
     return Uri(
         scheme,
         host=parts.hostname or "",
@@ -90,3 +90,10 @@ def parse_uri(text: str) -> Uri:
         password=None if parts.password is None else unquote(parts.password),
         params=params,
     )
+
+
+def _shown(text: str) -> str:
+    """``text`` as an error may repeat it: without what stands before an @, which may be a password."""
+    head, at, tail = text.rpartition("@")
+    scheme, sep, _ = head.partition("://")
+    return f"{scheme + sep if sep else ''}…@{tail}" if at else text
