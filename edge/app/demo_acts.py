@@ -10,6 +10,7 @@ from urllib.parse import quote
 from edge.app.demo_summary import missing_parts
 from edge.app.demo_truth import compare
 from edge.app.inputs import find_inputs
+from edge.app.words import counted
 from edge.config.load import streams_from_sources
 from edge.contracts.errors import SourceError
 from edge.contracts.results import Reason, Status
@@ -69,6 +70,8 @@ class PhantomAct(Act):
         outcome = Outcome(_tally(summary), _facts(summary), missing_parts(summary))
         compared = compare(summary.findings, PhantomSpec(seed=SEED, lesions=1))
         outcome.facts += [each.text for each in compared[:3]]
+        if not summary.health:
+            outcome.problems.append("no health")
         if not summary.lesions:
             outcome.problems.append("no finding, though there is a lesion in the phantom")
         elif not compared:
@@ -159,12 +162,12 @@ def _tally(summary: Summary) -> str:
         f"{count} {status.value}" + ("" if reason is None else f" ({reason.value})")
         for (status, reason), count in summary.frames.most_common()
     ]
-    return f"{total} frame{'' if total == 1 else 's'}: {', '.join(parts)}." if parts else "Not one frame was judged."
+    return f"{counted(total, 'frame')}: {', '.join(parts)}." if parts else "Not one frame was judged."
 
 
 def _facts(summary: Summary) -> list[str]:
     """What else can be told from the messages."""
-    facts = [f"{len(summary.lesions)} lesion{'' if len(summary.lesions) == 1 else 's'}"]
+    facts = [counted(len(summary.lesions), "lesion")]
     gaps = "none missing" if not summary.missing else f"{summary.missing} missing"
     facts.append(f"{summary.durable} durable messages, {gaps}")
     facts += sorted({f"{birth.model.name} {birth.model.version}" for birth in summary.births if birth.model})

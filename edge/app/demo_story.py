@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from edge.app.words import REASONS, sentence
+from edge.app.words import REASONS, counted, sentence
 from edge.contracts.coverage import Coverage
 from edge.contracts.finding import Finding
 from edge.contracts.health import Health
@@ -128,9 +128,9 @@ def _coverage(coverage: Coverage) -> tuple[str, str, str]:
     colour = "ended" if coverage.reason in BETWEEN else kind
     start = "" if coverage.since_frame is None else f"from frame {coverage.since_frame}: "
     before = coverage.previous
-    closed = (
-        f" (before: {before.frames} frames of {before.status.value})" if before is not None and before.frames else ""
-    )
+    closed = ""
+    if before is not None and before.frames:
+        closed = f" (before: {counted(before.frames, 'frame')} of {before.status.value})"
     if coverage.reason is not None:
         verdict = "seen, but not judged" if coverage.status is Status.ABSTAINED else "no frame is being judged"
         return colour, f"{start}{kind}: {coverage.reason.value}{closed}", f"{verdict}: {REASONS[coverage.reason]}"

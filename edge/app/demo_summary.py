@@ -83,8 +83,6 @@ def missing_parts(summary: Summary) -> list[str]:
         problems.append("no birth (state)")
     if not summary.coverage:
         problems.append("no coverage")
-    if not summary.health:
-        problems.append("no health")
     if not summary.goodbyes:
         problems.append("no goodbye (state)")
     if summary.missing:

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from edge.app.words import counted
 from edge.config.settings import StreamSettings
 from edge.contracts.errors import SourceError
 from edge.contracts.frames import Frame
@@ -105,7 +106,7 @@ def _frames(given: Input, source: Source, analyser: Analyser) -> Iterator[Answer
 def require_inputs(inputs: list[Input], passed_over: int) -> None:
     """Raise `SourceError` if there is nothing to analyse at all."""
     if not inputs:
-        others = f", only {passed_over} other file{'s' if passed_over > 1 else ''}" if passed_over else ""
+        others = f", only {counted(passed_over, 'other file')}" if passed_over else ""
         raise SourceError(f"there is no picture, video or DICOM file in the folder{others}", hint=HINT)
 
 

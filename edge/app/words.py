@@ -79,3 +79,8 @@ def size(lesion: Lesion) -> str:
     if lesion.long_axis_mm is None or lesion.short_axis_mm is None:
         return "no calibration"
     return f"{lesion.long_axis_mm:.1f} x {lesion.short_axis_mm:.1f} mm"
+
+
+def counted(number: int, thing: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"

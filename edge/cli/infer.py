@@ -111,14 +111,11 @@ class Shown:
 
     def end(self, passed_over: int) -> None:
         """The sum, under the table."""
+        from edge.app.words import counted
+
         if self._table is not None:
             counts = ", ".join(f"{number} {status}" for status, number in self._counts.most_common())
-            frames, files = count(self.frames, "frame"), count(len(self._files), "file")
+            frames, files = counted(self.frames, "frame"), counted(len(self._files), "file")
             print(f"\n{frames} of {files}: {counts}. Research use only.")
         if passed_over:
-            print(f"passed over {count(passed_over, 'other file')}: no picture, video or DICOM", file=sys.stderr)
-
-
-def count(number: int, thing: str) -> str:
-    """``1 file``, ``2 files``."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"
+            print(f"passed over {counted(passed_over, 'other file')}: no picture, video or DICOM", file=sys.stderr)

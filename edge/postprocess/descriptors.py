@@ -141,15 +141,17 @@ def _surroundings(box: Box, scan: Box) -> Box | None:
 def _walk(outline: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """`MARGIN_POINTS` evenly along the outline, their outward normals (both (n, 2)), and the outline's length."""
     closed = np.concatenate((outline, outline[:1]))
-    steps = np.hypot(*np.diff(closed, axis=0).T)
-    far = np.concatenate(([0.0], np.cumsum(steps)))
-    at = np.linspace(0.0, far[-1], MARGIN_POINTS, endpoint=False)
-    points = np.stack((np.interp(at, far, closed[:, 0]), np.interp(at, far, closed[:, 1])), axis=1)
-    tangent = np.roll(points, -1, axis=0) - np.roll(points, 1, axis=0)
-    normals = np.stack((tangent[:, 1], -tangent[:, 0]), axis=1)
-    normals /= np.maximum(np.hypot(*normals.T), 1e-9)[:, None]
-    turn = np.sum(points[:, 0] * np.roll(points[:, 1], -1) - np.roll(points[:, 0], -1) * points[:, 1])
-    return points, normals if turn > 0 else -normals, float(far[-1])
+    legs = np.diff(closed, axis=0)
+    far = np.concatenate(([0.0], np.cumsum(np.hypot(legs[:, 0], legs[:, 1]))))
+    length = max(float(far[-1]), 1e-6)  # an outline can shrink to a point when it is rounded
+    at = np.arange(-1, MARGIN_POINTS + 1) * (length / MARGIN_POINTS)  # one more at each end, for the tangents
+    x, y = (np.interp(at, far, closed[:, axis], period=length) for axis in (0, 1))
+    across, down = x[2:] - x[:-2], y[2:] - y[:-2]
+    steep = np.maximum(np.hypot(across, down), 1e-9)
+    if cv2.contourArea(outline.astype(np.float32), oriented=True) < 0:
+        steep = -steep
+    normals = np.stack((down / steep, -across / steep), axis=1)
+    return np.stack((x[1:-1], y[1:-1]), axis=1), normals, length
 
 
 def _fill(outline: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.uint8]:

@@ -105,3 +105,8 @@ def test_tiny_lesions_do_not_break_it(side):
         box=(10, 10, side, side), outline=[(10, 10), (10 + side, 10), (10, 10 + side)], centre=(10, 10), score=1
     )
     assert describe(tiny, painted(), SCAN)["taller_than_wide"] == 1
+
+
+def test_an_outline_without_extent_does_not_break_it():
+    point = Lesion(box=(10, 10, 1, 1), outline=[(10.0, 10.0)] * 3, centre=(10, 10), score=1)
+    assert describe(point, painted(), SCAN)["taller_than_wide"] == 1
