@@ -54,7 +54,7 @@ def quantise(saved_model: Path, representative: NDArray[np.uint8]) -> bytes:
 
 def span_the_range(tensors: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The pictures, with a 0 and a 255 for certain: the input's quantisation is then the grey value itself."""
-    result = tensors.copy()
+    result: NDArray[np.uint8] = tensors.copy()
     result[0, 0, 0], result[0, 0, 1] = 0, 255
     return result
 

@@ -13,7 +13,7 @@ import sys
 import msgspec
 
 from edge.config.uri import parse_uri
-from edge.contracts.errors import EdgeError
+from edge.contracts.errors import EdgeError, UsageError
 from edge.contracts.tensors import Tensor
 from edge.process.child import inherit
 from edge.runtimes.isolated import Hello, Job, greeting_of
@@ -35,8 +35,11 @@ def main() -> int:
         from importlib.metadata import entry_points
 
         uri = parse_uri(job.uri)
-        (point,) = {p for p in entry_points(group="edge.runtimes") if p.name == uri.scheme}
-        runtime = point.load()(uri, job.model_path, job.manifest)
+        points = [p for p in entry_points(group="edge.runtimes") if p.name == uri.scheme]
+        if not points:
+            known = sorted({p.name for p in entry_points(group="edge.runtimes")})
+            raise UsageError(f"no runtime is called {uri.scheme}://", hint=f"there are: {', '.join(known)}")
+        runtime = points[0].load()(uri, job.model_path, job.manifest)
     except EdgeError as error:
         control.send(msgspec.json.encode(greeting_of(error)))
         return error.exit_code

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edge.contracts.errors import DeviceError, EdgeError, ModelError
+from edge.contracts.errors import DeviceError, EdgeError, ModelError, UsageError
 from edge.contracts.manifest import ModelManifest
 from edge.contracts.tensors import RuntimeSpec, Tensor
 from edge.process.child import Child
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 START_TIMEOUT_S = 30.0
 """A child on a busy Raspberry Pi that has not loaded its model by then never will."""
+
+KINDS: dict[int, type[EdgeError]] = {kind.exit_code: kind for kind in (UsageError, ModelError, DeviceError)}
+"""What the child may raise while loading."""
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -42,7 +45,8 @@ class Hello(msgspec.Struct, frozen=True):
     spec: RuntimeSpec | None = None
     error: str = ""
     hint: str = ""
-    model_at_fault: bool = False
+    exit_code: int = 0
+    """Of the `EdgeError` that the child met: tells its kind."""
 
 
 class IsolatedRuntime:
@@ -89,7 +93,7 @@ class IsolatedRuntime:
             raise DeviceError("the runtime process died while loading", hint="its own words stand above in the log")
         hello = msgspec.json.decode(data, type=Hello)
         if hello.spec is None:
-            raise (ModelError if hello.model_at_fault else DeviceError)(hello.error, hint=hello.hint)
+            raise KINDS.get(hello.exit_code, DeviceError)(hello.error, hint=hello.hint)
         return hello.spec
 
     @property
@@ -132,4 +136,4 @@ class IsolatedRuntime:
 
 def greeting_of(error: EdgeError) -> Hello:
     """How the child says that it cannot serve."""
-    return Hello(error=error.message, hint=error.hint, model_at_fault=isinstance(error, ModelError))
+    return Hello(error=error.message, hint=error.hint, exit_code=error.exit_code)

@@ -252,7 +252,8 @@ class MqttSink:
                 chooser.answered()
                 losses = losses + 1 if end is End.LOST and connection.lasted_s < STEADY_S else 0
             if end is not self._end:
-                log.warning("%s: %s (MQTT %s)", self.name, end.value, connection.dialect.version)
+                why = f": {connection.detail}" if connection.detail else ""
+                log.warning("%s: %s (MQTT %s)%s", self.name, end.value, connection.dialect.version, why)
             if end is End.TAKEN_OVER or losses == UNSTABLE_AFTER:
                 word = end.value if end is End.TAKEN_OVER else "connection_unstable"
                 self._remembered = (time.monotonic(), word)

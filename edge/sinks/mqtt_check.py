@@ -56,7 +56,8 @@ def check_broker(settings: SinkSettings, timeout_s: float = 5.0) -> None:
     timer.start()
     try:
         while True:
-            end = _try(Connection(account, chooser.current, client_id, lambda: None), stop)
+            connection = Connection(account, chooser.current, client_id, lambda: None)
+            end = _try(connection, stop)
             if end is None:
                 return
             if not chooser.failed(end) or time.monotonic() > deadline:
@@ -67,7 +68,8 @@ def check_broker(settings: SinkSettings, timeout_s: float = 5.0) -> None:
     if end is End.STOPPED:
         end = End.NO_ANSWER
     what, hint = ADVICE.get(end, (f"it refuses us ({end.value})", "see the broker's log"))
-    raise SinkError(f"{account.name}: {what}", hint=hint)
+    why = f" ({connection.detail})" if connection.detail else ""
+    raise SinkError(f"{account.name}: {what}{why}", hint=hint)
 
 
 def _try(connection: Connection, stop: threading.Event) -> End | None:

@@ -61,6 +61,8 @@ class Connection:
         self.dialect = dialect
         self.up = False
         """Whether the broker has accepted us and the connection still stands."""
+        self.detail = ""
+        """More about the end, for people; empty: nothing is known."""
         self.lasted_s = 0.0
         self.receive_maximum = 65535
         """Unacknowledged messages that the broker takes at once (MQTT 5)."""
@@ -107,7 +109,8 @@ class Connection:
         try:
             end = self._run(stop)
         except Exception as error:  # malformed packets: paho raises whatever its parser meets
-            log.debug("connection to %s ended by %r", self.account.name, error)
+            log.debug("connection to %s ended by", self.account.name, exc_info=True)
+            self.detail = repr(error)
             end = End.LOST if self._came_up else End.CLOSED_UNANSWERED
         self.up = False
         if self._came_up:
@@ -160,21 +163,21 @@ class Connection:
         except socket.gaierror:
             return End.UNKNOWN_HOST
         except (ssl.SSLError, ssl.CertificateError) as error:
-            log.debug("TLS with %s: %s", self.account.name, error)
+            self.detail = str(getattr(error, "verify_message", "") or getattr(error, "reason", "") or error)
             return End.TLS_FAILED
         except TimeoutError:
             return End.NO_ANSWER if self.account.tls is not None else End.UNREACHABLE
         except ConnectionResetError:
             return End.CLOSED_UNANSWERED
         except OSError as error:
-            log.debug("connecting to %s: %s", self.account.name, error)
+            self.detail = error.strerror or str(error)
             return End.UNREACHABLE
         return None
 
     def _on_connect(self, client: Client, userdata: Any, flags: Any, code: Any, properties: Any) -> None:
         if code.is_failure:
             self._refusal = REFUSALS.get(code.value, End.REFUSED)
-            log.debug("%s answers: %s", self.account.name, code)
+            self.detail = str(code)
             return
         self.receive_maximum = getattr(properties, "ReceiveMaximum", 65535)
         self.maximum_packet = getattr(properties, "MaximumPacketSize", None)
@@ -185,7 +188,7 @@ class Connection:
     def _on_disconnect(self, client: Client, userdata: Any, flags: Any, code: Any, properties: Any) -> None:
         self.up = False
         if flags.is_disconnect_packet_from_server:
-            log.info("%s disconnects us: %s", self.account.name, code)
+            self.detail = str(code)
             if code.value == TAKEN_OVER:
                 self._refusal = End.TAKEN_OVER
 

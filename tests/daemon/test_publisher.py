@@ -20,7 +20,7 @@ from sample_messages import make_message
 from edge.app.handover import OutboxHandover
 from edge.app.stamper import Stamper
 from edge.config.settings import OutboxSettings, PublishSettings, Settings, SinkSettings
-from edge.contracts.errors import ConfigError
+from edge.contracts.errors import ConfigError, EdgeError
 from edge.contracts.finding import ModelRef, RuntimeRef
 from edge.contracts.health import Health
 from edge.contracts.live import LiveResult
@@ -72,8 +72,15 @@ class Bench:
         self.sockets = (ours, theirs)
         self.handover = OutboxHandover(job.state_dir, ours)
         self.publisher = Publisher(job, theirs, os.getpid())
-        self.thread = threading.Thread(target=self.publisher.run)
+        self.thread = threading.Thread(target=self._run)
+        self.error: EdgeError | None = None
         self.sinks: list[MemorySink] = [one for one in self.publisher.sinks if isinstance(one, MemorySink)]
+
+    def _run(self) -> None:
+        try:
+            self.publisher.run()
+        except EdgeError as error:
+            self.error = error
 
     def start(self) -> Bench:
         self.thread.start()
@@ -199,6 +206,7 @@ def test_at_the_end_it_drains_says_goodbye_and_remembers_what_arrived(bench: Cal
         one.handover.durable("coverage/cart-1", make_message())
     one.handover.close(5)
     one.stop()
+    assert one.error is None
     assert len(one.bodies("coverage/cart-1")) == 50
     assert (one.states()[-1].status, one.states()[-1].reasons) == ("offline", ["stopped"])
     assert one.sinks[0].received[-1].suffix == "state"
@@ -214,6 +222,8 @@ def test_the_drain_has_an_end_and_what_is_left_stays(bench: Callable[..., Bench]
         one.handover.durable("coverage/cart-1", make_message())
     one.handover.close(5)
     one.stop()
+    assert one.error is not None
+    assert (one.error.exit_code, one.error.message) == (6, "7 messages were not delivered (too slow)")
     outbox = Outbox(tmp_path / "state" / FILE_NAME)
     assert [row.seq for row in outbox.pending("memory://one", 0, 99, 99)] == list(range(4, 11))
     outbox.close()

@@ -160,6 +160,7 @@ def test_a_second_daemon_on_the_same_state_dir_is_refused(daemon, tmp_path):
     [
         ({"source": "images:///nowhere/at/all"}, [], 5, "nowhere"),
         ({"source": "nonsense://x"}, [], 2, "nonsense"),
+        ({"runtime": "abacus://"}, [], 2, "abacus"),
         ({"runtime": "litert://"}, ["--model", "/nowhere.tflite"], 4, "nowhere"),
         ({}, ["--sink", "carrier-pigeon://loft"], 2, "carrier-pigeon"),
         ({}, ["--config", "/nowhere.toml"], 3, "nowhere"),

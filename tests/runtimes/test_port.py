@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge.config.uri import parse_uri
-from edge.contracts.errors import DeviceError, EdgeError, ModelError, UsageError
+from edge.contracts.errors import DeviceError, ModelError, UsageError
 from edge.contracts.ports import Runtime
 from edge.contracts.tensors import Tensor, TensorSpec
 from edge.models.bundle import load_bundle
@@ -98,8 +98,9 @@ def test_unknown_parameters_are_refused(uri):
 
 def test_isolated_what_a_runtime_raises_while_loading_is_raised_here():
     bundle = load_bundle()
-    with pytest.raises(EdgeError, match="nonsense"):
-        IsolatedRuntime("litert://?nonsense=1", str(bundle.path), bundle.manifest)
+    for uri in ("litert://?nonsense=1", "nonsense://"):
+        with pytest.raises(UsageError, match="nonsense"):
+            IsolatedRuntime(uri, str(bundle.path), bundle.manifest)
 
 
 def test_isolated_a_broken_model_is_a_model_error(tmp_path):
