@@ -88,7 +88,7 @@ def _tls_context(settings: SinkSettings) -> ssl.SSLContext:
             f"the CA file {settings.ca_file} cannot be used: {_why(error)}",
             hint="it holds the PEM certificate of the authority that signed the broker's",
         ) from None
-    # Python 3.13 began to refuse authorities without key usage, as plain `openssl req -x509` makes them: sites have those.
+    # Python 3.13 began to refuse authorities without key usage. Plain `openssl req -x509` makes such; sites have them.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if settings.cert_file or settings.key_file:
