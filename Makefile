@@ -26,9 +26,9 @@ demo: .venv/installed ## See it work: phantom and real clip to a broker; INPUT=p
 # The wheel is what users get, so the wheel is what is tested: never the tree.
 .venv-test/installed: pyproject.toml constraints.txt $(SOURCES)
 	@test -x .venv-test/bin/python || $(PYTHON) -m venv .venv-test
-	@.venv-test/bin/python $(PIP) install --constraint constraints.txt '.[demo,dicom,dev]'
 	@rm -rf build dist
-	@.venv-test/bin/python -m build --wheel --outdir dist . > /dev/null
+	@.venv-test/bin/python $(PIP) wheel --no-deps --wheel-dir dist .
+	@.venv-test/bin/python $(PIP) install --constraint constraints.txt "$$(ls dist/*.whl)[demo,dicom,dev]"
 	@.venv-test/bin/python $(PIP) install --no-deps --force-reinstall dist/*.whl
 	@touch $@
 
