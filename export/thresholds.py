@@ -18,13 +18,11 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-SENSITIVITY = 0.90
-"""Of the operating point, by picture."""
 REFUSALS = 0.015
 """Share of validation pictures that the anatomy gate may refuse."""
 MIN_AREA = 0.001
 """Smallest lesion as a share of the tensor: 25 pixels of 160 x 160, about one and a half mask cells."""
-LEVELS = (0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6)
+LEVELS = tuple(level / 20 for level in range(6, 17))
 STRAY_COST = 0.5
 """Hits that a false lesion in each picture would have to bring to be worth it."""
 
@@ -35,14 +33,16 @@ def choose(predictions: Predictions, pictures: Pictures, resolution: float) -> t
     calibration = fit_platt(predictions.malignancy, labels, resolution)
     p = calibrated(predictions.malignancy, calibration, resolution)
     level, score = lesion_thresholds(predictions, pictures)
+    point, sensitivity, specificity = operating_point(p, labels)
     thresholds = Thresholds(
         lesion=level,
         lesion_score=score,
         lesion_min_area=MIN_AREA,
-        malignancy=operating_point(p, labels, SENSITIVITY),
+        malignancy=point,
         operating_point=(
-            f"the highest calibrated probability at which {SENSITIVITY:.0%} of the malignant validation pictures "
-            f"({int((labels == 1).sum())} of {len(labels)}) are suspicious, by picture, on the int8 model's outputs"
+            f"the calibrated probability with the largest sum of sensitivity ({sensitivity:.2f}) and specificity "
+            f"({specificity:.2f}) by picture (Youden's J) on {len(labels)} validation pictures, "
+            f"{int((labels == 1).sum())} of them malignant, with the int8 model's outputs"
         ),
         prevalence=round(float((labels == 1).mean()), 4),
         anatomy=anatomy_threshold(predictions.anatomy),
@@ -75,15 +75,19 @@ def fit_platt(q: Floats, labels: NDArray[np.int8], resolution: float) -> Calibra
     return Calibration(slope=round(float(w[0]), 5), intercept=round(float(w[1]), 5))
 
 
-def operating_point(p: Floats, labels: NDArray[np.int8], sensitivity: float) -> float:
-    """The highest threshold that at least ``sensitivity`` of the malignant pictures reach.
+def operating_point(p: Floats, labels: NDArray[np.int8]) -> tuple[float, float, float]:
+    """The threshold with the largest sum of sensitivity and specificity (Youden, Cancer 3:32, 1950), and these two.
 
+    Not a fixed high sensitivity: that puts the threshold under the mean probability, where a picture without a lesion
+    lies, of which the malignancy head knows nothing; every such picture would be one that the heads disagree on.
     It is put halfway to the next lower value that occurs, so that rounding on another machine flips no picture.
     """
-    ill = np.sort(p[labels == 1])
-    last = ill[int(np.floor((1 - sensitivity) * len(ill) + 1e-9))]
-    lower = p[p < last]
-    return round(float((last + lower.max()) / 2 if len(lower) else last / 2), 6)
+    values = np.unique(p)
+    sensitivity = np.array([(p[labels == 1] >= value).mean() for value in values])
+    specificity = np.array([(p[labels == 0] < value).mean() for value in values])
+    best = int(np.argmax(sensitivity + specificity))
+    lower = values[best - 1] if best else 0.0
+    return round(float((values[best] + lower) / 2), 6), float(sensitivity[best]), float(specificity[best])
 
 
 def lesion_thresholds(predictions: Predictions, pictures: Pictures) -> tuple[float, float]:

@@ -33,17 +33,22 @@ def test_platt_ends_on_separable_data_with_saturated_outputs():
     assert np.isfinite(found.intercept)
 
 
-@pytest.mark.parametrize("sensitivity", [0.8, 0.9, 0.95, 1.0])
-def test_the_operating_point_is_the_highest_that_is_sensitive_enough(sensitivity):
-    rng = np.random.default_rng(5)
+@pytest.mark.parametrize("seed", range(4))
+def test_no_other_threshold_separates_better_than_the_operating_point(seed):
+    rng = np.random.default_rng(seed)
     labels = (np.arange(300) % 3 == 0).astype(np.int8)
     p = np.round(np.clip(rng.normal(0.35 + 0.3 * labels, 0.15), 0.01, 0.99), 2)
-    threshold = operating_point(p, labels, sensitivity)
-    ill = p[labels == 1]
-    assert (ill >= threshold).mean() >= sensitivity
-    higher = p[p > threshold].min() + 0.005
-    assert (ill >= higher).mean() < sensitivity
+    threshold, sensitivity, specificity = operating_point(p, labels)
+    assert sensitivity == (p[labels == 1] >= threshold).mean()
+    assert specificity == (p[labels == 0] < threshold).mean()
+    others = [(p[labels == 1] >= t).mean() + (p[labels == 0] < t).mean() for t in np.arange(0, 1.01, 0.005)]
+    assert sensitivity + specificity == pytest.approx(max(others))
     assert np.abs(p - threshold).min() > 0.001, "a rounding error would flip a picture"
+
+
+def test_an_operating_point_that_calls_all_malignant_stays_above_zero():
+    threshold, sensitivity, specificity = operating_point(np.full(4, 0.5), np.array([0, 1, 0, 1], np.int8))
+    assert (threshold, sensitivity, specificity) == (0.25, 1.0, 0.0)
 
 
 def test_the_gate_refuses_no_more_than_it_may():
@@ -112,5 +117,5 @@ def test_choose_keeps_true_lesions_and_drops_faint_ones():
     assert all(each.hit for each in reported)
     assert sum(each.strays for each in reported) == 0
     assert thresholds.prevalence == 0.5
-    assert "90%" in thresholds.operating_point
+    assert "40 validation pictures, 20 of them malignant" in thresholds.operating_point
     assert calibration.slope > 0

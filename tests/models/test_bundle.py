@@ -54,9 +54,9 @@ def test_the_shipped_figures_have_intervals_and_the_data_licences():
     assert manifest.not_shown
 
 
-def test_a_bundle_without_weights_still_reads(pieces: Pieces, tmp_path):
+def test_a_bundle_without_weights_still_reads(pieces: Pieces, shipped, tmp_path):
     bundle = load_bundle(pieces.write(tmp_path / "slim.tflite"))
-    assert bundle.size < 10**6
+    assert bundle.size < len(shipped) / 2
 
 
 def test_a_file_that_changes_under_our_feet_is_noticed(pieces: Pieces, tmp_path):
