@@ -42,7 +42,10 @@ class Courier:
         self._live_next = 0
         """First seq that the live lane has not read yet."""
         self._replay_next = 0
+        self._live_empty = False
+        """Whether the outbox was found to have no more live messages in this turn."""
         self._replay_empty = False
+        """The same for replay, until a message is given back."""
         self._turn = 0
 
     def forget(self) -> None:
@@ -90,6 +93,7 @@ class Courier:
         self._replay_empty = not self.sink.durable  # a sink that nothing waits for gets no old messages
 
     def _offer(self, outbox: Outbox) -> bool:
+        self._live_empty = False
         for _ in range(BURST):
             lane = self._choose(outbox)
             if lane is None:
@@ -108,7 +112,7 @@ class Courier:
 
     def _choose(self, outbox: Outbox) -> deque[Row] | None:
         """The lane whose turn it is, with at least one message in it; None if both are empty."""
-        if not self._live:
+        if not self._live and not self._live_empty:
             self._read_live(outbox)
         if not self._replay and not self._replay_empty:
             self._read_replay(outbox)
@@ -122,6 +126,7 @@ class Courier:
             rows = outbox.pending(self.sink.name, self._live_next, NO_END, FETCH)
         else:
             rows = outbox.stored(self._live_next, FETCH)
+        self._live_empty = not rows
         if rows:
             self._live.extend(rows)
             self._live_next = rows[-1].seq + 1

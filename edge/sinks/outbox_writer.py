@@ -9,7 +9,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections import deque
+from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -32,7 +32,7 @@ RETRY_S = 0.5
 
 
 class OutboxWriter:
-    """Stores durable messages. `put` never blocks; the disk is the thread's business alone."""
+    """Stores durable messages. `put` never waits, not even for a lock; the disk is the thread's business alone."""
 
     def __init__(self, path: Path, on_commit: Callable[[], None], queue_limit: int = QUEUE_LIMIT) -> None:
         self.lost = 0
@@ -40,10 +40,9 @@ class OutboxWriter:
         self._path = outbox_schema.newest(path)
         self._on_commit = on_commit
         self._limit = queue_limit
-        self._queue: deque[tuple[str, Durable]] = deque()
-        self._changed = threading.Condition()
-        self._busy = True  # opening the file
-        self._closing = False
+        self._queue: SimpleQueue[tuple[str, Durable] | threading.Event] = SimpleQueue()
+        """Messages, and events to be set when all before them is stored."""
+        self._closing = threading.Event()
         self._problem: str | None = None
         self._was_set_aside = False
         self._encoder = msgspec.json.Encoder()
@@ -54,12 +53,10 @@ class OutboxWriter:
 
     def put(self, suffix: str, message: Durable) -> bool:
         """Queue ``message`` for storage; False if the queue is full and it is lost."""
-        with self._changed:
-            if self._closing or len(self._queue) >= self._limit:
-                self.lost += 1
-                return False
-            self._queue.append((suffix, message))
-            self._changed.notify_all()
+        if self._closing.is_set() or self._queue.qsize() >= self._limit:
+            self.lost += 1
+            return False
+        self._queue.put((suffix, message))
         return True
 
     def problems(self) -> list[str]:
@@ -73,41 +70,43 @@ class OutboxWriter:
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until all that was put is on disk; whether that came to be."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._queue and not self._busy, timeout_s)
+        stored = threading.Event()
+        self._queue.put(stored)
+        return stored.wait(timeout_s)
 
     def close(self, timeout_s: float) -> bool:
         """Store what waits and end; whether all of it is on disk. May be called twice."""
-        done = self.flush(timeout_s)
-        with self._changed:
-            self._closing = True
-            self._changed.notify_all()
+        done = self._closing.is_set() or self.flush(timeout_s)
+        self._closing.set()
+        self._queue.put(threading.Event())  # so that the thread looks up
         self._thread.join(timeout_s)
         return done
 
     def _run(self) -> None:
         self._store_until_stored([])  # opens or makes the file: the publisher tells its epoch in the birth message
-        with self._changed:
-            self._busy = False
-            self._changed.notify_all()
         self._on_commit()
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._queue or self._closing)
-                if self._closing and (not self._queue or self._problem):
-                    self.lost += len(self._queue)
+        while not (self._closing.is_set() and self._queue.empty()):
+            batch: list[tuple[str, Durable]] = []
+            stored: threading.Event | None = None
+            item = self._queue.get()
+            while not isinstance(item, threading.Event):
+                batch.append(item)
+                if len(batch) == BATCH_LIMIT or self._queue.empty():
                     break
-                batch = [self._queue.popleft() for _ in range(min(len(self._queue), BATCH_LIMIT))]
-                self._busy = True
-            self._store_until_stored(batch)
-            with self._changed:
-                self._busy = False
-                self._changed.notify_all()
-            self._on_commit()
+                item = self._queue.get()
+            else:
+                stored = item
+            if batch:
+                if not self._store_until_stored(batch):
+                    continue
+                self._on_commit()
+            if stored is not None:
+                stored.set()
         if self._db is not None:
             self._db.close()
 
-    def _store_until_stored(self, batch: list[tuple[str, Durable]]) -> None:
+    def _store_until_stored(self, batch: list[tuple[str, Durable]]) -> bool:
+        """Keep trying; False if that was ended by `close`."""
         expected: int | None = None
         while True:
             try:
@@ -122,14 +121,13 @@ class OutboxWriter:
                 if self._trouble(error):
                     expected = None
                     continue
-            with self._changed:
-                if self._closing:
-                    self.lost += len(batch)
-                    return
-                self._changed.wait_for(lambda: self._closing, RETRY_S)
+            if self._closing.wait(RETRY_S):
+                self.lost += len(batch)
+                return False
         if self._problem:
             log.info("the outbox takes messages again")
             self._problem = None
+        return True
 
     def _open(self) -> sqlite3.Connection:
         if self._db is not None:
