@@ -69,7 +69,8 @@ def parse_uri(text: str) -> Uri:
     scheme, sep, rest = text.partition("://")
     if not sep or not scheme.replace("-", "").isalnum():
         raise UsageError(
-            f"{_shown(text)!r} is not a URI", hint="write scheme://…, for example phantom://?seed=1 or mqtt://localhost:1883"
+            f"{_shown(text)!r} is not a URI",
+            hint="write scheme://…, for example phantom://?seed=1 or mqtt://localhost:1883",
         )
     scheme = scheme.lower()
     path, _, query = rest.partition("?")
