@@ -78,7 +78,7 @@ class Broker:
 
     @property
     def uri(self) -> str:
-        """For the sink of one device. It sets a client identifier without a slash: two with one would end iotcore."""
+        """For the sink of one device. It sets a client identifier without a slash, which iotcore can live with."""
         return f"mqtt://127.0.0.1:{self.port}?client_id=sonoedge"
 
     def stop(self) -> None:

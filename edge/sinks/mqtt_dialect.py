@@ -7,8 +7,8 @@ on a client identifier with a slash in it, which MQTT lets them refuse. So there
 
 A broker that closes before it answers moves us one step, so version 5 is left after the second time; an explicit
 refusal moves straight to what it asks for. A TCP connection that is refused or times out says nothing of the kind and
-never moves. The first success is remembered. (No identifier is offered twice in a row on purpose: rumqttd 0.20 survives
-one with a slash, and stops serving everybody at the second.)
+never moves. The first success is remembered. (The identifiers take turns on purpose: rumqttd 0.20 takes no new client
+at all once it has refused the same identifier with a slash twice.)
 """
 
 from __future__ import annotations
