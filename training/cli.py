@@ -9,9 +9,12 @@ from typing import Annotated
 
 import typer
 
-from edge.contracts.errors import EdgeError
+from edge.cli.errors import report
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+
+
+RunFolder = Annotated[Path, typer.Argument(help="Folder that `training run` made.")]
 
 
 @app.callback()
@@ -53,9 +56,7 @@ def run(
 
 
 @app.command("eval", epilog="Example:  python -m training eval runs/first")
-def evaluate(
-    run: Annotated[Path, typer.Argument(help="Folder that `training run` made.")],
-) -> None:
+def evaluate(run: RunFolder) -> None:
     """Judge a run's SavedModel on its eval.npz again and print the figures of validation and test."""
     from training.evaluate import judge_run
 
@@ -73,8 +74,5 @@ def main() -> None:
     """Errors are two lines, as everywhere in this project: what happened, and what to do."""
     try:
         app()
-    except EdgeError as error:
-        print(f"error: {error.message}", file=sys.stderr)
-        if error.hint:
-            print(f"  hint: {error.hint}", file=sys.stderr)
-        sys.exit(error.exit_code)
+    except Exception as error:
+        sys.exit(report(error))

@@ -50,7 +50,8 @@ def check_split(items: Iterable[Item | tuple[str, str]]) -> None:
     leaks = sorted(group for group, found in sides.items() if len(found) > 1)
     if leaks:
         raise ConfigError(
-            f"the split leaks: {len(leaks)} groups stand on both sides, {leaks[0]} in {', '.join(sorted(sides[leaks[0]]))}",
+            f"the split leaks: {len(leaks)} groups stand on both sides, "
+            f"{leaks[0]} in {', '.join(sorted(sides[leaks[0]]))}",
             hint="split by patient: every picture of a case belongs to one side",
         )
 
@@ -62,7 +63,8 @@ def check_classes(items: Sequence[Item]) -> None:
         if found != {BENIGN, MALIGNANT}:
             names = {BENIGN: "benign", MALIGNANT: "malignant"}
             raise ConfigError(
-                f"expected benign and malignant pictures in {split}, got {', '.join(names[k] for k in sorted(found)) or 'none'}",
+                f"expected benign and malignant pictures in {split}, "
+                f"got {', '.join(names[k] for k in sorted(found)) or 'none'}",
                 hint="a probability of malignancy cannot be learnt or judged from one class",
             )
 

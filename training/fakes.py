@@ -84,10 +84,12 @@ def fan(rng: np.random.Generator, picture: Grey) -> Grey:
 
 
 def turned(rng: np.random.Generator, picture: Grey) -> Grey:
+    """On its side, or upside down. (H, W) uint8."""
     return np.ascontiguousarray(np.rot90(picture, int(rng.integers(1, 4))))
 
 
 def shuffled(rng: np.random.Generator, picture: Grey) -> Grey:
+    """Cut into tiles, which are mixed. (H, W) uint8."""
     n = int(rng.integers(3, 7))
     h, w = picture.shape[0] // n, picture.shape[1] // n
     tiles = [picture[i * h : (i + 1) * h, j * w : (j + 1) * w] for i in range(n) for j in range(n)]
@@ -96,6 +98,7 @@ def shuffled(rng: np.random.Generator, picture: Grey) -> Grey:
 
 
 def inverted(rng: np.random.Generator, picture: Grey) -> Grey:
+    """Black for white. (H, W) uint8."""
     return 255 - picture
 
 
@@ -150,10 +153,20 @@ def eye(rng: np.random.Generator, picture: Grey) -> Grey:
 
 
 def near(rng: np.random.Generator, picture: Grey) -> Grey:
+    """A fiftieth of the picture, as large as the whole. (H, W) uint8."""
     h, w = (int(side * rng.uniform(0.1, 0.22)) for side in picture.shape)
     y, x = int(rng.integers(0, picture.shape[0] - h)), int(rng.integers(0, picture.shape[1] - w))
     return cv2.resize(picture[y : y + h, x : x + w], None, fx=6, fy=6, interpolation=cv2.INTER_CUBIC)
 
 
-BENT = {"fan": fan, "turned": turned, "shuffled": shuffled, "inverted": inverted, "smeared": smeared, "near": near, "lung": lung, "eye": eye}
+BENT = {
+    "fan": fan,
+    "turned": turned,
+    "shuffled": shuffled,
+    "inverted": inverted,
+    "smeared": smeared,
+    "near": near,
+    "lung": lung,
+    "eye": eye,
+}
 """By family: breast pictures as no breast scan looks; each takes a generator and a grey picture."""

@@ -1,7 +1,13 @@
-"""The anatomy gate: is this breast B-mode at all? A linear unit on the trained network's pooled features.
+"""The anatomy gate: is this breast B-mode at all? Fitted on the trained network's features, which stay as they are.
 
-It is fitted after the network, on frozen features, so that mask and malignancy are what they were. Its figure is
-honest by leaving out: every frame of a file is scored by a gate that saw nothing of that file's family.
+Two questions, and the stricter answer counts:
+- Does it look like a breast rather than like anything else we have? A logistic regression on the backbone's pooled
+  features. It knows only what it was shown.
+- Is it near to what the network was trained on? The distance to training pictures, or to phantoms, whichever is
+  nearer: mean absolute deviation along their principal axes, in standard deviations (a Mahalanobis distance with the
+  L1 norm, after Lee et al., NeurIPS 2018), on the mask pyramid's pooled features. It needs no counter-examples.
+
+All of it is dense layers with ReLU6, which a device computes in int8 (`gate_head`).
 """
 
 from __future__ import annotations
@@ -11,182 +17,166 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
-
-from edge.preprocess.preprocessor import Preprocessor
-from training import fakes, looks, network
-from training.geometry import random_matrix, warp
-from training.phantoms import phantom
-from training.samples import augment, lesion_free, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping
 
-    import keras
     from numpy.typing import NDArray
 
-    from training.datasets import Item
-    from training.negatives import Negative
-    from training.recipe import Recipe
+    from training.gate_examples import Examples
+    from training.recipe import GateSection
 
-VIEWS = 120
-"""Training views of each family of files: as many of a single picture as of a clip with hundreds of frames."""
-PHOTO_VIEWS = 12
-MADE = 300
-"""Made pictures of each kind."""
-PHANTOM_FRAMES = 80
-VIEW_SIDE = 560
-"""Longer side in pixels that views are made at: at full size they would cost minutes and show the network the same."""
+    Features = Mapping[str, NDArray[np.floating]]
+    """Pooled features by name, each (n, channels)."""
+
+LIKE = ("pool8", "pool16")
+"""Features that the regression takes: backbone, strides 8 and 16."""
+NEAR = ("merge8", "merge16")
+"""Features that distances are measured in: pyramid, strides 8 and 16."""
+CENTRE = 3.0
+"""Margins are relu6(CENTRE + margin): 3 is the edge, and a margin counts up to 3 in both directions."""
+SHARPNESS = 2.0
+"""The logit is this times the margin."""
 
 
 @dataclass(frozen=True, eq=False)
-class Examples:
-    """What the gate learns from: tensors and, of each, the answer, the family and the weight."""
+class Cluster:
+    """Where one kind of accepted picture lies: z = features @ axes + offset has mean 0 and deviation 1 for it."""
 
-    tensors: NDArray[np.uint8]
-    wanted: NDArray[np.int_]
-    families: NDArray[np.str_]
+    axes: NDArray[np.float64]
+    """(channels of `NEAR`, k)."""
+    offset: NDArray[np.float64]
+    """(k,)."""
+    slope: float
+    """Margin lost for each unit of distance."""
+    intercept: float
+    """Margin at distance 0."""
 
-    def weights(self, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Families of one side weigh the same; both sides together weigh the same."""
-        out = np.zeros(len(self.wanted))
-        for side in (0, 1):
-            names = np.unique(self.families[chosen & (self.wanted == side)])
-            for name in names:
-                rows = chosen & (self.wanted == side) & (self.families == name)
-                out[rows] = 1.0 / len(names) / rows.sum()
-        return out[chosen] * chosen.sum() / out[chosen].sum()
+    def distance(self, found: Features) -> NDArray[np.float64]:
+        """Mean absolute deviation over the axes, each counted up to 6: (n,)."""
+        z = _joined(found, NEAR) @ self.axes + self.offset
+        return np.minimum(np.abs(z), 6.0).mean(axis=1)
+
+    def margin(self, found: Features) -> NDArray[np.float64]:
+        """relu6 of the margin, 3 at the edge: (n,)."""
+        return _relu6(self.intercept - self.slope * self.distance(found))
 
 
 @dataclass(frozen=True, eq=False)
 class Gate:
-    """A fitted gate: probability = sigmoid(weights . features + bias)."""
+    """The fitted gate."""
 
-    weights: NDArray[np.float64]
+    weights: dict[str, NDArray[np.float64]]
+    """Of the regression, by feature: (channels,)."""
     bias: float
+    clusters: dict[str, Cluster]
 
-    def __call__(self, features: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Probability for each row of (n, k) features."""
-        return 1.0 / (1.0 + np.exp(-(features @ self.weights + self.bias)))
+    def like(self, found: Features) -> NDArray[np.float64]:
+        """relu6 of the regression's margin, 3 at the edge: (n,)."""
+        return _relu6(sum(found[name] @ w for name, w in self.weights.items()) + self.bias)
 
-
-def examples(items: Sequence[Item], negatives: Sequence[Negative], recipe: Recipe) -> Examples:
-    """Positives: training pictures plain and augmented, lesion-free crops, linear phantoms. Negatives: all else."""
-    rng = np.random.default_rng((recipe.seed, 77))
-    preprocess = Preprocessor(recipe.preprocess)
-    rows: list[tuple[Any, int, str]] = []
-    train = [item for item in items if item.split == "train"]
-    for item in train:
-        rows.append((plain(item, preprocess).tensor, 1, "picture"))
-        rows.append((plain(augment(rng, item), preprocess).tensor, 1, "picture"))
-    for item in train[::5]:
-        crop = lesion_free(rng, item)
-        if crop is not None:
-            rows.append((plain(crop, preprocess).tensor, 1, "crop"))
-    for number in range(PHANTOM_FRAMES):
-        rows.append((plain(phantom(recipe.seed, number), preprocess).tensor, 1, "phantom"))
-        sector = phantom(recipe.seed, number, "sector")
-        rows.append((preprocess(looks.transport(rng, looks.tone(rng, sector.image)))[0][0], 0, "sector-phantom"))
-    for _ in range(MADE):
-        donor = train[int(rng.integers(len(train)))].image
-        rows.append((preprocess(looks.transport(rng, fakes.bent(rng, donor)))[0][0], 0, "bent"))
-        rows.append((preprocess(fakes.test_card(rng))[0][0], 0, "test-card"))
-    rows += _views(rng, negatives, preprocess)
-    tensors, wanted, families = zip(*rows, strict=True)
-    return Examples(np.stack(tensors), np.array(wanted), np.array(families))
+    def __call__(self, found: Features) -> NDArray[np.float64]:
+        """A score from 0 to 1 for each row, not a calibrated probability: 0.5 is the edge of the stricter answer."""
+        near = np.max([cluster.margin(found) for cluster in self.clusters.values()], axis=0)
+        return 1.0 / (1.0 + np.exp(-SHARPNESS * (np.minimum(self.like(found), near) - CENTRE)))
 
 
-def _views(
-    rng: np.random.Generator, negatives: Sequence[Negative], preprocess: Preprocessor
-) -> list[tuple[Any, int, str]]:
-    rows = []
-    for family in sorted({n.family for n in negatives}):
-        members = [n for n in negatives if n.family == family]
-        photo = members[0].photograph
-        for _ in range(PHOTO_VIEWS if photo else VIEWS):
-            rows.append(
-                (_view(rng, members[int(rng.integers(len(members)))], preprocess), 0, "photograph" if photo else family)
-            )
-    return rows
+def _relu6(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.clip(values, 0.0, 6.0)
 
 
-def _view(rng: np.random.Generator, negative: Negative, preprocess: Preprocessor) -> NDArray[np.uint8]:
-    """One frame, whole or cut, mirrored, in other tones: what the device might see of the like."""
-    import cv2
-
-    pixels = negative.pixels
-    if rng.random() < 0.3:
-        return preprocess(pixels, negative.regions)[0][0]
-    grey = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    if negative.regions and rng.random() < 0.7:
-        x, y, w, h = preprocess.crop_for(grey, negative.regions)
-        grey = grey[y : y + h, x : x + w]
-    if max(grey.shape) > VIEW_SIDE:
-        scale = VIEW_SIDE / max(grey.shape)
-        grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    height, width = grey.shape
-    if rng.random() < 0.6:
-        matrix, size = random_matrix(rng, width, height)
-        grey, _ = warp(grey, grey, matrix, size)
-    return preprocess(looks.transport(rng, looks.grain(rng, looks.tone(rng, grey))))[0][0]
+def _joined(found: Features, names: tuple[str, ...]) -> NDArray[np.float64]:
+    return np.concatenate([found[name] for name in names], axis=1).astype(np.float64)
 
 
-def features(model: keras.Model, tensors: NDArray[np.uint8], batch: int = 64) -> NDArray[np.float32]:
-    """Pooled features (n, k) of tensors (n, h, w, 3), in the order that `network.bake_gate` takes."""
-    import tensorflow as tf
+def fit(found: Features, data: Examples, held: Features, options: GateSection, without: str | None = None) -> Gate:
+    """The gate for these examples.
 
-    pools = network.pooled_features(model)
-    call = tf.function(lambda x: tf.concat(pools(tf.cast(x, tf.float32), training=False), axis=1))
-    return np.concatenate([call(tensors[i : i + batch]).numpy() for i in range(0, len(tensors), batch)])
+    Args:
+        found: features of ``data``.
+        data: what it learns from.
+        held: features of validation pictures: each question's edge lies where ``options.part_refusals`` of them fail.
+        options: of the recipe.
+        without: a family that it must not see.
+    """
+    weights, bias = _regression(found, data, held, options, without)
+    return Gate(weights, bias, _clusters(found, data, held, options))
 
 
-def fit(found: NDArray[np.floating], data: Examples, strength: float, without: str | None = None) -> Gate:
-    """Logistic regression on standardised features; ``without``: a family that it must not see."""
+def _regression(
+    found: Features, data: Examples, held: Features, options: GateSection, without: str | None
+) -> tuple[dict[str, NDArray[np.float64]], float]:
     chosen = data.families != without if without is not None else np.ones(len(data.wanted), bool)
-    scaler = StandardScaler().fit(found[chosen])
-    scale = np.maximum(scaler.scale_, 1e-3)
-    regression = LogisticRegression(C=strength, max_iter=2000)
-    regression.fit((found[chosen] - scaler.mean_) / scale, data.wanted[chosen], sample_weight=data.weights(chosen))
+    values = _joined(found, LIKE)[chosen]
+    mean, scale = values.mean(axis=0), values.std(axis=0) + 1e-3
+    regression = LogisticRegression(C=options.strength, max_iter=500)
+    regression.fit((values - mean) / scale, data.wanted[chosen], sample_weight=data.weights(chosen))
     weights = regression.coef_[0] / scale
-    return Gate(weights, float(regression.intercept_[0] - weights @ scaler.mean_))
+    scores = _joined(held, LIKE) @ weights
+    edge, unit = float(np.quantile(scores, options.part_refusals)), float(scores.std())
+    stops = np.cumsum([found[name].shape[1] for name in LIKE])[:-1]
+    parts = np.split(weights / unit, stops)
+    return dict(zip(LIKE, parts, strict=True)), CENTRE - edge / unit
 
 
-def threshold(gate: Gate, held: NDArray[np.floating], refusals: float) -> float:
-    """The probability under which the share ``refusals`` of the held features' pictures lies."""
+def _clusters(found: Features, data: Examples, held: Features, options: GateSection) -> dict[str, Cluster]:
+    """One for pictures, one for phantoms, measured alike: nine in ten of each lie within 1 of its centre."""
+    kinds = {"picture": ("picture", "crop"), "phantom": ("phantom",)}
+    raw = {}
+    for name, families in kinds.items():
+        rows = np.isin(data.families, families)
+        own = {key: values[rows] for key, values in found.items()}
+        axes, offset = _principal(_joined(own, NEAR), options.axes)
+        # Validation pictures stand for pictures: the network was trained on its own examples and sees them nearer.
+        judge = held if name == "picture" else own
+        radius = np.quantile(Cluster(axes, offset, 1.0, 0.0).distance(judge), 0.9)
+        raw[name] = Cluster(axes, offset, 1.0 / float(radius), 0.0)
+    nearest = np.min([cluster.slope * cluster.distance(held) for cluster in raw.values()], axis=0)
+    edge, unit = float(np.quantile(nearest, 1 - options.part_refusals)), float(nearest.std())
+    return {k: Cluster(c.axes, c.offset, c.slope / unit, CENTRE + edge / unit) for k, c in raw.items()}
+
+
+def _principal(values: NDArray[np.float64], count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Axes (channels, count) and offset (count,) that turn ``values`` into their leading components, deviation 1."""
+    mean, scale = values.mean(axis=0), values.std(axis=0) + 1e-3
+    _, singular, rows = np.linalg.svd((values - mean) / scale, full_matrices=False)
+    axes = rows[:count].T * (np.sqrt(len(values)) / singular[:count]) / scale[:, None]
+    return axes, -mean @ axes
+
+
+def threshold(gate: Gate, held: Features, refusals: float) -> float:
+    """The score under which the share ``refusals`` of the held pictures lies."""
     return float(np.quantile(gate(held), refusals))
 
 
 def leave_one_out(
-    found: NDArray[np.floating],
+    found: Features,
     data: Examples,
-    held: NDArray[np.floating],
-    judged: dict[str, tuple[str, NDArray[np.floating]]],
-    recipe: Recipe,
+    held: Features,
+    judged: Mapping[str, tuple[str, Features]],
+    options: GateSection,
     log: Callable[[str], None],
 ) -> dict[str, dict[str, Any]]:
-    """By file: frames, how many pass, and their scores, each by a gate (and its threshold) without that family.
+    """By file: frames, how many pass, and their scores, each by a gate and a threshold that never saw its family.
 
     Args:
         found: features of ``data``.
         data: all that the shipped gate learns from.
-        held: features of the validation pictures, which the thresholds are chosen on.
+        held: features of the validation pictures.
         judged: by file name, its family and its frames' features, as the device sees them.
-        recipe: of the run.
+        options: of the recipe.
         log: takes a line for each file.
     """
     table = {}
     for family in sorted({name for name, _ in judged.values()}):
-        gate = fit(found, data, recipe.gate.strength, without=family)
-        limit = threshold(gate, held, recipe.gate.refusals)
+        gate = fit(found, data, held, options, without=family)
+        limit = threshold(gate, held, options.refusals)
         for file, (name, frames) in judged.items():
             if name == family:
                 scores = gate(frames)
+                passed = int((scores >= limit).sum())
                 table[file] = {
-                    "family": family,
-                    "frames": len(scores),
-                    "passed": int((scores >= limit).sum()),
-                    "threshold": limit,
-                    "scores": scores,
-                }
-                log(f"gate without {family}: {file} passes {table[file]['passed']} of {len(scores)} frames")
+                    "family": family, "frames": len(scores), "passed": passed, "threshold": limit, "scores": scores,
+                }  # fmt: skip
+                log(f"gate without {family}: {file} passes {passed} of {len(scores)} frames")
     return table

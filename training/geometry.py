@@ -46,17 +46,16 @@ def warp(
     size: tuple[int, int],
     resampler: int = cv2.INTER_LINEAR,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Both through one matrix. (H, W) uint8 each; ``matrix`` maps continuous places, (0.5, 0.5) a first pixel's centre."""
+    """Both (H, W) uint8 through one matrix. It maps continuous places: (0.5, 0.5) is the first pixel's centre."""
     # OpenCV puts a pixel's centre on whole numbers.
     centred = matrix.copy()
     centred[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
-    return cv2.warpAffine(image, centred, size, flags=resampler), cv2.warpAffine(
-        mask, centred, size, flags=cv2.INTER_NEAREST
-    )
+    moved = cv2.warpAffine(image, centred, size, flags=resampler)
+    return moved, cv2.warpAffine(mask, centred, size, flags=cv2.INTER_NEAREST)
 
 
 def mask_to_tensor(mask: NDArray[np.uint8], box: Letterbox, width: int, height: int) -> NDArray[np.uint8]:
-    """A source mask (H, W) 0/1 to the tensor's grid (height, width) 0/1, by the geometry that the picture went through."""
+    """A source mask (H, W) 0/1 in the tensor's grid (height, width), by the geometry that its picture went through."""
     x, y, w, h = box.crop
     ix, iy, iw, ih = box.inner
     share = cv2.resize(mask[y : y + h, x : x + w].astype(np.float32), (iw, ih), interpolation=cv2.INTER_AREA)

@@ -15,12 +15,13 @@ import tensorflow as tf
 
 from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
 from edge.preprocess.preprocessor import Preprocessor
-from training import gate as gating
-from training import negatives, network
+from training import negatives
 from training.evaluate import judge, write_metrics
+from training.gate_examples import Examples, examples
+from training.gate_stage import fit_gate
 from training.loop import predict
 from training.recipe import Recipe, RunRecord
-from training.samples import Sample, plain
+from training.samples import plain
 from training.toml_out import to_toml
 
 if TYPE_CHECKING:
@@ -30,10 +31,18 @@ if TYPE_CHECKING:
 
     from training.datasets import Item
 
-REPRESENTATIVE = {"picture": 150, "crop": 12, "phantom": 20, "sector-phantom": 6, "bent": 6, "test-card": 6}
+REPRESENTATIVE = {
+    "picture": 150,
+    "crop": 12,
+    "phantom": 20,
+    "sector-phantom": 6,
+    "test-card": 4,
+    "fan": 4,
+    "lung": 4,
+    "eye": 2,
+    "smeared": 2,
+}
 """How many of each kind calibrate the quantisation."""
-GATE_SAMPLE = 12
-"""Frames of each judged file that travel in gate.npz."""
 
 
 def finish(
@@ -44,13 +53,16 @@ def finish(
     held = [item for item in items if item.split != "train"]
     samples = [plain(item, preprocess) for item in held]
     files = negatives.from_files(data, log)
-    learnt = gating.examples(items, files, recipe)
-    limit, gate_file, table = _gate(model, recipe, learnt, files, held, samples, preprocess, log)
-    heads = predict(model, samples)
+    learnt = examples(items, files, recipe)
+    splits = np.array([item.split for item in held])
+    tensors = np.stack([sample.tensor for sample in samples])
+    gated = fit_gate(model, recipe, learnt, files, tensors[splits == "val"], log)
+    heads = predict(gated.model, samples)
     masks = np.stack([s.mask for s in samples])
     labels = np.array([s.label for s in samples], np.int8)
-    groups, splits = [i.group for i in held], np.array([i.split for i in held])
-    figures: dict[str, Any] = {"anatomy_threshold": limit, "gate": table}
+    groups = [item.group for item in held]
+    limit = gated.threshold
+    figures: dict[str, Any] = {"anatomy_threshold": limit, "gate": gated.report}
     for split in ("val", "test"):
         rows = np.flatnonzero(splits == split)
         figures[split] = judge(
@@ -61,15 +73,15 @@ def finish(
             + ", ".join(f"{k} {v['value']:.4f} ({v['low']:.3f}-{v['high']:.3f})" for k, v in figures[split].items())
         )
     write_metrics(out / "metrics.json", figures)
-    np.savez_compressed(out / "gate.npz", **gate_file)
+    np.savez_compressed(out / "gate.npz", **gated.arrays)
     np.savez_compressed(
         out / "eval.npz",
-        tensors=np.stack([s.tensor for s in samples]), masks=masks, labels=labels, split=splits,
+        tensors=tensors, masks=masks, labels=labels, split=splits,
         groups=np.array(groups), ids=np.array([i.id for i in held]), devices=np.array([i.device for i in held]),
     )  # fmt: skip
     np.savez_compressed(out / "representative.npz", tensors=_representative(learnt, recipe.seed))
     _write_predictions(out / "oof.csv", held, heads)
-    save_model(model, out / "saved_model")
+    save_model(gated.model, out / "saved_model")
     record = RunRecord(
         recipe=recipe,
         git_revision=git_revision(),
@@ -82,43 +94,7 @@ def finish(
     log(f"done: {out}")
 
 
-def _gate(
-    model: keras.Model, recipe: Recipe, learnt: gating.Examples, files: Sequence[negatives.Negative], held: Sequence[Item],
-    samples: Sequence[Sample], preprocess: Preprocessor, log: Callable[[str], None],
-) -> tuple[float, dict[str, Any], dict[str, Any]]:  # fmt: skip
-    """Fit the gate, bake it in; its threshold, what gate.npz holds, and the leave-one-out table for metrics.json."""
-    judged = [n for n in files if n.judged]
-    tensors = np.stack([preprocess(n.pixels, n.regions)[0][0] for n in judged])
-    names = np.array([n.file for n in judged])
-    found, seen = gating.features(model, learnt.tensors), gating.features(model, tensors)
-    val = gating.features(model, np.stack([s.tensor for s, i in zip(samples, held, strict=True) if i.split == "val"]))
-    by_file = {n.file: (n.family, seen[names == n.file]) for n in judged}
-    table = gating.leave_one_out(found, learnt, val, by_file, recipe, log)
-    gate = gating.fit(found, learnt, recipe.gate.strength)
-    limit = gating.threshold(gate, val, recipe.gate.refusals)
-    network.bake_gate(model, gate.weights, gate.bias)
-    frames, passed = (sum(row[key] for row in table.values()) for key in ("frames", "passed"))
-    log(f"gate, leave one family out: {passed} of {frames} frames pass ({passed / frames:.1%})")
-    few = np.concatenate(
-        [np.flatnonzero(names == name)[:: max(1, int((names == name).sum()) // GATE_SAMPLE)] for name in by_file]
-    )
-    made = [
-        np.flatnonzero((learnt.families == kind) & (learnt.wanted == 0))[:GATE_SAMPLE]
-        for kind in np.unique(learnt.families[learnt.wanted == 0])
-    ]
-    also = np.concatenate(made)
-    file: dict[str, Any] = {
-        "tensors": np.concatenate([tensors[few], learnt.tensors[also]]),
-        "source": np.concatenate([names[few], learnt.families[also]]),
-        "name": names,
-        "score": np.concatenate([table[name]["scores"] for name in by_file]),
-        "threshold": np.array([table[name]["threshold"] for name in names]),
-    }
-    shown = {name: {k: v for k, v in row.items() if k != "scores"} for name, row in table.items()}
-    return limit, file, {"method": "leave one family of files out", "frames": frames, "passed": passed, "files": shown}
-
-
-def _representative(learnt: gating.Examples, seed: int) -> NDArray[np.uint8]:
+def _representative(learnt: Examples, seed: int) -> NDArray[np.uint8]:
     rng = np.random.default_rng(seed)
     picked = []
     for family, count in REPRESENTATIVE.items():

@@ -1,4 +1,4 @@
-"""Augmentation that changes what pixels look like, never where they are: gain, noise, resampling, JPEG, burned-in marks."""
+"""Augmentation of looks, never of places: gain, noise, resampling, JPEG, burned-in marks."""
 
 from __future__ import annotations
 

@@ -45,13 +45,12 @@ def run_training(recipe: Recipe, items: Sequence[Item], out: Path, log: Callable
     model = new_model(recipe)
     optimiser = keras.optimizers.AdamW(options.learning_rate, weight_decay=options.weight_decay)
     optimiser.build(model.trainable_variables)
-    epoch = restore(out, model, optimiser)
-    if epoch:
-        log(f"going on after epoch {epoch}")
+    done = restore(out, model, optimiser)
+    if done:
+        log(f"going on after epoch {done}")
     steps = math.ceil((len(train) + recipe.mix.lesion_free + recipe.mix.phantoms) / options.batch)
     step = make_step(model, optimiser, options)
-    for epoch in range(epoch, options.epochs):
-        keras.utils.set_random_seed(recipe.seed + 1000 * epoch)  # dropout after a restart is as it would have been
+    for epoch in range(done, options.epochs):
         losses = []
         samples = EpochSamples(train, recipe, epoch)
         bar = tqdm(
@@ -147,13 +146,10 @@ def make_step(model: keras.Model, optimiser: keras.Optimizer, options: Optimiser
 
 def predict(model: keras.Model, samples: Sequence[Sample], batch: int = 32) -> dict[str, Any]:
     """All heads over all samples, by name."""
-    parts: list[dict[str, Any]] = []
     call = tf.function(lambda x: model(tf.cast(x, tf.float32), training=False))
-    for start in range(0, len(samples), batch):
-        parts.append(
-            {k: v.numpy() for k, v in call(np.stack([s.tensor for s in samples[start : start + batch]])).items()}
-        )
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    tensors = np.stack([s.tensor for s in samples])
+    parts = [call(tensors[start : start + batch]) for start in range(0, len(tensors), batch)]
+    return {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]}
 
 
 def validate(model: keras.Model, held: Sequence[Sample]) -> dict[str, float]:

@@ -56,10 +56,7 @@ def from_files(data: Path, log: Callable[[str], None]) -> list[Negative]:
     found: list[Negative] = []
     shipped = Path(str(files("pydicom"))) / "data" / "test_files"
     for path in sorted((data / "dicom").glob("*")) + [shipped / f"{name}.dcm" for name in PYDICOM]:
-        try:
-            found += _dicom(path, judged=path.parent != shipped)
-        except Exception as error:  # noqa: BLE001 - a file without decoder costs that file, whatever the decoder raises
-            log(f"gate: {path.name} left out: {str(error).splitlines()[0]:.100}")
+        found += _dicom_if_readable(path, judged=path.parent != shipped, log=log)
     for path in sorted((data / "clips").glob("*")):
         found += _clip(path)
     found += _photographs()
@@ -84,6 +81,14 @@ def _negative(
         photograph,
         judged,
     )
+
+
+def _dicom_if_readable(path: Path, *, judged: bool, log: Callable[[str], None]) -> list[Negative]:
+    try:
+        return _dicom(path, judged=judged)
+    except Exception as error:  # whatever a decoder raises: a file without one costs that file
+        log(f"gate: {path.name} left out: {str(error).splitlines()[0]:.100}")
+        return []
 
 
 def _dicom(path: Path, *, judged: bool) -> list[Negative]:

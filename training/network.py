@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 with three heads, as a Keras functional model that takes raw grey values 0..255.
+"""EfficientNet-Lite0 with two heads, as a Keras functional model that takes raw grey values 0..255.
 
 The backbone is EfficientNet-Lite0 (Tan & Le 2019 in the variant without squeeze-excite and with ReLU6 that was made
 for integer hardware). It was trained on (x - 127) / 128; that is folded into the stem here, so that the exported
@@ -11,10 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import keras
-import numpy as np
 from keras import layers
 
-from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
+from edge.contracts.manifest import LESION_MASK, MALIGNANCY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,8 +33,6 @@ STAGES = (
 SKIPS = {4: "block2", 8: "block4", 16: "block10", 32: "block15"}
 """By stride: the block whose output enters the pyramid."""
 EPSILON = 1e-3
-GATE_POOLS = ("pool8", "pool16", "pool32")
-"""Names of the pooled features that the anatomy head is fitted on."""
 
 
 def _norm(x: Any, name: str) -> Any:
@@ -87,24 +84,13 @@ def _pyramid(blocks: Mapping[str, Any], width: int) -> Any:
 
 
 def build(width: int, height: int, *, pyramid: int = 64, dropout: float = 0.3) -> keras.Model:
-    """The untrained model: input (n, height, width, 3) float 0..255; outputs are the three heads by name.
-
-    The anatomy head is a single unit on pooled features, all zeros until `bake_gate` fills it.
-    """
+    """The untrained model without its anatomy head: input (n, height, width, 3) float 0..255, two heads by name."""
     image = keras.Input((height, width, 3), name="image")
     top, blocks = _backbone(image)
-    pooled = layers.GlobalAveragePooling2D(name="pool32")(top)
-    x = layers.Dropout(dropout, name="dropout")(pooled)
+    x = layers.Dropout(dropout, name="dropout")(layers.GlobalAveragePooling2D(name="pool32")(top))
     malignancy = layers.Dense(2, activation="softmax", name=MALIGNANCY)(x)
     mask = layers.Activation("sigmoid", name=LESION_MASK)(_pyramid(blocks, pyramid))
-    pools = [layers.GlobalAveragePooling2D(name=f"pool{s}")(blocks[SKIPS[s]]) for s in (8, 16)]
-    # One unit for each pool, added up: a joint input would have to share one quantisation step.
-    units = [
-        layers.Dense(1, kernel_initializer="zeros", name=f"gate_{n}")(p)
-        for n, p in zip(GATE_POOLS, [*pools, pooled], strict=True)
-    ]
-    anatomy = layers.Activation("sigmoid", name=ANATOMY)(layers.Add(name="gate_logit")(units))
-    model = keras.Model(image, {MALIGNANCY: malignancy, LESION_MASK: mask, ANATOMY: anatomy}, name="lite0")
+    model = keras.Model(image, {MALIGNANCY: malignancy, LESION_MASK: mask}, name="lite0")
     model.get_layer("mask_logit").bias.assign([-2.0])  # most pixels are no lesion; start from there
     return model
 
@@ -135,22 +121,5 @@ def freeze(model: keras.Model, blocks: int) -> None:
     """Hold every batch norm at its ImageNet statistics, and the stem and the first ``blocks`` blocks altogether."""
     held = ("stem_", *(f"block{i}_" for i in range(blocks)))
     for layer in model.layers:
-        frozen = isinstance(layer, layers.BatchNormalization) or layer.name.startswith((*held, "gate_"))
+        frozen = isinstance(layer, layers.BatchNormalization) or layer.name.startswith(held)
         layer.trainable = not frozen
-
-
-def pooled_features(model: keras.Model) -> keras.Model:
-    """The pooled features that the anatomy head sees: a list of (n, channels), in the order of `GATE_POOLS`."""
-    return keras.Model(model.inputs, [model.get_layer(n).output for n in GATE_POOLS])
-
-
-def bake_gate(model: keras.Model, weights: NDArray[np.float64], bias: float) -> None:
-    """Write a fitted linear gate, over the concatenation of `GATE_POOLS`, into the anatomy head."""
-    start = 0
-    for i, name in enumerate(GATE_POOLS):
-        layer = model.get_layer(f"gate_{name}")
-        stop = start + layer.kernel.shape[0]
-        layer.set_weights([weights[start:stop, None].astype(np.float32), np.float32([bias if i == 0 else 0.0])])
-        start = stop
-    if start != len(weights):
-        raise ValueError(f"expected {start} gate weights, got {len(weights)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -19,7 +19,7 @@ DEPTH_MM = {"linear": (30, 60), "sector": (50, 80)}
 """Of the picture's height; a fan fills less of it."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def phantom(seed: int, number: int, geometry: Literal["linear", "sector"] = "linear") -> Item:
     """The ``number``-th training phantom, with 0 to 3 lesions, of a random size and depth. ``seed`` is the run's."""
     rng = np.random.default_rng((seed, number))

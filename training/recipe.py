@@ -58,10 +58,14 @@ class MixSection(Section, frozen=True, kw_only=True):
 
 
 class GateSection(Section, frozen=True, kw_only=True):
-    """The anatomy head: logistic regression on the trained network's pooled features."""
+    """The anatomy head, fitted on the trained network's features; see `training.gate`."""
 
-    strength: Positive = 0.01
-    """C of the regression: the smaller, the simpler the gate."""
+    strength: Positive = 1e-4
+    """C of the logistic regression: the smaller, the simpler."""
+    axes: Annotated[int, msgspec.Meta(ge=2, le=128)] = 28
+    """Principal axes that distances are measured along."""
+    part_refusals: Share = 0.0075
+    """Share of validation pictures beyond the edge of each of the gate's two questions."""
     refusals: Share = 0.015
     """Share of validation pictures that the threshold may refuse."""
 

