@@ -47,7 +47,7 @@ TURN_S = 0.2
 HOUSEKEEPING_S = 10.0
 OUTBOX_PATIENCE_S = 5.0
 """So long without an outbox is a reason to be degraded: the frame process makes it when it starts."""
-GOODBYE_S = 1.5
+GOODBYE_S = 1.0
 """For all sinks together, to take the goodbye."""
 
 

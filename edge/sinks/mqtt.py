@@ -150,12 +150,14 @@ class MqttSink:
         while self.session and self._under_way and time.monotonic() < deadline:
             woken.wait(0.1)
             woken.clear()
+        patience_s = 0.1  # a thread that is knocking at a closed door may be left to it: it ends with the process
         if self._connection is not None and self._connection.up:
             self._connection.hang_up()
+            patience_s = max(0.5, deadline - time.monotonic())
         else:
             self._stop.set()
         if self._thread.is_alive():
-            self._thread.join(max(0.5, deadline - time.monotonic()))
+            self._thread.join(patience_s)
         self._stop.set()
 
     def _publish(self, connection: Connection, message: Outgoing) -> bool:

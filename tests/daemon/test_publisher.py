@@ -421,6 +421,17 @@ def make_path(one: Process) -> Path:
     return Path(one._job.state_dir) / FILE_NAME
 
 
+def test_brokers_that_are_not_there_do_not_keep_it_from_ending(process: Callable[..., Process]) -> None:
+    silent = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]  # they accept, and never answer
+    uris = [f"mqtt://127.0.0.1:{server.getsockname()[1]}" for server in silent]
+    one = process(*uris, "mqtt://127.0.0.1:1", drain_timeout_s=0.0)
+    accepted = [server.accept()[0] for server in silent]
+    one.child.terminate()
+    assert one.child.wait(2.0) == 0  # what the supervisor allows beyond the drain
+    for each in [*silent, *accepted]:
+        each.close()
+
+
 @pytest.mark.broker
 def test_a_publisher_started_before_its_broker_delivers_all_of_it_later(
     mosquitto: Callable[..., Mosquitto], process: Callable[..., Process]
