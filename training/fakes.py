@@ -52,7 +52,7 @@ def _chequer(rng: np.random.Generator, h: int, w: int) -> NDArray[np.floating]:
 
 def _page(rng: np.random.Generator, h: int, w: int) -> NDArray[np.floating]:
     paper, ink = (250.0, 20.0) if rng.random() < 0.5 else (10.0, 220.0)
-    page = np.full((h, w), paper, np.float32)
+    page = np.full((h, w), paper, np.uint8)  # OpenCV 5 writes on nothing else
     scale = rng.uniform(0.3, 0.9)
     for y in range(12, h, int(34 * scale)):
         cv2.putText(
@@ -65,7 +65,7 @@ def _page(rng: np.random.Generator, h: int, w: int) -> NDArray[np.floating]:
             1,
             cv2.LINE_AA,
         )
-    return page
+    return page.astype(np.float32)
 
 
 def fan(rng: np.random.Generator, picture: Grey) -> Grey:

@@ -134,9 +134,12 @@ def command_tree() -> Any:
 def run(args: list[str]) -> int:
     """Run ``edge-cli`` with ``args``; return the exit code."""
     try:
-        command = command_tree()
-        with command.make_context(PROGRAM, args) as ctx:
-            result = command.invoke(ctx)
+        try:
+            command = command_tree()
+            with command.make_context(PROGRAM, args) as ctx:
+                result = command.invoke(ctx)
+        except typer.Exit as leave:
+            result = leave.exit_code
         sys.stdout.flush()  # now, where a broken pipe can still be met quietly
     except (Exception, KeyboardInterrupt) as error:
         return report(error)
