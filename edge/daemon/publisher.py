@@ -217,8 +217,10 @@ class Publisher:
             log.error("the outbox is full: %d messages were given up that not every receiver had", lost)
 
     def _drained(self) -> bool:
+        if self._outbox is None:
+            return not self._path.exists()
         try:
-            return self._outbox is None or all(courier.idle(self._outbox) for courier in self._couriers)
+            return all(courier.idle(self._outbox) for courier in self._couriers)
         except sqlite3.Error:
             return False
 

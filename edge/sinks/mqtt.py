@@ -85,6 +85,7 @@ class MqttSink:
         self._watching = False
         self._contradicted = False
         self._announced_at = 0.0
+        self._closing = False
 
     def open(self) -> None:
         """See `Sink`. What could be wrong with files was found when this was made."""
@@ -144,6 +145,7 @@ class MqttSink:
 
     def close(self, timeout_s: float) -> None:
         """See `Sink`. Waits for what is under way (the goodbye too), then says DISCONNECT: no will is left behind."""
+        self._closing = True
         deadline = time.monotonic() + timeout_s
         woken = threading.Event()
         self._callback = woken.set
@@ -208,7 +210,7 @@ class MqttSink:
             self._refusals.accepted(suffix)
             if seq is not None:
                 self._acked.append(seq)
-            elif suffix == topics.STATE and not self._watching:
+            elif suffix == topics.STATE and not self._watching and not self._closing:
                 self._watching = True  # only now: what the broker still had of our last run is not worth an answer
                 connection.subscribe(self._topics.full(topics.STATE))
             return

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 KEEPALIVE_S = 15
 CONNECT_TIMEOUT_S = 5.0
 """For the TCP connection and the TLS handshake, and again for the broker's answer."""
+CLOSE_TIMEOUT_S = 0.5
 TURN_S = 0.5
 
 REFUSALS = {
@@ -191,6 +192,8 @@ class Connection:
             self.detail = str(code)
             if code.value == TAKEN_OVER:
                 self._refusal = End.TAKEN_OVER
+        elif self._hanging_up:
+            _await_close(client.socket())
 
     def _on_publish(self, client: Client, userdata: Any, mid: int, code: Any, properties: Any) -> None:
         self.events.append((mid, code.value))
@@ -202,3 +205,20 @@ class Connection:
 
     def _on_socket_open(self, client: Client, userdata: Any, sock: Any) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _await_close(sock: Any) -> None:
+    """After our DISCONNECT, let the broker close first.
+
+    If we did, with something of its still unread here, the kernel would answer its next word with a reset, and a broker
+    that had not come to our DISCONNECT yet would take us for lost and say our will.
+    """
+    deadline = time.monotonic() + CLOSE_TIMEOUT_S
+    try:
+        sock.shutdown(socket.SHUT_WR)
+        while (left := deadline - time.monotonic()) > 0:
+            sock.settimeout(left)
+            if not sock.recv(4096):
+                return
+    except (OSError, ValueError, AttributeError):  # gone already
+        return

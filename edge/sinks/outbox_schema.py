@@ -61,7 +61,6 @@ def connect(path: Path, synchronous: Literal["FULL", "NORMAL"]) -> sqlite3.Conne
         f"file:{_quoted(path)}?mode=rw", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
     )
     try:
-        db.execute("PRAGMA journal_mode = WAL")
         db.execute(f"PRAGMA synchronous = {synchronous}")
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if version != VERSION:
@@ -88,6 +87,7 @@ def create(path: Path) -> None:
         db.executescript(LAYOUT)
         db.executemany("INSERT INTO meta VALUES (?, ?)", [("epoch", str(uuid.uuid4())), ("next_seq", 1)])
         db.execute(f"PRAGMA user_version = {VERSION}")
+        db.execute("PRAGMA journal_mode = WAL")  # the file remembers
     finally:
         db.close()
     for suffix in ("-wal", "-shm"):  # a journal left by another file would be played into this one

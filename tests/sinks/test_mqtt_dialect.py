@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -183,3 +184,30 @@ def test_a_host_that_does_not_exist_and_a_port_where_nobody_is(make: Callable[..
     for uri, word in (("mqtt://no-such-host.invalid", "unknown_host"), (f"mqtt://127.0.0.1:{port}", "unreachable")):
         sink = make(uri, wait=False)
         wait_until(lambda: list(sink.problems()) == [word])  # noqa: B023
+
+
+def test_at_the_end_the_broker_may_close_first(make: Callable[..., MqttSink]) -> None:
+    server = socket.create_server(("127.0.0.1", 0))
+    said: list[str] = []
+
+    def serve() -> None:
+        client, _ = server.accept()
+        client.recv(4096)
+        client.sendall(YES_5)
+        client.recv(4096)  # DISCONNECT, which a slow broker comes to only after it has sent what it still had
+        try:
+            for _ in range(5):
+                client.sendall(b"\xd0\x00")
+                time.sleep(0.02)
+            said.append("heard to the end" if client.recv(4096) == b"" else "more came")
+        except OSError as error:
+            said.append(f"cut off: {error}")
+        client.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    sink = make(f"mqtt://127.0.0.1:{server.getsockname()[1]}")
+    sink.close(2)
+    thread.join(10)
+    server.close()
+    assert said == ["heard to the end"]
