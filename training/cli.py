@@ -24,7 +24,7 @@ def about() -> None:
 
 
 @app.command(
-    epilog="Example:  python -m training run --recipe breast --data ../shared/data --out runs/first --epochs 16"
+    epilog="\b\nExample:\n  python -m training run --recipe breast --data ../shared/data --out runs/first --epochs 16"
 )
 def run(
     data: Annotated[Path, typer.Option(help="Folder that holds bus-bra/ (and dicom/, clips/ for the anatomy gate).")],
@@ -55,7 +55,7 @@ def run(
     finish(model, chosen, items, data, out, typer.echo)
 
 
-@app.command("eval", epilog="Example:  python -m training eval runs/first")
+@app.command("eval", epilog="\b\nExample:\n  python -m training eval runs/first")
 def evaluate(run: RunFolder) -> None:
     """Judge a run's SavedModel on its eval.npz again and print the figures of validation and test."""
     from training.evaluate import judge_run
