@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 from brokers import broker, mosquitto, subscriber  # noqa: F401  (fixtures)
 from hypothesis import settings
+
+# training/ and export/ run from the checkout. At the end of the path: edge is the installed one, never the tree's.
+sys.path.append(str(Path(__file__).parents[1]))
 
 settings.register_profile("sonoedge", deadline=None)  # how long an example takes says how busy the machine is
 settings.load_profile("sonoedge")
