@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.contracts.geometry import Region
-    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.manifest import ModelManifest, PreprocessRecipe
 
 SIZES = ((320, 240), (400, 300), (352, 288))
 """An exact halving, and two that need Gaussian and resize."""
 SEEDS = range(1, 60)
 """Training's phantoms begin at 1000."""
+EMPTY_SEEDS = range(500, 560)
+"""Of phantoms without a lesion, for choosing thresholds."""
 ENOUGH = 60
 """Phantoms that are tried for what is only welcome."""
 
@@ -92,9 +94,10 @@ NEEDED: dict[str, Callable[[Case], bool]] = {
 WELCOME: dict[str, Callable[[Case], bool]] = {
     "a finding in colour": lambda case: case.status is Status.FINDING and "colour" in case.kind,
     "clear at another size": lambda case: case.status is Status.CLEAR and case.pixels.shape[:2] != SIZES[0][::-1],
+    "a finding at even odds": lambda case: case.status is Status.FINDING and 0.4 < case.probability < 0.6,
     "another anatomy": lambda case: case.status is Status.ABSTAINED and "sector" in case.kind,
 }
-"""Other paths through preprocessing, and the gate."""
+"""Other paths through preprocessing, the gate, and where small differences show most."""
 
 
 def pack_cases(cases: list[Case]) -> bytes:
@@ -133,6 +136,17 @@ def _candidates(graph: bytes, manifest: ModelManifest) -> Iterator[Case]:
                 probability = dequantise(outputs[MALIGNANCY], manifest.heads[MALIGNANCY].tensor)[0, 1]
                 kind = f"{geometry} {'colour' if colour else 'grey'}"
                 yield Case(pixels, regions, tensor, outputs, verdict.status, float(probability), kind)
+
+
+def empty_tensors(recipe: PreprocessRecipe) -> NDArray[np.uint8]:
+    """Phantoms without a lesion, preprocessed: (n, height, width, channels). None of them is a golden one."""
+    preprocess = Preprocessor(recipe)
+    tensors = []
+    for seed in EMPTY_SEEDS:
+        width, height = SIZES[seed % len(SIZES)]
+        scene = PhantomScene(PhantomSpec(seed=seed, width=width, height=height, lesions=0))
+        tensors.append(preprocess(scene.pixels(0), (scene.region,))[0][0])
+    return np.stack(tensors)
 
 
 def tint(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 REFUSALS = 0.015
 """Share of validation pictures that the anatomy gate may refuse."""
+EMPTY_SUSPICIOUS = 0.1
+"""Share of phantoms without a lesion that may reach the operating point."""
 MIN_AREA = 0.001
 """Smallest lesion as a share of the tensor: 25 pixels of 160 x 160, about one and a half mask cells."""
 LEVELS = tuple(level / 20 for level in range(6, 17))
@@ -27,13 +29,22 @@ STRAY_COST = 0.5
 """Hits that a false lesion in each picture would have to bring to be worth it."""
 
 
-def choose(predictions: Predictions, pictures: Pictures, resolution: float) -> tuple[Thresholds, Calibration]:
-    """All thresholds and the calibration, from validation pictures. ``resolution``: smallest step of an output."""
+def choose(
+    predictions: Predictions, pictures: Pictures, empty: Predictions, resolution: float
+) -> tuple[Thresholds, Calibration]:
+    """All thresholds and the calibration.
+
+    Args:
+        predictions: of ``pictures``.
+        pictures: for validation.
+        empty: predictions of phantoms without a lesion.
+        resolution: smallest step of an output.
+    """
     labels = pictures.labels
     calibration = fit_platt(predictions.malignancy, labels, resolution)
-    p = calibrated(predictions.malignancy, calibration, resolution)
+    p, p_empty = (calibrated(each.malignancy, calibration, resolution) for each in (predictions, empty))
     level, score = lesion_thresholds(predictions, pictures)
-    point, sensitivity, specificity = operating_point(p, labels)
+    point, sensitivity, specificity = operating_point(p, labels, p_empty)
     thresholds = Thresholds(
         lesion=level,
         lesion_score=score,
@@ -42,7 +53,8 @@ def choose(predictions: Predictions, pictures: Pictures, resolution: float) -> t
         operating_point=(
             f"the calibrated probability with the largest sum of sensitivity ({sensitivity:.2f}) and specificity "
             f"({specificity:.2f}) by picture (Youden's J) on {len(labels)} validation pictures, "
-            f"{int((labels == 1).sum())} of them malignant, with the int8 model's outputs"
+            f"{int((labels == 1).sum())} of them malignant, among those that at most {EMPTY_SUSPICIOUS:.0%} of "
+            f"{len(p_empty)} phantoms without a lesion reach; with the int8 model's outputs"
         ),
         prevalence=round(float((labels == 1).mean()), 4),
         anatomy=anatomy_threshold(predictions.anatomy),
@@ -75,18 +87,21 @@ def fit_platt(q: Floats, labels: NDArray[np.int8], resolution: float) -> Calibra
     return Calibration(slope=round(float(w[0]), 5), intercept=round(float(w[1]), 5))
 
 
-def operating_point(p: Floats, labels: NDArray[np.int8]) -> tuple[float, float, float]:
+def operating_point(p: Floats, labels: NDArray[np.int8], p_empty: Floats) -> tuple[float, float, float]:
     """The threshold with the largest sum of sensitivity and specificity (Youden, Cancer 3:32, 1950), and these two.
 
-    Not a fixed high sensitivity: that puts the threshold under the mean probability, where a picture without a lesion
-    lies, of which the malignancy head knows nothing; every such picture would be one that the heads disagree on.
-    It is put halfway to the next lower value that occurs, so that rounding on another machine flips no picture.
+    Of a picture without a lesion the malignancy head knows nothing and says about the mean. A threshold under that
+    would turn every such picture into one that the heads disagree on, and "no lesion" could never be said: so only
+    thresholds count that at most `EMPTY_SUSPICIOUS` of such pictures (``p_empty``) reach. The threshold is put
+    halfway to the next lower value that occurs, so that rounding on another machine flips no picture.
     """
+    floor = np.sort(p_empty)[int(np.ceil((1 - EMPTY_SUSPICIOUS) * len(p_empty))) - 1]
     values = np.unique(p)
+    values = values[values > floor] if (values > floor).any() else values[-1:]
     sensitivity = np.array([(p[labels == 1] >= value).mean() for value in values])
     specificity = np.array([(p[labels == 0] < value).mean() for value in values])
     best = int(np.argmax(sensitivity + specificity))
-    lower = values[best - 1] if best else 0.0
+    lower = max(p[p < values[best]].max(initial=0.0), min(floor, values[best]))
     return round(float((values[best] + lower) / 2), 6), float(sensitivity[best]), float(specificity[best])
 
 

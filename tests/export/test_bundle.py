@@ -16,10 +16,12 @@ import pytest
 from edge.contracts.errors import ModelError, UsageError
 from edge.contracts.results import Status
 from edge.models.bundle import DEFAULT, load_bundle
+from edge.models.checks import LOOSEST
 from edge.models.container import split
 from edge.pipeline.selftest import run_selftest
 from edge.plugins import make_runtime
 from export import golden
+from export.bundle import tolerances
 from export.describe import card
 from export.run import open_run
 
@@ -94,6 +96,11 @@ def test_a_model_that_judges_no_phantom_gets_no_golden_vectors(monkeypatch):
     with pytest.raises(ModelError, match="no phantom of seeds 1 to 2 is: a finding; clear; a probability between"):
         golden.make_golden(graph, blind, said.append)
     assert not any("finding" in line for line in said)
+
+
+def test_kernels_that_differ_widely_get_no_tolerance_at_all():
+    assert tolerances(3) == {"xnnpack": 0, "reference": 3}
+    assert tolerances(LOOSEST + 1) == {"xnnpack": 0}
 
 
 def test_colour_reaches_the_tensor_by_another_path():

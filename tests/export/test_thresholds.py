@@ -34,20 +34,31 @@ def test_platt_ends_on_separable_data_with_saturated_outputs():
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_no_other_threshold_separates_better_than_the_operating_point(seed):
+@pytest.mark.parametrize("empty", [0.0, 0.3, 0.6])
+def test_no_other_threshold_over_the_empty_pictures_separates_better(seed, empty):
     rng = np.random.default_rng(seed)
     labels = (np.arange(300) % 3 == 0).astype(np.int8)
     p = np.round(np.clip(rng.normal(0.35 + 0.3 * labels, 0.15), 0.01, 0.99), 2)
-    threshold, sensitivity, specificity = operating_point(p, labels)
+    threshold, sensitivity, specificity = operating_point(p, labels, np.full(10, empty))
+    assert threshold > empty
     assert sensitivity == (p[labels == 1] >= threshold).mean()
     assert specificity == (p[labels == 0] < threshold).mean()
-    others = [(p[labels == 1] >= t).mean() + (p[labels == 0] < t).mean() for t in np.arange(0, 1.01, 0.005)]
+    allowed = np.arange(empty + 0.005, 1.01, 0.01)
+    others = [(p[labels == 1] >= t).mean() + (p[labels == 0] < t).mean() for t in allowed]
     assert sensitivity + specificity == pytest.approx(max(others))
     assert np.abs(p - threshold).min() > 0.001, "a rounding error would flip a picture"
 
 
+def test_at_most_a_tenth_of_the_empty_pictures_reaches_the_operating_point():
+    labels = np.array([0, 1] * 50, np.int8)
+    p = np.linspace(0.01, 0.99, 100)
+    p_empty = np.linspace(0.2, 0.6, 41)
+    threshold, _, _ = operating_point(p, labels, p_empty)
+    assert (p_empty >= threshold).mean() <= 0.1
+
+
 def test_an_operating_point_that_calls_all_malignant_stays_above_zero():
-    threshold, sensitivity, specificity = operating_point(np.full(4, 0.5), np.array([0, 1, 0, 1], np.int8))
+    threshold, sensitivity, specificity = operating_point(np.full(4, 0.5), np.array([0, 1, 0, 1], np.int8), np.zeros(3))
     assert (threshold, sensitivity, specificity) == (0.25, 1.0, 0.0)
 
 
@@ -112,7 +123,8 @@ def test_choose_keeps_true_lesions_and_drops_faint_ones():
     q = np.clip(0.3 + 0.4 * labels + rng.normal(0, 0.1, 40), 0, 255 / 256)
     names = np.array([str(i) for i in range(40)])
     pictures = Pictures(np.zeros((40, 160, 160, 3), np.uint8), np.stack(truths), labels, names, names)
-    thresholds, calibration = choose(Predictions(q, np.stack(masks), np.full(40, 0.99)), pictures, STEP)
+    empty = Predictions(np.full(20, 0.2), np.zeros((20, 40, 40), np.float32), np.ones(20))
+    thresholds, calibration = choose(Predictions(q, np.stack(masks), np.full(40, 0.99)), pictures, empty, STEP)
     reported = [find(m, t, thresholds) for m, t in zip(masks, truths, strict=True)]
     assert all(each.hit for each in reported)
     assert sum(each.strays for each in reported) == 0
