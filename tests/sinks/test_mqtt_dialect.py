@@ -130,6 +130,7 @@ TAKEN_OVER = YES_5 + b"\xe0\x01\x8e"
 
 @pytest.fixture
 def scripts() -> Iterator[list[ScriptedBroker]]:
+    """Asked for before ``make``, so that sinks end before their brokers."""
     made: list[ScriptedBroker] = []
     yield made
     for one in made:
@@ -150,8 +151,8 @@ def scripts() -> Iterator[list[ScriptedBroker]]:
     ],
 )
 def test_the_sink_finds_the_language_of_a_broker(
-    make: Callable[..., MqttSink],
     scripts: list[ScriptedBroker],
+    make: Callable[..., MqttSink],
     answers: list[bytes],
     expected: list[tuple[int, bytes]],
 ) -> None:
@@ -161,7 +162,7 @@ def test_the_sink_finds_the_language_of_a_broker(
     assert broker.connects == expected
 
 
-def test_a_client_identifier_of_ones_own(make: Callable[..., MqttSink], scripts: list[ScriptedBroker]) -> None:
+def test_a_client_identifier_of_ones_own(scripts: list[ScriptedBroker], make: Callable[..., MqttSink]) -> None:
     broker = ScriptedBroker([YES_5])
     scripts.append(broker)
     make(f"mqtt://127.0.0.1:{broker.port}?client_id=thing-7")
@@ -169,7 +170,7 @@ def test_a_client_identifier_of_ones_own(make: Callable[..., MqttSink], scripts:
 
 
 def test_a_session_that_is_taken_over_is_reported_and_not_fought_for(
-    make: Callable[..., MqttSink], scripts: list[ScriptedBroker]
+    scripts: list[ScriptedBroker], make: Callable[..., MqttSink]
 ) -> None:
     broker = ScriptedBroker([TAKEN_OVER])
     scripts.append(broker)
