@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a training run, runs/<id>.")]
+BusiFolder = Annotated[Path | None, typer.Option(help="Folder of the BUSI set, to measure on it as well.")]
 
 
 @app.command(epilog="Example:  python -m export bundle runs/first --out model.tflite --name breast")
@@ -29,6 +30,7 @@ def bundle(
     out: Annotated[Path, typer.Option(help="The bundle to write.")],
     name: Annotated[str | None, typer.Option(help="Of the model; the recipe's name if not given.")] = None,
     version: Annotated[str, typer.Option(help="Of the model.")] = edge.__version__,
+    busi: BusiFolder = None,
 ) -> None:
     """Quantise a run's model, choose its thresholds, measure it, and write the bundle."""
     from export.bundle import make_bundle
@@ -36,9 +38,8 @@ def bundle(
     from export.run import open_run
 
     opened = open_run(run)
-    made = make_bundle(
-        opened, out, name or opened.record.recipe.name, version, lambda line: print(line, file=sys.stderr)
-    )
+    name = name or opened.record.recipe.name
+    made = make_bundle(opened, out, name, version, lambda line: print(line, file=sys.stderr), busi)
     print(as_table(made.manifest.metrics))
     print(f"{out}: {made.size:,} bytes, sha256 {made.sha256}")
 
@@ -47,6 +48,7 @@ def bundle(
 def evaluate(
     bundle: Annotated[Path, typer.Argument(help="The bundle to judge.")],
     run: Annotated[Path, typer.Option(help="Folder of the run that it was made from: its held-back pictures.")],
+    busi: BusiFolder = None,
 ) -> None:
     """Run a bundle on a run's held-back pictures and print its figures with their 95 % intervals."""
     from edge.models.bundle import load_bundle
@@ -55,7 +57,7 @@ def evaluate(
     from export.run import open_run
 
     loaded = load_bundle(bundle)
-    measured = figures(open_run(run), loaded.model_bytes, loaded.manifest)
+    measured = figures(open_run(run), loaded.model_bytes, loaded.manifest, busi)
     print(f"{loaded.manifest.name} {loaded.manifest.version}, sha256 {loaded.sha256[:16]}, on {measured[0].data}\n")
     print(as_table(measured))
 

