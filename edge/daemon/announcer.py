@@ -6,6 +6,7 @@ numbers of the outbox change all the time and are told anew in every ``health``.
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Literal
 
@@ -61,7 +62,9 @@ class Announcer:
         self._look_at = 0.0
 
     def take(self, report: Report) -> None:
-        """The frame process has reported."""
+        """The frame process has reported. Its first report ends the start: that is told at once, however short the run."""
+        if self._report is None:
+            self._look_at, self._changed_at = 0.0, -math.inf
         self._report, self._reported_at = report, time.monotonic()
 
     def introduced(self, sink: Sink) -> bool:

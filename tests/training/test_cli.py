@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,10 @@ CHECKOUT = Path(__file__).parents[2]
 
 
 def training(*args: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "training", *args], cwd=CHECKOUT, capture_output=True, text=True, check=False
-    )
+    # As a user in a checkout has it: without the safe path that these tests run under.
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    command = [sys.executable, "-m", "training", *args]
+    return subprocess.run(command, cwd=CHECKOUT, env=environ, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize("command", ["run", "eval"])
