@@ -62,7 +62,7 @@ class Announcer:
         self._look_at = 0.0
 
     def take(self, report: Report) -> None:
-        """The frame process has reported. The first report ends the start: it is told at once, however short the run."""
+        """The frame process has reported. The first report ends the start: told at once, however short the run."""
         if self._report is None:
             self._look_at, self._changed_at = 0.0, -math.inf
         self._report, self._reported_at = report, time.monotonic()
