@@ -122,6 +122,7 @@ class Connection:
         if sock is not None:
             sock.close()
         self.notify()
+        self.notify = _nobody
         return end
 
     def publish(self, topic: str, body: bytes, qos: int, retain: bool) -> int | None:
@@ -205,6 +206,10 @@ class Connection:
 
     def _on_socket_open(self, client: Client, userdata: Any, sock: Any) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _nobody() -> None:
+    """Who is told when there is nothing to tell any more."""
 
 
 def _await_close(sock: Any) -> None:

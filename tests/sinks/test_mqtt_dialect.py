@@ -95,7 +95,6 @@ class ScriptedBroker:
         """(protocol level, client identifier)."""
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port = self._server.getsockname()[1]
-        self._open: list[socket.socket] = []
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self) -> None:
@@ -109,16 +108,15 @@ class ScriptedBroker:
             rest = packet[4:] if level == 4 else packet[4 + 1 + packet[4] :]
             self.connects.append((level, rest[2 : 2 + rest[1]]))
             answer = self.answers[min(len(self.connects), len(self.answers)) - 1]
-            if answer:
-                client.sendall(answer)
-                self._open.append(client)
-            else:
-                client.close()
+            with client:
+                if answer:
+                    client.sendall(answer)
+                    while client.recv(4096):  # one client at a time, until it goes
+                        pass
 
     def close(self) -> None:
         self._server.shutdown(socket.SHUT_RDWR)
-        for one in [self._server, *self._open]:
-            one.close()
+        self._server.close()
 
 
 YES_5, YES_3 = b"\x20\x03\x00\x00\x00", b"\x20\x02\x00\x00"
