@@ -14,7 +14,7 @@ help: ## Show this help.
 .venv/installed: pyproject.toml constraints.txt $(SOURCES)
 	@$(PYTHON) -c 'import sys, venv; sys.exit(sys.version_info < (3, 10))' || \
 	  { echo "error: $(PYTHON) is not Python 3.10 or newer with venv"; echo "hint: apt install python3-venv, or make PYTHON=python3.12 $@"; exit 5; }
-	@echo "Setting up .venv: about 90 MB to download, 330 MB on disk; a minute or two, once."
+	@echo "Setting up .venv: about 110 MB to download, 360 MB on disk; a minute or two, once."
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
 	@.venv/bin/python $(PIP) install --constraint constraints.txt '.[demo]'
 	@touch $@
