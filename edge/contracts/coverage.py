@@ -32,5 +32,6 @@ class Coverage(Durable, frozen=True, kw_only=True):
     since_frame: int | None
     """seq of the first frame in this state; None where there is no frame."""
     previous: Interval | None
-    """None at the beginning of a stream."""
+    """None at the beginning of a stream, also after the process that judged it ended without a word: then nothing is
+    known of the time since its last message."""
     research_only: Literal[True] = True

@@ -59,6 +59,9 @@ def check_golden(golden: GoldenVectors, manifest: ModelManifest) -> None:
     mask = spec.scale * (golden.outputs[LESION_MASK].astype(np.float64) - spec.zero_point)
     if not np.isfinite(mask).all() or mask.max() < manifest.thresholds.lesion:
         _fail("golden.npz proves nothing: no mask reaches the lesion threshold")
+    empty = mask.reshape(len(mask), -1).max(axis=1) < manifest.thresholds.lesion
+    if not (empty & (probability < high)).any():
+        _fail("golden.npz proves nothing: no case is without a lesion in its mask")
 
 
 def _check_input(manifest: ModelManifest, graph: Graph) -> None:

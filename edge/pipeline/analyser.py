@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from edge.preprocess.geometry import Letterbox
 
     Answer = Mapping[str, NDArray[Any]] | Reason
+
+log = logging.getLogger(__name__)
+
+MAX_UNSEEN = 0.25
+"""A part outside of the crop that is larger than this share of it could hold a lesion: the picture is not clear."""
 
 
 @dataclass(slots=True)
@@ -57,6 +63,16 @@ class Analyser:
     def prepare(self, frame: Frame) -> Job:
         """Fill the input from ``frame``, or refuse it. Touches no runtime: may run while one computes."""
         job, began = Job(frame), time.monotonic_ns()
+        try:
+            self._prepare(job)
+        except Exception:  # whatever it is, it costs this frame and not the stream
+            log.exception("frame %d of %s could not be prepared", frame.seq, frame.stream)
+            job.refused = Verdict(Status.NO_RESULT, Reason.FAILED)
+        job.lap("preprocess", began)
+        return job
+
+    def _prepare(self, job: Job) -> None:
+        frame = job.frame
         height, width = frame.pixels.shape[:2]
         if height * width > MAX_PIXELS:
             job.refused = Verdict(Status.NO_RESULT, Reason.TOO_LARGE)
@@ -67,8 +83,6 @@ class Analyser:
             reason = pixel_gate(frame.pixels, job.letterbox.crop)
             if reason is not None:
                 job.refused = Verdict(Status.ABSTAINED, reason)
-        job.lap("preprocess", began)
-        return job
 
     def start(self, job: Job) -> None:
         """Hand the filled input to the runtime."""
@@ -93,9 +107,11 @@ class Analyser:
         elif isinstance(answer, Reason):
             verdict = Verdict(Status.NO_RESULT, answer)
         else:
-            assert answer is not None  # noqa: S101  (not refused, hence asked)
-            assert job.letterbox is not None  # noqa: S101  (not refused, hence prepared)
-            verdict = decide(answer, self.manifest, job.letterbox, frame.regions, frame.pixels, frame.origin.body_part)
+            try:
+                verdict = self._decide(job, answer)
+            except Exception:  # as in `prepare`
+                log.exception("frame %d of %s could not be judged", frame.seq, frame.stream)
+                verdict = Verdict(Status.NO_RESULT, Reason.FAILED)
         job.lap("postprocess", began)
         job.lap("total", frame.captured_ns)
         return Result(
@@ -111,6 +127,18 @@ class Analyser:
             region=verdict.region,
             latency_ms=job.latency_ms,
         )
+
+    def _decide(self, job: Job, answer: Answer | None) -> Verdict:
+        frame, placed = job.frame, job.letterbox
+        assert answer is not None  # noqa: S101  (not refused, hence asked)
+        assert not isinstance(answer, Reason)  # noqa: S101  (dealt with before)
+        assert placed is not None  # noqa: S101  (not refused, hence prepared)
+        verdict = decide(answer, self.manifest, placed, frame.regions, frame.pixels, frame.origin.body_part)
+        if verdict.status is Status.CLEAR and (
+            self._preprocess.unseen(frame.pixels, frame.regions, placed.crop) > MAX_UNSEEN
+        ):
+            return Verdict(Status.ABSTAINED, Reason.PARTLY_SEEN, region=verdict.region)
+        return verdict
 
     def analyse(self, frame: Frame) -> Result:
         """All four steps, one after the other."""

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from edge.contracts.coverage import Interval
-
-if TYPE_CHECKING:
-    from edge.contracts.results import Reason, Status
+from edge.contracts.results import Reason, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,23 +19,44 @@ class Change:
     previous: Interval | None
 
 
+SILENCE_NS = 5_000_000_000
+"""So long without a frame, and no state can be said to hold any more: the source is silent, or we stood still."""
+
+
 class CoverageKeeper:
-    """Counts frames while the state stays, and says when it changes."""
+    """Counts frames while the state stays, and says when it changes. Time never runs backwards here."""
 
     def __init__(self) -> None:
         self._now: tuple[Status, Reason | None] | None = None
         self._since_ns = 0
+        self._last_ns = 0
         self._frames = 0
 
     def holds(self, status: Status, reason: Reason | None) -> bool:
         """Whether the stream is in this state now."""
         return self._now == (status, reason)
 
+    def silence(self, now_ns: int) -> Change | None:
+        """Called now and then: after `SILENCE_NS` without a frame the state that held is closed where it was last seen.
+
+        A stream that is already `no_result` says so as long as it likes.
+        """
+        if self._now is None or self._now[0] is Status.NO_RESULT or now_ns - self._last_ns < SILENCE_NS:
+            return None
+        return self._change(Status.NO_RESULT, Reason.NO_FRAMES, self._last_ns, None)
+
     def observe(self, status: Status, reason: Reason | None, at_ns: int, frame: int | None) -> Change | None:
-        """A frame (or, with ``frame`` None, an event) puts the stream into this state; None: it was in it already."""
+        """A frame (or, with ``frame`` None, an event) puts the stream into this state; None: it was in it already.
+
+        Call `silence` first: a gap before this frame must not count for the state before it.
+        """
+        self._last_ns = at_ns = max(at_ns, self._last_ns)  # frames decoded ahead are older than events told at once
         if (status, reason) == self._now:
             self._frames += frame is not None
             return None
+        return self._change(status, reason, at_ns, frame)
+
+    def _change(self, status: Status, reason: Reason | None, at_ns: int, frame: int | None) -> Change:
         previous = None
         if self._now is not None:
             previous = Interval(

@@ -98,6 +98,14 @@ class Intake:
         return any(self._queues.values()) or not self._running or self._closed.is_set()
 
     def _read_all(self, name: str, source: Source) -> None:
+        try:
+            self._read_until_end(name, source)
+        finally:
+            with self._ready:
+                self._running.discard(name)
+                self._ready.notify_all()
+
+    def _read_until_end(self, name: str, source: Source) -> None:
         failures = 0
         while not self._closed.is_set():
             try:
@@ -115,9 +123,6 @@ class Intake:
             elif item.kind == "lost":
                 self._reopen(name, source, failures)
                 failures += 1
-        with self._ready:
-            self._running.discard(name)
-            self._ready.notify_all()
 
     def _put(self, name: str, source: Source, item: Frame | SourceEvent) -> None:
         item = self._adjust(item) if isinstance(item, Frame) else item
@@ -142,3 +147,5 @@ class Intake:
             source.open()
         except EdgeError as error:
             log.warning("stream %s: still lost: %s", name, error.message)
+        except Exception:  # a bug in a source must not end its thread: it is tried again
+            log.exception("stream %s: the source failed to open", name)

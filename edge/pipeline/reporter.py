@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from edge.contracts.frames import Frame, SourceEvent
     from edge.contracts.ports import Handover, Tap
     from edge.contracts.results import Result
+    from edge.pipeline.coverage import Change
     from edge.pipeline.messages import Messages
     from edge.pipeline.tracker import EndReason, TrackEvent
 
@@ -97,6 +98,8 @@ class Reporter:
     def tick(self) -> None:
         """Called at every turn of the loop."""
         now = time.monotonic_ns()
+        for name, report in self._streams.items():
+            self._cover_silence(name, report, now)
         if self._heartbeat is not None and now >= self._next_beat_ns:
             self._next_beat_ns = now + 1_000_000_000
             self._heartbeat(self.stats)
@@ -119,9 +122,19 @@ class Reporter:
             message = self._messages.finding(event, report.last_frame, report.settings, exam_id or report.exam.exam_id)
             self._handover.durable(topics.findings(report.settings.name), message)
 
+    def _cover_silence(self, name: str, report: StreamReport, now_ns: int) -> None:
+        change = report.coverage.silence(now_ns)
+        if change is not None:
+            self._end(report, "not_judged")
+            self._tell_coverage(name, report, change)
+
     def _cover(
         self, name: str, report: StreamReport, status: Status, reason: Reason | None, at_ns: int, frame: int | None
     ) -> None:
+        self._cover_silence(name, report, at_ns)
         change = report.coverage.observe(status, reason, at_ns, frame)
         if change is not None:
-            self._handover.durable(topics.coverage(name), self._messages.coverage(change, name, report.exam.exam_id))
+            self._tell_coverage(name, report, change)
+
+    def _tell_coverage(self, name: str, report: StreamReport, change: Change) -> None:
+        self._handover.durable(topics.coverage(name), self._messages.coverage(change, name, report.exam.exam_id))

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from edge.preprocess.geometry import Letterbox, fit
-from edge.preprocess.scan_area import find_scan_area, largest_region
+from edge.preprocess.scan_area import find_scan_area, largest_region, unseen_share
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,6 +40,13 @@ class Preprocessor:
             return (0, 0, width, height)
         region = largest_region(regions, width, height)
         return region.box if region is not None else find_scan_area(grey, self.recipe.background)
+
+    def unseen(self, pixels: NDArray[np.uint8], regions: tuple[Region, ...], crop: Box) -> float:
+        """How much scan data ``crop`` leaves out: see `unseen_share`. ``pixels`` as for a call."""
+        if self.recipe.crop == "full":
+            return 0.0
+        grey = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+        return unseen_share(grey, regions, crop, self.recipe.background)
 
     def __call__(
         self, pixels: NDArray[np.uint8], regions: tuple[Region, ...] = (), out: NDArray[np.uint8] | None = None

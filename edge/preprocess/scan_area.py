@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 CELL = 8
 """Side in pixels of the cells that are looked at: single bright pixels (text, a marker) do not make a scan area."""
+MAX_PARTS = 8
+"""Of the largest parts only: the rest is text and specks."""
 
 
 def clip_box(box: Box, width: int, height: int) -> Box | None:
@@ -44,22 +46,52 @@ def find_scan_area(grey: NDArray[np.uint8], background: int) -> Box:
         (then the picture is the gate's business, not the crop's).
     """
     height, width = grey.shape
+    parts = bright_parts(grey, background)
+    if not parts or parts[0][1] * 10 < (height // CELL) * (width // CELL):
+        return (0, 0, width, height)
+    return parts[0][0]
+
+
+def unseen_share(grey: NDArray[np.uint8], regions: tuple[Region, ...], crop: Box, background: int) -> float:
+    """Area of the largest part with scan data that lies outside of ``crop``, as a share of the crop's area.
+
+    Two views side by side are one picture; only one of them is judged, and no one may take it for both.
+
+    Args:
+        grey: (H, W) uint8.
+        regions: of the frame; empty: parts are looked for as the crop was.
+        crop: (x, y, w, h), what is judged.
+        background: grey values up to this are background.
+    """
+    height, width = grey.shape
+    clipped = [clip_box(region.box, width, height) for region in regions]
+    boxes = [box for box in clipped if box is not None] or [box for box, _ in bright_parts(grey, background)]
+    return max((_area_outside(box, crop) for box in boxes), default=0) / (crop[2] * crop[3])
+
+
+def bright_parts(grey: NDArray[np.uint8], background: int) -> list[tuple[Box, int]]:
+    """Connected parts brighter than ``background``: box in pixels and area in cells, the largest first."""
+    height, width = grey.shape
     rows, cols = height // CELL, width // CELL
-    whole = (0, 0, width, height)
     if rows < 2 or cols < 2:
-        return whole
+        return []
     cells = grey[: rows * CELL, : cols * CELL]
     for factor in (4, 2, 1):  # halving three times is bit-equal on every machine, and quick
         cells = cv2.resize(cells, (cols * factor, rows * factor), interpolation=cv2.INTER_AREA)
     bright = (cells > background).astype(np.uint8)
     bright = cv2.morphologyEx(bright, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
-    count, _, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=4)
-    if count < 2:
-        return whole
-    x, y, w, h, area = stats[1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))].tolist()
-    if area * 10 < rows * cols:
-        return whole
-    # A cell at the edge may stand for a remainder narrower than a cell.
-    right = width if x + w == cols else (x + w) * CELL
-    bottom = height if y + h == rows else (y + h) * CELL
-    return (x * CELL, y * CELL, right - x * CELL, bottom - y * CELL)
+    _, _, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=4)
+    parts = []
+    for x, y, w, h, area in sorted(stats[1:].tolist(), key=lambda part: -part[4])[:MAX_PARTS]:
+        # A cell at the edge may stand for a remainder narrower than a cell.
+        right = width if x + w == cols else (x + w) * CELL
+        bottom = height if y + h == rows else (y + h) * CELL
+        parts.append(((x * CELL, y * CELL, right - x * CELL, bottom - y * CELL), area))
+    return parts
+
+
+def _area_outside(box: Box, crop: Box) -> int:
+    """Pixels of ``box`` that ``crop`` does not cover."""
+    width = min(box[0] + box[2], crop[0] + crop[2]) - max(box[0], crop[0])
+    height = min(box[1] + box[3], crop[1] + crop[3]) - max(box[1], crop[1])
+    return box[2] * box[3] - max(0, width) * max(0, height)

@@ -63,13 +63,14 @@ class IsolatedRuntime:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control = ours
         self._memory = -1
-        self._child = Child(
-            "edge.runtimes.child",
-            msgspec.json.encode(Job(uri, model_path, manifest)),
-            (theirs.fileno(), self._request, self._done),
-        )
-        theirs.close()
+        self._child: Child | None = None
         try:
+            with theirs:
+                self._child = Child(
+                    "edge.runtimes.child",
+                    msgspec.json.encode(Job(uri, model_path, manifest)),
+                    (theirs.fileno(), self._request, self._done),
+                )
             self.spec = self._greet()
             self._memory = make_memory(self.spec)
             socket.send_fds(self._control, [b"memory"], [self._memory])
@@ -99,6 +100,7 @@ class IsolatedRuntime:
     @property
     def pid(self) -> int:
         """Of the child; for tests and health."""
+        assert self._child is not None  # noqa: S101  (made, or __init__ has raised)
         return self._child.pid
 
     def submit(self, tensor: Tensor) -> None:
@@ -126,7 +128,8 @@ class IsolatedRuntime:
         """Kill the child and let go of everything."""
         if self._request < 0:
             return
-        self._child.kill()
+        if self._child is not None:
+            self._child.kill()
         self._control.close()
         for fd in (self._request, self._done, self._memory):
             if fd >= 0:

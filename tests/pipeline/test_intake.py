@@ -106,6 +106,15 @@ def test_a_source_that_raises_is_said_to_be_lost_never_silent(make, monkeypatch)
     assert [getattr(item, "reason", None) for item in items] == [None, Reason.SOURCE_LOST, Reason.STREAM_ENDED]
 
 
+def test_a_source_that_cannot_be_opened_again_is_tried_until_it_can(make, monkeypatch):
+    monkeypatch.setattr("edge.pipeline.intake.BACKOFF_S", (0.01,))
+    lost = SourceEvent("lost", Reason.SOURCE_LOST)
+    source = ListSource([make.frame(0), lost, lost, make.frame(1), END], fails=[None, OSError("no such device")])
+    kinds = [getattr(item, "kind", "frame") for _, item in drain(Intake({"s": source}))]
+    assert kinds == ["frame", "lost", "lost", "frame", "ended"]
+    assert source.opened == 3
+
+
 def test_if_one_cannot_be_opened_none_stays_open(make):
     good, bad = ListSource([]), ListSource([], fails=[SourceError("gone")])
     with pytest.raises(SourceError, match="gone"):

@@ -125,6 +125,28 @@ def test_another_body_part_in_the_configuration_is_wrong_anatomy(make):
     assert (Status.ABSTAINED, Reason.WRONG_ANATOMY) in [(c.status, c.reason) for c in durable(handover, Coverage)]
 
 
+def test_a_bug_met_by_one_frame_costs_that_frame(make, monkeypatch):
+    monkeypatch.setattr("edge.pipeline.analyser.decide", fails_once())
+    handover, reporter = run_loop([make.frame(i) for i in range(3)] + [END])
+    assert (Status.NO_RESULT, Reason.FAILED) in [(c.status, c.reason) for c in durable(handover, Coverage)]
+    counts = reporter.stats.snapshot()
+    assert (counts["finding"], counts["no_result"]) == (2, 1)
+
+
+def fails_once():
+    from edge.postprocess.decide import decide
+
+    calls = []
+
+    def broken(*args):
+        calls.append(args)
+        if len(calls) == 2:
+            raise RuntimeError("a bug")
+        return decide(*args)
+
+    return broken
+
+
 def test_a_skipped_file_is_no_result_and_the_stream_goes_on(make):
     skipped = SourceEvent("skipped", Reason.DECODE_ERROR, "truncated")
     handover, _ = run_loop([make.frame(0), skipped, make.frame(1), END])
