@@ -49,10 +49,11 @@ def watch(
 
     from edge.fleet.link import broker as at
     from edge.fleet.table import check_column, choose, plain
-    from edge.fleet.terminal import show
+    from edge.fleet.terminal import console, show
     from edge.fleet.watch import Watch
 
     check_column(sort)
+    terminal = None if once or as_json else console()
     settings = at(
         broker,
         username=username,
@@ -63,9 +64,8 @@ def watch(
     )
     watcher = Watch(settings, root.strip("/"))
     try:
-        if not once and not as_json:
-            show(watcher, only, sort, ask)
-            return
+        if terminal is not None:
+            show(watcher, terminal, only, sort, ask)
         complete = watcher.gather(timeout)
         if ask and watcher.ask():
             watcher.gather(timeout)
@@ -78,7 +78,7 @@ def watch(
         if not as_json:
             print(plain(choose(rows, only, sort)))
     except KeyboardInterrupt:  # the way to leave a live table
-        if once or as_json:
+        if terminal is None:
             raise
     finally:
         watcher.close()

@@ -94,7 +94,8 @@ class Overview:
     def _row(self, key: tuple[str, str], now: float) -> Row:
         words = self._words[key]
         ledger: DeviceLedger = self.ledger.devices()[key]
-        health = words.health or _Health()
+        # Numbers of a device that has gone would read as if it were there.
+        health = words.health if words.health is not None and words.state.status != "offline" else _Health()
         return Row(
             site=key[0],
             device=key[1],

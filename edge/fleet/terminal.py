@@ -20,19 +20,25 @@ FRAME_LINES = 6
 COLOURS = {"online": "green", "degraded": "yellow", "offline": "red", "unknown": "dim"}
 
 
-def show(watch: Watch, text: str, column: str, ask: bool, console: Console | None = None) -> None:
-    """Draw until interrupted. Raises `UsageError` if rich is not installed, or stdout is no terminal."""
+def console() -> Console:
+    """This terminal. Raises `UsageError` if rich is not installed, or stdout is no terminal."""
     try:
         from rich.console import Console
-        from rich.live import Live
     except ImportError:
         raise UsageError(
             "the live table needs rich, which is not installed",
             hint="pip install 'sonoedge[fleet]', or use --once or --json",
         ) from None
-    console = console or Console()
-    if not console.is_terminal:
+    found = Console()
+    if not found.is_terminal:
         raise UsageError("the live table needs a terminal", hint="use --once or --json")
+    return found
+
+
+def show(watch: Watch, console: Console, text: str, column: str, ask: bool) -> None:
+    """Draw on ``console`` until interrupted. ``text`` and ``column``: see `choose`; ``ask``: see `Watch.ask`."""
+    from rich.live import Live
+
     with Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
             deadline = time.monotonic() + EVERY_S
