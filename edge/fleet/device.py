@@ -214,7 +214,7 @@ class SimulatedDevice:
         found = [each for each in self._kept if wanted.from_ <= each.seq <= wanted.to]
         self.book.resent += len(found)
         self.book.repeated += sum(each.seq in self._sent for each in found)
-        return [*(self._send(each, replayed=True) for each in found), self._respond(request.id, None, len(found))]
+        return [self._respond(request.id, None, len(found)), *(self._send(each, replayed=True) for each in found)]
 
     def _respond(self, request_id: str, error: str | None, sent: int) -> Said:
         response = Response(

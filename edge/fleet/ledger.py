@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 LIVE, REPLAY = False, True
 """The two lanes, as ``replayed`` has them."""
 RESEND = "request/findings/resend"
+REPLAY_MARKS = (RESEND, "response/findings/resend")
+"""A device that is asked to goes back; it answers, then it sends. Feed these too: order in the replay lane begins anew.
+(It does so as well after ``edge-cli outbox resend`` on the device, or a refusal: the next ``state`` then clears it.)"""
 
 Seq = Annotated[int, msgspec.Meta(ge=1, le=1 << 62)]
 
@@ -43,7 +46,7 @@ class Verdict(str, Enum):
     DUPLICATE = "duplicate"
     """Durable, and here before: count it once."""
     NOTED = "noted"
-    """A ``state``, a ``health`` or a request: what is known of the device has changed."""
+    """A ``state``, a ``health``, or a request to send again and its answer: what is known has changed."""
     STALE = "stale"
     """The last will of an earlier run: the device is not offline."""
     NOT_OURS = "not_ours"
@@ -140,7 +143,7 @@ class DeviceLedger:
                 one.expired.add(first, last)
 
     def _replay_begins(self) -> None:
-        """The replay lane may go back: at a new connection (which ``state`` begins), and when it is asked to."""
+        """The replay lane may go back: at a new connection, which ``state`` begins, and when it is asked to."""
         for one in self._epochs.values():
             one.newest = {lane: seq for lane, seq in one.newest.items() if lane[1] is LIVE}
 
@@ -174,7 +177,7 @@ class Ledger:
                 return self._take_health(site, device, _health.decode(payload), retained)
         except msgspec.MsgspecError:
             return Verdict.NOT_OURS
-        if suffix == RESEND and (site, device) in self._devices:
+        if suffix in REPLAY_MARKS and (site, device) in self._devices:
             self._devices[site, device]._replay_begins()
             return Verdict.NOTED
         return Verdict.NOT_OURS

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge.contracts.request import Request
-from edge.fleet.ledger import RESEND
+from edge.fleet.ledger import REPLAY_MARKS, RESEND
 from edge.fleet.link import ConsumerLink
 from edge.fleet.overview import Overview
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from edge.config.settings import SinkSettings
 
-SUBJECTS = ("state", "health", "findings/+", "coverage/+", RESEND)
+SUBJECTS = ("state", "health", "findings/+", "coverage/+", *REPLAY_MARKS)
 """Not ``results``: the most frequent, and nothing is counted by them."""
 QUIET_S = 1.0
 """Retained states come at once; so long without another one, and all have come."""

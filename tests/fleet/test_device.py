@@ -59,7 +59,7 @@ def test_a_lost_message_can_be_asked_for_while_it_is_kept(device: SimulatedDevic
     assert list(device.book.lost) == [(2, 2), (7, 7)]
     said = ask(device, 1, 7)
     assert seqs(said) == [4, 5, 6, 7], "five are kept"
-    answer = msgspec.json.decode(said[-1].body, type=Response)
+    answer = msgspec.json.decode(said[0].body, type=Response)
     assert (answer.ok, answer.id, answer.result) == (True, "7", {"sent": 4})
     assert device.book.repeated == 3
 

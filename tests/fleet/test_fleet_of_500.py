@@ -79,7 +79,7 @@ def test_the_ledger_says_what_the_simulation_did(watch: Watch, simulation: Simul
         assert ledger.duplicates == book.repeated
         assert ledger.violations == 0
     rows = watch.overview.rows()
-    assert [row.device for row in rows if row.state == "offline"] == [], "a late will of an earlier run was believed"
+    assert [row.device for row in rows if row.state == "offline"] == []
     assert {row.device for row in rows if row.state == "degraded"} == {
         device.topics.device for device in simulation.devices if device.degraded
     }

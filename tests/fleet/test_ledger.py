@@ -109,8 +109,9 @@ def test_replay_may_begin_again_after_a_reconnection_or_a_request_but_live_never
     assert paper.account.violations == 1
     paper.state(20)
     paper.finding(2, replayed=True)
-    paper.ledger.feed("edge/v1/clinic-a/cart-7/request/findings/resend", b'{"id":"1"}')
-    paper.finding(1, replayed=True)
+    for number, kind in enumerate(("request", "response")):
+        assert paper.ledger.feed(f"edge/v1/clinic-a/cart-7/{kind}/findings/resend", b'{"id":"1"}') is Verdict.NOTED
+        paper.finding(11 - number, replayed=True)
     assert paper.account.violations == 1
     paper.finding(19)
     paper.state(20)
