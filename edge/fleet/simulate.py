@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from edge.contracts.errors import SinkError
 from edge.fleet.device import RESEND, SimulatedDevice
 from edge.fleet.link import ConsumerLink
 
@@ -114,7 +115,10 @@ class Simulation:
                 heapq.heapreplace(due, event)
 
     def finish(self) -> Totals:
-        """All come back, hand over what had waited, and tell how far they have counted."""
+        """All come back, hand over what had waited, and tell how far they have counted.
+
+        Raises `SinkError` if the broker does not take it: the totals would not be true.
+        """
         for number, device in enumerate(self.devices):
             self._publish(number, device.come_back())
             self._publish(number, device.state())
@@ -148,10 +152,15 @@ class Simulation:
             resent=sum(book.resent for book in books),
         )
 
-    def flush(self) -> bool:
-        """Wait until the broker has everything; whether that was so in time."""
-        deadline = time.monotonic() + FLUSH_S
-        return all(link.drain(max(0.0, deadline - time.monotonic())) for link in self._links)
+    def flush(self, timeout_s: float = FLUSH_S) -> None:
+        """Wait until the broker has everything. Raises `SinkError` if it has not in time."""
+        deadline = time.monotonic() + timeout_s
+        for link in self._links:
+            if not link.drain(max(0.0, deadline - time.monotonic())):
+                raise SinkError(
+                    f"{link.name} did not take all of it within {timeout_s:g} s",
+                    hint="is it gone, or is --rate too high?",
+                )
 
     def close(self) -> None:
         """Leave the broker."""
