@@ -57,7 +57,7 @@ schemas: .venv-test/installed ## Write schemas/ anew from the message types.
 
 lock: ## Write constraints.txt anew: the newest versions that all of pyproject.toml allows.
 	@test -x .venv-lock/bin/uv || { $(PYTHON) -m venv .venv-lock && .venv-lock/bin/python $(PIP) install uv; }
-	.venv-lock/bin/uv pip compile pyproject.toml --universal --python-version 3.10 --extra demo --extra dicom --extra dev \
+	.venv-lock/bin/uv pip compile pyproject.toml --universal --python-version 3.10 --extra demo --extra dicom --extra fleet --extra dev \
 	  --upgrade --no-annotate --no-header --no-emit-index-url --quiet --output-file constraints.txt
 
 clean: ## Remove what these targets made.

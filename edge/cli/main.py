@@ -35,6 +35,8 @@ COMMANDS = {
     "config": "Write, show and check the configuration.",
     "schema": "Write the schemas of all messages, or check that they are current.",
     "model": "Look into a model bundle, and verify it.",
+    "fleet": "Watch many devices at once.",
+    "simulate": "Play many devices to a broker, with known losses.",
 }
 """Name and first line of help of every command; ``foo-bar`` lives in ``edge/cli/foo_bar.py``."""
 

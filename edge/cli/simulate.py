@@ -1,0 +1,54 @@
+"""``edge-cli simulate``: a fleet that is not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    broker: Annotated[str, typer.Option(help="URI of the broker: mqtt://host:1883, mqtts://host:8883.")],
+    devices: Annotated[int, typer.Option(min=1, max=10_000, help="How many devices.")] = 10,
+    rate: Annotated[float, typer.Option(min=0.01, max=100.0, help="Findings a second of each device.")] = 0.2,
+    seconds: Annotated[float, typer.Option(min=0.1, help="End after so many seconds; Ctrl-C ends it too.")] = 60.0,
+    with_faults: Annotated[
+        bool, typer.Option("--faults", help="Devices go offline, become degraded, lose messages and repeat them.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of the faults: other numbers, other faults.")] = 1,
+    root: Annotated[str, typer.Option(help="First part of every topic.")] = "edge/v1",
+    username: Annotated[str | None, typer.Option(help="Name to show to the broker.")] = None,
+    password_file: Annotated[Path | None, typer.Option(help="File whose first line is the password.")] = None,
+    ca_file: Annotated[Path | None, typer.Option(help="PEM of the authority behind the broker's certificate.")] = None,
+) -> None:
+    """Play many devices to a broker, with known losses.
+
+    Messages are of the real shapes, under sites sim-1, sim-2, …; nothing in them is a finding. Devices answer
+    request/findings/resend. At the end all say goodbye, and one JSON object tells what a consumer must have found:
+    messages made, lost, repeated, given up, and sent again on request. Never play to a broker that people rely on.
+
+    Example:
+      edge-cli simulate --devices 500 --broker mqtt://localhost:1883 --rate 0.5 --seconds 30 --faults
+    """
+    import signal
+    import threading
+
+    import msgspec
+
+    from edge.fleet.link import broker as at
+    from edge.fleet.simulate import NONE, Faults, Simulation
+
+    settings = at(broker, username=username, password_file=password_file, ca_file=ca_file)
+    faults = Faults() if with_faults else NONE
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    simulation = Simulation(settings, devices, rate=rate, faults=faults, seed=seed, root=root.strip("/"))
+    try:
+        simulation.run(seconds, stop)
+        totals = simulation.finish()
+        simulation.leave()
+        print(msgspec.json.encode(totals).decode())
+    finally:
+        simulation.close()

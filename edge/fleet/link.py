@@ -1,0 +1,164 @@
+"""A consumer's connection to a broker: hears what was subscribed to, comes back by itself when it is lost.
+
+MQTT 3.1.1: every broker speaks it, and a consumer needs nothing that came later.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+import uuid
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import paho.mqtt.client as mqtt
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+
+from edge.config.settings import SinkSettings
+from edge.config.uri import parse_uri
+from edge.contracts.errors import SinkError, UsageError
+from edge.sinks.mqtt_account import make_account
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+ANSWER_S = 10.0
+KEEPALIVE_S = 30
+UNDER_WAY = 200
+"""Messages that may wait for their acknowledgement."""
+
+
+def broker(
+    uri: str,
+    *,
+    username: str | None = None,
+    password_file: Path | None = None,
+    ca_file: Path | None = None,
+    cert_file: Path | None = None,
+    key_file: Path | None = None,
+) -> SinkSettings:
+    """Where the broker is and what it is shown, as settings."""
+
+    def name(path: Path | None) -> str | None:
+        return None if path is None else str(path)
+
+    return SinkSettings(
+        uri=uri,
+        username=username,
+        password_file=name(password_file),
+        ca_file=name(ca_file),
+        cert_file=name(cert_file),
+        key_file=name(key_file),
+    )
+
+
+class Heard(NamedTuple):
+    """One message as it came."""
+
+    topic: str
+    body: bytes
+    retained: bool
+
+
+class ConsumerLink:
+    """One connection. What comes is kept in order until `take`, which belongs to one thread; `publish` to any."""
+
+    def __init__(self, settings: SinkSettings, topics: Sequence[str] = (), name: str = "watch") -> None:
+        """Connect, and subscribe to ``topics`` with QoS 1.
+
+        Raises:
+            UsageError: the URI is no broker's.
+            SinkError: the broker does not answer, or refuses us or a topic.
+        """
+        scheme = parse_uri(settings.uri).scheme
+        if scheme not in ("mqtt", "mqtts"):
+            raise UsageError(f"{scheme}:// is no broker", hint="for example mqtt://localhost:1883")
+        account = make_account(settings)
+        self.name = account.name
+        self._topics = list(topics)
+        self._heard: queue.SimpleQueue[Heard] = queue.SimpleQueue()
+        self._ready = threading.Event()
+        self._refusal = ""
+        self._published = self._settled = 0
+        identifier = account.client_id or f"sonoedge-{name}-{uuid.uuid4().hex[:12]}"
+        client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=identifier, protocol=MQTTProtocolVersion.MQTTv311)
+        if account.username is not None or account.password is not None:
+            client.username_pw_set(account.username or "", account.password)
+        if account.tls is not None:
+            client.tls_set_context(account.tls)
+        client.reconnect_delay_set(1, 10)
+        client.max_inflight_messages_set(UNDER_WAY)
+        client.on_connect = self._on_connect
+        client.on_subscribe = self._on_subscribe
+        client.on_publish = self._on_publish
+        client.on_message = lambda _client, _data, m: self._heard.put(Heard(m.topic, bytes(m.payload), bool(m.retain)))
+        self._client = client
+        self._open(account.host, account.port)
+
+    def _open(self, host: str, port: int) -> None:
+        try:
+            self._client.connect(host, port, KEEPALIVE_S)
+        except OSError as error:
+            raise SinkError(
+                f"{self.name} does not answer: {error.strerror or error}", hint="is the broker running, and reachable?"
+            ) from None
+        self._client.loop_start()
+        self._ready.wait(ANSWER_S)
+        if self._refusal or not self._ready.is_set():
+            self.close()
+            raise SinkError(
+                f"{self.name} refuses: {self._refusal or 'no answer'}", hint="check name, password and access list"
+            )
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection stands now."""
+        return self._client.is_connected()
+
+    def take(self, timeout_s: float) -> list[Heard]:
+        """All that has come; waits at most ``timeout_s`` for the first."""
+        taken: list[Heard] = []
+        try:
+            taken.append(self._heard.get(timeout=timeout_s) if timeout_s > 0 else self._heard.get_nowait())
+            while len(taken) < 10_000:  # so that the caller gets to show something, however much comes
+                taken.append(self._heard.get_nowait())
+        except queue.Empty:
+            pass
+        return taken
+
+    def publish(self, topic: str, body: bytes, *, qos: int = 1, retain: bool = False) -> None:
+        """Queue a message."""
+        self._published += 1
+        self._client.publish(topic, body, qos=qos, retain=retain)
+
+    def drain(self, timeout_s: float) -> bool:
+        """Wait until all that was published has gone, and what asks for it was acknowledged; whether it was in time."""
+        deadline = time.monotonic() + timeout_s
+        while self._settled < self._published:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.01)
+        return True
+
+    def close(self) -> None:
+        """Leave. May be called twice."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _on_connect(self, client: mqtt.Client, userdata: Any, flags: Any, code: Any, properties: Any) -> None:
+        if code.is_failure:
+            self._refusal = str(code)
+            self._ready.set()
+        elif self._topics:
+            client.subscribe([(topic, 1) for topic in self._topics])
+        else:
+            self._ready.set()
+
+    def _on_subscribe(self, client: mqtt.Client, userdata: Any, mid: int, codes: Any, properties: Any) -> None:
+        if any(code.is_failure for code in codes):
+            self._refusal = "subscription not allowed"
+        self._ready.set()
+
+    def _on_publish(self, client: mqtt.Client, userdata: Any, mid: int, code: Any, properties: Any) -> None:
+        self._settled += 1

@@ -1,0 +1,195 @@
+"""What a person wants to see of each device, in one row: how it is, and whether all of it has arrived."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+
+from edge.contracts import topics
+from edge.fleet.ledger import DeviceLedger, Ledger, Verdict
+from edge.fleet.ranges import Range
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Ranges = dict[str, list[Range]]
+"""By epoch."""
+
+
+class LastFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """The newest one that arrived."""
+
+    stream: str
+    lifecycle: str
+    malignancy: float | None
+    suspicious: bool | None
+    age_s: float
+    """Since it arrived here, by our own clock: those of devices may be wrong."""
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One device. None: it has not said."""
+
+    site: str
+    device: str
+    state: Literal["online", "degraded", "offline", "unknown"]
+    reasons: list[str]
+    model: str | None
+    runtime: str | None
+    fps: float | None
+    p99_ms: float | None
+    temperature_c: float | None
+    outbox: int | None
+    """Messages that wait on the device for a receiver."""
+    last_finding: LastFinding | None
+    received: int
+    missing: Ranges
+    repaired: Ranges
+    expired: Ranges
+    duplicates: int
+    violations: int
+
+
+class Overview:
+    """A ledger, and beside it the last words of every device."""
+
+    def __init__(
+        self, root: str = "edge/v1", *, whole: bool = False, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """``whole``: see `Ledger`. ``clock``: seconds that only grow."""
+        self.ledger = Ledger(root, whole=whole)
+        self._clock = clock
+        self._words: dict[tuple[str, str], _Words] = {}
+
+    def feed(self, topic: str, payload: bytes, *, retained: bool = False) -> Verdict:
+        """Take in one message. Raises nothing, whatever is fed."""
+        verdict = self.ledger.feed(topic, payload, retained=retained)
+        if verdict in (Verdict.NOT_OURS, Verdict.STALE):
+            return verdict
+        site, device, suffix = self.ledger.split(topic)
+        words = self._words.setdefault((site, device), _Words())
+        try:
+            if suffix == topics.STATE:
+                words.take_state(_state.decode(payload))
+            elif suffix == topics.HEALTH:
+                words.health = _health.decode(payload)
+            elif suffix.startswith("findings/") and verdict is not Verdict.DUPLICATE:
+                words.take_finding(_finding.decode(payload), self._clock())
+        except msgspec.MsgspecError:
+            pass  # the ledger could read what it needs; the rest is of another version, and stays unknown
+        return verdict
+
+    def rows(self) -> list[Row]:
+        """All devices, by site and name."""
+        now = self._clock()
+        return [self._row(key, now) for key in sorted(self._words)]
+
+    def settled(self) -> bool:
+        """Whether every device that is there has told its ``health`` too."""
+        return all(words.health is not None or words.state.status == "offline" for words in self._words.values())
+
+    def _row(self, key: tuple[str, str], now: float) -> Row:
+        words = self._words[key]
+        ledger: DeviceLedger = self.ledger.devices()[key]
+        # Numbers of a device that has gone would read as if it were there.
+        health = words.health if words.health is not None and words.state.status != "offline" else _Health()
+        return Row(
+            site=key[0],
+            device=key[1],
+            state=words.state.status,
+            reasons=words.state.reasons,
+            model=words.model,
+            runtime=words.runtime,
+            fps=health.fps,
+            p99_ms=health.total_p99_ms,
+            temperature_c=health.temperature_c,
+            outbox=health.outbox_depth,
+            last_finding=words.last_finding(now),
+            received=sum(ledger.received(epoch) for epoch in ledger.epochs()),
+            missing=ledger.missing(),
+            repaired=ledger.repaired(),
+            expired=ledger.expired(),
+            duplicates=ledger.duplicates,
+            violations=ledger.violations,
+        )
+
+
+def count(ranges: Ranges) -> int:
+    """How many messages."""
+    return sum(last - first + 1 for some in ranges.values() for first, last in some)
+
+
+# What is read of the messages. Everything may be absent: a will has next to nothing, other versions have other things.
+
+Text = Annotated[str, msgspec.Meta(max_length=200)]
+
+
+class _Named(msgspec.Struct, frozen=True):
+    name: Text = ""
+    version: Text = ""
+    delegate: Text | None = None
+
+
+class _State(msgspec.Struct, frozen=True):
+    status: Literal["online", "degraded", "offline", "unknown"] = "unknown"
+    reasons: Annotated[list[Text], msgspec.Meta(max_length=100)] = []
+    model: _Named | None = None
+    runtime: _Named | None = None
+
+
+class _Health(msgspec.Struct, frozen=True):
+    fps: float | None = None
+    total_p99_ms: float | None = None
+    temperature_c: float | None = None
+    outbox_depth: int | None = None
+
+
+class _Finding(msgspec.Struct, frozen=True):
+    stream: Text = ""
+    lifecycle: Text = ""
+    malignancy: float | None = None
+    suspicious: bool | None = None
+    replayed: bool = False
+
+
+@dataclass(slots=True)
+class _Words:
+    """The last of each kind that a device said."""
+
+    state: _State = field(default_factory=_State)
+    model: str | None = None
+    runtime: str | None = None
+    health: _Health | None = None
+    finding: _Finding | None = None
+    finding_at: float = 0.0
+
+    def take_state(self, state: _State) -> None:
+        self.state = state
+        if state.model is not None:  # a will does not say; the last that was said still holds
+            self.model = f"{state.model.name} {state.model.version}".strip()
+        if state.runtime is not None:
+            delegate = f"+{state.runtime.delegate}" if state.runtime.delegate else ""
+            self.runtime = state.runtime.name + delegate
+
+    def take_finding(self, finding: _Finding, now: float) -> None:
+        if self.finding is None or not finding.replayed:
+            self.finding, self.finding_at = finding, now
+
+    def last_finding(self, now: float) -> LastFinding | None:
+        if self.finding is None:
+            return None
+        return LastFinding(
+            stream=self.finding.stream,
+            lifecycle=self.finding.lifecycle,
+            malignancy=self.finding.malignancy,
+            suspicious=self.finding.suspicious,
+            age_s=round(now - self.finding_at, 1),
+        )
+
+
+_state = msgspec.json.Decoder(_State)
+_health = msgspec.json.Decoder(_Health)
+_finding = msgspec.json.Decoder(_Finding)

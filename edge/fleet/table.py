@@ -1,0 +1,108 @@
+"""Rows as text: which columns there are, how they are filtered and sorted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from edge.contracts.errors import UsageError
+from edge.fleet.overview import LastFinding, Ranges, Row, count
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+NOTHING = "-"
+RANGES_SHOWN = 3
+GAP = "  "
+
+
+class Column(NamedTuple):
+    """One column. ``key``: what it is sorted by, None last; numbers are sorted the largest first."""
+
+    text: Callable[[Row], str]
+    key: Callable[[Row], Any]
+
+
+def _number(value: float | None, form: str = ".1f") -> str:
+    return NOTHING if value is None else format(value, form)
+
+
+def _ranges(ranges: Ranges) -> str:
+    """``12: 3-5, 9, …``: how many, and which; of the newest epoch that has any."""
+    if not ranges:
+        return NOTHING
+    newest = list(ranges.values())[-1]
+    shown = [str(first) if first == last else f"{first}-{last}" for first, last in newest[:RANGES_SHOWN]]
+    more = [] if len(ranges) == 1 and len(newest) <= RANGES_SHOWN else ["…"]
+    return f"{count(ranges)}: {', '.join(shown + more)}"
+
+
+def _finding(last: LastFinding | None) -> str:
+    if last is None:
+        return NOTHING
+    words = "ended" if last.lifecycle == "end" else "suspicious" if last.suspicious else "not suspicious"
+    malignancy = "" if last.malignancy is None else f" {last.malignancy:.2f}"
+    return f"{words}{malignancy}, {last.age_s:.0f} s ago"
+
+
+def _state(row: Row) -> str:
+    return f"{row.state}: {', '.join(row.reasons)}" if row.reasons else row.state
+
+
+COLUMNS = {
+    "site": Column(lambda row: row.site, lambda row: row.site),
+    "device": Column(lambda row: row.device, lambda row: row.device),
+    "state": Column(_state, _state),
+    "model": Column(lambda row: row.model or NOTHING, lambda row: row.model),
+    "runtime": Column(lambda row: row.runtime or NOTHING, lambda row: row.runtime),
+    "fps": Column(lambda row: _number(row.fps), lambda row: row.fps),
+    "p99-ms": Column(lambda row: _number(row.p99_ms), lambda row: row.p99_ms),
+    "temp-c": Column(lambda row: _number(row.temperature_c), lambda row: row.temperature_c),
+    "outbox": Column(lambda row: _number(row.outbox, "d"), lambda row: row.outbox),
+    "last-finding": Column(
+        lambda row: _finding(row.last_finding),
+        lambda row: None if row.last_finding is None else -row.last_finding.age_s,
+    ),
+    "missing": Column(lambda row: _ranges(row.missing), lambda row: count(row.missing)),
+    "repaired": Column(lambda row: _ranges(row.repaired), lambda row: count(row.repaired)),
+}
+"""By title."""
+
+
+def check_column(name: str) -> str:
+    """``name``, or `UsageError` if there is no such column."""
+    if name not in COLUMNS:
+        raise UsageError(f"there is no column {name!r}", hint=f"there are: {', '.join(COLUMNS)}")
+    return name
+
+
+def cells(row: Row) -> list[str]:
+    """The row's text by column. What devices send may hold anything: control characters never reach a terminal."""
+    return ["".join(c if c.isprintable() else "?" for c in column.text(row)) for column in COLUMNS.values()]
+
+
+def choose(rows: Iterable[Row], text: str = "", column: str = "site") -> list[Row]:
+    """Rows that show ``text`` anywhere (in either case), sorted by ``column``, and else as they were."""
+    wanted = text.lower()
+    chosen = [row for row in rows if not wanted or any(wanted in cell.lower() for cell in cells(row))]
+    key = COLUMNS[check_column(column)].key
+    known = [row for row in chosen if key(row) is not None]
+    largest_first = bool(known) and not isinstance(key(known[0]), str)
+    return sorted(known, key=key, reverse=largest_first) + [row for row in chosen if key(row) is None]
+
+
+def summary(rows: Sequence[Row]) -> str:
+    """All of them in a line."""
+    states = [row.state for row in rows]
+    parts = [f"{states.count(each)} {each}" for each in ("online", "degraded", "offline", "unknown") if each in states]
+    devices = f"{len(rows)} device{'' if len(rows) == 1 else 's'}"
+    head = f"{devices}: {', '.join(parts)}" if parts else devices
+    missing, repaired = (sum(count(row.missing) for row in rows), sum(count(row.repaired) for row in rows))
+    return f"{head}; {missing} missing, {repaired} repaired"
+
+
+def plain(rows: Sequence[Row]) -> str:
+    """A table in characters, and the summary below it."""
+    lines = [list(COLUMNS), *(cells(row) for row in rows)]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(COLUMNS))]
+    text = [GAP.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return "\n".join([*text, "", summary(rows)])

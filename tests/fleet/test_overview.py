@@ -1,0 +1,163 @@
+"""Rows and tables of what devices said."""
+
+from __future__ import annotations
+
+import io
+from types import SimpleNamespace
+from typing import Any
+
+import msgspec
+import pytest
+from paper_device import Paper
+
+from edge.contracts.errors import UsageError
+from edge.fleet.overview import Overview, Row, count
+from edge.fleet.table import COLUMNS, cells, choose, plain, summary
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def overview(clock: Clock) -> Overview:
+    return Overview(whole=True, clock=clock)
+
+
+def paper_of(overview: Overview, **where: str) -> Any:
+    return Paper(overview, **where)  # type: ignore[arg-type]  # feeds it as it would a ledger
+
+
+def test_a_row_tells_what_the_device_told(overview: Overview, clock: Clock) -> None:
+    paper = paper_of(overview)
+    paper.state(1)
+    paper.finding(1, malignancy=0.25, suspicious=False)
+    paper.finding(4, malignancy=0.9, suspicious=True)
+    paper.finding(2, replayed=True, malignancy=0.1, suspicious=False)
+    paper.health(6, fps=29.5, total_p99_ms=8.25, temperature_c=61.0, outbox_depth=3, outbox_expired=[(5, 5)])
+    clock.now += 7
+    (row,) = overview.rows()
+    assert (row.state, row.model, row.runtime) == ("online", "example 1.0.0", "litert+xnnpack")
+    assert (row.fps, row.p99_ms, row.temperature_c, row.outbox) == (29.5, 8.25, 61.0, 3)
+    assert row.last_finding is not None
+    assert (row.last_finding.malignancy, row.last_finding.age_s) == (0.9, 7.0), "a replayed one is no news"
+    assert (row.missing, row.repaired, row.expired) == (
+        {"epoch-a": [(3, 3)]},
+        {"epoch-a": [(2, 2)]},
+        {"epoch-a": [(5, 5)]},
+    )
+    assert dict(zip(COLUMNS, cells(row), strict=True)) == {
+        "site": "clinic-a", "device": "cart-7", "state": "online", "model": "example 1.0.0",
+        "runtime": "litert+xnnpack", "fps": "29.5", "p99-ms": "8.2", "temp-c": "61.0", "outbox": "3",
+        "last-finding": "suspicious 0.90, 7 s ago", "missing": "1: 3", "repaired": "1: 2",
+    }  # fmt: skip
+
+
+def test_a_device_that_has_gone_shows_no_numbers_and_what_it_was(overview: Overview) -> None:
+    paper = paper_of(overview)
+    paper.state(1)
+    paper.health(1, fps=30.0)
+    assert overview.settled()
+    paper.will("run-1")
+    (row,) = overview.rows()
+    assert (row.state, row.reasons, row.fps, row.outbox) == ("offline", ["connection_lost"], None, None)
+    assert row.model == "example 1.0.0"
+
+
+def test_the_will_of_an_earlier_run_changes_nothing(overview: Overview) -> None:
+    paper = paper_of(overview)
+    paper.run_id = "run-2"
+    paper.state(1)
+    paper.will("run-1")
+    assert overview.rows()[0].state == "online"
+
+
+def test_a_device_of_which_only_findings_are_heard_is_unknown(overview: Overview) -> None:
+    paper = paper_of(overview)
+    paper.finding(1)
+    (row,) = overview.rows()
+    assert (row.state, row.model, row.fps) == ("unknown", None, None)
+    assert not overview.settled()
+
+
+def test_what_is_of_another_version_is_unknown_but_still_counted(overview: Overview) -> None:
+    head = {"device": "cart-7", "schema": "finding/1", "stream": "a", "epoch": "e", "seq": 1}
+    body = msgspec.json.encode({**head, "malignancy": "high"})
+    overview.feed("edge/v1/clinic-a/cart-7/findings/a", body)
+    (row,) = overview.rows()
+    assert (row.received, row.last_finding) == (1, None)
+
+
+@pytest.fixture
+def rows(overview: Overview) -> list[Row]:
+    for name, fps in (("cart-1", 10.0), ("cart-2", 30.0), ("cart-3", None)):
+        paper = paper_of(overview, device=name)
+        paper.state(3, status="degraded" if name == "cart-2" else "online", reasons=["hot"] if name == "cart-2" else [])
+        if fps is not None:
+            paper.health(3, fps=fps)
+    return overview.rows()
+
+
+def names(rows: list[Row]) -> list[str]:
+    return [row.device for row in rows]
+
+
+def test_filter_and_sort(rows: list[Row]) -> None:
+    assert names(choose(rows)) == ["cart-1", "cart-2", "cart-3"]
+    assert names(choose(rows, column="fps")) == ["cart-2", "cart-1", "cart-3"], "the largest first, unknown last"
+    assert names(choose(rows, column="state")) == ["cart-2", "cart-1", "cart-3"]
+    assert names(choose(rows, "HOT")) == ["cart-2"]
+    assert names(choose(rows, "no such thing")) == []
+    with pytest.raises(UsageError, match="there is no column 'speed'"):
+        choose(rows, column="speed")
+    for column in COLUMNS:
+        assert sorted(names(choose(rows, column=column))) == ["cart-1", "cart-2", "cart-3"]
+
+
+def test_the_plain_table_has_a_line_a_device_and_a_summary(rows: list[Row]) -> None:
+    lines = plain(rows).splitlines()
+    assert lines[0].split() == list(COLUMNS)
+    assert [line.split()[1] for line in lines[1:4]] == ["cart-1", "cart-2", "cart-3"]
+    assert lines[5] == "3 devices: 2 online, 1 degraded; 6 missing, 0 repaired"
+    assert plain([]).splitlines()[-1] == summary([]) == "0 devices; 0 missing, 0 repaired"
+
+
+def test_many_ranges_are_cut_and_all_are_counted(overview: Overview) -> None:
+    paper = paper_of(overview)
+    for seq in (1, 3, 6, 8, 10):
+        paper.finding(seq)
+    (row,) = overview.rows()
+    assert count(row.missing) == 5
+    assert cells(row)[-2] == "5: 2, 4-5, 7, …"
+
+
+def test_a_device_cannot_write_to_the_terminal(overview: Overview) -> None:
+    paper = paper_of(overview)
+    paper.state(1, reasons=["\x1b[2Jgone\n"], status="degraded")
+    assert "degraded: ?[2Jgone?" in plain(overview.rows())
+    assert "\x1b" not in plain(overview.rows())
+
+
+def test_the_live_table_shows_as_many_rows_as_there_is_place_for(overview: Overview, rows: list[Row]) -> None:
+    rich_console = pytest.importorskip("rich.console")
+    from edge.fleet.terminal import draw
+
+    paper_of(overview, device="cart-1").state(3, status="degraded", reasons=["[bold]x[/nothing]"])
+    out = io.StringIO()
+    console = rich_console.Console(file=out, width=240, color_system=None)
+    watch: Any = SimpleNamespace(overview=overview, link=SimpleNamespace(connected=False))
+    console.print(draw(watch, "", "site", 2))
+    text = out.getvalue()
+    assert "degraded: [bold]x[/nothing]" in text
+    assert "cart-2" in text
+    assert "cart-3" not in text
+    assert "1 more" in text
+    assert "connection to the broker lost" in text
