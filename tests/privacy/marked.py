@@ -1,4 +1,4 @@
-"""DICOM files in which every attribute of the confidentiality profile holds a marker that is found wherever it turns up."""
+"""DICOM files in which every attribute of the confidentiality profile holds a marker, and the search for them."""
 
 from __future__ import annotations
 
