@@ -50,7 +50,7 @@ def pipeline(path, image_ref):
 
 @contextlib.contextmanager
 def logged():
-    """What reaches the root's handlers, as in the daemon. (pytest's own listens to loggers that let nothing through.)"""
+    """What reaches the handlers of the root, as in the daemon. (pytest listens behind loggers that let nothing out.)"""
     text, root = io.StringIO(), logging.getLogger()
     handler, level = logging.StreamHandler(text), root.level
     root.addHandler(handler)
