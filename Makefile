@@ -5,7 +5,7 @@ OUT    ?= demo-out
 PIP    := -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find edge -type f -not -name '*.pyc') pyproject.toml
 
-.PHONY: help demo test test-fast check format schemas lock clean
+.PHONY: help demo test test-fast torture check format schemas lock clean
 
 help: ## Show this help.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,9 @@ test: .venv-test/installed ## Run all tests against the built wheel; with a real
 
 test-fast: .venv-test/installed ## Only the tests that need no broker, no data sets and little time.
 	$(PYTEST) -m "not broker and not data and not slow and not opt_in" $(ARGS)
+
+torture: .venv-test/installed ## Ten minutes in the breaking yard; needs mosquitto. ARGS="--kills 500 --outages 100 --seed 1".
+	.venv-test/bin/python benchmarks/torture.py $(ARGS)
 
 check: .venv-test/installed ## Format, lint, types, layers, generated files.
 	.venv-test/bin/ruff format --check .

@@ -158,7 +158,8 @@ def _transfer_syntax(elements: Dataset, implicit: bool, little: bool) -> UID:
     if said is not None:
         syntax = UID(said)
         if not syntax.is_transfer_syntax:
-            name = str(syntax) if syntax.is_valid else "that is no UID"
+            # A UID of anybody else's root may be a picture's own, in a file that is broken.
+            name = str(syntax) if syntax.is_valid and not syntax.is_private else "of a vendor's own"
             raise SourceError(f"transfer syntax {name} is not known here", hint="export it as uncompressed")
         return syntax
     if implicit:
