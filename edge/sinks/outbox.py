@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+import msgspec
+
 from edge.contracts.state import OutboxState
 from edge.sinks import outbox_schema
 from edge.sinks.outbox_schema import transaction
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 EXPIRE_CHUNK = 500
 """Rows deleted in one transaction, so that the writer never waits long."""
+RESEND_CHUNK = 5000
+GONE_LIMIT = 100
+NO_END = 1 << 62
+"""Above every seq."""
 
 
 class Row(NamedTuple):
@@ -36,6 +42,49 @@ class Depth(NamedTuple):
     oldest_age_s: float
     """Of the oldest pending message, by the wall clock, never below zero."""
     used_bytes: int
+
+
+class ResendMark(NamedTuple):
+    """Tells couriers that something is to be sent again."""
+
+    number: int
+    """Goes up with every part of every `Outbox.resend`."""
+    first: int
+    """Lowest seq of that part."""
+
+
+class Resent(msgspec.Struct, frozen=True):
+    """What came of `Outbox.resend`."""
+
+    queued: int
+    """Messages that will be sent again."""
+    gone: list[tuple[int, int]]
+    """Ranges of those asked for that are not kept any more; the first `GONE_LIMIT`."""
+    gone_count: int
+    """How many messages that is, in all ranges."""
+
+
+class _Ranges:
+    """Numbers in rising order, as ranges."""
+
+    def __init__(self) -> None:
+        self._ranges: list[tuple[int, int]] = []
+
+    def add(self, number: int) -> None:
+        if self._ranges and self._ranges[-1][1] == number - 1:
+            self._ranges[-1] = (self._ranges[-1][0], number)
+        else:
+            self._ranges.append((number, number))
+
+    def gaps(self, first: int, last: int) -> tuple[list[tuple[int, int]], int]:
+        """Ranges in ``first`` to ``last`` that were not added, the first few, and how many numbers all have."""
+        found, count, start = [], 0, first
+        for begin, end in [*self._ranges, (last + 1, last + 1)]:
+            if start < begin:
+                found.append((start, begin - 1))
+                count += begin - start
+            start = end + 1
+        return found[:GONE_LIMIT], count
 
 
 class Outbox:
@@ -109,6 +158,39 @@ class Outbox:
         """Ack what no present sink waits for: the configuration may have lost one since the message was stored."""
         with transaction(self._db):
             self._db.execute(_ack(durable_sinks), (*durable_sinks, len(durable_sinks)))
+
+    def resend(self, first: int, last: int, sink: str | None = None) -> Resent:
+        """Mark kept messages ``first`` <= seq <= ``last`` as not delivered to ``sink`` (None: to none of the sinks).
+
+        Couriers, those of another process too, learn of it by `resend_mark`.
+        """
+        queued, kept, start = 0, _Ranges(), first
+        while True:
+            with transaction(self._db):
+                rows = self._db.execute(
+                    "SELECT seq FROM messages WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?",
+                    (start, min(last, NO_END), RESEND_CHUNK),
+                ).fetchall()
+                if not rows:
+                    break
+                begin, end = rows[0][0], rows[-1][0]
+                self._db.execute(
+                    "DELETE FROM delivery WHERE seq >= ? AND seq <= ? AND (sink = ? OR ? IS NULL)",
+                    (begin, end, sink, sink),
+                )
+                self._db.execute("UPDATE messages SET state = 'pending' WHERE seq >= ? AND seq <= ?", (begin, end))
+                mark = (self.resend_mark() or ResendMark(0, 0)).number + 1
+                self._db.execute("INSERT OR REPLACE INTO meta VALUES ('resend', ?)", (f"{mark} {begin}",))
+            for (seq,) in rows:
+                kept.add(seq)
+            queued += len(rows)
+            start = end + 1
+        return Resent(queued, *kept.gaps(first, min(last, self.next_seq() - 1)))
+
+    def resend_mark(self) -> ResendMark | None:
+        """Which `resend` was the last; None: there was none."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = 'resend'").fetchone()
+        return None if row is None else ResendMark(*map(int, str(row[0]).split()))
 
     def expire(self, keep_s: float, max_bytes: float) -> int:
         """Delete what was kept long enough, and, over the size budget, the oldest. Returns how many were lost by it.
