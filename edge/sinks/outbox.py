@@ -90,10 +90,13 @@ class _Ranges:
 class Outbox:
     """Reads what the frame process stored. All methods raise sqlite3.Error when the file fails; then open anew."""
 
-    def __init__(self, path: Path) -> None:
-        """``path`` is the first outbox' name; the newest is opened."""
-        self.path = outbox_schema.newest(path)
-        self._db = outbox_schema.connect(self.path, "NORMAL")
+    def __init__(self, path: Path, readonly: bool = False, newest: bool = True) -> None:
+        """``path`` is the first outbox' name; the newest is opened, unless ``newest`` is False.
+
+        ``readonly``: nothing can be changed by it; for looking beside a running daemon.
+        """
+        self.path = outbox_schema.newest(path) if newest else path
+        self._db = outbox_schema.connect(self.path, "NORMAL", readonly)
         self._inode = self.path.stat().st_ino
 
     def replaced(self) -> bool:
@@ -143,6 +146,18 @@ class Outbox:
         )
         return [Row(*row) for row in rows]
 
+    def kept(self, first: int, end: int, limit: int) -> list[tuple[Row, str]]:
+        """Messages ``first`` <= seq < ``end`` with their state, ``pending`` or ``acked``, at most ``limit``."""
+        rows = self._db.execute(
+            "SELECT seq, suffix, body, state FROM messages WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT ?",
+            (min(first, NO_END), min(end, NO_END), limit),
+        )
+        return [(Row(*row[:3]), str(row[3])) for row in rows]
+
+    def kept_count(self) -> int:
+        """How many messages there are, delivered or not."""
+        return int(self._db.execute("SELECT count(*) FROM messages").fetchone()[0])
+
     def delivered(self, sink: str, seqs: Sequence[int], durable_sinks: Sequence[str]) -> None:
         """``sink`` has ``seqs``; those that all ``durable_sinks`` have are acked."""
         with transaction(self._db):
@@ -164,7 +179,7 @@ class Outbox:
 
         Couriers, those of another process too, learn of it by `resend_mark`.
         """
-        queued, kept, start = 0, _Ranges(), first
+        queued, kept, start = 0, _Ranges(), min(first, NO_END)
         while True:
             with transaction(self._db):
                 rows = self._db.execute(

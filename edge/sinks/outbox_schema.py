@@ -51,15 +51,14 @@ CREATE TABLE expired (first INTEGER PRIMARY KEY, last INTEGER NOT NULL);
 """
 
 
-def connect(path: Path, synchronous: Literal["FULL", "NORMAL"]) -> sqlite3.Connection:
+def connect(path: Path, synchronous: Literal["FULL", "NORMAL"], readonly: bool = False) -> sqlite3.Connection:
     """Open an existing outbox. Transactions are begun by hand, see `transaction`.
 
     Raises:
         sqlite3.Error: the file is missing, no outbox, damaged, or of another layout version.
     """
-    db = sqlite3.connect(
-        f"file:{_quoted(path)}?mode=rw", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-    )
+    uri = f"file:{_quoted(path)}?mode={'ro' if readonly else 'rw'}"
+    db = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
         db.execute(f"PRAGMA synchronous = {synchronous}")
         version = db.execute("PRAGMA user_version").fetchone()[0]

@@ -228,6 +228,7 @@ def test_resend_refuses_what_it_cannot_do(bench: Callable[..., Bench]) -> None:
     asked = [
         resend("another", 1, 2, "1"), resend(epoch, 2, 1, "2"), resend(epoch, 0, 1, "3"), resend(epoch, "1", 2, "4"),
         b'{"id":"5"}', resend(epoch, 1, 10**30, "6"), resend(epoch, 5, 9, "7"),
+        resend(epoch, 10**18 * 9, 10**18 * 9, "8"),
     ]  # fmt: skip
     for body in asked:
         one.sinks[0].say("request/findings/resend", body)
@@ -236,7 +237,7 @@ def test_resend_refuses_what_it_cannot_do(bench: Callable[..., Bench]) -> None:
     assert said == {
         "1": "unknown_epoch", "2": "invalid", "3": "invalid", "4": "invalid", "5": "invalid",
         "6": {"queued": 1, "gone": [], "gone_count": 0},
-        "7": {"queued": 0, "gone": [], "gone_count": 0},
+        "7": {"queued": 0, "gone": [], "gone_count": 0}, "8": {"queued": 0, "gone": [], "gone_count": 0},
     }  # fmt: skip
 
 
