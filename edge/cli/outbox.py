@@ -142,7 +142,8 @@ def _lines(outbox: Outbox, first: int, last: int | None, pending: bool) -> Itera
         for row, state in rows:
             if state == "pending" or not pending:
                 head = b'{"seq":%d,"state":"%b","suffix":"%b","payload":'
-                yield head % (row.seq, state.encode(), row.suffix.encode()) + row.body + b"}\n"
+                payload = b"null" if state == "damaged" else row.body
+                yield head % (row.seq, state.encode(), row.suffix.encode()) + payload + b"}\n"
         first = rows[-1][0].seq + 1
 
 

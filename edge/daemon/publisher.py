@@ -38,7 +38,7 @@ from edge.daemon.requests import RequestDesk
 from edge.plugins import make_sink
 from edge.process.child import inherit
 from edge.sinks.outbox import Outbox
-from edge.sinks.outbox_schema import FILE_NAME
+from edge.sinks.outbox_schema import FILE_NAME, condemn, is_damage
 
 if TYPE_CHECKING:
     from edge.contracts.ports import Sink
@@ -158,6 +158,7 @@ class Publisher:
                 announcer.tell_health(*((None, None) if outbox is None else (outbox.state(), outbox.depth())))
         except sqlite3.Error as error:
             log.error("the outbox cannot be read (%s); opening it anew", error)
+            self._condemn(error)
             self._close_outbox()
         return more
 
@@ -216,8 +217,14 @@ class Publisher:
                 self._outbox.settle(self._durable_sinks)
             except (sqlite3.Error, OSError) as error:
                 log.debug("no outbox yet: %s", error)
+                self._condemn(error)
                 self._close_outbox()
         return self._outbox
+
+    def _condemn(self, error: sqlite3.Error | OSError) -> None:
+        """Damage that only we came upon: the frame process must hear of it, it begins the next outbox."""
+        if self._outbox is not None and isinstance(error, sqlite3.Error) and is_damage(error):
+            condemn(self._outbox.path)
 
     def _close_outbox(self) -> None:
         if self._outbox is not None:
@@ -229,7 +236,8 @@ class Publisher:
 
     def _ailments(self) -> list[str]:
         missing = self._outbox is None and time.monotonic() - self._outbox_missing_since > OUTBOX_PATIENCE_S
-        return ["outbox_unreadable"] if missing else []
+        changed = self._outbox is not None and self._outbox.damaged > 0
+        return ["outbox_unreadable"] * missing + ["messages_damaged"] * changed
 
     def _keep_house(self, outbox: Outbox) -> None:
         if time.monotonic() < self._housekeeping_at:

@@ -6,6 +6,7 @@ recognise by (epoch, seq). Numbers are never given here.
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,6 +19,8 @@ from edge.sinks.outbox_schema import transaction
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+log = logging.getLogger(__name__)
 
 EXPIRE_CHUNK = 500
 """Rows deleted in one transaction, so that the writer never waits long."""
@@ -96,7 +99,15 @@ class Outbox:
         ``readonly``: nothing can be changed by it; for looking beside a running daemon.
         """
         self.path = outbox_schema.newest(path) if newest else path
+        self.damaged = 0
+        """Messages that were found changed on the disk, and given up."""
         self._db = outbox_schema.connect(self.path, "NORMAL", readonly)
+        if not readonly:
+            try:
+                outbox_schema.verify(self.path, self._db)
+            except BaseException:
+                self._db.close()
+                raise
         self._inode = self.path.stat().st_ino
 
     def replaced(self) -> bool:
@@ -132,27 +143,41 @@ class Outbox:
 
     def pending(self, sink: str, first: int, end: int, limit: int) -> list[Row]:
         """Messages ``first`` <= seq < ``end`` that ``sink`` does not have yet, in order of seq, at most ``limit``."""
-        rows = self._db.execute(
-            "SELECT seq, suffix, body FROM messages WHERE state = 'pending' AND seq >= ? AND seq < ? AND NOT EXISTS "
-            "(SELECT 1 FROM delivery WHERE delivery.seq = messages.seq AND delivery.sink = ?) ORDER BY seq LIMIT ?",
+        return self._sound(
+            "state = 'pending' AND seq >= ? AND seq < ? AND NOT EXISTS "
+            "(SELECT 1 FROM delivery WHERE delivery.seq = messages.seq AND delivery.sink = ?)",
             (first, end, sink, limit),
         )
-        return [Row(*row) for row in rows]
 
     def stored(self, first: int, limit: int) -> list[Row]:
         """Messages from ``first`` on, delivered or not: for sinks that no message waits for."""
-        rows = self._db.execute(
-            "SELECT seq, suffix, body FROM messages WHERE seq >= ? ORDER BY seq LIMIT ?", (first, limit)
-        )
-        return [Row(*row) for row in rows]
+        return self._sound("seq >= ?", (first, limit))
+
+    def _sound(self, condition: str, values: tuple[object, ...]) -> list[Row]:
+        """Messages that are as they were stored. Others are given up and entered in ``expired``."""
+        while True:
+            found = self._db.execute(
+                f"SELECT seq, suffix, body, crc FROM messages WHERE {condition} ORDER BY seq LIMIT ?",  # noqa: S608 - our own words
+                values,
+            ).fetchall()
+            rows = [Row(*row[:3]) for row in found if _is_sound(*row)]
+            if len(rows) < len(found):
+                sound = {row.seq for row in rows}
+                lost = [(row[0],) for row in found if row[0] not in sound]
+                log.error("%d messages in %s were changed on the disk and are given up", len(lost), self.path.name)
+                with transaction(self._db):
+                    self._give_up(lost)
+                self.damaged += len(lost)
+            if rows or not found:
+                return rows
 
     def kept(self, first: int, end: int, limit: int) -> list[tuple[Row, str]]:
-        """Messages ``first`` <= seq < ``end`` with their state, ``pending`` or ``acked``, at most ``limit``."""
+        """Messages ``first`` <= seq < ``end``, at most ``limit``; each is ``pending``, ``acked`` or ``damaged``."""
         rows = self._db.execute(
-            "SELECT seq, suffix, body, state FROM messages WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT ?",
+            "SELECT seq, suffix, body, crc, state FROM messages WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT ?",
             (min(first, NO_END), min(end, NO_END), limit),
         )
-        return [(Row(*row[:3]), str(row[3])) for row in rows]
+        return [(Row(*row[:3]), str(row[4]) if _is_sound(*row[:4]) else "damaged") for row in rows]
 
     def kept_count(self) -> int:
         """How many messages there are, delivered or not."""
@@ -241,12 +266,15 @@ class Outbox:
             rows = self._db.execute(
                 f"SELECT seq FROM messages WHERE state = 'pending' ORDER BY seq LIMIT {EXPIRE_CHUNK}"  # noqa: S608 - our own words
             ).fetchall()
-            self._delete(rows)
-            for (seq,) in rows:
-                joined = self._db.execute("UPDATE expired SET last = ? WHERE last = ?", (seq, seq - 1)).rowcount
-                if not joined:
-                    self._db.execute("INSERT INTO expired VALUES (?, ?)", (seq, seq))
+            self._give_up(rows)
         return len(rows)
+
+    def _give_up(self, rows: list[tuple[int]]) -> None:
+        self._delete(rows)
+        for (seq,) in rows:
+            joined = self._db.execute("UPDATE expired SET last = ? WHERE last = ?", (seq, seq - 1)).rowcount
+            if not joined:
+                self._db.execute("INSERT INTO expired VALUES (?, ?)", (seq, seq))
 
     def _delete(self, rows: list[tuple[int]]) -> None:
         self._db.executemany("DELETE FROM delivery WHERE seq = ?", rows)
@@ -257,6 +285,13 @@ class Outbox:
             self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
         )
         return int((pages - free) * size)
+
+
+def _is_sound(seq: int, suffix: object, body: object, crc: int | None) -> bool:
+    """Whether a message is as it was stored. Those of the first layout have no checksum."""
+    if not isinstance(suffix, str) or not isinstance(body, bytes):
+        return False
+    return crc is None or crc == outbox_schema.checksum(seq, suffix, body)
 
 
 def _ack(durable_sinks: Sequence[str]) -> str:
