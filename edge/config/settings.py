@@ -123,6 +123,23 @@ class PublishSettings(Section, frozen=True):
     """True: findings name the DICOM SOP Instance UID they are about. It identifies a patient's picture."""
 
 
+class RequestSettings(Section, frozen=True):
+    """Whether the device can be asked over MQTT, on ``request/{command}``. Who may ask is the broker's access list."""
+
+    enabled: bool = False
+    """False: nothing is subscribed to, so nothing is heard and nothing is answered."""
+    commands: tuple[Literal["ping", "health", "findings/resend", "config/get"], ...] = (
+        "ping",
+        "health",
+        "findings/resend",
+    )
+    """Those that are answered. All others are refused; ``config/get`` tells how the device is set up."""
+    max_bytes: Annotated[int, msgspec.Meta(ge=64, le=65536)] = 4096
+    """A longer request is refused unread."""
+    per_minute: Annotated[int, msgspec.Meta(ge=1)] = 60
+    """Requests of all askers together; what is over it is refused."""
+
+
 class LogSettings(Section, frozen=True):
     """Logs go to stderr."""
 
@@ -152,4 +169,5 @@ class Settings(Section, frozen=True):
     exam: ExamSettings = ExamSettings()
     outbox: OutboxSettings = OutboxSettings()
     publish: PublishSettings = PublishSettings()
+    requests: RequestSettings = RequestSettings()
     log: LogSettings = LogSettings()

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from edge.config.sense import FILE_FIELDS
 from edge.config.toml_text import toml_value
+from edge.config.uri import parse_uri
 from edge.config.words import dotted, mask
 
 if TYPE_CHECKING:
@@ -23,6 +25,25 @@ def masked(settings: Settings) -> dict[str, Any]:
     """As plain values, passwords in URIs masked."""
     plain: dict[str, Any] = _masked(msgspec.to_builtins(settings))
     return plain
+
+
+def for_others(settings: Settings) -> dict[str, Any]:
+    """As plain values that may leave the device: no credentials, user names, host paths or file names."""
+    plain: dict[str, Any] = msgspec.to_builtins(settings)
+    for stream in plain["streams"]:
+        stream["source"] = parse_uri(stream["source"]).redacted()
+    for sink in plain["sinks"]:
+        sink["uri"] = parse_uri(sink["uri"]).redacted()
+        _hide(sink, "username", *FILE_FIELDS)
+    _hide(plain, "state_dir", "model")
+    shown: dict[str, Any] = _masked(plain)
+    return shown
+
+
+def _hide(table: dict[str, Any], *keys: str) -> None:
+    for key in keys:
+        if table[key] is not None:
+            table[key] = "***"
 
 
 def origins(settings: Settings, layers: Layers) -> dict[str, str]:

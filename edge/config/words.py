@@ -63,6 +63,8 @@ def describe_type(kind: types.Type) -> str:
         return ("a whole number" if isinstance(kind, types.IntType) else "a number") + _bounds(kind)
     if isinstance(kind, types.TupleType):
         return f"a list of {len(kind.item_types)}: " + ", ".join(describe_type(t) for t in kind.item_types)
+    if isinstance(kind, types.VarTupleType):
+        return f"a list, each {describe_type(kind.item_type)}"
     if isinstance(kind, types.ListType):
         return "a list of tables" if isinstance(kind.item_type, types.StructType) else "a list"
     return "a table"

@@ -3,6 +3,7 @@
     Source     frames in                 fake: ``replay``
     Runtime    tensors to outputs        fake: ``scripted``
     Sink       stored messages out       fake: ``memory``
+    Link       a sink that also hears    fake: ``memory``
     Handover   frame process -> publisher   fake: ``edge.app.handover.MemoryHandover``
     Tap        pixels + result, for the viewer
     Clock      time, so that tests can hold it
@@ -81,6 +82,16 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True)
+class Incoming:
+    """One message that a link heard."""
+
+    suffix: str
+    """Topic below the device's prefix."""
+    body: bytes
+    """As it came: anything."""
+
+
+@dataclass(frozen=True, slots=True)
 class SinkIdentity:
     """Who is speaking: what a sink needs to know of the device."""
 
@@ -123,6 +134,20 @@ class Sink(Protocol):
 
     def close(self, timeout_s: float) -> None:
         """Say goodbye and let go."""
+
+
+@runtime_checkable
+class Link(Sink, Protocol):
+    """A sink that can also be spoken to: both ways share one connection."""
+
+    def listen(self, suffix: str) -> None:
+        """Hear ``suffix`` and all below it, on this connection and every later one. Call it before `open`."""
+
+    def heard(self) -> Sequence[Incoming]:
+        """What came since the last call, in order. What a broker kept from earlier (retained) is not among it.
+
+        Of a flood only the newest are kept.
+        """
 
 
 @runtime_checkable

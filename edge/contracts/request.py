@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -10,18 +10,35 @@ from edge.contracts.envelope import Envelope
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """``id`` is echoed in the response. ``args`` are the command's own."""
+    """Asks for a command. A retained request is not heeded: it would be carried out at every connection."""
 
-    id: str
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    """Echoed in the response. Chosen anew for each request: one that comes twice within a minute is answered once."""
     args: dict[str, Any] = {}
+    """The command's own."""
 
 
 class Response(Envelope, frozen=True, kw_only=True):
-    """Each valid request is answered once."""
+    """Each request is answered once."""
 
     schema: Literal["response/1"] = "response/1"
     id: str
+    """The request's; empty if it could not be read."""
     command: str
     ok: bool
     error: str | None = None
+    """One word if not ok: ``unknown_command``, ``forbidden``, ``too_large``, ``too_many``, ``invalid``, ``failed``, or
+    the command's own (``unknown_epoch``, ``unavailable``).
+    """
     result: dict[str, Any] = {}
+    """The command's own; empty if not ok."""
+
+
+class ResendArgs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``args`` of ``findings/resend``: send stored messages again, those of all streams, marked as replayed."""
+
+    epoch: str
+    first: Annotated[int, msgspec.Meta(ge=1)] = msgspec.field(name="from")
+    """Lowest seq."""
+    last: Annotated[int, msgspec.Meta(ge=1)] = msgspec.field(name="to")
+    """Highest seq, itself included."""

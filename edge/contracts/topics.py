@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 STATE = "state"
 HEALTH = "health"
+REQUEST = "request"
+RESPONSE = "response"
 
 
 def findings(stream: str) -> str:

@@ -41,9 +41,19 @@ class Announcer:
     """Of one daemon. Tells each of ``sinks`` what it has not been told yet."""
 
     def __init__(
-        self, stamper: Stamper, sinks: Sequence[Sink], state_dir: Path, health_every_s: float, root_pid: int
+        self,
+        stamper: Stamper,
+        sinks: Sequence[Sink],
+        state_dir: Path,
+        health_every_s: float,
+        root_pid: int,
+        capabilities: Sequence[str] = (),
     ) -> None:
-        """``root_pid``: the supervisor's; health counts the memory of it and all its descendants."""
+        """``root_pid``: the supervisor's; health counts the memory of it and all its descendants.
+
+        ``capabilities``: what the publisher itself can do, beside what the frame process reports.
+        """
+        self._capabilities = capabilities
         self._stamper = stamper
         self._sinks = sinks
         self._state_dir = state_dir
@@ -103,7 +113,7 @@ class Announcer:
         self._health_at += self._health_every_s
         if self._health_at < time.monotonic():  # the machine slept: no catching up
             self._health_at = time.monotonic() + self._health_every_s
-        body = msgspec.json.encode(self._health(outbox, depth))
+        body = msgspec.json.encode(self.health(outbox, depth))
         for sink in self._sinks:
             if sink.session and self.introduced(sink):
                 sink.send(Outgoing(topics.HEALTH, body, None, qos=0))
@@ -155,12 +165,13 @@ class Announcer:
             model=report.model,
             runtime=report.runtime,
             streams=report.streams,
-            capabilities=report.capabilities,
+            capabilities=[*report.capabilities, *self._capabilities],
             outbox=outbox,
             clock_mark=self._clock_mark,
         )
 
-    def _health(self, outbox: OutboxState | None, depth: Depth | None) -> Health:
+    def health(self, outbox: OutboxState | None, depth: Depth | None) -> Health:
+        """How we are now. None: there is no outbox."""
         numbers = self._report.numbers if self._report is not None else _NO_NUMBERS
         return Health(
             **self._stamper.stamp(),

@@ -10,19 +10,19 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from edge.contracts.ports import Outgoing
+from edge.sinks.outbox import NO_END
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edge.contracts.ports import Sink
-    from edge.sinks.outbox import Outbox, Row
+    from edge.sinks.outbox import Outbox, ResendMark, Row
 
 LIVE_SHARE, REPLAY_SHARE = 4, 1
 """While both lanes have messages: so many live ones to so many replayed ones."""
 FETCH = 100
 BURST = 500
 """Messages offered in one turn, at most: other sinks want theirs too."""
-NO_END = 1 << 62
 EPOCH_BITS = 48
 """A sink is told seq with the number of the outbox above these bits: an acknowledgement that was still on its way when
 the outbox was replaced must not count for the new one's message of the same seq."""
@@ -47,6 +47,7 @@ class Courier:
         self._replay_empty = False
         """The same for replay, until a message is given back."""
         self._turn = 0
+        self._resend_mark: ResendMark | None = None
 
     def forget(self) -> None:
         """The outbox was opened anew: what is pending there, and not what we remember, is what there is to do."""
@@ -66,13 +67,24 @@ class Courier:
         self._under_way.difference_update(acked, returned)
         if session != self._session:
             self._begin(session, outbox.next_seq())
-        elif returned and self.sink.durable:
-            self._replay_next = min(self._replay_next, *returned)
-            self._replay.clear()
-            self._replay_empty = False
+        elif returned:
+            self._go_back(min(returned))
+        mark = outbox.resend_mark()
+        if mark != self._resend_mark:
+            # Several parts since the last look: the first of them is not known any more.
+            alone = mark is not None and mark.number == (self._resend_mark.number if self._resend_mark else 0) + 1
+            self._go_back(mark.first if mark is not None and alone else 0)
+            self._resend_mark = mark
         if not session:
             return False
         return self._offer(outbox)
+
+    def _go_back(self, seq: int) -> None:
+        """Look for old messages from ``seq`` on again."""
+        if self.sink.durable:
+            self._replay_next = min(self._replay_next, seq)
+            self._replay.clear()
+            self._replay_empty = False
 
     def idle(self, outbox: Outbox) -> bool:
         """Whether there is nothing left to do for this sink."""

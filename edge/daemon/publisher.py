@@ -16,6 +16,7 @@ import socket
 import sqlite3
 import sys
 import time
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,17 +26,19 @@ from edge.app.handover import MAX_PACKET, Latest, decode
 from edge.app.logs import set_up_logs
 from edge.app.stamper import Stamper
 from edge.contracts.errors import ConfigError, EdgeError, SinkError
-from edge.contracts.ports import Outgoing, SinkIdentity
+from edge.contracts.ports import Link, Outgoing, SinkIdentity
 from edge.contracts.report import Report
 from edge.contracts.state import Will
-from edge.contracts.topics import Topics
+from edge.contracts.topics import REQUEST, Topics
 from edge.daemon.announcer import Announcer
+from edge.daemon.commands import Commands
 from edge.daemon.courier import Courier
 from edge.daemon.job import DaemonJob
+from edge.daemon.requests import RequestDesk
 from edge.plugins import make_sink
 from edge.process.child import inherit
 from edge.sinks.outbox import Outbox
-from edge.sinks.outbox_schema import FILE_NAME
+from edge.sinks.outbox_schema import FILE_NAME, condemn, is_damage
 
 if TYPE_CHECKING:
     from edge.contracts.ports import Sink
@@ -47,6 +50,8 @@ TURN_S = 0.2
 HOUSEKEEPING_S = 10.0
 OUTBOX_PATIENCE_S = 5.0
 """So long without an outbox is a reason to be degraded: the frame process makes it when it starts."""
+RESPONSES_LIMIT = 500
+"""Responses that wait for a connection; older ones are forgotten, and whoever asked asks again."""
 GOODBYE_S = 1.0
 """For all sinks together, to take the goodbye."""
 
@@ -73,14 +78,21 @@ class Publisher:
                 raise ConfigError(f"two sinks are {name}", hint="each receiver is configured once")
         self._durable_sinks = [sink.name for sink in self.sinks if sink.durable]
         self._couriers = [Courier(sink, self._durable_sinks) for sink in self.sinks]
+        self._links = [sink for sink in self.sinks if isinstance(sink, Link)] if settings.requests.enabled else []
+        stamper = Stamper(job.device, job.run_id)
         self._announcer = Announcer(
-            Stamper(job.device, job.run_id),
+            stamper,
             self.sinks,
             self._path.parent,
             settings.publish.health_every_s,
             root_pid,
+            ["requests"] if self._links else [],
         )
         self._outbox: Outbox | None = None
+        commands = Commands(settings, self._announcer, lambda: self._outbox)
+        self._desk = RequestDesk(settings.requests, stamper, commands.by_name())
+        self._responses: deque[tuple[Sink, Outgoing]] = deque(maxlen=RESPONSES_LIMIT)
+        """Those that their sink has no room for yet."""
         self._outbox_missing_since = time.monotonic()
         self._housekeeping_at = 0.0
         self._stops = 0
@@ -96,6 +108,8 @@ class Publisher:
     def run(self) -> None:
         """Publish until stopped. Raises `SinkError` if a sink cannot be opened, or if it was given less than all."""
         self._drop_stale()
+        for link in self._links:
+            link.listen(REQUEST)
         for sink in self.sinks:
             sink.wake_on(self._wake_up)
             sink.open()
@@ -133,6 +147,7 @@ class Publisher:
             ailments = self._ailments()
             if announcer.state_due() and (outbox is not None or ailments):
                 announcer.tell_state(None if outbox is None else outbox.state(), ailments)
+            self._answer_requests()
             if outbox is not None:
                 for courier in self._couriers:
                     # Before any finding: consumers learn who speaks, and of which epoch.
@@ -143,6 +158,7 @@ class Publisher:
                 announcer.tell_health(*((None, None) if outbox is None else (outbox.state(), outbox.depth())))
         except sqlite3.Error as error:
             log.error("the outbox cannot be read (%s); opening it anew", error)
+            self._condemn(error)
             self._close_outbox()
         return more
 
@@ -171,6 +187,17 @@ class Publisher:
                         sink.send(Outgoing(said.suffix, said.body, None, qos=0))
         return True
 
+    def _answer_requests(self) -> None:
+        for link in self._links:
+            for incoming in link.heard():
+                response = self._desk.answer(incoming, link.name)
+                if response is not None:
+                    self._responses.append((link, response))
+        for _ in range(len(self._responses)):
+            sink, response = self._responses.popleft()
+            if not sink.send(response):
+                self._responses.append((sink, response))
+
     def _drop_stale(self) -> None:
         """What was sent while no publisher ran is old now; only what the frame process last said of itself counts."""
         with contextlib.suppress(BlockingIOError):
@@ -190,8 +217,14 @@ class Publisher:
                 self._outbox.settle(self._durable_sinks)
             except (sqlite3.Error, OSError) as error:
                 log.debug("no outbox yet: %s", error)
+                self._condemn(error)
                 self._close_outbox()
         return self._outbox
+
+    def _condemn(self, error: sqlite3.Error | OSError) -> None:
+        """Damage that only we came upon: the frame process must hear of it, it begins the next outbox."""
+        if self._outbox is not None and isinstance(error, sqlite3.Error) and is_damage(error):
+            condemn(self._outbox.path)
 
     def _close_outbox(self) -> None:
         if self._outbox is not None:
@@ -203,7 +236,8 @@ class Publisher:
 
     def _ailments(self) -> list[str]:
         missing = self._outbox is None and time.monotonic() - self._outbox_missing_since > OUTBOX_PATIENCE_S
-        return ["outbox_unreadable"] if missing else []
+        changed = self._outbox is not None and self._outbox.damaged > 0
+        return ["outbox_unreadable"] * missing + ["messages_damaged"] * changed
 
     def _keep_house(self, outbox: Outbox) -> None:
         if time.monotonic() < self._housekeeping_at:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from edge.config.uri import parse_uri
+from edge.contracts.ports import Incoming
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class MemorySink:
-    """A `Sink` for tests: what arrived is in ``received``. Find it by name in ``MemorySink.named``."""
+    """A `Link` for tests: what arrived is in ``received``. Find it by name in ``MemorySink.named``."""
 
     named: ClassVar[dict[str, MemorySink]] = {}
     """The newest sink of each name."""
@@ -36,11 +37,14 @@ class MemorySink:
         """True: what is taken is given back at once."""
         self.words: list[str] = []
         """What `problems` says."""
+        self.listening: list[str] = []
+        """What `listen` was called with."""
         self.closed = False
         self._topics = replace(identity.topics, root=settings.root)
         self._waiting: list[int] = []
         self._returned: list[int] = []
         self._callback: Callable[[], None] = lambda: None
+        self._said: list[Incoming] = []
         self._sessions = 0
         MemorySink.named[uri.host] = self
 
@@ -64,6 +68,21 @@ class MemorySink:
     def topic(self, message: Outgoing) -> str:
         """The full topic that ``message`` went to."""
         return self._topics.full(message.suffix)
+
+    def listen(self, suffix: str) -> None:
+        """See `Link`."""
+        self.listening.append(suffix)
+
+    def heard(self) -> Sequence[Incoming]:
+        """See `Link`."""
+        said, self._said = self._said, []
+        return said
+
+    def say(self, suffix: str, body: bytes) -> None:
+        """Somebody says something to the device."""
+        if any(suffix == one or suffix.startswith(f"{one}/") for one in self.listening):
+            self._said.append(Incoming(suffix, body))
+            self._callback()
 
     def wake_on(self, callback: Callable[[], None]) -> None:
         """See `Sink`."""

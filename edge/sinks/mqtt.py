@@ -13,14 +13,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from edge.contracts import topics
+from edge.contracts.ports import Incoming
 from edge.sinks.mqtt_account import make_account
-from edge.sinks.mqtt_connect import Connection
+from edge.sinks.mqtt_connect import HEARD_LIMIT, Connection
 from edge.sinks.mqtt_dialect import STEADY_S, DialectChooser, End, Pace
 from edge.sinks.mqtt_refusals import Refusals
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from edge.config.settings import SinkSettings
     from edge.contracts.ports import Outgoing, SinkIdentity
+    from edge.sinks.mqtt_connect import Heard
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +56,7 @@ class _Status(msgspec.Struct):
 
 
 class MqttSink:
-    """A `Sink`. Its methods belong to one thread, the publisher's; connections live in a thread of their own."""
+    """A `Link`. Its methods belong to one thread, the publisher's; connections live in a thread of their own."""
 
     def __init__(self, settings: SinkSettings, identity: SinkIdentity) -> None:
         """Raises `SinkError` if a password, CA or certificate file cannot be used."""
@@ -81,6 +84,8 @@ class MqttSink:
         self._refusals = Refusals()
         self._acked: list[int] = []
         self._returned: list[int] = []
+        self._listening: list[str] = []
+        self._incoming: deque[Incoming] = deque(maxlen=HEARD_LIMIT)
         self._state: Outgoing | None = None
         self._watching = False
         self._contradicted = False
@@ -110,16 +115,31 @@ class MqttSink:
         connection = self._connection
         if connection is None or not connection.up:
             return False
-        if message.seq is not None:
-            # One place is left for `state`.
-            if len(self._under_way) >= max(1, min(self._settings.inflight, connection.receive_maximum - 1)):
-                return False
+        # One place is left for `state`.
+        room = max(1, min(self._settings.inflight, connection.receive_maximum - 1)) - len(self._under_way)
+        if message.qos > 0 and message.suffix != topics.STATE and room <= 0:
+            return False
+        if message.seq is None:
+            if not self._fits(connection, message):
+                return True  # never will it
+        else:
             if self._refusals.rests(message.suffix):
                 return self._refusals.wait(message.suffix, message.seq)
             if not self._fits(connection, message):
                 self._refusals.wait_for_another_broker(message.seq)
                 return True
         return self._publish(connection, message)
+
+    def listen(self, suffix: str) -> None:
+        """See `Link`."""
+        self._listening.append(suffix)
+
+    def heard(self) -> Sequence[Incoming]:
+        """See `Link`."""
+        self._follow()
+        said = list(self._incoming)
+        self._incoming.clear()
+        return said
 
     def acked(self) -> Sequence[int]:
         """See `Sink`."""
@@ -137,6 +157,9 @@ class MqttSink:
         """See `Sink`: an `End` while there is no connection, else what the broker does not take."""
         self._follow()
         words = self._refusals.problems()
+        connection = self._connection
+        if connection is not None and connection.up and connection.deaf_to - {self._topics.full(topics.STATE)}:
+            words.append("subscription_refused")
         if self._remembered is not None and time.monotonic() - self._remembered[0] < REMEMBERED_S:
             words.append(self._remembered[1])
         if self._end is not None and (self._connection is None or not self._connection.up):
@@ -188,7 +211,7 @@ class MqttSink:
             while self._connection.events:
                 self._settle(self._connection, *self._connection.events.popleft())
             while self._connection.heard:
-                self._listen(self._connection.heard.popleft())
+                self._hear(self._connection.heard.popleft())
             if not up:
                 self._give_back_all()
             elif self._contradicted:
@@ -199,6 +222,8 @@ class MqttSink:
             self._connection = newest
             self._session += 1
             self._state, self._watching, self._contradicted = None, False, False
+            for suffix in self._listening:  # before `state` says that we can be asked
+                newest.subscribe(f"{self._topics.full(suffix)}/#")
             log.info("%s: connected (MQTT %s)", self.name, newest.dialect.version)
 
     def _settle(self, connection: Connection, mid: int, code: int) -> None:
@@ -206,6 +231,10 @@ class MqttSink:
         if mid not in self._under_way:
             return
         seq, suffix = self._under_way.pop(mid)
+        if suffix.startswith(f"{topics.RESPONSE}/"):  # who asked is gone, or may not hear us: no ailment of ours
+            if code:
+                log.warning("%s does not pass on %s (reason code 0x%02x)", self.name, suffix, code)
+            return
         if code == 0 or (code == NO_SUBSCRIBER and not self._settings.require_subscriber):
             self._refusals.accepted(suffix)
             if seq is not None:
@@ -220,7 +249,14 @@ class MqttSink:
         if seq is not None:
             self._returned.append(seq)
 
-    def _listen(self, body: bytes) -> None:
+    def _hear(self, heard: Heard) -> None:
+        suffix = heard.topic.removeprefix(f"{self._topics.prefix}/")
+        if suffix == topics.STATE:
+            self._compare(heard.body)
+        elif not heard.retained:
+            self._incoming.append(Incoming(suffix, heard.body))
+
+    def _compare(self, body: bytes) -> None:
         """Something was said on our ``state``."""
         try:
             said = msgspec.json.decode(body, type=_Status)

@@ -12,7 +12,7 @@ import socket
 import ssl
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
@@ -33,6 +33,8 @@ CONNECT_TIMEOUT_S = 5.0
 """For the TCP connection and the TLS handshake, and again for the broker's answer."""
 CLOSE_TIMEOUT_S = 0.5
 TURN_S = 0.5
+HEARD_LIMIT = 200
+"""Messages from the broker that wait to be looked at."""
 
 REFUSALS = {
     0x84: End.BAD_VERSION,
@@ -44,6 +46,15 @@ REFUSALS = {
 }
 """CONNACK codes of MQTT 5; paho translates those of 3.1.1 to them."""
 TAKEN_OVER = 0x8E
+
+
+class Heard(NamedTuple):
+    """One message that the broker brought."""
+
+    topic: str
+    body: bytes
+    retained: bool
+    """Whether the broker had it from earlier."""
 
 
 class Connection:
@@ -71,10 +82,14 @@ class Connection:
         """Bytes of the largest packet that the broker takes. None: it does not say."""
         self.events: deque[tuple[int, int]] = deque()
         """(message id, reason code) of each PUBACK."""
-        self.heard: deque[bytes] = deque()
-        """Bodies that came on subscribed topics."""
+        self.heard: deque[Heard] = deque(maxlen=HEARD_LIMIT)
+        """What came on subscribed topics; of a flood, the newest."""
+        self.deaf_to: set[str] = set()
+        """Topics that the broker does not let us hear."""
         self.notify = notify
         self._refusal: End | None = None
+        self._asked: dict[int, str] = {}
+        """Message id of each SUBSCRIBE -> topic."""
         self._came_up = 0.0
         self._hanging_up = False
         self._client = self._make_client(client_id, will)
@@ -100,6 +115,7 @@ class Connection:
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
         client.on_message = self._on_message
+        client.on_subscribe = self._on_subscribe
         client.on_socket_open = self._on_socket_open
         # With this set, paho never writes to the socket from the thread that calls `publish`.
         client.on_socket_register_write = lambda *_: None
@@ -118,7 +134,7 @@ class Connection:
             self.lasted_s = time.monotonic() - self._came_up
         client, sock = self._client, self._client.socket()
         client.on_connect = client.on_disconnect = client.on_publish = None  # circles of references
-        client.on_message = client.on_socket_open = client.on_socket_register_write = None
+        client.on_message = client.on_subscribe = client.on_socket_open = client.on_socket_register_write = None
         if sock is not None:
             sock.close()
         self.notify()
@@ -135,7 +151,9 @@ class Connection:
     def subscribe(self, topic: str) -> None:
         """Ask for ``topic``; what comes on it is put into ``heard``."""
         if self.up:
-            self._client.subscribe(topic, qos=1)
+            mid = self._client.subscribe(topic, qos=1)[1]
+            if mid is not None:
+                self._asked[mid] = topic
 
     def hang_up(self) -> None:
         """Say DISCONNECT: the broker then drops the will."""
@@ -201,8 +219,19 @@ class Connection:
         self.notify()
 
     def _on_message(self, client: Client, userdata: Any, message: Any) -> None:
-        self.heard.append(bytes(message.payload))
+        try:
+            topic = message.topic  # paho decodes it here
+        except UnicodeDecodeError:
+            return
+        self.heard.append(Heard(topic, bytes(message.payload), message.retain))
         self.notify()
+
+    def _on_subscribe(self, client: Client, userdata: Any, mid: int, codes: Any, properties: Any) -> None:
+        topic = self._asked.pop(mid, None)
+        if topic is not None and any(code.is_failure for code in codes):
+            self.deaf_to.add(topic)
+            log.warning("%s does not let us hear %s", self.account.name, topic)
+            self.notify()
 
     def _on_socket_open(self, client: Client, userdata: Any, sock: Any) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

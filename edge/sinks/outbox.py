@@ -6,8 +6,11 @@ recognise by (epoch, seq). Numbers are never given here.
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
 
 from edge.contracts.state import OutboxState
 from edge.sinks import outbox_schema
@@ -17,8 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+log = logging.getLogger(__name__)
+
 EXPIRE_CHUNK = 500
 """Rows deleted in one transaction, so that the writer never waits long."""
+RESEND_CHUNK = 5000
+GONE_LIMIT = 100
+NO_END = 1 << 62
+"""Above every seq."""
 
 
 class Row(NamedTuple):
@@ -38,13 +47,67 @@ class Depth(NamedTuple):
     used_bytes: int
 
 
+class ResendMark(NamedTuple):
+    """Tells couriers that something is to be sent again."""
+
+    number: int
+    """Goes up with every part of every `Outbox.resend`."""
+    first: int
+    """Lowest seq of that part."""
+
+
+class Resent(msgspec.Struct, frozen=True):
+    """What came of `Outbox.resend`."""
+
+    queued: int
+    """Messages that will be sent again."""
+    gone: list[tuple[int, int]]
+    """Ranges of those asked for that are not kept any more; the first `GONE_LIMIT`."""
+    gone_count: int
+    """How many messages that is, in all ranges."""
+
+
+class _Ranges:
+    """Numbers in rising order, as ranges."""
+
+    def __init__(self) -> None:
+        self._ranges: list[tuple[int, int]] = []
+
+    def add(self, number: int) -> None:
+        if self._ranges and self._ranges[-1][1] == number - 1:
+            self._ranges[-1] = (self._ranges[-1][0], number)
+        else:
+            self._ranges.append((number, number))
+
+    def gaps(self, first: int, last: int) -> tuple[list[tuple[int, int]], int]:
+        """Ranges in ``first`` to ``last`` that were not added, the first few, and how many numbers all have."""
+        found, count, start = [], 0, first
+        for begin, end in [*self._ranges, (last + 1, last + 1)]:
+            if start < begin:
+                found.append((start, begin - 1))
+                count += begin - start
+            start = end + 1
+        return found[:GONE_LIMIT], count
+
+
 class Outbox:
     """Reads what the frame process stored. All methods raise sqlite3.Error when the file fails; then open anew."""
 
-    def __init__(self, path: Path) -> None:
-        """``path`` is the first outbox' name; the newest is opened."""
-        self.path = outbox_schema.newest(path)
-        self._db = outbox_schema.connect(self.path, "NORMAL")
+    def __init__(self, path: Path, readonly: bool = False, newest: bool = True) -> None:
+        """``path`` is the first outbox' name; the newest is opened, unless ``newest`` is False.
+
+        ``readonly``: nothing can be changed by it; for looking beside a running daemon.
+        """
+        self.path = outbox_schema.newest(path) if newest else path
+        self.damaged = 0
+        """Messages that were found changed on the disk, and given up."""
+        self._db = outbox_schema.connect(self.path, "NORMAL", readonly)
+        if not readonly:
+            try:
+                outbox_schema.verify(self.path, self._db)
+            except BaseException:
+                self._db.close()
+                raise
         self._inode = self.path.stat().st_ino
 
     def replaced(self) -> bool:
@@ -80,19 +143,45 @@ class Outbox:
 
     def pending(self, sink: str, first: int, end: int, limit: int) -> list[Row]:
         """Messages ``first`` <= seq < ``end`` that ``sink`` does not have yet, in order of seq, at most ``limit``."""
-        rows = self._db.execute(
-            "SELECT seq, suffix, body FROM messages WHERE state = 'pending' AND seq >= ? AND seq < ? AND NOT EXISTS "
-            "(SELECT 1 FROM delivery WHERE delivery.seq = messages.seq AND delivery.sink = ?) ORDER BY seq LIMIT ?",
+        return self._sound(
+            "state = 'pending' AND seq >= ? AND seq < ? AND NOT EXISTS "
+            "(SELECT 1 FROM delivery WHERE delivery.seq = messages.seq AND delivery.sink = ?)",
             (first, end, sink, limit),
         )
-        return [Row(*row) for row in rows]
 
     def stored(self, first: int, limit: int) -> list[Row]:
         """Messages from ``first`` on, delivered or not: for sinks that no message waits for."""
+        return self._sound("seq >= ?", (first, limit))
+
+    def _sound(self, condition: str, values: tuple[object, ...]) -> list[Row]:
+        """Messages that are as they were stored. Others are given up and entered in ``expired``."""
+        while True:
+            found = self._db.execute(
+                f"SELECT seq, suffix, body, crc FROM messages WHERE {condition} ORDER BY seq LIMIT ?",  # noqa: S608 - our own words
+                values,
+            ).fetchall()
+            rows = [Row(*row[:3]) for row in found if _is_sound(*row)]
+            if len(rows) < len(found):
+                sound = {row.seq for row in rows}
+                lost = [(row[0],) for row in found if row[0] not in sound]
+                log.error("%d messages in %s were changed on the disk and are given up", len(lost), self.path.name)
+                with transaction(self._db):
+                    self._give_up(lost)
+                self.damaged += len(lost)
+            if rows or not found:
+                return rows
+
+    def kept(self, first: int, end: int, limit: int) -> list[tuple[Row, str]]:
+        """Messages ``first`` <= seq < ``end``, at most ``limit``; each is ``pending``, ``acked`` or ``damaged``."""
         rows = self._db.execute(
-            "SELECT seq, suffix, body FROM messages WHERE seq >= ? ORDER BY seq LIMIT ?", (first, limit)
+            "SELECT seq, suffix, body, crc, state FROM messages WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT ?",
+            (min(first, NO_END), min(end, NO_END), limit),
         )
-        return [Row(*row) for row in rows]
+        return [(Row(*row[:3]), str(row[4]) if _is_sound(*row[:4]) else "damaged") for row in rows]
+
+    def kept_count(self) -> int:
+        """How many messages there are, delivered or not."""
+        return int(self._db.execute("SELECT count(*) FROM messages").fetchone()[0])
 
     def delivered(self, sink: str, seqs: Sequence[int], durable_sinks: Sequence[str]) -> None:
         """``sink`` has ``seqs``; those that all ``durable_sinks`` have are acked."""
@@ -109,6 +198,39 @@ class Outbox:
         """Ack what no present sink waits for: the configuration may have lost one since the message was stored."""
         with transaction(self._db):
             self._db.execute(_ack(durable_sinks), (*durable_sinks, len(durable_sinks)))
+
+    def resend(self, first: int, last: int, sink: str | None = None) -> Resent:
+        """Mark kept messages ``first`` <= seq <= ``last`` as not delivered to ``sink`` (None: to none of the sinks).
+
+        Couriers, those of another process too, learn of it by `resend_mark`.
+        """
+        queued, kept, start = 0, _Ranges(), min(first, NO_END)
+        while True:
+            with transaction(self._db):
+                rows = self._db.execute(
+                    "SELECT seq FROM messages WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?",
+                    (start, min(last, NO_END), RESEND_CHUNK),
+                ).fetchall()
+                if not rows:
+                    break
+                begin, end = rows[0][0], rows[-1][0]
+                self._db.execute(
+                    "DELETE FROM delivery WHERE seq >= ? AND seq <= ? AND (sink = ? OR ? IS NULL)",
+                    (begin, end, sink, sink),
+                )
+                self._db.execute("UPDATE messages SET state = 'pending' WHERE seq >= ? AND seq <= ?", (begin, end))
+                mark = (self.resend_mark() or ResendMark(0, 0)).number + 1
+                self._db.execute("INSERT OR REPLACE INTO meta VALUES ('resend', ?)", (f"{mark} {begin}",))
+            for (seq,) in rows:
+                kept.add(seq)
+            queued += len(rows)
+            start = end + 1
+        return Resent(queued, *kept.gaps(first, min(last, self.next_seq() - 1)))
+
+    def resend_mark(self) -> ResendMark | None:
+        """Which `resend` was the last; None: there was none."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = 'resend'").fetchone()
+        return None if row is None else ResendMark(*map(int, str(row[0]).split()))
 
     def expire(self, keep_s: float, max_bytes: float) -> int:
         """Delete what was kept long enough, and, over the size budget, the oldest. Returns how many were lost by it.
@@ -144,12 +266,15 @@ class Outbox:
             rows = self._db.execute(
                 f"SELECT seq FROM messages WHERE state = 'pending' ORDER BY seq LIMIT {EXPIRE_CHUNK}"  # noqa: S608 - our own words
             ).fetchall()
-            self._delete(rows)
-            for (seq,) in rows:
-                joined = self._db.execute("UPDATE expired SET last = ? WHERE last = ?", (seq, seq - 1)).rowcount
-                if not joined:
-                    self._db.execute("INSERT INTO expired VALUES (?, ?)", (seq, seq))
+            self._give_up(rows)
         return len(rows)
+
+    def _give_up(self, rows: list[tuple[int]]) -> None:
+        self._delete(rows)
+        for (seq,) in rows:
+            joined = self._db.execute("UPDATE expired SET last = ? WHERE last = ?", (seq, seq - 1)).rowcount
+            if not joined:
+                self._db.execute("INSERT INTO expired VALUES (?, ?)", (seq, seq))
 
     def _delete(self, rows: list[tuple[int]]) -> None:
         self._db.executemany("DELETE FROM delivery WHERE seq = ?", rows)
@@ -160,6 +285,13 @@ class Outbox:
             self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
         )
         return int((pages - free) * size)
+
+
+def _is_sound(seq: int, suffix: object, body: object, crc: int | None) -> bool:
+    """Whether a message is as it was stored. Those of the first layout have no checksum."""
+    if not isinstance(suffix, str) or not isinstance(body, bytes):
+        return False
+    return crc is None or crc == outbox_schema.checksum(seq, suffix, body)
 
 
 def _ack(durable_sinks: Sequence[str]) -> str:

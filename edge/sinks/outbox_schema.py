@@ -1,16 +1,17 @@
 """The outbox file: SQLite in WAL mode, two processes on it. Layout, opening, making, and going on after damage.
 
     meta       epoch, next_seq
-    messages   one row a message: pending until every durable sink has it, then acked and kept for a while
+    messages   one row a message: pending until every durable sink has it, then acked and kept for a while; a checksum
     delivery   which sink has which message already
     expired    [first, last] ranges that were given up unsent
 
 ``next_seq`` is committed with the rows it numbers and synced to the disk (``synchronous=FULL``): a number is never
 given twice in an epoch, also not after rows were deleted, the process was killed or the power was cut.
 
-A damaged file is left as it is, and the next one (``outbox-2.sqlite3``, …) is begun. It is never renamed, and its name
-never used again: SQLite finds a database's journal by name, so that a process which still has the old file open would
-delete the journal of a new one under the old name.
+A file that is damaged, or a copy (see `edge.sinks.outbox_mark`), is left as it is, and the next one
+(``outbox-2.sqlite3``, …) is begun. It is never renamed, and its name never used again: SQLite finds a database's
+journal by name, so that a process which still has the old file open would delete the journal of a new one under the
+old name. For a like reason no process that has an outbox open may open and close that file by other means.
 """
 
 from __future__ import annotations
@@ -19,14 +20,17 @@ import contextlib
 import os
 import sqlite3
 import uuid
+import zlib
 from typing import TYPE_CHECKING, Literal
+
+from edge.sinks import outbox_mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 FILE_NAME = "outbox.sqlite3"
-VERSION = 1
+VERSION = 2
 BUSY_TIMEOUT_S = 5.0
 """How long one process waits while the other commits; either needs milliseconds."""
 
@@ -37,7 +41,8 @@ CREATE TABLE messages (
     suffix TEXT NOT NULL,
     body BLOB NOT NULL,
     created REAL NOT NULL,
-    state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'acked'))
+    state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'acked')),
+    crc INTEGER
 );
 CREATE INDEX pending ON messages (seq) WHERE state = 'pending';
 CREATE INDEX acked ON messages (created) WHERE state = 'acked';
@@ -51,15 +56,20 @@ CREATE TABLE expired (first INTEGER PRIMARY KEY, last INTEGER NOT NULL);
 """
 
 
-def connect(path: Path, synchronous: Literal["FULL", "NORMAL"]) -> sqlite3.Connection:
+MIGRATIONS = {
+    1: "ALTER TABLE messages ADD COLUMN crc INTEGER",  # NULL: stored before there were checksums
+}
+"""By the layout version that it leads away from, what makes the next one of it."""
+
+
+def connect(path: Path, synchronous: Literal["FULL", "NORMAL"], readonly: bool = False) -> sqlite3.Connection:
     """Open an existing outbox. Transactions are begun by hand, see `transaction`.
 
     Raises:
         sqlite3.Error: the file is missing, no outbox, damaged, or of another layout version.
     """
-    db = sqlite3.connect(
-        f"file:{_quoted(path)}?mode=rw", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
-    )
+    uri = f"file:{_quoted(path)}?mode={'ro' if readonly else 'rw'}"
+    db = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
         db.execute(f"PRAGMA synchronous = {synchronous}")
         version = db.execute("PRAGMA user_version").fetchone()[0]
@@ -81,19 +91,88 @@ def create(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_name(path.name + ".new")
     draft.unlink(missing_ok=True)
+    epoch = str(uuid.uuid4())
     os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     db = sqlite3.connect(draft, isolation_level=None)
     try:
         db.executescript(LAYOUT)
-        db.executemany("INSERT INTO meta VALUES (?, ?)", [("epoch", str(uuid.uuid4())), ("next_seq", 1)])
+        db.executemany("INSERT INTO meta VALUES (?, ?)", [("epoch", epoch), ("next_seq", 1)])
         db.execute(f"PRAGMA user_version = {VERSION}")
         db.execute("PRAGMA journal_mode = WAL")  # the file remembers
     finally:
         db.close()
     for suffix in ("-wal", "-shm"):  # a journal left by another file would be played into this one
         path.with_name(path.name + suffix).unlink(missing_ok=True)
+    mark = outbox_mark.MarkFile(path, identity_of=draft)
+    mark.write(epoch, 1, sync=True)
+    mark.close()
     draft.replace(path)
     _sync_directory(path.parent)
+
+
+def migrate(path: Path) -> None:
+    """Bring an outbox of an earlier layout to the present one, all of it or nothing; the epoch goes on.
+
+    Raises sqlite3.Error or OSError if that cannot be done; newer layouts are left to `connect` to refuse.
+    """
+    db = sqlite3.connect(f"file:{_quoted(path)}?mode=rw", uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+    try:
+        if db.execute("PRAGMA user_version").fetchone()[0] not in MIGRATIONS:
+            return
+        db.execute("PRAGMA synchronous = FULL")
+        with transaction(db):
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            epoch, next_seq = meta(db)
+            if outbox_mark.read(path) is None:  # the earliest layout had none; with the next, its absence tells
+                mark = outbox_mark.MarkFile(path)
+                mark.write(epoch, next_seq, sync=True)
+                mark.close()
+            while version in MIGRATIONS:
+                db.execute(MIGRATIONS[version])
+                version += 1
+            db.execute(f"PRAGMA user_version = {version}")
+    finally:
+        db.close()
+
+
+def verify(path: Path, db: sqlite3.Connection) -> None:
+    """Raise sqlite3.DatabaseError if this is not the outbox that was last written here, see `outbox_mark`."""
+    mark = outbox_mark.read(path)  # before the outbox itself: what is committed meanwhile makes that the newer one
+    why = outbox_mark.contradiction(mark, *meta(db), outbox_mark.machine_identity(), outbox_mark.file_identity(path))
+    if why is not None:
+        raise sqlite3.DatabaseError(why)
+
+
+def check(db: sqlite3.Connection) -> None:
+    """Read all of it; raise sqlite3.DatabaseError if it is damaged."""
+    found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if found != "ok":
+        raise sqlite3.DatabaseError("malformed: " + " ".join(str(found).split())[:200])
+
+
+def checksum(seq: int, suffix: str, body: bytes) -> int:
+    """Of one message: SQLite itself does not notice a bit that flipped inside a value."""
+    return zlib.crc32(b"%d %b %b" % (seq, suffix.encode(), body))
+
+
+def condemn(path: Path) -> None:
+    """The reader found ``path`` damaged: leave a note, on which the writer sets it aside."""
+    with contextlib.suppress(OSError):
+        os.close(os.open(_note(path), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+
+
+def condemned(path: Path) -> bool:
+    """Whether there is such a note."""
+    return _note(path).exists()
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Whether SQLite says that the file is damaged, and not that it is locked, new or another's."""
+    return any(word in str(error) for word in ("malformed", "not a database", "corrupt"))
+
+
+def _note(path: Path) -> Path:
+    return path.with_name(path.name + ".damaged")
 
 
 def newest(path: Path) -> Path:

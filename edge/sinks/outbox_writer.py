@@ -5,6 +5,7 @@ Group commit: whatever waits when the thread comes round shares one transaction,
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 import threading
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge.sinks import outbox_schema
+from edge.sinks.outbox_mark import MarkFile
 from edge.sinks.outbox_schema import transaction, transient
 
 if TYPE_CHECKING:
@@ -48,6 +50,11 @@ class OutboxWriter:
         self._encoder = msgspec.json.Encoder()
         self._db: sqlite3.Connection | None = None
         self._inode = 0
+        self._checked = 0
+        """Inode of the file that was read through: once for each is enough."""
+        self._mark: MarkFile | None = None
+        self._last: tuple[str, int] | None = None
+        """(epoch, next_seq) after the last commit to the open file."""
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
         self._thread.start()
 
@@ -102,8 +109,17 @@ class OutboxWriter:
                 self._on_commit()
             if stored is not None:
                 stored.set()
+        if self._mark is not None and self._last is not None:
+            with contextlib.suppress(OSError):
+                self._mark.write(*self._last, sync=True)
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self._db is not None:
             self._db.close()
+        if self._mark is not None:
+            self._mark.close()
+        self._db = self._mark = self._last = None
 
     def _store_until_stored(self, batch: list[tuple[str, Durable]]) -> bool:
         """Keep trying; False if that was ended by `close`."""
@@ -111,11 +127,12 @@ class OutboxWriter:
         while True:
             try:
                 db = self._open()
-                if expected is not None and outbox_schema.meta(db)[1] != expected:
-                    break  # the commit that failed had reached the disk after all
-                expected = outbox_schema.meta(db)[1]
-                with transaction(db):
-                    self._append(db, batch)
+                if expected is None or outbox_schema.meta(db)[1] == expected:
+                    expected = outbox_schema.meta(db)[1]
+                    with transaction(db):
+                        self._append(db, batch)
+                # else: the commit that failed had reached the disk after all
+                self._note(*outbox_schema.meta(db))
                 break
             except (sqlite3.Error, OSError) as error:
                 if self._trouble(error):
@@ -131,19 +148,46 @@ class OutboxWriter:
 
     def _open(self) -> sqlite3.Connection:
         if self._db is not None:
-            if self._path.exists() and self._path.stat().st_ino == self._inode:
-                return self._db
-            raise sqlite3.DatabaseError("removed or replaced")
+            if not self._path.exists() or self._path.stat().st_ino != self._inode:
+                raise sqlite3.DatabaseError("removed or replaced")
+            if self._last is not None:
+                epoch, next_seq = outbox_schema.meta(self._db)
+                if epoch != self._last[0] or next_seq < self._last[1]:
+                    raise sqlite3.DatabaseError("put back while in use")
+            if outbox_schema.condemned(self._path):
+                raise sqlite3.DatabaseError("malformed: the publisher could not read it")
+            return self._db
         if self._path.exists() and not self._path.is_file():
             raise sqlite3.DatabaseError("not a regular file")
+        if outbox_schema.condemned(self._path):
+            raise sqlite3.DatabaseError("malformed: it was found so before")
         if not self._path.exists():
             outbox_schema.create(self._path)
             log.info("new outbox %s", self._path.name)
+        outbox_schema.migrate(self._path)
         db = outbox_schema.connect(self._path, "FULL")
-        # The publisher moves the journal into the file; this is the fall-back while there is no publisher.
-        db.execute("PRAGMA wal_autocheckpoint = 4000")
-        self._db, self._inode = db, self._path.stat().st_ino
+        try:
+            outbox_schema.verify(self._path, db)
+            inode = self._path.stat().st_ino
+            if inode != self._checked:
+                outbox_schema.check(db)
+            # The publisher moves the journal into the file; this is the fall-back while there is no publisher.
+            db.execute("PRAGMA wal_autocheckpoint = 4000")
+            self._mark = MarkFile(self._path)
+        except BaseException:
+            db.close()
+            raise
+        self._db, self._inode, self._checked, self._last = db, inode, inode, None
         return db
+
+    def _note(self, epoch: str, next_seq: int) -> None:
+        """A commit is done: bring the mark up to it."""
+        self._last = (epoch, next_seq)
+        if self._mark is not None:
+            try:
+                self._mark.write(epoch, next_seq)
+            except OSError as error:  # it stays behind: a copy put back may not be noticed, nothing else is the worse
+                log.warning("the mark of %s cannot be written: %s", self._path.name, error.strerror)
 
     def _append(self, db: sqlite3.Connection, batch: list[tuple[str, Durable]]) -> None:
         epoch, seq = outbox_schema.meta(db)
@@ -156,21 +200,22 @@ class OutboxWriter:
                 log.error("a message for %s cannot be encoded and is lost: %s", suffix, error)
                 self.lost += 1
                 continue
-            rows.append((seq, suffix, body, created))
+            rows.append((seq, suffix, body, created, outbox_schema.checksum(seq, suffix, body)))
             seq += 1
-        db.executemany("INSERT INTO messages (seq, suffix, body, created) VALUES (?, ?, ?, ?)", rows)
+        db.executemany("INSERT INTO messages (seq, suffix, body, created, crc) VALUES (?, ?, ?, ?, ?)", rows)
         db.execute("UPDATE meta SET value = ? WHERE key = 'next_seq'", (seq,))
 
     def _trouble(self, error: sqlite3.Error | OSError) -> bool:
-        """Let go of the file; True if it was damaged: then the next one can be begun at once."""
-        if self._db is not None:
-            self._db.close()
-            self._db = None
+        """Let go of the file; True if it is damaged or a copy: then the next one can be begun at once."""
+        self._let_go()
         word = transient(error) if isinstance(error, sqlite3.Error) else "disk_error"
         if word is None:
             damaged, self._path = self._path, outbox_schema.successor(self._path)
             self._was_set_aside = True
-            log.error("%s is damaged (%s) and left as it is; going on with a new epoch", damaged.name, error)
+            with contextlib.suppress(OSError):
+                if damaged.is_file():
+                    damaged.chmod(0o600)  # whoever put it there may have been generous
+            log.error("%s is not gone on with (%s) and left as it is; a new epoch begins", damaged.name, error)
             return True
         if word != self._problem:
             self._problem = word

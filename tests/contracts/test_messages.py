@@ -38,7 +38,7 @@ def example_of(cls: type[msgspec.Struct]) -> msgspec.Struct:
 def values(kind: types.Type) -> st.SearchStrategy[Any]:
     """Anything of a type, as far as JSON has it: no NaN, and integers of 64 bits."""
     simple = {
-        types.StrType: st.text(max_size=5),
+        types.StrType: st.text(min_size=1, max_size=5),
         types.IntType: st.integers(-(2**63), 2**63 - 1),
         types.FloatType: st.floats(allow_nan=False, allow_infinity=False),
         types.BoolType: st.booleans(),

@@ -10,43 +10,28 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import pytest
 from brokers import Subscriber, wait_until
+from publisher_bench import REPORT, Bench, Process, make_job
 from sample_messages import make_message
 
-from edge.app.handover import OutboxHandover
 from edge.app.stamper import Stamper
-from edge.config.settings import OutboxSettings, PublishSettings, Settings, SinkSettings
-from edge.contracts.errors import ConfigError, EdgeError
-from edge.contracts.finding import ModelRef, RuntimeRef
+from edge.config.settings import OutboxSettings
+from edge.contracts.errors import ConfigError
 from edge.contracts.health import Health
 from edge.contracts.live import LiveResult
-from edge.contracts.report import FrameNumbers, Report
 from edge.contracts.results import Status
-from edge.contracts.state import State, StreamState
-from edge.daemon.job import DaemonJob
 from edge.daemon.publisher import Publisher
-from edge.process.child import Child
-from edge.sinks.memory import MemorySink
 from edge.sinks.outbox import Outbox
 from edge.sinks.outbox_schema import FILE_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from brokers import Mosquitto
-
-REPORT = Report(
-    version="1.2.3",
-    model=ModelRef(name="m", version="1", sha256="00"),
-    runtime=RuntimeRef(name="scripted", delegate=None),
-    streams=[StreamState(name="cart-1", source="phantom://")],
-    capabilities=["findings"],
-    numbers=FrameNumbers(fps=30.5, frames=100, clear=7),
-)
 
 
 def live_result() -> LiveResult:
@@ -54,70 +39,6 @@ def live_result() -> LiveResult:
         **Stamper("cart", "run-1").stamp(), stream="cart-1", exam_id="e", frame_seq=1, status=Status.CLEAR, reason=None,
         malignancy=0.1, suspicious=None, lesions=[], image_size=(4, 3), latency_ms={},
     )  # fmt: skip
-
-
-def make_job(state_dir: Path, *uris: str, **changes: Any) -> DaemonJob:
-    sinks = [uri if isinstance(uri, SinkSettings) else SinkSettings(uri=uri) for uri in uris]
-    settings = Settings(
-        site="site", device="cart", state_dir=str(state_dir), sinks=sinks, publish=PublishSettings(health_every_s=0.3),
-    )  # fmt: skip
-    return DaemonJob(settings=msgspec.structs.replace(settings, **changes), run_id="run-1")
-
-
-class Bench:
-    """A publisher in a thread of this process, and the frame process' side of it."""
-
-    def __init__(self, job: DaemonJob) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.sockets = (ours, theirs)
-        self.handover = OutboxHandover(job.state_dir, ours)
-        self.publisher = Publisher(job, theirs, os.getpid())
-        self.thread = threading.Thread(target=self._run)
-        self.error: EdgeError | None = None
-        self.sinks: list[MemorySink] = [one for one in self.publisher.sinks if isinstance(one, MemorySink)]
-
-    def _run(self) -> None:
-        try:
-            self.publisher.run()
-        except EdgeError as error:
-            self.error = error
-
-    def start(self) -> Bench:
-        self.thread.start()
-        return self
-
-    def stop(self) -> None:
-        self.publisher.stop()
-        self.thread.join(10)
-        assert not self.thread.is_alive()
-
-    def close(self) -> None:
-        if self.thread.is_alive():
-            self.publisher.stop()
-            self.publisher.stop()
-            self.thread.join(10)
-        self.handover.close(5)
-        for one in self.sockets:
-            one.close()
-
-    def bodies(self, suffix: str, sink: int = 0) -> list[dict[str, Any]]:
-        return [json.loads(m.body) for m in list(self.sinks[sink].received) if m.suffix == suffix]
-
-    def states(self, sink: int = 0) -> list[State]:
-        return [msgspec.json.decode(m.body, type=State) for m in list(self.sinks[sink].received) if m.suffix == "state"]
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
-    made: list[Bench] = []
-
-    def make(*uris: Any, **changes: Any) -> Bench:
-        made.append(Bench(make_job(tmp_path / "state", *(uris or ("memory://one",)), **changes)))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
 
 
 def test_state_comes_before_findings_and_says_who_and_how_we_are(bench: Callable[..., Bench]) -> None:
@@ -295,38 +216,6 @@ print(sorted({"numpy", "cv2", "pydicom", "ai_edge_litert"} & set(sys.modules)))
 """
     output = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
     assert output == "[]\n"
-
-
-class Process:
-    """The publisher as the process it is, and the frame process' side of it in this one."""
-
-    def __init__(self, job: DaemonJob) -> None:
-        self._job = job
-        self.ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.handover = OutboxHandover(job.state_dir, self.ours)
-        self.start()
-
-    def start(self) -> None:
-        self.child = Child("edge.daemon.publisher", msgspec.json.encode(self._job), (self.theirs.fileno(),))
-
-    def close(self) -> None:
-        self.child.kill()
-        self.handover.close(5)
-        self.ours.close()
-        self.theirs.close()
-
-
-@pytest.fixture
-def process(tmp_path: Path) -> Iterator[Callable[..., Process]]:
-    made: list[Process] = []
-
-    def make(*uris: Any, **changes: Any) -> Process:
-        made.append(Process(make_job(tmp_path / "state", *uris, **changes)))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.close()
 
 
 @pytest.mark.broker

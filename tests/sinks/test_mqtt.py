@@ -10,9 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 from brokers import Subscriber, make_certificates, wait_until
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 from sample_messages import OFFLINE, STATE, outgoing
 
-from edge.contracts.ports import Outgoing
+from edge.config.settings import SinkSettings
+from edge.contracts.ports import Incoming, Outgoing
+from edge.sinks.mqtt import MqttSink
+from edge.sinks.mqtt_connect import HEARD_LIMIT, Heard
 from edge.sinks.mqtt_dialect import End
 
 if TYPE_CHECKING:
@@ -21,8 +26,7 @@ if TYPE_CHECKING:
 
     from brokers import Mosquitto
 
-    from edge.sinks.mqtt import MqttSink
-
+    from edge.contracts.ports import SinkIdentity
 
 pytestmark = pytest.mark.broker
 
@@ -221,3 +225,50 @@ def test_another_root_and_a_sink_that_nothing_waits_for(
     wait_until(lambda: elsewhere.heard)
     assert elsewhere.heard[0].topic == "hall/7/site/cart/coverage/cart-1"
     elsewhere.close()
+
+
+def test_what_is_said_to_us_is_heard_but_not_what_was_kept_from_earlier_nor_after_close(
+    broker: Mosquitto, subscriber: Subscriber, identity: SinkIdentity
+) -> None:
+    subscriber.publish("edge/v1/site/cart/request/old", b"x", retain=True)
+    sink = MqttSink(SinkSettings(uri=broker.uri), identity)
+    sink.listen("request")
+    sink.open()
+    wait_until(lambda: sink.session)
+    heard: list[Incoming] = []
+
+    def asked() -> bool:
+        subscriber.publish("edge/v1/site/cart/request/a/b", b"\xff")
+        subscriber.publish("edge/v1/site/other/request/ping", b"not for us")
+        heard.extend(sink.heard())
+        return bool(heard)
+
+    wait_until(asked)
+    assert set(heard) == {Incoming("request/a/b", b"\xff")}
+    sink.close(1)
+
+
+def test_of_a_flood_the_newest_are_heard_and_answers_never_outrun_what_the_broker_takes(
+    broker: Mosquitto, subscriber: Subscriber, make: Callable[..., MqttSink]
+) -> None:
+    sink = make(broker.uri)
+    sent = 0
+    for _ in range(500):
+        sent += sink.send(Outgoing("response/ping", b"{}", None, qos=1))
+    assert 1 <= sent < 500
+    wait_until(lambda: len(subscriber.on("response/ping")) == sent)
+    assert sink.session == 1
+    for i in range(HEARD_LIMIT + 50):
+        sink._hear(Heard("edge/v1/site/cart/request/x", b"%d" % i, False))
+    assert [int(one.body) for one in sink.heard()] == list(range(50, HEARD_LIMIT + 50))
+
+
+def test_a_broker_that_does_not_let_us_hear_is_told_of(broker: Mosquitto, make: Callable[..., MqttSink]) -> None:
+    sink = make(broker.uri)
+    connection = sink._connection
+    assert connection is not None
+    for mid, topic in ((1001, "edge/v1/site/cart/state"), (1002, "edge/v1/site/cart/request/#")):
+        assert sink.problems() == []
+        connection._asked[mid] = topic
+        connection._on_subscribe(connection._client, None, mid, [ReasonCode(PacketTypes.SUBACK, identifier=0x87)], None)
+    assert sink.problems() == ["subscription_refused"]

@@ -1,0 +1,190 @@
+"""``edge-cli outbox``: look into what is stored on the device, have it sent again, take it out."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edge.sinks.outbox import Outbox
+
+app = typer.Typer(
+    help="""Look into the stored messages, have them sent again, take them out.
+
+All of it works beside a running daemon, and without one.
+
+Example:
+  edge-cli outbox status --state-dir /var/lib/sonoedge
+  edge-cli outbox export --state-dir /var/lib/sonoedge --out findings.jsonl"""
+)
+
+StateDir = Annotated[Path | None, typer.Option(help="Where the outbox is; default: as for edge-cli run.")]
+PAGE = 500
+
+
+@app.command()
+def status(
+    state_dir: StateDir = None, as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False
+) -> None:
+    """Show how full the outbox is, what waits and what was given up.
+
+    Example:
+      edge-cli outbox status --state-dir /var/lib/sonoedge --json
+    """
+    import msgspec
+
+    with _opened(state_dir) as outbox:
+        state, depth = outbox.state(), outbox.depth()
+        facts: dict[str, Any] = {
+            "file": outbox.path.name,
+            "epoch": state.epoch,
+            "next_seq": state.next_seq,
+            "oldest_kept": state.oldest_kept,
+            "pending": depth.pending,
+            "oldest_pending_age_s": round(depth.oldest_age_s, 1),
+            "acked": outbox.kept_count() - depth.pending,
+            "expired": state.expired,
+            "bytes": depth.used_bytes,
+            "set_aside": [path.name for path in _files(outbox.path.parent) if path != outbox.path],
+        }
+    if as_json:
+        print(msgspec.json.encode(facts).decode())
+        return
+    facts["expired"] = ", ".join(f"{a}-{b}" for a, b in state.expired) or "none"
+    facts["set_aside"] = ", ".join(facts["set_aside"]) or "none"
+    for key, value in facts.items():
+        print(f"{key.replace('_', ' '):<22}{'none' if value is None else value}")
+
+
+@app.command()
+def resend(
+    epoch: Annotated[str, typer.Option(help="Of the messages; see edge-cli outbox status.")],
+    first: Annotated[int, typer.Option("--from", help="Lowest seq.", min=1)],
+    last: Annotated[int, typer.Option("--to", help="Highest seq, itself included.", min=1)],
+    state_dir: StateDir = None,
+) -> None:
+    """Have stored messages sent again, to all receivers, marked as replayed.
+
+    A running daemon begins at once, another one when it is started.
+
+    Example:
+      edge-cli outbox resend --epoch 6f1c7a52-0f0e-4c57-9f3e-1f6f0a4f7b11 --from 100 --to 250
+    """
+    from edge.contracts.errors import UsageError
+
+    if last < first:
+        raise UsageError(f"expected --to of at least {first}, got {last}", hint="the range is --from LOW --to HIGH")
+    with _opened(state_dir, change=True) as outbox:
+        if outbox.state().epoch != epoch:
+            raise UsageError(
+                f"the outbox in use has the epoch {outbox.state().epoch}, not {epoch}",
+                hint="messages of an earlier epoch can be taken out with edge-cli outbox export --epoch EPOCH",
+            )
+        done = outbox.resend(first, last)
+    print(f"messages to be sent again: {done.queued}")
+    if done.gone_count:
+        ranges = ", ".join(f"{a}-{b}" for a, b in done.gone)
+        print(f"not kept any more: {done.gone_count} ({ranges})", file=sys.stderr)
+
+
+@app.command()
+def export(
+    out: Annotated[Path | None, typer.Option(help="File to write, readable by you only; default: stdout.")] = None,
+    epoch: Annotated[str | None, typer.Option(help="Of a file that was set aside; default: the present.")] = None,
+    first: Annotated[int, typer.Option("--from", help="Lowest seq.", min=1)] = 1,
+    last: Annotated[int | None, typer.Option("--to", help="Highest seq; default: the newest.", min=1)] = None,
+    pending: Annotated[bool, typer.Option("--pending", help="Only what not every receiver has.")] = False,
+    state_dir: StateDir = None,
+) -> None:
+    """Write stored messages as JSON lines: seq, state, suffix of the topic, payload.
+
+    Example:
+      edge-cli outbox export --pending --out pending.jsonl
+    """
+    from edge.contracts.errors import DeviceError
+
+    with _opened(state_dir, epoch=epoch) as outbox:
+        lines = _lines(outbox, first, last, pending)
+        if out is None:
+            count = _write(lines, sys.stdout.buffer)
+        else:
+            try:
+                handle = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(handle, "wb") as file:
+                    count = _write(lines, file)
+            except OSError as error:
+                hint = "name a new file, in a folder that can be written"
+                raise DeviceError(f"{out}: {error.strerror or error}", hint=hint) from None
+    print(f"messages: {count}", file=sys.stderr)
+
+
+def _write(lines: Iterator[bytes], file: Any) -> int:
+    count = 0
+    for line in lines:
+        file.write(line)
+        count += 1
+    file.flush()
+    return count
+
+
+def _lines(outbox: Outbox, first: int, last: int | None, pending: bool) -> Iterator[bytes]:
+    """Page by page: a long read in one would keep the daemon from tidying its journal."""
+    end = outbox.next_seq() if last is None else last + 1
+    while rows := outbox.kept(first, end, PAGE):
+        for row, state in rows:
+            if state == "pending" or not pending:
+                head = b'{"seq":%d,"state":"%b","suffix":"%b","payload":'
+                payload = b"null" if state == "damaged" else row.body
+                yield head % (row.seq, state.encode(), row.suffix.encode()) + payload + b"}\n"
+        first = rows[-1][0].seq + 1
+
+
+def _files(folder: Path) -> list[Path]:
+    """All outbox files in ``folder``, oldest first: those set aside, and the one in use."""
+    from edge.sinks.outbox_schema import FILE_NAME, successor
+
+    found, path = [], folder / FILE_NAME
+    while path.exists():
+        found.append(path)
+        path = successor(path)
+    return found
+
+
+@contextlib.contextmanager
+def _opened(state_dir: Path | None, epoch: str | None = None, change: bool = False) -> Iterator[Outbox]:
+    """The outbox in use, or that of ``epoch``. Raises `DeviceError` if there is none, or none that can be read."""
+    from edge.config.load import default_state_dir
+    from edge.contracts.errors import DeviceError
+    from edge.sinks.outbox import Outbox
+
+    folder = state_dir or default_state_dir()
+    paths = _files(folder)
+    if not paths:
+        raise DeviceError(f"there is no outbox in {folder}", hint="name the daemon's folder with --state-dir DIR")
+    for path in reversed(paths):
+        try:
+            outbox = Outbox(path, readonly=not change, newest=False)
+        except (sqlite3.Error, OSError) as error:
+            if epoch is not None:
+                continue
+            raise DeviceError(
+                f"{path} cannot be read: {error}",
+                hint="be the daemon's user, or root; a damaged one it sets aside",
+            ) from None
+        try:
+            if epoch is None or outbox.state().epoch == epoch:
+                yield outbox
+                return
+        except sqlite3.Error as error:
+            raise DeviceError(f"{path}: {error}", hint="a daemon sets a damaged outbox aside") from None
+        finally:
+            outbox.close()
+    raise DeviceError(f"no outbox in {folder} is of epoch {epoch}", hint="see edge-cli outbox status")

@@ -1,0 +1,139 @@
+"""Answers ``request/{command}`` with ``response/{command}``: each request once, and none that was not allowed.
+
+What comes from the broker may be anything, so it is looked at in this order, cheapest first: how often, how long, which
+command, whether allowed, what it says. Pure but for the commands themselves, see `edge.daemon.commands`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from edge.contracts import topics
+from edge.contracts.ports import Outgoing
+from edge.contracts.request import Request, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from edge.app.stamper import Stamper
+    from edge.config.settings import RequestSettings
+    from edge.contracts.ports import Incoming
+
+log = logging.getLogger(__name__)
+
+REMEMBERED_S = 60.0
+"""So long a request with the same id counts as the same request, brought twice by whoever carries it."""
+REMEMBERED = 1000
+NO_COMMAND = "unknown"
+"""Stands in ``response/…`` where what was asked for cannot be a command's name."""
+COMMAND = re.compile(r"[a-z0-9_-]{1,32}(/[a-z0-9_-]{1,32}){0,3}")
+
+
+class RefusedError(Exception):
+    """A command will not, or cannot. Its text is the error word of the response."""
+
+
+class _OnlyId(msgspec.Struct):
+    """What is still read of a request that is not as it should be."""
+
+    id: str = ""
+
+
+class RequestDesk:
+    """Of one device, for all links."""
+
+    def __init__(
+        self,
+        settings: RequestSettings,
+        stamper: Stamper,
+        commands: Mapping[str, Callable[[str, dict[str, Any]], dict[str, Any]]],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``commands``: by name, what takes (name of the asking sink, args) and returns the result.
+
+        A command raises `RefusedError`, or msgspec's ValidationError for args that are not its own.
+        """
+        self._settings = settings
+        self._stamper = stamper
+        self._commands = commands
+        self._now = now
+        self._budget = float(settings.per_minute)
+        self._filled_at = now()
+        self._answered: dict[tuple[str, str, str], float] = {}
+        """(asking sink, command, id) -> when; oldest first."""
+
+    def answer(self, incoming: Incoming, sink: str) -> Outgoing | None:
+        """The response to what ``sink`` brought; None if it was answered before."""
+        command = incoming.suffix.removeprefix(topics.REQUEST).removeprefix("/")
+        if not COMMAND.fullmatch(command):
+            command = NO_COMMAND
+        request_id = ""
+        try:
+            if len(incoming.body) > self._settings.max_bytes:
+                raise RefusedError("too_large")
+            request_id = _id_in(incoming.body)
+            if request_id and self._seen(sink, command, request_id):
+                return None
+            result = self._carry_out(command, incoming.body, sink)
+        except RefusedError as refusal:
+            log.warning("request for %s refused: %s", command, refusal)
+            return self._respond(command, request_id, error=str(refusal))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            log.warning("request for %s is not as it should be", command)  # why: it may hold anything
+            return self._respond(command, request_id, error="invalid")
+        except Exception:
+            log.exception("request for %s failed", command)
+            return self._respond(command, request_id, error="failed")
+        return self._respond(command, request_id, result=result)
+
+    def _carry_out(self, command: str, body: bytes, sink: str) -> dict[str, Any]:
+        if not self._may_spend():
+            raise RefusedError("too_many")
+        if command not in self._commands:
+            raise RefusedError("unknown_command")
+        if command not in self._settings.commands:
+            raise RefusedError("forbidden")
+        request = msgspec.json.decode(body, type=Request)
+        return self._commands[command](sink, request.args)
+
+    def _respond(self, command: str, request_id: str, error: str | None = None, **content: Any) -> Outgoing:
+        response = Response(
+            **self._stamper.stamp(), id=request_id, command=command, ok=error is None, error=error, **content
+        )
+        return Outgoing(f"{topics.RESPONSE}/{command}", msgspec.json.encode(response), None, qos=1)
+
+    def _may_spend(self) -> bool:
+        """A token bucket: it holds a minute's worth and is filled evenly."""
+        now, most = self._now(), float(self._settings.per_minute)
+        self._budget = min(most, self._budget + (now - self._filled_at) * most / 60)
+        self._filled_at = now
+        if self._budget < 1:
+            return False
+        self._budget -= 1
+        return True
+
+    def _seen(self, sink: str, command: str, request_id: str) -> bool:
+        now = self._now()
+        for key, when in list(self._answered.items()):
+            if now - when < REMEMBERED_S and len(self._answered) <= REMEMBERED:
+                break
+            del self._answered[key]
+        key = (sink, command, request_id)
+        if key in self._answered:
+            return True
+        self._answered[key] = now
+        return False
+
+
+def _id_in(body: bytes) -> str:
+    """The id of a request, well-formed or not; empty if it has none that could be echoed."""
+    try:
+        said = msgspec.json.decode(body, type=_OnlyId).id
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ""
+    return said if len(said) <= 64 else ""
