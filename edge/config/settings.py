@@ -50,8 +50,15 @@ class RuntimeSettings(Section, frozen=True):
     """``litert://?threads=N``, ``scripted://?distinct=1``."""
     isolated: bool = True
     """In a process of its own, which can be killed when it hangs."""
-    timeout_s: Positive = 2.0
-    """A frame that takes longer is a `no_result`, and the runtime is replaced."""
+    timeout_s: Positive = 0.5
+    """A frame that takes longer is a `no_result`, and the runtime is replaced. Many times what one usually takes."""
+    fallback: list[str] = []
+    """URIs of runtimes that take over, in this order, when the configured one hangs, dies or fails its self-test. The
+    next one is kept loaded, which costs its memory. While one computes, the device is ``degraded`` and each finding
+    says ``fallback``. Empty: the configured one is started again."""
+    probe_s: Positive = 30.0
+    """While a fall-back computes, the configured runtime is tried this often, and returns once it has passed its
+    self-test; one that keeps failing is tried ever more rarely."""
 
 
 class SinkSettings(Section, frozen=True):

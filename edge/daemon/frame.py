@@ -16,7 +16,7 @@ import cv2
 import msgspec
 
 from edge import __version__
-from edge.app.compose import choose_model, make_guard, runtime_ref
+from edge.app.compose import choose_model, make_guard
 from edge.app.handover import OutboxHandover
 from edge.app.logs import set_up_logs
 from edge.app.stamper import Stamper
@@ -50,7 +50,7 @@ def make_report(job: DaemonJob, model: Model, guard: Guard, intake: Intake, stat
     return Report(
         version=__version__,
         model=model.ref,
-        runtime=runtime_ref(guard),
+        runtime=guard.ref,
         streams=[
             StreamState(name=stream.name, source=parse_uri(stream.source).redacted()) for stream in job.settings.streams
         ],
@@ -74,7 +74,7 @@ def serve(job: DaemonJob, telemetry: socket.socket, stop: threading.Event) -> No
         reading = intake
         messages = Messages(
             Stamper(job.device, job.run_id).stamp,
-            Provenance(model.manifest, model.ref, runtime_ref(guard), settings.publish.image_ref),
+            Provenance(model.manifest, model.ref, settings.publish.image_ref),
         )
         reporter = Reporter(
             settings,

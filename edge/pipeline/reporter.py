@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from edge.config.settings import Settings, StreamSettings
+    from edge.contracts.finding import RuntimeRef
     from edge.contracts.frames import Frame, SourceEvent
     from edge.contracts.ports import Handover, Tap
     from edge.contracts.results import Result
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from edge.pipeline.tracker import EndReason, TrackEvent
 
 log = logging.getLogger(__name__)
+
+RUNTIME_REASONS = (Reason.RUNTIME_HUNG, Reason.RUNTIME_LOST, Reason.SELF_TEST_FAILED)
 
 
 @dataclass(slots=True)
@@ -55,6 +58,7 @@ class Reporter:
         self._messages, self._handover, self._taps, self._heartbeat = messages, handover, taps, heartbeat
         self._live_every_ns = int(1e9 / settings.publish.results_per_s)
         self._next_beat_ns = 0
+        self._runtime_mood: tuple[RuntimeRef | None, bool] = (None, False)
         self.stats = Stats()
         self._streams = {
             stream.name: StreamReport(stream, Tracker(settings.tracking), ExamKeeper(settings.exam.idle_timeout_s))
@@ -67,6 +71,10 @@ class Reporter:
         """A frame was answered."""
         name, report = result.stream, self._streams[result.stream]
         self.stats.add(result)
+        if result.runtime is not None or result.reason in RUNTIME_REASONS:
+            mood = (result.runtime, result.reason in RUNTIME_REASONS)
+            if mood != self._runtime_mood:  # what computes has changed: `state` shall say so at once
+                self._runtime_mood, self._next_beat_ns = mood, 0
         if report.last_frame is not None and frame.origin.clip != report.clip:
             self._publish(report, report.tracker.end_all("clip_changed"))
         report.clip = frame.origin.clip
