@@ -10,6 +10,7 @@ from edge.contracts.geometry import Box
 from edge.contracts.names import Name
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
@@ -41,6 +42,11 @@ class StreamSettings(Section, frozen=True):
     """Side of the body. None: what the source says."""
     calibration: CalibrationSettings | None = None
     """None: what the source says; without it nothing is measured in mm."""
+    frozen_after_s: NotNegative = 10.0
+    """Live sources only: the same picture, bit for bit, for so long is `no_result` (``frozen``) until it changes. 0:
+    never."""
+    silent_after_s: NotNegative = 5.0
+    """Live sources only: nothing at all for so long is `no_result` (``source_lost``) until a frame comes. 0: never."""
 
 
 class RuntimeSettings(Section, frozen=True):
@@ -150,8 +156,11 @@ class Settings(Section, frozen=True):
     """Where the outbox lives. None: ``/var/lib/sonoedge`` for root, else under ``$XDG_STATE_HOME``."""
     model: str | None = None
     """Path of a bundle. None: the one that ships with the package."""
-    drain_timeout_s: Annotated[float, msgspec.Meta(ge=0)] = 5.0
-    """At the end, how long to wait for receivers to take what is left; it stays on disk in any case."""
+    drain_timeout_s: NotNegative = 5.0
+    """When all sources have ended, how long receivers may take for what is left; it stays on disk in any case. Asked to
+    stop (SIGTERM), the daemon is gone within 2 s."""
+    watchdog_s: Positive = 10.0
+    """A process of the daemon that shows no sign of life for so long is killed and started again."""
     streams: list[StreamSettings] = []
     sinks: list[SinkSettings] = []
     runtime: RuntimeSettings = RuntimeSettings()

@@ -53,8 +53,10 @@ class Reporter:
         handover: Handover,
         taps: Sequence[Tap] = (),
         heartbeat: Callable[[Stats], None] | None = None,
+        each_turn: Callable[[], None] | None = None,
     ) -> None:
-        """``heartbeat`` is called about once a second with the counters; None: nobody wants them."""
+        """``heartbeat`` is called about once a second with the counters, ``each_turn`` at every turn of the loop."""
+        self._each_turn = each_turn
         self._messages, self._handover, self._taps, self._heartbeat = messages, handover, taps, heartbeat
         self._live_every_ns = int(1e9 / settings.publish.results_per_s)
         self._next_beat_ns = 0
@@ -104,6 +106,8 @@ class Reporter:
 
     def tick(self) -> None:
         """Called at every turn of the loop."""
+        if self._each_turn is not None:
+            self._each_turn()
         now = time.monotonic_ns()
         if self._heartbeat is not None and now >= self._next_beat_ns:
             self._next_beat_ns = now + 1_000_000_000
