@@ -22,7 +22,7 @@ import time
 import cv2
 import numpy as np
 
-from edge.app.compose import choose_model, make_guard, runtime_ref
+from edge.app.compose import choose_model, make_guard
 from edge.app.handover import OutboxHandover
 from edge.app.stamper import Stamper
 from edge.config.settings import RuntimeSettings, Settings, StreamSettings
@@ -96,7 +96,7 @@ def isolated(frames: list[Frame]) -> float:
         handover = OutboxHandover(directory, ours)
         messages = Messages(
             Stamper("bench", "run").stamp,
-            Provenance(model.manifest, model.ref, runtime_ref(analyser.guard), image_ref=False),
+            Provenance(model.manifest, model.ref, image_ref=False),
         )
         reporter = Reporter(SETTINGS, messages, handover)
         end = SourceEvent("ended", Reason.STREAM_ENDED)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from edge.config.uri import parse_uri
-from edge.contracts.finding import ModelRef, RuntimeRef
+from edge.contracts.errors import UsageError
+from edge.contracts.finding import ModelRef
 from edge.models.bundle import load_bundle
 from edge.models.scripted_manifest import scripted_manifest
 from edge.pipeline.analyser import Analyser
 from edge.pipeline.guard import Guard
 from edge.pipeline.selftest import require_selftest
-from edge.plugins import make_runtime
+from edge.plugins import make_runtime, schemes
 from edge.runtimes.isolated import IsolatedRuntime
 
 if TYPE_CHECKING:
@@ -44,7 +46,8 @@ def choose_model(settings: Settings) -> Model:
 
     Raises `ModelError` if the bundle is broken.
     """
-    if settings.model is None and parse_uri(settings.runtime.uri).scheme == "scripted":
+    uris = (settings.runtime.uri, *settings.runtime.fallback)
+    if settings.model is None and all(parse_uri(uri).scheme == "scripted" for uri in uris):
         manifest = scripted_manifest()
         sha256 = hashlib.sha256(msgspec.json.encode(manifest)).hexdigest()
         return Model(manifest, ModelRef(name=manifest.name, version=manifest.version, sha256=sha256), None)
@@ -53,10 +56,19 @@ def choose_model(settings: Settings) -> Model:
 
 
 def make_guard(settings: Settings, model: Model, *, isolated: bool) -> Guard:
-    """A guarded runtime that has passed its self-test. Raises what the runtime or the test raises."""
-    uri = settings.runtime.uri
+    """A guarded runtime that has passed its self-test: the configured one, else a fall-back.
 
-    def make() -> Runtime:
+    Raises what the configured runtime or its test raises, `UsageError` for a fall-back that there is no plugin for.
+    """
+    known = schemes("runtimes")
+    for uri in settings.runtime.fallback:  # now, not in the night when it is needed
+        if parse_uri(uri).scheme not in known:
+            raise UsageError(
+                f"no runtime is called {parse_uri(uri).scheme}://, which is to be a fall-back",
+                hint=f"there are: {', '.join(known)}",
+            )
+
+    def make(uri: str) -> Runtime:
         if isolated:
             return IsolatedRuntime(uri, model.path, model.manifest)
         return make_runtime(uri, model.path, model.manifest)
@@ -66,15 +78,11 @@ def make_guard(settings: Settings, model: Model, *, isolated: bool) -> Guard:
         if model.bundle is not None and runtime.spec.family != "scripted":
             require_selftest(model.bundle, runtime)
 
-    return Guard(make, test, settings.runtime.timeout_s)
+    makers = [partial(make, uri) for uri in (settings.runtime.uri, *settings.runtime.fallback)]
+    return Guard(makers, test, settings.runtime.timeout_s, settings.runtime.probe_s)
 
 
 def make_analyser(settings: Settings, *, isolated: bool = False) -> Analyser:
     """Everything that judges a frame, ready. Close it when done."""
     model = choose_model(settings)
     return Analyser(model.manifest, make_guard(settings, model, isolated=isolated))
-
-
-def runtime_ref(guard: Guard) -> RuntimeRef:
-    """What computes, for messages."""
-    return RuntimeRef(name=guard.spec.name, delegate=guard.spec.delegate)

@@ -25,8 +25,9 @@ def command(
 ) -> int:
     """Run the daemon: frames in, findings out, until stopped.
 
-    Stops at SIGTERM or Ctrl-C, or when all its sources are files and have ended; then receivers are given the drain
-    time. What they did not take stays in the state directory and is sent the next time.
+    Stops within 2 s at SIGTERM or Ctrl-C, or when all its sources are files and have ended; then receivers are given
+    the drain time. What they did not take stays in the state directory and is sent the next time. SIGHUP reloads the
+    configuration, or logs why not.
 
     Example:
       edge-cli run --source 'phantom://?seed=1' --sink mqtt://localhost:1883 --state-dir /tmp/edge
@@ -48,15 +49,20 @@ def command(
         "streams": streams_from_sources(source) if source else None,
         "sinks": [{"uri": uri} for uri in sink] if sink else None,
     }
-    settings = load_settings(config, overrides=flags)
-    if not settings.streams:
-        raise UsageError("there is no source to take frames from", hint="for example --source 'phantom://?seed=1'")
-    settings = msgspec.structs.replace(
-        settings,
-        device=settings.device or default_device_name(),
-        state_dir=settings.state_dir or str(default_state_dir()),
-    )
-    set_up_logs(settings.log)
-    assert settings.state_dir is not None  # noqa: S101  (just set)
-    with locked_state_dir(Path(settings.state_dir)):
-        return supervise(DaemonJob(settings=settings, run_id=str(uuid.uuid4())))
+    run_id = str(uuid.uuid4())
+
+    def load_job() -> DaemonJob:
+        settings = load_settings(config, overrides=flags)
+        if not settings.streams:
+            raise UsageError("there is no source to take frames from", hint="for example --source 'phantom://?seed=1'")
+        settings = msgspec.structs.replace(
+            settings,
+            device=settings.device or default_device_name(),
+            state_dir=settings.state_dir or str(default_state_dir()),
+        )
+        set_up_logs(settings.log)
+        return DaemonJob(settings=settings, run_id=run_id)
+
+    job = load_job()
+    with locked_state_dir(Path(job.state_dir)):
+        return supervise(job, load_job)

@@ -28,6 +28,8 @@ def contradictions(settings: Settings) -> Iterator[Fault]:
             yield Fault(("streams", i, "name"), message, "every stream needs a name of its own: it stands in topics")
         yield from _uri_faults(("streams", i, "source"), f"streams[{i}].source", stream.source)
     yield from _uri_faults(("runtime", "uri"), "runtime.uri", settings.runtime.uri)
+    for i, uri in enumerate(settings.runtime.fallback):
+        yield from _uri_faults(("runtime", "fallback"), f"runtime.fallback[{i}]", uri)
     for i, sink in enumerate(settings.sinks):
         here = f"sinks[{i}]"
         yield from _uri_faults(("sinks", i, "uri"), f"{here}.uri", sink.uri)

@@ -10,6 +10,7 @@ from edge.contracts.geometry import Box
 from edge.contracts.names import Name
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
+NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
@@ -41,6 +42,11 @@ class StreamSettings(Section, frozen=True):
     """Side of the body. None: what the source says."""
     calibration: CalibrationSettings | None = None
     """None: what the source says; without it nothing is measured in mm."""
+    frozen_after_s: NotNegative = 10.0
+    """Live sources only: the same picture, bit for bit, for so long is `no_result` (``frozen``) until it changes. 0:
+    never."""
+    silent_after_s: NotNegative = 5.0
+    """Live sources only: nothing at all for so long is `no_result` (``source_lost``) until a frame comes. 0: never."""
 
 
 class RuntimeSettings(Section, frozen=True):
@@ -50,8 +56,15 @@ class RuntimeSettings(Section, frozen=True):
     """``litert://?threads=N``, ``scripted://?distinct=1``."""
     isolated: bool = True
     """In a process of its own, which can be killed when it hangs."""
-    timeout_s: Positive = 2.0
-    """A frame that takes longer is a `no_result`, and the runtime is replaced."""
+    timeout_s: Positive = 0.5
+    """A frame that takes longer is a `no_result`, and the runtime is replaced. Many times what one usually takes."""
+    fallback: list[str] = []
+    """URIs of runtimes that take over, in this order, when the configured one hangs, dies or fails its self-test. The
+    next one is kept loaded, which costs its memory. While one computes, the device is ``degraded`` and each finding
+    says ``fallback``. Empty: the configured one is started again."""
+    probe_s: Positive = 30.0
+    """While a fall-back computes, the configured runtime is tried this often, and returns once it has passed its
+    self-test; one that keeps failing is tried ever more rarely."""
 
 
 class SinkSettings(Section, frozen=True):
@@ -160,8 +173,11 @@ class Settings(Section, frozen=True):
     """Where the outbox lives. None: ``/var/lib/sonoedge`` for root, else under ``$XDG_STATE_HOME``."""
     model: str | None = None
     """Path of a bundle. None: the one that ships with the package."""
-    drain_timeout_s: Annotated[float, msgspec.Meta(ge=0)] = 5.0
-    """At the end, how long to wait for receivers to take what is left; it stays on disk in any case."""
+    drain_timeout_s: NotNegative = 5.0
+    """When all sources have ended, how long receivers may take for what is left; it stays on disk in any case. Asked to
+    stop (SIGTERM), the daemon is gone within 2 s."""
+    watchdog_s: Positive = 10.0
+    """A process of the daemon that shows no sign of life for so long is killed and started again."""
     streams: list[StreamSettings] = []
     sinks: list[SinkSettings] = []
     runtime: RuntimeSettings = RuntimeSettings()

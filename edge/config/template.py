@@ -86,6 +86,8 @@ def _tables_in(kind: types.Type) -> type[msgspec.Struct] | None:
 def _value(cls: type, field: types.Field) -> Any:
     if field.default not in (None, msgspec.NODEFAULT):
         return field.default
+    if field.default_factory is list:
+        return []
     return EXAMPLES_IN.get((cls.__name__, field.name)) or EXAMPLES[field.name]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from edge.contracts.envelope import Envelope
+from edge.contracts.finding import RuntimeRef
 from edge.contracts.results import Lesion, Reason, Status
 
 
@@ -22,4 +23,6 @@ class LiveResult(Envelope, frozen=True, kw_only=True):
     lesions: list[Lesion]
     image_size: tuple[int, int]
     latency_ms: dict[str, float]
+    runtime: RuntimeRef | None = None
+    """What computed it; None where nothing did."""
     research_only: Literal[True] = True

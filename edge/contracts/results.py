@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from edge.contracts.geometry import Box, Point, Region
+
+if TYPE_CHECKING:
+    from edge.contracts.finding import RuntimeRef
 
 
 class Status(str, Enum):
@@ -93,8 +97,8 @@ class Result:
     """(width, height) of the source picture in pixels."""
     region: Region | None = None
     """The calibrated or scanned region that the judgement is about."""
-    fallback: bool = False
-    """Whether another runtime than the configured one computed this."""
+    runtime: RuntimeRef | None = None
+    """What computed this, and whether as a fall-back; None where nothing did."""
     latency_ms: dict[str, float] = field(default_factory=dict)
     """By stage, in milliseconds, of this frame."""
 

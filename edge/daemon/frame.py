@@ -10,13 +10,14 @@ import signal
 import socket
 import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 import cv2
 import msgspec
 
 from edge import __version__
-from edge.app.compose import choose_model, make_guard, runtime_ref
+from edge.app.compose import choose_model, make_guard
 from edge.app.handover import OutboxHandover
 from edge.app.logs import set_up_logs
 from edge.app.stamper import Stamper
@@ -33,15 +34,18 @@ from edge.pipeline.messages import Messages, Provenance
 from edge.pipeline.reporter import Reporter
 from edge.plugins import make_source
 from edge.process.child import inherit
+from edge.process.heartbeat import beat
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edge.app.compose import Model
     from edge.pipeline.guard import Guard
     from edge.pipeline.stats import Stats
 
 log = logging.getLogger("edge.daemon.frame")  # run as __main__
 
-CLOSE_TIMEOUT_S = 1.5
+CLOSE_TIMEOUT_S = 1.0
 """For the outbox to write what was handed over: the supervisor waits a little longer than this."""
 
 
@@ -50,7 +54,7 @@ def make_report(job: DaemonJob, model: Model, guard: Guard, intake: Intake, stat
     return Report(
         version=__version__,
         model=model.ref,
-        runtime=runtime_ref(guard),
+        runtime=guard.ref,
         streams=[
             StreamState(name=stream.name, source=parse_uri(stream.source).redacted()) for stream in job.settings.streams
         ],
@@ -60,8 +64,11 @@ def make_report(job: DaemonJob, model: Model, guard: Guard, intake: Intake, stat
     )
 
 
-def serve(job: DaemonJob, telemetry: socket.socket, stop: threading.Event) -> None:
-    """Judge frames until stopped or until the sources have ended; all that was found is on disk then."""
+def serve(job: DaemonJob, telemetry: socket.socket, stop: threading.Event, alive: Callable[[], None]) -> None:
+    """Judge frames until stopped or until the sources have ended; all that was found is on disk then.
+
+    ``alive`` is called at every turn of the loop while all sources are heard of.
+    """
     settings = job.settings
     model = choose_model(settings)
     guard = make_guard(settings, model, isolated=settings.runtime.isolated)
@@ -70,23 +77,25 @@ def serve(job: DaemonJob, telemetry: socket.socket, stop: threading.Event) -> No
     handover = OutboxHandover(job.state_dir, telemetry)
     intake: Intake | None = None
     try:
-        intake = Intake({stream.name: make_source(stream) for stream in settings.streams}, enricher(settings.streams))
+        sources = {stream.name: make_source(stream) for stream in settings.streams}
+        intake = Intake(sources, enricher(settings.streams), settings.streams)
         reading = intake
         messages = Messages(
             Stamper(job.device, job.run_id).stamp,
-            Provenance(model.manifest, model.ref, runtime_ref(guard), settings.publish.image_ref),
+            Provenance(model.manifest, model.ref, settings.publish.image_ref),
         )
         reporter = Reporter(
             settings,
             messages,
             handover,
             heartbeat=lambda stats: handover.report(make_report(job, model, guard, reading, stats)),
+            each_turn=lambda: None if reading.stuck() else alive(),
         )
         loop.run(intake, analyser, reporter, stop.is_set)
     finally:
+        handover.close(CLOSE_TIMEOUT_S)  # first: whatever else may hang now, what was found is on disk
         if intake is not None:
             intake.close()
-        handover.close(CLOSE_TIMEOUT_S)
         analyser.close()
 
 
@@ -101,7 +110,7 @@ def main() -> int:
     cv2.setNumThreads(1)  # the cores belong to the runtime and the capture threads
     telemetry = socket.socket(fileno=inheritance.fds[0])
     try:
-        serve(job, telemetry, stop)
+        serve(job, telemetry, stop, partial(beat, inheritance.fds[1]))
     except EdgeError as error:
         print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
         return error.exit_code

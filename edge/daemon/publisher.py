@@ -17,6 +17,7 @@ import sqlite3
 import sys
 import time
 from collections import deque
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,10 +38,13 @@ from edge.daemon.job import DaemonJob
 from edge.daemon.requests import RequestDesk
 from edge.plugins import make_sink
 from edge.process.child import inherit
+from edge.process.heartbeat import beat
 from edge.sinks.outbox import Outbox
 from edge.sinks.outbox_schema import FILE_NAME, condemn, is_damage
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from edge.contracts.ports import Sink
 
 log = logging.getLogger("edge.daemon.publisher")  # run as __main__
@@ -105,8 +109,11 @@ class Publisher:
         self._stops += 1
         self._wake_up()
 
-    def run(self) -> None:
-        """Publish until stopped. Raises `SinkError` if a sink cannot be opened, or if it was given less than all."""
+    def run(self, alive: Callable[[], None] = lambda: None) -> None:
+        """Publish until stopped; ``alive`` is called at every turn.
+
+        Raises `SinkError` if a sink cannot be opened, or if it was given less than all.
+        """
         self._drop_stale()
         for link in self._links:
             link.listen(REQUEST)
@@ -120,6 +127,7 @@ class Publisher:
             while True:
                 selector.select(0 if more else TURN_S)
                 more = self._turn()
+                alive()
                 if self._stops:
                     deadline = deadline or time.monotonic() + self._settings.drain_timeout_s
                     if self._stops > 1 or time.monotonic() >= deadline or self._drained():
@@ -279,13 +287,13 @@ class Publisher:
         self._bell.close()
 
 
-def run_publisher(job: DaemonJob, inbox: socket.socket, root_pid: int) -> int:
+def run_publisher(job: DaemonJob, inbox: socket.socket, root_pid: int, alive: Callable[[], None]) -> int:
     """Publish until SIGTERM; the exit code. Errors are two lines on stderr."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides
     try:
         publisher = Publisher(job, inbox, root_pid)
         signal.signal(signal.SIGTERM, lambda *_: publisher.stop())
-        publisher.run()
+        publisher.run(alive)
     except EdgeError as error:
         print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
         return error.exit_code
@@ -297,7 +305,9 @@ def main() -> int:
     inheritance = inherit()
     job = msgspec.json.decode(inheritance.payload, type=DaemonJob)
     set_up_logs(job.settings.log)
-    return run_publisher(job, socket.socket(fileno=inheritance.fds[0]), os.getppid())
+    inbox, *heart = inheritance.fds
+    alive = partial(beat, heart[0]) if heart else lambda: None
+    return run_publisher(job, socket.socket(fileno=inbox), os.getppid(), alive)
 
 
 if __name__ == "__main__":

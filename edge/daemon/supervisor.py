@@ -1,6 +1,7 @@
-"""The parent: starts the frame process and the publisher, starts again what fell over, and stops them in order.
+"""The parent: starts the frame process and the publisher, starts again what fell over or stands still, stops in order.
 
-It does no work of its own and imports nothing heavy, so that it is there when something else is not.
+It does no work of its own and imports nothing heavy, so that it is there when something else is not. systemd hears from
+it that the service lives only while both children show that they do.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge.process.child import Child
+from edge.contracts.errors import ConfigError, EdgeError
+from edge.daemon import notify
+from edge.daemon.keeper import FATAL, Keeper
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import FrameType
 
     from edge.daemon.job import DaemonJob
@@ -24,93 +28,156 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FRAME, PUBLISHER = "edge.daemon.frame", "edge.daemon.publisher"
-FATAL = range(2, 7)
-"""Exit codes of an `EdgeError`: raised at the start only, and starting again would not mend it."""
-BACKOFF_S = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)
-STEADY_S = 60.0
-"""A child that has run so long is given the first pause again."""
-STOP_FRAME_S = 2.0
+STOP_S = 1.9
+"""From SIGTERM to the end, whatever the network does: who pulls a plug next does not wait for a broker."""
+STOP_FRAME_S = 1.2
+"""Of it, for the frame process to bring what it has to the disk."""
+HURRY_S = 0.4
+"""Of it, for receivers to take what is left; then there is time for a goodbye only."""
 STOP_SLACK_S = 2.0
 """Beyond its own time limits, how long a child may take to go before it is killed."""
+RESTART_LIMIT = 10
+"""Failures in a row of one child until we give up, where a service manager is there to start all of it anew."""
 TURN_S = 0.1
 
 
-class Keeper:
-    """One child, started again with growing pauses when it falls over."""
+class Supervisor:
+    """Two children and what they share."""
 
-    def __init__(self, module: str, payload: bytes, fd: int) -> None:
-        self._module, self._payload, self._fd = module, payload, fd
-        self._failures = 0
-        self._again_at = 0.0
-        self._started = 0.0
-        self.child: Child | None = None
-        self.start()
+    def __init__(self, job: DaemonJob, reload: Callable[[], DaemonJob] | None = None) -> None:
+        """Start both. ``reload`` gives the job as the configuration now is, or raises `EdgeError`."""
+        self._job, self._reload = job, reload
+        self._previous: DaemonJob | None = None
+        """Set after a reload, until the children have shown that they can live with it."""
+        self._sockets = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        to_publisher, from_frame = self._sockets
+        payload, watchdog_s = msgspec.json.encode(job), job.settings.watchdog_s
+        self._publisher = Keeper(PUBLISHER, payload, from_frame.fileno(), watchdog_s)
+        self._frame = Keeper(FRAME, payload, to_publisher.fileno(), watchdog_s)
+        self._moved = {self._publisher: False, self._frame: False}
+        self._ready = False
 
-    def start(self) -> None:
-        """Start it now."""
-        self._started = time.monotonic()
-        self.child = Child(self._module, self._payload, (self._fd,))
-
-    def check(self) -> int | None:
-        """Exit code if it ended for good (0, or an error of the user's to mend), else None; restarts it if due."""
-        now = time.monotonic()
-        if self.child is None:
-            if now >= self._again_at:
-                self.start()
+    def turn(self) -> int | None:
+        """Look after both. The exit code when it is over, else None."""
+        self._listen()
+        code = self._publisher.check() or None  # its clean end is never by itself
+        code = self._frame.check() if code is None else code
+        if code in FATAL and self._previous is not None:
+            log.error("the new configuration does not run (exit code %s); back to the one before", code)
+            self._change_to(self._previous)
+            self._previous = None
             return None
-        code = self.child.poll()
-        if code is None:
-            return None
-        self.child.kill()  # reaps, and closes the lifeline
-        self.child = None
-        if code == 0 or code in FATAL:
-            return code
-        self._failures = 0 if now - self._started > STEADY_S else self._failures
-        pause = BACKOFF_S[min(self._failures, len(BACKOFF_S) - 1)]
-        self._failures += 1
-        self._again_at = now + pause
-        how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        log.error("%s ended with %s; it is started again in %.1f s", self._module, how, pause)
-        return None
-
-    def stop(self, timeout_s: float) -> int | None:
-        """Ask it to stop, kill it when it has not within ``timeout_s``; its exit code, None if it was not running."""
-        if self.child is None:
-            return None
-        self.child.terminate()
-        code = self.child.wait(timeout_s)
-        if code is None:
-            log.error("%s did not stop within %.1f s and is killed", self._module, timeout_s)
-        self.child.kill()
-        self.child = None
+        if notify.watched() and max(self._publisher.failures, self._frame.failures) >= RESTART_LIMIT:
+            log.error(
+                "a process failed %d times in a row: giving up, the service manager may start anew", RESTART_LIMIT
+            )
+            return 1
         return code
 
+    def reload(self) -> None:
+        """Take over a changed configuration, or say why not."""
+        notify.notify(notify.RELOADING, f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+        try:
+            job = self._reloaded()
+        except EdgeError as error:
+            log.error("the configuration is not reloaded: %s (%s)", error.message, error.hint)
+        else:
+            if job == self._job:
+                log.info("the configuration is reloaded; nothing has changed")
+            else:
+                log.info("the configuration is reloaded; frame process and publisher start with it")
+                self._previous = self._job
+                self._change_to(job)
+        notify.notify(notify.READY)
 
-def supervise(job: DaemonJob) -> int:
-    """Run until stopped by SIGTERM or SIGINT, or until all sources have ended; return the exit code."""
-    stop = threading.Event()
+    def stop_soon(self) -> None:
+        """Within `STOP_S`: everything to the disk, then what time there is for the receivers."""
+        deadline = time.monotonic() + STOP_S
+        self._frame.stop(STOP_FRAME_S)  # first: what it still has goes to the outbox
+        self._publisher.ask()
+        self._publisher.wait(min(HURRY_S, self._job.settings.drain_timeout_s))
+        self._publisher.stop(max(0.1, deadline - time.monotonic()))
+
+    def stop_through(self) -> int:
+        """The sources have ended: receivers have the drain time. The publisher's exit code."""
+        self._frame.stop(STOP_FRAME_S)
+        return self._publisher.stop(self._job.settings.drain_timeout_s + STOP_SLACK_S) or 0
+
+    def close(self) -> None:
+        """Let go, after a stop."""
+        for keeper in (self._frame, self._publisher):
+            keeper.stop(0.0)
+            keeper.close()
+        for end in self._sockets:
+            end.close()
+
+    def _listen(self) -> None:
+        """Pass on to systemd that both live: when each has moved since it was told last, and not before."""
+        for keeper in self._moved:
+            self._moved[keeper] = keeper.moves() or self._moved[keeper]
+        if not all(self._moved.values()):
+            return
+        self._moved = dict.fromkeys(self._moved, False)
+        if not self._ready:
+            self._ready = True
+            notify.notify(notify.READY)
+            log.debug("ready")
+        notify.notify(notify.ALIVE)
+        self._previous = None
+
+    def _reloaded(self) -> DaemonJob:
+        if self._reload is None:
+            raise ConfigError("this daemon has no configuration to reload", hint="restart it")
+        job = self._reload()
+        for name in ("site", "device", "state_dir"):
+            if getattr(job.settings, name) != getattr(self._job.settings, name):
+                raise ConfigError(f"{name} has changed", hint="who and where a daemon is changes with a restart only")
+        return job
+
+    def _change_to(self, job: DaemonJob) -> None:
+        self._job = job
+        self.stop_soon()
+        for keeper in (self._publisher, self._frame):
+            keeper.payload, keeper.watchdog_s = msgspec.json.encode(job), job.settings.watchdog_s
+            keeper.failures = 0
+            keeper.start()
+        self._moved = dict.fromkeys(self._moved, False)
+
+
+def supervise(job: DaemonJob, reload: Callable[[], DaemonJob] | None = None) -> int:
+    """Run until stopped by SIGTERM or SIGINT, or until all sources have ended; return the exit code.
+
+    At SIGHUP, ``reload`` is asked for the job as the configuration now is; the children start with it anew.
+    """
+    stop, again, wake = threading.Event(), threading.Event(), threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        stop.set()
+        (again if number == signal.SIGHUP else stop).set()
+        wake.set()
 
-    handlers = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
-    to_publisher, from_frame = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    payload = msgspec.json.encode(job)
-    publisher = Keeper(PUBLISHER, payload, from_frame.fileno())
-    frame = Keeper(FRAME, payload, to_publisher.fileno())
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    handlers = {number: signal.signal(number, on_signal) for number in numbers}
+    supervisor = Supervisor(job, reload)
     code: int | None = None
-    delivered: int | None = None
     try:
-        while code is None and not stop.wait(TURN_S):
-            code = publisher.check() or None  # its clean end is never by itself
-            code = frame.check() if code is None else code
-    finally:
+        while code is None and not stop.is_set():
+            wake.wait(TURN_S)
+            wake.clear()
+            if stop.is_set():
+                break
+            if again.is_set():
+                again.clear()
+                supervisor.reload()
+            code = supervisor.turn()
         log.info("stopping")
-        frame.stop(STOP_FRAME_S)  # first: what it still has goes to the outbox
-        delivered = publisher.stop(job.settings.drain_timeout_s + STOP_SLACK_S)
-        to_publisher.close()
-        from_frame.close()
+        notify.notify(notify.STOPPING)
+        if stop.is_set():
+            supervisor.stop_soon()
+        else:
+            # Asked to stop, it is no failure that a receiver is away. Who waits for a file to be through wants to know.
+            code = code or supervisor.stop_through()
+    finally:
+        supervisor.close()
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    # Asked to stop, it is no failure that a receiver is away. But who waits for a file to be through wants to know.
-    return code or (0 if stop.is_set() else delivered or 0)
+    return code or 0

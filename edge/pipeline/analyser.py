@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edge.contracts.finding import RuntimeRef
     from edge.contracts.frames import Frame
     from edge.contracts.manifest import ModelManifest
     from edge.pipeline.guard import Guard
@@ -41,6 +42,8 @@ class Job:
     letterbox: Letterbox | None = None
     refused: Verdict | None = None
     """Set where no inference is needed or possible."""
+    runtime: RuntimeRef | None = None
+    """What computed it: by the time of the result another one may be there."""
     mark_ns: int = 0
     latency_ms: dict[str, float] = field(default_factory=dict)
 
@@ -96,6 +99,8 @@ class Analyser:
             return None
         answer = self.guard.wait()
         job.lap("infer", job.mark_ns)
+        if not isinstance(answer, Reason):
+            job.runtime = self.guard.ref
         # Views of memory that the next frame's outputs will overwrite: take them now, they are small.
         return answer if isinstance(answer, Reason) else {name: np.array(value) for name, value in answer.items()}
 
@@ -125,6 +130,7 @@ class Analyser:
             lesions=tuple(verdict.lesions),
             image_size=(frame.pixels.shape[1], frame.pixels.shape[0]),
             region=verdict.region,
+            runtime=job.runtime,
             latency_ms=job.latency_ms,
         )
 

@@ -1,4 +1,10 @@
-"""Stands between the analyser and the runtime: keeps the time limit, replaces what hung or died, tests before trust."""
+"""Stands between the analyser and the runtime: keeps the time limit, replaces what hung or died, tests before trust.
+
+There may be several to choose from: the configured one, then fall-backs. The next in line is kept ready, loaded and
+tested, so that a runtime that hangs costs its time limit and no more. While a fall-back computes, the configured one is
+tried again now and then, beside the work, and takes over once it has passed its test. The loop never waits longer than
+`PATIENCE_S` for any of this: then the frame is `no_result`.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +12,13 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-from edge.contracts.errors import EdgeError, ModelError
+from edge.contracts.errors import DeviceError, EdgeError, ModelError
+from edge.contracts.finding import RuntimeRef
 from edge.contracts.results import Reason
+from edge.pipeline.recruit import Recruit, recruit_now
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -20,35 +28,63 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RETRY_S = (0.0, 0.5, 2.0, 10.0, 30.0)
-"""Pauses before the 1st, 2nd, … attempt to replace a runtime, in seconds; the last repeats."""
+"""Pauses before the 1st, 2nd, … round through all runtimes, in seconds; the last repeats."""
+PATIENCE_S = 2.0
+"""So long a frame waits for a replacement that is being made."""
+STEADY_S = 5.0
+"""A runtime that has computed so long has earned that its earlier failures are forgotten."""
+MOST_PROBE_PAUSES = 32
+"""A configured runtime that keeps failing is tried again ever more rarely: at least every so many ``probe_s``."""
+FALLBACK = "runtime_fallback"
+"""Why a daemon on a fall-back is degraded."""
 
 
 class Guard:
     """One runtime, always either trusted or absent."""
 
-    def __init__(self, make: Callable[[], Runtime], test: Callable[[Runtime], object], timeout_s: float) -> None:
-        """Make and test the first runtime.
+    spec: RuntimeSpec
+    """Of the present runtime, or of the last one."""
+    ref: RuntimeRef
+    """The same, as findings name it."""
+
+    def __init__(
+        self,
+        makers: Sequence[Callable[[], Runtime]],
+        test: Callable[[Runtime], object],
+        timeout_s: float,
+        probe_s: float = 30.0,
+    ) -> None:
+        """Make and test the first runtime that can be had.
 
         Args:
-            make: a runtime with the model loaded.
+            makers: each makes a runtime with the model loaded: the configured one first, then the fall-backs in order.
             test: raises `ModelError` if the runtime may not be trusted.
             timeout_s: for one frame.
+            probe_s: while a fall-back computes, the configured runtime is tried this often.
 
         Raises:
-            EdgeError: whatever ``make`` or ``test`` raised: at the start, it is the user's to mend.
+            EdgeError: what the configured runtime raised, if no fall-back could be had either: at the start, it is the
+                user's to mend.
         """
-        self._make, self._test, self._timeout_s = make, test, timeout_s
+        self._makers, self._test, self._timeout_s, self._probe_s = list(makers), test, timeout_s, probe_s
+        self._place = 0
+        self._recruit: Recruit | None = None
+        self._spare: Recruit | None = None
+        """The next in line."""
         self._failures = 0
-        self._retry_at = 0.0
+        self._retry_at = self._probe_at = self._since = 0.0
+        self._probe_pause_s = probe_s
         self._down_reason = Reason.RUNTIME_LOST
-        self._runtime: Runtime | None = self._fresh()
-        self.spec: RuntimeSpec = self._runtime.spec
+        self._runtime: Runtime | None = None
         self.restarts = 0
+        self._adopt(*self._first())
 
     @property
     def problems(self) -> list[str]:
-        """For `state`: empty while a trusted runtime is there."""
-        return [] if self._runtime is not None else [self._down_reason.value]
+        """For `state`: empty while the configured runtime is there and trusted."""
+        if self._runtime is None:
+            return [self._down_reason.value]
+        return [FALLBACK] if self._place else []
 
     @property
     def runtime(self) -> Runtime | None:
@@ -57,10 +93,10 @@ class Guard:
 
     def submit(self, tensor: Tensor) -> Reason | None:
         """Start on ``tensor``; else the reason why it cannot be computed."""
-        if self._runtime is None and not self._replace():
+        self._look_round()
+        if self._runtime is None:
             return self._down_reason
         try:
-            assert self._runtime is not None  # noqa: S101  (just replaced)
             self._runtime.submit(tensor)
         except EdgeError as error:
             return self._drop(Reason.RUNTIME_LOST, error.message)
@@ -76,41 +112,101 @@ class Guard:
             return self._drop(Reason.RUNTIME_LOST, error.message)
         if outputs is None:
             return self._drop(Reason.RUNTIME_HUNG, f"no answer within {self._timeout_s} s")
-        self._failures = 0
+        if self._failures and time.monotonic() - self._since > STEADY_S:
+            self._failures = 0
         return outputs
 
     def close(self) -> None:
-        """Let go of the runtime."""
+        """Let go of the runtime, and of one that is being made."""
+        self._let_go()
+        for recruit in (self._recruit, self._spare):
+            if recruit is not None:
+                recruit.give_up()
+        self._recruit = self._spare = None
+
+    def _first(self) -> tuple[Runtime, int]:
+        configured: EdgeError | None = None
+        for place, make in enumerate(self._makers):
+            try:
+                return recruit_now(make, self._test), place
+            except (ModelError, DeviceError) as error:  # noqa: PERF203  (a handful, once)
+                configured = configured or error
+                if len(self._makers) > 1:
+                    log.error("runtime %d of %d: %s", place + 1, len(self._makers), error.message)
+        assert configured is not None  # noqa: S101  (there is at least one maker)
+        raise configured
+
+    def _adopt(self, runtime: Runtime, place: int) -> None:
+        self._runtime, self._place, self._since = runtime, place, time.monotonic()
+        self.spec = runtime.spec
+        self.ref = RuntimeRef(name=self.spec.name, delegate=self.spec.delegate, fallback=place > 0)
+        if place:
+            log.warning("runtime: fall-back %s computes from now on", self.spec.name)
+            self._probe_at = self._since + self._probe_pause_s
+        if place + 1 < len(self._makers):
+            self._spare = Recruit(place + 1, self._makers[place + 1], self._test)
+
+    def _let_go(self) -> None:
         if self._runtime is not None:
             self._runtime.close()
             self._runtime = None
 
-    def _fresh(self) -> Runtime:
-        runtime = self._make()
+    def _look_round(self) -> None:
+        """Take in a runtime that has been made, or have one made if it is time to."""
+        now = time.monotonic()
+        if self._recruit is None:
+            if self._runtime is None and now >= self._retry_at:
+                self._have_made(self._place)
+            elif self._runtime is not None and self._place and now >= self._probe_at:
+                self._have_made(0)
+        if self._recruit is None or not self._recruit.done(PATIENCE_S if self._runtime is None else 0.0):
+            return
+        recruit, self._recruit = self._recruit, None
         try:
-            self._test(runtime)
-        except BaseException:
-            runtime.close()
-            raise
-        return runtime
+            fresh = recruit.take()
+        except EdgeError as error:
+            self._not_made(error)
+            return
+        returned = self._runtime is not None
+        self.close()  # also the next in line behind a fall-back
+        self._adopt(fresh, recruit.place)
+        self.restarts += 1
+        log.warning("runtime: %s, golden vectors passed", "the configured one is back" if returned else "replaced")
+
+    def _have_made(self, place: int) -> None:
+        self._recruit = Recruit(place, self._makers[place], self._test)
+
+    def _not_made(self, error: EdgeError) -> None:
+        if self._runtime is None:
+            self._drop(Reason.SELF_TEST_FAILED if isinstance(error, ModelError) else Reason.RUNTIME_LOST, error.message)
+            return
+        self._probe_later()
+        log.warning(
+            "runtime: the configured one cannot return (%s); next in %.0f s", error.message, self._probe_pause_s
+        )
+
+    def _probe_later(self) -> None:
+        self._probe_pause_s = min(2 * self._probe_pause_s, MOST_PROBE_PAUSES * self._probe_s)
+        self._probe_at = time.monotonic() + self._probe_pause_s
 
     def _drop(self, reason: Reason, why: str) -> Reason:
         log.error("runtime: %s; it is replaced", why)
-        self.close()
+        now = time.monotonic()
+        if self._runtime is not None and not self._place:
+            # The configured one: it may come back soon if it had been well, and not so soon if it had just returned.
+            if now - self._since > STEADY_S or not self.restarts:
+                self._probe_pause_s = self._probe_s
+            else:
+                self._probe_later()
+        spare, self._spare = self._spare, None
+        self.close()  # with an attempt to bring back the configured one: what comes next is in more of a hurry
         self._down_reason = reason
-        self._retry_at = time.monotonic() + RETRY_S[min(self._failures, len(RETRY_S) - 1)]
-        self._failures += 1
+        self._place = (self._place + 1) % len(self._makers)
+        if self._place == 0:  # all have been tried
+            self._retry_at = now + RETRY_S[min(self._failures, len(RETRY_S) - 1)]
+            self._failures += 1
+        if spare is not None:
+            self._recruit = spare
+        elif now >= self._retry_at:
+            self._have_made(self._place)
         return reason
-
-    def _replace(self) -> bool:
-        if time.monotonic() < self._retry_at:
-            return False
-        try:
-            self._runtime = self._fresh()
-        except (EdgeError, OSError) as error:  # OSError: no process or descriptor to be had just now
-            self._drop(Reason.SELF_TEST_FAILED if isinstance(error, ModelError) else Reason.RUNTIME_LOST, str(error))
-            return False
-        self.spec = self._runtime.spec
-        self.restarts += 1
-        log.warning("runtime: replaced")
-        return True

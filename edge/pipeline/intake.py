@@ -9,15 +9,18 @@ from __future__ import annotations
 import logging
 import random
 import threading
+import time
 from collections import deque
 from typing import TYPE_CHECKING
 
+from edge.config.settings import StreamSettings
 from edge.contracts.errors import EdgeError
 from edge.contracts.frames import Frame, SourceEvent
 from edge.contracts.results import Reason
+from edge.pipeline.vigil import Vigil
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from edge.contracts.ports import Source
 
@@ -26,6 +29,8 @@ log = logging.getLogger(__name__)
 READ_TIMEOUT_S = 0.5
 FILE_QUEUE = 3
 """Frames decoded ahead of the loop for a file source."""
+STUCK_S = 60.0
+"""Longer than any source's own time limits (OpenCV waits 30 s for a silent server)."""
 BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Pauses before a lost source is opened again; each is shortened by chance by up to a half."""
 
@@ -33,12 +38,18 @@ BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 class Intake:
     """All sources of a daemon, opened."""
 
-    def __init__(self, sources: Mapping[str, Source], adjust: Callable[[Frame], Frame] | None = None) -> None:
+    def __init__(
+        self,
+        sources: Mapping[str, Source],
+        adjust: Callable[[Frame], Frame] | None = None,
+        streams: Sequence[StreamSettings] = (),
+    ) -> None:
         """Open every source and start reading.
 
         Args:
             sources: by stream name.
             adjust: adds what the configuration knows of a stream (calibration, body part); None: nothing.
+            streams: settings, for the vigil over live sources; for those that are not named the defaults hold.
 
         Raises:
             SourceError: a source cannot be opened: at the start, that is the user's to mend.
@@ -51,6 +62,8 @@ class Intake:
         self._running = set(sources)
         self._closed = threading.Event()
         self.dropped = dict.fromkeys(sources, 0)
+        self._asked_at: dict[str, float | None] = dict.fromkeys(sources)
+        """Since when a source has been in a call of ours; None: it is not."""
         try:
             for source in self._sources.values():
                 source.open()
@@ -58,6 +71,12 @@ class Intake:
             for source in self._sources.values():
                 source.close()
             raise
+        given = {stream.name: stream for stream in streams}
+        self._vigils = {
+            name: Vigil(given.get(name) or StreamSettings(name=name, source=""))
+            for name, source in self._sources.items()
+            if source.live
+        }
         self._threads = [
             threading.Thread(target=self._read_all, args=(name, source), name=f"capture-{name}", daemon=True)
             for name, source in self._sources.items()
@@ -68,6 +87,9 @@ class Intake:
     def next(self, timeout_s: float) -> tuple[str, Frame | SourceEvent] | None:
         """The next stream's frame or event, streams in turn; None if nothing came within ``timeout_s``."""
         with self._ready:
+            for name, vigil in self._vigils.items():
+                if name in self._running and (event := vigil.silence()) is not None:
+                    self._queues[name].append(event)
             if not self._ready.wait_for(self._anything, timeout_s):
                 return None
             for _ in range(len(self._turn)):
@@ -83,6 +105,11 @@ class Intake:
         """Whether all sources have ended and all they gave was taken."""
         with self._ready:
             return not self._running and not any(self._queues.values())
+
+    def stuck(self, limit_s: float = STUCK_S) -> list[str]:
+        """Streams whose source has not come back from a call for ``limit_s``: only a new process helps them."""
+        now = time.monotonic()
+        return [name for name, at in self._asked_at.items() if at is not None and now - at > limit_s]
 
     def close(self) -> None:
         """Stop reading and let go of all sources."""
@@ -108,14 +135,19 @@ class Intake:
     def _read_until_end(self, name: str, source: Source) -> None:
         failures = 0
         while not self._closed.is_set():
+            self._asked_at[name] = time.monotonic()
             try:
                 item = source.read(READ_TIMEOUT_S)
             except Exception:  # a bug in a source costs that source, and is said
                 log.exception("stream %s: the source failed", name)
                 item = SourceEvent("lost", Reason.SOURCE_LOST, "the source failed")
+            self._asked_at[name] = None
             if item is None:
                 continue
-            self._put(name, source, item)
+            vigil = self._vigils.get(name)
+            passed = item if vigil is None else vigil.see(item)
+            if passed is not None:
+                self._put(name, source, passed)
             if isinstance(item, Frame):
                 failures = 0
             elif item.kind == "ended":
@@ -142,6 +174,7 @@ class Intake:
         pause = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)] * random.uniform(0.5, 1.0)  # noqa: S311  (jitter)
         if self._closed.wait(pause):
             return
+        self._asked_at[name] = time.monotonic()
         try:
             source.close()
             source.open()
@@ -149,3 +182,4 @@ class Intake:
             log.warning("stream %s: still lost: %s", name, error.message)
         except Exception:  # a bug in a source must not end its thread: it is tried again
             log.exception("stream %s: the source failed to open", name)
+        self._asked_at[name] = None

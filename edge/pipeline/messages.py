@@ -14,7 +14,6 @@ from edge.contracts.finding import (
     ImageRef,
     Laterality,
     ModelRef,
-    RuntimeRef,
 )
 from edge.contracts.live import LiveResult
 
@@ -34,11 +33,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Who and what judges: the part of a finding that is the same for all of a run."""
+    """What judges: the part of a finding that is the same for all of a run. What computes may change, see `Result`."""
 
     manifest: ModelManifest
     model: ModelRef
-    runtime: RuntimeRef
     image_ref: bool
     """Whether findings may name the DICOM object."""
 
@@ -52,6 +50,7 @@ class Messages:
     def finding(self, event: TrackEvent, frame: Frame, stream: StreamSettings, exam_id: str) -> Finding:
         """One lifecycle event. ``frame`` is the one that ``event.result`` was said of, or one of the same clip."""
         result, origin, manifest, stamp = event.result, frame.origin, self._from.manifest, self._stamp()
+        assert result.runtime is not None  # noqa: S101  (what was found was computed)
         image_ref = None
         if self._from.image_ref and origin.sop_instance_uid is not None:
             image_ref = ImageRef(sop=origin.sop_instance_uid, frame=origin.frame_index)
@@ -82,7 +81,7 @@ class Messages:
             uncertainty=result.uncertainty,
             lesions=[event.lesion],
             model=self._from.model,
-            runtime=self._from.runtime,
+            runtime=result.runtime,
             preprocess_hash=manifest.recipe_sha256,
             latency_ms=result.latency_ms,
         )
@@ -114,6 +113,7 @@ class Messages:
             lesions=list(result.lesions),
             image_size=result.image_size,
             latency_ms=result.latency_ms,
+            runtime=result.runtime,
         )
 
 

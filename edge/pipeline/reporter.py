@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from edge.config.settings import Settings, StreamSettings
+    from edge.contracts.finding import RuntimeRef
     from edge.contracts.frames import Frame, SourceEvent
     from edge.contracts.ports import Handover, Tap
     from edge.contracts.results import Result
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from edge.pipeline.tracker import EndReason, TrackEvent
 
 log = logging.getLogger(__name__)
+
+RUNTIME_REASONS = (Reason.RUNTIME_HUNG, Reason.RUNTIME_LOST, Reason.SELF_TEST_FAILED)
 
 
 @dataclass(slots=True)
@@ -51,11 +54,14 @@ class Reporter:
         handover: Handover,
         taps: Sequence[Tap] = (),
         heartbeat: Callable[[Stats], None] | None = None,
+        each_turn: Callable[[], None] | None = None,
     ) -> None:
-        """``heartbeat`` is called about once a second with the counters; None: nobody wants them."""
+        """``heartbeat`` is called about once a second with the counters, ``each_turn`` at every turn of the loop."""
+        self._each_turn = each_turn
         self._messages, self._handover, self._taps, self._heartbeat = messages, handover, taps, heartbeat
         self._live_every_ns = int(1e9 / settings.publish.results_per_s)
         self._next_beat_ns = 0
+        self._runtime_mood: tuple[RuntimeRef | None, bool] = (None, False)
         self.stats = Stats()
         self._streams = {
             stream.name: StreamReport(stream, Tracker(settings.tracking), ExamKeeper(settings.exam.idle_timeout_s))
@@ -68,6 +74,10 @@ class Reporter:
         """A frame was answered."""
         name, report = result.stream, self._streams[result.stream]
         self.stats.add(result)
+        if result.runtime is not None or result.reason in RUNTIME_REASONS:
+            mood = (result.runtime, result.reason in RUNTIME_REASONS)
+            if mood != self._runtime_mood:  # what computes has changed: `state` shall say so at once
+                self._runtime_mood, self._next_beat_ns = mood, 0
         if report.last_frame is not None and frame.origin.clip != report.clip:
             self._publish(report, report.tracker.end_all("clip_changed"))
         report.clip = frame.origin.clip
@@ -97,6 +107,8 @@ class Reporter:
 
     def tick(self) -> None:
         """Called at every turn of the loop."""
+        if self._each_turn is not None:
+            self._each_turn()
         now = time.monotonic_ns()
         for name, report in self._streams.items():
             self._cover_silence(name, report, now)

@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
+from brokers import wait_until
 
+from edge.config.settings import StreamSettings
 from edge.contracts.errors import SourceError
 from edge.contracts.frames import Frame, SourceEvent
 from edge.contracts.results import Reason
 from edge.pipeline.intake import FILE_QUEUE, Intake
+from edge.pipeline.vigil import Vigil
 
 END = SourceEvent("ended", Reason.STREAM_ENDED)
 
@@ -127,3 +131,82 @@ def test_close_ends_a_reader_that_waits_for_a_place(make):
     intake = Intake({"s": ListSource([make.frame(i) for i in range(50)])})
     intake.close()
     assert not any(t.name == "capture-s" for t in threading.enumerate())
+
+
+def at(frame, seconds, seq=0):
+    return replace(frame, captured_ns=int(seconds * 1e9), seq=seq)
+
+
+def vigil(**settings):
+    return Vigil(StreamSettings(name="s", source="camera://0", **settings))
+
+
+def test_a_picture_that_never_changes_is_frozen_and_said_once_until_it_changes(make):
+    still, other = make.frame(0), make.frame(1)
+    watch = vigil(frozen_after_s=2.0)
+    given = [watch.see(at(still, t, t)) for t in range(5)]
+    assert [isinstance(item, Frame) for item in given] == [True, True, False, False, False]
+    assert (given[2].kind, given[2].reason) == ("skipped", Reason.FROZEN)
+    assert given[3:] == [None, None]
+    moved = at(other, 5)
+    assert watch.see(moved) is moved
+    assert isinstance(watch.see(at(other, 6)), Frame)
+    assert watch.see(at(other, 7)).reason is Reason.FROZEN
+
+
+def test_one_grey_level_of_one_pixel_is_a_change(make):
+    still = make.frame(0)
+    pixels = still.pixels.copy()
+    pixels[3, 4] += 1
+    watch = vigil(frozen_after_s=1.0)
+    assert [isinstance(watch.see(at(f, t)), Frame) for t, f in enumerate([still, replace(still, pixels=pixels)])]
+    assert isinstance(watch.see(at(still, 2)), Frame)
+
+
+def test_after_a_loss_the_same_picture_is_new_again(make):
+    watch = vigil(frozen_after_s=2.0)
+    watch.see(at(make.frame(0), 0))
+    lost = SourceEvent("lost", Reason.SOURCE_LOST)
+    assert watch.see(lost) is lost
+    assert isinstance(watch.see(at(make.frame(0), 9)), Frame)
+
+
+def test_frozen_can_be_switched_off_and_is_not_asked_of_files(make):
+    still = make.frame(0)
+    assert all(isinstance(vigil(frozen_after_s=0).see(at(still, t)), Frame) for t in (0, 100))
+    taken = drain(Intake({"s": ListSource([at(still, 60 * t) for t in range(4)] + [END])}))
+    assert len(taken) == 5
+
+
+def test_a_live_source_that_says_nothing_is_lost_once_and_a_frame_brings_it_back(make):
+    source = ListSource([], live=True)
+    intake = Intake({"s": source}, streams=[StreamSettings(name="s", source="camera://0", silent_after_s=0.05)])
+
+    def next_item():
+        return wait_until(lambda: intake.next(0.02))[1]
+
+    assert next_item().reason is Reason.SOURCE_LOST
+    assert [intake.next(0.05) for _ in range(3)] == [None] * 3
+    source.items.append(make.frame(0))
+    assert isinstance(next_item(), Frame)
+    assert next_item().reason is Reason.SOURCE_LOST
+    intake.close()
+
+
+def test_a_source_that_does_not_come_back_from_a_read_is_said_to_be_lost_and_stuck(make):
+    held = threading.Event()
+
+    class Stuck(ListSource):
+        def read(self, timeout_s):
+            held.wait(20)
+            return super().read(timeout_s)
+
+    intake = Intake(
+        {"s": Stuck([], live=True)}, streams=[StreamSettings(name="s", source="camera://0", silent_after_s=0.05)]
+    )
+    assert wait_until(lambda: intake.next(0.02))[1].reason is Reason.SOURCE_LOST
+    assert intake.stuck() == []
+    assert wait_until(lambda: intake.stuck(0.1)) == ["s"]
+    held.set()
+    wait_until(lambda: not intake.stuck(0.1))
+    intake.close()

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from edge.app.compose import choose_model, make_guard, runtime_ref
+from edge.app.compose import choose_model, make_guard
 from edge.app.handover import MemoryHandover
 from edge.app.stamper import Stamper
 from edge.config.settings import CalibrationSettings, RuntimeSettings, Settings, StreamSettings, TrackingSettings
 from edge.contracts.coverage import Coverage
+from edge.contracts.errors import UsageError
 from edge.contracts.finding import Finding
 from edge.contracts.frames import SourceEvent
 from edge.contracts.results import Reason, Status
@@ -23,20 +24,19 @@ from edge.sources.replay import ReplaySource
 END = SourceEvent("ended", Reason.STREAM_ENDED)
 
 
-def run_loop(items, *, runtime="scripted://", isolated=False, timeout_s=2.0, **stream):
+def run_loop(items, *, runtime="scripted://", isolated=False, timeout_s=2.0, fallback=(), beats=None, **stream):
     settings = Settings(
         streams=[StreamSettings(name="s", source="replay://x", **stream)],
-        runtime=RuntimeSettings(uri=runtime, timeout_s=timeout_s),
+        runtime=RuntimeSettings(uri=runtime, timeout_s=timeout_s, fallback=list(fallback)),
         tracking=TrackingSettings(gone_after_frames=2),
     )
     model = choose_model(settings)
     analyser = Analyser(model.manifest, make_guard(settings, model, isolated=isolated))
     handover = MemoryHandover()
-    messages = Messages(
-        Stamper("device", "run").stamp, Provenance(model.manifest, model.ref, runtime_ref(analyser.guard), False)
-    )
+    messages = Messages(Stamper("device", "run").stamp, Provenance(model.manifest, model.ref, False))
     intake = Intake({"s": ReplaySource.of(items)}, enricher(settings.streams))
-    reporter = Reporter(settings, messages, handover)
+    beat = None if beats is None else lambda stats: beats.append(analyser.guard.problems)
+    reporter = Reporter(settings, messages, handover, heartbeat=beat)
     try:
         loop.run(intake, analyser, reporter, lambda: False)
     finally:
@@ -168,9 +168,7 @@ def test_stopping_answers_the_frame_that_is_under_way_and_ends_its_lesion(make):
     model = choose_model(settings)
     analyser = Analyser(model.manifest, make_guard(settings, model, isolated=False))
     handover = MemoryHandover()
-    messages = Messages(
-        Stamper("device", "run").stamp, Provenance(model.manifest, model.ref, runtime_ref(analyser.guard), False)
-    )
+    messages = Messages(Stamper("device", "run").stamp, Provenance(model.manifest, model.ref, False))
 
     class Watching(Reporter):
         def result(self, frame, result):
@@ -183,3 +181,29 @@ def test_stopping_answers_the_frame_that_is_under_way_and_ends_its_lesion(make):
     assert 1 <= len(seen) <= 2
     assert [f.end_reason for f in durable(handover, Finding)] == [None, "stopped"]
     assert durable(handover, Coverage)[-1].reason is Reason.STOPPED
+
+
+def test_a_finding_names_the_runtime_that_really_computed_it(make):
+    reports = []
+    handover, _ = run_loop(
+        [make.frame(i) for i in range(6)] + [END],
+        runtime="scripted://?distinct=1&hang_at=3",
+        fallback=["scripted://?distinct=1&malignancy=0.9"],
+        isolated=True,
+        timeout_s=0.3,
+        beats=reports,
+    )
+    told = {(f.frame.seq, f.runtime.fallback) for f in durable(handover, Finding)}
+    assert {(0, False), (1, False), (5, True)} <= told
+    assert all(fallback == (seq >= 3) for seq, fallback in told)
+    live = [message for suffix, message in handover.sent if suffix.startswith("results/")]
+    assert live[0].runtime is not None
+    told = [(c.status, c.reason) for c in durable(handover, Coverage)]
+    assert told[1:4] == [(Status.FINDING, None), (Status.NO_RESULT, Reason.RUNTIME_HUNG), (Status.FINDING, None)]
+    assert reports[-1] == ["runtime_fallback"]
+    assert len(reports) >= 3  # told when it changed, not a second later
+
+
+def test_a_fall_back_that_there_is_no_plugin_for_is_refused_at_the_start(make):
+    with pytest.raises(UsageError, match="abacus"):
+        run_loop([END], fallback=["abacus://"])
