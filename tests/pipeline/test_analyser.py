@@ -28,7 +28,7 @@ class Empty(ScriptedRuntime):
 def analyser():
     manifest = scripted_manifest()
     made = Analyser(
-        manifest, Guard(lambda: Empty(parse_uri("scripted://?malignancy=0.1"), None, manifest), lambda _: None, 1.0)
+        manifest, Guard([lambda: Empty(parse_uri("scripted://?malignancy=0.1"), None, manifest)], lambda _: None, 1.0)
     )
     yield made
     made.close()
