@@ -60,7 +60,7 @@ def caught_up(watch: Watch, simulation: Simulation) -> bool:
 
 
 def test_the_ledger_says_what_the_simulation_did(watch: Watch, simulation: Simulation) -> None:
-    playing = threading.Thread(target=lambda: (simulation.run(4.0), simulation.finish()))
+    playing = threading.Thread(target=lambda: (simulation.run(3.0), simulation.finish()))
     playing.start()
     watch.until(lambda: not playing.is_alive(), 60)
     playing.join(60)
