@@ -140,5 +140,5 @@ class Intake:
         try:
             source.close()
             source.open()
-        except EdgeError as error:
-            log.warning("stream %s: still lost: %s", name, error.message)
+        except EdgeError as error:  # never its message: it names the file, which can be a patient's name
+            log.warning("stream %s: still lost (%s)", name, getattr(error, "reason", type(error).__name__))

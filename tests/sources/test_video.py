@@ -237,3 +237,16 @@ def test_real_clips(name: str, count: int, last_s: float, data_dir: Path) -> Non
 
 def test_ffmpeg_is_quiet() -> None:
     assert os.environ["OPENCV_FFMPEG_LOGLEVEL"] == "-8"
+
+
+def test_a_clip_with_a_hole_says_so(tmp_path: Path) -> None:
+    """A program stream tells its length by its last time: that of one with a hole is right."""
+    path = write(tmp_path / "a.mpg", frames=150, code="MPG1")
+    data = bytearray(path.read_bytes())
+    begin, end = len(data) // 3, len(data) * 2 // 3
+    data[begin:end] = bytes(end - begin)
+    path.write_bytes(data)
+    frames, (event,) = read_all(path)
+    assert 60 <= len(frames) <= 130
+    assert (event.kind, event.reason.value) == ("skipped", "decode_error")
+    assert f"missing in the middle: {len(frames)} of about 1" in event.detail
