@@ -24,7 +24,7 @@ _DAMAGE = (
     b"Warning: unknown JFIF",
     b"libpng error",
 )
-"""How such lines begin. All of libjpeg's warnings: of each picture it prints the first only, which may hide a worse one."""
+"""How such lines begin. All of libjpeg's warnings: it prints only the first, which may hide a worse one."""
 _NOISE = (b"libpng warning",)
 """Colour profiles and text that libpng does not like: the pixels are right."""
 

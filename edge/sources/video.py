@@ -14,6 +14,7 @@ import cv2
 from edge.contracts.errors import SourceError
 from edge.contracts.frames import Frame, Origin, SourceEvent
 from edge.sources.files import FileSource, Picture, check_size, printable, skipped
+from edge.sources.program_stream import ends_within_a_packet
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -149,4 +150,8 @@ def _shortage(
     if promised - frames >= MISSING_FRAMES and missing_ns >= MISSING_FRAMES * step_ns:
         what = "frames are missing in the middle" if holes_ns else "cut short"
         message = f"{what}: {frames} of about {promised:.0f} frames can be decoded"
-        yield skipped(path, SourceError(message, hint="copy the file again"))
+    elif ends_within_a_packet(path):
+        message = f"cut short after {frames} frames"
+    else:
+        return
+    yield skipped(path, SourceError(message, hint="copy the file again"))

@@ -250,3 +250,13 @@ def test_a_clip_with_a_hole_says_so(tmp_path: Path) -> None:
     assert 60 <= len(frames) <= 130
     assert (event.kind, event.reason.value) == ("skipped", "decode_error")
     assert f"missing in the middle: {len(frames)} of about 1" in event.detail
+
+
+@pytest.mark.parametrize("lost", [1, 500])
+def test_a_program_stream_cut_within_a_packet_says_so(lost: int, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.mpg", frames=60, code="MPG1")
+    path.write_bytes(path.read_bytes()[:-lost])
+    frames, (event,) = read_all(path)
+    assert len(frames) > 50
+    assert event.reason.value == "decode_error"
+    assert "cut short" in event.detail
