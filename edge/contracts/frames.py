@@ -70,5 +70,5 @@ class SourceEvent:
     kind: Literal["ended", "lost", "skipped"]
     reason: Reason
     detail: str = ""
-    """For the log and for `infer`; says what to do about it where it can. Never published."""
+    """For the log and for `infer`; says what to do about it where it can. Never published, and never names a file."""
     path: str | None = None

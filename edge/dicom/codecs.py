@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import cv2
-import numpy as np
 from pydicom.encaps import encapsulate
 from pydicom.pixels import get_decoder
 from pydicom.uid import (
@@ -24,6 +23,7 @@ from pydicom.uid import (
 from edge.contracts.errors import SourceError
 from edge.dicom.jpeg import read_jpeg, with_transform
 from edge.dicom.jpeg2000 import bare_codestream, read_j2k
+from edge.dicom.opencv import decode
 from edge.dicom.quiet import quiet
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _jpeg2000(data: bytes, layout: Layout) -> tuple[NDArray[Any], str] | None:
 
 
 def _by_opencv(data: bytes, layout: Layout) -> NDArray[Any]:
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    picture = decode(data, cv2.IMREAD_UNCHANGED)
     expected = (layout.rows, layout.columns, 3)[: 2 if layout.samples == 1 else 3]
     if picture is None or picture.shape != expected:
         raise SourceError("broken or cut short compressed frame")

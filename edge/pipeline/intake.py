@@ -178,8 +178,8 @@ class Intake:
         try:
             source.close()
             source.open()
-        except EdgeError as error:
-            log.warning("stream %s: still lost: %s", name, error.message)
+        except EdgeError as error:  # never its message: it names the file, which can be a patient's name
+            log.warning("stream %s: still lost (%s)", name, getattr(error, "reason", type(error).__name__))
         except Exception:  # a bug in a source must not end its thread: it is tried again
             log.exception("stream %s: the source failed to open", name)
         self._asked_at[name] = None

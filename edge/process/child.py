@@ -15,6 +15,8 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
+from edge.process.native_output import exclusive
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -37,12 +39,13 @@ class Child:
         # -P: the working directory is no place to import from.
         safe = ["-P"] if sys.version_info >= (3, 11) else []
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, *safe, "-m", module, *(str(fd) for fd in (lifeline, *fds))],
-                stdin=subprocess.PIPE,
-                pass_fds=(lifeline, *fds),
-                start_new_session=True,  # Ctrl-C reaches the supervisor alone, which then stops its children in order
-            )
+            with exclusive:  # with our stderr, not with another thread's detour of it
+                self._process = subprocess.Popen(
+                    [sys.executable, *safe, "-m", module, *(str(fd) for fd in (lifeline, *fds))],
+                    stdin=subprocess.PIPE,
+                    pass_fds=(lifeline, *fds),
+                    start_new_session=True,  # Ctrl-C reaches the supervisor alone, which stops its children in order
+                )
         except BaseException:
             os.close(self._lifeline)
             raise

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge.contracts.errors import DeviceError, ModelError
 from edge.contracts.tensors import RuntimeSpec, Tensor, TensorSpec
-from edge.runtimes.native_log import native_output_to_log
+from edge.process.native_output import native_output_to_log
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -21,6 +21,7 @@ import numpy as np
 from edge.contracts.errors import SourceError
 from edge.contracts.frames import Origin
 from edge.contracts.results import Reason
+from edge.dicom.opencv import decode
 from edge.sources.files import FileSource, Picture, check_size, printable
 from edge.sources.image_headers import SUFFIXES, read_images, tiff_page
 
@@ -75,14 +76,14 @@ def decode_image(data: bytes, info: ImageInfo) -> NDArray[np.uint8]:
         (H, W) grey or (H, W, 3) RGB, uint8.
 
     Raises:
-        SourceError: too large, or broken.
+        SourceError: too large, broken or damaged.
     """
     check_size(info.width, info.height)
     if info.kind == "tiff":
         data = tiff_page(data, info)
     # Only of a PNG is transparency wanted. The fourth byte of a BMP is not it, and the other flags follow EXIF.
     flags = cv2.IMREAD_UNCHANGED if info.kind == "png" else cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    image = decode(data, flags)
     if image is None or image.dtype not in (np.uint8, np.uint16):
         raise SourceError(f"a {info.kind.upper()} that cannot be decoded", hint="convert it to an 8-bit PNG")
     if image.ndim == 3 and image.shape[2] == 4:

@@ -14,6 +14,7 @@ import cv2
 from edge.contracts.errors import SourceError
 from edge.contracts.frames import Frame, Origin, SourceEvent
 from edge.sources.files import FileSource, Picture, check_size, printable, skipped
+from edge.sources.program_stream import ends_within_a_packet
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -25,8 +26,8 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 # Quiet, before FFmpeg is used for the first time: its lines come in thousands. `SourceEvent` says what matters.
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ts")
-CUT_SHORT_FRAMES = 3
-"""So many frames fewer than the file promises, and it is cut short; containers are often wrong by one or two."""
+MISSING_FRAMES = 3
+"""So many frames fewer than the file promises are missed; containers are often wrong by one or two."""
 
 
 def pace(text: str) -> Literal["max", "realtime"]:
@@ -67,8 +68,11 @@ class VideoSource(FileSource):
         self._waiting = None
         path = Path(self._root)
         if path.is_file():
-            capture = open_capture(path)
-            capture.release()
+            try:
+                open_capture(path).release()
+            except SourceError as error:
+                message = f"{printable(path)!r}: {error.message}"
+                raise SourceError(message, hint=error.hint, reason=error.reason) from None
 
     def read(self, timeout_s: float) -> Frame | SourceEvent | None:
         """The next frame or event; in real time None if it is not due within ``timeout_s``."""
@@ -91,18 +95,20 @@ class VideoSource(FileSource):
         try:
             fps, promised = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
             step_ns = round(1e9 / fps) if math.isfinite(fps) and fps > 0 else 0
-            index, media_ns = 0, -1
+            index, media_ns, holes_ns = 0, -1, 0
             while True:
                 there, image = capture.read()
                 if not there:
                     break
                 at_ns = round(capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
+                if index and step_ns and at_ns - media_ns > MISSING_FRAMES * step_ns:
+                    holes_ns += at_ns - media_ns - step_ns
                 # FFmpeg loses the time of some clips' last frames.
                 media_ns = at_ns if at_ns > media_ns else media_ns + max(step_ns, 1)
                 origin = Origin(path=printable(path), frame_index=index)
                 yield Picture(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), media_ns, origin=origin)
                 index += 1
-            yield from _shortage(path, index, promised, media_ns + step_ns, step_ns)
+            yield from _shortage(path, index, promised, media_ns + step_ns - holes_ns, holes_ns, step_ns)
         finally:
             capture.release()
 
@@ -120,9 +126,7 @@ def open_capture(path: Path) -> cv2.VideoCapture:
     capture = cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG)  # a relative a:b would be a protocol
     try:
         if not capture.isOpened():
-            raise SourceError(
-                f"no video that can be decoded in {printable(path)!r}", hint="play it, or convert it to MP4 with H.264"
-            )
+            raise SourceError("no video that can be decoded in it", hint="play it, or convert it to MP4 with H.264")
         check_size(int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)))
     except SourceError:
         capture.release()
@@ -130,12 +134,24 @@ def open_capture(path: Path) -> cv2.VideoCapture:
     return capture
 
 
-def _shortage(path: Path, frames: int, promised: float, ended_ns: int, step_ns: int) -> Generator[SourceEvent]:
-    """An event if the clip is empty, or ended sooner than its container says, both in frames and in time."""
+def _shortage(
+    path: Path, frames: int, promised: float, shown_ns: int, holes_ns: int, step_ns: int
+) -> Generator[SourceEvent]:
+    """An event if the clip is empty, or has less than its container says, both in frames and in time shown.
+
+    Less in both: frames may last longer than others (then none is missing), and counts are often guessed from times.
+    """
     if frames == 0:
         yield skipped(path, SourceError("no frame of it can be decoded", hint="convert it to MP4 with H.264"))
         return
-    missing_ns = promised * step_ns - ended_ns
-    if promised - frames >= CUT_SHORT_FRAMES and missing_ns >= CUT_SHORT_FRAMES * step_ns:
-        message = f"cut short: {frames} of about {promised:.0f} frames can be decoded"
-        yield skipped(path, SourceError(message, hint="copy the file again"))
+    if promised <= 0 and step_ns:  # not said: what the jumps in time leave room for
+        promised = frames + holes_ns / step_ns
+    missing_ns = promised * step_ns - shown_ns
+    if promised - frames >= MISSING_FRAMES and missing_ns >= MISSING_FRAMES * step_ns:
+        what = "frames are missing in the middle" if holes_ns else "cut short"
+        message = f"{what}: {frames} of about {promised:.0f} frames can be decoded"
+    elif ends_within_a_packet(path):
+        message = f"cut short after {frames} frames"
+    else:
+        return
+    yield skipped(path, SourceError(message, hint="copy the file again"))

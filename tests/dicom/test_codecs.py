@@ -253,6 +253,20 @@ def test_a_missing_decoder_is_named_with_what_to_install(
         assert caught.value.reason == "decode_error"
 
 
+def test_a_damaged_jpeg_frame_costs_itself_alone(
+    colours: Any, make_compressed: Make, save: Save, capfd: pytest.CaptureFixture[str]
+) -> None:
+    whole = jpeg(colours[0])
+    scan = whole.index(b"\xff\xda") + 14
+    damaged = whole[: scan + (len(whole) - scan) * 8 // 10] + b"\xff\xd9"
+    with DicomClip(save(make_compressed([whole, damaged], colours, "YBR_FULL_422", JPEGBaseline8Bit))) as clip:
+        assert clip.picture(0).shape == colours[0].shape
+        with pytest.raises(SourceError, match="Corrupt JPEG data"):
+            clip.picture(1)
+        assert clip.picture(0).shape == colours[0].shape
+    assert capfd.readouterr() == ("", "")
+
+
 def test_12_bit_jpeg_needs_a_decoder_too() -> None:
     if get_decoder(JPEGExtended12Bit).is_available:
         pytest.skip("the optional decoder is installed")

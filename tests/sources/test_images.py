@@ -239,6 +239,20 @@ def test_a_jpeg_whose_only_end_is_that_of_its_thumbnail(rgb: Any, tmp_path: Path
     assert skip_of(path).reason.value == "decode_error"
 
 
+def test_a_damaged_jpeg_is_said_and_not_shown_half(rgb: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """All of its headers and its end are there; libjpeg would fill up what is missing, and only warn on stderr."""
+    data = encode(".jpg", rgb)
+    scan = data.index(b"\xff\xda") + 14
+    path = tmp_path / "a.jpg"
+    path.write_bytes(data[: scan + (len(data) - scan) * 8 // 10] + b"\xff\xd9")
+    event = skip_of(path)
+    assert event.reason.value == "decode_error"
+    assert "damaged picture (Corrupt JPEG data" in event.detail
+    assert capfd.readouterr() == ("", "")
+    path.write_bytes(data)
+    assert only(path).pixels.shape == rgb.shape, "the next one is not blamed for it"
+
+
 def test_a_png_with_a_wrong_bit(rgb: Any, tmp_path: Path) -> None:
     data = bytearray(encode(".png", rgb))
     data[len(data) // 2] ^= 1

@@ -237,3 +237,26 @@ def test_real_clips(name: str, count: int, last_s: float, data_dir: Path) -> Non
 
 def test_ffmpeg_is_quiet() -> None:
     assert os.environ["OPENCV_FFMPEG_LOGLEVEL"] == "-8"
+
+
+def test_a_clip_with_a_hole_says_so(tmp_path: Path) -> None:
+    """A program stream tells its length by its last time: that of one with a hole is right."""
+    path = write(tmp_path / "a.mpg", frames=150, code="MPG1")
+    data = bytearray(path.read_bytes())
+    begin, end = len(data) // 3, len(data) * 2 // 3
+    data[begin:end] = bytes(end - begin)
+    path.write_bytes(data)
+    frames, (event,) = read_all(path)
+    assert 60 <= len(frames) <= 130
+    assert (event.kind, event.reason.value) == ("skipped", "decode_error")
+    assert f"missing in the middle: {len(frames)} of about 1" in event.detail
+
+
+@pytest.mark.parametrize("lost", [1, 500])
+def test_a_program_stream_cut_within_a_packet_says_so(lost: int, tmp_path: Path) -> None:
+    path = write(tmp_path / "a.mpg", frames=60, code="MPG1")
+    path.write_bytes(path.read_bytes()[:-lost])
+    frames, (event,) = read_all(path)
+    assert len(frames) > 50
+    assert event.reason.value == "decode_error"
+    assert "cut short" in event.detail
