@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
+
+if TYPE_CHECKING:
+    from edge.config.settings import Settings
 
 
 def command(
@@ -51,6 +54,7 @@ def command(
     settings = load_settings(config, overrides=flags)
     if not settings.streams:
         raise UsageError("there is no source to take frames from", hint="for example --source 'phantom://?seed=1'")
+    require_plugins(settings)
     settings = msgspec.structs.replace(
         settings,
         device=settings.device or default_device_name(),
@@ -60,3 +64,19 @@ def command(
     assert settings.state_dir is not None  # noqa: S101  (just set)
     with locked_state_dir(Path(settings.state_dir)):
         return supervise(DaemonJob(settings=settings, run_id=str(uuid.uuid4())))
+
+
+def require_plugins(settings: Settings) -> None:
+    """Raise `UsageError` for a scheme that nothing here serves: at once, not when the model is loaded."""
+    from edge.config.uri import parse_uri
+    from edge.contracts.errors import UsageError
+    from edge.plugins import require
+
+    require("runtimes", parse_uri(settings.runtime.uri).scheme)
+    for stream in settings.streams:
+        require("sources", parse_uri(stream.source).scheme)
+    for sink in settings.sinks:
+        scheme = parse_uri(sink.uri).scheme
+        require("sinks", scheme)
+        if scheme == "memory":
+            raise UsageError("memory:// is for tests: what it takes is gone", hint="for example --sink jsonl:///file")

@@ -63,6 +63,7 @@ def make_report(job: DaemonJob, model: Model, guard: Guard, intake: Intake, stat
 def serve(job: DaemonJob, telemetry: socket.socket, stop: threading.Event) -> None:
     """Judge frames until stopped or until the sources have ended; all that was found is on disk then."""
     settings = job.settings
+    sources = {stream.name: make_source(stream) for stream in settings.streams}  # first: what is wrong is said at once
     model = choose_model(settings)
     guard = make_guard(settings, model, isolated=settings.runtime.isolated)
     analyser = Analyser(model.manifest, guard)
@@ -70,7 +71,7 @@ def serve(job: DaemonJob, telemetry: socket.socket, stop: threading.Event) -> No
     handover = OutboxHandover(job.state_dir, telemetry)
     intake: Intake | None = None
     try:
-        intake = Intake({stream.name: make_source(stream) for stream in settings.streams}, enricher(settings.streams))
+        intake = Intake(sources, enricher(settings.streams))
         reading = intake
         messages = Messages(
             Stamper(job.device, job.run_id).stamp,

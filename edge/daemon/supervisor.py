@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from edge.contracts.errors import SinkError
 from edge.process.child import Child
 
 if TYPE_CHECKING:
@@ -49,7 +50,20 @@ class Keeper:
     def start(self) -> None:
         """Start it now."""
         self._started = time.monotonic()
-        self.child = Child(self._module, self._payload, (self._fd,))
+        # The publisher must not die of a SIGTERM that comes before it listens: it lets it through when it does.
+        early = {signal.SIGTERM} if self._module == PUBLISHER else set()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, early)
+        try:
+            self.child = Child(self._module, self._payload, (self._fd,))
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def ensure(self) -> int | None:
+        """As `check`, but one that pauses is started at once."""
+        code = self.check() or None
+        if code is None and self.child is None:
+            self.start()
+        return code
 
     def check(self) -> int | None:
         """Exit code if it ended for good (0, or an error of the user's to mend), else None; restarts it if due."""
@@ -69,8 +83,7 @@ class Keeper:
         pause = BACKOFF_S[min(self._failures, len(BACKOFF_S) - 1)]
         self._failures += 1
         self._again_at = now + pause
-        how = f"signal {-code}" if code < 0 else f"exit code {code}"
-        log.error("%s ended with %s; it is started again in %.1f s", self._module, how, pause)
+        log.error("%s ended with %s; it is started again in %.1f s", self._module, _how(code), pause)
         return None
 
     def stop(self, timeout_s: float) -> int | None:
@@ -87,7 +100,10 @@ class Keeper:
 
 
 def supervise(job: DaemonJob) -> int:
-    """Run until stopped by SIGTERM or SIGINT, or until all sources have ended; return the exit code."""
+    """Run until stopped by SIGTERM or SIGINT, or until all sources have ended; return the exit code.
+
+    Raises `SinkError` if the sources have ended and the publisher did not live to deliver what they gave.
+    """
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
@@ -107,10 +123,24 @@ def supervise(job: DaemonJob) -> int:
     finally:
         log.info("stopping")
         frame.stop(STOP_FRAME_S)  # first: what it still has goes to the outbox
+        if code == 0 and not stop.is_set():
+            code = publisher.ensure() or 0  # who else would deliver what the sources gave last
         delivered = publisher.stop(job.settings.drain_timeout_s + STOP_SLACK_S)
         to_publisher.close()
         from_frame.close()
         for number, handler in handlers.items():
             signal.signal(number, handler)
     # Asked to stop, it is no failure that a receiver is away. But who waits for a file to be through wants to know.
-    return code or (0 if stop.is_set() else delivered or 0)
+    if code or stop.is_set() or delivered == 0:
+        return code or 0
+    if delivered is not None and delivered in FATAL:
+        return delivered  # and the publisher has said why
+    how = "did not end in time" if delivered is None else f"ended with {_how(delivered)}"
+    raise SinkError(
+        f"not everything was delivered: the publisher {how}",
+        hint=f"what is left is kept in {job.state_dir} and is sent at the next start",
+    )
+
+
+def _how(code: int) -> str:
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
