@@ -16,6 +16,8 @@ from edge.config.uri import parse_uri
 from edge.contracts.errors import UsageError
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from edge.config.settings import SinkSettings, StreamSettings
     from edge.contracts.manifest import ModelManifest
     from edge.contracts.ports import Runtime, Sink, SinkIdentity, Source
@@ -26,15 +28,21 @@ def schemes(kind: str) -> list[str]:
     return sorted({point.name for point in entry_points(group=f"edge.{kind}")})
 
 
-def load(kind: str, scheme: str) -> Any:
-    """The class behind ``scheme``; raises `UsageError` if there is none, or if its library is not installed."""
+def require(kind: str, scheme: str) -> EntryPoint:
+    """Where the class behind ``scheme`` is, not loaded yet; raises `UsageError` if there is none."""
     found = [point for point in entry_points(group=f"edge.{kind}") if point.name == scheme]
     if not found:
         raise UsageError(
             f"no {kind.removesuffix('s')} is called {scheme}://", hint=f"there are: {', '.join(schemes(kind))}"
         )
+    return found[0]
+
+
+def load(kind: str, scheme: str) -> Any:
+    """The class behind ``scheme``; raises `UsageError` if there is none, or if its library is not installed."""
+    point = require(kind, scheme)
     try:
-        return found[0].load()
+        return point.load()
     except ImportError as error:
         raise UsageError(f"{scheme}:// cannot be loaded: {error}", hint="install what it needs, see README") from error
 

@@ -11,7 +11,7 @@ import msgspec
 
 from edge.app.overlay import draw
 from edge.app.words import REASONS, sentence
-from edge.contracts.errors import UsageError
+from edge.contracts.errors import DeviceError, UsageError
 from edge.contracts.results import Lesion, Status
 
 if TYPE_CHECKING:
@@ -102,8 +102,9 @@ class CsvFile:
             self._file: TextIO = path.open("w", newline="", encoding="utf-8")
         except OSError as error:
             raise UsageError(f"{path} cannot be written: {error.strerror}", hint="give --csv another place") from None
+        self._path = path
         self._writer = csv.writer(self._file)
-        self._writer.writerow(COLUMNS)
+        self._write([COLUMNS])
 
     def add(self, answer: Answer) -> None:
         """Write the rows of one answer."""
@@ -119,16 +120,28 @@ class CsvFile:
         ]
         total = result and result.latency_ms.get("total")
         lesions = result.lesions if result else ()
+        rows: list[list[Any]] = []
         for number, lesion in enumerate(lesions, start=1):
             said = [lesion.descriptors.get(name) for name in DESCRIPTORS]
             size = [lesion.long_axis_mm, lesion.area_mm2]
-            self._writer.writerow([*head, number, *lesion.box, lesion.score, *size, *said, total])
-        if not lesions:
-            self._writer.writerow([*head, *[None] * (len(COLUMNS) - len(head) - 1), total])
+            rows.append([*head, number, *lesion.box, lesion.score, *size, *said, total])
+        self._write(rows or [[*head, *[None] * (len(COLUMNS) - len(head) - 1), total]])
 
     def close(self) -> None:
-        """Write what is left."""
-        self._file.close()
+        """Write what is left. Raises `DeviceError` if it cannot be written, as `add` does."""
+        try:
+            self._file.close()
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def _write(self, rows: Sequence[Sequence[Any]]) -> None:
+        try:
+            self._writer.writerows(rows)
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def _failed(self, error: OSError) -> DeviceError:
+        return DeviceError(f"{self._path} cannot be written: {error.strerror}", hint="give --csv another place")
 
 
 class OverlayFolder:
@@ -152,8 +165,10 @@ class OverlayFolder:
         target = self._path / f"{self._stem(answer.path)}{number}.overlay.png"
         picture = draw(answer.frame.pixels, answer.result)
         written, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        if not written:
+            raise DeviceError(f"{target} cannot be made: OpenCV did not encode it", hint="leave out --overlay")
         try:
-            target.write_bytes(data.tobytes() if written else b"")
+            target.write_bytes(data.tobytes())
         except OSError as error:
             raise UsageError(
                 f"{target} cannot be written: {error.strerror}", hint="give --overlay another place"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import DeviceError
@@ -18,10 +19,17 @@ if TYPE_CHECKING:
 def locked_state_dir(path: Path) -> Iterator[Path]:
     """Make ``path`` if need be (mode 0700) and hold its lock. The kernel lets go of it however we end.
 
-    Raises `DeviceError` if another daemon holds it, or if it cannot be made or written.
+    Raises `DeviceError` if another daemon holds it, if it cannot be made or written, or if it is not ours alone.
     """
     try:
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        found = path.stat()
+        if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            whose = "belongs to another user" if found.st_uid != os.geteuid() else "can be written by others"
+            raise DeviceError(
+                f"the state directory {path} {whose}",
+                hint="give another with --state-dir DIR, or make it ours alone: chown and chmod 700",
+            )
         lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise DeviceError(

@@ -11,12 +11,15 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from contextlib import suppress
-from typing import Any
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from edge.contracts.errors import EdgeError
+from edge.contracts.errors import DeviceError, EdgeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it: 128 + SIGINT."""
@@ -64,6 +67,20 @@ def show_traceback_if_asked() -> None:
     """Print the traceback of the exception being handled, if EDGE_DEBUG is set."""
     if os.environ.get("EDGE_DEBUG", "0") not in ("", "0"):
         traceback.print_exc()
+
+
+@contextmanager
+def printing() -> Iterator[None]:
+    """Around prints to stdout: raises `DeviceError` if it cannot be written. A reader that left is another matter."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        give_up_stdout()
+        raise DeviceError(
+            f"standard output cannot be written: {error.strerror}", hint="make room there, or send it elsewhere"
+        ) from None
 
 
 def give_up_stdout() -> None:

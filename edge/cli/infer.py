@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge.cli.errors import printing
 from edge.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def command(
     show = Shown([given.path for given in inputs], as_json=json)
     try:
         for answer in answers(inputs, analyser):
-            show.add(answer)
+            with printing():
+                show.add(answer)
             if table is not None:
                 table.add(answer)
             if folder is not None:
@@ -69,7 +71,8 @@ def command(
         analyser.close()
         if table is not None:
             table.close()
-    show.end(passed_over)
+    with printing():
+        show.end(passed_over)
     require_frames(show.frames, show.first_problem)
     return UNANSWERED if show.unanswered else 0
 

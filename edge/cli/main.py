@@ -23,7 +23,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from edge.cli.errors import report
+from edge.cli.errors import printing, report
 from edge.contracts.errors import UsageError
 
 PROGRAM = "edge-cli"
@@ -143,7 +143,8 @@ def run(args: list[str]) -> int:
                 result = command.invoke(ctx)
         except typer.Exit as leave:
             result = leave.exit_code
-        sys.stdout.flush()  # now, where a broken pipe can still be met quietly
+        with printing():
+            sys.stdout.flush()  # now, where a broken pipe can still be met quietly
     except (Exception, KeyboardInterrupt) as error:
         return report(error)
     return result if isinstance(result, int) else 0

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
+
+if TYPE_CHECKING:
+    from edge.config.settings import Settings
 
 
 def command(
@@ -55,6 +58,7 @@ def command(
         settings = load_settings(config, overrides=flags)
         if not settings.streams:
             raise UsageError("there is no source to take frames from", hint="for example --source 'phantom://?seed=1'")
+        require_plugins(settings)
         settings = msgspec.structs.replace(
             settings,
             device=settings.device or default_device_name(),
@@ -66,3 +70,19 @@ def command(
     job = load_job()
     with locked_state_dir(Path(job.state_dir)):
         return supervise(job, load_job)
+
+
+def require_plugins(settings: Settings) -> None:
+    """Raise `UsageError` for a scheme that nothing here serves: at once, not when the model is loaded."""
+    from edge.config.uri import parse_uri
+    from edge.contracts.errors import UsageError
+    from edge.plugins import require
+
+    require("runtimes", parse_uri(settings.runtime.uri).scheme)
+    for stream in settings.streams:
+        require("sources", parse_uri(stream.source).scheme)
+    for sink in settings.sinks:
+        scheme = parse_uri(sink.uri).scheme
+        require("sinks", scheme)
+        if scheme == "memory":
+            raise UsageError("memory:// is for tests: what it takes is gone", hint="for example --sink jsonl:///file")

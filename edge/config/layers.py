@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PREFIX = "EDGE_"
 NOT_SETTINGS = frozenset({"EDGE_DEBUG"})
 """Variables that begin alike, but are read elsewhere."""
-FLAGS = {"streams": "--source", "sinks": "--sink", "runtime.uri": "--runtime"}
+FLAGS = {"streams": "--source", "sinks": "--sink", "runtime.uri": "--runtime", "drain_timeout_s": "--drain-timeout"}
 """Flags that are not called as their setting."""
 WORDS_FOR_BOOL = {
     "true": True,

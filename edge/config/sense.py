@@ -27,6 +27,12 @@ def contradictions(settings: Settings) -> Iterator[Fault]:
             message = f"streams[{i}].name: {stream.name!r} is the name of streams[{first}] already"
             yield Fault(("streams", i, "name"), message, "every stream needs a name of its own: it stands in topics")
         yield from _uri_faults(("streams", i, "source"), f"streams[{i}].source", stream.source)
+        if stream.calibration is not None:
+            x, y, width, height = stream.calibration.box
+            if min(x, y) < 0 or min(width, height) <= 0:
+                message = f"streams[{i}].calibration.box: expected a part of the picture, got {[x, y, width, height]}"
+                hint = "[x, y, width, height] in pixels: x and y from 0, width and height above 0"
+                yield Fault(("streams", i, "calibration", "box"), message, hint)
     yield from _uri_faults(("runtime", "uri"), "runtime.uri", settings.runtime.uri)
     for i, uri in enumerate(settings.runtime.fallback):
         yield from _uri_faults(("runtime", "fallback"), f"runtime.fallback[{i}]", uri)

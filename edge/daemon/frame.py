@@ -70,6 +70,7 @@ def serve(job: DaemonJob, telemetry: socket.socket, stop: threading.Event, alive
     ``alive`` is called at every turn of the loop while all sources are heard of.
     """
     settings = job.settings
+    sources = {stream.name: make_source(stream) for stream in settings.streams}  # first: what is wrong is said at once
     model = choose_model(settings)
     guard = make_guard(settings, model, isolated=settings.runtime.isolated)
     analyser = Analyser(model.manifest, guard)
@@ -77,7 +78,6 @@ def serve(job: DaemonJob, telemetry: socket.socket, stop: threading.Event, alive
     handover = OutboxHandover(job.state_dir, telemetry)
     intake: Intake | None = None
     try:
-        sources = {stream.name: make_source(stream) for stream in settings.streams}
         intake = Intake(sources, enricher(settings.streams), settings.streams)
         reading = intake
         messages = Messages(
@@ -106,6 +106,7 @@ def main() -> int:
     set_up_logs(job.settings.log)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # the supervisor may have asked already
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)  # the cores belong to the runtime and the capture threads
     telemetry = socket.socket(fileno=inheritance.fds[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import time
 
 from edge.process.child import Child
@@ -40,7 +41,19 @@ class Keeper:
         self._heart.heard()  # what the last one said before it went counts no more
         self._started = self._beat_at = time.monotonic()
         self.alive = False
-        self.child = Child(self._module, self.payload, (self._fd, self._heart.fd))
+        # A child must not die of a SIGTERM that comes before it listens: it lets it through when it does.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        try:
+            self.child = Child(self._module, self.payload, (self._fd, self._heart.fd))
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def ensure(self) -> int | None:
+        """As `check`, but one that pauses is started at once."""
+        code = self.check() or None
+        if code is None and self.child is None:
+            self.start()
+        return code
 
     def moves(self) -> bool:
         """Whether it has shown life since the last call."""
@@ -57,7 +70,7 @@ class Keeper:
                 self.start()
             return None
         code = self.child.poll()
-        how = f"ended with {'signal' if (code or 0) < 0 else 'exit code'} {abs(code or 0)}"
+        how = describe(code or 0)
         if code is None:
             silent_s = now - self._beat_at
             if silent_s <= (self.watchdog_s if self.alive else START_S):
@@ -101,3 +114,8 @@ class Keeper:
     def close(self) -> None:
         """Let go, after `stop`."""
         self._heart.close()
+
+
+def describe(code: int) -> str:
+    """An exit status, negative for a signal, in words."""
+    return f"ended with signal {-code}" if code < 0 else f"ended with exit code {code}"

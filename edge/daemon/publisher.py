@@ -115,6 +115,9 @@ class Publisher:
         Raises `SinkError` if a sink cannot be opened, or if it was given less than all.
         """
         self._drop_stale()
+        if not self._durable_sinks:
+            who = "not every receiver has all of them" if self.sinks else "nobody receives them"
+            log.warning("findings are kept in %s, %s: there is no durable sink", self._path.parent, who)
         for link in self._links:
             link.listen(REQUEST)
         for sink in self.sinks:
@@ -222,7 +225,8 @@ class Publisher:
         if self._outbox is None:
             try:
                 self._outbox = Outbox(self._path)
-                self._outbox.settle(self._durable_sinks)
+                if self._durable_sinks:  # without one, nothing is delivered: it waits for one, or for the size budget
+                    self._outbox.settle(self._durable_sinks)
             except (sqlite3.Error, OSError) as error:
                 log.debug("no outbox yet: %s", error)
                 self._condemn(error)
@@ -251,8 +255,6 @@ class Publisher:
         if time.monotonic() < self._housekeeping_at:
             return
         self._housekeeping_at = time.monotonic() + HOUSEKEEPING_S
-        if not self._durable_sinks:
-            outbox.settle(())
         budget = self._settings.outbox
         lost = outbox.expire(budget.keep_s, budget.max_mb * 1e6)
         if lost:
@@ -293,6 +295,7 @@ def run_publisher(job: DaemonJob, inbox: socket.socket, root_pid: int, alive: Ca
     try:
         publisher = Publisher(job, inbox, root_pid)
         signal.signal(signal.SIGTERM, lambda *_: publisher.stop())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # the supervisor may have asked already
         publisher.run(alive)
     except EdgeError as error:
         print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge.contracts.errors import ConfigError, EdgeError
+from edge.contracts.errors import ConfigError, EdgeError, SinkError
 from edge.daemon import notify
-from edge.daemon.keeper import FATAL, Keeper
+from edge.daemon.keeper import FATAL, Keeper, describe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,9 +99,20 @@ class Supervisor:
         self._publisher.stop(max(0.1, deadline - time.monotonic()))
 
     def stop_through(self) -> int:
-        """The sources have ended: receivers have the drain time. The publisher's exit code."""
+        """The sources have ended: receivers have the drain time. The publisher's exit code.
+
+        Raises `SinkError` if the publisher did not live to deliver what the sources gave.
+        """
         self._frame.stop(STOP_FRAME_S)
-        return self._publisher.stop(self._job.settings.drain_timeout_s + STOP_SLACK_S) or 0
+        code = self._publisher.ensure()  # who else would deliver what the sources gave last
+        if code is None:
+            code = self._publisher.stop(self._job.settings.drain_timeout_s + STOP_SLACK_S)
+        if code is not None and (code == 0 or code in FATAL):
+            return code  # and the publisher has said why
+        raise SinkError(
+            f"not everything was delivered: the publisher {'did not end in time' if code is None else describe(code)}",
+            hint=f"what is left is kept in {self._job.state_dir} and is sent at the next start",
+        )
 
     def close(self) -> None:
         """Let go, after a stop."""
@@ -148,6 +159,8 @@ def supervise(job: DaemonJob, reload: Callable[[], DaemonJob] | None = None) -> 
     """Run until stopped by SIGTERM or SIGINT, or until all sources have ended; return the exit code.
 
     At SIGHUP, ``reload`` is asked for the job as the configuration now is; the children start with it anew.
+
+    Raises `SinkError` if the sources have ended and the publisher did not live to deliver what they gave.
     """
     stop, again, wake = threading.Event(), threading.Event(), threading.Event()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zlib
 from collections.abc import MutableSequence
@@ -27,7 +28,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 KEYWORDS = (
-    *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "BodyPartExamined", "Laterality", "ImageLaterality"),
+    *(
+        "SOPClassUID",
+        "Modality",
+        "SOPInstanceUID",
+        "StudyInstanceUID",
+        "BodyPartExamined",
+        "Laterality",
+        "ImageLaterality",
+    ),
     *("Manufacturer", "ManufacturerModelName", "TransducerData", "TransducerType"),
     *("FrameTime", "FrameTimeVector", "CineRate", "RecommendedDisplayFrameRate", "FrameIncrementPointer"),
     "SequenceOfUltrasoundRegions",
@@ -172,9 +181,16 @@ def _no_pixels(elements: Dataset, tag: tuple[int, int] | None) -> SourceError:
         return SourceError("its pixels are floating point numbers", hint="export it with integer pixels")
     sop_class = first(elements, "SOPClassUID")
     uid = UID("" if sop_class is None else str(sop_class))
-    if uid.type != "SOP Class" or "Image" in uid.name:  # never say the bytes themselves, which may be anything
+    known = uid.type == "SOP Class"  # never say the bytes themselves, which may be anything
+    modality = first(elements, "Modality")
+    named = isinstance(modality, str) and re.fullmatch(r"[A-Z0-9_ ]{1,16}", modality)
+    if not known and not named:
         return SourceError("not DICOM, or cut short before its pixels", hint="copy or export the file again")
-    return SourceError(f"holds no picture: {uid.name}", hint="reports, plans and waveforms have none")
+    what = f"holds no picture: {uid.name if known else 'DICOM of a kind not known here'}"
+    what += f" (modality {modality})" if named else ""
+    if not known or "Image" in uid.name:
+        return SourceError(f"{what}; or it is cut short before its pixels", hint="copy or export the file again")
+    return SourceError(what, hint="reports, plans and waveforms have none")
 
 
 def _inflated(stream: BinaryIO) -> BinaryIO:

@@ -6,11 +6,13 @@ cut, full disk) is ended or cut off before the next is written.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import hashlib
 import logging
 import os
+import stat
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -59,13 +61,20 @@ class JsonlSink:
         self._rest_until = 0.0
 
     def open(self) -> None:
-        """See `Sink`. Raises `SinkError` if the file cannot be appended to, or another process does so."""
+        """See `Sink`. Raises `SinkError` if it is no file, cannot be appended to, or another process does so."""
+        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
         try:
-            self._file = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._file = os.open(self._path, flags, 0o600)
         except OSError as error:
             raise SinkError(
                 f"{self._path} cannot be written: {error.strerror}", hint="its folder must exist and be ours to write"
             ) from None
+        if not stat.S_ISREG(os.fstat(self._file).st_mode):
+            os.close(self._file)
+            self._file = None
+            raise SinkError(
+                f"{self._path} is not a regular file", hint="what is written to it could not be kept: name another"
+            )
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -117,10 +126,11 @@ class JsonlSink:
             return
         seqs, data = self._seqs, b"".join(self._lines)
         self._seqs, self._lines, self._size = [], [], 0
-        whole = os.fstat(self._file).st_size
-        if whole and os.pread(self._file, 1, whole - 1) != b"\n":
-            data = b"\n" + data
+        whole: int | None = None
         try:
+            whole = os.fstat(self._file).st_size
+            if whole and os.pread(self._file, 1, whole - 1) != b"\n":
+                data = b"\n" + data
             _write(self._file, data)
             if seqs:
                 os.fdatasync(self._file)
@@ -129,7 +139,9 @@ class JsonlSink:
                 log.error("%s: %s; trying again", self._path, error.strerror)
             self._problem = "disk_full" if error.errno == errno.ENOSPC else "disk_error"
             self._rest_until = time.monotonic() + REST_S
-            os.ftruncate(self._file, whole)
+            if whole is not None:
+                with contextlib.suppress(OSError):  # then a torn line stays, which the next write ends
+                    os.ftruncate(self._file, whole)
             self._returned += seqs
         else:
             self._problem = None

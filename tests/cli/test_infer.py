@@ -8,6 +8,8 @@ import json
 import os
 import re
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -259,6 +261,36 @@ def test_places_that_cannot_be_written_are_said_before_work_begins(tmp_path, cap
     out, err = capsys.readouterr()
     assert out == ""
     assert "hint: give " in err
+
+
+def two_lines_about(err, *words):
+    two = [line for line in err.splitlines() if line.startswith(("error: ", "hint: "))]
+    assert len(two) == 2, err
+    assert all(word in two[0] for word in words), err
+    assert "Traceback" not in err
+    assert "unexpected" not in err
+
+
+def test_a_csv_on_a_full_disk_is_named(tmp_path, capsys):
+    assert run(["infer", str(write_png(tmp_path / "a.png")), "--csv", "/dev/full"]) == 5
+    two_lines_about(capsys.readouterr().err, "/dev/full", "No space left on device")
+
+
+@pytest.mark.parametrize("flags", [["--json"], []])
+def test_output_to_a_full_disk_is_said(tmp_path, flags):
+    command = [sys.executable, "-m", "edge.cli.main", "infer", str(write_png(tmp_path / "a.png")), *flags]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 5, done.stderr
+    two_lines_about(done.stderr, "standard output", "No space left on device")
+
+
+def test_an_overlay_that_cannot_be_encoded_leaves_no_empty_file(tmp_path, capsys, monkeypatch):
+    path = write_png(tmp_path / "a.png")
+    monkeypatch.setattr(cv2, "imencode", lambda *_: (False, None))
+    assert run(["infer", str(path), "--overlay", str(tmp_path / "out")]) == 5
+    two_lines_about(capsys.readouterr().err, "a.overlay.png")
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_a_folder_without_pictures_says_what_it_has(tmp_path, capsys):

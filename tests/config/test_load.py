@@ -243,6 +243,7 @@ def test_a_wrong_variable_is_named(write: Write, variable: str, text: str, messa
 
 def test_a_wrong_flag_is_named() -> None:
     assert error_of(None, {}, {"state_dir": 5}).message.startswith("--state-dir: state_dir: expected a text")
+    assert error_of(None, {}, {"drain_timeout_s": -1}).message.startswith("--drain-timeout: ")
     assert error_of(None, {}, {"runtime.uri": "x"}).message.startswith("--runtime: ")
     assert error_of(None, {}, {"streams": [{"name": "a"}]}).message.startswith("--source: ")
 

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge.config.sense import warnings
-from edge.config.settings import Settings, SinkSettings
+from edge.config.sense import contradictions, warnings
+from edge.config.settings import CalibrationSettings, Settings, SinkSettings, StreamSettings
 from edge.config.words import mask
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from edge.contracts.geometry import Box
 
 
 def test_files_that_are_not_there_and_settings_without_effect(tmp_path: Path) -> None:
@@ -29,6 +31,17 @@ def test_files_that_are_not_there_and_settings_without_effect(tmp_path: Path) ->
         (("sinks", 1, "password_file"), "sinks[1].password_file has no effect without a username"),
         (("model",), f"model: there is no file {tmp_path}"),
     ]
+
+
+@pytest.mark.parametrize("box", [(-1, 0, 10, 10), (0, -1, 10, 10), (0, 0, 0, 10), (0, 0, 10, -5)])
+def test_a_calibration_box_that_is_no_part_of_a_picture(box: Box) -> None:
+    def faults(box: Box) -> list[tuple[str | int, ...]]:
+        calibration = CalibrationSettings(box=box, mm_x=0.1, mm_y=0.1)
+        stream = StreamSettings(name="a", source="phantom://", calibration=calibration)
+        return [fault.path for fault in contradictions(Settings(streams=[stream]))]
+
+    assert faults(box) == [("streams", 0, "calibration", "box")]
+    assert faults((0, 0, 1, 1)) == []
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -163,18 +164,42 @@ def test_each_durable_sink_gets_everything_at_its_own_pace(bench: Callable[..., 
     assert [body["seq"] for body in one.bodies("coverage/cart-1", 1)] == list(range(1, 21))
 
 
-def test_without_any_sink_it_runs_and_forgets_after_the_keep_time(
+@pytest.mark.parametrize("sinks", [[], [SinkSettings(uri="memory://live", durable=False)]])
+def test_without_a_durable_sink_nothing_counts_as_delivered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, sinks: list[SinkSettings]
+) -> None:
+    monkeypatch.setattr("edge.daemon.publisher.HOUSEKEEPING_S", 0.0)
+    one = Bench(make_job(tmp_path, *sinks, outbox=OutboxSettings(keep_s=0.01))).start()
+    for _ in range(5):
+        one.handover.durable("coverage/cart-1", make_message())
+    one.handover.close(5)
+    wait_until(lambda: (tmp_path / FILE_NAME).exists())
+    time.sleep(0.5)  # some turns, all with housekeeping
+    one.stop()
+    one.close()
+    assert one.error is None
+    assert f"findings are kept in {tmp_path}" in caplog.text
+    assert ("nobody receives them" in caplog.text) == (not sinks)
+    outbox = Outbox(tmp_path / FILE_NAME)
+    assert (outbox.depth().pending, outbox.state().oldest_kept) == (5, 1)
+    outbox.close()
+    later = Bench(make_job(tmp_path, "memory://one")).start()
+    wait_until(lambda: len(later.bodies("coverage/cart-1")) == 5)
+    later.stop()
+    later.close()
+
+
+def test_without_any_sink_the_oldest_are_given_up_by_size_and_entered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edge.daemon.publisher.HOUSEKEEPING_S", 0.0)
-    job = make_job(tmp_path, outbox=OutboxSettings(keep_s=0.01))
-    one = Bench(job).start()
+    one = Bench(make_job(tmp_path, outbox=OutboxSettings(max_mb=0.001))).start()
     for _ in range(5):
         one.handover.durable("coverage/cart-1", make_message())
     one.handover.close(5)
     outbox = Outbox(tmp_path / FILE_NAME)
     wait_until(lambda: outbox.state().oldest_kept is None)
-    assert outbox.next_seq() == 6
+    assert outbox.state().expired == [(1, 5)]
     outbox.close()
     one.stop()
     one.close()

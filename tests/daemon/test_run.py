@@ -163,6 +163,10 @@ def test_a_second_daemon_on_the_same_state_dir_is_refused(daemon, tmp_path):
         ({"runtime": "abacus://"}, [], 2, "abacus"),
         ({"runtime": "litert://"}, ["--model", "/nowhere.tflite"], 4, "nowhere"),
         ({}, ["--sink", "carrier-pigeon://loft"], 2, "carrier-pigeon"),
+        ({}, ["--sink", "memory://x"], 2, "memory"),
+        ({"source": "phantom://?frames=5"}, ["--sink", "jsonl:///dev/full"], 6, "/dev/full"),
+        ({"source": "phantom://?nonsense=1"}, [], 2, "nonsense"),
+        ({}, ["--drain-timeout", "-1"], 3, "--drain-timeout:"),
         ({}, ["--config", "/nowhere.toml"], 3, "nowhere"),
         ({}, ["--device", "Not A Name"], 3, "device"),
     ],
@@ -174,6 +178,15 @@ def test_what_cannot_start_is_two_lines_and_an_exit_code(daemon, options, flags,
     two = [line for line in errors.splitlines() if line.startswith(("error: ", "hint: "))]
     assert len(two) == 2, errors
     assert words in two[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "flags"),
+    [({"source": "nonsense://x"}, []), ({"runtime": "abacus://"}, []), ({}, ["--sink", "pigeon://loft"])],
+)
+def test_unknown_schemes_are_said_before_anything_is_started(daemon, options, flags):
+    _, errors = daemon(*flags, **options).end()
+    assert [line.partition(":")[0] for line in errors.splitlines()] == ["error", "hint"]
 
 
 @pytest.mark.broker

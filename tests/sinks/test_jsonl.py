@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,8 +17,6 @@ from edge.contracts.errors import SinkError, UsageError
 from edge.sinks.jsonl import JsonlSink
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from edge.contracts.ports import SinkIdentity
 
 
@@ -56,6 +55,42 @@ def test_places_that_cannot_be_written(uri: str, identity: SinkIdentity) -> None
     with pytest.raises(SinkError) as error:
         JsonlSink(SinkSettings(uri=uri), identity).open()
     assert error.value.hint
+
+
+@pytest.mark.parametrize("kind", ["/dev/full", "/dev/null", "fifo"])
+def test_what_is_no_regular_file_is_refused(kind: str, identity: SinkIdentity, tmp_path: Path) -> None:
+    path = tmp_path / "fifo" if kind == "fifo" else Path(kind)
+    if kind == "fifo":
+        os.mkfifo(path)
+    sink = make(path, identity)
+    with pytest.raises(SinkError, match="is not a regular file") as error:
+        sink.open()
+    assert error.value.hint
+    assert sink.session == 0
+    sink.close(0.1)
+
+
+@pytest.mark.parametrize("call", ["fstat", "pread", "ftruncate"])
+def test_a_disk_that_fails_in_any_call_gives_the_messages_back(
+    call: str, tmp_path: Path, identity: SinkIdentity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sink = make(tmp_path / "out.jsonl", identity)
+    sink.open()
+    sink.send(outgoing(1))
+    assert sink.acked() == [1]
+
+    def fails(*_: object) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, fails)
+        if call == "ftruncate":
+            patch.setattr(os, "write", fails)
+        sink.send(outgoing(2))
+        assert sink.acked() == []
+    assert sink.returned() == [2]
+    assert sink.problems() == ["disk_error"]
+    sink.close(1)
 
 
 def test_parameters_are_not_known(identity: SinkIdentity) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+import pydicom
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -184,6 +185,24 @@ def test_no_pixels(tmp_path: Path) -> None:
     assert frames == []
     assert event.reason.value == "decode_error"
     assert "holds no picture: Comprehensive SR" in event.detail
+
+
+def test_an_image_file_without_its_pixels_says_what_it_is(tmp_path: Path) -> None:
+    data = pydicom.dcmread(write(tmp_path / "a.dcm", cine(1)))
+    data.Modality = "US"
+    del data.PixelData
+    data.save_as(tmp_path / "a.dcm")
+    frames, (event,) = read_all(tmp_path / "a.dcm")
+    assert frames == []
+    assert "holds no picture: Ultrasound" in event.detail
+    assert "(modality US)" in event.detail
+    assert "not DICOM" not in event.detail
+    data.SOPClassUID = "1.2.3.4"
+    with pytest.warns(UserWarning, match="Invalid value"):
+        data.Modality = "<b>"  # not what a modality looks like
+    data.save_as(tmp_path / "a.dcm")
+    _, (event,) = read_all(tmp_path / "a.dcm")
+    assert "<b>" not in event.detail
 
 
 def test_no_decoder_is_said_once_a_file(tmp_path: Path) -> None:
