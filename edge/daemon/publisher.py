@@ -38,7 +38,7 @@ from edge.daemon.requests import RequestDesk
 from edge.plugins import make_sink
 from edge.process.child import inherit
 from edge.sinks.outbox import Outbox
-from edge.sinks.outbox_schema import FILE_NAME, condemn, is_damage
+from edge.sinks.outbox_schema import FILE_NAME, condemn, empty_set_aside, is_damage
 
 if TYPE_CHECKING:
     from edge.contracts.ports import Sink
@@ -246,6 +246,7 @@ class Publisher:
         if not self._durable_sinks:
             outbox.settle(())
         budget = self._settings.outbox
+        empty_set_aside(self._path, budget.keep_s)
         lost = outbox.expire(budget.keep_s, budget.max_mb * 1e6)
         if lost:
             log.error("the outbox is full: %d messages were given up that not every receiver had", lost)
