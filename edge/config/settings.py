@@ -120,7 +120,7 @@ class OutboxSettings(Section, frozen=True):
     """What is kept on the device, and for how long."""
 
     keep_s: Positive = 86400.0
-    """Acknowledged messages are kept this long, to be asked for again."""
+    """Acknowledged messages are kept this long, to be asked for again; so are damaged or copied outboxes, set aside."""
     max_mb: Positive = 256.0
     """Size of the outbox; the oldest acknowledged messages go first."""
 

@@ -40,7 +40,7 @@ from edge.plugins import make_sink
 from edge.process.child import inherit
 from edge.process.heartbeat import beat
 from edge.sinks.outbox import Outbox
-from edge.sinks.outbox_schema import FILE_NAME, condemn, is_damage
+from edge.sinks.outbox_schema import FILE_NAME, condemn, empty_set_aside, is_damage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -256,6 +256,7 @@ class Publisher:
             return
         self._housekeeping_at = time.monotonic() + HOUSEKEEPING_S
         budget = self._settings.outbox
+        empty_set_aside(self._path, budget.keep_s)
         lost = outbox.expire(budget.keep_s, budget.max_mb * 1e6)
         if lost:
             log.error("the outbox is full: %d messages were given up that not every receiver had", lost)

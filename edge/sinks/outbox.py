@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 EXPIRE_CHUNK = 500
 """Rows deleted in one transaction, so that the writer never waits long."""
 RESEND_CHUNK = 5000
+EXPIRED_LIMIT = 500
+"""Ranges that are announced; were there more, the oldest are only told to who asks for them again."""
 GONE_LIMIT = 100
 NO_END = 1 << 62
 """Above every seq."""
@@ -275,6 +277,10 @@ class Outbox:
             joined = self._db.execute("UPDATE expired SET last = ? WHERE last = ?", (seq, seq - 1)).rowcount
             if not joined:
                 self._db.execute("INSERT INTO expired VALUES (?, ?)", (seq, seq))
+        self._db.execute(
+            "DELETE FROM expired WHERE first NOT IN (SELECT first FROM expired ORDER BY first DESC LIMIT ?)",
+            (EXPIRED_LIMIT,),
+        )
 
     def _delete(self, rows: list[tuple[int]]) -> None:
         self._db.executemany("DELETE FROM delivery WHERE seq = ?", rows)

@@ -19,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 import uuid
 import zlib
 from typing import TYPE_CHECKING, Literal
@@ -173,6 +174,21 @@ def is_damage(error: sqlite3.Error) -> bool:
 
 def _note(path: Path) -> Path:
     return path.with_name(path.name + ".damaged")
+
+
+def empty_set_aside(path: Path, keep_s: float) -> None:
+    """Empty files that were set aside longer ago than ``keep_s``: what they hold is about patients' pictures.
+
+    The names stay, since `newest` goes from one to the next. ``path`` is the first outbox' name.
+    """
+    while successor(path).exists():
+        with contextlib.suppress(OSError):
+            facts = path.stat()  # setting it aside changed its mode, so ctime is when that was
+            if path.is_file() and facts.st_size and abs(time.time() - facts.st_ctime) > keep_s:
+                for suffix in ("-wal", "-shm"):
+                    path.with_name(path.name + suffix).unlink(missing_ok=True)
+                os.truncate(path, 0)
+        path = successor(path)
 
 
 def newest(path: Path) -> Path:
