@@ -3,7 +3,7 @@
     python benchmarks/torture.py --minutes 8 --seed 1 --json torture.json
     python benchmarks/torture.py --kills 500 --outages 100 --seed 1
 
-Three yards, one after the other, each with a third of the time: *keeping*, whose broker keeps what it has acknowledged:
+Three yards share the time, one after the other: *keeping*, whose broker keeps what it has acknowledged, so that
 nothing may be missing; *persistent*, whose mosquitto writes its store to disk and is killed with ``kill -9``; and
 *forgetful*, whose mosquitto keeps nothing. What these two lose is the broker's doing and is reported; the device must
 still have every one of those messages. Needs mosquitto, and psutil (extra ``dev``).
@@ -23,20 +23,14 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
+from faults.cart import PUBLISHER
 from faults.faults import BrokerAway, Fault, KillBroker, KillChild, KillDaemon, LinkCut, keeping
 from faults.yard import Outcome, Yard
 
 TMPFS_MB = 192
 PAUSE_S = (0.3, 2.0)
-FORGETTING: list[Fault] = [
-    KillBroker(0.2),
-    KillBroker(1.5),
-    KillBroker(5.0),
-    BrokerAway(1.0),
-    KillDaemon(),
-    LinkCut(900),
-]
-FORGETTING += [KillChild("edge.daemon.publisher")]
+FORGETTING: list[Fault] = [KillBroker(0.2), KillBroker(1.5), KillBroker(5.0), BrokerAway(1.0)]
+FORGETTING += [KillDaemon(), LinkCut(900), KillChild(PUBLISHER)]
 
 
 def round_of(name: str, yard: Yard, faults: list[Fault], until: float, kills: int, outages: int) -> Outcome:
@@ -82,6 +76,8 @@ def main() -> int:
     parser.add_argument(
         "--seed", type=int, default=None, help="of the order and the moments of faults; default: chance"
     )
+    parser.add_argument("--yards", default="keeping,persistent,forgetful", help="which of them, with commas between")
+    parser.add_argument("--require-subscriber", action="store_true", help="the daemon waits for one (MQTT 5, 0x10)")
     parser.add_argument("--json", type=Path, help="write the summary here")
     options = parser.parse_args()
     seed = random.SystemRandom().randrange(1 << 31) if options.seed is None else options.seed
@@ -89,23 +85,30 @@ def main() -> int:
         options.minutes = 10.0
     print(f"seed {seed}", flush=True)
     tmpfs_mb = TMPFS_MB if os.geteuid() == 0 else 0
-    yards = {"keeping": (True, list(keeping(tmpfs_mb > 0)), tmpfs_mb, options.kills, options.outages)}
-    yards |= {
+    yards = {
+        "keeping": (True, list(keeping(tmpfs_mb > 0)), tmpfs_mb, options.kills, options.outages),
         "persistent": (True, FORGETTING, 0, 0, options.outages),
         "forgetful": (False, FORGETTING, 0, 0, options.outages),
     }
+    chosen = options.yards.split(",")
+    if not yards.keys() >= set(chosen):
+        parser.error(f"--yards: expected some of {', '.join(yards)}, got {options.yards}")
     results: dict[str, dict[str, object]] = {}
     good = True
     with tempfile.TemporaryDirectory(prefix="yard-", ignore_cleanup_errors=True) as folder:
-        for name, (persistence, faults, disk_mb, kills, outages) in yards.items():
-            yard = Yard(Path(folder) / name, seed=seed, persistence=persistence, tmpfs_mb=disk_mb)
-            outcome = round_of(name, yard, faults, time.monotonic() + options.minutes * 20, kills, outages)
+        for name in chosen:
+            persistence, faults, disk_mb, kills, outages = yards[name]
+            waits = options.require_subscriber
+            place = Path(folder) / name
+            yard = Yard(place, seed=seed, persistence=persistence, tmpfs_mb=disk_mb, require_subscriber=waits)
+            until = time.monotonic() + options.minutes * 60 / len(chosen)
+            outcome = round_of(name, yard, faults, until, kills, outages)
             results[name] = {"sound": sound(name, outcome), **summary(outcome)}
             good = good and sound(name, outcome)
             print(json.dumps(results[name], indent=2), flush=True)
     if options.json:
         options.json.write_text(
-            json.dumps({"seed": seed, "minutes": options.minutes, "yards": results}, indent=2) + "\n"
+            json.dumps({"seed": seed, "arguments": sys.argv[1:], "yards": results}, indent=2) + "\n"
         )
     print("sound" if good else "NOT SOUND: see the examples above")
     return 0 if good else 1

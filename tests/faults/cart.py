@@ -24,13 +24,16 @@ LOAD = "phantom://?seed=1&width=160&height=120&fps=20"
 class Cart:
     """One device: a state-dir, and mostly a daemon on it."""
 
-    def __init__(self, folder: Path, broker_port: int, *, device: str = "cart", source: str = LOAD) -> None:
+    def __init__(self, folder: Path, broker_port: int, *, require_subscriber: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        config = folder / "edge.toml"
+        waits = str(require_subscriber).lower()
+        config.write_text(f'[[sinks]]\nuri = "mqtt://127.0.0.1:{broker_port}"\nrequire_subscriber = {waits}\n')
         self.state_dir = folder / "state"
         self.log = folder / "log"
-        self._command = [sys.executable, "-m", "edge.cli.main", "run", "--site", "yard", "--device", device]
-        self._command += ["--source", source, "--runtime", "scripted://?distinct=1"]
-        self._command += ["--sink", f"mqtt://127.0.0.1:{broker_port}", "--state-dir", str(self.state_dir)]
+        self._command = [sys.executable, "-m", "edge.cli.main", "run", "--site", "yard", "--device", "cart"]
+        self._command += ["--source", LOAD, "--runtime", "scripted://?distinct=1"]
+        self._command += ["--config", str(config), "--state-dir", str(self.state_dir)]
         self._command += ["--drain-timeout", "3"]
         self._process: subprocess.Popen[bytes] | None = None
         self._tree: list[psutil.Process] = []

@@ -17,7 +17,6 @@ from faults.faults import (
     KillDaemon,
     LinkCut,
     LinkStalled,
-    Twin,
 )
 from faults.yard import Yard
 
@@ -42,7 +41,7 @@ def can_mount(folder):
 
 def run(yard, faults):
     with yard:
-        for _ in yard.torture(faults, (0.1, 0.6)):
+        for _ in yard.torture(faults, (0.1, 0.4), in_full_swing=True):
             pass
         return yard.settle()
 
@@ -57,9 +56,9 @@ def assert_sound(outcome):
 
 
 def test_nothing_is_missing_while_the_broker_keeps_what_it_acknowledged(tmp_path):
-    faults = [KillDaemon(), LinkCut(700), KillChild(FRAME), KillChild(PUBLISHER)]
-    faults += [LinkStalled(0.5, then_cut=True), LinkStalled(0.7, then_cut=True, answers_only=True)]
-    faults += [AclRefuses(0.7), KillChild(RUNTIME), BrokerFrozen(0.7), KillDaemon(), Twin(1.0)]
+    faults = [KillDaemon(), LinkCut(700), KillChild(FRAME), LinkStalled(0.5, then_cut=True, answers_only=True)]
+    faults += [KillChild(PUBLISHER), AclRefuses(0.5), KillChild(RUNTIME), LinkStalled(0.5, then_cut=True)]
+    faults += [BrokerFrozen(0.5)]
     outcome = run(Yard(tmp_path / "yard", seed=1), faults)
     assert_sound(outcome)
     assert outcome.account.missing == []
@@ -67,7 +66,7 @@ def test_nothing_is_missing_while_the_broker_keeps_what_it_acknowledged(tmp_path
 
 
 def test_a_broker_that_forgets_loses_nothing_that_cannot_be_asked_for_again(tmp_path):
-    faults = [KillBroker(0.2), KillDaemon(), KillBroker(0.5), BrokerAway(0.5)]
+    faults = [KillBroker(0.2), KillDaemon(), BrokerAway(0.3)]
     outcome = run(Yard(tmp_path / "yard", seed=2, persistence=False), faults)
     assert_sound(outcome)
     assert outcome.repairable == len(outcome.account.missing)
@@ -76,6 +75,6 @@ def test_a_broker_that_forgets_loses_nothing_that_cannot_be_asked_for_again(tmp_
 def test_a_full_disk_loses_nothing(tmp_path):
     if not can_mount(tmp_path / "probe"):
         pytest.skip("a tmpfs cannot be mounted here")
-    outcome = run(Yard(tmp_path / "yard", seed=3, tmpfs_mb=16), [DiskFull(1.0), KillDaemon(), DiskFull(0.5)])
+    outcome = run(Yard(tmp_path / "yard", seed=3, tmpfs_mb=16), [DiskFull(1.0), KillDaemon()])
     assert_sound(outcome)
     assert outcome.account.missing == []

@@ -46,7 +46,15 @@ class Outcome:
 class Yard:
     """Use in ``with``. Faults reach for its parts."""
 
-    def __init__(self, folder: Path, *, seed: int, persistence: bool = True, tmpfs_mb: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        seed: int,
+        persistence: bool = True,
+        tmpfs_mb: int = 0,
+        require_subscriber: bool = False,
+    ) -> None:
         """``tmpfs_mb``: size of a file system of its own for the state-dir, so that it can be full; 0: none."""
         self.random = random.Random(seed)
         self.produced = Produced()
@@ -64,7 +72,7 @@ class Yard:
         self.broker.start()
         self.ear = Ear(self.broker.port)
         self.proxy = Proxy(self.broker.port)
-        self.cart = Cart(self.disk / "cart", self.proxy.port)
+        self.cart = Cart(self.disk / "cart", self.proxy.port, require_subscriber=require_subscriber)
         self.twins: list[Cart] = []
         self.cart.start()
         self.cart.wait_for_work()
@@ -90,9 +98,16 @@ class Yard:
             self.fell_over += 1
             self.cart.start()
 
-    def torture(self, faults: Sequence[Fault], pause_s: tuple[float, float]) -> Iterator[Fault]:
-        """Strike ``faults`` one after another, at odd moments; yields each when it is over."""
+    def torture(
+        self, faults: Sequence[Fault], pause_s: tuple[float, float], *, in_full_swing: bool = False
+    ) -> Iterator[Fault]:
+        """Strike ``faults`` one after another, at odd moments; yields each when it is over.
+
+        ``in_full_swing``: only when the daemon has got over the one before.
+        """
         for fault in faults:
+            if in_full_swing:
+                self.cart.wait_for_work()
             time.sleep(self.random.uniform(*pause_s))
             self.strike(fault)
             yield fault
