@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FRAME, PUBLISHER = "edge.daemon.frame", "edge.daemon.publisher"
-STOP_S = 1.9
+STOP_S = 1.7
 """From SIGTERM to the end, whatever the network does: who pulls a plug next does not wait for a broker."""
 STOP_FRAME_S = 1.2
 """Of it, for the frame process to bring what it has to the disk."""
