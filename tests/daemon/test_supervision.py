@@ -17,7 +17,7 @@ import pytest
 from brokers import wait_until
 
 from edge.config.settings import Settings
-from edge.daemon import keeper, notify
+from edge.daemon import keeper, notify, supervisor
 from edge.daemon.job import DaemonJob
 from edge.daemon.supervisor import FRAME, PUBLISHER
 from edge.process.heartbeat import Heartbeat, beat
@@ -63,9 +63,12 @@ class Daemon:
                 stderr=log, cwd=folder, env={**os.environ, **(environ or {})},
             )  # fmt: skip
 
-    def write(self, *, seed=1, watchdog_s=60.0, sink=None, more=""):
+    def write(self, *, seed=1, watchdog_s=60.0, sink=None, more="", fallback=False):
         sink = sink or f"jsonl://{self.out}"
         text = CONFIG.format(folder=self.folder, seed=seed, watchdog_s=watchdog_s, sink=sink, more=more)
+        if fallback:
+            text = text.replace("distinct=1", "distinct=1&hang_at=40")
+            text += 'probe_s = 1.5\nfallback = ["scripted://?distinct=1"]\n'
         (self.folder / "edge.toml").write_text(text)
 
     def wait_for_findings(self, more_than=0):
@@ -215,6 +218,30 @@ def test_sighup_takes_over_a_changed_configuration_and_says_why_it_does_not(daem
     assert run.streams() == ["cart-2"]
     assert len({p["run_id"] for p in run.payloads("/state")}) == 1
     assert run.terminate() == 0
+
+
+def test_a_fall_back_is_told_as_degraded_and_its_end_as_well(daemon, tmp_path):
+    """The configured runtime hangs at its 40th answer in each life; the fall-back never does."""
+    run = daemon(fallback=True)
+    wait_until(lambda: run.said("fall-back scripted computes"), 30)
+
+    def told():
+        return [(s["status"], s["reasons"], (s["runtime"] or {}).get("fallback")) for s in run.payloads("/state")]
+
+    wait_until(lambda: ("degraded", ["runtime_fallback"], True) in told(), 30)
+    wait_until(lambda: told()[-1] == ("online", [], False), 30)
+    findings = [f["runtime"]["fallback"] for f in run.payloads("/findings/cart-1") if f["lifecycle"] == "new"]
+    assert {False, True} <= set(findings)
+    assert run.terminate() == 0
+
+
+def test_with_a_service_manager_a_child_that_always_fails_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(keeper, "BACKOFF_S", (0.0,))
+    monkeypatch.setattr(supervisor, "RESTART_LIMIT", 2)
+    monkeypatch.setattr(supervisor, "FRAME", "edge.no_such_module")
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "nobody"))
+    job = DaemonJob(settings=Settings(device="cart", state_dir=str(tmp_path)), run_id="run")
+    assert supervisor.supervise(job) == 1
 
 
 def test_who_and_where_it_is_does_not_change_while_it_runs(daemon, tmp_path):
