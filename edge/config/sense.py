@@ -28,6 +28,11 @@ def contradictions(settings: Settings) -> Iterator[Fault]:
             yield Fault(("streams", i, "name"), message, "every stream needs a name of its own: it stands in topics")
         yield from _uri_faults(("streams", i, "source"), f"streams[{i}].source", stream.source)
     yield from _uri_faults(("runtime", "uri"), "runtime.uri", settings.runtime.uri)
+    if settings.runtime.timeout_s >= settings.watchdog_s:
+        message = (
+            f"runtime.timeout_s: {settings.runtime.timeout_s} s is not less than watchdog_s, {settings.watchdog_s} s"
+        )
+        yield Fault(("runtime", "timeout_s"), message, "waiting for a frame must not look like standing still")
     for i, uri in enumerate(settings.runtime.fallback):
         yield from _uri_faults(("runtime", "fallback"), f"runtime.fallback[{i}]", uri)
     for i, sink in enumerate(settings.sinks):

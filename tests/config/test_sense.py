@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge.config.sense import warnings
-from edge.config.settings import Settings, SinkSettings
+from edge.config.sense import contradictions, warnings
+from edge.config.settings import RuntimeSettings, Settings, SinkSettings
 from edge.config.words import mask
 
 if TYPE_CHECKING:
@@ -47,3 +47,8 @@ def test_files_that_are_not_there_and_settings_without_effect(tmp_path: Path) ->
 )
 def test_passwords_are_masked_and_nothing_else(text: str, shown: str) -> None:
     assert mask(text) == shown
+
+
+def test_a_time_limit_for_frames_that_the_watchdog_would_not_wait_for_is_refused() -> None:
+    settings = Settings(runtime=RuntimeSettings(timeout_s=10.0))
+    assert [fault.path for fault in contradictions(settings)] == [("runtime", "timeout_s")]
