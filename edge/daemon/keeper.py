@@ -33,8 +33,8 @@ class Keeper:
         self.alive = False
         """Whether the present child has shown life."""
         self.proven = False
-        """Whether any child has shown life with this payload. An error at the start (a camera that is away, too) is then
-        one that may pass, and is waited out."""
+        """Whether any child has shown life with this payload. An error at the start (a camera that is away, too) may
+        pass then, and is waited out."""
         self.child: Child | None = None
         self.start()
 
