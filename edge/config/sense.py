@@ -34,6 +34,11 @@ def contradictions(settings: Settings) -> Iterator[Fault]:
                 hint = "[x, y, width, height] in pixels: x and y from 0, width and height above 0"
                 yield Fault(("streams", i, "calibration", "box"), message, hint)
     yield from _uri_faults(("runtime", "uri"), "runtime.uri", settings.runtime.uri)
+    if settings.runtime.timeout_s >= settings.watchdog_s:
+        message = (
+            f"runtime.timeout_s: {settings.runtime.timeout_s} s is not less than watchdog_s, {settings.watchdog_s} s"
+        )
+        yield Fault(("runtime", "timeout_s"), message, "waiting for a frame must not look like standing still")
     for i, uri in enumerate(settings.runtime.fallback):
         yield from _uri_faults(("runtime", "fallback"), f"runtime.fallback[{i}]", uri)
     for i, sink in enumerate(settings.sinks):

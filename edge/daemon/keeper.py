@@ -12,7 +12,7 @@ from edge.process.heartbeat import Heartbeat
 log = logging.getLogger(__name__)
 
 FATAL = range(2, 7)
-"""Exit codes of an `EdgeError`: raised at the start only, and starting again would not mend it."""
+"""Exit codes of an `EdgeError`: raised at the start, and for the user to mend; but see `Keeper.proven`."""
 BACKOFF_S = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)
 STEADY_S = 60.0
 """A child that has run so long is given the first pause again."""
@@ -33,6 +33,9 @@ class Keeper:
         """Times in a row that it fell over or stood still, none of its lives being a steady one."""
         self.alive = False
         """Whether the present child has shown life."""
+        self.proven = False
+        """Whether any child has shown life with this payload. An error at the start (a camera that is away, too) may
+        pass then, and is waited out."""
         self.child: Child | None = None
         self.start()
 
@@ -59,8 +62,12 @@ class Keeper:
         """Whether it has shown life since the last call."""
         heard = self._heart.heard()
         if heard:
-            self.alive, self._beat_at = True, time.monotonic()
+            self.alive, self.proven, self._beat_at = True, True, time.monotonic()
         return heard
+
+    def forgive(self) -> None:
+        """We have slept ourselves, as when the machine was paused: silence counts from now on."""
+        self._beat_at = time.monotonic()
 
     def check(self) -> int | None:
         """Exit code if it ended for good (0, or an error of the user's to mend), else None; restarts it if due."""
@@ -79,7 +86,7 @@ class Keeper:
         self.child.kill()  # reaps, and closes the lifeline
         self.child = None
         self.alive = False
-        if code == 0 or code in FATAL:
+        if code == 0 or (code in FATAL and not self.proven):
             return code
         self.failures = 0 if now - self._started > STEADY_S else self.failures
         pause = BACKOFF_S[min(self.failures, len(BACKOFF_S) - 1)]

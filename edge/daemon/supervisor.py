@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FRAME, PUBLISHER = "edge.daemon.frame", "edge.daemon.publisher"
-STOP_S = 1.9
+STOP_S = 1.7
 """From SIGTERM to the end, whatever the network does: who pulls a plug next does not wait for a broker."""
 STOP_FRAME_S = 1.2
 """Of it, for the frame process to bring what it has to the disk."""
@@ -39,6 +39,8 @@ STOP_SLACK_S = 2.0
 RESTART_LIMIT = 10
 """Failures in a row of one child until we give up, where a service manager is there to start all of it anew."""
 TURN_S = 0.1
+SLEPT_S = 1.0
+"""A turn that took so long: we were stopped, or starved, and perhaps the children were too."""
 
 
 class Supervisor:
@@ -56,9 +58,15 @@ class Supervisor:
         self._frame = Keeper(FRAME, payload, to_publisher.fileno(), watchdog_s)
         self._moved = {self._publisher: False, self._frame: False}
         self._ready = False
+        self._turned_at = time.monotonic()
 
     def turn(self) -> int | None:
         """Look after both. The exit code when it is over, else None."""
+        now = time.monotonic()
+        if now - self._turned_at > SLEPT_S:
+            self._publisher.forgive()
+            self._frame.forgive()
+        self._turned_at = now
         self._listen()
         code = self._publisher.check() or None  # its clean end is never by itself
         code = self._frame.check() if code is None else code
@@ -150,7 +158,7 @@ class Supervisor:
         self.stop_soon()
         for keeper in (self._publisher, self._frame):
             keeper.payload, keeper.watchdog_s = msgspec.json.encode(job), job.settings.watchdog_s
-            keeper.failures = 0
+            keeper.failures, keeper.proven = 0, False
             keeper.start()
         self._moved = dict.fromkeys(self._moved, False)
 

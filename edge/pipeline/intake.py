@@ -107,9 +107,13 @@ class Intake:
             return not self._running and not any(self._queues.values())
 
     def stuck(self, limit_s: float = STUCK_S) -> list[str]:
-        """Streams whose source has not come back from a call for ``limit_s``: only a new process helps them."""
+        """Live streams whose source has not come back from a call for ``limit_s``: only a new process helps them.
+
+        A file may take as long as it needs.
+        """
         now = time.monotonic()
-        return [name for name, at in self._asked_at.items() if at is not None and now - at > limit_s]
+        asked = {name: self._asked_at[name] for name in self._vigils}
+        return [name for name, at in asked.items() if at is not None and now - at > limit_s]
 
     def close(self) -> None:
         """Stop reading and let go of all sources."""

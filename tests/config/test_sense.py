@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge.config.sense import contradictions, warnings
-from edge.config.settings import CalibrationSettings, Settings, SinkSettings, StreamSettings
+from edge.config.settings import CalibrationSettings, RuntimeSettings, Settings, SinkSettings, StreamSettings
 from edge.config.words import mask
 
 if TYPE_CHECKING:
@@ -60,3 +60,8 @@ def test_a_calibration_box_that_is_no_part_of_a_picture(box: Box) -> None:
 )
 def test_passwords_are_masked_and_nothing_else(text: str, shown: str) -> None:
     assert mask(text) == shown
+
+
+def test_a_time_limit_for_frames_that_the_watchdog_would_not_wait_for_is_refused() -> None:
+    settings = Settings(runtime=RuntimeSettings(timeout_s=10.0))
+    assert [fault.path for fault in contradictions(settings)] == [("runtime", "timeout_s")]

@@ -20,7 +20,7 @@ from publisher_bench import REPORT, Bench, Process, make_job
 from sample_messages import make_message
 
 from edge.app.stamper import Stamper
-from edge.config.settings import OutboxSettings
+from edge.config.settings import OutboxSettings, SinkSettings
 from edge.contracts.errors import ConfigError
 from edge.contracts.health import Health
 from edge.contracts.live import LiveResult

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import msgspec
@@ -17,9 +19,10 @@ import pytest
 from brokers import wait_until
 
 from edge.config.settings import Settings
-from edge.daemon import keeper, notify
+from edge.daemon import keeper, notify, supervisor
 from edge.daemon.job import DaemonJob
 from edge.daemon.supervisor import FRAME, PUBLISHER
+from edge.models.bundle import load_bundle
 from edge.process.heartbeat import Heartbeat, beat
 from edge.sinks.outbox_schema import FILE_NAME
 
@@ -63,9 +66,12 @@ class Daemon:
                 stderr=log, cwd=folder, env={**os.environ, **(environ or {})},
             )  # fmt: skip
 
-    def write(self, *, seed=1, watchdog_s=60.0, sink=None, more=""):
+    def write(self, *, seed=1, watchdog_s=60.0, sink=None, more="", fallback=False):
         sink = sink or f"jsonl://{self.out}"
         text = CONFIG.format(folder=self.folder, seed=seed, watchdog_s=watchdog_s, sink=sink, more=more)
+        if fallback:
+            text = text.replace("distinct=1", "distinct=1&hang_at=40")
+            text += 'probe_s = 1.5\nfallback = ["scripted://?distinct=1"]\n'
         (self.folder / "edge.toml").write_text(text)
 
     def wait_for_findings(self, more_than=0):
@@ -121,15 +127,15 @@ def stored(folder):
         ]
 
 
-@pytest.mark.parametrize("module", [FRAME, PUBLISHER])
-def test_a_child_that_stands_still_is_killed_and_another_goes_on(daemon, module):
+def test_a_child_that_stands_still_is_killed_and_another_goes_on(daemon):
     run = daemon(watchdog_s=1.5)
     run.wait_for_findings()
-    stopped = run.child(module)
-    os.kill(stopped, signal.SIGSTOP)
-    run.child(module, other_than=stopped)
-    run.wait_for_findings(more_than=run.findings() + 5)
-    assert run.said(f"{module} shows no sign of life")
+    for module in (FRAME, PUBLISHER):
+        stopped = run.child(module)
+        os.kill(stopped, signal.SIGSTOP)
+        run.child(module, other_than=stopped)
+        run.wait_for_findings(more_than=run.findings() + 5)
+        assert run.said(f"{module} shows no sign of life")
     assert run.terminate() == 0
 
 
@@ -215,6 +221,57 @@ def test_sighup_takes_over_a_changed_configuration_and_says_why_it_does_not(daem
     assert run.streams() == ["cart-2"]
     assert len({p["run_id"] for p in run.payloads("/state")}) == 1
     assert run.terminate() == 0
+
+
+def test_a_fall_back_is_told_as_degraded_and_its_end_as_well(daemon, tmp_path):
+    """The configured runtime hangs at its 40th answer in each life; the fall-back never does."""
+    run = daemon(fallback=True)
+    wait_until(lambda: run.said("fall-back scripted computes"), 30)
+
+    def told():
+        return [(s["status"], s["reasons"], (s["runtime"] or {}).get("fallback")) for s in run.payloads("/state")]
+
+    wait_until(lambda: ("degraded", ["runtime_fallback"], True) in told(), 30)
+    wait_until(lambda: told()[-1] == ("online", [], False), 30)
+    findings = [f["runtime"]["fallback"] for f in run.payloads("/findings/cart-1") if f["lifecycle"] == "new"]
+    assert {False, True} <= set(findings)
+    assert run.terminate() == 0
+
+
+def test_an_error_at_the_start_of_one_that_has_been_well_is_waited_out(daemon, tmp_path):
+    model = tmp_path / "model.tflite"
+    shutil.copy(load_bundle(None).path, model)
+    run = daemon(more=f'model = "{model}"')
+    run.wait_for_findings()
+    model.rename(tmp_path / "away")
+    os.kill(run.child(FRAME), signal.SIGKILL)
+    wait_until(lambda: run.said(f"{FRAME} ended with exit code 4; it is started again"), 30)
+    (tmp_path / "away").rename(model)
+    run.wait_for_findings(more_than=run.findings())
+    assert run.terminate() == 0
+
+
+def test_the_whole_daemon_may_be_paused_without_harm(daemon, tmp_path):
+    run = daemon(watchdog_s=1.0)
+    run.wait_for_findings()
+    all_of_them = [run.process.pid, run.child(FRAME), run.child(PUBLISHER)]
+    for pid in all_of_them:
+        os.kill(pid, signal.SIGSTOP)
+    time.sleep(1.5)
+    for pid in all_of_them:
+        os.kill(pid, signal.SIGCONT)
+    run.wait_for_findings(more_than=run.findings())
+    assert not run.said("no sign of life")
+    assert run.terminate() == 0
+
+
+def test_with_a_service_manager_a_child_that_always_fails_is_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(keeper, "BACKOFF_S", (0.0,))
+    monkeypatch.setattr(supervisor, "RESTART_LIMIT", 2)
+    monkeypatch.setattr(supervisor, "FRAME", "edge.no_such_module")
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "nobody"))
+    job = DaemonJob(settings=Settings(device="cart", state_dir=str(tmp_path)), run_id="run")
+    assert supervisor.supervise(job) == 1
 
 
 def test_who_and_where_it_is_does_not_change_while_it_runs(daemon, tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from edge.app.compose import choose_model, make_guard
@@ -24,7 +26,9 @@ from edge.sources.replay import ReplaySource
 END = SourceEvent("ended", Reason.STREAM_ENDED)
 
 
-def run_loop(items, *, runtime="scripted://", isolated=False, timeout_s=2.0, fallback=(), beats=None, **stream):
+def run_loop(
+    items, *, runtime="scripted://", isolated=False, timeout_s=2.0, fallback=(), beats=None, live=False, **stream
+):
     settings = Settings(
         streams=[StreamSettings(name="s", source="replay://x", **stream)],
         runtime=RuntimeSettings(uri=runtime, timeout_s=timeout_s, fallback=list(fallback)),
@@ -34,7 +38,7 @@ def run_loop(items, *, runtime="scripted://", isolated=False, timeout_s=2.0, fal
     analyser = Analyser(model.manifest, make_guard(settings, model, isolated=isolated))
     handover = MemoryHandover()
     messages = Messages(Stamper("device", "run").stamp, Provenance(model.manifest, model.ref, False))
-    intake = Intake({"s": ReplaySource.of(items)}, enricher(settings.streams))
+    intake = Intake({"s": ReplaySource.of(items, live=live)}, enricher(settings.streams), settings.streams)
     beat = None if beats is None else lambda stats: beats.append(analyser.guard.problems)
     reporter = Reporter(settings, messages, handover, heartbeat=beat)
     try:
@@ -207,3 +211,31 @@ def test_a_finding_names_the_runtime_that_really_computed_it(make):
 def test_a_fall_back_that_there_is_no_plugin_for_is_refused_at_the_start(make):
     with pytest.raises(UsageError, match="abacus"):
         run_loop([END], fallback=["abacus://"])
+
+
+def test_a_live_source_that_is_lost_is_no_result_until_it_is_there_again(make, monkeypatch):
+    monkeypatch.setattr("edge.pipeline.intake.BACKOFF_S", (0.05,))
+    lost = SourceEvent("lost", Reason.SOURCE_LOST, "cable")
+    handover, _ = run_loop([make.frame(0), lost, lost, make.frame(1), END], live=True)
+    told = [(c.status, c.reason) for c in durable(handover, Coverage)]
+    assert told == [
+        (Status.NO_RESULT, Reason.STARTING),
+        (Status.FINDING, None),
+        (Status.NO_RESULT, Reason.SOURCE_LOST),
+        (Status.FINDING, None),
+        (Status.NO_RESULT, Reason.STREAM_ENDED),
+    ]
+    assert durable(handover, Finding)[1].end_reason == "not_judged"
+
+
+def test_a_frozen_live_source_is_no_result_and_no_frame_of_it_is_judged(make):
+    still = [replace(make.frame(0), seq=i, captured_ns=i * 1_000_000_000) for i in range(8)]
+    moving = replace(make.frame(1), seq=8, captured_ns=8_000_000_000)
+    gaps = [None] * 3  # so that the loop takes each frame before the next one comes
+    script = [item for frame in [*still, moving] for item in (frame, *gaps)]
+    handover, reporter = run_loop([*script, END], live=True, frozen_after_s=3.0)
+    told = [(c.status, c.reason) for c in durable(handover, Coverage)]
+    assert (Status.NO_RESULT, Reason.FROZEN) in told
+    assert told[-2:] == [(Status.FINDING, None), (Status.NO_RESULT, Reason.STREAM_ENDED)]
+    judged = reporter.stats.snapshot()["frames"]
+    assert judged <= 4  # three before it counted as frozen, and the one that moved
