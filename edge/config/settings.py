@@ -56,7 +56,7 @@ class RuntimeSettings(Section, frozen=True):
     """``litert://?threads=N``, ``scripted://?distinct=1``."""
     isolated: bool = True
     """In a process of its own, which can be killed when it hangs."""
-    timeout_s: Positive = 0.5
+    timeout_s: Positive = 0.8
     """A frame that takes longer is a `no_result`, and the runtime is replaced. Many times what one usually takes."""
     fallback: list[str] = []
     """URIs of runtimes that take over, in this order, when the configured one hangs, dies or fails its self-test. The
