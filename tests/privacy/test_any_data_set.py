@@ -14,7 +14,7 @@ from privacy.basic_profile import KEYWORDS
 from privacy.marked import IMAGE_UID, Markers, marked_file
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from edge.app.compose import choose_model, make_guard, runtime_ref
+from edge.app.compose import choose_model, make_guard
 from edge.app.handover import MemoryHandover
 from edge.app.stamper import Stamper
 from edge.config.settings import RuntimeSettings, Settings, StreamSettings
@@ -35,7 +35,7 @@ def pipeline(path, image_ref):
     model = choose_model(config)
     analyser = Analyser(model.manifest, make_guard(config, model, isolated=False))
     handover = MemoryHandover()
-    origin = Provenance(model.manifest, model.ref, runtime_ref(analyser.guard), image_ref)
+    origin = Provenance(model.manifest, model.ref, image_ref)
     reporter = Reporter(config, Messages(Stamper("device", "run").stamp, origin), handover)
     intake = None
     try:
