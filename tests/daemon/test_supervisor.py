@@ -8,7 +8,7 @@ import pytest
 
 from edge.config.settings import Settings
 from edge.contracts.errors import SinkError
-from edge.daemon import supervisor
+from edge.daemon import keeper, supervisor
 from edge.daemon.job import DaemonJob
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def supervise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
         monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
         monkeypatch.setattr(supervisor, "FRAME", "fake_frame")
         monkeypatch.setattr(supervisor, "PUBLISHER", "fake_publisher")
-        monkeypatch.setattr(supervisor, "BACKOFF_S", (30.0,))
+        monkeypatch.setattr(keeper, "BACKOFF_S", (30.0,))
         settings = Settings(device="cart", state_dir=str(tmp_path / "state"), drain_timeout_s=2.0)
         return supervisor.supervise(DaemonJob(settings=settings, run_id="run-1"))
 
