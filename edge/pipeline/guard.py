@@ -171,7 +171,7 @@ class Guard:
         self.close()  # also the next in line behind a fall-back
         self._adopt(fresh, recruit.place)
         self.restarts += 1
-        log.warning("runtime: %s, golden vectors passed", "the configured one is back" if returned else "replaced")
+        log.warning("runtime: %s", "the configured one is back" if returned else "replaced")
 
     def _have_made(self, place: int) -> None:
         self._recruit = Recruit(place, self._makers[place], self._test)
