@@ -43,7 +43,7 @@ test-fast: .venv-test/installed ## Only the tests that need no broker, no data s
 torture: .venv-test/installed ## Ten minutes in the breaking yard; needs mosquitto. ARGS="--kills 500 --outages 100 --seed 1".
 	.venv-test/bin/python benchmarks/torture.py $(ARGS)
 
-power-cuts: .venv-test/installed ## 200 power cuts on a disk that forgets; needs mosquitto and FUSE. ARGS="--lies 40 --cuts 5".
+power-cuts: .venv-test/installed ## 200 power cuts on a disk that forgets; needs mosquitto and FUSE. ARGS="--cuts 5 --lies 10".
 	.venv-test/bin/python benchmarks/power_cuts.py $(ARGS)
 
 check: .venv-test/installed ## Format, lint, types, layers, generated files.

@@ -27,6 +27,7 @@ def cannot_mount(folder: Path) -> str | None:
     try:
         disk.start()
     except (AssertionError, OSError) as error:
+        disk.end()
         return f"FUSE cannot be mounted here: {error}"
     disk.cut("vanish", 0)
     return None
@@ -85,7 +86,7 @@ class Disk:
                     pipe.close()  # type: ignore[union-attr]
             self._process = None
             unmount = ["umount", "-l"] if os.geteuid() == 0 else ["fusermount", "-u", "-z"]
-            subprocess.run([*unmount, str(self.mount_point)], check=True)
+            subprocess.run([*unmount, str(self.mount_point)], check=False, capture_output=True)
 
     def check_out(self, folder: Path) -> None:
         """A plain copy of what the platter has."""
