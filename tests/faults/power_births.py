@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MESSAGES = 4
-STILL_S = 0.3
-"""A message that is not stored by then waits for a disk without power; or the disk is slow, and loses it now."""
+PATIENCE_S = 30.0
 
 
 @dataclass
@@ -44,7 +44,10 @@ def birth(folder: Path, after_changes: int, mode: str, seed: int, lies: int = 0)
         writer = OutboxWriter(path, on_commit=lambda: None)
         for _ in range(MESSAGES):
             writer.put("coverage/cart-1", make_message())
-            if not writer.flush(STILL_S):
+            deadline = time.monotonic() + PATIENCE_S
+            while not (stored := writer.flush(0.1)) and not disk.gone():
+                assert time.monotonic() < deadline, "neither stored nor cut"
+            if not stored:
                 told.frozen = True
                 break
             told.promised += 1

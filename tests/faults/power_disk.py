@@ -63,6 +63,10 @@ class Disk:
         """The power goes when so many more changes are done. Who wants one more waits for `release`."""
         self._say(f"arm {after_changes}")
 
+    def gone(self) -> bool:
+        """Whether `arm` has taken the power."""
+        return self._say("gone").strip() == "1"
+
     def freeze(self, patience_s: float = 0.0) -> int:
         """The power is gone once `arm` says so, or ``patience_s`` is over. Returns how many changes are unsynced."""
         return int(self._say(f"freeze {patience_s}"))

@@ -4,8 +4,8 @@
 
 PLATTER is the folder where the disk rests between two lives. Commands come in as lines on stdin, answers go out on
 stdout. ``arm N``: after N more changes the power is gone: no change that comes later is answered before ``release``,
-and then with an error. ``freeze S``: wait S seconds for that, and then it is gone anyhow; the answer is how many
-changes are not synced. ``cut MODE SEED``: fall, save to PLATTER, end.
+and then with an error. ``gone``: is it? ``freeze S``: wait S seconds for that, and then it is gone anyhow; the answer
+is how many changes are not synced. ``cut MODE SEED``: fall, save to PLATTER, end.
 """
 
 from __future__ import annotations
@@ -192,6 +192,8 @@ def obey(power: PowerStore, platter: Path) -> None:
             with power.turn:
                 power.countdown = int(rest[0])
             print("ok", flush=True)
+        elif word == "gone":
+            print(int(power.frozen.is_set()), flush=True)
         elif word == "freeze":
             power.frozen.wait(float(rest[0]))
             with power.turn:
