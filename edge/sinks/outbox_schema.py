@@ -107,8 +107,12 @@ def create(path: Path) -> None:
     mark = outbox_mark.MarkFile(path, identity_of=draft)
     mark.write(epoch, 1, sync=True)
     mark.close()
+    sync_directory(path.parent)  # an outbox whose mark did not outlive a power cut would be taken for a copy
     draft.replace(path)
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
+    for directory in path.parent.parents:  # the folder may be new as well, and with it those above
+        with contextlib.suppress(OSError):
+            sync_directory(directory)
 
 
 def migrate(path: Path) -> None:
@@ -236,7 +240,8 @@ def _quoted(path: Path) -> str:
     return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Let the names in ``directory`` outlive a power cut: syncing the files themselves is not enough for that."""
     handle = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(handle)
