@@ -18,10 +18,12 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
 import sys
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
+import traceback
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,6 @@ from faults.yard import Outcome, Yard
 PAUSE_S = (0.05, 0.7)
 KILL_SHARE = 0.75
 """Of all strikes, where both are wanted."""
-COLUMNS = ("yard", "minutes", "kills", "outages")
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ class Order:
     require_subscriber: bool
 
 
-def carry_out(order: Order) -> tuple[str, bool, dict[str, Any]]:
-    """Strike until the time is over and there were so many kills and outages; (name, sound, summary)."""
+def carry_out(order: Order) -> dict[str, Any]:
+    """Strike until the time is over and there were so many kills and outages; the summary."""
     plan = rounds(os.geteuid() == 0)[order.name]
     place = Path(order.folder) / order.name
     yard = Yard(place, seed=order.seed, require_subscriber=order.require_subscriber, **plan.options)
@@ -61,8 +62,9 @@ def carry_out(order: Order) -> tuple[str, bool, dict[str, Any]]:
             kills, passed_s = sum(yard.cart.kills.values()), time.monotonic() - began
             if passed_s >= order.minutes * 60 and kills >= order.kills and outages >= order.outages:
                 break
-            share = KILL_SHARE if kills < order.kills or not order.kills else 0.1
-            faults = KILLS if yard.random.random() < share else plan.others
+            faults = KILLS if yard.random.random() < KILL_SHARE else plan.others
+            if passed_s >= order.minutes * 60 and kills >= order.kills:  # only outages are wanting
+                faults = [fault for fault in plan.others if fault.kind == "outage"]
             for fault in yard.torture([yard.random.choice(faults)], PAUSE_S):
                 outages += fault.kind == "outage"
                 received = yard.ear.received
@@ -78,7 +80,16 @@ def carry_out(order: Order) -> tuple[str, bool, dict[str, Any]]:
     sound = outcome.sound and not (
         plan.keeps and outcome.missing_first_pass > outcome.lost_with_their_file + outcome.set_aside
     )
-    return order.name, sound, {"sound": sound, "minutes": round(minutes, 2), "outages": outages, **summary(outcome)}
+    return {"sound": sound, "minutes": round(minutes, 2), "outages": outages, **summary(outcome)}
+
+
+def result_of(pending: Future[dict[str, Any]]) -> dict[str, Any]:
+    """What a yard said, or why it could not go on."""
+    try:
+        return pending.result()
+    except Exception as error:  # the others' results still count
+        traceback.print_exc()
+        return {"sound": False, "error": repr(error)}
 
 
 def summary(outcome: Outcome) -> dict[str, Any]:
@@ -109,6 +120,7 @@ def markdown(yards: dict[str, dict[str, Any]]) -> str:
 
     rows: dict[str, Any] = {
         "minutes of striking": lambda one: one["minutes"],
+        "strikes a minute": lambda one: round(sum(one["struck"].values()) / one["minutes"], 1),
         "`kill -9` of our processes": lambda one: sum(one["kills"].values()),
         "... supervisor, so all": lambda one: kills(one, "daemon"),
         "... frame process": lambda one: kills(one, "edge.daemon.frame"),
@@ -139,6 +151,7 @@ def markdown(yards: dict[str, dict[str, Any]]) -> str:
         "frames lost in the commit window (at least)": lambda one: one["frames_lost"],
         "daemon ended by itself / left undelivered": lambda one: f"{one['fell_over']} / {one['undelivered']}",
     }
+    yards = {name: one for name, one in yards.items() if "error" not in one}
     lines = ["| | " + " | ".join(yards) + " |", "|---|" + "---:|" * len(yards)]
     lines += [f"| {row} | " + " | ".join(str(cell(one)) for one in yards.values()) + " |" for row, cell in rows.items()]
     return "\n".join(lines)
@@ -171,30 +184,33 @@ def main() -> int:
     share = len(chosen)
     results: dict[str, dict[str, Any]] = {}
     good = True
-    with tempfile.TemporaryDirectory(prefix="yard-", ignore_cleanup_errors=True) as folder:
-        orders = [
-            Order(
-                name=name,
-                folder=folder,
-                seed=seed,
-                minutes=options.minutes * options.jobs / share,
-                kills=-(-options.kills // share),
-                outages=-(-options.outages // share),
-                require_subscriber=options.require_subscriber,
-            )
-            for name in chosen
-        ]
-        with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as yards:
-            for name, sound, said in yards.map(carry_out, orders):
-                results[name] = said
-                good = good and sound
-                print(json.dumps({name: said}, indent=2), flush=True)
-                if options.json:  # what is done is kept, whatever becomes of the others
-                    whole = {"seed": seed, "arguments": sys.argv[1:], "yards": results}
-                    options.json.write_text(json.dumps(whole, indent=2) + "\n")
+    folder = tempfile.mkdtemp(prefix="yard-")
+    orders = [
+        Order(
+            name=name,
+            folder=folder,
+            seed=seed,
+            minutes=options.minutes * options.jobs / share,
+            kills=-(-options.kills // share),
+            outages=-(-options.outages // share),
+            require_subscriber=options.require_subscriber,
+        )
+        for name in chosen
+    ]
+    with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
+        for order, pending in [(order, pool.submit(carry_out, order)) for order in orders]:
+            said = result_of(pending)
+            results[order.name] = said
+            good = good and said["sound"]
+            print(json.dumps({order.name: said}, indent=2), flush=True)
+            if options.json:  # what is done is kept, whatever becomes of the others
+                whole = {"seed": seed, "arguments": sys.argv[1:], "yards": results}
+                options.json.write_text(json.dumps(whole, indent=2) + "\n")
     if options.markdown:
         print(markdown(results))
-    print("sound" if good else "NOT SOUND: see the examples above")
+    if good:
+        shutil.rmtree(folder, ignore_errors=True)
+    print("sound" if good else f"NOT SOUND: see the examples above, and the logs in {folder}")
     return 0 if good else 1
 
 
