@@ -120,7 +120,7 @@ def markdown(yards: dict[str, dict[str, Any]]) -> str:
 
     rows: dict[str, Any] = {
         "minutes of striking": lambda one: one["minutes"],
-        "strikes a minute": lambda one: round(sum(one["struck"].values()) / one["minutes"], 1),
+        "kills a minute": lambda one: round(sum(one["kills"].values()) / one["minutes"], 1),
         "`kill -9` of our processes": lambda one: sum(one["kills"].values()),
         "... supervisor, so all": lambda one: kills(one, "daemon"),
         "... frame process": lambda one: kills(one, "edge.daemon.frame"),

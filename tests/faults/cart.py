@@ -101,8 +101,8 @@ class Cart:
         self._process.kill()
         self._process.wait()
         self._process = None
-        _, alive = psutil.wait_procs(below, timeout=10)
-        assert not alive, f"left behind by a killed daemon: {alive}"
+        left = _wait_gone(below, timeout_s=120)  # one that has only been started ends when it is through its imports
+        assert not left, f"left behind by a killed daemon: {left}"
 
     def wait(self, timeout_s: float) -> int:
         """Until it ends by itself; the exit code."""
@@ -115,7 +115,7 @@ class Cart:
         """SIGTERM; the exit code."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
-        code = self._process.wait(30)
+        code = self._process.wait(60)
         self._process = None
         return code
 
@@ -132,7 +132,7 @@ class Cart:
         """Of the outbox in use; empty if it is not there (yet)."""
         return str(self._ask_outbox("SELECT value FROM meta WHERE key = 'epoch'") or "")
 
-    def wait_for_work(self, timeout_s: float = 60.0) -> None:
+    def wait_for_work(self, timeout_s: float = 180.0) -> None:
         """Until the outbox takes messages."""
         before, deadline = self._progress(), time.monotonic() + timeout_s
         while time.monotonic() < deadline:
@@ -160,6 +160,22 @@ class Cart:
         with contextlib.suppress(psutil.NoSuchProcess):
             return psutil.Process(self._process.pid).children(recursive=True)
         return []
+
+
+def _wait_gone(processes: list[psutil.Process], timeout_s: float) -> list[psutil.Process]:
+    """Those that are still there then. A dead one that its new parent has not buried yet is gone."""
+    deadline = time.monotonic() + timeout_s
+    while left := [one for one in processes if _lives(one)]:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.02)
+    return left
+
+
+def _lives(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 def _number(path: Path) -> int:

@@ -54,7 +54,7 @@ class Ear:
         self._client.on_message = self._hear
         self._client.connect("127.0.0.1", self._port, clean_start=False, properties=keep)
         self._client.loop_start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
 
     def leave(self) -> None:
         """Go away; the broker keeps the session, and what it has room for."""
@@ -62,7 +62,7 @@ class Ear:
         self._client.loop_stop()
         self._ready.clear()
 
-    def wait_ready(self, timeout_s: float = 20.0) -> None:
+    def wait_ready(self, timeout_s: float = 60.0) -> None:
         """Until subscribed."""
         assert self._ready.wait(timeout_s)
 
@@ -104,7 +104,7 @@ class Ear:
 
         Of other epochs too, as far as the ledger says that the device can be asked for them.
         """
-        assert self.wait_for(lambda: self.epoch() == epoch, 30), "the device does not say its epoch"
+        assert self.wait_for(lambda: self.epoch() == epoch, 120), "the device does not say its epoch"
         wanted = self.missing()
         deadline = time.monotonic() + timeout_s
         while wanted and time.monotonic() < deadline and self._ask(wanted):

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from faults.cart import Cart
+from faults.cart import FRAME, PUBLISHER, RUNTIME, Cart
 from faults.yard import EVERYBODY
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class KillDaemon:
         yard.cart.kill()
         yard.produced.look(yard.cart.state_dir)
         yard.cart.start()
-        if yard.random.random() < 0.6:  # now and then it is struck again while it starts
+        if yard.random.random() < 0.5:  # now and then it is struck again while it starts
             yard.cart.wait_for_work()
 
 
@@ -57,6 +57,21 @@ class KillChild:
 
     def strike(self, yard: Yard) -> None:
         if not yard.cart.strike(self.module):
+            KillDaemon().strike(yard)
+
+
+@dataclass(frozen=True)
+class KillSeveral:
+    """Most of our processes, in any order, one shortly after the other; then perhaps the daemon that mends it."""
+
+    name: str = "kill several"
+    kind: str = "kill"
+
+    def strike(self, yard: Yard) -> None:
+        for module in yard.random.sample((FRAME, PUBLISHER, RUNTIME), yard.random.choice((2, 3))):
+            yard.cart.strike(module)
+            time.sleep(yard.random.uniform(0.0, 0.3))
+        if yard.random.random() < 0.5:
             KillDaemon().strike(yard)
 
 

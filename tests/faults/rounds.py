@@ -18,6 +18,7 @@ from faults.faults import (
     KillBroker,
     KillChild,
     KillDaemon,
+    KillSeveral,
     LinkCut,
     LinkStalled,
     Twin,
@@ -26,14 +27,8 @@ from faults.faults import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-KILLS: tuple[Fault, ...] = (
-    KillDaemon(),
-    KillDaemon(),
-    KillDaemon(),
-    KillChild(FRAME),
-    KillChild(PUBLISHER),
-    KillChild(RUNTIME),
-)
+KILLS: tuple[Fault, ...] = (KillDaemon(), KillDaemon(), KillChild(FRAME), KillChild(PUBLISHER), KillChild(RUNTIME))
+KILLS += (KillSeveral(),) * 5
 """Struck most of the time."""
 TMPFS_MB = 512
 SHORT_QUEUE = "max_queued_messages 40\nmax_inflight_messages 20\n"

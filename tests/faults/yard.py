@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 EVERYBODY = "topic readwrite #\n"
 BROKER_LINES = "max_queued_messages 0\nmax_queued_bytes 0\nmax_inflight_messages 20\n"
-DRAIN_S = 90.0
-REPAIR_S = 120.0
+DRAIN_S = 180.0
+REPAIR_S = 180.0
 
 
 @dataclass(frozen=True)
