@@ -91,7 +91,7 @@ def test_a_disk_that_takes_nothing_for_a_while_loses_nothing(tmp_path):
 
 
 def test_a_damaged_outbox_is_set_aside_and_costs_what_was_destroyed_in_it(tmp_path):
-    faults = [Damage("truncated"), Damage("bits flipped"), KillDaemon(), Damage("older copy")]
+    faults = [Damage("truncated"), Damage("bits flipped"), Damage("older copy")]
     outcome = run(Yard(tmp_path / "yard", seed=4), faults)
     assert_sound(outcome)
     assert outcome.epochs >= 3
