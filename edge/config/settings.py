@@ -141,12 +141,25 @@ class RequestSettings(Section, frozen=True):
 
     enabled: bool = False
     """False: nothing is subscribed to, so nothing is heard and nothing is answered."""
-    commands: tuple[Literal["ping", "health", "findings/resend", "config/get"], ...] = (
+    commands: tuple[
+        Literal[
+            "ping",
+            "health",
+            "findings/resend",
+            "config/get",
+            "exam/start",
+            "exam/end",
+            "stream/start",
+            "stream/stop",
+        ],
+        ...,
+    ] = (
         "ping",
         "health",
         "findings/resend",
     )
-    """Those that are answered. All others are refused; ``config/get`` tells how the device is set up."""
+    """Those that are answered; all others are refused. ``config/get`` tells how the device is set up, ``exam/start``
+    and ``exam/end`` draw the boundary between patients, ``stream/stop`` ends judging until ``stream/start``."""
     max_bytes: Annotated[int, msgspec.Meta(ge=64, le=65536)] = 4096
     """A longer request is refused unread."""
     per_minute: Annotated[int, msgspec.Meta(ge=1)] = 60

@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge.app.handover import MAX_PACKET, Latest, decode
+from edge.app.handover import MAX_PACKET, Latest, decode, encode_order
 from edge.app.logs import set_up_logs
 from edge.app.stamper import Stamper
 from edge.contracts.errors import ConfigError, EdgeError, SinkError
+from edge.contracts.order import Done
 from edge.contracts.ports import Link, Outgoing, SinkIdentity
 from edge.contracts.report import Report
 from edge.contracts.state import Will
@@ -45,6 +46,7 @@ from edge.sinks.outbox_schema import FILE_NAME, condemn, empty_set_aside, is_dam
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from edge.contracts.order import Order
     from edge.contracts.ports import Sink
 
 log = logging.getLogger("edge.daemon.publisher")  # run as __main__
@@ -93,7 +95,7 @@ class Publisher:
             ["requests"] if self._links else [],
         )
         self._outbox: Outbox | None = None
-        commands = Commands(settings, self._announcer, lambda: self._outbox)
+        commands = Commands(settings, self._announcer, lambda: self._outbox, self._give)
         self._desk = RequestDesk(settings.requests, stamper, commands.by_name())
         self._responses: deque[tuple[Sink, Outgoing]] = deque(maxlen=RESPONSES_LIMIT)
         """Those that their sink has no room for yet."""
@@ -192,6 +194,8 @@ class Publisher:
                 continue
             if isinstance(said, Report):
                 self._announcer.take(said)
+            elif isinstance(said, Done):
+                self._respond(self._desk.settle(said))
             elif isinstance(said, Latest):
                 for sink in self.sinks:
                     if sink.session:
@@ -204,10 +208,25 @@ class Publisher:
                 response = self._desk.answer(incoming, link.name)
                 if response is not None:
                     self._responses.append((link, response))
+        for late in self._desk.overdue():
+            self._respond(late)
         for _ in range(len(self._responses)):
             sink, response = self._responses.popleft()
             if not sink.send(response):
                 self._responses.append((sink, response))
+
+    def _respond(self, answer: tuple[str, Outgoing] | None) -> None:
+        for link in self._links:
+            if answer is not None and link.name == answer[0]:
+                self._responses.append((link, answer[1]))
+
+    def _give(self, order: Order) -> bool:
+        """Hand an order to the frame process. Whether it took it, it says itself."""
+        try:
+            self._inbox.send(encode_order(order))
+        except OSError:
+            return False
+        return True
 
     def _drop_stale(self) -> None:
         """What was sent while no publisher ran is old now; only what the frame process last said of itself counts."""
