@@ -125,6 +125,15 @@ class OutboxSettings(Section, frozen=True):
     """Size of the outbox; the oldest acknowledged messages go first."""
 
 
+class TelemetrySettings(Section, frozen=True):
+    """``health`` that a durable receiver missed because it was away; it is sent later, behind all findings."""
+
+    keep_s: Positive = 86400.0
+    """Given up when it is older; after a reboot its age counts anew."""
+    max_mb: NotNegative = 16.0
+    """Size of its file; the oldest go first. It has no share in the outbox' size. 0: nothing is kept."""
+
+
 class PublishSettings(Section, frozen=True):
     """What leaves the device, and how often."""
 
@@ -197,6 +206,7 @@ class Settings(Section, frozen=True):
     tracking: TrackingSettings = TrackingSettings()
     exam: ExamSettings = ExamSettings()
     outbox: OutboxSettings = OutboxSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     publish: PublishSettings = PublishSettings()
     requests: RequestSettings = RequestSettings()
     log: LogSettings = LogSettings()

@@ -37,11 +37,14 @@ from edge.daemon.commands import Commands
 from edge.daemon.courier import Courier
 from edge.daemon.job import DaemonJob
 from edge.daemon.requests import RequestDesk
+from edge.daemon.shared_sink import SharedSink
+from edge.daemon.telemetry import TelemetryCourier
 from edge.plugins import make_sink
 from edge.process.child import inherit
 from edge.process.heartbeat import beat
 from edge.sinks.outbox import Outbox
 from edge.sinks.outbox_schema import FILE_NAME, condemn, empty_set_aside, is_damage
+from edge.sinks.telemetry import TelemetryStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +86,11 @@ class Publisher:
             if names.count(name) > 1:
                 raise ConfigError(f"two sinks are {name}", hint="each receiver is configured once")
         self._durable_sinks = [sink.name for sink in self.sinks if sink.durable]
-        self._couriers = [Courier(sink, self._durable_sinks) for sink in self.sinks]
+        shared = [SharedSink(sink) for sink in self.sinks]
+        self._couriers = [Courier(one.part(), self._durable_sinks) for one in shared]
+        self._durable_couriers = [one for one in self._couriers if one.sink.durable]
+        self._telemetry_couriers = [TelemetryCourier(one.part()) for one in shared if one.sink.durable]
+        self._telemetry = TelemetryStore(self._path.parent, settings.telemetry.keep_s, settings.telemetry.max_mb * 1e6)
         self._links = [sink for sink in self.sinks if isinstance(sink, Link)] if settings.requests.enabled else []
         stamper = Stamper(job.device, job.run_id)
         self._announcer = Announcer(
@@ -168,12 +175,29 @@ class Publisher:
                         more = courier.work(outbox) or more
                 self._keep_house(outbox)
             if announcer.health_due():
-                announcer.tell_health(*((None, None) if outbox is None else (outbox.state(), outbox.depth())))
+                self._tell_health(outbox)
+            if outbox is not None and not more:
+                self._bring_telemetry(outbox)
         except sqlite3.Error as error:
             log.error("the outbox cannot be read (%s); opening it anew", error)
             self._condemn(error)
             self._close_outbox()
         return more
+
+    def _tell_health(self, outbox: Outbox | None) -> None:
+        self._announcer.telemetry = self._telemetry.facts
+        body, away = self._announcer.tell_health(
+            *((None, None) if outbox is None else (outbox.state(), outbox.depth()))
+        )
+        for name in away:
+            self._telemetry.keep(name, body)
+        self._telemetry.tidy(self._durable_sinks)
+
+    def _bring_telemetry(self, outbox: Outbox) -> None:
+        """What was missed, to those that have all findings."""
+        waiting = self._telemetry.facts.waiting > 0
+        for findings, telemetry in zip(self._durable_couriers, self._telemetry_couriers, strict=True):
+            telemetry.work(self._telemetry, waiting and findings.idle(outbox))
 
     def _read_inbox(self) -> bool:
         """Take what the frame process sent; True if there may be more."""
@@ -305,6 +329,7 @@ class Publisher:
                 for courier in self._couriers:
                     courier.work(self._outbox)  # what arrived last
             self._outbox.close()
+        self._telemetry.close()
         self._alarm.close()
         self._bell.close()
 
