@@ -120,7 +120,10 @@ class OutboxSettings(Section, frozen=True):
     """What is kept on the device, and for how long."""
 
     keep_s: Positive = 86400.0
-    """Acknowledged messages are kept this long, to be asked for again; so are damaged or copied outboxes, set aside."""
+    """Acknowledged messages are kept this long, to be asked for again. Counted by the kernel's uptime, so that a wrong
+    clock wipes nothing; of the time that the machine was off, at most twelve hours count for each boot."""
+    unsent_keep_s: Positive = 2592000.0
+    """Messages that not every durable receiver has are given up when they are older, and announced by range."""
     max_mb: Positive = 256.0
     """Size of the outbox; the oldest acknowledged messages go first."""
 

@@ -300,9 +300,9 @@ class Publisher:
         self._housekeeping_at = time.monotonic() + HOUSEKEEPING_S
         budget = self._settings.outbox
         empty_set_aside(self._path, budget.keep_s)
-        lost = outbox.expire(budget.keep_s, budget.max_mb * 1e6)
+        lost = outbox.expire(budget.keep_s, budget.max_mb * 1e6, budget.unsent_keep_s)
         if lost:
-            log.error("the outbox is full: %d messages were given up that not every receiver had", lost)
+            log.error("%d messages were given up that not every receiver had: too old, or too many", lost)
 
     def _drained(self) -> bool:
         if self._outbox is None:

@@ -9,13 +9,12 @@ import contextlib
 import logging
 import sqlite3
 import threading
-import time
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge.sinks import outbox_schema
+from edge.sinks import outbox_clock, outbox_schema
 from edge.sinks.outbox_mark import MarkFile
 from edge.sinks.outbox_schema import transaction, transient
 
@@ -52,6 +51,8 @@ class OutboxWriter:
         self._inode = 0
         self._checked = 0
         """Inode of the file that was read through: once for each is enough."""
+        self._offset = 0.0
+        """See `outbox_clock`."""
         self._mark: MarkFile | None = None
         self._last: tuple[str, int] | None = None
         """(epoch, next_seq) after the last commit to the open file."""
@@ -173,6 +174,7 @@ class OutboxWriter:
                 outbox_schema.check(db)
             # The publisher moves the journal into the file; this is the fall-back while there is no publisher.
             db.execute("PRAGMA wal_autocheckpoint = 4000")
+            self._offset = outbox_clock.offset(db)
             self._mark = MarkFile(self._path)
         except BaseException:
             db.close()
@@ -191,7 +193,7 @@ class OutboxWriter:
 
     def _append(self, db: sqlite3.Connection, batch: list[tuple[str, Durable]]) -> None:
         epoch, seq = outbox_schema.meta(db)
-        created = time.time()
+        created = self._offset + outbox_clock.uptime()
         rows = []
         for suffix, message in batch:
             try:
