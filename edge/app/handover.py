@@ -96,6 +96,10 @@ class OutboxHandover:
         reasons = [*report.reasons, *self._writer.problems()]
         self._send(encode_report(msgspec.structs.replace(report, reasons=reasons)))
 
+    def hung(self) -> bool:
+        """Whether the disk does not come back: nothing that is found now would be kept."""
+        return self._writer.hung()
+
     def orders(self) -> list[Order]:
         """What the publisher has asked for since the last call."""
         found = []

@@ -73,7 +73,7 @@ def resend(
 ) -> None:
     """Have stored messages sent again, to all receivers, marked as replayed.
 
-    A running daemon begins at once, another one when it is started.
+    A running daemon begins at once (with an epoch that has ended within ten seconds), another one when it is started.
 
     Example:
       edge-cli outbox resend --epoch 6f1c7a52-0f0e-4c57-9f3e-1f6f0a4f7b11 --from 100 --to 250
@@ -82,12 +82,7 @@ def resend(
 
     if last < first:
         raise UsageError(f"expected --to of at least {first}, got {last}", hint="the range is --from LOW --to HIGH")
-    with _opened(state_dir, change=True) as outbox:
-        if outbox.state().epoch != epoch:
-            raise UsageError(
-                f"the outbox in use has the epoch {outbox.state().epoch}, not {epoch}",
-                hint="messages of an earlier epoch can be taken out with edge-cli outbox export --epoch EPOCH",
-            )
+    with _opened(state_dir, epoch=epoch, change=True) as outbox:
         done = outbox.resend(first, last)
     print(f"messages to be sent again: {done.queued}")
     if done.gone_count:
@@ -171,7 +166,7 @@ def _opened(state_dir: Path | None, epoch: str | None = None, change: bool = Fal
         raise DeviceError(f"there is no outbox in {folder}", hint="name the daemon's folder with --state-dir DIR")
     for path in reversed(paths):
         try:
-            outbox = Outbox(path, readonly=not change, newest=False)
+            outbox = Outbox(path, readonly=not change, newest=False, verify=path == paths[-1])
         except (sqlite3.Error, OSError) as error:
             if epoch is not None:
                 continue

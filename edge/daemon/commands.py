@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from edge.config.settings import Settings
     from edge.contracts.order import OrderName
     from edge.daemon.announcer import Announcer
-    from edge.sinks.outbox import Outbox
+    from edge.sinks.outbox import Outbox, Resent
 
 
 class NoArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,9 +46,13 @@ class Commands:
         announcer: Announcer,
         outbox: Callable[[], Outbox | None],
         give: Callable[[Order], bool],
+        resend_old: Callable[[str, int, int, str], Resent | None],
     ) -> None:
-        """``give`` hands an order to the frame process; False if that cannot be done now."""
-        self._give = give
+        """``give`` hands an order to the frame process; False if that cannot be done now.
+
+        ``resend_old`` takes (epoch, first, last, sink), for epochs that have ended; None: nothing of it is kept.
+        """
+        self._give, self._resend_old = give, resend_old
         self._settings = settings
         self._announcer = announcer
         self._outbox = outbox
@@ -88,9 +92,12 @@ class Commands:
         if outbox is None:
             raise RefusedError("unavailable")
         try:
-            if outbox.state().epoch != wanted.epoch:
+            if outbox.state().epoch == wanted.epoch:
+                return msgspec.structs.asdict(outbox.resend(wanted.first, wanted.last, sink))
+            old = self._resend_old(wanted.epoch, wanted.first, wanted.last, sink)
+            if old is None:
                 raise RefusedError("unknown_epoch")
-            return msgspec.structs.asdict(outbox.resend(wanted.first, wanted.last, sink))
+            return msgspec.structs.asdict(old)
         except sqlite3.Error:
             raise RefusedError("unavailable") from None
 

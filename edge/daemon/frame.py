@@ -72,7 +72,7 @@ def make_report(
 def serve(job: DaemonJob, telemetry: socket.socket, stop: threading.Event, alive: Callable[[], None]) -> None:
     """Judge frames until stopped or until the sources have ended; all that was found is on disk then.
 
-    ``alive`` is called at every turn of the loop while all sources are heard of.
+    ``alive`` is called at every turn of the loop while all sources are heard of and the disk takes what is found.
     """
     settings = job.settings
     sources = {stream.name: make_source(stream) for stream in settings.streams}  # first: what is wrong is said at once
@@ -92,7 +92,7 @@ def serve(job: DaemonJob, telemetry: socket.socket, stop: threading.Event, alive
 
         def each_turn() -> None:
             orders.obey()
-            if not reading.stuck():
+            if not reading.stuck() and not handover.hung():
                 alive()
 
         def report(stats: Stats) -> None:

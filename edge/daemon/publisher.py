@@ -36,15 +36,14 @@ from edge.daemon.announcer import Announcer
 from edge.daemon.commands import Commands
 from edge.daemon.courier import Courier
 from edge.daemon.job import DaemonJob
+from edge.daemon.leftovers import Leftovers
 from edge.daemon.requests import RequestDesk
 from edge.daemon.shared_sink import SharedSink
-from edge.daemon.telemetry import TelemetryCourier
 from edge.plugins import make_sink
 from edge.process.child import inherit
 from edge.process.heartbeat import beat
 from edge.sinks.outbox import Outbox
-from edge.sinks.outbox_schema import FILE_NAME, condemn, empty_set_aside, is_damage
-from edge.sinks.telemetry import TelemetryStore
+from edge.sinks.outbox_schema import FILE_NAME, condemn, is_damage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,9 +87,7 @@ class Publisher:
         self._durable_sinks = [sink.name for sink in self.sinks if sink.durable]
         shared = [SharedSink(sink) for sink in self.sinks]
         self._couriers = [Courier(one.part(), self._durable_sinks) for one in shared]
-        self._durable_couriers = [one for one in self._couriers if one.sink.durable]
-        self._telemetry_couriers = [TelemetryCourier(one.part()) for one in shared if one.sink.durable]
-        self._telemetry = TelemetryStore(self._path.parent, settings.telemetry.keep_s, settings.telemetry.max_mb * 1e6)
+        self._leftovers = Leftovers(self._path, job.device, settings, shared)
         self._links = [sink for sink in self.sinks if isinstance(sink, Link)] if settings.requests.enabled else []
         stamper = Stamper(job.device, job.run_id)
         self._announcer = Announcer(
@@ -102,7 +99,7 @@ class Publisher:
             ["requests"] if self._links else [],
         )
         self._outbox: Outbox | None = None
-        commands = Commands(settings, self._announcer, lambda: self._outbox, self._give)
+        commands = Commands(settings, self._announcer, lambda: self._outbox, self._give, self._leftovers.salvage.resend)
         self._desk = RequestDesk(settings.requests, stamper, commands.by_name())
         self._responses: deque[tuple[Sink, Outgoing]] = deque(maxlen=RESPONSES_LIMIT)
         """Those that their sink has no room for yet."""
@@ -176,8 +173,8 @@ class Publisher:
                 self._keep_house(outbox)
             if announcer.health_due():
                 self._tell_health(outbox)
-            if outbox is not None and not more:
-                self._bring_telemetry(outbox)
+            if outbox is not None and not more and all(map(announcer.introduced, self.sinks)):
+                self._leftovers.work(outbox, self._couriers)
         except sqlite3.Error as error:
             log.error("the outbox cannot be read (%s); opening it anew", error)
             self._condemn(error)
@@ -185,19 +182,9 @@ class Publisher:
         return more
 
     def _tell_health(self, outbox: Outbox | None) -> None:
-        self._announcer.telemetry = self._telemetry.facts
-        body, away = self._announcer.tell_health(
-            *((None, None) if outbox is None else (outbox.state(), outbox.depth()))
-        )
-        for name in away:
-            self._telemetry.keep(name, body)
-        self._telemetry.tidy(self._durable_sinks)
-
-    def _bring_telemetry(self, outbox: Outbox) -> None:
-        """What was missed, to those that have all findings."""
-        waiting = self._telemetry.facts.waiting > 0
-        for findings, telemetry in zip(self._durable_couriers, self._telemetry_couriers, strict=True):
-            telemetry.work(self._telemetry, waiting and findings.idle(outbox))
+        self._announcer.telemetry = self._leftovers.telemetry.facts
+        facts = (None, None) if outbox is None else (outbox.state(), outbox.depth())
+        self._leftovers.keep(*self._announcer.tell_health(*facts))
 
     def _read_inbox(self) -> bool:
         """Take what the frame process sent; True if there may be more."""
@@ -292,14 +279,16 @@ class Publisher:
     def _ailments(self) -> list[str]:
         missing = self._outbox is None and time.monotonic() - self._outbox_missing_since > OUTBOX_PATIENCE_S
         changed = self._outbox is not None and self._outbox.damaged > 0
-        return ["outbox_unreadable"] * missing + ["messages_damaged"] * changed
+        lost = bool(self._leftovers.salvage.unreadable)
+        return ["outbox_unreadable"] * missing + ["messages_damaged"] * changed + ["backlog_unreadable"] * lost
 
     def _keep_house(self, outbox: Outbox) -> None:
         if time.monotonic() < self._housekeeping_at:
             return
         self._housekeeping_at = time.monotonic() + HOUSEKEEPING_S
         budget = self._settings.outbox
-        empty_set_aside(self._path, budget.keep_s)
+        self._leftovers.tidy(outbox)
+        outbox.forget_deleted()  # of the last time: the frame process may have been at work
         lost = outbox.expire(budget.keep_s, budget.max_mb * 1e6, budget.unsent_keep_s)
         if lost:
             log.error("%d messages were given up that not every receiver had: too old, or too many", lost)
@@ -308,7 +297,7 @@ class Publisher:
         if self._outbox is None:
             return not self._path.exists()
         try:
-            return all(courier.idle(self._outbox) for courier in self._couriers)
+            return not self._leftovers.salvage.busy and all(courier.idle(self._outbox) for courier in self._couriers)
         except sqlite3.Error:
             return False
 
@@ -329,7 +318,7 @@ class Publisher:
                 for courier in self._couriers:
                     courier.work(self._outbox)  # what arrived last
             self._outbox.close()
-        self._telemetry.close()
+        self._leftovers.close()
         self._alarm.close()
         self._bell.close()
 

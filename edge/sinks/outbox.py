@@ -95,16 +95,17 @@ class _Ranges:
 class Outbox:
     """Reads what the frame process stored. All methods raise sqlite3.Error when the file fails; then open anew."""
 
-    def __init__(self, path: Path, readonly: bool = False, newest: bool = True) -> None:
+    def __init__(self, path: Path, readonly: bool = False, newest: bool = True, verify: bool = True) -> None:
         """``path`` is the first outbox' name; the newest is opened, unless ``newest`` is False.
 
-        ``readonly``: nothing can be changed by it; for looking beside a running daemon.
+        ``readonly``: nothing can be changed by it; for looking beside a running daemon. ``verify`` False: also one that
+        is not to be gone on with, see `outbox_mark`.
         """
         self.path = outbox_schema.newest(path) if newest else path
         self.damaged = 0
         """Messages that were found changed on the disk, and given up."""
         self._db = outbox_schema.connect(self.path, "NORMAL", readonly)
-        if not readonly:
+        if verify and not readonly:
             try:
                 outbox_schema.verify(self.path, self._db)
             except BaseException:
@@ -112,6 +113,7 @@ class Outbox:
                 raise
         self._inode = self.path.stat().st_ino
         self._readonly = readonly
+        self._deleted = False
         self._offset: float | None = None
 
     def replaced(self) -> bool:
@@ -141,6 +143,15 @@ class Outbox:
         if self._offset is None:
             self._offset = outbox_clock.offset(self._db, self._readonly)
         return self._offset + outbox_clock.uptime()
+
+    def age_of(self, name: str) -> float:
+        """Seconds since this was asked for ``name`` first."""
+        seen = self._db.execute("SELECT value FROM meta WHERE key = ?", (f"seen {name}",)).fetchone()
+        if seen is None:
+            seen = (self.now(),)
+            with transaction(self._db):
+                self._db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (f"seen {name}", *seen))
+        return float(self.now() - seen[0])
 
     def depth(self) -> Depth:
         """How much waits, for how long, and how much room all of it takes."""
@@ -264,6 +275,12 @@ class Outbox:
             lost += gone
         return lost
 
+    def forget_deleted(self) -> bool:
+        """Empty the journal, where what was deleted still stands; False if the writer is just at work: try again."""
+        if self._deleted:
+            self._deleted = bool(self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
+        return not self._deleted
+
     def _delete_acked(self, condition: str, values: tuple[float, ...]) -> int:
         with transaction(self._db):
             rows = self._db.execute(
@@ -297,6 +314,7 @@ class Outbox:
     def _delete(self, rows: list[tuple[int]]) -> None:
         self._db.executemany("DELETE FROM delivery WHERE seq = ?", rows)
         self._db.executemany("DELETE FROM messages WHERE seq = ?", rows)
+        self._deleted = self._deleted or bool(rows)
 
     def _used_bytes(self) -> int:
         pages, free, size = (

@@ -9,6 +9,7 @@ import contextlib
 import logging
 import sqlite3
 import threading
+import time
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,8 @@ QUEUE_LIMIT = 10_000
 """Messages held in memory while the disk takes none: minutes of findings, some 20 MB."""
 BATCH_LIMIT = 500
 RETRY_S = 0.5
+HUNG_S = 20.0
+"""A commit that takes so long will not come back: far longer than waiting for the other process, or a slow card."""
 
 
 class OutboxWriter:
@@ -51,6 +54,7 @@ class OutboxWriter:
         self._inode = 0
         self._checked = 0
         """Inode of the file that was read through: once for each is enough."""
+        self._committing_since: float | None = None
         self._offset = 0.0
         """See `outbox_clock`."""
         self._mark: MarkFile | None = None
@@ -75,6 +79,14 @@ class OutboxWriter:
         if self.lost:
             words.append("messages_lost")
         return words
+
+    def hung(self, limit_s: float = HUNG_S) -> bool:
+        """Whether the disk has not come back from one commit for ``limit_s``: only a new process helps, if anything.
+
+        A disk that says no (full, read-only) is no such: that is a problem, see `problems`, and is tried again.
+        """
+        since = self._committing_since
+        return since is not None and time.monotonic() - since > limit_s
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until all that was put is on disk; whether that came to be."""
@@ -128,14 +140,17 @@ class OutboxWriter:
         while True:
             try:
                 db = self._open()
+                self._committing_since = time.monotonic()
                 if expected is None or outbox_schema.meta(db)[1] == expected:
                     expected = outbox_schema.meta(db)[1]
                     with transaction(db):
                         self._append(db, batch)
                 # else: the commit that failed had reached the disk after all
                 self._note(*outbox_schema.meta(db))
+                self._committing_since = None
                 break
             except (sqlite3.Error, OSError) as error:
+                self._committing_since = None
                 if self._trouble(error):
                     expected = None
                     continue

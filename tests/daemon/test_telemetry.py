@@ -57,7 +57,7 @@ def test_full_it_gives_up_samples_and_never_a_finding(bench: Callable[..., Bench
     for _ in range(20):
         one.handover.durable("coverage/cart-1", make_message())
     for number in range(100):
-        one.publisher._telemetry.keep("memory://two", b'{"at":"%03d","x":"%b"}' % (number, b"x" * 1000))
+        one.publisher._leftovers.telemetry.keep("memory://two", b'{"at":"%03d","x":"%b"}' % (number, b"x" * 1000))
     wait_until(lambda: one.bodies("health")[-1]["telemetry_expired"] >= 50)
     told = one.bodies("health")[-1]
     assert (told["telemetry_expired_from"], told["outbox_expired"]) == ("000", [])
