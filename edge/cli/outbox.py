@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="""Look into the stored messages, have them sent again, take them out.
 
-All of it works beside a running daemon, and without one.
+All but purge works beside a running daemon, and without one.
 
 Example:
   edge-cli outbox status --state-dir /var/lib/sonoedge
@@ -119,6 +119,44 @@ def export(
                 hint = "name a new file, in a folder that can be written"
                 raise DeviceError(f"{out}: {error.strerror or error}", hint=hint) from None
     print(f"messages: {count}", file=sys.stderr)
+
+
+@app.command()
+def purge(state_dir: StateDir = None, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Delete all stored messages, sent or not, and begin a new epoch. The daemon must not run.
+
+    Example:
+      edge-cli outbox purge --state-dir /var/lib/sonoedge --yes
+    """
+    from edge.app.state_dir import locked_state_dir
+    from edge.config.load import default_state_dir
+    from edge.contracts.errors import DeviceError, UsageError
+    from edge.sinks import outbox_schema, telemetry
+
+    folder = state_dir or default_state_dir()
+    if not _files(folder):
+        raise DeviceError(f"there is no outbox in {folder}", hint="name the daemon's folder with --state-dir DIR")
+    with locked_state_dir(folder):
+        if not yes:
+            if not sys.stdin.isatty():
+                raise UsageError("purge deletes what nobody else may have", hint="say so with --yes")
+            typer.confirm(f"{_unsent(folder)} in {folder} and all others are deleted for good. Go on?", abort=True)
+        try:
+            deleted = outbox_schema.purge(folder / outbox_schema.FILE_NAME)
+            telemetry.remove(folder)
+        except (OSError, sqlite3.Error) as error:
+            raise DeviceError(f"{folder}: {error}", hint="be the daemon's user, or root") from None
+    with _opened(folder) as outbox:
+        print(f"files deleted: {len(deleted)}; new epoch: {outbox.state().epoch}")
+
+
+def _unsent(folder: Path) -> str:
+    """How much that nobody has would go, in words."""
+    try:
+        with _opened(folder) as outbox:
+            return f"{outbox.depth().pending} messages that were not sent"
+    except Exception:  # it cannot be read, which may be why it is to go
+        return "an unknown number of messages that were not sent"
 
 
 def _write(lines: Iterator[bytes], file: Any) -> int:

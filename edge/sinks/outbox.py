@@ -278,6 +278,7 @@ class Outbox:
     def forget_deleted(self) -> bool:
         """Empty the journal, where what was deleted still stands; False if the writer is just at work: try again."""
         if self._deleted:
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")  # most of it, while the writer goes on
             self._deleted = bool(self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
         return not self._deleted
 

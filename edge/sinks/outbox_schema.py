@@ -11,7 +11,8 @@ given twice in an epoch, also not after rows were deleted, the process was kille
 A file that is damaged, or a copy (see `edge.sinks.outbox_mark`), is left as it is, and the next one
 (``outbox-2.sqlite3``, …) is begun; what waits in it is sent by `edge.daemon.salvage`. It is never renamed, and its name
 never used again: SQLite finds a database's journal by name, so that a process which still has the old file open would
-delete the journal of a new one under the old name. For a like reason no process that has an outbox open may open and close that file by other means.
+delete the journal of a new one under the old name. For a like reason no process that has an outbox open may open and
+close that file by other means.
 """
 
 from __future__ import annotations
@@ -194,6 +195,21 @@ def empty(path: Path) -> None:
         for suffix in ("-wal", "-shm"):
             path.with_name(path.name + suffix).unlink(missing_ok=True)
         os.truncate(path, 0)
+
+
+def purge(path: Path) -> list[Path]:
+    """Delete every outbox and all that belongs to it, and begin a new one. ``path`` is the first outbox' name.
+
+    Only while no daemon runs. What was deleted. Raises OSError if something cannot be.
+    """
+    stem, suffix = path.stem, path.suffix
+    found = sorted(
+        one for one in path.parent.iterdir() if one.name.startswith((f"{stem}{suffix}", f"{stem}-")) and one.is_file()
+    )
+    for one in found:
+        one.unlink()
+    create(path)
+    return found
 
 
 def newest(path: Path) -> Path:
