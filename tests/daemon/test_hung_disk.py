@@ -100,13 +100,13 @@ def test_the_watchdog_replaces_a_frame_process_whose_disk_hangs(tmp_path: Path) 
         daemon = subprocess.Popen(command, stderr=log, cwd=tmp_path, env=environment)
     try:
         out = tmp_path / "out"
-        wait_until(lambda: out.exists() and b"findings" in out.read_bytes(), 20)
+        wait_until(lambda: out.exists() and b"findings" in out.read_bytes(), 60)
         frame = next(c for c in psutil.Process(daemon.pid).children() if "edge.daemon.frame" in c.cmdline())
         (tmp_path / "hang").touch()
         wait_until(lambda: (tmp_path / "hung").exists(), 10)
         wait_until(lambda: not frame.is_running() or frame.status() == "zombie", 20)
         size = out.stat().st_size
-        wait_until(lambda: b"findings" in out.read_bytes()[size:], 20)
+        wait_until(lambda: b"findings" in out.read_bytes()[size:], 60)
         assert "edge.daemon.frame shows no sign of life" in (tmp_path / "log").read_text()
         seqs = [body["seq"] for body in map(payload, out.read_bytes().splitlines()) if "seq" in body]
         assert seqs == list(range(1, len(seqs) + 1))
