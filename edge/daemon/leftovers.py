@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from edge.daemon.salvage import Salvage
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from edge.sinks.outbox import Outbox
 
 
+SETTLE_S = 1.0
+"""After a new epoch has begun: consumers are told of it by `state` before anything of an earlier one comes again."""
+
+
 class Leftovers:
     """Of one publisher."""
 
@@ -26,6 +31,8 @@ class Leftovers:
         durable = [one for one in shared if one.sink.durable]
         budget = settings.telemetry
         self._settings = settings
+        self._present: Outbox | None = None
+        self._present_since = 0.0
         self._sinks = [one.sink.name for one in durable]
         self.telemetry = TelemetryStore(path.parent, budget.keep_s, budget.max_mb * 1e6)
         self._telemetry_couriers = {one.sink.name: TelemetryCourier(one.part()) for one in durable}
@@ -48,7 +55,10 @@ class Leftovers:
     def tidy(self, outbox: Outbox) -> None:
         """Now and then: is there anything new, is anything too old?"""
         budget = self._settings.outbox
-        self.salvage.look()
+        if outbox is not self._present:
+            self._present, self._present_since = outbox, time.monotonic()
+        if time.monotonic() - self._present_since >= SETTLE_S:
+            self.salvage.look()
         self.salvage.tidy(outbox, budget.keep_s, budget.unsent_keep_s, budget.max_mb * 1e6)
 
     def close(self) -> None:

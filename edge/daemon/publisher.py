@@ -317,6 +317,7 @@ class Publisher:
             with contextlib.suppress(sqlite3.Error):
                 for courier in self._couriers:
                     courier.work(self._outbox)  # what arrived last
+                self._leftovers.salvage.work()
             self._outbox.close()
         self._leftovers.close()
         self._alarm.close()
