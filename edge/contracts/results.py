@@ -57,6 +57,7 @@ class Reason(str, Enum):
     DROPPED = "dropped"
     STREAM_ENDED = "stream_ended"
     STOPPED = "stopped"
+    """The daemon was, or this stream (``stream/stop``)."""
 
 
 class Lesion(msgspec.Struct, frozen=True, kw_only=True):

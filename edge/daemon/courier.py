@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edge.contracts.ports import Sink
+    from edge.daemon.shared_sink import Part
     from edge.sinks.outbox import Outbox, ResendMark, Row
 
 LIVE_SHARE, REPLAY_SHARE = 4, 1
@@ -31,7 +32,7 @@ the outbox was replaced must not count for the new one's message of the same seq
 class Courier:
     """One sink's messages. Holds numbers and a few rows, never the backlog."""
 
-    def __init__(self, sink: Sink, durable_sinks: Sequence[str]) -> None:
+    def __init__(self, sink: Sink | Part, durable_sinks: Sequence[str]) -> None:
         self.sink = sink
         self._durable_sinks = durable_sinks
         self._session = 0

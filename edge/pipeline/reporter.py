@@ -42,6 +42,8 @@ class StreamReport:
     clip: int = 0
     last_frame: Frame | None = None
     live_after_ns: int = 0
+    stopped: bool = False
+    """Asked to stop: what is still on its way is not told."""
 
 
 class Reporter:
@@ -74,6 +76,8 @@ class Reporter:
         """A frame was answered."""
         name, report = result.stream, self._streams[result.stream]
         self.stats.add(result)
+        if report.stopped:
+            return
         if result.runtime is not None or result.reason in RUNTIME_REASONS:
             mood = (result.runtime, result.reason in RUNTIME_REASONS)
             if mood != self._runtime_mood:  # what computes has changed: `state` shall say so at once
@@ -81,14 +85,14 @@ class Reporter:
         if report.last_frame is not None and frame.origin.clip != report.clip:
             self._publish(report, report.tracker.end_all("clip_changed"))
         report.clip = frame.origin.clip
-        previous_exam = report.exam.exam_id
-        if report.exam.starts_with(frame):
+        previous_exam, another_exam = report.exam.exam_id, report.exam.starts_with(frame)
+        if another_exam:
             self._publish(report, report.tracker.end_all("exam_changed"), previous_exam)
         if result.malignancy is not None:
             report.exam.judged(result.captured_ns)
         report.last_frame = frame
         self._publish(report, report.tracker.update(result))
-        self._cover(name, report, result.status, result.reason, result.captured_ns, result.frame_seq)
+        self._cover(name, report, result.status, result.reason, result.captured_ns, result.frame_seq, anew=another_exam)
         if result.captured_ns >= report.live_after_ns:
             report.live_after_ns = result.captured_ns + self._live_every_ns
             self._handover.latest(topics.results(name), self._messages.live(result, report.exam.exam_id))
@@ -97,13 +101,38 @@ class Reporter:
 
     def event(self, stream: str, event: SourceEvent) -> None:
         """A source gave no frame, and says why."""
-        report = self._streams[stream]
+        report, now = self._streams[stream], time.monotonic_ns()
+        if report.stopped:
+            return
         log.log(
             logging.INFO if event.kind == "ended" else logging.WARNING,
             "stream %s: %s (%s) %s", stream, event.kind, event.reason.value, event.detail,
         )  # fmt: skip
         self._end(report, "stream_ended" if event.kind == "ended" else "not_judged")
-        self._cover(stream, report, Status.NO_RESULT, event.reason, time.monotonic_ns(), None)
+        report.exam.crosses(now)  # all frames before it have been told
+        self._cover(stream, report, Status.NO_RESULT, event.reason, now, None)
+
+    def begin_exam(self, stream: str, at_ns: int) -> str:
+        """What is captured at ``at_ns`` or later is about another patient; the id of the new exam."""
+        return self._streams[stream].exam.begin(at_ns)
+
+    def stop_stream(self, stream: str) -> None:
+        """Tell nothing more of ``stream`` but that it is stopped."""
+        report = self._streams[stream]
+        self._end(report, "stopped")
+        self._cover(stream, report, Status.NO_RESULT, Reason.STOPPED, time.monotonic_ns(), None)
+        report.stopped, self._next_beat_ns = True, 0
+
+    def start_stream(self, stream: str) -> None:
+        """Tell of ``stream`` again."""
+        report = self._streams[stream]
+        if report.stopped:
+            report.stopped, self._next_beat_ns = False, 0
+            self._cover(stream, report, Status.NO_RESULT, Reason.STARTING, time.monotonic_ns(), None)
+
+    def stopped_streams(self) -> list[str]:
+        """Those that `stop_stream` stopped."""
+        return [name for name, report in self._streams.items() if report.stopped]
 
     def tick(self) -> None:
         """Called at every turn of the loop."""
@@ -138,13 +167,21 @@ class Reporter:
         change = report.coverage.silence(now_ns)
         if change is not None:
             self._end(report, "not_judged")
+            report.exam.crosses(now_ns)
             self._tell_coverage(name, report, change)
 
     def _cover(
-        self, name: str, report: StreamReport, status: Status, reason: Reason | None, at_ns: int, frame: int | None
+        self,
+        name: str,
+        report: StreamReport,
+        status: Status,
+        reason: Reason | None,
+        at_ns: int,
+        frame: int | None,
+        anew: bool = False,
     ) -> None:
         self._cover_silence(name, report, at_ns)
-        change = report.coverage.observe(status, reason, at_ns, frame)
+        change = report.coverage.observe(status, reason, at_ns, frame, anew=anew)
         if change is not None:
             self._tell_coverage(name, report, change)
 
