@@ -83,9 +83,9 @@ class OutboxHandover:
         self._socket = telemetry
         self._writer = OutboxWriter(Path(state_dir) / FILE_NAME, on_commit=self._wake)
 
-    def durable(self, suffix: str, message: Durable) -> None:
+    def durable(self, suffix: str, message: Durable) -> bool:
         """See `Handover`. A message that the full queue cannot take is counted and reported as ``messages_lost``."""
-        self._writer.put(suffix, message)
+        return self._writer.put(suffix, message)
 
     def latest(self, suffix: str, message: Envelope) -> None:
         """See `Handover`."""
@@ -136,11 +136,16 @@ class MemoryHandover:
     """(suffix, message) of all others, in order."""
     reports: list[Report] = field(default_factory=list)
     closed: bool = False
+    full: bool = False
+    """Set it, and nothing more is taken."""
 
-    def durable(self, suffix: str, message: Durable) -> None:
+    def durable(self, suffix: str, message: Durable) -> bool:
         """See `Handover`."""
+        if self.full:
+            return False
         numbered = msgspec.structs.replace(message, epoch=self.epoch, seq=len(self.stored) + 1)
         self.stored.append((suffix, numbered))
+        return True
 
     def latest(self, suffix: str, message: Envelope) -> None:
         """See `Handover`."""

@@ -59,6 +59,12 @@ class CoverageKeeper:
             return None
         return self._change(status, reason, at_ns, frame)
 
+    def break_off(self, at_ns: int) -> Change:
+        """What was to be told from here on could not be kept: nothing is known until the next state is told."""
+        self._last_ns = at_ns = max(at_ns, self._last_ns)
+        self._now, self._since_ns, self._frames = (Status.NO_RESULT, Reason.NOT_RECORDED), at_ns, 0
+        return Change(*self._now, at_ns, None, previous=None)
+
     def _change(self, status: Status, reason: Reason | None, at_ns: int, frame: int | None) -> Change:
         previous = None
         if self._now is not None:
