@@ -119,7 +119,9 @@ def main() -> int:
             for kind, took in stops(folder / "stops", options.repeats).items():
                 rows.append(spread(f"SIGTERM to the end, {kind}", "s", took, 2))
         if "hangs" in parts:
-            rows.append(spread("no_result while a runtime hangs", "s", hangs(folder / "hangs", options.repeats), 1))
+            rows.append(
+                spread("runtime hangs until fall-back judges", "s", hangs(folder / "hangs", options.repeats), 1)
+            )
     show(rows)
     print(f"{time.monotonic() - began:.0f} s")
     if options.json:

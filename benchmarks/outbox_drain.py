@@ -225,6 +225,7 @@ def publisher_drain(folder: Path, port: int, count: int, idle_s: float) -> Drain
         device.start()
         wait_until(lambda: ear.states)
         began = time.perf_counter()
+        wait_until(lambda: (device.first_pending() or count) > 1)  # what is stored now is live
         busy = Feeder(device, ear, "busy")
         device.wait_until_drained(count)
         per_s = count / (time.perf_counter() - began)

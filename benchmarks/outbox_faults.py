@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 
@@ -54,6 +54,7 @@ def returns(folder: Path) -> list[float]:
                         waiting.remove(device)
                 assert time.perf_counter() - began < PATIENCE_S
                 time.sleep(0.01)
+            print(f"broker away for {outage_s} s: back after {max(took[-DEVICES:]):.3f} s", flush=True)
     finally:
         for device in devices:
             device.close()
@@ -104,6 +105,7 @@ def stops(folder: Path, repeats: int) -> dict[str, list[float]]:
                     process.send_signal(signal.SIGTERM)
                     process.wait(PATIENCE_S)
                     times.append(time.perf_counter() - began)
+                    print(f"SIGTERM, {kind}: {times[-1]:.3f} s", flush=True)
                 proxy.close()
     finally:
         subscriber.close()
@@ -119,7 +121,7 @@ fallback = ["litert://?threads=1"]
 
 
 def hangs(folder: Path, repeats: int) -> list[float]:
-    """Seconds of `no_result` when the runtime is stopped (SIGSTOP) and a fall-back stands by."""
+    """Seconds from the moment when the runtime is stopped (SIGSTOP) until its fall-back has judged a frame."""
     took = []
     broker = Mosquitto(folder / "broker").start()
     subscriber = Subscriber(broker.port)
@@ -132,9 +134,11 @@ def hangs(folder: Path, repeats: int) -> list[float]:
                 time.sleep(2)  # until the second is loaded and tested
                 first = min(_runtimes(process), key=lambda one: one.create_time())
                 before = len(_heard(subscriber, name, "coverage"))
+                stopped_ns = time.monotonic_ns()
                 first.suspend()
                 changes = wait_until(lambda name=name, before=before: _over(subscriber, name, before), PATIENCE_S)
-                took.append(sum(one["to_mono_ns"] - one["from_mono_ns"] for one in changes) / 1e9)
+                took.append((changes[-1]["mono_ns"] - stopped_ns) / 1e9)
+                print(f"runtime hangs: {took[-1]:.3f} s", flush=True)
     finally:
         subscriber.close()
         broker.stop()
@@ -145,10 +149,10 @@ def _heard(subscriber: Subscriber, device: str, kind: str) -> list[bytes]:
     return [one.body for one in list(subscriber.heard) if f"/{device}/{kind}/" in one.topic]
 
 
-def _over(subscriber: Subscriber, device: str, before: int) -> list[dict[str, int]]:
-    """Intervals without a result since the first ``before`` changes, once they have ended."""
-    previous = [json.loads(body)["previous"] for body in _heard(subscriber, device, "coverage")[before:]]
-    return [one for one in previous if one is not None and one["status"] == "no_result"]
+def _over(subscriber: Subscriber, device: str, before: int) -> list[dict[str, Any]]:
+    """Changes that ended an interval without a result, after the first ``before`` changes."""
+    changes = [json.loads(body) for body in _heard(subscriber, device, "coverage")[before:]]
+    return [one for one in changes if one["previous"] is not None and one["previous"]["status"] == "no_result"]
 
 
 def _runtimes(process: psutil.Popen) -> list[psutil.Process]:
