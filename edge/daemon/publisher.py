@@ -270,6 +270,8 @@ class Publisher:
         if self._outbox is None:
             return not self._path.exists()
         try:
+            for courier in self._couriers:
+                courier.record(self._outbox)
             return all(courier.idle(self._outbox) for courier in self._couriers)
         except sqlite3.Error:
             return False
