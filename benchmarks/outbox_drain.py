@@ -135,8 +135,9 @@ class Device:
 
     def start(self) -> None:
         """The publisher; it connects at once."""
-        self._child = Child("edge.daemon.publisher", self._job, (self._ends[1].fileno(),))
         self._handover = Handover(self._path.parent, self._ends[0])
+        self._handover.flush()  # it has read the outbox through
+        self._child = Child("edge.daemon.publisher", self._job, (self._ends[1].fileno(),))
 
     @property
     def pid(self) -> int:
