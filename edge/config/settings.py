@@ -124,7 +124,7 @@ class OutboxSettings(Section, frozen=True):
     clock wipes nothing; of the time that the machine was off, at most twelve hours count for each boot."""
     unsent_keep_s: Positive = 2592000.0
     """Messages that not every durable receiver has are given up when they are older, and announced by range."""
-    max_mb: Positive = 256.0
+    max_mb: Positive = 512.0
     """Size of the outbox; the oldest acknowledged messages go first."""
 
 

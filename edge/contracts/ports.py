@@ -79,6 +79,8 @@ class Outgoing:
     """Of a durable message, to be acknowledged; None: send once and forget."""
     qos: int = 1
     retain: bool = False
+    late: bool = False
+    """Of a backlog: a sink may let others go first, but not for ever."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,7 @@ class Publisher:
         self._alarm, self._bell = socket.socketpair()
         self._alarm.setblocking(False)
         self._bell.setblocking(False)
+        self._rung = False
 
     def stop(self) -> None:
         """Drain, say goodbye and end; a second time: without draining. May be called from a signal handler."""
@@ -151,13 +152,17 @@ class Publisher:
             )
 
     def _wake_up(self) -> None:
-        with contextlib.suppress(OSError):  # it rings already, or we have ended
-            self._bell.send(b"!")
+        """From any thread. It is heard at the next turn; one that has not begun yet is enough for all."""
+        if not self._rung:
+            self._rung = True
+            with contextlib.suppress(OSError):  # it rings already, or we have ended
+                self._bell.send(b"!")
 
     def _turn(self) -> bool:
         """One round over everything. True: there is more to do at once."""
         with contextlib.suppress(BlockingIOError):
             self._alarm.recv(4096)
+        self._rung = False  # after the bell was emptied and before anything is looked at: what comes now rings anew
         more = self._read_inbox()
         outbox, announcer = self._open_outbox(), self._announcer
         try:
@@ -297,6 +302,8 @@ class Publisher:
         if self._outbox is None:
             return not self._path.exists()
         try:
+            for courier in self._couriers:
+                courier.record(self._outbox)
             return not self._leftovers.salvage.busy and all(courier.idle(self._outbox) for courier in self._couriers)
         except sqlite3.Error:
             return False
@@ -317,6 +324,7 @@ class Publisher:
             with contextlib.suppress(sqlite3.Error):
                 for courier in self._couriers:
                     courier.work(self._outbox)  # what arrived last
+                    courier.record(self._outbox)
                 self._leftovers.salvage.work()
             self._outbox.close()
         self._leftovers.close()

@@ -106,6 +106,9 @@ class Salvage:
     def close(self) -> None:
         """Let go."""
         if self._outbox is not None:
+            with contextlib.suppress(sqlite3.Error):
+                for courier in self._couriers:
+                    courier.record(self._outbox)
             self._outbox.close()
             self._outbox = None
 
