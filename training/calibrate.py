@@ -285,8 +285,13 @@ def lesion_limits(rows: Rows) -> tuple[float, float, str]:
 
 
 def anatomy_limit(anatomy: NDArray[np.floating]) -> float:
-    """The highest threshold that refuses at most `REFUSALS` of these pictures, all of the body part."""
-    ranked = np.sort(np.asarray(anatomy, np.float64))
+    """The highest threshold that refuses at most `REFUSALS` of these pictures, all of the body part.
+
+    0 where no model had a gate (NaN): then it is the shipped run's own to say.
+    """
+    ranked = np.sort(np.asarray(anatomy, np.float64)[np.isfinite(anatomy)])
+    if not len(ranked):
+        return 0.0
     last = ranked[int(np.floor(REFUSALS * len(ranked)))]
     lower = ranked[ranked < last]
     return round(float((last + lower.max()) / 2 if len(lower) else last / 2), 6)

@@ -47,10 +47,11 @@ def signals(rows: Rows, p: Floats, threshold: Floats, presence: Floats) -> dict[
         "faint lesion mask": (FREE, 1 - presence),
         "blurred lesion mask": (FREE, unsure / np.maximum(1, surely + unsure)),
         "heads disagree (malignant, yet hardly a lesion)": (FREE, p * (1 - peak)),
-        "unusual anatomy": (FREE, -rows.anatomy.astype(np.float64)),
         "mirrored picture disagrees": (SECOND, np.abs(z - logit(rows.flipped, 1e-3))),
         "shrunk picture disagrees": (SECOND, np.abs(z - logit(rows.zoomed, 1e-3))),
     }  # fmt: skip
+    if np.isfinite(rows.anatomy).all():  # the models had a gate
+        found["unusual anatomy"] = (FREE, -rows.anatomy.astype(np.float64))
     if rows.embedding.shape[1]:
         near, axes = feature_distances(rows)
         found["far from its nearest neighbours' features"] = (WORKSTATION, near)
