@@ -38,7 +38,7 @@ JUDGED = 0.9
 LEVELS = tuple(level / 20 for level in range(6, 17))
 KEPT_LESIONS = 0.95
 """Share of the lesions found at all that the presence threshold keeps where no picture without a lesion is at hand."""
-LEAST_PRESENCE = 0.9
+LEAST_PRESENCE = 0.95
 """Share of pictures with a lesion in which one must be found, whatever it costs in pictures without."""
 
 

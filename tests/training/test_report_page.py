@@ -81,7 +81,7 @@ def test_doubt_is_ranked_by_what_it_knows_of_the_errors(held, calls):
     named = {row["signal"]: row for row in table}
     assert named["oracle"]["against_chance"].high < 0
     assert named["oracle"]["error_at_coverage"]["70%"] < 0.1 < errors.mean()
-    assert named[doubt.CHANCE]["against_chance"].value == 0
+    assert named[doubt.CHANCE]["against_chance"] is None
     assert named["mirrored picture disagrees"]["cost"] == doubt.SECOND
     assert named["far from the mean features (Mahalanobis)"]["cost"] == doubt.WORKSTATION
 
@@ -145,9 +145,9 @@ def test_a_report_of_a_cross_validation_and_of_one_run(tmp_path):
     write_report(Wanted(run, int8=True, across=[other], left_out=[other]), tmp_path / "out", said.append)
     text = (tmp_path / "out" / "report.html").read_text()
     told = json.loads((tmp_path / "out" / "report.json").read_text(), parse_constant=pytest.fail)
-    for title in ("Benign or malignant", "Operating points", "Calibration", "By kind of picture", "Another data set",
-                  "A scanner never seen", "No lesion", "When to say nothing", "radiologist", "Quantised", "worst"):  # fmt: skip
-        assert title in text
+    titles = re.findall(r"<h2>(.*?)</h2>", text)
+    assert titles[:4] == ["Benign or malignant, and where", "Operating points", "Calibration", "By kind of picture"]
+    assert {"Another data set", "A scanner never seen", "No lesion", "When to say nothing", "Quantised"} <= set(titles)
     assert not re.search(r'(?:src|href)="(?!data:image/png|#)', text)  # nothing is loaded from elsewhere
     assert 0 < text.count("<img") <= 20
     assert text.count("<svg") >= 5

@@ -50,6 +50,10 @@ def signals(rows: Rows, p: Floats, threshold: Floats, presence: Floats) -> dict[
         "mirrored picture disagrees": (SECOND, np.abs(z - logit(rows.flipped, 1e-3))),
         "shrunk picture disagrees": (SECOND, np.abs(z - logit(rows.zoomed, 1e-3))),
     }  # fmt: skip
+    looks = (logit(rows.flipped, 1e-3) + logit(rows.zoomed, 1e-3) + z) / 3
+    slope = float(np.polyfit(z, logit(p, 1e-3), 1)[0])  # of the calibration, to put the others on its scale
+    averaged = sigmoid(logit(p, 1e-3) + slope * (looks - z))
+    found["chance of error by the mean of three looks"] = (SECOND, np.where(p >= threshold, 1 - averaged, averaged))
     if np.isfinite(rows.anatomy).all():  # the models had a gate
         found["unusual anatomy"] = (FREE, -rows.anatomy.astype(np.float64))
     if rows.embedding.shape[1]:
@@ -120,7 +124,8 @@ def table(
     draws = Draws(groups)
     rows = []
     for name, (cost, doubt) in every.items():
-        area, gain = draws.aurc(errors, doubt), draws.aurc(errors, doubt, base)
+        area = draws.aurc(errors, doubt)
+        gain = None if name == CHANCE else draws.aurc(errors, doubt, base)
         coverage, risk = risk_coverage(errors, doubt)
         at = {f"{c:.0%}": float(risk[int(np.searchsorted(coverage, c - 1e-9))]) for c in COVERAGES}
         rows.append({"signal": name, "cost": cost, "aurc": area, "against_chance": gain, "error_at_coverage": at})

@@ -34,6 +34,8 @@ table { border-collapse:collapse; width:100%; font-size:.88rem; font-variant-num
 th, td { text-align:right; padding:.35rem .6rem; border-bottom:1px solid var(--line); vertical-align:top; }
 th { color:var(--soft); font-weight:600; border-bottom:2px solid var(--line); }
 th:first-child, td:first-child { text-align:left; }
+th { vertical-align:bottom; }
+th.words { text-align:left; }
 td.words { text-align:left; }
 td small { color:var(--soft); display:block; white-space:nowrap; }
 .plots { display:flex; flex-wrap:wrap; gap:1rem; align-items:flex-start; }
@@ -79,7 +81,11 @@ class Page:
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Cells are text, numbers or intervals."""
-        top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+        words = {k for row in rows for k, cell in enumerate(row) if isinstance(cell, str)}
+        top = "".join(
+            f'<th class="words">{escape(cell)}</th>' if k in words else f"<th>{escape(cell)}</th>"
+            for k, cell in enumerate(head)
+        )
         body = "".join("<tr>" + "".join(_cell(cell) for cell in row) + "</tr>" for row in rows)
         self.add(f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>')
 

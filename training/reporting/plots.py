@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 INK, SOFT = "#1f2933", "#9aa5b1"
 COLOURS = ("#0b6e99", "#d9822b", "#4c8c4a", "#9b4f96", "#7a6a53")
 SIZE = (4.6, 4.0)
+FEW = 10
+"""Pictures in a bin of the reliability diagram; fewer say nothing."""
 
 
 def _svg(draw: Callable[[Any], None], size: tuple[float, float] = SIZE) -> str:
@@ -59,7 +61,8 @@ def reliability_diagram(curves: Mapping[str, tuple[NDArray[np.int_], NDArray[np.
     def draw(axes: Any) -> None:
         axes.plot((0, 1), (0, 1), color=SOFT, linewidth=0.8, linestyle=":")
         for (name, (labels, p)), colour in zip(curves.items(), COLOURS, strict=False):
-            mean, share, half, _ = np.array(reliability(labels, p)).T
+            bins = [row for row in reliability(labels, p) if row[3] >= FEW]
+            mean, share, half, _ = np.array(bins).reshape(-1, 4).T
             axes.errorbar(
                 mean, share, yerr=half, color=colour, label=name, marker="o", markersize=4, linewidth=1.2, capsize=2
             )
@@ -77,16 +80,16 @@ def risk_curves(
     def draw(axes: Any) -> None:
         for (name, doubt), colour in zip(curves.items(), COLOURS, strict=False):
             coverage, risk = risk_coverage(errors, doubt)
-            late = coverage >= 0.1  # a handful of pictures says nothing
+            late = coverage >= 0.2  # a handful of pictures says nothing
             axes.plot(coverage[late], risk[late], color=colour, label=name, linewidth=1.4)
         axes.axhline(errors.mean(), color=SOFT, linewidth=0.8, linestyle=":")
         if chosen is not None:
             axes.plot(*chosen, marker="o", markersize=7, color=INK, linestyle="none", label="chosen rule")
-        axes.set(xlabel="share of pictures judged", ylabel="share of wrong calls among them", xlim=(0.1, 1.0))
+        axes.set(xlabel="share of pictures judged", ylabel="share of wrong calls among them", xlim=(0.2, 1.0))
         axes.set_ylim(bottom=0)
-        axes.legend(loc="upper left")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=1)
 
-    return _svg(draw)
+    return _svg(draw, (5.6, 5.2))
 
 
 def histogram(values: NDArray[np.floating], label: str) -> str:

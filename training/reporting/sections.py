@@ -43,7 +43,7 @@ def _lead(about: dict[str, Any]) -> str:
     how = (
         f"{about['folds']} models, each judged on patients that it never saw, pooled"
         if about["folds"] > 1
-        else "one model, judged on patients that it never saw"
+        else "One model, judged on patients that it never saw"
     )
     return f"{about['pictures']} ultrasound pictures of {about['patients']} patients ({sets}). {how}."
 
