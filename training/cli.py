@@ -23,41 +23,72 @@ def about() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
-@app.command(
-    epilog="\b\nExample:\n  python -m training run --recipe breast --data ../shared/data --out runs/first --epochs 16"
-)
+Data = Annotated[Path, typer.Option(help="Folder of bus-bra/ and busi/ (and dicom/, clips/ for the anatomy gate).")]
+Cache = Annotated[Path, typer.Option(help="Where augmented views are kept; every run with the same data uses them.")]
+Gate = Annotated[bool, typer.Option(help="Fit the anatomy gate, which a bundle needs.")]
+RecipeName = Annotated[str, typer.Option(help="Name of a recipe in training/recipes, or the path of a .toml file.")]
+Threads = Annotated[int, typer.Option(min=1, help="Of TensorFlow.")]
+
+
+@app.command(epilog="\b\nExample:\n  python -m training run --data ../shared/data --out runs/all --protocol all")
 def run(
-    data: Annotated[Path, typer.Option(help="Folder that holds bus-bra/ (and dicom/, clips/ for the anatomy gate).")],
+    data: Data,
     out: Annotated[Path, typer.Option(help="Folder of this run, made if it is new. Call again to go on after a kill.")],
-    recipe: Annotated[
-        str, typer.Option(help="Name of a recipe in training/recipes, or the path of a .toml file.")
-    ] = "breast",
+    recipe: RecipeName = "breast",
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            help="What is held back, instead of the recipe's: fold-1 to fold-5, "
+            "all, bus-bra-to-busi, busi-to-bus-bra, without:SCANNER."
+        ),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Of TensorFlow.")] = 2,
+    cache: Cache = Path("runs/views"),
+    gate: Gate = True,
+    threads: Threads = 2,
 ) -> None:
     """Train a model, fit its anatomy gate, judge it, and write what export needs into --out."""
     import msgspec
 
-    from training.datasets import bus_bra
     from training.recipe import load_recipe
 
     chosen = load_recipe(recipe)
     if epochs is not None:
         chosen = msgspec.structs.replace(chosen, optimiser=msgspec.structs.replace(chosen.optimiser, epochs=epochs))
-    items = bus_bra(data / "bus-bra", chosen.fold)
-    out.mkdir(parents=True, exist_ok=True)
+    if protocol is not None:
+        chosen = msgspec.structs.replace(chosen, protocol=protocol)
+    from training.datasets import both
+
+    items = both(data)
     _use_threads(threads)
-    from training.loop import run_training
+    from training.cv import train_one
 
-    model = run_training(chosen, items, out, typer.echo)
-    from training.handover import finish
+    train_one(chosen, items, data, out, cache, typer.echo, gate=gate)
 
-    finish(model, chosen, items, data, out, typer.echo)
+
+@app.command(epilog="\b\nExample:\n  python -m training cv --data ../shared/data --out runs/cv")
+def cv(
+    data: Data,
+    out: Annotated[Path, typer.Option(help="Folder of the five runs. Call again to go on after a kill.")],
+    recipe: RecipeName = "breast",
+    cache: Cache = Path("runs/views"),
+    gate: Gate = False,
+    threads: Threads = 2,
+) -> None:
+    """Train the five folds one after another, and pool what each says of what it never saw into --out/oof.npz."""
+    from training.datasets import both
+    from training.recipe import load_recipe
+
+    chosen, items = load_recipe(recipe), both(data)
+    _use_threads(threads)
+    from training.cv import cross_validate
+
+    cross_validate(chosen, items, data, out, cache, typer.echo, gate=gate)
 
 
 @app.command("eval", epilog="\b\nExample:\n  python -m training eval runs/first")
 def evaluate(run: RunFolder) -> None:
-    """Judge a run's SavedModel on its eval.npz again and print the figures of validation and test."""
+    """Print a run's figures of validation and test, from its predictions."""
     from training.evaluate import judge_run
 
     typer.echo(judge_run(run))

@@ -1,4 +1,4 @@
-"""Adapters from data sets to one kind of item, and the splits that keep a patient on one side."""
+"""Adapters from data sets to one kind of item, and the checks that no split may fail."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import cv2
+import numpy as np
 
 from edge.contracts.errors import ConfigError
 
@@ -15,11 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
 Split = Literal["train", "val", "test"]
 BENIGN, MALIGNANT, UNLABELLED = 0, 1, -1
+BUS_BRA, BUSI = "BUS-BRA", "BUSI"
+FOLDS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +41,11 @@ class Item:
     mask: NDArray[np.uint8]
     """(H, W), 1 where there is lesion, else 0."""
     device: str = ""
+    """The scanner; empty where it is not known."""
+    birads: str = ""
+    """BI-RADS category as the set gives it; empty where it is not known."""
+    fold: int = 0
+    """The test fold that it belongs to, 1 to 5; 0: none, it is always training."""
 
 
 def check_split(items: Iterable[Item | tuple[str, str]]) -> None:
@@ -56,9 +63,9 @@ def check_split(items: Iterable[Item | tuple[str, str]]) -> None:
         )
 
 
-def check_classes(items: Sequence[Item]) -> None:
-    """Raises ConfigError unless every side holds both classes."""
-    for split in ("train", "val", "test"):
+def check_classes(items: Sequence[Item], splits: Sequence[Split] = ("train", "val", "test")) -> None:
+    """Raises ConfigError unless each of ``splits`` holds both classes."""
+    for split in splits:
         found = {item.label for item in items if item.split == split} - {UNLABELLED}
         if found != {BENIGN, MALIGNANT}:
             names = {BENIGN: "benign", MALIGNANT: "malignant"}
@@ -85,30 +92,76 @@ def _grey(path: Path) -> NDArray[np.uint8]:
     return picture
 
 
-def bus_bra(root: Path, fold: int) -> list[Item]:
-    """BUS-BRA (Gomez-Flores et al. 2024) with its official patient-level test folds.
+def bus_bra(root: Path) -> list[Item]:
+    """BUS-BRA (Gomez-Flores et al. 2024): 1,875 pictures of 1,064 patients, each with a lesion and its mask.
 
-    ``fold`` is held back as the test (kFold == fold). Of the rest, the column ``valid_<fold>`` says 1 training,
-    0 validation, but picture by picture: it tears the two views of 210 of 1,064 patients apart. Here a patient's
-    first row decides for all of them. Masks are of their pictures' size. Raises ConfigError for missing files, a
-    leaking split or one class alone.
+    ``Item.fold`` is the official patient-level test fold (``kFold``). The columns ``valid_k`` are left alone: they
+    tear the two views of 210 patients apart. Raises ConfigError for missing files.
     """
     cases = {row["ID"]: row for row in _rows(root / "bus_data.csv")}
-    sides: dict[str, Split] = {}
     items = []
     for row in _rows(root / "5-fold-cv.csv"):
         key, case = row["ID"], cases[row["ID"]]
-        group = f"bus-bra/{case['Case']}"
-        split: Split = "test" if int(row["kFold"]) == fold else ("train" if row[f"valid_{fold}"] == "1" else "val")
-        if split != "test":
-            split = sides.setdefault(group, split)
-        image, mask = _grey(root / "images" / f"{key}.jpg"), _grey(root / "masks" / f"{key}.png")
-        if image.shape != mask.shape:
-            raise ConfigError(
-                f"{key}: expected a mask of {image.shape}, got {mask.shape}", hint="unpack the data set again"
+        items.append(
+            Item(
+                id=key,
+                group=f"bus-bra/{case['Case']}",
+                source=BUS_BRA,
+                split="train",
+                label=MALIGNANT if case["Pathology"] == "malignant" else BENIGN,
+                image=_grey(root / "images" / f"{key}.jpg"),
+                mask=_mask(root, key),
+                device=case["Device"],
+                birads=case.get("BIRADS", ""),
+                fold=int(row["kFold"]),
             )
-        label = MALIGNANT if row["Pathology"] == "malignant" else BENIGN
-        items.append(Item(key, group, "BUS-BRA", split, label, image, (mask > 127).astype("uint8"), case["Device"]))
-    check_split(items)
-    check_classes(items)
+        )
+    _check_sizes(items)
     return items
+
+
+def busi(root: Path) -> list[Item]:
+    """BUSI (Al-Dhabyani et al. 2020), without the groups of look-alikes that stand under two labels.
+
+    It has no patients: what looks like the same lesion is one group. Normal pictures have an empty mask and no label,
+    so that "no lesion" is learnt by the mask and never as a class. ``Item.fold``: group number modulo 5, plus 1.
+    Raises ConfigError for missing files.
+    """
+    items = []
+    for row in _rows(root / "labels.csv"):
+        if row["group_has_two_labels"] == "1":
+            continue
+        image = _grey(root / "images" / f"{row['id']}.jpg")
+        lesion = row["label"] != "normal"
+        items.append(
+            Item(
+                id=row["id"],
+                group=f"busi/{row['group']}",
+                source=BUSI,
+                split="train",
+                label={"benign": BENIGN, "malignant": MALIGNANT, "normal": UNLABELLED}[row["label"]],
+                image=image,
+                mask=_mask(root, row["id"]) if lesion else np.zeros_like(image),
+                fold=int(row["group"]) % FOLDS + 1,
+            )
+        )
+    _check_sizes(items)
+    return items
+
+
+def both(data: Path) -> list[Item]:
+    """BUS-BRA and BUSI, from ``data/bus-bra`` and ``data/busi``."""
+    return [*bus_bra(data / "bus-bra"), *busi(data / "busi")]
+
+
+def _mask(root: Path, key: str) -> NDArray[np.uint8]:
+    return (_grey(root / "masks" / f"{key}.png") > 127).astype(np.uint8)
+
+
+def _check_sizes(items: Sequence[Item]) -> None:
+    for item in items:
+        if item.image.shape != item.mask.shape:
+            raise ConfigError(
+                f"{item.id}: expected a mask of {item.image.shape}, got {item.mask.shape}",
+                hint="unpack the data set again",
+            )

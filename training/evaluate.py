@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge.contracts.errors import ConfigError
-from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
 from training.metrics import auc, best_iou, bootstrap, dice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -30,63 +29,50 @@ def widen(heads: NDArray[np.floating], size: int) -> NDArray[np.float32]:
     )
 
 
-def judge(
-    heads: Mapping[str, NDArray[np.floating]],
-    masks: NDArray[np.uint8],
-    labels: NDArray[np.int_],
-    groups: Sequence[str],
-    anatomy: float,
-) -> dict[str, Any]:
+def judge(found: Mapping[str, NDArray[Any]], anatomy: float) -> dict[str, Any]:
     """Figures with 95 % intervals, by name: value, low, high, n.
 
     Args:
-        heads: the model's outputs, by head name.
-        masks: (n, h, w) 0/1, the truth in the tensor's grid.
-        labels: 0 benign, 1 malignant, -1 none.
-        groups: the patient of each picture.
+        found: columns of `training.predictions`, rows of one split.
         anatomy: the gate's threshold.
     """
-    scores = np.asarray(heads[MALIGNANCY])[:, 1]
-    found = (widen(heads[LESION_MASK], masks.shape[1]) >= 0.5).astype(np.uint8)
+    labels, groups, masks, scores = (found[name] for name in ("labels", "groups", "masks", "malignancy"))
+    lesions = (widen(found["lesion"][..., None] / 255, masks.shape[1]) >= 0.5).astype(np.uint8)
+    known = labels >= 0
+    pairs = [(f, m) for f, m in zip(lesions[known], masks[known], strict=True)]
     rows = {
-        "dice": np.array([dice(f > 0, m > 0) for f, m in zip(found, masks, strict=True)]),
-        "lesion_hit": np.array([best_iou(f, m) >= HIT for f, m in zip(found, masks, strict=True)], float),
-        "anatomy_refused": (np.asarray(heads[ANATOMY])[:, 0] < anatomy).astype(float),
+        "accuracy": ((scores >= 0.5) == labels)[known].astype(float),
+        "dice": np.array([dice(f > 0, m > 0) for f, m in pairs]),
+        "lesion_hit": np.array([best_iou(f, m) >= HIT for f, m in pairs], float),
     }
-    known = np.flatnonzero(labels >= 0)
-    low, high = bootstrap([groups[i] for i in known], lambda r: auc(labels[known][r], scores[known][r]))
-    out = {"malignancy_auc": {"value": auc(labels[known], scores[known]), "low": low, "high": high, "n": len(known)}}
+    if not np.isnan(found["anatomy"]).all():
+        rows["anatomy_refused"] = (found["anatomy"][known] < anatomy).astype(float)
+    names, wanted, given = groups[known], labels[known], scores[known]
+    low, high = bootstrap(names, lambda r: auc(wanted[r], given[r]))
+    out = {"malignancy_auc": {"value": auc(wanted, given), "low": low, "high": high, "n": len(names)}}
     for name, values in rows.items():
-        low, high = bootstrap(groups, lambda r, v=values: float(v[r].mean()))
+        low, high = bootstrap(names, lambda r, v=values: float(v[r].mean()))
         out[name] = {"value": float(values.mean()), "low": low, "high": high, "n": len(values)}
+    if not known.all():
+        peak = found["lesion"].max((1, 2)).astype(float)
+        low, high = bootstrap(groups, lambda r: auc(known[r].astype(int), peak[r]))
+        out["presence_auc"] = {"value": auc(known.astype(int), peak), "low": low, "high": high, "n": len(groups)}
     return out
 
 
 def judge_run(run: Path) -> str:
-    """Figures of a run's SavedModel on its ``eval.npz``, as a table. Raises ConfigError where there is no whole run."""
-    if not (run / "eval.npz").is_file() or not (run / "saved_model").is_dir():
+    """Figures of a run's ``predictions.npz``, as a table. Raises ConfigError where there is no whole run."""
+    if not (run / "predictions.npz").is_file():
         raise ConfigError(f"{run} is not a whole run", hint="let `python -m training run` end, then judge its folder")
-    import tensorflow as tf
-
     from training.recipe import load_record
 
     record = load_record(run)
-    with np.load(run / "eval.npz") as file:
+    with np.load(run / "predictions.npz") as file:
         data = dict(file)
-    serve = tf.saved_model.load(str(run / "saved_model")).signatures["serving_default"]
-    parts = [serve(image=tf.constant(t[None], tf.float32)) for t in data["tensors"]]
-    heads = {name: np.concatenate([p[name].numpy() for p in parts]) for name in (MALIGNANCY, LESION_MASK, ANATOMY)}
     lines = []
-    for split in ("val", "test"):
-        rows = np.flatnonzero(data["split"] == split)
-        part = {name: values[rows] for name, values in heads.items()}
-        found = judge(
-            part,
-            data["masks"][rows],
-            data["labels"][rows],
-            [str(g) for g in data["groups"][rows]],
-            record.anatomy_threshold,
-        )
+    for split in sorted(set(data["split"].tolist())):
+        rows = data["split"] == split
+        found = judge({name: values[rows] for name, values in data.items()}, record.anatomy_threshold)
         lines += [
             f"{split:5} {k:16} {v['value']:.4f}  ({v['low']:.4f} to {v['high']:.4f}), n = {v['n']}"
             for k, v in found.items()

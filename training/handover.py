@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import subprocess
 from datetime import datetime, timezone
 from pathlib import Path
@@ -19,7 +18,7 @@ from training import negatives
 from training.evaluate import judge, write_metrics
 from training.gate_examples import Examples, examples
 from training.gate_stage import fit_gate
-from training.loop import predict
+from training.predictions import predictions
 from training.recipe import Recipe, RunRecord
 from training.samples import plain
 from training.toml_out import to_toml
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from training.datasets import Item
 
+EVAL = ("tensors", "masks", "labels", "split", "groups", "ids", "devices", "sources")
 REPRESENTATIVE = {
     "picture": 150,
     "crop": 12,
@@ -46,42 +46,49 @@ REPRESENTATIVE = {
 
 
 def finish(
-    model: keras.Model, recipe: Recipe, items: Sequence[Item], data: Path, out: Path, log: Callable[[str], None]
+    model: keras.Model,
+    recipe: Recipe,
+    items: Sequence[Item],
+    data: Path,
+    out: Path,
+    log: Callable[[str], None],
+    *,
+    gate: bool = True,
 ) -> None:
-    """Fit and bake the gate, judge validation and test, and write every file of the hand-over into ``out``."""
+    """Fit and bake the gate, judge validation and test, and write every file of the hand-over into ``out``.
+
+    ``gate``: False leaves the anatomy head out, for folds that only judge the other two; such a run is no bundle yet.
+    """
     preprocess = Preprocessor(recipe.preprocess)
     held = [item for item in items if item.split != "train"]
     samples = [plain(item, preprocess) for item in held]
-    files = negatives.from_files(data, log)
-    learnt = examples(items, files, recipe)
     splits = np.array([item.split for item in held])
-    tensors = np.stack([sample.tensor for sample in samples])
-    gated = fit_gate(model, recipe, learnt, files, tensors[splits == "val"], log)
-    heads = predict(gated.model, samples)
-    masks = np.stack([s.mask for s in samples])
-    labels = np.array([s.label for s in samples], np.int8)
-    groups = [item.group for item in held]
-    limit = gated.threshold
-    figures: dict[str, Any] = {"anatomy_threshold": limit, "gate": gated.report}
-    for split in ("val", "test"):
-        rows = np.flatnonzero(splits == split)
-        figures[split] = judge(
-            {k: v[rows] for k, v in heads.items()}, masks[rows], labels[rows], [groups[i] for i in rows], limit
-        )
+    figures: dict[str, Any] = {}
+    limit = 0.0
+    if gate:
+        files = negatives.from_files(data, log)
+        learnt = examples(items, files, recipe)
+        tensors = np.stack([sample.tensor for sample in samples])
+        gated = fit_gate(model, recipe, learnt, files, tensors[splits == "val"], log)
+        model, limit = gated.model, gated.threshold
+        figures |= {"anatomy_threshold": limit, "gate": gated.report}
+        np.savez_compressed(out / "gate.npz", **gated.arrays)
+        representative = _representative(learnt, recipe.seed)
+    else:
+        representative = _pictures(items, preprocess, recipe.seed)
+    found = predictions(model, held, samples)
+    for split in sorted(set(splits.tolist())):
+        rows = splits == split
+        figures[split] = judge({name: values[rows] for name, values in found.items()}, limit)
         log(
             f"{split}: "
             + ", ".join(f"{k} {v['value']:.4f} ({v['low']:.3f}-{v['high']:.3f})" for k, v in figures[split].items())
         )
     write_metrics(out / "metrics.json", figures)
-    np.savez_compressed(out / "gate.npz", **gated.arrays)
-    np.savez_compressed(
-        out / "eval.npz",
-        tensors=tensors, masks=masks, labels=labels, split=splits,
-        groups=np.array(groups), ids=np.array([i.id for i in held]), devices=np.array([i.device for i in held]),
-    )  # fmt: skip
-    np.savez_compressed(out / "representative.npz", tensors=_representative(learnt, recipe.seed))
-    _write_predictions(out / "oof.csv", held, heads)
-    save_model(gated.model, out / "saved_model")
+    np.savez_compressed(out / "predictions.npz", **found)
+    np.savez_compressed(out / "eval.npz", **{name: found[name] for name in EVAL})
+    np.savez_compressed(out / "representative.npz", tensors=representative)
+    save_model(model, out / "saved_model")
     record = RunRecord(
         recipe=recipe,
         git_revision=git_revision(),
@@ -94,6 +101,12 @@ def finish(
     log(f"done: {out}")
 
 
+def _pictures(items: Sequence[Item], preprocess: Preprocessor, seed: int) -> NDArray[np.uint8]:
+    train = [item for item in items if item.split == "train"]
+    chosen = np.random.default_rng(seed).permutation(len(train))[: REPRESENTATIVE["picture"]]
+    return np.stack([plain(train[i], preprocess).tensor for i in chosen])
+
+
 def _representative(learnt: Examples, seed: int) -> NDArray[np.uint8]:
     rng = np.random.default_rng(seed)
     picked = []
@@ -101,17 +114,6 @@ def _representative(learnt: Examples, seed: int) -> NDArray[np.uint8]:
         rows = np.flatnonzero(learnt.families == family)
         picked.append(learnt.tensors[rng.permutation(rows)[:count]])
     return np.concatenate(picked)
-
-
-def _write_predictions(path: Path, held: Sequence[Item], heads: dict[str, Any]) -> None:
-    malignancy = np.clip(heads[MALIGNANCY][:, 1].astype(np.float64), 1e-7, 1 - 1e-7)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", "group", "label", "split", "malignancy", "malignancy_logit", "anatomy"])
-        for item, p, a in zip(held, malignancy, heads[ANATOMY][:, 0], strict=True):
-            writer.writerow(
-                [item.id, item.group, item.label, item.split, f"{p:.7f}", f"{np.log(p / (1 - p)):.5f}", f"{a:.7f}"]
-            )
 
 
 def save_model(model: keras.Model, path: Path) -> None:
@@ -122,7 +124,7 @@ def save_model(model: keras.Model, path: Path) -> None:
 
     def serve(image: Any) -> dict[str, Any]:
         heads = model(image, training=False)
-        return {name: heads[name] for name in (MALIGNANCY, LESION_MASK, ANATOMY)}
+        return {name: heads[name] for name in (MALIGNANCY, LESION_MASK, ANATOMY) if name in heads}
 
     archive.add_endpoint("serving_default", serve, input_signature=[tf.TensorSpec(shape, tf.float32, name="image")])
     archive.write_out(str(path), verbose=False)

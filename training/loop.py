@@ -9,7 +9,7 @@ import json
 import math
 import os
 import shutil
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -17,11 +17,13 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
+from edge.contracts.errors import EdgeError
 from edge.contracts.manifest import LESION_MASK, MALIGNANCY
 from edge.preprocess.preprocessor import Preprocessor
 from training import network
 from training.metrics import auc, dice
-from training.samples import EpochSamples, Sample, plain
+from training.samples import Sample, plain
+from training.views import CELL, Views
 from training.weights import imagenet_lite0
 
 if TYPE_CHECKING:
@@ -31,52 +33,133 @@ if TYPE_CHECKING:
     from training.datasets import Item
     from training.recipe import OptimiserSection, Recipe
 
-MASK_CELL = 4
-"""Tensor pixels for one cell of the mask head, to a side."""
 
+def run_training(
+    recipe: Recipe, items: Sequence[Item], views: Views, out: Path, log: Callable[[str], None]
+) -> keras.Model:
+    """Train to the recipe's last epoch, from the newest checkpoint in ``out`` if there is one; returns the model.
 
-def run_training(recipe: Recipe, items: Sequence[Item], out: Path, log: Callable[[str], None]) -> keras.Model:
-    """Train to the recipe's last epoch, from the newest checkpoint in ``out`` if there is one; returns the model."""
+    ``items`` have their sides; ``views`` may hold more of them: only rows of the training side are read.
+    """
     keras.utils.set_random_seed(recipe.seed)
-    train = [item for item in items if item.split == "train"]
+    wanted = {item.id for item in items if item.split == "train"}
     preprocess = Preprocessor(recipe.preprocess)
     held = [plain(item, preprocess) for item in items if item.split == "val"]
     options = recipe.optimiser
     model = new_model(recipe)
+    taps, learner = network.taps(model), network.learner(model)
+    frozen = tf.function(lambda x: taps(tf.cast(x, tf.float32), training=False))
     optimiser = keras.optimizers.AdamW(options.learning_rate, weight_decay=options.weight_decay)
-    optimiser.build(model.trainable_variables)
-    done = restore(out, model, optimiser)
+    optimiser.build(learner.trainable_variables)
+    average = Average(learner.trainable_variables, options.averaging)
+    done = restore(out, model, optimiser, average)
     if done:
         log(f"going on after epoch {done}")
-    steps = math.ceil((len(train) + recipe.mix.lesion_free + recipe.mix.phantoms) / options.batch)
-    step = make_step(model, optimiser, options)
+    step = make_step(learner, optimiser, options)
     for epoch in range(done, options.epochs):
+        place = views.ensure(epoch, lambda tensors: [part.numpy() for part in frozen(tensors)], log)
+        data, steps = batches(place, wanted, options.batch, (recipe.seed, epoch))
         losses = []
-        samples = EpochSamples(train, recipe, epoch)
-        bar = tqdm(
-            batches(samples, options.batch), total=steps, desc=f"epoch {epoch + 1}/{options.epochs}", mininterval=5
-        )
+        bar = tqdm(data, total=steps, desc=f"epoch {epoch + 1}/{options.epochs}", mininterval=10)
         for number, batch in enumerate(bar):
             optimiser.learning_rate.assign(learning_rate(options, epoch * steps + number, steps))
             losses.append([float(v) for v in step(*batch)])
+            average.follow()
             bar.set_postfix(loss=f"{np.mean([sum(v) for v in losses[-20:]]):.3f}", refresh=False)
-        save(out, model, optimiser, epoch + 1)
+        save(out, model, optimiser, average, epoch + 1)
         mean = np.mean(losses, axis=0)
-        found = validate(model, held)
+        if not np.all(np.isfinite(mean)):
+            raise EdgeError(f"the loss is {mean} in epoch {epoch + 1}", hint="lower learning_rate in the recipe")
+        with average.in_place():
+            found = validate(model, held)
         log(
             f"epoch {epoch + 1}/{options.epochs} malignancy {mean[0]:.4f} mask {mean[1]:.4f} "
             + " ".join(f"{k} {v:.4f}" for k, v in found.items())
         )
+    average.settle()
     return model
 
 
 def new_model(recipe: Recipe) -> keras.Model:
     """The recipe's network with ImageNet weights, parts of it frozen."""
-    shape = recipe.preprocess
-    model = network.build(shape.width, shape.height, pyramid=recipe.network.pyramid, dropout=recipe.network.dropout)
+    shape, parts = recipe.preprocess, recipe.network
+    model = network.build(shape.width, shape.height, pyramid=parts.pyramid, guided=parts.guided, dropout=parts.dropout)
     network.load_imagenet(model, imagenet_lite0())
-    network.freeze(model, recipe.network.frozen_blocks)
+    network.freeze(model)
     return model
+
+
+class Average:
+    """An exponential moving average of variables: it generalises better than where the last step happened to end."""
+
+    def __init__(self, variables: Sequence[Any], decay: float) -> None:
+        self.variables, self.decay, self.steps = list(variables), decay, 0
+        self.values = [tf.Variable(v) for v in self.variables]
+
+        def move(decay: Any) -> None:
+            for value, variable in zip(self.values, self.variables, strict=True):
+                value.assign(decay * value + (1 - decay) * variable)
+
+        self._move = tf.function(move)
+
+    def follow(self) -> None:
+        """After a step. Early on the average is shorter, or it would remember the beginning."""
+        self.steps += 1
+        self._move(tf.constant(min(self.decay, self.steps / (self.steps + 10.0)), tf.float32))
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """The variables hold the average for a while."""
+        now = [v.numpy() for v in self.variables]
+        self.settle()
+        try:
+            yield
+        finally:
+            for variable, value in zip(self.variables, now, strict=True):
+                variable.assign(value)
+
+    def settle(self) -> None:
+        """The variables hold the average from now on."""
+        for variable, value in zip(self.variables, self.values, strict=True):
+            variable.assign(value)
+
+
+def batches(place: Path, wanted: set[str], size: int, seed: tuple[int, int]) -> tuple[tf.data.Dataset, int]:
+    """Batches of (tap4, tap8, masks, labels, malignancy weights, mask weights) of one view in a shuffled order.
+
+    Rows of pictures that are not in ``wanted`` are never read. Memory stays flat: the maps are read from disk as they
+    are needed. The last batch wraps around to the first rows, so that all are of one size. Also returns how many.
+    """
+    maps = [np.load(place / f"{name}.npy", mmap_mode="r") for name in ("tap4", "tap8", "masks")]
+    with np.load(place / "rows.npz") as file:
+        rows = dict(file)
+    mine = np.flatnonzero(
+        [kind == "phantom" or name in wanted for name, kind in zip(rows["id"], rows["kind"], strict=True)]
+    )
+    order = np.random.default_rng(seed).permutation(mine)
+    count = math.ceil(len(order) / size)
+    order = np.resize(order, count * size).reshape(count, size)
+    labels, weights = rows["label"].astype(np.int32), rows["weight"].astype(np.float32)
+
+    def make() -> Iterator[tuple[Any, ...]]:
+        for picked in order:
+            tap4, tap8, masks = (part[picked] for part in maps)
+            known = labels[picked]
+            yield (
+                tap4, tap8, masks[..., None].astype(np.float32) / 255,
+                np.maximum(known, 0), (known >= 0).astype(np.float32), weights[picked],
+            )  # fmt: skip
+
+    shapes = [(size, *part.shape[1:]) for part in maps]
+    signature = (
+        tf.TensorSpec(shapes[0], tf.float16),
+        tf.TensorSpec(shapes[1], tf.float16),
+        tf.TensorSpec((*shapes[2], 1), tf.float32),
+        tf.TensorSpec((size,), tf.int32),
+        tf.TensorSpec((size,), tf.float32),
+        tf.TensorSpec((size,), tf.float32),
+    )
+    return tf.data.Dataset.from_generator(make, output_signature=signature).prefetch(4), count
 
 
 def learning_rate(options: OptimiserSection, step: int, steps_per_epoch: int) -> float:
@@ -87,34 +170,7 @@ def learning_rate(options: OptimiserSection, step: int, steps_per_epoch: int) ->
     return options.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
-def batches(samples: EpochSamples, size: int) -> Iterator[tuple[Any, ...]]:
-    """Batches of (tensors, masks at a quarter, labels, malignancy weights, mask weights), made ahead by a thread.
-
-    The last batch wraps around to the first samples, so that all are of one size.
-    """
-
-    def make(start: int) -> tuple[Any, ...]:
-        picked = [samples[i % len(samples)] for i in range(start, start + size)]
-        masks = np.stack([s.mask for s in picked]).astype(np.float32)
-        n, h, w = masks.shape
-        masks = masks.reshape(n, h // MASK_CELL, MASK_CELL, w // MASK_CELL, MASK_CELL).mean((2, 4))[..., None]
-        labels = np.array([s.label for s in picked])
-        tensors = np.stack([s.tensor for s in picked])
-        weights = np.array([s.mask_weight for s in picked], np.float32)
-        return tensors, masks, np.maximum(labels, 0), (labels >= 0).astype(np.float32), weights
-
-    with ThreadPoolExecutor(1) as pool:
-        waiting = [pool.submit(make, start) for start in range(0, min(3 * size, len(samples)), size)]
-        for start in range(3 * size, len(samples) + 3 * size, size):
-            if not waiting:
-                return
-            ready = waiting.pop(0).result()
-            if start < len(samples):
-                waiting.append(pool.submit(make, start))
-            yield tuple(tf.constant(part) for part in ready)
-
-
-def make_step(model: keras.Model, optimiser: keras.Optimizer, options: OptimiserSection) -> Callable[..., Any]:
+def make_step(learner: keras.Model, optimiser: keras.Optimizer, options: OptimiserSection) -> Callable[..., Any]:
     """One step as a compiled function; it returns malignancy's and the mask's loss.
 
     Malignancy: cross-entropy with label smoothing over labelled samples. Mask: binary cross-entropy plus soft Dice
@@ -122,9 +178,9 @@ def make_step(model: keras.Model, optimiser: keras.Optimizer, options: Optimiser
     """
 
     @tf.function(jit_compile=False)
-    def step(tensors: Any, masks: Any, labels: Any, label_weights: Any, mask_weights: Any) -> tuple[Any, Any]:
+    def step(tap4: Any, tap8: Any, masks: Any, labels: Any, label_weights: Any, mask_weights: Any) -> tuple[Any, Any]:
         with tf.GradientTape() as tape:
-            heads = model(tf.cast(tensors, tf.float32), training=True)
+            heads = learner([tf.cast(tap4, tf.float32), tf.cast(tap8, tf.float32)], training=True)
             wanted = tf.one_hot(labels, 2) * (1 - 2 * options.label_smoothing) + options.label_smoothing
             entropy = keras.losses.categorical_crossentropy(wanted, heads[MALIGNANCY])
             malignancy = tf.reduce_sum(entropy * label_weights) / tf.maximum(tf.reduce_sum(label_weights), 1.0)
@@ -137,7 +193,7 @@ def make_step(model: keras.Model, optimiser: keras.Optimizer, options: Optimiser
             )  # 8 cells: an empty mask found empty costs nothing
             mask = options.mask_weight * tf.reduce_sum(mask * mask_weights) / tf.reduce_sum(mask_weights)
             loss = malignancy + mask
-        variables = model.trainable_variables
+        variables = learner.trainable_variables
         optimiser.apply(tape.gradient(loss, variables), variables)
         return malignancy, mask
 
@@ -156,18 +212,19 @@ def validate(model: keras.Model, held: Sequence[Sample]) -> dict[str, float]:
     """What an epoch's line in the log says of the validation pictures."""
     heads = predict(model, held)
     labels = np.array([s.label for s in held])
-    masks = heads[LESION_MASK][..., 0].repeat(MASK_CELL, 1).repeat(MASK_CELL, 2) >= 0.5
+    masks = heads[LESION_MASK][..., 0].repeat(CELL, 1).repeat(CELL, 2) >= 0.5
     dices = [dice(found, sample.mask > 0) for found, sample in zip(masks, held, strict=True)]
     return {"val_auc": auc(labels, heads[MALIGNANCY][:, 1]), "val_dice": float(np.mean(dices))}
 
 
-def save(out: Path, model: keras.Model, optimiser: keras.Optimizer, epoch: int) -> None:
+def save(out: Path, model: keras.Model, optimiser: keras.Optimizer, average: Average, epoch: int) -> None:
     """Write a checkpoint beside the old one and put it in its place: a kill at any time leaves a whole one."""
     new, place = out / "checkpoint.new", out / "checkpoint"
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(parents=True)
     model.save_weights(new / "model.weights.h5")
     np.savez(new / "optimiser.npz", *[np.asarray(v) for v in optimiser.variables])
+    np.savez(new / "average.npz", *[v.numpy() for v in average.values], steps=average.steps)
     (new / "epoch.json").write_text(json.dumps({"epoch": epoch}), encoding="utf-8")
     old = out / "checkpoint.old"
     shutil.rmtree(old, ignore_errors=True)
@@ -177,15 +234,18 @@ def save(out: Path, model: keras.Model, optimiser: keras.Optimizer, epoch: int) 
     shutil.rmtree(old, ignore_errors=True)
 
 
-def restore(out: Path, model: keras.Model, optimiser: keras.Optimizer | None = None) -> int:
+def restore(out: Path, model: keras.Model, optimiser: keras.Optimizer, average: Average) -> int:
     """Load the newest whole checkpoint; returns the epochs that it has behind it, 0 where there is none."""
     places = [out / "checkpoint", out / "checkpoint.old"]
     place = next((p for p in places if (p / "epoch.json").is_file()), None)
     if place is None:
         return 0
     model.load_weights(place / "model.weights.h5")
-    if optimiser is not None:
-        with np.load(place / "optimiser.npz") as saved:
-            for variable, name in zip(optimiser.variables, saved.files, strict=True):
-                variable.assign(saved[name])
+    with np.load(place / "optimiser.npz") as saved:
+        for variable, name in zip(optimiser.variables, saved.files, strict=True):
+            variable.assign(saved[name])
+    with np.load(place / "average.npz") as saved:
+        average.steps = int(saved["steps"])
+        for number, value in enumerate(average.values):
+            value.assign(saved[f"arr_{number}"])
     return int(json.loads((place / "epoch.json").read_text(encoding="utf-8"))["epoch"])

@@ -3,7 +3,8 @@
 The backbone is EfficientNet-Lite0 (Tan & Le 2019 in the variant without squeeze-excite and with ReLU6 that was made
 for integer hardware). It was trained on (x - 127) / 128; that is folded into the stem here, so that the exported
 model's uint8 input *is* the pixel value (scale 1, zero point 0). The lesion mask comes from a light feature pyramid
-(Lin et al. 2017) down to a quarter of the input's side. Only operations that XNNPACK takes in int8 are used.
+(Lin et al. 2017) down to a quarter of the input's side. Malignancy is judged
+by the whole picture and by what the mask points at. Only operations that XNNPACK takes in int8 are used.
 """
 
 from __future__ import annotations
@@ -32,6 +33,11 @@ STAGES = (
 """(kernel, stride, expansion, channels, repeats) of the backbone's stages."""
 SKIPS = {4: "block2", 8: "block4", 16: "block10", 32: "block15"}
 """By stride: the block whose output enters the pyramid."""
+TAPS = (SKIPS[4], SKIPS[8])
+"""Layers between what keeps its ImageNet weights and what learns: their outputs can be kept (`training.views`)."""
+FROZEN_BLOCKS = 5
+POOLS = ("pool32", "pool_inside", "pool_around")
+SHARE = 4.0
 EPSILON = 1e-3
 
 
@@ -83,16 +89,61 @@ def _pyramid(blocks: Mapping[str, Any], width: int) -> Any:
     return layers.Conv2D(1, 1, name="mask_logit")(x)
 
 
-def build(width: int, height: int, *, pyramid: int = 64, dropout: float = 0.3) -> keras.Model:
-    """The untrained model without its anatomy head: input (n, height, width, 3) float 0..255, two heads by name."""
+def _guided(blocks: Mapping[str, Any], mask: Any, width: int) -> dict[str, Any]:
+    """What stands where the mask sees a lesion, and right around it: pooled features (n, ``width``) by name.
+
+    The mask is a guide here, not a pupil: no gradient of malignancy reaches it.
+    """
+    wide = layers.UpSampling2D(2, interpolation="bilinear", name="look_up")(blocks[SKIPS[32]])
+    both = layers.Concatenate(name="look_both")([blocks[SKIPS[16]], wide])
+    look = layers.Conv2D(width, 1, activation=keras.activations.relu6, name="look")(both)
+    inside = layers.AveragePooling2D(4, name="inside")(keras.ops.stop_gradient(mask))
+    around = layers.MaxPooling2D(3, 1, padding="same", name="around")(inside)
+    found = {}
+    for name, where in (("pool_inside", inside), ("pool_around", around)):
+        pooled = layers.GlobalAveragePooling2D(name=f"{name}_share")(
+            layers.Multiply(name=f"{name}_look")([look, where])
+        )
+        found[name] = layers.Rescaling(SHARE, name=name)(pooled)  # a lesion fills a small share of the picture
+    return found
+
+
+def build(width: int, height: int, *, pyramid: int = 64, guided: int = 128, dropout: float = 0.3) -> keras.Model:
+    """The untrained model without its anatomy head: input (n, height, width, 3) float 0..255, two heads by name.
+
+    ``guided``: width of the features that are pooled where the mask is; 0: malignancy is judged by the whole picture.
+    """
     image = keras.Input((height, width, 3), name="image")
     top, blocks = _backbone(image)
-    x = layers.Dropout(dropout, name="dropout")(layers.GlobalAveragePooling2D(name="pool32")(top))
-    malignancy = layers.Dense(2, activation="softmax", name=MALIGNANCY)(x)
     mask = layers.Activation("sigmoid", name=LESION_MASK)(_pyramid(blocks, pyramid))
+    pools = {"pool32": layers.GlobalAveragePooling2D(name="pool32")(top)}
+    if guided:
+        pools |= _guided(blocks, mask, guided)
+    # One vote for each, added up: joined features would have to share one quantisation step.
+    votes = [
+        layers.Dense(2, name=f"vote_{name}")(layers.Dropout(dropout, name=f"dropout_{name}")(pool))
+        for name, pool in pools.items()
+    ]
+    logits = layers.Add(name="votes")(votes) if len(votes) > 1 else votes[0]
+    malignancy = layers.Softmax(name=MALIGNANCY)(logits)
     model = keras.Model(image, {MALIGNANCY: malignancy, LESION_MASK: mask}, name="lite0")
     model.get_layer("mask_logit").bias.assign([-2.0])  # most pixels are no lesion; start from there
     return model
+
+
+def embedding(model: keras.Model) -> list[Any]:
+    """The features that malignancy is judged by, as tensors of ``model``."""
+    return [layer.output for layer in model.layers if layer.name in POOLS]
+
+
+def taps(model: keras.Model) -> keras.Model:
+    """The part that never learns: image to the feature maps that `learner` goes on from."""
+    return keras.Model(model.inputs, [model.get_layer(name).output for name in TAPS])
+
+
+def learner(model: keras.Model) -> keras.Model:
+    """The part that learns, sharing its layers with ``model``: tapped maps to the heads by name."""
+    return keras.Model([model.get_layer(name).output for name in TAPS], model.output)
 
 
 def load_imagenet(model: keras.Model, tensors: Mapping[str, NDArray[Any]]) -> None:
@@ -117,9 +168,9 @@ def load_imagenet(model: keras.Model, tensors: Mapping[str, NDArray[Any]]) -> No
     model.get_layer("stem_bn").set_weights([gamma, beta, mean + 127.0 / 128.0 * kernel.sum(axis=(0, 1, 2)), var])
 
 
-def freeze(model: keras.Model, blocks: int) -> None:
-    """Hold every batch norm at its ImageNet statistics, and the stem and the first ``blocks`` blocks altogether."""
-    held = ("stem_", *(f"block{i}_" for i in range(blocks)))
+def freeze(model: keras.Model) -> None:
+    """Hold every batch norm at its ImageNet statistics, and the stem and the blocks up to the last tap altogether."""
+    held = ("stem_", *(f"block{i}_" for i in range(FROZEN_BLOCKS)))
     for layer in model.layers:
         frozen = isinstance(layer, layers.BatchNormalization) or layer.name.startswith(held)
         layer.trainable = not frozen

@@ -29,10 +29,10 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class NetworkSection(Section, frozen=True, kw_only=True):
     """The network's shape, and what of it learns."""
 
-    frozen_blocks: Annotated[int, msgspec.Meta(ge=0, le=16)] = 5
-    """So many of the backbone's 16 blocks keep their ImageNet weights."""
     pyramid: Annotated[int, msgspec.Meta(ge=8, le=256)] = 64
     """Channels of the mask's feature pyramid."""
+    guided: Annotated[int, msgspec.Meta(ge=0, le=512)] = 128
+    """Channels of the features that malignancy takes from where the mask is; 0: none."""
     dropout: Share = 0.3
 
 
@@ -46,14 +46,17 @@ class OptimiserSection(Section, frozen=True, kw_only=True):
     label_smoothing: Annotated[float, msgspec.Meta(ge=0, lt=0.5)] = 0.05
     mask_weight: Positive = 1.0
     """Weight of the mask's loss beside malignancy's."""
+    averaging: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.995
+    """Decay of the moving average of the weights, which is what is kept (Polyak & Juditsky 1992); 0: the last ones."""
 
 
 class MixSection(Section, frozen=True, kw_only=True):
     """What an epoch holds beside every training picture once."""
 
-    lesion_free: Count = 200
-    """Crops of training pictures clear of any lesion: they teach the mask head what is none."""
-    phantoms: Count = 250
+    crop_every: Count = 5
+    """Of every so many pictures, one gives a crop clear of any lesion as well: it teaches the mask head what is none.
+    0: no crops."""
+    phantoms: Count = 100
     """Rendered phantoms; the malignancy head never learns from them."""
 
 
@@ -76,8 +79,8 @@ class Recipe(Section, frozen=True, kw_only=True):
     name: str
     body_part: str
     """As DICOM spells BodyPartExamined."""
-    fold: Annotated[int, msgspec.Meta(ge=1, le=5)] = 1
-    """The official fold that is held back as the test."""
+    protocol: str = "fold-1"
+    """What is held back; see `training.protocol`."""
     seed: int = 1
     preprocess: PreprocessRecipe
     network: NetworkSection = NetworkSection()

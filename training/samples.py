@@ -1,4 +1,4 @@
-"""From items to tensors: each sample is made from (seed, epoch, number) alone, so that a run can resume."""
+"""From items to tensors: plain, as the device would see them, and augmented."""
 
 from __future__ import annotations
 
@@ -8,22 +8,13 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.preprocess.preprocessor import Preprocessor
 from training import geometry, looks
 from training.datasets import UNLABELLED, Item
-from training.phantoms import phantom
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
-    from training.recipe import Recipe
-
-PHANTOMS = 300
-"""Different ones; each is seen anew through augmentation."""
-PHANTOM_WEIGHT = 0.5
-"""Of a phantom in the mask's loss, beside 1 of a picture: they are easier than life."""
+    from edge.preprocess.preprocessor import Preprocessor
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,31 +84,3 @@ def lesion_free(rng: np.random.Generator, item: Item) -> Item | None:
     size = (round(w * scale), round(h * scale))
     image = cv2.resize(item.image[y : y + h, x : x + w], size, interpolation=cv2.INTER_CUBIC)
     return replace_pixels(item, image, np.zeros_like(image), UNLABELLED)
-
-
-class EpochSamples:
-    """All samples of one epoch in a shuffled order; indexing makes one. For use by several threads."""
-
-    def __init__(self, items: Sequence[Item], recipe: Recipe, epoch: int) -> None:
-        self.items, self.recipe, self.epoch = items, recipe, epoch
-        order = np.random.default_rng((recipe.seed, epoch))
-        total = len(items) + recipe.mix.lesion_free + recipe.mix.phantoms
-        self.order = order.permutation(total)
-        self.donors = order.integers(0, len(items), recipe.mix.lesion_free)
-
-    def __len__(self) -> int:
-        return len(self.order)
-
-    def __getitem__(self, place: int) -> Sample:
-        number = int(self.order[place])
-        rng = np.random.default_rng((self.recipe.seed, self.epoch, 1 + number))
-        preprocess = Preprocessor(self.recipe.preprocess)
-        if number < len(self.items):
-            return plain(augment(rng, self.items[number]), preprocess)
-        number -= len(self.items)
-        if number < len(self.donors):
-            donor = self.items[int(self.donors[number])]
-            return plain(augment(rng, lesion_free(rng, donor) or donor), preprocess)
-        return plain(
-            augment(rng, phantom(self.recipe.seed, int(rng.integers(0, PHANTOMS)))), preprocess, PHANTOM_WEIGHT
-        )

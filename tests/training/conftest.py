@@ -49,3 +49,25 @@ def tiny_bus_bra(tmp_path: Path) -> Path:
     write_table(root / "bus_data.csv", cases)
     write_table(root / "5-fold-cv.csv", folds)
     return root
+
+
+@pytest.fixture
+def tiny_busi(tmp_path: Path) -> Path:
+    root = tmp_path / "busi"
+    for folder in ("images", "masks"):
+        (root / folder).mkdir(parents=True)
+    rows: list[dict[str, object]] = [
+        {"id": "normal_001", "label": "normal", "group": 5, "group_has_two_labels": 0},
+        {"id": "benign_001", "label": "benign", "group": 6, "group_has_two_labels": 0},
+        {"id": "malignant_001", "label": "malignant", "group": 7, "group_has_two_labels": 0},
+        {"id": "benign_002", "label": "benign", "group": 8, "group_has_two_labels": 1},
+    ]
+    for row in rows:
+        image = np.full((90, 120), 80, np.uint8)
+        cv2.imwrite(str(root / "images" / f"{row['id']}.jpg"), image)
+        if row["label"] != "normal":
+            mask = np.zeros_like(image)
+            cv2.circle(mask, (60, 40), 12, 255, -1)
+            cv2.imwrite(str(root / "masks" / f"{row['id']}.png"), mask)
+    write_table(root / "labels.csv", rows)
+    return root

@@ -48,6 +48,16 @@ def test_the_normalisation_is_folded_into_the_stem(model):
     assert np.allclose(stem[0, 20, 30], value, atol=1e-3)
 
 
+def test_what_learns_goes_on_from_what_was_kept(model):
+    from training import network
+
+    tensors = np.random.default_rng(2).integers(0, 256, (2, 160, 160, 3)).astype(np.float32)
+    whole = model(tensors, training=False)
+    heads = network.learner(model)(network.taps(model)(tensors, training=False), training=False)
+    for name in ("malignancy", "lesion_mask"):
+        assert np.allclose(heads[name], whole[name], atol=1e-5)
+
+
 def test_only_what_shall_learn_learns(model):
     frozen = {layer.name for layer in model.layers if not layer.trainable}
     assert {"stem_conv", "block0_depthwise_conv", "block4_project_conv", "head_bn"} <= frozen
@@ -84,15 +94,22 @@ def test_the_saved_model_speaks_by_head_names(model, gate, tmp_path):
 def test_a_killed_run_goes_on_where_its_checkpoint_was(model, tmp_path):
     import keras
 
-    from training.loop import restore, save
+    from training.loop import Average, restore, save
 
     optimiser = keras.optimizers.AdamW(1e-3)
     optimiser.build(model.trainable_variables)
-    assert restore(tmp_path, model, optimiser) == 0
+    average = Average(model.trainable_variables, 0.9)
+    assert restore(tmp_path, model, optimiser, average) == 0
     layer = model.get_layer("mask_logit")
     weights = layer.get_weights()
-    save(tmp_path, model, optimiser, 3)
+    average.follow()
+    kept = [v.numpy() for v in average.values]
+    save(tmp_path, model, optimiser, average, 3)
     layer.set_weights([w + 1 for w in weights])
     (tmp_path / "checkpoint").rename(tmp_path / "checkpoint.old")  # killed between the two renames
-    assert restore(tmp_path, model, optimiser) == 3
+    for value in average.values:
+        value.assign(value + 1)
+    assert restore(tmp_path, model, optimiser, average) == 3
+    assert average.steps == 1
+    assert all(np.array_equal(value.numpy(), before) for value, before in zip(average.values, kept, strict=True))
     assert np.allclose(layer.get_weights()[0], weights[0])

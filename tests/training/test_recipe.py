@@ -26,7 +26,7 @@ def test_a_runs_record_comes_back_as_it_was_written(tmp_path):
     [
         ("name = 1", "Expected `str`"),
         ('name = "a"\nbody_part = "BREAST"\nspeed = 1', "unknown field `speed`"),
-        ('name = "a"\nbody_part = "BREAST"\nfold = 6', "fold"),
+        ('name = "a"\nbody_part = "BREAST"\n[optimiser]\naveraging = 1.0', "averaging"),
         ("name = ", "breast.toml"),
     ],
 )

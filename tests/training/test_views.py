@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import dataclasses
+
+import msgspec
+import numpy as np
+import pytest
+
+from training.datasets import bus_bra
+from training.recipe import load_recipe
+from training.views import Order, Views, in_cells, make
+
+
+@pytest.fixture
+def recipe():
+    chosen = load_recipe("breast")
+    return msgspec.structs.replace(chosen, mix=msgspec.structs.replace(chosen.mix, phantoms=2))
+
+
+def taps(tensors):
+    return tensors[:, ::4, ::4, :2] / 255, tensors[:, ::8, ::8, :1] / 255
+
+
+def test_a_view_holds_each_picture_once_some_crops_and_phantoms(tiny_bus_bra, recipe, tmp_path):
+    items, said = bus_bra(tiny_bus_bra), []
+    views = Views(items, recipe, tmp_path / "cache")
+    place = views.ensure(0, taps, said.append)
+    rows = dict(np.load(place / "rows.npz"))
+    assert sorted(rows["id"][rows["kind"] == "picture"]) == sorted(item.id for item in items)
+    assert (rows["kind"] == "phantom").sum() == 2
+    assert set(rows["label"][rows["kind"] != "picture"]) <= {-1, 0, 1}
+    assert np.load(place / "tap4.npy").shape == (len(rows["id"]), 40, 40, 2)
+    assert np.load(place / "tap8.npy").dtype == np.float16
+    assert np.load(place / "masks.npy").max() == 255
+    assert views.ensure(0, taps, said.append) == place
+    assert len(said) == 1, "what is there is not made again"
+
+
+def test_a_sample_depends_on_seed_item_and_view_alone(tiny_bus_bra, recipe):
+    items = bus_bra(tiny_bus_bra)
+    first = make(Order("picture", 3, 1), items, recipe)
+    again = make(Order("picture", 0, 1), [items[3]], recipe)
+    other = make(Order("picture", 3, 2), items, recipe)
+    assert np.array_equal(first.tensor, again.tensor)
+    assert not np.array_equal(first.tensor, other.tensor)
+
+
+def test_other_pictures_or_another_seed_are_other_views(tiny_bus_bra, recipe, tmp_path):
+    items = bus_bra(tiny_bus_bra)
+    folder = Views(items, recipe, tmp_path).folder
+    assert Views(items[1:], recipe, tmp_path).folder != folder
+    assert Views(items, msgspec.structs.replace(recipe, seed=2), tmp_path).folder != folder
+    assert Views(items, msgspec.structs.replace(recipe, protocol="all"), tmp_path).folder == folder
+
+
+def test_cells_hold_the_share_of_lesion():
+    mask = np.zeros((8, 8), np.uint8)
+    mask[:4, :2] = 1
+    assert in_cells(mask).tolist() == [[128, 0], [0, 0]]
+
+
+def test_a_crop_is_clear_of_the_lesion(tiny_bus_bra, recipe):
+    item = bus_bra(tiny_bus_bra)[0]
+    mask = np.zeros((300, 300), np.uint8)
+    mask[:60, :60] = 1
+    image = np.full_like(mask, 200)
+    image[mask == 1] = 10
+    wide = dataclasses.replace(item, image=image, mask=mask)
+    crop = make(Order("crop", 0, 0), [wide], recipe)
+    assert crop.label == -1
+    assert not crop.mask.any()
+    assert crop.tensor.shape == (160, 160, 3)

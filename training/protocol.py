@@ -1,0 +1,64 @@
+"""What is held back: one word says which pictures a model learns from and which judge it.
+
+fold-1 … fold-5     the official fold of BUS-BRA, and a fifth of BUSI's groups
+all                 nothing to judge by: the model that is shipped
+bus-bra-to-busi     learns from BUS-BRA alone, is judged on BUSI
+busi-to-bus-bra     the other way round
+without:DEVICE      is judged on one scanner of BUS-BRA that it never saw
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from edge.contracts.errors import ConfigError
+from training.datasets import BUS_BRA, BUSI, FOLDS, check_classes, check_split
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from training.datasets import Item, Split
+
+KEPT = 0.08
+"""Share of training patients that are kept for validation: the anatomy gate's threshold, a line in the log."""
+HINT = "give fold-1 to fold-5, all, bus-bra-to-busi, busi-to-bus-bra or without:DEVICE"
+
+
+def apply(protocol: str, items: Sequence[Item]) -> list[Item]:
+    """``items`` with their sides. Raises ConfigError for an unknown protocol, a leaking split, or one class alone."""
+    judges = _judges(protocol, items)
+    sided = []
+    for item in items:
+        side: Split = "test" if judges(item) else ("val" if _share(item.group) < KEPT else "train")
+        sided.append(replace(item, split=side))
+    check_split(sided)
+    check_classes(sided, ("train", "val") if protocol == "all" else ("train", "val", "test"))
+    return sided
+
+
+def _judges(protocol: str, items: Sequence[Item]) -> Callable[[Item], bool]:
+    word, _, rest = protocol.partition("-")
+    if protocol == "all":
+        return lambda item: False
+    if word == "fold" and rest in {str(k) for k in range(1, FOLDS + 1)}:
+        return lambda item: item.fold == int(rest)
+    if protocol == "bus-bra-to-busi":
+        return lambda item: item.source == BUSI
+    if protocol == "busi-to-bus-bra":
+        return lambda item: item.source == BUS_BRA
+    if protocol.startswith("without:"):
+        device = protocol.removeprefix("without:")
+        known = sorted({item.device for item in items if item.device})
+        if device not in known:
+            raise ConfigError(f"no scanner {device!r} in the data", hint=f"give one of {', '.join(known)}")
+        # A patient seen on two scanners is held back with both.
+        seen = {item.group for item in items if item.device == device}
+        return lambda item: item.group in seen
+    raise ConfigError(f"no protocol {protocol!r}", hint=HINT)
+
+
+def _share(group: str) -> float:
+    """The same number in [0, 1) for a group on every machine and in every protocol."""
+    return int.from_bytes(hashlib.sha256(group.encode()).digest()[:4], "big") / 2**32
