@@ -8,20 +8,21 @@ prove only that the model knows that brush.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from edge.contracts.manifest import MALIGNANCY
 from training.metrics import Draws
+from training.reporting.rows import POOLED, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from numpy.typing import NDArray
-
-    from training.reporting.rows import Rows
 
     Tensor = NDArray[np.uint8]
 
@@ -29,6 +30,8 @@ FINE = 4
 """Marks are drawn on a grid so many times finer and averaged down, as a scanner's screen would look after resizing."""
 COVERED = 0.9
 """Share of lesions that the box is large enough for; larger ones are left out of that comparison."""
+NEAR, OUTLIER, LEAST_CONTRAST, TALLEST = 25, 3.6, 30, 14
+"""Of a mark to be painted out: window, times its usual contrast, grey levels, tensor pixels."""
 SEGMENTS = {
     "0": "abcdef", "1": "bc", "2": "abged", "3": "abgcd", "4": "fgbc",
     "5": "afgcd", "6": "afgedc", "7": "abc", "8": "abcdefg", "9": "abcdfg",
@@ -57,7 +60,7 @@ def callipers_in(rng: np.random.Generator, tensor: Tensor, mask: NDArray[np.uint
                 _mark(layer, end, size, kind, FINE // 2 + thick)
             for t in np.linspace(0.06, 0.94, 12):
                 start, stop = (ends[0] + (ends[1] - ends[0]) * v for v in (t, t + 0.02))
-                cv2.line(layer, _place(start), _place(stop), 255, max(1, thick))
+                cv2.line(layer, _place(start), _place(stop), 255, FINE // 2 + thick)
     _number(ink, shadow, f"{int(rng.integers(5, 45)):02d}", (int(rng.integers(4, side // 3)), side - 14))
     shade = float(rng.uniform(200, 255))
     out = tensor.astype(np.float32)
@@ -101,15 +104,19 @@ def _number(ink: NDArray[np.uint8], shadow: NDArray[np.uint8], digits: str, at: 
 
 
 def marks_out(tensor: Tensor) -> tuple[Tensor, float]:
-    """Small marks far brighter than what is around them, painted over from their surroundings (Telea 2004).
+    """Small marks that stand out from what is around them, painted over from their surroundings (Telea 2004).
 
-    Takes whatever is thin and bright, burned-in callipers and letters first of all, and now and then an echo.
-    Returns the tensor and the share of its pixels that were painted over.
+    A mark is small, and brighter than its surroundings by far more than echoes near it are: callipers, arrows, parts of
+    letters; now and then a bright echo. Returns the tensor and the share of its pixels that were painted over.
     """
     grey = np.ascontiguousarray(tensor[..., 0])
-    thin = cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (7, 7)))
-    bright = ((thin > 70) & (grey > 150)).astype(np.uint8)
-    spot = cv2.dilate(bright, np.ones((3, 3), np.uint8))
+    thin = cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))
+    usual = np.sqrt(cv2.blur(thin.astype(np.float32) ** 2, (NEAR, NEAR)))
+    bright = ((thin > LEAST_CONTRAST) & (thin > OUTLIER * usual)).astype(np.uint8)
+    seen = cv2.dilate(bright, np.ones((3, 3), np.uint8))
+    count, parts, stats, _ = cv2.connectedComponentsWithStats(seen, connectivity=8)
+    small = np.concatenate([[False], (stats[1:count, cv2.CC_STAT_HEIGHT] <= TALLEST)])
+    spot = small[parts].astype(np.uint8)
     clean = cv2.inpaint(grey, spot, 3, cv2.INPAINT_TELEA)
     return np.repeat(clean[..., None], 3, axis=2), float(spot.mean())
 
@@ -133,7 +140,7 @@ def blanked(tensor: Tensor, mask: NDArray[np.uint8], side: int) -> Tensor | None
 
 def ablation(
     rows: Rows, serve: Callable[[NDArray[np.int_], list[Tensor]], NDArray[np.float64]], seed: int = 0
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """The area under the ROC curve on changed pictures, beside that on the very same ones unchanged.
 
     Args:
@@ -174,17 +181,18 @@ def ablation(
     return out
 
 
-def models_of(run: Any, rows: Rows) -> Callable[[NDArray[np.int_], list[Tensor]], NDArray[np.float64]]:
+def models_of(run: Path, rows: Rows) -> Callable[[NDArray[np.int_], list[Tensor]], NDArray[np.float64]]:
     """Each row's tensor through the model that never saw it: ``run`` itself, or its ``fold-k``."""
     from training.reporting.serving import Server
 
-    pooled = (run / "oof.npz").is_file()
+    pooled = (run / POOLED).is_file()
+    models = cache(lambda fold: Server(run / f"fold-{fold}" if pooled else run))
 
     def serve(chosen: NDArray[np.int_], tensors: list[Tensor]) -> NDArray[np.float64]:
         out = np.zeros(len(tensors))
         folds = rows.fold[chosen]
         for fold in np.unique(folds):
-            model = Server(run / f"fold-{fold}" if pooled else run)
+            model = models(int(fold))
             for i in np.flatnonzero(folds == fold):
                 out[i] = model(tensors[i])[MALIGNANCY][1]
         return out

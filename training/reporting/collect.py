@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from edge.contracts.manifest import MALIGNANCY
 from training.calibrate import fit_run
 from training.reporting import altered, doubt, features, figures, quantised, saliency
 from training.reporting.presence import presence, presence_control
 from training.reporting.rows import INT8, POOLED, Held, open_held, read_int8
-from training.reporting.serving import Server
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -91,7 +89,9 @@ def collect(wanted: Wanted, log: Callable[[str], None]) -> Collected:
         places = np.flatnonzero(rows.known)
         told["altered"] = altered.ablation(part, lambda chosen, tensors: serve(places[chosen], tensors))
         log("saliency")
-        out.heat = [(i, _heat(wanted.run, rows, i)) for i in shown(rows, calls)]
+        for i in shown(rows, calls):
+            one = saliency.occlusion(lambda tensors, i=i: serve(np.full(len(tensors), i), tensors), rows.tensors[i])
+            out.heat.append((i, one))
     if wanted.data is not None:
         from training.datasets import both
 
@@ -180,11 +180,6 @@ def _other(run: Path, log: Callable[[str], None]) -> list[dict[str, Any]]:
 def _has_models(run: Path, rows: Rows) -> bool:
     places = [run / f"fold-{k}" for k in np.unique(rows.fold)] if (run / POOLED).is_file() else [run]
     return all((place / "saved_model").is_dir() for place in places)
-
-
-def _heat(run: Path, rows: Rows, i: int) -> NDArray[np.float32]:
-    server = Server(run / f"fold-{rows.fold[i]}" if (run / POOLED).is_file() else run)
-    return saliency.occlusion(lambda tensors: np.array([server(t)[MALIGNANCY][1] for t in tensors]), rows.tensors[i])
 
 
 def plain(value: Any) -> Any:
