@@ -5,7 +5,7 @@ OUT    ?= demo-out
 PIP    := -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find edge -type f -not -name '*.pyc') pyproject.toml
 
-.PHONY: help demo test test-fast torture check format schemas lock clean
+.PHONY: help demo test test-fast torture power-cuts check format schemas lock clean
 
 help: ## Show this help.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -42,6 +42,9 @@ test-fast: .venv-test/installed ## Only the tests that need no broker, no data s
 
 torture: .venv-test/installed ## Ten minutes in the breaking yard; needs mosquitto. ARGS="--kills 500 --outages 100 --seed 1".
 	.venv-test/bin/python benchmarks/torture.py $(ARGS)
+
+power-cuts: .venv-test/installed ## 200 power cuts on a disk that forgets; needs mosquitto and FUSE. ARGS="--cuts 5 --lies 10".
+	.venv-test/bin/python benchmarks/power_cuts.py $(ARGS)
 
 check: .venv-test/installed ## Format, lint, types, layers, generated files.
 	.venv-test/bin/ruff format --check .

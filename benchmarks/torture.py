@@ -1,116 +1,216 @@
 """The long round through the breaking yard: faults at random for as long as you like, and an account of every message.
 
     python benchmarks/torture.py --minutes 8 --seed 1 --json torture.json
-    python benchmarks/torture.py --kills 500 --outages 100 --seed 1
+    python benchmarks/torture.py --kills 500 --outages 100 --seed 1 --jobs 2 --markdown
 
-Three yards share the time, one after the other: *keeping*, whose broker keeps what it has acknowledged, so that
-nothing may be missing; *persistent*, whose mosquitto writes its store to disk and is killed with ``kill -9``; and
-*forgetful*, whose mosquitto keeps nothing. What these two lose is the broker's doing and is reported; the device must
-still have every one of those messages. Needs mosquitto, and psutil (extra ``dev``).
+Five yards share the work: *keeping*, whose broker keeps what it has acknowledged, so that nothing may be missing even
+at first; *damaged*, where the outbox file is truncated, changed or replaced by an older copy and the clock is set;
+*persistent*, whose mosquitto writes its store to disk and is killed with ``kill -9``; *forgetful*, whose mosquitto
+keeps nothing; *overflowing*, whose consumer is away for longer than the broker has room. What the last three lose is
+the broker's doing; the consumer asks for it again, and then nothing may be missing. Needs mosquitto, and psutil
+(extra ``dev``); as root the disks are struck too, and with a C compiler the clock.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import random
+import shutil
 import sys
 import tempfile
 import time
-from dataclasses import asdict
+import traceback
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
-from faults.cart import PUBLISHER
-from faults.faults import BrokerAway, Fault, KillBroker, KillChild, KillDaemon, LinkCut, keeping
+from faults.rounds import KILLS, rounds
 from faults.yard import Outcome, Yard
 
-TMPFS_MB = 192
-PAUSE_S = (0.3, 2.0)
-FORGETTING: list[Fault] = [KillBroker(0.2), KillBroker(1.5), KillBroker(5.0), BrokerAway(1.0)]
-FORGETTING += [KillDaemon(), LinkCut(900), KillChild(PUBLISHER)]
+PAUSE_S = (0.05, 0.7)
+KILL_SHARE = 0.75
+"""Of all strikes, where both are wanted."""
 
 
-def round_of(name: str, yard: Yard, faults: list[Fault], until: float, kills: int, outages: int) -> Outcome:
-    """Strike until the time is over, or until there were so many kills and outages."""
-    began, count = time.monotonic(), {"kill": 0, "outage": 0, "other": 0}
+@dataclass(frozen=True)
+class Order:
+    """What one yard is to do; it may be carried out in another process."""
+
+    name: str
+    folder: str
+    seed: int
+    minutes: float
+    kills: int
+    outages: int
+    require_subscriber: bool
+
+
+def carry_out(order: Order) -> dict[str, Any]:
+    """Strike until the time is over and there were so many kills and outages; the summary."""
+    plan = rounds(os.geteuid() == 0)[order.name]
+    place = Path(order.folder) / order.name
+    yard = Yard(place, seed=order.seed, require_subscriber=order.require_subscriber, **plan.options)
+    began, outages = time.monotonic(), 0
     with yard:
-        while time.monotonic() < until or count["kill"] < kills or count["outage"] < outages:
+        while True:
+            kills, passed_s = sum(yard.cart.kills.values()), time.monotonic() - began
+            if passed_s >= order.minutes * 60 and kills >= order.kills and outages >= order.outages:
+                break
+            faults = KILLS if yard.random.random() < KILL_SHARE else plan.others
+            if passed_s >= order.minutes * 60 and kills >= order.kills:  # only outages are wanting
+                faults = [fault for fault in plan.others if fault.kind == "outage"]
             for fault in yard.torture([yard.random.choice(faults)], PAUSE_S):
-                count[fault.kind] += 1
+                outages += fault.kind == "outage"
                 received = yard.ear.received
                 print(
-                    f"{name:11} {time.monotonic() - began:5.0f} s  {fault.name:26} kills {count['kill']:4} "
-                    f"outages {count['outage']:4}  committed {len(yard.produced.bodies):6}  "
+                    f"{order.name:11} {time.monotonic() - began:5.0f} s  {fault.name:28} kills {kills:4} "
+                    f"outages {outages:4}  committed {len(yard.produced.bodies):6}  "
                     f"heard {len(received.bodies):6} repeats {sum(received.duplicates.values()):5} violations "
-                    f"{len(received.violations) + len(yard.produced.violations)}",
+                    f"{len(received.violations) + len(yard.produced.violations) + len(yard.violations)}",
                     flush=True,
                 )
-        return yard.settle()
+        minutes = (time.monotonic() - began) / 60
+        outcome = yard.settle()
+    sound = outcome.sound and not (
+        plan.keeps and outcome.missing_first_pass > outcome.lost_with_their_file + outcome.set_aside
+    )
+    return {"sound": sound, "minutes": round(minutes, 2), "outages": outages, **summary(outcome)}
 
 
-def summary(outcome: Outcome) -> dict[str, object]:
+def result_of(pending: Future[dict[str, Any]]) -> dict[str, Any]:
+    """What a yard said, or why it could not go on."""
+    try:
+        return pending.result()
+    except Exception as error:  # the others' results still count
+        traceback.print_exc()
+        return {"sound": False, "error": repr(error)}
+
+
+def summary(outcome: Outcome) -> dict[str, Any]:
     """For JSON: counts, and the first of whatever was wrong."""
     said = asdict(outcome)
     account = said.pop("account")
-    missing, foreign, violations = account["missing"], account["foreign"], account["violations"]
-    account |= {"missing": len(missing), "foreign": len(foreign), "violations": len(violations)}
-    return {**account, **said, "examples": [*map(str, missing[:5]), *map(str, foreign[:5]), *violations[:20]]}
+    missing, foreign, violations = said.pop("missing"), account.pop("foreign"), account.pop("violations")
+    del account["missing"]
+    counts = {
+        "missing": len(missing),
+        "foreign": len(foreign),
+        "order_violations": sum("order" in each for each in violations),
+        "seq_reused": sum("reused" in each or "changed" in each for each in violations),
+        "wrong_clear": sum("clear on" in each for each in violations),
+        "violations": len(violations),
+    }
+    return {**account, **said, **counts, "examples": [*map(str, missing[:5]), *map(str, foreign[:5]), *violations[:20]]}
 
 
-def sound(name: str, outcome: Outcome) -> bool:
-    """Whether what was promised was kept."""
-    account = outcome.account
-    kept = outcome.repairable == len(account.missing) and (name != "keeping" or not account.missing)
-    return kept and not (account.violations or account.foreign or outcome.undelivered or outcome.fell_over)
+def markdown(yards: dict[str, dict[str, Any]]) -> str:
+    """The table of the docs."""
+
+    def struck(one: dict[str, Any], word: str) -> int:
+        return sum(count for name, count in one["struck"].items() if word in name)
+
+    def kills(one: dict[str, Any], module: str) -> int:
+        return int(one["kills"].get(module, 0))
+
+    rows: dict[str, Any] = {
+        "minutes of striking": lambda one: one["minutes"],
+        "kills a minute": lambda one: round(sum(one["kills"].values()) / one["minutes"], 1),
+        "`kill -9` of our processes": lambda one: sum(one["kills"].values()),
+        "... supervisor, so all": lambda one: kills(one, "daemon"),
+        "... frame process": lambda one: kills(one, "edge.daemon.frame"),
+        "... publisher": lambda one: kills(one, "edge.daemon.publisher"),
+        "... runtime": lambda one: kills(one, "edge.runtimes.child"),
+        "broker, network, consumer away": lambda one: one["outages"],
+        "... of these `kill -9` of the broker": lambda one: struck(one, "kill broker"),
+        "disk full / read-only": lambda one: f"{struck(one, 'full')} / {struck(one, 'read-only')}",
+        "outbox truncated / bits flipped / older copy": lambda one: " / ".join(
+            str(struck(one, word)) for word in ("truncated", "flipped", "older")
+        ),
+        "clock set / second daemon of the same name": lambda one: f"{struck(one, 'clock')} / {struck(one, 'twin')}",
+        "committed": lambda one: f"{one['produced']:,}",
+        "missing at first": lambda one: (
+            f"{one['missing_first_pass']} ({one['missing_first_pass'] / one['produced']:.1%})"
+        ),
+        "... of these still on the device": lambda one: one["repairable"],
+        "asked for again": lambda one: one["asked"],
+        "**missing after repair**": lambda one: f"**{one['missing']}**",
+        "destroyed with their file by the yard": lambda one: one["lost_with_their_file"],
+        "readable in a file set aside, not sent": lambda one: one["set_aside"],
+        "repeats, all recognised": lambda one: one["duplicates"],
+        "order violations, per lane and topic": lambda one: one["order_violations"],
+        "seq given twice, body changed": lambda one: one["seq_reused"],
+        "heard before its commit": lambda one: one["foreign"],
+        "wrong `clear`": lambda one: one["wrong_clear"],
+        "the ledger disagrees": lambda one: len(one["ledger_disagrees"]),
+        "frames lost in the commit window (at least)": lambda one: one["frames_lost"],
+        "daemon ended by itself / left undelivered": lambda one: f"{one['fell_over']} / {one['undelivered']}",
+    }
+    yards = {name: one for name, one in yards.items() if "error" not in one}
+    lines = ["| | " + " | ".join(yards) + " |", "|---|" + "---:|" * len(yards)]
+    lines += [f"| {row} | " + " | ".join(str(cell(one)) for one in yards.values()) + " |" for row, cell in rows.items()]
+    return "\n".join(lines)
 
 
 def main() -> int:
     """Exit code 1 if a promise was broken."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=0.0, help="of striking, over all three yards")
-    parser.add_argument("--kills", type=int, default=0, help="go on until so many in the keeping yard")
-    parser.add_argument("--outages", type=int, default=0, help="go on until so many in each yard")
-    parser.add_argument(
-        "--seed", type=int, default=None, help="of the order and the moments of faults; default: chance"
-    )
-    parser.add_argument("--yards", default="keeping,persistent,forgetful", help="which of them, with commas between")
+    parser.add_argument("--minutes", type=float, default=0.0, help="of striking, over all yards")
+    parser.add_argument("--kills", type=int, default=0, help="go on until so many, over all yards")
+    parser.add_argument("--outages", type=int, default=0, help="go on until so many, over all yards")
+    parser.add_argument("--seed", type=int, help="of the order and the moments of faults; default: chance")
+    parser.add_argument("--yards", default=",".join(rounds(False)), help="which of them, with commas between")
+    parser.add_argument("--jobs", type=int, default=1, help="yards at the same time")
     parser.add_argument("--require-subscriber", action="store_true", help="the daemon waits for one (MQTT 5, 0x10)")
     parser.add_argument("--json", type=Path, help="write the summary here")
+    parser.add_argument("--markdown", action="store_true", help="print the table of docs/torture.md too")
+    parser.add_argument("--table", type=Path, help="print the table of a summary that was written before, and end")
     options = parser.parse_args()
+    if options.table:
+        print(markdown(json.loads(options.table.read_text())["yards"]))
+        return 0
     seed = random.SystemRandom().randrange(1 << 31) if options.seed is None else options.seed
     if not (options.minutes or options.kills or options.outages):
         options.minutes = 10.0
-    print(f"seed {seed}", flush=True)
-    tmpfs_mb = TMPFS_MB if os.geteuid() == 0 else 0
-    yards = {
-        "keeping": (True, list(keeping(tmpfs_mb > 0)), tmpfs_mb, options.kills, options.outages),
-        "persistent": (True, FORGETTING, 0, 0, options.outages),
-        "forgetful": (False, FORGETTING, 0, 0, options.outages),
-    }
     chosen = options.yards.split(",")
-    if not yards.keys() >= set(chosen):
-        parser.error(f"--yards: expected some of {', '.join(yards)}, got {options.yards}")
-    results: dict[str, dict[str, object]] = {}
+    if not rounds(False).keys() >= set(chosen):
+        parser.error(f"--yards: expected some of {', '.join(rounds(False))}, got {options.yards}")
+    print(f"seed {seed}", flush=True)
+    share = len(chosen)
+    results: dict[str, dict[str, Any]] = {}
     good = True
-    with tempfile.TemporaryDirectory(prefix="yard-", ignore_cleanup_errors=True) as folder:
-        for name in chosen:
-            persistence, faults, disk_mb, kills, outages = yards[name]
-            waits = options.require_subscriber
-            place = Path(folder) / name
-            yard = Yard(place, seed=seed, persistence=persistence, tmpfs_mb=disk_mb, require_subscriber=waits)
-            until = time.monotonic() + options.minutes * 60 / len(chosen)
-            outcome = round_of(name, yard, faults, until, kills, outages)
-            results[name] = {"sound": sound(name, outcome), **summary(outcome)}
-            good = good and sound(name, outcome)
-            print(json.dumps(results[name], indent=2), flush=True)
-    if options.json:
-        options.json.write_text(
-            json.dumps({"seed": seed, "arguments": sys.argv[1:], "yards": results}, indent=2) + "\n"
+    folder = tempfile.mkdtemp(prefix="yard-")
+    orders = [
+        Order(
+            name=name,
+            folder=folder,
+            seed=seed,
+            minutes=options.minutes * options.jobs / share,
+            kills=-(-options.kills // share),
+            outages=-(-options.outages // share),
+            require_subscriber=options.require_subscriber,
         )
-    print("sound" if good else "NOT SOUND: see the examples above")
+        for name in chosen
+    ]
+    with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
+        for order, pending in [(order, pool.submit(carry_out, order)) for order in orders]:
+            said = result_of(pending)
+            results[order.name] = said
+            good = good and said["sound"]
+            print(json.dumps({order.name: said}, indent=2), flush=True)
+            if options.json:  # what is done is kept, whatever becomes of the others
+                whole = {"seed": seed, "arguments": sys.argv[1:], "yards": results}
+                options.json.write_text(json.dumps(whole, indent=2) + "\n")
+    if options.markdown:
+        print(markdown(results))
+    if good:
+        shutil.rmtree(folder, ignore_errors=True)
+    print("sound" if good else f"NOT SOUND: see the examples above, and the logs in {folder}")
     return 0 if good else 1
 
 

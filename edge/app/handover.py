@@ -1,5 +1,7 @@
 """From the frame process to the publisher: what must not be lost through the outbox, the rest through a socket.
 
+The other way only orders go, see `edge.contracts.order`.
+
 The socket is one end of a SOCK_SEQPACKET pair that the supervisor made; each packet is a kind byte and what belongs to
 it, see `encode_latest` and `decode`. It never blocks: a packet that does not fit now is dropped, also the wake-up,
 because the publisher looks into the outbox by itself soon enough.
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from edge.contracts.order import Done, Order
 from edge.contracts.report import Report
 from edge.sinks.outbox_schema import FILE_NAME
 from edge.sinks.outbox_writer import OutboxWriter
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
     from edge.contracts.envelope import Durable, Envelope
 
-WAKE, LATEST, REPORT = b"w", b"m", b"r"
+WAKE, LATEST, REPORT, DONE, ORDER = b"w", b"m", b"r", b"d", b"o"
 MAX_PACKET = 1 << 18
 """Room for any packet, in bytes: the kernel's own limit for such sockets is a little lower."""
 
@@ -51,7 +54,12 @@ def encode_report(report: Report) -> bytes:
     return REPORT + msgspec.json.encode(report)
 
 
-def decode(packet: bytes) -> Latest | Report | Wake:
+def encode_order(order: Order) -> bytes:
+    """The packet that `OutboxHandover.orders` makes an `Order` of."""
+    return ORDER + msgspec.json.encode(order)
+
+
+def decode(packet: bytes) -> Latest | Report | Done | Wake:
     """What a packet says. Raises ValueError if it is none of ours."""
     kind, rest = packet[:1], packet[1:]
     if kind == LATEST and b"\n" in rest:
@@ -59,6 +67,8 @@ def decode(packet: bytes) -> Latest | Report | Wake:
         return Latest(suffix.decode(), body)
     if kind == REPORT:
         return msgspec.json.decode(rest, type=Report)
+    if kind == DONE:
+        return msgspec.json.decode(rest, type=Done)
     if packet == WAKE:
         return Wake()
     raise ValueError(f"a packet of {len(packet)} bytes that begins with {kind!r}")
@@ -73,9 +83,9 @@ class OutboxHandover:
         self._socket = telemetry
         self._writer = OutboxWriter(Path(state_dir) / FILE_NAME, on_commit=self._wake)
 
-    def durable(self, suffix: str, message: Durable) -> None:
+    def durable(self, suffix: str, message: Durable) -> bool:
         """See `Handover`. A message that the full queue cannot take is counted and reported as ``messages_lost``."""
-        self._writer.put(suffix, message)
+        return self._writer.put(suffix, message)
 
     def latest(self, suffix: str, message: Envelope) -> None:
         """See `Handover`."""
@@ -85,6 +95,23 @@ class OutboxHandover:
         """Tell the publisher how the frame process is; what ails the outbox is added."""
         reasons = [*report.reasons, *self._writer.problems()]
         self._send(encode_report(msgspec.structs.replace(report, reasons=reasons)))
+
+    def hung(self) -> bool:
+        """Whether the disk does not come back: nothing that is found now would be kept."""
+        return self._writer.hung()
+
+    def orders(self) -> list[Order]:
+        """What the publisher has asked for since the last call."""
+        found = []
+        with contextlib.suppress(OSError):  # nothing, or the publisher is away
+            while packet := self._socket.recv(MAX_PACKET):
+                with contextlib.suppress(msgspec.MsgspecError):
+                    found.append(msgspec.json.decode(packet.removeprefix(ORDER), type=Order))
+        return found
+
+    def done(self, done: Done) -> None:
+        """Answer an order."""
+        self._send(DONE + msgspec.json.encode(done))
 
     def close(self, timeout_s: float) -> None:
         """See `Handover`."""
@@ -109,11 +136,16 @@ class MemoryHandover:
     """(suffix, message) of all others, in order."""
     reports: list[Report] = field(default_factory=list)
     closed: bool = False
+    full: bool = False
+    """Set it, and nothing more is taken."""
 
-    def durable(self, suffix: str, message: Durable) -> None:
+    def durable(self, suffix: str, message: Durable) -> bool:
         """See `Handover`."""
+        if self.full:
+            return False
         numbered = msgspec.structs.replace(message, epoch=self.epoch, seq=len(self.stored) + 1)
         self.stored.append((suffix, numbered))
+        return True
 
     def latest(self, suffix: str, message: Envelope) -> None:
         """See `Handover`."""

@@ -33,7 +33,7 @@ REASONS = {
     Reason.NAN_OUTPUT: "the model's output is not a number",
     Reason.FAILED: "this frame met a fault in the software",
     Reason.NO_FRAMES: "no frame has come for a while",
-    Reason.DROPPED: "the frame was dropped",
+    Reason.NOT_RECORDED: "the disk took nothing, so what was found could not be kept",
     Reason.STREAM_ENDED: "the stream ended",
     Reason.STOPPED: "the daemon was stopped",
 }

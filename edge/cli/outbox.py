@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     help="""Look into the stored messages, have them sent again, take them out.
 
-All of it works beside a running daemon, and without one.
+All but purge works beside a running daemon, and without one.
 
 Example:
   edge-cli outbox status --state-dir /var/lib/sonoedge
@@ -73,7 +73,7 @@ def resend(
 ) -> None:
     """Have stored messages sent again, to all receivers, marked as replayed.
 
-    A running daemon begins at once, another one when it is started.
+    A running daemon begins at once (with an epoch that has ended within ten seconds), another one when it is started.
 
     Example:
       edge-cli outbox resend --epoch 6f1c7a52-0f0e-4c57-9f3e-1f6f0a4f7b11 --from 100 --to 250
@@ -82,12 +82,7 @@ def resend(
 
     if last < first:
         raise UsageError(f"expected --to of at least {first}, got {last}", hint="the range is --from LOW --to HIGH")
-    with _opened(state_dir, change=True) as outbox:
-        if outbox.state().epoch != epoch:
-            raise UsageError(
-                f"the outbox in use has the epoch {outbox.state().epoch}, not {epoch}",
-                hint="messages of an earlier epoch can be taken out with edge-cli outbox export --epoch EPOCH",
-            )
+    with _opened(state_dir, epoch=epoch, change=True) as outbox:
         done = outbox.resend(first, last)
     print(f"messages to be sent again: {done.queued}")
     if done.gone_count:
@@ -124,6 +119,44 @@ def export(
                 hint = "name a new file, in a folder that can be written"
                 raise DeviceError(f"{out}: {error.strerror or error}", hint=hint) from None
     print(f"messages: {count}", file=sys.stderr)
+
+
+@app.command()
+def purge(state_dir: StateDir = None, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Delete all stored messages, sent or not, and begin a new epoch. The daemon must not run.
+
+    Example:
+      edge-cli outbox purge --state-dir /var/lib/sonoedge --yes
+    """
+    from edge.app.state_dir import locked_state_dir
+    from edge.config.load import default_state_dir
+    from edge.contracts.errors import DeviceError, UsageError
+    from edge.sinks import outbox_schema, telemetry
+
+    folder = state_dir or default_state_dir()
+    if not _files(folder):
+        raise DeviceError(f"there is no outbox in {folder}", hint="name the daemon's folder with --state-dir DIR")
+    with locked_state_dir(folder):
+        if not yes:
+            if not sys.stdin.isatty():
+                raise UsageError("purge deletes what nobody else may have", hint="say so with --yes")
+            typer.confirm(f"{_unsent(folder)} in {folder} and all others are deleted for good. Go on?", abort=True)
+        try:
+            deleted = outbox_schema.purge(folder / outbox_schema.FILE_NAME)
+            telemetry.remove(folder)
+        except (OSError, sqlite3.Error) as error:
+            raise DeviceError(f"{folder}: {error}", hint="be the daemon's user, or root") from None
+    with _opened(folder) as outbox:
+        print(f"files deleted: {len(deleted)}; new epoch: {outbox.state().epoch}")
+
+
+def _unsent(folder: Path) -> str:
+    """How much that nobody has would go, in words."""
+    try:
+        with _opened(folder) as outbox:
+            return f"{outbox.depth().pending} messages that were not sent"
+    except Exception:  # it cannot be read, which may be why it is to go
+        return "an unknown number of messages that were not sent"
 
 
 def _write(lines: Iterator[bytes], file: Any) -> int:
@@ -171,7 +204,7 @@ def _opened(state_dir: Path | None, epoch: str | None = None, change: bool = Fal
         raise DeviceError(f"there is no outbox in {folder}", hint="name the daemon's folder with --state-dir DIR")
     for path in reversed(paths):
         try:
-            outbox = Outbox(path, readonly=not change, newest=False)
+            outbox = Outbox(path, readonly=not change, newest=False, verify=path == paths[-1])
         except (sqlite3.Error, OSError) as error:
             if epoch is not None:
                 continue

@@ -73,7 +73,7 @@ def command(
 
 
 def require_plugins(settings: Settings) -> None:
-    """Raise `UsageError` for a scheme that nothing here serves: at once, not when the model is loaded."""
+    """Raise `UsageError` for a scheme that nothing here serves, `SinkError` for files that cannot be used: at once."""
     from edge.config.uri import parse_uri
     from edge.contracts.errors import UsageError
     from edge.plugins import require
@@ -86,3 +86,9 @@ def require_plugins(settings: Settings) -> None:
         require("sinks", scheme)
         if scheme == "memory":
             raise UsageError("memory:// is for tests: what it takes is gone", hint="for example --sink jsonl:///file")
+        if scheme in ("mqtt", "mqtts"):
+            from edge.sinks.mqtt_account import make_account
+
+            make_account(
+                sink
+            )  # a certificate or password file that cannot be used is said now, once, and not by a child

@@ -120,9 +120,21 @@ class OutboxSettings(Section, frozen=True):
     """What is kept on the device, and for how long."""
 
     keep_s: Positive = 86400.0
-    """Acknowledged messages are kept this long, to be asked for again; so are damaged or copied outboxes, set aside."""
-    max_mb: Positive = 256.0
+    """Acknowledged messages are kept this long, to be asked for again. Counted by the kernel's uptime, so that a wrong
+    clock wipes nothing; of the time that the machine was off, at most twelve hours count for each boot."""
+    unsent_keep_s: Positive = 2592000.0
+    """Messages that not every durable receiver has are given up when they are older, and announced by range."""
+    max_mb: Positive = 512.0
     """Size of the outbox; the oldest acknowledged messages go first."""
+
+
+class TelemetrySettings(Section, frozen=True):
+    """``health`` that a durable receiver missed because it was away; it is sent later, behind all findings."""
+
+    keep_s: Positive = 86400.0
+    """Given up when it is older; after a reboot its age counts anew."""
+    max_mb: NotNegative = 16.0
+    """Size of its file; the oldest go first. It has no share in the outbox' size. 0: nothing is kept."""
 
 
 class PublishSettings(Section, frozen=True):
@@ -141,12 +153,25 @@ class RequestSettings(Section, frozen=True):
 
     enabled: bool = False
     """False: nothing is subscribed to, so nothing is heard and nothing is answered."""
-    commands: tuple[Literal["ping", "health", "findings/resend", "config/get"], ...] = (
+    commands: tuple[
+        Literal[
+            "ping",
+            "health",
+            "findings/resend",
+            "config/get",
+            "exam/start",
+            "exam/end",
+            "stream/start",
+            "stream/stop",
+        ],
+        ...,
+    ] = (
         "ping",
         "health",
         "findings/resend",
     )
-    """Those that are answered. All others are refused; ``config/get`` tells how the device is set up."""
+    """Those that are answered; all others are refused. ``config/get`` tells how the device is set up, ``exam/start``
+    and ``exam/end`` draw the boundary between patients, ``stream/stop`` ends judging until ``stream/start``."""
     max_bytes: Annotated[int, msgspec.Meta(ge=64, le=65536)] = 4096
     """A longer request is refused unread."""
     per_minute: Annotated[int, msgspec.Meta(ge=1)] = 60
@@ -184,6 +209,7 @@ class Settings(Section, frozen=True):
     tracking: TrackingSettings = TrackingSettings()
     exam: ExamSettings = ExamSettings()
     outbox: OutboxSettings = OutboxSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
     publish: PublishSettings = PublishSettings()
     requests: RequestSettings = RequestSettings()
     log: LogSettings = LogSettings()

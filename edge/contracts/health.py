@@ -44,3 +44,12 @@ class Health(Envelope, frozen=True, kw_only=True):
     outbox_next_seq: int = 1
     outbox_expired: list[tuple[int, int]] = []
     disk_free_mb: float | None = None
+    telemetry_waiting: int = 0
+    """Samples of this kind that are kept for receivers which were away."""
+    telemetry_expired: int = 0
+    """Of those, how many were given up unsent: too old, or too many."""
+    telemetry_expired_from: str | None = None
+    telemetry_expired_to: str | None = None
+    """``at`` of the oldest and the newest sample given up."""
+    replayed: bool = False
+    """True: made earlier, while the receiver was away. It tells nothing of now."""

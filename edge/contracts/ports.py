@@ -79,6 +79,8 @@ class Outgoing:
     """Of a durable message, to be acknowledged; None: send once and forget."""
     qos: int = 1
     retain: bool = False
+    late: bool = False
+    """Of a backlog: a sink may let others go first, but not for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +156,8 @@ class Link(Sink, Protocol):
 class Handover(Protocol):
     """From the frame process to the publisher. Neither call ever blocks on a network or a disk."""
 
-    def durable(self, suffix: str, message: Durable) -> None:
-        """Keep ``message`` until every durable sink has it; epoch and seq are filled in."""
+    def durable(self, suffix: str, message: Durable) -> bool:
+        """Keep ``message`` until every durable sink has it; epoch and seq are filled in. False: there is no room."""
 
     def latest(self, suffix: str, message: Envelope) -> None:
         """Send ``message`` if that can be done now, else forget it."""

@@ -28,7 +28,7 @@ class Response(Envelope, frozen=True, kw_only=True):
     ok: bool
     error: str | None = None
     """One word if not ok: ``unknown_command``, ``forbidden``, ``too_large``, ``too_many``, ``invalid``, ``failed``, or
-    the command's own (``unknown_epoch``, ``unavailable``).
+    the command's own (``unknown_epoch``, ``unknown_stream``, ``ended``, ``unavailable``).
     """
     result: dict[str, Any] = {}
     """The command's own; empty if not ok."""
@@ -42,3 +42,19 @@ class ResendArgs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """Lowest seq."""
     last: Annotated[int, msgspec.Meta(ge=1)] = msgspec.field(name="to")
     """Highest seq, itself included."""
+
+
+class ExamArgs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``args`` of ``exam/start`` and ``exam/end``: what is captured from now on is about another patient.
+
+    The result is ``{"exams": {stream: exam_id}}``, with the id of the exam that begins.
+    """
+
+    stream: str | None = None
+    """None: all streams."""
+
+
+class StreamArgs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``args`` of ``stream/start`` and ``stream/stop``."""
+
+    stream: str

@@ -54,9 +54,11 @@ class Reason(str, Enum):
     """A bug of ours met this frame; the log has the traceback."""
     NO_FRAMES = "no_frames"
     """The source said nothing for a while, or this process stood still."""
-    DROPPED = "dropped"
+    NOT_RECORDED = "not_recorded"
+    """The disk took nothing for so long that what was found could not be kept."""
     STREAM_ENDED = "stream_ended"
     STOPPED = "stopped"
+    """The daemon was, or this stream (``stream/stop``)."""
 
 
 class Lesion(msgspec.Struct, frozen=True, kw_only=True):

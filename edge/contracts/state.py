@@ -35,6 +35,8 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     source: str
+    stopped: bool = False
+    """Asked to (``stream/stop``); until ``stream/start`` or the daemon's next start."""
 
 
 class State(Envelope, frozen=True, kw_only=True):

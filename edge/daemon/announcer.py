@@ -19,6 +19,7 @@ from edge.contracts.ports import Outgoing
 from edge.contracts.report import Report
 from edge.contracts.state import ClockMark, OutboxState, State
 from edge.daemon import vitals
+from edge.sinks.telemetry import TelemetryFacts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from edge.app.stamper import Stamper
     from edge.contracts.ports import Sink
+    from edge.daemon.shared_sink import Part
     from edge.sinks.outbox import Depth
 
 STATE_EVERY_S = 0.5
@@ -54,6 +56,8 @@ class Announcer:
         ``capabilities``: what the publisher itself can do, beside what the frame process reports.
         """
         self._capabilities = capabilities
+        self.telemetry = TelemetryFacts()
+        """What `health` says of the samples that are kept."""
         self._stamper = stamper
         self._sinks = sinks
         self._state_dir = state_dir
@@ -77,7 +81,7 @@ class Announcer:
             self._look_at, self._changed_at = 0.0, -math.inf
         self._report, self._reported_at = report, time.monotonic()
 
-    def introduced(self, sink: Sink) -> bool:
+    def introduced(self, sink: Sink | Part) -> bool:
         """Whether ``sink``'s present connection has been told our state: findings come after that."""
         return self._told.get(sink.name, (0, 0))[0] == sink.session
 
@@ -108,15 +112,19 @@ class Announcer:
                 if sink.send(Outgoing(topics.STATE, body, None, qos=1, retain=True)):
                     self._told[sink.name] = told
 
-    def tell_health(self, outbox: OutboxState | None, depth: Depth | None) -> None:
-        """Say ``health``."""
+    def tell_health(self, outbox: OutboxState | None, depth: Depth | None) -> tuple[bytes, list[str]]:
+        """Say ``health``; what was said, and the names of the durable sinks that are away."""
         self._health_at += self._health_every_s
         if self._health_at < time.monotonic():  # the machine slept: no catching up
             self._health_at = time.monotonic() + self._health_every_s
         body = msgspec.json.encode(self.health(outbox, depth))
+        away = []
         for sink in self._sinks:
             if sink.session and self.introduced(sink):
                 sink.send(Outgoing(topics.HEALTH, body, None, qos=0))
+            elif sink.durable and not sink.session:
+                away.append(sink.name)
+        return body, away
 
     def say_goodbye(self, outbox: OutboxState | None) -> None:
         """Say ``offline``: we end because we were asked to."""
@@ -186,6 +194,10 @@ class Announcer:
             outbox_oldest_kept=None if outbox is None else outbox.oldest_kept,
             outbox_next_seq=1 if outbox is None else outbox.next_seq,
             outbox_expired=[] if outbox is None else outbox.expired,
+            telemetry_waiting=self.telemetry.waiting,
+            telemetry_expired=self.telemetry.expired,
+            telemetry_expired_from=self.telemetry.expired_from,
+            telemetry_expired_to=self.telemetry.expired_to,
         )
 
 

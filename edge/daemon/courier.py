@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -16,13 +17,18 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edge.contracts.ports import Sink
+    from edge.daemon.shared_sink import Part
     from edge.sinks.outbox import Outbox, ResendMark, Row
 
 LIVE_SHARE, REPLAY_SHARE = 4, 1
 """While both lanes have messages: so many live ones to so many replayed ones."""
-FETCH = 100
+FETCH = 200
 BURST = 500
 """Messages offered in one turn, at most: other sinks want theirs too."""
+RECORD_EVERY_S = 0.1
+"""Acknowledgements that come faster are committed together: each commit waits for the writer's disk sync, and what a
+crash loses of them costs a repeat."""
+RECORD_AT_MOST = 2000
 EPOCH_BITS = 48
 """A sink is told seq with the number of the outbox above these bits: an acknowledgement that was still on its way when
 the outbox was replaced must not count for the new one's message of the same seq."""
@@ -31,12 +37,16 @@ the outbox was replaced must not count for the new one's message of the same seq
 class Courier:
     """One sink's messages. Holds numbers and a few rows, never the backlog."""
 
-    def __init__(self, sink: Sink, durable_sinks: Sequence[str]) -> None:
+    def __init__(self, sink: Sink | Part, durable_sinks: Sequence[str]) -> None:
         self.sink = sink
         self._durable_sinks = durable_sinks
         self._session = 0
         self._outboxes = 0
         self._under_way: set[int] = set()
+        """Seq of what the sink has taken and the outbox still calls pending."""
+        self._acked: list[int] = []
+        """Those of them that have arrived, which is not committed yet."""
+        self._recorded_at = 0.0
         self._live: deque[Row] = deque()
         self._replay: deque[Row] = deque()
         self._live_next = 0
@@ -46,6 +56,8 @@ class Courier:
         """Whether the outbox was found to have no more live messages in this turn."""
         self._replay_empty = False
         """The same for replay, until a message is given back."""
+        self._replay_full = False
+        """Whether the sink takes no more old messages in this turn."""
         self._turn = 0
         self._resend_mark: ResendMark | None = None
 
@@ -54,6 +66,7 @@ class Courier:
         self._session = 0
         self._outboxes += 1
         self._under_way.clear()
+        self._acked.clear()
 
     def work(self, outbox: Outbox) -> bool:
         """One turn: take in acknowledgements, offer what the sink takes. True: there is more that it may take now.
@@ -62,9 +75,13 @@ class Courier:
         """
         session = self.sink.session
         acked, returned = self._ours(self.sink.acked()), self._ours(self.sink.returned())
-        if acked and self.sink.durable:
-            outbox.delivered(self.sink.name, acked, self._durable_sinks)
-        self._under_way.difference_update(acked, returned)
+        if self.sink.durable:
+            self._acked += acked
+        else:
+            self._under_way.difference_update(acked)
+        self._under_way.difference_update(returned)
+        if len(self._acked) >= RECORD_AT_MOST or time.monotonic() - self._recorded_at >= RECORD_EVERY_S:
+            self.record(outbox)
         if session != self._session:
             self._begin(session, outbox.next_seq())
         elif returned:
@@ -73,11 +90,22 @@ class Courier:
         if mark != self._resend_mark:
             # Several parts since the last look: the first of them is not known any more.
             alone = mark is not None and mark.number == (self._resend_mark.number if self._resend_mark else 0) + 1
-            self._go_back(mark.first if mark is not None and alone else 0)
+            # What arrived before somebody asked for it again does not count as the answer.
+            self._under_way.difference_update(self._acked)
+            self._go_back(min([mark.first, *self._acked]) if mark is not None and alone else 0)
+            self._acked.clear()
             self._resend_mark = mark
         if not session:
             return False
         return self._offer(outbox)
+
+    def record(self, outbox: Outbox) -> None:
+        """Commit what has arrived."""
+        if self._acked:
+            outbox.delivered(self.sink.name, self._acked, self._durable_sinks)
+            self._under_way.difference_update(self._acked)
+            self._acked.clear()
+            self._recorded_at = time.monotonic()
 
     def _go_back(self, seq: int) -> None:
         """Look for old messages from ``seq`` on again."""
@@ -105,18 +133,21 @@ class Courier:
         self._replay_empty = not self.sink.durable  # a sink that nothing waits for gets no old messages
 
     def _offer(self, outbox: Outbox) -> bool:
-        self._live_empty = False
+        self._live_empty = self._replay_full = False
         for _ in range(BURST):
             lane = self._choose(outbox)
             if lane is None:
                 return False
-            row = lane[0]
+            row, late = lane[0], lane is self._replay
             body = row.body
-            if lane is self._replay:
+            if late:
                 # Only the message's own field can look like this: in a string its quotes would be escaped.
                 body = body.replace(b'"replayed":false', b'"replayed":true', 1)
-            if not self.sink.send(Outgoing(row.suffix, body, row.seq | self._outboxes << EPOCH_BITS)):
-                return False
+            if not self.sink.send(Outgoing(row.suffix, body, row.seq | self._outboxes << EPOCH_BITS, late=late)):
+                if not late or not self._live:
+                    return False
+                self._replay_full = True  # there may be room for a live one all the same
+                continue
             lane.popleft()
             self._under_way.add(row.seq)
             self._turn += 1
@@ -128,6 +159,8 @@ class Courier:
             self._read_live(outbox)
         if not self._replay and not self._replay_empty:
             self._read_replay(outbox)
+        if self._replay_full:
+            return self._live or None
         replay_is_due = self._turn % (LIVE_SHARE + REPLAY_SHARE) >= LIVE_SHARE
         if self._replay and (replay_is_due or not self._live):
             return self._replay

@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -26,6 +27,7 @@ from edge.contracts.errors import EdgeError
 from edge.contracts.report import FrameNumbers, Report
 from edge.contracts.state import StreamState
 from edge.daemon.job import DaemonJob
+from edge.daemon.orders import OrderTaker, StoppedStreams
 from edge.pipeline import loop
 from edge.pipeline.analyser import Analyser
 from edge.pipeline.enrich import enricher
@@ -37,7 +39,7 @@ from edge.process.child import inherit
 from edge.process.heartbeat import beat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from edge.app.compose import Model
     from edge.pipeline.guard import Guard
@@ -49,14 +51,17 @@ CLOSE_TIMEOUT_S = 1.0
 """For the outbox to write what was handed over: the supervisor waits a little longer than this."""
 
 
-def make_report(job: DaemonJob, model: Model, guard: Guard, intake: Intake, stats: Stats) -> Report:
-    """What the publisher makes `state` and `health` of."""
+def make_report(
+    job: DaemonJob, model: Model, guard: Guard, intake: Intake, stats: Stats, stopped: Sequence[str] = ()
+) -> Report:
+    """What the publisher makes `state` and `health` of. ``stopped``: streams that were asked to stop."""
     return Report(
         version=__version__,
         model=model.ref,
         runtime=guard.ref,
         streams=[
-            StreamState(name=stream.name, source=parse_uri(stream.source).redacted()) for stream in job.settings.streams
+            StreamState(name=stream.name, source=parse_uri(stream.source).redacted(), stopped=stream.name in stopped)
+            for stream in job.settings.streams
         ],
         capabilities=["findings", "coverage", "results", "health"],
         reasons=guard.problems,
@@ -67,7 +72,7 @@ def make_report(job: DaemonJob, model: Model, guard: Guard, intake: Intake, stat
 def serve(job: DaemonJob, telemetry: socket.socket, stop: threading.Event, alive: Callable[[], None]) -> None:
     """Judge frames until stopped or until the sources have ended; all that was found is on disk then.
 
-    ``alive`` is called at every turn of the loop while all sources are heard of.
+    ``alive`` is called at every turn of the loop while all sources are heard of and the disk takes what is found.
     """
     settings = job.settings
     sources = {stream.name: make_source(stream) for stream in settings.streams}  # first: what is wrong is said at once
@@ -84,13 +89,17 @@ def serve(job: DaemonJob, telemetry: socket.socket, stop: threading.Event, alive
             Stamper(job.device, job.run_id).stamp,
             Provenance(model.manifest, model.ref, settings.publish.image_ref),
         )
-        reporter = Reporter(
-            settings,
-            messages,
-            handover,
-            heartbeat=lambda stats: handover.report(make_report(job, model, guard, reading, stats)),
-            each_turn=lambda: None if reading.stuck() else alive(),
-        )
+
+        def each_turn() -> None:
+            orders.obey()
+            if not reading.stuck() and not handover.hung():
+                alive()
+
+        def report(stats: Stats) -> None:
+            handover.report(make_report(job, model, guard, reading, stats, reporter.stopped_streams()))
+
+        reporter = Reporter(settings, messages, handover, heartbeat=report, each_turn=each_turn)
+        orders = OrderTaker(handover, intake, reporter, StoppedStreams(Path(job.state_dir), job.run_id))
         loop.run(intake, analyser, reporter, stop.is_set)
     finally:
         handover.close(CLOSE_TIMEOUT_S)  # first: whatever else may hang now, what was found is on disk

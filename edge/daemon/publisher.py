@@ -23,10 +23,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge.app.handover import MAX_PACKET, Latest, decode
+from edge.app.handover import MAX_PACKET, Latest, decode, encode_order
 from edge.app.logs import set_up_logs
 from edge.app.stamper import Stamper
 from edge.contracts.errors import ConfigError, EdgeError, SinkError
+from edge.contracts.order import Done
 from edge.contracts.ports import Link, Outgoing, SinkIdentity
 from edge.contracts.report import Report
 from edge.contracts.state import Will
@@ -35,16 +36,19 @@ from edge.daemon.announcer import Announcer
 from edge.daemon.commands import Commands
 from edge.daemon.courier import Courier
 from edge.daemon.job import DaemonJob
+from edge.daemon.leftovers import Leftovers
 from edge.daemon.requests import RequestDesk
+from edge.daemon.shared_sink import SharedSink
 from edge.plugins import make_sink
 from edge.process.child import inherit
 from edge.process.heartbeat import beat
 from edge.sinks.outbox import Outbox
-from edge.sinks.outbox_schema import FILE_NAME, condemn, empty_set_aside, is_damage
+from edge.sinks.outbox_schema import FILE_NAME, condemn, is_damage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from edge.contracts.order import Order
     from edge.contracts.ports import Sink
 
 log = logging.getLogger("edge.daemon.publisher")  # run as __main__
@@ -81,7 +85,9 @@ class Publisher:
             if names.count(name) > 1:
                 raise ConfigError(f"two sinks are {name}", hint="each receiver is configured once")
         self._durable_sinks = [sink.name for sink in self.sinks if sink.durable]
-        self._couriers = [Courier(sink, self._durable_sinks) for sink in self.sinks]
+        shared = [SharedSink(sink) for sink in self.sinks]
+        self._couriers = [Courier(one.part(), self._durable_sinks) for one in shared]
+        self._leftovers = Leftovers(self._path, job.device, settings, shared)
         self._links = [sink for sink in self.sinks if isinstance(sink, Link)] if settings.requests.enabled else []
         stamper = Stamper(job.device, job.run_id)
         self._announcer = Announcer(
@@ -93,7 +99,7 @@ class Publisher:
             ["requests"] if self._links else [],
         )
         self._outbox: Outbox | None = None
-        commands = Commands(settings, self._announcer, lambda: self._outbox)
+        commands = Commands(settings, self._announcer, lambda: self._outbox, self._give, self._leftovers.salvage.resend)
         self._desk = RequestDesk(settings.requests, stamper, commands.by_name())
         self._responses: deque[tuple[Sink, Outgoing]] = deque(maxlen=RESPONSES_LIMIT)
         """Those that their sink has no room for yet."""
@@ -103,6 +109,7 @@ class Publisher:
         self._alarm, self._bell = socket.socketpair()
         self._alarm.setblocking(False)
         self._bell.setblocking(False)
+        self._rung = False
 
     def stop(self) -> None:
         """Drain, say goodbye and end; a second time: without draining. May be called from a signal handler."""
@@ -145,13 +152,17 @@ class Publisher:
             )
 
     def _wake_up(self) -> None:
-        with contextlib.suppress(OSError):  # it rings already, or we have ended
-            self._bell.send(b"!")
+        """From any thread. It is heard at the next turn; one that has not begun yet is enough for all."""
+        if not self._rung:
+            self._rung = True
+            with contextlib.suppress(OSError):  # it rings already, or we have ended
+                self._bell.send(b"!")
 
     def _turn(self) -> bool:
         """One round over everything. True: there is more to do at once."""
         with contextlib.suppress(BlockingIOError):
             self._alarm.recv(4096)
+        self._rung = False  # after the bell was emptied and before anything is looked at: what comes now rings anew
         more = self._read_inbox()
         outbox, announcer = self._open_outbox(), self._announcer
         try:
@@ -166,12 +177,19 @@ class Publisher:
                         more = courier.work(outbox) or more
                 self._keep_house(outbox)
             if announcer.health_due():
-                announcer.tell_health(*((None, None) if outbox is None else (outbox.state(), outbox.depth())))
+                self._tell_health(outbox)
+            if outbox is not None and not more and all(map(announcer.introduced, self.sinks)):
+                self._leftovers.work(outbox, self._couriers)
         except sqlite3.Error as error:
             log.error("the outbox cannot be read (%s); opening it anew", error)
             self._condemn(error)
             self._close_outbox()
         return more
+
+    def _tell_health(self, outbox: Outbox | None) -> None:
+        self._announcer.telemetry = self._leftovers.telemetry.facts
+        facts = (None, None) if outbox is None else (outbox.state(), outbox.depth())
+        self._leftovers.keep(*self._announcer.tell_health(*facts))
 
     def _read_inbox(self) -> bool:
         """Take what the frame process sent; True if there may be more."""
@@ -192,6 +210,8 @@ class Publisher:
                 continue
             if isinstance(said, Report):
                 self._announcer.take(said)
+            elif isinstance(said, Done):
+                self._respond(self._desk.settle(said))
             elif isinstance(said, Latest):
                 for sink in self.sinks:
                     if sink.session:
@@ -204,10 +224,25 @@ class Publisher:
                 response = self._desk.answer(incoming, link.name)
                 if response is not None:
                     self._responses.append((link, response))
+        for late in self._desk.overdue():
+            self._respond(late)
         for _ in range(len(self._responses)):
             sink, response = self._responses.popleft()
             if not sink.send(response):
                 self._responses.append((sink, response))
+
+    def _respond(self, answer: tuple[str, Outgoing] | None) -> None:
+        for link in self._links:
+            if answer is not None and link.name == answer[0]:
+                self._responses.append((link, answer[1]))
+
+    def _give(self, order: Order) -> bool:
+        """Hand an order to the frame process. Whether it took it, it says itself."""
+        try:
+            self._inbox.send(encode_order(order))
+        except OSError:
+            return False
+        return True
 
     def _drop_stale(self) -> None:
         """What was sent while no publisher ran is old now; only what the frame process last said of itself counts."""
@@ -249,23 +284,27 @@ class Publisher:
     def _ailments(self) -> list[str]:
         missing = self._outbox is None and time.monotonic() - self._outbox_missing_since > OUTBOX_PATIENCE_S
         changed = self._outbox is not None and self._outbox.damaged > 0
-        return ["outbox_unreadable"] * missing + ["messages_damaged"] * changed
+        lost = bool(self._leftovers.salvage.unreadable)
+        return ["outbox_unreadable"] * missing + ["messages_damaged"] * changed + ["backlog_unreadable"] * lost
 
     def _keep_house(self, outbox: Outbox) -> None:
         if time.monotonic() < self._housekeeping_at:
             return
         self._housekeeping_at = time.monotonic() + HOUSEKEEPING_S
         budget = self._settings.outbox
-        empty_set_aside(self._path, budget.keep_s)
-        lost = outbox.expire(budget.keep_s, budget.max_mb * 1e6)
+        self._leftovers.tidy(outbox)
+        outbox.forget_deleted()  # of the last time: the frame process may have been at work
+        lost = outbox.expire(budget.keep_s, budget.max_mb * 1e6, budget.unsent_keep_s)
         if lost:
-            log.error("the outbox is full: %d messages were given up that not every receiver had", lost)
+            log.error("%d messages were given up that not every receiver had: too old, or too many", lost)
 
     def _drained(self) -> bool:
         if self._outbox is None:
             return not self._path.exists()
         try:
-            return all(courier.idle(self._outbox) for courier in self._couriers)
+            for courier in self._couriers:
+                courier.record(self._outbox)
+            return not self._leftovers.salvage.busy and all(courier.idle(self._outbox) for courier in self._couriers)
         except sqlite3.Error:
             return False
 
@@ -285,7 +324,10 @@ class Publisher:
             with contextlib.suppress(sqlite3.Error):
                 for courier in self._couriers:
                     courier.work(self._outbox)  # what arrived last
+                    courier.record(self._outbox)
+                self._leftovers.salvage.work()
             self._outbox.close()
+        self._leftovers.close()
         self._alarm.close()
         self._bell.close()
 

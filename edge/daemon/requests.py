@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 import re
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from edge.contracts import topics
+from edge.contracts.order import Done
 from edge.contracts.ports import Outgoing
 from edge.contracts.request import Request, Response
 
@@ -38,6 +40,19 @@ class RefusedError(Exception):
     """A command will not, or cannot. Its text is the error word of the response."""
 
 
+@dataclass(frozen=True, slots=True)
+class Later:
+    """What a command returns when the answer is not known yet: it comes by `RequestDesk.settle`."""
+
+    order_id: str
+
+
+LATER_S = 3.0
+"""So long an answer may take; then ``unavailable`` is the answer."""
+HEEDED_S = 2.0
+"""So long an order is heeded: a little shorter, so that none is carried out which was answered with ``unavailable``."""
+
+
 class _OnlyId(msgspec.Struct):
     """What is still read of a request that is not as it should be."""
 
@@ -51,7 +66,7 @@ class RequestDesk:
         self,
         settings: RequestSettings,
         stamper: Stamper,
-        commands: Mapping[str, Callable[[str, dict[str, Any]], dict[str, Any]]],
+        commands: Mapping[str, Callable[[str, dict[str, Any]], dict[str, Any] | Later]],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         """``commands``: by name, what takes (name of the asking sink, args) and returns the result.
@@ -66,9 +81,11 @@ class RequestDesk:
         self._filled_at = now()
         self._answered: dict[tuple[str, str, str], float] = {}
         """(asking sink, command, id) -> when; oldest first."""
+        self._open: dict[str, tuple[str, str, str, float]] = {}
+        """Order id -> (asking sink, command, id, when it was asked for)."""
 
     def answer(self, incoming: Incoming, sink: str) -> Outgoing | None:
-        """The response to what ``sink`` brought; None if it was answered before."""
+        """The response to what ``sink`` brought; None if it was answered before, or is answered later."""
         command = incoming.suffix.removeprefix(topics.REQUEST).removeprefix("/")
         if not COMMAND.fullmatch(command):
             command = NO_COMMAND
@@ -80,6 +97,9 @@ class RequestDesk:
             if request_id and self._seen(sink, command, request_id):
                 return None
             result = self._carry_out(command, incoming.body, sink)
+            if isinstance(result, Later):
+                self._open[result.order_id] = (sink, command, request_id, self._now())
+                return None
         except RefusedError as refusal:
             log.warning("request for %s refused: %s", command, refusal)
             return self._respond(command, request_id, error=str(refusal))
@@ -91,7 +111,21 @@ class RequestDesk:
             return self._respond(command, request_id, error="failed")
         return self._respond(command, request_id, result=result)
 
-    def _carry_out(self, command: str, body: bytes, sink: str) -> dict[str, Any]:
+    def settle(self, done: Done) -> tuple[str, Outgoing] | None:
+        """(asking sink, response), now that an order was carried out or not; None if nobody waits for it any more."""
+        if done.id not in self._open:
+            return None
+        sink, command, request_id, _ = self._open.pop(done.id)
+        if done.error is not None:
+            return sink, self._respond(command, request_id, error=done.error)
+        return sink, self._respond(command, request_id, result=done.result)
+
+    def overdue(self) -> list[tuple[str, Outgoing]]:
+        """Responses to those that have waited too long for their order."""
+        late = [order_id for order_id, (*_, at) in self._open.items() if self._now() - at > LATER_S]
+        return [answer for one in late if (answer := self.settle(Done(id=one, error="unavailable"))) is not None]
+
+    def _carry_out(self, command: str, body: bytes, sink: str) -> dict[str, Any] | Later:
         if not self._may_spend():
             raise RefusedError("too_many")
         if command not in self._commands:

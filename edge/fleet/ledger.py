@@ -48,7 +48,7 @@ class Verdict(str, Enum):
     NOTED = "noted"
     """A ``state``, a ``health``, or a request to send again and its answer: what is known has changed."""
     STALE = "stale"
-    """The last will of an earlier run: the device is not offline."""
+    """The last will of an earlier run: the device is not offline. Or a ``health`` of earlier, sent again."""
     NOT_OURS = "not_ours"
     """No message of a device, or none that the ledger needs."""
 
@@ -213,6 +213,8 @@ class Ledger:
     def _take_health(self, site: str, device: str, health: _Health, retained: bool) -> Verdict:
         if health.device != device:
             return Verdict.NOT_OURS
+        if health.replayed:
+            return Verdict.STALE
         one = self._of(site, device)
         if health.outbox_epoch:
             told = _Outbox(
@@ -286,6 +288,7 @@ class _Health(msgspec.Struct, frozen=True):
     outbox_oldest_kept: int | None = None
     outbox_next_seq: Seq = 1
     outbox_expired: list[tuple[Seq, Seq]] = []
+    replayed: bool = False
 
 
 _SCHEMAS = {"finding/1": "findings", "coverage/1": "coverage"}

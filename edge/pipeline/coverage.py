@@ -45,16 +45,25 @@ class CoverageKeeper:
             return None
         return self._change(Status.NO_RESULT, Reason.NO_FRAMES, self._last_ns, None)
 
-    def observe(self, status: Status, reason: Reason | None, at_ns: int, frame: int | None) -> Change | None:
+    def observe(
+        self, status: Status, reason: Reason | None, at_ns: int, frame: int | None, *, anew: bool = False
+    ) -> Change | None:
         """A frame (or, with ``frame`` None, an event) puts the stream into this state; None: it was in it already.
 
+        ``anew``: another exam begins, so the state is told again: what held for one patient says nothing of the next.
         Call `silence` first: a gap before this frame must not count for the state before it.
         """
         self._last_ns = at_ns = max(at_ns, self._last_ns)  # frames decoded ahead are older than events told at once
-        if (status, reason) == self._now:
+        if (status, reason) == self._now and not anew:
             self._frames += frame is not None
             return None
         return self._change(status, reason, at_ns, frame)
+
+    def break_off(self, at_ns: int) -> Change:
+        """What was to be told from here on could not be kept: nothing is known until the next state is told."""
+        self._last_ns = at_ns = max(at_ns, self._last_ns)
+        self._now, self._since_ns, self._frames = (Status.NO_RESULT, Reason.NOT_RECORDED), at_ns, 0
+        return Change(*self._now, at_ns, None, previous=None)
 
     def _change(self, status: Status, reason: Reason | None, at_ns: int, frame: int | None) -> Change:
         previous = None

@@ -61,6 +61,7 @@ class Intake:
         self._turn = deque(sources)
         self._running = set(sources)
         self._closed = threading.Event()
+        self._paused: set[str] = set()
         self.dropped = dict.fromkeys(sources, 0)
         self._asked_at: dict[str, float | None] = dict.fromkeys(sources)
         """Since when a source has been in a call of ours; None: it is not."""
@@ -72,11 +73,8 @@ class Intake:
                 source.close()
             raise
         given = {stream.name: stream for stream in streams}
-        self._vigils = {
-            name: Vigil(given.get(name) or StreamSettings(name=name, source=""))
-            for name, source in self._sources.items()
-            if source.live
-        }
+        self._settings = {name: given.get(name) or StreamSettings(name=name, source="") for name in self._sources}
+        self._vigils = {name: Vigil(self._settings[name]) for name, source in self._sources.items() if source.live}
         self._threads = [
             threading.Thread(target=self._read_all, args=(name, source), name=f"capture-{name}", daemon=True)
             for name, source in self._sources.items()
@@ -88,14 +86,14 @@ class Intake:
         """The next stream's frame or event, streams in turn; None if nothing came within ``timeout_s``."""
         with self._ready:
             for name, vigil in self._vigils.items():
-                if name in self._running and (event := vigil.silence()) is not None:
+                if name in self._running - self._paused and (event := vigil.silence()) is not None:
                     self._queues[name].append(event)
             if not self._ready.wait_for(self._anything, timeout_s):
                 return None
             for _ in range(len(self._turn)):
                 name = self._turn[0]
                 self._turn.rotate(-1)
-                if self._queues[name]:
+                if self._queues[name] and name not in self._paused:
                     self._ready.notify_all()  # a file source may be waiting for the place
                     return name, self._queues[name].popleft()
             return None
@@ -105,6 +103,27 @@ class Intake:
         """Whether all sources have ended and all they gave was taken."""
         with self._ready:
             return not self._running and not any(self._queues.values())
+
+    def pause(self, name: str) -> bool:
+        """Take nothing more from a stream: a live source is closed, a file stays where it is. False: it has ended."""
+        with self._ready:
+            if name not in self._running:
+                return False
+            self._paused.add(name)
+            if name in self._vigils:
+                self._queues[name].clear()
+            return True
+
+    def resume(self, name: str) -> bool:
+        """Go on with a stream that was paused. False: it has ended."""
+        with self._ready:
+            if name not in self._running and not self._queues[name]:
+                return False
+            if name in self._vigils and name in self._paused:
+                self._vigils[name] = Vigil(self._settings[name])  # what it knew is of before the pause
+            self._paused.discard(name)
+            self._ready.notify_all()
+            return True
 
     def stuck(self, limit_s: float = STUCK_S) -> list[str]:
         """Live streams whose source has not come back from a call for ``limit_s``: only a new process helps them.
@@ -126,7 +145,9 @@ class Intake:
             thread.join(timeout=2.0)
 
     def _anything(self) -> bool:
-        return any(self._queues.values()) or not self._running or self._closed.is_set()
+        waiting = [name for name, queue in self._queues.items() if queue]
+        ended = not self._running and not waiting
+        return bool(set(waiting) - self._paused) or ended or self._closed.is_set()
 
     def _read_all(self, name: str, source: Source) -> None:
         try:
@@ -139,6 +160,9 @@ class Intake:
     def _read_until_end(self, name: str, source: Source) -> None:
         failures = 0
         while not self._closed.is_set():
+            if source.live and name in self._paused:
+                self._sit_out(name, source)
+                continue
             self._asked_at[name] = time.monotonic()
             try:
                 item = source.read(READ_TIMEOUT_S)
@@ -165,6 +189,8 @@ class Intake:
         queue = self._queues[name]
         with self._ready:
             if source.live:
+                if name in self._paused:
+                    return
                 while queue and isinstance(queue[-1], Frame) and isinstance(item, Frame):
                     queue.pop()
                     self.dropped[name] += 1
@@ -172,6 +198,20 @@ class Intake:
                 self._ready.wait_for(lambda: len(queue) < FILE_QUEUE or self._closed.is_set())
             queue.append(item)
             self._ready.notify_all()
+
+    def _sit_out(self, name: str, source: Source) -> None:
+        """Close a live source while its stream is paused, and open it again."""
+        source.close()
+        with self._ready:
+            self._ready.wait_for(lambda: name not in self._paused or self._closed.is_set())
+        if self._closed.is_set():
+            return
+        self._asked_at[name] = time.monotonic()
+        try:
+            source.open()
+        except Exception as error:  # `read` says ``lost`` of what is not open, and then it is tried again
+            log.warning("stream %s: cannot be started (%s)", name, getattr(error, "reason", type(error).__name__))
+        self._asked_at[name] = None
 
     def _reopen(self, name: str, source: Source, failures: int) -> None:
         """One attempt after a pause; if it fails, `read` says ``lost`` again and the pause grows."""

@@ -22,9 +22,10 @@ import msgspec
 from edge.contracts import topics
 from edge.contracts.ports import Incoming
 from edge.sinks.mqtt_account import make_account
-from edge.sinks.mqtt_connect import HEARD_LIMIT, Connection
+from edge.sinks.mqtt_connect import HEARD_LIMIT, STOCK, Connection
 from edge.sinks.mqtt_dialect import STEADY_S, DialectChooser, End, Pace
 from edge.sinks.mqtt_refusals import Refusals
+from edge.sinks.mqtt_window import Ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -80,7 +81,7 @@ class MqttSink:
         self._connection: Connection | None = None
         self._session = 0
         self._under_way: dict[int, tuple[int | None, str]] = {}
-        """Message id -> (seq, suffix)."""
+        """Ticket -> (seq, suffix)."""
         self._refusals = Refusals()
         self._acked: list[int] = []
         self._returned: list[int] = []
@@ -115,9 +116,7 @@ class MqttSink:
         connection = self._connection
         if connection is None or not connection.up:
             return False
-        # One place is left for `state`.
-        room = max(1, min(self._settings.inflight, connection.receive_maximum - 1)) - len(self._under_way)
-        if message.qos > 0 and message.suffix != topics.STATE and room <= 0:
+        if message.qos > 0 and message.suffix != topics.STATE and len(self._under_way) >= self._limit(message.late):
             return False
         if message.seq is None:
             if not self._fits(connection, message):
@@ -187,15 +186,20 @@ class MqttSink:
 
     def _publish(self, connection: Connection, message: Outgoing) -> bool:
         topic = self._topics.full(message.suffix)
-        mid = connection.publish(topic, message.body, message.qos, message.retain)
-        if mid is None:
+        ready = Ready(topic, message.body, message.qos, message.retain, message.late)
+        ticket = connection.publish(ready, urgent=message.seq is None)
+        if ticket is None:
             return False
         if message.qos > 0:
-            self._under_way[mid] = (message.seq, message.suffix)
+            self._under_way[ticket] = (message.seq, message.suffix)
         if message.suffix == topics.STATE:
             self._state = message
             self._contradicted = False
         return True
+
+    def _limit(self, late: bool) -> int:
+        """A full stock of old messages leaves room for live ones."""
+        return self._settings.inflight + STOCK if late else 2 * self._settings.inflight + STOCK
 
     def _fits(self, connection: Connection, message: Outgoing) -> bool:
         size = PACKET_HEAD + len(self._topics.full(message.suffix).encode()) + len(message.body)
@@ -208,8 +212,8 @@ class MqttSink:
         """Take note of what the connection did since the last look."""
         if self._connection is not None:
             up = self._connection.up  # read before the events: what comes after is not lost, it comes again
-            while self._connection.events:
-                self._settle(self._connection, *self._connection.events.popleft())
+            for ticket, code in self._connection.answers():
+                self._settle(self._connection, ticket, code)
             while self._connection.heard:
                 self._hear(self._connection.heard.popleft())
             if not up:
@@ -226,11 +230,11 @@ class MqttSink:
                 newest.subscribe(f"{self._topics.full(suffix)}/#")
             log.info("%s: connected (MQTT %s)", self.name, newest.dialect.version)
 
-    def _settle(self, connection: Connection, mid: int, code: int) -> None:
-        """The broker answered message ``mid`` with reason ``code``."""
-        if mid not in self._under_way:
+    def _settle(self, connection: Connection, ticket: int, code: int) -> None:
+        """The broker answered message ``ticket`` with reason ``code``."""
+        if ticket not in self._under_way:
             return
-        seq, suffix = self._under_way.pop(mid)
+        seq, suffix = self._under_way.pop(ticket)
         if suffix.startswith(f"{topics.RESPONSE}/"):  # who asked is gone, or may not hear us: no ailment of ours
             if code:
                 log.warning("%s does not pass on %s (reason code 0x%02x)", self.name, suffix, code)
@@ -283,18 +287,22 @@ class MqttSink:
         chooser, pace = DialectChooser(self._settings.protocol), Pace()
         losses = 0
         while not self._stop.is_set():
-            connection = Connection(self._account, chooser.current, self._client_id, self._notify, self._will)
+            connection = Connection(
+                self._account, chooser.current, self._client_id, self._notify, self._will, self._settings.inflight
+            )
             self._newest = connection
             end = connection.run(self._stop)
             if end is End.STOPPED:
                 return
+            unstable = False
             if connection.lasted_s:
                 chooser.answered()
                 losses = losses + 1 if end is End.LOST and connection.lasted_s < STEADY_S else 0
+                unstable = losses == UNSTABLE_AFTER
             if end is not self._end:
                 why = f": {connection.detail}" if connection.detail else ""
                 log.warning("%s: %s (MQTT %s)%s", self.name, end.value, connection.dialect.version, why)
-            if end is End.TAKEN_OVER or losses == UNSTABLE_AFTER:
+            if end is End.TAKEN_OVER or unstable:
                 word = end.value if end is End.TAKEN_OVER else "connection_unstable"
                 self._remembered = (time.monotonic(), word)
                 log.error("%s: %s: is there another device of the same site and name?", self.name, word)

@@ -38,6 +38,13 @@ ADVICE: dict[End, tuple[str, str]] = {
     End.UNAVAILABLE: ("it is there, but takes nobody now", "try again later"),
 }
 """(what happened, what to do about it)."""
+OVER_TLS = {
+    End.CLOSED_UNANSWERED: (
+        "it ends the encrypted connection without an answer",
+        "does it want our certificate? set cert_file and key_file to ones that its authority signed",
+    ),
+}
+"""The same, where the handshake was done: with TLS 1.3 a missing client certificate is refused after it."""
 
 
 def check_broker(settings: SinkSettings, timeout_s: float = 5.0) -> None:
@@ -67,7 +74,10 @@ def check_broker(settings: SinkSettings, timeout_s: float = 5.0) -> None:
         timer.cancel()
     if end is End.STOPPED:
         end = End.NO_ANSWER
-    what, hint = ADVICE.get(end, (f"it refuses us ({end.value})", "see the broker's log"))
+    advice = ADVICE
+    if account.tls is not None and end in OVER_TLS:
+        advice = OVER_TLS
+    what, hint = advice.get(end, (f"it refuses us ({end.value})", "see the broker's log"))
     why = f" ({connection.detail})" if connection.detail else ""
     raise SinkError(f"{account.name}: {what}{why}", hint=hint)
 

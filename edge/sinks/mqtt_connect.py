@@ -2,7 +2,7 @@
 
 paho keeps what was not acknowledged and sends it again by itself; here the outbox does that, with marks and in order,
 so each connection gets a paho client of its own. All of it runs in the one thread that calls `Connection.run`;
-`publish`, `subscribe` and `hang_up` may be called from another, which only queues and wakes.
+`publish`, `answers`, `subscribe` and `hang_up` may be called from one other, which only queues and wakes.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 
 from edge.sinks.mqtt_dialect import End
+from edge.sinks.mqtt_window import Window
 
 if TYPE_CHECKING:
     import threading
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from edge.sinks.mqtt_account import Account
     from edge.sinks.mqtt_dialect import Dialect
+    from edge.sinks.mqtt_window import Ready
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,8 @@ CONNECT_TIMEOUT_S = 5.0
 """For the TCP connection and the TLS handshake, and again for the broker's answer."""
 CLOSE_TIMEOUT_S = 0.5
 TURN_S = 0.5
+STOCK, LOW_STOCK = 200, 100
+"""Messages of a backlog that are taken beyond those under way, and how few call for more."""
 HEARD_LIMIT = 200
 """Messages from the broker that wait to be looked at."""
 
@@ -58,7 +62,7 @@ class Heard(NamedTuple):
 
 
 class Connection:
-    """One TCP connection. ``events`` and ``heard`` are filled by `run`'s thread and emptied by another."""
+    """One TCP connection. ``heard`` is filled by `run`'s thread and emptied by another."""
 
     def __init__(
         self,
@@ -67,8 +71,12 @@ class Connection:
         client_id: str,
         notify: Callable[[], None],
         will: tuple[str, bytes] | None = None,
+        inflight: int = 1,
     ) -> None:
-        """``notify`` is called from `run`'s thread when there is something to look at; ``will`` is (topic, body)."""
+        """``notify`` is called from `run`'s thread when there is something to look at; ``will`` is (topic, body).
+
+        ``inflight``: messages that may wait for the broker's answer at once, if it does not allow fewer.
+        """
         self.account = account
         self.dialect = dialect
         self.up = False
@@ -76,17 +84,15 @@ class Connection:
         self.detail = ""
         """More about the end, for people; empty: nothing is known."""
         self.lasted_s = 0.0
-        self.receive_maximum = 65535
-        """Unacknowledged messages that the broker takes at once (MQTT 5)."""
         self.maximum_packet: int | None = None
         """Bytes of the largest packet that the broker takes. None: it does not say."""
-        self.events: deque[tuple[int, int]] = deque()
-        """(message id, reason code) of each PUBACK."""
         self.heard: deque[Heard] = deque(maxlen=HEARD_LIMIT)
         """What came on subscribed topics; of a flood, the newest."""
         self.deaf_to: set[str] = set()
         """Topics that the broker does not let us hear."""
         self.notify = notify
+        self._inflight = inflight
+        self._window = Window(self._publish)
         self._refusal: End | None = None
         self._asked: dict[int, str] = {}
         """Message id of each SUBSCRIBE -> topic."""
@@ -104,7 +110,7 @@ class Connection:
             reconnect_on_failure=False,
         )
         client.connect_timeout = CONNECT_TIMEOUT_S
-        client.max_inflight_messages_set(0)  # who calls `publish` counts
+        client.max_inflight_messages_set(0)  # the window counts
         if self.account.username is not None or self.account.password is not None:
             client.username_pw_set(self.account.username or "", self.account.password)
         if self.account.tls is not None:
@@ -141,12 +147,13 @@ class Connection:
         self.notify = _nobody
         return end
 
-    def publish(self, topic: str, body: bytes, qos: int, retain: bool) -> int | None:
-        """Queue a message; its id, or None if the connection does not stand."""
-        if not self.up:
-            return None
-        info = self._client.publish(topic, body, qos=qos, retain=retain)
-        return info.mid if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
+    def publish(self, message: Ready, urgent: bool = False) -> int | None:
+        """Queue a message, or put it before all that are queued; its ticket. None if the connection does not stand."""
+        return self._window.put(message, urgent) if self.up else None
+
+    def answers(self) -> list[tuple[int, int]]:
+        """(ticket, reason code) of each message that the broker has answered since the last call."""
+        return self._window.answers()
 
     def subscribe(self, topic: str) -> None:
         """Ask for ``topic``; what comes on it is put into ``heard``."""
@@ -194,12 +201,16 @@ class Connection:
             return End.UNREACHABLE
         return None
 
+    def _publish(self, message: Ready) -> int | None:
+        info = self._client.publish(message.topic, message.body, message.qos, message.retain)
+        return info.mid if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
+
     def _on_connect(self, client: Client, userdata: Any, flags: Any, code: Any, properties: Any) -> None:
         if code.is_failure:
             self._refusal = REFUSALS.get(code.value, End.REFUSED)
             self.detail = str(code)
             return
-        self.receive_maximum = getattr(properties, "ReceiveMaximum", 65535)
+        self._window.size = min(self._inflight, getattr(properties, "ReceiveMaximum", 65535))
         self.maximum_packet = getattr(properties, "MaximumPacketSize", None)
         self._came_up = time.monotonic()
         self.up = True
@@ -215,8 +226,9 @@ class Connection:
             _await_close(client.socket())
 
     def _on_publish(self, client: Client, userdata: Any, mid: int, code: Any, properties: Any) -> None:
-        self.events.append((mid, code.value))
-        self.notify()
+        self._window.answered(mid, code.value)
+        if self._window.stock <= LOW_STOCK:
+            self.notify()
 
     def _on_message(self, client: Client, userdata: Any, message: Any) -> None:
         try:

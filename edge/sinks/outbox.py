@@ -7,13 +7,13 @@ recognise by (epoch, seq). Numbers are never given here.
 from __future__ import annotations
 
 import logging
-import time
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from edge.contracts.state import OutboxState
-from edge.sinks import outbox_schema
+from edge.sinks import outbox_clock, outbox_schema
 from edge.sinks.outbox_schema import transaction
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Depth(NamedTuple):
 
     pending: int
     oldest_age_s: float
-    """Of the oldest pending message, by the wall clock, never below zero."""
+    """Of the oldest pending message, see `edge.sinks.outbox_clock`; never below zero."""
     used_bytes: int
 
 
@@ -95,22 +95,26 @@ class _Ranges:
 class Outbox:
     """Reads what the frame process stored. All methods raise sqlite3.Error when the file fails; then open anew."""
 
-    def __init__(self, path: Path, readonly: bool = False, newest: bool = True) -> None:
+    def __init__(self, path: Path, readonly: bool = False, newest: bool = True, verify: bool = True) -> None:
         """``path`` is the first outbox' name; the newest is opened, unless ``newest`` is False.
 
-        ``readonly``: nothing can be changed by it; for looking beside a running daemon.
+        ``readonly``: nothing can be changed by it; for looking beside a running daemon. ``verify`` False: also one that
+        is not to be gone on with, see `outbox_mark`.
         """
         self.path = outbox_schema.newest(path) if newest else path
         self.damaged = 0
         """Messages that were found changed on the disk, and given up."""
         self._db = outbox_schema.connect(self.path, "NORMAL", readonly)
-        if not readonly:
+        if verify and not readonly:
             try:
                 outbox_schema.verify(self.path, self._db)
             except BaseException:
                 self._db.close()
                 raise
         self._inode = self.path.stat().st_ino
+        self._readonly = readonly
+        self._deleted = False
+        self._offset: float | None = None
 
     def replaced(self) -> bool:
         """Whether this is not the file in use any more: the writer went on to another, or it was taken away."""
@@ -134,13 +138,28 @@ class Outbox:
         expired = [(first, last) for first, last in self._db.execute("SELECT first, last FROM expired ORDER BY first")]
         return OutboxState(epoch=epoch, oldest_kept=oldest, next_seq=next_seq, expired=expired)
 
+    def now(self) -> float:
+        """The outbox' own time, see `edge.sinks.outbox_clock`."""
+        if self._offset is None:
+            self._offset = outbox_clock.offset(self._db, self._readonly)
+        return self._offset + outbox_clock.uptime()
+
+    def age_of(self, name: str) -> float:
+        """Seconds since this was asked for ``name`` first."""
+        seen = self._db.execute("SELECT value FROM meta WHERE key = ?", (f"seen {name}",)).fetchone()
+        if seen is None:
+            seen = (self.now(),)
+            with transaction(self._db):
+                self._db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (f"seen {name}", *seen))
+        return float(self.now() - seen[0])
+
     def depth(self) -> Depth:
         """How much waits, for how long, and how much room all of it takes."""
         count = self._db.execute("SELECT count(*) FROM messages WHERE state = 'pending'").fetchone()[0]
         oldest = self._db.execute(
             "SELECT created FROM messages WHERE state = 'pending' ORDER BY seq LIMIT 1"
         ).fetchone()
-        age = 0.0 if oldest is None else max(0.0, time.time() - oldest[0])
+        age = 0.0 if oldest is None else max(0.0, self.now() - oldest[0])
         return Depth(count, age, self._used_bytes())
 
     def pending(self, sink: str, first: int, end: int, limit: int) -> list[Row]:
@@ -234,17 +253,19 @@ class Outbox:
         row = self._db.execute("SELECT value FROM meta WHERE key = 'resend'").fetchone()
         return None if row is None else ResendMark(*map(int, str(row[0]).split()))
 
-    def expire(self, keep_s: float, max_bytes: float) -> int:
+    def expire(self, keep_s: float, max_bytes: float, unsent_keep_s: float = math.inf) -> int:
         """Delete what was kept long enough, and, over the size budget, the oldest. Returns how many were lost by it.
 
-        The oldest acked go first. If all that is left is pending and still too much, the oldest of that is given up
-        and entered in ``expired``, so that consumers learn of it.
+        The oldest acked go first. Pending ones older than ``unsent_keep_s`` (and ``keep_s``), and, if all that is left
+        is pending and still too much, the oldest of that are given up and entered in ``expired``, so that consumers
+        learn of it.
         """
-        now = time.time()
-        # What was stored far in the future was stored under a wrong clock: it would else stay for ever.
-        while self._delete_acked("AND (created < ? OR created > ?)", (now - keep_s, now + keep_s)):
+        now = self.now()
+        while self._delete_acked("AND created < ?", (now - keep_s,)):
             pass
         lost = 0
+        while gone := self._give_up_pending(now - max(keep_s, unsent_keep_s)):
+            lost += gone
         while self._used_bytes() > max_bytes:
             if self._delete_acked("", ()):
                 continue
@@ -253,6 +274,13 @@ class Outbox:
                 break
             lost += gone
         return lost
+
+    def forget_deleted(self) -> bool:
+        """Empty the journal, where what was deleted still stands; False if the writer is just at work: try again."""
+        if self._deleted:
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")  # most of it, while the writer goes on
+            self._deleted = bool(self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
+        return not self._deleted
 
     def _delete_acked(self, condition: str, values: tuple[float, ...]) -> int:
         with transaction(self._db):
@@ -263,11 +291,13 @@ class Outbox:
             self._delete(rows)
         return len(rows)
 
-    def _give_up_pending(self) -> int:
+    def _give_up_pending(self, before: float = math.inf) -> int:
+        """The oldest that were stored before ``before``. Nothing is locked, or searched, if the oldest was not."""
+        oldest = "SELECT seq, created FROM messages WHERE state = 'pending' ORDER BY seq LIMIT ?"
+        if not any(created < before for _, created in self._db.execute(oldest, (1,)).fetchall()):
+            return 0
         with transaction(self._db):
-            rows = self._db.execute(
-                f"SELECT seq FROM messages WHERE state = 'pending' ORDER BY seq LIMIT {EXPIRE_CHUNK}"  # noqa: S608 - our own words
-            ).fetchall()
+            rows = [(seq,) for seq, created in self._db.execute(oldest, (EXPIRE_CHUNK,)) if created < before]
             self._give_up(rows)
         return len(rows)
 
@@ -285,6 +315,7 @@ class Outbox:
     def _delete(self, rows: list[tuple[int]]) -> None:
         self._db.executemany("DELETE FROM delivery WHERE seq = ?", rows)
         self._db.executemany("DELETE FROM messages WHERE seq = ?", rows)
+        self._deleted = self._deleted or bool(rows)
 
     def _used_bytes(self) -> int:
         pages, free, size = (

@@ -9,9 +9,10 @@
 given twice in an epoch, also not after rows were deleted, the process was killed or the power was cut.
 
 A file that is damaged, or a copy (see `edge.sinks.outbox_mark`), is left as it is, and the next one
-(``outbox-2.sqlite3``, …) is begun. It is never renamed, and its name never used again: SQLite finds a database's
-journal by name, so that a process which still has the old file open would delete the journal of a new one under the
-old name. For a like reason no process that has an outbox open may open and close that file by other means.
+(``outbox-2.sqlite3``, …) is begun; what waits in it is sent by `edge.daemon.salvage`. It is never renamed, and its name
+never used again: SQLite finds a database's journal by name, so that a process which still has the old file open would
+delete the journal of a new one under the old name. For a like reason no process that has an outbox open may open and
+close that file by other means.
 """
 
 from __future__ import annotations
@@ -19,7 +20,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-import time
 import uuid
 import zlib
 from typing import TYPE_CHECKING, Literal
@@ -73,6 +73,7 @@ def connect(path: Path, synchronous: Literal["FULL", "NORMAL"], readonly: bool =
     db = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
         db.execute(f"PRAGMA synchronous = {synchronous}")
+        db.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten: not every SQLite does so by itself
         version = db.execute("PRAGMA user_version").fetchone()[0]
         if version != VERSION:
             raise sqlite3.DatabaseError(f"expected outbox layout {VERSION}, got {version}")
@@ -107,8 +108,12 @@ def create(path: Path) -> None:
     mark = outbox_mark.MarkFile(path, identity_of=draft)
     mark.write(epoch, 1, sync=True)
     mark.close()
+    sync_directory(path.parent)  # an outbox whose mark did not outlive a power cut would be taken for a copy
     draft.replace(path)
-    _sync_directory(path.parent)
+    sync_directory(path.parent)
+    for directory in path.parent.parents:  # the folder may be new as well, and with it those above
+        with contextlib.suppress(OSError):
+            sync_directory(directory)
 
 
 def migrate(path: Path) -> None:
@@ -176,19 +181,39 @@ def _note(path: Path) -> Path:
     return path.with_name(path.name + ".damaged")
 
 
-def empty_set_aside(path: Path, keep_s: float) -> None:
-    """Empty files that were set aside longer ago than ``keep_s``: what they hold is about patients' pictures.
-
-    The names stay, since `newest` goes from one to the next. ``path`` is the first outbox' name.
-    """
+def set_aside(path: Path) -> list[Path]:
+    """All outboxes before the one in use, oldest first. ``path`` is the first outbox' name."""
+    found = []
     while successor(path).exists():
-        with contextlib.suppress(OSError):
-            facts = path.stat()  # setting it aside changed its mode, so ctime is when that was
-            if path.is_file() and facts.st_size and abs(time.time() - facts.st_ctime) > keep_s:
-                for suffix in ("-wal", "-shm"):
-                    path.with_name(path.name + suffix).unlink(missing_ok=True)
-                os.truncate(path, 0)
+        found.append(path)
         path = successor(path)
+    return found
+
+
+def empty(path: Path) -> None:
+    """Empty one that was set aside: what it holds is about patients' pictures.
+
+    The name stays, since `newest` goes from one to the next.
+    """
+    with contextlib.suppress(OSError):
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        os.truncate(path, 0)
+
+
+def purge(path: Path) -> list[Path]:
+    """Delete every outbox and all that belongs to it, and begin a new one. ``path`` is the first outbox' name.
+
+    Only while no daemon runs. What was deleted. Raises OSError if something cannot be.
+    """
+    stem, suffix = path.stem, path.suffix
+    found = sorted(
+        one for one in path.parent.iterdir() if one.name.startswith((f"{stem}{suffix}", f"{stem}-")) and one.is_file()
+    )
+    for one in found:
+        one.unlink()
+    create(path)
+    return found
 
 
 def newest(path: Path) -> Path:
@@ -236,7 +261,8 @@ def _quoted(path: Path) -> str:
     return str(path).replace("%", "%25").replace("?", "%3f").replace("#", "%23")
 
 
-def _sync_directory(directory: Path) -> None:
+def sync_directory(directory: Path) -> None:
+    """Let the names in ``directory`` outlive a power cut: syncing the files themselves is not enough for that."""
     handle = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(handle)

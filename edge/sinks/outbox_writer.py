@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge.sinks import outbox_schema
+from edge.sinks import outbox_clock, outbox_schema
 from edge.sinks.outbox_mark import MarkFile
 from edge.sinks.outbox_schema import transaction, transient
 
@@ -31,6 +31,8 @@ QUEUE_LIMIT = 10_000
 """Messages held in memory while the disk takes none: minutes of findings, some 20 MB."""
 BATCH_LIMIT = 500
 RETRY_S = 0.5
+HUNG_S = 20.0
+"""A commit that takes so long will not come back: far longer than waiting for the other process, or a slow card."""
 
 
 class OutboxWriter:
@@ -52,6 +54,9 @@ class OutboxWriter:
         self._inode = 0
         self._checked = 0
         """Inode of the file that was read through: once for each is enough."""
+        self._committing_since: float | None = None
+        self._offset = 0.0
+        """See `outbox_clock`."""
         self._mark: MarkFile | None = None
         self._last: tuple[str, int] | None = None
         """(epoch, next_seq) after the last commit to the open file."""
@@ -74,6 +79,14 @@ class OutboxWriter:
         if self.lost:
             words.append("messages_lost")
         return words
+
+    def hung(self, limit_s: float = HUNG_S) -> bool:
+        """Whether the disk has not come back from one commit for ``limit_s``: only a new process helps, if anything.
+
+        A disk that says no (full, read-only) is no such: that is a problem, see `problems`, and is tried again.
+        """
+        since = self._committing_since
+        return since is not None and time.monotonic() - since > limit_s
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until all that was put is on disk; whether that came to be."""
@@ -127,14 +140,17 @@ class OutboxWriter:
         while True:
             try:
                 db = self._open()
+                self._committing_since = time.monotonic()
                 if expected is None or outbox_schema.meta(db)[1] == expected:
                     expected = outbox_schema.meta(db)[1]
                     with transaction(db):
                         self._append(db, batch)
                 # else: the commit that failed had reached the disk after all
                 self._note(*outbox_schema.meta(db))
+                self._committing_since = None
                 break
             except (sqlite3.Error, OSError) as error:
+                self._committing_since = None
                 if self._trouble(error):
                     expected = None
                     continue
@@ -173,6 +189,7 @@ class OutboxWriter:
                 outbox_schema.check(db)
             # The publisher moves the journal into the file; this is the fall-back while there is no publisher.
             db.execute("PRAGMA wal_autocheckpoint = 4000")
+            self._offset = outbox_clock.offset(db)
             self._mark = MarkFile(self._path)
         except BaseException:
             db.close()
@@ -191,7 +208,7 @@ class OutboxWriter:
 
     def _append(self, db: sqlite3.Connection, batch: list[tuple[str, Durable]]) -> None:
         epoch, seq = outbox_schema.meta(db)
-        created = time.time()
+        created = self._offset + outbox_clock.uptime()
         rows = []
         for suffix, message in batch:
             try:

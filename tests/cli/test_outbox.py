@@ -10,6 +10,7 @@ import pytest
 from brokers import wait_until
 from sample_messages import make_message
 
+from edge.app.state_dir import locked_state_dir
 from edge.cli.main import run
 from edge.sinks.outbox import Outbox
 from edge.sinks.outbox_schema import FILE_NAME
@@ -79,8 +80,8 @@ def test_resend_without_a_daemon_makes_messages_pending_and_tells_what_is_gone(f
 
 def test_resend_of_another_epoch_or_an_empty_range_is_refused(folder: Path, capsys: Capture) -> None:
     epoch = status(folder, capsys)["epoch"]
-    assert call("resend", "--state-dir", folder, "--epoch", "x", "--from", 1, "--to", 2) == 2
-    assert epoch in capsys.readouterr().err
+    assert call("resend", "--state-dir", folder, "--epoch", "x", "--from", 1, "--to", 2) == 5
+    assert "is of epoch x" in capsys.readouterr().err
     assert call("resend", "--state-dir", folder, "--epoch", epoch, "--from", 3, "--to", 2) == 2
     assert call("resend", "--state-dir", folder, "--epoch", epoch, "--from", 0, "--to", 2) == 2
     assert status(folder, capsys)["pending"] == 4
@@ -142,3 +143,26 @@ def test_what_cannot_be_read_is_two_lines_and_code_5(tmp_path: Path, capsys: Cap
         (folder / FILE_NAME).write_bytes(b"garbage" * 1000 if damage == "garbage" else b"")
     assert call("status", "--state-dir", folder) == 5
     assert [line.partition(":")[0] for line in capsys.readouterr().err.splitlines()] == ["error", "hint"]
+
+
+def test_purge_deletes_everything_begins_a_new_epoch_and_does_not_run_beside_a_daemon(
+    folder: Path, capsys: Capture
+) -> None:
+    old = status(folder, capsys)["epoch"]
+    (folder / "outbox-2.sqlite3").write_bytes(b"damaged, with findings in it")
+    (folder / "outbox.sqlite3.damaged").touch()
+    (folder / "telemetry.sqlite3").write_bytes(b"health")
+    (folder / "stopped.json").write_text("{}")
+    assert call("purge", "--state-dir", folder) == 2  # nobody is there to be asked
+    with locked_state_dir(folder):
+        assert call("purge", "--state-dir", folder, "--yes") == 5
+    assert "in use by another daemon" in capsys.readouterr().err
+    assert call("purge", "--state-dir", folder, "--yes") == 0
+    assert "new epoch" in capsys.readouterr().out
+    facts = status(folder, capsys)
+    assert facts["epoch"] != old
+    assert (facts["pending"], facts["acked"], facts["next_seq"], facts["set_aside"]) == (0, 0, 1, [])
+    left = {path.name.split("-")[0] for path in folder.iterdir()}
+    assert left == {FILE_NAME, f"{FILE_NAME}.mark", "lock", "stopped.json"}
+    assert call("purge", "--state-dir", folder.with_name("nothing"), "--yes") == 5
+    assert not folder.with_name("nothing").exists()

@@ -11,6 +11,7 @@ from sample_messages import make_message
 from edge.config.settings import SinkSettings
 from edge.contracts.ports import SinkIdentity
 from edge.contracts.topics import Topics
+from edge.daemon import courier
 from edge.daemon.courier import Courier
 from edge.sinks.memory import MemorySink
 from edge.sinks.outbox import Outbox
@@ -19,6 +20,8 @@ from edge.sinks.outbox_writer import OutboxWriter
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from edge.contracts.ports import Outgoing
 
 
 class Desk:
@@ -43,6 +46,7 @@ class Desk:
     def work(self, turns: int = 1) -> None:
         for _ in range(turns):
             self.courier.work(self.outbox)
+        self.courier.record(self.outbox)  # it would do so by itself, a little later
 
     @property
     def got(self) -> list[tuple[int, bool]]:
@@ -190,3 +194,64 @@ def test_a_new_outbox_is_started_from_scratch_and_late_acknowledgements_are_not_
     assert other.pending() == 0
     other.writer.close(5)
     other.outbox.close()
+
+
+def test_acknowledgements_share_commits_and_nothing_is_sent_twice_before_theirs(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(courier, "RECORD_EVERY_S", 1e6)
+    desk.store(3)
+    desk.sink.open()
+    desk.work(2)  # the first may be recorded at once, and the clock runs from there
+    desk.store(5)
+    for _ in range(3):
+        desk.courier.work(desk.outbox)
+    assert desk.pending() == 5
+    assert not desk.courier.idle(desk.outbox)
+    desk.sink.disconnect()
+    desk.sink.connect()
+    for _ in range(3):
+        desk.courier.work(desk.outbox)
+    assert [seq for seq, _ in desk.got] == list(range(1, 9))  # the new connection does not get them again
+    monkeypatch.setattr(courier, "RECORD_AT_MOST", 5)
+    desk.courier.work(desk.outbox)
+    assert desk.pending() == 0
+    assert desk.courier.idle(desk.outbox)
+
+
+def test_what_arrived_before_it_was_asked_for_again_is_sent_again(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(courier, "RECORD_EVERY_S", 1e6)
+    desk.store(1)
+    desk.sink.open()
+    desk.work(2)
+    desk.store(3)
+    desk.courier.work(desk.outbox)
+    desk.courier.work(desk.outbox)  # 2 to 4 have arrived; that is not committed yet
+    desk.outbox.resend(3, 4)
+    desk.work(2)
+    assert sorted(desk.got) == [(1, True), (2, False), (2, True), (3, False), (3, True), (4, False), (4, True)]
+    assert desk.pending() == 0
+
+
+def test_a_sink_that_takes_no_more_of_the_backlog_still_gets_live_messages(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send = desk.sink.send
+    stock: list[Outgoing] = []
+
+    def full_of_late_ones(message: Outgoing) -> bool:
+        if message.late and len(stock) >= 10:
+            return False
+        stock.extend([message] * message.late)
+        return send(message)
+
+    monkeypatch.setattr(desk.sink, "send", full_of_late_ones)
+    desk.store(50)
+    desk.sink.open()
+    desk.work()
+    desk.store(50)
+    desk.work(2)
+    assert desk.got == [(seq, True) for seq in range(1, 11)] + [(seq, False) for seq in range(51, 101)]
+    stock.clear()
+    desk.work(2)
+    assert desk.got[60:] == [(seq, True) for seq in range(11, 21)]

@@ -166,12 +166,15 @@ def test_a_second_daemon_on_the_same_state_dir_is_refused(daemon, tmp_path):
         ({}, ["--sink", "memory://x"], 2, "memory"),
         ({"source": "phantom://?frames=5"}, ["--sink", "jsonl:///dev/full"], 6, "/dev/full"),
         ({"source": "phantom://?nonsense=1"}, [], 2, "nonsense"),
+        ({}, ["--sink", "mqtts://cart:secret@h?client_id=x&x=1"], 2, "x"),
+        ({}, ["--config", "tls.toml"], 6, "the CA file /nowhere/ca.pem cannot be used"),
         ({}, ["--drain-timeout", "-1"], 3, "--drain-timeout:"),
         ({}, ["--config", "/nowhere.toml"], 3, "nowhere"),
         ({}, ["--device", "Not A Name"], 3, "device"),
     ],
 )
-def test_what_cannot_start_is_two_lines_and_an_exit_code(daemon, options, flags, code, words):
+def test_what_cannot_start_is_two_lines_and_an_exit_code(daemon, tmp_path, options, flags, code, words):
+    (tmp_path / "tls.toml").write_text('[[sinks]]\nuri = "mqtts://broker:8883"\nca_file = "/nowhere/ca.pem"\n')
     got, errors = daemon(*flags, **options).end()
     assert got == code, errors
     assert "Traceback" not in errors

@@ -2,10 +2,14 @@
 
 `Produced` reads what stands in the outbox files: committed, so the daemon owes it to the world. `Received` is fed what
 an outside consumer heard. `compare` says what is missing, and what must never be.
+
+A file that the yard itself has damaged (`Produced.strike`) owes what it held only as far as it can still be read; what
+is numbered in it afterwards is judged as ever.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import sqlite3
@@ -32,9 +36,20 @@ class Produced:
     bodies: dict[Key, str] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
     looks: int = 0
+    frames: dict[tuple[str, int], list[int]] = field(default_factory=dict)
+    """(run_id, frame) of each frame that began a finding -> mono_ns of those."""
+    struck: dict[str, int] = field(default_factory=dict)
+    """Epochs whose file was damaged -> next_seq when it was."""
     _seen: dict[Path, int] = field(default_factory=dict)
     """next_seq at the last look."""
     _rows: Counter[str] = field(default_factory=Counter)
+    _damaged: dict[Path, str] = field(default_factory=dict)
+    """Files that may say anything -> the epoch that they were."""
+
+    def strike(self, path: Path, epoch: str) -> None:
+        """The yard damages ``path`` now, after a look, with the daemon dead."""
+        self.struck[epoch] = max(self._seen.get(path, 1), self.struck.get(epoch, 1))
+        self._damaged[path] = epoch
 
     def look(self, state_dir: Path) -> None:
         """Read all outbox files in ``state_dir``. Called with the daemon dead, and alive: a reader disturbs nobody."""
@@ -43,6 +58,9 @@ class Produced:
             db = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=10)
             try:
                 self._read(path, db)
+            except (sqlite3.Error, KeyError, ValueError):
+                if path not in self._damaged:
+                    raise
             finally:
                 db.close()
 
@@ -50,17 +68,26 @@ class Produced:
         db.execute("BEGIN")  # meta and rows of one moment
         meta = dict(db.execute("SELECT key, value FROM meta"))
         epoch, next_seq = str(meta["epoch"]), int(meta["next_seq"])
-        before = self._seen.get(path, 1)
+        if self._damaged.get(path, epoch) != epoch:
+            return
+        before, struck = self._seen.get(path, 1), self.struck.get(epoch, 0)
         if next_seq < before:
-            self.violations.append(f"{path.name}: next_seq went back from {before} to {next_seq}")
+            if not struck:
+                self.violations.append(f"{path.name}: next_seq went back from {before} to {next_seq}")
+            return
         # The last of what is known is read again too: were it changed, the number would have been given twice.
-        for seq, body in db.execute("SELECT seq, body FROM messages WHERE seq >= ? ORDER BY seq", (before - 500,)):
+        # Rows that the yard has damaged prove nothing; the wire shows whether their numbers are given again.
+        start = max(before - 500, struck)
+        for seq, body in db.execute("SELECT seq, body FROM messages WHERE seq >= ? ORDER BY seq", (start,)):
             said = json.loads(body)
             key = (said["device"], epoch, seq)
             if (said["epoch"], said["seq"]) != (epoch, seq):
                 self.violations.append(f"row {seq} says it is {said['epoch']}/{said['seq']}")
             if key not in self.bodies:
                 self._rows[epoch] += 1
+                if said.get("lifecycle") == "new":
+                    frame = (said["run_id"], said["frame"]["seq"])
+                    self.frames.setdefault(frame, []).append(said["mono_ns"])
             if self.bodies.setdefault(key, fingerprint(body)) != fingerprint(body):
                 self.violations.append(f"seq reused in the outbox: {key}")
             if seq >= next_seq:
@@ -79,6 +106,8 @@ class Received:
     """By lane of the repeat."""
     violations: list[str] = field(default_factory=list)
     messages: int = 0
+    frames: list[tuple[str, int, int]] = field(default_factory=list)
+    """(run_id, frame, mono_ns) of each frame that ``results`` told a finding of."""
     _last: dict[tuple[str, str, str, bool], int] = field(default_factory=dict)
 
     def feed(self, topic: str, body: bytes) -> None:
@@ -87,6 +116,11 @@ class Received:
         said = json.loads(body)
         if said.get("status") == "clear" or (said.get("previous") or {}).get("status") == "clear":
             self.violations.append(f"clear on {topic}: the runtime never says so")
+        if kind == "results" and said["status"] == "finding":
+            self.frames.append((said["run_id"], said["frame_seq"], said["mono_ns"]))
+        if topic.endswith(("/request/findings/resend", "/response/findings/resend")):
+            # Who is asked to go back goes back: the replay lane begins anew, before it and after the answer.
+            self._last = {line: seq for line, seq in self._last.items() if not line[3]}
         if kind not in ("findings", "coverage"):
             return
         self.messages += 1
@@ -116,6 +150,33 @@ class Account:
     foreign: list[Key]
     """Heard, and never committed: sent before its commit, or made up."""
     violations: list[str]
+
+
+def readable(state_dir: Path) -> dict[Key, str]:
+    """All messages that can still be read in ``state_dir``, whatever became of their files, with their fingerprints."""
+    found: dict[Key, str] = {}
+    for path in sorted(state_dir.glob("outbox*.sqlite3")):
+        with (
+            contextlib.suppress(sqlite3.Error),
+            contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db,
+        ):
+            for (body,) in db.execute("SELECT body FROM messages"):
+                with contextlib.suppress(ValueError, KeyError, TypeError):
+                    said = json.loads(body)
+                    found[said["device"], said["epoch"], said["seq"]] = fingerprint(body)
+    return found
+
+
+def lost_in_commit_window(produced: Produced, received: Received) -> int:
+    """Frames of which ``results`` told a finding that was never committed: the process was killed in between.
+
+    At least: ``results`` are not kept, those that were under way at the kill were not heard.
+    """
+    slack_ns = 2_000_000_000  # frames are counted anew when their process starts again; the finding is made at once
+    return sum(
+        not any(abs(made - told) < slack_ns for made in produced.frames.get((run_id, frame), ()))
+        for run_id, frame, told in received.frames
+    )
 
 
 def compare(produced: Produced, received: Received) -> Account:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import time
@@ -13,10 +12,10 @@ from faults.cart import FRAME, PUBLISHER, RUNTIME, Cart
 from faults.yard import EVERYBODY
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from faults.yard import Yard
 
+CLOCKS_S = (0, 3600, -3600, 36_000, -36_000)
+"""So far ahead. What was acknowledged a day ago, by the clock, is deleted: a bigger jump ends what can be asked for."""
 NOBODY_WRITES = "topic read #\ntopic write edge/v1/+/+/state\n"
 
 
@@ -41,7 +40,7 @@ class KillDaemon:
         yard.cart.kill()
         yard.produced.look(yard.cart.state_dir)
         yard.cart.start()
-        if yard.random.random() < 0.8:  # now and then it is struck again while it starts
+        if yard.random.random() < 0.5:  # now and then it is struck again while it starts
             yard.cart.wait_for_work()
 
 
@@ -58,6 +57,21 @@ class KillChild:
 
     def strike(self, yard: Yard) -> None:
         if not yard.cart.strike(self.module):
+            KillDaemon().strike(yard)
+
+
+@dataclass(frozen=True)
+class KillSeveral:
+    """Most of our processes, in any order, one shortly after the other; then perhaps the daemon that mends it."""
+
+    name: str = "kill several"
+    kind: str = "kill"
+
+    def strike(self, yard: Yard) -> None:
+        for module in yard.random.sample((FRAME, PUBLISHER, RUNTIME), yard.random.choice((2, 3))):
+            yard.cart.strike(module)
+            time.sleep(yard.random.uniform(0.0, 0.3))
+        if yard.random.random() < 0.5:
             KillDaemon().strike(yard)
 
 
@@ -166,25 +180,30 @@ class AclRefuses:
 
 
 @dataclass(frozen=True)
-class DiskFull:
-    """Not a byte is left for the outbox for a while. Needs a yard with a tmpfs."""
+class ConsumerAway:
+    """Longer than the broker has room for what it acknowledges: it drops the rest. Needs a yard with a short queue."""
 
-    for_s: float = 1.5
-    name: str = "disk full"
+    for_s: float = 3.0
+    name: str = "consumer away"
+    kind: str = "outage"
+
+    def strike(self, yard: Yard) -> None:
+        yard.ear.leave()
+        time.sleep(self.for_s)
+        yard.ear.come()
+
+
+@dataclass(frozen=True)
+class ClockSet:
+    """The wall clock jumps, forward or back. Needs a yard with a clock."""
+
+    name: str = "clock set"
     kind: str = "other"
 
     def strike(self, yard: Yard) -> None:
-        assert yard.tmpfs
-        filler = yard.disk / "filler"
-        try:
-            with filler.open("wb", buffering=0) as file:
-                for block in (bytes(1 << 20), bytes(1 << 12)):  # the rest in small pieces
-                    with contextlib.suppress(OSError):
-                        while file.write(block) == len(block):
-                            pass
-            time.sleep(self.for_s)
-        finally:
-            filler.unlink()
+        assert yard.clock is not None
+        yard.clock.set(yard.random.choice(CLOCKS_S))
+        yard.cart.wait_for_work()
 
 
 @dataclass(frozen=True)
@@ -204,12 +223,3 @@ class Twin:
         time.sleep(self.for_s)
         twin.kill()
         yard.produced.look(twin.state_dir)
-
-
-def keeping(tmpfs: bool) -> Sequence[Fault]:
-    """All faults after which nothing may be missing: the broker never forgets what it acknowledged."""
-    faults: list[Fault] = [KillDaemon(), KillChild(FRAME), KillChild(PUBLISHER), KillChild(RUNTIME)]
-    faults += [BrokerFrozen(1.0), LinkCut(100), LinkCut(2500), LinkStalled(1.0), LinkStalled(0.7, then_cut=True)]
-    faults += [LinkStalled(0.5, then_cut=True, answers_only=True)]
-    faults += [AclRefuses(1.0), Twin(1.5)]
-    return [*faults, DiskFull(1.0)] if tmpfs else faults

@@ -6,7 +6,8 @@ import json
 import sqlite3
 
 import pytest
-from faults.accounting import Produced, Received, compare
+from faults.accounting import Produced, Received, compare, lost_in_commit_window, readable
+from faults.disk import flip
 
 
 def message(seq, *, epoch="e", replayed=False, status="finding", text="x"):
@@ -81,3 +82,64 @@ def test_what_must_not_be_in_an_outbox(tmp_path, then, word):
     assert produced.violations == []
     produced.look(outbox(tmp_path, **then))
     assert any(word in violation for violation in produced.violations)
+
+
+def test_the_replay_lane_begins_anew_when_the_device_is_asked_to_go_back():
+    received = Received()
+    received.feed(TOPIC, message(5, replayed=True))
+    received.feed(TOPIC, message(7))
+    received.feed("edge/v1/yard/cart/response/findings/resend", b"{}")
+    received.feed(TOPIC, message(2, replayed=True))
+    assert received.violations == []
+    received.feed(TOPIC, message(6))  # the live lane does not
+    assert len(received.violations) == 1
+
+
+def test_a_struck_file_owes_nothing_but_gives_no_number_twice(tmp_path):
+    produced, received = Produced(), Received()
+    path = outbox(tmp_path, [1, 2, 3]) / "outbox.sqlite3"
+    produced.look(tmp_path)
+    for seq in (1, 2):
+        received.feed(TOPIC, message(seq))
+    produced.strike(path, "e")
+    produced.look(outbox(tmp_path, [1]))
+    assert produced.violations == []
+    assert compare(produced, received).missing == [("d", "e", 3)]
+    assert readable(tmp_path).keys() == {("d", "e", 1)}
+    outbox(tmp_path, [1, 2, 3], text="y")  # gone on with: 2 and 3 are given again
+    produced.look(tmp_path)
+    received.feed(TOPIC, message(2, text="y"))
+    received.feed(TOPIC, message(3, text="y"))
+    violations = compare(produced, received).violations
+    assert any("reused on the wire" in each for each in violations)
+    assert any("body changed on the way" in each for each in violations)
+
+
+def test_what_a_struck_file_numbers_afterwards_is_owed(tmp_path):
+    produced = Produced()
+    path = outbox(tmp_path, [1, 2]) / "outbox.sqlite3"
+    produced.look(tmp_path)
+    produced.strike(path, "e")
+    produced.look(outbox(tmp_path, [1, 3], next_seq=4))
+    assert ("d", "e", 3) in produced.bodies
+    assert produced.violations == []
+
+
+def test_a_file_that_nobody_struck_must_be_readable(tmp_path):
+    path = outbox(tmp_path, list(range(1, 200))) / "outbox.sqlite3"
+    flip(path, [place / 100 for place in range(99)])
+    with pytest.raises((sqlite3.Error, KeyError, ValueError)):
+        Produced().look(tmp_path)
+    produced = Produced()
+    produced.strike(path, "e")
+    produced.look(tmp_path)
+    assert produced.bodies == {}
+
+
+def test_frames_that_were_told_and_never_committed(tmp_path):
+    produced, received = Produced(), Received()
+    produced.frames = {("r", 1): [10**9], ("r", 2): [10**9]}
+    for frame, mono_ns in ((1, 10**9 + 5), (2, 10**9 + 5), (3, 10**9), (1, 9 * 10**9)):
+        result = {"status": "finding", "run_id": "r", "frame_seq": frame, "mono_ns": mono_ns}
+        received.feed("edge/v1/yard/cart/results/phantom-1", json.dumps(result).encode())
+    assert lost_in_commit_window(produced, received) == 2  # the third, and the first of a process that came later

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import random
 import subprocess
 import time
@@ -11,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from brokers import Mosquitto
-from faults.accounting import Account, Produced, compare
+from faults.accounting import Account, Key, Produced, compare, lost_in_commit_window, readable
 from faults.cart import Cart
+from faults.clock import Clock
 from faults.ear import Ear
 from faults.proxy import Proxy
 
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 EVERYBODY = "topic readwrite #\n"
 BROKER_LINES = "max_queued_messages 0\nmax_queued_bytes 0\nmax_inflight_messages 20\n"
-DRAIN_S = 90.0
+DRAIN_S = 180.0
+REPAIR_S = 180.0
 
 
 @dataclass(frozen=True)
@@ -32,15 +33,40 @@ class Outcome:
     """What a run of the yard has shown."""
 
     account: Account
+    """After repair; its ``missing`` still has all that was lost with files."""
+    missing_first_pass: int
+    """Before the consumer asked for anything."""
+    missing: list[Key]
+    """After it did: those that are not excused by `lost_with_their_file` or `set_aside`."""
+    repairable: int
+    """Missing at first, and still on the device."""
+    lost_with_their_file: int
+    """Missing, and the yard destroyed them."""
+    set_aside: int
+    """Missing, and readable in a file that the yard damaged and the daemon has set aside."""
+    asked: int
+    """Messages that the consumer asked for again."""
+    ledger_disagrees: list[str]
+    """What the project's ledger says otherwise than the account."""
+    frames_lost: int
+    """See `faults.accounting.lost_in_commit_window`."""
     struck: dict[str, int]
     """By fault, how often."""
-    repairable: int
-    """Missing messages that the device still has: they can be asked for again."""
+    kills: dict[str, int]
+    """By process of ours."""
     undelivered: int
     """Messages that the daemon did not get rid of in `DRAIN_S` after the last fault."""
     fell_over: int
     """How often a daemon ended though nobody had killed or stopped it."""
     looks: int
+    epochs: int
+    """Heard of."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether all that was promised was kept."""
+        broken = self.account.violations or self.account.foreign or self.missing or self.ledger_disagrees
+        return not (broken or self.undelivered or self.fell_over)
 
 
 class Yard:
@@ -54,10 +80,16 @@ class Yard:
         persistence: bool = True,
         tmpfs_mb: int = 0,
         require_subscriber: bool = False,
+        with_clock: bool = False,
+        broker_lines: str = BROKER_LINES,
     ) -> None:
-        """``tmpfs_mb``: size of a file system of its own for the state-dir, so that it can be full; 0: none."""
+        """``tmpfs_mb``: size of a file system of its own for the state-dir, so that it can be full; 0: none.
+
+        ``with_clock``: the daemon's wall clock can be set. ``broker_lines``: of its configuration.
+        """
         self.random = random.Random(seed)
         self.produced = Produced()
+        self.violations: list[str] = []
         self.fell_over = 0
         self.struck: Counter[str] = Counter()
         self.folder = folder
@@ -67,12 +99,19 @@ class Yard:
         if self.tmpfs:
             options = ["-t", "tmpfs", "-o", f"size={tmpfs_mb}m", "yard", str(self.disk)]
             subprocess.run(["mount", *options], check=True, capture_output=True)
-        self.broker = Mosquitto(folder / "broker", persistence=persistence, acl=EVERYBODY, lines=BROKER_LINES)
+        self.broker = Mosquitto(folder / "broker", persistence=persistence, acl=EVERYBODY, lines=broker_lines)
         self.acl = folder / "broker" / "acl"
         self.broker.start()
         self.ear = Ear(self.broker.port)
         self.proxy = Proxy(self.broker.port)
-        self.cart = Cart(self.disk / "cart", self.proxy.port, require_subscriber=require_subscriber)
+        self.clock = Clock(folder) if with_clock else None
+        self.cart = Cart(
+            self.disk / "cart",
+            self.proxy.port,
+            require_subscriber=require_subscriber,
+            clock=self.clock,
+            log=folder / "log",
+        )
         self.twins: list[Cart] = []
         self.cart.start()
         self.cart.wait_for_work()
@@ -81,11 +120,13 @@ class Yard:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for cart in (self.cart, *self.twins):
+        for cart in self._carts:
             cart.kill()
         self.proxy.close()
         self.ear.close()
         self.broker.kill()
+        if self.clock:
+            self.clock.close()
         if self.tmpfs:
             subprocess.run(["umount", "--lazy", str(self.disk)], check=False)
 
@@ -113,23 +154,66 @@ class Yard:
             yield fault
 
     def settle(self) -> Outcome:
-        """All is well again: let everything arrive, end the daemon, and draw up the account."""
+        """All is well again: let everything arrive, count, ask for what is missing, count again.
+
+        The daemons have ended then.
+        """
+        left = self._drain_all()
+        first = compare(self.produced, self.ear.received)
+        kept = self._kept()
+        repairable = sum(key in kept for key in first.missing)
+        if first.missing:
+            left += self._drain_all(repair=True)
+        account = compare(self.produced, self.ear.received)
+        account.violations.extend(self.violations)
+        kept, struck = self._kept(), self.produced.struck
+        excused = [key for key in account.missing if key[2] < struck.get(key[1], 0)]
+        return Outcome(
+            account=account,
+            missing_first_pass=len(first.missing),
+            missing=sorted(set(account.missing) - set(excused)),
+            repairable=repairable,
+            lost_with_their_file=sum(key not in kept for key in excused),
+            set_aside=sum(key in kept for key in excused),
+            asked=self.ear.asked,
+            ledger_disagrees=self._disagreements(account),
+            frames_lost=lost_in_commit_window(self.produced, self.ear.received),
+            struck=dict(self.struck),
+            kills=dict(sum((cart.kills for cart in self._carts), Counter())),
+            undelivered=left,
+            fell_over=self.fell_over,
+            looks=self.produced.looks,
+            epochs=len({epoch for _, epoch, _ in self.ear.received.bodies}),
+        )
+
+    @property
+    def _carts(self) -> list[Cart]:
+        return [self.cart, *self.twins]
+
+    def _drain_all(self, repair: bool = False) -> int:
+        """End each daemon when it has delivered all, and been asked again if so; what it did not get rid of."""
         left = 0
-        for cart in (self.cart, *self.twins):
+        for cart in self._carts:
+            if repair:
+                cart.start()
+                cart.wait_for_work()
+                self.ear.repair(cart.epoch(), REPAIR_S)
             left += self._drain(cart)
             self.produced.look(cart.state_dir)
         received = self.ear.received
         self.ear.wait_until_quiet(lambda: self.produced.bodies.keys() <= received.bodies.keys())
-        account = compare(self.produced, received)
-        kept = self._kept()
-        return Outcome(
-            account=account,
-            struck=dict(self.struck),
-            repairable=sum(key in kept for key in account.missing),
-            undelivered=left,
-            fell_over=self.fell_over,
-            looks=self.produced.looks,
-        )
+        return left
+
+    def _disagreements(self, account: Account) -> list[str]:
+        ledger = self.ear.ledger.devices().values()
+        told = {"duplicates": sum(one.duplicates for one in ledger), "order": sum(one.violations for one in ledger)}
+        counted = {"duplicates": account.duplicates, "order": sum("order" in each for each in account.violations)}
+        words = [f"{what}: {told[what]}, and not {counted[what]}" for what in told if told[what] != counted[what]]
+        # Rows that were destroyed may never have been told of; those that were given up are told as expired.
+        struck, missing = self.produced.struck, set(account.missing)
+        words += [f"missing, and not missed: {key}" for key in missing - self.ear.missing() if key[1] not in struck]
+        words += [f"missed, and not missing: {key}" for key in self.ear.missing() - missing]
+        return words
 
     def _drain(self, cart: Cart) -> int:
         deadline = time.monotonic() + DRAIN_S
@@ -143,10 +227,11 @@ class Yard:
             if left == 0 or time.monotonic() > deadline:
                 return left
 
-    def _kept(self) -> set[tuple[str, str, int]]:
-        """Keys of all rows that are still on the disk."""
-        now = Produced()
-        with contextlib.suppress(OSError):
-            for cart in (self.cart, *self.twins):
-                now.look(cart.state_dir)
-        return set(now.bodies)
+    def _kept(self) -> set[Key]:
+        """Messages that can still be read on the disk."""
+        return {
+            key
+            for cart in self._carts
+            for key, print_ in readable(cart.state_dir).items()
+            if self.produced.bodies.get(key) == print_
+        }

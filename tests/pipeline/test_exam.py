@@ -25,3 +25,24 @@ def test_a_long_idle_time_is_a_boundary_between_patients(make):
     assert not exam.starts_with(make.frame(1, captured_ns=9_000_000_000))
     assert exam.starts_with(make.frame(2, captured_ns=11_000_000_000))
     assert not exam.starts_with(make.frame(3, captured_ns=12_000_000_000))
+
+
+def test_told_from_outside_the_exam_begins_with_what_is_captured_after_and_not_with_what_is_on_its_way(make):
+    exam = ExamKeeper(300)
+    before = exam.exam_id
+    told = exam.begin(1000)
+    assert not exam.starts_with(make.frame(0, captured_ns=999))
+    assert exam.exam_id == before
+    assert exam.starts_with(make.frame(1, captured_ns=1000))
+    assert exam.exam_id == told != before
+    assert not exam.starts_with(make.frame(2, captured_ns=1001))
+
+
+def test_a_boundary_may_be_crossed_without_a_frame_and_then_the_idle_time_counts_anew():
+    exam = ExamKeeper(1)
+    exam.judged(0)
+    told = exam.begin(1000)
+    assert not exam.crosses(999)
+    assert exam.crosses(5_000_000_000)
+    assert exam.exam_id == told
+    assert not exam.crosses(6_000_000_000)

@@ -210,3 +210,50 @@ def test_a_source_that_does_not_come_back_from_a_read_is_said_to_be_lost_and_stu
     held.set()
     wait_until(lambda: not intake.stuck(0.1))
     intake.close()
+
+
+def test_a_paused_live_source_is_closed_gives_nothing_and_is_opened_again(make):
+    source = ListSource([make.frame(0)], live=True)
+    intake = Intake({"s": source}, streams=[StreamSettings(name="s", source="x", silent_after_s=0.2)])
+    assert intake.next(2.0) is not None
+    assert intake.pause("s")
+    wait_until(lambda: source.closed)
+    source.items.append(make.frame(1))
+    assert intake.next(0.5) is None  # no frame, and no word of silence: it was asked for
+    assert not intake.exhausted
+    assert intake.resume("s")
+    assert intake.next(2.0) is not None
+    assert source.opened == 2
+    intake.close()
+
+
+def test_a_live_source_that_cannot_be_opened_again_is_tried_until_it_can(make, monkeypatch):
+    monkeypatch.setattr("edge.pipeline.intake.BACKOFF_S", (0.01,))
+    lost = SourceEvent("lost", Reason.SOURCE_LOST)
+    source = ListSource([make.frame(0)], live=True, fails=[None, SourceError("gone", hint="")])
+    intake = Intake({"s": source})
+    intake.next(2.0)
+    intake.pause("s")
+    wait_until(lambda: source.closed)
+    source.items += [lost, make.frame(1)]
+    intake.resume("s")
+    assert intake.next(2.0) == ("s", lost)
+    _, frame = wait_until(lambda: intake.next(1.0))
+    assert frame.seq == 1
+    intake.close()
+
+
+def test_a_paused_file_stays_where_it_is_and_does_not_make_the_loop_spin(make):
+    source = ListSource([*(make.frame(i) for i in range(3)), END])
+    intake = Intake({"s": source})
+    assert intake.next(2.0)[1].seq == 0
+    assert intake.pause("s")
+    wait_until(lambda: not intake._running or source.read_count == 4)
+    began = time.monotonic()
+    assert intake.next(0.2) is None
+    assert time.monotonic() - began >= 0.2
+    assert not intake.exhausted
+    assert intake.resume("s")
+    assert [item if item is END else item.seq for _, item in drain(intake)] == [1, 2, END]
+    assert not intake.pause("s")
+    assert not intake.resume("s")

@@ -239,3 +239,44 @@ def test_a_frozen_live_source_is_no_result_and_no_frame_of_it_is_judged(make):
     assert told[-2:] == [(Status.FINDING, None), (Status.NO_RESULT, Reason.STREAM_ENDED)]
     judged = reporter.stats.snapshot()["frames"]
     assert judged <= 4  # three before it counted as frozen, and the one that moved
+
+
+class FullFor:
+    """Counts turns: from its ``first`` message on the disk takes none for ``count`` tries."""
+
+    def __init__(self, handover: MemoryHandover, first: int, count: int) -> None:
+        self.handover, self.first, self.count, self.tries = handover, first, count, 0
+
+    def durable(self, suffix, message):
+        self.tries += 1
+        self.handover.full = self.first <= self.tries < self.first + self.count
+        return MemoryHandover.durable(self.handover, suffix, message)
+
+
+def test_what_could_not_be_kept_is_a_gap_and_never_the_state_before_it(make, monkeypatch):
+    faults = {}
+    real = MemoryHandover.__init__
+
+    def wired(self, *args, **kwargs):
+        real(self, *args, **kwargs)
+        faults["full"] = full = FullFor(self, first=4, count=6)
+        self.durable = full.durable
+
+    monkeypatch.setattr(f"{__name__}.MemoryHandover", type("Wired", (MemoryHandover,), {"__init__": wired}))
+    handover, _ = run_loop([make.frame(i) for i in range(20)] + [END], runtime="scripted://?distinct=1")
+    assert faults["full"].tries > 10
+    told = [(c.status, c.reason) for c in durable(handover, Coverage)]
+    assert told == [
+        (Status.NO_RESULT, Reason.STARTING),
+        (Status.FINDING, None),
+        (Status.NO_RESULT, Reason.NOT_RECORDED),
+        (Status.FINDING, None),
+        (Status.NO_RESULT, Reason.STREAM_ENDED),
+    ]
+    gap, after = durable(handover, Coverage)[2:4]
+    assert gap.previous is None, "nothing is known of the time since the last message that was kept"
+    assert after.previous.reason is Reason.NOT_RECORDED
+    assert after.since_mono_ns >= gap.since_mono_ns
+    ended = {f.finding_id for f in durable(handover, Finding) if f.lifecycle == "end"}
+    told_new = {f.finding_id for f in durable(handover, Finding) if f.lifecycle == "new"}
+    assert ended <= told_new, "a lesion that was never told does not end"

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,7 @@ from sample_messages import OFFLINE, STATE, outgoing
 from edge.config.settings import SinkSettings
 from edge.contracts.ports import Incoming, Outgoing
 from edge.sinks.mqtt import MqttSink
-from edge.sinks.mqtt_connect import HEARD_LIMIT, Heard
+from edge.sinks.mqtt_connect import HEARD_LIMIT, STOCK, Heard
 from edge.sinks.mqtt_dialect import End
 
 if TYPE_CHECKING:
@@ -96,11 +97,14 @@ def test_what_was_under_way_when_the_broker_died_is_given_back(
 ) -> None:
     sink = make(broker.uri, inflight=10)
     os.kill(broker.pid, signal.SIGSTOP)  # it takes bytes, but answers nothing
-    taken = [seq for seq in range(1, 30) if sink.send(outgoing(seq))]
-    assert taken == list(range(1, 11))
+    old = [seq for seq in range(1, 500) if sink.send(replace(outgoing(seq), late=True))]
+    assert old == list(range(1, 11 + STOCK))  # ten under way, and a stock
+    live = [seq for seq in range(500, 600) if sink.send(outgoing(seq))]
+    assert live == list(range(500, 510))  # for which the stock leaves room
+    taken = old + live
     broker.kill()
     returned: list[int] = []
-    wait_until(lambda: len(returned.extend(sink.returned()) or returned) == 10)
+    wait_until(lambda: len(returned.extend(sink.returned()) or returned) == len(taken))
     assert sorted(returned) == taken
     assert not sink.acked()
     assert not sink.send(outgoing(1))

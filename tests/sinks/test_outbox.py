@@ -188,23 +188,6 @@ def test_acked_messages_stay_for_their_time_and_pending_ones_stay_on(writer: Out
     outbox.close()
 
 
-def test_messages_stored_under_a_clock_far_ahead_do_not_stay_for_ever(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ahead = time.time() + 10 * 365 * 86400
-    with monkeypatch.context() as patch:
-        patch.setattr(time, "time", lambda: ahead)
-        writer = OutboxWriter(path, lambda: None)
-        store(writer, 2)
-        writer.close(5)
-    outbox = Outbox(path)
-    assert outbox.depth().oldest_age_s == 0
-    outbox.delivered("a", [1], ["a"])
-    outbox.expire(keep_s=60, max_bytes=1e9)
-    assert outbox.state().oldest_kept == 2
-    outbox.close()
-
-
 def test_over_the_budget_acked_go_before_pending_and_what_is_given_up_is_told(path: Path) -> None:
     writer = OutboxWriter(path, lambda: None)
     store(writer, 3000)

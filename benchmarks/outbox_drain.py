@@ -1,0 +1,272 @@
+"""A backlog brought to a broker: by the publisher, with live findings going on meanwhile, and by paho alone."""
+
+from __future__ import annotations
+
+import multiprocessing
+import socket
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+
+from brokers import wait_until
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from publisher_bench import make_job
+
+from edge.app import examples
+from edge.app.handover import OutboxHandover
+from edge.config.settings import LogSettings, OutboxSettings, PublishSettings, SinkSettings
+from edge.process.child import Child
+from edge.sinks.outbox_schema import FILE_NAME, connect
+from edge.sinks.outbox_writer import OutboxWriter
+
+if TYPE_CHECKING:
+    from edge.contracts.finding import Finding
+
+INFLIGHT = SinkSettings(uri="mqtt://x").inflight
+FPS = 30.0
+OUTLINE_POINTS = 57
+"""With so many, a finding is 2.7 kB long, as one of the shipped model is on average."""
+BACKLOG, LIVE = "findings/backlog", "findings/live"
+LIMIT_S = 300.0
+
+
+def make_finding() -> Finding:
+    """As long as a real one; without epoch and seq."""
+    example = examples.finding()
+    outline = [(round(212 + 1.7 * i, 1), round(140 + 1.1 * i, 1)) for i in range(OUTLINE_POINTS)]
+    lesions = [msgspec.structs.replace(example.lesions[0], outline=outline)]
+    return msgspec.structs.replace(example, lesions=lesions, operating_point="x" * 240, epoch="", seq=0)
+
+
+@dataclass
+class Live:
+    """What was measured on live findings, in milliseconds."""
+
+    handover: list[float] = field(default_factory=list)
+    """What the call took."""
+    commit: list[float] = field(default_factory=list)
+    """From the call until the finding was synced to the disk."""
+    latency: list[float] = field(default_factory=list)
+    """From the call until a subscriber had it."""
+
+    def add(self, other: Live) -> None:
+        """Put both together."""
+        self.handover += other.handover
+        self.commit += other.commit
+        self.latency += other.latency
+
+
+class Handover(OutboxHandover):
+    """The real one, which also says when all is on the disk."""
+
+    def flush(self) -> None:
+        """Wait for it."""
+        assert self._writer.flush(LIMIT_S)
+
+
+class Ear:
+    """Hears ``state`` and live findings, and notes when. The backlog it does not ask for: nor does paho's."""
+
+    def __init__(self, port: int) -> None:
+        self.states = 0
+        self.heard: dict[str, float] = {}
+        """finding_id -> when it came first."""
+        ready = threading.Event()
+        self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+        self._client.on_connect = lambda client, *_: client.subscribe(
+            [("edge/v1/+/+/state", 1), (f"+/+/+/+/{LIVE}", 1)]
+        )
+        self._client.on_subscribe = lambda *_: ready.set()
+        self._client.on_message = self._hear
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+        assert ready.wait(10)
+
+    def _hear(self, client: Client, data: Any, message: Any) -> None:
+        now = time.perf_counter()
+        if message.topic.endswith("state"):
+            self.states += not message.retain
+        else:
+            start = message.payload.index(b'"finding_id":"') + 14
+            self.heard.setdefault(message.payload[start : message.payload.index(b'"', start)].decode(), now)
+
+    def close(self) -> None:
+        """Hear no more."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+class Device:
+    """A publisher as the process it is, and the frame process' side of it in this one."""
+
+    def __init__(self, state_dir: Path, uri: str) -> None:
+        settings = OutboxSettings(max_mb=4096)
+        job = make_job(
+            state_dir,
+            uri,
+            device=state_dir.name,
+            outbox=settings,
+            publish=PublishSettings(),
+            log=LogSettings(level="error"),
+        )
+        self._job = msgspec.json.encode(job)
+        self._path = state_dir / FILE_NAME
+        self._ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._child: Child | None = None
+        self._handover: Handover | None = None
+
+    def store(self, count: int) -> None:
+        """Put a backlog of ``count`` findings on the disk, with no publisher to take it."""
+        finding = make_finding()
+        writer = OutboxWriter(self._path, lambda: None)
+        for begin in range(0, count, 5000):
+            for number in range(begin, min(count, begin + 5000)):
+                writer.put(BACKLOG, msgspec.structs.replace(finding, finding_id=str(number)))
+            assert writer.flush(LIMIT_S)
+        assert writer.close(LIMIT_S)
+
+    def start(self) -> None:
+        """The publisher; it connects at once."""
+        self._handover = Handover(self._path.parent, self._ends[0])
+        self._handover.flush()  # it has read the outbox through
+        self._child = Child("edge.daemon.publisher", self._job, (self._ends[1].fileno(),))
+
+    @property
+    def pid(self) -> int:
+        """Of the publisher."""
+        assert self._child is not None
+        return self._child.pid
+
+    @property
+    def handover(self) -> Handover:
+        """Where the frame process leaves its findings."""
+        assert self._handover is not None
+        return self._handover
+
+    def first_pending(self) -> int | None:
+        """Number of the oldest finding that the broker has not acknowledged."""
+        db = connect(self._path, "NORMAL", readonly=True)
+        try:
+            found = db.execute("SELECT min(seq) FROM messages WHERE state = 'pending'").fetchone()[0]
+            return None if found is None else int(found)
+        finally:
+            db.close()
+
+    def wait_until_drained(self, count: int) -> None:
+        """Until the broker has the first ``count`` findings."""
+        wait_until(lambda: (self.first_pending() or count + 1) > count, LIMIT_S)
+
+    def close(self) -> None:
+        """End both sides."""
+        if self._handover is not None:
+            self._handover.close(5)
+        if self._child is not None:
+            self._child.kill()
+        for end in self._ends:
+            end.close()
+
+
+def feed(device: Device, ear: Ear, prefix: str, over: threading.Event) -> Live:
+    """Hand over a finding 30 times a second until ``over``; returns when all of them have arrived."""
+    live, sent, finding, began, number = Live(), {}, make_finding(), time.perf_counter(), 0
+    while not over.wait(max(0.0, began + number / FPS - time.perf_counter())):
+        number += 1
+        one = msgspec.structs.replace(finding, finding_id=f"{prefix}-{number}")
+        start = time.perf_counter()
+        device.handover.durable(LIVE, one)
+        live.handover.append((time.perf_counter() - start) * 1e3)
+        device.handover.flush()
+        live.commit.append((time.perf_counter() - start) * 1e3)
+        sent[one.finding_id] = start
+    wait_until(lambda: sent.keys() <= ear.heard.keys(), LIMIT_S)
+    live.latency = [(ear.heard[name] - start) * 1e3 for name, start in sent.items()]
+    return live
+
+
+class Feeder:
+    """`feed` beside something else."""
+
+    def __init__(self, device: Device, ear: Ear, prefix: str) -> None:
+        self._over = threading.Event()
+        self._live = Live()
+        self._thread = threading.Thread(target=lambda: self._live.add(feed(device, ear, prefix, self._over)))
+        self._thread.start()
+
+    def stop(self) -> Live:
+        """What was measured."""
+        self._over.set()
+        self._thread.join()
+        return self._live
+
+
+@dataclass
+class Drain:
+    """One backlog's way."""
+
+    per_s: float
+    busy: Live
+    """Live findings while it went."""
+    idle: Live
+    """Live findings afterwards, when nothing else was to do."""
+
+
+def publisher_drain(folder: Path, port: int, count: int, idle_s: float) -> Drain:
+    """The publisher takes ``count`` findings to the broker, and 30 live ones a second."""
+    device, ear = Device(folder, f"mqtt://127.0.0.1:{port}"), Ear(port)
+    try:
+        device.store(count)
+        device.start()
+        wait_until(lambda: ear.states)
+        began = time.perf_counter()
+        wait_until(lambda: (device.first_pending() or count) > 1)  # what is stored now is live
+        busy = Feeder(device, ear, "busy")
+        device.wait_until_drained(count)
+        per_s = count / (time.perf_counter() - began)
+        measured = busy.stop()
+        idle = Feeder(device, ear, "idle")
+        time.sleep(idle_s)
+        return Drain(per_s, measured, idle.stop())
+    finally:
+        device.close()
+        ear.close()
+
+
+def paho_drain(port: int, count: int) -> float:
+    """Messages a second of paho alone, at QoS 1, in a process of its own: the same size, window and broker."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(_paho, (port, count, len(msgspec.json.encode(make_finding()))))
+
+
+def _paho(port: int, count: int, size: int) -> float:
+    body, left = b"x" * size, [count]
+    up, done = threading.Event(), threading.Event()
+    client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
+    client.max_inflight_messages_set(INFLIGHT)
+    client.on_socket_open = lambda _client, _data, sock: sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    client.on_connect = lambda *_: up.set()
+
+    def count_down(*_: Any) -> None:
+        left[0] -= 1
+        if not left[0]:
+            done.set()
+
+    client.on_publish = count_down
+    client.connect("127.0.0.1", port)
+    client.loop_start()
+    assert up.wait(10)
+    began = time.perf_counter()
+    for _ in range(count):
+        client.publish(f"edge/v1/site/cart/{BACKLOG}", body, qos=1)
+    assert done.wait(LIMIT_S)
+    took = time.perf_counter() - began
+    client.disconnect()
+    client.loop_stop()
+    return count / took

@@ -1,0 +1,131 @@
+"""Power cuts by the hundred: the daemon on a disk that forgets what was not synced, and an account of every message.
+
+    python benchmarks/power_cuts.py --cuts 200 --seed 1 --json power.json
+    python benchmarks/power_cuts.py --cuts 5 --seed 1 --lies 10
+    python benchmarks/power_cuts.py --births 100 --seed 1
+
+With ``--lies N`` the disk answers every sync and does one in N: the account must then be bad, or it would prove
+nothing, and exit code 0 means that it was. With ``--births N`` the power goes N times while an outbox is begun on an
+empty disk, spread over the changes that this makes. Needs mosquitto, FUSE (/dev/fuse, libfuse 2) and the extra ``dev``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+
+from faults.power_births import birth
+from faults.power_disk import cannot_mount
+from faults.power_store import MODES
+from faults.power_yard import Outcome, PowerYard
+
+BIRTH_CHANGES = 280
+"""To the disk: an empty outbox takes some 190 of them, a message 20."""
+
+
+def summary(outcome: Outcome) -> dict[str, object]:
+    """For JSON: counts, and the first of whatever was wrong."""
+    account, cuts = asdict(outcome.account), outcome.cuts
+    missing, foreign, violations = account["missing"], account["foreign"], account["violations"]
+    at_risk = sorted(cut.at_risk for cut in cuts)
+    return {
+        "cuts": len(cuts),
+        "by_mode": dict(Counter(cut.mode for cut in cuts)),
+        "by_moment": dict(Counter(cut.moment for cut in cuts)),
+        "after_a_stop_in_good_order": sum(cut.after_stop for cut in cuts),
+        "with_unsynced_changes": sum(cut.at_risk > 0 for cut in cuts),
+        "unsynced_changes_median": at_risk[len(at_risk) // 2],
+        "unsynced_changes_most": at_risk[-1],
+        "produced": account["produced"],
+        "received": account["received"],
+        "duplicates": account["duplicates"],
+        "missing": len(missing),
+        "sent_before_durable": len(foreign),
+        "violations": len(violations),
+        "needless_epochs": max(0, outcome.epochs - 1),
+        "fell_over": outcome.fell_over,
+        "examples": [*map(str, missing[:5]), *map(str, foreign[:5]), *violations[:20]],
+    }
+
+
+def sound(outcome: Outcome) -> bool:
+    """Whether what was promised was kept."""
+    account = outcome.account
+    bad = account.missing or account.foreign or account.violations or outcome.fell_over or outcome.epochs > 1
+    return bool(account.produced) and not bad
+
+
+def births(folder: Path, seed: int, count: int, report: Path | None) -> int:
+    """Exit code 1 if an outbox was lost, set aside or numbered wrongly."""
+    chance = random.Random(seed)
+    modes: Counter[str] = Counter()
+    promised, faults = 0, []
+    for index in range(count):
+        after, mode = BIRTH_CHANGES * index // count, chance.choice(MODES)
+        told = birth(folder / f"birth-{index}", after, mode, chance.randrange(1 << 31))
+        modes[mode] += 1
+        promised += told.promised
+        faults += [f"cut after {after} changes, {mode}: {fault}" for fault in told.faults]
+        print(f"birth {index + 1:4}  cut after {after:4} changes  {mode:6}  {told.faults or 'sound'}", flush=True)
+    result = {"seed": seed, "births": count, "by_mode": dict(modes), "promised": promised, "faults": faults}
+    print(json.dumps(result, indent=2))
+    if report:
+        report.write_text(json.dumps(result, indent=2) + "\n")
+    return int(bool(faults))
+
+
+def main() -> int:
+    """Exit code 1 if a promise was broken; with ``--lies``, if that was not noticed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cuts", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=None, help="of moments and of what survives; default: chance")
+    parser.add_argument("--lies", type=int, default=0, metavar="N", help="the disk does one sync in N; 0: is honest")
+    parser.add_argument(
+        "--minutes", type=float, default=float("inf"), help="stop cutting then, however many there were"
+    )
+    parser.add_argument("--births", type=int, default=0, metavar="N", help="begin N outboxes instead")
+    parser.add_argument("--json", type=Path, help="write the summary here")
+    options = parser.parse_args()
+    seed = random.SystemRandom().randrange(1 << 31) if options.seed is None else options.seed
+    print(f"seed {seed}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="power-", ignore_cleanup_errors=True) as place:
+        folder, began = Path(place), time.monotonic()
+        why_not = cannot_mount(folder / "probe")
+        if why_not:
+            parser.error(why_not)
+        if options.births:
+            return births(folder, seed, options.births, options.json)
+        with PowerYard(folder / "yard", seed=seed, lies=options.lies) as yard:
+            while len(yard.cuts) < options.cuts and time.monotonic() - began < options.minutes * 60:
+                cut = yard.live_and_cut()
+                bad = len(yard.ear.received.violations) + len(yard.produced.violations)
+                print(
+                    f"{time.monotonic() - began:5.0f} s  cut {len(yard.cuts):4} {cut.mode:6} {cut.moment:8} "
+                    f"unsynced {cut.at_risk:4}  durable {len(yard.produced.bodies):6}  heard {cut.heard:6}  "
+                    f"heard but not durable {cut.unfounded:3} violations {bad}",
+                    flush=True,
+                )
+            outcome = yard.settle()
+    result = {"seed": seed, "lies": options.lies, "sound": sound(outcome), **summary(outcome)}
+    print(json.dumps(result, indent=2), flush=True)
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=2) + "\n")
+    good = sound(outcome)
+    if options.lies:
+        print("the lies were noticed" if not good else "THE LIES WERE NOT NOTICED: this yard proves nothing")
+        return int(good)
+    print("sound" if good else "NOT SOUND: see the examples above")
+    return int(not good)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,120 @@
+"""A disk that never comes back ends the frame process; one that says no does not, and nothing is lost meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+from brokers import wait_until
+from sample_messages import make_message
+
+from edge.sinks import outbox_writer
+from edge.sinks.outbox import Outbox
+from edge.sinks.outbox_schema import FILE_NAME
+from edge.sinks.outbox_writer import OutboxWriter
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+HANGING = """
+import os, sys, time
+import edge.sinks.outbox_writer as writer
+if not os.path.exists("hung"):
+    writer.HUNG_S = 0.5
+    writer.OutboxWriter.hung.__defaults__ = (0.5,)
+    append = writer.OutboxWriter._append
+    def hang(self, db, batch):
+        if os.path.exists("hang"):
+            open("hung", "w").close()
+            time.sleep(3600)
+        append(self, db, batch)
+    writer.OutboxWriter._append = hang
+"""
+
+
+def test_a_commit_that_does_not_come_back_is_hung_and_one_that_fails_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = OutboxWriter(tmp_path / FILE_NAME, lambda: None)
+    assert writer.put("coverage/cart-1", make_message())
+    assert writer.flush(5)
+    assert not writer.hung(0.0)
+    back = threading.Event()
+    append = writer._append
+    monkeypatch.setattr(writer, "_append", lambda *args: (back.wait(), append(*args)))
+    writer.put("coverage/cart-1", make_message())
+    wait_until(lambda: writer.hung(0.2))
+    assert not writer.hung()
+    back.set()
+    assert writer.flush(5)
+    assert not writer.hung(0.0)
+    writer.close(5)
+
+
+def test_a_disk_that_can_only_be_read_is_said_waited_out_and_costs_nothing(tmp_path: Path) -> None:
+    writer = OutboxWriter(tmp_path / FILE_NAME, lambda: None)
+    writer.put("coverage/cart-1", make_message())
+    assert writer.flush(5)
+    writer._db.execute("PRAGMA query_only = ON")  # type: ignore[union-attr]  # "attempt to write a readonly database"
+    opened = outbox_writer.OutboxWriter._open
+
+    def read_only(self: OutboxWriter) -> object:
+        db = opened(self)
+        db.execute("PRAGMA query_only = ON")
+        return db
+
+    writer._open = read_only.__get__(writer)  # type: ignore[method-assign]
+    for _ in range(5):
+        assert writer.put("coverage/cart-1", make_message())
+    wait_until(lambda: writer.problems() == ["disk_error"])
+    time.sleep(1.2)  # some tries
+    assert not writer.hung(1.0)
+    writer._db.execute("PRAGMA query_only = OFF") if writer._db else None
+    writer._open = opened.__get__(writer)  # type: ignore[method-assign]
+    assert writer.flush(5)
+    assert (writer.problems(), writer.lost) == ([], 0)
+    writer.close(5)
+    outbox = Outbox(tmp_path / FILE_NAME)
+    assert [row.seq for row in outbox.pending("a", 0, 99, 99)] == [1, 2, 3, 4, 5, 6]
+    outbox.close()
+
+
+def test_the_watchdog_replaces_a_frame_process_whose_disk_hangs(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(HANGING)
+    (tmp_path / "edge.toml").write_text("watchdog_s = 1.5\n")
+    command = [sys.executable, "-m", "edge.cli.main", "run", "--config", "edge.toml", "--state-dir", "state"]
+    command += ["--source", "phantom://?seed=1&fps=20", "--runtime", "scripted://?distinct=1", "--sink", "jsonl://out"]
+    path = os.pathsep.join([str(site), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": path}
+    with (tmp_path / "log").open("w") as log:
+        daemon = subprocess.Popen(command, stderr=log, cwd=tmp_path, env=environment)
+    try:
+        out = tmp_path / "out"
+        wait_until(lambda: out.exists() and b"findings" in out.read_bytes(), 60)
+        frame = next(c for c in psutil.Process(daemon.pid).children() if "edge.daemon.frame" in c.cmdline())
+        (tmp_path / "hang").touch()
+        wait_until(lambda: (tmp_path / "hung").exists(), 10)
+        wait_until(lambda: not frame.is_running() or frame.status() == "zombie", 20)
+        size = out.stat().st_size
+        wait_until(lambda: b"findings" in out.read_bytes()[size:], 60)
+        assert "edge.daemon.frame shows no sign of life" in (tmp_path / "log").read_text()
+        seqs = [body["seq"] for body in map(payload, out.read_bytes().splitlines()) if "seq" in body]
+        assert seqs == list(range(1, len(seqs) + 1))
+    finally:
+        daemon.kill()
+        daemon.wait()
+
+
+def payload(line: bytes) -> dict[str, int]:
+    body: dict[str, int] = json.loads(line)["payload"]
+    return body

@@ -1,0 +1,155 @@
+"""What can happen to the state-dir and the outbox file in it, each a small object that strikes a `Yard` once."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sqlite3
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from faults.yard import Yard
+
+How = Literal["truncated", "bits flipped", "older copy"]
+EPOCH_S = 120.0
+"""So long a daemon may take to announce the epoch that it began."""
+
+
+@dataclass(frozen=True)
+class DiskFull:
+    """Not a byte is left for the outbox for a while. Needs a yard with a tmpfs."""
+
+    for_s: float = 1.5
+    name: str = "disk full"
+    kind: str = "other"
+
+    def strike(self, yard: Yard) -> None:
+        assert yard.tmpfs
+        filler = yard.disk / "filler"
+        try:
+            with filler.open("wb", buffering=0) as file:
+                for block in (bytes(1 << 20), bytes(1 << 12)):  # the rest in small pieces
+                    with contextlib.suppress(OSError):
+                        while file.write(block) == len(block):
+                            pass
+            time.sleep(self.for_s)
+        finally:
+            filler.unlink()
+
+
+@dataclass(frozen=True)
+class ReadOnly:
+    """The state-dir cannot be written for a while, as after a power cut. Needs a yard with a tmpfs.
+
+    Linux makes no file system read-only that is written to, so the daemon is killed first. It says that it cannot start
+    and ends, again and again, as under a service manager, until it can.
+    """
+
+    for_s: float = 1.5
+    name: str = "disk read-only"
+    kind: str = "other"
+
+    def strike(self, yard: Yard) -> None:
+        assert yard.tmpfs
+        yard.cart.kill()
+        yard.produced.look(yard.cart.state_dir)
+        remount(yard.disk, "ro")
+        deadline = time.monotonic() + self.for_s
+        try:
+            while time.monotonic() < deadline:
+                yard.cart.start()
+                code = yard.cart.wait(60)
+                if code != 5:
+                    yard.violations.append(f"on a read-only disk the daemon ended with {code}")
+        finally:
+            remount(yard.disk, "rw")
+        yard.cart.start()
+        yard.cart.wait_for_work()
+
+
+@dataclass(frozen=True)
+class Damage:
+    """The outbox is not what it was when the daemon starts again. Some messages are pending in it mostly.
+
+    A file that was truncated or is an older copy must not be gone on with: a new epoch is announced. Flipped bits may
+    hit one message, which is given up by its checksum, or nothing.
+    """
+
+    how: How
+    backlog_s: float = 0.4
+    kind: str = "other"
+
+    @property
+    def name(self) -> str:
+        return f"outbox {self.how}"
+
+    def strike(self, yard: Yard) -> None:
+        cart = yard.cart
+        cart.wait_for_work()
+        older = yard.folder / "older"
+        if self.how == "older copy":
+            copy(cart.outbox(), older)
+        yard.proxy.stall()
+        try:
+            time.sleep(self.backlog_s)
+            cart.kill()
+            yard.proxy.cut()
+        finally:
+            yard.proxy.resume()
+        yard.produced.look(cart.state_dir)
+        epoch, path = cart.epoch(), cart.outbox()
+        yard.produced.strike(path, epoch)
+        copy(path, path)  # all of it is in the file then, and not in its journal
+        if self.how == "older copy":
+            for ending in ("-wal", "-shm"):
+                path.with_name(path.name + ending).unlink(missing_ok=True)
+            shutil.move(older, path)
+        elif self.how == "truncated":
+            os.truncate(path, int(path.stat().st_size * yard.random.uniform(0.1, 0.9)))
+        else:
+            flip(path, [yard.random.random() for _ in range(32)])
+        cart.start()
+        cart.wait_for_work()
+        if self.how == "bits flipped":
+            return
+        if cart.epoch() == epoch:
+            yard.violations.append(f"{path.name} was {self.how}, and is gone on with")
+        elif not yard.ear.wait_for(lambda: yard.ear.epoch() == cart.epoch(), EPOCH_S):
+            yard.violations.append(f"{path.name} was {self.how}, and no new epoch was announced")
+
+
+def copy(path: Path, to: Path) -> None:
+    """A copy as a backup makes it; onto itself: only bring the journal into the file."""
+    with contextlib.closing(sqlite3.connect(path, timeout=10)) as db:
+        if path == to:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            return
+        to.unlink(missing_ok=True)
+        with contextlib.closing(sqlite3.connect(to)) as target:
+            db.backup(target)
+
+
+def flip(path: Path, places: list[float]) -> None:
+    """Turn one bit at each of ``places``, as shares of the file's length."""
+    with path.open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        for place in places:
+            at, bit = divmod(int(place * size * 8), 8)
+            file.seek(at)
+            byte = file.read(1)[0]
+            file.seek(at)
+            file.write(bytes([byte ^ (1 << bit)]))
+
+
+def remount(folder: Path, how: Literal["ro", "rw"]) -> None:
+    """The file system of ``folder`` as read-only, or as writable again."""
+    deadline = time.monotonic() + 5
+    while subprocess.run(["mount", "-o", f"remount,{how}", folder], check=False, capture_output=True).returncode != 0:
+        assert time.monotonic() < deadline, f"cannot be made {how}"
+        time.sleep(0.05)
