@@ -130,7 +130,7 @@ def test_the_control_tells_a_lesion_detector_from_a_data_set_detector():
     for name, sees in (("lesions", _sees_lesions), ("sets", _sees_data_sets)):
         rows = control(_head(sees), preprocess, items)["comparisons"]
         told[name] = {(r["first"], r["second"]): r["auc"].value for r in rows}
-    normal = "BUSI: normal pictures"
+    normal = "BUSI: crops of normal pictures"
     for source in ("BUS-BRA", "BUSI"):
         pair = (f"{source}: crops with the lesion", f"{source}: crops clear of the lesion")
         assert told["lesions"][pair] > 0.9

@@ -70,9 +70,9 @@ def presence_control(run: Path, items: Sequence[Item], seed: int = 0, most: int 
     """The negative control: crops without and with the lesion, out of one and the same picture, scored by one head.
 
     A head that knows data sets instead of lesions cannot tell them apart. For each crop clear of the lesion there
-    is one of the same size, from the same picture, with the lesion in it. Among pictures without any lesion, crops of
-    lesion pictures and whole normal pictures should look alike: that area under the curve should be near a half,
-    whatever the data set.
+    is one of the same size, from the same picture, with the lesion in it. Without a lesion in sight, crops of lesion
+    pictures and of normal ones should look alike: that area under the curve should be near a half, whatever the data
+    set.
 
     Args:
         run: of a cross-validation or of one model; its SavedModels and recipe are used.
@@ -113,7 +113,8 @@ def control(
                 kinds.setdefault(f"{source}: crops with the lesion", []).append((item, pair[1]))
         normal = [item for item in mine if not item.mask.any()]
         for item in normal[:most]:
-            kinds.setdefault(f"{source}: normal pictures", []).append((item, item.image))
+            x, y, w, h = lesion_free_window(rng, item.mask) or (0, 0, item.mask.shape[1], item.mask.shape[0])
+            kinds.setdefault(f"{source}: crops of normal pictures", []).append((item, item.image[y : y + h, x : x + w]))
     side = preprocess.recipe.width
     found = {}
     for name, pictures in kinds.items():
@@ -129,7 +130,7 @@ def control(
 def _compare(found: dict[str, tuple[list[str], Floats]]) -> list[dict[str, Any]]:
     sources = sorted({name.split(":")[0] for name in found})
     pairs = [(f"{s}: crops with the lesion", f"{s}: crops clear of the lesion", "high") for s in sources]
-    normals = [name for name in found if name.endswith("normal pictures")]
+    normals = [name for name in found if name.endswith("of normal pictures")]
     pairs += [(f"{s}: crops clear of the lesion", normal, "near 0.5") for normal in normals for s in sources]
     out = []
     for first, second, wanted in pairs:

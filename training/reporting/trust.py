@@ -42,7 +42,8 @@ def no_lesion(page: Page, c: Collected) -> None:
         page.note(
             "A network can learn what a data set looks like in place of a lesion. So crops clear of the lesion "
             "are held "
-            "against crops of the same size with it, from the same pictures (should be high), and against normal "
+            "against crops of the same size with it, from the same pictures (should be high), and against crops "
+            "of normal "
             "pictures, none of which has a lesion (should be near 0.5)."
         )
         page.table(
