@@ -15,6 +15,7 @@ from training.reporting import altered
 from training.reporting.lesions import look, merge
 from training.reporting.presence import control, presence
 from training.reporting.rows import open_held, read_int8
+from training.reporting.saliency import occlusion
 
 
 @pytest.fixture(scope="module")
@@ -201,3 +202,23 @@ def test_a_model_that_reads_callipers_and_one_that_reads_the_lesion_are_told_apa
     assert marks[0]["after"].value < 0.7
     assert marks[0]["change"].high < 0
     assert marks[2]["after"].value == 1.0
+
+
+def test_what_matters_is_where_hiding_changes_the_answer():
+    """A model that looks at one bright spot; beside the scan there is padding, which nobody need be asked about."""
+    tensor = np.zeros((160, 160, 3), np.uint8)
+    tensor[:, 40:120] = 90
+    tensor[60:72, 90:102] = 250
+    asked = []
+
+    def serve(tensors):
+        asked.append(len(tensors))
+        return np.array([t[60:72, 90:102].mean() / 250 for t in tensors])
+
+    heat = occlusion(serve, tensor)
+    y, x = np.unravel_index(heat.argmax(), heat.shape)
+    assert abs(y - 66) < 16
+    assert abs(x - 96) < 16
+    assert heat.max() > 0.3
+    assert np.abs(heat[:, :20]).max() == 0
+    assert asked[0] < 13 * 13

@@ -28,12 +28,10 @@ def occlusion(
     side = tensor.shape[0]
     box, step = side // SHARE, max(1, side // (2 * SHARE))
     hidden = cv2.GaussianBlur(tensor, (0, 0), side / 12)
-    corners = [(y, x) for y in range(0, side - box + 1, step) for x in range(0, side - box + 1, step)]
+    grid = range(0, side - box + 1, step)
+    corners = [(y, x) for y in grid for x in grid if tensor[y : y + box, x : x + box].any()]  # padding hides nothing
     changed = []
     for y, x in corners:
-        if not tensor[y : y + box, x : x + box].any():
-            changed.append(tensor)  # padding: nothing to hide
-            continue
         one = tensor.copy()
         one[y : y + box, x : x + box] = hidden[y : y + box, x : x + box]
         changed.append(one)
