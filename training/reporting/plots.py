@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 INK, SOFT = "#1f2933", "#9aa5b1"
-COLOURS = ("#0b6e99", "#d9822b", "#4c8c4a", "#9b4f96", "#7a6a53")
+COLOURS = ("#0b6e99", "#d9822b", "#4c8c4a", "#9b4f96", "#7a6a53", "#c0392b", "#3b4a8c")
 SIZE = (4.6, 4.0)
 FEW = 10
 """Pictures in a bin of the reliability diagram; fewer say nothing."""
