@@ -94,6 +94,59 @@ def evaluate(run: RunFolder) -> None:
     typer.echo(judge_run(run))
 
 
+@app.command(epilog="\b\nExample:\n  python -m training calibrate runs/cv")
+def calibrate(
+    run: Annotated[Path, typer.Argument(help="Folder of a cross-validation, or of one run.")],
+    int8: Annotated[bool, typer.Option("--int8", help="By the quantised models' outputs (RUN/int8.npz).")] = False,
+) -> None:
+    """Choose calibration, operating point, lesion and abstention thresholds; write them to RUN/calibration.json.
+
+    By out-of-fold predictions of a cross-validation; of a single run, by its validation pictures.
+    """
+    from training.calibrate import write_calibration
+
+    found = write_calibration(run, int8)
+    limits = found.thresholds
+    typer.echo(f"{found.method}; slope {found.calibration.slope}, intercept {found.calibration.intercept}")
+    for point in found.operating_points:
+        typer.echo(
+            f"{point.name:15} from {point.threshold:.3f}: sensitivity {point.sensitivity:.3f}, "
+            f"specificity {point.specificity:.3f}"
+        )
+    typer.echo(f"lesion from {limits.lesion:g}, presence {limits.lesion_score:g}, anatomy {limits.anatomy:g}")
+    typer.echo(
+        f"unjudged between {limits.uncertain}: {found.judged:.1%} judged, wrong calls {found.error_all:.3f} of all, "
+        f"{found.error_judged:.3f} of those judged"
+    )
+
+
+@app.command("report", epilog="\b\nExample:\n  python -m training report runs/cv --out report")
+def make_report(
+    run: Annotated[Path, typer.Argument(help="Folder of a cross-validation, or of one run.")],
+    out: Annotated[Path, typer.Option(help="Folder for report.html and report.json.")] = Path("report"),
+    int8: Annotated[bool, typer.Option("--int8", help="With the quantised models' outputs (RUN/int8.npz).")] = False,
+    across: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--across", "--busi-run", help="A run judged on another data set than it learnt from; repeatable."
+        ),
+    ] = None,
+    left_out: Annotated[
+        list[Path] | None, typer.Option(help="A run judged on a scanner that it never saw; repeatable.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the data sets: adds the negative control.")] = None,
+    model: Annotated[bool, typer.Option(help="Ask the run's models about changed pictures (minutes).")] = True,
+) -> None:
+    """Write what a run's predictions are worth: one HTML file, and all figures as JSON.
+
+    The page shows pictures of the data sets: it is for whoever has them.
+    """
+    from training.reporting.collect import Wanted
+    from training.reporting.command import write_report
+
+    write_report(Wanted(run, int8, across or (), left_out or (), data, model), out, typer.echo)
+
+
 def _use_threads(count: int) -> None:
     import tensorflow as tf
 

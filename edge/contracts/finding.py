@@ -86,6 +86,7 @@ class Finding(Durable, frozen=True, kw_only=True):
     operating_point: str
     prevalence: float
     uncertainty: float | None
+    """0 to 1: the chance that ``suspicious`` is wrong, by the calibrated ``malignancy``, at ``prevalence``."""
     lesions: list[Lesion]
     model: ModelRef
     runtime: RuntimeRef

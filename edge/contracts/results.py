@@ -94,6 +94,7 @@ class Result:
     malignancy: float | None = None
     suspicious: bool | None = None
     uncertainty: float | None = None
+    """Of a `finding`: the chance that calling it suspicious, or not, is wrong, by the calibrated ``malignancy``."""
     lesions: tuple[Lesion, ...] = ()
     image_size: tuple[int, int] = (0, 0)
     """(width, height) of the source picture in pixels."""

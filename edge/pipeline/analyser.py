@@ -127,6 +127,7 @@ class Analyser:
             reason=verdict.reason,
             malignancy=verdict.malignancy,
             suspicious=verdict.suspicious,
+            uncertainty=verdict.uncertainty,
             lesions=tuple(verdict.lesions),
             image_size=(frame.pixels.shape[1], frame.pixels.shape[0]),
             region=verdict.region,

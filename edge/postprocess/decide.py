@@ -37,6 +37,7 @@ class Verdict:
     reason: Reason | None = None
     malignancy: float | None = None
     suspicious: bool | None = None
+    uncertainty: float | None = None
     lesions: tuple[Lesion, ...] = ()
     region: Region | None = None
 
@@ -95,6 +96,7 @@ def decide(
         Status.FINDING,
         malignancy=malignancy,
         suspicious=suspicious,
+        uncertainty=chance_of_error(malignancy, suspicious),
         lesions=described,
         region=region if measured is None else measured,
     )
@@ -113,6 +115,15 @@ def calibrate(q: float, calibration: Calibration, resolution: float) -> float:
     q = min(max(q, edge), 1 - edge)
     z = calibration.slope * math.log(q / (1 - q)) + calibration.intercept
     return 1 / (1 + math.exp(-z)) if z > -700 else 0.0
+
+
+def chance_of_error(malignancy: float, suspicious: bool) -> float:
+    """Of a call: what the calibrated probability itself says of its being wrong, at the manifest's prevalence.
+
+    Over a half where the operating point calls against the odds. On held-back pictures nothing that a device could
+    compute beside it (the mask's sharpness, a second look at the mirrored picture) ordered its errors better.
+    """
+    return 1 - malignancy if suspicious else malignancy
 
 
 def dequantise(values: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:

@@ -58,3 +58,15 @@ def test_a_picture_is_clear_only_if_all_of_it_was_judged(analyser, boxes, region
     told = tuple(Region(box=box) for box in boxes) if regions else ()
     result = analyser.analyse(Frame("s", 0, 0, None, views(*boxes), told))
     assert (result.status, result.reason) == expected
+
+
+@pytest.mark.parametrize("malignancy", ["0.2", "0.9"])
+def test_a_finding_carries_the_chance_that_its_call_is_wrong(malignancy):
+    manifest = scripted_manifest()
+    runtime = ScriptedRuntime(parse_uri(f"scripted://?malignancy={malignancy}"), None, manifest)
+    made = Analyser(manifest, Guard([lambda: runtime], lambda _: None, 1.0))
+    result = made.analyse(Frame("s", 0, 0, None, views(ONE), ()))
+    made.close()
+    assert result.status is Status.FINDING
+    assert result.uncertainty == pytest.approx(1 - result.malignancy if result.suspicious else result.malignancy)
+    assert result.uncertainty == pytest.approx(0.1 if malignancy == "0.9" else 0.2, abs=0.01)

@@ -66,6 +66,17 @@ def test_the_threshold_itself_is_suspicious(kit):
     assert judge(kit, malignancy=0.5, limits={"malignancy": 0.5}).suspicious is True
 
 
+def test_a_finding_says_how_likely_its_call_is_wrong(kit):
+    limits = {"malignancy": 0.4}
+    told = {q: judge(kit, malignancy=q, limits=limits) for q in (0.1, 0.375, 0.4375, 0.9)}
+    assert [v.suspicious for v in told.values()] == [False, False, True, True]
+    assert [v.uncertainty for v in told.values()] == pytest.approx([0.1, 0.375, 0.5625, 0.1], abs=0.01)
+    calibrated = judge(kit, malignancy=0.5, calibration=Calibration(slope=1.0, intercept=-1.0))
+    assert calibrated.uncertainty == calibrated.malignancy  # of the calibrated probability, not of the head's output
+    for other in (judge(kit, lesion=False), judge(kit, lesion=False, malignancy=0.8), judge(kit, anatomy=0.1)):
+        assert other.uncertainty is None  # no call, nothing to be wrong about
+
+
 def test_malignant_without_a_lesion_is_a_disagreement(kit):
     verdict = judge(kit, malignancy=0.8, lesion=False)
     assert (verdict.status, verdict.reason, verdict.malignancy) == (Status.ABSTAINED, Reason.HEADS_DISAGREE, None)
@@ -183,6 +194,7 @@ def test_every_verdict_is_a_consistent_result(
         reason=verdict.reason,
         malignancy=verdict.malignancy,
         suspicious=verdict.suspicious,
+        uncertainty=verdict.uncertainty,
         lesions=verdict.lesions,
         region=verdict.region,
     )
@@ -195,5 +207,8 @@ def test_every_verdict_is_a_consistent_result(
         assert (lesion.long_axis_mm is None) == (lesion.area_mm2 is None) == (lesion.mm_uncertainty is None)
     scores = [lesion.score for lesion in result.lesions]
     assert scores == sorted(scores, reverse=True)
+    assert (result.uncertainty is not None) == (result.status is Status.FINDING)
+    if result.uncertainty is not None:
+        assert 0 <= result.uncertainty <= 1
     if result.suspicious is not None:
         assert result.suspicious == (result.malignancy >= threshold)

@@ -1,0 +1,146 @@
+"""Calibration and thresholds out of made predictions whose truth is known."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+from fake_predictions import columns, write_cv, write_single
+
+from edge.contracts.errors import ConfigError
+from edge.postprocess.decide import calibrate
+from training.calibrate import (
+    FILE,
+    apply,
+    chance_of_error,
+    fit_calibration,
+    fit_run,
+    load_calibration,
+    uncertain_interval,
+    write_calibration,
+)
+from training.metrics import ece
+from training.reporting.rows import open_held
+
+
+@pytest.fixture(scope="module")
+def chosen(tmp_path_factory):
+    run = write_cv(tmp_path_factory.mktemp("cv"))
+    return run, write_calibration(run, int8=False)
+
+
+def test_an_overconfident_model_is_cooled_down():
+    """Outputs were made twice as steep as the truth: half the slope undoes it."""
+    rows = columns(patients=2000, normals=0)
+    for name in ("temperature", "platt"):
+        assert fit_calibration(name, rows["malignancy"], rows["labels"]).slope == pytest.approx(0.5, abs=0.06)
+    shifted = 1 / (1 + np.exp(-(np.log(rows["malignancy"] / (1 - rows["malignancy"])) + 3.0)))
+    platt = fit_calibration("platt", shifted, rows["labels"])
+    assert platt.intercept == pytest.approx(-1.5, abs=0.2)
+    assert ece(rows["labels"], apply(platt, shifted)) < 0.03 < ece(rows["labels"], shifted)
+
+
+def test_it_is_the_calibration_that_the_device_applies():
+    rows = columns(normals=0)
+    found = fit_calibration("platt", rows["malignancy"], rows["labels"], 1 / 256)
+    mine = apply(found, rows["malignancy"], 1 / 256)
+    assert mine == pytest.approx([calibrate(float(q), found, 1 / 256) for q in rows["malignancy"]])
+
+
+def test_the_simplest_that_is_good_enough_is_chosen(chosen):
+    _, file = chosen
+    by_name = {each.name: each for each in file.candidates}
+    assert file.method.startswith("temperature")
+    assert file.calibration.intercept == 0
+    assert by_name["temperature"].log_loss < by_name["none"].log_loss
+    assert by_name["temperature"].ece < by_name["none"].ece
+    assert [each.ships for each in file.candidates][:3] == [True] * 3
+
+
+def test_the_file_says_what_it_was_chosen_on_and_reads_back(chosen):
+    run, file = chosen
+    rows = columns()
+    known = rows["labels"] >= 0
+    assert file.n == known.sum()
+    assert file.groups == 120
+    assert file.prevalence == pytest.approx(rows["labels"][known].mean(), abs=1e-4)
+    assert file.sources == {"BUS-BRA": 160, "BUSI": 80}
+    assert file.thresholds.prevalence == file.prevalence
+    assert "5 folds" in file.method
+    assert load_calibration(run / FILE) == file
+    built = msgspec.json.decode((run / FILE).read_bytes())
+    assert {"slope", "intercept"} == built["calibration"].keys()
+    assert {"lesion", "lesion_score", "malignancy", "anatomy", "uncertain"} <= built["thresholds"].keys()
+
+
+def test_operating_points_keep_what_they_promise(chosen):
+    _, file = chosen
+    points = {point.name: point for point in file.operating_points}
+    assert points["sensitivity_95"].sensitivity >= 0.95
+    assert 0.90 <= points["sensitivity_90"].sensitivity < 0.95
+    assert points["sensitivity_95"].threshold < points["sensitivity_90"].threshold
+    best = points["youden"].sensitivity + points["youden"].specificity
+    assert all(best >= each.sensitivity + each.specificity for each in points.values())
+    assert file.thresholds.malignancy == points["youden"].threshold
+    assert points["sensitivity_95"].empty_suspicious >= points["even"].empty_suspicious
+
+
+def test_what_is_left_unjudged_is_what_is_likeliest_wrong(chosen):
+    _, file = chosen
+    assert file.judged == pytest.approx(0.9, abs=0.02)
+    assert file.error_judged < file.error_all
+    p = np.linspace(0.0005, 0.9995, 1000)
+    for threshold in (0.1, 0.37, 0.5, 0.8):
+        low, high = uncertain_interval(p, threshold)
+        inside = (p > low) & (p < high)
+        doubt = chance_of_error(p, threshold)
+        assert doubt[~inside].max() <= doubt[inside].min() + 0.002
+        assert (~inside).mean() == pytest.approx(0.9, abs=0.005)
+
+
+def test_presence_parts_pictures_with_a_lesion_from_those_without(chosen):
+    _, file = chosen
+    rows = open_held(chosen[0]).test
+    assert file.thresholds.lesion_score >= file.thresholds.lesion
+    assert "30 pictures without a lesion" in file.thresholds.operating_point
+    without = fit_run(rows.take(rows.known), "here")
+    assert "keep 95%" in without.thresholds.operating_point
+
+
+def test_the_gate_refuses_few_of_the_body_part(chosen):
+    _, file = chosen
+    anatomy = columns()["anatomy"]
+    assert 0 < (anatomy < file.thresholds.anatomy).mean() <= 0.015
+    rows = open_held(chosen[0]).test
+    blind = msgspec.structs.replace(file)  # a run without a gate has no say in its threshold
+    rows.anatomy[:] = np.nan
+    assert fit_run(rows, "here").thresholds.anatomy == 0
+    assert blind.thresholds.anatomy > 0
+
+
+def test_one_run_calibrates_by_its_validation_pictures_alone(tmp_path):
+    run = write_single(tmp_path)
+    file = write_calibration(run, int8=False)
+    held = open_held(run)
+    assert file.n == held.parts[0][0].known.sum() < len(held.test) + len(held.parts[0][0])
+    assert "validation pictures of one run" in file.method
+    with pytest.raises(ConfigError, match="those of one run are for judging"):
+        write_calibration(run, int8=True)
+
+
+def test_int8_outputs_are_calibrated_where_they_lie(chosen, tmp_path):
+    rows = columns()
+    run = write_cv(tmp_path)
+    softer = 1 / (1 + np.exp(-0.5 * np.log(rows["malignancy"] / (1 - rows["malignancy"]))))
+    np.savez(run / "int8.npz", malignancy=softer, lesion=rows["lesion"], anatomy=rows["anatomy"])
+    file = write_calibration(run, int8=True)
+    assert file.outputs == "int8"
+    assert file.calibration.slope == pytest.approx(2 * chosen[1].calibration.slope, rel=0.1)
+
+
+def test_a_file_that_is_none_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"calibration.json is missing"):
+        load_calibration(tmp_path / FILE)
+    (tmp_path / FILE).write_text('{"version": 1}')
+    with pytest.raises(ConfigError, match="outputs"):
+        load_calibration(tmp_path / FILE)

@@ -1,0 +1,297 @@
+"""Calibration and thresholds from held-back predictions: writes and reads ``calibration.json`` of a run.
+
+A model that is shipped was trained on every picture and has none left to be judged by. What the folds of a
+cross-validation said of pictures that they had not seen stands in for it. `fit_run` is what to read first.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+import numpy as np
+
+from edge.contracts.errors import ConfigError
+from edge.contracts.manifest import Calibration, Thresholds
+from training.logistic import fit, logit, sigmoid, soft_targets
+from training.metrics import ece, log_loss, threshold_for_sensitivity, youden
+from training.reporting.lesions import MIN_AREA, dices, find
+from training.reporting.rows import INT8, open_held, read_int8
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from training.reporting.rows import Rows
+
+    Floats = NDArray[np.float64]
+
+FILE = "calibration.json"
+TOLERANCE = 0.001
+"""Nats of log loss that a simpler calibration may cost."""
+REFUSALS = 0.015
+"""Share of pictures of the body part that the anatomy gate may refuse."""
+JUDGED = 0.9
+"""Share of pictures with a lesion that the abstention rule leaves judged."""
+LEVELS = tuple(level / 20 for level in range(6, 17))
+KEPT_LESIONS = 0.95
+"""Share of the lesions found at all that the presence threshold keeps where no picture without a lesion is at hand."""
+LEAST_PRESENCE = 0.95
+"""Share of pictures with a lesion in which one must be found, whatever it costs in pictures without."""
+
+
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """One way to calibrate, judged on patients that it was not fitted on."""
+
+    name: Literal["none", "temperature", "platt", "isotonic"]
+    log_loss: float
+    ece: float
+    ships: bool
+    """Whether a bundle's manifest can carry it: it holds a slope and an intercept."""
+
+
+class OperatingPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A threshold on the calibrated probability, and what it gives on the pictures that it was chosen on."""
+
+    name: str
+    threshold: float
+    sensitivity: float
+    specificity: float
+    empty_suspicious: float | None
+    """Share of pictures without a lesion that reach it; None where there are none."""
+
+
+class CalibrationFile(msgspec.Struct, frozen=True, kw_only=True):
+    """``calibration.json``: what export puts into a bundle's manifest, under the manifest's own names."""
+
+    version: Literal[1] = 1
+    outputs: Literal["float", "int8"]
+    """Whose outputs were calibrated."""
+    calibration: Calibration
+    thresholds: Thresholds
+    method: str
+    """For people: how the calibration was chosen, on what."""
+    prevalence: float
+    """Share of malignant lesions among ``n``; a calibrated probability holds at this one only."""
+    n: int
+    """Pictures with a lesion of known nature."""
+    groups: int
+    """Patients, or groups of look-alikes, that they are of."""
+    sources: dict[str, int]
+    """Pictures by data set."""
+    candidates: list[Candidate]
+    operating_points: list[OperatingPoint]
+    judged: float
+    """Share of these pictures outside ``thresholds.uncertain``."""
+    error_judged: float
+    """Share of wrong calls among those, at ``thresholds.malignancy``; ``error_all``: without abstaining."""
+    error_all: float
+
+
+def write_calibration(run: Path, int8: bool) -> CalibrationFile:
+    """Choose everything on a run's held-back pictures and write ``calibration.json`` into its folder."""
+    held = open_held(run)
+    rows = held.choose
+    if int8:
+        if held.folds < 2:
+            raise ConfigError(
+                "int8 outputs are kept of test pictures, and those of one run are for judging",
+                hint="calibrate a cross-validation, or leave --int8 away",
+            )
+        rows = read_int8(run / INT8, rows)
+    told = (
+        f"out-of-fold predictions of {held.folds} folds" if held.folds > 1 else "validation pictures of one run"
+    ) + (", quantised models" if int8 else "")
+    found = fit_run(rows, told, "int8" if int8 else "float")
+    (run / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+    return found
+
+
+def load_calibration(path: Path) -> CalibrationFile:
+    """Read a ``calibration.json``. Raises ConfigError for one that is none."""
+    if not path.is_file():
+        raise ConfigError(f"{path} is missing", hint="make it with: python -m training calibrate RUN")
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=CalibrationFile)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise ConfigError(f"{path}: {error}", hint="make it anew with: python -m training calibrate RUN") from error
+
+
+def fit_run(rows: Rows, told: str, outputs: Literal["float", "int8"] = "float") -> CalibrationFile:
+    """All of it, from pictures that no model saw in training. ``told``: where they come from, for people."""
+    known = rows.take(rows.known)
+    step = resolution(outputs)
+    candidates = compare(known.malignancy, known.labels, known.groups, step)
+    name = choose(candidates)
+    calibration = fit_calibration(name, known.malignancy, known.labels, step)
+    p = apply(calibration, known.malignancy, step)
+    empty = rows.take(~rows.known)
+    points = operating_points(p, known.labels, apply(calibration, empty.malignancy, step))
+    point = next(each for each in points if each.name == "youden")
+    level, score, how = lesion_limits(rows)
+    prevalence = round(float((known.labels == 1).mean()), 4)
+    uncertain = uncertain_interval(p, point.threshold)
+    judged = ~((p > uncertain[0]) & (p < uncertain[1]))
+    wrong = (p >= point.threshold) != (known.labels == 1)
+    thresholds = Thresholds(
+        lesion=level,
+        lesion_score=score,
+        lesion_min_area=MIN_AREA,
+        malignancy=point.threshold,
+        operating_point=(
+            f"the calibrated probability with the largest sum of sensitivity ({point.sensitivity:.2f}) and specificity "
+            f"({point.specificity:.2f}) by picture (Youden's J) on {len(known)} pictures, {told}; {how}"
+        ),
+        prevalence=prevalence,
+        anatomy=anatomy_limit(rows.anatomy),
+        uncertain=uncertain,
+    )
+    return CalibrationFile(
+        outputs=outputs,
+        calibration=calibration,
+        thresholds=thresholds,
+        method=(
+            f"{name}, the simplest whose log loss on patients left out of its fit is within {TOLERANCE} of the best; "
+            f"fitted on {len(known)} pictures of {len(set(known.groups.tolist()))} patients, {told}"
+        ),
+        prevalence=prevalence,
+        n=len(known),
+        groups=len(set(known.groups.tolist())),
+        sources={str(s): int((known.sources == s).sum()) for s in np.unique(known.sources)},
+        candidates=candidates,
+        operating_points=points,
+        judged=round(float(judged.mean()), 4),
+        error_judged=round(float(wrong[judged].mean()), 4),
+        error_all=round(float(wrong.mean()), 4),
+    )
+
+
+def resolution(outputs: str) -> float:
+    """Smallest step of the malignancy output."""
+    return 1 / 256 if outputs == "int8" else 1e-6
+
+
+def apply(calibration: Calibration, q: NDArray[np.floating], step: float = 1e-6) -> Floats:
+    """`edge.postprocess.decide.calibrate` of many."""
+    return sigmoid(calibration.slope * logit(q, step) + calibration.intercept)
+
+
+def fit_calibration(name: str, q: NDArray[np.floating], labels: NDArray[np.int_], step: float = 1e-6) -> Calibration:
+    """Slope and intercept: ``temperature`` (Guo et al., ICML 2017) moves the slope alone, ``platt`` (1999) both."""
+    if name == "none":
+        return Calibration()
+    z = logit(q, step)
+    x = z[:, None] if name == "temperature" else np.stack([z, np.ones(len(z))], axis=1)
+    w = fit(x, soft_targets(labels))
+    return Calibration(slope=round(float(w[0]), 5), intercept=round(float(w[1]), 5) if len(w) > 1 else 0.0)
+
+
+def compare(
+    q: NDArray[np.floating], labels: NDArray[np.int_], groups: NDArray[np.str_], step: float
+) -> list[Candidate]:
+    """Every way to calibrate, by ten-fold cross-validation over patients."""
+    names, place = np.unique(groups, return_inverse=True)
+    part = np.random.default_rng(0).permutation(len(names))[place] % 10
+    rows = []
+    for name in ("none", "temperature", "platt") + (("isotonic",) if find_spec("sklearn") else ()):
+        p = np.zeros(len(q))
+        for k in range(10):
+            fitted, judged = part != k, part == k
+            if name == "isotonic":
+                p[judged] = _isotonic(q[fitted], labels[fitted], q[judged])
+            else:
+                p[judged] = apply(fit_calibration(name, q[fitted], labels[fitted], step), q[judged], step)
+        rows.append(
+            Candidate(name=name, log_loss=log_loss(labels, p), ece=ece(labels, p), ships=name != "isotonic")
+        )  # fmt: skip
+    return rows
+
+
+def _isotonic(q: NDArray[np.floating], labels: NDArray[np.int_], asked: NDArray[np.floating]) -> Floats:
+    from sklearn.isotonic import IsotonicRegression
+
+    fitted = IsotonicRegression(y_min=0.005, y_max=0.995, out_of_bounds="clip").fit(q, labels)
+    return np.asarray(fitted.predict(asked), np.float64)
+
+
+def choose(candidates: list[Candidate]) -> str:
+    """The simplest that ships and is nearly the best."""
+    ships = [each for each in candidates if each.ships]
+    best = min(each.log_loss for each in ships)
+    return next(each.name for each in ships if each.log_loss <= best + TOLERANCE)
+
+
+def operating_points(p: Floats, labels: NDArray[np.int_], empty: Floats) -> list[OperatingPoint]:
+    """Youden's J, even odds, and the highest thresholds with 90 % and 95 % sensitivity."""
+    wanted = {
+        "youden": youden(labels, p),
+        "even": 0.5,
+        "sensitivity_90": threshold_for_sensitivity(labels, p, 0.90),
+        "sensitivity_95": threshold_for_sensitivity(labels, p, 0.95),
+    }
+    return [
+        OperatingPoint(
+            name=name,
+            threshold=round(threshold, 6),
+            sensitivity=round(float((p[labels == 1] >= threshold).mean()), 4),
+            specificity=round(float((p[labels == 0] < threshold).mean()), 4),
+            empty_suspicious=round(float((empty >= threshold).mean()), 4) if len(empty) else None,
+        )
+        for name, threshold in wanted.items()
+    ]
+
+
+def chance_of_error(p: Floats, threshold: float | Floats) -> Floats:
+    """Of a benign or malignant call at ``threshold``: what a calibrated probability itself says of being wrong."""
+    return np.where(p >= threshold, 1 - p, p)
+
+
+def uncertain_interval(p: Floats, threshold: float, judged: float = JUDGED) -> tuple[float, float]:
+    """The interval of probabilities whose calls are the likeliest to be wrong; the share ``judged`` lies outside.
+
+    Calls with a chance of error over c: those from c to 1 - c, and where the threshold lies outside of that, all
+    between it and 1 - c (or c), for they are called against the odds.
+    """
+    most = float(np.quantile(chance_of_error(p, threshold), judged))
+    low, high = min(most, threshold), max(1 - most, threshold)
+    return round(min(low, high - 1e-3), 4), round(high, 4)
+
+
+def lesion_limits(rows: Rows) -> tuple[float, float, str]:
+    """Mask level, least presence of a lesion, and how they were chosen.
+
+    The level is the one with the best mean Dice. The presence: where pictures without a lesion are at hand, the
+    value that parts them best from pictures with one (Youden) while a lesion is still found in `LEAST_PRESENCE` of
+    those; else what keeps `KEPT_LESIONS` of the surest lesions.
+    """
+    ill = rows.masks.any(axis=(1, 2))
+    masks, true = rows.masks_found()[ill], rows.masks[ill]
+    level = max(LEVELS, key=lambda t: float(dices((masks >= t).astype(np.uint8), true).mean()))
+    presence = np.array([each[0].score if each else 0.0 for each in find(rows.lesion, rows.side, level)])
+    if (~ill).any():
+        least = threshold_for_sensitivity(ill.astype(int), presence, LEAST_PRESENCE)
+        score = max(level, min(least, youden(ill.astype(int), presence)))
+        empty = float((presence[~ill] < score).mean())
+        how = (
+            f"mask level by Dice, presence by {int((~ill).sum())} pictures without a lesion (none found in {empty:.0%})"
+            f" against {int(ill.sum())} with one (found in {float((presence[ill] >= score).mean()):.0%})"
+        )
+    else:
+        score = max(level, float(np.quantile(presence[ill & (presence > 0)], 1 - KEPT_LESIONS)))
+        how = f"mask level by Dice, presence to keep {KEPT_LESIONS:.0%} of lesions found"
+    return level, round(score, 3), how
+
+
+def anatomy_limit(anatomy: NDArray[np.floating]) -> float:
+    """The highest threshold that refuses at most `REFUSALS` of these pictures, all of the body part.
+
+    0 where no model had a gate (NaN): then it is the shipped run's own to say.
+    """
+    ranked = np.sort(np.asarray(anatomy, np.float64)[np.isfinite(anatomy)])
+    if not len(ranked):
+        return 0.0
+    last = ranked[int(np.floor(REFUSALS * len(ranked)))]
+    lower = ranked[ranked < last]
+    return round(float((last + lower.max()) / 2 if len(lower) else last / 2), 6)

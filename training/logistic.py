@@ -1,0 +1,50 @@
+"""Logistic regression for a handful of numbers: calibration and abstention need no more than Newton's method."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+
+def logit(q: NDArray[np.floating], resolution: float = 0.0) -> Floats:
+    """Log odds. 0 and 1 are taken half a ``resolution`` inside, as `edge.postprocess.decide.calibrate` does."""
+    edge = min(0.25, max(resolution / 2, 1e-6))
+    inside = np.clip(np.asarray(q, np.float64), edge, 1 - edge)
+    return np.log(inside / (1 - inside))
+
+
+def sigmoid(z: NDArray[np.floating]) -> Floats:
+    """Inverse of `logit`."""
+    return 1 / (1 + np.exp(-np.clip(z, -700, 700)))
+
+
+def fit(x: NDArray[np.floating], wanted: NDArray[np.floating], decay: float = 1e-9) -> Floats:
+    """Weights (columns of ``x``, in their order) of the likeliest sigmoid(x @ w).
+
+    Args:
+        x: (n, columns); a column of ones is the intercept.
+        wanted: (n,) targets, 0 to 1.
+        decay: squared weights are held down by so much (ridge), relative to one row.
+    """
+    x = np.asarray(x, np.float64)
+    w = np.zeros(x.shape[1])
+    for _ in range(60):
+        p = sigmoid(x @ w)
+        curvature = (x * np.maximum(p * (1 - p), 1e-9)[:, None]).T @ x + decay * np.eye(len(w))
+        step = np.linalg.solve(curvature, x.T @ (wanted - p) - decay * w)
+        w = w + step * min(1.0, 2.0 / float(np.abs(step).max() + 1e-12))
+        if np.abs(step).max() < 1e-9:
+            break
+    return w
+
+
+def soft_targets(labels: NDArray[np.int_]) -> Floats:
+    """Platt's targets (1999), drawn in from 0 and 1 by the number of pictures, so that separable data ends too."""
+    ill, well = float((labels == 1).sum()), float((labels == 0).sum())
+    return np.where(labels == 1, (ill + 1) / (ill + 2), 1 / (well + 2))

@@ -1,0 +1,157 @@
+"""Signals of doubt about a benign or malignant call, and what leaving the doubtful out is worth.
+
+Three kinds by what they cost a device: those that the model's outputs hold already (free), those that need the model
+to look a second time, and those that need its inner features and a table of pictures beside it (workstation only).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from training.calibrate import chance_of_error
+from training.logistic import fit, logit, sigmoid
+from training.metrics import Draws, risk_coverage
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from training.reporting.rows import Rows
+
+    Floats = NDArray[np.float64]
+
+FREE, SECOND, WORKSTATION = "free on the device", "needs a second look", "workstation only"
+NEIGHBOURS = 10
+AXES = 24
+CHANCE = "estimated chance of error"
+COVERAGES = (0.95, 0.9, 0.8, 0.7)
+
+
+def signals(rows: Rows, p: Floats, threshold: Floats, presence: Floats) -> dict[str, tuple[str, Floats]]:
+    """By name: what it costs, and the doubt, the larger the more.
+
+    Args:
+        rows: pictures with a lesion of known nature.
+        p: calibrated malignancy.
+        threshold: (n,) on ``p``.
+        presence: mean presence of the surest lesion found, 0 where none is.
+    """
+    z = logit(rows.malignancy, 1e-3)
+    peak = rows.lesion.reshape(len(rows), -1).max(axis=1) / 255
+    unsure = ((rows.lesion > 51) & (rows.lesion < 204)).sum(axis=(1, 2))
+    surely = (rows.lesion >= 128).sum(axis=(1, 2))
+    found = {
+        "nearness of the probability to the threshold": (FREE, -np.abs(logit(p, 1e-3) - logit(threshold))),
+        CHANCE: (FREE, chance_of_error(p, threshold)),
+        "faint lesion mask": (FREE, 1 - presence),
+        "blurred lesion mask": (FREE, unsure / np.maximum(1, surely + unsure)),
+        "heads disagree (malignant, yet hardly a lesion)": (FREE, p * (1 - peak)),
+        "mirrored picture disagrees": (SECOND, np.abs(z - logit(rows.flipped, 1e-3))),
+        "shrunk picture disagrees": (SECOND, np.abs(z - logit(rows.zoomed, 1e-3))),
+    }  # fmt: skip
+    looks = (logit(rows.flipped, 1e-3) + logit(rows.zoomed, 1e-3) + z) / 3
+    slope = float(np.polyfit(z, logit(p, 1e-3), 1)[0])  # of the calibration, to put the others on its scale
+    averaged = sigmoid(logit(p, 1e-3) + slope * (looks - z))
+    found["chance of error by the mean of three looks"] = (SECOND, np.where(p >= threshold, 1 - averaged, averaged))
+    if np.isfinite(rows.anatomy).all():  # the models had a gate
+        found["unusual anatomy"] = (FREE, -rows.anatomy.astype(np.float64))
+    if rows.embedding.shape[1]:
+        near, axes = feature_distances(rows)
+        found["far from its nearest neighbours' features"] = (WORKSTATION, near)
+        found["far from the mean features (Mahalanobis)"] = (WORKSTATION, axes)
+    return found
+
+
+def feature_distances(rows: Rows, seed: int = 0) -> tuple[Floats, Floats]:
+    """Mean distance to the nearest pictures of other patients, and Mahalanobis' (Lee et al., NeurIPS 2018), (n,) each.
+
+    Both in the leading principal components, scaled to deviation 1, of other patients' pictures that the same model
+    judged without having seen them.
+    """
+    near, axes = np.zeros(len(rows)), np.zeros(len(rows))
+    rng = np.random.default_rng(seed)
+    for fold in np.unique(rows.fold):
+        mine = np.flatnonzero(rows.fold == fold)
+        names, place = np.unique(rows.groups[mine], return_inverse=True)
+        part = rng.permutation(len(names))[place] % 5
+        values = rows.embedding[mine].astype(np.float64)
+        for k in range(5):
+            if not (part == k).any():
+                continue
+            known = values[part != k]
+            mean = known.mean(axis=0)
+            _, size, turn = np.linalg.svd(known - mean, full_matrices=False)
+            count = min(AXES, len(size))
+            scale = np.sqrt(len(known)) / np.maximum(size[:count], 1e-9)
+            table, asked = ((v - mean) @ turn[:count].T * scale for v in (known, values[part == k]))
+            far = np.sqrt(((asked[:, None] - table[None]) ** 2).sum(axis=2))
+            near[mine[part == k]] = np.sort(far, axis=1)[:, :NEIGHBOURS].mean(axis=1)
+            axes[mine[part == k]] = np.sqrt((asked**2).sum(axis=1))
+    return near, axes
+
+
+def combine(
+    parts: dict[str, tuple[str, Floats]], errors: NDArray[np.bool_], groups: NDArray[np.str_], kinds: set[str]
+) -> Floats:
+    """Doubt as the chance of error that a logistic regression reads out of several signals, by patients held out."""
+    columns = [values for kind, values in parts.values() if kind in kinds]
+    x = np.stack(columns, axis=1)
+    x = (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-9)
+    x = np.concatenate([x, np.ones((len(x), 1))], axis=1)
+    names, place = np.unique(groups, return_inverse=True)
+    part = np.random.default_rng(0).permutation(len(names))[place] % 5
+    out = np.zeros(len(x))
+    for k in range(5):
+        w = fit(x[part != k], errors[part != k].astype(float), decay=3.0)
+        out[part == k] = sigmoid(x[part == k] @ w)
+    return out
+
+
+def table(
+    parts: dict[str, tuple[str, Floats]], errors: NDArray[np.bool_], groups: NDArray[np.str_]
+) -> list[dict[str, Any]]:
+    """A row for each signal and for their combinations, best first."""
+    every = dict(parts)
+    for name, kinds in (
+        ("all free signals together", {FREE}),
+        ("free signals and second looks together", {FREE, SECOND}),
+        ("all signals together", {FREE, SECOND, WORKSTATION}),
+    ):
+        cost = max(kinds, key=(FREE, SECOND, WORKSTATION).index)
+        every[name] = (cost, combine(parts, errors, groups, kinds))
+    base = every[CHANCE][1]
+    draws = Draws(groups)
+    rows = []
+    for name, (cost, doubt) in every.items():
+        area = draws.aurc(errors, doubt)
+        gain = None if name == CHANCE else draws.aurc(errors, doubt, base)
+        coverage, risk = risk_coverage(errors, doubt)
+        at = {f"{c:.0%}": float(risk[int(np.searchsorted(coverage, c - 1e-9))]) for c in COVERAGES}
+        rows.append({"signal": name, "cost": cost, "aurc": area, "against_chance": gain, "error_at_coverage": at})
+    return sorted(rows, key=lambda row: row["aurc"].value)
+
+
+def rule(rows: Rows, p: Floats, limits: Floats, intervals: NDArray[np.floating]) -> dict[str, Any]:
+    """What leaving out the pictures whose probability lies inside the interval gives; each chosen on other patients.
+
+    Args:
+        rows: all, also those without a lesion.
+        p: calibrated malignancy.
+        limits: the threshold of each row.
+        intervals: (n, 2) of each row.
+    """
+    judged = ~((p > intervals[:, 0]) & (p < intervals[:, 1]))
+    known, ill = rows.known, rows.labels == 1
+    called = p >= limits
+    wrong = (called != ill) & known
+    draws = Draws(rows.groups)
+    return {
+        "judged": draws.ratio(judged & known, known),
+        "error_all": draws.ratio(wrong, known),
+        "error_judged": draws.ratio(wrong & judged, known & judged),
+        "error_left_out": draws.ratio(wrong & ~judged, known & ~judged),
+        "sensitivity_judged": draws.ratio(called & ill & judged, ill & judged),
+        "specificity_judged": draws.ratio(~called & known & ~ill & judged, known & ~ill & judged),
+        "empty_left_out": draws.ratio(~judged & ~known, ~known),
+    }

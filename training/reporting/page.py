@@ -1,0 +1,153 @@
+"""HTML of the report: plain words, tables with intervals, plots inside the file."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from training.metrics import Interval
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+STYLE = """
+:root { --ink:#1f2933; --soft:#616e7c; --line:#e4e7eb; --paper:#fff; --back:#f5f7fa; --accent:#0b6e99; }
+* { box-sizing:border-box; }
+body { margin:0; background:var(--back); color:var(--ink);
+  font:16px/1.55 system-ui,-apple-system,"Segoe UI",sans-serif; }
+main { max-width:64rem; margin:0 auto; padding:2.5rem 1.25rem 5rem; }
+h1 { font-size:2rem; line-height:1.2; margin:0 0 .4rem; letter-spacing:-.01em; }
+h2 { font-size:1.25rem; margin:0 0 .5rem; }
+h3 { font-size:1rem; margin:1.4rem 0 .3rem; }
+p { max-width:46rem; margin:.5rem 0; }
+section { background:var(--paper); border:1px solid var(--line); border-radius:10px; padding:1.4rem 1.5rem;
+  margin:1.25rem 0; }
+.lead { color:var(--soft); font-size:1.05rem; }
+.notice { border-left:4px solid #d9822b; background:#fff8ef; padding:.6rem 1rem; border-radius:6px; max-width:none; }
+.cards { display:flex; flex-wrap:wrap; gap:.75rem; margin:1.2rem 0 0; }
+.card { background:var(--paper); border:1px solid var(--line); border-radius:10px; padding:.8rem 1rem; flex:1 1 9rem; }
+.card b { display:block; font-size:1.55rem; font-variant-numeric:tabular-nums; color:var(--accent); }
+.card span { color:var(--soft); font-size:.85rem; display:block; }
+.wide { overflow-x:auto; }
+table { border-collapse:collapse; width:100%; font-size:.88rem; font-variant-numeric:tabular-nums; margin:.4rem 0; }
+th, td { text-align:right; padding:.35rem .6rem; border-bottom:1px solid var(--line); vertical-align:top; }
+th { color:var(--soft); font-weight:600; border-bottom:2px solid var(--line); }
+th:first-child, td:first-child { text-align:left; }
+th { vertical-align:bottom; }
+th.words { text-align:left; }
+td.words { text-align:left; }
+td small { color:var(--soft); display:block; white-space:nowrap; }
+.plots { display:flex; flex-wrap:wrap; gap:1rem; align-items:flex-start; }
+.plots svg { width:100%; max-width:29rem; height:auto; flex:1 1 18rem; }
+.pictures { display:grid; grid-template-columns:repeat(auto-fill,minmax(11rem,1fr)); gap:.8rem; }
+figure { margin:0; font-size:.78rem; color:var(--soft); }
+figure img { width:100%; border-radius:6px; background:#000; display:block; }
+figcaption b { color:var(--ink); }
+.note { color:var(--soft); font-size:.88rem; }
+nav { font-size:.88rem; columns:3 12rem; margin:1rem 0 0; }
+nav a { color:var(--accent); text-decoration:none; display:block; }
+footer { color:var(--soft); font-size:.85rem; margin-top:2rem; }
+"""
+NOTICE = (
+    "Research use only. This is not a medical device and must not guide care. A probability in this report holds for "
+    "pictures like these, in which every third lesion was malignant, and for nothing else."
+)
+
+
+class Page:
+    """Collects sections; `text` is the file."""
+
+    def __init__(self, title: str, lead: str) -> None:
+        self.title, self.lead = title, lead
+        self.cards: list[tuple[str, str, str]] = []
+        self.sections: list[tuple[str, list[str]]] = []
+
+    def section(self, title: str, *paragraphs: str) -> None:
+        """Begin a section; what is added next belongs to it."""
+        self.sections.append((title, [f"<p>{escape(p)}</p>" for p in paragraphs]))
+
+    def add(self, html: str) -> None:
+        """HTML that is safe already, into the last section."""
+        self.sections[-1][1].append(html)
+
+    def note(self, text: str) -> None:
+        """Small print."""
+        self.add(f'<p class="note">{escape(text)}</p>')
+
+    def heading(self, text: str) -> None:
+        """Within a section."""
+        self.add(f"<h3>{escape(text)}</h3>")
+
+    def table(self, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Cells are text, numbers or intervals."""
+        words = {k for row in rows for k, cell in enumerate(row) if isinstance(cell, str)}
+        top = "".join(
+            f'<th class="words">{escape(cell)}</th>' if k in words else f"<th>{escape(cell)}</th>"
+            for k, cell in enumerate(head)
+        )
+        body = "".join("<tr>" + "".join(_cell(cell) for cell in row) + "</tr>" for row in rows)
+        self.add(f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>')
+
+    def plots(self, *svgs: str) -> None:
+        """Beside each other where there is room. Identifiers are made this page's own."""
+        drawn = [_own(svg, f"s{len(self.sections)}p{k}") for k, svg in enumerate(svgs)]
+        self.add('<div class="plots">' + "".join(drawn) + "</div>")
+
+    def pictures(self, shown: Sequence[tuple[str, str, str]]) -> None:
+        """Each: data URI, what it is, more of it."""
+        figures = "".join(
+            f'<figure><img src="{uri}" alt="{escape(name)}"><figcaption><b>{escape(name)}</b><br>'
+            f"{escape(more)}</figcaption></figure>"
+            for uri, name, more in shown
+        )
+        self.add(f'<div class="pictures">{figures}</div>')
+
+    def text(self) -> str:
+        """The whole file: no script, nothing loaded from elsewhere."""
+        cards = "".join(
+            f'<div class="card"><span>{escape(name)}</span><b>{escape(value)}</b><span>{escape(more)}</span></div>'
+            for name, value, more in self.cards
+        )
+        links = "".join(f'<a href="#s{i}">{escape(title)}</a>' for i, (title, _) in enumerate(self.sections))
+        body = "".join(
+            f'<section id="s{i}"><h2>{escape(title)}</h2>{"".join(parts)}</section>'
+            for i, (title, parts) in enumerate(self.sections)
+        )
+        return (
+            '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+            '<meta name="viewport" content="width=device-width">'
+            f"<title>{escape(self.title)}</title><style>{STYLE}</style></head><body><main>"
+            f'<h1>{escape(self.title)}</h1><p class="lead">{escape(self.lead)}</p>'
+            f'<p class="notice">{escape(NOTICE)}</p><div class="cards">{cards}</div><nav>{links}</nav>{body}'
+            f"<footer>{escape(NOTICE)}</footer></main></body></html>\n"
+        )
+
+
+def number(value: float, digits: int = 3) -> str:
+    """A dash for what cannot be said."""
+    return f"{value:.{digits}f}" if math.isfinite(value) else "–"
+
+
+def span(figure: Interval, digits: int = 3) -> str:
+    """``low to high``."""
+    return f"{number(figure.low, digits)} to {number(figure.high, digits)}"
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, Interval):
+        return f"<td>{number(value.value)}<small>{span(value)}</small></td>"
+    if isinstance(value, float):
+        return f"<td>{number(value)}</td>"
+    if isinstance(value, str):
+        return f'<td class="words">{escape(value)}</td>'
+    return "<td>–</td>" if value is None else f"<td>{value}</td>"
+
+
+def _own(svg: str, prefix: str) -> str:
+    """Several drawings in one page must not share identifiers."""
+    return (
+        svg.replace('id="', f'id="{prefix}-')
+        .replace("url(#", f"url(#{prefix}-")
+        .replace('href="#', f'href="#{prefix}-')
+    )

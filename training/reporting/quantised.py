@@ -1,0 +1,47 @@
+"""Float against int8: what quantisation moved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from training.metrics import Draws
+from training.reporting.lesions import dices
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from training.reporting.rows import Rows
+
+SHARES = (0.5, 0.9, 0.95, 0.99)
+
+
+def compare(before: Rows, after: Rows, level: float = 0.5) -> dict[str, Any]:
+    """Of the same pictures in the same order: distribution of |dp|, areas, Dice, calls that turn at a half.
+
+    ``dp`` is the difference of the malignancy outputs, not calibrated.
+    """
+    known = before.known
+    a, b = before.malignancy.astype(np.float64), after.malignancy.astype(np.float64)
+    dp = np.abs(a - b)
+    draws = Draws(before.groups)
+    masks = [(rows.masks_found() >= level).astype(np.uint8) for rows in (before, after)]
+    overlap = [dices(m, before.masks) * known for m in masks]
+    return {
+        "pictures": len(before),
+        "mean_abs_dp": draws.ratio(dp),
+        "worst_abs_dp": float(dp.max()),
+        "quantiles": {f"{share:.0%}": float(np.quantile(dp, share)) for share in SHARES},
+        "auc_float": draws.auc(before.labels, a),
+        "auc_int8": draws.auc(before.labels, b),
+        "auc_drop": draws.auc_difference(before.labels, a, b),
+        "dice_float": draws.ratio(overlap[0], known),
+        "dice_int8": draws.ratio(overlap[1], known),
+        "turned": draws.ratio(((a >= 0.5) != (b >= 0.5)) & known, known),
+    }
+
+
+def differences(before: Rows, after: Rows) -> NDArray[np.float64]:
+    """|dp| of each picture, for the plot."""
+    return np.abs(before.malignancy.astype(np.float64) - after.malignancy)

@@ -1,0 +1,159 @@
+"""The predictions of a run, or of all folds of a cross-validation, as rows; one row is one held-back picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge.contracts.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+SINGLE, POOLED, INT8 = "predictions.npz", "oof.npz", "int8.npz"
+HINT = "give a folder that `python -m training run` or `python -m training cv` has finished"
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Item ``i`` of each array belongs to picture ``i``."""
+
+    ids: NDArray[np.str_]
+    groups: NDArray[np.str_]
+    """The patient, or the group of look-alikes."""
+    sources: NDArray[np.str_]
+    devices: NDArray[np.str_]
+    """The scanner; empty where it is not known."""
+    birads: NDArray[np.str_]
+    labels: NDArray[np.int8]
+    """0 benign, 1 malignant, -1 no lesion."""
+    split: NDArray[np.str_]
+    tensors: NDArray[np.uint8]
+    """(n, S, S, 3) as the device sees them."""
+    masks: NDArray[np.uint8]
+    """(n, S, S) 0/1, the truth."""
+    malignancy: NDArray[np.float32]
+    """(n,) not calibrated, of the picture as it is; then mirrored, and shrunk on black."""
+    flipped: NDArray[np.float32]
+    zoomed: NDArray[np.float32]
+    lesion: NDArray[np.uint8]
+    """(n, S/4, S/4) probability times 255."""
+    anatomy: NDArray[np.float32]
+    embedding: NDArray[np.float16]
+    """(n, d) pooled features; d may be 0."""
+    fold: NDArray[np.int8]
+    """Which model judged; models do not share an embedding."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Pictures with a lesion of known nature."""
+        return self.labels >= 0
+
+    @property
+    def side(self) -> int:
+        """S."""
+        return int(self.tensors.shape[1])
+
+    def take(self, chosen: NDArray[Any]) -> Rows:
+        """Some of the rows, by number or by a mask."""
+        return Rows(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
+
+    def masks_found(self) -> NDArray[np.float32]:
+        """(n, S, S) 0..1: the mask head at the tensor's size, as the device widens it."""
+        from training.evaluate import widen
+
+        return widen(self.lesion[..., None].astype(np.float32) / 255, self.side)
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """A run's pictures, and which of them may be used to choose anything for which."""
+
+    test: Rows
+    """Each judged by a model that never saw its patient: all figures are about these."""
+    parts: list[tuple[Rows, NDArray[np.int_]]]
+    """For some rows of ``test``: others, of other patients, that calibration and thresholds for them come from."""
+    folds: int
+
+    @property
+    def choose(self) -> Rows:
+        """Rows to choose by what will be shipped: all of a cross-validation, the validation pictures of one run."""
+        return self.test if self.folds > 1 else self.parts[0][0]
+
+
+def read(path: Path) -> Rows:
+    """One file of the contract. Raises ConfigError, naming what is missing or does not fit."""
+    if not path.is_file():
+        raise ConfigError(f"{path} is missing", hint=HINT)
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    n = len(arrays.get("labels", ()))
+    blank = {
+        "fold": np.ones(n, np.int8),
+        "embedding": np.zeros((n, 0), np.float16),
+        "split": np.full(n, "test"),
+        "devices": np.full(n, ""),
+        "birads": np.full(n, ""),
+    }
+    arrays = {**blank, **arrays}
+    wanted = [f.name for f in fields(Rows)]
+    if missing := [name for name in wanted if name not in arrays]:
+        raise ConfigError(
+            f"{path}: expected arrays {', '.join(wanted)}, got none named {', '.join(missing)}", hint=HINT
+        )
+    if odd := [name for name in wanted if len(arrays[name]) != n]:
+        raise ConfigError(f"{path}: expected {n} rows in {odd[0]}, got {len(arrays[odd[0]])}", hint=HINT)
+    return Rows(**{name: arrays[name] for name in wanted})
+
+
+def open_held(run: Path) -> Held:
+    """The folder of a cross-validation (`oof.npz`) or of one run (`predictions.npz`)."""
+    if (run / POOLED).is_file():
+        rows = read(run / POOLED)
+        rows = rows.take(rows.split == "test")
+        folds = np.unique(rows.fold)
+        if len(folds) < 2:
+            raise ConfigError(f"{run / POOLED}: expected several folds, got {folds.tolist()}", hint=HINT)
+        parts = [(rows.take(rows.fold != k), np.flatnonzero(rows.fold == k)) for k in folds]
+        held = Held(rows, parts, len(folds))
+    else:
+        rows = read(run / SINGLE)
+        test, val = rows.take(rows.split == "test"), rows.take(rows.split == "val")
+        held = Held(test, [(val, np.arange(len(test)))], 1)
+    for chosen, judged in held.parts:
+        for name, part in (("to choose by", chosen), ("to judge", held.test.take(judged))):
+            if not {0, 1} <= set(part.labels.tolist()):
+                raise ConfigError(
+                    f"{run}: expected benign and malignant pictures {name}, got labels "
+                    f"{sorted(set(part.labels.tolist()))}",
+                    hint=HINT,
+                )
+        if shared := set(chosen.groups.tolist()) & set(held.test.groups[judged].tolist()):
+            raise ConfigError(f"{run}: {len(shared)} patients stand on both sides, {min(shared)} among them", hint=HINT)
+    return held
+
+
+def read_int8(path: Path, rows: Rows) -> Rows:
+    """``rows`` with the quantised model's outputs in place of the float one's. Raises ConfigError if orders differ."""
+    if not path.is_file():
+        raise ConfigError(f"{path} is missing", hint="make it with: python -m export folds RUN")
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    if len(arrays["malignancy"]) != len(rows) or ("ids" in arrays and (arrays["ids"] != rows.ids).any()):
+        raise ConfigError(
+            f"{path}: expected the {len(rows)} test pictures of the run in its order, got {len(arrays['malignancy'])}",
+            hint="make it anew with: python -m export folds RUN",
+        )
+    lesion = arrays["lesion"].reshape(rows.lesion.shape)
+    if lesion.dtype != np.uint8:
+        lesion = np.round(lesion * 255).astype(np.uint8)
+    malignancy = arrays["malignancy"].astype(np.float32)
+    malignancy = malignancy[:, -1] if malignancy.ndim == 2 else malignancy
+    return replace(rows, malignancy=malignancy, lesion=lesion, anatomy=arrays["anatomy"].reshape(-1).astype(np.float32))
