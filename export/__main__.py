@@ -32,15 +32,23 @@ def bundle(
     name: Annotated[str | None, typer.Option(help="Of the model; the recipe's name if not given.")] = None,
     version: Annotated[str, typer.Option(help="Of the model.")] = edge.__version__,
     busi: BusiFolder = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="calibration.json of the folds, for a model trained on everything.")
+    ] = None,
+    figures: Annotated[Path | None, typer.Option(help="report.json of the folds: what the card says.")] = None,
 ) -> None:
     """Quantise a run's model, choose its thresholds, measure it, and write the bundle."""
-    from export.bundle import make_bundle
+    from export.bundle import Folds, make_bundle
+    from export.held_out import read_calibration, read_figures
     from export.measure import as_table
     from export.run import open_run
 
     opened = open_run(run)
+    folds = Folds(
+        read_calibration(calibration) if calibration else None, tuple(read_figures(figures)) if figures else ()
+    )
     name = name or opened.record.recipe.name
-    made = make_bundle(opened, out, name, version, say, busi)
+    made = make_bundle(opened, out, name, version, say, busi, folds)
     print(as_table(made.manifest.metrics))
     print(f"{out}: {made.size:,} bytes, sha256 {made.sha256}")
 

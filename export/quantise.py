@@ -25,7 +25,7 @@ __all__ = ["INPUT", "SIGNATURE", "Recipe", "quantise", "quantise_float", "quiet"
 class Recipe:
     """Which steps are taken before the converter's own quantiser."""
 
-    equalise: float = 0.5
+    equalise: float = 0.75
     """Strength of `export.equalise`; 0: none."""
     rounding: bool = True
     """Whether weights are rounded by `export.rounding`; else to nearest."""
