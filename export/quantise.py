@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from export.convert import INPUT, SIGNATURE, convert, quantise_graph, quiet, run_float
 from export.equalise import equalise
+from export.graph_edit import check_integers
 from export.rounding import round_weights
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ RECIPES = {
 def quantise(saved_model: Path, representative: NDArray[np.uint8], recipe: Recipe = BEST) -> bytes:
     """Convert ``saved_model`` with the ranges that ``representative`` (n, height, width, channels) shows.
 
-    Raises EdgeError if the converter refuses the model.
+    Raises EdgeError if the converter refuses the model, or leaves an operator of it in floats.
     """
     return quantise_float(convert(saved_model, representative), representative, recipe)
 
@@ -56,7 +57,9 @@ def quantise_float(graph: bytes, representative: NDArray[np.uint8], recipe: Reci
         graph = equalise(graph, pictures, recipe.equalise)
     if recipe.rounding:
         graph = round_weights(graph, pictures)
-    return quantise_graph(graph, pictures)
+    quantised = quantise_graph(graph, pictures)
+    check_integers(quantised)
+    return quantised
 
 
 def span_the_range(tensors: NDArray[np.uint8]) -> NDArray[np.uint8]:
