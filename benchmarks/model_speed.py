@@ -1,4 +1,4 @@
-"""How fast the shipped model is beside a heavier one: python benchmarks/model_speed.py [BUNDLE]
+"""How fast the shipped model is beside a heavier one: PYTHONPATH=. python benchmarks/model_speed.py [BUNDLE]
 
 The other is ResNet-18 at 224 x 224 (He et al., CVPR 2016), 1.8 G multiply-accumulates, with random weights: time does
 not depend on them. Both are int8 by the same converter, run by LiteRT with XNNPACK on one thread, in turns, so that
@@ -9,16 +9,12 @@ make the other: it is kept at --resnet.
 from __future__ import annotations
 
 import argparse
-import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-ROOT = str(Path(__file__).parents[1])
-if ROOT not in sys.path:
-    sys.path.append(ROOT)
 
 from edge.models.bundle import load_bundle
 from edge.models.container import split
@@ -49,8 +45,6 @@ def resnet18() -> bytes:
         x = block(x, width, stride)
     x = layers.Dense(1000, activation="softmax", name="classes")(layers.GlobalAveragePooling2D()(x))
     model = keras.Model(image, {"classes": x})
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
         model.export(folder, verbose=False)
         pictures = np.random.default_rng(0).integers(0, 256, (4, 224, 224, 3), np.uint8)
@@ -95,9 +89,8 @@ def main() -> None:
     bundle = load_bundle(given.bundle)
     graph, other = split(bundle.model_bytes).graph, given.resnet.read_bytes()
     share, mine, theirs = ratio(graph, other, given.rounds)
-    print(
-        f"{bundle.manifest.name} {bundle.manifest.version}: {bundle.size / 2**20:.2f} MB on disk, {work(graph) / 1e6:.0f} M MACs, {mine:.1f} ms"
-    )
+    name, size = f"{bundle.manifest.name} {bundle.manifest.version}", bundle.size / 2**20
+    print(f"{name}: {size:.2f} MB on disk, {work(graph) / 1e6:.0f} M MACs, {mine:.1f} ms")
     print(f"ResNet-18 at 224 px: {len(other) / 2**20:.2f} MB, {work(other) / 1e6:.0f} M MACs, {theirs:.1f} ms")
     print(f"ratio of times {share:.3f} (goal: 0.333 or less), over {given.rounds} rounds in turns")
 

@@ -88,7 +88,7 @@ def signature_path(bundle: Path) -> Path:
 
 
 def check_signature(bundle: Bundle, keys: Sequence[str], *, required: bool) -> str | None:
-    """Key id (see `key_id`) of the trusted key that signed ``bundle``; None: no signature, or no key to hold it against.
+    """Id (see `key_id`) of the trusted key that signed ``bundle``; None: no signature, or no key to hold it against.
 
     Args:
         bundle: read and checked.
