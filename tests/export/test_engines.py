@@ -50,6 +50,7 @@ def test_tflite_runtime_finds_the_heads_and_is_near(graph):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_onnx_is_the_same_model(graph, tmp_path):
     for module in ("tf2onnx", "onnxruntime", "tensorflow"):
         pytest.importorskip(module, reason=f"ONNX is written with the extra 'export': {module}")
