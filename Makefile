@@ -1,11 +1,12 @@
 # Every target makes what it needs; none needs root. PYTHON=python3.12 chooses another Python (>= 3.10 with venv).
 PYTHON ?= python3
+PYTHON311 ?= python3.11
 INPUT  ?=
 OUT    ?= demo-out
 PIP    := -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find edge -type f -not -name '*.pyc') pyproject.toml
 
-.PHONY: help demo test test-fast torture power-cuts check format schemas lock clean
+.PHONY: help demo test test-fast torture power-cuts check format schemas lock clean test-mediapipe test-tflite-runtime
 
 help: ## Show this help.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,6 +47,23 @@ torture: .venv-test/installed ## Ten minutes in the breaking yard; needs mosquit
 power-cuts: .venv-test/installed ## 200 power cuts on a disk that forgets; needs mosquitto and FUSE. ARGS="--cuts 5 --lies 10".
 	.venv-test/bin/python benchmarks/power_cuts.py $(ARGS)
 
+# Peers and older runtimes need other versions of numpy: each has an environment of its own.
+.venv-mediapipe/installed:
+	$(PYTHON311) -m venv .venv-mediapipe
+	.venv-mediapipe/bin/python $(PIP) install mediapipe==0.10.21
+	@touch $@
+
+test-mediapipe: .venv-test/installed .venv-mediapipe/installed ## MediaPipe Tasks reads the shipped bundle and says the same; PYTHON311=python3.11.
+	SONOEDGE_MEDIAPIPE_PYTHON=$(CURDIR)/.venv-mediapipe/bin/python $(PYTEST) tests/export/test_mediapipe.py $(ARGS)
+
+.venv-tflite-runtime/installed:
+	$(PYTHON311) -m venv .venv-tflite-runtime
+	.venv-tflite-runtime/bin/python $(PIP) install 'tflite-runtime>=2.14' 'numpy<2'
+	@touch $@
+
+test-tflite-runtime: .venv-test/installed .venv-tflite-runtime/installed ## tflite-runtime runs the shipped bundle; PYTHON311=python3.11.
+	SONOEDGE_TFLITE_RUNTIME_PYTHON=$(CURDIR)/.venv-tflite-runtime/bin/python $(PYTEST) tests/export/test_engines.py $(ARGS)
+
 check: .venv-test/installed ## Format, lint, types, layers, generated files.
 	.venv-test/bin/ruff format --check .
 	.venv-test/bin/ruff check .
@@ -67,4 +85,4 @@ lock: ## Write constraints.txt anew: the newest versions that all of pyproject.t
 	  --upgrade --no-annotate --no-header --no-emit-index-url --quiet --output-file constraints.txt
 
 clean: ## Remove what these targets made.
-	rm -rf .venv .venv-test .venv-lock build dist demo-out *.egg-info
+	rm -rf .venv .venv-test .venv-mediapipe .venv-tflite-runtime .venv-lock build dist demo-out *.egg-info

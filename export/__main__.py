@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a training run, runs/<id>.")]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 BusiFolder = Annotated[Path | None, typer.Option(help="Folder of the BUSI set, to measure on it as well.")]
 
 
@@ -31,15 +32,23 @@ def bundle(
     name: Annotated[str | None, typer.Option(help="Of the model; the recipe's name if not given.")] = None,
     version: Annotated[str, typer.Option(help="Of the model.")] = edge.__version__,
     busi: BusiFolder = None,
+    calibration: Annotated[
+        Path | None, typer.Option(help="calibration.json of the folds, for a model trained on everything.")
+    ] = None,
+    figures: Annotated[Path | None, typer.Option(help="report.json of the folds: what the card says.")] = None,
 ) -> None:
     """Quantise a run's model, choose its thresholds, measure it, and write the bundle."""
-    from export.bundle import make_bundle
+    from export.bundle import Folds, make_bundle
+    from export.held_out import read_calibration, read_figures
     from export.measure import as_table
     from export.run import open_run
 
     opened = open_run(run)
+    folds = Folds(
+        read_calibration(calibration) if calibration else None, tuple(read_figures(figures)) if figures else ()
+    )
     name = name or opened.record.recipe.name
-    made = make_bundle(opened, out, name, version, lambda line: print(line, file=sys.stderr), busi)
+    made = make_bundle(opened, out, name, version, say, busi, folds)
     print(as_table(made.manifest.metrics))
     print(f"{out}: {made.size:,} bytes, sha256 {made.sha256}")
 
@@ -60,6 +69,114 @@ def evaluate(
     measured = figures(open_run(run), loaded.model_bytes, loaded.manifest, busi)
     print(f"{loaded.manifest.name} {loaded.manifest.version}, sha256 {loaded.sha256[:16]}, on {measured[0].data}\n")
     print(as_table(measured))
+
+
+@app.command(epilog="Example:  python -m export quantise runs/first")
+def quantise(run: RunFolder) -> None:
+    """What each step before quantisation brings on a run's held-back pictures; writes nothing."""
+    from edge.models.graph import read_graph
+    from export.convert import convert, run_float
+    from export.parity import compare
+    from export.predict import as_predictions, run_graph
+    from export.quantise import RECIPES, quantise_float
+    from export.run import open_run
+
+    opened = open_run(run)
+    say(f"convert {opened.path / 'saved_model'}, run it on {len(opened.test)} pictures")
+    whole = convert(opened.path / "saved_model", opened.representative)
+    raw = run_float(opened.path / "saved_model", opened.test.tensors)
+    print(f"{'steps':12}{'AUC':>8}{'Dice':>8}{'|dp| mean':>11}{'p95':>8}{'max':>8}")
+    for name, recipe in RECIPES.items():
+        graph = quantise_float(whole, opened.representative, recipe)
+        specs = read_graph(graph).outputs
+        floats, said = as_predictions(raw, specs), as_predictions(run_graph(graph, opened.test.tensors), specs)
+        r = compare(name, said, floats, opened.test)
+        print(f"{name:12}{r.auc:8.4f}{r.dice:8.4f}{r.dp_mean:11.4f}{r.dp_p95:8.4f}{r.dp_max:8.4f}", flush=True)
+    float_auc = compare("float", floats, floats, opened.test)
+    print(f"{'float':12}{float_auc.auc:8.4f}{float_auc.dice:8.4f}")
+
+
+@app.command(epilog="Example:  python -m export variants runs/first --out variants/")
+def variants(
+    run: RunFolder,
+    out: Annotated[Path, typer.Option(help="Folder for the .tflite files.")],
+    as_json: AsJson = False,
+) -> None:
+    """Convert a run's model to int8, float32, float16, dynamic and int16x8, with size, time and accuracy of each."""
+    from export.run import open_run
+    from export.variants import as_text, make_variants
+
+    made = make_variants(open_run(run), out, say)
+    print(_json(made) if as_json else as_text(made))
+
+
+@app.command(epilog="Example:  python -m export parity model.tflite --run runs/first")
+def parity(
+    bundle: Annotated[Path, typer.Argument(help="The bundle to compare.")],
+    run: Annotated[Path, typer.Option(help="Folder of the run that it was made from.")],
+    tflite_runtime: Annotated[
+        Path | None, typer.Option(help="Python of an environment with tflite-runtime (3.11, numpy<2).")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The same pictures through TensorFlow, LiteRT, tflite-runtime and ONNX Runtime; what accelerators take."""
+    from edge.models.bundle import load_bundle
+    from export.parity import as_text
+    from export.parity import parity as compare_all
+    from export.run import open_run
+
+    report = compare_all(load_bundle(bundle), open_run(run), say, tflite_runtime)
+    print(_json(report) if as_json else as_text(report))
+
+
+@app.command(epilog="Example:  python -m export folds runs/cv")
+def folds(cv: Annotated[Path, typer.Argument(help="Folder with fold-1, fold-2 …")]) -> None:
+    """Quantise each fold's model and keep what it says of its test pictures; a finished fold is not done again."""
+    from export.folds import quantise_folds
+
+    print(quantise_folds(cv, say))
+
+
+@app.command(epilog="Example:  python -m export onnx model.tflite --out model.onnx")
+def onnx(
+    bundle: Annotated[Path, typer.Argument(help="The bundle to convert.")],
+    out: Annotated[Path, typer.Option(help="The ONNX file to write.")],
+) -> None:
+    """Write the bundle's quantised graph as ONNX, and replay its golden tensors in ONNX Runtime."""
+    from edge.models.bundle import load_bundle
+    from edge.models.container import split
+    from export.engines import differences, run_onnx, to_onnx
+
+    loaded = load_bundle(bundle)
+    graph = split(loaded.model_bytes).graph
+    to_onnx(graph, out)
+    worst = differences(run_onnx(out, graph, loaded.golden.tensors), loaded.golden.outputs)
+    print(f"{out}: {out.stat().st_size:,} bytes; golden tensors differ by at most, in steps of 1/256: {worst}")
+
+
+@app.command(epilog="Example:  python -m export sign model.tflite --key key.pem")
+def sign(
+    bundle: Annotated[Path, typer.Argument(help="The bundle to sign.")],
+    key: Annotated[Path, typer.Option(help="Private key, PEM, on a NIST curve.")],
+    password: Annotated[str | None, typer.Option(envvar="SONOEDGE_KEY_PASSWORD", help="Of the key.")] = None,
+) -> None:
+    """Sign a bundle in the OpenSSF model signing format; devices check it with the public key in model_keys."""
+    from edge.models.bundle import load_bundle
+    from export.sign import sign as sign_file
+
+    load_bundle(bundle)  # nothing broken is signed
+    print(sign_file(bundle, key, password))
+
+
+def say(line: str) -> None:
+    """Progress, apart from what is printed as the result."""
+    print(line, file=sys.stderr)
+
+
+def _json(value: object) -> str:
+    import msgspec
+
+    return msgspec.json.format(msgspec.json.encode(value), indent=1).decode()
 
 
 def main() -> None:

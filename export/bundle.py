@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -33,13 +34,23 @@ from export.quantise import quantise, run_float
 from export.thresholds import choose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from edge.contracts.manifest import Metric
     from edge.models.bundle import Bundle
     from edge.models.graph import Graph
+    from export.held_out import CalibrationFile
     from export.run import Run
+
+
+@dataclass(frozen=True)
+class Folds:
+    """What a cross-validation of the recipe gave, for a model that was trained on everything."""
+
+    calibration: CalibrationFile | None = None
+    figures: Sequence[Metric] = ()
+
 
 HEADS = {
     MALIGNANCY: "Probabilities of the classes in labels.txt.",
@@ -51,11 +62,18 @@ MAX_BYTES = 6 * 2**20
 
 
 def make_bundle(
-    run: Run, out: Path, name: str, version: str, say: Callable[[str], None], outside: Path | None = None
+    run: Run,
+    out: Path,
+    name: str,
+    version: str,
+    say: Callable[[str], None],
+    outside: Path | None = None,
+    folds: Folds | None = None,
 ) -> Bundle:
     """Make the bundle of ``run``, write it to ``out``, and read it back through the device's own checks.
 
-    ``outside``: the folder of a data set to be measured on beside the run's own; None: none.
+    ``outside``: the folder of a data set to be measured on beside the run's own; None: none. ``folds``: what the folds
+    of the same recipe gave; what it does not hold is chosen and measured on the run's own held-back pictures.
 
     Raises EdgeError where the model cannot be quantised as devices need it, and ModelError where its golden vectors
     would prove nothing.
@@ -65,14 +83,22 @@ def make_bundle(
     found = check_quantisation(graph)
     specs = found.outputs
 
-    say(f"choose thresholds on {len(run.val)} validation pictures and {len(EMPTY_SEEDS)} phantoms")
-    val = as_predictions(run_graph(graph, run.val.tensors), specs)
-    empty = as_predictions(run_graph(graph, empty_tensors(run.record.recipe.preprocess)), specs)
-    thresholds, calibration = choose(val, run.val, empty, STEP)
+    folds = folds or Folds()
+    if folds.calibration is not None:
+        say(f"thresholds: {folds.calibration.method}")
+        thresholds, calibration = folds.calibration.thresholds, folds.calibration.calibration
+    else:
+        say(f"choose thresholds on {len(run.val)} validation pictures and {len(EMPTY_SEEDS)} phantoms")
+        val = as_predictions(run_graph(graph, run.val.tensors), specs)
+        empty = as_predictions(run_graph(graph, empty_tensors(run.record.recipe.preprocess)), specs)
+        thresholds, calibration = choose(val, run.val, empty, STEP)
     manifest = describe_model(run, found, thresholds, calibration, name, version)
 
-    say(f"measure on {len(run.test)} held-back pictures")
-    metrics = [*figures(run, graph, manifest, outside), *describe.gate_figures(run.metrics)]
+    metrics = list(folds.figures)
+    if not metrics:
+        say(f"measure on {len(run.test)} held-back pictures")
+        metrics = figures(run, graph, manifest, outside)
+    metrics += describe.gate_figures(run.metrics)
     manifest = msgspec.structs.replace(manifest, metrics=metrics)
 
     say("search golden phantoms")
@@ -154,7 +180,7 @@ def test_set(run: Run) -> str:
     ill = int((pictures.labels == 1).sum())
     sets = sorted({str(group).split("/")[0] for group in pictures.groups.tolist()})
     return (
-        f"{', '.join(sets).upper()} fold {run.record.recipe.fold}, held back "
+        f"{', '.join(sets).upper()} {run.record.recipe.protocol or f'fold {run.record.recipe.fold}'}, held back "
         f"({len(pictures)} pictures, {ill} malignant, {len(set(pictures.groups.tolist()))} patients)"
     )
 

@@ -63,7 +63,8 @@ Input {m.input}: the grey value itself, as the preprocessing recipe {m.recipe_sh
 
 ## Figures
 {_figures(m.metrics)}
-Nothing was trained or chosen on held-back pictures. The 8-bit model in this file was measured unless it says otherwise.
+No figure is of pictures that the measured model was trained or chosen on. That is the 8-bit model in this file unless
+it says otherwise.
 Intervals are 95 % and draw patients, not pictures. They tell how sure these numbers are *for such pictures*; they say
 nothing of other hospitals, scanners or women.
 

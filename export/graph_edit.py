@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -9,8 +11,10 @@ from ai_edge_litert import schema_py_generated as schema
 from edge.contracts.errors import EdgeError
 from edge.contracts.tensors import TensorSpec
 from edge.models.graph import Graph, read_graph
+from export.float_graph import GraphEditor
 
 METADATA_NAME = "TFLITE_METADATA"
+FLOATS = (schema.TensorType.FLOAT32, schema.TensorType.FLOAT16)
 STEP = 1 / 256
 """Scale of a probability as TFLite quantises softmax and sigmoid: 0 to 255/256."""
 
@@ -57,6 +61,22 @@ def check_quantisation(graph: bytes) -> Graph:
                     hint="representative pictures must reach 0 and 255; heads must end in softmax or sigmoid",
                 )
     return found
+
+
+def check_integers(graph: bytes) -> None:
+    """Raise EdgeError, naming them, if operators of a quantised graph still compute floats."""
+    editor = GraphEditor(graph)
+    stayed: Counter[str] = Counter()
+    for operator in editor.operators:
+        tensors = [*(int(i) for i in operator.inputs if i >= 0), *(int(o) for o in operator.outputs)]
+        if any(editor.tensors[tensor].type in FLOATS for tensor in tensors):
+            stayed[editor.kind(operator)] += 1
+    if stayed:
+        named = ", ".join(f"{count} {kind}" for kind, count in sorted(stayed.items()))
+        raise EdgeError(
+            f"the model cannot be quantised: {named} would compute floats",
+            hint="build the network of operators that TFLite has in int8, as those of training/network.py",
+        )
 
 
 def _unpack(graph: bytes) -> schema.ModelT:

@@ -34,7 +34,7 @@ class Predictions:
 
 
 def run_graph(graph: bytes, tensors: NDArray[np.uint8], kernels: str = "xnnpack") -> dict[str, NDArray[Any]]:
-    """Raw outputs by head, (n, …), for tensors (n, height, width, channels) uint8."""
+    """Raw outputs by head, (n, …), for tensors (n, height, width, channels) uint8; float graphs take them as floats."""
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     interpreter = Interpreter(
@@ -42,12 +42,12 @@ def run_graph(graph: bytes, tensors: NDArray[np.uint8], kernels: str = "xnnpack"
     )
     interpreter.allocate_tensors()
     runner = interpreter.get_signature_runner()
-    source = next(iter(runner.get_input_details().values()))["index"]
+    source = next(iter(runner.get_input_details().values()))
     heads = {name: detail["index"] for name, detail in runner.get_output_details().items()}
     del runner  # LiteRT refuses to invoke while another object holds its interpreter
     rows: dict[str, list[NDArray[Any]]] = {name: [] for name in heads}
     for tensor in tensors:
-        interpreter.set_tensor(source, tensor[None])
+        interpreter.set_tensor(source["index"], tensor[None].astype(source["dtype"], copy=False))
         interpreter.invoke()
         for name, index in heads.items():
             rows[name].append(interpreter.get_tensor(index)[0])

@@ -39,7 +39,10 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     body_part: str
-    fold: int
+    protocol: str = ""
+    """What was held back: ``fold-1``, ``all`` …"""
+    fold: int = 0
+    """As older runs name it; 0: ``protocol`` says it."""
     preprocess: PreprocessRecipe
     data: list[DataSource] = []
 
@@ -80,8 +83,23 @@ class Run:
     record: Record
     representative: NDArray[np.uint8]
     """(n, height, width, channels)."""
-    val: Pictures
-    test: Pictures
+    held_val: Pictures | None
+    held_test: Pictures | None
+
+    @property
+    def val(self) -> Pictures:
+        """Pictures to choose on. Raises UsageError where the run kept none."""
+        return self._held(self.held_val, "choose thresholds on (val)", "give --calibration, of the folds")
+
+    @property
+    def test(self) -> Pictures:
+        """Pictures to judge by. Raises UsageError where the run kept none."""
+        return self._held(self.held_test, "measure on (test)", "give --figures, of the folds, or a run that has some")
+
+    def _held(self, pictures: Pictures | None, purpose: str, hint: str) -> Pictures:
+        if pictures is None:
+            raise UsageError(f"{self.path} held back no picture to {purpose}", hint=hint)
+        return pictures
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -112,10 +130,14 @@ def open_run(path: Path) -> Run:
     with np.load(path / "eval.npz") as file:
         arrays = {name: file[name] for name in ("tensors", "masks", "labels", "groups", "split")}
         arrays["devices"] = file["devices"] if "devices" in file else np.full(len(arrays["labels"]), "")
-    splits = {}
+    splits: dict[str, Pictures | None] = {}
     for split in ("val", "test"):
         rows = np.flatnonzero(arrays["split"] == split)
+        rows = rows[arrays["labels"][rows] >= 0]  # pictures without a lesion have no malignancy to be judged by
         labels = arrays["labels"][rows]
+        if not len(labels):  # a model that was trained on everything holds nothing back
+            splits[split] = None
+            continue
         if set(labels.tolist()) != {0, 1}:
             raise UsageError(
                 f"expected benign (0) and malignant (1) pictures in {split}, got {sorted(set(labels.tolist()))}",
@@ -128,6 +150,7 @@ def open_run(path: Path) -> Run:
             groups=arrays["groups"][rows],
             devices=arrays["devices"][rows],
         )
-    if shared := set(splits["val"].groups.tolist()) & set(splits["test"].groups.tolist()):
+    val, test = splits["val"], splits["test"]
+    if val and test and (shared := set(val.groups.tolist()) & set(test.groups.tolist())):
         raise UsageError(f"{len(shared)} patients stand in val and in test, {sorted(shared)[0]} among them", hint=HINT)
-    return Run(path, record, representative, splits["val"], splits["test"])
+    return Run(path, record, representative, val, test)

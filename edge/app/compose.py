@@ -14,6 +14,7 @@ from edge.contracts.errors import UsageError
 from edge.contracts.finding import ModelRef
 from edge.models.bundle import load_bundle
 from edge.models.scripted_manifest import scripted_manifest
+from edge.models.signature import check_signature
 from edge.pipeline.analyser import Analyser
 from edge.pipeline.guard import Guard
 from edge.pipeline.selftest import require_selftest
@@ -44,7 +45,7 @@ class Model:
 def choose_model(settings: Settings) -> Model:
     """The configured bundle, else the one that ships, else (for ``scripted://``) none.
 
-    Raises `ModelError` if the bundle is broken.
+    Raises `ModelError` if the bundle is broken, or not signed as the settings want it.
     """
     uris = (settings.runtime.uri, *settings.runtime.fallback)
     if settings.model is None and all(parse_uri(uri).scheme == "scripted" for uri in uris):
@@ -52,7 +53,8 @@ def choose_model(settings: Settings) -> Model:
         sha256 = hashlib.sha256(msgspec.json.encode(manifest)).hexdigest()
         return Model(manifest, ModelRef(name=manifest.name, version=manifest.version, sha256=sha256), None)
     bundle = load_bundle(settings.model)
-    return Model(bundle.manifest, bundle.model_ref(), bundle)
+    signer = check_signature(bundle, settings.model_keys, required=settings.require_signed_model)
+    return Model(bundle.manifest, bundle.model_ref(signer), bundle)
 
 
 def make_guard(settings: Settings, model: Model, *, isolated: bool) -> Guard:

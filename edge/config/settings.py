@@ -198,6 +198,11 @@ class Settings(Section, frozen=True):
     """Where the outbox lives. None: ``/var/lib/sonoedge`` for root, else under ``$XDG_STATE_HOME``."""
     model: str | None = None
     """Path of a bundle. None: the one that ships with the package."""
+    model_keys: list[str] = []
+    """Paths of public keys (PEM) that may sign models. With any, the signature beside a bundle (``model.tflite.sig``)
+    is checked, and a wrong one refused; findings then name the key. Needs ``sonoedge[signed]``."""
+    require_signed_model: bool = False
+    """True: a model without a signature by one of ``model_keys`` is refused."""
     drain_timeout_s: NotNegative = 5.0
     """When all sources have ended, how long receivers may take for what is left; it stays on disk in any case. Asked to
     stop (SIGTERM), the daemon is gone within 2 s."""

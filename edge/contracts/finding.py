@@ -47,7 +47,7 @@ class ModelRef(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     sha256: str
     signature: str | None = None
-    """Key id that signed the bundle; None: not signed."""
+    """Id of the trusted key that signed the bundle (SHA-256 of its PEM); None: not signed, or not checked."""
 
 
 class RuntimeRef(msgspec.Struct, frozen=True, kw_only=True):

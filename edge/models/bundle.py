@@ -41,9 +41,10 @@ class Bundle:
     """MODEL_CARD.md, for people."""
     golden: GoldenVectors
 
-    def model_ref(self) -> ModelRef:
-        """What a finding says of the model that judged."""
-        return ModelRef(name=self.manifest.name, version=self.manifest.version, sha256=self.sha256)
+    def model_ref(self, signer: str | None = None) -> ModelRef:
+        """What a finding says of the model that judged. ``signer``: id of the trusted key that signed it."""
+        name, version = self.manifest.name, self.manifest.version
+        return ModelRef(name=name, version=version, sha256=self.sha256, signature=signer)
 
     @cached_property
     def model_bytes(self) -> bytes:

@@ -13,7 +13,8 @@ from edge.contracts.geometry import Region
 from edge.models.bundle import DEFAULT
 from edge.models.container import split
 from edge.models.graph import Table, read_graph
-from export.graph_edit import add_metadata, check_quantisation, order_outputs
+from export.float_graph import GraphEditor
+from export.graph_edit import add_metadata, check_integers, check_quantisation, order_outputs
 from export.metadata import write_metadata
 from export.pack import append_zip, pack_golden, write_file
 from export.predict import run_graph
@@ -104,6 +105,15 @@ def test_heads_of_other_names_are_refused(graph):
 
 def test_the_shipped_graph_is_quantised_as_devices_need_it(graph):
     assert list(check_quantisation(graph).inputs) == ["image"]
+
+
+def test_an_operator_that_stayed_in_floats_is_named(graph):
+    check_integers(graph)
+    editor = GraphEditor(graph)
+    resize = next(op for op in editor.operators if editor.kind(op) == "RESIZE_BILINEAR")
+    editor.tensors[int(resize.outputs[0])].type = 0
+    with pytest.raises(EdgeError, match="1 ADD, 1 RESIZE_BILINEAR would compute floats"):
+        check_integers(editor.pack())
 
 
 def test_equal_contents_give_equal_bytes_that_any_zip_reader_opens(graph):

@@ -1,0 +1,203 @@
+"""Who made a bundle: a signature beside it, ``model.tflite.sig``, held against the keys that this device trusts.
+
+The file is a Sigstore bundle as OpenSSF model signing 1.0 writes it for a key: a DSSE envelope around an in-toto
+statement that names the model's SHA-256. Any of that project's tools can check it too; the device needs none of them,
+no network and no clock: a key is trusted for as long as its file is named in the settings.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import msgspec
+
+from edge.contracts.errors import DeviceError, ModelError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edge.models.bundle import Bundle
+
+MEDIA_TYPE = "application/vnd.dev.sigstore.bundle"
+PAYLOAD_TYPE = "application/vnd.in-toto+json"
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE = "https://model_signing/signature/v1.0"
+CURVES = {256: "SHA256", 384: "SHA384", 521: "SHA512"}
+"""Bits of the curves that the format knows (secp256r1, secp384r1, secp521r1), and the hash that goes with each."""
+MAX_SIGNATURE = 64 * 1024
+"""Most bytes of a signature file."""
+RESIGN = "copy the bundle and its .sig again, or sign it anew: python -m export sign BUNDLE --key KEY.pem"
+
+
+class Signed(msgspec.Struct):
+    """One signature of the envelope."""
+
+    sig: str
+
+
+class Envelope(msgspec.Struct, rename="camel"):
+    """DSSE: what was signed, and the signatures."""
+
+    payload: str
+    payload_type: str
+    signatures: list[Signed]
+
+
+class SignatureFile(msgspec.Struct, rename="camel"):
+    """As much of a Sigstore bundle as a key's signature needs."""
+
+    media_type: str
+    dsse_envelope: Envelope
+
+
+class Subject(msgspec.Struct):
+    """The model as a whole."""
+
+    digest: dict[str, str]
+
+
+class Resource(msgspec.Struct):
+    """One file of the model."""
+
+    algorithm: str
+    digest: str
+
+
+class Predicate(msgspec.Struct):
+    """All files of the model."""
+
+    resources: list[Resource]
+
+
+class Statement(msgspec.Struct, rename={"kind": "_type", "predicate_type": "predicateType"}):
+    """In-toto statement, as much as is looked at. Names of files are not: a bundle may be renamed."""
+
+    kind: str
+    subject: list[Subject]
+    predicate_type: str
+    predicate: Predicate
+
+
+def signature_path(bundle: Path) -> Path:
+    """Where the signature of a bundle lies."""
+    return bundle.with_name(f"{bundle.name}.sig")
+
+
+def check_signature(bundle: Bundle, keys: Sequence[str], *, required: bool) -> str | None:
+    """Id (see `key_id`) of the trusted key that signed ``bundle``; None: no signature, or no key to hold it against.
+
+    Args:
+        bundle: read and checked.
+        keys: paths of trusted public keys, PEM.
+        required: whether a bundle without a signature is refused. One with a wrong signature always is.
+
+    Raises:
+        ModelError: the signature is missing though required, damaged, of another file or of an unknown key.
+        UsageError: a signature is required and no key is named, or a key's file is no key.
+        DeviceError: the package ``cryptography`` is needed and not installed.
+    """
+    if not keys:
+        if required:
+            raise UsageError("require_signed_model is set, but model_keys names no key", hint="name a public key's PEM")
+        return None
+    trusted = [read_key(Path(path)) for path in keys]
+    path = signature_path(bundle.path)
+    if not path.is_file():
+        if required:
+            _fail(path, "is missing: this device takes signed models alone")
+        return None
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_SIGNATURE + 1)
+    except OSError as error:
+        raise ModelError(f"signature {path.name} cannot be read: {error}", hint="check its permissions") from error
+    if len(data) > MAX_SIGNATURE:
+        _fail(path, f"has over {MAX_SIGNATURE} bytes")
+    return verify(path, data, bundle.sha256, trusted)
+
+
+def verify(path: Path, data: bytes, sha256: str, trusted: Sequence[Any]) -> str:
+    """Id of the one of ``trusted`` that signed a model with this SHA-256 (hex). Raises `ModelError` if none did."""
+    try:
+        envelope = msgspec.json.decode(data, type=SignatureFile)
+        signed = envelope.dsse_envelope
+        payload = base64.b64decode(signed.payload, validate=True)
+        signatures = [base64.b64decode(each.sig, validate=True) for each in signed.signatures]
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, binascii.Error, ValueError) as error:
+        raise ModelError(f"signature {path.name} is no model signature: {error}", hint=RESIGN) from error
+    if not envelope.media_type.startswith(MEDIA_TYPE) or signed.payload_type != PAYLOAD_TYPE or len(signatures) != 1:
+        _fail(path, f"is no model signature: {envelope.media_type[:80]}, {signed.payload_type[:80]}")
+    signer = next((key for key in trusted if _signed_by(key, signatures[0], payload)), None)
+    if signer is None:  # before a word of the payload is believed
+        _fail(path, f"was made by none of the {len(trusted)} trusted keys, or changed since")
+    try:
+        statement = msgspec.json.decode(payload, type=Statement)
+        (subject,), (resource,) = statement.subject, statement.predicate.resources
+        digest = bytes.fromhex(resource.digest)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise ModelError(f"signature {path.name}: expected one signed file: {error}", hint=RESIGN) from error
+    if (statement.kind, statement.predicate_type) != (STATEMENT_TYPE, PREDICATE_TYPE):
+        _fail(path, f"says {statement.kind[:80]}, {statement.predicate_type[:80]}, which is not known")
+    if resource.algorithm != "sha256" or subject.digest.get("sha256") != hashlib.sha256(digest).hexdigest():
+        _fail(path, "contradicts itself: the file's digest is not the subject's")
+    if resource.digest != sha256:
+        _fail(path, f"is of another file: signed {resource.digest[:16]}…, this one has {sha256[:16]}…")
+    return key_id(signer)
+
+
+def read_key(path: Path) -> Any:
+    """A public key. Raises UsageError if the file holds none of the curves that the format knows."""
+    serialization, elliptic = _cryptography()[:2]
+    try:
+        key = serialization.load_pem_public_key(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"model_keys: {path} is no public key in PEM: {error}",
+            hint="openssl ec -in key.pem -pubout -out key.pub makes one of a private key",
+        ) from error
+    if not isinstance(key, elliptic.EllipticCurvePublicKey) or not key.curve.name.startswith("secp"):
+        raise UsageError(
+            f"model_keys: {path} is no key on a NIST curve", hint="openssl ecparam -name prime256v1 -genkey"
+        )
+    if key.key_size not in CURVES:
+        raise UsageError(f"model_keys: {path} has {key.key_size} bits", hint=f"expected one of {sorted(CURVES)}")
+    return key
+
+
+def key_id(key: Any) -> str:
+    """SHA-256, hex, of the public key's PEM: the hint that model signing writes beside a signature."""
+    serialization = _cryptography()[0]
+    pem: bytes = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(pem).hexdigest()
+
+
+def _signed_by(key: Any, signature: bytes, payload: bytes) -> bool:
+    """Whether ``signature`` is ``key``'s over ``payload``, in DSSE's pre-authentication encoding."""
+    _, elliptic, hashes, invalid = _cryptography()
+    encoded = b"DSSEv1 %d %s %d %s" % (len(PAYLOAD_TYPE), PAYLOAD_TYPE.encode(), len(payload), payload)
+    try:
+        key.verify(signature, encoded, elliptic.ECDSA(getattr(hashes, CURVES[key.key_size])()))
+    except invalid:
+        return False
+    return True
+
+
+def _cryptography() -> tuple[Any, Any, Any, type[Exception]]:
+    """The parts that are needed, imported only where keys are: serialization, ec, hashes, InvalidSignature."""
+    try:
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives import hashes, serialization
+        from cryptography.hazmat.primitives.asymmetric import ec
+    except ImportError as error:
+        raise DeviceError(
+            f"model signatures cannot be checked here: {error}", hint="pip install 'sonoedge[signed]'"
+        ) from error
+    return serialization, ec, hashes, InvalidSignature
+
+
+def _fail(path: Path, message: str) -> NoReturn:
+    raise ModelError(f"signature {path.name} {message}", hint=RESIGN)

@@ -1,0 +1,106 @@
+"""Other engines that run the same graph: tflite-runtime in an environment of its own, ONNX Runtime."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge.contracts.errors import DeviceError, EdgeError
+from edge.models.graph import read_graph
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+OPSET = 18
+"""Of the ONNX file: the newest that tf2onnx writes for quantised TFLite graphs."""
+RUN_TFLITE = """
+import sys
+import numpy as np
+from tflite_runtime.interpreter import Interpreter
+
+model, tensors, out, names = sys.argv[1:]
+interpreter = Interpreter(model_path=model, num_threads=1)
+interpreter.allocate_tensors()
+source = interpreter.get_input_details()[0]["index"]
+outputs = dict(zip(names.split(","), interpreter.get_output_details()))
+rows = {name: [] for name in outputs}
+for tensor in np.load(tensors):
+    interpreter.set_tensor(source, tensor[None])
+    interpreter.invoke()
+    for name, detail in outputs.items():
+        rows[name].append(interpreter.get_tensor(detail["index"])[0])
+np.savez(out, **{name: np.stack(values) for name, values in rows.items()})
+"""
+
+
+def run_tflite_runtime(python: Path, graph: bytes, tensors: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+    """Raw outputs by head of ``graph`` in tflite-runtime, which ``python`` has. Raises DeviceError if it cannot run.
+
+    The graph's outputs must stand in the order of its signature, as `export.graph_edit.order_outputs` leaves them.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        model, source, out = (Path(folder) / name for name in ("model.tflite", "tensors.npy", "out.npz"))
+        model.write_bytes(graph)
+        np.save(source, tensors)
+        names = ",".join(read_graph(graph).outputs)
+        done = subprocess.run(
+            [str(python), "-c", RUN_TFLITE, str(model), str(source), str(out), names],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise DeviceError(
+                f"{python} cannot run tflite-runtime: {(done.stderr.strip().splitlines() or ['no words'])[-1]}",
+                hint="make test-tflite-runtime makes an environment that can; give its Python",
+            )
+        with np.load(out) as file:
+            return {name: file[name] for name in file.files}
+
+
+def to_onnx(graph: bytes, out: Path) -> None:
+    """Write the same graph, with its integers, as ONNX. Raises EdgeError if tf2onnx refuses it."""
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder) / "model.tflite"
+        model.write_bytes(graph)
+        command = ["-m", "tf2onnx.convert", "--tflite", str(model), "--output", str(out), "--opset", str(OPSET)]
+        done = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
+    if done.returncode != 0 or not out.is_file():
+        raise EdgeError(
+            f"tf2onnx refuses the model: {(done.stderr.strip().splitlines() or ['no words'])[-1]}",
+            hint="pip install tf2onnx onnx onnxruntime",
+        )
+
+
+def run_onnx(path: Path, graph: bytes, tensors: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+    """Raw outputs by head of an ONNX file made from ``graph``, in ONNX Runtime on one thread."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise DeviceError(f"ONNX Runtime cannot be loaded: {error}", hint="pip install onnxruntime") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    names = list(read_graph(graph).outputs)
+    source = session.get_inputs()[0].name
+    wanted = [output.name for output in session.get_outputs()]
+    if len(wanted) != len(names):
+        raise EdgeError(f"expected {len(names)} outputs in {path.name}, got {len(wanted)}", hint="convert it again")
+    rows: dict[str, list[NDArray[Any]]] = {name: [] for name in names}
+    for tensor in tensors:
+        for name, value in zip(names, session.run(wanted, {source: tensor[None]}), strict=True):
+            rows[name].append(value[0])
+    return {name: np.stack(values) for name, values in rows.items()}
+
+
+def differences(said: dict[str, NDArray[Any]], wanted: dict[str, NDArray[Any]]) -> dict[str, int]:
+    """Largest difference of each head, in quantised steps."""
+    return {
+        name: int(np.abs(said[name].astype(np.int32) - values.astype(np.int32)).max())
+        for name, values in wanted.items()
+    }

@@ -1,0 +1,130 @@
+"""Thresholds and figures of a model that was trained on everything: from the folds of its recipe.
+
+Two files that training writes are read here, as far as a bundle needs them: ``calibration.json`` (thresholds and
+calibration under the manifest's names) and ``report.json`` (figures with intervals, by data set).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from edge.contracts.errors import UsageError
+from edge.contracts.manifest import Calibration, Metric, Thresholds
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+T = TypeVar("T")
+
+TITLES = {
+    "auc": "malignancy AUC",
+    "accuracy": "accuracy",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "precision": "precision",
+    "f1": "F1",
+    "dice": "Dice",
+    "lesion_hit": "lesion hit rate",
+    "false_lesions": "false lesions a picture",
+}
+"""Names of report.json, and how the card says them."""
+
+
+class CalibrationFile(msgspec.Struct, frozen=True):
+    """``calibration.json``."""
+
+    outputs: str
+    """Whose outputs were calibrated: ``float`` or ``int8``."""
+    calibration: Calibration
+    thresholds: Thresholds
+    method: str
+
+
+class Value(msgspec.Struct, frozen=True):
+    """One figure; None where it cannot be said."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+
+
+class Headline(msgspec.Struct, frozen=True):
+    """Figures of one data set."""
+
+    source: str
+    pictures: int
+    cases: int
+    malignant: int
+    by_picture: dict[str, Value]
+    by_case: dict[str, Value] = {}
+
+
+class About(msgspec.Struct, frozen=True):
+    """What was judged."""
+
+    folds: int
+
+
+class Int8(msgspec.Struct, frozen=True):
+    """The same of the quantised models."""
+
+    headline: list[Headline] = []
+
+
+class ReportFile(msgspec.Struct, frozen=True):
+    """``report.json``."""
+
+    about: About
+    headline: list[Headline]
+    int8: Int8 = Int8()
+
+
+def read_calibration(path: Path) -> CalibrationFile:
+    """Raises UsageError for a file that is none."""
+    return _read(path, CalibrationFile, "python -m training calibrate runs/cv")
+
+
+def read_figures(path: Path) -> list[Metric]:
+    """The figures of ``report.json``, of the quantised models where it has them. Raises UsageError if it is none."""
+    report = _read(path, ReportFile, "python -m training report runs/cv")
+    quantised = bool(report.int8.headline)
+    models = f"{report.about.folds} models of the same recipe, each" if report.about.folds > 1 else "one model"
+    metrics = []
+    for each in report.int8.headline if quantised else report.headline:
+        data = (
+            f"{each.source}, {models} on pictures that it never saw; the model in this file learnt from all of them "
+            f"({each.pictures} pictures, {each.malignant} malignant, {each.cases} patients)"
+        )
+        kind = "int8 models" if quantised else "float models, before quantisation"
+        metrics += _metrics(each.by_picture, data, f"by picture, {kind}", "")
+        metrics += _metrics(each.by_case, data, f"by patient, {kind}", " by case")
+    if not metrics:
+        raise UsageError(f"{path} holds no figure", hint="python -m training report runs/cv")
+    return metrics
+
+
+def _metrics(values: Mapping[str, Value], data: str, how: str, suffix: str) -> list[Metric]:
+    return [
+        Metric(
+            name=TITLES[name] + suffix,
+            value=round(v.value, 4),
+            low=round(v.low, 4),
+            high=round(v.high, 4),
+            data=data,
+            n=v.n,
+            method=f"{how}; 95 % percentile bootstrap over patients",
+        )
+        for name, v in values.items()
+        if name in TITLES and v.value is not None and v.low is not None and v.high is not None
+    ]
+
+
+def _read(path: Path, kind: type[T], command: str) -> T:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"{path} cannot be read: {error}", hint=f"make it with: {command}") from error

@@ -1,0 +1,121 @@
+"""The same pictures through every engine: what each says, and how far it is from the float model."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from edge.models.container import split
+from edge.models.graph import read_graph
+from export import engines
+from export.convert import convert, run_float
+from export.figures import weighted_auc
+from export.overlap import dice
+from export.placement import edge_tpu, xnnpack
+from export.predict import as_predictions, run_graph
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from edge.models.bundle import Bundle
+    from export.predict import Predictions
+    from export.run import Pictures, Run
+
+HALF = 0.5
+"""Level at which masks are cut for Dice: the same for every engine."""
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """One engine. Differences are to the float SavedModel, in probability of malignancy, not calibrated."""
+
+    engine: str
+    auc: float
+    dice: float
+    dp_mean: float
+    dp_p95: float
+    dp_max: float
+    n: int
+
+
+class Placement(msgspec.Struct, frozen=True, kw_only=True):
+    """What an accelerator takes of the int8 graph."""
+
+    accelerator: str
+    operators: float
+    macs: float
+    left: dict[str, int]
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """All of it."""
+
+    model: str
+    sha256: str
+    rows: list[Row]
+    placements: list[Placement]
+
+
+def compare(engine: str, said: Predictions, floats: Predictions, pictures: Pictures) -> Row:
+    """One row of the table."""
+    away = np.abs(said.malignancy - floats.malignancy)
+    overlap = [dice(mask, truth, HALF) for mask, truth in zip(said.mask, pictures.masks, strict=True)]
+    return Row(
+        engine=engine,
+        auc=round(weighted_auc(said.malignancy, pictures.labels)(np.ones(len(away))), 5),
+        dice=round(float(np.mean(overlap)), 5),
+        dp_mean=round(float(away.mean()), 5),
+        dp_p95=round(float(np.percentile(away, 95)), 5),
+        dp_max=round(float(away.max()), 5),
+        n=len(away),
+    )
+
+
+def parity(bundle: Bundle, run: Run, say: Callable[[str], None], tflite_runtime: Path | None = None) -> Report:
+    """Run the bundle and the model that it was made from on the run's held-back pictures, in every engine there is."""
+    graph = split(bundle.model_bytes).graph
+    specs, pictures = read_graph(graph).outputs, run.test
+    say(f"float SavedModel on {len(pictures)} pictures")
+    floats = as_predictions(run_float(run.path / "saved_model", pictures.tensors), specs)
+    rows = [compare("float, TensorFlow", floats, floats, pictures)]
+
+    def add(engine: str, raw: Callable[[], dict[str, NDArray[Any]]]) -> None:
+        say(engine)
+        rows.append(compare(engine, as_predictions(raw(), specs), floats, pictures))
+
+    whole = convert(run.path / "saved_model", run.representative)
+    add("float, LiteRT", lambda: run_graph(whole, pictures.tensors))
+    add("int8, LiteRT with XNNPACK", lambda: run_graph(graph, pictures.tensors))
+    add("int8, LiteRT without", lambda: run_graph(graph, pictures.tensors, "builtin"))
+    if tflite_runtime is not None:
+        add("int8, tflite-runtime", lambda: engines.run_tflite_runtime(tflite_runtime, graph, pictures.tensors))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        engines.to_onnx(graph, path)
+        add("int8, ONNX Runtime", lambda: engines.run_onnx(path, graph, pictures.tensors))
+    placements = [
+        Placement(accelerator=name, operators=round(s.operators, 4), macs=round(s.macs, 4), left=s.left)
+        for name, s in (("XNNPACK, as LiteRT did here", xnnpack(graph)), ("Edge TPU, at most", edge_tpu(graph)))
+    ]
+    manifest = bundle.manifest
+    return Report(model=f"{manifest.name} {manifest.version}", sha256=bundle.sha256, rows=rows, placements=placements)
+
+
+def as_text(report: Report) -> str:
+    """The tables, for a terminal."""
+    head = f"{'engine':28}{'AUC':>8}{'Dice':>8}{'|dp| mean':>11}{'p95':>8}{'max':>8}{'n':>6}"
+    lines = [f"{report.model}, sha256 {report.sha256[:16]}", "", head]
+    lines += [
+        f"{r.engine:28}{r.auc:8.4f}{r.dice:8.4f}{r.dp_mean:11.4f}{r.dp_p95:8.4f}{r.dp_max:8.4f}{r.n:6}"
+        for r in report.rows
+    ]
+    lines += ["", f"{'taken by':28}{'operators':>11}{'MACs':>8}  left"]
+    for p in report.placements:
+        left = ", ".join(f"{n} {kind}" for kind, n in p.left.items()) or "-"
+        lines.append(f"{p.accelerator:28}{p.operators:11.1%}{p.macs:8.1%}  {left}")
+    return "\n".join(lines)

@@ -1,0 +1,41 @@
+"""Signs a bundle in the OpenSSF model signing format, with a key of one's own: no network, no identity provider."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge.contracts.errors import DeviceError, UsageError
+from edge.models.signature import signature_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def sign(bundle: Path, key: Path, password: str | None = None) -> Path:
+    """Write the signature of ``bundle`` beside it and return its path.
+
+    Args:
+        bundle: any file; that it is a bundle is the caller's to check.
+        key: private key, PEM, on one of NIST's curves.
+        password: of the key; None: it has none.
+
+    Raises:
+        UsageError: the key cannot be used.
+        DeviceError: model-signing is not installed.
+    """
+    try:
+        from model_signing import signing
+    except ImportError as error:
+        raise DeviceError(f"bundles cannot be signed here: {error}", hint="pip install model-signing") from error
+    if not key.is_file():
+        raise UsageError(f"{key} does not exist", hint="openssl ecparam -name prime256v1 -genkey -noout -out key.pem")
+    path = signature_path(bundle)
+    try:
+        signer = signing.Config().use_elliptic_key_signer(private_key=key, password=password)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UsageError(
+            f"{key} is no private key that can sign: {error}",
+            hint="openssl ecparam -name prime256v1 -genkey -noout -out key.pem",
+        ) from error
+    signer.sign(bundle, path)
+    return path

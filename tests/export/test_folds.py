@@ -1,0 +1,87 @@
+"""Folds are quantised once, pooled in the order of the float predictions, and refused where they do not fit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from edge.contracts.errors import UsageError
+from edge.models.bundle import DEFAULT
+from edge.models.container import split
+from export import folds
+from export.folds import fingerprint, quantise_folds
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROWS = 3
+
+
+@pytest.fixture
+def cv(tmp_path: Path) -> Path:
+    """Two folds of three test rows and one of validation each, and the pooled float rows, the other way round."""
+    rng = np.random.default_rng(5)
+    for k in (1, 2):
+        path = tmp_path / f"fold-{k}"
+        (path / "saved_model").mkdir(parents=True)
+        (path / "saved_model" / "weights").write_bytes(bytes([k]))
+        tensors = rng.integers(0, 256, (ROWS + 1, 160, 160, 3), np.uint8)
+        np.savez(path / "representative.npz", tensors=tensors)
+        ids = np.array([f"{k}{letter}" for letter in "vabc"])
+        np.savez(path / "predictions.npz", ids=ids, tensors=tensors, split=np.array(["val", *["test"] * ROWS]))
+    ids = [f"{k}{letter}" for k in (2, 1) for letter in "cba"]
+    np.savez(tmp_path / "oof.npz", ids=np.array(ids), fold=np.array([int(i[0]) for i in ids], np.int8))
+    return tmp_path
+
+
+@pytest.fixture
+def quantised(monkeypatch) -> list[Path]:
+    """The folds that were quantised: the shipped graph stands in for each, as TensorFlow is not here."""
+    seen: list[Path] = []
+
+    def fake(saved_model: Path, representative: np.ndarray) -> bytes:
+        seen.append(saved_model.parent)
+        return split(DEFAULT.read_bytes()).graph
+
+    monkeypatch.setattr(folds, "quantise", fake)
+    return seen
+
+
+def test_rows_are_pooled_in_the_order_of_the_float_ones(cv, quantised):
+    said: list[str] = []
+    with np.load(quantise_folds(cv, said.append)) as file:
+        assert file["ids"].tolist() == ["2c", "2b", "2a", "1c", "1b", "1a"]
+        assert file["fold"].tolist() == [2, 2, 2, 1, 1, 1]
+        assert file["lesion"].shape == (6, 40, 40)
+        assert file["lesion"].dtype == np.uint8
+        pooled = dict(zip(file["ids"].tolist(), file["malignancy"].tolist(), strict=True))
+    with np.load(cv / "fold-1" / "int8.npz") as file:
+        assert file["ids"].tolist() == ["1a", "1b", "1c"]  # without the row of validation
+        assert [pooled[i] for i in file["ids"].tolist()] == file["malignancy"].tolist()
+        assert np.isfinite(file["anatomy"]).all()
+    assert len({round(value, 6) for value in pooled.values()}) > 1
+
+
+def test_a_finished_fold_is_not_computed_again_unless_its_model_changed(cv, quantised):
+    first = quantise_folds(cv, lambda _: None).read_bytes()
+    (cv / "fold-2" / "int8.npz").unlink()  # as if stopped in between
+    assert quantise_folds(cv, lambda _: None).stat().st_size == len(first)
+    assert [path.name for path in quantised] == ["fold-1", "fold-2", "fold-2"]
+    before = fingerprint(cv / "fold-1")
+    (cv / "fold-1" / "saved_model" / "weights").write_bytes(b"trained again")
+    assert fingerprint(cv / "fold-1") != before
+    quantise_folds(cv, lambda _: None)
+    assert [path.name for path in quantised][3:] == ["fold-1"]
+
+
+def test_what_does_not_fit_is_refused(cv, quantised):
+    np.savez(cv / "oof.npz", ids=np.array(["1a"]), fold=np.array([1], np.int8))
+    with pytest.raises(UsageError, match="has other rows"):
+        quantise_folds(cv, lambda _: None)
+    (cv / "fold-2" / "predictions.npz").unlink()
+    with pytest.raises(UsageError, match=r"fold-2 is no finished fold: it has no predictions\.npz"):
+        quantise_folds(cv, lambda _: None)
+    with pytest.raises(UsageError, match="has no fold-1"):
+        quantise_folds(cv / "fold-1", lambda _: None)

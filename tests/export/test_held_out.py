@@ -1,0 +1,106 @@
+"""A model that was trained on everything carries what the folds of its recipe gave."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from edge.contracts.errors import UsageError
+from export.held_out import read_calibration, read_figures
+from export.run import open_run
+
+THRESHOLDS = {
+    "lesion": 0.5,
+    "lesion_score": 0.6,
+    "lesion_min_area": 0.001,
+    "malignancy": 0.33,
+    "operating_point": "of five folds",
+    "prevalence": 0.3,
+    "anatomy": 0.4,
+    "uncertain": [0.2, 0.5],
+}
+
+
+def value(number: float) -> dict[str, float]:
+    return {"value": number, "low": number - 0.01, "high": number + 0.01, "n": 7}
+
+
+def headline(auc: float) -> dict[str, object]:
+    silent = {"value": None, "low": None, "high": None, "n": 0}
+    return {
+        "source": "BUS-BRA",
+        "pictures": 7,
+        "cases": 5,
+        "malignant": 3,
+        "by_picture": {"auc": value(auc), "dice": value(0.8), "f1": silent, "unheard of": value(1)},
+        "by_case": {"auc": value(auc + 0.02)},
+        "confusion": [[1, 2], [3, 4]],
+    }
+
+
+def test_calibration_comes_over_by_the_manifests_names(tmp_path):
+    path = tmp_path / "calibration.json"
+    body = {"outputs": "int8", "calibration": {"slope": 1.5, "intercept": -0.1}, "thresholds": THRESHOLDS}
+    path.write_text(json.dumps({**body, "method": "Platt", "candidates": []}))
+    found = read_calibration(path)
+    assert (found.calibration.slope, found.thresholds.malignancy) == (1.5, 0.33)
+    assert found.thresholds.uncertain == (0.2, 0.5)
+    path.write_text(json.dumps({**body, "method": "Platt", "thresholds": {**THRESHOLDS, "malignancy": 1.5}}))
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_calibration(path)
+
+
+def test_figures_say_whose_they_are(tmp_path):
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps({"about": {"folds": 5}, "headline": [headline(0.9)], "other": 1}))
+    auc, dice, by_case = read_figures(path)
+    assert (auc.name, auc.value, auc.low, auc.n) == ("malignancy AUC", 0.9, 0.89, 7)
+    assert (dice.name, by_case.name) == ("Dice", "malignancy AUC by case")
+    assert "5 models of the same recipe" in auc.data
+    assert "learnt from all of them" in auc.data
+    assert "float models" in auc.method
+
+
+def test_figures_of_the_quantised_models_are_preferred(tmp_path):
+    path = tmp_path / "report.json"
+    path.write_text(
+        json.dumps({"about": {"folds": 5}, "headline": [headline(0.9)], "int8": {"headline": [headline(0.7)]}})
+    )
+    assert read_figures(path)[0].value == 0.7
+    assert "int8 models" in read_figures(path)[0].method
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"about": {"folds": 5}, "headline": []}'])
+def test_a_report_that_is_none(tmp_path, text):
+    path = tmp_path / "report.json"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=r"cannot be read|holds no figure") as caught:
+        read_figures(path)
+    assert "python -m training report" in caught.value.hint
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_figures(tmp_path / "gone.json")
+
+
+def test_a_run_that_held_nothing_back_opens_and_says_what_to_give(run_data):
+    with np.load(run_data / "eval.npz") as file:
+        arrays = {name: file[name] for name in file.files}
+    np.savez(run_data / "eval.npz", **{**arrays, "split": np.array(["train"] * len(arrays["split"]))})
+    run = open_run(run_data)
+    with pytest.raises(UsageError, match="held back no picture to choose") as caught:
+        _ = run.val
+    assert "--calibration" in caught.value.hint
+    with pytest.raises(UsageError, match="held back no picture to measure") as caught:
+        _ = run.test
+    assert "--figures" in caught.value.hint
+
+
+def test_pictures_without_a_lesion_are_not_judged_for_malignancy(run_data):
+    with np.load(run_data / "eval.npz") as file:
+        arrays = {name: file[name] for name in file.files}
+    labels = arrays["labels"].copy()
+    labels[[0, 1, 45]] = -1
+    np.savez(run_data / "eval.npz", **{**arrays, "labels": labels})
+    run = open_run(run_data)
+    assert (len(run.val), len(run.test)) == (38, 39)

@@ -1,0 +1,49 @@
+"""The rows and tables of parity and variants, without TensorFlow."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edge.models.bundle import DEFAULT
+from edge.models.container import split
+from export.parity import Placement, Report, as_text, compare
+from export.predict import Predictions
+from export.run import Pictures
+from export.variants import Variant, relative_times
+from export.variants import as_text as table
+
+
+def pictures() -> Pictures:
+    masks = np.zeros((4, 8, 8), np.uint8)
+    masks[:, 2:6, 2:6] = 1
+    labels = np.array([0, 0, 1, 1], np.int8)
+    names = np.array(["a", "b", "c", "d"])
+    return Pictures(np.zeros((4, 8, 8, 3), np.uint8), masks, labels, names, names)
+
+
+def said(p: list[float]) -> Predictions:
+    return Predictions(np.array(p), pictures().masks.astype(np.float32), np.ones(4))
+
+
+def test_a_row_holds_order_and_distance():
+    floats = said([0.1, 0.4, 0.3, 0.9])
+    row = compare("here", said([0.1, 0.2, 0.3, 0.8]), floats, pictures())
+    assert (row.auc, row.dice, row.n) == (1.0, 1.0, 4)  # 0.2 < 0.3: what float had wrong
+    assert compare("float", floats, floats, pictures()).auc == 0.75
+    assert (row.dp_mean, row.dp_max) == (0.075, 0.2)
+    report = Report(
+        model="m 1",
+        sha256="0" * 64,
+        rows=[row],
+        placements=[Placement(accelerator="one", operators=0.5, macs=0.25, left={"SOFTMAX": 2})],
+    )
+    assert "0.0750" in as_text(report)
+    assert "2 SOFTMAX" in as_text(report)
+    assert "1,234" in table([Variant(format="int8", file="f", bytes=1234, time=1.0, row=row)])
+
+
+def test_times_are_over_the_first_ones():
+    graph = split(DEFAULT.read_bytes()).graph
+    found = relative_times({"int8": graph, "again": graph}, np.zeros((160, 160, 3), np.uint8))
+    assert found["int8"] == 1.0
+    assert found["again"] > 0

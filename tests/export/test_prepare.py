@@ -1,0 +1,135 @@
+"""What is done to a float graph before it is quantised: equal channels, and weights rounded together."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from export.equalise import Equaliser, equalise, loudest
+from export.float_graph import GraphEditor, run_all
+from export.rounding import as_rows, from_rows, round_rows, round_weights
+
+
+def _float_graphs():
+    """The neighbour of this file: tests are no package."""
+    spec = importlib.util.spec_from_file_location("float_graphs", Path(__file__).with_name("float_graphs.py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["float_graphs"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+small = _float_graphs().small
+
+
+@pytest.fixture(scope="module")
+def pictures() -> np.ndarray:
+    """Smooth, as pictures are: neighbours are nearly equal."""
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (12, 4, 4, 1)).repeat(4, axis=1).repeat(4, axis=2)
+    return np.clip(coarse + rng.normal(0, 6, (12, 16, 16, 1)), 0, 255).repeat(3, axis=3).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def graph() -> bytes:
+    return small()
+
+
+def answers(graph: bytes, pictures: np.ndarray, tensor: int | None = None) -> np.ndarray:
+    at = int(GraphEditor(graph).subgraph.outputs[0]) if tensor is None else tensor
+    return np.stack([values[0] for values in run_all(graph, pictures, [at])])
+
+
+def test_an_unchanged_graph_packs_to_the_same_function(graph, pictures):
+    assert np.array_equal(answers(GraphEditor(graph).pack(), pictures), answers(graph, pictures))
+
+
+def test_equalised_channels_are_as_loud_and_the_function_is_the_same(graph, pictures):
+    after = equalise(graph, pictures)
+    assert np.allclose(answers(after, pictures), answers(graph, pictures), rtol=1e-4, atol=1e-4)
+
+    def spread(which: bytes, kind: str) -> float:
+        editor = GraphEditor(which)
+        tensor = next(int(op.outputs[0]) for op in editor.operators if editor.kind(op) == kind)
+        peaks = loudest(which, pictures)[tensor]
+        return float(peaks.max() / peaks.min())
+
+    assert spread(graph, "ADD") > 15
+    assert spread(after, "ADD") < spread(graph, "ADD") / 4
+
+
+def test_no_strength_is_no_change(graph, pictures):
+    assert np.array_equal(answers(equalise(graph, pictures, 0.0), pictures), answers(graph, pictures))
+
+
+def test_ends_maps_and_clipped_channels_keep_their_meaning(graph, pictures):
+    editor = GraphEditor(graph)
+    peaks = loudest(graph, pictures)
+    scales = Equaliser(editor).scales(peaks, 1.0)
+    assert not editor.ends() & scales.keys()
+    by_kind = {editor.kind(op): op for op in editor.operators}
+    add, mul = (int(by_kind[kind].outputs[0]) for kind in ("ADD", "MUL"))
+    mean = int(by_kind["MEAN"].outputs[0])
+    assert scales[add] is scales[mul] is scales[mean]  # one stream: summed, weighed, pooled
+    assert int(by_kind["MUL"].inputs[1]) not in scales  # the map that weighs
+    first = int(editor.operators[0].outputs[0])
+    assert (scales[first] * peaks[first] <= 6.0 + 1e-6).all()  # ReLU6 clips nothing that it did not
+    assert all((each >= 1).all() for each in scales.values())
+
+
+def test_rows_that_are_rounded_together_err_less_in_sum():
+    rng = np.random.default_rng(1)
+    rows = rng.normal(0.2, 0.3, (40, 25))
+    covariance = 0.02 * np.eye(25)[None] + 1.0  # neighbours nearly equal
+    scale = np.abs(rows).max(axis=1, keepdims=True) / 127
+    nearest = np.rint(rows / scale) * scale
+    chosen = round_rows(rows, covariance)
+
+    def cost(q: np.ndarray) -> np.ndarray:
+        return np.einsum("ok,kl,ol->o", rows - q, covariance[0], rows - q)
+
+    assert (cost(chosen) <= cost(nearest) + 1e-15).all()
+    assert cost(chosen).mean() < 0.4 * cost(nearest).mean()
+    # Each is on its channel's grid, and the weight that sets the grid is still there: nothing rounds it again.
+    assert np.allclose(chosen / scale, np.rint(chosen / scale), atol=1e-6)
+    assert np.allclose(np.abs(chosen).max(axis=1), np.abs(rows).max(axis=1))
+    each = round_rows(rows, np.repeat(covariance, 40, axis=0))
+    assert np.allclose(each, chosen)
+
+
+def test_zero_rows_stay_zero():
+    assert not round_rows(np.zeros((2, 9)), np.eye(9)[None]).any()
+
+
+@pytest.mark.parametrize("kind", ["CONV_2D", "DEPTHWISE_CONV_2D"])
+def test_rows_go_back_where_they_came_from(kind):
+    weights = np.arange(2 * 3 * 3 * 4, dtype=float).reshape((2, 3, 3, 4) if kind == "CONV_2D" else (1, 6, 3, 4))
+    rows = as_rows(weights, kind)
+    assert len(rows) == (2 if kind == "CONV_2D" else 4)
+    assert np.array_equal(from_rows(rows, weights.shape, kind), weights)
+
+
+def nearest(graph: bytes) -> bytes:
+    """Every layer's weights rounded by themselves."""
+    editor = GraphEditor(graph)
+    for op in editor.operators:
+        if editor.kind(op) in ("CONV_2D", "DEPTHWISE_CONV_2D"):
+            weights = editor.constant(int(op.inputs[1]))
+            rows = as_rows(weights, editor.kind(op))
+            scale = np.abs(rows).max(axis=1, keepdims=True) / 127
+            editor.set_constant(op, 1, from_rows(np.rint(rows / scale) * scale, weights.shape, editor.kind(op)))
+    return editor.pack()
+
+
+def test_a_graph_with_weights_rounded_together_is_nearer_to_the_float_one(pictures):
+    away = {"together": [], "nearest": []}
+    for seed in range(3, 9):
+        graph = small(seed)
+        truth = answers(graph, pictures[6:])
+        away["together"].append(np.abs(answers(round_weights(graph, pictures[:6]), pictures[6:]) - truth).mean())
+        away["nearest"].append(np.abs(answers(nearest(graph), pictures[6:]) - truth).mean())
+    assert np.mean(away["together"]) < 0.7 * np.mean(away["nearest"])  # on pictures that it was not fitted to
