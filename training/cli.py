@@ -27,17 +27,44 @@ def about() -> None:
     epilog="\b\nExample:\n  python -m training run --recipe breast --data ../shared/data --out runs/first --epochs 16"
 )
 def run(
-    data: Annotated[Path, typer.Option(help="Folder that holds bus-bra/ (and dicom/, clips/ for the anatomy gate).")],
     out: Annotated[Path, typer.Option(help="Folder of this run, made if it is new. Call again to go on after a kill.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="breast: the folder that holds bus-bra/ (and dicom/, clips/ for the anatomy gate). text-cnn, folder: "
+            "a folder of class folders. phantom: needs none."
+        ),
+    ] = None,
     recipe: Annotated[
         str, typer.Option(help="Name of a recipe in training/recipes, or the path of a .toml file.")
     ] = "breast",
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="Of TensorFlow.")] = 2,
+    strategy: Annotated[
+        str | None, typer.Option(help="none, mirrored or multi-worker, instead of the recipe's (not for breast).")
+    ] = None,
+    skip_broken: Annotated[
+        bool, typer.Option("--skip-broken", help="Leave broken pictures out; they are listed (not for breast).")
+    ] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write curves to OUT/tensorboard (not for breast).")
+    ] = False,
 ) -> None:
-    """Train a model, fit its anatomy gate, judge it, and write what export needs into --out."""
+    """Train a model, judge it, and write what export needs into --out."""
     import msgspec
 
+    from training.classify.recipe import is_classifier
+
+    if is_classifier(recipe):
+        _run_classifier(recipe, data, out, epochs, threads, strategy, skip_broken, tensorboard)
+        return
+    if data is None or strategy or skip_broken or tensorboard:
+        from edge.contracts.errors import UsageError
+
+        raise UsageError(
+            f"the recipe {recipe} wants --data, and knows no --strategy, --skip-broken or --tensorboard",
+            hint="python -m training run --help says which option is for which recipe",
+        )
     from training.datasets import bus_bra
     from training.recipe import load_recipe
 
@@ -53,6 +80,37 @@ def run(
     from training.handover import finish
 
     finish(model, chosen, items, data, out, typer.echo)
+
+
+def _run_classifier(
+    recipe: str,
+    data: Path | None,
+    out: Path,
+    epochs: int | None,
+    threads: int,
+    strategy: str | None,
+    skip_broken: bool,
+    tensorboard: bool,
+) -> None:
+    import msgspec
+
+    from training.classify.recipe import DistributeSection, load_classifier
+    from training.classify.run import run_classifier
+
+    chosen = load_classifier(recipe)
+    if epochs is not None:
+        chosen = msgspec.structs.replace(chosen, optimiser=msgspec.structs.replace(chosen.optimiser, epochs=epochs))
+    if strategy is not None:
+        chosen = msgspec.structs.replace(chosen, distribute=msgspec.convert({"strategy": strategy}, DistributeSection))
+    run_classifier(
+        chosen,
+        data,
+        out,
+        typer.echo,
+        skip_broken=skip_broken,
+        tensorboard=tensorboard,
+        ready=lambda: _use_threads(threads),
+    )
 
 
 @app.command("eval", epilog="\b\nExample:\n  python -m training eval runs/first")
