@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import csv
 import re
-from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from edge.contracts.errors import ConfigError
 from training.classify.listing import NO_LESION, OTHER, Listed
@@ -20,6 +19,7 @@ from training.classify.pictures import SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from training.classify.recipe import ClassifierRecipe
     from training.datasets import Split
@@ -113,7 +113,7 @@ class _Groups:
 
 
 def read_groups(path: Path) -> dict[str, tuple[str, Split | None]]:
-    """``groups.csv``: group and side by picture. Raises ConfigError if it has other columns, or sides it cannot have."""
+    """``groups.csv``: group and side by picture. Raises ConfigError for other columns, and sides that are none."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)
         if not {"path", "group"} <= set(rows.fieldnames or ()):
@@ -141,8 +141,3 @@ def write_groups(path: Path, rows: Sequence[tuple[str, str]]) -> None:
 def has_groups(root: Path, recipe: ClassifierRecipe) -> bool:
     """Whether anything says which pictures are of one patient."""
     return recipe.split.group is not None or (root / GROUPS).is_file()
-
-
-def groups_of(root: Path) -> dict[str, tuple[str, str | None]]:
-    """``groups.csv`` of a folder if there is one, else nothing."""
-    return cast("dict[str, tuple[str, str | None]]", read_groups(root / GROUPS)) if (root / GROUPS).is_file() else {}

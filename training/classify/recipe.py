@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
 from edge.contracts.errors import ConfigError
 from edge.contracts.manifest import DataSource, PreprocessRecipe
 from training.recipe import Count, Positive, Section, Share, decode, shipped
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Backbone = Literal["text-cnn", "lite0", "small"]
 Strategy = Literal["none", "mirrored", "multi-worker"]
@@ -67,7 +69,7 @@ class RenderSection(Section, frozen=True, kw_only=True):
     empty: Count = 60
     """Phantoms without a lesion."""
     other: Count = 60
-    """Test cards and noise: what is no phantom."""
+    """Test cards, and sector phantoms as another part of the body."""
 
 
 class ClassifierRecipe(Section, frozen=True, kw_only=True):

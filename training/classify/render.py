@@ -46,7 +46,9 @@ def render(folder: Path, section: RenderSection, seed: int) -> Path:
         rows.append((_write(folder, kind, f"{number:04d}", image, mask), f"phantom-{number}"))
     rng = np.random.default_rng((seed, total))
     for number in range(section.other):
-        rows.append((_write(folder, "other", f"{number:04d}", _card(rng), None), f"other-{number}"))
+        other = phantom(seed, total + number, "other")[0] if number % 2 else _card(rng)
+        name = _write(folder, "other", f"{number:04d}", other, None)
+        rows.append((name, f"other-{number}"))
     with (folder / GROUPS).open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["path", "group"])
@@ -56,16 +58,19 @@ def render(folder: Path, section: RenderSection, seed: int) -> Path:
 
 
 def phantom(seed: int, number: int, kind: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Picture and mask (H, W), 0/1, of one phantom: linear or sector, with one lesion of the kind, or with none."""
+    """Picture and mask (H, W), 0/1, of one phantom with a lesion of the kind, or with none if it is ``empty``.
+
+    All are linear scans; ``other`` is a sector scan, which stands for another part of the body.
+    """
     rng = np.random.default_rng((seed, number))
-    geometry: Geometry = "sector" if rng.random() < 0.4 else "linear"
+    geometry: Geometry = "sector" if kind == "other" else "linear"
     height = int(rng.integers(170, 260))
     spec = PhantomSpec(
         seed=FIRST_SEED + number,
         width=int(height * rng.uniform(1.1, 1.4)),
         height=height,
         geometry=geometry,
-        lesions=0 if kind == "empty" else 1,
+        lesions=int(rng.integers(0, 2)) if kind == "other" else int(kind != "empty"),
         margin=MARGINS.get(kind),
         mm_per_px=float(rng.uniform(*DEPTH_MM[geometry])) / height,
     )

@@ -42,7 +42,10 @@ def run_classifier(
     tensorboard: bool = False,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """List, check, train, judge, and write what export reads. ``ready`` is called once the data is: before TensorFlow starts."""
+    """List, check, train, judge, and write what export reads.
+
+    ``ready`` is called when the data is, before TensorFlow starts.
+    """
     pictures, classes = gather(recipe, data, out, log, skip_broken)
     ready()
     from training.classify.distribute import barrier, is_chief
@@ -86,7 +89,10 @@ def finish(
     out: Path,
     log: Callable[[str], None],
 ) -> None:
-    """Judge validation and test, and write every file of the hand-over; ``recipe.toml`` last: with it a run is whole."""
+    """Judge validation and test, and write every file of the hand-over.
+
+    ``recipe.toml`` comes last: a folder that has it is a whole run.
+    """
     from training.classify.networks import class_head
     from training.classify.predict import predict
     from training.classify.saved import save_model
