@@ -22,7 +22,9 @@ def speckle(seed: int, size: tuple[int, int] = (120, 160)) -> NDArray[np.uint8]:
     return np.clip(40 + 60 * coarse + 140 * (fine - 0.3), 13, 255).astype(np.uint8)
 
 
-def make_organ(root: Path, patients: int = 8, classes: tuple[str, ...] = ("cyst", "solid"), masks: bool = False) -> Path:
+def make_organ(
+    root: Path, patients: int = 8, classes: tuple[str, ...] = ("cyst", "solid"), masks: bool = False
+) -> Path:
     """``root``/class/patient-n-view.png; solid has a dark middle."""
     for number, name in enumerate(classes):
         (root / name).mkdir(parents=True, exist_ok=True)

@@ -9,8 +9,9 @@ import pytest
 
 pytest.importorskip("tqdm", reason="a progress bar of the training extra: pip install '.[training]'")
 
-from edge.contracts.errors import ConfigError
 from organ import make_organ, speckle
+
+from edge.contracts.errors import ConfigError
 from training.inspect.check import check
 from training.inspect.lookalikes import joined
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from organ import make_organ
 
 from edge.contracts.errors import ConfigError
-from organ import make_organ
 from training.inspect.choose import choose
 from training.inspect.sheet import OUTLINE, contact_sheet
 
