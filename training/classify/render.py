@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from training.classify.recipe import RenderSection
 
 DONE = "rendered.json"
+UNSEEN = 900_000
+"""First number of phantoms that no run trains on."""
 MARGINS: dict[str, Margin] = {"benign": "smooth", "malignant": "spiculated"}
 
 
@@ -55,6 +57,14 @@ def render(folder: Path, section: RenderSection, seed: int) -> Path:
         writer.writerows(rows)
     mark.write_text(json.dumps(wanted), encoding="utf-8")  # last: a kill before it renders anew
     return folder
+
+
+def render_unseen(folder: Path, seed: int) -> None:
+    """Fill ``folder`` with phantoms that no run trains on, four of each kind, named by it: something to infer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(16):
+        kind = ("benign", "malignant", "empty", "other")[number % 4]
+        cv2.imwrite(str(folder / f"{kind}-{number // 4}.png"), phantom(seed, UNSEEN + number, kind)[0])
 
 
 def phantom(seed: int, number: int, kind: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -16,7 +16,7 @@ from training.classify.figures import confusion, confusion_text, judge_classes, 
 from training.classify.folder import has_groups, list_folder
 from training.classify.listing import Listed, check_listing, divide
 from training.classify.recipe import ClassifierRecipe, ClassifierRecord
-from training.classify.render import render
+from training.classify.render import render, render_unseen
 from training.classify.scan import whole
 from training.toml_out import to_toml
 
@@ -64,6 +64,7 @@ def gather(
     """All pictures, readable, on their sides, and the classes' names."""
     if recipe.render is not None and data is None:
         data = render(out / "pictures", recipe.render, recipe.seed)
+        render_unseen(out / "unseen", recipe.seed)
     if data is None:
         raise UsageError(f"the recipe {recipe.name} wants --data", hint="--data names a folder of class folders")
     listed, classes = list_folder(data, recipe)
