@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -38,7 +38,8 @@ def run(
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="Of TensorFlow.")] = 2,
     strategy: Annotated[
-        str | None, typer.Option(help="none, mirrored or multi-worker, instead of the recipe's (not for breast).")
+        Literal["none", "mirrored", "multi-worker"] | None,
+        typer.Option(help="Instead of the recipe's (not for breast)."),
     ] = None,
     skip_broken: Annotated[
         bool, typer.Option("--skip-broken", help="Leave broken pictures out; they are listed (not for breast).")

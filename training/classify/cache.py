@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import weakref
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -37,6 +38,7 @@ class PlainSamples:
         folder.mkdir(parents=True, exist_ok=True)
         # 0o600: pictures of patients may be in it.
         self._file = os.open(folder / f"{self._digest()}.tensors", os.O_RDWR | os.O_CREAT, 0o600)
+        weakref.finalize(self, os.close, self._file)
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -52,10 +54,6 @@ class PlainSamples:
         os.pwrite(self._file, sample.tensor.tobytes() + sample.mask.tobytes(), place + 1)
         os.pwrite(self._file, b"\x01", place)
         return sample
-
-    def close(self) -> None:
-        """Close the file; it stays for the next start."""
-        os.close(self._file)
 
     def _digest(self) -> str:
         """Of the recipe and of each file's name, size and time: other pictures get another file."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
@@ -9,6 +10,11 @@ import msgspec
 from edge.contracts.errors import ConfigError
 from edge.contracts.manifest import DataSource, PreprocessRecipe
 from training.recipe import Count, Positive, Section, Share, decode, shipped
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -115,7 +121,10 @@ class ClassifierRecord(Section, frozen=True, kw_only=True):
 
 def is_classifier(name: str) -> bool:
     """Whether a recipe, by name or path, is one of these. Raises ConfigError where there is none of that name."""
-    return 'kind = "classifier"' in shipped(name).read_text(encoding="utf-8")
+    try:
+        return "kind" in tomllib.loads(shipped(name).read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError:
+        return False  # who reads it next says where it is broken
 
 
 def load_classifier(name: str) -> ClassifierRecipe:
