@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import csv
+import importlib.util
 import subprocess
 import sys
 
@@ -16,7 +17,7 @@ keras = pytest.importorskip("keras")
 
 from organ import make_organ
 
-from edge.contracts.errors import EdgeError, ModelError
+from edge.contracts.errors import EdgeError, ModelError, UsageError
 from edge.models.bundle import load_bundle
 from edge.models.classifier import load_classifier as load_tflite
 from export.classifier import make_classifier
@@ -83,9 +84,8 @@ def test_the_network_of_the_text():
 
 def test_a_folder_becomes_a_classifier_that_tools_run(tmp_path, recipe):
     data, out, said = make_organ(tmp_path / "organ"), tmp_path / "run", []
-    run_classifier(recipe, data, out, said.append, tensorboard=True)
+    run_classifier(recipe, data, out, said.append)
     assert load_classifier_record(out).classes == ["cyst", "solid"]
-    assert any((out / "tensorboard").glob("events.*"))
     made = make_classifier(out, tmp_path / "organ.tflite", None, "1.2.3", said.append)
     loaded = load_tflite(tmp_path / "organ.tflite")
     assert loaded.card.class_names == ["cyst", "solid"]
@@ -164,6 +164,18 @@ def test_kept_tensors_are_those_that_the_device_makes(tmp_path, recipe):
         assert np.array_equal(one.mask, other.mask)
         assert one.mask.any()
     assert len(list((tmp_path / "cache").iterdir())) == 1, "read, not made again"
+
+
+def test_curves_are_written_where_tensorboard_is_and_else_it_is_said(tmp_path, recipe):
+    data = make_organ(tmp_path / "organ", patients=6)
+    pictures, classes = gather(recipe, data, tmp_path / "x", lambda line: None)
+    arguments = (shorter(recipe, epochs=1), pictures, classes, tmp_path / "run", lambda line: None, True)
+    if importlib.util.find_spec("tensorboard") is None:
+        with pytest.raises(UsageError, match="wants the package tensorboard"):
+            train(*arguments)
+        return
+    train(*arguments)
+    assert any((tmp_path / "run" / "tensorboard").glob("events.*"))
 
 
 def test_multi_worker_without_tf_config_is_said(recipe, monkeypatch):

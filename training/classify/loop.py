@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -9,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from edge.contracts.errors import ConfigError, EdgeError
+from edge.contracts.errors import ConfigError, EdgeError, UsageError
 from edge.contracts.manifest import ANATOMY, LESION_MASK
 from training.classify import networks
 from training.classify.cache import PlainSamples
@@ -42,6 +43,7 @@ def train(
     keras.utils.set_random_seed(recipe.seed)
     cache = out / "cache"
     sides = {side: [p for p in pictures if p.split == side] for side in ("train", "val")}
+    board = _board(out, tensorboard and is_chief(recipe))
     kept = None if recipe.augment else PlainSamples(sides["train"], recipe.preprocess, cache)
     maker = Maker(sides["train"], recipe, kept)
     held = PlainSamples([p for p in sides["val"] if p.label >= 0], recipe.preprocess, cache)
@@ -59,7 +61,6 @@ def train(
         log(f"{strategy.num_replicas_in_sync} replicas share each batch of {recipe.optimiser.batch}")
     chief = is_chief(recipe)
     step = make_step(model, optimiser, recipe.optimiser, strategy)
-    board = _board(out, tensorboard and chief)
     for epoch in range(done, recipe.optimiser.epochs):
         loss = run_epoch(recipe, maker, strategy, step, epoch, quiet=not chief)
         plain.set_weights(model.get_weights())
@@ -179,9 +180,11 @@ def validate(model: keras.Model, held: PlainSamples) -> float:
 
 
 def _board(out: Path, wanted: bool) -> Callable[[int, dict[str, float]], None]:
-    """What writes an epoch's figures for TensorBoard, if it is wanted."""
+    """What writes an epoch's figures for TensorBoard, if it is wanted. Raises UsageError where that is not installed."""
     if not wanted:
         return lambda epoch, figures: None
+    if importlib.util.find_spec("tensorboard") is None:
+        raise UsageError("--tensorboard wants the package tensorboard", hint="pip install '.[tensorboard]'")
     writer = tf.summary.create_file_writer(str(out / "tensorboard"))
 
     def write(epoch: int, figures: dict[str, float]) -> None:
