@@ -180,7 +180,7 @@ def validate(model: keras.Model, held: PlainSamples) -> float:
 
 
 def _board(out: Path, wanted: bool) -> Callable[[int, dict[str, float]], None]:
-    """What writes an epoch's figures for TensorBoard, if it is wanted. Raises UsageError where that is not installed."""
+    """What writes an epoch's figures for TensorBoard, if it is wanted. Raises UsageError where it is not installed."""
     if not wanted:
         return lambda epoch, figures: None
     if importlib.util.find_spec("tensorboard") is None:
