@@ -6,10 +6,10 @@ OUT    ?= demo-out
 PIP    := -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find edge -type f -not -name '*.pyc') pyproject.toml
 
-.PHONY: help demo test test-fast torture power-cuts check format schemas lock clean test-mediapipe test-tflite-runtime
+.PHONY: help demo test test-fast torture power-cuts check format schemas lock clean test-mediapipe test-tflite-runtime test-training train-phantom
 
 help: ## Show this help.
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
 
 # --- see it work -----------------------------------------------------------------------------------------------------
 .venv/installed: pyproject.toml constraints.txt $(SOURCES)
@@ -40,6 +40,21 @@ test: .venv-test/installed ## Run all tests against the built wheel; with a real
 
 test-fast: .venv-test/installed ## Only the tests that need no broker, no data sets and little time.
 	$(PYTEST) -m "not broker and not data and not slow and not opt_in" $(ARGS)
+
+# Training is a workstation's business: TensorFlow, 2 GB, stays out of the environment that the wheel is tested in.
+.venv-training/installed: pyproject.toml constraints.txt $(SOURCES)
+	@test -x .venv-training/bin/python || $(PYTHON) -m venv .venv-training
+	@.venv-training/bin/python $(PIP) install --constraint constraints.txt '.[training,tensorboard,export,dev]'
+	@touch $@
+
+test-training: .venv-training/installed ## The tests that need TensorFlow: train, resume, two workers, export, infer.
+	PYTHONSAFEPATH=1 .venv-training/bin/pytest tests/training tests/export $(ARGS)
+
+PHANTOM ?= runs/phantom
+train-phantom: .venv-training/installed ## See training work: phantoms are rendered, learnt, exported, inferred; 3 minutes.
+	.venv-training/bin/python -m training run --recipe phantom --out $(PHANTOM)
+	.venv-training/bin/python -m export bundle $(PHANTOM) --out $(PHANTOM)/phantom.tflite
+	.venv-training/bin/edge-cli infer $(PHANTOM)/unseen --model $(PHANTOM)/phantom.tflite --overlay $(PHANTOM)/overlay
 
 torture: .venv-test/installed ## Ten minutes in the breaking yard; needs mosquitto. ARGS="--kills 500 --outages 100 --seed 1".
 	.venv-test/bin/python benchmarks/torture.py $(ARGS)
@@ -85,4 +100,4 @@ lock: ## Write constraints.txt anew: the newest versions that all of pyproject.t
 	  --upgrade --no-annotate --no-header --no-emit-index-url --quiet --output-file constraints.txt
 
 clean: ## Remove what these targets made.
-	rm -rf .venv .venv-test .venv-mediapipe .venv-tflite-runtime .venv-lock build dist demo-out *.egg-info
+	rm -rf .venv .venv-test .venv-mediapipe .venv-tflite-runtime .venv-lock build dist demo-out *.egg-info .venv-training

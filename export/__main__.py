@@ -71,6 +71,22 @@ def evaluate(
     print(as_table(measured))
 
 
+@app.command(epilog="Example:  python -m export classifier runs/organ --out organ.tflite")
+def classifier(
+    run: RunFolder,
+    out: Annotated[Path, typer.Option(help="The .tflite to write.")],
+    name: Annotated[str | None, typer.Option(help="Of the model; the recipe's name if not given.")] = None,
+    version: Annotated[str, typer.Option(help="Of the model.")] = edge.__version__,
+) -> None:
+    """Quantise the model of recipe text-cnn or folder to a plain int8 .tflite with labels, for any TFLite tool."""
+    from edge.cli.model import describe_plain
+    from export.classifier import make_classifier
+
+    made = make_classifier(run, out, name, version, lambda line: print(line, file=sys.stderr))
+    print(describe_plain(made.file))
+    print(f"int8 against float: mean |dp| {made.mean_dp:.4f}, worst {made.worst_dp:.4f}, same class {made.agree:.1%}")
+
+
 @app.command(epilog="Example:  python -m export quantise runs/first")
 def quantise(run: RunFolder) -> None:
     """What each step before quantisation brings on a run's held-back pictures; writes nothing."""

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from edge.cli.errors import report
+from training import cli_data, cli_judge
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-RunFolder = Annotated[Path, typer.Argument(help="Folder that `training run` made.")]
+for more in (cli_data.app, cli_judge.app):
+    app.add_typer(more)
 
 
 @app.callback()
@@ -32,24 +34,52 @@ Threads = Annotated[int, typer.Option(min=1, help="Of TensorFlow.")]
 
 @app.command(epilog="\b\nExample:\n  python -m training run --data ../shared/data --out runs/all --protocol all")
 def run(
-    data: Data,
     out: Annotated[Path, typer.Option(help="Folder of this run, made if it is new. Call again to go on after a kill.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="breast: the folder that holds bus-bra/ and busi/ (and dicom/, clips/ for the anatomy gate). "
+            "text-cnn, folder: a folder of class folders. phantom: needs none."
+        ),
+    ] = None,
     recipe: RecipeName = "breast",
     protocol: Annotated[
         str | None,
         typer.Option(
-            help="What is held back, instead of the recipe's: fold-1 to fold-5, "
-            "all, bus-bra-to-busi, busi-to-bus-bra, without:SCANNER."
+            help="What breast holds back, instead of the recipe's: fold-1 to fold-5, all, bus-bra-to-busi, "
+            "busi-to-bus-bra, without:SCANNER."
         ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     cache: Cache = Path("runs/views"),
     gate: Gate = True,
     threads: Threads = 2,
+    strategy: Annotated[
+        Literal["none", "mirrored", "multi-worker"] | None,
+        typer.Option(help="Instead of the recipe's (not for breast)."),
+    ] = None,
+    skip_broken: Annotated[
+        bool, typer.Option("--skip-broken", help="Leave broken pictures out; they are listed (not for breast).")
+    ] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write curves to OUT/tensorboard (not for breast).")
+    ] = False,
 ) -> None:
-    """Train a model, fit its anatomy gate, judge it, and write what export needs into --out."""
+    """Train a model, judge it, and write what export needs into --out."""
     import msgspec
 
+    from training.classify.recipe import is_classifier
+
+    if is_classifier(recipe):
+        _run_classifier(recipe, data, out, epochs, threads, strategy, skip_broken, tensorboard)
+        return
+    if data is None or strategy or skip_broken or tensorboard:
+        from edge.contracts.errors import UsageError
+
+        raise UsageError(
+            f"the recipe {recipe} wants --data, and knows no --strategy, --skip-broken or --tensorboard",
+            hint="python -m training run --help says which option is for which recipe",
+        )
     from training.recipe import load_recipe
 
     chosen = load_recipe(recipe)
@@ -86,65 +116,35 @@ def cv(
     cross_validate(chosen, items, data, out, cache, typer.echo, gate=gate)
 
 
-@app.command("eval", epilog="\b\nExample:\n  python -m training eval runs/first")
-def evaluate(run: RunFolder) -> None:
-    """Print a run's figures of validation and test, from its predictions."""
-    from training.evaluate import judge_run
-
-    typer.echo(judge_run(run))
-
-
-@app.command(epilog="\b\nExample:\n  python -m training calibrate runs/cv")
-def calibrate(
-    run: Annotated[Path, typer.Argument(help="Folder of a cross-validation, or of one run.")],
-    int8: Annotated[bool, typer.Option("--int8", help="By the quantised models' outputs (RUN/int8.npz).")] = False,
+def _run_classifier(
+    recipe: str,
+    data: Path | None,
+    out: Path,
+    epochs: int | None,
+    threads: int,
+    strategy: str | None,
+    skip_broken: bool,
+    tensorboard: bool,
 ) -> None:
-    """Choose calibration, operating point, lesion and abstention thresholds; write them to RUN/calibration.json.
+    import msgspec
 
-    By out-of-fold predictions of a cross-validation; of a single run, by its validation pictures.
-    """
-    from training.calibrate import write_calibration
+    from training.classify.recipe import DistributeSection, load_classifier
+    from training.classify.run import run_classifier
 
-    found = write_calibration(run, int8)
-    limits = found.thresholds
-    typer.echo(f"{found.method}; slope {found.calibration.slope}, intercept {found.calibration.intercept}")
-    for point in found.operating_points:
-        typer.echo(
-            f"{point.name:15} from {point.threshold:.3f}: sensitivity {point.sensitivity:.3f}, "
-            f"specificity {point.specificity:.3f}"
-        )
-    typer.echo(f"lesion from {limits.lesion:g}, presence {limits.lesion_score:g}, anatomy {limits.anatomy:g}")
-    typer.echo(
-        f"unjudged between {limits.uncertain}: {found.judged:.1%} judged, wrong calls {found.error_all:.3f} of all, "
-        f"{found.error_judged:.3f} of those judged"
+    chosen = load_classifier(recipe)
+    if epochs is not None:
+        chosen = msgspec.structs.replace(chosen, optimiser=msgspec.structs.replace(chosen.optimiser, epochs=epochs))
+    if strategy is not None:
+        chosen = msgspec.structs.replace(chosen, distribute=msgspec.convert({"strategy": strategy}, DistributeSection))
+    run_classifier(
+        chosen,
+        data,
+        out,
+        typer.echo,
+        skip_broken=skip_broken,
+        tensorboard=tensorboard,
+        ready=lambda: _use_threads(threads),
     )
-
-
-@app.command("report", epilog="\b\nExample:\n  python -m training report runs/cv --out report")
-def make_report(
-    run: Annotated[Path, typer.Argument(help="Folder of a cross-validation, or of one run.")],
-    out: Annotated[Path, typer.Option(help="Folder for report.html and report.json.")] = Path("report"),
-    int8: Annotated[bool, typer.Option("--int8", help="With the quantised models' outputs (RUN/int8.npz).")] = False,
-    across: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--across", "--busi-run", help="A run judged on another data set than it learnt from; repeatable."
-        ),
-    ] = None,
-    left_out: Annotated[
-        list[Path] | None, typer.Option(help="A run judged on a scanner that it never saw; repeatable.")
-    ] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder of the data sets: adds the negative control.")] = None,
-    model: Annotated[bool, typer.Option(help="Ask the run's models about changed pictures (minutes).")] = True,
-) -> None:
-    """Write what a run's predictions are worth: one HTML file, and all figures as JSON.
-
-    The page shows pictures of the data sets: it is for whoever has them.
-    """
-    from training.reporting.collect import Wanted
-    from training.reporting.command import write_report
-
-    write_report(Wanted(run, int8, across or (), left_out or (), data, model), out, typer.echo)
 
 
 def _use_threads(count: int) -> None:

@@ -115,7 +115,7 @@ def shipped(name: str) -> Path:
 
 def load_recipe(name: str) -> Recipe:
     """Read a recipe by name or path. Raises ConfigError for a file that is none."""
-    return _decode(shipped(name), Recipe)
+    return decode(shipped(name), Recipe)
 
 
 def load_record(run: Path) -> RunRecord:
@@ -125,10 +125,11 @@ def load_record(run: Path) -> RunRecord:
         raise ConfigError(
             f"{run} is not a run: it has no recipe.toml", hint="give the folder that `training run --out` made"
         )
-    return _decode(path, RunRecord)
+    return decode(path, RunRecord)
 
 
-def _decode(path: Path, kind: type[T]) -> T:
+def decode(path: Path, kind: type[T]) -> T:
+    """A TOML file as ``kind``. Raises ConfigError, naming the file and what is wrong in it."""
     try:
         return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), kind)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:

@@ -12,8 +12,10 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from edge.contracts.classifier import ClassifierCard
     from edge.contracts.manifest import ModelManifest
     from edge.models.bundle import Bundle
+    from edge.models.classifier import Classifier
     from edge.pipeline.selftest import SelfTestReport
 
 app = typer.Typer(
@@ -32,20 +34,27 @@ def info(
     path: BundlePath = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON: the manifest, and facts of the file.")] = False,
 ) -> None:
-    """Show what a bundle says of itself: figures, thresholds, data, limits.
+    """Show what a bundle, or a plain classifier, says of itself: figures, thresholds, data, limits.
 
     Example:
       edge-cli model info
       edge-cli model info model.tflite --json
     """
-    from edge.models.bundle import load_bundle
+    import msgspec
 
+    from edge.models.bundle import load_bundle
+    from edge.models.classifier import is_classifier, load_classifier
+
+    if path is not None and is_classifier(path):
+        plain = load_classifier(path)
+        facts = {"path": str(plain.path), "sha256": plain.sha256, "bytes": plain.size, "classifier": plain.card}
+        text = msgspec.json.format(msgspec.json.encode(facts), indent=2).decode() if as_json else describe_plain(plain)
+        print(printable(text))
+        return
     bundle = load_bundle(path)
     if not as_json:
         print(printable(describe(bundle)))
         return
-    import msgspec
-
     facts = {
         "path": str(bundle.path),
         "sha256": bundle.sha256,
@@ -153,7 +162,32 @@ def _thresholds(m: ModelManifest) -> list[str]:
     ]
 
 
-def _figures(manifest: ModelManifest) -> list[str]:
+def describe_plain(plain: Classifier) -> str:
+    """All that people should know of a plain classifier."""
+    card = plain.card
+    return "\n".join(
+        [
+            f"{card.name} {card.version}   a plain classifier: no device judges by it; research use only",
+            f"  {plain.path}",
+            f"  sha256 {plain.sha256}, {plain.size:,} bytes",
+            f"  task {card.task}, body part {card.body_part or 'any'}, licence {card.licence or 'not stated'}",
+            f"  made {card.created}, revision {card.git_revision or 'unknown'}, recipe {card.recipe_sha256[:16]}",
+            "",
+            f"input   {card.input}",
+            f"output  {card.output}: {' / '.join(card.class_names)}",
+            "",
+            *_figures(card),
+            "",
+            "trained on",
+            *(
+                _list(f"{d.name} ({d.licence}): {d.used_for}. {d.citation}" for d in card.training_data)
+                or ["  - not said"]
+            ),
+        ]
+    )
+
+
+def _figures(manifest: ModelManifest | ClassifierCard) -> list[str]:
     if not manifest.metrics:
         return ["no figures"]
     width = max(len(m.name) for m in manifest.metrics)

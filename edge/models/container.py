@@ -22,6 +22,10 @@ MAX_BUNDLE = 64 * 2**20
 LIMITS = {"labels.txt": 2**16, "manifest.json": 2**20, "golden.npz": 16 * 2**20, "MODEL_CARD.md": 2**20}
 """The members that a bundle must have, the only ones it may have, and the most bytes of each."""
 
+CLASSIFIER = "classifier.json"
+CLASSIFIER_LIMITS = {"labels.txt": 2**16, CLASSIFIER: 2**20}
+"""The same of a plain classifier, see `edge.models.classifier`."""
+
 EXPORT = "make a bundle with: python -m export bundle runs/<id> --out model.tflite"
 COPY = "copy the file again, or export it anew"
 
@@ -33,7 +37,7 @@ class Parts:
     graph: bytes
     """The flatbuffer: all before the ZIP."""
     members: dict[str, bytes]
-    """By name, exactly the names of `LIMITS`."""
+    """By name, exactly the names that were asked for."""
 
 
 def read_file(path: Path) -> bytes:
@@ -54,8 +58,8 @@ def read_file(path: Path) -> bytes:
     return data
 
 
-def split(data: bytes) -> Parts:
-    """Take a bundle apart. Raises `ModelError` for anything that is not one."""
+def split(data: bytes, limits: dict[str, int] = LIMITS) -> Parts:
+    """Take a file apart that has exactly the members of ``limits``. Raises `ModelError` for anything else."""
     if not is_flatbuffer(data):
         raise ModelError(
             f"not a TFLite flatbuffer: expected 'TFL3' at byte 4, got {data[4:8]!r} in {len(data)} bytes", hint=EXPORT
@@ -65,7 +69,7 @@ def split(data: bytes) -> Parts:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = archive.infolist()
-            _check_members(infos)
+            _check_members(infos, limits)
             start = min(info.header_offset for info in infos)
             members = {info.filename: archive.read(info) for info in infos}
     except ModelError:
@@ -75,19 +79,33 @@ def split(data: bytes) -> Parts:
     return Parts(graph=data[:start], members=members)
 
 
-def _check_members(infos: list[zipfile.ZipInfo]) -> None:
+def names_in(data: bytes) -> set[str]:
+    """Names of the members of the appended ZIP; none where there is no whole one."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return set(archive.namelist())
+    except Exception:  # as in split: damaged input raises half a dozen kinds
+        return set()
+
+
+def _check_members(infos: list[zipfile.ZipInfo], limits: dict[str, int]) -> None:
     names = [info.filename for info in infos]
-    if sorted(names) != sorted(LIMITS):
-        missing, extra = sorted(set(LIMITS) - set(names)), sorted(set(names) - set(LIMITS))
+    if CLASSIFIER in names and CLASSIFIER not in limits:
+        raise ModelError(
+            "a plain classifier: without lesion mask, anatomy gate and golden vectors no device can judge by it",
+            hint="edge-cli model info shows it; for a device make a bundle with python -m export bundle",
+        )
+    if sorted(names) != sorted(limits):
+        missing, extra = sorted(set(limits) - set(names)), sorted(set(names) - set(limits))
         said = [f"{', '.join(missing)} missing"] if missing else []
         said += [f"{', '.join(repr(name[:64]) for name in extra[:4])} not known"] if extra else []
         raise ModelError(
             f"the appended ZIP is no bundle's: {'; '.join(said) or 'a member stands there twice'}", hint=EXPORT
         )
     for info in infos:
-        if info.file_size > LIMITS[info.filename]:
+        if info.file_size > limits[info.filename]:
             raise ModelError(
-                f"{info.filename} has {info.file_size} bytes, expected at most {LIMITS[info.filename]}", hint=EXPORT
+                f"{info.filename} has {info.file_size} bytes, expected at most {limits[info.filename]}", hint=EXPORT
             )
         if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
             raise ModelError(f"{info.filename} is compressed, expected it stored", hint=EXPORT)

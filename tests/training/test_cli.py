@@ -17,7 +17,7 @@ def training(*args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=CHECKOUT, env=environ, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("command", ["run", "cv", "eval", "calibrate", "report"])
+@pytest.mark.parametrize("command", ["run", "cv", "eval", "calibrate", "report", "check", "look"])
 def test_help_ends_in_an_example_on_one_line(command):
     result = training(command, "--help")
     assert result.returncode == 0

@@ -1,0 +1,73 @@
+"""A plain classifier: a ``.tflite`` with labels and ``classifier.json`` behind it, for any TFLite tool.
+
+It has no lesion mask, no anatomy gate and no golden vectors, so nothing could be judged by it on a device: only
+``edge-cli model info`` and the workstation read it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from edge.contracts.classifier import ClassifierCard
+from edge.contracts.errors import ModelError
+from edge.models.container import CLASSIFIER, CLASSIFIER_LIMITS, names_in, read_file, split
+from edge.models.graph import read_graph
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HINT = "the file is inconsistent: export it anew"
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """One that is what it says."""
+
+    path: Path
+    sha256: str
+    """Hex, of the whole file."""
+    size: int
+    """In bytes."""
+    card: ClassifierCard
+    graph: bytes
+    """The flatbuffer."""
+
+
+def is_classifier(path: Path) -> bool:
+    """Whether the file carries a ``classifier.json``; False also where it cannot be read."""
+    try:
+        return CLASSIFIER in names_in(read_file(path))
+    except ModelError:
+        return False
+
+
+def load_classifier(path: Path) -> Classifier:
+    """Read and check a classifier.
+
+    Raises:
+        ModelError: the file is missing, damaged, no classifier, or says of itself what is not so.
+    """
+    data = read_file(path)
+    parts = split(data, CLASSIFIER_LIMITS)
+    try:
+        card = msgspec.json.decode(parts.members[CLASSIFIER], type=ClassifierCard)
+        labels = parts.members["labels.txt"].decode("utf-8").splitlines()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ModelError(f"{path.name}: {CLASSIFIER} is not valid: {error}", hint=HINT) from error
+    if card.graph_sha256 != hashlib.sha256(parts.graph).hexdigest():
+        raise ModelError(f"{path.name}: the model's bytes are not those that were described", hint="copy it again")
+    graph = read_graph(parts.graph)
+    for what, said, got in (
+        ("input", [card.input], list(graph.inputs.values())),
+        ("output", [card.output], list(graph.outputs.values())),
+        ("output", (1, len(card.class_names)), card.output.shape),
+        ("labels.txt", card.class_names, labels),
+        ("recipe_sha256", card.recipe_sha256, card.recipe.digest()),
+    ):
+        if said != got:
+            raise ModelError(f"{path.name}: {CLASSIFIER} says {what} {said}, the file has {got}", hint=HINT)
+    return Classifier(path, hashlib.sha256(data).hexdigest(), len(data), card, parts.graph)

@@ -1,0 +1,153 @@
+"""From a classifier's run to a plain int8 ``.tflite`` with labels, that any TFLite tool runs."""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from edge.contracts.classifier import ClassifierCard
+from edge.contracts.errors import UsageError
+from edge.contracts.manifest import DataSource, Metric, PreprocessRecipe
+from edge.models.classifier import load_classifier
+from edge.models.container import CLASSIFIER
+from edge.postprocess.decide import dequantise
+from export import describe
+from export.figures import interval
+from export.graph_edit import add_metadata, check_quantisation, order_outputs
+from export.metadata import write_metadata
+from export.pack import append_zip, write_file
+from export.predict import run_graph
+from export.quantise import quantise, run_float
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from edge.models.classifier import Classifier
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+HEAD = "classes"
+HINT = "make one with: python -m training run --recipe folder --data DIR --out runs/<id>"
+
+
+class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+    """What export needs of the recipe."""
+
+    name: str
+    body_part: str
+    preprocess: PreprocessRecipe
+    data: list[DataSource] = []
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """``recipe.toml`` of the run."""
+
+    recipe: Recipe
+    git_revision: str
+    created: str
+    task: str
+    classes: list[str]
+
+
+@dataclass(frozen=True)
+class Made:
+    """What came of it."""
+
+    file: Classifier
+    mean_dp: float
+    """Mean absolute difference of int8 and float probabilities on held-back pictures."""
+    worst_dp: float
+    agree: float
+    """Share of held-back pictures that both call alike."""
+
+
+def make_classifier(run: Path, out: Path, name: str | None, version: str, say: Callable[[str], None]) -> Made:
+    """Quantise the run's model, compare it with the float one on held-back pictures, write ``out`` and read it back.
+
+    Raises UsageError for a folder that is no classifier's run, EdgeError where the model cannot be quantised.
+    """
+    record = _open(run)
+    with np.load(run / "representative.npz") as file:
+        representative = file["tensors"]
+    with np.load(run / "eval.npz") as file:
+        held = {key: file[key] for key in ("tensors", "labels", "groups")}
+    say(f"quantise {run / 'saved_model'} with {len(representative)} pictures")
+    graph = order_outputs(quantise(run / "saved_model", representative), (HEAD,))
+    found = check_quantisation(graph)
+    say(f"compare int8 with float on {len(held['tensors'])} held-back pictures")
+    int8 = dequantise(run_graph(graph, held["tensors"])[HEAD], found.outputs[HEAD])
+    floats = run_float(run / "saved_model", held["tensors"])[HEAD]
+    graph = add_metadata(
+        graph,
+        write_metadata(
+            name=name or record.recipe.name,
+            description=f"{record.task}. {describe.NOTICE} All else stands in {CLASSIFIER}.",
+            version=version,
+            author="",
+            licence="",
+            outputs=[(HEAD, "Probabilities of the classes in labels.txt.")],
+        ),
+    )
+    card = ClassifierCard(
+        name=name or record.recipe.name,
+        version=version,
+        task=record.task,
+        body_part=record.recipe.body_part,
+        licence="",
+        graph_sha256=hashlib.sha256(graph).hexdigest(),
+        input=next(iter(found.inputs.values())),
+        output=found.outputs[HEAD],
+        class_names=record.classes,
+        recipe=record.recipe.preprocess,
+        recipe_sha256=record.recipe.preprocess.digest(),
+        training_data=record.recipe.data,
+        metrics=[
+            _accuracy("accuracy", int8, held, "the int8 model"),
+            _accuracy("accuracy, float", floats, held, "the float model"),
+        ],
+        git_revision=record.git_revision,
+        created=record.created,
+    )
+    members = {
+        "labels.txt": "\n".join(record.classes).encode(),
+        CLASSIFIER: msgspec.json.format(msgspec.json.encode(card), indent=1),
+    }
+    write_file(out, append_zip(graph, members))
+    apart = np.abs(int8 - floats)
+    agree = float((int8.argmax(1) == floats.argmax(1)).mean())
+    return Made(load_classifier(out), float(apart.mean()), float(apart.max()), agree)
+
+
+def _open(run: Path) -> Record:
+    for name in ("recipe.toml", "saved_model", "representative.npz", "eval.npz"):
+        if not (run / name).exists():
+            raise UsageError(f"{run} is not a finished run: it has no {name}", hint=HINT)
+    try:
+        return msgspec.convert(tomllib.loads((run / "recipe.toml").read_text(encoding="utf-8")), Record)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise UsageError(f"{run} is no classifier's run: {error}", hint=HINT) from error
+
+
+def _accuracy(name: str, scores: NDArray[np.floating], held: dict[str, NDArray[np.generic]], of: str) -> Metric:
+    right = (scores.argmax(axis=1) == held["labels"]).astype(float)
+    value, low, high = interval(lambda weights: float((weights * right).sum() / weights.sum()), held["groups"])
+    return Metric(
+        name=name,
+        value=round(value, 4),
+        low=round(low, 4),
+        high=round(high, 4),
+        data=f"{len(right)} held-back pictures of the run",
+        n=len(right),
+        method=f"{of}; bootstrap over groups",
+    )

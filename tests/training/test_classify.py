@@ -1,0 +1,186 @@
+"""The classifiers' whole way, with TensorFlow: train, resume, export, show, judge."""
+# ruff: noqa: E402 - what needs TensorFlow is imported after it is known to be there
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import subprocess
+import sys
+
+import msgspec
+import numpy as np
+import pytest
+
+tf = pytest.importorskip("tensorflow", reason="training needs TensorFlow: make test-training has it")
+keras = pytest.importorskip("keras")
+
+from organ import make_organ
+
+from edge.contracts.errors import EdgeError, ModelError, UsageError
+from edge.models.bundle import load_bundle
+from edge.models.classifier import load_classifier as load_tflite
+from export.classifier import make_classifier
+from training.classify import networks
+from training.classify.cache import PlainSamples
+from training.classify.distribute import make_strategy
+from training.classify.loop import train
+from training.classify.recipe import SplitSection, load_classifier, load_classifier_record
+from training.classify.run import gather, run_classifier
+from training.classify.stream import Maker, train_batches
+from training.inspect.judge import judge_table
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # Keras 3.15 with NumPy 2.4, and TensorFlow's own
+    pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated:UserWarning"),  # its own converter uses it
+]
+
+TINY = """
+kind = "classifier"
+name = "tiny"
+augment = false
+[preprocess]
+width = 64
+height = 64
+[network]
+backbone = "small"
+dropout = 0.0
+[optimiser]
+epochs = 6
+batch = 8
+learning_rate = 3e-3
+[split]
+val = 0.25
+test = 0.25
+group = '^([^/]+/p\\d+)'
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    (tmp_path / "tiny.toml").write_text(TINY)
+    return load_classifier(str(tmp_path / "tiny.toml"))
+
+
+def shorter(recipe, **changes):
+    return msgspec.structs.replace(recipe, optimiser=msgspec.structs.replace(recipe.optimiser, **changes))
+
+
+def test_the_network_of_the_text():
+    model = networks.text_cnn()
+    kinds = [type(layer).__name__ for layer in model.layers[2:]]
+    assert kinds == ["Conv2D", "MaxPooling2D", "Conv2D", "MaxPooling2D", "Flatten", "Dense", "Dropout", "Dense"]
+    assert model.input_shape == (None, 224, 224, 3)
+    assert [model.get_layer(name).filters for name in ("conv1", "conv2")] == [32, 64]
+    assert model.get_layer("dense").units == 64
+    assert model.get_layer("dropout").rate == pytest.approx(0.2)
+    assert model.output[networks.CLASSES].shape == (None, 10)
+    chosen = load_classifier("text-cnn")
+    built = networks.build(chosen, 3)
+    assert built.output[networks.CLASSES].shape == (None, 3), "as many as the data has classes"
+    assert built.input_shape == (None, 224, 224, 3)
+
+
+def test_a_folder_becomes_a_classifier_that_tools_run(tmp_path, recipe):
+    data, out, said = make_organ(tmp_path / "organ"), tmp_path / "run", []
+    run_classifier(recipe, data, out, said.append)
+    assert load_classifier_record(out).classes == ["cyst", "solid"]
+    made = make_classifier(out, tmp_path / "organ.tflite", None, "1.2.3", said.append)
+    loaded = load_tflite(tmp_path / "organ.tflite")
+    assert loaded.card.class_names == ["cyst", "solid"]
+    assert loaded.card.input.shape == (1, 64, 64, 3)
+    assert loaded.card.metrics[0].n == 8, "the held-back pictures"
+    assert made.mean_dp < 0.05
+    with pytest.raises(ModelError, match="no device can judge by it"):
+        load_bundle(tmp_path / "organ.tflite")
+    info = subprocess.run(
+        [sys.executable, "-m", "edge.cli.main", "model", "info", str(tmp_path / "organ.tflite")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert "a plain classifier" in info.stdout, info.stderr
+    assert "cyst / solid" in info.stdout
+
+    table = tmp_path / "held.csv"
+    with table.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "label", "group"])
+        for name in ("cyst", "solid"):
+            writer.writerows([f"organ/{name}/p{p}-0.png", name, f"{name}{p}"] for p in range(8))
+    by_run, _ = judge_table(out, table)
+    by_file, confusion = judge_table(tmp_path / "organ.tflite", table)
+    assert by_run["auc"]["n"] == 16
+    assert by_file["auc"]["value"] == pytest.approx(by_run["auc"]["value"], abs=0.05)
+    assert by_file["auc"]["value"] > 0.9, "dark middles are easy"
+    assert confusion.splitlines()[0] == "rows: truth, columns: called"
+
+
+def test_a_killed_run_goes_on_as_if_it_had_not_been(tmp_path, recipe):
+    data = make_organ(tmp_path / "organ", patients=6)
+    pictures, classes = gather(recipe, data, tmp_path / "x", lambda line: None)
+    whole, _ = train(shorter(recipe, epochs=2), pictures, classes, tmp_path / "a", lambda line: None)
+    train(shorter(recipe, epochs=1), pictures, classes, tmp_path / "b", lambda line: None)
+    said = []
+    resumed, _ = train(shorter(recipe, epochs=2), pictures, classes, tmp_path / "b", said.append)
+    assert said[0] == "going on after epoch 1"
+    for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_a_loss_that_is_no_number_ends_the_run(tmp_path, recipe):
+    data = make_organ(tmp_path / "organ", patients=6)
+    pictures, classes = gather(recipe, data, tmp_path / "x", lambda line: None)
+    with pytest.raises(EdgeError, match=r"the loss is (nan|inf)") as caught:
+        train(shorter(recipe, learning_rate=1e38), pictures, classes, tmp_path / "run", lambda line: None)
+    assert "learning_rate" in caught.value.hint
+
+
+def test_pipelines_share_an_epoch_and_every_epoch_is_another(tmp_path, recipe):
+    data = make_organ(tmp_path / "organ")
+    pictures, _ = gather(recipe, data, tmp_path / "x", lambda line: None)
+    train_part = [p for p in pictures if p.split == "train"]
+    maker = Maker(train_part, recipe, PlainSamples(train_part, recipe.preprocess, tmp_path / "cache"))
+
+    def labels(epoch, *part):
+        return np.concatenate([b[1].numpy() for b in train_batches(maker, epoch, 4, *part)])
+
+    assert sorted(maker.order(0)[: len(train_part)]) == list(range(len(train_part)))
+    assert not np.array_equal(maker.order(0), maker.order(1))
+    both = np.empty(len(maker.order(0)), int)
+    both[0::2], both[1::2] = labels(0, 0, 2), labels(0, 1, 2)
+    assert np.array_equal(both, [train_part[i].label for i in maker.order(0)])
+
+
+def test_kept_tensors_are_those_that_the_device_makes(tmp_path, recipe):
+    data = make_organ(tmp_path / "organ", 4, masks=True)
+    pictures, _ = gather(msgspec.structs.replace(recipe, split=SplitSection(val=0.3, test=0.3)), data, tmp_path, print)
+    made = PlainSamples(pictures, recipe.preprocess, tmp_path / "cache")
+    first = [made[i] for i in range(len(made))]
+    for picture in pictures:
+        picture.path.chmod(0o000)
+    again = PlainSamples(pictures, recipe.preprocess, tmp_path / "cache")
+    for one, other in zip(first, (again[i] for i in range(len(again))), strict=True):
+        assert np.array_equal(one.tensor, other.tensor)
+        assert np.array_equal(one.mask, other.mask)
+        assert one.mask.any()
+    assert len(list((tmp_path / "cache").iterdir())) == 1, "read, not made again"
+
+
+def test_curves_are_written_where_tensorboard_is_and_else_it_is_said(tmp_path, recipe):
+    data = make_organ(tmp_path / "organ", patients=6)
+    pictures, classes = gather(recipe, data, tmp_path / "x", lambda line: None)
+    arguments = (shorter(recipe, epochs=1), pictures, classes, tmp_path / "run", lambda line: None, True)
+    if importlib.util.find_spec("tensorboard") is None:
+        with pytest.raises(UsageError, match="wants the package tensorboard"):
+            train(*arguments)
+        return
+    train(*arguments)
+    assert any((tmp_path / "run" / "tensorboard").glob("events.*"))
+
+
+def test_multi_worker_without_tf_config_is_said(recipe, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    wanted = msgspec.convert({**msgspec.to_builtins(recipe), "distribute": {"strategy": "multi-worker"}}, type(recipe))
+    with pytest.raises(EdgeError, match="TF_CONFIG"):
+        make_strategy(wanted)

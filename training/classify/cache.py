@@ -1,0 +1,65 @@
+"""Tensors on disk by number: made once, read again each epoch, never all in memory.
+
+A record is one byte that says whether it is there, then the tensor and its mask. The byte is written last, so that a
+kill leaves no half of one. Reads go through the file, not through a memory map, whose pages would count as the
+process's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import weakref
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from edge.preprocess.preprocessor import Preprocessor
+from training.samples import Sample, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from edge.contracts.manifest import PreprocessRecipe
+    from training.classify.listing import Listed
+
+
+class PlainSamples:
+    """Pictures as the device would see them, without augmentation; indexing makes or reads one. For several threads."""
+
+    def __init__(self, pictures: Sequence[Listed], preprocess: PreprocessRecipe, folder: Path) -> None:
+        self.pictures, self._recipe = pictures, preprocess
+        self._shape = (preprocess.height, preprocess.width, preprocess.channels)
+        self._grid = (preprocess.height, preprocess.width)
+        self._sizes = int(np.prod(self._shape)), int(np.prod(self._grid))
+        self._record = 1 + sum(self._sizes)
+        folder.mkdir(parents=True, exist_ok=True)
+        # 0o600: pictures of patients may be in it.
+        self._file = os.open(folder / f"{self._digest()}.tensors", os.O_RDWR | os.O_CREAT, 0o600)
+        weakref.finalize(self, os.close, self._file)
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, number: int) -> Sample:
+        picture, place = self.pictures[number], number * self._record
+        raw = os.pread(self._file, self._record, place)
+        if len(raw) == self._record and raw[0] == 1:
+            values = np.frombuffer(raw, np.uint8, offset=1)
+            tensor, mask = values[: self._sizes[0]].reshape(self._shape), values[self._sizes[0] :].reshape(self._grid)
+            return Sample(tensor, mask, picture.label)
+        sample = plain(picture.load(), Preprocessor(self._recipe))
+        os.pwrite(self._file, sample.tensor.tobytes() + sample.mask.tobytes(), place + 1)
+        os.pwrite(self._file, b"\x01", place)
+        return sample
+
+    def _digest(self) -> str:
+        """Of the recipe and of each file's name, size and time: other pictures get another file."""
+        digest = hashlib.sha256(self._recipe.digest().encode())
+        for picture in self.pictures:
+            for path in (picture.path, picture.mask):
+                stat = None if path is None else path.stat()
+                digest.update(msgspec.json.encode([str(path), stat and (stat.st_size, stat.st_mtime_ns)]))
+        return digest.hexdigest()[:24]

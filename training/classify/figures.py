@@ -1,0 +1,101 @@
+"""What a classifier's scores are worth, with 95 % intervals over patients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from training.metrics import auc, bootstrap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    Figure = Callable[[NDArray[np.int_]], float]
+
+
+def confusion(labels: NDArray[np.int_], called: NDArray[np.int_], classes: int) -> NDArray[np.int64]:
+    """(classes, classes): rows are the truth, columns what was called."""
+    table = np.zeros((classes, classes), np.int64)
+    np.add.at(table, (labels, called), 1)
+    return table
+
+
+def judge_classes(
+    scores: NDArray[np.floating],
+    labels: NDArray[np.int_],
+    groups: Sequence[str],
+    classes: Sequence[str],
+    rounds: int = 1000,
+    called: NDArray[np.int_] | None = None,
+) -> dict[str, dict[str, float]]:
+    """Accuracy, mean AUC (each class against the rest), and recall, precision, F1 and specificity of each class.
+
+    Args:
+        scores: (n, k) probabilities.
+        labels: (n,) numbers of the classes.
+        groups: (n,) the patient of each picture.
+        classes: their k names.
+        rounds: of the bootstrap.
+        called: (n,) the class that is called; None: the likeliest.
+    """
+    if called is None:
+        called = scores.argmax(axis=1)
+    figures: dict[str, Figure] = {
+        "accuracy": lambda r: float((called[r] == labels[r]).mean()),
+        "auc": lambda r: mean_auc(scores[r], labels[r]),
+    }
+    for number, name in enumerate(classes):
+        truth, said = labels == number, called == number
+        figures |= {
+            f"recall {name}": lambda r, t=truth, s=said: _share(t[r] & s[r], t[r]),
+            f"specificity {name}": lambda r, t=truth, s=said: _share(~t[r] & ~s[r], ~t[r]),
+            f"precision {name}": lambda r, t=truth, s=said: _share(t[r] & s[r], s[r]),
+            f"f1 {name}": lambda r, t=truth, s=said: _f1(t[r], s[r]),
+        }
+    return {name: with_interval(figure, groups, rounds) for name, figure in figures.items()}
+
+
+def with_interval(figure: Figure, groups: Sequence[str], rounds: int = 1000) -> dict[str, float]:
+    """Value, low, high and n of a figure over rows; an interval of NaN where no draw has a value."""
+    value = figure(np.arange(len(groups)))
+    low, high = bootstrap(groups, figure, rounds) if np.isfinite(value) else (float("nan"), float("nan"))
+    return {"value": value, "low": low, "high": high, "n": len(groups)}
+
+
+def mean_auc(scores: NDArray[np.floating], labels: NDArray[np.int_]) -> float:
+    """Of two classes the AUC of the second; of more the mean over classes against the rest, absent ones left out."""
+    numbers = [1] if scores.shape[1] == 2 else range(scores.shape[1])
+    each = [auc((labels == k).astype(int), scores[:, k]) for k in numbers]
+    known = [value for value in each if np.isfinite(value)]
+    return float(np.mean(known)) if known else float("nan")
+
+
+def table(figures: Mapping[str, Mapping[str, float]]) -> str:
+    """One line a figure."""
+    width = max(len(name) for name in figures)
+    return "\n".join(
+        f"{name:{width}}  {f['value']:.4f}  ({f['low']:.4f} to {f['high']:.4f}), n = {int(f['n'])}"
+        for name, f in figures.items()
+    )
+
+
+def confusion_text(table: NDArray[Any], classes: Sequence[str]) -> str:
+    """The confusion matrix for people: rows are the truth."""
+    width = max(8, *(len(name) for name in classes))
+    head = " " * width + "".join(f" {name:>{width}}" for name in classes)
+    rows = [
+        f"{name:{width}}" + "".join(f" {n:>{width}}" for n in row) for name, row in zip(classes, table, strict=True)
+    ]
+    return "\n".join(["rows: truth, columns: called", head, *rows])
+
+
+def _share(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> float:
+    return float(part.sum() / whole.sum()) if whole.any() else float("nan")
+
+
+def _f1(truth: NDArray[np.bool_], said: NDArray[np.bool_]) -> float:
+    total = truth.sum() + said.sum()
+    return float(2 * (truth & said).sum() / total) if total else float("nan")

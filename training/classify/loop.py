@@ -1,0 +1,196 @@
+"""The classifiers' training loop, on one device or many. ``train`` is what to read first."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from edge.contracts.errors import ConfigError, EdgeError, UsageError
+from edge.contracts.manifest import ANATOMY, LESION_MASK
+from training.classify import networks
+from training.classify.cache import PlainSamples
+from training.classify.distribute import is_chief, make_strategy
+from training.classify.predict import predict
+from training.classify.stream import Maker, train_batches
+from training.loop import restore, save
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from training.classify.listing import Listed
+    from training.classify.recipe import ClassifierRecipe, OptimiserSection
+
+
+def train(
+    recipe: ClassifierRecipe,
+    pictures: Sequence[Listed],
+    classes: Sequence[str],
+    out: Path,
+    log: Callable[[str], None],
+    tensorboard: bool = False,
+) -> tuple[keras.Model, tf.distribute.Strategy]:
+    """Train to the recipe's last epoch, from the newest checkpoint in ``out`` if there is one.
+
+    Returns the model, free of any strategy, and the strategy that it was trained under. Raises EdgeError for a loss
+    that is not a number.
+    """
+    keras.utils.set_random_seed(recipe.seed)
+    cache = out / "cache"
+    sides = {side: [p for p in pictures if p.split == side] for side in ("train", "val")}
+    board = _board(out, tensorboard and is_chief(recipe))
+    kept = None if recipe.augment else PlainSamples(sides["train"], recipe.preprocess, cache)
+    maker = Maker(sides["train"], recipe, kept)
+    held = PlainSamples([p for p in sides["val"] if p.label >= 0], recipe.preprocess, cache)
+    strategy = make_strategy(recipe)
+    with strategy.scope():
+        model = networks.build(recipe, len(classes))
+        optimiser = make_optimiser(recipe.optimiser, maker.steps)
+        optimiser.build(model.trainable_variables)
+        done = restore(out, model, optimiser)
+    if done:
+        log(f"going on after epoch {done}")
+    plain = model
+    if strategy.num_replicas_in_sync > 1:
+        plain = networks.build(recipe, len(classes))  # validation and files need no strategy
+        log(f"{strategy.num_replicas_in_sync} replicas share each batch of {recipe.optimiser.batch}")
+    chief = is_chief(recipe)
+    step = make_step(model, optimiser, recipe.optimiser, strategy)
+    for epoch in range(done, recipe.optimiser.epochs):
+        loss = run_epoch(recipe, maker, strategy, step, epoch, quiet=not chief)
+        plain.set_weights(model.get_weights())
+        if not chief:
+            continue
+        save(out, model, optimiser, epoch + 1)
+        accuracy = validate(plain, held)
+        log(f"epoch {epoch + 1}/{recipe.optimiser.epochs} loss {loss:.4f} val_accuracy {accuracy:.4f}")
+        board(epoch + 1, {"loss": loss, "val_accuracy": accuracy})
+    plain.set_weights(model.get_weights())
+    return plain, strategy
+
+
+def run_epoch(
+    recipe: ClassifierRecipe,
+    maker: Maker,
+    strategy: tf.distribute.Strategy,
+    step: Callable[..., Any],
+    epoch: int,
+    quiet: bool = False,
+) -> float:
+    """One epoch; the mean loss. Raises EdgeError for a loss that is not a number, and for a picture that went away."""
+
+    def batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
+        size = context.get_per_replica_batch_size(recipe.optimiser.batch)
+        return train_batches(maker, epoch, size, context.input_pipeline_id, context.num_input_pipelines)
+
+    losses: list[float] = []
+    name = f"epoch {epoch + 1}/{recipe.optimiser.epochs}"
+    data = _readable(strategy.distribute_datasets_from_function(batches))
+    for batch in (bar := tqdm(data, total=maker.steps, desc=name, mininterval=2, disable=quiet)):
+        losses.append(float(step(*batch)))
+        if not np.isfinite(losses[-1]):
+            raise EdgeError(
+                f"the loss is {losses[-1]} in step {len(losses)} of epoch {epoch + 1}",
+                hint="a learning rate that is too high does that: lower [optimiser] learning_rate; the checkpoint "
+                "of the last epoch is whole",
+            )
+        bar.set_postfix(loss=f"{np.mean(losses[-20:]):.3f}", refresh=False)
+    return float(np.mean(losses))
+
+
+def _readable(data: Any) -> Iterator[Any]:
+    """The batches; what a reading thread raised becomes an error for people."""
+    try:
+        yield from data
+    except (tf.errors.UnknownError, tf.errors.InvalidArgumentError) as error:
+        lines = [line for line in str(error.message).splitlines() if "Error" in line]
+        raise ConfigError(
+            f"a picture could not be read: {(lines or [str(error.message)])[0][:300]}",
+            hint="start again: all pictures are read once before training, and what is broken is named",
+        ) from error
+
+
+def make_optimiser(options: OptimiserSection, steps: int) -> keras.optimizers.Optimizer:
+    """Adam, with the recipe's schedule over all of its epochs."""
+    rate: Any = options.learning_rate
+    if options.schedule == "cosine":
+        total = options.epochs * steps
+        warm = max(1, total // 10)
+        rate = keras.optimizers.schedules.CosineDecay(
+            rate / warm, max(1, total - warm), warmup_target=rate, warmup_steps=warm
+        )
+    if options.weight_decay:
+        return keras.optimizers.AdamW(rate, weight_decay=options.weight_decay)
+    return keras.optimizers.Adam(rate)
+
+
+def make_step(
+    model: keras.Model,
+    optimiser: keras.optimizers.Optimizer,
+    options: OptimiserSection,
+    strategy: tf.distribute.Strategy,
+) -> Callable[..., Any]:
+    """One step over all replicas as a compiled function; it returns the batch's loss.
+
+    Losses are sums over samples divided by the whole batch, so that replicas' sums are the batch's mean.
+    """
+    head = networks.class_head(model)
+    classes = model.output[head].shape[-1]
+    variables = model.trainable_variables
+
+    def one(tensors: Any, labels: Any, label_weights: Any, masks: Any, mask_weights: Any, belongs: Any) -> Any:
+        with tf.GradientTape() as tape:
+            heads = model(tf.cast(tensors, tf.float32), training=True)
+            wanted = tf.one_hot(labels, classes)
+            wanted = wanted * (1 - options.label_smoothing) + options.label_smoothing / classes
+            loss = keras.losses.categorical_crossentropy(wanted, heads[head]) * label_weights
+            if LESION_MASK in heads:
+                loss += mask_loss(masks, heads[LESION_MASK]) * mask_weights
+            if ANATOMY in heads:
+                loss += keras.losses.binary_crossentropy(belongs[:, None], heads[ANATOMY])
+            total = tf.reduce_sum(loss) / options.batch
+        optimiser.apply(tape.gradient(total, variables), variables)
+        return total
+
+    @tf.function(jit_compile=False)
+    def step(*batch: Any) -> Any:
+        return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(one, args=batch), axis=None)
+
+    return step
+
+
+def mask_loss(masks: Any, found: Any) -> Any:
+    """Binary cross-entropy plus half of soft Dice (Milletari et al. 2016), (n,), of masks (n, h, w, 1)."""
+    cross = tf.reduce_mean(keras.losses.binary_crossentropy(masks, found), axis=(1, 2))
+    overlap = tf.reduce_sum(masks * found, axis=(1, 2, 3))
+    size = tf.reduce_sum(masks, axis=(1, 2, 3)) + tf.reduce_sum(found, axis=(1, 2, 3))
+    return cross + 0.5 * (1 - (2 * overlap + 8.0) / (size + 8.0))  # 8 cells: an empty mask found empty costs nothing
+
+
+def validate(model: keras.Model, held: PlainSamples) -> float:
+    """Share of validation pictures whose class comes out."""
+    scores = predict(model, held)[networks.class_head(model)]
+    labels = np.array([picture.label for picture in held.pictures])
+    return float((scores.argmax(axis=1) == labels).mean())
+
+
+def _board(out: Path, wanted: bool) -> Callable[[int, dict[str, float]], None]:
+    """What writes an epoch's figures for TensorBoard, if it is wanted. Raises UsageError where it is not installed."""
+    if not wanted:
+        return lambda epoch, figures: None
+    if importlib.util.find_spec("tensorboard") is None:
+        raise UsageError("--tensorboard wants the package tensorboard", hint="pip install '.[tensorboard]'")
+    writer = tf.summary.create_file_writer(str(out / "tensorboard"))
+
+    def write(epoch: int, figures: dict[str, float]) -> None:
+        with writer.as_default():
+            for name, value in figures.items():
+                tf.summary.scalar(name, value, step=epoch)
+        writer.flush()
+
+    return write

@@ -1,0 +1,80 @@
+"""One picture from disk, as the device's sources read it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from edge.contracts.errors import ConfigError, EdgeError
+from edge.dicom.clip import DicomClip
+from edge.preprocess.scan_area import largest_region
+from edge.sources.image_headers import read_images
+from edge.sources.images import decode_image
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+DICOM = (".dcm", ".dicom", ".dic")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", *DICOM)
+MIN_SIDE = 16
+
+
+class BrokenPictureError(ConfigError):
+    """A file that is called a picture and cannot be used as one."""
+
+
+def read_grey(path: Path) -> NDArray[np.uint8]:
+    """(H, W) grey. Of a DICOM file the first frame, cut to its largest ultrasound region if it names one.
+
+    Raises BrokenPictureError, naming the file, for what no picture comes out of.
+    """
+    try:
+        pixels = _dicom(path) if path.suffix.lower() in DICOM else _picture(path)
+    except EdgeError as error:
+        raise broken(path, error.message) from error
+    except Exception as error:  # whatever broken bytes make a decoder trip over
+        raise broken(path, str(error) or type(error).__name__) from error
+    grey = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    if min(grey.shape) < MIN_SIDE:
+        raise broken(path, f"expected sides of {MIN_SIDE} pixels or more, got {grey.shape[1]} x {grey.shape[0]}")
+    if int(grey.max()) == int(grey.min()):
+        raise broken(path, "all of one grey value")
+    return grey
+
+
+def read_mask(path: Path, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """(H, W) 0/1 of a mask's file, of ``shape`` (H, W). Raises BrokenPictureError if it is of another size."""
+    try:
+        mask = _picture(path)
+    except Exception as error:
+        raise broken(path, str(error)) from error
+    mask = mask if mask.ndim == 2 else mask.max(axis=2)
+    if mask.shape != shape:
+        raise broken(
+            path, f"expected a mask of {shape[1]} x {shape[0]} as its picture, got {mask.shape[1]} x {mask.shape[0]}"
+        )
+    return (mask > (127 if int(mask.max()) > 1 else 0)).astype(np.uint8)
+
+
+def broken(path: Path, reason: str) -> BrokenPictureError:
+    """The error that names the file."""
+    return BrokenPictureError(f"{path}: {reason}", hint="mend it or take it out; --skip-broken leaves such files out")
+
+
+def _picture(path: Path) -> NDArray[np.uint8]:
+    data = path.read_bytes()
+    return decode_image(data, read_images(data)[0])
+
+
+def _dicom(path: Path) -> NDArray[np.uint8]:
+    with DicomClip(path) as clip:
+        pixels = clip.picture(0)
+        region = largest_region(clip.regions, pixels.shape[1], pixels.shape[0])
+    if region is None:
+        return pixels
+    x, y, w, h = region.box
+    return np.ascontiguousarray(pixels[y : y + h, x : x + w])

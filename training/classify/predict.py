@@ -1,0 +1,35 @@
+"""Heads over held-back pictures, batch by batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import tensorflow as tf
+
+from edge.contracts.manifest import LESION_MASK
+from training.classify.stream import held_batches
+from training.metrics import dice
+
+if TYPE_CHECKING:
+    import keras
+
+    from training.classify.cache import PlainSamples
+
+BATCH = 32
+
+
+def predict(model: keras.Model, samples: PlainSamples) -> dict[str, Any]:
+    """All heads but the mask over all samples, by name, (n, …); of the mask its Dice with the truth, ``dice`` (n,)."""
+    call = tf.function(lambda x: model(tf.cast(x, tf.float32), training=False), reduce_retracing=True)
+    parts: dict[str, list[Any]] = {}
+    for _, batch in held_batches(samples, BATCH):
+        heads = {name: value.numpy() for name, value in call(np.stack([s.tensor for s in batch])).items()}
+        if LESION_MASK in heads:
+            found = heads.pop(LESION_MASK)[..., 0]
+            scale = batch[0].mask.shape[0] // found.shape[1]
+            wide = found.repeat(scale, 1).repeat(scale, 2) >= 0.5
+            heads["dice"] = np.array([dice(f, s.mask > 0) for f, s in zip(wide, batch, strict=True)])
+        for name, values in heads.items():
+            parts.setdefault(name, []).append(values)
+    return {name: np.concatenate(values) for name, values in parts.items()}

@@ -1,0 +1,153 @@
+"""What a classifier's run is made of: a typed TOML file with ``kind = "classifier"``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+
+from edge.contracts.errors import ConfigError
+from edge.contracts.manifest import DataSource, PreprocessRecipe
+from training.recipe import Count, Positive, Section, Share, decode, shipped
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+Backbone = Literal["text-cnn", "lite0", "small"]
+Strategy = Literal["none", "mirrored", "multi-worker"]
+
+
+class NetworkSection(Section, frozen=True, kw_only=True):
+    """The network's shape, and what it says."""
+
+    backbone: Backbone = "lite0"
+    """``text-cnn``: two convolutions and two dense layers. ``lite0``: EfficientNet-Lite0 from its ImageNet weights.
+    ``small``: four strided convolutions, for a demonstration in minutes."""
+    heads: Literal["classes", "bundle"] = "classes"
+    """``classes``: a probability of each class. ``bundle``: malignancy, lesion mask and anatomy, as devices need it."""
+    dropout: Share = 0.2
+    frozen_blocks: Annotated[int, msgspec.Meta(ge=0, le=16)] = 5
+    """Of ``lite0``: so many blocks keep their ImageNet weights."""
+
+
+class OptimiserSection(Section, frozen=True, kw_only=True):
+    """Adam (Kingma & Ba 2015), with decoupled weight decay where that is over 0."""
+
+    epochs: Annotated[int, msgspec.Meta(ge=1)] = 10
+    batch: Annotated[int, msgspec.Meta(ge=2)] = 32
+    """Over all replicas together."""
+    learning_rate: Positive = 1e-3
+    weight_decay: Annotated[float, msgspec.Meta(ge=0)] = 0.0
+    schedule: Literal["constant", "cosine"] = "constant"
+    """``cosine``: a linear rise over the first tenth, then a cosine to zero."""
+    label_smoothing: Annotated[float, msgspec.Meta(ge=0, lt=0.5)] = 0.0
+
+
+class SplitSection(Section, frozen=True, kw_only=True):
+    """How pictures are divided where the data does not say it: by group, classes in proportion."""
+
+    val: Share = 0.15
+    test: Share = 0.15
+    group: str | None = None
+    """Regular expression that finds the patient in a picture's path below the folder: its first parenthesis, or all it
+    matches. None: ``groups.csv`` of the folder; without one each picture is its own group."""
+
+
+class DistributeSection(Section, frozen=True, kw_only=True):
+    """For those who outgrow one device."""
+
+    strategy: Strategy = "none"
+    """``mirrored``: all devices of this machine. ``multi-worker``: all machines that TF_CONFIG names; --out is a folder
+    that all of them see, and the first of them writes."""
+
+
+class RenderSection(Section, frozen=True, kw_only=True):
+    """Pictures that are rendered into the run's folder instead of read from --data."""
+
+    phantoms: Annotated[int, msgspec.Meta(ge=20)] = 300
+    """Half with a smooth lesion, half with a spiculated one."""
+    empty: Count = 60
+    """Phantoms without a lesion."""
+    other: Count = 60
+    """Test cards, and sector phantoms as another part of the body."""
+
+
+class ClassifierRecipe(Section, frozen=True, kw_only=True):
+    """All of it."""
+
+    kind: Literal["classifier"]
+    name: str
+    body_part: str = ""
+    """As DICOM spells BodyPartExamined; empty: any."""
+    task: str = "classification"
+    fold: Annotated[int, msgspec.Meta(ge=1)] = 1
+    seed: int = 1
+    classes: list[str] = []
+    """Names of the class folders in the order of the outputs; empty: all folders there are, by name."""
+    unlabelled: list[str] = []
+    """Folders of pictures without a lesion: they teach the mask and the anatomy head only."""
+    other: list[str] = []
+    """Folders of pictures of anything else: they teach the anatomy head only."""
+    augment: bool = True
+    """False: each picture as it is, preprocessed once and kept on disk."""
+    preprocess: PreprocessRecipe
+    network: NetworkSection = NetworkSection()
+    optimiser: OptimiserSection = OptimiserSection()
+    split: SplitSection = SplitSection()
+    distribute: DistributeSection = DistributeSection()
+    render: RenderSection | None = None
+    data: list[DataSource] = []
+    """What the model learns from, and under which licence."""
+
+
+class ClassifierRecord(Section, frozen=True, kw_only=True):
+    """``recipe.toml`` of a run: the recipe, and what only the run knows."""
+
+    recipe: ClassifierRecipe
+    git_revision: str
+    created: str
+    """RFC 3339, UTC."""
+    task: str
+    classes: list[str]
+    """In the order of the outputs."""
+    epochs_done: Count = 0
+
+
+def is_classifier(name: str) -> bool:
+    """Whether a recipe, by name or path, is one of these. Raises ConfigError where there is none of that name."""
+    try:
+        return "kind" in tomllib.loads(shipped(name).read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError:
+        return False  # who reads it next says where it is broken
+
+
+def load_classifier(name: str) -> ClassifierRecipe:
+    """Read a recipe by name or path. Raises ConfigError for a file that is none, or whose parts do not fit."""
+    recipe = decode(shipped(name), ClassifierRecipe)
+    if recipe.network.heads == "bundle" and len(recipe.classes) != 2:
+        raise ConfigError(
+            f"{name}: heads = bundle wants two classes, the harmless one first, got {recipe.classes}",
+            hint='write classes = ["benign", "malignant"], or heads = "classes"',
+        )
+    if recipe.network.heads == "classes" and (recipe.unlabelled or recipe.other):
+        raise ConfigError(
+            f"{name}: unlabelled and other folders teach nothing to a network with heads = classes",
+            hint='take them out, name them in classes, or write heads = "bundle"',
+        )
+    if recipe.split.val + recipe.split.test >= 0.9:
+        raise ConfigError(f"{name}: val and test leave too little to learn from", hint="0.15 each is usual")
+    return recipe
+
+
+def load_classifier_record(run: Path) -> ClassifierRecord:
+    """Read ``recipe.toml`` of a classifier's run. Raises ConfigError where there is none."""
+    path = run / "recipe.toml"
+    if not path.is_file():
+        raise ConfigError(f"{run} is no finished run", hint="give the folder that `training run --out` made")
+    return decode(path, ClassifierRecord)

@@ -1,0 +1,105 @@
+"""A data set of rendered phantoms, as a folder like any other: ``benign``, ``malignant``, ``empty`` and ``other``.
+
+What is called malignant is a spiculated margin, a property of the phantom: nothing of it holds for patients.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import TYPE_CHECKING
+
+import cv2
+import msgspec
+import numpy as np
+from tqdm import tqdm
+
+from edge.sources.phantom_scene import PhantomScene
+from edge.sources.phantom_spec import PhantomSpec
+from training.classify.folder import GROUPS
+from training.fakes import test_card
+from training.phantoms import DEPTH_MM, FIRST_SEED
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from edge.sources.phantom_spec import Geometry, Margin
+    from training.classify.recipe import RenderSection
+
+DONE = "rendered.json"
+UNSEEN = 900_000
+"""First number of phantoms that no run trains on."""
+MARGINS: dict[str, Margin] = {"benign": "smooth", "malignant": "spiculated"}
+
+
+def render(folder: Path, section: RenderSection, seed: int) -> Path:
+    """Fill ``folder`` unless that was done before with the same numbers; returns it. Each phantom is its own group."""
+    wanted = {"seed": seed, **msgspec.to_builtins(section)}
+    mark = folder / DONE
+    if mark.is_file() and json.loads(mark.read_text(encoding="utf-8")) == wanted:
+        return folder
+    rows: list[tuple[str, str]] = []
+    total = section.phantoms + section.empty
+    for number in tqdm(range(total), desc="render phantoms", mininterval=2):
+        kind = ("benign", "malignant")[number % 2] if number < section.phantoms else "empty"
+        image, mask = phantom(seed, number, kind)
+        rows.append((_write(folder, kind, f"{number:04d}", image, mask), f"phantom-{number}"))
+    rng = np.random.default_rng((seed, total))
+    for number in range(section.other):
+        other = phantom(seed, total + number, "other")[0] if number % 2 else _card(rng)
+        name = _write(folder, "other", f"{number:04d}", other, None)
+        rows.append((name, f"other-{number}"))
+    with (folder / GROUPS).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "group"])
+        writer.writerows(rows)
+    mark.write_text(json.dumps(wanted), encoding="utf-8")  # last: a kill before it renders anew
+    return folder
+
+
+def render_unseen(folder: Path, seed: int) -> None:
+    """Fill ``folder`` with phantoms that no run trains on, four of each kind, named by it: something to infer."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(16):
+        kind = ("benign", "malignant", "empty", "other")[number % 4]
+        cv2.imwrite(str(folder / f"{kind}-{number // 4}.png"), phantom(seed, UNSEEN + number, kind)[0])
+
+
+def phantom(seed: int, number: int, kind: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Picture and mask (H, W), 0/1, of one phantom with a lesion of the kind, or with none if it is ``empty``.
+
+    All are linear scans; ``other`` is a sector scan, which stands for another part of the body.
+    """
+    rng = np.random.default_rng((seed, number))
+    geometry: Geometry = "sector" if kind == "other" else "linear"
+    height = int(rng.integers(170, 260))
+    spec = PhantomSpec(
+        seed=FIRST_SEED + number,
+        width=int(height * rng.uniform(1.1, 1.4)),
+        height=height,
+        geometry=geometry,
+        lesions=int(rng.integers(0, 2)) if kind == "other" else int(kind != "empty"),
+        margin=MARGINS.get(kind),
+        mm_per_px=float(rng.uniform(*DEPTH_MM[geometry])) / height,
+    )
+    picture = PhantomScene(spec).render(int(rng.integers(0, 30)))
+    return picture.pixels, (picture.mask > 0).astype(np.uint8)
+
+
+def _card(rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A test card that is not all of one grey value."""
+    while True:
+        card = test_card(rng)
+        if int(card.max()) > int(card.min()):
+            return card
+
+
+def _write(folder: Path, kind: str, name: str, image: NDArray[np.uint8], mask: NDArray[np.uint8] | None) -> str:
+    place = folder / kind
+    place.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(place / f"{name}.png"), image)
+    if mask is not None and mask.any():
+        cv2.imwrite(str(place / f"{name}_mask.png"), mask * 255)
+    return f"{kind}/{name}.png"

@@ -1,0 +1,165 @@
+"""A classifier's run from beginning to end: READ `run_classifier`, it is the whole of it."""
+
+from __future__ import annotations
+
+import csv
+import json
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from edge.contracts.errors import UsageError
+from training.classify.cache import PlainSamples
+from training.classify.figures import confusion, confusion_text, judge_classes, table, with_interval
+from training.classify.folder import has_groups, list_folder
+from training.classify.listing import Listed, check_listing, divide
+from training.classify.recipe import ClassifierRecipe, ClassifierRecord
+from training.classify.render import render, render_unseen
+from training.classify.scan import whole
+from training.toml_out import to_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    import keras
+
+REPRESENTATIVE = 160
+"""Training pictures that calibrate the quantisation."""
+KEPT = 256
+"""Held-back tensors that a run of plain classes keeps for export's comparison of formats; a bundle's run keeps all."""
+
+
+def run_classifier(
+    recipe: ClassifierRecipe,
+    data: Path | None,
+    out: Path,
+    log: Callable[[str], None],
+    *,
+    skip_broken: bool = False,
+    tensorboard: bool = False,
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """List, check, train, judge, and write what export reads.
+
+    ``ready`` is called when the data is, before TensorFlow starts.
+    """
+    pictures, classes = gather(recipe, data, out, log, skip_broken)
+    ready()
+    from training.classify.distribute import barrier, is_chief
+    from training.classify.loop import train
+
+    model, strategy = train(recipe, pictures, classes, out, log, tensorboard)
+    if is_chief(recipe):
+        finish(model, recipe, pictures, classes, out, log)
+    if strategy.num_replicas_in_sync > 1:
+        barrier(strategy)
+
+
+def gather(
+    recipe: ClassifierRecipe, data: Path | None, out: Path, log: Callable[[str], None], skip_broken: bool = False
+) -> tuple[list[Listed], list[str]]:
+    """All pictures, readable, on their sides, and the classes' names."""
+    if recipe.render is not None and data is None:
+        data = render(out / "pictures", recipe.render, recipe.seed)
+        render_unseen(out / "unseen", recipe.seed)
+    if data is None:
+        raise UsageError(f"the recipe {recipe.name} wants --data", hint="--data names a folder of class folders")
+    listed, classes = list_folder(data, recipe)
+    if listed and len(classes) > 1:
+        listed = whole(listed, skip_broken, log)
+        if not has_groups(data, recipe) and not any(p.split for p in listed):
+            log(
+                "no groups: each picture counts as its own patient. If some show the same patient, figures are too "
+                "good; `python -m training check DIR --write-groups` groups look-alikes"
+            )
+        listed = divide(listed, recipe.split, recipe.seed)
+    check_listing(listed, classes)
+    sizes = {side: sum(p.split == side for p in listed) for side in ("train", "val", "test")}
+    log(f"{len(listed)} pictures of {', '.join(classes)}: " + ", ".join(f"{n} {side}" for side, n in sizes.items()))
+    return listed, classes
+
+
+def finish(
+    model: keras.Model,
+    recipe: ClassifierRecipe,
+    pictures: Sequence[Listed],
+    classes: Sequence[str],
+    out: Path,
+    log: Callable[[str], None],
+) -> None:
+    """Judge validation and test, and write every file of the hand-over.
+
+    ``recipe.toml`` comes last: a folder that has it is a whole run.
+    """
+    from training.classify.networks import class_head
+    from training.classify.predict import predict
+    from training.classify.saved import save_model
+    from training.handover import git_revision
+
+    figures: dict[str, Any] = {}
+    rows: list[list[Any]] = []
+    for side in ("val", "test"):
+        held = PlainSamples([p for p in pictures if p.split == side and p.label >= 0], recipe.preprocess, out / "cache")
+        heads = predict(model, held)
+        scores = heads[class_head(model)]
+        labels = np.array([p.label for p in held.pictures])
+        groups = [p.group for p in held.pictures]
+        figures[side] = judge_classes(scores, labels, groups, classes)
+        if "dice" in heads:
+            figures[side]["dice"] = with_interval(lambda r, d=heads["dice"]: float(d[r].mean()), groups)
+        log(f"{side}:\n{table(figures[side])}")
+        counts = confusion(labels, scores.argmax(axis=1), len(classes))
+        figures[f"{side}_confusion"] = counts.tolist()
+        if side == "test":
+            log(confusion_text(counts, classes))
+        rows += [
+            [p.id, p.group, classes[p.label], side, *(f"{s:.6f}" for s in each)]
+            for p, each in zip(held.pictures, scores, strict=True)
+        ]
+    (out / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    with (out / "predictions.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "group", "label", "split", *classes])
+        writer.writerows(rows)
+    _write_tensors(recipe, pictures, out)
+    save_model(model, out / "saved_model")
+    record = ClassifierRecord(
+        recipe=recipe,
+        git_revision=git_revision(),
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        task=recipe.task,
+        classes=list(classes),
+        epochs_done=recipe.optimiser.epochs,
+    )
+    (out / "recipe.toml").write_text(to_toml(msgspec.to_builtins(record)), encoding="utf-8")
+    log(f"done: {out}")
+
+
+def _write_tensors(recipe: ClassifierRecipe, pictures: Sequence[Listed], out: Path) -> None:
+    """``representative.npz`` of training pictures, ``eval.npz`` of held-back ones with a class."""
+    rng = np.random.default_rng(recipe.seed)
+
+    def some(rows: list[Listed], count: int) -> list[Listed]:
+        return [rows[i] for i in sorted(rng.permutation(len(rows))[:count])]
+
+    learnt = some([p for p in pictures if p.split == "train"], REPRESENTATIVE)
+    held = [p for p in pictures if p.split != "train" and p.label >= 0]
+    if recipe.network.heads == "classes":
+        held = some([p for p in held if p.split == "test"], KEPT)
+    samples = {name: PlainSamples(of, recipe.preprocess, out / "cache") for name, of in (("r", learnt), ("h", held))}
+    np.savez_compressed(
+        out / "representative.npz", tensors=np.stack([samples["r"][i].tensor for i in range(len(learnt))])
+    )
+    rows = [samples["h"][i] for i in range(len(held))]
+    np.savez_compressed(
+        out / "eval.npz",
+        tensors=np.stack([s.tensor for s in rows]),
+        masks=np.stack([s.mask for s in rows]),
+        labels=np.array([p.label for p in held], np.int8),
+        split=np.array([p.split for p in held]),
+        groups=np.array([f"{p.source}/{p.group}" for p in held]),
+        ids=np.array([p.id for p in held]),
+    )

@@ -1,0 +1,53 @@
+"""``training check`` and ``training look``: what there is to learn from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+
+@app.command(epilog="\b\nExample:\n  python -m training check organ/ --write-groups")
+def check(
+    folder: Annotated[Path, typer.Argument(help="Folder of pictures, as for recipe folder.")],
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Look for no look-alikes.")] = False,
+    write_groups: Annotated[
+        bool, typer.Option("--write-groups", help="Write DIR/groups.csv: pictures that look alike are one group.")
+    ] = False,
+) -> None:
+    """Find broken pictures, equal ones, re-zoomed look-alikes, torn groups and masks that do not fit.
+
+    Exit code 0: nothing that spoils training; 3: something, and the table says what.
+    """
+    import json
+
+    from training.inspect import check as checks
+
+    report = checks.check(folder, lookalikes=not quick, regroup=write_groups)
+    typer.echo(json.dumps(report.as_json(), indent=1) if as_json else checks.as_text(report))
+    if write_groups:
+        typer.echo(f"wrote {folder / 'groups.csv'}", err=True)
+    if not report.ok:
+        raise typer.Exit(3)
+
+
+@app.command(epilog="\b\nExample:\n  python -m training look organ/ --out sheet.png")
+def look(
+    data: Annotated[Path, typer.Argument(help="Folder of pictures, as for the recipe.")],
+    out: Annotated[Path, typer.Option(help="The PNG to write.")],
+    recipe: Annotated[str, typer.Option(help="Whose preprocessing and classes.")] = "folder",
+    count: Annotated[int, typer.Option(min=1, max=400, help="Of pictures.")] = 48,
+    seed: Annotated[int, typer.Option(help="Of choice and augmentation.")] = 1,
+    plain: Annotated[bool, typer.Option("--plain", help="Not augmented: as the device would see them.")] = False,
+) -> None:
+    """Write a contact sheet of what the network is shown: augmented pictures, masks outlined, labels below."""
+    from training.inspect.choose import choose
+    from training.inspect.sheet import contact_sheet, write_png
+
+    items, names, preprocess = choose(data, recipe, count, seed)
+    write_png(out, contact_sheet(items, names, preprocess, seed, augmented=not plain))
+    typer.echo(f"{out}: {len(items)} pictures")

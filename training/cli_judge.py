@@ -1,0 +1,87 @@
+"""``training eval``, ``calibrate`` and ``report``: what a model is worth."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer()
+
+
+@app.command("eval", epilog="\b\nExample:\n  python -m training eval model.tflite held.csv")
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="A bundle, a plain classifier's .tflite, or the folder of a run.")],
+    table: Annotated[
+        Path | None,
+        typer.Argument(help="CSV of path,label[,group][,mask]; paths as below its folder. None: a run's own eval.npz."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Judge a model on pictures and print its figures with 95 % bootstrap intervals over groups."""
+    if table is None:
+        from training.evaluate import judge_run
+
+        typer.echo(judge_run(model))
+        return
+    import json
+
+    from training.classify.figures import table as as_table
+    from training.inspect.judge import judge_table
+
+    figures, confusion = judge_table(model, table)
+    typer.echo(json.dumps(figures, indent=1) if as_json else f"{as_table(figures)}\n\n{confusion}")
+
+
+@app.command(epilog="\b\nExample:\n  python -m training calibrate runs/cv")
+def calibrate(
+    run: Annotated[Path, typer.Argument(help="Folder of a cross-validation, or of one run.")],
+    int8: Annotated[bool, typer.Option("--int8", help="By the quantised models' outputs (RUN/int8.npz).")] = False,
+) -> None:
+    """Choose calibration, operating point, lesion and abstention thresholds; write them to RUN/calibration.json.
+
+    By out-of-fold predictions of a cross-validation; of a single run, by its validation pictures.
+    """
+    from training.calibrate import write_calibration
+
+    found = write_calibration(run, int8)
+    limits = found.thresholds
+    typer.echo(f"{found.method}; slope {found.calibration.slope}, intercept {found.calibration.intercept}")
+    for point in found.operating_points:
+        typer.echo(
+            f"{point.name:15} from {point.threshold:.3f}: sensitivity {point.sensitivity:.3f}, "
+            f"specificity {point.specificity:.3f}"
+        )
+    typer.echo(f"lesion from {limits.lesion:g}, presence {limits.lesion_score:g}, anatomy {limits.anatomy:g}")
+    typer.echo(
+        f"unjudged between {limits.uncertain}: {found.judged:.1%} judged, wrong calls {found.error_all:.3f} of all, "
+        f"{found.error_judged:.3f} of those judged"
+    )
+
+
+@app.command("report", epilog="\b\nExample:\n  python -m training report runs/cv --out report")
+def make_report(
+    run: Annotated[Path, typer.Argument(help="Folder of a cross-validation, or of one run.")],
+    out: Annotated[Path, typer.Option(help="Folder for report.html and report.json.")] = Path("report"),
+    int8: Annotated[bool, typer.Option("--int8", help="With the quantised models' outputs (RUN/int8.npz).")] = False,
+    across: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--across", "--busi-run", help="A run judged on another data set than it learnt from; repeatable."
+        ),
+    ] = None,
+    left_out: Annotated[
+        list[Path] | None, typer.Option(help="A run judged on a scanner that it never saw; repeatable.")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the data sets: adds the negative control.")] = None,
+    model: Annotated[bool, typer.Option(help="Ask the run's models about changed pictures (minutes).")] = True,
+) -> None:
+    """Write what a run's predictions are worth: one HTML file, and all figures as JSON.
+
+    The page shows pictures of the data sets: it is for whoever has them.
+    """
+    from training.reporting.collect import Wanted
+    from training.reporting.command import write_report
+
+    write_report(Wanted(run, int8, across or (), left_out or (), data, model), out, typer.echo)
