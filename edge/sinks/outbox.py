@@ -134,7 +134,7 @@ class Outbox:
     def state(self) -> OutboxState:
         """What consumers need to tell pending, lost and missing apart."""
         epoch, next_seq = outbox_schema.meta(self._db)
-        oldest = self._db.execute("SELECT min(seq) FROM messages").fetchone()[0]
+        oldest = self._db.execute("SELECT min(seq) FROM entries").fetchone()[0]
         expired = [(first, last) for first, last in self._db.execute("SELECT first, last FROM expired ORDER BY first")]
         return OutboxState(epoch=epoch, oldest_kept=oldest, next_seq=next_seq, expired=expired)
 
@@ -155,10 +155,8 @@ class Outbox:
 
     def depth(self) -> Depth:
         """How much waits, for how long, and how much room all of it takes."""
-        count = self._db.execute("SELECT count(*) FROM messages WHERE state = 'pending'").fetchone()[0]
-        oldest = self._db.execute(
-            "SELECT created FROM messages WHERE state = 'pending' ORDER BY seq LIMIT 1"
-        ).fetchone()
+        count = self._db.execute("SELECT count(*) FROM entries WHERE state = 'pending'").fetchone()[0]
+        oldest = self._db.execute("SELECT created FROM entries WHERE state = 'pending' ORDER BY seq LIMIT 1").fetchone()
         age = 0.0 if oldest is None else max(0.0, self.now() - oldest[0])
         return Depth(count, age, self._used_bytes())
 
@@ -202,14 +200,14 @@ class Outbox:
 
     def kept_count(self) -> int:
         """How many messages there are, delivered or not."""
-        return int(self._db.execute("SELECT count(*) FROM messages").fetchone()[0])
+        return int(self._db.execute("SELECT count(*) FROM entries").fetchone()[0])
 
     def delivered(self, sink: str, seqs: Sequence[int], durable_sinks: Sequence[str]) -> None:
         """``sink`` has ``seqs``; those that all ``durable_sinks`` have are acked."""
         with transaction(self._db):
             self._db.executemany("INSERT OR IGNORE INTO delivery (seq, sink) VALUES (?, ?)", [(s, sink) for s in seqs])
             if set(durable_sinks) <= {sink}:
-                self._db.executemany("UPDATE messages SET state = 'acked' WHERE seq = ?", [(s,) for s in seqs])
+                self._db.executemany("UPDATE entries SET state = 'acked' WHERE seq = ?", [(s,) for s in seqs])
             else:
                 self._db.executemany(
                     f"{_ack(durable_sinks)} AND seq = ?", [(*durable_sinks, len(durable_sinks), s) for s in seqs]
@@ -229,7 +227,7 @@ class Outbox:
         while True:
             with transaction(self._db):
                 rows = self._db.execute(
-                    "SELECT seq FROM messages WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?",
+                    "SELECT seq FROM entries WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?",
                     (start, min(last, NO_END), RESEND_CHUNK),
                 ).fetchall()
                 if not rows:
@@ -239,7 +237,7 @@ class Outbox:
                     "DELETE FROM delivery WHERE seq >= ? AND seq <= ? AND (sink = ? OR ? IS NULL)",
                     (begin, end, sink, sink),
                 )
-                self._db.execute("UPDATE messages SET state = 'pending' WHERE seq >= ? AND seq <= ?", (begin, end))
+                self._db.execute("UPDATE entries SET state = 'pending' WHERE seq >= ? AND seq <= ?", (begin, end))
                 mark = (self.resend_mark() or ResendMark(0, 0)).number + 1
                 self._db.execute("INSERT OR REPLACE INTO meta VALUES ('resend', ?)", (f"{mark} {begin}",))
             for (seq,) in rows:
@@ -285,7 +283,7 @@ class Outbox:
     def _delete_acked(self, condition: str, values: tuple[float, ...]) -> int:
         with transaction(self._db):
             rows = self._db.execute(
-                f"SELECT seq FROM messages WHERE state = 'acked' {condition} ORDER BY created LIMIT {EXPIRE_CHUNK}",  # noqa: S608 - our own words
+                f"SELECT seq FROM entries WHERE state = 'acked' {condition} ORDER BY created LIMIT {EXPIRE_CHUNK}",  # noqa: S608 - our own words
                 values,
             ).fetchall()
             self._delete(rows)
@@ -293,7 +291,7 @@ class Outbox:
 
     def _give_up_pending(self, before: float = math.inf) -> int:
         """The oldest that were stored before ``before``. Nothing is locked, or searched, if the oldest was not."""
-        oldest = "SELECT seq, created FROM messages WHERE state = 'pending' ORDER BY seq LIMIT ?"
+        oldest = "SELECT seq, created FROM entries WHERE state = 'pending' ORDER BY seq LIMIT ?"
         if not any(created < before for _, created in self._db.execute(oldest, (1,)).fetchall()):
             return 0
         with transaction(self._db):
@@ -314,7 +312,8 @@ class Outbox:
 
     def _delete(self, rows: list[tuple[int]]) -> None:
         self._db.executemany("DELETE FROM delivery WHERE seq = ?", rows)
-        self._db.executemany("DELETE FROM messages WHERE seq = ?", rows)
+        self._db.executemany("DELETE FROM bodies WHERE seq = ?", rows)
+        self._db.executemany("DELETE FROM entries WHERE seq = ?", rows)
         self._deleted = self._deleted or bool(rows)
 
     def _used_bytes(self) -> int:
@@ -335,6 +334,6 @@ def _ack(durable_sinks: Sequence[str]) -> str:
     """Statement that acks every pending message which all of ``durable_sinks`` have."""
     marks = ", ".join("?" * len(durable_sinks))
     return (
-        "UPDATE messages SET state = 'acked' WHERE state = 'pending' AND "  # noqa: S608 - only question marks are put in
-        f"(SELECT count(*) FROM delivery WHERE delivery.seq = messages.seq AND delivery.sink IN ({marks})) = ?"
+        "UPDATE entries SET state = 'acked' WHERE state = 'pending' AND "  # noqa: S608 - only question marks are put in
+        f"(SELECT count(*) FROM delivery WHERE delivery.seq = entries.seq AND delivery.sink IN ({marks})) = ?"
     )

@@ -38,14 +38,14 @@ def offset(db: sqlite3.Connection, readonly: bool = False) -> float:
             return known
         found = _settle(db)
         if not _begun(db):  # stored by the wall clock, under an earlier version
-            db.execute("UPDATE messages SET created = ? WHERE created > ?", (found + uptime(), found + uptime()))
+            db.execute("UPDATE entries SET created = ? WHERE created > ?", (found + uptime(), found + uptime()))
         db.execute("INSERT OR REPLACE INTO meta VALUES ('clock', ?)", (f"{boot} {found!r}",))
     return found
 
 
 def _settle(db: sqlite3.Connection) -> float:
     wall = time.time()
-    newest = db.execute("SELECT created FROM messages ORDER BY seq DESC LIMIT 1").fetchone()
+    newest = db.execute("SELECT created FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
     if newest is None or not _begun(db):
         return wall - uptime()
     last = float(newest[0])

@@ -1,7 +1,9 @@
 """The outbox file: SQLite in WAL mode, two processes on it. Layout, opening, making, and going on after damage.
 
     meta       epoch, next_seq
-    messages   one row a message: pending until every durable sink has it, then acked and kept for a while; a checksum
+    entries    one row a message: pending until every durable sink has it, then acked and kept for a while; a checksum
+    bodies     what the message says. Apart, so that what changes with its state is a few bytes and not its page
+    messages   a view of both; a body that is gone is NULL
     delivery   which sink has which message already
     expired    [first, last] ranges that were given up unsent
 
@@ -31,22 +33,26 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILE_NAME = "outbox.sqlite3"
-VERSION = 2
+VERSION = 3
 BUSY_TIMEOUT_S = 5.0
 """How long one process waits while the other commits; either needs milliseconds."""
 
-LAYOUT = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE messages (
+ENTRIES = """
+CREATE TABLE entries (
     seq INTEGER PRIMARY KEY,
     suffix TEXT NOT NULL,
-    body BLOB NOT NULL,
     created REAL NOT NULL,
     state TEXT NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'acked')),
     crc INTEGER
 );
-CREATE INDEX pending ON messages (seq) WHERE state = 'pending';
-CREATE INDEX acked ON messages (created) WHERE state = 'acked';
+CREATE TABLE bodies (seq INTEGER PRIMARY KEY, body BLOB NOT NULL);
+CREATE VIEW messages AS SELECT seq, suffix, body, created, state, crc FROM entries LEFT JOIN bodies USING (seq);
+CREATE INDEX entries_pending ON entries (seq) WHERE state = 'pending';
+CREATE INDEX entries_acked ON entries (created) WHERE state = 'acked'"""
+
+LAYOUT = f"""
+CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+{ENTRIES};
 CREATE TABLE delivery (
     seq INTEGER NOT NULL,
     sink TEXT NOT NULL,
@@ -58,7 +64,14 @@ CREATE TABLE expired (first INTEGER PRIMARY KEY, last INTEGER NOT NULL);
 
 
 MIGRATIONS = {
-    1: "ALTER TABLE messages ADD COLUMN crc INTEGER",  # NULL: stored before there were checksums
+    1: ["ALTER TABLE messages ADD COLUMN crc INTEGER"],  # NULL: stored before there were checksums
+    2: [
+        "ALTER TABLE messages RENAME TO together",
+        *ENTRIES.split(";"),
+        "INSERT INTO entries SELECT seq, suffix, created, state, crc FROM together",
+        "INSERT INTO bodies SELECT seq, body FROM together",
+        "DROP TABLE together",
+    ],
 }
 """By the layout version that it leads away from, what makes the next one of it."""
 
@@ -134,7 +147,8 @@ def migrate(path: Path) -> None:
                 mark.write(epoch, next_seq, sync=True)
                 mark.close()
             while version in MIGRATIONS:
-                db.execute(MIGRATIONS[version])
+                for statement in MIGRATIONS[version]:
+                    db.execute(statement)
                 version += 1
             db.execute(f"PRAGMA user_version = {version}")
     finally:

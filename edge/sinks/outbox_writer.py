@@ -209,7 +209,7 @@ class OutboxWriter:
     def _append(self, db: sqlite3.Connection, batch: list[tuple[str, Durable]]) -> None:
         epoch, seq = outbox_schema.meta(db)
         created = self._offset + outbox_clock.uptime()
-        rows = []
+        rows, bodies = [], []
         for suffix, message in batch:
             try:
                 body = self._encoder.encode(msgspec.structs.replace(message, epoch=epoch, seq=seq))
@@ -217,9 +217,11 @@ class OutboxWriter:
                 log.error("a message for %s cannot be encoded and is lost: %s", suffix, error)
                 self.lost += 1
                 continue
-            rows.append((seq, suffix, body, created, outbox_schema.checksum(seq, suffix, body)))
+            rows.append((seq, suffix, created, outbox_schema.checksum(seq, suffix, body)))
+            bodies.append((seq, body))
             seq += 1
-        db.executemany("INSERT INTO messages (seq, suffix, body, created, crc) VALUES (?, ?, ?, ?, ?)", rows)
+        db.executemany("INSERT INTO entries (seq, suffix, created, crc) VALUES (?, ?, ?, ?)", rows)
+        db.executemany("INSERT INTO bodies VALUES (?, ?)", bodies)
         db.execute("UPDATE meta SET value = ? WHERE key = 'next_seq'", (seq,))
 
     def _trouble(self, error: sqlite3.Error | OSError) -> bool:

@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
     assert writer.close(10)
     outbox = Outbox(folder / FILE_NAME)
     outbox.delivered("a", [1, 2, 3, 4], ["a"])
-    outbox._db.execute("DELETE FROM messages WHERE seq IN (5, 6)")
+    outbox._db.execute("DELETE FROM entries WHERE seq IN (5, 6)")
     outbox._db.execute("INSERT INTO expired VALUES (5, 6)")
     outbox.close()
     return folder

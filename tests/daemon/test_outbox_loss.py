@@ -83,7 +83,7 @@ def test_a_message_changed_on_the_disk_is_not_sent_and_told_of(bench: Callable[.
     assert one.handover._writer.flush(10)
     one.sinks[0].disconnect()
     outbox = Outbox(one.publisher._path)
-    outbox._db.execute("UPDATE messages SET body = CAST(replace(body, 'no_result', 'clear') AS BLOB) WHERE seq = 2")
+    outbox._db.execute("UPDATE bodies SET body = CAST(replace(body, 'no_result', 'clear') AS BLOB) WHERE seq = 2")
     outbox.close()
     one.sinks[0].room = None
     one.sinks[0].connect()

@@ -207,7 +207,7 @@ def test_resend_sends_the_range_again_to_who_asked_marked_and_tells_what_is_gone
     outbox = Outbox(one.publisher._path)
     wait_until(lambda: outbox.depth().pending == 0)
     epoch = outbox.state().epoch
-    outbox._db.execute("DELETE FROM messages WHERE seq = 5")
+    outbox._db.execute("DELETE FROM entries WHERE seq = 5")
     one.sinks[0].say("request/findings/resend", resend(epoch, 3, 1000))
     wait_until(lambda: len(one.bodies("coverage/cart-1")) == 17)
     again = one.bodies("coverage/cart-1")[10:]

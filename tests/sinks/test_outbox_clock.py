@@ -138,7 +138,7 @@ def test_both_processes_and_a_reader_agree_whoever_is_first(machine: Machine) ->
 def test_what_an_earlier_version_stored_by_a_clock_far_ahead_does_not_stay_for_ever(machine: Machine) -> None:
     machine.store(2)
     outbox = Outbox(machine.path)
-    outbox._db.execute("UPDATE messages SET created = created + ?", (YEARS,))
+    outbox._db.execute("UPDATE entries SET created = created + ?", (YEARS,))
     outbox._db.execute("DELETE FROM meta WHERE key = 'clock'")
     outbox.close()
     assert machine.age() < 1

@@ -54,7 +54,7 @@ def test_without_it_they_would_stand_there_so_the_test_can_see(tmp_path: Path) -
     db = sqlite3.connect(tmp_path / FILE_NAME)
     db.execute("PRAGMA secure_delete = OFF")
     with db:
-        db.execute("DELETE FROM messages")
+        db.execute("DELETE FROM bodies")
     db.close()
     assert rests(tmp_path) == [FILE_NAME]
 

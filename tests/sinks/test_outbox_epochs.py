@@ -260,7 +260,7 @@ def test_an_outbox_of_the_first_layout_goes_on_with_its_epoch_and_all_it_holds(p
 
 def test_a_move_to_the_new_layout_that_fails_changes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     make_first_layout(path)
-    monkeypatch.setitem(outbox_schema.MIGRATIONS, 1, "ALTER TABLE none_such ADD COLUMN crc INTEGER")
+    monkeypatch.setitem(outbox_schema.MIGRATIONS, 1, ["ALTER TABLE none_such ADD COLUMN crc INTEGER"])
     with pytest.raises(sqlite3.OperationalError):
         outbox_schema.migrate(path)
     monkeypatch.undo()
@@ -274,7 +274,7 @@ def test_two_that_move_it_at_once_move_it_once(path: Path) -> None:
     blocker.execute("BEGIN IMMEDIATE")
     writer = OutboxWriter(path, lambda: None)
     writer.put("coverage/cart-1", make_message())
-    blocker.execute(outbox_schema.MIGRATIONS[1])
+    blocker.execute(*outbox_schema.MIGRATIONS[1])
     blocker.execute("PRAGMA user_version = 2")
     outbox_mark.MarkFile(path).write("e1", 4)
     blocker.execute("COMMIT")
