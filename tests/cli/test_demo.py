@@ -131,7 +131,7 @@ def test_stopping_it_stops_everything(tmp_path, number):
         seen += wait_for_children(process, 3)
         process.send_signal(number)
         _, err = process.communicate(timeout=30)
-    assert process.returncode == 130
+    assert process.returncode == 130, err
     assert "Traceback" not in err
 
 

@@ -40,7 +40,7 @@ def test_on_a_disk_that_lies_the_yard_notices(tmp_path, mosquitto):
         assert len(compare(yard.produced, yard.ear.received).foreign) == cut.heard
 
 
-@pytest.mark.parametrize(("after", "mode", "promised"), [(30, "pages", 0), (150, "torn", 0), (220, "vanish", 1)])
+@pytest.mark.parametrize(("after", "mode", "promised"), [(30, "pages", 0), (150, "torn", 0), (250, "vanish", 1)])
 def test_an_outbox_outlives_a_cut_while_it_is_begun(tmp_path, after, mode, promised):
     told = birth(tmp_path, after, mode, seed=after)
     assert told.frozen
