@@ -80,8 +80,6 @@ class Courier:
         else:
             self._under_way.difference_update(acked)
         self._under_way.difference_update(returned)
-        if len(self._acked) >= RECORD_AT_MOST or time.monotonic() - self._recorded_at >= RECORD_EVERY_S:
-            self.record(outbox)
         if session != self._session:
             self._begin(session, outbox.next_seq())
         elif returned:
@@ -90,11 +88,15 @@ class Courier:
         if mark != self._resend_mark:
             # Several parts since the last look: the first of them is not known any more.
             alone = mark is not None and mark.number == (self._resend_mark.number if self._resend_mark else 0) + 1
+            first = mark.first if mark is not None and alone else 0
             # What arrived before somebody asked for it again does not count as the answer.
-            self._under_way.difference_update(self._acked)
-            self._go_back(min([mark.first, *self._acked]) if mark is not None and alone else 0)
-            self._acked.clear()
+            again = [seq for seq in self._acked if seq >= first]
+            self._under_way.difference_update(again)
+            self._acked = [seq for seq in self._acked if seq < first]
+            self._go_back(first)
             self._resend_mark = mark
+        if len(self._acked) >= RECORD_AT_MOST or time.monotonic() - self._recorded_at >= RECORD_EVERY_S:
+            self.record(outbox)
         if not session:
             return False
         return self._offer(outbox)
@@ -118,7 +120,11 @@ class Courier:
         """Whether there is nothing left to do for this sink."""
         if not self.sink.durable:
             return not self._session or not (self._live or outbox.stored(self._live_next, 1))
-        return not self._under_way and not outbox.pending(self.sink.name, 0, NO_END, 1)
+        if self._under_way or self._live or self._replay:
+            return False
+        # What is older was offered already, if there was anybody to offer it to: not to be searched at every turn.
+        first = self._live_next if self._session and self._replay_empty else 0
+        return not outbox.pending(self.sink.name, first, NO_END, 1)
 
     def _ours(self, numbers: Sequence[int]) -> list[int]:
         """Seq of those that are of the present outbox."""

@@ -178,7 +178,8 @@ class Publisher:
                 self._keep_house(outbox)
             if announcer.health_due():
                 self._tell_health(outbox)
-            if outbox is not None and not more and all(map(announcer.introduced, self.sinks)):
+            ready = all(announcer.introduced(sink) or not sink.session for sink in self.sinks)
+            if outbox is not None and not more and ready:
                 self._leftovers.work(outbox, self._couriers)
         except sqlite3.Error as error:
             log.error("the outbox cannot be read (%s); opening it anew", error)

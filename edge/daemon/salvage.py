@@ -69,6 +69,12 @@ class Salvage:
                 log.info("all of %s is sent", outbox.path.name)
                 self._close()
         except sqlite3.Error as error:
+            path = outbox.path
+            if outbox_schema.transient(error):
+                log.info("%s cannot be read now (%s); trying again", path.name, error)
+                self._close()
+                self._done.pop(path, None)
+                return
             log.error(
                 "%s cannot be read any further (%s): edge-cli outbox export may get more", outbox.path.name, error
             )
@@ -115,8 +121,11 @@ class Salvage:
     def _open(self, path: Path) -> bool:
         """Whether ``path`` has something for us to send; it is open then."""
         try:
+            outbox_schema.migrate(path, mark=False)
             outbox = Outbox(path, newest=False, verify=False)
         except (sqlite3.Error, OSError) as error:
+            if isinstance(error, OSError) or outbox_schema.transient(error):
+                return False  # another time
             if path.is_file() and path.stat().st_size:
                 log.error("%s was set aside and cannot be read (%s)", path.name, error)
                 self.unreadable.add(path)
@@ -128,6 +137,9 @@ class Salvage:
             rows = [row for name in self._sinks for row in outbox.pending(name, 0, NO_END, 1)]
             ours = [row for row in rows if msgspec.json.decode(row.body, type=_Device).device == self._device]
         except (sqlite3.Error, msgspec.MsgspecError) as error:
+            if isinstance(error, sqlite3.Error) and outbox_schema.transient(error):
+                self.close()
+                return False  # another time
             log.error("%s was set aside and cannot be read (%s)", path.name, error)
             self.unreadable.add(path)
             ours = []
@@ -137,6 +149,7 @@ class Salvage:
         if not ours:
             self._close()
             return False
+        self.unreadable.discard(path)
         log.warning("%s was set aside with messages that were not sent: sending them", path.name)
         for courier in self._couriers:
             courier.forget()

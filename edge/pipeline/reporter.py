@@ -202,6 +202,8 @@ class Reporter:
         if not self._room_for(name, report):
             return
         self._cover_silence(name, report, at_ns)
+        if report.untold is not None:
+            return
         change = report.coverage.observe(status, reason, at_ns, frame, anew=anew)
         if change is not None:
             self._tell_coverage(name, report, change)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import sqlite3
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -113,7 +114,7 @@ class Outbox:
                 raise
         self._inode = self.path.stat().st_ino
         self._readonly = readonly
-        self._deleted = False
+        self._deleted = not readonly  # one that was killed may have left the journal with what it had deleted
         self._offset: float | None = None
 
     def replaced(self) -> bool:
@@ -151,7 +152,7 @@ class Outbox:
             seen = (self.now(),)
             with transaction(self._db):
                 self._db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (f"seen {name}", *seen))
-        return float(self.now() - seen[0])
+        return float(self.now() - float(seen[0]) if isinstance(seen[0], (int, float)) else math.inf)
 
     def depth(self) -> Depth:
         """How much waits, for how long, and how much room all of it takes."""
@@ -249,7 +250,10 @@ class Outbox:
     def resend_mark(self) -> ResendMark | None:
         """Which `resend` was the last; None: there was none."""
         row = self._db.execute("SELECT value FROM meta WHERE key = 'resend'").fetchone()
-        return None if row is None else ResendMark(*map(int, str(row[0]).split()))
+        try:
+            return None if row is None else ResendMark(*map(int, str(row[0]).split()))
+        except (TypeError, ValueError):
+            raise sqlite3.DatabaseError("malformed: the mark of a resend") from None
 
     def expire(self, keep_s: float, max_bytes: float, unsent_keep_s: float = math.inf) -> int:
         """Delete what was kept long enough, and, over the size budget, the oldest. Returns how many were lost by it.

@@ -59,7 +59,10 @@ def _begun(db: sqlite3.Connection) -> bool:
 def _read(db: sqlite3.Connection, boot: str) -> float | None:
     row = db.execute("SELECT value FROM meta WHERE key = 'clock'").fetchone()
     noted, _, value = str(row[0]).partition(" ") if row is not None else ("", "", "")
-    return float(value) if noted == boot else None
+    try:
+        return float(value) if noted == boot else None
+    except ValueError:
+        return None  # damaged: settled anew, as after a boot
 
 
 def _boot_id() -> str:

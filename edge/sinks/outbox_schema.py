@@ -129,8 +129,10 @@ def create(path: Path) -> None:
             sync_directory(directory)
 
 
-def migrate(path: Path) -> None:
+def migrate(path: Path, *, mark: bool = True) -> None:
     """Bring an outbox of an earlier layout to the present one, all of it or nothing; the epoch goes on.
+
+    ``mark``: False for one that was set aside and is only read: it must not come to look like the one in use.
 
     Raises sqlite3.Error or OSError if that cannot be done; newer layouts are left to `connect` to refuse.
     """
@@ -139,13 +141,14 @@ def migrate(path: Path) -> None:
         if db.execute("PRAGMA user_version").fetchone()[0] not in MIGRATIONS:
             return
         db.execute("PRAGMA synchronous = FULL")
+        db.execute("PRAGMA secure_delete = ON")
         with transaction(db):
             version = db.execute("PRAGMA user_version").fetchone()[0]
             epoch, next_seq = meta(db)
-            if outbox_mark.read(path) is None:  # the earliest layout had none; with the next, its absence tells
-                mark = outbox_mark.MarkFile(path)
-                mark.write(epoch, next_seq, sync=True)
-                mark.close()
+            if mark and version == 1 and outbox_mark.read(path) is None:  # had none; with the next, its absence tells
+                file = outbox_mark.MarkFile(path)
+                file.write(epoch, next_seq, sync=True)
+                file.close()
             while version in MIGRATIONS:
                 for statement in MIGRATIONS[version]:
                     db.execute(statement)
@@ -257,9 +260,12 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 
 def meta(db: sqlite3.Connection) -> tuple[str, int]:
-    """(epoch, next_seq)."""
-    values = dict(db.execute("SELECT key, value FROM meta"))
-    return str(values["epoch"]), int(values["next_seq"])
+    """(epoch, next_seq). Raises sqlite3.DatabaseError if they are not what they should be."""
+    values = dict(db.execute("SELECT key, value FROM meta WHERE key IN ('epoch', 'next_seq')"))
+    try:
+        return str(values["epoch"]), int(values["next_seq"])
+    except (KeyError, TypeError, ValueError):
+        raise sqlite3.DatabaseError("malformed: the outbox does not say its epoch and number") from None
 
 
 def transient(error: sqlite3.Error) -> str | None:

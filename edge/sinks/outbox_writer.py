@@ -85,6 +85,8 @@ class OutboxWriter:
 
         A disk that says no (full, read-only) is no such: that is a problem, see `problems`, and is tried again.
         """
+        if not self._thread.is_alive() and not self._closing.is_set():
+            return True  # a bug of ours ended it; nothing would ever be stored
         since = self._committing_since
         return since is not None and time.monotonic() - since > limit_s
 

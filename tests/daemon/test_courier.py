@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
@@ -255,3 +256,27 @@ def test_a_sink_that_takes_no_more_of_the_backlog_still_gets_live_messages(
     stock.clear()
     desk.work(2)
     assert desk.got[60:] == [(seq, True) for seq in range(11, 21)]
+
+
+def test_an_acknowledgement_of_before_does_not_answer_for_what_is_asked_for_again(desk: Desk) -> None:
+    desk.store(3)
+    desk.sink.open()
+    desk.courier.work(desk.outbox)  # sent, and arrived; what arrived is not looked at yet
+    assert desk.outbox.resend(3, 3, desk.sink.name).queued == 1
+    desk.work(3)
+    assert desk.got == [(1, True), (2, True), (3, True), (3, True)]
+    assert desk.pending() == 0
+    assert desk.courier.idle(desk.outbox)
+
+
+def test_a_courier_whose_sink_is_away_is_idle_when_nothing_waits(desk: Desk) -> None:
+    assert desk.courier.idle(desk.outbox)
+    desk.store(1)
+    assert not desk.courier.idle(desk.outbox)
+
+
+def test_a_damaged_mark_is_damage_of_the_outbox(desk: Desk) -> None:
+    desk.sink.open()
+    desk.outbox._db.execute("INSERT INTO meta VALUES ('resend', '1 u')")
+    with pytest.raises(sqlite3.DatabaseError, match="malformed"):
+        desk.courier.work(desk.outbox)

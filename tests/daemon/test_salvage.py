@@ -12,8 +12,14 @@ from brokers import wait_until
 from publisher_bench import REPORT, Bench, make_job
 from sample_messages import make_message
 
-from edge.config.settings import OutboxSettings, RequestSettings
+from edge.config.settings import OutboxSettings, RequestSettings, SinkSettings
+from edge.contracts.ports import SinkIdentity
+from edge.contracts.topics import Topics
 from edge.daemon import publisher
+from edge.daemon.salvage import Salvage
+from edge.daemon.shared_sink import SharedSink
+from edge.sinks import outbox_schema
+from edge.sinks.memory import MemorySink
 from edge.sinks.outbox import Outbox
 from edge.sinks.outbox_schema import FILE_NAME, newest
 from edge.sinks.outbox_writer import OutboxWriter
@@ -178,3 +184,27 @@ def test_files_that_were_set_aside_share_the_budget_in_bytes(folder: Path, start
     wait_until(lambda: os.path.getsize(folder / FILE_NAME) == 0)
     with pytest.raises(sqlite3.Error):
         Outbox(folder / FILE_NAME, newest=False)
+
+
+def test_an_error_that_passes_does_not_end_it(folder: Path) -> None:
+    store(folder, 3)
+    first = folder / FILE_NAME
+    outbox_schema.create(outbox_schema.successor(first))
+    sink = MemorySink(SinkSettings(uri="memory://one"), SinkIdentity(Topics("s", "d"), "run", b"{}"))
+    sink.open()
+    salvage = Salvage(first, "cart", [SharedSink(sink).part()])
+    salvage.look()
+    assert salvage.busy
+    assert salvage._outbox is not None
+    salvage._outbox._db.execute("PRAGMA busy_timeout = 20")
+    salvage.work()
+    with sqlite3.connect(first, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        wait_until(lambda: (salvage.work(), not salvage.busy)[1])
+        other.execute("ROLLBACK")
+    assert salvage.unreadable == set()
+    salvage.look()
+    assert salvage.busy
+    wait_until(lambda: (salvage.work(), not salvage.busy)[1])
+    assert salvage.unreadable == set()
+    salvage.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
@@ -14,7 +15,7 @@ from edge.contracts.coverage import Coverage
 from edge.contracts.errors import UsageError
 from edge.contracts.finding import Finding
 from edge.contracts.frames import SourceEvent
-from edge.contracts.results import Reason, Status
+from edge.contracts.results import Reason, Result, Status
 from edge.pipeline import loop
 from edge.pipeline.analyser import Analyser
 from edge.pipeline.enrich import enricher
@@ -24,6 +25,7 @@ from edge.pipeline.reporter import Reporter
 from edge.sources.replay import ReplaySource
 
 END = SourceEvent("ended", Reason.STREAM_ENDED)
+SCRIPTED = RuntimeSettings(uri="scripted://")
 
 
 def run_loop(
@@ -280,3 +282,37 @@ def test_what_could_not_be_kept_is_a_gap_and_never_the_state_before_it(make, mon
     ended = {f.finding_id for f in durable(handover, Finding) if f.lifecycle == "end"}
     told_new = {f.finding_id for f in durable(handover, Finding) if f.lifecycle == "new"}
     assert ended <= told_new, "a lesion that was never told does not end"
+
+
+def test_a_gap_that_begins_in_a_silence_is_not_overwritten_by_the_next_state(make):
+    handover = MemoryHandover()
+    model = choose_model(
+        settings := Settings(streams=[StreamSettings(name="s", source="replay://x")], runtime=SCRIPTED)
+    )
+    messages = Messages(Stamper("device", "run").stamp, Provenance(model.manifest, model.ref, False))
+    reporter = Reporter(settings, messages, handover)
+    start = time.monotonic_ns()
+
+    def clear(number, after_s):
+        at = start + int(after_s * 1e9)
+        frame = make.frame(number, captured_ns=at)
+        return frame, Result(
+            stream="s", frame_seq=number, captured_ns=at, status=Status.CLEAR, malignancy=0.1, uncertainty=0.1
+        )
+
+    reporter.result(*clear(0, 0))
+    handover.full = True  # and the loop stands still for longer than a silence
+    reporter.result(*clear(1, 6))
+    handover.full = False
+    reporter.tick()
+    reporter.result(*clear(2, 8))
+    told = [(c.status, c.reason) for c in durable(handover, Coverage)]
+    assert told == [
+        (Status.NO_RESULT, Reason.STARTING),
+        (Status.CLEAR, None),
+        (Status.NO_RESULT, Reason.NOT_RECORDED),
+        (Status.CLEAR, None),
+    ]
+    last = durable(handover, Coverage)[-1]
+    assert (last.since_mono_ns - start) / 1e9 == pytest.approx(8, abs=0.1)
+    assert last.previous.reason is Reason.NOT_RECORDED

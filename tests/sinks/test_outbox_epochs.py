@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import stat
 import subprocess
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -283,3 +284,42 @@ def test_two_that_move_it_at_once_move_it_once(path: Path) -> None:
     wait_until(lambda: writer.problems() == [])
     writer.close(10)
     assert numbers(path) == [("e1", 3), ("e1", 4)]
+
+
+def test_moving_to_a_new_layout_makes_no_copy_valid(path: Path) -> None:
+    make_first_layout(path)
+    db = sqlite3.connect(path)
+    db.executescript("ALTER TABLE messages ADD COLUMN crc INTEGER; PRAGMA user_version = 2;")
+    db.close()  # of the second layout, which always has a mark; this one came without
+    assert run_daemon(path, 1) == ["outbox_set_aside"]
+    assert {epoch for epoch, _ in numbers(path)}.isdisjoint({"e1"})
+
+
+def test_one_that_was_set_aside_is_moved_to_be_read_and_stays_set_aside(path: Path) -> None:
+    make_first_layout(path)
+    outbox_schema.migrate(path, mark=False)
+    assert outbox_mark.read(path) is None
+    outbox = Outbox(path, verify=False)
+    assert [row.seq for row in outbox.pending("a", 0, 9, 9)] == [3]
+    outbox.close()
+
+
+@pytest.mark.parametrize("value", [None, "1x", b"\xff"])
+def test_a_number_that_is_none_is_damage_and_not_the_writers_end(path: Path, value: object) -> None:
+    assert run_daemon(path, 2) == []
+    db = sqlite3.connect(path)
+    db.execute("UPDATE meta SET value = ? WHERE key = 'next_seq'", (value,))
+    db.commit()
+    db.close()
+    assert run_daemon(path, 1) == ["outbox_set_aside"]
+    assert len(numbers(path)) == 1
+
+
+def test_a_writer_whose_thread_is_gone_is_hung(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threading, "excepthook", lambda args: None)
+    writer = OutboxWriter(path, lambda: None)
+    assert writer.flush(5)
+    monkeypatch.setattr(writer, "_append", lambda db, batch: 1 / 0)
+    assert not writer.hung()
+    writer.put("coverage/cart-1", make_message())
+    wait_until(writer.hung)
