@@ -113,16 +113,17 @@ class Announcer:
                     self._told[sink.name] = told
 
     def tell_health(self, outbox: OutboxState | None, depth: Depth | None) -> tuple[bytes, list[str]]:
-        """Say ``health``; what was said, and the names of the durable sinks that are away."""
+        """Say ``health``; what was said, and the names of the durable sinks that are away, or have no room."""
         self._health_at += self._health_every_s
         if self._health_at < time.monotonic():  # the machine slept: no catching up
             self._health_at = time.monotonic() + self._health_every_s
         body = msgspec.json.encode(self.health(outbox, depth))
         away = []
         for sink in self._sinks:
+            taken = bool(sink.session)
             if sink.session and self.introduced(sink):
-                sink.send(Outgoing(topics.HEALTH, body, None, qos=0))
-            elif sink.durable and not sink.session:
+                taken = sink.send(Outgoing(topics.HEALTH, body, None, qos=0))
+            if sink.durable and not taken:
                 away.append(sink.name)
         return body, away
 

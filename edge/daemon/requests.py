@@ -1,7 +1,8 @@
 """Answers ``request/{command}`` with ``response/{command}``: each request once, and none that was not allowed.
 
-What comes from the broker may be anything, so it is looked at in this order, cheapest first: how often, how long, which
-command, whether allowed, what it says. Pure but for the commands themselves, see `edge.daemon.commands`.
+What comes from the broker may be anything, so it is looked at in this order: whether it was brought before, how often,
+how long, which command, whether allowed, what it says. Requests over the rate are refused, and refusals have a rate
+too: above it nothing is said. Pure but for the commands themselves, see `edge.daemon.commands`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ log = logging.getLogger(__name__)
 
 REMEMBERED_S = 60.0
 """So long a request with the same id counts as the same request, brought twice by whoever carries it."""
-REMEMBERED = 1000
+RESEND = "findings/resend"
 NO_COMMAND = "unknown"
 """Stands in ``response/…`` where what was asked for cannot be a command's name."""
 COMMAND = re.compile(r"[a-z0-9_-]{1,32}(/[a-z0-9_-]{1,32}){0,3}")
@@ -59,6 +60,24 @@ class _OnlyId(msgspec.Struct):
     id: str = ""
 
 
+class _Budget:
+    """A token bucket: it holds a minute's worth and is filled evenly."""
+
+    def __init__(self, per_minute: int, now: Callable[[], float]) -> None:
+        self._most, self._now = float(per_minute), now
+        self._left, self._filled_at = self._most, now()
+
+    def spend(self) -> bool:
+        """Whether there was one left."""
+        now = self._now()
+        self._left = min(self._most, self._left + (now - self._filled_at) * self._most / 60)
+        self._filled_at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
 class RequestDesk:
     """Of one device, for all links."""
 
@@ -77,25 +96,32 @@ class RequestDesk:
         self._stamper = stamper
         self._commands = commands
         self._now = now
-        self._budget = float(settings.per_minute)
-        self._filled_at = now()
+        self._requests = _Budget(settings.per_minute, now)
+        self._refusals = _Budget(settings.per_minute, now)
+        """Of those that are too many."""
+        self._unanswered = 0
+        """Those for which not even a refusal was left, since the last that was told in the log."""
         self._answered: dict[tuple[str, str, str], float] = {}
-        """(asking sink, command, id) -> when; oldest first."""
+        """(asking sink, command, id) -> when; oldest first. Each has cost one of the requests, so they are few."""
         self._open: dict[str, tuple[str, str, str, float]] = {}
         """Order id -> (asking sink, command, id, when it was asked for)."""
 
     def answer(self, incoming: Incoming, sink: str) -> Outgoing | None:
-        """The response to what ``sink`` brought; None if it was answered before, or is answered later."""
+        """The response to what ``sink`` brought; None if it was answered before, is answered later, or never."""
         command = incoming.suffix.removeprefix(topics.REQUEST).removeprefix("/")
         if not COMMAND.fullmatch(command):
             command = NO_COMMAND
-        request_id = ""
+        too_large = len(incoming.body) > self._settings.max_bytes
+        request_id = "" if too_large else _id_in(incoming.body)
+        if request_id and self._seen(sink, command, request_id):
+            return None
+        if not self._requests.spend():
+            return self._refuse_as_too_many(command, request_id)
+        if request_id:
+            self._answered[sink, command, request_id] = self._now()
         try:
-            if len(incoming.body) > self._settings.max_bytes:
+            if too_large:
                 raise RefusedError("too_large")
-            request_id = _id_in(incoming.body)
-            if request_id and self._seen(sink, command, request_id):
-                return None
             result = self._carry_out(command, incoming.body, sink)
             if isinstance(result, Later):
                 self._open[result.order_id] = (sink, command, request_id, self._now())
@@ -125,9 +151,18 @@ class RequestDesk:
         late = [order_id for order_id, (*_, at) in self._open.items() if self._now() - at > LATER_S]
         return [answer for one in late if (answer := self.settle(Done(id=one, error="unavailable"))) is not None]
 
+    def _refuse_as_too_many(self, command: str, request_id: str) -> Outgoing | None:
+        """It may be asked again, with the same id."""
+        if not self._refusals.spend():
+            self._unanswered += 1
+            return None
+        if self._unanswered:
+            log.warning("%d requests over the rate were not even refused", self._unanswered)
+            self._unanswered = 0
+        log.warning("request for %s refused: too_many", command)
+        return self._respond(command, request_id, error="too_many")
+
     def _carry_out(self, command: str, body: bytes, sink: str) -> dict[str, Any] | Later:
-        if not self._may_spend():
-            raise RefusedError("too_many")
         if command not in self._commands:
             raise RefusedError("unknown_command")
         if command not in self._settings.commands:
@@ -139,29 +174,17 @@ class RequestDesk:
         response = Response(
             **self._stamper.stamp(), id=request_id, command=command, ok=error is None, error=error, **content
         )
-        return Outgoing(f"{topics.RESPONSE}/{command}", msgspec.json.encode(response), None, qos=1)
-
-    def _may_spend(self) -> bool:
-        """A token bucket: it holds a minute's worth and is filled evenly."""
-        now, most = self._now(), float(self._settings.per_minute)
-        self._budget = min(most, self._budget + (now - self._filled_at) * most / 60)
-        self._filled_at = now
-        if self._budget < 1:
-            return False
-        self._budget -= 1
-        return True
+        # Consumers begin the replay lane anew where this answer stands: no older message of it may come later.
+        late = command == RESEND
+        return Outgoing(f"{topics.RESPONSE}/{command}", msgspec.json.encode(response), None, qos=1, late=late)
 
     def _seen(self, sink: str, command: str, request_id: str) -> bool:
         now = self._now()
         for key, when in list(self._answered.items()):
-            if now - when < REMEMBERED_S and len(self._answered) <= REMEMBERED:
+            if now - when < REMEMBERED_S:
                 break
             del self._answered[key]
-        key = (sink, command, request_id)
-        if key in self._answered:
-            return True
-        self._answered[key] = now
-        return False
+        return (sink, command, request_id) in self._answered
 
 
 def _id_in(body: bytes) -> str:

@@ -26,8 +26,8 @@ MEDIA_TYPE = "application/vnd.dev.sigstore.bundle"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE = "https://model_signing/signature/v1.0"
-CURVES = {256: "SHA256", 384: "SHA384", 521: "SHA512"}
-"""Bits of the curves that the format knows (secp256r1, secp384r1, secp521r1), and the hash that goes with each."""
+CURVES = {"secp256r1": "SHA256", "secp384r1": "SHA384", "secp521r1": "SHA512"}
+"""The curves that the format knows, and the hash that goes with each. By name: others have as many bits."""
 MAX_SIGNATURE = 64 * 1024
 """Most bytes of a signature file."""
 RESIGN = "copy the bundle and its .sig again, or sign it anew: python -m export sign BUNDLE --key KEY.pem"
@@ -151,20 +151,20 @@ def verify(path: Path, data: bytes, sha256: str, trusted: Sequence[Any]) -> str:
 
 def read_key(path: Path) -> Any:
     """A public key. Raises UsageError if the file holds none of the curves that the format knows."""
-    serialization, elliptic = _cryptography()[:2]
+    serialization, elliptic, _, _, unsupported = _cryptography()
     try:
         key = serialization.load_pem_public_key(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, unsupported) as error:
         raise UsageError(
             f"model_keys: {path} is no public key in PEM: {error}",
             hint="openssl ec -in key.pem -pubout -out key.pub makes one of a private key",
         ) from error
-    if not isinstance(key, elliptic.EllipticCurvePublicKey) or not key.curve.name.startswith("secp"):
+    curve = key.curve.name if isinstance(key, elliptic.EllipticCurvePublicKey) else type(key).__name__
+    if curve not in CURVES:
         raise UsageError(
-            f"model_keys: {path} is no key on a NIST curve", hint="openssl ecparam -name prime256v1 -genkey"
+            f"model_keys: {path}: expected a key on one of {', '.join(CURVES)}, got {curve}",
+            hint="openssl ecparam -name prime256v1 -genkey makes a private key that will do",
         )
-    if key.key_size not in CURVES:
-        raise UsageError(f"model_keys: {path} has {key.key_size} bits", hint=f"expected one of {sorted(CURVES)}")
     return key
 
 
@@ -177,26 +177,26 @@ def key_id(key: Any) -> str:
 
 def _signed_by(key: Any, signature: bytes, payload: bytes) -> bool:
     """Whether ``signature`` is ``key``'s over ``payload``, in DSSE's pre-authentication encoding."""
-    _, elliptic, hashes, invalid = _cryptography()
+    _, elliptic, hashes, invalid, _ = _cryptography()
     encoded = b"DSSEv1 %d %s %d %s" % (len(PAYLOAD_TYPE), PAYLOAD_TYPE.encode(), len(payload), payload)
     try:
-        key.verify(signature, encoded, elliptic.ECDSA(getattr(hashes, CURVES[key.key_size])()))
+        key.verify(signature, encoded, elliptic.ECDSA(getattr(hashes, CURVES[key.curve.name])()))
     except invalid:
         return False
     return True
 
 
-def _cryptography() -> tuple[Any, Any, Any, type[Exception]]:
-    """The parts that are needed, imported only where keys are: serialization, ec, hashes, InvalidSignature."""
+def _cryptography() -> tuple[Any, Any, Any, type[Exception], type[Exception]]:
+    """The parts that are needed, imported only where keys are: serialization, ec, hashes and the two errors."""
     try:
-        from cryptography.exceptions import InvalidSignature
+        from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
         from cryptography.hazmat.primitives import hashes, serialization
         from cryptography.hazmat.primitives.asymmetric import ec
     except ImportError as error:
         raise DeviceError(
             f"model signatures cannot be checked here: {error}", hint="pip install 'sonoedge[signed]'"
         ) from error
-    return serialization, ec, hashes, InvalidSignature
+    return serialization, ec, hashes, InvalidSignature, UnsupportedAlgorithm
 
 
 def _fail(path: Path, message: str) -> NoReturn:

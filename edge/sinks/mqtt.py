@@ -116,7 +116,7 @@ class MqttSink:
         connection = self._connection
         if connection is None or not connection.up:
             return False
-        if message.qos > 0 and message.suffix != topics.STATE and len(self._under_way) >= self._limit(message.late):
+        if self._full(connection, message):
             return False
         if message.seq is None:
             if not self._fits(connection, message):
@@ -187,7 +187,8 @@ class MqttSink:
     def _publish(self, connection: Connection, message: Outgoing) -> bool:
         topic = self._topics.full(message.suffix)
         ready = Ready(topic, message.body, message.qos, message.retain, message.late)
-        ticket = connection.publish(ready, urgent=message.seq is None)
+        urgent = message.qos > 0 and message.seq is None and not message.late
+        ticket = connection.publish(ready, urgent)
         if ticket is None:
             return False
         if message.qos > 0:
@@ -197,9 +198,14 @@ class MqttSink:
             self._contradicted = False
         return True
 
-    def _limit(self, late: bool) -> int:
-        """A full stock of old messages leaves room for live ones."""
-        return self._settings.inflight + STOCK if late else 2 * self._settings.inflight + STOCK
+    def _full(self, connection: Connection, message: Outgoing) -> bool:
+        """A full stock of old messages leaves room for live ones; what nobody waits for is sent now or never."""
+        if message.qos == 0:
+            return connection.crowded
+        if message.suffix == topics.STATE or (message.late and message.seq is None):
+            return False  # what comes behind it must not overtake it; such answers are few, see `RequestDesk`
+        window = self._settings.inflight if message.late else 2 * self._settings.inflight
+        return len(self._under_way) >= window + STOCK
 
     def _fits(self, connection: Connection, message: Outgoing) -> bool:
         size = PACKET_HEAD + len(self._topics.full(message.suffix).encode()) + len(message.body)

@@ -151,6 +151,11 @@ class Connection:
         """Queue a message, or put it before all that are queued; its ticket. None if the connection does not stand."""
         return self._window.put(message, urgent) if self.up else None
 
+    @property
+    def crowded(self) -> bool:
+        """See `Window`."""
+        return self._window.crowded
+
     def answers(self) -> list[tuple[int, int]]:
         """(ticket, reason code) of each message that the broker has answered since the last call."""
         return self._window.answers()

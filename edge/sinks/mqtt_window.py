@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 LATE_EVERY = 5
 """While live messages wait, so often one of the old ones goes all the same."""
+CROWDED = 20
+"""Live messages that wait here, above which none of QoS 0 is added: on a slow link the newest is old by then."""
 
 
 class Ready(NamedTuple):
@@ -64,6 +66,11 @@ class Window:
     def stock(self) -> int:
         """Messages of a backlog that wait here."""
         return len(self._late)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether more live messages wait than will soon be sent."""
+        return len(self._urgent) + len(self._live) > CROWDED
 
     def answered(self, message_id: int, code: int) -> None:
         """The broker answered, or a message of QoS 0 is written."""

@@ -54,6 +54,19 @@ class TelemetryFacts(NamedTuple):
     expired_to: str | None = None
 
 
+class _Lost(NamedTuple):
+    """What was given up: how many, and ``at`` of the oldest and the newest."""
+
+    number: int
+    first: str
+    last: str
+
+    def and_also(self, other: _Lost | None) -> _Lost:
+        if other is None:
+            return self
+        return _Lost(self.number + other.number, min(self.first, other.first), max(self.last, other.last))
+
+
 class _At(msgspec.Struct):
     at: str = ""
 
@@ -66,8 +79,8 @@ class TelemetryStore:
         self._path = state_dir / FILE_NAME
         self._keep_s, self._max_bytes = keep_s, max_bytes
         self._db: sqlite3.Connection | None = None
-        self._uncounted: list[str] = []
-        """``at`` of what could not even be counted on the disk."""
+        self._uncounted: _Lost | None = None
+        """What could not even be counted on the disk."""
         self.facts = TelemetryFacts()
         if self._max_bytes:
             self._try(self._restamp)
@@ -82,7 +95,7 @@ class TelemetryStore:
             db.execute("INSERT INTO samples (sink, stored, at, body) VALUES (?, ?, ?, ?)", (sink, _uptime(), at, body))
 
         if not self._max_bytes or not self._try(insert):
-            self._uncounted.append(at)
+            self._uncounted = _Lost(1, at, at).and_also(self._uncounted)
             self._count()
 
     def waiting(self, sink: str, after: int, limit: int) -> list[Sample]:
@@ -135,7 +148,9 @@ class TelemetryStore:
     def _give_up(self, db: sqlite3.Connection, condition: str, values: tuple[object, ...]) -> None:
         rows = db.execute(f"SELECT id, at FROM samples WHERE {condition}", values).fetchall()  # noqa: S608 - our own words
         db.executemany("DELETE FROM samples WHERE id = ?", [row[:1] for row in rows])
-        _add_expired(db, [at for _, at in rows])
+        if rows:
+            times = [at for _, at in rows]
+            _add_expired(db, _Lost(len(times), min(times), max(times)))
 
     def _restamp(self, db: sqlite3.Connection) -> None:
         """What was stored before this boot gets its age from now on: no clock tells how long we were off."""
@@ -159,22 +174,17 @@ class TelemetryStore:
         return True
 
     def _count(self) -> None:
-        waiting, count, first, last = 0, 0, None, None
+        waiting, lost = 0, None
         with contextlib.suppress(sqlite3.Error):
             if self._db is not None:
-                if self._uncounted:
+                if self._uncounted is not None:
                     _add_expired(self._db, self._uncounted)
-                    self._uncounted = []
+                    self._uncounted = None
                 waiting = self._db.execute("SELECT count(*) FROM samples").fetchone()[0]
-                row = self._db.execute("SELECT count, first, last FROM expired").fetchone()
-                count, first, last = row or (0, None, None)
-        lost = sorted(self._uncounted)
-        self.facts = TelemetryFacts(
-            waiting,
-            count + len(lost),
-            min([*lost[:1], *filter(None, [first])], default=None),
-            max([*lost[-1:], *filter(None, [last])], default=None),
-        )
+                lost = _expired(self._db)
+        if self._uncounted is not None:
+            lost = self._uncounted.and_also(lost)
+        self.facts = TelemetryFacts(waiting, *(lost or ()))
 
 
 def remove(state_dir: Path) -> None:
@@ -198,13 +208,15 @@ def _open(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _add_expired(db: sqlite3.Connection, times: list[str]) -> None:
-    if not times:
-        return
+def _expired(db: sqlite3.Connection) -> _Lost | None:
     row = db.execute("SELECT count, first, last FROM expired").fetchone()
-    count, first, last = row or (0, times[0], times[0])
+    return row and _Lost(*row)
+
+
+def _add_expired(db: sqlite3.Connection, lost: _Lost) -> None:
+    total = lost.and_also(_expired(db))
     db.execute("DELETE FROM expired")
-    db.execute("INSERT INTO expired VALUES (?, ?, ?)", (count + len(times), min(first, *times), max(last, *times)))
+    db.execute("INSERT INTO expired VALUES (?, ?, ?)", total)
 
 
 def _uptime() -> float:

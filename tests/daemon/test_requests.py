@@ -53,6 +53,7 @@ def ask(desk: RequestDesk, command: str, body: Any, sink: str = "a") -> Response
     response = msgspec.json.decode(said.body, type=Response)
     assert said.suffix == f"response/{response.command}"
     assert (said.qos, said.retain, said.seq) == (1, False, None)
+    assert said.late == (command == "findings/resend")  # in the lane whose order begins anew with it
     assert response.ok == (response.error is None)
     return response
 
@@ -118,6 +119,44 @@ def test_over_the_rate_requests_are_refused_and_time_makes_room() -> None:
     clock.time = 20
     assert error(ask(desk, "ping", {"id": "later"})) == ("later", None)
     assert error(ask(desk, "ping", {"id": "too soon"})) == ("too soon", "too_many")
+
+
+def test_refusals_have_a_rate_too_and_what_was_not_even_refused_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    desk = make_desk(clock, per_minute=3)
+    words = [said and error(said)[1] for i in range(500) for said in [ask(desk, "ping", {"id": str(i)})]]
+    assert words == [None] * 3 + ["too_many"] * 3 + [None] * 494
+    assert len(caplog.records) == 3
+    clock.time = 20
+    assert error(ask(desk, "ping", {"id": "a"})) == ("a", None)
+    assert error(ask(desk, "ping", {"id": "b"})) == ("b", "too_many")
+    assert "494 requests" in caplog.text
+
+
+def test_what_is_too_large_costs_as_much_as_what_is_not() -> None:
+    desk = make_desk(per_minute=2)
+    assert [error(ask(desk, "ping", b"x" * 5000))[1] for _ in range(3)] == ["too_large", "too_large", "too_many"]
+
+
+def test_what_was_too_many_may_be_asked_again_with_its_id() -> None:
+    clock = Clock()
+    desk = make_desk(clock, per_minute=1)
+    ask(desk, "ping", {"id": "first"})
+    assert error(ask(desk, "ping", {"id": "q"})) == ("q", "too_many")
+    clock.time = 60
+    assert error(ask(desk, "ping", {"id": "q"})) == ("q", None)
+    clock.time = 119
+    assert ask(desk, "ping", {"id": "q"}) is None
+
+
+@pytest.mark.parametrize("per_minute", [60, 3000])
+def test_no_flood_lets_the_same_request_be_carried_out_twice(per_minute: int) -> None:
+    desk = make_desk(per_minute=per_minute)
+    assert error(ask(desk, "ping", {"id": "q"})) == ("q", None)
+    for i in range(2000):
+        ask(desk, "junk", {"id": str(i)})
+    assert ask(desk, "ping", {"id": "q"}) is None
+    assert len(desk._answered) <= per_minute
 
 
 @settings(max_examples=200, deadline=None)

@@ -46,6 +46,21 @@ def test_what_was_missed_comes_marked_after_the_findings_and_in_order(bench: Cal
     assert one.bodies("health")[-1]["telemetry_expired"] == 0
 
 
+def test_what_a_crowded_link_had_no_room_for_counts_as_missed(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = bench()
+    sink, crowded = one.sinks[0], True
+    send = sink.send
+    monkeypatch.setattr(sink, "send", lambda message: not (message.qos == 0 and crowded) and send(message))
+    one.handover.report(REPORT)
+    one.start()
+    wait_until(lambda: one.bodies("health"))
+    assert all(body["replayed"] for body in one.bodies("health"))
+    crowded = False
+    wait_until(lambda: not one.bodies("health")[-1]["replayed"])
+
+
 def test_full_it_gives_up_samples_and_never_a_finding(bench: Callable[..., Bench], tmp_path: Path) -> None:
     settings = TelemetrySettings(max_mb=0.05)
     one = bench("memory://one", "memory://two", telemetry=settings, outbox=OutboxSettings(max_mb=1.0))

@@ -204,11 +204,26 @@ def test_keys_that_are_none(tmp_path, signed):
     for path, message in ((tmp_path / "words", "no public key"), (tmp_path / "gone", "no public key")):
         with pytest.raises(UsageError, match=message):
             check_signature(bundle, [str(path)], required=False)
-    with pytest.raises(UsageError, match="NIST curve"):
+    with pytest.raises(UsageError, match="got Ed25519PublicKey"):
         check_signature(bundle, [other], required=False)
-    small = public(tmp_path / "small", ec.generate_private_key(ec.SECP224R1()))
-    with pytest.raises(UsageError, match="224 bits"):
-        check_signature(bundle, [small], required=False)
+
+
+@pytest.mark.parametrize("curve", [ec.SECP224R1(), ec.SECP256K1()], ids=lambda curve: curve.name)
+def test_a_key_on_another_curve_is_none_however_many_bits_it_has(tmp_path, curve):
+    path = public(tmp_path / "other", ec.generate_private_key(curve))
+    with pytest.raises(UsageError, match=f"expected a key on one of secp256r1.*, got {curve.name}"):
+        read_key(Path(path))
+
+
+UNSUPPORTED = "3021300c06082a03040506070809050003110000112233445566778899aabbccddeeff"
+"""A SubjectPublicKeyInfo of an algorithm that there is not."""
+
+
+def test_a_key_of_an_unknown_algorithm_is_none(tmp_path):
+    pem = base64.encodebytes(bytes.fromhex(UNSUPPORTED)).decode()
+    (tmp_path / "key").write_text(f"-----BEGIN PUBLIC KEY-----\n{pem}-----END PUBLIC KEY-----\n")
+    with pytest.raises(UsageError, match="no public key in PEM"):
+        read_key(tmp_path / "key")
 
 
 def test_without_cryptography_the_hint_says_what_to_install(signed, monkeypatch):

@@ -6,7 +6,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.sinks.mqtt_window import LATE_EVERY, Ready, Window
+from edge.sinks.mqtt_window import CROWDED, LATE_EVERY, Ready, Window
 
 
 class Wire:
@@ -75,6 +75,17 @@ def test_live_goes_first_but_a_backlog_is_not_forgotten() -> None:
         window.answered(message_id, 0)
     lanes = Counter(body.split()[0] for body in wire.sent[1:])
     assert lanes[b"late"] == 40 // LATE_EVERY
+
+
+def test_it_is_crowded_by_live_messages_and_not_by_a_backlog() -> None:
+    window = Window(Wire().publish)
+    for number in range(100):
+        window.put(ready("late", number))
+    for number in range(CROWDED):
+        window.put(ready("live", number))
+    assert not window.crowded
+    window.put(ready("urgent", 0), urgent=True)
+    assert window.crowded
 
 
 def test_two_threads_keep_the_order_and_lose_nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import stat
 from typing import TYPE_CHECKING
 
@@ -132,3 +133,12 @@ def test_with_no_budget_nothing_is_kept_and_what_was_is_removed(
     fill(store, 1)
     assert list(tmp_path.iterdir()) == []
     assert store.facts.expired == 1
+
+
+def test_what_cannot_be_kept_takes_no_room(make: Callable[..., TelemetryStore]) -> None:
+    store = make(max_bytes=0)
+    fill(store, 5)
+    size = len(pickle.dumps(vars(store)["_uncounted"]))
+    fill(store, 500)
+    assert store.facts == TelemetryFacts(0, 505, "2026-01-01T00:00:00Z", "2026-01-01T00:08:19Z")
+    assert len(pickle.dumps(vars(store)["_uncounted"])) < size + 10
