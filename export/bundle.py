@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge.contracts.errors import ModelError
+from edge.contracts.errors import ModelError, UsageError
 from edge.contracts.manifest import (
     ANATOMY,
     LESION_MASK,
@@ -23,6 +23,7 @@ from edge.models.bundle import load_bundle
 from edge.models.checks import CLASSES, LOOSEST
 from edge.preprocess.preprocessor import Preprocessor
 from export import describe
+from export.convert import head_names
 from export.external import busi, measure_outside
 from export.golden import EMPTY_SEEDS, empty_tensors, make_golden, pack_cases, worst_difference
 from export.graph_edit import STEP, add_metadata, check_quantisation, order_outputs
@@ -78,6 +79,7 @@ def make_bundle(
     Raises EdgeError where the model cannot be quantised as devices need it, and ModelError where its golden vectors
     would prove nothing.
     """
+    check_heads(run.path / "saved_model")
     say(f"quantise {run.path / 'saved_model'} with {len(run.representative)} pictures")
     graph = order_outputs(quantise(run.path / "saved_model", run.representative), tuple(HEADS))
     found = check_quantisation(graph)
@@ -123,6 +125,17 @@ def make_bundle(
         )
     write_file(out, data)
     return load_bundle(out)
+
+
+def check_heads(saved_model: Path) -> None:
+    """Raises UsageError unless the model has the three heads: minutes of quantisation would end in the same."""
+    found = head_names(saved_model)
+    if sorted(found) != sorted(HEADS):
+        hint = "a run of training without its anatomy gate is no bundle: train it without --no-gate"
+        raise UsageError(
+            f"expected the heads {', '.join(sorted(HEADS))} in {saved_model}, got {', '.join(sorted(found))}",
+            hint=hint if ANATOMY not in found else "make a run with: python -m training run",
+        )
 
 
 def tolerances(reference: int) -> dict[str, int]:

@@ -20,6 +20,7 @@ from edge.models.checks import LOOSEST
 from edge.models.container import split
 from edge.pipeline.selftest import run_selftest
 from edge.plugins import make_runtime
+from export import bundle as bundling
 from export import golden
 from export.bundle import tolerances
 from export.describe import card
@@ -79,6 +80,15 @@ def test_a_patient_on_both_sides_is_a_leak(run_data):
     change(run_data / "eval.npz", groups=np.array([str(i % 40) for i in range(80)]))
     with pytest.raises(UsageError, match="40 patients stand in val and in test"):
         open_run(run_data)
+
+
+def test_a_run_without_a_gate_is_refused_before_it_is_quantised(run_data, monkeypatch, tmp_path):
+    monkeypatch.setattr(bundling, "head_names", lambda path: ["malignancy", "lesion_mask"])
+    said: list[str] = []
+    with pytest.raises(UsageError, match="expected the heads anatomy, lesion_mask, malignancy in") as caught:
+        bundling.make_bundle(open_run(run_data), tmp_path / "m.tflite", "m", "1", said.append)
+    assert said == []
+    assert "--no-gate" in caught.value.hint
 
 
 # --- golden vectors and card --------------------------------------------------------------------------------------
