@@ -32,13 +32,14 @@ from export.metadata import write_metadata
 from export.pack import append_zip, write_file
 from export.predict import as_predictions, run_graph
 from export.quantise import quantise, run_float
-from export.thresholds import choose
+from export.thresholds import anatomy_threshold, choose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from edge.contracts.manifest import Metric
+    from edge.contracts.tensors import TensorSpec
     from edge.models.bundle import Bundle
     from edge.models.graph import Graph
     from export.held_out import CalibrationFile
@@ -86,14 +87,7 @@ def make_bundle(
     specs = found.outputs
 
     folds = folds or Folds()
-    if folds.calibration is not None:
-        say(f"thresholds: {folds.calibration.method}")
-        thresholds, calibration = folds.calibration.thresholds, folds.calibration.calibration
-    else:
-        say(f"choose thresholds on {len(run.val)} validation pictures and {len(EMPTY_SEEDS)} phantoms")
-        val = as_predictions(run_graph(graph, run.val.tensors), specs)
-        empty = as_predictions(run_graph(graph, empty_tensors(run.record.recipe.preprocess)), specs)
-        thresholds, calibration = choose(val, run.val, empty, STEP)
+    thresholds, calibration = thresholds_of(run, graph, specs, folds.calibration, say)
     manifest = describe_model(run, found, thresholds, calibration, name, version)
 
     metrics = list(folds.figures)
@@ -125,6 +119,35 @@ def make_bundle(
         )
     write_file(out, data)
     return load_bundle(out)
+
+
+def thresholds_of(
+    run: Run,
+    graph: bytes,
+    specs: Mapping[str, TensorSpec],
+    calibration: CalibrationFile | None,
+    say: Callable[[str], None],
+) -> tuple[Thresholds, Calibration]:
+    """By the folds' ``calibration``, or chosen on the run's validation pictures with the outputs of ``graph``.
+
+    The anatomy gate's limit is always the latter: each run's gate is fitted by itself, and folds may have none. Raises
+    ModelError if the gate would refuse nothing.
+    """
+    val = as_predictions(run_graph(graph, run.val.tensors), specs)
+    if calibration is not None:
+        say(f"thresholds: {calibration.method}; anatomy by {len(run.val)} validation pictures")
+        anatomy = anatomy_threshold(val.anatomy)
+        chosen = msgspec.structs.replace(calibration.thresholds, anatomy=anatomy), calibration.calibration
+    else:
+        say(f"choose thresholds on {len(run.val)} validation pictures and {len(EMPTY_SEEDS)} phantoms")
+        empty = as_predictions(run_graph(graph, empty_tensors(run.record.recipe.preprocess)), specs)
+        chosen = choose(val, run.val, empty, STEP)
+    if not chosen[0].anatomy > 0:
+        raise ModelError(
+            "the anatomy threshold is 0: the gate would refuse nothing",
+            hint="validation pictures score 0 for anatomy: the gate was not fitted, or quantisation broke it",
+        )
+    return chosen
 
 
 def check_heads(saved_model: Path) -> None:
