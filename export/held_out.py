@@ -1,4 +1,4 @@
-"""Thresholds and figures of a model that was trained on everything: from the folds of its recipe.
+"""Thresholds and figures of a model that was trained on all data sets (protocol all): from the folds of its recipe.
 
 Two files that training writes are read here, as far as a bundle needs them: ``calibration.json`` (thresholds and
 calibration under the manifest's names) and ``report.json`` (figures with intervals, by data set).
@@ -84,8 +84,15 @@ class ReportFile(msgspec.Struct, frozen=True):
 
 
 def read_calibration(path: Path) -> CalibrationFile:
-    """Raises UsageError for a file that is none."""
-    return _read(path, CalibrationFile, "python -m training calibrate runs/cv")
+    """Raises UsageError for a file that is none, or one of float outputs: a bundle's are int8."""
+    command = "python -m training calibrate runs/cv --int8"
+    found = _read(path, CalibrationFile, command)
+    if found.outputs != "int8":
+        raise UsageError(
+            f"{path} was fitted on {found.outputs} outputs, expected int8: the bundle's own",
+            hint=f"first python -m export folds runs/cv, then {command}",
+        )
+    return found
 
 
 def read_figures(path: Path) -> list[Metric]:
@@ -96,8 +103,9 @@ def read_figures(path: Path) -> list[Metric]:
     metrics = []
     for each in report.int8.headline if quantised else report.headline:
         data = (
-            f"{each.source}, {models} on pictures that it never saw; the model in this file learnt from all of them "
-            f"({each.pictures} pictures, {each.malignant} malignant, {each.cases} patients)"
+            f"{each.source}, {models} on pictures that it never saw; the model in this file learnt from all but 8 % of "
+            f"their patients, kept for its anatomy gate ({each.pictures} pictures, {each.malignant} malignant, "
+            f"{each.cases} patients or groups of look-alikes)"
         )
         kind = "int8 models" if quantised else "float models, before quantisation"
         metrics += _metrics(each.by_picture, data, f"by picture, {kind}", "")

@@ -52,6 +52,15 @@ def test_calibration_comes_over_by_the_manifests_names(tmp_path):
         read_calibration(path)
 
 
+def test_calibration_of_float_outputs_is_not_the_bundles(tmp_path):
+    path = tmp_path / "calibration.json"
+    body = {"outputs": "float", "calibration": {"slope": 1.5, "intercept": -0.1}, "thresholds": THRESHOLDS}
+    path.write_text(json.dumps({**body, "method": "Platt"}))
+    with pytest.raises(UsageError, match="fitted on float outputs, expected int8") as caught:
+        read_calibration(path)
+    assert "--int8" in caught.value.hint
+
+
 def test_figures_say_whose_they_are(tmp_path):
     path = tmp_path / "report.json"
     path.write_text(json.dumps({"about": {"folds": 5}, "headline": [headline(0.9)], "other": 1}))
@@ -59,7 +68,7 @@ def test_figures_say_whose_they_are(tmp_path):
     assert (auc.name, auc.value, auc.low, auc.n) == ("malignancy AUC", 0.9, 0.89, 7)
     assert (dice.name, by_case.name) == ("Dice", "malignancy AUC by case")
     assert "5 models of the same recipe" in auc.data
-    assert "learnt from all of them" in auc.data
+    assert "learnt from all but 8 % of their patients" in auc.data
     assert "float models" in auc.method
 
 
@@ -90,7 +99,7 @@ def test_a_run_that_held_nothing_back_opens_and_says_what_to_give(run_data):
     run = open_run(run_data)
     with pytest.raises(UsageError, match="held back no picture to choose") as caught:
         _ = run.val
-    assert "--calibration" in caught.value.hint
+    assert "the anatomy threshold" in caught.value.hint
     with pytest.raises(UsageError, match="held back no picture to measure") as caught:
         _ = run.test
     assert "--figures" in caught.value.hint
