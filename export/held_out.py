@@ -28,9 +28,11 @@ TITLES = {
     "f1": "F1",
     "dice": "Dice",
     "lesion_hit": "lesion hit rate",
-    "false_lesions": "false lesions a picture",
+    "false_lesions": "lesions beside the true one, a picture",
 }
-"""Names of report.json, and how the card says them."""
+"""Names of report.json, and how the card says them. The last counts bad outlines too, as `export.measure` does not."""
+CALLED = ("accuracy", "sensitivity", "specificity", "precision", "f1")
+"""Those that depend on a threshold."""
 
 
 class CalibrationFile(msgspec.Struct, frozen=True):
@@ -52,8 +54,15 @@ class Value(msgspec.Struct, frozen=True):
     n: int
 
 
+class Rates(msgspec.Struct, frozen=True):
+    """Figures by unit."""
+
+    by_picture: dict[str, Value] = {}
+    by_case: dict[str, Value] = {}
+
+
 class Headline(msgspec.Struct, frozen=True):
-    """Figures of one data set."""
+    """Figures of one data set; calls at a calibrated probability of 0.5."""
 
     source: str
     pictures: int
@@ -61,6 +70,8 @@ class Headline(msgspec.Struct, frozen=True):
     malignant: int
     by_picture: dict[str, Value]
     by_case: dict[str, Value] = {}
+    at_shipped: Rates = Rates()
+    """Calls at the operating point that a bundle ships, each fold's chosen on the others; older reports have none."""
 
 
 class About(msgspec.Struct, frozen=True):
@@ -108,14 +119,18 @@ def read_figures(path: Path) -> list[Metric]:
             f"{each.cases} patients or groups of look-alikes)"
         )
         kind = "int8 models" if quantised else "float models, before quantisation"
-        metrics += _metrics(each.by_picture, data, f"by picture, {kind}", "")
-        metrics += _metrics(each.by_case, data, f"by patient, {kind}", " by case")
+        shipped = each.at_shipped
+        metrics += _metrics(each.by_picture, shipped.by_picture, data, f"by picture, {kind}", "")
+        metrics += _metrics(each.by_case, shipped.by_case, data, f"by patient, {kind}", " by case")
     if not metrics:
         raise UsageError(f"{path} holds no figure", hint="python -m training report runs/cv")
     return metrics
 
 
-def _metrics(values: Mapping[str, Value], data: str, how: str, suffix: str) -> list[Metric]:
+def _metrics(even: Mapping[str, Value], shipped: Mapping[str, Value], data: str, how: str, suffix: str) -> list[Metric]:
+    """Calls at the shipped operating point where there are any, else at 0.5; the figure says which."""
+    point = "at the operating point, chosen on other folds" if shipped else "at a calibrated probability of 0.5"
+    values = {name: shipped.get(name, value) if name in CALLED else value for name, value in even.items()}
     return [
         Metric(
             name=TITLES[name] + suffix,
@@ -124,7 +139,7 @@ def _metrics(values: Mapping[str, Value], data: str, how: str, suffix: str) -> l
             high=round(v.high, 4),
             data=data,
             n=v.n,
-            method=f"{how}; 95 % percentile bootstrap over patients",
+            method=f"{how}{', ' + point if name in CALLED else ''}; 95 % percentile bootstrap over patients",
         )
         for name, v in values.items()
         if name in TITLES and v.value is not None and v.low is not None and v.high is not None

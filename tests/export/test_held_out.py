@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pytest
 
 from edge.contracts.errors import UsageError
-from export.held_out import read_calibration, read_figures
+from export.held_out import CALLED, Rates, read_calibration, read_figures
 from export.run import open_run
+from training.reporting.collect import plain
+from training.reporting.figures import at_shipped
 
 THRESHOLDS = {
     "lesion": 0.5,
@@ -70,6 +74,38 @@ def test_figures_say_whose_they_are(tmp_path):
     assert "5 models of the same recipe" in auc.data
     assert "learnt from all but 8 % of their patients" in auc.data
     assert "float models" in auc.method
+
+
+def test_calls_are_at_the_operating_point_that_ships(tmp_path):
+    path = tmp_path / "report.json"
+    row = headline(0.9)
+    row["by_picture"] = {"auc": value(0.9), "sensitivity": value(0.6)}
+    row["by_case"] = {"sensitivity": value(0.5)}
+    path.write_text(json.dumps({"about": {"folds": 5}, "headline": [row]}))
+    (auc, old, _) = read_figures(path)
+    assert (old.value, auc.value) == (0.6, 0.9)
+    assert "at a calibrated probability of 0.5" in old.method
+    assert "0.5" not in auc.method
+    shipped = {"by_picture": {"auc": value(0.1), "sensitivity": value(0.8)}, "by_case": {"sensitivity": value(0.7)}}
+    path.write_text(json.dumps({"about": {"folds": 5}, "headline": [{**row, "at_shipped": shipped}]}))
+    (auc, new, by_case) = read_figures(path)
+    assert (auc.value, new.value, by_case.value) == (0.9, 0.8, 0.7)
+    assert "at the operating point" in new.method
+    assert "operating point" not in auc.method
+
+
+def test_a_report_of_training_names_what_is_read_here():
+    """The two packages meet in a file: its names are those of the function that fills it."""
+    rng = np.random.default_rng(0)
+    n, names = 40, np.array([str(i) for i in range(40)])
+    labels = np.arange(n) % 2
+    p = np.clip(labels * 0.2 + rng.random(n) * 0.5, 0, 1)
+    part = SimpleNamespace(labels=labels, groups=names)
+    rates = at_shipped(part, p, np.full(n, 0.3))
+    found = msgspec.convert(plain(rates), Rates)
+    assert found.by_picture["sensitivity"].value == pytest.approx((p[labels == 1] >= 0.3).mean())
+    assert found.by_case["specificity"].value == pytest.approx((p[labels == 0] < 0.3).mean())
+    assert set(CALLED) <= found.by_picture.keys()
 
 
 def test_figures_of_the_quantised_models_are_preferred(tmp_path):
