@@ -22,7 +22,9 @@ app = typer.Typer(
 
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a training run, runs/<id>.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
-BusiFolder = Annotated[Path | None, typer.Option(help="Folder of the BUSI set, to measure on it as well.")]
+BusiFolder = Annotated[
+    Path | None, typer.Option(help="Folder of the BUSI set, to measure a model on it that never saw it.")
+]
 
 
 @app.command(epilog="Example:  python -m export bundle runs/first --out model.tflite --name breast")
@@ -33,7 +35,8 @@ def bundle(
     version: Annotated[str, typer.Option(help="Of the model.")] = edge.__version__,
     busi: BusiFolder = None,
     calibration: Annotated[
-        Path | None, typer.Option(help="calibration.json of the folds, for a model trained on everything.")
+        Path | None,
+        typer.Option(help="calibration.json (int8) of the folds, for a model of protocol all; needs --figures."),
     ] = None,
     figures: Annotated[Path | None, typer.Option(help="report.json of the folds: what the card says.")] = None,
 ) -> None:

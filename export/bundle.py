@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge.contracts.errors import ModelError
+from edge.contracts.errors import ModelError, UsageError
 from edge.contracts.manifest import (
     ANATOMY,
     LESION_MASK,
@@ -22,7 +22,8 @@ from edge.contracts.manifest import (
 from edge.models.bundle import load_bundle
 from edge.models.checks import CLASSES, LOOSEST
 from edge.preprocess.preprocessor import Preprocessor
-from export import describe
+from export import describe, learnt
+from export.convert import head_names
 from export.external import busi, measure_outside
 from export.golden import EMPTY_SEEDS, empty_tensors, make_golden, pack_cases, worst_difference
 from export.graph_edit import STEP, add_metadata, check_quantisation, order_outputs
@@ -31,13 +32,14 @@ from export.metadata import write_metadata
 from export.pack import append_zip, write_file
 from export.predict import as_predictions, run_graph
 from export.quantise import quantise, run_float
-from export.thresholds import choose
+from export.thresholds import anatomy_threshold, choose
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from edge.contracts.manifest import Metric
+    from edge.contracts.tensors import TensorSpec
     from edge.models.bundle import Bundle
     from edge.models.graph import Graph
     from export.held_out import CalibrationFile
@@ -46,7 +48,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Folds:
-    """What a cross-validation of the recipe gave, for a model that was trained on everything."""
+    """What a cross-validation of the recipe gave, for a model that was trained on all data sets."""
 
     calibration: CalibrationFile | None = None
     figures: Sequence[Metric] = ()
@@ -75,23 +77,18 @@ def make_bundle(
     ``outside``: the folder of a data set to be measured on beside the run's own; None: none. ``folds``: what the folds
     of the same recipe gave; what it does not hold is chosen and measured on the run's own held-back pictures.
 
-    Raises EdgeError where the model cannot be quantised as devices need it, and ModelError where its golden vectors
-    would prove nothing.
+    Raises UsageError for what does not go together, EdgeError where the model cannot be quantised as devices need it,
+    and ModelError where its gate would refuse nothing or its golden vectors would prove nothing.
     """
+    folds = folds or Folds()
+    check_wanted(run, outside, folds)
+    check_heads(run.path / "saved_model")
     say(f"quantise {run.path / 'saved_model'} with {len(run.representative)} pictures")
     graph = order_outputs(quantise(run.path / "saved_model", run.representative), tuple(HEADS))
     found = check_quantisation(graph)
     specs = found.outputs
 
-    folds = folds or Folds()
-    if folds.calibration is not None:
-        say(f"thresholds: {folds.calibration.method}")
-        thresholds, calibration = folds.calibration.thresholds, folds.calibration.calibration
-    else:
-        say(f"choose thresholds on {len(run.val)} validation pictures and {len(EMPTY_SEEDS)} phantoms")
-        val = as_predictions(run_graph(graph, run.val.tensors), specs)
-        empty = as_predictions(run_graph(graph, empty_tensors(run.record.recipe.preprocess)), specs)
-        thresholds, calibration = choose(val, run.val, empty, STEP)
+    thresholds, calibration = thresholds_of(run, graph, specs, folds.calibration, say)
     manifest = describe_model(run, found, thresholds, calibration, name, version)
 
     metrics = list(folds.figures)
@@ -125,6 +122,59 @@ def make_bundle(
     return load_bundle(out)
 
 
+def thresholds_of(
+    run: Run,
+    graph: bytes,
+    specs: Mapping[str, TensorSpec],
+    calibration: CalibrationFile | None,
+    say: Callable[[str], None],
+) -> tuple[Thresholds, Calibration]:
+    """By the folds' ``calibration``, or chosen on the run's validation pictures with the outputs of ``graph``.
+
+    The anatomy gate's limit is always the latter: each run's gate is fitted by itself, and folds may have none. Raises
+    ModelError if the gate would refuse nothing.
+    """
+    val = as_predictions(run_graph(graph, run.val.tensors), specs)
+    if calibration is not None:
+        say(f"thresholds: {calibration.method}; anatomy by {len(run.val)} validation pictures")
+        anatomy = anatomy_threshold(val.anatomy)
+        chosen = msgspec.structs.replace(calibration.thresholds, anatomy=anatomy), calibration.calibration
+    else:
+        say(f"choose thresholds on {len(run.val)} validation pictures and {len(EMPTY_SEEDS)} phantoms")
+        empty = as_predictions(run_graph(graph, empty_tensors(run.record.recipe.preprocess)), specs)
+        chosen = choose(val, run.val, empty, STEP)
+    if not chosen[0].anatomy > 0:
+        raise ModelError(
+            "the anatomy threshold is 0: the gate would refuse nothing",
+            hint="validation pictures score 0 for anatomy: the gate was not fitted, or quantisation broke it",
+        )
+    return chosen
+
+
+def check_wanted(run: Run, outside: Path | None, folds: Folds) -> None:
+    """Raises UsageError where figures would be of pictures that the model was trained or chosen on, or be left out."""
+    if outside is not None:
+        if folds.figures:
+            raise UsageError("--busi and --figures do not go together", hint="--figures: nothing is measured here")
+        learnt.check_unseen(run.record.recipe)
+    if folds.calibration is not None and not folds.figures:
+        raise UsageError(
+            "--calibration needs --figures: this run's test pictures may be among those that chose the thresholds",
+            hint="give the folds' report.json: python -m training report runs/cv",
+        )
+
+
+def check_heads(saved_model: Path) -> None:
+    """Raises UsageError unless the model has the three heads: minutes of quantisation would end in the same."""
+    found = head_names(saved_model)
+    if sorted(found) != sorted(HEADS):
+        hint = "a run of training without its anatomy gate is no bundle: train it without --no-gate"
+        raise UsageError(
+            f"expected the heads {', '.join(sorted(HEADS))} in {saved_model}, got {', '.join(sorted(found))}",
+            hint=hint if ANATOMY not in found else "make a run with: python -m training run",
+        )
+
+
 def tolerances(reference: int) -> dict[str, int]:
     """Allowed differences by runtime family, from the worst that TFLite's own kernels showed.
 
@@ -155,16 +205,26 @@ def describe_model(
         thresholds=thresholds,
         calibration=calibration,
         golden=Golden(max_abs_diff={}),
-        training_data=record.recipe.data,
+        training_data=learnt.training_data(record.recipe),
         metrics=[],
-        not_shown=describe.NOT_SHOWN.get(record.recipe.body_part, []),
+        not_shown=learnt.not_shown(record.recipe),
         git_revision=record.git_revision,
         created=record.created,
     )
 
 
 def figures(run: Run, graph: bytes, manifest: ModelManifest, outside: Path | None) -> list[Metric]:
-    """The figures of ``graph`` on the run's held-back pictures, and on those of the folder ``outside``."""
+    """The figures of ``graph`` on the run's held-back pictures, and on those of the folder ``outside``.
+
+    Raises UsageError if ``manifest`` is of another run: what this one held back, that one may have learnt from.
+    """
+    if manifest.created != run.record.created:
+        raise UsageError(
+            f"the bundle was made of a run of {manifest.created}, {run.path} is of {run.record.created}",
+            hint="give the run that the bundle was made from",
+        )
+    if outside is not None:
+        learnt.check_unseen(run.record.recipe)
     specs = {name: head.tensor for name, head in manifest.heads.items()}
     int8 = as_predictions(run_graph(graph, run.test.tensors), specs)
     floats = as_predictions(run_float(run.path / "saved_model", run.test.tensors), specs)

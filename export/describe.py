@@ -18,20 +18,6 @@ LICENCE = "Apache-2.0"
 AUTHOR = "The sonoedge contributors"
 NOTICE = "Research use only. Not a medical device. Not for diagnosis."
 
-NOT_SHOWN = {
-    "BREAST": [
-        "healthy breasts: every training picture was kept because it shows a lesion; crops beside lesions and rendered "
-        "phantoms stand in for the rest, and it reports lesions where there are none",
-        "scanners other than the four of BUS-BRA (GE Logiq 5 and 7, Toshiba Aplio 300, U-Systems), probes other than "
-        "linear ones, hospitals other than one",
-        "cine: still pictures alone, chosen by those who took them",
-        "colour Doppler, elastography, volume scans, contrast agents",
-        "implants, scars, breasts under or after treatment: the data set names none",
-        "age, history, palpation, mammograms: it sees one picture and nothing else",
-    ]
-}
-"""By body part: what the training data lacks."""
-
 
 def card(manifest: ModelManifest, graph_bytes: int) -> str:
     """MODEL_CARD.md, made from the manifest alone: it cannot say other than what was measured."""
@@ -39,7 +25,7 @@ def card(manifest: ModelManifest, graph_bytes: int) -> str:
     heads = "\n".join(f"| `{name}` | {h.tensor} | {', '.join(h.class_names) or '-'} |" for name, h in m.heads.items())
     data = "\n".join(f"- **{d.name}** ({d.licence}): {d.used_for}. {d.citation}" for d in m.training_data)
     limits = "\n".join(f"- {line}" for line in m.not_shown)
-    platt = f"slope {m.calibration.slope:.3f}, intercept {m.calibration.intercept:.3f}"
+    straight = f"slope {m.calibration.slope:.3f}, intercept {m.calibration.intercept:.3f}"
     size = f"{graph_bytes / 2**20:.1f} MB"
     made = f"Made {m.created} from revision {m.git_revision or 'unknown'}."
     smallest = f"{t.lesion_min_area:.2%} of the tensor"
@@ -70,7 +56,7 @@ nothing of other hospitals, scanners or women.
 
 ## Thresholds
 - Suspicious at a malignancy of {t.malignancy:.3f} or more: {t.operating_point}.
-- Probabilities are Platt-scaled ({platt}) where **{t.prevalence:.0%} of the pictures were malignant**.
+- Probabilities are calibrated ({straight}) where **{t.prevalence:.0%} of the pictures were malignant**.
   Where fewer are, as in screening, they are too high; ranks hold better than values.
 - A mask pixel is lesion from {t.lesion:g}. A lesion is reported from a mean presence of {least} and {smallest}.
 - A picture with an anatomy score under {t.anatomy:.3f} is not judged (wrong anatomy).

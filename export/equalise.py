@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from export.float_graph import RELU6, GraphEditor, run_all
+from export.float_graph import PLAIN, RELU, RELU6, GraphEditor, run_all
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -64,8 +64,11 @@ class Equaliser:
         editor, kind = self._editor, self._editor.kind(operator)
         inputs = [int(i) for i in operator.inputs if i >= 0 and editor.constant(int(i)) is None]
         outputs = [int(o) for o in operator.outputs]
-        if editor.activation(operator) == RELU6:
+        activation = editor.activation(operator)
+        if activation == RELU6:
             self._clipped.update(outputs)
+        elif activation not in (PLAIN, RELU):  # f(scale * x) is scale * f(x) of these two alone
+            self._fixed.update(outputs)
         if kind in WEIGHTED and self._absorbs(operator, kind):
             return
         channels = [editor.shape(tensor)[-1:] for tensor in (*inputs, *outputs)]
@@ -110,6 +113,8 @@ class Equaliser:
 
 def equalise(graph: bytes, pictures: NDArray[np.uint8], strength: float = 1.0) -> bytes:
     """The same float function on ``pictures`` (n, height, width, channels), with channels nearer to equally loud.
+
+    On other pictures it is nearly that: a channel of a ReLU6 that there grows louder than here is clipped at 6 / scale.
 
     ``strength``: 1 makes them equal as far as that is allowed, 0 changes nothing.
     """

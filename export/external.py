@@ -1,7 +1,8 @@
-"""A second data set, of another hospital and other scanners, that the model never saw: BUSI (Al-Dhabyani et al. 2020).
+"""A second data set, of another hospital and other scanners: BUSI (Al-Dhabyani et al. 2020).
 
-It alone shows what the model makes of breasts without a lesion. It repeats lesions without naming patients: intervals
-draw its groups of look-alikes, and groups that stand under two labels are left out.
+For models that never saw it (`export.learnt.check_unseen`). It alone shows what they make of breasts without a lesion.
+It repeats lesions without naming patients: intervals draw its groups of look-alikes, and groups that stand under two
+labels are left out.
 """
 
 from __future__ import annotations

@@ -12,13 +12,31 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edge.contracts.errors import EdgeError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import NDArray
 
 OPS = {code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)}
-DTYPES = {0: np.dtype("<f4"), 2: np.dtype("<i4"), 3: np.dtype("u1"), 7: np.dtype("<i2"), 9: np.dtype("i1")}
+DTYPES = {
+    code: np.dtype(name)
+    for code, name in {
+        schema.TensorType.FLOAT32: "<f4",
+        schema.TensorType.FLOAT16: "<f2",
+        schema.TensorType.FLOAT64: "<f8",
+        schema.TensorType.INT8: "i1",
+        schema.TensorType.INT16: "<i2",
+        schema.TensorType.INT32: "<i4",
+        schema.TensorType.INT64: "<i8",
+        schema.TensorType.UINT8: "u1",
+        schema.TensorType.UINT16: "<u2",
+        schema.TensorType.UINT32: "<u4",
+        schema.TensorType.UINT64: "<u8",
+        schema.TensorType.BOOL: "?",
+    }.items()
+}
 """TensorType of the schema, as numpy has it: those that are read here."""
 RELU, RELU6 = schema.ActivationFunctionType.RELU, schema.ActivationFunctionType.RELU6
 PLAIN = schema.ActivationFunctionType.NONE
@@ -58,11 +76,16 @@ class GraphEditor:
         return () if shape is None else tuple(int(n) for n in shape)
 
     def constant(self, tensor: int) -> NDArray[Any] | None:
-        """A copy of what a tensor holds; None where it is computed."""
+        """A copy of what a tensor holds; None where it is computed. Raises EdgeError for what is no number."""
         entry = self.tensors[tensor]
         data = self.model.buffers[entry.buffer].data
         if data is None or len(data) == 0:
             return None
+        if entry.type not in DTYPES:
+            raise EdgeError(
+                f"the constant {self.name(tensor)} has TFLite's type {entry.type}, which is no array of numbers",
+                hint="build the network of operators that TFLite has in int8, as those of training/network.py",
+            )
         raw = np.asarray(data, np.uint8).tobytes()
         return np.frombuffer(raw, DTYPES[entry.type]).reshape(self.shape(tensor)).copy()
 

@@ -10,24 +10,24 @@ A fold whose int8.npz is there, of the same model and recipe, is not computed ag
 from __future__ import annotations
 
 import hashlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edge.contracts.errors import UsageError
-from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
 from edge.models.graph import read_graph
-from edge.postprocess.decide import dequantise
 from export.pack import write_file
-from export.predict import run_graph
+from export.predict import as_predictions, run_graph
 from export.quantise import BEST, quantise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
+CODE = ("convert.py", "equalise.py", "float_graph.py", "predict.py", "quantise.py", "rounding.py")
+"""Files of this package that decide what an int8 graph is and says: of another version of them, it is made anew."""
 NEEDED = ("saved_model", "representative.npz", "predictions.npz")
 HINT = "cross-validate first: python -m training cv"
 
@@ -76,21 +76,19 @@ def one_fold(path: Path, say: Callable[[str], None]) -> dict[str, NDArray[Any]]:
 
 def outputs(graph: bytes, tensors: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
     """Malignancy float32 (n,), lesion uint8 (n, h, w), anatomy float32 (n,), NaN where the model has no such head."""
-    specs = read_graph(graph).outputs
-    real = {name: dequantise(values, specs[name]) for name, values in run_graph(graph, tensors).items()}
-    if missing := [name for name in (MALIGNANCY, LESION_MASK) if name not in real]:
-        raise UsageError(f"the model has no head {', '.join(missing)}, only {', '.join(sorted(real))}", hint=HINT)
-    anatomy = real[ANATOMY].reshape(-1) if ANATOMY in real else np.full(len(tensors), np.nan)
+    said = as_predictions(run_graph(graph, tensors), read_graph(graph).outputs)
     return {
-        "malignancy": real[MALIGNANCY][:, 1].astype(np.float32),
-        "lesion": np.round(255 * real[LESION_MASK][..., 0]).astype(np.uint8),
-        "anatomy": anatomy.astype(np.float32),
+        "malignancy": said.malignancy.astype(np.float32),
+        "lesion": np.round(255 * said.mask).astype(np.uint8),
+        "anatomy": said.anatomy.astype(np.float32),
     }
 
 
 def fingerprint(path: Path) -> str:
-    """SHA-256 of the fold's model, its representative pictures and the recipe of quantisation."""
+    """SHA-256 of the fold's model, its representative pictures, and the recipe and code of quantisation."""
     digest = hashlib.sha256(repr(BEST).encode())
+    for name in CODE:
+        digest.update((Path(__file__).parent / name).read_bytes())
     for file in sorted((path / "saved_model").rglob("*")):
         if file.is_file():
             digest.update(file.relative_to(path).as_posix().encode())

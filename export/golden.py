@@ -9,7 +9,7 @@ import numpy as np
 
 from edge.contracts.errors import ModelError
 from edge.contracts.manifest import MALIGNANCY
-from edge.contracts.results import Status
+from edge.contracts.results import Reason, Status
 from edge.models.checks import TELLING
 from edge.postprocess.decide import decide, dequantise
 from edge.preprocess.preprocessor import Preprocessor
@@ -47,6 +47,7 @@ class Case:
     outputs: dict[str, NDArray[Any]]
     """Raw, by head, (1, …)."""
     status: Status
+    reason: Reason | None
     probability: float
     """Of malignancy, not calibrated."""
     kind: str
@@ -54,11 +55,12 @@ class Case:
 
 
 def make_golden(graph: bytes, manifest: ModelManifest, say: Callable[[str], None]) -> list[Case]:
-    """Cases that fulfil every one of `NEEDED`, and of `WELCOME` as far as there are any.
+    """Cases that fulfil every one of `NEEDED` and `NEEDED_OF` the body part, and of `WELCOME` as far as there are any.
 
     Raises ModelError, naming what no phantom fulfils.
     """
-    missing = {**NEEDED, **WELCOME}
+    needed = NEEDED | NEEDED_OF.get(manifest.body_part, {})
+    missing = needed | WELCOME
     chosen: list[Case] = []
     for number, case in enumerate(_candidates(graph, manifest)):
         fulfilled = [name for name, test in missing.items() if test(case)]
@@ -67,9 +69,9 @@ def make_golden(graph: bytes, manifest: ModelManifest, say: Callable[[str], None
             for name in fulfilled:
                 del missing[name]
             say(f"  golden: {', '.join(fulfilled)} ({case.kind}, {case.status.value}, p {case.probability:.2f})")
-        if not missing or (number >= ENOUGH and NEEDED.keys().isdisjoint(missing)):
+        if not missing or (number >= ENOUGH and needed.keys().isdisjoint(missing)):
             break
-    unmet = [name for name in missing if name in NEEDED]
+    unmet = [name for name in missing if name in needed]
     if unmet:
         raise ModelError(
             f"no phantom of seeds {SEEDS.start} to {SEEDS.stop - 1} is: {'; '.join(unmet)}",
@@ -80,25 +82,35 @@ def make_golden(graph: bytes, manifest: ModelManifest, say: Callable[[str], None
     return chosen
 
 
+def _weighed(case: Case) -> bool:
+    """Whether the probability decided: judged, or left unjudged for the probability alone."""
+    return case.status in (Status.FINDING, Status.CLEAR) or case.reason is Reason.TOO_UNCERTAIN
+
+
 def _telling(case: Case) -> bool:
     low, high = TELLING
-    return case.status in JUDGED and low + 0.03 < case.probability < high - 0.03  # not by a rounding error
+    return _weighed(case) and low + 0.03 < case.probability < high - 0.03  # not by a rounding error
 
 
-JUDGED = (Status.FINDING, Status.CLEAR)
+def _gated(case: Case) -> bool:
+    return case.reason is Reason.WRONG_ANATOMY and "sector" in case.kind
+
+
 NEEDED: dict[str, Callable[[Case], bool]] = {
     "a finding": lambda case: case.status is Status.FINDING,
     "clear": lambda case: case.status is Status.CLEAR,
     f"a probability between {TELLING[0]} and {TELLING[1]}": _telling,
 }
 """What the cases must show between them, or they prove nothing."""
+NEEDED_OF: dict[str, dict[str, Callable[[Case], bool]]] = {"BREAST": {"another anatomy": _gated}}
+"""By body part, what they must show beside: breasts are scanned by linear probes, and a gate that takes the sector of
+another for one is none."""
 WELCOME: dict[str, Callable[[Case], bool]] = {
     "a finding in colour": lambda case: case.status is Status.FINDING and "colour" in case.kind,
     "clear at another size": lambda case: case.status is Status.CLEAR and case.pixels.shape[:2] != SIZES[0][::-1],
-    "a finding at even odds": lambda case: case.status is Status.FINDING and 0.4 < case.probability < 0.6,
-    "another anatomy": lambda case: case.status is Status.ABSTAINED and "sector" in case.kind,
+    "even odds": lambda case: _weighed(case) and 0.4 < case.probability < 0.6,
 }
-"""Other paths through preprocessing, the gate, and where small differences show most."""
+"""Other paths through preprocessing, and where small differences show most."""
 
 
 def pack_cases(cases: list[Case]) -> bytes:
@@ -136,7 +148,7 @@ def _candidates(graph: bytes, manifest: ModelManifest) -> Iterator[Case]:
                 verdict = decide(outputs, manifest, placement, regions, pixels)
                 probability = dequantise(outputs[MALIGNANCY], manifest.heads[MALIGNANCY].tensor)[0, 1]
                 kind = f"{geometry} {'colour' if colour else 'grey'}"
-                yield Case(pixels, regions, tensor, outputs, verdict.status, float(probability), kind)
+                yield Case(pixels, regions, tensor, outputs, verdict.status, verdict.reason, float(probability), kind)
 
 
 def empty_tensors(recipe: PreprocessRecipe) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""Thresholds and figures of a model that was trained on everything: from the folds of its recipe.
+"""Thresholds and figures of a model that was trained on all data sets (protocol all): from the folds of its recipe.
 
 Two files that training writes are read here, as far as a bundle needs them: ``calibration.json`` (thresholds and
 calibration under the manifest's names) and ``report.json`` (figures with intervals, by data set).
@@ -28,9 +28,11 @@ TITLES = {
     "f1": "F1",
     "dice": "Dice",
     "lesion_hit": "lesion hit rate",
-    "false_lesions": "false lesions a picture",
+    "false_lesions": "lesions beside the true one, a picture",
 }
-"""Names of report.json, and how the card says them."""
+"""Names of report.json, and how the card says them. The last counts bad outlines too, as `export.measure` does not."""
+CALLED = ("accuracy", "sensitivity", "specificity", "precision", "f1")
+"""Those that depend on a threshold."""
 
 
 class CalibrationFile(msgspec.Struct, frozen=True):
@@ -52,8 +54,15 @@ class Value(msgspec.Struct, frozen=True):
     n: int
 
 
+class Rates(msgspec.Struct, frozen=True):
+    """Figures by unit."""
+
+    by_picture: dict[str, Value] = {}
+    by_case: dict[str, Value] = {}
+
+
 class Headline(msgspec.Struct, frozen=True):
-    """Figures of one data set."""
+    """Figures of one data set; calls at a calibrated probability of 0.5."""
 
     source: str
     pictures: int
@@ -61,6 +70,8 @@ class Headline(msgspec.Struct, frozen=True):
     malignant: int
     by_picture: dict[str, Value]
     by_case: dict[str, Value] = {}
+    at_shipped: Rates = Rates()
+    """Calls at the operating point that a bundle ships, each fold's chosen on the others; older reports have none."""
 
 
 class About(msgspec.Struct, frozen=True):
@@ -84,8 +95,15 @@ class ReportFile(msgspec.Struct, frozen=True):
 
 
 def read_calibration(path: Path) -> CalibrationFile:
-    """Raises UsageError for a file that is none."""
-    return _read(path, CalibrationFile, "python -m training calibrate runs/cv")
+    """Raises UsageError for a file that is none, or one of float outputs: a bundle's are int8."""
+    command = "python -m training calibrate runs/cv --int8"
+    found = _read(path, CalibrationFile, command)
+    if found.outputs != "int8":
+        raise UsageError(
+            f"{path} was fitted on {found.outputs} outputs, expected int8: the bundle's own",
+            hint=f"first python -m export folds runs/cv, then {command}",
+        )
+    return found
 
 
 def read_figures(path: Path) -> list[Metric]:
@@ -96,18 +114,23 @@ def read_figures(path: Path) -> list[Metric]:
     metrics = []
     for each in report.int8.headline if quantised else report.headline:
         data = (
-            f"{each.source}, {models} on pictures that it never saw; the model in this file learnt from all of them "
-            f"({each.pictures} pictures, {each.malignant} malignant, {each.cases} patients)"
+            f"{each.source}, {models} on pictures that it never saw; the model in this file learnt from all but 8 % of "
+            f"their patients, kept for its anatomy gate ({each.pictures} pictures, {each.malignant} malignant, "
+            f"{each.cases} patients or groups of look-alikes)"
         )
         kind = "int8 models" if quantised else "float models, before quantisation"
-        metrics += _metrics(each.by_picture, data, f"by picture, {kind}", "")
-        metrics += _metrics(each.by_case, data, f"by patient, {kind}", " by case")
+        shipped = each.at_shipped
+        metrics += _metrics(each.by_picture, shipped.by_picture, data, f"by picture, {kind}", "")
+        metrics += _metrics(each.by_case, shipped.by_case, data, f"by patient, {kind}", " by case")
     if not metrics:
         raise UsageError(f"{path} holds no figure", hint="python -m training report runs/cv")
     return metrics
 
 
-def _metrics(values: Mapping[str, Value], data: str, how: str, suffix: str) -> list[Metric]:
+def _metrics(even: Mapping[str, Value], shipped: Mapping[str, Value], data: str, how: str, suffix: str) -> list[Metric]:
+    """Calls at the shipped operating point where there are any, else at 0.5; the figure says which."""
+    point = "at the operating point, chosen on other folds" if shipped else "at a calibrated probability of 0.5"
+    values = {name: shipped.get(name, value) if name in CALLED else value for name, value in even.items()}
     return [
         Metric(
             name=TITLES[name] + suffix,
@@ -116,7 +139,7 @@ def _metrics(values: Mapping[str, Value], data: str, how: str, suffix: str) -> l
             high=round(v.high, 4),
             data=data,
             n=v.n,
-            method=f"{how}; 95 % percentile bootstrap over patients",
+            method=f"{how}{', ' + point if name in CALLED else ''}; 95 % percentile bootstrap over patients",
         )
         for name, v in values.items()
         if name in TITLES and v.value is not None and v.low is not None and v.high is not None

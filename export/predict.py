@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edge.contracts.errors import UsageError
 from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
 from edge.postprocess.decide import dequantise
 
@@ -30,7 +31,7 @@ class Predictions:
     mask: NDArray[np.float32]
     """(n, h, w)."""
     anatomy: NDArray[np.float64]
-    """(n,)."""
+    """(n,) NaN where the model has no such head: a fold of a cross-validation needs none."""
 
 
 def run_graph(graph: bytes, tensors: NDArray[np.uint8], kernels: str = "xnnpack") -> dict[str, NDArray[Any]]:
@@ -55,10 +56,16 @@ def run_graph(graph: bytes, tensors: NDArray[np.uint8], kernels: str = "xnnpack"
 
 
 def as_predictions(raw: Mapping[str, NDArray[Any]], specs: Mapping[str, TensorSpec]) -> Predictions:
-    """Real values of raw outputs; floats stay as they are."""
+    """Real values of raw outputs; floats stay as they are. Raises UsageError without the two heads that judge."""
+    if missing := [name for name in (MALIGNANCY, LESION_MASK) if name not in raw]:
+        raise UsageError(
+            f"the model has no head {', '.join(missing)}, only {', '.join(sorted(raw))}",
+            hint="a breast model is made with: python -m training run",
+        )
     real = {name: dequantise(values, specs[name]) for name, values in raw.items()}
+    anatomy = real[ANATOMY].reshape(-1) if ANATOMY in real else np.full(len(real[MALIGNANCY]), np.nan)
     return Predictions(
         malignancy=real[MALIGNANCY][:, 1].astype(np.float64),
         mask=real[LESION_MASK][..., 0],
-        anatomy=real[ANATOMY].reshape(-1).astype(np.float64),
+        anatomy=anatomy.astype(np.float64),
     )

@@ -89,7 +89,9 @@ class Run:
     @property
     def val(self) -> Pictures:
         """Pictures to choose on. Raises UsageError where the run kept none."""
-        return self._held(self.held_val, "choose thresholds on (val)", "give --calibration, of the folds")
+        return self._held(
+            self.held_val, "choose thresholds on (val)", "the anatomy threshold is chosen on it, whatever else is given"
+        )
 
     @property
     def test(self) -> Pictures:
@@ -135,7 +137,7 @@ def open_run(path: Path) -> Run:
         rows = np.flatnonzero(arrays["split"] == split)
         rows = rows[arrays["labels"][rows] >= 0]  # pictures without a lesion have no malignancy to be judged by
         labels = arrays["labels"][rows]
-        if not len(labels):  # a model that was trained on everything holds nothing back
+        if not len(labels):  # protocol all keeps no test, only the 8 % for the gate's limit (val)
             splits[split] = None
             continue
         if set(labels.tolist()) != {0, 1}:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import itertools
 import os
 import subprocess
 import sys
@@ -14,16 +16,21 @@ import numpy as np
 import pytest
 
 from edge.contracts.errors import ModelError, UsageError
-from edge.contracts.results import Status
+from edge.contracts.manifest import Calibration
+from edge.contracts.results import Reason, Status
 from edge.models.bundle import DEFAULT, load_bundle
 from edge.models.checks import LOOSEST
 from edge.models.container import split
 from edge.pipeline.selftest import run_selftest
 from edge.plugins import make_runtime
+from export import bundle as bundling
 from export import golden
 from export.bundle import tolerances
 from export.describe import card
+from export.held_out import CalibrationFile
+from export.predict import as_predictions, run_graph
 from export.run import open_run
+from export.thresholds import anatomy_threshold
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,6 +88,15 @@ def test_a_patient_on_both_sides_is_a_leak(run_data):
         open_run(run_data)
 
 
+def test_a_run_without_a_gate_is_refused_before_it_is_quantised(run_data, monkeypatch, tmp_path):
+    monkeypatch.setattr(bundling, "head_names", lambda path: ["malignancy", "lesion_mask"])
+    said: list[str] = []
+    with pytest.raises(UsageError, match="expected the heads anatomy, lesion_mask, malignancy in") as caught:
+        bundling.make_bundle(open_run(run_data), tmp_path / "m.tflite", "m", "1", said.append)
+    assert said == []
+    assert "--no-gate" in caught.value.hint
+
+
 # --- golden vectors and card --------------------------------------------------------------------------------------
 
 
@@ -96,6 +112,71 @@ def test_a_model_that_judges_no_phantom_gets_no_golden_vectors(monkeypatch):
     with pytest.raises(ModelError, match="no phantom of seeds 1 to 2 is: a finding; clear; a probability between"):
         golden.make_golden(graph, blind, said.append)
     assert not any("finding" in line for line in said)
+
+
+@pytest.fixture(scope="module")
+def unsure() -> tuple[list[golden.Case], Any]:
+    """The shipped model with an interval that is left unjudged: cases of its first phantoms, and its manifest."""
+    graph, manifest = shipped()
+    limits = msgspec.structs.replace(manifest.thresholds, malignancy=0.5, uncertain=(0.001, 0.999))
+    manifest = msgspec.structs.replace(manifest, thresholds=limits)
+    return list(itertools.islice(golden._candidates(graph, manifest), 8)), manifest
+
+
+def test_a_picture_left_unjudged_for_its_probability_is_telling(unsure):
+    """Else a model with an interval of uncertainty would have none: all near even odds lie inside it."""
+    cases, _ = unsure
+    telling = golden.NEEDED["a probability between 0.3 and 0.7"]
+    left = [case for case in cases if case.reason is Reason.TOO_UNCERTAIN]
+    assert left
+    assert all(telling(case) == (0.33 < case.probability < 0.67) for case in left)
+    (one, *_) = left
+    near = dataclasses.replace(one, probability=0.5)
+    assert telling(near)
+    assert golden.WELCOME["even odds"](near)
+    disagree = dataclasses.replace(near, reason=Reason.HEADS_DISAGREE)
+    assert not telling(disagree)
+    assert not golden.WELCOME["even odds"](disagree)
+
+
+def test_a_breast_models_gate_must_refuse_a_sector(unsure):
+    cases, manifest = unsure
+    gated = golden.NEEDED_OF[manifest.body_part]["another anatomy"]
+    assert [case.kind.split()[0] for case in cases if gated(case)].count("linear") == 0
+    assert all(gated(case) == ("sector" in case.kind) for case in cases if case.reason is Reason.WRONG_ANATOMY)
+    assert not any(gated(case) for case in cases if case.reason is not Reason.WRONG_ANATOMY)
+
+
+def test_a_gate_that_refuses_nothing_gets_no_golden_vectors(monkeypatch):
+    graph, manifest = shipped()
+    monkeypatch.setattr(golden, "SEEDS", range(1, 2))
+    open_gate = msgspec.structs.replace(manifest, thresholds=msgspec.structs.replace(manifest.thresholds, anatomy=0.0))
+    with pytest.raises(ModelError, match="another anatomy"):
+        golden.make_golden(graph, open_gate, lambda _: None)
+
+
+def folds_say(**thresholds: Any) -> CalibrationFile:
+    """Of folds without a gate."""
+    limits = msgspec.structs.replace(shipped()[1].thresholds, anatomy=0.0, **thresholds)
+    return CalibrationFile(outputs="int8", calibration=Calibration(slope=1.5), thresholds=limits, method="of folds")
+
+
+def test_the_gates_limit_is_the_runs_own_whatever_the_folds_say(run_data):
+    graph, manifest = shipped()
+    run, specs = open_run(run_data), {name: head.tensor for name, head in manifest.heads.items()}
+    found, calibration = bundling.thresholds_of(run, graph, specs, folds_say(malignancy=0.321), lambda _: None)
+    assert (found.malignancy, calibration.slope) == (0.321, 1.5)
+    own = as_predictions(run_graph(graph, run.val.tensors), specs).anatomy
+    assert found.anatomy == anatomy_threshold(own) > 0
+
+
+def test_a_gate_that_says_nothing_is_refused(run_data, monkeypatch):
+    graph, manifest = shipped()
+    run, specs = open_run(run_data), {name: head.tensor for name, head in manifest.heads.items()}
+    said = run_graph(graph, run.val.tensors)
+    monkeypatch.setattr(bundling, "run_graph", lambda *_: {**said, "anatomy": np.zeros_like(said["anatomy"])})
+    with pytest.raises(ModelError, match="anatomy threshold is 0"):
+        bundling.thresholds_of(run, graph, specs, folds_say(), lambda _: None)
 
 
 def test_kernels_that_differ_widely_get_no_tolerance_at_all():

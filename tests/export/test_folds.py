@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edge.contracts.errors import UsageError
+from edge.contracts.manifest import ANATOMY, MALIGNANCY
 from edge.models.bundle import DEFAULT
 from edge.models.container import split
 from export import folds
 from export.folds import fingerprint, quantise_folds
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from export.predict import run_graph
 
 ROWS = 3
 
@@ -85,3 +84,28 @@ def test_what_does_not_fit_is_refused(cv, quantised):
         quantise_folds(cv, lambda _: None)
     with pytest.raises(UsageError, match="has no fold-1"):
         quantise_folds(cv / "fold-1", lambda _: None)
+
+
+def test_a_fold_of_other_code_is_computed_again(cv, quantised, tmp_path, monkeypatch):
+    before = fingerprint(cv / "fold-1")
+    for name in folds.CODE:
+        (tmp_path / name).write_bytes((Path(folds.__file__).parent / name).read_bytes())
+    monkeypatch.setattr(folds, "__file__", str(tmp_path / "folds.py"))
+    assert fingerprint(cv / "fold-1") == before
+    (tmp_path / "rounding.py").write_text("# rounds otherwise")
+    assert fingerprint(cv / "fold-1") != before
+
+
+def test_a_fold_without_a_gate_says_nothing_of_anatomy(monkeypatch):
+    """Folds are trained without the anatomy head; only the two heads that judge are needed."""
+    graph = split(DEFAULT.read_bytes()).graph
+    whole = run_graph(graph, np.zeros((2, 160, 160, 3), np.uint8))
+    gateless = {name: values for name, values in whole.items() if name != ANATOMY}
+    monkeypatch.setattr(folds, "run_graph", lambda graph, tensors: gateless)
+    said = folds.outputs(graph, np.zeros((2, 160, 160, 3), np.uint8))
+    assert np.isnan(said["anatomy"]).all()
+    assert said["anatomy"].shape == said["malignancy"].shape == (2,)
+    assert np.isfinite(said["malignancy"]).all()
+    del gateless[MALIGNANCY]
+    with pytest.raises(UsageError, match="has no head malignancy, only lesion_mask"):
+        folds.outputs(graph, np.zeros((2, 160, 160, 3), np.uint8))

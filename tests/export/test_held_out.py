@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import pytest
 
 from edge.contracts.errors import UsageError
-from export.held_out import read_calibration, read_figures
+from export.held_out import CALLED, Rates, read_calibration, read_figures
 from export.run import open_run
+from training.reporting.collect import plain
+from training.reporting.figures import at_shipped
 
 THRESHOLDS = {
     "lesion": 0.5,
@@ -52,6 +56,15 @@ def test_calibration_comes_over_by_the_manifests_names(tmp_path):
         read_calibration(path)
 
 
+def test_calibration_of_float_outputs_is_not_the_bundles(tmp_path):
+    path = tmp_path / "calibration.json"
+    body = {"outputs": "float", "calibration": {"slope": 1.5, "intercept": -0.1}, "thresholds": THRESHOLDS}
+    path.write_text(json.dumps({**body, "method": "Platt"}))
+    with pytest.raises(UsageError, match="fitted on float outputs, expected int8") as caught:
+        read_calibration(path)
+    assert "--int8" in caught.value.hint
+
+
 def test_figures_say_whose_they_are(tmp_path):
     path = tmp_path / "report.json"
     path.write_text(json.dumps({"about": {"folds": 5}, "headline": [headline(0.9)], "other": 1}))
@@ -59,8 +72,40 @@ def test_figures_say_whose_they_are(tmp_path):
     assert (auc.name, auc.value, auc.low, auc.n) == ("malignancy AUC", 0.9, 0.89, 7)
     assert (dice.name, by_case.name) == ("Dice", "malignancy AUC by case")
     assert "5 models of the same recipe" in auc.data
-    assert "learnt from all of them" in auc.data
+    assert "learnt from all but 8 % of their patients" in auc.data
     assert "float models" in auc.method
+
+
+def test_calls_are_at_the_operating_point_that_ships(tmp_path):
+    path = tmp_path / "report.json"
+    row = headline(0.9)
+    row["by_picture"] = {"auc": value(0.9), "sensitivity": value(0.6)}
+    row["by_case"] = {"sensitivity": value(0.5)}
+    path.write_text(json.dumps({"about": {"folds": 5}, "headline": [row]}))
+    (auc, old, _) = read_figures(path)
+    assert (old.value, auc.value) == (0.6, 0.9)
+    assert "at a calibrated probability of 0.5" in old.method
+    assert "0.5" not in auc.method
+    shipped = {"by_picture": {"auc": value(0.1), "sensitivity": value(0.8)}, "by_case": {"sensitivity": value(0.7)}}
+    path.write_text(json.dumps({"about": {"folds": 5}, "headline": [{**row, "at_shipped": shipped}]}))
+    (auc, new, by_case) = read_figures(path)
+    assert (auc.value, new.value, by_case.value) == (0.9, 0.8, 0.7)
+    assert "at the operating point" in new.method
+    assert "operating point" not in auc.method
+
+
+def test_a_report_of_training_names_what_is_read_here():
+    """The two packages meet in a file: its names are those of the function that fills it."""
+    rng = np.random.default_rng(0)
+    n, names = 40, np.array([str(i) for i in range(40)])
+    labels = np.arange(n) % 2
+    p = np.clip(labels * 0.2 + rng.random(n) * 0.5, 0, 1)
+    part = SimpleNamespace(labels=labels, groups=names)
+    rates = at_shipped(part, p, np.full(n, 0.3))
+    found = msgspec.convert(plain(rates), Rates)
+    assert found.by_picture["sensitivity"].value == pytest.approx((p[labels == 1] >= 0.3).mean())
+    assert found.by_case["specificity"].value == pytest.approx((p[labels == 0] < 0.3).mean())
+    assert set(CALLED) <= found.by_picture.keys()
 
 
 def test_figures_of_the_quantised_models_are_preferred(tmp_path):
@@ -90,7 +135,7 @@ def test_a_run_that_held_nothing_back_opens_and_says_what_to_give(run_data):
     run = open_run(run_data)
     with pytest.raises(UsageError, match="held back no picture to choose") as caught:
         _ = run.val
-    assert "--calibration" in caught.value.hint
+    assert "the anatomy threshold" in caught.value.hint
     with pytest.raises(UsageError, match="held back no picture to measure") as caught:
         _ = run.test
     assert "--figures" in caught.value.hint

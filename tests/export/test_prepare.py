@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
+from edge.contracts.errors import EdgeError
 from export.equalise import Equaliser, equalise, loudest
 from export.float_graph import GraphEditor, run_all
 from export.rounding import as_rows, from_rows, round_rows, round_weights
@@ -23,7 +25,8 @@ def _float_graphs():
     return module
 
 
-small = _float_graphs().small
+_made = _float_graphs()
+Maker, small = _made.Maker, _made.small
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +82,37 @@ def test_ends_maps_and_clipped_channels_keep_their_meaning(graph, pictures):
     first = int(editor.operators[0].outputs[0])
     assert (scales[first] * peaks[first] <= 6.0 + 1e-6).all()  # ReLU6 clips nothing that it did not
     assert all((each >= 1).all() for each in scales.values())
+
+
+def test_activations_that_no_scale_passes_through_keep_their_tensors(graph, pictures):
+    """tanh(2 x) is not 2 tanh(x): unknown to the equaliser, it would be taken for a plain output."""
+    editor = GraphEditor(graph)
+    (deep,) = (op for op in editor.operators if editor.kind(op) == "DEPTHWISE_CONV_2D")
+    deep.builtinOptions.fusedActivationFunction = schema.ActivationFunctionType.RELU
+    assert int(deep.outputs[0]) in Equaliser(editor).scales(loudest(graph, pictures), 1.0)
+    for activation in ("TANH", "RELU_N1_TO_1", "SIGN_BIT"):
+        deep.builtinOptions.fusedActivationFunction = getattr(schema.ActivationFunctionType, activation)
+        scales = Equaliser(editor).scales(loudest(graph, pictures), 1.0)
+        assert int(deep.outputs[0]) not in scales
+        assert int(deep.inputs[0]) in scales  # its weights take care of that
+
+
+@pytest.mark.parametrize("dtype", ["int64", "float16", "bool", "uint32"])
+def test_constants_of_any_number_are_read(dtype):
+    make = Maker()
+    values = np.array([0, 1, 1], dtype)
+    at = make.tensor((3,), [0.0, 0.0, 0.0])
+    make.graph.tensors[at].type = getattr(schema.TensorType, dtype.upper())
+    make.model.buffers[-1].data = np.frombuffer(values.tobytes(), np.uint8)
+    assert GraphEditor(make.pack([at], [at])).constant(at).tolist() == values.tolist()
+
+
+def test_a_constant_that_is_no_number_is_named():
+    make = Maker()
+    at = make.tensor((3,), [0.0, 0.0, 0.0])
+    make.graph.tensors[at].type = schema.TensorType.STRING
+    with pytest.raises(EdgeError, match="the constant t0 has TFLite's type 5"):
+        GraphEditor(make.pack([at], [at])).constant(at)
 
 
 def test_rows_that_are_rounded_together_err_less_in_sum():

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 LEAST = 20
 """Pictures of a kind; of fewer no figure is given."""
+SHIPPED = "youden"
+"""The operating point that `training.calibrate.fit_run` makes a bundle's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,10 +121,20 @@ def headline(rows: Rows, calls: Calls, point: str = "even") -> list[dict[str, An
                 "malignant": int((part.labels == 1).sum()),
                 "by_picture": pictures,
                 "by_case": classification(labels, mean, called, Draws(names)),
+                "at_shipped": at_shipped(part, p, calls.thresholds[SHIPPED][chosen]),
                 "confusion": confusion(part.labels, p >= limit),
             }
         )
     return out
+
+
+def at_shipped(part: Rows, p: Floats, limit: Floats) -> dict[str, dict[str, Interval]]:
+    """Rates, by picture and by case, at the threshold that a bundle ships (`SHIPPED`), for its card."""
+    labels, mean, called, names = by_case(part, p, limit)
+    return {
+        "by_picture": classification(part.labels, p, p >= limit, Draws(part.groups)),
+        "by_case": classification(labels, mean, called, Draws(names)),
+    }
 
 
 def confusion(labels: NDArray[np.int_], called: NDArray[np.bool_]) -> list[list[int]]:

@@ -12,7 +12,7 @@ WORDS = {
     "f1": "F1",
     "dice": "Dice",
     "lesion_hit": "lesion hit rate",
-    "false_lesions": "false lesions a picture",
+    "false_lesions": "lesions beside the true one, a picture",
 }
 POINTS = {
     "youden": "best sum of both (Youden)",
