@@ -12,11 +12,11 @@ from training.calibrate import (
     choose,
     compare,
     fit_calibration,
-    lesion_limits,
     operating_points,
     resolution,
     uncertain_interval,
 )
+from training.lesion_limits import lesion_limits
 from training.metrics import Draws, Interval, ece, log_loss
 from training.reporting.lesions import look, merge
 
