@@ -57,7 +57,8 @@ def cross_fit(held: Held, outputs: str = "float") -> Calls:
         calibration = fit_calibration(name, known.malignancy, known.labels, step)
         p[judged] = apply(calibration, test.malignancy, step)
         q = apply(calibration, known.malignancy, step)
-        for point in operating_points(q, known.labels, np.zeros(0)):
+        empty = apply(calibration, rows.take(~rows.known).malignancy, step)
+        for point in operating_points(q, known.labels, empty):
             thresholds.setdefault(point.name, np.zeros(n))[judged] = point.threshold
         intervals[judged] = uncertain_interval(q, float(thresholds["youden"][judged[0]]))
         level, score, _ = lesion_limits(rows)
