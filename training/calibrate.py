@@ -1,7 +1,8 @@
 """Calibration and thresholds from held-back predictions: writes and reads ``calibration.json`` of a run.
 
-A model that is shipped was trained on every picture and has none left to be judged by. What the folds of a
-cross-validation said of pictures that they had not seen stands in for it. `fit_run` is what to read first.
+A model that is shipped learnt from all but 8 % of the patients (`training.protocol.KEPT`), and those are kept for its
+anatomy gate: none are left to judge it by. What the folds of a cross-validation said of pictures that they had not seen
+stands in for it. `fit_run` is what to read first.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import numpy as np
 
 from edge.contracts.errors import ConfigError
 from edge.contracts.manifest import Calibration, Thresholds
+from training.lesion_limits import lesion_limits
 from training.logistic import fit, logit, sigmoid, soft_targets
 from training.metrics import ece, log_loss, threshold_for_sensitivity, youden
-from training.reporting.lesions import MIN_AREA, dices, find
+from training.reporting.lesions import MIN_AREA
 from training.reporting.rows import INT8, open_held, read_int8
 
 if TYPE_CHECKING:
@@ -35,11 +37,8 @@ REFUSALS = 0.015
 """Share of pictures of the body part that the anatomy gate may refuse."""
 JUDGED = 0.9
 """Share of pictures with a lesion that the abstention rule leaves judged."""
-LEVELS = tuple(level / 20 for level in range(6, 17))
-KEPT_LESIONS = 0.95
-"""Share of the lesions found at all that the presence threshold keeps where no picture without a lesion is at hand."""
-LEAST_PRESENCE = 0.95
-"""Share of pictures with a lesion in which one must be found, whatever it costs in pictures without."""
+EMPTY_BELOW = 0.9
+"""Share of pictures without a lesion whose probability stays under the operating point."""
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,7 +141,9 @@ def fit_run(rows: Rows, told: str, outputs: Literal["float", "int8"] = "float") 
         malignancy=point.threshold,
         operating_point=(
             f"the calibrated probability with the largest sum of sensitivity ({point.sensitivity:.2f}) and specificity "
-            f"({point.specificity:.2f}) by picture (Youden's J) on {len(known)} pictures, {told}; {how}"
+            f"({point.specificity:.2f}) by picture (Youden's J)"
+            + (f", among those that {EMPTY_BELOW:.0%} of pictures without a lesion stay under," if len(empty) else "")
+            + f" on the {len(known)} pictures that it was chosen on, {told}; {how}"
         ),
         prevalence=prevalence,
         anatomy=anatomy_limit(rows.anatomy),
@@ -224,9 +225,19 @@ def choose(candidates: list[Candidate]) -> str:
 
 
 def operating_points(p: Floats, labels: NDArray[np.int_], empty: Floats) -> list[OperatingPoint]:
-    """Youden's J, even odds, and the highest thresholds with 90 % and 95 % sensitivity."""
+    """Youden's J, even odds, and the highest thresholds with 90 % and 95 % sensitivity.
+
+    Youden's J above what `EMPTY_BELOW` of ``empty`` stay under: malignancy is not learnt from them, and a low threshold
+    could call most of them suspicious. Raises ConfigError where no picture with a lesion is above that.
+    """
+    chosen = youden(labels, p, float(np.quantile(empty, EMPTY_BELOW)) if len(empty) else -np.inf)
+    if not np.isfinite(chosen):
+        raise ConfigError(
+            f"no threshold: {1 - EMPTY_BELOW:.0%} of pictures without a lesion are more suspicious than any with one",
+            hint="look at the training's figures: malignancy has not been learnt",
+        )
     wanted = {
-        "youden": youden(labels, p),
+        "youden": chosen,
         "even": 0.5,
         "sensitivity_90": threshold_for_sensitivity(labels, p, 0.90),
         "sensitivity_95": threshold_for_sensitivity(labels, p, 0.95),
@@ -257,31 +268,6 @@ def uncertain_interval(p: Floats, threshold: float, judged: float = JUDGED) -> t
     most = float(np.quantile(chance_of_error(p, threshold), judged))
     low, high = min(most, threshold), max(1 - most, threshold)
     return round(min(low, high - 1e-3), 4), round(high, 4)
-
-
-def lesion_limits(rows: Rows) -> tuple[float, float, str]:
-    """Mask level, least presence of a lesion, and how they were chosen.
-
-    The level is the one with the best mean Dice. The presence: where pictures without a lesion are at hand, the
-    value that parts them best from pictures with one (Youden) while a lesion is still found in `LEAST_PRESENCE` of
-    those; else what keeps `KEPT_LESIONS` of the surest lesions.
-    """
-    ill = rows.masks.any(axis=(1, 2))
-    masks, true = rows.masks_found()[ill], rows.masks[ill]
-    level = max(LEVELS, key=lambda t: float(dices((masks >= t).astype(np.uint8), true).mean()))
-    presence = np.array([each[0].score if each else 0.0 for each in find(rows.lesion, rows.side, level)])
-    if (~ill).any():
-        least = threshold_for_sensitivity(ill.astype(int), presence, LEAST_PRESENCE)
-        score = max(level, min(least, youden(ill.astype(int), presence)))
-        empty = float((presence[~ill] < score).mean())
-        how = (
-            f"mask level by Dice, presence by {int((~ill).sum())} pictures without a lesion (none found in {empty:.0%})"
-            f" against {int(ill.sum())} with one (found in {float((presence[ill] >= score).mean()):.0%})"
-        )
-    else:
-        score = max(level, float(np.quantile(presence[ill & (presence > 0)], 1 - KEPT_LESIONS)))
-        how = f"mask level by Dice, presence to keep {KEPT_LESIONS:.0%} of lesions found"
-    return level, round(score, 3), how
 
 
 def anatomy_limit(anatomy: NDArray[np.floating]) -> float:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from edge.contracts.errors import UsageError
 from training import protocol
 from training.datasets import FOLDS
 from training.evaluate import judge, write_metrics
 from training.handover import finish
 from training.loop import run_training
+from training.recipe import load_record
 from training.views import Views
 
 if TYPE_CHECKING:
@@ -32,8 +34,24 @@ def train_one(
     *,
     gate: bool = True,
 ) -> None:
-    """Train by the recipe's protocol and write the hand-over into ``out``; a whole run is left as it is."""
+    """Train by the recipe's protocol and write the hand-over into ``out``; a whole run is left as it is.
+
+    Raises UsageError where ``out`` is a whole run of another recipe or protocol: it may have learnt what this one
+    holds back.
+    """
     if (out / "recipe.toml").is_file():
+        made_by = load_record(out).recipe
+        # How the sets are described may have been worded anew since.
+        differs = [
+            name
+            for name in made_by.__struct_fields__
+            if name != "data" and getattr(made_by, name) != getattr(recipe, name)
+        ]
+        if differs:
+            raise UsageError(
+                f"{out} is a whole run, made with another {', '.join(differs)}",
+                hint="give another --out, or the options that it was made with",
+            )
         log(f"{out} is a whole run")
         return
     sided = protocol.apply(recipe.protocol, items)

@@ -29,6 +29,15 @@ def widen(heads: NDArray[np.floating], size: int) -> NDArray[np.float32]:
     )
 
 
+def with_both(sources: NDArray[np.str_], lesion: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Rows of the data sets that hold pictures with a lesion and without.
+
+    Across sets, a head that knows the sets apart would seem to know lesions.
+    """
+    both = [source for source in np.unique(sources) if len(np.unique(lesion[sources == source])) == 2]
+    return np.isin(sources, both)
+
+
 def judge(found: Mapping[str, NDArray[Any]], anatomy: float) -> dict[str, Any]:
     """Figures with 95 % intervals, by name: value, low, high, n.
 
@@ -53,10 +62,11 @@ def judge(found: Mapping[str, NDArray[Any]], anatomy: float) -> dict[str, Any]:
     for name, values in rows.items():
         low, high = bootstrap(names, lambda r, v=values: float(v[r].mean()))
         out[name] = {"value": float(values.mean()), "low": low, "high": high, "n": len(values)}
-    if not known.all():
-        peak = found["lesion"].max((1, 2)).astype(float)
-        low, high = bootstrap(groups, lambda r: auc(known[r].astype(int), peak[r]))
-        out["presence_auc"] = {"value": auc(known.astype(int), peak), "low": low, "high": high, "n": len(groups)}
+    part = with_both(found["sources"], known)
+    if part.any():
+        peak, there = found["lesion"][part].max((1, 2)).astype(float), known[part].astype(int)
+        low, high = bootstrap(groups[part], lambda r: auc(there[r], peak[r]))
+        out["presence_auc"] = {"value": auc(there, peak), "low": low, "high": high, "n": len(there)}
     return out
 
 

@@ -1,14 +1,11 @@
-"""The training loop: one step, one epoch, checkpoints that a killed run goes on from.
+"""The training loop: one step, one epoch, a checkpoint after each.
 
 ``run_training`` is what to read first.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import os
-import shutil
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +18,7 @@ from edge.contracts.errors import EdgeError
 from edge.contracts.manifest import LESION_MASK, MALIGNANCY
 from edge.preprocess.preprocessor import Preprocessor
 from training import network
+from training.checkpoint import fingerprint, restore, save
 from training.metrics import auc, dice
 from training.samples import Sample, plain
 from training.views import CELL, Views
@@ -52,7 +50,8 @@ def run_training(
     optimiser = keras.optimizers.AdamW(options.learning_rate, weight_decay=options.weight_decay)
     optimiser.build(learner.trainable_variables)
     average = Average(learner.trainable_variables, options.averaging)
-    done = restore(out, model, optimiser, average)
+    made_by = fingerprint(recipe)
+    done = restore(out, model, optimiser, average, made_by)
     if done:
         log(f"going on after epoch {done}")
     step = make_step(learner, optimiser, options)
@@ -66,10 +65,10 @@ def run_training(
             losses.append([float(v) for v in step(*batch)])
             average.follow()
             bar.set_postfix(loss=f"{np.mean([sum(v) for v in losses[-20:]]):.3f}", refresh=False)
-        save(out, model, optimiser, average, epoch + 1)
         mean = np.mean(losses, axis=0)
         if not np.all(np.isfinite(mean)):
             raise EdgeError(f"the loss is {mean} in epoch {epoch + 1}", hint="lower learning_rate in the recipe")
+        save(out, model, optimiser, average, epoch + 1, made_by)  # after that check: the last one kept is whole
         with average.in_place():
             found = validate(model, held)
         log(
@@ -215,37 +214,3 @@ def validate(model: keras.Model, held: Sequence[Sample]) -> dict[str, float]:
     masks = heads[LESION_MASK][..., 0].repeat(CELL, 1).repeat(CELL, 2) >= 0.5
     dices = [dice(found, sample.mask > 0) for found, sample in zip(masks, held, strict=True)]
     return {"val_auc": auc(labels, heads[MALIGNANCY][:, 1]), "val_dice": float(np.mean(dices))}
-
-
-def save(out: Path, model: keras.Model, optimiser: keras.Optimizer, average: Average, epoch: int) -> None:
-    """Write a checkpoint beside the old one and put it in its place: a kill at any time leaves a whole one."""
-    new, place = out / "checkpoint.new", out / "checkpoint"
-    shutil.rmtree(new, ignore_errors=True)
-    new.mkdir(parents=True)
-    model.save_weights(new / "model.weights.h5")
-    np.savez(new / "optimiser.npz", *[np.asarray(v) for v in optimiser.variables])
-    np.savez(new / "average.npz", *[v.numpy() for v in average.values], steps=average.steps)
-    (new / "epoch.json").write_text(json.dumps({"epoch": epoch}), encoding="utf-8")
-    old = out / "checkpoint.old"
-    shutil.rmtree(old, ignore_errors=True)
-    if place.exists():
-        os.replace(place, old)
-    os.replace(new, place)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def restore(out: Path, model: keras.Model, optimiser: keras.Optimizer, average: Average) -> int:
-    """Load the newest whole checkpoint; returns the epochs that it has behind it, 0 where there is none."""
-    places = [out / "checkpoint", out / "checkpoint.old"]
-    place = next((p for p in places if (p / "epoch.json").is_file()), None)
-    if place is None:
-        return 0
-    model.load_weights(place / "model.weights.h5")
-    with np.load(place / "optimiser.npz") as saved:
-        for variable, name in zip(optimiser.variables, saved.files, strict=True):
-            variable.assign(saved[name])
-    with np.load(place / "average.npz") as saved:
-        average.steps = int(saved["steps"])
-        for number, value in enumerate(average.values):
-            value.assign(saved[f"arr_{number}"])
-    return int(json.loads((place / "epoch.json").read_text(encoding="utf-8"))["epoch"])

@@ -166,12 +166,15 @@ def threshold_for_sensitivity(labels: NDArray[np.int_], scores: NDArray[np.float
     return float((level + lower.max()) / 2 if len(lower) else level)
 
 
-def youden(labels: NDArray[np.int_], scores: NDArray[np.floating]) -> float:
-    """The threshold with the largest sum of sensitivity and specificity (Youden, Cancer 3:32, 1950)."""
+def youden(labels: NDArray[np.int_], scores: NDArray[np.floating], above: float = -np.inf) -> float:
+    """The threshold with the largest sum of sensitivity and specificity (Youden, Cancer 3:32, 1950).
+
+    Among those greater than ``above``; infinite where no score is.
+    """
     false, sensitivity, levels = roc(labels, scores)
-    best = int(np.argmax(sensitivity - false))
-    lower = scores[scores < levels[best]]
-    return float((levels[best] + lower.max()) / 2 if len(lower) and np.isfinite(levels[best]) else levels[best])
+    best = int(np.argmax(np.where(levels > above, sensitivity - false, -np.inf)))
+    lower = np.append(scores[scores < levels[best]], above).max()
+    return float((levels[best] + lower) / 2 if np.isfinite(lower) and np.isfinite(levels[best]) else levels[best])
 
 
 def reliability(

@@ -168,9 +168,12 @@ def load_imagenet(model: keras.Model, tensors: Mapping[str, NDArray[Any]]) -> No
     model.get_layer("stem_bn").set_weights([gamma, beta, mean + 127.0 / 128.0 * kernel.sum(axis=(0, 1, 2)), var])
 
 
-def freeze(model: keras.Model) -> None:
-    """Hold every batch norm at its ImageNet statistics, and the stem and the blocks up to the last tap altogether."""
-    held = ("stem_", *(f"block{i}_" for i in range(FROZEN_BLOCKS)))
+def freeze(model: keras.Model, blocks: int = FROZEN_BLOCKS) -> None:
+    """Hold every batch norm at its ImageNet statistics, and the stem and the first ``blocks`` blocks altogether.
+
+    By default those up to the last tap: what `taps` gives never changes then.
+    """
+    held = ("stem_", *(f"block{i}_" for i in range(blocks)))
     for layer in model.layers:
         frozen = isinstance(layer, layers.BatchNormalization) or layer.name.startswith(held)
         layer.trainable = not frozen

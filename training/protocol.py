@@ -1,7 +1,7 @@
 """What is held back: one word says which pictures a model learns from and which judge it.
 
 fold-1 … fold-5     the official fold of BUS-BRA, and a fifth of BUSI's groups
-all                 nothing to judge by: the model that is shipped
+all                 nothing to judge by: the model that is shipped learns from all but 8 % of the patients (`KEPT`)
 bus-bra-to-busi     learns from BUS-BRA alone, is judged on BUSI
 busi-to-bus-bra     the other way round
 without:DEVICE      is judged on one scanner of BUS-BRA that it never saw

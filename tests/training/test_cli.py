@@ -1,16 +1,22 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import typer.main
+
+import export.__main__
+import training.cli
 
 CHECKOUT = Path(__file__).parents[2]
 
 
-def training(*args: str) -> subprocess.CompletedProcess[str]:
+def call(*args: str) -> subprocess.CompletedProcess[str]:
     # As a user in a checkout has it: without the safe path that these tests run under.
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
     command = [sys.executable, "-m", "training", *args]
@@ -19,13 +25,13 @@ def training(*args: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("command", ["run", "cv", "eval", "calibrate", "report", "check", "look"])
 def test_help_ends_in_an_example_on_one_line(command):
-    result = training(command, "--help")
+    result = call(command, "--help")
     assert result.returncode == 0
     assert result.stdout.rstrip().splitlines()[-1].lstrip().startswith(f"python -m training {command} ")
 
 
 def test_missing_data_is_two_lines_and_makes_no_run(tmp_path):
-    result = training("run", "--data", str(tmp_path / "nowhere"), "--out", str(tmp_path / "run"))
+    result = call("run", "--data", str(tmp_path / "nowhere"), "--out", str(tmp_path / "run"))
     assert result.returncode == 3
     what, hint = result.stderr.splitlines()
     assert what.startswith("error: ")
@@ -35,6 +41,29 @@ def test_missing_data_is_two_lines_and_makes_no_run(tmp_path):
 
 
 def test_judging_what_is_no_run_says_so(tmp_path):
-    result = training("eval", str(tmp_path))
+    result = call("eval", str(tmp_path))
     assert result.returncode == 3
     assert "is not a whole run" in result.stderr
+
+
+def documented():
+    """Every command of training and export in the documentation."""
+    found = []
+    for name in ("docs/training.md", "README.md"):
+        text = (CHECKOUT / name).read_text(encoding="utf-8").replace("\\\n", " ")
+        found += re.findall(r"^ {4}.*?python -m (training|export) (.+)$", text, re.MULTILINE)
+    return found
+
+
+@pytest.mark.parametrize(("package", "line"), documented())
+def test_documented_commands_are_commands(package, line):
+    app = {"training": training.cli.app, "export": export.__main__.app}[package]
+    name, *arguments = shlex.split(line, comments=True)
+    commands = typer.main.get_command(app).commands
+    assert commands[name].make_context(name, arguments).params  # raises for an option that there is not
+
+
+def test_the_way_to_the_shipped_bundle_is_documented():
+    said = {f"{package} {line.split()[0]}" for package, line in documented()}
+    assert {"training cv", "training calibrate", "training report", "export folds", "export bundle"} <= said
+    assert any({"--calibration", "--figures"} <= set(line.split()) for _, line in documented())

@@ -94,22 +94,50 @@ def test_the_saved_model_speaks_by_head_names(model, gate, tmp_path):
 def test_a_killed_run_goes_on_where_its_checkpoint_was(model, tmp_path):
     import keras
 
-    from training.loop import Average, restore, save
+    from training.checkpoint import restore, save
+    from training.loop import Average
 
     optimiser = keras.optimizers.AdamW(1e-3)
     optimiser.build(model.trainable_variables)
     average = Average(model.trainable_variables, 0.9)
-    assert restore(tmp_path, model, optimiser, average) == 0
+    assert restore(tmp_path, model, optimiser, average, "mine") == 0
     layer = model.get_layer("mask_logit")
     weights = layer.get_weights()
     average.follow()
     kept = [v.numpy() for v in average.values]
-    save(tmp_path, model, optimiser, average, 3)
+    save(tmp_path, model, optimiser, average, 3, "mine")
     layer.set_weights([w + 1 for w in weights])
     (tmp_path / "checkpoint").rename(tmp_path / "checkpoint.old")  # killed between the two renames
     for value in average.values:
         value.assign(value + 1)
-    assert restore(tmp_path, model, optimiser, average) == 3
+    assert restore(tmp_path, model, optimiser, average, "mine") == 3
     assert average.steps == 1
     assert all(np.array_equal(value.numpy(), before) for value, before in zip(average.values, kept, strict=True))
     assert np.allclose(layer.get_weights()[0], weights[0])
+
+
+def test_an_epoch_that_went_wrong_leaves_the_last_good_checkpoint(model, tmp_path, monkeypatch):
+    import json
+    from types import SimpleNamespace
+
+    import msgspec
+
+    from edge.contracts.errors import EdgeError
+    from training import loop
+    from training.recipe import load_recipe
+
+    recipe = load_recipe("breast")
+    views = SimpleNamespace(ensure=lambda *_: tmp_path)
+    monkeypatch.setattr(loop, "new_model", lambda _: model)
+    monkeypatch.setattr(loop, "batches", lambda *_: ([()], 1))
+    monkeypatch.setattr(loop, "validate", lambda *_: {})
+
+    def epochs(count, loss):
+        monkeypatch.setattr(loop, "make_step", lambda *_: lambda: (loss, 0.5))
+        optimiser = msgspec.structs.replace(recipe.optimiser, epochs=count)
+        loop.run_training(msgspec.structs.replace(recipe, optimiser=optimiser), [], views, tmp_path, lambda _: None)
+
+    epochs(1, 0.7)
+    with pytest.raises(EdgeError, match=r"the loss is .*nan"):
+        epochs(2, float("nan"))
+    assert json.loads((tmp_path / "checkpoint" / "epoch.json").read_text())["epoch"] == 1

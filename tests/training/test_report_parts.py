@@ -11,9 +11,10 @@ from edge.contracts.errors import ConfigError
 from edge.contracts.manifest import PreprocessRecipe
 from edge.preprocess.preprocessor import Preprocessor
 from training.datasets import Item
+from training.metrics import threshold_for_sensitivity
 from training.reporting import altered
 from training.reporting.lesions import look, merge
-from training.reporting.presence import control, presence
+from training.reporting.presence import control, presence, scores, specificity
 from training.reporting.rows import open_held, read_int8
 from training.reporting.saliency import occlusion
 
@@ -82,6 +83,21 @@ def test_found_lesions_are_the_devices_and_keep_their_rows(rows):
     merged = merge([(odd, look(rows.take(odd), 0.5)), (even, look(rows.take(even), 0.5))], len(rows))
     assert np.array_equal(merged.presence, found.presence)
     assert merged.lesions == found.lesions
+
+
+def test_the_limit_of_presence_is_chosen_anew_in_each_draw(rows):
+    told = presence(rows)
+    part = rows.take(rows.sources == "BUSI")
+    labels = part.known.astype(int)
+    for name, values in scores(part.lesion, part.side).items():
+        row = told["scores"][name]
+        assert row["specificity"].value == pytest.approx((values[labels == 0] < row["threshold"]).mean())
+        figure, draw = specificity(labels, values), np.random.default_rng(3).integers(0, len(labels), len(labels))
+        drawn_labels, drawn = labels[draw], values[draw]
+        limit = threshold_for_sensitivity(drawn_labels, drawn, 0.9)
+        wanted = (drawn[drawn_labels == 0] < limit).mean()
+        assert figure(np.bincount(draw, minlength=len(labels)).astype(float)) == pytest.approx(wanted)
+    assert np.isnan(figure((labels == 1).astype(float)))
 
 
 def test_presence_is_judged_only_where_a_set_holds_both_kinds(rows):

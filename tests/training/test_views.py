@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
 
 import msgspec
 import numpy as np
 import pytest
 
+from training import views
 from training.datasets import bus_bra
 from training.recipe import load_recipe
 from training.views import Order, Views, in_cells, make
@@ -23,8 +27,8 @@ def taps(tensors):
 
 def test_a_view_holds_each_picture_once_some_crops_and_phantoms(tiny_bus_bra, recipe, tmp_path):
     items, said = bus_bra(tiny_bus_bra), []
-    views = Views(items, recipe, tmp_path / "cache")
-    place = views.ensure(0, taps, said.append)
+    made = Views(items, recipe, tmp_path / "cache")
+    place = made.ensure(0, taps, said.append)
     rows = dict(np.load(place / "rows.npz"))
     assert sorted(rows["id"][rows["kind"] == "picture"]) == sorted(item.id for item in items)
     assert (rows["kind"] == "phantom").sum() == 2
@@ -32,7 +36,7 @@ def test_a_view_holds_each_picture_once_some_crops_and_phantoms(tiny_bus_bra, re
     assert np.load(place / "tap4.npy").shape == (len(rows["id"]), 40, 40, 2)
     assert np.load(place / "tap8.npy").dtype == np.float16
     assert np.load(place / "masks.npy").max() == 255
-    assert views.ensure(0, taps, said.append) == place
+    assert made.ensure(0, taps, said.append) == place
     assert len(said) == 1, "what is there is not made again"
 
 
@@ -51,6 +55,35 @@ def test_other_pictures_or_another_seed_are_other_views(tiny_bus_bra, recipe, tm
     assert Views(items[1:], recipe, tmp_path).folder != folder
     assert Views(items, msgspec.structs.replace(recipe, seed=2), tmp_path).folder != folder
     assert Views(items, msgspec.structs.replace(recipe, protocol="all"), tmp_path).folder == folder
+
+
+def test_other_masks_labels_or_network_code_are_other_views(tiny_bus_bra, recipe, tmp_path, monkeypatch):
+    items = bus_bra(tiny_bus_bra)
+    folder = Views(items, recipe, tmp_path).folder
+    for changes in ({"label": 1 - items[0].label}, {"mask": 1 - items[0].mask}):
+        assert Views([dataclasses.replace(items[0], **changes), *items[1:]], recipe, tmp_path).folder != folder
+    assert {"network.py", "weights.py"} <= set(views.MAKERS)
+    monkeypatch.setattr(views, "MAKERS", views.MAKERS[:-1])
+    assert Views(items, recipe, tmp_path).folder != folder
+
+
+def test_of_two_runs_that_make_one_view_the_first_ones_stays(tiny_bus_bra, recipe, tmp_path):
+    items = bus_bra(tiny_bus_bra)[:2]
+    made = Views(items, recipe, tmp_path)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    left, alive = (made.place(0).with_suffix(f".{pid}") for pid in (gone.pid, os.getppid()))
+    for folder in (left, alive):
+        folder.mkdir(parents=True)
+
+    def slow(tensors):
+        made.place(0).mkdir(exist_ok=True)
+        (made.place(0) / "rows.npz").write_text("the other run's")
+        return taps(tensors)
+
+    place = made.ensure(0, slow, lambda line: None)
+    assert (place / "rows.npz").read_text() == "the other run's"
+    assert sorted(path.name for path in place.parent.iterdir()) == sorted([place.name, alive.name])
 
 
 def test_cells_hold_the_share_of_lesion():

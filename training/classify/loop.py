@@ -12,12 +12,12 @@ from tqdm import tqdm
 
 from edge.contracts.errors import ConfigError, EdgeError, UsageError
 from edge.contracts.manifest import ANATOMY, LESION_MASK
+from training.checkpoint import fingerprint, restore, save
 from training.classify import networks
 from training.classify.cache import PlainSamples
 from training.classify.distribute import is_chief, make_strategy
 from training.classify.predict import predict
 from training.classify.stream import Maker, train_batches
-from training.loop import restore, save
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -52,7 +52,8 @@ def train(
         model = networks.build(recipe, len(classes))
         optimiser = make_optimiser(recipe.optimiser, maker.steps)
         optimiser.build(model.trainable_variables)
-        done = restore(out, model, optimiser)
+        made_by = fingerprint(recipe)
+        done = restore(out, model, optimiser, None, made_by)
     if done:
         log(f"going on after epoch {done}")
     plain = model
@@ -66,7 +67,7 @@ def train(
         plain.set_weights(model.get_weights())
         if not chief:
             continue
-        save(out, model, optimiser, epoch + 1)
+        save(out, model, optimiser, None, epoch + 1, made_by)
         accuracy = validate(plain, held)
         log(f"epoch {epoch + 1}/{recipe.optimiser.epochs} loss {loss:.4f} val_accuracy {accuracy:.4f}")
         board(epoch + 1, {"loss": loss, "val_accuracy": accuracy})

@@ -26,13 +26,13 @@ def choose(data: Path, recipe: str, count: int, seed: int) -> tuple[list[Item], 
         names = {NO_LESION: "no lesion", OTHER: "other"} | dict(enumerate(classes))
         picked = [listed[i] for i in sorted(rng.permutation(len(listed))[:count])]
         return _some([p.load() for p in picked], data), [names[p.label] for p in picked], chosen.preprocess
-    from training.datasets import bus_bra
+    from training.datasets import BENIGN, MALIGNANT, UNLABELLED, both
     from training.recipe import load_recipe
 
     breast = load_recipe(recipe)
-    items = bus_bra(data / "bus-bra", breast.fold)
+    items, told = both(data), {BENIGN: "benign", MALIGNANT: "malignant", UNLABELLED: "no lesion"}
     shown = [items[i] for i in sorted(rng.permutation(len(items))[:count])]
-    return shown, [("benign", "malignant")[item.label] for item in shown], breast.preprocess
+    return shown, [told[item.label] for item in shown], breast.preprocess
 
 
 def _some(items: list[Item], data: Path) -> list[Item]:

@@ -12,11 +12,11 @@ from training.calibrate import (
     choose,
     compare,
     fit_calibration,
-    lesion_limits,
     operating_points,
     resolution,
     uncertain_interval,
 )
+from training.lesion_limits import lesion_limits
 from training.metrics import Draws, Interval, ece, log_loss
 from training.reporting.lesions import look, merge
 
@@ -59,7 +59,8 @@ def cross_fit(held: Held, outputs: str = "float") -> Calls:
         calibration = fit_calibration(name, known.malignancy, known.labels, step)
         p[judged] = apply(calibration, test.malignancy, step)
         q = apply(calibration, known.malignancy, step)
-        for point in operating_points(q, known.labels, np.zeros(0)):
+        empty = apply(calibration, rows.take(~rows.known).malignancy, step)
+        for point in operating_points(q, known.labels, empty):
             thresholds.setdefault(point.name, np.zeros(n))[judged] = point.threshold
         intervals[judged] = uncertain_interval(q, float(thresholds["youden"][judged[0]]))
         level, score, _ = lesion_limits(rows)

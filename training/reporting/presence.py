@@ -9,6 +9,7 @@ import numpy as np
 
 from edge.contracts.manifest import LESION_MASK
 from edge.preprocess.preprocessor import Preprocessor
+from training.evaluate import with_both
 from training.geometry import lesion_free_window
 from training.metrics import Draws, threshold_for_sensitivity
 from training.reporting.lesions import find
@@ -43,15 +44,18 @@ def scores(lesion: NDArray[np.uint8], side: int) -> dict[str, Floats]:
 
 
 def presence(rows: Rows) -> dict[str, Any] | None:
-    """Pictures with a lesion against pictures without, within data sets that hold both; None where there is none."""
-    both = [s for s in np.unique(rows.sources) if len(set(rows.known[rows.sources == s].tolist())) == 2]
-    if not both:
+    """Pictures with a lesion against pictures without, within data sets that hold both; None where there is none.
+
+    ``specificity`` is at the limit that 90 % of the pictures with a lesion reach. It is chosen on these very pictures,
+    anew in each bootstrap draw, so that the interval holds the choice as well.
+    """
+    part = rows.take(with_both(rows.sources, rows.known))
+    if not len(part):
         return None
-    part = rows.take(np.isin(rows.sources, both))
     labels = part.known.astype(int)
     draws = Draws(part.groups)
     out: dict[str, Any] = {
-        "sources": [str(s) for s in both],
+        "sources": [str(s) for s in np.unique(part.sources)],
         "with": int(labels.sum()),
         "without": int((1 - labels).sum()),
     }
@@ -60,10 +64,26 @@ def presence(rows: Rows) -> dict[str, Any] | None:
         limit = threshold_for_sensitivity(labels, values, SENSITIVITY)
         out["scores"][name] = {
             "auc": draws.auc(labels, values),
-            "specificity": draws.ratio((values < limit) & (labels == 0), labels == 0),
+            "specificity": draws.over(specificity(labels, values), int((labels == 0).sum())),
             "threshold": limit,
         }
     return out
+
+
+def specificity(labels: NDArray[np.int_], values: Floats) -> Callable[[Floats], float]:
+    """For weights of the rows: share of rows without a lesion under what `SENSITIVITY` of those with one reach."""
+    order = np.argsort(-values)
+    ranked, ill = values[order], labels[order] == 1
+
+    def figure(weights: Floats) -> float:
+        drawn = weights[order]
+        reached, well = np.cumsum(drawn * ill), drawn * ~ill
+        if not reached[-1] or not well.sum():
+            return float("nan")
+        limit = ranked[np.searchsorted(reached, SENSITIVITY * reached[-1] - 1e-9)]
+        return float(well[ranked < limit].sum() / well.sum())
+
+    return figure
 
 
 def presence_control(run: Path, items: Sequence[Item], seed: int = 0, most: int = 150) -> dict[str, Any]:

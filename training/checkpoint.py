@@ -1,0 +1,83 @@
+"""Checkpoints that a killed run goes on from, and that no other run goes on from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from edge.contracts.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import keras
+
+    from training.classify.recipe import ClassifierRecipe
+    from training.loop import Average
+    from training.recipe import Recipe
+
+NOT_LEARNT_BY = ("data", "gate", "distribute")
+"""Sections that say nothing of what the weights learn, or from which pictures."""
+
+
+def fingerprint(recipe: Recipe | ClassifierRecipe) -> str:
+    """SHA-256 of what a checkpoint's weights were made by; the number of epochs may grow."""
+    said = {name: value for name, value in msgspec.to_builtins(recipe).items() if name not in NOT_LEARNT_BY}
+    said["optimiser"] = {name: value for name, value in said["optimiser"].items() if name != "epochs"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def save(
+    out: Path, model: keras.Model, optimiser: keras.Optimizer, average: Average | None, epoch: int, made_by: str
+) -> None:
+    """Write a checkpoint beside the old one and put it in its place: a kill at any time leaves a whole one.
+
+    ``average`` None: the loop keeps none. ``made_by``: the recipe's `fingerprint`.
+    """
+    new, place, old = out / "checkpoint.new", out / "checkpoint", out / "checkpoint.old"
+    shutil.rmtree(new, ignore_errors=True)
+    new.mkdir(parents=True)
+    model.save_weights(new / "model.weights.h5")
+    np.savez(new / "optimiser.npz", *[np.asarray(v) for v in optimiser.variables])
+    if average is not None:
+        np.savez(new / "average.npz", *[v.numpy() for v in average.values], steps=average.steps)
+    (new / "epoch.json").write_text(json.dumps({"epoch": epoch, "recipe": made_by}), encoding="utf-8")
+    if place.exists():  # else what a kill left as ``old`` is the only whole one until ``new`` stands in its place
+        shutil.rmtree(old, ignore_errors=True)
+        os.replace(place, old)
+    os.replace(new, place)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def restore(out: Path, model: keras.Model, optimiser: keras.Optimizer, average: Average | None, made_by: str) -> int:
+    """Load the newest whole checkpoint; returns the epochs that it has behind it, 0 where there is none.
+
+    Raises ConfigError for another recipe's: its weights may have learnt what this one holds back. A checkpoint that
+    does not say whose it is, is taken.
+    """
+    places = [out / "checkpoint", out / "checkpoint.old"]
+    place = next((p for p in places if (p / "epoch.json").is_file()), None)
+    if place is None:
+        return 0
+    said: dict[str, Any] = json.loads((place / "epoch.json").read_text(encoding="utf-8"))
+    if said.get("recipe", made_by) != made_by:
+        raise ConfigError(
+            f"{place} was made by another recipe or protocol",
+            hint="give another --out, or the options that it was begun with; only the number of epochs may differ",
+        )
+    model.load_weights(place / "model.weights.h5")
+    with np.load(place / "optimiser.npz") as saved:
+        for variable, name in zip(optimiser.variables, saved.files, strict=True):
+            variable.assign(saved[name])
+    if average is not None:
+        with np.load(place / "average.npz") as saved:
+            average.steps = int(saved["steps"])
+            for number, value in enumerate(average.values):
+                value.assign(saved[f"arr_{number}"])
+    return int(said["epoch"])
