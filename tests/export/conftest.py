@@ -75,8 +75,8 @@ def write_data(path: Path) -> Path:
     return path
 
 
-def write_model(path: Path) -> None:
-    """The model of the folder; needs TensorFlow."""
+def write_model(path: Path, gate: bool = True) -> None:
+    """The model of the folder; needs TensorFlow. ``gate``: with an anatomy head."""
     import keras
     from keras import layers
 
@@ -88,12 +88,14 @@ def write_model(path: Path) -> None:
     share = layers.GlobalAveragePooling2D()(mask)
     malignancy = layers.Dense(2, activation="softmax", name="malignancy")(share)
     anatomy = layers.Dense(1, activation="sigmoid", name="anatomy")(layers.GlobalAveragePooling2D()(grey))
-    model = keras.Model(image, {"malignancy": malignancy, "lesion_mask": mask, "anatomy": anatomy})
+    heads = {"malignancy": malignancy, "lesion_mask": mask, **({"anatomy": anatomy} if gate else {})}
+    model = keras.Model(image, heads)
     model.get_layer("dark").set_weights([np.full((1, 1, 3, 1), -0.03, np.float32), np.array([4.3], np.float32)])
     model.get_layer("malignancy").set_weights(
         [np.array([[-60.0, 60.0]], np.float32), np.array([6.0, -6.0], np.float32)]
     )
-    model.get_layer("anatomy").set_weights([np.full((3, 1), 0.01, np.float32), np.array([0.0], np.float32)])
+    if gate:
+        model.get_layer("anatomy").set_weights([np.full((3, 1), 0.01, np.float32), np.array([0.0], np.float32)])
     model.export(str(path / "saved_model"), verbose=False)
 
 
@@ -106,12 +108,12 @@ def run_data(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def make_run(tmp_path: Path) -> Callable[[], Path]:
+def make_run(tmp_path: Path) -> Callable[..., Path]:
     """Makes a whole run; needs TensorFlow."""
 
-    def make() -> Path:
+    def make(gate: bool = True) -> Path:
         path = write_data(tmp_path / "run")
-        write_model(path)
+        write_model(path, gate)
         return path
 
     return make

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -211,6 +212,7 @@ def test_the_card_says_what_the_manifest_says():
     bundle = load_bundle()
     manifest = bundle.manifest
     text = card(manifest, bundle.size)
+    assert f"Probabilities are calibrated (slope {manifest.calibration.slope:.3f}" in text  # by whatever method
     assert "Research use only. Not a medical device." in text
     assert f"{manifest.thresholds.prevalence:.0%} of the pictures were malignant" in text
     for metric in manifest.metrics:
@@ -275,3 +277,23 @@ def test_from_run_to_bundle(make_run: Callable[[], Path], tmp_path):
     for metric in manifest.metrics:
         assert f"{metric.value:.3f}" in table.stdout
         assert metric.name in table.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.filterwarnings("default")  # TensorFlow's own
+def test_a_run_without_a_gate_is_converted_and_compared_but_no_bundle(make_run: Callable[..., Path], tmp_path):
+    pytest.importorskip("tensorflow", reason="needs pip install 'sonoedge[export]'")
+    run = make_run(gate=False)
+    done = export("variants", run, "--out", tmp_path / "variants", "--json")
+    assert done.returncode == 0, done.stderr
+    made = {each["format"]: each["row"] for each in json.loads(done.stdout)}
+    assert made["float32"]["dp_max"] < 1e-3
+    assert made["int8"]["auc"] > 0.9
+    table = export("quantise", run)
+    assert table.returncode == 0, table.stderr
+    assert table.stdout.splitlines()[-1].startswith("float ")
+    refused = export("bundle", run, "--out", tmp_path / "m.tflite")
+    assert refused.returncode == 2
+    assert "expected the heads anatomy, lesion_mask, malignancy" in refused.stderr
+    assert "quantise" not in refused.stderr
