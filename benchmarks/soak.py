@@ -98,7 +98,10 @@ class Listener:
     def take(self) -> None:
         """Read what came since the last time; nothing of it is kept but its sums."""
         heard = self._subscriber.heard
-        for message in heard[: len(heard)]:
+        count = len(heard)  # more may come while these are read
+        batch = heard[:count]
+        del heard[:count]
+        for message in batch:
             self._ledger.feed(message.topic, message.body)
             kind = message.topic.split("/")[4]
             self.kinds[kind] += 1
@@ -107,7 +110,6 @@ class Listener:
             elif kind == "coverage":
                 said = message.json
                 self._changes[said["seq"]] = {k: said[k] for k in ("since_mono_ns", "previous", "mono_ns")}
-        del heard[: len(heard)]
 
     def missing(self) -> int:
         """Messages that the daemon made and that never came."""
