@@ -43,6 +43,8 @@ def demo(folder: Path, *args: str) -> Iterator[tuple[subprocess.Popen[str], list
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Tests that run in the background have SIGINT ignored, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as process:
         try:
             yield process, seen
