@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge.contracts.errors import ModelError
-from edge.contracts.manifest import MALIGNANCY
+from edge.contracts.manifest import LESION_MASK, MALIGNANCY
 from edge.contracts.results import Reason, Status
 from edge.models.checks import TELLING
 from edge.postprocess.decide import decide, dequantise
@@ -52,6 +52,8 @@ class Case:
     """Of malignancy, not calibrated."""
     kind: str
     """``linear`` or ``sector``, and ``grey`` or ``colour``: each is preprocessed on another path."""
+    empty: bool = False
+    """No pixel of the mask reaches the lesion threshold, not even one of a lesion too faint to be reported."""
 
 
 def make_golden(graph: bytes, manifest: ModelManifest, say: Callable[[str], None]) -> list[Case]:
@@ -98,7 +100,7 @@ def _gated(case: Case) -> bool:
 
 NEEDED: dict[str, Callable[[Case], bool]] = {
     "a finding": lambda case: case.status is Status.FINDING,
-    "clear": lambda case: case.status is Status.CLEAR,
+    "clear": lambda case: case.status is Status.CLEAR and case.empty,
     f"a probability between {TELLING[0]} and {TELLING[1]}": _telling,
 }
 """What the cases must show between them, or they prove nothing."""
@@ -148,7 +150,10 @@ def _candidates(graph: bytes, manifest: ModelManifest) -> Iterator[Case]:
                 verdict = decide(outputs, manifest, placement, regions, pixels)
                 probability = dequantise(outputs[MALIGNANCY], manifest.heads[MALIGNANCY].tensor)[0, 1]
                 kind = f"{geometry} {'colour' if colour else 'grey'}"
-                yield Case(pixels, regions, tensor, outputs, verdict.status, verdict.reason, float(probability), kind)
+                mask = dequantise(outputs[LESION_MASK], manifest.heads[LESION_MASK].tensor)
+                empty = bool(mask.max() < manifest.thresholds.lesion)
+                said = (verdict.status, verdict.reason, float(probability))
+                yield Case(pixels, regions, tensor, outputs, *said, kind, empty)
 
 
 def empty_tensors(recipe: PreprocessRecipe) -> NDArray[np.uint8]:
