@@ -20,13 +20,11 @@ HIT = 0.3
 """Intersection over union at which a found lesion counts as found."""
 
 
-def widen(heads: NDArray[np.floating], size: int) -> NDArray[np.float32]:
-    """A mask head (n, h, w, 1) at the tensor's size (n, size, size), bilinear, as the device widens it."""
+def widen(heads: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.float32]:
+    """A mask head (n, h, w, 1) at the tensor's ``size`` (width, height): (n, height, width), bilinear as on devices."""
     import cv2
 
-    return np.stack(
-        [cv2.resize(m[..., 0].astype(np.float32), (size, size), interpolation=cv2.INTER_LINEAR) for m in heads]
-    )
+    return np.stack([cv2.resize(m[..., 0].astype(np.float32), size, interpolation=cv2.INTER_LINEAR) for m in heads])
 
 
 def with_both(sources: NDArray[np.str_], lesion: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -46,7 +44,7 @@ def judge(found: Mapping[str, NDArray[Any]], anatomy: float) -> dict[str, Any]:
         anatomy: the gate's threshold.
     """
     labels, groups, masks, scores = (found[name] for name in ("labels", "groups", "masks", "malignancy"))
-    lesions = (widen(found["lesion"][..., None] / 255, masks.shape[1]) >= 0.5).astype(np.uint8)
+    lesions = (widen(found["lesion"][..., None] / 255, masks.shape[:0:-1]) >= 0.5).astype(np.uint8)
     known = labels >= 0
     pairs = [(f, m) for f, m in zip(lesions[known], masks[known], strict=True)]
     rows = {

@@ -30,7 +30,7 @@ def lesion_limits(rows: Rows) -> tuple[float, float, str]:
     ill = rows.masks.any(axis=(1, 2))
     masks, true = rows.masks_found()[ill], rows.masks[ill]
     level = max(LEVELS, key=lambda t: float(dices((masks >= t).astype(np.uint8), true).mean()))
-    presence = np.array([each[0].score if each else 0.0 for each in find(rows.lesion, rows.side, level)])
+    presence = np.array([each[0].score if each else 0.0 for each in find(rows.lesion, rows.size, level)])
     part = with_both(rows.sources, ill)
     if part.any():
         ill, presence = ill[part], presence[part]

@@ -11,7 +11,7 @@ from training.toml_out import to_toml
 def test_the_shipped_recipe_is_valid_and_names_its_data():
     recipe = load_recipe("breast")
     assert recipe.body_part == "BREAST"
-    assert (recipe.preprocess.width, recipe.preprocess.height, recipe.preprocess.channels) == (160, 160, 3)
+    assert (recipe.preprocess.width, recipe.preprocess.height, recipe.preprocess.channels) == (160, 192, 3)
     assert all(source.licence for source in recipe.data)
 
 

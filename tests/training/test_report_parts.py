@@ -89,7 +89,7 @@ def test_the_limit_of_presence_is_chosen_anew_in_each_draw(rows):
     told = presence(rows)
     part = rows.take(rows.sources == "BUSI")
     labels = part.known.astype(int)
-    for name, values in scores(part.lesion, part.side).items():
+    for name, values in scores(part.lesion, part.size).items():
         row = told["scores"][name]
         assert row["specificity"].value == pytest.approx((values[labels == 0] < row["threshold"]).mean())
         figure, draw = specificity(labels, values), np.random.default_rng(3).integers(0, len(labels), len(labels))

@@ -38,7 +38,7 @@ def descriptors(rows: Rows, found: Found) -> Floats:
             continue
         grey = np.ascontiguousarray(tensor[..., 0])
         seen = describe(lesions[0], grey, scanned(grey))
-        seen["size"] = float(np.sqrt(_area(lesions[0].outline)) / rows.side)
+        seen["size"] = float(np.sqrt(_area(lesions[0].outline) / (rows.size[0] * rows.size[1])))
         out[i] = [seen.get(name, np.nan) for name in NAMES]
     return out
 

@@ -37,7 +37,7 @@ class Found:
     hit: NDArray[np.bool_]
     """A piece of the mask lies on the true lesion."""
     masks: NDArray[np.uint8]
-    """(n, S, S) 0/1, the mask at its level."""
+    """(n, H, W) 0/1, the mask at its level."""
 
     @property
     def count(self) -> NDArray[np.int_]:
@@ -68,16 +68,16 @@ def limits(level: float, score: float = 0.0) -> Thresholds:
     )  # fmt: skip
 
 
-def find(lesion: NDArray[np.uint8], side: int, level: float, score: float = 0.0) -> list[list[Lesion]]:
-    """Lesions of mask heads (n, h, w) uint8, probability times 255, in pixels of a ``side`` x ``side`` tensor."""
-    whole = Letterbox((0, 0, side, side), (0, 0, side, side))
+def find(lesion: NDArray[np.uint8], size: tuple[int, int], level: float, score: float = 0.0) -> list[list[Lesion]]:
+    """Lesions of mask heads (n, h, w) uint8, probability times 255, in pixels of a tensor of ``size``."""
+    whole = Letterbox((0, 0, *size), (0, 0, *size))
     asked = limits(level, score)
-    return [find_lesions(m.astype(np.float32) / 255, whole, asked, (side, side)) for m in lesion]
+    return [find_lesions(m.astype(np.float32) / 255, whole, asked, size) for m in lesion]
 
 
 def look(rows: Rows, level: float, score: float = 0.0) -> Found:
     """Every picture's lesions at a mask level and a least presence."""
-    lesions = find(rows.lesion, rows.side, level, score)
+    lesions = find(rows.lesion, rows.size, level, score)
     presence = np.array([each[0].score if each else 0.0 for each in lesions])
     masks = (rows.masks_found() >= level).astype(np.uint8)
     dice = dices(masks, rows.masks)
@@ -86,7 +86,7 @@ def look(rows: Rows, level: float, score: float = 0.0) -> Found:
 
 
 def dices(found: NDArray[np.uint8], true: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Of (n, S, S) 0/1 masks each with each; 1 where both are empty."""
+    """Of (n, H, W) 0/1 masks each with each; 1 where both are empty."""
     both = (found & true).sum(axis=(1, 2), dtype=np.int64)
     total = found.sum(axis=(1, 2), dtype=np.int64) + true.sum(axis=(1, 2), dtype=np.int64)
     return np.where(total == 0, 1.0, 2 * both / np.maximum(total, 1))

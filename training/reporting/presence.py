@@ -32,10 +32,10 @@ AREA_CELLS = 16
 """Cells whose mean is the score ``area``: 1 % of a 40 x 40 mask."""
 
 
-def scores(lesion: NDArray[np.uint8], side: int) -> dict[str, Floats]:
+def scores(lesion: NDArray[np.uint8], size: tuple[int, int]) -> dict[str, Floats]:
     """Ways to read one number of presence out of mask heads (n, h, w): as the device does, the peak, the best cells."""
     flat = np.sort(lesion.reshape(len(lesion), -1), axis=1)[:, ::-1].astype(np.float64) / 255
-    device = np.array([each[0].score if each else 0.0 for each in find(lesion, side, LEVEL)])
+    device = np.array([each[0].score if each else 0.0 for each in find(lesion, size, LEVEL)])
     return {
         "surest lesion": device + 1e-3 * flat[:, 0],  # where none is found, the peak still ranks
         "peak": flat[:, 0],
@@ -60,7 +60,7 @@ def presence(rows: Rows) -> dict[str, Any] | None:
         "without": int((1 - labels).sum()),
     }
     out["scores"] = {}
-    for name, values in scores(part.lesion, part.side).items():
+    for name, values in scores(part.lesion, part.size).items():
         limit = threshold_for_sensitivity(labels, values, SENSITIVITY)
         out["scores"][name] = {
             "auc": draws.auc(labels, values),

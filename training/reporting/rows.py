@@ -57,19 +57,19 @@ class Rows:
         return self.labels >= 0
 
     @property
-    def side(self) -> int:
-        """S."""
-        return int(self.tensors.shape[1])
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the tensors."""
+        return int(self.tensors.shape[2]), int(self.tensors.shape[1])
 
     def take(self, chosen: NDArray[Any]) -> Rows:
         """Some of the rows, by number or by a mask."""
         return Rows(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
 
     def masks_found(self) -> NDArray[np.float32]:
-        """(n, S, S) 0..1: the mask head at the tensor's size, as the device widens it."""
+        """(n, H, W) 0..1: the mask head at the tensor's size, as the device widens it."""
         from training.evaluate import widen
 
-        return widen(self.lesion[..., None].astype(np.float32) / 255, self.side)
+        return widen(self.lesion[..., None].astype(np.float32) / 255, self.size)
 
 
 @dataclass(frozen=True, eq=False)

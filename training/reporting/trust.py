@@ -36,7 +36,7 @@ def no_lesion(page: Page, c: Collected) -> None:
         [[name, row["auc"], row["specificity"]] for name, row in found["scores"].items()],
     )
     rows = c.held.test.take(np.isin(c.held.test.sources, found["sources"]))
-    value = scores(rows.lesion, rows.side)["surest lesion"]
+    value = scores(rows.lesion, rows.size)["surest lesion"]
     page.plots(plots.presence_histogram(value[rows.known], value[~rows.known]))
     if control := c.figures.get("presence_control"):
         page.heading("Negative control")
