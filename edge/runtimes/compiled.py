@@ -7,9 +7,13 @@ everything if need be, and say nothing. Alone, it raises; so what is made here r
 from __future__ import annotations
 
 import logging
+import math
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
 
 from edge.contracts.errors import DeviceError
 from edge.contracts.tensors import RuntimeSpec, Tensor, TensorSpec
@@ -70,18 +74,22 @@ class CompiledRuntime:
             ModelError: the file is no model, or its inputs and outputs are not those of the manifest.
         """
         graph = read_graph(read_file(Path(path)))
-        said = _Said()
-        try:
-            with said:
+        said, failure = _Said(), ""
+        with said:
+            try:
                 self._model = make()
                 self._inputs: list[Any] = self._model.create_input_buffers(0)
                 self._outputs: list[Any] = self._model.create_output_buffers(0)
                 signature = next(iter(self._model.get_signature_list().values()))
-        except (RuntimeError, ValueError) as error:
-            raise explain(f"{said.text}\n{error}") from error
+                self._warm_up(graph.inputs[signature["inputs"][0]])
+            except (RuntimeError, ValueError) as error:
+                failure = str(error)  # and what the error holds goes here: LiteRT prints when it is let go
+        if failure:
+            raise explain(f"{said.text}\n{failure}")
         # In the order of the buffers.
         self._heads = [(head, graph.outputs[head]) for head in signature["outputs"]]
         self.fully_accelerated: bool = self._model.is_fully_accelerated()
+        self.printed: str = said.text
         self.spec = RuntimeSpec(
             name=name,
             family=family,
@@ -94,8 +102,6 @@ class CompiledRuntime:
 
     def claim(self, delegate: str, placement: Placement | None) -> None:
         """Put into the spec who computes, once the caller knows it."""
-        import msgspec
-
         self.spec = msgspec.structs.replace(self.spec, delegate=delegate, placement=placement)
 
     def submit(self, tensor: Tensor) -> None:
@@ -112,6 +118,11 @@ class CompiledRuntime:
             raise DeviceError(
                 f"{self.spec.name} failed: {last_line(str(error))}", hint="the runtime is replaced"
             ) from error
+
+    def _warm_up(self, source: TensorSpec) -> None:
+        """The first run may compile more, and prints."""
+        self._inputs[0].write(np.zeros(source.shape, source.dtype))
+        self._model.run_by_index(0, self._inputs, self._outputs)
 
     def close(self) -> None:
         """Let go of the model and its buffers. LiteRT prints when it does."""
@@ -143,9 +154,5 @@ def last_line(text: str) -> str:
 
 
 def _read(buffer: Any, spec: TensorSpec) -> NDArray[Any]:
-    import math
-
-    import numpy as np
-
     values: NDArray[Any] = buffer.read(math.prod(spec.shape), np.dtype(spec.dtype))
     return values.reshape(spec.shape)

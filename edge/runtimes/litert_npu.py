@@ -2,17 +2,21 @@
 
     dispatch=DIR    folder with libLiteRtDispatch_*.so, which runs the model there
     compiler=DIR    folder with libLiteRtCompilerPlugin_*.so, which compiles it on the device
+    device=npu      of Intel's plugin alone, which computes by OpenVINO: npu, gpu or cpu
 
-Both default to what the LiteRT wheel has of the vendor whose libraries are installed. All of the model runs there, or
-it is refused.
+The folders default to what the LiteRT wheel has for this machine: on x86 Intel's, which wants ``pip install openvino``
+of its own version. All of the model runs there, or it is refused.
 """
 
 from __future__ import annotations
 
+import ctypes
+import importlib.util
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.contracts.errors import DeviceError
+from edge.contracts.errors import DeviceError, UsageError
 from edge.models.container import read_file
 from edge.models.operators import read_operators
 from edge.models.placement import placement
@@ -25,9 +29,12 @@ if TYPE_CHECKING:
     from edge.contracts.ports import Runtime
 
 NAME = "litert-npu"
-DELEGATE = "npu"
+DEVICES = ("cpu", "gpu", "npu")
+"""As Intel's plugin counts them."""
 HINT = "install the vendor's libraries, and name the folders of its plugins: litert-npu://?dispatch=DIR&compiler=DIR"
 PLUGINS = {"dispatch": "libLiteRtDispatch_*.so", "compiler": "libLiteRtCompilerPlugin_*.so"}
+PARTITIONS = re.compile(r"selected (\d+) ops, from a total of \d+ ops\. resulted in (\d+) partitions")
+"""LiteRT tells it nowhere but in its log."""
 
 
 def make_litert_npu(uri: Uri, model_path: str | None, manifest: ModelManifest) -> Runtime:
@@ -35,21 +42,27 @@ def make_litert_npu(uri: Uri, model_path: str | None, manifest: ModelManifest) -
 
     Raises:
         DeviceError: there is no plugin, it does not load, or it takes not all of the model.
-        ModelError, UsageError: as `edge.runtimes.compiled.CompiledRuntime`.
+        ModelError, UsageError: as `edge.runtimes.compiled.CompiledRuntime`; ``device`` is none.
     """
-    uri.expect(*PLUGINS)
+    uri.expect(*PLUGINS, "device")
+    device = uri.params.get("device")
+    if device is not None and device not in DEVICES:
+        raise UsageError(f"{NAME}:// has no device {device!r}", hint=f"there are: {', '.join(DEVICES)}")
     folders = {kind: uri.params.get(kind, "") for kind in PLUGINS}
     for kind, folder in folders.items():
         if folder and not list(Path(folder).glob(PLUGINS[kind])):
             raise DeviceError(f"no NPU plugin: {folder} has no {PLUGINS[kind]}", hint=HINT)
     path = need_model(NAME, model_path)
     litert = compiler()
+    load_openvino()
 
     def make() -> object:
         environment = litert.Environment.create(
             dispatch_library_path=folders["dispatch"], compiler_plugin_path=folders["compiler"]
         )
         options = litert.Options(hardware_accelerators=litert.HardwareAccelerator.NPU)
+        if device is not None:
+            options.intel_openvino_options.graph_backend = DEVICES.index(device)
         return litert.CompiledModel.from_file(path, environment=environment, options=options)
 
     runtime = CompiledRuntime(path, manifest, make, explain, NAME, "npu")
@@ -57,13 +70,31 @@ def make_litert_npu(uri: Uri, model_path: str | None, manifest: ModelManifest) -
         runtime.close()
         raise explain("Some ops are not accelerated")
     operators = read_operators(read_file(Path(path)))
-    runtime.claim(DELEGATE, placement(operators, dict.fromkeys(range(len(operators)), DELEGATE), None, "graph"))
+    told = PARTITIONS.search(runtime.printed)
+    delegate = f"openvino-{device}" if device else "npu"
+    takers = dict.fromkeys(range(len(operators)), delegate)
+    runtime.claim(delegate, placement(operators, takers, int(told[2]) if told else None, "graph"))
     return runtime
+
+
+def load_openvino() -> None:
+    """Load OpenVINO's library where its wheel is installed: Intel's plugin asks the linker, which does not look there."""
+    wheel = importlib.util.find_spec("openvino")
+    for folder in (wheel.submodule_search_locations or []) if wheel else []:
+        for library in sorted(Path(folder).glob("libs/libopenvino.so.*")):
+            ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
 
 
 def explain(said: str) -> DeviceError:
     """One line for what LiteRT printed and raised."""
-    missing = [line.strip("└ ") for line in said.splitlines() if "cannot open shared object file" in line]
+    lines = [line.strip("└ ") for line in said.splitlines()]
+    missing = [line for line in lines if "Could not load shared library" in line and "cannot open" in line]
+    if "Exception in compilation" in said:
+        # One exception inside another, the innermost last, up to the next line of the log.
+        words = re.split(r"\n(?:INFO|WARNING|ERROR)", said.partition("Exception in compilation: ")[2])[0]
+        return DeviceError(
+            f"the NPU's compiler fails: {last_line(words)}", hint="is its driver installed, and the chip there?"
+        )
     if missing:
         # "Could not load shared library PLUGIN: LIBRARY: cannot open shared object file: …"
         library = missing[-1].split(": cannot open")[0].rpartition(": ")[2]
