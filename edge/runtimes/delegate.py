@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import glob
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,8 @@ def parameters(uri: Uri) -> dict[str, str]:
 
 def name_of(library: str) -> str:
     """How findings and ``state`` call it: ``/usr/lib/libedgetpu.so.1`` is ``edgetpu``."""
-    return Path(library).name.partition(".")[0].removeprefix("lib").removesuffix("_delegate").lower() or "delegate"
+    plain = Path(library).name.partition(".")[0].removeprefix("lib").lower()
+    return re.sub("_?(tflite)?_?delegate$", "", plain) or "delegate"
 
 
 def load(
@@ -58,7 +60,7 @@ def load(
         DeviceError: the library is missing, does not load, is no delegate, or finds no device that it may use.
     """
     name = name_of(library)
-    if "/" in library and not Path(library).exists():
+    if "/" in library and not os.path.exists(library):  # Path's raises in a folder that is closed to us
         raise DeviceError(
             f"the delegate {library} does not exist", hint="give its full path, or its name if the linker finds it"
         )
@@ -90,4 +92,4 @@ def load(
 def closed_nodes(name: str, dev: str = "/dev") -> list[str]:
     """Device nodes of the delegate called ``name`` that are there, and that this user may not open."""
     found = [node for pattern in NODES.get(name, ()) for node in sorted(glob.glob(f"{dev}/{pattern}"))]
-    return [node for node in found if not os.access(node, os.R_OK | os.W_OK)]
+    return [node for node in found if not os.access(node, os.R_OK | os.W_OK, effective_ids=True)]

@@ -62,7 +62,8 @@ def make_litert_gpu(uri: Uri, model_path: str | None, manifest: ModelManifest) -
 
 def explain(said: str, dri: str = "/dev/dri") -> DeviceError:
     """One line for what LiteRT printed and raised. ``dri``: where the kernel has the nodes of GPUs."""
-    closed = [node for node in sorted(glob.glob(f"{dri}/renderD*")) if not os.access(node, os.R_OK | os.W_OK)]
+    nodes = sorted(glob.glob(f"{dri}/renderD*"))
+    closed = [node for node in nodes if not os.access(node, os.R_OK | os.W_OK, effective_ids=True)]
     if "not accelerated" in said:
         return DeviceError(
             "the GPU takes only a part of the model", hint="litert:// computes all of it on the CPU, faster than both"

@@ -78,7 +78,7 @@ def make_litert_npu(uri: Uri, model_path: str | None, manifest: ModelManifest) -
 
 
 def load_openvino() -> None:
-    """Load OpenVINO's library where its wheel is installed: Intel's plugin asks the linker, which does not look there."""
+    """Load OpenVINO's library if its wheel is installed: Intel's plugin asks the linker, which does not look there."""
     wheel = importlib.util.find_spec("openvino")
     for folder in (wheel.submodule_search_locations or []) if wheel else []:
         for library in sorted(Path(folder).glob("libs/libopenvino.so.*")):
