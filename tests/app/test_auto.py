@@ -87,11 +87,9 @@ def test_what_is_out_is_told_with_its_reason(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("query", ["among=nonsense", "among=scripted", "among=", "trial_s=0", "trial_s=x", "threads=0"])
-def test_what_cannot_be_asked_for(query):
-    uri = parse_uri(f"auto://?{query}")
+def test_what_cannot_be_asked_for(query, tmp_path):
     with pytest.raises(UsageError):
-        auto.candidates(uri)
-        uri.get("trial_s", auto._seconds, 2.0)
+        made(f"auto://?{query}", tmp_path)
 
 
 def test_the_daemon_s_guard_says_what_computes_and_not_auto(tmp_path):

@@ -36,7 +36,7 @@ def onnx_file() -> Path:
     """The shipped model as ONNX."""
     given = os.environ.get("SONOEDGE_ONNX")
     if not given or not Path(given).is_file():
-        pytest.skip("SONOEDGE_ONNX names no ONNX file of the shipped model: make test-onnx")
+        pytest.skip("SONOEDGE_ONNX names no ONNX file of the shipped model: make test-accelerators")
     return Path(given)
 
 
