@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from edge.app.auto import is_auto, make_auto
+from edge.config.load import default_state_dir
 from edge.config.uri import parse_uri
 from edge.contracts.errors import UsageError
 from edge.contracts.finding import ModelRef
@@ -74,7 +77,11 @@ def make_guard(settings: Settings, model: Model, *, isolated: bool, cores: Seque
                 hint=f"there are: {', '.join(known)}",
             )
 
+    folder = Path(settings.state_dir) if settings.state_dir else default_state_dir()
+
     def make(uri: str) -> Runtime:
+        if is_auto(uri) and model.bundle is not None:
+            return make_auto(parse_uri(uri), model.bundle, make, folder)
         if isolated:
             return IsolatedRuntime(uri, model.path, model.manifest, cores)
         return make_runtime(uri, model.path, model.manifest)

@@ -54,7 +54,8 @@ class RuntimeSettings(Section, frozen=True):
     """What computes."""
 
     uri: str = "litert://?threads=1"
-    """``litert://?threads=N``, ``scripted://?distinct=1``."""
+    """``litert://?threads=N``, ``litert-gpu://``, ``litert-npu://``, ``onnx://?provider=…``, ``tflite-runtime://``,
+    ``auto://?trial_s=2``, which measures and chooses, ``scripted://?distinct=1``: see docs/runtimes.md."""
     isolated: bool = True
     """In a process of its own, which can be killed when it hangs."""
     timeout_s: Positive = 0.8
