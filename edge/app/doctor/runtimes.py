@@ -1,12 +1,19 @@
-"""Each runtime that is installed or configured: made, tested and let go again, in a child process of its own."""
+"""Each runtime that is installed or configured: made, tested and let go again, in a child process of its own.
+
+``auto://`` is no runtime but a choice among them: it is tried where it is configured, and remembers nothing then.
+"""
 
 from __future__ import annotations
 
+import tempfile
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edge.app.auto import SCHEME as AUTO
+from edge.app.auto import is_auto, make_auto
 from edge.app.compose import choose_model
 from edge.app.doctor.check import Check, absent, ok, warning, wrong_by
 from edge.config.uri import parse_uri
@@ -41,7 +48,7 @@ def check_runtimes(settings: Settings) -> Iterator[Check]:
     works = [isinstance(result, str) for result in results]
     for place, (uri, result) in enumerate(zip(configured, results, strict=True)):
         yield _of_configured(uri, result, fallback=place > 0, others=any(works[:place] + works[place + 1 :]))
-    tried = {parse_uri(uri).scheme for uri in configured}
+    tried = {AUTO, *(parse_uri(uri).scheme for uri in configured)}
     for scheme in schemes("runtimes"):
         if scheme not in tried:
             yield _of_other(f"{scheme}://", _try(f"{scheme}://", model))
@@ -53,7 +60,9 @@ def _try(uri: str, model: Model) -> str | EdgeError:
         scripted = parse_uri(uri).scheme == "scripted"
         manifest = scripted_manifest() if scripted else model.manifest
         began = time.monotonic()
-        runtime = IsolatedRuntime(uri, None if scripted else model.path, manifest)
+        runtime = (
+            _choose(uri, model) if is_auto(uri) else IsolatedRuntime(uri, None if scripted else model.path, manifest)
+        )
         try:
             loaded_s = time.monotonic() - began
             proof = _invoke(runtime) if scripted or model.bundle is None else _replay(runtime, model)
@@ -62,6 +71,18 @@ def _try(uri: str, model: Model) -> str | EdgeError:
             runtime.close()
     except EdgeError as error:
         return error
+
+
+def _choose(uri: str, model: Model) -> Runtime:
+    if model.bundle is None:
+        raise ModelError(f"{uri} needs a model", hint="set model, or leave it to the one that ships")
+    with tempfile.TemporaryDirectory() as folder:
+        return make_auto(
+            parse_uri(uri),
+            model.bundle,
+            lambda chosen: IsolatedRuntime(chosen, model.path, model.manifest),
+            Path(folder),
+        )
 
 
 def _replay(runtime: Runtime, model: Model) -> str:
@@ -81,7 +102,14 @@ def _invoke(runtime: Runtime) -> str:
 
 
 def _named(spec: RuntimeSpec) -> str:
-    return f"{spec.name} {spec.version}" + (f", {spec.delegate}" if spec.delegate else "")
+    parts = [f"{spec.name} {spec.version}"]
+    if spec.delegate:
+        parts.append(spec.delegate)
+    if spec.placement is not None:
+        parts.append(f"{spec.placement.delegated_ops} of {spec.placement.ops} operators")
+    if spec.chosen:
+        parts.append(spec.chosen)
+    return ", ".join(parts)
 
 
 def _of_configured(uri: str, result: str | EdgeError, *, fallback: bool, others: bool) -> Check:
