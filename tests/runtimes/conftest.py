@@ -46,4 +46,5 @@ def gpu_on_the_cpu():
     with pytest.MonkeyPatch.context() as patch:
         if "VK_ICD_FILENAMES" not in os.environ and SWIFTSHADER.is_file():
             patch.setenv("VK_ICD_FILENAMES", str(SWIFTSHADER))
+        patch.setattr("edge.runtimes.isolated.START_TIMEOUT_S", 300.0)  # on a busy machine it compiles for long
         yield

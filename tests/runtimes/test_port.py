@@ -31,7 +31,7 @@ WHERE_FOUND = [
     pytest.param("litert-gpu://", marks=[pytest.mark.slow, pytest.mark.timeout(600)]),
 ]
 """Skipped, saying why, where their library or device is not."""
-LONG_S = 60.0
+LONG_S = 120.0
 """A GPU that is played by the CPU takes its time."""
 
 
