@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 def doctor(*args: str, code: int) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [sys.executable, "-m", "edge.cli.main", "doctor", *args], capture_output=True, text=True, timeout=110
+        [sys.executable, "-m", "edge.cli.main", "doctor", *args], capture_output=True, text=True, timeout=250
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # every runtime that is installed is started
 def test_for_a_person_and_for_a_script(tmp_path: Path) -> None:
     config = tmp_path / "edge.toml"
     config.write_text(
@@ -50,6 +51,7 @@ def test_for_a_person_and_for_a_script(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # every runtime that is installed is started
 def test_what_is_wrong_gives_its_code_and_stops_nothing_else(tmp_path: Path) -> None:
     config = tmp_path / "edge.toml"
     config.write_text('[runtime]\nurl = "litert://"\n')
