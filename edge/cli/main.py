@@ -33,6 +33,7 @@ COMMANDS = {
     "demo": "See it work: a broker, the daemon, a phantom and a real clip, on this machine alone.",
     "infer": "Analyse pictures, videos, DICOM files or folders.",
     "outbox": "Look into the stored messages, have them sent again, take them out.",
+    "doctor": "Check this machine: runtimes, devices, disk, clock, brokers; say what is missing.",
     "config": "Write, show and check the configuration.",
     "schema": "Write the schemas of all messages, or check that they are current.",
     "model": "Look into a model bundle, and verify it.",
