@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.contracts.errors import DeviceError, ModelError
 from edge.contracts.tensors import RuntimeSpec, Tensor, TensorSpec
+from edge.models.container import read_file
 from edge.process.native_output import native_output_to_log
+from edge.runtimes.proof import Proof
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,11 +44,13 @@ class LiteRtRuntime:
             raise DeviceError(
                 f"LiteRT cannot be loaded: {error}", hint="pip install ai-edge-litert (64-bit only)"
             ) from error
+        proof = Proof(read_file(Path(model_path)))
         try:
             with native_output_to_log(log):
                 self._interpreter: Any = Interpreter(model_path=model_path, num_threads=threads)
                 self._interpreter.allocate_tensors()
                 runner = self._interpreter.get_signature_runner()
+                taken = proof.look(self._interpreter, "xnnpack")
         except (ValueError, RuntimeError) as error:
             raise ModelError(
                 f"LiteRT refuses the model: {_first_line(error)}",
@@ -60,10 +65,11 @@ class LiteRtRuntime:
         self.spec = RuntimeSpec(
             name="litert",
             family="xnnpack",
-            delegate="xnnpack",
+            delegate="xnnpack" if taken else None,
             version=version("ai-edge-litert"),
             input=_spec(inputs[0]),
             outputs={name: _spec(detail) for name, detail in outputs.items()},
+            placement=proof.placement,
         )
         expect_manifest(self.spec, manifest)
 

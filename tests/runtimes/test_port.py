@@ -47,6 +47,17 @@ def test_it_is_a_runtime(runtime):
     assert isinstance(runtime, Runtime)
 
 
+def test_what_it_says_of_placement_adds_up_also_from_a_child(runtime):
+    spec, placement = runtime.spec, runtime.spec.placement
+    if placement is None:
+        assert spec.delegate is None  # not told, then not claimed
+        return
+    assert placement.ops == placement.delegated_ops + sum(placement.left.values())
+    assert placement.delegated_ops == sum(placement.by.values())
+    assert 0 < placement.delegated_macs <= placement.macs
+    assert spec.delegate == ("+".join(placement.by) or None)
+
+
 def test_outputs_have_the_shapes_and_types_of_the_spec(runtime):
     runtime.submit(noise(runtime.spec.input))
     outputs = runtime.wait(10.0)
