@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge.app.handover import MAX_PACKET, OutboxHandover, decode_arrived
-from edge.bench.samples import Samples
+from edge.bench.samples import SPANS, Samples
 from edge.contracts.finding import Finding
 from edge.contracts.frames import Frame
 from edge.pipeline.analyser import Analyser
@@ -98,10 +98,11 @@ class Meter:
             times["quantise"] = (copied - resized + stamps.submitted - stamps.started) / 1e6
         if stamps.waited:
             times["invoke"] = (stamps.waited - stamps.submitted) / 1e6
+        times["age"] = (stamps.taken - stamps.began) / 1e6
         times["post"] = (now - stamps.finishing) / 1e6
         times["result"] = (now - stamps.began) / 1e6
         before = 0.0 if captures or decodes else (stamps.read - stamps.began) / 1e6
-        known = sum(value for name, value in times.items() if name != "result") + before
+        known = sum(value for name, value in times.items() if name not in SPANS) + before
         times["turn"] = max(0.0, times["result"] - known)
         return times
 

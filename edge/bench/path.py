@@ -72,7 +72,7 @@ class Measured:
     outbox: Path
     """The folder that the outbox was in; gone now."""
     dropped: int = 0
-    """Frames that were captured and never judged, because newer ones came."""
+    """Frames after the warm-up that were captured and never judged, because newer ones came."""
     unacknowledged: int = 0
     """Frames whose message the broker had not acknowledged, some seconds after the end."""
     unrecorded: int = 0
@@ -81,6 +81,8 @@ class Measured:
     """Of the runtime: it hung, or died."""
     fallback: bool = False
     """A fall-back computed at the end, not the runtime that was asked for."""
+    began_s: float = 0.0
+    """Monotonic time of the first frame's capture, in seconds."""
     memory: Memory = field(default_factory=lambda: Memory({}, {}))
 
 
@@ -113,19 +115,29 @@ def measure(plan: Plan, watch: Callable[[Samples], bool]) -> Measured:
         )
         stack.callback(intake.close)
 
+        def dropped() -> int:
+            skipped = sum(source.skipped for _, source in sources.values() if isinstance(source, Feed))
+            return sum(intake.dropped.values()) + skipped
+
+        dropped_before: int | None = None
+
         def stopped() -> bool:
+            nonlocal dropped_before
             done = len(meter.samples)
+            if dropped_before is None and done >= plan.warm_up:
+                dropped_before = dropped()
             return watch(meter.samples) or bool(plan.frames and done >= plan.warm_up + plan.frames)
 
         loop.run(intake, analyser, reporter, stopped)
+        dropped_after = dropped()
         publisher.drain(handover)
         handover.close(CLOSE_S)  # all stamps of the writer are there now
         measured = Measured(meter.samples, guard.spec, folder, restarts=guard.restarts, fallback=guard.ref.fallback)
+        measured.began_s = meter.began_ns / 1e9
         measured.memory = look()
         measured.unacknowledged = handover.settle(meter.began_ns, plan.broker is not None)
         measured.unrecorded = handover.refused
-        skipped = sum(source.skipped for _, source in sources.values() if isinstance(source, Feed))
-        measured.dropped = sum(intake.dropped.values()) + skipped
+        measured.dropped = 0 if dropped_before is None else dropped_after - dropped_before
     samples = measured.samples
     for row in range(min(plan.warm_up, len(samples))):
         samples.phase[row] = WARM_UP

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 STAGES = ("capture", "decode", "queue", "crop", "resize", "quantise", "invoke", "post", "turn", "handover", "ack")
 """In the order in which a frame goes through them; ``turn`` is the sum of the waits between the others."""
-SPANS = ("result", "path")
-"""From the capture to the result, and to the broker's acknowledgement."""
+SPANS = ("age", "result", "path")
+"""From the capture to the moment when the loop takes the frame, to its result, and to the broker's acknowledgement."""
 TIMES = (*STAGES, *SPANS)
 WARM_UP, STEADY = 0, 1
 
