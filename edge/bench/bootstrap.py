@@ -1,13 +1,14 @@
 """Two runs side by side: how much slower is B than A, and how sure is that?
 
-The moving-block bootstrap (Kuensch 1989, Annals of Statistics 17:1217) draws stretches of neighbouring frames, not single
-ones, so that slow phases stay what they are. Of each draw the ratio of a quantile in B to the same in A is taken; the
-interval holds the middle of these ratios (percentile method). How often a frame of B is slower than one of A is the
-Mann-Whitney statistic over both numbers of frames, ties counting half.
+The moving-block bootstrap (Künsch 1989, Annals of Statistics 17:1217) draws stretches of neighbouring frames, not
+single ones, so that slow phases stay what they are. Of each draw the ratio of a quantile in B to the same in A is
+taken; the interval holds the middle of these ratios (percentile method). How often a frame of B is slower than one of
+A is the Mann-Whitney statistic over both numbers of frames, ties counting half.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -60,7 +61,7 @@ def draw(samples: NDArray[np.float64], statistic: Statistic, rng: np.random.Gene
 
 def block_length(n: int) -> int:
     """About 2 n^(1/3), the rate that is right for quantiles and means of series that forget soon."""
-    return max(1, min(n, round(2 * n ** (1 / 3))))
+    return max(1, min(n, round(2 * math.pow(n, 1 / 3))))
 
 
 def at(share: float) -> Statistic:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 CONFIDENCE = 0.95
 """That no verdict at all is a false alarm: each of the n comparisons is made at 1 - 0.05 / n (Bonferroni)."""
+MISSED_MORE = 0.01
+"""A share of all frames by which B may miss more deadlines: one stall of a busy machine is no regression."""
 JUDGED = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 SPANS = ("path", "result", "invoke")
 """Times that are judged: the first that both have samples of, and the runtime's."""
@@ -123,11 +125,11 @@ def times_of(report: Report, span: str) -> NDArray[np.float64]:
     columns = report.samples
     values = columns.get(f"{span}_ms", [])
     phases = columns.get("phase", ["steady"] * len(values))
-    results = columns.get("result", [""] * len(values))
+    computed = columns.get("computed", [])
     kept = [
         float(value)
-        for value, phase, result in zip(values, phases, results, strict=False)
-        if value is not None and phase == "steady" and not str(result).startswith("no_result")
+        for value, phase, done in zip(values, phases, computed, strict=False)
+        if value is not None and phase == "steady" and done
     ]
     return np.array(kept, np.float64)
 
@@ -161,13 +163,15 @@ def _circumstances(a: Report, b: Report) -> list[tuple[str, Any, Any]]:
 
 
 def _worse(a: Report, b: Report) -> list[str]:
-    """Frames that B failed where A did not, by more than chance in either would (one in a hundred of all frames)."""
+    """What B failed at more than A."""
     found = []
     if b.loadgen is not None and not b.loadgen.valid and (a.loadgen is None or a.loadgen.valid):
         found.append(f"not valid by LoadGen: {'; '.join(b.loadgen.reasons)}")
-    lost_a, lost_b = _no_result(a), _no_result(b)
+    lost_a, lost_b = _failed(a), _failed(b)
     if lost_b > lost_a:
-        found.append(f"without a result: {lost_a:.2%} and {lost_b:.2%} of frames")
+        found.append(f"not computed: {lost_a:.2%} and {lost_b:.2%} of frames")
+    if b.throughput is not None and a.throughput is not None and b.throughput.failed > a.throughput.failed:
+        found.append(f"not computed as fast as it goes: {a.throughput.failed} and {b.throughput.failed} frames")
     if a.frames is None or b.frames is None:
         return found
     for name in ("unacknowledged", "unrecorded", "restarts"):
@@ -175,16 +179,13 @@ def _worse(a: Report, b: Report) -> list[str]:
         if y > x:
             found.append(f"{name}: {x} and {y}")
     if a.frames.missed is not None and b.frames.missed is not None:
-        x, y = (one.missed / max(1, one.answered + one.dropped) for one in (a.frames, b.frames))
-        if y > x + MISSED_MORE:
-            found.append(f"deadline missed: {x:.2%} and {y:.2%} of frames")
+        before = a.frames.missed / max(1, a.frames.answered + a.frames.dropped)
+        after = b.frames.missed / max(1, b.frames.answered + b.frames.dropped)
+        if after > before + MISSED_MORE:
+            found.append(f"deadline missed: {before:.2%} and {after:.2%} of frames")
     return found
 
 
-MISSED_MORE = 0.01
-"""A share of all frames by which B may miss more deadlines: one stall of a busy machine is no regression."""
-
-
-def _no_result(report: Report) -> float:
-    words = [str(word) for word in report.samples.get("result", [])]
-    return sum(word.startswith("no_result") for word in words) / max(1, len(words))
+def _failed(report: Report) -> float:
+    computed = report.samples.get("computed", [])
+    return sum(not done for done in computed) / max(1, len(computed))

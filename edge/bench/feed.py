@@ -1,4 +1,4 @@
-"""Phantom frames that were rendered before the run: what a capture card gives, and no work of ours in the measurement."""
+"""Phantom frames that were rendered before the run: as a capture card gives them, and no work in the measurement."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def phantom_frames() -> tuple[Frame, ...]:
 class Feed:
     """A `Source` of ready frames, at a frame rate or as fast as they are asked for.
 
-    At a rate, a frame's capture is the instant at which it is *due*: who reads late finds it older, and who reads so late
-    that the next is due has lost it, as with a camera. So a stall shows in every frame that it held up.
+    At a rate, a frame's capture is the instant at which it is *due*: who reads late finds it older, and who reads so
+    late that the next is due has lost it, as with a camera. So a stall shows in every frame that it held up.
     """
 
     def __init__(self, stream: str, fps: float, frames: int) -> None:

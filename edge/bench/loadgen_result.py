@@ -34,7 +34,7 @@ class LoadGenResult(msgspec.Struct, frozen=True, kw_only=True):
     """Of the metric; None: LoadGen did not come to it."""
     percentiles_ms: dict[str, float]
     early_stopping: str
-    """What LoadGen says of it, in its own words."""
+    """What LoadGen says of it, in its own words and in nanoseconds."""
 
 
 def read_log(path: Path) -> dict[str, Any]:

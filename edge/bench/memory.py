@@ -14,7 +14,7 @@ class Memory(msgspec.Struct, frozen=True):
     """In MB of 10^6 bytes, by process. Empty: the kernel does not say."""
 
     pss_mb: dict[str, float]
-    """Proportional set size: pages that several processes share are counted by share. The sum is what the machine gives."""
+    """Proportional set size: pages that processes share are counted by share. The sum is what the machine gives."""
     peak_mb: dict[str, float]
     """The most that was ever resident. Counts shared pages in full: the sum is an upper bound."""
 
@@ -51,7 +51,7 @@ def _tree(root: int, proc: Path) -> list[int]:
         for children in (proc / str(pid) / "task").glob("*/children"):
             try:
                 tree += map(int, children.read_text().split())
-            except OSError:  # a thread that has ended
+            except OSError:  # noqa: PERF203  (a thread that has ended)
                 continue
     return tree
 

@@ -1,4 +1,4 @@
-"""Look on while a frame goes through the daemon's own code: sources, analyser and hand-over are wrapped, not replaced."""
+"""Look on while a frame goes through the daemon's own code: source, analyser, hand-over are wrapped, not replaced."""
 
 from __future__ import annotations
 

@@ -147,7 +147,8 @@ def measure(plan: Plan, watch: Callable[[Samples], bool]) -> Measured:
 def _settings(plan: Plan) -> Settings:
     settings = plan.settings
     streams = settings.streams or [
-        StreamSettings(name=f"feed-{number + 1}", source="phantom://?seed=1&lesions=1") for number in range(plan.streams)
+        StreamSettings(name=f"feed-{number + 1}", source="phantom://?seed=1&lesions=1")
+        for number in range(plan.streams)
     ]
     return msgspec.structs.replace(
         settings,

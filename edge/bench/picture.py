@@ -1,4 +1,4 @@
-"""A picture of a run: how the times are distributed, and how they went over time. One SVG, made here of plain shapes."""
+"""A picture of a run: how the times are distributed, and how they went over time. One SVG of plain shapes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def svg(report: Report) -> str:
     span = next((name for name in TITLES if times_of(report, name).size), None)
     if span is None:
         raise UsageError("there is nothing to draw: no frame was computed", hint="see the table for why")
-    values, at_s = _series(report.samples, span)
+    values, at_s, result_ms = _series(report.samples, span)
     top = _ceiling(float(values.max()))
     setup = report.setup
     rate = "as fast as it goes" if setup.fps is None else f"{setup.fps:g} frames/s"
@@ -58,32 +58,39 @@ def svg(report: Report) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}">',
         f"<style>{STYLE}</style>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
-        _text(LEFT, 30, f"{TITLES[span][0].upper()}{TITLES[span][1:]}, {setup.model.name} {setup.model.version}", "title"),
+        _text(
+            LEFT, 30, f"{TITLES[span][0].upper()}{TITLES[span][1:]}, {setup.model.name} {setup.model.version}", "title"
+        ),
         _text(LEFT, 50, about, "faint"),
         *_distribution(values, top, setup.deadline_ms),
-        *_timeline(values, at_s, top, setup.deadline_ms),
+        *_timeline(values, at_s, top, setup.deadline_ms, result_ms),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
 
 
-def _series(samples: dict[str, list[Any]], span: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(milliseconds, seconds since the first of them) of the frames that `times_of` counts."""
+def _series(
+    samples: dict[str, list[Any]], span: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """(milliseconds, seconds since the first, milliseconds to the result) of the frames that `times_of` counts."""
     values = samples[f"{span}_ms"]
     clock = samples.get("captured_s") or samples["answered_s"]
     phases = samples.get("phase", ["steady"] * len(values))
+    results_ms = samples.get("result_ms", values)
     kept = [
-        (value, at)
-        for value, at, phase, result in zip(values, clock, phases, samples["result"], strict=True)
-        if value is not None and phase == "steady" and not str(result).startswith("no_result")
+        (value, at, result_ms)
+        for value, at, phase, done, result_ms in zip(
+            values, clock, phases, samples["computed"], results_ms, strict=True
+        )
+        if value is not None and phase == "steady" and done
     ]
-    times, at_s = np.array(kept, np.float64).T
-    return times, at_s - at_s[0]
+    times, at_s, results = np.array(kept, np.float64).T
+    return times, at_s - at_s[0], results
 
 
 def _distribution(values: NDArray[np.float64], top: float, deadline_ms: float | None) -> list[str]:
     """A histogram over a logarithmic axis: the body and the tail both have room."""
-    low = max(1e-3, 10 ** math.floor(math.log10(max(1e-3, float(values.min())))))
+    low = 10.0 ** math.floor(math.log10(max(1e-3, float(values.min()))))
     low, high = _tight(low, float(values.min())), top
     edges = np.geomspace(low, high, 61)
     counts, _ = np.histogram(np.clip(values, low, high), edges)
@@ -97,7 +104,9 @@ def _distribution(values: NDArray[np.float64], top: float, deadline_ms: float | 
         if count:
             tall = max(1.5, (lower - upper) * count / counts.max())
             x, wide = place(float(start)), place(float(end)) - place(float(start)) - 1
-            parts.append(f'<rect class="bar" x="{x:.1f}" y="{lower - tall:.1f}" width="{wide:.1f}" height="{tall:.1f}"/>')
+            parts.append(
+                f'<rect class="bar" x="{x:.1f}" y="{lower - tall:.1f}" width="{wide:.1f}" height="{tall:.1f}"/>'
+            )
     parts.append(_line(LEFT, lower, RIGHT, lower, "axis"))
     for tick in _log_ticks(low, high):
         parts.append(_line(place(tick), lower, place(tick), lower + 5, "axis"))
@@ -115,17 +124,24 @@ def _distribution(values: NDArray[np.float64], top: float, deadline_ms: float | 
         parts.append(_text(x, lower + 42 + 16 * row, f"{name} {number(value)}", "", anchor))
     if deadline_ms is not None and low < deadline_ms < high:
         parts.append(_line(place(deadline_ms), upper, place(deadline_ms), lower, "deadline"))
-        parts.append(_text(place(deadline_ms) + 5, upper + 12, f"deadline {number(deadline_ms)}", "faint"))
+        parts.append(
+            _text(place(deadline_ms) + 5, upper + 12, f"deadline of the result {number(deadline_ms)}", "faint")
+        )
     return parts
 
 
 def _timeline(
-    values: NDArray[np.float64], at_s: NDArray[np.float64], top: float, deadline_ms: float | None
+    values: NDArray[np.float64],
+    at_s: NDArray[np.float64],
+    top: float,
+    deadline_ms: float | None,
+    result_ms: NDArray[np.float64],
 ) -> list[str]:
-    """Each frame's time, in the order in which they came."""
+    """Each frame's time, in the order in which they came; red: its result came after the deadline."""
     upper, lower = BOTTOM
     length = max(float(at_s[-1]), 1e-3)
-    parts = [_text(LEFT, upper - 10, "Timeline: milliseconds of each frame", "faint")]
+    red = "" if deadline_ms is None else "; red: its result came after the deadline"
+    parts = [_text(LEFT, upper - 10, f"Timeline: milliseconds of each frame{red}", "faint")]
     for tick in _ticks(top):
         y = lower - (lower - upper) * tick / top
         parts.append(_line(LEFT, y, RIGHT, y, "grid"))
@@ -138,12 +154,12 @@ def _timeline(
         slowest = [piece[int(np.argmax(values[piece]))] for piece in pieces]
         middle = [piece[int(np.argsort(values[piece])[piece.size // 2])] for piece in pieces]
         shown = np.unique(np.array([*slowest, *middle]))
-        values, at_s = values[shown], at_s[shown]
+        values, at_s, result_ms = values[shown], at_s[shown], result_ms[shown]
     limit = math.inf if deadline_ms is None else deadline_ms
-    for value, at in zip(values, at_s, strict=True):
+    for value, at, result in zip(values, at_s, result_ms, strict=True):
         x = LEFT + (RIGHT - LEFT) * float(at) / length
         y = lower - (lower - upper) * float(value) / top
-        kind = "slow" if value > limit else "dot"
+        kind = "slow" if result > limit else "dot"
         parts.append(f'<circle class="{kind}" cx="{x:.1f}" cy="{y:.1f}" r="2"/>')
     parts.append(_line(LEFT, lower, RIGHT, lower, "axis"))
     for tick in _ticks(length):
@@ -156,7 +172,7 @@ def _timeline(
 
 def _ceiling(value: float) -> float:
     """A little over ``value``, round."""
-    step = 10 ** math.floor(math.log10(max(value, 1e-3)))
+    step = 10.0 ** math.floor(math.log10(max(value, 1e-3)))
     return math.ceil(value * 1.02 / (step / 2)) * step / 2
 
 
@@ -166,7 +182,7 @@ def _tight(low: float, least: float) -> float:
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
-    decade = 10 ** math.floor(math.log10(low))
+    decade = 10.0 ** math.floor(math.log10(low))
     ticks = []
     while decade <= high:
         ticks += [decade * k for k in (1, 2, 5) if low * 0.999 <= decade * k <= high * 1.001]
@@ -175,7 +191,7 @@ def _log_ticks(low: float, high: float) -> list[float]:
 
 
 def _ticks(high: float) -> list[float]:
-    step = 10 ** math.floor(math.log10(high))
+    step = 10.0 ** math.floor(math.log10(high))
     step = next(s for s in (step / 5, step / 2, step, 2 * step) if high / s <= 7)
     return [k * step for k in range(int(high / step + 1e-9) + 1)]
 

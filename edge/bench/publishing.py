@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from edge.config.uri import parse_uri
 from edge.contracts.errors import SinkError
 from edge.process.child import Child
 
@@ -28,11 +29,12 @@ class PublisherProcess:
     """Runs until the end of the ``with`` block. ``ours`` is the frame process' end of the socket pair."""
 
     def __init__(self, settings: Settings, run_id: str) -> None:
-        """Not started yet. ``settings`` name the state directory, the device and the sinks; none: nothing is started."""
+        """Not started yet. ``settings`` name state directory, device and sinks; no sink: nothing is ever started."""
         self.ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # As edge.daemon.job has it, which stands beside us: the publisher is told when messages arrive to tell it on.
         self._job = msgspec.json.encode({"settings": settings, "run_id": run_id, "tell_acks": True})
         self._wanted = bool(settings.sinks)
+        self._broker = parse_uri(settings.sinks[0].uri).redacted() if settings.sinks else ""
         self._child: Child | None = None
 
     def __enter__(self) -> PublisherProcess:
@@ -47,7 +49,8 @@ class PublisherProcess:
         """
         if self._wanted and handover.messages and not self._wait(handover, CONNECT_S):
             raise SinkError(
-                "the broker acknowledges nothing", hint="is it running, and may device benchmark publish there?"
+                f"{self._broker} has acknowledged nothing within {CONNECT_S:.0f} s",
+                hint="is the broker running, and may device benchmark publish there?",
             )
 
     def drain(self, handover: MeteredHandover) -> None:

@@ -2,9 +2,9 @@
 
 The estimate is the nearest-rank order statistic: a time that was really measured. The interval runs from one order
 statistic to another, by the binomial law of how many samples lie below the true quantile (David and Nagaraja, Order
-Statistics, 3rd ed., section 7.1). That law holds for independent samples, and a frame that was slow is often followed by
-a slow one; so it is taken not for n samples but for the *effective* number of them: n over the autocorrelation time of
-"below the quantile, or not" (as for quantiles of Markov chains: Vehtari et al. 2021, Bayesian Analysis 16:667).
+Statistics, 3rd ed., section 7.1). That law holds for independent samples, and a slow frame is often followed by a slow
+one; so it is taken not for n samples but for the *effective* number of them: n over the autocorrelation time of "below
+the quantile, or not" (as for quantiles of Markov chains: Vehtari et al. 2021, Bayesian Analysis 16:667).
 """
 
 from __future__ import annotations

@@ -52,6 +52,8 @@ class Frames(msgspec.Struct, frozen=True, kw_only=True):
     answered: int
     results: dict[str, int]
     """By result, with the reason where there is one."""
+    uncomputed: int
+    """Of the answered ones: refused before the runtime (``abstained: black``), or without a result."""
     dropped: int
     """Captured and never judged, because newer ones came."""
     late: int | None

@@ -7,7 +7,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from edge.app.compose import choose_model
 from edge.app.embedded_broker import start_broker
@@ -15,6 +17,7 @@ from edge.bench.feed import HEIGHT, PICTURES, WIDTH
 from edge.bench.interrupt import Interrupt
 from edge.bench.loadgen import RULES, run_loadgen
 from edge.bench.machine import describe, filesystem
+from edge.bench.notes import notes_of
 from edge.bench.path import Plan, measure
 from edge.bench.quantiles import summarise
 from edge.bench.report import Frames, Report, Setup
@@ -28,8 +31,6 @@ from edge.contracts.errors import DeviceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    import numpy as np
 
     from edge.bench.path import Measured
     from edge.bench.report import Kind
@@ -123,7 +124,7 @@ def benchmark(wish: Wish, progress: Progress) -> Report:
             ),
             startup=startup,
             stages={stage: summarise(samples.column(stage)) for stage in TIMES},
-            notes=_notes(wish, measured, name),
+            notes=notes_of(samples, paced, not wish.settings.streams, name),
             frames=_frames(measured, deadline_ms),
             throughput=throughput(fastest) if fastest is not None else None,
             memory=measured.memory,
@@ -134,8 +135,6 @@ def benchmark(wish: Wish, progress: Progress) -> Report:
 
 def scenario(settings: Settings, name: Kind, rules: str, progress: Progress) -> Report:
     """One scenario of LoadGen's. Raises `EdgeError`."""
-    import numpy as np
-
     model = choose_model(settings)
     with Interrupt() as interrupt:
         progress(0.0, "starting")
@@ -148,9 +147,9 @@ def scenario(settings: Settings, name: Kind, rules: str, progress: Progress) -> 
             lambda at_s, frames: progress(min(1.0, at_s / seconds), f"{frames} frames"),
         )
         startup = start_up(settings.runtime.uri, model, isolated=settings.runtime.isolated)
-    computed = [not word.startswith("no_result") for word in queries.result]
-    answered: np.ndarray[Any, np.dtype[np.float64]] = np.array(queries.answered_s)[computed]
-    latency = np.array(queries.latency_ms)[computed]
+    computed = np.array([not word.startswith("no_result") for word in queries.result], bool)
+    answered = np.array(queries.answered_s, np.float64)[computed]
+    latency = np.array(queries.latency_ms, np.float64)[computed]
     return Report(
         kind=name,
         at=_now(),
@@ -170,11 +169,12 @@ def scenario(settings: Settings, name: Kind, rules: str, progress: Progress) -> 
         ),
         startup=startup,
         stages={} if name == "offline" else {"result": summarise(latency)},
-        throughput=from_times(answered),
+        throughput=from_times(answered, int((~computed).sum())),
         loadgen=result,
         samples={
             "query": list(queries.query),
             "answered_s": [round(value, 6) for value in queries.answered_s],
+            "computed": computed.astype(int).tolist(),
             "result": list(queries.result),
             "result_ms": [round(value, 4) for value in queries.latency_ms],
         },
@@ -254,11 +254,12 @@ def _frames(measured: Measured, deadline_ms: float | None) -> Frames:
     late = missed = None
     if deadline_ms is not None:
         late = int((samples.column("result") > deadline_ms).sum())
-        lost = sum(number for word, number in counts.items() if not samples.answered(word))
+        lost = sum(number for word, number in counts.items() if word.startswith("no_result"))
         missed = late + lost + measured.dropped
     return Frames(
         answered=sum(counts.values()),
         results=counts,
+        uncomputed=int(samples.rows().sum() - samples.countable().sum()),
         dropped=measured.dropped,
         late=late,
         missed=missed,
@@ -267,33 +268,6 @@ def _frames(measured: Measured, deadline_ms: float | None) -> Frames:
         restarts=measured.restarts,
         fallback=measured.fallback,
     )
-
-
-def _notes(wish: Wish, measured: Measured, broker: str | None) -> dict[str, str]:
-    samples, notes = measured.samples, {}
-    ready = not wish.settings.streams
-    if ready and wish.fps:
-        notes["capture"] = "from the instant the frame was due until the source gave it"
-    elif ready:
-        notes["capture"] = "not there: frames lie ready"
-    if ready:
-        notes["decode"] = "not there: frames are raw pixels"
-    elif not samples.column("decode").size:
-        notes["decode"] = "not measured apart: part of capture"
-    else:
-        notes["capture"] = "not measured apart: part of decode"
-    notes["quantise"] = "copies into the tensor: its values are the pixels, nothing is computed"
-    if not samples.column("handover").size:
-        notes["handover"] = "no frame had a lesion to publish"
-    if broker is None:
-        notes["ack"] = notes["path"] = "not measured: no broker (--broker URI, or pip install 'sonoedge[demo]')"
-    elif not samples.column("ack").size:
-        notes["ack"] = notes["path"] = "no frame had a lesion to publish"
-    else:
-        published, all_of = samples.column("ack").size, samples.column("result").size
-        if published < all_of:
-            notes["ack"] = notes["path"] = f"{published} of {all_of} frames had a lesion to publish"
-    return notes
 
 
 def _source(settings: Settings) -> str:

@@ -37,6 +37,8 @@ class Samples:
         self.phase = array("b")
         self.stream = array("h")
         self.seq = array("q")
+        self.computed = array("b")
+        """1: the runtime computed it and it was judged. 0: refused before, or no result: it counts in no number."""
         self.word = array("h")
         """Index into `words`: the frame's result, with the reason where it has one."""
         self.words: list[str] = []
@@ -56,31 +58,30 @@ class Samples:
         self.answered_s.append(answered_s)
         self.phase.append(STEADY)
         self.word.append(self.words.index(word))
+        self.computed.append("invoke" in times and not word.startswith("no_result"))
         for name, column in self.times.items():
             column.append(times.get(name, math.nan))
         return len(self.seq) - 1
 
     def rows(self, phase: int | None = STEADY) -> NDArray[np.bool_]:
         """Which rows are of ``phase``; None: all."""
-        phases = np.array(self.phase, np.int8)
-        return np.ones(len(phases), bool) if phase is None else phases == phase
+        if phase is None:
+            return np.ones(len(self), bool)
+        found: NDArray[np.bool_] = np.equal(np.array(self.phase, np.int8), phase)
+        return found
 
-    def answered(self, word: str) -> bool:
-        """Whether a frame with this result was computed to its end: only such frames' times count as times."""
-        return not word.startswith("no_result")
+    def countable(self, phase: int | None = STEADY) -> NDArray[np.bool_]:
+        """Which rows of ``phase`` were computed to their end: a failure must not read as a fast result."""
+        computed: NDArray[np.bool_] = np.array(self.computed, bool)
+        return computed & self.rows(phase)
 
     def column(self, name: str, phase: int | None = STEADY) -> NDArray[np.float64]:
-        """Measured times of ``name`` of all frames of ``phase`` that were computed to their end, in order."""
-        computed = np.array([self.answered(word) for word in self.words], bool)
-        values = np.array(self.times[name], np.float64)
-        if not values.size:
-            return values
-        keep = self.rows(phase) & computed[np.array(self.word, np.int64)]
-        values = values[keep]
+        """Measured times of ``name`` of the `countable` frames, in order."""
+        values = np.array(self.times[name], np.float64)[self.countable(phase)]
         return values[~np.isnan(values)]
 
     def counts(self, phase: int | None = STEADY) -> dict[str, int]:
-        """Frames by their result."""
+        """Frames by their result, computed or not."""
         found = np.bincount(np.array(self.word, np.int64)[self.rows(phase)], minlength=len(self.words))
         return {word: int(number) for word, number in zip(self.words, found, strict=True) if number}
 
@@ -92,6 +93,7 @@ class Samples:
             "frame": list(self.seq),
             "captured_s": [round(value, 6) for value in self.captured_s],
             "answered_s": [round(value, 6) for value in self.answered_s],
+            "computed": list(self.computed),
             "result": [self.words[index] for index in self.word],
         }
         for name, column in self.times.items():

@@ -89,9 +89,7 @@ def start_up(uri: str, model: Model, *, isolated: bool) -> Startup:
         parity = None
         if model.bundle is not None and spec.family != "scripted":
             tested = run_selftest(model.bundle, runtime)
-            parity = Parity(
-                cases=tested.cases, allowed=tested.allowed, worst=tested.worst, problems=tested.problems
-            )
+            parity = Parity(cases=tested.cases, allowed=tested.allowed, worst=tested.worst, problems=tested.problems)
         return Startup(
             runtime=spec.name,
             version=spec.version,
@@ -113,7 +111,8 @@ def _invoke(runtime: Runtime, tensor: Tensor) -> float:
     runtime.submit(tensor)
     if runtime.wait(TIMEOUT_S) is None:
         raise DeviceError(
-            f"{runtime.spec.name} gave no answer within {TIMEOUT_S:.0f} s", hint="see edge-cli doctor; try another runtime"
+            f"{runtime.spec.name} gave no answer within {TIMEOUT_S:.0f} s",
+            hint="see edge-cli doctor; try another runtime",
         )
     return _since(began)
 

@@ -31,7 +31,8 @@ class Minute(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     frames: int
     """Computed to their end."""
-    no_result: int
+    failed: int
+    """Refused before the runtime, or without a result."""
     fps: float
     p50: Quantile | None
     p99: Quantile | None
@@ -89,7 +90,7 @@ def by_minute(samples: Samples, span: str, began_s: float, looks: list[tuple[flo
         return []
     captured = np.array(samples.captured_s, np.float64)[steady]
     times = np.array(samples.times[span], np.float64)[steady]
-    failed = np.array([not samples.answered(samples.words[index]) for index in samples.word], bool)[steady]
+    failed = ~np.array(samples.computed, bool)[steady]
     start = float(captured[0])
     number = ((captured - start) // MINUTE_S).astype(int)
     minutes = []
@@ -99,7 +100,9 @@ def by_minute(samples: Samples, span: str, began_s: float, looks: list[tuple[flo
         measured = times[here & ~failed & ~np.isnan(times)]
         first = began_s + start + k * MINUTE_S
         readings = [reading for at, reading in looks if first <= at < first + MINUTE_S]
-        minutes.append(_minute(k + 1, seconds, measured, int((here & ~failed).sum()), int((here & failed).sum()), readings))
+        minutes.append(
+            _minute(k + 1, seconds, measured, int((here & ~failed).sum()), int((here & failed).sum()), readings)
+        )
     return minutes
 
 
@@ -122,7 +125,7 @@ def _minute(
         minute=number,
         seconds=round(seconds, 3),
         frames=frames,
-        no_result=failed,
+        failed=failed,
         fps=round(frames / seconds, 2),
         p50=quantile(measured, 0.5, ordered=ordered) if measured.size else None,
         p99=quantile(measured, 0.99, ordered=ordered) if measured.size else None,

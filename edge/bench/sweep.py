@@ -13,7 +13,6 @@ from edge.bench.startup import Parity, start_up
 from edge.bench.throughput import throughput
 from edge.config.uri import parse_uri
 from edge.contracts.errors import EdgeError
-from edge.contracts.finding import ModelRef
 from edge.contracts.placement import Placement
 from edge.plugins import schemes
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from edge.bench.samples import Samples
     from edge.bench.startup import Startup
     from edge.config.settings import Settings
+    from edge.contracts.finding import ModelRef
 
 FRAMES, WARM_UP = 200, 20
 """Of each combination, as fast as it goes."""
@@ -42,6 +42,7 @@ class SweepRow(msgspec.Struct, frozen=True, kw_only=True):
     sha256: str
     problem: str | None = None
     version: str | None = None
+    delegate: str | None = None
     load_ms: float | None = None
     first_ms: float | None = None
     invoke: Summary | None = None
@@ -49,7 +50,8 @@ class SweepRow(msgspec.Struct, frozen=True, kw_only=True):
     """Of the whole loop, capture to outbox."""
     fps_low: float | None = None
     fps_high: float | None = None
-    no_result: int = 0
+    failed: int = 0
+    """Frames without a result."""
     parity: Parity | None = None
     placement: Placement | None = None
     pss_mb: float | None = None
@@ -108,7 +110,7 @@ def _row(settings: Settings, uri: str, threads: int | None, interrupted: Callabl
     except EdgeError as error:
         return _failed(uri, threads, model.ref, error.message)
     samples, rate = measured.samples, throughput(measured.samples)
-    lost = sum(number for word, number in samples.counts().items() if not samples.answered(word))
+    lost = int(samples.rows().sum() - samples.countable().sum())
     return SweepRow(
         runtime=uri,
         threads=threads,
@@ -116,13 +118,14 @@ def _row(settings: Settings, uri: str, threads: int | None, interrupted: Callabl
         sha256=model.ref.sha256,
         problem=f"{lost} of {FRAMES} frames had no result" if lost else None,
         version=startup.version,
+        delegate=startup.delegate,
         load_ms=startup.load_ms,
         first_ms=startup.first_ms,
         invoke=summarise(samples.column("invoke")),
         fps=None if rate is None else rate.fps,
         fps_low=None if rate is None else rate.low,
         fps_high=None if rate is None else rate.high,
-        no_result=lost,
+        failed=lost,
         parity=startup.parity,
         placement=startup.placement,
         pss_mb=measured.memory.pss_total,
@@ -130,9 +133,7 @@ def _row(settings: Settings, uri: str, threads: int | None, interrupted: Callabl
     )
 
 
-def _failed(
-    uri: str, threads: int | None, model: ModelRef, problem: str, startup: Startup | None = None
-) -> SweepRow:
+def _failed(uri: str, threads: int | None, model: ModelRef, problem: str, startup: Startup | None = None) -> SweepRow:
     return SweepRow(
         runtime=uri,
         threads=threads,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge.app.words import counted
 from edge.bench.quantiles import SHARES
 from edge.bench.samples import SPANS, STAGES
 
@@ -39,6 +40,8 @@ def text(report: Report) -> Iterator[str]:
         one = report.throughput
         low_high = f" ({number(one.low)} to {number(one.high)})" if one.low is not None else ""
         yield f"as fast as it goes: {number(one.fps)} frames/s{low_high}, {one.frames} frames"
+        if one.failed:
+            yield from _fact("!", f"{one.failed} frames of this run were NOT COMPUTED; they count in no number above")
     if report.memory is not None:
         yield from _memory(report)
     if report.minutes:
@@ -101,7 +104,7 @@ def _startup(one: Startup) -> Iterator[str]:
 
 def _placed(placement: Placement, delegate: str | None) -> str:
     share = 100 * placement.delegated_macs / placement.macs if placement.macs else 0.0
-    parts = "" if placement.partitions is None else f" in {placement.partitions} partitions"
+    parts = "" if placement.partitions is None else f" in {counted(placement.partitions, 'partition')}"
     left = ", ".join(f"{count} {name}" for name, count in placement.left.items())
     return (
         f"{placement.delegated_ops} of {placement.ops} operators{parts}, {share:.1f} % of MACs on "
@@ -148,7 +151,11 @@ def _stages(report: Report) -> Iterator[str]:
 
 def _row(label: str, summary: Summary) -> Iterator[str]:
     quantiles = [summary.quantiles[name] for name in SHARES]
-    yield f"{label:<10}{summary.n:>6}" + "".join(f"{number(q.value):>11}" for q in quantiles) + f"{number(summary.max):>9}"
+    yield (
+        f"{label:<10}{summary.n:>6}"
+        + "".join(f"{number(q.value):>11}" for q in quantiles)
+        + f"{number(summary.max):>9}"
+    )
     yield f"{'':<16}" + "".join(f"{_interval(q):>11}" for q in quantiles)
 
 
@@ -169,6 +176,8 @@ def _frames(frames: Frames, deadline_ms: float | None) -> Iterator[str]:
             f"{frames.dropped} dropped, {frames.no_result} without a result",
         )
     problems = []
+    if refused := frames.uncomputed - frames.no_result:
+        problems.append(f"{refused} frames were refused before the runtime; their times are in no number above")
     if frames.no_result:
         problems.append(f"{frames.no_result} frames had NO RESULT; their times are in no number above")
     if frames.unacknowledged:
@@ -196,16 +205,18 @@ def _memory(report: Report) -> Iterator[str]:
 
 def _minutes(minutes: list[Minute]) -> Iterator[str]:
     yield ""
-    yield "minute  frames/s     p50     p99     max   no res.   deg C     MHz   power W"
+    yield "minute  frames/s     p50     p99     max   failed    deg C     MHz   power W"
     for one in minutes:
         p50 = "-" if one.p50 is None else number(one.p50.value)
         p99 = "-" if one.p99 is None else number(one.p99.value)
         cells = [f"{one.minute:>6}", f"{one.fps:>10.1f}", f"{p50:>8}", f"{p99:>8}"]
         cells.append(f"{'-' if one.max is None else number(one.max):>8}")
-        cells.append(f"{one.no_result:>10}")
+        cells.append(f"{one.failed:>10}")
         cells += [f"{_sensor(value):>{width}}" for value, width in (
             (one.temperature_c, 8), (one.clock_mhz, 8), (one.power_w, 10))]  # fmt: skip
         yield "".join(cells)
+    if minutes[-1].seconds < 59:
+        yield f"the last minute has {minutes[-1].seconds:.0f} s"
     for name, words in (
         ("governor", sorted({one.governor or NOT for one in minutes})),
         ("throttled", _flags([one.throttled for one in minutes])),
@@ -238,13 +249,13 @@ def _loadgen(report: Report) -> Iterator[str]:
     yield from _fact("scenario", f"{one.scenario}, by MLCommons LoadGen {one.version}; not an MLPerf result")
     yield from _fact("rules", one.rules)
     value = NOT if one.value is None else number(one.value)
-    yield from _fact("measured", f"{one.metric}: {value} ({one.queries} queries of {one.samples_per_query})")
+    yield from _fact("measured", f"{one.metric}: {value} ({one.queries} x {counted(one.samples_per_query, 'frame')})")
     verdict = "VALID" if one.valid else f"INVALID: {'; '.join(one.reasons)}"
     yield from _fact("verdict", verdict)
     if one.percentiles_ms:
         yield from _fact("queries", ", ".join(f"{k} {number(v)} ms" for k, v in one.percentiles_ms.items()))
     if one.early_stopping:
-        yield from _fact("stopping", one.early_stopping.replace(" * ", "; ").removeprefix("* "))
+        yield from _fact("stopping", f"{one.early_stopping} (ns)")
 
 
 def _sweep(rows: list[SweepRow]) -> Iterator[str]:
@@ -266,7 +277,7 @@ def _sweep(rows: list[SweepRow]) -> Iterator[str]:
         )
         facts = [f"parity {_parity(row.parity)}"]
         if row.placement is not None:
-            facts.insert(0, _placed(row.placement, "the delegate"))
+            facts.insert(0, _placed(row.placement, row.delegate))
         for fact in facts:
             yield from _hang("", fact)
         if row.problem:

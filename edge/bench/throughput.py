@@ -24,6 +24,9 @@ class Throughput(msgspec.Struct, frozen=True, kw_only=True):
     """Interval by the moving-block bootstrap of the times between results; None: too few frames."""
     high: float | None
     frames: int
+    """Computed to their end."""
+    failed: int = 0
+    """Refused before the runtime, or without a result. They took their time, and do not count."""
     between_ms: list[float]
     """Times between results, raw."""
 
@@ -33,15 +36,13 @@ def throughput(samples: Samples) -> Throughput | None:
 
     A frame without a result takes time and does not count: it makes the next one's wait longer.
     """
-    computed = np.array([samples.answered(word) for word in samples.words], bool)
-    if not len(samples):
-        return None
-    keep = samples.rows() & computed[np.array(samples.word, np.int64)]
-    return from_times(np.array(samples.answered_s, np.float64)[keep])
+    kept = samples.countable()
+    failed = int(samples.rows().sum() - kept.sum())
+    return from_times(np.array(samples.answered_s, np.float64)[kept], failed)
 
 
-def from_times(at_s: NDArray[np.float64]) -> Throughput | None:
-    """``at_s``: when each result came, in seconds, in order."""
+def from_times(at_s: NDArray[np.float64], failed: int = 0) -> Throughput | None:
+    """``at_s``: when each result came, in seconds, in order. ``failed``: frames that are not among them."""
     between = np.diff(at_s)
     if not between.size or between.sum() <= 0:
         return None
@@ -55,5 +56,6 @@ def from_times(at_s: NDArray[np.float64]) -> Throughput | None:
         low=low,
         high=high,
         frames=int(at_s.size),
+        failed=failed,
         between_ms=[round(float(value) * 1e3, 4) for value in between],
     )

@@ -53,12 +53,15 @@ app = typer.Typer(help=HELP, invoke_without_command=True)
 def measure(
     ctx: typer.Context,
     source: Annotated[list[str] | None, typer.Option(help="URI of a source; default: ready phantom frames.")] = None,
-    runtime: Annotated[list[str] | None, typer.Option(help="URI of the runtime; with --sweep, may be repeated.")] = None,
+    runtime: Annotated[
+        list[str] | None, typer.Option(help="URI of the runtime; with --sweep, may be repeated.")
+    ] = None,
     model: Annotated[list[Path] | None, typer.Option(help="Model bundle; with --sweep, may be repeated.")] = None,
     broker: Annotated[str | None, typer.Option(help="URI of a broker, for the acknowledgement.")] = None,
     no_broker: Annotated[bool, typer.Option("--no-broker", help="Start no broker either.")] = False,
     fps: Annotated[
-        float | None, typer.Option(min=0.0, max=1000.0, help="Of the phantom frames, each stream; 0: as fast as it goes.")
+        float | None,
+        typer.Option(min=0.0, max=1000.0, help="Of the phantom frames, each stream; 0: as fast as it goes."),
     ] = None,
     frames: Annotated[int, typer.Option(min=1, help="To measure, of all streams together.")] = 600,
     warm_up: Annotated[int, typer.Option(min=0, help="Frames before them, which count in no number.")] = 30,
@@ -66,7 +69,9 @@ def measure(
     deadline_ms: Annotated[
         float | None, typer.Option(min=0.1, help="For a result; default: until the next frame.")
     ] = None,
-    sustained: Annotated[str | None, typer.Option(help="So long (90s, 10m, 1h), minute by minute with sensors.")] = None,
+    sustained: Annotated[
+        str | None, typer.Option(help="So long (90s, 10m, 1h), minute by minute with sensors.")
+    ] = None,
     scenario: Annotated[str | None, typer.Option(help="By LoadGen: single-stream, multi-stream, offline.")] = None,
     rules: Annotated[str, typer.Option(help="LoadGen's: mobile-quick, mobile, inference.")] = "mobile-quick",
     sweep: Annotated[bool, typer.Option("--sweep", help="Threads x runtimes x models, in one table.")] = False,
@@ -260,7 +265,9 @@ def exit_code(report: Report) -> int:
     frames = report.frames
     if report.interrupted:
         return INTERRUPTED
-    if frames is not None and (frames.no_result or not frames.answered):
+    if frames is not None and (frames.no_result or frames.uncomputed == frames.answered):
+        return UNANSWERED
+    if report.throughput is not None and report.throughput.failed > (frames.uncomputed if frames else 0):
         return UNANSWERED
     if frames is not None and (frames.unacknowledged or frames.unrecorded):
         return UNACKNOWLEDGED
