@@ -14,16 +14,19 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from edge.bench.quantiles import nearest_rank
+from edge.bench.quantiles import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    Statistic = Callable[[NDArray[np.float64]], float]
+    Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+    """Of (rows, samples): a number a row."""
 
 DRAWS = 2000
+AT_ONCE = 2_000_000
+"""Numbers that are drawn together: 16 MB."""
 LEAST = 20
 """Fewer samples than this are not compared."""
 
@@ -44,19 +47,25 @@ def ratio_of(
     of_a, of_b = draw(a, statistic, rng), draw(b, statistic, rng)
     miss = (1.0 - confidence) / 2
     low, high = np.quantile(of_b / of_a, (miss, 1.0 - miss))
-    return Ratio(statistic(b) / statistic(a), float(low), float(high))
+    return Ratio(value(statistic, b) / value(statistic, a), float(low), float(high))
 
 
 def draw(samples: NDArray[np.float64], statistic: Statistic, rng: np.random.Generator) -> NDArray[np.float64]:
     """``statistic`` of `DRAWS` series of the same length, made of blocks of ``samples``."""
     n, block = samples.size, block_length(samples.size)
     steps = np.arange(block)
-    count = -(-n // block)
-    found = np.empty(DRAWS)
-    for i in range(DRAWS):
-        starts = rng.integers(0, n - block + 1, count)
-        found[i] = statistic(samples[(starts[:, None] + steps).ravel()[:n]])
-    return found
+    at_once = max(1, min(DRAWS, AT_ONCE // n))
+    found = []
+    for begin in range(0, DRAWS, at_once):
+        rows = min(at_once, DRAWS - begin)
+        starts = rng.integers(0, n - block + 1, (rows, -(-n // block)))
+        found.append(statistic(samples[(starts[:, :, None] + steps).reshape(rows, -1)[:, :n]]))
+    return np.concatenate(found)
+
+
+def value(statistic: Statistic, samples: NDArray[np.float64]) -> float:
+    """``statistic`` of one series."""
+    return float(statistic(samples[None])[0])
 
 
 def block_length(n: int) -> int:
@@ -65,13 +74,20 @@ def block_length(n: int) -> int:
 
 
 def at(share: float) -> Statistic:
-    """The nearest-rank ``share`` quantile, as a statistic."""
-    return lambda values: nearest_rank(np.sort(values), share)
+    """The nearest-rank ``share`` quantile of each row, as a statistic."""
+
+    def of_rows(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        rank = nearest(rows.shape[1], share)
+        found: NDArray[np.float64] = np.partition(rows, rank, axis=1)[:, rank]
+        return found
+
+    return of_rows
 
 
-def mean(values: NDArray[np.float64]) -> float:
-    """The mean, as a statistic."""
-    return float(values.mean())
+def mean(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean of each row, as a statistic."""
+    found: NDArray[np.float64] = rows.mean(axis=1)
+    return found
 
 
 def slower_share(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:

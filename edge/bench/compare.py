@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from edge.bench.bootstrap import LEAST, Ratio, at, mean, ratio_of, slower_share
+from edge.bench.bootstrap import LEAST, Ratio, at, mean, ratio_of, slower_share, value
 from edge.contracts.errors import UsageError
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _line(
         verdict = "same"
     else:
         verdict = "unsure"
-    return Line(name=name, a=statistic(a), b=statistic(b), ratio=ratio, verdict=verdict)
+    return Line(name=name, a=value(statistic, a), b=value(statistic, b), ratio=ratio, verdict=verdict)
 
 
 def _pairs(a: Report, b: Report) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
@@ -127,9 +127,9 @@ def times_of(report: Report, span: str) -> NDArray[np.float64]:
     phases = columns.get("phase", ["steady"] * len(values))
     computed = columns.get("computed", [])
     kept = [
-        float(value)
-        for value, phase, done in zip(values, phases, computed, strict=False)
-        if value is not None and phase == "steady" and done
+        float(time)
+        for time, phase, done in zip(values, phases, computed, strict=False)
+        if time is not None and phase == "steady" and done
     ]
     return np.array(kept, np.float64)
 

@@ -78,9 +78,14 @@ def quantile(
     )
 
 
+def nearest(n: int, share: float) -> int:
+    """Place (from 0) of the nearest rank: the smallest of ``n`` sorted samples that ``share`` of all do not exceed."""
+    return max(0, math.ceil(share * n - 1e-9) - 1)
+
+
 def nearest_rank(ordered: NDArray[np.float64], share: float) -> float:
-    """The smallest of the sorted samples that at least ``share`` of all do not exceed."""
-    return float(ordered[max(0, math.ceil(share * ordered.size - 1e-9) - 1)])
+    """The sample at the nearest rank of sorted, non-empty samples."""
+    return float(ordered[nearest(ordered.size, share)])
 
 
 def binomial_ranks(n: int, share: float, confidence: float = CONFIDENCE) -> tuple[int | None, int | None]:

@@ -35,7 +35,7 @@ def test_a_slower_run_is_a_regression_and_a_faster_one_is_not(report) -> None:
 
 
 def test_chance_is_no_regression(report) -> None:
-    verdicts = [compare(report(times(10.0)), report(times(10.0)), 0.05) for _ in range(10)]
+    verdicts = [compare(report(times(10.0)), report(times(10.0)), 0.05) for _ in range(6)]
     assert not any(one.regression for one in verdicts)
     assert any(line.verdict == "same" for one in verdicts for line in one.lines)
 
@@ -73,10 +73,10 @@ def test_too_few_samples_are_refused(report) -> None:
 
 def test_the_ratio_s_interval_holds_the_truth() -> None:
     hits = 0
-    for _ in range(60):
+    for _ in range(40):
         ratio = ratio_of(times(10.0, 150), times(12.0, 150), at(0.5), 0.95)
         hits += ratio.low <= 1.2 <= ratio.high
-    assert hits >= 52
+    assert hits >= 34
 
 
 def test_slow_phases_widen_the_interval() -> None:
