@@ -84,7 +84,7 @@ def test_the_shipped_model_proves_what_it_computes_and_where(measured, tmp_path:
     assert report.machine.libraries["ai-edge-litert"]
     assert report.memory.pss_mb.keys() == {"frame", "runtime"}
     assert "golden vectors passed" in shown
-    assert len(list(csv.reader(table.open()))) == 1 + len(report.samples["frame"])
+    assert len(list(csv.reader(table.read_text().splitlines()))) == 1 + len(report.samples["frame"])
     assert picture.read_text().startswith("<svg")
 
 
