@@ -34,6 +34,7 @@ COMMANDS = {
     "infer": "Analyse pictures, videos, DICOM files or folders.",
     "benchmark": "Measure how long a frame takes, from its capture to the broker's acknowledgement.",
     "outbox": "Look into the stored messages, have them sent again, take them out.",
+    "doctor": "Check this machine: runtimes, devices, disk, clock, brokers; say what is missing.",
     "config": "Write, show and check the configuration.",
     "schema": "Write the schemas of all messages, or check that they are current.",
     "model": "Look into a model bundle, and verify it.",

@@ -42,6 +42,8 @@ class RuntimeSpec(msgspec.Struct, frozen=True, kw_only=True):
     """By head name, as the model's signature spells it."""
     placement: Placement | None = None
     """Which operators run where. None: the runtime does not tell."""
+    chosen: str | None = None
+    """Why this one, in a line, where ``auto://`` chose. None: it was named."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -36,6 +36,7 @@ from edge.pipeline.messages import Messages, Provenance
 from edge.pipeline.reporter import Reporter
 from edge.plugins import make_source
 from edge.process.child import inherit
+from edge.process.cores import keep_to
 from edge.process.heartbeat import beat
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def serve(job: DaemonJob, telemetry: socket.socket, stop: threading.Event, alive
     settings = job.settings
     sources = {stream.name: make_source(stream) for stream in settings.streams}  # first: what is wrong is said at once
     model = choose_model(settings)
-    guard = make_guard(settings, model, isolated=settings.runtime.isolated)
+    guard = make_guard(settings, model, isolated=settings.runtime.isolated, cores=job.affinity.runtime)
     analyser = Analyser(model.manifest, guard)
     log.info("model %s %s on %s is ready", model.ref.name, model.ref.version, guard.spec.name)
     handover = OutboxHandover(job.state_dir, telemetry)
@@ -113,6 +114,7 @@ def main() -> int:
     inheritance = inherit()
     job = msgspec.json.decode(inheritance.payload, type=DaemonJob)
     set_up_logs(job.settings.log)
+    keep_to(job.affinity.frame)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # the supervisor may have asked already

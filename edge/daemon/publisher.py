@@ -33,6 +33,7 @@ from edge.contracts.report import Report
 from edge.contracts.state import Will
 from edge.contracts.topics import REQUEST, Topics
 from edge.daemon.announcer import Announcer
+from edge.daemon.board import Board
 from edge.daemon.commands import Commands
 from edge.daemon.courier import Courier
 from edge.daemon.job import DaemonJob
@@ -41,6 +42,7 @@ from edge.daemon.requests import RequestDesk
 from edge.daemon.shared_sink import SharedSink
 from edge.plugins import make_sink
 from edge.process.child import inherit
+from edge.process.cores import keep_to
 from edge.process.heartbeat import beat
 from edge.sinks.outbox import Outbox
 from edge.sinks.outbox_schema import FILE_NAME, condemn, is_damage
@@ -98,6 +100,7 @@ class Publisher:
             settings.publish.health_every_s,
             root_pid,
             ["requests"] if self._links else [],
+            Board(settings.thermal.hot_c),
         )
         self._outbox: Outbox | None = None
         commands = Commands(settings, self._announcer, lambda: self._outbox, self._give, self._leftovers.salvage.resend)
@@ -357,6 +360,7 @@ def main() -> int:
     inheritance = inherit()
     job = msgspec.json.decode(inheritance.payload, type=DaemonJob)
     set_up_logs(job.settings.log)
+    keep_to(job.affinity.publisher)
     inbox, *heart = inheritance.fds
     alive = partial(beat, heart[0]) if heart else lambda: None
     return run_publisher(job, socket.socket(fileno=inbox), os.getppid(), alive)

@@ -87,7 +87,8 @@ def read(root: Path = ROOT) -> Readings:
 
 
 def _temperature(root: Path) -> float | None:
-    on_chip, elsewhere = [], []
+    on_chip: list[float] = []
+    elsewhere: list[float] = []
     for zone in sorted(root.glob("sys/class/thermal/thermal_zone*")):
         celsius = _celsius(zone / "temp")
         if celsius is not None:

@@ -20,7 +20,7 @@ def placement(
 
     Args:
         operators: the graph's, in order.
-        takers: number of an operator -> name of the delegate that computes it.
+        takers: number of an operator -> name of the delegate that computes it, the first delegate's first.
         partitions: see `Placement`.
         source: see `Placement`.
     """
@@ -32,7 +32,7 @@ def placement(
         delegated_macs=sum(operators[number].macs for number in takers),
         left=count(operator for number, operator in enumerate(operators) if number not in takers),
         source=source,
-        by=dict(sorted(Counter(takers.values()).items())),
+        by=dict(Counter(takers.values())),
     )
 
 

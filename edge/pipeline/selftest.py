@@ -41,7 +41,7 @@ class SelfTestReport:
 def run_selftest(bundle: Bundle, runtime: Runtime) -> SelfTestReport:
     """Replay all golden vectors of ``bundle``, through preprocessing and ``runtime``."""
     manifest = bundle.manifest
-    report = SelfTestReport(allowed=manifest.golden.max_abs_diff.get(runtime.spec.family, 0))
+    report = SelfTestReport(allowed=manifest.golden.allowed(runtime.spec.family))
     preprocess = Preprocessor(manifest.recipe)
     golden = bundle.golden
     for number, (pixels, regions) in enumerate(zip(golden.frames, golden.regions, strict=True)):
