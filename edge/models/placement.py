@@ -41,6 +41,15 @@ def count(operators: Iterable[Operator]) -> dict[str, int]:
     return dict(sorted(Counter(operator.kind for operator in operators).items()))
 
 
+def in_words(placed: Placement) -> str:
+    """One line for people: who took how much, and what is left."""
+    took = ", ".join(f"{name} {number}" for name, number in placed.by.items()) or "no delegate"
+    share = f"{placed.delegated_macs / placed.macs:.1%}" if placed.macs else "none"
+    pieces = "" if placed.partitions is None else f" in {placed.partitions} piece{'s' * (placed.partitions != 1)}"
+    left = ", ".join(f"{number} {kind}" for kind, number in placed.left.items()) or "nothing"
+    return f"{took} of {placed.ops} operators{pieces}, {share} of MACs; left on plain kernels: {left} ({placed.source})"
+
+
 def lie_between(operators: Sequence[Operator], given: Iterable[int], wanted: Iterable[int]) -> set[int]:
     """Numbers of the operators that make the tensors ``wanted`` of the tensors ``given``.
 

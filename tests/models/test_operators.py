@@ -9,7 +9,7 @@ from edge.contracts.errors import ModelError
 from edge.models.bundle import DEFAULT, load_bundle
 from edge.models.container import split
 from edge.models.operators import NAMES, Operator, read_operators
-from edge.models.placement import lie_between, placement
+from edge.models.placement import in_words, lie_between, placement
 
 
 @pytest.fixture(scope="module")
@@ -57,16 +57,20 @@ def test_what_lies_between_tensors_is_found_and_no_more():
     found = placement(chain, dict.fromkeys(lie_between(chain, [1, 9], [3]), "x"), 1, "runtime")
     assert (found.ops, found.delegated_ops, found.macs, found.delegated_macs) == (4, 2, 36, 18)
     assert (found.left, found.by) == ({"CONV_2D": 2}, {"x": 2})
+    words = "x 2 of 4 operators in 1 piece, 50.0% of MACs; left on plain kernels: 2 CONV_2D (runtime)"
+    assert in_words(found) == words
+    none = placement(chain, {}, None, "graph")
+    assert in_words(none).startswith("no delegate of 4 operators, 0.0% of MACs")
 
 
 def test_a_damaged_graph_is_a_model_error_or_still_a_graph():
     graph = bytearray(split(DEFAULT.read_bytes()).graph)
     refused = 0
-    for at in [*range(200), *range(len(graph) - 20000, len(graph), 97)]:
+    for at in [*range(0, 200, 4), *range(len(graph) - 20000, len(graph), 397)]:
         kept, graph[at] = graph[at], graph[at] ^ 0xFF
         try:
             read_operators(bytes(graph))
         except ModelError:
             refused += 1
         graph[at] = kept
-    assert refused > 20
+    assert refused > 5
