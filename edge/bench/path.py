@@ -22,7 +22,7 @@ from edge.bench.memory import Memory, look
 from edge.bench.meters import Meter, MeteredAnalyser, MeteredHandover, MeteredSource
 from edge.bench.publishing import PublisherProcess
 from edge.bench.samples import WARM_UP, Samples
-from edge.config.settings import SinkSettings, StreamSettings
+from edge.config.settings import AffinitySettings, SinkSettings, StreamSettings
 from edge.contracts.errors import DeviceError
 from edge.pipeline import loop
 from edge.pipeline.enrich import enricher
@@ -30,6 +30,7 @@ from edge.pipeline.intake import Intake
 from edge.pipeline.messages import Messages, Provenance
 from edge.pipeline.reporter import Reporter
 from edge.plugins import make_source
+from edge.process.cores import keep_to
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 EVERY_FRAME_S = 1e-6
 """A lesion is published again after so long: with every frame."""
 CLOSE_S = 5.0
+NO_AFFINITY = AffinitySettings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,8 @@ class Plan:
     """Of the feed; 0: as fast as it goes."""
     streams: int = 1
     """Of the feed."""
+    affinity: AffinitySettings = NO_AFFINITY
+    """Cores that each process keeps to, as far as this machine has them; this one keeps to its own from then on."""
     warm_up: int = 30
     """Frames of all streams together that are kept apart, at the beginning."""
     frames: int = 300
@@ -98,13 +102,14 @@ def measure(plan: Plan, watch: Callable[[Samples], bool]) -> Measured:
     meter = Meter(names)
     sources = {name: _source(plan, stream, meter) for name, stream in zip(names, settings.streams, strict=True)}
     with ExitStack() as stack:
-        guard = make_guard(settings, model, isolated=settings.runtime.isolated)
+        guard = make_guard(settings, model, isolated=settings.runtime.isolated, cores=plan.affinity.runtime)
+        keep_to(plan.affinity.frame)
         analyser = MeteredAnalyser(model.manifest, guard, meter)
         stack.callback(analyser.close)
         folder = Path(stack.enter_context(_temporary_folder(plan.state_dir)))
         settings = msgspec.structs.replace(settings, state_dir=str(folder))
         run_id = str(uuid.uuid4())
-        publisher = stack.enter_context(PublisherProcess(settings, run_id))
+        publisher = stack.enter_context(PublisherProcess(settings, run_id, plan.affinity))
         handover = MeteredHandover(folder, publisher.ours, meter.samples)
         stack.callback(handover.close, CLOSE_S)
         messages = Messages(Stamper("benchmark", run_id).stamp, Provenance(model.manifest, model.ref, image_ref=False))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from edge.bench.meters import MeteredHandover
-    from edge.config.settings import Settings
+    from edge.config.settings import AffinitySettings, Settings
 
 MODULE = "edge.daemon.publisher"
 CONNECT_S = 10.0
@@ -28,11 +28,12 @@ STOP_S = 5.0
 class PublisherProcess:
     """Runs until the end of the ``with`` block. ``ours`` is the frame process' end of the socket pair."""
 
-    def __init__(self, settings: Settings, run_id: str) -> None:
+    def __init__(self, settings: Settings, run_id: str, affinity: AffinitySettings) -> None:
         """Not started yet. ``settings`` name state directory, device and sinks; no sink: nothing is ever started."""
         self.ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # As edge.daemon.job has it, which stands beside us: the publisher is told when messages arrive to tell it on.
-        self._job = msgspec.json.encode({"settings": settings, "run_id": run_id, "tell_acks": True})
+        job = {"settings": settings, "run_id": run_id, "affinity": affinity, "tell_acks": True}
+        self._job = msgspec.json.encode(job)
         self._wanted = bool(settings.sinks)
         self._broker = parse_uri(settings.sinks[0].uri).redacted() if settings.sinks else ""
         self._child: Child | None = None

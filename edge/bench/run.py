@@ -28,6 +28,7 @@ from edge.bench.sweep import sweep
 from edge.bench.throughput import from_times, throughput
 from edge.config.uri import parse_uri
 from edge.contracts.errors import DeviceError
+from edge.process.cores import allowed_cores, fit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -74,13 +75,15 @@ def benchmark(wish: Wish, progress: Progress) -> Report:
     with ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())
         progress(0.0, "starting")
-        startup = start_up(runtime.uri, model, isolated=runtime.isolated)
+        startup = start_up(wish.settings, model)
         broker, name = _broker(wish, stack)
+        affinity = fit(wish.settings.affinity, allowed_cores())
         plan = Plan(
             settings=wish.settings,
             broker=broker,
             fps=wish.fps,
             streams=wish.streams,
+            affinity=affinity,
             warm_up=wish.warm_up,
             frames=0 if wish.sustained_s else wish.frames,
             state_dir=wish.state_dir,
@@ -96,6 +99,7 @@ def benchmark(wish: Wish, progress: Progress) -> Report:
                     settings=wish.settings,
                     broker=broker,
                     streams=wish.streams,
+                    affinity=affinity,
                     warm_up=wish.warm_up,
                     frames=wish.flat_out,
                     state_dir=wish.state_dir,
@@ -148,7 +152,7 @@ def scenario(settings: Settings, name: Kind, rules: str, progress: Progress) -> 
             lambda: interrupt.seen,
             lambda at_s, frames: progress(min(1.0, at_s / seconds), f"{frames} frames"),
         )
-        startup = start_up(settings.runtime.uri, model, isolated=settings.runtime.isolated)
+        startup = start_up(settings, model)
     computed = np.array([not word.startswith("no_result") for word in queries.result], bool)
     answered = np.array(queries.answered_s, np.float64)[computed]
     latency = np.array(queries.latency_ms, np.float64)[computed]

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from edge.app.compose import runtime_maker
 from edge.contracts.errors import DeviceError
 from edge.contracts.placement import Placement
 from edge.contracts.tensors import Tensor
 from edge.pipeline.selftest import run_selftest
-from edge.plugins import make_runtime
-from edge.runtimes.isolated import IsolatedRuntime
 
 if TYPE_CHECKING:
     from edge.app.compose import Model
+    from edge.config.settings import Settings
     from edge.contracts.ports import Runtime
 
 INVOKES = 20
@@ -66,18 +66,15 @@ class Startup(msgspec.Struct, frozen=True, kw_only=True):
         return float(np.median(self.warm_up_ms[len(self.warm_up_ms) // 2 :]))
 
 
-def start_up(uri: str, model: Model, *, isolated: bool) -> Startup:
-    """Make a runtime, time its first invokes on a golden tensor, test it, and let it go.
+def start_up(settings: Settings, model: Model) -> Startup:
+    """Make the runtime of ``settings``, time its first invokes on a golden tensor, test it, and let it go.
 
     Raises:
         EdgeError: it cannot be made, or does not answer.
     """
     began = time.monotonic_ns()
-    runtime: Runtime
-    if isolated:
-        runtime = IsolatedRuntime(uri, model.path, model.manifest)
-    else:
-        runtime = make_runtime(uri, model.path, model.manifest)
+    isolated = settings.runtime.isolated
+    runtime = runtime_maker(settings, model, isolated=isolated)(settings.runtime.uri)
     load_ms = _since(began)
     try:
         values = np.zeros(model.manifest.input.shape, np.uint8)

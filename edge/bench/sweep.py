@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 FRAMES, WARM_UP = 200, 20
 """Of each combination, as fast as it goes."""
-FAKES = ("scripted",)
-"""Compute nothing: not swept unless they are named."""
+UNSWEPT = ("scripted", "auto")
+"""One computes nothing, the other is one of the rest: not swept unless they are named."""
 
 
 class SweepRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,11 +59,11 @@ class SweepRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def combinations(runtimes: Sequence[str], threads: Sequence[int]) -> list[tuple[str, list[tuple[str, int]]]]:
-    """(URI as it is, [(URI with threads, threads)]) of each runtime: named ones, else all that there are but fakes."""
-    uris = list(runtimes) or [f"{scheme}://" for scheme in schemes("runtimes") if scheme not in FAKES]
+    """(URI as it is, [(URI with threads, threads)]) of each runtime: those named, else all but `UNSWEPT`."""
+    uris = list(runtimes) or [f"{scheme}://" for scheme in schemes("runtimes") if scheme not in UNSWEPT]
     found = []
     for uri in uris:
-        takes = "threads" not in parse_uri(uri).params and parse_uri(uri).scheme not in FAKES
+        takes = "threads" not in parse_uri(uri).params and parse_uri(uri).scheme not in UNSWEPT
         joint = "&" if "?" in uri else "?"
         found.append((uri, [(f"{uri}{joint}threads={number}", number) for number in threads] if takes else []))
     return found
@@ -99,7 +99,7 @@ def _row(settings: Settings, uri: str, threads: int | None, interrupted: Callabl
     settings = msgspec.structs.replace(settings, runtime=runtime)
     model = choose_model(settings)
     try:
-        startup = start_up(uri, model, isolated=runtime.isolated)
+        startup = start_up(settings, model)
         if startup.parity is not None and startup.parity.problems:
             return _failed(uri, threads, model.ref, startup.parity.problems[0], startup)
 
