@@ -218,7 +218,7 @@ def test_loadgen_asks_and_judges(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     per_query = loadgen.PER_QUERY.get(name, len(report.samples["query"]))
     assert report.loadgen.queries * per_query == len(report.samples["query"]) >= 16
     assert report.loadgen.value > 0
-    hung = Settings(runtime=RuntimeSettings(uri="scripted://?hang_at=15", timeout_s=0.1))
+    hung = Settings(runtime=RuntimeSettings(uri="scripted://?hang_at=24", timeout_s=0.1))
     report = scenario(hung, name, "short", lambda share, words: None)
     assert not report.loadgen.valid
     assert any("had no result" in reason for reason in report.loadgen.reasons)
