@@ -25,7 +25,7 @@ from edge.plugins import make_runtime, schemes
 from edge.runtimes.isolated import IsolatedRuntime
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from edge.config.settings import Settings
     from edge.contracts.manifest import ModelManifest
@@ -62,6 +62,22 @@ def choose_model(settings: Settings) -> Model:
     return Model(bundle.manifest, bundle.model_ref(signer), bundle)
 
 
+def runtime_maker(
+    settings: Settings, model: Model, *, isolated: bool, cores: Sequence[int] = ()
+) -> Callable[[str], Runtime]:
+    """Makes a runtime, with the model loaded, from its URI; it has passed no test yet. Arguments as `make_guard`."""
+    folder = Path(settings.state_dir) if settings.state_dir else default_state_dir()
+
+    def make(uri: str) -> Runtime:
+        if is_auto(uri) and model.bundle is not None:
+            return make_auto(parse_uri(uri), model.bundle, make, folder)
+        if isolated:
+            return IsolatedRuntime(uri, model.path, model.manifest, cores)
+        return make_runtime(uri, model.path, model.manifest)
+
+    return make
+
+
 def make_guard(settings: Settings, model: Model, *, isolated: bool, cores: Sequence[int] = ()) -> Guard:
     """A guarded runtime that has passed its self-test: the configured one, else a fall-back.
 
@@ -77,14 +93,7 @@ def make_guard(settings: Settings, model: Model, *, isolated: bool, cores: Seque
                 hint=f"there are: {', '.join(known)}",
             )
 
-    folder = Path(settings.state_dir) if settings.state_dir else default_state_dir()
-
-    def make(uri: str) -> Runtime:
-        if is_auto(uri) and model.bundle is not None:
-            return make_auto(parse_uri(uri), model.bundle, make, folder)
-        if isolated:
-            return IsolatedRuntime(uri, model.path, model.manifest, cores)
-        return make_runtime(uri, model.path, model.manifest)
+    make = runtime_maker(settings, model, isolated=isolated, cores=cores)
 
     def test(runtime: Runtime) -> None:
         # The scripted runtime computes nothing that a golden vector could be compared with.

@@ -32,6 +32,7 @@ COMMANDS = {
     "run": "Run the daemon: frames in, findings out, until stopped.",
     "demo": "See it work: a broker, the daemon, a phantom and a real clip, on this machine alone.",
     "infer": "Analyse pictures, videos, DICOM files or folders.",
+    "benchmark": "Measure how long a frame takes, from its capture to the broker's acknowledgement.",
     "outbox": "Look into the stored messages, have them sent again, take them out.",
     "doctor": "Check this machine: runtimes, devices, disk, clock, brokers; say what is missing.",
     "config": "Write, show and check the configuration.",

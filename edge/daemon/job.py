@@ -13,6 +13,8 @@ class DaemonJob(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     """Complete: device and state_dir are set."""
     run_id: str
+    tell_acks: bool = False
+    """Tell the frame process which messages have arrived, and when: for who measures."""
     affinity: AffinitySettings = AffinitySettings()
     """The settings' own, as far as this machine has the cores: see `edge.process.cores.fit`."""
 

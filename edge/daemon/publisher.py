@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge.app.handover import MAX_PACKET, Latest, decode, encode_order
+from edge.app.handover import MAX_PACKET, Arrived, Latest, decode, encode_arrived, encode_order
 from edge.app.logs import set_up_logs
 from edge.app.stamper import Stamper
 from edge.contracts.errors import ConfigError, EdgeError, SinkError
@@ -48,7 +48,7 @@ from edge.sinks.outbox import Outbox
 from edge.sinks.outbox_schema import FILE_NAME, condemn, is_damage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from edge.contracts.order import Order
     from edge.contracts.ports import Sink
@@ -88,7 +88,8 @@ class Publisher:
                 raise ConfigError(f"two sinks are {name}", hint="each receiver is configured once")
         self._durable_sinks = [sink.name for sink in self.sinks if sink.durable]
         shared = [SharedSink(sink) for sink in self.sinks]
-        self._couriers = [Courier(one.part(), self._durable_sinks) for one in shared]
+        on_acked = self._tell_arrived if job.tell_acks else None
+        self._couriers = [Courier(one.part(), self._durable_sinks, on_acked) for one in shared]
         self._leftovers = Leftovers(self._path, job.device, settings, shared)
         self._links = [sink for sink in self.sinks if isinstance(sink, Link)] if settings.requests.enabled else []
         stamper = Stamper(job.device, job.run_id)
@@ -247,6 +248,10 @@ class Publisher:
         except OSError:
             return False
         return True
+
+    def _tell_arrived(self, seqs: Sequence[int]) -> None:
+        with contextlib.suppress(OSError):  # nobody listens: nothing depends on it
+            self._inbox.send(encode_arrived(Arrived(list(seqs), time.monotonic_ns())))
 
     def _drop_stale(self) -> None:
         """What was sent while no publisher ran is old now; only what the frame process last said of itself counts."""
