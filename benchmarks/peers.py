@@ -21,9 +21,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
-import platform
 import sys
 import tempfile
 import time
@@ -33,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
+from kept import keep, machine
 from peers_report import console
 from rivals.peer import CannotRunError
 from rivals.process import Worker
@@ -207,29 +206,6 @@ def measure(mode: Mode, options: argparse.Namespace, bundle: Bundle) -> dict[str
             bench.close()
         peers = {name: vars(one) for name, one in bench.measured.items()}
         return {**vars(mode), "broker": bench.broker, "peers": peers, "missing": bench.missing}
-
-
-def machine() -> dict[str, Any]:
-    """What it ran on."""
-    lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
-    models = [line.split(":", 1)[1].strip() for line in lines if line.lower().startswith(("model name", "hardware"))]
-    said = " ".join(lines)
-    extras = [word for word in ("avx2", "avx512_vnni", "avx_vnni", "amx_int8", "asimddp", "i8mm") if word in said]
-    return {
-        "cpu": models[0] if models else platform.processor() or "not told",
-        "extensions": extras,
-        "cores": len(os.sched_getaffinity(0)),
-        "architecture": platform.machine(),
-        "kernel": platform.release(),
-        "load_before": round(os.getloadavg()[0], 2),
-    }
-
-
-def keep(path: Path, section: str, said: dict[str, Any]) -> None:
-    """Put ``said`` into the JSON file, beside what others have put there."""
-    whole = json.loads(path.read_text()) if path.is_file() else {}
-    whole[section] = said
-    path.write_text(json.dumps(whole, separators=(",", ":")) + "\n")
 
 
 def arguments() -> argparse.Namespace:
