@@ -70,10 +70,22 @@ def percentile_difference(
     rounds: Sequence[Sequence[float]], others: Sequence[Sequence[float]], share: float
 ) -> Estimate:
     """Percentile of ``rounds`` minus that of ``others``; the same rounds of both are drawn."""
+    return _of_both(rounds, others, lambda one, other: percentile(one, share) - percentile(other, share))
+
+
+def percentile_ratio(rounds: Sequence[Sequence[float]], others: Sequence[Sequence[float]], share: float) -> Estimate:
+    """Percentile of ``rounds`` over that of ``others``; the same rounds of both are drawn."""
+    return _of_both(rounds, others, lambda one, other: percentile(one, share) / percentile(other, share))
+
+
+def _of_both(
+    rounds: Sequence[Sequence[float]],
+    others: Sequence[Sequence[float]],
+    statistic: Callable[[NDArray[np.float64], NDArray[np.float64]], float],
+) -> Estimate:
     if len(rounds) != len(others):
         raise ValueError(f"expected as many rounds of both, got {len(rounds)} and {len(others)}")
     return bootstrap(
-        lambda drawn: percentile(np.concatenate([rounds[i] for i in drawn]), share)
-        - percentile(np.concatenate([others[i] for i in drawn]), share),
+        lambda drawn: statistic(np.concatenate([rounds[i] for i in drawn]), np.concatenate([others[i] for i in drawn])),
         len(rounds),
     )

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 EACH_FRAME_S = 0.001
 """Paced, a lesion is told anew with every frame, so that each frame has an acknowledgement to wait for."""
-PATIENCE_S = 5.0
+PATIENCE_S = 30.0
 """For the last acknowledgements."""
 
 
