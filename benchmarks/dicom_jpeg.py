@@ -4,9 +4,9 @@
 
 Two cines are made of phantom frames: colour as scanners write it (YBR_FULL_422) and grey, both JPEG baseline. *Ours* is
 the source `dicom://`, from opening the file to each frame's pixels as the pipeline takes them. *pydicom* is
-``pydicom.pixels.iter_pixels`` with its Pillow plugin, in an environment of its own (``make peers``) where nothing of ours
-takes part: as it comes, which is RGB, and *raw*, which leaves YCbCr as it is stored and so does less than ours. Rounds are
-interleaved, the ratio is taken within each.
+``pydicom.pixels.iter_pixels`` with its Pillow plugin, in an environment of its own (``make peers``) where nothing of
+ours takes part: as it comes, which is RGB, and *raw*, which leaves YCbCr as it is stored. Rounds are interleaved, the
+ratio is taken within each.
 """
 
 from __future__ import annotations
@@ -141,8 +141,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7, help="interleaved rounds (default 7)")
     parser.add_argument("--frames", type=int, default=300, help="in each cine (default 300)")
-    parser.add_argument("--quick", action="store_true", help="2 rounds of few frames: shows that it works, proves nothing")
-    parser.add_argument("--python", type=Path, default=ROOT / ".venv-peers/bin/python", help="that has pydicom and Pillow")
+    parser.add_argument(
+        "--quick", action="store_true", help="2 rounds of few frames: shows that it works, proves nothing"
+    )
+    parser.add_argument(
+        "--python", type=Path, default=ROOT / ".venv-peers/bin/python", help="that has pydicom and Pillow"
+    )
     parser.add_argument("--json", type=Path, help="put everything measured into this file, under `dicom_jpeg`")
     options = parser.parse_args()
     if options.quick:
@@ -166,7 +170,9 @@ def main() -> None:
                 for name in ways if number % 2 == 0 else reversed(ways):
                     speeds[name].append(round(ways[name](), 2))
             said["kinds"][kind] = speeds
-            print(f"{kind}, frames/s: " + ", ".join(f"{name} {median(each).value:.0f}" for name, each in speeds.items()))
+            print(
+                f"{kind}, frames/s: " + ", ".join(f"{name} {median(each).value:.0f}" for name, each in speeds.items())
+            )
             for name in ("pydicom", "pydicom raw"):
                 against = ratio(speeds["ours"], speeds[name])
                 print(f"  ours / {name}: {against.value:.2f} ({against.low:.2f} to {against.high:.2f})", flush=True)

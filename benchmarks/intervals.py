@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-DRAWS = 2000
+DRAWS = 1000
 SHARE = 0.95
 
 

@@ -31,7 +31,8 @@ STYLE = """
   .ground { fill: #ffffff; stroke: #d5dae0 } text { fill: #24292f; font: 13px system-ui, sans-serif }
   .soft { fill: #57606a } .grid { stroke: #d5dae0 } .whisker { stroke: #24292f; stroke-width: 1.5 }
   .ours { fill: #0a66c2 } .limit { fill: #9aa4af } .peer { fill: #c9813a }
-  .span { stroke-width: 3 } .span.ours { stroke: #0a66c2 } .span.limit { stroke: #9aa4af } .span.peer { stroke: #c9813a }
+  .span { stroke-width: 3 }
+  .span.ours { stroke: #0a66c2 } .span.limit { stroke: #9aa4af } .span.peer { stroke: #c9813a }
   @media (prefers-color-scheme: dark) {
     .ground { fill: #161b22; stroke: #373e47 } text { fill: #e6edf3 } .soft { fill: #9da7b3 }
     .grid { stroke: #373e47 } .whisker { stroke: #e6edf3 }
@@ -53,7 +54,7 @@ def chart(peers: dict[str, Any]) -> str:
         text(LEFT, 30, "frames/s, one thread, two cores", "font-weight='600'"),
         text(dots_at, 30, f"ms at {fps:.0f} frames/s: p50 to p99", "font-weight='600'"),
         text(LEFT, 50, "line: 95 % interval", "class='soft'"),
-        text(dots_at, 50, "second line: sonoedge to the broker's acknowledgement", "class='soft' font-size='11'"),
+        text(dots_at, 50, "second line: until the broker's acknowledgement", "class='soft' font-size='11'"),
     ]
     most = nice(max(row.frames_per_s.high for row in found))
     parts += grid(LEFT, BARS, most, height)
@@ -89,7 +90,7 @@ def spans(row: Row, y: float, left: float, scale: float) -> list[str]:
         return [text(left, y + 18, "does not keep the pace", "class='soft'")]
     parts = []
     for number, (p50, p99) in enumerate(row.ms.values()):
-        level = y + (14 if len(row.ms) == 1 else 9 + 11 * number)
+        level = y + (14 if len(row.ms) == 1 else 7 + 14 * number)
         x, end = left + p50.value * scale, left + p99.value * scale
         parts += [
             line(f"span {kind(row)}", x, level, end),

@@ -128,7 +128,13 @@ def stream_goals(said: dict[str, Any] | None) -> list[Goal]:
         found.append(Goal(what, wanted, got, good(got.value), digits))
 
     add("PSS of all processes, one live stream, MB", "<= 150", median(said["live_pss_mb"]), lambda mb: mb <= 150)
-    add("start to the first finding at a subscriber, s", "<= 1.5", median(said["first_finding_s"]), lambda s: s <= 1.5, 2)
+    add(
+        "start to the first finding at a subscriber, s",
+        "<= 1.5",
+        median(said["first_finding_s"]),
+        lambda s: s <= 1.5,
+        2,
+    )
     for count in others:
         flat = ratio(speed[count], speed[one])
         add(f"{count} streams: total frames/s, of one stream's", ">= 0.95", flat, lambda share: share >= 0.95, 3)

@@ -1,4 +1,6 @@
-"""docs/peers.md and docs/peers.svg, from what was measured: python benchmarks/peers_report.py docs/peers.json --out docs
+"""docs/peers.md and docs/peers.svg, from what was measured.
+
+    python benchmarks/peers_report.py docs/peers.json --out docs
 
 No figure of the page is written by hand.
 """
@@ -28,17 +30,20 @@ with the picture and ends with the result; *bare* is given finished tensors and 
 for lesions, keeps what it finds on disk and brings it to a broker. In brackets: 95 % bootstrap intervals over rounds.
 """
 QUICK = "> **A quick run, which shows that it works. Its figures mean nothing.**\n"
+BUSY = "> **The machine was busy with something else when this began; measure again when it is quiet.**\n"
+BUSY_LOAD = 0.5
 NOTES = """\
 - *cores busy*: processor time of all its processes over the time that passed, at full speed. Two stages that overlap
   use more than one.
 - *off*: how far its first output is from the golden one, in steps of 1/256, on the golden tensors; where there is none,
   the golden vectors were replayed at its start (sonoedge), or it is the bare interpreter (Frigate-style).
-- p50 and p99 are of frames that are due at fixed times, counted from when each was due. Who cannot keep the pace has none.
-- *to ack*: until the broker had acknowledged (PUBACK) what was found in that frame. It was committed to disk before it was
-  sent. A lesion is told anew with every frame for this, which a device does not do.
-- The Frigate-style loop is written from Frigate's description (`benchmarks/rivals/frigate_style.py`): capture, camera and
-  detector processes, shared memory, queues, one detection of a camera at a time; without motion detection. It is not
-  Frigate.
+- p50 and p99 are of frames that are due at fixed times, counted from when each was due. Who cannot keep the pace has
+  none.
+- *to ack*: until the broker had acknowledged (PUBACK) what was found in that frame. It was committed to disk before it
+  was sent. A lesion is told anew with every frame for this, which a device does not do.
+- The Frigate-style loop is written from Frigate's description (`benchmarks/rivals/frigate_style.py`): capture, camera
+  and detector processes, shared memory, queues, one detection of a camera at a time; without motion detection. It is
+  not Frigate.
 - MediaPipe cannot be told how many threads to use; it uses one.
 """
 
@@ -56,9 +61,7 @@ def table(head: list[str], lines: list[list[str]]) -> str:
 
 def goal_table(said: dict[str, Any]) -> str:
     """What was wanted and what came."""
-    lines = [
-        [one.what, one.wanted, spread(one.got, one.digits), "yes" if one.met else "**no**"] for one in goals(said)
-    ]
+    lines = [[one.what, one.wanted, spread(one.got, one.digits), "yes" if one.met else "**no**"] for one in goals(said)]
     return table(["", "goal", "measured", "met"], lines)
 
 
@@ -113,15 +116,18 @@ def markdown(said: dict[str, Any]) -> str:
     parts = [HEAD]
     if any(part.get("quick") or part.get("settings", {}).get("quick") for part in said.values()):
         parts.append(QUICK)
+    if any(part.get("machine", {}).get("load_before", 0.0) > BUSY_LOAD for part in said.values()):
+        parts.append(BUSY)
     peers, streams, dicom = said.get("peers"), said.get("streams"), said.get("dicom_jpeg")
     if peers:
         machine, model, run = peers["machine"], peers["model"], peers["settings"]
+        extensions = ", ".join(machine["extensions"]) or "no extensions"
         parts.append(
-            f"{peers['date']}, {machine['cpu']} ({machine['architecture']}; {', '.join(machine['extensions']) or 'plain'}), "
+            f"{peers['date']}, {machine['cpu']} ({machine['architecture']}; {extensions}), "
             f"{machine['cores']} cores, Linux {machine['kernel']}, load before {machine['load_before']}. "
             f"{model['name']} {model['version']} (`{model['sha256'][:12]}`), sonoedge {peers['version']}; "
-            f"{run['rounds']} rounds of {run['seconds']} s at full speed and {run['paced_seconds']} s at {run['fps']:.0f} "
-            f"frames/s, {peers['minutes']} minutes.\n"
+            f"{run['rounds']} rounds of {run['seconds']} s at full speed and {run['paced_seconds']} s at "
+            f"{run['fps']:.0f} frames/s, {peers['minutes']} minutes.\n"
         )
         parts.append("![Frames a second and latency of all peers](peers.svg)\n")
     parts += ["## Goals\n", goal_table(said) + "\n"]
@@ -144,8 +150,8 @@ def markdown(said: dict[str, Any]) -> str:
     if dicom:
         parts += [
             "## DICOM JPEG\n",
-            f"A 640x480 JPEG baseline cine, from file to pixels, beside pydicom {dicom['pydicom']} with Pillow. pydicom gives "
-            "RGB of a colour cine; *raw* leaves YCbCr as it is stored.\n",
+            f"A 640x480 JPEG baseline cine, from file to pixels, beside pydicom {dicom['pydicom']} with Pillow. "
+            "pydicom gives RGB of a colour cine; *raw* leaves YCbCr as it is stored.\n",
             dicom_table(dicom) + "\n",
         ]
     return "\n".join(parts)
@@ -160,8 +166,10 @@ def console(peers: dict[str, Any]) -> str:
             of_bare = "" if row.of_bare is None else f"{spread(row.of_bare, 3):24}"
             line = f"  {row.name:15} {row.frames_per_s.value:8.1f} frames/s  {of_bare} cores {row.cores:.2f}"
             parts.append(line + "".join(f"  {point} ms {latency(row, point)}" for point in row.ms))
-    parts += ["", *(f"{'met    ' if one.met else 'NOT MET'} {one.what}: {spread(one.got, one.digits)}, goal {one.wanted}"
-                    for one in goals({"peers": peers}))]  # fmt: skip
+    parts.append("")
+    for goal in goals({"peers": peers}):
+        word = "met" if goal.met else "NOT MET"
+        parts.append(f"{word:8}{goal.what}: {spread(goal.got, goal.digits)}, goal {goal.wanted}")
     return "\n".join(parts)
 
 

@@ -199,7 +199,7 @@ class Daemon(Peer):
             outbox.close()
 
     def _read_acks(self) -> dict[int, int]:
-        """seq -> when; what has come since the last call."""
+        """When each number was acknowledged, of what has come since the last call."""
         said = b""
         while True:
             try:

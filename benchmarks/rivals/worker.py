@@ -55,11 +55,14 @@ def hello(peer: Peer, golden: Any) -> dict[str, Any]:
 
 def obey(peer: Peer, order: dict[str, Any]) -> dict[str, Any]:
     """Do what one line says, after a few frames that do not count: others had the caches meanwhile."""
-    peer.throughput(WARM_S)
-    if order["do"] == "throughput":
-        frames, seconds = peer.throughput(order["seconds"])
-        return {"frames": frames, "seconds": seconds}
-    return {"ms": peer.paced(order["fps"], order["seconds"])}
+    try:
+        peer.throughput(WARM_S)
+        if order["do"] == "throughput":
+            frames, seconds = peer.throughput(order["seconds"])
+            return {"frames": frames, "seconds": seconds}
+        return {"ms": peer.paced(order["fps"], order["seconds"])}
+    except Exception as error:  # the others go on, and this one is missing, with its reason
+        return {"failed": f"{type(error).__name__}: {error}"}
 
 
 def main() -> int:
@@ -90,10 +93,7 @@ def main() -> int:
         peer.throughput(0.5)  # warm
         say(hello(peer, golden))
         for line in sys.stdin:
-            try:
-                say(obey(peer, json.loads(line)))
-            except Exception as error:  # the others' rounds go on, and this one's is missing, with its reason
-                say({"failed": f"{type(error).__name__}: {error}"})
+            say(obey(peer, json.loads(line)))
     finally:
         peer.close()
     return 0
