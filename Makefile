@@ -101,7 +101,7 @@ endif
 peers: .venv-test/installed .venv-mediapipe/installed .venv-tflite-runtime/resizes .venv-peers/model.onnx ## sonoedge beside its peers: 12 quiet minutes, writes docs/peers.*; PYTHON311=python3.11. ARGS="--quick".
 	.venv-test/bin/python benchmarks/peers.py --json docs/peers.json $(ARGS)
 	.venv-test/bin/python benchmarks/streams.py --json docs/peers.json $(ARGS)
-	.venv-test/bin/python benchmarks/dicom_jpeg.py --json docs/peers.json $(ARGS)
+	.venv-test/bin/python benchmarks/jpeg_cine.py --json docs/peers.json $(ARGS)
 	.venv-test/bin/python benchmarks/peers_report.py docs/peers.json --out docs
 
 check: .venv-test/installed ## Format, lint, types, layers, generated files.

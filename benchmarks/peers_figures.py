@@ -1,4 +1,4 @@
-"""What `benchmarks/peers.py`, `streams.py` and `dicom_jpeg.py` measured, as rows and goals: figures, no layout."""
+"""What `benchmarks/peers.py`, `streams.py` and `jpeg_cine.py` measured, as rows and goals: figures, no layout."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def stream_goals(said: dict[str, Any] | None) -> list[Goal]:
 
 
 def dicom_goals(said: dict[str, Any] | None) -> list[Goal]:
-    """Of `benchmarks/dicom_jpeg.py`."""
+    """Of `benchmarks/jpeg_cine.py`."""
     found = []
     for kind, speeds in (said or {}).get("kinds", {}).items():
         got = ratio(speeds["ours"], speeds["pydicom"])

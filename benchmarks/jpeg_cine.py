@@ -1,6 +1,6 @@
 """A DICOM JPEG cine, 640x480: frames/s of our source beside pydicom's own decoding of the same file.
 
-    python benchmarks/dicom_jpeg.py [--rounds 7] [--json docs/peers.json]
+    python benchmarks/jpeg_cine.py [--rounds 7] [--json docs/peers.json]
 
 Two cines are made of phantom frames: colour as scanners write it (YBR_FULL_422) and grey, both JPEG baseline. *Ours* is
 the source `dicom://`, from opening the file to each frame's pixels as the pipeline takes them. *pydicom* is
