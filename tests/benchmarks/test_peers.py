@@ -78,7 +78,8 @@ def test_the_frigate_style_loop_answers_every_picture_in_order_as_the_bare_inter
 
 
 @pytest.mark.broker
-def test_the_daemon_brings_each_frame_with_a_finding_to_the_broker(broker, tmp_path):
+def test_the_daemon_brings_each_frame_with_a_finding_to_the_broker(broker, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(BENCHMARKS))  # for its publisher
     import cv2
     from rivals.daemon import Daemon
     from rivals.peer import Order
