@@ -29,7 +29,7 @@ LABELS = {
 }
 STYLE = """
   .ground { fill: #ffffff; stroke: #d5dae0 } text { fill: #24292f; font: 13px system-ui, sans-serif }
-  .soft { fill: #57606a } .grid { stroke: #d5dae0 } .whisker { stroke: #24292f; stroke-width: 1.5 }
+  text.small { font-size: 11px } .soft { fill: #57606a } .grid { stroke: #d5dae0 } .whisker { stroke: #24292f; stroke-width: 1.5 }
   .ours { fill: #0a66c2 } .limit { fill: #9aa4af } .peer { fill: #c9813a }
   .span { stroke-width: 3 }
   .span.ours { stroke: #0a66c2 } .span.limit { stroke: #9aa4af } .span.peer { stroke: #c9813a }
@@ -54,7 +54,7 @@ def chart(peers: dict[str, Any]) -> str:
         text(LEFT, 30, "frames/s, one thread, two cores", "font-weight='600'"),
         text(dots_at, 30, f"ms at {fps:.0f} frames/s: p50 to p99", "font-weight='600'"),
         text(LEFT, 50, "line: 95 % interval", "class='soft'"),
-        text(dots_at, 50, "second line: until the broker's acknowledgement", "class='soft' font-size='11'"),
+        text(dots_at, 50, "lower line: to the broker's acknowledgement", "class='soft small'"),
     ]
     most = nice(max(row.frames_per_s.high for row in found))
     parts += grid(LEFT, BARS, most, height)
@@ -95,7 +95,7 @@ def spans(row: Row, y: float, left: float, scale: float) -> list[str]:
         parts += [
             line(f"span {kind(row)}", x, level, end),
             f'<circle class="{kind(row)}" cx="{x:.1f}" cy="{level}" r="4.5"/>',
-            text(end + 6, level + 4, f"{p99.value:.1f}", "font-size='11'"),
+            text(end + 6, level + 4, f"{p99.value:.1f}", "class='small'"),
         ]
     return parts
 

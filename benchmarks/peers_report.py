@@ -19,7 +19,7 @@ from peers_figures import MODES, NAMES, goals, rows
 
 if TYPE_CHECKING:
     from intervals import Estimate
-    from peers_figures import Row
+    from peers_figures import Goal, Row
 
 HEAD = """\
 # sonoedge beside its peers
@@ -59,9 +59,14 @@ def table(head: list[str], lines: list[list[str]]) -> str:
     return "\n".join([f"| {' | '.join(head)} |", rule, *(f"| {' | '.join(line)} |" for line in lines)])
 
 
+def verdict(goal: Goal) -> str:
+    """Whether it is met, and whether the interval leaves a doubt."""
+    return ("yes" if goal.met else "**no**") + ("" if goal.sure else ", not certain")
+
+
 def goal_table(said: dict[str, Any]) -> str:
     """What was wanted and what came."""
-    lines = [[one.what, one.wanted, spread(one.got, one.digits), "yes" if one.met else "**no**"] for one in goals(said)]
+    lines = [[one.what, one.wanted, spread(one.got, one.digits), verdict(one)] for one in goals(said)]
     return table(["", "goal", "measured", "met"], lines)
 
 
@@ -168,8 +173,8 @@ def console(peers: dict[str, Any]) -> str:
             parts.append(line + "".join(f"  {point} ms {latency(row, point)}" for point in row.ms))
     parts.append("")
     for goal in goals({"peers": peers}):
-        word = "met" if goal.met else "NOT MET"
-        parts.append(f"{word:8}{goal.what}: {spread(goal.got, goal.digits)}, goal {goal.wanted}")
+        word = verdict(goal).replace("*", "")
+        parts.append(f"{word:18}{goal.what}: {spread(goal.got, goal.digits)}, goal {goal.wanted}")
     return "\n".join(parts)
 
 

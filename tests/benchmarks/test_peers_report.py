@@ -66,6 +66,16 @@ def test_goals_are_met_by_their_figures_only(said):
     }
 
 
+def test_a_goal_that_the_interval_does_not_settle_is_told_as_such():
+    from intervals import Estimate
+
+    say = [
+        peers_report.verdict(peers_figures.Goal("", sense, 1.0, Estimate(*figures)))
+        for sense, figures in ((">=", (1.1, 1.05, 1.2)), (">=", (1.1, 0.9, 1.2)), ("<=", (1.1, 0.9, 1.2)))
+    ]
+    assert say == ["yes", "yes, not certain", "**no**, not certain"]
+
+
 def test_what_was_not_measured_has_no_goal(said):
     del said["streams"], said["dicom_jpeg"], said["peers"]["modes"]["two-cores"]["peers"]["daemon"]
     assert peers_figures.goals(said) == []
