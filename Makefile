@@ -6,7 +6,7 @@ OUT    ?= demo-out
 PIP    := -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find edge -type f -not -name '*.pyc') pyproject.toml
 
-.PHONY: help demo test test-fast torture power-cuts check format schemas lock clean test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom
+.PHONY: help demo test test-fast torture power-cuts peers check format schemas lock clean test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom
 
 help: ## Show this help.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -96,6 +96,31 @@ runs/breast.onnx: edge/models/data/breast.tflite | .venv-training/installed
 test-accelerators: .venv-accelerators/installed $(ONNX) ## The runtimes' tests with ONNX Runtime and OpenVINO; apt install chromium for the GPU.
 	SONOEDGE_ONNX=$(abspath $(ONNX)) PYTHONSAFEPATH=1 .venv-accelerators/bin/pytest tests/runtimes $(ARGS)
 
+# OpenVINO, ONNX Runtime and pydicom with Pillow, whose decoder ours is compared with.
+.venv-peers/installed:
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python $(PIP) install 'openvino>=2025.0' 'onnxruntime>=1.22' 'opencv-python-headless>=4.11' 'pydicom>=3.0.1' 'pillow>=11'
+	@touch $@
+
+.venv-tflite-runtime/resizes: .venv-tflite-runtime/installed
+	.venv-tflite-runtime/bin/python $(PIP) install 'opencv-python-headless>=4.11,<4.12' 'numpy<2'
+	@touch $@
+
+# TensorFlow converts the model for ONNX Runtime, once. TRAINING names another Python that has the extras training and export.
+ifdef TRAINING
+.venv-peers/model.onnx: edge/models/data/breast.tflite .venv-peers/installed
+	PYTHONPATH=$(CURDIR) $(TRAINING) -m export onnx $< --out $@
+else
+.venv-peers/model.onnx: edge/models/data/breast.tflite .venv-peers/installed .venv-training/installed
+	.venv-training/bin/python -m export onnx $< --out $@
+endif
+
+peers: .venv-test/installed .venv-mediapipe/installed .venv-tflite-runtime/resizes .venv-peers/model.onnx ## sonoedge beside its peers: 12 quiet minutes, writes docs/peers.*; PYTHON311=python3.11. ARGS="--quick".
+	.venv-test/bin/python benchmarks/peers.py --json docs/peers.json $(ARGS)
+	.venv-test/bin/python benchmarks/streams.py --json docs/peers.json $(ARGS)
+	.venv-test/bin/python benchmarks/jpeg_cine.py --json docs/peers.json $(ARGS)
+	.venv-test/bin/python benchmarks/peers_report.py docs/peers.json --out docs
+
 check: .venv-test/installed ## Format, lint, types, layers, generated files.
 	.venv-test/bin/ruff format --check .
 	.venv-test/bin/ruff check .
@@ -117,4 +142,4 @@ lock: ## Write constraints.txt anew: the newest versions that all of pyproject.t
 	  --upgrade --no-annotate --no-header --no-emit-index-url --quiet --output-file constraints.txt
 
 clean: ## Remove what these targets made.
-	rm -rf .venv .venv-test .venv-mediapipe .venv-tflite-runtime .venv-accelerators .venv-lock build dist demo-out *.egg-info .venv-training
+	rm -rf .venv .venv-test .venv-mediapipe .venv-peers .venv-tflite-runtime .venv-accelerators .venv-lock build dist demo-out *.egg-info .venv-training
