@@ -134,7 +134,7 @@ def _write_dicom(folder: Path, frames: list[Pixels], chance: np.random.Generator
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's remarks on UIDs that it makes itself
-        files["rle"].compress(RLELossless)
+        files["rle"].compress(RLELossless, generate_instance_uid=False)
     for name, data in files.items():
         data.save_as(folder / f"dicom-{name}.dcm", enforce_file_format=True)
 

@@ -93,6 +93,7 @@ def pictures(tmp_path):
     return folder
 
 
+@pytest.mark.timeout(600)
 def test_the_pictures_are_the_same_each_time(monkeypatch, tmp_path):
     monkeypatch.setattr(arm_pictures, "PHANTOMS", arm_pictures.PHANTOMS[-1:])  # the small one
     once, again = (write_pictures(tmp_path / name) for name in ("once", "again"))
@@ -102,6 +103,7 @@ def test_the_pictures_are_the_same_each_time(monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_they_hold_what_an_arm_may_round_otherwise(pictures):
     shapes = {}
     for name, _, frame in frames(pictures):
