@@ -33,6 +33,8 @@ from edge.contracts.errors import DeviceError, EdgeError
 
 PROJECT = Path(__file__).parents[1]
 FINGERPRINT = PROJECT / "tests/arm/fingerprint.py"
+REFUSED = (4, 5)
+"""Exit codes: of a model, of a runtime."""
 UNANSWERED = 5
 """Of infer: some file could not be read; here as there."""
 
@@ -105,11 +107,12 @@ def on_arm(root: ArmRoot, cpu: Cpu, reference: tuple[list[dict[str, Any]], list[
     return {**result, "golden": golden, "equal": prints.equal and words.equal and not golden}
 
 
-def control(root: ArmRoot, cpu: Cpu) -> bool:
-    """Whether it is noticed that other kernels compute: `edge-cli model verify` must refuse (exit code 4)."""
+def control(root: ArmRoot, cpu: Cpu) -> dict[str, Any]:
+    """Other kernels must be noticed: `edge-cli model verify` refuses the model, or the runtime is refused before."""
     say(f"{cpu.name}: the control, without XNNPACK")
     done = root.run(cpu, ["edge-cli", "model", "verify"], listed=False)
-    return done.returncode == 4 and "golden" in done.stderr
+    error = next((line for line in done.stderr.splitlines() if line.startswith("error: ")), "")
+    return {"exit_code": done.returncode, "error": error, "noticed": done.returncode in REFUSED and bool(error)}
 
 
 def table(results: list[dict[str, Any]]) -> str:
@@ -133,15 +136,15 @@ def compare(root: ArmRoot, cpus: list[Cpu], data: Path | None) -> dict[str, Any]
     reference = here(pictures)
     said = commands(root, cpus[0])
     cores = [on_arm(root, cpu, reference) for cpu in cpus]
-    noticed = control(root, cpus[0])
-    sound = noticed and all(core["equal"] for core in cores)
+    without = control(root, cpus[0])
+    sound = without["noticed"] and all(core["equal"] for core in cores)
     return {
         "sound": sound,
         "files": len(names),
         "here": reference[0][0],
         "commands": said,
         "cores": cores,
-        "control": noticed,
+        "control": without,
     }
 
 
@@ -156,7 +159,9 @@ def show(result: dict[str, Any]) -> None:
         different = [*core["golden"], *core["fingerprints"].examples, *core["answers"].examples]
         for line in different[:20]:
             print(f"different on {core['cpu']}: {line}")
-    print("the control, without XNNPACK:", "refused" if result["control"] else "NOT NOTICED, so this proves nothing")
+    without = result["control"]
+    verdict = "noticed" if without["noticed"] else "NOT NOTICED, so this proves nothing"
+    print(f"the control, without XNNPACK: {verdict}: exit code {without['exit_code']}, {without['error']}")
     print("equal" if result["sound"] else "NOT EQUAL")
 
 

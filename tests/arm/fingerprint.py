@@ -17,6 +17,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from edge.app.inputs import find_inputs
@@ -108,6 +109,7 @@ def main(folder: Path) -> None:
         "python": platform.python_version(),
         "versions": {name: version(name) for name in LIBRARIES},
         "model": bundle.sha256,
+        "runtime": msgspec.to_builtins(runtimes[0].spec),
         "golden_cases": len(bundle.golden),
         "golden": {f"{n} threads": run_selftest(bundle, r).problems for n, r in zip(THREADS, runtimes, strict=True)},
     }
