@@ -1,4 +1,4 @@
-# Every target makes what it needs; none needs root. PYTHON=python3.12 chooses another Python (>= 3.10 with venv).
+# Every target makes what it needs; none but test-arm64 needs root. PYTHON=python3.12 chooses another Python (>= 3.10 with venv).
 PYTHON ?= python3
 PYTHON311 ?= python3.11
 INPUT  ?=
@@ -6,10 +6,10 @@ OUT    ?= demo-out
 PIP    := -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find edge -type f -not -name '*.pyc') pyproject.toml
 
-.PHONY: help demo test test-fast torture power-cuts peers check format schemas lock clean test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom
+.PHONY: help demo test test-fast torture power-cuts peers check format schemas lock clean footprint test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom
 
 help: ## Show this help.
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
 
 # --- see it work -----------------------------------------------------------------------------------------------------
 .venv/installed: pyproject.toml constraints.txt $(SOURCES)
@@ -121,6 +121,12 @@ peers: .venv-test/installed .venv-mediapipe/installed .venv-tflite-runtime/resiz
 	.venv-test/bin/python benchmarks/jpeg_cine.py --json docs/peers.json $(ARGS)
 	.venv-test/bin/python benchmarks/peers_report.py docs/peers.json --out docs
 
+test-arm64: .venv-test/installed ## The wheel on four Arm cores under qemu, byte for byte; needs root, debootstrap, qemu-user-static.
+	.venv-test/bin/python benchmarks/arm64.py $(ARGS)
+
+footprint: .venv-test/installed ## What the base install weighs, by package, on x86-64 and aarch64.
+	.venv-test/bin/python benchmarks/footprint.py $(ARGS)
+
 check: .venv-test/installed ## Format, lint, types, layers, generated files.
 	.venv-test/bin/ruff format --check .
 	.venv-test/bin/ruff check .
@@ -142,4 +148,4 @@ lock: ## Write constraints.txt anew: the newest versions that all of pyproject.t
 	  --upgrade --no-annotate --no-header --no-emit-index-url --quiet --output-file constraints.txt
 
 clean: ## Remove what these targets made.
-	rm -rf .venv .venv-test .venv-mediapipe .venv-peers .venv-tflite-runtime .venv-accelerators .venv-lock build dist demo-out *.egg-info .venv-training
+	rm -rf .arm64-root .venv .venv-test .venv-mediapipe .venv-peers .venv-tflite-runtime .venv-accelerators .venv-lock build dist demo-out *.egg-info .venv-training
