@@ -162,18 +162,18 @@ def folds_say(**thresholds: Any) -> CalibrationFile:
     return CalibrationFile(outputs="int8", calibration=Calibration(slope=1.5), thresholds=limits, method="of folds")
 
 
-def test_the_gates_limit_is_the_runs_own_whatever_the_folds_say(run_data):
+def test_the_gates_limit_is_the_runs_own_whatever_the_folds_say(shipped_data):
     graph, manifest = shipped()
-    run, specs = open_run(run_data), {name: head.tensor for name, head in manifest.heads.items()}
+    run, specs = open_run(shipped_data), {name: head.tensor for name, head in manifest.heads.items()}
     found, calibration = bundling.thresholds_of(run, graph, specs, folds_say(malignancy=0.321), lambda _: None)
     assert (found.malignancy, calibration.slope) == (0.321, 1.5)
     own = as_predictions(run_graph(graph, run.val.tensors), specs).anatomy
     assert found.anatomy == anatomy_threshold(own) > 0
 
 
-def test_a_gate_that_says_nothing_is_refused(run_data, monkeypatch):
+def test_a_gate_that_says_nothing_is_refused(shipped_data, monkeypatch):
     graph, manifest = shipped()
-    run, specs = open_run(run_data), {name: head.tensor for name, head in manifest.heads.items()}
+    run, specs = open_run(shipped_data), {name: head.tensor for name, head in manifest.heads.items()}
     said = run_graph(graph, run.val.tensors)
     monkeypatch.setattr(bundling, "run_graph", lambda *_: {**said, "anatomy": np.zeros_like(said["anatomy"])})
     with pytest.raises(ModelError, match="anatomy threshold is 0"):
