@@ -54,9 +54,9 @@ used_for = "nothing: the network was not trained"
 def paint(
     count: int, seed: int, width: int = WIDTH, height: int = HEIGHT
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.int8]]:
-    """Tensors (n, height, width, 3), masks (n, height, width) and labels (n,): a dark ellipse each, large ones malignant.
+    """Tensors (n, height, width, 3), masks (n, height, width), labels (n,): a dark ellipse each, large ones malignant.
 
-    Scans are as bright as linear phantoms on the whole, or the gate's limit, which is chosen on these, would refuse those.
+    Scans are about as bright as linear phantoms: the gate's limit is chosen on these, and must not refuse those.
     """
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[:height, :width]
@@ -97,7 +97,7 @@ def write_model(path: Path, gate: bool = True) -> None:
     image = keras.Input((HEIGHT, WIDTH, 3), name="image")
     grey = layers.AveragePooling2D(CELL)(image)
     smooth = layers.AveragePooling2D(5, strides=1, padding="same")(grey)
-    # How much darker than grey 60. Where there is no scan all is black: those rows count as bright, or no mask were empty.
+    # How much darker than grey 60. Rows that no scan reaches are black; they count as bright, or no mask were empty.
     dark = layers.Conv2D(1, 1, activation="relu", name="dark")(smooth)
     rows = ((EDGE // CELL, EDGE // CELL), (0, 0))
     inner = layers.ZeroPadding2D(rows)(layers.Cropping2D(rows)(dark))
