@@ -117,10 +117,11 @@ def printable(text: str) -> str:
 
 def outcome(report: SelfTestReport) -> str:
     """What the replay showed, for people."""
-    worst = ", ".join(f"{head} {steps}" for head, steps in report.worst.items()) or "nothing was compared"
+    worst = ", ".join(f"{head} {steps} of {report.limits[head]}" for head, steps in report.worst.items())
     verdict = "as measured" if report.ok else "NOT as measured"
     return (
-        f"golden vectors: {report.cases} cases {verdict}; worst difference in steps ({report.allowed} allowed): {worst}"
+        f"golden vectors: {report.cases} cases {verdict}; worst difference in steps, of those allowed: "
+        f"{worst or 'nothing was compared'}"
     )
 
 
