@@ -37,6 +37,7 @@ from edge.pipeline.reporter import Reporter
 from edge.plugins import make_source
 from edge.process.child import inherit
 from edge.process.heartbeat import beat
+from edge.process.memory import give_back, share_arenas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -100,6 +101,7 @@ def serve(job: DaemonJob, telemetry: socket.socket, stop: threading.Event, alive
 
         reporter = Reporter(settings, messages, handover, heartbeat=report, each_turn=each_turn)
         orders = OrderTaker(handover, intake, reporter, StoppedStreams(Path(job.state_dir), job.run_id))
+        give_back()  # models and sources take several times more to be opened than to be kept
         loop.run(intake, analyser, reporter, stop.is_set)
     finally:
         handover.close(CLOSE_TIMEOUT_S)  # first: whatever else may hang now, what was found is on disk
@@ -110,6 +112,7 @@ def serve(job: DaemonJob, telemetry: socket.socket, stop: threading.Event, alive
 
 def main() -> int:
     """Take what the supervisor handed over, and serve."""
+    share_arenas()
     inheritance = inherit()
     job = msgspec.json.decode(inheritance.payload, type=DaemonJob)
     set_up_logs(job.settings.log)
