@@ -2,9 +2,9 @@
 
     python benchmarks/daemon.py [--streams 1 2 4 8] [--rounds 7] [--seconds 10] [--fps 30]
 
-`edge-cli run` as a user starts it, with grey 640x480 phantoms, the shipped model on 1 thread in a process of its own and
-findings to a file. Each round starts a daemon for every number of streams, in turn forwards and backwards; a ratio is
-taken within its round, before the median.
+`edge-cli run` as a user starts it, with grey 640x480 phantoms, the shipped model on 1 thread in a process of its own,
+and findings to a file. Each round starts a daemon for every number of streams, in turn forwards and backwards; a
+ratio is taken within its round, before the median.
 
 first finding   from the start of `edge-cli run` until a finding stands in the receiver's file
 memory          PSS (pages that are shared count by share) at the end, with streams at --fps
@@ -43,6 +43,7 @@ class Run:
 
     @property
     def total_mb(self) -> float:
+        """Of all processes."""
         return sum(self.memory_mb.values())
 
 
@@ -118,14 +119,18 @@ def main() -> None:
             fast[n].append(run(n, "pace=max", args.seconds))
     fewest = args.streams[0]
     print(f"{args.rounds} rounds, medians; memory is PSS in MB with streams at {args.fps:g} frames/s")
-    print(f"{'streams':>7} {'first finding':>13} {'memory':>7} {'each more':>9} {'frames/s':>9} {'of first':>8}   by process")
+    print(
+        f"{'streams':>7} {'first finding':>13} {'memory':>7} {'each more':>9} {'frames/s':>9} {'of first':>8}   where"
+    )
     for n in args.streams:
         total = statistics.median(one.total_mb for one in paced[n])
         more = (total - statistics.median(one.total_mb for one in paced[fewest])) / max(1, n - fewest)
         fps = statistics.median(one.fps for one in fast[n])
         share = statistics.median(a.fps / b.fps for a, b in zip(fast[n], fast[fewest], strict=True))
         first = statistics.median(one.first_s for one in paced[n])
-        parts = {name: statistics.median(r.memory_mb.get(name, 0.0) for r in paced[n]) for name in paced[n][0].memory_mb}
+        parts = {
+            name: statistics.median(r.memory_mb.get(name, 0.0) for r in paced[n]) for name in paced[n][0].memory_mb
+        }
         said = ", ".join(f"{name} {mb:.1f}" for name, mb in parts.items())
         print(f"{n:7} {first:11.2f} s {total:7.1f} {more:9.1f} {fps:9.1f} {share:8.3f}   {said}")
 

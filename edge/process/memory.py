@@ -1,4 +1,4 @@
-"""How glibc keeps the memory of a process that is to stay small. Elsewhere (musl) nothing is done, and nothing is amiss.
+"""How glibc keeps the memory of a process that is to stay small. Elsewhere (musl) nothing is done.
 
 Each thread gets an arena of its own by default, and what was freed stays in it: eight capture threads that have each
 decoded one large picture would hold eight times what one needs.
