@@ -67,7 +67,7 @@ def _coloured(rgb: NDArray[np.uint8]) -> float:
     wide = span >= COLOUR_SPAN
     if not wide.any():
         return 0.0  # most scans
-    return np.count_nonzero(wide & (span >= COLOUR_SHARE * top)) / span.size
+    return float(np.count_nonzero(wide & (span >= COLOUR_SHARE * top)) / span.size)
 
 
 def _texture(grey: NDArray[np.uint8]) -> float:
@@ -75,4 +75,4 @@ def _texture(grey: NDArray[np.uint8]) -> float:
     v = grey.astype(np.int16)
     rows = np.abs(v[:, :-2] - 2 * v[:, 1:-1] + v[:, 2:])
     cols = np.abs(v[:-2] - 2 * v[1:-1] + v[2:])
-    return min(np.count_nonzero(d > TEXTURE_STEP) / d.size for d in (rows, cols))
+    return min(float(np.count_nonzero(d > TEXTURE_STEP) / d.size) for d in (rows, cols))
