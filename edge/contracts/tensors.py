@@ -44,6 +44,8 @@ class RuntimeSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Which operators run where. None: the runtime does not tell."""
     chosen: str | None = None
     """Why this one, in a line, where ``auto://`` chose. None: it was named."""
+    takes: int = 1
+    """How many tensors may be submitted before the first is waited for. With 2 it never waits for us in between."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

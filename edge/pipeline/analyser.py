@@ -1,4 +1,4 @@
-"""Judges one frame, in four steps that the loop can overlap: prepare, start, wait, finish."""
+"""Judges one frame, in steps that the loop can overlap: prepare, queue, start, wait, finish."""
 
 from __future__ import annotations
 
@@ -92,8 +92,13 @@ class Analyser:
             if reason is not None:
                 job.refused = Verdict(Status.ABSTAINED, reason)
 
+    def queue(self, job: Job) -> None:
+        """Let a runtime that takes two have the filled input while it computes the last one. `start` must follow."""
+        if job.refused is None:
+            self.guard.submit_ahead(self._tensor)
+
     def start(self, job: Job) -> None:
-        """Hand the filled input to the runtime."""
+        """Hand the filled input to the runtime, if `queue` has not."""
         job.mark_ns = time.monotonic_ns()
         if job.refused is None and (reason := self.guard.submit(self._tensor)) is not None:
             job.refused = Verdict(Status.NO_RESULT, reason)
@@ -153,7 +158,7 @@ class Analyser:
         return verdict
 
     def analyse(self, frame: Frame) -> Result:
-        """All four steps, one after the other."""
+        """All steps, one after the other."""
         job = self.prepare(frame)
         self.start(job)
         return self.finish(job, self.wait(job))

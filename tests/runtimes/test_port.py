@@ -117,6 +117,46 @@ def test_the_buffer_may_be_filled_anew_after_submit(runtime):
         np.testing.assert_array_equal(value, expected[name])
 
 
+def test_as_many_tensors_as_it_takes_are_answered_in_order(runtime):
+    tensors = [noise(runtime.spec.input, seed) for seed in range(7)]
+    alone = []
+    for tensor in tensors:
+        runtime.submit(tensor)
+        alone.append({name: np.array(value) for name, value in runtime.wait(10.0).items()})
+    if runtime.spec.name == "scripted":
+        pytest.skip("answers by counting, not by looking")
+    ahead = runtime.spec.takes - 1
+    for tensor in tensors[:ahead]:
+        runtime.submit(tensor)
+    for number, expected in enumerate(alone):
+        if number + ahead < len(tensors):
+            runtime.submit(tensors[number + ahead])
+        for name, value in runtime.wait(10.0).items():
+            np.testing.assert_array_equal(value, expected[name])
+
+
+def test_isolated_more_tensors_than_it_takes_are_refused():
+    runtime = IsolatedRuntime("scripted://", None, scripted_manifest())
+    assert runtime.spec.takes == 2
+    for _ in range(runtime.spec.takes):
+        runtime.submit(noise(runtime.spec.input))
+    with pytest.raises(ValueError, match="waited for"):
+        runtime.submit(noise(runtime.spec.input))
+    runtime.wait(10.0)
+    runtime.submit(noise(runtime.spec.input))
+    runtime.close()
+
+
+def test_isolated_a_child_that_dies_with_two_tensors_has_answered_the_first():
+    runtime = IsolatedRuntime("scripted://?die_at=2", None, scripted_manifest())
+    runtime.submit(noise(runtime.spec.input))
+    runtime.submit(noise(runtime.spec.input))
+    assert runtime.wait(10.0) is not None
+    with pytest.raises(DeviceError, match="died"):
+        runtime.wait(10.0)
+    runtime.close()
+
+
 def test_another_shape_is_refused(runtime):
     with pytest.raises(ValueError, match="expected"):
         runtime.submit(noise(TensorSpec(shape=(1, 3, 3, 3))))
