@@ -29,7 +29,8 @@ LABELS = {
 }
 STYLE = """
   .ground { fill: #ffffff; stroke: #d5dae0 } text { fill: #24292f; font: 13px system-ui, sans-serif }
-  text.small { font-size: 11px } .soft { fill: #57606a } .grid { stroke: #d5dae0 } .whisker { stroke: #24292f; stroke-width: 1.5 }
+  text.small { font-size: 11px }
+  .soft { fill: #57606a } .grid { stroke: #d5dae0 } .whisker { stroke: #24292f; stroke-width: 1.5 }
   .ours { fill: #0a66c2 } .limit { fill: #9aa4af } .peer { fill: #c9813a }
   .span { stroke-width: 3 }
   .span.ours { stroke: #0a66c2 } .span.limit { stroke: #9aa4af } .span.peer { stroke: #c9813a }
