@@ -79,7 +79,6 @@ def begin(job: DaemonJob, sources: Mapping[str, Source], model: Model) -> tuple[
 
     Raises what either raises; nothing stays open then.
     """
-
     settings = job.settings
 
     def make_ready() -> Analyser:
