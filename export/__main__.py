@@ -22,6 +22,9 @@ app = typer.Typer(
 
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a training run, runs/<id>.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
+TfliteRuntime = Annotated[
+    Path | None, typer.Option(help="Python of an environment with tflite-runtime (3.11, numpy<2).")
+]
 BusiFolder = Annotated[
     Path | None, typer.Option(help="Folder of the BUSI set, to measure a model on it that never saw it.")
 ]
@@ -39,6 +42,7 @@ def bundle(
         typer.Option(help="calibration.json (int8) of the folds, for a model of protocol all; needs --figures."),
     ] = None,
     figures: Annotated[Path | None, typer.Option(help="report.json of the folds: what the card says.")] = None,
+    tflite_runtime: TfliteRuntime = None,
 ) -> None:
     """Quantise a run's model, choose its thresholds, measure it, and write the bundle."""
     from export.bundle import Folds, make_bundle
@@ -51,7 +55,7 @@ def bundle(
         read_calibration(calibration) if calibration else None, tuple(read_figures(figures)) if figures else ()
     )
     name = name or opened.record.recipe.name
-    made = make_bundle(opened, out, name, version, say, busi, folds)
+    made = make_bundle(opened, out, name, version, say, busi, folds, tflite_runtime)
     print(as_table(made.manifest.metrics))
     print(f"{out}: {made.size:,} bytes, sha256 {made.sha256}")
 
@@ -133,9 +137,7 @@ def variants(
 def parity(
     bundle: Annotated[Path, typer.Argument(help="The bundle to compare.")],
     run: Annotated[Path, typer.Option(help="Folder of the run that it was made from.")],
-    tflite_runtime: Annotated[
-        Path | None, typer.Option(help="Python of an environment with tflite-runtime (3.11, numpy<2).")
-    ] = None,
+    tflite_runtime: TfliteRuntime = None,
     as_json: AsJson = False,
 ) -> None:
     """The same pictures through TensorFlow, LiteRT, tflite-runtime and ONNX Runtime; what accelerators take."""

@@ -20,12 +20,12 @@ from edge.contracts.manifest import (
     Thresholds,
 )
 from edge.models.bundle import load_bundle
-from edge.models.checks import CLASSES, LOOSEST
+from edge.models.checks import CLASSES
 from edge.preprocess.preprocessor import Preprocessor
 from export import describe, learnt
 from export.convert import head_names
 from export.external import busi, measure_outside
-from export.golden import EMPTY_SEEDS, empty_tensors, make_golden, pack_cases, worst_difference
+from export.golden import EMPTY_SEEDS, empty_tensors, make_golden, pack_cases
 from export.graph_edit import STEP, add_metadata, check_quantisation, order_outputs
 from export.measure import measure
 from export.metadata import write_metadata
@@ -33,6 +33,7 @@ from export.pack import append_zip, write_file
 from export.predict import as_predictions, run_graph
 from export.quantise import quantise, run_float
 from export.thresholds import anatomy_threshold, choose
+from export.tolerances import measure_tolerances
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -71,11 +72,13 @@ def make_bundle(
     say: Callable[[str], None],
     outside: Path | None = None,
     folds: Folds | None = None,
+    tflite_runtime: Path | None = None,
 ) -> Bundle:
     """Make the bundle of ``run``, write it to ``out``, and read it back through the device's own checks.
 
     ``outside``: the folder of a data set to be measured on beside the run's own; None: none. ``folds``: what the folds
     of the same recipe gave; what it does not hold is chosen and measured on the run's own held-back pictures.
+    ``tflite_runtime``: a Python that has it, whose kernels the golden tolerances then take in; None: left out.
 
     Raises UsageError for what does not go together, EdgeError where the model cannot be quantised as devices need it,
     and ModelError where its gate would refuse nothing or its golden vectors would prove nothing.
@@ -102,9 +105,7 @@ def make_bundle(
     graph = add_metadata(graph, standard_metadata(manifest))
     manifest = msgspec.structs.replace(manifest, graph_sha256=hashlib.sha256(graph).hexdigest())
     cases = make_golden(graph, manifest, say)
-    differences = {kernels: worst_difference(graph, cases, kernels) for kernels in ("builtin", "reference")}
-    say(f"  golden: other kernels than XNNPACK differ by {differences} steps at most")
-    golden = Golden(max_abs_diff=tolerances(max(differences.values())))
+    golden = measure_tolerances(graph, cases, say, tflite_runtime)
     manifest = msgspec.structs.replace(manifest, golden=golden)
 
     members = {
@@ -173,15 +174,6 @@ def check_heads(saved_model: Path) -> None:
             f"expected the heads {', '.join(sorted(HEADS))} in {saved_model}, got {', '.join(sorted(found))}",
             hint=hint if ANATOMY not in found else "make a run with: python -m training run",
         )
-
-
-def tolerances(reference: int) -> dict[str, int]:
-    """Allowed differences by runtime family, from the worst that TFLite's own kernels showed.
-
-    Kernels round differently inside a layer, and what is measured is allowed; but where a tolerance would be so wide
-    that a broken kernel passes, the family is left out, and its self-test then asks for equality.
-    """
-    return {"xnnpack": 0, **({"reference": reference} if reference <= LOOSEST else {})}
 
 
 def describe_model(

@@ -125,14 +125,6 @@ def pack_cases(cases: list[Case]) -> bytes:
     )
 
 
-def worst_difference(graph: bytes, cases: list[Case], kernels: str) -> int:
-    """Largest difference, in quantised steps, that other kernels make on the cases."""
-    raw = run_graph(graph, np.concatenate([case.tensor for case in cases]), kernels)
-    return max(
-        int(np.abs(raw[name].astype(np.int32) - np.concatenate([c.outputs[name] for c in cases])).max()) for name in raw
-    )
-
-
 def _candidates(graph: bytes, manifest: ModelManifest) -> Iterator[Case]:
     preprocess = Preprocessor(manifest.recipe)
     for seed in SEEDS:

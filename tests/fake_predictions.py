@@ -10,7 +10,8 @@ import numpy as np
 if TYPE_CHECKING:
     from pathlib import Path
 
-SIDE = 32
+WIDTH, HEIGHT = 32, 40
+"""Taller than wide, as the breast recipe's tensors: a width that stands for a height is found out."""
 
 
 def columns(patients: int = 120, seed: int = 0, normals: int = 30, sharpness: float = 2.0) -> dict[str, Any]:
@@ -27,14 +28,14 @@ def columns(patients: int = 120, seed: int = 0, normals: int = 30, sharpness: fl
     z = np.concatenate([truth, rng.normal(-1.5, 0.7, normals)])
     labels = np.concatenate([ill.astype(np.int8), np.full(normals, -1, np.int8)])
     total = n + normals
-    masks, lesion = np.zeros((total, SIDE, SIDE), np.uint8), np.zeros((total, SIDE // 4, SIDE // 4), np.uint8)
-    tensors = rng.integers(60, 120, (total, SIDE, SIDE, 1)).astype(np.uint8).repeat(3, axis=3)
+    masks, lesion = np.zeros((total, HEIGHT, WIDTH), np.uint8), np.zeros((total, HEIGHT // 4, WIDTH // 4), np.uint8)
+    tensors = rng.integers(60, 120, (total, HEIGHT, WIDTH, 1)).astype(np.uint8).repeat(3, axis=3)
     for i in range(n):
-        centre = tuple(int(v) for v in rng.integers(11, 21, 2))
+        centre = (int(rng.integers(11, 21)), int(rng.integers(14, 26)))
         axes = (int(rng.integers(4, 8)), int(rng.integers(4, 7)))
         cv2.ellipse(masks[i], centre, axes, 0, 0, 360, 1, -1)
         tensors[i][masks[i] > 0] //= 3
-        soft = cv2.resize(masks[i].astype(np.float32), (SIDE // 4, SIDE // 4), interpolation=cv2.INTER_AREA)
+        soft = cv2.resize(masks[i].astype(np.float32), (WIDTH // 4, HEIGHT // 4), interpolation=cv2.INTER_AREA)
         lesion[i] = np.round(255 * np.clip(soft * rng.uniform(0.8, 1.1), 0, 1))
     for i in range(n, total):
         lesion[i, 2:4, 2:4] = int(rng.integers(0, 200))

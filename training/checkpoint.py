@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from training.classify.recipe import ClassifierRecipe
     from training.loop import Average
+    from training.rates import Rates
     from training.recipe import Recipe
 
 NOT_LEARNT_BY = ("data", "gate", "distribute")
@@ -34,7 +35,7 @@ def fingerprint(recipe: Recipe | ClassifierRecipe) -> str:
 
 
 def save(
-    out: Path, model: keras.Model, optimiser: keras.Optimizer, average: Average | None, epoch: int, made_by: str
+    out: Path, model: keras.Model, optimiser: keras.Optimizer | Rates, average: Average | None, epoch: int, made_by: str
 ) -> None:
     """Write a checkpoint beside the old one and put it in its place: a kill at any time leaves a whole one.
 
@@ -55,7 +56,9 @@ def save(
     shutil.rmtree(old, ignore_errors=True)
 
 
-def restore(out: Path, model: keras.Model, optimiser: keras.Optimizer, average: Average | None, made_by: str) -> int:
+def restore(
+    out: Path, model: keras.Model, optimiser: keras.Optimizer | Rates, average: Average | None, made_by: str
+) -> int:
     """Load the newest whole checkpoint; returns the epochs that it has behind it, 0 where there is none.
 
     Raises ConfigError for another recipe's: its weights may have learnt what this one holds back. A checkpoint that

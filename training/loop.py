@@ -20,6 +20,7 @@ from edge.preprocess.preprocessor import Preprocessor
 from training import network
 from training.checkpoint import fingerprint, restore, save
 from training.metrics import auc, dice
+from training.rates import Rates
 from training.samples import Sample, plain
 from training.views import CELL, Views
 from training.weights import imagenet_lite0
@@ -47,8 +48,7 @@ def run_training(
     model = new_model(recipe)
     taps, learner = network.taps(model), network.learner(model)
     frozen = tf.function(lambda x: taps(tf.cast(x, tf.float32), training=False))
-    optimiser = keras.optimizers.AdamW(options.learning_rate, weight_decay=options.weight_decay)
-    optimiser.build(learner.trainable_variables)
+    optimiser = Rates(learner, options)
     average = Average(learner.trainable_variables, options.averaging)
     made_by = fingerprint(recipe)
     done = restore(out, model, optimiser, average, made_by)
@@ -61,7 +61,7 @@ def run_training(
         losses = []
         bar = tqdm(data, total=steps, desc=f"epoch {epoch + 1}/{options.epochs}", mininterval=10)
         for number, batch in enumerate(bar):
-            optimiser.learning_rate.assign(learning_rate(options, epoch * steps + number, steps))
+            optimiser.set(learning_rate(options, epoch * steps + number, steps))
             losses.append([float(v) for v in step(*batch)])
             average.follow()
             bar.set_postfix(loss=f"{np.mean([sum(v) for v in losses[-20:]]):.3f}", refresh=False)
@@ -169,7 +169,7 @@ def learning_rate(options: OptimiserSection, step: int, steps_per_epoch: int) ->
     return options.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
-def make_step(learner: keras.Model, optimiser: keras.Optimizer, options: OptimiserSection) -> Callable[..., Any]:
+def make_step(learner: keras.Model, optimiser: Rates, options: OptimiserSection) -> Callable[..., Any]:
     """One step as a compiled function; it returns malignancy's and the mask's loss.
 
     Malignancy: cross-entropy with label smoothing over labelled samples. Mask: binary cross-entropy plus soft Dice

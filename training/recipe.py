@@ -46,6 +46,8 @@ class OptimiserSection(Section, frozen=True, kw_only=True):
     label_smoothing: Annotated[float, msgspec.Meta(ge=0, lt=0.5)] = 0.05
     mask_weight: Positive = 1.0
     """Weight of the mask's loss beside malignancy's."""
+    mask_rate: Positive = 1.0
+    """Learning rate of the layers that serve the mask alone, times that of all others."""
     averaging: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.995
     """Decay of the moving average of the weights, which is what is kept (Polyak & Juditsky 1992); 0: the last ones."""
 

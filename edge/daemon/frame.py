@@ -38,6 +38,7 @@ from edge.pipeline.messages import Messages, Provenance
 from edge.pipeline.reporter import Reporter
 from edge.plugins import make_source
 from edge.process.child import inherit
+from edge.process.cores import keep_to
 from edge.process.heartbeat import beat
 from edge.process.memory import give_back, share_arenas
 
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from edge.app.compose import Model
-    from edge.config.settings import Settings
     from edge.contracts.ports import Source
     from edge.pipeline.guard import Guard
     from edge.pipeline.stats import Stats
@@ -74,14 +74,16 @@ def make_report(
     )
 
 
-def begin(settings: Settings, sources: Mapping[str, Source], model: Model) -> tuple[Intake, Analyser]:
+def begin(job: DaemonJob, sources: Mapping[str, Source], model: Model) -> tuple[Intake, Analyser]:
     """Open the sources while the runtime loads and is tested: most of a start is waiting for these two.
 
     Raises what either raises; nothing stays open then.
     """
+    settings = job.settings
 
     def make_ready() -> Analyser:
-        return Analyser(model.manifest, make_guard(settings, model, isolated=settings.runtime.isolated))
+        isolated, cores = settings.runtime.isolated, job.affinity.runtime
+        return Analyser(model.manifest, make_guard(settings, model, isolated=isolated, cores=cores))
 
     with ThreadPoolExecutor(1, thread_name_prefix="runtime") as beside:
         making = beside.submit(make_ready)
@@ -106,7 +108,7 @@ def serve(job: DaemonJob, telemetry: socket.socket, stop: threading.Event, alive
     settings = job.settings
     sources = {stream.name: make_source(stream) for stream in settings.streams}  # first: what is wrong is said at once
     model = choose_model(settings)
-    intake, analyser = begin(settings, sources, model)
+    intake, analyser = begin(job, sources, model)
     guard = analyser.guard
     log.info("model %s %s on %s is ready", model.ref.name, model.ref.version, guard.spec.name)
     handover = OutboxHandover(job.state_dir, telemetry)
@@ -140,6 +142,7 @@ def main() -> int:
     inheritance = inherit()
     job = msgspec.json.decode(inheritance.payload, type=DaemonJob)
     set_up_logs(job.settings.log)
+    keep_to(job.affinity.frame)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # the supervisor may have asked already

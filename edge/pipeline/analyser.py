@@ -63,6 +63,11 @@ class Analyser:
         self._values: NDArray[np.uint8] = np.empty(manifest.input.shape, np.uint8)
         self._tensor = Tensor(self._values, manifest.input)
 
+    @property
+    def marks_ns(self) -> tuple[int, int, int, int]:
+        """When the last picture was begun, cropped, resized and copied into the tensor, on the monotonic clock."""
+        return self._preprocess.marks_ns
+
     def prepare(self, frame: Frame) -> Job:
         """Fill the input from ``frame``, or refuse it. Touches no runtime: may run while one computes."""
         job, began = Job(frame), time.monotonic_ns()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import TYPE_CHECKING
 
 import cv2
@@ -32,6 +33,8 @@ class Preprocessor:
         if table is not None and (len(table) != 256 or not all(0 <= v <= 255 for v in table)):
             raise ValueError("a contrast table has 256 values from 0 to 255")
         self._table = None if table is None else np.array(table, np.uint8)
+        self.marks_ns = (0, 0, 0, 0)
+        """Of the last picture, on the monotonic clock: begun, cropped, resized, copied into the tensor."""
 
     def crop_for(self, grey: NDArray[np.uint8], regions: tuple[Region, ...]) -> Box:
         """The part of the picture (x, y, w, h) that the recipe looks at."""
@@ -64,7 +67,7 @@ class Preprocessor:
         Returns:
             The tensor (1, height, width, channels) uint8, and where its pixels lie in the source.
         """
-        recipe = self.recipe
+        recipe, begun = self.recipe, time.monotonic_ns()
         crop = self._told_crop(pixels, regions)
         if crop is None:  # it has to be looked for, in all of the picture
             pixels = to_grey(pixels)
@@ -76,8 +79,10 @@ class Preprocessor:
             grey = cv2.medianBlur(grey, recipe.median)
         if self._table is not None:
             grey = cv2.LUT(grey, self._table)
+        cropped = time.monotonic_ns()
         ix, iy, iw, ih = box.inner
         small = resize(halve(grey, halvings), iw, ih)
+        resized = time.monotonic_ns()
         if out is None:
             out = np.empty((1, recipe.height, recipe.width, recipe.channels), np.uint8)
         if (iw, ih) != (recipe.width, recipe.height):
@@ -87,6 +92,7 @@ class Preprocessor:
             cv2.cvtColor(small, cv2.COLOR_GRAY2RGB, dst=view)
         else:
             view[:, :, 0] = small
+        self.marks_ns = (begun, cropped, resized, time.monotonic_ns())
         return out, box
 
 

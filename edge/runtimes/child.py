@@ -17,6 +17,7 @@ from edge.config.uri import parse_uri
 from edge.contracts.errors import EdgeError, UsageError
 from edge.contracts.tensors import Tensor
 from edge.process.child import inherit
+from edge.process.cores import keep_to
 from edge.runtimes.isolated import Hello, Job, greeting_of
 from edge.runtimes.shared_memory import SharedTensors
 
@@ -31,6 +32,7 @@ def main() -> int:
     control = socket.socket(fileno=control_fd)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     job = msgspec.json.decode(inheritance.payload, type=Job)
+    keep_to(job.cores)  # before the library starts its threads
     try:
         # Not edge.plugins, which stands above this layer: the entry point is loaded the same way.
         from importlib.metadata import entry_points

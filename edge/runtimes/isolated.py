@@ -23,7 +23,7 @@ from edge.process.child import Child
 from edge.runtimes.shared_memory import SLOTS, SharedTensors, make_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -40,6 +40,8 @@ class Job(msgspec.Struct, frozen=True):
     uri: str
     model_path: str | None
     manifest: ModelManifest
+    cores: tuple[int, ...] = ()
+    """Of the processor, to keep to; empty: those of the parent."""
 
 
 class Hello(msgspec.Struct, frozen=True):
@@ -55,8 +57,8 @@ class Hello(msgspec.Struct, frozen=True):
 class IsolatedRuntime:
     """The parent's side. `wait` keeps its time limit; after it ran out, `close` kills the child."""
 
-    def __init__(self, uri: str, model_path: str | None, manifest: ModelManifest) -> None:
-        """Start the child and wait until it has loaded the model.
+    def __init__(self, uri: str, model_path: str | None, manifest: ModelManifest, cores: Sequence[int] = ()) -> None:
+        """Start the child and wait until it has loaded the model. See `Job` for ``cores``.
 
         Raises:
             ModelError, DeviceError: what the runtime itself raised in the child, or that the child died or hung.
@@ -72,7 +74,7 @@ class IsolatedRuntime:
             with theirs:
                 self._child = Child(
                     "edge.runtimes.child",
-                    msgspec.json.encode(Job(uri, model_path, manifest)),
+                    msgspec.json.encode(Job(uri, model_path, manifest, tuple(cores))),
                     (theirs.fileno(), self._request, self._done),
                 )
             self.spec = msgspec.structs.replace(self._greet(), takes=SLOTS)

@@ -20,13 +20,11 @@ from edge.contracts.errors import ModelError, UsageError
 from edge.contracts.manifest import Calibration
 from edge.contracts.results import Reason, Status
 from edge.models.bundle import DEFAULT, load_bundle
-from edge.models.checks import LOOSEST
 from edge.models.container import split
 from edge.pipeline.selftest import run_selftest
 from edge.plugins import make_runtime
 from export import bundle as bundling
 from export import golden
-from export.bundle import tolerances
 from export.describe import card
 from export.held_out import CalibrationFile
 from export.predict import as_predictions, run_graph
@@ -162,27 +160,22 @@ def folds_say(**thresholds: Any) -> CalibrationFile:
     return CalibrationFile(outputs="int8", calibration=Calibration(slope=1.5), thresholds=limits, method="of folds")
 
 
-def test_the_gates_limit_is_the_runs_own_whatever_the_folds_say(run_data):
+def test_the_gates_limit_is_the_runs_own_whatever_the_folds_say(shipped_data):
     graph, manifest = shipped()
-    run, specs = open_run(run_data), {name: head.tensor for name, head in manifest.heads.items()}
+    run, specs = open_run(shipped_data), {name: head.tensor for name, head in manifest.heads.items()}
     found, calibration = bundling.thresholds_of(run, graph, specs, folds_say(malignancy=0.321), lambda _: None)
     assert (found.malignancy, calibration.slope) == (0.321, 1.5)
     own = as_predictions(run_graph(graph, run.val.tensors), specs).anatomy
     assert found.anatomy == anatomy_threshold(own) > 0
 
 
-def test_a_gate_that_says_nothing_is_refused(run_data, monkeypatch):
+def test_a_gate_that_says_nothing_is_refused(shipped_data, monkeypatch):
     graph, manifest = shipped()
-    run, specs = open_run(run_data), {name: head.tensor for name, head in manifest.heads.items()}
+    run, specs = open_run(shipped_data), {name: head.tensor for name, head in manifest.heads.items()}
     said = run_graph(graph, run.val.tensors)
     monkeypatch.setattr(bundling, "run_graph", lambda *_: {**said, "anatomy": np.zeros_like(said["anatomy"])})
     with pytest.raises(ModelError, match="anatomy threshold is 0"):
         bundling.thresholds_of(run, graph, specs, folds_say(), lambda _: None)
-
-
-def test_kernels_that_differ_widely_get_no_tolerance_at_all():
-    assert tolerances(3) == {"xnnpack": 0, "reference": 3}
-    assert tolerances(LOOSEST + 1) == {"xnnpack": 0}
 
 
 def test_colour_reaches_the_tensor_by_another_path():

@@ -32,7 +32,7 @@ def test_a_python_without_the_runtime_says_how_to_get_one(graph, tmp_path):
     python.write_text("#!/bin/sh\necho 'no module of that name' >&2\nexit 1\n")
     python.chmod(0o755)
     with pytest.raises(DeviceError, match="no module of that name") as caught:
-        run_tflite_runtime(python, graph, np.zeros((1, 160, 160, 3), np.uint8))
+        run_tflite_runtime(python, graph, load_bundle().golden.tensors[:1])
     assert "make test-tflite-runtime" in caught.value.hint
 
 

@@ -9,13 +9,14 @@ import pytest
 
 from edge.contracts.errors import UsageError
 from edge.contracts.manifest import ANATOMY, MALIGNANCY
-from edge.models.bundle import DEFAULT
+from edge.models.bundle import DEFAULT, load_bundle
 from edge.models.container import split
 from export import folds
 from export.folds import fingerprint, quantise_folds
 from export.predict import run_graph
 
 ROWS = 3
+SHAPE = load_bundle().manifest.input.shape[1:]
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def cv(tmp_path: Path) -> Path:
         path = tmp_path / f"fold-{k}"
         (path / "saved_model").mkdir(parents=True)
         (path / "saved_model" / "weights").write_bytes(bytes([k]))
-        tensors = rng.integers(0, 256, (ROWS + 1, 160, 160, 3), np.uint8)
+        tensors = rng.integers(0, 256, (ROWS + 1, *SHAPE), np.uint8)
         np.savez(path / "representative.npz", tensors=tensors)
         ids = np.array([f"{k}{letter}" for letter in "vabc"])
         np.savez(path / "predictions.npz", ids=ids, tensors=tensors, split=np.array(["val", *["test"] * ROWS]))
@@ -53,7 +54,7 @@ def test_rows_are_pooled_in_the_order_of_the_float_ones(cv, quantised):
     with np.load(quantise_folds(cv, said.append)) as file:
         assert file["ids"].tolist() == ["2c", "2b", "2a", "1c", "1b", "1a"]
         assert file["fold"].tolist() == [2, 2, 2, 1, 1, 1]
-        assert file["lesion"].shape == (6, 40, 40)
+        assert file["lesion"].shape == (6, SHAPE[0] // 4, SHAPE[1] // 4)
         assert file["lesion"].dtype == np.uint8
         pooled = dict(zip(file["ids"].tolist(), file["malignancy"].tolist(), strict=True))
     with np.load(cv / "fold-1" / "int8.npz") as file:
@@ -99,13 +100,13 @@ def test_a_fold_of_other_code_is_computed_again(cv, quantised, tmp_path, monkeyp
 def test_a_fold_without_a_gate_says_nothing_of_anatomy(monkeypatch):
     """Folds are trained without the anatomy head; only the two heads that judge are needed."""
     graph = split(DEFAULT.read_bytes()).graph
-    whole = run_graph(graph, np.zeros((2, 160, 160, 3), np.uint8))
+    whole = run_graph(graph, np.zeros((2, *SHAPE), np.uint8))
     gateless = {name: values for name, values in whole.items() if name != ANATOMY}
     monkeypatch.setattr(folds, "run_graph", lambda graph, tensors: gateless)
-    said = folds.outputs(graph, np.zeros((2, 160, 160, 3), np.uint8))
+    said = folds.outputs(graph, np.zeros((2, *SHAPE), np.uint8))
     assert np.isnan(said["anatomy"]).all()
     assert said["anatomy"].shape == said["malignancy"].shape == (2,)
     assert np.isfinite(said["malignancy"]).all()
     del gateless[MALIGNANCY]
     with pytest.raises(UsageError, match="has no head malignancy, only lesion_mask"):
-        folds.outputs(graph, np.zeros((2, 160, 160, 3), np.uint8))
+        folds.outputs(graph, np.zeros((2, *SHAPE), np.uint8))

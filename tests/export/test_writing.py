@@ -10,7 +10,7 @@ import pytest
 
 from edge.contracts.errors import EdgeError
 from edge.contracts.geometry import Region
-from edge.models.bundle import DEFAULT
+from edge.models.bundle import DEFAULT, load_bundle
 from edge.models.container import split
 from edge.models.graph import Table, read_graph
 from export.float_graph import GraphEditor
@@ -91,7 +91,7 @@ def test_another_order_of_outputs_changes_nothing_but_the_order(graph):
     turned = order_outputs(graph, HEADS[::-1])
     assert read_graph(turned).first_output == "anatomy"
     assert read_graph(turned).outputs == read_graph(graph).outputs
-    tensors = np.random.default_rng(0).integers(0, 256, (2, 160, 160, 3), np.uint8)
+    tensors = np.random.default_rng(0).integers(0, 256, (2, *load_bundle().manifest.input.shape[1:]), np.uint8)
     before, after = run_graph(graph, tensors), run_graph(turned, tensors)
     assert before.keys() == after.keys()
     assert all(np.array_equal(before[name], after[name]) for name in before)

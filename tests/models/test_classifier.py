@@ -34,7 +34,9 @@ def graph(pieces) -> bytes:
 
 
 def write(path, graph, labels="cyst\nsolid", **changes):
-    found, recipe = read_graph(graph), PreprocessRecipe(width=160, height=160)
+    found = read_graph(graph)
+    _, height, width, _ = next(iter(found.inputs.values())).shape
+    recipe = PreprocessRecipe(width=width, height=height)
     fields = {
         "name": "organ",
         "version": "2.0",

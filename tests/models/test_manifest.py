@@ -60,6 +60,11 @@ def change(manifest: dict[str, Any], path: str, value: Any) -> None:
         ("golden.max_abs_diff", {}, "max_abs_diff"),
         ("golden.max_abs_diff", {"xnnpack": 255}, "max_abs_diff"),
         ("golden.max_abs_diff", {"xnnpack": -1}, "max_abs_diff"),
+        ("golden.by_head", {"reference": {"lesion_mask": 97}}, "0 to 96 for a head of reference, got lesion_mask 97"),
+        ("golden.by_head", {"reference": {"malignancy": 33}}, "0 to 32 for a head of reference"),
+        ("golden.by_head", {"onnx": {"anatomy": -1}}, "0 to 32 for a head of onnx"),
+        ("golden.by_head", {"onnx": {"other": 1}}, "got other 1"),
+        ("golden.by_head", {"onnx": 3}, "not valid"),
     ],
 )
 def test_each_fault_is_named(pieces: Pieces, tmp_path, path, value, match):

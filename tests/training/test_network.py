@@ -33,11 +33,16 @@ def gate():
     return Gate({"pool8": rng.normal(size=40), "pool16": rng.normal(size=112)}, 2.0, clusters)
 
 
+def shape_of(model, count):
+    """Of so many tensors that the model takes: (n, height, width, 3)."""
+    return (count, *model.input_shape[1:])
+
+
 def test_the_normalisation_is_folded_into_the_stem(model):
     from training.weights import imagenet_lite0
 
     tensors = imagenet_lite0()
-    image = np.random.default_rng(0).integers(0, 256, (1, 160, 160, 3)).astype(np.float32)
+    image = np.random.default_rng(0).integers(0, 256, shape_of(model, 1)).astype(np.float32)
     patch = (image[0, 40:43, 60:63] - 127.0) / 128.0  # stride 2, padded at the far edges: output (20, 30)
     value = np.einsum("hwc,ochw->o", patch, tensors["_conv_stem.weight"])
     value = (value - tensors["_bn0.running_mean"]) / np.sqrt(tensors["_bn0.running_var"] + 1e-3)
@@ -51,7 +56,7 @@ def test_the_normalisation_is_folded_into_the_stem(model):
 def test_what_learns_goes_on_from_what_was_kept(model):
     from training import network
 
-    tensors = np.random.default_rng(2).integers(0, 256, (2, 160, 160, 3)).astype(np.float32)
+    tensors = np.random.default_rng(2).integers(0, 256, shape_of(model, 2)).astype(np.float32)
     whole = model(tensors, training=False)
     heads = network.learner(model)(network.taps(model)(tensors, training=False), training=False)
     for name in ("malignancy", "lesion_mask"):
@@ -67,7 +72,7 @@ def test_only_what_shall_learn_learns(model):
 def test_the_gates_layers_compute_what_the_gate_says_and_leave_the_heads_alone(model, gate):
     from training.gate_head import features, with_gate
 
-    tensors = np.random.default_rng(1).integers(0, 256, (5, 160, 160, 3)).astype(np.uint8)
+    tensors = np.random.default_rng(1).integers(0, 256, shape_of(model, 5)).astype(np.uint8)
     gated = with_gate(model, gate)
     heads = gated(tensors.astype(np.float32), training=False)
     before = model(tensors.astype(np.float32), training=False)
@@ -85,9 +90,10 @@ def test_the_saved_model_speaks_by_head_names(model, gate, tmp_path):
 
     save_model(with_gate(model, gate), tmp_path / "saved_model")
     serve = tf.saved_model.load(str(tmp_path / "saved_model")).signatures["serving_default"]
-    heads = serve(image=tf.zeros((1, 160, 160, 3)))
+    heads = serve(image=tf.zeros(shape_of(model, 1)))
+    _, height, width, _ = shape_of(model, 1)
     assert {name: tuple(v.shape) for name, v in heads.items()} == {
-        "malignancy": (1, 2), "lesion_mask": (1, 40, 40, 1), "anatomy": (1, 1),
+        "malignancy": (1, 2), "lesion_mask": (1, height // 4, width // 4, 1), "anatomy": (1, 1),
     }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from fake_predictions import SIDE, columns, write_cv, write_single
+from fake_predictions import HEIGHT, WIDTH, columns, write_cv, write_single
 
 from edge.contracts.errors import ConfigError
 from edge.contracts.manifest import PreprocessRecipe
@@ -14,6 +14,7 @@ from training.datasets import Item
 from training.metrics import threshold_for_sensitivity
 from training.reporting import altered
 from training.reporting.lesions import look, merge
+from training.reporting.pictures import heated, outlined
 from training.reporting.presence import control, presence, scores, specificity
 from training.reporting.rows import open_held, read_int8
 from training.reporting.saliency import occlusion
@@ -46,7 +47,7 @@ def test_a_patient_on_both_sides_is_refused(tmp_path):
     ("changes", "message"),
     [
         ({"labels": np.zeros(270, np.int8)}, "expected benign and malignant"),
-        ({"masks": np.zeros((3, SIDE, SIDE), np.uint8)}, "expected 270 rows in masks, got 3"),
+        ({"masks": np.zeros((3, HEIGHT, WIDTH), np.uint8)}, "expected 270 rows in masks, got 3"),
     ],
 )
 def test_rows_that_do_not_fit_are_refused(tmp_path, changes, message):
@@ -69,6 +70,10 @@ def test_int8_rows_must_be_the_same_pictures(rows, tmp_path):
     after = read_int8(place, rows)
     assert np.array_equal(after.malignancy, rows.malignancy)
     assert np.array_equal(after.lesion, rows.lesion)
+    turned = rows.lesion.transpose(0, 2, 1)
+    np.savez(place, malignancy=two, lesion=turned, anatomy=rows.anatomy)
+    with pytest.raises(ConfigError, match=r"expected lesion \(270, 10, 8\), got \(270, 8, 10\)"):
+        read_int8(place, rows)
     np.savez(place, malignancy=rows.malignancy, lesion=rows.lesion, anatomy=rows.anatomy, ids=rows.ids[::-1])
     with pytest.raises(ConfigError, match="in its order"):
         read_int8(place, rows)
@@ -129,20 +134,24 @@ def _head(sees):
     return lambda item: serve
 
 
+MASK = (32, 40)
+"""Width and height of the heads below: a quarter of the tensors'."""
+
+
 def _sees_lesions(grey):
     ground = np.median(grey[grey > 0])
     dark = ((grey < 0.5 * ground) & (grey > 12)).astype(np.float32)
-    return cv2.resize(cv2.morphologyEx(dark, cv2.MORPH_OPEN, np.ones((5, 5))), (40, 40), interpolation=cv2.INTER_AREA)
+    return cv2.resize(cv2.morphologyEx(dark, cv2.MORPH_OPEN, np.ones((5, 5))), MASK, interpolation=cv2.INTER_AREA)
 
 
 def _sees_data_sets(grey):
     """Says lesion for the darker set, whatever is in the picture."""
-    return np.full((40, 40), 0.9 if np.median(grey[grey > 0]) < 110 else 0.1, np.float32)
+    return np.full(MASK[::-1], 0.9 if np.median(grey[grey > 0]) < 110 else 0.1, np.float32)
 
 
 def test_the_control_tells_a_lesion_detector_from_a_data_set_detector():
     items = _items(np.random.default_rng(0))
-    preprocess = Preprocessor(PreprocessRecipe(width=160, height=160))
+    preprocess = Preprocessor(PreprocessRecipe(width=128, height=160))
     told = {}
     for name, sees in (("lesions", _sees_lesions), ("sets", _sees_data_sets)):
         rows = control(_head(sees), preprocess, items)["comparisons"]
@@ -157,9 +166,10 @@ def test_the_control_tells_a_lesion_detector_from_a_data_set_detector():
     assert told["sets"][across] > 0.95
 
 
-def test_callipers_touch_only_where_they_are_drawn_and_differ_by_picture(rows):
+@pytest.mark.parametrize(("width", "height"), [(160, 192), (192, 160)])
+def test_callipers_touch_only_where_they_are_drawn_and_differ_by_picture(width, height):
     rng = np.random.default_rng(0)
-    tensor, mask = np.full((160, 160, 3), 90, np.uint8), np.zeros((160, 160), np.uint8)
+    tensor, mask = np.full((height, width, 3), 90, np.uint8), np.zeros((height, width), np.uint8)
     cv2.ellipse(mask, (80, 70), (30, 18), 20, 0, 360, 1, -1)
     painted = [altered.callipers_in(rng, tensor, mask) for _ in range(6)]
     for one in painted:
@@ -168,6 +178,11 @@ def test_callipers_touch_only_where_they_are_drawn_and_differ_by_picture(rows):
         assert one.max() > 150  # bright marks
         assert one.min() < 70  # in a dark outline
         assert changed[:, 122:].sum() == 0  # nothing far from lesion and number
+        assert changed[height - 20 :].any()  # the number stands at the foot
+        assert changed[105 : height - 20].sum() == 0  # and nothing between it and the lesion
+        ys, xs = np.nonzero(changed[: height - 20])
+        assert abs(xs.mean() - 80) < 4  # where the lesion is, in either direction
+        assert abs(ys.mean() - 70) < 4
     assert len({one.tobytes() for one in painted}) == 6
 
 
@@ -193,7 +208,7 @@ def test_the_box_hides_all_of_a_lesion_and_is_of_one_size(rows):
         shown += 1
         assert (hidden[mask > 0] == 64).all()
         x, y, w, h = cv2.boundingRect((hidden != tensor).any(axis=2).astype(np.uint8))
-        inside = x > 0 and y > 0 and x + w < SIDE and y + h < SIDE
+        inside = x > 0 and y > 0 and x + w < WIDTH and y + h < HEIGHT
         assert max(w, h) <= side
         assert not inside or min(w, h) >= side - 2  # a border may happen to be of the box's grey
     assert shown > 0.8 * rows.known.sum()
@@ -220,21 +235,39 @@ def test_a_model_that_reads_callipers_and_one_that_reads_the_lesion_are_told_apa
     assert marks[2]["after"].value == 1.0
 
 
-def test_what_matters_is_where_hiding_changes_the_answer():
+@pytest.mark.parametrize(
+    ("height", "top"), [(160, 60), (192, 170), (128, 60)], ids=["square", "below the width", "wide"]
+)
+def test_what_matters_is_where_hiding_changes_the_answer(height, top):
     """A model that looks at one bright spot; beside the scan there is padding, which nobody need be asked about."""
-    tensor = np.zeros((160, 160, 3), np.uint8)
+    tensor = np.zeros((height, 160, 3), np.uint8)
     tensor[:, 40:120] = 90
-    tensor[60:72, 90:102] = 250
+    tensor[top : top + 12, 90:102] = 250
     asked = []
 
     def serve(tensors):
         asked.append(len(tensors))
-        return np.array([t[60:72, 90:102].mean() / 250 for t in tensors])
+        return np.array([t[top : top + 12, 90:102].mean() / 250 for t in tensors])
 
     heat = occlusion(serve, tensor)
     y, x = np.unravel_index(heat.argmax(), heat.shape)
-    assert abs(y - 66) < 16
+    assert heat.shape == (height, 160)
+    assert abs(y - top - 6) < 16
     assert abs(x - 96) < 16
     assert heat.max() > 0.3
     assert np.abs(heat[:, :20]).max() == 0
-    assert asked[0] < 13 * 13
+    assert asked[0] < 13 * 13 * height / min(height, 160)
+
+
+def test_pictures_in_the_page_keep_their_shape():
+    tensor, mask = np.full((48, 32, 3), 90, np.uint8), np.zeros((48, 32), np.uint8)
+    mask[36:44, 4:12] = 1
+    drawn = outlined(tensor, mask, np.zeros_like(mask))
+    assert drawn.shape == (96, 64, 3)
+    x, y, w, h = cv2.boundingRect((drawn != 90).any(axis=2).astype(np.uint8))
+    assert (x, y) == pytest.approx((8, 72), abs=2)
+    assert (w, h) == pytest.approx((16, 16), abs=3)
+    shown = heated(tensor, mask.astype(np.float32))
+    assert shown.shape == (96, 64, 3)
+    warm = np.argwhere(shown[..., 2].astype(int) > shown[..., 0] + 20)
+    assert warm.mean(axis=0) == pytest.approx((79.5, 15.5), abs=1.5)

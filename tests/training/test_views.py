@@ -33,7 +33,8 @@ def test_a_view_holds_each_picture_once_some_crops_and_phantoms(tiny_bus_bra, re
     assert sorted(rows["id"][rows["kind"] == "picture"]) == sorted(item.id for item in items)
     assert (rows["kind"] == "phantom").sum() == 2
     assert set(rows["label"][rows["kind"] != "picture"]) <= {-1, 0, 1}
-    assert np.load(place / "tap4.npy").shape == (len(rows["id"]), 40, 40, 2)
+    width, height = recipe.preprocess.width, recipe.preprocess.height
+    assert np.load(place / "tap4.npy").shape == (len(rows["id"]), height // 4, width // 4, 2)
     assert np.load(place / "tap8.npy").dtype == np.float16
     assert np.load(place / "masks.npy").max() == 255
     assert made.ensure(0, taps, said.append) == place
@@ -102,4 +103,4 @@ def test_a_crop_is_clear_of_the_lesion(tiny_bus_bra, recipe):
     crop = make(Order("crop", 0, 0), [wide], recipe)
     assert crop.label == -1
     assert not crop.mask.any()
-    assert crop.tensor.shape == (160, 160, 3)
+    assert crop.tensor.shape == (recipe.preprocess.height, recipe.preprocess.width, 3)

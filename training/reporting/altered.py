@@ -44,9 +44,9 @@ STROKES = {
 
 
 def callipers_in(rng: np.random.Generator, tensor: Tensor, mask: NDArray[np.uint8]) -> Tensor:
-    """Two pairs of callipers on the ends of the lesion's axes, a dashed line, a number. (S, S, 3) to the same."""
-    side = tensor.shape[0]
-    ink = np.zeros((side * FINE, side * FINE), np.uint8)
+    """Two pairs of callipers on the ends of the lesion's axes, a dashed line, a number. (H, W, 3) to the same."""
+    height, width = tensor.shape[:2]
+    ink = np.zeros((height * FINE, width * FINE), np.uint8)
     shadow = np.zeros_like(ink)
     (cx, cy), (w, h), angle = cv2.minAreaRect(np.argwhere(mask > 0)[:, ::-1].astype(np.float32))
     turn = np.deg2rad(angle)
@@ -61,11 +61,11 @@ def callipers_in(rng: np.random.Generator, tensor: Tensor, mask: NDArray[np.uint
             for t in np.linspace(0.06, 0.94, 12):
                 start, stop = (ends[0] + (ends[1] - ends[0]) * v for v in (t, t + 0.02))
                 cv2.line(layer, _place(start), _place(stop), 255, FINE // 2 + thick)
-    _number(ink, shadow, f"{int(rng.integers(5, 45)):02d}", (int(rng.integers(4, side // 3)), side - 14))
+    _number(ink, shadow, f"{int(rng.integers(5, 45)):02d}", (int(rng.integers(4, width // 3)), height - 14))
     shade = float(rng.uniform(200, 255))
     out = tensor.astype(np.float32)
     for layer, value in ((shadow, 0.0), (ink, shade)):
-        share = cv2.resize(layer, (side, side), interpolation=cv2.INTER_AREA)[..., None].astype(np.float32) / 255
+        share = cv2.resize(layer, (width, height), interpolation=cv2.INTER_AREA)[..., None].astype(np.float32) / 255
         out = out * (1 - share) + value * share
     return np.round(out).astype(np.uint8)
 

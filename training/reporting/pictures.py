@@ -25,12 +25,17 @@ def data_uri(picture: NDArray[np.uint8]) -> str:
     return "data:image/png;base64," + base64.b64encode(data.tobytes()).decode()
 
 
+def enlarged(tensor: NDArray[np.uint8]) -> tuple[int, int]:
+    """(width, height) of a picture (H, W, 3) in the page."""
+    return tensor.shape[1] * ZOOM, tensor.shape[0] * ZOOM
+
+
 def outlined(tensor: NDArray[np.uint8], true: NDArray[np.uint8], found: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The picture (S, S, 3), twice as large, with the outlines of two 0/1 masks (S, S)."""
-    side = tensor.shape[0] * ZOOM
-    out = cv2.resize(tensor, (side, side), interpolation=cv2.INTER_CUBIC)
+    """The picture (H, W, 3), twice as large, with the outlines of two 0/1 masks (H, W)."""
+    size = enlarged(tensor)
+    out = cv2.resize(tensor, size, interpolation=cv2.INTER_CUBIC)
     for mask, colour in ((true, TRUE), (found, FOUND)):
-        large = cv2.resize(mask.astype(np.float32), (side, side), interpolation=cv2.INTER_LINEAR) >= 0.5
+        large = cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) >= 0.5
         contours, _ = cv2.findContours(large.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
         cv2.drawContours(out, contours, -1, colour, 1, cv2.LINE_AA)
     return out
@@ -38,9 +43,9 @@ def outlined(tensor: NDArray[np.uint8], true: NDArray[np.uint8], found: NDArray[
 
 def heated(tensor: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
     """The picture with red where hiding lowers malignancy and blue where it raises it; full colour at the extreme."""
-    side = tensor.shape[0] * ZOOM
-    grey = cv2.resize(tensor, (side, side), interpolation=cv2.INTER_CUBIC).astype(np.float32)
-    wide = cv2.resize(heat, (side, side), interpolation=cv2.INTER_LINEAR)
+    size = enlarged(tensor)
+    grey = cv2.resize(tensor, size, interpolation=cv2.INTER_CUBIC).astype(np.float32)
+    wide = cv2.resize(heat, size, interpolation=cv2.INTER_LINEAR)
     share = np.clip(np.abs(wide) / max(1e-6, float(np.abs(wide).max())), 0, 1)[..., None] * 0.65
     colour = np.where(wide[..., None] > 0, np.array((40, 40, 230), np.float32), np.array((230, 110, 30), np.float32))
     return np.clip(grey * (1 - share) + colour * share, 0, 255).astype(np.uint8)

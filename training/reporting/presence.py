@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SENSITIVITY = 0.9
 LEVEL = 0.5
 AREA_CELLS = 16
-"""Cells whose mean is the score ``area``: 1 % of a 40 x 40 mask."""
+"""Cells whose mean is the score ``area``: 1 % of a 40 x 40 mask, 0.8 % of 40 x 48."""
 
 
 def scores(lesion: NDArray[np.uint8], size: tuple[int, int]) -> dict[str, Floats]:
@@ -135,12 +135,12 @@ def control(
         for item in normal[:most]:
             x, y, w, h = lesion_free_window(rng, item.mask) or (0, 0, item.mask.shape[1], item.mask.shape[0])
             kinds.setdefault(f"{source}: crops of normal pictures", []).append((item, item.image[y : y + h, x : x + w]))
-    side = preprocess.recipe.width
+    size = (preprocess.recipe.width, preprocess.recipe.height)
     found = {}
     for name, pictures in kinds.items():
         heads = np.stack([serve(item)(preprocess(picture)[0][0])[LESION_MASK] for item, picture in pictures])
         mask = np.round(heads.reshape(len(heads), *heads.shape[1:3]) * 255).astype(np.uint8)
-        found[name] = ([item.group for item, _ in pictures], scores(mask, side)["surest lesion"])
+        found[name] = ([item.group for item, _ in pictures], scores(mask, size)["surest lesion"])
     return {
         "pictures": {name: {"n": len(v), "median": float(np.median(v))} for name, (_, v) in found.items()},
         "comparisons": _compare(found),

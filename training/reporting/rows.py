@@ -33,15 +33,15 @@ class Rows:
     """0 benign, 1 malignant, -1 no lesion."""
     split: NDArray[np.str_]
     tensors: NDArray[np.uint8]
-    """(n, S, S, 3) as the device sees them."""
+    """(n, H, W, 3) as the device sees them."""
     masks: NDArray[np.uint8]
-    """(n, S, S) 0/1, the truth."""
+    """(n, H, W) 0/1, the truth."""
     malignancy: NDArray[np.float32]
     """(n,) not calibrated, of the picture as it is; then mirrored, and shrunk on black."""
     flipped: NDArray[np.float32]
     zoomed: NDArray[np.float32]
     lesion: NDArray[np.uint8]
-    """(n, S/4, S/4) probability times 255."""
+    """(n, H/4, W/4) probability times 255."""
     anatomy: NDArray[np.float32]
     embedding: NDArray[np.float16]
     """(n, d) pooled features; d may be 0."""
@@ -151,7 +151,13 @@ def read_int8(path: Path, rows: Rows) -> Rows:
             f"{path}: expected the {len(rows)} test pictures of the run in its order, got {len(arrays['malignancy'])}",
             hint="make it anew with: python -m export folds RUN",
         )
-    lesion = arrays["lesion"].reshape(rows.lesion.shape)
+    lesion = arrays["lesion"]
+    if lesion.shape not in (rows.lesion.shape, (*rows.lesion.shape, 1)):
+        raise ConfigError(
+            f"{path}: expected lesion {rows.lesion.shape}, got {lesion.shape}",
+            hint="make it anew with: python -m export folds RUN",
+        )
+    lesion = lesion.reshape(rows.lesion.shape)
     if lesion.dtype != np.uint8:
         lesion = np.round(lesion * 255).astype(np.uint8)
     malignancy = arrays["malignancy"].astype(np.float32)

@@ -13,30 +13,31 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SHARE = 7
-"""The hidden square's side is the picture's over this."""
+"""The hidden square's side is the picture's shorter one over this."""
 
 
 def occlusion(
     serve: Callable[[list[NDArray[np.uint8]]], NDArray[np.float64]], tensor: NDArray[np.uint8]
 ) -> NDArray[np.float32]:
-    """(S, S) float32: by how much malignancy falls (over 0) or rises (under 0) when this place is blurred away.
+    """(H, W) float32: by how much malignancy falls (over 0) or rises (under 0) when this place is blurred away.
 
     Args:
         serve: malignancy of some tensors.
-        tensor: (S, S, 3).
+        tensor: (H, W, 3).
     """
-    side = tensor.shape[0]
+    height, width = tensor.shape[:2]
+    side = min(height, width)
     box, step = side // SHARE, max(1, side // (2 * SHARE))
     hidden = cv2.GaussianBlur(tensor, (0, 0), side / 12)
-    grid = range(0, side - box + 1, step)
-    corners = [(y, x) for y in grid for x in grid if tensor[y : y + box, x : x + box].any()]  # padding hides nothing
+    down, along = range(0, height - box + 1, step), range(0, width - box + 1, step)
+    corners = [(y, x) for y in down for x in along if tensor[y : y + box, x : x + box].any()]  # padding hides nothing
     changed = []
     for y, x in corners:
         one = tensor.copy()
         one[y : y + box, x : x + box] = hidden[y : y + box, x : x + box]
         changed.append(one)
     given = serve([tensor, *changed])
-    total, count = np.zeros((side, side)), np.zeros((side, side))
+    total, count = np.zeros((height, width)), np.zeros((height, width))
     for (y, x), value in zip(corners, given[1:], strict=True):
         total[y : y + box, x : x + box] += given[0] - value
         count[y : y + box, x : x + box] += 1

@@ -1,0 +1,122 @@
+"""How near other kernels than XNNPACK come to the golden outputs, and what they are allowed for it: by family and head.
+
+Kernels round differently inside a layer. What is measured here, with a margin, is what a device's self-test allows.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge.contracts.errors import EdgeError
+from edge.contracts.manifest import Golden
+from edge.models.checks import LOOSEST, STRICTEST
+from export.engines import differences, run_onnx, run_tflite_runtime, to_onnx
+from export.predict import run_graph
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from numpy.typing import NDArray
+
+    from export.golden import Case
+
+    Steps = dict[str, int]
+
+SHARE, STEPS = 0.5, 2
+"""The margin: so much of what was measured, and so many steps more. Other versions of the same kernels, and other
+processors under them, were never seen to differ by that much from those that are measured."""
+ONNX_NEEDS = ("tf2onnx", "onnxruntime")
+
+
+def measure_tolerances(
+    graph: bytes, cases: list[Case], say: Callable[[str], None], tflite_runtime: Path | None = None
+) -> Golden:
+    """Tolerances of every family whose kernels are at hand, and how they were found.
+
+    ``tflite_runtime``: a Python that has it; None: LiteRT's own kernels stand for the family alone. ONNX Runtime is
+    measured where `ONNX_NEEDS` are installed. Raises DeviceError if ``tflite_runtime`` cannot run.
+    """
+    tensors = np.concatenate([case.tensor for case in cases])
+    wanted = {name: np.concatenate([case.outputs[name] for case in cases]) for name in cases[0].outputs}
+    seen: dict[str, dict[str, Steps]] = {}
+    for family, kernels, outputs in _runs(graph, tensors, say, tflite_runtime):
+        seen.setdefault(family, {})[kernels] = differences(outputs, wanted)
+        say(f"  golden: {kernels} differ from XNNPACK by {seen[family][kernels]} steps at most")
+    return tolerances({family: _worst(runs.values()) for family, runs in seen.items()}, len(cases), seen)
+
+
+def tolerances(worst: dict[str, Steps], cases: int, kernels: dict[str, Any]) -> Golden:
+    """From the worst differences by family and head.
+
+    A family of which one head differs so much that a broken kernel might pass is left out; it is then held to what
+    the reference kernels are allowed, or to equality. ``kernels``: those of each family, for people.
+    """
+    allowed: dict[str, Steps] = {}
+    said = []
+    for family, heads in worst.items():
+        known = all(steps <= _most(head) for head, steps in heads.items())
+        measured = ", ".join(f"{head} {steps}" for head, steps in sorted(heads.items()))
+        said.append(f"{family} ({', '.join(kernels[family])}): {measured}{'' if known else ', too far to be allowed'}")
+        if known:
+            allowed[family] = {head: with_margin(steps, _most(head)) for head, steps in heads.items()}
+    return Golden(
+        max_abs_diff={"xnnpack": 0},
+        by_head=allowed,
+        method=(
+            f"worst difference from XNNPACK's outputs over {cases} golden cases, in steps: {'; '.join(said)}. "
+            f"Allowed are {SHARE:.0%} and {STEPS} steps more, up to a limit by head"
+        ),
+    )
+
+
+def with_margin(steps: int, most: int) -> int:
+    """What is allowed where ``steps`` were measured; never over ``most``."""
+    return min(most, steps + round(SHARE * steps) + STEPS)
+
+
+def _most(head: str) -> int:
+    return LOOSEST.get(head, STRICTEST)
+
+
+def _worst(runs: Any) -> Steps:
+    """By head, over all kernels of a family."""
+    found: Steps = {}
+    for steps in runs:
+        for head, value in steps.items():
+            found[head] = max(value, found.get(head, 0))
+    return found
+
+
+def _runs(
+    graph: bytes, tensors: NDArray[np.uint8], say: Callable[[str], None], tflite_runtime: Path | None
+) -> Iterator[tuple[str, str, dict[str, NDArray[Any]]]]:
+    """Family, kernels and raw outputs by head, of everything that is at hand."""
+    litert = f"LiteRT {_version('ai-edge-litert')}"
+    yield "reference", f"{litert} without XNNPACK", run_graph(graph, tensors, "builtin")
+    yield "reference", f"{litert} reference kernels", run_graph(graph, tensors, "reference")
+    if tflite_runtime is not None:
+        yield "reference", "tflite-runtime", run_tflite_runtime(tflite_runtime, graph, tensors)
+    if missing := [name for name in ONNX_NEEDS if find_spec(name) is None]:
+        say(f"  golden: ONNX Runtime is not measured, {', '.join(missing)} is not installed")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        try:
+            to_onnx(graph, path)
+        except EdgeError as error:
+            say(f"  golden: ONNX Runtime is not measured: {error}")
+            return
+        yield "onnx", f"ONNX Runtime {_version('onnxruntime')}", run_onnx(path, graph, tensors)
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "of an unknown version"
