@@ -40,12 +40,12 @@ class RuntimeSpec(msgspec.Struct, frozen=True, kw_only=True):
     input: TensorSpec
     outputs: dict[str, TensorSpec]
     """By head name, as the model's signature spells it."""
+    takes: int = 1
+    """How many tensors may be submitted before the first is waited for. With 2 it never waits for us in between."""
     placement: Placement | None = None
     """Which operators run where. None: the runtime does not tell."""
     chosen: str | None = None
     """Why this one, in a line, where ``auto://`` chose. None: it was named."""
-    takes: int = 1
-    """How many tensors may be submitted before the first is waited for. With 2 it never waits for us in between."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -82,8 +82,8 @@ def begin(job: DaemonJob, sources: Mapping[str, Source], model: Model) -> tuple[
     settings = job.settings
 
     def make_ready() -> Analyser:
-        guard = make_guard(settings, model, isolated=settings.runtime.isolated, cores=job.affinity.runtime)
-        return Analyser(model.manifest, guard)
+        isolated, cores = settings.runtime.isolated, job.affinity.runtime
+        return Analyser(model.manifest, make_guard(settings, model, isolated=isolated, cores=cores))
 
     with ThreadPoolExecutor(1, thread_name_prefix="runtime") as beside:
         making = beside.submit(make_ready)

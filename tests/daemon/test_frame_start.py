@@ -9,6 +9,7 @@ import pytest
 from edge.config.settings import Settings, StreamSettings
 from edge.contracts.errors import EdgeError, ModelError, SourceError
 from edge.daemon import frame
+from edge.daemon.job import DaemonJob
 
 
 class Door:
@@ -53,10 +54,11 @@ class FakeAnalyser:
         self.guard.close()
 
 
-def settings():
-    return Settings(
+def job():
+    settings = Settings(
         streams=[StreamSettings(name="a", source="phantom://"), StreamSettings(name="b", source="phantom://")]
     )
+    return DaemonJob(settings=settings, run_id="run")
 
 
 @pytest.fixture
@@ -85,7 +87,7 @@ def test_sources_are_opened_while_the_runtime_loads_and_all_at_once(making):
 
     making(make)
     sources = {"a": Other(meanwhile=loading), "b": Other()}
-    intake, analyser = frame.begin(settings(), sources, Model())
+    intake, analyser = frame.begin(job(), sources, Model())
     assert analyser.guard is ready
     intake.close()
     assert all(source.closed for source in sources.values())
@@ -98,7 +100,7 @@ def test_a_runtime_that_cannot_be_had_closes_the_sources(making):
     making(make)
     sources = {"a": Door(), "b": Door()}
     with pytest.raises(ModelError, match="broken"):
-        frame.begin(settings(), sources, Model())
+        frame.begin(job(), sources, Model())
     assert all(source.closed for source in sources.values())
 
 
@@ -114,6 +116,6 @@ def test_a_source_that_does_not_open_is_told_and_closes_the_runtime(making, also
     making(make)
     sources = {"a": Door(), "b": Door(SourceError("away", hint=""))}
     with pytest.raises(EdgeError, match="away"):
-        frame.begin(settings(), sources, Model())
+        frame.begin(job(), sources, Model())
     assert all(source.closed for source in sources.values())
     assert ready.closed is not also
