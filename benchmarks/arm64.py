@@ -26,7 +26,7 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from arm.compare import Comparison, compare_answers, compare_fingerprints, read_lines
 from arm.cpus import BY_NAME, Cpu
 from arm.pictures import ANSWERED, write_pictures
-from arm.root import PYTHON, ArmRoot
+from arm.root import PYTHON, ArmRoot, cannot_run
 
 from edge.cli.errors import report
 from edge.contracts.errors import DeviceError, EdgeError
@@ -177,6 +177,9 @@ def main() -> int:
     cpus = [BY_NAME[name] for name in options.cpu or BY_NAME]
     root = ArmRoot(options.folder, say)
     try:
+        lacking = cannot_run()
+        if lacking is not None:
+            raise lacking
         with root.locked():
             root.build(options.wheel or wheel_in(PROJECT / "dist"), PROJECT / "constraints.txt", options.mirror)
             result = compare(root, cpus, options.data)
