@@ -1,4 +1,4 @@
-# Every target makes what it needs; none needs root. PYTHON=python3.12 chooses another Python (>= 3.10 with venv).
+# Every target makes what it needs; none but test-arm64 needs root. PYTHON=python3.12 chooses another Python (>= 3.10 with venv).
 PYTHON ?= python3
 PYTHON311 ?= python3.11
 INPUT  ?=
@@ -6,10 +6,10 @@ OUT    ?= demo-out
 PIP    := -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find edge -type f -not -name '*.pyc') pyproject.toml
 
-.PHONY: help demo test test-fast torture power-cuts check format schemas lock clean test-mediapipe test-tflite-runtime test-training train-phantom
+.PHONY: help demo test test-fast torture power-cuts peers check format schemas lock clean footprint test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom
 
 help: ## Show this help.
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
 
 # --- see it work -----------------------------------------------------------------------------------------------------
 .venv/installed: pyproject.toml constraints.txt $(SOURCES)
@@ -71,13 +71,61 @@ power-cuts: .venv-test/installed ## 200 power cuts on a disk that forgets; needs
 test-mediapipe: .venv-test/installed .venv-mediapipe/installed ## MediaPipe Tasks reads the shipped bundle and says the same; PYTHON311=python3.11.
 	SONOEDGE_MEDIAPIPE_PYTHON=$(CURDIR)/.venv-mediapipe/bin/python $(PYTEST) tests/export/test_mediapipe.py $(ARGS)
 
-.venv-tflite-runtime/installed:
-	$(PYTHON311) -m venv .venv-tflite-runtime
-	.venv-tflite-runtime/bin/python $(PIP) install 'tflite-runtime>=2.14' 'numpy<2'
+.venv-tflite-runtime/installed: pyproject.toml $(SOURCES)
+	@test -x .venv-tflite-runtime/bin/python || $(PYTHON311) -m venv .venv-tflite-runtime
+	@.venv-tflite-runtime/bin/python $(PIP) install '.[tflite,demo,dev]'
+	@.venv-tflite-runtime/bin/python $(PIP) install --no-deps --force-reinstall .
 	@touch $@
 
 test-tflite-runtime: .venv-test/installed .venv-tflite-runtime/installed ## tflite-runtime runs the shipped bundle; PYTHON311=python3.11.
 	SONOEDGE_TFLITE_RUNTIME_PYTHON=$(CURDIR)/.venv-tflite-runtime/bin/python $(PYTEST) tests/export/test_engines.py $(ARGS)
+	PYTHONSAFEPATH=1 .venv-tflite-runtime/bin/pytest tests/runtimes $(ARGS)
+
+# ONNX Runtime, and OpenVINO behind LiteRT's NPU plugin. The ONNX file is written where TensorFlow is.
+.venv-accelerators/installed: pyproject.toml $(SOURCES)
+	@test -x .venv-accelerators/bin/python || $(PYTHON311) -m venv .venv-accelerators
+	@.venv-accelerators/bin/python $(PIP) install '.[onnx,npu-intel,demo,dev]'
+	@.venv-accelerators/bin/python $(PIP) install --no-deps --force-reinstall .
+	@touch $@
+
+ONNX ?= runs/breast.onnx
+runs/breast.onnx: edge/models/data/breast.tflite | .venv-training/installed
+	@mkdir -p runs
+	.venv-training/bin/python -m export onnx $< --out $@
+
+test-accelerators: .venv-accelerators/installed $(ONNX) ## The runtimes' tests with ONNX Runtime and OpenVINO; apt install chromium for the GPU.
+	SONOEDGE_ONNX=$(abspath $(ONNX)) PYTHONSAFEPATH=1 .venv-accelerators/bin/pytest tests/runtimes $(ARGS)
+
+# OpenVINO, ONNX Runtime and pydicom with Pillow, whose decoder ours is compared with.
+.venv-peers/installed:
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python $(PIP) install 'openvino>=2025.0' 'onnxruntime>=1.22' 'opencv-python-headless>=4.11' 'pydicom>=3.0.1' 'pillow>=11'
+	@touch $@
+
+.venv-tflite-runtime/resizes: .venv-tflite-runtime/installed
+	.venv-tflite-runtime/bin/python $(PIP) install 'opencv-python-headless>=4.11,<4.12' 'numpy<2'
+	@touch $@
+
+# TensorFlow converts the model for ONNX Runtime, once. TRAINING names another Python that has the extras training and export.
+ifdef TRAINING
+.venv-peers/model.onnx: edge/models/data/breast.tflite .venv-peers/installed
+	PYTHONPATH=$(CURDIR) $(TRAINING) -m export onnx $< --out $@
+else
+.venv-peers/model.onnx: edge/models/data/breast.tflite .venv-peers/installed .venv-training/installed
+	.venv-training/bin/python -m export onnx $< --out $@
+endif
+
+peers: .venv-test/installed .venv-mediapipe/installed .venv-tflite-runtime/resizes .venv-peers/model.onnx ## sonoedge beside its peers: 12 quiet minutes, writes docs/peers.*; PYTHON311=python3.11. ARGS="--quick".
+	.venv-test/bin/python benchmarks/peers.py --json docs/peers.json $(ARGS)
+	.venv-test/bin/python benchmarks/streams.py --json docs/peers.json $(ARGS)
+	.venv-test/bin/python benchmarks/jpeg_cine.py --json docs/peers.json $(ARGS)
+	.venv-test/bin/python benchmarks/peers_report.py docs/peers.json --out docs
+
+test-arm64: .venv-test/installed ## The wheel on four Arm cores under qemu, byte for byte; needs root, debootstrap, qemu-user-static.
+	.venv-test/bin/python benchmarks/arm64.py $(ARGS)
+
+footprint: .venv-test/installed ## What the base install weighs, by package, on x86-64 and aarch64.
+	.venv-test/bin/python benchmarks/footprint.py $(ARGS)
 
 check: .venv-test/installed ## Format, lint, types, layers, generated files.
 	.venv-test/bin/ruff format --check .
@@ -100,4 +148,4 @@ lock: ## Write constraints.txt anew: the newest versions that all of pyproject.t
 	  --upgrade --no-annotate --no-header --no-emit-index-url --quiet --output-file constraints.txt
 
 clean: ## Remove what these targets made.
-	rm -rf .venv .venv-test .venv-mediapipe .venv-tflite-runtime .venv-lock build dist demo-out *.egg-info .venv-training
+	rm -rf .arm64-root .venv .venv-test .venv-mediapipe .venv-peers .venv-tflite-runtime .venv-accelerators .venv-lock build dist demo-out *.egg-info .venv-training

@@ -99,8 +99,13 @@ def parity(bundle: Bundle, run: Run, say: Callable[[str], None], tflite_runtime:
         engines.to_onnx(graph, path)
         add("int8, ONNX Runtime", lambda: engines.run_onnx(path, graph, pictures.tensors))
     placements = [
-        Placement(accelerator=name, operators=round(s.operators, 4), macs=round(s.macs, 4), left=s.left)
-        for name, s in (("XNNPACK, as LiteRT did here", xnnpack(graph)), ("Edge TPU, at most", edge_tpu(graph)))
+        Placement(
+            accelerator=name,
+            operators=round(p.delegated_ops / p.ops, 4),
+            macs=round(p.delegated_macs / p.macs, 4),
+            left=p.left,
+        )
+        for name, p in (("XNNPACK, as LiteRT did here", xnnpack(graph)), ("Edge TPU, at most", edge_tpu(graph)))
     ]
     manifest = bundle.manifest
     return Report(model=f"{manifest.name} {manifest.version}", sha256=bundle.sha256, rows=rows, placements=placements)

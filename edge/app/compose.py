@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from edge.app.auto import is_auto, make_auto
+from edge.config.load import default_state_dir
 from edge.config.uri import parse_uri
 from edge.contracts.errors import UsageError
 from edge.contracts.finding import ModelRef
@@ -22,6 +25,8 @@ from edge.plugins import make_runtime, schemes
 from edge.runtimes.isolated import IsolatedRuntime
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from edge.config.settings import Settings
     from edge.contracts.manifest import ModelManifest
     from edge.contracts.ports import Runtime
@@ -57,8 +62,26 @@ def choose_model(settings: Settings) -> Model:
     return Model(bundle.manifest, bundle.model_ref(signer), bundle)
 
 
-def make_guard(settings: Settings, model: Model, *, isolated: bool) -> Guard:
+def runtime_maker(
+    settings: Settings, model: Model, *, isolated: bool, cores: Sequence[int] = ()
+) -> Callable[[str], Runtime]:
+    """Makes a runtime, with the model loaded, from its URI; it has passed no test yet. Arguments as `make_guard`."""
+    folder = Path(settings.state_dir) if settings.state_dir else default_state_dir()
+
+    def make(uri: str) -> Runtime:
+        if is_auto(uri) and model.bundle is not None:
+            return make_auto(parse_uri(uri), model.bundle, make, folder)
+        if isolated:
+            return IsolatedRuntime(uri, model.path, model.manifest, cores)
+        return make_runtime(uri, model.path, model.manifest)
+
+    return make
+
+
+def make_guard(settings: Settings, model: Model, *, isolated: bool, cores: Sequence[int] = ()) -> Guard:
     """A guarded runtime that has passed its self-test: the configured one, else a fall-back.
+
+    ``cores``: those that an isolated one keeps to; empty: all that we may use ourselves.
 
     Raises what the configured runtime or its test raises, `UsageError` for a fall-back that there is no plugin for.
     """
@@ -70,10 +93,7 @@ def make_guard(settings: Settings, model: Model, *, isolated: bool) -> Guard:
                 hint=f"there are: {', '.join(known)}",
             )
 
-    def make(uri: str) -> Runtime:
-        if isolated:
-            return IsolatedRuntime(uri, model.path, model.manifest)
-        return make_runtime(uri, model.path, model.manifest)
+    make = runtime_maker(settings, model, isolated=isolated, cores=cores)
 
     def test(runtime: Runtime) -> None:
         # The scripted runtime computes nothing that a golden vector could be compared with.

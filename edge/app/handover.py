@@ -1,6 +1,6 @@
 """From the frame process to the publisher: what must not be lost through the outbox, the rest through a socket.
 
-The other way only orders go, see `edge.contracts.order`.
+The other way only orders go, see `edge.contracts.order`, and to who measures, what has arrived.
 
 The socket is one end of a SOCK_SEQPACKET pair that the supervisor made; each packet is a kind byte and what belongs to
 it, see `encode_latest` and `decode`. It never blocks: a packet that does not fit now is dropped, also the wake-up,
@@ -23,10 +23,11 @@ from edge.sinks.outbox_writer import OutboxWriter
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
 
     from edge.contracts.envelope import Durable, Envelope
 
-WAKE, LATEST, REPORT, DONE, ORDER = b"w", b"m", b"r", b"d", b"o"
+WAKE, LATEST, REPORT, DONE, ORDER, ARRIVED = b"w", b"m", b"r", b"d", b"o", b"a"
 MAX_PACKET = 1 << 18
 """Room for any packet, in bytes: the kernel's own limit for such sockets is a little lower."""
 
@@ -59,6 +60,24 @@ def encode_order(order: Order) -> bytes:
     return ORDER + msgspec.json.encode(order)
 
 
+class Arrived(msgspec.Struct, frozen=True):
+    """Durable messages that a receiver has acknowledged."""
+
+    seqs: list[int]
+    at_ns: int
+    """Monotonic clock when the publisher learnt of it."""
+
+
+def encode_arrived(arrived: Arrived) -> bytes:
+    """The packet that `decode_arrived` reads."""
+    return ARRIVED + msgspec.json.encode(arrived)
+
+
+def decode_arrived(packet: bytes) -> Arrived | None:
+    """What a packet from the publisher says has arrived; None if it says something else."""
+    return msgspec.json.decode(packet[1:], type=Arrived) if packet[:1] == ARRIVED else None
+
+
 def decode(packet: bytes) -> Latest | Report | Done | Wake:
     """What a packet says. Raises ValueError if it is none of ours."""
     kind, rest = packet[:1], packet[1:]
@@ -77,11 +96,16 @@ def decode(packet: bytes) -> Latest | Report | Done | Wake:
 class OutboxHandover:
     """The real `Handover`. Its methods cost the caller microseconds: encoding of durable messages happens elsewhere."""
 
-    def __init__(self, state_dir: str | Path, telemetry: socket.socket) -> None:
-        """``telemetry`` is the frame process' end of the pair; it is not closed here."""
+    def __init__(
+        self, state_dir: str | Path, telemetry: socket.socket, on_stored: Callable[[int], None] | None = None
+    ) -> None:
+        """``telemetry`` is the frame process' end of the pair; it is not closed here.
+
+        ``on_stored`` is told, from the writer's thread, how many messages each commit has brought to disk.
+        """
         telemetry.setblocking(False)
         self._socket = telemetry
-        self._writer = OutboxWriter(Path(state_dir) / FILE_NAME, on_commit=self._wake)
+        self._writer = OutboxWriter(Path(state_dir) / FILE_NAME, on_commit=self._wake, on_stored=on_stored)
 
     def durable(self, suffix: str, message: Durable) -> bool:
         """See `Handover`. A message that the full queue cannot take is counted and reported as ``messages_lost``."""

@@ -81,6 +81,7 @@ def verify(
     """
     from edge.contracts.errors import ModelError
     from edge.models.bundle import load_bundle
+    from edge.models.placement import in_words
     from edge.pipeline.selftest import run_selftest
     from edge.plugins import make_runtime
 
@@ -93,6 +94,10 @@ def verify(
             raise ModelError("scripted:// computes nothing that could be verified", hint="name another --runtime")
         report = run_selftest(bundle, loaded)
         print(f"runtime: {loaded.spec.name} {loaded.spec.version}, {loaded.spec.family}")
+        if loaded.spec.chosen is not None:
+            print(f"auto: {loaded.spec.chosen}")
+        placed = loaded.spec.placement
+        print(f"delegated: {'not told' if placed is None else in_words(placed)}")
     finally:
         loaded.close()
     print(outcome(report))

@@ -44,3 +44,28 @@ class Progress:
     def _write(self, text: str) -> None:
         self._stream.write(text)
         self._stream.flush()
+
+
+class Bar:
+    """``[=====---] words``: for one thing that goes from nothing to done. Silent where stderr is no terminal."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._shown = self._stream.isatty()
+        self._next = 0.0
+
+    def show(self, share: float, words: str) -> None:
+        """Draw it anew, if it is time to. ``share`` from 0 to 1."""
+        now = time.monotonic()
+        if not self._shown or now < self._next:
+            return
+        self._next = now + EVERY_S
+        filled = round(WIDTH * min(1.0, max(0.0, share)))
+        self._stream.write(f"{CLEAR_LINE}[{'=' * filled}{'-' * (WIDTH - filled)}] {words}")
+        self._stream.flush()
+
+    def clear(self) -> None:
+        """Take it away."""
+        if self._shown:
+            self._stream.write(CLEAR_LINE)
+            self._stream.flush()

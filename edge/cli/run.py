@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +12,8 @@ import typer
 
 if TYPE_CHECKING:
     from edge.config.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 def command(
@@ -41,6 +44,7 @@ def command(
     from edge.contracts.errors import UsageError
     from edge.daemon.job import DaemonJob
     from edge.daemon.supervisor import supervise
+    from edge.process.cores import allowed_cores, fit, missing_cores
 
     flags = {
         "site": site,
@@ -65,7 +69,10 @@ def command(
             state_dir=settings.state_dir or str(default_state_dir()),
         )
         set_up_logs(settings.log)
-        return DaemonJob(settings=settings, run_id=run_id)
+        there = allowed_cores()
+        if missing := missing_cores(settings.affinity, there):
+            log.warning("affinity asks for cores %s, but there are %s; they are left out", missing, there)
+        return DaemonJob(settings=settings, run_id=run_id, affinity=fit(settings.affinity, there))
 
     job = load_job()
     with locked_state_dir(Path(job.state_dir)):

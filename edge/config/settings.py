@@ -12,6 +12,7 @@ from edge.contracts.names import Name
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Core = Annotated[int, msgspec.Meta(ge=0, le=1023)]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,7 +54,8 @@ class RuntimeSettings(Section, frozen=True):
     """What computes."""
 
     uri: str = "litert://?threads=1"
-    """``litert://?threads=N``, ``scripted://?distinct=1``."""
+    """``litert://?threads=N``, ``litert-gpu://``, ``litert-npu://``, ``onnx://?provider=…``, ``tflite-runtime://``,
+    ``auto://?trial_s=2``, which measures and chooses, ``scripted://?distinct=1``: see docs/runtimes.md."""
     isolated: bool = True
     """In a process of its own, which can be killed when it hangs."""
     timeout_s: Positive = 0.8
@@ -92,6 +94,28 @@ class SinkSettings(Section, frozen=True):
     """True: a finding that no one subscribes to (MQTT 5, reason 0x10) stays pending."""
     inflight: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
     """Messages under way at once."""
+
+
+class AffinitySettings(Section, frozen=True):
+    """Which processor cores, counted from 0, each process keeps to. Cores that this machine has not are left out, with
+    a warning; empty: all that the daemon may use.
+    """
+
+    frame: list[Core] = []
+    """Capture, preprocessing, post-processing; and the runtime, where it is not isolated."""
+    runtime: list[Core] = []
+    """The isolated runtime: as many as it has threads."""
+    publisher: list[Core] = []
+    """What waits for the network."""
+
+
+class ThermalSettings(Section, frozen=True):
+    """When heat is a reason to be ``degraded``. What is judged is right all the same; it may come late."""
+
+    hot_c: Positive | None = None
+    """From this temperature of the processor on, in degrees Celsius, the device is ``degraded: hot``, until it is 3
+    degrees cooler: best a little under where the board begins to throttle. With it, ``throttled`` and
+    ``under_voltage`` are reasons too, where sensors tell. None: all of it is in `health` only."""
 
 
 class TrackingSettings(Section, frozen=True):
@@ -211,6 +235,8 @@ class Settings(Section, frozen=True):
     streams: list[StreamSettings] = []
     sinks: list[SinkSettings] = []
     runtime: RuntimeSettings = RuntimeSettings()
+    affinity: AffinitySettings = AffinitySettings()
+    thermal: ThermalSettings = ThermalSettings()
     tracking: TrackingSettings = TrackingSettings()
     exam: ExamSettings = ExamSettings()
     outbox: OutboxSettings = OutboxSettings()

@@ -36,6 +36,7 @@ EXAMPLES: dict[str, Any] = {
     "box": [0, 0, 640, 480],
     "mm_x": 0.1,
     "mm_y": 0.1,
+    "hot_c": 80.0,
     "username": "cart-1",
     "password_file": "/etc/sonoedge/mqtt-password",
     "ca_file": "/etc/sonoedge/ca.pem",

@@ -32,8 +32,13 @@ class Health(Envelope, frozen=True, kw_only=True):
     total_p99_ms: float | None = None
     """From capture to result."""
     temperature_c: float | None = None
+    """Of the processor, at its hottest place."""
     throttled: int | None = None
-    """Bit field as the Raspberry Pi firmware has it."""
+    """Bit field as the Raspberry Pi firmware has it: 1 supply too weak, 2, 4, 8 clock held down; others use 1 and 4."""
+    clock_mhz: float | None = None
+    """Of the fastest core, now."""
+    power_w: float | None = None
+    """What the machine takes, where a sensor measures all of it."""
     memory_mb: float | None = None
     """PSS of all the daemon's processes."""
     outbox_depth: int = 0

@@ -47,7 +47,7 @@ class Source(Protocol):
 
 @runtime_checkable
 class Runtime(Protocol):
-    """Computes outputs from tensors, one at a time: `submit`, then `wait`."""
+    """Computes outputs from tensors in order: `submit`, then `wait`; ``spec.takes`` submits may go ahead."""
 
     spec: RuntimeSpec
 
@@ -58,7 +58,9 @@ class Runtime(Protocol):
         """
 
     def wait(self, timeout_s: float) -> Mapping[str, NDArray[Any]] | None:
-        """Raw outputs by head name, valid until the next `submit`; None if not done within ``timeout_s``.
+        """Raw outputs of the oldest tensor not waited for, by head name, valid until the next `submit`.
+
+        None if it is not done within ``timeout_s``: nothing more can be expected of this runtime then.
 
         Raises `DeviceError` if the runtime died.
         """

@@ -29,8 +29,6 @@ class FrameNumbers(msgspec.Struct, frozen=True, kw_only=True):
     postprocess_p99_ms: float | None = None
     total_p50_ms: float | None = None
     total_p99_ms: float | None = None
-    temperature_c: float | None = None
-    throttled: int | None = None
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from edge.contracts.placement import Placement
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -32,10 +34,18 @@ class RuntimeSpec(msgspec.Struct, frozen=True, kw_only=True):
     family: str
     """Golden outputs are compared within a family's tolerance: ``xnnpack``, ``reference``, ``gpu``."""
     delegate: str | None
+    """Who computes, of those that took at least one operator: ``xnnpack``, ``edgetpu+xnnpack``. None: the CPU's plain
+    kernels alone, or the runtime does not tell."""
     version: str
     input: TensorSpec
     outputs: dict[str, TensorSpec]
     """By head name, as the model's signature spells it."""
+    takes: int = 1
+    """How many tensors may be submitted before the first is waited for. With 2 it never waits for us in between."""
+    placement: Placement | None = None
+    """Which operators run where. None: the runtime does not tell."""
+    chosen: str | None = None
+    """Why this one, in a line, where ``auto://`` chose. None: it was named."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from edge.app.stamper import Stamper
     from edge.contracts.ports import Sink
+    from edge.daemon.board import Board
     from edge.daemon.shared_sink import Part
     from edge.sinks.outbox import Depth
 
@@ -49,13 +50,16 @@ class Announcer:
         state_dir: Path,
         health_every_s: float,
         root_pid: int,
-        capabilities: Sequence[str] = (),
+        capabilities: Sequence[str],
+        board: Board,
     ) -> None:
         """``root_pid``: the supervisor's; health counts the memory of it and all its descendants.
 
-        ``capabilities``: what the publisher itself can do, beside what the frame process reports.
+        ``capabilities``: what the publisher itself can do, beside what the frame process reports. ``board``: the
+        machine's sensors.
         """
         self._capabilities = capabilities
+        self._board = board
         self.telemetry = TelemetryFacts()
         """What `health` says of the samples that are kept."""
         self._stamper = stamper
@@ -141,6 +145,7 @@ class Announcer:
         else:
             reasons = list(self._report.reasons)
         reasons += ailments
+        reasons += self._board.reasons()
         reasons += [f"{sink.name}:{word}" for sink in self._sinks for word in sink.problems()]
         return list(dict.fromkeys(reasons))
 
@@ -182,10 +187,15 @@ class Announcer:
     def health(self, outbox: OutboxState | None, depth: Depth | None) -> Health:
         """How we are now. None: there is no outbox."""
         numbers = self._report.numbers if self._report is not None else _NO_NUMBERS
+        readings = self._board.readings
         return Health(
             **self._stamper.stamp(),
             **msgspec.structs.asdict(numbers),
             uptime_s=vitals.uptime_s(self._root_pid),
+            temperature_c=readings.temperature_c,
+            throttled=self._board.flags(),
+            clock_mhz=readings.clock_mhz,
+            power_w=readings.power_w,
             memory_mb=vitals.memory_mb(self._root_pid),
             disk_free_mb=vitals.disk_free_mb(self._state_dir),
             outbox_depth=0 if depth is None else depth.pending,

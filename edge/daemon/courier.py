@@ -14,7 +14,7 @@ from edge.contracts.ports import Outgoing
 from edge.sinks.outbox import NO_END
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from edge.contracts.ports import Sink
     from edge.daemon.shared_sink import Part
@@ -37,8 +37,12 @@ the outbox was replaced must not count for the new one's message of the same seq
 class Courier:
     """One sink's messages. Holds numbers and a few rows, never the backlog."""
 
-    def __init__(self, sink: Sink | Part, durable_sinks: Sequence[str]) -> None:
+    def __init__(
+        self, sink: Sink | Part, durable_sinks: Sequence[str], on_acked: Callable[[Sequence[int]], None] | None = None
+    ) -> None:
+        """``on_acked`` is told the seq of what has arrived, as soon as that is known."""
         self.sink = sink
+        self._on_acked = on_acked
         self._durable_sinks = durable_sinks
         self._session = 0
         self._outboxes = 0
@@ -75,6 +79,8 @@ class Courier:
         """
         session = self.sink.session
         acked, returned = self._ours(self.sink.acked()), self._ours(self.sink.returned())
+        if acked and self._on_acked is not None:
+            self._on_acked(acked)
         if self.sink.durable:
             self._acked += acked
         else:

@@ -5,11 +5,13 @@ Run as ``python -m edge.daemon.frame`` by the supervisor only.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import signal
 import socket
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,12 +38,15 @@ from edge.pipeline.messages import Messages, Provenance
 from edge.pipeline.reporter import Reporter
 from edge.plugins import make_source
 from edge.process.child import inherit
+from edge.process.cores import keep_to
 from edge.process.heartbeat import beat
+from edge.process.memory import give_back, share_arenas
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from edge.app.compose import Model
+    from edge.contracts.ports import Source
     from edge.pipeline.guard import Guard
     from edge.pipeline.stats import Stats
 
@@ -69,6 +74,32 @@ def make_report(
     )
 
 
+def begin(job: DaemonJob, sources: Mapping[str, Source], model: Model) -> tuple[Intake, Analyser]:
+    """Open the sources while the runtime loads and is tested: most of a start is waiting for these two.
+
+    Raises what either raises; nothing stays open then.
+    """
+    settings = job.settings
+
+    def make_ready() -> Analyser:
+        isolated, cores = settings.runtime.isolated, job.affinity.runtime
+        return Analyser(model.manifest, make_guard(settings, model, isolated=isolated, cores=cores))
+
+    with ThreadPoolExecutor(1, thread_name_prefix="runtime") as beside:
+        making = beside.submit(make_ready)
+        try:
+            intake = Intake(sources, enricher(settings.streams), settings.streams)
+        except BaseException:
+            with contextlib.suppress(EdgeError):
+                making.result().close()
+            raise
+    try:
+        return intake, making.result()
+    except BaseException:
+        intake.close()
+        raise
+
+
 def serve(job: DaemonJob, telemetry: socket.socket, stop: threading.Event, alive: Callable[[], None]) -> None:
     """Judge frames until stopped or until the sources have ended; all that was found is on disk then.
 
@@ -77,14 +108,11 @@ def serve(job: DaemonJob, telemetry: socket.socket, stop: threading.Event, alive
     settings = job.settings
     sources = {stream.name: make_source(stream) for stream in settings.streams}  # first: what is wrong is said at once
     model = choose_model(settings)
-    guard = make_guard(settings, model, isolated=settings.runtime.isolated)
-    analyser = Analyser(model.manifest, guard)
+    intake, analyser = begin(job, sources, model)
+    guard = analyser.guard
     log.info("model %s %s on %s is ready", model.ref.name, model.ref.version, guard.spec.name)
     handover = OutboxHandover(job.state_dir, telemetry)
-    intake: Intake | None = None
     try:
-        intake = Intake(sources, enricher(settings.streams), settings.streams)
-        reading = intake
         messages = Messages(
             Stamper(job.device, job.run_id).stamp,
             Provenance(model.manifest, model.ref, settings.publish.image_ref),
@@ -92,27 +120,29 @@ def serve(job: DaemonJob, telemetry: socket.socket, stop: threading.Event, alive
 
         def each_turn() -> None:
             orders.obey()
-            if not reading.stuck() and not handover.hung():
+            if not intake.stuck() and not handover.hung():
                 alive()
 
         def report(stats: Stats) -> None:
-            handover.report(make_report(job, model, guard, reading, stats, reporter.stopped_streams()))
+            handover.report(make_report(job, model, guard, intake, stats, reporter.stopped_streams()))
 
         reporter = Reporter(settings, messages, handover, heartbeat=report, each_turn=each_turn)
         orders = OrderTaker(handover, intake, reporter, StoppedStreams(Path(job.state_dir), job.run_id))
+        give_back()  # models and sources take several times more to be opened than to be kept
         loop.run(intake, analyser, reporter, stop.is_set)
     finally:
         handover.close(CLOSE_TIMEOUT_S)  # first: whatever else may hang now, what was found is on disk
-        if intake is not None:
-            intake.close()
+        intake.close()
         analyser.close()
 
 
 def main() -> int:
     """Take what the supervisor handed over, and serve."""
+    share_arenas()
     inheritance = inherit()
     job = msgspec.json.decode(inheritance.payload, type=DaemonJob)
     set_up_logs(job.settings.log)
+    keep_to(job.affinity.frame)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # the supervisor may have asked already

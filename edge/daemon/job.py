@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from edge.config.settings import Settings
+from edge.config.settings import AffinitySettings, Settings
 
 
 class DaemonJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,6 +13,10 @@ class DaemonJob(msgspec.Struct, frozen=True, kw_only=True):
     settings: Settings
     """Complete: device and state_dir are set."""
     run_id: str
+    tell_acks: bool = False
+    """Tell the frame process which messages have arrived, and when: for who measures."""
+    affinity: AffinitySettings = AffinitySettings()
+    """The settings' own, as far as this machine has the cores: see `edge.process.cores.fit`."""
 
     @property
     def device(self) -> str:

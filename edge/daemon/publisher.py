@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge.app.handover import MAX_PACKET, Latest, decode, encode_order
+from edge.app.handover import MAX_PACKET, Arrived, Latest, decode, encode_arrived, encode_order
 from edge.app.logs import set_up_logs
 from edge.app.stamper import Stamper
 from edge.contracts.errors import ConfigError, EdgeError, SinkError
@@ -33,6 +33,7 @@ from edge.contracts.report import Report
 from edge.contracts.state import Will
 from edge.contracts.topics import REQUEST, Topics
 from edge.daemon.announcer import Announcer
+from edge.daemon.board import Board
 from edge.daemon.commands import Commands
 from edge.daemon.courier import Courier
 from edge.daemon.job import DaemonJob
@@ -41,12 +42,13 @@ from edge.daemon.requests import RequestDesk
 from edge.daemon.shared_sink import SharedSink
 from edge.plugins import make_sink
 from edge.process.child import inherit
+from edge.process.cores import keep_to
 from edge.process.heartbeat import beat
 from edge.sinks.outbox import Outbox
 from edge.sinks.outbox_schema import FILE_NAME, condemn, is_damage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from edge.contracts.order import Order
     from edge.contracts.ports import Sink
@@ -86,7 +88,8 @@ class Publisher:
                 raise ConfigError(f"two sinks are {name}", hint="each receiver is configured once")
         self._durable_sinks = [sink.name for sink in self.sinks if sink.durable]
         shared = [SharedSink(sink) for sink in self.sinks]
-        self._couriers = [Courier(one.part(), self._durable_sinks) for one in shared]
+        on_acked = self._tell_arrived if job.tell_acks else None
+        self._couriers = [Courier(one.part(), self._durable_sinks, on_acked) for one in shared]
         self._leftovers = Leftovers(self._path, job.device, settings, shared)
         self._links = [sink for sink in self.sinks if isinstance(sink, Link)] if settings.requests.enabled else []
         stamper = Stamper(job.device, job.run_id)
@@ -97,6 +100,7 @@ class Publisher:
             settings.publish.health_every_s,
             root_pid,
             ["requests"] if self._links else [],
+            Board(settings.thermal.hot_c),
         )
         self._outbox: Outbox | None = None
         commands = Commands(settings, self._announcer, lambda: self._outbox, self._give, self._leftovers.salvage.resend)
@@ -245,6 +249,10 @@ class Publisher:
             return False
         return True
 
+    def _tell_arrived(self, seqs: Sequence[int]) -> None:
+        with contextlib.suppress(OSError):  # nobody listens: nothing depends on it
+            self._inbox.send(encode_arrived(Arrived(list(seqs), time.monotonic_ns())))
+
     def _drop_stale(self) -> None:
         """What was sent while no publisher ran is old now; only what the frame process last said of itself counts."""
         with contextlib.suppress(BlockingIOError):
@@ -352,6 +360,7 @@ def main() -> int:
     inheritance = inherit()
     job = msgspec.json.decode(inheritance.payload, type=DaemonJob)
     set_up_logs(job.settings.log)
+    keep_to(job.affinity.publisher)
     inbox, *heart = inheritance.fds
     alive = partial(beat, heart[0]) if heart else lambda: None
     return run_publisher(job, socket.socket(fileno=inbox), os.getppid(), alive)

@@ -35,6 +35,11 @@ if TYPE_CHECKING:
     from edge.dicom.layout import Layout
 
 
+_GREY = cv2.IMREAD_UNCHANGED
+_RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+"""In our order at once. DICOM, not Exif, says how a picture lies."""
+
+
 class NoDecoderError(SourceError):
     """Nothing installed reads this transfer syntax: no frame of the file can be had."""
 
@@ -99,12 +104,11 @@ def _jpeg2000(data: bytes, layout: Layout) -> tuple[NDArray[Any], str] | None:
 
 
 def _by_opencv(data: bytes, layout: Layout) -> NDArray[Any]:
-    picture = decode(data, cv2.IMREAD_UNCHANGED)
+    picture = decode(data, _GREY if layout.samples == 1 else _RGB)
     expected = (layout.rows, layout.columns, 3)[: 2 if layout.samples == 1 else 3]
     if picture is None or picture.shape != expected:
         raise SourceError("broken or cut short compressed frame")
-    samples: NDArray[Any] = picture if layout.samples == 1 else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
-    return samples
+    return picture
 
 
 def _by_pydicom(data: bytes, layout: Layout, syntax: UID) -> tuple[NDArray[Any], str]:

@@ -9,7 +9,9 @@ _SOF = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
 _BARE = frozenset({0x01, *range(0xD0, 0xD9)})
 """Markers without a length: TEM, restarts, start of image."""
 _MARKER_IN_SCAN = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
+_END = b"\xff\xd9"
 _LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
+_PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _RGB_IDS = (b"RGB", b"rgb")
 
 
@@ -45,7 +47,7 @@ def read_jpeg(data: bytes) -> JpegInfo | None:
         return None
     frame: tuple[int, bytes] | None = None
     jfif, adobe, complete, at = False, None, False, 2
-    while at + 4 <= len(data) or data[at : at + 2] == b"\xff\xd9":
+    while at + 4 <= len(data) or data[at : at + 2] == _END:
         if data[at] != 0xFF:
             break
         marker = data[at + 1]
@@ -67,6 +69,10 @@ def read_jpeg(data: bytes) -> JpegInfo | None:
             adobe = body[11]
         at += 2 + length
         if marker == 0xDA:
+            if frame is not None and _only_scan(frame, body):
+                # Coded samples cannot hold this marker. Looking for any marker takes as long as decoding half of them.
+                complete = data.rfind(_END, at) >= 0
+                break
             found = _MARKER_IN_SCAN.search(data, at)
             if found is None:
                 break
@@ -84,6 +90,12 @@ def read_jpeg(data: bytes) -> JpegInfo | None:
         adobe=adobe,
         complete=complete,
     )
+
+
+def _only_scan(frame: tuple[int, bytes], scan: bytes) -> bool:
+    """Whether a scan with the header ``scan`` holds all there is of ``frame`` (marker and body of its header)."""
+    kind, body = frame
+    return kind not in _PROGRESSIVE and len(body) > 5 and scan[:1] == body[5:6]
 
 
 def with_transform(data: bytes, ybr: bool) -> bytes:

@@ -44,14 +44,8 @@ def _read(data: bytes) -> Graph:
     model = Table(data, _reference(data, 0))
     for buffer in model.tables(4):
         buffer.blob(0)  # weights are not looked at, but they must be there
-    signatures, subgraphs = model.tables(7), model.tables(2)
-    if len(signatures) != 1 or not subgraphs:
-        raise ModelError(
-            f"expected one signature in the model, got {len(signatures)}",
-            hint="export the model with python -m export",
-        )
-    signature = signatures[0]
-    subgraph = subgraphs[_index(signature.number(4, "I", 0), subgraphs)]
+    subgraph = subgraph_of(model)
+    signature = model.tables(7)[0]
     tensors = subgraph.tables(0)
 
     def by_name(slot: int) -> dict[str, int]:
@@ -65,6 +59,17 @@ def _read(data: bytes) -> Graph:
         outputs={name: _tensor(tensors[index]) for name, index in outputs.items()},
         first_output=first[0] if first else "",
     )
+
+
+def subgraph_of(model: Table) -> Table:
+    """The subgraph that the model's one signature runs. Raises `ModelError` if there is not exactly one."""
+    signatures, subgraphs = model.tables(7), model.tables(2)
+    if len(signatures) != 1 or not subgraphs:
+        raise ModelError(
+            f"expected one signature in the model, got {len(signatures)}",
+            hint="export the model with python -m export",
+        )
+    return subgraphs[_index(signatures[0].number(4, "I", 0), subgraphs)]
 
 
 def _tensor(table: Table) -> TensorSpec:
@@ -119,6 +124,11 @@ class Table:
             return b""
         start, length = _vector(self._data, at, 1)
         return self._data[start : start + length]
+
+    def length(self, slot: int) -> int:
+        """Of a vector of bytes, which is not copied; 0 if absent."""
+        at = self._field(slot)
+        return _vector(self._data, at, 1)[1] if at else 0
 
     def text(self, slot: int) -> str:
         """A string; empty if absent."""

@@ -1,4 +1,4 @@
-"""Judges one frame, in four steps that the loop can overlap: prepare, start, wait, finish."""
+"""Judges one frame, in steps that the loop can overlap: prepare, queue, start, wait, finish."""
 
 from __future__ import annotations
 
@@ -63,6 +63,11 @@ class Analyser:
         self._values: NDArray[np.uint8] = np.empty(manifest.input.shape, np.uint8)
         self._tensor = Tensor(self._values, manifest.input)
 
+    @property
+    def marks_ns(self) -> tuple[int, int, int, int]:
+        """When the last picture was begun, cropped, resized and copied into the tensor, on the monotonic clock."""
+        return self._preprocess.marks_ns
+
     def prepare(self, frame: Frame) -> Job:
         """Fill the input from ``frame``, or refuse it. Touches no runtime: may run while one computes."""
         job, began = Job(frame), time.monotonic_ns()
@@ -87,8 +92,13 @@ class Analyser:
             if reason is not None:
                 job.refused = Verdict(Status.ABSTAINED, reason)
 
+    def queue(self, job: Job) -> None:
+        """Let a runtime that takes two have the filled input while it computes the last one. `start` must follow."""
+        if job.refused is None:
+            self.guard.submit_ahead(self._tensor)
+
     def start(self, job: Job) -> None:
-        """Hand the filled input to the runtime."""
+        """Hand the filled input to the runtime, if `queue` has not."""
         job.mark_ns = time.monotonic_ns()
         if job.refused is None and (reason := self.guard.submit(self._tensor)) is not None:
             job.refused = Verdict(Status.NO_RESULT, reason)
@@ -148,7 +158,7 @@ class Analyser:
         return verdict
 
     def analyse(self, frame: Frame) -> Result:
-        """All four steps, one after the other."""
+        """All steps, one after the other."""
         job = self.prepare(frame)
         self.start(job)
         return self.finish(job, self.wait(job))

@@ -8,6 +8,7 @@ tried again now and then, beside the work, and takes over once it has passed its
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from typing import TYPE_CHECKING, Any
@@ -76,6 +77,8 @@ class Guard:
         self._probe_pause_s = probe_s
         self._down_reason = Reason.RUNTIME_LOST
         self._runtime: Runtime | None = None
+        self._ahead = False
+        """The next tensor is with the runtime already."""
         self.restarts = 0
         self._adopt(*self._first())
 
@@ -91,8 +94,23 @@ class Guard:
         """The trusted runtime; None while there is none."""
         return self._runtime
 
+    def submit_ahead(self, tensor: Tensor) -> None:
+        """Hand ``tensor`` over while the one before is being computed, if this runtime takes two.
+
+        `submit` must be called with it in any case, after `wait`: if the runtime was lost meanwhile, it is computed by
+        the next one. A fall-back gets one at a time: the configured runtime may take over between any two.
+        """
+        if self._runtime is None or self._place or self.spec.takes < 2:
+            return
+        with contextlib.suppress(EdgeError):  # `wait` will say so, of the tensor before
+            self._runtime.submit(tensor)
+            self._ahead = True
+
     def submit(self, tensor: Tensor) -> Reason | None:
         """Start on ``tensor``; else the reason why it cannot be computed."""
+        if self._ahead:
+            self._ahead = False
+            return None
         self._look_round()
         if self._runtime is None:
             return self._down_reason
@@ -147,6 +165,7 @@ class Guard:
             self._spare = Recruit(place + 1, self._makers[place + 1], self._test)
 
     def _let_go(self) -> None:
+        self._ahead = False
         if self._runtime is not None:
             self._runtime.close()
             self._runtime = None

@@ -11,6 +11,7 @@ import random
 import threading
 import time
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from edge.config.settings import StreamSettings
@@ -33,6 +34,16 @@ STUCK_S = 60.0
 """Longer than any source's own time limits (OpenCV waits 30 s for a silent server)."""
 BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Pauses before a lost source is opened again; each is shortened by chance by up to a half."""
+
+
+def open_all(sources: Sequence[Source]) -> None:
+    """Open all at the same time: a camera in the network takes seconds. Raises what the first that failed raised."""
+    if not sources:
+        return
+    with ThreadPoolExecutor(len(sources), thread_name_prefix="open") as pool:
+        attempts = [pool.submit(source.open) for source in sources]
+    for attempt in attempts:
+        attempt.result()
 
 
 class Intake:
@@ -66,8 +77,7 @@ class Intake:
         self._asked_at: dict[str, float | None] = dict.fromkeys(sources)
         """Since when a source has been in a call of ours; None: it is not."""
         try:
-            for source in self._sources.values():
-                source.open()
+            open_all(list(self._sources.values()))
         except BaseException:
             for source in self._sources.values():
                 source.close()

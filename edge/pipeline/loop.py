@@ -1,6 +1,7 @@
 """READ THIS FIRST: how a frame becomes a finding.
 
-While the runtime computes one frame, the next is prepared and the last is reported: the runtime never waits for us.
+While the runtime computes one frame, the next is prepared and laid beside it, and the last is reported: the runtime
+never waits for us.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ def run(intake: Intake, analyser: Analyser, reporter: Reporter, stopped: Callabl
         stream, item = arrival or ("", None)
 
         job = analyser.prepare(item) if isinstance(item, Frame) else None
+        if job:
+            analyser.queue(job)
         landed, answer = flying, analyser.wait(flying) if flying else None
         if job:
             analyser.start(job)

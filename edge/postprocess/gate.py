@@ -64,8 +64,10 @@ def _coloured(rgb: NDArray[np.uint8]) -> float:
     red, green, blue = cv2.split(rgb)
     top = cv2.max(cv2.max(red, green), blue)
     span = cv2.subtract(top, cv2.min(cv2.min(red, green), blue))
-    strong = (span >= COLOUR_SPAN) & (span >= COLOUR_SHARE * top)
-    return float(strong.mean())
+    wide = span >= COLOUR_SPAN
+    if not wide.any():
+        return 0.0  # most scans
+    return float(np.count_nonzero(wide & (span >= COLOUR_SHARE * top)) / span.size)
 
 
 def _texture(grey: NDArray[np.uint8]) -> float:
@@ -73,4 +75,4 @@ def _texture(grey: NDArray[np.uint8]) -> float:
     v = grey.astype(np.int16)
     rows = np.abs(v[:, :-2] - 2 * v[:, 1:-1] + v[:, 2:])
     cols = np.abs(v[:-2] - 2 * v[1:-1] + v[2:])
-    return min(float((d > TEXTURE_STEP).mean()) for d in (rows, cols))
+    return min(float(np.count_nonzero(d > TEXTURE_STEP) / d.size) for d in (rows, cols))

@@ -67,6 +67,10 @@ def find_lesions(
     x, y, w, h = placement.inner
     field = cv2.resize(mask_prob, (width, height), interpolation=cv2.INTER_LINEAR)[y : y + h, x : x + w]
     inside = (field >= thresholds.lesion).astype(np.uint8)
+    left, top, across, down = cv2.boundingRect(inside)  # what is outside of it need not be gone through
+    inside = inside[top : top + down, left : left + across]
+    if not inside.size:
+        return []  # what was over the threshold lies in the padding
     count, labels, stats, _ = cv2.connectedComponentsWithStats(inside, connectivity=8)
     least = max(1.0, thresholds.lesion_min_area * width * height)
     pieces: list[tuple[float, NDArray[np.uint8], tuple[int, int]]] = []
@@ -75,6 +79,7 @@ def find_lesions(
         if area < least:
             continue
         part = (labels[py : py + ph, px : px + pw] == number).astype(np.uint8)
+        px, py = px + left, py + top
         score = float(cv2.mean(field[py : py + ph, px : px + pw], mask=part)[0])
         if score >= thresholds.lesion_score:
             pieces.append((score, part, (px, py)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import TYPE_CHECKING
 
 import cv2
@@ -32,21 +33,26 @@ class Preprocessor:
         if table is not None and (len(table) != 256 or not all(0 <= v <= 255 for v in table)):
             raise ValueError("a contrast table has 256 values from 0 to 255")
         self._table = None if table is None else np.array(table, np.uint8)
+        self.marks_ns = (0, 0, 0, 0)
+        """Of the last picture, on the monotonic clock: begun, cropped, resized, copied into the tensor."""
 
     def crop_for(self, grey: NDArray[np.uint8], regions: tuple[Region, ...]) -> Box:
         """The part of the picture (x, y, w, h) that the recipe looks at."""
-        height, width = grey.shape
+        return self._told_crop(grey, regions) or find_scan_area(grey, self.recipe.background)
+
+    def _told_crop(self, pixels: NDArray[np.uint8], regions: tuple[Region, ...]) -> Box | None:
+        """The same, where it does not depend on what is in the picture."""
+        height, width = pixels.shape[:2]
         if self.recipe.crop == "full":
             return (0, 0, width, height)
         region = largest_region(regions, width, height)
-        return region.box if region is not None else find_scan_area(grey, self.recipe.background)
+        return None if region is None else region.box
 
     def unseen(self, pixels: NDArray[np.uint8], regions: tuple[Region, ...], crop: Box) -> float:
         """How much scan data ``crop`` leaves out: see `unseen_share`. ``pixels`` as for a call."""
         if self.recipe.crop == "full":
             return 0.0
-        grey = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-        return unseen_share(grey, regions, crop, self.recipe.background)
+        return unseen_share(to_grey(pixels), regions, crop, self.recipe.background)
 
     def __call__(
         self, pixels: NDArray[np.uint8], regions: tuple[Region, ...] = (), out: NDArray[np.uint8] | None = None
@@ -61,27 +67,41 @@ class Preprocessor:
         Returns:
             The tensor (1, height, width, channels) uint8, and where its pixels lie in the source.
         """
-        recipe = self.recipe
-        grey = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-        box, halvings = plan(self.crop_for(grey, regions), recipe.width, recipe.height)
+        recipe, begun = self.recipe, time.monotonic_ns()
+        crop = self._told_crop(pixels, regions)
+        if crop is None:  # it has to be looked for, in all of the picture
+            pixels = to_grey(pixels)
+            crop = find_scan_area(pixels, recipe.background)
+        box, halvings = plan(crop, recipe.width, recipe.height)
         x, y, w, h = box.crop
-        grey = grey[y : y + h, x : x + w]
+        grey = to_grey(pixels[y : y + h, x : x + w])
         if recipe.median:
             grey = cv2.medianBlur(grey, recipe.median)
         if self._table is not None:
             grey = cv2.LUT(grey, self._table)
+        cropped = time.monotonic_ns()
         ix, iy, iw, ih = box.inner
         small = resize(halve(grey, halvings), iw, ih)
+        resized = time.monotonic_ns()
         if out is None:
             out = np.empty((1, recipe.height, recipe.width, recipe.channels), np.uint8)
         if (iw, ih) != (recipe.width, recipe.height):
             out.fill(recipe.pad)
         view = out[0, iy : iy + ih, ix : ix + iw]
         if recipe.channels == 3:
-            view[:] = cv2.merge((small, small, small))
+            cv2.cvtColor(small, cv2.COLOR_GRAY2RGB, dst=view)
         else:
             view[:, :, 0] = small
+        self.marks_ns = (begun, cropped, resized, time.monotonic_ns())
         return out, box
+
+
+def to_grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W) of (H, W) grey, as it is, or of (H, W, 3) RGB."""
+    if pixels.ndim == 2:
+        return pixels
+    grey: NDArray[np.uint8] = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
+    return grey
 
 
 def plan(crop: Box, width: int, height: int) -> tuple[Letterbox, int]:

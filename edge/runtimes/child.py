@@ -5,6 +5,7 @@ Run as ``python -m edge.runtimes.child`` by the parent only.
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import socket
@@ -16,6 +17,7 @@ from edge.config.uri import parse_uri
 from edge.contracts.errors import EdgeError, UsageError
 from edge.contracts.tensors import Tensor
 from edge.process.child import inherit
+from edge.process.cores import keep_to
 from edge.runtimes.isolated import Hello, Job, greeting_of
 from edge.runtimes.shared_memory import SharedTensors
 
@@ -30,6 +32,7 @@ def main() -> int:
     control = socket.socket(fileno=control_fd)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     job = msgspec.json.decode(inheritance.payload, type=Job)
+    keep_to(job.cores)  # before the library starts its threads
     try:
         # Not edge.plugins, which stands above this layer: the entry point is loaded the same way.
         from importlib.metadata import entry_points
@@ -45,17 +48,18 @@ def main() -> int:
         return error.exit_code
     control.send(msgspec.json.encode(Hello(spec=runtime.spec)))
     _, fds, _, _ = socket.recv_fds(control, 16, 1)
-    tensors = SharedTensors(fds[0], runtime.spec)
-    tensor = Tensor(tensors.input, runtime.spec.input)
-    while True:
-        os.eventfd_read(request)
+    slots = SharedTensors(fds[0], runtime.spec).slots
+    turns = [(Tensor(slot.input, runtime.spec.input), slot.outputs.items()) for slot in slots]
+    for tensor, views in itertools.cycle(turns):
+        os.eventfd_read(request)  # one turn each; returns at once where the next tensor is there already
         runtime.submit(tensor)
         outputs = runtime.wait(FOREVER_S)
         if outputs is None:
-            continue
-        for name, view in tensors.outputs.items():
+            break  # the parent, which waits for this answer, has given us up long before
+        for name, view in views:
             view[:] = outputs[name]
         os.eventfd_write(done, 1)
+    return 0
 
 
 if __name__ == "__main__":

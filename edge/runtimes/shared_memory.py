@@ -1,9 +1,13 @@
-"""One piece of memory that parent and child both see: the input tensor, then the outputs one after another."""
+"""One piece of memory that parent and child both see: slots of an input tensor and, behind it, its outputs.
+
+Slots are used in turn. While the child computes one, the parent fills the other.
+"""
 
 from __future__ import annotations
 
 import mmap
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +19,7 @@ if TYPE_CHECKING:
 
 ALIGN = 64
 """Bytes; a cache line, so that no two tensors share one."""
+SLOTS = 2
 
 
 def nbytes(spec: TensorSpec) -> int:
@@ -23,8 +28,16 @@ def nbytes(spec: TensorSpec) -> int:
 
 
 def size_of(spec: RuntimeSpec) -> int:
-    """Bytes that the input and all outputs of ``spec`` need."""
-    return sum(-(-nbytes(t) // ALIGN) * ALIGN for t in (spec.input, *spec.outputs.values()))
+    """Bytes that all slots need."""
+    return SLOTS * sum(-(-nbytes(t) // ALIGN) * ALIGN for t in (spec.input, *spec.outputs.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One tensor and what is computed from it: views of the memory, by head name for the outputs."""
+
+    input: NDArray[Any]
+    outputs: dict[str, NDArray[Any]]
 
 
 class SharedTensors:
@@ -33,8 +46,10 @@ class SharedTensors:
     def __init__(self, fd: int, spec: RuntimeSpec) -> None:
         self._memory = mmap.mmap(fd, size_of(spec))
         self._offset = 0
-        self.input = self._view(spec.input)
-        self.outputs = {name: self._view(spec.outputs[name]) for name in sorted(spec.outputs)}
+        self.slots = [
+            Slot(self._view(spec.input), {name: self._view(spec.outputs[name]) for name in sorted(spec.outputs)})
+            for _ in range(SLOTS)
+        ]
 
     def _view(self, spec: TensorSpec) -> NDArray[Any]:
         view: NDArray[Any] = np.frombuffer(

@@ -1,4 +1,4 @@
-"""May we connect? Asked by the command line, where a person can still mend it; the daemon itself just keeps trying."""
+"""May we connect, and publish? Asked by the command line, where a person can still mend it; the daemon keeps trying."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from edge.sinks.mqtt_dialect import AT_ONCE_S, DialectChooser, End
 
 if TYPE_CHECKING:
     from edge.config.settings import SinkSettings
+    from edge.sinks.mqtt_window import Ready
 
+REFUSED = 0x80
+"""Reason codes from here on say no."""
 ADVICE: dict[End, tuple[str, str]] = {
     End.UNREACHABLE: ("nobody answers there", "is the broker running, the port right, and no firewall between?"),
     End.UNKNOWN_HOST: ("no such host", "check the name, or write its address"),
@@ -47,8 +50,13 @@ OVER_TLS = {
 """The same, where the handshake was done: with TLS 1.3 a missing client certificate is refused after it."""
 
 
-def check_broker(settings: SinkSettings, timeout_s: float = 5.0) -> None:
+def check_broker(settings: SinkSettings, timeout_s: float = 5.0, publish: Ready | None = None) -> str:
     """Connect to the broker of ``settings`` and leave again, under a client identifier of its own.
+
+    With ``publish``, that message (of QoS 1) is sent, and the broker's acknowledgement waited for. MQTT 3.1.1 cannot
+    say that a broker refuses a topic: it acknowledges, and drops what was sent.
+
+    Returns the version of MQTT that was spoken: ``"5"``, ``"3.1.1"``.
 
     Raises:
         SinkError: it cannot be reached, does not answer or refuses us, and what to do about it.
@@ -64,9 +72,12 @@ def check_broker(settings: SinkSettings, timeout_s: float = 5.0) -> None:
     try:
         while True:
             connection = Connection(account, chooser.current, client_id, lambda: None)
-            end = _try(connection, stop)
-            if end is None:
-                return
+            visit = _Visit(connection, publish)
+            end = visit.make(stop)
+            if visit.came_up and visit.done:
+                return connection.dialect.version
+            if visit.came_up and publish is not None:
+                raise _not_taken(account.name, publish.topic, visit.code)
             if not chooser.failed(end) or time.monotonic() > deadline:
                 break
             time.sleep(AT_ONCE_S)
@@ -82,16 +93,43 @@ def check_broker(settings: SinkSettings, timeout_s: float = 5.0) -> None:
     raise SinkError(f"{account.name}: {what}{why}", hint=hint)
 
 
-def _try(connection: Connection, stop: threading.Event) -> End | None:
-    """How the connection failed; None if it came up."""
-    came_up = False
+class _Visit:
+    """One connection, and what came of it."""
 
-    def look() -> None:
-        nonlocal came_up
-        if connection.up and not came_up:
-            came_up = True
+    def __init__(self, connection: Connection, publish: Ready | None) -> None:
+        self._connection, self._publish = connection, publish
+        self.came_up = False
+        self.code: int | None = None
+        """The broker's answer to the message."""
+
+    @property
+    def done(self) -> bool:
+        """Whether all went well that was to be tried."""
+        return self._publish is None or (self.code is not None and self.code < REFUSED)
+
+    def make(self, stop: threading.Event) -> End:
+        """Connect, publish and leave; how the connection ended."""
+        self._connection.notify = self._look
+        return self._connection.run(stop)
+
+    def _look(self) -> None:
+        connection = self._connection
+        for _, self.code in connection.answers():
             connection.hang_up()
+        if connection.up and not self.came_up:
+            self.came_up = True
+            if self._publish is None:
+                connection.hang_up()
+            else:
+                connection.publish(self._publish)
 
-    connection.notify = look
-    end = connection.run(stop)
-    return None if came_up else end
+
+def _not_taken(name: str, topic: str, code: int | None) -> SinkError:
+    if code is None:
+        return SinkError(
+            f"{name}: it lets us in, but does not acknowledge what is published", hint="see the broker's log"
+        )
+    return SinkError(
+        f"{name}: it does not let us publish on {topic} (code 0x{code:02X})",
+        hint="let this device's account publish below {root}/{site}/{device} in the broker's access list",
+    )

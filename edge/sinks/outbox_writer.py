@@ -38,11 +38,18 @@ HUNG_S = 20.0
 class OutboxWriter:
     """Stores durable messages. `put` never waits, not even for a lock; the disk is the thread's business alone."""
 
-    def __init__(self, path: Path, on_commit: Callable[[], None], queue_limit: int = QUEUE_LIMIT) -> None:
+    def __init__(
+        self,
+        path: Path,
+        on_commit: Callable[[], None],
+        queue_limit: int = QUEUE_LIMIT,
+        on_stored: Callable[[int], None] | None = None,
+    ) -> None:
+        """``on_commit`` and ``on_stored`` are called after each commit, the latter with how many messages it stored."""
         self.lost = 0
         """Messages that were given up because the queue was full, or that could not be encoded."""
         self._path = outbox_schema.newest(path)
-        self._on_commit = on_commit
+        self._on_commit, self._on_stored = on_commit, on_stored
         self._limit = queue_limit
         self._queue: SimpleQueue[tuple[str, Durable] | threading.Event] = SimpleQueue()
         """Messages, and events to be set when all before them is stored."""
@@ -121,6 +128,8 @@ class OutboxWriter:
             if batch:
                 if not self._store_until_stored(batch):
                     continue
+                if self._on_stored is not None:
+                    self._on_stored(len(batch))
                 self._on_commit()
             if stored is not None:
                 stored.set()

@@ -79,7 +79,7 @@ def test_the_publisher_is_woken_when_messages_are_on_disk(
 def test_messages_and_reports_come_through_the_socket_as_they_were(
     pair: tuple[socket.socket, socket.socket], tmp_path: Path
 ) -> None:
-    report = Report(version="1.2", reasons=["runtime_hung"], numbers=FrameNumbers(fps=3.5, throttled=4))
+    report = Report(version="1.2", reasons=["runtime_hung"], numbers=FrameNumbers(fps=3.5, dropped=4))
     assert decode(encode_report(report)) == report
     message = make_message(exam_id="line\nbreak")
     said = decode(encode_latest("results/cart-1", message))

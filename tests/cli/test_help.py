@@ -77,12 +77,17 @@ def words_of(line: str) -> list[str]:
     return words[: ends[0]] if ends else words
 
 
+def names_no_child(command: Any, words: list[str]) -> bool:
+    """Whether ``words`` are for ``command`` itself, which does something without a sub-command too."""
+    return command.name is not None and not (words and words[0] in command.commands)
+
+
 def parse(line: str) -> None:
     """Fails unless the command, its options and their values are such as exist."""
     words = words_of(line)
     command: Any = command_tree()
     context = command.make_context("edge-cli", [], resilient_parsing=True)
-    while hasattr(command, "commands"):
+    while hasattr(command, "commands") and not (command.invoke_without_command and names_no_child(command, words)):
         command = command.get_command(context, words.pop(0))
     try:
         command.make_context("edge-cli", words)

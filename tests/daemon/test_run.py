@@ -223,3 +223,26 @@ def test_a_file_that_could_not_be_delivered_is_told_and_kept(daemon, tmp_path):
     payloads = [json.loads(line)["payload"] for line in out.read_text().splitlines()]
     late = [p["seq"] for p in payloads if p.get("replayed")]
     assert late[0] == 1  # what the first run found arrives with the second, and says that it is late
+
+
+def cores_of(pid):
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(line.split()[1] for line in lines if line.startswith("Cpus_allowed_list"))
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="this machine gives us one core only")
+def test_each_process_keeps_to_its_cores_and_missing_ones_are_one_warning(daemon, tmp_path):
+    first, *_, last = sorted(os.sched_getaffinity(0))
+    config = tmp_path / "edge.toml"
+    config.write_text(f"[affinity]\nframe = [{first}]\nruntime = [{last}, 1001]\npublisher = [{first}, 1002]\n")
+    run = daemon("--sink", f"jsonl://{tmp_path / 'out.jsonl'}", "--config", str(config))
+    runtime = run.child("edge.runtimes.child")
+    wait_until(lambda: cores_of(runtime) == str(last), 40)  # it keeps to them once it has been told
+    wait_until(lambda: cores_of(run.child("edge.daemon.publisher")) == str(first), 40)
+    assert cores_of(run.child("edge.daemon.frame")) == str(first)  # it has started the runtime, so it was told before
+    run.process.terminate()
+    code, errors = run.end()
+    assert code == 0, errors
+    warnings = [line for line in errors.splitlines() if "1001" in line or "1002" in line]
+    assert len(warnings) == 1, errors
+    assert "affinity asks for cores [1001, 1002]" in warnings[0]

@@ -7,17 +7,18 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from brokers import make_certificates
+from brokers import make_certificates, wait_until
 
 from edge.config.settings import SinkSettings
 from edge.contracts.errors import SinkError
 from edge.sinks.mqtt_check import check_broker
+from edge.sinks.mqtt_window import Ready
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from brokers import Mosquitto
+    from brokers import Mosquitto, Subscriber
 
 
 def complaint(uri: str, timeout_s: float = 5.0, **settings: Any) -> tuple[str, str]:
@@ -72,6 +73,25 @@ def test_bad_credentials(mosquitto: Callable[..., Mosquitto], protocol: str) -> 
     assert "refuses our name or password" in message or "does not let us in" in message
     assert "password_file" in hint
     assert "guess" not in message + hint
+
+
+@pytest.mark.broker
+def test_a_message_is_acknowledged_and_arrives(broker: Mosquitto, subscriber: Subscriber) -> None:
+    for number, protocol in enumerate(("5", "3.1.1"), 1):
+        message = Ready("edge/v1/lab/cart/check", b'{"n":%d}' % number, qos=1, retain=False)
+        spoken = check_broker(SinkSettings(uri=broker.uri, protocol=protocol), publish=message)  # type: ignore[arg-type]
+        assert spoken == protocol
+        wait_until(lambda n=number: [heard.json["n"] for heard in subscriber.on("cart/check")] == list(range(1, n + 1)))
+
+
+@pytest.mark.broker
+def test_a_topic_that_we_may_not_publish_on(mosquitto: Callable[..., Mosquitto]) -> None:
+    broker = mosquitto(acl="topic read #\ntopic write edge/v1/lab/other/#\n")
+    message = Ready("edge/v1/lab/cart/check", b"{}", qos=1, retain=False)
+    with pytest.raises(SinkError) as error:
+        check_broker(SinkSettings(uri=broker.uri), publish=message)
+    assert "does not let us publish on edge/v1/lab/cart/check (code 0x87)" in error.value.message
+    assert "access list" in error.value.hint
 
 
 # paho leaves the socket of a failed handshake to the garbage collector

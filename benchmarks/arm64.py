@@ -1,0 +1,195 @@
+"""Does an Arm board compute what this machine computes? Our wheel in an arm64 Debian under qemu, against itself here.
+
+    sudo make test-arm64
+    sudo .venv-test/bin/python benchmarks/arm64.py --cpu cortex-a72 --data ../shared/data/dicom --json arm64.json
+
+Makes the Arm system in ``.arm64-root`` (git-ignored; delete it to begin anew), has both sides judge the same files, and
+compares decoded pixels, tensors, outputs and answers to the last byte for each Arm core. Then the control: with the
+lists of CPUs hidden, LiteRT computes without XNNPACK, and the golden vectors must notice. Exit code 1: something
+differs. Qemu tells nothing about speed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
+
+from arm.compare import Comparison, compare_answers, compare_fingerprints, read_lines
+from arm.cpus import BY_NAME, Cpu
+from arm.pictures import ANSWERED, write_pictures
+from arm.root import PYTHON, ArmRoot, cannot_run
+
+from edge.cli.errors import report
+from edge.contracts.errors import DeviceError, EdgeError
+
+PROJECT = Path(__file__).parents[1]
+FINGERPRINT = PROJECT / "tests/arm/fingerprint.py"
+REFUSED = (4, 5)
+"""Exit codes: of a model, of a runtime."""
+UNANSWERED = 5
+"""Of infer: some file could not be read; here as there."""
+
+
+def say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
+
+
+def wheel_in(folder: Path) -> Path:
+    """The one built wheel."""
+    wheels = sorted(folder.glob("sonoedge-*.whl"), key=lambda path: path.stat().st_mtime)
+    if not wheels:
+        raise DeviceError(f"there is no wheel in {folder}", hint="make .venv-test/installed builds one")
+    return wheels[-1]
+
+
+def checked(done: subprocess.CompletedProcess[str], what: str, codes: tuple[int, ...] = (0,)) -> str:
+    """Its stdout. Raises `DeviceError` for another exit code, with the last thing that it said."""
+    if done.returncode not in codes:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise DeviceError(
+            f"{what}: exit code {done.returncode}: {last}", hint="the lines above say what was being done"
+        )
+    return done.stdout
+
+
+def infer(pictures: Path) -> list[str]:
+    """The command line that answers for the files of ``pictures`` that are to be answered for."""
+    names = sorted(path.name for pattern in ANSWERED for path in pictures.glob(pattern))
+    return ["infer", "--json", *names]
+
+
+def here(pictures: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Fingerprints and answers of this machine."""
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([sys.executable, *command], cwd=pictures, text=True, capture_output=True, check=False)
+
+    prints = read_lines(checked(run(str(FINGERPRINT), "."), "fingerprints here"))
+    said = run("-m", "edge.cli.main", *infer(pictures))
+    return prints, read_lines(checked(said, "edge-cli infer here", (0, UNANSWERED)))
+
+
+def commands(root: ArmRoot, cpu: Cpu) -> dict[str, str]:
+    """What the commands that need no pictures say there: their last lines. Raises `DeviceError` if one fails."""
+    help_text = checked(root.run(cpu, ["edge-cli", "--help"]), "edge-cli --help")
+    told = {"--help": f"{len(help_text.splitlines())} lines"}
+    for words in (["--version"], ["model", "verify"], *([["doctor", "--json"]] if "doctor" in help_text else [])):
+        name = " ".join(words)
+        say(f"{cpu.name}: edge-cli {name}")
+        done = root.run(cpu, ["edge-cli", *words])
+        # doctor finds things missing in a bare root, and says so with an exit code; only falling over is wrong.
+        codes = (0, 2, 3, 4, 5, 6) if words[0] == "doctor" else (0,)
+        lines = checked(done, f"edge-cli {name} on {cpu.name}", codes).strip().splitlines()
+        told[name] = f"exit code {done.returncode}: {lines[-1] if lines else ''}"
+    return told
+
+
+def on_arm(root: ArmRoot, cpu: Cpu, reference: tuple[list[dict[str, Any]], list[dict[str, Any]]]) -> dict[str, Any]:
+    """Fingerprints and answers of one core, compared with ``reference``."""
+    say(f"{cpu.name}: pixels, tensors, outputs, golden vectors")
+    done = root.run(cpu, [PYTHON, "/fingerprint.py", "."], folder="pictures")
+    theirs = read_lines(checked(done, f"fingerprints on {cpu.name}"))
+    say(f"{cpu.name}: edge-cli infer")
+    done = root.run(cpu, ["edge-cli", *infer(root.path / "pictures")], folder="pictures")
+    told = read_lines(checked(done, f"edge-cli infer on {cpu.name}", (0, UNANSWERED)))
+    prints, words = compare_fingerprints(reference[0], theirs), compare_answers(reference[1], told)
+    golden = [problem for problems in theirs[0]["golden"].values() for problem in problems]
+    result = {"cpu": cpu.name, "boards": cpu.boards, "machine": theirs[0], "fingerprints": prints, "answers": words}
+    return {**result, "golden": golden, "equal": prints.equal and words.equal and not golden}
+
+
+def control(root: ArmRoot, cpu: Cpu) -> dict[str, Any]:
+    """Other kernels must be noticed: `edge-cli model verify` refuses the model, or the runtime is refused before."""
+    say(f"{cpu.name}: the control, without XNNPACK")
+    done = root.run(cpu, ["edge-cli", "model", "verify"], listed=False)
+    error = next((line for line in done.stderr.splitlines() if line.startswith("error: ")), "")
+    return {"exit_code": done.returncode, "error": error, "noticed": done.returncode in REFUSED and bool(error)}
+
+
+def table(results: list[dict[str, Any]]) -> str:
+    """For people; Markdown."""
+    head = ["core", "as in", "decoded pictures", "tensors", "outputs", "answers of infer", "golden vectors"]
+    rows = [head, ["---"] * len(head)]
+    for each in results:
+        prints: Comparison = each["fingerprints"]
+        counts = [prints.line(kind) for kind in ("pixels", "tensor", "output")] + [each["answers"].line("answer")]
+        golden = f"{len(each['golden'])} differ" if each["golden"] else f"all {each['machine']['golden_cases']}"
+        rows.append([each["cpu"], each["boards"], *counts, golden])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def compare(root: ArmRoot, cpus: list[Cpu], data: Path | None) -> dict[str, Any]:
+    """Both sides, all cores, the control."""
+    pictures = root.path / "pictures"
+    names = write_pictures(pictures, data)
+    shutil.copyfile(FINGERPRINT, root.path / "fingerprint.py")
+    say(f"{len(names)} files; this machine first")
+    reference = here(pictures)
+    said = commands(root, cpus[0])
+    cores = [on_arm(root, cpu, reference) for cpu in cpus]
+    without = control(root, cpus[0])
+    sound = without["noticed"] and all(core["equal"] for core in cores)
+    return {
+        "sound": sound,
+        "files": len(names),
+        "here": reference[0][0],
+        "commands": said,
+        "cores": cores,
+        "control": without,
+    }
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print what came out, for people."""
+    machine = result["here"]
+    versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
+    print(f"\n{result['files']} files; against {machine['machine']}, Python {machine['python']}, {versions}\n")
+    print(table(result["cores"]))
+    print("\n".join(["", *(f"edge-cli {name}: {said}" for name, said in result["commands"].items())]))
+    for core in result["cores"]:
+        different = [*core["golden"], *core["fingerprints"].examples, *core["answers"].examples]
+        for line in different[:20]:
+            print(f"different on {core['cpu']}: {line}")
+    without = result["control"]
+    verdict = "noticed" if without["noticed"] else "NOT NOTICED, so this proves nothing"
+    print(f"the control, without XNNPACK: {verdict}: exit code {without['exit_code']}, {without['error']}")
+    print("equal" if result["sound"] else "NOT EQUAL")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cpu", action="append", choices=sorted(BY_NAME), help="default: all of them")
+    parser.add_argument("--data", type=Path, help="a folder of more files, for example real DICOM")
+    parser.add_argument("--folder", type=Path, default=PROJECT / ".arm64-root", help="where the Arm system is kept")
+    parser.add_argument("--wheel", type=Path, help="default: the newest in dist/")
+    parser.add_argument("--mirror", help="of Debian with arm64; default: the one that apt uses here")
+    parser.add_argument("--json", type=Path, help="write what came out here")
+    options = parser.parse_args()
+    cpus = [BY_NAME[name] for name in options.cpu or BY_NAME]
+    root = ArmRoot(options.folder, say)
+    try:
+        lacking = cannot_run()
+        if lacking is not None:
+            raise lacking
+        with root.locked():
+            root.build(options.wheel or wheel_in(PROJECT / "dist"), PROJECT / "constraints.txt", options.mirror)
+            result = compare(root, cpus, options.data)
+    except (EdgeError, KeyboardInterrupt) as error:
+        return report(error)
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=2, default=asdict) + "\n")
+    show(result)
+    return 0 if result["sound"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,224 @@
+"""sonoedge as `edge-cli run` runs it: capture thread, isolated runtime, outbox on disk, publisher, broker."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+import edge
+from edge.app.compose import choose_model, make_guard
+from edge.app.handover import OutboxHandover
+from edge.app.stamper import Stamper
+from edge.config.settings import LogSettings, SinkSettings, TrackingSettings
+from edge.contracts.frames import Frame, SourceEvent
+from edge.contracts.results import Reason
+from edge.daemon.frame import make_report
+from edge.daemon.job import DaemonJob
+from edge.pipeline import loop
+from edge.pipeline.analyser import Analyser
+from edge.pipeline.enrich import enricher
+from edge.pipeline.intake import Intake
+from edge.pipeline.messages import Messages, Provenance
+from edge.pipeline.reporter import Reporter
+from edge.process.child import Child
+from edge.sinks.outbox import Outbox
+from edge.sinks.outbox_schema import FILE_NAME
+from rivals.acks import ACK
+from rivals.in_process import STREAM, regions_of, settings_for
+from rivals.pace import as_fast_as_taken, due_times
+from rivals.peer import Order, Peer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edge.contracts.geometry import Region
+    from edge.contracts.results import Result
+    from edge.pipeline.stats import Stats
+
+EACH_FRAME_S = 0.001
+"""Paced, a lesion is told anew with every frame, so that each frame has an acknowledgement to wait for."""
+PATIENCE_S = 30.0
+"""For the last acknowledgements."""
+
+
+class Feed:
+    """A file source whose frames come at the times that it is given; it loses none."""
+
+    live = False
+
+    def __init__(self, pictures: Any, regions: tuple[Region, ...], first: int, times: Iterator[int]) -> None:
+        """``first``: number of its first frame."""
+        self._pictures, self._regions, self._times = pictures, regions, times
+        self.next = first
+
+    def open(self) -> None:
+        """See `Source`."""
+
+    def read(self, timeout_s: float) -> Frame | SourceEvent:
+        """See `Source`."""
+        captured = next(self._times, None)
+        if captured is None:
+            return SourceEvent("ended", Reason.STREAM_ENDED)
+        seq, self.next = self.next, self.next + 1
+        return Frame(STREAM, seq, captured, None, self._pictures[seq % len(self._pictures)], self._regions)
+
+    def close(self) -> None:
+        """See `Source`."""
+
+
+class Watch:
+    """A `Tap` that notes how long each frame took from when it was due until its result had been handed over."""
+
+    def __init__(self) -> None:
+        self.taken_ms: list[float] = []
+        self.due_ns: dict[int, int] = {}
+        """By number of the frame."""
+
+    def offer(self, frame: Frame, result: Result) -> None:
+        """See `Tap`."""
+        self.taken_ms.append((time.monotonic_ns() - frame.captured_ns) / 1e6)
+        self.due_ns[frame.seq] = frame.captured_ns
+
+
+class Handover(OutboxHandover):
+    """The real one, which also says when all is on the disk."""
+
+    def flush(self) -> None:
+        """Wait for it."""
+        if not self._writer.flush(PATIENCE_S):
+            raise RuntimeError("the outbox does not come to the disk")
+
+
+class Daemon(Peer):
+    """The frame process' loop in this process; its children are those of a daemon."""
+
+    def __init__(self, order: Order) -> None:
+        super().__init__(order)
+        self.threads, self.version = order.threads, edge.__version__
+        self._regions, self._frames = regions_of(order), 0
+        self._folder = tempfile.TemporaryDirectory(prefix="peers-")
+        self._settings = msgspec.structs.replace(
+            settings_for(order),
+            state_dir=self._folder.name,
+            sinks=[SinkSettings(uri=order.broker)] if order.broker else [],
+            log=LogSettings(level="error"),
+        )
+        self._job = DaemonJob(settings=self._settings, run_id="peers")
+        self._model = choose_model(self._settings)
+        self._guard = make_guard(self._settings, self._model, isolated=True)
+        self._analyser = Analyser(self._model.manifest, self._guard)
+        self._ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._handover = Handover(self._folder.name, self._ends[0])
+        self._acks, self._told = os.pipe()
+        os.set_blocking(self._acks, False)
+        self._publisher: Child | None = None
+        if order.broker:
+            payload = msgspec.json.encode(self._job)
+            self._publisher = Child("rivals.acks", payload, (self._ends[1].fileno(), self._told))
+            self.paced(30.0, 0.5)  # it is connected when it has acknowledged something
+
+    def says(self, picture: Any) -> None:
+        """None: the golden vectors were replayed when it was made."""
+
+    def throughput(self, seconds: float) -> tuple[int, float]:
+        """See `Peer`."""
+        began = time.monotonic()
+        watch = self._run(as_fast_as_taken(seconds), self._settings.tracking)
+        return len(watch.taken_ms), time.monotonic() - began
+
+    def paced(self, fps: float, seconds: float) -> dict[str, list[float]]:
+        """See `Peer`; with a broker also ``ack``: until it had acknowledged the frame's findings."""
+        self._handover.flush()
+        first = self._next_seq()
+        watch = self._run(due_times(fps, seconds), TrackingSettings(update_every_s=EACH_FRAME_S))
+        taken = {"result": watch.taken_ms}
+        if self._publisher is not None:
+            taken["ack"] = self._acknowledged(first, watch)
+        return taken
+
+    def _run(self, times: Iterator[int], tracking: TrackingSettings) -> Watch:
+        """The loop, until ``times`` end. Raises RuntimeError if a frame has no result."""
+        settings, watch = msgspec.structs.replace(self._settings, tracking=tracking), Watch()
+        feed = Feed(self.pictures, self._regions, self._frames, times)
+        intake = Intake({STREAM: feed}, enricher(settings.streams), settings.streams)
+        messages = Messages(
+            Stamper(self._job.device, self._job.run_id).stamp,
+            Provenance(self._model.manifest, self._model.ref, image_ref=False),
+        )
+
+        def report(stats: Stats) -> None:
+            self._handover.report(make_report(self._job, self._model, self._guard, intake, stats))
+
+        reporter = Reporter(settings, messages, self._handover, taps=[watch], heartbeat=report)
+        loop.run(intake, self._analyser, reporter, lambda: False)
+        intake.close()
+        self._frames = feed.next
+        numbers = reporter.stats.snapshot()
+        if numbers["no_result"] or len(watch.taken_ms) != numbers["frames"]:
+            raise RuntimeError(f"of {numbers['frames']} frames {numbers['no_result']} had no result")
+        return watch
+
+    def _acknowledged(self, first: int, watch: Watch) -> list[float]:
+        """Milliseconds of each frame that had findings, from when it was due to the last one's acknowledgement."""
+        self._handover.flush()
+        with_findings = self._findings(first)
+        came: dict[int, int] = {}
+        deadline = time.monotonic() + PATIENCE_S
+        while not with_findings.keys() <= came.keys():
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{len(with_findings.keys() - came.keys())} findings were not acknowledged")
+            time.sleep(0.02)
+            came.update(self._read_acks())
+        acknowledged: dict[int, int] = {}
+        for seq, frame in with_findings.items():
+            acknowledged[frame] = max(came[seq], acknowledged.get(frame, 0))
+        return [(at - watch.due_ns[frame]) / 1e6 for frame, at in sorted(acknowledged.items())]
+
+    def _findings(self, first: int) -> dict[int, int]:
+        """Number of each stored finding from ``first`` on -> its frame; those that only say the end of the run not."""
+        outbox = Outbox(Path(self._folder.name) / FILE_NAME, readonly=True)
+        try:
+            rows = outbox.stored(first, 1_000_000)
+        finally:
+            outbox.close()
+        said = {row.seq: json.loads(row.body) for row in rows if row.suffix.startswith("findings/")}
+        return {seq: one["frame"]["seq"] for seq, one in said.items() if one["lifecycle"] != "end"}
+
+    def _next_seq(self) -> int:
+        outbox = Outbox(Path(self._folder.name) / FILE_NAME, readonly=True)
+        try:
+            return outbox.next_seq()
+        finally:
+            outbox.close()
+
+    def _read_acks(self) -> dict[int, int]:
+        """When each number was acknowledged, of what has come since the last call."""
+        said = b""
+        while True:
+            try:
+                part = os.read(self._acks, 1 << 16)
+            except BlockingIOError:
+                break
+            said += part
+        return dict(ACK.iter_unpack(said[: len(said) // ACK.size * ACK.size]))
+
+    def close(self) -> None:
+        """See `Peer`."""
+        self._handover.close(PATIENCE_S)
+        if self._publisher is not None:
+            self._publisher.terminate()
+            self._publisher.wait(PATIENCE_S)
+            self._publisher.kill()
+        self._analyser.close()
+        for end in self._ends:
+            end.close()
+        for end in (self._acks, self._told):
+            os.close(end)
+        self._folder.cleanup()

@@ -1,0 +1,213 @@
+"""How the daemon carries 1, 2, 4 and 8 streams, how large it is, and how soon it finds something.
+
+    python benchmarks/streams.py [--rounds 3] [--json docs/peers.json]
+
+*Streams*: `edge-cli run` as a user starts it, with so many phantoms that give as many frames as are taken, so that the
+runtime is always busy; frames/s of all together and PSS of all processes. *Start*: one live phantom at 30 frames/s to a
+broker; from the command until a subscriber has the first finding, and PSS when it has run for a while. Rounds are
+interleaved.
+
+PSS (/proc/PID/smaps_rollup) counts pages that others map too by share: while other programs of the same environment
+run, it flatters. Linux; needs psutil (extra ``dev``) and a broker.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+from intervals import median, ratio
+from kept import keep, machine
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from soak import memory
+
+from edge.app.embedded_broker import start_broker
+from edge.contracts.errors import EdgeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COUNTS = (1, 2, 4, 8)
+LIVE = "phantom://?seed=1&lesions=1&fps=30"
+START_S = 120.0
+"""Longer than any start; then something is wrong, and the log says what."""
+SETTLED = 10
+"""Frames of each stream that do not count."""
+CONFIG = """
+[[sinks]]
+uri = "{uri}"
+
+[publish]
+health_every_s = 0.5
+
+[log]
+level = "warning"
+"""
+
+
+class Ear:
+    """Hears what the daemon says, and notes when."""
+
+    def __init__(self, port: int) -> None:
+        self.results: dict[str, list[tuple[int, int]]] = {}
+        """Stream -> (number of the frame, monotonic ns) of what it says of itself a few times a second."""
+        self.no_result = 0
+        self.first_finding: float | None = None
+        """Monotonic clock, seconds."""
+        ready = threading.Event()
+        version = MQTTProtocolVersion.MQTTv311  # both brokers speak it
+        self._client = Client(CallbackAPIVersion.VERSION2, protocol=version)
+        self._client.on_connect = lambda client, *_: client.subscribe("edge/v1/#", qos=1)
+        self._client.on_subscribe = lambda *_: ready.set()
+        self._client.on_message = self._hear
+        self._client.connect("127.0.0.1", port)
+        self._client.loop_start()
+        if not ready.wait(START_S):
+            raise SystemExit("error: the broker does not answer\nhint: see whether mosquitto runs")
+
+    def _hear(self, client: Client, data: Any, message: Any) -> None:
+        if "/findings/" in message.topic and self.first_finding is None:
+            self.first_finding = time.monotonic()
+        elif "/results/" in message.topic:
+            said = json.loads(message.payload)
+            self.results.setdefault(said["stream"], []).append((said["frame_seq"], said["mono_ns"]))
+        elif message.topic.endswith("/health"):
+            self.no_result = json.loads(message.payload)["no_result"]
+
+    def numbers(self) -> dict[str, tuple[int, int]]:
+        """The newest of `results`, by stream."""
+        return {stream: heard[-1] for stream, heard in self.results.items()}
+
+    def close(self) -> None:
+        """Hear no more."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+
+class Running:
+    """A daemon, and an ear on its broker."""
+
+    def __init__(self, folder: Path, sources: list[str], port: int, uri: str) -> None:
+        (folder / "edge.toml").write_text(CONFIG.format(uri=uri))
+        command = [sys.executable, "-P", "-m", "edge.cli.main", "run", "--site", "bench", "--device", "cart"]
+        if sys.version_info < (3, 11):
+            command.remove("-P")
+        command += ["--config", str(folder / "edge.toml"), "--state-dir", str(folder / "state")]
+        self._log = folder / "log"
+        self.ear = Ear(port)
+        with self._log.open("wb") as log:
+            self.began = time.monotonic()
+            self._daemon = subprocess.Popen(
+                command + [part for source in sources for part in ("--source", source)], stdout=log, stderr=log
+            )
+
+    def wait_for(self, what: Any) -> Any:
+        """The first true value of ``what()``. Raises SystemExit with the daemon's last words if there is none."""
+        while not (value := what()):
+            if self._daemon.poll() is not None or time.monotonic() - self.began > START_S:
+                words = self._log.read_text(errors="replace").strip().splitlines() or ["nothing"]
+                raise SystemExit(f"error: the daemon does not come so far; it says: {words[-1]}\nhint: edge-cli doctor")
+            time.sleep(0.01)
+        return value
+
+    def pss_mb(self) -> float:
+        """Of all its processes together."""
+        return memory(psutil.Process(self._daemon.pid))[0]["total"]["pss"]
+
+    def close(self) -> None:
+        """Stop it."""
+        self._daemon.send_signal(signal.SIGTERM)
+        self._daemon.wait(20)
+        self.ear.close()
+
+
+@contextlib.contextmanager
+def running(sources: list[str]) -> Iterator[Running]:
+    """A daemon with ``sources``, in a place of its own, to a broker of its own."""
+    with tempfile.TemporaryDirectory(prefix="streams-") as folder, start_broker() as broker:
+        daemon = Running(Path(folder), sources, broker.port, broker.uri)
+        try:
+            yield daemon
+        finally:
+            daemon.close()
+
+
+def saturated(count: int, seconds: float) -> tuple[float, float]:
+    """Frames/s of ``count`` streams together, and PSS in MB. Raises SystemExit if a frame had no result."""
+    sources = [f"phantom://?seed={1 + number}&lesions=1&pace=max" for number in range(count)]
+    with running(sources) as daemon:
+        ear = daemon.ear
+        daemon.wait_for(lambda: sum(frame >= SETTLED for frame, _ in ear.numbers().values()) == count)
+        began = ear.numbers()
+        time.sleep(seconds)
+        ended, pss = ear.numbers(), daemon.pss_mb()
+    if ear.no_result:
+        raise SystemExit(f"error: {ear.no_result} frames had no result\nhint: is the machine busy?")
+    return sum(frames_per_s(began[stream], ended[stream]) for stream in began), pss
+
+
+def frames_per_s(one: tuple[int, int], other: tuple[int, int]) -> float:
+    """Between two (number of the frame, monotonic ns) of a stream; none if it stood still."""
+    return 0.0 if other == one else (other[0] - one[0]) / ((other[1] - one[1]) / 1e9)
+
+
+def from_start(seconds: float) -> tuple[float, float]:
+    """Seconds from the command to the first finding at a subscriber, and PSS in MB when so many seconds have gone."""
+    with running([LIVE]) as daemon:
+        found = daemon.wait_for(lambda: daemon.ear.first_finding)
+        time.sleep(seconds)
+        return found - daemon.began, daemon.pss_mb()
+
+
+def main() -> int:
+    """Measure, print, and keep."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (default 5)")
+    parser.add_argument("--seconds", type=float, default=4.0, help="measured of each (default 4)")
+    parser.add_argument("--quick", action="store_true", help="1 short round: shows that it works, proves nothing")
+    parser.add_argument("--json", type=Path, help="put everything measured into this file, under `streams`")
+    options = parser.parse_args()
+    if options.quick:
+        options.rounds, options.seconds = 1, 1.0
+    said: dict[str, Any] = {"machine": machine(), "counts": COUNTS, "rounds": options.rounds, "quick": options.quick}
+    speed: dict[int, list[float]] = {count: [] for count in COUNTS}
+    size: dict[int, list[float]] = {count: [] for count in COUNTS}
+    start: list[float] = []
+    live_size: list[float] = []
+    try:
+        for number in range(options.rounds):
+            for count in COUNTS if number % 2 == 0 else COUNTS[::-1]:
+                fps, mb = saturated(count, options.seconds)
+                speed[count].append(round(fps, 2))
+                size[count].append(round(mb, 2))
+                print(f"round {number + 1}, {count} streams: {fps:.1f} frames/s, PSS {mb:.1f} MB", flush=True)
+            soon_s, mb = from_start(options.seconds)
+            start.append(round(soon_s, 3))
+            live_size.append(round(mb, 2))
+            print(f"round {number + 1}, one live stream: first finding {soon_s:.2f} s, PSS {mb:.1f} MB", flush=True)
+    except EdgeError as error:
+        print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
+        return error.exit_code
+    for count in COUNTS:
+        against, mb = ratio(speed[count], speed[1]), median(size[count])
+        print(f"{count} streams: {against.value:.3f} of one's frames/s ({against.low:.3f} to {against.high:.3f}), "
+              f"PSS {mb.value:.1f} MB ({mb.low:.1f} to {mb.high:.1f})")  # fmt: skip
+    said |= {"frames_per_s": speed, "pss_mb": size, "first_finding_s": start, "live_pss_mb": live_size}
+    if options.json:
+        keep(options.json, "streams", said)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""Frames a second, with an interval that knows of slow phases."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from edge.bench.bootstrap import LEAST, draw, mean
+from edge.bench.quantiles import CONFIDENCE
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edge.bench.samples import Samples
+
+
+class Throughput(msgspec.Struct, frozen=True, kw_only=True):
+    """Frames a second of all streams together."""
+
+    fps: float
+    low: float | None
+    """Interval by the moving-block bootstrap of the times between results; None: too few frames."""
+    high: float | None
+    frames: int
+    """Computed to their end."""
+    failed: int = 0
+    """Refused before the runtime, or without a result. They took their time, and do not count."""
+    between_ms: list[float]
+    """Times between results, raw."""
+
+
+def throughput(samples: Samples) -> Throughput | None:
+    """Of the frames after the warm-up that were computed to their end; None: fewer than two.
+
+    A frame without a result takes time and does not count: it makes the next one's wait longer.
+    """
+    kept = samples.countable()
+    failed = int(samples.rows().sum() - kept.sum())
+    return from_times(np.array(samples.answered_s, np.float64)[kept], failed)
+
+
+def from_times(at_s: NDArray[np.float64], failed: int = 0) -> Throughput | None:
+    """``at_s``: when each result came, in seconds, in order. ``failed``: frames that are not among them."""
+    between = np.diff(at_s)
+    if not between.size or between.sum() <= 0:
+        return None
+    low = high = None
+    if between.size >= LEAST:
+        drawn = draw(between, mean, np.random.default_rng(0))
+        slow, fast = np.quantile(drawn, ((1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2))
+        low, high = float(1 / slow), float(1 / fast)
+    return Throughput(
+        fps=float(1 / between.mean()),
+        low=low,
+        high=high,
+        frames=int(at_s.size),
+        failed=failed,
+        between_ms=[round(float(value) * 1e3, 4) for value in between],
+    )

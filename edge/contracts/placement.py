@@ -1,0 +1,26 @@
+"""Which part of a model runs where: the proof that an accelerator is used, and not only configured."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Placement(msgspec.Struct, frozen=True, kw_only=True):
+    """Operators and multiply-accumulates (MACs, where the work is) of a graph, and how much of both a delegate took."""
+
+    ops: int
+    """Operators of the graph."""
+    delegated_ops: int
+    """Of these, how many a delegate computes."""
+    partitions: int | None
+    """Pieces that the delegated operators lie in; between two of them tensors go back to the CPU. None: not told."""
+    macs: int
+    """Of the graph, for one picture."""
+    delegated_macs: int
+    left: dict[str, int]
+    """Operators that stay on the CPU's plain kernels, by their name in TFLite's schema."""
+    source: str
+    """How it is known. ``runtime``: asked of the runtime that has loaded the graph; ``graph``: the runtime said all or
+    nothing, and the graph was counted; ``op table``: what the maker's table of operators would allow."""
+    by: dict[str, int] = {}
+    """Delegated operators by the delegate that took them: an external one may leave the rest to XNNPACK."""

@@ -1,0 +1,73 @@
+"""``litert://?weight_cache=DIR``: XNNPACK's packed weights in a file, mapped instead of packed anew at each start.
+
+LiteRT has it only in its compiler, which does not tell operator by operator what XNNPACK took: `placement` is not told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge.contracts.errors import DeviceError
+from edge.models.container import read_file
+from edge.runtimes.compiled import CompiledRuntime, compiler, last_line
+from edge.runtimes.interpreter import XNNPACK
+from edge.runtimes.loading import count, need_model
+
+if TYPE_CHECKING:
+    from edge.config.uri import Uri
+    from edge.contracts.manifest import ModelManifest
+
+
+class CachedRuntime(CompiledRuntime):
+    """LiteRT on the CPU with its weights in a file."""
+
+    def __init__(self, uri: Uri, model_path: str | None, manifest: ModelManifest) -> None:
+        """Load the model; the file is made if it is missing.
+
+        Raises:
+            DeviceError: LiteRT's compiler is not there, or the folder cannot be written.
+            ModelError, UsageError: as `edge.runtimes.compiled.CompiledRuntime`.
+        """
+        uri.expect("threads", "weight_cache")
+        threads = uri.get("threads", count, 1)
+        path = need_model("litert", model_path)
+        litert = compiler()
+        cache = cache_file(Path(uri.params["weight_cache"]), path)
+
+        def make() -> object:
+            cpu = litert.CpuOptions(num_threads=threads, xnnpack_weight_cache_path=str(cache))
+            options = litert.Options(hardware_accelerators=litert.HardwareAccelerator.CPU, cpu_options=cpu)
+            return litert.CompiledModel.from_file(path, options=options)
+
+        super().__init__(path, manifest, make, explain, "litert", "xnnpack")
+        if cache.is_file():  # only XNNPACK writes it
+            self.claim(XNNPACK, None)
+
+
+def cache_file(folder: Path, model_path: str) -> Path:
+    """Where the weights of this model are kept for this version of LiteRT.
+
+    XNNPACK knows weights by their place in the graph, not by their values: with the file of another model of the same
+    build it would compute with that one's weights. Hence a name for each.
+
+    Raises `DeviceError` if ``folder`` cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise DeviceError(
+            f"the weight cache {folder} cannot be made: {error.strerror}", hint="name a folder that can be written"
+        ) from error
+    digest = hashlib.sha256(read_file(Path(model_path))).hexdigest()
+    return folder / f"{digest[:16]}-{version('ai-edge-litert')}.xnnpack"
+
+
+def explain(said: str) -> DeviceError:
+    """One line for what LiteRT printed and raised."""
+    return DeviceError(
+        f"LiteRT cannot load the model with a weight cache: {last_line(said)}",
+        hint="check the file with edge-cli model verify; leave weight_cache= out",
+    )

@@ -1,0 +1,82 @@
+"""``litert-gpu://``: LiteRT on a GPU, by WebGPU over Vulkan: Raspberry Pi 5, Jetson, Intel and AMD carts. Parameters:
+
+    precision=f32    of the arithmetic inside; f16 is faster where the GPU has it, and must pass the golden vectors too
+
+The GPU computes an int8 graph in floats and rounds where the graph says so, hence a family of its own. A model that it
+takes only a part of is refused: the rest would fall to plain kernels, and the whole be slower than XNNPACK.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge.contracts.errors import DeviceError, UsageError
+from edge.models.container import read_file
+from edge.models.operators import read_operators
+from edge.models.placement import placement
+from edge.runtimes.compiled import CompiledRuntime, compiler, last_line
+from edge.runtimes.loading import need_model
+
+if TYPE_CHECKING:
+    from edge.config.uri import Uri
+    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.ports import Runtime
+
+NAME = "litert-gpu"
+DELEGATE = "webgpu"
+PRECISIONS = ("f32", "f16")
+
+
+def make_litert_gpu(uri: Uri, model_path: str | None, manifest: ModelManifest) -> Runtime:
+    """Compile the model for the GPU.
+
+    Raises:
+        DeviceError: LiteRT has no GPU support here, there is no GPU that it can use, or it takes not all of the model.
+        ModelError, UsageError: as `edge.runtimes.compiled.CompiledRuntime`; ``precision`` is none.
+    """
+    uri.expect("precision")
+    precision = uri.get("precision", str, PRECISIONS[0])
+    if precision not in PRECISIONS:
+        raise UsageError(f"{NAME}:// has no precision {precision!r}", hint=f"there are: {', '.join(PRECISIONS)}")
+    path = need_model(NAME, model_path)
+    litert = compiler()
+
+    def make() -> object:
+        options = litert.Options(
+            hardware_accelerators=litert.HardwareAccelerator.GPU,
+            gpu_options=litert.GpuOptions(enforce_f32=precision == "f32"),
+        )
+        return litert.CompiledModel.from_file(path, options=options)
+
+    runtime = CompiledRuntime(path, manifest, make, explain, NAME, "gpu")
+    if not runtime.fully_accelerated:
+        runtime.close()
+        raise explain("Some ops are not accelerated")
+    operators = read_operators(read_file(Path(path)))
+    runtime.claim(DELEGATE, placement(operators, dict.fromkeys(range(len(operators)), DELEGATE), None, "graph"))
+    return runtime
+
+
+def explain(said: str, dri: str = "/dev/dri") -> DeviceError:
+    """One line for what LiteRT printed and raised. ``dri``: where the kernel has the nodes of GPUs."""
+    nodes = sorted(glob.glob(f"{dri}/renderD*"))
+    closed = [node for node in nodes if not os.access(node, os.R_OK | os.W_OK, effective_ids=True)]
+    if "not accelerated" in said:
+        return DeviceError(
+            "the GPU takes only a part of the model", hint="litert:// computes all of it on the CPU, faster than both"
+        )
+    if "libvulkan" in said:
+        return DeviceError("no GPU: the Vulkan loader is missing (libvulkan.so.1)", hint="apt install libvulkan1")
+    if "No adapters found" in said:
+        if closed:
+            return DeviceError(
+                f"no GPU: no permission on {', '.join(closed)}", hint="add this user to the group that owns it: render"
+            )
+        return DeviceError(
+            "no GPU that Vulkan can use: No adapters found",
+            hint="install its Vulkan driver (apt install mesa-vulkan-drivers) and look at vulkaninfo --summary",
+        )
+    return DeviceError(f"LiteRT cannot use the GPU: {last_line(said)}", hint="all of it is in the log at level debug")

@@ -1,0 +1,106 @@
+"""``litert-npu://``: LiteRT on a neural processor, by its vendor's plugin. Parameters:
+
+    dispatch=DIR    folder with libLiteRtDispatch_*.so, which runs the model there
+    compiler=DIR    folder with libLiteRtCompilerPlugin_*.so, which compiles it on the device
+    device=npu      of Intel's plugin alone, which computes by OpenVINO: npu, gpu or cpu
+
+The folders default to what the LiteRT wheel has for this machine: on x86 Intel's, which wants ``pip install openvino``
+of its own version. All of the model runs there, or it is refused.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge.contracts.errors import DeviceError, UsageError
+from edge.models.container import read_file
+from edge.models.operators import read_operators
+from edge.models.placement import placement
+from edge.runtimes.compiled import CompiledRuntime, compiler, last_line
+from edge.runtimes.loading import need_model
+
+if TYPE_CHECKING:
+    from edge.config.uri import Uri
+    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.ports import Runtime
+
+NAME = "litert-npu"
+DEVICES = ("cpu", "gpu", "npu")
+"""As Intel's plugin counts them."""
+HINT = "install the vendor's libraries, and name the folders of its plugins: litert-npu://?dispatch=DIR&compiler=DIR"
+PLUGINS = {"dispatch": "libLiteRtDispatch_*.so", "compiler": "libLiteRtCompilerPlugin_*.so"}
+PARTITIONS = re.compile(r"selected (\d+) ops, from a total of \d+ ops\. resulted in (\d+) partitions")
+"""LiteRT tells it nowhere but in its log."""
+
+
+def make_litert_npu(uri: Uri, model_path: str | None, manifest: ModelManifest) -> Runtime:
+    """Compile the model for the neural processor.
+
+    Raises:
+        DeviceError: there is no plugin, it does not load, or it takes not all of the model.
+        ModelError, UsageError: as `edge.runtimes.compiled.CompiledRuntime`; ``device`` is none.
+    """
+    uri.expect(*PLUGINS, "device")
+    device = uri.params.get("device")
+    if device is not None and device not in DEVICES:
+        raise UsageError(f"{NAME}:// has no device {device!r}", hint=f"there are: {', '.join(DEVICES)}")
+    folders = {kind: uri.params.get(kind, "") for kind in PLUGINS}
+    for kind, folder in folders.items():
+        if folder and not list(Path(folder).glob(PLUGINS[kind])):
+            raise DeviceError(f"no NPU plugin: {folder} has no {PLUGINS[kind]}", hint=HINT)
+    path = need_model(NAME, model_path)
+    litert = compiler()
+    load_openvino()
+
+    def make() -> object:
+        environment = litert.Environment.create(
+            dispatch_library_path=folders["dispatch"], compiler_plugin_path=folders["compiler"]
+        )
+        options = litert.Options(hardware_accelerators=litert.HardwareAccelerator.NPU)
+        if device is not None:
+            options.intel_openvino_options.graph_backend = DEVICES.index(device)
+        return litert.CompiledModel.from_file(path, environment=environment, options=options)
+
+    runtime = CompiledRuntime(path, manifest, make, explain, NAME, "npu")
+    if not runtime.fully_accelerated:
+        runtime.close()
+        raise explain("Some ops are not accelerated")
+    operators = read_operators(read_file(Path(path)))
+    told = PARTITIONS.search(runtime.printed)
+    delegate = f"openvino-{device}" if device else "npu"
+    takers = dict.fromkeys(range(len(operators)), delegate)
+    runtime.claim(delegate, placement(operators, takers, int(told[2]) if told else None, "graph"))
+    return runtime
+
+
+def load_openvino() -> None:
+    """Load OpenVINO's library if its wheel is installed: Intel's plugin asks the linker, which does not look there."""
+    wheel = importlib.util.find_spec("openvino")
+    for folder in (wheel.submodule_search_locations or []) if wheel else []:
+        for library in sorted(Path(folder).glob("libs/libopenvino.so.*")):
+            ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
+
+
+def explain(said: str) -> DeviceError:
+    """One line for what LiteRT printed and raised."""
+    lines = [line.strip("└ ") for line in said.splitlines()]
+    missing = [line for line in lines if "Could not load shared library" in line and "cannot open" in line]
+    if "Exception in compilation" in said:
+        # One exception inside another, the innermost last, up to the next line of the log.
+        words = re.split(r"\n(?:INFO|WARNING|ERROR)", said.partition("Exception in compilation: ")[2])[0]
+        return DeviceError(
+            f"the NPU's compiler fails: {last_line(words)}", hint="is its driver installed, and the chip there?"
+        )
+    if missing:
+        # "Could not load shared library PLUGIN: LIBRARY: cannot open shared object file: …"
+        library = missing[-1].split(": cannot open")[0].rpartition(": ")[2]
+        return DeviceError(f"the NPU's plugin does not load: {Path(library).name} is missing", hint=HINT)
+    if "No compiler plugin found" in said or "could not be loaded and registered" in said:
+        return DeviceError("there is no plugin for an NPU here", hint=HINT)
+    if "not accelerated" in said:
+        return DeviceError("the NPU takes only a part of the model", hint="litert:// computes all of it on the CPU")
+    return DeviceError(f"LiteRT cannot use the NPU: {last_line(said)}", hint="all of it is in the log at level debug")

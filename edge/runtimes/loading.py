@@ -1,0 +1,52 @@
+"""What every runtime that loads a model does alike: is there one, does it fit the manifest, what went wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge.contracts.errors import ModelError
+
+if TYPE_CHECKING:
+    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.tensors import RuntimeSpec, Tensor
+
+
+def need_model(scheme: str, model_path: str | None) -> str:
+    """``model_path``. Raises `ModelError` if there is none."""
+    if model_path is None:
+        raise ModelError(f"{scheme}:// needs a model", hint="give --model FILE, or use scripted:// without one")
+    return model_path
+
+
+def expect_manifest(spec: RuntimeSpec, manifest: ModelManifest) -> None:
+    """Raise `ModelError` unless what the runtime loaded has the input and heads that the manifest names."""
+    if spec.input != manifest.input:
+        raise ModelError(
+            f"the manifest says input {manifest.input}, the model has {spec.input}",
+            hint="the bundle is inconsistent: export it anew",
+        )
+    for name, head in manifest.heads.items():
+        got = spec.outputs.get(name)
+        if got != head.tensor:
+            raise ModelError(
+                f"the manifest says head {name} {head.tensor}, the model has {got or sorted(spec.outputs)}",
+                hint="the bundle is inconsistent: export it anew",
+            )
+
+
+def expect_tensor(tensor: Tensor, spec: RuntimeSpec) -> None:
+    """Raise ValueError unless ``tensor`` has the shape and type of the runtime's input."""
+    if tensor.spec.shape != spec.input.shape or tensor.spec.dtype != spec.input.dtype:
+        raise ValueError(f"expected {spec.input}, got {tensor.spec}")
+
+
+def count(text: str) -> int:
+    """A number of threads, for `Uri.get`. Raises ValueError under 1."""
+    if (number := int(text)) < 1:
+        raise ValueError(f"{number} threads")
+    return number
+
+
+def first_line(error: Exception) -> str:
+    """What a library says, without what it says after that."""
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

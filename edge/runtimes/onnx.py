@@ -1,0 +1,146 @@
+"""``onnx://``: ONNX Runtime, in this process. Parameters:
+
+    provider=CPUExecutionProvider   CUDA…, TensorrtExecutionProvider, OpenVINO…: whatever this build of it has
+    model=FILE                      the same quantised model as ONNX; else the bundle's name with .onnx
+    threads=1                       of the CPU
+    opt.KEY=VALUE                   the provider's own options
+    partial=0                       1: what the provider does not take may be computed on the CPU
+
+``python -m export onnx BUNDLE`` writes the file. That it is the bundle's model the golden vectors prove. ONNX Runtime
+falls back to the CPU without a word, both for a provider that does not load and for operators that it does not take;
+here the first is an error, and so is the second unless ``partial=1``.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge.contracts.errors import DeviceError, ModelError, UsageError
+from edge.contracts.tensors import RuntimeSpec, Tensor, TensorSpec
+from edge.process.native_output import native_output_to_log
+from edge.runtimes.delegate import OPTION
+from edge.runtimes.loading import count, expect_manifest, expect_tensor, first_line, need_model
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from edge.config.uri import Uri
+    from edge.contracts.manifest import ModelManifest
+
+log = logging.getLogger(__name__)
+
+NAME = "onnx"
+CPU = "CPUExecutionProvider"
+TYPES = {"tensor(uint8)": "uint8", "tensor(int8)": "int8", "tensor(float)": "float32"}
+EXPORT = "write it with: python -m export onnx BUNDLE --out FILE"
+
+
+class OnnxRuntime:
+    """One session. `submit` keeps a copy of the input, `wait` runs: in-process, a time limit cannot be kept."""
+
+    def __init__(self, uri: Uri, model_path: str | None, manifest: ModelManifest) -> None:
+        """Load the model.
+
+        Raises:
+            ModelError: there is no ONNX file, or its input and outputs are not those of the manifest.
+            DeviceError: ONNX Runtime is not installed, the provider does not serve or takes only a part.
+            UsageError: a parameter is unknown or not valid.
+        """
+        options = {key.removeprefix(OPTION): value for key, value in uri.params.items() if key.startswith(OPTION)}
+        uri.expect("provider", "model", "threads", "partial", *(OPTION + key for key in options))
+        provider, threads = uri.get("provider", str, CPU), uri.get("threads", count, 1)
+        partial = uri.get("partial", int, 0) != 0
+        path = _file(uri.params.get("model"), model_path)
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise DeviceError(f"ONNX Runtime cannot be loaded: {error}", hint="pip install 'sonoedge[onnx]'") from error
+        _expect_provider(provider, onnxruntime.get_available_providers())
+        settings = onnxruntime.SessionOptions()
+        settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1
+        if provider != CPU and not partial:
+            settings.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
+        try:
+            with native_output_to_log(log):
+                self._session: Any = onnxruntime.InferenceSession(str(path), settings, providers=[(provider, options)])
+        except Exception as error:  # its exceptions have no common base but Exception
+            raise _refused(provider, path, error) from error
+        if provider not in self._session.get_providers():
+            raise DeviceError(
+                f"{provider} does not load: ONNX Runtime would compute on the CPU",
+                hint="its libraries are missing or of another version; the log at level debug has its own words",
+            )
+        self._source, self._heads = _match(self._session, manifest)
+        self._values: NDArray[Any] | None = None
+        self.spec = RuntimeSpec(
+            name=NAME,
+            family=NAME,
+            # With partial=1 nobody says how much the provider took: then it is not claimed.
+            delegate=None if provider == CPU or partial else provider.removesuffix("ExecutionProvider").lower(),
+            version=str(onnxruntime.__version__),
+            input=manifest.input,
+            outputs={name: manifest.heads[name].tensor for name in self._heads},
+        )
+        expect_manifest(self.spec, manifest)
+
+    def submit(self, tensor: Tensor) -> None:
+        """Copy ``tensor``."""
+        expect_tensor(tensor, self.spec)
+        self._values = tensor.values.copy()
+
+    def wait(self, timeout_s: float) -> Mapping[str, NDArray[Any]] | None:
+        """Run; ``timeout_s`` cannot be kept here."""
+        try:
+            values = self._session.run(self._heads, {self._source: self._values})
+        except Exception as error:  # as in __init__
+            raise DeviceError(f"onnx failed: {first_line(error)}", hint="the runtime is replaced") from error
+        return dict(zip(self._heads, values, strict=True))
+
+    def close(self) -> None:
+        """Let go of the session."""
+        self._session = None
+
+
+def _file(given: str | None, model_path: str | None) -> Path:
+    path = Path(given) if given else Path(need_model(NAME, model_path)).with_suffix(".onnx")
+    if not path.is_file():
+        raise ModelError(f"there is no ONNX file {path}", hint=f"{EXPORT}, and name it: onnx://?model=FILE")
+    return path
+
+
+def _expect_provider(provider: str, available: list[str]) -> None:
+    if provider in available:
+        return
+    if not provider.endswith("ExecutionProvider"):
+        raise UsageError(f"onnx:// has no provider {provider!r}", hint=f"there are: {', '.join(available)}")
+    raise DeviceError(
+        f"this ONNX Runtime has no {provider}",
+        hint=f"it has {', '.join(available)}; others come with onnxruntime-gpu, onnxruntime-openvino, JetPack's wheel",
+    )
+
+
+def _match(session: Any, manifest: ModelManifest) -> tuple[str, list[str]]:
+    """Names of the input and of the manifest's heads. Raises `ModelError` if one is missing, or not of its type."""
+    sources, outputs = session.get_inputs(), {output.name: output for output in session.get_outputs()}
+    if len(sources) != 1:
+        raise ModelError(f"expected one input in the ONNX file, got {len(sources)}", hint=EXPORT)
+    wanted: dict[str, TensorSpec] = {name: head.tensor for name, head in manifest.heads.items()}
+    if missing := sorted(set(wanted) - set(outputs)):
+        raise ModelError(f"the ONNX file has no output {missing[0]}, but {', '.join(sorted(outputs))}", hint=EXPORT)
+    for end, spec in ((sources[0], manifest.input), *((outputs[name], spec) for name, spec in wanted.items())):
+        shape, dtype = tuple(end.shape), TYPES.get(end.type, end.type)
+        if (shape, dtype) != (spec.shape, spec.dtype):
+            raise ModelError(f"expected {end.name} {spec} in the ONNX file, got {shape} {dtype}", hint=EXPORT)
+    return sources[0].name, list(wanted)
+
+
+def _refused(provider: str, path: Path, error: Exception) -> ModelError | DeviceError:
+    if "fallback" in str(error).lower():
+        return DeviceError(
+            f"{provider} takes only a part of the model", hint="onnx://?partial=1 computes the rest on the CPU"
+        )
+    return ModelError(f"ONNX Runtime refuses {path.name}: {first_line(error)}", hint=EXPORT)

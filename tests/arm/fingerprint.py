@@ -1,0 +1,138 @@
+"""What a machine makes of pictures, as hashes: run on both sides, and compared by `arm.compare`.
+
+    python fingerprint.py FOLDER
+
+Prints JSON lines. The first says what computes, and how the golden vectors came out; each other one belongs to a frame
+or a phantom: ``{"what", "name", "index", "hashes": {name: SHA-256}}``. Needs the base install alone and nothing else of
+the tests: this file is copied into the Arm root.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from edge.app.inputs import find_inputs
+from edge.config.settings import StreamSettings
+from edge.contracts.errors import EdgeError
+from edge.contracts.frames import Frame, SourceEvent
+from edge.contracts.manifest import PreprocessRecipe
+from edge.contracts.tensors import Tensor
+from edge.models.bundle import load_bundle
+from edge.pipeline.selftest import run_selftest
+from edge.plugins import make_runtime, make_source
+from edge.preprocess.preprocessor import Preprocessor
+from edge.sources.phantom_scene import PhantomScene
+from edge.sources.phantom_spec import PhantomSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from edge.contracts.ports import Runtime
+    from edge.models.bundle import Bundle
+
+THREADS = (1, 2)
+"""Golden vectors are computed with each; frames with the first."""
+FRAMES_A_FILE = 3
+TIMEOUT_S = 600.0
+LIBRARIES = ("sonoedge", "numpy", "opencv-python-headless", "ai-edge-litert", "pydicom")
+OTHER_RECIPES = {
+    "full 224, median 3": PreprocessRecipe(width=224, height=224, crop="full", median=3),
+    "96 x 128 grey, median 5, contrast": PreprocessRecipe(
+        width=96, height=128, channels=1, median=5, contrast=[round(255 * (v / 255) ** 0.5) for v in range(256)]
+    ),
+}
+"""Beside the model's own: so that every operation that a recipe can ask for is looked at."""
+PHANTOMS = (PhantomSpec(seed=1), PhantomSpec(seed=9, geometry="sector", lesions=3))
+
+
+def digest(array: NDArray[Any]) -> str:
+    """Of shape, type and bytes."""
+    head = f"{array.shape} {array.dtype.str} ".encode()
+    return hashlib.sha256(head + np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def frames(folder: Path) -> Iterator[tuple[str, int, Frame | str]]:
+    """File name, number in the file, and a frame or why there is none: the first `FRAMES_A_FILE` of each file."""
+    inputs, _ = find_inputs([folder])
+    for given in inputs:
+        if given.scheme is None:
+            yield given.path.name, 0, given.problem
+            continue
+        source = make_source(StreamSettings(name="arm", source=given.uri))
+        try:
+            source.open()
+            index = 0
+            while index < FRAMES_A_FILE:
+                item = source.read(1.0)
+                if isinstance(item, SourceEvent) and item.kind == "ended":
+                    break
+                if item is not None:
+                    yield given.path.name, index, item if isinstance(item, Frame) else str(item.reason)
+                    index += 1
+        except EdgeError as error:
+            yield given.path.name, 0, error.message
+        finally:
+            source.close()
+
+
+def write(what: str, name: str, index: int, hashes: dict[str, str]) -> None:
+    """One line."""
+    print(json.dumps({"what": what, "name": name, "index": index, "hashes": hashes}), flush=True)
+
+
+def outputs(bundle: Bundle, runtime: Runtime, tensor: NDArray[np.uint8]) -> dict[str, str]:
+    """Hashes of what ``runtime`` says of ``tensor``, by head."""
+    runtime.submit(Tensor(tensor, bundle.manifest.input))
+    heads = runtime.wait(TIMEOUT_S)
+    if heads is None:
+        raise RuntimeError(f"no answer within {TIMEOUT_S:.0f} s")
+    return {f"output {head}": digest(values) for head, values in heads.items()}
+
+
+def main(folder: Path) -> None:
+    """Print all lines."""
+    bundle = load_bundle(None)
+    runtimes = [make_runtime(f"litert://?threads={n}", str(bundle.path), bundle.manifest) for n in THREADS]
+    head = {
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in LIBRARIES},
+        "model": bundle.sha256,
+        "runtime": msgspec.to_builtins(runtimes[0].spec),
+        "golden_cases": len(bundle.golden),
+        "golden": {f"{n} threads": run_selftest(bundle, r).problems for n, r in zip(THREADS, runtimes, strict=True)},
+    }
+    print(json.dumps(head), flush=True)
+
+    recipes = {"model": bundle.manifest.recipe, **OTHER_RECIPES}
+    preprocessors = {name: Preprocessor(recipe) for name, recipe in recipes.items()}
+    for name, index, frame in frames(folder):
+        if isinstance(frame, str):
+            write("unread", name, index, {"reason": frame})
+            continue
+        hashes = {"pixels": digest(frame.pixels)}
+        for recipe, preprocess in preprocessors.items():
+            tensor, placed = preprocess(frame.pixels, frame.regions)
+            hashes |= {f"tensor {recipe}": digest(tensor), f"place {recipe}": str(placed)}
+            if recipe == "model":
+                hashes |= outputs(bundle, runtimes[0], tensor)
+        write("frame", name, index, hashes)
+    for spec in PHANTOMS:
+        write("phantom", f"seed {spec.seed}, {spec.geometry}", 40, {"pixels": digest(PhantomScene(spec).pixels(40))})
+    for runtime in runtimes:
+        runtime.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

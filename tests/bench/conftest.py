@@ -1,0 +1,64 @@
+"""Reports as a benchmark would have written them, with times that the test chooses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+import pytest
+from timed_frames import samples_of
+
+from edge.bench.machine import describe
+from edge.bench.quantiles import summarise
+from edge.bench.report import Frames, Report, Setup
+from edge.bench.samples import TIMES
+from edge.contracts.finding import ModelRef
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.fixture
+def report() -> Callable[..., Report]:
+    """``report(times, words, warm_up=0, **setup)``."""
+
+    def make(times: Any, words: list[str] | None = None, warm_up: int = 0, **setup: Any) -> Report:
+        samples = samples_of([float(value) for value in np.asarray(times)], words, warm_up)
+        counts = samples.counts()
+        return Report(
+            kind="path",
+            at="2026-01-01T00:00:00Z",
+            machine=describe(),
+            setup=msgspec.structs.replace(
+                Setup(
+                    model=ModelRef(name="breast", version="1", sha256="a" * 64),
+                    runtime="litert://",
+                    isolated=True,
+                    source="phantoms",
+                    streams=1,
+                    fps=10.0,
+                    deadline_ms=100.0,
+                    warm_up=warm_up,
+                    broker="mosquitto",
+                    outbox="ext4",
+                ),
+                **setup,
+            ),
+            stages={name: summarise(samples.column(name)) for name in TIMES},
+            frames=Frames(
+                answered=sum(counts.values()),
+                results=counts,
+                uncomputed=int(samples.rows().sum() - samples.countable().sum()),
+                dropped=0,
+                late=0,
+                missed=sum(number for word, number in counts.items() if word.startswith("no_result")),
+                unacknowledged=0,
+                unrecorded=0,
+                restarts=0,
+                fallback=False,
+            ),
+            samples=samples.as_columns(),
+        )
+
+    return make

@@ -1,0 +1,83 @@
+"""Processes keep to the cores that they are given, with all their threads; what is not there is left out."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from edge.config.settings import AffinitySettings
+from edge.process.cores import allowed_cores, fit, keep_to, missing_cores
+
+KEEPER = """
+import logging, sys, threading
+from pathlib import Path
+from edge.process.cores import keep_to
+logging.basicConfig(format="%(message)s")
+stop = threading.Event()
+threading.Thread(target=stop.wait, daemon=True).start()
+keep_to([int(word) for word in sys.argv[1:]])
+threading.Thread(target=stop.wait, daemon=True).start()
+for task in sorted(Path("/proc/self/task").iterdir()):
+    lines = (task / "status").read_text().splitlines()
+    print([line.split()[1] for line in lines if line.startswith("Cpus_allowed_list")][0])
+"""
+
+
+def kept(*cores: int) -> tuple[list[str], str]:
+    """What the kernel says of each thread, and what was logged."""
+    done = subprocess.run(
+        [sys.executable, "-c", KEEPER, *map(str, cores)], capture_output=True, text=True, check=True, timeout=60
+    )
+    return done.stdout.split(), done.stderr
+
+
+def test_all_threads_of_a_process_keep_to_its_cores() -> None:
+    last = allowed_cores()[-1]
+    assert kept(last) == ([str(last)] * 3, "")
+
+
+def test_no_cores_means_all_of_them() -> None:
+    before = os.sched_getaffinity(0)
+    keep_to([])
+    assert os.sched_getaffinity(0) == before
+
+
+def test_what_the_kernel_refuses_is_a_warning() -> None:
+    lists, logged = kept(1023)
+    assert len(set(lists)) == 1
+    assert logged == "cores [1023] cannot be kept to: Invalid argument\n"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "there", "expected", "missing"),
+    [
+        (AffinitySettings(), [0, 1], AffinitySettings(), []),
+        (
+            AffinitySettings(frame=[0], runtime=[1, 2, 3], publisher=[0]),
+            [0, 1],
+            AffinitySettings(frame=[0], runtime=[1], publisher=[0]),
+            [2, 3],
+        ),
+        # Without a word for it, the runtime would keep to its parent's core.
+        (
+            AffinitySettings(frame=[0]),
+            [0, 1, 2],
+            AffinitySettings(frame=[0], runtime=[0, 1, 2], publisher=[0, 1, 2]),
+            [],
+        ),
+        (
+            AffinitySettings(runtime=[6]),
+            [0, 1],
+            AffinitySettings(frame=[0, 1], runtime=[0, 1], publisher=[0, 1]),
+            [6],
+        ),
+    ],
+)
+def test_what_can_be_had_of_what_is_asked(
+    wanted: AffinitySettings, there: list[int], expected: AffinitySettings, missing: list[int]
+) -> None:
+    assert fit(wanted, there) == expected
+    assert missing_cores(wanted, there) == missing

@@ -1,0 +1,134 @@
+"""GPU and NPU by LiteRT's compiler, and its weight cache: all of the model or none of it, and one line why not."""
+
+from __future__ import annotations
+
+import pytest
+from runtime_tools import model_of, noise
+
+from edge.app.compose import choose_model, make_guard
+from edge.config.settings import RuntimeSettings, Settings
+from edge.contracts.errors import DeviceError, UsageError
+from edge.models.bundle import load_bundle
+from edge.pipeline.selftest import run_selftest
+from edge.plugins import make_runtime
+from edge.runtimes import litert_gpu, litert_npu
+from edge.runtimes.isolated import IsolatedRuntime
+
+
+def made_or_skipped(uri):
+    try:
+        return IsolatedRuntime(uri, *model_of(uri))
+    except DeviceError as error:
+        pytest.skip(f"{uri}: {error.message}")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("uri", ["litert-gpu://", "litert-npu://?device=cpu"])
+def test_an_accelerator_takes_all_of_the_shipped_model_and_passes_its_golden_vectors(uri):
+    runtime = made_or_skipped(uri)
+    placed = runtime.spec.placement
+    assert (placed.delegated_ops, placed.delegated_macs, placed.left) == (placed.ops, placed.macs, {})
+    assert placed.by == {runtime.spec.delegate: placed.ops}
+    report = run_selftest(load_bundle(), runtime)
+    runtime.close()
+    assert report.ok, report.problems
+    assert max(report.worst.values()) > 0  # it rounds otherwise: XNNPACK did not compute this
+
+
+@pytest.mark.parametrize("isolated", [False, True])
+def test_without_an_adapter_there_is_no_gpu_and_the_config_s_fall_back_computes(monkeypatch, isolated):
+    monkeypatch.setenv("VK_ICD_FILENAMES", "/nowhere/icd.json")
+    monkeypatch.setenv("VK_DRIVER_FILES", "/nowhere/icd.json")
+    with pytest.raises(DeviceError, match="no GPU") as caught:
+        (IsolatedRuntime if isolated else make_runtime)("litert-gpu://", *model_of("litert-gpu://"))
+    assert "\n" not in caught.value.message
+    settings = Settings(runtime=RuntimeSettings(uri="litert-gpu://", fallback=["litert://"]))
+    guard = make_guard(settings, choose_model(settings), isolated=True)
+    assert (guard.ref.name, guard.ref.delegate, guard.ref.fallback) == ("litert", "xnnpack", True)
+    guard.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "message", "hint"),
+    [
+        (
+            "Warning: Couldn't load Vulkan: libvulkan.so.1: cannot open\nNo adapters found",
+            "loader is missing",
+            "libvulkan1",
+        ),
+        ("ERROR: … INTERNAL: No adapters found", "No adapters found", "mesa-vulkan-drivers"),
+        ("└ Some ops are not accelerated. Add …", "only a part", "litert://"),
+        ("ERROR: [a.cc:1]\n└ ERROR: [b.cc:2]\n└ out of memory", "cannot use the GPU: out of memory", "debug"),
+    ],
+)
+def test_what_litert_says_of_a_gpu_in_a_line(said, message, hint, tmp_path):
+    error = litert_gpu.explain(said, str(tmp_path))
+    assert message in error.message
+    assert hint in error.hint
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        (
+            "└ Could not load shared library /a/libX.so: libopenvino.so.2631: cannot open shared object file: No such",
+            "libopenvino.so.2631 is missing",
+        ),
+        ("WARNING: Failed to apply compiler plugins: No compiler plugin found", "no plugin for an NPU"),
+        (
+            "Exception in compilation: Exception from a.cpp:1:\nException from b.cpp:2:\nNo NPU driver\n\nINFO: x",
+            "compiler fails: No NPU driver",
+        ),
+        ("└ Some ops are not accelerated.", "only a part"),
+    ],
+)
+def test_what_litert_says_of_an_npu_in_a_line(said, message):
+    assert message in litert_npu.explain(said).message
+
+
+def test_an_npu_whose_plugin_is_not_where_it_was_said_to_be(tmp_path):
+    with pytest.raises(DeviceError, match=r"has no libLiteRtDispatch_\*\.so"):
+        make_runtime(f"litert-npu://?dispatch={tmp_path}", *model_of("litert-npu://"))
+
+
+@pytest.mark.parametrize("uri", ["litert-gpu://?precision=f8", "litert-npu://?device=tpu", "litert://?threads=0"])
+def test_a_value_that_is_none_is_a_mistake_of_the_caller(uri):
+    with pytest.raises(UsageError):
+        make_runtime(uri, *model_of(uri))
+
+
+def test_a_weight_cache_is_made_once_and_used_again_and_computes_the_same(tmp_path):
+    uri = f"litert://?weight_cache={tmp_path}/new/cache"
+    first = make_runtime(uri, *model_of(uri))
+    [file] = (tmp_path / "new" / "cache").iterdir()
+    assert (first.spec.delegate, first.spec.placement) == ("xnnpack", None)
+    written = file.stat().st_mtime_ns
+    again = make_runtime(uri, *model_of(uri))
+    assert file.stat().st_mtime_ns == written
+    assert run_selftest(load_bundle(), again).worst == dict.fromkeys(again.spec.outputs, 0)
+    for runtime in (first, again):
+        runtime.close()
+
+
+def test_a_weight_cache_that_is_damaged_or_cannot_be_made_does_not_change_an_answer(tmp_path):
+    uri = f"litert://?weight_cache={tmp_path}"
+    make_runtime(uri, *model_of(uri)).close()
+    [file] = tmp_path.iterdir()
+    file.write_bytes(b"\0" * 100)
+    damaged = make_runtime(uri, *model_of(uri))
+    assert run_selftest(load_bundle(), damaged).worst == dict.fromkeys(damaged.spec.outputs, 0)
+    damaged.close()
+    taken = tmp_path / "a-file"
+    taken.touch()
+    with pytest.raises(DeviceError, match="cannot be made"):
+        make_runtime(f"litert://?weight_cache={taken}/below", *model_of(uri))
+
+
+def test_a_tensor_of_another_shape_does_not_reach_a_compiled_model(tmp_path):
+    from edge.contracts.tensors import TensorSpec
+
+    runtime = make_runtime(f"litert://?weight_cache={tmp_path}", *model_of("litert://"))
+    with pytest.raises(ValueError, match="expected"):
+        runtime.submit(noise(TensorSpec(shape=(1, 3, 3, 3))))
+    runtime.close()
