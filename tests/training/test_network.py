@@ -22,12 +22,14 @@ def model():
 
 
 @pytest.fixture(scope="module")
-def gate():
+def gate(model):
     from training.gate import Cluster, Gate
+    from training.gate_head import NEAR, POOLED
 
     rng = np.random.default_rng(0)
+    wide = sum(model.get_layer(POOLED[name]).output.shape[-1] for name in NEAR)
     clusters = {
-        name: Cluster(rng.normal(size=(128, 8)), rng.normal(size=8), float(rng.uniform(1, 2)), 5.0)
+        name: Cluster(rng.normal(size=(wide, 8)), rng.normal(size=8), float(rng.uniform(1, 2)), 5.0)
         for name in ("picture", "phantom")
     }
     return Gate({"pool8": rng.normal(size=40), "pool16": rng.normal(size=112)}, 2.0, clusters)
