@@ -103,6 +103,7 @@ def on_arm(root: ArmRoot, cpu: Cpu, reference: tuple[list[dict[str, Any]], list[
     told = read_lines(checked(done, f"edge-cli infer on {cpu.name}", (0, UNANSWERED)))
     prints, words = compare_fingerprints(reference[0], theirs), compare_answers(reference[1], told)
     golden = [problem for problems in theirs[0]["golden"].values() for problem in problems]
+    say(f"{cpu.name}: {prints.line('output')} outputs equal, {words.line('answer')} answers")
     result = {"cpu": cpu.name, "boards": cpu.boards, "machine": theirs[0], "fingerprints": prints, "answers": words}
     return {**result, "golden": golden, "equal": prints.equal and words.equal and not golden}
 
