@@ -99,7 +99,6 @@ def _runs(
     """Family, kernels and raw outputs by head, of everything that is at hand."""
     litert = f"LiteRT {_version('ai-edge-litert')}"
     yield "reference", f"{litert} without XNNPACK", run_graph(graph, tensors, "builtin")
-    yield "reference", f"{litert} reference kernels", run_graph(graph, tensors, "reference")
     if tflite_runtime is not None:
         yield "reference", "tflite-runtime", run_tflite_runtime(tflite_runtime, graph, tensors)
     if missing := [name for name in ONNX_NEEDS if find_spec(name) is None]:
