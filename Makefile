@@ -6,7 +6,7 @@ OUT    ?= demo-out
 PIP    := -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find edge -type f -not -name '*.pyc') pyproject.toml
 
-.PHONY: help demo test test-fast torture power-cuts peers check format schemas lock clean footprint test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom
+.PHONY: help demo test test-wheel test-phantom test-fast torture power-cuts peers check format schemas lock clean footprint test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom
 
 help: ## Show this help.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -33,9 +33,12 @@ demo: .venv/installed ## See it work: phantom and real clip to a broker; INPUT=p
 	@.venv-test/bin/python $(PIP) install --no-deps --force-reinstall dist/*.whl
 	@touch $@
 
+PHANTOM_TESTS = tests/training/test_phantom.py tests/training/test_network.py tests/training/test_views.py tests/export/test_bundle.py
 PYTEST = PYTHONSAFEPATH=1 SONOEDGE_TESTS_WHEEL=1 .venv-test/bin/pytest
 
-test: .venv-test/installed ## Run all tests against the built wheel; with a real mosquitto where there is one.
+test: test-wheel test-phantom ## All tests: of the built wheel, with a real mosquitto where there is one; of a phantom's training.
+
+test-wheel: .venv-test/installed ## The tests of the built wheel alone.
 	$(PYTEST) -m "not opt_in" $(ARGS)
 
 test-fast: .venv-test/installed ## Only the tests that need no broker, no data sets and little time.
@@ -46,6 +49,9 @@ test-fast: .venv-test/installed ## Only the tests that need no broker, no data s
 	@test -x .venv-training/bin/python || $(PYTHON) -m venv .venv-training
 	@.venv-training/bin/python $(PIP) install --constraint constraints.txt '.[training,tensorboard,export,dev]'
 	@touch $@
+
+test-phantom: .venv-training/installed ## Phantoms are rendered, learnt, exported, inferred; networks and a fake run's bundle.
+	PYTHONSAFEPATH=1 .venv-training/bin/pytest $(PHANTOM_TESTS)
 
 test-training: .venv-training/installed ## The tests that need TensorFlow: train, resume, two workers, export, infer.
 	PYTHONSAFEPATH=1 .venv-training/bin/pytest tests/training tests/export $(ARGS)
