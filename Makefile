@@ -100,7 +100,7 @@ runs/breast.onnx: edge/models/data/breast.tflite | .venv-training/installed
 	.venv-training/bin/python -m export onnx $< --out $@
 
 test-accelerators: .venv-accelerators/installed $(ONNX) ## The runtimes' tests with ONNX Runtime and OpenVINO; apt install chromium for the GPU.
-	SONOEDGE_ONNX=$(abspath $(ONNX)) PYTHONSAFEPATH=1 .venv-accelerators/bin/pytest tests/runtimes $(ARGS)
+	SONOEDGE_ONNX=$(abspath $(ONNX)) SONOEDGE_SWIFTSHADER=1 PYTHONSAFEPATH=1 .venv-accelerators/bin/pytest tests/runtimes $(ARGS)
 
 # OpenVINO, ONNX Runtime and pydicom with Pillow, whose decoder ours is compared with.
 .venv-peers/installed:
