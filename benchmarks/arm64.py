@@ -17,7 +17,6 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -186,9 +185,9 @@ def main() -> int:
             result = compare(root, cpus, options.data)
     except (EdgeError, KeyboardInterrupt) as error:
         return report(error)
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=2, default=asdict) + "\n")
     show(result)
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=2, default=Comparison.as_json) + "\n")
     return 0 if result["sound"] else 1
 
 
