@@ -17,7 +17,6 @@ import shutil
 import subprocess
 import sys
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -78,18 +77,17 @@ def here(pictures: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     return prints, read_lines(checked(said, "edge-cli infer here", (0, UNANSWERED)))
 
 
-def commands(root: ArmRoot, cpu: Cpu) -> dict[str, str]:
-    """What the commands that need no pictures say there: their last lines. Raises `DeviceError` if one fails."""
-    help_text = checked(root.run(cpu, ["edge-cli", "--help"]), "edge-cli --help")
-    told = {"--help": f"{len(help_text.splitlines())} lines"}
-    for words in (["--version"], ["model", "verify"], *([["doctor", "--json"]] if "doctor" in help_text else [])):
+def commands(root: ArmRoot, cpu: Cpu) -> dict[str, dict[str, Any]]:
+    """What the commands that need no pictures say there. Raises `DeviceError` if one fails."""
+    told = {}
+    for words in (["--help"], ["--version"], ["model", "verify"], ["doctor"]):
         name = " ".join(words)
         say(f"{cpu.name}: edge-cli {name}")
         done = root.run(cpu, ["edge-cli", *words])
-        # doctor finds things missing in a bare root, and says so with an exit code; only falling over is wrong.
-        codes = (0, 2, 3, 4, 5, 6) if words[0] == "doctor" else (0,)
+        # doctor may miss things in a bare root, and say so by its exit code: only falling over is wrong.
+        codes = (0, 3, 4, 5, 6) if name == "doctor" else (0,)
         lines = checked(done, f"edge-cli {name} on {cpu.name}", codes).strip().splitlines()
-        told[name] = f"exit code {done.returncode}: {lines[-1] if lines else ''}"
+        told[name] = {"exit_code": done.returncode, "lines": lines}
     return told
 
 
@@ -155,7 +153,10 @@ def show(result: dict[str, Any]) -> None:
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     print(f"\n{result['files']} files; against {machine['machine']}, Python {machine['python']}, {versions}\n")
     print(table(result["cores"]))
-    print("\n".join(["", *(f"edge-cli {name}: {said}" for name, said in result["commands"].items())]))
+    print()
+    for name, told in result["commands"].items():
+        about = [line.strip() for line in told["lines"] if "litert://?" in line] if name == "doctor" else []
+        print(f"edge-cli {name}: exit code {told['exit_code']}: {'; '.join([*about, told['lines'][-1]])}")
     for core in result["cores"]:
         different = [*core["golden"], *core["fingerprints"].examples, *core["answers"].examples]
         for line in different[:20]:
@@ -186,9 +187,9 @@ def main() -> int:
             result = compare(root, cpus, options.data)
     except (EdgeError, KeyboardInterrupt) as error:
         return report(error)
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=2, default=asdict) + "\n")
     show(result)
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=2, default=Comparison.as_json) + "\n")
     return 0 if result["sound"] else 1
 
 

@@ -32,6 +32,10 @@ class Comparison:
             self.different[kind] += 1
             self.examples.append(f"{where}: {kind}")
 
+    def as_json(self) -> dict[str, Any]:
+        """Plain dicts and lists. (``dataclasses.asdict`` makes something else of a Counter.)"""
+        return {"compared": dict(self.compared), "different": dict(self.different), "examples": self.examples}
+
     def line(self, kind: str) -> str:
         """``123 of 123``."""
         return f"{self.compared[kind] - self.different[kind]} of {self.compared[kind]}"

@@ -193,10 +193,10 @@ def _unpack(package: Path, into: Path) -> None:
 
 
 def _requirements(wheel: Path) -> list[bytes]:
-    """What the wheel asks for, a line each."""
+    """What the base install asks for, a line each."""
     with zipfile.ZipFile(wheel) as archive:
         metadata = next(archive.read(name) for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-    return [line for line in metadata.splitlines() if line.startswith(b"Requires-Dist:")]
+    return [line for line in metadata.splitlines() if line.startswith(b"Requires-Dist:") and b"extra ==" not in line]
 
 
 def _digest(*parts: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from arm import pictures as arm_pictures
 from arm import root as arm_root
-from arm.compare import compare_answers, compare_fingerprints, near, read_lines
+from arm.compare import Comparison, compare_answers, compare_fingerprints, near, read_lines
 from arm.cpus import CPUS, cpuinfo, describe
 from arm.fingerprint import digest, frames
 from arm.pictures import ANSWERED, write_pictures
@@ -199,6 +200,16 @@ def test_a_step_is_done_again_only_when_what_it_depends_on_has_changed(monkeypat
     assert build("numpy, more", "a = 2") == ["dependencies"]
 
 
+def test_what_came_out_can_be_written_down():
+    result = compare_fingerprints([HEAD, record(pixels="1")], [HEAD, record(pixels="2")])
+    told = json.loads(json.dumps(result, default=Comparison.as_json))
+    assert told == {
+        "compared": {"pixels": 1},
+        "different": {"pixels": 1},
+        "examples": ["frame a.png, 0: pixels"],
+    }
+
+
 @pytest.mark.opt_in
 @pytest.mark.timeout(4 * 3600)
 def test_arm_computes_what_this_machine_computes(tmp_path):
@@ -208,7 +219,15 @@ def test_arm_computes_what_this_machine_computes(tmp_path):
         pytest.skip(f"{lacking.message}; {lacking.hint}")
     if not root.ready:
         pytest.skip("no Arm root in .arm64-root: sudo make test-arm64 makes it")
-    script = [sys.executable, str(PROJECT / "benchmarks/arm64.py"), "--cpu", "cortex-a72"]
+    script = [
+        sys.executable,
+        str(PROJECT / "benchmarks/arm64.py"),
+        "--cpu",
+        "cortex-a72",
+        "--json",
+        str(tmp_path / "out.json"),
+    ]
     done = subprocess.run(script, text=True, capture_output=True, check=False, env={**os.environ, "LANG": "C.UTF-8"})
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.endswith("equal\n")
+    assert done.stdout.endswith("\nequal\n")
+    assert json.loads((tmp_path / "out.json").read_text())["sound"] is True
