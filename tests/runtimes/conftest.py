@@ -42,7 +42,7 @@ def onnx_file() -> Path:
 
 @pytest.fixture(scope="session", autouse=True)
 def gpu_on_the_cpu():
-    """Where nobody has chosen a Vulkan driver, the one that runs without a GPU; it is slow, so it has to be asked for."""
+    """Where nobody has chosen a Vulkan driver, one that needs no GPU; it is slow, and has to be asked for."""
     with pytest.MonkeyPatch.context() as patch:
         asked = bool(os.environ.get("SONOEDGE_SWIFTSHADER"))
         if asked and "VK_ICD_FILENAMES" not in os.environ and SWIFTSHADER.is_file():
