@@ -33,7 +33,7 @@ demo: .venv/installed ## See it work: phantom and real clip to a broker; INPUT=p
 	@.venv-test/bin/python $(PIP) install --no-deps --force-reinstall dist/*.whl
 	@touch $@
 
-PHANTOM_TESTS = tests/training/test_phantom.py tests/training/test_network.py tests/training/test_views.py tests/export/test_bundle.py
+PHANTOM_TESTS = tests/training/test_phantom.py tests/training/test_network.py tests/training/test_views.py
 PYTEST = PYTHONSAFEPATH=1 SONOEDGE_TESTS_WHEEL=1 .venv-test/bin/pytest
 
 test: test-wheel test-phantom ## All tests: of the built wheel, with a real mosquitto where there is one; of a phantom's training.
@@ -50,7 +50,7 @@ test-fast: .venv-test/installed ## Only the tests that need no broker, no data s
 	@.venv-training/bin/python $(PIP) install --constraint constraints.txt '.[training,tensorboard,export,dev]'
 	@touch $@
 
-test-phantom: .venv-training/installed ## Phantoms are rendered, learnt, exported, inferred; networks and a fake run's bundle.
+test-phantom: .venv-training/installed ## Phantoms are rendered, learnt, exported, inferred; the networks and their views.
 	PYTHONSAFEPATH=1 .venv-training/bin/pytest $(PHANTOM_TESTS)
 
 test-training: .venv-training/installed ## The tests that need TensorFlow: train, resume, two workers, export, infer.
