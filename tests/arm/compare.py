@@ -72,7 +72,7 @@ def compare_fingerprints(ours: list[dict[str, Any]], theirs: list[dict[str, Any]
         what, name, index = key
         here, there = left.get(key, {}), right.get(key, {})
         where = f"{what} {name}, {index}"
-        if what == "frame" and here and there and here["pixels"] != there["pixels"]:
+        if what == "frame" and here and there and here.get("pixels") != there.get("pixels"):
             result.note(VIDEO if name.endswith(CLIPS) else "pixels", False, where)
             result.decoded_otherwise.add((name, index))
             continue
