@@ -6,7 +6,7 @@ OUT    ?= demo-out
 PIP    := -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find edge -type f -not -name '*.pyc') pyproject.toml
 
-.PHONY: help demo test test-fast torture power-cuts peers check format schemas lock clean footprint test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom
+.PHONY: help demo test test-wheel test-phantom test-fast torture power-cuts peers check format schemas lock clean footprint test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom
 
 help: ## Show this help.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -33,9 +33,12 @@ demo: .venv/installed ## See it work: phantom and real clip to a broker; INPUT=p
 	@.venv-test/bin/python $(PIP) install --no-deps --force-reinstall dist/*.whl
 	@touch $@
 
+PHANTOM_TESTS = tests/training/test_phantom.py tests/training/test_network.py tests/training/test_views.py
 PYTEST = PYTHONSAFEPATH=1 SONOEDGE_TESTS_WHEEL=1 .venv-test/bin/pytest
 
-test: .venv-test/installed ## Run all tests against the built wheel; with a real mosquitto where there is one.
+test: test-wheel test-phantom ## All tests: of the built wheel, with a real mosquitto where there is one; of a phantom's training.
+
+test-wheel: .venv-test/installed ## The tests of the built wheel alone.
 	$(PYTEST) -m "not opt_in" $(ARGS)
 
 test-fast: .venv-test/installed ## Only the tests that need no broker, no data sets and little time.
@@ -46,6 +49,9 @@ test-fast: .venv-test/installed ## Only the tests that need no broker, no data s
 	@test -x .venv-training/bin/python || $(PYTHON) -m venv .venv-training
 	@.venv-training/bin/python $(PIP) install --constraint constraints.txt '.[training,tensorboard,export,dev]'
 	@touch $@
+
+test-phantom: .venv-training/installed ## Phantoms are rendered, learnt, exported, inferred; the networks and their views.
+	PYTHONSAFEPATH=1 .venv-training/bin/pytest $(PHANTOM_TESTS)
 
 test-training: .venv-training/installed ## The tests that need TensorFlow: train, resume, two workers, export, infer.
 	PYTHONSAFEPATH=1 .venv-training/bin/pytest tests/training tests/export $(ARGS)
@@ -94,7 +100,7 @@ runs/breast.onnx: edge/models/data/breast.tflite | .venv-training/installed
 	.venv-training/bin/python -m export onnx $< --out $@
 
 test-accelerators: .venv-accelerators/installed $(ONNX) ## The runtimes' tests with ONNX Runtime and OpenVINO; apt install chromium for the GPU.
-	SONOEDGE_ONNX=$(abspath $(ONNX)) PYTHONSAFEPATH=1 .venv-accelerators/bin/pytest tests/runtimes $(ARGS)
+	SONOEDGE_ONNX=$(abspath $(ONNX)) SONOEDGE_SWIFTSHADER=1 PYTHONSAFEPATH=1 .venv-accelerators/bin/pytest tests/runtimes $(ARGS)
 
 # OpenVINO, ONNX Runtime and pydicom with Pillow, whose decoder ours is compared with.
 .venv-peers/installed:

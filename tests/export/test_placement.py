@@ -30,4 +30,4 @@ def test_an_edge_tpu_takes_8_bits_alone(graph):
     less = edge_tpu(editor.pack())
     assert less.left["CONV_2D"] == 1
     assert less.left["DEPTHWISE_CONV_2D"] == 1  # it reads what the stem wrote
-    assert less.delegated_macs < 0.97 * less.macs
+    assert less.delegated_macs < 0.98 * less.macs
