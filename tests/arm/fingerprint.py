@@ -3,8 +3,8 @@
     python fingerprint.py FOLDER
 
 Prints JSON lines. The first says what computes, and how the golden vectors came out; each other one belongs to a frame
-or a phantom: ``{"what", "name", "index", "hashes": {name: SHA-256}}``. Needs the base install alone and nothing else of
-the tests: this file is copied into the Arm root.
+or a phantom: ``{"what", "name", "index", "hashes": {name: SHA-256 or values}}``. Needs nothing else of the tests: this
+file is copied into the Arm root.
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 THREADS = (1, 2)
 """Golden vectors are computed with each; frames with the first."""
 FRAMES_A_FILE = 3
+FEW = 8
 TIMEOUT_S = 600.0
 LIBRARIES = ("sonoedge", "numpy", "opencv-python-headless", "ai-edge-litert", "pydicom")
 OTHER_RECIPES = {
@@ -92,12 +93,15 @@ def write(what: str, name: str, index: int, hashes: dict[str, str]) -> None:
 
 
 def outputs(bundle: Bundle, runtime: Runtime, tensor: NDArray[np.uint8]) -> dict[str, str]:
-    """Hashes of what ``runtime`` says of ``tensor``, by head."""
+    """What ``runtime`` says of ``tensor``, by head: hashes; of `FEW` values or less themselves."""
     runtime.submit(Tensor(tensor, bundle.manifest.input))
     heads = runtime.wait(TIMEOUT_S)
     if heads is None:
         raise RuntimeError(f"no answer within {TIMEOUT_S:.0f} s")
-    return {f"output {head}": digest(values) for head, values in heads.items()}
+    return {
+        f"output {head}": " ".join(map(str, values.ravel().tolist())) if values.size <= FEW else digest(values)
+        for head, values in heads.items()
+    }
 
 
 def main(folder: Path) -> None:

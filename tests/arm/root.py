@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 import zipfile
@@ -31,6 +32,8 @@ SUITE = "bookworm"
 """Debian 12: Raspberry Pi OS is made from it, and has its Python."""
 OPTIONS = ("--foreign", "--arch=arm64", "--variant=minbase")
 PACKAGES = ("python3-minimal", "libpython3-stdlib", "libstdc++6")
+EXTRA = "dicom"
+"""Installed too: its decoders are to give the same pixels."""
 QEMU = "qemu-aarch64-static"
 PYTHON = "/usr/bin/python-arm64"
 SITE = f"usr/local/lib/python{PYTHON_VERSION}/dist-packages"
@@ -135,9 +138,9 @@ class ArmRoot:
         site, part, wheels = self.path / SITE, self.folder / "site.part", self.folder / "wheels"
         for folder in (part, wheels):
             shutil.rmtree(folder, ignore_errors=True)
-        self._pip("download", "--dest", wheels, "--constraint", constraints, wheel)
+        self._pip("download", "--dest", wheels, "--constraint", constraints, f"{wheel}[{EXTRA}]")
         self._say("3/3 installing them")
-        self._pip("install", "--no-index", "--find-links", wheels, "--target", part, wheel)
+        self._pip("install", "--no-index", "--find-links", wheels, "--target", part, f"{wheel}[{EXTRA}]")
         shutil.rmtree(site, ignore_errors=True)
         site.parent.mkdir(parents=True, exist_ok=True)
         part.rename(site)
@@ -193,10 +196,16 @@ def _unpack(package: Path, into: Path) -> None:
 
 
 def _requirements(wheel: Path) -> list[bytes]:
-    """What the base install asks for, a line each."""
+    """What the base install and `EXTRA` ask for, a line each."""
     with zipfile.ZipFile(wheel) as archive:
         metadata = next(archive.read(name) for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
-    return [line for line in metadata.splitlines() if line.startswith(b"Requires-Dist:") and b"extra ==" not in line]
+    return [line for line in metadata.splitlines() if _asks(line.decode())]
+
+
+def _asks(line: str) -> bool:
+    return line.startswith("Requires-Dist:") and (
+        "extra ==" not in line or re.search(rf"extra == .{EXTRA}\b", line) is not None
+    )
 
 
 def _digest(*parts: bytes) -> str:
