@@ -223,7 +223,7 @@ def test_what_came_out_can_be_written_down():
     assert told == {
         "compared": {"pixels": 1},
         "different": {"pixels": 1},
-        "examples": ["frame a.png, 0: pixels: pixels"],
+        "examples": ["frame a.png, 0: pixels"],
     }
 
 
