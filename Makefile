@@ -47,7 +47,7 @@ test-fast: .venv-test/installed ## Only the tests that need no broker, no data s
 # Training is a workstation's business: TensorFlow, 2 GB, stays out of the environment that the wheel is tested in.
 .venv-training/installed: pyproject.toml constraints.txt $(SOURCES)
 	@test -x .venv-training/bin/python || $(PYTHON) -m venv .venv-training
-	@.venv-training/bin/python $(PIP) install --constraint constraints.txt '.[training,tensorboard,export,dev]'
+	@.venv-training/bin/python $(PIP) install --constraint constraints.txt '.[training,tensorboard,export,dicom,dev]'
 	@touch $@
 
 test-phantom: .venv-training/installed ## Phantoms are rendered, learnt, exported, inferred; the networks and their views.

@@ -10,7 +10,7 @@ from keras import layers
 
 from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
 from training.gate import CENTRE, LIKE, NEAR, SHARPNESS
-from training.network import SKIPS
+from training.network import SKIPS, mean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,7 +25,7 @@ def pooled(model: keras.Model) -> dict[str, Any]:
     """The gate's features as tensors of ``model``, by name."""
     found = {}
     for name in (*LIKE, *NEAR):
-        found[name] = layers.GlobalAveragePooling2D(name=f"gate_{name}")(model.get_layer(POOLED[name]).output)
+        found[name] = mean(model.get_layer(POOLED[name]).output, f"gate_{name}")
     return found
 
 

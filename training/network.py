@@ -36,6 +36,8 @@ SKIPS = {4: "block2", 8: "block4", 16: "block10", 32: "block15"}
 TAPS = (SKIPS[4], SKIPS[8])
 """Layers between what keeps its ImageNet weights and what learns: their outputs can be kept (`training.views`)."""
 FROZEN_BLOCKS = 5
+FIXED = "_fixed"
+"""How names of layers end whose weights are constants: no training moves them."""
 POOLS = ("pool32", "pool_inside", "pool_around")
 SHARE = 4.0
 EPSILON = 1e-3
@@ -72,6 +74,21 @@ def _backbone(x: Any) -> tuple[Any, dict[str, Any]]:
     return layers.ReLU(6.0, name="head_relu")(_norm(x, "head_bn")), outputs
 
 
+def mean(x: Any, name: str, times: float = 1.0) -> Any:
+    """``times`` the mean of (n, h, w, c) over the picture, (n, c): down the columns, then along the row that is left.
+
+    As DEPTHWISE_CONV_2D with constants, which a device sums exactly and rounds once: int8 MEAN is rounded otherwise by
+    XNNPACK's kernels for x86-64 than by those for Arm. Both sides at once would cost more than the rest of the heads:
+    XNNPACK is fast up to 25 cells.
+    """
+    for side, size, share in (("down", (x.shape[1], 1), 1.0), ("along", (1, x.shape[2]), times)):
+        constant = keras.initializers.Constant(share / max(size))
+        x = layers.DepthwiseConv2D(size, use_bias=False, depthwise_initializer=constant, name=f"{name}_{side}{FIXED}")(
+            x
+        )
+    return layers.Reshape((x.shape[3],), name=name)(x)
+
+
 def _refine(x: Any, width: int, name: str) -> Any:
     """Depthwise 3x3, then 1x1: looks around and mixes."""
     x = layers.DepthwiseConv2D(3, padding="same", name=f"{name}_depthwise")(x)
@@ -97,15 +114,14 @@ def _guided(blocks: Mapping[str, Any], mask: Any, width: int) -> dict[str, Any]:
     wide = layers.UpSampling2D(2, interpolation="bilinear", name="look_up")(blocks[SKIPS[32]])
     both = layers.Concatenate(name="look_both")([blocks[SKIPS[16]], wide])
     look = layers.Conv2D(width, 1, activation=keras.activations.relu6, name="look")(both)
-    inside = layers.AveragePooling2D(4, name="inside")(keras.ops.stop_gradient(mask))
+    share = keras.initializers.Constant(1 / 16)  # a mean as a convolution: XNNPACK takes no int8 AVERAGE_POOL_2D
+    inside = layers.DepthwiseConv2D(4, 4, use_bias=False, depthwise_initializer=share, name=f"inside{FIXED}")(
+        keras.ops.stop_gradient(mask)
+    )
     around = layers.MaxPooling2D(3, 1, padding="same", name="around")(inside)
-    found = {}
-    for name, where in (("pool_inside", inside), ("pool_around", around)):
-        pooled = layers.GlobalAveragePooling2D(name=f"{name}_share")(
-            layers.Multiply(name=f"{name}_look")([look, where])
-        )
-        found[name] = layers.Rescaling(SHARE, name=name)(pooled)  # a lesion fills a small share of the picture
-    return found
+    wheres = {"pool_inside": inside, "pool_around": around}
+    # A lesion fills a small share of the picture, hence SHARE.
+    return {k: mean(layers.Multiply(name=f"{k}_look")([look, where]), k, SHARE) for k, where in wheres.items()}
 
 
 def build(width: int, height: int, *, pyramid: int = 64, guided: int = 128, dropout: float = 0.3) -> keras.Model:
@@ -116,7 +132,7 @@ def build(width: int, height: int, *, pyramid: int = 64, guided: int = 128, drop
     image = keras.Input((height, width, 3), name="image")
     top, blocks = _backbone(image)
     mask = layers.Activation("sigmoid", name=LESION_MASK)(_pyramid(blocks, pyramid))
-    pools = {"pool32": layers.GlobalAveragePooling2D(name="pool32")(top)}
+    pools = {"pool32": mean(top, "pool32")}
     if guided:
         pools |= _guided(blocks, mask, guided)
     # One vote for each, added up: joined features would have to share one quantisation step.
@@ -175,5 +191,7 @@ def freeze(model: keras.Model, blocks: int = FROZEN_BLOCKS) -> None:
     """
     held = ("stem_", *(f"block{i}_" for i in range(blocks)))
     for layer in model.layers:
-        frozen = isinstance(layer, layers.BatchNormalization) or layer.name.startswith(held)
+        frozen = (
+            isinstance(layer, layers.BatchNormalization) or layer.name.startswith(held) or layer.name.endswith(FIXED)
+        )
         layer.trainable = not frozen
