@@ -33,7 +33,7 @@ demo: .venv/installed ## See it work: phantom and real clip to a broker; INPUT=p
 	@.venv-test/bin/python $(PIP) install --no-deps --force-reinstall dist/*.whl
 	@touch $@
 
-PHANTOM_TESTS = tests/training/test_phantom.py tests/training/test_network.py tests/training/test_views.py tests/training/test_mixing.py
+PHANTOM_TESTS = tests/training/test_phantom.py tests/training/test_network.py tests/training/test_views.py
 PYTEST = PYTHONSAFEPATH=1 SONOEDGE_TESTS_WHEEL=1 .venv-test/bin/pytest
 
 test: test-wheel test-phantom ## All tests: of the built wheel, with a real mosquitto where there is one; of a phantom's training.
