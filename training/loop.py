@@ -57,7 +57,7 @@ def run_training(
     step = make_step(learner, optimiser, options)
     for epoch in range(done, options.epochs):
         place = views.ensure(epoch, lambda tensors: [part.numpy() for part in frozen(tensors)], log)
-        data, steps = batches(place, wanted, options.batch, (recipe.seed, epoch), options.mixing)
+        data, steps = batches(place, wanted, options.batch, (recipe.seed, epoch))
         losses = []
         bar = tqdm(data, total=steps, desc=f"epoch {epoch + 1}/{options.epochs}", mininterval=10)
         for number, batch in enumerate(bar):
@@ -123,10 +123,8 @@ class Average:
             variable.assign(value)
 
 
-def batches(
-    place: Path, wanted: set[str], size: int, seed: tuple[int, int], mixing: float = 0.0
-) -> tuple[tf.data.Dataset, int]:
-    """Batches of (tap4, tap8, masks, labels, malignancy weights, mask weights, own shares) of one view, shuffled.
+def batches(place: Path, wanted: set[str], size: int, seed: tuple[int, int]) -> tuple[tf.data.Dataset, int]:
+    """Batches of (tap4, tap8, masks, labels, malignancy weights, mask weights) of one view in a shuffled order.
 
     Rows of pictures that are not in ``wanted`` are never read. Memory stays flat: the maps are read from disk as they
     are needed. The last batch wraps around to the first rows, so that all are of one size. Also returns how many.
@@ -137,20 +135,18 @@ def batches(
     mine = np.flatnonzero(
         [kind == "phantom" or name in wanted for name, kind in zip(rows["id"], rows["kind"], strict=True)]
     )
-    rng = np.random.default_rng(seed)
-    order = rng.permutation(mine)
+    order = np.random.default_rng(seed).permutation(mine)
     count = math.ceil(len(order) / size)
     order = np.resize(order, count * size).reshape(count, size)
     labels, weights = rows["label"].astype(np.int32), rows["weight"].astype(np.float32)
-    shares = rng.beta(mixing, mixing, order.shape).astype(np.float32) if mixing else np.ones(order.shape, np.float32)
 
     def make() -> Iterator[tuple[Any, ...]]:
-        for picked, share in zip(order, np.maximum(shares, 1 - shares), strict=True):
+        for picked in order:
             tap4, tap8, masks = (part[picked] for part in maps)
             known = labels[picked]
             yield (
                 tap4, tap8, masks[..., None].astype(np.float32) / 255,
-                np.maximum(known, 0), (known >= 0).astype(np.float32), weights[picked], share,
+                np.maximum(known, 0), (known >= 0).astype(np.float32), weights[picked],
             )  # fmt: skip
 
     shapes = [(size, *part.shape[1:]) for part in maps]
@@ -159,7 +155,8 @@ def batches(
         tf.TensorSpec(shapes[1], tf.float16),
         tf.TensorSpec((*shapes[2], 1), tf.float32),
         tf.TensorSpec((size,), tf.int32),
-        *(tf.TensorSpec((size,), tf.float32) for _ in range(3)),
+        tf.TensorSpec((size,), tf.float32),
+        tf.TensorSpec((size,), tf.float32),
     )
     return tf.data.Dataset.from_generator(make, output_signature=signature).prefetch(4), count
 
@@ -179,26 +176,13 @@ def make_step(learner: keras.Model, optimiser: Rates, options: OptimiserSection)
     (Milletari et al. 2016) for each sample, both weighted by sample.
     """
 
-    def blend(values: Any, share: Any) -> Any:
-        """Each row with the one that stands as far from the batch's other end."""
-        share = tf.reshape(share, (-1, *(1 for _ in values.shape[1:])))
-        return share * values + (1 - share) * tf.reverse(values, [0])
-
     @tf.function(jit_compile=False)
-    def step(
-        tap4: Any, tap8: Any, masks: Any, labels: Any, label_weights: Any, mask_weights: Any, share: Any
-    ) -> tuple[Any, Any]:
-        tap4, tap8 = tf.cast(tap4, tf.float32), tf.cast(tap8, tf.float32)
-        wanted = tf.one_hot(labels, 2) * (1 - 2 * options.label_smoothing) + options.label_smoothing
-        wanted *= label_weights[:, None]  # a label that is not known asks for nothing
-        if options.mixing:
-            tap4, tap8, masks, wanted, mask_weights = (
-                blend(values, share) for values in (tap4, tap8, masks, wanted, mask_weights)
-            )
+    def step(tap4: Any, tap8: Any, masks: Any, labels: Any, label_weights: Any, mask_weights: Any) -> tuple[Any, Any]:
         with tf.GradientTape() as tape:
-            heads = learner([tap4, tap8], training=True)
-            entropy = -tf.reduce_sum(wanted * tf.math.log(heads[MALIGNANCY] + keras.config.epsilon()), axis=1)
-            malignancy = tf.reduce_sum(entropy) / tf.maximum(tf.reduce_sum(wanted), 1.0)
+            heads = learner([tf.cast(tap4, tf.float32), tf.cast(tap8, tf.float32)], training=True)
+            wanted = tf.one_hot(labels, 2) * (1 - 2 * options.label_smoothing) + options.label_smoothing
+            entropy = keras.losses.categorical_crossentropy(wanted, heads[MALIGNANCY])
+            malignancy = tf.reduce_sum(entropy * label_weights) / tf.maximum(tf.reduce_sum(label_weights), 1.0)
             found = heads[LESION_MASK]
             cross = tf.reduce_mean(keras.losses.binary_crossentropy(masks, found), axis=(1, 2))
             overlap = tf.reduce_sum(masks * found, axis=(1, 2, 3))

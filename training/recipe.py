@@ -48,9 +48,6 @@ class OptimiserSection(Section, frozen=True, kw_only=True):
     """Weight of the mask's loss beside malignancy's."""
     mask_rate: Positive = 1.0
     """Learning rate of the layers that serve the mask alone, times that of all others."""
-    mixing: Annotated[float, msgspec.Meta(ge=0, le=2)] = 0.0
-    """Each sample's feature maps, mask and label are blended with another's (mixup, Zhang et al. 2018, of hidden layers
-    as Verma et al. 2019); how much of itself stays is drawn from Beta(mixing, mixing). 0: not blended."""
     averaging: Annotated[float, msgspec.Meta(ge=0, lt=1)] = 0.995
     """Decay of the moving average of the weights, which is what is kept (Polyak & Juditsky 1992); 0: the last ones."""
 
