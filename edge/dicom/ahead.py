@@ -1,6 +1,6 @@
 """Decodes the next frames of a clip in a few threads while the one before is being looked at; results come in order.
 
-OpenCV lets go of Python's lock while it decodes, so two threads on two cores give nearly twice the frames.
+OpenCV lets go of Python's lock while it decodes, so that a second core is of use; on one there are no threads.
 """
 
 from __future__ import annotations

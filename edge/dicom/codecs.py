@@ -72,7 +72,10 @@ def decode_frame(data: bytes, layout: Layout, syntax: UID, *, grey: bool = False
 
 
 def opencv_reads(layout: Layout, syntax: UID) -> bool:
-    """Whether frames are OpenCV's to decode, as far as the file tells: side by side in threads, unlike pydicom's."""
+    """Whether frames are OpenCV's to decode, as far as the file tells: only these can be decoded side by side.
+
+    The decoders that pydicom calls for JPEG-LS and JPEG 2000 hold Python's lock, and `quiet` lets in one at a time.
+    """
     return (syntax in JPEGTransferSyntaxes or syntax in (JPEG2000, JPEG2000Lossless)) and layout.allocated == 8
 
 

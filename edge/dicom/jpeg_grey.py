@@ -1,4 +1,4 @@
-"""A JPEG frame as grey alone: two thirds of the time that colour takes. For sources that are told to be grey.
+"""A JPEG frame as grey alone: about three quarters of the time that colour takes. For sources that are told to be grey.
 
 Not by itself: the pixel gate (photographs, colour bars), the overlay and the viewer look at colour, and of no frame is
 it known before it is decoded that it has none.
