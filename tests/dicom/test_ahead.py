@@ -122,7 +122,7 @@ def test_no_more_is_begun_than_may_wait(threads):
 
 
 def test_threads_work_at_the_same_time():
-    met = threading.Barrier(3, timeout=20)
+    met = threading.Barrier(3, timeout=120)
     results = ahead(lambda _: met.wait(), range(6), 3)
     assert sorted(result() for result in results) == [0, 0, 1, 1, 2, 2]
 
@@ -144,7 +144,7 @@ def test_closing_waits_for_what_was_begun_and_gives_up_the_rest():
 
     def work(number):
         began.append(number)
-        may_end.wait(0 if number == 0 else 20)
+        may_end.wait(0 if number == 0 else 120)
         ended.append(number)
 
     results = ahead(work, range(50), 2)

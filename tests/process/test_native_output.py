@@ -106,7 +106,7 @@ def test_who_is_alone_there_gets_what_was_printed(capfd: pytest.CaptureFixture[s
 def test_all_who_were_there_when_something_was_printed_are_told(
     printed: bytes, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    both_in, said, first_left = threading.Barrier(2, timeout=20), threading.Event(), threading.Event()
+    both_in, said, first_left = threading.Barrier(2, timeout=120), threading.Event(), threading.Event()
     told = []
 
     def visit(first: bool) -> None:
@@ -116,8 +116,8 @@ def test_all_who_were_there_when_something_was_printed_are_told(
                 os.write(2, printed)
                 said.set()
             else:
-                first_left.wait(20)
-            said.wait(20)
+                first_left.wait(120)
+            said.wait(120)
         told.append((got.shared, got.data))
         first_left.set()
 
@@ -125,7 +125,7 @@ def test_all_who_were_there_when_something_was_printed_are_told(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(120)
     assert told == [(bool(printed), b"")] * 2
     with captured() as got:
         pass
@@ -135,7 +135,7 @@ def test_all_who_were_there_when_something_was_printed_are_told(
 
 
 def test_two_pictures_are_decoded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    met, picture = threading.Barrier(2, timeout=20), np.zeros((2, 2), np.uint8)
+    met, picture = threading.Barrier(2, timeout=120), np.zeros((2, 2), np.uint8)
 
     def imdecode(*_: object) -> object:
         met.wait()  # breaks if they come one after the other
@@ -145,13 +145,13 @@ def test_two_pictures_are_decoded_at_once(monkeypatch: pytest.MonkeyPatch) -> No
     other = threading.Thread(target=opencv.decode, args=(b"x", 0))
     other.start()
     assert opencv.decode(b"x", 0) is picture
-    other.join(20)
+    other.join(120)
 
 
 def test_a_damaged_picture_does_not_stain_the_one_beside_it(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    met, picture, found = threading.Barrier(2, timeout=20), np.zeros((2, 2), np.uint8), {}
+    met, picture, found = threading.Barrier(2, timeout=120), np.zeros((2, 2), np.uint8), {}
     first_time = {b"good": True, b"bad": True}
 
     def imdecode(coded: np.ndarray, _: int) -> object:
@@ -173,7 +173,7 @@ def test_a_damaged_picture_does_not_stain_the_one_beside_it(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(120)
     assert found[b"good"] is picture
     assert "bad Huffman code" in str(found[b"bad"])
     assert capfd.readouterr().err == ""

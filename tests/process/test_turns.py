@@ -16,7 +16,7 @@ def in_thread(action) -> threading.Thread:
 
 
 def test_several_are_in_together():
-    turns, met = Turns(), threading.Barrier(4, timeout=20)
+    turns, met = Turns(), threading.Barrier(4, timeout=120)
 
     def visit():
         with turns.together():
@@ -26,7 +26,7 @@ def test_several_are_in_together():
     with turns.together():
         met.wait()
     for thread in threads:
-        thread.join(20)
+        thread.join(120)
     assert not any(thread.is_alive() for thread in threads)
 
 
@@ -47,7 +47,7 @@ def test_nobody_is_in_beside_who_is_alone():
 
     threads = [in_thread(action) for action in (together, together, alone, alone)]
     for thread in threads:
-        thread.join(60)
+        thread.join(120)
     assert len(seen) == 600
     assert all(seen)
 
@@ -66,7 +66,7 @@ def test_who_wants_to_be_alone_is_not_kept_out_by_others_who_take_turns():
             pass
     stop.set()
     for thread in threads:
-        thread.join(20)
+        thread.join(120)
     assert not any(thread.is_alive() for thread in threads)
 
 
@@ -81,7 +81,7 @@ def test_who_is_alone_comes_in_again():
             done.set()
 
     in_thread(visit)
-    assert done.wait(20), "it was not let go of"
+    assert done.wait(120), "it was not let go of"
 
 
 @pytest.mark.parametrize("way", ["alone", "together"])
@@ -96,4 +96,4 @@ def test_it_is_let_go_of_after_an_exception(way):
             done.set()
 
     in_thread(visit)
-    assert done.wait(20)
+    assert done.wait(120)

@@ -274,9 +274,9 @@ def test_closing_from_another_thread_while_frames_are_read(tmp_path: Path, three
         for _ in range(stop_after):
             assert isinstance(opened.read(1.0), Frame)
         reader.start()
-        assert started.wait(20)
+        assert started.wait(120)
         opened.close()
-        reader.join(20)
+        reader.join(120)
         assert not reader.is_alive()
         assert decoding_threads() == []
 
