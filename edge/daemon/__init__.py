@@ -6,5 +6,5 @@ frame        sources to outbox: everything that touches pixels
 publisher    outbox to receivers: everything that touches a network; it never imports numpy or cv2
 courier      brings messages to one sink, in two lanes
 announcer    who we are and how we are: `state` and `health`
-vitals       memory, age and disk, as the kernel tells them
+vitals       memory and disk, as `health` tells them
 """

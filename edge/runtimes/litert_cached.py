@@ -59,7 +59,7 @@ class CachedRuntime(CompiledRuntime):
 
 
 def ask_interpreter(path: str, threads: int) -> Placement | None:
-    """What XNNPACK takes of the model, by LiteRT's interpreter; None if that does not load it (nor will the compiler)."""
+    """What XNNPACK takes of the model, by LiteRT's interpreter; None if that cannot load it."""
     from ai_edge_litert.interpreter import Interpreter
 
     proof = Proof(read_file(Path(path)), source="interpreter")

@@ -23,7 +23,7 @@ MACS = "sonoedge.macs"
 
 
 def provider_placement(session: Any, provider: str, name: str) -> Placement | None:
-    """What ``provider`` took of the graph that ``session`` has loaded; None if this ONNX Runtime cannot say (before 1.24).
+    """What ``provider`` took of the graph that ``session`` has loaded; None if it cannot say (before 1.24).
 
     Args:
         session: made with `RECORD`.
