@@ -12,7 +12,7 @@ from edge.process.usage import PROC, module_of, peak_mb, process_tree, pss_mb
 if TYPE_CHECKING:
     from pathlib import Path
 
-NAMES = {"edge.runtimes.child": "runtime", "edge.daemon.publisher": "publisher"}
+NAMES = {"edge.daemon.frame": "frame", "edge.runtimes.child": "runtime", "edge.daemon.publisher": "publisher"}
 """Of a daemon's processes, by the module that each was started with."""
 
 
@@ -35,13 +35,13 @@ class Memory(msgspec.Struct, frozen=True):
         return round(sum(self.peak_mb.values()), 1) if self.peak_mb else None
 
 
-def look(proc: Path = PROC, root: int | None = None) -> Memory:
+def look(proc: Path = PROC, root: int | None = None, root_name: str = "frame") -> Memory:
     """This process (or ``root``) and those of a daemon below it, by what they run; a broker is none of them."""
     pss: dict[str, float] = {}
     peak: dict[str, float] = {}
     root = os.getpid() if root is None else root
     for pid in process_tree(root, proc):
-        name = "frame" if pid == root else NAMES.get(module_of(pid, proc) or "")
+        name = root_name if pid == root else NAMES.get(module_of(pid, proc) or "")
         if name is None:
             continue
         for column, megabytes in ((pss, pss_mb(pid, proc)), (peak, peak_mb(pid, proc))):
