@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from edge.contracts.ports import Sink
     from edge.daemon.board import Board
     from edge.daemon.shared_sink import Part
-    from edge.sinks.outbox import Depth
+    from edge.sinks.outbox_answers import Depth
 
 STATE_EVERY_S = 0.5
 """Changes that follow each other faster are told together."""
