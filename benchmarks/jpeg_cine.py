@@ -1,45 +1,68 @@
-"""A DICOM JPEG cine, 640x480: frames/s of our source beside pydicom's own decoding of the same file.
+"""A DICOM JPEG cine, 640x480: frames/s and CPU time of our source beside pydicom's own decoding of the same file.
 
-    python benchmarks/jpeg_cine.py [--rounds 7] [--json docs/peers.json]
+    make .venv-test/installed .venv-peers/installed
+    .venv-test/bin/python benchmarks/jpeg_cine.py [--rounds 7] [--json docs/peers.json]
 
-Two cines are made of phantom frames: colour as scanners write it (YBR_FULL_422) and grey, both JPEG baseline. *Ours* is
-the source `dicom://`, from opening the file to each frame's pixels as the pipeline takes them. *pydicom* is
-``pydicom.pixels.iter_pixels`` with its Pillow plugin, in an environment of its own (``make peers``) where nothing of
-ours takes part: as it comes, which is RGB, and *raw*, which leaves YCbCr as it is stored. Rounds are interleaved, the
-ratio is taken within each.
+Two cines are made of phantom frames: colour as scanners write it (YBR_FULL_422) and grey (MONOCHROME2), both JPEG
+baseline. *Ours* is the source `dicom://`, from opening the file to each frame's pixels as the pipeline takes them, with
+as many threads as it takes by itself; *one thread* is the same without decoding ahead, *to grey* with ``decode=grey``.
+*pydicom* is ``pydicom.pixels.iter_pixels`` with its Pillow plugin, in an environment of its own (``make peers``) where
+nothing of ours takes part: as it comes, which is RGB, and *raw*, which leaves YCbCr as it is stored. Grey pixels are
+held against pydicom's before anything is timed. Rounds are interleaved, the ratio is taken within each. Frames/s are by
+the clock; CPU time counts all threads, and what else the machine does counts less in it.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import subprocess
 import sys
 import tempfile
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from intervals import median, ratio
 from kept import keep, machine
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 ROOT = Path(__file__).parents[1]
 QUALITY = 90
-KINDS = ("colour", "grey")
+KINDS = {"colour": "YBR_FULL_422", "grey": "MONOCHROME2"}
 ULTRASOUND_MULTIFRAME = "1.2.840.10008.5.1.4.1.1.3.1"
 READ = """
-import sys, time
+import hashlib, sys, time
 import pydicom
 from pydicom.pixels import iter_pixels
 print(pydicom.__version__, flush=True)
 for line in sys.stdin:
     way, path = line.strip().split(" ", 1)
-    began, frames = time.perf_counter(), 0
+    if way == "hash":
+        whole = hashlib.sha256()
+        for pixels in iter_pixels(path, decoding_plugin="pillow"):
+            whole.update(pixels.tobytes())
+        print(whole.hexdigest(), flush=True)
+        continue
+    began, cpu, frames = time.perf_counter(), time.process_time(), 0
     for pixels in iter_pixels(path, decoding_plugin="pillow", raw=way == "raw"):
         frames += 1
-    print(frames / (time.perf_counter() - began), flush=True)
+    took, cpu = time.perf_counter() - began, time.process_time() - cpu
+    print(frames / took, 1000 * cpu / frames, flush=True)
 """
-"""pydicom's side: reads lines of ``rgb PATH`` or ``raw PATH``, answers frames/s."""
+"""pydicom's side: reads lines of ``rgb PATH`` or ``raw PATH`` and answers frames/s and ms of CPU, or ``hash PATH``."""
+
+
+class Speed(NamedTuple):
+    """Of one reading of a cine."""
+
+    frames_per_s: float
+    """By the clock."""
+    cpu_ms: float
+    """For one frame, of all threads together."""
 
 
 def write_cine(path: Path, kind: str, frames: int) -> None:
@@ -72,7 +95,7 @@ def write_cine(path: Path, kind: str, frames: int) -> None:
     cine.Modality, cine.PatientID, cine.FrameTime = "US", "phantom", "33.3"
     cine.Rows, cine.Columns, cine.NumberOfFrames = *scene.pixels(0).shape, frames
     cine.SamplesPerPixel = 3 if colour else 1
-    cine.PhotometricInterpretation = "YBR_FULL_422" if colour else "MONOCHROME2"
+    cine.PhotometricInterpretation = KINDS[kind]
     if colour:
         cine.PlanarConfiguration = 0
     cine.BitsAllocated = cine.BitsStored = 8
@@ -83,24 +106,47 @@ def write_cine(path: Path, kind: str, frames: int) -> None:
     cine.save_as(path, implicit_vr=False, little_endian=True, enforce_file_format=True)
 
 
-def ours(path: Path) -> float:
-    """Frames/s of the source. Raises SystemExit if it skips a frame."""
+def ours(path: Path, decode: str = "colour") -> Speed:
+    """Of the source. Raises SystemExit if it skips a frame."""
     from edge.config.settings import StreamSettings
     from edge.config.uri import parse_uri
     from edge.contracts.frames import Frame
     from edge.sources.dicom import DicomSource
 
-    uri = f"dicom://{path}"
-    began, frames = time.perf_counter(), 0
+    uri = f"dicom://{path}?decode={decode}"
+    began, cpu, frames = time.perf_counter(), time.process_time(), 0
     source = DicomSource(parse_uri(uri), StreamSettings(name="cine", source=uri))
     source.open()
     while isinstance(item := source.read(1.0), Frame):
         frames += 1
-    took = time.perf_counter() - began
+    took, cpu = time.perf_counter() - began, time.process_time() - cpu
     source.close()
     if item is None or item.kind != "ended":
         raise SystemExit(f"error: the source says {item}\nhint: edge-cli infer on such a file tells more")
-    return frames / took
+    return Speed(frames / took, 1000 * cpu / frames)
+
+
+def one_thread(path: Path) -> Speed:
+    """The same frames, one after the other."""
+    from edge.dicom.clip import DicomClip
+
+    began, cpu = time.perf_counter(), time.process_time()
+    with DicomClip(path) as clip:
+        for index in range(clip.frames):
+            clip.picture(index)
+        took, cpu = time.perf_counter() - began, time.process_time() - cpu
+        return Speed(clip.frames / took, 1000 * cpu / clip.frames)
+
+
+def our_hash(path: Path) -> str:
+    """SHA-256 of all pixels of the cine."""
+    from edge.dicom.clip import DicomClip
+
+    whole = hashlib.sha256()
+    with DicomClip(path) as clip:
+        for picture in clip.pictures():
+            whole.update(picture().tobytes())
+    return whole.hexdigest()
 
 
 class Theirs:
@@ -113,12 +159,19 @@ class Theirs:
         self._process = subprocess.Popen([python, "-c", READ], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.version = self._line().strip()
 
-    def read(self, way: str, path: Path) -> float:
-        """Frames/s; ``way`` is ``rgb`` or ``raw``."""
+    def read(self, way: str, path: Path) -> Speed:
+        """``way`` is ``rgb`` or ``raw``."""
+        return Speed(*(float(word) for word in self._ask(way, path).split()))
+
+    def hash(self, path: Path) -> str:
+        """SHA-256 of all pixels of the cine."""
+        return self._ask("hash", path)
+
+    def _ask(self, way: str, path: Path) -> str:
         assert self._process.stdin is not None
         self._process.stdin.write(f"{way} {path}\n")
         self._process.stdin.flush()
-        return float(self._line())
+        return self._line().strip()
 
     def _line(self) -> str:
         assert self._process.stdout is not None
@@ -151,34 +204,56 @@ def main() -> None:
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.frames = 2, 30
-    said: dict[str, Any] = {"machine": machine(), "rounds": options.rounds, "quick": options.quick, "kinds": {}}
+    said: dict[str, Any] = {"machine": machine(), "rounds": options.rounds, "quick": options.quick}
+    said |= {"kinds": {}, "cpu_ms": {}}
     theirs = Theirs(options.python)
     said["pydicom"] = theirs.version
+    print(f"640x480, quality {QUALITY}, {options.rounds} rounds of {options.frames} frames; {said['machine']}")
     with tempfile.TemporaryDirectory(prefix="cine-") as folder:
         for kind in KINDS:
             path = Path(folder) / f"{kind}.dcm"
             write_cine(path, kind, options.frames)
-            ways = {
-                "ours": partial(ours, path),
-                "pydicom": partial(theirs.read, "rgb", path),
-                "pydicom raw": partial(theirs.read, "raw", path),
-            }
-            speeds: dict[str, list[float]] = {name: [] for name in ways}
-            for read in ways.values():
-                read()  # warm
-            for number in range(options.rounds):
-                for name in ways if number % 2 == 0 else reversed(ways):
-                    speeds[name].append(round(ways[name](), 2))
-            said["kinds"][kind] = speeds
-            print(
-                f"{kind}, frames/s: " + ", ".join(f"{name} {median(each).value:.0f}" for name, each in speeds.items())
-            )
-            for name in ("pydicom", "pydicom raw"):
-                against = ratio(speeds["ours"], speeds[name])
-                print(f"  ours / {name}: {against.value:.2f} ({against.low:.2f} to {against.high:.2f})", flush=True)
+            if kind == "grey" and our_hash(path) != theirs.hash(path):  # colours are rounded in other ways
+                raise SystemExit("error: ours and pydicom's pixels differ\nhint: compare the versions of libjpeg")
+            speeds = measure(ways(kind, path, theirs), options.rounds)
+            said["kinds"][kind] = {name: [round(each.frames_per_s, 2) for each in of] for name, of in speeds.items()}
+            said["cpu_ms"][kind] = {name: [round(each.cpu_ms, 4) for each in of] for name, of in speeds.items()}
+            tell(kind, said["kinds"][kind], said["cpu_ms"][kind])
     theirs.close()
     if options.json:
         keep(options.json, "dicom_jpeg", said)
+
+
+def ways(kind: str, path: Path, theirs: Theirs) -> dict[str, Callable[[], Speed]]:
+    """All ways to read the cine, by name."""
+    found: dict[str, Callable[[], Speed]] = {"ours": partial(ours, path), "one thread": partial(one_thread, path)}
+    if kind == "colour":
+        found["to grey"] = partial(ours, path, "grey")
+    return found | {"pydicom": partial(theirs.read, "rgb", path), "pydicom raw": partial(theirs.read, "raw", path)}
+
+
+def measure(read: dict[str, Callable[[], Speed]], rounds: int) -> dict[str, list[Speed]]:
+    """By name, a speed for each round; every other round goes the other way."""
+    speeds: dict[str, list[Speed]] = {name: [] for name in read}
+    for warm in read.values():
+        warm()
+    for number in range(rounds):
+        for name in read if number % 2 == 0 else reversed(read):
+            speeds[name].append(read[name]())
+    return speeds
+
+
+def tell(kind: str, speeds: dict[str, list[float]], cpu_ms: dict[str, list[float]]) -> None:
+    """Print a table: medians, and how many times as many frames each gives as pydicom; interval in brackets."""
+    print(f"{KINDS[kind]:14} {'frames/s':>8} {'CPU ms':>7}   {'of pydicom':20} of pydicom, by CPU time")
+    for name, each in speeds.items():
+        clock = ratio(each, speeds["pydicom"])
+        cpu = ratio(cpu_ms["pydicom"], cpu_ms[name])
+        print(
+            f"  {name:12} {median(each).value:8.0f} {median(cpu_ms[name]).value:7.3f}   "
+            + "   ".join(f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})" for found in (clock, cpu)),
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

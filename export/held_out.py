@@ -29,8 +29,11 @@ TITLES = {
     "dice": "Dice",
     "lesion_hit": "lesion hit rate",
     "false_lesions": "lesions beside the true one, a picture",
+    "ece": "calibration error (ECE)",
 }
 """Names of report.json, and how the card says them. The last counts bad outlines too, as `export.measure` does not."""
+ANYWHERE = ("auc", "dice", "lesion_hit")
+"""Those that are told of hospitals and scanners that a model never saw."""
 CALLED = ("accuracy", "sensitivity", "specificity", "precision", "f1")
 """Those that depend on a threshold."""
 
@@ -80,6 +83,20 @@ class About(msgspec.Struct, frozen=True):
     folds: int
 
 
+class Elsewhere(msgspec.Struct, frozen=True):
+    """Figures of a float model on a data set, or a scanner, that it never saw."""
+
+    source: str
+    pictures: int
+    cases: int
+    malignant: int
+    validated_on: str
+    """Where it learnt."""
+    devices: str
+    by_picture: dict[str, Value]
+    ece: Value | None = None
+
+
 class Int8(msgspec.Struct, frozen=True):
     """The same of the quantised models."""
 
@@ -92,6 +109,8 @@ class ReportFile(msgspec.Struct, frozen=True):
     about: About
     headline: list[Headline]
     int8: Int8 = Int8()
+    across: list[Elsewhere] = []
+    left_out: list[Elsewhere] = []
 
 
 def read_calibration(path: Path) -> CalibrationFile:
@@ -122,9 +141,27 @@ def read_figures(path: Path) -> list[Metric]:
         shipped = each.at_shipped
         metrics += _metrics(each.by_picture, shipped.by_picture, data, f"by picture, {kind}", "")
         metrics += _metrics(each.by_case, shipped.by_case, data, f"by patient, {kind}", " by case")
+    for row in report.across:
+        metrics += _elsewhere(
+            row,
+            f"{row.source}, another hospital: one model of the same recipe that learnt from {row.validated_on} alone",
+        )
+    for row in report.left_out:
+        metrics += _elsewhere(
+            row, f"{row.devices}, a scanner never seen: one model of the same recipe that learnt from all others"
+        )
     if not metrics:
         raise UsageError(f"{path} holds no figure", hint="python -m training report runs/cv")
     return metrics
+
+
+def _elsewhere(row: Elsewhere, data: str) -> list[Metric]:
+    """What holds without a threshold, and how far calibration carries."""
+    values = {name: row.by_picture[name] for name in ANYWHERE if name in row.by_picture}
+    if row.ece is not None:
+        values["ece"] = row.ece
+    data = f"{data} ({row.pictures} pictures, {row.malignant} malignant, {row.cases} patients or groups of look-alikes)"
+    return _metrics(values, {}, data, "by picture, float model, before quantisation", "")
 
 
 def _metrics(even: Mapping[str, Value], shipped: Mapping[str, Value], data: str, how: str, suffix: str) -> list[Metric]:

@@ -83,9 +83,10 @@ def mean(x: Any, name: str, times: float = 1.0) -> Any:
     """
     for side, size, share in (("down", (x.shape[1], 1), 1.0), ("along", (1, x.shape[2]), times)):
         constant = keras.initializers.Constant(share / max(size))
-        x = layers.DepthwiseConv2D(size, use_bias=False, depthwise_initializer=constant, name=f"{name}_{side}{FIXED}")(
-            x
+        layer = layers.DepthwiseConv2D(
+            size, use_bias=False, depthwise_initializer=constant, trainable=False, name=f"{name}_{side}{FIXED}"
         )
+        x = layer(x)
     return layers.Reshape((x.shape[3],), name=name)(x)
 
 

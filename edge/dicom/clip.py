@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import struct
+import threading
+from contextlib import closing
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from pydicom.pixels import get_decoder
 
 from edge.contracts.errors import SourceError
-from edge.dicom.codecs import NoDecoderError, decode_frame, no_decoder, pydicom_options
+from edge.dicom.ahead import ahead, threads_for
+from edge.dicom.codecs import NoDecoderError, decode_frame, no_decoder, opencv_reads, pydicom_options
 from edge.dicom.colour import Colours
 from edge.dicom.fragments import index_frames, read_fragments
 from edge.dicom.header import first, read_header
@@ -19,6 +23,7 @@ from edge.dicom.regions import read_regions
 from edge.dicom.timing import frame_times
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
     from pathlib import Path
     from types import TracebackType
     from typing import Any
@@ -34,8 +39,12 @@ __all__ = ["DicomClip", "NoDecoderError"]
 class DicomClip:
     """An opened file. Close it, or use it in ``with``."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, grey: bool = False) -> None:
         """Read everything but the pixels.
+
+        Args:
+            path: the file.
+            grey: give grey pictures, whatever it holds, and of JPEG frames decode no more than that.
 
         Raises:
             OSError: the file cannot be read.
@@ -53,7 +62,9 @@ class DicomClip:
             """Frames that are there; fewer than ``layout.frames`` if the file is cut short."""
             self.times = frame_times(elements, self.layout.frames) if self.frames else None
             """Nanoseconds since the first frame, by frame; None: the file does not say."""
-            self._colours = Colours(self._header, self.layout)
+            self._colours = Colours(self._header, self.layout, grey=grey)
+            self._grey = grey
+            self._reading = threading.Lock()
         except BaseException:
             self._file.close()
             raise
@@ -65,12 +76,19 @@ class DicomClip:
             NoDecoderError: no frame of this file can be decoded here.
             SourceError: this frame is broken.
         """
-        if self._fragments is None:
-            samples, photometric = self._native(index), self.layout.photometric
-        else:
-            data = read_fragments(self._header.stream, self._fragments[index])
-            samples, photometric = decode_frame(data, self.layout, self._header.transfer_syntax)
-        return self._colours(samples, photometric)
+        return self._colours(*self._decoded(index))
+
+    def pictures(self) -> Generator[Callable[[], NDArray[np.uint8]]]:
+        """Every frame in turn, as a call that gives what `picture` gives or raises what it raises.
+
+        Where it helps, the next frames are decoded meanwhile. Close it before the clip, or use `contextlib.closing`.
+        """
+        layout = self.layout
+        pays = self._fragments is not None and opencv_reads(layout, self._header.transfer_syntax)
+        threads = threads_for(self.frames, layout.pixels, layout.pixels * layout.samples) if pays else 1
+        with closing(ahead(self._decoded, range(self.frames), threads)) as all_decoded:
+            for decoded in all_decoded:
+                yield partial(self._finished, decoded)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -82,6 +100,18 @@ class DicomClip:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+    def _decoded(self, index: int) -> tuple[NDArray[Any], str]:
+        """Samples of a frame and their photometric interpretation. May be called in several threads at once."""
+        if self._fragments is None:
+            return self._native(index), self.layout.photometric
+        with self._reading:  # there is one place in the file
+            data = read_fragments(self._header.stream, self._fragments[index])
+        return decode_frame(data, self.layout, self._header.transfer_syntax, grey=self._grey)
+
+    def _finished(self, decoded: Callable[[], tuple[NDArray[Any], str]]) -> NDArray[np.uint8]:
+        """In the order of frames: without a window, the first that comes decides how bright all are."""
+        return self._colours(*decoded())
 
     def _count(self) -> int:
         if self._fragments is not None:

@@ -23,6 +23,8 @@ from pydicom.uid import (
 from edge.contracts.errors import SourceError
 from edge.dicom.jpeg import read_jpeg, with_transform
 from edge.dicom.jpeg2000 import bare_codestream, read_j2k
+from edge.dicom.jpeg_grey import grey_of_jpeg
+from edge.dicom.layout import LUMINANCE
 from edge.dicom.opencv import decode
 from edge.dicom.quiet import quiet
 
@@ -44,16 +46,18 @@ class NoDecoderError(SourceError):
     """Nothing installed reads this transfer syntax: no frame of the file can be had."""
 
 
-def decode_frame(data: bytes, layout: Layout, syntax: UID) -> tuple[NDArray[Any], str]:
+def decode_frame(data: bytes, layout: Layout, syntax: UID, *, grey: bool = False) -> tuple[NDArray[Any], str]:
     """Decode one frame.
 
     Args:
         data: the compressed frame.
         layout: what the file says of it.
         syntax: how it is compressed.
+        grey: nobody wants colour: where the grey of it can be had alone, that is enough.
 
     Returns:
-        (H, W) or (H, W, 3) samples, and the photometric interpretation they are in now.
+        (H, W) or (H, W, 3) samples, and the photometric interpretation they are in now; `LUMINANCE` for the grey of a
+        frame that has colour.
 
     Raises:
         NoDecoderError: no decoder for ``syntax``, or not for such pixels.
@@ -61,13 +65,21 @@ def decode_frame(data: bytes, layout: Layout, syntax: UID) -> tuple[NDArray[Any]
     """
     decoded = None
     if syntax in JPEGTransferSyntaxes:
-        decoded = _jpeg(data, layout)
+        decoded = _jpeg(data, layout, grey)
     elif syntax in (JPEG2000, JPEG2000Lossless):  # not high-throughput JPEG 2000
         decoded = _jpeg2000(data, layout)
     return decoded or _by_pydicom(data, layout, syntax)
 
 
-def _jpeg(data: bytes, layout: Layout) -> tuple[NDArray[Any], str] | None:
+def opencv_reads(layout: Layout, syntax: UID) -> bool:
+    """Whether frames are OpenCV's to decode, as far as the file tells: only these can be decoded side by side.
+
+    The decoders that pydicom calls for JPEG-LS and JPEG 2000 hold Python's lock, and `quiet` lets in one at a time.
+    """
+    return (syntax in JPEGTransferSyntaxes or syntax in (JPEG2000, JPEG2000Lossless)) and layout.allocated == 8
+
+
+def _jpeg(data: bytes, layout: Layout, grey: bool) -> tuple[NDArray[Any], str] | None:
     """By OpenCV; None if it has to be left to others: more than 8 bits."""
     info = read_jpeg(data)
     if info is None or not info.complete:
@@ -83,6 +95,8 @@ def _jpeg(data: bytes, layout: Layout) -> tuple[NDArray[Any], str] | None:
         ybr = not named_rgb and (info.jfif or photometric != "RGB")
         if info.lossless:  # never converted by libjpeg
             data, photometric = with_transform(data, ybr=False), "YBR_FULL" if ybr else "RGB"
+        elif grey and ybr:
+            return grey_of_jpeg(data if info.guessed_ybr else with_transform(data, ybr)), LUMINANCE
         else:
             data, photometric = data if info.guessed_ybr == ybr else with_transform(data, ybr), "RGB"
     return _by_opencv(data, layout), photometric

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+import cv2
 import numpy as np
 from pydicom.pixels import apply_color_lut
 
 from edge.contracts.errors import SourceError
 from edge.dicom.grey import Greys
 from edge.dicom.header import first
-from edge.dicom.layout import MONOCHROME
+from edge.dicom.layout import LUMINANCE, MONOCHROME
 from edge.dicom.quiet import quiet
 
 if TYPE_CHECKING:
@@ -28,8 +29,15 @@ _COLOURS = ("Red", "Green", "Blue")
 class Colours:
     """Turns the samples of one file's frames into pictures."""
 
-    def __init__(self, header: Header, layout: Layout) -> None:
-        """Raises `SourceError` if the palette is missing or broken."""
+    def __init__(self, header: Header, layout: Layout, *, grey: bool = False) -> None:
+        """Raises `SourceError` if the palette is missing or broken.
+
+        Args:
+            header: of the file.
+            layout: of its pixels.
+            grey: pictures are to be grey, whatever the file has: by the model's recipe, but for `LUMINANCE`.
+        """
+        self._grey = grey
         self._stored = layout.stored
         self._greys = Greys(header.elements, layout) if layout.photometric in MONOCHROME else None
         self._palette = read_palette(header.elements, layout) if layout.photometric == "PALETTE COLOR" else None
@@ -58,9 +66,12 @@ class Colours:
                 picture = full_range_to_rgb(picture)
             elif photometric == "YBR_PARTIAL_422":
                 picture = partial_range_to_rgb(picture)
-            elif photometric != "RGB":
+            elif photometric not in ("RGB", LUMINANCE):
                 raise SourceError(f"colours in {photometric} were not undone by the decoder")
-        return np.ascontiguousarray(picture)
+        picture = np.ascontiguousarray(picture)
+        if self._grey and picture.ndim == 3:
+            return cast("NDArray[np.uint8]", cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY))
+        return picture
 
     def _to_8_bits(self, samples: NDArray[Any]) -> NDArray[np.uint8]:
         if self._stored > 8:

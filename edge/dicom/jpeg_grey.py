@@ -1,7 +1,7 @@
-"""A JPEG frame as grey alone, for sources whose colour nobody looks at: two thirds of the time that colour takes.
+"""A JPEG frame as grey alone: about three quarters of the time that colour takes. For sources that are told to be grey.
 
-Who looks: the pixel gate (photographs, colour bars), the overlay, the viewer. So files are decoded in colour, and this
-is for a camera or grabber that is configured to be grey.
+Not by itself: the pixel gate (photographs, colour bars), the overlay and the viewer look at colour, and of no frame is
+it known before it is decoded that it has none.
 
 What is equal to decoding in colour and then ``cv2.COLOR_RGB2GRAY``, which the model's recipe does:
 
@@ -35,7 +35,7 @@ def grey_of_jpeg(data: bytes) -> NDArray[np.uint8]:
     """The luminance of one baseline or progressive JPEG of 8 bits.
 
     Args:
-        data: a whole JPEG stream, as an MJPEG camera gives one a frame.
+        data: a whole JPEG stream: what a decoder that knows nothing else takes for YCbCr, is YCbCr.
 
     Returns:
         (H, W) uint8, contiguous.
@@ -45,7 +45,7 @@ def grey_of_jpeg(data: bytes) -> NDArray[np.uint8]:
     """
     info = read_jpeg(data)
     if info is None or not info.complete:
-        raise SourceError("broken or cut short JPEG frame", hint="check the cable and the camera")
+        raise SourceError("broken or cut short JPEG frame")
     if info.width * info.height > MAX_PIXELS:
         raise SourceError(f"expected a frame of at most {MAX_PIXELS} pixels, got {info.width} x {info.height}")
     ybr = len(info.components) == 1 or (len(info.components) == 3 and info.guessed_ybr)
@@ -53,5 +53,5 @@ def grey_of_jpeg(data: bytes) -> NDArray[np.uint8]:
         raise SourceError("expected a JPEG of 8-bit grey or YCbCr", hint="decode it in colour")
     picture = decode(data, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
     if picture is None or picture.shape != (info.height, info.width):
-        raise SourceError("broken or cut short JPEG frame", hint="check the cable and the camera")
+        raise SourceError("broken or cut short JPEG frame")
     return cast("NDArray[np.uint8]", picture)

@@ -18,6 +18,8 @@ MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
 SUBSAMPLED = ("YBR_FULL_422", "YBR_PARTIAL_422")
 """Uncompressed, two pixels share their colour: four bytes for two pixels."""
 COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_RCT", "YBR_ICT")
+LUMINANCE = "Y"
+"""Not DICOM's word: of YBR_FULL the Y alone."""
 RETIRED = ("HSV", "ARGB", "CMYK", "XYB")
 
 

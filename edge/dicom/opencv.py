@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from edge.contracts.errors import SourceError
-from edge.process.native_output import captured, hand_back
+from edge.process.native_output import captured, captured_together, hand_back
 
 if TYPE_CHECKING:
     from typing import Any
@@ -30,7 +30,7 @@ _NOISE = (b"libpng warning",)
 
 
 def decode(data: bytes, flags: int) -> NDArray[Any] | None:
-    """``cv2.imdecode`` that knows damaged pictures.
+    """``cv2.imdecode`` that knows damaged pictures. Threads may call it at the same time, and then run side by side.
 
     Args:
         data: a file of a format that OpenCV reads.
@@ -42,8 +42,12 @@ def decode(data: bytes, flags: int) -> NDArray[Any] | None:
     Raises:
         SourceError: something was decoded, but not all of it was there or right.
     """
-    with captured() as printed:
-        picture: NDArray[Any] | None = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    coded = np.frombuffer(data, np.uint8)
+    with captured_together(_DAMAGE + _NOISE) as printed:
+        picture: NDArray[Any] | None = cv2.imdecode(coded, flags)
+    if printed.shared:  # this picture, or one that another thread was at: once more, with nobody else
+        with captured() as printed:
+            picture = cv2.imdecode(coded, flags)
     if not printed.data:
         return picture
     lines = printed.data.splitlines(keepends=True)

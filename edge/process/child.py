@@ -39,7 +39,7 @@ class Child:
         # -P: the working directory is no place to import from.
         safe = ["-P"] if sys.version_info >= (3, 11) else []
         try:
-            with exclusive:  # with our stderr, not with another thread's detour of it
+            with exclusive.alone():  # with our stderr, not with another thread's detour of it
                 self._process = subprocess.Popen(
                     [sys.executable, *safe, "-m", module, *(str(fd) for fd in (lifeline, *fds))],
                     stdin=subprocess.PIPE,

@@ -1,7 +1,8 @@
 """What native libraries print to file descriptor 2: kept out of the user's terminal, and read.
 
-There is one such descriptor in a process, so whoever leads it elsewhere holds `exclusive`; so does who starts a child,
-which would else inherit the detour for ever.
+There is one such descriptor in a process, so whoever leads it elsewhere has a turn of `exclusive`; so does who starts a
+child, which would else inherit the detour for ever. Several threads may share a detour: then what was printed is known,
+but not by whom.
 """
 
 from __future__ import annotations
@@ -13,37 +14,52 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
+from edge.process.turns import Turns
+
 if TYPE_CHECKING:
     import logging
     from collections.abc import Iterator
 
 STDERR = 2
 
-exclusive = threading.RLock()
+exclusive = Turns()
 
 
 class Captured:
-    """What was printed, known when its `captured` is left. May hold lines of other threads."""
+    """What was printed, known when its `captured` or `captured_together` is left. May hold lines of other threads."""
 
     data = b""
+    shared = False
+    """Other threads were inside meanwhile, and something was printed: by whom, nobody knows. ``data`` is empty."""
 
 
 @contextlib.contextmanager
 def captured() -> Iterator[Captured]:
     """While inside, file descriptor 2 of this process leads to memory. A few microseconds; others wait."""
     got = Captured()
-    with exclusive:
-        memory = _memory()
-        saved = os.dup(STDERR)
+    with exclusive.alone():
+        saved = _lead_away()
         try:
-            os.dup2(memory, STDERR)
             yield got
         finally:
-            os.dup2(saved, STDERR)
-            os.close(saved)
-            if size := os.fstat(memory).st_size:
-                got.data = os.pread(memory, size, 0)
-                os.ftruncate(memory, 0)
+            got.data = _lead_back(saved)
+
+
+@contextlib.contextmanager
+def captured_together(dropped: tuple[bytes, ...]) -> Iterator[Captured]:
+    """As `captured`, but others may come in this way at the same time.
+
+    If something is printed meanwhile, who was alone gets it as from `captured`; all others are told ``shared`` and have
+    to do again, in `captured`, what they did. Lines that were printed then are handed back, but for those that begin
+    with one of ``dropped``: they come again.
+    """
+    got = Captured()
+    with exclusive.together():
+        visit = _shared.enter()
+        try:
+            yield got
+        finally:
+            _shared.leave(visit, got, dropped)
 
 
 def hand_back(data: bytes) -> None:
@@ -62,6 +78,71 @@ def native_output_to_log(log: logging.Logger) -> Iterator[None]:
     finally:
         for line in got.data.decode("utf-8", "replace").splitlines():
             log.debug("%s", line)
+
+
+class _Shared:
+    """A detour that begins with the first who comes and ends with the last who leaves."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._saved = -1
+        self._inside = 0
+        self._entered = 0
+        """Visits so far, to tell whether anybody came during one."""
+        self._ending = False
+        """Something was printed: nobody joins until all have left, so that a log line does not lie here for long."""
+
+    def enter(self) -> tuple[int, int, bool]:
+        """Number of the visit, size of what was printed before it, and whether nobody else was inside."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._ending)
+            if not self._inside:
+                self._saved = _lead_away()
+            self._inside += 1
+            self._entered += 1
+            return self._entered, os.fstat(_memory()).st_size, self._inside == 1
+
+    def leave(self, visit: tuple[int, int, bool], got: Captured, dropped: tuple[bytes, ...]) -> None:
+        """Fill in ``got``."""
+        number, size_before, was_first = visit
+        with self._changed:
+            alone = was_first and number == self._entered
+            got.shared = not alone and os.fstat(_memory()).st_size > size_before
+            self._ending = self._ending or got.shared
+            self._inside -= 1
+            if self._inside:
+                return
+            printed = _lead_back(self._saved)
+            self._ending = False
+            self._changed.notify_all()
+        if alone:
+            got.data = printed
+        elif printed:
+            hand_back(b"".join(line for line in printed.splitlines(keepends=True) if not line.startswith(dropped)))
+
+
+_shared = _Shared()
+
+
+def _lead_away() -> int:
+    """Let file descriptor 2 lead to memory; returns where it led before."""
+    memory = _memory()
+    saved = os.dup(STDERR)
+    os.dup2(memory, STDERR)
+    return saved
+
+
+def _lead_back(saved: int) -> bytes:
+    """Let it lead where it did; returns what was printed meanwhile."""
+    os.dup2(saved, STDERR)
+    os.close(saved)
+    memory = _memory()
+    size = os.fstat(memory).st_size
+    if not size:
+        return b""
+    data = os.pread(memory, size, 0)
+    os.ftruncate(memory, 0)
+    return data
 
 
 @functools.cache

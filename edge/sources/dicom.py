@@ -1,7 +1,8 @@
-"""``dicom:///file-or-folder``: ultrasound as scanners and archives store it, single frames and cines."""
+"""``dicom:///file-or-folder?decode=colour|grey``: what scanners and archives store, single frames and cines."""
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,10 @@ from edge.dicom.header import is_dicom
 from edge.sources.files import FileSource, Picture, check_size, printable, skipped
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from edge.config.settings import StreamSettings
     from edge.config.uri import Uri
@@ -23,15 +27,27 @@ DIRECTORY = "DICOMDIR"
 """PS3.10 8.6: the name of the table of contents that lies beside the files of a medium."""
 
 
+def _way(text: str) -> str:
+    if text not in ("colour", "grey"):
+        raise ValueError(text)
+    return text
+
+
 class DicomSource(FileSource):
     """Frames of one file, or of all DICOM files of a folder, whatever their names.
 
     Frames have their file's place in time, regions with millimetres, body part, side and scanner.
+
+    ``decode=colour``: as the file has them. ``decode=grey``: all are grey, and of colour JPEG only the luminance is
+    decoded, in less time. Nothing then sees colour: the gate lets photographs and colour bars through to the model's
+    own anatomy head, Doppler is grey in the overlay and the viewer. Where a picture has no colour, its grey is the
+    recipe's, byte for byte; of a tinted one up to 0.7 % of the pixels are off by 1 or 2.
     """
 
     def __init__(self, uri: Uri, stream: StreamSettings) -> None:
-        """Raises `UsageError` for a parameter: there are none."""
-        uri.expect()
+        """Raises `UsageError` for an unknown parameter or way to decode."""
+        uri.expect("decode")
+        self._grey = uri.get("decode", _way, "colour") == "grey"
         super().__init__(uri, stream)
 
     def wants(self, path: Path) -> bool:
@@ -51,20 +67,21 @@ class DicomSource(FileSource):
             raise SourceError(f"{self._root!r} is not DICOM, or cut short", hint=hint)
 
     def pictures(self, path: Path) -> Generator[Picture | SourceEvent]:
-        """All frames of one file, decoded one by one."""
-        with DicomClip(path) as clip:
+        """All frames of one file; a few of a compressed cine are decoded ahead."""
+        with DicomClip(path, grey=self._grey) as clip:
             check_size(clip.layout.columns, clip.layout.rows)
-            for index in range(clip.frames):
-                yield _frame(clip, index, path)
+            with closing(clip.pictures()) as pictures:
+                for index, picture in enumerate(pictures):
+                    yield _frame(clip, index, picture, path)
             if clip.frames < clip.layout.frames:
                 message = f"cut short: {clip.frames} of {clip.layout.frames} frames are there"
                 raise SourceError(message, hint="copy or export the file again")
 
 
-def _frame(clip: DicomClip, index: int, path: Path) -> Picture | SourceEvent:
+def _frame(clip: DicomClip, index: int, picture: Callable[[], NDArray[np.uint8]], path: Path) -> Picture | SourceEvent:
     """One frame, or that it is bad: the others need not be. Raises `NoDecoderError` if they all are."""
     try:
-        pixels = clip.picture(index)
+        pixels = picture()
     except NoDecoderError:
         raise
     except Exception as error:  # whatever broken bytes make a decoder trip over

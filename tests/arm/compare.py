@@ -17,20 +17,11 @@ SPARE = "latency_ms"
 
 VIDEO = "video"
 """Kind of the decoded frames of clips. FFmpeg makes RGB of them by code that rounds otherwise on each machine."""
-STEPS = 2
-"""Of 256. XNNPACK's int8 MEAN rounds a value in a thousand otherwise on Arm; so far may that move a probability."""
-MALIGNANCY = 0.03
-"""The same, behind the calibration."""
-EXPECTED = (VIDEO, "output", "answer")
-"""Kinds in which differences are known; those that go farther than that have kinds of their own."""
 
 
 @dataclass(slots=True)
 class Comparison:
-    """Counts by kind of thing: ``pixels``, `VIDEO`, ``place``, ``tensor``, ``phantom``, ``output``, ``answer``: equal.
-
-    ``output within``, ``answer within``: as near as is known of Arm.
-    """
+    """Counts by kind of thing: ``pixels``, `VIDEO`, ``place``, ``tensor``, ``phantom``, ``output``, ``answer``."""
 
     compared: Counter[str] = field(default_factory=Counter)
     different: Counter[str] = field(default_factory=Counter)
@@ -40,8 +31,8 @@ class Comparison:
 
     @property
     def sound(self) -> bool:
-        """Whether there was something to compare, and nothing differs but what is `EXPECTED` to."""
-        return bool(self.compared.total()) and not self.different.keys() - set(EXPECTED)
+        """Whether there was something to compare, and nothing differs but frames of clips."""
+        return bool(self.compared.total()) and not self.different.keys() - {VIDEO}
 
     def note(self, kind: str, same: bool, where: str) -> None:
         """One more thing compared."""
@@ -81,8 +72,6 @@ def compare_fingerprints(ours: list[dict[str, Any]], theirs: list[dict[str, Any]
             group = VIDEO if kind == "pixels" and name.endswith(CLIPS) else group
             one, other = here.get(kind, ""), there.get(kind, "")
             result.note(group, bool(one) and one == other, f"{where}: {kind}: {one[:16]}, {other[:16]}")
-            if group == "output":
-                result.note("output within", within(one, other), f"{where}: {kind}")
     result.examples.sort()
     return result
 
@@ -90,7 +79,7 @@ def compare_fingerprints(ours: list[dict[str, Any]], theirs: list[dict[str, Any]
 def compare_answers(
     ours: list[dict[str, Any]], theirs: list[dict[str, Any]], apart: Container[tuple[str, int]] = ()
 ) -> Comparison:
-    """Answers of ``infer``: ``answer`` counts those that are equal to the last digit, ``answer within`` those `near`.
+    """Answers of ``infer``: ``answer`` counts those that are equal to the last digit.
 
     ``apart``: files and frames that are not compared.
     """
@@ -102,32 +91,9 @@ def compare_answers(
         here, there = left.get(key), right.get(key)
         where = f"{key[0]}, frame {key[1]}"
         if here is None or there is None:
-            result.note("answer within", False, where)
+            result.note("answer", False, where)
             continue
         same = {k: v for k, v in here.items() if k != SPARE} == {k: v for k, v in there.items() if k != SPARE}
         result.note("answer", same, where)
-        result.note("answer within", near(here, there), where)
     result.examples.sort()
     return result
-
-
-def within(one: str, other: str) -> bool:
-    """Outputs: equal, or values that are `STEPS` apart at most."""
-    if one == other:
-        return bool(one)
-    try:
-        pairs = zip(map(int, one.split()), map(int, other.split()), strict=True)
-        return bool(one) and all(abs(a - b) <= STEPS for a, b in pairs)
-    except ValueError:  # hashes, or not as many values
-        return False
-
-
-def near(one: Any, other: Any, allowed: float = 0.0) -> bool:
-    """The same in the same places; figures under the key ``malignancy`` may be `MALIGNANCY` apart."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        keys = (one.keys() | other.keys()) - {SPARE}
-        known = {"malignancy": MALIGNANCY}
-        return all(k in one and k in other and near(one[k], other[k], known.get(k, 0.0)) for k in keys)
-    if isinstance(one, float) and isinstance(other, float):
-        return abs(one - other) <= allowed
-    return type(one) is type(other) and bool(one == other)

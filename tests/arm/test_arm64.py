@@ -39,7 +39,7 @@ def test_equal_fingerprints_are_counted_by_kind():
     side = [HEAD, record(pixels="1", tensor_model="2", output_mask="3"), record(index=1, pixels="4")]
     result = compare_fingerprints(side, side)
     assert result.sound
-    assert result.compared == {"pixels": 2, "tensor": 1, "output": 1, "output within": 1}
+    assert result.compared == {"pixels": 2, "tensor": 1, "output": 1}
     assert result.line("pixels") == "2 of 2"
 
 
@@ -74,27 +74,23 @@ def test_a_clip_may_be_decoded_otherwise_and_a_picture_may_not():
         assert "tensor" not in result.compared, "what is computed from other pixels is not compared"
 
 
-@pytest.mark.parametrize(
-    ("theirs", "sound"), [("192 64", True), ("192 66", True), ("192 67", False), ("192", False), ("ab12", False)]
-)
-def test_a_probability_may_be_two_steps_off(theirs, sound):
+@pytest.mark.parametrize("theirs", ["192 63", "192", "ab12"])
+def test_a_probability_may_not_be_one_step_off(theirs):
     result = compare_fingerprints([HEAD, record(output_p="192 64")], [HEAD, record(output_p=theirs)])
-    assert result.sound is sound
-    assert result.line("output") == ("1 of 1" if theirs == "192 64" else "0 of 1")
+    assert not result.sound
+    assert result.line("output") == "0 of 1"
 
 
-def test_answers_may_differ_in_time_and_a_little_in_malignancy():
+def test_answers_may_differ_in_time_alone():
     ours = read_lines('{"path": "a", "frame": 0, "malignancy": 0.25, "lesions": [0.5], "latency_ms": {"total": 1.0}}\n')
 
     def against(**other):
         return compare_answers(ours, [{**ours[0], **other}])
 
     assert against(latency_ms={}).line("answer") == "1 of 1"
-    assert against(malignancy=0.253).line("answer") == "0 of 1"
-    assert against(malignancy=0.253).sound
-    for other in ({"malignancy": 0.3}, {"malignancy": None}, {"lesions": [0.501]}, {"lesions": []}, {"frame": 1}):
+    for other in ({"malignancy": 0.251}, {"malignancy": None}, {"lesions": [0.501]}, {"lesions": []}, {"frame": 1}):
         assert not against(**other).sound
-    assert against(frame=1).different == {"answer within": 2}
+    assert against(frame=1).different == {"answer": 2}
     assert not compare_answers(ours, [{**ours[0], "frame": 1}], {("a", 0), ("a", 1)}).compared
 
 

@@ -149,3 +149,23 @@ def test_pictures_without_a_lesion_are_not_judged_for_malignancy(run_data):
     np.savez(run_data / "eval.npz", **{**arrays, "labels": labels})
     run = open_run(run_data)
     assert (len(run.val), len(run.test)) == (38, 39)
+
+
+def test_what_another_hospital_and_scanner_cost_is_told(tmp_path):
+    away = {
+        **headline(0.8), "source": "BUSI", "validated_on": "BUS-BRA", "devices": "", "run": "b2b", "ece": value(0.06),
+    }  # fmt: skip
+    unseen = {**headline(0.85), "validated_on": "BUS-BRA, BUSI", "devices": "Aplio 300", "run": "left", "ece": None}
+    body = {"about": {"folds": 5}, "headline": [headline(0.9)], "across": [away], "left_out": [unseen]}
+    path = tmp_path / "report.json"
+    path.write_text(json.dumps(body))
+    found = [m for m in read_figures(path) if "one model of the same recipe" in m.data]
+    assert [(m.name, m.value) for m in found] == [
+        ("malignancy AUC", 0.8), ("Dice", 0.8), ("calibration error (ECE)", 0.06),
+        ("malignancy AUC", 0.85), ("Dice", 0.8),
+    ]  # fmt: skip
+    assert found[0].data.startswith(
+        "BUSI, another hospital: one model of the same recipe that learnt from BUS-BRA alone"
+    )
+    assert found[3].data.startswith("Aplio 300, a scanner never seen")
+    assert all("float model" in m.method for m in found)

@@ -15,7 +15,7 @@ import pytest
 
 from edge.contracts.errors import SourceError
 from edge.dicom import opencv
-from edge.process.native_output import captured, native_output_to_log
+from edge.process.native_output import captured, captured_together, native_output_to_log
 
 
 def test_what_is_printed_is_captured_each_time_anew(capfd: pytest.CaptureFixture[str]) -> None:
@@ -93,6 +93,90 @@ def test_threads_that_decode_and_log_at_once(capfd: pytest.CaptureFixture[str]) 
         thread.join()
     assert wrong == []
     assert sorted(capfd.readouterr().err.splitlines()) == sorted(f"line {number}" for number in range(200))
+
+
+def test_who_is_alone_there_gets_what_was_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    with captured_together((b"ours",)) as got:
+        os.write(2, b"ours\ntheirs\n")
+    assert (got.data, got.shared) == (b"ours\ntheirs\n", False)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("printed", [b"", b"ours: damage\na log line\n"])
+def test_all_who_were_there_when_something_was_printed_are_told(
+    printed: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    both_in, said, first_left = threading.Barrier(2, timeout=120), threading.Event(), threading.Event()
+    told = []
+
+    def visit(first: bool) -> None:
+        with captured_together((b"ours",)) as got:
+            both_in.wait()
+            if first:
+                os.write(2, printed)
+                said.set()
+            else:
+                first_left.wait(120)
+            said.wait(120)
+        told.append((got.shared, got.data))
+        first_left.set()
+
+    threads = [threading.Thread(target=visit, args=(first,)) for first in (True, False)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert told == [(bool(printed), b"")] * 2
+    with captured() as got:
+        pass
+    assert got.data == b"", "nothing is left over"
+    os.write(2, b"after\n")
+    assert capfd.readouterr().err == ("a log line\n" if printed else "") + "after\n"
+
+
+def test_two_pictures_are_decoded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    met, picture = threading.Barrier(2, timeout=120), np.zeros((2, 2), np.uint8)
+
+    def imdecode(*_: object) -> object:
+        met.wait()  # breaks if they come one after the other
+        return picture
+
+    monkeypatch.setattr(cv2, "imdecode", imdecode)
+    other = threading.Thread(target=opencv.decode, args=(b"x", 0))
+    other.start()
+    assert opencv.decode(b"x", 0) is picture
+    other.join(120)
+
+
+def test_a_damaged_picture_does_not_stain_the_one_beside_it(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    met, picture, found = threading.Barrier(2, timeout=120), np.zeros((2, 2), np.uint8), {}
+    first_time = {b"good": True, b"bad": True}
+
+    def imdecode(coded: np.ndarray, _: int) -> object:
+        name = coded.tobytes()
+        if first_time.pop(name, False):
+            met.wait()
+        if name == b"bad":
+            os.write(2, b"Corrupt JPEG data: bad Huffman code\n")
+        return picture
+
+    def decode(name: bytes) -> None:
+        try:
+            found[name] = opencv.decode(name, 0)
+        except SourceError as error:
+            found[name] = error
+
+    monkeypatch.setattr(cv2, "imdecode", imdecode)
+    threads = [threading.Thread(target=decode, args=(name,)) for name in (b"good", b"bad")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert found[b"good"] is picture
+    assert "bad Huffman code" in str(found[b"bad"])
+    assert capfd.readouterr().err == ""
 
 
 def test_a_process_without_stderr_decodes() -> None:

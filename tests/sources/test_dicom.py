@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,23 +27,26 @@ from pydicom.uid import (
 
 from edge.config.settings import StreamSettings
 from edge.config.uri import parse_uri
-from edge.contracts.errors import SourceError
+from edge.contracts.errors import SourceError, UsageError
 from edge.contracts.frames import Frame, SourceEvent
 from edge.contracts.geometry import Region
+from edge.dicom import ahead
+from edge.dicom import clip as clip_module
+from edge.dicom.codecs import NoDecoderError
 from edge.sources.dicom import DicomSource
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def source(path: Path) -> DicomSource:
-    uri = f"dicom://{path}"
+def source(path: Path, query: str = "") -> DicomSource:
+    uri = f"dicom://{path}{query}"
     return DicomSource(parse_uri(uri), StreamSettings(name="x", source=uri))
 
 
-def read_all(path: Path) -> tuple[list[Frame], list[SourceEvent]]:
+def read_all(path: Path, query: str = "") -> tuple[list[Frame], list[SourceEvent]]:
     """Frames and events but the last, which must be ``ended``."""
-    opened = source(path)
+    opened = source(path, query)
     opened.open()
     frames: list[Frame] = []
     events: list[SourceEvent] = []
@@ -152,6 +156,142 @@ def test_the_cine_that_everybody_has() -> None:
     assert [frame.media_ns for frame in frames] == [33_333_000 * index for index in range(30)]
     assert len({frame.pixels.tobytes() for frame in frames}) > 25, "a heart that beats"
     assert frames[0].origin.equipment.manufacturer == "SonoSite, Inc."
+
+
+# --- in colour or grey -----------------------------------------------------------------------------------------------
+
+
+def colour_cine(path: Path, tint: tuple[float, float, float], syntax: Any = JPEGBaseline8Bit) -> Path:
+    """Three frames, each channel (R, G, B) of them ``tint`` times as bright."""
+    rgb = (cine()[..., None] * np.array(tint)).astype(np.uint8)
+    data = rgb.tobytes()
+    if syntax == JPEGBaseline8Bit:
+        data = encapsulate([cv2.imencode(".jpg", frame[:, :, ::-1])[1].tobytes() for frame in rgb])
+    kind = "YBR_FULL_422" if syntax == JPEGBaseline8Bit else "RGB"
+    return write(
+        *(path, cine()),
+        syntax=syntax, SamplesPerPixel=3, PhotometricInterpretation=kind, PlanarConfiguration=0, PixelData=data,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("syntax", [JPEGBaseline8Bit, ExplicitVRLittleEndian])
+@pytest.mark.parametrize(("tint", "most"), [((1, 1, 1), 0), ((1, 0.95, 0.9), 2)])
+def test_all_is_grey_if_that_is_wanted(tmp_path: Path, syntax: Any, tint: Any, most: int) -> None:
+    """By the model's recipe. The luminance of a JPEG, not rounded in between, may be off where it is tinted."""
+    path = colour_cine(tmp_path / "a.dcm", tint, syntax)
+    frames, events = read_all(path)
+    greys, _ = read_all(path, "?decode=grey")
+    assert events == []
+    assert [frame.pixels.shape for frame in frames] == [(40, 60, 3)] * 3
+    for frame, grey in zip(frames, greys, strict=True):
+        recipe = cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2GRAY)
+        assert grey.pixels.shape == (40, 60)
+        assert grey.pixels.flags.c_contiguous
+        assert np.abs(grey.pixels.astype(int) - recipe).max() <= (most if syntax == JPEGBaseline8Bit else 0)
+        assert (grey.regions, grey.media_ns, grey.origin) == (frame.regions, frame.media_ns, frame.origin)
+
+
+def test_grey_is_what_the_file_says_a_jpeg_holds(tmp_path: Path) -> None:
+    """A JPEG of red, green and blue without a marker that says so: its first component is red, not a luminance."""
+    planes = np.stack([cine(), cine() // 2, cine() // 3], axis=-1)
+    coded = []
+    for frame in planes:  # as YBR, for OpenCV writes nothing else; then without what says that
+        data = cv2.imencode(".jpg", frame[:, :, ::-1])[1].tobytes()
+        assert data[2:4] == b"\xff\xe0"
+        coded.append(data[:2] + data[4 + int.from_bytes(data[4:6], "big") :])
+    path = write(
+        *(tmp_path / "a.dcm", cine()),
+        syntax=JPEGBaseline8Bit, SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0,
+        PixelData=encapsulate(coded),
+    )  # fmt: skip
+    for frame, grey in zip(read_all(path)[0], read_all(path, "?decode=grey")[0], strict=True):
+        np.testing.assert_array_equal(grey.pixels, cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2GRAY))
+
+
+def test_what_is_grey_stays_as_it_is(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.dcm", cine())
+    for frame, expected in zip(read_all(path, "?decode=grey")[0], cine(), strict=True):
+        np.testing.assert_array_equal(frame.pixels, expected)
+
+
+def test_parameters_that_are_not_known(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="decode='gray' is not valid"):
+        source(tmp_path, "?decode=gray")
+    with pytest.raises(UsageError, match="does not know the parameter 'pace'"):
+        source(tmp_path, "?pace=max")
+
+
+# --- decoded ahead ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def three_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
+    monkeypatch.setattr(ahead, "MIN_PIXELS", 1)
+
+
+def decoding_threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
+
+
+def jpeg_cine(path: Path, broken: int | None = None) -> Path:
+    encoded = [cv2.imencode(".jpg", frame)[1].tobytes() for frame in cine(20)]
+    if broken is not None:
+        encoded[broken] = encoded[broken][:100]
+    return write(path, cine(20), syntax=JPEGBaseline8Bit, PixelData=encapsulate(encoded))
+
+
+def test_threads_change_nothing_that_is_read(
+    tmp_path: Path, three_cores: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, broken in enumerate((None, 7, 19)):
+        jpeg_cine(tmp_path / f"{number}.dcm", broken)
+    (tmp_path / "1.dcm").write_bytes((tmp_path / "1.dcm").read_bytes()[:-500])
+    with_threads = read_all(tmp_path)
+    assert decoding_threads() == []
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    directly = read_all(tmp_path)
+    assert with_threads[1] == directly[1]
+    assert len(directly[1]) == 3  # a broken frame, a cut file, a broken frame
+    for frame, other in zip(with_threads[0], directly[0], strict=True):
+        assert (frame.seq, frame.media_ns, frame.origin) == (other.seq, other.media_ns, other.origin)
+        np.testing.assert_array_equal(frame.pixels, other.pixels)
+
+
+def test_closing_from_another_thread_while_frames_are_read(tmp_path: Path, three_cores: None) -> None:
+    opened = source(jpeg_cine(tmp_path / "a.dcm"))
+    for stop_after in range(6):
+        opened.open()
+        started = threading.Event()
+        seen: list[Frame | SourceEvent] = []
+
+        def read_on(started: threading.Event = started, seen: list[Frame | SourceEvent] = seen) -> None:
+            while (item := opened.read(1.0)) is not None:
+                seen.append(item)
+                started.set()
+
+        reader = threading.Thread(target=read_on, daemon=True)
+        for _ in range(stop_after):
+            assert isinstance(opened.read(1.0), Frame)
+        reader.start()
+        assert started.wait(120)
+        opened.close()
+        reader.join(120)
+        assert not reader.is_alive()
+        assert decoding_threads() == []
+
+
+def test_a_missing_decoder_is_said_once_with_threads_too(
+    tmp_path: Path, three_cores: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_decoder(*_: object, **__: object) -> None:
+        raise NoDecoderError("no decoder for it")
+
+    monkeypatch.setattr(clip_module, "decode_frame", no_decoder)
+    frames, (event,) = read_all(jpeg_cine(tmp_path / "a.dcm"))
+    assert frames == []
+    assert "no decoder for it" in event.detail
+    assert decoding_threads() == []
 
 
 # --- bad files -------------------------------------------------------------------------------------------------------

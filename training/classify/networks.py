@@ -9,6 +9,7 @@ from keras import layers
 
 from edge.contracts.errors import ConfigError
 from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
+from training.network import mean
 
 if TYPE_CHECKING:
     from training.classify.recipe import ClassifierRecipe
@@ -60,7 +61,7 @@ def lite0(shape: tuple[int, int, int], classes: int, dropout: float, frozen: int
     whole = network.build(shape[1], shape[0])
     network.load_imagenet(whole, imagenet_lite0())
     network.freeze(whole, frozen)
-    x = layers.GlobalAveragePooling2D(name="features")(whole.get_layer("head_relu").output)
+    x = mean(whole.get_layer("head_relu").output, "features")
     return keras.Model(whole.input, {CLASSES: _probabilities(x, classes, dropout, CLASSES)}, name="lite0_classes")
 
 
@@ -83,7 +84,7 @@ def _strided(shape: tuple[int, int, int]) -> tuple[Any, Any, tuple[Any, Any]]:
     quarter = _convolve(_convolve(x, 16, 2, "conv2"), 32, 2, "conv4")
     eighth = _convolve(_convolve(quarter, 64, 2, "conv8"), 64, 1, "conv8b")
     top = _convolve(_convolve(eighth, 96, 2, "conv16"), 128, 1, "conv16b")
-    return image, layers.GlobalAveragePooling2D(name="features")(top), (quarter, eighth)
+    return image, mean(top, "features"), (quarter, eighth)
 
 
 def _convolve(x: Any, channels: int, stride: int, name: str) -> Any:
