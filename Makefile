@@ -29,7 +29,7 @@ demo: .venv/installed ## See it work: phantom and real clip to a broker; INPUT=p
 	@test -x .venv-test/bin/python || $(PYTHON) -m venv .venv-test
 	@rm -rf build dist
 	@.venv-test/bin/python $(PIP) wheel --no-deps --wheel-dir dist .
-	@.venv-test/bin/python $(PIP) install --constraint constraints.txt "$$(ls dist/*.whl)[demo,dicom,dev]"
+	@.venv-test/bin/python $(PIP) install --constraint constraints.txt "$$(ls dist/*.whl)[demo,dicom,benchmark,dev]"
 	@.venv-test/bin/python $(PIP) install --no-deps --force-reinstall dist/*.whl
 	@touch $@
 
@@ -150,7 +150,7 @@ schemas: .venv-test/installed ## Write schemas/ anew from the message types.
 
 lock: ## Write constraints.txt anew: the newest versions that all of pyproject.toml allows.
 	@test -x .venv-lock/bin/uv || { $(PYTHON) -m venv .venv-lock && .venv-lock/bin/python $(PIP) install uv; }
-	.venv-lock/bin/uv pip compile pyproject.toml --universal --python-version 3.10 --extra demo --extra dicom --extra fleet --extra dev \
+	.venv-lock/bin/uv pip compile pyproject.toml --universal --python-version 3.10 --extra demo --extra dicom --extra benchmark --extra fleet --extra dev \
 	  --upgrade --no-annotate --no-header --no-emit-index-url --quiet --output-file constraints.txt
 
 clean: ## Remove what these targets made.

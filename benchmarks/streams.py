@@ -1,14 +1,14 @@
 """How the daemon carries 1, 2, 4 and 8 streams, how large it is, and how soon it finds something.
 
-    python benchmarks/streams.py [--rounds 3] [--json docs/peers.json]
+    python benchmarks/streams.py [--rounds 5] [--streams 1 2 4 8] [--json docs/peers.json]
 
 *Streams*: `edge-cli run` as a user starts it, with so many phantoms that give as many frames as are taken, so that the
 runtime is always busy; frames/s of all together and PSS of all processes. *Start*: one live phantom at 30 frames/s to a
-broker; from the command until a subscriber has the first finding, and PSS when it has run for a while. Rounds are
-interleaved.
+broker; from the command until a subscriber has the first finding, and PSS by process when it has run for a while.
+Rounds are interleaved; a ratio is taken within its round, before the median.
 
 PSS (/proc/PID/smaps_rollup) counts pages that others map too by share: while other programs of the same environment
-run, it flatters. Linux; needs psutil (extra ``dev``) and a broker.
+run, it flatters. In MB of 10^6 bytes, as in `health` and `edge-cli benchmark`. Linux; needs a broker.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import argparse
 import contextlib
 import json
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -25,14 +26,13 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psutil
 from intervals import median, ratio
 from kept import keep, machine
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from soak import memory
 
 from edge.app.embedded_broker import start_broker
+from edge.bench.memory import look
 from edge.contracts.errors import EdgeError
 
 if TYPE_CHECKING:
@@ -121,9 +121,9 @@ class Running:
             time.sleep(0.01)
         return value
 
-    def pss_mb(self) -> float:
-        """Of all its processes together."""
-        return memory(psutil.Process(self._daemon.pid))[0]["total"]["pss"]
+    def pss_mb(self) -> dict[str, float]:
+        """By process: ``supervisor``, ``frame``, ``runtime``, ``publisher``."""
+        return look(root=self._daemon.pid, root_name="supervisor").pss_mb
 
     def close(self) -> None:
         """Stop it."""
@@ -154,7 +154,7 @@ def saturated(count: int, seconds: float) -> tuple[float, float]:
         ended, pss = ear.numbers(), daemon.pss_mb()
     if ear.no_result:
         raise SystemExit(f"error: {ear.no_result} frames had no result\nhint: is the machine busy?")
-    return sum(frames_per_s(began[stream], ended[stream]) for stream in began), pss
+    return sum(frames_per_s(began[stream], ended[stream]) for stream in began), sum(pss.values())
 
 
 def frames_per_s(one: tuple[int, int], other: tuple[int, int]) -> float:
@@ -162,12 +162,17 @@ def frames_per_s(one: tuple[int, int], other: tuple[int, int]) -> float:
     return 0.0 if other == one else (other[0] - one[0]) / ((other[1] - one[1]) / 1e9)
 
 
-def from_start(seconds: float) -> tuple[float, float]:
-    """Seconds from the command to the first finding at a subscriber, and PSS in MB when so many seconds have gone."""
+def from_start(seconds: float) -> tuple[float, dict[str, float]]:
+    """Seconds from the command to the first finding at a subscriber, and PSS by process when so many have gone."""
     with running([LIVE]) as daemon:
         found = daemon.wait_for(lambda: daemon.ear.first_finding)
         time.sleep(seconds)
         return found - daemon.began, daemon.pss_mb()
+
+
+def in_words(parts: dict[str, float]) -> str:
+    """Memory in all, and by process."""
+    return f"{sum(parts.values()):.1f} MB ({', '.join(f'{name} {mb:.1f}' for name, mb in parts.items())})"
 
 
 def main() -> int:
@@ -175,35 +180,43 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (default 5)")
     parser.add_argument("--seconds", type=float, default=4.0, help="measured of each (default 4)")
+    parser.add_argument("--streams", type=int, nargs="+", default=list(COUNTS), help="numbers of streams, fewest first")
     parser.add_argument("--quick", action="store_true", help="1 short round: shows that it works, proves nothing")
     parser.add_argument("--json", type=Path, help="put everything measured into this file, under `streams`")
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.seconds = 1, 1.0
-    said: dict[str, Any] = {"machine": machine(), "counts": COUNTS, "rounds": options.rounds, "quick": options.quick}
-    speed: dict[int, list[float]] = {count: [] for count in COUNTS}
-    size: dict[int, list[float]] = {count: [] for count in COUNTS}
+    counts = options.streams
+    said: dict[str, Any] = {"machine": machine(), "counts": counts, "rounds": options.rounds, "quick": options.quick}
+    speed: dict[int, list[float]] = {count: [] for count in counts}
+    size: dict[int, list[float]] = {count: [] for count in counts}
     start: list[float] = []
-    live_size: list[float] = []
+    live: list[dict[str, float]] = []
     try:
         for number in range(options.rounds):
-            for count in COUNTS if number % 2 == 0 else COUNTS[::-1]:
+            for count in counts if number % 2 == 0 else counts[::-1]:
                 fps, mb = saturated(count, options.seconds)
                 speed[count].append(round(fps, 2))
                 size[count].append(round(mb, 2))
                 print(f"round {number + 1}, {count} streams: {fps:.1f} frames/s, PSS {mb:.1f} MB", flush=True)
-            soon_s, mb = from_start(options.seconds)
+            soon_s, parts = from_start(options.seconds)
             start.append(round(soon_s, 3))
-            live_size.append(round(mb, 2))
-            print(f"round {number + 1}, one live stream: first finding {soon_s:.2f} s, PSS {mb:.1f} MB", flush=True)
+            live.append(parts)
+            print(
+                f"round {number + 1}, one live stream: first finding {soon_s:.2f} s, PSS {in_words(parts)}", flush=True
+            )
     except EdgeError as error:
         print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
         return error.exit_code
-    for count in COUNTS:
-        against, mb = ratio(speed[count], speed[1]), median(size[count])
-        print(f"{count} streams: {against.value:.3f} of one's frames/s ({against.low:.3f} to {against.high:.3f}), "
-              f"PSS {mb.value:.1f} MB ({mb.low:.1f} to {mb.high:.1f})")  # fmt: skip
-    said |= {"frames_per_s": speed, "pss_mb": size, "first_finding_s": start, "live_pss_mb": live_size}
+    for count in counts:
+        against, mb = ratio(speed[count], speed[counts[0]]), median(size[count])
+        print(f"{count} streams: {against.value:.3f} ({against.low:.3f} to {against.high:.3f}) of the frames/s of "
+              f"{counts[0]}, PSS {mb.value:.1f} MB ({mb.low:.1f} to {mb.high:.1f})")  # fmt: skip
+    parts = {name: statistics.median(one[name] for one in live) for name in live[0]}
+    print(f"one live stream: first finding {statistics.median(start):.2f} s, PSS {in_words(parts)}")
+    live_size = [round(sum(one.values()), 2) for one in live]
+    said |= {"frames_per_s": speed, "pss_mb": size, "first_finding_s": start}
+    said |= {"live_pss_mb": live_size, "live_pss_mb_by_process": live}
     if options.json:
         keep(options.json, "streams", said)
     return 0

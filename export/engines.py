@@ -75,6 +75,9 @@ def to_onnx(graph: bytes, out: Path) -> None:
             f"tf2onnx refuses the model: {(done.stderr.strip().splitlines() or ['no words'])[-1]}",
             hint="pip install tf2onnx onnx onnxruntime",
         )
+    from export.onnx_macs import write_macs  # onnx is there, or tf2onnx would have failed
+
+    write_macs(out)
 
 
 def run_onnx(path: Path, graph: bytes, tensors: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:

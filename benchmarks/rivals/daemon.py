@@ -113,7 +113,7 @@ class Daemon(Peer):
         self._job = DaemonJob(settings=self._settings, run_id="peers")
         self._model = choose_model(self._settings)
         self._guard = make_guard(self._settings, self._model, isolated=True)
-        self._analyser = Analyser(self._model.manifest, self._guard)
+        self.analyser = Analyser(self._model.manifest, self._guard)
         self._ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._handover = Handover(self._folder.name, self._ends[0])
         self._acks, self._told = os.pipe()
@@ -157,7 +157,7 @@ class Daemon(Peer):
             self._handover.report(make_report(self._job, self._model, self._guard, intake, stats))
 
         reporter = Reporter(settings, messages, self._handover, taps=[watch], heartbeat=report)
-        loop.run(intake, self._analyser, reporter, lambda: False)
+        loop.run(intake, self.analyser, reporter, lambda: False)
         intake.close()
         self._frames = feed.next
         numbers = reporter.stats.snapshot()
@@ -216,7 +216,7 @@ class Daemon(Peer):
             self._publisher.terminate()
             self._publisher.wait(PATIENCE_S)
             self._publisher.kill()
-        self._analyser.close()
+        self.analyser.close()
         for end in self._ends:
             end.close()
         for end in (self._acks, self._told):

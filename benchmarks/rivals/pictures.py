@@ -11,9 +11,11 @@ if TYPE_CHECKING:
 
 
 def fit(picture: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """``picture`` (H, W, 3) RGB uint8 as (1, h, w, c) uint8; ``shape`` is that, c is 1 or 3."""
+    """``picture`` (H, W, 3) RGB or (H, W) grey, uint8, as (1, h, w, c) uint8; ``shape`` is that, c is 1 or 3."""
     _, height, width, channels = shape
-    if channels == 1:
+    if picture.ndim == 2 and channels == 3:
+        picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)
+    elif picture.ndim == 3 and channels == 1:
         picture = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
     return small.reshape(1, height, width, channels)

@@ -113,7 +113,7 @@ def _library() -> Any:
     except ImportError:
         raise UsageError(
             "--scenario needs MLCommons LoadGen, which is not installed",
-            hint="pip install 'sonoedge[benchmark]'; without --scenario nothing more is needed",
+            hint="pip install 'sonoedge[benchmark]' (x86-64, Python to 3.13), elsewhere pip install mlcommons-loadgen",
         ) from None
 
 

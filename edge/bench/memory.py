@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-PROC = Path("/proc")
+from edge.process.usage import PROC, module_of, peak_mb, process_tree, pss_mb
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAMES = {"edge.daemon.frame": "frame", "edge.runtimes.child": "runtime", "edge.daemon.publisher": "publisher"}
+"""Of a daemon's processes, by the module that each was started with."""
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -29,46 +35,16 @@ class Memory(msgspec.Struct, frozen=True):
         return round(sum(self.peak_mb.values()), 1) if self.peak_mb else None
 
 
-def look(proc: Path = PROC, root: int | None = None) -> Memory:
-    """This process (or ``root``) and those below it, by what they run."""
+def look(proc: Path = PROC, root: int | None = None, root_name: str = "frame") -> Memory:
+    """This process (or ``root``) and those of a daemon below it, by what they run; a broker is none of them."""
     pss: dict[str, float] = {}
     peak: dict[str, float] = {}
     root = os.getpid() if root is None else root
-    for pid in _tree(root, proc):
-        name = "frame" if pid == root else _name(pid, proc)
+    for pid in process_tree(root, proc):
+        name = root_name if pid == root else NAMES.get(module_of(pid, proc) or "")
         if name is None:
             continue
-        for column, file, key in ((pss, "smaps_rollup", "Pss:"), (peak, "status", "VmHWM:")):
-            kilobytes = _field(proc / str(pid) / file, key)
-            if kilobytes is not None:
-                column[name] = round(column.get(name, 0.0) + kilobytes * 1024 / 1e6, 1)
+        for column, megabytes in ((pss, pss_mb(pid, proc)), (peak, peak_mb(pid, proc))):
+            if megabytes is not None:
+                column[name] = round(column.get(name, 0.0) + megabytes, 1)
     return Memory(pss, peak)
-
-
-def _tree(root: int, proc: Path) -> list[int]:
-    tree = [root]
-    for pid in tree:  # grows while it is gone through
-        for children in (proc / str(pid) / "task").glob("*/children"):
-            try:
-                tree += map(int, children.read_text().split())
-            except OSError:  # noqa: PERF203  (a thread that has ended)
-                continue
-    return tree
-
-
-def _name(pid: int, proc: Path) -> str | None:
-    """``runtime``, ``publisher``; None for what is no process of a daemon (a broker)."""
-    try:
-        words = (proc / str(pid) / "cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return None
-    names = {b"edge.runtimes.child": "runtime", b"edge.daemon.publisher": "publisher"}
-    return next((name for module, name in names.items() if module in words), None)
-
-
-def _field(path: Path, key: str) -> int | None:
-    try:
-        lines = path.read_text().splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) for line in lines if line.startswith(key)), None)

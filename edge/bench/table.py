@@ -103,11 +103,11 @@ def _startup(one: Startup) -> Iterator[str]:
 
 
 def _placed(placement: Placement, delegate: str | None) -> str:
-    share = 100 * placement.delegated_macs / placement.macs if placement.macs else 0.0
+    share = f", {100 * placement.delegated_macs / placement.macs:.1f} % of MACs" if placement.macs else ""
     parts = "" if placement.partitions is None else f" in {counted(placement.partitions, 'partition')}"
     left = ", ".join(f"{count} {name}" for name, count in placement.left.items())
     return (
-        f"{placement.delegated_ops} of {placement.ops} operators{parts}, {share:.1f} % of MACs on "
+        f"{placement.delegated_ops} of {placement.ops} operators{parts}{share} on "
         f"{delegate or 'no delegate'} (by {placement.source}){f'; left on the CPU: {left}' if left else ''}"
     )
 

@@ -4,7 +4,9 @@ job          what the supervisor tells its children
 supervisor   starts, watches and stops them
 frame        sources to outbox: everything that touches pixels
 publisher    outbox to receivers: everything that touches a network; it never imports numpy or cv2
+frame_line   the publisher's end of the line to the frame process
+switchboard  requests from connections to the desk, answers back
 courier      brings messages to one sink, in two lanes
 announcer    who we are and how we are: `state` and `health`
-vitals       memory, age and disk, as the kernel tells them
+vitals       memory and disk, as `health` tells them
 """

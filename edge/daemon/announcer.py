@@ -19,6 +19,7 @@ from edge.contracts.ports import Outgoing
 from edge.contracts.report import Report
 from edge.contracts.state import ClockMark, OutboxState, State
 from edge.daemon import vitals
+from edge.process.usage import uptime_s
 from edge.sinks.telemetry import TelemetryFacts
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from edge.contracts.ports import Sink
     from edge.daemon.board import Board
     from edge.daemon.shared_sink import Part
-    from edge.sinks.outbox import Depth
+    from edge.sinks.outbox_answers import Depth
 
 STATE_EVERY_S = 0.5
 """Changes that follow each other faster are told together."""
@@ -191,7 +192,7 @@ class Announcer:
         return Health(
             **self._stamper.stamp(),
             **msgspec.structs.asdict(numbers),
-            uptime_s=vitals.uptime_s(self._root_pid),
+            uptime_s=uptime_s(self._root_pid),
             temperature_c=readings.temperature_c,
             throttled=self._board.flags(),
             clock_mhz=readings.clock_mhz,

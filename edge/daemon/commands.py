@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from edge.config.settings import Settings
     from edge.contracts.order import OrderName
     from edge.daemon.announcer import Announcer
-    from edge.sinks.outbox import Outbox, Resent
+    from edge.sinks.outbox import Outbox
+    from edge.sinks.outbox_answers import Resent
 
 
 class NoArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from edge.contracts.ports import Sink
     from edge.daemon.shared_sink import Part
-    from edge.sinks.outbox import Outbox, ResendMark, Row
+    from edge.sinks.outbox import Outbox
+    from edge.sinks.outbox_answers import ResendMark, Row
 
 LIVE_SHARE, REPLAY_SHARE = 4, 1
 """While both lanes have messages: so many live ones to so many replayed ones."""

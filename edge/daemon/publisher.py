@@ -16,14 +16,12 @@ import socket
 import sqlite3
 import sys
 import time
-from collections import deque
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge.app.handover import MAX_PACKET, Arrived, Latest, decode, encode_arrived, encode_order
 from edge.app.logs import set_up_logs
 from edge.app.stamper import Stamper
 from edge.contracts.errors import ConfigError, EdgeError, SinkError
@@ -36,11 +34,14 @@ from edge.daemon.announcer import Announcer
 from edge.daemon.board import Board
 from edge.daemon.commands import Commands
 from edge.daemon.courier import Courier
+from edge.daemon.frame_line import FrameLine
 from edge.daemon.job import DaemonJob
 from edge.daemon.leftovers import Leftovers
 from edge.daemon.requests import RequestDesk
 from edge.daemon.shared_sink import SharedSink
+from edge.daemon.switchboard import Switchboard
 from edge.plugins import make_sink
+from edge.process.bell import Bell
 from edge.process.child import inherit
 from edge.process.cores import keep_to
 from edge.process.heartbeat import beat
@@ -48,9 +49,9 @@ from edge.sinks.outbox import Outbox
 from edge.sinks.outbox_schema import FILE_NAME, condemn, is_damage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from edge.contracts.order import Order
+    from edge.app.handover import Latest
     from edge.contracts.ports import Sink
 
 log = logging.getLogger("edge.daemon.publisher")  # run as __main__
@@ -60,8 +61,6 @@ TURN_S = 0.2
 HOUSEKEEPING_S = 10.0
 OUTBOX_PATIENCE_S = 5.0
 """So long without an outbox is a reason to be degraded: the frame process makes it when it starts."""
-RESPONSES_LIMIT = 500
-"""Responses that wait for a connection; older ones are forgotten, and whoever asked asks again."""
 GOODBYE_S = 1.0
 """For all sinks together, to take the goodbye."""
 
@@ -77,8 +76,7 @@ class Publisher:
         settings = job.settings
         self._settings = settings
         self._path = Path(job.state_dir) / FILE_NAME
-        self._inbox = inbox
-        self._inbox.setblocking(False)
+        self._frame = FrameLine(inbox)
         will = msgspec.json.encode(Will(device=job.device, run_id=job.run_id))
         identity = SinkIdentity(Topics(settings.site, job.device), job.run_id, will)
         self.sinks: list[Sink] = [make_sink(one, identity) for one in settings.sinks]
@@ -88,7 +86,7 @@ class Publisher:
                 raise ConfigError(f"two sinks are {name}", hint="each receiver is configured once")
         self._durable_sinks = [sink.name for sink in self.sinks if sink.durable]
         shared = [SharedSink(sink) for sink in self.sinks]
-        on_acked = self._tell_arrived if job.tell_acks else None
+        on_acked = self._frame.tell_arrived if job.tell_acks else None
         self._couriers = [Courier(one.part(), self._durable_sinks, on_acked) for one in shared]
         self._leftovers = Leftovers(self._path, job.device, settings, shared)
         self._links = [sink for sink in self.sinks if isinstance(sink, Link)] if settings.requests.enabled else []
@@ -103,40 +101,36 @@ class Publisher:
             Board(settings.thermal.hot_c),
         )
         self._outbox: Outbox | None = None
-        commands = Commands(settings, self._announcer, lambda: self._outbox, self._give, self._leftovers.salvage.resend)
-        self._desk = RequestDesk(settings.requests, stamper, commands.by_name())
-        self._responses: deque[tuple[Sink, Outgoing]] = deque(maxlen=RESPONSES_LIMIT)
-        """Those that their sink has no room for yet."""
+        resend = self._leftovers.salvage.resend
+        commands = Commands(settings, self._announcer, lambda: self._outbox, self._frame.give, resend)
+        self._switchboard = Switchboard(self._links, RequestDesk(settings.requests, stamper, commands.by_name()))
         self._outbox_missing_since = time.monotonic()
         self._housekeeping_at = 0.0
         self._stops = 0
-        self._alarm, self._bell = socket.socketpair()
-        self._alarm.setblocking(False)
-        self._bell.setblocking(False)
-        self._rung = False
+        self._bell = Bell()
 
     def stop(self) -> None:
         """Drain, say goodbye and end; a second time: without draining. May be called from a signal handler."""
         self._stops += 1
-        self._wake_up()
+        self._bell.ring()
 
     def run(self, alive: Callable[[], None] = lambda: None) -> None:
         """Publish until stopped; ``alive`` is called at every turn.
 
         Raises `SinkError` if a sink cannot be opened, or if it was given less than all.
         """
-        self._drop_stale()
+        self._frame.drop_stale(self._announcer.take)
         if not self._durable_sinks:
             who = "not every receiver has all of them" if self.sinks else "nobody receives them"
             log.warning("findings are kept in %s, %s: there is no durable sink", self._path.parent, who)
         for link in self._links:
             link.listen(REQUEST)
         for sink in self.sinks:
-            sink.wake_on(self._wake_up)
+            sink.wake_on(self._bell.ring)
             sink.open()
         with selectors.DefaultSelector() as selector:
-            selector.register(self._inbox, selectors.EVENT_READ)
-            selector.register(self._alarm, selectors.EVENT_READ)
+            selector.register(self._frame, selectors.EVENT_READ)
+            selector.register(self._bell, selectors.EVENT_READ)
             more, deadline = False, 0.0
             while True:
                 selector.select(0 if more else TURN_S)
@@ -155,25 +149,16 @@ class Publisher:
                 hint=f"they are kept in {self._path.parent} and are sent at the next start; see --drain-timeout",
             )
 
-    def _wake_up(self) -> None:
-        """From any thread. It is heard at the next turn; one that has not begun yet is enough for all."""
-        if not self._rung:
-            self._rung = True
-            with contextlib.suppress(OSError):  # it rings already, or we have ended
-                self._bell.send(b"!")
-
     def _turn(self) -> bool:
         """One round over everything. True: there is more to do at once."""
-        with contextlib.suppress(BlockingIOError):
-            self._alarm.recv(4096)
-        self._rung = False  # after the bell was emptied and before anything is looked at: what comes now rings anew
-        more = self._read_inbox()
+        self._bell.quiet()
+        more = self._frame.read(self._take)
         outbox, announcer = self._open_outbox(), self._announcer
         try:
             ailments = self._ailments()
             if announcer.state_due() and (outbox is not None or ailments):
                 announcer.tell_state(None if outbox is None else outbox.state(), ailments)
-            self._answer_requests()
+            self._switchboard.work()
             if outbox is not None:
                 for courier in self._couriers:
                     # Before any finding: consumers learn who speaks, and of which epoch.
@@ -196,71 +181,16 @@ class Publisher:
         facts = (None, None) if outbox is None else (outbox.state(), outbox.depth())
         self._leftovers.keep(*self._announcer.tell_health(*facts))
 
-    def _read_inbox(self) -> bool:
-        """Take what the frame process sent; True if there may be more."""
-        for _ in range(100):
-            try:
-                packet = self._inbox.recv(MAX_PACKET)
-            except BlockingIOError:
-                return False
-            except OSError as error:
-                log.error("the frame process cannot be heard: %s", error)
-                return False
-            if not packet:
-                return False
-            try:
-                said = decode(packet)
-            except (ValueError, msgspec.MsgspecError) as error:
-                log.error("the frame process sent what is not understood: %s", error)
-                continue
-            if isinstance(said, Report):
-                self._announcer.take(said)
-            elif isinstance(said, Done):
-                self._respond(self._desk.settle(said))
-            elif isinstance(said, Latest):
-                for sink in self.sinks:
-                    if sink.session:
-                        sink.send(Outgoing(said.suffix, said.body, None, qos=0))
-        return True
-
-    def _answer_requests(self) -> None:
-        for link in self._links:
-            for incoming in link.heard():
-                response = self._desk.answer(incoming, link.name)
-                if response is not None:
-                    self._responses.append((link, response))
-        for late in self._desk.overdue():
-            self._respond(late)
-        for _ in range(len(self._responses)):
-            sink, response = self._responses.popleft()
-            if not sink.send(response):
-                self._responses.append((sink, response))
-
-    def _respond(self, answer: tuple[str, Outgoing] | None) -> None:
-        for link in self._links:
-            if answer is not None and link.name == answer[0]:
-                self._responses.append((link, answer[1]))
-
-    def _give(self, order: Order) -> bool:
-        """Hand an order to the frame process. Whether it took it, it says itself."""
-        try:
-            self._inbox.send(encode_order(order))
-        except OSError:
-            return False
-        return True
-
-    def _tell_arrived(self, seqs: Sequence[int]) -> None:
-        with contextlib.suppress(OSError):  # nobody listens: nothing depends on it
-            self._inbox.send(encode_arrived(Arrived(list(seqs), time.monotonic_ns())))
-
-    def _drop_stale(self) -> None:
-        """What was sent while no publisher ran is old now; only what the frame process last said of itself counts."""
-        with contextlib.suppress(BlockingIOError):
-            while packet := self._inbox.recv(MAX_PACKET):
-                with contextlib.suppress(ValueError, msgspec.MsgspecError):
-                    said = decode(packet)
-                    if isinstance(said, Report):
-                        self._announcer.take(said)
+    def _take(self, said: Report | Done | Latest) -> None:
+        """What the frame process said."""
+        if isinstance(said, Report):
+            self._announcer.take(said)
+        elif isinstance(said, Done):
+            self._switchboard.settle(said)
+        else:
+            for sink in self.sinks:
+                if sink.session:
+                    sink.send(Outgoing(said.suffix, said.body, None, qos=0))
 
     def _open_outbox(self) -> Outbox | None:
         if self._outbox is not None and self._outbox.replaced():
@@ -337,7 +267,6 @@ class Publisher:
                 self._leftovers.salvage.work()
             self._outbox.close()
         self._leftovers.close()
-        self._alarm.close()
         self._bell.close()
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.daemon.shared_sink import Part
-    from edge.sinks.outbox import Resent
+    from edge.sinks.outbox_answers import Resent
 
 log = logging.getLogger(__name__)
 

@@ -44,10 +44,10 @@ def count(operators: Iterable[Operator]) -> dict[str, int]:
 def in_words(placed: Placement) -> str:
     """One line for people: who took how much, and what is left."""
     took = ", ".join(f"{name} {number}" for name, number in placed.by.items()) or "no delegate"
-    share = f"{placed.delegated_macs / placed.macs:.1%}" if placed.macs else "none"
+    share = f", {placed.delegated_macs / placed.macs:.1%} of MACs" if placed.macs else ""
     pieces = "" if placed.partitions is None else f" in {placed.partitions} piece{'s' * (placed.partitions != 1)}"
     left = ", ".join(f"{number} {kind}" for kind, number in placed.left.items()) or "nothing"
-    return f"{took} of {placed.ops} operators{pieces}, {share} of MACs; left on plain kernels: {left} ({placed.source})"
+    return f"{took} of {placed.ops} operators{pieces}{share}; left on plain kernels: {left} ({placed.source})"
 
 
 def lie_between(operators: Sequence[Operator], given: Iterable[int], wanted: Iterable[int]) -> set[int]:

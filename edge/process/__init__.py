@@ -1,1 +1,1 @@
-"""Child processes: how one is started, what it is handed, and how it learns that its parent is gone."""
+"""Processes: how a child is started, what it is handed, how it learns that its parent is gone, and what each takes."""

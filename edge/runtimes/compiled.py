@@ -100,7 +100,7 @@ class CompiledRuntime:
         )
         expect_manifest(self.spec, manifest)
 
-    def claim(self, delegate: str, placement: Placement | None) -> None:
+    def claim(self, delegate: str | None, placement: Placement | None) -> None:
         """Put into the spec who computes, once the caller knows it."""
         self.spec = msgspec.structs.replace(self.spec, delegate=delegate, placement=placement)
 

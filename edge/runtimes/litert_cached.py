@@ -1,24 +1,33 @@
 """``litert://?weight_cache=DIR``: XNNPACK's packed weights in a file, mapped instead of packed anew at each start.
 
-LiteRT has it only in its compiler, which does not tell operator by operator what XNNPACK took: `placement` is not told.
+LiteRT has it only in its compiler, which tells of no operator who computes it: neither its API nor its log has that. So
+LiteRT's interpreter is asked, which is the same library in this process and has the same XNNPACK: it loads the graph
+before the compiler does, says which operators XNNPACK took, and is let go. That is one load more, and is done at each
+start: whether XNNPACK works at all depends on the machine (a sandbox that hides the CPUs), not on the file.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import DeviceError
 from edge.models.container import read_file
+from edge.process.native_output import native_output_to_log
 from edge.runtimes.compiled import CompiledRuntime, compiler, last_line
 from edge.runtimes.interpreter import XNNPACK
 from edge.runtimes.loading import count, need_model
+from edge.runtimes.proof import Proof
 
 if TYPE_CHECKING:
     from edge.config.uri import Uri
     from edge.contracts.manifest import ModelManifest
+    from edge.contracts.placement import Placement
+
+log = logging.getLogger(__name__)
 
 
 class CachedRuntime(CompiledRuntime):
@@ -36,6 +45,7 @@ class CachedRuntime(CompiledRuntime):
         path = need_model("litert", model_path)
         litert = compiler()
         cache = cache_file(Path(uri.params["weight_cache"]), path)
+        placed = ask_interpreter(path, threads)
 
         def make() -> object:
             cpu = litert.CpuOptions(num_threads=threads, xnnpack_weight_cache_path=str(cache))
@@ -43,8 +53,25 @@ class CachedRuntime(CompiledRuntime):
             return litert.CompiledModel.from_file(path, options=options)
 
         super().__init__(path, manifest, make, explain, "litert", "xnnpack")
-        if cache.is_file():  # only XNNPACK writes it
-            self.claim(XNNPACK, None)
+        # Only XNNPACK writes the file: without it the compiler has not done as the interpreter did; nothing is told.
+        if placed is not None and (cache.is_file() or not placed.delegated_ops):
+            self.claim("+".join(placed.by) or None, placed)
+
+
+def ask_interpreter(path: str, threads: int) -> Placement | None:
+    """What XNNPACK takes of the model, by LiteRT's interpreter; None if that cannot load it."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    proof = Proof(read_file(Path(path)), source="interpreter")
+    try:
+        with native_output_to_log(log):
+            interpreter = Interpreter(model_path=path, num_threads=threads)
+            interpreter.allocate_tensors()
+            proof.look(interpreter, XNNPACK)
+    except (ValueError, RuntimeError) as error:
+        log.debug("the interpreter does not load the model: %s", error)
+        return None
+    return proof.placement
 
 
 def cache_file(folder: Path, model_path: str) -> Path:

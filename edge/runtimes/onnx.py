@@ -22,6 +22,7 @@ from edge.contracts.tensors import RuntimeSpec, Tensor, TensorSpec
 from edge.process.native_output import native_output_to_log
 from edge.runtimes.delegate import OPTION
 from edge.runtimes.loading import count, expect_manifest, expect_tensor, first_line, need_model
+from edge.runtimes.onnx_placement import RECORD, provider_placement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,6 +63,7 @@ class OnnxRuntime:
         _expect_provider(provider, onnxruntime.get_available_providers())
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1
+        settings.add_session_config_entry(*RECORD)
         if provider != CPU and not partial:
             settings.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         try:
@@ -76,14 +78,18 @@ class OnnxRuntime:
             )
         self._source, self._heads = _match(self._session, manifest)
         self._values: NDArray[Any] | None = None
+        name = provider.removesuffix("ExecutionProvider").lower()
+        placed = provider_placement(self._session, "" if provider == CPU else provider, name)
+        # Told, it is who has taken something; not told, who has taken all, or it would have been refused.
+        untold = None if provider == CPU or partial else name
         self.spec = RuntimeSpec(
             name=NAME,
             family=NAME,
-            # With partial=1 nobody says how much the provider took: then it is not claimed.
-            delegate=None if provider == CPU or partial else provider.removesuffix("ExecutionProvider").lower(),
+            delegate=untold if placed is None else "+".join(placed.by) or None,
             version=str(onnxruntime.__version__),
             input=manifest.input,
-            outputs={name: manifest.heads[name].tensor for name in self._heads},
+            outputs={head: manifest.heads[head].tensor for head in self._heads},
+            placement=placed,
         )
         expect_manifest(self.spec, manifest)
 

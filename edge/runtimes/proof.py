@@ -18,8 +18,9 @@ DELEGATE = "DELEGATE"
 class Proof:
     """Asked once for each delegate, as soon as it has been at the graph: nodes do not say whose they are."""
 
-    def __init__(self, model: bytes) -> None:
-        """``model``: the flatbuffer or a whole bundle. Raises `ModelError` if it is damaged."""
+    def __init__(self, model: bytes, source: str = "runtime") -> None:
+        """``model``: the flatbuffer or a whole bundle (`ModelError` if damaged); ``source``: see `Placement`."""
+        self._source = source
         self._operators: list[Operator] = read_operators(model)
         self._takers: dict[int, str] = {}
         self._partitions: list[int] = []
@@ -43,4 +44,4 @@ class Proof:
     @property
     def placement(self) -> Placement:
         """As far as has been looked."""
-        return placement(self._operators, self._takers, len(self._partitions), "runtime")
+        return placement(self._operators, self._takers, len(self._partitions), self._source)

@@ -22,8 +22,8 @@ import msgspec
 from edge.contracts import topics
 from edge.contracts.ports import Incoming
 from edge.sinks.mqtt_account import make_account
-from edge.sinks.mqtt_connect import HEARD_LIMIT, STOCK, Connection
-from edge.sinks.mqtt_dialect import STEADY_S, DialectChooser, End, Pace
+from edge.sinks.mqtt_connect import HEARD_LIMIT, STOCK
+from edge.sinks.mqtt_keeper import Keeper
 from edge.sinks.mqtt_refusals import Refusals
 from edge.sinks.mqtt_window import Ready
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from edge.config.settings import SinkSettings
     from edge.contracts.ports import Outgoing, SinkIdentity
-    from edge.sinks.mqtt_connect import Heard
+    from edge.sinks.mqtt_connect import Connection, Heard
 
 log = logging.getLogger(__name__)
 
@@ -42,11 +42,6 @@ PACKET_HEAD = 16
 """Bytes that a PUBLISH packet has besides topic and body, at most."""
 ANNOUNCE_EVERY_S = 5.0
 """At most so often is ``state`` said again because somebody else spoke for us."""
-REMEMBERED_S = 600.0
-"""So long after another client took our session, or connections broke in a row, it is a problem to report."""
-UNSTABLE_AFTER = 3
-"""Connections in a row that were lost soon after they were made. Some brokers (mosquitto 2.0, all with MQTT 3.1.1) do
-not say that another client took our session: this is what it looks like from here."""
 
 
 class _Status(msgspec.Struct):
@@ -57,7 +52,7 @@ class _Status(msgspec.Struct):
 
 
 class MqttSink:
-    """A `Link`. Its methods belong to one thread, the publisher's; connections live in a thread of their own."""
+    """A `Link`. Its methods belong to one thread, the publisher's; a `Keeper`'s thread connects."""
 
     def __init__(self, settings: SinkSettings, identity: SinkIdentity) -> None:
         """Raises `SinkError` if a password, CA or certificate file cannot be used."""
@@ -67,17 +62,10 @@ class MqttSink:
         self.name = self._account.name
         self._topics = replace(identity.topics, root=settings.root)
         self._run_id = identity.run_id
-        self._client_id = self._account.client_id or self._topics.client_id
-        self._will = (self._topics.full(topics.STATE), identity.will)
+        client_id = self._account.client_id or self._topics.client_id
+        will = (self._topics.full(topics.STATE), identity.will)
         self._callback: Callable[[], None] = lambda: None
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._keep_connected, name=f"mqtt {self.name}", daemon=True)
-        # Written by the connecting thread, read by the publisher's.
-        self._newest: Connection | None = None
-        self._end: End | None = None
-        self._remembered: tuple[float, str] | None = None
-        """(when, problem word) of what is to be reported even when all is well again."""
-        # The publisher's thread alone.
+        self._keeper = Keeper(settings, self._account, client_id, will, self._notify)
         self._connection: Connection | None = None
         self._session = 0
         self._under_way: dict[int, tuple[int | None, str]] = {}
@@ -98,7 +86,7 @@ class MqttSink:
         account = self._account
         if account.password is not None and account.tls is None and account.host not in LOOPBACK:
             log.warning("%s: the password travels unencrypted; mqtts:// would hide it", self.name)
-        self._thread.start()
+        self._keeper.start()
 
     @property
     def session(self) -> int:
@@ -159,10 +147,10 @@ class MqttSink:
         connection = self._connection
         if connection is not None and connection.up and connection.deaf_to - {self._topics.full(topics.STATE)}:
             words.append("subscription_refused")
-        if self._remembered is not None and time.monotonic() - self._remembered[0] < REMEMBERED_S:
-            words.append(self._remembered[1])
-        if self._end is not None and (self._connection is None or not self._connection.up):
-            words.append(self._end.value)
+        if (remembered := self._keeper.remembered()) is not None:
+            words.append(remembered)
+        if (end := self._keeper.end) is not None and (self._connection is None or not self._connection.up):
+            words.append(end.value)
         return list(dict.fromkeys(words))
 
     def close(self, timeout_s: float) -> None:
@@ -179,10 +167,9 @@ class MqttSink:
             self._connection.hang_up()
             patience_s = max(0.5, deadline - time.monotonic())
         else:
-            self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(patience_s)
-        self._stop.set()
+            self._keeper.stop()
+        self._keeper.join(patience_s)
+        self._keeper.stop()
 
     def _publish(self, connection: Connection, message: Outgoing) -> bool:
         topic = self._topics.full(message.suffix)
@@ -226,7 +213,7 @@ class MqttSink:
                 self._give_back_all()
             elif self._contradicted:
                 self._announce_again(self._connection)
-        newest = self._newest
+        newest = self._keeper.newest
         if newest is not None and newest is not self._connection and newest.up:
             self._give_back_all()
             self._connection = newest
@@ -287,33 +274,6 @@ class MqttSink:
         self._returned += [seq for seq, _ in self._under_way.values() if seq is not None]
         self._returned += self._refusals.forget()
         self._under_way.clear()
-
-    def _keep_connected(self) -> None:
-        """The connecting thread."""
-        chooser, pace = DialectChooser(self._settings.protocol), Pace()
-        losses = 0
-        while not self._stop.is_set():
-            connection = Connection(
-                self._account, chooser.current, self._client_id, self._notify, self._will, self._settings.inflight
-            )
-            self._newest = connection
-            end = connection.run(self._stop)
-            if end is End.STOPPED:
-                return
-            unstable = False
-            if connection.lasted_s:
-                chooser.answered()
-                losses = losses + 1 if end is End.LOST and connection.lasted_s < STEADY_S else 0
-                unstable = losses == UNSTABLE_AFTER
-            if end is not self._end:
-                why = f": {connection.detail}" if connection.detail else ""
-                log.warning("%s: %s (MQTT %s)%s", self.name, end.value, connection.dialect.version, why)
-            if end is End.TAKEN_OVER or unstable:
-                word = end.value if end is End.TAKEN_OVER else "connection_unstable"
-                self._remembered = (time.monotonic(), word)
-                log.error("%s: %s: is there another device of the same site and name?", self.name, word)
-            self._end = end
-            self._stop.wait(pace.after(end, connection.lasted_s, chooser.failed(end)))
 
     def _notify(self) -> None:
         self._callback()

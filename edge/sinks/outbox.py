@@ -9,12 +9,11 @@ from __future__ import annotations
 import logging
 import math
 import sqlite3
-from typing import TYPE_CHECKING, NamedTuple
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from edge.contracts.state import OutboxState
 from edge.sinks import outbox_clock, outbox_schema
+from edge.sinks.outbox_answers import Depth, Ranges, ResendMark, Resent, Row
 from edge.sinks.outbox_schema import transaction
 
 if TYPE_CHECKING:
@@ -28,69 +27,8 @@ EXPIRE_CHUNK = 500
 RESEND_CHUNK = 5000
 EXPIRED_LIMIT = 500
 """Ranges that are announced; were there more, the oldest are only told to who asks for them again."""
-GONE_LIMIT = 100
 NO_END = 1 << 62
 """Above every seq."""
-
-
-class Row(NamedTuple):
-    """One stored message."""
-
-    seq: int
-    suffix: str
-    body: bytes
-
-
-class Depth(NamedTuple):
-    """How full the outbox is."""
-
-    pending: int
-    oldest_age_s: float
-    """Of the oldest pending message, see `edge.sinks.outbox_clock`; never below zero."""
-    used_bytes: int
-
-
-class ResendMark(NamedTuple):
-    """Tells couriers that something is to be sent again."""
-
-    number: int
-    """Goes up with every part of every `Outbox.resend`."""
-    first: int
-    """Lowest seq of that part."""
-
-
-class Resent(msgspec.Struct, frozen=True):
-    """What came of `Outbox.resend`."""
-
-    queued: int
-    """Messages that will be sent again."""
-    gone: list[tuple[int, int]]
-    """Ranges of those asked for that are not kept any more; the first `GONE_LIMIT`."""
-    gone_count: int
-    """How many messages that is, in all ranges."""
-
-
-class _Ranges:
-    """Numbers in rising order, as ranges."""
-
-    def __init__(self) -> None:
-        self._ranges: list[tuple[int, int]] = []
-
-    def add(self, number: int) -> None:
-        if self._ranges and self._ranges[-1][1] == number - 1:
-            self._ranges[-1] = (self._ranges[-1][0], number)
-        else:
-            self._ranges.append((number, number))
-
-    def gaps(self, first: int, last: int) -> tuple[list[tuple[int, int]], int]:
-        """Ranges in ``first`` to ``last`` that were not added, the first few, and how many numbers all have."""
-        found, count, start = [], 0, first
-        for begin, end in [*self._ranges, (last + 1, last + 1)]:
-            if start < begin:
-                found.append((start, begin - 1))
-                count += begin - start
-            start = end + 1
-        return found[:GONE_LIMIT], count
 
 
 class Outbox:
@@ -224,7 +162,7 @@ class Outbox:
 
         Couriers, those of another process too, learn of it by `resend_mark`.
         """
-        queued, kept, start = 0, _Ranges(), min(first, NO_END)
+        queued, kept, start = 0, Ranges(), min(first, NO_END)
         while True:
             with transaction(self._db):
                 rows = self._db.execute(

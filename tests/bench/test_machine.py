@@ -50,13 +50,13 @@ def test_the_outbox_s_file_system_is_that_of_the_deepest_mount(tmp_path: Path) -
 
 
 def test_memory_is_summed_by_process_and_a_broker_is_none_of_ours(tmp_path: Path) -> None:
-    def process(pid: int, command: str, pss: int, children: str = "") -> None:
+    def process(pid: int, command: str, pss: int, parent: int = 10) -> None:
         put(tmp_path, f"{pid}/cmdline", command.replace(" ", "\0"))
         put(tmp_path, f"{pid}/smaps_rollup", f"Rss: 9 kB\nPss:   {pss} kB\n")
         put(tmp_path, f"{pid}/status", f"VmHWM:   {2 * pss} kB\n")
-        put(tmp_path, f"{pid}/task/{pid}/children", children)
+        put(tmp_path, f"{pid}/stat", f"{pid} (python) S {parent} 0 0")
 
-    process(10, "python -m edge.cli.main benchmark", 50_000, "11 12 13")
+    process(10, "python -m edge.cli.main benchmark", 50_000, parent=1)
     process(11, "python -m edge.runtimes.child 3 4", 30_000)
     process(12, "mosquitto -c x", 90_000)
     process(13, "python -m edge.daemon.publisher 5", 20_000)
@@ -64,4 +64,5 @@ def test_memory_is_summed_by_process_and_a_broker_is_none_of_ours(tmp_path: Path
     assert found.pss_mb == {"frame": 51.2, "runtime": 30.7, "publisher": 20.5}
     assert found.pss_total == 102.4
     assert found.peak_total == 204.8
+    (tmp_path / "none").mkdir()
     assert look(tmp_path / "none", 10).pss_total is None

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from edge.daemon import vitals
+from edge.process.usage import process_tree, uptime_s
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +31,7 @@ def test_memory_is_that_of_a_process_and_all_its_descendants(tmp_path: Path) -> 
     make_process(tmp_path, 13, 11, None)  # ended meanwhile
     make_process(tmp_path, 20, 1, 50_000)  # not ours
     (tmp_path / "self").mkdir()
-    assert sorted(vitals.process_tree(10, tmp_path)) == [10, 11, 12, 13]
+    assert sorted(process_tree(10, tmp_path)) == [10, 11, 12, 13]
     assert vitals.memory_mb(10, tmp_path) == round(6000 * 1024 / 1e6, 1)
     assert vitals.memory_mb(99, tmp_path) is None
 
@@ -38,14 +39,14 @@ def test_memory_is_that_of_a_process_and_all_its_descendants(tmp_path: Path) -> 
 def test_of_this_process_and_a_child() -> None:
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
-        assert child.pid in vitals.process_tree(os.getpid())
+        assert child.pid in process_tree(os.getpid())
         memory = vitals.memory_mb(os.getpid())
         assert memory is not None
         assert 5 < memory < 5000
     finally:
         child.communicate(b"\n")
-    assert 0 <= vitals.uptime_s(os.getpid()) < 86400 * 365
-    assert vitals.uptime_s(2**22 + 1) == 0
+    assert 0 <= uptime_s(os.getpid()) < 86400 * 365
+    assert uptime_s(2**22 + 1) == 0
 
 
 def test_disk(tmp_path: Path) -> None:

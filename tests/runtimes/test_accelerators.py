@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from runtime_tools import model_of, noise
 
@@ -11,7 +12,7 @@ from edge.contracts.errors import DeviceError, UsageError
 from edge.models.bundle import load_bundle
 from edge.pipeline.selftest import run_selftest
 from edge.plugins import make_runtime
-from edge.runtimes import litert_gpu, litert_npu
+from edge.runtimes import litert_cached, litert_gpu, litert_npu
 from edge.runtimes.isolated import IsolatedRuntime
 
 
@@ -101,15 +102,35 @@ def test_a_value_that_is_none_is_a_mistake_of_the_caller(uri):
 
 def test_a_weight_cache_is_made_once_and_used_again_and_computes_the_same(tmp_path):
     uri = f"litert://?weight_cache={tmp_path}/new/cache"
-    first = make_runtime(uri, *model_of(uri))
+    first, plain = make_runtime(uri, *model_of(uri)), make_runtime("litert://", *model_of("litert://"))
     [file] = (tmp_path / "new" / "cache").iterdir()
-    assert (first.spec.delegate, first.spec.placement) == ("xnnpack", None)
+    told = msgspec.structs.replace(plain.spec.placement, source="interpreter")
+    assert (first.spec.delegate, first.spec.placement) == ("xnnpack", told)
     written = file.stat().st_mtime_ns
     again = make_runtime(uri, *model_of(uri))
     assert file.stat().st_mtime_ns == written
     assert run_selftest(load_bundle(), again).worst == dict.fromkeys(again.spec.outputs, 0)
-    for runtime in (first, again):
+    for runtime in (first, again, plain):
         runtime.close()
+
+
+def test_with_a_weight_cache_nothing_is_told_that_the_interpreter_does_not_say(tmp_path, monkeypatch):
+    uri = f"litert://?weight_cache={tmp_path}"
+    monkeypatch.setattr(litert_cached, "ask_interpreter", lambda *_: None)
+    runtime = make_runtime(uri, *model_of(uri))
+    assert (runtime.spec.delegate, runtime.spec.placement) == (None, None)
+    runtime.close()
+    none = msgspec.structs.replace(model_placement(), delegated_ops=0, delegated_macs=0, partitions=0, by={})
+    monkeypatch.setattr(litert_cached, "ask_interpreter", lambda *_: none)  # XNNPACK does not work on this machine
+    runtime = make_runtime(uri, *model_of(uri))
+    assert (runtime.spec.delegate, runtime.spec.placement) == (None, none)
+    runtime.close()
+
+
+def model_placement():
+    runtime = make_runtime("litert://", *model_of("litert://"))
+    runtime.close()
+    return runtime.spec.placement
 
 
 def test_a_weight_cache_that_is_damaged_or_cannot_be_made_does_not_change_an_answer(tmp_path):

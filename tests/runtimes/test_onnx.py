@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from runtime_tools import model_of
 
 from edge.contracts.errors import DeviceError, ModelError, UsageError
 from edge.models.bundle import load_bundle
+from edge.models.operators import read_operators
+from edge.models.placement import in_words
 from edge.pipeline.selftest import run_selftest
 from edge.plugins import make_runtime
 from edge.runtimes.isolated import IsolatedRuntime
+from edge.runtimes.onnx_placement import MACS, provider_placement
 
 
 def make(file, options=""):
@@ -21,6 +26,10 @@ def test_it_passes_the_golden_vectors_and_rounds_otherwise(onnx_file):
     pytest.importorskip("onnxruntime")
     runtime = make(onnx_file)
     assert (runtime.spec.name, runtime.spec.family, runtime.spec.delegate) == ("onnx", "onnx", None)
+    placed = runtime.spec.placement
+    assert (placed.delegated_ops, placed.delegated_macs, placed.by) == (0, 0, {})  # plain kernels are no delegate's
+    assert placed.left["Conv"] > 10
+    assert placed.macs == sum(operator.macs for operator in read_operators(load_bundle().path.read_bytes()))
     report = run_selftest(load_bundle(), runtime)
     assert report.ok, report.problems
     assert max(report.worst.values()) > 0
@@ -70,9 +79,62 @@ def test_a_provider_that_takes_only_a_part_is_refused_unless_that_is_allowed(onn
     with pytest.raises(DeviceError, match="takes only a part"):
         make(onnx_file, f"&provider={azure}")
     allowed = make(onnx_file, f"&provider={azure}&partial=1")
-    assert allowed.spec.delegate is None  # how much it took is not told, so it is not claimed
+    assert allowed.spec.delegate is None
+    assert allowed.spec.placement.delegated_ops == 0
     assert run_selftest(load_bundle(), allowed).ok
     allowed.close()
+
+
+class Session:
+    """Says of nodes who computes them, as ONNX Runtime does: pieces of a provider, each with its nodes."""
+
+    def __init__(self, *pieces, macs=None):
+        self._pieces = [
+            SimpleNamespace(ep_name=who, get_nodes=lambda nodes=nodes: [SimpleNamespace(**node) for node in nodes])
+            for who, nodes in pieces
+        ]
+        self._metadata = {} if macs is None else {MACS: macs}
+
+    def get_provider_graph_assignment_info(self):
+        return self._pieces
+
+    def get_modelmeta(self):
+        return SimpleNamespace(custom_metadata_map=self._metadata)
+
+
+def node(kind, name=""):
+    return {"name": name, "op_type": kind, "domain": ""}
+
+
+def test_a_provider_that_compiles_tells_its_pieces_and_its_share_of_the_work():
+    session = Session(
+        ("ChipExecutionProvider", [node("Conv", "a"), node("Clip")]),
+        ("CPUExecutionProvider", [node("Conv", "b")]),
+        ("CPUExecutionProvider", [node("Softmax")]),
+        ("ChipExecutionProvider", [node("Gemm", "c")]),
+        macs='{"a": 600, "b": 300, "c": 100}',
+    )
+    placed = provider_placement(session, "ChipExecutionProvider", "chip")
+    assert (placed.ops, placed.delegated_ops, placed.partitions) == (5, 3, 2)
+    assert (placed.macs, placed.delegated_macs) == (1000, 700)
+    assert (placed.left, placed.by) == ({"Conv": 1, "Softmax": 1}, {"chip": 3})
+
+
+def test_a_provider_with_a_kernel_for_each_node_does_not_tell_its_pieces():
+    session = Session(("ChipExecutionProvider", [node("Conv", "a")]), ("ChipExecutionProvider", [node("Clip")]))
+    placed = provider_placement(session, "ChipExecutionProvider", "chip")
+    assert (placed.ops, placed.delegated_ops, placed.partitions) == (2, 2, None)
+
+
+@pytest.mark.parametrize("macs", [None, "not JSON", "[1]", '{"a": "many"}', '{"a": -1}'])
+def test_a_file_that_does_not_say_what_its_nodes_compute_leaves_only_the_share_untold(macs):
+    placed = provider_placement(Session(("X", [node("Conv", "a")]), macs=macs), "X", "x")
+    assert (placed.delegated_ops, placed.macs, placed.delegated_macs) == (1, 0, 0)
+    assert "MACs" not in in_words(placed)
+
+
+def test_a_version_that_cannot_say_who_computes_leaves_it_untold():
+    assert provider_placement(object(), "X", "x") is None
 
 
 @pytest.mark.parametrize(

@@ -38,4 +38,4 @@ def make(identity: SinkIdentity) -> Iterator[Callable[..., MqttSink]]:
     yield one
     for sink in made:
         sink.close(0.2)
-        sink._thread.join(10)
+        sink._keeper.join(10)

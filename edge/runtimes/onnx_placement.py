@@ -1,0 +1,63 @@
+"""Which nodes of an ONNX graph a provider took: ONNX Runtime says it of each node, its file how much each computes.
+
+ONNX Runtime tells the nodes after its basic optimisations (constants folded, doubles removed), so there may be some
+more or fewer than in the file; those that multiply keep their names. It tells no shapes, so it cannot be asked for
+multiply-accumulates: ``python -m export onnx`` writes them into the file's metadata, under `MACS`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from edge.contracts.placement import Placement
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RECORD = ("session.record_ep_graph_assignment_info", "1")
+"""Of the session's configuration: without it the session is not told. Versions that do not know it overlook it."""
+MACS = "sonoedge.macs"
+"""Of the file's metadata: JSON, name of a node -> its multiply-accumulates for one picture."""
+
+
+def provider_placement(session: Any, provider: str, name: str) -> Placement | None:
+    """What ``provider`` took of the graph that ``session`` has loaded; None if it cannot say (before 1.24).
+
+    Args:
+        session: made with `RECORD`.
+        provider: as ONNX Runtime calls it; empty: none, everything is on the CPU's kernels.
+        name: what it is called in the placement.
+    """
+    ask = getattr(session, "get_provider_graph_assignment_info", None)
+    if ask is None:
+        return None
+    macs = macs_told(session.get_modelmeta().custom_metadata_map)
+    pieces = [(piece.ep_name == provider, piece.get_nodes()) for piece in ask()]
+    taken = [nodes for ours, nodes in pieces if ours]
+    left = Counter(node.op_type for ours, nodes in pieces if not ours for node in nodes)
+    delegated = sum(map(len, taken))
+    # A provider that compiles has its nodes in pieces; one that has a kernel for each is told node by node.
+    compiled = delegated > len(taken) or not taken
+    return Placement(
+        ops=delegated + left.total(),
+        delegated_ops=delegated,
+        partitions=len(taken) if compiled else None,
+        macs=sum(macs.values()),
+        delegated_macs=sum(macs.get(node.name, 0) for nodes in taken for node in nodes),
+        left=dict(sorted(left.items())),
+        source="runtime",
+        by={name: delegated} if delegated else {},
+    )
+
+
+def macs_told(metadata: Mapping[str, str]) -> dict[str, int]:
+    """Multiply-accumulates by node; empty if the file does not say, or not in our way."""
+    try:
+        told = json.loads(metadata.get(MACS, "{}"))
+    except ValueError:
+        return {}
+    if not isinstance(told, dict):
+        return {}
+    return {name: value for name, value in told.items() if isinstance(value, int) and value >= 0}
