@@ -26,7 +26,7 @@ from export import describe, learnt
 from export.convert import head_names
 from export.external import busi, measure_outside
 from export.golden import EMPTY_SEEDS, empty_tensors, make_golden, pack_cases
-from export.graph_edit import STEP, add_metadata, check_quantisation, order_outputs
+from export.graph_edit import STEP, add_metadata, check_quantisation, order_outputs, own_buffers
 from export.measure import measure
 from export.metadata import write_metadata
 from export.pack import append_zip, write_file
@@ -87,7 +87,7 @@ def make_bundle(
     check_wanted(run, outside, folds)
     check_heads(run.path / "saved_model")
     say(f"quantise {run.path / 'saved_model'} with {len(run.representative)} pictures")
-    graph = order_outputs(quantise(run.path / "saved_model", run.representative), tuple(HEADS))
+    graph = own_buffers(order_outputs(quantise(run.path / "saved_model", run.representative), tuple(HEADS)))
     found = check_quantisation(graph)
     specs = found.outputs
 

@@ -36,6 +36,24 @@ def order_outputs(graph: bytes, order: tuple[str, ...]) -> bytes:
     return _pack(model)
 
 
+def own_buffers(graph: bytes) -> bytes:
+    """The same graph, in which no two tensors share a buffer: the converter lets equal constants share one.
+
+    XNNPACK's weight cache knows packed weights by their buffer, and packs the steps of input and output with them: of
+    two operators with equal weights and other steps it computes the second with the first one's.
+    """
+    model = _unpack(graph)
+    taken: set[int] = set()
+    for tensor in model.subgraphs[0].tensors:
+        if tensor.buffer in taken and model.buffers[tensor.buffer].data is not None:
+            copy = schema.BufferT()
+            copy.data = model.buffers[tensor.buffer].data
+            model.buffers.append(copy)
+            tensor.buffer = len(model.buffers) - 1
+        taken.add(tensor.buffer)
+    return _pack(model)
+
+
 def add_metadata(graph: bytes, metadata: bytes) -> bytes:
     """The same graph with ``metadata`` (a ModelMetadata flatbuffer) in the buffer that readers look for."""
     model = _unpack(graph)

@@ -14,7 +14,7 @@ from edge.models.bundle import DEFAULT, load_bundle
 from edge.models.container import split
 from edge.models.graph import Table, read_graph
 from export.float_graph import GraphEditor
-from export.graph_edit import add_metadata, check_integers, check_quantisation, order_outputs
+from export.graph_edit import add_metadata, check_integers, check_quantisation, order_outputs, own_buffers
 from export.metadata import write_metadata
 from export.pack import append_zip, pack_golden, write_file
 from export.predict import run_graph
@@ -96,6 +96,26 @@ def test_another_order_of_outputs_changes_nothing_but_the_order(graph):
     assert before.keys() == after.keys()
     assert all(np.array_equal(before[name], after[name]) for name in before)
     assert order_outputs(turned, HEADS) == order_outputs(graph, HEADS)
+
+
+def test_no_two_tensors_share_a_buffer_and_nothing_else_changes(graph):
+    """Else XNNPACK's weight cache takes one operator's packed weights, and its steps, for another's."""
+
+    def constants(data):
+        editor = GraphEditor(data)
+        found = {i: editor.constant(i) for i in range(len(editor.tensors))}
+        used = [editor.tensors[i].buffer for i, value in found.items() if value is not None]
+        return editor, {i: value for i, value in found.items() if value is not None}, used
+
+    editor, before, _ = constants(graph)
+    first, second = list(before)[:2]
+    editor.tensors[second].buffer = editor.tensors[first].buffer  # as the converter does with equal ones
+    shared, before, used = constants(editor.pack())
+    assert len(set(used)) < len(used)
+    _, after, own = constants(own_buffers(shared.pack()))
+    assert len(set(own)) == len(own)
+    assert before.keys() == after.keys()
+    assert all(np.array_equal(before[i], after[i]) for i in before)
 
 
 def test_heads_of_other_names_are_refused(graph):
