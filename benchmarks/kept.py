@@ -8,6 +8,11 @@ import platform
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+LOOK_S = 2.0
+"""How long others are watched before anything is measured. A load average would still remember who has left."""
+
 
 def keep(path: Path, section: str, said: dict[str, Any]) -> None:
     """Put ``said`` into the file, beside what others have put there."""
@@ -28,5 +33,5 @@ def machine() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)),
         "architecture": platform.machine(),
         "kernel": platform.release(),
-        "load_before": round(os.getloadavg()[0], 2),
+        "cores_busy_before": round(psutil.cpu_percent(LOOK_S) / 100 * (os.cpu_count() or 1), 2),
     }

@@ -31,7 +31,7 @@ for lesions, keeps what it finds on disk and brings it to a broker. In brackets:
 """
 QUICK = "> **A quick run, which shows that it works. Its figures mean nothing.**\n"
 BUSY = "> **The machine was busy with something else when this began; measure again when it is quiet.**\n"
-BUSY_LOAD = 0.5
+BUSY_CORES = 0.3
 NOTES = """\
 - *cores busy*: processor time of all its processes over the time that passed, at full speed. Two stages that overlap
   use more than one.
@@ -43,7 +43,7 @@ NOTES = """\
   was sent. A lesion is told anew with every frame for this, which a device does not do.
 - The Frigate-style loop is written from Frigate's description (`benchmarks/rivals/frigate_style.py`): capture, camera
   and detector processes, shared memory, queues, one detection of a camera at a time; without motion detection. It is
-  not Frigate.
+  not Frigate. All that can be gained on it is what it leaves of *bare*.
 - MediaPipe cannot be told how many threads to use; it uses one.
 """
 
@@ -121,7 +121,7 @@ def markdown(said: dict[str, Any]) -> str:
     parts = [HEAD]
     if any(part.get("quick") or part.get("settings", {}).get("quick") for part in said.values()):
         parts.append(QUICK)
-    if any(part.get("machine", {}).get("load_before", 0.0) > BUSY_LOAD for part in said.values()):
+    if any(part.get("machine", {}).get("cores_busy_before", 0.0) > BUSY_CORES for part in said.values()):
         parts.append(BUSY)
     peers, streams, dicom = said.get("peers"), said.get("streams"), said.get("dicom_jpeg")
     if peers:
@@ -129,7 +129,7 @@ def markdown(said: dict[str, Any]) -> str:
         extensions = ", ".join(machine["extensions"]) or "no extensions"
         parts.append(
             f"{peers['date']}, {machine['cpu']} ({machine['architecture']}; {extensions}), "
-            f"{machine['cores']} cores, Linux {machine['kernel']}, load before {machine['load_before']}. "
+            f"{machine['cores']} cores, Linux {machine['kernel']}, {machine['cores_busy_before']} of them busy before. "
             f"{model['name']} {model['version']} (`{model['sha256'][:12]}`), sonoedge {peers['version']}; "
             f"{run['rounds']} rounds of {run['seconds']} s at full speed and {run['paced_seconds']} s at "
             f"{run['fps']:.0f} frames/s, {peers['minutes']} minutes.\n"

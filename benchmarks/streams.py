@@ -178,7 +178,7 @@ def in_words(parts: dict[str, float]) -> str:
 def main() -> int:
     """Measure, print, and keep."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5, help="interleaved rounds (default 5)")
+    parser.add_argument("--rounds", type=int, default=7, help="interleaved rounds (default 7)")
     parser.add_argument("--seconds", type=float, default=4.0, help="measured of each (default 4)")
     parser.add_argument("--streams", type=int, nargs="+", default=list(COUNTS), help="numbers of streams, fewest first")
     parser.add_argument("--quick", action="store_true", help="1 short round: shows that it works, proves nothing")

@@ -32,7 +32,7 @@ def said():
         "peers": {
             "machine": {
                 "cpu": "A <CPU> & more", "extensions": [], "cores": 2, "architecture": "x86_64", "kernel": "6.1",
-                "load_before": 0.1,
+                "cores_busy_before": 0.1,
             },
             "version": "9.9.9", "model": {"name": "breast", "version": "3", "sha256": "ab" * 32}, "date": "2026-01-02",
             "settings": {"rounds": 3, "seconds": 1.0, "paced_seconds": 1.0, "fps": 30.0, "quick": False},
@@ -98,7 +98,7 @@ def test_a_quick_run_says_that_it_means_nothing(said, part):
 
 
 def test_a_busy_machine_is_told(said):
-    said["peers"]["machine"]["load_before"] = 4.0
+    said["peers"]["machine"]["cores_busy_before"] = 1.5
     assert "busy" in peers_report.markdown(said).split("## Goals")[0]
 
 
