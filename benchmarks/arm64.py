@@ -1,11 +1,11 @@
 """Does an Arm board compute what this machine computes? Our wheel in an arm64 Debian under qemu, against itself here.
 
     sudo make test-arm64
-    sudo .venv-test/bin/python benchmarks/arm64.py --cpu cortex-a72 --data ../shared/data/dicom --json arm64.json
+    sudo .venv-test/bin/python benchmarks/arm64.py --cpu cortex-a72 --data DATA/dicom --json arm64.json
 
 Makes the Arm system in ``.arm64-root`` (git-ignored; delete it to begin anew), has both sides judge the same files, and
-compares decoded pixels, tensors, outputs and answers for each Arm core. What is known to differ, and by how little, is
-in `arm.compare`; anything else is exit code 1. Then the control: with the lists of CPUs hidden, LiteRT computes without
+compares decoded pixels, tensors, outputs and answers for each Arm core. Only frames of clips may differ; anything else
+is exit code 1. Then the control: with the lists of CPUs hidden, LiteRT computes without
 XNNPACK, and the golden vectors must notice. Qemu tells nothing about speed.
 """
 
@@ -167,7 +167,7 @@ def show(result: dict[str, Any]) -> None:
     without = result["control"]
     verdict = "noticed" if without["noticed"] else "NOT NOTICED, so this proves nothing"
     print(f"the control, without XNNPACK: {verdict}: exit code {without['exit_code']}, {without['error']}")
-    print("sound: nothing differs but what is known to" if result["sound"] else "NOT SOUND")
+    print("sound: nothing differs but frames of clips" if result["sound"] else "NOT SOUND")
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""One JSON file that several benchmarks put their part into."""
+"""One JSON file that several benchmarks put their part into, and the machine that they ran on."""
 
 from __future__ import annotations
 

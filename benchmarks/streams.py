@@ -1,6 +1,6 @@
 """How the daemon carries 1, 2, 4 and 8 streams, how large it is, and how soon it finds something.
 
-    python benchmarks/streams.py [--rounds 5] [--streams 1 2 4 8] [--json docs/peers.json]
+    python benchmarks/streams.py [--rounds 7] [--streams 1 2 4 8] [--json docs/peers.json]
 
 *Streams*: `edge-cli run` as a user starts it, with so many phantoms that give as many frames as are taken, so that the
 runtime is always busy; frames/s of all together and PSS of all processes. *Start*: one live phantom at 30 frames/s to a

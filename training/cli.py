@@ -32,7 +32,7 @@ RecipeName = Annotated[str, typer.Option(help="Name of a recipe in training/reci
 Threads = Annotated[int, typer.Option(min=1, help="Of TensorFlow.")]
 
 
-@app.command(epilog="\b\nExample:\n  python -m training run --data ../shared/data --out runs/all --protocol all")
+@app.command(epilog="\b\nExample:\n  python -m training run --data DATA --out runs/all --protocol all")
 def run(
     out: Annotated[Path, typer.Option(help="Folder of this run, made if it is new. Call again to go on after a kill.")],
     data: Annotated[
@@ -96,7 +96,7 @@ def run(
     train_one(chosen, items, data, out, cache, typer.echo, gate=gate)
 
 
-@app.command(epilog="\b\nExample:\n  python -m training cv --data ../shared/data --out runs/cv")
+@app.command(epilog="\b\nExample:\n  python -m training cv --data DATA --out runs/cv")
 def cv(
     data: Data,
     out: Annotated[Path, typer.Option(help="Folder of the five runs. Call again to go on after a kill.")],

@@ -3,8 +3,8 @@
 The backbone is EfficientNet-Lite0 (Tan & Le 2019 in the variant without squeeze-excite and with ReLU6 that was made
 for integer hardware). It was trained on (x - 127) / 128; that is folded into the stem here, so that the exported
 model's uint8 input *is* the pixel value (scale 1, zero point 0). The lesion mask comes from a light feature pyramid
-(Lin et al. 2017) down to a quarter of the input's side. Malignancy is judged
-by the whole picture and by what the mask points at. Only operations that XNNPACK takes in int8 are used.
+(Lin et al. 2017) down to a quarter of the input's side. Malignancy is judged by the whole picture and by what the mask
+points at. All but the softmax is made of operations that XNNPACK takes in int8.
 """
 
 from __future__ import annotations
