@@ -129,7 +129,8 @@ def markdown(said: dict[str, Any]) -> str:
         extensions = ", ".join(machine["extensions"]) or "no extensions"
         parts.append(
             f"{peers['date']}, {machine['cpu']} ({machine['architecture']}; {extensions}), "
-            f"{machine['cores']} cores ({machine['cores_busy_before']} taken before it began), Linux {machine['kernel']}. "
+            f"{machine['cores']} cores ({machine['cores_busy_before']} taken before it began), "
+            f"Linux {machine['kernel']}. "
             f"{model['name']} {model['version']} (`{model['sha256'][:12]}`), sonoedge {peers['version']}; "
             f"{run['rounds']} rounds of {run['seconds']} s at full speed and {run['paced_seconds']} s at "
             f"{run['fps']:.0f} frames/s, {peers['minutes']} minutes.\n"
