@@ -21,7 +21,7 @@ VIDEO = "video"
 
 @dataclass(slots=True)
 class Comparison:
-    """Counts by kind of thing: ``pixels``, `VIDEO`, ``place``, ``tensor``, ``phantom``, ``output``, ``answer``, ``unread``."""
+    """Counts by kind: ``pixels``, `VIDEO`, ``place``, ``tensor``, ``phantom``, ``output``, ``answer``, ``unread``."""
 
     compared: Counter[str] = field(default_factory=Counter)
     different: Counter[str] = field(default_factory=Counter)
