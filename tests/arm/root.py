@@ -163,7 +163,12 @@ class ArmRoot:
             Exit code, stdout and stderr, as text.
         """
         describe(self.path, cpu, listed=listed)
-        environ = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": "/root", "LANG": "C.UTF-8", "QEMU_CPU": cpu.name}
+        environ = {
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "HOME": "/root",
+            "LANG": "C.UTF-8",
+            "QEMU_CPU": cpu.name + cpu.without,
+        }
         enter = [str(_find("chroot")), str(self.path), f"/usr/bin/{QEMU}"]
         given = [*enter, "/usr/bin/env", "-C", f"/{folder}", *command]
         return subprocess.run(given, env=environ, text=True, capture_output=True, check=False)

@@ -12,7 +12,7 @@ from publisher_bench import REPORT
 from sample_messages import make_message
 
 from edge.config.settings import OutboxSettings, SinkSettings, TelemetrySettings
-from edge.sinks.telemetry import FILE_NAME
+from edge.sinks.telemetry import FILE_NAME, TelemetryStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,8 +71,9 @@ def test_full_it_gives_up_samples_and_never_a_finding(bench: Callable[..., Bench
     one.sinks[1].disconnect()
     for _ in range(20):
         one.handover.durable("coverage/cart-1", make_message())
+    ours = TelemetryStore(tmp_path / "state", settings.keep_s, 1e6)  # the publisher's connection is its thread's alone
     for number in range(100):
-        one.publisher._leftovers.telemetry.keep("memory://two", b'{"at":"%03d","x":"%b"}' % (number, b"x" * 1000))
+        ours.keep("memory://two", b'{"at":"%03d","x":"%b"}' % (number, b"x" * 1000))
     wait_until(lambda: one.bodies("health")[-1]["telemetry_expired"] >= 50)
     told = one.bodies("health")[-1]
     assert (told["telemetry_expired_from"], told["outbox_expired"]) == ("000", [])
