@@ -38,7 +38,7 @@ CPUS = (
     Cpu("cortex-a53", 0xD03, V8, "Raspberry Pi Zero 2 W, Pi 3"),
     Cpu("cortex-a72", 0xD08, V8, "Raspberry Pi 4"),
     Cpu("cortex-a76", 0xD0B, V8_2, "Raspberry Pi 5; as Jetson Orin's A78AE: int8 dot products"),
-    # With SME the golden vectors are off by up to 250 steps, and refuse it: qemu's, or XNNPACK's. No board here has SME.
+    # With SME outputs are up to 250 steps off, and golden vectors refuse it: docs/arm64.md. No board here has it.
     Cpu("max", 0xD4F, f"{V8_2} sve i8mm bf16", "all that qemu can but SME: int8 matrix products, SVE", ",sme=off"),
 )
 BY_NAME = {cpu.name: cpu for cpu in CPUS}
