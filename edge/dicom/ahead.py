@@ -9,11 +9,13 @@ import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable
     from concurrent.futures import Future
+    from typing import NoReturn
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -21,7 +23,11 @@ R = TypeVar("R")
 MAX_THREADS = 3
 """With more, frames come faster than anything here computes them."""
 WAITING = 2
-"""Results that are kept or in the making, for each thread."""
+"""Batches that are kept or in the making, for each thread."""
+BATCH = 4
+"""Small frames that a thread is given at once: to hand over each alone would cost a tenth of its decoding."""
+BATCH_BYTES = 2 << 20
+"""Of the frames of a batch that holds more than one."""
 MAX_BYTES = 64 << 20
 """Of all these results."""
 MIN_PIXELS = 128 << 10
@@ -41,13 +47,20 @@ def threads_for(frames: int, pixels: int, frame_bytes: int) -> int:
     return 1 if pixels < MIN_PIXELS else min(cores, frames, fit, MAX_THREADS)
 
 
-def ahead(work: Callable[[T], R], things: Iterable[T], threads: int) -> Generator[Callable[[], R]]:
+def batch_for(frames: int, threads: int, frame_bytes: int) -> int:
+    """How many frames to give a thread at once, so that short clips still keep all threads busy."""
+    fit = BATCH_BYTES // max(1, frame_bytes)
+    return max(1, min(BATCH, fit, frames // (WAITING * max(1, threads))))
+
+
+def ahead(work: Callable[[T], R], things: Iterable[T], threads: int, batch: int = 1) -> Generator[Callable[[], R]]:
     """``work`` on each of ``things``, in their order.
 
     Args:
         work: called in several threads at once if there are ``threads``. What it raises stays with its thing.
-        things: gone through by the caller's thread, no further ahead than there are results kept.
+        things: gone through by the caller's thread, no further ahead than there are batches kept.
         threads: fewer than 2: everything is done by the caller's, when it asks.
+        batch: things that a thread is given at once.
 
     Yields:
         For each thing a call that gives its result, or raises what ``work`` raised.
@@ -59,15 +72,33 @@ def ahead(work: Callable[[T], R], things: Iterable[T], threads: int) -> Generato
             yield partial(work, thing)
         return
     pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
-    begun: deque[Future[R]] = deque()
+    begun: deque[Future[list[Callable[[], R]]]] = deque()
+    coming = iter(things)
     try:
-        for thing in things:
-            begun.append(pool.submit(work, thing))
+        while some := list(islice(coming, batch)):
+            begun.append(pool.submit(_each, work, some))
             if len(begun) == WAITING * threads:
-                yield begun.popleft().result
+                yield from begun.popleft().result()
         while begun:
-            yield begun.popleft().result
+            yield from begun.popleft().result()
     finally:
-        for waiting in begun:  # not those that the caller has: they keep their word
+        for waiting in begun:
             waiting.cancel()
         pool.shutdown()
+
+
+def _each(work: Callable[[T], R], some: list[T]) -> list[Callable[[], R]]:
+    return [_kept(work, thing) for thing in some]
+
+
+def _kept(work: Callable[[T], R], thing: T) -> Callable[[], R]:
+    """What ``work`` says of it, or raises, when it is called."""
+    try:
+        result = work(thing)
+    except Exception as error:  # whatever it is, it belongs to this thing and to no other of the batch
+        return partial(_raise, error)
+    return lambda: result
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 from pydicom.pixels import get_decoder
 
 from edge.contracts.errors import SourceError
-from edge.dicom.ahead import ahead, threads_for
+from edge.dicom.ahead import ahead, batch_for, threads_for
 from edge.dicom.codecs import NoDecoderError, decode_frame, no_decoder, opencv_reads, pydicom_options
 from edge.dicom.colour import Colours
 from edge.dicom.fragments import index_frames, read_fragments
@@ -85,8 +85,10 @@ class DicomClip:
         """
         layout = self.layout
         pays = self._fragments is not None and opencv_reads(layout, self._header.transfer_syntax)
-        threads = threads_for(self.frames, layout.pixels, layout.pixels * layout.samples) if pays else 1
-        with closing(ahead(self._decoded, range(self.frames), threads)) as all_decoded:
+        size = layout.pixels * layout.samples
+        threads = threads_for(self.frames, layout.pixels, size) if pays else 1
+        batch = batch_for(self.frames, threads, size)
+        with closing(ahead(self._decoded, range(self.frames), threads, batch)) as all_decoded:
             for decoded in all_decoded:
                 yield partial(self._finished, decoded)
 

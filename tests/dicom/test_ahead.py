@@ -16,7 +16,7 @@ from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, JPEGLSLossless
 from edge.contracts.errors import SourceError
 from edge.dicom import ahead as module
 from edge.dicom import clip as clip_module
-from edge.dicom.ahead import MAX_BYTES, MAX_THREADS, WAITING, ahead, threads_for
+from edge.dicom.ahead import MAX_BYTES, MAX_THREADS, WAITING, ahead, batch_for, threads_for
 from edge.dicom.clip import DicomClip
 
 
@@ -87,11 +87,12 @@ def same(found, expected):
 @given(
     fails=st.lists(st.booleans(), max_size=30),
     threads=st.integers(0, 4),
+    batch=st.integers(1, 5),
     take=st.integers(0, 30),
     pauses=st.lists(st.sampled_from([0.0, 0.0, 0.001]), min_size=30, max_size=30),
 )
 @settings(max_examples=60)
-def test_each_thing_has_its_own_result_in_its_place(fails, threads, take, pauses):
+def test_each_thing_has_its_own_result_in_its_place(fails, threads, batch, take, pauses):
     never = threading.Event()
 
     def work(number):
@@ -100,7 +101,7 @@ def test_each_thing_has_its_own_result_in_its_place(fails, threads, take, pauses
             raise SourceError(str(number))
         return number
 
-    results = ahead(work, range(len(fails)), threads)
+    results = ahead(work, range(len(fails)), threads, batch)
     taken = [result for _, result in zip(range(take), results, strict=False)]  # asked for after others were begun
     found = all_of(taken)
     assert found == [
@@ -110,13 +111,14 @@ def test_each_thing_has_its_own_result_in_its_place(fails, threads, take, pauses
     assert decoding_threads() == []
 
 
+@pytest.mark.parametrize("batch", [1, 4])
 @pytest.mark.parametrize("threads", [2, 3])
-def test_no_more_is_begun_than_may_wait(threads):
+def test_no_more_is_begun_than_may_wait(threads, batch):
     begun = []
-    results = ahead(begun.append, range(100), threads)
+    results = ahead(begun.append, range(100), threads, batch)
     for taken in range(1, 20):
         next(results)()
-        assert len(begun) <= taken - 1 + WAITING * threads
+        assert len(begun) <= taken - 1 + WAITING * threads * batch
     results.close()
     assert len(begun) < 100
 
@@ -186,7 +188,16 @@ def test_where_threads_do_not_help_there_are_none(monkeypatch, frames, width, he
 @given(frames=st.integers(0, 1000), pixels=st.integers(0, 1 << 26), samples=st.sampled_from([1, 3]))
 def test_memory_is_bounded(frames, pixels, samples):
     threads = threads_for(frames, pixels, pixels * samples)
-    assert threads < 2 or threads * WAITING * pixels * samples <= MAX_BYTES
+    batch = batch_for(frames, threads, pixels * samples)
+    assert threads < 2 or threads * WAITING * batch * pixels * samples <= MAX_BYTES
+
+
+def test_small_frames_go_in_batches_unless_that_leaves_a_thread_without(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
+    grey = 640 * 480
+    assert [batch_for(frames, 2, grey) for frames in (2, 8, 12, 300)] == [1, 2, 3, 4]
+    assert batch_for(300, 2, 3 * grey) == 2
+    assert batch_for(300, 2, 4 * 1920 * 1080) == 1
 
 
 # --- clips -----------------------------------------------------------------------------------------------------------
