@@ -77,9 +77,9 @@ def _backbone(x: Any) -> tuple[Any, dict[str, Any]]:
 def mean(x: Any, name: str, times: float = 1.0) -> Any:
     """``times`` the mean of (n, h, w, c) over the picture, (n, c): down the columns, then along the row that is left.
 
-    As DEPTHWISE_CONV_2D with constants, which a device sums exactly and rounds once: int8 MEAN is rounded otherwise by
-    XNNPACK's kernels for x86-64 than by those for Arm. Both sides at once would cost more than the rest of the heads:
-    XNNPACK is fast up to 25 cells.
+    As DEPTHWISE_CONV_2D with constants, which every device sums exactly and rounds alike, once a pass: int8 MEAN is
+    rounded otherwise by XNNPACK's kernels for x86-64 than by those for Arm. Both sides in one pass would cost more than
+    the rest of the heads: XNNPACK is fast up to 25 cells.
     """
     for side, size, share in (("down", (x.shape[1], 1), 1.0), ("along", (1, x.shape[2]), times)):
         constant = keras.initializers.Constant(share / max(size))
