@@ -12,14 +12,12 @@ from pathlib import Path
 import pytest
 from brokers import wait_until
 
+from edge.process.usage import process_tree
+
 
 def children_of(pid: int) -> list[int]:
     """All processes below ``pid``, by the kernel."""
-    found = []
-    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, thread.read_text().split()):
-            found += [child, *children_of(child)]
-    return found
+    return process_tree(pid)[1:]
 
 
 def module_of(pid: int) -> str:
