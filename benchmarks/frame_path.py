@@ -33,9 +33,9 @@ from rivals.litert import Bare
 from rivals.peer import Order, Peer
 
 from edge.models.bundle import DEFAULT
+from edge.phantom.scene import PhantomScene
+from edge.phantom.spec import PhantomSpec
 from edge.runtimes.isolated import IsolatedRuntime
-from edge.sources.phantom_scene import PhantomScene
-from edge.sources.phantom_spec import PhantomSpec
 
 WARM_UP_S = 0.2
 

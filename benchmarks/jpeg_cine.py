@@ -72,8 +72,8 @@ def write_cine(path: Path, kind: str, frames: int) -> None:
     from pydicom.encaps import encapsulate
     from pydicom.uid import JPEGBaseline8Bit, generate_uid
 
-    from edge.sources.phantom_scene import PhantomScene
-    from edge.sources.phantom_spec import PhantomSpec
+    from edge.phantom.scene import PhantomScene
+    from edge.phantom.spec import PhantomSpec
 
     scene = PhantomScene(PhantomSpec(seed=1, lesions=1))
     colour = kind == "colour"

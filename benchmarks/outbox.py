@@ -71,7 +71,7 @@ def drain(folder: Path, rounds: int, count: int, whole: int, idle_s: float) -> l
     ratios = [one.per_s / alone for one, alone in zip(ours, bare, strict=True)]
     middle = statistics.median(ratios)
     rows = [
-        spread("hand-over call", "ms", idle.handover + busy.handover, 0.3),
+        spread("hand-over call", "ms", idle.frame_link + busy.frame_link, 0.3),
         spread("commit window, idle", "ms", idle.commit, 50),
         spread("commit window, during a drain", "ms", busy.commit, 50),
         spread("live latency, idle", "ms", idle.latency),

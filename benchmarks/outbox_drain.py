@@ -18,14 +18,14 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from brokers import wait_until
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
-from publisher_bench import make_job
+from publisher_harness import make_job
 
-from edge.app import examples
-from edge.app.handover import OutboxHandover
+from edge.app.frame_link import OutboxFrameLink
 from edge.config.settings import LogSettings, OutboxSettings, PublishSettings, SinkSettings
+from edge.outbox.schema import FILE_NAME, connect
+from edge.outbox.writer import OutboxWriter
 from edge.process.child import Child
-from edge.sinks.outbox_schema import FILE_NAME, connect
-from edge.sinks.outbox_writer import OutboxWriter
+from edge.schema import examples
 
 if TYPE_CHECKING:
     from edge.contracts.finding import Finding
@@ -52,7 +52,7 @@ def make_finding() -> Finding:
 class Live:
     """What was measured on live findings, in milliseconds."""
 
-    handover: list[float] = field(default_factory=list)
+    frame_link: list[float] = field(default_factory=list)
     """What the call took."""
     commit: list[float] = field(default_factory=list)
     """From the call until the finding was synced to the disk."""
@@ -61,12 +61,12 @@ class Live:
 
     def add(self, other: Live) -> None:
         """Put both together."""
-        self.handover += other.handover
+        self.frame_link += other.frame_link
         self.commit += other.commit
         self.latency += other.latency
 
 
-class Handover(OutboxHandover):
+class Handover(OutboxFrameLink):
     """The real one, which also says when all is on the disk."""
 
     def flush(self) -> None:
@@ -74,7 +74,7 @@ class Handover(OutboxHandover):
         assert self._writer.flush(LIMIT_S)
 
 
-class Ear:
+class Consumer:
     """Hears ``state`` and live findings, and notes when. The backlog it does not ask for: nor does paho's."""
 
     def __init__(self, port: int) -> None:
@@ -123,7 +123,7 @@ class Device:
         self._path = state_dir / FILE_NAME
         self._ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._child: Child | None = None
-        self._handover: Handover | None = None
+        self._frame_link: Handover | None = None
 
     def store(self, count: int) -> None:
         """Put a backlog of ``count`` findings on the disk, with no publisher to take it."""
@@ -137,9 +137,9 @@ class Device:
 
     def start(self) -> None:
         """The publisher; it connects at once."""
-        self._handover = Handover(self._path.parent, self._ends[0])
-        self._handover.flush()  # it has read the outbox through
-        self._child = Child("edge.daemon.publisher", self._job, (self._ends[1].fileno(),))
+        self._frame_link = Handover(self._path.parent, self._ends[0])
+        self._frame_link.flush()  # it has read the outbox through
+        self._child = Child("edge.daemon.publisher.process", self._job, (self._ends[1].fileno(),))
 
     @property
     def pid(self) -> int:
@@ -148,10 +148,10 @@ class Device:
         return self._child.pid
 
     @property
-    def handover(self) -> Handover:
+    def frame_link(self) -> Handover:
         """Where the frame process leaves its findings."""
-        assert self._handover is not None
-        return self._handover
+        assert self._frame_link is not None
+        return self._frame_link
 
     def first_pending(self) -> int | None:
         """Number of the oldest finding that the broker has not acknowledged."""
@@ -168,38 +168,38 @@ class Device:
 
     def close(self) -> None:
         """End both sides."""
-        if self._handover is not None:
-            self._handover.close(5)
+        if self._frame_link is not None:
+            self._frame_link.close(5)
         if self._child is not None:
             self._child.kill()
         for end in self._ends:
             end.close()
 
 
-def feed(device: Device, ear: Ear, prefix: str, over: threading.Event) -> Live:
+def feed(device: Device, consumer: Consumer, prefix: str, over: threading.Event) -> Live:
     """Hand over a finding 30 times a second until ``over``; returns when all of them have arrived."""
     live, sent, finding, began, number = Live(), {}, make_finding(), time.perf_counter(), 0
     while not over.wait(max(0.0, began + number / FPS - time.perf_counter())):
         number += 1
         one = msgspec.structs.replace(finding, finding_id=f"{prefix}-{number}")
         start = time.perf_counter()
-        device.handover.durable(LIVE, one)
-        live.handover.append((time.perf_counter() - start) * 1e3)
-        device.handover.flush()
+        device.frame_link.durable(LIVE, one)
+        live.frame_link.append((time.perf_counter() - start) * 1e3)
+        device.frame_link.flush()
         live.commit.append((time.perf_counter() - start) * 1e3)
         sent[one.finding_id] = start
-    wait_until(lambda: sent.keys() <= ear.heard.keys(), LIMIT_S)
-    live.latency = [(ear.heard[name] - start) * 1e3 for name, start in sent.items()]
+    wait_until(lambda: sent.keys() <= consumer.heard.keys(), LIMIT_S)
+    live.latency = [(consumer.heard[name] - start) * 1e3 for name, start in sent.items()]
     return live
 
 
 class Feeder:
     """`feed` beside something else."""
 
-    def __init__(self, device: Device, ear: Ear, prefix: str) -> None:
+    def __init__(self, device: Device, consumer: Consumer, prefix: str) -> None:
         self._over = threading.Event()
         self._live = Live()
-        self._thread = threading.Thread(target=lambda: self._live.add(feed(device, ear, prefix, self._over)))
+        self._thread = threading.Thread(target=lambda: self._live.add(feed(device, consumer, prefix, self._over)))
         self._thread.start()
 
     def stop(self) -> Live:
@@ -222,23 +222,23 @@ class Drain:
 
 def publisher_drain(folder: Path, port: int, count: int, idle_s: float) -> Drain:
     """The publisher takes ``count`` findings to the broker, and 30 live ones a second."""
-    device, ear = Device(folder, f"mqtt://127.0.0.1:{port}"), Ear(port)
+    device, consumer = Device(folder, f"mqtt://127.0.0.1:{port}"), Consumer(port)
     try:
         device.store(count)
         device.start()
-        wait_until(lambda: ear.states)
+        wait_until(lambda: consumer.states)
         began = time.perf_counter()
         wait_until(lambda: (device.first_pending() or count) > 1)  # what is stored now is live
-        busy = Feeder(device, ear, "busy")
+        busy = Feeder(device, consumer, "busy")
         device.wait_until_drained(count)
         per_s = count / (time.perf_counter() - began)
         measured = busy.stop()
-        idle = Feeder(device, ear, "idle")
+        idle = Feeder(device, consumer, "idle")
         time.sleep(idle_s)
         return Drain(per_s, measured, idle.stop())
     finally:
         device.close()
-        ear.close()
+        consumer.close()
 
 
 def paho_drain(port: int, count: int) -> float:

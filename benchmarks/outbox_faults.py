@@ -35,14 +35,14 @@ def returns(folder: Path) -> list[float]:
     try:
         for device in devices:
             device.start()
-            device.handover.durable(LIVE, finding)
+            device.frame_link.durable(LIVE, finding)
         for outage_s in OUTAGES_S:
             for device in devices:
-                device.handover.flush()
+                device.frame_link.flush()
                 wait_until(lambda device=device: device.first_pending() is None, PATIENCE_S)
             broker.kill()
             for device in devices:
-                device.handover.durable(LIVE, finding)
+                device.frame_link.durable(LIVE, finding)
             time.sleep(outage_s)
             began = time.perf_counter()
             broker.start()
@@ -159,6 +159,6 @@ def _runtimes(process: psutil.Popen) -> list[psutil.Process]:
     found = []
     for one in process.children(recursive=True):
         with contextlib.suppress(psutil.Error):
-            if "edge.runtimes.child" in one.cmdline():
+            if "edge.runtimes.isolated_child" in one.cmdline():
                 found.append(one)
     return found

@@ -38,11 +38,11 @@ from rivals.process import Worker
 from rivals.worker import RIVALS
 
 from edge import __version__
-from edge.app.embedded_broker import start_broker
+from edge.broker.embedded_broker import start_broker
 from edge.contracts.errors import EdgeError
 from edge.models.bundle import DEFAULT, load_bundle
-from edge.sources.phantom_scene import PhantomScene
-from edge.sources.phantom_spec import PhantomSpec
+from edge.phantom.scene import PhantomScene
+from edge.phantom.spec import PhantomSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,10 +23,10 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
-from faults.power_births import birth
-from faults.power_disk import cannot_mount
-from faults.power_store import MODES
-from faults.power_yard import Outcome, PowerYard
+from faults.forgetful_disk import cannot_mount
+from faults.forgetful_store import MODES
+from faults.outbox_creation_cuts import birth
+from faults.power_cut_harness import Outcome, PowerCutHarness
 
 BIRTH_CHANGES = 280
 """To the disk: an empty outbox takes some 190 of them, a message 20."""
@@ -104,17 +104,17 @@ def main() -> int:
             parser.error(why_not)
         if options.births:
             return births(folder, seed, options.births, options.json)
-        with PowerYard(folder / "yard", seed=seed, lies=options.lies) as yard:
-            while len(yard.cuts) < options.cuts and time.monotonic() - began < options.minutes * 60:
-                cut = yard.live_and_cut()
-                bad = len(yard.ear.received.violations) + len(yard.produced.violations)
+        with PowerCutHarness(folder / "yard", seed=seed, lies=options.lies) as harness:
+            while len(harness.cuts) < options.cuts and time.monotonic() - began < options.minutes * 60:
+                cut = harness.live_and_cut()
+                bad = len(harness.consumer.received.violations) + len(harness.produced.violations)
                 print(
-                    f"{time.monotonic() - began:5.0f} s  cut {len(yard.cuts):4} {cut.mode:6} {cut.moment:8} "
-                    f"unsynced {cut.at_risk:4}  durable {len(yard.produced.bodies):6}  heard {cut.heard:6}  "
+                    f"{time.monotonic() - began:5.0f} s  cut {len(harness.cuts):4} {cut.mode:6} {cut.moment:8} "
+                    f"unsynced {cut.at_risk:4}  durable {len(harness.produced.bodies):6}  heard {cut.heard:6}  "
                     f"heard but not durable {cut.unfounded:3} violations {bad}",
                     flush=True,
                 )
-            outcome = yard.settle()
+            outcome = harness.settle()
     result = {"seed": seed, "lies": options.lies, "sound": sound(outcome), **summary(outcome)}
     print(json.dumps(result, indent=2), flush=True)
     if options.json:

@@ -54,9 +54,9 @@ update_every_s = 0.1
 keep_s = {KEEP_S}
 """
 NAMES = {
-    "edge.daemon.frame": "frame process",
-    "edge.daemon.publisher": "publisher",
-    "edge.runtimes.child": "runtime",
+    "edge.daemon.frame.process": "frame process",
+    "edge.daemon.publisher.process": "publisher",
+    "edge.runtimes.isolated_child": "runtime",
     "edge.cli.main": "supervisor",
 }
 FIELDS = {"Pss": "pss", "Pss_Anon": "anon"}

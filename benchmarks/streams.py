@@ -31,8 +31,8 @@ from kept import keep, machine
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
-from edge.app.embedded_broker import start_broker
-from edge.bench.memory import look
+from edge.bench.process_memory import measure_memory
+from edge.broker.embedded_broker import start_broker
 from edge.contracts.errors import EdgeError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ level = "warning"
 """
 
 
-class Ear:
+class Consumer:
     """Hears what the daemon says, and notes when."""
 
     def __init__(self, port: int) -> None:
@@ -105,7 +105,7 @@ class Running:
             command.remove("-P")
         command += ["--config", str(folder / "edge.toml"), "--state-dir", str(folder / "state")]
         self._log = folder / "log"
-        self.ear = Ear(port)
+        self.consumer = Consumer(port)
         with self._log.open("wb") as log:
             self.began = time.monotonic()
             self._daemon = subprocess.Popen(
@@ -123,13 +123,13 @@ class Running:
 
     def pss_mb(self) -> dict[str, float]:
         """By process: ``supervisor``, ``frame``, ``runtime``, ``publisher``."""
-        return look(root=self._daemon.pid, root_name="supervisor").pss_mb
+        return measure_memory(root=self._daemon.pid, root_name="supervisor").pss_mb
 
     def close(self) -> None:
         """Stop it."""
         self._daemon.send_signal(signal.SIGTERM)
         self._daemon.wait(20)
-        self.ear.close()
+        self.consumer.close()
 
 
 @contextlib.contextmanager
@@ -147,13 +147,13 @@ def saturated(count: int, seconds: float) -> tuple[float, float]:
     """Frames/s of ``count`` streams together, and PSS in MB. Raises SystemExit if a frame had no result."""
     sources = [f"phantom://?seed={1 + number}&lesions=1&pace=max" for number in range(count)]
     with running(sources) as daemon:
-        ear = daemon.ear
-        daemon.wait_for(lambda: sum(frame >= SETTLED for frame, _ in ear.numbers().values()) == count)
-        began = ear.numbers()
+        consumer = daemon.consumer
+        daemon.wait_for(lambda: sum(frame >= SETTLED for frame, _ in consumer.numbers().values()) == count)
+        began = consumer.numbers()
         time.sleep(seconds)
-        ended, pss = ear.numbers(), daemon.pss_mb()
-    if ear.no_result:
-        raise SystemExit(f"error: {ear.no_result} frames had no result\nhint: is the machine busy?")
+        ended, pss = consumer.numbers(), daemon.pss_mb()
+    if consumer.no_result:
+        raise SystemExit(f"error: {consumer.no_result} frames had no result\nhint: is the machine busy?")
     return sum(frames_per_s(began[stream], ended[stream]) for stream in began), sum(pss.values())
 
 
@@ -165,7 +165,7 @@ def frames_per_s(one: tuple[int, int], other: tuple[int, int]) -> float:
 def from_start(seconds: float) -> tuple[float, dict[str, float]]:
     """Seconds from the command to the first finding at a subscriber, and PSS by process when so many have gone."""
     with running([LIVE]) as daemon:
-        found = daemon.wait_for(lambda: daemon.ear.first_finding)
+        found = daemon.wait_for(lambda: daemon.consumer.first_finding)
         time.sleep(seconds)
         return found - daemon.began, daemon.pss_mb()
 

@@ -30,8 +30,8 @@ from typing import Any
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
-from faults.rounds import KILLS, rounds
-from faults.yard import Outcome, Yard
+from faults.fault_harness import FaultHarness, Outcome
+from faults.scenarios import KILLS, rounds
 
 PAUSE_S = (0.05, 0.7)
 KILL_SHARE = 0.75
@@ -55,28 +55,28 @@ def carry_out(order: Order) -> dict[str, Any]:
     """Strike until the time is over and there were so many kills and outages; the summary."""
     plan = rounds(os.geteuid() == 0)[order.name]
     place = Path(order.folder) / order.name
-    yard = Yard(place, seed=order.seed, require_subscriber=order.require_subscriber, **plan.options)
+    harness = FaultHarness(place, seed=order.seed, require_subscriber=order.require_subscriber, **plan.options)
     began, outages = time.monotonic(), 0
-    with yard:
+    with harness:
         while True:
-            kills, passed_s = sum(yard.cart.kills.values()), time.monotonic() - began
+            kills, passed_s = sum(harness.daemon.kills.values()), time.monotonic() - began
             if passed_s >= order.minutes * 60 and kills >= order.kills and outages >= order.outages:
                 break
-            faults = KILLS if yard.random.random() < KILL_SHARE else plan.others
+            faults = KILLS if harness.random.random() < KILL_SHARE else plan.others
             if passed_s >= order.minutes * 60 and kills >= order.kills:  # only outages are wanting
                 faults = [fault for fault in plan.others if fault.kind == "outage"]
-            for fault in yard.torture([yard.random.choice(faults)], PAUSE_S):
+            for fault in harness.torture([harness.random.choice(faults)], PAUSE_S):
                 outages += fault.kind == "outage"
-                received = yard.ear.received
+                received = harness.consumer.received
                 print(
                     f"{order.name:11} {time.monotonic() - began:5.0f} s  {fault.name:28} kills {kills:4} "
-                    f"outages {outages:4}  committed {len(yard.produced.bodies):6}  "
+                    f"outages {outages:4}  committed {len(harness.produced.bodies):6}  "
                     f"heard {len(received.bodies):6} repeats {sum(received.duplicates.values()):5} violations "
-                    f"{len(received.violations) + len(yard.produced.violations) + len(yard.violations)}",
+                    f"{len(received.violations) + len(harness.produced.violations) + len(harness.violations)}",
                     flush=True,
                 )
         minutes = (time.monotonic() - began) / 60
-        outcome = yard.settle()
+        outcome = harness.settle()
     sound = outcome.sound and not (
         plan.keeps and outcome.missing_first_pass > outcome.lost_with_their_file + outcome.set_aside
     )
@@ -109,7 +109,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
     return {**account, **said, **counts, "examples": [*map(str, missing[:5]), *map(str, foreign[:5]), *violations[:20]]}
 
 
-def markdown(yards: dict[str, dict[str, Any]]) -> str:
+def markdown(harnesses: dict[str, dict[str, Any]]) -> str:
     """The table of the docs."""
 
     def struck(one: dict[str, Any], word: str) -> int:
@@ -123,9 +123,9 @@ def markdown(yards: dict[str, dict[str, Any]]) -> str:
         "kills a minute": lambda one: round(sum(one["kills"].values()) / one["minutes"], 1),
         "`kill -9` of our processes": lambda one: sum(one["kills"].values()),
         "... supervisor, so all": lambda one: kills(one, "daemon"),
-        "... frame process": lambda one: kills(one, "edge.daemon.frame"),
-        "... publisher": lambda one: kills(one, "edge.daemon.publisher"),
-        "... runtime": lambda one: kills(one, "edge.runtimes.child"),
+        "... frame process": lambda one: kills(one, "edge.daemon.frame.process"),
+        "... publisher": lambda one: kills(one, "edge.daemon.publisher.process"),
+        "... runtime": lambda one: kills(one, "edge.runtimes.isolated_child"),
         "broker, network, consumer away": lambda one: one["outages"],
         "... of these `kill -9` of the broker": lambda one: struck(one, "kill broker"),
         "disk full / read-only": lambda one: f"{struck(one, 'full')} / {struck(one, 'read-only')}",
@@ -151,9 +151,11 @@ def markdown(yards: dict[str, dict[str, Any]]) -> str:
         "frames lost in the commit window (at least)": lambda one: one["frames_lost"],
         "daemon ended by itself / left undelivered": lambda one: f"{one['fell_over']} / {one['undelivered']}",
     }
-    yards = {name: one for name, one in yards.items() if "error" not in one}
-    lines = ["| | " + " | ".join(yards) + " |", "|---|" + "---:|" * len(yards)]
-    lines += [f"| {row} | " + " | ".join(str(cell(one)) for one in yards.values()) + " |" for row, cell in rows.items()]
+    harnesses = {name: one for name, one in harnesses.items() if "error" not in one}
+    lines = ["| | " + " | ".join(harnesses) + " |", "|---|" + "---:|" * len(harnesses)]
+    lines += [
+        f"| {row} | " + " | ".join(str(cell(one)) for one in harnesses.values()) + " |" for row, cell in rows.items()
+    ]
     return "\n".join(lines)
 
 
@@ -177,9 +179,9 @@ def main() -> int:
     seed = random.SystemRandom().randrange(1 << 31) if options.seed is None else options.seed
     if not (options.minutes or options.kills or options.outages):
         options.minutes = 10.0
-    chosen = options.yards.split(",")
+    chosen = options.harnesses.split(",")
     if not rounds(False).keys() >= set(chosen):
-        parser.error(f"--yards: expected some of {', '.join(rounds(False))}, got {options.yards}")
+        parser.error(f"--yards: expected some of {', '.join(rounds(False))}, got {options.harnesses}")
     print(f"seed {seed}", flush=True)
     share = len(chosen)
     results: dict[str, dict[str, Any]] = {}

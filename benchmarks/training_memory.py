@@ -51,9 +51,9 @@ def epoch(data: Path, out: Path, augment: bool) -> None:
     """One epoch in this process; prints its peak memory in MB, when all was listed and when it ended."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from training.classify.folder import list_folder
-    from training.classify.listing import divide
     from training.classify.loop import train
     from training.classify.recipe import load_classifier
+    from training.classify.split import divide
 
     (out / "memory.toml").write_text(RECIPE.format(augment=str(augment).lower()), encoding="utf-8")
     recipe = load_classifier(str(out / "memory.toml"))

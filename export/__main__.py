@@ -47,7 +47,7 @@ def bundle(
     """Quantise a run's model, choose its thresholds, measure it, and write the bundle."""
     from export.bundle import Folds, make_bundle
     from export.held_out import read_calibration, read_figures
-    from export.measure import as_table
+    from export.measure_bundle import as_table
     from export.run import open_run
 
     opened = open_run(run)
@@ -69,7 +69,7 @@ def evaluate(
     """Run a bundle on a run's held-back pictures and print its figures with their 95 % intervals."""
     from edge.models.bundle import load_bundle
     from export.bundle import figures
-    from export.measure import as_table
+    from export.measure_bundle import as_table
     from export.run import open_run
 
     loaded = load_bundle(bundle)

@@ -22,14 +22,14 @@ from edge.contracts.manifest import (
 from edge.models.bundle import load_bundle
 from edge.models.checks import CLASSES
 from edge.preprocess.preprocessor import Preprocessor
-from export import describe, learnt
+from export import model_card, training_sources
 from export.convert import head_names
-from export.external import busi, measure_outside
+from export.external_test_set import busi, measure_outside
 from export.golden import EMPTY_SEEDS, empty_tensors, make_golden, pack_cases
 from export.graph_edit import STEP, add_metadata, check_quantisation, order_outputs, own_buffers
-from export.measure import measure
+from export.measure_bundle import measure
 from export.metadata import write_metadata
-from export.pack import append_zip, write_file
+from export.packing import append_zip, write_file
 from export.predict import as_predictions, run_graph
 from export.quantise import quantise, run_float
 from export.thresholds import anatomy_threshold, choose
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from edge.contracts.tensors import TensorSpec
     from edge.models.bundle import Bundle
     from edge.models.graph import Graph
-    from export.held_out import CalibrationFile
+    from export.held_out import CalibrationInput
     from export.run import Run
 
 
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 class Folds:
     """What a cross-validation of the recipe gave, for a model that was trained on all data sets."""
 
-    calibration: CalibrationFile | None = None
+    calibration: CalibrationInput | None = None
     figures: Sequence[Metric] = ()
 
 
@@ -98,7 +98,7 @@ def make_bundle(
     if not metrics:
         say(f"measure on {len(run.test)} held-back pictures")
         metrics = figures(run, graph, manifest, outside)
-    metrics += describe.gate_figures(run.metrics)
+    metrics += model_card.gate_figures(run.metrics)
     manifest = msgspec.structs.replace(manifest, metrics=metrics)
 
     say("search golden phantoms")
@@ -112,7 +112,7 @@ def make_bundle(
         "labels.txt": "\n".join(CLASSES).encode(),
         "manifest.json": msgspec.json.format(msgspec.json.encode(manifest), indent=1),
         "golden.npz": pack_cases(cases),
-        "MODEL_CARD.md": describe.card(manifest, len(graph)).encode(),
+        "MODEL_CARD.md": model_card.card(manifest, len(graph)).encode(),
     }
     data = append_zip(graph, members)
     if len(data) > MAX_BYTES:
@@ -127,7 +127,7 @@ def thresholds_of(
     run: Run,
     graph: bytes,
     specs: Mapping[str, TensorSpec],
-    calibration: CalibrationFile | None,
+    calibration: CalibrationInput | None,
     say: Callable[[str], None],
 ) -> tuple[Thresholds, Calibration]:
     """By the folds' ``calibration``, or chosen on the run's validation pictures with the outputs of ``graph``.
@@ -157,7 +157,7 @@ def check_wanted(run: Run, outside: Path | None, folds: Folds) -> None:
     if outside is not None:
         if folds.figures:
             raise UsageError("--busi and --figures do not go together", hint="--figures: nothing is measured here")
-        learnt.check_unseen(run.record.recipe)
+        training_sources.check_unseen(run.record.recipe)
     if folds.calibration is not None and not folds.figures:
         raise UsageError(
             "--calibration needs --figures: this run's test pictures may be among those that chose the thresholds",
@@ -186,7 +186,7 @@ def describe_model(
         version=version,
         task=record.task,
         body_part=record.recipe.body_part,
-        licence=describe.LICENCE,
+        licence=model_card.LICENCE,
         input=next(iter(found.inputs.values())),
         recipe=recipe,
         recipe_sha256=recipe.digest(),
@@ -197,9 +197,9 @@ def describe_model(
         thresholds=thresholds,
         calibration=calibration,
         golden=Golden(max_abs_diff={}),
-        training_data=learnt.training_data(record.recipe),
+        training_data=training_sources.training_data(record.recipe),
         metrics=[],
-        not_shown=learnt.not_shown(record.recipe),
+        not_shown=training_sources.not_shown(record.recipe),
         git_revision=record.git_revision,
         created=record.created,
     )
@@ -216,7 +216,7 @@ def figures(run: Run, graph: bytes, manifest: ModelManifest, outside: Path | Non
             hint="give the run that the bundle was made from",
         )
     if outside is not None:
-        learnt.check_unseen(run.record.recipe)
+        training_sources.check_unseen(run.record.recipe)
     specs = {name: head.tensor for name, head in manifest.heads.items()}
     int8 = as_predictions(run_graph(graph, run.test.tensors), specs)
     floats = as_predictions(run_float(run.path / "saved_model", run.test.tensors), specs)
@@ -241,9 +241,9 @@ def standard_metadata(manifest: ModelManifest) -> bytes:
     """The TFLite metadata buffer."""
     return write_metadata(
         name=manifest.name,
-        description=f"{manifest.task}, {manifest.body_part}. {describe.NOTICE} All else stands in manifest.json.",
+        description=f"{manifest.task}, {manifest.body_part}. {model_card.NOTICE} All else stands in manifest.json.",
         version=manifest.version,
-        author=describe.AUTHOR,
+        author=model_card.AUTHOR,
         licence=manifest.licence,
         outputs=list(HEADS.items()),
     )

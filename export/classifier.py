@@ -16,11 +16,11 @@ from edge.contracts.manifest import DataSource, Metric, PreprocessRecipe
 from edge.models.classifier import load_classifier
 from edge.models.container import CLASSIFIER
 from edge.postprocess.decide import dequantise
-from export import describe
-from export.figures import interval
+from export import model_card
 from export.graph_edit import add_metadata, check_quantisation, order_outputs
 from export.metadata import write_metadata
-from export.pack import append_zip, write_file
+from export.metrics import interval
+from export.packing import append_zip, write_file
 from export.predict import run_graph
 from export.quantise import quantise, run_float
 
@@ -41,7 +41,7 @@ HEAD = "classes"
 HINT = "make one with: python -m training run --recipe folder --data DIR --out runs/<id>"
 
 
-class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+class ClassifierExportRecipe(msgspec.Struct, frozen=True, kw_only=True):
     """What export needs of the recipe."""
 
     name: str
@@ -50,10 +50,10 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     data: list[DataSource] = []
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class ClassifierRunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """``recipe.toml`` of the run."""
 
-    recipe: Recipe
+    recipe: ClassifierExportRecipe
     git_revision: str
     created: str
     task: str
@@ -92,7 +92,7 @@ def make_classifier(run: Path, out: Path, name: str | None, version: str, say: C
         graph,
         write_metadata(
             name=name or record.recipe.name,
-            description=f"{record.task}. {describe.NOTICE} All else stands in {CLASSIFIER}.",
+            description=f"{record.task}. {model_card.NOTICE} All else stands in {CLASSIFIER}.",
             version=version,
             author="",
             licence="",
@@ -129,12 +129,12 @@ def make_classifier(run: Path, out: Path, name: str | None, version: str, say: C
     return Made(load_classifier(out), float(apart.mean()), float(apart.max()), agree)
 
 
-def _open(run: Path) -> Record:
+def _open(run: Path) -> ClassifierRunRecord:
     for name in ("recipe.toml", "saved_model", "representative.npz", "eval.npz"):
         if not (run / name).exists():
             raise UsageError(f"{run} is not a finished run: it has no {name}", hint=HINT)
     try:
-        return msgspec.convert(tomllib.loads((run / "recipe.toml").read_text(encoding="utf-8")), Record)
+        return msgspec.convert(tomllib.loads((run / "recipe.toml").read_text(encoding="utf-8")), ClassifierRunRecord)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise UsageError(f"{run} is no classifier's run: {error}", hint=HINT) from error
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from edge.contracts.errors import UsageError
 from edge.models.graph import read_graph
-from export.pack import write_file
+from export.packing import write_file
 from export.predict import as_predictions, run_graph
 from export.quantise import BEST, quantise
 

@@ -11,11 +11,11 @@ from edge.contracts.errors import ModelError
 from edge.contracts.manifest import LESION_MASK, MALIGNANCY
 from edge.contracts.results import Reason, Status
 from edge.models.checks import TELLING
+from edge.phantom.scene import PhantomScene
+from edge.phantom.spec import PhantomSpec
 from edge.postprocess.decide import decide, dequantise
 from edge.preprocess.preprocessor import Preprocessor
-from edge.sources.phantom_scene import PhantomScene
-from edge.sources.phantom_spec import PhantomSpec
-from export.pack import pack_golden
+from export.packing import pack_golden
 from export.predict import run_graph
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.contracts.geometry import Region
     from edge.contracts.manifest import ModelManifest, PreprocessRecipe
+    from edge.contracts.region import Region
 
 SIZES = ((320, 240), (400, 300), (352, 288))
 """An exact halving, and two that need Gaussian and resize."""

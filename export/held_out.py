@@ -31,14 +31,14 @@ TITLES = {
     "false_lesions": "lesions beside the true one, a picture",
     "ece": "calibration error (ECE)",
 }
-"""Names of report.json, and how the card says them. The last counts bad outlines too, as `export.measure` does not."""
+"""Names of report.json, and how the card says them. The last counts bad outlines too, as `export.measure_bundle` does not."""
 ANYWHERE = ("auc", "dice", "lesion_hit")
 """Those that are told of hospitals and scanners that a model never saw."""
 CALLED = ("accuracy", "sensitivity", "specificity", "precision", "f1")
 """Those that depend on a threshold."""
 
 
-class CalibrationFile(msgspec.Struct, frozen=True):
+class CalibrationInput(msgspec.Struct, frozen=True):
     """``calibration.json``."""
 
     outputs: str
@@ -57,7 +57,7 @@ class Value(msgspec.Struct, frozen=True):
     n: int
 
 
-class Rates(msgspec.Struct, frozen=True):
+class ReportRates(msgspec.Struct, frozen=True):
     """Figures by unit."""
 
     by_picture: dict[str, Value] = {}
@@ -73,7 +73,7 @@ class Headline(msgspec.Struct, frozen=True):
     malignant: int
     by_picture: dict[str, Value]
     by_case: dict[str, Value] = {}
-    at_shipped: Rates = Rates()
+    at_shipped: ReportRates = ReportRates()
     """Calls at the operating point that a bundle ships, each fold's chosen on the others; older reports have none."""
 
 
@@ -113,10 +113,10 @@ class ReportFile(msgspec.Struct, frozen=True):
     left_out: list[Elsewhere] = []
 
 
-def read_calibration(path: Path) -> CalibrationFile:
+def read_calibration(path: Path) -> CalibrationInput:
     """Raises UsageError for a file that is none, or one of float outputs: a bundle's are int8."""
     command = "python -m training calibrate runs/cv --int8"
-    found = _read(path, CalibrationFile, command)
+    found = _read(path, CalibrationInput, command)
     if found.outputs != "int8":
         raise UsageError(
             f"{path} was fitted on {found.outputs} outputs, expected int8: the bundle's own",

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from edge.postprocess.lesions import find_lesions
-from edge.preprocess.geometry import Letterbox
+from edge.preprocess.letterbox import Letterbox
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,16 +23,16 @@ STRAY = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class OverlapResult:
     """Lesions of one picture as the device would report them: score and overlap with the truth of each."""
 
     scores: tuple[float, ...]
     ious: tuple[float, ...]
 
-    def at(self, score: float) -> Found:
+    def at(self, score: float) -> OverlapResult:
         """Those that are reported if ``score`` is the least."""
         kept = [(s, i) for s, i in zip(self.scores, self.ious, strict=True) if s >= score]
-        return Found(tuple(s for s, _ in kept), tuple(i for _, i in kept))
+        return OverlapResult(tuple(s for s, _ in kept), tuple(i for _, i in kept))
 
     @property
     def hit(self) -> bool:
@@ -45,12 +45,12 @@ class Found:
         return sum(i < STRAY for i in self.ious)
 
 
-def find(mask: NDArray[np.float32], truth: NDArray[np.uint8], thresholds: Thresholds) -> Found:
+def find(mask: NDArray[np.float32], truth: NDArray[np.uint8], thresholds: Thresholds) -> OverlapResult:
     """Lesions of a mask (h, w), 0 to 1, against ``truth`` (height, width), 1 where there is lesion."""
     height, width = truth.shape
     placement = Letterbox((0, 0, width, height), (0, 0, width, height))
     lesions = find_lesions(mask, placement, thresholds, (width, height))
-    return Found(tuple(each.score for each in lesions), tuple(_iou(each.outline, truth) for each in lesions))
+    return OverlapResult(tuple(each.score for each in lesions), tuple(_iou(each.outline, truth) for each in lesions))
 
 
 def dice(mask: NDArray[np.float32], truth: NDArray[np.uint8], level: float) -> float:

@@ -13,9 +13,9 @@ from edge.models.container import split
 from edge.models.graph import read_graph
 from export import engines
 from export.convert import convert, run_float
-from export.figures import weighted_auc
+from export.delegate_placement import edge_tpu, xnnpack
+from export.metrics import weighted_auc
 from export.overlap import dice
-from export.placement import edge_tpu, xnnpack
 from export.predict import as_predictions, run_graph
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ HALF = 0.5
 """Level at which masks are cut for Dice: the same for every engine."""
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class ParityRow(msgspec.Struct, frozen=True, kw_only=True):
     """One engine. Differences are to the float SavedModel, in probability of malignancy, not calibrated."""
 
     engine: str
@@ -43,7 +43,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     n: int
 
 
-class Placement(msgspec.Struct, frozen=True, kw_only=True):
+class ParityPlacement(msgspec.Struct, frozen=True, kw_only=True):
     """What an accelerator takes of the int8 graph."""
 
     accelerator: str
@@ -52,20 +52,20 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     left: dict[str, int]
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class ParityReport(msgspec.Struct, frozen=True, kw_only=True):
     """All of it."""
 
     model: str
     sha256: str
-    rows: list[Row]
-    placements: list[Placement]
+    rows: list[ParityRow]
+    placements: list[ParityPlacement]
 
 
-def compare(engine: str, said: Predictions, floats: Predictions, pictures: Pictures) -> Row:
+def compare(engine: str, said: Predictions, floats: Predictions, pictures: Pictures) -> ParityRow:
     """One row of the table."""
     away = np.abs(said.malignancy - floats.malignancy)
     overlap = [dice(mask, truth, HALF) for mask, truth in zip(said.mask, pictures.masks, strict=True)]
-    return Row(
+    return ParityRow(
         engine=engine,
         auc=round(weighted_auc(said.malignancy, pictures.labels)(np.ones(len(away))), 5),
         dice=round(float(np.mean(overlap)), 5),
@@ -76,7 +76,7 @@ def compare(engine: str, said: Predictions, floats: Predictions, pictures: Pictu
     )
 
 
-def parity(bundle: Bundle, run: Run, say: Callable[[str], None], tflite_runtime: Path | None = None) -> Report:
+def parity(bundle: Bundle, run: Run, say: Callable[[str], None], tflite_runtime: Path | None = None) -> ParityReport:
     """Run the bundle and the model that it was made from on the run's held-back pictures, in every engine there is."""
     graph = split(bundle.model_bytes).graph
     specs, pictures = read_graph(graph).outputs, run.test
@@ -99,7 +99,7 @@ def parity(bundle: Bundle, run: Run, say: Callable[[str], None], tflite_runtime:
         engines.to_onnx(graph, path)
         add("int8, ONNX Runtime", lambda: engines.run_onnx(path, graph, pictures.tensors))
     placements = [
-        Placement(
+        ParityPlacement(
             accelerator=name,
             operators=round(p.delegated_ops / p.ops, 4),
             macs=round(p.delegated_macs / p.macs, 4),
@@ -108,10 +108,12 @@ def parity(bundle: Bundle, run: Run, say: Callable[[str], None], tflite_runtime:
         for name, p in (("XNNPACK, as LiteRT did here", xnnpack(graph)), ("Edge TPU, at most", edge_tpu(graph)))
     ]
     manifest = bundle.manifest
-    return Report(model=f"{manifest.name} {manifest.version}", sha256=bundle.sha256, rows=rows, placements=placements)
+    return ParityReport(
+        model=f"{manifest.name} {manifest.version}", sha256=bundle.sha256, rows=rows, placements=placements
+    )
 
 
-def as_text(report: Report) -> str:
+def as_text(report: ParityReport) -> str:
     """The tables, for a terminal."""
     head = f"{'engine':28}{'AUC':>8}{'Dice':>8}{'|dp| mean':>11}{'p95':>8}{'max':>8}{'n':>6}"
     lines = [f"{report.model}, sha256 {report.sha256[:16]}", "", head]

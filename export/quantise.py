@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["INPUT", "SIGNATURE", "Recipe", "quantise", "quantise_float", "quiet", "run_float", "span_the_range"]
+__all__ = ["INPUT", "SIGNATURE", "QuantiseRecipe", "quantise", "quantise_float", "quiet", "run_float", "span_the_range"]
 
 
 @dataclass(frozen=True)
-class Recipe:
+class QuantiseRecipe:
     """Which steps are taken before the converter's own quantiser."""
 
     equalise: float = 0.75
@@ -32,17 +32,17 @@ class Recipe:
     """Whether weights are rounded by `export.rounding`; else to nearest."""
 
 
-BEST = Recipe()
+BEST = QuantiseRecipe()
 RECIPES = {
-    "plain": Recipe(equalise=0.0, rounding=False),
-    "equalised": Recipe(rounding=False),
-    "rounded": Recipe(equalise=0.0),
+    "plain": QuantiseRecipe(equalise=0.0, rounding=False),
+    "equalised": QuantiseRecipe(rounding=False),
+    "rounded": QuantiseRecipe(equalise=0.0),
     "both": BEST,
 }
 """For the table of what each step brings."""
 
 
-def quantise(saved_model: Path, representative: NDArray[np.uint8], recipe: Recipe = BEST) -> bytes:
+def quantise(saved_model: Path, representative: NDArray[np.uint8], recipe: QuantiseRecipe = BEST) -> bytes:
     """Convert ``saved_model`` with the ranges that ``representative`` (n, height, width, channels) shows.
 
     Raises EdgeError if the converter refuses the model, or leaves an operator of it in floats.
@@ -50,7 +50,7 @@ def quantise(saved_model: Path, representative: NDArray[np.uint8], recipe: Recip
     return quantise_float(convert(saved_model, representative), representative, recipe)
 
 
-def quantise_float(graph: bytes, representative: NDArray[np.uint8], recipe: Recipe = BEST) -> bytes:
+def quantise_float(graph: bytes, representative: NDArray[np.uint8], recipe: QuantiseRecipe = BEST) -> bytes:
     """As `quantise`, of the float TFLite graph."""
     pictures = span_the_range(representative)
     if recipe.equalise:

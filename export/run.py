@@ -34,7 +34,7 @@ else:
 HINT = "make a run with: python -m training run --data DIR --out runs/<id>"
 
 
-class Recipe(msgspec.Struct, frozen=True, kw_only=True):
+class RunRecipe(msgspec.Struct, frozen=True, kw_only=True):
     """What export needs of the recipe; the rest is training's business."""
 
     name: str
@@ -47,10 +47,10 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     data: list[DataSource] = []
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class StoredRunRecord(msgspec.Struct, frozen=True, kw_only=True):
     """``recipe.toml``."""
 
-    recipe: Recipe
+    recipe: RunRecipe
     git_revision: str
     created: str
     task: str
@@ -80,7 +80,7 @@ class Run:
     """One run, opened."""
 
     path: Path
-    record: Record
+    record: StoredRunRecord
     representative: NDArray[np.uint8]
     """(n, height, width, channels)."""
     held_val: Pictures | None
@@ -117,7 +117,7 @@ def open_run(path: Path) -> Run:
         if not (path / name).exists():
             raise UsageError(f"{path} is not a finished run: it has no {name}", hint=HINT)
     try:
-        record = msgspec.convert(tomllib.loads((path / "recipe.toml").read_text(encoding="utf-8")), Record)
+        record = msgspec.convert(tomllib.loads((path / "recipe.toml").read_text(encoding="utf-8")), StoredRunRecord)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise UsageError(f"{path / 'recipe.toml'}: {error}", hint=HINT) from error
     recipe = record.recipe.preprocess

@@ -10,8 +10,8 @@ import numpy as np
 
 from edge.models.graph import read_graph
 from export.convert import FORMATS, convert, run_float
-from export.pack import write_file
-from export.parity import Row, compare
+from export.packing import write_file
+from export.parity import ParityRow, compare
 from export.predict import as_predictions, run_graph
 from export.quantise import quantise
 
@@ -34,7 +34,7 @@ class Variant(msgspec.Struct, frozen=True, kw_only=True):
     bytes: int
     time: float
     """Of one picture on one thread, as a multiple of int8's in the same run: the median over interleaved rounds."""
-    row: Row
+    row: ParityRow
 
 
 def make_variants(run: Run, out: Path, say: Callable[[str], None]) -> list[Variant]:

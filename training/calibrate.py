@@ -15,7 +15,7 @@ import numpy as np
 
 from edge.contracts.errors import ConfigError
 from edge.contracts.manifest import Calibration, Thresholds
-from training.lesion_limits import lesion_limits
+from training.lesion_thresholds import lesion_limits
 from training.logistic import fit, logit, sigmoid, soft_targets
 from training.metrics import ece, log_loss, threshold_for_sensitivity, youden
 from training.reporting.lesions import MIN_AREA

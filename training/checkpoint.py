@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import keras
 
     from training.classify.recipe import ClassifierRecipe
+    from training.learning_rates import LearningRates
     from training.loop import Average
-    from training.rates import Rates
     from training.recipe import Recipe
 
 NOT_LEARNT_BY = ("data", "gate", "distribute")
@@ -35,7 +35,12 @@ def fingerprint(recipe: Recipe | ClassifierRecipe) -> str:
 
 
 def save(
-    out: Path, model: keras.Model, optimiser: keras.Optimizer | Rates, average: Average | None, epoch: int, made_by: str
+    out: Path,
+    model: keras.Model,
+    optimiser: keras.Optimizer | LearningRates,
+    average: Average | None,
+    epoch: int,
+    made_by: str,
 ) -> None:
     """Write a checkpoint beside the old one and put it in its place: a kill at any time leaves a whole one.
 
@@ -57,7 +62,7 @@ def save(
 
 
 def restore(
-    out: Path, model: keras.Model, optimiser: keras.Optimizer | Rates, average: Average | None, made_by: str
+    out: Path, model: keras.Model, optimiser: keras.Optimizer | LearningRates, average: Average | None, made_by: str
 ) -> int:
     """Load the newest whole checkpoint; returns the epochs that it has behind it, 0 where there is none.
 

@@ -91,7 +91,7 @@ def run(
 
     items = both(data)
     _use_threads(threads)
-    from training.cv import train_one
+    from training.cross_validation import train_one
 
     train_one(chosen, items, data, out, cache, typer.echo, gate=gate)
 
@@ -111,7 +111,7 @@ def cv(
 
     chosen, items = load_recipe(recipe), both(data)
     _use_threads(threads)
-    from training.cv import cross_validate
+    from training.cross_validation import cross_validate
 
     cross_validate(chosen, items, data, out, cache, typer.echo, gate=gate)
 

@@ -25,9 +25,9 @@ def check(
     """
     import json
 
-    from training.inspect import check as checks
+    from training.inspect import dataset_check as checks
 
-    report = checks.check(folder, lookalikes=not quick, regroup=write_groups)
+    report = checks.check_dataset(folder, lookalikes=not quick, regroup=write_groups)
     typer.echo(json.dumps(report.as_json(), indent=1) if as_json else checks.as_text(report))
     if write_groups:
         typer.echo(f"wrote {folder / 'groups.csv'}", err=True)
@@ -45,8 +45,8 @@ def look(
     plain: Annotated[bool, typer.Option("--plain", help="Not augmented: as the device would see them.")] = False,
 ) -> None:
     """Write a contact sheet of what the network is shown: augmented pictures, masks outlined, labels below."""
-    from training.inspect.choose import choose
-    from training.inspect.sheet import contact_sheet, write_png
+    from training.inspect.contact_sheet import contact_sheet, write_png
+    from training.inspect.sample_pictures import choose
 
     items, names, preprocess = choose(data, recipe, count, seed)
     write_png(out, contact_sheet(items, names, preprocess, seed, augmented=not plain))

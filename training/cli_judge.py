@@ -27,8 +27,8 @@ def evaluate(
         return
     import json
 
-    from training.classify.figures import table as as_table
-    from training.inspect.judge import judge_table
+    from training.classify.metrics import table as as_table
+    from training.inspect.evaluate_table import judge_table
 
     figures, confusion = judge_table(model, table)
     typer.echo(json.dumps(figures, indent=1) if as_json else f"{as_table(figures)}\n\n{confusion}")

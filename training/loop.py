@@ -18,11 +18,11 @@ from edge.contracts.errors import EdgeError
 from edge.contracts.manifest import LESION_MASK, MALIGNANCY
 from edge.preprocess.preprocessor import Preprocessor
 from training import network
+from training.augment.samples import Sample, plain
+from training.augment.views import CELL, Views
 from training.checkpoint import fingerprint, restore, save
+from training.learning_rates import LearningRates
 from training.metrics import auc, dice
-from training.rates import Rates
-from training.samples import Sample, plain
-from training.views import CELL, Views
 from training.weights import imagenet_lite0
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def run_training(
     model = new_model(recipe)
     taps, learner = network.taps(model), network.learner(model)
     frozen = tf.function(lambda x: taps(tf.cast(x, tf.float32), training=False))
-    optimiser = Rates(learner, options)
+    optimiser = LearningRates(learner, options)
     average = Average(learner.trainable_variables, options.averaging)
     made_by = fingerprint(recipe)
     done = restore(out, model, optimiser, average, made_by)
@@ -169,7 +169,7 @@ def learning_rate(options: OptimiserSection, step: int, steps_per_epoch: int) ->
     return options.learning_rate * 0.5 * (1 + math.cos(math.pi * min(1.0, done)))
 
 
-def make_step(learner: keras.Model, optimiser: Rates, options: OptimiserSection) -> Callable[..., Any]:
+def make_step(learner: keras.Model, optimiser: LearningRates, options: OptimiserSection) -> Callable[..., Any]:
     """One step as a compiled function; it returns malignancy's and the mask's loss.
 
     Malignancy: cross-entropy with label smoothing over labelled samples. Mask: binary cross-entropy plus soft Dice

@@ -55,7 +55,7 @@ def best_iou(found: NDArray[np.uint8], true: NDArray[np.uint8]) -> float:
 
 
 @dataclass(frozen=True)
-class Interval:
+class MetricInterval:
     """A figure with its 95 % interval; NaN where it cannot be said (one class alone, no picture)."""
 
     value: float
@@ -80,7 +80,7 @@ class Draws:
         self.weights = whole if drawn is None else np.concatenate([whole, drawn[:, place]]).astype(np.float64)
         """(1 + rounds, n): the rows themselves, then the draws."""
 
-    def ratio(self, part: NDArray[Any], total: NDArray[Any] | None = None) -> Interval:
+    def ratio(self, part: NDArray[Any], total: NDArray[Any] | None = None) -> MetricInterval:
         """Sum of ``part`` over sum of ``total``: every rate and every mean. ``total`` None: all rows."""
         total = np.ones(len(part)) if total is None else np.asarray(total, np.float64)
         below = self.weights @ total
@@ -88,13 +88,13 @@ class Draws:
             values = np.where(below > 0, self.weights @ np.asarray(part, np.float64) / below, np.nan)
         return self._interval(values, int(np.count_nonzero(total)))
 
-    def auc(self, labels: NDArray[np.int_], scores: NDArray[np.floating]) -> Interval:
+    def auc(self, labels: NDArray[np.int_], scores: NDArray[np.floating]) -> MetricInterval:
         """Area under the ROC curve. Rows whose label is neither 0 nor 1 are left out."""
         return self._interval(self.aucs(labels, scores), int(np.isin(labels, (0, 1)).sum()))
 
     def auc_difference(
         self, labels: NDArray[np.int_], first: NDArray[np.floating], second: NDArray[np.floating]
-    ) -> Interval:
+    ) -> MetricInterval:
         """``first``'s area less ``second``'s, over the same draws: a paired comparison."""
         change = self.aucs(labels, first) - self.aucs(labels, second)
         return self._interval(change, int(np.isin(labels, (0, 1)).sum()))
@@ -126,22 +126,22 @@ class Draws:
 
     def aurc(
         self, errors: NDArray[Any], doubt: NDArray[np.floating], against: NDArray[np.floating] | None = None
-    ) -> Interval:
+    ) -> MetricInterval:
         """Area under the risk-coverage curve; less that of another doubt if one is given, over the same draws."""
         values = self.aurcs(errors, doubt)
         return self._interval(values if against is None else values - self.aurcs(errors, against), len(errors))
 
-    def over(self, figure: Callable[[NDArray[np.float64]], float], n: int) -> Interval:
+    def over(self, figure: Callable[[NDArray[np.float64]], float], n: int) -> MetricInterval:
         """Any figure that takes a weight for each row."""
         return self._interval(np.array([figure(w) for w in self.weights]), n)
 
     @staticmethod
-    def _interval(values: NDArray[np.float64], n: int) -> Interval:
+    def _interval(values: NDArray[np.float64], n: int) -> MetricInterval:
         drawn = values[1:][np.isfinite(values[1:])]
         if not np.isfinite(values[0]) or not len(drawn):
-            return Interval(float(values[0]), float("nan"), float("nan"), n)
+            return MetricInterval(float(values[0]), float("nan"), float("nan"), n)
         low, high = np.percentile(drawn, (2.5, 97.5))
-        return Interval(float(values[0]), float(low), float(high), n)
+        return MetricInterval(float(values[0]), float(low), float(high), n)
 
 
 def roc(labels: NDArray[np.int_], scores: NDArray[np.floating]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:

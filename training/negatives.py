@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from edge.contracts.geometry import Region
+from edge.contracts.region import Region
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -34,7 +34,7 @@ STAGES = (
 SKIPS = {4: "block2", 8: "block4", 16: "block10", 32: "block15"}
 """By stride: the block whose output enters the pyramid."""
 TAPS = (SKIPS[4], SKIPS[8])
-"""Layers between what keeps its ImageNet weights and what learns: their outputs can be kept (`training.views`)."""
+"""Layers between what keeps its ImageNet weights and what learns: their outputs can be kept (`training.augment.views`)."""
 FROZEN_BLOCKS = 5
 FIXED = "_fixed"
 """How names of layers end whose weights are constants: no training moves them."""

@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from edge.sources.phantom_scene import PhantomScene
-from edge.sources.phantom_spec import PhantomSpec
+from edge.phantom.scene import PhantomScene
+from edge.phantom.spec import PhantomSpec
 from training.datasets import UNLABELLED, Item
 
 FIRST_SEED = 1000

@@ -1,6 +1,6 @@
 """``predictions.npz``: what a run's model says of every picture that it never learnt from.
 
-One row a picture, the same in every run, so that folds can be pooled (`training.cv`) and everything that is reported
+One row a picture, the same in every run, so that folds can be pooled (`training.cross_validation`) and everything that is reported
 can be computed again without the model:
 
     ids, groups, sources, devices, birads    str (n,); empty: not known
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from training.augment.samples import Sample
     from training.datasets import Item
-    from training.samples import Sample
 
 ZOOM = 0.85
 BATCH = 32

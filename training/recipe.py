@@ -22,11 +22,11 @@ T = TypeVar("T")
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
-class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RecipeSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of all sections: unknown keys are refused."""
 
 
-class NetworkSection(Section, frozen=True, kw_only=True):
+class NetworkSection(RecipeSection, frozen=True, kw_only=True):
     """The network's shape, and what of it learns."""
 
     pyramid: Annotated[int, msgspec.Meta(ge=8, le=256)] = 64
@@ -36,7 +36,7 @@ class NetworkSection(Section, frozen=True, kw_only=True):
     dropout: Share = 0.3
 
 
-class OptimiserSection(Section, frozen=True, kw_only=True):
+class OptimiserSection(RecipeSection, frozen=True, kw_only=True):
     """Adam (Kingma & Ba 2015) under a cosine from ``learning_rate`` to zero, after one epoch of warming up."""
 
     epochs: Annotated[int, msgspec.Meta(ge=1)] = 16
@@ -52,7 +52,7 @@ class OptimiserSection(Section, frozen=True, kw_only=True):
     """Decay of the moving average of the weights, which is what is kept (Polyak & Juditsky 1992); 0: the last ones."""
 
 
-class MixSection(Section, frozen=True, kw_only=True):
+class MixSection(RecipeSection, frozen=True, kw_only=True):
     """What an epoch holds beside every training picture once."""
 
     crop_every: Count = 5
@@ -62,8 +62,8 @@ class MixSection(Section, frozen=True, kw_only=True):
     """Rendered phantoms; the malignancy head never learns from them."""
 
 
-class GateSection(Section, frozen=True, kw_only=True):
-    """The anatomy head, fitted on the trained network's features; see `training.gate`."""
+class GateSection(RecipeSection, frozen=True, kw_only=True):
+    """The anatomy head, fitted on the trained network's features; see `training.gate.anatomy_gate`."""
 
     strength: Positive = 1e-4
     """C of the logistic regression: the smaller, the simpler."""
@@ -75,7 +75,7 @@ class GateSection(Section, frozen=True, kw_only=True):
     """Share of validation pictures that the threshold may refuse."""
 
 
-class Recipe(Section, frozen=True, kw_only=True):
+class Recipe(RecipeSection, frozen=True, kw_only=True):
     """All of it."""
 
     name: str
@@ -93,7 +93,7 @@ class Recipe(Section, frozen=True, kw_only=True):
     """What the model learns from, and under which licence."""
 
 
-class RunRecord(Section, frozen=True, kw_only=True):
+class RunRecord(RecipeSection, frozen=True, kw_only=True):
     """``recipe.toml`` of a run: the recipe, and what only the run knows."""
 
     recipe: Recipe

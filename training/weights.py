@@ -34,7 +34,7 @@ class Storage:
 
 
 @dataclass(frozen=True)
-class View:
+class TensorView:
     """A tensor as torch wrote it: a strided view of a storage. Strides count values, not bytes."""
 
     storage: Storage
@@ -43,8 +43,8 @@ class View:
     stride: tuple[int, ...]
 
 
-def _view(storage: Storage, offset: int, shape: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> View:
-    return View(storage, offset, tuple(shape), tuple(stride))
+def _view(storage: Storage, offset: int, shape: tuple[int, ...], stride: tuple[int, ...], *_: Any) -> TensorView:
+    return TensorView(storage, offset, tuple(shape), tuple(stride))
 
 
 class RestrictedUnpickler(pickle.Unpickler):
@@ -73,7 +73,7 @@ def read_legacy(file: BinaryIO) -> dict[str, NDArray[Any]]:
         raise pickle.UnpicklingError("expected torch's legacy format")
     if not RestrictedUnpickler(file).load().get("little_endian"):
         raise pickle.UnpicklingError("expected little-endian values")
-    state: dict[str, View] = RestrictedUnpickler(file).load()
+    state: dict[str, TensorView] = RestrictedUnpickler(file).load()
     storages = {view.storage.key: view.storage for view in state.values()}
     data: dict[str, NDArray[Any]] = {}
     for key in RestrictedUnpickler(file).load():
@@ -86,7 +86,7 @@ def read_legacy(file: BinaryIO) -> dict[str, NDArray[Any]]:
     return {name: _materialise(view, data[view.storage.key]) for name, view in state.items()}
 
 
-def _materialise(view: View, values: NDArray[Any]) -> NDArray[Any]:
+def _materialise(view: TensorView, values: NDArray[Any]) -> NDArray[Any]:
     """A copy of the view, bounds checked: as_strided itself would read anywhere."""
     last = view.offset + sum((n - 1) * s for n, s in zip(view.shape, view.stride, strict=True))
     if len(view.shape) != len(view.stride) or min((view.offset, *view.shape, *view.stride)) < 0 or last >= len(values):

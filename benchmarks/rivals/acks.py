@@ -18,9 +18,9 @@ import msgspec
 
 from edge.app.logs import set_up_logs
 from edge.contracts.errors import EdgeError
-from edge.daemon.courier import EPOCH_BITS
 from edge.daemon.job import DaemonJob
-from edge.daemon.publisher import Publisher
+from edge.daemon.publisher.delivery import EPOCH_BITS
+from edge.daemon.publisher.process import Publisher
 from edge.process.child import inherit
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def watched(sink: Sink, out: int) -> Callable[[], Sequence[int]]:
 
 
 def main() -> int:
-    """As `edge.daemon.publisher.main`."""
+    """As `edge.daemon.publisher.process.main`."""
     inheritance = inherit()
     job = msgspec.json.decode(inheritance.payload, type=DaemonJob)
     set_up_logs(job.settings.log)

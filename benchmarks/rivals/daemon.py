@@ -14,22 +14,22 @@ import msgspec
 
 import edge
 from edge.app.compose import choose_model, make_guard
-from edge.app.handover import OutboxHandover
-from edge.app.stamper import Stamper
+from edge.app.envelope import EnvelopeMaker
+from edge.app.frame_link import OutboxFrameLink
 from edge.config.settings import LogSettings, SinkSettings, TrackingSettings
 from edge.contracts.frames import Frame, SourceEvent
 from edge.contracts.results import Reason
-from edge.daemon.frame import make_report
+from edge.daemon.frame.process import make_report
 from edge.daemon.job import DaemonJob
+from edge.outbox.reader import OutboxReader
+from edge.outbox.schema import FILE_NAME
 from edge.pipeline import loop
 from edge.pipeline.analyser import Analyser
-from edge.pipeline.enrich import enricher
-from edge.pipeline.intake import Intake
+from edge.pipeline.capture import FrameCapture
 from edge.pipeline.messages import Messages, Provenance
 from edge.pipeline.reporter import Reporter
+from edge.pipeline.stream_metadata import add_stream_metadata
 from edge.process.child import Child
-from edge.sinks.outbox import Outbox
-from edge.sinks.outbox_schema import FILE_NAME
 from rivals.acks import ACK
 from rivals.in_process import STREAM, regions_of, settings_for
 from rivals.pace import as_fast_as_taken, due_times
@@ -38,7 +38,7 @@ from rivals.peer import Order, Peer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edge.contracts.geometry import Region
+    from edge.contracts.region import Region
     from edge.contracts.results import Result
     from edge.pipeline.stats import Stats
 
@@ -87,7 +87,7 @@ class Watch:
         self.due_ns[frame.seq] = frame.captured_ns
 
 
-class Handover(OutboxHandover):
+class Handover(OutboxFrameLink):
     """The real one, which also says when all is on the disk."""
 
     def flush(self) -> None:
@@ -115,7 +115,7 @@ class Daemon(Peer):
         self._guard = make_guard(self._settings, self._model, isolated=True)
         self.analyser = Analyser(self._model.manifest, self._guard)
         self._ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._handover = Handover(self._folder.name, self._ends[0])
+        self._frame_link = Handover(self._folder.name, self._ends[0])
         self._acks, self._told = os.pipe()
         os.set_blocking(self._acks, False)
         self._publisher: Child | None = None
@@ -135,7 +135,7 @@ class Daemon(Peer):
 
     def paced(self, fps: float, seconds: float) -> dict[str, list[float]]:
         """See `Peer`; with a broker also ``ack``: until it had acknowledged the frame's findings."""
-        self._handover.flush()
+        self._frame_link.flush()
         first = self._next_seq()
         watch = self._run(due_times(fps, seconds), TrackingSettings(update_every_s=EACH_FRAME_S))
         taken = {"result": watch.taken_ms}
@@ -147,18 +147,18 @@ class Daemon(Peer):
         """The loop, until ``times`` end. Raises RuntimeError if a frame has no result."""
         settings, watch = msgspec.structs.replace(self._settings, tracking=tracking), Watch()
         feed = Feed(self.pictures, self._regions, self._frames, times)
-        intake = Intake({STREAM: feed}, enricher(settings.streams), settings.streams)
+        capture = FrameCapture({STREAM: feed}, add_stream_metadata(settings.streams), settings.streams)
         messages = Messages(
-            Stamper(self._job.device, self._job.run_id).stamp,
+            EnvelopeMaker(self._job.device, self._job.run_id).fields,
             Provenance(self._model.manifest, self._model.ref, image_ref=False),
         )
 
         def report(stats: Stats) -> None:
-            self._handover.report(make_report(self._job, self._model, self._guard, intake, stats))
+            self._frame_link.report(make_report(self._job, self._model, self._guard, capture, stats))
 
-        reporter = Reporter(settings, messages, self._handover, taps=[watch], heartbeat=report)
-        loop.run(intake, self.analyser, reporter, lambda: False)
-        intake.close()
+        reporter = Reporter(settings, messages, self._frame_link, taps=[watch], heartbeat=report)
+        loop.run(capture, self.analyser, reporter, lambda: False)
+        capture.close()
         self._frames = feed.next
         numbers = reporter.stats.snapshot()
         if numbers["no_result"] or len(watch.taken_ms) != numbers["frames"]:
@@ -167,7 +167,7 @@ class Daemon(Peer):
 
     def _acknowledged(self, first: int, watch: Watch) -> list[float]:
         """Milliseconds of each frame that had findings, from when it was due to the last one's acknowledgement."""
-        self._handover.flush()
+        self._frame_link.flush()
         with_findings = self._findings(first)
         came: dict[int, int] = {}
         deadline = time.monotonic() + PATIENCE_S
@@ -183,7 +183,7 @@ class Daemon(Peer):
 
     def _findings(self, first: int) -> dict[int, int]:
         """Number of each stored finding from ``first`` on -> its frame; those that only say the end of the run not."""
-        outbox = Outbox(Path(self._folder.name) / FILE_NAME, readonly=True)
+        outbox = OutboxReader(Path(self._folder.name) / FILE_NAME, readonly=True)
         try:
             rows = outbox.stored(first, 1_000_000)
         finally:
@@ -192,7 +192,7 @@ class Daemon(Peer):
         return {seq: one["frame"]["seq"] for seq, one in said.items() if one["lifecycle"] != "end"}
 
     def _next_seq(self) -> int:
-        outbox = Outbox(Path(self._folder.name) / FILE_NAME, readonly=True)
+        outbox = OutboxReader(Path(self._folder.name) / FILE_NAME, readonly=True)
         try:
             return outbox.next_seq()
         finally:
@@ -211,7 +211,7 @@ class Daemon(Peer):
 
     def close(self) -> None:
         """See `Peer`."""
-        self._handover.close(PATIENCE_S)
+        self._frame_link.close(PATIENCE_S)
         if self._publisher is not None:
             self._publisher.terminate()
             self._publisher.wait(PATIENCE_S)

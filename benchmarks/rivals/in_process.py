@@ -12,7 +12,7 @@ import edge
 from edge.app.compose import choose_model, make_guard
 from edge.config.settings import RuntimeSettings, Settings, StreamSettings
 from edge.contracts.frames import Frame
-from edge.contracts.geometry import Region
+from edge.contracts.region import Region
 from edge.contracts.results import Status
 from edge.pipeline.analyser import Analyser
 from rivals.peer import Order, Peer

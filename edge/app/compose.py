@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge.app.auto import is_auto, make_auto
+from edge.app.auto_runtime import is_auto, make_auto
 from edge.config.load import default_state_dir
 from edge.config.uri import parse_uri
 from edge.contracts.errors import UsageError
@@ -19,7 +19,7 @@ from edge.models.bundle import load_bundle
 from edge.models.scripted_manifest import scripted_manifest
 from edge.models.signature import check_signature
 from edge.pipeline.analyser import Analyser
-from edge.pipeline.guard import Guard
+from edge.pipeline.guard import RuntimeGuard
 from edge.pipeline.selftest import require_selftest
 from edge.plugins import make_runtime, schemes
 from edge.runtimes.isolated import IsolatedRuntime
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class RuntimeModel:
     """What a runtime is made from. ``bundle`` is None for ``scripted://`` without a model."""
 
     manifest: ModelManifest
@@ -47,7 +47,7 @@ class Model:
         return None if self.bundle is None else str(self.bundle.path)
 
 
-def choose_model(settings: Settings) -> Model:
+def choose_model(settings: Settings) -> RuntimeModel:
     """The configured bundle, else the one that ships, else (for ``scripted://``) none.
 
     Raises `ModelError` if the bundle is broken, or not signed as the settings want it.
@@ -56,14 +56,14 @@ def choose_model(settings: Settings) -> Model:
     if settings.model is None and all(parse_uri(uri).scheme == "scripted" for uri in uris):
         manifest = scripted_manifest()
         sha256 = hashlib.sha256(msgspec.json.encode(manifest)).hexdigest()
-        return Model(manifest, ModelRef(name=manifest.name, version=manifest.version, sha256=sha256), None)
+        return RuntimeModel(manifest, ModelRef(name=manifest.name, version=manifest.version, sha256=sha256), None)
     bundle = load_bundle(settings.model)
     signer = check_signature(bundle, settings.model_keys, required=settings.require_signed_model)
-    return Model(bundle.manifest, bundle.model_ref(signer), bundle)
+    return RuntimeModel(bundle.manifest, bundle.model_ref(signer), bundle)
 
 
 def runtime_maker(
-    settings: Settings, model: Model, *, isolated: bool, cores: Sequence[int] = ()
+    settings: Settings, model: RuntimeModel, *, isolated: bool, cores: Sequence[int] = ()
 ) -> Callable[[str], Runtime]:
     """Makes a runtime, with the model loaded, from its URI; it has passed no test yet. Arguments as `make_guard`."""
     folder = Path(settings.state_dir) if settings.state_dir else default_state_dir()
@@ -78,7 +78,7 @@ def runtime_maker(
     return make
 
 
-def make_guard(settings: Settings, model: Model, *, isolated: bool, cores: Sequence[int] = ()) -> Guard:
+def make_guard(settings: Settings, model: RuntimeModel, *, isolated: bool, cores: Sequence[int] = ()) -> RuntimeGuard:
     """A guarded runtime that has passed its self-test: the configured one, else a fall-back.
 
     ``cores``: those that an isolated one keeps to; empty: all that we may use ourselves.
@@ -101,7 +101,7 @@ def make_guard(settings: Settings, model: Model, *, isolated: bool, cores: Seque
             require_selftest(model.bundle, runtime)
 
     makers = [partial(make, uri) for uri in (settings.runtime.uri, *settings.runtime.fallback)]
-    return Guard(makers, test, settings.runtime.timeout_s, settings.runtime.probe_s)
+    return RuntimeGuard(makers, test, settings.runtime.timeout_s, settings.runtime.probe_s)
 
 
 def make_analyser(settings: Settings, *, isolated: bool = False) -> Analyser:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge.config.words import mask
+from edge.config.wording import mask
 
 if TYPE_CHECKING:
     from edge.config.settings import LogSettings
@@ -27,7 +27,7 @@ def set_up_logs(settings: LogSettings) -> None:
 
 
 class TextFormatter(logging.Formatter):
-    """``2030-01-31T12:30:01.250Z warning edge.sinks.mqtt: text``, UTC; a traceback follows on lines of its own."""
+    """``2030-01-31T12:30:01.250Z warning edge.sinks.mqtt.sink: text``, UTC; a traceback follows on lines of its own."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One record."""

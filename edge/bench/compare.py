@@ -13,7 +13,7 @@ from edge.contracts.errors import UsageError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge.bench.report import Report
+    from edge.bench.report import BenchmarkReport
 
 CONFIDENCE = 0.95
 """That no verdict at all is a false alarm: each of the n comparisons is made at 1 - 0.05 / n (Bonferroni)."""
@@ -24,7 +24,7 @@ SPANS = ("path", "result", "invoke")
 """Times that are judged: the first that both have samples of, and the runtime's."""
 
 
-class Line(msgspec.Struct, frozen=True, kw_only=True):
+class ComparedNumber(msgspec.Struct, frozen=True, kw_only=True):
     """One number of both reports. Ratios over 1: B is slower."""
 
     name: str
@@ -35,10 +35,10 @@ class Line(msgspec.Struct, frozen=True, kw_only=True):
     """``slower``, ``faster``, ``same`` (within the tolerance, surely), ``unsure``."""
 
 
-class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+class BenchmarkComparison(msgspec.Struct, frozen=True, kw_only=True):
     """What came out."""
 
-    lines: list[Line]
+    lines: list[ComparedNumber]
     slower_share: dict[str, float]
     """By span: how often a frame of B took longer than one of A."""
     worse: list[str]
@@ -48,7 +48,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     regression: bool
 
 
-def compare(a: Report, b: Report, tolerance: float, *, anyway: bool = False) -> Comparison:
+def compare(a: BenchmarkReport, b: BenchmarkReport, tolerance: float, *, anyway: bool = False) -> BenchmarkComparison:
     """B against A.
 
     Args:
@@ -80,7 +80,7 @@ def compare(a: Report, b: Report, tolerance: float, *, anyway: bool = False) -> 
     ]
     lines += [_line(name, x, y, mean, confidence, tolerance) for name, (x, y) in rates.items()]
     worse = _worse(a, b)
-    return Comparison(
+    return BenchmarkComparison(
         lines=lines,
         slower_share={span: slower_share(x, y) for span, (x, y) in pairs.items()},
         worse=worse,
@@ -91,7 +91,7 @@ def compare(a: Report, b: Report, tolerance: float, *, anyway: bool = False) -> 
 
 def _line(
     name: str, a: NDArray[np.float64], b: NDArray[np.float64], statistic: Any, confidence: float, tolerance: float
-) -> Line:
+) -> ComparedNumber:
     ratio = ratio_of(a, b, statistic, confidence)
     if ratio.low > 1 + tolerance:
         verdict = "slower"
@@ -101,10 +101,10 @@ def _line(
         verdict = "same"
     else:
         verdict = "unsure"
-    return Line(name=name, a=value(statistic, a), b=value(statistic, b), ratio=ratio, verdict=verdict)
+    return ComparedNumber(name=name, a=value(statistic, a), b=value(statistic, b), ratio=ratio, verdict=verdict)
 
 
-def _pairs(a: Report, b: Report) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+def _pairs(a: BenchmarkReport, b: BenchmarkReport) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
     found: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
     for span in SPANS:
         x, y = times_of(a, span), times_of(b, span)
@@ -113,14 +113,14 @@ def _pairs(a: Report, b: Report) -> dict[str, tuple[NDArray[np.float64], NDArray
     return found
 
 
-def _rates(a: Report, b: Report) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+def _rates(a: BenchmarkReport, b: BenchmarkReport) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
     if a.throughput is None or b.throughput is None:
         return {}
     x, y = np.array(a.throughput.between_ms), np.array(b.throughput.between_ms)
     return {"time a frame, flat out": (x, y)} if min(x.size, y.size) >= LEAST else {}
 
 
-def times_of(report: Report, span: str) -> NDArray[np.float64]:
+def times_of(report: BenchmarkReport, span: str) -> NDArray[np.float64]:
     """Milliseconds of ``span`` of all frames that were computed to their end, after the warm-up, in order."""
     columns = report.samples
     values = columns.get(f"{span}_ms", [])
@@ -134,7 +134,7 @@ def times_of(report: Report, span: str) -> NDArray[np.float64]:
     return np.array(kept, np.float64)
 
 
-def _conditions(a: Report, b: Report) -> list[tuple[str, Any, Any]]:
+def _conditions(a: BenchmarkReport, b: BenchmarkReport) -> list[tuple[str, Any, Any]]:
     """What must be alike."""
     return [
         ("kind", a.kind, b.kind),
@@ -147,7 +147,7 @@ def _conditions(a: Report, b: Report) -> list[tuple[str, Any, Any]]:
     ]
 
 
-def _circumstances(a: Report, b: Report) -> list[tuple[str, Any, Any]]:
+def _circumstances(a: BenchmarkReport, b: BenchmarkReport) -> list[tuple[str, Any, Any]]:
     """What may be the very thing that is compared, and is to be seen."""
     x, y = a.machine, b.machine
     libraries = sorted(x.libraries.keys() | y.libraries.keys())
@@ -162,7 +162,7 @@ def _circumstances(a: Report, b: Report) -> list[tuple[str, Any, Any]]:
     ]
 
 
-def _worse(a: Report, b: Report) -> list[str]:
+def _worse(a: BenchmarkReport, b: BenchmarkReport) -> list[str]:
     """What B failed at more than A."""
     found = []
     if b.loadgen is not None and not b.loadgen.valid and (a.loadgen is None or a.loadgen.valid):
@@ -186,6 +186,6 @@ def _worse(a: Report, b: Report) -> list[str]:
     return found
 
 
-def _failed(report: Report) -> float:
+def _failed(report: BenchmarkReport) -> float:
     computed = report.samples.get("computed", [])
     return sum(not done for done in computed) / max(1, len(computed))

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.app.compose import choose_model, make_guard
-from edge.bench.feed import phantom_frames
 from edge.bench.loadgen_result import LoadGenResult, percentiles_of, read_log
+from edge.bench.rendered_frames import phantom_frames
 from edge.contracts.errors import UsageError
 from edge.contracts.results import Status
 from edge.pipeline.analyser import Analyser

@@ -33,7 +33,7 @@ class Quantile(msgspec.Struct, frozen=True):
     high: float | None
 
 
-class Summary(msgspec.Struct, frozen=True, kw_only=True):
+class QuantileSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What is told of a list of times."""
 
     n: int
@@ -45,13 +45,13 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """The slowest one seen. It has no interval: a longer run may see a slower one."""
 
 
-def summarise(times: Sequence[float] | NDArray[np.float64]) -> Summary | None:
+def summarise(times: Sequence[float] | NDArray[np.float64]) -> QuantileSummary | None:
     """Quantiles of ``times``, which stand in the order in which they were measured; None if there are none."""
     values = np.asarray(times, np.float64)
     if not values.size:
         return None
     ordered = np.sort(values)
-    return Summary(
+    return QuantileSummary(
         n=values.size,
         effective=round(effective_samples(values <= nearest_rank(ordered, 0.5))),
         quantiles={name: quantile(values, share, ordered=ordered) for name, share in SHARES.items()},

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from edge.bench.loadgen_result import LoadGenResult
-from edge.bench.machine import Machine
-from edge.bench.memory import Memory
-from edge.bench.quantiles import Summary
+from edge.bench.machine_description import MachineDescription
+from edge.bench.process_memory import ProcessMemory
+from edge.bench.quantiles import QuantileSummary
 from edge.bench.startup import Startup
 from edge.bench.sustained import Minute
 from edge.bench.sweep import SweepRow
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Kind = Literal["path", "sustained", "single-stream", "multi-stream", "offline", "sweep"]
 
 
-class Setup(msgspec.Struct, frozen=True, kw_only=True):
+class BenchmarkSetup(msgspec.Struct, frozen=True, kw_only=True):
     """What was run."""
 
     model: ModelRef
@@ -46,7 +46,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     """File system that the outbox was on; None: no outbox took part, or it is not known."""
 
 
-class Frames(msgspec.Struct, frozen=True, kw_only=True):
+class FrameCounts(msgspec.Struct, frozen=True, kw_only=True):
     """What became of the frames, after the warm-up. Times are of frames that were computed to their end only."""
 
     answered: int
@@ -75,7 +75,7 @@ class Frames(msgspec.Struct, frozen=True, kw_only=True):
         return sum(number for word, number in self.results.items() if word.startswith("no_result"))
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class BenchmarkReport(msgspec.Struct, frozen=True, kw_only=True):
     """One run of ``edge-cli benchmark``."""
 
     schema: Literal["benchmark/1"] = "benchmark/1"
@@ -84,17 +84,17 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """UTC, RFC 3339."""
     interrupted: bool = False
     """Ended by Ctrl-C: what was measured until then."""
-    machine: Machine
-    setup: Setup
+    machine: MachineDescription
+    setup: BenchmarkSetup
     startup: Startup | None = None
-    stages: dict[str, Summary | None] = {}
+    stages: dict[str, QuantileSummary | None] = {}
     """By stage, in milliseconds, after the warm-up."""
     notes: dict[str, str] = {}
     """Why a stage has no number, or what it stands for here."""
-    frames: Frames | None = None
+    frames: FrameCounts | None = None
     throughput: Throughput | None = None
     """As fast as it goes, in a run of its own."""
-    memory: Memory | None = None
+    memory: ProcessMemory | None = None
     minutes: list[Minute] = []
     loadgen: LoadGenResult | None = None
     sweep: list[SweepRow] = []
@@ -102,7 +102,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Raw, a list a column, a place in it for each frame (or query)."""
 
 
-def write_json(path: Path, report: Report) -> None:
+def write_json(path: Path, report: BenchmarkReport) -> None:
     """Write ``report``; raises `DeviceError` if that cannot be done."""
     try:
         path.write_bytes(msgspec.json.encode(report) + b"\n")
@@ -110,10 +110,10 @@ def write_json(path: Path, report: Report) -> None:
         raise DeviceError(f"{path} cannot be written: {error.strerror}", hint="give another place") from None
 
 
-def read_json(path: Path) -> Report:
+def read_json(path: Path) -> BenchmarkReport:
     """A report from a file. Raises `UsageError` if there is none, or if the file is something else."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Report)
+        return msgspec.json.decode(path.read_bytes(), type=BenchmarkReport)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", hint="make one with --json FILE") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -12,20 +12,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge.app.compose import choose_model
-from edge.app.embedded_broker import start_broker
-from edge.bench.feed import HEIGHT, PICTURES, WIDTH
 from edge.bench.interrupt import Interrupt
 from edge.bench.loadgen import RULES, run_loadgen
-from edge.bench.machine import describe, filesystem
-from edge.bench.notes import notes_of
-from edge.bench.path import Plan, measure
+from edge.bench.machine_description import describe, filesystem
+from edge.bench.measured_run import RunPlan, measure
 from edge.bench.quantiles import summarise
-from edge.bench.report import Frames, Report, Setup
+from edge.bench.rendered_frames import HEIGHT, PICTURES, WIDTH
+from edge.bench.report import BenchmarkReport, BenchmarkSetup, FrameCounts
 from edge.bench.samples import TIMES
+from edge.bench.stage_notes import notes_of
 from edge.bench.startup import start_up
 from edge.bench.sustained import SensorLog, by_minute
 from edge.bench.sweep import sweep
 from edge.bench.throughput import from_times, throughput
+from edge.broker.embedded_broker import start_broker
 from edge.config.uri import parse_uri
 from edge.contracts.errors import DeviceError
 from edge.process.cores import allowed_cores, fit
@@ -33,7 +33,7 @@ from edge.process.cores import allowed_cores, fit
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from edge.bench.path import Measured
+    from edge.bench.measured_run import RunMeasurements
     from edge.bench.report import Kind
     from edge.bench.samples import Samples
     from edge.bench.sweep import SweepRow
@@ -46,7 +46,7 @@ FEED = f"{PICTURES} phantom frames, {WIDTH}x{HEIGHT} RGB, rendered before the ru
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class BenchmarkRequest:
     """What the user asked for."""
 
     settings: Settings
@@ -68,69 +68,69 @@ class Wish:
     state_dir: Path | None = None
 
 
-def benchmark(wish: Wish, progress: Progress) -> Report:
+def benchmark(request: BenchmarkRequest, progress: Progress) -> BenchmarkReport:
     """Start-up, then the paced run, then, for ready frames, as fast as it goes. Raises `EdgeError`."""
-    model = choose_model(wish.settings)
-    runtime = wish.settings.runtime
+    model = choose_model(request.settings)
+    runtime = request.settings.runtime
     with ExitStack() as stack:
         interrupt = stack.enter_context(Interrupt())
         progress(0.0, "starting")
-        startup = start_up(wish.settings, model)
-        broker, name = _broker(wish, stack)
-        affinity = fit(wish.settings.affinity, allowed_cores())
-        plan = Plan(
-            settings=wish.settings,
+        startup = start_up(request.settings, model)
+        broker, name = _broker(request, stack)
+        affinity = fit(request.settings.affinity, allowed_cores())
+        plan = RunPlan(
+            settings=request.settings,
             broker=broker,
-            fps=wish.fps,
-            streams=wish.streams,
+            fps=request.fps,
+            streams=request.streams,
             affinity=affinity,
-            warm_up=wish.warm_up,
-            frames=0 if wish.sustained_s else wish.frames,
-            state_dir=wish.state_dir,
+            warm_up=request.warm_up,
+            frames=0 if request.sustained_s else request.frames,
+            state_dir=request.state_dir,
         )
-        log = stack.enter_context(SensorLog()) if wish.sustained_s else None
-        measured = measure(plan, _watch(wish, interrupt, progress))
+        log = stack.enter_context(SensorLog()) if request.sustained_s else None
+        measured = measure(plan, _watch(request, interrupt, progress))
         flat = None
-        once = bool(wish.settings.streams or wish.sustained_s or not wish.fps or interrupt.seen)
+        once = bool(request.settings.streams or request.sustained_s or not request.fps or interrupt.seen)
         # Where the broker went away in the first run, what that has measured is not risked for a second one.
-        if wish.flat_out and not once and not measured.unacknowledged:
+        if request.flat_out and not once and not measured.unacknowledged:
             flat = measure(
-                Plan(
-                    settings=wish.settings,
+                RunPlan(
+                    settings=request.settings,
                     broker=broker,
-                    streams=wish.streams,
+                    streams=request.streams,
                     affinity=affinity,
-                    warm_up=wish.warm_up,
-                    frames=wish.flat_out,
-                    state_dir=wish.state_dir,
+                    warm_up=request.warm_up,
+                    frames=request.flat_out,
+                    state_dir=request.state_dir,
                 ),
-                lambda samples: _flat(samples, wish, interrupt, progress),
+                lambda samples: _flat(samples, request, interrupt, progress),
             )
         samples = measured.samples
-        paced = bool(wish.fps) and not wish.settings.streams
+        paced = bool(request.fps) and not request.settings.streams
         waits = paced or bool(samples.column("capture", None).size)  # for the next frame, that is
         fastest = flat.samples if flat is not None else None if waits else samples
-        deadline_ms = wish.deadline_ms or (1e3 / wish.fps if paced else None)
-        return Report(
-            kind="sustained" if wish.sustained_s else "path",
+        deadline_ms = request.deadline_ms or (1e3 / request.fps if paced else None)
+        return BenchmarkReport(
+            kind="sustained" if request.sustained_s else "path",
             at=_now(),
             interrupted=interrupt.seen,
             machine=describe(),
-            setup=Setup(
+            setup=BenchmarkSetup(
                 model=model.ref,
                 runtime=runtime.uri,
                 isolated=runtime.isolated,
-                source=_source(wish.settings),
-                streams=len(wish.settings.streams) or wish.streams,
-                fps=wish.fps if paced else None,
+                source=_source(request.settings),
+                streams=len(request.settings.streams) or request.streams,
+                fps=request.fps if paced else None,
                 deadline_ms=deadline_ms,
-                warm_up=wish.warm_up,
+                warm_up=request.warm_up,
                 broker=name,
                 outbox=filesystem(measured.outbox.parent.resolve()),
             ),
             startup=startup,
             stages={stage: summarise(samples.column(stage)) for stage in TIMES},
-            notes=notes_of(samples, paced, not wish.settings.streams, name),
+            notes=notes_of(samples, paced, not request.settings.streams, name),
             frames=_frames(measured, deadline_ms),
             throughput=throughput(fastest) if fastest is not None else None,
             memory=measured.memory,
@@ -139,7 +139,7 @@ def benchmark(wish: Wish, progress: Progress) -> Report:
         )
 
 
-def scenario(settings: Settings, name: Kind, rules: str, progress: Progress) -> Report:
+def scenario(settings: Settings, name: Kind, rules: str, progress: Progress) -> BenchmarkReport:
     """One scenario of LoadGen's. Raises `EdgeError`."""
     model = choose_model(settings)
     with Interrupt() as interrupt:
@@ -156,12 +156,12 @@ def scenario(settings: Settings, name: Kind, rules: str, progress: Progress) -> 
     computed = np.array([not word.startswith("no_result") for word in queries.result], bool)
     answered = np.array(queries.answered_s, np.float64)[computed]
     latency = np.array(queries.latency_ms, np.float64)[computed]
-    return Report(
+    return BenchmarkReport(
         kind=name,
         at=_now(),
         interrupted=stopped,
         machine=describe(),
-        setup=Setup(
+        setup=BenchmarkSetup(
             model=model.ref,
             runtime=settings.runtime.uri,
             isolated=settings.runtime.isolated,
@@ -193,7 +193,7 @@ def swept(
     runtimes: Sequence[str],
     threads: Sequence[int],
     progress: Progress,
-) -> Report:
+) -> BenchmarkReport:
     """Threads x runtimes x models. Raises `EdgeError` for a model that cannot be read."""
     rows: list[SweepRow] = []
     with Interrupt() as interrupt:
@@ -202,12 +202,12 @@ def swept(
             rows.append(row)
             progress(0.0, f"{len(rows)} measured, last {row.runtime}")
         model = choose_model(settings)
-    return Report(
+    return BenchmarkReport(
         kind="sweep",
         at=_now(),
         interrupted=interrupt.seen,
         machine=describe(),
-        setup=Setup(
+        setup=BenchmarkSetup(
             model=model.ref,
             runtime=", ".join(runtimes) or "all",
             isolated=settings.runtime.isolated,
@@ -223,11 +223,11 @@ def swept(
     )
 
 
-def _broker(wish: Wish, stack: ExitStack) -> tuple[str | None, str | None]:
+def _broker(request: BenchmarkRequest, stack: ExitStack) -> tuple[str | None, str | None]:
     """(URI, what it is) of the broker; (None, None) where there is none."""
-    if wish.broker is not None:
-        return wish.broker, parse_uri(wish.broker).redacted()
-    if not wish.own_broker:
+    if request.broker is not None:
+        return request.broker, parse_uri(request.broker).redacted()
+    if not request.own_broker:
         return None, None
     try:
         own = stack.enter_context(start_broker())
@@ -236,25 +236,25 @@ def _broker(wish: Wish, stack: ExitStack) -> tuple[str | None, str | None]:
     return own.uri, f"{own.name}, started for this run on loopback"
 
 
-def _watch(wish: Wish, interrupt: Interrupt, progress: Progress) -> Callable[[Samples], bool]:
+def _watch(request: BenchmarkRequest, interrupt: Interrupt, progress: Progress) -> Callable[[Samples], bool]:
     def watch(samples: Samples) -> bool:
         done = len(samples)
-        if wish.sustained_s:
+        if request.sustained_s:
             at_s = samples.answered_s[-1] if done else 0.0
-            progress(min(1.0, at_s / wish.sustained_s), f"{done} frames")
-            return interrupt.seen or at_s >= wish.sustained_s
-        progress(min(1.0, done / (wish.warm_up + wish.frames)), f"{done} frames")
+            progress(min(1.0, at_s / request.sustained_s), f"{done} frames")
+            return interrupt.seen or at_s >= request.sustained_s
+        progress(min(1.0, done / (request.warm_up + request.frames)), f"{done} frames")
         return interrupt.seen
 
     return watch
 
 
-def _flat(samples: Samples, wish: Wish, interrupt: Interrupt, progress: Progress) -> bool:
-    progress(len(samples) / (wish.warm_up + wish.flat_out), f"{len(samples)} frames, as fast as it goes")
+def _flat(samples: Samples, request: BenchmarkRequest, interrupt: Interrupt, progress: Progress) -> bool:
+    progress(len(samples) / (request.warm_up + request.flat_out), f"{len(samples)} frames, as fast as it goes")
     return interrupt.seen
 
 
-def _frames(measured: Measured, deadline_ms: float | None) -> Frames:
+def _frames(measured: RunMeasurements, deadline_ms: float | None) -> FrameCounts:
     samples = measured.samples
     counts = samples.counts()
     late = missed = None
@@ -262,7 +262,7 @@ def _frames(measured: Measured, deadline_ms: float | None) -> Frames:
         late = int((samples.column("result") > deadline_ms).sum())
         lost = sum(number for word, number in counts.items() if word.startswith("no_result"))
         missed = late + lost + measured.dropped
-    return Frames(
+    return FrameCounts(
         answered=sum(counts.values()),
         results=counts,
         uncomputed=int(samples.rows().sum() - samples.countable().sum()),

@@ -15,7 +15,7 @@ from edge.contracts.tensors import Tensor
 from edge.pipeline.selftest import run_selftest
 
 if TYPE_CHECKING:
-    from edge.app.compose import Model
+    from edge.app.compose import RuntimeModel
     from edge.config.settings import Settings
     from edge.contracts.ports import Runtime
 
@@ -66,7 +66,7 @@ class Startup(msgspec.Struct, frozen=True, kw_only=True):
         return float(np.median(self.warm_up_ms[len(self.warm_up_ms) // 2 :]))
 
 
-def start_up(settings: Settings, model: Model) -> Startup:
+def start_up(settings: Settings, model: RuntimeModel) -> Startup:
     """Make the runtime of ``settings``, time its first invokes on a golden tensor, test it, and let it go.
 
     Raises:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge.app.compose import choose_model
-from edge.bench.path import Plan, measure
-from edge.bench.quantiles import Summary, summarise
+from edge.bench.measured_run import RunPlan, measure
+from edge.bench.quantiles import QuantileSummary, summarise
 from edge.bench.startup import Parity, start_up
 from edge.bench.throughput import throughput
 from edge.config.uri import parse_uri
@@ -45,7 +45,7 @@ class SweepRow(msgspec.Struct, frozen=True, kw_only=True):
     delegate: str | None = None
     load_ms: float | None = None
     first_ms: float | None = None
-    invoke: Summary | None = None
+    invoke: QuantileSummary | None = None
     fps: float | None = None
     """Of the whole loop, capture to outbox."""
     fps_low: float | None = None
@@ -106,7 +106,7 @@ def _row(settings: Settings, uri: str, threads: int | None, interrupted: Callabl
         def stop(samples: Samples) -> bool:
             return interrupted()
 
-        measured = measure(Plan(settings=settings, broker=None, warm_up=WARM_UP, frames=FRAMES), stop)
+        measured = measure(RunPlan(settings=settings, broker=None, warm_up=WARM_UP, frames=FRAMES), stop)
     except EdgeError as error:
         return _failed(uri, threads, model.ref, error.message)
     samples, rate = measured.samples, throughput(measured.samples)

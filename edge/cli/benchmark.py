@@ -13,8 +13,8 @@ from edge.cli.errors import INTERRUPTED, printing
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edge.bench.compare import Comparison
-    from edge.bench.report import Report
+    from edge.bench.compare import BenchmarkComparison
+    from edge.bench.report import BenchmarkReport
     from edge.config.settings import Settings
 
 UNANSWERED = 5
@@ -115,7 +115,7 @@ def measure(
     import cv2
 
     from edge.bench.report import write_json
-    from edge.bench.run import Wish, benchmark, swept
+    from edge.bench.run import BenchmarkRequest, benchmark, swept
     from edge.bench.run import scenario as run_scenario
     from edge.bench.samples import write_csv
     from edge.cli.progress import Bar
@@ -129,7 +129,7 @@ def measure(
             report = run_scenario(settings, scenario, rules, bar.show)  # type: ignore[arg-type]  # one of SCENARIOS
         else:
             default_fps = 30.0 if seconds is None else 0.0
-            wish = Wish(
+            request = BenchmarkRequest(
                 settings=settings,
                 broker=broker,
                 own_broker=not no_broker,
@@ -141,7 +141,7 @@ def measure(
                 sustained_s=seconds,
                 state_dir=state_dir,
             )
-            report = benchmark(wish, bar.show)
+            report = benchmark(request, bar.show)
     finally:
         bar.clear()
     show(report)
@@ -150,7 +150,7 @@ def measure(
     if csv is not None:
         write_csv(csv, report.samples)
     if picture is not None:
-        from edge.bench.picture import write_svg
+        from edge.bench.chart import write_svg
 
         write_svg(picture, report)
     return exit_code(report)
@@ -244,23 +244,23 @@ def require_broker(uri: str) -> None:
     from edge.config.settings import SinkSettings
     from edge.config.uri import parse_uri
     from edge.contracts.errors import UsageError
-    from edge.sinks.mqtt_account import make_account
+    from edge.sinks.mqtt.credentials import read_credentials
 
     if parse_uri(uri).scheme not in ("mqtt", "mqtts"):
         raise UsageError(f"{parse_uri(uri).scheme}:// is no broker", hint="for example --broker mqtt://localhost:1883")
-    make_account(SinkSettings(uri=uri))
+    read_credentials(SinkSettings(uri=uri))
 
 
-def show(report: Report) -> None:
+def show(report: BenchmarkReport) -> None:
     """Print the table."""
-    from edge.bench.table import text
+    from edge.bench.text_report import text
 
     with printing():
         for line in text(report):
             print(line)
 
 
-def exit_code(report: Report) -> int:
+def exit_code(report: BenchmarkReport) -> int:
     """A failure must not read as a fast result."""
     frames = report.frames
     if report.interrupted:
@@ -278,9 +278,9 @@ def exit_code(report: Report) -> int:
     return 0
 
 
-def show_comparison(outcome: Comparison, tolerance: float) -> None:
+def show_comparison(outcome: BenchmarkComparison, tolerance: float) -> None:
     """Print what `compare` found."""
-    from edge.bench.table import number
+    from edge.bench.text_report import number
 
     print(f"{'':<26}{'A':>9}{'B':>9}{'B/A':>8}   interval         B is")
     for line in outcome.lines:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from edge.config.settings import Settings
     from edge.config.toml_lines import KeyPath
-    from edge.config.validate import Fault
+    from edge.config.validate import SettingsFault
 
 app = typer.Typer(
     help="""Write, show and check the configuration.
@@ -93,8 +93,8 @@ def check(file: Annotated[Path, typer.Argument(help="TOML file.")]) -> int:
       edge-cli config check edge.toml
     """
     from edge.cli.errors import one_line, say
+    from edge.config.consistency import warnings
     from edge.config.load import as_error, try_loading
-    from edge.config.sense import warnings
     from edge.contracts.errors import ConfigError
 
     loaded = try_loading(file, {}, {})
@@ -112,11 +112,11 @@ def check(file: Annotated[Path, typer.Argument(help="TOML file.")]) -> int:
     return 0
 
 
-def _unknown_schemes(settings: Settings) -> Iterator[Fault]:
+def _unknown_schemes(settings: Settings) -> Iterator[SettingsFault]:
     """URIs that no installed plugin answers to."""
     from edge.config.uri import parse_uri
-    from edge.config.validate import Fault
-    from edge.config.words import dotted
+    from edge.config.validate import SettingsFault
+    from edge.config.wording import dotted
     from edge.plugins import schemes
 
     places: list[tuple[str, KeyPath, str]] = [
@@ -127,7 +127,7 @@ def _unknown_schemes(settings: Settings) -> Iterator[Fault]:
         scheme, known = parse_uri(uri).scheme, schemes(kind)
         if scheme not in known:
             message = f"{dotted(path)}: no {kind.removesuffix('s')} is called {scheme}://"
-            yield Fault(path, message, f"there are: {', '.join(known)}")
+            yield SettingsFault(path, message, f"there are: {', '.join(known)}")
 
 
 @app.command()
@@ -137,6 +137,6 @@ def schema() -> None:
     Example:
       edge-cli config schema > edge.schema.json
     """
-    from edge.app.schemas import as_text, settings_schema
+    from edge.schema.json_schema import as_text, settings_schema
 
     print(as_text(settings_schema()), end="")

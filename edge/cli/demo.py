@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from edge.app.demo import Played
+    from edge.demo.run import ScenarioRun
 
 
 def command(
@@ -33,14 +33,14 @@ def command(
     """
     import signal
 
-    from edge.app.demo import play
-    from edge.app.demo_acts import acts
     from edge.contracts.errors import DeviceError
+    from edge.demo.run import play
+    from edge.demo.scenarios import scenarios
 
     # So that `with` blocks end their processes when we are asked to stop, as they do at Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     print("Research use only. Not a medical device.", flush=True)
-    played, page = play(acts(own), out, seconds, config, Terminal())
+    played, page = play(scenarios(own), out, seconds, config, Terminal())
     print(f"\nTo look at: {page}", flush=True)
     problems = [f"{each.act.title}: {problem}" for each in played for problem in each.outcome.problems]
     if problems:
@@ -54,7 +54,7 @@ class Terminal:
         """Something begins."""
         print(f"-- {text}", flush=True)
 
-    def act(self, played: Played) -> None:
+    def act(self, played: ScenarioRun) -> None:
         """All that is to be said of one act."""
         print(f"\n== {played.act.title} ==\n{played.act.about}\n")
         width = max([5, *(len(row.topic) for row in played.rows)])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from edge.app.doctor.check import Check, Mark
+    from edge.doctor.check import Check, Mark
 
 MARKS: dict[Mark, tuple[str, str]] = {
     "ok": ("✓", "32"),
@@ -39,15 +39,15 @@ def command(
       edge-cli doctor
       edge-cli doctor --config edge.toml --json
     """
-    from edge.app.doctor.check import exit_code_of
-    from edge.app.doctor.examine import examine
     from edge.app.logs import set_up_logs
     from edge.config.settings import LogSettings
+    from edge.doctor.all_checks import run_all_checks
+    from edge.doctor.check import exit_code_of
 
     set_up_logs(LogSettings(level="error"))
     checks = []
     group = ""
-    for check in examine(config):
+    for check in run_all_checks(config):
         checks.append(check)
         if not as_json:
             if check.group != group:

@@ -15,7 +15,7 @@ from edge.cli.progress import Progress
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edge.app.infer import Answer
+    from edge.infer.run import Answer
 
 UNANSWERED = 5
 """Exit code if some input gave no result."""
@@ -44,11 +44,11 @@ def command(
     import os
 
     from edge.app.compose import make_analyser
-    from edge.app.infer import answers, require_frames, require_inputs
-    from edge.app.infer_output import CsvFile, OverlayFolder
-    from edge.app.inputs import find_inputs
     from edge.app.logs import set_up_logs
     from edge.config.load import load_settings
+    from edge.infer.inputs import find_inputs
+    from edge.infer.output import CsvFile, OverlayFolder
+    from edge.infer.run import answers, require_frames, require_inputs
 
     settings = load_settings(None, os.environ, {"model": str(model)} if model else {})
     set_up_logs(settings.log)
@@ -81,19 +81,19 @@ class Shown:
     """What the user sees, while it comes in."""
 
     def __init__(self, paths: Sequence[Path], *, as_json: bool) -> None:
-        from edge.app.infer_output import Table
+        from edge.infer.output import AnswerTable
 
         self.frames = 0
         self.unanswered = 0
         self.first_problem = ""
         self.progress = Progress(len(paths))
-        self._table = None if as_json else Table(paths)
+        self._table = None if as_json else AnswerTable(paths)
         self._counts: Counter[str] = Counter()
         self._files: set[Path] = set()
 
     def add(self, answer: Answer) -> None:
         """One more answer."""
-        from edge.app.infer_output import as_json, printable, text_of
+        from edge.infer.output import as_json, printable, text_of
 
         self.progress.clear()
         if self._table is None:
@@ -114,7 +114,7 @@ class Shown:
 
     def end(self, passed_over: int) -> None:
         """The sum, under the table."""
-        from edge.app.words import counted
+        from edge.picture.wording import counted
 
         if self._table is not None:
             counts = ", ".join(f"{number} {status}" for status, number in self._counts.most_common())

@@ -14,7 +14,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edge.sinks.outbox import Outbox
+    from edge.outbox.reader import OutboxReader
 
 app = typer.Typer(
     help="""Look into the stored messages, have them sent again, take them out.
@@ -131,7 +131,7 @@ def purge(state_dir: StateDir = None, yes: Annotated[bool, typer.Option("--yes",
     from edge.app.state_dir import locked_state_dir
     from edge.config.load import default_state_dir
     from edge.contracts.errors import DeviceError, UsageError
-    from edge.sinks import outbox_schema, telemetry
+    from edge.outbox import missed_health, schema
 
     folder = state_dir or default_state_dir()
     if not _files(folder):
@@ -142,8 +142,8 @@ def purge(state_dir: StateDir = None, yes: Annotated[bool, typer.Option("--yes",
                 raise UsageError("purge deletes what nobody else may have", hint="say so with --yes")
             typer.confirm(f"{_unsent(folder)} in {folder} and all others are deleted for good. Go on?", abort=True)
         try:
-            deleted = outbox_schema.purge(folder / outbox_schema.FILE_NAME)
-            telemetry.remove(folder)
+            deleted = schema.purge(folder / schema.FILE_NAME)
+            missed_health.remove(folder)
         except (OSError, sqlite3.Error) as error:
             raise DeviceError(f"{folder}: {error}", hint="be the daemon's user, or root") from None
     with _opened(folder) as outbox:
@@ -168,7 +168,7 @@ def _write(lines: Iterator[bytes], file: Any) -> int:
     return count
 
 
-def _lines(outbox: Outbox, first: int, last: int | None, pending: bool) -> Iterator[bytes]:
+def _lines(outbox: OutboxReader, first: int, last: int | None, pending: bool) -> Iterator[bytes]:
     """Page by page: a long read in one would keep the daemon from tidying its journal."""
     end = outbox.next_seq() if last is None else last + 1
     while rows := outbox.kept(first, end, PAGE):
@@ -182,21 +182,21 @@ def _lines(outbox: Outbox, first: int, last: int | None, pending: bool) -> Itera
 
 def _files(folder: Path) -> list[Path]:
     """All outbox files in ``folder``, oldest first: those set aside, and the one in use."""
-    from edge.sinks.outbox_schema import FILE_NAME, successor
+    from edge.outbox.schema import FILE_NAME, next_outbox_path
 
     found, path = [], folder / FILE_NAME
     while path.exists():
         found.append(path)
-        path = successor(path)
+        path = next_outbox_path(path)
     return found
 
 
 @contextlib.contextmanager
-def _opened(state_dir: Path | None, epoch: str | None = None, change: bool = False) -> Iterator[Outbox]:
+def _opened(state_dir: Path | None, epoch: str | None = None, change: bool = False) -> Iterator[OutboxReader]:
     """The outbox in use, or that of ``epoch``. Raises `DeviceError` if there is none, or none that can be read."""
     from edge.config.load import default_state_dir
     from edge.contracts.errors import DeviceError
-    from edge.sinks.outbox import Outbox
+    from edge.outbox.reader import OutboxReader
 
     folder = state_dir or default_state_dir()
     paths = _files(folder)
@@ -204,7 +204,7 @@ def _opened(state_dir: Path | None, epoch: str | None = None, change: bool = Fal
         raise DeviceError(f"there is no outbox in {folder}", hint="name the daemon's folder with --state-dir DIR")
     for path in reversed(paths):
         try:
-            outbox = Outbox(path, readonly=not change, newest=False, verify=path == paths[-1])
+            outbox = OutboxReader(path, readonly=not change, newest=False, verify=path == paths[-1])
         except (sqlite3.Error, OSError) as error:
             if epoch is not None:
                 continue

@@ -43,7 +43,7 @@ def command(
     from edge.config.load import default_device_name, default_state_dir, load_settings, streams_from_sources
     from edge.contracts.errors import UsageError
     from edge.daemon.job import DaemonJob
-    from edge.daemon.supervisor import supervise
+    from edge.daemon.supervisor.supervisor import supervise
     from edge.process.cores import allowed_cores, fit, missing_cores
 
     flags = {
@@ -94,8 +94,8 @@ def require_plugins(settings: Settings) -> None:
         if scheme == "memory":
             raise UsageError("memory:// is for tests: what it takes is gone", hint="for example --sink jsonl:///file")
         if scheme in ("mqtt", "mqtts"):
-            from edge.sinks.mqtt_account import make_account
+            from edge.sinks.mqtt.credentials import read_credentials
 
-            make_account(
+            read_credentials(
                 sink
             )  # a certificate or password file that cannot be used is said now, once, and not by a child

@@ -23,8 +23,8 @@ def command(
       edge-cli schema --out schemas
       edge-cli schema --out schemas --check
     """
-    from edge.app.schemas import documents, stale
     from edge.contracts.errors import DeviceError
+    from edge.schema.json_schema import documents, stale
 
     if check:
         names = stale(out)

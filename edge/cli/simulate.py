@@ -37,7 +37,7 @@ def command(
     import msgspec
 
     from edge.fleet.link import broker as at
-    from edge.fleet.simulate import NONE, Faults, Simulation
+    from edge.fleet.simulation import NONE, Faults, Simulation
 
     settings = at(broker, username=username, password_file=password_file, ca_file=ca_file)
     faults = Faults() if with_faults else NONE

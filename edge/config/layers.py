@@ -10,7 +10,7 @@ from msgspec import inspect as types
 
 from edge.config.settings import Settings
 from edge.config.validate import fields_of, without_none
-from edge.config.words import dotted
+from edge.config.wording import dotted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +35,7 @@ WORDS_FOR_BOOL = {
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class SettingOrigin:
     """Where a value came from."""
 
     kind: str
@@ -47,7 +47,7 @@ class Origin:
         return f"{self.kind} {self.where}".strip()
 
 
-DEFAULT = Origin("default", "")
+DEFAULT = SettingOrigin("default", "")
 
 
 @dataclass(slots=True)
@@ -55,9 +55,9 @@ class Layers:
     """A tree of plain values, each later one over the earlier ones."""
 
     tree: dict[str, Any] = field(default_factory=dict)
-    origins: dict[KeyPath, Origin] = field(default_factory=dict)
+    origins: dict[KeyPath, SettingOrigin] = field(default_factory=dict)
 
-    def put(self, path: KeyPath, value: Any, origin: Origin) -> str | None:
+    def put(self, path: KeyPath, value: Any, origin: SettingOrigin) -> str | None:
         """Set ``value`` at ``path``; returns what prevents it, in words, or None."""
         node: Any = self.tree
         for depth, part in enumerate(path):
@@ -80,7 +80,7 @@ class Layers:
         self.origins[path] = origin
         return None
 
-    def origin(self, path: KeyPath) -> Origin:
+    def origin(self, path: KeyPath) -> SettingOrigin:
         """Where the value at ``path`` came from: said of itself, else of something in it, else of what it is in."""
         if path in self.origins:
             return self.origins[path]

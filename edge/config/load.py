@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edge.config.layers import FLAGS, Layers, Origin, from_environment, parse_text
-from edge.config.sense import contradictions
+from edge.config.consistency import contradictions
+from edge.config.layers import FLAGS, Layers, SettingOrigin, from_environment, parse_text
 from edge.config.settings import Settings, StreamSettings
 from edge.config.toml_lines import KeyPath, key_lines
 from edge.config.uri import parse_uri
-from edge.config.validate import Fault, find_faults
-from edge.config.words import dotted
+from edge.config.validate import SettingsFault, find_faults
+from edge.config.wording import dotted
 from edge.contracts.errors import ConfigError
 from edge.contracts.names import to_name
 
@@ -91,7 +91,7 @@ def try_loading(path: Path | None, environ: Mapping[str, str], overrides: Mappin
     return Loaded(None if problems else settings, problems, layers)
 
 
-def as_error(layers: Layers, fault: Fault) -> ConfigError:
+def as_error(layers: Layers, fault: SettingsFault) -> ConfigError:
     """``fault`` with the file and line, variable or flag that it came from."""
     where = layers.origin(fault.path).where
     return ConfigError(f"{where}: {fault.message}" if where else fault.message, hint=fault.hint)
@@ -132,7 +132,7 @@ def _syntax_error(message: str, text: str) -> tuple[str, int]:
 
 def _add_file(layers: Layers, path: Path) -> None:
     layers.tree, text = read_toml(path)
-    layers.origins = {key: Origin("file", f"{path}:{line}") for key, line in key_lines(text).items()}
+    layers.origins = {key: SettingOrigin("file", f"{path}:{line}") for key, line in key_lines(text).items()}
 
 
 def _add_environment(layers: Layers, environ: Mapping[str, str]) -> list[ConfigError]:
@@ -143,7 +143,7 @@ def _add_environment(layers: Layers, environ: Mapping[str, str]) -> list[ConfigE
         except UnicodeEncodeError:
             problems.append(ConfigError(f"{variable}: expected UTF-8, got other bytes", hint="use names in UTF-8"))
             continue
-        obstacle = layers.put(path, parse_text(path, text), Origin("environment", variable))
+        obstacle = layers.put(path, parse_text(path, text), SettingOrigin("environment", variable))
         if obstacle:
             problems.append(ConfigError(f"{variable}: {obstacle}", hint="correct the variable's name, or unset it"))
     return problems
@@ -154,7 +154,7 @@ def _add_flags(layers: Layers, overrides: Mapping[str, Any]) -> list[ConfigError
     for path, value in _leaves((), msgspec.to_builtins(overrides, enc_hook=str)):
         name = dotted(path)
         flag = FLAGS.get(name) or "--" + name.replace(".", "-").replace("_", "-")
-        obstacle = layers.put(path, value, Origin("flag", flag))
+        obstacle = layers.put(path, value, SettingOrigin("flag", flag))
         if obstacle:
             problems.append(ConfigError(f"{flag}: {obstacle}", hint="correct the file, or leave out the flag"))
     return problems

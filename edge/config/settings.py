@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from edge.contracts.geometry import Box
 from edge.contracts.names import Name
+from edge.contracts.region import Box
 
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
@@ -15,11 +15,11 @@ Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 Core = Annotated[int, msgspec.Meta(ge=0, le=1023)]
 
 
-class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SettingsSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of all sections."""
 
 
-class CalibrationSettings(Section, frozen=True):
+class CalibrationSettings(SettingsSection, frozen=True):
     """Millimetres per pixel, for sources that cannot say (grabbers). Measure on the scanner's own ruler."""
 
     box: Box
@@ -30,7 +30,7 @@ class CalibrationSettings(Section, frozen=True):
     """Height of a pixel in mm."""
 
 
-class StreamSettings(Section, frozen=True):
+class StreamSettings(SettingsSection, frozen=True):
     """One stream of frames."""
 
     name: Name
@@ -50,7 +50,7 @@ class StreamSettings(Section, frozen=True):
     """Live sources only: nothing at all for so long is `no_result` (``source_lost``) until a frame comes. 0: never."""
 
 
-class RuntimeSettings(Section, frozen=True):
+class RuntimeSettings(SettingsSection, frozen=True):
     """What computes."""
 
     uri: str = "litert://?threads=1"
@@ -69,7 +69,7 @@ class RuntimeSettings(Section, frozen=True):
     self-test; one that keeps failing is tried ever more rarely."""
 
 
-class SinkSettings(Section, frozen=True):
+class SinkSettings(SettingsSection, frozen=True):
     """One receiver of messages."""
 
     uri: str
@@ -96,7 +96,7 @@ class SinkSettings(Section, frozen=True):
     """Messages under way at once."""
 
 
-class AffinitySettings(Section, frozen=True):
+class AffinitySettings(SettingsSection, frozen=True):
     """Which processor cores, counted from 0, each process keeps to. Cores that this machine has not are left out, with
     a warning; empty: all that the daemon may use.
     """
@@ -109,7 +109,7 @@ class AffinitySettings(Section, frozen=True):
     """What waits for the network."""
 
 
-class ThermalSettings(Section, frozen=True):
+class ThermalSettings(SettingsSection, frozen=True):
     """When heat is a reason to be ``degraded``. What is judged is right all the same; it may come late."""
 
     hot_c: Positive | None = None
@@ -118,7 +118,7 @@ class ThermalSettings(Section, frozen=True):
     ``under_voltage`` are reasons too, where sensors tell. None: all of it is in `health` only."""
 
 
-class TrackingSettings(Section, frozen=True):
+class TrackingSettings(SettingsSection, frozen=True):
     """When a lesion is new, changed or gone."""
 
     match_iou: Share = 0.2
@@ -133,14 +133,14 @@ class TrackingSettings(Section, frozen=True):
     """A lesion still seen is updated at least this often."""
 
 
-class ExamSettings(Section, frozen=True):
+class ExamSettings(SettingsSection, frozen=True):
     """The boundary between patients."""
 
     idle_timeout_s: Positive = 300.0
     """So long without a judged frame, and the next one belongs to a new exam."""
 
 
-class OutboxSettings(Section, frozen=True):
+class OutboxSettings(SettingsSection, frozen=True):
     """What is kept on the device, and for how long."""
 
     keep_s: Positive = 86400.0
@@ -152,7 +152,7 @@ class OutboxSettings(Section, frozen=True):
     """Size of the outbox; the oldest acknowledged messages go first."""
 
 
-class TelemetrySettings(Section, frozen=True):
+class TelemetrySettings(SettingsSection, frozen=True):
     """``health`` that a durable receiver missed because it was away; it is sent later, behind all findings."""
 
     keep_s: Positive = 86400.0
@@ -161,7 +161,7 @@ class TelemetrySettings(Section, frozen=True):
     """Size of its file; the oldest go first. It has no share in the outbox' size. 0: nothing is kept."""
 
 
-class PublishSettings(Section, frozen=True):
+class PublishSettings(SettingsSection, frozen=True):
     """What leaves the device, and how often."""
 
     health_every_s: Positive = 10.0
@@ -172,7 +172,7 @@ class PublishSettings(Section, frozen=True):
     """True: findings name the DICOM SOP Instance UID they are about. It identifies a patient's picture."""
 
 
-class RequestSettings(Section, frozen=True):
+class RequestSettings(SettingsSection, frozen=True):
     """Whether the device can be asked over MQTT, on ``request/{command}``. Who may ask is the broker's access list."""
 
     enabled: bool = False
@@ -202,7 +202,7 @@ class RequestSettings(Section, frozen=True):
     """Requests of all askers together; what is over it is refused."""
 
 
-class LogSettings(Section, frozen=True):
+class LogSettings(SettingsSection, frozen=True):
     """Logs go to stderr."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
@@ -211,7 +211,7 @@ class LogSettings(Section, frozen=True):
     """``json``: one object a line."""
 
 
-class Settings(Section, frozen=True):
+class Settings(SettingsSection, frozen=True):
     """All of it."""
 
     site: Name = "site"

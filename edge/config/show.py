@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edge.config.sense import FILE_FIELDS
+from edge.config.consistency import FILE_FIELDS
 from edge.config.toml_text import toml_value
 from edge.config.uri import parse_uri
-from edge.config.words import dotted, mask
+from edge.config.wording import dotted, mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

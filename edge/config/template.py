@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import inspect as types
 
-from edge.config.docs import field_docs, plain
+from edge.config.field_docs import field_docs, plain
 from edge.config.settings import Settings
 from edge.config.toml_text import toml_value
 from edge.config.validate import fields_of, without_none

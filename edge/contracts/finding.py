@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from edge.contracts.envelope import Durable
-from edge.contracts.geometry import Region
+from edge.contracts.region import Region
 from edge.contracts.results import Lesion, Reason, Status
 
 

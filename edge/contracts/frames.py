@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edge.contracts.geometry import Region
+    from edge.contracts.region import Region
     from edge.contracts.results import Reason
 
 
@@ -23,7 +23,7 @@ class Equipment:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class FrameOrigin:
     """Where a frame came from. Nothing of it leaves the device unless a message type names it."""
 
     path: str | None = None
@@ -56,7 +56,7 @@ class Frame:
     """(H, W) grey or (H, W, 3) RGB, uint8, not written to by anyone."""
     regions: tuple[Region, ...] = ()
     """Empty: not known; the preprocess recipe then looks for the scan area itself."""
-    origin: Origin = field(default_factory=Origin)
+    origin: FrameOrigin = field(default_factory=FrameOrigin)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@
     Runtime    tensors to outputs        fake: ``scripted``
     Sink       stored messages out       fake: ``memory``
     Link       a sink that also hears    fake: ``memory``
-    Handover   frame process -> publisher   fake: ``edge.app.handover.MemoryHandover``
+    Handover   frame process -> publisher   fake: ``edge.app.frame_link.MemoryHandover``
     Tap        pixels + result, for the viewer
     Clock      time, so that tests can hold it
 
@@ -155,7 +155,7 @@ class Link(Sink, Protocol):
 
 
 @runtime_checkable
-class Handover(Protocol):
+class FrameLink(Protocol):
     """From the frame process to the publisher. Neither call ever blocks on a network or a disk."""
 
     def durable(self, suffix: str, message: Durable) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge.contracts.geometry import Box, Point, Region
+from edge.contracts.region import Box, Point, Region
 
 if TYPE_CHECKING:
     from edge.contracts.finding import RuntimeRef

@@ -33,7 +33,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """Major version of a Jetson's system. None: no Jetson, or it does not say."""
 
 
-def look(root: Path = Path("/")) -> Machine:
+def read_machine(root: Path = Path("/")) -> Machine:
     """This machine. ``root``: of the files that name the board."""
     return Machine(
         board=_board(root),

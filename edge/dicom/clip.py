@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, cast
 from pydicom.pixels import get_decoder
 
 from edge.contracts.errors import SourceError
-from edge.dicom.ahead import ahead, batch_for, threads_for
 from edge.dicom.codecs import NoDecoderError, decode_frame, no_decoder, opencv_reads, pydicom_options
 from edge.dicom.colour import Colours
 from edge.dicom.fragments import index_frames, read_fragments
 from edge.dicom.header import first, read_header
 from edge.dicom.layout import SUBSAMPLED, read_layout
 from edge.dicom.origin import read_origin
-from edge.dicom.quiet import quiet
+from edge.dicom.prefetch import ahead, batch_for, threads_for
 from edge.dicom.regions import read_regions
+from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 from edge.dicom.timing import frame_times
 
 if TYPE_CHECKING:
@@ -123,13 +123,13 @@ class DicomClip:
         return min(self.layout.frames, self._header.pixels_length * 8 // self.layout.frame_bits)
 
     def _index(self) -> list[list[Fragment]]:
-        with quiet():
+        with suppress_pydicom_warnings():
             extended = first(self._header.elements, "ExtendedOffsetTable")
         count = len(extended) // 8 if isinstance(extended, bytes) else 0
         offsets = struct.unpack(f"<{count}Q", extended[: 8 * count]) if count else ()
         return index_frames(self._header.stream, self._header.pixels_at, self.layout.frames, offsets)
 
-    @quiet()
+    @suppress_pydicom_warnings()
     def _native(self, index: int) -> NDArray[Any]:
         """Uncompressed samples: pydicom undoes byte order, planes, shared colours and unused bits."""
         try:

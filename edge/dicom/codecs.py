@@ -21,12 +21,12 @@ from pydicom.uid import (
 )
 
 from edge.contracts.errors import SourceError
-from edge.dicom.jpeg import read_jpeg, with_transform
-from edge.dicom.jpeg2000 import bare_codestream, read_j2k
-from edge.dicom.jpeg_grey import grey_of_jpeg
 from edge.dicom.layout import LUMINANCE
-from edge.dicom.opencv import decode
-from edge.dicom.quiet import quiet
+from edge.dicom.suppress_warnings import suppress_pydicom_warnings
+from edge.images.decode import decode
+from edge.images.jpeg import read_jpeg, with_transform
+from edge.images.jpeg2000 import bare_codestream, read_j2k
+from edge.images.jpeg_grey import grey_of_jpeg
 
 if TYPE_CHECKING:
     from typing import Any
@@ -74,7 +74,7 @@ def decode_frame(data: bytes, layout: Layout, syntax: UID, *, grey: bool = False
 def opencv_reads(layout: Layout, syntax: UID) -> bool:
     """Whether frames are OpenCV's to decode, as far as the file tells: only these can be decoded side by side.
 
-    The decoders that pydicom calls for JPEG-LS and JPEG 2000 hold Python's lock, and `quiet` lets in one at a time.
+    The decoders that pydicom calls for JPEG-LS and JPEG 2000 hold Python's lock, and `suppress_pydicom_warnings` lets in one at a time.
     """
     return (syntax in JPEGTransferSyntaxes or syntax in (JPEG2000, JPEG2000Lossless)) and layout.allocated == 8
 
@@ -126,7 +126,7 @@ def _by_opencv(data: bytes, layout: Layout) -> NDArray[Any]:
 
 
 def _by_pydicom(data: bytes, layout: Layout, syntax: UID) -> tuple[NDArray[Any], str]:
-    with quiet():
+    with suppress_pydicom_warnings():
         try:
             decoder = get_decoder(syntax)
         except NotImplementedError:

@@ -12,7 +12,7 @@ from edge.contracts.errors import SourceError
 from edge.dicom.grey import Greys
 from edge.dicom.header import first
 from edge.dicom.layout import LUMINANCE, MONOCHROME
-from edge.dicom.quiet import quiet
+from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
 if TYPE_CHECKING:
     from typing import Any
@@ -107,7 +107,7 @@ def _stack(*channels: NDArray[np.int32]) -> NDArray[np.uint8]:
     return np.clip(np.stack(channels, axis=-1), 0, 255).astype(np.uint8)
 
 
-@quiet()
+@suppress_pydicom_warnings()
 def read_palette(elements: Dataset, layout: Layout) -> NDArray[np.uint8]:
     """RGB for every sample from the lowest possible on, (2**stored, 3) uint8: PS3.3 C.7.6.3.1.5 and C.7.6.3.1.6.
 

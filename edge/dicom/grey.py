@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from edge.dicom.header import first, number, text
-from edge.dicom.quiet import quiet
+from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
 if TYPE_CHECKING:
     from typing import Any
@@ -27,7 +27,7 @@ class Greys:
     from the darkest to the brightest sample of the first frame that comes, and so for the whole clip.
     """
 
-    @quiet()
+    @suppress_pydicom_warnings()
     def __init__(self, elements: Dataset, layout: Layout) -> None:
         self._inverted = layout.photometric == "MONOCHROME1"
         self._low = -(1 << (layout.stored - 1)) if layout.signed else 0

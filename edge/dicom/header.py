@@ -22,7 +22,7 @@ from pydicom.uid import (
 
 from edge.contracts.errors import SourceError
 from edge.contracts.results import Reason
-from edge.dicom.quiet import quiet
+from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,7 +72,7 @@ class Header:
     pixels_vr: str
 
 
-@quiet()
+@suppress_pydicom_warnings()
 def is_dicom(path: Path) -> bool:
     """Whether ``path`` is DICOM: by its preamble, or without one because it begins as a data set and has a SOP class.
 
@@ -92,7 +92,7 @@ def is_dicom(path: Path) -> bool:
         return first(start_of_file, "SOPClassUID") is not None
 
 
-@quiet()
+@suppress_pydicom_warnings()
 def read_header(stream: BinaryIO) -> Header:
     """Read ``stream`` up to its pixels.
 

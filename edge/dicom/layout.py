@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge.contracts.errors import SourceError
 from edge.dicom.header import first, whole
-from edge.dicom.quiet import quiet
+from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -54,7 +54,7 @@ class Layout:
         return bits * 2 // 3 if self.photometric in SUBSAMPLED else bits
 
 
-@quiet()
+@suppress_pydicom_warnings()
 def read_layout(header: Header) -> Layout:
     """The layout of ``header``'s pixels. Raises `SourceError` if an element is missing, wrong or not supported."""
     layout = _from_elements(header.elements)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Literal
 
-from edge.contracts.frames import Equipment, Origin
+from edge.contracts.frames import Equipment, FrameOrigin
 from edge.dicom.header import text
-from edge.dicom.quiet import quiet
+from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 
-@quiet()
-def read_origin(elements: Dataset, path: str) -> Origin:
+@suppress_pydicom_warnings()
+def read_origin(elements: Dataset, path: str) -> FrameOrigin:
     """All that a finding may say of where it was seen; what the file does not say is None."""
     body_part, study = text(elements, "BodyPartExamined"), text(elements, "StudyInstanceUID")
-    return Origin(
+    return FrameOrigin(
         path=path,
         sop_instance_uid=text(elements, "SOPInstanceUID"),
         study=None if study is None else hashlib.sha256(study.encode()).hexdigest()[:16],

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from pydicom.dataset import Dataset
 
-from edge.contracts.geometry import Region
+from edge.contracts.region import Region
 from edge.dicom.header import number, whole
-from edge.dicom.quiet import quiet
+from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
 if TYPE_CHECKING:
-    from edge.contracts.geometry import Box
+    from edge.contracts.region import Box
 
 TWO_DIMENSIONAL = 1
 """Region Spatial Format: not M-mode, a spectrum, a waveform or a graph."""
@@ -24,7 +24,7 @@ MM_RANGE = (0.0005, 10.0)
 """A pixel's side in mm can only be a mistake outside of this."""
 
 
-@quiet()
+@suppress_pydicom_warnings()
 def read_regions(elements: Dataset, width: int, height: int) -> tuple[Region, ...]:
     """The two-dimensional regions of a picture, in the order of the file, their boxes clipped to it.
 

@@ -7,7 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 from edge.dicom.header import number
-from edge.dicom.quiet import quiet
+from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ LONGEST_STEP_S = 3600.0
 """A longer time between two frames can only be a mistake."""
 
 
-@quiet()
+@suppress_pydicom_warnings()
 def frame_times(elements: Dataset, frames: int) -> Sequence[int] | None:
     """Nanoseconds from the first frame to each, ``frames`` of them; None if the file does not say.
 

@@ -36,7 +36,7 @@ REPLAY_MARKS = (RESEND, "response/findings/resend")
 Seq = Annotated[int, msgspec.Meta(ge=1, le=1 << 62)]
 
 
-class Verdict(str, Enum):
+class Arrival(str, Enum):
     """What a message was."""
 
     NEW = "new"
@@ -111,12 +111,12 @@ class DeviceLedger:
             self._epochs[epoch] = _Epoch(first=1 if self._whole or self._epochs else None)
         return self._epochs[epoch]
 
-    def _take(self, message: _Durable) -> Verdict:
+    def _take(self, message: _Durable) -> Arrival:
         one = self._of(message.epoch)
         was_missing = one.first is not None and one.first <= message.seq < one.end
         if one.received.add(message.seq) == 0:
             self.duplicates += 1
-            return Verdict.DUPLICATE
+            return Arrival.DUPLICATE
         lane = (message.stream, message.replayed)
         if message.seq < one.newest.get(lane, 0):
             self.violations += 1
@@ -126,8 +126,8 @@ class DeviceLedger:
         one.end = max(one.end, message.seq + 1)
         if message.replayed is REPLAY and was_missing:
             one.repaired.add(message.seq)
-            return Verdict.REPAIRED
-        return Verdict.NEW
+            return Arrival.REPAIRED
+        return Arrival.NEW
 
     def _note(self, outbox: _Outbox, fresh: bool) -> None:
         """The device tells how far it has counted. ``fresh``: now, and not when the broker last heard of it."""
@@ -161,7 +161,7 @@ class Ledger:
         """By (site, device); a view that follows."""
         return MappingProxyType(self._devices)
 
-    def feed(self, topic: str, payload: bytes, *, retained: bool = False) -> Verdict:
+    def feed(self, topic: str, payload: bytes, *, retained: bool = False) -> Arrival:
         """Take in one message. ``retained``: the broker kept it, it may be old. Raises nothing, whatever is fed."""
         site, device, suffix = self.split(topic)
         kind, _, stream = suffix.partition("/")
@@ -169,18 +169,18 @@ class Ledger:
             if kind in ("findings", "coverage") and stream:
                 message = _durable.decode(payload)
                 if message.device != device or message.stream != stream or _SCHEMAS[message.schema] != kind:
-                    return Verdict.NOT_OURS
+                    return Arrival.NOT_OURS
                 return self._of(site, device)._take(message)
             if suffix == topics.STATE:
                 return self._take_state(site, device, _state.decode(payload), retained)
             if suffix == topics.HEALTH:
                 return self._take_health(site, device, _health.decode(payload), retained)
         except msgspec.MsgspecError:
-            return Verdict.NOT_OURS
+            return Arrival.NOT_OURS
         if suffix in REPLAY_MARKS and (site, device) in self._devices:
             self._devices[site, device]._replay_begins()
-            return Verdict.NOTED
-        return Verdict.NOT_OURS
+            return Arrival.NOTED
+        return Arrival.NOT_OURS
 
     def split(self, topic: str) -> tuple[str, str, str]:
         """(site, device, suffix) of ``topic``; empty where it is not below the root."""
@@ -196,25 +196,25 @@ class Ledger:
             self._devices[key] = DeviceLedger(self._whole)
         return self._devices[key]
 
-    def _take_state(self, site: str, device: str, state: _State, retained: bool) -> Verdict:
+    def _take_state(self, site: str, device: str, state: _State, retained: bool) -> Arrival:
         if state.device != device:
-            return Verdict.NOT_OURS
+            return Arrival.NOT_OURS
         one = self._of(site, device)
         is_will = state.mono_ns is None
         if is_will and one.run_id not in ("", state.run_id):
-            return Verdict.STALE
+            return Arrival.STALE
         one.run_id = state.run_id
         if not is_will:
             one._replay_begins()
         if state.outbox is not None:
             one._note(state.outbox, fresh=not retained)
-        return Verdict.NOTED
+        return Arrival.NOTED
 
-    def _take_health(self, site: str, device: str, health: _Health, retained: bool) -> Verdict:
+    def _take_health(self, site: str, device: str, health: _Health, retained: bool) -> Arrival:
         if health.device != device:
-            return Verdict.NOT_OURS
+            return Arrival.NOT_OURS
         if health.replayed:
-            return Verdict.STALE
+            return Arrival.STALE
         one = self._of(site, device)
         if health.outbox_epoch:
             told = _Outbox(
@@ -224,7 +224,7 @@ class Ledger:
                 expired=health.outbox_expired,
             )
             one._note(told, fresh=not retained)
-        return Verdict.NOTED
+        return Arrival.NOTED
 
 
 class _Epoch:

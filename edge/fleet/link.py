@@ -17,7 +17,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from edge.config.settings import SinkSettings
 from edge.config.uri import parse_uri
 from edge.contracts.errors import SinkError, UsageError
-from edge.sinks.mqtt_account import make_account
+from edge.sinks.mqtt.credentials import read_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,7 @@ def broker(
     )
 
 
-class Heard(NamedTuple):
+class ConsumerMessage(NamedTuple):
     """One message as it came."""
 
     topic: str
@@ -74,27 +74,29 @@ class ConsumerLink:
         scheme = parse_uri(settings.uri).scheme
         if scheme not in ("mqtt", "mqtts"):
             raise UsageError(f"{scheme}:// is no broker", hint="for example mqtt://localhost:1883")
-        account = make_account(settings)
-        self.name = account.name
+        credentials = read_credentials(settings)
+        self.name = credentials.name
         self._topics = list(topics)
-        self._heard: queue.SimpleQueue[Heard] = queue.SimpleQueue()
+        self._heard: queue.SimpleQueue[ConsumerMessage] = queue.SimpleQueue()
         self._ready = threading.Event()
         self._refusal = ""
         self._published = self._settled = 0
-        identifier = account.client_id or f"sonoedge-{name}-{uuid.uuid4().hex[:12]}"
+        identifier = credentials.client_id or f"sonoedge-{name}-{uuid.uuid4().hex[:12]}"
         client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=identifier, protocol=MQTTProtocolVersion.MQTTv311)
-        if account.username is not None or account.password is not None:
-            client.username_pw_set(account.username or "", account.password)
-        if account.tls is not None:
-            client.tls_set_context(account.tls)
+        if credentials.username is not None or credentials.password is not None:
+            client.username_pw_set(credentials.username or "", credentials.password)
+        if credentials.tls is not None:
+            client.tls_set_context(credentials.tls)
         client.reconnect_delay_set(1, 10)
         client.max_inflight_messages_set(UNDER_WAY)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_publish = self._on_publish
-        client.on_message = lambda _client, _data, m: self._heard.put(Heard(m.topic, bytes(m.payload), bool(m.retain)))
+        client.on_message = lambda _client, _data, m: self._heard.put(
+            ConsumerMessage(m.topic, bytes(m.payload), bool(m.retain))
+        )
         self._client = client
-        self._open(account.host, account.port)
+        self._open(credentials.host, credentials.port)
 
     def _open(self, host: str, port: int) -> None:
         try:
@@ -116,9 +118,9 @@ class ConsumerLink:
         """Whether the connection stands now."""
         return self._client.is_connected()
 
-    def take(self, timeout_s: float) -> list[Heard]:
+    def take(self, timeout_s: float) -> list[ConsumerMessage]:
         """All that has come; waits at most ``timeout_s`` for the first."""
-        taken: list[Heard] = []
+        taken: list[ConsumerMessage] = []
         try:
             taken.append(self._heard.get(timeout=timeout_s) if timeout_s > 0 else self._heard.get_nowait())
             while len(taken) < 10_000:  # so that the caller gets to show something, however much comes

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 
 from edge.contracts import topics
-from edge.fleet.ledger import DeviceLedger, Ledger, Verdict
+from edge.fleet.ledger import Arrival, DeviceLedger, Ledger
 from edge.fleet.ranges import Range
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class LastFinding(msgspec.Struct, frozen=True, kw_only=True):
     """Since it arrived here, by our own clock: those of devices may be wrong."""
 
 
-class Row(msgspec.Struct, frozen=True, kw_only=True):
+class DeviceRow(msgspec.Struct, frozen=True, kw_only=True):
     """One device. None: it has not said."""
 
     site: str
@@ -64,10 +64,10 @@ class Overview:
         self._clock = clock
         self._words: dict[tuple[str, str], _Words] = {}
 
-    def feed(self, topic: str, payload: bytes, *, retained: bool = False) -> Verdict:
+    def feed(self, topic: str, payload: bytes, *, retained: bool = False) -> Arrival:
         """Take in one message. Raises nothing, whatever is fed."""
         verdict = self.ledger.feed(topic, payload, retained=retained)
-        if verdict in (Verdict.NOT_OURS, Verdict.STALE):
+        if verdict in (Arrival.NOT_OURS, Arrival.STALE):
             return verdict
         site, device, suffix = self.ledger.split(topic)
         words = self._words.setdefault((site, device), _Words())
@@ -76,13 +76,13 @@ class Overview:
                 words.take_state(_state.decode(payload))
             elif suffix == topics.HEALTH:
                 words.health = _health.decode(payload)
-            elif suffix.startswith("findings/") and verdict is not Verdict.DUPLICATE:
+            elif suffix.startswith("findings/") and verdict is not Arrival.DUPLICATE:
                 words.take_finding(_finding.decode(payload), self._clock())
         except msgspec.MsgspecError:
             pass  # the ledger could read what it needs; the rest is of another version, and stays unknown
         return verdict
 
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[DeviceRow]:
         """All devices, by site and name."""
         now = self._clock()
         return [self._row(key, now) for key in sorted(self._words)]
@@ -91,12 +91,12 @@ class Overview:
         """Whether every device that is there has told its ``health`` too."""
         return all(words.health is not None or words.state.status == "offline" for words in self._words.values())
 
-    def _row(self, key: tuple[str, str], now: float) -> Row:
+    def _row(self, key: tuple[str, str], now: float) -> DeviceRow:
         words = self._words[key]
         ledger: DeviceLedger = self.ledger.devices()[key]
         # Numbers of a device that has gone would read as if it were there.
         health = words.health if words.health is not None and words.state.status != "offline" else _Health()
-        return Row(
+        return DeviceRow(
             site=key[0],
             device=key[1],
             state=words.state.status,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edge.contracts.errors import UsageError
-from edge.fleet.overview import LastFinding, Ranges, Row, count
+from edge.fleet.overview import DeviceRow, LastFinding, Ranges, count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -18,8 +18,8 @@ GAP = "  "
 class Column(NamedTuple):
     """One column. ``key``: what it is sorted by, None last; numbers are sorted the largest first."""
 
-    text: Callable[[Row], str]
-    key: Callable[[Row], Any]
+    text: Callable[[DeviceRow], str]
+    key: Callable[[DeviceRow], Any]
 
 
 def _number(value: float | None, form: str = ".1f") -> str:
@@ -44,7 +44,7 @@ def _finding(last: LastFinding | None) -> str:
     return f"{words}{malignancy}, {last.age_s:.0f} s ago"
 
 
-def _state(row: Row) -> str:
+def _state(row: DeviceRow) -> str:
     return f"{row.state}: {', '.join(row.reasons)}" if row.reasons else row.state
 
 
@@ -75,12 +75,12 @@ def check_column(name: str) -> str:
     return name
 
 
-def cells(row: Row) -> list[str]:
+def cells(row: DeviceRow) -> list[str]:
     """The row's text by column. What devices send may hold anything: control characters never reach a terminal."""
     return ["".join(c if c.isprintable() else "?" for c in column.text(row)) for column in COLUMNS.values()]
 
 
-def choose(rows: Iterable[Row], text: str = "", column: str = "site") -> list[Row]:
+def choose(rows: Iterable[DeviceRow], text: str = "", column: str = "site") -> list[DeviceRow]:
     """Rows that show ``text`` anywhere (in either case), sorted by ``column``, and else as they were."""
     wanted = text.lower()
     chosen = [row for row in rows if not wanted or any(wanted in cell.lower() for cell in cells(row))]
@@ -90,7 +90,7 @@ def choose(rows: Iterable[Row], text: str = "", column: str = "site") -> list[Ro
     return sorted(known, key=key, reverse=largest_first) + [row for row in chosen if key(row) is None]
 
 
-def summary(rows: Sequence[Row]) -> str:
+def summary(rows: Sequence[DeviceRow]) -> str:
     """All of them in a line."""
     states = [row.state for row in rows]
     parts = [f"{states.count(each)} {each}" for each in ("online", "degraded", "offline", "unknown") if each in states]
@@ -100,7 +100,7 @@ def summary(rows: Sequence[Row]) -> str:
     return f"{head}; {missing} missing, {repaired} repaired"
 
 
-def plain(rows: Sequence[Row]) -> str:
+def plain(rows: Sequence[DeviceRow]) -> str:
     """A table in characters, and the summary below it."""
     lines = [list(COLUMNS), *(cells(row) for row in rows)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(COLUMNS))]

@@ -31,7 +31,7 @@ COPY = "copy the file again, or export it anew"
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class BundleParts:
     """What a bundle consists of."""
 
     graph: bytes
@@ -58,7 +58,7 @@ def read_file(path: Path) -> bytes:
     return data
 
 
-def split(data: bytes, limits: dict[str, int] = LIMITS) -> Parts:
+def split(data: bytes, limits: dict[str, int] = LIMITS) -> BundleParts:
     """Take a file apart that has exactly the members of ``limits``. Raises `ModelError` for anything else."""
     if not is_flatbuffer(data):
         raise ModelError(
@@ -76,7 +76,7 @@ def split(data: bytes, limits: dict[str, int] = LIMITS) -> Parts:
         raise
     except Exception as error:  # zipfile raises half a dozen kinds for damaged input, some of them undocumented
         raise ModelError(f"the appended ZIP is damaged: {error}", hint=COPY) from error
-    return Parts(graph=data[:start], members=members)
+    return BundleParts(graph=data[:start], members=members)
 
 
 def names_in(data: bytes) -> set[str]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge.contracts.errors import ModelError
-from edge.contracts.geometry import Region
+from edge.contracts.region import Region
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

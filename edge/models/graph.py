@@ -41,7 +41,7 @@ def read_graph(data: bytes) -> Graph:
 
 
 def _read(data: bytes) -> Graph:
-    model = Table(data, _reference(data, 0))
+    model = FlatbufferTable(data, _reference(data, 0))
     for buffer in model.tables(4):
         buffer.blob(0)  # weights are not looked at, but they must be there
     subgraph = subgraph_of(model)
@@ -61,7 +61,7 @@ def _read(data: bytes) -> Graph:
     )
 
 
-def subgraph_of(model: Table) -> Table:
+def subgraph_of(model: FlatbufferTable) -> FlatbufferTable:
     """The subgraph that the model's one signature runs. Raises `ModelError` if there is not exactly one."""
     signatures, subgraphs = model.tables(7), model.tables(2)
     if len(signatures) != 1 or not subgraphs:
@@ -72,7 +72,7 @@ def subgraph_of(model: Table) -> Table:
     return subgraphs[_index(signatures[0].number(4, "I", 0), subgraphs)]
 
 
-def _tensor(table: Table) -> TensorSpec:
+def _tensor(table: FlatbufferTable) -> TensorSpec:
     code = table.number(1, "b", 0)
     if code not in TYPES:
         raise ModelError(f"a tensor has the type {code}, which is not known", hint=HINT)
@@ -88,7 +88,7 @@ def _tensor(table: Table) -> TensorSpec:
     )
 
 
-class Table:
+class FlatbufferTable:
     """One flatbuffer table: fields by their number in the schema. Absent fields give the default."""
 
     def __init__(self, data: bytes, at: int) -> None:
@@ -134,18 +134,18 @@ class Table:
         """A string; empty if absent."""
         return self.blob(slot).decode("utf-8")
 
-    def table(self, slot: int) -> Table | None:
+    def table(self, slot: int) -> FlatbufferTable | None:
         """Another table; None if absent."""
         at = self._field(slot)
-        return Table(self._data, _reference(self._data, at)) if at else None
+        return FlatbufferTable(self._data, _reference(self._data, at)) if at else None
 
-    def tables(self, slot: int) -> list[Table]:
+    def tables(self, slot: int) -> list[FlatbufferTable]:
         """A vector of tables; empty if absent."""
         at = self._field(slot)
         if not at:
             return []
         start, length = _vector(self._data, at, 4)
-        return [Table(self._data, _reference(self._data, start + 4 * i)) for i in range(length)]
+        return [FlatbufferTable(self._data, _reference(self._data, start + 4 * i)) for i in range(length)]
 
 
 def _unpack(data: bytes, kind: str, at: int) -> int:
@@ -168,7 +168,7 @@ def _vector(data: bytes, at: int, item: int) -> tuple[int, int]:
     return start + 4, length
 
 
-def _index(index: int, items: list[Table]) -> int:
+def _index(index: int, items: list[FlatbufferTable]) -> int:
     if not 0 <= index < len(items):
         raise ModelError(f"the flatbuffer is damaged: index {index} of {len(items)}", hint=HINT)
     return index

@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 
 from edge.contracts.errors import ModelError
-from edge.models.graph import HINT, TYPES, Table, subgraph_of
+from edge.models.graph import HINT, TYPES, FlatbufferTable, subgraph_of
 
 NAMES = """
 ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D DEPTH_TO_SPACE DEQUANTIZE EMBEDDING_LOOKUP FLOOR
@@ -47,7 +47,7 @@ def read_operators(data: bytes) -> list[Operator]:
     Raises `ModelError` if ``data`` is damaged or has not exactly one signature.
     """
     try:
-        model = Table(data, struct.unpack_from("<I", data, 0)[0])
+        model = FlatbufferTable(data, struct.unpack_from("<I", data, 0)[0])
         subgraph = subgraph_of(model)
         tensors = subgraph.tables(0)
         buffers = model.tables(4)
@@ -57,7 +57,7 @@ def read_operators(data: bytes) -> list[Operator]:
         raise ModelError(f"the flatbuffer is damaged: {error}", hint=HINT) from error
 
 
-def _kind(code: Table) -> str:
+def _kind(code: FlatbufferTable) -> str:
     # Numbers over 127 came later, into a wider field; the old one then holds 127.
     number = max(code.number(0, "b", 0), code.number(3, "i", 0))
     if number < len(NAMES):
@@ -66,7 +66,9 @@ def _kind(code: Table) -> str:
     return f"OPERATOR_{number}"
 
 
-def _operator(operator: Table, codes: list[str], tensors: list[Table], buffers: list[Table]) -> Operator:
+def _operator(
+    operator: FlatbufferTable, codes: list[str], tensors: list[FlatbufferTable], buffers: list[FlatbufferTable]
+) -> Operator:
     kind = codes[operator.number(0, "I", 0)]
     inputs = tuple(int(i) for i in operator.numbers(1, "i") if i >= 0)
     outputs = tuple(int(i) for i in operator.numbers(2, "i"))
@@ -82,7 +84,7 @@ def _operator(operator: Table, codes: list[str], tensors: list[Table], buffers: 
     )
 
 
-def _macs(kind: str, inputs: list[Table], outputs: list[Table]) -> int:
+def _macs(kind: str, inputs: list[FlatbufferTable], outputs: list[FlatbufferTable]) -> int:
     if kind == "TRANSPOSE_CONV":  # reads its output's shape, the weights, and then the picture
         return math.prod(_shape(inputs[2])) * math.prod(_shape(inputs[1])[:3])
     if kind not in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
@@ -91,5 +93,5 @@ def _macs(kind: str, inputs: list[Table], outputs: list[Table]) -> int:
     return out * math.prod(weights[1:3] if kind == "DEPTHWISE_CONV_2D" else weights[1:])
 
 
-def _shape(tensor: Table) -> tuple[int, ...]:
+def _shape(tensor: FlatbufferTable) -> tuple[int, ...]:
     return tuple(int(n) for n in tensor.numbers(0, "i"))

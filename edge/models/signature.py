@@ -33,25 +33,25 @@ MAX_SIGNATURE = 64 * 1024
 RESIGN = "copy the bundle and its .sig again, or sign it anew: python -m export sign BUNDLE --key KEY.pem"
 
 
-class Signed(msgspec.Struct):
+class DsseSignature(msgspec.Struct):
     """One signature of the envelope."""
 
     sig: str
 
 
-class Envelope(msgspec.Struct, rename="camel"):
+class DsseEnvelope(msgspec.Struct, rename="camel"):
     """DSSE: what was signed, and the signatures."""
 
     payload: str
     payload_type: str
-    signatures: list[Signed]
+    signatures: list[DsseSignature]
 
 
 class SignatureFile(msgspec.Struct, rename="camel"):
     """As much of a Sigstore bundle as a key's signature needs."""
 
     media_type: str
-    dsse_envelope: Envelope
+    dsse_envelope: DsseEnvelope
 
 
 class Subject(msgspec.Struct):

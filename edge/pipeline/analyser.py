@@ -12,7 +12,7 @@ import numpy as np
 from edge.contracts.results import Reason, Result, Status
 from edge.contracts.tensors import Tensor
 from edge.postprocess.decide import Verdict, decide
-from edge.postprocess.gate import pixel_gate
+from edge.postprocess.pixel_gate import pixel_gate
 from edge.preprocess.preprocessor import MAX_PIXELS, MIN_SIDE, Preprocessor
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from edge.contracts.finding import RuntimeRef
     from edge.contracts.frames import Frame
     from edge.contracts.manifest import ModelManifest
-    from edge.pipeline.guard import Guard
-    from edge.preprocess.geometry import Letterbox
+    from edge.pipeline.guard import RuntimeGuard
+    from edge.preprocess.letterbox import Letterbox
 
     Answer = Mapping[str, NDArray[Any]] | Reason
 
@@ -35,7 +35,7 @@ MAX_UNSEEN = 0.25
 
 
 @dataclass(slots=True)
-class Job:
+class FrameJob:
     """A frame on its way to a result."""
 
     frame: Frame
@@ -55,7 +55,7 @@ class Job:
 class Analyser:
     """Preprocess, infer, decide: with one model and one guarded runtime."""
 
-    def __init__(self, manifest: ModelManifest, guard: Guard) -> None:
+    def __init__(self, manifest: ModelManifest, guard: RuntimeGuard) -> None:
         self.manifest = manifest
         self.guard = guard
         self._preprocess = Preprocessor(manifest.recipe)
@@ -68,9 +68,9 @@ class Analyser:
         """When the last picture was begun, cropped, resized and copied into the tensor, on the monotonic clock."""
         return self._preprocess.marks_ns
 
-    def prepare(self, frame: Frame) -> Job:
+    def prepare(self, frame: Frame) -> FrameJob:
         """Fill the input from ``frame``, or refuse it. Touches no runtime: may run while one computes."""
-        job, began = Job(frame), time.monotonic_ns()
+        job, began = FrameJob(frame), time.monotonic_ns()
         try:
             self._prepare(job)
         except Exception:  # whatever it is, it costs this frame and not the stream
@@ -79,7 +79,7 @@ class Analyser:
         job.lap("preprocess", began)
         return job
 
-    def _prepare(self, job: Job) -> None:
+    def _prepare(self, job: FrameJob) -> None:
         frame = job.frame
         height, width = frame.pixels.shape[:2]
         if height * width > MAX_PIXELS:
@@ -92,18 +92,18 @@ class Analyser:
             if reason is not None:
                 job.refused = Verdict(Status.ABSTAINED, reason)
 
-    def queue(self, job: Job) -> None:
+    def queue(self, job: FrameJob) -> None:
         """Let a runtime that takes two have the filled input while it computes the last one. `start` must follow."""
         if job.refused is None:
             self.guard.submit_ahead(self._tensor)
 
-    def start(self, job: Job) -> None:
+    def start(self, job: FrameJob) -> None:
         """Hand the filled input to the runtime, if `queue` has not."""
         job.mark_ns = time.monotonic_ns()
         if job.refused is None and (reason := self.guard.submit(self._tensor)) is not None:
             job.refused = Verdict(Status.NO_RESULT, reason)
 
-    def wait(self, job: Job) -> Answer | None:
+    def wait(self, job: FrameJob) -> Answer | None:
         """What the runtime says of ``job``; None where it was not asked. Valid until the next `start`."""
         if job.refused is not None:
             return None
@@ -114,7 +114,7 @@ class Analyser:
         # Views of memory that the next frame's outputs will overwrite: take them now, they are small.
         return answer if isinstance(answer, Reason) else {name: np.array(value) for name, value in answer.items()}
 
-    def finish(self, job: Job, answer: Answer | None) -> Result:
+    def finish(self, job: FrameJob, answer: Answer | None) -> Result:
         """Say what is to be said of the frame."""
         frame, began = job.frame, time.monotonic_ns()
         if job.refused is not None:
@@ -145,7 +145,7 @@ class Analyser:
             latency_ms=job.latency_ms,
         )
 
-    def _decide(self, job: Job, answer: Answer | None) -> Verdict:
+    def _decide(self, job: FrameJob, answer: Answer | None) -> Verdict:
         frame, placed = job.frame, job.letterbox
         assert answer is not None  # noqa: S101  (not refused, hence asked)
         assert not isinstance(answer, Reason)  # noqa: S101  (dealt with before)

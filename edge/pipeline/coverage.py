@@ -9,7 +9,7 @@ from edge.contracts.results import Reason, Status
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class CoverageChange:
     """From ``since_ns`` on, another state holds."""
 
     status: Status
@@ -23,7 +23,7 @@ SILENCE_NS = 5_000_000_000
 """So long without a frame, and no state can be said to hold any more: the source is silent, or we stood still."""
 
 
-class CoverageKeeper:
+class CoverageTracker:
     """Counts frames while the state stays, and says when it changes. Time never runs backwards here."""
 
     def __init__(self) -> None:
@@ -36,7 +36,7 @@ class CoverageKeeper:
         """Whether the stream is in this state now."""
         return self._now == (status, reason)
 
-    def silence(self, now_ns: int) -> Change | None:
+    def silence(self, now_ns: int) -> CoverageChange | None:
         """Called now and then: after `SILENCE_NS` without a frame the state that held is closed where it was last seen.
 
         A stream that is already `no_result` says so as long as it likes.
@@ -47,7 +47,7 @@ class CoverageKeeper:
 
     def observe(
         self, status: Status, reason: Reason | None, at_ns: int, frame: int | None, *, anew: bool = False
-    ) -> Change | None:
+    ) -> CoverageChange | None:
         """A frame (or, with ``frame`` None, an event) puts the stream into this state; None: it was in it already.
 
         ``anew``: another exam begins, so the state is told again: what held for one patient says nothing of the next.
@@ -59,13 +59,13 @@ class CoverageKeeper:
             return None
         return self._change(status, reason, at_ns, frame)
 
-    def break_off(self, at_ns: int) -> Change:
+    def break_off(self, at_ns: int) -> CoverageChange:
         """What was to be told from here on could not be kept: nothing is known until the next state is told."""
         self._last_ns = at_ns = max(at_ns, self._last_ns)
         self._now, self._since_ns, self._frames = (Status.NO_RESULT, Reason.NOT_RECORDED), at_ns, 0
-        return Change(*self._now, at_ns, None, previous=None)
+        return CoverageChange(*self._now, at_ns, None, previous=None)
 
-    def _change(self, status: Status, reason: Reason | None, at_ns: int, frame: int | None) -> Change:
+    def _change(self, status: Status, reason: Reason | None, at_ns: int, frame: int | None) -> CoverageChange:
         previous = None
         if self._now is not None:
             previous = Interval(
@@ -76,4 +76,4 @@ class CoverageKeeper:
                 frames=self._frames,
             )
         self._now, self._since_ns, self._frames = (status, reason), at_ns, int(frame is not None)
-        return Change(status, reason, at_ns, frame, previous)
+        return CoverageChange(status, reason, at_ns, frame, previous)

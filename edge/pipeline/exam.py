@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from edge.contracts.frames import Frame
 
 
-class ExamKeeper:
+class ExamTracker:
     """The current exam of one stream."""
 
     def __init__(self, idle_timeout_s: float) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from edge.contracts.errors import DeviceError, EdgeError, ModelError
 from edge.contracts.finding import RuntimeRef
 from edge.contracts.results import Reason
-from edge.pipeline.recruit import Recruit, recruit_now
+from edge.pipeline.runtime_candidate import RuntimeCandidate, make_tested_runtime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +40,7 @@ FALLBACK = "runtime_fallback"
 """Why a daemon on a fall-back is degraded."""
 
 
-class Guard:
+class RuntimeGuard:
     """One runtime, always either trusted or absent."""
 
     spec: RuntimeSpec
@@ -69,8 +69,8 @@ class Guard:
         """
         self._makers, self._test, self._timeout_s, self._probe_s = list(makers), test, timeout_s, probe_s
         self._place = 0
-        self._recruit: Recruit | None = None
-        self._spare: Recruit | None = None
+        self._candidate: RuntimeCandidate | None = None
+        self._spare: RuntimeCandidate | None = None
         """The next in line."""
         self._failures = 0
         self._retry_at = self._probe_at = self._since = 0.0
@@ -137,16 +137,16 @@ class Guard:
     def close(self) -> None:
         """Let go of the runtime, and of one that is being made."""
         self._let_go()
-        for recruit in (self._recruit, self._spare):
-            if recruit is not None:
-                recruit.give_up()
-        self._recruit = self._spare = None
+        for candidate in (self._candidate, self._spare):
+            if candidate is not None:
+                candidate.give_up()
+        self._candidate = self._spare = None
 
     def _first(self) -> tuple[Runtime, int]:
         configured: EdgeError | None = None
         for place, make in enumerate(self._makers):
             try:
-                return recruit_now(make, self._test), place
+                return make_tested_runtime(make, self._test), place
             except (ModelError, DeviceError) as error:  # noqa: PERF203  (a handful, once)
                 configured = configured or error
                 if len(self._makers) > 1:
@@ -162,7 +162,7 @@ class Guard:
             log.warning("runtime: fall-back %s computes from now on", self.spec.name)
             self._probe_at = self._since + self._probe_pause_s
         if place + 1 < len(self._makers):
-            self._spare = Recruit(place + 1, self._makers[place + 1], self._test)
+            self._spare = RuntimeCandidate(place + 1, self._makers[place + 1], self._test)
 
     def _let_go(self) -> None:
         self._ahead = False
@@ -173,27 +173,27 @@ class Guard:
     def _look_round(self) -> None:
         """Take in a runtime that has been made, or have one made if it is time to."""
         now = time.monotonic()
-        if self._recruit is None:
+        if self._candidate is None:
             if self._runtime is None and now >= self._retry_at:
                 self._have_made(self._place)
             elif self._runtime is not None and self._place and now >= self._probe_at:
                 self._have_made(0)
-        if self._recruit is None or not self._recruit.done(PATIENCE_S if self._runtime is None else 0.0):
+        if self._candidate is None or not self._candidate.done(PATIENCE_S if self._runtime is None else 0.0):
             return
-        recruit, self._recruit = self._recruit, None
+        candidate, self._candidate = self._candidate, None
         try:
-            fresh = recruit.take()
+            fresh = candidate.take()
         except EdgeError as error:
             self._not_made(error)
             return
         returned = self._runtime is not None
         self.close()  # also the next in line behind a fall-back
-        self._adopt(fresh, recruit.place)
+        self._adopt(fresh, candidate.place)
         self.restarts += 1
         log.warning("runtime: %s", "the configured one is back" if returned else "replaced")
 
     def _have_made(self, place: int) -> None:
-        self._recruit = Recruit(place, self._makers[place], self._test)
+        self._candidate = RuntimeCandidate(place, self._makers[place], self._test)
 
     def _not_made(self, error: EdgeError) -> None:
         if self._runtime is None:
@@ -225,7 +225,7 @@ class Guard:
             self._retry_at = now + RETRY_S[min(self._failures, len(RETRY_S) - 1)]
             self._failures += 1
         if spare is not None:
-            self._recruit = spare
+            self._candidate = spare
         elif now >= self._retry_at:
             self._have_made(self._place)
         return reason

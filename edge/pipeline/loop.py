@@ -13,16 +13,16 @@ from edge.contracts.frames import Frame
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from edge.pipeline.analyser import Analyser, Job
-    from edge.pipeline.intake import Intake
+    from edge.pipeline.analyser import Analyser, FrameJob
+    from edge.pipeline.capture import FrameCapture
     from edge.pipeline.reporter import Reporter
 
 
-def run(intake: Intake, analyser: Analyser, reporter: Reporter, stopped: Callable[[], bool]) -> None:
+def run(capture: FrameCapture, analyser: Analyser, reporter: Reporter, stopped: Callable[[], bool]) -> None:
     """Judge frames until ``stopped`` or until all sources have ended. Every frame taken is answered."""
-    flying: Job | None = None  # the runtime is computing this one
-    while flying or not (stopped() or intake.exhausted):
-        arrival = None if stopped() else intake.next(timeout_s=0.0 if flying else 0.2)
+    flying: FrameJob | None = None  # the runtime is computing this one
+    while flying or not (stopped() or capture.exhausted):
+        arrival = None if stopped() else capture.next(timeout_s=0.0 if flying else 0.2)
         stream, item = arrival or ("", None)
 
         job = analyser.prepare(item) if isinstance(item, Frame) else None

@@ -15,7 +15,7 @@ from edge.contracts.finding import (
     Laterality,
     ModelRef,
 )
-from edge.contracts.live import LiveResult
+from edge.contracts.latest_result import LatestResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from edge.contracts.frames import Frame
     from edge.contracts.manifest import ModelManifest
     from edge.contracts.results import Result
-    from edge.pipeline.coverage import Change
+    from edge.pipeline.coverage import CoverageChange
     from edge.pipeline.tracker import TrackEvent
 
     Stamp = Callable[[], Mapping[str, Any]]
@@ -86,7 +86,7 @@ class Messages:
             latency_ms=result.latency_ms,
         )
 
-    def coverage(self, change: Change, stream: str, exam_id: str) -> Coverage:
+    def coverage(self, change: CoverageChange, stream: str, exam_id: str) -> Coverage:
         """A change of result state."""
         return Coverage(
             **self._stamp(),
@@ -99,9 +99,9 @@ class Messages:
             previous=change.previous,
         )
 
-    def live(self, result: Result, exam_id: str) -> LiveResult:
+    def live(self, result: Result, exam_id: str) -> LatestResult:
         """The newest result of a stream."""
-        return LiveResult(
+        return LatestResult(
             **self._stamp(),
             stream=result.stream,
             exam_id=exam_id,

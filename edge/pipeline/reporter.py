@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from edge.contracts import topics
 from edge.contracts.results import Reason, Status
-from edge.pipeline.coverage import CoverageKeeper
-from edge.pipeline.exam import ExamKeeper
+from edge.pipeline.coverage import CoverageTracker
+from edge.pipeline.exam import ExamTracker
 from edge.pipeline.stats import Stats
 from edge.pipeline.tracker import Tracker
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from edge.contracts.envelope import Durable
     from edge.contracts.finding import RuntimeRef
     from edge.contracts.frames import Frame, SourceEvent
-    from edge.contracts.ports import Handover, Tap
+    from edge.contracts.ports import FrameLink, Tap
     from edge.contracts.results import Result
-    from edge.pipeline.coverage import Change
+    from edge.pipeline.coverage import CoverageChange
     from edge.pipeline.messages import Messages
     from edge.pipeline.tracker import EndReason, TrackEvent
 
@@ -38,12 +38,12 @@ class StreamReport:
 
     settings: StreamSettings
     tracker: Tracker
-    exam: ExamKeeper
-    coverage: CoverageKeeper = field(default_factory=CoverageKeeper)
+    exam: ExamTracker
+    coverage: CoverageTracker = field(default_factory=CoverageTracker)
     clip: int = 0
     last_frame: Frame | None = None
     live_after_ns: int = 0
-    untold: Change | None = None
+    untold: CoverageChange | None = None
     """There was no room for a message of this stream: this comes first when there is room again."""
     stopped: bool = False
     """Asked to stop: what is still on its way is not told."""
@@ -56,20 +56,20 @@ class Reporter:
         self,
         settings: Settings,
         messages: Messages,
-        handover: Handover,
+        frame_link: FrameLink,
         taps: Sequence[Tap] = (),
         heartbeat: Callable[[Stats], None] | None = None,
         each_turn: Callable[[], None] | None = None,
     ) -> None:
         """``heartbeat`` is called about once a second with the counters, ``each_turn`` at every turn of the loop."""
         self._each_turn = each_turn
-        self._messages, self._handover, self._taps, self._heartbeat = messages, handover, taps, heartbeat
+        self._messages, self._frame_link, self._taps, self._heartbeat = messages, frame_link, taps, heartbeat
         self._live_every_ns = int(1e9 / settings.publish.results_per_s)
         self._next_beat_ns = 0
         self._runtime_mood: tuple[RuntimeRef | None, bool] = (None, False)
         self.stats = Stats()
         self._streams = {
-            stream.name: StreamReport(stream, Tracker(settings.tracking), ExamKeeper(settings.exam.idle_timeout_s))
+            stream.name: StreamReport(stream, Tracker(settings.tracking), ExamTracker(settings.exam.idle_timeout_s))
             for stream in settings.streams
         }
         for name, report in self._streams.items():
@@ -98,7 +98,7 @@ class Reporter:
         self._cover(name, report, result.status, result.reason, result.captured_ns, result.frame_seq, anew=another_exam)
         if result.captured_ns >= report.live_after_ns:
             report.live_after_ns = result.captured_ns + self._live_every_ns
-            self._handover.latest(topics.results(name), self._messages.live(result, report.exam.exam_id))
+            self._frame_link.latest(topics.results(name), self._messages.live(result, report.exam.exam_id))
         for tap in self._taps:
             tap.offer(frame, result)
 
@@ -163,7 +163,7 @@ class Reporter:
 
     def _keep(self, report: StreamReport, suffix: str, message: Durable) -> None:
         """Hand over what must not be lost. No room: from here on nothing is known, and that will be the next word."""
-        if report.untold is None and not self._handover.durable(suffix, message):
+        if report.untold is None and not self._frame_link.durable(suffix, message):
             log.error("stream %s: no room for what was found; it is told as not_recorded", report.settings.name)
             report.tracker.end_all("not_judged")  # lesions still there will be new to consumers
             report.untold = report.coverage.break_off(time.monotonic_ns())
@@ -172,7 +172,7 @@ class Reporter:
         """Whether messages of this stream are taken; tells of the gap once they are again."""
         if report.untold is not None:
             gap = self._messages.coverage(report.untold, name, report.exam.exam_id)
-            if self._handover.durable(topics.coverage(name), gap):
+            if self._frame_link.durable(topics.coverage(name), gap):
                 report.untold = None
         return report.untold is None
 
@@ -208,5 +208,5 @@ class Reporter:
         if change is not None:
             self._tell_coverage(name, report, change)
 
-    def _tell_coverage(self, name: str, report: StreamReport, change: Change) -> None:
+    def _tell_coverage(self, name: str, report: StreamReport, change: CoverageChange) -> None:
         self._keep(report, topics.coverage(name), self._messages.coverage(change, name, report.exam.exam_id))

@@ -10,7 +10,7 @@ from edge.contracts.results import Result, Status
 
 if TYPE_CHECKING:
     from edge.config.settings import TrackingSettings
-    from edge.contracts.geometry import Box
+    from edge.contracts.region import Box
     from edge.contracts.results import Lesion
 
 EndReason = Literal["gone", "stream_ended", "exam_changed", "clip_changed", "not_judged", "stopped"]

@@ -10,8 +10,8 @@ import msgspec
 import numpy as np
 
 from edge.contracts.errors import ModelError
-from edge.contracts.geometry import Region
 from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
+from edge.contracts.region import Region
 from edge.contracts.results import Lesion, Reason, Status
 from edge.postprocess.body_part import contradicts
 from edge.postprocess.descriptors import describe
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.contracts.geometry import Box
     from edge.contracts.manifest import Calibration, ModelManifest
+    from edge.contracts.region import Box
     from edge.contracts.tensors import TensorSpec
-    from edge.postprocess.lesions import Placement
+    from edge.postprocess.lesions import PicturePlacement
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Verdict:
 def decide(
     outputs: Mapping[str, NDArray[Any]],
     manifest: ModelManifest,
-    placement: Placement,
+    placement: PicturePlacement,
     regions: tuple[Region, ...],
     pixels: NDArray[np.uint8],
     body_part: str | None = None,
@@ -162,7 +162,10 @@ def _malignancy(outputs: Mapping[str, NDArray[Any]], manifest: ModelManifest) ->
 
 
 def _lesions(
-    outputs: Mapping[str, NDArray[Any]], manifest: ModelManifest, placement: Placement, regions: tuple[Region, ...]
+    outputs: Mapping[str, NDArray[Any]],
+    manifest: ModelManifest,
+    placement: PicturePlacement,
+    regions: tuple[Region, ...],
 ) -> list[Lesion]:
     """Lesions of the mask head (1, h, w, 1)."""
     mask = _real(outputs, manifest, LESION_MASK)[0, :, :, 0]

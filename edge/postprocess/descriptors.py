@@ -15,7 +15,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge.contracts.geometry import Box
+    from edge.contracts.region import Box
     from edge.contracts.results import Lesion
 
 PATCH = 128

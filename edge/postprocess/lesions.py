@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.contracts.geometry import Box, Region
     from edge.contracts.manifest import Thresholds
+    from edge.contracts.region import Box, Region
 
 MAX_POINTS = 64
 """Of an outline: a circle of so many corners lacks 0.2 % of its area."""
@@ -26,8 +26,8 @@ MAX_LESIONS = 8
 """A frame's best so many are reported: a mask that falls to pieces must not fill the outbox."""
 
 
-class Placement(Protocol):
-    """Where the tensor lies in the source picture: `edge.preprocess.geometry.Letterbox`."""
+class PicturePlacement(Protocol):
+    """Where the tensor lies in the source picture: `edge.preprocess.letterbox.Letterbox`."""
 
     @property
     def crop(self) -> Box:
@@ -44,7 +44,7 @@ class Placement(Protocol):
 
 def find_lesions(
     mask_prob: NDArray[np.float32],
-    placement: Placement,
+    placement: PicturePlacement,
     thresholds: Thresholds,
     tensor_size: tuple[int, int],
     regions: Iterable[Region] = (),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.contracts.geometry import Region
+    from edge.contracts.region import Region
 
 COVERED = 0.95
 """Share of the outline that must lie inside a calibrated region: a pixel's rounding at its edge is no objection."""

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from edge.preprocess.geometry import Letterbox, fit
+from edge.preprocess.letterbox import Letterbox, fit
 from edge.preprocess.scan_area import find_scan_area, largest_region, unseen_share
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge.contracts.geometry import Box, Region
     from edge.contracts.manifest import PreprocessRecipe
+    from edge.contracts.region import Box, Region
 
 MIN_SIDE = 16
 """Pictures with a shorter side, in pixels, cannot be judged."""

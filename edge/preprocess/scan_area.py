@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge.contracts.geometry import Box, Region
+    from edge.contracts.region import Box, Region
 
 CELL = 8
 """Side in pixels of the cells that are looked at: single bright pixels (text, a marker) do not make a scan area."""

@@ -15,7 +15,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
-from edge.process.native_output import exclusive
+from edge.process.stderr_capture import stderr_lock
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ class Child:
         # -P: the working directory is no place to import from.
         safe = ["-P"] if sys.version_info >= (3, 11) else []
         try:
-            with exclusive.alone():  # with our stderr, not with another thread's detour of it
+            with stderr_lock.exclusive():  # with our stderr, not with another thread's detour of it
                 self._process = subprocess.Popen(
                     [sys.executable, *safe, "-m", module, *(str(fd) for fd in (lifeline, *fds))],
                     stdin=subprocess.PIPE,

@@ -19,8 +19,8 @@ from edge.contracts.errors import DeviceError
 from edge.contracts.tensors import RuntimeSpec, Tensor, TensorSpec
 from edge.models.container import read_file
 from edge.models.graph import read_graph
-from edge.process.native_output import captured
-from edge.runtimes.loading import expect_manifest, expect_tensor
+from edge.process.stderr_capture import capture_stderr
+from edge.runtimes.model_loading import expect_manifest, expect_tensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -137,7 +137,7 @@ class _Said:
     text = ""
 
     def __enter__(self) -> None:
-        self._captured = captured()
+        self._captured = capture_stderr()
         self._got = self._captured.__enter__()
 
     def __exit__(self, *error: Any) -> None:

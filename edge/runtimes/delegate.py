@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.contracts.errors import DeviceError, UsageError
-from edge.runtimes.loading import first_line
+from edge.runtimes.model_loading import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

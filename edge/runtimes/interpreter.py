@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from edge.contracts.errors import DeviceError, ModelError
 from edge.contracts.tensors import RuntimeSpec, Tensor, TensorSpec
 from edge.models.container import read_file
-from edge.process.native_output import native_output_to_log
+from edge.process.stderr_capture import stderr_to_log
 from edge.runtimes import delegate
-from edge.runtimes.loading import count, expect_manifest, expect_tensor, first_line, need_model
-from edge.runtimes.proof import Proof
+from edge.runtimes.delegated_operators import DelegatedOperators
+from edge.runtimes.model_loading import count, expect_manifest, expect_tensor, first_line, need_model
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,8 +56,8 @@ class InterpreterRuntime:
         threads, external = uri.get("threads", count, 1), uri.params.get("delegate")
         path = need_model(self.NAME, model_path)
         library = self._library()
-        proof = Proof(read_file(Path(path)))
-        with native_output_to_log(log):
+        proof = DelegatedOperators(read_file(Path(path)))
+        with stderr_to_log(log):
             delegates = [delegate.load(library.load_delegate, external, options)] if external else []
             self._interpreter = self._load(library, path, threads, delegates)
             if external:
@@ -120,7 +120,7 @@ class InterpreterRuntime:
                 raise _rejected(error) from error
             raise _refused(self.NAME, error) from error
 
-    def _expect_taken(self, proof: Proof, external: str) -> None:
+    def _expect_taken(self, proof: DelegatedOperators, external: str) -> None:
         name = delegate.name_of(external)
         if not proof.look(self._interpreter, name):
             raise DeviceError(

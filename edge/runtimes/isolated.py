@@ -34,7 +34,7 @@ KINDS: dict[int, type[EdgeError]] = {kind.exit_code: kind for kind in (UsageErro
 """What the child may raise while loading."""
 
 
-class Job(msgspec.Struct, frozen=True):
+class RuntimeJob(msgspec.Struct, frozen=True):
     """What the child is told before anything else."""
 
     uri: str
@@ -44,7 +44,7 @@ class Job(msgspec.Struct, frozen=True):
     """Of the processor, to keep to; empty: those of the parent."""
 
 
-class Hello(msgspec.Struct, frozen=True):
+class RuntimeHandshake(msgspec.Struct, frozen=True):
     """What the child answers: its spec, or why there is none."""
 
     spec: RuntimeSpec | None = None
@@ -58,7 +58,7 @@ class IsolatedRuntime:
     """The parent's side. `wait` keeps its time limit; after it ran out, `close` kills the child."""
 
     def __init__(self, uri: str, model_path: str | None, manifest: ModelManifest, cores: Sequence[int] = ()) -> None:
-        """Start the child and wait until it has loaded the model. See `Job` for ``cores``.
+        """Start the child and wait until it has loaded the model. See `RuntimeJob` for ``cores``.
 
         Raises:
             ModelError, DeviceError: what the runtime itself raised in the child, or that the child died or hung.
@@ -73,8 +73,8 @@ class IsolatedRuntime:
         try:
             with theirs:
                 self._child = Child(
-                    "edge.runtimes.child",
-                    msgspec.json.encode(Job(uri, model_path, manifest, tuple(cores))),
+                    "edge.runtimes.isolated_child",
+                    msgspec.json.encode(RuntimeJob(uri, model_path, manifest, tuple(cores))),
                     (theirs.fileno(), self._request, self._done),
                 )
             self.spec = msgspec.structs.replace(self._greet(), takes=SLOTS)
@@ -101,7 +101,7 @@ class IsolatedRuntime:
             ) from None
         if not data:
             raise DeviceError("the runtime process died while loading", hint="its own words stand above in the log")
-        hello = msgspec.json.decode(data, type=Hello)
+        hello = msgspec.json.decode(data, type=RuntimeHandshake)
         if hello.spec is None:
             raise KINDS.get(hello.exit_code, DeviceError)(hello.error, hint=hello.hint)
         return hello.spec
@@ -150,6 +150,6 @@ class IsolatedRuntime:
         self._request = self._done = self._memory = -1
 
 
-def greeting_of(error: EdgeError) -> Hello:
+def greeting_of(error: EdgeError) -> RuntimeHandshake:
     """How the child says that it cannot serve."""
-    return Hello(error=error.message, hint=error.hint, exit_code=error.exit_code)
+    return RuntimeHandshake(error=error.message, hint=error.hint, exit_code=error.exit_code)

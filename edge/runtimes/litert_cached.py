@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from edge.contracts.errors import DeviceError
 from edge.models.container import read_file
-from edge.process.native_output import native_output_to_log
+from edge.process.stderr_capture import stderr_to_log
 from edge.runtimes.compiled import CompiledRuntime, compiler, last_line
+from edge.runtimes.delegated_operators import DelegatedOperators
 from edge.runtimes.interpreter import XNNPACK
-from edge.runtimes.loading import count, need_model
-from edge.runtimes.proof import Proof
+from edge.runtimes.model_loading import count, need_model
 
 if TYPE_CHECKING:
     from edge.config.uri import Uri
@@ -62,9 +62,9 @@ def ask_interpreter(path: str, threads: int) -> Placement | None:
     """What XNNPACK takes of the model, by LiteRT's interpreter; None if that cannot load it."""
     from ai_edge_litert.interpreter import Interpreter
 
-    proof = Proof(read_file(Path(path)), source="interpreter")
+    proof = DelegatedOperators(read_file(Path(path)), source="interpreter")
     try:
-        with native_output_to_log(log):
+        with stderr_to_log(log):
             interpreter = Interpreter(model_path=path, num_threads=threads)
             interpreter.allocate_tensors()
             proof.look(interpreter, XNNPACK)

@@ -21,7 +21,7 @@ from edge.models.container import read_file
 from edge.models.operators import read_operators
 from edge.models.placement import placement
 from edge.runtimes.compiled import CompiledRuntime, compiler, last_line
-from edge.runtimes.loading import need_model
+from edge.runtimes.model_loading import need_model
 
 if TYPE_CHECKING:
     from edge.config.uri import Uri

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 from edge.contracts.errors import DeviceError, ModelError, UsageError
 from edge.contracts.tensors import RuntimeSpec, Tensor, TensorSpec
-from edge.process.native_output import native_output_to_log
+from edge.process.stderr_capture import stderr_to_log
 from edge.runtimes.delegate import OPTION
-from edge.runtimes.loading import count, expect_manifest, expect_tensor, first_line, need_model
+from edge.runtimes.model_loading import count, expect_manifest, expect_tensor, first_line, need_model
 from edge.runtimes.onnx_placement import RECORD, provider_placement
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class OnnxRuntime:
         if provider != CPU and not partial:
             settings.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         try:
-            with native_output_to_log(log):
+            with stderr_to_log(log):
                 self._session: Any = onnxruntime.InferenceSession(str(path), settings, providers=[(provider, options)])
         except Exception as error:  # its exceptions have no common base but Exception
             raise _refused(provider, path, error) from error

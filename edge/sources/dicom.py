@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from edge.contracts.errors import SourceError
 from edge.dicom.clip import DicomClip, NoDecoderError
 from edge.dicom.header import is_dicom
-from edge.sources.files import FileSource, Picture, check_size, printable, skipped
+from edge.sources.files import FilePicture, FileSource, check_size, printable, skipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -66,7 +66,7 @@ class DicomSource(FileSource):
             hint = "for other pictures write images:// or video://"
             raise SourceError(f"{self._root!r} is not DICOM, or cut short", hint=hint)
 
-    def pictures(self, path: Path) -> Generator[Picture | SourceEvent]:
+    def pictures(self, path: Path) -> Generator[FilePicture | SourceEvent]:
         """All frames of one file; a few of a compressed cine are decoded ahead."""
         with DicomClip(path, grey=self._grey) as clip:
             check_size(clip.layout.columns, clip.layout.rows)
@@ -78,7 +78,9 @@ class DicomSource(FileSource):
                 raise SourceError(message, hint="copy or export the file again")
 
 
-def _frame(clip: DicomClip, index: int, picture: Callable[[], NDArray[np.uint8]], path: Path) -> Picture | SourceEvent:
+def _frame(
+    clip: DicomClip, index: int, picture: Callable[[], NDArray[np.uint8]], path: Path
+) -> FilePicture | SourceEvent:
     """One frame, or that it is bad: the others need not be. Raises `NoDecoderError` if they all are."""
     try:
         pixels = picture()
@@ -88,4 +90,4 @@ def _frame(clip: DicomClip, index: int, picture: Callable[[], NDArray[np.uint8]]
         event = skipped(path, error)
         return replace(event, detail=f"frame {index + 1} of {clip.layout.frames}: {event.detail}")
     origin = replace(clip.origin, path=printable(path), frame_index=index)
-    return Picture(pixels, None if clip.times is None else clip.times[index], clip.regions, origin)
+    return FilePicture(pixels, None if clip.times is None else clip.times[index], clip.regions, origin)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import cv2
 
 from edge.contracts.errors import SourceError
-from edge.contracts.frames import Frame, Origin, SourceEvent
+from edge.contracts.frames import Frame, FrameOrigin, SourceEvent
 from edge.contracts.results import Reason
 from edge.preprocess.preprocessor import MAX_PIXELS
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
     from edge.config.settings import StreamSettings
     from edge.config.uri import Uri
-    from edge.contracts.geometry import Region
+    from edge.contracts.region import Region
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class FilePicture:
     """A frame as its file has it."""
 
     pixels: NDArray[np.uint8]
@@ -39,7 +39,7 @@ class Picture:
     media_ns: int | None
     """Position in the file."""
     regions: tuple[Region, ...] = ()
-    origin: Origin = field(default_factory=Origin)
+    origin: FrameOrigin = field(default_factory=FrameOrigin)
 
 
 class FileSource(ABC):
@@ -61,7 +61,7 @@ class FileSource(ABC):
         self._items: Generator[Frame | SourceEvent] | None = None
 
     @abstractmethod
-    def pictures(self, path: Path) -> Generator[Picture | SourceEvent]:
+    def pictures(self, path: Path) -> Generator[FilePicture | SourceEvent]:
         """The frames of one file, one at a time. May raise anything: the source skips the rest of the file."""
 
     @abstractmethod
@@ -109,7 +109,7 @@ class FileSource(ABC):
             except Exception as error:  # whatever broken bytes make a decoder trip over
                 yield skipped(path, error)
 
-    def _frame(self, picture: Picture) -> Frame:
+    def _frame(self, picture: FilePicture) -> Frame:
         frame = Frame(
             stream=self._stream,
             seq=self._seq,

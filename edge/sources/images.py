@@ -19,11 +19,11 @@ import cv2
 import numpy as np
 
 from edge.contracts.errors import SourceError
-from edge.contracts.frames import Origin
+from edge.contracts.frames import FrameOrigin
 from edge.contracts.results import Reason
-from edge.dicom.opencv import decode
-from edge.sources.files import FileSource, Picture, check_size, printable
-from edge.sources.image_headers import SUFFIXES, read_images, tiff_page
+from edge.images.decode import decode
+from edge.images.headers import SUFFIXES, read_images, tiff_page
+from edge.sources.files import FilePicture, FileSource, check_size, printable
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from edge.config.settings import StreamSettings
     from edge.config.uri import Uri
-    from edge.sources.image_headers import ImageInfo
+    from edge.images.headers import ImageInfo
 
 MAX_BYTES = 1 << 29
 """Larger files are not read into memory: 64 million pixels of four 16-bit samples."""
@@ -52,7 +52,7 @@ class ImagesSource(FileSource):
         """By its suffix."""
         return path.suffix.lower() in SUFFIXES
 
-    def pictures(self, path: Path) -> Generator[Picture]:
+    def pictures(self, path: Path) -> Generator[FilePicture]:
         """One frame; of a TIFF, all pages."""
         if path.stat().st_size > MAX_BYTES:
             raise SourceError(
@@ -61,8 +61,8 @@ class ImagesSource(FileSource):
         data = path.read_bytes()
         pages = read_images(data)
         for index, info in enumerate(pages):
-            origin = Origin(path=printable(path), frame_index=index)
-            yield Picture(decode_image(data, info), media_ns=0 if len(pages) == 1 else None, origin=origin)
+            origin = FrameOrigin(path=printable(path), frame_index=index)
+            yield FilePicture(decode_image(data, info), media_ns=0 if len(pages) == 1 else None, origin=origin)
 
 
 def decode_image(data: bytes, info: ImageInfo) -> NDArray[np.uint8]:

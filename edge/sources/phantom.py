@@ -13,14 +13,14 @@ import time
 from typing import TYPE_CHECKING, Literal, cast
 
 from edge.contracts.errors import UsageError
-from edge.contracts.frames import Equipment, Frame, Origin, SourceEvent
+from edge.contracts.frames import Equipment, Frame, FrameOrigin, SourceEvent
 from edge.contracts.results import Reason
-from edge.sources.phantom_scene import PhantomScene, PhantomSpec
+from edge.phantom.scene import PhantomScene, PhantomSpec
 
 if TYPE_CHECKING:
     from edge.config.settings import StreamSettings
     from edge.config.uri import Uri
-    from edge.sources.phantom_spec import Geometry
+    from edge.phantom.spec import Geometry
 
 MAX_FPS = 1000.0
 EQUIPMENT = Equipment(model="sonoedge phantom")
@@ -80,7 +80,7 @@ class PhantomSource:
             media_ns=None if self.live else self._index * self._period_ns,
             pixels=scene.pixels(self._index),
             regions=(scene.region,),
-            origin=Origin(frame_index=self._index, body_part=self._body_part, equipment=EQUIPMENT),
+            origin=FrameOrigin(frame_index=self._index, body_part=self._body_part, equipment=EQUIPMENT),
         )
         self._seq += 1
         self._index += 1

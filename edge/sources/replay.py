@@ -23,8 +23,8 @@ import numpy as np
 from edge.config.settings import StreamSettings
 from edge.config.uri import Uri
 from edge.contracts.errors import SourceError
-from edge.contracts.frames import Frame, Origin, SourceEvent
-from edge.contracts.geometry import Region
+from edge.contracts.frames import Frame, FrameOrigin, SourceEvent
+from edge.contracts.region import Region
 from edge.contracts.results import Reason
 from edge.preprocess.scan_area import clip_box
 
@@ -110,7 +110,7 @@ def _recorded(path: str, stream: str) -> list[Frame]:
             media_ns=None if media is None else int(media[k]),
             pixels=frames[k],
             regions=regions,
-            origin=Origin(path=path, frame_index=k, body_part=part),
+            origin=FrameOrigin(path=path, frame_index=k, body_part=part),
         )
         for k in range(count)
     ]

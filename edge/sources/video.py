@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal
 import cv2
 
 from edge.contracts.errors import SourceError
-from edge.contracts.frames import Frame, Origin, SourceEvent
-from edge.sources.files import FileSource, Picture, check_size, printable, skipped
-from edge.sources.program_stream import ends_within_a_packet
+from edge.contracts.frames import Frame, FrameOrigin, SourceEvent
+from edge.sources.files import FilePicture, FileSource, check_size, printable, skipped
+from edge.sources.mpeg_program_stream import ends_within_a_packet
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -89,7 +89,7 @@ class VideoSource(FileSource):
         self._waiting = None
         return None if self._closed.is_set() else item
 
-    def pictures(self, path: Path) -> Generator[Picture | SourceEvent]:
+    def pictures(self, path: Path) -> Generator[FilePicture | SourceEvent]:
         """All frames of one clip."""
         capture = open_capture(path)
         try:
@@ -105,8 +105,8 @@ class VideoSource(FileSource):
                     holes_ns += at_ns - media_ns - step_ns
                 # FFmpeg loses the time of some clips' last frames.
                 media_ns = at_ns if at_ns > media_ns else media_ns + max(step_ns, 1)
-                origin = Origin(path=printable(path), frame_index=index)
-                yield Picture(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), media_ns, origin=origin)
+                origin = FrameOrigin(path=printable(path), frame_index=index)
+                yield FilePicture(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), media_ns, origin=origin)
                 index += 1
             yield from _shortage(path, index, promised, media_ns + step_ns - holes_ns, holes_ns, step_ns)
         finally:

@@ -20,18 +20,18 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from edge.app.inputs import find_inputs
 from edge.config.settings import StreamSettings
 from edge.contracts.errors import EdgeError
 from edge.contracts.frames import Frame, SourceEvent
 from edge.contracts.manifest import PreprocessRecipe
 from edge.contracts.tensors import Tensor
+from edge.infer.inputs import find_inputs
 from edge.models.bundle import load_bundle
+from edge.phantom.scene import PhantomScene
+from edge.phantom.spec import PhantomSpec
 from edge.pipeline.selftest import run_selftest
 from edge.plugins import make_runtime, make_source
 from edge.preprocess.preprocessor import Preprocessor
-from edge.sources.phantom_scene import PhantomScene
-from edge.sources.phantom_spec import PhantomSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,8 +22,8 @@ from pydicom.uid import (
     UltrasoundMultiFrameImageStorage,
 )
 
-from edge.sources.phantom_scene import PhantomScene
-from edge.sources.phantom_spec import PhantomSpec
+from edge.phantom.scene import PhantomScene
+from edge.phantom.spec import PhantomSpec
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from timed_frames import samples_of
 
-from edge.bench.machine import describe
+from edge.bench.machine_description import describe
 from edge.bench.quantiles import summarise
-from edge.bench.report import Frames, Report, Setup
+from edge.bench.report import BenchmarkReport, BenchmarkSetup, FrameCounts
 from edge.bench.samples import TIMES
 from edge.contracts.finding import ModelRef
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def report() -> Callable[..., Report]:
+def report() -> Callable[..., BenchmarkReport]:
     """``report(times, words, warm_up=0, **setup)``."""
 
-    def make(times: Any, words: list[str] | None = None, warm_up: int = 0, **setup: Any) -> Report:
+    def make(times: Any, words: list[str] | None = None, warm_up: int = 0, **setup: Any) -> BenchmarkReport:
         samples = samples_of([float(value) for value in np.asarray(times)], words, warm_up)
         counts = samples.counts()
-        return Report(
+        return BenchmarkReport(
             kind="path",
             at="2026-01-01T00:00:00Z",
             machine=describe(),
             setup=msgspec.structs.replace(
-                Setup(
+                BenchmarkSetup(
                     model=ModelRef(name="breast", version="1", sha256="a" * 64),
                     runtime="litert://",
                     isolated=True,
@@ -46,7 +46,7 @@ def report() -> Callable[..., Report]:
                 **setup,
             ),
             stages={name: summarise(samples.column(name)) for name in TIMES},
-            frames=Frames(
+            frames=FrameCounts(
                 answered=sum(counts.values()),
                 results=counts,
                 uncomputed=int(samples.rows().sum() - samples.countable().sum()),

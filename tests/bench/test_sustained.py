@@ -7,7 +7,7 @@ import pytest
 from timed_frames import samples_of
 
 from edge.bench.sustained import SensorLog, by_minute
-from edge.bench.table import text
+from edge.bench.text_report import text
 from edge.device.sensors import Readings
 
 BEGAN_S = 1000.0

@@ -82,8 +82,8 @@ def test_the_daemon_brings_each_frame_with_a_finding_to_the_broker(broker, monke
     from rivals.daemon import Daemon
     from rivals.peer import Order
 
-    from edge.sources.phantom_scene import PhantomScene
-    from edge.sources.phantom_spec import PhantomSpec
+    from edge.phantom.scene import PhantomScene
+    from edge.phantom.spec import PhantomSpec
 
     scene = PhantomScene(PhantomSpec(seed=1, lesions=1))
     pictures = np.stack([cv2.cvtColor(scene.pixels(number), cv2.COLOR_GRAY2RGB) for number in range(4)])

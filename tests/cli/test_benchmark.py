@@ -27,7 +27,7 @@ from edge.contracts.errors import DeviceError, UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from edge.bench.report import Report
+    from edge.bench.report import BenchmarkReport
 
 FEW = ["--frames", "40", "--warm-up", "5"]
 MADE = ("crop", "resize", "quantise", "invoke", "post", "turn")
@@ -38,7 +38,7 @@ MADE = ("crop", "resize", "quantise", "invoke", "post", "turn")
 def measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """``measured(*args) -> (exit code, report, what was shown)``."""
 
-    def measure(*args: str) -> tuple[int, Report, str]:
+    def measure(*args: str) -> tuple[int, BenchmarkReport, str]:
         path = tmp_path / "report.json"
         code = main.run(["benchmark", *args, "--json", str(path)])
         shown = capsys.readouterr()
@@ -272,7 +272,7 @@ def test_what_cannot_be_is_said_in_two_lines(args: list[str], capsys) -> None:
 
 
 def test_nobody_at_the_broker_s_address(capsys, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edge.bench.publishing.CONNECT_S", 1.0)
+    monkeypatch.setattr("edge.bench.publisher_process.CONNECT_S", 1.0)
     uri = "mqtt://127.0.0.1:1"
     assert main.run(["benchmark", *FEW, "--runtime", "scripted://", "--broker", uri]) == 6
     assert "has acknowledged nothing" in capsys.readouterr().err

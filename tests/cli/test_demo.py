@@ -15,14 +15,14 @@ import cv2
 import psutil
 import pytest
 
-from edge.app import demo_acts
 from edge.cli.main import run
+from edge.demo import scenarios
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from edge.app.demo_acts import Act
+    from edge.demo.scenarios import Scenario
 
 ENVIRON = {key: value for key, value in os.environ.items() if not key.startswith("EDGE_")}
 DEMO = [sys.executable, "-m", "edge.cli.main", "demo"]
@@ -95,8 +95,8 @@ def one_act(monkeypatch, tmp_path):
     config = tmp_path / "scripted.toml"
     config.write_text(SCRIPTED)
 
-    def act(chosen: Act) -> int:
-        monkeypatch.setattr(demo_acts, "acts", lambda own: [chosen])
+    def act(chosen: Scenario) -> int:
+        monkeypatch.setattr(scenarios, "scenarios", lambda own: [chosen])
         return run(["demo", "--config", str(config), "--out", str(tmp_path / "out")])
 
     yield act
@@ -104,7 +104,7 @@ def one_act(monkeypatch, tmp_path):
 
 
 def test_the_demo_fails_where_it_shows_something_else(one_act, tmp_path, capsys):
-    assert one_act(demo_acts.heart_act()) == 5
+    assert one_act(scenarios.heart_scenario()) == 5
     out, err = capsys.readouterr()
     assert "  ! a heart was not refused as the wrong anatomy" in out
     assert err.startswith("error: the demo did not show what it should: ")
@@ -117,7 +117,7 @@ def test_your_own_pictures_are_an_act(one_act, tmp_path, capsys):
     folder.mkdir()
     for name in ("a.png", "b.png"):
         cv2.imwrite(str(folder / name), cv2.randu(cv2.UMat(200, 300, cv2.CV_8UC1), 10, 250).get())
-    assert one_act(demo_acts.input_act(folder)) == 0
+    assert one_act(scenarios.input_scenario(folder)) == 0
     out = capsys.readouterr().out
     assert "== Your pictures ==" in out
     assert "2 frames: 2 finding." in out

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge.app.doctor.check import absent, ok, warning, wrong
 from edge.cli.doctor import line, summary
+from edge.doctor.check import absent, ok, warning, wrong
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -18,9 +18,9 @@ import numpy as np
 import pydicom
 import pytest
 
-from edge.app.infer_output import COLUMNS
 from edge.cli.main import run
 from edge.cli.progress import Progress
+from edge.infer.output import COLUMNS
 
 KEYS = ["path", "frame", "status", "reason", "malignancy", "suspicious", "lesions", "latency_ms"]
 LESION_KEYS = ["box", "outline", "score", "long_axis_mm", "area_mm2", "descriptors"]

@@ -12,15 +12,15 @@ from sample_messages import make_message
 
 from edge.app.state_dir import locked_state_dir
 from edge.cli.main import run
-from edge.sinks.outbox import Outbox
-from edge.sinks.outbox_schema import FILE_NAME
-from edge.sinks.outbox_writer import OutboxWriter
+from edge.outbox.reader import OutboxReader
+from edge.outbox.schema import FILE_NAME
+from edge.outbox.writer import OutboxWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from publisher_bench import Bench
+    from publisher_harness import Bench
 
     Capture = pytest.CaptureFixture[str]
 
@@ -33,7 +33,7 @@ def folder(tmp_path: Path) -> Path:
     for _ in range(10):
         writer.put("coverage/cart-1", make_message())
     assert writer.close(10)
-    outbox = Outbox(folder / FILE_NAME)
+    outbox = OutboxReader(folder / FILE_NAME)
     outbox.delivered("a", [1, 2, 3, 4], ["a"])
     outbox._db.execute("DELETE FROM entries WHERE seq IN (5, 6)")
     outbox._db.execute("INSERT INTO expired VALUES (5, 6)")
@@ -93,7 +93,7 @@ def test_a_running_daemon_begins_at_once_and_is_not_disturbed_by_looking(
     one = bench("memory://one", "memory://two")
     one.start()
     for _ in range(20):
-        one.handover.durable("coverage/cart-1", make_message())
+        one.frame_link.durable("coverage/cart-1", make_message())
     wait_until(lambda: all(len(one.bodies("coverage/cart-1", i)) == 20 for i in (0, 1)))
     wait_until(lambda: status(tmp_path / "state", capsys)["pending"] == 0)
     epoch = status(tmp_path / "state", capsys)["epoch"]
@@ -103,7 +103,7 @@ def test_a_running_daemon_begins_at_once_and_is_not_disturbed_by_looking(
     again = one.bodies("coverage/cart-1")[20:]
     assert {body["seq"] for body in again} == {3, 4, 11, 12}
     assert all(body["replayed"] for body in again)
-    one.handover.durable("coverage/cart-1", make_message())
+    one.frame_link.durable("coverage/cart-1", make_message())
     wait_until(lambda: one.bodies("coverage/cart-1")[-1]["seq"] == 21)
 
 

@@ -12,10 +12,10 @@ import jsonschema
 import msgspec
 import pytest
 
-from edge.app import asyncapi
-from edge.app.schemas import DOCUMENTED, documents
 from edge.cli.main import run
 from edge.contracts import topics
+from edge.schema import asyncapi
+from edge.schema.json_schema import DOCUMENTED, documents
 
 COMMITTED = Path(__file__).parents[2] / "schemas"
 DOCUMENT: dict[str, Any] = json.loads(documents()["asyncapi.json"])
@@ -68,7 +68,7 @@ def test_the_schema_of_the_settings_is_valid() -> None:
 @pytest.mark.parametrize("first", ["edge.config.settings", "edge.contracts.manifest"])
 def test_the_text_does_not_depend_on_what_was_imported_first(first: str) -> None:
     code = (
-        f"import sys, pathlib, {first}; from edge.app.schemas import stale;"
+        f"import sys, pathlib, {first}; from edge.schema.json_schema import stale;"
         "sys.exit(len(stale(pathlib.Path(sys.argv[1]))))"
     )
     done = subprocess.run([sys.executable, "-c", code, str(COMMITTED)], check=False, timeout=60)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from edge.config.consistency import warnings
 from edge.config.load import load_settings
-from edge.config.sense import warnings
 from edge.config.settings import Settings
 from edge.config.toml_lines import key_lines
 from edge.config.uri import parse_uri

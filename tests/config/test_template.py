@@ -9,9 +9,9 @@ import msgspec
 import pytest
 from msgspec import inspect as types
 
-from edge.config.docs import field_docs
+from edge.config.field_docs import field_docs
 from edge.config.load import load_settings, try_loading
-from edge.config.settings import Section, Settings
+from edge.config.settings import Settings, SettingsSection
 from edge.config.show import as_toml, masked, origins
 from edge.config.template import template
 from edge.config.toml_lines import key_lines
@@ -75,7 +75,7 @@ def test_every_single_setting_has_a_docstring() -> None:
             kind = without_none(field.type)
             is_table = isinstance(kind, (types.StructType, types.ListType))
             assert is_table or field_docs(cls).get(field.name), f"{cls.__name__}.{field.name}"
-    assert field_docs(Section) == {}
+    assert field_docs(SettingsSection) == {}
 
 
 FILE = """site = "a"

@@ -11,17 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import inspect as types
 
-from edge.app.schemas import DOCUMENTED
 from edge.contracts.coverage import Coverage
 from edge.contracts.envelope import Durable, Envelope
 from edge.contracts.finding import Finding
 from edge.contracts.health import Health
-from edge.contracts.live import LiveResult
+from edge.contracts.latest_result import LatestResult
 from edge.contracts.manifest import ModelManifest, PreprocessRecipe
 from edge.contracts.request import Request, Response
 from edge.contracts.state import State, Will
+from edge.schema.json_schema import DOCUMENTED
 
-MESSAGES: list[type[msgspec.Struct]] = [Finding, Coverage, State, Will, Health, LiveResult, Request, Response]
+MESSAGES: list[type[msgspec.Struct]] = [Finding, Coverage, State, Will, Health, LatestResult, Request, Response]
 TYPES = [*MESSAGES, ModelManifest]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -121,7 +121,7 @@ def test_the_will_has_no_time_for_the_broker_says_it() -> None:
     assert not {"at", "mono_ns", "clock"} & set(Will.__struct_fields__)
 
 
-@pytest.mark.parametrize("cls", [Finding, Coverage, State, LiveResult, ModelManifest])
+@pytest.mark.parametrize("cls", [Finding, Coverage, State, LatestResult, ModelManifest])
 def test_what_people_may_read_says_that_it_is_for_research_only(cls: type[msgspec.Struct]) -> None:
     plain = json.loads(msgspec.json.encode(example_of(cls)))
     assert plain["research_only"] is True

@@ -14,10 +14,10 @@ import psutil
 from brokers import wait_until
 from sample_messages import make_message
 
-from edge.sinks import outbox_writer
-from edge.sinks.outbox import Outbox
-from edge.sinks.outbox_schema import FILE_NAME
-from edge.sinks.outbox_writer import OutboxWriter
+from edge.outbox import writer as outbox_writer
+from edge.outbox.reader import OutboxReader
+from edge.outbox.schema import FILE_NAME
+from edge.outbox.writer import OutboxWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 HANGING = """
 import os, sys, time
-import edge.sinks.outbox_writer as writer
+import edge.outbox.writer as writer
 if not os.path.exists("hung"):
     writer.HUNG_S = 0.5
     writer.OutboxWriter.hung.__defaults__ = (0.5,)
@@ -82,7 +82,7 @@ def test_a_disk_that_can_only_be_read_is_said_waited_out_and_costs_nothing(tmp_p
     assert writer.flush(5)
     assert (writer.problems(), writer.lost) == ([], 0)
     writer.close(5)
-    outbox = Outbox(tmp_path / FILE_NAME)
+    outbox = OutboxReader(tmp_path / FILE_NAME)
     assert [row.seq for row in outbox.pending("a", 0, 99, 99)] == [1, 2, 3, 4, 5, 6]
     outbox.close()
 
@@ -101,13 +101,13 @@ def test_the_watchdog_replaces_a_frame_process_whose_disk_hangs(tmp_path: Path) 
     try:
         out = tmp_path / "out"
         wait_until(lambda: out.exists() and b"findings" in out.read_bytes(), 60)
-        frame = next(c for c in psutil.Process(daemon.pid).children() if "edge.daemon.frame" in c.cmdline())
+        frame = next(c for c in psutil.Process(daemon.pid).children() if "edge.daemon.frame.process" in c.cmdline())
         (tmp_path / "hang").touch()
         wait_until(lambda: (tmp_path / "hung").exists(), 10)
         wait_until(lambda: not frame.is_running() or frame.status() == "zombie", 20)
         before = max(numbers(out))
         wait_until(lambda: max(numbers(out)) > before, 60)
-        assert "edge.daemon.frame shows no sign of life" in (tmp_path / "log").read_text()
+        assert "edge.daemon.frame.process shows no sign of life" in (tmp_path / "log").read_text()
         first_heard = list(dict.fromkeys(numbers(out)))  # a publisher that died with it may have repeated some
         assert first_heard == list(range(1, len(first_heard) + 1))
     finally:

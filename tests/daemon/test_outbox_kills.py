@@ -12,17 +12,17 @@ from brokers import wait_until
 from edge.config.settings import SinkSettings
 from edge.contracts.ports import SinkIdentity
 from edge.contracts.topics import Topics
-from edge.daemon.courier import Courier
+from edge.daemon.publisher.delivery import Delivery
+from edge.outbox.reader import OutboxReader
+from edge.outbox.schema import FILE_NAME
 from edge.sinks.memory import MemorySink
-from edge.sinks.outbox import Outbox
-from edge.sinks.outbox_schema import FILE_NAME
 
 ROUNDS = 15
 WRITER = """
 import sys, time
 sys.path.insert(0, sys.argv[2])
 from pathlib import Path
-from edge.sinks.outbox_writer import OutboxWriter
+from edge.outbox.writer import OutboxWriter
 from sample_messages import make_message
 writer = OutboxWriter(Path(sys.argv[1]), lambda: None)
 number = 0
@@ -37,8 +37,8 @@ def test_no_number_is_given_twice_and_every_committed_message_arrives(tmp_path: 
     path = tmp_path / FILE_NAME
     sink = MemorySink(SinkSettings(uri="memory://desk"), SinkIdentity(Topics("s", "d"), "run", b"{}"))
     sink.open()
-    courier = Courier(sink, [sink.name])
-    outbox: Outbox | None = None
+    delivery = Delivery(sink, [sink.name])
+    outbox: OutboxReader | None = None
     reached = 0
     for round_ in range(ROUNDS):
         command = [sys.executable, "-c", WRITER, path, str(Path(__file__).parents[1]), str(round_)]
@@ -46,10 +46,10 @@ def test_no_number_is_given_twice_and_every_committed_message_arrives(tmp_path: 
         try:
             if outbox is None:
                 wait_until(path.exists)
-                outbox = Outbox(path)
+                outbox = OutboxReader(path)
 
-            def further(outbox: Outbox = outbox, least: int = reached + 20 + 7 * round_) -> bool:
-                courier.work(outbox)
+            def further(outbox: OutboxReader = outbox, least: int = reached + 20 + 7 * round_) -> bool:
+                delivery.work(outbox)
                 return outbox.next_seq() > least
 
             wait_until(further)
@@ -57,15 +57,15 @@ def test_no_number_is_given_twice_and_every_committed_message_arrives(tmp_path: 
             process.kill()
             process.wait()
         if round_ % 3 == 0:  # the reader goes too, now and then
-            courier.work(outbox)
+            delivery.work(outbox)
             outbox.close()
-            outbox = Outbox(path)
-            courier.forget()
+            outbox = OutboxReader(path)
+            delivery.forget()
         reached = outbox.next_seq() - 1
 
     def drained() -> bool:
-        courier.work(outbox)
-        return courier.idle(outbox)
+        delivery.work(outbox)
+        return delivery.idle(outbox)
 
     wait_until(drained)
     said: dict[tuple[str, int], set[str]] = {}

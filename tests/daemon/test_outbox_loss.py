@@ -9,37 +9,37 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from brokers import wait_until
-from publisher_bench import REPORT
+from publisher_harness import REPORT
 from sample_messages import make_message
 
 from edge.config.settings import OutboxSettings
-from edge.daemon import publisher
-from edge.sinks import outbox_schema
-from edge.sinks.outbox import EXPIRED_LIMIT, Outbox
-from edge.sinks.outbox_schema import FILE_NAME
-from edge.sinks.outbox_writer import OutboxWriter
+from edge.daemon.publisher import process
+from edge.outbox import schema
+from edge.outbox.reader import EXPIRED_LIMIT, OutboxReader
+from edge.outbox.schema import FILE_NAME
+from edge.outbox.writer import OutboxWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from publisher_bench import Bench
+    from publisher_harness import Bench
 
 
 @pytest.fixture(autouse=True)
 def tidy_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publisher, "HOUSEKEEPING_S", 0.2)
+    monkeypatch.setattr(process, "HOUSEKEEPING_S", 0.2)
 
 
 def test_what_the_budget_could_not_hold_is_announced_by_range_in_state_and_health(bench: Callable[..., Bench]) -> None:
     one = bench(outbox=OutboxSettings(max_mb=1.0))
-    one.handover.report(REPORT)
+    one.frame_link.report(REPORT)
     one.sinks[0].silent = True  # takes them and never has them
     one.start()
     wait_until(one.states)
     for _ in range(1200):
-        one.handover.durable("coverage/cart-1", make_message(exam_id="x" * 2000))
-    assert one.handover._writer.flush(10)
+        one.frame_link.durable("coverage/cart-1", make_message(exam_id="x" * 2000))
+    assert one.frame_link._writer.flush(10)
     wait_until(lambda: _health(one)["outbox_next_seq"] == 1201 and _health(one)["outbox_expired"])
     wait_until(lambda: _health(one)["outbox_bytes"] <= 1e6)
     wait_until(lambda: one.states()[-1].outbox.expired == _last(one))
@@ -62,9 +62,9 @@ def test_no_more_ranges_are_announced_than_a_message_can_hold(tmp_path: Path) ->
     for _ in range(2 * EXPIRED_LIMIT + 20):
         writer.put("coverage/cart-1", make_message())
     assert writer.close(10)
-    outbox = Outbox(tmp_path / FILE_NAME)
+    outbox = OutboxReader(tmp_path / FILE_NAME)
     outbox.delivered("a", range(2, 2 * EXPIRED_LIMIT + 21, 2), ["a"])
-    with outbox_schema.transaction(outbox._db):
+    with schema.transaction(outbox._db):
         outbox._give_up([(seq,) for seq in range(1, 2 * EXPIRED_LIMIT + 20, 2)])
     expired = outbox.state().expired
     assert len(expired) == EXPIRED_LIMIT
@@ -74,15 +74,15 @@ def test_no_more_ranges_are_announced_than_a_message_can_hold(tmp_path: Path) ->
 
 def test_a_message_changed_on_the_disk_is_not_sent_and_told_of(bench: Callable[..., Bench]) -> None:
     one = bench()
-    one.handover.report(REPORT)
+    one.frame_link.report(REPORT)
     one.sinks[0].room = 0
     one.start()
     wait_until(one.states)
     for _ in range(3):
-        one.handover.durable("coverage/cart-1", make_message())
-    assert one.handover._writer.flush(10)
+        one.frame_link.durable("coverage/cart-1", make_message())
+    assert one.frame_link._writer.flush(10)
     one.sinks[0].disconnect()
-    outbox = Outbox(one.publisher._path)
+    outbox = OutboxReader(one.publisher._path)
     outbox._db.execute("UPDATE bodies SET body = CAST(replace(body, 'no_result', 'clear') AS BLOB) WHERE seq = 2")
     outbox.close()
     one.sinks[0].room = None
@@ -107,24 +107,24 @@ with open(sys.argv[1], "r+b") as file:
 
 def test_damage_that_only_the_reader_meets_ends_in_a_new_epoch_and_not_in_silence(bench: Callable[..., Bench]) -> None:
     one = bench()
-    one.handover.report(REPORT)
+    one.frame_link.report(REPORT)
     one.start()
     wait_until(one.states)
     one.sinks[0].disconnect()
     for _ in range(400):
-        one.handover.durable("coverage/cart-1", make_message(exam_id="x" * 1500))
-    assert one.handover._writer.flush(10)
+        one.frame_link.durable("coverage/cart-1", make_message(exam_id="x" * 1500))
+    assert one.frame_link._writer.flush(10)
     subprocess.run([sys.executable, "-c", DAMAGE, one.publisher._path], check=True)
     old = one.states()[-1].outbox.epoch
     one.sinks[0].connect()
 
     def arrives() -> bool:
-        one.handover.durable("coverage/cart-1", make_message(exam_id="after"))
+        one.frame_link.durable("coverage/cart-1", make_message(exam_id="after"))
         return any(body["epoch"] != old for body in one.bodies("coverage/cart-1"))
 
     wait_until(arrives)
-    assert outbox_schema.condemned(one.publisher._path)
-    assert one.handover._writer.problems() == ["outbox_set_aside"]
+    assert schema.is_marked_damaged(one.publisher._path)
+    assert one.frame_link._writer.problems() == ["outbox_set_aside"]
 
 
 def test_what_was_set_aside_is_emptied_after_its_time(bench: Callable[..., Bench], tmp_path: Path) -> None:
@@ -133,10 +133,10 @@ def test_what_was_set_aside_is_emptied_after_its_time(bench: Callable[..., Bench
     first.write_bytes(b"damaged, and with findings in it")
     one = bench(outbox=OutboxSettings(keep_s=1.0))
     one.start()
-    one.handover.durable("coverage/cart-1", make_message())
+    one.frame_link.durable("coverage/cart-1", make_message())
     wait_until(lambda: one.bodies("coverage/cart-1"))
     assert os.path.getsize(first) > 0
     wait_until(lambda: os.path.getsize(first) == 0)
-    one.handover.durable("coverage/cart-1", make_message())
+    one.frame_link.durable("coverage/cart-1", make_message())
     wait_until(lambda: one.bodies("coverage/cart-1")[-1]["seq"] == 2)
-    assert outbox_schema.newest(first).name == "outbox-2.sqlite3"
+    assert schema.current_outbox(first).name == "outbox-2.sqlite3"

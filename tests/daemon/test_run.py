@@ -96,9 +96,9 @@ def test_kill_9_of_the_daemon_is_told_by_the_will_and_leaves_no_process(daemon, 
     wait_until(lambda: subscriber.on("findings/phantom-1") and subscriber.on("cart/state"), 20)
     below = children_of(run.process.pid)
     assert {module_of(pid) for pid in below} == {
-        "edge.daemon.frame",
-        "edge.daemon.publisher",
-        "edge.runtimes.child",
+        "edge.daemon.frame.process",
+        "edge.daemon.publisher.process",
+        "edge.runtimes.isolated_child",
     }
     run.process.kill()
     will = wait_until(lambda: [h.json for h in subscriber.on("cart/state") if h.json["status"] == "offline"], 20)[0]
@@ -111,7 +111,7 @@ def test_kill_9_of_the_daemon_is_told_by_the_will_and_leaves_no_process(daemon, 
 @pytest.mark.broker
 def test_each_child_that_is_killed_comes_back_and_findings_go_on(daemon, broker, subscriber):
     run = daemon("--sink", broker.uri, runtime="scripted://?distinct=1")
-    for module in ("edge.runtimes.child", "edge.daemon.frame", "edge.daemon.publisher"):
+    for module in ("edge.runtimes.isolated_child", "edge.daemon.frame.process", "edge.daemon.publisher.process"):
         wait_until(lambda: subscriber.on("findings/phantom-1"), 20)
         victim = run.child(module)
         os.kill(victim, signal.SIGKILL)
@@ -234,10 +234,12 @@ def test_each_process_keeps_to_its_cores_and_missing_ones_are_one_warning(daemon
     config = tmp_path / "edge.toml"
     config.write_text(f"[affinity]\nframe = [{first}]\nruntime = [{last}, 1001]\npublisher = [{first}, 1002]\n")
     run = daemon("--sink", f"jsonl://{tmp_path / 'out.jsonl'}", "--config", str(config))
-    runtime = run.child("edge.runtimes.child")
+    runtime = run.child("edge.runtimes.isolated_child")
     wait_until(lambda: cores_of(runtime) == str(last), 40)  # it keeps to them once it has been told
-    wait_until(lambda: cores_of(run.child("edge.daemon.publisher")) == str(first), 40)
-    assert cores_of(run.child("edge.daemon.frame")) == str(first)  # it has started the runtime, so it was told before
+    wait_until(lambda: cores_of(run.child("edge.daemon.publisher.process")) == str(first), 40)
+    assert cores_of(run.child("edge.daemon.frame.process")) == str(
+        first
+    )  # it has started the runtime, so it was told before
     run.process.terminate()
     code, errors = run.end()
     assert code == 0, errors

@@ -7,9 +7,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from machines import grow
+from machine_file_trees import grow
 
-from edge.device.machine import Machine, look, obstacles
+from edge.device.machine import Machine, obstacles, read_machine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,11 +60,11 @@ def test_what_cannot_run_it_and_why(barred: Machine, why: list[str]) -> None:
 )
 def test_a_jetson_says_its_jetpack(tmp_path: Path, release: str, jetpack: int | None) -> None:
     grow(tmp_path, {"etc/nv_tegra_release": release, "proc/device-tree/model": "NVIDIA Jetson\0"})
-    assert (look(tmp_path).jetpack, look(tmp_path).board) == (jetpack, "NVIDIA Jetson")
+    assert (read_machine(tmp_path).jetpack, read_machine(tmp_path).board) == (jetpack, "NVIDIA Jetson")
 
 
 def test_this_machine(tmp_path: Path) -> None:
-    found = look(tmp_path)
+    found = read_machine(tmp_path)
     assert (found.board, found.jetpack) == ("", None)
     assert found.python == tuple(sys.version_info[:3])
     assert found.architecture == platform.machine()

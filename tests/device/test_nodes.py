@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from machines import grow
+from machine_file_trees import grow
 
 from edge.device.nodes import accelerators, cameras, find_library
 

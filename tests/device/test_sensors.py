@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from machines import CPU, HWMON, THERMAL, grow, jetson_orin_nano, pi_4, pi_5, x86_cart
+from machine_file_trees import CPU, HWMON, THERMAL, grow, jetson_orin_nano, pi_4, pi_5, x86_cart
 
 from edge.device.sensors import Readings, read
 

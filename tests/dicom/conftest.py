@@ -17,7 +17,7 @@ from pydicom.uid import (
     generate_uid,
 )
 
-from edge.dicom.quiet import quiet
+from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,7 @@ def dataset(samples: NDArray[Any], photometric: str, syntax: UID = ExplicitVRLit
     order = ">" if syntax == ExplicitVRBigEndian else "<"
     data.PixelData = samples.astype(samples.dtype.newbyteorder(order)).tobytes()
     data["PixelData"].VR = "OB" if bits == 8 and syntax != ImplicitVRLittleEndian else "OW"
-    with quiet():  # also what pydicom warns of
+    with suppress_pydicom_warnings():  # also what pydicom warns of
         for keyword, value in elements.items():
             setattr(data, keyword, value)
     if len(data.PixelData) % 2:
@@ -72,7 +72,7 @@ def save(tmp_path: Path) -> Callable[[Dataset], Path]:
 
     def save_as(data: Dataset) -> Path:
         path = tmp_path / f"{next(count)}.dcm"
-        with quiet():
+        with suppress_pydicom_warnings():
             data.save_as(path, enforce_file_format=True)
         return path
 

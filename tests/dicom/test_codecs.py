@@ -27,8 +27,8 @@ from pydicom.uid import (
 
 from edge.contracts.errors import SourceError
 from edge.dicom.clip import DicomClip, NoDecoderError
-from edge.dicom.jpeg import read_jpeg, with_transform
-from edge.dicom.jpeg2000 import bare_codestream, read_j2k
+from edge.images.jpeg import read_jpeg, with_transform
+from edge.images.jpeg2000 import bare_codestream, read_j2k
 
 if TYPE_CHECKING:
     from collections.abc import Callable

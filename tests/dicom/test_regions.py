@@ -12,7 +12,7 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.filereader import dcmread
 
-from edge.contracts.geometry import Region
+from edge.contracts.region import Region
 from edge.dicom.regions import MM_RANGE, read_regions
 
 GOOD = {

@@ -10,17 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
 
-from edge.contracts.frames import Equipment, Origin
+from edge.contracts.frames import Equipment, FrameOrigin
 from edge.dicom.header import KEYWORDS
 from edge.dicom.origin import read_origin
-from edge.dicom.quiet import quiet
+from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 from edge.dicom.timing import frame_times
 
 
 def elements(**values: Any) -> Dataset:
     """Whatever is given, also what pydicom warns of."""
     data = Dataset()
-    with quiet():
+    with suppress_pydicom_warnings():
         for keyword, value in values.items():
             setattr(data, keyword, value)
     return data
@@ -84,7 +84,7 @@ def test_the_origin_says_what_the_file_says() -> None:
         TransducerData=["L12-5", "UNUSED"],
     )
     origin = read_origin(said, "x.dcm")
-    assert origin == Origin(
+    assert origin == FrameOrigin(
         path="x.dcm",
         sop_instance_uid="1.2.3",
         study=hashlib.sha256(uid.encode()).hexdigest()[:16],
@@ -95,9 +95,9 @@ def test_the_origin_says_what_the_file_says() -> None:
 
 
 def test_what_is_not_said_is_not_guessed() -> None:
-    assert read_origin(elements(), "x") == Origin(path="x")
+    assert read_origin(elements(), "x") == FrameOrigin(path="x")
     empty = elements(BodyPartExamined="", Laterality="", Manufacturer=" ", TransducerData=["", ""], StudyInstanceUID="")
-    assert read_origin(empty, "x") == Origin(path="x")
+    assert read_origin(empty, "x") == FrameOrigin(path="x")
 
 
 @pytest.mark.parametrize(("said", "side"), [("L", "L"), ("R", "R"), ("B", None), ("U", None), ("left", None)])

@@ -25,8 +25,8 @@ from edge.pipeline.selftest import run_selftest
 from edge.plugins import make_runtime
 from export import bundle as bundling
 from export import golden
-from export.describe import card
-from export.held_out import CalibrationFile
+from export.held_out import CalibrationInput
+from export.model_card import card
 from export.predict import as_predictions, run_graph
 from export.run import open_run
 from export.thresholds import anatomy_threshold
@@ -154,10 +154,10 @@ def test_a_gate_that_refuses_nothing_gets_no_golden_vectors(monkeypatch):
         golden.make_golden(graph, open_gate, lambda _: None)
 
 
-def folds_say(**thresholds: Any) -> CalibrationFile:
+def folds_say(**thresholds: Any) -> CalibrationInput:
     """Of folds without a gate."""
     limits = msgspec.structs.replace(shipped()[1].thresholds, anatomy=0.0, **thresholds)
-    return CalibrationFile(outputs="int8", calibration=Calibration(slope=1.5), thresholds=limits, method="of folds")
+    return CalibrationInput(outputs="int8", calibration=Calibration(slope=1.5), thresholds=limits, method="of folds")
 
 
 def test_the_gates_limit_is_the_runs_own_whatever_the_folds_say(shipped_data):

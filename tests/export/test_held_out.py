@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge.contracts.errors import UsageError
-from export.held_out import CALLED, Rates, read_calibration, read_figures
+from export.held_out import CALLED, ReportRates, read_calibration, read_figures
 from export.run import open_run
 from training.reporting.collect import plain
 from training.reporting.figures import at_shipped
@@ -102,7 +102,7 @@ def test_a_report_of_training_names_what_is_read_here():
     p = np.clip(labels * 0.2 + rng.random(n) * 0.5, 0, 1)
     part = SimpleNamespace(labels=labels, groups=names)
     rates = at_shipped(part, p, np.full(n, 0.3))
-    found = msgspec.convert(plain(rates), Rates)
+    found = msgspec.convert(plain(rates), ReportRates)
     assert found.by_picture["sensitivity"].value == pytest.approx((p[labels == 1] >= 0.3).mean())
     assert found.by_case["specificity"].value == pytest.approx((p[labels == 0] < 0.3).mean())
     assert set(CALLED) <= found.by_picture.keys()

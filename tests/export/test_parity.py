@@ -6,7 +6,7 @@ import numpy as np
 
 from edge.models.bundle import DEFAULT, load_bundle
 from edge.models.container import split
-from export.parity import Placement, Report, as_text, compare
+from export.parity import ParityPlacement, ParityReport, as_text, compare
 from export.predict import Predictions
 from export.run import Pictures
 from export.variants import Variant, relative_times
@@ -31,11 +31,11 @@ def test_a_row_holds_order_and_distance():
     assert (row.auc, row.dice, row.n) == (1.0, 1.0, 4)  # 0.2 < 0.3: what float had wrong
     assert compare("float", floats, floats, pictures()).auc == 0.75
     assert (row.dp_mean, row.dp_max) == (0.075, 0.2)
-    report = Report(
+    report = ParityReport(
         model="m 1",
         sha256="0" * 64,
         rows=[row],
-        placements=[Placement(accelerator="one", operators=0.5, macs=0.25, left={"SOFTMAX": 2})],
+        placements=[ParityPlacement(accelerator="one", operators=0.5, macs=0.25, left={"SOFTMAX": 2})],
     )
     assert "0.0750" in as_text(report)
     assert "2 SOFTMAX" in as_text(report)

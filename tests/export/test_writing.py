@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from edge.contracts.errors import EdgeError
-from edge.contracts.geometry import Region
+from edge.contracts.region import Region
 from edge.models.bundle import DEFAULT, load_bundle
 from edge.models.container import split
-from edge.models.graph import Table, read_graph
+from edge.models.graph import FlatbufferTable, read_graph
 from export.float_graph import GraphEditor
 from export.graph_edit import add_metadata, check_integers, check_quantisation, order_outputs, own_buffers
 from export.metadata import write_metadata
-from export.pack import append_zip, pack_golden, write_file
+from export.packing import append_zip, pack_golden, write_file
 from export.predict import run_graph
 
 HEADS = ("malignancy", "lesion_mask", "anatomy")
@@ -41,7 +41,7 @@ def metadata() -> bytes:
 def test_metadata_stands_where_the_schema_has_it():
     body = metadata()
     assert body[4:8] == b"M001"
-    model = Table(body, int.from_bytes(body[:4], "little"))
+    model = FlatbufferTable(body, int.from_bytes(body[:4], "little"))
     assert [model.text(slot) for slot in (0, 1, 2, 4, 5, 7)] == [
         "a name",
         "words",
@@ -74,7 +74,7 @@ def test_metadata_stands_where_the_schema_has_it():
 
 
 def test_the_shipped_graph_carries_metadata(graph):
-    model = Table(graph, int.from_bytes(graph[:4], "little"))
+    model = FlatbufferTable(graph, int.from_bytes(graph[:4], "little"))
     entries = {entry.text(0): entry.number(1, "I", 0) for entry in model.tables(6)}
     body = model.tables(4)[entries["TFLITE_METADATA"]].blob(0)
     assert body[4:8] == b"M001"
@@ -82,7 +82,7 @@ def test_the_shipped_graph_carries_metadata(graph):
 
 def test_metadata_is_replaced_not_heaped_up(graph):
     changed = add_metadata(add_metadata(graph, metadata()), metadata())
-    model = Table(changed, int.from_bytes(changed[:4], "little"))
+    model = FlatbufferTable(changed, int.from_bytes(changed[:4], "little"))
     assert [entry.text(0) for entry in model.tables(6)].count("TFLITE_METADATA") == 1
     assert read_graph(changed) == read_graph(graph)
 

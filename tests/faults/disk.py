@@ -1,4 +1,4 @@
-"""What can happen to the state-dir and the outbox file in it, each a small object that strikes a `Yard` once."""
+"""What can happen to the state-dir and the outbox file in it, each a small object that strikes a `FaultHarness` once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from faults.yard import Yard
+    from faults.fault_harness import FaultHarness
 
 How = Literal["truncated", "bits flipped", "older copy"]
 EPOCH_S = 120.0
@@ -29,9 +29,9 @@ class DiskFull:
     name: str = "disk full"
     kind: str = "other"
 
-    def strike(self, yard: Yard) -> None:
-        assert yard.tmpfs
-        filler = yard.disk / "filler"
+    def strike(self, harness: FaultHarness) -> None:
+        assert harness.tmpfs
+        filler = harness.disk / "filler"
         try:
             with filler.open("wb", buffering=0) as file:
                 for block in (bytes(1 << 20), bytes(1 << 12)):  # the rest in small pieces
@@ -55,22 +55,22 @@ class ReadOnly:
     name: str = "disk read-only"
     kind: str = "other"
 
-    def strike(self, yard: Yard) -> None:
-        assert yard.tmpfs
-        yard.cart.kill()
-        yard.produced.look(yard.cart.state_dir)
-        remount(yard.disk, "ro")
+    def strike(self, harness: FaultHarness) -> None:
+        assert harness.tmpfs
+        harness.daemon.kill()
+        harness.produced.look(harness.daemon.state_dir)
+        remount(harness.disk, "ro")
         deadline = time.monotonic() + self.for_s
         try:
             while time.monotonic() < deadline:
-                yard.cart.start()
-                code = yard.cart.wait(60)
+                harness.daemon.start()
+                code = harness.daemon.wait(60)
                 if code != 5:
-                    yard.violations.append(f"on a read-only disk the daemon ended with {code}")
+                    harness.violations.append(f"on a read-only disk the daemon ended with {code}")
         finally:
-            remount(yard.disk, "rw")
-        yard.cart.start()
-        yard.cart.wait_for_work()
+            remount(harness.disk, "rw")
+        harness.daemon.start()
+        harness.daemon.wait_for_work()
 
 
 @dataclass(frozen=True)
@@ -89,39 +89,39 @@ class Damage:
     def name(self) -> str:
         return f"outbox {self.how}"
 
-    def strike(self, yard: Yard) -> None:
-        cart = yard.cart
-        cart.wait_for_work()
-        older = yard.folder / "older"
+    def strike(self, harness: FaultHarness) -> None:
+        daemon = harness.daemon
+        daemon.wait_for_work()
+        older = harness.folder / "older"
         if self.how == "older copy":
-            copy(cart.outbox(), older)
-        yard.proxy.stall()
+            copy(daemon.outbox(), older)
+        harness.proxy.stall()
         try:
             time.sleep(self.backlog_s)
-            cart.kill()
-            yard.proxy.cut()
+            daemon.kill()
+            harness.proxy.cut()
         finally:
-            yard.proxy.resume()
-        yard.produced.look(cart.state_dir)
-        epoch, path = cart.epoch(), cart.outbox()
-        yard.produced.strike(path, epoch)
+            harness.proxy.resume()
+        harness.produced.look(daemon.state_dir)
+        epoch, path = daemon.epoch(), daemon.outbox()
+        harness.produced.strike(path, epoch)
         copy(path, path)  # all of it is in the file then, and not in its journal
         if self.how == "older copy":
             for ending in ("-wal", "-shm"):
                 path.with_name(path.name + ending).unlink(missing_ok=True)
             shutil.move(older, path)
         elif self.how == "truncated":
-            os.truncate(path, int(path.stat().st_size * yard.random.uniform(0.1, 0.9)))
+            os.truncate(path, int(path.stat().st_size * harness.random.uniform(0.1, 0.9)))
         else:
-            flip(path, [yard.random.random() for _ in range(32)])
-        cart.start()
-        cart.wait_for_work()
+            flip(path, [harness.random.random() for _ in range(32)])
+        daemon.start()
+        daemon.wait_for_work()
         if self.how == "bits flipped":
             return
-        if cart.epoch() == epoch:
-            yard.violations.append(f"{path.name} was {self.how}, and is gone on with")
-        elif not yard.ear.wait_for(lambda: yard.ear.epoch() == cart.epoch(), EPOCH_S):
-            yard.violations.append(f"{path.name} was {self.how}, and no new epoch was announced")
+        if daemon.epoch() == epoch:
+            harness.violations.append(f"{path.name} was {self.how}, and is gone on with")
+        elif not harness.consumer.wait_for(lambda: harness.consumer.epoch() == daemon.epoch(), EPOCH_S):
+            harness.violations.append(f"{path.name} was {self.how}, and no new epoch was announced")
 
 
 def copy(path: Path, to: Path) -> None:

@@ -1,4 +1,4 @@
-"""What can go wrong, each a small object that strikes a `Yard` once and leaves it whole."""
+"""What can go wrong, each a small object that strikes a `FaultHarness` once and leaves it whole."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from faults.cart import FRAME, PUBLISHER, RUNTIME, Cart
-from faults.yard import EVERYBODY
+from faults.fault_harness import EVERYBODY
+from faults.loaded_daemon import FRAME, PUBLISHER, RUNTIME, LoadedDaemon
 
 if TYPE_CHECKING:
-    from faults.yard import Yard
+    from faults.fault_harness import FaultHarness
 
 CLOCKS_S = (0, 3600, -3600, 36_000, -36_000)
 """So far ahead. What was acknowledged a day ago, by the clock, is deleted: a bigger jump ends what can be asked for."""
@@ -26,7 +26,7 @@ class Fault(Protocol):
     def name(self) -> str: ...
     @property
     def kind(self) -> str: ...
-    def strike(self, yard: Yard) -> None: ...
+    def strike(self, harness: FaultHarness) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,12 @@ class KillDaemon:
     name: str = "kill daemon"
     kind: str = "kill"
 
-    def strike(self, yard: Yard) -> None:
-        yard.cart.kill()
-        yard.produced.look(yard.cart.state_dir)
-        yard.cart.start()
-        if yard.random.random() < 0.5:  # now and then it is struck again while it starts
-            yard.cart.wait_for_work()
+    def strike(self, harness: FaultHarness) -> None:
+        harness.daemon.kill()
+        harness.produced.look(harness.daemon.state_dir)
+        harness.daemon.start()
+        if harness.random.random() < 0.5:  # now and then it is struck again while it starts
+            harness.daemon.wait_for_work()
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ class KillChild:
     def name(self) -> str:
         return f"kill {self.module.removeprefix('edge.')}"
 
-    def strike(self, yard: Yard) -> None:
-        if not yard.cart.strike(self.module):
-            KillDaemon().strike(yard)
+    def strike(self, harness: FaultHarness) -> None:
+        if not harness.daemon.strike(self.module):
+            KillDaemon().strike(harness)
 
 
 @dataclass(frozen=True)
@@ -67,12 +67,12 @@ class KillSeveral:
     name: str = "kill several"
     kind: str = "kill"
 
-    def strike(self, yard: Yard) -> None:
-        for module in yard.random.sample((FRAME, PUBLISHER, RUNTIME), yard.random.choice((2, 3))):
-            yard.cart.strike(module)
-            time.sleep(yard.random.uniform(0.0, 0.3))
-        if yard.random.random() < 0.5:
-            KillDaemon().strike(yard)
+    def strike(self, harness: FaultHarness) -> None:
+        for module in harness.random.sample((FRAME, PUBLISHER, RUNTIME), harness.random.choice((2, 3))):
+            harness.daemon.strike(module)
+            time.sleep(harness.random.uniform(0.0, 0.3))
+        if harness.random.random() < 0.5:
+            KillDaemon().strike(harness)
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,11 @@ class KillBroker:
     name: str = "kill broker"
     kind: str = "outage"
 
-    def strike(self, yard: Yard) -> None:
-        yard.broker.kill()
+    def strike(self, harness: FaultHarness) -> None:
+        harness.broker.kill()
         time.sleep(self.away_s)
-        yard.broker.start()
-        yard.ear.wait_ready()
+        harness.broker.start()
+        harness.consumer.wait_ready()
 
 
 @dataclass(frozen=True)
@@ -98,11 +98,11 @@ class BrokerAway:
     name: str = "broker away"
     kind: str = "outage"
 
-    def strike(self, yard: Yard) -> None:
-        yard.broker.stop()
+    def strike(self, harness: FaultHarness) -> None:
+        harness.broker.stop()
         time.sleep(self.away_s)
-        yard.broker.start()
-        yard.ear.wait_ready()
+        harness.broker.start()
+        harness.consumer.wait_ready()
 
 
 @dataclass(frozen=True)
@@ -113,12 +113,12 @@ class BrokerFrozen:
     name: str = "broker frozen"
     kind: str = "outage"
 
-    def strike(self, yard: Yard) -> None:
-        os.kill(yard.broker.pid, signal.SIGSTOP)
+    def strike(self, harness: FaultHarness) -> None:
+        os.kill(harness.broker.pid, signal.SIGSTOP)
         try:
             time.sleep(self.for_s)
         finally:
-            os.kill(yard.broker.pid, signal.SIGCONT)
+            os.kill(harness.broker.pid, signal.SIGCONT)
 
 
 @dataclass(frozen=True)
@@ -129,10 +129,10 @@ class LinkCut:
     name: str = "link cut"
     kind: str = "outage"
 
-    def strike(self, yard: Yard) -> None:
-        yard.proxy.cut_after(self.after_bytes)
+    def strike(self, harness: FaultHarness) -> None:
+        harness.proxy.cut_after(self.after_bytes)
         time.sleep(0.4)
-        yard.proxy.cut()  # if so much was never sent
+        harness.proxy.cut()  # if so much was never sent
 
 
 @dataclass(frozen=True)
@@ -151,14 +151,14 @@ class LinkStalled:
     def name(self) -> str:
         return ("answers stalled" if self.answers_only else "link stalled") + (", then cut" if self.then_cut else "")
 
-    def strike(self, yard: Yard) -> None:
-        yard.proxy.stall(self.answers_only)
+    def strike(self, harness: FaultHarness) -> None:
+        harness.proxy.stall(self.answers_only)
         try:
             time.sleep(self.for_s)
             if self.then_cut:
-                yard.proxy.cut()
+                harness.proxy.cut()
         finally:
-            yard.proxy.resume()
+            harness.proxy.resume()
 
 
 @dataclass(frozen=True)
@@ -169,14 +169,14 @@ class AclRefuses:
     name: str = "acl refuses"
     kind: str = "outage"
 
-    def strike(self, yard: Yard) -> None:
-        yard.acl.write_text(NOBODY_WRITES)
-        os.kill(yard.broker.pid, signal.SIGHUP)
+    def strike(self, harness: FaultHarness) -> None:
+        harness.acl.write_text(NOBODY_WRITES)
+        os.kill(harness.broker.pid, signal.SIGHUP)
         try:
             time.sleep(self.for_s)
         finally:
-            yard.acl.write_text(EVERYBODY)
-            os.kill(yard.broker.pid, signal.SIGHUP)
+            harness.acl.write_text(EVERYBODY)
+            os.kill(harness.broker.pid, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -187,10 +187,10 @@ class ConsumerAway:
     name: str = "consumer away"
     kind: str = "outage"
 
-    def strike(self, yard: Yard) -> None:
-        yard.ear.leave()
+    def strike(self, harness: FaultHarness) -> None:
+        harness.consumer.leave()
         time.sleep(self.for_s)
-        yard.ear.come()
+        harness.consumer.come()
 
 
 @dataclass(frozen=True)
@@ -200,10 +200,10 @@ class ClockSet:
     name: str = "clock set"
     kind: str = "other"
 
-    def strike(self, yard: Yard) -> None:
-        assert yard.clock is not None
-        yard.clock.set(yard.random.choice(CLOCKS_S))
-        yard.cart.wait_for_work()
+    def strike(self, harness: FaultHarness) -> None:
+        assert harness.clock is not None
+        harness.clock.set(harness.random.choice(CLOCKS_S))
+        harness.daemon.wait_for_work()
 
 
 @dataclass(frozen=True)
@@ -214,12 +214,12 @@ class Twin:
     name: str = "twin"
     kind: str = "other"
 
-    def strike(self, yard: Yard) -> None:
-        if not yard.twins:
-            yard.twins.append(Cart(yard.folder / "twin", yard.broker.port))
-        twin = yard.twins[0]
+    def strike(self, harness: FaultHarness) -> None:
+        if not harness.twins:
+            harness.twins.append(LoadedDaemon(harness.folder / "twin", harness.broker.port))
+        twin = harness.twins[0]
         twin.start()
         twin.wait_for_work()
         time.sleep(self.for_s)
         twin.kill()
-        yard.produced.look(twin.state_dir)
+        harness.produced.look(twin.state_dir)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from edge.config.settings import Settings
-from edge.daemon import keeper, supervisor
+from edge.daemon.supervisor import child_supervisor, supervisor
 
 FOLDER = Path(__file__).parents[2] / "firmware_configs" / "systemd"
 UNIT = FOLDER / "sonoedge.service"
@@ -53,8 +53,8 @@ def test_the_score_is_the_one_that_the_readme_tells():
 
 def test_its_times_fit_the_daemons():
     unit = {name: values[-1] for name, values in options().items()}
-    assert float(unit["WatchdogSec"]) > Settings().watchdog_s + max(keeper.BACKOFF_S)
-    assert float(unit["TimeoutStartSec"]) > keeper.START_S
+    assert float(unit["WatchdogSec"]) > Settings().watchdog_s + max(child_supervisor.BACKOFF_S)
+    assert float(unit["TimeoutStartSec"]) > child_supervisor.START_S
     assert float(unit["TimeoutStopSec"]) > supervisor.STOP_S
     assert (unit["Type"], unit["NotifyAccess"], unit["KillMode"]) == ("notify", "main", "mixed")
     assert unit["ExecReload"].endswith("-HUP $MAINPID")

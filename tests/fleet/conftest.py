@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from paper_device import Paper
+from device_messages import DeviceMessages
 
 from edge.fleet.ledger import Ledger
 
 
 @pytest.fixture
-def paper() -> Paper:
-    return Paper(Ledger())
+def device() -> DeviceMessages:
+    return DeviceMessages(Ledger())

@@ -8,10 +8,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from paper_device import Paper
+from device_messages import DeviceMessages
 
 from edge.contracts.errors import UsageError
-from edge.fleet.overview import Overview, Row, count
+from edge.fleet.overview import DeviceRow, Overview, count
 from edge.fleet.table import COLUMNS, cells, choose, plain, summary
 
 
@@ -33,16 +33,16 @@ def overview(clock: Clock) -> Overview:
 
 
 def paper_of(overview: Overview, **where: str) -> Any:
-    return Paper(overview, **where)  # type: ignore[arg-type]  # feeds it as it would a ledger
+    return DeviceMessages(overview, **where)  # type: ignore[arg-type]  # feeds it as it would a ledger
 
 
 def test_a_row_tells_what_the_device_told(overview: Overview, clock: Clock) -> None:
-    paper = paper_of(overview)
-    paper.state(1)
-    paper.finding(1, malignancy=0.25, suspicious=False)
-    paper.finding(4, malignancy=0.9, suspicious=True)
-    paper.finding(2, replayed=True, malignancy=0.1, suspicious=False)
-    paper.health(6, fps=29.5, total_p99_ms=8.25, temperature_c=61.0, outbox_depth=3, outbox_expired=[(5, 5)])
+    device = paper_of(overview)
+    device.state(1)
+    device.finding(1, malignancy=0.25, suspicious=False)
+    device.finding(4, malignancy=0.9, suspicious=True)
+    device.finding(2, replayed=True, malignancy=0.1, suspicious=False)
+    device.health(6, fps=29.5, total_p99_ms=8.25, temperature_c=61.0, outbox_depth=3, outbox_expired=[(5, 5)])
     clock.now += 7
     (row,) = overview.rows()
     assert (row.state, row.model, row.runtime) == ("online", "example 1.0.0", "litert+xnnpack")
@@ -62,27 +62,27 @@ def test_a_row_tells_what_the_device_told(overview: Overview, clock: Clock) -> N
 
 
 def test_a_device_that_has_gone_shows_no_numbers_and_what_it_was(overview: Overview) -> None:
-    paper = paper_of(overview)
-    paper.state(1)
-    paper.health(1, fps=30.0)
+    device = paper_of(overview)
+    device.state(1)
+    device.health(1, fps=30.0)
     assert overview.settled()
-    paper.will("run-1")
+    device.will("run-1")
     (row,) = overview.rows()
     assert (row.state, row.reasons, row.fps, row.outbox) == ("offline", ["connection_lost"], None, None)
     assert row.model == "example 1.0.0"
 
 
 def test_the_will_of_an_earlier_run_changes_nothing(overview: Overview) -> None:
-    paper = paper_of(overview)
-    paper.run_id = "run-2"
-    paper.state(1)
-    paper.will("run-1")
+    device = paper_of(overview)
+    device.run_id = "run-2"
+    device.state(1)
+    device.will("run-1")
     assert overview.rows()[0].state == "online"
 
 
 def test_a_device_of_which_only_findings_are_heard_is_unknown(overview: Overview) -> None:
-    paper = paper_of(overview)
-    paper.finding(1)
+    device = paper_of(overview)
+    device.finding(1)
     (row,) = overview.rows()
     assert (row.state, row.model, row.fps) == ("unknown", None, None)
     assert not overview.settled()
@@ -97,20 +97,22 @@ def test_what_is_of_another_version_is_unknown_but_still_counted(overview: Overv
 
 
 @pytest.fixture
-def rows(overview: Overview) -> list[Row]:
+def rows(overview: Overview) -> list[DeviceRow]:
     for name, fps in (("cart-1", 10.0), ("cart-2", 30.0), ("cart-3", None)):
-        paper = paper_of(overview, device=name)
-        paper.state(3, status="degraded" if name == "cart-2" else "online", reasons=["hot"] if name == "cart-2" else [])
+        device = paper_of(overview, device=name)
+        device.state(
+            3, status="degraded" if name == "cart-2" else "online", reasons=["hot"] if name == "cart-2" else []
+        )
         if fps is not None:
-            paper.health(3, fps=fps)
+            device.health(3, fps=fps)
     return overview.rows()
 
 
-def names(rows: list[Row]) -> list[str]:
+def names(rows: list[DeviceRow]) -> list[str]:
     return [row.device for row in rows]
 
 
-def test_filter_and_sort(rows: list[Row]) -> None:
+def test_filter_and_sort(rows: list[DeviceRow]) -> None:
     assert names(choose(rows)) == ["cart-1", "cart-2", "cart-3"]
     assert names(choose(rows, column="fps")) == ["cart-2", "cart-1", "cart-3"], "the largest first, unknown last"
     assert names(choose(rows, column="state")) == ["cart-2", "cart-1", "cart-3"]
@@ -122,7 +124,7 @@ def test_filter_and_sort(rows: list[Row]) -> None:
         assert sorted(names(choose(rows, column=column))) == ["cart-1", "cart-2", "cart-3"]
 
 
-def test_the_plain_table_has_a_line_a_device_and_a_summary(rows: list[Row]) -> None:
+def test_the_plain_table_has_a_line_a_device_and_a_summary(rows: list[DeviceRow]) -> None:
     lines = plain(rows).splitlines()
     assert lines[0].split() == list(COLUMNS)
     assert [line.split()[1] for line in lines[1:4]] == ["cart-1", "cart-2", "cart-3"]
@@ -131,22 +133,22 @@ def test_the_plain_table_has_a_line_a_device_and_a_summary(rows: list[Row]) -> N
 
 
 def test_many_ranges_are_cut_and_all_are_counted(overview: Overview) -> None:
-    paper = paper_of(overview)
+    device = paper_of(overview)
     for seq in (1, 3, 6, 8, 10):
-        paper.finding(seq)
+        device.finding(seq)
     (row,) = overview.rows()
     assert count(row.missing) == 5
     assert cells(row)[-2] == "5: 2, 4-5, 7, …"
 
 
 def test_a_device_cannot_write_to_the_terminal(overview: Overview) -> None:
-    paper = paper_of(overview)
-    paper.state(1, reasons=["\x1b[2Jgone\n"], status="degraded")
+    device = paper_of(overview)
+    device.state(1, reasons=["\x1b[2Jgone\n"], status="degraded")
     assert "degraded: ?[2Jgone?" in plain(overview.rows())
     assert "\x1b" not in plain(overview.rows())
 
 
-def test_the_live_table_shows_as_many_rows_as_there_is_place_for(overview: Overview, rows: list[Row]) -> None:
+def test_the_live_table_shows_as_many_rows_as_there_is_place_for(overview: Overview, rows: list[DeviceRow]) -> None:
     rich_console = pytest.importorskip("rich.console")
     from edge.fleet.terminal import draw
 

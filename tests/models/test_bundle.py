@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edge.contracts.errors import ModelError
-from edge.contracts.geometry import Region
+from edge.contracts.region import Region
 from edge.models.bundle import DEFAULT, load_bundle
 from edge.models.container import MAX_BUNDLE
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge.contracts.frames import Frame, Origin
+from edge.contracts.frames import Frame, FrameOrigin
 from edge.contracts.results import Lesion, Reason, Result, Status
 
 
@@ -14,7 +14,7 @@ def textured(width: int = 96, height: int = 80, seed: int = 0) -> np.ndarray:
 
 
 def make_frame(seq: int = 0, stream: str = "s", clip: int = 0, study: str | None = None, captured_ns: int = 0) -> Frame:
-    return Frame(stream, seq, captured_ns, None, textured(seed=seq), (), Origin(clip=clip, study=study))
+    return Frame(stream, seq, captured_ns, None, textured(seed=seq), (), FrameOrigin(clip=clip, study=study))
 
 
 def make_lesion(x: int = 10, y: int = 10, side: int = 20) -> Lesion:

@@ -7,11 +7,11 @@ import pytest
 
 from edge.config.uri import parse_uri
 from edge.contracts.frames import Frame
-from edge.contracts.geometry import Region
+from edge.contracts.region import Region
 from edge.contracts.results import Reason, Status
 from edge.models.scripted_manifest import scripted_manifest
 from edge.pipeline.analyser import Analyser
-from edge.pipeline.guard import Guard
+from edge.pipeline.guard import RuntimeGuard
 from edge.runtimes.scripted import ScriptedRuntime
 
 
@@ -28,7 +28,8 @@ class Empty(ScriptedRuntime):
 def analyser():
     manifest = scripted_manifest()
     made = Analyser(
-        manifest, Guard([lambda: Empty(parse_uri("scripted://?malignancy=0.1"), None, manifest)], lambda _: None, 1.0)
+        manifest,
+        RuntimeGuard([lambda: Empty(parse_uri("scripted://?malignancy=0.1"), None, manifest)], lambda _: None, 1.0),
     )
     yield made
     made.close()
@@ -64,7 +65,7 @@ def test_a_picture_is_clear_only_if_all_of_it_was_judged(analyser, boxes, region
 def test_a_finding_carries_the_chance_that_its_call_is_wrong(malignancy):
     manifest = scripted_manifest()
     runtime = ScriptedRuntime(parse_uri(f"scripted://?malignancy={malignancy}"), None, manifest)
-    made = Analyser(manifest, Guard([lambda: runtime], lambda _: None, 1.0))
+    made = Analyser(manifest, RuntimeGuard([lambda: runtime], lambda _: None, 1.0))
     result = made.analyse(Frame("s", 0, 0, None, views(ONE), ()))
     made.close()
     assert result.status is Status.FINDING

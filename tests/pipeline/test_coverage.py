@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.contracts.results import Reason, Status
-from edge.pipeline.coverage import CoverageKeeper
+from edge.pipeline.coverage import CoverageTracker
 
 states = st.sampled_from(
     [(Status.FINDING, None), (Status.CLEAR, None), (Status.ABSTAINED, Reason.BLACK), (Status.NO_RESULT, Reason.FROZEN)]
@@ -14,7 +14,7 @@ states = st.sampled_from(
 
 
 def test_only_changes_are_told_and_each_closes_the_one_before():
-    keeper = CoverageKeeper()
+    keeper = CoverageTracker()
     start = keeper.observe(Status.NO_RESULT, Reason.STARTING, 10, None)
     assert start is not None
     assert start.previous is None
@@ -31,7 +31,7 @@ def test_only_changes_are_told_and_each_closes_the_one_before():
 
 
 def test_after_a_silence_the_state_that_held_ends_where_it_was_last_seen():
-    keeper = CoverageKeeper()
+    keeper = CoverageTracker()
     keeper.observe(Status.CLEAR, None, 0, 0)
     keeper.observe(Status.CLEAR, None, 1_000_000_000, 1)
     assert keeper.silence(5_900_000_000) is None
@@ -44,14 +44,14 @@ def test_after_a_silence_the_state_that_held_ends_where_it_was_last_seen():
 
 
 def test_another_reason_is_another_state():
-    keeper = CoverageKeeper()
+    keeper = CoverageTracker()
     keeper.observe(Status.ABSTAINED, Reason.BLACK, 0, 0)
     assert keeper.observe(Status.ABSTAINED, Reason.WRONG_ANATOMY, 1, 1) is not None
 
 
 @given(st.lists(states, min_size=1), st.randoms())
 def test_intervals_join_without_gaps_and_count_every_frame(sequence, random):
-    keeper = CoverageKeeper()
+    keeper = CoverageTracker()
     times = [i + random.randint(-3, 3) for i in range(len(sequence))]  # frames decoded ahead come out of order
     told = zip(sequence, times, strict=True)
     changes = [c for (status, reason), at in told if (c := keeper.observe(status, reason, at, at))]

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from edge.pipeline.exam import ExamKeeper
+from edge.pipeline.exam import ExamTracker
 
 
 def test_another_study_is_another_exam(make):
-    exam = ExamKeeper(300)
+    exam = ExamTracker(300)
     assert not exam.starts_with(make.frame(0, study="a"))
     before = exam.exam_id
     assert not exam.starts_with(make.frame(1, study="a"))
@@ -13,14 +13,14 @@ def test_another_study_is_another_exam(make):
 
 
 def test_a_source_that_says_no_study_never_changes_exam_by_it(make):
-    exam = ExamKeeper(300)
+    exam = ExamTracker(300)
     exam.starts_with(make.frame(0, study="a"))
     assert not exam.starts_with(make.frame(1, study=None))
     assert not exam.starts_with(make.frame(2, study="a"))
 
 
 def test_a_long_idle_time_is_a_boundary_between_patients(make):
-    exam = ExamKeeper(10)
+    exam = ExamTracker(10)
     exam.judged(0)
     assert not exam.starts_with(make.frame(1, captured_ns=9_000_000_000))
     assert exam.starts_with(make.frame(2, captured_ns=11_000_000_000))
@@ -28,7 +28,7 @@ def test_a_long_idle_time_is_a_boundary_between_patients(make):
 
 
 def test_told_from_outside_the_exam_begins_with_what_is_captured_after_and_not_with_what_is_on_its_way(make):
-    exam = ExamKeeper(300)
+    exam = ExamTracker(300)
     before = exam.exam_id
     told = exam.begin(1000)
     assert not exam.starts_with(make.frame(0, captured_ns=999))
@@ -39,7 +39,7 @@ def test_told_from_outside_the_exam_begins_with_what_is_captured_after_and_not_w
 
 
 def test_a_boundary_may_be_crossed_without_a_frame_and_then_the_idle_time_counts_anew():
-    exam = ExamKeeper(1)
+    exam = ExamTracker(1)
     exam.judged(0)
     told = exam.begin(1000)
     assert not exam.crosses(999)

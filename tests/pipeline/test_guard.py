@@ -10,7 +10,7 @@ from brokers import wait_until
 from edge.contracts.errors import DeviceError, ModelError
 from edge.contracts.results import Reason
 from edge.contracts.tensors import RuntimeSpec, Tensor, TensorSpec
-from edge.pipeline.guard import Guard
+from edge.pipeline.guard import RuntimeGuard
 
 SPEC = RuntimeSpec(name="test", family="test", delegate=None, version="1", input=TensorSpec(shape=(1, 2)), outputs={})
 TENSOR = Tensor(np.zeros((1, 2), np.uint8), SPEC.input)
@@ -39,7 +39,7 @@ class Puppet:
 
 def guard_over(*puppets, test=lambda runtime: None):
     waiting = list(puppets)
-    return Guard([lambda: waiting.pop(0)], test, timeout_s=0.01)
+    return RuntimeGuard([lambda: waiting.pop(0)], test, timeout_s=0.01)
 
 
 def ask(guard):
@@ -90,7 +90,9 @@ def test_at_the_start_a_failed_test_is_the_users_to_mend():
 
 def guard_with_fallback(configured, fallbacks, test=lambda runtime: None, probe_s=3600.0):
     """``configured`` and ``fallbacks`` are lists of puppets, given out in turn whenever a runtime is made."""
-    return Guard([lambda: configured.pop(0), lambda: fallbacks.pop(0)], test=test, timeout_s=0.01, probe_s=probe_s)
+    return RuntimeGuard(
+        [lambda: configured.pop(0), lambda: fallbacks.pop(0)], test=test, timeout_s=0.01, probe_s=probe_s
+    )
 
 
 def until(guard, wanted, frames=400):
@@ -192,7 +194,7 @@ def test_a_replacement_that_hangs_while_it_loads_does_not_hold_the_loop(monkeypa
         loading.wait(20)
         return slow
 
-    guard = Guard([make], lambda runtime: None, timeout_s=0.01)
+    guard = RuntimeGuard([make], lambda runtime: None, timeout_s=0.01)
     assert [ask(guard) for _ in range(3)] == [Reason.RUNTIME_HUNG] * 3
     loading.set()
     until(guard, {"a": 2})
@@ -208,7 +210,7 @@ def test_what_is_still_loading_when_the_guard_closes_is_closed_too(monkeypatch):
         loading.wait(20)
         return slow
 
-    guard = Guard([make], lambda runtime: None, timeout_s=0.01)
+    guard = RuntimeGuard([make], lambda runtime: None, timeout_s=0.01)
     assert ask(guard) is Reason.RUNTIME_HUNG
     guard.close()
     loading.set()
@@ -222,7 +224,7 @@ def test_one_that_fails_again_and_again_is_replaced_after_growing_pauses():
         made.append(Puppet([None]))
         return made[-1]
 
-    guard = Guard([make], lambda runtime: None, timeout_s=0.01)
+    guard = RuntimeGuard([make], lambda runtime: None, timeout_s=0.01)
     answers = [ask(guard) for _ in range(50)]
     assert set(answers) == {Reason.RUNTIME_HUNG}
     assert len(made) <= 3  # the first, one at once, and one half a second later
@@ -236,6 +238,6 @@ def test_an_error_that_is_none_of_ours_is_told_as_a_lost_runtime():
             return made.pop()
         raise OSError("no processes left")
 
-    guard = Guard([make], lambda runtime: None, timeout_s=0.01)
+    guard = RuntimeGuard([make], lambda runtime: None, timeout_s=0.01)
     assert ask(guard) is Reason.RUNTIME_HUNG
     assert ask(guard) is Reason.RUNTIME_LOST

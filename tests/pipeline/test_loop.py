@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from edge.app.compose import choose_model, make_guard
-from edge.app.handover import MemoryHandover
-from edge.app.stamper import Stamper
+from edge.app.envelope import EnvelopeMaker
+from edge.app.frame_link import MemoryFrameLink
 from edge.config.settings import CalibrationSettings, RuntimeSettings, Settings, StreamSettings, TrackingSettings
 from edge.contracts.coverage import Coverage
 from edge.contracts.errors import UsageError
@@ -18,10 +18,10 @@ from edge.contracts.frames import SourceEvent
 from edge.contracts.results import Reason, Result, Status
 from edge.pipeline import loop
 from edge.pipeline.analyser import Analyser
-from edge.pipeline.enrich import enricher
-from edge.pipeline.intake import Intake
+from edge.pipeline.capture import FrameCapture
 from edge.pipeline.messages import Messages, Provenance
 from edge.pipeline.reporter import Reporter
+from edge.pipeline.stream_metadata import add_stream_metadata
 from edge.sources.replay import ReplaySource
 
 END = SourceEvent("ended", Reason.STREAM_ENDED)
@@ -38,63 +38,65 @@ def run_loop(
     )
     model = choose_model(settings)
     analyser = Analyser(model.manifest, make_guard(settings, model, isolated=isolated))
-    handover = MemoryHandover()
-    messages = Messages(Stamper("device", "run").stamp, Provenance(model.manifest, model.ref, False))
-    intake = Intake({"s": ReplaySource.of(items, live=live)}, enricher(settings.streams), settings.streams)
+    frame_link = MemoryFrameLink()
+    messages = Messages(EnvelopeMaker("device", "run").fields, Provenance(model.manifest, model.ref, False))
+    capture = FrameCapture(
+        {"s": ReplaySource.of(items, live=live)}, add_stream_metadata(settings.streams), settings.streams
+    )
     beat = None if beats is None else lambda stats: beats.append(analyser.guard.problems)
-    reporter = Reporter(settings, messages, handover, heartbeat=beat)
+    reporter = Reporter(settings, messages, frame_link, heartbeat=beat)
     try:
-        loop.run(intake, analyser, reporter, lambda: False)
+        loop.run(capture, analyser, reporter, lambda: False)
     finally:
-        intake.close()
+        capture.close()
         analyser.close()
-    return handover, reporter
+    return frame_link, reporter
 
 
-def durable(handover, kind):
-    return [message for _, message in handover.stored if isinstance(message, kind)]
+def durable(frame_link, kind):
+    return [message for _, message in frame_link.stored if isinstance(message, kind)]
 
 
 def test_every_frame_is_answered_and_the_messages_tell_the_story(make):
-    handover, reporter = run_loop([make.frame(i) for i in range(10)] + [END])
-    found = durable(handover, Finding)
+    frame_link, reporter = run_loop([make.frame(i) for i in range(10)] + [END])
+    found = durable(frame_link, Finding)
     assert [f.lifecycle for f in found] == ["new", "end"]
     assert found[1].end_reason == "stream_ended"
     assert found[0].finding_id == found[1].finding_id
     assert found[0].malignancy == pytest.approx(0.8, abs=0.01)
-    told = [(c.status, c.reason) for c in durable(handover, Coverage)]
+    told = [(c.status, c.reason) for c in durable(frame_link, Coverage)]
     assert told == [
         (Status.NO_RESULT, Reason.STARTING),
         (Status.FINDING, None),
         (Status.NO_RESULT, Reason.STREAM_ENDED),
     ]
-    assert durable(handover, Coverage)[-1].previous.frames == 10
+    assert durable(frame_link, Coverage)[-1].previous.frames == 10
     assert reporter.stats.snapshot()["frames"] == 10
 
 
 def test_seq_counts_without_gaps_over_all_durable_messages(make):
-    handover, _ = run_loop([make.frame(i) for i in range(5)] + [END], runtime="scripted://?distinct=1")
-    assert [message.seq for _, message in handover.stored] == list(range(1, len(handover.stored) + 1))
+    frame_link, _ = run_loop([make.frame(i) for i in range(5)] + [END], runtime="scripted://?distinct=1")
+    assert [message.seq for _, message in frame_link.stored] == list(range(1, len(frame_link.stored) + 1))
 
 
 def test_distinct_answers_are_distinct_findings(make):
-    handover, _ = run_loop([make.frame(i) for i in range(12)] + [END], runtime="scripted://?distinct=1")
-    assert sum(f.lifecycle == "new" for f in durable(handover, Finding)) == 12
+    frame_link, _ = run_loop([make.frame(i) for i in range(12)] + [END], runtime="scripted://?distinct=1")
+    assert sum(f.lifecycle == "new" for f in durable(frame_link, Finding)) == 12
 
 
 def test_a_nan_is_no_result_never_clear(make):
-    handover, reporter = run_loop([make.frame(i) for i in range(3)] + [END], runtime="scripted://?nan_at=2")
-    assert (Status.NO_RESULT, Reason.NAN_OUTPUT) in [(c.status, c.reason) for c in durable(handover, Coverage)]
+    frame_link, reporter = run_loop([make.frame(i) for i in range(3)] + [END], runtime="scripted://?nan_at=2")
+    assert (Status.NO_RESULT, Reason.NAN_OUTPUT) in [(c.status, c.reason) for c in durable(frame_link, Coverage)]
     counts = reporter.stats.snapshot()
     assert (counts["finding"], counts["no_result"], counts["clear"]) == (2, 1, 0)
 
 
 @pytest.mark.parametrize(("fault", "reason"), [("die_at", Reason.RUNTIME_LOST), ("hang_at", Reason.RUNTIME_HUNG)])
 def test_a_runtime_child_that_fails_mid_frame_costs_that_frame_and_the_next_is_answered(make, fault, reason):
-    handover, reporter = run_loop(
+    frame_link, reporter = run_loop(
         [make.frame(i) for i in range(4)] + [END], runtime=f"scripted://?{fault}=3", isolated=True, timeout_s=0.3
     )
-    told = [(c.status, c.reason, c.previous.frames if c.previous else 0) for c in durable(handover, Coverage)]
+    told = [(c.status, c.reason, c.previous.frames if c.previous else 0) for c in durable(frame_link, Coverage)]
     assert told[1:4] == [(Status.FINDING, None, 0), (Status.NO_RESULT, reason, 2), (Status.FINDING, None, 1)]
     counts = reporter.stats.snapshot()
     assert (counts["finding"], counts["no_result"]) == (3, 1)
@@ -102,8 +104,8 @@ def test_a_runtime_child_that_fails_mid_frame_costs_that_frame_and_the_next_is_a
 
 def test_no_lesion_track_crosses_a_clip_or_an_exam(make):
     frames = [make.frame(0), make.frame(1, clip=1), make.frame(2, clip=1, study="a"), make.frame(3, clip=1, study="b")]
-    handover, _ = run_loop([*frames, END])
-    found = durable(handover, Finding)
+    frame_link, _ = run_loop([*frames, END])
+    found = durable(frame_link, Finding)
     assert [(f.lifecycle, f.end_reason) for f in found] == [
         ("new", None),
         ("end", "clip_changed"),
@@ -118,23 +120,23 @@ def test_no_lesion_track_crosses_a_clip_or_an_exam(make):
 
 def test_what_the_configuration_knows_stands_in_the_finding(make):
     calibration = CalibrationSettings(box=(0, 0, 96, 80), mm_x=0.1, mm_y=0.2)
-    handover, _ = run_loop([make.frame(0), END], laterality="L", calibration=calibration)
-    found = durable(handover, Finding)[0]
+    frame_link, _ = run_loop([make.frame(0), END], laterality="L", calibration=calibration)
+    found = durable(frame_link, Finding)[0]
     assert (found.laterality.side, found.laterality.source) == ("L", "config")
     assert found.lesions[0].long_axis_mm is not None
     assert found.region.source == "config"
 
 
 def test_another_body_part_in_the_configuration_is_wrong_anatomy(make):
-    handover, _ = run_loop([make.frame(0), END], body_part="HEART")
-    assert durable(handover, Finding) == []
-    assert (Status.ABSTAINED, Reason.WRONG_ANATOMY) in [(c.status, c.reason) for c in durable(handover, Coverage)]
+    frame_link, _ = run_loop([make.frame(0), END], body_part="HEART")
+    assert durable(frame_link, Finding) == []
+    assert (Status.ABSTAINED, Reason.WRONG_ANATOMY) in [(c.status, c.reason) for c in durable(frame_link, Coverage)]
 
 
 def test_a_bug_met_by_one_frame_costs_that_frame(make, monkeypatch):
     monkeypatch.setattr("edge.pipeline.analyser.decide", fails_once())
-    handover, reporter = run_loop([make.frame(i) for i in range(3)] + [END])
-    assert (Status.NO_RESULT, Reason.FAILED) in [(c.status, c.reason) for c in durable(handover, Coverage)]
+    frame_link, reporter = run_loop([make.frame(i) for i in range(3)] + [END])
+    assert (Status.NO_RESULT, Reason.FAILED) in [(c.status, c.reason) for c in durable(frame_link, Coverage)]
     counts = reporter.stats.snapshot()
     assert (counts["finding"], counts["no_result"]) == (2, 1)
 
@@ -155,10 +157,10 @@ def fails_once():
 
 def test_a_skipped_file_is_no_result_and_the_stream_goes_on(make):
     skipped = SourceEvent("skipped", Reason.DECODE_ERROR, "truncated")
-    handover, _ = run_loop([make.frame(0), skipped, make.frame(1), END])
-    told = [c.status for c in durable(handover, Coverage)]
+    frame_link, _ = run_loop([make.frame(0), skipped, make.frame(1), END])
+    told = [c.status for c in durable(frame_link, Coverage)]
     assert told == [Status.NO_RESULT, Status.FINDING, Status.NO_RESULT, Status.FINDING, Status.NO_RESULT]
-    assert durable(handover, Finding)[1].end_reason == "not_judged"
+    assert durable(frame_link, Finding)[1].end_reason == "not_judged"
 
 
 def test_stopping_answers_the_frame_that_is_under_way_and_ends_its_lesion(make):
@@ -173,25 +175,25 @@ def test_stopping_answers_the_frame_that_is_under_way_and_ends_its_lesion(make):
     )
     model = choose_model(settings)
     analyser = Analyser(model.manifest, make_guard(settings, model, isolated=False))
-    handover = MemoryHandover()
-    messages = Messages(Stamper("device", "run").stamp, Provenance(model.manifest, model.ref, False))
+    frame_link = MemoryFrameLink()
+    messages = Messages(EnvelopeMaker("device", "run").fields, Provenance(model.manifest, model.ref, False))
 
     class Watching(Reporter):
         def result(self, frame, result):
             seen.append(result)
             super().result(frame, result)
 
-    intake = Intake({"s": ReplaySource.of([make.frame(i) for i in range(100)] + [END])})
-    loop.run(intake, analyser, Watching(settings, messages, handover), StopAfterOne())
-    intake.close()
+    capture = FrameCapture({"s": ReplaySource.of([make.frame(i) for i in range(100)] + [END])})
+    loop.run(capture, analyser, Watching(settings, messages, frame_link), StopAfterOne())
+    capture.close()
     assert 1 <= len(seen) <= 2
-    assert [f.end_reason for f in durable(handover, Finding)] == [None, "stopped"]
-    assert durable(handover, Coverage)[-1].reason is Reason.STOPPED
+    assert [f.end_reason for f in durable(frame_link, Finding)] == [None, "stopped"]
+    assert durable(frame_link, Coverage)[-1].reason is Reason.STOPPED
 
 
 def test_a_finding_names_the_runtime_that_really_computed_it(make):
     reports = []
-    handover, _ = run_loop(
+    frame_link, _ = run_loop(
         [make.frame(i) for i in range(6)] + [END],
         runtime="scripted://?distinct=1&hang_at=3",
         fallback=["scripted://?distinct=1&malignancy=0.9"],
@@ -199,12 +201,12 @@ def test_a_finding_names_the_runtime_that_really_computed_it(make):
         timeout_s=0.3,
         beats=reports,
     )
-    told = {(f.frame.seq, f.runtime.fallback) for f in durable(handover, Finding)}
+    told = {(f.frame.seq, f.runtime.fallback) for f in durable(frame_link, Finding)}
     assert {(0, False), (1, False), (5, True)} <= told
     assert all(fallback == (seq >= 3) for seq, fallback in told)
-    live = [message for suffix, message in handover.sent if suffix.startswith("results/")]
+    live = [message for suffix, message in frame_link.sent if suffix.startswith("results/")]
     assert live[0].runtime is not None
-    told = [(c.status, c.reason) for c in durable(handover, Coverage)]
+    told = [(c.status, c.reason) for c in durable(frame_link, Coverage)]
     assert told[1:4] == [(Status.FINDING, None), (Status.NO_RESULT, Reason.RUNTIME_HUNG), (Status.FINDING, None)]
     assert reports[-1] == ["runtime_fallback"]
     assert len(reports) >= 3  # told when it changed, not a second later
@@ -216,10 +218,10 @@ def test_a_fall_back_that_there_is_no_plugin_for_is_refused_at_the_start(make):
 
 
 def test_a_live_source_that_is_lost_is_no_result_until_it_is_there_again(make, monkeypatch):
-    monkeypatch.setattr("edge.pipeline.intake.BACKOFF_S", (0.05,))
+    monkeypatch.setattr("edge.pipeline.capture.BACKOFF_S", (0.05,))
     lost = SourceEvent("lost", Reason.SOURCE_LOST, "cable")
-    handover, _ = run_loop([make.frame(0), lost, lost, make.frame(1), END], live=True)
-    told = [(c.status, c.reason) for c in durable(handover, Coverage)]
+    frame_link, _ = run_loop([make.frame(0), lost, lost, make.frame(1), END], live=True)
+    told = [(c.status, c.reason) for c in durable(frame_link, Coverage)]
     assert told == [
         (Status.NO_RESULT, Reason.STARTING),
         (Status.FINDING, None),
@@ -227,7 +229,7 @@ def test_a_live_source_that_is_lost_is_no_result_until_it_is_there_again(make, m
         (Status.FINDING, None),
         (Status.NO_RESULT, Reason.STREAM_ENDED),
     ]
-    assert durable(handover, Finding)[1].end_reason == "not_judged"
+    assert durable(frame_link, Finding)[1].end_reason == "not_judged"
 
 
 def test_a_frozen_live_source_is_no_result_and_no_frame_of_it_is_judged(make):
@@ -235,8 +237,8 @@ def test_a_frozen_live_source_is_no_result_and_no_frame_of_it_is_judged(make):
     moving = replace(make.frame(1), seq=8, captured_ns=8_000_000_000)
     gaps = [None] * 3  # so that the loop takes each frame before the next one comes
     script = [item for frame in [*still, moving] for item in (frame, *gaps)]
-    handover, reporter = run_loop([*script, END], live=True, frozen_after_s=3.0)
-    told = [(c.status, c.reason) for c in durable(handover, Coverage)]
+    frame_link, reporter = run_loop([*script, END], live=True, frozen_after_s=3.0)
+    told = [(c.status, c.reason) for c in durable(frame_link, Coverage)]
     assert (Status.NO_RESULT, Reason.FROZEN) in told
     assert told[-2:] == [(Status.FINDING, None), (Status.NO_RESULT, Reason.STREAM_ENDED)]
     judged = reporter.stats.snapshot()["frames"]
@@ -246,28 +248,28 @@ def test_a_frozen_live_source_is_no_result_and_no_frame_of_it_is_judged(make):
 class FullFor:
     """Counts turns: from its ``first`` message on the disk takes none for ``count`` tries."""
 
-    def __init__(self, handover: MemoryHandover, first: int, count: int) -> None:
-        self.handover, self.first, self.count, self.tries = handover, first, count, 0
+    def __init__(self, frame_link: MemoryFrameLink, first: int, count: int) -> None:
+        self.frame_link, self.first, self.count, self.tries = frame_link, first, count, 0
 
     def durable(self, suffix, message):
         self.tries += 1
-        self.handover.full = self.first <= self.tries < self.first + self.count
-        return MemoryHandover.durable(self.handover, suffix, message)
+        self.frame_link.full = self.first <= self.tries < self.first + self.count
+        return MemoryFrameLink.durable(self.frame_link, suffix, message)
 
 
 def test_what_could_not_be_kept_is_a_gap_and_never_the_state_before_it(make, monkeypatch):
     faults = {}
-    real = MemoryHandover.__init__
+    real = MemoryFrameLink.__init__
 
     def wired(self, *args, **kwargs):
         real(self, *args, **kwargs)
         faults["full"] = full = FullFor(self, first=4, count=6)
         self.durable = full.durable
 
-    monkeypatch.setattr(f"{__name__}.MemoryHandover", type("Wired", (MemoryHandover,), {"__init__": wired}))
-    handover, _ = run_loop([make.frame(i) for i in range(20)] + [END], runtime="scripted://?distinct=1")
+    monkeypatch.setattr(f"{__name__}.MemoryFrameLink", type("Wired", (MemoryFrameLink,), {"__init__": wired}))
+    frame_link, _ = run_loop([make.frame(i) for i in range(20)] + [END], runtime="scripted://?distinct=1")
     assert faults["full"].tries > 10
-    told = [(c.status, c.reason) for c in durable(handover, Coverage)]
+    told = [(c.status, c.reason) for c in durable(frame_link, Coverage)]
     assert told == [
         (Status.NO_RESULT, Reason.STARTING),
         (Status.FINDING, None),
@@ -275,22 +277,22 @@ def test_what_could_not_be_kept_is_a_gap_and_never_the_state_before_it(make, mon
         (Status.FINDING, None),
         (Status.NO_RESULT, Reason.STREAM_ENDED),
     ]
-    gap, after = durable(handover, Coverage)[2:4]
+    gap, after = durable(frame_link, Coverage)[2:4]
     assert gap.previous is None, "nothing is known of the time since the last message that was kept"
     assert after.previous.reason is Reason.NOT_RECORDED
     assert after.since_mono_ns >= gap.since_mono_ns
-    ended = {f.finding_id for f in durable(handover, Finding) if f.lifecycle == "end"}
-    told_new = {f.finding_id for f in durable(handover, Finding) if f.lifecycle == "new"}
+    ended = {f.finding_id for f in durable(frame_link, Finding) if f.lifecycle == "end"}
+    told_new = {f.finding_id for f in durable(frame_link, Finding) if f.lifecycle == "new"}
     assert ended <= told_new, "a lesion that was never told does not end"
 
 
 def test_a_gap_that_begins_in_a_silence_is_not_overwritten_by_the_next_state(make):
-    handover = MemoryHandover()
+    frame_link = MemoryFrameLink()
     model = choose_model(
         settings := Settings(streams=[StreamSettings(name="s", source="replay://x")], runtime=SCRIPTED)
     )
-    messages = Messages(Stamper("device", "run").stamp, Provenance(model.manifest, model.ref, False))
-    reporter = Reporter(settings, messages, handover)
+    messages = Messages(EnvelopeMaker("device", "run").fields, Provenance(model.manifest, model.ref, False))
+    reporter = Reporter(settings, messages, frame_link)
     start = time.monotonic_ns()
 
     def clear(number, after_s):
@@ -301,18 +303,18 @@ def test_a_gap_that_begins_in_a_silence_is_not_overwritten_by_the_next_state(mak
         )
 
     reporter.result(*clear(0, 0))
-    handover.full = True  # and the loop stands still for longer than a silence
+    frame_link.full = True  # and the loop stands still for longer than a silence
     reporter.result(*clear(1, 6))
-    handover.full = False
+    frame_link.full = False
     reporter.tick()
     reporter.result(*clear(2, 8))
-    told = [(c.status, c.reason) for c in durable(handover, Coverage)]
+    told = [(c.status, c.reason) for c in durable(frame_link, Coverage)]
     assert told == [
         (Status.NO_RESULT, Reason.STARTING),
         (Status.CLEAR, None),
         (Status.NO_RESULT, Reason.NOT_RECORDED),
         (Status.CLEAR, None),
     ]
-    last = durable(handover, Coverage)[-1]
+    last = durable(frame_link, Coverage)[-1]
     assert (last.since_mono_ns - start) / 1e9 == pytest.approx(8, abs=0.1)
     assert last.previous.reason is Reason.NOT_RECORDED

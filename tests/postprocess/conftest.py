@@ -22,7 +22,7 @@ from edge.contracts.tensors import TensorSpec
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge.preprocess.geometry import Letterbox
+    from edge.preprocess.letterbox import Letterbox
 
 SIDE = 160
 CELLS = 40

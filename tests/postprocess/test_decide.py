@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from edge.contracts.errors import ModelError
-from edge.contracts.geometry import Region
 from edge.contracts.manifest import Calibration
+from edge.contracts.region import Region
 from edge.contracts.results import Reason, Result, Status
 from edge.contracts.tensors import TensorSpec
 from edge.postprocess.body_part import contradicts

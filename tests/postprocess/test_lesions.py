@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from edge.contracts.geometry import Region
+from edge.contracts.region import Region
 from edge.postprocess.lesions import MAX_LESIONS, MAX_POINTS, find_lesions
-from edge.preprocess.geometry import Letterbox
+from edge.preprocess.letterbox import Letterbox
 from edge.preprocess.preprocessor import plan
 
 FULL = Letterbox((0, 0, 160, 160), (0, 0, 160, 160))

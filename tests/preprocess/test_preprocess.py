@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.contracts.geometry import Region
 from edge.contracts.manifest import PreprocessRecipe
-from edge.preprocess.geometry import fit
+from edge.contracts.region import Region
+from edge.preprocess.letterbox import fit
 from edge.preprocess.preprocessor import MIN_SIDE, Preprocessor, plan
 from edge.preprocess.scan_area import clip_box, find_scan_area, largest_region
 

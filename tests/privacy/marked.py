@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, UltrasoundMultiFrameImageStorage
 
-from edge.dicom.quiet import quiet
+from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -111,7 +111,7 @@ def marked_file(
     size: tuple[int, int] = (96, 128),
 ) -> Path:
     """Write a cine that is whole but for its secrets. ``size`` is (height, width)."""
-    with quiet():
+    with suppress_pydicom_warnings():
         data = Dataset()
         for keyword in keywords:
             data.add(element(keyword, markers))

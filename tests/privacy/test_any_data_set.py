@@ -15,14 +15,14 @@ from privacy.marked import IMAGE_UID, Markers, marked_file
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from edge.app.compose import choose_model, make_guard
-from edge.app.handover import MemoryHandover
-from edge.app.stamper import Stamper
+from edge.app.envelope import EnvelopeMaker
+from edge.app.frame_link import MemoryFrameLink
 from edge.config.settings import RuntimeSettings, Settings, StreamSettings
 from edge.config.uri import parse_uri
 from edge.contracts.errors import EdgeError
 from edge.pipeline import loop
 from edge.pipeline.analyser import Analyser
-from edge.pipeline.intake import Intake
+from edge.pipeline.capture import FrameCapture
 from edge.pipeline.messages import Messages, Provenance
 from edge.pipeline.reporter import Reporter
 from edge.sources.dicom import DicomSource
@@ -34,18 +34,18 @@ def pipeline(path, image_ref):
     config = Settings(streams=[stream], runtime=RuntimeSettings(uri="scripted://?distinct=1"))
     model = choose_model(config)
     analyser = Analyser(model.manifest, make_guard(config, model, isolated=False))
-    handover = MemoryHandover()
+    frame_link = MemoryFrameLink()
     origin = Provenance(model.manifest, model.ref, image_ref)
-    reporter = Reporter(config, Messages(Stamper("device", "run").stamp, origin), handover)
-    intake = None
+    reporter = Reporter(config, Messages(EnvelopeMaker("device", "run").fields, origin), frame_link)
+    capture = None
     try:
-        intake = Intake({"s": DicomSource(parse_uri(stream.source), stream)})
-        loop.run(intake, analyser, reporter, lambda: False)
+        capture = FrameCapture({"s": DicomSource(parse_uri(stream.source), stream)})
+        loop.run(capture, analyser, reporter, lambda: False)
     finally:
-        if intake is not None:
-            intake.close()
+        if capture is not None:
+            capture.close()
         analyser.close()
-    return [(topic, msgspec.json.encode(message)) for topic, message in (*handover.stored, *handover.sent)]
+    return [(topic, msgspec.json.encode(message)) for topic, message in (*frame_link.stored, *frame_link.sent)]
 
 
 @contextlib.contextmanager

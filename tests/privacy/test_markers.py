@@ -7,7 +7,7 @@ from privacy.basic_profile import KEYWORDS
 from privacy.marked import IMAGE_UID, Markers, marked_file
 from pydicom import dcmread
 
-from edge.dicom.quiet import quiet
+from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
 
 def test_every_marker_is_found_in_the_file_itself(tmp_path):
@@ -15,7 +15,7 @@ def test_every_marker_is_found_in_the_file_itself(tmp_path):
     data = marked_file(tmp_path / "a.dcm", markers).read_bytes()
     # DICOM packs values without anything between: give each a place of its own, as JSON and logs do.
     found = set()
-    with quiet():
+    with suppress_pydicom_warnings():
         for item in dcmread(tmp_path / "a.dcm", stop_before_pixels=True).iterall():
             if item.VR != "SQ":
                 value = item.value if isinstance(item.value, bytes) else str(item.value).encode()

@@ -10,7 +10,7 @@ from brokers import wait_until
 from edge.config.settings import SinkSettings
 from edge.contracts.ports import SinkIdentity
 from edge.contracts.topics import Topics
-from edge.sinks.mqtt import MqttSink
+from edge.sinks.mqtt.sink import MqttSink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,4 +38,4 @@ def make(identity: SinkIdentity) -> Iterator[Callable[..., MqttSink]]:
     yield one
     for sink in made:
         sink.close(0.2)
-        sink._keeper.join(10)
+        sink._reconnector.join(10)

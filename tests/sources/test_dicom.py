@@ -29,9 +29,9 @@ from edge.config.settings import StreamSettings
 from edge.config.uri import parse_uri
 from edge.contracts.errors import SourceError, UsageError
 from edge.contracts.frames import Frame, SourceEvent
-from edge.contracts.geometry import Region
-from edge.dicom import ahead
+from edge.contracts.region import Region
 from edge.dicom import clip as clip_module
+from edge.dicom import prefetch
 from edge.dicom.codecs import NoDecoderError
 from edge.sources.dicom import DicomSource
 
@@ -227,7 +227,7 @@ def test_parameters_that_are_not_known(tmp_path: Path) -> None:
 @pytest.fixture
 def three_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
-    monkeypatch.setattr(ahead, "MIN_PIXELS", 1)
+    monkeypatch.setattr(prefetch, "MIN_PIXELS", 1)
 
 
 def decoding_threads() -> list[threading.Thread]:

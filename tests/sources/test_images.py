@@ -16,8 +16,8 @@ from edge.config.settings import StreamSettings
 from edge.config.uri import parse_uri
 from edge.contracts.errors import SourceError
 from edge.contracts.frames import Frame, SourceEvent
+from edge.images.headers import read_images
 from edge.sources import images
-from edge.sources.image_headers import read_images
 from edge.sources.images import ImagesSource, decode_image, to_8_bits
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from edge.config.settings import StreamSettings
 from edge.contracts.errors import SourceError
 from edge.contracts.frames import SourceEvent
 from edge.contracts.results import Reason
-from edge.pipeline import intake
+from edge.pipeline import capture
 from edge.plugins import make_source
 
 if TYPE_CHECKING:
@@ -84,10 +84,10 @@ def test_a_source_that_stays_lost_is_logged_without_its_file(
         def close(self) -> None:
             pass
 
-    monkeypatch.setattr(intake, "BACKOFF_S", (0.01,))
+    monkeypatch.setattr(capture, "BACKOFF_S", (0.01,))
     caplog.set_level(logging.DEBUG)
     source: Any = Lost()
-    reading = intake.Intake({"x": source})
+    reading = capture.FrameCapture({"x": source})
     while source.opened < 4:
         reading.next(0.1)
     reading.close()

@@ -20,7 +20,7 @@ from training.calibrate import (
     uncertain_interval,
     write_calibration,
 )
-from training.lesion_limits import lesion_limits
+from training.lesion_thresholds import lesion_limits
 from training.metrics import ece
 from training.reporting.rows import Rows, open_held
 

@@ -92,7 +92,7 @@ def test_more_epochs_and_another_wording_of_the_sources_are_the_same_run():
 
 def test_a_whole_run_of_another_protocol_is_not_taken_for_this_one(tmp_path):
     pytest.importorskip("tensorflow")
-    from training.cv import train_one
+    from training.cross_validation import train_one
 
     recipe, said = load_recipe("breast"), []
     record = RunRecord(recipe=recipe, git_revision="", created="2026-01-01T00:00:00+00:00")

@@ -15,7 +15,7 @@ import pytest
 tf = pytest.importorskip("tensorflow", reason="training needs TensorFlow: make test-training has it")
 keras = pytest.importorskip("keras")
 
-from organ import make_organ
+from sample_dataset import make_dataset
 
 from edge.contracts.errors import ConfigError, EdgeError, ModelError, UsageError
 from edge.models.bundle import load_bundle
@@ -24,11 +24,11 @@ from export.classifier import make_classifier
 from training.classify import networks
 from training.classify.cache import PlainSamples
 from training.classify.distribute import make_strategy
+from training.classify.input_pipeline import Maker, train_batches
 from training.classify.loop import train
 from training.classify.recipe import SplitSection, load_classifier, load_classifier_record
 from training.classify.run import gather, run_classifier
-from training.classify.stream import Maker, train_batches
-from training.inspect.judge import judge_table
+from training.inspect.evaluate_table import judge_table
 
 pytestmark = [
     pytest.mark.slow,
@@ -95,7 +95,7 @@ def test_as_many_blocks_are_held_as_the_recipe_says():
 
 
 def test_a_folder_becomes_a_classifier_that_tools_run(tmp_path, recipe):
-    data, out, said = make_organ(tmp_path / "organ"), tmp_path / "run", []
+    data, out, said = make_dataset(tmp_path / "sample_dataset"), tmp_path / "run", []
     run_classifier(recipe, data, out, said.append)
     assert load_classifier_record(out).classes == ["cyst", "solid"]
     made = make_classifier(out, tmp_path / "organ.tflite", None, "1.2.3", said.append)
@@ -128,7 +128,7 @@ def test_a_folder_becomes_a_classifier_that_tools_run(tmp_path, recipe):
 
 
 def test_a_killed_run_goes_on_as_if_it_had_not_been(tmp_path, recipe):
-    data = make_organ(tmp_path / "organ", patients=6)
+    data = make_dataset(tmp_path / "sample_dataset", patients=6)
     pictures, classes = gather(recipe, data, tmp_path / "x", lambda line: None)
     whole, _ = train(shorter(recipe, epochs=2), pictures, classes, tmp_path / "a", lambda line: None)
     train(shorter(recipe, epochs=1), pictures, classes, tmp_path / "b", lambda line: None)
@@ -141,7 +141,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(tmp_path, recipe):
 
 def test_another_recipe_does_not_go_on_from_it(tmp_path, recipe):
     """With another split its weights would have learnt pictures that are held back now."""
-    data, out = make_organ(tmp_path / "organ", patients=6), tmp_path / "run"
+    data, out = make_dataset(tmp_path / "sample_dataset", patients=6), tmp_path / "run"
     pictures, classes = gather(recipe, data, tmp_path / "x", lambda line: None)
     train(shorter(recipe, epochs=1), pictures, classes, out, lambda line: None)
     other = msgspec.structs.replace(recipe, split=SplitSection(val=0.3, test=0.3))
@@ -150,7 +150,7 @@ def test_another_recipe_does_not_go_on_from_it(tmp_path, recipe):
 
 
 def test_a_loss_that_is_no_number_ends_the_run(tmp_path, recipe):
-    data = make_organ(tmp_path / "organ", patients=6)
+    data = make_dataset(tmp_path / "sample_dataset", patients=6)
     pictures, classes = gather(recipe, data, tmp_path / "x", lambda line: None)
     with pytest.raises(EdgeError, match=r"the loss is (nan|inf)") as caught:
         train(shorter(recipe, learning_rate=1e38), pictures, classes, tmp_path / "run", lambda line: None)
@@ -158,7 +158,7 @@ def test_a_loss_that_is_no_number_ends_the_run(tmp_path, recipe):
 
 
 def test_pipelines_share_an_epoch_and_every_epoch_is_another(tmp_path, recipe):
-    data = make_organ(tmp_path / "organ")
+    data = make_dataset(tmp_path / "sample_dataset")
     pictures, _ = gather(recipe, data, tmp_path / "x", lambda line: None)
     train_part = [p for p in pictures if p.split == "train"]
     maker = Maker(train_part, recipe, PlainSamples(train_part, recipe.preprocess, tmp_path / "cache"))
@@ -174,7 +174,7 @@ def test_pipelines_share_an_epoch_and_every_epoch_is_another(tmp_path, recipe):
 
 
 def test_kept_tensors_are_those_that_the_device_makes(tmp_path, recipe):
-    data = make_organ(tmp_path / "organ", 4, masks=True)
+    data = make_dataset(tmp_path / "sample_dataset", 4, masks=True)
     pictures, _ = gather(msgspec.structs.replace(recipe, split=SplitSection(val=0.3, test=0.3)), data, tmp_path, print)
     made = PlainSamples(pictures, recipe.preprocess, tmp_path / "cache")
     first = [made[i] for i in range(len(made))]
@@ -189,7 +189,7 @@ def test_kept_tensors_are_those_that_the_device_makes(tmp_path, recipe):
 
 
 def test_curves_are_written_where_tensorboard_is_and_else_it_is_said(tmp_path, recipe):
-    data = make_organ(tmp_path / "organ", patients=6)
+    data = make_dataset(tmp_path / "sample_dataset", patients=6)
     pictures, classes = gather(recipe, data, tmp_path / "x", lambda line: None)
     arguments = (shorter(recipe, epochs=1), pictures, classes, tmp_path / "run", lambda line: None, True)
     if importlib.util.find_spec("tensorboard") is None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("tensorflow", reason="training needs TensorFlow: make test-training has it")
-from organ import make_organ
+from sample_dataset import make_dataset
 
 pytestmark = [
     pytest.mark.slow,
@@ -82,7 +82,7 @@ def free_ports(count):
 
 def test_two_workers_and_two_replicas_learn_what_one_device_learns(tmp_path):
     (tmp_path / "tiny.toml").write_text(RECIPE)
-    data = make_organ(tmp_path / "organ", 8)
+    data = make_dataset(tmp_path / "sample_dataset", 8)
     base = ["--recipe", tmp_path / "tiny.toml", "--data", data, "--threads", 1]
     alone = start([*base, "--out", tmp_path / "alone"])
     text, _ = alone.communicate(timeout=300)  # which closes its pipe

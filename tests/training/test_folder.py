@@ -9,20 +9,20 @@ import pytest
 
 pytest.importorskip("sklearn", reason="splits are scikit-learn's: pip install '.[training]'")
 
-from organ import make_organ
+from sample_dataset import make_dataset
 
 from edge.contracts.errors import ConfigError
 from training.classify.folder import list_folder
-from training.classify.listing import NO_LESION, check_listing, divide
+from training.classify.read_check import whole
 from training.classify.recipe import SplitSection, load_classifier
-from training.classify.scan import whole
+from training.classify.split import NO_LESION, check_listing, divide
 
 RECIPE = load_classifier("folder")
 BY_NAME = msgspec.structs.replace(RECIPE, split=SplitSection(val=0.25, test=0.25, group=r"^([^/]+/p\d+)"))
 
 
 def test_classes_groups_and_sides_of_a_folder(tmp_path):
-    pictures, classes = list_folder(make_organ(tmp_path / "organ", masks=True), BY_NAME)
+    pictures, classes = list_folder(make_dataset(tmp_path / "sample_dataset", masks=True), BY_NAME)
     assert classes == ["cyst", "solid"]
     assert len(pictures) == 32, "masks are no pictures"
     assert all(p.mask is not None for p in pictures)
@@ -41,7 +41,7 @@ def test_classes_groups_and_sides_of_a_folder(tmp_path):
 
 
 def test_a_given_split_that_leaks_a_group_is_refused(tmp_path):
-    root = make_organ(tmp_path / "organ")
+    root = make_dataset(tmp_path / "sample_dataset")
     pictures, _ = list_folder(root, RECIPE)
     with (root / "groups.csv").open("w", newline="") as file:
         writer = csv.writer(file)
@@ -54,8 +54,8 @@ def test_a_given_split_that_leaks_a_group_is_refused(tmp_path):
 
 def test_sides_given_by_folders_are_kept_and_validation_is_taken_from_training(tmp_path):
     for side, patients in (("train", 9), ("test", 3)):
-        make_organ(tmp_path / "organ" / side, patients)
-    pictures, classes = list_folder(tmp_path / "organ", RECIPE)
+        make_dataset(tmp_path / "sample_dataset" / side, patients)
+    pictures, classes = list_folder(tmp_path / "sample_dataset", RECIPE)
     divided = divide(pictures, RECIPE.split, 1)
     check_listing(divided, classes)
     assert {p.id for p in divided if p.split == "test"} == {p.id for p in pictures if p.id.startswith("test/")}
@@ -67,20 +67,20 @@ def test_sides_given_by_folders_are_kept_and_validation_is_taken_from_training(t
     [((), "no pictures were found"), (("cyst",), "expected two classes or more, got cyst")],
 )
 def test_no_data_and_one_class_alone_are_refused(tmp_path, classes, message):
-    (tmp_path / "organ").mkdir()
-    pictures, names = list_folder(make_organ(tmp_path / "organ", classes=classes), RECIPE)
+    (tmp_path / "sample_dataset").mkdir()
+    pictures, names = list_folder(make_dataset(tmp_path / "sample_dataset", classes=classes), RECIPE)
     with pytest.raises(ConfigError, match=message):
         check_listing(pictures, names)
 
 
 def test_too_few_patients_for_a_split_are_said(tmp_path):
-    pictures, _ = list_folder(make_organ(tmp_path / "organ", patients=2), BY_NAME)
+    pictures, _ = list_folder(make_dataset(tmp_path / "sample_dataset", patients=2), BY_NAME)
     with pytest.raises(ConfigError, match="expected 4 groups or more of each class"):
         divide(pictures, BY_NAME.split, 1)
 
 
 def test_broken_pictures_and_masks_are_listed_and_left_out_only_if_asked(tmp_path):
-    root = make_organ(tmp_path / "organ", masks=True)
+    root = make_dataset(tmp_path / "sample_dataset", masks=True)
     (root / "cyst" / "p0-0.png").write_bytes(b"\x89PNG\r\n\x1a\n no picture")
     cv2.imwrite(str(root / "solid" / "p1-1_mask.png"), np.zeros((50, 60), np.uint8))
     cv2.imwrite(str(root / "solid" / "p2-1.png"), np.full((80, 80), 7, np.uint8))
@@ -96,8 +96,8 @@ def test_broken_pictures_and_masks_are_listed_and_left_out_only_if_asked(tmp_pat
 
 def test_folders_without_a_class_teach_the_mask_only(tmp_path):
     recipe = load_classifier("phantom")
-    make_organ(tmp_path / "organ", 2, ("benign", "malignant", "empty", "other"))
-    pictures, classes = list_folder(tmp_path / "organ", recipe)
+    make_dataset(tmp_path / "sample_dataset", 2, ("benign", "malignant", "empty", "other"))
+    pictures, classes = list_folder(tmp_path / "sample_dataset", recipe)
     assert classes == ["benign", "malignant"]
     empty = [p for p in pictures if p.label == NO_LESION]
     assert len(empty) == 4
@@ -106,7 +106,7 @@ def test_folders_without_a_class_teach_the_mask_only(tmp_path):
 
 
 def test_a_picture_that_groups_csv_does_not_name_is_said(tmp_path):
-    root = make_organ(tmp_path / "organ", 2)
+    root = make_dataset(tmp_path / "sample_dataset", 2)
     (root / "groups.csv").write_text("path,group\ncyst/p0-0.png,a\n")
     with pytest.raises(ConfigError, match="does not name cyst/p0-1"):
         list_folder(root, RECIPE)

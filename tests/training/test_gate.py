@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("sklearn")
 
-from training.gate import fit, leave_one_out, threshold
-from training.gate_examples import Examples
+from training.gate.anatomy_gate import fit, leave_one_out, threshold
+from training.gate.examples import Examples
 from training.recipe import GateSection
 
 SIZES = {"pool8": 6, "pool16": 8, "merge8": 5, "merge16": 5}

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from edge.contracts.manifest import PreprocessRecipe
 from edge.preprocess.preprocessor import Preprocessor
-from training import geometry
+from training.augment import geometry
+from training.augment.samples import augment, lesion_free, plain
 from training.datasets import Item
-from training.samples import augment, lesion_free, plain
 
 SEEDS = st.integers(0, 2**32 - 1)
 

@@ -23,8 +23,8 @@ def model():
 
 @pytest.fixture(scope="module")
 def gate(model):
-    from training.gate import Cluster, Gate
-    from training.gate_head import NEAR, POOLED
+    from training.gate.anatomy_gate import Cluster, Gate
+    from training.gate.head import NEAR, POOLED
 
     rng = np.random.default_rng(0)
     wide = sum(model.get_layer(POOLED[name]).output.shape[-1] for name in NEAR)
@@ -72,7 +72,7 @@ def test_only_what_shall_learn_learns(model):
 
 
 def test_the_gates_layers_compute_what_the_gate_says_and_leave_the_heads_alone(model, gate):
-    from training.gate_head import features, with_gate
+    from training.gate.head import features, with_gate
 
     tensors = np.random.default_rng(1).integers(0, 256, shape_of(model, 5)).astype(np.uint8)
     gated = with_gate(model, gate)
@@ -87,8 +87,8 @@ def test_the_gates_layers_compute_what_the_gate_says_and_leave_the_heads_alone(m
 def test_the_saved_model_speaks_by_head_names(model, gate, tmp_path):
     import tensorflow as tf
 
-    from training.gate_head import with_gate
-    from training.handover import save_model
+    from training.finish_run import save_model
+    from training.gate.head import with_gate
 
     save_model(with_gate(model, gate), tmp_path / "saved_model")
     serve = tf.saved_model.load(str(tmp_path / "saved_model")).signatures["serving_default"]

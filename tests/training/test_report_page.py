@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from fake_predictions import columns, write_cv, write_single
 
-from training.metrics import Interval
+from training.metrics import MetricInterval
 from training.reporting import doubt
 from training.reporting.collect import plain
 from training.reporting.figures import cross_fit, headline, points, subgroups
@@ -107,7 +107,11 @@ def test_features_far_from_all_others_are_far():
 
 
 def test_json_has_no_nan_and_no_numpy():
-    tree = {"a": Interval(0.5, float("nan"), 0.7, 3), "b": [np.float32(0.25), np.int64(2)], "c": (float("inf"), "x")}
+    tree = {
+        "a": MetricInterval(0.5, float("nan"), 0.7, 3),
+        "b": [np.float32(0.25), np.int64(2)],
+        "c": (float("inf"), "x"),
+    }
     expected = {"a": {"value": 0.5, "low": None, "high": 0.7, "n": 3}, "b": [0.25, 2], "c": [None, "x"]}
     assert json.loads(json.dumps(plain(tree), allow_nan=False)) == expected
 
@@ -116,7 +120,7 @@ def test_a_page_is_one_file_that_escapes_what_it_is_told():
     page = Page("A <model>", "on & on")
     page.cards.append(("AUC", "0.9", "0.8 to 1"))
     page.section("One", "less < more")
-    page.table(["", "figure"], [["<b>", Interval(0.5, 0.25, float("nan"), 4)], ["none", None]])
+    page.table(["", "figure"], [["<b>", MetricInterval(0.5, 0.25, float("nan"), 4)], ["none", None]])
     page.plots('<svg><g id="a"><use href="#a"/></g></svg>', '<svg><g id="a"/></svg>')
     text = page.text()
     assert "A &lt;model&gt;" in text

@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from training import views
+from training.augment import views
+from training.augment.views import ViewRow, Views, in_cells, make
 from training.datasets import bus_bra
 from training.recipe import load_recipe
-from training.views import Order, Views, in_cells, make
 
 
 @pytest.fixture
@@ -43,9 +43,9 @@ def test_a_view_holds_each_picture_once_some_crops_and_phantoms(tiny_bus_bra, re
 
 def test_a_sample_depends_on_seed_item_and_view_alone(tiny_bus_bra, recipe):
     items = bus_bra(tiny_bus_bra)
-    first = make(Order("picture", 3, 1), items, recipe)
-    again = make(Order("picture", 0, 1), [items[3]], recipe)
-    other = make(Order("picture", 3, 2), items, recipe)
+    first = make(ViewRow("picture", 3, 1), items, recipe)
+    again = make(ViewRow("picture", 0, 1), [items[3]], recipe)
+    other = make(ViewRow("picture", 3, 2), items, recipe)
     assert np.array_equal(first.tensor, again.tensor)
     assert not np.array_equal(first.tensor, other.tensor)
 
@@ -100,7 +100,7 @@ def test_a_crop_is_clear_of_the_lesion(tiny_bus_bra, recipe):
     image = np.full_like(mask, 200)
     image[mask == 1] = 10
     wide = dataclasses.replace(item, image=image, mask=mask)
-    crop = make(Order("crop", 0, 0), [wide], recipe)
+    crop = make(ViewRow("crop", 0, 0), [wide], recipe)
     assert crop.label == -1
     assert not crop.mask.any()
     assert crop.tensor.shape == (recipe.preprocess.height, recipe.preprocess.width, 3)

@@ -8,7 +8,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 
-from training.weights import MAGIC, PROTOCOL, RestrictedUnpickler, Storage, View, _materialise, read_legacy
+from training.weights import MAGIC, PROTOCOL, RestrictedUnpickler, Storage, TensorView, _materialise, read_legacy
 
 
 class Reference:
@@ -92,7 +92,7 @@ def test_a_pickle_that_would_run_a_command_does_not(tmp_path):
 def test_views_beyond_their_storage_are_refused(offset, shape, stride):
     values = np.zeros(12, np.float32)
     with pytest.raises(pickle.UnpicklingError, match="beyond its storage"):
-        _materialise(View(Storage("1", values.dtype, 12), offset, shape, stride), values)
+        _materialise(TensorView(Storage("1", values.dtype, 12), offset, shape, stride), values)
 
 
 def test_truncated_and_foreign_files_are_refused():

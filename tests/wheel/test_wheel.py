@@ -49,7 +49,7 @@ def test_in_a_bare_environment_without_tensorflow_it_runs_infer(tmp_path):
     ).stdout.lower()
     assert "tensorflow" not in listed
     script = (
-        "import cv2; from edge.sources.phantom_scene import PhantomScene, PhantomSpec;"
+        "import cv2; from edge.phantom.scene import PhantomScene, PhantomSpec;"
         "cv2.imwrite('p.png', PhantomScene(PhantomSpec(seed=1)).pixels(0))"
     )
     subprocess.run([python, "-c", script], check=True, cwd=tmp_path)

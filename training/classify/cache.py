@@ -16,14 +16,14 @@ import msgspec
 import numpy as np
 
 from edge.preprocess.preprocessor import Preprocessor
-from training.samples import Sample, plain
+from training.augment.samples import Sample, plain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from edge.contracts.manifest import PreprocessRecipe
-    from training.classify.listing import Listed
+    from training.classify.split import Listed
 
 
 class PlainSamples:

@@ -14,8 +14,8 @@ import re
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import ConfigError
-from training.classify.listing import NO_LESION, OTHER, Listed
 from training.classify.pictures import SUFFIXES
+from training.classify.split import NO_LESION, OTHER, Listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -16,15 +16,15 @@ from training.checkpoint import fingerprint, restore, save
 from training.classify import networks
 from training.classify.cache import PlainSamples
 from training.classify.distribute import is_chief, make_strategy
+from training.classify.input_pipeline import Maker, train_batches
 from training.classify.predict import predict
-from training.classify.stream import Maker, train_batches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from training.classify.listing import Listed
-    from training.classify.recipe import ClassifierRecipe, OptimiserSection
+    from training.classify.recipe import ClassifierOptimiserSection, ClassifierRecipe
+    from training.classify.split import Listed
 
 
 def train(
@@ -116,7 +116,7 @@ def _readable(data: Any) -> Iterator[Any]:
         ) from error
 
 
-def make_optimiser(options: OptimiserSection, steps: int) -> keras.optimizers.Optimizer:
+def make_optimiser(options: ClassifierOptimiserSection, steps: int) -> keras.optimizers.Optimizer:
     """Adam, with the recipe's schedule over all of its epochs."""
     rate: Any = options.learning_rate
     if options.schedule == "cosine":
@@ -133,7 +133,7 @@ def make_optimiser(options: OptimiserSection, steps: int) -> keras.optimizers.Op
 def make_step(
     model: keras.Model,
     optimiser: keras.optimizers.Optimizer,
-    options: OptimiserSection,
+    options: ClassifierOptimiserSection,
     strategy: tf.distribute.Strategy,
 ) -> Callable[..., Any]:
     """One step over all replicas as a compiled function; it returns the batch's loss.

@@ -9,8 +9,8 @@ import numpy as np
 
 from edge.contracts.errors import ConfigError, EdgeError
 from edge.dicom.clip import DicomClip
+from edge.images.headers import read_images
 from edge.preprocess.scan_area import largest_region
-from edge.sources.image_headers import read_images
 from edge.sources.images import decode_image
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from edge.contracts.manifest import LESION_MASK
-from training.classify.stream import held_batches
+from training.classify.input_pipeline import held_batches
 from training.metrics import dice
 
 if TYPE_CHECKING:

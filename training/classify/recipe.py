@@ -9,7 +9,7 @@ import msgspec
 
 from edge.contracts.errors import ConfigError
 from edge.contracts.manifest import DataSource, PreprocessRecipe
-from training.recipe import Count, Positive, Section, Share, decode, shipped
+from training.recipe import Count, Positive, RecipeSection, Share, decode, shipped
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -23,7 +23,7 @@ Backbone = Literal["text-cnn", "lite0", "small"]
 Strategy = Literal["none", "mirrored", "multi-worker"]
 
 
-class NetworkSection(Section, frozen=True, kw_only=True):
+class ClassifierNetworkSection(RecipeSection, frozen=True, kw_only=True):
     """The network's shape, and what it says."""
 
     backbone: Backbone = "lite0"
@@ -36,7 +36,7 @@ class NetworkSection(Section, frozen=True, kw_only=True):
     """Of ``lite0``: so many blocks keep their ImageNet weights."""
 
 
-class OptimiserSection(Section, frozen=True, kw_only=True):
+class ClassifierOptimiserSection(RecipeSection, frozen=True, kw_only=True):
     """Adam (Kingma & Ba 2015), with decoupled weight decay where that is over 0."""
 
     epochs: Annotated[int, msgspec.Meta(ge=1)] = 10
@@ -49,7 +49,7 @@ class OptimiserSection(Section, frozen=True, kw_only=True):
     label_smoothing: Annotated[float, msgspec.Meta(ge=0, lt=0.5)] = 0.0
 
 
-class SplitSection(Section, frozen=True, kw_only=True):
+class SplitSection(RecipeSection, frozen=True, kw_only=True):
     """How pictures are divided where the data does not say it: by group, classes in proportion."""
 
     val: Share = 0.15
@@ -59,7 +59,7 @@ class SplitSection(Section, frozen=True, kw_only=True):
     matches. None: ``groups.csv`` of the folder; without one each picture is its own group."""
 
 
-class DistributeSection(Section, frozen=True, kw_only=True):
+class DistributeSection(RecipeSection, frozen=True, kw_only=True):
     """For those who outgrow one device."""
 
     strategy: Strategy = "none"
@@ -67,7 +67,7 @@ class DistributeSection(Section, frozen=True, kw_only=True):
     that all of them see, and the first of them writes."""
 
 
-class RenderSection(Section, frozen=True, kw_only=True):
+class RenderSection(RecipeSection, frozen=True, kw_only=True):
     """Pictures that are rendered into the run's folder instead of read from --data."""
 
     phantoms: Annotated[int, msgspec.Meta(ge=20)] = 300
@@ -78,7 +78,7 @@ class RenderSection(Section, frozen=True, kw_only=True):
     """Test cards, and sector phantoms as another part of the body."""
 
 
-class ClassifierRecipe(Section, frozen=True, kw_only=True):
+class ClassifierRecipe(RecipeSection, frozen=True, kw_only=True):
     """All of it."""
 
     kind: Literal["classifier"]
@@ -97,8 +97,8 @@ class ClassifierRecipe(Section, frozen=True, kw_only=True):
     augment: bool = True
     """False: each picture as it is, preprocessed once and kept on disk."""
     preprocess: PreprocessRecipe
-    network: NetworkSection = NetworkSection()
-    optimiser: OptimiserSection = OptimiserSection()
+    network: ClassifierNetworkSection = ClassifierNetworkSection()
+    optimiser: ClassifierOptimiserSection = ClassifierOptimiserSection()
     split: SplitSection = SplitSection()
     distribute: DistributeSection = DistributeSection()
     render: RenderSection | None = None
@@ -106,7 +106,7 @@ class ClassifierRecipe(Section, frozen=True, kw_only=True):
     """What the model learns from, and under which licence."""
 
 
-class ClassifierRecord(Section, frozen=True, kw_only=True):
+class ClassifierRecord(RecipeSection, frozen=True, kw_only=True):
     """``recipe.toml`` of a run: the recipe, and what only the run knows."""
 
     recipe: ClassifierRecipe

@@ -14,10 +14,10 @@ import msgspec
 import numpy as np
 from tqdm import tqdm
 
-from edge.sources.phantom_scene import PhantomScene
-from edge.sources.phantom_spec import PhantomSpec
+from edge.phantom.scene import PhantomScene
+from edge.phantom.spec import PhantomSpec
 from training.classify.folder import GROUPS
-from training.fakes import test_card
+from training.gate.synthetic_negatives import test_card
 from training.phantoms import DEPTH_MM, FIRST_SEED
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.sources.phantom_spec import Geometry, Margin
+    from edge.phantom.spec import Geometry, Margin
     from training.classify.recipe import RenderSection
 
 DONE = "rendered.json"

@@ -12,12 +12,12 @@ import numpy as np
 
 from edge.contracts.errors import UsageError
 from training.classify.cache import PlainSamples
-from training.classify.figures import confusion, confusion_text, judge_classes, table, with_interval
 from training.classify.folder import has_groups, list_folder
-from training.classify.listing import Listed, check_listing, divide
+from training.classify.metrics import confusion, confusion_text, judge_classes, table, with_interval
+from training.classify.read_check import whole
 from training.classify.recipe import ClassifierRecipe, ClassifierRecord
 from training.classify.render import render, render_unseen
-from training.classify.scan import whole
+from training.classify.split import Listed, check_listing, divide
 from training.toml_out import to_toml
 
 if TYPE_CHECKING:
@@ -96,8 +96,8 @@ def finish(
     """
     from training.classify.networks import class_head
     from training.classify.predict import predict
-    from training.classify.saved import save_model
-    from training.handover import git_revision
+    from training.classify.saved_model import save_model
+    from training.finish_run import git_revision
 
     figures: dict[str, Any] = {}
     rows: list[list[Any]] = []

@@ -1,6 +1,6 @@
 """Pictures changed on purpose, to learn what the model looks at: callipers in and out, the lesion hidden.
 
-The callipers here are painted by other code than the augmenter's (`training.looks`): rendered with smooth edges in
+The callipers here are painted by other code than the augmenter's (`training.augment.appearance`): rendered with smooth edges in
 shapes that it does not use (a gap in the middle of the cross, arrow tips, ticks, outlined in black), on the true ends
 of the lesion's axes, with a measurement beside them in letters drawn stroke by stroke. An augmenter's own brush would
 prove only that the model knows that brush.

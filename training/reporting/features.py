@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from training.reporting.lesions import Found
+    from training.reporting.lesions import FoundLesions
     from training.reporting.rows import Rows
 
     Floats = NDArray[np.float64]
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 NAMES = ("taller_than_wide", "margin_sharpness", "echogenicity", "posterior", "size")
 
 
-def descriptors(rows: Rows, found: Found) -> Floats:
+def descriptors(rows: Rows, found: FoundLesions) -> Floats:
     """(n, `NAMES`) of the surest lesion found in each picture, on the model's input; NaN where not known.
 
     ``size`` is the square root of the outline's share of the picture.
@@ -57,7 +57,7 @@ def _area(outline: list[tuple[float, float]]) -> float:
     return float(abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2)
 
 
-def worth(rows: Rows, found: Found, p: Floats) -> dict[str, Any]:
+def worth(rows: Rows, found: FoundLesions, p: Floats) -> dict[str, Any]:
     """Areas under the ROC curve, by patients held out, of classical classifiers beside the CNN; needs scikit-learn.
 
     Args:

@@ -16,14 +16,14 @@ from training.calibrate import (
     resolution,
     uncertain_interval,
 )
-from training.lesion_limits import lesion_limits
-from training.metrics import Draws, Interval, ece, log_loss
+from training.lesion_thresholds import lesion_limits
+from training.metrics import Draws, MetricInterval, ece, log_loss
 from training.reporting.lesions import look, merge
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from training.reporting.lesions import Found
+    from training.reporting.lesions import FoundLesions
     from training.reporting.rows import Held, Rows
 
     Floats = NDArray[np.float64]
@@ -43,7 +43,7 @@ class Calls:
     """By operating point: each row's threshold."""
     intervals: Floats
     """(n, 2): each row is left unjudged if its probability lies inside."""
-    found: Found
+    found: FoundLesions
     """By the lesion thresholds of each row."""
 
 
@@ -52,7 +52,7 @@ def cross_fit(held: Held, outputs: str = "float") -> Calls:
     step = resolution(outputs)
     n = len(held.test)
     p, thresholds, intervals = np.zeros(n), {}, np.zeros((n, 2))
-    looked: list[tuple[NDArray[np.int_], Found]] = []
+    looked: list[tuple[NDArray[np.int_], FoundLesions]] = []
     for rows, judged in held.parts:
         known, test = rows.take(rows.known), held.test.take(judged)
         name = choose(compare(known.malignancy, known.labels, known.groups, step))
@@ -68,7 +68,9 @@ def cross_fit(held: Held, outputs: str = "float") -> Calls:
     return Calls(p, thresholds, intervals, merge(looked, n))
 
 
-def classification(labels: NDArray[np.int_], p: Floats, called: NDArray[np.bool_], draws: Draws) -> dict[str, Interval]:
+def classification(
+    labels: NDArray[np.int_], p: Floats, called: NDArray[np.bool_], draws: Draws
+) -> dict[str, MetricInterval]:
     """Rates of yes or no calls, and the area under the ROC curve."""
     ill, right = labels == 1, called == (labels == 1)
     hits = called & ill
@@ -82,7 +84,7 @@ def classification(labels: NDArray[np.int_], p: Floats, called: NDArray[np.bool_
     }
 
 
-def outlines(found: Found, chosen: NDArray[np.bool_], draws: Draws) -> dict[str, Interval]:
+def outlines(found: FoundLesions, chosen: NDArray[np.bool_], draws: Draws) -> dict[str, MetricInterval]:
     """Of pictures with a lesion (``chosen``): overlap, whether it was found, and lesions found beside it."""
     beside = np.maximum(0, found.count - found.hit)
     return {
@@ -129,7 +131,7 @@ def headline(rows: Rows, calls: Calls, point: str = "even") -> list[dict[str, An
     return out
 
 
-def at_shipped(part: Rows, p: Floats, limit: Floats) -> dict[str, dict[str, Interval]]:
+def at_shipped(part: Rows, p: Floats, limit: Floats) -> dict[str, dict[str, MetricInterval]]:
     """Rates, by picture and by case, at the threshold that a bundle ships (`SHIPPED`), for its card."""
     labels, mean, called, names = by_case(part, p, limit)
     return {

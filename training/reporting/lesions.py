@@ -9,7 +9,7 @@ import numpy as np
 
 from edge.contracts.manifest import Thresholds
 from edge.postprocess.lesions import find_lesions
-from edge.preprocess.geometry import Letterbox
+from edge.preprocess.letterbox import Letterbox
 from training.metrics import best_iou
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ MIN_AREA = 0.001
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class FoundLesions:
     """By picture."""
 
     lesions: list[list[Lesion]]
@@ -44,20 +44,20 @@ class Found:
         """Lesions found in each."""
         return np.array([len(each) for each in self.lesions], int)
 
-    def take(self, chosen: NDArray[np.bool_]) -> Found:
+    def take(self, chosen: NDArray[np.bool_]) -> FoundLesions:
         """Those of some pictures, by a mask."""
         lesions = [each for each, kept in zip(self.lesions, chosen, strict=True) if kept]
-        return Found(lesions, self.presence[chosen], self.dice[chosen], self.hit[chosen], self.masks[chosen])
+        return FoundLesions(lesions, self.presence[chosen], self.dice[chosen], self.hit[chosen], self.masks[chosen])
 
 
-def merge(parts: list[tuple[NDArray[np.int_], Found]], n: int) -> Found:
+def merge(parts: list[tuple[NDArray[np.int_], FoundLesions]], n: int) -> FoundLesions:
     """What was found in parts of ``n`` pictures, in their order; each part with its rows' numbers."""
     order = np.argsort(np.concatenate([rows for rows, _ in parts]))
     if len(order) != n:
         raise ValueError(f"expected {n} pictures, got {len(order)}")
     lesions = [each for _, found in parts for each in found.lesions]
     columns = [np.concatenate([getattr(f, k) for _, f in parts])[order] for k in ("presence", "dice", "hit", "masks")]
-    return Found([lesions[i] for i in order], *columns)
+    return FoundLesions([lesions[i] for i in order], *columns)
 
 
 def limits(level: float, score: float = 0.0) -> Thresholds:
@@ -75,14 +75,14 @@ def find(lesion: NDArray[np.uint8], size: tuple[int, int], level: float, score: 
     return [find_lesions(m.astype(np.float32) / 255, whole, asked, size) for m in lesion]
 
 
-def look(rows: Rows, level: float, score: float = 0.0) -> Found:
+def look(rows: Rows, level: float, score: float = 0.0) -> FoundLesions:
     """Every picture's lesions at a mask level and a least presence."""
     lesions = find(rows.lesion, rows.size, level, score)
     presence = np.array([each[0].score if each else 0.0 for each in lesions])
     masks = (rows.masks_found() >= level).astype(np.uint8)
     dice = dices(masks, rows.masks)
     hit = np.array([best_iou(m, t) >= HIT for m, t in zip(masks, rows.masks, strict=True)], bool)
-    return Found(lesions, presence, dice, hit & (presence > 0), masks)
+    return FoundLesions(lesions, presence, dice, hit & (presence > 0), masks)
 
 
 def dices(found: NDArray[np.uint8], true: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ import math
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from training.metrics import Interval
+from training.metrics import MetricInterval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -129,13 +129,13 @@ def number(value: float, digits: int = 3) -> str:
     return f"{value:.{digits}f}" if math.isfinite(value) else "–"
 
 
-def span(figure: Interval, digits: int = 3) -> str:
+def span(figure: MetricInterval, digits: int = 3) -> str:
     """``low to high``."""
     return f"{number(figure.low, digits)} to {number(figure.high, digits)}"
 
 
 def _cell(value: Any) -> str:
-    if isinstance(value, Interval):
+    if isinstance(value, MetricInterval):
         return f"<td>{number(value.value)}<small>{span(value)}</small></td>"
     if isinstance(value, float):
         return f"<td>{number(value)}</td>"

@@ -9,8 +9,8 @@ import numpy as np
 
 from edge.contracts.manifest import LESION_MASK
 from edge.preprocess.preprocessor import Preprocessor
+from training.augment.geometry import lesion_free_window
 from training.evaluate import with_both
-from training.geometry import lesion_free_window
 from training.metrics import Draws, threshold_for_sensitivity
 from training.reporting.lesions import find
 from training.reporting.rows import POOLED, open_held

@@ -8,10 +8,10 @@ import numpy as np
 
 from training.reporting import plots, trust
 from training.reporting.page import Page, number, span
-from training.reporting.words import CLASSES, POINTS, RATES, WORDS
+from training.reporting.wording import CLASSES, POINTS, RATES, WORDS
 
 if TYPE_CHECKING:
-    from training.metrics import Interval
+    from training.metrics import MetricInterval
     from training.reporting.collect import Collected
 
 
@@ -51,9 +51,11 @@ def _lead(about: dict[str, Any]) -> str:
 def _headline(page: Page, c: Collected) -> None:
     first = c.figures["headline"][0]
     for name in ("auc", "accuracy", "dice", "lesion_hit"):
-        figure: Interval = first["by_picture"][name]
+        figure: MetricInterval = first["by_picture"][name]
         page.cards.append((f"{WORDS[name]}, {first['source']}", number(figure.value), span(figure)))
-    error: Interval = c.figures["calibration"][-1 if len(c.figures["calibration"]) == 1 else 1]["calibrated"]["ece"]
+    error: MetricInterval = c.figures["calibration"][-1 if len(c.figures["calibration"]) == 1 else 1]["calibrated"][
+        "ece"
+    ]
     page.cards.append((f"calibration error, {first['source']}", number(error.value), span(error)))
     page.section(
         "Benign or malignant, and where",

@@ -11,7 +11,7 @@ from training.reporting import doubt, plots
 from training.reporting.collect import mistakes
 from training.reporting.pictures import data_uri, heated, outlined
 from training.reporting.presence import scores
-from training.reporting.words import CLASSES, RATES, WORDS
+from training.reporting.wording import CLASSES, RATES, WORDS
 
 if TYPE_CHECKING:
     from training.reporting.collect import Collected

@@ -1,0 +1,54 @@
+"""Memory of the processes that took part, asked of the kernel after the run: asking in it would be measured too."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from edge.process.usage import PROC, module_of, peak_mb, process_tree, pss_mb
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NAMES = {
+    "edge.daemon.frame.process": "frame",
+    "edge.runtimes.isolated_child": "runtime",
+    "edge.daemon.publisher.process": "publisher",
+}
+"""Of a daemon's processes, by the module that each was started with."""
+
+
+class ProcessMemory(msgspec.Struct, frozen=True):
+    """In MB of 10^6 bytes, by process. Empty: the kernel does not say."""
+
+    pss_mb: dict[str, float]
+    """Proportional set size: pages that processes share are counted by share. The sum is what the machine gives."""
+    peak_mb: dict[str, float]
+    """The most that was ever resident. Counts shared pages in full: the sum is an upper bound."""
+
+    @property
+    def pss_total(self) -> float | None:
+        """Of all processes."""
+        return round(sum(self.pss_mb.values()), 1) if self.pss_mb else None
+
+    @property
+    def peak_total(self) -> float | None:
+        """Upper bound over all processes."""
+        return round(sum(self.peak_mb.values()), 1) if self.peak_mb else None
+
+
+def measure_memory(proc: Path = PROC, root: int | None = None, root_name: str = "frame") -> ProcessMemory:
+    """This process (or ``root``) and those of a daemon below it, by what they run; a broker is none of them."""
+    pss: dict[str, float] = {}
+    peak: dict[str, float] = {}
+    root = os.getpid() if root is None else root
+    for pid in process_tree(root, proc):
+        name = root_name if pid == root else NAMES.get(module_of(pid, proc) or "")
+        if name is None:
+            continue
+        for column, megabytes in ((pss, pss_mb(pid, proc)), (peak, peak_mb(pid, proc))):
+            if megabytes is not None:
+                column[name] = round(column.get(name, 0.0) + megabytes, 1)
+    return ProcessMemory(pss, peak)

@@ -1,0 +1,29 @@
+"""What the publisher was asked for and the frame process has to do. It stays inside the device."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+OrderName = Literal["exam", "stream/start", "stream/stop"]
+
+
+class FrameCommand(msgspec.Struct, frozen=True, kw_only=True):
+    """Answered with `FrameCommandResult`; not heeded after ``until_ns``, when whoever asked has been told that it was not done."""
+
+    id: str
+    name: OrderName
+    streams: list[str]
+    at_ns: int
+    """Monotonic clock when it was given."""
+    until_ns: int
+
+
+class FrameCommandResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of an order."""
+
+    id: str
+    error: str | None = None
+    """As in `Response.error`; None: it was carried out."""
+    result: dict[str, Any] = {}

@@ -1,0 +1,1 @@
+"""The frame process: capture, preprocessing, inference, post-processing; writes the outbox."""

@@ -1,0 +1,166 @@
+"""The frame process: sources, preprocessing, runtime, post-processing, and the outbox that findings are kept in.
+
+Run as ``python -m edge.daemon.frame.process`` by the supervisor only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import socket
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import msgspec
+
+from edge import __version__
+from edge.app.compose import choose_model, make_guard
+from edge.app.envelope import EnvelopeMaker
+from edge.app.frame_link import OutboxFrameLink
+from edge.app.logs import set_up_logs
+from edge.config.uri import parse_uri
+from edge.contracts.errors import EdgeError
+from edge.contracts.frame_report import FrameNumbers, FrameReport
+from edge.contracts.state import StreamState
+from edge.daemon.frame.frame_commands import FrameCommandRunner, StoppedStreams
+from edge.daemon.job import DaemonJob
+from edge.pipeline import loop
+from edge.pipeline.analyser import Analyser
+from edge.pipeline.capture import FrameCapture
+from edge.pipeline.messages import Messages, Provenance
+from edge.pipeline.reporter import Reporter
+from edge.pipeline.stream_metadata import add_stream_metadata
+from edge.plugins import make_source
+from edge.process.child import inherit
+from edge.process.cores import keep_to
+from edge.process.heartbeat import beat
+from edge.process.malloc import limit_malloc_arenas, trim_malloc
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from edge.app.compose import RuntimeModel
+    from edge.contracts.ports import Source
+    from edge.pipeline.guard import RuntimeGuard
+    from edge.pipeline.stats import Stats
+
+log = logging.getLogger("edge.daemon.frame.process")  # run as __main__
+
+CLOSE_TIMEOUT_S = 1.0
+"""For the outbox to write what was handed over: the supervisor waits a little longer than this."""
+
+
+def make_report(
+    job: DaemonJob,
+    model: RuntimeModel,
+    guard: RuntimeGuard,
+    capture: FrameCapture,
+    stats: Stats,
+    stopped: Sequence[str] = (),
+) -> FrameReport:
+    """What the publisher makes `state` and `health` of. ``stopped``: streams that were asked to stop."""
+    return FrameReport(
+        version=__version__,
+        model=model.ref,
+        runtime=guard.ref,
+        streams=[
+            StreamState(name=stream.name, source=parse_uri(stream.source).redacted(), stopped=stream.name in stopped)
+            for stream in job.settings.streams
+        ],
+        capabilities=["findings", "coverage", "results", "health"],
+        reasons=guard.problems,
+        numbers=msgspec.convert({**stats.snapshot(), "dropped": sum(capture.dropped.values())}, FrameNumbers),
+    )
+
+
+def begin(job: DaemonJob, sources: Mapping[str, Source], model: RuntimeModel) -> tuple[FrameCapture, Analyser]:
+    """Open the sources while the runtime loads and is tested: most of a start is waiting for these two.
+
+    Raises what either raises; nothing stays open then.
+    """
+    settings = job.settings
+
+    def make_ready() -> Analyser:
+        isolated, cores = settings.runtime.isolated, job.affinity.runtime
+        return Analyser(model.manifest, make_guard(settings, model, isolated=isolated, cores=cores))
+
+    with ThreadPoolExecutor(1, thread_name_prefix="runtime") as beside:
+        making = beside.submit(make_ready)
+        try:
+            capture = FrameCapture(sources, add_stream_metadata(settings.streams), settings.streams)
+        except BaseException:
+            with contextlib.suppress(EdgeError):
+                making.result().close()
+            raise
+    try:
+        return capture, making.result()
+    except BaseException:
+        capture.close()
+        raise
+
+
+def serve(job: DaemonJob, telemetry: socket.socket, stop: threading.Event, alive: Callable[[], None]) -> None:
+    """Judge frames until stopped or until the sources have ended; all that was found is on disk then.
+
+    ``alive`` is called at every turn of the loop while all sources are heard of and the disk takes what is found.
+    """
+    settings = job.settings
+    sources = {stream.name: make_source(stream) for stream in settings.streams}  # first: what is wrong is said at once
+    model = choose_model(settings)
+    capture, analyser = begin(job, sources, model)
+    guard = analyser.guard
+    log.info("model %s %s on %s is ready", model.ref.name, model.ref.version, guard.spec.name)
+    frame_link = OutboxFrameLink(job.state_dir, telemetry)
+    try:
+        messages = Messages(
+            EnvelopeMaker(job.device, job.run_id).fields,
+            Provenance(model.manifest, model.ref, settings.publish.image_ref),
+        )
+
+        def each_turn() -> None:
+            orders.obey()
+            if not capture.stuck() and not frame_link.hung():
+                alive()
+
+        def report(stats: Stats) -> None:
+            frame_link.report(make_report(job, model, guard, capture, stats, reporter.stopped_streams()))
+
+        reporter = Reporter(settings, messages, frame_link, heartbeat=report, each_turn=each_turn)
+        orders = FrameCommandRunner(frame_link, capture, reporter, StoppedStreams(Path(job.state_dir), job.run_id))
+        trim_malloc()  # models and sources take several times more to be opened than to be kept
+        loop.run(capture, analyser, reporter, stop.is_set)
+    finally:
+        frame_link.close(CLOSE_TIMEOUT_S)  # first: whatever else may hang now, what was found is on disk
+        capture.close()
+        analyser.close()
+
+
+def main() -> int:
+    """Take what the supervisor handed over, and serve."""
+    limit_malloc_arenas()
+    inheritance = inherit()
+    job = msgspec.json.decode(inheritance.payload, type=DaemonJob)
+    set_up_logs(job.settings.log)
+    keep_to(job.affinity.frame)
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # the supervisor may have asked already
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.setNumThreads(1)  # the cores belong to the runtime and the capture threads
+    telemetry = socket.socket(fileno=inheritance.fds[0])
+    try:
+        serve(job, telemetry, stop, partial(beat, inheritance.fds[1]))
+    except EdgeError as error:
+        print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The publisher process: sends the outbox to the sinks, says state and health, answers requests."""

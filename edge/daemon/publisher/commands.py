@@ -1,0 +1,128 @@
+"""What a device can be asked: each function takes (asking sink, args) and gives the response's ``result``.
+
+ping               that we are there, and which version
+health             the numbers of ``health``, now
+findings/resend    {epoch, from, to}: stored messages once more, in the replay lane of the asking sink
+config/get         the settings that hold, without secrets, user names and paths
+exam/start, /end   {stream}: what is captured from now on is about another patient
+stream/start, /stop {stream}: judge it, or do not; the frame process does both and answers
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+import uuid
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from edge import __version__
+from edge.config.show import for_others
+from edge.contracts.frame_command import FrameCommand
+from edge.contracts.request import ExamArgs, ResendArgs, StreamArgs
+from edge.daemon.publisher.requests import HEEDED_S, PendingAnswer, RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge.config.settings import Settings
+    from edge.contracts.frame_command import OrderName
+    from edge.daemon.publisher.state_and_health import StateAndHealth
+    from edge.outbox.reader import OutboxReader
+    from edge.outbox.rows import ResendResult
+
+
+class NoArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of commands that take none."""
+
+
+class Commands:
+    """The commands of one publisher. ``outbox`` gives the one that is open now, or None."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        state_and_health: StateAndHealth,
+        outbox: Callable[[], OutboxReader | None],
+        give: Callable[[FrameCommand], bool],
+        resend_old: Callable[[str, int, int, str], ResendResult | None],
+    ) -> None:
+        """``give`` hands an order to the frame process; False if that cannot be done now.
+
+        ``resend_old`` takes (epoch, first, last, sink), for epochs that have ended; None: nothing of it is kept.
+        """
+        self._give, self._resend_old = give, resend_old
+        self._settings = settings
+        self._state_and_health = state_and_health
+        self._outbox = outbox
+
+    def by_name(self) -> dict[str, Callable[[str, dict[str, Any]], dict[str, Any] | PendingAnswer]]:
+        """All of them, as `RequestDesk` wants them."""
+        return {
+            "ping": self.ping,
+            "health": self.health,
+            "findings/resend": self.resend,
+            "config/get": self.config,
+            "exam/start": self.exam,
+            "exam/end": self.exam,
+            "stream/start": partial(self.stream, "stream/start"),
+            "stream/stop": partial(self.stream, "stream/stop"),
+        }
+
+    def ping(self, sink: str, args: dict[str, Any]) -> dict[str, Any]:
+        """Here we are."""
+        msgspec.convert(args, NoArgs)
+        return {"version": __version__}
+
+    def health(self, sink: str, args: dict[str, Any]) -> dict[str, Any]:
+        """As ``health`` would say it now."""
+        msgspec.convert(args, NoArgs)
+        outbox = self._outbox()
+        state, depth = (None, None) if outbox is None else (outbox.state(), outbox.depth())
+        numbers: dict[str, Any] = msgspec.to_builtins(self._state_and_health.health(state, depth))
+        return numbers
+
+    def resend(self, sink: str, args: dict[str, Any]) -> dict[str, Any]:
+        """Mark stored messages to be sent to ``sink`` again; what is not kept any more is told by range."""
+        wanted = msgspec.convert(args, ResendArgs)
+        if wanted.last < wanted.first:
+            raise RefusedError("invalid")
+        outbox = self._outbox()
+        if outbox is None:
+            raise RefusedError("unavailable")
+        try:
+            if outbox.state().epoch == wanted.epoch:
+                return msgspec.structs.asdict(outbox.resend(wanted.first, wanted.last, sink))
+            old = self._resend_old(wanted.epoch, wanted.first, wanted.last, sink)
+            if old is None:
+                raise RefusedError("unknown_epoch")
+            return msgspec.structs.asdict(old)
+        except sqlite3.Error:
+            raise RefusedError("unavailable") from None
+
+    def config(self, sink: str, args: dict[str, Any]) -> dict[str, Any]:
+        """The settings, fit to leave the device."""
+        msgspec.convert(args, NoArgs)
+        return {"settings": for_others(self._settings)}
+
+    def exam(self, sink: str, args: dict[str, Any]) -> PendingAnswer:
+        """Another patient: start and end of an exam are the same boundary, seen from either side."""
+        stream = msgspec.convert(args, ExamArgs).stream
+        return self._order("exam", [one.name for one in self._settings.streams] if stream is None else [stream])
+
+    def stream(self, name: OrderName, sink: str, args: dict[str, Any]) -> PendingAnswer:
+        """Judge a stream, or do not."""
+        return self._order(name, [msgspec.convert(args, StreamArgs).stream])
+
+    def _order(self, name: OrderName, streams: list[str]) -> PendingAnswer:
+        if not set(streams) <= {one.name for one in self._settings.streams}:
+            raise RefusedError("unknown_stream")
+        now = time.monotonic_ns()
+        order = FrameCommand(
+            id=uuid.uuid4().hex, name=name, streams=streams, at_ns=now, until_ns=now + int(HEEDED_S * 1e9)
+        )
+        if not self._give(order):
+            raise RefusedError("unavailable")
+        return PendingAnswer(order.id)

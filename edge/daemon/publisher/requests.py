@@ -1,0 +1,200 @@
+"""Answers ``request/{command}`` with ``response/{command}``: each request once, and none that was not allowed.
+
+What comes from the broker may be anything, so it is looked at in this order: whether it was brought before, how often,
+how long, which command, whether allowed, what it says. Requests over the rate are refused, and refusals have a rate
+too: above it nothing is said. Pure but for the commands themselves, see `edge.daemon.publisher.commands`.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from edge.contracts import topics
+from edge.contracts.frame_command import FrameCommandResult
+from edge.contracts.ports import Outgoing
+from edge.contracts.request import Request, Response
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from edge.app.envelope import EnvelopeMaker
+    from edge.config.settings import RequestSettings
+    from edge.contracts.ports import Incoming
+
+log = logging.getLogger(__name__)
+
+REMEMBERED_S = 60.0
+"""So long a request with the same id counts as the same request, brought twice by whoever carries it."""
+RESEND = "findings/resend"
+NO_COMMAND = "unknown"
+"""Stands in ``response/…`` where what was asked for cannot be a command's name."""
+COMMAND = re.compile(r"[a-z0-9_-]{1,32}(/[a-z0-9_-]{1,32}){0,3}")
+
+
+class RefusedError(Exception):
+    """A command will not, or cannot. Its text is the error word of the response."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingAnswer:
+    """What a command returns when the answer is not known yet: it comes by `RequestHandler.settle`."""
+
+    order_id: str
+
+
+LATER_S = 3.0
+"""So long an answer may take; then ``unavailable`` is the answer."""
+HEEDED_S = 2.0
+"""So long an order is heeded: a little shorter, so that none is carried out which was answered with ``unavailable``."""
+
+
+class _OnlyId(msgspec.Struct):
+    """What is still read of a request that is not as it should be."""
+
+    id: str = ""
+
+
+class _Budget:
+    """A token bucket: it holds a minute's worth and is filled evenly."""
+
+    def __init__(self, per_minute: int, now: Callable[[], float]) -> None:
+        self._most, self._now = float(per_minute), now
+        self._left, self._filled_at = self._most, now()
+
+    def spend(self) -> bool:
+        """Whether there was one left."""
+        now = self._now()
+        self._left = min(self._most, self._left + (now - self._filled_at) * self._most / 60)
+        self._filled_at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
+class RequestHandler:
+    """Of one device, for all links."""
+
+    def __init__(
+        self,
+        settings: RequestSettings,
+        envelopes: EnvelopeMaker,
+        commands: Mapping[str, Callable[[str, dict[str, Any]], dict[str, Any] | PendingAnswer]],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``commands``: by name, what takes (name of the asking sink, args) and returns the result.
+
+        A command raises `RefusedError`, or msgspec's ValidationError for args that are not its own.
+        """
+        self._settings = settings
+        self._envelopes = envelopes
+        self._commands = commands
+        self._now = now
+        self._requests = _Budget(settings.per_minute, now)
+        self._refusals = _Budget(settings.per_minute, now)
+        """Of those that are too many."""
+        self._unanswered = 0
+        """Those for which not even a refusal was left, since the last that was told in the log."""
+        self._answered: dict[tuple[str, str, str], float] = {}
+        """(asking sink, command, id) -> when; oldest first. Each has cost one of the requests, so they are few."""
+        self._open: dict[str, tuple[str, str, str, float]] = {}
+        """Order id -> (asking sink, command, id, when it was asked for)."""
+
+    def answer(self, incoming: Incoming, sink: str) -> Outgoing | None:
+        """The response to what ``sink`` brought; None if it was answered before, is answered later, or never."""
+        command = incoming.suffix.removeprefix(topics.REQUEST).removeprefix("/")
+        if not COMMAND.fullmatch(command):
+            command = NO_COMMAND
+        too_large = len(incoming.body) > self._settings.max_bytes
+        request_id = "" if too_large else _id_in(incoming.body)
+        if request_id and self._seen(sink, command, request_id):
+            return None
+        if not self._requests.spend():
+            return self._refuse_as_too_many(command, request_id)
+        if request_id:
+            self._answered[sink, command, request_id] = self._now()
+        try:
+            if too_large:
+                raise RefusedError("too_large")
+            result = self._carry_out(command, incoming.body, sink)
+            if isinstance(result, PendingAnswer):
+                self._open[result.order_id] = (sink, command, request_id, self._now())
+                return None
+        except RefusedError as refusal:
+            log.warning("request for %s refused: %s", command, refusal)
+            return self._respond(command, request_id, error=str(refusal))
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            log.warning("request for %s is not as it should be", command)  # why: it may hold anything
+            return self._respond(command, request_id, error="invalid")
+        except Exception:
+            log.exception("request for %s failed", command)
+            return self._respond(command, request_id, error="failed")
+        return self._respond(command, request_id, result=result)
+
+    def settle(self, done: FrameCommandResult) -> tuple[str, Outgoing] | None:
+        """(asking sink, response), now that an order was carried out or not; None if nobody waits for it any more."""
+        if done.id not in self._open:
+            return None
+        sink, command, request_id, _ = self._open.pop(done.id)
+        if done.error is not None:
+            return sink, self._respond(command, request_id, error=done.error)
+        return sink, self._respond(command, request_id, result=done.result)
+
+    def overdue(self) -> list[tuple[str, Outgoing]]:
+        """Responses to those that have waited too long for their order."""
+        late = [order_id for order_id, (*_, at) in self._open.items() if self._now() - at > LATER_S]
+        return [
+            answer
+            for one in late
+            if (answer := self.settle(FrameCommandResult(id=one, error="unavailable"))) is not None
+        ]
+
+    def _refuse_as_too_many(self, command: str, request_id: str) -> Outgoing | None:
+        """It may be asked again, with the same id."""
+        if not self._refusals.spend():
+            self._unanswered += 1
+            return None
+        if self._unanswered:
+            log.warning("%d requests over the rate were not even refused", self._unanswered)
+            self._unanswered = 0
+        log.warning("request for %s refused: too_many", command)
+        return self._respond(command, request_id, error="too_many")
+
+    def _carry_out(self, command: str, body: bytes, sink: str) -> dict[str, Any] | PendingAnswer:
+        if command not in self._commands:
+            raise RefusedError("unknown_command")
+        if command not in self._settings.commands:
+            raise RefusedError("forbidden")
+        request = msgspec.json.decode(body, type=Request)
+        return self._commands[command](sink, request.args)
+
+    def _respond(self, command: str, request_id: str, error: str | None = None, **content: Any) -> Outgoing:
+        response = Response(
+            **self._envelopes.fields(), id=request_id, command=command, ok=error is None, error=error, **content
+        )
+        # Consumers begin the replay lane anew where this answer stands: no older message of it may come later.
+        late = command == RESEND
+        return Outgoing(f"{topics.RESPONSE}/{command}", msgspec.json.encode(response), None, qos=1, late=late)
+
+    def _seen(self, sink: str, command: str, request_id: str) -> bool:
+        now = self._now()
+        for key, when in list(self._answered.items()):
+            if now - when < REMEMBERED_S:
+                break
+            del self._answered[key]
+        return (sink, command, request_id) in self._answered
+
+
+def _id_in(body: bytes) -> str:
+    """The id of a request, well-formed or not; empty if it has none that could be echoed."""
+    try:
+        said = msgspec.json.decode(body, type=_OnlyId).id
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return ""
+    return said if len(said) <= 64 else ""

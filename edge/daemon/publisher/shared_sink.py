@@ -1,0 +1,67 @@
+"""One sink, several that send by it: each has numbers of its own, and hears of its own messages only."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edge.contracts.ports import Outgoing, Sink
+
+PART_BITS = 96
+"""A sink is told a message's number with that of its part above these bits; they are Python's integers, of any size."""
+
+
+class SharedSink:
+    """Hands out parts of a sink."""
+
+    def __init__(self, sink: Sink) -> None:
+        self.sink = sink
+        self._parts: list[SharedSinkPart] = []
+
+    def part(self) -> SharedSinkPart:
+        """A new one."""
+        self._parts.append(SharedSinkPart(self, len(self._parts)))
+        return self._parts[-1]
+
+    def collect(self) -> None:
+        """Take from the sink what arrived and what came back, and give each part its own."""
+        for number in self.sink.acked():
+            self._parts[number >> PART_BITS].acknowledged.append(number & (1 << PART_BITS) - 1)
+        for number in self.sink.returned():
+            self._parts[number >> PART_BITS].came_back.append(number & (1 << PART_BITS) - 1)
+
+
+class SharedSinkPart:
+    """As much of a `Sink` as a courier needs."""
+
+    def __init__(self, shared: SharedSink, number: int) -> None:
+        self._shared, self._number = shared, number
+        self.name, self.durable = shared.sink.name, shared.sink.durable
+        self.acknowledged: list[int] = []
+        self.came_back: list[int] = []
+
+    @property
+    def session(self) -> int:
+        """See `Sink`."""
+        return self._shared.sink.session
+
+    def send(self, message: Outgoing) -> bool:
+        """See `Sink`."""
+        if message.seq is not None and self._number:
+            message = replace(message, seq=message.seq | self._number << PART_BITS)
+        return self._shared.sink.send(message)
+
+    def acked(self) -> Sequence[int]:
+        """See `Sink`."""
+        self._shared.collect()
+        seqs, self.acknowledged = self.acknowledged, []
+        return seqs
+
+    def returned(self) -> Sequence[int]:
+        """See `Sink`."""
+        self._shared.collect()
+        seqs, self.came_back = self.came_back, []
+        return seqs

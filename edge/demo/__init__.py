@@ -1,0 +1,1 @@
+"""Runs the daemon on sample pictures and shows what a subscriber received."""

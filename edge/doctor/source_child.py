@@ -1,0 +1,62 @@
+"""The child's side of `edge.doctor.sources`: open one source, read until there is a frame, tell of it.
+
+Run as ``python -m edge.doctor.source_child`` by the parent only.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+
+import msgspec
+
+from edge.config.settings import StreamSettings
+from edge.contracts.errors import EdgeError
+from edge.contracts.frames import Frame, SourceEvent
+from edge.doctor.sources import SourceProbe
+from edge.plugins import make_source
+from edge.process.child import inherit
+
+LOOK_S = 5.0
+"""Less than the parent waits."""
+
+
+def probe(stream: StreamSettings) -> SourceProbe:
+    """What comes of opening ``stream`` and reading from it. Raises `EdgeError`."""
+    source = make_source(stream)
+    source.open()
+    try:
+        deadline = time.monotonic() + LOOK_S
+        trouble = ""
+        while time.monotonic() < deadline:
+            item = source.read(0.5)
+            if isinstance(item, Frame):
+                height, width = item.pixels.shape[:2]
+                return SourceProbe(size=(width, height))
+            if isinstance(item, SourceEvent):
+                trouble = trouble or item.detail or item.reason.value
+                if item.kind != "skipped":
+                    break
+        return (
+            SourceProbe(error=trouble, hint="correct its source", exit_code=5) if trouble else SourceProbe(silent=True)
+        )
+    finally:
+        source.close()
+
+
+def main() -> int:
+    """Look, and tell."""
+    inheritance = inherit()
+    logging.disable()  # what matters is told in one line
+    try:
+        seen = probe(msgspec.json.decode(inheritance.payload, type=StreamSettings))
+    except EdgeError as error:
+        seen = SourceProbe(error=error.message, hint=error.hint, exit_code=error.exit_code)
+    os.write(inheritance.fds[0], msgspec.json.encode(seen))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,77 @@
+"""The streams of the configuration: opened and read from once, each in a child process of its own."""
+
+from __future__ import annotations
+
+import os
+import select
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from edge.config.uri import parse_uri
+from edge.contracts.errors import ConfigError, SourceError, UsageError
+from edge.doctor.check import absent, ok, warning, wrong
+from edge.process.child import Child
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from edge.config.settings import Settings, StreamSettings
+    from edge.doctor.check import Check
+
+GROUP = "sources"
+CHILD = "edge.doctor.source_child"
+PATIENCE_S = 30.0
+"""For a child on a slow machine to start, to open the source and to get one frame."""
+
+
+class SourceProbe(msgspec.Struct, frozen=True, kw_only=True):
+    """What the child tells."""
+
+    size: tuple[int, int] | None = None
+    """(width, height) in pixels of the first frame."""
+    error: str = ""
+    hint: str = ""
+    exit_code: int = 0
+    silent: bool = False
+    """It opened, but no frame came."""
+
+
+def check_sources(settings: Settings) -> Iterator[Check]:
+    """Each stream of the settings."""
+    if not settings.streams:
+        yield absent(GROUP, "streams", "none configured: say --source when you run, or see --config")
+    for stream in settings.streams:
+        yield _check(stream)
+
+
+def _check(stream: StreamSettings) -> Check:
+    name = f"{stream.name} ({parse_uri(stream.source).redacted()})"
+    seen = probe_source(stream)
+    if seen is None:
+        return wrong(GROUP, name, f"does not answer within {PATIENCE_S:.0f} s", "is it on, plugged in, in reach?")
+    if seen.error:
+        code = ConfigError.exit_code if seen.exit_code == UsageError.exit_code else SourceError.exit_code
+        return wrong(GROUP, name, seen.error, seen.hint or "correct its source", code)
+    if seen.size is None:
+        return warning(GROUP, name, "opens, but no frame came", "is the scanner sending?")
+    return ok(GROUP, name, f"gives frames of {seen.size[0]} x {seen.size[1]}")
+
+
+def probe_source(stream: StreamSettings) -> SourceProbe | None:
+    """What a child saw of ``stream``; None if it hung or died."""
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    child: Child | None = None
+    try:
+        try:
+            child = Child(CHILD, msgspec.json.encode(stream), (writing,))
+        finally:
+            os.close(writing)
+        if not select.select([reading], [], [], PATIENCE_S)[0]:
+            return None
+        said = os.read(reading, 1 << 16)
+        return msgspec.json.decode(said, type=SourceProbe) if said else None
+    finally:
+        os.close(reading)
+        if child is not None:
+            child.kill()

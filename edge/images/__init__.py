@@ -1,0 +1,1 @@
+"""Decoders and header parsers that PNG, JPEG, BMP, TIFF and DICOM share."""

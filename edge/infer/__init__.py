@@ -1,0 +1,1 @@
+"""Files in, one answer per frame out: what `edge-cli infer` does."""

@@ -1,0 +1,186 @@
+"""Answers as JSON lines, as a table for people, as CSV and as overlays."""
+
+from __future__ import annotations
+
+import csv
+import os
+from typing import TYPE_CHECKING, Any
+
+import cv2
+import msgspec
+
+from edge.contracts.errors import DeviceError, UsageError
+from edge.contracts.results import Lesion, Status
+from edge.picture.overlay import draw_overlay
+from edge.picture.wording import REASONS, sentence
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+    from typing import TextIO
+
+    from edge.infer.run import Answer
+
+DESCRIPTORS = ("taller_than_wide", "margin_sharpness", "echogenicity", "posterior")
+COLUMNS = (
+    *("path", "frame", "status", "reason", "malignancy", "suspicious", "lesion", "x", "y", "width", "height", "score"),
+    *("long_axis_mm", "area_mm2", *DESCRIPTORS, "total_ms"),
+)
+NAME_WIDTH = 40
+
+
+def text_of(path: Path) -> str:
+    """A path as text, whatever bytes it has."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def as_json(answer: Answer) -> str:
+    """One line; the keys are a contract."""
+    result = answer.result
+    reason = answer.reason if result is None else result.reason
+    line = {
+        "path": text_of(answer.path),
+        "frame": answer.frame_index,
+        "status": answer.status,
+        "reason": reason,
+        "malignancy": None if result is None else result.malignancy,
+        "suspicious": None if result is None else result.suspicious,
+        "lesions": [] if result is None else [_lesion(each) for each in result.lesions],
+        "latency_ms": {} if result is None else result.latency_ms,
+    }
+    return msgspec.json.encode(line).decode()
+
+
+def _lesion(lesion: Lesion) -> dict[str, Any]:
+    return {
+        "box": lesion.box,
+        "outline": lesion.outline,
+        "score": lesion.score,
+        "long_axis_mm": lesion.long_axis_mm,
+        "area_mm2": lesion.area_mm2,
+        "descriptors": lesion.descriptors,
+    }
+
+
+class AnswerTable:
+    """Lines for people. Widths are known before the first answer, so that each is shown as it comes."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._width = min(NAME_WIDTH, max([4, *(len(printable(text_of(path))) for path in paths)]))
+
+    def head(self) -> str:
+        """The line above."""
+        return f"{'FILE':<{self._width}}  FRAME  RESULT"
+
+    def row(self, answer: Answer) -> str:
+        """One answer."""
+        name = printable(text_of(answer.path))
+        if len(name) > self._width:
+            name = "..." + name[3 - self._width :]
+        frame = "-" if answer.frame_index is None else str(answer.frame_index)
+        return f"{name:<{self._width}}  {frame:>5}  {answer.status.value:<9}  {_said(answer)}"
+
+
+def _said(answer: Answer) -> str:
+    if answer.result is None:
+        return printable(answer.detail) or (REASONS[answer.reason] if answer.reason else "")
+    if answer.status is Status.CLEAR:
+        return f"no lesion detected in this frame | malignancy {answer.result.malignancy:.2f}"
+    return " | ".join(sentence(answer.result))
+
+
+def printable(text: str) -> str:
+    """``text`` on one line and without the control characters that terminals act on."""
+    return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
+
+
+class CsvFile:
+    """One row a lesion; a frame without one has a row of its own."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._file: TextIO = path.open("w", newline="", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{path} cannot be written: {error.strerror}", hint="give --csv another place") from None
+        self._path = path
+        self._writer = csv.writer(self._file)
+        self._write([COLUMNS])
+
+    def add(self, answer: Answer) -> None:
+        """Write the rows of one answer."""
+        result = answer.result
+        reason = answer.reason if result is None else result.reason
+        head = [
+            text_of(answer.path),
+            answer.frame_index,
+            answer.status.value,
+            reason and reason.value,
+            result and result.malignancy,
+            result and result.suspicious,
+        ]
+        total = result and result.latency_ms.get("total")
+        lesions = result.lesions if result else ()
+        rows: list[list[Any]] = []
+        for number, lesion in enumerate(lesions, start=1):
+            said = [lesion.descriptors.get(name) for name in DESCRIPTORS]
+            size = [lesion.long_axis_mm, lesion.area_mm2]
+            rows.append([*head, number, *lesion.box, lesion.score, *size, *said, total])
+        self._write(rows or [[*head, *[None] * (len(COLUMNS) - len(head) - 1), total]])
+
+    def close(self) -> None:
+        """Write what is left. Raises `DeviceError` if it cannot be written, as `add` does."""
+        try:
+            self._file.close()
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def _write(self, rows: Sequence[Sequence[Any]]) -> None:
+        try:
+            self._writer.writerows(rows)
+        except OSError as error:
+            raise self._failed(error) from None
+
+    def _failed(self, error: OSError) -> DeviceError:
+        return DeviceError(f"{self._path} cannot be written: {error.strerror}", hint="give --csv another place")
+
+
+class OverlayFolder:
+    """Writes one PNG a frame: ``scan.overlay.png``, ``clip.0007.overlay.png``; never over another of the same run."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._taken: set[str] = set()
+        self._owner: dict[Path, str] = {}
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"{path} cannot be made: {error.strerror}", hint="give --overlay another place") from None
+
+    def add(self, answer: Answer) -> None:
+        """Draw one answer, if there is a frame to draw on."""
+        if answer.frame is None or answer.result is None:
+            return
+        index = answer.frame.origin.frame_index
+        number = "" if answer.given.scheme == "images" and index == 0 else f".{index:04d}"
+        target = self._path / f"{self._stem(answer.path)}{number}.overlay.png"
+        picture = draw_overlay(answer.frame.pixels, answer.result)
+        written, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        if not written:
+            raise DeviceError(f"{target} cannot be made: OpenCV did not encode it", hint="leave out --overlay")
+        try:
+            target.write_bytes(data.tobytes())
+        except OSError as error:
+            raise UsageError(
+                f"{target} cannot be written: {error.strerror}", hint="give --overlay another place"
+            ) from None
+
+    def _stem(self, path: Path) -> str:
+        """The file's name without its ending; with a number where two files share it."""
+        if path not in self._owner:
+            stem, count = path.stem, 1
+            while stem.lower() in self._taken:
+                count += 1
+                stem = f"{path.stem}-{count}"
+            self._taken.add(stem.lower())
+            self._owner[path] = stem
+        return self._owner[path]

@@ -1,0 +1,281 @@
+"""The publisher's side of the outbox: what is pending for whom, who has what, what may go.
+
+Commits here are not synced one by one: an acknowledgement lost in a power cut costs one repeat, which consumers
+recognise by (epoch, seq). Numbers are never given here.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import sqlite3
+from typing import TYPE_CHECKING
+
+from edge.contracts.state import OutboxState
+from edge.outbox import clock, schema
+from edge.outbox.rows import OutboxDepth, ResendMark, ResendResult, SeqRanges, StoredMessage
+from edge.outbox.schema import transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+EXPIRE_CHUNK = 500
+"""Rows deleted in one transaction, so that the writer never waits long."""
+RESEND_CHUNK = 5000
+EXPIRED_LIMIT = 500
+"""Ranges that are announced; were there more, the oldest are only told to who asks for them again."""
+NO_END = 1 << 62
+"""Above every seq."""
+
+
+class OutboxReader:
+    """Reads what the frame process stored. All methods raise sqlite3.Error when the file fails; then open anew."""
+
+    def __init__(self, path: Path, readonly: bool = False, newest: bool = True, verify: bool = True) -> None:
+        """``path`` is the first outbox' name; the newest is opened, unless ``newest`` is False.
+
+        ``readonly``: nothing can be changed by it; for looking beside a running daemon. ``verify`` False: also one that
+        is not to be gone on with, see `outbox_mark`.
+        """
+        self.path = schema.current_outbox(path) if newest else path
+        self.damaged = 0
+        """Messages that were found changed on the disk, and given up."""
+        self._db = schema.connect(self.path, "NORMAL", readonly)
+        if verify and not readonly:
+            try:
+                schema.verify(self.path, self._db)
+            except BaseException:
+                self._db.close()
+                raise
+        self._inode = self.path.stat().st_ino
+        self._readonly = readonly
+        self._deleted = not readonly  # one that was killed may have left the journal with what it had deleted
+        self._offset: float | None = None
+
+    def replaced(self) -> bool:
+        """Whether this is not the file in use any more: the writer went on to another, or it was taken away."""
+        try:
+            return self.path.stat().st_ino != self._inode or schema.next_outbox_path(self.path).exists()
+        except OSError:
+            return True
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    def next_seq(self) -> int:
+        """The next message gets this number."""
+        return schema.meta(self._db)[1]
+
+    def state(self) -> OutboxState:
+        """What consumers need to tell pending, lost and missing apart."""
+        epoch, next_seq = schema.meta(self._db)
+        oldest = self._db.execute("SELECT min(seq) FROM entries").fetchone()[0]
+        expired = [(first, last) for first, last in self._db.execute("SELECT first, last FROM expired ORDER BY first")]
+        return OutboxState(epoch=epoch, oldest_kept=oldest, next_seq=next_seq, expired=expired)
+
+    def now(self) -> float:
+        """The outbox' own time, see `edge.outbox.clock`."""
+        if self._offset is None:
+            self._offset = clock.offset(self._db, self._readonly)
+        return self._offset + clock.uptime()
+
+    def age_of(self, name: str) -> float:
+        """Seconds since this was asked for ``name`` first."""
+        seen = self._db.execute("SELECT value FROM meta WHERE key = ?", (f"seen {name}",)).fetchone()
+        if seen is None:
+            seen = (self.now(),)
+            with transaction(self._db):
+                self._db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (f"seen {name}", *seen))
+        return float(self.now() - float(seen[0]) if isinstance(seen[0], (int, float)) else math.inf)
+
+    def depth(self) -> OutboxDepth:
+        """How much waits, for how long, and how much room all of it takes."""
+        count = self._db.execute("SELECT count(*) FROM entries WHERE state = 'pending'").fetchone()[0]
+        oldest = self._db.execute("SELECT created FROM entries WHERE state = 'pending' ORDER BY seq LIMIT 1").fetchone()
+        age = 0.0 if oldest is None else max(0.0, self.now() - oldest[0])
+        return OutboxDepth(count, age, self._used_bytes())
+
+    def pending(self, sink: str, first: int, end: int, limit: int) -> list[StoredMessage]:
+        """Messages ``first`` <= seq < ``end`` that ``sink`` does not have yet, in order of seq, at most ``limit``."""
+        return self._sound(
+            "state = 'pending' AND seq >= ? AND seq < ? AND NOT EXISTS "
+            "(SELECT 1 FROM delivery WHERE delivery.seq = messages.seq AND delivery.sink = ?)",
+            (first, end, sink, limit),
+        )
+
+    def stored(self, first: int, limit: int) -> list[StoredMessage]:
+        """Messages from ``first`` on, delivered or not: for sinks that no message waits for."""
+        return self._sound("seq >= ?", (first, limit))
+
+    def _sound(self, condition: str, values: tuple[object, ...]) -> list[StoredMessage]:
+        """Messages that are as they were stored. Others are given up and entered in ``expired``."""
+        while True:
+            found = self._db.execute(
+                f"SELECT seq, suffix, body, crc FROM messages WHERE {condition} ORDER BY seq LIMIT ?",  # noqa: S608 - our own words
+                values,
+            ).fetchall()
+            rows = [StoredMessage(*row[:3]) for row in found if _is_sound(*row)]
+            if len(rows) < len(found):
+                sound = {row.seq for row in rows}
+                lost = [(row[0],) for row in found if row[0] not in sound]
+                log.error("%d messages in %s were changed on the disk and are given up", len(lost), self.path.name)
+                with transaction(self._db):
+                    self._give_up(lost)
+                self.damaged += len(lost)
+            if rows or not found:
+                return rows
+
+    def kept(self, first: int, end: int, limit: int) -> list[tuple[StoredMessage, str]]:
+        """Messages ``first`` <= seq < ``end``, at most ``limit``; each is ``pending``, ``acked`` or ``damaged``."""
+        rows = self._db.execute(
+            "SELECT seq, suffix, body, crc, state FROM messages WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT ?",
+            (min(first, NO_END), min(end, NO_END), limit),
+        )
+        return [(StoredMessage(*row[:3]), str(row[4]) if _is_sound(*row[:4]) else "damaged") for row in rows]
+
+    def kept_count(self) -> int:
+        """How many messages there are, delivered or not."""
+        return int(self._db.execute("SELECT count(*) FROM entries").fetchone()[0])
+
+    def delivered(self, sink: str, seqs: Sequence[int], durable_sinks: Sequence[str]) -> None:
+        """``sink`` has ``seqs``; those that all ``durable_sinks`` have are acked."""
+        with transaction(self._db):
+            self._db.executemany("INSERT OR IGNORE INTO delivery (seq, sink) VALUES (?, ?)", [(s, sink) for s in seqs])
+            if set(durable_sinks) <= {sink}:
+                self._db.executemany("UPDATE entries SET state = 'acked' WHERE seq = ?", [(s,) for s in seqs])
+            else:
+                self._db.executemany(
+                    f"{_ack(durable_sinks)} AND seq = ?", [(*durable_sinks, len(durable_sinks), s) for s in seqs]
+                )
+
+    def settle(self, durable_sinks: Sequence[str]) -> None:
+        """Ack what no present sink waits for: the configuration may have lost one since the message was stored."""
+        with transaction(self._db):
+            self._db.execute(_ack(durable_sinks), (*durable_sinks, len(durable_sinks)))
+
+    def resend(self, first: int, last: int, sink: str | None = None) -> ResendResult:
+        """Mark kept messages ``first`` <= seq <= ``last`` as not delivered to ``sink`` (None: to none of the sinks).
+
+        Couriers, those of another process too, learn of it by `resend_mark`.
+        """
+        queued, kept, start = 0, SeqRanges(), min(first, NO_END)
+        while True:
+            with transaction(self._db):
+                rows = self._db.execute(
+                    "SELECT seq FROM entries WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?",
+                    (start, min(last, NO_END), RESEND_CHUNK),
+                ).fetchall()
+                if not rows:
+                    break
+                begin, end = rows[0][0], rows[-1][0]
+                self._db.execute(
+                    "DELETE FROM delivery WHERE seq >= ? AND seq <= ? AND (sink = ? OR ? IS NULL)",
+                    (begin, end, sink, sink),
+                )
+                self._db.execute("UPDATE entries SET state = 'pending' WHERE seq >= ? AND seq <= ?", (begin, end))
+                mark = (self.resend_mark() or ResendMark(0, 0)).number + 1
+                self._db.execute("INSERT OR REPLACE INTO meta VALUES ('resend', ?)", (f"{mark} {begin}",))
+            for (seq,) in rows:
+                kept.add(seq)
+            queued += len(rows)
+            start = end + 1
+        return ResendResult(queued, *kept.gaps(first, min(last, self.next_seq() - 1)))
+
+    def resend_mark(self) -> ResendMark | None:
+        """Which `resend` was the last; None: there was none."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = 'resend'").fetchone()
+        try:
+            return None if row is None else ResendMark(*map(int, str(row[0]).split()))
+        except (TypeError, ValueError):
+            raise sqlite3.DatabaseError("malformed: the mark of a resend") from None
+
+    def expire(self, keep_s: float, max_bytes: float, unsent_keep_s: float = math.inf) -> int:
+        """Delete what was kept long enough, and, over the size budget, the oldest. Returns how many were lost by it.
+
+        The oldest acked go first. Pending ones older than ``unsent_keep_s`` (and ``keep_s``), and, if all that is left
+        is pending and still too much, the oldest of that are given up and entered in ``expired``, so that consumers
+        learn of it.
+        """
+        now = self.now()
+        while self._delete_acked("AND created < ?", (now - keep_s,)):
+            pass
+        lost = 0
+        while gone := self._give_up_pending(now - max(keep_s, unsent_keep_s)):
+            lost += gone
+        while self._used_bytes() > max_bytes:
+            if self._delete_acked("", ()):
+                continue
+            gone = self._give_up_pending()
+            if not gone:
+                break
+            lost += gone
+        return lost
+
+    def forget_deleted(self) -> bool:
+        """Empty the journal, where what was deleted still stands; False if the writer is just at work: try again."""
+        if self._deleted:
+            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")  # most of it, while the writer goes on
+            self._deleted = bool(self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
+        return not self._deleted
+
+    def _delete_acked(self, condition: str, values: tuple[float, ...]) -> int:
+        with transaction(self._db):
+            rows = self._db.execute(
+                f"SELECT seq FROM entries WHERE state = 'acked' {condition} ORDER BY created LIMIT {EXPIRE_CHUNK}",  # noqa: S608 - our own words
+                values,
+            ).fetchall()
+            self._delete(rows)
+        return len(rows)
+
+    def _give_up_pending(self, before: float = math.inf) -> int:
+        """The oldest that were stored before ``before``. Nothing is locked, or searched, if the oldest was not."""
+        oldest = "SELECT seq, created FROM entries WHERE state = 'pending' ORDER BY seq LIMIT ?"
+        if not any(created < before for _, created in self._db.execute(oldest, (1,)).fetchall()):
+            return 0
+        with transaction(self._db):
+            rows = [(seq,) for seq, created in self._db.execute(oldest, (EXPIRE_CHUNK,)) if created < before]
+            self._give_up(rows)
+        return len(rows)
+
+    def _give_up(self, rows: list[tuple[int]]) -> None:
+        self._delete(rows)
+        for (seq,) in rows:
+            joined = self._db.execute("UPDATE expired SET last = ? WHERE last = ?", (seq, seq - 1)).rowcount
+            if not joined:
+                self._db.execute("INSERT INTO expired VALUES (?, ?)", (seq, seq))
+        self._db.execute(
+            "DELETE FROM expired WHERE first NOT IN (SELECT first FROM expired ORDER BY first DESC LIMIT ?)",
+            (EXPIRED_LIMIT,),
+        )
+
+    def _delete(self, rows: list[tuple[int]]) -> None:
+        self._db.executemany("DELETE FROM delivery WHERE seq = ?", rows)
+        self._db.executemany("DELETE FROM bodies WHERE seq = ?", rows)
+        self._db.executemany("DELETE FROM entries WHERE seq = ?", rows)
+        self._deleted = self._deleted or bool(rows)
+
+    def _used_bytes(self) -> int:
+        pages, free, size = (
+            self._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+        )
+        return int((pages - free) * size)
+
+
+def _is_sound(seq: int, suffix: object, body: object, crc: int | None) -> bool:
+    """Whether a message is as it was stored. Those of the first layout have no checksum."""
+    if not isinstance(suffix, str) or not isinstance(body, bytes):
+        return False
+    return crc is None or crc == schema.checksum(seq, suffix, body)
+
+
+def _ack(durable_sinks: Sequence[str]) -> str:
+    """Statement that acks every pending message which all of ``durable_sinks`` have."""
+    marks = ", ".join("?" * len(durable_sinks))
+    return (
+        "UPDATE entries SET state = 'acked' WHERE state = 'pending' AND "  # noqa: S608 - only question marks are put in
+        f"(SELECT count(*) FROM delivery WHERE delivery.seq = entries.seq AND delivery.sink IN ({marks})) = ?"
+    )

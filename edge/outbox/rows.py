@@ -1,0 +1,71 @@
+"""What is asked of the outbox, and what it answers: rows, how full it is, what came of sending again."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+
+GONE_LIMIT = 100
+"""Ranges that are named to who asks for messages again."""
+
+
+class StoredMessage(NamedTuple):
+    """One stored message."""
+
+    seq: int
+    suffix: str
+    body: bytes
+
+
+class OutboxDepth(NamedTuple):
+    """How full the outbox is."""
+
+    pending: int
+    oldest_age_s: float
+    """Of the oldest pending message, see `edge.outbox.clock`; never below zero."""
+    used_bytes: int
+
+
+class ResendMark(NamedTuple):
+    """Tells couriers that something is to be sent again."""
+
+    number: int
+    """Goes up with every part of every `edge.outbox.reader.Outbox.resend`."""
+    first: int
+    """Lowest seq of that part."""
+
+
+class ResendResult(msgspec.Struct, frozen=True):
+    """What came of `edge.outbox.reader.Outbox.resend`."""
+
+    queued: int
+    """Messages that will be sent again."""
+    gone: list[tuple[int, int]]
+    """Ranges of those asked for that are not kept any more; the first `GONE_LIMIT`."""
+    gone_count: int
+    """How many messages that is, in all ranges."""
+
+
+class SeqRanges:
+    """Numbers in rising order, as ranges."""
+
+    def __init__(self) -> None:
+        self._ranges: list[tuple[int, int]] = []
+
+    def add(self, number: int) -> None:
+        """``number`` is above all that were added."""
+        if self._ranges and self._ranges[-1][1] == number - 1:
+            self._ranges[-1] = (self._ranges[-1][0], number)
+        else:
+            self._ranges.append((number, number))
+
+    def gaps(self, first: int, last: int) -> tuple[list[tuple[int, int]], int]:
+        """Ranges in ``first`` to ``last`` that were not added, the first few, and how many numbers all have."""
+        found, count, start = [], 0, first
+        for begin, end in [*self._ranges, (last + 1, last + 1)]:
+            if start < begin:
+                found.append((start, begin - 1))
+                count += begin - start
+            start = end + 1
+        return found[:GONE_LIMIT], count

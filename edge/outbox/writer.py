@@ -1,0 +1,253 @@
+"""The frame process' side of the outbox: messages in, numbered and synced to disk by a thread of its own.
+
+Group commit: whatever waits when the thread comes round shares one transaction, so one disk sync serves a burst.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import sqlite3
+import threading
+import time
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from edge.outbox import clock, schema
+from edge.outbox.identity import IdentityFile
+from edge.outbox.schema import transaction, transient_error
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from edge.contracts.envelope import Durable
+
+log = logging.getLogger(__name__)
+
+QUEUE_LIMIT = 10_000
+"""Messages held in memory while the disk takes none: minutes of findings, some 20 MB."""
+BATCH_LIMIT = 500
+RETRY_S = 0.5
+HUNG_S = 20.0
+"""A commit that takes so long will not come back: far longer than waiting for the other process, or a slow card."""
+
+
+class OutboxWriter:
+    """Stores durable messages. `put` never waits, not even for a lock; the disk is the thread's business alone."""
+
+    def __init__(
+        self,
+        path: Path,
+        on_commit: Callable[[], None],
+        queue_limit: int = QUEUE_LIMIT,
+        on_stored: Callable[[int], None] | None = None,
+    ) -> None:
+        """``on_commit`` and ``on_stored`` are called after each commit, the latter with how many messages it stored."""
+        self.lost = 0
+        """Messages that were given up because the queue was full, or that could not be encoded."""
+        self._path = schema.current_outbox(path)
+        self._on_commit, self._on_stored = on_commit, on_stored
+        self._limit = queue_limit
+        self._queue: SimpleQueue[tuple[str, Durable] | threading.Event] = SimpleQueue()
+        """Messages, and events to be set when all before them is stored."""
+        self._closing = threading.Event()
+        self._problem: str | None = None
+        self._was_set_aside = False
+        self._encoder = msgspec.json.Encoder()
+        self._db: sqlite3.Connection | None = None
+        self._inode = 0
+        self._checked = 0
+        """Inode of the file that was read through: once for each is enough."""
+        self._committing_since: float | None = None
+        self._offset = 0.0
+        """See `outbox_clock`."""
+        self._mark: IdentityFile | None = None
+        self._last: tuple[str, int] | None = None
+        """(epoch, next_seq) after the last commit to the open file."""
+        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+        self._thread.start()
+
+    def put(self, suffix: str, message: Durable) -> bool:
+        """Queue ``message`` for storage; False if the queue is full and it is lost."""
+        if self._closing.is_set() or self._queue.qsize() >= self._limit:
+            self.lost += 1
+            return False
+        self._queue.put((suffix, message))
+        return True
+
+    def problems(self) -> list[str]:
+        """Words for `Report.reasons`; empty: all is well."""
+        words = [self._problem] if self._problem else []
+        if self._was_set_aside:
+            words.append("outbox_set_aside")
+        if self.lost:
+            words.append("messages_lost")
+        return words
+
+    def hung(self, limit_s: float = HUNG_S) -> bool:
+        """Whether the disk has not come back from one commit for ``limit_s``: only a new process helps, if anything.
+
+        A disk that says no (full, read-only) is no such: that is a problem, see `problems`, and is tried again.
+        """
+        if not self._thread.is_alive() and not self._closing.is_set():
+            return True  # a bug of ours ended it; nothing would ever be stored
+        since = self._committing_since
+        return since is not None and time.monotonic() - since > limit_s
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until all that was put is on disk; whether that came to be."""
+        stored = threading.Event()
+        self._queue.put(stored)
+        return stored.wait(timeout_s)
+
+    def close(self, timeout_s: float) -> bool:
+        """Store what waits and end; whether all of it is on disk. May be called twice."""
+        done = self._closing.is_set() or self.flush(timeout_s)
+        self._closing.set()
+        self._queue.put(threading.Event())  # so that the thread looks up
+        self._thread.join(timeout_s)
+        return done
+
+    def _run(self) -> None:
+        self._store_until_stored([])  # opens or makes the file: the publisher tells its epoch in the birth message
+        self._on_commit()
+        while not (self._closing.is_set() and self._queue.empty()):
+            batch: list[tuple[str, Durable]] = []
+            stored: threading.Event | None = None
+            item = self._queue.get()
+            while not isinstance(item, threading.Event):
+                batch.append(item)
+                if len(batch) == BATCH_LIMIT or self._queue.empty():
+                    break
+                item = self._queue.get()
+            else:
+                stored = item
+            if batch:
+                if not self._store_until_stored(batch):
+                    continue
+                if self._on_stored is not None:
+                    self._on_stored(len(batch))
+                self._on_commit()
+            if stored is not None:
+                stored.set()
+        if self._mark is not None and self._last is not None:
+            with contextlib.suppress(OSError):
+                self._mark.write(*self._last, sync=True)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._db is not None:
+            self._db.close()
+        if self._mark is not None:
+            self._mark.close()
+        self._db = self._mark = self._last = None
+
+    def _store_until_stored(self, batch: list[tuple[str, Durable]]) -> bool:
+        """Keep trying; False if that was ended by `close`."""
+        expected: int | None = None
+        while True:
+            try:
+                db = self._open()
+                self._committing_since = time.monotonic()
+                if expected is None or schema.meta(db)[1] == expected:
+                    expected = schema.meta(db)[1]
+                    with transaction(db):
+                        self._append(db, batch)
+                # else: the commit that failed had reached the disk after all
+                self._note(*schema.meta(db))
+                self._committing_since = None
+                break
+            except (sqlite3.Error, OSError) as error:
+                self._committing_since = None
+                if self._trouble(error):
+                    expected = None
+                    continue
+            if self._closing.wait(RETRY_S):
+                self.lost += len(batch)
+                return False
+        if self._problem:
+            log.info("the outbox takes messages again")
+            self._problem = None
+        return True
+
+    def _open(self) -> sqlite3.Connection:
+        if self._db is not None:
+            if not self._path.exists() or self._path.stat().st_ino != self._inode:
+                raise sqlite3.DatabaseError("removed or replaced")
+            if self._last is not None:
+                epoch, next_seq = schema.meta(self._db)
+                if epoch != self._last[0] or next_seq < self._last[1]:
+                    raise sqlite3.DatabaseError("put back while in use")
+            if schema.is_marked_damaged(self._path):
+                raise sqlite3.DatabaseError("malformed: the publisher could not read it")
+            return self._db
+        if self._path.exists() and not self._path.is_file():
+            raise sqlite3.DatabaseError("not a regular file")
+        if schema.is_marked_damaged(self._path):
+            raise sqlite3.DatabaseError("malformed: it was found so before")
+        if not self._path.exists():
+            schema.create(self._path)
+            log.info("new outbox %s", self._path.name)
+        schema.migrate(self._path)
+        db = schema.connect(self._path, "FULL")
+        try:
+            schema.verify(self._path, db)
+            inode = self._path.stat().st_ino
+            if inode != self._checked:
+                schema.check(db)
+            # The publisher moves the journal into the file; this is the fall-back while there is no publisher.
+            db.execute("PRAGMA wal_autocheckpoint = 4000")
+            self._offset = clock.offset(db)
+            self._mark = IdentityFile(self._path)
+        except BaseException:
+            db.close()
+            raise
+        self._db, self._inode, self._checked, self._last = db, inode, inode, None
+        return db
+
+    def _note(self, epoch: str, next_seq: int) -> None:
+        """A commit is done: bring the mark up to it."""
+        self._last = (epoch, next_seq)
+        if self._mark is not None:
+            try:
+                self._mark.write(epoch, next_seq)
+            except OSError as error:  # it stays behind: a copy put back may not be noticed, nothing else is the worse
+                log.warning("the mark of %s cannot be written: %s", self._path.name, error.strerror)
+
+    def _append(self, db: sqlite3.Connection, batch: list[tuple[str, Durable]]) -> None:
+        epoch, seq = schema.meta(db)
+        created = self._offset + clock.uptime()
+        rows, bodies = [], []
+        for suffix, message in batch:
+            try:
+                body = self._encoder.encode(msgspec.structs.replace(message, epoch=epoch, seq=seq))
+            except (TypeError, ValueError) as error:  # a bug in whoever made it; the others must not suffer
+                log.error("a message for %s cannot be encoded and is lost: %s", suffix, error)
+                self.lost += 1
+                continue
+            rows.append((seq, suffix, created, schema.checksum(seq, suffix, body)))
+            bodies.append((seq, body))
+            seq += 1
+        db.executemany("INSERT INTO entries (seq, suffix, created, crc) VALUES (?, ?, ?, ?)", rows)
+        db.executemany("INSERT INTO bodies VALUES (?, ?)", bodies)
+        db.execute("UPDATE meta SET value = ? WHERE key = 'next_seq'", (seq,))
+
+    def _trouble(self, error: sqlite3.Error | OSError) -> bool:
+        """Let go of the file; True if it is damaged or a copy: then the next one can be begun at once."""
+        self._let_go()
+        word = transient_error(error) if isinstance(error, sqlite3.Error) else "disk_error"
+        if word is None:
+            damaged, self._path = self._path, schema.next_outbox_path(self._path)
+            self._was_set_aside = True
+            with contextlib.suppress(OSError):
+                if damaged.is_file():
+                    damaged.chmod(0o600)  # whoever put it there may have been generous
+            log.error("%s is not gone on with (%s) and left as it is; a new epoch begins", damaged.name, error)
+            return True
+        if word != self._problem:
+            self._problem = word
+            log.error("the outbox takes no messages (%s); trying again", error)
+        return False

@@ -1,0 +1,1 @@
+"""A seeded B-mode ultrasound phantom: tissue, lesions, probe geometry, echo."""

@@ -1,0 +1,119 @@
+"""A seeded B-mode phantom: a breast that is made once and then looked at, frame by frame, at little cost.
+
+    scene = PhantomScene(PhantomSpec(seed=1))
+    picture = scene.render(0)      # pixels, region, lesions, mask
+
+The tissue is made and insonified once, on a grid finer than the picture's and stored with 8 bits. A frame is a window
+into it, moved aside as a probe slides and pressed together as tissue is: from then on bytes are only copied, so that
+every machine shows the same, and quickly.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from edge.contracts.region import Region
+from edge.phantom.echo import echo_grey
+from edge.phantom.lesions import measure, place_lesions
+from edge.phantom.noise import generator
+from edge.phantom.probe_geometry import make_probe
+from edge.phantom.spec import PhantomLesion, PhantomPicture, PhantomSpec
+from edge.phantom.tissue import make_tissue, put_lesion
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edge.phantom.lesions import LesionShape
+
+__all__ = ["PhantomLesion", "PhantomPicture", "PhantomScene", "PhantomSpec"]
+
+LOOP = 120
+"""Frames until the movement begins anew."""
+SLIDE_MM = 2.5
+"""How far the probe slides to each side."""
+PRESS = 0.04
+"""How much thinner the tissue becomes under pressure, at most."""
+RIM_MM = 3.0
+"""How far a lesion changes what is around it."""
+NOISE = 8
+"""Electronic noise is 0 to this many grey values, new in each frame."""
+NOISE_PAD = (37, 32)
+"""So many rows and columns at which a frame's noise may begin in the stored noise; no common divisor."""
+
+
+class PhantomScene:
+    """One phantom, made ready: takes some hundred milliseconds. `render` may be called by several threads.
+
+    Raises ValueError for a spec whose millimetres make a scan that no probe has.
+    """
+
+    def __init__(self, spec: PhantomSpec) -> None:
+        self.spec = spec
+        self.view = view = make_probe(spec)
+        self.region = Region(box=view.box, mm_x=view.mm, mm_y=view.mm, source="phantom")
+        self.shapes = place_lesions(spec, view, SLIDE_MM)
+        self._margin = math.ceil(SLIDE_MM / view.beam_mm)
+        self._step = min(view.row_mm, view.mm / 2)
+        """Distance of two rows of the field: finer than the picture's, so that pressing does not jerk."""
+        columns = view.beams + 2 * self._margin
+        rows = math.ceil(view.depth_mm / (1 - PRESS) / self._step) + 1
+        self._u = ((np.arange(columns, dtype=np.float64) + 0.5 - columns / 2) * view.beam_mm)[None, :]
+        self._d = ((np.arange(rows, dtype=np.float64) + 0.5) * self._step)[:, None]
+        self._field, self._inside = self._make_field()
+        noise = generator(spec.seed, 4).random((view.rows + NOISE_PAD[0], view.beams + NOISE_PAD[1]))
+        self._noise = np.floor(noise * (NOISE + 1)).astype(np.uint8)
+
+    def render(self, frame_index: int) -> PhantomPicture:
+        """Frame ``frame_index`` (0 or more) with its truth. Equal arguments give equal bytes."""
+        shift, press = self._motion(frame_index)
+        mask = self.view.convert(self._window(self._inside, shift, press))
+        lesions = tuple(self._lesion(shape, shift, press) for shape in self.shapes)
+        return PhantomPicture(self.pixels(frame_index), self.region, lesions, mask)
+
+    def pixels(self, frame_index: int) -> NDArray[np.uint8]:
+        """The picture alone, (H, W) grey: a tenth of the time."""
+        beams = self._window(self._field, *self._motion(frame_index))
+        y, x = frame_index * 13 % NOISE_PAD[0], frame_index * 7 % NOISE_PAD[1]
+        rows, columns = beams.shape
+        return self.view.convert(cv2.add(beams, self._noise[y : y + rows, x : x + columns]))
+
+    def _motion(self, frame_index: int) -> tuple[int, float]:
+        """How many beams the probe has slid, and how far the tissue is pressed (0 to PRESS)."""
+        phase = 2 * math.pi * (frame_index % LOOP) / LOOP
+        slide = round(SLIDE_MM / self.view.beam_mm * (0.85 * math.sin(phase) + 0.15 * math.sin(3 * phase)))
+        return slide, PRESS * (0.5 - 0.5 * math.cos(2 * phase))
+
+    def _window(self, field: NDArray[np.uint8], shift: int, press: float) -> NDArray[np.uint8]:
+        """What the probe sees of ``field``: (rows, beams)."""
+        depth = (np.arange(self.view.rows) + 0.5) * (self.view.row_mm / (1 - press) / self._step)
+        left = self._margin + shift
+        return field[depth.astype(np.intp), left : left + self.view.beams]
+
+    def _lesion(self, shape: LesionShape, shift: int, press: float) -> PhantomLesion:
+        """Its outline takes the way that `_window` takes."""
+        u, d = self.view.to_beam(*shape.outline())
+        x, y = self.view.to_tissue(u - shift * self.view.beam_mm, d * (1 - press))
+        return measure(*self.view.to_picture(x, y), self.view.mm, shape.margin)
+
+    def _make_field(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Grey values, and 255 inside lesions, both (rows, columns) of tissue at rest."""
+        view, u, d = self.view, self._u, self._d
+        tissue = make_tissue(self.spec.seed, u, d, view.depth_mm)
+        inside = np.zeros(tissue.mirror.shape, np.uint8)
+        for shape in self.shapes:
+            rows, columns = self._around(shape)
+            distance = shape.inside(*view.to_tissue(u[:, columns], d[rows]))
+            put_lesion(tissue.window(rows, columns), shape, distance)
+            inside[rows, columns][distance > 0] = 255
+        return echo_grey(self.spec.seed, tissue, d, self._step, view.beam_mm, NOISE / 2), inside
+
+    def _around(self, shape: LesionShape) -> tuple[slice, slice]:
+        """Rows and columns of the field that a lesion and its surroundings take up."""
+        u, d = self.view.to_beam(*shape.outline())
+        columns = np.flatnonzero((self._u[0] > u.min() - RIM_MM) & (self._u[0] < u.max() + RIM_MM))
+        rows = np.flatnonzero((self._d[:, 0] > d.min() - RIM_MM) & (self._d[:, 0] < d.max() + RIM_MM))
+        return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)

@@ -1,0 +1,1 @@
+"""What a person sees: overlays, wording of results, HTML pages."""

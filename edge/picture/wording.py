@@ -1,0 +1,89 @@
+"""Status and reason in words for people. Never "healthy": a frame without a lesion is only that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from edge.contracts.results import Reason, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edge.contracts.results import Lesion
+
+RESEARCH_ONLY = "research use only"
+
+REASONS = {
+    Reason.BLACK: "the picture is black",
+    Reason.FLAT: "the picture has no texture",
+    Reason.TOO_SMALL: "the picture is too small",
+    Reason.NOT_ULTRASOUND: "it does not look like ultrasound",
+    Reason.WRONG_ANATOMY: "not the body part that the model knows",
+    Reason.TOO_UNCERTAIN: "too uncertain",
+    Reason.HEADS_DISAGREE: "malignancy without a lesion, the model contradicts itself",
+    Reason.PARTLY_SEEN: "no lesion in the part that was judged, but there is another part",
+    Reason.STARTING: "still starting",
+    Reason.SOURCE_LOST: "the source is lost",
+    Reason.FROZEN: "the picture is frozen",
+    Reason.DECODE_ERROR: "it could not be read",
+    Reason.TOO_LARGE: "the picture is too large",
+    Reason.RUNTIME_HUNG: "the runtime did not answer in time",
+    Reason.RUNTIME_LOST: "the runtime was lost",
+    Reason.SELF_TEST_FAILED: "the runtime failed its self-test",
+    Reason.NAN_OUTPUT: "the model's output is not a number",
+    Reason.FAILED: "this frame met a fault in the software",
+    Reason.NO_FRAMES: "no frame has come for a while",
+    Reason.NOT_RECORDED: "the disk took nothing, so what was found could not be kept",
+    Reason.STREAM_ENDED: "the stream ended",
+    Reason.STOPPED: "the daemon was stopped",
+}
+
+
+class JudgedFrame(Protocol):
+    """What words and pictures are made of: a `Result`, or a finding that came over a broker."""
+
+    @property
+    def status(self) -> Status:
+        """One of the four."""
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why it was not judged, or not computed."""
+
+    @property
+    def malignancy(self) -> float | None:
+        """Probability."""
+
+    @property
+    def suspicious(self) -> bool | None:
+        """At or over the operating point."""
+
+    @property
+    def lesions(self) -> Sequence[Lesion]:
+        """In pixels of the source picture."""
+
+
+def sentence(judged: JudgedFrame) -> list[str]:
+    """Parts of what is to be said of a frame, in ASCII; to be joined by a bar or put on lines of their own."""
+    if judged.status is Status.CLEAR:
+        return ["no lesion detected in this frame"]
+    if judged.status is not Status.FINDING:
+        verdict = "not judged" if judged.status is Status.ABSTAINED else "no result"
+        return [verdict if judged.reason is None else f"{verdict}: {REASONS[judged.reason]}"]
+    malignancy = "malignancy unknown" if judged.malignancy is None else f"malignancy {judged.malignancy:.2f}"
+    flag = ["suspicious"] if judged.suspicious else []
+    if len(judged.lesions) == 1:
+        return [f"lesion {judged.lesions[0].score:.2f}", malignancy, *flag, size(judged.lesions[0])]
+    return [f"{len(judged.lesions)} lesions", malignancy, *flag]
+
+
+def size(lesion: Lesion) -> str:
+    """Long by short axis in millimetres, or that there is no calibration to measure by."""
+    if lesion.long_axis_mm is None or lesion.short_axis_mm is None:
+        return "no calibration"
+    return f"{lesion.long_axis_mm:.1f} x {lesion.short_axis_mm:.1f} mm"
+
+
+def counted(number: int, thing: str) -> str:
+    """``1 file``, ``2 files``."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -1,0 +1,241 @@
+"""Brings the frames of all streams to the loop: a thread for each source reads and decodes, the loop takes turns.
+
+A file source is held back when the loop is busy, and loses nothing. Of a live source only the newest frame is kept;
+the others are counted as dropped.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from edge.config.settings import StreamSettings
+from edge.contracts.errors import EdgeError
+from edge.contracts.frames import Frame, SourceEvent
+from edge.contracts.results import Reason
+from edge.pipeline.liveness import LivenessMonitor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from edge.contracts.ports import Source
+
+log = logging.getLogger(__name__)
+
+READ_TIMEOUT_S = 0.5
+FILE_QUEUE = 3
+"""Frames decoded ahead of the loop for a file source."""
+STUCK_S = 60.0
+"""Longer than any source's own time limits (OpenCV waits 30 s for a silent server)."""
+BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Pauses before a lost source is opened again; each is shortened by chance by up to a half."""
+
+
+def open_all(sources: Sequence[Source]) -> None:
+    """Open all at the same time: a camera in the network takes seconds. Raises what the first that failed raised."""
+    if not sources:
+        return
+    with ThreadPoolExecutor(len(sources), thread_name_prefix="open") as pool:
+        attempts = [pool.submit(source.open) for source in sources]
+    for attempt in attempts:
+        attempt.result()
+
+
+class FrameCapture:
+    """All sources of a daemon, opened."""
+
+    def __init__(
+        self,
+        sources: Mapping[str, Source],
+        adjust: Callable[[Frame], Frame] | None = None,
+        streams: Sequence[StreamSettings] = (),
+    ) -> None:
+        """Open every source and start reading.
+
+        Args:
+            sources: by stream name.
+            adjust: adds what the configuration knows of a stream (calibration, body part); None: nothing.
+            streams: settings, for the vigil over live sources; for those that are not named the defaults hold.
+
+        Raises:
+            SourceError: a source cannot be opened: at the start, that is the user's to mend.
+        """
+        self._sources = dict(sources)
+        self._adjust = adjust or (lambda frame: frame)
+        self._ready = threading.Condition()
+        self._queues: dict[str, deque[Frame | SourceEvent]] = {name: deque() for name in sources}
+        self._turn = deque(sources)
+        self._running = set(sources)
+        self._closed = threading.Event()
+        self._paused: set[str] = set()
+        self.dropped = dict.fromkeys(sources, 0)
+        self._asked_at: dict[str, float | None] = dict.fromkeys(sources)
+        """Since when a source has been in a call of ours; None: it is not."""
+        try:
+            open_all(list(self._sources.values()))
+        except BaseException:
+            for source in self._sources.values():
+                source.close()
+            raise
+        given = {stream.name: stream for stream in streams}
+        self._settings = {name: given.get(name) or StreamSettings(name=name, source="") for name in self._sources}
+        self._liveness = {
+            name: LivenessMonitor(self._settings[name]) for name, source in self._sources.items() if source.live
+        }
+        self._threads = [
+            threading.Thread(target=self._read_all, args=(name, source), name=f"capture-{name}", daemon=True)
+            for name, source in self._sources.items()
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def next(self, timeout_s: float) -> tuple[str, Frame | SourceEvent] | None:
+        """The next stream's frame or event, streams in turn; None if nothing came within ``timeout_s``."""
+        with self._ready:
+            for name, liveness in self._liveness.items():
+                if name in self._running - self._paused and (event := liveness.silence()) is not None:
+                    self._queues[name].append(event)
+            if not self._ready.wait_for(self._anything, timeout_s):
+                return None
+            for _ in range(len(self._turn)):
+                name = self._turn[0]
+                self._turn.rotate(-1)
+                if self._queues[name] and name not in self._paused:
+                    self._ready.notify_all()  # a file source may be waiting for the place
+                    return name, self._queues[name].popleft()
+            return None
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether all sources have ended and all they gave was taken."""
+        with self._ready:
+            return not self._running and not any(self._queues.values())
+
+    def pause(self, name: str) -> bool:
+        """Take nothing more from a stream: a live source is closed, a file stays where it is. False: it has ended."""
+        with self._ready:
+            if name not in self._running:
+                return False
+            self._paused.add(name)
+            if name in self._liveness:
+                self._queues[name].clear()
+            return True
+
+    def resume(self, name: str) -> bool:
+        """Go on with a stream that was paused. False: it has ended."""
+        with self._ready:
+            if name not in self._running and not self._queues[name]:
+                return False
+            if name in self._liveness and name in self._paused:
+                self._liveness[name] = LivenessMonitor(self._settings[name])  # what it knew is of before the pause
+            self._paused.discard(name)
+            self._ready.notify_all()
+            return True
+
+    def stuck(self, limit_s: float = STUCK_S) -> list[str]:
+        """Live streams whose source has not come back from a call for ``limit_s``: only a new process helps them.
+
+        A file may take as long as it needs.
+        """
+        now = time.monotonic()
+        asked = {name: self._asked_at[name] for name in self._liveness}
+        return [name for name, at in asked.items() if at is not None and now - at > limit_s]
+
+    def close(self) -> None:
+        """Stop reading and let go of all sources."""
+        self._closed.set()
+        for source in self._sources.values():
+            source.close()
+        with self._ready:
+            self._ready.notify_all()
+        for thread in self._threads:
+            thread.join(timeout=2.0)
+
+    def _anything(self) -> bool:
+        waiting = [name for name, queue in self._queues.items() if queue]
+        ended = not self._running and not waiting
+        return bool(set(waiting) - self._paused) or ended or self._closed.is_set()
+
+    def _read_all(self, name: str, source: Source) -> None:
+        try:
+            self._read_until_end(name, source)
+        finally:
+            with self._ready:
+                self._running.discard(name)
+                self._ready.notify_all()
+
+    def _read_until_end(self, name: str, source: Source) -> None:
+        failures = 0
+        while not self._closed.is_set():
+            if source.live and name in self._paused:
+                self._sit_out(name, source)
+                continue
+            self._asked_at[name] = time.monotonic()
+            try:
+                item = source.read(READ_TIMEOUT_S)
+            except Exception:  # a bug in a source costs that source, and is said
+                log.exception("stream %s: the source failed", name)
+                item = SourceEvent("lost", Reason.SOURCE_LOST, "the source failed")
+            self._asked_at[name] = None
+            if item is None:
+                continue
+            liveness = self._liveness.get(name)
+            passed = item if liveness is None else liveness.see(item)
+            if passed is not None:
+                self._put(name, source, passed)
+            if isinstance(item, Frame):
+                failures = 0
+            elif item.kind == "ended":
+                break
+            elif item.kind == "lost":
+                self._reopen(name, source, failures)
+                failures += 1
+
+    def _put(self, name: str, source: Source, item: Frame | SourceEvent) -> None:
+        item = self._adjust(item) if isinstance(item, Frame) else item
+        queue = self._queues[name]
+        with self._ready:
+            if source.live:
+                if name in self._paused:
+                    return
+                while queue and isinstance(queue[-1], Frame) and isinstance(item, Frame):
+                    queue.pop()
+                    self.dropped[name] += 1
+            else:
+                self._ready.wait_for(lambda: len(queue) < FILE_QUEUE or self._closed.is_set())
+            queue.append(item)
+            self._ready.notify_all()
+
+    def _sit_out(self, name: str, source: Source) -> None:
+        """Close a live source while its stream is paused, and open it again."""
+        source.close()
+        with self._ready:
+            self._ready.wait_for(lambda: name not in self._paused or self._closed.is_set())
+        if self._closed.is_set():
+            return
+        self._asked_at[name] = time.monotonic()
+        try:
+            source.open()
+        except Exception as error:  # `read` says ``lost`` of what is not open, and then it is tried again
+            log.warning("stream %s: cannot be started (%s)", name, getattr(error, "reason", type(error).__name__))
+        self._asked_at[name] = None
+
+    def _reopen(self, name: str, source: Source, failures: int) -> None:
+        """One attempt after a pause; if it fails, `read` says ``lost`` again and the pause grows."""
+        pause = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)] * random.uniform(0.5, 1.0)  # noqa: S311  (jitter)
+        if self._closed.wait(pause):
+            return
+        self._asked_at[name] = time.monotonic()
+        try:
+            source.close()
+            source.open()
+        except EdgeError as error:  # never its message: it names the file, which can be a patient's name
+            log.warning("stream %s: still lost (%s)", name, getattr(error, "reason", type(error).__name__))
+        except Exception:  # a bug in a source must not end its thread: it is tried again
+            log.exception("stream %s: the source failed to open", name)
+        self._asked_at[name] = None

@@ -1,0 +1,54 @@
+"""Is a live stream still live? Finds the picture that never changes, and the source that says nothing at all.
+
+A grabber whose cable was pulled may repeat its last picture for ever, and a frozen scanner shows one on purpose: either
+way it is not what the probe sees now, and must not be judged again and again.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from edge.contracts.frames import Frame, SourceEvent
+from edge.contracts.results import Reason
+
+if TYPE_CHECKING:
+    from edge.config.settings import StreamSettings
+
+
+class LivenessMonitor:
+    """Over one live stream. `see` is called by its capture thread, `silence` by the loop."""
+
+    def __init__(self, settings: StreamSettings) -> None:
+        self._frozen_s, self._silent_s = settings.frozen_after_s, settings.silent_after_s
+        self._last: Frame | None = None
+        self._changed_ns = 0
+        self._frozen = False
+        self._heard_at = time.monotonic()
+        self._away = False
+
+    def see(self, item: Frame | SourceEvent) -> Frame | SourceEvent | None:
+        """What is to be passed on instead of ``item``: None while a frozen picture, which was told once, stays."""
+        self._heard_at = time.monotonic()
+        if not isinstance(item, Frame):
+            self._away, self._last = item.kind != "skipped", None
+            return item
+        self._away = False
+        if self._last is None or not np.array_equal(item.pixels, self._last.pixels):
+            self._last, self._changed_ns, self._frozen = item, item.captured_ns, False
+            return item
+        still_s = (item.captured_ns - self._changed_ns) / 1e9
+        if not self._frozen_s or still_s < self._frozen_s:
+            return item
+        told, self._frozen = self._frozen, True
+        return None if told else SourceEvent("skipped", Reason.FROZEN, f"the same picture for {still_s:.0f} s")
+
+    def silence(self) -> SourceEvent | None:
+        """Said once, when nothing has come for too long and nothing was said of that yet."""
+        silent_s = time.monotonic() - self._heard_at
+        if not self._silent_s or self._away or silent_s < self._silent_s:
+            return None
+        self._away = True
+        return SourceEvent("lost", Reason.SOURCE_LOST, f"nothing came for {silent_s:.0f} s")

@@ -1,0 +1,66 @@
+"""The child's side of `edge.runtimes.isolated`: load one runtime, then compute whenever told to.
+
+Run as ``python -m edge.runtimes.isolated_child`` by the parent only.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import socket
+import sys
+
+import msgspec
+
+from edge.config.uri import parse_uri
+from edge.contracts.errors import EdgeError, UsageError
+from edge.contracts.tensors import Tensor
+from edge.process.child import inherit
+from edge.process.cores import keep_to
+from edge.runtimes.isolated import RuntimeHandshake, RuntimeJob, greeting_of
+from edge.runtimes.shared_memory import SharedTensors
+
+FOREVER_S = 86400.0
+"""The parent keeps the time limit, and ends this process when it runs out."""
+
+
+def main() -> int:
+    """Load, greet, then one tensor at a time until the parent is gone."""
+    inheritance = inherit()
+    control_fd, request, done = inheritance.fds
+    control = socket.socket(fileno=control_fd)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    job = msgspec.json.decode(inheritance.payload, type=RuntimeJob)
+    keep_to(job.cores)  # before the library starts its threads
+    try:
+        # Not edge.plugins, which stands above this layer: the entry point is loaded the same way.
+        from importlib.metadata import entry_points
+
+        uri = parse_uri(job.uri)
+        points = [p for p in entry_points(group="edge.runtimes") if p.name == uri.scheme]
+        if not points:
+            known = sorted({p.name for p in entry_points(group="edge.runtimes")})
+            raise UsageError(f"no runtime is called {uri.scheme}://", hint=f"there are: {', '.join(known)}")
+        runtime = points[0].load()(uri, job.model_path, job.manifest)
+    except EdgeError as error:
+        control.send(msgspec.json.encode(greeting_of(error)))
+        return error.exit_code
+    control.send(msgspec.json.encode(RuntimeHandshake(spec=runtime.spec)))
+    _, fds, _, _ = socket.recv_fds(control, 16, 1)
+    slots = SharedTensors(fds[0], runtime.spec).slots
+    turns = [(Tensor(slot.input, runtime.spec.input), slot.outputs.items()) for slot in slots]
+    for tensor, views in itertools.cycle(turns):
+        os.eventfd_read(request)  # one turn each; returns at once where the next tensor is there already
+        runtime.submit(tensor)
+        outputs = runtime.wait(FOREVER_S)
+        if outputs is None:
+            break  # the parent, which waits for this answer, has given us up long before
+        for name, view in views:
+            view[:] = outputs[name]
+        os.eventfd_write(done, 1)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

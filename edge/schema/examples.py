@@ -1,0 +1,202 @@
+"""One true-to-life example of every message: made from the types themselves, so that it cannot fall behind them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from edge.contracts.coverage import Coverage, Interval
+from edge.contracts.finding import EquipmentRef, Finding, FrameRef, Laterality, ModelRef, RuntimeRef
+from edge.contracts.health import Health
+from edge.contracts.latest_result import LatestResult
+from edge.contracts.manifest import (
+    Calibration,
+    DataSource,
+    Golden,
+    HeadSpec,
+    Metric,
+    ModelManifest,
+    PreprocessRecipe,
+    Thresholds,
+)
+from edge.contracts.region import Region
+from edge.contracts.request import Request, Response
+from edge.contracts.results import Lesion, Reason, Status
+from edge.contracts.state import OutboxState, State, StreamState, Will
+from edge.contracts.tensors import TensorSpec
+from edge.contracts.topics import Topics
+
+TOPICS = Topics(site="clinic-a", device="cart-7")
+STREAM = "cart"
+HEAD: dict[str, Any] = {
+    "device": TOPICS.device,
+    "boot_id": "0c8d2f6e-5b0a-4c86-8f0e-0d3a6b1f7c55",
+    "run_id": "4f1f8f0e-96b5-4d6c-9d1e-6c1d7a2b9e10",
+    "mono_ns": 5_230_118_400_000,
+    "at": "2030-01-31T12:30:01.250000Z",
+    "clock": "synced",
+}
+STORED: dict[str, Any] = {**HEAD, "stream": STREAM, "epoch": "b7c0a6c4-1d3e-4f59-8a26-2f9d0e8c4b31"}
+EXAM = "9a3d5c1e-7f20-4b8e-a1c6-5e0f2d4b6a78"
+MODEL = ModelRef(name="example", version="1.0.0", sha256="ab" * 32)
+RUNTIME = RuntimeRef(name="litert", delegate="xnnpack")
+RECIPE = PreprocessRecipe(width=160, height=160)
+TIMES = {"preprocess": 0.9, "infer": 6.2, "postprocess": 0.4, "total": 8.1}
+SIZE = (640, 480)
+LESION = Lesion(
+    box=(212, 140, 96, 64),
+    outline=[(212.0, 172.0), (260.0, 140.0), (308.0, 172.0), (260.0, 204.0)],
+    centre=(260.0, 172.0),
+    score=0.93,
+    long_axis_mm=9.6,
+    short_axis_mm=6.4,
+    area_mm2=30.7,
+    mm_uncertainty=0.4,
+    descriptors={"taller_than_wide": 0.67},
+)
+
+
+def finding() -> Finding:
+    """A lesion seen for the first time."""
+    return Finding(
+        **STORED,
+        seq=41,
+        finding_id="e1a7c3d2-0b64-4d9f-8c35-7a2e6f1b9d04",
+        lifecycle="new",
+        exam_id=EXAM,
+        captured_at="2030-01-31T12:30:01.241000Z",
+        frame=FrameRef(seq=1204, age_ms=8.1),
+        image_size=SIZE,
+        body_part="BREAST",
+        laterality=Laterality(side="L", source="config"),
+        equipment=EquipmentRef(),
+        region=Region(box=(40, 20, 560, 440), mm_x=0.1, mm_y=0.1, source="config"),
+        status=Status.FINDING,
+        reason=None,
+        malignancy=0.71,
+        suspicious=True,
+        threshold=0.5,
+        operating_point="as the manifest says",
+        prevalence=0.3,
+        uncertainty=None,
+        lesions=[LESION],
+        model=MODEL,
+        runtime=RUNTIME,
+        preprocess_hash=RECIPE.digest(),
+        latency_ms=TIMES,
+    )
+
+
+def coverage() -> Coverage:
+    """The picture went black: what had been clear until then has ended."""
+    before = Interval(
+        status=Status.CLEAR, reason=None, from_mono_ns=5_200_000_000_000, to_mono_ns=5_230_100_000_000, frames=903
+    )
+    return Coverage(
+        **STORED,
+        seq=42,
+        exam_id=EXAM,
+        status=Status.ABSTAINED,
+        reason=Reason.BLACK,
+        since_mono_ns=5_230_100_000_000,
+        since_frame=2107,
+        previous=before,
+    )
+
+
+def state() -> State:
+    """Birth."""
+    return State(
+        **HEAD,
+        status="online",
+        version="1.0.0",
+        model=MODEL,
+        runtime=RUNTIME,
+        streams=[StreamState(name=STREAM, source="phantom://")],
+        capabilities=["findings", "coverage", "results", "health"],
+        outbox=OutboxState(epoch=STORED["epoch"], oldest_kept=1, next_seq=43),
+    )
+
+
+def will() -> Will:
+    """Said by the broker when the device is gone."""
+    return Will(device=TOPICS.device, run_id=HEAD["run_id"])
+
+
+def health() -> Health:
+    """A device that cannot read its temperature."""
+    return Health(
+        **HEAD,
+        uptime_s=5230.1,
+        fps=30.0,
+        frames=2107,
+        finding=310,
+        clear=1700,
+        abstained=97,
+        no_result=0,
+        dropped=0,
+        infer_p50_ms=6.2,
+        infer_p99_ms=7.9,
+        outbox_epoch=STORED["epoch"],
+        outbox_next_seq=43,
+    )
+
+
+def result() -> LatestResult:
+    """The newest frame, with no lesion detected in it."""
+    return LatestResult(
+        **HEAD,
+        stream=STREAM,
+        exam_id=EXAM,
+        frame_seq=1203,
+        status=Status.CLEAR,
+        reason=None,
+        malignancy=0.08,
+        suspicious=None,
+        lesions=[],
+        image_size=SIZE,
+        latency_ms=TIMES,
+    )
+
+
+def request() -> Request:
+    """Are you there?"""
+    return Request(id="q-17")
+
+
+def response() -> Response:
+    """Yes."""
+    return Response(**HEAD, id="q-17", command="ping", ok=True)
+
+
+def manifest() -> ModelManifest:
+    """A made-up model; its figures are none."""
+    return ModelManifest(
+        name="example",
+        version="1.0.0",
+        task="lesions and malignancy",
+        body_part="BREAST",
+        licence="Apache-2.0",
+        input=TensorSpec(shape=(1, 160, 160, 3)),
+        recipe=RECIPE,
+        recipe_sha256=RECIPE.digest(),
+        heads={
+            "malignancy": HeadSpec(tensor=TensorSpec(shape=(1, 2), scale=1 / 256), class_names=["benign", "malignant"]),
+            "lesion_mask": HeadSpec(tensor=TensorSpec(shape=(1, 40, 40, 1), scale=1 / 256)),
+        },
+        thresholds=Thresholds(
+            lesion=0.5,
+            lesion_score=0.5,
+            lesion_min_area=0.002,
+            malignancy=0.5,
+            operating_point="made up for this example",
+            prevalence=0.3,
+            anatomy=0.5,
+        ),
+        calibration=Calibration(),
+        golden=Golden(max_abs_diff={"xnnpack": 0}),
+        training_data=[DataSource(name="none", licence="none", citation="none", used_for="nothing")],
+        metrics=[Metric(name="example", value=0.5, low=0.4, high=0.6, data="none", n=0, method="made up")],
+        not_shown=["everything"],
+        git_revision="0" * 40,
+        created="2030-01-31T12:00:00Z",
+    )

@@ -1,0 +1,1 @@
+"""The MQTT sink: connection, reconnect, in-flight window, refused topics, credentials."""

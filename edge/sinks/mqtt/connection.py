@@ -1,0 +1,275 @@
+"""One connection to a broker, from knocking to its end. The next connection is a new object with nothing left over.
+
+paho keeps what was not acknowledged and sends it again by itself; here the outbox does that, with marks and in order,
+so each connection gets a paho client of its own. All of it runs in the one thread that calls `BrokerConnection.run`;
+`publish`, `answers`, `subscribe` and `hang_up` may be called from one other, which only queues and wakes.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+
+from edge.sinks.mqtt.connection_end import ConnectionEnd
+from edge.sinks.mqtt.inflight import InflightWindow
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable
+
+    from edge.sinks.mqtt.credentials import BrokerCredentials
+    from edge.sinks.mqtt.inflight import QueuedMessage
+    from edge.sinks.mqtt.protocol_version import ProtocolVersion
+
+log = logging.getLogger(__name__)
+
+KEEPALIVE_S = 15
+CONNECT_TIMEOUT_S = 5.0
+"""For the TCP connection and the TLS handshake, and again for the broker's answer."""
+CLOSE_TIMEOUT_S = 0.5
+TURN_S = 0.5
+STOCK, LOW_STOCK = 200, 100
+"""Messages of a backlog that are taken beyond those under way, and how few call for more."""
+HEARD_LIMIT = 200
+"""Messages from the broker that wait to be looked at."""
+
+REFUSALS = {
+    0x84: ConnectionEnd.BAD_VERSION,
+    0x85: ConnectionEnd.BAD_CLIENT_ID,
+    0x86: ConnectionEnd.BAD_CREDENTIALS,
+    0x87: ConnectionEnd.NOT_AUTHORISED,
+    0x88: ConnectionEnd.UNAVAILABLE,
+    0x89: ConnectionEnd.UNAVAILABLE,
+}
+"""CONNACK codes of MQTT 5; paho translates those of 3.1.1 to them."""
+TAKEN_OVER = 0x8E
+
+
+class BrokerMessage(NamedTuple):
+    """One message that the broker brought."""
+
+    topic: str
+    body: bytes
+    retained: bool
+    """Whether the broker had it from earlier."""
+
+
+class BrokerConnection:
+    """One TCP connection. ``heard`` is filled by `run`'s thread and emptied by another."""
+
+    def __init__(
+        self,
+        credentials: BrokerCredentials,
+        protocol: ProtocolVersion,
+        client_id: str,
+        notify: Callable[[], None],
+        will: tuple[str, bytes] | None = None,
+        inflight: int = 1,
+    ) -> None:
+        """``notify`` is called from `run`'s thread when there is something to look at; ``will`` is (topic, body).
+
+        ``inflight``: messages that may wait for the broker's answer at once, if it does not allow fewer.
+        """
+        self.credentials = credentials
+        self.protocol = protocol
+        self.up = False
+        """Whether the broker has accepted us and the connection still stands."""
+        self.detail = ""
+        """More about the end, for people; empty: nothing is known."""
+        self.lasted_s = 0.0
+        self.maximum_packet: int | None = None
+        """Bytes of the largest packet that the broker takes. None: it does not say."""
+        self.heard: deque[BrokerMessage] = deque(maxlen=HEARD_LIMIT)
+        """What came on subscribed topics; of a flood, the newest."""
+        self.deaf_to: set[str] = set()
+        """Topics that the broker does not let us hear."""
+        self.notify = notify
+        self._inflight = inflight
+        self._window = InflightWindow(self._publish)
+        self._refusal: ConnectionEnd | None = None
+        self._asked: dict[int, str] = {}
+        """Message id of each SUBSCRIBE -> topic."""
+        self._came_up = 0.0
+        self._hanging_up = False
+        self._client = self._make_client(client_id, will)
+
+    def _make_client(self, client_id: str, will: tuple[str, bytes] | None) -> Client:
+        five = self.protocol.version == "5"
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id.replace("/", "_") if self.protocol.plain_id else client_id,
+            protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
+            clean_session=None if five else True,
+            reconnect_on_failure=False,
+        )
+        client.connect_timeout = CONNECT_TIMEOUT_S
+        client.max_inflight_messages_set(0)  # the window counts
+        if self.credentials.username is not None or self.credentials.password is not None:
+            client.username_pw_set(self.credentials.username or "", self.credentials.password)
+        if self.credentials.tls is not None:
+            client.tls_set_context(self.credentials.tls)
+        if will is not None:
+            client.will_set(will[0], will[1], qos=1, retain=True)
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        client.on_message = self._on_message
+        client.on_subscribe = self._on_subscribe
+        client.on_socket_open = self._on_socket_open
+        # With this set, paho never writes to the socket from the thread that calls `publish`.
+        client.on_socket_register_write = lambda *_: None
+        return client
+
+    def run(self, stop: threading.Event) -> ConnectionEnd:
+        """Connect and serve until the connection has ended, however that comes about, or ``stop`` is set."""
+        try:
+            end = self._run(stop)
+        except Exception as error:  # malformed packets: paho raises whatever its parser meets
+            log.debug("connection to %s ended by", self.credentials.name, exc_info=True)
+            self.detail = repr(error)
+            end = ConnectionEnd.LOST if self._came_up else ConnectionEnd.CLOSED_UNANSWERED
+        self.up = False
+        if self._came_up:
+            self.lasted_s = time.monotonic() - self._came_up
+        client, sock = self._client, self._client.socket()
+        client.on_connect = client.on_disconnect = client.on_publish = None  # circles of references
+        client.on_message = client.on_subscribe = client.on_socket_open = client.on_socket_register_write = None
+        if sock is not None:
+            sock.close()
+        self.notify()
+        self.notify = _nobody
+        return end
+
+    def publish(self, message: QueuedMessage, urgent: bool = False) -> int | None:
+        """Queue a message, or put it before all that are queued; its ticket. None if the connection does not stand."""
+        return self._window.put(message, urgent) if self.up else None
+
+    @property
+    def crowded(self) -> bool:
+        """See `InflightWindow`."""
+        return self._window.crowded
+
+    def answers(self) -> list[tuple[int, int]]:
+        """(ticket, reason code) of each message that the broker has answered since the last call."""
+        return self._window.answers()
+
+    def subscribe(self, topic: str) -> None:
+        """Ask for ``topic``; what comes on it is put into ``heard``."""
+        if self.up:
+            mid = self._client.subscribe(topic, qos=1)[1]
+            if mid is not None:
+                self._asked[mid] = topic
+
+    def hang_up(self) -> None:
+        """Say DISCONNECT: the broker then drops the will."""
+        self._hanging_up = True
+        self._client.disconnect()
+
+    def _run(self, stop: threading.Event) -> ConnectionEnd:
+        failure = self._connect()
+        if failure is not None:
+            return failure
+        deadline = time.monotonic() + CONNECT_TIMEOUT_S
+        while self._client.loop(TURN_S) == MQTTErrorCode.MQTT_ERR_SUCCESS:
+            if stop.is_set():
+                break
+            if not self._came_up and time.monotonic() > deadline:
+                return ConnectionEnd.NO_ANSWER
+        if self._refusal is not None:
+            return self._refusal
+        if stop.is_set() or self._hanging_up:
+            return ConnectionEnd.STOPPED
+        return ConnectionEnd.LOST if self._came_up else ConnectionEnd.CLOSED_UNANSWERED
+
+    def _connect(self) -> ConnectionEnd | None:
+        clean: dict[str, Any] = {"clean_start": True} if self.protocol.version == "5" else {}
+        try:
+            self._client.connect(self.credentials.host, self.credentials.port, KEEPALIVE_S, **clean)
+        except socket.gaierror:
+            return ConnectionEnd.UNKNOWN_HOST
+        except (ssl.SSLError, ssl.CertificateError) as error:
+            self.detail = str(getattr(error, "verify_message", "") or getattr(error, "reason", "") or error)
+            return ConnectionEnd.TLS_FAILED
+        except TimeoutError:
+            return ConnectionEnd.NO_ANSWER if self.credentials.tls is not None else ConnectionEnd.UNREACHABLE
+        except ConnectionResetError:
+            return ConnectionEnd.CLOSED_UNANSWERED
+        except OSError as error:
+            self.detail = error.strerror or str(error)
+            return ConnectionEnd.UNREACHABLE
+        return None
+
+    def _publish(self, message: QueuedMessage) -> int | None:
+        info = self._client.publish(message.topic, message.body, message.qos, message.retain)
+        return info.mid if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
+
+    def _on_connect(self, client: Client, userdata: Any, flags: Any, code: Any, properties: Any) -> None:
+        if code.is_failure:
+            self._refusal = REFUSALS.get(code.value, ConnectionEnd.REFUSED)
+            self.detail = str(code)
+            return
+        self._window.size = min(self._inflight, getattr(properties, "ReceiveMaximum", 65535))
+        self.maximum_packet = getattr(properties, "MaximumPacketSize", None)
+        self._came_up = time.monotonic()
+        self.up = True
+        self.notify()
+
+    def _on_disconnect(self, client: Client, userdata: Any, flags: Any, code: Any, properties: Any) -> None:
+        self.up = False
+        if flags.is_disconnect_packet_from_server:
+            self.detail = str(code)
+            if code.value == TAKEN_OVER:
+                self._refusal = ConnectionEnd.TAKEN_OVER
+        elif self._hanging_up:
+            _await_close(client.socket())
+
+    def _on_publish(self, client: Client, userdata: Any, mid: int, code: Any, properties: Any) -> None:
+        self._window.answered(mid, code.value)
+        if self._window.stock <= LOW_STOCK:
+            self.notify()
+
+    def _on_message(self, client: Client, userdata: Any, message: Any) -> None:
+        try:
+            topic = message.topic  # paho decodes it here
+        except UnicodeDecodeError:
+            return
+        self.heard.append(BrokerMessage(topic, bytes(message.payload), message.retain))
+        self.notify()
+
+    def _on_subscribe(self, client: Client, userdata: Any, mid: int, codes: Any, properties: Any) -> None:
+        topic = self._asked.pop(mid, None)
+        if topic is not None and any(code.is_failure for code in codes):
+            self.deaf_to.add(topic)
+            log.warning("%s does not let us hear %s", self.credentials.name, topic)
+            self.notify()
+
+    def _on_socket_open(self, client: Client, userdata: Any, sock: Any) -> None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _nobody() -> None:
+    """Who is told when there is nothing to tell any more."""
+
+
+def _await_close(sock: Any) -> None:
+    """After our DISCONNECT, let the broker close first.
+
+    If we did, with something of its still unread here, the kernel would answer its next word with a reset, and a broker
+    that had not come to our DISCONNECT yet would take us for lost and say our will.
+    """
+    deadline = time.monotonic() + CLOSE_TIMEOUT_S
+    try:
+        sock.shutdown(socket.SHUT_WR)
+        while (left := deadline - time.monotonic()) > 0:
+            sock.settimeout(left)
+            if not sock.recv(4096):
+                return
+    except (OSError, ValueError, AttributeError):  # gone already
+        return

@@ -1,0 +1,109 @@
+"""What is said of a model in words: licence, data, limits, and the card."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge.contracts.manifest import Metric
+from export.metrics import ROUNDS, interval
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from edge.contracts.manifest import ModelManifest
+
+LICENCE = "Apache-2.0"
+AUTHOR = "The sonoedge contributors"
+NOTICE = "Research use only. Not a medical device. Not for diagnosis."
+
+
+def card(manifest: ModelManifest, graph_bytes: int) -> str:
+    """MODEL_CARD.md, made from the manifest alone: it cannot say other than what was measured."""
+    m, t = manifest, manifest.thresholds
+    heads = "\n".join(f"| `{name}` | {h.tensor} | {', '.join(h.class_names) or '-'} |" for name, h in m.heads.items())
+    data = "\n".join(f"- **{d.name}** ({d.licence}): {d.used_for}. {d.citation}" for d in m.training_data)
+    limits = "\n".join(f"- {line}" for line in m.not_shown)
+    straight = f"slope {m.calibration.slope:.3f}, intercept {m.calibration.intercept:.3f}"
+    size = f"{graph_bytes / 2**20:.1f} MB"
+    made = f"Made {m.created} from revision {m.git_revision or 'unknown'}."
+    smallest = f"{t.lesion_min_area:.2%} of the tensor"
+    least = f"{t.lesion_score:g}"
+    return f"""# {m.name} {m.version}
+
+**{NOTICE}**
+
+Task: {m.task}, body part {m.body_part}. Licence: {m.licence}. {made}
+
+It looks at one ultrasound picture and says where it sees a lesion, and how likely a lesion like this was malignant
+among the pictures it was calibrated on. "No lesion detected in this frame" never means "healthy".
+
+## In and out
+Input {m.input}: the grey value itself, as the preprocessing recipe {m.recipe_sha256[:16]} makes it.
+{size} of 8-bit integer arithmetic.
+
+| head | tensor | classes |
+|---|---|---|
+{heads}
+
+## Figures
+{_figures(m.metrics)}
+No figure is of pictures that the measured model was trained or chosen on. That is the 8-bit model in this file unless
+it says otherwise.
+Intervals are 95 % and draw patients, not pictures. They tell how sure these numbers are *for such pictures*; they say
+nothing of other hospitals, scanners or women.
+
+## Thresholds
+- Suspicious at a malignancy of {t.malignancy:.3f} or more: {t.operating_point}.
+- Probabilities are calibrated ({straight}) where **{t.prevalence:.0%} of the pictures were malignant**.
+  Where fewer are, as in screening, they are too high; ranks hold better than values.
+- A mask pixel is lesion from {t.lesion:g}. A lesion is reported from a mean presence of {least} and {smallest}.
+- A picture with an anatomy score under {t.anatomy:.3f} is not judged (wrong anatomy).
+
+## What it was trained on
+{data}
+
+## What it was never shown
+{limits}
+
+On such pictures its numbers mean nothing, and it may not notice.
+"""
+
+
+def _figures(metrics: Sequence[Metric]) -> str:
+    """A table for each set of data that something was measured on."""
+    lines: list[str] = []
+    for data in dict.fromkeys(m.data for m in metrics):
+        lines += [f"On {data}:", "", "| figure | value | 95 % interval | n | how |", "|---|---|---|---|---|"]
+        lines += [
+            f"| {m.name} | {m.value:.3f} | {m.low:.3f} to {m.high:.3f} | {m.n} | {m.method.split(';')[0]} |"
+            for m in metrics
+            if m.data == data
+        ]
+        lines.append("")
+    return "\n".join(lines) if lines else "None.\n"
+
+
+def gate_figures(metrics: dict[str, Any]) -> list[Metric]:
+    """What training measured of the anatomy gate: files of other organs, none judged by a gate that saw its family."""
+    files = list(metrics.get("gate", {}).get("files", {}).values())
+    if not files:
+        return []
+    passed, frames = (np.array([float(each[key]) for each in files]) for key in ("passed", "frames"))
+    families = np.array([each["family"] for each in files])
+    value, low, high = interval(lambda weights: float((weights * passed).sum() / (weights * frames).sum()), families)
+    return [
+        Metric(
+            name="other anatomy passed",
+            value=round(value, 4),
+            low=round(low, 4),
+            high=round(high, 4),
+            data=f"ultrasound of other organs and of test objects ({len(files)} files, {len(set(families))} kinds)",
+            n=int(frames.sum()),
+            method=(
+                "frames let through, each by a float gate fitted without its kind, but designed with these figures in "
+                f"sight; 0 is best; 95 % percentile bootstrap over kinds, {ROUNDS} draws"
+            ),
+        )
+    ]

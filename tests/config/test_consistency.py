@@ -1,0 +1,67 @@
+"""What loads, but will not work on this machine; and what is masked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from edge.config.consistency import contradictions, warnings
+from edge.config.settings import CalibrationSettings, RuntimeSettings, Settings, SinkSettings, StreamSettings
+from edge.config.wording import mask
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edge.contracts.region import Box
+
+
+def test_files_that_are_not_there_and_settings_without_effect(tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    here.write_text("x")
+    sinks = [
+        SinkSettings(uri="mqtts://h", username="u", password_file=str(here), ca_file=str(tmp_path / "no")),
+        SinkSettings(uri="mqtt://h", ca_file=str(here), password_file=str(here)),
+        SinkSettings(uri="mqtt://u@h", password_file=str(here)),
+    ]
+    said = [(fault.path, fault.message) for fault in warnings(Settings(sinks=sinks, model=str(tmp_path)))]
+    assert said == [
+        (("sinks", 0, "ca_file"), f"sinks[0].ca_file: there is no file {tmp_path / 'no'}"),
+        (("sinks", 1, "ca_file"), "sinks[1].ca_file has no effect on mqtt://, which is not encrypted"),
+        (("sinks", 1, "password_file"), "sinks[1].password_file has no effect without a username"),
+        (("model",), f"model: there is no file {tmp_path}"),
+    ]
+
+
+@pytest.mark.parametrize("box", [(-1, 0, 10, 10), (0, -1, 10, 10), (0, 0, 0, 10), (0, 0, 10, -5)])
+def test_a_calibration_box_that_is_no_part_of_a_picture(box: Box) -> None:
+    def faults(box: Box) -> list[tuple[str | int, ...]]:
+        calibration = CalibrationSettings(box=box, mm_x=0.1, mm_y=0.1)
+        stream = StreamSettings(name="a", source="phantom://", calibration=calibration)
+        return [fault.path for fault in contradictions(Settings(streams=[stream]))]
+
+    assert faults(box) == [("streams", 0, "calibration", "box")]
+    assert faults((0, 0, 1, 1)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("mqtt://h:1883", "mqtt://h:1883"),
+        ("mqtt://u@h:1883/a@b", "mqtt://u@h:1883/a@b"),
+        ("mqtt://u:p@h", "mqtt://u:***@h"),
+        ("mqtt://u:p@ss:w@h:1", "mqtt://u:***@h:1"),
+        ("mqtt://:p@h", "mqtt://:***@h"),
+        ("a mqtt://u:p@h b rtsp://x:y@z/", "a mqtt://u:***@h b rtsp://x:***@z/"),
+        ("http://h/?a=1&TOKEN=abc&b=2", "http://h/?a=1&TOKEN=***&b=2"),
+        ("images:///a:b/c@d", "images:///a:b/c@d"),
+        ("time 12:30 mail me@x", "time 12:30 mail me@x"),
+    ],
+)
+def test_passwords_are_masked_and_nothing_else(text: str, shown: str) -> None:
+    assert mask(text) == shown
+
+
+def test_a_time_limit_for_frames_that_the_watchdog_would_not_wait_for_is_refused() -> None:
+    settings = Settings(runtime=RuntimeSettings(timeout_s=10.0))
+    assert [fault.path for fault in contradictions(settings)] == [("runtime", "timeout_s")]

@@ -1,0 +1,106 @@
+"""Health that a receiver missed: brought later, behind the findings, marked, and never at their expense."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from brokers import Subscriber, wait_until
+from publisher_harness import REPORT
+from sample_messages import make_message
+
+from edge.config.settings import OutboxSettings, SinkSettings, TelemetrySettings
+from edge.outbox.missed_health import FILE_NAME, MissedHealthStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from brokers import Mosquitto
+    from publisher_harness import Bench, Process
+
+
+def test_what_was_missed_comes_marked_after_the_findings_and_in_order(bench: Callable[..., Bench]) -> None:
+    one = bench("memory://one", "memory://two")
+    one.frame_link.report(REPORT)
+    one.start()
+    wait_until(lambda: one.bodies("health") and one.bodies("health", 1))
+    one.sinks[1].disconnect()
+    seen = len(one.bodies("health", 1))
+    wait_until(lambda: one.bodies("health")[-1]["telemetry_waiting"] >= 3)
+    for _ in range(200):
+        one.frame_link.durable("coverage/cart-1", make_message())
+    wait_until(lambda: len(one.bodies("coverage/cart-1")) == 200)
+    one.sinks[1].connect()
+    wait_until(lambda: one.bodies("health")[-1]["telemetry_waiting"] == 0)
+    late = [json.loads(m.body) for m in one.sinks[1].received if m.suffix == "health"][seen:]
+    replayed = [body for body in late if body["replayed"]]
+    assert len(replayed) >= 3
+    assert [body["mono_ns"] for body in replayed] == sorted({body["mono_ns"] for body in replayed})
+    assert {m.qos for m in one.sinks[1].received if b'"replayed":true' in m.body and m.suffix == "health"} == {1}
+    kinds = [m.suffix for m in one.sinks[1].received if m.suffix == "coverage/cart-1" or b'"replayed":true' in m.body]
+    assert kinds.index("health") >= 200  # not before the last finding
+    assert not any(body["replayed"] for body in one.bodies("health"))
+    assert one.bodies("health")[-1]["telemetry_expired"] == 0
+
+
+def test_what_a_crowded_link_had_no_room_for_counts_as_missed(
+    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = bench()
+    sink, crowded = one.sinks[0], True
+    send = sink.send
+    monkeypatch.setattr(sink, "send", lambda message: not (message.qos == 0 and crowded) and send(message))
+    one.frame_link.report(REPORT)
+    one.start()
+    wait_until(lambda: one.bodies("health"))
+    assert all(body["replayed"] for body in one.bodies("health"))
+    crowded = False
+    wait_until(lambda: not one.bodies("health")[-1]["replayed"])
+
+
+def test_full_it_gives_up_samples_and_never_a_finding(bench: Callable[..., Bench], tmp_path: Path) -> None:
+    settings = TelemetrySettings(max_mb=0.05)
+    one = bench("memory://one", "memory://two", telemetry=settings, outbox=OutboxSettings(max_mb=1.0))
+    one.frame_link.report(REPORT)
+    one.start()
+    wait_until(one.states)
+    wait_until(lambda: one.bodies("health"))
+    one.sinks[1].disconnect()
+    for _ in range(20):
+        one.frame_link.durable("coverage/cart-1", make_message())
+    ours = MissedHealthStore(
+        tmp_path / "state", settings.keep_s, 1e6
+    )  # the publisher's connection is its thread's alone
+    for number in range(100):
+        ours.keep("memory://two", b'{"at":"%03d","x":"%b"}' % (number, b"x" * 1000))
+    wait_until(lambda: one.bodies("health")[-1]["telemetry_expired"] >= 50)
+    told = one.bodies("health")[-1]
+    assert (told["telemetry_expired_from"], told["outbox_expired"]) == ("000", [])
+    one.sinks[1].connect()
+    wait_until(lambda: len(one.bodies("coverage/cart-1", 1)) == 20)
+    assert (tmp_path / "state" / FILE_NAME).exists()
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_over_a_broker_that_was_away(
+    mosquitto: Callable[..., Mosquitto], process: Callable[..., Process], protocol: str
+) -> None:
+    broker = mosquitto()
+    subscriber = Subscriber(broker.port)
+    one = process(SinkSettings(uri=broker.uri, protocol=protocol))  # type: ignore[arg-type]
+    one.frame_link.report(REPORT)
+    wait_until(lambda: subscriber.on("/health"))
+    last = subscriber.on("/health")[-1].json["mono_ns"]
+    subscriber.expect_loss()
+    broker.kill()
+    wait_until(lambda: one.frame_link._writer.flush(5))
+    time.sleep(1.5)  # some samples
+    broker.start()
+    subscriber.wait_ready()
+    late = wait_until(lambda: [h.json for h in subscriber.on("/health") if h.json["replayed"]])
+    assert all(body["mono_ns"] > last for body in late)
+    subscriber.close()

@@ -1,0 +1,86 @@
+"""The end of a run: exit 0 only if what the sources gave was delivered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from edge.config.settings import Settings
+from edge.contracts.errors import SinkError
+from edge.daemon.job import DaemonJob
+from edge.daemon.supervisor import child_supervisor, supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+FRAME = "import time; from edge.process.child import inherit; inherit(); time.sleep(0.5)"
+DIES = "import os; from edge.process.child import inherit; inherit(); os.kill(os.getpid(), 9)"
+DIES_ONCE = """
+import os, signal, time
+from pathlib import Path
+from edge.process.child import inherit
+inherit()
+if not Path({mark!r}).exists():
+    Path({mark!r}).touch()
+    os.kill(os.getpid(), 9)
+time.sleep(0.3)  # still starting: a SIGTERM that comes now must not kill it
+asked = []
+signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {{signal.SIGTERM}})
+while not asked:
+    time.sleep(0.01)
+Path({done!r}).touch()
+"""
+CRASHES_AT_THE_END = """
+import time
+from edge.process.child import inherit
+inherit()
+import signal
+def end(*_):
+    raise SystemExit({code})
+signal.signal(signal.SIGTERM, end)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {{signal.SIGTERM}})
+time.sleep(30)
+"""
+
+
+@pytest.fixture
+def supervise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], int]:
+    """Runs a daemon whose frame process ends after half a second and whose publisher is the given program."""
+
+    def run(publisher: str) -> int:
+        (tmp_path / "fake_frame.py").write_text(FRAME)
+        (tmp_path / "fake_publisher.py").write_text(publisher)
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+        monkeypatch.setattr(supervisor, "FRAME", "fake_frame")
+        monkeypatch.setattr(supervisor, "PUBLISHER", "fake_publisher")
+        monkeypatch.setattr(child_supervisor, "BACKOFF_S", (30.0,))
+        settings = Settings(device="cart", state_dir=str(tmp_path / "state"), drain_timeout_s=2.0)
+        return supervisor.supervise(DaemonJob(settings=settings, run_id="run-1"))
+
+    return run
+
+
+def test_a_publisher_that_pauses_at_the_end_is_started_once_more(
+    supervise: Callable[[str], int], tmp_path: Path
+) -> None:
+    program = DIES_ONCE.format(mark=str(tmp_path / "mark"), done=str(tmp_path / "done"))
+    assert supervise(program) == 0
+    assert (tmp_path / "done").exists()
+
+
+def test_a_publisher_killed_at_the_end_is_exit_6_and_says_what_is_kept(
+    supervise: Callable[[str], int], tmp_path: Path
+) -> None:
+    with pytest.raises(SinkError, match="publisher ended with signal 9") as caught:
+        supervise(DIES)
+    assert str(tmp_path / "state") in caught.value.hint
+    assert caught.value.exit_code == 6
+
+
+def test_a_publisher_that_crashes_while_it_drains_is_exit_6(supervise: Callable[[str], int]) -> None:
+    with pytest.raises(SinkError, match="exit code 1"):
+        supervise(CRASHES_AT_THE_END.format(code=1))
+    assert supervise(CRASHES_AT_THE_END.format(code=6)) == 6  # it has said why itself

@@ -1,0 +1,105 @@
+"""A short round through the breaking yard, the same every time; ``make torture`` is the long one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+import pytest
+from faults import clock
+from faults.disk import Damage, DiskFull, ReadOnly
+from faults.fault_harness import FaultHarness
+from faults.faults import (
+    AclRefuses,
+    BrokerAway,
+    BrokerFrozen,
+    ClockSet,
+    ConsumerAway,
+    KillBroker,
+    KillChild,
+    KillDaemon,
+    LinkCut,
+    LinkStalled,
+    Twin,
+)
+from faults.loaded_daemon import FRAME, PUBLISHER, RUNTIME
+from faults.scenarios import SHORT_QUEUE
+
+pytestmark = [pytest.mark.broker, pytest.mark.slow]
+
+
+@pytest.fixture(autouse=True)
+def needs_mosquitto(mosquitto):
+    """Skips where there is none."""
+
+
+def can_mount(folder):
+    if os.geteuid() != 0:
+        return False
+    folder.mkdir()
+    options = ["mount", "-t", "tmpfs", "-o", "size=1m", "probe", str(folder)]
+    if subprocess.run(options, check=False, capture_output=True).returncode != 0:
+        return False
+    subprocess.run(["umount", str(folder)], check=True)
+    return True
+
+
+def run(harness, faults):
+    with harness:
+        for _ in harness.torture(faults, (0.1, 0.4), in_full_swing=True):
+            pass
+        return harness.settle()
+
+
+def assert_sound(outcome):
+    """`Outcome.sound`, part by part, so that a failure says which."""
+    account = outcome.account
+    assert account.violations == []
+    assert account.foreign == []
+    assert outcome.missing == []
+    assert outcome.ledger_disagrees == []
+    assert outcome.undelivered == 0
+    assert outcome.fell_over == 0
+    assert outcome.sound
+    assert account.produced > 20
+
+
+def test_nothing_is_missing_while_the_broker_keeps_what_it_acknowledged(tmp_path):
+    faults = [KillDaemon(), LinkCut(700), KillChild(FRAME), LinkStalled(0.5, then_cut=True, answers_only=True)]
+    faults += [KillChild(PUBLISHER), AclRefuses(0.5), KillChild(RUNTIME), LinkStalled(0.5, then_cut=True)]
+    faults += [BrokerFrozen(0.5), Twin(0.3)]
+    outcome = run(FaultHarness(tmp_path / "yard", seed=1), faults)
+    assert_sound(outcome)
+    assert outcome.missing_first_pass == 0
+    assert outcome.account.duplicates > 0  # that were told apart
+
+
+def test_what_a_broker_forgets_or_has_no_room_for_is_asked_for_again(tmp_path):
+    faults = [ConsumerAway(2.5), KillBroker(0.2), KillDaemon(), BrokerAway(0.3)]
+    outcome = run(FaultHarness(tmp_path / "yard", seed=2, persistence=False, broker_lines=SHORT_QUEUE), faults)
+    assert_sound(outcome)
+    assert outcome.missing_first_pass > 0  # else nothing was shown
+    assert outcome.repairable == outcome.missing_first_pass
+
+
+def test_a_disk_that_takes_nothing_for_a_while_loses_nothing(tmp_path):
+    if not can_mount(tmp_path / "probe"):
+        pytest.skip("a tmpfs cannot be mounted here")
+    outcome = run(FaultHarness(tmp_path / "yard", seed=3, tmpfs_mb=16), [DiskFull(1.0), KillDaemon(), ReadOnly(0.5)])
+    assert_sound(outcome)
+    assert outcome.missing_first_pass == 0
+
+
+def test_a_damaged_outbox_is_set_aside_and_costs_what_was_destroyed_in_it(tmp_path):
+    faults = [Damage("truncated"), Damage("bits flipped"), Damage("older copy")]
+    outcome = run(FaultHarness(tmp_path / "yard", seed=4), faults)
+    assert_sound(outcome)
+    assert outcome.epochs >= 3
+
+
+def test_a_clock_that_jumps_loses_nothing(tmp_path):
+    if clock.compiler() is None:
+        pytest.skip("there is no C compiler to make a clock with")
+    outcome = run(FaultHarness(tmp_path / "yard", seed=5, with_clock=True), [ClockSet(), ClockSet()])
+    assert_sound(outcome)
+    assert outcome.missing_first_pass == 0

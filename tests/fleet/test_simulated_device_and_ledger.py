@@ -1,0 +1,88 @@
+"""Whatever happens to a device: the ledger, which only listens, arrives at what stands in the device's own book."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge.contracts.request import Request
+from edge.fleet.ledger import RESEND, Arrival, DeviceLedger, Ledger
+from edge.fleet.simulated_device import SimulatedDevice
+
+if TYPE_CHECKING:
+    from edge.fleet.simulated_device import SimulatedMessage
+
+EVENTS = ("produce", "produce", "produce", "lose", "repeat", "health", "offline", "back", "restart", "degraded", "ask")
+
+
+class Pair:
+    """A device and who listens to it, with nothing between them."""
+
+    def __init__(self, keep: int, pending: int, seed: int) -> None:
+        self.device = SimulatedDevice("clinic-a", "cart-1", seed, keep=keep, pending=pending)
+        self.ledger = Ledger()
+        self.verdicts: list[Arrival] = []
+        self.hear(self.device.state())
+
+    @property
+    def device_ledger(self) -> DeviceLedger:
+        return self.ledger.devices()["clinic-a", "cart-1"]
+
+    def hear(self, said: list[SimulatedMessage]) -> None:
+        self.verdicts += [self.ledger.feed(each.topic, each.body) for each in said]
+
+    def ask(self) -> None:
+        for epoch, ranges in self.device_ledger.to_ask().items():
+            for first, last in ranges:
+                request = Request(id=str(uuid.uuid4()), args={"epoch": epoch, "from": first, "to": last})
+                body = msgspec.json.encode(request)
+                self.ledger.feed(f"edge/v1/clinic-a/cart-1/{RESEND}", body)
+                self.hear(self.device.answer("findings/resend", body))
+
+    def play(self, event: str) -> None:
+        device = self.device
+        said = {
+            "produce": device.produce,
+            "lose": lambda: device.produce(lose=True),
+            "repeat": device.repeat,
+            "health": device.health,
+            "offline": device.go_offline,
+            "back": device.come_back,
+            "restart": lambda: device.come_back(restarted=True),
+            "degraded": device.change_health,
+        }
+        if event == "ask":
+            self.ask()
+        else:
+            self.hear(said[event]())
+
+
+def numbers(ranges: list[tuple[int, int]]) -> set[int]:
+    return {n for first, last in ranges for n in range(first, last + 1)}
+
+
+@given(st.lists(st.sampled_from(EVENTS), max_size=60), st.integers(1, 12), st.integers(1, 4), st.integers(0, 99))
+def test_the_ledger_arrives_at_the_book(events: list[str], keep: int, pending: int, seed: int) -> None:
+    pair = Pair(keep, pending, seed)
+    for event in events:
+        pair.play(event)
+    pair.hear(pair.device.come_back() + pair.device.state())
+    device, ledger, book = pair.device, pair.device_ledger, pair.device.book
+
+    lost = numbers(list(book.lost)) - numbers(ledger.repaired().get(device.epoch, []))
+    assert numbers(ledger.missing().get(device.epoch, [])) == lost
+    assert ledger.expired().get(device.epoch, []) == list(book.expired)
+    assert ledger.received(device.epoch) == book.made - len(lost) - book.expired.count()
+    assert ledger.duplicates == pair.verdicts.count(Arrival.DUPLICATE) == book.repeated
+    assert ledger.violations == 0
+
+    askable = numbers(ledger.to_ask().get(device.epoch, []))
+    pair.ask()
+    assert ledger.to_ask() == {}
+    assert numbers(ledger.missing().get(device.epoch, [])) == lost - askable, "only what is not kept stays missing"
+    assert askable <= numbers(ledger.repaired().get(device.epoch, []))
+    assert ledger.violations == 0

@@ -1,0 +1,100 @@
+"""The pixel gate refuses what is no picture, and lets scans pass."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.contracts.results import Reason
+from edge.postprocess.pixel_gate import MIN_SIDE, pixel_gate
+from edge.preprocess.preprocessor import MIN_SIDE as PREPROCESS_MIN_SIDE
+from edge.preprocess.scan_area import find_scan_area
+
+rng = np.random.default_rng(7)
+
+
+def whole(pixels):
+    return (0, 0, pixels.shape[1], pixels.shape[0])
+
+
+def speckle(height=480, width=640):
+    return np.clip(rng.rayleigh(45, (height, width)), 0, 255).astype(np.uint8)
+
+
+def rgb(grey):
+    return np.repeat(grey[:, :, None], 3, axis=2)
+
+
+def test_speckle_passes_in_grey_and_in_colour():
+    assert pixel_gate(speckle(), (0, 0, 640, 480)) is None
+    assert pixel_gate(rgb(speckle()), (0, 0, 640, 480)) is None
+    assert pixel_gate(speckle(16, 16), (0, 0, 16, 16)) is None
+
+
+def test_both_minimal_sides_are_one():
+    assert MIN_SIDE == PREPROCESS_MIN_SIDE
+
+
+@pytest.mark.parametrize("size", [(15, 300), (300, 15), (1, 1)])
+def test_too_small(size):
+    assert pixel_gate(speckle(), (0, 0, *size)) is Reason.TOO_SMALL
+
+
+@pytest.mark.parametrize("grey", [0, 5, 12])
+def test_black(grey):
+    noise = rng.integers(0, 3, (480, 640), dtype=np.uint8)
+    pixels = np.minimum(np.full((480, 640), grey, np.uint8) + noise, 12).astype(np.uint8)
+    assert pixel_gate(pixels, whole(pixels)) is Reason.BLACK
+    assert pixel_gate(rgb(pixels), whole(pixels)) is Reason.BLACK
+
+
+def test_black_with_a_line_of_text_is_black():
+    pixels = np.zeros((480, 640), np.uint8)
+    cv2.putText(pixels, "NO SIGNAL", (250, 240), cv2.FONT_HERSHEY_SIMPLEX, 1, 255, 2)
+    assert pixel_gate(pixels, whole(pixels)) is Reason.BLACK
+
+
+def test_flat_grey_gradients_and_bars_are_flat():
+    flat = np.full((480, 640), 128, np.uint8)
+    gradient = np.repeat(np.linspace(20, 255, 640).astype(np.uint8)[None], 480, axis=0)
+    bars = np.repeat((np.arange(640) // 80 * 30 + 30).astype(np.uint8)[None], 480, axis=0)
+    for pixels in (flat, gradient, bars):
+        assert pixel_gate(pixels, whole(pixels)) is Reason.FLAT
+        jpeg = cv2.imdecode(cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, 80])[1], cv2.IMREAD_GRAYSCALE)
+        assert pixel_gate(jpeg, whole(jpeg)) is Reason.FLAT
+
+
+def test_colour_bars_and_a_coloured_photograph_are_no_ultrasound():
+    colours = np.array([(255, 255, 0), (0, 255, 255), (0, 255, 0), (255, 0, 255), (255, 0, 0), (0, 0, 255)], np.uint8)
+    bars = np.repeat(np.repeat(colours, 100, axis=0)[None], 480, axis=0)
+    assert pixel_gate(bars, whole(bars)) is Reason.NOT_ULTRASOUND
+    photo = np.stack([speckle() // 2 + 120, speckle() // 4 + 30, speckle() // 8], axis=2).astype(np.uint8)
+    assert pixel_gate(photo, whole(photo)) is Reason.NOT_ULTRASOUND
+
+
+def test_a_doppler_box_and_a_tinted_picture_pass():
+    doppler = rgb(speckle())
+    doppler[100:350, 150:450] = (220, 40, 10)  # a quarter of the picture
+    assert pixel_gate(doppler, whole(doppler)) is None
+    tinted = (rgb(speckle()) * (1.0, 0.85, 0.65)).astype(np.uint8)
+    assert pixel_gate(tinted, whole(tinted)) is None
+
+
+def test_only_the_crop_counts():
+    pixels = np.zeros((480, 640), np.uint8)
+    pixels[100:300, 100:300] = speckle(200, 200)
+    assert pixel_gate(pixels, (100, 100, 200, 200)) is None
+    assert pixel_gate(pixels, (320, 0, 320, 480)) is Reason.BLACK
+
+
+@pytest.mark.data
+def test_real_scans_pass(data_dir):
+    paths = sorted((data_dir / "bus-bra" / "images").glob("*"))[::60] + sorted(
+        (data_dir / "busi" / "originals").glob("*")
+    )
+    assert len(paths) > 30
+    for path in paths:
+        pixels = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
+        crop = find_scan_area(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), 12)
+        assert pixel_gate(pixels, crop) is None, path

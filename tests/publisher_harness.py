@@ -1,0 +1,135 @@
+"""A publisher to test: in a thread of this process (`Bench`), or as the process it is (`Process`).
+
+Use the fixtures ``bench`` and ``process``, which make them: ``bench("memory://one", drain_timeout_s=0.0)``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from edge.app.frame_link import OutboxFrameLink
+from edge.config.settings import PublishSettings, Settings, SinkSettings
+from edge.contracts.errors import EdgeError
+from edge.contracts.finding import ModelRef, RuntimeRef
+from edge.contracts.frame_report import FrameNumbers, FrameReport
+from edge.contracts.state import State, StreamState
+from edge.daemon.job import DaemonJob
+from edge.daemon.publisher.process import Publisher
+from edge.process.child import Child
+from edge.sinks.memory import MemorySink
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+REPORT = FrameReport(
+    version="1.2.3",
+    model=ModelRef(name="m", version="1", sha256="00"),
+    runtime=RuntimeRef(name="scripted", delegate=None),
+    streams=[StreamState(name="cart-1", source="phantom://")],
+    capabilities=["findings"],
+    numbers=FrameNumbers(fps=30.5, frames=100, clear=7),
+)
+
+
+def make_job(state_dir: Path, *uris: str, **changes: Any) -> DaemonJob:
+    sinks = [uri if isinstance(uri, SinkSettings) else SinkSettings(uri=uri) for uri in uris]
+    settings = Settings(
+        site="site", device="cart", state_dir=str(state_dir), sinks=sinks, publish=PublishSettings(health_every_s=0.3),
+    )  # fmt: skip
+    return DaemonJob(settings=msgspec.structs.replace(settings, **changes), run_id="run-1")
+
+
+class Bench:
+    """A publisher in a thread of this process, and the frame process' side of it."""
+
+    def __init__(self, job: DaemonJob) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.sockets = (ours, theirs)
+        self.frame_link = OutboxFrameLink(job.state_dir, ours)
+        self.publisher = Publisher(job, theirs, os.getpid())
+        self.thread = threading.Thread(target=self._run)
+        self.error: EdgeError | None = None
+        self.sinks: list[MemorySink] = [one for one in self.publisher.sinks if isinstance(one, MemorySink)]
+
+    def _run(self) -> None:
+        try:
+            self.publisher.run()
+        except EdgeError as error:
+            self.error = error
+
+    def start(self) -> Bench:
+        self.thread.start()
+        return self
+
+    def stop(self) -> None:
+        self.publisher.stop()
+        self.thread.join(10)
+        assert not self.thread.is_alive()
+
+    def close(self) -> None:
+        if self.thread.is_alive():
+            self.publisher.stop()
+            self.publisher.stop()
+            self.thread.join(10)
+        self.frame_link.close(5)
+        for one in self.sockets:
+            one.close()
+
+    def bodies(self, suffix: str, sink: int = 0) -> list[dict[str, Any]]:
+        return [json.loads(m.body) for m in list(self.sinks[sink].received) if m.suffix == suffix]
+
+    def states(self, sink: int = 0) -> list[State]:
+        return [msgspec.json.decode(m.body, type=State) for m in list(self.sinks[sink].received) if m.suffix == "state"]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
+    made: list[Bench] = []
+
+    def make(*uris: Any, **changes: Any) -> Bench:
+        made.append(Bench(make_job(tmp_path / "state", *(uris or ("memory://one",)), **changes)))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+class Process:
+    """The publisher as the process it is, and the frame process' side of it in this one."""
+
+    def __init__(self, job: DaemonJob) -> None:
+        self._job = job
+        self.ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.frame_link = OutboxFrameLink(job.state_dir, self.ours)
+        self.start()
+
+    def start(self) -> None:
+        self.child = Child("edge.daemon.publisher.process", msgspec.json.encode(self._job), (self.theirs.fileno(),))
+
+    def close(self) -> None:
+        self.child.kill()
+        self.frame_link.close(5)
+        self.ours.close()
+        self.theirs.close()
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    made: list[Process] = []
+
+    def make(*uris: Any, **changes: Any) -> Process:
+        made.append(Process(make_job(tmp_path / "state", *uris, **changes)))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()

@@ -1,0 +1,141 @@
+"""Augmentation of looks, never of places: gain, noise, resampling, JPEG, burned-in marks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from training.augment.geometry import RESAMPLERS
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FONTS = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_PLAIN, cv2.FONT_HERSHEY_DUPLEX)
+WORDS = (
+    "B",
+    "L",
+    "R",
+    "12 MHz",
+    "D 4.0cm",
+    "RT 9:00",
+    "1 D 12.4 mm",
+    "GAIN 62",
+    "MI 0.9",
+    "TIs 0.3",
+    "BREAST",
+    "FR 28",
+)
+
+
+def tone(rng: np.random.Generator, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Gain, gamma, time-gain and lateral gradients: what the sonographer's knobs do. (H, W) uint8."""
+    height, width = image.shape
+    values = np.arange(256, dtype=np.float32) / 255
+    table = np.clip(
+        rng.uniform(0.7, 1.35) * values ** rng.uniform(0.7, 1.4) + rng.uniform(-0.04, 0.04) * (values > 0.02), 0, 1
+    )
+    image = cv2.LUT(image, (table * 255).astype(np.uint8))
+    if rng.random() < 0.5:
+        knots = rng.uniform(0.7, 1.3, size=(5, 2)).astype(np.float32)
+        image = cv2.multiply(image, cv2.resize(knots, (width, height), interpolation=cv2.INTER_LINEAR), dtype=cv2.CV_8U)
+    return image
+
+
+def grain(rng: np.random.Generator, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Multiplicative speckle of random grain, then blur or sharpening, as scanners' filters do. (H, W) uint8."""
+    height, width = image.shape
+    if rng.random() < 0.4:
+        step = rng.uniform(1.0, 3.0)
+        noise = rng.normal(1.0, rng.uniform(0.05, 0.25), size=(int(height / step) + 1, int(width / step) + 1)).astype(
+            np.float32
+        )
+        image = cv2.multiply(image, cv2.resize(noise, (width, height), interpolation=cv2.INTER_LINEAR), dtype=cv2.CV_8U)
+    if rng.random() < 0.3:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.6))
+    elif rng.random() < 0.2:
+        image = cv2.addWeighted(image, 1.6, cv2.GaussianBlur(image, (0, 0), 1.2), -0.6, 0)
+    return image
+
+
+def transport(rng: np.random.Generator, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """What happens between scanner and us: down and up again by any resampler, and lossy compression. (H, W) uint8."""
+    height, width = image.shape
+    if rng.random() < 0.4:
+        scale = rng.uniform(0.5, 1.6)
+        size = (max(16, round(width * scale)), max(16, round(height * scale)))
+        small = cv2.resize(image, size, interpolation=int(rng.choice(RESAMPLERS)))
+        image = cv2.resize(small, (width, height), interpolation=int(rng.choice(RESAMPLERS)))
+    if rng.random() < 0.4:
+        _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 96))])
+        image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+    return image
+
+
+def marks(rng: np.random.Generator, image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Callipers, words and a probe marker burned in; callipers on the lesion as often as anywhere. (H, W) uint8."""
+    height, width = image.shape
+    image = image.copy()
+    unit = max(2, round(min(height, width) / rng.uniform(50, 110)))
+    if rng.random() < 0.6:
+        ends = _calliper_ends(rng, mask)
+        shade = int(rng.integers(170, 256))
+        kind = int(rng.choice((cv2.MARKER_CROSS, cv2.MARKER_TILTED_CROSS, cv2.MARKER_STAR)))
+        for end in ends:
+            cv2.drawMarker(image, end, shade, kind, 3 * unit, max(1, unit // 3))
+        if rng.random() < 0.5:  # a dotted line between the two
+            for t in np.linspace(0, 1, 24):
+                place = tuple(int((1 - t) * a + t * b) for a, b in zip(*ends, strict=True))
+                cv2.circle(image, place, max(1, unit // 4), shade, -1)
+    for _ in range(int(rng.integers(0, 3))):
+        place = (int(rng.uniform(0, 0.7) * width), int(rng.uniform(0.05, 1.0) * height))
+        cv2.putText(
+            image,
+            str(rng.choice(WORDS)),
+            place,
+            int(rng.choice(FONTS)),
+            unit / 8,
+            int(rng.integers(150, 256)),
+            1,
+            cv2.LINE_AA,
+        )
+    if rng.random() < 0.2:
+        cv2.circle(image, (int(rng.uniform(0.02, 0.98) * width), 2 * unit), unit, 230, 1)
+    return image
+
+
+def _calliper_ends(rng: np.random.Generator, mask: NDArray[np.uint8]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Two places: the sides of the lesion's box, or anywhere (also where there is a lesion: absence must not speak)."""
+    height, width = mask.shape
+    x, y, w, h = cv2.boundingRect(mask)
+    if w == 0 or rng.random() < 0.5:
+        w, h = int(rng.uniform(0.1, 0.6) * width), int(rng.uniform(0.1, 0.6) * height)
+        x, y = int(rng.uniform(0, 1) * (width - w)), int(rng.uniform(0, 1) * (height - h))
+    if rng.random() < 0.5:
+        return (x, y + h // 2), (x + w, y + h // 2)
+    return (x + w // 2, y), (x + w // 2, y + h)
+
+
+def screen(rng: np.random.Generator, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """The scan on a larger, nearly black screen with words beside it, as grabbers see it.
+
+    Returns the screen (H', W') uint8 and the (x, y) at which the picture lies in it.
+    """
+    height, width = image.shape
+    left, right = (int(rng.uniform(0, 0.35) * width) for _ in range(2))
+    top, bottom = (int(rng.uniform(0, 0.2) * height) for _ in range(2))
+    out = np.full((height + top + bottom, width + left + right), int(rng.integers(0, 8)), np.uint8)
+    for _ in range(int(rng.integers(0, 4))):
+        place = (int(rng.uniform(0, 0.8) * out.shape[1]), int(rng.uniform(0.05, 1.0) * out.shape[0]))
+        cv2.putText(
+            out,
+            str(rng.choice(WORDS)),
+            place,
+            int(rng.choice(FONTS)),
+            rng.uniform(0.3, 0.7),
+            int(rng.integers(120, 256)),
+            1,
+        )
+    out[top : top + height, left : left + width] = image
+    return out, (left, top)

@@ -1,0 +1,145 @@
+"""The end of a run: fit the gate, judge, and write the files that export reads."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import msgspec
+import numpy as np
+import tensorflow as tf
+
+from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
+from edge.preprocess.preprocessor import Preprocessor
+from training import negatives
+from training.augment.samples import plain
+from training.evaluate import judge, write_metrics
+from training.gate.examples import Examples, examples
+from training.gate.fit_stage import fit_gate
+from training.predictions import predictions
+from training.recipe import Recipe, RunRecord
+from training.toml_out import to_toml
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from training.datasets import Item
+
+EVAL = ("tensors", "masks", "labels", "split", "groups", "ids", "devices", "sources")
+REPRESENTATIVE = {
+    "picture": 150,
+    "crop": 12,
+    "phantom": 20,
+    "sector-phantom": 6,
+    "test-card": 4,
+    "fan": 4,
+    "lung": 4,
+    "eye": 2,
+    "smeared": 2,
+}
+"""How many of each kind calibrate the quantisation."""
+
+
+def finish(
+    model: keras.Model,
+    recipe: Recipe,
+    items: Sequence[Item],
+    data: Path,
+    out: Path,
+    log: Callable[[str], None],
+    *,
+    gate: bool = True,
+) -> None:
+    """Fit and bake the gate, judge validation and test, and write every file of the hand-over into ``out``.
+
+    ``gate``: False leaves the anatomy head out, for folds that only judge the other two; such a run is no bundle yet.
+    """
+    preprocess = Preprocessor(recipe.preprocess)
+    held = [item for item in items if item.split != "train"]
+    samples = [plain(item, preprocess) for item in held]
+    splits = np.array([item.split for item in held])
+    figures: dict[str, Any] = {}
+    limit = 0.0
+    if gate:
+        files = negatives.from_files(data, log)
+        learnt = examples(items, files, recipe)
+        tensors = np.stack([sample.tensor for sample in samples])
+        gated = fit_gate(model, recipe, learnt, files, tensors[splits == "val"], log)
+        model, limit = gated.model, gated.threshold
+        figures |= {"anatomy_threshold": limit, "gate": gated.report}
+        np.savez_compressed(out / "gate.npz", **gated.arrays)
+        representative = _representative(learnt, recipe.seed)
+    else:
+        representative = _pictures(items, preprocess, recipe.seed)
+    found = predictions(model, held, samples)
+    for split in sorted(set(splits.tolist())):
+        rows = splits == split
+        figures[split] = judge({name: values[rows] for name, values in found.items()}, limit)
+        log(
+            f"{split}: "
+            + ", ".join(f"{k} {v['value']:.4f} ({v['low']:.3f}-{v['high']:.3f})" for k, v in figures[split].items())
+        )
+    write_metrics(out / "metrics.json", figures)
+    np.savez_compressed(out / "predictions.npz", **found)
+    np.savez_compressed(out / "eval.npz", **{name: found[name] for name in EVAL})
+    np.savez_compressed(out / "representative.npz", tensors=representative)
+    save_model(model, out / "saved_model")
+    record = RunRecord(
+        recipe=recipe,
+        git_revision=git_revision(),
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        epochs_done=recipe.optimiser.epochs,
+        anatomy_threshold=limit,
+    )
+    # Last: a folder with a recipe.toml is a whole run.
+    (out / "recipe.toml").write_text(to_toml(msgspec.to_builtins(record)), encoding="utf-8")
+    log(f"done: {out}")
+
+
+def _pictures(items: Sequence[Item], preprocess: Preprocessor, seed: int) -> NDArray[np.uint8]:
+    train = [item for item in items if item.split == "train"]
+    chosen = np.random.default_rng(seed).permutation(len(train))[: REPRESENTATIVE["picture"]]
+    return np.stack([plain(train[i], preprocess).tensor for i in chosen])
+
+
+def _representative(learnt: Examples, seed: int) -> NDArray[np.uint8]:
+    rng = np.random.default_rng(seed)
+    picked = []
+    for family, count in REPRESENTATIVE.items():
+        rows = np.flatnonzero(learnt.families == family)
+        picked.append(learnt.tensors[rng.permutation(rows)[:count]])
+    return np.concatenate(picked)
+
+
+def save_model(model: keras.Model, path: Path) -> None:
+    """A SavedModel with one signature: ``image`` float32 (1, h, w, 3) 0..255 in, the heads by name out."""
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    shape = (1, *model.input_shape[1:])
+
+    def serve(image: Any) -> dict[str, Any]:
+        heads = model(image, training=False)
+        return {name: heads[name] for name in (MALIGNANCY, LESION_MASK, ANATOMY) if name in heads}
+
+    archive.add_endpoint("serving_default", serve, input_signature=[tf.TensorSpec(shape, tf.float32, name="image")])
+    archive.write_out(str(path), verbose=False)
+
+
+def git_revision() -> str:
+    """The checkout's revision, with ``+changes`` where files differ from it; ``unknown`` outside a checkout."""
+    try:
+        place = Path(__file__).parent
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=place, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        dirty = subprocess.run(
+            ["git", "status", "--porcelain", "--", "."], cwd=place, capture_output=True, text=True, check=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return f"{head}+changes" if dirty.strip() else head
