@@ -6,7 +6,7 @@ OUT    ?= demo-out
 PIP    := -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find edge -type f -not -name '*.pyc') pyproject.toml
 
-.PHONY: help demo test test-wheel test-phantom test-fast torture power-cuts peers check format schemas lock clean footprint test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom
+.PHONY: help map demo test test-wheel test-phantom test-fast torture power-cuts peers check format schemas lock clean footprint test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom
 
 help: ## Show this help.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -133,17 +133,22 @@ test-arm64: .venv-test/installed ## The wheel on four Arm cores under qemu, byte
 footprint: .venv-test/installed ## What the base install weighs, by package, on x86-64 and aarch64.
 	.venv-test/bin/python benchmarks/footprint.py $(ARGS)
 
-check: .venv-test/installed ## Format, lint, types, layers, generated files.
+check: .venv-test/installed ## Format, lint, types, layers, sizes and names, generated files.
 	.venv-test/bin/ruff format --check .
 	.venv-test/bin/ruff check .
 	.venv-test/bin/mypy
 	.venv-test/bin/lint-imports
 	.venv-test/bin/edge-cli schema --check
+	.venv-test/bin/python -m tools.structure_rules
+	.venv-test/bin/python -m tools.code_map --check
 
 # --- keep ------------------------------------------------------------------------------------------------------------
 format: .venv-test/installed ## Format the code.
 	.venv-test/bin/ruff format .
 	.venv-test/bin/ruff check --fix .
+
+map: .venv-test/installed ## Write docs/map.md and the module lists of packages anew from docstrings.
+	.venv-test/bin/python -m tools.code_map
 
 schemas: .venv-test/installed ## Write schemas/ anew from the message types.
 	.venv-test/bin/edge-cli schema --out schemas

@@ -1,0 +1,93 @@
+"""Writes docs/map.md and the module lists in package docstrings, both from the first lines of docstrings.
+
+``python -m tools.code_map`` writes; ``--check`` changes nothing and exits with 1 where a file is not current.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import sys
+import textwrap
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from tools.source_tree import ROOT, SourceFile, read_files
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LINE_LENGTH = 120
+"""As ruff has it."""
+MAP = "docs/map.md"
+RENAMED = "## Was, and is now"
+"""Heading of the part of the map that people keep by hand: it stays as it is."""
+HEAD = """# Map: one line for each file
+
+Written by `make map` from the first lines of docstrings; `make check` fails where it is not current. How the
+parts fit together is told in [ARCHITECTURE.md](../ARCHITECTURE.md). Begin with `edge/pipeline/loop.py`.
+"""
+MODULES = "Modules:"
+"""Line in a package's docstring from which on the generator writes."""
+
+
+def main() -> int:
+    """Write everything, or with ``--check`` name what is not current; the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, epilog="example: python -m tools.code_map --check")
+    parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if a file is not current")
+    check: bool = parser.parse_args().check
+    stale = [path for path, text in wanted_texts(ROOT).items() if path.read_text(encoding="utf-8") != text]
+    for path in stale:
+        if check:
+            print(f"{path.relative_to(ROOT)} is not current: make map", file=sys.stderr)
+        else:
+            path.write_text(wanted_texts(ROOT)[path], encoding="utf-8")
+            print(f"wrote {path.relative_to(ROOT)}")
+    return int(check and bool(stale))
+
+
+def wanted_texts(root: Path) -> dict[Path, str]:
+    """By path, the text that each generated file should have: package files with their lists, and the map."""
+    files = read_files(root)
+    texts = {root / file.path: package_text(file, files) for file in files if file.path.name == "__init__.py"}
+    old = (root / MAP).read_text(encoding="utf-8") if (root / MAP).exists() else ""
+    texts[root / MAP] = map_text(files, old)
+    return texts
+
+
+def package_text(package: SourceFile, files: list[SourceFile]) -> str:
+    """The package's ``__init__.py`` with one line for each module and each package in it."""
+    folder = package.path.parent
+    inside = [file for file in files if file is not package and folder in (file.path.parent, file.path.parent.parent)]
+    members = [
+        (file.path.stem if file.path.parent == folder else f"{file.path.parent.name}/", file.summary)
+        for file in inside
+        if file.path.parent == folder or file.path.name == "__init__.py"
+    ]
+    docstring = (ast.get_docstring(package.tree) or "").split(f"\n\n{MODULES}\n")[0].strip()
+    listed = "".join(f"\n{list_item(name, summary)}" for name, summary in sorted(members))
+    body = package.tree.body[0].end_lineno or 0
+    rest = "".join(package.text.splitlines(keepends=True)[body:])
+    whole = f"{docstring}\n\n{MODULES}\n{listed}\n" if members else docstring
+    return f'"""{whole}"""\n{rest}'
+
+
+def list_item(name: str, summary: str) -> str:
+    """One item of a list, broken where the project's lines end."""
+    return textwrap.fill(f"- ``{name}``: {summary}", LINE_LENGTH, subsequent_indent="  ", break_long_words=False)
+
+
+def map_text(files: list[SourceFile], old: str) -> str:
+    """The map: a table for each folder, then what people keep by hand in ``old``."""
+    parts = [HEAD]
+    for folder, members in groupby(files, key=lambda file: file.path.parent):
+        listed = list(members)
+        about = next((file.summary for file in listed if file.path.name == "__init__.py"), "")
+        parts.append(f"\n## {folder}/\n\n{about}\n\n| file | what it holds |\n|---|---|\n")
+        parts += [f"| `{file.path.name}` | {file.summary} |\n" for file in listed if file.path.name != "__init__.py"]
+    kept = old.partition(f"\n{RENAMED}\n")[2]
+    return "".join(parts) + (f"\n{RENAMED}\n{kept}" if kept else "")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
