@@ -83,7 +83,6 @@ def make_bundle(
     progress(f"quantise {run.path / 'saved_model'} with {len(run.representative)} pictures")
     graph = own_buffers(order_outputs(quantise(run.path / "saved_model", run.representative), tuple(HEADS)))
     found = check_quantisation(graph)
-
     thresholds, calibration = thresholds_for_run(run, graph, found.outputs, folds.calibration, progress)
     manifest = make_manifest(run, found, thresholds, calibration, name, version)
 

@@ -86,7 +86,7 @@ def _figures(metrics: Sequence[Metric]) -> str:
 
 
 def anatomy_gate_metrics(metrics: dict[str, Any]) -> list[Metric]:
-    """Metric of the anatomy gate as training measured it: on files of other organs, by gates that did not see them."""
+    """Anatomy gate's metric as training measured it: on files of other organs, by gates that never saw their kind."""
     files = list(metrics.get("gate", {}).get("files", {}).values())
     if not files:
         return []
