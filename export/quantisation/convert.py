@@ -82,7 +82,7 @@ def quantise_graph(graph: bytes, representative: NDArray[np.uint8]) -> bytes:
 
         calibrator = Calibrator(add_intermediate_tensors(graph))
         calibrated = calibrator.calibrate(lambda: ([p[None].astype(np.float32)] for p in representative))
-        # What it cannot quantise stays float here; `export.graph_edit.check_integers` names it.
+        # What it cannot quantise stays float here; `export.quantisation.integer_check` names it.
         quantised: bytes = modify_model_io_type(mlir_quantize(calibrated), tf.uint8, tf.uint8)
     return quantised
 

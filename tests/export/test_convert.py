@@ -1,4 +1,4 @@
-"""TensorFlow's part, on a tiny network: every number format, and int8 with prepared weights. Needs TensorFlow."""
+"""Conversion of a tiny network to every number format, and to int8 with prepared weights. Needs TensorFlow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model that was trained on everything carries what the folds of its recipe gave."""
+"""A model that was trained on all data carries the results of its recipe's cross-validation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How much of a graph an accelerator takes."""
+"""Share of a graph that a delegate (accelerator) takes."""
 
 from __future__ import annotations
 

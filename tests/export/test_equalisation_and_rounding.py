@@ -1,4 +1,4 @@
-"""What is done to a float graph before it is quantised: equal channels, and weights rounded together."""
+"""Cross-layer equalisation and weight rounding of a float graph, before it is quantised."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A second data set is read as it is on disk, and judged as a device would."""
+"""An external test set is read as it is on disk, and judged as a device would."""
 
 from __future__ import annotations
 

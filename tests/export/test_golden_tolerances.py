@@ -1,4 +1,4 @@
-"""What other kernels are allowed: measured on the golden cases, with a margin, by family and head."""
+"""Tolerances of other kernels: measured on the golden cases, with a margin, by family and head."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written can be read by others: metadata, output order, ZIP."""
+"""What export writes can be read by other tools: TFLite metadata, order of outputs, ZIP, golden.npz."""
 
 from __future__ import annotations
 

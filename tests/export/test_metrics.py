@@ -1,4 +1,4 @@
-"""Figures of merit against what they mean, counted by hand."""
+"""Evaluation metrics against what they mean, counted by hand."""
 
 from __future__ import annotations
 

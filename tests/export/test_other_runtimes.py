@@ -1,4 +1,4 @@
-"""The shipped graph in other engines, held against its golden outputs; each needs an environment of its own."""
+"""The shipped graph in other runtimes, compared with its golden outputs; each needs an environment of its own."""
 
 from __future__ import annotations
 

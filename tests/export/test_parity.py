@@ -1,4 +1,4 @@
-"""The rows and tables of parity and variants, without TensorFlow."""
+"""Rows and tables of the parity report and of the number formats, without TensorFlow."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def test_a_fold_of_other_code_is_computed_again(cv, quantised, tmp_path, monkeyp
     for name in folds.CODE:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes((Path(folds.__file__).parent / name).read_bytes())
-    monkeypatch.setattr(folds, "__file__", str(tmp_path / "folds.py"))
+    monkeypatch.setattr(folds, "__file__", str(tmp_path / "quantise_folds.py"))
     assert fingerprint(cv / "fold-1") == before
     (tmp_path / "quantisation" / "weight_rounding.py").write_text("# rounds otherwise")
     assert fingerprint(cv / "fold-1") != before
