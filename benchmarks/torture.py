@@ -3,11 +3,11 @@
     python benchmarks/torture.py --minutes 8 --seed 1 --json torture.json
     python benchmarks/torture.py --kills 500 --outages 100 --seed 1 --jobs 2 --markdown
 
-Five scenarios (``--yards``) share the work: *keeping*, whose broker keeps what it has acknowledged, so that nothing
-may be missing even at first; *damaged*, where the outbox file is truncated, changed or replaced by an older copy and
-the clock is set; *persistent*, whose mosquitto writes its store to disk and is killed with ``kill -9``; *forgetful*, whose mosquitto
-keeps nothing; *overflowing*, whose consumer is away for longer than the broker has room. What the last three lose is
-the broker's doing; the consumer asks for it again, and then nothing may be missing. Needs mosquitto, and psutil
+Five scenarios (``--yards``) share the work: *keeping*, whose broker keeps what it has acknowledged, so that nothing may
+be missing even at first; *damaged*, where the outbox file is truncated, changed or replaced by an older copy and the
+clock is set; *persistent*, whose mosquitto writes its store to disk and is killed with ``kill -9``; *forgetful*, whose
+mosquitto keeps nothing; *overflowing*, whose consumer is away for longer than the broker has room. What the last three
+lose is the broker's doing; the consumer asks for it again, and then nothing may be missing. Needs mosquitto, and psutil
 (extra ``dev``); as root the disks are struck too, and with a C compiler the clock.
 """
 
