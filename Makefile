@@ -84,7 +84,7 @@ test-mediapipe: .venv-test/installed .venv-mediapipe/installed ## MediaPipe Task
 	@touch $@
 
 test-tflite-runtime: .venv-test/installed .venv-tflite-runtime/installed ## tflite-runtime runs the shipped bundle; PYTHON311=python3.11.
-	SONOEDGE_TFLITE_RUNTIME_PYTHON=$(CURDIR)/.venv-tflite-runtime/bin/python $(PYTEST) tests/export/test_engines.py $(ARGS)
+	SONOEDGE_TFLITE_RUNTIME_PYTHON=$(CURDIR)/.venv-tflite-runtime/bin/python $(PYTEST) tests/export/test_other_runtimes.py $(ARGS)
 	PYTHONSAFEPATH=1 .venv-tflite-runtime/bin/pytest tests/runtimes $(ARGS)
 
 # ONNX Runtime, and OpenVINO behind LiteRT's NPU plugin. The ONNX file is written where TensorFlow is.

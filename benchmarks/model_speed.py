@@ -26,7 +26,7 @@ def resnet18() -> bytes:
     import keras
     from keras import layers
 
-    from export.convert import convert, quantise_graph
+    from export.quantisation.convert import convert, quantise_graph
 
     def conv(x: Any, width: int, kernel: int, stride: int) -> Any:
         x = layers.Conv2D(width, kernel, stride, padding="same", use_bias=False)(x)

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 OUTAGES_S = (0.3, 0.7, 1.1, 1.6, 2.2, 2.9, 3.7, 4.6)
-"""Odd ones, so that the return falls anywhere between two knocks; the pause between these is at its longest by then."""
+"""Odd ones, so that the return falls anywhere between two connection attempts; the pause between these is at its
+longest by then."""
 DEVICES = 4
 PATIENCE_S = 40.0
 

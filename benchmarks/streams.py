@@ -96,7 +96,7 @@ class Consumer:
 
 
 class Running:
-    """A daemon, and an ear on its broker."""
+    """A running daemon, and a consumer at its broker."""
 
     def __init__(self, folder: Path, sources: list[str], port: int, uri: str) -> None:
         (folder / "edge.toml").write_text(CONFIG.format(uri=uri))

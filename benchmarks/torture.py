@@ -1,13 +1,13 @@
-"""The long round through the breaking yard: faults at random for as long as you like, and an account of every message.
+"""Long fault-injection run: faults at random for as long as you like, and an account of every message.
 
     python benchmarks/torture.py --minutes 8 --seed 1 --json torture.json
     python benchmarks/torture.py --kills 500 --outages 100 --seed 1 --jobs 2 --markdown
 
-Five yards share the work: *keeping*, whose broker keeps what it has acknowledged, so that nothing may be missing even
-at first; *damaged*, where the outbox file is truncated, changed or replaced by an older copy and the clock is set;
-*persistent*, whose mosquitto writes its store to disk and is killed with ``kill -9``; *forgetful*, whose mosquitto
-keeps nothing; *overflowing*, whose consumer is away for longer than the broker has room. What the last three lose is
-the broker's doing; the consumer asks for it again, and then nothing may be missing. Needs mosquitto, and psutil
+Five scenarios (``--yards``) share the work: *keeping*, whose broker keeps what it has acknowledged, so that nothing may
+be missing even at first; *damaged*, where the outbox file is truncated, changed or replaced by an older copy and the
+clock is set; *persistent*, whose mosquitto writes its store to disk and is killed with ``kill -9``; *forgetful*, whose
+mosquitto keeps nothing; *overflowing*, whose consumer is away for longer than the broker has room. What the last three
+lose is the broker's doing; the consumer asks for it again, and then nothing may be missing. Needs mosquitto, and psutil
 (extra ``dev``); as root the disks are struck too, and with a C compiler the clock.
 """
 
@@ -40,7 +40,7 @@ KILL_SHARE = 0.75
 
 @dataclass(frozen=True)
 class Order:
-    """What one yard is to do; it may be carried out in another process."""
+    """What one scenario is to do; it may be carried out in another process."""
 
     name: str
     folder: str
@@ -84,7 +84,7 @@ def carry_out(order: Order) -> dict[str, Any]:
 
 
 def result_of(pending: Future[dict[str, Any]]) -> dict[str, Any]:
-    """What a yard said, or why it could not go on."""
+    """Result of a scenario, or why it could not go on."""
     try:
         return pending.result()
     except Exception as error:  # the others' results still count

@@ -1,4 +1,4 @@
-"""``python -m export``: make a bundle from a run, and print its figures again."""
+"""Command line ``python -m export``: make a bundle from a training run, and print its metrics again."""
 
 from __future__ import annotations
 
@@ -45,18 +45,19 @@ def bundle(
     tflite_runtime: TfliteRuntime = None,
 ) -> None:
     """Quantise a run's model, choose its thresholds, measure it, and write the bundle."""
-    from export.bundle import Folds, make_bundle
-    from export.held_out import read_calibration, read_figures
-    from export.measure_bundle import as_table
-    from export.run import open_run
+    from export.bundle import make_bundle
+    from export.cross_validation_results import CrossValidationResults, read_calibration, read_reported_metrics
+    from export.measure_bundle import metrics_table
+    from export.training_run import open_run
 
     opened = open_run(run)
-    folds = Folds(
-        read_calibration(calibration) if calibration else None, tuple(read_figures(figures)) if figures else ()
+    folds = CrossValidationResults(
+        read_calibration(calibration) if calibration else None,
+        tuple(read_reported_metrics(figures)) if figures else (),
     )
     name = name or opened.record.recipe.name
-    made = make_bundle(opened, out, name, version, say, busi, folds, tflite_runtime)
-    print(as_table(made.manifest.metrics))
+    made = make_bundle(opened, out, name, version, progress, busi, folds, tflite_runtime)
+    print(metrics_table(made.manifest.metrics))
     print(f"{out}: {made.size:,} bytes, sha256 {made.sha256}")
 
 
@@ -68,14 +69,14 @@ def evaluate(
 ) -> None:
     """Run a bundle on a run's held-back pictures and print its figures with their 95 % intervals."""
     from edge.models.bundle import load_bundle
-    from export.bundle import figures
-    from export.measure_bundle import as_table
-    from export.run import open_run
+    from export.bundle import bundle_metrics
+    from export.measure_bundle import metrics_table
+    from export.training_run import open_run
 
     loaded = load_bundle(bundle)
-    measured = figures(open_run(run), loaded.model_bytes, loaded.manifest, busi)
+    measured = bundle_metrics(open_run(run), loaded.model_bytes, loaded.manifest, busi)
     print(f"{loaded.manifest.name} {loaded.manifest.version}, sha256 {loaded.sha256[:16]}, on {measured[0].data}\n")
-    print(as_table(measured))
+    print(metrics_table(measured))
 
 
 @app.command(epilog="Example:  python -m export classifier runs/organ --out organ.tflite")
@@ -98,25 +99,25 @@ def classifier(
 def quantise(run: RunFolder) -> None:
     """What each step before quantisation brings on a run's held-back pictures; writes nothing."""
     from edge.models.graph import read_graph
-    from export.convert import convert, run_float
-    from export.parity import compare
+    from export.parity import parity_row
     from export.predict import as_predictions, run_graph
-    from export.quantise import RECIPES, quantise_float
-    from export.run import open_run
+    from export.quantisation.convert import convert, run_float
+    from export.quantisation.full_integer import RECIPES, quantise_float
+    from export.training_run import open_run
 
     opened = open_run(run)
-    say(f"convert {opened.path / 'saved_model'}, run it on {len(opened.test)} pictures")
+    progress(f"convert {opened.path / 'saved_model'}, run it on {len(opened.test)} pictures")
     whole = convert(opened.path / "saved_model", opened.representative)
     raw = run_float(opened.path / "saved_model", opened.test.tensors)
     print(f"{'steps':12}{'AUC':>8}{'Dice':>8}{'|dp| mean':>11}{'p95':>8}{'max':>8}")
     for name, recipe in RECIPES.items():
         graph = quantise_float(whole, opened.representative, recipe)
         specs = read_graph(graph).outputs
-        floats, said = as_predictions(raw, specs), as_predictions(run_graph(graph, opened.test.tensors), specs)
-        r = compare(name, said, floats, opened.test)
+        floats, int8 = as_predictions(raw, specs), as_predictions(run_graph(graph, opened.test.tensors), specs)
+        r = parity_row(name, int8, floats, opened.test)
         print(f"{name:12}{r.auc:8.4f}{r.dice:8.4f}{r.dp_mean:11.4f}{r.dp_p95:8.4f}{r.dp_max:8.4f}", flush=True)
-    float_auc = compare("float", floats, floats, opened.test)
-    print(f"{'float':12}{float_auc.auc:8.4f}{float_auc.dice:8.4f}")
+    float_row = parity_row("float", floats, floats, opened.test)
+    print(f"{'float':12}{float_row.auc:8.4f}{float_row.dice:8.4f}")
 
 
 @app.command(epilog="Example:  python -m export variants runs/first --out variants/")
@@ -126,11 +127,11 @@ def variants(
     as_json: AsJson = False,
 ) -> None:
     """Convert a run's model to int8, float32, float16, dynamic and int16x8, with size, time and accuracy of each."""
-    from export.run import open_run
-    from export.variants import as_text, make_variants
+    from export.number_formats import convert_all_formats, formats_table
+    from export.training_run import open_run
 
-    made = make_variants(open_run(run), out, say)
-    print(_json(made) if as_json else as_text(made))
+    made = convert_all_formats(open_run(run), out, progress)
+    print(_json(made) if as_json else formats_table(made))
 
 
 @app.command(epilog="Example:  python -m export parity model.tflite --run runs/first")
@@ -142,20 +143,19 @@ def parity(
 ) -> None:
     """The same pictures through TensorFlow, LiteRT, tflite-runtime and ONNX Runtime; what accelerators take."""
     from edge.models.bundle import load_bundle
-    from export.parity import as_text
-    from export.parity import parity as compare_all
-    from export.run import open_run
+    from export.parity import compare_runtimes, parity_tables
+    from export.training_run import open_run
 
-    report = compare_all(load_bundle(bundle), open_run(run), say, tflite_runtime)
-    print(_json(report) if as_json else as_text(report))
+    report = compare_runtimes(load_bundle(bundle), open_run(run), progress, tflite_runtime)
+    print(_json(report) if as_json else parity_tables(report))
 
 
 @app.command(epilog="Example:  python -m export folds runs/cv")
 def folds(cv: Annotated[Path, typer.Argument(help="Folder with fold-1, fold-2 …")]) -> None:
     """Quantise each fold's model and keep what it says of its test pictures; a finished fold is not done again."""
-    from export.folds import quantise_folds
+    from export.quantise_folds import quantise_folds
 
-    print(quantise_folds(cv, say))
+    print(quantise_folds(cv, progress))
 
 
 @app.command(epilog="Example:  python -m export onnx model.tflite --out model.onnx")
@@ -166,12 +166,12 @@ def onnx(
     """Write the bundle's quantised graph as ONNX, and replay its golden tensors in ONNX Runtime."""
     from edge.models.bundle import load_bundle
     from edge.models.container import split
-    from export.engines import differences, run_onnx, to_onnx
+    from export.other_runtimes import largest_differences, run_onnx, to_onnx
 
     loaded = load_bundle(bundle)
     graph = split(loaded.model_bytes).graph
     to_onnx(graph, out)
-    worst = differences(run_onnx(out, graph, loaded.golden.tensors), loaded.golden.outputs)
+    worst = largest_differences(run_onnx(out, graph, loaded.golden.tensors), loaded.golden.outputs)
     print(f"{out}: {out.stat().st_size:,} bytes; golden tensors differ by at most, in steps of 1/256: {worst}")
 
 
@@ -183,14 +183,14 @@ def sign(
 ) -> None:
     """Sign a bundle in the OpenSSF model signing format; devices check it with the public key in model_keys."""
     from edge.models.bundle import load_bundle
-    from export.sign import sign as sign_file
+    from export.sign import sign_bundle
 
     load_bundle(bundle)  # nothing broken is signed
-    print(sign_file(bundle, key, password))
+    print(sign_bundle(bundle, key, password))
 
 
-def say(line: str) -> None:
-    """Progress, apart from what is printed as the result."""
+def progress(line: str) -> None:
+    """Print a line of progress on stderr, apart from the result on stdout."""
     print(line, file=sys.stderr)
 
 
@@ -201,7 +201,7 @@ def _json(value: object) -> str:
 
 
 def main() -> None:
-    """Errors are two lines, as everywhere."""
+    """Run the command line; an error is printed in two lines, as everywhere, and sets the exit code."""
     try:
         app()
     except Exception as error:

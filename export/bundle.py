@@ -1,9 +1,8 @@
-"""From a run to a bundle: READ `make_bundle`, it is the whole of it."""
+"""Make a model bundle from a training run: READ `make_bundle`, it is the whole of it."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -23,36 +22,30 @@ from edge.models.bundle import load_bundle
 from edge.models.checks import CLASSES
 from edge.preprocess.preprocessor import Preprocessor
 from export import model_card, training_sources
-from export.convert import head_names
-from export.external_test_set import busi, measure_outside
-from export.golden import EMPTY_SEEDS, empty_tensors, make_golden, pack_cases
+from export.bundle_file import append_zip, write_atomically
+from export.cross_validation_results import CrossValidationResults
+from export.external_test_set import measure_external, read_busi
+from export.golden_tolerances import measure_tolerances
+from export.golden_vectors import EMPTY_SEEDS, empty_tensors, make_golden, pack_cases
 from export.graph_edit import STEP, add_metadata, check_quantisation, order_outputs, own_buffers
-from export.measure_bundle import measure
-from export.metadata import write_metadata
-from export.packing import append_zip, write_file
+from export.measure_bundle import measure_held_out
 from export.predict import as_predictions, run_graph
-from export.quantise import quantise, run_float
-from export.thresholds import anatomy_threshold, choose
-from export.tolerances import measure_tolerances
+from export.quantisation.convert import head_names, run_float
+from export.quantisation.full_integer import quantise
+from export.tflite_metadata import write_metadata
+from export.thresholds import anatomy_threshold, fit_thresholds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from edge.contracts.manifest import Metric
     from edge.contracts.tensors import TensorSpec
     from edge.models.bundle import Bundle
     from edge.models.graph import Graph
-    from export.held_out import CalibrationInput
-    from export.run import Run
-
-
-@dataclass(frozen=True)
-class Folds:
-    """What a cross-validation of the recipe gave, for a model that was trained on all data sets."""
-
-    calibration: CalibrationInput | None = None
-    figures: Sequence[Metric] = ()
+    from export.cross_validation_results import CalibrationInput
+    from export.golden_vectors import GoldenCase
+    from export.training_run import TrainingRun
 
 
 HEADS = {
@@ -65,85 +58,89 @@ MAX_BYTES = 6 * 2**20
 
 
 def make_bundle(
-    run: Run,
+    run: TrainingRun,
     out: Path,
     name: str,
     version: str,
-    say: Callable[[str], None],
+    progress: Callable[[str], None],
     outside: Path | None = None,
-    folds: Folds | None = None,
+    folds: CrossValidationResults | None = None,
     tflite_runtime: Path | None = None,
 ) -> Bundle:
-    """Make the bundle of ``run``, write it to ``out``, and read it back through the device's own checks.
+    """Make the model bundle of ``run``, write it to ``out``, and read it back through the device's own checks.
 
-    ``outside``: the folder of a data set to be measured on beside the run's own; None: none. ``folds``: what the folds
-    of the same recipe gave; what it does not hold is chosen and measured on the run's own held-back pictures.
+    ``outside``: the folder of a data set to be measured on beside the run's own; None: none. ``folds``: results of the
+    cross-validation of the same recipe; what they do not hold is chosen and measured on the run's own held-back
+    pictures.
     ``tflite_runtime``: a Python that has it, whose kernels the golden tolerances then take in; None: left out.
 
     Raises UsageError for what does not go together, EdgeError where the model cannot be quantised as devices need it,
     and ModelError where its gate would refuse nothing or its golden vectors would prove nothing.
     """
-    folds = folds or Folds()
-    check_wanted(run, outside, folds)
+    folds = folds or CrossValidationResults()
+    check_options(run, outside, folds)
     check_heads(run.path / "saved_model")
-    say(f"quantise {run.path / 'saved_model'} with {len(run.representative)} pictures")
+    progress(f"quantise {run.path / 'saved_model'} with {len(run.representative)} pictures")
     graph = own_buffers(order_outputs(quantise(run.path / "saved_model", run.representative), tuple(HEADS)))
     found = check_quantisation(graph)
-    specs = found.outputs
-
-    thresholds, calibration = thresholds_of(run, graph, specs, folds.calibration, say)
-    manifest = describe_model(run, found, thresholds, calibration, name, version)
+    thresholds, calibration = thresholds_for_run(run, graph, found.outputs, folds.calibration, progress)
+    manifest = make_manifest(run, found, thresholds, calibration, name, version)
 
     metrics = list(folds.figures)
     if not metrics:
-        say(f"measure on {len(run.test)} held-back pictures")
-        metrics = figures(run, graph, manifest, outside)
-    metrics += model_card.gate_figures(run.metrics)
+        progress(f"measure on {len(run.test)} held-back pictures")
+        metrics = bundle_metrics(run, graph, manifest, outside)
+    metrics += model_card.anatomy_gate_metrics(run.metrics)
     manifest = msgspec.structs.replace(manifest, metrics=metrics)
 
-    say("search golden phantoms")
+    progress("search golden phantoms")
     graph = add_metadata(graph, standard_metadata(manifest))
     manifest = msgspec.structs.replace(manifest, graph_sha256=hashlib.sha256(graph).hexdigest())
-    cases = make_golden(graph, manifest, say)
-    golden = measure_tolerances(graph, cases, say, tflite_runtime)
+    cases = make_golden(graph, manifest, progress)
+    golden = measure_tolerances(graph, cases, progress, tflite_runtime)
     manifest = msgspec.structs.replace(manifest, golden=golden)
 
-    members = {
-        "labels.txt": "\n".join(CLASSES).encode(),
-        "manifest.json": msgspec.json.format(msgspec.json.encode(manifest), indent=1),
-        "golden.npz": pack_cases(cases),
-        "MODEL_CARD.md": model_card.card(manifest, len(graph)).encode(),
-    }
-    data = append_zip(graph, members)
+    data = append_zip(graph, zip_members(manifest, cases, len(graph)))
     if len(data) > MAX_BYTES:
         raise ModelError(
             f"the bundle has {len(data):,} bytes, expected at most {MAX_BYTES:,}", hint="make the network smaller"
         )
-    write_file(out, data)
+    write_atomically(out, data)
     return load_bundle(out)
 
 
-def thresholds_of(
-    run: Run,
+def zip_members(manifest: ModelManifest, cases: list[GoldenCase], graph_bytes: int) -> dict[str, bytes]:
+    """Files of the ZIP behind the graph, by name: labels, manifest, golden vectors, model card."""
+    return {
+        "labels.txt": "\n".join(CLASSES).encode(),
+        "manifest.json": msgspec.json.format(msgspec.json.encode(manifest), indent=1),
+        "golden.npz": pack_cases(cases),
+        "MODEL_CARD.md": model_card.render_card(manifest, graph_bytes).encode(),
+    }
+
+
+def thresholds_for_run(
+    run: TrainingRun,
     graph: bytes,
     specs: Mapping[str, TensorSpec],
     calibration: CalibrationInput | None,
-    say: Callable[[str], None],
+    progress: Callable[[str], None],
 ) -> tuple[Thresholds, Calibration]:
-    """By the folds' ``calibration``, or chosen on the run's validation pictures with the outputs of ``graph``.
+    """Thresholds and calibration of the bundle: those of the folds, or chosen on the run's validation pictures.
 
-    The anatomy gate's limit is always the latter: each run's gate is fitted by itself, and folds may have none. Raises
-    ModelError if the gate would refuse nothing.
+    Where the folds' ``calibration`` is None they are chosen with the outputs of ``graph``. The anatomy gate's limit is
+    always chosen so: each run's gate is fitted by itself, and folds may have none. Raises ModelError if the gate would
+    refuse nothing.
     """
     val = as_predictions(run_graph(graph, run.val.tensors), specs)
     if calibration is not None:
-        say(f"thresholds: {calibration.method}; anatomy by {len(run.val)} validation pictures")
+        progress(f"thresholds: {calibration.method}; anatomy by {len(run.val)} validation pictures")
         anatomy = anatomy_threshold(val.anatomy)
         chosen = msgspec.structs.replace(calibration.thresholds, anatomy=anatomy), calibration.calibration
     else:
-        say(f"choose thresholds on {len(run.val)} validation pictures and {len(EMPTY_SEEDS)} phantoms")
+        progress(f"choose thresholds on {len(run.val)} validation pictures and {len(EMPTY_SEEDS)} phantoms")
         empty = as_predictions(run_graph(graph, empty_tensors(run.record.recipe.preprocess)), specs)
-        chosen = choose(val, run.val, empty, STEP)
+        chosen = fit_thresholds(val, run.val, empty, STEP)
     if not chosen[0].anatomy > 0:
         raise ModelError(
             "the anatomy threshold is 0: the gate would refuse nothing",
@@ -152,12 +149,12 @@ def thresholds_of(
     return chosen
 
 
-def check_wanted(run: Run, outside: Path | None, folds: Folds) -> None:
-    """Raises UsageError where figures would be of pictures that the model was trained or chosen on, or be left out."""
+def check_options(run: TrainingRun, outside: Path | None, folds: CrossValidationResults) -> None:
+    """Raise UsageError where metrics would be of pictures that the model was trained or chosen on, or be left out."""
     if outside is not None:
         if folds.figures:
             raise UsageError("--busi and --figures do not go together", hint="--figures: nothing is measured here")
-        training_sources.check_unseen(run.record.recipe)
+        training_sources.check_not_trained_on_busi(run.record.recipe)
     if folds.calibration is not None and not folds.figures:
         raise UsageError(
             "--calibration needs --figures: this run's test pictures may be among those that chose the thresholds",
@@ -166,7 +163,7 @@ def check_wanted(run: Run, outside: Path | None, folds: Folds) -> None:
 
 
 def check_heads(saved_model: Path) -> None:
-    """Raises UsageError unless the model has the three heads: minutes of quantisation would end in the same."""
+    """Raise UsageError unless the model has the three heads: minutes of quantisation would end in the same error."""
     found = head_names(saved_model)
     if sorted(found) != sorted(HEADS):
         hint = "a run of training without its anatomy gate is no bundle: train it without --no-gate"
@@ -176,10 +173,10 @@ def check_heads(saved_model: Path) -> None:
         )
 
 
-def describe_model(
-    run: Run, found: Graph, thresholds: Thresholds, calibration: Calibration, name: str, version: str
+def make_manifest(
+    run: TrainingRun, found: Graph, thresholds: Thresholds, calibration: Calibration, name: str, version: str
 ) -> ModelManifest:
-    """The manifest, still without figures, hash and tolerances."""
+    """Manifest of the bundle, still without metrics, hash and tolerances."""
     record, recipe = run.record, run.record.recipe.preprocess
     return ModelManifest(
         name=name,
@@ -205,8 +202,8 @@ def describe_model(
     )
 
 
-def figures(run: Run, graph: bytes, manifest: ModelManifest, outside: Path | None) -> list[Metric]:
-    """The figures of ``graph`` on the run's held-back pictures, and on those of the folder ``outside``.
+def bundle_metrics(run: TrainingRun, graph: bytes, manifest: ModelManifest, outside: Path | None) -> list[Metric]:
+    """Metrics of ``graph`` on the run's held-back pictures, and on those of the folder ``outside``.
 
     Raises UsageError if ``manifest`` is of another run: what this one held back, that one may have learnt from.
     """
@@ -216,18 +213,18 @@ def figures(run: Run, graph: bytes, manifest: ModelManifest, outside: Path | Non
             hint="give the run that the bundle was made from",
         )
     if outside is not None:
-        training_sources.check_unseen(run.record.recipe)
+        training_sources.check_not_trained_on_busi(run.record.recipe)
     specs = {name: head.tensor for name, head in manifest.heads.items()}
     int8 = as_predictions(run_graph(graph, run.test.tensors), specs)
     floats = as_predictions(run_float(run.path / "saved_model", run.test.tensors), specs)
-    measured = measure(manifest, test_set(run), run.test, int8, floats)
+    measured = measure_held_out(manifest, describe_test_set(run), run.test, int8, floats)
     if outside is not None:
-        measured += measure_outside(graph, manifest, busi(outside, Preprocessor(manifest.recipe)))
+        measured += measure_external(graph, manifest, read_busi(outside, Preprocessor(manifest.recipe)))
     return measured
 
 
-def test_set(run: Run) -> str:
-    """What the held-back pictures are, for people."""
+def describe_test_set(run: TrainingRun) -> str:
+    """Description for people of the run's held-back test pictures."""
     pictures = run.test
     ill = int((pictures.labels == 1).sum())
     sets = sorted({str(group).split("/")[0] for group in pictures.groups.tolist()})
@@ -238,7 +235,7 @@ def test_set(run: Run) -> str:
 
 
 def standard_metadata(manifest: ModelManifest) -> bytes:
-    """The TFLite metadata buffer."""
+    """TFLite metadata of the bundle as a ModelMetadata flatbuffer, for any TFLite tool."""
     return write_metadata(
         name=manifest.name,
         description=f"{manifest.task}, {manifest.body_part}. {model_card.NOTICE} All else stands in manifest.json.",

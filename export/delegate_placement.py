@@ -1,7 +1,7 @@
-"""Which part of a graph an accelerator takes: operators, and multiply-accumulates (MACs), where the work is.
+"""Share of a TFLite graph that a delegate (accelerator) takes: by operators, and by multiply-accumulates (MACs).
 
-XNNPACK is asked: LiteRT says what it handed over on this machine. The Edge TPU is not here; what it takes is read off
-the table that its maker publishes.
+MACs tell where the work is. XNNPACK is asked: LiteRT says what it handed over on this machine. The Edge TPU is not
+here; what it takes is read off the table that its maker publishes.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ EDGE_TPU = frozenset(
 by size (bilinear resizing above all) are the compiler's to decide: this share is the most that it can be."""
 
 
-def edge_tpu(graph: bytes) -> Placement:
-    """What an Edge TPU could take by its table: known operators, all of whose activations have 8 bits."""
+def edge_tpu_placement(graph: bytes) -> Placement:
+    """Placement that an Edge TPU could take by its table: known operators, all of whose activations have 8 bits."""
     operators = read_operators(graph)
     takers = {
         number: "edgetpu"
@@ -39,8 +39,8 @@ def edge_tpu(graph: bytes) -> Placement:
     return placement(operators, takers, None, "op table")
 
 
-def xnnpack(graph: bytes) -> Placement:
-    """What XNNPACK took when LiteRT loaded the graph on this machine."""
+def xnnpack_placement(graph: bytes) -> Placement:
+    """Placement that XNNPACK took when LiteRT loaded the graph on this machine."""
     from ai_edge_litert.interpreter import Interpreter
 
     proof = DelegatedOperators(graph)

@@ -1,8 +1,6 @@
-"""Edits of a converted graph that the converter cannot make: order and names of outputs, the metadata buffer."""
+"""Edit a converted TFLite graph as the converter cannot: order and names of outputs, own buffers, metadata."""
 
 from __future__ import annotations
-
-from collections import Counter
 
 import flatbuffers
 import numpy as np
@@ -11,16 +9,14 @@ from ai_edge_litert import schema_py_generated as schema
 from edge.contracts.errors import EdgeError
 from edge.contracts.tensors import TensorSpec
 from edge.models.graph import Graph, read_graph
-from export.float_graph import GraphEditor
 
 METADATA_NAME = "TFLITE_METADATA"
-FLOATS = (schema.TensorType.FLOAT32, schema.TensorType.FLOAT16)
 STEP = 1 / 256
 """Scale of a probability as TFLite quantises softmax and sigmoid: 0 to 255/256."""
 
 
 def order_outputs(graph: bytes, order: tuple[str, ...]) -> bytes:
-    """The same graph with its outputs in ``order`` (signature names), its input and outputs so called.
+    """Put the graph's outputs into ``order`` (names of the signature), and name its input and outputs by the signature.
 
     The converter's order is by chance, and classifier tools read output 0.
     """
@@ -37,7 +33,7 @@ def order_outputs(graph: bytes, order: tuple[str, ...]) -> bytes:
 
 
 def own_buffers(graph: bytes) -> bytes:
-    """The same graph, in which no two tensors share a buffer: the converter lets equal constants share one.
+    """Give every tensor of the graph a buffer of its own: the converter lets equal constants share one.
 
     XNNPACK's weight cache knows packed weights by their buffer, and packs the steps of input and output with them: of
     two operators with equal weights and other steps it computes the second with the first one's.
@@ -55,7 +51,7 @@ def own_buffers(graph: bytes) -> bytes:
 
 
 def add_metadata(graph: bytes, metadata: bytes) -> bytes:
-    """The same graph with ``metadata`` (a ModelMetadata flatbuffer) in the buffer that readers look for."""
+    """Put ``metadata`` (a ModelMetadata flatbuffer) into the buffer of the graph that readers look for."""
     model = _unpack(graph)
     model.metadata = [m for m in model.metadata or [] if _text(m.name) != METADATA_NAME]
     buffer = schema.BufferT()
@@ -68,7 +64,7 @@ def add_metadata(graph: bytes, metadata: bytes) -> bytes:
 
 
 def check_quantisation(graph: bytes) -> Graph:
-    """Raise EdgeError unless the input is the grey value and every output a probability in steps of 1/256."""
+    """Check that the input is the grey value and every output a probability in steps of 1/256; else raise EdgeError."""
     found = read_graph(graph)
     for kind, specs, scale in (("input", found.inputs, 1.0), ("output", found.outputs, STEP)):
         for name, spec in specs.items():
@@ -79,22 +75,6 @@ def check_quantisation(graph: bytes) -> Graph:
                     hint="representative pictures must reach 0 and 255; heads must end in softmax or sigmoid",
                 )
     return found
-
-
-def check_integers(graph: bytes) -> None:
-    """Raise EdgeError, naming them, if operators of a quantised graph still compute floats."""
-    editor = GraphEditor(graph)
-    stayed: Counter[str] = Counter()
-    for operator in editor.operators:
-        tensors = [*(int(i) for i in operator.inputs if i >= 0), *(int(o) for o in operator.outputs)]
-        if any(editor.tensors[tensor].type in FLOATS for tensor in tensors):
-            stayed[editor.kind(operator)] += 1
-    if stayed:
-        named = ", ".join(f"{count} {kind}" for kind, count in sorted(stayed.items()))
-        raise EdgeError(
-            f"the model cannot be quantised: {named} would compute floats",
-            hint="build the network of operators that TFLite has in int8, as those of training/network.py",
-        )
 
 
 def _unpack(graph: bytes) -> schema.ModelT:

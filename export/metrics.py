@@ -1,4 +1,4 @@
-"""Figures of merit, and 95 % intervals that respect patients."""
+"""Evaluation metrics (AUC, weighted mean), and 95 % bootstrap intervals that draw patients."""
 
 from __future__ import annotations
 
@@ -12,15 +12,19 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
-    Figure = Callable[[Floats], float]
-    """Takes a weight for each picture (how often it was drawn), gives the figure."""
+    WeightedMetric = Callable[[Floats], float]
+    """Function of a weight for each picture (how often it was drawn), which gives the metric."""
 
 ROUNDS = 2000
+"""Draws of the bootstrap."""
 METHOD = f"95 % percentile bootstrap over patients, {ROUNDS} draws"
 
 
-def weighted_auc(scores: Floats, labels: NDArray[np.int8]) -> Figure:
-    """Area under the ROC curve (Mann-Whitney, ties counted half), as a figure of weights. NaN if a class is absent."""
+def weighted_auc(scores: Floats, labels: NDArray[np.int8]) -> WeightedMetric:
+    """Area under the ROC curve (Mann-Whitney, ties counted half), as a function of weights; NaN if a class is absent.
+
+    ``scores``: (n,). ``labels``: (n,) 0 or 1.
+    """
     levels, place = np.unique(scores, return_inverse=True)
     positive = labels == 1
 
@@ -34,8 +38,8 @@ def weighted_auc(scores: Floats, labels: NDArray[np.int8]) -> Figure:
     return figure
 
 
-def weighted_mean(values: Floats, among: NDArray[np.bool_] | None = None) -> Figure:
-    """Mean of ``values``, only ``among`` some pictures if given; NaN if none of those was drawn."""
+def weighted_mean(values: Floats, among: NDArray[np.bool_] | None = None) -> WeightedMetric:
+    """Mean of ``values`` (n,), only ``among`` some pictures if given; NaN if none of those was drawn."""
     chosen = np.ones(len(values), bool) if among is None else among
 
     def figure(weights: Floats) -> float:
@@ -45,9 +49,10 @@ def weighted_mean(values: Floats, among: NDArray[np.bool_] | None = None) -> Fig
     return figure
 
 
-def interval(figure: Figure, groups: NDArray[np.str_]) -> tuple[float, float, float]:
-    """The figure over all pictures, and its 95 % interval by a bootstrap that draws patients (``groups``).
+def bootstrap_interval(figure: WeightedMetric, groups: NDArray[np.str_]) -> tuple[float, float, float]:
+    """Metric over all pictures, and its 95 % interval by a bootstrap that draws patients.
 
+    ``groups``: (n,) the patient of each picture. Returns the value, and the low and high end of the interval.
     Two views of one lesion are not two observations. Draws without one of the classes are left out.
     """
     rng = np.random.default_rng(1)

@@ -1,4 +1,4 @@
-"""What is said of a model in words: licence, data, limits, and the card."""
+"""Model card of a bundle in Markdown, made from its manifest; licence, author and notice of the models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge.contracts.manifest import Metric
-from export.metrics import ROUNDS, interval
+from export.metrics import ROUNDS, bootstrap_interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +19,8 @@ AUTHOR = "The sonoedge contributors"
 NOTICE = "Research use only. Not a medical device. Not for diagnosis."
 
 
-def card(manifest: ModelManifest, graph_bytes: int) -> str:
-    """MODEL_CARD.md, made from the manifest alone: it cannot say other than what was measured."""
+def render_card(manifest: ModelManifest, graph_bytes: int) -> str:
+    """Render MODEL_CARD.md from the manifest alone: it cannot say other than what was measured."""
     m, t = manifest, manifest.thresholds
     heads = "\n".join(f"| `{name}` | {h.tensor} | {', '.join(h.class_names) or '-'} |" for name, h in m.heads.items())
     data = "\n".join(f"- **{d.name}** ({d.licence}): {d.used_for}. {d.citation}" for d in m.training_data)
@@ -72,7 +72,7 @@ On such pictures its numbers mean nothing, and it may not notice.
 
 
 def _figures(metrics: Sequence[Metric]) -> str:
-    """A table for each set of data that something was measured on."""
+    """Markdown tables of the metrics, one for each set of data that something was measured on."""
     lines: list[str] = []
     for data in dict.fromkeys(m.data for m in metrics):
         lines += [f"On {data}:", "", "| figure | value | 95 % interval | n | how |", "|---|---|---|---|---|"]
@@ -85,14 +85,16 @@ def _figures(metrics: Sequence[Metric]) -> str:
     return "\n".join(lines) if lines else "None.\n"
 
 
-def gate_figures(metrics: dict[str, Any]) -> list[Metric]:
-    """What training measured of the anatomy gate: files of other organs, none judged by a gate that saw its family."""
+def anatomy_gate_metrics(metrics: dict[str, Any]) -> list[Metric]:
+    """Anatomy gate's metric as training measured it: on files of other organs, by gates that never saw their kind."""
     files = list(metrics.get("gate", {}).get("files", {}).values())
     if not files:
         return []
     passed, frames = (np.array([float(each[key]) for each in files]) for key in ("passed", "frames"))
     families = np.array([each["family"] for each in files])
-    value, low, high = interval(lambda weights: float((weights * passed).sum() / (weights * frames).sum()), families)
+    value, low, high = bootstrap_interval(
+        lambda weights: float((weights * passed).sum() / (weights * frames).sum()), families
+    )
     return [
         Metric(
             name="other anatomy passed",

@@ -1,4 +1,7 @@
-"""Multiply-accumulates of an ONNX graph, written into its file: ONNX Runtime says who computes a node, not how much."""
+"""Count multiply-accumulates (MACs) of an ONNX graph and write them into its file.
+
+ONNX Runtime says who computes a node, not how much.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def write_macs(path: Path) -> None:
-    """Add to the file ``path`` the metadata that the device's ONNX runtime reads."""
+    """Write the MACs of each node into the metadata of an ONNX file, where the device's ONNX runtime reads them."""
     model = onnx.load(path)
     onnx.helper.set_model_props(
         model, {prop.key: prop.value for prop in model.metadata_props} | {MACS: json.dumps(macs_of(model))}
@@ -24,7 +27,7 @@ def write_macs(path: Path) -> None:
 
 
 def macs_of(model: onnx.ModelProto) -> dict[str, int]:
-    """For one picture, by the name of the node, of all that multiply by weights. A shape that is not known counts 0."""
+    """MACs of one picture by the name of the node, of all nodes that multiply by weights; an unknown shape counts 0."""
     graph = onnx.shape_inference.infer_shapes(model).graph
     shapes = {tensor.name: list(tensor.dims) for tensor in graph.initializer}
     for value in (*graph.input, *graph.output, *graph.value_info):

@@ -1,4 +1,4 @@
-"""The same pictures through every engine: what each says, and how far it is from the float model."""
+"""Parity of runtimes: the same pictures through each of them, and how far its outputs are from the float model's."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ import numpy as np
 
 from edge.models.container import split
 from edge.models.graph import read_graph
-from export import engines
-from export.convert import convert, run_float
-from export.delegate_placement import edge_tpu, xnnpack
+from export import other_runtimes
+from export.delegate_placement import edge_tpu_placement, xnnpack_placement
+from export.lesion_overlap import dice
 from export.metrics import weighted_auc
-from export.overlap import dice
 from export.predict import as_predictions, run_graph
+from export.quantisation.convert import convert, run_float
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,14 +25,17 @@ if TYPE_CHECKING:
 
     from edge.models.bundle import Bundle
     from export.predict import Predictions
-    from export.run import Pictures, Run
+    from export.training_run import HeldOutPictures, TrainingRun
 
-HALF = 0.5
-"""Level at which masks are cut for Dice: the same for every engine."""
+MASK_LEVEL = 0.5
+"""Level at which masks are cut for Dice: the same for every runtime."""
 
 
 class ParityRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One engine. Differences are to the float SavedModel, in probability of malignancy, not calibrated."""
+    """One runtime compared with the float model.
+
+    Differences are to the float SavedModel, in probability of malignancy, not calibrated.
+    """
 
     engine: str
     auc: float
@@ -44,7 +47,7 @@ class ParityRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ParityPlacement(msgspec.Struct, frozen=True, kw_only=True):
-    """What an accelerator takes of the int8 graph."""
+    """Share of the int8 graph that an accelerator takes."""
 
     accelerator: str
     operators: float
@@ -53,7 +56,7 @@ class ParityPlacement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ParityReport(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it."""
+    """Report of a parity comparison: one row for each runtime, and what accelerators take."""
 
     model: str
     sha256: str
@@ -61,13 +64,13 @@ class ParityReport(msgspec.Struct, frozen=True, kw_only=True):
     placements: list[ParityPlacement]
 
 
-def compare(engine: str, said: Predictions, floats: Predictions, pictures: Pictures) -> ParityRow:
-    """One row of the table."""
-    away = np.abs(said.malignancy - floats.malignancy)
-    overlap = [dice(mask, truth, HALF) for mask, truth in zip(said.mask, pictures.masks, strict=True)]
+def parity_row(engine: str, predictions: Predictions, floats: Predictions, pictures: HeldOutPictures) -> ParityRow:
+    """Compare one runtime's predictions with the float model's on the same pictures: one row of the table."""
+    away = np.abs(predictions.malignancy - floats.malignancy)
+    overlap = [dice(mask, truth, MASK_LEVEL) for mask, truth in zip(predictions.mask, pictures.masks, strict=True)]
     return ParityRow(
         engine=engine,
-        auc=round(weighted_auc(said.malignancy, pictures.labels)(np.ones(len(away))), 5),
+        auc=round(weighted_auc(predictions.malignancy, pictures.labels)(np.ones(len(away))), 5),
         dice=round(float(np.mean(overlap)), 5),
         dp_mean=round(float(away.mean()), 5),
         dp_p95=round(float(np.percentile(away, 95)), 5),
@@ -76,28 +79,34 @@ def compare(engine: str, said: Predictions, floats: Predictions, pictures: Pictu
     )
 
 
-def parity(bundle: Bundle, run: Run, say: Callable[[str], None], tflite_runtime: Path | None = None) -> ParityReport:
-    """Run the bundle and the model that it was made from on the run's held-back pictures, in every engine there is."""
+def compare_runtimes(
+    bundle: Bundle, run: TrainingRun, progress: Callable[[str], None], tflite_runtime: Path | None = None
+) -> ParityReport:
+    """Run the bundle and the float model that it was made from on the held-back pictures, in every runtime there is.
+
+    ``tflite_runtime``: a Python that has tflite-runtime; None: left out. ``progress``: called with each
+    line of progress.
+    """
     graph = split(bundle.model_bytes).graph
     specs, pictures = read_graph(graph).outputs, run.test
-    say(f"float SavedModel on {len(pictures)} pictures")
+    progress(f"float SavedModel on {len(pictures)} pictures")
     floats = as_predictions(run_float(run.path / "saved_model", pictures.tensors), specs)
-    rows = [compare("float, TensorFlow", floats, floats, pictures)]
+    rows = [parity_row("float, TensorFlow", floats, floats, pictures)]
 
     def add(engine: str, raw: Callable[[], dict[str, NDArray[Any]]]) -> None:
-        say(engine)
-        rows.append(compare(engine, as_predictions(raw(), specs), floats, pictures))
+        progress(engine)
+        rows.append(parity_row(engine, as_predictions(raw(), specs), floats, pictures))
 
     whole = convert(run.path / "saved_model", run.representative)
     add("float, LiteRT", lambda: run_graph(whole, pictures.tensors))
     add("int8, LiteRT with XNNPACK", lambda: run_graph(graph, pictures.tensors))
     add("int8, LiteRT without", lambda: run_graph(graph, pictures.tensors, "builtin"))
     if tflite_runtime is not None:
-        add("int8, tflite-runtime", lambda: engines.run_tflite_runtime(tflite_runtime, graph, pictures.tensors))
+        add("int8, tflite-runtime", lambda: other_runtimes.run_tflite_runtime(tflite_runtime, graph, pictures.tensors))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
-        engines.to_onnx(graph, path)
-        add("int8, ONNX Runtime", lambda: engines.run_onnx(path, graph, pictures.tensors))
+        other_runtimes.to_onnx(graph, path)
+        add("int8, ONNX Runtime", lambda: other_runtimes.run_onnx(path, graph, pictures.tensors))
     placements = [
         ParityPlacement(
             accelerator=name,
@@ -105,7 +114,10 @@ def parity(bundle: Bundle, run: Run, say: Callable[[str], None], tflite_runtime:
             macs=round(p.delegated_macs / p.macs, 4),
             left=p.left,
         )
-        for name, p in (("XNNPACK, as LiteRT did here", xnnpack(graph)), ("Edge TPU, at most", edge_tpu(graph)))
+        for name, p in (
+            ("XNNPACK, as LiteRT did here", xnnpack_placement(graph)),
+            ("Edge TPU, at most", edge_tpu_placement(graph)),
+        )
     ]
     manifest = bundle.manifest
     return ParityReport(
@@ -113,8 +125,8 @@ def parity(bundle: Bundle, run: Run, say: Callable[[str], None], tflite_runtime:
     )
 
 
-def as_text(report: ParityReport) -> str:
-    """The tables, for a terminal."""
+def parity_tables(report: ParityReport) -> str:
+    """Tables of a parity report as text, for a terminal."""
     head = f"{'engine':28}{'AUC':>8}{'Dice':>8}{'|dp| mean':>11}{'p95':>8}{'max':>8}{'n':>6}"
     lines = [f"{report.model}, sha256 {report.sha256[:16]}", "", head]
     lines += [

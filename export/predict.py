@@ -1,4 +1,4 @@
-"""Runs a graph over many tensors, as a device would: LiteRT, one picture at a time."""
+"""Run a TFLite graph over many tensors in LiteRT, one picture at a time as a device would."""
 
 from __future__ import annotations
 
@@ -19,23 +19,27 @@ if TYPE_CHECKING:
     from edge.contracts.tensors import TensorSpec
 
 KERNELS = {"xnnpack": "AUTO", "builtin": "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "reference": "BUILTIN_REF"}
-"""By name here: what LiteRT calls them. ``xnnpack`` is what devices run."""
+"""Kernels by their name here, with LiteRT's name for them. ``xnnpack`` is what devices run."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predictions:
-    """What a model says of n pictures, as real values."""
+    """Predictions of a model for n pictures, as real values from 0 to 1."""
 
     malignancy: NDArray[np.float64]
-    """(n,) not calibrated."""
+    """(n,) probability of malignancy, not calibrated."""
     mask: NDArray[np.float32]
-    """(n, h, w)."""
+    """(n, h, w) presence of lesion, at a part of the tensor's resolution."""
     anatomy: NDArray[np.float64]
-    """(n,) NaN where the model has no such head: a fold of a cross-validation needs none."""
+    """(n,) probability that the picture is of the body part; NaN where the model has no such head: a fold of a
+    cross-validation needs none."""
 
 
 def run_graph(graph: bytes, tensors: NDArray[np.uint8], kernels: str = "xnnpack") -> dict[str, NDArray[Any]]:
-    """Raw outputs by head, (n, …), for tensors (n, height, width, channels) uint8; float graphs take them as floats."""
+    """Run a graph in LiteRT and return its raw outputs by head, (n, …), in the graph's own dtype.
+
+    ``tensors``: (n, height, width, channels) uint8; float graphs take them as floats. ``kernels``: one of `KERNELS`.
+    """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     interpreter = Interpreter(
@@ -56,7 +60,10 @@ def run_graph(graph: bytes, tensors: NDArray[np.uint8], kernels: str = "xnnpack"
 
 
 def as_predictions(raw: Mapping[str, NDArray[Any]], specs: Mapping[str, TensorSpec]) -> Predictions:
-    """Real values of raw outputs; floats stay as they are. Raises UsageError without the two heads that judge."""
+    """Dequantise raw outputs to predictions; floats stay as they are.
+
+    Raises UsageError without the two heads that judge.
+    """
     if missing := [name for name in (MALIGNANCY, LESION_MASK) if name not in raw]:
         raise UsageError(
             f"the model has no head {', '.join(missing)}, only {', '.join(sorted(raw))}",

@@ -1,4 +1,4 @@
-"""Signs a bundle in the OpenSSF model signing format, with a key of one's own: no network, no identity provider."""
+"""Sign a bundle in the OpenSSF model signing format, with a key of one's own: no network, no identity provider."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def sign(bundle: Path, key: Path, password: str | None = None) -> Path:
-    """Write the signature of ``bundle`` beside it and return its path.
+def sign_bundle(bundle: Path, key: Path, password: str | None = None) -> Path:
+    """Write the digital signature of ``bundle`` beside it and return the path of the signature file.
 
     Args:
-        bundle: any file; that it is a bundle is the caller's to check.
+        bundle: any file; the caller checks that it is a bundle.
         key: private key, PEM, on one of NIST's curves.
         password: of the key; None: it has none.
 

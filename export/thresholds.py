@@ -1,4 +1,4 @@
-"""Where probabilities become words: chosen on validation pictures, with the outputs of the int8 model itself."""
+"""Choose thresholds and calibration (Platt scaling) on validation pictures, with the int8 model's own outputs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 
 from edge.contracts.manifest import Calibration, Thresholds
 from edge.postprocess.decide import calibrate
-from export.overlap import dice, find
+from export.lesion_overlap import dice, match_lesions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from export.predict import Predictions
-    from export.run import Pictures
+    from export.training_run import HeldOutPictures
 
     Floats = NDArray[np.float64]
 
@@ -25,18 +25,19 @@ EMPTY_SUSPICIOUS = 0.1
 MIN_AREA = 0.001
 """Smallest lesion as a share of the tensor: 25 pixels of 160 x 160, about one and a half mask cells."""
 LEVELS = tuple(level / 20 for level in range(6, 17))
-STRAY_COST = 0.5
+"""Mask levels that are tried as the lesion threshold: 0.30 to 0.80."""
+FALSE_LESION_COST = 0.5
 """Hits that a false lesion in each picture would have to bring to be worth it."""
 
 
-def choose(
-    predictions: Predictions, pictures: Pictures, empty: Predictions, resolution: float
+def fit_thresholds(
+    predictions: Predictions, pictures: HeldOutPictures, empty: Predictions, resolution: float
 ) -> tuple[Thresholds, Calibration]:
-    """All thresholds and the calibration.
+    """Choose all thresholds of a bundle and fit its calibration.
 
     Args:
-        predictions: of ``pictures``.
-        pictures: for validation.
+        predictions: of ``pictures``, from the int8 model.
+        pictures: for validation: never trained on.
         empty: predictions of phantoms without a lesion.
         resolution: smallest step of an output.
     """
@@ -64,13 +65,14 @@ def choose(
 
 
 def calibrated(q: Floats, calibration: Calibration, resolution: float) -> Floats:
-    """`edge.postprocess.decide.calibrate` of many: what the device would publish."""
+    """Calibrate many probabilities (n,) by `edge.postprocess.decide.calibrate`: what the device would publish, (n,)."""
     return np.array([calibrate(float(each), calibration, resolution) for each in q])
 
 
 def fit_platt(q: Floats, labels: NDArray[np.int8], resolution: float) -> Calibration:
-    """Slope and intercept that make sigmoid(slope * logit(q) + intercept) likeliest (Platt 1999).
+    """Fit Platt scaling: slope and intercept that make sigmoid(slope * logit(q) + intercept) likeliest (Platt 1999).
 
+    ``q``: (n,) float64 probabilities of malignancy. ``labels``: (n,) int8, 0 benign, 1 malignant.
     Targets are Platt's, drawn in from 0 and 1 by the number of pictures, so that separable data ends too. Newton's
     method; outputs of exactly 0 or 1 are taken half a step inside, as on the device.
     """
@@ -88,7 +90,9 @@ def fit_platt(q: Floats, labels: NDArray[np.int8], resolution: float) -> Calibra
 
 
 def operating_point(p: Floats, labels: NDArray[np.int8], p_empty: Floats) -> tuple[float, float, float]:
-    """The threshold with the largest sum of sensitivity and specificity (Youden, Cancer 3:32, 1950), and these two.
+    """Choose the threshold with the largest sum of sensitivity and specificity (Youden, Cancer 3:32, 1950).
+
+    Returns the threshold, its sensitivity and its specificity.
 
     Of a picture without a lesion the malignancy head knows nothing and says about the mean. A threshold under that
     would turn every such picture into one that the heads disagree on, and "no lesion" could never be said: so only
@@ -105,8 +109,8 @@ def operating_point(p: Floats, labels: NDArray[np.int8], p_empty: Floats) -> tup
     return round(float((values[best] + lower) / 2), 6), float(sensitivity[best]), float(specificity[best])
 
 
-def lesion_thresholds(predictions: Predictions, pictures: Pictures) -> tuple[float, float]:
-    """Mask level with the best mean Dice, and the least score with the best hits less the cost of false lesions."""
+def lesion_thresholds(predictions: Predictions, pictures: HeldOutPictures) -> tuple[float, float]:
+    """Choose the mask level with the best mean Dice, and the least score with most hits less false lesions' cost."""
     masks, truths = predictions.mask, pictures.masks
 
     def mean_dice(level: float) -> float:
@@ -122,18 +126,18 @@ def lesion_thresholds(predictions: Predictions, pictures: Pictures) -> tuple[flo
         prevalence=0.5,
         anatomy=0.5,
     )
-    found = [find(m, t, all_lesions) for m, t in zip(masks, truths, strict=True)]
+    found = [match_lesions(m, t, all_lesions) for m, t in zip(masks, truths, strict=True)]
 
     def worth(score: float) -> float:
-        kept = [each.at(score) for each in found]
-        return float(np.mean([each.hit - STRAY_COST * each.strays for each in kept]))
+        kept = [each.with_min_score(score) for each in found]
+        return float(np.mean([each.hit - FALSE_LESION_COST * each.false_lesions for each in kept]))
 
     scores = [round(float(s), 3) for s in np.arange(level, 0.95, 0.01)]
     return level, max(scores, key=worth)
 
 
 def anatomy_threshold(anatomy: Floats) -> float:
-    """The highest threshold that refuses at most `REFUSALS` of these pictures, all of the body part."""
+    """Highest threshold of the anatomy gate that refuses at most `REFUSALS` of these pictures, all of the body part."""
     ranked = np.sort(anatomy)
     last = ranked[int(np.floor(REFUSALS * len(ranked)))]
     lower = anatomy[anatomy < last]

@@ -1,4 +1,4 @@
-"""Which data sets a run learnt from, by what its record says, and what a card must therefore say."""
+"""Data sets that a run was trained on, by what its record says, and what a model card must therefore say."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from edge.contracts.errors import UsageError
 
 if TYPE_CHECKING:
     from edge.contracts.manifest import DataSource
-    from export.run import RunRecipe
+    from export.training_run import RunRecipe
 
 BUS_BRA, BUSI = "BUS-BRA", "BUSI"
 CROPS = "crops beside lesions and rendered phantoms stand in for the rest"
@@ -36,32 +36,32 @@ BREAST = {
         "(GE Logiq E9), probes other than linear ones, hospitals other than these two",
     ],
 }
-"""By the sets that it learnt from: what they lack."""
+"""By the sets that a breast model was trained on: what they lack."""
 
 
-def sources(recipe: RunRecipe) -> tuple[str, ...]:
-    """Of BUS-BRA and BUSI, those that the run learnt from. Records that name a ``fold`` are of BUS-BRA alone."""
+def training_sets(recipe: RunRecipe) -> tuple[str, ...]:
+    """Those of BUS-BRA and BUSI that the run was trained on. Records that name a ``fold`` are of BUS-BRA alone."""
     if recipe.protocol == "bus-bra-to-busi" or (recipe.fold and not recipe.protocol):
         return (BUS_BRA,)
     return (BUSI,) if recipe.protocol == "busi-to-bus-bra" else (BUS_BRA, BUSI)
 
 
 def training_data(recipe: RunRecipe) -> list[DataSource]:
-    """The recipe's data, without a set that its protocol kept for judging."""
-    kept = {BUS_BRA, BUSI} - set(sources(recipe))
+    """Data sources of the recipe, without a set that its protocol kept for judging."""
+    kept = {BUS_BRA, BUSI} - set(training_sets(recipe))
     return [each for each in recipe.data if each.name not in kept]
 
 
 def not_shown(recipe: RunRecipe) -> list[str]:
-    """What the training data lacks; nothing is known of other body parts than the breast."""
+    """Limits of the training data: what the model was never shown; nothing is known of body parts but the breast."""
     without = recipe.protocol.removeprefix("without:") if recipe.protocol.startswith("without:") else ""
     left_out = [f"the scanner {without}, which was kept for judging"] if without else []
-    return [*BREAST[sources(recipe)], *left_out, *ALWAYS] if recipe.body_part == "BREAST" else []
+    return [*BREAST[training_sets(recipe)], *left_out, *ALWAYS] if recipe.body_part == "BREAST" else []
 
 
-def check_unseen(recipe: RunRecipe) -> None:
-    """Raises UsageError if the run learnt from BUSI: figures on it would be of training pictures."""
-    if BUSI in sources(recipe):
+def check_not_trained_on_busi(recipe: RunRecipe) -> None:
+    """Raise UsageError if the run was trained on BUSI: metrics on it would be of training pictures."""
+    if BUSI in training_sets(recipe):
         raise UsageError(
             f"this run learnt from BUSI (protocol {recipe.protocol or 'unknown'}): --busi would measure it on its own "
             "training pictures",

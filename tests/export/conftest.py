@@ -54,7 +54,7 @@ used_for = "nothing: the network was not trained"
 def paint(
     count: int, seed: int, width: int = WIDTH, height: int = HEIGHT
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.int8]]:
-    """Tensors (n, height, width, 3), masks (n, height, width), labels (n,): a dark ellipse each, large ones malignant.
+    """Paint tensors (n, height, width, 3), masks (n, height, width), labels (n,): a dark ellipse each, large malignant.
 
     Scans are about as bright as linear phantoms: the gate's limit is chosen on these, and must not refuse those.
     """
@@ -75,7 +75,7 @@ def paint(
 
 
 def write_data(path: Path, width: int = WIDTH, height: int = HEIGHT, seed: int = 0) -> Path:
-    """All of the folder but the model."""
+    """Write all files of a run's folder but the model."""
     path.mkdir(parents=True)
     (path / "recipe.toml").write_text(RECIPE.format(width=width, height=height), encoding="utf-8")
     shown = paint(20, seed + 1, width, height)[0]
@@ -90,7 +90,7 @@ def write_data(path: Path, width: int = WIDTH, height: int = HEIGHT, seed: int =
 
 
 def write_model(path: Path, gate: bool = True) -> None:
-    """The model of the folder; needs TensorFlow. ``gate``: with an anatomy head."""
+    """Write the SavedModel of a run's folder; needs TensorFlow. ``gate``: with an anatomy head."""
     import keras
     from keras import layers
 

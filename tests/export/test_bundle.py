@@ -24,12 +24,12 @@ from edge.models.container import split
 from edge.pipeline.selftest import run_selftest
 from edge.plugins import make_runtime
 from export import bundle as bundling
-from export import golden
-from export.held_out import CalibrationInput
-from export.model_card import card
+from export import golden_vectors as golden
+from export.cross_validation_results import CalibrationInput
+from export.model_card import render_card
 from export.predict import as_predictions, run_graph
-from export.run import open_run
 from export.thresholds import anatomy_threshold
+from export.training_run import open_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,7 +114,7 @@ def test_a_model_that_judges_no_phantom_gets_no_golden_vectors(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def unsure() -> tuple[list[golden.Case], Any]:
+def unsure() -> tuple[list[golden.GoldenCase], Any]:
     """The shipped model with an interval that is left unjudged: cases of its first phantoms, and its manifest."""
     graph, manifest = shipped()
     limits = msgspec.structs.replace(manifest.thresholds, malignancy=0.5, uncertain=(0.001, 0.999))
@@ -163,7 +163,7 @@ def folds_say(**thresholds: Any) -> CalibrationInput:
 def test_the_gates_limit_is_the_runs_own_whatever_the_folds_say(shipped_data):
     graph, manifest = shipped()
     run, specs = open_run(shipped_data), {name: head.tensor for name, head in manifest.heads.items()}
-    found, calibration = bundling.thresholds_of(run, graph, specs, folds_say(malignancy=0.321), lambda _: None)
+    found, calibration = bundling.thresholds_for_run(run, graph, specs, folds_say(malignancy=0.321), lambda _: None)
     assert (found.malignancy, calibration.slope) == (0.321, 1.5)
     own = as_predictions(run_graph(graph, run.val.tensors), specs).anatomy
     assert found.anatomy == anatomy_threshold(own) > 0
@@ -175,7 +175,7 @@ def test_a_gate_that_says_nothing_is_refused(shipped_data, monkeypatch):
     said = run_graph(graph, run.val.tensors)
     monkeypatch.setattr(bundling, "run_graph", lambda *_: {**said, "anatomy": np.zeros_like(said["anatomy"])})
     with pytest.raises(ModelError, match="anatomy threshold is 0"):
-        bundling.thresholds_of(run, graph, specs, folds_say(), lambda _: None)
+        bundling.thresholds_for_run(run, graph, specs, folds_say(), lambda _: None)
 
 
 def test_colour_reaches_the_tensor_by_another_path():
@@ -204,7 +204,7 @@ def test_the_shipped_golden_vectors_show_both_answers():
 def test_the_card_says_what_the_manifest_says():
     bundle = load_bundle()
     manifest = bundle.manifest
-    text = card(manifest, bundle.size)
+    text = render_card(manifest, bundle.size)
     assert f"Probabilities are calibrated (slope {manifest.calibration.slope:.3f}" in text  # by whatever method
     assert "Research use only. Not a medical device." in text
     assert f"{manifest.thresholds.prevalence:.0%} of the pictures were malignant" in text

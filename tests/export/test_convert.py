@@ -1,4 +1,4 @@
-"""TensorFlow's part, on a tiny network: every number format, and int8 with prepared weights. Needs TensorFlow."""
+"""Conversion of a tiny network to every number format, and to int8 with prepared weights. Needs TensorFlow."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ HEADS = ("malignancy", "lesion_mask", "anatomy")
 def test_every_format_is_the_same_model(make_run):
     pytest.importorskip("tensorflow", reason="needs pip install 'sonoedge[export]'")
     from edge.models.graph import read_graph
-    from export.convert import FORMATS, convert, head_names, run_float
     from export.graph_edit import check_quantisation, order_outputs
     from export.predict import run_graph
-    from export.quantise import quantise_float
-    from export.run import open_run
+    from export.quantisation.convert import FORMATS, convert, head_names, run_float
+    from export.quantisation.full_integer import quantise_float
+    from export.training_run import open_run
 
     run = open_run(make_run())
     model, tensors = run.path / "saved_model", run.test.tensors[:8]

@@ -1,4 +1,4 @@
-"""A second data set is read as it is on disk, and judged as a device would."""
+"""An external test set is read as it is on disk, and judged as a device would."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from edge.contracts.errors import UsageError
 from edge.models.bundle import load_bundle
 from edge.preprocess.preprocessor import Preprocessor
-from export.external_test_set import busi, measure_outside, to_grid
+from export.external_test_set import mask_to_grid, measure_external, read_busi
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
 
 def test_masks_lie_where_their_pictures_do(folder):
     manifest = load_bundle().manifest
-    data = busi(folder, Preprocessor(manifest.recipe))
+    data = read_busi(folder, Preprocessor(manifest.recipe))
     assert data.labels.tolist().count("normal") == 2
     assert len(data.labels) == 7, "a group under two labels is left out"
     assert data.tensors.shape[1:] == manifest.input.shape[1:]
@@ -58,15 +58,15 @@ def test_a_mask_keeps_its_area_on_the_grid():
     _, placement = Preprocessor(manifest.recipe)(picture)
     mask = np.zeros(picture.shape, bool)
     mask[100:200, 100:300] = True
-    grid = to_grid(mask, placement, manifest.recipe.width, manifest.recipe.height)
+    grid = mask_to_grid(mask, placement, manifest.recipe.width, manifest.recipe.height)
     scale = placement.scale
     assert grid.sum() == pytest.approx(mask.sum() * scale[0] * scale[1], rel=0.03)
 
 
 def test_the_figures_count_what_they_say(folder):
     bundle = load_bundle()
-    data = busi(folder, Preprocessor(bundle.manifest.recipe))
-    figures = {m.name: m for m in measure_outside(bundle.model_bytes, bundle.manifest, data)}
+    data = read_busi(folder, Preprocessor(bundle.manifest.recipe))
+    figures = {m.name: m for m in measure_external(bundle.model_bytes, bundle.manifest, data)}
     assert figures["malignancy AUC, BUSI"].n == 5
     assert figures["normal with a lesion, BUSI"].n == 2
     assert figures["abstentions, BUSI"].n == 7
@@ -78,5 +78,5 @@ def test_the_figures_count_what_they_say(folder):
 def test_a_missing_file_is_named(folder, name):
     (folder / name).unlink()
     with pytest.raises(UsageError, match=name.rpartition("/")[2]) as caught:
-        busi(folder, Preprocessor(load_bundle().manifest.recipe))
+        read_busi(folder, Preprocessor(load_bundle().manifest.recipe))
     assert "--busi" in caught.value.hint

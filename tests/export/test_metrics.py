@@ -1,4 +1,4 @@
-"""Figures of merit against what they mean, counted by hand."""
+"""Evaluation metrics against what they mean, counted by hand."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from export.measure_bundle import by_device, by_group
-from export.metrics import interval, weighted_auc, weighted_mean
-from export.model_card import gate_figures
-from export.run import Pictures
+from export.metrics import bootstrap_interval, weighted_auc, weighted_mean
+from export.model_card import anatomy_gate_metrics
+from export.training_run import HeldOutPictures
 
 ROWS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 1), st.integers(0, 3)), min_size=1, max_size=30)
 
@@ -37,8 +37,8 @@ def test_a_mean_among_some():
 def test_intervals_hold_the_value_and_repeat():
     rng = np.random.default_rng(3)
     values, groups = rng.random(200), np.array([f"p{i}" for i in range(200)])
-    first = interval(weighted_mean(values), groups)
-    assert first == interval(weighted_mean(values), groups)
+    first = bootstrap_interval(weighted_mean(values), groups)
+    assert first == bootstrap_interval(weighted_mean(values), groups)
     value, low, high = first
     assert value == pytest.approx(values.mean())
     # the normal approximation, which holds for a mean of 200
@@ -50,8 +50,8 @@ def test_intervals_hold_the_value_and_repeat():
 def test_pictures_of_one_patient_are_not_independent():
     rng = np.random.default_rng(4)
     values = np.repeat(rng.random(50), 4)
-    alone = interval(weighted_mean(values), np.array([str(i) for i in range(200)]))
-    by_patient = interval(weighted_mean(values), np.array([str(i // 4) for i in range(200)]))
+    alone = bootstrap_interval(weighted_mean(values), np.array([str(i) for i in range(200)]))
+    by_patient = bootstrap_interval(weighted_mean(values), np.array([str(i // 4) for i in range(200)]))
     assert by_patient[2] - by_patient[1] > 1.6 * (alone[2] - alone[1])
 
 
@@ -59,7 +59,9 @@ def test_a_scanner_with_few_pictures_gets_no_figure_of_its_own():
     labels = np.array([0, 1] * 30, np.int8)
     devices = np.array(["GE Logiq 7 @10-14MHz"] * 40 + ["U-Systems"] * 12 + [""] * 8)
     names = np.array([str(i) for i in range(60)])
-    pictures = Pictures(np.zeros((60, 4, 4, 3), np.uint8), np.zeros((60, 4, 4), np.uint8), labels, names, devices)
+    pictures = HeldOutPictures(
+        np.zeros((60, 4, 4, 3), np.uint8), np.zeros((60, 4, 4), np.uint8), labels, names, devices
+    )
     assert {name: len(rows) for name, rows in by_device(pictures).items()} == {"GE Logiq 7": 40}
 
 
@@ -76,7 +78,7 @@ def test_the_gates_figure_counts_frames_and_draws_kinds():
         "heart-2": {"family": "heart", "frames": 10, "passed": 1},
         "eye": {"family": "eye", "frames": 60, "passed": 0},
     }
-    (figure,) = gate_figures({"gate": {"files": files}})
+    (figure,) = anatomy_gate_metrics({"gate": {"files": files}})
     assert (figure.value, figure.n, figure.low, figure.high) == (0.04, 100, 0.0, 0.1)
     assert "3 files, 2 kinds" in figure.data
-    assert gate_figures({}) == []
+    assert anatomy_gate_metrics({}) == []

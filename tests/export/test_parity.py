@@ -1,4 +1,4 @@
-"""The rows and tables of parity and variants, without TensorFlow."""
+"""Rows and tables of the parity report and of the number formats, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import numpy as np
 
 from edge.models.bundle import DEFAULT, load_bundle
 from edge.models.container import split
-from export.parity import ParityPlacement, ParityReport, as_text, compare
+from export.number_formats import NumberFormatResult, formats_table, relative_times
+from export.parity import ParityPlacement, ParityReport, parity_row, parity_tables
 from export.predict import Predictions
-from export.run import Pictures
-from export.variants import Variant, relative_times
-from export.variants import as_text as table
+from export.training_run import HeldOutPictures
 
 
-def pictures() -> Pictures:
+def pictures() -> HeldOutPictures:
     masks = np.zeros((4, 8, 8), np.uint8)
     masks[:, 2:6, 2:6] = 1
     labels = np.array([0, 0, 1, 1], np.int8)
     names = np.array(["a", "b", "c", "d"])
-    return Pictures(np.zeros((4, 8, 8, 3), np.uint8), masks, labels, names, names)
+    return HeldOutPictures(np.zeros((4, 8, 8, 3), np.uint8), masks, labels, names, names)
 
 
 def said(p: list[float]) -> Predictions:
@@ -27,9 +26,9 @@ def said(p: list[float]) -> Predictions:
 
 def test_a_row_holds_order_and_distance():
     floats = said([0.1, 0.4, 0.3, 0.9])
-    row = compare("here", said([0.1, 0.2, 0.3, 0.8]), floats, pictures())
+    row = parity_row("here", said([0.1, 0.2, 0.3, 0.8]), floats, pictures())
     assert (row.auc, row.dice, row.n) == (1.0, 1.0, 4)  # 0.2 < 0.3: what float had wrong
-    assert compare("float", floats, floats, pictures()).auc == 0.75
+    assert parity_row("float", floats, floats, pictures()).auc == 0.75
     assert (row.dp_mean, row.dp_max) == (0.075, 0.2)
     report = ParityReport(
         model="m 1",
@@ -37,9 +36,9 @@ def test_a_row_holds_order_and_distance():
         rows=[row],
         placements=[ParityPlacement(accelerator="one", operators=0.5, macs=0.25, left={"SOFTMAX": 2})],
     )
-    assert "0.0750" in as_text(report)
-    assert "2 SOFTMAX" in as_text(report)
-    assert "1,234" in table([Variant(format="int8", file="f", bytes=1234, time=1.0, row=row)])
+    assert "0.0750" in parity_tables(report)
+    assert "2 SOFTMAX" in parity_tables(report)
+    assert "1,234" in formats_table([NumberFormatResult(format="int8", file="f", bytes=1234, time=1.0, row=row)])
 
 
 def test_times_are_over_the_first_ones():

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from edge.contracts.manifest import Thresholds
-from export.overlap import dice, find
+from export.lesion_overlap import dice, match_lesions
 from export.predict import Predictions
-from export.run import Pictures
-from export.thresholds import REFUSALS, anatomy_threshold, choose, fit_platt, operating_point
+from export.thresholds import REFUSALS, anatomy_threshold, fit_platt, fit_thresholds, operating_point
+from export.training_run import HeldOutPictures
 
 STEP = 1 / 256
 
@@ -92,22 +92,22 @@ LIMITS = Thresholds(
 
 def test_a_perfect_mask_hits_and_a_misplaced_one_strays():
     truth = disc(80, 70, 20)
-    right = find(head(truth), truth, LIMITS)
+    right = match_lesions(head(truth), truth, LIMITS)
     assert right.hit
-    assert right.strays == 0
+    assert right.false_lesions == 0
     assert right.ious[0] > 0.9
     assert dice(head(truth), truth, LIMITS.lesion) > 0.95
-    wrong = find(head(disc(30, 130, 15)), truth, LIMITS)
+    wrong = match_lesions(head(disc(30, 130, 15)), truth, LIMITS)
     assert not wrong.hit
-    assert wrong.strays == 1
+    assert wrong.false_lesions == 1
     assert dice(head(disc(30, 130, 15)), truth, LIMITS.lesion) == 0.0
-    nothing = find(np.zeros((40, 40), np.float32), truth, LIMITS)
-    assert (nothing.hit, nothing.strays) == (False, 0)
+    nothing = match_lesions(np.zeros((40, 40), np.float32), truth, LIMITS)
+    assert (nothing.hit, nothing.false_lesions) == (False, 0)
 
 
 def test_small_shifts_lower_the_overlap_as_geometry_says():
     truth = disc(80, 80, 20)
-    ious = [find(head(disc(80 + shift, 80, 20)), truth, LIMITS).ious[0] for shift in (0, 8, 16, 24)]
+    ious = [match_lesions(head(disc(80 + shift, 80, 20)), truth, LIMITS).ious[0] for shift in (0, 8, 16, 24)]
     assert ious == sorted(ious, reverse=True)
     assert ious[2] == pytest.approx(0.34, abs=0.04)  # two discs of radius 20, 16 apart
 
@@ -122,12 +122,12 @@ def test_choose_keeps_true_lesions_and_drops_faint_ones():
     labels = (np.arange(40) % 2).astype(np.int8)
     q = np.clip(0.3 + 0.4 * labels + rng.normal(0, 0.1, 40), 0, 255 / 256)
     names = np.array([str(i) for i in range(40)])
-    pictures = Pictures(np.zeros((40, 160, 160, 3), np.uint8), np.stack(truths), labels, names, names)
+    pictures = HeldOutPictures(np.zeros((40, 160, 160, 3), np.uint8), np.stack(truths), labels, names, names)
     empty = Predictions(np.full(20, 0.2), np.zeros((20, 40, 40), np.float32), np.ones(20))
-    thresholds, calibration = choose(Predictions(q, np.stack(masks), np.full(40, 0.99)), pictures, empty, STEP)
-    reported = [find(m, t, thresholds) for m, t in zip(masks, truths, strict=True)]
+    thresholds, calibration = fit_thresholds(Predictions(q, np.stack(masks), np.full(40, 0.99)), pictures, empty, STEP)
+    reported = [match_lesions(m, t, thresholds) for m, t in zip(masks, truths, strict=True)]
     assert all(each.hit for each in reported)
-    assert sum(each.strays for each in reported) == 0
+    assert sum(each.false_lesions for each in reported) == 0
     assert thresholds.prevalence == 0.5
     assert "40 validation pictures, 20 of them malignant" in thresholds.operating_point
     assert calibration.slope > 0

@@ -12,10 +12,10 @@ from edge.contracts.errors import UsageError
 from edge.contracts.manifest import DataSource, Metric, PreprocessRecipe
 from edge.models.bundle import load_bundle
 from export import bundle as bundling
-from export.bundle import Folds, check_wanted
-from export.held_out import CalibrationInput
-from export.run import RunRecipe, open_run
-from export.training_sources import check_unseen, not_shown, training_data
+from export.bundle import check_options
+from export.cross_validation_results import CalibrationInput, CrossValidationResults
+from export.training_run import RunRecipe, open_run
+from export.training_sources import check_not_trained_on_busi, not_shown, training_data
 from training.recipe import load_recipe
 
 FIGURE = Metric(name="a", value=0.5, low=0.4, high=0.6, data="d", n=1, method="m")
@@ -56,10 +56,10 @@ def test_the_card_follows_the_protocol(protocol, fold, names, healthy, scanners)
     assert re.search(scanners, of_scanners)
     if "BUSI" in names:
         with pytest.raises(UsageError, match="learnt from BUSI"):
-            check_unseen(made)
+            check_not_trained_on_busi(made)
     else:
         assert "Logiq E9" not in of_scanners
-        check_unseen(made)
+        check_not_trained_on_busi(made)
 
 
 def test_a_scanner_left_out_is_named():
@@ -78,20 +78,20 @@ def test_the_shipped_recipe_names_every_set_that_it_learns_from():
 def test_what_does_not_go_together_is_refused(run_data):
     run, manifest = open_run(run_data), load_bundle().manifest
     calibration = CalibrationInput("int8", manifest.calibration, manifest.thresholds, "folds")
-    check_wanted(run, Path("busi"), Folds())
-    check_wanted(run, None, Folds(calibration, (FIGURE,)))
+    check_options(run, Path("busi"), CrossValidationResults())
+    check_options(run, None, CrossValidationResults(calibration, (FIGURE,)))
     with pytest.raises(UsageError, match="--busi and --figures"):
-        check_wanted(run, Path("busi"), Folds(None, (FIGURE,)))
+        check_options(run, Path("busi"), CrossValidationResults(None, (FIGURE,)))
     with pytest.raises(UsageError, match="--calibration needs --figures"):
-        check_wanted(run, None, Folds(calibration))
+        check_options(run, None, CrossValidationResults(calibration))
     path = run_data / "recipe.toml"
     path.write_text(path.read_text().replace("fold = 1", 'protocol = "all"'))
     with pytest.raises(UsageError, match="learnt from BUSI"):
-        check_wanted(open_run(run_data), Path("busi"), Folds())
+        check_options(open_run(run_data), Path("busi"), CrossValidationResults())
 
 
 def test_a_bundle_is_judged_by_its_own_run_alone(run_data):
     other = load_bundle()
     with pytest.raises(UsageError, match="was made of a run of") as caught:
-        bundling.figures(open_run(run_data), other.model_bytes, other.manifest, None)
+        bundling.bundle_metrics(open_run(run_data), other.model_bytes, other.manifest, None)
     assert "the run that the bundle was made from" in caught.value.hint

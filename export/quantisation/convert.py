@@ -1,4 +1,4 @@
-"""TensorFlow's side of export: a SavedModel is run as it is, and converted to TFLite in every number format."""
+"""Run a SavedModel in TensorFlow, and convert it to TFLite in every number format."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 INPUT = "image"
 SIGNATURE = "serving_default"
 FORMATS = ("float32", "float16", "dynamic", "int16x8")
-"""What the converter makes by itself; int8 has a recipe of its own, `export.quantise`."""
+"""Number formats that the converter makes by itself; int8 has a recipe: `export.quantisation.full_integer`."""
 
 
 def convert(saved_model: Path, representative: NDArray[np.uint8], kind: str = "float32") -> bytes:
-    """``saved_model`` as a TFLite graph of one of `FORMATS`, its input and outputs named by the signature.
+    """Convert ``saved_model`` to a TFLite graph of one of `FORMATS`, its input and outputs named by the signature.
 
     float16: weights in 16 bits, computed in 32. dynamic: weights in 8 bits, activations as they come. int16x8:
-    activations in 16 bits, weights in 8, with the ranges that ``representative`` (n, height, width, channels) shows;
-    float input and outputs all of them. The batch is fixed at one: a free one would keep XNNPACK from planning its
-    memory. Raises EdgeError if the converter refuses the model.
+    activations in 16 bits, weights in 8, with the ranges that ``representative`` (n, height, width, channels) shows.
+    Input and outputs are floats in all of them. The batch is fixed at one: a free one would keep XNNPACK from planning
+    its memory. Raises EdgeError if the converter refuses the model.
     """
-    with quiet():
+    with hide_tensorflow_log():
         import tensorflow as tf
 
         loaded = tf.saved_model.load(str(saved_model))
@@ -68,12 +68,13 @@ def _choose(converter: Any, kind: str, representative: NDArray[np.uint8]) -> Non
 
 
 def quantise_graph(graph: bytes, representative: NDArray[np.uint8]) -> bytes:
-    """A float TFLite graph as a uint8-in, uint8-out one with int8 inside: TensorFlow's post-training quantiser.
+    """Quantise a float TFLite graph to uint8 input and outputs with int8 inside: TensorFlow's post-training quantiser.
 
     Weights per channel, activations per tensor from the least and the greatest that ``representative`` shows (Jacob et
     al., CVPR 2018). The graph, not the SavedModel, is quantised, so that its weights can be prepared first.
+    ``representative``: (n, height, width, channels) uint8.
     """
-    with quiet():
+    with hide_tensorflow_log():
         import tensorflow as tf
         from tensorflow.lite.python.convert import mlir_quantize
         from tensorflow.lite.python.optimize.calibrator import Calibrator, add_intermediate_tensors
@@ -81,14 +82,14 @@ def quantise_graph(graph: bytes, representative: NDArray[np.uint8]) -> bytes:
 
         calibrator = Calibrator(add_intermediate_tensors(graph))
         calibrated = calibrator.calibrate(lambda: ([p[None].astype(np.float32)] for p in representative))
-        # What it cannot quantise stays float here; `export.graph_edit.check_integers` names it.
+        # What it cannot quantise stays float here; `export.quantisation.integer_check` names it.
         quantised: bytes = modify_model_io_type(mlir_quantize(calibrated), tf.uint8, tf.uint8)
     return quantised
 
 
 def run_float(saved_model: Path, tensors: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-    """Outputs of the float model by head, (n, …), for tensors (n, height, width, channels)."""
-    with quiet():
+    """Run the float SavedModel: outputs by head, (n, …) float32, for tensors (n, height, width, channels) uint8."""
+    with hide_tensorflow_log():
         import tensorflow as tf
 
         loaded = tf.saved_model.load(str(saved_model))  # kept: the signature does not keep it alive
@@ -102,8 +103,8 @@ def run_float(saved_model: Path, tensors: NDArray[np.uint8]) -> dict[str, NDArra
 
 
 def head_names(saved_model: Path) -> list[str]:
-    """Names of the outputs of the SavedModel's signature."""
-    with quiet():
+    """Names of the outputs of the SavedModel's signature, sorted."""
+    with hide_tensorflow_log():
         import tensorflow as tf
 
         loaded = tf.saved_model.load(str(saved_model))
@@ -111,8 +112,8 @@ def head_names(saved_model: Path) -> list[str]:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Keep TensorFlow's native log off the terminal; its end is the hint if something raises."""
+def hide_tensorflow_log() -> Iterator[None]:
+    """Keep TensorFlow's native log off the terminal; if something raises, EdgeError has the log's end as its hint."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     saved = [os.dup(stream) for stream in (1, 2)]  # the quantiser prints its options on stdout
     with tempfile.TemporaryFile() as log:

@@ -11,7 +11,7 @@ from ai_edge_litert import schema_py_generated as schema
 NONE, RELU6 = schema.ActivationFunctionType.NONE, schema.ActivationFunctionType.RELU6
 
 
-class Maker:
+class GraphMaker:
     """Adds tensors and operators to a model with one subgraph."""
 
     def __init__(self) -> None:
@@ -85,13 +85,13 @@ class Maker:
         return bytes(builder.Output())
 
 
-def small(seed: int = 3, side: int = 16, channels: int = 6) -> bytes:
+def small_network(seed: int = 3, side: int = 16, channels: int = 6) -> bytes:
     """Conv with ReLU6, depthwise, a residual sum, a map that weighs it, and its mean through a last layer: (1, 2).
 
     The channels of the residual stream differ in loudness by a factor of 100.
     """
     rng = np.random.default_rng(seed)
-    make = Maker()
+    make = GraphMaker()
     image = make.tensor((1, side, side, 3))
     loud = np.geomspace(0.05, 5.0, channels)
     first = make.conv(image, rng.normal(0, 0.004, (channels, 3, 3, 3)), rng.uniform(0, 1, channels), side, RELU6)

@@ -1,4 +1,4 @@
-"""What is done to a float graph before it is quantised: equal channels, and weights rounded together."""
+"""Cross-layer equalisation and weight rounding of a float graph, before it is quantised."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from edge.contracts.errors import EdgeError
-from export.equalise import Equaliser, equalise, loudest
-from export.float_graph import GraphEditor, run_all
-from export.rounding import as_rows, from_rows, round_rows, round_weights
+from export.quantisation.cross_layer_equalisation import CrossLayerEqualiser, equalise, peak_by_channel
+from export.quantisation.graph_editor import GraphEditor, tensor_values
+from export.quantisation.weight_rounding import round_rows, round_weights, rows_to_weights, weights_to_rows
 
 
-def _float_graphs():
+def _small_graphs():
     """The neighbour of this file: tests are no package."""
-    spec = importlib.util.spec_from_file_location("float_graphs", Path(__file__).with_name("float_graphs.py"))
+    spec = importlib.util.spec_from_file_location("small_graphs", Path(__file__).with_name("small_graphs.py"))
     module = importlib.util.module_from_spec(spec)
-    sys.modules["float_graphs"] = module
+    sys.modules["small_graphs"] = module
     spec.loader.exec_module(module)
     return module
 
 
-_made = _float_graphs()
-Maker, small = _made.Maker, _made.small
+_made = _small_graphs()
+GraphMaker, small_network = _made.GraphMaker, _made.small_network
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +39,12 @@ def pictures() -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def graph() -> bytes:
-    return small()
+    return small_network()
 
 
 def answers(graph: bytes, pictures: np.ndarray, tensor: int | None = None) -> np.ndarray:
     at = int(GraphEditor(graph).subgraph.outputs[0]) if tensor is None else tensor
-    return np.stack([values[0] for values in run_all(graph, pictures, [at])])
+    return np.stack([values[0] for values in tensor_values(graph, pictures, [at])])
 
 
 def test_an_unchanged_graph_packs_to_the_same_function(graph, pictures):
@@ -58,7 +58,7 @@ def test_equalised_channels_are_as_loud_and_the_function_is_the_same(graph, pict
     def spread(which: bytes, kind: str) -> float:
         editor = GraphEditor(which)
         tensor = next(int(op.outputs[0]) for op in editor.operators if editor.kind(op) == kind)
-        peaks = loudest(which, pictures)[tensor]
+        peaks = peak_by_channel(which, pictures)[tensor]
         return float(peaks.max() / peaks.min())
 
     assert spread(graph, "ADD") > 15
@@ -71,9 +71,9 @@ def test_no_strength_is_no_change(graph, pictures):
 
 def test_ends_maps_and_clipped_channels_keep_their_meaning(graph, pictures):
     editor = GraphEditor(graph)
-    peaks = loudest(graph, pictures)
-    scales = Equaliser(editor).scales(peaks, 1.0)
-    assert not editor.ends() & scales.keys()
+    peaks = peak_by_channel(graph, pictures)
+    scales = CrossLayerEqualiser(editor).scales(peaks, 1.0)
+    assert not editor.inputs_and_outputs() & scales.keys()
     by_kind = {editor.kind(op): op for op in editor.operators}
     add, mul = (int(by_kind[kind].outputs[0]) for kind in ("ADD", "MUL"))
     mean = int(by_kind["MEAN"].outputs[0])
@@ -89,17 +89,17 @@ def test_activations_that_no_scale_passes_through_keep_their_tensors(graph, pict
     editor = GraphEditor(graph)
     (deep,) = (op for op in editor.operators if editor.kind(op) == "DEPTHWISE_CONV_2D")
     deep.builtinOptions.fusedActivationFunction = schema.ActivationFunctionType.RELU
-    assert int(deep.outputs[0]) in Equaliser(editor).scales(loudest(graph, pictures), 1.0)
+    assert int(deep.outputs[0]) in CrossLayerEqualiser(editor).scales(peak_by_channel(graph, pictures), 1.0)
     for activation in ("TANH", "RELU_N1_TO_1", "SIGN_BIT"):
         deep.builtinOptions.fusedActivationFunction = getattr(schema.ActivationFunctionType, activation)
-        scales = Equaliser(editor).scales(loudest(graph, pictures), 1.0)
+        scales = CrossLayerEqualiser(editor).scales(peak_by_channel(graph, pictures), 1.0)
         assert int(deep.outputs[0]) not in scales
         assert int(deep.inputs[0]) in scales  # its weights take care of that
 
 
 @pytest.mark.parametrize("dtype", ["int64", "float16", "bool", "uint32"])
 def test_constants_of_any_number_are_read(dtype):
-    make = Maker()
+    make = GraphMaker()
     values = np.array([0, 1, 1], dtype)
     at = make.tensor((3,), [0.0, 0.0, 0.0])
     make.graph.tensors[at].type = getattr(schema.TensorType, dtype.upper())
@@ -108,7 +108,7 @@ def test_constants_of_any_number_are_read(dtype):
 
 
 def test_a_constant_that_is_no_number_is_named():
-    make = Maker()
+    make = GraphMaker()
     at = make.tensor((3,), [0.0, 0.0, 0.0])
     make.graph.tensors[at].type = schema.TensorType.STRING
     with pytest.raises(EdgeError, match="the constant t0 has TFLite's type 5"):
@@ -142,9 +142,9 @@ def test_zero_rows_stay_zero():
 @pytest.mark.parametrize("kind", ["CONV_2D", "DEPTHWISE_CONV_2D"])
 def test_rows_go_back_where_they_came_from(kind):
     weights = np.arange(2 * 3 * 3 * 4, dtype=float).reshape((2, 3, 3, 4) if kind == "CONV_2D" else (1, 6, 3, 4))
-    rows = as_rows(weights, kind)
+    rows = weights_to_rows(weights, kind)
     assert len(rows) == (2 if kind == "CONV_2D" else 4)
-    assert np.array_equal(from_rows(rows, weights.shape, kind), weights)
+    assert np.array_equal(rows_to_weights(rows, weights.shape, kind), weights)
 
 
 def nearest(graph: bytes) -> bytes:
@@ -153,16 +153,16 @@ def nearest(graph: bytes) -> bytes:
     for op in editor.operators:
         if editor.kind(op) in ("CONV_2D", "DEPTHWISE_CONV_2D"):
             weights = editor.constant(int(op.inputs[1]))
-            rows = as_rows(weights, editor.kind(op))
+            rows = weights_to_rows(weights, editor.kind(op))
             scale = np.abs(rows).max(axis=1, keepdims=True) / 127
-            editor.set_constant(op, 1, from_rows(np.rint(rows / scale) * scale, weights.shape, editor.kind(op)))
+            editor.set_constant(op, 1, rows_to_weights(np.rint(rows / scale) * scale, weights.shape, editor.kind(op)))
     return editor.pack()
 
 
 def test_a_graph_with_weights_rounded_together_is_nearer_to_the_float_one(pictures):
     away = {"together": [], "nearest": []}
     for seed in range(3, 9):
-        graph = small(seed)
+        graph = small_network(seed)
         truth = answers(graph, pictures[6:])
         away["together"].append(np.abs(answers(round_weights(graph, pictures[:6]), pictures[6:]) - truth).mean())
         away["nearest"].append(np.abs(answers(nearest(graph), pictures[6:]) - truth).mean())

@@ -1,4 +1,4 @@
-"""The standard TFLite metadata: a ModelMetadata flatbuffer, written table by table.
+"""Write standard TFLite metadata: a ModelMetadata flatbuffer, written table by table.
 
 Slots and types are those of the public ``metadata_schema.fbs`` (identifier M001). Only what readers use is written:
 name, version, licence, the image input (RGB, mean 0, standard deviation 1), and the outputs with the label file.
@@ -23,7 +23,7 @@ RGB, IMAGE, NORMALISATION, AXIS_LABELS = 1, 2, 1, 2
 def write_metadata(
     *, name: str, description: str, version: str, author: str, licence: str, outputs: Sequence[tuple[str, str]]
 ) -> bytes:
-    """A ModelMetadata flatbuffer.
+    """Write a ModelMetadata flatbuffer for a model with one image input.
 
     Args:
         name: of the model.
@@ -33,7 +33,7 @@ def write_metadata(
         licence: of the model.
         outputs: (name, description) in the graph's order; the first has the labels.
     """
-    w = Writer()
+    w = FlatbufferWriter()
     image = w.table(
         7,
         {
@@ -54,44 +54,44 @@ def write_metadata(
     return w.finish(root)
 
 
-def _image(w: Writer) -> int:
+def _image(w: FlatbufferWriter) -> int:
     """Content: an RGB image."""
     properties = w.table(2, {0: ("int8", RGB)})
     return w.table(3, {0: ("uint8", IMAGE), 1: properties})
 
 
-def _identity(w: Writer) -> int:
+def _identity(w: FlatbufferWriter) -> int:
     """Process units: normalisation that changes nothing; the grey value is what the model takes."""
     options = w.table(2, {0: w.floats([0.0]), 1: w.floats([1.0])})
     return w.vector([w.table(2, {0: ("uint8", NORMALISATION), 1: options})])
 
 
-class Writer:
-    """Flatbuffer tables by slot number. Children are written before their parents."""
+class FlatbufferWriter:
+    """Writer of flatbuffer tables by slot number; children are written before their parents."""
 
     def __init__(self) -> None:
         self._b = flatbuffers.Builder(1024)
 
     def text(self, value: str) -> int:
-        """A string; returns its offset."""
+        """Write a string; return its offset."""
         return int(self._b.CreateString(value))
 
     def floats(self, values: Sequence[float]) -> int:
-        """A vector of float32; returns its offset."""
+        """Write a vector of float32; return its offset."""
         self._b.StartVector(4, len(values), 4)
         for value in reversed(values):
             self._b.PrependFloat32(value)
         return int(self._b.EndVector())
 
     def vector(self, tables: Sequence[int]) -> int:
-        """A vector of tables by their offsets; returns its own."""
+        """Write a vector of tables, given by their offsets; return its own offset."""
         self._b.StartVector(4, len(tables), 4)
         for table in reversed(tables):
             self._b.PrependUOffsetTRelative(table)
         return int(self._b.EndVector())
 
     def table(self, slots: int, fields: dict[int, int | tuple[str, int]]) -> int:
-        """A table of ``slots`` fields; a field is an offset or ("int8" | "uint8", value). Returns its offset."""
+        """Write a table of ``slots`` fields, each an offset or ("int8" | "uint8", value); return its offset."""
         self._b.StartObject(slots)
         for slot, value in sorted(fields.items()):
             if isinstance(value, tuple):
@@ -102,6 +102,6 @@ class Writer:
         return int(self._b.EndObject())
 
     def finish(self, root: int) -> bytes:
-        """The finished flatbuffer."""
+        """Finish the flatbuffer with its root table; return its bytes."""
         self._b.Finish(root, file_identifier=b"M001")
         return bytes(self._b.Output())

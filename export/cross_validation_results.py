@@ -1,11 +1,13 @@
-"""Thresholds and figures of a model that was trained on all data sets (protocol all): from the folds of its recipe.
+"""Thresholds and metrics of a model that was trained on all data sets, from the cross-validation of its recipe.
 
-Two files that training writes are read here, as far as a bundle needs them: ``calibration.json`` (thresholds and
-calibration under the manifest's names) and ``report.json`` (figures with intervals, by data set).
+Such a model (protocol all) has no pictures left to be judged by; the models of the folds have. Two files that
+training writes are read here, as far as a bundle needs them: ``calibration.json`` (thresholds and
+calibration under the manifest's names) and ``report.json`` (metrics with intervals, by data set).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -14,7 +16,7 @@ from edge.contracts.errors import UsageError
 from edge.contracts.manifest import Calibration, Metric, Thresholds
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 T = TypeVar("T")
@@ -31,15 +33,16 @@ TITLES = {
     "false_lesions": "lesions beside the true one, a picture",
     "ece": "calibration error (ECE)",
 }
-"""Names of report.json, and how the card says them. The last counts bad outlines too, as `export.measure_bundle` does not."""
+"""Names of report.json, and the card's names for them. ``false_lesions`` counts bad outlines too, as
+`export.measure_bundle` does not."""
 ANYWHERE = ("auc", "dice", "lesion_hit")
-"""Those that are told of hospitals and scanners that a model never saw."""
+"""Names of the metrics that are told of hospitals and scanners that a model never saw."""
 CALLED = ("accuracy", "sensitivity", "specificity", "precision", "f1")
-"""Those that depend on a threshold."""
+"""Names of the metrics that depend on a threshold."""
 
 
 class CalibrationInput(msgspec.Struct, frozen=True):
-    """``calibration.json``."""
+    """Content of ``calibration.json``: calibration and thresholds that training fitted."""
 
     outputs: str
     """Whose outputs were calibrated: ``float`` or ``int8``."""
@@ -48,8 +51,16 @@ class CalibrationInput(msgspec.Struct, frozen=True):
     method: str
 
 
-class Value(msgspec.Struct, frozen=True):
-    """One figure; None where it cannot be said."""
+@dataclass(frozen=True)
+class CrossValidationResults:
+    """Calibration and metrics from a cross-validation of the recipe, for a model that was trained on all data sets."""
+
+    calibration: CalibrationInput | None = None
+    figures: Sequence[Metric] = ()
+
+
+class ReportedValue(msgspec.Struct, frozen=True):
+    """One metric of report.json with its 95 % interval; None where it cannot be computed."""
 
     value: float | None
     low: float | None
@@ -58,63 +69,66 @@ class Value(msgspec.Struct, frozen=True):
 
 
 class ReportRates(msgspec.Struct, frozen=True):
-    """Figures by unit."""
+    """Metrics counted by picture and by case (patient)."""
 
-    by_picture: dict[str, Value] = {}
-    by_case: dict[str, Value] = {}
+    by_picture: dict[str, ReportedValue] = {}
+    by_case: dict[str, ReportedValue] = {}
 
 
-class Headline(msgspec.Struct, frozen=True):
-    """Figures of one data set; calls at a calibrated probability of 0.5."""
+class DataSetReport(msgspec.Struct, frozen=True):
+    """Metrics on one data set; a picture is called malignant from a calibrated probability of 0.5."""
 
     source: str
     pictures: int
     cases: int
     malignant: int
-    by_picture: dict[str, Value]
-    by_case: dict[str, Value] = {}
+    by_picture: dict[str, ReportedValue]
+    by_case: dict[str, ReportedValue] = {}
     at_shipped: ReportRates = ReportRates()
     """Calls at the operating point that a bundle ships, each fold's chosen on the others; older reports have none."""
 
 
-class About(msgspec.Struct, frozen=True):
-    """What was judged."""
+class ReportScope(msgspec.Struct, frozen=True):
+    """What the report is about: the number of folds."""
 
     folds: int
 
 
-class Elsewhere(msgspec.Struct, frozen=True):
-    """Figures of a float model on a data set, or a scanner, that it never saw."""
+class UnseenDataReport(msgspec.Struct, frozen=True):
+    """Metrics of a float model on a data set, or a scanner, that it never saw."""
 
     source: str
     pictures: int
     cases: int
     malignant: int
     validated_on: str
-    """Where it learnt."""
+    """The data sets that it was trained on."""
     devices: str
-    by_picture: dict[str, Value]
-    ece: Value | None = None
+    by_picture: dict[str, ReportedValue]
+    ece: ReportedValue | None = None
 
 
-class Int8(msgspec.Struct, frozen=True):
-    """The same of the quantised models."""
+class Int8Report(msgspec.Struct, frozen=True):
+    """Metrics of the quantised (int8) models, by data set."""
 
-    headline: list[Headline] = []
+    headline: list[DataSetReport] = []
 
 
 class ReportFile(msgspec.Struct, frozen=True):
-    """``report.json``."""
+    """Content of ``report.json``, as far as a bundle needs it."""
 
-    about: About
-    headline: list[Headline]
-    int8: Int8 = Int8()
-    across: list[Elsewhere] = []
-    left_out: list[Elsewhere] = []
+    about: ReportScope
+    headline: list[DataSetReport]
+    int8: Int8Report = Int8Report()
+    across: list[UnseenDataReport] = []
+    left_out: list[UnseenDataReport] = []
 
 
 def read_calibration(path: Path) -> CalibrationInput:
-    """Raises UsageError for a file that is none, or one of float outputs: a bundle's are int8."""
+    """Read ``calibration.json`` of int8 outputs.
+
+    Raises UsageError for a file that is none, or one of float outputs: a bundle's are int8.
+    """
     command = "python -m training calibrate runs/cv --int8"
     found = _read(path, CalibrationInput, command)
     if found.outputs != "int8":
@@ -125,8 +139,11 @@ def read_calibration(path: Path) -> CalibrationInput:
     return found
 
 
-def read_figures(path: Path) -> list[Metric]:
-    """The figures of ``report.json``, of the quantised models where it has them. Raises UsageError if it is none."""
+def read_reported_metrics(path: Path) -> list[Metric]:
+    """Read the metrics of ``report.json``, those of the quantised models where it has them.
+
+    Raises UsageError for a file that is no report, or holds no metric.
+    """
     report = _read(path, ReportFile, "python -m training report runs/cv")
     quantised = bool(report.int8.headline)
     models = f"{report.about.folds} models of the same recipe, each" if report.about.folds > 1 else "one model"
@@ -142,12 +159,12 @@ def read_figures(path: Path) -> list[Metric]:
         metrics += _metrics(each.by_picture, shipped.by_picture, data, f"by picture, {kind}", "")
         metrics += _metrics(each.by_case, shipped.by_case, data, f"by patient, {kind}", " by case")
     for row in report.across:
-        metrics += _elsewhere(
+        metrics += _unseen_data_metrics(
             row,
             f"{row.source}, another hospital: one model of the same recipe that learnt from {row.validated_on} alone",
         )
     for row in report.left_out:
-        metrics += _elsewhere(
+        metrics += _unseen_data_metrics(
             row, f"{row.devices}, a scanner never seen: one model of the same recipe that learnt from all others"
         )
     if not metrics:
@@ -155,7 +172,7 @@ def read_figures(path: Path) -> list[Metric]:
     return metrics
 
 
-def _elsewhere(row: Elsewhere, data: str) -> list[Metric]:
+def _unseen_data_metrics(row: UnseenDataReport, data: str) -> list[Metric]:
     """What holds without a threshold, and how far calibration carries."""
     values = {name: row.by_picture[name] for name in ANYWHERE if name in row.by_picture}
     if row.ece is not None:
@@ -164,7 +181,9 @@ def _elsewhere(row: Elsewhere, data: str) -> list[Metric]:
     return _metrics(values, {}, data, "by picture, float model, before quantisation", "")
 
 
-def _metrics(even: Mapping[str, Value], shipped: Mapping[str, Value], data: str, how: str, suffix: str) -> list[Metric]:
+def _metrics(
+    even: Mapping[str, ReportedValue], shipped: Mapping[str, ReportedValue], data: str, how: str, suffix: str
+) -> list[Metric]:
     """Calls at the shipped operating point where there are any, else at 0.5; the figure says which."""
     point = "at the operating point, chosen on other folds" if shipped else "at a calibrated probability of 0.5"
     values = {name: shipped.get(name, value) if name in CALLED else value for name, value in even.items()}

@@ -1,7 +1,7 @@
-"""Cross-layer equalisation: channels of a tensor are made equally loud before one scale must serve them all.
+"""Cross-layer equalisation: channels of a tensor get similar ranges before one scale must serve them all.
 
 A tensor's 8 bits are shared by its channels. Where one channel reaches 40 and another 0.4, the second keeps two bits.
-Between layers the loudness of a channel is free: what one layer multiplies, the next can divide (Nagel et al., ICCV
+Between layers the range of a channel is free: what one layer multiplies, the next can divide (Nagel et al., ICCV
 2019, there between pairs of weights). Here the ranges are those of the activations, as representative pictures show
 them, and tensors that are added, pooled or resized together are scaled together, so that residual streams take part.
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from export.float_graph import PLAIN, RELU, RELU6, GraphEditor, run_all
+from export.quantisation.graph_editor import PLAIN, RELU, RELU6, GraphEditor, tensor_values
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,40 +23,40 @@ if TYPE_CHECKING:
 
 WEIGHTED = {"CONV_2D": (3, 0), "FULLY_CONNECTED": (1, 0), "DEPTHWISE_CONV_2D": (3, 3)}
 """Operators that absorb scales, with the axes of their weights that inputs and outputs are on."""
-ALIKE = {"MEAN", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "MAX_POOL_2D", "AVERAGE_POOL_2D", "REDUCE_MAX"}
-"""Operators that do the same to each channel: their output scales as their input does."""
-MOST = 32.0
-"""A channel's loudness is changed by this factor at most: those that are nearly silent stay so."""
-SIX = 6.0
+CHANNELWISE = {"MEAN", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "MAX_POOL_2D", "AVERAGE_POOL_2D", "REDUCE_MAX"}
+"""Operators that treat each channel alike: their output scales as their input does."""
+MAX_FACTOR = 32.0
+"""A channel's range is changed by this factor at most: those that are nearly zero stay so."""
+RELU6_MAX = 6.0
 
 
-class Equaliser:
-    """Which tensors of a graph must be scaled together, and by how much."""
+class CrossLayerEqualiser:
+    """Finds which tensors of a graph must be scaled together, and by how much each channel."""
 
     def __init__(self, editor: GraphEditor) -> None:
         self._editor = editor
         self._parent = list(range(len(editor.tensors)))
-        self._fixed: set[int] = set(editor.ends())
+        self._fixed: set[int] = set(editor.inputs_and_outputs())
         self._clipped: set[int] = set()
         for operator in editor.operators:
             self._constrain(operator)
         self._fixed = {self._root(tensor) for tensor in self._fixed}
         self._clipped = {self._root(tensor) for tensor in self._clipped}
 
-    def scales(self, loudest: dict[int, Scales], strength: float) -> dict[int, Scales]:
-        """By tensor: the factor of each channel. ``loudest``: the largest magnitude of each channel, by tensor."""
+    def scales(self, channel_peaks: dict[int, Scales], strength: float) -> dict[int, Scales]:
+        """Factor of each channel, by tensor. ``channel_peaks``: the largest magnitude of each channel, by tensor."""
         together: dict[int, list[int]] = {}
-        for tensor in self._editor.computed():
+        for tensor in self._editor.computed_tensors():
             root = self._root(tensor)
             if root not in self._fixed:
                 together.setdefault(root, []).append(tensor)
         found: dict[int, Scales] = {}
         for root, members in together.items():
-            peaks = np.max([loudest[tensor] for tensor in members], axis=0)
-            top = SIX if root in self._clipped else float(peaks.max())
+            peaks = np.max([channel_peaks[tensor] for tensor in members], axis=0)
+            top = RELU6_MAX if root in self._clipped else float(peaks.max())
             if top <= 0:
                 continue
-            scale = np.clip(top / np.maximum(peaks, top / MOST), 1.0, MOST) ** strength
+            scale = np.clip(top / np.maximum(peaks, top / MAX_FACTOR), 1.0, MAX_FACTOR) ** strength
             found |= dict.fromkeys(members, scale)
         return found
 
@@ -73,7 +73,7 @@ class Equaliser:
             return
         channels = [editor.shape(tensor)[-1:] for tensor in (*inputs, *outputs)]
         same_shape = len({editor.shape(tensor) for tensor in (*inputs, *outputs)}) == 1
-        if kind in ALIKE and channels[0] == channels[1] and self._keeps_channels(operator, kind):
+        if kind in CHANNELWISE and channels[0] == channels[1] and self._keeps_channels(operator, kind):
             self._join(inputs[0], outputs[0])
         elif kind in ("ADD", "SUB") and len(inputs) == 2 and same_shape:
             self._join(inputs[0], inputs[1])
@@ -112,14 +112,15 @@ class Equaliser:
 
 
 def equalise(graph: bytes, pictures: NDArray[np.uint8], strength: float = 1.0) -> bytes:
-    """The same float function on ``pictures`` (n, height, width, channels), with channels nearer to equally loud.
+    """Equalise the channel ranges of a float graph, which stays the same function on ``pictures``.
 
-    On other pictures it is nearly that: a channel of a ReLU6 that there grows louder than here is clipped at 6 / scale.
+    ``pictures``: (n, height, width, channels) uint8. On other pictures it is nearly the same function: a channel of a
+    ReLU6 that grows larger there than here is clipped at 6 / scale.
 
-    ``strength``: 1 makes them equal as far as that is allowed, 0 changes nothing.
+    ``strength``: 1 makes the ranges equal as far as that is allowed, 0 changes nothing.
     """
     editor = GraphEditor(graph)
-    scales = Equaliser(editor).scales(loudest(graph, pictures), strength)
+    scales = CrossLayerEqualiser(editor).scales(peak_by_channel(graph, pictures), strength)
     for operator in editor.operators:
         kind = editor.kind(operator)
         if kind not in WEIGHTED:
@@ -141,12 +142,12 @@ def equalise(graph: bytes, pictures: NDArray[np.uint8], strength: float = 1.0) -
     return editor.pack()
 
 
-def loudest(graph: bytes, pictures: NDArray[np.uint8]) -> dict[int, Scales]:
-    """By computed tensor: the largest magnitude that each channel (last axis) reaches on ``pictures``."""
+def peak_by_channel(graph: bytes, pictures: NDArray[np.uint8]) -> dict[int, Scales]:
+    """Largest magnitude that each channel (last axis) reaches on ``pictures``, by computed tensor: (channels,)."""
     editor = GraphEditor(graph)
-    tensors = [tensor for tensor in editor.computed() if editor.shape(tensor)]
+    tensors = [tensor for tensor in editor.computed_tensors() if editor.shape(tensor)]
     peaks: dict[int, Scales] = {}
-    for values in run_all(graph, pictures, tensors):
+    for values in tensor_values(graph, pictures, tensors):
         for tensor, value in zip(tensors, values, strict=True):
             peak = np.abs(value).reshape(-1, value.shape[-1]).max(axis=0).astype(np.float64)
             peaks[tensor] = np.maximum(peaks[tensor], peak) if tensor in peaks else peak

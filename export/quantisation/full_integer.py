@@ -1,4 +1,4 @@
-"""Full-integer quantisation: a float SavedModel becomes a uint8-in, uint8-out TFLite graph with int8 inside.
+"""Full-integer quantisation of a float SavedModel to a TFLite graph: uint8 input and outputs, int8 inside.
 
 READ `quantise`, it is the whole recipe. What each step brings on a run is printed by ``python -m export quantise RUN``.
 """
@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from export.convert import INPUT, SIGNATURE, convert, quantise_graph, quiet, run_float
-from export.equalise import equalise
-from export.graph_edit import check_integers
-from export.rounding import round_weights
+from export.quantisation.convert import convert, quantise_graph
+from export.quantisation.cross_layer_equalisation import equalise
+from export.quantisation.integer_check import check_integers
+from export.quantisation.weight_rounding import round_weights
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,17 +19,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["INPUT", "SIGNATURE", "QuantiseRecipe", "quantise", "quantise_float", "quiet", "run_float", "span_the_range"]
-
 
 @dataclass(frozen=True)
 class QuantiseRecipe:
-    """Which steps are taken before the converter's own quantiser."""
+    """Recipe of quantisation: the steps that are taken before the converter's own quantiser."""
 
     equalise: float = 0.75
-    """Strength of `export.equalise`; 0: none."""
+    """Strength of `export.quantisation.cross_layer_equalisation`; 0: none."""
     rounding: bool = True
-    """Whether weights are rounded by `export.rounding`; else to nearest."""
+    """Whether weights are rounded by `export.quantisation.weight_rounding`; else to nearest."""
 
 
 BEST = QuantiseRecipe()
@@ -39,11 +37,13 @@ RECIPES = {
     "rounded": QuantiseRecipe(equalise=0.0),
     "both": BEST,
 }
-"""For the table of what each step brings."""
+"""Recipes by name, for the table of what each step brings."""
 
 
 def quantise(saved_model: Path, representative: NDArray[np.uint8], recipe: QuantiseRecipe = BEST) -> bytes:
-    """Convert ``saved_model`` with the ranges that ``representative`` (n, height, width, channels) shows.
+    """Convert ``saved_model`` to an int8 graph with the ranges that ``representative`` shows.
+
+    ``representative``: (n, height, width, channels) uint8, 0 to 255: training pictures after preprocessing.
 
     Raises EdgeError if the converter refuses the model, or leaves an operator of it in floats.
     """
@@ -51,8 +51,8 @@ def quantise(saved_model: Path, representative: NDArray[np.uint8], recipe: Quant
 
 
 def quantise_float(graph: bytes, representative: NDArray[np.uint8], recipe: QuantiseRecipe = BEST) -> bytes:
-    """As `quantise`, of the float TFLite graph."""
-    pictures = span_the_range(representative)
+    """Quantise a float TFLite graph by the recipe, as `quantise` does with a SavedModel."""
+    pictures = with_full_range(representative)
     if recipe.equalise:
         graph = equalise(graph, pictures, recipe.equalise)
     if recipe.rounding:
@@ -62,8 +62,11 @@ def quantise_float(graph: bytes, representative: NDArray[np.uint8], recipe: Quan
     return quantised
 
 
-def span_the_range(tensors: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The pictures, with a 0 and a 255 for certain: the input's quantisation is then the grey value itself."""
+def with_full_range(tensors: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Copy of the tensors (n, height, width, channels) that holds a 0 and a 255 for certain.
+
+    The input's quantisation is then the grey value itself.
+    """
     result: NDArray[np.uint8] = tensors.copy()
     result[0, 0, 0], result[0, 0, 1] = 0, 255
     return result

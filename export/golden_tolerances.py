@@ -1,4 +1,4 @@
-"""How near other kernels than XNNPACK come to the golden outputs, and what they are allowed for it: by family and head.
+"""Tolerances of the golden vectors for kernels other than XNNPACK, measured by runtime family and head.
 
 Kernels round differently inside a layer. What is measured here, with a margin, is what a device's self-test allows.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from edge.contracts.errors import EdgeError
 from edge.contracts.manifest import Golden
 from edge.models.checks import LOOSEST, STRICTEST
-from export.engines import differences, run_onnx, run_tflite_runtime, to_onnx
+from export.other_runtimes import largest_differences, run_onnx, run_tflite_runtime, to_onnx
 from export.predict import run_graph
 
 if TYPE_CHECKING:
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from export.golden import Case
+    from export.golden_vectors import GoldenCase
 
     Steps = dict[str, int]
 
-SHARE, STEPS = 0.5, 2
-"""The margin: so much of what was measured, and so many steps more. Other versions of the same kernels, and other
-processors under them, were never seen to differ by that much from those that are measured."""
+MARGIN_SHARE, MARGIN_STEPS = 0.5, 2
+"""Margin over the measured difference: this share of it, and this many steps more. Other versions of the same
+kernels, and other processors under them, were never seen to differ by that much from those that are measured."""
 ONNX_NEEDS = ("tf2onnx", "onnxruntime")
 
 
 def measure_tolerances(
-    graph: bytes, cases: list[Case], say: Callable[[str], None], tflite_runtime: Path | None = None
+    graph: bytes, cases: list[GoldenCase], progress: Callable[[str], None], tflite_runtime: Path | None = None
 ) -> Golden:
-    """Tolerances of every family whose kernels are at hand, and how they were found.
+    """Measure the tolerances of every runtime family whose kernels are at hand, and describe how they were found.
 
     ``tflite_runtime``: a Python that has it; None: LiteRT's own kernels stand for the family alone. ONNX Runtime is
     measured where `ONNX_NEEDS` are installed. Raises DeviceError if ``tflite_runtime`` cannot run.
@@ -45,14 +45,14 @@ def measure_tolerances(
     tensors = np.concatenate([case.tensor for case in cases])
     wanted = {name: np.concatenate([case.outputs[name] for case in cases]) for name in cases[0].outputs}
     seen: dict[str, dict[str, Steps]] = {}
-    for family, kernels, outputs in _runs(graph, tensors, say, tflite_runtime):
-        seen.setdefault(family, {})[kernels] = differences(outputs, wanted)
-        say(f"  golden: {kernels} differ from XNNPACK by {seen[family][kernels]} steps at most")
+    for family, kernels, outputs in _runs(graph, tensors, progress, tflite_runtime):
+        seen.setdefault(family, {})[kernels] = largest_differences(outputs, wanted)
+        progress(f"  golden: {kernels} differ from XNNPACK by {seen[family][kernels]} steps at most")
     return tolerances({family: _worst(runs.values()) for family, runs in seen.items()}, len(cases), seen)
 
 
 def tolerances(worst: dict[str, Steps], cases: int, kernels: dict[str, Any]) -> Golden:
-    """From the worst differences by family and head.
+    """Tolerances from the worst differences by runtime family and head.
 
     A family of which one head differs so much that a broken kernel might pass is left out; it is then held to what
     the reference kernels are allowed, or to equality. ``kernels``: those of each family, for people.
@@ -70,14 +70,14 @@ def tolerances(worst: dict[str, Steps], cases: int, kernels: dict[str, Any]) -> 
         by_head=allowed,
         method=(
             f"worst difference from XNNPACK's outputs over {cases} golden cases, in steps: {'; '.join(said)}. "
-            f"Allowed are {SHARE:.0%} and {STEPS} steps more, up to a limit by head"
+            f"Allowed are {MARGIN_SHARE:.0%} and {MARGIN_STEPS} steps more, up to a limit by head"
         ),
     )
 
 
 def with_margin(steps: int, most: int) -> int:
-    """What is allowed where ``steps`` were measured; never over ``most``."""
-    return min(most, steps + round(SHARE * steps) + STEPS)
+    """Tolerance where a difference of ``steps`` was measured: with the margin, but never over ``most``."""
+    return min(most, steps + round(MARGIN_SHARE * steps) + MARGIN_STEPS)
 
 
 def _most(head: str) -> int:
@@ -94,7 +94,7 @@ def _worst(runs: Any) -> Steps:
 
 
 def _runs(
-    graph: bytes, tensors: NDArray[np.uint8], say: Callable[[str], None], tflite_runtime: Path | None
+    graph: bytes, tensors: NDArray[np.uint8], progress: Callable[[str], None], tflite_runtime: Path | None
 ) -> Iterator[tuple[str, str, dict[str, NDArray[Any]]]]:
     """Family, kernels and raw outputs by head, of everything that is at hand."""
     litert = f"LiteRT {_version('ai-edge-litert')}"
@@ -102,14 +102,14 @@ def _runs(
     if tflite_runtime is not None:
         yield "reference", "tflite-runtime", run_tflite_runtime(tflite_runtime, graph, tensors)
     if missing := [name for name in ONNX_NEEDS if find_spec(name) is None]:
-        say(f"  golden: ONNX Runtime is not measured, {', '.join(missing)} is not installed")
+        progress(f"  golden: ONNX Runtime is not measured, {', '.join(missing)} is not installed")
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         try:
             to_onnx(graph, path)
         except EdgeError as error:
-            say(f"  golden: ONNX Runtime is not measured: {error}")
+            progress(f"  golden: ONNX Runtime is not measured: {error}")
             return
         yield "onnx", f"ONNX Runtime {_version('onnxruntime')}", run_onnx(path, graph, tensors)
 

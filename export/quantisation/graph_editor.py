@@ -1,4 +1,4 @@
-"""A TFLite graph as an object that can be changed: tensors, operators, constants as arrays.
+"""Editor of a TFLite graph: its tensors, operators and constants (weights) as objects that can be changed.
 
 The converter folds batch norms and fuses activations when it makes a float graph; what is done to a model before it is
 quantised is done here, on what it will really compute.
@@ -37,13 +37,13 @@ DTYPES = {
         schema.TensorType.BOOL: "?",
     }.items()
 }
-"""TensorType of the schema, as numpy has it: those that are read here."""
+"""Types of tensors that are read here: numpy's dtype by the schema's TensorType."""
 RELU, RELU6 = schema.ActivationFunctionType.RELU, schema.ActivationFunctionType.RELU6
 PLAIN = schema.ActivationFunctionType.NONE
 
 
 class GraphEditor:
-    """The first subgraph of a model, unpacked."""
+    """Editor of a TFLite model's first subgraph, unpacked from its flatbuffer."""
 
     def __init__(self, graph: bytes) -> None:
         self.model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(graph, 0))
@@ -52,31 +52,34 @@ class GraphEditor:
         self.operators: list[Any] = self.subgraph.operators
 
     def pack(self) -> bytes:
-        """The graph as bytes again."""
+        """Pack the edited graph into the bytes of a TFLite flatbuffer."""
         builder = flatbuffers.Builder(4 * 2**20)
         builder.Finish(self.model.Pack(builder), file_identifier=b"TFL3")
         return bytes(builder.Output())
 
     def kind(self, operator: Any) -> str:
-        """The operator's name in the schema: ``CONV_2D``."""
-        return OPS[self.model.operatorCodes[operator.opcodeIndex].builtinCode]
+        """Name of an operator's kind in the schema: ``CONV_2D``."""
+        return str(OPS[self.model.operatorCodes[operator.opcodeIndex].builtinCode])
 
     def activation(self, operator: Any) -> int:
-        """The function fused into an operator's output; `PLAIN` where it can have none."""
+        """Activation function fused into an operator's output; `PLAIN` where it can have none."""
         return int(getattr(operator.builtinOptions, "fusedActivationFunction", PLAIN))
 
     def name(self, tensor: int) -> str:
-        """Of a tensor, by its index."""
+        """Name of a tensor, by its index."""
         name = self.tensors[tensor].name
         return name.decode("utf-8") if isinstance(name, bytes) else str(name)
 
     def shape(self, tensor: int) -> tuple[int, ...]:
-        """Of a tensor, by its index."""
+        """Shape of a tensor, by its index."""
         shape = self.tensors[tensor].shape
         return () if shape is None else tuple(int(n) for n in shape)
 
     def constant(self, tensor: int) -> NDArray[Any] | None:
-        """A copy of what a tensor holds; None where it is computed. Raises EdgeError for what is no number."""
+        """Copy of the constant that a tensor holds, in its shape and dtype; None where it is computed.
+
+        Raises EdgeError for what is no number.
+        """
         entry = self.tensors[tensor]
         data = self.model.buffers[entry.buffer].data
         if data is None or len(data) == 0:
@@ -87,10 +90,11 @@ class GraphEditor:
                 hint="build the network of operators that TFLite has in int8, as those of training/network.py",
             )
         raw = np.asarray(data, np.uint8).tobytes()
-        return np.frombuffer(raw, DTYPES[entry.type]).reshape(self.shape(tensor)).copy()
+        values: NDArray[Any] = np.frombuffer(raw, DTYPES[entry.type]).reshape(self.shape(tensor)).copy()
+        return values
 
     def set_constant(self, operator: Any, slot: int, values: NDArray[Any]) -> None:
-        """Give ``operator`` an input of its own with ``values``: constants are shared, and others keep theirs."""
+        """Set the constant at an operator's input ``slot`` to ``values``; other operators that share it keep theirs."""
         old = self.tensors[int(operator.inputs[slot])]
         buffer = schema.BufferT()
         buffer.data = np.frombuffer(np.ascontiguousarray(values, DTYPES[old.type]).tobytes(), np.uint8)
@@ -108,12 +112,12 @@ class GraphEditor:
         else:
             self.tensors[int(operator.inputs[slot])] = new
 
-    def computed(self) -> list[int]:
-        """Tensors that operators write, in order."""
+    def computed_tensors(self) -> list[int]:
+        """Indices of the tensors that operators write, in order."""
         return [int(tensor) for operator in self.operators for tensor in operator.outputs]
 
-    def ends(self) -> set[int]:
-        """Inputs and outputs of the graph, whose meaning is fixed."""
+    def inputs_and_outputs(self) -> set[int]:
+        """Indices of the graph's input and output tensors, whose meaning is fixed."""
         return {int(tensor) for tensor in (*self.subgraph.inputs, *self.subgraph.outputs)}
 
     @staticmethod
@@ -121,8 +125,11 @@ class GraphEditor:
         return [int(tensor) for tensor in operator.inputs]
 
 
-def run_all(graph: bytes, pictures: NDArray[Any], tensors: list[int]) -> Any:
-    """Yield, for each picture (height, width, channels), what ``tensors`` held, by plain kernels."""
+def tensor_values(graph: bytes, pictures: NDArray[Any], tensors: list[int]) -> Any:
+    """Run the graph by LiteRT's plain kernels and yield, for each picture, the values of ``tensors`` (indices).
+
+    ``pictures``: (n, height, width, channels). Each value has the shape and dtype of its tensor.
+    """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     interpreter = Interpreter(

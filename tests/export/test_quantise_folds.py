@@ -11,9 +11,9 @@ from edge.contracts.errors import UsageError
 from edge.contracts.manifest import ANATOMY, MALIGNANCY
 from edge.models.bundle import DEFAULT, load_bundle
 from edge.models.container import split
-from export import folds
-from export.folds import fingerprint, quantise_folds
+from export import quantise_folds as folds
 from export.predict import run_graph
+from export.quantise_folds import fingerprint, quantise_folds
 
 ROWS = 3
 SHAPE = load_bundle().manifest.input.shape[1:]
@@ -90,10 +90,11 @@ def test_what_does_not_fit_is_refused(cv, quantised):
 def test_a_fold_of_other_code_is_computed_again(cv, quantised, tmp_path, monkeypatch):
     before = fingerprint(cv / "fold-1")
     for name in folds.CODE:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes((Path(folds.__file__).parent / name).read_bytes())
-    monkeypatch.setattr(folds, "__file__", str(tmp_path / "folds.py"))
+    monkeypatch.setattr(folds, "__file__", str(tmp_path / "quantise_folds.py"))
     assert fingerprint(cv / "fold-1") == before
-    (tmp_path / "rounding.py").write_text("# rounds otherwise")
+    (tmp_path / "quantisation" / "weight_rounding.py").write_text("# rounds otherwise")
     assert fingerprint(cv / "fold-1") != before
 
 
@@ -103,10 +104,10 @@ def test_a_fold_without_a_gate_says_nothing_of_anatomy(monkeypatch):
     whole = run_graph(graph, np.zeros((2, *SHAPE), np.uint8))
     gateless = {name: values for name, values in whole.items() if name != ANATOMY}
     monkeypatch.setattr(folds, "run_graph", lambda graph, tensors: gateless)
-    said = folds.outputs(graph, np.zeros((2, *SHAPE), np.uint8))
+    said = folds.int8_outputs(graph, np.zeros((2, *SHAPE), np.uint8))
     assert np.isnan(said["anatomy"]).all()
     assert said["anatomy"].shape == said["malignancy"].shape == (2,)
     assert np.isfinite(said["malignancy"]).all()
     del gateless[MALIGNANCY]
     with pytest.raises(UsageError, match="has no head malignancy, only lesion_mask"):
-        folds.outputs(graph, np.zeros((2, *SHAPE), np.uint8))
+        folds.int8_outputs(graph, np.zeros((2, *SHAPE), np.uint8))

@@ -1,4 +1,4 @@
-"""Other engines that run the same graph: tflite-runtime in an environment of its own, ONNX Runtime."""
+"""Run the same graph in other runtimes: tflite-runtime in an environment of its own, ONNX Runtime after conversion."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 OPSET = 18
-"""Of the ONNX file: the newest that tf2onnx writes for quantised TFLite graphs."""
+"""Operator set version of the ONNX file: the newest that tf2onnx writes for quantised TFLite graphs."""
 RUN_TFLITE = """
 import sys
 import numpy as np
@@ -39,7 +39,9 @@ np.savez(out, **{name: np.stack(values) for name, values in rows.items()})
 
 
 def run_tflite_runtime(python: Path, graph: bytes, tensors: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
-    """Raw outputs by head of ``graph`` in tflite-runtime, which ``python`` has. Raises DeviceError if it cannot run.
+    """Run ``graph`` in tflite-runtime, which ``python`` has, and return its raw outputs by head, (n, …) uint8.
+
+    ``tensors``: (n, height, width, channels) uint8. Raises DeviceError if it cannot run.
 
     The graph's outputs must stand in the order of its signature, as `export.graph_edit.order_outputs` leaves them.
     """
@@ -64,7 +66,7 @@ def run_tflite_runtime(python: Path, graph: bytes, tensors: NDArray[np.uint8]) -
 
 
 def to_onnx(graph: bytes, out: Path) -> None:
-    """Write the same graph, with its integers, as ONNX. Raises EdgeError if tf2onnx refuses it."""
+    """Convert a TFLite graph, with its integers, to an ONNX file. Raises EdgeError if tf2onnx refuses it."""
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model.tflite"
         model.write_bytes(graph)
@@ -81,7 +83,11 @@ def to_onnx(graph: bytes, out: Path) -> None:
 
 
 def run_onnx(path: Path, graph: bytes, tensors: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
-    """Raw outputs by head of an ONNX file made from ``graph``, in ONNX Runtime on one thread."""
+    """Run an ONNX file made from ``graph`` in ONNX Runtime on one thread, and return its raw outputs by head, (n, …).
+
+    ``tensors``: (n, height, width, channels) uint8. Raises DeviceError where ONNX Runtime cannot be loaded, and
+    EdgeError for a file with another number of outputs.
+    """
     try:
         import onnxruntime
     except ImportError as error:
@@ -101,9 +107,9 @@ def run_onnx(path: Path, graph: bytes, tensors: NDArray[np.uint8]) -> dict[str, 
     return {name: np.stack(values) for name, values in rows.items()}
 
 
-def differences(said: dict[str, NDArray[Any]], wanted: dict[str, NDArray[Any]]) -> dict[str, int]:
-    """Largest difference of each head, in quantised steps."""
+def largest_differences(outputs: dict[str, NDArray[Any]], wanted: dict[str, NDArray[Any]]) -> dict[str, int]:
+    """Largest absolute difference of each head between two sets of raw outputs, in quantised steps."""
     return {
-        name: int(np.abs(said[name].astype(np.int32) - values.astype(np.int32)).max())
+        name: int(np.abs(outputs[name].astype(np.int32) - values.astype(np.int32)).max())
         for name, values in wanted.items()
     }

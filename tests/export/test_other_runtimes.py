@@ -1,4 +1,4 @@
-"""The shipped graph in other engines, held against its golden outputs; each needs an environment of its own."""
+"""The shipped graph in other runtimes, compared with its golden outputs; each needs an environment of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from edge.contracts.errors import DeviceError
 from edge.models.bundle import DEFAULT, load_bundle
 from edge.models.container import split
-from export.engines import differences, run_onnx, run_tflite_runtime, to_onnx
+from export.other_runtimes import largest_differences, run_onnx, run_tflite_runtime, to_onnx
 
 HEADS = {"malignancy", "lesion_mask", "anatomy"}
 
@@ -24,7 +24,7 @@ def graph() -> bytes:
 def test_differences_are_of_each_head_in_steps():
     said = {"a": np.array([[3, 250]], np.uint8), "b": np.array([[7]], np.uint8)}
     wanted = {"a": np.array([[5, 1]], np.uint8), "b": np.array([[7]], np.uint8)}
-    assert differences(said, wanted) == {"a": 249, "b": 0}
+    assert largest_differences(said, wanted) == {"a": 249, "b": 0}
 
 
 def test_a_python_without_the_runtime_says_how_to_get_one(graph, tmp_path):
@@ -43,7 +43,7 @@ def test_tflite_runtime_finds_the_heads_and_is_near(graph):
         pytest.skip("SONOEDGE_TFLITE_RUNTIME_PYTHON names no Python with tflite-runtime: make test-tflite-runtime")
     golden = load_bundle().golden
     said = run_tflite_runtime(Path(python), graph, golden.tensors)
-    worst = differences(said, golden.outputs)
+    worst = largest_differences(said, golden.outputs)
     assert set(worst) == HEADS
     assert max(worst["malignancy"], worst["anatomy"]) <= 16  # its kernels are not XNNPACK's
     assert np.abs(said["lesion_mask"].astype(int) - golden.outputs["lesion_mask"].astype(int)).mean() < 1.0
@@ -57,7 +57,7 @@ def test_onnx_is_the_same_model(graph, tmp_path):
     golden = load_bundle().golden
     to_onnx(graph, tmp_path / "model.onnx")
     said = run_onnx(tmp_path / "model.onnx", graph, golden.tensors)
-    worst = differences(said, golden.outputs)
+    worst = largest_differences(said, golden.outputs)
     assert set(worst) == HEADS
     assert max(worst["malignancy"], worst["anatomy"]) <= 16
     assert np.abs(said["lesion_mask"].astype(int) - golden.outputs["lesion_mask"].astype(int)).mean() < 1.0

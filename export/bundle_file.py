@@ -1,4 +1,4 @@
-"""Writes the bundle: the graph, then a ZIP whose bytes depend on its contents alone."""
+"""Write a bundle file: the TFLite graph, then a ZIP whose bytes depend on its contents alone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def append_zip(graph: bytes, members: Mapping[str, bytes]) -> bytes:
-    """``graph`` with ``members`` in a ZIP behind it, stored, as readers of the metadata format want it."""
+    """Append ``members`` to ``graph`` as an uncompressed ZIP, as readers of the TFLite metadata format want it."""
     file = io.BytesIO(graph)
     with zipfile.ZipFile(file, "a", zipfile.ZIP_STORED) as archive:
         for name, body in members.items():
@@ -36,7 +36,14 @@ def pack_golden(
     tensors: NDArray[np.uint8],
     outputs: Mapping[str, NDArray[Any]],
 ) -> bytes:
-    """``golden.npz``, see `edge.models.golden` for its layout."""
+    """Pack golden vectors into the bytes of ``golden.npz``; see `edge.models.golden` for its layout.
+
+    Args:
+        frames: n pictures, each (H, W) uint8 grey or (H, W, 3) uint8 RGB.
+        regions: of each frame, its scan regions; a unit that is not known becomes NaN.
+        tensors: (n, height, width, channels) uint8, what preprocessing makes of the frames.
+        outputs: raw outputs by head, (n, …) uint8 in steps of the head's scale.
+    """
     arrays: dict[str, NDArray[Any]] = {}
     for i, (frame, places) in enumerate(zip(frames, regions, strict=True)):
         arrays[f"frame_{i:03d}"] = frame
@@ -55,8 +62,8 @@ def pack_golden(
     return file.getvalue()
 
 
-def write_file(path: Path, data: bytes) -> None:
-    """Write all of it or nothing: a device may be reading the old file."""
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file atomically, all of it or nothing: a device may be reading the old file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = path.with_name(f".{path.name}.new")
     new.write_bytes(data)

@@ -1,4 +1,4 @@
-"""A model that was trained on everything carries what the folds of its recipe gave."""
+"""A model that was trained on all data carries the results of its recipe's cross-validation."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from edge.contracts.errors import UsageError
-from export.held_out import CALLED, ReportRates, read_calibration, read_figures
-from export.run import open_run
+from export.cross_validation_results import CALLED, ReportRates, read_calibration, read_reported_metrics
+from export.training_run import open_run
 from training.reporting.collect import plain
 from training.reporting.figures import at_shipped
 
@@ -68,7 +68,7 @@ def test_calibration_of_float_outputs_is_not_the_bundles(tmp_path):
 def test_figures_say_whose_they_are(tmp_path):
     path = tmp_path / "report.json"
     path.write_text(json.dumps({"about": {"folds": 5}, "headline": [headline(0.9)], "other": 1}))
-    auc, dice, by_case = read_figures(path)
+    auc, dice, by_case = read_reported_metrics(path)
     assert (auc.name, auc.value, auc.low, auc.n) == ("malignancy AUC", 0.9, 0.89, 7)
     assert (dice.name, by_case.name) == ("Dice", "malignancy AUC by case")
     assert "5 models of the same recipe" in auc.data
@@ -82,13 +82,13 @@ def test_calls_are_at_the_operating_point_that_ships(tmp_path):
     row["by_picture"] = {"auc": value(0.9), "sensitivity": value(0.6)}
     row["by_case"] = {"sensitivity": value(0.5)}
     path.write_text(json.dumps({"about": {"folds": 5}, "headline": [row]}))
-    (auc, old, _) = read_figures(path)
+    (auc, old, _) = read_reported_metrics(path)
     assert (old.value, auc.value) == (0.6, 0.9)
     assert "at a calibrated probability of 0.5" in old.method
     assert "0.5" not in auc.method
     shipped = {"by_picture": {"auc": value(0.1), "sensitivity": value(0.8)}, "by_case": {"sensitivity": value(0.7)}}
     path.write_text(json.dumps({"about": {"folds": 5}, "headline": [{**row, "at_shipped": shipped}]}))
-    (auc, new, by_case) = read_figures(path)
+    (auc, new, by_case) = read_reported_metrics(path)
     assert (auc.value, new.value, by_case.value) == (0.9, 0.8, 0.7)
     assert "at the operating point" in new.method
     assert "operating point" not in auc.method
@@ -113,8 +113,8 @@ def test_figures_of_the_quantised_models_are_preferred(tmp_path):
     path.write_text(
         json.dumps({"about": {"folds": 5}, "headline": [headline(0.9)], "int8": {"headline": [headline(0.7)]}})
     )
-    assert read_figures(path)[0].value == 0.7
-    assert "int8 models" in read_figures(path)[0].method
+    assert read_reported_metrics(path)[0].value == 0.7
+    assert "int8 models" in read_reported_metrics(path)[0].method
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"about": {"folds": 5}, "headline": []}'])
@@ -122,10 +122,10 @@ def test_a_report_that_is_none(tmp_path, text):
     path = tmp_path / "report.json"
     path.write_text(text)
     with pytest.raises(UsageError, match=r"cannot be read|holds no figure") as caught:
-        read_figures(path)
+        read_reported_metrics(path)
     assert "python -m training report" in caught.value.hint
     with pytest.raises(UsageError, match="cannot be read"):
-        read_figures(tmp_path / "gone.json")
+        read_reported_metrics(tmp_path / "gone.json")
 
 
 def test_a_run_that_held_nothing_back_opens_and_says_what_to_give(run_data):
@@ -159,7 +159,7 @@ def test_what_another_hospital_and_scanner_cost_is_told(tmp_path):
     body = {"about": {"folds": 5}, "headline": [headline(0.9)], "across": [away], "left_out": [unseen]}
     path = tmp_path / "report.json"
     path.write_text(json.dumps(body))
-    found = [m for m in read_figures(path) if "one model of the same recipe" in m.data]
+    found = [m for m in read_reported_metrics(path) if "one model of the same recipe" in m.data]
     assert [(m.name, m.value) for m in found] == [
         ("malignancy AUC", 0.8), ("Dice", 0.8), ("calibration error (ECE)", 0.06),
         ("malignancy AUC", 0.85), ("Dice", 0.8),

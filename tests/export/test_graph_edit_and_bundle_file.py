@@ -1,4 +1,4 @@
-"""What is written can be read by others: metadata, output order, ZIP."""
+"""What export writes can be read by other tools: TFLite metadata, order of outputs, ZIP, golden.npz."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from edge.contracts.region import Region
 from edge.models.bundle import DEFAULT, load_bundle
 from edge.models.container import split
 from edge.models.graph import FlatbufferTable, read_graph
-from export.float_graph import GraphEditor
-from export.graph_edit import add_metadata, check_integers, check_quantisation, order_outputs, own_buffers
-from export.metadata import write_metadata
-from export.packing import append_zip, pack_golden, write_file
+from export.bundle_file import append_zip, pack_golden, write_atomically
+from export.graph_edit import add_metadata, check_quantisation, order_outputs, own_buffers
 from export.predict import run_graph
+from export.quantisation.graph_editor import GraphEditor
+from export.quantisation.integer_check import check_integers
+from export.tflite_metadata import write_metadata
 
 HEADS = ("malignancy", "lesion_mask", "anatomy")
 
@@ -165,8 +166,8 @@ def test_golden_arrays_open_in_numpy():
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     path = tmp_path / "new" / "model.tflite"
-    write_file(path, b"old")
+    write_atomically(path, b"old")
     monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
     with pytest.raises(OSError, match="disk full"):
-        write_file(path, b"new")
+        write_atomically(path, b"new")
     assert path.read_bytes() == b"old"

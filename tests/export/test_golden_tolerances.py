@@ -1,4 +1,4 @@
-"""What other kernels are allowed: measured on the golden cases, with a margin, by family and head."""
+"""Tolerances of other kernels: measured on the golden cases, with a margin, by family and head."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
 from edge.models.bundle import DEFAULT, load_bundle
 from edge.models.checks import LOOSEST, STRICTEST
 from edge.models.container import split
-from export import tolerances as module
-from export.golden import _candidates
-from export.tolerances import measure_tolerances, tolerances, with_margin
+from export import golden_tolerances as module
+from export.golden_tolerances import measure_tolerances, tolerances, with_margin
+from export.golden_vectors import _candidates
 
 KERNELS = {"reference": ["plain ones"], "onnx": ["ONNX Runtime 1"]}
 

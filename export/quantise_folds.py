@@ -1,4 +1,4 @@
-"""Quantises the models of a cross-validation, and keeps what each says of the pictures that it never learnt from.
+"""Quantise the models of a cross-validation, and keep the int8 outputs of each for its held-out test pictures.
 
 runs/cv/fold-k/int8.tflite   the quantised model
 runs/cv/fold-k/int8.npz      ids, malignancy, lesion, anatomy: rows as those of its predictions.npz with split test
@@ -17,23 +17,33 @@ import numpy as np
 
 from edge.contracts.errors import UsageError
 from edge.models.graph import read_graph
-from export.packing import write_file
+from export.bundle_file import write_atomically
 from export.predict import as_predictions, run_graph
-from export.quantise import BEST, quantise
+from export.quantisation.full_integer import BEST, quantise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-CODE = ("convert.py", "equalise.py", "float_graph.py", "predict.py", "quantise.py", "rounding.py")
+CODE = (
+    "quantisation/convert.py",
+    "quantisation/cross_layer_equalisation.py",
+    "quantisation/graph_editor.py",
+    "predict.py",
+    "quantisation/full_integer.py",
+    "quantisation/weight_rounding.py",
+)
 """Files of this package that decide what an int8 graph is and says: of another version of them, it is made anew."""
 NEEDED = ("saved_model", "representative.npz", "predictions.npz")
 HINT = "cross-validate first: python -m training cv"
 
 
-def quantise_folds(root: Path, say: Callable[[str], None]) -> Path:
-    """All folds of ``root``; the pooled file. Raises UsageError where a fold is missing a file or has no test rows."""
+def quantise_folds(root: Path, progress: Callable[[str], None]) -> Path:
+    """Quantise all folds of ``root`` and write their pooled outputs; return the path of that file.
+
+    Raises UsageError where a fold is missing a file or has no test rows.
+    """
     folds = sorted(root.glob("fold-*"), key=lambda path: int(path.name.split("-")[1]))
     if not folds:
         raise UsageError(f"{root} has no fold-1, fold-2 …", hint=HINT)
@@ -42,7 +52,7 @@ def quantise_folds(root: Path, say: Callable[[str], None]) -> Path:
             raise UsageError(f"{path} is no finished fold: it has no {', '.join(missing)}", hint=HINT)
     parts = []
     for path in folds:
-        part = one_fold(path, say)
+        part = quantise_fold(path, progress)
         parts.append({**part, "fold": np.full(len(part["ids"]), int(path.name.split("-")[1]), np.int8)})
     pooled = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     if (root / "oof.npz").is_file():
@@ -51,8 +61,8 @@ def quantise_folds(root: Path, say: Callable[[str], None]) -> Path:
     return root / "int8.npz"
 
 
-def one_fold(path: Path, say: Callable[[str], None]) -> dict[str, NDArray[Any]]:
-    """What the quantised model of one fold says of its test rows."""
+def quantise_fold(path: Path, progress: Callable[[str], None]) -> dict[str, NDArray[Any]]:
+    """Outputs of one fold's quantised model for its test rows: `int8_outputs` and ``ids``."""
     with np.load(path / "predictions.npz") as file:
         rows = np.flatnonzero(file["split"] == "test")
         ids, tensors = file["ids"][rows], file["tensors"][rows]
@@ -63,24 +73,28 @@ def one_fold(path: Path, say: Callable[[str], None]) -> dict[str, NDArray[Any]]:
         with np.load(target) as file:
             known = {name: file[name] for name in file.files}
         if str(known.pop("made_of", "")) == made_of and np.array_equal(known["ids"], ids):
-            say(f"{path.name}: there already")
+            progress(f"{path.name}: there already")
             return known
-    say(f"{path.name}: quantise, then {len(rows)} pictures")
+    progress(f"{path.name}: quantise, then {len(rows)} pictures")
     with np.load(path / "representative.npz") as file:
         graph = quantise(path / "saved_model", file["tensors"])
-    said = {"ids": ids, **outputs(graph, tensors)}
-    write_file(path / "int8.tflite", graph)
-    _save(target, {**said, "made_of": np.array(made_of)})
-    return said
+    arrays = {"ids": ids, **int8_outputs(graph, tensors)}
+    write_atomically(path / "int8.tflite", graph)
+    _save(target, {**arrays, "made_of": np.array(made_of)})
+    return arrays
 
 
-def outputs(graph: bytes, tensors: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
-    """Malignancy float32 (n,), lesion uint8 (n, h, w), anatomy float32 (n,), NaN where the model has no such head."""
-    said = as_predictions(run_graph(graph, tensors), read_graph(graph).outputs)
+def int8_outputs(graph: bytes, tensors: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+    """Run an int8 graph and return its outputs as int8.npz holds them.
+
+    ``tensors``: (n, height, width, channels) uint8. Returns malignancy (n,) float32; lesion (n, h, w) uint8, the
+    presence of lesion times 255; anatomy (n,) float32, NaN where the model has no such head.
+    """
+    predictions = as_predictions(run_graph(graph, tensors), read_graph(graph).outputs)
     return {
-        "malignancy": said.malignancy.astype(np.float32),
-        "lesion": np.round(255 * said.mask).astype(np.uint8),
-        "anatomy": said.anatomy.astype(np.float32),
+        "malignancy": predictions.malignancy.astype(np.float32),
+        "lesion": np.round(255 * predictions.mask).astype(np.uint8),
+        "anatomy": predictions.anatomy.astype(np.float32),
     }
 
 
@@ -107,7 +121,7 @@ def _order(oof: Path, pooled: dict[str, NDArray[Any]]) -> list[int]:
     return [place[key] for key in wanted]
 
 
-def _save(path: Path, arrays: dict[str, NDArray[Any]]) -> None:
+def _save(path: Path, arrays: dict[str, Any]) -> None:  # Any: numpy's stub takes a value for ``allow_pickle``
     """Whole or not at all: what is there is believed by the next run."""
     new = path.with_name(f".new-{path.name}")
     np.savez_compressed(new, **arrays)

@@ -1,4 +1,4 @@
-"""A training run's folder, as export reads it.
+"""Read the folder of a training run, as far as export needs it.
 
 saved_model/         signature: image (n, height, width, 3) float32 0..255 -> the three heads
 recipe.toml          what it was made of and when
@@ -35,7 +35,7 @@ HINT = "make a run with: python -m training run --data DIR --out runs/<id>"
 
 
 class RunRecipe(msgspec.Struct, frozen=True, kw_only=True):
-    """What export needs of the recipe; the rest is training's business."""
+    """What export needs of a run's training recipe; the rest is training's business."""
 
     name: str
     body_part: str
@@ -48,7 +48,7 @@ class RunRecipe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoredRunRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """``recipe.toml``."""
+    """Record of a training run as stored, its ``recipe.toml``."""
 
     recipe: RunRecipe
     git_revision: str
@@ -57,13 +57,13 @@ class StoredRunRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pictures:
-    """Held-back pictures of one split. Item ``i`` of each belongs to picture ``i``."""
+class HeldOutPictures:
+    """Held-out pictures of one split (val or test). Item ``i`` of each belongs to picture ``i``."""
 
     tensors: NDArray[np.uint8]
-    """(n, height, width, channels)."""
+    """(n, height, width, channels) uint8, 0 to 255."""
     masks: NDArray[np.uint8]
-    """(n, height, width), 1 where there is lesion, on the tensor's grid."""
+    """(n, height, width) uint8, 1 where there is lesion, on the tensor's grid."""
     labels: NDArray[np.int8]
     """(n,) 0 benign, 1 malignant."""
     groups: NDArray[np.str_]
@@ -76,43 +76,43 @@ class Pictures:
 
 
 @dataclass(frozen=True)
-class Run:
-    """One run, opened."""
+class TrainingRun:
+    """A training run, read from its folder."""
 
     path: Path
     record: StoredRunRecord
     representative: NDArray[np.uint8]
-    """(n, height, width, channels)."""
-    held_val: Pictures | None
-    held_test: Pictures | None
+    """(n, height, width, channels) uint8, 0 to 255: training pictures, for the ranges of quantisation."""
+    held_val: HeldOutPictures | None
+    held_test: HeldOutPictures | None
 
     @property
-    def val(self) -> Pictures:
-        """Pictures to choose on. Raises UsageError where the run kept none."""
+    def val(self) -> HeldOutPictures:
+        """Validation pictures, to choose thresholds on. Raises UsageError where the run kept none."""
         return self._held(
             self.held_val, "choose thresholds on (val)", "the anatomy threshold is chosen on it, whatever else is given"
         )
 
     @property
-    def test(self) -> Pictures:
-        """Pictures to judge by. Raises UsageError where the run kept none."""
+    def test(self) -> HeldOutPictures:
+        """Test pictures, to judge the model by. Raises UsageError where the run kept none."""
         return self._held(self.held_test, "measure on (test)", "give --figures, of the folds, or a run that has some")
 
-    def _held(self, pictures: Pictures | None, purpose: str, hint: str) -> Pictures:
+    def _held(self, pictures: HeldOutPictures | None, purpose: str, hint: str) -> HeldOutPictures:
         if pictures is None:
             raise UsageError(f"{self.path} held back no picture to {purpose}", hint=hint)
         return pictures
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """``metrics.json``; empty where there is none."""
+        """Metrics that training wrote to ``metrics.json``; empty where there is none."""
         path = self.path / "metrics.json"
         loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         return loaded
 
 
-def open_run(path: Path) -> Run:
-    """Read a run's folder. Raises UsageError, naming what is missing or of another shape."""
+def open_run(path: Path) -> TrainingRun:
+    """Read the folder of a training run. Raises UsageError, naming what is missing or of another shape."""
     for name in ("recipe.toml", "saved_model", "representative.npz", "eval.npz"):
         if not (path / name).exists():
             raise UsageError(f"{path} is not a finished run: it has no {name}", hint=HINT)
@@ -132,7 +132,7 @@ def open_run(path: Path) -> Run:
     with np.load(path / "eval.npz") as file:
         arrays = {name: file[name] for name in ("tensors", "masks", "labels", "groups", "split")}
         arrays["devices"] = file["devices"] if "devices" in file else np.full(len(arrays["labels"]), "")
-    splits: dict[str, Pictures | None] = {}
+    splits: dict[str, HeldOutPictures | None] = {}
     for split in ("val", "test"):
         rows = np.flatnonzero(arrays["split"] == split)
         rows = rows[arrays["labels"][rows] >= 0]  # pictures without a lesion have no malignancy to be judged by
@@ -145,7 +145,7 @@ def open_run(path: Path) -> Run:
                 f"expected benign (0) and malignant (1) pictures in {split}, got {sorted(set(labels.tolist()))}",
                 hint=HINT,
             )
-        splits[split] = Pictures(
+        splits[split] = HeldOutPictures(
             tensors=arrays["tensors"][rows],
             masks=(arrays["masks"][rows] > 0).astype(np.uint8),
             labels=labels,
@@ -155,4 +155,4 @@ def open_run(path: Path) -> Run:
     val, test = splits["val"], splits["test"]
     if val and test and (shared := set(val.groups.tolist()) & set(test.groups.tolist())):
         raise UsageError(f"{len(shared)} patients stand in val and in test, {sorted(shared)[0]} among them", hint=HINT)
-    return Run(path, record, representative, val, test)
+    return TrainingRun(path, record, representative, val, test)

@@ -1,4 +1,4 @@
-"""Golden vectors: phantoms that no training ever saw, searched until they can prove something."""
+"""Golden vectors of a bundle: rendered phantoms that no training saw, searched until they can prove something."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edge.phantom.scene import PhantomScene
 from edge.phantom.spec import PhantomSpec
 from edge.postprocess.decide import decide, dequantise
 from edge.preprocess.preprocessor import Preprocessor
-from export.packing import pack_golden
+from export.bundle_file import pack_golden
 from export.predict import run_graph
 
 if TYPE_CHECKING:
@@ -31,16 +31,17 @@ SIZES = ((320, 240), (400, 300), (352, 288))
 SEEDS = range(1, 60)
 """Training's phantoms begin at 1000."""
 EMPTY_SEEDS = range(500, 560)
-"""Of phantoms without a lesion, for choosing thresholds."""
-ENOUGH = 120
-"""Phantoms that are tried for what is only welcome."""
+"""Seeds of phantoms without a lesion, for choosing thresholds."""
+MAX_TRIED = 120
+"""Phantoms that are tried at most for what is only welcome."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Case:
-    """One frame with all that comes of it."""
+class GoldenCase:
+    """One golden case: a frame, its tensor, the model's outputs, and what was decided from them."""
 
     pixels: NDArray[np.uint8]
+    """(H, W) grey or (H, W, 3) RGB."""
     regions: tuple[Region, ...]
     tensor: NDArray[np.uint8]
     """(1, height, width, channels)."""
@@ -56,22 +57,22 @@ class Case:
     """No pixel of the mask reaches the lesion threshold, not even one of a lesion too faint to be reported."""
 
 
-def make_golden(graph: bytes, manifest: ModelManifest, say: Callable[[str], None]) -> list[Case]:
-    """Cases that fulfil every one of `NEEDED` and `NEEDED_OF` the body part, and of `WELCOME` as far as there are any.
+def make_golden(graph: bytes, manifest: ModelManifest, progress: Callable[[str], None]) -> list[GoldenCase]:
+    """Search golden cases that fulfil all of `NEEDED` and `NEEDED_OF` the body part, and what they can of `WELCOME`.
 
     Raises ModelError, naming what no phantom fulfils.
     """
     needed = NEEDED | NEEDED_OF.get(manifest.body_part, {})
     missing = needed | WELCOME
-    chosen: list[Case] = []
+    chosen: list[GoldenCase] = []
     for number, case in enumerate(_candidates(graph, manifest)):
         fulfilled = [name for name, test in missing.items() if test(case)]
         if fulfilled:
             chosen.append(case)
             for name in fulfilled:
                 del missing[name]
-            say(f"  golden: {', '.join(fulfilled)} ({case.kind}, {case.status.value}, p {case.probability:.2f})")
-        if not missing or (number >= ENOUGH and needed.keys().isdisjoint(missing)):
+            progress(f"  golden: {', '.join(fulfilled)} ({case.kind}, {case.status.value}, p {case.probability:.2f})")
+        if not missing or (number >= MAX_TRIED and needed.keys().isdisjoint(missing)):
             break
     unmet = [name for name in missing if name in needed]
     if unmet:
@@ -80,34 +81,34 @@ def make_golden(graph: bytes, manifest: ModelManifest, say: Callable[[str], None
             hint="golden vectors would prove nothing: train longer, or with more phantoms in the mix",
         )
     if missing:
-        say(f"  golden: no phantom is {', '.join(missing)}")
+        progress(f"  golden: no phantom is {', '.join(missing)}")
     return chosen
 
 
-def _weighed(case: Case) -> bool:
+def _weighed(case: GoldenCase) -> bool:
     """Whether the probability decided: judged, or left unjudged for the probability alone."""
     return case.status in (Status.FINDING, Status.CLEAR) or case.reason is Reason.TOO_UNCERTAIN
 
 
-def _telling(case: Case) -> bool:
+def _telling(case: GoldenCase) -> bool:
     low, high = TELLING
     return _weighed(case) and low + 0.03 < case.probability < high - 0.03  # not by a rounding error
 
 
-def _gated(case: Case) -> bool:
+def _gated(case: GoldenCase) -> bool:
     return case.reason is Reason.WRONG_ANATOMY and "sector" in case.kind
 
 
-NEEDED: dict[str, Callable[[Case], bool]] = {
+NEEDED: dict[str, Callable[[GoldenCase], bool]] = {
     "a finding": lambda case: case.status is Status.FINDING,
     "clear": lambda case: case.status is Status.CLEAR and case.empty,
     f"a probability between {TELLING[0]} and {TELLING[1]}": _telling,
 }
 """What the cases must show between them, or they prove nothing."""
-NEEDED_OF: dict[str, dict[str, Callable[[Case], bool]]] = {"BREAST": {"another anatomy": _gated}}
+NEEDED_OF: dict[str, dict[str, Callable[[GoldenCase], bool]]] = {"BREAST": {"another anatomy": _gated}}
 """By body part, what they must show beside: breasts are scanned by linear probes, and a gate that takes the sector of
 another for one is none."""
-WELCOME: dict[str, Callable[[Case], bool]] = {
+WELCOME: dict[str, Callable[[GoldenCase], bool]] = {
     "a finding in colour": lambda case: case.status is Status.FINDING and "colour" in case.kind,
     "clear at another size": lambda case: case.status is Status.CLEAR and case.pixels.shape[:2] != SIZES[0][::-1],
     "even odds": lambda case: _weighed(case) and 0.4 < case.probability < 0.6,
@@ -115,8 +116,8 @@ WELCOME: dict[str, Callable[[Case], bool]] = {
 """Other paths through preprocessing, and where small differences show most."""
 
 
-def pack_cases(cases: list[Case]) -> bytes:
-    """``golden.npz``."""
+def pack_cases(cases: list[GoldenCase]) -> bytes:
+    """Pack golden cases into the bytes of ``golden.npz``."""
     return pack_golden(
         [case.pixels for case in cases],
         [case.regions for case in cases],
@@ -125,7 +126,7 @@ def pack_cases(cases: list[Case]) -> bytes:
     )
 
 
-def _candidates(graph: bytes, manifest: ModelManifest) -> Iterator[Case]:
+def _candidates(graph: bytes, manifest: ModelManifest) -> Iterator[GoldenCase]:
     preprocess = Preprocessor(manifest.recipe)
     for seed in SEEDS:
         width, height = SIZES[seed % len(SIZES)]
@@ -144,12 +145,12 @@ def _candidates(graph: bytes, manifest: ModelManifest) -> Iterator[Case]:
                 kind = f"{geometry} {'colour' if colour else 'grey'}"
                 mask = dequantise(outputs[LESION_MASK], manifest.heads[LESION_MASK].tensor)
                 empty = bool(mask.max() < manifest.thresholds.lesion)
-                said = (verdict.status, verdict.reason, float(probability))
-                yield Case(pixels, regions, tensor, outputs, *said, kind, empty)
+                decision = (verdict.status, verdict.reason, float(probability))
+                yield GoldenCase(pixels, regions, tensor, outputs, *decision, kind, empty)
 
 
 def empty_tensors(recipe: PreprocessRecipe) -> NDArray[np.uint8]:
-    """Phantoms without a lesion, preprocessed: (n, height, width, channels). None of them is a golden one."""
+    """Tensors of phantoms without a lesion, (n, height, width, channels) uint8. None of them is a golden one."""
     preprocess = Preprocessor(recipe)
     tensors = []
     for seed in EMPTY_SEEDS:
@@ -160,5 +161,8 @@ def empty_tensors(recipe: PreprocessRecipe) -> NDArray[np.uint8]:
 
 
 def tint(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(H, W) to (H, W, 3) RGB in sepia, as some scanners show: the channels differ, so that their weights matter."""
+    """Tint a grey picture sepia, as some scanners show: (H, W) uint8 to (H, W, 3) uint8 RGB.
+
+    The channels differ, so that their weights in the conversion to grey matter.
+    """
     return np.stack((grey, grey - grey // 16, grey - grey // 4), axis=2)

@@ -1,4 +1,4 @@
-"""Weights are rounded so that a layer's outputs move least, not each weight by itself.
+"""Weight rounding for quantisation (as AdaRound, GPTQ): a layer's outputs move least, not each weight by itself.
 
 Round to nearest, and the errors of the 9 or 25 weights of a depthwise kernel add up on neighbouring pixels, which are
 nearly equal: the channel's gain changes. Here each output channel's integers minimise the mean square of its error on
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from export.float_graph import GraphEditor, run_all
+from export.quantisation.graph_editor import GraphEditor, tensor_values
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,33 +23,34 @@ if TYPE_CHECKING:
 
 LEVELS = 127
 """Weights are -127 to 127, symmetric, with a scale for each output channel."""
-PLACES = 48
-"""Positions that are looked at in each picture's feature map."""
+PATCHES = 48
+"""Positions that are sampled in each picture's feature map."""
 PASSES = 4
+"""Passes of the coordinate descent over all weights, at most."""
 DAMPING = 0.01
 """Share of the mean variance that is added to each input's: inputs that never vary are rounded to nearest."""
-MOST = 512
-"""Weights of an output channel, or its layer is rounded to nearest: over so many, errors cancel by themselves."""
-FEWEST = 4
-"""Observations for each weight of an output channel, or its layer is rounded to nearest."""
+MAX_WEIGHTS = 512
+"""Most weights of an output channel, or its layer is rounded to nearest: over so many, errors cancel by themselves."""
+MIN_OBSERVATIONS = 4
+"""Fewest observations for each weight of an output channel, or its layer is rounded to nearest."""
 
 
 @dataclass
-class Inputs:
-    """What a layer was fed: sums over observations, for one group of inputs or (depthwise) for each channel."""
+class LayerInputs:
+    """Statistics of a layer's inputs: sums over observations, for one group of inputs or (depthwise) each channel."""
 
     count: int
     total: Reals
-    """(groups, weights)."""
+    """(groups, weights): the sum of each input."""
     square: Reals
-    """(groups, weights, weights)."""
+    """(groups, weights, weights): the sum of the products of each two inputs."""
 
     def mean(self) -> Reals:
-        """(groups, weights)."""
+        """Mean of each input: (groups, weights)."""
         return self.total / self.count
 
     def covariance(self) -> Reals:
-        """(groups, weights, weights), damped."""
+        """Covariance of the inputs, damped: (groups, weights, weights)."""
         mean = self.mean()
         result: Reals = self.square / self.count - mean[:, :, None] * mean[:, None, :]
         variance = np.einsum("gkk->gk", result)
@@ -58,22 +59,24 @@ class Inputs:
 
 
 def round_weights(graph: bytes, pictures: NDArray[np.uint8]) -> bytes:
-    """``graph`` (float) with weights that 8 bits hold exactly, and biases that make up for the mean error.
+    """Round the weights of a float graph to values that 8 bits hold exactly; biases make up for the mean error.
+
+    ``pictures``: (n, height, width, channels) uint8, to observe what each layer is fed.
 
     The converter's own rounding then changes nothing: the largest weight of a channel, which sets its scale, is kept.
     """
     editor = GraphEditor(graph)
     layers = [op for op in editor.operators if editor.kind(op) in ("CONV_2D", "DEPTHWISE_CONV_2D")]
-    layers = [op for op in layers if weights_of_one(editor, op) <= MOST]
-    seen = observe(graph, editor, layers, pictures)
+    layers = [op for op in layers if weights_per_output(editor, op) <= MAX_WEIGHTS]
+    seen = collect_layer_inputs(graph, editor, layers, pictures)
     for operator, inputs in zip(layers, seen, strict=True):
         weights = editor.constant(int(operator.inputs[1]))
         assert weights is not None
-        rows = as_rows(weights, editor.kind(operator))
-        if inputs.count < FEWEST * rows.shape[1]:
+        rows = weights_to_rows(weights, editor.kind(operator))
+        if inputs.count < MIN_OBSERVATIONS * rows.shape[1]:
             continue
         rounded = round_rows(rows, inputs.covariance())
-        editor.set_constant(operator, 1, from_rows(rounded, weights.shape, editor.kind(operator)))
+        editor.set_constant(operator, 1, rows_to_weights(rounded, weights.shape, editor.kind(operator)))
         if len(operator.inputs) > 2 and operator.inputs[2] >= 0:
             bias = editor.constant(int(operator.inputs[2]))
             if bias is not None:
@@ -83,7 +86,7 @@ def round_weights(graph: bytes, pictures: NDArray[np.uint8]) -> bytes:
 
 
 def round_rows(rows: Reals, covariance: Reals) -> Reals:
-    """Each row (outputs, weights) on its own grid of 255 steps, so that the quadratic form of the error is small.
+    """Round each row (outputs, weights) to its own grid of 255 steps, so that the quadratic form of the error is small.
 
     ``covariance``: (1, weights, weights) for all rows, or one for each.
     """
@@ -115,16 +118,16 @@ def round_rows(rows: Reals, covariance: Reals) -> Reals:
     return result
 
 
-def weights_of_one(editor: GraphEditor, operator: Any) -> int:
-    """How many weights make one output channel; more than `MOST` where they are no constants."""
+def weights_per_output(editor: GraphEditor, operator: Any) -> int:
+    """Number of weights of one output channel; more than `MAX_WEIGHTS` where they are no constants."""
     if editor.constant(int(operator.inputs[1])) is None:
-        return MOST + 1
+        return MAX_WEIGHTS + 1
     shape = editor.shape(int(operator.inputs[1]))
     return int(np.prod(shape[1:3] if editor.kind(operator) == "DEPTHWISE_CONV_2D" else shape[1:]))
 
 
 def _cost(error: Reals, covariance: Reals) -> Reals:
-    """The quadratic form of each row (outputs, weights): (outputs,)."""
+    """Quadratic form of each row (outputs, weights): (outputs,)."""
     result: Reals = (_times(error, covariance) * error).sum(axis=1)
     return result
 
@@ -135,33 +138,37 @@ def _times(error: Reals, covariance: Reals) -> Reals:
     return result
 
 
-def as_rows(weights: NDArray[Any], kind: str) -> Reals:
-    """(outputs, weights of one output), in the order of `patches`."""
+def weights_to_rows(weights: NDArray[Any], kind: str) -> Reals:
+    """Reshape a layer's weights to rows (outputs, weights of one output), in the order of `sample_patches`."""
     if kind == "DEPTHWISE_CONV_2D":  # (1, h, w, channels)
-        return weights.reshape(-1, weights.shape[3]).T.astype(np.float64)
-    return weights.reshape(len(weights), -1).astype(np.float64)  # (outputs, h, w, inputs)
+        rows: Reals = weights.reshape(-1, weights.shape[3]).T.astype(np.float64)
+    else:
+        rows = weights.reshape(len(weights), -1).astype(np.float64)  # (outputs, h, w, inputs)
+    return rows
 
 
-def from_rows(rows: Reals, shape: tuple[int, ...], kind: str) -> Reals:
-    """`as_rows` undone."""
+def rows_to_weights(rows: Reals, shape: tuple[int, ...], kind: str) -> Reals:
+    """Reshape rows back to weights of ``shape``: `weights_to_rows` undone."""
     return (rows.T if kind == "DEPTHWISE_CONV_2D" else rows).reshape(shape)
 
 
-def observe(graph: bytes, editor: GraphEditor, layers: list[Any], pictures: NDArray[np.uint8]) -> list[Inputs]:
-    """What each of ``layers`` is fed when ``graph`` looks at ``pictures``, at `PLACES` random positions of each."""
+def collect_layer_inputs(
+    graph: bytes, editor: GraphEditor, layers: list[Any], pictures: NDArray[np.uint8]
+) -> list[LayerInputs]:
+    """Collect the inputs of ``layers`` while ``graph`` runs on ``pictures``, at `PATCHES` random places of each."""
     rng = np.random.default_rng(1)
-    seen: list[Inputs | None] = [None] * len(layers)
-    for values in run_all(graph, pictures, [int(op.inputs[0]) for op in layers]):
+    seen: list[LayerInputs | None] = [None] * len(layers)
+    for values in tensor_values(graph, pictures, [int(op.inputs[0]) for op in layers]):
         for i, (operator, value) in enumerate(zip(layers, values, strict=True)):
             depthwise = editor.kind(operator) == "DEPTHWISE_CONV_2D"
             kernel = editor.shape(int(operator.inputs[1]))[1:3]
-            x = patches(value[0], operator, kernel, editor.shape(int(operator.outputs[0]))[1:3], rng)
+            x = sample_patches(value[0], operator, kernel, editor.shape(int(operator.outputs[0]))[1:3], rng)
             # (places, h * w, channels) -> groups of weights that are summed together
             x = x.transpose(2, 0, 1) if depthwise else x.reshape(1, len(x), -1)
             total, square = x.sum(axis=1), np.matmul(x.transpose(0, 2, 1), x)
             known = seen[i]
             if known is None:
-                seen[i] = Inputs(x.shape[1], total.astype(np.float64), square.astype(np.float64))
+                seen[i] = LayerInputs(x.shape[1], total.astype(np.float64), square.astype(np.float64))
             else:
                 known.count += x.shape[1]
                 known.total += total
@@ -169,10 +176,13 @@ def observe(graph: bytes, editor: GraphEditor, layers: list[Any], pictures: NDAr
     return [each for each in seen if each is not None]
 
 
-def patches(
+def sample_patches(
     value: NDArray[Any], operator: Any, kernel: tuple[int, ...], out: tuple[int, ...], rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """What the kernel lies on, (places, kernel h * w, channels), at random places of the output map ``out`` (h, w)."""
+    """Sample what the kernel lies on at random places of the output map ``out`` (h, w).
+
+    ``value``: (h, w, channels), the layer's input. Returns (places, kernel h * w, channels) float32.
+    """
     options = operator.builtinOptions
     strides, dilation = (options.strideH, options.strideW), (options.dilationHFactor, options.dilationWFactor)
     before = [0, 0]
@@ -182,7 +192,7 @@ def patches(
             before[axis] = max(0, (out[axis] - 1) * strides[axis] + reach - value.shape[axis]) // 2
     margin = [(b, (k - 1) * d + s) for b, k, d, s in zip(before, kernel, dilation, strides, strict=True)]
     padded = np.pad(value, (*margin, (0, 0)))
-    places = rng.choice(out[0] * out[1], min(PLACES, out[0] * out[1]), replace=False)
+    places = rng.choice(out[0] * out[1], min(PATCHES, out[0] * out[1]), replace=False)
     top, left = places // out[1] * strides[0], places % out[1] * strides[1]
     rows = top[:, None, None] + np.arange(kernel[0])[None, :, None] * dilation[0]
     columns = left[:, None, None] + np.arange(kernel[1])[None, None, :] * dilation[1]
