@@ -46,7 +46,7 @@ def read_machine(root: Path = Path("/")) -> Machine:
     )
 
 
-def obstacles(machine: Machine) -> list[tuple[str, str]]:
+def incompatibilities(machine: Machine) -> list[tuple[str, str]]:
     """(why it cannot run here, what to do about it)."""
     found = []
     if machine.bits < 64 and machine.architecture in ("aarch64", "arm64", "x86_64"):

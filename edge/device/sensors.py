@@ -23,13 +23,13 @@ ROOT = Path("/")
 
 UNDER_VOLTAGE = 0x1
 """Bit of the firmware's flags: the supply is too weak now."""
-HELD_DOWN = 0x2 | 0x4 | 0x8
+CLOCK_LIMITED = 0x2 | 0x4 | 0x8
 """Bits of the firmware's flags: the clock is capped, throttled, or limited by heat now."""
 
 PROCESSOR_ZONE = re.compile(r"cpu|gpu|soc|tj|pkg|cv\d", re.IGNORECASE)
 """Types of zones that lie on the chip. Others (battery, wireless, the case) throttle nothing; some are constant."""
 PROCESSOR_HWMON = ("coretemp", "k10temp", "zenpower", "cpu_thermal")
-HOLDS_CLOCK = re.compile(r"cpufreq|^processor", re.IGNORECASE)
+CLOCK_LIMITERS = re.compile(r"cpufreq|^processor", re.IGNORECASE)
 """Types of cooling devices that cool by computing less; fans are of other types."""
 PLAUSIBLE_C = (-40.0, 150.0)
 """A sensor that says anything else is broken, or off."""
@@ -102,11 +102,11 @@ def _temperature(root: Path) -> float | None:
 
 def _throttled(root: Path, flags: int | None) -> bool | None:
     if flags is not None:
-        return bool(flags & HELD_DOWN)
+        return bool(flags & CLOCK_LIMITED)
     held = [
         level > 0
         for device in root.glob("sys/class/thermal/cooling_device*")
-        if HOLDS_CLOCK.search(_text(device / "type") or "") and (level := _number(device / "cur_state")) is not None
+        if CLOCK_LIMITERS.search(_text(device / "type") or "") and (level := _number(device / "cur_state")) is not None
     ]
     return any(held) if held else None
 

@@ -7,13 +7,13 @@ import re
 import tempfile
 from pathlib import Path
 
-FORGETFUL = {"tmpfs": "in memory", "ramfs": "in memory", "overlay": "in a container's own layer"}
+VOLATILE_FILESYSTEMS = {"tmpfs": "in memory", "ramfs": "in memory", "overlay": "in a container's own layer"}
 """File systems that do not outlive the machine's, or the container's, end: where what is written to them is."""
-REMOTE = re.compile(r"^(nfs\d?|cifs|smb3|9p|fuse\.sshfs|glusterfs|ceph)$")
+NETWORK_FILESYSTEMS = re.compile(r"^(nfs\d?|cifs|smb3|9p|fuse\.sshfs|glusterfs|ceph)$")
 """File systems over a network, where locks and syncs are not what SQLite needs."""
 
 
-def filesystem(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str | None:
+def filesystem_type(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str | None:
     """Type of the file system that ``path``, which exists, lies on. None: the kernel does not say."""
     real = os.path.realpath(path)
     best, kind = "", None
@@ -30,7 +30,7 @@ def filesystem(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str |
     return kind
 
 
-def nearest(path: Path) -> Path:
+def nearest_existing_folder(path: Path) -> Path:
     """``path``, or the lowest folder above it that exists."""
     path = path.absolute()
     return next(folder for folder in (path, *path.parents) if folder.is_dir())

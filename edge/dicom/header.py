@@ -58,7 +58,7 @@ _UNDEFINED = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
+class DicomHeader:
     """A file that has pixels, opened."""
 
     elements: Dataset
@@ -89,11 +89,11 @@ def is_dicom(path: Path) -> bool:
             start_of_file = dcmread(stream, stop_before_pixels=True, force=True, specific_tags=["SOPClassUID"])
         except Exception:  # it only looked like one
             return False
-        return first(start_of_file, "SOPClassUID") is not None
+        return first_value(start_of_file, "SOPClassUID") is not None
 
 
 @suppress_pydicom_warnings()
-def read_header(stream: BinaryIO) -> Header:
+def read_header(stream: BinaryIO) -> DicomHeader:
     """Read ``stream`` up to its pixels.
 
     Raises:
@@ -123,10 +123,10 @@ def read_header(stream: BinaryIO) -> Header:
         vr, length = start[4:6].decode("ascii", "replace"), struct.unpack(f"{order}L", start[8:12])[0]
         at += 12
     there = None if length == _UNDEFINED else min(length, end - at)
-    return Header(elements, stream, _transfer_syntax(elements, implicit, little), at, there, vr)
+    return DicomHeader(elements, stream, _transfer_syntax(elements, implicit, little), at, there, vr)
 
 
-def first(elements: Dataset, keyword: str) -> Any:
+def first_value(elements: Dataset, keyword: str) -> Any:
     """The first value of an element; None if it is absent, empty or unreadable."""
     try:
         value = elements.get(keyword)
@@ -137,25 +137,25 @@ def first(elements: Dataset, keyword: str) -> Any:
     return None if value in ("", b"") else value
 
 
-def whole(elements: Dataset, keyword: str, default: int) -> int:
+def int_value(elements: Dataset, keyword: str, default: int) -> int:
     """The first value of an element as an integer, or ``default``."""
     try:
-        return int(first(elements, keyword))
+        return int(first_value(elements, keyword))
     except (TypeError, ValueError, OverflowError):
         return default
 
 
-def number(elements: Dataset, keyword: str) -> float | None:
+def float_value(elements: Dataset, keyword: str) -> float | None:
     """The first value of an element as a number, which may be infinite or NaN; None if it is none."""
     try:
-        return float(first(elements, keyword))
+        return float(first_value(elements, keyword))
     except (TypeError, ValueError, OverflowError):
         return None
 
 
-def text(elements: Dataset, keyword: str) -> str | None:
+def text_value(elements: Dataset, keyword: str) -> str | None:
     """The first value of an element in at most 64 printable characters; None if nothing is left."""
-    value = first(elements, keyword)
+    value = first_value(elements, keyword)
     if not isinstance(value, str):
         return None
     return "".join(c for c in value if c.isprintable()).strip()[:64] or None
@@ -163,7 +163,7 @@ def text(elements: Dataset, keyword: str) -> str | None:
 
 def _transfer_syntax(elements: Dataset, implicit: bool, little: bool) -> UID:
     """As the file says; for files without meta information, as they were found to be encoded."""
-    said = first(getattr(elements, "file_meta", Dataset()), "TransferSyntaxUID")
+    said = first_value(getattr(elements, "file_meta", Dataset()), "TransferSyntaxUID")
     if said is not None:
         syntax = UID(said)
         if not syntax.is_transfer_syntax:
@@ -179,10 +179,10 @@ def _transfer_syntax(elements: Dataset, implicit: bool, little: bool) -> UID:
 def _no_pixels(elements: Dataset, tag: tuple[int, int] | None) -> SourceError:
     if tag in ((0x7FE0, 0x0008), (0x7FE0, 0x0009)):
         return SourceError("its pixels are floating point numbers", hint="export it with integer pixels")
-    sop_class = first(elements, "SOPClassUID")
+    sop_class = first_value(elements, "SOPClassUID")
     uid = UID("" if sop_class is None else str(sop_class))
     known = uid.type == "SOP Class"  # never say the bytes themselves, which may be anything
-    modality = first(elements, "Modality")
+    modality = first_value(elements, "Modality")
     named = isinstance(modality, str) and re.fullmatch(r"[A-Z0-9_ ]{1,16}", modality)
     if not known and not named:
         return SourceError("not DICOM, or cut short before its pixels", hint="copy or export the file again")

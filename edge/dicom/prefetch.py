@@ -22,11 +22,11 @@ R = TypeVar("R")
 
 MAX_THREADS = 3
 """With more, frames come faster than anything here computes them."""
-WAITING = 2
+BATCHES_PER_THREAD = 2
 """Batches that are kept or in the making, for each thread."""
-BATCH = 4
+MAX_BATCH = 4
 """Small frames that a thread is given at once: to hand over each alone would cost a tenth of its decoding."""
-BATCH_BYTES = 2 << 20
+MAX_BATCH_BYTES = 2 << 20
 """Of the frames of a batch that holds more than one."""
 MAX_BYTES = 64 << 20
 """Of all these results."""
@@ -34,7 +34,7 @@ MIN_PIXELS = 128 << 10
 """Of a frame. What it costs to hand one to a thread and back, a smaller one does not bring in."""
 
 
-def threads_for(frames: int, pixels: int, frame_bytes: int) -> int:
+def thread_count(frames: int, pixels: int, frame_bytes: int) -> int:
     """How many threads are worth having; fewer than 2: none.
 
     Args:
@@ -43,17 +43,17 @@ def threads_for(frames: int, pixels: int, frame_bytes: int) -> int:
         frame_bytes: a decoded frame's.
     """
     cores = len(os.sched_getaffinity(0))  # those of this process, which may be fewer than the machine's
-    fit = MAX_BYTES // (WAITING * max(1, frame_bytes))
+    fit = MAX_BYTES // (BATCHES_PER_THREAD * max(1, frame_bytes))
     return 1 if pixels < MIN_PIXELS else min(cores, frames, fit, MAX_THREADS)
 
 
-def batch_for(frames: int, threads: int, frame_bytes: int) -> int:
+def batch_size(frames: int, threads: int, frame_bytes: int) -> int:
     """How many frames to give a thread at once, so that short clips still keep all threads busy."""
-    fit = BATCH_BYTES // max(1, frame_bytes)
-    return max(1, min(BATCH, fit, frames // (WAITING * max(1, threads))))
+    fit = MAX_BATCH_BYTES // max(1, frame_bytes)
+    return max(1, min(MAX_BATCH, fit, frames // (BATCHES_PER_THREAD * max(1, threads))))
 
 
-def ahead(work: Callable[[T], R], things: Iterable[T], threads: int, batch: int = 1) -> Generator[Callable[[], R]]:
+def prefetch(work: Callable[[T], R], things: Iterable[T], threads: int, batch: int = 1) -> Generator[Callable[[], R]]:
     """``work`` on each of ``things``, in their order.
 
     Args:
@@ -77,7 +77,7 @@ def ahead(work: Callable[[T], R], things: Iterable[T], threads: int, batch: int 
     try:
         while some := list(islice(coming, batch)):
             begun.append(pool.submit(_each, work, some))
-            if len(begun) == WAITING * threads:
+            if len(begun) == BATCHES_PER_THREAD * threads:
                 yield from begun.popleft().result()
         while begun:
             yield from begun.popleft().result()

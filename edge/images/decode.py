@@ -29,7 +29,7 @@ _NOISE = (b"libpng warning",)
 """Colour profiles and text that libpng does not like: the pixels are right."""
 
 
-def decode(data: bytes, flags: int) -> NDArray[Any] | None:
+def decode_with_opencv(data: bytes, flags: int) -> NDArray[Any] | None:
     """``cv2.imdecode`` that knows damaged pictures. Threads may call it at the same time, and then run side by side.
 
     Args:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edge.contracts.errors import SourceError
-from edge.images.jpeg import read_jpeg
+from edge.images.jpeg import read_jpeg_header
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 
@@ -29,7 +29,7 @@ class ImageInfo:
     """TIFF: where this page's directory is in the file."""
 
 
-def read_images(data: bytes) -> list[ImageInfo]:
+def read_image_headers(data: bytes) -> list[ImageInfo]:
     """The pictures in ``data``: one, but in a TIFF of several pages.
 
     Raises:
@@ -64,7 +64,7 @@ def _png(data: bytes) -> ImageInfo:
 
 
 def _jpeg(data: bytes) -> ImageInfo:
-    info = read_jpeg(data)
+    info = read_jpeg_header(data)
     if info is None or not info.complete:
         raise _cut_short()
     return ImageInfo("jpeg", info.width, info.height)

@@ -32,7 +32,7 @@ class JpegInfo:
     """Whether the end of the image is there."""
 
     @property
-    def guessed_ybr(self) -> bool:
+    def decoded_as_ybr(self) -> bool:
         """Whether a decoder that knows nothing else (libjpeg) takes three components for YCbCr."""
         if self.jfif:
             return True
@@ -41,7 +41,7 @@ class JpegInfo:
         return self.components not in _RGB_IDS
 
 
-def read_jpeg(data: bytes) -> JpegInfo | None:
+def read_jpeg_header(data: bytes) -> JpegInfo | None:
     """Headers and completeness of ``data``; None if it is no JPEG or has no frame header."""
     if data[:2] != b"\xff\xd8":
         return None
@@ -98,7 +98,7 @@ def _only_scan(frame: tuple[int, bytes], scan: bytes) -> bool:
     return kind not in _PROGRESSIVE and len(body) > 5 and scan[:1] == body[5:6]
 
 
-def with_transform(data: bytes, ybr: bool) -> bytes:
+def set_jpeg_colour_transform(data: bytes, ybr: bool) -> bytes:
     """``data`` marked so that every decoder takes its three components for YCbCr, or for RGB.
 
     An Adobe marker says it; a JFIF marker, which would win over that, is left out.

@@ -10,7 +10,7 @@ _START = b"\xff\x4f\xff\x51"
 
 
 @dataclass(frozen=True, slots=True)
-class J2kInfo:
+class Jpeg2000Info:
     """The main header of one codestream."""
 
     width: int
@@ -18,18 +18,18 @@ class J2kInfo:
     components: int
     bits: int
     """Of the deepest component."""
-    plain: bool
+    uniform: bool
     """Whether all components are unsigned, of one depth, at full resolution, from the grid's origin."""
-    transformed: bool
+    colour_transformed: bool
     """Whether the first three components went through the colour transform, which the decoder undoes: they are RGB."""
 
 
-def bare_codestream(data: bytes) -> bytes:
+def jpeg2000_codestream(data: bytes) -> bytes:
     """``data`` from its codestream on: some wrap it in a JP2 file, whose word on colours does not count in DICOM."""
     return data[max(0, data.find(_START)) :]
 
 
-def read_j2k(data: bytes) -> J2kInfo | None:
+def read_jpeg2000_header(data: bytes) -> Jpeg2000Info | None:
     """The main header of ``data``; None if it is no bare codestream, or broken."""
     if data[:4] != _START or len(data) < 42:
         return None
@@ -38,17 +38,17 @@ def read_j2k(data: bytes) -> J2kInfo | None:
     if not components or len(table) < 3 * components:
         return None
     depths, steps = set(table[0::3]), set(table[1::3] + table[2::3])
-    return J2kInfo(
+    return Jpeg2000Info(
         width=x1 - x0,
         height=y1 - y0,
         components=components,
         bits=max(depth & 0x7F for depth in depths) + 1,
-        plain=len(depths) == 1 and max(depths) < 0x80 and steps == {1} and (x0, y0, tx0, ty0) == (0, 0, 0, 0),
-        transformed=_transformed(data, 42 + 3 * components),
+        uniform=len(depths) == 1 and max(depths) < 0x80 and steps == {1} and (x0, y0, tx0, ty0) == (0, 0, 0, 0),
+        colour_transformed=_colour_transformed(data, 42 + 3 * components),
     )
 
 
-def _transformed(data: bytes, at: int) -> bool:
+def _colour_transformed(data: bytes, at: int) -> bool:
     """Multiple component transformation of the coding style default (COD) marker segment."""
     while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] not in (0x90, 0xD9):
         if data[at + 1] == 0x52:

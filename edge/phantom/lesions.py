@@ -75,7 +75,7 @@ class LesionShape:
         return result
 
 
-def place_lesions(spec: PhantomSpec, view: ProbeGeometry, travel_mm: float) -> tuple[LesionShape, ...]:
+def place_lesions(spec: PhantomSpec, probe: ProbeGeometry, travel_mm: float) -> tuple[LesionShape, ...]:
     """As many as the spec asks for, none touching another, all within the scan while it moves by ``travel_mm``."""
     rng = generator(spec.seed, 3)
     size = 1.0 / math.sqrt(max(1, spec.lesions))
@@ -84,19 +84,19 @@ def place_lesions(spec: PhantomSpec, view: ProbeGeometry, travel_mm: float) -> t
         for _ in range(PLACES * spec.lesions):
             if len(shapes) == spec.lesions:
                 break
-            shape = _draw(rng, spec, view, size)
-            if _fits(shape, view, travel_mm) and not any(_near(shape, other) for other in shapes):
+            shape = _draw(rng, spec, probe, size)
+            if _fits(shape, probe, travel_mm) and not any(_near(shape, other) for other in shapes):
                 shapes.append(shape)
         if len(shapes) == spec.lesions:
             return tuple(shapes)
         size *= 0.8
 
 
-def _draw(rng: np.random.Generator, spec: PhantomSpec, view: ProbeGeometry, size: float) -> LesionShape:
+def _draw(rng: np.random.Generator, spec: PhantomSpec, probe: ProbeGeometry, size: float) -> LesionShape:
     spiculated = uniform(rng, 0, 1) < 0.5
     if spec.margin is not None:
         spiculated = spec.margin == "spiculated"
-    deep = view.depth_mm
+    deep = probe.depth_mm
     a = deep * size * uniform(rng, 0.11, 0.24)
     if spiculated:  # rounder, often taller than wide, with a shadow
         b, tilt = a * uniform(rng, 0.65, 1.0), uniform(rng, 0, math.pi)
@@ -108,19 +108,19 @@ def _draw(rng: np.random.Generator, spec: PhantomSpec, view: ProbeGeometry, size
         waves = tuple((k, uniform(rng, 0.0, 0.07) / math.sqrt(k), uniform(rng, 0, 6.28)) for k in range(2, 6))
         spikes = (0, 0.0, 0.0)
         behind = -uniform(rng, 0.15, 0.6)
-    u = uniform(rng, -0.5, 0.5) * view.span_mm
+    u = uniform(rng, -0.5, 0.5) * probe.span_mm
     d = uniform(rng, 0.18, 0.52) * deep
-    x, y = view.to_tissue(np.array(u), np.array(d))
+    x, y = probe.to_tissue(np.array(u), np.array(d))
     contrast = uniform(rng, 10, 18)
     return LesionShape(
         float(x), float(y), a, b, tilt, "spiculated" if spiculated else "smooth", waves, spikes, contrast, behind
     )
 
 
-def _fits(shape: LesionShape, view: ProbeGeometry, travel_mm: float) -> bool:
-    u, d = view.to_beam(*shape.outline())
-    aside = view.span_mm / 2 - travel_mm - CLEARANCE_MM
-    return bool(np.abs(u).max() <= aside and d.min() >= 0.1 * view.depth_mm and d.max() <= 0.62 * view.depth_mm)
+def _fits(shape: LesionShape, probe: ProbeGeometry, travel_mm: float) -> bool:
+    u, d = probe.to_beam(*shape.outline())
+    aside = probe.span_mm / 2 - travel_mm - CLEARANCE_MM
+    return bool(np.abs(u).max() <= aside and d.min() >= 0.1 * probe.depth_mm and d.max() <= 0.62 * probe.depth_mm)
 
 
 def _near(one: LesionShape, other: LesionShape) -> bool:

@@ -131,13 +131,13 @@ class SectorProbe(ProbeGeometry):
 
 def make_probe(spec: PhantomSpec) -> ProbeGeometry:
     """The view of ``spec``. Raises ValueError if its millimetres make a scan that no probe has."""
-    view = _linear(spec) if spec.geometry == "linear" else _sector(spec)
-    if not MIN_DEPTH_MM <= view.depth_mm <= MAX_DEPTH_MM or view.span_mm < MIN_SPAN_MM:
+    probe = _linear(spec) if spec.geometry == "linear" else _sector(spec)
+    if not MIN_DEPTH_MM <= probe.depth_mm <= MAX_DEPTH_MM or probe.span_mm < MIN_SPAN_MM:
         raise ValueError(
             f"expected a scan {MIN_DEPTH_MM:.0f} to {MAX_DEPTH_MM:.0f} mm deep and at least {MIN_SPAN_MM:.0f} mm wide, "
-            f"got {view.depth_mm:.1f} by {view.span_mm:.1f} ({spec.width}x{spec.height} pixels of {view.mm:.3g} mm)"
+            f"got {probe.depth_mm:.1f} by {probe.span_mm:.1f} ({spec.width}x{spec.height} pixels of {probe.mm:.3g} mm)"
         )
-    return view
+    return probe
 
 
 def _linear(spec: PhantomSpec) -> ProbeGeometry:

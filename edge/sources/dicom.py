@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import SourceError
-from edge.dicom.clip import DicomClip, NoDecoderError
+from edge.dicom.frame_reader import DicomFrameReader, NoDecoderError
 from edge.dicom.header import is_dicom
-from edge.sources.files import FilePicture, FileSource, check_size, printable, skipped
+from edge.sources.file_source import FilePicture, FileSource, check_size, printable_path, skipped_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -27,7 +27,7 @@ DIRECTORY = "DICOMDIR"
 """PS3.10 8.6: the name of the table of contents that lies beside the files of a medium."""
 
 
-def _way(text: str) -> str:
+def _decode_mode(text: str) -> str:
     if text not in ("colour", "grey"):
         raise ValueError(text)
     return text
@@ -47,10 +47,10 @@ class DicomSource(FileSource):
     def __init__(self, uri: Uri, stream: StreamSettings) -> None:
         """Raises `UsageError` for an unknown parameter or way to decode."""
         uri.expect("decode")
-        self._grey = uri.get("decode", _way, "colour") == "grey"
+        self._grey = uri.get("decode", _decode_mode, "colour") == "grey"
         super().__init__(uri, stream)
 
-    def wants(self, path: Path) -> bool:
+    def accepts(self, path: Path) -> bool:
         """By its content; one that is called DICOM is wanted in any case, so that its being broken is said."""
         return path.suffix.lower() in SUFFIXES or (path.name.upper() != DIRECTORY and is_dicom(path))
 
@@ -68,7 +68,7 @@ class DicomSource(FileSource):
 
     def pictures(self, path: Path) -> Generator[FilePicture | SourceEvent]:
         """All frames of one file; a few of a compressed cine are decoded ahead."""
-        with DicomClip(path, grey=self._grey) as clip:
+        with DicomFrameReader(path, grey=self._grey) as clip:
             check_size(clip.layout.columns, clip.layout.rows)
             with closing(clip.pictures()) as pictures:
                 for index, picture in enumerate(pictures):
@@ -79,7 +79,7 @@ class DicomSource(FileSource):
 
 
 def _frame(
-    clip: DicomClip, index: int, picture: Callable[[], NDArray[np.uint8]], path: Path
+    clip: DicomFrameReader, index: int, picture: Callable[[], NDArray[np.uint8]], path: Path
 ) -> FilePicture | SourceEvent:
     """One frame, or that it is bad: the others need not be. Raises `NoDecoderError` if they all are."""
     try:
@@ -87,7 +87,7 @@ def _frame(
     except NoDecoderError:
         raise
     except Exception as error:  # whatever broken bytes make a decoder trip over
-        event = skipped(path, error)
+        event = skipped_event(path, error)
         return replace(event, detail=f"frame {index + 1} of {clip.layout.frames}: {event.detail}")
-    origin = replace(clip.origin, path=printable(path), frame_index=index)
+    origin = replace(clip.origin, path=printable_path(path), frame_index=index)
     return FilePicture(pixels, None if clip.times is None else clip.times[index], clip.regions, origin)

@@ -21,9 +21,9 @@ import numpy as np
 from edge.contracts.errors import SourceError
 from edge.contracts.frames import FrameOrigin
 from edge.contracts.results import Reason
-from edge.images.decode import decode
-from edge.images.headers import SUFFIXES, read_images, tiff_page
-from edge.sources.files import FilePicture, FileSource, check_size, printable
+from edge.images.decode import decode_with_opencv
+from edge.images.headers import SUFFIXES, read_image_headers, tiff_page
+from edge.sources.file_source import FilePicture, FileSource, check_size, printable_path
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -48,7 +48,7 @@ class ImagesSource(FileSource):
         uri.expect()
         super().__init__(uri, stream)
 
-    def wants(self, path: Path) -> bool:
+    def accepts(self, path: Path) -> bool:
         """By its suffix."""
         return path.suffix.lower() in SUFFIXES
 
@@ -59,9 +59,9 @@ class ImagesSource(FileSource):
                 f"expected at most {MAX_BYTES >> 20} MB", hint="export it smaller", reason=Reason.TOO_LARGE.value
             )
         data = path.read_bytes()
-        pages = read_images(data)
+        pages = read_image_headers(data)
         for index, info in enumerate(pages):
-            origin = FrameOrigin(path=printable(path), frame_index=index)
+            origin = FrameOrigin(path=printable_path(path), frame_index=index)
             yield FilePicture(decode_image(data, info), media_ns=0 if len(pages) == 1 else None, origin=origin)
 
 
@@ -70,7 +70,7 @@ def decode_image(data: bytes, info: ImageInfo) -> NDArray[np.uint8]:
 
     Args:
         data: the file.
-        info: which picture, from `read_images`.
+        info: which picture, from `read_image_headers`.
 
     Returns:
         (H, W) grey or (H, W, 3) RGB, uint8.
@@ -83,7 +83,7 @@ def decode_image(data: bytes, info: ImageInfo) -> NDArray[np.uint8]:
         data = tiff_page(data, info)
     # Only of a PNG is transparency wanted. The fourth byte of a BMP is not it, and the other flags follow EXIF.
     flags = cv2.IMREAD_UNCHANGED if info.kind == "png" else cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
-    image = decode(data, flags)
+    image = decode_with_opencv(data, flags)
     if image is None or image.dtype not in (np.uint8, np.uint16):
         raise SourceError(f"a {info.kind.upper()} that cannot be decoded", hint="convert it to an 8-bit PNG")
     if image.ndim == 3 and image.shape[2] == 4:

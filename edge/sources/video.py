@@ -13,7 +13,7 @@ import cv2
 
 from edge.contracts.errors import SourceError
 from edge.contracts.frames import Frame, FrameOrigin, SourceEvent
-from edge.sources.files import FilePicture, FileSource, check_size, printable, skipped
+from edge.sources.file_source import FilePicture, FileSource, check_size, printable_path, skipped_event
 from edge.sources.mpeg_program_stream import ends_within_a_packet
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ MISSING_FRAMES = 3
 """So many frames fewer than the file promises are missed; containers are often wrong by one or two."""
 
 
-def pace(text: str) -> Literal["max", "realtime"]:
+def parse_pace(text: str) -> Literal["max", "realtime"]:
     """Of the URI. Raises ValueError for any other word."""
     if text == "max":
         return "max"
@@ -50,11 +50,11 @@ class VideoSource(FileSource):
         """Raises `UsageError` for an unknown parameter or pace."""
         uri.expect("pace")
         super().__init__(uri, stream)
-        self.live = uri.get("pace", pace, "max") == "realtime"
+        self.live = uri.get("pace", parse_pace, "max") == "realtime"
         self._waiting: Frame | SourceEvent | None = None
         self._clip_began: tuple[int, int] = (-1, 0)
 
-    def wants(self, path: Path) -> bool:
+    def accepts(self, path: Path) -> bool:
         """By its suffix."""
         return path.suffix.lower() in SUFFIXES
 
@@ -71,7 +71,7 @@ class VideoSource(FileSource):
             try:
                 open_capture(path).release()
             except SourceError as error:
-                message = f"{printable(path)!r}: {error.message}"
+                message = f"{printable_path(path)!r}: {error.message}"
                 raise SourceError(message, hint=error.hint, reason=error.reason) from None
 
     def read(self, timeout_s: float) -> Frame | SourceEvent | None:
@@ -105,7 +105,7 @@ class VideoSource(FileSource):
                     holes_ns += at_ns - media_ns - step_ns
                 # FFmpeg loses the time of some clips' last frames.
                 media_ns = at_ns if at_ns > media_ns else media_ns + max(step_ns, 1)
-                origin = FrameOrigin(path=printable(path), frame_index=index)
+                origin = FrameOrigin(path=printable_path(path), frame_index=index)
                 yield FilePicture(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), media_ns, origin=origin)
                 index += 1
             yield from _shortage(path, index, promised, media_ns + step_ns - holes_ns, holes_ns, step_ns)
@@ -142,7 +142,7 @@ def _shortage(
     Less in both: frames may last longer than others (then none is missing), and counts are often guessed from times.
     """
     if frames == 0:
-        yield skipped(path, SourceError("no frame of it can be decoded", hint="convert it to MP4 with H.264"))
+        yield skipped_event(path, SourceError("no frame of it can be decoded", hint="convert it to MP4 with H.264"))
         return
     if promised <= 0 and step_ns:  # not said: what the jumps in time leave room for
         promised = frames + holes_ns / step_ns
@@ -154,4 +154,4 @@ def _shortage(
         message = f"cut short after {frames} frames"
     else:
         return
-    yield skipped(path, SourceError(message, hint="copy the file again"))
+    yield skipped_event(path, SourceError(message, hint="copy the file again"))

@@ -10,8 +10,8 @@ from edge.sinks.mqtt.connection_end import ConnectionEnd
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-AT_ONCE_S = 0.05
-STEADY_S = 10.0
+NEXT_VERSION_PAUSE_S = 0.05
+STABLE_CONNECTION_S = 10.0
 """A connection that held so long was a good one: its loss is followed by a quick return."""
 PAUSES_S: dict[ConnectionEnd, tuple[float, float]] = {
     ConnectionEnd.LOST: (0.2, 30.0),
@@ -25,7 +25,7 @@ PAUSES_S: dict[ConnectionEnd, tuple[float, float]] = {
     ConnectionEnd.TAKEN_OVER: (60.0, 600.0),
 }
 """(first, longest) pause after an end. Refusals and a cloned device wait long: hammering mends neither."""
-AWAY_S = (0.2, 1.5)
+UNREACHABLE_PAUSE_S = (0.2, 1.5)
 """The same for a broker that is just not there: knocking is cheap, and findings wait for it."""
 
 
@@ -37,12 +37,12 @@ class ReconnectBackoff:
         self._last: ConnectionEnd | None = None
         self._pause = 0.0
 
-    def after(self, end: ConnectionEnd, lasted_s: float, something_else_to_try: bool) -> float:
+    def pause_after(self, end: ConnectionEnd, lasted_s: float, other_version_to_try: bool) -> float:
         """Seconds to wait after a connection that lasted ``lasted_s`` (0: never up) came to ``end``."""
-        if something_else_to_try:
-            return AT_ONCE_S * (1 + self._jitter())
-        first, longest = PAUSES_S.get(end, AWAY_S)
-        fresh = end is not self._last or lasted_s >= STEADY_S
+        if other_version_to_try:
+            return NEXT_VERSION_PAUSE_S * (1 + self._jitter())
+        first, longest = PAUSES_S.get(end, UNREACHABLE_PAUSE_S)
+        fresh = end is not self._last or lasted_s >= STABLE_CONNECTION_S
         self._pause = first if fresh else min(2 * self._pause, longest)
         self._last = end
         return self._pause * (0.5 + 0.5 * self._jitter())

@@ -8,7 +8,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import SinkError
-from edge.sinks.mqtt.backoff import AT_ONCE_S
+from edge.sinks.mqtt.backoff import NEXT_VERSION_PAUSE_S
 from edge.sinks.mqtt.connection import BrokerConnection
 from edge.sinks.mqtt.connection_end import ConnectionEnd
 from edge.sinks.mqtt.credentials import read_credentials
@@ -80,15 +80,15 @@ def check_broker(settings: SinkSettings, timeout_s: float = 5.0, publish: Queued
     try:
         while True:
             connection = BrokerConnection(credentials, chooser.current, client_id, lambda: None)
-            visit = _Visit(connection, publish)
-            end = visit.make(stop)
-            if visit.came_up and visit.done:
+            trial = _TrialConnection(connection, publish)
+            end = trial.run(stop)
+            if trial.was_connected and trial.done:
                 return connection.protocol.version
-            if visit.came_up and publish is not None:
-                raise _not_taken(credentials.name, publish.topic, visit.code)
+            if trial.was_connected and publish is not None:
+                raise _publish_refused(credentials.name, publish.topic, trial.code)
             if not chooser.failed(end) or time.monotonic() > deadline:
                 break
-            time.sleep(AT_ONCE_S)
+            time.sleep(NEXT_VERSION_PAUSE_S)
     finally:
         timer.cancel()
     if end is ConnectionEnd.STOPPED:
@@ -101,12 +101,12 @@ def check_broker(settings: SinkSettings, timeout_s: float = 5.0, publish: Queued
     raise SinkError(f"{credentials.name}: {what}{why}", hint=hint)
 
 
-class _Visit:
+class _TrialConnection:
     """One connection, and what came of it."""
 
     def __init__(self, connection: BrokerConnection, publish: QueuedMessage | None) -> None:
         self._connection, self._publish = connection, publish
-        self.came_up = False
+        self.was_connected = False
         self.code: int | None = None
         """The broker's answer to the message."""
 
@@ -115,24 +115,24 @@ class _Visit:
         """Whether all went well that was to be tried."""
         return self._publish is None or (self.code is not None and self.code < REFUSED)
 
-    def make(self, stop: threading.Event) -> ConnectionEnd:
+    def run(self, stop: threading.Event) -> ConnectionEnd:
         """Connect, publish and leave; how the connection ended."""
         self._connection.notify = self._look
         return self._connection.run(stop)
 
     def _look(self) -> None:
         connection = self._connection
-        for _, self.code in connection.answers():
-            connection.hang_up()
-        if connection.up and not self.came_up:
-            self.came_up = True
+        for _, self.code in connection.take_answers():
+            connection.disconnect()
+        if connection.up and not self.was_connected:
+            self.was_connected = True
             if self._publish is None:
-                connection.hang_up()
+                connection.disconnect()
             else:
                 connection.publish(self._publish)
 
 
-def _not_taken(name: str, topic: str, code: int | None) -> SinkError:
+def _publish_refused(name: str, topic: str, code: int | None) -> SinkError:
     if code is None:
         return SinkError(
             f"{name}: it lets us in, but does not acknowledge what is published", hint="see the broker's log"

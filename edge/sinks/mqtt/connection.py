@@ -2,7 +2,7 @@
 
 paho keeps what was not acknowledged and sends it again by itself; here the outbox does that, with marks and in order,
 so each connection gets a paho client of its own. All of it runs in the one thread that calls `BrokerConnection.run`;
-`publish`, `answers`, `subscribe` and `hang_up` may be called from one other, which only queues and wakes.
+`publish`, `take_answers`, `subscribe` and `disconnect` may be called from one other, which only queues and wakes.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ KEEPALIVE_S = 15
 CONNECT_TIMEOUT_S = 5.0
 """For the TCP connection and the TLS handshake, and again for the broker's answer."""
 CLOSE_TIMEOUT_S = 0.5
-TURN_S = 0.5
-STOCK, LOW_STOCK = 200, 100
+LOOP_TIMEOUT_S = 0.5
+BACKLOG_QUEUE_LIMIT, BACKLOG_QUEUE_LOW = 200, 100
 """Messages of a backlog that are taken beyond those under way, and how few call for more."""
-HEARD_LIMIT = 200
+RECEIVED_LIMIT = 200
 """Messages from the broker that wait to be looked at."""
 
 REFUSALS = {
@@ -62,7 +62,7 @@ class BrokerMessage(NamedTuple):
 
 
 class BrokerConnection:
-    """One TCP connection. ``heard`` is filled by `run`'s thread and emptied by another."""
+    """One TCP connection. ``received`` is filled by `run`'s thread and emptied by another."""
 
     def __init__(
         self,
@@ -86,25 +86,25 @@ class BrokerConnection:
         self.lasted_s = 0.0
         self.maximum_packet: int | None = None
         """Bytes of the largest packet that the broker takes. None: it does not say."""
-        self.heard: deque[BrokerMessage] = deque(maxlen=HEARD_LIMIT)
+        self.received: deque[BrokerMessage] = deque(maxlen=RECEIVED_LIMIT)
         """What came on subscribed topics; of a flood, the newest."""
-        self.deaf_to: set[str] = set()
+        self.refused_subscriptions: set[str] = set()
         """Topics that the broker does not let us hear."""
         self.notify = notify
         self._inflight = inflight
         self._window = InflightWindow(self._publish)
         self._refusal: ConnectionEnd | None = None
-        self._asked: dict[int, str] = {}
+        self._pending_subscriptions: dict[int, str] = {}
         """Message id of each SUBSCRIBE -> topic."""
-        self._came_up = 0.0
-        self._hanging_up = False
+        self._connected_at = 0.0
+        self._disconnecting = False
         self._client = self._make_client(client_id, will)
 
     def _make_client(self, client_id: str, will: tuple[str, bytes] | None) -> Client:
         five = self.protocol.version == "5"
         client = Client(
             CallbackAPIVersion.VERSION2,
-            client_id=client_id.replace("/", "_") if self.protocol.plain_id else client_id,
+            client_id=client_id.replace("/", "_") if self.protocol.slash_free_client_id else client_id,
             protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
             clean_session=None if five else True,
             reconnect_on_failure=False,
@@ -134,17 +134,17 @@ class BrokerConnection:
         except Exception as error:  # malformed packets: paho raises whatever its parser meets
             log.debug("connection to %s ended by", self.credentials.name, exc_info=True)
             self.detail = repr(error)
-            end = ConnectionEnd.LOST if self._came_up else ConnectionEnd.CLOSED_UNANSWERED
+            end = ConnectionEnd.LOST if self._connected_at else ConnectionEnd.CLOSED_UNANSWERED
         self.up = False
-        if self._came_up:
-            self.lasted_s = time.monotonic() - self._came_up
+        if self._connected_at:
+            self.lasted_s = time.monotonic() - self._connected_at
         client, sock = self._client, self._client.socket()
         client.on_connect = client.on_disconnect = client.on_publish = None  # circles of references
         client.on_message = client.on_subscribe = client.on_socket_open = client.on_socket_register_write = None
         if sock is not None:
             sock.close()
         self.notify()
-        self.notify = _nobody
+        self.notify = _ignore_notification
         return end
 
     def publish(self, message: QueuedMessage, urgent: bool = False) -> int | None:
@@ -152,24 +152,24 @@ class BrokerConnection:
         return self._window.put(message, urgent) if self.up else None
 
     @property
-    def crowded(self) -> bool:
+    def live_queue_full(self) -> bool:
         """See `InflightWindow`."""
-        return self._window.crowded
+        return self._window.live_queue_full
 
-    def answers(self) -> list[tuple[int, int]]:
+    def take_answers(self) -> list[tuple[int, int]]:
         """(ticket, reason code) of each message that the broker has answered since the last call."""
-        return self._window.answers()
+        return self._window.take_answers()
 
     def subscribe(self, topic: str) -> None:
-        """Ask for ``topic``; what comes on it is put into ``heard``."""
+        """Ask for ``topic``; what comes on it is put into ``received``."""
         if self.up:
             mid = self._client.subscribe(topic, qos=1)[1]
             if mid is not None:
-                self._asked[mid] = topic
+                self._pending_subscriptions[mid] = topic
 
-    def hang_up(self) -> None:
+    def disconnect(self) -> None:
         """Say DISCONNECT: the broker then drops the will."""
-        self._hanging_up = True
+        self._disconnecting = True
         self._client.disconnect()
 
     def _run(self, stop: threading.Event) -> ConnectionEnd:
@@ -177,16 +177,16 @@ class BrokerConnection:
         if failure is not None:
             return failure
         deadline = time.monotonic() + CONNECT_TIMEOUT_S
-        while self._client.loop(TURN_S) == MQTTErrorCode.MQTT_ERR_SUCCESS:
+        while self._client.loop(LOOP_TIMEOUT_S) == MQTTErrorCode.MQTT_ERR_SUCCESS:
             if stop.is_set():
                 break
-            if not self._came_up and time.monotonic() > deadline:
+            if not self._connected_at and time.monotonic() > deadline:
                 return ConnectionEnd.NO_ANSWER
         if self._refusal is not None:
             return self._refusal
-        if stop.is_set() or self._hanging_up:
+        if stop.is_set() or self._disconnecting:
             return ConnectionEnd.STOPPED
-        return ConnectionEnd.LOST if self._came_up else ConnectionEnd.CLOSED_UNANSWERED
+        return ConnectionEnd.LOST if self._connected_at else ConnectionEnd.CLOSED_UNANSWERED
 
     def _connect(self) -> ConnectionEnd | None:
         clean: dict[str, Any] = {"clean_start": True} if self.protocol.version == "5" else {}
@@ -217,7 +217,7 @@ class BrokerConnection:
             return
         self._window.size = min(self._inflight, getattr(properties, "ReceiveMaximum", 65535))
         self.maximum_packet = getattr(properties, "MaximumPacketSize", None)
-        self._came_up = time.monotonic()
+        self._connected_at = time.monotonic()
         self.up = True
         self.notify()
 
@@ -227,12 +227,12 @@ class BrokerConnection:
             self.detail = str(code)
             if code.value == TAKEN_OVER:
                 self._refusal = ConnectionEnd.TAKEN_OVER
-        elif self._hanging_up:
-            _await_close(client.socket())
+        elif self._disconnecting:
+            _wait_for_broker_to_close(client.socket())
 
     def _on_publish(self, client: Client, userdata: Any, mid: int, code: Any, properties: Any) -> None:
-        self._window.answered(mid, code.value)
-        if self._window.stock <= LOW_STOCK:
+        self._window.record_answer(mid, code.value)
+        if self._window.backlog_length <= BACKLOG_QUEUE_LOW:
             self.notify()
 
     def _on_message(self, client: Client, userdata: Any, message: Any) -> None:
@@ -240,13 +240,13 @@ class BrokerConnection:
             topic = message.topic  # paho decodes it here
         except UnicodeDecodeError:
             return
-        self.heard.append(BrokerMessage(topic, bytes(message.payload), message.retain))
+        self.received.append(BrokerMessage(topic, bytes(message.payload), message.retain))
         self.notify()
 
     def _on_subscribe(self, client: Client, userdata: Any, mid: int, codes: Any, properties: Any) -> None:
-        topic = self._asked.pop(mid, None)
+        topic = self._pending_subscriptions.pop(mid, None)
         if topic is not None and any(code.is_failure for code in codes):
-            self.deaf_to.add(topic)
+            self.refused_subscriptions.add(topic)
             log.warning("%s does not let us hear %s", self.credentials.name, topic)
             self.notify()
 
@@ -254,11 +254,11 @@ class BrokerConnection:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _nobody() -> None:
+def _ignore_notification() -> None:
     """Who is told when there is nothing to tell any more."""
 
 
-def _await_close(sock: Any) -> None:
+def _wait_for_broker_to_close(sock: Any) -> None:
     """After our DISCONNECT, let the broker close first.
 
     If we did, with something of its still unread here, the kernel would answer its next word with a reset, and a broker

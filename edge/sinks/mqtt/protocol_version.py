@@ -25,11 +25,11 @@ class ProtocolVersion(NamedTuple):
     """What is spoken."""
 
     version: Literal["5", "3.1.1"]
-    plain_id: bool
+    slash_free_client_id: bool
     """True: the client identifier has no slash."""
 
 
-LADDER = (
+FALLBACK_ORDER = (
     ProtocolVersion("5", False),
     ProtocolVersion("5", True),
     ProtocolVersion("3.1.1", False),
@@ -41,31 +41,35 @@ class ProtocolVersionChooser:
     """What to speak to one broker next."""
 
     def __init__(self, protocol: Literal["auto", "5", "3.1.1"] = "auto") -> None:
-        self._ladder = [step for step in LADDER if protocol in ("auto", step.version)]
+        self._fallback_order = [step for step in FALLBACK_ORDER if protocol in ("auto", step.version)]
         self._step = 0
-        self._settled = False
+        self._version_confirmed = False
 
     @property
     def current(self) -> ProtocolVersion:
         """For the next connection."""
-        return self._ladder[self._step]
+        return self._fallback_order[self._step]
 
-    def answered(self) -> None:
+    def accepted(self) -> None:
         """The broker accepted us: this is how to speak to it from now on."""
-        self._settled = True
+        self._version_confirmed = True
 
     def failed(self, end: ConnectionEnd) -> bool:
         """A connection came to ``end``. True: there is something else to try at once."""
         protocol, step = self.current, self._step
         if end is ConnectionEnd.BAD_VERSION:
-            self._go_to(lambda other: other.version != protocol.version and other.plain_id == protocol.plain_id)
-        elif end is ConnectionEnd.BAD_CLIENT_ID and not protocol.plain_id:
-            self._go_to(lambda other: other.plain_id and other.version == protocol.version)
-        elif end is ConnectionEnd.CLOSED_UNANSWERED and not self._settled:
-            self._step = (step + 1) % len(self._ladder)
+            self._go_to(
+                lambda other: (
+                    other.version != protocol.version and other.slash_free_client_id == protocol.slash_free_client_id
+                )
+            )
+        elif end is ConnectionEnd.BAD_CLIENT_ID and not protocol.slash_free_client_id:
+            self._go_to(lambda other: other.slash_free_client_id and other.version == protocol.version)
+        elif end is ConnectionEnd.CLOSED_UNANSWERED and not self._version_confirmed:
+            self._step = (step + 1) % len(self._fallback_order)
         return self._step > step
 
     def _go_to(self, wanted: Callable[[ProtocolVersion], bool]) -> None:
-        for step, protocol in enumerate(self._ladder):
+        for step, protocol in enumerate(self._fallback_order):
             if wanted(protocol):
-                self._step, self._settled = step, False
+                self._step, self._version_confirmed = step, False

@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from edge.sinks.mqtt.backoff import STEADY_S, ReconnectBackoff
+from edge.sinks.mqtt.backoff import STABLE_CONNECTION_S, ReconnectBackoff
 from edge.sinks.mqtt.connection import BrokerConnection
 from edge.sinks.mqtt.connection_end import ConnectionEnd
 from edge.sinks.mqtt.protocol_version import ProtocolVersionChooser
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-REMEMBERED_S = 600.0
+RECENT_PROBLEM_S = 600.0
 """So long after another client took our session, or connections broke in a row, it is a problem to report."""
-UNSTABLE_AFTER = 3
+UNSTABLE_LOSSES = 3
 """Connections in a row that were lost soon after they were made. Some brokers (mosquitto 2.0, all with MQTT 3.1.1) do
 not say that another client took our session: this is what it looks like from here."""
 
 
 class Reconnector:
-    """Keeps a sink connected. The thread writes, the publisher's reads `newest`, `end` and `remembered`."""
+    """Keeps a sink connected. The thread writes, the publisher's reads `latest_connection`, `end` and `recent_problem`."""
 
     def __init__(
         self,
@@ -45,12 +45,12 @@ class Reconnector:
         self._will = will
         self._notify = notify
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._keep_connected, name=f"mqtt {credentials.name}", daemon=True)
-        self.newest: BrokerConnection | None = None
+        self._thread = threading.Thread(target=self._connect_repeatedly, name=f"mqtt {credentials.name}", daemon=True)
+        self.latest_connection: BrokerConnection | None = None
         """It may not be up yet, or not any more."""
         self.end: ConnectionEnd | None = None
         """How the last one ended."""
-        self._remembered: tuple[float, str] | None = None
+        self._recent_problem: tuple[float, str] | None = None
 
     def start(self) -> None:
         """Begin to connect."""
@@ -65,13 +65,13 @@ class Reconnector:
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
-    def remembered(self) -> str | None:
+    def recent_problem(self) -> str | None:
         """A problem's word that is to be reported even when all is well again, for a while."""
-        if self._remembered is not None and time.monotonic() - self._remembered[0] < REMEMBERED_S:
-            return self._remembered[1]
+        if self._recent_problem is not None and time.monotonic() - self._recent_problem[0] < RECENT_PROBLEM_S:
+            return self._recent_problem[1]
         return None
 
-    def _keep_connected(self) -> None:
+    def _connect_repeatedly(self) -> None:
         """The connecting thread."""
         chooser, backoff = ProtocolVersionChooser(self._settings.protocol), ReconnectBackoff()
         losses = 0
@@ -79,21 +79,21 @@ class Reconnector:
             connection = BrokerConnection(
                 self._credentials, chooser.current, self._client_id, self._notify, self._will, self._settings.inflight
             )
-            self.newest = connection
+            self.latest_connection = connection
             end = connection.run(self._stop)
             if end is ConnectionEnd.STOPPED:
                 return
             unstable = False
             if connection.lasted_s:
-                chooser.answered()
-                losses = losses + 1 if end is ConnectionEnd.LOST and connection.lasted_s < STEADY_S else 0
-                unstable = losses == UNSTABLE_AFTER
+                chooser.accepted()
+                losses = losses + 1 if end is ConnectionEnd.LOST and connection.lasted_s < STABLE_CONNECTION_S else 0
+                unstable = losses == UNSTABLE_LOSSES
             if end is not self.end:
                 why = f": {connection.detail}" if connection.detail else ""
                 log.warning("%s: %s (MQTT %s)%s", self._credentials.name, end.value, connection.protocol.version, why)
             if end is ConnectionEnd.TAKEN_OVER or unstable:
                 word = end.value if end is ConnectionEnd.TAKEN_OVER else "connection_unstable"
-                self._remembered = (time.monotonic(), word)
+                self._recent_problem = (time.monotonic(), word)
                 log.error("%s: %s: is there another device of the same site and name?", self._credentials.name, word)
             self.end = end
-            self._stop.wait(backoff.after(end, connection.lasted_s, chooser.failed(end)))
+            self._stop.wait(backoff.pause_after(end, connection.lasted_s, chooser.failed(end)))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
-WAITING_LIMIT = 10_000
+HELD_LIMIT = 10_000
 """Messages set down at once; they stay in the outbox, only their numbers are here."""
 
 
@@ -34,7 +34,7 @@ class RefusedTopics:
         self._topics: dict[str, _Topic] = {}
         self._too_large: list[int] = []
 
-    def refused(self, suffix: str, word: str) -> bool:
+    def mark_refused(self, suffix: str, word: str) -> bool:
         """A message on ``suffix`` was refused: it rests. False if it did already (others were still on their way)."""
         topic = self._topics.setdefault(suffix, _Topic(word))
         if topic.until > self._now():
@@ -44,30 +44,30 @@ class RefusedTopics:
         topic.until = self._now() + topic.pause_s
         return True
 
-    def accepted(self, suffix: str) -> None:
+    def mark_accepted(self, suffix: str) -> None:
         """A message on ``suffix`` arrived: all is well with it."""
         topic = self._topics.get(suffix)
         if topic is not None and topic.until <= self._now() and not topic.waiting:
             del self._topics[suffix]
 
-    def rests(self, suffix: str) -> bool:
+    def is_paused(self, suffix: str) -> bool:
         """Whether nothing should be sent on ``suffix`` now."""
         topic = self._topics.get(suffix)
         return topic is not None and topic.until > self._now()
 
-    def wait(self, suffix: str, seq: int) -> bool:
+    def hold(self, suffix: str, seq: int) -> bool:
         """Set message ``seq`` down until ``suffix`` is tried again; False if there is no room."""
         waiting = self._topics[suffix].waiting
-        if len(waiting) >= WAITING_LIMIT:
+        if len(waiting) >= HELD_LIMIT:
             return False
         waiting.append(seq)
         return True
 
-    def wait_for_another_broker(self, seq: int) -> None:
+    def hold_until_reconnect(self, seq: int) -> None:
         """Set message ``seq`` down until the next connection: this one takes none so large."""
         self._too_large.append(seq)
 
-    def due(self) -> list[int]:
+    def take_retryable(self) -> list[int]:
         """Messages whose topic has rested: they may be tried again."""
         seqs: list[int] = []
         for topic in self._topics.values():
@@ -76,7 +76,7 @@ class RefusedTopics:
                 topic.waiting = []
         return seqs
 
-    def forget(self) -> list[int]:
+    def take_all(self) -> list[int]:
         """The connection is gone, the next may be treated otherwise. Returns all that waited."""
         seqs = [seq for topic in self._topics.values() for seq in topic.waiting] + self._too_large
         self._topics.clear()

@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Literal
 
 from edge.contracts.frames import Equipment, FrameOrigin
-from edge.dicom.header import text
+from edge.dicom.header import text_value
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
 if TYPE_CHECKING:
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
 
 
 @suppress_pydicom_warnings()
-def read_origin(elements: Dataset, path: str) -> FrameOrigin:
+def read_frame_origin(elements: Dataset, path: str) -> FrameOrigin:
     """All that a finding may say of where it was seen; what the file does not say is None."""
-    body_part, study = text(elements, "BodyPartExamined"), text(elements, "StudyInstanceUID")
+    body_part, study = text_value(elements, "BodyPartExamined"), text_value(elements, "StudyInstanceUID")
     return FrameOrigin(
         path=path,
-        sop_instance_uid=text(elements, "SOPInstanceUID"),
+        sop_instance_uid=text_value(elements, "SOPInstanceUID"),
         study=None if study is None else hashlib.sha256(study.encode()).hexdigest()[:16],
         body_part=None if body_part is None else body_part.upper(),
-        laterality=_side(text(elements, "ImageLaterality")) or _side(text(elements, "Laterality")),
+        laterality=_side(text_value(elements, "ImageLaterality")) or _side(text_value(elements, "Laterality")),
         equipment=Equipment(
-            manufacturer=text(elements, "Manufacturer"),
-            model=text(elements, "ManufacturerModelName"),
-            probe=text(elements, "TransducerData") or text(elements, "TransducerType"),
+            manufacturer=text_value(elements, "Manufacturer"),
+            model=text_value(elements, "ManufacturerModelName"),
+            probe=text_value(elements, "TransducerData") or text_value(elements, "TransducerType"),
         ),
     )
 

@@ -9,9 +9,9 @@ import numpy as np
 from pydicom.pixels import apply_color_lut
 
 from edge.contracts.errors import SourceError
-from edge.dicom.grey import Greys
-from edge.dicom.header import first
-from edge.dicom.layout import LUMINANCE, MONOCHROME
+from edge.dicom.grey_conversion import GreyConverter
+from edge.dicom.header import first_value
+from edge.dicom.pixel_layout import LUMINANCE, MONOCHROME
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
 if TYPE_CHECKING:
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydicom.dataset import Dataset
 
-    from edge.dicom.header import Header
-    from edge.dicom.layout import Layout
+    from edge.dicom.header import DicomHeader
+    from edge.dicom.pixel_layout import PixelLayout
 
 _COLOURS = ("Red", "Green", "Blue")
 
 
-class Colours:
+class ColourConverter:
     """Turns the samples of one file's frames into pictures."""
 
-    def __init__(self, header: Header, layout: Layout, *, grey: bool = False) -> None:
+    def __init__(self, header: DicomHeader, layout: PixelLayout, *, grey: bool = False) -> None:
         """Raises `SourceError` if the palette is missing or broken.
 
         Args:
@@ -39,7 +39,7 @@ class Colours:
         """
         self._grey = grey
         self._stored = layout.stored
-        self._greys = Greys(header.elements, layout) if layout.photometric in MONOCHROME else None
+        self._greys = GreyConverter(header.elements, layout) if layout.photometric in MONOCHROME else None
         self._palette = read_palette(header.elements, layout) if layout.photometric == "PALETTE COLOR" else None
         self._low = -(1 << (layout.stored - 1)) if layout.signed else 0
 
@@ -108,7 +108,7 @@ def _stack(*channels: NDArray[np.int32]) -> NDArray[np.uint8]:
 
 
 @suppress_pydicom_warnings()
-def read_palette(elements: Dataset, layout: Layout) -> NDArray[np.uint8]:
+def read_palette(elements: Dataset, layout: PixelLayout) -> NDArray[np.uint8]:
     """RGB for every sample from the lowest possible on, (2**stored, 3) uint8: PS3.3 C.7.6.3.1.5 and C.7.6.3.1.6.
 
     Raises:
@@ -119,7 +119,7 @@ def read_palette(elements: Dataset, layout: Layout) -> NDArray[np.uint8]:
     low = -(1 << (layout.stored - 1)) if layout.signed else 0
     samples = np.arange(low, low + (1 << layout.stored), dtype=np.int32)
     try:
-        if first(elements, "RedPaletteColorLookupTableData") is None:  # segmented, or none
+        if first_value(elements, "RedPaletteColorLookupTableData") is None:  # segmented, or none
             table = np.asarray(apply_color_lut(samples, elements))
         else:
             columns = [_entries(elements, colour)[_places(elements, colour, samples)] for colour in _COLOURS]

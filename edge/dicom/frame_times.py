@@ -6,7 +6,7 @@ import itertools
 import math
 from typing import TYPE_CHECKING
 
-from edge.dicom.header import number
+from edge.dicom.header import float_value
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ def frame_times(elements: Dataset, frames: int) -> Sequence[int] | None:
     if vector is not None:
         return vector
     for step_s in (
-        _scaled(number(elements, "FrameTime"), 1e-3),
-        _inverse(number(elements, "CineRate")),
-        _inverse(number(elements, "RecommendedDisplayFrameRate")),
+        _scaled(float_value(elements, "FrameTime"), 1e-3),
+        _inverse(float_value(elements, "CineRate")),
+        _inverse(float_value(elements, "RecommendedDisplayFrameRate")),
     ):
         if step_s is not None and 0.0 < step_s <= LONGEST_STEP_S:
             step_ns = max(1, round(step_s * 1e9))

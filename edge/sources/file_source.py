@@ -45,7 +45,7 @@ class FilePicture:
 class FileSource(ABC):
     """Reads one file, or all files of a folder in natural order, each of which is a clip of its own.
 
-    A file or frame that cannot be read is a ``skipped`` event and costs nothing else. After the last comes ``ended``,
+    A file or frame that cannot be read is a ``skipped_event`` event and costs nothing else. After the last comes ``ended``,
     again and again. Opened anew, it begins anew, but goes on counting.
     """
 
@@ -65,7 +65,7 @@ class FileSource(ABC):
         """The frames of one file, one at a time. May raise anything: the source skips the rest of the file."""
 
     @abstractmethod
-    def wants(self, path: Path) -> bool:
+    def accepts(self, path: Path) -> bool:
         """Whether a file in a folder is of this source's kind. May raise OSError."""
 
     def open(self) -> None:
@@ -75,10 +75,10 @@ class FileSource(ABC):
             SourceError: there is nothing at the path, it cannot be read, or no file of a folder is of this kind.
         """
         self.close()
-        _quiet_opencv()
-        found = find_files(self._root, self.wants)
+        _silence_opencv_log()
+        found = find_files(self._root, self.accepts)
         with self._reading:
-            self._items = self._walk(found)
+            self._items = self._frames_and_events(found)
             self._closed.clear()
 
     def read(self, timeout_s: float) -> Frame | SourceEvent | None:
@@ -96,7 +96,7 @@ class FileSource(ABC):
                 self._items.close()
                 self._items = None
 
-    def _walk(self, found: list[Path | SourceEvent]) -> Generator[Frame | SourceEvent]:
+    def _frames_and_events(self, found: list[Path | SourceEvent]) -> Generator[Frame | SourceEvent]:
         for path in found:
             if isinstance(path, SourceEvent):
                 yield path
@@ -107,7 +107,7 @@ class FileSource(ABC):
                     for picture in pictures:
                         yield picture if isinstance(picture, SourceEvent) else self._frame(picture)
             except Exception as error:  # whatever broken bytes make a decoder trip over
-                yield skipped(path, error)
+                yield skipped_event(path, error)
 
     def _frame(self, picture: FilePicture) -> Frame:
         frame = Frame(
@@ -123,22 +123,22 @@ class FileSource(ABC):
         return frame
 
 
-def _quiet_opencv() -> None:
+def _silence_opencv_log() -> None:
     """OpenCV would print file names, which can be patients' names. What it has to say is in the events."""
     set_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel  # moved in 4.13
     set_level(0)
 
 
-def skipped(path: Path, error: Exception) -> SourceEvent:
+def skipped_event(path: Path, error: Exception) -> SourceEvent:
     """The event for a file or frame that ``error`` cost."""
     if isinstance(error, SourceError):
         detail = f"{error.message}; {error.hint}" if error.hint else error.message
-        return SourceEvent("skipped", Reason(error.reason), detail, printable(path))
+        return SourceEvent("skipped", Reason(error.reason), detail, printable_path(path))
     said = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
-    return SourceEvent("skipped", Reason.DECODE_ERROR, f"cannot be read: {said}", printable(path))
+    return SourceEvent("skipped", Reason.DECODE_ERROR, f"cannot be read: {said}", printable_path(path))
 
 
-def printable(path: Path) -> str:
+def printable_path(path: Path) -> str:
     """``path`` as text that can be written out, even if its bytes are no UTF-8."""
     return os.fsencode(path).decode("utf-8", "replace")
 
@@ -153,7 +153,7 @@ def check_size(width: int, height: int) -> None:
         )
 
 
-def find_files(root: str, wants: Callable[[Path], bool]) -> list[Path | SourceEvent]:
+def find_files(root: str, accepts: Callable[[Path], bool]) -> list[Path | SourceEvent]:
     """The file ``root``, or all wanted files in the folder ``root`` and below, in natural order.
 
     Args:
@@ -181,37 +181,37 @@ def find_files(root: str, wants: Callable[[Path], bool]) -> list[Path | SourceEv
     except (OSError, ValueError) as error:
         said = getattr(error, "strerror", None) or str(error)
         raise SourceError(f"cannot read {root!r}: {said}", hint="check the path and who may read it") from None
-    found = _below(path, wants)
+    found = _files_below(path, accepts)
     if not any(isinstance(item, Path) for item in found):
         hint = "check the path; name the file itself if it has no usual name"
         raise SourceError(f"no file to read in {root!r}", hint=hint)
     return found
 
 
-def _below(folder: Path, wants: Callable[[Path], bool]) -> list[Path | SourceEvent]:
+def _files_below(folder: Path, accepts: Callable[[Path], bool]) -> list[Path | SourceEvent]:
     """Hidden files and folders are not looked at: they hold thumbnails and the like."""
     found: list[tuple[list[list[str | int]], Path | SourceEvent]] = []
 
     def unreadable(error: OSError) -> None:
-        found.append((_natural(Path(error.filename)), skipped(Path(error.filename), error)))
+        found.append((_natural_key(Path(error.filename)), skipped_event(Path(error.filename), error)))
 
     for here, folders, names in os.walk(folder, onerror=unreadable):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for path in (Path(here, name) for name in names if not name.startswith(".")):
-            item = _look_at(path, wants)
+            item = _path_or_event(path, accepts)
             if item is not None:
-                found.append((_natural(path), item))
+                found.append((_natural_key(path), item))
     return [item for _, item in sorted(found, key=lambda pair: pair[0])]
 
 
-def _look_at(path: Path, wants: Callable[[Path], bool]) -> Path | SourceEvent | None:
+def _path_or_event(path: Path, accepts: Callable[[Path], bool]) -> Path | SourceEvent | None:
     try:
-        return path if path.is_file() and wants(path) else None
+        return path if path.is_file() and accepts(path) else None
     except OSError as error:
-        return skipped(path, error)
+        return skipped_event(path, error)
 
 
-def _natural(path: Path) -> list[list[str | int]]:
+def _natural_key(path: Path) -> list[list[str | int]]:
     """Sorts ``frame2`` before ``frame10``. Names that only differ in case or leading zeros keep a fixed order."""
     key: list[list[str | int]] = []
     for part in path.parts:

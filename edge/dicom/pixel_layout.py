@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import SourceError
-from edge.dicom.header import first, whole
+from edge.dicom.header import first_value, int_value
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-    from edge.dicom.header import Header
+    from edge.dicom.header import DicomHeader
 
 MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
 SUBSAMPLED = ("YBR_FULL_422", "YBR_PARTIAL_422")
@@ -24,7 +24,7 @@ RETIRED = ("HSV", "ARGB", "CMYK", "XYB")
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
+class PixelLayout:
     """One frame's shape and coding."""
 
     rows: int
@@ -55,7 +55,7 @@ class Layout:
 
 
 @suppress_pydicom_warnings()
-def read_layout(header: Header) -> Layout:
+def read_pixel_layout(header: DicomHeader) -> PixelLayout:
     """The layout of ``header``'s pixels. Raises `SourceError` if an element is missing, wrong or not supported."""
     layout = _from_elements(header.elements)
     size = header.pixels_length
@@ -66,19 +66,19 @@ def read_layout(header: Header) -> Layout:
     return layout
 
 
-def _from_elements(elements: Dataset) -> Layout:
-    photometric = str(first(elements, "PhotometricInterpretation") or "").strip().upper()
-    allocated = whole(elements, "BitsAllocated", 0)
-    layout = Layout(
-        rows=whole(elements, "Rows", 0),
-        columns=whole(elements, "Columns", 0),
-        frames=max(1, whole(elements, "NumberOfFrames", 1)),
-        samples=whole(elements, "SamplesPerPixel", 1),
+def _from_elements(elements: Dataset) -> PixelLayout:
+    photometric = str(first_value(elements, "PhotometricInterpretation") or "").strip().upper()
+    allocated = int_value(elements, "BitsAllocated", 0)
+    layout = PixelLayout(
+        rows=int_value(elements, "Rows", 0),
+        columns=int_value(elements, "Columns", 0),
+        frames=max(1, int_value(elements, "NumberOfFrames", 1)),
+        samples=int_value(elements, "SamplesPerPixel", 1),
         photometric=photometric,
         allocated=allocated,
-        stored=whole(elements, "BitsStored", allocated),
-        signed=whole(elements, "PixelRepresentation", 0) == 1,
-        planar=whole(elements, "PlanarConfiguration", 0),
+        stored=int_value(elements, "BitsStored", allocated),
+        signed=int_value(elements, "PixelRepresentation", 0) == 1,
+        planar=int_value(elements, "PlanarConfiguration", 0),
     )
     wanted = 3 if photometric in COLOURS else 1
     if photometric not in (*MONOCHROME, *COLOURS, "PALETTE COLOR"):

@@ -28,7 +28,7 @@ LIBRARIES = ("usr/lib", "usr/lib/aarch64-linux-gnu", "usr/lib/x86_64-linux-gnu",
 """Where a distribution's packages put shared libraries."""
 
 
-class Node(msgspec.Struct, frozen=True, kw_only=True):
+class DeviceNode(msgspec.Struct, frozen=True, kw_only=True):
     """One device."""
 
     kind: Literal["camera", "edge-tpu", "gpu"]
@@ -42,12 +42,12 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     """Whose members may, as far as the node says."""
 
 
-def may_open(path: Path) -> bool:
+def can_read_write(path: Path) -> bool:
     """Whether this process may read and write ``path``."""
     return os.access(path, os.R_OK | os.W_OK)
 
 
-def cameras(root: Path = Path("/"), may: Callable[[Path], bool] = may_open) -> list[Node]:
+def cameras(root: Path = Path("/"), may: Callable[[Path], bool] = can_read_write) -> list[DeviceNode]:
     """Cameras and grabbers that the kernel knows."""
     return [
         _node("camera", _text(_class_of(root, path) / "name") or path.name, path, root, may)
@@ -56,7 +56,7 @@ def cameras(root: Path = Path("/"), may: Callable[[Path], bool] = may_open) -> l
     ]
 
 
-def accelerators(root: Path = Path("/"), may: Callable[[Path], bool] = may_open) -> list[Node]:
+def accelerators(root: Path = Path("/"), may: Callable[[Path], bool] = can_read_write) -> list[DeviceNode]:
     """What could compute beside the processor."""
     return [*_corals(root, may), *_gpus(root, may)]
 
@@ -67,7 +67,7 @@ def find_library(name: str, root: Path = Path("/")) -> str | None:
     return next((str(path) for path in places if path.exists()), None)
 
 
-def _corals(root: Path, may: Callable[[Path], bool]) -> Iterator[Node]:
+def _corals(root: Path, may: Callable[[Path], bool]) -> Iterator[DeviceNode]:
     for device in sorted(root.glob("sys/bus/usb/devices/*")):
         name = CORAL_USB.get((_text(device / "idVendor"), _text(device / "idProduct")))
         bus, number = _text(device / "busnum"), _text(device / "devnum")
@@ -83,10 +83,10 @@ def _corals(root: Path, may: Callable[[Path], bool]) -> Iterator[Node]:
         if (_text(device / "vendor"), _text(device / "device")) == CORAL_PCI
     ]
     for _ in on_the_bus[len(found) :]:
-        yield Node(kind="edge-tpu", name="Coral PCIe", path=None, usable=False)
+        yield DeviceNode(kind="edge-tpu", name="Coral PCIe", path=None, usable=False)
 
 
-def _gpus(root: Path, may: Callable[[Path], bool]) -> Iterator[Node]:
+def _gpus(root: Path, may: Callable[[Path], bool]) -> Iterator[DeviceNode]:
     for path in sorted(root.glob("dev/dri/renderD*")):
         driver = re.search(r"^DRIVER=(\S+)", _text(root / "sys/class/drm" / path.name / "device/uevent"), re.MULTILINE)
         yield _node("gpu", f"GPU {driver[1]}" if driver else "GPU", path, root, may)
@@ -99,12 +99,12 @@ def _gpus(root: Path, may: Callable[[Path], bool]) -> Iterator[Node]:
 
 def _node(
     kind: Literal["camera", "edge-tpu", "gpu"], name: str, path: Path, root: Path, may: Callable[[Path], bool]
-) -> Node:
+) -> DeviceNode:
     try:
         group = path.group()
     except (OSError, KeyError):  # a group without a name
         group = None
-    return Node(kind=kind, name=name, path=f"/{path.relative_to(root)}", usable=may(path), group=group)
+    return DeviceNode(kind=kind, name=name, path=f"/{path.relative_to(root)}", usable=may(path), group=group)
 
 
 def _class_of(root: Path, path: Path) -> Path:
