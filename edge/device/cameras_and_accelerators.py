@@ -1,4 +1,4 @@
-"""Cameras, grabbers and accelerators: which there are, and whether we may open them. Nothing is opened for it.
+"""Finds cameras, frame grabbers, Edge TPUs and GPUs, and whether this process may open them. Nothing is opened for it.
 
 /dev/video*                       a camera or grabber; one device often has several nodes, the first gives pictures
 /dev/apex_*                       Coral on PCIe or M.2; PCI id 1ac1:089a
@@ -20,35 +20,38 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 NO_CAMERA = re.compile(r"^(bcm2835-(codec|isp)|rpi-?vid|rpi-?hevc|pispbe)", re.IGNORECASE)
-"""Names of a Raspberry Pi's decoders and converters, which have nodes like cameras."""
+"""Names of a Raspberry Pi's decoders and converters, which have device nodes like cameras."""
 CORAL_USB = {("1a6e", "089a"): "Coral USB (not used yet)", ("18d1", "9302"): "Coral USB"}
+"""USB (vendor id, product id) of a Coral Edge TPU, and its name for people."""
 CORAL_PCI = ("0x1ac1", "0x089a")
+"""PCI (vendor id, device id) of a Coral Edge TPU."""
 JETSON_GPU = ("dev/nvmap", "dev/nvhost-gpu", "dev/nvhost-ctrl-gpu", "dev/nvgpu/igpu0/ctrl")
+"""Device nodes of a Jetson's GPU; which of them there are depends on the JetPack."""
 LIBRARIES = ("usr/lib", "usr/lib/aarch64-linux-gnu", "usr/lib/x86_64-linux-gnu", "usr/local/lib", "lib")
 """Where a distribution's packages put shared libraries."""
 
 
 class DeviceNode(msgspec.Struct, frozen=True, kw_only=True):
-    """One device."""
+    """One camera, Edge TPU or GPU, and whether this process may use it."""
 
     kind: Literal["camera", "edge-tpu", "gpu"]
     name: str
     """What people call it."""
     path: str | None
-    """Of its node. None: the hardware is there, but no driver made a node for it."""
+    """Path of its device node. None: the hardware is there, but no driver made a node for it."""
     usable: bool
     """Whether this process may read and write the node, or all nodes where it has several."""
     group: str | None = None
-    """Whose members may, as far as the node says."""
+    """Group whose members may open the node, as far as the node says. None: the group has no name."""
 
 
 def can_read_write(path: Path) -> bool:
-    """Whether this process may read and write ``path``."""
+    """Whether this process has permission to read and write ``path``."""
     return os.access(path, os.R_OK | os.W_OK)
 
 
 def cameras(root: Path = Path("/"), may: Callable[[Path], bool] = can_read_write) -> list[DeviceNode]:
-    """Cameras and grabbers that the kernel knows."""
+    """Cameras and frame grabbers that the kernel knows (Video4Linux). ``may``: whether a node may be opened."""
     return [
         _node("camera", _text(_class_of(root, path) / "name") or path.name, path, root, may)
         for path in sorted(root.glob("dev/video*"))
@@ -57,12 +60,12 @@ def cameras(root: Path = Path("/"), may: Callable[[Path], bool] = can_read_write
 
 
 def accelerators(root: Path = Path("/"), may: Callable[[Path], bool] = can_read_write) -> list[DeviceNode]:
-    """What could compute beside the processor."""
+    """Edge TPUs (Coral) and GPUs of this machine. ``may``: whether a node may be opened."""
     return [*_corals(root, may), *_gpus(root, may)]
 
 
 def find_library(name: str, root: Path = Path("/")) -> str | None:
-    """Path of a shared library that a package installed. It is not loaded."""
+    """Path of a shared library that a package installed, None: there is none. It is not loaded."""
     places = [root / folder / name for folder in LIBRARIES]
     return next((str(path) for path in places if path.exists()), None)
 

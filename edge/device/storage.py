@@ -1,4 +1,4 @@
-"""A folder that must keep what it is given: on which file system it lies, and whether writing to it works."""
+"""Type of the file system that a folder lies on, and whether files that are written to it can be synced to the disk."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import tempfile
 from pathlib import Path
 
 VOLATILE_FILESYSTEMS = {"tmpfs": "in memory", "ramfs": "in memory", "overlay": "in a container's own layer"}
-"""File systems that do not outlive the machine's, or the container's, end: where what is written to them is."""
+"""File systems that do not outlive a restart of the machine or container, and where their content is, in words."""
 NETWORK_FILESYSTEMS = re.compile(r"^(nfs\d?|cifs|smb3|9p|fuse\.sshfs|glusterfs|ceph)$")
-"""File systems over a network, where locks and syncs are not what SQLite needs."""
+"""Types of file systems over a network, where locks and syncs are not what SQLite needs."""
 
 
 def filesystem_type(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str | None:
@@ -31,13 +31,13 @@ def filesystem_type(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> 
 
 
 def nearest_existing_folder(path: Path) -> Path:
-    """``path``, or the lowest folder above it that exists."""
+    """``path`` itself, or the lowest folder above it that exists; absolute."""
     path = path.absolute()
     return next(folder for folder in (path, *path.parents) if folder.is_dir())
 
 
 def fsync_fault(folder: Path) -> str | None:
-    """What goes wrong when a file is written to ``folder`` and brought to the disk with its name; None: nothing."""
+    """Write a test file to ``folder`` and sync it and its directory entry (fsync): the error text; None: it works."""
     try:
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".doctor-") as file:
             file.write(b"0" * 4096)

@@ -1,4 +1,4 @@
-"""Compressed frames to samples. OpenCV reads 8-bit JPEG (lossless too) and JPEG 2000; pydicom's decoders the rest.
+"""Decodes compressed DICOM frames. OpenCV reads 8-bit JPEG (lossless too) and JPEG 2000; pydicom's decoders the rest.
 
 OpenCV comes first where it can, so that a device gives the same pixels whether the optional decoders are there or not.
 """
@@ -39,25 +39,25 @@ if TYPE_CHECKING:
 
 _GREY = cv2.IMREAD_UNCHANGED
 _RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-"""In our order at once. DICOM, not Exif, says how a picture lies."""
+"""Flags of `cv2.imdecode`: RGB order at once. DICOM, not Exif, says how a picture lies."""
 
 
 class NoDecoderError(SourceError):
-    """Nothing installed reads this transfer syntax: no frame of the file can be had."""
+    """No installed decoder reads this transfer syntax: no frame of the file can be decoded."""
 
 
 def decode_frame(data: bytes, layout: PixelLayout, syntax: UID, *, grey: bool = False) -> tuple[NDArray[Any], str]:
-    """Decode one frame.
+    """Decode one compressed frame (JPEG, JPEG 2000, JPEG-LS, RLE) to samples.
 
     Args:
         data: the compressed frame.
         layout: what the file says of it.
         syntax: how it is compressed.
-        grey: nobody wants colour: where the grey of it can be had alone, that is enough.
+        grey: no colour is needed: where the luminance can be decoded alone, that is enough.
 
     Returns:
-        (H, W) or (H, W, 3) samples, and the photometric interpretation they are in now; `LUMINANCE` for the grey of a
-        frame that has colour.
+        (H, W) or (H, W, 3) samples, uint8 or as deep as the file says, and the photometric interpretation they are in
+        now; `LUMINANCE` for the grey of a frame that has colour.
 
     Raises:
         NoDecoderError: no decoder for ``syntax``, or not for such pixels.
@@ -72,15 +72,16 @@ def decode_frame(data: bytes, layout: PixelLayout, syntax: UID, *, grey: bool = 
 
 
 def opencv_can_decode(layout: PixelLayout, syntax: UID) -> bool:
-    """Whether frames are OpenCV's to decode, as far as the file tells: only these can be decoded side by side.
+    """Whether OpenCV decodes the frames, as far as the file tells: only these can be decoded in parallel threads.
 
-    The decoders that pydicom calls for JPEG-LS and JPEG 2000 hold Python's lock, and `suppress_pydicom_warnings` lets in one at a time.
+    The decoders that pydicom calls for JPEG-LS and JPEG 2000 hold Python's lock, and `suppress_pydicom_warnings` lets
+    in one at a time.
     """
     return (syntax in JPEGTransferSyntaxes or syntax in (JPEG2000, JPEG2000Lossless)) and layout.allocated == 8
 
 
 def _jpeg(data: bytes, layout: PixelLayout, grey: bool) -> tuple[NDArray[Any], str] | None:
-    """By OpenCV; None if it has to be left to others: more than 8 bits."""
+    """Decode JPEG by OpenCV, uint8; None if it has to be left to others: more than 8 bits."""
     info = read_jpeg_header(data)
     if info is None or not info.complete:
         raise SourceError("broken or cut short JPEG frame")
@@ -103,7 +104,7 @@ def _jpeg(data: bytes, layout: PixelLayout, grey: bool) -> tuple[NDArray[Any], s
 
 
 def _jpeg2000(data: bytes, layout: PixelLayout) -> tuple[NDArray[Any], str] | None:
-    """By OpenCV; None if it has to be left to others: more than 8 bits, signed or subsampled."""
+    """Decode JPEG 2000 by OpenCV, uint8; None if it has to be left to others: over 8 bits, signed or subsampled."""
     data = jpeg2000_codestream(data)
     info = read_jpeg2000_header(data)
     if info is None:
@@ -143,7 +144,7 @@ def _by_pydicom(data: bytes, layout: PixelLayout, syntax: UID) -> tuple[NDArray[
 
 
 def pydicom_options(layout: PixelLayout, frames: int) -> dict[str, Any]:
-    """``layout`` in the words of pydicom's decoders, for ``frames`` frames."""
+    """Options that pydicom's decoders need for ``frames`` frames of this pixel layout."""
     return {
         "rows": layout.rows,
         "columns": layout.columns,
@@ -159,7 +160,7 @@ def pydicom_options(layout: PixelLayout, frames: int) -> dict[str, Any]:
 
 
 def _check_size(layout: PixelLayout, width: int, height: int, components: int) -> None:
-    """A small file may hold a stream that says it is huge: looked at before it is decoded."""
+    """Refuse a frame of another size. A small file may hold a stream that says it is huge: checked before decoding."""
     if (width, height, components) != (layout.columns, layout.rows, layout.samples):
         raise SourceError(
             f"expected a {layout.columns} x {layout.rows} frame of {layout.samples} samples, "
@@ -168,7 +169,7 @@ def _check_size(layout: PixelLayout, width: int, height: int, components: int) -
 
 
 def no_decoder_error(syntax: UID) -> NoDecoderError:
-    """The error for a transfer syntax that nothing here reads, saying what to do about it."""
+    """Error for a transfer syntax that no installed decoder reads, with what to do about it."""
     message = f"no decoder for transfer syntax {syntax.name} ({syntax})"
     if syntax in MPEGTransferSyntaxes:
         return NoDecoderError(message, hint="export the clip as MP4 and read it as video://")

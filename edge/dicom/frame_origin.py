@@ -1,4 +1,4 @@
-"""Where a DICOM picture came from: the machine and the body part, nothing of the patient."""
+"""Origin of a DICOM frame: scanner, body part, side and UIDs, nothing of the patient."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, Literal
 
 from edge.contracts.frames import Equipment, FrameOrigin
-from edge.dicom.header import text_value
+from edge.dicom.element_values import text_value
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
 if TYPE_CHECKING:
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 @suppress_pydicom_warnings()
 def read_frame_origin(elements: Dataset, path: str) -> FrameOrigin:
-    """All that a finding may say of where it was seen; what the file does not say is None."""
+    """Read the origin of a file's frames: all that a finding may say of where it was seen. Not in the file: None.
+
+    Of the Study Instance UID only a hash is kept.
+    """
     body_part, study = text_value(elements, "BodyPartExamined"), text_value(elements, "StudyInstanceUID")
     return FrameOrigin(
         path=path,
@@ -31,6 +34,6 @@ def read_frame_origin(elements: Dataset, path: str) -> FrameOrigin:
     )
 
 
-def _side(said: str | None) -> Literal["L", "R"] | None:
+def _side(laterality: str | None) -> Literal["L", "R"] | None:
     """``U`` (unpaired) and ``B`` (both) are no side."""
-    return "L" if said == "L" else "R" if said == "R" else None
+    return "L" if laterality == "L" else "R" if laterality == "R" else None

@@ -1,4 +1,4 @@
-"""One DICOM file as a clip: its frames one by one, never all of them in memory."""
+"""Reads the frames of a DICOM file, single or multi-frame (cine), one by one, never all of them in memory."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from pydicom.pixels import get_decoder
 from edge.contracts.errors import SourceError
 from edge.dicom.codecs import NoDecoderError, decode_frame, no_decoder_error, opencv_can_decode, pydicom_options
 from edge.dicom.colour_conversion import ColourConverter
+from edge.dicom.element_values import first_value
 from edge.dicom.encapsulated_frames import index_frames, read_fragments
 from edge.dicom.frame_origin import read_frame_origin
 from edge.dicom.frame_times import frame_times
-from edge.dicom.header import first_value, read_header
+from edge.dicom.header import read_header
 from edge.dicom.pixel_layout import SUBSAMPLED, read_pixel_layout
 from edge.dicom.prefetch import batch_size, prefetch, thread_count
 from edge.dicom.regions import read_regions
@@ -37,10 +38,10 @@ __all__ = ["DicomFrameReader", "NoDecoderError"]
 
 
 class DicomFrameReader:
-    """An opened file. Close it, or use it in ``with``."""
+    """Open DICOM file that decodes its frames on request. Close it, or use it in ``with``."""
 
     def __init__(self, path: Path, *, grey: bool = False) -> None:
-        """Read everything but the pixels.
+        """Open the file and read everything but the pixels.
 
         Args:
             path: the file.
@@ -70,7 +71,7 @@ class DicomFrameReader:
             raise
 
     def picture(self, index: int) -> NDArray[np.uint8]:
-        """Frame ``index``, from 0: (H, W) grey or (H, W, 3) RGB, uint8.
+        """Decode frame ``index``, from 0: (H, W) grey or (H, W, 3) RGB, uint8.
 
         Raises:
             NoDecoderError: no frame of this file can be decoded here.
@@ -79,7 +80,7 @@ class DicomFrameReader:
         return self._colours(*self._decoded(index))
 
     def pictures(self) -> Generator[Callable[[], NDArray[np.uint8]]]:
-        """Every frame in turn, as a call that gives what `picture` gives or raises what it raises.
+        """Yield for every frame in turn a call that gives what `picture` gives or raises what it raises.
 
         Where it helps, the next frames are decoded meanwhile. Close it before the clip, or use `contextlib.closing`.
         """
@@ -93,7 +94,7 @@ class DicomFrameReader:
                 yield partial(self._finished, decoded)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file; no frame can be decoded afterwards."""
         self._header.stream.close()
         self._file.close()
 
@@ -104,7 +105,7 @@ class DicomFrameReader:
         self.close()
 
     def _decoded(self, index: int) -> tuple[NDArray[Any], str]:
-        """Samples of a frame and their photometric interpretation. May be called in several threads at once."""
+        """Samples of a frame, (H, W) or (H, W, 3), and their photometric interpretation. Threads may call it."""
         if self._fragments is None:
             return self._native(index), self.layout.photometric
         with self._reading:  # there is one place in the file
@@ -112,7 +113,7 @@ class DicomFrameReader:
         return decode_frame(data, self.layout, self._header.transfer_syntax, grey=self._grey)
 
     def _finished(self, decoded: Callable[[], tuple[NDArray[Any], str]]) -> NDArray[np.uint8]:
-        """In the order of frames: without a window, the first that comes decides how bright all are."""
+        """Convert to 8 bits, in the order of frames: without a window, the first one decides how bright all are."""
         return self._colours(*decoded())
 
     def _count(self) -> int:
@@ -131,7 +132,7 @@ class DicomFrameReader:
 
     @suppress_pydicom_warnings()
     def _native(self, index: int) -> NDArray[Any]:
-        """Uncompressed samples: pydicom undoes byte order, planes, shared colours and unused bits."""
+        """Uncompressed (H, W) or (H, W, 3) samples: pydicom undoes byte order, planes, shared colour, unused bits."""
         try:
             decoder = get_decoder(self._header.transfer_syntax)
         except NotImplementedError:

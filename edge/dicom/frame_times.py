@@ -1,4 +1,4 @@
-"""When the frames of a clip were made, from its beginning on."""
+"""Frame times of a DICOM cine: when each frame was acquired, counted from the first."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 import math
 from typing import TYPE_CHECKING
 
-from edge.dicom.header import float_value
+from edge.dicom.element_values import float_value
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 LONGEST_STEP_S = 3600.0
-"""A longer time between two frames can only be a mistake."""
+"""Longest time between two frames, in seconds. A longer one can only be a mistake."""
 
 
 @suppress_pydicom_warnings()

@@ -1,4 +1,4 @@
-"""Grey samples of any depth to 8 bits: PS3.3 C.11.1 (modality LUT) and C.11.2 (window, VOI LUT)."""
+"""Converts grey samples of any depth to 8 bits: DICOM PS3.3 C.11.1 (modality LUT) and C.11.2 (window, VOI LUT)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from edge.dicom.header import first_value, float_value, text_value
+from edge.dicom.element_values import first_value, float_value, text_value
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class GreyConverter:
-    """Samples of one file to grey values, black to white as they are to be seen.
+    """Converts the grey samples of one file to 8 bits, from black to white as they are to be displayed.
 
     Plain 8-bit samples stay as they are: that is what scanners export and people look at. Fewer bits are spread over
     0 to 255. More bits (or signed ones) go through the file's rescale and its first VOI LUT or window; without one,
@@ -47,20 +47,20 @@ class GreyConverter:
         self._function = text_value(elements, "VOILUTFunction") or "LINEAR"
 
     def __call__(self, samples: NDArray[Any]) -> NDArray[np.uint8]:
-        """(H, W) samples to (H, W) uint8."""
+        """Convert (H, W) integer samples of one frame to (H, W) uint8 grey."""
         if self._plain:
             grey = samples.astype(np.uint8, copy=False)
         elif self._count <= 1 << 16:
             if self._table is None:
-                self._see(samples)
+                self._keep_range(samples)
                 self._table = self._to_8_bits(np.arange(self._low, self._low + self._count))
             grey = self._table[np.clip(samples.astype(np.int32) - self._low, 0, self._count - 1)]
         else:
-            self._see(samples)
+            self._keep_range(samples)
             grey = self._to_8_bits(samples)
         return 255 - grey if self._inverted else grey
 
-    def _see(self, samples: NDArray[Any]) -> None:
+    def _keep_range(self, samples: NDArray[Any]) -> None:
         """Keep the range of the first frame, for files that have no window."""
         if self._range is None:
             values = self._rescaled(samples)

@@ -1,4 +1,4 @@
-"""Where scan data lies in a picture and how large its pixels are: PS3.3 C.8.5.5, US Region Calibration."""
+"""DICOM ultrasound regions and their calibration in mm per pixel: PS3.3 C.8.5.5, US Region Calibration."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydicom.dataset import Dataset
 
 from edge.contracts.region import Region
-from edge.dicom.header import float_value, int_value
+from edge.dicom.element_values import float_value, int_value
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
 if TYPE_CHECKING:
@@ -19,14 +19,16 @@ TWO_DIMENSIONAL = 1
 IMAGES = (1, 2)
 """Region Data Type: tissue and colour flow; not a spectrum, a trace or a grey bar."""
 CENTIMETRES = 3
-"""Physical Units Direction."""
+"""Physical Units Direction: centimetres; others are time, speed and the like."""
 MM_RANGE = (0.0005, 10.0)
-"""A pixel's side in mm can only be a mistake outside of this."""
+"""Range of a pixel's side in mm; outside of it, it can only be a mistake."""
 
 
 @suppress_pydicom_warnings()
 def read_regions(elements: Dataset, width: int, height: int) -> tuple[Region, ...]:
-    """The two-dimensional regions of a picture, in the order of the file, their boxes clipped to it.
+    """Read the two-dimensional regions of a picture, in the order of the file, their boxes clipped to it.
+
+    ``width`` and ``height`` of the picture are in pixels.
 
     Only a region whose pixels have a length in centimetres on both axes is calibrated. Pixel Spacing is never asked:
     in ultrasound it is often wrong, and it is not bound to a part of the picture.

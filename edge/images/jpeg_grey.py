@@ -1,4 +1,6 @@
-"""A JPEG frame as grey alone: about three quarters of the time that colour takes. For sources that are told to be grey.
+"""Decodes only the luminance (grey) of a JPEG: about three quarters of the time that colour takes.
+
+For sources that are told to be grey.
 
 Not by itself: the pixel gate (photographs, colour bars), the overlay and the viewer look at colour, and of no frame is
 it known before it is decoded that it has none.
@@ -28,11 +30,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_PIXELS = 64_000_000
-"""A small stream may say that it is huge: refused before it is decoded."""
+"""Largest JPEG that is decoded. A small stream may say that it is huge: refused before it is decoded."""
 
 
 def decode_jpeg_grey(data: bytes) -> NDArray[np.uint8]:
-    """The luminance of one baseline or progressive JPEG of 8 bits.
+    """Decode the luminance (grey) of one baseline or progressive JPEG of 8 bits.
 
     Args:
         data: a whole JPEG stream: what a decoder that knows nothing else takes for YCbCr, is YCbCr.

@@ -1,4 +1,4 @@
-"""Lesions: star-shaped outlines that are known exactly, placed where no movement takes them out of the scan."""
+"""Lesions of the phantom: star-shaped outlines, known exactly, placed where no movement takes them out of the scan."""
 
 from __future__ import annotations
 
@@ -20,36 +20,40 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 POINTS = 180
-"""Corners of an outline: 2 degrees apart."""
+"""Number of corners of an outline: 2 degrees apart."""
 CLEARANCE_MM = 1.5
-"""Of a lesion to the sides of the scan, wherever it moves, and to other lesions."""
+"""Distance of a lesion to the sides of the scan, wherever it moves, and to other lesions, in millimetres."""
 PLACES = 60
-"""Random places tried for each lesion before all are made smaller."""
+"""Number of random places tried for each lesion before all are made smaller."""
 
 
 @dataclass(frozen=True, slots=True)
 class LesionShape:
-    """A lesion in tissue at rest, in millimetres: radius as a function of the angle around ``x, y``."""
+    """Shape of a lesion in tissue at rest, in millimetres: radius as a function of the angle around ``x, y``."""
 
     x: float
+    """Middle of the lesion in tissue coordinates: to the right of the probe's middle."""
     y: float
+    """Depth of its middle below the probe's face."""
     a: float
-    """Half axes of the ellipse underneath."""
+    """Half axis of the ellipse underneath."""
     b: float
+    """Its other half axis."""
     tilt: float
-    """Of the half axis a, in radians."""
+    """Angle of the half axis a, in radians."""
     margin: Margin
+    """Smooth or spiculated."""
     waves: tuple[tuple[int, float, float], ...]
     """Order, amplitude as a share of the radius, and phase of what the margin adds to the ellipse."""
     spikes: tuple[int, float, float]
     """Number, length as a share of the radius, and phase; length 0: none."""
     contrast_db: float
-    """How much less it scatters than what is around it."""
+    """How much less it scatters than what is around it, in dB."""
     attenuation_db_mm: float
-    """Beyond the tissue's: more than 0 casts a shadow, less than 0 brightens what lies behind."""
+    """Attenuation beyond the tissue's: more than 0 casts a shadow, less than 0 brightens what lies behind."""
 
     def radius(self, angle: Array) -> Array:
-        """Distance of the margin from the middle, in millimetres."""
+        """Distance of the margin from the middle in millimetres, for angles in radians; same shape, float64."""
         c, s = np.cos(angle - self.tilt), np.sin(angle - self.tilt)
         ellipse = self.a * self.b / np.sqrt((self.b * c) ** 2 + (self.a * s) ** 2)
         ripple = np.ones_like(angle)
@@ -63,20 +67,20 @@ class LesionShape:
         return result
 
     def outline(self) -> tuple[Array, Array]:
-        """Corners: all x, then all y, (POINTS,) each."""
+        """Corners of the outline in tissue millimetres: all x, then all y, (POINTS,) float64 each."""
         angle = np.arange(POINTS, dtype=np.float64) * (2 * math.pi / POINTS)
         r = self.radius(angle)
         return self.x + r * np.cos(angle), self.y + r * np.sin(angle)
 
     def inside(self, x: Array, y: Array) -> Array:
-        """Signed distance along the radius in millimetres, more than 0 inside."""
+        """Signed distance to the margin along the radius, in millimetres, more than 0 inside; float64."""
         dx, dy = x - self.x, y - self.y
         result: Array = self.radius(np.arctan2(dy, dx)) - np.hypot(dx, dy)
         return result
 
 
 def place_lesions(spec: PhantomSpec, probe: ProbeGeometry, travel_mm: float) -> tuple[LesionShape, ...]:
-    """As many as the spec asks for, none touching another, all within the scan while it moves by ``travel_mm``."""
+    """Place the lesions of ``spec``: none touches another, all stay in a scan that moves by ``travel_mm``."""
     rng = generator(spec.seed, 3)
     size = 1.0 / math.sqrt(max(1, spec.lesions))
     while True:
@@ -132,7 +136,7 @@ def _near(one: LesionShape, other: LesionShape) -> bool:
 
 
 def measure(px: Array, py: Array, mm: float, margin: Margin) -> PhantomLesion:
-    """The truth of an outline: ``px`` and ``py`` (N,) in pixels, of ``mm`` millimetres each."""
+    """Measure an outline: its axes, area, box and centre. ``px`` and ``py``: (N,) in pixels of ``mm`` millimetres."""
     nx, ny = np.roll(px, -1), np.roll(py, -1)
     cross = px * ny - nx * py
     area = float(cross.sum()) / 2

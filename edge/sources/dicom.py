@@ -1,4 +1,4 @@
-"""``dicom:///file-or-folder?decode=colour|grey``: what scanners and archives store, single frames and cines."""
+"""DICOM source, ``dicom:///file-or-folder?decode=colour|grey``: single frames and cines that scanners store."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from edge.contracts.frames import SourceEvent
 
 SUFFIXES = (".dcm", ".dicom", ".dic")
+"""File name suffixes that say DICOM, in lower case."""
 DIRECTORY = "DICOMDIR"
 """PS3.10 8.6: the name of the table of contents that lies beside the files of a medium."""
 
@@ -34,7 +35,7 @@ def _decode_mode(text: str) -> str:
 
 
 class DicomSource(FileSource):
-    """Frames of one file, or of all DICOM files of a folder, whatever their names.
+    """Source of the frames of one DICOM file, or of all DICOM files of a folder, whatever their names.
 
     Frames have their file's place in time, regions with millimetres, body part, side and scanner.
 
@@ -45,17 +46,17 @@ class DicomSource(FileSource):
     """
 
     def __init__(self, uri: Uri, stream: StreamSettings) -> None:
-        """Raises `UsageError` for an unknown parameter or way to decode."""
+        """Read the URI. Raises `UsageError` for an unknown parameter or way to decode."""
         uri.expect("decode")
         self._grey = uri.get("decode", _decode_mode, "colour") == "grey"
         super().__init__(uri, stream)
 
     def accepts(self, path: Path) -> bool:
-        """By its content; one that is called DICOM is wanted in any case, so that its being broken is said."""
+        """Implement `FileSource.accepts`: by content, or by suffix, so that a broken file is reported, not ignored."""
         return path.suffix.lower() in SUFFIXES or (path.name.upper() != DIRECTORY and is_dicom(path))
 
     def open(self) -> None:
-        """Find the files.
+        """Implement `Source.open`: find the files.
 
         Raises:
             SourceError: as `FileSource.open`, and if the one file that was named is not DICOM.
@@ -67,7 +68,10 @@ class DicomSource(FileSource):
             raise SourceError(f"{self._root!r} is not DICOM, or cut short", hint=hint)
 
     def pictures(self, path: Path) -> Generator[FilePicture | SourceEvent]:
-        """All frames of one file; a few of a compressed cine are decoded ahead."""
+        """Implement `FileSource.pictures`: all frames of one file; a few of a compressed cine are decoded ahead.
+
+        Pixels are (H, W) uint8 grey or (H, W, 3) uint8 RGB.
+        """
         with DicomFrameReader(path, grey=self._grey) as clip:
             check_size(clip.layout.columns, clip.layout.rows)
             with closing(clip.pictures()) as pictures:

@@ -1,4 +1,4 @@
-"""``images:///file-or-folder``: PNG, JPEG, BMP and TIFF.
+"""Image source, ``images:///file-or-folder``: decodes PNG, JPEG, BMP and TIFF files to frames.
 
 What is decided here, so that a file always gives the same pixels:
 
@@ -37,23 +37,23 @@ if TYPE_CHECKING:
     from edge.images.headers import ImageInfo
 
 MAX_BYTES = 1 << 29
-"""Larger files are not read into memory: 64 million pixels of four 16-bit samples."""
+"""Largest file in bytes; larger ones are not read into memory: 64 million pixels of four 16-bit samples."""
 
 
 class ImagesSource(FileSource):
-    """Pictures of one file or folder. In a folder, files are found by their suffix; what they are, their bytes say."""
+    """Source of the pictures of one file or folder, found by suffix; which format a file has, its bytes say."""
 
     def __init__(self, uri: Uri, stream: StreamSettings) -> None:
-        """Raises `UsageError` for a parameter: there are none."""
+        """Read the URI. Raises `UsageError` for a parameter: there are none."""
         uri.expect()
         super().__init__(uri, stream)
 
     def accepts(self, path: Path) -> bool:
-        """By its suffix."""
+        """Implement `FileSource.accepts`: by the suffix of its name."""
         return path.suffix.lower() in SUFFIXES
 
     def pictures(self, path: Path) -> Generator[FilePicture]:
-        """One frame; of a TIFF, all pages."""
+        """Implement `FileSource.pictures`: one frame; of a TIFF, all pages. Grey or RGB, see `decode_image`."""
         if path.stat().st_size > MAX_BYTES:
             raise SourceError(
                 f"expected at most {MAX_BYTES >> 20} MB", hint="export it smaller", reason=Reason.TOO_LARGE.value
@@ -66,10 +66,10 @@ class ImagesSource(FileSource):
 
 
 def decode_image(data: bytes, info: ImageInfo) -> NDArray[np.uint8]:
-    """Decode one picture of a file.
+    """Decode one picture of an image file.
 
     Args:
-        data: the file.
+        data: the bytes of the whole file.
         info: which picture, from `read_image_headers`.
 
     Returns:
@@ -95,7 +95,10 @@ def decode_image(data: bytes, info: ImageInfo) -> NDArray[np.uint8]:
 
 
 def to_8_bits(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """uint8 as it is; of uint16 the 8 bits below the brightest value's 10, 12 or 16."""
+    """Convert uint8 or uint16 samples of any shape to uint8.
+
+    uint8 stays as it is. Of uint16 8 bits are kept: the highest of the 8, 10, 12 or 16 that the brightest value needs.
+    """
     if image.dtype == np.uint16:
         used = int(image.max()).bit_length()
         image = image >> next(bits - 8 for bits in (8, 10, 12, 16) if used <= bits)
@@ -103,7 +106,7 @@ def to_8_bits(image: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _over_black(image: NDArray[Any]) -> NDArray[Any]:
-    """(H, W, 4) BGR and opacity to (H, W, 3) BGR, in integers, rounded."""
+    """Lay (H, W, 4) BGRA over black: (H, W, 3) BGR of the same dtype, in integers, rounded."""
     full = int(np.iinfo(image.dtype).max)
     if image[:, :, 3].min() == full:
         return image[:, :, :3]

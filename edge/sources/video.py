@@ -1,4 +1,4 @@
-"""``video:///file-or-folder?pace=max|realtime``: clips, by the FFmpeg in OpenCV."""
+"""Video source, ``video:///file-or-folder?pace=max|realtime``: clips, decoded by the FFmpeg in OpenCV."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 # Quiet, before FFmpeg is used for the first time: its lines come in thousands. `SourceEvent` says what matters.
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ts")
+"""File name suffixes of video clips, in lower case."""
 MISSING_FRAMES = 3
-"""So many frames fewer than the file promises are missed; containers are often wrong by one or two."""
+"""Frames fewer than the file promises, from which on they are reported; containers are often wrong by one or two."""
 
 
 def parse_pace(text: str) -> Literal["max", "realtime"]:
-    """Of the URI. Raises ValueError for any other word."""
+    """Parse the pace of the URI. Raises ValueError for any other word."""
     if text == "max":
         return "max"
     if text == "realtime":
@@ -40,14 +41,14 @@ def parse_pace(text: str) -> Literal["max", "realtime"]:
 
 
 class VideoSource(FileSource):
-    """Frames of one clip or of all clips of a folder, each exactly once, (H, W, 3) RGB.
+    """Source of the frames of one video clip or of all clips of a folder, each exactly once, (H, W, 3) uint8 RGB.
 
     ``pace=max``: as fast as they are taken. ``pace=realtime``: when they are due, as a scanner would give them; the
     source then counts as live. A clip that ends before it should gives what it has, and then says so.
     """
 
     def __init__(self, uri: Uri, stream: StreamSettings) -> None:
-        """Raises `UsageError` for an unknown parameter or pace."""
+        """Read the URI. Raises `UsageError` for an unknown parameter or pace."""
         uri.expect("pace")
         super().__init__(uri, stream)
         self.live = uri.get("pace", parse_pace, "max") == "realtime"
@@ -55,11 +56,11 @@ class VideoSource(FileSource):
         self._clip_began: tuple[int, int] = (-1, 0)
 
     def accepts(self, path: Path) -> bool:
-        """By its suffix."""
+        """Implement `FileSource.accepts`: by the suffix of its name."""
         return path.suffix.lower() in SUFFIXES
 
     def open(self) -> None:
-        """Find the files.
+        """Implement `Source.open`: find the files.
 
         Raises:
             SourceError: as `FileSource.open`, and if the one file that was named is no video.
@@ -75,7 +76,7 @@ class VideoSource(FileSource):
                 raise SourceError(message, hint=error.hint, reason=error.reason) from None
 
     def read(self, timeout_s: float) -> Frame | SourceEvent | None:
-        """The next frame or event; in real time None if it is not due within ``timeout_s``."""
+        """Implement `Source.read`: the next frame or event; in real time None if it is not due within ``timeout_s``."""
         if not self.live:
             return super().read(timeout_s)
         if self._waiting is None:
@@ -90,7 +91,7 @@ class VideoSource(FileSource):
         return None if self._closed.is_set() else item
 
     def pictures(self, path: Path) -> Generator[FilePicture | SourceEvent]:
-        """All frames of one clip."""
+        """Implement `FileSource.pictures`: all frames of one clip, (H, W, 3) uint8 RGB."""
         capture = open_capture(path)
         try:
             fps, promised = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
@@ -122,7 +123,7 @@ class VideoSource(FileSource):
 
 
 def open_capture(path: Path) -> cv2.VideoCapture:
-    """A capture of the clip at ``path``. Raises `SourceError` if FFmpeg finds no video in it, or one too large."""
+    """Open a video clip for decoding. Raises `SourceError` if FFmpeg finds no video in it, or one too large."""
     capture = cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG)  # a relative a:b would be a protocol
     try:
         if not capture.isOpened():
