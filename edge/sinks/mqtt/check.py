@@ -1,4 +1,7 @@
-"""May we connect, and publish? Asked by the command line, where a person can still mend it; the daemon keeps trying."""
+"""Checks whether a broker lets us connect and publish, for the command line.
+
+There a person can still mend what is wrong; the daemon keeps trying.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from edge.sinks.mqtt.inflight import QueuedMessage
 
 REFUSED = 0x80
-"""Reason codes from here on say no."""
+"""MQTT reason codes from here on are refusals."""
 ADVICE: dict[ConnectionEnd, tuple[str, str]] = {
     ConnectionEnd.UNREACHABLE: (
         "nobody answers there",
@@ -59,7 +62,7 @@ OVER_TLS = {
 
 
 def check_broker(settings: SinkSettings, timeout_s: float = 5.0, publish: QueuedMessage | None = None) -> str:
-    """Connect to the broker of ``settings`` and leave again, under a client identifier of its own.
+    """Connect to the broker of ``settings`` and disconnect again, under a client identifier of its own.
 
     With ``publish``, that message (of QoS 1) is sent, and the broker's acknowledgement waited for. MQTT 3.1.1 cannot
     say that a broker refuses a topic: it acknowledges, and drops what was sent.
@@ -102,25 +105,25 @@ def check_broker(settings: SinkSettings, timeout_s: float = 5.0, publish: Queued
 
 
 class _TrialConnection:
-    """One connection, and what came of it."""
+    """One trial connection, and what came of it."""
 
     def __init__(self, connection: BrokerConnection, publish: QueuedMessage | None) -> None:
         self._connection, self._publish = connection, publish
         self.was_connected = False
         self.code: int | None = None
-        """The broker's answer to the message."""
+        """Reason code of the broker's answer to the message; None: it has not answered."""
 
     @property
     def done(self) -> bool:
-        """Whether all went well that was to be tried."""
+        """Whether all that was to be tried succeeded."""
         return self._publish is None or (self.code is not None and self.code < REFUSED)
 
     def run(self, stop: threading.Event) -> ConnectionEnd:
-        """Connect, publish and leave; how the connection ended."""
-        self._connection.notify = self._look
+        """Connect, publish and disconnect; returns how the connection ended."""
+        self._connection.notify = self._on_event
         return self._connection.run(stop)
 
-    def _look(self) -> None:
+    def _on_event(self) -> None:
         connection = self._connection
         for _, self.code in connection.take_answers():
             connection.disconnect()

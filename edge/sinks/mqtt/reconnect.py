@@ -1,4 +1,4 @@
-"""The connecting thread of an MQTT sink: one `BrokerConnection` after another, in the dialect and at the pace that suit."""
+"""Reconnect thread of an MQTT sink: one `BrokerConnection` after another, with version fallback and back-off."""
 
 from __future__ import annotations
 
@@ -21,14 +21,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 RECENT_PROBLEM_S = 600.0
-"""So long after another client took our session, or connections broke in a row, it is a problem to report."""
+"""Time after another client took our session, or connections broke in a row, for which that is reported."""
 UNSTABLE_LOSSES = 3
 """Connections in a row that were lost soon after they were made. Some brokers (mosquitto 2.0, all with MQTT 3.1.1) do
 not say that another client took our session: this is what it looks like from here."""
 
 
 class Reconnector:
-    """Keeps a sink connected. The thread writes, the publisher's reads `latest_connection`, `end` and `recent_problem`."""
+    """Keeps an MQTT sink connected, in a thread of its own.
+
+    That thread writes, the publisher's reads `latest_connection`, `end` and `recent_problem`.
+    """
 
     def __init__(
         self,
@@ -38,7 +41,7 @@ class Reconnector:
         will: tuple[str, bytes],
         notify: Callable[[], None],
     ) -> None:
-        """``will``: topic and payload. ``notify`` is called, from any thread, when there is news."""
+        """``will``: topic and body of the MQTT last will. ``notify`` is called, from any thread, when there is news."""
         self._settings = settings
         self._credentials = credentials
         self._client_id = client_id
@@ -47,32 +50,32 @@ class Reconnector:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._connect_repeatedly, name=f"mqtt {credentials.name}", daemon=True)
         self.latest_connection: BrokerConnection | None = None
-        """It may not be up yet, or not any more."""
+        """Newest connection. It may not be up yet, or not any more."""
         self.end: ConnectionEnd | None = None
-        """How the last one ended."""
+        """How the last connection ended; None: none has."""
         self._recent_problem: tuple[float, str] | None = None
 
     def start(self) -> None:
-        """Begin to connect."""
+        """Start the thread that connects."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Make no other connection. The present one is for its owner to hang up."""
+        """Make no other connection. The present one is for its owner to disconnect."""
         self._stop.set()
 
     def join(self, timeout_s: float) -> None:
-        """Wait for the thread, if it was started."""
+        """Wait for the thread to end, if it was started."""
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
     def recent_problem(self) -> str | None:
-        """A problem's word that is to be reported even when all is well again, for a while."""
+        """Word of a problem that is reported for a while, even when all is well again; None: there is none."""
         if self._recent_problem is not None and time.monotonic() - self._recent_problem[0] < RECENT_PROBLEM_S:
             return self._recent_problem[1]
         return None
 
     def _connect_repeatedly(self) -> None:
-        """The connecting thread."""
+        """Body of the connecting thread."""
         chooser, backoff = ProtocolVersionChooser(self._settings.protocol), ReconnectBackoff()
         losses = 0
         while not self._stop.is_set():

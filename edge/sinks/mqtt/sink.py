@@ -1,8 +1,8 @@
-"""The MQTT sink: stored messages to one broker.
+"""MQTT sink: publishes stored messages to one broker, with last will, in-flight window and refused topics.
 
-Only PUBACK 0x00 counts as arrived, and 0x10 ("no subscriber") unless ``require_subscriber``. What is refused is handed
-back and its topic rests for a while, longer each time; other topics go on. MQTT 3.1.1 has no way to refuse: a broker
-that forbids a topic there just drops what is sent to it.
+Only PUBACK 0x00 counts as arrived, and 0x10 ("no subscriber") unless ``require_subscriber``. What is refused is given
+back and its topic is paused for a while, longer each time; other topics go on. MQTT 3.1.1 has no way to refuse: a
+broker that forbids a topic there just drops what is sent to it.
 
 The client identifier is ``{site}/{device}``, so that a cloned device is noticed; ``mqtt://host?client_id=NAME`` sets
 another, for brokers that prescribe it.
@@ -37,25 +37,27 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+"""Hosts to which a password may go unencrypted without a warning."""
 NO_SUBSCRIBER = 0x10
+"""PUBACK code of MQTT 5: taken, but nobody has subscribed to the topic."""
 PACKET_OVERHEAD = 16
-"""Bytes that a PUBLISH packet has besides topic and body, at most."""
+"""Most bytes that a PUBLISH packet has besides topic and body."""
 STATE_REPUBLISH_S = 5.0
-"""At most so often is ``state`` said again because somebody else spoke for us."""
+"""Shortest time between two republications of our ``state`` after somebody else overwrote it."""
 
 
 class _Status(msgspec.Struct):
-    """What is read of a ``state``, to see whose it is."""
+    """Fields of a ``state`` message that tell whose it is."""
 
     run_id: str = ""
     status: str = ""
 
 
 class MqttSink:
-    """A `Link`. Its methods belong to one thread, the publisher's; a `Reconnector`'s thread connects."""
+    """`Link` to one MQTT broker. Its methods belong to the publisher's thread; a `Reconnector`'s thread connects."""
 
     def __init__(self, settings: SinkSettings, identity: SinkIdentity) -> None:
-        """Raises `SinkError` if a password, CA or certificate file cannot be used."""
+        """Read the credentials. Raises `SinkError` if a password, CA or certificate file cannot be used."""
         self.durable = settings.durable
         self._settings = settings
         self._credentials = read_credentials(settings)
@@ -69,7 +71,7 @@ class MqttSink:
         self._connection: BrokerConnection | None = None
         self._session = 0
         self._inflight_messages: dict[int, tuple[int | None, str]] = {}
-        """Ticket -> (seq, suffix)."""
+        """By delivery id, the seq and topic suffix of each message that the broker has not answered."""
         self._refused_topics = RefusedTopics()
         self._acked: list[int] = []
         self._returned: list[int] = []
@@ -82,7 +84,7 @@ class MqttSink:
         self._closing = False
 
     def open(self) -> None:
-        """See `Sink`. What could be wrong with files was found when this was made."""
+        """Implement `Sink.open`: start to connect. What is wrong with files was found when this was made."""
         credentials = self._credentials
         if credentials.password is not None and credentials.tls is None and credentials.host not in LOOPBACK:
             log.warning("%s: the password travels unencrypted; mqtts:// would hide it", self.name)
@@ -90,16 +92,16 @@ class MqttSink:
 
     @property
     def session(self) -> int:
-        """See `Sink`."""
+        """Implement `Sink.session`: number of the present connection, 0 while there is none."""
         self._process_events()
         return self._session if self._connection is not None and self._connection.up else 0
 
     def wake_on(self, callback: Callable[[], None]) -> None:
-        """See `Sink`."""
+        """Implement `Sink.wake_on`: called from the connecting thread."""
         self._callback = callback
 
     def send(self, message: Outgoing) -> bool:
-        """See `Sink`. What the broker does not want now is taken and handed back later: it must not stop the others."""
+        """Implement `Sink.send`. What the broker refuses now is taken and given back later: others go on."""
         self._process_events()
         connection = self._connection
         if connection is None or not connection.up:
@@ -118,38 +120,34 @@ class MqttSink:
         return self._publish(connection, message)
 
     def listen(self, suffix: str) -> None:
-        """See `Link`."""
+        """Implement `Link.listen`: subscribe to ``suffix`` and all below it."""
         self._listening.append(suffix)
 
     def heard(self) -> Sequence[Incoming]:
-        """See `Link`."""
+        """Implement `Link.heard`: messages to the device since the last call."""
         self._process_events()
-        said = list(self._incoming)
+        incoming = list(self._incoming)
         self._incoming.clear()
-        return said
+        return incoming
 
     def acked(self) -> Sequence[int]:
-        """See `Sink`."""
+        """Implement `Sink.acked`: seq of messages that the broker acknowledged."""
         self._process_events()
         seqs, self._acked = self._acked, []
         return seqs
 
     def returned(self) -> Sequence[int]:
-        """See `Sink`."""
+        """Implement `Sink.returned`: what was refused and may be tried again, or was in flight on a lost connection."""
         self._process_events()
         seqs, self._returned = self._returned + self._refused_topics.take_retryable(), []
         return seqs
 
     def problems(self) -> Sequence[str]:
-        """See `Sink`: an `End` while there is no connection, else what the broker does not take."""
+        """Implement `Sink.problems`: a `ConnectionEnd` while there is no connection, else what the broker refuses."""
         self._process_events()
         words = self._refused_topics.problems()
-        connection = self._connection
-        if (
-            connection is not None
-            and connection.up
-            and connection.refused_subscriptions - {self._topics.full(topics.STATE)}
-        ):
+        connection, state = self._connection, self._topics.full(topics.STATE)
+        if connection is not None and connection.up and connection.refused_subscriptions - {state}:
             words.append("subscription_refused")
         if (recent_problem := self._reconnector.recent_problem()) is not None:
             words.append(recent_problem)
@@ -158,7 +156,10 @@ class MqttSink:
         return list(dict.fromkeys(words))
 
     def close(self, timeout_s: float) -> None:
-        """See `Sink`. Waits for what is under way (the goodbye too), then says DISCONNECT: no will is left behind."""
+        """Implement `Sink.close`: wait for messages in flight (the offline state too), then send DISCONNECT.
+
+        After it the broker does not publish our last will.
+        """
         self._closing = True
         deadline = time.monotonic() + timeout_s
         woken = threading.Event()
@@ -166,7 +167,7 @@ class MqttSink:
         while self.session and self._inflight_messages and time.monotonic() < deadline:
             woken.wait(0.1)
             woken.clear()
-        patience_s = 0.1  # a thread that is knocking at a closed door may be left to it: it ends with the process
+        patience_s = 0.1  # a thread that is still trying to connect may be left to it: it ends with the process
         if self._connection is not None and self._connection.up:
             self._connection.disconnect()
             patience_s = max(0.5, deadline - time.monotonic())
@@ -190,11 +191,11 @@ class MqttSink:
         return True
 
     def _queue_is_full(self, connection: BrokerConnection, message: Outgoing) -> bool:
-        """A full stock of old messages leaves room for live ones; what nobody waits for is sent now or never."""
+        """A full queue of old messages leaves room for live ones; what nobody waits for is sent now or never."""
         if message.qos == 0:
             return connection.live_queue_full
         if message.suffix == topics.STATE or (message.late and message.seq is None):
-            return False  # what comes behind it must not overtake it; such answers are few, see `RequestDesk`
+            return False  # what comes behind it must not overtake it; such answers are few, see `RequestHandler`
         window = self._settings.inflight if message.late else 2 * self._settings.inflight
         return len(self._inflight_messages) >= window + BACKLOG_QUEUE_LIMIT
 
@@ -206,7 +207,7 @@ class MqttSink:
         return False
 
     def _process_events(self) -> None:
-        """Take note of what the connection did since the last look."""
+        """Process what the connection did since the last call: answers, incoming messages, its end or a new one."""
         if self._connection is not None:
             up = self._connection.up  # read before the events: what comes after is not lost, it comes again
             for delivery_id, code in self._connection.take_answers():
@@ -228,7 +229,7 @@ class MqttSink:
             log.info("%s: connected (MQTT %s)", self.name, latest_connection.protocol.version)
 
     def _handle_answer(self, connection: BrokerConnection, delivery_id: int, code: int) -> None:
-        """The broker answered message ``delivery_id`` with reason ``code``."""
+        """Handle the broker's answer to a message: its reason ``code``."""
         if delivery_id not in self._inflight_messages:
             return
         seq, suffix = self._inflight_messages.pop(delivery_id)
@@ -241,9 +242,8 @@ class MqttSink:
             if seq is not None:
                 self._acked.append(seq)
             elif suffix == topics.STATE and not self._state_subscribed and not self._closing:
-                self._state_subscribed = (
-                    True  # only now: what the broker still had of our last run is not worth an answer
-                )
+                # Only now: what the broker still had of our last run is not worth an answer.
+                self._state_subscribed = True
                 connection.subscribe(self._topics.full(topics.STATE))
             return
         word = "no_subscriber" if code == NO_SUBSCRIBER else "refused"
@@ -252,20 +252,20 @@ class MqttSink:
         if seq is not None:
             self._returned.append(seq)
 
-    def _handle_received(self, heard: BrokerMessage) -> None:
-        suffix = heard.topic.removeprefix(f"{self._topics.prefix}/")
+    def _handle_received(self, message: BrokerMessage) -> None:
+        suffix = message.topic.removeprefix(f"{self._topics.prefix}/")
         if suffix == topics.STATE:
-            self._check_own_state(heard.body)
-        elif not heard.retained:
-            self._incoming.append(Incoming(suffix, heard.body))
+            self._check_own_state(message.body)
+        elif not message.retained:
+            self._incoming.append(Incoming(suffix, message.body))
 
     def _check_own_state(self, body: bytes) -> None:
-        """Something was said on our ``state``."""
+        """Note whether a message on our ``state`` topic is not ours: then it has to be published again."""
         try:
-            said = msgspec.json.decode(body, type=_Status)
+            state = msgspec.json.decode(body, type=_Status)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            said = _Status()
-        ours = said.run_id == self._run_id and said.status != "offline"
+            state = _Status()
+        ours = state.run_id == self._run_id and state.status != "offline"
         if not ours and self._state is not None and body != self._state.body:
             self._state_overwritten = True
 
