@@ -50,18 +50,18 @@ def can_read_write(path: Path) -> bool:
     return os.access(path, os.R_OK | os.W_OK)
 
 
-def cameras(root: Path = Path("/"), may: Callable[[Path], bool] = can_read_write) -> list[DeviceNode]:
-    """Cameras and frame grabbers that the kernel knows (Video4Linux). ``may``: whether a node may be opened."""
+def cameras(root: Path = Path("/"), accessible: Callable[[Path], bool] = can_read_write) -> list[DeviceNode]:
+    """Cameras and frame grabbers that the kernel knows (Video4Linux). ``accessible``: whether a node may be opened."""
     return [
-        _node("camera", _text(_class_of(root, path) / "name") or path.name, path, root, may)
+        _node("camera", _text(_class_of(root, path) / "name") or path.name, path, root, accessible)
         for path in sorted(root.glob("dev/video*"))
         if _gives_pictures(_class_of(root, path))
     ]
 
 
-def accelerators(root: Path = Path("/"), may: Callable[[Path], bool] = can_read_write) -> list[DeviceNode]:
-    """Edge TPUs (Coral) and GPUs of this machine. ``may``: whether a node may be opened."""
-    return [*_corals(root, may), *_gpus(root, may)]
+def accelerators(root: Path = Path("/"), accessible: Callable[[Path], bool] = can_read_write) -> list[DeviceNode]:
+    """Edge TPUs (Coral) and GPUs of this machine. ``accessible``: whether a node may be opened."""
+    return [*_corals(root, accessible), *_gpus(root, accessible)]
 
 
 def find_library(name: str, root: Path = Path("/")) -> str | None:
@@ -70,16 +70,16 @@ def find_library(name: str, root: Path = Path("/")) -> str | None:
     return next((str(path) for path in places if path.exists()), None)
 
 
-def _corals(root: Path, may: Callable[[Path], bool]) -> Iterator[DeviceNode]:
+def _corals(root: Path, accessible: Callable[[Path], bool]) -> Iterator[DeviceNode]:
     for device in sorted(root.glob("sys/bus/usb/devices/*")):
         name = CORAL_USB.get((_text(device / "idVendor"), _text(device / "idProduct")))
         bus, number = _text(device / "busnum"), _text(device / "devnum")
         if name is not None and bus.isdigit() and number.isdigit():
             path = root / f"dev/bus/usb/{int(bus):03d}/{int(number):03d}"
-            yield _node("edge-tpu", name, path, root, may)
+            yield _node("edge-tpu", name, path, root, accessible)
     found = sorted(root.glob("dev/apex_*"))
     for path in found:
-        yield _node("edge-tpu", "Coral PCIe", path, root, may)
+        yield _node("edge-tpu", "Coral PCIe", path, root, accessible)
     on_the_bus = [
         device
         for device in root.glob("sys/bus/pci/devices/*")
@@ -89,25 +89,25 @@ def _corals(root: Path, may: Callable[[Path], bool]) -> Iterator[DeviceNode]:
         yield DeviceNode(kind="edge-tpu", name="Coral PCIe", path=None, usable=False)
 
 
-def _gpus(root: Path, may: Callable[[Path], bool]) -> Iterator[DeviceNode]:
+def _gpus(root: Path, accessible: Callable[[Path], bool]) -> Iterator[DeviceNode]:
     for path in sorted(root.glob("dev/dri/renderD*")):
         driver = re.search(r"^DRIVER=(\S+)", _text(root / "sys/class/drm" / path.name / "device/uevent"), re.MULTILINE)
-        yield _node("gpu", f"GPU {driver[1]}" if driver else "GPU", path, root, may)
+        yield _node("gpu", f"GPU {driver[1]}" if driver else "GPU", path, root, accessible)
     jetson = [root / name for name in JETSON_GPU if (root / name).exists()]
     if jetson:
-        barred = [path for path in jetson if not may(path)]
-        node = _node("gpu", "GPU of a Jetson", (barred or jetson)[0], root, may)
+        barred = [path for path in jetson if not accessible(path)]
+        node = _node("gpu", "GPU of a Jetson", (barred or jetson)[0], root, accessible)
         yield msgspec.structs.replace(node, usable=not barred)
 
 
 def _node(
-    kind: Literal["camera", "edge-tpu", "gpu"], name: str, path: Path, root: Path, may: Callable[[Path], bool]
+    kind: Literal["camera", "edge-tpu", "gpu"], name: str, path: Path, root: Path, accessible: Callable[[Path], bool]
 ) -> DeviceNode:
     try:
         group = path.group()
     except (OSError, KeyError):  # a group without a name
         group = None
-    return DeviceNode(kind=kind, name=name, path=f"/{path.relative_to(root)}", usable=may(path), group=group)
+    return DeviceNode(kind=kind, name=name, path=f"/{path.relative_to(root)}", usable=accessible(path), group=group)
 
 
 def _class_of(root: Path, path: Path) -> Path:

@@ -82,7 +82,10 @@ class ColourConverter:
 
 
 def full_range_to_rgb(ybr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Convert (H, W, 3) uint8 YBR_FULL (ITU-R BT.601, 0 to 255, as in JPEG) to RGB, rounded as libjpeg does."""
+    """Convert (H, W, 3) uint8 YBR_FULL (ITU-R BT.601, 0 to 255, as in JPEG) to RGB.
+
+    In integers, rounded as libjpeg does.
+    """
     y, cb, cr = _channels(ybr, 0, 128)
     half = 1 << 15
     return _stack(
@@ -93,7 +96,10 @@ def full_range_to_rgb(ybr: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def partial_range_to_rgb(ybr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Convert (H, W, 3) uint8 YBR_PARTIAL (ITU-R BT.601, luminance 16 to 235, colours 16 to 240) to RGB."""
+    """Convert (H, W, 3) uint8 YBR_PARTIAL (ITU-R BT.601, luminance 16 to 235, colours 16 to 240) to RGB.
+
+    In integers.
+    """
     y, cb, cr = _channels(ybr, 16, 128)
     y = 76309 * y + (1 << 15)
     return _stack((y + 104597 * cr) >> 16, (y - 25675 * cb - 53279 * cr) >> 16, (y + 132201 * cb) >> 16)

@@ -40,7 +40,7 @@ def test_a_grabber_is_one_camera_and_a_pis_decoders_are_none(tmp_path: Path) -> 
 
 def test_a_camera_that_we_may_not_open(tmp_path: Path) -> None:
     write_files(tmp_path, video(0, "cam"))
-    assert [camera.usable for camera in cameras(tmp_path, may=lambda path: False)] == [False]
+    assert [camera.usable for camera in cameras(tmp_path, accessible=lambda path: False)] == [False]
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may open everything")
@@ -79,7 +79,7 @@ def test_gpus_of_a_cart_and_of_a_jetson(tmp_path: Path) -> None:
     assert (gpu.kind, gpu.name, gpu.path) == ("gpu", "GPU i915", "/dev/dri/renderD128")
     write_files(tmp_path, {"dev/nvmap": "", "dev/nvhost-gpu": ""})
     assert accelerators(tmp_path)[-1].name == "GPU of a Jetson"
-    barred = accelerators(tmp_path, may=lambda path: path.name != "nvhost-gpu")[-1]
+    barred = accelerators(tmp_path, accessible=lambda path: path.name != "nvhost-gpu")[-1]
     assert (barred.path, barred.usable) == ("/dev/nvhost-gpu", False)
 
 

@@ -52,7 +52,7 @@ class ProtocolVersionChooser:
         return self._fallback_order[self._step]
 
     def accepted(self) -> None:
-        """Note that the broker accepted a connection: keep this version from now on."""
+        """Note that the broker accepted a connection: from now on only an explicit refusal changes the version."""
         self._version_confirmed = True
 
     def failed(self, end: ConnectionEnd) -> bool:

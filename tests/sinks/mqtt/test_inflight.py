@@ -79,7 +79,7 @@ def test_live_goes_first_but_a_backlog_is_not_forgotten() -> None:
     assert lanes[b"late"] == 40 // BACKLOG_EVERY
 
 
-def test_it_is_crowded_by_live_messages_and_not_by_a_backlog() -> None:
+def test_the_live_queue_is_full_of_live_messages_and_not_of_a_backlog() -> None:
     window = InflightWindow(FakeConnection().publish)
     for number in range(100):
         window.put(queued("late", number))

@@ -30,7 +30,7 @@ def test_an_explicit_refusal_of_the_version_moves_on_at_once() -> None:
     assert chooser.current == FIVE
 
 
-def test_closing_unanswered_goes_through_the_ladder_and_leaves_version_5_after_the_second_time() -> None:
+def test_closing_unanswered_goes_through_the_fallback_order_and_leaves_version_5_after_the_second_time() -> None:
     chooser = ProtocolVersionChooser()
     spoken, more = [], []
     for _ in range(5):

@@ -1,4 +1,4 @@
-"""Refused topics rest by themselves, longer each time, and what waits for them comes back."""
+"""Refused topics are paused one by one, longer each time, and the messages held for them come back."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_refusals_of_what_was_already_on_its_way_do_not_count_again(
     assert not refused_topics.is_paused("coverage/a")
 
 
-def test_each_topic_rests_by_itself(refused_topics: RefusedTopics) -> None:
+def test_each_topic_is_paused_by_itself(refused_topics: RefusedTopics) -> None:
     refused_topics.mark_refused("coverage/a", "refused")
     assert not refused_topics.is_paused("findings/a")
     refused_topics.mark_accepted("findings/a")

@@ -77,7 +77,7 @@ def test_the_broker_says_the_will_when_the_process_is_killed(broker: Mosquitto, 
     assert [heard.json["status"] for heard in subscriber.on("/state")] == ["online", "offline"]
 
 
-def test_a_clean_end_leaves_our_own_goodbye_and_no_will(
+def test_a_clean_end_leaves_our_own_offline_state_and_no_will(
     broker: Mosquitto, subscriber: Subscriber, make: Callable[..., MqttSink]
 ) -> None:
     sink = make(broker.uri)
@@ -98,9 +98,9 @@ def test_what_was_under_way_when_the_broker_died_is_given_back(
     sink = make(broker.uri, inflight=10)
     os.kill(broker.pid, signal.SIGSTOP)  # it takes bytes, but answers nothing
     old = [seq for seq in range(1, 500) if sink.send(replace(outgoing(seq), late=True))]
-    assert old == list(range(1, 11 + BACKLOG_QUEUE_LIMIT))  # ten under way, and a stock
+    assert old == list(range(1, 11 + BACKLOG_QUEUE_LIMIT))  # ten in flight, and a full backlog queue
     live = [seq for seq in range(500, 600) if sink.send(outgoing(seq))]
-    assert live == list(range(500, 510))  # for which the stock leaves room
+    assert live == list(range(500, 510))  # for which the backlog queue leaves room
     taken = old + live
     broker.kill()
     returned: list[int] = []
