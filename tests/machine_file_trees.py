@@ -12,7 +12,7 @@ THERMAL = "sys/class/thermal"
 HWMON = "sys/class/hwmon"
 
 
-def grow(root: Path, files: dict[str, str]) -> Path:
+def write_files(root: Path, files: dict[str, str]) -> Path:
     """Write ``files`` below ``root``; the kernel ends each with a line feed."""
     for name, text in files.items():
         path = root / name
@@ -22,7 +22,7 @@ def grow(root: Path, files: dict[str, str]) -> Path:
 
 
 def pi_4(root: Path, flags: str = "0") -> Path:
-    return grow(
+    return write_files(
         root,
         {
             f"{THERMAL}/thermal_zone0/type": "cpu-thermal",
@@ -41,7 +41,7 @@ def pi_4(root: Path, flags: str = "0") -> Path:
 
 
 def pi_5(root: Path, flags: str = "50005") -> Path:
-    return grow(
+    return write_files(
         root,
         {
             f"{THERMAL}/thermal_zone0/type": "cpu-thermal",
@@ -74,7 +74,7 @@ def jetson_orin_nano(root: Path) -> Path:
         files[f"{HWMON}/hwmon1/in{i}_label"] = label
         files[f"{HWMON}/hwmon1/in{i}_input"] = millivolts
         files[f"{HWMON}/hwmon1/curr{i}_input"] = milliamperes
-    return grow(
+    return write_files(
         root,
         {
             **files,
@@ -97,7 +97,7 @@ def x86_cart(root: Path) -> Path:
         files[f"{CPU}/cpufreq/policy{core}/scaling_cur_freq"] = khz
         files[f"{CPU}/cpufreq/policy{core}/scaling_governor"] = "powersave"
         files[f"{CPU}/cpu{core}/thermal_throttle/package_throttle_count"] = "17"
-    return grow(
+    return write_files(
         root,
         {
             **files,

@@ -1,5 +1,5 @@
-"""What this machine says of itself: sensors, devices and who may open them, cores. Read from the kernel's files only.
+"""Hardware of this machine, read from the kernel's files: board, sensors, cameras, accelerators, file systems.
 
-Everything takes the root of the file tree, so that a machine can be looked at that is not this one. No numpy here: the
-publisher and the command line import it.
+Every function takes the root of the file tree, so that tests can show it a machine that is not this one. No numpy here:
+the publisher and the command line import it.
 """

@@ -1,4 +1,4 @@
-"""Which machine this is, and whether sonoedge can run on it at all."""
+"""Board, architecture and system versions of this machine, and whether sonoedge can run on it at all."""
 
 from __future__ import annotations
 
@@ -12,29 +12,32 @@ from pathlib import Path
 import msgspec
 
 OLDEST_GLIBC = (2, 27)
-"""LiteRT's wheels are made for it."""
+"""Oldest GNU C library (major, minor) that LiteRT's wheels are made for."""
 OLDEST_PYTHON = (3, 10)
+"""Oldest Python (major, minor) that sonoedge runs on."""
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """What decides whether our libraries exist for it."""
+    """Board, architecture and versions of one machine: what decides whether our libraries exist for it."""
 
     board: str
-    """As the device tree or the firmware names it; empty: neither does."""
+    """Name of the board, from the device tree or the firmware; empty: neither says it."""
     architecture: str
-    """The kernel's: ``x86_64``, ``aarch64``, ``armv7l``."""
+    """The kernel's architecture: ``x86_64``, ``aarch64``, ``armv7l``."""
     bits: int
-    """Of the programs, which may be fewer than the kernel's."""
+    """Pointer size of the programs, 32 or 64, which may be fewer than the kernel's."""
     kernel: str
+    """Release of the kernel, as ``uname -r`` prints it."""
     glibc: tuple[int, ...] | None
-    """None: another C library."""
+    """Version (major, minor) of the GNU C library. None: another C library."""
     python: tuple[int, ...]
+    """Version of the running Python: major, minor, micro."""
     jetpack: int | None
-    """Major version of a Jetson's system. None: no Jetson, or it does not say."""
+    """Major version of JetPack, a Jetson's system. None: no Jetson, or it does not say."""
 
 
 def read_machine(root: Path = Path("/")) -> Machine:
-    """This machine. ``root``: of the files that name the board."""
+    """Describe this machine. ``root``: of the file tree in which the board and JetPack are named."""
     return Machine(
         board=_board(root),
         architecture=platform.machine(),
@@ -46,8 +49,8 @@ def read_machine(root: Path = Path("/")) -> Machine:
     )
 
 
-def obstacles(machine: Machine) -> list[tuple[str, str]]:
-    """(why it cannot run here, what to do about it)."""
+def incompatibilities(machine: Machine) -> list[tuple[str, str]]:
+    """Reasons why sonoedge cannot run on ``machine``, each with what to do about it; empty: it can run."""
     found = []
     if machine.bits < 64 and machine.architecture in ("aarch64", "arm64", "x86_64"):
         found.append(

@@ -1,4 +1,4 @@
-"""Temperature, clock, throttling, supply: what the kernel's files say now. What has no sensor is None, never zero.
+"""Reads temperature, clock, throttling and power from the kernel's files. What has no sensor is None, never zero.
 
 /sys/class/thermal/thermal_zone*      temperature of the processor, by the zone's type
 /sys/class/thermal/cooling_device*    cpufreq-…, Processor: above 0, the kernel holds the clock down
@@ -20,19 +20,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path("/")
+"""Root of this machine's file tree; tests read another."""
 
 UNDER_VOLTAGE = 0x1
-"""Bit of the firmware's flags: the supply is too weak now."""
-HELD_DOWN = 0x2 | 0x4 | 0x8
-"""Bits of the firmware's flags: the clock is capped, throttled, or limited by heat now."""
+"""Bit of the Raspberry Pi firmware's flags: the supply is too weak now."""
+CLOCK_LIMITED = 0x2 | 0x4 | 0x8
+"""Bits of the Raspberry Pi firmware's flags: the clock is capped, throttled, or limited by heat now."""
 
 PROCESSOR_ZONE = re.compile(r"cpu|gpu|soc|tj|pkg|cv\d", re.IGNORECASE)
 """Types of zones that lie on the chip. Others (battery, wireless, the case) throttle nothing; some are constant."""
 PROCESSOR_HWMON = ("coretemp", "k10temp", "zenpower", "cpu_thermal")
-HOLDS_CLOCK = re.compile(r"cpufreq|^processor", re.IGNORECASE)
+"""Names of hwmon chips that measure the temperature of the processor."""
+CLOCK_LIMITERS = re.compile(r"cpufreq|^processor", re.IGNORECASE)
 """Types of cooling devices that cool by computing less; fans are of other types."""
 PLAUSIBLE_C = (-40.0, 150.0)
-"""A sensor that says anything else is broken, or off."""
+"""Range of believable temperatures, degrees Celsius. A sensor that says anything else is broken, or off."""
 INPUT_RAILS = ("VDD_IN", "VIN_SYS_5V0", "POM_5V_IN")
 """Rails through which a Jetson gets all its power; the others are parts of it and would count twice."""
 POWER_METERS = re.compile(r"^(power_meter|ina2\d\d)$")
@@ -40,14 +42,14 @@ POWER_METERS = re.compile(r"^(power_meter|ina2\d\d)$")
 
 
 class Readings(msgspec.Struct, frozen=True, kw_only=True):
-    """One look at all sensors. None: there is no such sensor, or it does not answer."""
+    """Values of all sensors at one moment. None: there is no such sensor, or it does not answer."""
 
     temperature_c: float | None = None
     """Hottest place of the processor, in degrees Celsius."""
     clock_mhz: float | None = None
     """Fastest core's clock now."""
     governor: str | None = None
-    """cpufreq's; several, joined by commas, where clusters differ."""
+    """cpufreq's governor; several, joined by commas, where clusters of cores differ."""
     throttled: bool | None = None
     """Whether the clock is held down now, by heat or by a weak supply."""
     under_voltage: bool | None = None
@@ -59,11 +61,11 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
     flags: int | None = None
     """The Raspberry Pi firmware's bits, as ``vcgencmd get_throttled`` shows them; from bit 16 on: since its start."""
     throttle_events: int | None = None
-    """Times that an x86 processor slowed itself since it was started: compare two looks."""
+    """Times that an x86 processor slowed itself since it was started: compare two readings."""
 
 
 def read(root: Path = ROOT) -> Readings:
-    """Look at all sensors once; takes a few milliseconds. Never raises: what cannot be read is None."""
+    """Read all sensors once; takes a few milliseconds. Never raises: what cannot be read is None."""
     cpus = root / "sys/devices/system/cpu"
     policies = sorted((cpus / "cpufreq").glob("policy*"))
     clocks = [khz for policy in policies if (khz := _number(policy / "scaling_cur_freq")) is not None]
@@ -102,11 +104,11 @@ def _temperature(root: Path) -> float | None:
 
 def _throttled(root: Path, flags: int | None) -> bool | None:
     if flags is not None:
-        return bool(flags & HELD_DOWN)
+        return bool(flags & CLOCK_LIMITED)
     held = [
         level > 0
         for device in root.glob("sys/class/thermal/cooling_device*")
-        if HOLDS_CLOCK.search(_text(device / "type") or "") and (level := _number(device / "cur_state")) is not None
+        if CLOCK_LIMITERS.search(_text(device / "type") or "") and (level := _number(device / "cur_state")) is not None
     ]
     return any(held) if held else None
 

@@ -1,4 +1,4 @@
-"""A folder that must keep what it is given: on which file system it lies, and whether writing to it works."""
+"""Type of the file system that a folder lies on, and whether files that are written to it can be synced to the disk."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import re
 import tempfile
 from pathlib import Path
 
-FORGETFUL = {"tmpfs": "in memory", "ramfs": "in memory", "overlay": "in a container's own layer"}
-"""File systems that do not outlive the machine's, or the container's, end: where what is written to them is."""
-REMOTE = re.compile(r"^(nfs\d?|cifs|smb3|9p|fuse\.sshfs|glusterfs|ceph)$")
-"""File systems over a network, where locks and syncs are not what SQLite needs."""
+VOLATILE_FILESYSTEMS = {"tmpfs": "in memory", "ramfs": "in memory", "overlay": "in a container's own layer"}
+"""File systems that do not outlive a restart of the machine or container, and where their content is, in words."""
+NETWORK_FILESYSTEMS = re.compile(r"^(nfs\d?|cifs|smb3|9p|fuse\.sshfs|glusterfs|ceph)$")
+"""Types of file systems over a network, where locks and syncs are not what SQLite needs."""
 
 
-def filesystem(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str | None:
+def filesystem_type(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str | None:
     """Type of the file system that ``path``, which exists, lies on. None: the kernel does not say."""
     real = os.path.realpath(path)
     best, kind = "", None
@@ -30,14 +30,14 @@ def filesystem(path: Path, mounts: Path = Path("/proc/self/mountinfo")) -> str |
     return kind
 
 
-def nearest(path: Path) -> Path:
-    """``path``, or the lowest folder above it that exists."""
+def nearest_existing_folder(path: Path) -> Path:
+    """``path`` itself, or the lowest folder above it that exists; absolute."""
     path = path.absolute()
     return next(folder for folder in (path, *path.parents) if folder.is_dir())
 
 
 def fsync_fault(folder: Path) -> str | None:
-    """What goes wrong when a file is written to ``folder`` and brought to the disk with its name; None: nothing."""
+    """Write a test file to ``folder`` and sync it and its directory entry (fsync): the error text; None: it works."""
     try:
         with tempfile.NamedTemporaryFile(dir=folder, prefix=".doctor-") as file:
             file.write(b"0" * 4096)

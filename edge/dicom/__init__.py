@@ -1,4 +1,5 @@
-"""Reading DICOM: pure helpers from a file to pictures, regions, frame times and an origin that says nothing of who.
+"""DICOM reader: from a file to its frames, calibrated regions, frame times and origin without patient data.
 
-``clip`` puts them together. No ports, no settings, no patient: only the elements named in ``header.KEYWORDS`` are read.
+`edge.dicom.frame_reader` puts the parts together. No ports, no settings, no patient: only the elements named in
+`edge.dicom.header.KEYWORDS` are read.
 """

@@ -1,4 +1,4 @@
-"""Compressed frames to samples. OpenCV reads 8-bit JPEG (lossless too) and JPEG 2000; pydicom's decoders the rest.
+"""Decodes compressed DICOM frames. OpenCV reads 8-bit JPEG (lossless too) and JPEG 2000; pydicom's decoders the rest.
 
 OpenCV comes first where it can, so that a device gives the same pixels whether the optional decoders are there or not.
 """
@@ -21,12 +21,12 @@ from pydicom.uid import (
 )
 
 from edge.contracts.errors import SourceError
-from edge.dicom.layout import LUMINANCE
+from edge.dicom.pixel_layout import LUMINANCE
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
-from edge.images.decode import decode
-from edge.images.jpeg import read_jpeg, with_transform
-from edge.images.jpeg2000 import bare_codestream, read_j2k
-from edge.images.jpeg_grey import grey_of_jpeg
+from edge.images.decode import decode_with_opencv
+from edge.images.jpeg import read_jpeg_header, set_jpeg_colour_transform
+from edge.images.jpeg2000 import jpeg2000_codestream, read_jpeg2000_header
+from edge.images.jpeg_grey import decode_jpeg_grey
 
 if TYPE_CHECKING:
     from typing import Any
@@ -34,30 +34,30 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydicom.uid import UID
 
-    from edge.dicom.layout import Layout
+    from edge.dicom.pixel_layout import PixelLayout
 
 
 _GREY = cv2.IMREAD_UNCHANGED
 _RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-"""In our order at once. DICOM, not Exif, says how a picture lies."""
+"""Flags of `cv2.imdecode`: RGB order at once. DICOM, not Exif, says how a picture lies."""
 
 
 class NoDecoderError(SourceError):
-    """Nothing installed reads this transfer syntax: no frame of the file can be had."""
+    """No installed decoder reads this transfer syntax: no frame of the file can be decoded."""
 
 
-def decode_frame(data: bytes, layout: Layout, syntax: UID, *, grey: bool = False) -> tuple[NDArray[Any], str]:
-    """Decode one frame.
+def decode_frame(data: bytes, layout: PixelLayout, syntax: UID, *, grey: bool = False) -> tuple[NDArray[Any], str]:
+    """Decode one compressed frame (JPEG, JPEG 2000, JPEG-LS, RLE) to samples.
 
     Args:
         data: the compressed frame.
         layout: what the file says of it.
         syntax: how it is compressed.
-        grey: nobody wants colour: where the grey of it can be had alone, that is enough.
+        grey: no colour is needed: where the luminance can be decoded alone, that is enough.
 
     Returns:
-        (H, W) or (H, W, 3) samples, and the photometric interpretation they are in now; `LUMINANCE` for the grey of a
-        frame that has colour.
+        (H, W) or (H, W, 3) samples, uint8 or as deep as the file says, and the photometric interpretation they are in
+        now; `LUMINANCE` for the grey of a frame that has colour.
 
     Raises:
         NoDecoderError: no decoder for ``syntax``, or not for such pixels.
@@ -71,17 +71,18 @@ def decode_frame(data: bytes, layout: Layout, syntax: UID, *, grey: bool = False
     return decoded or _by_pydicom(data, layout, syntax)
 
 
-def opencv_reads(layout: Layout, syntax: UID) -> bool:
-    """Whether frames are OpenCV's to decode, as far as the file tells: only these can be decoded side by side.
+def opencv_can_decode(layout: PixelLayout, syntax: UID) -> bool:
+    """Whether OpenCV decodes the frames, as far as the file tells: only these can be decoded in parallel threads.
 
-    The decoders that pydicom calls for JPEG-LS and JPEG 2000 hold Python's lock, and `suppress_pydicom_warnings` lets in one at a time.
+    The decoders that pydicom calls for JPEG-LS and JPEG 2000 hold Python's lock, and `suppress_pydicom_warnings` lets
+    in one at a time.
     """
     return (syntax in JPEGTransferSyntaxes or syntax in (JPEG2000, JPEG2000Lossless)) and layout.allocated == 8
 
 
-def _jpeg(data: bytes, layout: Layout, grey: bool) -> tuple[NDArray[Any], str] | None:
-    """By OpenCV; None if it has to be left to others: more than 8 bits."""
-    info = read_jpeg(data)
+def _jpeg(data: bytes, layout: PixelLayout, grey: bool) -> tuple[NDArray[Any], str] | None:
+    """Decode JPEG by OpenCV, uint8; None if it has to be left to others: more than 8 bits."""
+    info = read_jpeg_header(data)
     if info is None or not info.complete:
         raise SourceError("broken or cut short JPEG frame")
     _check_size(layout, info.width, info.height, len(info.components))
@@ -94,56 +95,56 @@ def _jpeg(data: bytes, layout: Layout, grey: bool) -> tuple[NDArray[Any], str] |
         named_rgb = info.components in (b"RGB", b"rgb")
         ybr = not named_rgb and (info.jfif or photometric != "RGB")
         if info.lossless:  # never converted by libjpeg
-            data, photometric = with_transform(data, ybr=False), "YBR_FULL" if ybr else "RGB"
+            data, photometric = set_jpeg_colour_transform(data, ybr=False), "YBR_FULL" if ybr else "RGB"
         elif grey and ybr:
-            return grey_of_jpeg(data if info.guessed_ybr else with_transform(data, ybr)), LUMINANCE
+            return decode_jpeg_grey(data if info.decoded_as_ybr else set_jpeg_colour_transform(data, ybr)), LUMINANCE
         else:
-            data, photometric = data if info.guessed_ybr == ybr else with_transform(data, ybr), "RGB"
+            data, photometric = data if info.decoded_as_ybr == ybr else set_jpeg_colour_transform(data, ybr), "RGB"
     return _by_opencv(data, layout), photometric
 
 
-def _jpeg2000(data: bytes, layout: Layout) -> tuple[NDArray[Any], str] | None:
-    """By OpenCV; None if it has to be left to others: more than 8 bits, signed or subsampled."""
-    data = bare_codestream(data)
-    info = read_j2k(data)
+def _jpeg2000(data: bytes, layout: PixelLayout) -> tuple[NDArray[Any], str] | None:
+    """Decode JPEG 2000 by OpenCV, uint8; None if it has to be left to others: over 8 bits, signed or subsampled."""
+    data = jpeg2000_codestream(data)
+    info = read_jpeg2000_header(data)
     if info is None:
         raise SourceError("broken or cut short JPEG 2000 frame")
     _check_size(layout, info.width, info.height, info.components)
-    if not info.plain or info.bits != 8:
+    if not info.uniform or info.bits != 8:
         return None
     photometric = layout.photometric
-    if layout.samples == 3 and (info.transformed or photometric in ("YBR_RCT", "YBR_ICT")):
+    if layout.samples == 3 and (info.colour_transformed or photometric in ("YBR_RCT", "YBR_ICT")):
         photometric = "RGB"
     return _by_opencv(data, layout), photometric
 
 
-def _by_opencv(data: bytes, layout: Layout) -> NDArray[Any]:
-    picture = decode(data, _GREY if layout.samples == 1 else _RGB)
+def _by_opencv(data: bytes, layout: PixelLayout) -> NDArray[Any]:
+    picture = decode_with_opencv(data, _GREY if layout.samples == 1 else _RGB)
     expected = (layout.rows, layout.columns, 3)[: 2 if layout.samples == 1 else 3]
     if picture is None or picture.shape != expected:
         raise SourceError("broken or cut short compressed frame")
     return picture
 
 
-def _by_pydicom(data: bytes, layout: Layout, syntax: UID) -> tuple[NDArray[Any], str]:
+def _by_pydicom(data: bytes, layout: PixelLayout, syntax: UID) -> tuple[NDArray[Any], str]:
     with suppress_pydicom_warnings():
         try:
             decoder = get_decoder(syntax)
         except NotImplementedError:
-            raise no_decoder(syntax) from None
+            raise no_decoder_error(syntax) from None
         if not decoder.is_available:
-            raise no_decoder(syntax)
+            raise no_decoder_error(syntax)
         try:
             samples, now = decoder.as_array(encapsulate([data]), index=0, raw=True, **pydicom_options(layout, 1))
         except Exception as error:  # whatever the decoders trip over
             if syntax != RLELossless and layout.allocated > 8:
-                raise no_decoder(syntax) from None  # the decoders there are may not read such pixels
+                raise no_decoder_error(syntax) from None  # the decoders there are may not read such pixels
             raise SourceError(f"broken or cut short {syntax.name} frame ({type(error).__name__})") from None
     return samples, str(now["photometric_interpretation"])
 
 
-def pydicom_options(layout: Layout, frames: int) -> dict[str, Any]:
-    """``layout`` in the words of pydicom's decoders, for ``frames`` frames."""
+def pydicom_options(layout: PixelLayout, frames: int) -> dict[str, Any]:
+    """Options that pydicom's decoders need for ``frames`` frames of this pixel layout."""
     return {
         "rows": layout.rows,
         "columns": layout.columns,
@@ -158,8 +159,8 @@ def pydicom_options(layout: Layout, frames: int) -> dict[str, Any]:
     }
 
 
-def _check_size(layout: Layout, width: int, height: int, components: int) -> None:
-    """A small file may hold a stream that says it is huge: looked at before it is decoded."""
+def _check_size(layout: PixelLayout, width: int, height: int, components: int) -> None:
+    """Refuse a frame of another size. A small file may hold a stream that says it is huge: checked before decoding."""
     if (width, height, components) != (layout.columns, layout.rows, layout.samples):
         raise SourceError(
             f"expected a {layout.columns} x {layout.rows} frame of {layout.samples} samples, "
@@ -167,8 +168,8 @@ def _check_size(layout: Layout, width: int, height: int, components: int) -> Non
         )
 
 
-def no_decoder(syntax: UID) -> NoDecoderError:
-    """The error for a transfer syntax that nothing here reads, saying what to do about it."""
+def no_decoder_error(syntax: UID) -> NoDecoderError:
+    """Error for a transfer syntax that no installed decoder reads, with what to do about it."""
     message = f"no decoder for transfer syntax {syntax.name} ({syntax})"
     if syntax in MPEGTransferSyntaxes:
         return NoDecoderError(message, hint="export the clip as MP4 and read it as video://")

@@ -1,4 +1,4 @@
-"""The part of a DICOM file before its pixels: only the elements that we use, and where the pixels lie."""
+"""DICOM header: reads only the data elements that we use, the transfer syntax, and where Pixel Data begins."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import io
 import re
 import struct
 import zlib
-from collections.abc import MutableSequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -22,6 +21,7 @@ from pydicom.uid import (
 
 from edge.contracts.errors import SourceError
 from edge.contracts.results import Reason
+from edge.dicom.element_values import first_value
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ KEYWORDS = (
     *(f"Segmented{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
     *("ExtendedOffsetTable", "ExtendedOffsetTableLengths"),
 )
-"""All that is read of a file. No other element of it, so none of the patient's, is ever in memory."""
+"""Keywords of all data elements that are read. No other of a file, so none of the patient's, is ever in memory."""
 
 MAX_INFLATED = 1 << 30
 """Bytes that a deflated file may grow to: a few kilobytes can be made to grow without end."""
@@ -58,23 +58,26 @@ _UNDEFINED = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
-    """A file that has pixels, opened."""
+class DicomHeader:
+    """Header of an open DICOM file that has pixels: its data elements, and where its Pixel Data lies."""
 
     elements: Dataset
+    """Those of `KEYWORDS` that the file has, no others."""
     stream: BinaryIO
     """The file, or what it was inflated to."""
     transfer_syntax: UID
+    """How the pixels are encoded: byte order and compression."""
     pixels_at: int
     """Where the value of Pixel Data begins in ``stream``."""
     pixels_length: int | None
-    """Of that value, in bytes, as far as it is in the file; None: encapsulated without a length."""
+    """Length of that value in bytes, as far as it is in the file; None: encapsulated without a length."""
     pixels_vr: str
+    """Value representation of Pixel Data: ``OB`` or ``OW``."""
 
 
 @suppress_pydicom_warnings()
 def is_dicom(path: Path) -> bool:
-    """Whether ``path`` is DICOM: by its preamble, or without one because it begins as a data set and has a SOP class.
+    """Whether a file is DICOM: by its preamble, or without one because it begins as a data set and has a SOP class.
 
     Raises OSError if it cannot be read.
     """
@@ -89,12 +92,12 @@ def is_dicom(path: Path) -> bool:
             start_of_file = dcmread(stream, stop_before_pixels=True, force=True, specific_tags=["SOPClassUID"])
         except Exception:  # it only looked like one
             return False
-        return first(start_of_file, "SOPClassUID") is not None
+        return first_value(start_of_file, "SOPClassUID") is not None
 
 
 @suppress_pydicom_warnings()
-def read_header(stream: BinaryIO) -> Header:
-    """Read ``stream`` up to its pixels.
+def read_header(stream: BinaryIO) -> DicomHeader:
+    """Read the header of a DICOM file, up to its pixels.
 
     Raises:
         SourceError: no DICOM, no pixels, or broken before they begin.
@@ -123,47 +126,12 @@ def read_header(stream: BinaryIO) -> Header:
         vr, length = start[4:6].decode("ascii", "replace"), struct.unpack(f"{order}L", start[8:12])[0]
         at += 12
     there = None if length == _UNDEFINED else min(length, end - at)
-    return Header(elements, stream, _transfer_syntax(elements, implicit, little), at, there, vr)
-
-
-def first(elements: Dataset, keyword: str) -> Any:
-    """The first value of an element; None if it is absent, empty or unreadable."""
-    try:
-        value = elements.get(keyword)
-        if isinstance(value, MutableSequence):  # of values or of items
-            value = value[0] if len(value) else None
-    except Exception:  # one broken element is as good as absent
-        return None
-    return None if value in ("", b"") else value
-
-
-def whole(elements: Dataset, keyword: str, default: int) -> int:
-    """The first value of an element as an integer, or ``default``."""
-    try:
-        return int(first(elements, keyword))
-    except (TypeError, ValueError, OverflowError):
-        return default
-
-
-def number(elements: Dataset, keyword: str) -> float | None:
-    """The first value of an element as a number, which may be infinite or NaN; None if it is none."""
-    try:
-        return float(first(elements, keyword))
-    except (TypeError, ValueError, OverflowError):
-        return None
-
-
-def text(elements: Dataset, keyword: str) -> str | None:
-    """The first value of an element in at most 64 printable characters; None if nothing is left."""
-    value = first(elements, keyword)
-    if not isinstance(value, str):
-        return None
-    return "".join(c for c in value if c.isprintable()).strip()[:64] or None
+    return DicomHeader(elements, stream, _transfer_syntax(elements, implicit, little), at, there, vr)
 
 
 def _transfer_syntax(elements: Dataset, implicit: bool, little: bool) -> UID:
     """As the file says; for files without meta information, as they were found to be encoded."""
-    said = first(getattr(elements, "file_meta", Dataset()), "TransferSyntaxUID")
+    said = first_value(getattr(elements, "file_meta", Dataset()), "TransferSyntaxUID")
     if said is not None:
         syntax = UID(said)
         if not syntax.is_transfer_syntax:
@@ -179,10 +147,10 @@ def _transfer_syntax(elements: Dataset, implicit: bool, little: bool) -> UID:
 def _no_pixels(elements: Dataset, tag: tuple[int, int] | None) -> SourceError:
     if tag in ((0x7FE0, 0x0008), (0x7FE0, 0x0009)):
         return SourceError("its pixels are floating point numbers", hint="export it with integer pixels")
-    sop_class = first(elements, "SOPClassUID")
+    sop_class = first_value(elements, "SOPClassUID")
     uid = UID("" if sop_class is None else str(sop_class))
     known = uid.type == "SOP Class"  # never say the bytes themselves, which may be anything
-    modality = first(elements, "Modality")
+    modality = first_value(elements, "Modality")
     named = isinstance(modality, str) and re.fullmatch(r"[A-Z0-9_ ]{1,16}", modality)
     if not known and not named:
         return SourceError("not DICOM, or cut short before its pixels", hint="copy or export the file again")

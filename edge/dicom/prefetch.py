@@ -1,4 +1,4 @@
-"""Decodes the next frames of a clip in a few threads while the one before is being looked at; results come in order.
+"""Prefetch: decodes the next frames of a clip in a few threads while one is being processed; results come in order.
 
 OpenCV lets go of Python's lock while it decodes, so that a second core is of use; on one there are no threads.
 """
@@ -21,40 +21,40 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 MAX_THREADS = 3
-"""With more, frames come faster than anything here computes them."""
-WAITING = 2
-"""Batches that are kept or in the making, for each thread."""
-BATCH = 4
-"""Small frames that a thread is given at once: to hand over each alone would cost a tenth of its decoding."""
-BATCH_BYTES = 2 << 20
-"""Of the frames of a batch that holds more than one."""
+"""Most threads. With more, frames come faster than anything here computes them."""
+BATCHES_PER_THREAD = 2
+"""Batches that are decoded or being decoded, for each thread."""
+MAX_BATCH = 4
+"""Most frames that a thread is given at once. Small ones handed over alone would cost a tenth of their decoding."""
+MAX_BATCH_BYTES = 2 << 20
+"""Most bytes of the decoded frames of a batch that holds more than one."""
 MAX_BYTES = 64 << 20
-"""Of all these results."""
+"""Most bytes of all decoded frames that are kept."""
 MIN_PIXELS = 128 << 10
-"""Of a frame. What it costs to hand one to a thread and back, a smaller one does not bring in."""
+"""Fewest pixels of a frame. What it costs to hand one to a thread and back, a smaller one does not bring in."""
 
 
-def threads_for(frames: int, pixels: int, frame_bytes: int) -> int:
-    """How many threads are worth having; fewer than 2: none.
+def thread_count(frames: int, pixels: int, frame_bytes: int) -> int:
+    """Number of decoding threads that are worth having; fewer than 2: none.
 
     Args:
-        frames: of the clip.
-        pixels: of a frame.
-        frame_bytes: a decoded frame's.
+        frames: number of frames of the clip.
+        pixels: number of pixels of a frame.
+        frame_bytes: size of a decoded frame.
     """
     cores = len(os.sched_getaffinity(0))  # those of this process, which may be fewer than the machine's
-    fit = MAX_BYTES // (WAITING * max(1, frame_bytes))
+    fit = MAX_BYTES // (BATCHES_PER_THREAD * max(1, frame_bytes))
     return 1 if pixels < MIN_PIXELS else min(cores, frames, fit, MAX_THREADS)
 
 
-def batch_for(frames: int, threads: int, frame_bytes: int) -> int:
-    """How many frames to give a thread at once, so that short clips still keep all threads busy."""
-    fit = BATCH_BYTES // max(1, frame_bytes)
-    return max(1, min(BATCH, fit, frames // (WAITING * max(1, threads))))
+def batch_size(frames: int, threads: int, frame_bytes: int) -> int:
+    """Number of frames to give a thread at once, so that short clips still keep all threads busy."""
+    fit = MAX_BATCH_BYTES // max(1, frame_bytes)
+    return max(1, min(MAX_BATCH, fit, frames // (BATCHES_PER_THREAD * max(1, threads))))
 
 
-def ahead(work: Callable[[T], R], things: Iterable[T], threads: int, batch: int = 1) -> Generator[Callable[[], R]]:
-    """``work`` on each of ``things``, in their order.
+def prefetch(work: Callable[[T], R], things: Iterable[T], threads: int, batch: int = 1) -> Generator[Callable[[], R]]:
+    """Run ``work`` on each of ``things`` ahead of time in threads; yield the results in order.
 
     Args:
         work: called in several threads at once if there are ``threads``. What it raises stays with its thing.
@@ -76,8 +76,8 @@ def ahead(work: Callable[[T], R], things: Iterable[T], threads: int, batch: int 
     coming = iter(things)
     try:
         while some := list(islice(coming, batch)):
-            begun.append(pool.submit(_each, work, some))
-            if len(begun) == WAITING * threads:
+            begun.append(pool.submit(_run_batch, work, some))
+            if len(begun) == BATCHES_PER_THREAD * threads:
                 yield from begun.popleft().result()
         while begun:
             yield from begun.popleft().result()
@@ -87,12 +87,12 @@ def ahead(work: Callable[[T], R], things: Iterable[T], threads: int, batch: int 
         pool.shutdown()
 
 
-def _each(work: Callable[[T], R], some: list[T]) -> list[Callable[[], R]]:
-    return [_kept(work, thing) for thing in some]
+def _run_batch(work: Callable[[T], R], some: list[T]) -> list[Callable[[], R]]:
+    return [_run_one(work, thing) for thing in some]
 
 
-def _kept(work: Callable[[T], R], thing: T) -> Callable[[], R]:
-    """What ``work`` says of it, or raises, when it is called."""
+def _run_one(work: Callable[[T], R], thing: T) -> Callable[[], R]:
+    """Run ``work`` now; the call that is returned gives its result, or raises what it raised."""
     try:
         result = work(thing)
     except Exception as error:  # whatever it is, it belongs to this thing and to no other of the batch

@@ -1,4 +1,4 @@
-"""Where scan data lies in a picture and how large its pixels are: PS3.3 C.8.5.5, US Region Calibration."""
+"""DICOM ultrasound regions and their calibration in mm per pixel: PS3.3 C.8.5.5, US Region Calibration."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydicom.dataset import Dataset
 
 from edge.contracts.region import Region
-from edge.dicom.header import number, whole
+from edge.dicom.element_values import float_value, int_value
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
 if TYPE_CHECKING:
@@ -19,14 +19,16 @@ TWO_DIMENSIONAL = 1
 IMAGES = (1, 2)
 """Region Data Type: tissue and colour flow; not a spectrum, a trace or a grey bar."""
 CENTIMETRES = 3
-"""Physical Units Direction."""
+"""Physical Units Direction: centimetres; others are time, speed and the like."""
 MM_RANGE = (0.0005, 10.0)
-"""A pixel's side in mm can only be a mistake outside of this."""
+"""Range of a pixel's side in mm; outside of it, it can only be a mistake."""
 
 
 @suppress_pydicom_warnings()
 def read_regions(elements: Dataset, width: int, height: int) -> tuple[Region, ...]:
-    """The two-dimensional regions of a picture, in the order of the file, their boxes clipped to it.
+    """Read the two-dimensional regions of a picture, in the order of the file, their boxes clipped to it.
+
+    ``width`` and ``height`` of the picture are in pixels.
 
     Only a region whose pixels have a length in centimetres on both axes is calibrated. Pixel Spacing is never asked:
     in ultrasound it is often wrong, and it is not bound to a part of the picture.
@@ -43,7 +45,10 @@ def read_regions(elements: Dataset, width: int, height: int) -> tuple[Region, ..
 
 
 def _region(item: Dataset, width: int, height: int) -> Region | None:
-    if whole(item, "RegionSpatialFormat", 0) != TWO_DIMENSIONAL or whole(item, "RegionDataType", 0) not in IMAGES:
+    if (
+        int_value(item, "RegionSpatialFormat", 0) != TWO_DIMENSIONAL
+        or int_value(item, "RegionDataType", 0) not in IMAGES
+    ):
         return None
     box = _box(item, width, height)
     if box is None:
@@ -56,8 +61,8 @@ def _region(item: Dataset, width: int, height: int) -> Region | None:
 
 def _box(item: Dataset, width: int, height: int) -> Box | None:
     """(x, y, w, h) in pixels. Both corners belong to the region."""
-    x0, y0 = whole(item, "RegionLocationMinX0", -1), whole(item, "RegionLocationMinY0", -1)
-    x1, y1 = whole(item, "RegionLocationMaxX1", -1), whole(item, "RegionLocationMaxY1", -1)
+    x0, y0 = int_value(item, "RegionLocationMinX0", -1), int_value(item, "RegionLocationMinY0", -1)
+    x1, y1 = int_value(item, "RegionLocationMaxX1", -1), int_value(item, "RegionLocationMaxY1", -1)
     if not (0 <= x0 <= x1 and 0 <= y0 <= y1):
         return None
     if x1 - (width - 1) > max(2, width // 100) or y1 - (height - 1) > max(2, height // 100):
@@ -68,8 +73,8 @@ def _box(item: Dataset, width: int, height: int) -> Box | None:
 
 def _millimetres(item: Dataset, axis: str) -> float | None:
     """Side of a pixel along ``axis`` in mm; None if that is not known. A negative delta only tells the direction."""
-    delta = number(item, f"PhysicalDelta{axis}")
-    if whole(item, f"PhysicalUnits{axis}Direction", 0) != CENTIMETRES or delta is None or not math.isfinite(delta):
+    delta = float_value(item, f"PhysicalDelta{axis}")
+    if int_value(item, f"PhysicalUnits{axis}Direction", 0) != CENTIMETRES or delta is None or not math.isfinite(delta):
         return None
     mm = abs(delta) * 10.0
     return mm if MM_RANGE[0] <= mm <= MM_RANGE[1] else None

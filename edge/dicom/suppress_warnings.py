@@ -1,4 +1,4 @@
-"""Keeps pydicom's remarks to ourselves: they quote values of elements, which may be the patient's."""
+"""Suppresses pydicom's warnings and logs: they quote values of elements, which may be the patient's."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _one_at_a_time = threading.RLock()
 
 @contextmanager
 def suppress_pydicom_warnings() -> Iterator[None]:
-    """Within it, warnings are neither shown nor raised. Also a decorator: ``@quiet()``.
+    """Suppress warnings while a block runs: none is shown or raised. Use it in ``with``, or as a decorator.
 
     Python's warning filters belong to the whole process, so two streams take turns: else the one that leaves first
     would put the filters back under the other.

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.device.nodes import accelerators, cameras, find_library
+from edge.device.cameras_and_accelerators import accelerators, cameras, find_library
 from edge.doctor.check import absent, ok, warning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edge.device.nodes import Node
+    from edge.device.cameras_and_accelerators import DeviceNode
     from edge.doctor.check import Check
 
 CAMERAS = "cameras"
@@ -36,7 +36,7 @@ def check_devices(root: Path = Path("/")) -> Iterator[Check]:
         yield _check_edge_tpu_library(root)
 
 
-def _check_node(group: str, node: Node) -> Check:
+def _check_node(group: str, node: DeviceNode) -> Check:
     if node.path is None:
         return warning(
             group, node.name, "on the bus, but no driver serves it", "install the gasket-dkms package, then reboot"

@@ -46,10 +46,10 @@ def check_kind(found: Machine) -> Iterator[Check]:
     python = ".".join(map(str, found.python))
     what = f"{found.architecture}, Linux {found.kernel}, {glibc}, Python {python}{jetpack}"
     name = f"{found.board}: {what}" if found.board else what
-    obstacles = machine.obstacles(found)
-    for why, hint in obstacles:
+    incompatibilities = machine.incompatibilities(found)
+    for why, hint in incompatibilities:
         yield wrong(GROUP, "board", f"sonoedge cannot run here: {why}", hint)
-    if not obstacles:
+    if not incompatibilities:
         yield ok(GROUP, "board", name)
 
 

@@ -12,7 +12,7 @@ from edge.config.load import default_device_name
 from edge.config.uri import parse_uri
 from edge.contracts.errors import EdgeError, SinkError
 from edge.contracts.topics import Topics
-from edge.device.storage import nearest
+from edge.device.storage import nearest_existing_folder
 from edge.doctor.check import absent, ok, warning, wrong, wrong_by
 from edge.plugins import require
 from edge.sinks.mqtt.check import check_broker
@@ -65,7 +65,7 @@ def _check_broker(name: str, sink: SinkSettings, settings: Settings) -> Check:
 
 
 def _check_file(name: str, path: Path) -> Check:
-    target = path if path.exists() else nearest(path.parent)
+    target = path if path.exists() else nearest_existing_folder(path.parent)
     if path.is_dir() or not os.access(target, os.W_OK) or (target != path and target != path.parent.absolute()):
         return wrong(GROUP, name, f"{path} cannot be written", "name a file in a folder of ours", SinkError.exit_code)
     return ok(GROUP, name, f"{path} can be written")

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.config.load import default_state_dir
-from edge.device.storage import FORGETFUL, REMOTE, filesystem, fsync_fault, nearest
+from edge.device.storage import (
+    NETWORK_FILESYSTEMS,
+    VOLATILE_FILESYSTEMS,
+    filesystem_type,
+    fsync_fault,
+    nearest_existing_folder,
+)
 from edge.doctor.check import ok, warning, wrong
 
 if TYPE_CHECKING:
@@ -24,17 +30,17 @@ GROUP = "disk"
 def check_storage(settings: Settings) -> Iterator[Check]:
     """Can it be written, does it last, is there room for what may wait there."""
     path = Path(settings.state_dir or default_state_dir())
-    here = nearest(path)
+    here = nearest_existing_folder(path)
     yield _check_ownership(path, here)
-    kind = filesystem(here)
-    if kind in FORGETFUL:
+    kind = filesystem_type(here)
+    if kind in VOLATILE_FILESYSTEMS:
         yield warning(
             GROUP,
             "file system",
-            f"{here} lies {FORGETFUL[kind]} ({kind}): what is found is gone with it",
+            f"{here} lies {VOLATILE_FILESYSTEMS[kind]} ({kind}): what is found is gone with it",
             "set state_dir to a folder on a disk, or mount one there",
         )
-    elif kind is not None and REMOTE.match(kind):
+    elif kind is not None and NETWORK_FILESYSTEMS.match(kind):
         yield warning(GROUP, "file system", f"{here} lies on the network ({kind})", "set state_dir to a local disk")
     else:
         yield ok(GROUP, "file system", kind or "not known")

@@ -1,1 +1,1 @@
-"""Decoders and header parsers that PNG, JPEG, BMP, TIFF and DICOM share."""
+"""Image decoders and header parsers for PNG, JPEG, JPEG 2000, BMP and TIFF, which DICOM shares."""

@@ -1,4 +1,7 @@
-"""OpenCV's decoders, and what they say only on stderr: libjpeg warns of damage, and gives half a picture as a whole."""
+"""Decodes JPEG, PNG and other images with OpenCV, and refuses damaged ones.
+
+That an image is damaged, libjpeg and libpng say only on stderr: libjpeg warns, and gives half a picture as a whole.
+"""
 
 from __future__ import annotations
 
@@ -24,20 +27,24 @@ _DAMAGE = (
     b"Warning: unknown JFIF",
     b"libpng error",
 )
-"""How such lines begin. All of libjpeg's warnings: it prints only the first, which may hide a worse one."""
+"""How lines on stderr begin that tell of damage.
+
+All of libjpeg's warnings: it prints only the first, which may hide a worse one.
+"""
 _NOISE = (b"libpng warning",)
-"""Colour profiles and text that libpng does not like: the pixels are right."""
+"""How harmless lines begin: colour profiles and text that libpng does not like. The pixels are right."""
 
 
-def decode(data: bytes, flags: int) -> NDArray[Any] | None:
-    """``cv2.imdecode`` that knows damaged pictures. Threads may call it at the same time, and then run side by side.
+def decode_with_opencv(data: bytes, flags: int) -> NDArray[Any] | None:
+    """Decode an image with ``cv2.imdecode`` and refuse damaged ones. Threads may call it in parallel.
 
     Args:
         data: a file of a format that OpenCV reads.
         flags: ``cv2.IMREAD_…``.
 
     Returns:
-        (H, W) or (H, W, channels) in OpenCV's order; None if it cannot be decoded at all.
+        (H, W) or (H, W, channels), uint8, uint16 or float32; BGR or BGRA unless ``flags`` ask for RGB. None if it
+        cannot be decoded at all.
 
     Raises:
         SourceError: something was decoded, but not all of it was there or right.
@@ -54,6 +61,6 @@ def decode(data: bytes, flags: int) -> NDArray[Any] | None:
     if others := [line for line in lines if not line.startswith(_DAMAGE + _NOISE)]:
         hand_back(b"".join(others))
     if damage := next((line for line in lines if line.startswith(_DAMAGE)), None):
-        said = damage.decode("ascii", "replace").strip()
-        raise SourceError(f"damaged picture ({said})", hint="copy or export it again")
+        message = damage.decode("ascii", "replace").strip()
+        raise SourceError(f"damaged picture ({message})", hint="copy or export it again")
     return picture

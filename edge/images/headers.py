@@ -1,4 +1,4 @@
-"""What a picture file says of itself, without decoding it: its size, and whether all of it is there.
+"""Headers of PNG, JPEG, BMP and TIFF files, read without decoding: picture size, and whether the file is complete.
 
 Decoders cannot be asked either: to learn the size they decode, and of a file cut short some give what they have.
 """
@@ -11,29 +11,30 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edge.contracts.errors import SourceError
-from edge.images.jpeg import read_jpeg
+from edge.images.jpeg import read_jpeg_header
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+"""File name suffixes of the formats that are read here, in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """One picture of a file."""
+    """Header of one picture of an image file: format and size in pixels."""
 
     kind: Literal["png", "jpeg", "bmp", "tiff"]
     width: int
     height: int
     grey: bool = False
-    """PNG without colour; its decoder makes colour of it where there is transparency."""
+    """True: PNG without colour; its decoder makes colour of it where there is transparency."""
     directory: int = 0
-    """TIFF: where this page's directory is in the file."""
+    """TIFF: position of this page's directory in the file, in bytes."""
 
 
-def read_images(data: bytes) -> list[ImageInfo]:
-    """The pictures in ``data``: one, but in a TIFF of several pages.
+def read_image_headers(data: bytes) -> list[ImageInfo]:
+    """Read the headers of the pictures in an image file: one, or in a TIFF one for each page.
 
     Raises:
-        SourceError: none of PNG, JPEG, BMP, TIFF, or cut short, or broken.
+        SourceError: ``data`` is none of PNG, JPEG, BMP, TIFF, or cut short, or broken.
     """
     try:
         if data[:8] == b"\x89PNG\r\n\x1a\n":
@@ -50,7 +51,7 @@ def read_images(data: bytes) -> list[ImageInfo]:
 
 
 def _png(data: bytes) -> ImageInfo:
-    """Every chunk that matters has its checksum, and the last one is there: W3C PNG 5."""
+    """Check that every chunk that matters has its checksum, and that the last one is there: W3C PNG 5."""
     width, height, _, colour = struct.unpack(">LLBB", data[16:26])
     view, at = memoryview(data), 8
     while True:
@@ -64,14 +65,14 @@ def _png(data: bytes) -> ImageInfo:
 
 
 def _jpeg(data: bytes) -> ImageInfo:
-    info = read_jpeg(data)
+    info = read_jpeg_header(data)
     if info is None or not info.complete:
         raise _cut_short()
     return ImageInfo("jpeg", info.width, info.height)
 
 
 def _bmp(data: bytes) -> ImageInfo:
-    """Uncompressed ones must hold all their rows; the decoder notices where compressed ones end."""
+    """Check that an uncompressed BMP holds all its rows; the decoder notices where compressed ones end."""
     (start,) = struct.unpack("<L", data[10:14])
     (header,) = struct.unpack("<L", data[14:18])
     if header == 12:
@@ -86,7 +87,7 @@ def _bmp(data: bytes) -> ImageInfo:
 
 
 def _tiff(data: bytes) -> list[ImageInfo]:
-    """The directories and the strips or tiles that they name lie within the file: TIFF 6.0, section 2."""
+    """Check that the directories, and the strips or tiles that they name, lie within the file: TIFF 6.0, section 2."""
     order = "<" if data[:1] == b"I" else ">"
     pages: list[ImageInfo] = []
     (at,) = struct.unpack(f"{order}L", data[4:8])
@@ -105,7 +106,7 @@ def _tiff(data: bytes) -> list[ImageInfo]:
 
 
 def tiff_page(data: bytes, info: ImageInfo) -> bytes:
-    """``data`` with the page ``info`` as its first, which is the one that decoders give."""
+    """Return the TIFF file with the page ``info`` as its first, which is the one that decoders give."""
     return data[:4] + struct.pack("<L" if data[:1] == b"I" else ">L", info.directory) + data[8:]
 
 

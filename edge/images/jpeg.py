@@ -1,4 +1,4 @@
-"""What a JPEG stream says of itself (ISO/IEC 10918-1 annex B), without decoding it."""
+"""JPEG headers (ISO/IEC 10918-1 annex B): read without decoding, and the Adobe colour transform marker set."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 _SOF = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
-_BARE = frozenset({0x01, *range(0xD0, 0xD9)})
+_WITHOUT_LENGTH = frozenset({0x01, *range(0xD0, 0xD9)})
 """Markers without a length: TEM, restarts, start of image."""
 _MARKER_IN_SCAN = re.compile(rb"\xff+[^\x00\xff\xd0-\xd7]")
 _END = b"\xff\xd9"
@@ -17,7 +17,7 @@ _RGB_IDS = (b"RGB", b"rgb")
 
 @dataclass(frozen=True, slots=True)
 class JpegInfo:
-    """The headers of one JPEG."""
+    """Headers of one JPEG: size, bits, colour components and markers."""
 
     width: int
     height: int
@@ -25,15 +25,17 @@ class JpegInfo:
     components: bytes
     """Identifiers of the colour components, one byte each."""
     lossless: bool
+    """Whether it is lossless JPEG, which libjpeg never converts from YCbCr."""
     jfif: bool
+    """Whether there is a JFIF marker: three components then are YCbCr."""
     adobe: int | None
     """Colour transform of the Adobe marker: 0 none, 1 YCbCr. None: no such marker."""
     complete: bool
     """Whether the end of the image is there."""
 
     @property
-    def guessed_ybr(self) -> bool:
-        """Whether a decoder that knows nothing else (libjpeg) takes three components for YCbCr."""
+    def decoded_as_ybr(self) -> bool:
+        """Whether a decoder that knows only this stream (libjpeg) takes its three components for YCbCr."""
         if self.jfif:
             return True
         if self.adobe is not None:
@@ -41,8 +43,8 @@ class JpegInfo:
         return self.components not in _RGB_IDS
 
 
-def read_jpeg(data: bytes) -> JpegInfo | None:
-    """Headers and completeness of ``data``; None if it is no JPEG or has no frame header."""
+def read_jpeg_header(data: bytes) -> JpegInfo | None:
+    """Read the headers of a JPEG, and whether it is complete; None if it is no JPEG or has no frame header."""
     if data[:2] != b"\xff\xd8":
         return None
     frame: tuple[int, bytes] | None = None
@@ -54,7 +56,7 @@ def read_jpeg(data: bytes) -> JpegInfo | None:
         if marker == 0xD9:
             complete = frame is not None
             break
-        if marker == 0xFF or marker in _BARE:
+        if marker == 0xFF or marker in _WITHOUT_LENGTH:
             at += 1 if marker == 0xFF else 2
             continue
         length = int.from_bytes(data[at + 2 : at + 4], "big")
@@ -98,8 +100,8 @@ def _only_scan(frame: tuple[int, bytes], scan: bytes) -> bool:
     return kind not in _PROGRESSIVE and len(body) > 5 and scan[:1] == body[5:6]
 
 
-def with_transform(data: bytes, ybr: bool) -> bytes:
-    """``data`` marked so that every decoder takes its three components for YCbCr, or for RGB.
+def set_jpeg_colour_transform(data: bytes, ybr: bool) -> bytes:
+    """Return the JPEG marked so that every decoder takes its three components for YCbCr (``ybr``), or for RGB.
 
     An Adobe marker says it; a JFIF marker, which would win over that, is left out.
     """

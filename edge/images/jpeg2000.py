@@ -1,4 +1,4 @@
-"""What a JPEG 2000 codestream says of itself (ISO/IEC 15444-1 annex A), without decoding it."""
+"""JPEG 2000 main header (ISO/IEC 15444-1 annex A), read without decoding the codestream."""
 
 from __future__ import annotations
 
@@ -6,31 +6,31 @@ import struct
 from dataclasses import dataclass
 
 _START = b"\xff\x4f\xff\x51"
-"""Start of codestream, then the image and tile size."""
+"""First bytes of a codestream: its start marker, then that of the image and tile size."""
 
 
 @dataclass(frozen=True, slots=True)
-class J2kInfo:
-    """The main header of one codestream."""
+class Jpeg2000Info:
+    """Main header of one JPEG 2000 codestream: size, components, bits and colour transform."""
 
     width: int
     height: int
     components: int
     bits: int
-    """Of the deepest component."""
-    plain: bool
+    """Bits of the deepest component."""
+    uniform: bool
     """Whether all components are unsigned, of one depth, at full resolution, from the grid's origin."""
-    transformed: bool
+    colour_transformed: bool
     """Whether the first three components went through the colour transform, which the decoder undoes: they are RGB."""
 
 
-def bare_codestream(data: bytes) -> bytes:
-    """``data`` from its codestream on: some wrap it in a JP2 file, whose word on colours does not count in DICOM."""
+def jpeg2000_codestream(data: bytes) -> bytes:
+    """Cut off what a JP2 file has before its codestream: what it says of colour does not count in DICOM."""
     return data[max(0, data.find(_START)) :]
 
 
-def read_j2k(data: bytes) -> J2kInfo | None:
-    """The main header of ``data``; None if it is no bare codestream, or broken."""
+def read_jpeg2000_header(data: bytes) -> Jpeg2000Info | None:
+    """Read the main header of a JPEG 2000 codestream; None if ``data`` does not begin with one, or it is broken."""
     if data[:4] != _START or len(data) < 42:
         return None
     x1, y1, x0, y0, _, _, tx0, ty0, components = struct.unpack(">8LH", data[8:42])
@@ -38,18 +38,18 @@ def read_j2k(data: bytes) -> J2kInfo | None:
     if not components or len(table) < 3 * components:
         return None
     depths, steps = set(table[0::3]), set(table[1::3] + table[2::3])
-    return J2kInfo(
+    return Jpeg2000Info(
         width=x1 - x0,
         height=y1 - y0,
         components=components,
         bits=max(depth & 0x7F for depth in depths) + 1,
-        plain=len(depths) == 1 and max(depths) < 0x80 and steps == {1} and (x0, y0, tx0, ty0) == (0, 0, 0, 0),
-        transformed=_transformed(data, 42 + 3 * components),
+        uniform=len(depths) == 1 and max(depths) < 0x80 and steps == {1} and (x0, y0, tx0, ty0) == (0, 0, 0, 0),
+        colour_transformed=_colour_transformed(data, 42 + 3 * components),
     )
 
 
-def _transformed(data: bytes, at: int) -> bool:
-    """Multiple component transformation of the coding style default (COD) marker segment."""
+def _colour_transformed(data: bytes, at: int) -> bool:
+    """Whether there is a multiple component transformation, from the coding style default (COD) marker segment."""
     while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] not in (0x90, 0xD9):
         if data[at + 1] == 0x52:
             return data[at + 8 : at + 9] == b"\x01"

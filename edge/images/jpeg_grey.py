@@ -1,4 +1,6 @@
-"""A JPEG frame as grey alone: about three quarters of the time that colour takes. For sources that are told to be grey.
+"""Decodes only the luminance (grey) of a JPEG: about three quarters of the time that colour takes.
+
+For sources that are told to be grey.
 
 Not by itself: the pixel gate (photographs, colour bars), the overlay and the viewer look at colour, and of no frame is
 it known before it is decoded that it has none.
@@ -20,19 +22,19 @@ from typing import TYPE_CHECKING, cast
 import cv2
 
 from edge.contracts.errors import SourceError
-from edge.images.decode import decode
-from edge.images.jpeg import read_jpeg
+from edge.images.decode import decode_with_opencv
+from edge.images.jpeg import read_jpeg_header
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 MAX_PIXELS = 64_000_000
-"""A small stream may say that it is huge: refused before it is decoded."""
+"""Largest JPEG that is decoded. A small stream may say that it is huge: refused before it is decoded."""
 
 
-def grey_of_jpeg(data: bytes) -> NDArray[np.uint8]:
-    """The luminance of one baseline or progressive JPEG of 8 bits.
+def decode_jpeg_grey(data: bytes) -> NDArray[np.uint8]:
+    """Decode the luminance (grey) of one baseline or progressive JPEG of 8 bits.
 
     Args:
         data: a whole JPEG stream: what a decoder that knows nothing else takes for YCbCr, is YCbCr.
@@ -43,15 +45,15 @@ def grey_of_jpeg(data: bytes) -> NDArray[np.uint8]:
     Raises:
         SourceError: it is no JPEG of 8-bit grey or YCbCr, cut short, damaged, or larger than `MAX_PIXELS`.
     """
-    info = read_jpeg(data)
+    info = read_jpeg_header(data)
     if info is None or not info.complete:
         raise SourceError("broken or cut short JPEG frame")
     if info.width * info.height > MAX_PIXELS:
         raise SourceError(f"expected a frame of at most {MAX_PIXELS} pixels, got {info.width} x {info.height}")
-    ybr = len(info.components) == 1 or (len(info.components) == 3 and info.guessed_ybr)
+    ybr = len(info.components) == 1 or (len(info.components) == 3 and info.decoded_as_ybr)
     if info.bits != 8 or info.lossless or not ybr:
         raise SourceError("expected a JPEG of 8-bit grey or YCbCr", hint="decode it in colour")
-    picture = decode(data, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
+    picture = decode_with_opencv(data, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
     if picture is None or picture.shape != (info.height, info.width):
         raise SourceError("broken or cut short JPEG frame")
     return cast("NDArray[np.uint8]", picture)

@@ -1,1 +1,1 @@
-"""A seeded B-mode ultrasound phantom: tissue, lesions, probe geometry, echo."""
+"""Seeded B-mode ultrasound phantom: synthetic breast tissue, lesions with ground truth, probe geometry, echo."""

@@ -1,4 +1,4 @@
-"""From tissue to grey values: what a scanner does with the echoes.
+"""Simulates the echo of tissue: speckle, attenuation and log compression, from tissue maps to grey values.
 
 Scatterers of random strength and phase, convolved with the point-spread function of the probe, give a complex field
 whose envelope is Rayleigh-distributed speckle (Wagner et al., IEEE Trans. Sonics Ultrason. 30:156, 1983). It is
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 LOOKS = 2
-"""Independent looks that are averaged in power, as a compounding scanner does: softer speckle."""
+"""Number of independent looks that are averaged in power, as a compounding scanner does: softer speckle."""
 PULSE_MM = 0.11
-"""Standard deviation of the pulse along the beam."""
-FOCUS_MM, AWAY_MM = 0.20, 0.38
-"""Standard deviation of the beam's width at the focus, and far from it."""
+"""Standard deviation of the pulse along the beam, in millimetres."""
+FOCUS_MM, DEFOCUSED_MM = 0.20, 0.38
+"""Standard deviation of the beam's width at the focus, and far from it, in millimetres."""
 SHADOW_MM = 0.5
-"""Standard deviation by which the edges of shadows are blurred."""
+"""Standard deviation by which the edges of shadows are blurred, in millimetres."""
 
 
 def echo_grey(
     seed: int, tissue: Tissue, depths: Array, row_mm: float, beam_mm: float, black: float
 ) -> NDArray[np.uint8]:
-    """The picture of ``tissue`` on its own grid, (rows, columns).
+    """Simulate the B-mode picture of ``tissue`` on its own grid: (rows, columns) uint8 grey.
 
     Args:
         seed: of the scatterers, and of how the scanner is set: focus, gain, dynamic range of 50 to 60 dB.
-        tissue: maps of (rows, columns).
-        depths: (rows, 1) in millimetres.
-        row_mm: distance of two rows.
-        beam_mm: distance of two columns.
+        tissue: maps of (rows, columns) float64.
+        depths: (rows, 1) float64, of each row in millimetres.
+        row_mm: distance of two rows in millimetres.
+        beam_mm: distance of two columns in millimetres.
         black: grey values to take off, to make room for noise that is added later.
     """
     rng = generator(seed, 2)
@@ -54,10 +54,14 @@ def echo_grey(
     return np.clip(grey, 0, 255).astype(np.uint8)
 
 
-def insonify(rng: np.random.Generator, tissue: Tissue, away: Array, row_mm: float, beam_mm: float) -> Array:
-    """Envelope of the echo (rows, columns), 1 for a scattering of 0 dB. ``away``: (rows, 1), 0 at the focus, to 1."""
-    axial, narrow, wide = PULSE_MM / row_mm, FOCUS_MM / beam_mm, AWAY_MM / beam_mm
-    defocus = np.minimum(away / 0.6, 1)
+def insonify(rng: np.random.Generator, tissue: Tissue, focus_distance: Array, row_mm: float, beam_mm: float) -> Array:
+    """Envelope of the echo, (rows, columns) float64, 1 for a scattering of 0 dB.
+
+    ``focus_distance``: (rows, 1) float64, 0 at the focus, up to 1. ``row_mm`` and ``beam_mm``: distances of two rows
+    and of two columns in millimetres.
+    """
+    axial, narrow, wide = PULSE_MM / row_mm, FOCUS_MM / beam_mm, DEFOCUSED_MM / beam_mm
+    defocus = np.minimum(focus_distance / 0.6, 1)
     strength = 10 ** (tissue.scatter_db / 20)
     lines = blur(tissue.mirror, axial, narrow)
     power = np.zeros_like(strength)

@@ -1,4 +1,4 @@
-"""Random fields: the same bits on every machine, smooth surfaces, blurs. float64 throughout.
+"""Reproducible random fields: the same bits on every machine, smooth surfaces, Gaussian blur. float64 throughout.
 
 Only ``Generator.random`` is drawn from: it is 53 bits of PCG64, without the transforms that a later NumPy may change.
 Sums and products of float64 may differ in the last bit between machines; that is 1e-13 of a grey value.
@@ -17,29 +17,32 @@ if TYPE_CHECKING:
 
 
 def generator(seed: int, purpose: int) -> np.random.Generator:
-    """A stream of its own for each ``purpose``, so that one part of a phantom can change without the others."""
+    """Random generator with a stream of its own for each ``purpose``.
+
+    So one part of a phantom can change without the others.
+    """
     return np.random.Generator(np.random.PCG64([seed, purpose]))
 
 
 def uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """One number of [low, high)."""
+    """Draw one random number of [low, high)."""
     return low + (high - low) * float(rng.random())
 
 
 def white(rng: np.random.Generator, rows: int, columns: int) -> NDArray[np.float64]:
-    """(rows, columns) independent values of mean 0 and variance 1. Uniform: the blur after it makes them normal."""
+    """White noise, (rows, columns) float64 of mean 0 and variance 1. Uniform: the blur after it makes it normal."""
     return (rng.random((rows, columns)) - 0.5) * math.sqrt(12)
 
 
 def blur(field: NDArray[np.float64], sigma_y: float, sigma_x: float) -> NDArray[np.float64]:
-    """Gaussian of the given widths in samples; 0 leaves an axis alone. Edges are mirrored."""
+    """Gaussian blur of a (rows, columns) float64 field; widths in samples, 0: none. Edges are mirrored."""
     sides = tuple(2 * math.ceil(3 * sigma) + 1 for sigma in (sigma_x, sigma_y))
     result: NDArray[np.float64] = cv2.GaussianBlur(field, sides, sigmaX=max(sigma_x, 1e-6), sigmaY=max(sigma_y, 1e-6))
     return result
 
 
 def smooth(rng: np.random.Generator, rows: int, columns: int, cells_y: float, cells_x: float) -> NDArray[np.float64]:
-    """A random cubic B-spline surface (rows, columns), of about -1 to 1, with so many hills along each axis."""
+    """Random cubic B-spline surface, (rows, columns) float64, of about -1 to 1, with so many hills along each axis."""
     along_y, along_x = _spline(rows, cells_y), _spline(columns, cells_x)
     knots = 2 * rng.random((along_y.shape[1], along_x.shape[1])) - 1
     result: NDArray[np.float64] = 1.6 * (along_y @ knots @ along_x.T)  # a spline stays inside its knots: widen it

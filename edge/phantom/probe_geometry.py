@@ -1,4 +1,4 @@
-"""How a probe looks into tissue: from beams to a picture, and the same way for points.
+"""Geometry of linear and sector probes: scan conversion from beams to a picture, and of points between them.
 
 Three systems of coordinates, all in millimetres but the last:
     tissue   (x, y)  flat, x to the right, y down; (0, 0) is the middle of the probe's face
@@ -26,71 +26,79 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 HALF_ANGLE = math.radians(30)
-"""Of the fan."""
-FACE = 0.45
+"""Half of the opening angle of a sector probe's fan, in radians."""
+FACE_RADIUS = 0.45
 """Radius of a curved probe's face, in depths of the scan."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProbeGeometry:
-    """What both geometries have. A beam image is (rows, beams): one echo line a column, as a scanner has it."""
+    """Scan geometry that linear and sector probes have in common.
+
+    A beam image is (rows, beams): one echo line a column, as a scanner has it.
+    """
 
     width: int
+    """Of the picture, in pixels."""
     height: int
+    """Of the picture, in pixels."""
     mm: float
-    """Side of a pixel."""
+    """Side of a pixel in millimetres."""
     box: Box
     """The scan's bounding box in pixels."""
     depth_mm: float
+    """Depth of the scan."""
     span_mm: float
     """Extent in u."""
     rows: int
+    """Number of rows of a beam image."""
     beams: int
+    """Number of columns of a beam image."""
     origin: tuple[float, float]
-    """Where in the picture tissue (0, 0) lies."""
+    """Pixel (px, py) at which tissue (0, 0) lies."""
 
     @property
     def row_mm(self) -> float:
-        """Distance of two rows of a beam image."""
+        """Distance of two rows of a beam image in millimetres."""
         return self.depth_mm / self.rows
 
     @property
     def beam_mm(self) -> float:
-        """Distance of two beams in u."""
+        """Distance of two beams in u, in millimetres."""
         return self.span_mm / self.beams
 
     def to_picture(self, x: Array, y: Array) -> tuple[Array, Array]:
-        """Tissue to pixels."""
+        """Convert tissue (x, y) in millimetres to pixels (px, py)."""
         return self.origin[0] + x / self.mm, self.origin[1] + y / self.mm
 
     def to_beam(self, x: Array, y: Array) -> tuple[Array, Array]:
-        """Tissue to beams."""
+        """Convert tissue (x, y) to beam coordinates (u, d), in millimetres."""
         raise NotImplementedError
 
     def to_tissue(self, u: Array, d: Array) -> tuple[Array, Array]:
-        """Beams to tissue."""
+        """Convert beam coordinates (u, d) to tissue (x, y), in millimetres."""
         raise NotImplementedError
 
     def convert(self, beams: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """A beam image (rows, beams) as a picture (height, width); black around the scan."""
+        """Scan conversion: (rows, beams) uint8 beam image to (height, width) uint8 grey; black around the scan."""
         raise NotImplementedError
 
 
 class LinearProbe(ProbeGeometry):
-    """Parallel beams, one a pixel column."""
+    """Linear probe: parallel beams, one for each pixel column."""
 
     __slots__ = ()
 
     def to_beam(self, x: Array, y: Array) -> tuple[Array, Array]:
-        """The same place."""
+        """Implement `ProbeGeometry.to_beam`: the same place."""
         return x, y
 
     def to_tissue(self, u: Array, d: Array) -> tuple[Array, Array]:
-        """The same place."""
+        """Implement `ProbeGeometry.to_tissue`: the same place."""
         return u, d
 
     def convert(self, beams: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Set into the black border."""
+        """Implement `ProbeGeometry.convert`: the beam image, set into the black border."""
         picture = np.zeros((self.height, self.width), np.uint8)
         x, y, w, h = self.box
         picture[y : y + h, x : x + w] = beams
@@ -99,30 +107,33 @@ class LinearProbe(ProbeGeometry):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SectorProbe(ProbeGeometry):
-    """Beams that fan out from a curved face."""
+    """Sector probe: beams that fan out from a curved face."""
 
     face_mm: float
-    """Radius of the face."""
+    """Radius of the face in millimetres."""
     lookup: NDArray[np.int16]
     """(height, width, 2): beam and row that each pixel shows; -1 outside the fan."""
 
     @property
     def arc_mm(self) -> float:
-        """Radius on which u is measured."""
+        """Radius on which u is measured, in millimetres."""
         return self.face_mm + self.depth_mm / 2
 
     def to_beam(self, x: Array, y: Array) -> tuple[Array, Array]:
-        """Angle and distance from the centre of the face's curve."""
+        """Implement `ProbeGeometry.to_beam`: by angle and distance from the centre of the face's curve."""
         down = y + self.face_mm
         return np.arctan2(x, down) * self.arc_mm, np.hypot(x, down) - self.face_mm
 
     def to_tissue(self, u: Array, d: Array) -> tuple[Array, Array]:
-        """Back from angle and distance."""
+        """Implement `ProbeGeometry.to_tissue`: back from angle and distance."""
         angle, radius = u / self.arc_mm, d + self.face_mm
         return radius * np.sin(angle), radius * np.cos(angle) - self.face_mm
 
     def convert(self, beams: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Scan conversion: each pixel shows the nearest sample, which copies bytes and so is the same everywhere."""
+        """Implement `ProbeGeometry.convert`: each pixel shows the nearest sample.
+
+        This copies bytes, and so is the same on every machine.
+        """
         picture: NDArray[np.uint8] = cv2.remap(
             beams, self.lookup, None, cv2.INTER_NEAREST, borderMode=cv2.BORDER_CONSTANT, borderValue=0
         )
@@ -130,14 +141,14 @@ class SectorProbe(ProbeGeometry):
 
 
 def make_probe(spec: PhantomSpec) -> ProbeGeometry:
-    """The view of ``spec``. Raises ValueError if its millimetres make a scan that no probe has."""
-    view = _linear(spec) if spec.geometry == "linear" else _sector(spec)
-    if not MIN_DEPTH_MM <= view.depth_mm <= MAX_DEPTH_MM or view.span_mm < MIN_SPAN_MM:
+    """Make the probe geometry of ``spec``. Raises ValueError if its millimetres make a scan that no probe has."""
+    probe = _linear(spec) if spec.geometry == "linear" else _sector(spec)
+    if not MIN_DEPTH_MM <= probe.depth_mm <= MAX_DEPTH_MM or probe.span_mm < MIN_SPAN_MM:
         raise ValueError(
             f"expected a scan {MIN_DEPTH_MM:.0f} to {MAX_DEPTH_MM:.0f} mm deep and at least {MIN_SPAN_MM:.0f} mm wide, "
-            f"got {view.depth_mm:.1f} by {view.span_mm:.1f} ({spec.width}x{spec.height} pixels of {view.mm:.3g} mm)"
+            f"got {probe.depth_mm:.1f} by {probe.span_mm:.1f} ({spec.width}x{spec.height} pixels of {probe.mm:.3g} mm)"
         )
-    return view
+    return probe
 
 
 def _linear(spec: PhantomSpec) -> ProbeGeometry:
@@ -151,16 +162,16 @@ def _linear(spec: PhantomSpec) -> ProbeGeometry:
 
 
 def _sector(spec: PhantomSpec) -> ProbeGeometry:
-    rise = FACE * (1 - math.cos(HALF_ANGLE))  # the face's ends stand above its middle
-    spread = 2 * (1 + FACE) * math.sin(HALF_ANGLE)
+    rise = FACE_RADIUS * (1 - math.cos(HALF_ANGLE))  # the face's ends stand above its middle
+    spread = 2 * (1 + FACE_RADIUS) * math.sin(HALF_ANGLE)
     depth = min(spec.height * SCAN_HEIGHT / (1 + rise), spec.width * SCAN_HEIGHT / spread)
     mm = _pixel_mm(spec, depth)
     down = depth * (1 + rise)
     top = (spec.height - down) / 2
     origin = (spec.width / 2, top + depth * rise)
     rows = 2 * math.ceil(depth)
-    beams = math.ceil(2 * HALF_ANGLE * (1 + FACE) * depth * 1.25)  # 1.25 beams a pixel on the outermost arc
-    face_mm, depth_mm = FACE * depth * mm, depth * mm
+    beams = math.ceil(2 * HALF_ANGLE * (1 + FACE_RADIUS) * depth * 1.25)  # 1.25 beams a pixel on the outermost arc
+    face_mm, depth_mm = FACE_RADIUS * depth * mm, depth * mm
     x = (np.arange(spec.width) + 0.5 - origin[0])[None, :] * mm
     y = (np.arange(spec.height) + 0.5 - origin[1])[:, None] * mm + face_mm
     beam = np.floor((np.arctan2(x, y) / (2 * HALF_ANGLE) + 0.5) * beams)

@@ -1,4 +1,4 @@
-"""What a phantom is asked to show, and what a picture of it says of itself."""
+"""Specification of a phantom, and the ground truth of a picture of it: lesions, mask, region."""
 
 from __future__ import annotations
 
@@ -26,24 +26,25 @@ SCAN_HEIGHT = 15 / 16
 
 @dataclass(frozen=True, slots=True)
 class PhantomSpec:
-    """One phantom. Equal specs give equal bytes. Raises ValueError if it cannot be made.
+    """Specification of one phantom. Equal specs give equal bytes. Raises ValueError if it cannot be made.
 
     The same spec with another number of ``lesions`` is the same breast with others, or with none.
     """
 
     seed: int
-    """0 or more."""
+    """Seed of all random numbers, 0 or more."""
     width: int = 640
-    """Of the picture, in pixels."""
+    """Width of the picture in pixels."""
     height: int = 480
+    """Height of the picture in pixels."""
     geometry: Geometry = "linear"
     """``linear``: a rectangular scan area; ``sector``: a fan, scan-converted. Both on black."""
     lesions: int = 1
-    """0 to 6. Where many do not fit, they become smaller."""
+    """Number of lesions, 0 to 6. Where many do not fit, they become smaller."""
     mm_per_px: float | None = None
     """Side of a pixel in millimetres. None: so that the scan is 45 mm deep (0.1 at 480 rows, linear)."""
     margin: Margin | None = None
-    """None: the seed decides for each lesion."""
+    """Margin of all lesions. None: the seed decides for each lesion."""
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -63,10 +64,10 @@ class PhantomSpec:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PhantomLesion:
-    """One lesion as it lies in one frame: the truth that a measurement is held against."""
+    """Ground truth of one lesion in one frame, against which a measurement is compared."""
 
     outline_px: NDArray[np.float64]
-    """(N, 2) x and y, closed polygon, first point not repeated. (0, 0) is the corner of the first pixel."""
+    """(N, 2) float64 x and y, closed polygon, first point not repeated. (0, 0) is the corner of the first pixel."""
     box: Box
     """Smallest box of whole pixels around the outline."""
     centre: Point
@@ -81,12 +82,12 @@ class PhantomLesion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PhantomPicture:
-    """One frame and everything that is known of it."""
+    """One frame of a phantom with its ground truth: region, lesions and mask."""
 
     pixels: NDArray[np.uint8]
-    """(H, W) grey."""
+    """(H, W) uint8 grey."""
     region: Region
     """The scan area, with the size of its pixels; source ``phantom``."""
     lesions: tuple[PhantomLesion, ...]
     mask: NDArray[np.uint8]
-    """(H, W): 255 where the centre of the pixel lies in a lesion, else 0."""
+    """(H, W) uint8: 255 where the centre of the pixel lies in a lesion, else 0."""

@@ -1,4 +1,4 @@
-"""A breast in cross-section: how strongly each place scatters, mirrors and weakens sound.
+"""Tissue model of a breast in cross-section: how strongly each place scatters, mirrors and weakens sound.
 
 Skin, subcutaneous fat with septa, fibroglandular tissue, retromammary fat, pectoral muscle, and the pleura with the
 lung's grey behind it. Levels are in dB against fibroglandular tissue. Invented for plausible pictures, not measured.
@@ -21,27 +21,27 @@ if TYPE_CHECKING:
     Array = NDArray[np.float64]
 
 SOFT_MM = 0.25
-"""Layers pass into each other within this."""
+"""Distance in millimetres within which layers pass into each other."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tissue:
-    """Three maps, each (rows, columns) of the field."""
+    """Acoustic maps of tissue: scattering, mirroring and attenuation, each (rows, columns) float64."""
 
     scatter_db: Array
-    """Diffuse scattering: gives speckle."""
+    """Diffuse scattering in dB: gives speckle."""
     mirror: Array
     """Amplitude of smooth interfaces, 1 as bright as fibroglandular tissue: gives lines without speckle."""
     attenuation_db_mm: Array
-    """Beyond what the scanner's gain curve makes up for."""
+    """Attenuation in dB a millimetre, beyond what the scanner's gain curve makes up for."""
 
     def window(self, rows: slice, columns: slice) -> Tissue:
-        """A part of it; what is written there is written here."""
+        """View of a part of the maps; what is written there is written here."""
         return Tissue(self.scatter_db[rows, columns], self.mirror[rows, columns], self.attenuation_db_mm[rows, columns])
 
 
 def make_tissue(seed: int, u: Array, d: Array, depth_mm: float) -> Tissue:
-    """Layers without lesions. ``u`` (1, columns), ``d`` (rows, 1) in millimetres."""
+    """Make the tissue layers without lesions. ``u`` (1, columns) and ``d`` (rows, 1): float64, in millimetres."""
     rng = generator(seed, 1)
     rows, columns = d.shape[0], u.shape[1]
     wide, deep = float(u[0, -1] - u[0, 0]), float(d[-1, 0] - d[0, 0])
@@ -86,7 +86,7 @@ def make_tissue(seed: int, u: Array, d: Array, depth_mm: float) -> Tissue:
 
 
 def put_lesion(tissue: Tissue, shape: LesionShape, inside_mm: Array) -> None:
-    """Set a lesion into ``tissue``. ``inside_mm``: its shape, distance to the margin, more than 0 inside."""
+    """Set a lesion into ``tissue``, in place. ``inside_mm``: (rows, columns) distance to its margin, over 0 inside."""
     spiculated = shape.margin == "spiculated"
     within = inside_mm > 0
     rim = (inside_mm > -2.0) & ~within

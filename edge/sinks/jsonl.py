@@ -1,7 +1,7 @@
-"""The file sink: one line ``{"topic": …, "payload": …}`` a message, for those who have no broker, and for evidence.
+"""JSON Lines file sink: appends one line ``{"topic": …, "payload": …}`` a message, for those who have no broker.
 
-Durable messages count as arrived when they are synced to the disk. Lines are whole or absent: a torn last line (power
-cut, full disk) is ended or cut off before the next is written.
+It also serves as evidence. Durable messages count as arrived when they are synced to the disk. Lines are whole or
+absent: a torn last line (power cut, full disk) is ended or cut off before the next is written.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
     from edge.config.settings import SinkSettings
     from edge.contracts.ports import Outgoing, SinkIdentity
 
-REST_S = 1.0
-"""After a failed write, until the next is tried."""
+RETRY_PAUSE_S = 1.0
+"""Pause after a failed write, until the next is tried, in seconds."""
 BATCH_BYTES = 1 << 20
-"""Written and synced at once, at most."""
+"""Most bytes that are collected, then written and synced at once."""
 
 log = logging.getLogger(__name__)
 
 
 class JsonlSink:
-    """A `Sink` that appends to a file of mode 0600, and is the only one to do so."""
+    """`Sink` that appends JSON lines to a file of mode 0600, and locks it: one process writes it."""
 
     def __init__(self, settings: SinkSettings, identity: SinkIdentity) -> None:
-        """Raises `SinkError` if the URI names no file."""
+        """Read the URI. Raises `SinkError` if it names no file."""
         uri = parse_uri(settings.uri)
         uri.expect()
         if not uri.file:
@@ -58,10 +58,13 @@ class JsonlSink:
         self._acked: list[int] = []
         self._returned: list[int] = []
         self._problem: str | None = None
-        self._rest_until = 0.0
+        self._retry_at = 0.0
 
     def open(self) -> None:
-        """See `Sink`. Raises `SinkError` if it is no file, cannot be appended to, or another process does so."""
+        """Implement `Sink.open`: open and lock the file.
+
+        Raises `SinkError` if it is no regular file, cannot be appended to, or another process does so.
+        """
         flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
         try:
             self._file = os.open(self._path, flags, 0o600)
@@ -84,11 +87,11 @@ class JsonlSink:
         self.session = 1
 
     def wake_on(self, callback: Callable[[], None]) -> None:
-        """See `Sink`. Never called: the file is always there, and `acked` is asked after every turn."""
+        """Implement `Sink.wake_on`: never called: the file is always there, and `acked` is asked after every turn."""
 
     def send(self, message: Outgoing) -> bool:
-        """See `Sink`. Collects; the disk is written when `acked` is asked for, many lines in one sync."""
-        if self._file is None or self._size > BATCH_BYTES or time.monotonic() < self._rest_until:
+        """Implement `Sink.send`: collect the line. `acked` writes many lines to the disk in one sync."""
+        if self._file is None or self._size > BATCH_BYTES or time.monotonic() < self._retry_at:
             return False
         topic = msgspec.json.encode(self._topics.full(message.suffix))
         line = b'{"topic":%b,"payload":%b}\n' % (topic, message.body)
@@ -99,22 +102,22 @@ class JsonlSink:
         return True
 
     def acked(self) -> Sequence[int]:
-        """See `Sink`. Writes and syncs what was collected."""
+        """Implement `Sink.acked`: write and sync what was collected; seq of what is on the disk."""
         self._flush()
         seqs, self._acked = self._acked, []
         return seqs
 
     def returned(self) -> Sequence[int]:
-        """See `Sink`."""
+        """Implement `Sink.returned`: seq of messages whose write failed."""
         seqs, self._returned = self._returned, []
         return seqs
 
     def problems(self) -> Sequence[str]:
-        """See `Sink`: ``disk_full`` or ``disk_error``."""
+        """Implement `Sink.problems`: ``disk_full`` or ``disk_error``."""
         return [] if self._problem is None else [self._problem]
 
     def close(self, timeout_s: float) -> None:
-        """See `Sink`."""
+        """Implement `Sink.close`: write what was collected and close the file."""
         if self._file is not None:
             self._flush()
             os.close(self._file)
@@ -126,10 +129,10 @@ class JsonlSink:
             return
         seqs, data = self._seqs, b"".join(self._lines)
         self._seqs, self._lines, self._size = [], [], 0
-        whole: int | None = None
+        size: int | None = None
         try:
-            whole = os.fstat(self._file).st_size
-            if whole and os.pread(self._file, 1, whole - 1) != b"\n":
+            size = os.fstat(self._file).st_size
+            if size and os.pread(self._file, 1, size - 1) != b"\n":
                 data = b"\n" + data
             _write(self._file, data)
             if seqs:
@@ -138,10 +141,10 @@ class JsonlSink:
             if self._problem is None:
                 log.error("%s: %s; trying again", self._path, error.strerror)
             self._problem = "disk_full" if error.errno == errno.ENOSPC else "disk_error"
-            self._rest_until = time.monotonic() + REST_S
-            if whole is not None:
+            self._retry_at = time.monotonic() + RETRY_PAUSE_S
+            if size is not None:
                 with contextlib.suppress(OSError):  # then a torn line stays, which the next write ends
-                    os.ftruncate(self._file, whole)
+                    os.ftruncate(self._file, size)
             self._returned += seqs
         else:
             self._problem = None

@@ -1,4 +1,4 @@
-"""``dicom:///file-or-folder?decode=colour|grey``: what scanners and archives store, single frames and cines."""
+"""DICOM source, ``dicom:///file-or-folder?decode=colour|grey``: single frames and cines that scanners store."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import SourceError
-from edge.dicom.clip import DicomClip, NoDecoderError
+from edge.dicom.frame_reader import DicomFrameReader, NoDecoderError
 from edge.dicom.header import is_dicom
-from edge.sources.files import FilePicture, FileSource, check_size, printable, skipped
+from edge.sources.file_source import FilePicture, FileSource, check_size, printable_path, skipped_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -23,18 +23,19 @@ if TYPE_CHECKING:
     from edge.contracts.frames import SourceEvent
 
 SUFFIXES = (".dcm", ".dicom", ".dic")
+"""File name suffixes that say DICOM, in lower case."""
 DIRECTORY = "DICOMDIR"
 """PS3.10 8.6: the name of the table of contents that lies beside the files of a medium."""
 
 
-def _way(text: str) -> str:
+def _decode_mode(text: str) -> str:
     if text not in ("colour", "grey"):
         raise ValueError(text)
     return text
 
 
 class DicomSource(FileSource):
-    """Frames of one file, or of all DICOM files of a folder, whatever their names.
+    """Source of the frames of one DICOM file, or of all DICOM files of a folder, whatever their names.
 
     Frames have their file's place in time, regions with millimetres, body part, side and scanner.
 
@@ -45,17 +46,17 @@ class DicomSource(FileSource):
     """
 
     def __init__(self, uri: Uri, stream: StreamSettings) -> None:
-        """Raises `UsageError` for an unknown parameter or way to decode."""
+        """Read the URI. Raises `UsageError` for an unknown parameter or way to decode."""
         uri.expect("decode")
-        self._grey = uri.get("decode", _way, "colour") == "grey"
+        self._grey = uri.get("decode", _decode_mode, "colour") == "grey"
         super().__init__(uri, stream)
 
-    def wants(self, path: Path) -> bool:
-        """By its content; one that is called DICOM is wanted in any case, so that its being broken is said."""
+    def accepts(self, path: Path) -> bool:
+        """Implement `FileSource.accepts`: by content, or by suffix, so that a broken file is reported, not ignored."""
         return path.suffix.lower() in SUFFIXES or (path.name.upper() != DIRECTORY and is_dicom(path))
 
     def open(self) -> None:
-        """Find the files.
+        """Implement `Source.open`: find the files.
 
         Raises:
             SourceError: as `FileSource.open`, and if the one file that was named is not DICOM.
@@ -67,8 +68,11 @@ class DicomSource(FileSource):
             raise SourceError(f"{self._root!r} is not DICOM, or cut short", hint=hint)
 
     def pictures(self, path: Path) -> Generator[FilePicture | SourceEvent]:
-        """All frames of one file; a few of a compressed cine are decoded ahead."""
-        with DicomClip(path, grey=self._grey) as clip:
+        """Implement `FileSource.pictures`: all frames of one file; a few of a compressed cine are decoded ahead.
+
+        Pixels are (H, W) uint8 grey or (H, W, 3) uint8 RGB.
+        """
+        with DicomFrameReader(path, grey=self._grey) as clip:
             check_size(clip.layout.columns, clip.layout.rows)
             with closing(clip.pictures()) as pictures:
                 for index, picture in enumerate(pictures):
@@ -79,7 +83,7 @@ class DicomSource(FileSource):
 
 
 def _frame(
-    clip: DicomClip, index: int, picture: Callable[[], NDArray[np.uint8]], path: Path
+    clip: DicomFrameReader, index: int, picture: Callable[[], NDArray[np.uint8]], path: Path
 ) -> FilePicture | SourceEvent:
     """One frame, or that it is bad: the others need not be. Raises `NoDecoderError` if they all are."""
     try:
@@ -87,7 +91,7 @@ def _frame(
     except NoDecoderError:
         raise
     except Exception as error:  # whatever broken bytes make a decoder trip over
-        event = skipped(path, error)
+        event = skipped_event(path, error)
         return replace(event, detail=f"frame {index + 1} of {clip.layout.frames}: {event.detail}")
-    origin = replace(clip.origin, path=printable(path), frame_index=index)
+    origin = replace(clip.origin, path=printable_path(path), frame_index=index)
     return FilePicture(pixels, None if clip.times is None else clip.times[index], clip.regions, origin)

@@ -1,4 +1,4 @@
-"""``images:///file-or-folder``: PNG, JPEG, BMP and TIFF.
+"""Image source, ``images:///file-or-folder``: decodes PNG, JPEG, BMP and TIFF files to frames.
 
 What is decided here, so that a file always gives the same pixels:
 
@@ -21,9 +21,9 @@ import numpy as np
 from edge.contracts.errors import SourceError
 from edge.contracts.frames import FrameOrigin
 from edge.contracts.results import Reason
-from edge.images.decode import decode
-from edge.images.headers import SUFFIXES, read_images, tiff_page
-from edge.sources.files import FilePicture, FileSource, check_size, printable
+from edge.images.decode import decode_with_opencv
+from edge.images.headers import SUFFIXES, read_image_headers, tiff_page
+from edge.sources.file_source import FilePicture, FileSource, check_size, printable_path
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -37,40 +37,40 @@ if TYPE_CHECKING:
     from edge.images.headers import ImageInfo
 
 MAX_BYTES = 1 << 29
-"""Larger files are not read into memory: 64 million pixels of four 16-bit samples."""
+"""Largest file in bytes; larger ones are not read into memory: 64 million pixels of four 16-bit samples."""
 
 
 class ImagesSource(FileSource):
-    """Pictures of one file or folder. In a folder, files are found by their suffix; what they are, their bytes say."""
+    """Source of the pictures of one file or folder, found by suffix; which format a file has, its bytes say."""
 
     def __init__(self, uri: Uri, stream: StreamSettings) -> None:
-        """Raises `UsageError` for a parameter: there are none."""
+        """Read the URI. Raises `UsageError` for a parameter: there are none."""
         uri.expect()
         super().__init__(uri, stream)
 
-    def wants(self, path: Path) -> bool:
-        """By its suffix."""
+    def accepts(self, path: Path) -> bool:
+        """Implement `FileSource.accepts`: by the suffix of its name."""
         return path.suffix.lower() in SUFFIXES
 
     def pictures(self, path: Path) -> Generator[FilePicture]:
-        """One frame; of a TIFF, all pages."""
+        """Implement `FileSource.pictures`: one frame; of a TIFF, all pages. Grey or RGB, see `decode_image`."""
         if path.stat().st_size > MAX_BYTES:
             raise SourceError(
                 f"expected at most {MAX_BYTES >> 20} MB", hint="export it smaller", reason=Reason.TOO_LARGE.value
             )
         data = path.read_bytes()
-        pages = read_images(data)
+        pages = read_image_headers(data)
         for index, info in enumerate(pages):
-            origin = FrameOrigin(path=printable(path), frame_index=index)
+            origin = FrameOrigin(path=printable_path(path), frame_index=index)
             yield FilePicture(decode_image(data, info), media_ns=0 if len(pages) == 1 else None, origin=origin)
 
 
 def decode_image(data: bytes, info: ImageInfo) -> NDArray[np.uint8]:
-    """Decode one picture of a file.
+    """Decode one picture of an image file.
 
     Args:
-        data: the file.
-        info: which picture, from `read_images`.
+        data: the bytes of the whole file.
+        info: which picture, from `read_image_headers`.
 
     Returns:
         (H, W) grey or (H, W, 3) RGB, uint8.
@@ -83,7 +83,7 @@ def decode_image(data: bytes, info: ImageInfo) -> NDArray[np.uint8]:
         data = tiff_page(data, info)
     # Only of a PNG is transparency wanted. The fourth byte of a BMP is not it, and the other flags follow EXIF.
     flags = cv2.IMREAD_UNCHANGED if info.kind == "png" else cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
-    image = decode(data, flags)
+    image = decode_with_opencv(data, flags)
     if image is None or image.dtype not in (np.uint8, np.uint16):
         raise SourceError(f"a {info.kind.upper()} that cannot be decoded", hint="convert it to an 8-bit PNG")
     if image.ndim == 3 and image.shape[2] == 4:
@@ -95,7 +95,10 @@ def decode_image(data: bytes, info: ImageInfo) -> NDArray[np.uint8]:
 
 
 def to_8_bits(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """uint8 as it is; of uint16 the 8 bits below the brightest value's 10, 12 or 16."""
+    """Convert uint8 or uint16 samples of any shape to uint8.
+
+    uint8 stays as it is. Of uint16 8 bits are kept: the highest of the 8, 10, 12 or 16 that the brightest value needs.
+    """
     if image.dtype == np.uint16:
         used = int(image.max()).bit_length()
         image = image >> next(bits - 8 for bits in (8, 10, 12, 16) if used <= bits)
@@ -103,7 +106,7 @@ def to_8_bits(image: NDArray[Any]) -> NDArray[np.uint8]:
 
 
 def _over_black(image: NDArray[Any]) -> NDArray[Any]:
-    """(H, W, 4) BGR and opacity to (H, W, 3) BGR, in integers, rounded."""
+    """Lay (H, W, 4) BGRA over black: (H, W, 3) BGR of the same dtype, in integers, rounded."""
     full = int(np.iinfo(image.dtype).max)
     if image[:, :, 3].min() == full:
         return image[:, :, :3]

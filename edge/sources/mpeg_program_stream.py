@@ -1,4 +1,4 @@
-"""Whether an MPEG program stream (.mpg, .mpeg) ends within a packet. It holds no length and no count to tell by.
+"""Detects MPEG program streams (.mpg, .mpeg) that are cut within a packet. They hold no length or count to tell by.
 
 ISO/IEC 13818-1 section 2.5 (MPEG-2) and 11172-1 (MPEG-1): packs of packets, each with its length. A stream cut between
 two packets looks like one that was recorded for less long.
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _PACK = b"\0\0\1\xba"
 _TAIL = 1 << 18
-"""Bytes looked at; packs are far shorter, the longest packet is 64 KiB."""
+"""Bytes read from the end of the file; packs are far shorter, the longest packet is 64 KiB."""
 
 
 def ends_within_a_packet(path: Path) -> bool:

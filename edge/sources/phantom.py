@@ -1,4 +1,4 @@
-"""``phantom://``: the seeded B-mode phantom as a source, for demos, tests and load.
+"""Phantom source, ``phantom://``: frames of the seeded B-mode phantom, for demos, tests and load.
 
     phantom://?seed=1&lesions=1&geometry=linear&width=640&height=480&frames=0&fps=25&pace=realtime&body_part=BREAST
 
@@ -23,12 +23,16 @@ if TYPE_CHECKING:
     from edge.phantom.spec import Geometry
 
 MAX_FPS = 1000.0
+"""Highest frame rate that can be asked for."""
 EQUIPMENT = Equipment(model="sonoedge phantom")
-"""So that no one takes a phantom's findings for a patient's."""
+"""Equipment of all phantom frames, so that no one takes a phantom's findings for a patient's."""
 
 
 class PhantomSource:
-    """The frames of one `PhantomScene`, grey. Raises `UsageError` for parameters that make no phantom."""
+    """Source of the frames of one `PhantomScene`, (H, W) uint8 grey.
+
+    Raises `UsageError` for parameters that make no phantom.
+    """
 
     def __init__(self, uri: Uri, stream: StreamSettings) -> None:
         uri.expect("seed", "lesions", "geometry", "width", "height", "frames", "fps", "pace", "body_part")
@@ -54,18 +58,18 @@ class PhantomSource:
         self._closed = threading.Event()
         self._seq = 0
         self._index = 0
-        """Of the next frame; runs ahead of seq where a live phantom was not looked at in time."""
+        """Index of the next frame; runs ahead of seq where a live phantom was not read in time."""
         self._began_ns = 0
 
     def open(self) -> None:
-        """Make the scene, which takes a few hundred milliseconds. After a close, goes on where it was."""
+        """Implement `Source.open`: make the scene, which takes some hundred ms. After a close, goes on where it was."""
         if self._scene is None:
             self._scene = PhantomScene(self.spec)
         self._began_ns = time.monotonic_ns() - self._index * self._period_ns
         self._closed.clear()
 
     def read(self, timeout_s: float) -> Frame | SourceEvent | None:
-        """The next frame, when it is due."""
+        """Implement `Source.read`: the next frame when it is due, None before, ``ended`` after the last."""
         scene = self._scene
         if scene is None or self._closed.is_set():
             return None
@@ -87,7 +91,7 @@ class PhantomSource:
         return frame
 
     def close(self) -> None:
-        """Wake a `read` that waits."""
+        """Implement `Source.close`: wake a `read` that waits."""
         self._closed.set()
 
     def _wait_until_due(self, timeout_s: float) -> bool:

@@ -1,4 +1,4 @@
-"""``replay:///file.npz`` and `ReplaySource.of`: the fake of the `Source` port, which gives what it was told to.
+"""Replay source, ``replay:///file.npz`` and `ReplaySource.of`: the fake of the `Source` port, for recorded frames.
 
 The file is a NumPy archive without pickles:
 
@@ -34,13 +34,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_BYTES = 2 << 30
-"""Of all arrays together, unpacked."""
+"""Most bytes of all arrays of a recording together, unpacked."""
 ARRAYS = ("frames", "media_ns", "regions", "body_part")
+"""Names of the arrays that a recording may hold; the first must be there."""
 HINT = "see the head of edge/sources/replay.py for what such a file holds"
 
 
 class ReplaySource:
-    """Gives a list of frames, events and None ("nothing came in time", at once), then ``ended`` for ever."""
+    """Source that gives a list of frames, events and None ("nothing came in time"), then ``ended`` for ever.
+
+    It never waits: None comes at once.
+    """
 
     live = False
 
@@ -54,7 +58,7 @@ class ReplaySource:
 
     @classmethod
     def of(cls, items: Iterable[Frame | SourceEvent | None], *, live: bool = False) -> ReplaySource:
-        """A source that gives ``items`` as they are. A script need not end in ``ended``; it is said in any case."""
+        """Make a source that gives ``items`` as they are. They need not end in ``ended``; it comes in any case."""
         source = cls(Uri("replay"), StreamSettings(name="replay", source="replay://"))
         source._items = list(items)
         source.live = live
@@ -64,7 +68,7 @@ class ReplaySource:
         return source
 
     def open(self) -> None:
-        """Read the file, if it is one. After a close, goes on where it was.
+        """Implement `Source.open`: read the file, if there is one. After a close, goes on where it was.
 
         Raises:
             SourceError: there is no such file, or it is not of the form above.
@@ -74,7 +78,7 @@ class ReplaySource:
         self._open.set()
 
     def read(self, timeout_s: float) -> Frame | SourceEvent | None:
-        """The next item of the list; never waits."""
+        """Implement `Source.read`: the next item of the list; never waits."""
         if self._items is None or not self._open.is_set():
             return None
         if self._next >= len(self._items):
@@ -84,7 +88,7 @@ class ReplaySource:
         return replace(item, captured_ns=time.monotonic_ns()) if self._path and isinstance(item, Frame) else item
 
     def close(self) -> None:
-        """From now on `read` gives None."""
+        """Implement `Source.close`: from now on `read` gives None."""
         self._open.clear()
 
 

@@ -1,4 +1,4 @@
-"""``video:///file-or-folder?pace=max|realtime``: clips, by the FFmpeg in OpenCV."""
+"""Video source, ``video:///file-or-folder?pace=max|realtime``: clips, decoded by the FFmpeg in OpenCV."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import cv2
 
 from edge.contracts.errors import SourceError
 from edge.contracts.frames import Frame, FrameOrigin, SourceEvent
-from edge.sources.files import FilePicture, FileSource, check_size, printable, skipped
+from edge.sources.file_source import FilePicture, FileSource, check_size, printable_path, skipped_event
 from edge.sources.mpeg_program_stream import ends_within_a_packet
 
 if TYPE_CHECKING:
@@ -26,12 +26,13 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 # Quiet, before FFmpeg is used for the first time: its lines come in thousands. `SourceEvent` says what matters.
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ts")
+"""File name suffixes of video clips, in lower case."""
 MISSING_FRAMES = 3
-"""So many frames fewer than the file promises are missed; containers are often wrong by one or two."""
+"""Frames fewer than the file promises, from which on they are reported; containers are often wrong by one or two."""
 
 
-def pace(text: str) -> Literal["max", "realtime"]:
-    """Of the URI. Raises ValueError for any other word."""
+def parse_pace(text: str) -> Literal["max", "realtime"]:
+    """Parse the pace of the URI. Raises ValueError for any other word."""
     if text == "max":
         return "max"
     if text == "realtime":
@@ -40,26 +41,26 @@ def pace(text: str) -> Literal["max", "realtime"]:
 
 
 class VideoSource(FileSource):
-    """Frames of one clip or of all clips of a folder, each exactly once, (H, W, 3) RGB.
+    """Source of the frames of one video clip or of all clips of a folder, each exactly once, (H, W, 3) uint8 RGB.
 
     ``pace=max``: as fast as they are taken. ``pace=realtime``: when they are due, as a scanner would give them; the
     source then counts as live. A clip that ends before it should gives what it has, and then says so.
     """
 
     def __init__(self, uri: Uri, stream: StreamSettings) -> None:
-        """Raises `UsageError` for an unknown parameter or pace."""
+        """Read the URI. Raises `UsageError` for an unknown parameter or pace."""
         uri.expect("pace")
         super().__init__(uri, stream)
-        self.live = uri.get("pace", pace, "max") == "realtime"
+        self.live = uri.get("pace", parse_pace, "max") == "realtime"
         self._waiting: Frame | SourceEvent | None = None
         self._clip_began: tuple[int, int] = (-1, 0)
 
-    def wants(self, path: Path) -> bool:
-        """By its suffix."""
+    def accepts(self, path: Path) -> bool:
+        """Implement `FileSource.accepts`: by the suffix of its name."""
         return path.suffix.lower() in SUFFIXES
 
     def open(self) -> None:
-        """Find the files.
+        """Implement `Source.open`: find the files.
 
         Raises:
             SourceError: as `FileSource.open`, and if the one file that was named is no video.
@@ -71,11 +72,11 @@ class VideoSource(FileSource):
             try:
                 open_capture(path).release()
             except SourceError as error:
-                message = f"{printable(path)!r}: {error.message}"
+                message = f"{printable_path(path)!r}: {error.message}"
                 raise SourceError(message, hint=error.hint, reason=error.reason) from None
 
     def read(self, timeout_s: float) -> Frame | SourceEvent | None:
-        """The next frame or event; in real time None if it is not due within ``timeout_s``."""
+        """Implement `Source.read`: the next frame or event; in real time None if it is not due within ``timeout_s``."""
         if not self.live:
             return super().read(timeout_s)
         if self._waiting is None:
@@ -90,7 +91,7 @@ class VideoSource(FileSource):
         return None if self._closed.is_set() else item
 
     def pictures(self, path: Path) -> Generator[FilePicture | SourceEvent]:
-        """All frames of one clip."""
+        """Implement `FileSource.pictures`: all frames of one clip, (H, W, 3) uint8 RGB."""
         capture = open_capture(path)
         try:
             fps, promised = capture.get(cv2.CAP_PROP_FPS), capture.get(cv2.CAP_PROP_FRAME_COUNT)
@@ -105,7 +106,7 @@ class VideoSource(FileSource):
                     holes_ns += at_ns - media_ns - step_ns
                 # FFmpeg loses the time of some clips' last frames.
                 media_ns = at_ns if at_ns > media_ns else media_ns + max(step_ns, 1)
-                origin = FrameOrigin(path=printable(path), frame_index=index)
+                origin = FrameOrigin(path=printable_path(path), frame_index=index)
                 yield FilePicture(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), media_ns, origin=origin)
                 index += 1
             yield from _shortage(path, index, promised, media_ns + step_ns - holes_ns, holes_ns, step_ns)
@@ -122,7 +123,7 @@ class VideoSource(FileSource):
 
 
 def open_capture(path: Path) -> cv2.VideoCapture:
-    """A capture of the clip at ``path``. Raises `SourceError` if FFmpeg finds no video in it, or one too large."""
+    """Open a video clip for decoding. Raises `SourceError` if FFmpeg finds no video in it, or one too large."""
     capture = cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG)  # a relative a:b would be a protocol
     try:
         if not capture.isOpened():
@@ -142,7 +143,7 @@ def _shortage(
     Less in both: frames may last longer than others (then none is missing), and counts are often guessed from times.
     """
     if frames == 0:
-        yield skipped(path, SourceError("no frame of it can be decoded", hint="convert it to MP4 with H.264"))
+        yield skipped_event(path, SourceError("no frame of it can be decoded", hint="convert it to MP4 with H.264"))
         return
     if promised <= 0 and step_ns:  # not said: what the jumps in time leave room for
         promised = frames + holes_ns / step_ns
@@ -154,4 +155,4 @@ def _shortage(
         message = f"cut short after {frames} frames"
     else:
         return
-    yield skipped(path, SourceError(message, hint="copy the file again"))
+    yield skipped_event(path, SourceError(message, hint="copy the file again"))

@@ -47,7 +47,7 @@ def test_our_sink_is_served_and_state_retained(kind: str, tmp_path: Path) -> Non
         acked: list[int] = []
         wait_until(lambda: len(acked.extend(sink.acked()) or acked) == 10)
         assert sorted(acked) == list(range(1, 11))
-        wait_until(lambda: sink._watching)  # our own state came back, retained
+        wait_until(lambda: sink._state_subscribed)  # our own state came back, retained
         sink.send(OFFLINE)
         sink.close(2)
     broker.stop()

@@ -15,7 +15,7 @@ from edge.config.load import load_settings
 from edge.config.settings import Settings
 from edge.config.toml_lines import key_lines
 from edge.config.uri import parse_uri
-from edge.device.nodes import find_library
+from edge.device.cameras_and_accelerators import find_library
 from edge.plugins import schemes
 from edge.process.cores import allowed_cores, missing_cores
 

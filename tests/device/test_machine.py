@@ -7,9 +7,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from machine_file_trees import grow
+from machine_file_trees import write_files
 
-from edge.device.machine import Machine, obstacles, read_machine
+from edge.device.machine import Machine, incompatibilities, read_machine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ def machine(**changes: Any) -> Machine:
     "fine", [machine(), machine(architecture="x86_64"), machine(jetpack=6), machine(glibc=(2, 27), python=(3, 10, 0))]
 )
 def test_what_can_run_it(fine: Machine) -> None:
-    assert obstacles(fine) == []
+    assert incompatibilities(fine) == []
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_what_can_run_it(fine: Machine) -> None:
     ],
 )
 def test_what_cannot_run_it_and_why(barred: Machine, why: list[str]) -> None:
-    found = obstacles(barred)
+    found = incompatibilities(barred)
     assert len(found) == len(why)
     for (told, hint), expected in zip(found, why, strict=True):
         assert told.startswith(expected)
@@ -59,7 +59,7 @@ def test_what_cannot_run_it_and_why(barred: Machine, why: list[str]) -> None:
     [("# R32 (release), REVISION: 7.1, GCID: 1", 4), ("# R36 (release), REVISION: 4.0", 6), ("junk", None)],
 )
 def test_a_jetson_says_its_jetpack(tmp_path: Path, release: str, jetpack: int | None) -> None:
-    grow(tmp_path, {"etc/nv_tegra_release": release, "proc/device-tree/model": "NVIDIA Jetson\0"})
+    write_files(tmp_path, {"etc/nv_tegra_release": release, "proc/device-tree/model": "NVIDIA Jetson\0"})
     assert (read_machine(tmp_path).jetpack, read_machine(tmp_path).board) == (jetpack, "NVIDIA Jetson")
 
 
@@ -68,4 +68,4 @@ def test_this_machine(tmp_path: Path) -> None:
     assert (found.board, found.jetpack) == ("", None)
     assert found.python == tuple(sys.version_info[:3])
     assert found.architecture == platform.machine()
-    assert obstacles(found) == []  # or this test would not run
+    assert incompatibilities(found) == []  # or this test would not run

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from machine_file_trees import CPU, HWMON, THERMAL, grow, jetson_orin_nano, pi_4, pi_5, x86_cart
+from machine_file_trees import CPU, HWMON, THERMAL, jetson_orin_nano, pi_4, pi_5, write_files, x86_cart
 
 from edge.device.sensors import Readings, read
 
@@ -59,17 +59,17 @@ def test_an_x86_cart_on_battery_whose_fan_does_not_suffice(tmp_path: Path) -> No
 
 
 def test_a_battery_that_is_charged_tells_no_power(tmp_path: Path) -> None:
-    grow(x86_cart(tmp_path), {"sys/class/power_supply/BAT0/status": "Charging"})
+    write_files(x86_cart(tmp_path), {"sys/class/power_supply/BAT0/status": "Charging"})
     assert read(tmp_path).power_w is None
 
 
 def test_a_power_meter_of_a_supply_board(tmp_path: Path) -> None:
-    grow(tmp_path, {f"{HWMON}/hwmon3/name": "ina226", f"{HWMON}/hwmon3/power1_input": "7350000"})
+    write_files(tmp_path, {f"{HWMON}/hwmon3/name": "ina226", f"{HWMON}/hwmon3/power1_input": "7350000"})
     assert (read(tmp_path).power_w, read(tmp_path).power_source) == (7.35, "ina226")
 
 
 def test_the_power_of_one_part_is_not_the_machines(tmp_path: Path) -> None:
-    grow(tmp_path, {f"{HWMON}/hwmon3/name": "amdgpu", f"{HWMON}/hwmon3/power1_average": "7350000"})
+    write_files(tmp_path, {f"{HWMON}/hwmon3/name": "amdgpu", f"{HWMON}/hwmon3/power1_average": "7350000"})
     assert read(tmp_path).power_w is None
 
 
@@ -80,7 +80,7 @@ def test_a_virtual_machine_has_nothing_and_says_nothing(tmp_path: Path) -> None:
 
 
 def test_the_case_is_better_than_no_temperature(tmp_path: Path) -> None:
-    grow(tmp_path, {f"{THERMAL}/thermal_zone0/type": "acpitz", f"{THERMAL}/thermal_zone0/temp": "41000"})
+    write_files(tmp_path, {f"{THERMAL}/thermal_zone0/type": "acpitz", f"{THERMAL}/thermal_zone0/temp": "41000"})
     assert read(tmp_path).temperature_c == 41.0
 
 

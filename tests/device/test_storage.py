@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge.device.storage import filesystem, fsync_fault, nearest
+from edge.device.storage import filesystem_type, fsync_fault, nearest_existing_folder
 
 MOUNTS = """\
 22 1 179:2 / / rw,noatime shared:1 - ext4 /dev/mmcblk0p2 rw
@@ -21,16 +21,16 @@ def test_the_innermost_mount_counts_and_of_two_the_later(tmp_path: Path) -> None
     inner = tmp_path / "var/lib/with space"
     inner.mkdir(parents=True)
     (tmp_path / "various").mkdir()
-    assert filesystem(tmp_path, mounts) == "ext4"
-    assert filesystem(tmp_path / "various", mounts) == "ext4"  # not below var
-    assert filesystem(tmp_path / "var/lib", mounts) == "tmpfs"
-    assert filesystem(inner, mounts) == "btrfs"
-    assert filesystem(inner, tmp_path / "none") is None
+    assert filesystem_type(tmp_path, mounts) == "ext4"
+    assert filesystem_type(tmp_path / "various", mounts) == "ext4"  # not below var
+    assert filesystem_type(tmp_path / "var/lib", mounts) == "tmpfs"
+    assert filesystem_type(inner, mounts) == "btrfs"
+    assert filesystem_type(inner, tmp_path / "none") is None
 
 
 def test_of_this_machine(tmp_path: Path) -> None:
-    assert filesystem(Path("/proc")) == "proc"
-    assert filesystem(tmp_path)
+    assert filesystem_type(Path("/proc")) == "proc"
+    assert filesystem_type(tmp_path)
 
 
 def test_a_folder_that_works_is_left_as_it_was(tmp_path: Path) -> None:
@@ -43,5 +43,5 @@ def test_a_folder_that_takes_nothing() -> None:
 
 
 def test_the_nearest_folder_that_exists(tmp_path: Path) -> None:
-    assert nearest(tmp_path / "a/b/c") == tmp_path
-    assert nearest(tmp_path) == tmp_path
+    assert nearest_existing_folder(tmp_path / "a/b/c") == tmp_path
+    assert nearest_existing_folder(tmp_path) == tmp_path

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
+from encoded_pictures import smooth_colours
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -91,7 +92,5 @@ def make_compressed() -> Callable[..., Dataset]:
 
 @pytest.fixture(scope="session")
 def colours() -> NDArray[np.uint8]:
-    """(3, 48, 64, 3) RGB: three frames, smooth, every corner another colour."""
-    y, x = np.mgrid[0:48, 0:64]
-    frames = [np.stack([x * 4, y * 5, 255 - x * 2 - y * 2], axis=-1) // (k + 1) + 10 * k for k in range(3)]
-    return np.stack(frames).astype(np.uint8)
+    """See `smooth_colours`: (3, 48, 64, 3) uint8 RGB."""
+    return smooth_colours()

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from encoded_pictures import jpeg, jpeg2000
 from pydicom.data import get_testdata_file
 from pydicom.pixels import convert_color_space, get_decoder
 from pydicom.pixels.encoders import RLELosslessEncoder
@@ -26,9 +25,8 @@ from pydicom.uid import (
 )
 
 from edge.contracts.errors import SourceError
-from edge.dicom.clip import DicomClip, NoDecoderError
-from edge.images.jpeg import read_jpeg, with_transform
-from edge.images.jpeg2000 import bare_codestream, read_j2k
+from edge.dicom.frame_reader import DicomFrameReader, NoDecoderError
+from edge.images.jpeg2000 import jpeg2000_codestream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,17 +39,9 @@ if TYPE_CHECKING:
 
 
 def pictures(path: Path) -> list[NDArray[np.uint8]]:
-    with DicomClip(path) as clip:
+    with DicomFrameReader(path) as clip:
         assert clip.frames == clip.layout.frames
         return [clip.picture(index) for index in range(clip.frames)]
-
-
-def jpeg(rgb: NDArray[np.uint8], quality: int = 95) -> bytes:
-    """A JFIF file in YCbCr, or grey."""
-    picture = rgb if rgb.ndim == 2 else cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-    done, data = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    assert done
-    return data.tobytes()
 
 
 def unmarked(data: bytes) -> bytes:
@@ -106,7 +96,7 @@ def test_a_jpeg_that_says_nothing_is_what_the_file_says(colours: Any, make_compr
 def picture_of(name: str) -> NDArray[np.uint8]:
     path = get_testdata_file(name, download=False)
     assert isinstance(path, str)
-    with DicomClip(Path(path)) as clip:
+    with DicomFrameReader(Path(path)) as clip:
         return clip.picture(0)
 
 
@@ -146,56 +136,13 @@ def test_real_ultrasound_in_jpeg_2000_and_uncompressed() -> None:
     assert np.abs(cv2.resize(large, (320, 240), interpolation=cv2.INTER_AREA).astype(int) - small).mean() < 3
 
 
-def j2k(rgb: NDArray[np.uint8]) -> bytes:
-    done, data = cv2.imencode(
-        ".jp2", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG2000_COMPRESSION_X1000, 1000]
-    )
-    assert done
-    return data.tobytes()
-
-
 def test_jpeg_2000(colours: Any, make_compressed: Make, save: Save) -> None:
-    wrapped = [j2k(frame) for frame in colours]
+    wrapped = [jpeg2000(frame) for frame in colours]
     expected = [cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[:, :, ::-1] for data in wrapped]
     assert np.abs(np.array(expected, int) - colours).mean() < 3
-    for frames in (wrapped, [bare_codestream(data) for data in wrapped]):
+    for frames in (wrapped, [jpeg2000_codestream(data) for data in wrapped]):
         got = pictures(save(make_compressed(frames, colours, "RGB", JPEG2000Lossless)))
         np.testing.assert_array_equal(got, expected)
-
-
-def test_headers_of_streams_without_decoding_them(colours: Any) -> None:
-    info = read_jpeg(jpeg(colours[0]))
-    assert info is not None
-    assert (info.width, info.height, info.bits, info.components) == (64, 48, 8, b"\x01\x02\x03")
-    assert info.jfif
-    assert info.complete
-    assert not info.lossless
-    for ybr in (True, False):
-        again = read_jpeg(with_transform(jpeg(colours[0]), ybr))
-        assert again is not None
-        assert (again.guessed_ybr, again.adobe, again.jfif, again.complete) == (ybr, int(ybr), False, True)
-    codestream = read_j2k(bare_codestream(j2k(colours[0])))
-    assert codestream is not None
-    assert (codestream.width, codestream.height, codestream.components, codestream.bits) == (64, 48, 3, 8)
-    assert codestream.plain
-
-
-@given(
-    data=st.binary(max_size=200), start=st.sampled_from([b"", b"\xff\xd8", b"\xff\x4f\xff\x51", b"\xff\xd8\xff\xc0"])
-)
-def test_headers_of_garbage_raise_nothing(data: bytes, start: bytes) -> None:
-    read_jpeg(start + data)
-    read_j2k(bare_codestream(start + data))
-
-
-def test_a_jpeg_is_complete_only_with_its_end(colours: Any) -> None:
-    whole = jpeg(colours[0])
-    for cut in range(len(whole) - 2, 0, -7):
-        info = read_jpeg(whole[:cut])
-        assert info is None or not info.complete
-    padded = read_jpeg(whole + b"\0\0")
-    assert padded is not None
-    assert padded.complete
 
 
 def test_a_frame_of_another_size_is_refused_before_it_is_decoded(
@@ -204,8 +151,8 @@ def test_a_frame_of_another_size_is_refused_before_it_is_decoded(
     huge = bytearray(jpeg(colours[0]))
     at = huge.index(b"\xff\xc0")
     huge[at + 5 : at + 9] = struct.pack(">HH", 60000, 60000)
-    frames = [bytes(huge), jpeg(colours[1]), bare_codestream(j2k(colours[2]))]
-    with DicomClip(save(make_compressed(frames, colours, "YBR_FULL", JPEGBaseline8Bit))) as clip:
+    frames = [bytes(huge), jpeg(colours[1]), jpeg2000_codestream(jpeg2000(colours[2]))]
+    with DicomFrameReader(save(make_compressed(frames, colours, "YBR_FULL", JPEGBaseline8Bit))) as clip:
         with pytest.raises(SourceError, match="got 60000 x 60000"):
             clip.picture(0)
         assert clip.picture(1).shape == (48, 64, 3)
@@ -219,12 +166,12 @@ def test_a_frame_cut_short_is_an_error_and_not_half_a_picture(
 ) -> None:
     make = {
         JPEGBaseline8Bit: jpeg,
-        JPEG2000: lambda rgb: bare_codestream(j2k(rgb)),
+        JPEG2000: lambda rgb: jpeg2000_codestream(jpeg2000(rgb)),
         RLELossless: lambda rgb: rle(rgb[None])[0],
     }
     frames = [make[syntax](frame) for frame in colours]
     frames[1] = frames[1][: len(frames[1]) // 2]
-    with DicomClip(save(make_compressed(frames, colours, "RGB", syntax))) as clip:
+    with DicomFrameReader(save(make_compressed(frames, colours, "RGB", syntax))) as clip:
         clip.picture(0)
         with pytest.raises(SourceError, match="broken or cut short") as caught:
             clip.picture(1)
@@ -245,7 +192,7 @@ def test_a_missing_decoder_is_named_with_what_to_install(
 ) -> None:
     if syntax != MPEG4HP41 and get_decoder(syntax).is_available:
         pytest.skip("the optional decoder is installed")
-    with DicomClip(save(make_compressed([b"12"] * 3, colours, "RGB", syntax))) as clip:
+    with DicomFrameReader(save(make_compressed([b"12"] * 3, colours, "RGB", syntax))) as clip:
         with pytest.raises(NoDecoderError, match=name) as caught:
             clip.picture(0)
         assert str(syntax) in str(caught.value)
@@ -259,7 +206,7 @@ def test_a_damaged_jpeg_frame_costs_itself_alone(
     whole = jpeg(colours[0])
     scan = whole.index(b"\xff\xda") + 14
     damaged = whole[: scan + (len(whole) - scan) * 8 // 10] + b"\xff\xd9"
-    with DicomClip(save(make_compressed([whole, damaged], colours, "YBR_FULL_422", JPEGBaseline8Bit))) as clip:
+    with DicomFrameReader(save(make_compressed([whole, damaged], colours, "YBR_FULL_422", JPEGBaseline8Bit))) as clip:
         assert clip.picture(0).shape == colours[0].shape
         with pytest.raises(SourceError, match="Corrupt JPEG data"):
             clip.picture(1)

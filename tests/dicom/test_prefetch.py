@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit, JPEGLSLossless
 
 from edge.contracts.errors import SourceError
-from edge.dicom import clip as clip_module
+from edge.dicom import frame_reader
 from edge.dicom import prefetch as module
-from edge.dicom.clip import DicomClip
-from edge.dicom.prefetch import MAX_BYTES, MAX_THREADS, WAITING, ahead, batch_for, threads_for
+from edge.dicom.frame_reader import DicomFrameReader
+from edge.dicom.prefetch import BATCHES_PER_THREAD, MAX_BYTES, MAX_THREADS, batch_size, prefetch, thread_count
 
 
 def decoding_threads() -> list[str]:
@@ -101,7 +101,7 @@ def test_each_thing_has_its_own_result_in_its_place(fails, threads, batch, take,
             raise SourceError(str(number))
         return number
 
-    results = ahead(work, range(len(fails)), threads, batch)
+    results = prefetch(work, range(len(fails)), threads, batch)
     taken = [result for _, result in zip(range(take), results, strict=False)]  # asked for after others were begun
     found = all_of(taken)
     assert found == [
@@ -115,24 +115,24 @@ def test_each_thing_has_its_own_result_in_its_place(fails, threads, batch, take,
 @pytest.mark.parametrize("threads", [2, 3])
 def test_no_more_is_begun_than_may_wait(threads, batch):
     begun = []
-    results = ahead(begun.append, range(100), threads, batch)
+    results = prefetch(begun.append, range(100), threads, batch)
     for taken in range(1, 20):
         next(results)()
-        assert len(begun) <= taken - 1 + WAITING * threads * batch
+        assert len(begun) <= taken - 1 + BATCHES_PER_THREAD * threads * batch
     results.close()
     assert len(begun) < 100
 
 
 def test_threads_work_at_the_same_time():
     met = threading.Barrier(3, timeout=120)
-    results = ahead(lambda _: met.wait(), range(6), 3)
+    results = prefetch(lambda _: met.wait(), range(6), 3)
     assert sorted(result() for result in results) == [0, 0, 1, 1, 2, 2]
 
 
 @pytest.mark.parametrize("threads", [0, 1])
 def test_without_threads_nothing_is_done_before_it_is_asked_for(threads):
     begun = []
-    results = ahead(begun.append, range(3), threads)
+    results = prefetch(begun.append, range(3), threads)
     first = next(results)
     assert begun == []
     assert decoding_threads() == []
@@ -149,7 +149,7 @@ def test_closing_waits_for_what_was_begun_and_gives_up_the_rest():
         may_end.wait(0 if number == 0 else 120)
         ended.append(number)
 
-    results = ahead(work, range(50), 2)
+    results = prefetch(work, range(50), 2)
     next(results)()
     threading.Timer(0.05, may_end.set).start()
     results.close()
@@ -159,7 +159,7 @@ def test_closing_waits_for_what_was_begun_and_gives_up_the_rest():
 
 
 def test_an_unfinished_one_that_is_forgotten_leaves_no_threads():
-    results = ahead(lambda number: number, range(50), 2)
+    results = prefetch(lambda number: number, range(50), 2)
     assert next(results)() == 0
     del results
     gc.collect()
@@ -172,7 +172,7 @@ def test_an_unfinished_one_that_is_forgotten_leaves_no_threads():
 @pytest.mark.parametrize(("cores", "expected"), [(1, 1), (2, 2), (3, 3), (64, MAX_THREADS)])
 def test_threads_are_as_many_as_the_process_may_use_cores(monkeypatch, cores, expected):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
-    assert threads_for(300, 640 * 480, 640 * 480 * 3) == expected
+    assert thread_count(300, 640 * 480, 640 * 480 * 3) == expected
 
 
 @pytest.mark.parametrize(
@@ -182,21 +182,21 @@ def test_threads_are_as_many_as_the_process_may_use_cores(monkeypatch, cores, ex
 )
 def test_where_threads_do_not_help_there_are_none(monkeypatch, frames, width, height):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
-    assert threads_for(frames, width * height, width * height * 3) < 2
+    assert thread_count(frames, width * height, width * height * 3) < 2
 
 
 @given(frames=st.integers(0, 1000), pixels=st.integers(0, 1 << 26), samples=st.sampled_from([1, 3]))
 def test_memory_is_bounded(frames, pixels, samples):
-    threads = threads_for(frames, pixels, pixels * samples)
-    batch = batch_for(frames, threads, pixels * samples)
-    assert threads < 2 or threads * WAITING * batch * pixels * samples <= MAX_BYTES
+    threads = thread_count(frames, pixels, pixels * samples)
+    batch = batch_size(frames, threads, pixels * samples)
+    assert threads < 2 or threads * BATCHES_PER_THREAD * batch * pixels * samples <= MAX_BYTES
 
 
 def test_small_frames_go_in_batches_unless_that_leaves_a_thread_without():
     grey = 640 * 480
-    assert [batch_for(frames, 2, grey) for frames in (2, 8, 12, 300)] == [1, 2, 3, 4]
-    assert batch_for(300, 2, 3 * grey) == 2
-    assert batch_for(300, 2, 4 * 1920 * 1080) == 1
+    assert [batch_size(frames, 2, grey) for frames in (2, 8, 12, 300)] == [1, 2, 3, 4]
+    assert batch_size(300, 2, 3 * grey) == 2
+    assert batch_size(300, 2, 4 * 1920 * 1080) == 1
 
 
 # --- clips -----------------------------------------------------------------------------------------------------------
@@ -206,7 +206,7 @@ def test_small_frames_go_in_batches_unless_that_leaves_a_thread_without():
 @pytest.mark.parametrize("colour", [False, True])
 def test_frames_are_those_of_the_direct_way(cine, three_cores, syntax, colour):
     elements = {} if syntax == JPEGBaseline8Bit else {"PhotometricInterpretation": "RGB" if colour else "MONOCHROME2"}
-    with DicomClip(cine(colour=colour, syntax=syntax, **elements)) as clip:
+    with DicomFrameReader(cine(colour=colour, syntax=syntax, **elements)) as clip:
         pictures = clip.pictures()
         found = [next(pictures)()]
         assert decoding_threads()
@@ -231,7 +231,7 @@ def test_broken_frames_and_cut_files_are_as_in_the_direct_way(
     whole = path.read_bytes()
     path.write_bytes(whole[: max(len(whole) - 200 * frames, int(keep * len(whole)))])
     try:
-        opened = DicomClip(path, grey=grey)
+        opened = DicomFrameReader(path, grey=grey)
     except SourceError:
         return  # cut in its header
     with opened as clip:
@@ -241,7 +241,7 @@ def test_broken_frames_and_cut_files_are_as_in_the_direct_way(
 
 
 def test_an_error_in_the_middle_stays_with_its_frame(cine, three_cores):
-    with DicomClip(cine(broken=[5])) as clip:
+    with DicomFrameReader(cine(broken=[5])) as clip:
         found = all_of(clip.pictures())
     assert [error is not None for _, error in found] == [number == 5 for number in range(12)]
     assert "damaged picture" in found[5][1]
@@ -250,12 +250,12 @@ def test_an_error_in_the_middle_stays_with_its_frame(cine, three_cores):
 def test_the_first_frame_decides_how_bright_all_are(cine, three_cores):
     """Signed samples without a window are spread from the first frame's darkest to its brightest."""
     path = cine(colour=False, PixelRepresentation=1)
-    with DicomClip(path) as one, DicomClip(path) as other:
+    with DicomFrameReader(path) as one, DicomFrameReader(path) as other:
         same(all_of(one.pictures()), directly(other))
 
 
 def test_closing_early_leaves_no_thread_and_lets_the_file_go(cine, three_cores):
-    with DicomClip(cine(frames=40)) as clip:
+    with DicomFrameReader(cine(frames=40)) as clip:
         pictures = clip.pictures()
         next(pictures)()
         assert decoding_threads()
@@ -271,10 +271,10 @@ def test_where_it_does_not_help_no_thread_is_started(cine, make_dataset, save, t
         path = save(make_dataset(np.zeros((12, 48, 64), np.uint8), "MONOCHROME2"))
     elif what == "not by OpenCV":
         path = cine(syntax=JPEGLSLossless)
-        monkeypatch.setattr(clip_module, "decode_frame", lambda *_, **__: (np.zeros((48, 64, 3), np.uint8), "RGB"))
+        monkeypatch.setattr(frame_reader, "decode_frame", lambda *_, **__: (np.zeros((48, 64, 3), np.uint8), "RGB"))
     else:
         path = cine(frames=1 if what == "one frame" else 12)
     if what == "one core":
         monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3})
-    with DicomClip(path) as clip:
+    with DicomFrameReader(path) as clip:
         assert len(all_of(clip.pictures())) == clip.frames

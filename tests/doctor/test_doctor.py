@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from brokers import make_certificates, wait_until
-from machine_file_trees import grow, jetson_orin_nano, pi_5, x86_cart
+from machine_file_trees import jetson_orin_nano, pi_5, write_files, x86_cart
 
 from edge.config.settings import (
     AffinitySettings,
@@ -114,11 +114,11 @@ def test_no_devices_are_no_fault(tmp_path: Path) -> None:
 
 
 def test_a_coral_without_driver_or_library(tmp_path: Path) -> None:
-    grow(tmp_path, {"sys/bus/pci/devices/1/vendor": "0x1ac1", "sys/bus/pci/devices/1/device": "0x089a"})
+    write_files(tmp_path, {"sys/bus/pci/devices/1/vendor": "0x1ac1", "sys/bus/pci/devices/1/device": "0x089a"})
     found = {check.name: check for check in check_devices(tmp_path)}
     assert "no driver serves it" in found["Coral PCIe"].text
     assert "libedgetpu1-std" in found["libedgetpu.so.1"].hint
-    grow(tmp_path, {"dev/apex_0": "", "usr/lib/x86_64-linux-gnu/libedgetpu.so.1": ""})
+    write_files(tmp_path, {"dev/apex_0": "", "usr/lib/x86_64-linux-gnu/libedgetpu.so.1": ""})
     assert marks(check_devices(tmp_path)) == {"camera": "absent", "Coral PCIe": "ok", "libedgetpu.so.1": "ok"}
 
 
@@ -139,7 +139,7 @@ def test_a_device_that_we_may_not_use_names_the_group_that_may(tmp_path_factory:
 
     root = Path(tempfile.mkdtemp())  # pytest's own folders are closed to others
     try:
-        grow(root, {"dev/video0": "", "sys/class/video4linux/video0/name": "grabber", "dev/dri/renderD128": ""})
+        write_files(root, {"dev/video0": "", "sys/class/video4linux/video0/name": "grabber", "dev/dri/renderD128": ""})
         root.chmod(0o755)
         for node in ("dev/video0", "dev/dri/renderD128"):
             (root / node).chmod(0o660)
@@ -176,7 +176,7 @@ def test_disks_that_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     crowded = Settings(state_dir=str(tmp_path), outbox=OutboxSettings(max_mb=1e12))
     assert only(storage.check_storage(crowded), "room").mark == "warning"
     for kind in ("tmpfs", "overlay", "nfs4"):
-        monkeypatch.setattr(storage, "filesystem", lambda path, kind=kind: kind)
+        monkeypatch.setattr(storage, "filesystem_type", lambda path, kind=kind: kind)
         assert only(storage.check_storage(Settings(state_dir=str(tmp_path))), "file system").mark == "warning"
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from edge.contracts.errors import SourceError
-from edge.images.jpeg import read_jpeg
-from edge.images.jpeg_grey import grey_of_jpeg
+from edge.images.jpeg import read_jpeg_header
+from edge.images.jpeg_grey import decode_jpeg_grey
 from edge.phantom.scene import PhantomScene, PhantomSpec
 from edge.preprocess.preprocessor import halve
 
@@ -43,13 +43,13 @@ def by_way_of_colour(data):
 @pytest.mark.parametrize("quality", [75, 90, 100])
 def test_a_scan_without_colour_has_the_grey_of_its_colours(scan, sampling, quality):
     data = jpeg(cv2.cvtColor(scan, cv2.COLOR_GRAY2BGR), quality, sampling)
-    assert np.array_equal(grey_of_jpeg(data), by_way_of_colour(data))
+    assert np.array_equal(decode_jpeg_grey(data), by_way_of_colour(data))
 
 
 def test_a_tinted_scan_has_nearly_the_grey_of_its_colours(scan):
     tinted = (cv2.cvtColor(scan, cv2.COLOR_GRAY2BGR) * np.array([0.9, 0.95, 1.0])).astype(np.uint8)
     data = jpeg(tinted)
-    off = np.abs(grey_of_jpeg(data).astype(int) - by_way_of_colour(data))
+    off = np.abs(decode_jpeg_grey(data).astype(int) - by_way_of_colour(data))
     assert 0 < off.max() <= 2  # not equal: this is why files are decoded in colour
     assert (off > 0).mean() < 0.02
 
@@ -57,7 +57,7 @@ def test_a_tinted_scan_has_nearly_the_grey_of_its_colours(scan):
 def test_a_reduced_scale_is_not_the_halved_picture(scan):
     data = jpeg(scan, quality=75)
     reduced = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_REDUCED_GRAYSCALE_2)
-    off = np.abs(reduced.astype(int) - halve(grey_of_jpeg(data), 1))
+    off = np.abs(reduced.astype(int) - halve(decode_jpeg_grey(data), 1))
     assert (off > 0).mean() > 0.05  # if libjpeg ever makes them equal, it is worth using
     assert off.max() > 1
 
@@ -65,25 +65,25 @@ def test_a_reduced_scale_is_not_the_halved_picture(scan):
 @pytest.mark.parametrize("progressive", [False, True])
 def test_grey_and_progressive_frames(scan, progressive):
     data = jpeg(scan, progressive=progressive)
-    assert np.array_equal(grey_of_jpeg(data), cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED))
+    assert np.array_equal(decode_jpeg_grey(data), cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED))
 
 
 @pytest.mark.parametrize("progressive", [False, True])
 @pytest.mark.parametrize("colour", [False, True])
 def test_a_frame_that_is_cut_short_anywhere_is_refused(scan, progressive, colour):
     data = jpeg(cv2.cvtColor(scan, cv2.COLOR_GRAY2BGR) if colour else scan, progressive=progressive)
-    assert read_jpeg(data).complete
+    assert read_jpeg_header(data).complete
     for length in (*range(0, len(data), 997), len(data) - 2, len(data) - 1):
-        info = read_jpeg(data[:length])
+        info = read_jpeg_header(data[:length])
         assert info is None or not info.complete
         with pytest.raises(SourceError):
-            grey_of_jpeg(data[:length])
+            decode_jpeg_grey(data[:length])
 
 
 def test_what_is_behind_the_end_does_no_harm(scan):
     data = jpeg(scan)
     for tail in (b"\0", b"\0" * 1000, b"\xff\xff"):
-        assert np.array_equal(grey_of_jpeg(data + tail), grey_of_jpeg(data))
+        assert np.array_equal(decode_jpeg_grey(data + tail), decode_jpeg_grey(data))
 
 
 def test_what_is_no_such_jpeg_is_refused(scan):
@@ -93,4 +93,4 @@ def test_what_is_no_such_jpeg_is_refused(scan):
     huge[at : at + 4] = b"\xff\xff\xff\xff"
     for data in (b"", b"\xff\xd8\xff\xd9", png, bytes(huge)):
         with pytest.raises(SourceError):
-            grey_of_jpeg(data)
+            decode_jpeg_grey(data)

@@ -59,9 +59,9 @@ def test_lines_of_other_threads_are_handed_back(
     monkeypatch.setattr(cv2, "imdecode", imdecode)
     if damage:
         with pytest.raises(SourceError, match=damage.decode().strip()):
-            image_decode.decode(b"x", 0)
+            image_decode.decode_with_opencv(b"x", 0)
     else:
-        assert image_decode.decode(b"x", 0) is picture
+        assert image_decode.decode_with_opencv(b"x", 0) is picture
     assert capfd.readouterr().err == "a log line\nanother\n"
 
 
@@ -74,7 +74,7 @@ def test_threads_that_decode_and_log_at_once(capfd: pytest.CaptureFixture[str]) 
     def decode(picture: bytes, is_broken: bool) -> None:
         for _ in range(40):
             try:
-                image_decode.decode(picture, cv2.IMREAD_GRAYSCALE)
+                image_decode.decode_with_opencv(picture, cv2.IMREAD_GRAYSCALE)
                 said = False
             except SourceError:
                 said = True
@@ -142,9 +142,9 @@ def test_two_pictures_are_decoded_at_once(monkeypatch: pytest.MonkeyPatch) -> No
         return picture
 
     monkeypatch.setattr(cv2, "imdecode", imdecode)
-    other = threading.Thread(target=image_decode.decode, args=(b"x", 0))
+    other = threading.Thread(target=image_decode.decode_with_opencv, args=(b"x", 0))
     other.start()
-    assert image_decode.decode(b"x", 0) is picture
+    assert image_decode.decode_with_opencv(b"x", 0) is picture
     other.join(120)
 
 
@@ -164,7 +164,7 @@ def test_a_damaged_picture_does_not_stain_the_one_beside_it(
 
     def decode(name: bytes) -> None:
         try:
-            found[name] = image_decode.decode(name, 0)
+            found[name] = image_decode.decode_with_opencv(name, 0)
         except SourceError as error:
             found[name] = error
 
@@ -183,9 +183,9 @@ def test_a_process_without_stderr_decodes() -> None:
     code = (
         "import os; os.close(2)\n"
         "import cv2, numpy as np\n"
-        "from edge.images.decode import decode\n"
+        "from edge.images.decode import decode_with_opencv\n"
         "data = cv2.imencode('.jpg', np.zeros((8, 8), np.uint8))[1].tobytes()\n"
-        "print([decode(data, 0).shape for _ in range(2)])\n"
+        "print([decode_with_opencv(data, 0).shape for _ in range(2)])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
     assert done.stdout == b"[(8, 8), (8, 8)]\n"

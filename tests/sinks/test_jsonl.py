@@ -131,7 +131,7 @@ def test_a_full_disk_loses_nothing_and_leaves_no_torn_line(
         assert sink.problems() == ["disk_full"]
         assert not sink.send(outgoing(3))  # it rests a while
     assert len(path.read_bytes().splitlines()) == 1
-    monkeypatch.setattr(sink, "_rest_until", 0.0)
+    monkeypatch.setattr(sink, "_retry_at", 0.0)
     sink.send(outgoing(2))
     assert sink.acked() == [2]
     assert sink.problems() == []

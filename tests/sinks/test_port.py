@@ -103,7 +103,7 @@ def test_messages_without_seq_arrive_and_are_never_acknowledged(arena: Arena) ->
     assert arena.arrived()[0] == ("edge/v1/site/cart/health", {"seq": 0, "text": "flat"})
 
 
-def test_the_goodbye_arrives_before_the_end(arena: Arena) -> None:
+def test_the_offline_state_arrives_before_the_end(arena: Arena) -> None:
     sink = arena.open()
     assert sink.send(STATE)
     assert sink.send(OFFLINE)

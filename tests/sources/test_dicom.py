@@ -1,119 +1,27 @@
-"""DICOM files and folders as a source."""
+"""DICOM files and folders as a source: frames in order, colour or grey, and real files."""
 
 from __future__ import annotations
 
 import os
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-import pydicom
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from pydicom.data import get_testdata_file
-from pydicom.dataset import Dataset, FileMetaDataset
+from dicom_source_files import cine, dicom_source, pydicom_file, read_all, write_dicom
 from pydicom.encaps import encapsulate
-from pydicom.pixels import get_decoder
-from pydicom.uid import (
-    ExplicitVRLittleEndian,
-    JPEGBaseline8Bit,
-    JPEGLSLossless,
-    UltrasoundMultiFrameImageStorage,
-    generate_uid,
-)
+from pydicom.uid import ExplicitVRLittleEndian, JPEGBaseline8Bit
 
-from edge.config.settings import StreamSettings
-from edge.config.uri import parse_uri
-from edge.contracts.errors import SourceError, UsageError
-from edge.contracts.frames import Frame, SourceEvent
+from edge.contracts.errors import UsageError
 from edge.contracts.region import Region
-from edge.dicom import clip as clip_module
-from edge.dicom import prefetch
-from edge.dicom.codecs import NoDecoderError
-from edge.sources.dicom import DicomSource
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-
-def source(path: Path, query: str = "") -> DicomSource:
-    uri = f"dicom://{path}{query}"
-    return DicomSource(parse_uri(uri), StreamSettings(name="x", source=uri))
-
-
-def read_all(path: Path, query: str = "") -> tuple[list[Frame], list[SourceEvent]]:
-    """Frames and events but the last, which must be ``ended``."""
-    opened = source(path, query)
-    opened.open()
-    frames: list[Frame] = []
-    events: list[SourceEvent] = []
-    for _ in range(1000):
-        item = opened.read(1.0)
-        assert item is not None
-        if isinstance(item, Frame):
-            frames.append(item)
-        elif item.kind == "ended":
-            opened.close()
-            return frames, events
-        else:
-            assert item.kind == "skipped"
-            assert item.detail
-            events.append(item)
-    pytest.fail("it does not end")
-
-
-def real(name: str) -> Path:
-    path = get_testdata_file(name, download=False)
-    assert isinstance(path, str)
-    return Path(path)
-
-
-def cine(frames: int = 3, value: int = 0) -> NDArray[np.uint8]:
-    y, x = np.mgrid[0:40, 0:60]
-    return np.stack([(x * 3 + y + 10 * k + value) % 200 for k in range(frames)]).astype(np.uint8)
-
-
-def region() -> Dataset:
-    item = Dataset()
-    item.RegionSpatialFormat = item.RegionDataType = 1
-    item.RegionLocationMinX0, item.RegionLocationMinY0 = 5, 4
-    item.RegionLocationMaxX1, item.RegionLocationMaxY1 = 54, 33
-    item.PhysicalUnitsXDirection = item.PhysicalUnitsYDirection = 3
-    item.PhysicalDeltaX, item.PhysicalDeltaY = 0.02, 0.03
-    return item
-
-
-def write(path: Path, pixels: NDArray[np.uint8], **elements: Any) -> Path:
-    data = Dataset()
-    data.file_meta = FileMetaDataset()
-    data.file_meta.TransferSyntaxUID = elements.pop("syntax", ExplicitVRLittleEndian)
-    data.file_meta.MediaStorageSOPClassUID = data.SOPClassUID = UltrasoundMultiFrameImageStorage
-    data.file_meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID = generate_uid()
-    data.PatientName, data.StudyInstanceUID, data.Modality = "Secret^Name", generate_uid(), "US"
-    data.BodyPartExamined, data.Laterality, data.FrameTime = "BREAST", "L", "40"
-    data.Manufacturer, data.ManufacturerModelName, data.TransducerData = "ACME", "Scan", "L12-5"
-    data.NumberOfFrames, data.Rows, data.Columns = pixels.shape
-    data.SamplesPerPixel, data.PhotometricInterpretation, data.PixelRepresentation = 1, "MONOCHROME2", 0
-    data.BitsAllocated, data.BitsStored, data.HighBit = 8, 8, 7
-    data.SequenceOfUltrasoundRegions = [region()]
-    data.PixelData = pixels.tobytes()
-    data["PixelData"].VR = "OB"
-    for keyword, value in elements.items():
-        setattr(data, keyword, value)
-    data["PixelData"].is_undefined_length = data.file_meta.TransferSyntaxUID.is_encapsulated
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data.save_as(path, enforce_file_format=True)
-    return path
-
-
-# --- good files ------------------------------------------------------------------------------------------------------
+    from edge.contracts.frames import Frame
 
 
 def test_a_cine(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.dcm", cine())
+    path = write_dicom(tmp_path / "a.dcm", cine())
     frames, events = read_all(path)
     assert events == []
     for frame, expected in zip(frames, cine(), strict=True):
@@ -131,12 +39,12 @@ def test_a_cine(tmp_path: Path) -> None:
 
 
 def test_a_folder_by_content_in_natural_order(tmp_path: Path) -> None:
-    write(tmp_path / "IM10", cine(value=10))
-    write(tmp_path / "IM2", cine(value=2))
-    write(tmp_path / "sub" / "x.dcm", cine(1, value=99))
+    write_dicom(tmp_path / "IM10", cine(value=10))
+    write_dicom(tmp_path / "IM2", cine(value=2))
+    write_dicom(tmp_path / "sub" / "x.dcm", cine(1, value=99))
     (tmp_path / "readme.txt").write_text("no picture " * 50)
     (tmp_path / "shot.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(200))
-    write(tmp_path / "DICOMDIR", cine(1))
+    write_dicom(tmp_path / "DICOMDIR", cine(1))
     frames, events = read_all(tmp_path)
     assert events == []
     assert [Path(frame.origin.path or "").name for frame in frames] == ["IM2"] * 3 + ["IM10"] * 3 + ["x.dcm"]
@@ -148,7 +56,7 @@ def test_a_folder_by_content_in_natural_order(tmp_path: Path) -> None:
 
 def test_the_cine_that_everybody_has() -> None:
     """A heart in JPEG; its regions are those of the picture before it was made smaller, so they do not hold."""
-    frames, events = read_all(real("examples_ybr_color.dcm"))
+    frames, events = read_all(pydicom_file("examples_ybr_color.dcm"))
     assert events == []
     assert len(frames) == 30
     assert {frame.pixels.shape for frame in frames} == {(240, 320, 3)}
@@ -168,7 +76,7 @@ def colour_cine(path: Path, tint: tuple[float, float, float], syntax: Any = JPEG
     if syntax == JPEGBaseline8Bit:
         data = encapsulate([cv2.imencode(".jpg", frame[:, :, ::-1])[1].tobytes() for frame in rgb])
     kind = "YBR_FULL_422" if syntax == JPEGBaseline8Bit else "RGB"
-    return write(
+    return write_dicom(
         *(path, cine()),
         syntax=syntax, SamplesPerPixel=3, PhotometricInterpretation=kind, PlanarConfiguration=0, PixelData=data,
     )  # fmt: skip
@@ -199,7 +107,7 @@ def test_grey_is_what_the_file_says_a_jpeg_holds(tmp_path: Path) -> None:
         data = cv2.imencode(".jpg", frame[:, :, ::-1])[1].tobytes()
         assert data[2:4] == b"\xff\xe0"
         coded.append(data[:2] + data[4 + int.from_bytes(data[4:6], "big") :])
-    path = write(
+    path = write_dicom(
         *(tmp_path / "a.dcm", cine()),
         syntax=JPEGBaseline8Bit, SamplesPerPixel=3, PhotometricInterpretation="RGB", PlanarConfiguration=0,
         PixelData=encapsulate(coded),
@@ -209,208 +117,16 @@ def test_grey_is_what_the_file_says_a_jpeg_holds(tmp_path: Path) -> None:
 
 
 def test_what_is_grey_stays_as_it_is(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.dcm", cine())
+    path = write_dicom(tmp_path / "a.dcm", cine())
     for frame, expected in zip(read_all(path, "?decode=grey")[0], cine(), strict=True):
         np.testing.assert_array_equal(frame.pixels, expected)
 
 
 def test_parameters_that_are_not_known(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="decode='gray' is not valid"):
-        source(tmp_path, "?decode=gray")
+        dicom_source(tmp_path, "?decode=gray")
     with pytest.raises(UsageError, match="does not know the parameter 'pace'"):
-        source(tmp_path, "?pace=max")
-
-
-# --- decoded ahead ---------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def three_cores(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
-    monkeypatch.setattr(prefetch, "MIN_PIXELS", 1)
-
-
-def decoding_threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name.startswith("decode")]
-
-
-def jpeg_cine(path: Path, broken: int | None = None) -> Path:
-    encoded = [cv2.imencode(".jpg", frame)[1].tobytes() for frame in cine(20)]
-    if broken is not None:
-        encoded[broken] = encoded[broken][:100]
-    return write(path, cine(20), syntax=JPEGBaseline8Bit, PixelData=encapsulate(encoded))
-
-
-def test_threads_change_nothing_that_is_read(
-    tmp_path: Path, three_cores: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for number, broken in enumerate((None, 7, 19)):
-        jpeg_cine(tmp_path / f"{number}.dcm", broken)
-    (tmp_path / "1.dcm").write_bytes((tmp_path / "1.dcm").read_bytes()[:-500])
-    with_threads = read_all(tmp_path)
-    assert decoding_threads() == []
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
-    directly = read_all(tmp_path)
-    assert with_threads[1] == directly[1]
-    assert len(directly[1]) == 3  # a broken frame, a cut file, a broken frame
-    for frame, other in zip(with_threads[0], directly[0], strict=True):
-        assert (frame.seq, frame.media_ns, frame.origin) == (other.seq, other.media_ns, other.origin)
-        np.testing.assert_array_equal(frame.pixels, other.pixels)
-
-
-def test_closing_from_another_thread_while_frames_are_read(tmp_path: Path, three_cores: None) -> None:
-    opened = source(jpeg_cine(tmp_path / "a.dcm"))
-    for stop_after in range(6):
-        opened.open()
-        started = threading.Event()
-        seen: list[Frame | SourceEvent] = []
-
-        def read_on(started: threading.Event = started, seen: list[Frame | SourceEvent] = seen) -> None:
-            while (item := opened.read(1.0)) is not None:
-                seen.append(item)
-                started.set()
-
-        reader = threading.Thread(target=read_on, daemon=True)
-        for _ in range(stop_after):
-            assert isinstance(opened.read(1.0), Frame)
-        reader.start()
-        assert started.wait(120)
-        opened.close()
-        reader.join(120)
-        assert not reader.is_alive()
-        assert decoding_threads() == []
-
-
-def test_a_missing_decoder_is_said_once_with_threads_too(
-    tmp_path: Path, three_cores: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def no_decoder(*_: object, **__: object) -> None:
-        raise NoDecoderError("no decoder for it")
-
-    monkeypatch.setattr(clip_module, "decode_frame", no_decoder)
-    frames, (event,) = read_all(jpeg_cine(tmp_path / "a.dcm"))
-    assert frames == []
-    assert "no decoder for it" in event.detail
-    assert decoding_threads() == []
-
-
-# --- bad files -------------------------------------------------------------------------------------------------------
-
-
-def test_a_file_that_is_not_dicom_is_said_when_it_is_opened(tmp_path: Path) -> None:
-    path = tmp_path / "a.dcm"
-    for data in (b"", b"hello", bytes(500)):
-        path.write_bytes(data)
-        with pytest.raises(SourceError, match=r"a\.dcm") as caught:
-            source(path).open()
-        assert caught.value.hint
-
-
-def test_a_folder_without_dicom(tmp_path: Path) -> None:
-    (tmp_path / "readme.txt").write_text("hello")
-    with pytest.raises(SourceError, match="no file to read"):
-        source(tmp_path).open()
-
-
-def test_a_broken_file_that_is_called_dicom_is_not_passed_over_in_silence(tmp_path: Path) -> None:
-    write(tmp_path / "1.dcm", cine(1))
-    (tmp_path / "2.dcm").write_bytes(b"")
-    frames, (event,) = read_all(tmp_path)
-    assert len(frames) == 1
-    assert event.path == str(tmp_path / "2.dcm")
-
-
-def test_no_pixels(tmp_path: Path) -> None:
-    frames, (event,) = read_all(real("test-SR.dcm"))
-    assert frames == []
-    assert event.reason.value == "decode_error"
-    assert "holds no picture: Comprehensive SR" in event.detail
-
-
-def test_an_image_file_without_its_pixels_says_what_it_is(tmp_path: Path) -> None:
-    data = pydicom.dcmread(write(tmp_path / "a.dcm", cine(1)))
-    data.Modality = "US"
-    del data.PixelData
-    data.save_as(tmp_path / "a.dcm")
-    frames, (event,) = read_all(tmp_path / "a.dcm")
-    assert frames == []
-    assert "holds no picture: Ultrasound" in event.detail
-    assert "(modality US)" in event.detail
-    assert "not DICOM" not in event.detail
-    data.SOPClassUID = "1.2.3.4"
-    with pytest.warns(UserWarning, match="Invalid value"):
-        data.Modality = "<b>"  # not what a modality looks like
-    data.save_as(tmp_path / "a.dcm")
-    _, (event,) = read_all(tmp_path / "a.dcm")
-    assert "<b>" not in event.detail
-
-
-def test_no_decoder_is_said_once_a_file(tmp_path: Path) -> None:
-    if get_decoder(JPEGLSLossless).is_available:
-        pytest.skip("the optional decoder is installed")
-    path = write(tmp_path / "a.dcm", cine(), syntax=JPEGLSLossless, PixelData=encapsulate([b"12", b"34", b"56"]))
-    frames, (event,) = read_all(path)
-    assert frames == []
-    assert event.reason.value == "decode_error"
-    assert "JPEG-LS" in event.detail
-    assert "pip install 'sonoedge[dicom]'" in event.detail
-
-
-def test_too_large(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.dcm", cine(1), Rows=20_000, Columns=20_000)
-    frames, (event,) = read_all(path)
-    assert frames == []
-    assert event.reason.value == "too_large"
-    assert "20000 x 20000" in event.detail
-
-
-def test_a_bad_frame_costs_that_frame(tmp_path: Path) -> None:
-    encoded = [cv2.imencode(".jpg", frame)[1].tobytes() for frame in cine()]
-    encoded[1] = encoded[1][:100]
-    path = write(tmp_path / "a.dcm", cine(), syntax=JPEGBaseline8Bit, PixelData=encapsulate(encoded))
-    frames, (event,) = read_all(path)
-    assert [frame.origin.frame_index for frame in frames] == [0, 2]
-    assert [frame.seq for frame in frames] == [0, 1]
-    assert [frame.media_ns for frame in frames] == [0, 80_000_000]
-    assert "frame 2 of 3" in event.detail
-
-
-def test_a_file_cut_short_gives_what_it_has_and_says_so(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.dcm", cine())
-    path.write_bytes(path.read_bytes()[:-10])
-    frames, (event,) = read_all(path)
-    assert len(frames) == 2
-    assert event.reason.value == "decode_error"
-    assert "2 of 3 frames" in event.detail
-
-
-def test_one_bad_file_of_a_hundred_costs_that_file_only(tmp_path: Path) -> None:
-    whole = write(tmp_path / "0.dcm", np.full((1, 40, 60), 0, np.uint8)).read_bytes()
-    for number in range(100):
-        pixels = bytes([number]) * 2400
-        data = whole[:600] if number == 42 else whole[: -len(pixels)] + pixels
-        (tmp_path / f"{number}.dcm").write_bytes(data)
-    frames, (event,) = read_all(tmp_path)
-    assert event.path == str(tmp_path / "42.dcm")
-    assert [int(frame.pixels[0, 0]) for frame in frames] == [number for number in range(100) if number != 42]
-
-
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    data=st.binary(max_size=200),
-    keep=st.floats(0, 1),
-    place=st.floats(0, 1),
-    name=st.sampled_from(["examples_ybr_color.dcm", "SC_rgb_rle_2frame.dcm", "MR_small.dcm", "image_dfl.dcm"]),
-)
-def test_garbage_never_raises_out_of_read(data: bytes, keep: float, place: float, name: str, tmp_path: Path) -> None:
-    whole = real(name).read_bytes()
-    at = int(place * len(whole))
-    (tmp_path / "a.dcm").write_bytes(data)
-    (tmp_path / "b.dcm").write_bytes(bytes(128) + b"DICM" + data)
-    (tmp_path / "c.dcm").write_bytes(whole[: int(keep * len(whole))])
-    (tmp_path / "d.dcm").write_bytes(whole[:at] + data + whole[at + len(data) :])
-    frames, events = read_all(tmp_path)
-    assert len(frames) + len(events) >= 4
+        dicom_source(tmp_path, "?pace=max")
 
 
 # --- real files ------------------------------------------------------------------------------------------------------

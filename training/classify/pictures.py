@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from edge.contracts.errors import ConfigError, EdgeError
-from edge.dicom.clip import DicomClip
-from edge.images.headers import read_images
+from edge.dicom.frame_reader import DicomFrameReader
+from edge.images.headers import read_image_headers
 from edge.preprocess.scan_area import largest_region
 from edge.sources.images import decode_image
 
@@ -67,11 +67,11 @@ def broken(path: Path, reason: str) -> BrokenPictureError:
 
 def _picture(path: Path) -> NDArray[np.uint8]:
     data = path.read_bytes()
-    return decode_image(data, read_images(data)[0])
+    return decode_image(data, read_image_headers(data)[0])
 
 
 def _dicom(path: Path) -> NDArray[np.uint8]:
-    with DicomClip(path) as clip:
+    with DicomFrameReader(path) as clip:
         pixels = clip.picture(0)
         region = largest_region(clip.regions, pixels.shape[1], pixels.shape[0])
     if region is None:

@@ -1,1 +1,1 @@
-"""The MQTT sink: connection, reconnect, in-flight window, refused topics, credentials."""
+"""MQTT sink: broker connection, reconnect back-off, in-flight window, refused topics, last will, credentials."""

@@ -1,4 +1,7 @@
-"""May we connect, and publish? Asked by the command line, where a person can still mend it; the daemon keeps trying."""
+"""Checks whether a broker lets us connect and publish, for the command line.
+
+There a person can still mend what is wrong; the daemon keeps trying.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import uuid
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import SinkError
-from edge.sinks.mqtt.backoff import AT_ONCE_S
+from edge.sinks.mqtt.backoff import NEXT_VERSION_PAUSE_S
 from edge.sinks.mqtt.connection import BrokerConnection
 from edge.sinks.mqtt.connection_end import ConnectionEnd
 from edge.sinks.mqtt.credentials import read_credentials
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from edge.sinks.mqtt.inflight import QueuedMessage
 
 REFUSED = 0x80
-"""Reason codes from here on say no."""
+"""MQTT reason codes from here on are refusals."""
 ADVICE: dict[ConnectionEnd, tuple[str, str]] = {
     ConnectionEnd.UNREACHABLE: (
         "nobody answers there",
@@ -59,7 +62,7 @@ OVER_TLS = {
 
 
 def check_broker(settings: SinkSettings, timeout_s: float = 5.0, publish: QueuedMessage | None = None) -> str:
-    """Connect to the broker of ``settings`` and leave again, under a client identifier of its own.
+    """Connect to the broker of ``settings`` and disconnect again, under a client identifier of its own.
 
     With ``publish``, that message (of QoS 1) is sent, and the broker's acknowledgement waited for. MQTT 3.1.1 cannot
     say that a broker refuses a topic: it acknowledges, and drops what was sent.
@@ -80,15 +83,15 @@ def check_broker(settings: SinkSettings, timeout_s: float = 5.0, publish: Queued
     try:
         while True:
             connection = BrokerConnection(credentials, chooser.current, client_id, lambda: None)
-            visit = _Visit(connection, publish)
-            end = visit.make(stop)
-            if visit.came_up and visit.done:
+            trial = _TrialConnection(connection, publish)
+            end = trial.run(stop)
+            if trial.was_connected and trial.done:
                 return connection.protocol.version
-            if visit.came_up and publish is not None:
-                raise _not_taken(credentials.name, publish.topic, visit.code)
+            if trial.was_connected and publish is not None:
+                raise _publish_refused(credentials.name, publish.topic, trial.code)
             if not chooser.failed(end) or time.monotonic() > deadline:
                 break
-            time.sleep(AT_ONCE_S)
+            time.sleep(NEXT_VERSION_PAUSE_S)
     finally:
         timer.cancel()
     if end is ConnectionEnd.STOPPED:
@@ -101,38 +104,38 @@ def check_broker(settings: SinkSettings, timeout_s: float = 5.0, publish: Queued
     raise SinkError(f"{credentials.name}: {what}{why}", hint=hint)
 
 
-class _Visit:
-    """One connection, and what came of it."""
+class _TrialConnection:
+    """One trial connection, and what came of it."""
 
     def __init__(self, connection: BrokerConnection, publish: QueuedMessage | None) -> None:
         self._connection, self._publish = connection, publish
-        self.came_up = False
+        self.was_connected = False
         self.code: int | None = None
-        """The broker's answer to the message."""
+        """Reason code of the broker's answer to the message; None: it has not answered."""
 
     @property
     def done(self) -> bool:
-        """Whether all went well that was to be tried."""
+        """Whether all that was to be tried succeeded."""
         return self._publish is None or (self.code is not None and self.code < REFUSED)
 
-    def make(self, stop: threading.Event) -> ConnectionEnd:
-        """Connect, publish and leave; how the connection ended."""
-        self._connection.notify = self._look
+    def run(self, stop: threading.Event) -> ConnectionEnd:
+        """Connect, publish and disconnect; returns how the connection ended."""
+        self._connection.notify = self._on_event
         return self._connection.run(stop)
 
-    def _look(self) -> None:
+    def _on_event(self) -> None:
         connection = self._connection
-        for _, self.code in connection.answers():
-            connection.hang_up()
-        if connection.up and not self.came_up:
-            self.came_up = True
+        for _, self.code in connection.take_answers():
+            connection.disconnect()
+        if connection.up and not self.was_connected:
+            self.was_connected = True
             if self._publish is None:
-                connection.hang_up()
+                connection.disconnect()
             else:
                 connection.publish(self._publish)
 
 
-def _not_taken(name: str, topic: str, code: int | None) -> SinkError:
+def _publish_refused(name: str, topic: str, code: int | None) -> SinkError:
     if code is None:
         return SinkError(
             f"{name}: it lets us in, but does not acknowledge what is published", hint="see the broker's log"

@@ -1,8 +1,8 @@
-"""One connection to a broker, from knocking to its end. The next connection is a new object with nothing left over.
+"""One MQTT connection to a broker, from connecting to its end. The next one is a new object with nothing left over.
 
-paho keeps what was not acknowledged and sends it again by itself; here the outbox does that, with marks and in order,
+paho keeps what was not acknowledged and sends it again by itself; here the outbox does that, marked and in order,
 so each connection gets a paho client of its own. All of it runs in the one thread that calls `BrokerConnection.run`;
-`publish`, `answers`, `subscribe` and `hang_up` may be called from one other, which only queues and wakes.
+`publish`, `take_answers`, `subscribe` and `disconnect` may be called from one other, which only queues and wakes.
 """
 
 from __future__ import annotations
@@ -31,14 +31,17 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 KEEPALIVE_S = 15
+"""MQTT keep-alive: after one and a half times this silence a broker publishes our last will."""
 CONNECT_TIMEOUT_S = 5.0
-"""For the TCP connection and the TLS handshake, and again for the broker's answer."""
+"""Time limit for the TCP connection and the TLS handshake, and again for the broker's answer."""
 CLOSE_TIMEOUT_S = 0.5
-TURN_S = 0.5
-STOCK, LOW_STOCK = 200, 100
-"""Messages of a backlog that are taken beyond those under way, and how few call for more."""
-HEARD_LIMIT = 200
-"""Messages from the broker that wait to be looked at."""
+"""Longest wait, after our DISCONNECT, for the broker to close first."""
+LOOP_TIMEOUT_S = 0.5
+"""Longest wait for network events in one turn of paho's loop."""
+BACKLOG_QUEUE_LIMIT, BACKLOG_QUEUE_LOW = 200, 100
+"""Messages of a backlog that are queued beyond those in flight, and how few of them call for more."""
+RECEIVED_LIMIT = 200
+"""Most messages from the broker that wait to be processed; of more, the newest are kept."""
 
 REFUSALS = {
     0x84: ConnectionEnd.BAD_VERSION,
@@ -50,19 +53,20 @@ REFUSALS = {
 }
 """CONNACK codes of MQTT 5; paho translates those of 3.1.1 to them."""
 TAKEN_OVER = 0x8E
+"""DISCONNECT code of MQTT 5: another client took our session."""
 
 
 class BrokerMessage(NamedTuple):
-    """One message that the broker brought."""
+    """One message that the broker sent us."""
 
     topic: str
     body: bytes
     retained: bool
-    """Whether the broker had it from earlier."""
+    """Whether the broker had kept it from earlier (MQTT retain)."""
 
 
 class BrokerConnection:
-    """One TCP connection. ``heard`` is filled by `run`'s thread and emptied by another."""
+    """One MQTT connection over TCP or TLS. ``received`` is filled by `run`'s thread and emptied by another."""
 
     def __init__(
         self,
@@ -73,38 +77,45 @@ class BrokerConnection:
         will: tuple[str, bytes] | None = None,
         inflight: int = 1,
     ) -> None:
-        """``notify`` is called from `run`'s thread when there is something to look at; ``will`` is (topic, body).
+        """Prepare a connection; `run` makes it.
 
-        ``inflight``: messages that may wait for the broker's answer at once, if it does not allow fewer.
+        Args:
+            credentials: address, password and certificates.
+            protocol: MQTT version and form of the client identifier.
+            client_id: client identifier.
+            notify: called from `run`'s thread when there is something to process.
+            will: topic and body of the MQTT last will, which the broker publishes if we are lost.
+            inflight: messages that may wait for the broker's answer at once, if it does not allow fewer.
         """
         self.credentials = credentials
         self.protocol = protocol
         self.up = False
         """Whether the broker has accepted us and the connection still stands."""
         self.detail = ""
-        """More about the end, for people; empty: nothing is known."""
+        """More about how it ended, for people; empty: nothing is known."""
         self.lasted_s = 0.0
+        """Time that it was up, in seconds; 0: it never was."""
         self.maximum_packet: int | None = None
         """Bytes of the largest packet that the broker takes. None: it does not say."""
-        self.heard: deque[BrokerMessage] = deque(maxlen=HEARD_LIMIT)
+        self.received: deque[BrokerMessage] = deque(maxlen=RECEIVED_LIMIT)
         """What came on subscribed topics; of a flood, the newest."""
-        self.deaf_to: set[str] = set()
-        """Topics that the broker does not let us hear."""
+        self.refused_subscriptions: set[str] = set()
+        """Topics that the broker does not let us subscribe to."""
         self.notify = notify
         self._inflight = inflight
         self._window = InflightWindow(self._publish)
         self._refusal: ConnectionEnd | None = None
-        self._asked: dict[int, str] = {}
+        self._pending_subscriptions: dict[int, str] = {}
         """Message id of each SUBSCRIBE -> topic."""
-        self._came_up = 0.0
-        self._hanging_up = False
+        self._connected_at = 0.0
+        self._disconnecting = False
         self._client = self._make_client(client_id, will)
 
     def _make_client(self, client_id: str, will: tuple[str, bytes] | None) -> Client:
         five = self.protocol.version == "5"
         client = Client(
             CallbackAPIVersion.VERSION2,
-            client_id=client_id.replace("/", "_") if self.protocol.plain_id else client_id,
+            client_id=client_id.replace("/", "_") if self.protocol.slash_free else client_id,
             protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
             clean_session=None if five else True,
             reconnect_on_failure=False,
@@ -128,48 +139,48 @@ class BrokerConnection:
         return client
 
     def run(self, stop: threading.Event) -> ConnectionEnd:
-        """Connect and serve until the connection has ended, however that comes about, or ``stop`` is set."""
+        """Connect and serve until the connection has ended for any reason, or ``stop`` is set; how it ended."""
         try:
             end = self._run(stop)
         except Exception as error:  # malformed packets: paho raises whatever its parser meets
             log.debug("connection to %s ended by", self.credentials.name, exc_info=True)
             self.detail = repr(error)
-            end = ConnectionEnd.LOST if self._came_up else ConnectionEnd.CLOSED_UNANSWERED
+            end = ConnectionEnd.LOST if self._connected_at else ConnectionEnd.CLOSED_UNANSWERED
         self.up = False
-        if self._came_up:
-            self.lasted_s = time.monotonic() - self._came_up
+        if self._connected_at:
+            self.lasted_s = time.monotonic() - self._connected_at
         client, sock = self._client, self._client.socket()
         client.on_connect = client.on_disconnect = client.on_publish = None  # circles of references
         client.on_message = client.on_subscribe = client.on_socket_open = client.on_socket_register_write = None
         if sock is not None:
             sock.close()
         self.notify()
-        self.notify = _nobody
+        self.notify = _ignore_notification
         return end
 
     def publish(self, message: QueuedMessage, urgent: bool = False) -> int | None:
-        """Queue a message, or put it before all that are queued; its ticket. None if the connection does not stand."""
+        """Queue a message, ``urgent`` ones before all others; its delivery id. None if the connection is down."""
         return self._window.put(message, urgent) if self.up else None
 
     @property
-    def crowded(self) -> bool:
-        """See `InflightWindow`."""
-        return self._window.crowded
+    def live_queue_full(self) -> bool:
+        """Whether more live messages wait than will soon be sent, see `InflightWindow`."""
+        return self._window.live_queue_full
 
-    def answers(self) -> list[tuple[int, int]]:
-        """(ticket, reason code) of each message that the broker has answered since the last call."""
-        return self._window.answers()
+    def take_answers(self) -> list[tuple[int, int]]:
+        """(delivery id, reason code) of each message that the broker has answered since the last call."""
+        return self._window.take_answers()
 
     def subscribe(self, topic: str) -> None:
-        """Ask for ``topic``; what comes on it is put into ``heard``."""
+        """Subscribe to ``topic``; messages on it are put into ``received``."""
         if self.up:
             mid = self._client.subscribe(topic, qos=1)[1]
             if mid is not None:
-                self._asked[mid] = topic
+                self._pending_subscriptions[mid] = topic
 
-    def hang_up(self) -> None:
-        """Say DISCONNECT: the broker then drops the will."""
-        self._hanging_up = True
+    def disconnect(self) -> None:
+        """Send DISCONNECT: the broker then drops the last will instead of publishing it."""
+        self._disconnecting = True
         self._client.disconnect()
 
     def _run(self, stop: threading.Event) -> ConnectionEnd:
@@ -177,16 +188,16 @@ class BrokerConnection:
         if failure is not None:
             return failure
         deadline = time.monotonic() + CONNECT_TIMEOUT_S
-        while self._client.loop(TURN_S) == MQTTErrorCode.MQTT_ERR_SUCCESS:
+        while self._client.loop(LOOP_TIMEOUT_S) == MQTTErrorCode.MQTT_ERR_SUCCESS:
             if stop.is_set():
                 break
-            if not self._came_up and time.monotonic() > deadline:
+            if not self._connected_at and time.monotonic() > deadline:
                 return ConnectionEnd.NO_ANSWER
         if self._refusal is not None:
             return self._refusal
-        if stop.is_set() or self._hanging_up:
+        if stop.is_set() or self._disconnecting:
             return ConnectionEnd.STOPPED
-        return ConnectionEnd.LOST if self._came_up else ConnectionEnd.CLOSED_UNANSWERED
+        return ConnectionEnd.LOST if self._connected_at else ConnectionEnd.CLOSED_UNANSWERED
 
     def _connect(self) -> ConnectionEnd | None:
         clean: dict[str, Any] = {"clean_start": True} if self.protocol.version == "5" else {}
@@ -217,7 +228,7 @@ class BrokerConnection:
             return
         self._window.size = min(self._inflight, getattr(properties, "ReceiveMaximum", 65535))
         self.maximum_packet = getattr(properties, "MaximumPacketSize", None)
-        self._came_up = time.monotonic()
+        self._connected_at = time.monotonic()
         self.up = True
         self.notify()
 
@@ -227,12 +238,12 @@ class BrokerConnection:
             self.detail = str(code)
             if code.value == TAKEN_OVER:
                 self._refusal = ConnectionEnd.TAKEN_OVER
-        elif self._hanging_up:
-            _await_close(client.socket())
+        elif self._disconnecting:
+            _wait_for_broker_to_close(client.socket())
 
     def _on_publish(self, client: Client, userdata: Any, mid: int, code: Any, properties: Any) -> None:
-        self._window.answered(mid, code.value)
-        if self._window.stock <= LOW_STOCK:
+        self._window.record_answer(mid, code.value)
+        if self._window.backlog_length <= BACKLOG_QUEUE_LOW:
             self.notify()
 
     def _on_message(self, client: Client, userdata: Any, message: Any) -> None:
@@ -240,13 +251,13 @@ class BrokerConnection:
             topic = message.topic  # paho decodes it here
         except UnicodeDecodeError:
             return
-        self.heard.append(BrokerMessage(topic, bytes(message.payload), message.retain))
+        self.received.append(BrokerMessage(topic, bytes(message.payload), message.retain))
         self.notify()
 
     def _on_subscribe(self, client: Client, userdata: Any, mid: int, codes: Any, properties: Any) -> None:
-        topic = self._asked.pop(mid, None)
+        topic = self._pending_subscriptions.pop(mid, None)
         if topic is not None and any(code.is_failure for code in codes):
-            self.deaf_to.add(topic)
+            self.refused_subscriptions.add(topic)
             log.warning("%s does not let us hear %s", self.credentials.name, topic)
             self.notify()
 
@@ -254,15 +265,15 @@ class BrokerConnection:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _nobody() -> None:
-    """Who is told when there is nothing to tell any more."""
+def _ignore_notification() -> None:
+    """Stands for ``notify`` when the connection has ended."""
 
 
-def _await_close(sock: Any) -> None:
-    """After our DISCONNECT, let the broker close first.
+def _wait_for_broker_to_close(sock: Any) -> None:
+    """After our DISCONNECT, let the broker close the connection first.
 
-    If we did, with something of its still unread here, the kernel would answer its next word with a reset, and a broker
-    that had not come to our DISCONNECT yet would take us for lost and say our will.
+    If we did, with bytes of its still unread here, the kernel would answer its next packet with a reset, and a broker
+    that had not read our DISCONNECT yet would take us for lost and publish our last will.
     """
     deadline = time.monotonic() + CLOSE_TIMEOUT_S
     try:

@@ -1,4 +1,4 @@
-"""How a connection to a broker ended, in the words of ``state.reasons``."""
+"""Ways in which a connection to a broker ends, in the words of ``state.reasons``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class ConnectionEnd(str, Enum):
-    """How a connection ended, or why there was none. The values are the words in ``state.reasons``."""
+    """How an MQTT connection ended, or why there was none. The values are the words in ``state.reasons``."""
 
     UNREACHABLE = "unreachable"
     UNKNOWN_HOST = "unknown_host"
@@ -19,8 +19,8 @@ class ConnectionEnd(str, Enum):
     NOT_AUTHORISED = "not_authorised"
     UNAVAILABLE = "broker_unavailable"
     REFUSED = "connection_refused"
-    """By a CONNACK with another code than those above."""
+    """Refused by a CONNACK with another code than those above."""
     LOST = "connection_lost"
     TAKEN_OVER = "session_taken_over"
     STOPPED = "stopped"
-    """By us."""
+    """Ended by us."""

@@ -1,4 +1,4 @@
-"""Where a broker is and what we show it: address, name and password, certificates. Nothing of it is ever logged."""
+"""Broker address and credentials: user name, password, TLS certificates. Nothing secret of them is ever logged."""
 
 from __future__ import annotations
 
@@ -14,31 +14,32 @@ if TYPE_CHECKING:
     from edge.config.settings import SinkSettings
 
 PLAIN_PORT, TLS_PORT = 1883, 8883
+"""Ports of MQTT without and with TLS, where the URI names none."""
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerCredentials:
-    """All that is needed to knock at a broker's door."""
+    """Address and credentials of one broker: all that is needed to connect to it."""
 
     host: str
     port: int
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     client_id: str | None = None
-    """None: the device's own, ``{site}/{device}``."""
+    """Client identifier. None: the device's own, ``{site}/{device}``."""
     tls: ssl.SSLContext | None = field(default=None, repr=False)
-    """None: no encryption."""
+    """TLS context with CA and client certificate. None: no encryption."""
 
     @property
     def name(self) -> str:
-        """The broker without secrets: ``mqtt://host:1883``."""
+        """Address of the broker without secrets: ``mqtt://host:1883``."""
         scheme = "mqtt" if self.tls is None else "mqtts"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{scheme}://{host}:{self.port}"
 
 
 def read_credentials(settings: SinkSettings) -> BrokerCredentials:
-    """Read what ``settings`` names.
+    """Read the credentials and certificate files that ``settings`` names.
 
     Raises:
         SinkError: the URI names no host, or a password, CA, certificate or key file cannot be used.

@@ -1,7 +1,7 @@
-"""Which MQTT version and client identifier to use with a broker that has not answered yet. Pure: no I/O.
+"""Chooses the MQTT version (5 or 3.1.1) and client identifier that a broker accepts. Pure: no I/O.
 
 Brokers that know only MQTT 3.1.1 answer a version 5 CONNECT with "unsupported version", or just close. Some also close
-on a client identifier with a slash in it, which MQTT lets them refuse. So there is a ladder:
+on a client identifier with a slash in it, which MQTT lets them refuse. So they are tried in this order:
 
     5, site/device  ->  5, site_device  ->  3.1.1, site/device  ->  3.1.1, site_device  ->  from the top
 
@@ -22,50 +22,51 @@ if TYPE_CHECKING:
 
 
 class ProtocolVersion(NamedTuple):
-    """What is spoken."""
+    """MQTT version of a connection, and the form of its client identifier."""
 
     version: Literal["5", "3.1.1"]
-    plain_id: bool
-    """True: the client identifier has no slash."""
+    slash_free: bool
+    """Whether slashes in the client identifier are replaced by underscores."""
 
 
-LADDER = (
+FALLBACK_ORDER = (
     ProtocolVersion("5", False),
     ProtocolVersion("5", True),
     ProtocolVersion("3.1.1", False),
     ProtocolVersion("3.1.1", True),
 )
+"""Order in which versions and forms of the client identifier are tried."""
 
 
 class ProtocolVersionChooser:
-    """What to speak to one broker next."""
+    """Chooses the MQTT version for the next connection to one broker, from how the last one ended."""
 
     def __init__(self, protocol: Literal["auto", "5", "3.1.1"] = "auto") -> None:
-        self._ladder = [step for step in LADDER if protocol in ("auto", step.version)]
+        self._fallback_order = [step for step in FALLBACK_ORDER if protocol in ("auto", step.version)]
         self._step = 0
-        self._settled = False
+        self._version_confirmed = False
 
     @property
     def current(self) -> ProtocolVersion:
-        """For the next connection."""
-        return self._ladder[self._step]
+        """Version and client identifier for the next connection."""
+        return self._fallback_order[self._step]
 
-    def answered(self) -> None:
-        """The broker accepted us: this is how to speak to it from now on."""
-        self._settled = True
+    def accepted(self) -> None:
+        """Note that the broker accepted a connection: from now on only an explicit refusal changes the version."""
+        self._version_confirmed = True
 
     def failed(self, end: ConnectionEnd) -> bool:
-        """A connection came to ``end``. True: there is something else to try at once."""
+        """Note how a connection ended, and choose for the next. True: there is another version to try at once."""
         protocol, step = self.current, self._step
         if end is ConnectionEnd.BAD_VERSION:
-            self._go_to(lambda other: other.version != protocol.version and other.plain_id == protocol.plain_id)
-        elif end is ConnectionEnd.BAD_CLIENT_ID and not protocol.plain_id:
-            self._go_to(lambda other: other.plain_id and other.version == protocol.version)
-        elif end is ConnectionEnd.CLOSED_UNANSWERED and not self._settled:
-            self._step = (step + 1) % len(self._ladder)
+            self._go_to(lambda other: other.version != protocol.version and other.slash_free == protocol.slash_free)
+        elif end is ConnectionEnd.BAD_CLIENT_ID and not protocol.slash_free:
+            self._go_to(lambda other: other.slash_free and other.version == protocol.version)
+        elif end is ConnectionEnd.CLOSED_UNANSWERED and not self._version_confirmed:
+            self._step = (step + 1) % len(self._fallback_order)
         return self._step > step
 
     def _go_to(self, wanted: Callable[[ProtocolVersion], bool]) -> None:
-        for step, protocol in enumerate(self._ladder):
+        for step, protocol in enumerate(self._fallback_order):
             if wanted(protocol):
-                self._step, self._settled = step, False
+                self._step, self._version_confirmed = step, False

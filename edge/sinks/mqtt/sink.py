@@ -1,8 +1,8 @@
-"""The MQTT sink: stored messages to one broker.
+"""MQTT sink: publishes stored messages to one broker, with last will, in-flight window and refused topics.
 
-Only PUBACK 0x00 counts as arrived, and 0x10 ("no subscriber") unless ``require_subscriber``. What is refused is handed
-back and its topic rests for a while, longer each time; other topics go on. MQTT 3.1.1 has no way to refuse: a broker
-that forbids a topic there just drops what is sent to it.
+Only PUBACK 0x00 counts as arrived, and 0x10 ("no subscriber") unless ``require_subscriber``. What is refused is given
+back and its topic is paused for a while, longer each time; other topics go on. MQTT 3.1.1 has no way to refuse: a
+broker that forbids a topic there just drops what is sent to it.
 
 The client identifier is ``{site}/{device}``, so that a cloned device is noticed; ``mqtt://host?client_id=NAME`` sets
 another, for brokers that prescribe it.
@@ -21,7 +21,7 @@ import msgspec
 
 from edge.contracts import topics
 from edge.contracts.ports import Incoming
-from edge.sinks.mqtt.connection import HEARD_LIMIT, STOCK
+from edge.sinks.mqtt.connection import BACKLOG_QUEUE_LIMIT, RECEIVED_LIMIT
 from edge.sinks.mqtt.credentials import read_credentials
 from edge.sinks.mqtt.inflight import QueuedMessage
 from edge.sinks.mqtt.reconnect import Reconnector
@@ -37,25 +37,27 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+"""Hosts to which a password may go unencrypted without a warning."""
 NO_SUBSCRIBER = 0x10
-PACKET_HEAD = 16
-"""Bytes that a PUBLISH packet has besides topic and body, at most."""
-ANNOUNCE_EVERY_S = 5.0
-"""At most so often is ``state`` said again because somebody else spoke for us."""
+"""PUBACK code of MQTT 5: taken, but nobody has subscribed to the topic."""
+PACKET_OVERHEAD = 16
+"""Most bytes that a PUBLISH packet has besides topic and body."""
+STATE_REPUBLISH_S = 5.0
+"""Shortest time between two republications of our ``state`` after somebody else overwrote it."""
 
 
 class _Status(msgspec.Struct):
-    """What is read of a ``state``, to see whose it is."""
+    """Fields of a ``state`` message that tell whose it is."""
 
     run_id: str = ""
     status: str = ""
 
 
 class MqttSink:
-    """A `Link`. Its methods belong to one thread, the publisher's; a `Reconnector`'s thread connects."""
+    """`Link` to one MQTT broker. Its methods belong to the publisher's thread; a `Reconnector`'s thread connects."""
 
     def __init__(self, settings: SinkSettings, identity: SinkIdentity) -> None:
-        """Raises `SinkError` if a password, CA or certificate file cannot be used."""
+        """Read the credentials. Raises `SinkError` if a password, CA or certificate file cannot be used."""
         self.durable = settings.durable
         self._settings = settings
         self._credentials = read_credentials(settings)
@@ -68,21 +70,21 @@ class MqttSink:
         self._reconnector = Reconnector(settings, self._credentials, client_id, will, self._notify)
         self._connection: BrokerConnection | None = None
         self._session = 0
-        self._under_way: dict[int, tuple[int | None, str]] = {}
-        """Ticket -> (seq, suffix)."""
+        self._inflight_messages: dict[int, tuple[int | None, str]] = {}
+        """By delivery id, the seq and topic suffix of each message that the broker has not answered."""
         self._refused_topics = RefusedTopics()
         self._acked: list[int] = []
         self._returned: list[int] = []
         self._listening: list[str] = []
-        self._incoming: deque[Incoming] = deque(maxlen=HEARD_LIMIT)
+        self._incoming: deque[Incoming] = deque(maxlen=RECEIVED_LIMIT)
         self._state: Outgoing | None = None
-        self._watching = False
-        self._contradicted = False
-        self._announced_at = 0.0
+        self._state_subscribed = False
+        self._state_overwritten = False
+        self._state_republished_at = 0.0
         self._closing = False
 
     def open(self) -> None:
-        """See `Sink`. What could be wrong with files was found when this was made."""
+        """Implement `Sink.open`: start to connect. What is wrong with files was found when this was made."""
         credentials = self._credentials
         if credentials.password is not None and credentials.tls is None and credentials.host not in LOOPBACK:
             log.warning("%s: the password travels unencrypted; mqtts:// would hide it", self.name)
@@ -90,81 +92,84 @@ class MqttSink:
 
     @property
     def session(self) -> int:
-        """See `Sink`."""
-        self._follow()
+        """Implement `Sink.session`: number of the present connection, 0 while there is none."""
+        self._process_events()
         return self._session if self._connection is not None and self._connection.up else 0
 
     def wake_on(self, callback: Callable[[], None]) -> None:
-        """See `Sink`."""
+        """Implement `Sink.wake_on`: called from the connecting thread."""
         self._callback = callback
 
     def send(self, message: Outgoing) -> bool:
-        """See `Sink`. What the broker does not want now is taken and handed back later: it must not stop the others."""
-        self._follow()
+        """Implement `Sink.send`. What the broker refuses now is taken and given back later: others go on."""
+        self._process_events()
         connection = self._connection
         if connection is None or not connection.up:
             return False
-        if self._full(connection, message):
+        if self._queue_is_full(connection, message):
             return False
         if message.seq is None:
-            if not self._fits(connection, message):
+            if not self._fits_packet_limit(connection, message):
                 return True  # never will it
         else:
-            if self._refused_topics.rests(message.suffix):
-                return self._refused_topics.wait(message.suffix, message.seq)
-            if not self._fits(connection, message):
-                self._refused_topics.wait_for_another_broker(message.seq)
+            if self._refused_topics.is_paused(message.suffix):
+                return self._refused_topics.hold(message.suffix, message.seq)
+            if not self._fits_packet_limit(connection, message):
+                self._refused_topics.hold_until_reconnect(message.seq)
                 return True
         return self._publish(connection, message)
 
     def listen(self, suffix: str) -> None:
-        """See `Link`."""
+        """Implement `Link.listen`: subscribe to ``suffix`` and all below it."""
         self._listening.append(suffix)
 
     def heard(self) -> Sequence[Incoming]:
-        """See `Link`."""
-        self._follow()
-        said = list(self._incoming)
+        """Implement `Link.heard`: messages to the device since the last call."""
+        self._process_events()
+        incoming = list(self._incoming)
         self._incoming.clear()
-        return said
+        return incoming
 
     def acked(self) -> Sequence[int]:
-        """See `Sink`."""
-        self._follow()
+        """Implement `Sink.acked`: seq of messages that the broker acknowledged."""
+        self._process_events()
         seqs, self._acked = self._acked, []
         return seqs
 
     def returned(self) -> Sequence[int]:
-        """See `Sink`."""
-        self._follow()
-        seqs, self._returned = self._returned + self._refused_topics.due(), []
+        """Implement `Sink.returned`: what was refused and may be tried again, or was in flight on a lost connection."""
+        self._process_events()
+        seqs, self._returned = self._returned + self._refused_topics.take_retryable(), []
         return seqs
 
     def problems(self) -> Sequence[str]:
-        """See `Sink`: an `End` while there is no connection, else what the broker does not take."""
-        self._follow()
+        """Implement `Sink.problems`: a `ConnectionEnd` while there is no connection, else what the broker refuses."""
+        self._process_events()
         words = self._refused_topics.problems()
-        connection = self._connection
-        if connection is not None and connection.up and connection.deaf_to - {self._topics.full(topics.STATE)}:
+        connection, state = self._connection, self._topics.full(topics.STATE)
+        if connection is not None and connection.up and connection.refused_subscriptions - {state}:
             words.append("subscription_refused")
-        if (remembered := self._reconnector.remembered()) is not None:
-            words.append(remembered)
+        if (recent_problem := self._reconnector.recent_problem()) is not None:
+            words.append(recent_problem)
         if (end := self._reconnector.end) is not None and (self._connection is None or not self._connection.up):
             words.append(end.value)
         return list(dict.fromkeys(words))
 
     def close(self, timeout_s: float) -> None:
-        """See `Sink`. Waits for what is under way (the goodbye too), then says DISCONNECT: no will is left behind."""
+        """Implement `Sink.close`: wait for messages in flight (the offline state too), then send DISCONNECT.
+
+        After it the broker does not publish our last will.
+        """
         self._closing = True
         deadline = time.monotonic() + timeout_s
         woken = threading.Event()
         self._callback = woken.set
-        while self.session and self._under_way and time.monotonic() < deadline:
+        while self.session and self._inflight_messages and time.monotonic() < deadline:
             woken.wait(0.1)
             woken.clear()
-        patience_s = 0.1  # a thread that is knocking at a closed door may be left to it: it ends with the process
+        patience_s = 0.1  # a thread that is still trying to connect may be left to it: it ends with the process
         if self._connection is not None and self._connection.up:
-            self._connection.hang_up()
+            self._connection.disconnect()
             patience_s = max(0.5, deadline - time.monotonic())
         else:
             self._reconnector.stop()
@@ -175,105 +180,106 @@ class MqttSink:
         topic = self._topics.full(message.suffix)
         ready = QueuedMessage(topic, message.body, message.qos, message.retain, message.late)
         urgent = message.qos > 0 and message.seq is None and not message.late
-        ticket = connection.publish(ready, urgent)
-        if ticket is None:
+        delivery_id = connection.publish(ready, urgent)
+        if delivery_id is None:
             return False
         if message.qos > 0:
-            self._under_way[ticket] = (message.seq, message.suffix)
+            self._inflight_messages[delivery_id] = (message.seq, message.suffix)
         if message.suffix == topics.STATE:
             self._state = message
-            self._contradicted = False
+            self._state_overwritten = False
         return True
 
-    def _full(self, connection: BrokerConnection, message: Outgoing) -> bool:
-        """A full stock of old messages leaves room for live ones; what nobody waits for is sent now or never."""
+    def _queue_is_full(self, connection: BrokerConnection, message: Outgoing) -> bool:
+        """A full queue of old messages leaves room for live ones; what nobody waits for is sent now or never."""
         if message.qos == 0:
-            return connection.crowded
+            return connection.live_queue_full
         if message.suffix == topics.STATE or (message.late and message.seq is None):
-            return False  # what comes behind it must not overtake it; such answers are few, see `RequestDesk`
+            return False  # what comes behind it must not overtake it; such answers are few, see `RequestHandler`
         window = self._settings.inflight if message.late else 2 * self._settings.inflight
-        return len(self._under_way) >= window + STOCK
+        return len(self._inflight_messages) >= window + BACKLOG_QUEUE_LIMIT
 
-    def _fits(self, connection: BrokerConnection, message: Outgoing) -> bool:
-        size = PACKET_HEAD + len(self._topics.full(message.suffix).encode()) + len(message.body)
+    def _fits_packet_limit(self, connection: BrokerConnection, message: Outgoing) -> bool:
+        size = PACKET_OVERHEAD + len(self._topics.full(message.suffix).encode()) + len(message.body)
         if connection.maximum_packet is None or size <= connection.maximum_packet:
             return True
         log.error("a message on %s has %d bytes, more than %s takes", message.suffix, size, self.name)
         return False
 
-    def _follow(self) -> None:
-        """Take note of what the connection did since the last look."""
+    def _process_events(self) -> None:
+        """Process what the connection did since the last call: answers, incoming messages, its end or a new one."""
         if self._connection is not None:
             up = self._connection.up  # read before the events: what comes after is not lost, it comes again
-            for ticket, code in self._connection.answers():
-                self._settle(self._connection, ticket, code)
-            while self._connection.heard:
-                self._hear(self._connection.heard.popleft())
+            for delivery_id, code in self._connection.take_answers():
+                self._handle_answer(self._connection, delivery_id, code)
+            while self._connection.received:
+                self._handle_received(self._connection.received.popleft())
             if not up:
-                self._give_back_all()
-            elif self._contradicted:
-                self._announce_again(self._connection)
-        newest = self._reconnector.newest
-        if newest is not None and newest is not self._connection and newest.up:
-            self._give_back_all()
-            self._connection = newest
+                self._return_all()
+            elif self._state_overwritten:
+                self._republish_state(self._connection)
+        latest_connection = self._reconnector.latest_connection
+        if latest_connection is not None and latest_connection is not self._connection and latest_connection.up:
+            self._return_all()
+            self._connection = latest_connection
             self._session += 1
-            self._state, self._watching, self._contradicted = None, False, False
+            self._state, self._state_subscribed, self._state_overwritten = None, False, False
             for suffix in self._listening:  # before `state` says that we can be asked
-                newest.subscribe(f"{self._topics.full(suffix)}/#")
-            log.info("%s: connected (MQTT %s)", self.name, newest.protocol.version)
+                latest_connection.subscribe(f"{self._topics.full(suffix)}/#")
+            log.info("%s: connected (MQTT %s)", self.name, latest_connection.protocol.version)
 
-    def _settle(self, connection: BrokerConnection, ticket: int, code: int) -> None:
-        """The broker answered message ``ticket`` with reason ``code``."""
-        if ticket not in self._under_way:
+    def _handle_answer(self, connection: BrokerConnection, delivery_id: int, code: int) -> None:
+        """Handle the broker's answer to a message: its reason ``code``."""
+        if delivery_id not in self._inflight_messages:
             return
-        seq, suffix = self._under_way.pop(ticket)
+        seq, suffix = self._inflight_messages.pop(delivery_id)
         if suffix.startswith(f"{topics.RESPONSE}/"):  # who asked is gone, or may not hear us: no ailment of ours
             if code:
                 log.warning("%s does not pass on %s (reason code 0x%02x)", self.name, suffix, code)
             return
         if code == 0 or (code == NO_SUBSCRIBER and not self._settings.require_subscriber):
-            self._refused_topics.accepted(suffix)
+            self._refused_topics.mark_accepted(suffix)
             if seq is not None:
                 self._acked.append(seq)
-            elif suffix == topics.STATE and not self._watching and not self._closing:
-                self._watching = True  # only now: what the broker still had of our last run is not worth an answer
+            elif suffix == topics.STATE and not self._state_subscribed and not self._closing:
+                # Only now: what the broker still had of our last run is not worth an answer.
+                self._state_subscribed = True
                 connection.subscribe(self._topics.full(topics.STATE))
             return
         word = "no_subscriber" if code == NO_SUBSCRIBER else "refused"
-        if self._refused_topics.refused(suffix, word):
+        if self._refused_topics.mark_refused(suffix, word):
             log.warning("%s does not take %s: %s (reason code 0x%02x)", self.name, suffix, word, code)
         if seq is not None:
             self._returned.append(seq)
 
-    def _hear(self, heard: BrokerMessage) -> None:
-        suffix = heard.topic.removeprefix(f"{self._topics.prefix}/")
+    def _handle_received(self, message: BrokerMessage) -> None:
+        suffix = message.topic.removeprefix(f"{self._topics.prefix}/")
         if suffix == topics.STATE:
-            self._compare(heard.body)
-        elif not heard.retained:
-            self._incoming.append(Incoming(suffix, heard.body))
+            self._check_own_state(message.body)
+        elif not message.retained:
+            self._incoming.append(Incoming(suffix, message.body))
 
-    def _compare(self, body: bytes) -> None:
-        """Something was said on our ``state``."""
+    def _check_own_state(self, body: bytes) -> None:
+        """Note whether a message on our ``state`` topic is not ours: then it has to be published again."""
         try:
-            said = msgspec.json.decode(body, type=_Status)
+            state = msgspec.json.decode(body, type=_Status)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            said = _Status()
-        ours = said.run_id == self._run_id and said.status != "offline"
+            state = _Status()
+        ours = state.run_id == self._run_id and state.status != "offline"
         if not ours and self._state is not None and body != self._state.body:
-            self._contradicted = True
+            self._state_overwritten = True
 
-    def _announce_again(self, connection: BrokerConnection) -> None:
+    def _republish_state(self, connection: BrokerConnection) -> None:
         now = time.monotonic()
-        if self._state is not None and now - self._announced_at >= ANNOUNCE_EVERY_S:
+        if self._state is not None and now - self._state_republished_at >= STATE_REPUBLISH_S:
             log.warning("%s: somebody else spoke for us on our state; saying it again", self.name)
-            self._announced_at = now
+            self._state_republished_at = now
             self._publish(connection, self._state)
 
-    def _give_back_all(self) -> None:
-        self._returned += [seq for seq, _ in self._under_way.values() if seq is not None]
-        self._returned += self._refused_topics.forget()
-        self._under_way.clear()
+    def _return_all(self) -> None:
+        self._returned += [seq for seq, _ in self._inflight_messages.values() if seq is not None]
+        self._returned += self._refused_topics.take_all()
+        self._inflight_messages.clear()
 
     def _notify(self) -> None:
         self._callback()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from brokers import wait_until
-from machine_file_trees import grow, pi_4, pi_5
+from machine_file_trees import pi_4, pi_5, write_files
 from publisher_harness import REPORT
 
 from edge.config.settings import ThermalSettings
@@ -88,7 +88,7 @@ def test_the_publisher_tells_it_in_state_and_health(
         None,
     )
     pi_4(root, flags="50000")  # 61.8 degrees, a better supply
-    grow(root, {
+    write_files(root, {
         "sys/devices/platform/soc@107c000000/soc@107c000000:firmware/get_throttled": "50000",
         "sys/class/hwmon/hwmon2/in0_lcrit_alarm": "0",
     })  # fmt: skip

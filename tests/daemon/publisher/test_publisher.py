@@ -69,11 +69,11 @@ def test_before_the_first_report_we_are_starting_and_then_online(bench: Callable
 def test_reasons_of_frame_process_and_other_sinks_degrade_us_and_heal(bench: Callable[..., Bench]) -> None:
     one = bench("memory://one", "memory://two")
     one.frame_link.report(msgspec.structs.replace(REPORT, reasons=["runtime_hung"]))
-    one.sinks[1].words = ["refused"]
+    one.sinks[1].problem_words = ["refused"]
     one.start()
     wait_until(lambda: one.states() and one.states()[-1].reasons == ["runtime_hung", "memory://two:refused"])
     assert one.states()[-1].status == "degraded"
-    one.sinks[1].words = []
+    one.sinks[1].problem_words = []
     one.frame_link.report(REPORT)
     wait_until(lambda: one.states()[-1].status == "online")
     assert one.states(1)[-1].status == "online"

@@ -17,7 +17,7 @@ from sample_messages import OFFLINE, STATE, outgoing
 
 from edge.config.settings import SinkSettings
 from edge.contracts.ports import Incoming, Outgoing
-from edge.sinks.mqtt.connection import HEARD_LIMIT, STOCK, BrokerMessage
+from edge.sinks.mqtt.connection import BACKLOG_QUEUE_LIMIT, RECEIVED_LIMIT, BrokerMessage
 from edge.sinks.mqtt.connection_end import ConnectionEnd
 from edge.sinks.mqtt.sink import MqttSink
 
@@ -41,7 +41,7 @@ def wait_acked(sink: MqttSink, count: int) -> list[int]:
 def test_state_is_retained_and_found_by_who_comes_later(broker: Mosquitto, make: Callable[..., MqttSink]) -> None:
     sink = make(broker.uri)
     sink.send(STATE)
-    wait_until(lambda: sink.session and sink._watching)  # it was acknowledged
+    wait_until(lambda: sink.session and sink._state_subscribed)  # it was acknowledged
     late = Subscriber(broker.port)
     wait_until(lambda: late.heard)
     assert (late.heard[0].topic, late.heard[0].retain, late.heard[0].body) == (
@@ -77,7 +77,7 @@ def test_the_broker_says_the_will_when_the_process_is_killed(broker: Mosquitto, 
     assert [heard.json["status"] for heard in subscriber.on("/state")] == ["online", "offline"]
 
 
-def test_a_clean_end_leaves_our_own_goodbye_and_no_will(
+def test_a_clean_end_leaves_our_own_offline_state_and_no_will(
     broker: Mosquitto, subscriber: Subscriber, make: Callable[..., MqttSink]
 ) -> None:
     sink = make(broker.uri)
@@ -98,9 +98,9 @@ def test_what_was_under_way_when_the_broker_died_is_given_back(
     sink = make(broker.uri, inflight=10)
     os.kill(broker.pid, signal.SIGSTOP)  # it takes bytes, but answers nothing
     old = [seq for seq in range(1, 500) if sink.send(replace(outgoing(seq), late=True))]
-    assert old == list(range(1, 11 + STOCK))  # ten under way, and a stock
+    assert old == list(range(1, 11 + BACKLOG_QUEUE_LIMIT))  # ten in flight, and a full backlog queue
     live = [seq for seq in range(500, 600) if sink.send(outgoing(seq))]
-    assert live == list(range(500, 510))  # for which the stock leaves room
+    assert live == list(range(500, 510))  # for which the backlog queue leaves room
     taken = old + live
     broker.kill()
     returned: list[int] = []
@@ -196,7 +196,7 @@ def test_our_state_is_said_again_when_somebody_else_speaks_for_us(
 ) -> None:
     sink = make(broker.uri)
     sink.send(STATE)
-    wait_until(lambda: sink.session and sink._watching)
+    wait_until(lambda: sink.session and sink._state_subscribed)
     wait_until(lambda: len(subscriber.on("/state")) == 1)
     subscriber.publish("edge/v1/site/cart/state", b'{"run_id":"older","status":"offline"}', retain=True)
     wait_until(lambda: sink.session and len(subscriber.on("/state")) == 3)
@@ -262,9 +262,9 @@ def test_of_a_flood_the_newest_are_heard_and_answers_never_outrun_what_the_broke
     assert 1 <= sent < 500
     wait_until(lambda: len(subscriber.on("response/ping")) == sent)
     assert sink.session == 1
-    for i in range(HEARD_LIMIT + 50):
-        sink._hear(BrokerMessage("edge/v1/site/cart/request/x", b"%d" % i, False))
-    assert [int(one.body) for one in sink.heard()] == list(range(50, HEARD_LIMIT + 50))
+    for i in range(RECEIVED_LIMIT + 50):
+        sink._handle_received(BrokerMessage("edge/v1/site/cart/request/x", b"%d" % i, False))
+    assert [int(one.body) for one in sink.heard()] == list(range(50, RECEIVED_LIMIT + 50))
 
 
 def test_a_broker_that_does_not_let_us_hear_is_told_of(broker: Mosquitto, make: Callable[..., MqttSink]) -> None:
@@ -273,6 +273,6 @@ def test_a_broker_that_does_not_let_us_hear_is_told_of(broker: Mosquitto, make: 
     assert connection is not None
     for mid, topic in ((1001, "edge/v1/site/cart/state"), (1002, "edge/v1/site/cart/request/#")):
         assert sink.problems() == []
-        connection._asked[mid] = topic
+        connection._pending_subscriptions[mid] = topic
         connection._on_subscribe(connection._client, None, mid, [ReasonCode(PacketTypes.SUBACK, identifier=0x87)], None)
     assert sink.problems() == ["subscription_refused"]

@@ -12,7 +12,7 @@ from brokers import wait_until
 from sample_messages import outgoing
 
 from edge.contracts.ports import Outgoing
-from edge.sinks.mqtt.inflight import CROWDED
+from edge.sinks.mqtt.inflight import LIVE_QUEUE_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,11 +37,11 @@ def test_on_a_slow_link_what_nobody_waits_for_is_sent_now_or_never(
     os.kill(broker.pid, signal.SIGSTOP)
     taken = [seq for seq in range(1, 11) if sink.send(outgoing(seq))]  # the window is full
     results = [sink.send(Outgoing("results/a", b"%d" % number, None, qos=0)) for number in range(200)]
-    assert results == [True] * (CROWDED + 1) + [False] * (199 - CROWDED)
+    assert results == [True] * (LIVE_QUEUE_LIMIT + 1) + [False] * (199 - LIVE_QUEUE_LIMIT)
     assert sink.send(outgoing(11))  # a finding has room all the same
     os.kill(broker.pid, signal.SIGCONT)
     assert wait_acked(sink, 11) == [*taken, 11]
-    wait_until(lambda: len(subscriber.heard) == 12 + CROWDED)
+    wait_until(lambda: len(subscriber.heard) == 12 + LIVE_QUEUE_LIMIT)
 
 
 def test_the_answer_to_resend_comes_behind_what_waits_of_its_lane_and_always_has_room(

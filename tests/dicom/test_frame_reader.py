@@ -26,8 +26,7 @@ from pydicom.uid import (
 
 from edge.contracts.errors import SourceError
 from edge.dicom import header
-from edge.dicom.clip import DicomClip
-from edge.dicom.fragments import index_frames, read_fragments
+from edge.dicom.frame_reader import DicomFrameReader
 from edge.dicom.header import is_dicom, read_header
 
 if TYPE_CHECKING:
@@ -76,13 +75,13 @@ def test_without_preamble_and_meta_information(colours: Any, make_dataset: Make,
     path = tmp_path / "bare"
     data.save_as(path, implicit_vr=True, little_endian=True)
     assert is_dicom(path)
-    with DicomClip(path) as clip:
+    with DicomFrameReader(path) as clip:
         np.testing.assert_array_equal(clip.picture(2), colours[2])
 
 
 def test_reports_have_no_picture(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="Comprehensive SR") as caught:
-        DicomClip(real("test-SR.dcm"))
+        DicomFrameReader(real("test-SR.dcm"))
     assert caught.value.hint
 
 
@@ -91,14 +90,14 @@ def test_floating_point_pixels_are_refused(make_dataset: Make, save: Save) -> No
     del data.PixelData
     data.FloatPixelData = bytes(64)
     with pytest.raises(SourceError, match="floating point"):
-        DicomClip(save(data))
+        DicomFrameReader(save(data))
 
 
 def test_an_unknown_transfer_syntax_is_named(make_dataset: Make, save: Save) -> None:
     path = save(make_dataset(np.zeros((1, 4, 4), np.uint8), "MONOCHROME2"))
     path.write_bytes(path.read_bytes().replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.9.9\0"))
     with pytest.raises(SourceError, match=r"1\.2\.840\.10008\.1\.9\.9"):
-        DicomClip(path)
+        DicomFrameReader(path)
 
 
 def test_a_deflated_file_that_would_fill_the_memory(
@@ -108,7 +107,7 @@ def test_a_deflated_file_that_would_fill_the_memory(
     assert path.stat().st_size < 2000
     monkeypatch.setattr(header, "MAX_INFLATED", 50_000)
     with pytest.raises(SourceError, match="inflates") as caught:
-        DicomClip(path)
+        DicomFrameReader(path)
     assert caught.value.reason == "too_large"
 
 
@@ -116,7 +115,7 @@ def test_a_deflated_file_cut_short_gives_what_is_there(colours: Any, make_datase
     noise = np.random.default_rng(0).integers(0, 256, colours.shape, np.uint8)
     path = save(make_dataset(noise, "RGB", DeflatedExplicitVRLittleEndian))
     path.write_bytes(path.read_bytes()[:-3000])
-    with DicomClip(path) as clip:
+    with DicomFrameReader(path) as clip:
         assert clip.frames == 2
         np.testing.assert_array_equal(clip.picture(1), noise[1])
 
@@ -136,7 +135,7 @@ def test_frames_are_read_one_by_one(make_dataset: Make, save: Save, monkeypatch:
             return data
 
     monkeypatch.setattr(Path, "open", lambda self, mode: Counting(self, mode))
-    with DicomClip(path) as clip:
+    with DicomFrameReader(path) as clip:
         assert sum(read) < 4096
         read.clear()
         assert set(clip.picture(150).ravel()) == {150}
@@ -155,7 +154,7 @@ def test_a_file_cut_short_gives_its_whole_frames(
     path = save(data)
     path.write_bytes(path.read_bytes()[:-lost])
     frame = noise[0].nbytes
-    with DicomClip(path) as clip:
+    with DicomFrameReader(path) as clip:
         assert clip.layout.frames == 3
         if syntax == ExplicitVRLittleEndian:
             assert clip.frames == 3 - -(-lost // frame)
@@ -166,7 +165,7 @@ def test_a_file_cut_short_gives_its_whole_frames(
 
 
 def test_more_frames_are_promised_than_there_are(colours: Any, make_dataset: Make, save: Save) -> None:
-    with DicomClip(save(make_dataset(colours, "RGB", NumberOfFrames=2_000_000_000))) as clip:
+    with DicomFrameReader(save(make_dataset(colours, "RGB", NumberOfFrames=2_000_000_000))) as clip:
         assert clip.frames == 3
 
 
@@ -174,77 +173,9 @@ def test_more_frames_are_promised_than_there_are(colours: Any, make_dataset: Mak
 def test_no_number_of_frames_is_one(count: str | None, colours: Any, make_dataset: Make, save: Save) -> None:
     data = make_dataset(colours, "RGB")
     data.NumberOfFrames = count
-    with DicomClip(save(data)) as clip:
+    with DicomFrameReader(save(data)) as clip:
         assert clip.frames == 1
         np.testing.assert_array_equal(clip.picture(0), colours[0])
-
-
-# --- fragments -------------------------------------------------------------------------------------------------------
-
-
-def encapsulated(fragments: list[bytes], table: list[int] | None = None) -> io.BytesIO:
-    def item(value: bytes) -> bytes:
-        return struct.pack("<HHL", 0xFFFE, 0xE000, len(value)) + value
-
-    offsets = struct.pack(f"<{len(table)}L", *table) if table else b""
-    return io.BytesIO(item(offsets) + b"".join(item(f) for f in fragments) + struct.pack("<HHL", 0xFFFE, 0xE0DD, 0))
-
-
-def frames_in(stream: io.BytesIO, frames: int, extended: list[int] | None = None) -> list[bytes]:
-    return [read_fragments(stream, group) for group in index_frames(stream, 0, frames, extended or ())]
-
-
-FRAGMENTS = [b"\xff\xd8aa", b"bb", b"\xff\xd8cccc", b"\xff\xd8dd", b"ee", b"ff"]
-FRAMES = [b"\xff\xd8aabb", b"\xff\xd8cccc", b"\xff\xd8ddeeff"]
-STARTS = [0, 22, 36]
-
-
-@pytest.mark.parametrize(
-    ("table", "extended"),
-    [(STARTS, None), (None, STARTS), (None, None), ([0, 5, 7], None), ([1, 2, 3], STARTS)],
-    ids=["basic table", "extended table", "by how frames begin", "a wrong table", "extended wins"],
-)
-def test_which_fragments_make_a_frame(table: list[int] | None, extended: list[int] | None) -> None:
-    assert frames_in(encapsulated(FRAGMENTS, table), 3, extended) == FRAMES
-
-
-def test_one_fragment_a_frame_needs_no_table() -> None:
-    assert frames_in(encapsulated([b"ab", b"cd"]), 2) == [b"ab", b"cd"]
-
-
-def test_all_fragments_make_the_only_frame() -> None:
-    assert frames_in(encapsulated([b"ab", b"cd", b"ef"]), 1) == [b"abcdef"]
-
-
-def test_no_telling_what_belongs_together() -> None:
-    with pytest.raises(SourceError, match="4 fragments for 3 frames"):
-        frames_in(encapsulated([b"ab", b"cd", b"ef", b"gh"]), 3)
-
-
-@given(
-    frames=st.lists(st.lists(st.binary(min_size=1, max_size=9), min_size=1, max_size=3), min_size=1, max_size=5),
-    cut=st.integers(0, 400),
-)
-def test_a_table_always_leads_to_the_frames_that_are_there(frames: list[list[bytes]], cut: int) -> None:
-    table, at = [], 0
-    for group in frames:
-        table.append(at)
-        at += sum(8 + len(fragment) for fragment in group)
-    whole = encapsulated([fragment for group in frames for fragment in group], table)
-    assert frames_in(whole, len(frames)) == [b"".join(group) for group in frames]
-    got = frames_in(io.BytesIO(whole.getvalue()[: -cut or None]), len(frames))
-    assert len(got) <= len(frames)
-    for one, group in zip(got[:-1], frames, strict=False):
-        assert one == b"".join(group)
-
-
-@given(data=st.binary(max_size=300), frames=st.integers(1, 5))
-def test_garbage_for_fragments_gives_frames_or_a_source_error(data: bytes, frames: int) -> None:
-    try:
-        groups = index_frames(io.BytesIO(data), 0, frames)
-    except SourceError:
-        return
-    assert len(groups) <= max(1, frames)
 
 
 def test_the_extended_offset_table(colours: Any, make_compressed: Make, save: Save) -> None:
@@ -255,7 +186,7 @@ def test_the_extended_offset_table(colours: Any, make_compressed: Make, save: Sa
     data = make_compressed(encoded, colours, "RGB", RLELossless)
     data.PixelData, data.ExtendedOffsetTable, data.ExtendedOffsetTableLengths = encapsulate_extended(encoded)
     data["PixelData"].is_undefined_length = True
-    with DicomClip(save(data)) as clip:
+    with DicomFrameReader(save(data)) as clip:
         np.testing.assert_array_equal(clip.picture(1), colours[1])
 
 
@@ -281,7 +212,7 @@ def test_no_warning_and_no_log_line_gets_out(name: str, capfd: pytest.CaptureFix
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                with DicomClip(real(name)) as clip:
+                with DicomFrameReader(real(name)) as clip:
                     clip.picture(0)
             except SourceError:
                 pass
@@ -295,7 +226,7 @@ def test_no_warning_and_no_log_line_gets_out(name: str, capfd: pytest.CaptureFix
 def test_warnings_as_errors_change_nothing() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        with DicomClip(real("badVR.dcm")) as clip:
+        with DicomFrameReader(real("badVR.dcm")) as clip:
             assert clip.picture(0).shape == (10, 10)
 
 
@@ -308,7 +239,7 @@ SEEDS = ["examples_ybr_color.dcm", "SC_rgb_rle_2frame.dcm", "MR_small.dcm", "SC_
 def read_all(path: Path) -> None:
     """Raises nothing but `SourceError`."""
     try:
-        with DicomClip(path) as clip:
+        with DicomFrameReader(path) as clip:
             for index in range(min(clip.frames, 3)):
                 try:
                     picture = clip.picture(index)
@@ -352,4 +283,4 @@ def test_a_broken_deflate_stream_is_an_error_with_words(tmp_path: Path) -> None:
     for body in (b"", b"not deflated at all", zlib.compress(b"x" * 100)):
         path.write_bytes(bytes(128) + b"DICM" + meta + body)
         with pytest.raises(SourceError):
-            DicomClip(path)
+            DicomFrameReader(path)

@@ -1,4 +1,4 @@
-"""One DICOM file as a clip: its frames one by one, never all of them in memory."""
+"""Reads the frames of a DICOM file, single or multi-frame (cine), one by one, never all of them in memory."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, cast
 from pydicom.pixels import get_decoder
 
 from edge.contracts.errors import SourceError
-from edge.dicom.codecs import NoDecoderError, decode_frame, no_decoder, opencv_reads, pydicom_options
-from edge.dicom.colour import Colours
-from edge.dicom.fragments import index_frames, read_fragments
-from edge.dicom.header import first, read_header
-from edge.dicom.layout import SUBSAMPLED, read_layout
-from edge.dicom.origin import read_origin
-from edge.dicom.prefetch import ahead, batch_for, threads_for
+from edge.dicom.codecs import NoDecoderError, decode_frame, no_decoder_error, opencv_can_decode, pydicom_options
+from edge.dicom.colour_conversion import ColourConverter
+from edge.dicom.element_values import first_value
+from edge.dicom.encapsulated_frames import index_frames, read_fragments
+from edge.dicom.frame_origin import read_frame_origin
+from edge.dicom.frame_times import frame_times
+from edge.dicom.header import read_header
+from edge.dicom.pixel_layout import SUBSAMPLED, read_pixel_layout
+from edge.dicom.prefetch import batch_size, prefetch, thread_count
 from edge.dicom.regions import read_regions
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
-from edge.dicom.timing import frame_times
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -31,16 +32,16 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edge.dicom.fragments import Fragment
+    from edge.dicom.encapsulated_frames import Fragment
 
-__all__ = ["DicomClip", "NoDecoderError"]
+__all__ = ["DicomFrameReader", "NoDecoderError"]
 
 
-class DicomClip:
-    """An opened file. Close it, or use it in ``with``."""
+class DicomFrameReader:
+    """Open DICOM file that decodes its frames on request. Close it, or use it in ``with``."""
 
     def __init__(self, path: Path, *, grey: bool = False) -> None:
-        """Read everything but the pixels.
+        """Open the file and read everything but the pixels.
 
         Args:
             path: the file.
@@ -53,16 +54,16 @@ class DicomClip:
         self._file = path.open("rb")
         try:
             self._header = read_header(self._file)
-            self.layout = read_layout(self._header)
+            self.layout = read_pixel_layout(self._header)
             elements = self._header.elements
             self.regions = read_regions(elements, self.layout.columns, self.layout.rows)
-            self.origin = read_origin(elements, str(path))
+            self.origin = read_frame_origin(elements, str(path))
             self._fragments = self._index() if self._header.transfer_syntax.is_encapsulated else None
             self.frames = self._count()
             """Frames that are there; fewer than ``layout.frames`` if the file is cut short."""
             self.times = frame_times(elements, self.layout.frames) if self.frames else None
             """Nanoseconds since the first frame, by frame; None: the file does not say."""
-            self._colours = Colours(self._header, self.layout, grey=grey)
+            self._colours = ColourConverter(self._header, self.layout, grey=grey)
             self._grey = grey
             self._reading = threading.Lock()
         except BaseException:
@@ -70,7 +71,7 @@ class DicomClip:
             raise
 
     def picture(self, index: int) -> NDArray[np.uint8]:
-        """Frame ``index``, from 0: (H, W) grey or (H, W, 3) RGB, uint8.
+        """Decode frame ``index``, from 0: (H, W) grey or (H, W, 3) RGB, uint8.
 
         Raises:
             NoDecoderError: no frame of this file can be decoded here.
@@ -79,32 +80,32 @@ class DicomClip:
         return self._colours(*self._decoded(index))
 
     def pictures(self) -> Generator[Callable[[], NDArray[np.uint8]]]:
-        """Every frame in turn, as a call that gives what `picture` gives or raises what it raises.
+        """Yield for every frame in turn a call that gives what `picture` gives or raises what it raises.
 
         Where it helps, the next frames are decoded meanwhile. Close it before the clip, or use `contextlib.closing`.
         """
         layout = self.layout
-        pays = self._fragments is not None and opencv_reads(layout, self._header.transfer_syntax)
+        pays = self._fragments is not None and opencv_can_decode(layout, self._header.transfer_syntax)
         size = layout.pixels * layout.samples
-        threads = threads_for(self.frames, layout.pixels, size) if pays else 1
-        batch = batch_for(self.frames, threads, size)
-        with closing(ahead(self._decoded, range(self.frames), threads, batch)) as all_decoded:
+        threads = thread_count(self.frames, layout.pixels, size) if pays else 1
+        batch = batch_size(self.frames, threads, size)
+        with closing(prefetch(self._decoded, range(self.frames), threads, batch)) as all_decoded:
             for decoded in all_decoded:
                 yield partial(self._finished, decoded)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file; no frame can be decoded afterwards."""
         self._header.stream.close()
         self._file.close()
 
-    def __enter__(self) -> DicomClip:
+    def __enter__(self) -> DicomFrameReader:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
     def _decoded(self, index: int) -> tuple[NDArray[Any], str]:
-        """Samples of a frame and their photometric interpretation. May be called in several threads at once."""
+        """Samples of a frame, (H, W) or (H, W, 3), and their photometric interpretation. Threads may call it."""
         if self._fragments is None:
             return self._native(index), self.layout.photometric
         with self._reading:  # there is one place in the file
@@ -112,7 +113,7 @@ class DicomClip:
         return decode_frame(data, self.layout, self._header.transfer_syntax, grey=self._grey)
 
     def _finished(self, decoded: Callable[[], tuple[NDArray[Any], str]]) -> NDArray[np.uint8]:
-        """In the order of frames: without a window, the first that comes decides how bright all are."""
+        """Convert to 8 bits, in the order of frames: without a window, the first one decides how bright all are."""
         return self._colours(*decoded())
 
     def _count(self) -> int:
@@ -124,18 +125,18 @@ class DicomClip:
 
     def _index(self) -> list[list[Fragment]]:
         with suppress_pydicom_warnings():
-            extended = first(self._header.elements, "ExtendedOffsetTable")
+            extended = first_value(self._header.elements, "ExtendedOffsetTable")
         count = len(extended) // 8 if isinstance(extended, bytes) else 0
         offsets = struct.unpack(f"<{count}Q", extended[: 8 * count]) if count else ()
         return index_frames(self._header.stream, self._header.pixels_at, self.layout.frames, offsets)
 
     @suppress_pydicom_warnings()
     def _native(self, index: int) -> NDArray[Any]:
-        """Uncompressed samples: pydicom undoes byte order, planes, shared colours and unused bits."""
+        """Uncompressed (H, W) or (H, W, 3) samples: pydicom undoes byte order, planes, shared colour, unused bits."""
         try:
             decoder = get_decoder(self._header.transfer_syntax)
         except NotImplementedError:
-            raise no_decoder(self._header.transfer_syntax) from None
+            raise no_decoder_error(self._header.transfer_syntax) from None
         options = pydicom_options(self.layout, self.layout.frames) | {"pixel_vr": self._header.pixels_vr}
         if self.layout.photometric in SUBSAMPLED:
             options["photometric_interpretation"] = "YBR_FULL_422"  # stored alike, and the one that pydicom knows

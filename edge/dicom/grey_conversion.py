@@ -1,4 +1,4 @@
-"""Grey samples of any depth to 8 bits: PS3.3 C.11.1 (modality LUT) and C.11.2 (window, VOI LUT)."""
+"""Converts grey samples of any depth to 8 bits: DICOM PS3.3 C.11.1 (modality LUT) and C.11.2 (window, VOI LUT)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from edge.dicom.header import first, number, text
+from edge.dicom.element_values import first_value, float_value, text_value
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
 if TYPE_CHECKING:
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydicom.dataset import Dataset
 
-    from edge.dicom.layout import Layout
+    from edge.dicom.pixel_layout import PixelLayout
 
 
-class Greys:
-    """Samples of one file to grey values, black to white as they are to be seen.
+class GreyConverter:
+    """Converts the grey samples of one file to 8 bits, from black to white as they are to be displayed.
 
     Plain 8-bit samples stay as they are: that is what scanners export and people look at. Fewer bits are spread over
     0 to 255. More bits (or signed ones) go through the file's rescale and its first VOI LUT or window; without one,
@@ -28,7 +28,7 @@ class Greys:
     """
 
     @suppress_pydicom_warnings()
-    def __init__(self, elements: Dataset, layout: Layout) -> None:
+    def __init__(self, elements: Dataset, layout: PixelLayout) -> None:
         self._inverted = layout.photometric == "MONOCHROME1"
         self._low = -(1 << (layout.stored - 1)) if layout.signed else 0
         self._count = 1 << layout.stored
@@ -36,31 +36,31 @@ class Greys:
         self._few = layout.stored < 8 and not layout.signed
         self._table: NDArray[np.uint8] | None = None
         self._range: tuple[float, float] | None = None
-        slope, intercept = number(elements, "RescaleSlope"), number(elements, "RescaleIntercept")
+        slope, intercept = float_value(elements, "RescaleSlope"), float_value(elements, "RescaleIntercept")
         self._slope = slope if slope is not None and math.isfinite(slope) and slope else 1.0
         self._intercept = intercept if intercept is not None and math.isfinite(intercept) else 0.0
         self._modality = _lookup_table(elements, "ModalityLUTSequence")
         self._voi = _lookup_table(elements, "VOILUTSequence")
-        centre, width = number(elements, "WindowCenter"), number(elements, "WindowWidth")
+        centre, width = float_value(elements, "WindowCenter"), float_value(elements, "WindowWidth")
         valid = centre is not None and width is not None and math.isfinite(centre) and 0 < width < math.inf
         self._window = (cast("float", centre), cast("float", width)) if valid else None
-        self._function = text(elements, "VOILUTFunction") or "LINEAR"
+        self._function = text_value(elements, "VOILUTFunction") or "LINEAR"
 
     def __call__(self, samples: NDArray[Any]) -> NDArray[np.uint8]:
-        """(H, W) samples to (H, W) uint8."""
+        """Convert (H, W) integer samples of one frame to (H, W) uint8 grey."""
         if self._plain:
             grey = samples.astype(np.uint8, copy=False)
         elif self._count <= 1 << 16:
             if self._table is None:
-                self._see(samples)
+                self._keep_range(samples)
                 self._table = self._to_8_bits(np.arange(self._low, self._low + self._count))
             grey = self._table[np.clip(samples.astype(np.int32) - self._low, 0, self._count - 1)]
         else:
-            self._see(samples)
+            self._keep_range(samples)
             grey = self._to_8_bits(samples)
         return 255 - grey if self._inverted else grey
 
-    def _see(self, samples: NDArray[Any]) -> None:
+    def _keep_range(self, samples: NDArray[Any]) -> None:
         """Keep the range of the first frame, for files that have no window."""
         if self._range is None:
             values = self._rescaled(samples)
@@ -99,7 +99,7 @@ def _lookup_table(elements: Dataset, keyword: str) -> tuple[NDArray[np.float64],
 
     None if there is none that can be read.
     """
-    item = first(elements, keyword)
+    item = first_value(elements, keyword)
     try:
         count, start, bits = (int(value) for value in item.LUTDescriptor)
         data = item.LUTData

@@ -1,4 +1,4 @@
-"""Samples in any photometric interpretation (PS3.3 C.7.6.3.1.2) to 8-bit grey or RGB."""
+"""Converts samples of any DICOM photometric interpretation (PS3.3 C.7.6.3.1.2) to 8-bit grey or RGB."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from pydicom.pixels import apply_color_lut
 
 from edge.contracts.errors import SourceError
-from edge.dicom.grey import Greys
-from edge.dicom.header import first
-from edge.dicom.layout import LUMINANCE, MONOCHROME
+from edge.dicom.element_values import first_value
+from edge.dicom.grey_conversion import GreyConverter
+from edge.dicom.pixel_layout import LUMINANCE, MONOCHROME
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
 if TYPE_CHECKING:
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydicom.dataset import Dataset
 
-    from edge.dicom.header import Header
-    from edge.dicom.layout import Layout
+    from edge.dicom.header import DicomHeader
+    from edge.dicom.pixel_layout import PixelLayout
 
 _COLOURS = ("Red", "Green", "Blue")
 
 
-class Colours:
-    """Turns the samples of one file's frames into pictures."""
+class ColourConverter:
+    """Converts decoded samples of one file's frames to 8-bit grey or RGB pictures."""
 
-    def __init__(self, header: Header, layout: Layout, *, grey: bool = False) -> None:
-        """Raises `SourceError` if the palette is missing or broken.
+    def __init__(self, header: DicomHeader, layout: PixelLayout, *, grey: bool = False) -> None:
+        """Read the palette or window of the file. Raises `SourceError` if the palette is missing or broken.
 
         Args:
             header: of the file.
@@ -39,15 +39,15 @@ class Colours:
         """
         self._grey = grey
         self._stored = layout.stored
-        self._greys = Greys(header.elements, layout) if layout.photometric in MONOCHROME else None
+        self._greys = GreyConverter(header.elements, layout) if layout.photometric in MONOCHROME else None
         self._palette = read_palette(header.elements, layout) if layout.photometric == "PALETTE COLOR" else None
         self._low = -(1 << (layout.stored - 1)) if layout.signed else 0
 
     def __call__(self, samples: NDArray[Any], photometric: str) -> NDArray[np.uint8]:
-        """A picture.
+        """Convert the samples of one frame to a picture.
 
         Args:
-            samples: (H, W) or (H, W, 3), as decoded.
+            samples: (H, W) or (H, W, 3) integers, as decoded.
             photometric: what they are, which a decoder may have changed from what the file says.
 
         Returns:
@@ -82,7 +82,10 @@ class Colours:
 
 
 def full_range_to_rgb(ybr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(H, W, 3) YBR_FULL (ITU-R BT.601, all of 0 to 255, as in JPEG) to RGB, in integers rounded as libjpeg does."""
+    """Convert (H, W, 3) uint8 YBR_FULL (ITU-R BT.601, 0 to 255, as in JPEG) to RGB.
+
+    In integers, rounded as libjpeg does.
+    """
     y, cb, cr = _channels(ybr, 0, 128)
     half = 1 << 15
     return _stack(
@@ -93,7 +96,10 @@ def full_range_to_rgb(ybr: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def partial_range_to_rgb(ybr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(H, W, 3) YBR_PARTIAL (ITU-R BT.601, luminance 16 to 235, colours 16 to 240) to RGB, in integers."""
+    """Convert (H, W, 3) uint8 YBR_PARTIAL (ITU-R BT.601, luminance 16 to 235, colours 16 to 240) to RGB.
+
+    In integers.
+    """
     y, cb, cr = _channels(ybr, 16, 128)
     y = 76309 * y + (1 << 15)
     return _stack((y + 104597 * cr) >> 16, (y - 25675 * cb - 53279 * cr) >> 16, (y + 132201 * cb) >> 16)
@@ -108,8 +114,10 @@ def _stack(*channels: NDArray[np.int32]) -> NDArray[np.uint8]:
 
 
 @suppress_pydicom_warnings()
-def read_palette(elements: Dataset, layout: Layout) -> NDArray[np.uint8]:
-    """RGB for every sample from the lowest possible on, (2**stored, 3) uint8: PS3.3 C.7.6.3.1.5 and C.7.6.3.1.6.
+def read_palette(elements: Dataset, layout: PixelLayout) -> NDArray[np.uint8]:
+    """Colour palette of the file: RGB of every possible sample, (2**stored, 3) uint8. PS3.3 C.7.6.3.1.5 and .6.
+
+    Row 0 is the colour of the lowest possible sample, which is negative if samples are signed.
 
     Raises:
         SourceError: there is no whole palette.
@@ -119,7 +127,7 @@ def read_palette(elements: Dataset, layout: Layout) -> NDArray[np.uint8]:
     low = -(1 << (layout.stored - 1)) if layout.signed else 0
     samples = np.arange(low, low + (1 << layout.stored), dtype=np.int32)
     try:
-        if first(elements, "RedPaletteColorLookupTableData") is None:  # segmented, or none
+        if first_value(elements, "RedPaletteColorLookupTableData") is None:  # segmented, or none
             table = np.asarray(apply_color_lut(samples, elements))
         else:
             columns = [_entries(elements, colour)[_places(elements, colour, samples)] for colour in _COLOURS]

@@ -1,4 +1,4 @@
-"""Compressed frames in a file: which of its fragments make up each. PS3.5 A.4, PS3.3 C.7.6.3.1.8."""
+"""Encapsulated (compressed) frames of a DICOM file: which fragments make up each. PS3.5 A.4, PS3.3 C.7.6.3.1.8."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ Fragment = tuple[int, int]
 
 _ITEM, _END = 0xFFFEE000, 0xFFFEE0DD
 _STARTS = (b"\xff\xd8", b"\xff\x4f")
-"""Of a JPEG or JPEG-LS, and of a JPEG 2000 codestream."""
+"""First bytes of a JPEG or JPEG-LS stream, and of a JPEG 2000 codestream."""
 
 
 def index_frames(stream: BinaryIO, start: int, frames: int, extended: Sequence[int] = ()) -> list[list[Fragment]]:
-    """Where each frame lies, without reading any of them.
+    """Find the fragments of each frame, without reading any of them.
 
     Args:
         stream: the file.
@@ -58,7 +58,7 @@ def index_frames(stream: BinaryIO, start: int, frames: int, extended: Sequence[i
 
 
 def read_fragments(stream: BinaryIO, fragments: Sequence[Fragment]) -> bytes:
-    """The bytes of one frame."""
+    """Read the compressed bytes of one frame, its fragments joined."""
     parts = []
     for position, length in fragments:
         stream.seek(position)

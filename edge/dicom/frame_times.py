@@ -1,4 +1,4 @@
-"""When the frames of a clip were made, from its beginning on."""
+"""Frame times of a DICOM cine: when each frame was acquired, counted from the first."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 import math
 from typing import TYPE_CHECKING
 
-from edge.dicom.header import number
+from edge.dicom.element_values import float_value
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 LONGEST_STEP_S = 3600.0
-"""A longer time between two frames can only be a mistake."""
+"""Longest time between two frames, in seconds. A longer one can only be a mistake."""
 
 
 @suppress_pydicom_warnings()
@@ -31,9 +31,9 @@ def frame_times(elements: Dataset, frames: int) -> Sequence[int] | None:
     if vector is not None:
         return vector
     for step_s in (
-        _scaled(number(elements, "FrameTime"), 1e-3),
-        _inverse(number(elements, "CineRate")),
-        _inverse(number(elements, "RecommendedDisplayFrameRate")),
+        _scaled(float_value(elements, "FrameTime"), 1e-3),
+        _inverse(float_value(elements, "CineRate")),
+        _inverse(float_value(elements, "RecommendedDisplayFrameRate")),
     ):
         if step_s is not None and 0.0 < step_s <= LONGEST_STEP_S:
             step_ns = max(1, round(step_s * 1e9))

@@ -1,4 +1,4 @@
-"""What the sources that read files have in common: finding the files, and going on when one of them is bad."""
+"""Base class of sources that read files: finds the files, and goes on with the next when one of them is bad."""
 
 from __future__ import annotations
 
@@ -32,18 +32,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FilePicture:
-    """A frame as its file has it."""
+    """One decoded frame of a file, with its time, regions and origin."""
 
     pixels: NDArray[np.uint8]
-    """(H, W) grey or (H, W, 3) RGB."""
+    """(H, W) grey or (H, W, 3) RGB, uint8."""
     media_ns: int | None
-    """Position in the file."""
+    """Time since the first frame of the file, in nanoseconds; None: not known."""
     regions: tuple[Region, ...] = ()
+    """Scan areas with their calibration, as far as the file tells them."""
     origin: FrameOrigin = field(default_factory=FrameOrigin)
 
 
 class FileSource(ABC):
-    """Reads one file, or all files of a folder in natural order, each of which is a clip of its own.
+    """Base of a `Source` that reads one file, or all files of a folder in natural order, each a clip.
 
     A file or frame that cannot be read is a ``skipped`` event and costs nothing else. After the last comes ``ended``,
     again and again. Opened anew, it begins anew, but goes on counting.
@@ -62,41 +63,41 @@ class FileSource(ABC):
 
     @abstractmethod
     def pictures(self, path: Path) -> Generator[FilePicture | SourceEvent]:
-        """The frames of one file, one at a time. May raise anything: the source skips the rest of the file."""
+        """Yield the frames of one file, one at a time. May raise anything: the source skips the rest of the file."""
 
     @abstractmethod
-    def wants(self, path: Path) -> bool:
-        """Whether a file in a folder is of this source's kind. May raise OSError."""
+    def accepts(self, path: Path) -> bool:
+        """Whether a file in a folder is of this source's format. May raise OSError."""
 
     def open(self) -> None:
-        """Find the files.
+        """Implement `Source.open`: find the files.
 
         Raises:
             SourceError: there is nothing at the path, it cannot be read, or no file of a folder is of this kind.
         """
         self.close()
-        _quiet_opencv()
-        found = find_files(self._root, self.wants)
+        _silence_opencv_log()
+        found = find_files(self._root, self.accepts)
         with self._reading:
-            self._items = self._walk(found)
+            self._items = self._frames_and_events(found)
             self._closed.clear()
 
     def read(self, timeout_s: float) -> Frame | SourceEvent | None:
-        """The next frame or event; never waits. None: the source is closed."""
+        """Implement `Source.read`: the next frame or event; never waits. None: the source is closed."""
         with self._reading:
             if self._items is None or self._closed.is_set():
                 return None
             return next(self._items, SourceEvent("ended", Reason.STREAM_ENDED))
 
     def close(self) -> None:
-        """Let go of the file being read; a `read` in another thread finishes its frame first."""
+        """Implement `Source.close`: close the file; a `read` in another thread finishes its frame first."""
         self._closed.set()
         with self._reading:
             if self._items is not None:
                 self._items.close()
                 self._items = None
 
-    def _walk(self, found: list[Path | SourceEvent]) -> Generator[Frame | SourceEvent]:
+    def _frames_and_events(self, found: list[Path | SourceEvent]) -> Generator[Frame | SourceEvent]:
         for path in found:
             if isinstance(path, SourceEvent):
                 yield path
@@ -107,7 +108,7 @@ class FileSource(ABC):
                     for picture in pictures:
                         yield picture if isinstance(picture, SourceEvent) else self._frame(picture)
             except Exception as error:  # whatever broken bytes make a decoder trip over
-                yield skipped(path, error)
+                yield skipped_event(path, error)
 
     def _frame(self, picture: FilePicture) -> Frame:
         frame = Frame(
@@ -123,28 +124,28 @@ class FileSource(ABC):
         return frame
 
 
-def _quiet_opencv() -> None:
-    """OpenCV would print file names, which can be patients' names. What it has to say is in the events."""
+def _silence_opencv_log() -> None:
+    """Switch OpenCV's log off: it prints file names, which can be patients' names. The events tell what went wrong."""
     set_level = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel  # moved in 4.13
     set_level(0)
 
 
-def skipped(path: Path, error: Exception) -> SourceEvent:
-    """The event for a file or frame that ``error`` cost."""
+def skipped_event(path: Path, error: Exception) -> SourceEvent:
+    """Event for a file or frame that is skipped because of ``error``."""
     if isinstance(error, SourceError):
         detail = f"{error.message}; {error.hint}" if error.hint else error.message
-        return SourceEvent("skipped", Reason(error.reason), detail, printable(path))
-    said = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
-    return SourceEvent("skipped", Reason.DECODE_ERROR, f"cannot be read: {said}", printable(path))
+        return SourceEvent("skipped", Reason(error.reason), detail, printable_path(path))
+    cause = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+    return SourceEvent("skipped", Reason.DECODE_ERROR, f"cannot be read: {cause}", printable_path(path))
 
 
-def printable(path: Path) -> str:
-    """``path`` as text that can be written out, even if its bytes are no UTF-8."""
+def printable_path(path: Path) -> str:
+    """Convert a path to text that can be written out, even if its bytes are no UTF-8."""
     return os.fsencode(path).decode("utf-8", "replace")
 
 
 def check_size(width: int, height: int) -> None:
-    """Raises `SourceError` for a picture of more than `MAX_PIXELS` pixels. To be asked before it is decoded."""
+    """Raise `SourceError` for a picture of more than `MAX_PIXELS` pixels. Call it before the picture is decoded."""
     if width * height > MAX_PIXELS:
         raise SourceError(
             f"expected at most {MAX_PIXELS // 1_000_000} million pixels, got {width} x {height}",
@@ -153,18 +154,18 @@ def check_size(width: int, height: int) -> None:
         )
 
 
-def find_files(root: str, wants: Callable[[Path], bool]) -> list[Path | SourceEvent]:
-    """The file ``root``, or all wanted files in the folder ``root`` and below, in natural order.
+def find_files(root: str, accepts: Callable[[Path], bool]) -> list[Path | SourceEvent]:
+    """Find the file ``root``, or all accepted files in the folder ``root`` and below, in natural order.
 
     Args:
         root: path, relative or absolute.
-        wants: whether a file of a folder is to be read. A file named by itself is read in any case.
+        accepts: whether a file of a folder is to be read. A file named by itself is read in any case.
 
     Returns:
-        Paths, and an event for each folder or file that could not even be looked at.
+        Paths, and an event for each folder or file that could not even be examined.
 
     Raises:
-        SourceError: there is nothing at ``root``, it cannot be read, or none of its files is wanted.
+        SourceError: there is nothing at ``root``, it cannot be read, or none of its files is accepted.
     """
     path = Path(root)
     try:
@@ -179,40 +180,40 @@ def find_files(root: str, wants: Callable[[Path], bool]) -> list[Path | SourceEv
             raise SourceError(f"expected a file or a folder, got {root!r}, which is neither", hint="check the path")
         os.listdir(path)
     except (OSError, ValueError) as error:
-        said = getattr(error, "strerror", None) or str(error)
-        raise SourceError(f"cannot read {root!r}: {said}", hint="check the path and who may read it") from None
-    found = _below(path, wants)
+        cause = getattr(error, "strerror", None) or str(error)
+        raise SourceError(f"cannot read {root!r}: {cause}", hint="check the path and who may read it") from None
+    found = _files_below(path, accepts)
     if not any(isinstance(item, Path) for item in found):
         hint = "check the path; name the file itself if it has no usual name"
         raise SourceError(f"no file to read in {root!r}", hint=hint)
     return found
 
 
-def _below(folder: Path, wants: Callable[[Path], bool]) -> list[Path | SourceEvent]:
-    """Hidden files and folders are not looked at: they hold thumbnails and the like."""
+def _files_below(folder: Path, accepts: Callable[[Path], bool]) -> list[Path | SourceEvent]:
+    """Accepted files of a folder, sorted. Hidden files and folders are left out: they hold thumbnails and the like."""
     found: list[tuple[list[list[str | int]], Path | SourceEvent]] = []
 
     def unreadable(error: OSError) -> None:
-        found.append((_natural(Path(error.filename)), skipped(Path(error.filename), error)))
+        found.append((_natural_key(Path(error.filename)), skipped_event(Path(error.filename), error)))
 
     for here, folders, names in os.walk(folder, onerror=unreadable):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for path in (Path(here, name) for name in names if not name.startswith(".")):
-            item = _look_at(path, wants)
+            item = _path_or_event(path, accepts)
             if item is not None:
-                found.append((_natural(path), item))
+                found.append((_natural_key(path), item))
     return [item for _, item in sorted(found, key=lambda pair: pair[0])]
 
 
-def _look_at(path: Path, wants: Callable[[Path], bool]) -> Path | SourceEvent | None:
+def _path_or_event(path: Path, accepts: Callable[[Path], bool]) -> Path | SourceEvent | None:
     try:
-        return path if path.is_file() and wants(path) else None
+        return path if path.is_file() and accepts(path) else None
     except OSError as error:
-        return skipped(path, error)
+        return skipped_event(path, error)
 
 
-def _natural(path: Path) -> list[list[str | int]]:
-    """Sorts ``frame2`` before ``frame10``. Names that only differ in case or leading zeros keep a fixed order."""
+def _natural_key(path: Path) -> list[list[str | int]]:
+    """Sort key: ``frame2`` before ``frame10``. Names that only differ in case or leading zeros keep a fixed order."""
     key: list[list[str | int]] = []
     for part in path.parts:
         stem, suffix = os.path.splitext(part)

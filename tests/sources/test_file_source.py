@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from edge.contracts.errors import SourceError
 from edge.contracts.frames import SourceEvent
-from edge.sources.files import _natural, check_size, find_files, printable, skipped
+from edge.sources.file_source import _natural_key, check_size, find_files, printable_path, skipped_event
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -100,12 +100,12 @@ def test_an_unreadable_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_what_cannot_be_looked_at_is_an_event_in_its_place(tmp_path: Path) -> None:
     make(tmp_path, ["1.x", "2.x", "3.x"])
 
-    def wants(path: Path) -> bool:
+    def accepts(path: Path) -> bool:
         if path.name == "2.x":
             raise PermissionError(13, "Permission denied")
         return True
 
-    first, second, third = find_files(str(tmp_path), wants)
+    first, second, third = find_files(str(tmp_path), accepts)
     assert (first, third) == (tmp_path / "1.x", tmp_path / "3.x")
     assert isinstance(second, SourceEvent)
     assert (second.kind, second.reason.value, second.path) == ("skipped", "decode_error", str(tmp_path / "2.x"))
@@ -117,19 +117,19 @@ def test_what_cannot_be_looked_at_is_an_event_in_its_place(tmp_path: Path) -> No
 )
 def test_any_names_can_be_ordered(names: list[str]) -> None:
     paths = [Path("root") / name for name in names]
-    once = sorted(paths, key=_natural)
+    once = sorted(paths, key=_natural_key)
     backwards = paths[::-1]
-    assert once == sorted(backwards, key=_natural)
+    assert once == sorted(backwards, key=_natural_key)
 
 
 def test_a_name_that_is_no_text_can_still_be_written_out() -> None:
     path = Path(os.fsdecode(b"/data/\xff.png"))
-    assert printable(path) == "/data/\ufffd.png"
-    assert printable(path).encode()
+    assert printable_path(path) == "/data/\ufffd.png"
+    assert printable_path(path).encode()
 
 
 def test_unexpected_errors_are_named_without_their_words() -> None:
-    event = skipped(Path("a"), ValueError("Secret^Name"))
+    event = skipped_event(Path("a"), ValueError("Secret^Name"))
     assert event.detail == "cannot be read: ValueError"
 
 

@@ -1,4 +1,4 @@
-"""How pixels are stored: the Image Pixel module (PS3.3 C.7.6.3), checked."""
+"""Pixel layout of a DICOM file: the Image Pixel module (PS3.3 C.7.6.3), read and checked."""
 
 from __future__ import annotations
 
@@ -6,57 +6,61 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import SourceError
-from edge.dicom.header import first, whole
+from edge.dicom.element_values import first_value, int_value
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-    from edge.dicom.header import Header
+    from edge.dicom.header import DicomHeader
 
 MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
+"""Photometric interpretations of grey pixels; of MONOCHROME1 the lowest value is white."""
 SUBSAMPLED = ("YBR_FULL_422", "YBR_PARTIAL_422")
-"""Uncompressed, two pixels share their colour: four bytes for two pixels."""
+"""Photometric interpretations with shared colour. Uncompressed, four bytes stand for two pixels."""
 COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_RCT", "YBR_ICT")
+"""Photometric interpretations of three samples a pixel."""
 LUMINANCE = "Y"
 """Not DICOM's word: of YBR_FULL the Y alone."""
 RETIRED = ("HSV", "ARGB", "CMYK", "XYB")
+"""Photometric interpretations that DICOM retired; they are named when they are refused."""
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """One frame's shape and coding."""
+class PixelLayout:
+    """Shape of a file's frames, bits of their samples, and photometric interpretation."""
 
     rows: int
     columns: int
     frames: int
-    """As many as the file says it has."""
+    """Number of frames that the file says it has; a file that is cut short has fewer."""
     samples: int
-    """1, or 3 for colour."""
+    """Samples per pixel: 1, or 3 for colour."""
     photometric: str
+    """Photometric interpretation, one of those above or ``PALETTE COLOR``."""
     allocated: int
-    """Bits that a sample takes."""
+    """Bits allocated: those that a sample takes."""
     stored: int
-    """Bits of it that count."""
+    """Bits stored: those of it that count."""
     signed: bool
     planar: int
-    """1: all of red, then all of green, then all of blue."""
+    """Planar configuration. 1: all of red, then all of green, then all of blue; 0: by pixel."""
 
     @property
     def pixels(self) -> int:
-        """Of one frame."""
+        """Number of pixels of one frame."""
         return self.rows * self.columns
 
     @property
     def frame_bits(self) -> int:
-        """Size of one uncompressed frame."""
+        """Size of one uncompressed frame in bits."""
         bits = self.pixels * self.samples * self.allocated
         return bits * 2 // 3 if self.photometric in SUBSAMPLED else bits
 
 
 @suppress_pydicom_warnings()
-def read_layout(header: Header) -> Layout:
-    """The layout of ``header``'s pixels. Raises `SourceError` if an element is missing, wrong or not supported."""
+def read_pixel_layout(header: DicomHeader) -> PixelLayout:
+    """Read and check the pixel layout. Raises `SourceError` if an element is missing, wrong or not supported."""
     layout = _from_elements(header.elements)
     size = header.pixels_length
     if layout.photometric == "YBR_FULL_422" and not header.transfer_syntax.is_encapsulated and size is not None:
@@ -66,19 +70,19 @@ def read_layout(header: Header) -> Layout:
     return layout
 
 
-def _from_elements(elements: Dataset) -> Layout:
-    photometric = str(first(elements, "PhotometricInterpretation") or "").strip().upper()
-    allocated = whole(elements, "BitsAllocated", 0)
-    layout = Layout(
-        rows=whole(elements, "Rows", 0),
-        columns=whole(elements, "Columns", 0),
-        frames=max(1, whole(elements, "NumberOfFrames", 1)),
-        samples=whole(elements, "SamplesPerPixel", 1),
+def _from_elements(elements: Dataset) -> PixelLayout:
+    photometric = str(first_value(elements, "PhotometricInterpretation") or "").strip().upper()
+    allocated = int_value(elements, "BitsAllocated", 0)
+    layout = PixelLayout(
+        rows=int_value(elements, "Rows", 0),
+        columns=int_value(elements, "Columns", 0),
+        frames=max(1, int_value(elements, "NumberOfFrames", 1)),
+        samples=int_value(elements, "SamplesPerPixel", 1),
         photometric=photometric,
         allocated=allocated,
-        stored=whole(elements, "BitsStored", allocated),
-        signed=whole(elements, "PixelRepresentation", 0) == 1,
-        planar=whole(elements, "PlanarConfiguration", 0),
+        stored=int_value(elements, "BitsStored", allocated),
+        signed=int_value(elements, "PixelRepresentation", 0) == 1,
+        planar=int_value(elements, "PlanarConfiguration", 0),
     )
     wanted = 3 if photometric in COLOURS else 1
     if photometric not in (*MONOCHROME, *COLOURS, "PALETTE COLOR"):

@@ -1,4 +1,4 @@
-"""How a broker's language is found and how long we wait: the rules, and the sink against a scripted broker."""
+"""Choosing the MQTT version and client identifier: the rules, and the sink against a scripted broker."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING
 import pytest
 from brokers import wait_until
 
-from edge.sinks.mqtt.backoff import ReconnectBackoff
 from edge.sinks.mqtt.connection_end import ConnectionEnd
-from edge.sinks.mqtt.protocol_version import LADDER, ProtocolVersionChooser
+from edge.sinks.mqtt.protocol_version import FALLBACK_ORDER, ProtocolVersionChooser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from edge.sinks.mqtt.sink import MqttSink
 
-FIVE, FIVE_PLAIN, THREE, THREE_PLAIN = LADDER
+FIVE, FIVE_SLASH_FREE, THREE, THREE_SLASH_FREE = FALLBACK_ORDER
 
 
 def test_an_explicit_refusal_of_the_version_moves_on_at_once() -> None:
@@ -31,13 +30,13 @@ def test_an_explicit_refusal_of_the_version_moves_on_at_once() -> None:
     assert chooser.current == FIVE
 
 
-def test_closing_unanswered_goes_through_the_ladder_and_leaves_version_5_after_the_second_time() -> None:
+def test_closing_unanswered_goes_through_the_fallback_order_and_leaves_version_5_after_the_second_time() -> None:
     chooser = ProtocolVersionChooser()
     spoken, more = [], []
     for _ in range(5):
         spoken.append(chooser.current)
         more.append(chooser.failed(ConnectionEnd.CLOSED_UNANSWERED))
-    assert spoken == [FIVE, FIVE_PLAIN, THREE, THREE_PLAIN, FIVE]
+    assert spoken == [FIVE, FIVE_SLASH_FREE, THREE, THREE_SLASH_FREE, FIVE]
     assert more == [True, True, True, False, True]  # after a round, a pause
 
 
@@ -59,7 +58,7 @@ def test_nothing_else_moves_on(end: ConnectionEnd) -> None:
 
 def test_what_worked_is_remembered_through_closes_but_not_through_a_refusal() -> None:
     chooser = ProtocolVersionChooser()
-    chooser.answered()
+    chooser.accepted()
     assert not any(chooser.failed(ConnectionEnd.CLOSED_UNANSWERED) for _ in range(10))
     assert chooser.current == FIVE
     assert chooser.failed(ConnectionEnd.BAD_VERSION)
@@ -69,9 +68,9 @@ def test_what_worked_is_remembered_through_closes_but_not_through_a_refusal() ->
 def test_a_refused_identifier_is_tried_without_its_slash() -> None:
     chooser = ProtocolVersionChooser()
     assert chooser.failed(ConnectionEnd.BAD_CLIENT_ID)
-    assert chooser.current == FIVE_PLAIN
+    assert chooser.current == FIVE_SLASH_FREE
     assert not chooser.failed(ConnectionEnd.BAD_CLIENT_ID)
-    assert chooser.current == FIVE_PLAIN
+    assert chooser.current == FIVE_SLASH_FREE
 
 
 @pytest.mark.parametrize("version", ["5", "3.1.1"])
@@ -85,21 +84,6 @@ def test_a_configured_version_is_never_left(version: str) -> None:
     ):
         chooser.failed(end)
         assert chooser.current.version == version
-
-
-def test_pauses_double_up_to_a_limit_and_start_anew_when_things_change() -> None:
-    backoff = ReconnectBackoff(jitter=lambda: 1.0)
-    assert [backoff.after(ConnectionEnd.BAD_CREDENTIALS, 0, False) for _ in range(7)] == [2, 4, 8, 16, 32, 60, 60]
-    assert [round(backoff.after(ConnectionEnd.UNREACHABLE, 0, False), 3) for _ in range(5)] == [0.2, 0.4, 0.8, 1.5, 1.5]
-    assert backoff.after(ConnectionEnd.TAKEN_OVER, 3, False) == 60
-    assert [backoff.after(ConnectionEnd.LOST, 1, False) for _ in range(3)] == [0.2, 0.4, 0.8]
-    assert backoff.after(ConnectionEnd.LOST, 1000, False) == 0.2
-
-
-def test_jitter_spreads_pauses_and_never_lengthens_them() -> None:
-    pauses = {ReconnectBackoff().after(ConnectionEnd.TAKEN_OVER, 0, False) for _ in range(50)}
-    assert len(pauses) > 40
-    assert all(30 <= pause <= 60 for pause in pauses)
 
 
 class ScriptedBroker:

@@ -16,7 +16,7 @@ from pydicom.uid import (
 )
 
 from edge.contracts.errors import SourceError
-from edge.dicom.clip import DicomClip
+from edge.dicom.frame_reader import DicomFrameReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ NATIVE = [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian, D
 
 
 def pictures(path: Path) -> list[NDArray[np.uint8]]:
-    with DicomClip(path) as clip:
+    with DicomFrameReader(path) as clip:
         assert clip.frames == clip.layout.frames
         return [clip.picture(index) for index in range(clip.frames)]
 
@@ -164,7 +164,7 @@ def test_a_segmented_palette(make_dataset: Make, save: Save) -> None:
 def test_no_palette_is_said(make_dataset: Make, save: Save) -> None:
     path = save(make_dataset(np.zeros((1, 4, 4), np.uint8), "PALETTE COLOR"))
     with pytest.raises(SourceError, match="palette"):
-        DicomClip(path)
+        DicomFrameReader(path)
 
 
 def test_a_picture_is_grey_or_rgb_as_the_file_says(colours: Any, make_dataset: Make, save: Save) -> None:
@@ -187,6 +187,6 @@ def test_a_picture_is_grey_or_rgb_as_the_file_says(colours: Any, make_dataset: M
 )
 def test_what_cannot_be_is_refused(elements: Any, said: str, colours: Any, make_dataset: Make, save: Save) -> None:
     with pytest.raises(SourceError, match=said) as caught:
-        DicomClip(save(make_dataset(colours, "RGB", **elements)))
+        DicomFrameReader(save(make_dataset(colours, "RGB", **elements)))
     assert caught.value.hint
     assert "Secret" not in str(caught.value)

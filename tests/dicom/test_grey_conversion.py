@@ -9,7 +9,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_modality_lut, apply_windowing
 
-from edge.dicom.clip import DicomClip
+from edge.dicom.frame_reader import DicomFrameReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def pictures(path: Path) -> list[NDArray[np.uint8]]:
-    with DicomClip(path) as clip:
+    with DicomFrameReader(path) as clip:
         return [clip.picture(index) for index in range(clip.frames)]
 
 
