@@ -22,10 +22,10 @@ from typing import Any
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
-from arm.compare import VIDEO, Comparison, compare_answers, compare_fingerprints, read_lines
+from arm.arm64_root import PYTHON, ArmRoot, cannot_run
+from arm.compare_fingerprints import VIDEO, Comparison, compare_answers, compare_fingerprints, read_lines
 from arm.cpus import BY_NAME, Cpu
 from arm.pictures import ANSWERED, write_pictures
-from arm.root import PYTHON, ArmRoot, cannot_run
 
 from edge.cli.errors import report
 from edge.contracts.errors import DeviceError, EdgeError

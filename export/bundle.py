@@ -20,7 +20,7 @@ from edge.contracts.manifest import (
     Thresholds,
 )
 from edge.models.bundle import load_bundle
-from edge.models.checks import CLASSES
+from edge.models.bundle_checks import MALIGNANCY_CLASSES
 from edge.preprocess.preprocessor import Preprocessor
 from export import model_card, training_sources
 from export.convert import head_names
@@ -109,7 +109,7 @@ def make_bundle(
     manifest = msgspec.structs.replace(manifest, golden=golden)
 
     members = {
-        "labels.txt": "\n".join(CLASSES).encode(),
+        "labels.txt": "\n".join(MALIGNANCY_CLASSES).encode(),
         "manifest.json": msgspec.json.format(msgspec.json.encode(manifest), indent=1),
         "golden.npz": pack_cases(cases),
         "MODEL_CARD.md": model_card.card(manifest, len(graph)).encode(),
@@ -191,7 +191,7 @@ def describe_model(
         recipe=recipe,
         recipe_sha256=recipe.digest(),
         heads={
-            head: HeadSpec(tensor=found.outputs[head], class_names=CLASSES if head == MALIGNANCY else [])
+            head: HeadSpec(tensor=found.outputs[head], class_names=MALIGNANCY_CLASSES if head == MALIGNANCY else [])
             for head in HEADS
         },
         thresholds=thresholds,

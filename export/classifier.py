@@ -13,8 +13,8 @@ import numpy as np
 from edge.contracts.classifier import ClassifierCard
 from edge.contracts.errors import UsageError
 from edge.contracts.manifest import DataSource, Metric, PreprocessRecipe
+from edge.models.bundle_file import CLASSIFIER_JSON
 from edge.models.classifier import load_classifier
-from edge.models.container import CLASSIFIER
 from edge.postprocess.decide import dequantise
 from export import model_card
 from export.graph_edit import add_metadata, check_quantisation, order_outputs
@@ -92,7 +92,7 @@ def make_classifier(run: Path, out: Path, name: str | None, version: str, say: C
         graph,
         write_metadata(
             name=name or record.recipe.name,
-            description=f"{record.task}. {model_card.NOTICE} All else stands in {CLASSIFIER}.",
+            description=f"{record.task}. {model_card.NOTICE} All else stands in {CLASSIFIER_JSON}.",
             version=version,
             author="",
             licence="",
@@ -121,7 +121,7 @@ def make_classifier(run: Path, out: Path, name: str | None, version: str, say: C
     )
     members = {
         "labels.txt": "\n".join(record.classes).encode(),
-        CLASSIFIER: msgspec.json.format(msgspec.json.encode(card), indent=1),
+        CLASSIFIER_JSON: msgspec.json.format(msgspec.json.encode(card), indent=1),
     }
     write_file(out, append_zip(graph, members))
     apart = np.abs(int8 - floats)

@@ -36,7 +36,7 @@ def pack_golden(
     tensors: NDArray[np.uint8],
     outputs: Mapping[str, NDArray[Any]],
 ) -> bytes:
-    """``golden.npz``, see `edge.models.golden` for its layout."""
+    """``golden.npz``, see `edge.models.golden_vectors` for its layout."""
     arrays: dict[str, NDArray[Any]] = {}
     for i, (frame, places) in enumerate(zip(frames, regions, strict=True)):
         arrays[f"frame_{i:03d}"] = frame

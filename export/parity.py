@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from edge.models.container import split
+from edge.models.bundle_file import split_bundle
 from edge.models.graph import read_graph
 from export import engines
 from export.convert import convert, run_float
@@ -78,7 +78,7 @@ def compare(engine: str, said: Predictions, floats: Predictions, pictures: Pictu
 
 def parity(bundle: Bundle, run: Run, say: Callable[[str], None], tflite_runtime: Path | None = None) -> ParityReport:
     """Run the bundle and the model that it was made from on the run's held-back pictures, in every engine there is."""
-    graph = split(bundle.model_bytes).graph
+    graph = split_bundle(bundle.model_bytes).graph
     specs, pictures = read_graph(graph).outputs, run.test
     say(f"float SavedModel on {len(pictures)} pictures")
     floats = as_predictions(run_float(run.path / "saved_model", pictures.tensors), specs)

@@ -12,7 +12,7 @@ from edge.models.bundle import load_bundle
 from edge.models.scripted_manifest import scripted_manifest
 
 
-def model_of(uri):
+def model_for(uri):
     """Path and manifest of what ``uri`` is to compute: the shipped bundle."""
     if uri.startswith("scripted"):
         return None, scripted_manifest()
@@ -20,12 +20,12 @@ def model_of(uri):
     return str(bundle.path), bundle.manifest
 
 
-def noise(spec: TensorSpec, seed: int = 0) -> Tensor:
+def noise_tensor(spec: TensorSpec, seed: int = 0) -> Tensor:
     return Tensor(np.random.default_rng(seed).integers(0, 256, spec.shape, np.uint8), spec)
 
 
 @contextlib.contextmanager
-def as_nobody():
+def as_unprivileged_user():
     """While inside, this process may not do what only root may."""
     if os.geteuid() != 0:
         yield

@@ -18,7 +18,7 @@ def field_docs(cls: type[Any]) -> dict[str, str]:
     return docs
 
 
-def plain(text: str) -> str:
+def without_markup(text: str) -> str:
     """A docstring as one paragraph without reStructuredText marks."""
     return " ".join(text.replace("``", "`").split())
 
@@ -40,5 +40,5 @@ def _docs_in_class(node: ast.ClassDef) -> dict[str, str]:
             and isinstance(following.value, ast.Constant)
             and isinstance(following.value.value, str)
         ):
-            docs[statement.target.id] = plain(following.value.value)
+            docs[statement.target.id] = without_markup(following.value.value)
     return docs

@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edge.config.consistency import contradictions
-from edge.config.layers import FLAGS, Layers, SettingOrigin, from_environment, parse_text
+from edge.config.consistency import find_contradictions
+from edge.config.descriptions import dotted_path
+from edge.config.setting_layers import FLAGS, SettingLayers, SettingOrigin, from_environment, parse_text
 from edge.config.settings import Settings, StreamSettings
 from edge.config.toml_lines import KeyPath, key_lines
 from edge.config.uri import parse_uri
-from edge.config.validate import SettingsFault, find_faults
-from edge.config.wording import dotted
+from edge.config.validate import SettingsProblem, find_problems
 from edge.contracts.errors import ConfigError
 from edge.contracts.names import to_name
 
@@ -41,13 +41,13 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedSettings:
     """What came of loading."""
 
     settings: Settings | None
     """None if there are problems."""
     problems: list[ConfigError]
-    layers: Layers
+    layers: SettingLayers
 
 
 def load_settings(
@@ -74,24 +74,24 @@ def load_settings(
     raise ConfigError(first.message, hint=f"{first.hint} ({more})")
 
 
-def try_loading(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Any]) -> Loaded:
+def try_loading(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Any]) -> LoadedSettings:
     """As `load_settings`, but tells of all problems, and where each value came from."""
-    layers = Layers()
+    layers = SettingLayers()
     try:
         if path is not None:
             _add_file(layers, path)
     except ConfigError as error:
-        return Loaded(None, [error], layers)
+        return LoadedSettings(None, [error], layers)
     problems = [*_add_environment(layers, environ), *_add_flags(layers, overrides)]
-    problems += [as_error(layers, fault) for fault in find_faults(layers.tree, Settings)]
+    problems += [as_config_error(layers, fault) for fault in find_problems(layers.tree, Settings)]
     if problems:
-        return Loaded(None, problems, layers)
+        return LoadedSettings(None, problems, layers)
     settings = msgspec.convert(layers.tree, Settings)
-    problems = [as_error(layers, fault) for fault in contradictions(settings)]
-    return Loaded(None if problems else settings, problems, layers)
+    problems = [as_config_error(layers, fault) for fault in find_contradictions(settings)]
+    return LoadedSettings(None if problems else settings, problems, layers)
 
 
-def as_error(layers: Layers, fault: SettingsFault) -> ConfigError:
+def as_config_error(layers: SettingLayers, fault: SettingsProblem) -> ConfigError:
     """``fault`` with the file and line, variable or flag that it came from."""
     where = layers.origin(fault.path).where
     return ConfigError(f"{where}: {fault.message}" if where else fault.message, hint=fault.hint)
@@ -130,12 +130,12 @@ def _syntax_error(message: str, text: str) -> tuple[str, int]:
     return message.removesuffix(" (at end of document)"), text.count("\n") + 1
 
 
-def _add_file(layers: Layers, path: Path) -> None:
+def _add_file(layers: SettingLayers, path: Path) -> None:
     layers.tree, text = read_toml(path)
     layers.origins = {key: SettingOrigin("file", f"{path}:{line}") for key, line in key_lines(text).items()}
 
 
-def _add_environment(layers: Layers, environ: Mapping[str, str]) -> list[ConfigError]:
+def _add_environment(layers: SettingLayers, environ: Mapping[str, str]) -> list[ConfigError]:
     problems = []
     for path, text, variable in from_environment(environ):
         try:
@@ -149,10 +149,10 @@ def _add_environment(layers: Layers, environ: Mapping[str, str]) -> list[ConfigE
     return problems
 
 
-def _add_flags(layers: Layers, overrides: Mapping[str, Any]) -> list[ConfigError]:
+def _add_flags(layers: SettingLayers, overrides: Mapping[str, Any]) -> list[ConfigError]:
     problems = []
     for path, value in _leaves((), msgspec.to_builtins(overrides, enc_hook=str)):
-        name = dotted(path)
+        name = dotted_path(path)
         flag = FLAGS.get(name) or "--" + name.replace(".", "-").replace("_", "-")
         obstacle = layers.put(path, value, SettingOrigin("flag", flag))
         if obstacle:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 import msgspec
 from msgspec import inspect as types
 
+from edge.config.descriptions import describe_type, describe_value, dotted_path, mask_passwords
 from edge.config.field_docs import field_docs
 from edge.config.toml_text import toml_value
-from edge.config.wording import describe_type, describe_value, dotted, mask
 from edge.contracts.names import NAME_PATTERN, is_name, to_name
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class SettingsFault:
+class SettingsProblem:
     """One thing that is wrong in a tree of settings."""
 
     path: KeyPath
@@ -32,7 +32,7 @@ class SettingsFault:
     hint: str
 
 
-def find_faults(tree: Any, cls: type[msgspec.Struct]) -> Iterator[SettingsFault]:
+def find_problems(tree: Any, cls: type[msgspec.Struct]) -> Iterator[SettingsProblem]:
     """What in ``tree`` (as a TOML or JSON parser gives it) is no ``cls``. Nothing: ``msgspec.convert`` will take it."""
     return _in_table(tree, cls, ())
 
@@ -53,10 +53,10 @@ def without_none(kind: types.Type) -> types.Type:
     return kind
 
 
-def _in_table(value: Any, cls: type[msgspec.Struct], path: KeyPath) -> Iterator[SettingsFault]:
+def _in_table(value: Any, cls: type[msgspec.Struct], path: KeyPath) -> Iterator[SettingsProblem]:
     if not isinstance(value, dict):
-        yield SettingsFault(
-            path, f"{dotted(path)}: expected a table, got {describe_value(value)}", f"write [{dotted(path)}]"
+        yield SettingsProblem(
+            path, f"{dotted_path(path)}: expected a table, got {describe_value(value)}", f"write [{dotted_path(path)}]"
         )
         return
     fields = fields_of(cls)
@@ -68,8 +68,8 @@ def _in_table(value: Any, cls: type[msgspec.Struct], path: KeyPath) -> Iterator[
         here: KeyPath = (*path, name)
         if name not in value:
             if field.required:
-                yield SettingsFault(
-                    path, f"{dotted(path)}: the key {name!r} is missing", f"{name}: {_meaning(cls, name)}"
+                yield SettingsProblem(
+                    path, f"{dotted_path(path)}: the key {name!r} is missing", f"{name}: {_meaning(cls, name)}"
                 )
             continue
         kind = without_none(field.type)
@@ -83,16 +83,16 @@ def _in_table(value: Any, cls: type[msgspec.Struct], path: KeyPath) -> Iterator[
             yield from _in_value(value[name], field, hints[name], cls, here)
 
 
-def _in_list(value: Any, cls: type[msgspec.Struct], path: KeyPath) -> Iterator[SettingsFault]:
+def _in_list(value: Any, cls: type[msgspec.Struct], path: KeyPath) -> Iterator[SettingsProblem]:
     if not isinstance(value, list):
-        hint = f"write [[{dotted(path)}]], with two brackets, above each"
-        yield SettingsFault(path, f"{dotted(path)}: expected a list of tables, got {describe_value(value)}", hint)
+        hint = f"write [[{dotted_path(path)}]], with two brackets, above each"
+        yield SettingsProblem(path, f"{dotted_path(path)}: expected a list of tables, got {describe_value(value)}", hint)
         return
     for i, item in enumerate(value):
         yield from _in_table(item, cls, (*path, i))
 
 
-def _in_value(value: Any, field: types.Field, annotation: Any, cls: type, path: KeyPath) -> Iterator[SettingsFault]:
+def _in_value(value: Any, field: types.Field, annotation: Any, cls: type, path: KeyPath) -> Iterator[SettingsProblem]:
     kind = without_none(field.type)
     try:
         msgspec.convert(value, annotation)
@@ -102,14 +102,14 @@ def _in_value(value: Any, field: types.Field, annotation: Any, cls: type, path: 
     except msgspec.ValidationError:
         fits = False
     if not fits:
-        message = f"{dotted(path)}: expected {describe_type(field.type)}, got {describe_value(value)}"
-        yield SettingsFault(path, message, _advice(value, kind, field, _meaning(cls, field.name)))
+        message = f"{dotted_path(path)}: expected {describe_type(field.type)}, got {describe_value(value)}"
+        yield SettingsProblem(path, message, _advice(value, kind, field, _meaning(cls, field.name)))
 
 
 def _advice(value: Any, kind: types.Type, field: types.Field, doc: str) -> str:
     """What to write instead of ``value``."""
     if isinstance(value, str):
-        near_name = to_name(mask(value), "")
+        near_name = to_name(mask_passwords(value), "")
         if isinstance(kind, types.StrType) and kind.pattern == NAME_PATTERN and near_name:
             return f"for example {field.name} = {toml_value(near_name)}"
         if isinstance(kind, types.LiteralType):
@@ -140,8 +140,8 @@ def _reads_as(text: str, kind: types.Type) -> bool:
     return isinstance(kind, types.FloatType) or text.lstrip("+-").isdigit()
 
 
-def _unknown(key: str, known: list[str], path: KeyPath) -> SettingsFault:
+def _unknown(key: str, known: list[str], path: KeyPath) -> SettingsProblem:
     near = get_close_matches(key.lower().replace("-", "_"), known, n=1)
-    table = f"in [{dotted(path)}]" if path else "at the top level"
+    table = f"in [{dotted_path(path)}]" if path else "at the top level"
     hint = f"did you mean {near[0]!r}?" if near else f"the keys {table} are: {', '.join(known)}"
-    return SettingsFault((*path, key), f"{dotted((*path, key))}: there is no such key {table}", hint)
+    return SettingsProblem((*path, key), f"{dotted_path((*path, key))}: there is no such key {table}", hint)

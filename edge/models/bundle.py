@@ -13,15 +13,15 @@ import msgspec
 from edge.contracts.errors import ModelError
 from edge.contracts.finding import ModelRef
 from edge.contracts.manifest import ModelManifest
-from edge.models.checks import check_golden, check_hash, check_labels, check_manifest
-from edge.models.container import read_file, split
-from edge.models.golden import read_golden
+from edge.models.bundle_checks import check_golden, check_hash, check_labels, check_manifest
+from edge.models.bundle_file import read_model_file, split_bundle
+from edge.models.golden_vectors import read_golden
 from edge.models.graph import read_graph
 
 if TYPE_CHECKING:
-    from edge.models.golden import GoldenVectors
+    from edge.models.golden_vectors import GoldenVectors
 
-DEFAULT = Path(__file__).parent / "data" / "breast.tflite"
+SHIPPED_BUNDLE = Path(__file__).parent / "data" / "breast.tflite"
 """The bundle that ships with the package."""
 
 
@@ -49,7 +49,7 @@ class Bundle:
     @cached_property
     def model_bytes(self) -> bytes:
         """The file, read when first asked for. Raises `ModelError` if it is not what was checked any more."""
-        data = read_file(self.path)
+        data = read_model_file(self.path)
         if hashlib.sha256(data).hexdigest() != self.sha256:
             raise ModelError(
                 f"{self.path.name} changed while it was in use", hint="restart, so that it is checked anew"
@@ -63,8 +63,8 @@ def load_bundle(path: str | Path | None = None) -> Bundle:
     Raises:
         ModelError: the file is missing, damaged, no bundle, or says of itself what is not so.
     """
-    path = DEFAULT if path is None else Path(path)
-    data = read_file(path)
+    path = SHIPPED_BUNDLE if path is None else Path(path)
+    data = read_model_file(path)
     try:
         return _parse(path, data)
     except ModelError as error:
@@ -72,7 +72,7 @@ def load_bundle(path: str | Path | None = None) -> Bundle:
 
 
 def _parse(path: Path, data: bytes) -> Bundle:
-    parts = split(data)
+    parts = split_bundle(data)
     manifest = read_manifest(parts.members["manifest.json"])
     check_hash(manifest, parts.graph)
     check_manifest(manifest, read_graph(parts.graph))

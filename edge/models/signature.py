@@ -104,7 +104,7 @@ def check_signature(bundle: Bundle, keys: Sequence[str], *, required: bool) -> s
         if required:
             raise UsageError("require_signed_model is set, but model_keys names no key", hint="name a public key's PEM")
         return None
-    trusted = [read_key(Path(path)) for path in keys]
+    trusted = [read_public_key(Path(path)) for path in keys]
     path = signature_path(bundle.path)
     if not path.is_file():
         if required:
@@ -117,10 +117,10 @@ def check_signature(bundle: Bundle, keys: Sequence[str], *, required: bool) -> s
         raise ModelError(f"signature {path.name} cannot be read: {error}", hint="check its permissions") from error
     if len(data) > MAX_SIGNATURE:
         _fail(path, f"has over {MAX_SIGNATURE} bytes")
-    return verify(path, data, bundle.sha256, trusted)
+    return verify_signature(path, data, bundle.sha256, trusted)
 
 
-def verify(path: Path, data: bytes, sha256: str, trusted: Sequence[Any]) -> str:
+def verify_signature(path: Path, data: bytes, sha256: str, trusted: Sequence[Any]) -> str:
     """Id of the one of ``trusted`` that signed a model with this SHA-256 (hex). Raises `ModelError` if none did."""
     try:
         envelope = msgspec.json.decode(data, type=SignatureFile)
@@ -149,7 +149,7 @@ def verify(path: Path, data: bytes, sha256: str, trusted: Sequence[Any]) -> str:
     return key_id(signer)
 
 
-def read_key(path: Path) -> Any:
+def read_public_key(path: Path) -> Any:
     """A public key. Raises UsageError if the file holds none of the curves that the format knows."""
     serialization, elliptic, _, _, unsupported = _cryptography()
     try:

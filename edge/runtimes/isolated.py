@@ -77,7 +77,7 @@ class IsolatedRuntime:
                     msgspec.json.encode(RuntimeJob(uri, model_path, manifest, tuple(cores))),
                     (theirs.fileno(), self._request, self._done),
                 )
-            self.spec = msgspec.structs.replace(self._greet(), takes=SLOTS)
+            self.spec = msgspec.structs.replace(self._receive_handshake(), takes=SLOTS)
             self._memory = make_memory(self.spec)
             socket.send_fds(self._control, [b"memory"], [self._memory])
             slots = SharedTensors(self._memory, self.spec).slots
@@ -91,7 +91,7 @@ class IsolatedRuntime:
         self._poll.register(self._done, select.POLLIN)
         self._poll.register(self._control, select.POLLHUP)  # the child's end closes when the child dies
 
-    def _greet(self) -> RuntimeSpec:
+    def _receive_handshake(self) -> RuntimeSpec:
         self._control.settimeout(START_TIMEOUT_S)
         try:
             data = self._control.recv(1 << 16)
@@ -101,10 +101,10 @@ class IsolatedRuntime:
             ) from None
         if not data:
             raise DeviceError("the runtime process died while loading", hint="its own words stand above in the log")
-        hello = msgspec.json.decode(data, type=RuntimeHandshake)
-        if hello.spec is None:
-            raise KINDS.get(hello.exit_code, DeviceError)(hello.error, hint=hello.hint)
-        return hello.spec
+        handshake = msgspec.json.decode(data, type=RuntimeHandshake)
+        if handshake.spec is None:
+            raise KINDS.get(handshake.exit_code, DeviceError)(handshake.error, hint=handshake.hint)
+        return handshake.spec
 
     @property
     def pid(self) -> int:
@@ -150,6 +150,6 @@ class IsolatedRuntime:
         self._request = self._done = self._memory = -1
 
 
-def greeting_of(error: EdgeError) -> RuntimeHandshake:
+def error_handshake(error: EdgeError) -> RuntimeHandshake:
     """How the child says that it cannot serve."""
     return RuntimeHandshake(error=error.message, hint=error.hint, exit_code=error.exit_code)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import DeviceError
-from edge.runtimes.interpreter import InterpreterRuntime
+from edge.runtimes.tflite_interpreter import InterpreterRuntime
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -38,7 +38,7 @@ class LiteRtRuntime(InterpreterRuntime):
 def make_litert(uri: Uri, model_path: str | None, manifest: ModelManifest) -> Runtime:
     """The interpreter, or what else LiteRT has for it: its interpreter has no weight cache, its compiler has."""
     if "weight_cache" in uri.params:
-        from edge.runtimes.litert_cached import CachedRuntime
+        from edge.runtimes.litert_weight_cache import WeightCacheRuntime
 
-        return CachedRuntime(uri, model_path, manifest)
+        return WeightCacheRuntime(uri, model_path, manifest)
     return LiteRtRuntime(uri, model_path, manifest)

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import DeviceError, UsageError
-from edge.models.container import read_file
+from edge.models.bundle_file import read_model_file
+from edge.models.delegate_placement import graph_placement
 from edge.models.operators import read_operators
-from edge.models.placement import placement
-from edge.runtimes.compiled import CompiledRuntime, compiler, last_line
-from edge.runtimes.model_loading import need_model
+from edge.runtimes.litert_compiled import CompiledModelRuntime, innermost_error, load_compiler
+from edge.runtimes.model_loading import require_model
 
 if TYPE_CHECKING:
     from edge.config.uri import Uri
@@ -42,7 +42,7 @@ def make_litert_npu(uri: Uri, model_path: str | None, manifest: ModelManifest) -
 
     Raises:
         DeviceError: there is no plugin, it does not load, or it takes not all of the model.
-        ModelError, UsageError: as `edge.runtimes.compiled.CompiledRuntime`; ``device`` is none.
+        ModelError, UsageError: as `edge.runtimes.litert_compiled.CompiledRuntime`; ``device`` is none.
     """
     uri.expect(*PLUGINS, "device")
     device = uri.params.get("device")
@@ -52,8 +52,8 @@ def make_litert_npu(uri: Uri, model_path: str | None, manifest: ModelManifest) -
     for kind, folder in folders.items():
         if folder and not list(Path(folder).glob(PLUGINS[kind])):
             raise DeviceError(f"no NPU plugin: {folder} has no {PLUGINS[kind]}", hint=HINT)
-    path = need_model(NAME, model_path)
-    litert = compiler()
+    path = require_model(NAME, model_path)
+    litert = load_compiler()
     load_openvino()
 
     def make() -> object:
@@ -65,15 +65,15 @@ def make_litert_npu(uri: Uri, model_path: str | None, manifest: ModelManifest) -
             options.intel_openvino_options.graph_backend = DEVICES.index(device)
         return litert.CompiledModel.from_file(path, environment=environment, options=options)
 
-    runtime = CompiledRuntime(path, manifest, make, explain, NAME, "npu")
+    runtime = CompiledModelRuntime(path, manifest, make, explain_failure, NAME, "npu")
     if not runtime.fully_accelerated:
         runtime.close()
-        raise explain("Some ops are not accelerated")
-    operators = read_operators(read_file(Path(path)))
+        raise explain_failure("Some ops are not accelerated")
+    operators = read_operators(read_model_file(Path(path)))
     told = PARTITIONS.search(runtime.printed)
     delegate = f"openvino-{device}" if device else "npu"
     takers = dict.fromkeys(range(len(operators)), delegate)
-    runtime.claim(delegate, placement(operators, takers, int(told[2]) if told else None, "graph"))
+    runtime.set_placement(delegate, graph_placement(operators, takers, int(told[2]) if told else None, "graph"))
     return runtime
 
 
@@ -85,7 +85,7 @@ def load_openvino() -> None:
             ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
 
 
-def explain(said: str) -> DeviceError:
+def explain_failure(said: str) -> DeviceError:
     """One line for what LiteRT printed and raised."""
     lines = [line.strip("└ ") for line in said.splitlines()]
     missing = [line for line in lines if "Could not load shared library" in line and "cannot open" in line]
@@ -93,7 +93,7 @@ def explain(said: str) -> DeviceError:
         # One exception inside another, the innermost last, up to the next line of the log.
         words = re.split(r"\n(?:INFO|WARNING|ERROR)", said.partition("Exception in compilation: ")[2])[0]
         return DeviceError(
-            f"the NPU's compiler fails: {last_line(words)}", hint="is its driver installed, and the chip there?"
+            f"the NPU's compiler fails: {innermost_error(words)}", hint="is its driver installed, and the chip there?"
         )
     if missing:
         # "Could not load shared library PLUGIN: LIBRARY: cannot open shared object file: …"
@@ -103,4 +103,4 @@ def explain(said: str) -> DeviceError:
         return DeviceError("there is no plugin for an NPU here", hint=HINT)
     if "not accelerated" in said:
         return DeviceError("the NPU takes only a part of the model", hint="litert:// computes all of it on the CPU")
-    return DeviceError(f"LiteRT cannot use the NPU: {last_line(said)}", hint="all of it is in the log at level debug")
+    return DeviceError(f"LiteRT cannot use the NPU: {innermost_error(said)}", hint="all of it is in the log at level debug")

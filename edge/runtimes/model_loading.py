@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from edge.contracts.tensors import RuntimeSpec, Tensor
 
 
-def need_model(scheme: str, model_path: str | None) -> str:
+def require_model(scheme: str, model_path: str | None) -> str:
     """``model_path``. Raises `ModelError` if there is none."""
     if model_path is None:
         raise ModelError(f"{scheme}:// needs a model", hint="give --model FILE, or use scripted:// without one")
@@ -40,7 +40,7 @@ def expect_tensor(tensor: Tensor, spec: RuntimeSpec) -> None:
         raise ValueError(f"expected {spec.input}, got {tensor.spec}")
 
 
-def count(text: str) -> int:
+def thread_count(text: str) -> int:
     """A number of threads, for `Uri.get`. Raises ValueError under 1."""
     if (number := int(text)) < 1:
         raise ValueError(f"{number} threads")

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 from edge.contracts.errors import DeviceError, ModelError, UsageError
 from edge.contracts.tensors import RuntimeSpec, Tensor, TensorSpec
 from edge.process.stderr_capture import stderr_to_log
-from edge.runtimes.delegate import OPTION
-from edge.runtimes.model_loading import count, expect_manifest, expect_tensor, first_line, need_model
+from edge.runtimes.external_delegate import OPTION
+from edge.runtimes.model_loading import expect_manifest, expect_tensor, first_line, require_model, thread_count
 from edge.runtimes.onnx_placement import RECORD, provider_placement
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class OnnxRuntime:
         """
         options = {key.removeprefix(OPTION): value for key, value in uri.params.items() if key.startswith(OPTION)}
         uri.expect("provider", "model", "threads", "partial", *(OPTION + key for key in options))
-        provider, threads = uri.get("provider", str, CPU), uri.get("threads", count, 1)
+        provider, threads = uri.get("provider", str, CPU), uri.get("threads", thread_count, 1)
         partial = uri.get("partial", int, 0) != 0
         path = _file(uri.params.get("model"), model_path)
         try:
@@ -70,13 +70,13 @@ class OnnxRuntime:
             with stderr_to_log(log):
                 self._session: Any = onnxruntime.InferenceSession(str(path), settings, providers=[(provider, options)])
         except Exception as error:  # its exceptions have no common base but Exception
-            raise _refused(provider, path, error) from error
+            raise _load_error(provider, path, error) from error
         if provider not in self._session.get_providers():
             raise DeviceError(
                 f"{provider} does not load: ONNX Runtime would compute on the CPU",
                 hint="its libraries are missing or of another version; the log at level debug has its own words",
             )
-        self._source, self._heads = _match(self._session, manifest)
+        self._source, self._heads = _match_heads(self._session, manifest)
         self._values: NDArray[Any] | None = None
         name = provider.removesuffix("ExecutionProvider").lower()
         placed = provider_placement(self._session, "" if provider == CPU else provider, name)
@@ -112,7 +112,7 @@ class OnnxRuntime:
 
 
 def _file(given: str | None, model_path: str | None) -> Path:
-    path = Path(given) if given else Path(need_model(NAME, model_path)).with_suffix(".onnx")
+    path = Path(given) if given else Path(require_model(NAME, model_path)).with_suffix(".onnx")
     if not path.is_file():
         raise ModelError(f"there is no ONNX file {path}", hint=f"{EXPORT}, and name it: onnx://?model=FILE")
     return path
@@ -129,7 +129,7 @@ def _expect_provider(provider: str, available: list[str]) -> None:
     )
 
 
-def _match(session: Any, manifest: ModelManifest) -> tuple[str, list[str]]:
+def _match_heads(session: Any, manifest: ModelManifest) -> tuple[str, list[str]]:
     """Names of the input and of the manifest's heads. Raises `ModelError` if one is missing, or not of its type."""
     sources, outputs = session.get_inputs(), {output.name: output for output in session.get_outputs()}
     if len(sources) != 1:
@@ -144,7 +144,7 @@ def _match(session: Any, manifest: ModelManifest) -> tuple[str, list[str]]:
     return sources[0].name, list(wanted)
 
 
-def _refused(provider: str, path: Path, error: Exception) -> ModelError | DeviceError:
+def _load_error(provider: str, path: Path, error: Exception) -> ModelError | DeviceError:
     if "fallback" in str(error).lower():
         return DeviceError(
             f"{provider} takes only a part of the model", hint="onnx://?partial=1 computes the rest on the CPU"

@@ -33,7 +33,7 @@ def provider_placement(session: Any, provider: str, name: str) -> Placement | No
     ask = getattr(session, "get_provider_graph_assignment_info", None)
     if ask is None:
         return None
-    macs = macs_told(session.get_modelmeta().custom_metadata_map)
+    macs = read_node_macs(session.get_modelmeta().custom_metadata_map)
     pieces = [(piece.ep_name == provider, piece.get_nodes()) for piece in ask()]
     taken = [nodes for ours, nodes in pieces if ours]
     left = Counter(node.op_type for ours, nodes in pieces if not ours for node in nodes)
@@ -52,7 +52,7 @@ def provider_placement(session: Any, provider: str, name: str) -> Placement | No
     )
 
 
-def macs_told(metadata: Mapping[str, str]) -> dict[str, int]:
+def read_node_macs(metadata: Mapping[str, str]) -> dict[str, int]:
     """Multiply-accumulates by node; empty if the file does not say, or not in our way."""
     try:
         told = json.loads(metadata.get(MACS, "{}"))

@@ -22,14 +22,14 @@ ALIGN = 64
 SLOTS = 2
 
 
-def nbytes(spec: TensorSpec) -> int:
+def tensor_nbytes(spec: TensorSpec) -> int:
     """Size of a tensor in bytes."""
     return int(np.prod(spec.shape)) * np.dtype(spec.dtype).itemsize
 
 
-def size_of(spec: RuntimeSpec) -> int:
+def shared_memory_size(spec: RuntimeSpec) -> int:
     """Bytes that all slots need."""
-    return SLOTS * sum(-(-nbytes(t) // ALIGN) * ALIGN for t in (spec.input, *spec.outputs.values()))
+    return SLOTS * sum(-(-tensor_nbytes(t) // ALIGN) * ALIGN for t in (spec.input, *spec.outputs.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class SharedTensors:
     """Views into the memory behind a file descriptor, one a tensor, laid out alike on both sides."""
 
     def __init__(self, fd: int, spec: RuntimeSpec) -> None:
-        self._memory = mmap.mmap(fd, size_of(spec))
+        self._memory = mmap.mmap(fd, shared_memory_size(spec))
         self._offset = 0
         self.slots = [
             Slot(self._view(spec.input), {name: self._view(spec.outputs[name]) for name in sorted(spec.outputs)})
@@ -55,12 +55,12 @@ class SharedTensors:
         view: NDArray[Any] = np.frombuffer(
             self._memory, dtype=spec.dtype, count=int(np.prod(spec.shape)), offset=self._offset
         ).reshape(spec.shape)
-        self._offset += -(-nbytes(spec) // ALIGN) * ALIGN
+        self._offset += -(-tensor_nbytes(spec) // ALIGN) * ALIGN
         return view
 
 
 def make_memory(spec: RuntimeSpec) -> int:
     """A file descriptor of anonymous memory, large enough for ``spec``. It is gone when all have closed it."""
     fd = os.memfd_create("sonoedge-tensors", os.MFD_CLOEXEC)
-    os.ftruncate(fd, size_of(spec))
+    os.ftruncate(fd, shared_memory_size(spec))
     return fd

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import DeviceError
-from edge.runtimes.interpreter import InterpreterRuntime
+from edge.runtimes.tflite_interpreter import InterpreterRuntime
 
 if TYPE_CHECKING:
     from types import ModuleType

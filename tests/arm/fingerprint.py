@@ -1,4 +1,4 @@
-"""What a machine makes of pictures, as hashes: run on both sides, and compared by `arm.compare`.
+"""What a machine makes of pictures, as hashes: run on both sides, and compared by `arm.compare_fingerprints`.
 
     python fingerprint.py FOLDER
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.contracts.request import Request
-from edge.fleet.ledger import RESEND, Arrival, DeviceLedger, Ledger
+from edge.fleet.ledger import RESEND_REQUEST, Arrival, DeviceLedger, Ledger
 from edge.fleet.simulated_device import SimulatedDevice
 
 if TYPE_CHECKING:
@@ -36,11 +36,11 @@ class Pair:
         self.verdicts += [self.ledger.feed(each.topic, each.body) for each in said]
 
     def ask(self) -> None:
-        for epoch, ranges in self.device_ledger.to_ask().items():
+        for epoch, ranges in self.device_ledger.requestable().items():
             for first, last in ranges:
                 request = Request(id=str(uuid.uuid4()), args={"epoch": epoch, "from": first, "to": last})
                 body = msgspec.json.encode(request)
-                self.ledger.feed(f"edge/v1/clinic-a/cart-1/{RESEND}", body)
+                self.ledger.feed(f"edge/v1/clinic-a/cart-1/{RESEND_REQUEST}", body)
                 self.hear(self.device.answer("findings/resend", body))
 
     def play(self, event: str) -> None:
@@ -50,10 +50,10 @@ class Pair:
             "lose": lambda: device.produce(lose=True),
             "repeat": device.repeat,
             "health": device.health,
-            "offline": device.go_offline,
-            "back": device.come_back,
-            "restart": lambda: device.come_back(restarted=True),
-            "degraded": device.change_health,
+            "offline": device.disconnect,
+            "back": device.reconnect,
+            "restart": lambda: device.reconnect(restarted=True),
+            "degraded": device.toggle_degraded,
         }
         if event == "ask":
             self.ask()
@@ -70,19 +70,19 @@ def test_the_ledger_arrives_at_the_book(events: list[str], keep: int, pending: i
     pair = Pair(keep, pending, seed)
     for event in events:
         pair.play(event)
-    pair.hear(pair.device.come_back() + pair.device.state())
-    device, ledger, book = pair.device, pair.device_ledger, pair.device.book
+    pair.hear(pair.device.reconnect() + pair.device.state())
+    device, ledger, delivery = pair.device, pair.device_ledger, pair.device.delivery
 
-    lost = numbers(list(book.lost)) - numbers(ledger.repaired().get(device.epoch, []))
+    lost = numbers(list(delivery.lost)) - numbers(ledger.repaired().get(device.epoch, []))
     assert numbers(ledger.missing().get(device.epoch, [])) == lost
-    assert ledger.expired().get(device.epoch, []) == list(book.expired)
-    assert ledger.received(device.epoch) == book.made - len(lost) - book.expired.count()
-    assert ledger.duplicates == pair.verdicts.count(Arrival.DUPLICATE) == book.repeated
+    assert ledger.expired().get(device.epoch, []) == list(delivery.expired)
+    assert ledger.received(device.epoch) == delivery.made - len(lost) - delivery.expired.count()
+    assert ledger.duplicates == pair.verdicts.count(Arrival.DUPLICATE) == delivery.repeated
     assert ledger.violations == 0
 
-    askable = numbers(ledger.to_ask().get(device.epoch, []))
+    askable = numbers(ledger.requestable().get(device.epoch, []))
     pair.ask()
-    assert ledger.to_ask() == {}
+    assert ledger.requestable() == {}
     assert numbers(ledger.missing().get(device.epoch, [])) == lost - askable, "only what is not kept stays missing"
     assert askable <= numbers(ledger.repaired().get(device.epoch, []))
     assert ledger.violations == 0

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from edge.models.bundle import DEFAULT
-from edge.models.container import split
+from edge.models.bundle import SHIPPED_BUNDLE
+from edge.models.bundle_file import split_bundle
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,12 +58,12 @@ class Pieces:
 
 @pytest.fixture(scope="session")
 def shipped() -> bytes:
-    return DEFAULT.read_bytes()
+    return SHIPPED_BUNDLE.read_bytes()
 
 
 @pytest.fixture(scope="session")
 def _slim(shipped: bytes) -> Pieces:
-    parts = split(shipped)
+    parts = split_bundle(shipped)
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(parts.graph, 0))
     for buffer in model.buffers:
         buffer.data = None

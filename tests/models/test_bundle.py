@@ -13,8 +13,8 @@ import pytest
 
 from edge.contracts.errors import ModelError
 from edge.contracts.region import Region
-from edge.models.bundle import DEFAULT, load_bundle
-from edge.models.container import MAX_BUNDLE
+from edge.models.bundle import SHIPPED_BUNDLE, load_bundle
+from edge.models.bundle_file import MAX_BUNDLE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,7 +32,7 @@ def refused(path: Path, match: str) -> ModelError:
 
 def test_the_shipped_bundle_is_whole_and_small_enough_for_a_wheel(shipped):
     bundle = load_bundle()
-    assert bundle.path == DEFAULT
+    assert bundle.path == SHIPPED_BUNDLE
     assert bundle.sha256 == hashlib.sha256(shipped).hexdigest() == bundle.model_ref().sha256
     assert bundle.model_bytes == shipped
     assert len(shipped) < 6 * 2**20

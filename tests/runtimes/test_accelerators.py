@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from runtime_tools import model_of, noise
+from runtime_tools import model_for, noise_tensor
 
 from edge.app.compose import choose_model, make_guard
 from edge.config.settings import RuntimeSettings, Settings
@@ -12,13 +12,13 @@ from edge.contracts.errors import DeviceError, UsageError
 from edge.models.bundle import load_bundle
 from edge.pipeline.selftest import run_selftest
 from edge.plugins import make_runtime
-from edge.runtimes import litert_cached, litert_gpu, litert_npu
+from edge.runtimes import litert_gpu, litert_npu, litert_weight_cache
 from edge.runtimes.isolated import IsolatedRuntime
 
 
 def made_or_skipped(uri):
     try:
-        return IsolatedRuntime(uri, *model_of(uri))
+        return IsolatedRuntime(uri, *model_for(uri))
     except DeviceError as error:
         pytest.skip(f"{uri}: {error.message}")
 
@@ -43,7 +43,7 @@ def test_without_an_adapter_there_is_no_gpu_and_the_config_s_fall_back_computes(
     monkeypatch.setenv("VK_ICD_FILENAMES", "/nowhere/icd.json")
     monkeypatch.setenv("VK_DRIVER_FILES", "/nowhere/icd.json")
     with pytest.raises(DeviceError, match="no GPU") as caught:
-        IsolatedRuntime("litert-gpu://", *model_of("litert-gpu://"))
+        IsolatedRuntime("litert-gpu://", *model_for("litert-gpu://"))
     assert "\n" not in caught.value.message
     settings = Settings(runtime=RuntimeSettings(uri="litert-gpu://", fallback=["litert://"]))
     guard = make_guard(settings, choose_model(settings), isolated=True)
@@ -65,7 +65,7 @@ def test_without_an_adapter_there_is_no_gpu_and_the_config_s_fall_back_computes(
     ],
 )
 def test_what_litert_says_of_a_gpu_in_a_line(said, message, hint, tmp_path):
-    error = litert_gpu.explain(said, str(tmp_path))
+    error = litert_gpu.explain_failure(said, str(tmp_path))
     assert message in error.message
     assert hint in error.hint
 
@@ -86,28 +86,28 @@ def test_what_litert_says_of_a_gpu_in_a_line(said, message, hint, tmp_path):
     ],
 )
 def test_what_litert_says_of_an_npu_in_a_line(said, message):
-    assert message in litert_npu.explain(said).message
+    assert message in litert_npu.explain_failure(said).message
 
 
 def test_an_npu_whose_plugin_is_not_where_it_was_said_to_be(tmp_path):
     with pytest.raises(DeviceError, match=r"has no libLiteRtDispatch_\*\.so"):
-        make_runtime(f"litert-npu://?dispatch={tmp_path}", *model_of("litert-npu://"))
+        make_runtime(f"litert-npu://?dispatch={tmp_path}", *model_for("litert-npu://"))
 
 
 @pytest.mark.parametrize("uri", ["litert-gpu://?precision=f8", "litert-npu://?device=tpu", "litert://?threads=0"])
 def test_a_value_that_is_none_is_a_mistake_of_the_caller(uri):
     with pytest.raises(UsageError):
-        make_runtime(uri, *model_of(uri))
+        make_runtime(uri, *model_for(uri))
 
 
 def test_a_weight_cache_is_made_once_and_used_again_and_computes_the_same(tmp_path):
     uri = f"litert://?weight_cache={tmp_path}/new/cache"
-    first, plain = make_runtime(uri, *model_of(uri)), make_runtime("litert://", *model_of("litert://"))
+    first, plain = make_runtime(uri, *model_for(uri)), make_runtime("litert://", *model_for("litert://"))
     [file] = (tmp_path / "new" / "cache").iterdir()
     told = msgspec.structs.replace(plain.spec.placement, source="interpreter")
     assert (first.spec.delegate, first.spec.placement) == ("xnnpack", told)
     written = file.stat().st_mtime_ns
-    again = make_runtime(uri, *model_of(uri))
+    again = make_runtime(uri, *model_for(uri))
     assert file.stat().st_mtime_ns == written
     assert run_selftest(load_bundle(), again).worst == dict.fromkeys(again.spec.outputs, 0)
     for runtime in (first, again, plain):
@@ -116,41 +116,41 @@ def test_a_weight_cache_is_made_once_and_used_again_and_computes_the_same(tmp_pa
 
 def test_with_a_weight_cache_nothing_is_told_that_the_interpreter_does_not_say(tmp_path, monkeypatch):
     uri = f"litert://?weight_cache={tmp_path}"
-    monkeypatch.setattr(litert_cached, "ask_interpreter", lambda *_: None)
-    runtime = make_runtime(uri, *model_of(uri))
+    monkeypatch.setattr(litert_weight_cache, "placement_by_interpreter", lambda *_: None)
+    runtime = make_runtime(uri, *model_for(uri))
     assert (runtime.spec.delegate, runtime.spec.placement) == (None, None)
     runtime.close()
     none = msgspec.structs.replace(model_placement(), delegated_ops=0, delegated_macs=0, partitions=0, by={})
-    monkeypatch.setattr(litert_cached, "ask_interpreter", lambda *_: none)  # XNNPACK does not work on this machine
-    runtime = make_runtime(uri, *model_of(uri))
+    monkeypatch.setattr(litert_weight_cache, "placement_by_interpreter", lambda *_: none)  # XNNPACK does not work on this machine
+    runtime = make_runtime(uri, *model_for(uri))
     assert (runtime.spec.delegate, runtime.spec.placement) == (None, none)
     runtime.close()
 
 
 def model_placement():
-    runtime = make_runtime("litert://", *model_of("litert://"))
+    runtime = make_runtime("litert://", *model_for("litert://"))
     runtime.close()
     return runtime.spec.placement
 
 
 def test_a_weight_cache_that_is_damaged_or_cannot_be_made_does_not_change_an_answer(tmp_path):
     uri = f"litert://?weight_cache={tmp_path}"
-    make_runtime(uri, *model_of(uri)).close()
+    make_runtime(uri, *model_for(uri)).close()
     [file] = tmp_path.iterdir()
     file.write_bytes(b"\0" * 100)
-    damaged = make_runtime(uri, *model_of(uri))
+    damaged = make_runtime(uri, *model_for(uri))
     assert run_selftest(load_bundle(), damaged).worst == dict.fromkeys(damaged.spec.outputs, 0)
     damaged.close()
     taken = tmp_path / "a-file"
     taken.touch()
     with pytest.raises(DeviceError, match="cannot be made"):
-        make_runtime(f"litert://?weight_cache={taken}/below", *model_of(uri))
+        make_runtime(f"litert://?weight_cache={taken}/below", *model_for(uri))
 
 
 def test_a_tensor_of_another_shape_does_not_reach_a_compiled_model(tmp_path):
     from edge.contracts.tensors import TensorSpec
 
-    runtime = make_runtime(f"litert://?weight_cache={tmp_path}", *model_of("litert://"))
+    runtime = make_runtime(f"litert://?weight_cache={tmp_path}", *model_for("litert://"))
     with pytest.raises(ValueError, match="expected"):
-        runtime.submit(noise(TensorSpec(shape=(1, 3, 3, 3))))
+        runtime.submit(noise_tensor(TensorSpec(shape=(1, 3, 3, 3))))
     runtime.close()

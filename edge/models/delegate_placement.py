@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from edge.models.operators import Operator
 
 
-def placement(
+def graph_placement(
     operators: Sequence[Operator], takers: Mapping[int, str], partitions: int | None, source: str
 ) -> Placement:
     """What was taken and what was left.
@@ -30,18 +30,18 @@ def placement(
         partitions=partitions,
         macs=sum(operator.macs for operator in operators),
         delegated_macs=sum(operators[number].macs for number in takers),
-        left=count(operator for number, operator in enumerate(operators) if number not in takers),
+        left=count_by_kind(operator for number, operator in enumerate(operators) if number not in takers),
         source=source,
         by=dict(Counter(takers.values())),
     )
 
 
-def count(operators: Iterable[Operator]) -> dict[str, int]:
+def count_by_kind(operators: Iterable[Operator]) -> dict[str, int]:
     """How many there are of each kind, by name."""
     return dict(sorted(Counter(operator.kind for operator in operators).items()))
 
 
-def in_words(placed: Placement) -> str:
+def describe_placement(placed: Placement) -> str:
     """One line for people: who took how much, and what is left."""
     took = ", ".join(f"{name} {number}" for name, number in placed.by.items()) or "no delegate"
     share = f", {placed.delegated_macs / placed.macs:.1%} of MACs" if placed.macs else ""
@@ -50,7 +50,7 @@ def in_words(placed: Placement) -> str:
     return f"{took} of {placed.ops} operators{pieces}{share}; left on plain kernels: {left} ({placed.source})"
 
 
-def lie_between(operators: Sequence[Operator], given: Iterable[int], wanted: Iterable[int]) -> set[int]:
+def operators_between(operators: Sequence[Operator], given: Iterable[int], wanted: Iterable[int]) -> set[int]:
     """Numbers of the operators that make the tensors ``wanted`` of the tensors ``given``.
 
     A delegate's node names the tensors that it reads and writes; what lies between them is what it computes.

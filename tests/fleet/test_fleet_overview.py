@@ -11,8 +11,8 @@ import pytest
 from device_messages import DeviceMessages
 
 from edge.contracts.errors import UsageError
-from edge.fleet.overview import DeviceRow, Overview, count
-from edge.fleet.table import COLUMNS, cells, choose, plain, summary
+from edge.fleet.device_table import COLUMNS, cell_texts, filter_and_sort, plain_table, summary_line
+from edge.fleet.fleet_overview import DeviceRow, FleetOverview, count_messages
 
 
 class Clock:
@@ -28,15 +28,15 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def overview(clock: Clock) -> Overview:
-    return Overview(whole=True, clock=clock)
+def overview(clock: Clock) -> FleetOverview:
+    return FleetOverview(whole=True, clock=clock)
 
 
-def paper_of(overview: Overview, **where: str) -> Any:
+def paper_of(overview: FleetOverview, **where: str) -> Any:
     return DeviceMessages(overview, **where)  # type: ignore[arg-type]  # feeds it as it would a ledger
 
 
-def test_a_row_tells_what_the_device_told(overview: Overview, clock: Clock) -> None:
+def test_a_row_tells_what_the_device_told(overview: FleetOverview, clock: Clock) -> None:
     device = paper_of(overview)
     device.state(1)
     device.finding(1, malignancy=0.25, suspicious=False)
@@ -54,25 +54,25 @@ def test_a_row_tells_what_the_device_told(overview: Overview, clock: Clock) -> N
         {"epoch-a": [(2, 2)]},
         {"epoch-a": [(5, 5)]},
     )
-    assert dict(zip(COLUMNS, cells(row), strict=True)) == {
+    assert dict(zip(COLUMNS, cell_texts(row), strict=True)) == {
         "site": "clinic-a", "device": "cart-7", "state": "online", "model": "example 1.0.0",
         "runtime": "litert+xnnpack", "fps": "29.5", "p99-ms": "8.2", "temp-c": "61.0", "outbox": "3",
         "last-finding": "suspicious 0.90, 7 s ago", "missing": "1: 3", "repaired": "1: 2",
     }  # fmt: skip
 
 
-def test_a_device_that_has_gone_shows_no_numbers_and_what_it_was(overview: Overview) -> None:
+def test_a_device_that_has_gone_shows_no_numbers_and_what_it_was(overview: FleetOverview) -> None:
     device = paper_of(overview)
     device.state(1)
     device.health(1, fps=30.0)
-    assert overview.settled()
+    assert overview.all_healths_known()
     device.will("run-1")
     (row,) = overview.rows()
     assert (row.state, row.reasons, row.fps, row.outbox) == ("offline", ["connection_lost"], None, None)
     assert row.model == "example 1.0.0"
 
 
-def test_the_will_of_an_earlier_run_changes_nothing(overview: Overview) -> None:
+def test_the_will_of_an_earlier_run_changes_nothing(overview: FleetOverview) -> None:
     device = paper_of(overview)
     device.run_id = "run-2"
     device.state(1)
@@ -80,15 +80,15 @@ def test_the_will_of_an_earlier_run_changes_nothing(overview: Overview) -> None:
     assert overview.rows()[0].state == "online"
 
 
-def test_a_device_of_which_only_findings_are_heard_is_unknown(overview: Overview) -> None:
+def test_a_device_of_which_only_findings_are_heard_is_unknown(overview: FleetOverview) -> None:
     device = paper_of(overview)
     device.finding(1)
     (row,) = overview.rows()
     assert (row.state, row.model, row.fps) == ("unknown", None, None)
-    assert not overview.settled()
+    assert not overview.all_healths_known()
 
 
-def test_what_is_of_another_version_is_unknown_but_still_counted(overview: Overview) -> None:
+def test_what_is_of_another_version_is_unknown_but_still_counted(overview: FleetOverview) -> None:
     head = {"device": "cart-7", "schema": "finding/1", "stream": "a", "epoch": "e", "seq": 1}
     body = msgspec.json.encode({**head, "malignancy": "high"})
     overview.feed("edge/v1/clinic-a/cart-7/findings/a", body)
@@ -97,7 +97,7 @@ def test_what_is_of_another_version_is_unknown_but_still_counted(overview: Overv
 
 
 @pytest.fixture
-def rows(overview: Overview) -> list[DeviceRow]:
+def rows(overview: FleetOverview) -> list[DeviceRow]:
     for name, fps in (("cart-1", 10.0), ("cart-2", 30.0), ("cart-3", None)):
         device = paper_of(overview, device=name)
         device.state(
@@ -113,50 +113,50 @@ def names(rows: list[DeviceRow]) -> list[str]:
 
 
 def test_filter_and_sort(rows: list[DeviceRow]) -> None:
-    assert names(choose(rows)) == ["cart-1", "cart-2", "cart-3"]
-    assert names(choose(rows, column="fps")) == ["cart-2", "cart-1", "cart-3"], "the largest first, unknown last"
-    assert names(choose(rows, column="state")) == ["cart-2", "cart-1", "cart-3"]
-    assert names(choose(rows, "HOT")) == ["cart-2"]
-    assert names(choose(rows, "no such thing")) == []
+    assert names(filter_and_sort(rows)) == ["cart-1", "cart-2", "cart-3"]
+    assert names(filter_and_sort(rows, column="fps")) == ["cart-2", "cart-1", "cart-3"], "the largest first, unknown last"
+    assert names(filter_and_sort(rows, column="state")) == ["cart-2", "cart-1", "cart-3"]
+    assert names(filter_and_sort(rows, "HOT")) == ["cart-2"]
+    assert names(filter_and_sort(rows, "no such thing")) == []
     with pytest.raises(UsageError, match="there is no column 'speed'"):
-        choose(rows, column="speed")
+        filter_and_sort(rows, column="speed")
     for column in COLUMNS:
-        assert sorted(names(choose(rows, column=column))) == ["cart-1", "cart-2", "cart-3"]
+        assert sorted(names(filter_and_sort(rows, column=column))) == ["cart-1", "cart-2", "cart-3"]
 
 
 def test_the_plain_table_has_a_line_a_device_and_a_summary(rows: list[DeviceRow]) -> None:
-    lines = plain(rows).splitlines()
+    lines = plain_table(rows).splitlines()
     assert lines[0].split() == list(COLUMNS)
     assert [line.split()[1] for line in lines[1:4]] == ["cart-1", "cart-2", "cart-3"]
     assert lines[5] == "3 devices: 2 online, 1 degraded; 6 missing, 0 repaired"
-    assert plain([]).splitlines()[-1] == summary([]) == "0 devices; 0 missing, 0 repaired"
+    assert plain_table([]).splitlines()[-1] == summary_line([]) == "0 devices; 0 missing, 0 repaired"
 
 
-def test_many_ranges_are_cut_and_all_are_counted(overview: Overview) -> None:
+def test_many_ranges_are_cut_and_all_are_counted(overview: FleetOverview) -> None:
     device = paper_of(overview)
     for seq in (1, 3, 6, 8, 10):
         device.finding(seq)
     (row,) = overview.rows()
-    assert count(row.missing) == 5
-    assert cells(row)[-2] == "5: 2, 4-5, 7, …"
+    assert count_messages(row.missing) == 5
+    assert cell_texts(row)[-2] == "5: 2, 4-5, 7, …"
 
 
-def test_a_device_cannot_write_to_the_terminal(overview: Overview) -> None:
+def test_a_device_cannot_write_to_the_terminal(overview: FleetOverview) -> None:
     device = paper_of(overview)
     device.state(1, reasons=["\x1b[2Jgone\n"], status="degraded")
-    assert "degraded: ?[2Jgone?" in plain(overview.rows())
-    assert "\x1b" not in plain(overview.rows())
+    assert "degraded: ?[2Jgone?" in plain_table(overview.rows())
+    assert "\x1b" not in plain_table(overview.rows())
 
 
-def test_the_live_table_shows_as_many_rows_as_there_is_place_for(overview: Overview, rows: list[DeviceRow]) -> None:
+def test_the_live_table_shows_as_many_rows_as_there_is_place_for(overview: FleetOverview, rows: list[DeviceRow]) -> None:
     rich_console = pytest.importorskip("rich.console")
-    from edge.fleet.terminal import draw
+    from edge.fleet.live_table import draw_table
 
     paper_of(overview, device="cart-1").state(3, status="degraded", reasons=["[bold]x[/nothing]"])
     out = io.StringIO()
     console = rich_console.Console(file=out, width=240, color_system=None)
-    watch: Any = SimpleNamespace(overview=overview, link=SimpleNamespace(connected=False))
-    console.print(draw(watch, "", "site", 2))
+    watch: Any = SimpleNamespace(overview=overview, connection=SimpleNamespace(connected=False))
+    console.print(draw_table(watch, "", "site", 2))
     text = out.getvalue()
     assert "degraded: [bold]x[/nothing]" in text
     assert "cart-2" in text

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from edge.contracts.errors import DeviceError, ModelError
 from edge.contracts.tensors import RuntimeSpec, Tensor, TensorSpec
-from edge.models.container import read_file
+from edge.models.bundle_file import read_model_file
 from edge.process.stderr_capture import stderr_to_log
-from edge.runtimes import delegate
-from edge.runtimes.delegated_operators import DelegatedOperators
-from edge.runtimes.model_loading import count, expect_manifest, expect_tensor, first_line, need_model
+from edge.runtimes import external_delegate
+from edge.runtimes.model_loading import expect_manifest, expect_tensor, first_line, require_model, thread_count
+from edge.runtimes.tflite_placement import DelegatedOperators
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,26 +51,26 @@ class InterpreterRuntime:
             DeviceError: the library is not installed, or the delegate does not serve.
             UsageError: a parameter is unknown or not valid.
         """
-        options = delegate.parameters(uri)
-        uri.expect(*PARAMETERS, *(delegate.OPTION + key for key in options))
-        threads, external = uri.get("threads", count, 1), uri.params.get("delegate")
-        path = need_model(self.NAME, model_path)
+        options = external_delegate.delegate_options(uri)
+        uri.expect(*PARAMETERS, *(external_delegate.OPTION + key for key in options))
+        threads, external = uri.get("threads", thread_count, 1), uri.params.get("delegate")
+        path = require_model(self.NAME, model_path)
         library = self._library()
-        proof = DelegatedOperators(read_file(Path(path)))
+        delegated = DelegatedOperators(read_model_file(Path(path)))
         with stderr_to_log(log):
-            delegates = [delegate.load(library.load_delegate, external, options)] if external else []
+            delegates = [external_delegate.load_delegate(library.load_delegate, external, options)] if external else []
             self._interpreter = self._load(library, path, threads, delegates)
             if external:
-                self._expect_taken(proof, external)
+                self._expect_taken(delegated, external)
             runner = self._allocate(external)
-            proof.look(self._interpreter, XNNPACK)
+            delegated.record_taken(self._interpreter, XNNPACK)
         inputs = list(runner.get_input_details().values())
         outputs = runner.get_output_details()
         if len(inputs) != 1:
             raise ModelError(f"expected one input, got {len(inputs)}", hint="export the model with python -m export")
         self._input = inputs[0]["index"]
         self._outputs = {name: detail["index"] for name, detail in outputs.items()}
-        placed = proof.placement
+        placed = delegated.placement
         self.spec = RuntimeSpec(
             name=self.NAME,
             family=EXTERNAL if external else self.FAMILY,
@@ -92,7 +92,7 @@ class InterpreterRuntime:
         try:
             self._interpreter.invoke()
         except RuntimeError as error:
-            raise DeviceError(f"{self.NAME} failed: {_words(error)}", hint="the runtime is replaced") from error
+            raise DeviceError(f"{self.NAME} failed: {_delegate_message(error)}", hint="the runtime is replaced") from error
         return {name: self._interpreter.get_tensor(index) for name, index in self._outputs.items()}
 
     def close(self) -> None:
@@ -108,8 +108,8 @@ class InterpreterRuntime:
             return library.Interpreter(model_path=path, num_threads=threads, experimental_delegates=delegates)
         except (ValueError, RuntimeError) as error:
             if delegates:
-                raise _rejected(error) from error
-            raise _refused(self.NAME, error) from error
+                raise _delegate_error(error) from error
+            raise _load_error(self.NAME, error) from error
 
     def _allocate(self, external: str | None) -> Any:
         try:
@@ -117,33 +117,33 @@ class InterpreterRuntime:
             return self._interpreter.get_signature_runner()
         except (ValueError, RuntimeError) as error:
             if external:
-                raise _rejected(error) from error
-            raise _refused(self.NAME, error) from error
+                raise _delegate_error(error) from error
+            raise _load_error(self.NAME, error) from error
 
-    def _expect_taken(self, proof: DelegatedOperators, external: str) -> None:
-        name = delegate.name_of(external)
-        if not proof.look(self._interpreter, name):
+    def _expect_taken(self, delegated: DelegatedOperators, external: str) -> None:
+        name = external_delegate.delegate_name(external)
+        if not delegated.record_taken(self._interpreter, name):
             raise DeviceError(
-                f"the delegate {name} takes none of the model's {proof.placement.ops} operators",
+                f"the delegate {name} takes none of the model's {delegated.placement.ops} operators",
                 hint="compile the model for it (an Edge TPU needs edgetpu_compiler's output), or leave delegate= out",
             )
 
 
-def _rejected(error: Exception) -> DeviceError:
+def _delegate_error(error: Exception) -> DeviceError:
     return DeviceError(
-        f"the delegate rejects the model: {_words(error)}",
+        f"the delegate rejects the model: {_delegate_message(error)}",
         hint="its own words are in the log at level debug; leave delegate= out to compute on the CPU",
     )
 
 
-def _refused(name: str, error: Exception) -> ModelError:
+def _load_error(name: str, error: Exception) -> ModelError:
     return ModelError(
         f"{name} refuses the model: {first_line(error)}",
         hint="check the file with edge-cli model verify, and export it anew",
     )
 
 
-def _words(error: Exception) -> str:
+def _delegate_message(error: Exception) -> str:
     """What the delegate or the kernel said; TFLite joins its own sentences to it without a space."""
     line = first_line(error)
     return re.split("Restored original|Node number", line)[0].strip() or line

@@ -14,17 +14,17 @@ from edge.contracts.tensors import TensorSpec
 
 if TYPE_CHECKING:
     from edge.contracts.manifest import ModelManifest
-    from edge.models.golden import GoldenVectors
+    from edge.models.golden_vectors import GoldenVectors
     from edge.models.graph import Graph
 
-CLASSES = ["benign", "malignant"]
-LOOSEST = {MALIGNANCY: 32, ANATOMY: 32, LESION_MASK: 96}
+MALIGNANCY_CLASSES = ["benign", "malignant"]
+MAX_TOLERANCE_BY_HEAD = {MALIGNANCY: 32, ANATOMY: 32, LESION_MASK: 96}
 """Largest tolerance by head, in quantised steps: beyond it a broken kernel would pass. A mask is compared pixel by
 pixel, and the worst pixel stands on a lesion's rim: TFLite's own kernels were seen to move one by 62 steps and the
 probabilities of the same model by 13. A mask that went dead or full moves some by over 200."""
-STRICTEST = min(LOOSEST.values())
+MAX_TOLERANCE = min(MAX_TOLERANCE_BY_HEAD.values())
 """For a tolerance that holds for all heads, and for heads that are not named above."""
-TELLING = (0.3, 0.7)
+INFORMATIVE_RANGE = (0.3, 0.7)
 """A golden probability in here shows small differences; one at 0 or 1 proves nothing."""
 HINT = "the bundle is inconsistent: export it anew"
 
@@ -54,7 +54,7 @@ def check_golden(golden: GoldenVectors, manifest: ModelManifest) -> None:
     """Raise `ModelError` unless the golden vectors could show a difference: a lesion, none, and an open question."""
     spec = manifest.heads[MALIGNANCY].tensor
     probability = spec.scale * (golden.outputs[MALIGNANCY][:, 1].astype(np.float64) - spec.zero_point)
-    low, high = TELLING
+    low, high = INFORMATIVE_RANGE
     if not any(low < p < high for p in probability.tolist()):
         _fail(f"golden.npz proves nothing: no probability of malignancy between {low} and {high}")
     spec = manifest.heads[LESION_MASK].tensor
@@ -93,8 +93,8 @@ def _check_heads(manifest: ModelManifest, graph: Graph) -> None:
     if graph.first_output != MALIGNANCY:
         _fail(f"expected {MALIGNANCY} as the model's first output, got {graph.first_output!r}")
     malignancy, mask, anatomy = (manifest.heads[name].tensor.shape for name in (MALIGNANCY, LESION_MASK, ANATOMY))
-    if malignancy != (1, 2) or manifest.heads[MALIGNANCY].class_names != CLASSES:
-        _fail(f"{MALIGNANCY}: expected (1, 2) {CLASSES}, got {malignancy} {manifest.heads[MALIGNANCY].class_names}")
+    if malignancy != (1, 2) or manifest.heads[MALIGNANCY].class_names != MALIGNANCY_CLASSES:
+        _fail(f"{MALIGNANCY}: expected (1, 2) {MALIGNANCY_CLASSES}, got {malignancy} {manifest.heads[MALIGNANCY].class_names}")
     _, height, width, _ = manifest.input.shape
     if len(mask) != 4 or (mask[0], mask[3]) != (1, 1) or 4 * mask[1] < height or 4 * mask[2] < width:
         _fail(f"{LESION_MASK}: expected (1, h, w, 1) of at least a quarter of {(height, width)}, got {mask}")
@@ -121,11 +121,11 @@ def _check_thresholds(manifest: ModelManifest) -> None:
 
 def _check_tolerances(manifest: ModelManifest) -> None:
     whole, by_head = manifest.golden.max_abs_diff, manifest.golden.by_head
-    if not whole or not all(0 <= v <= STRICTEST for v in whole.values()):
-        _fail(f"golden.max_abs_diff {whole}: expected 0 to {STRICTEST} for each runtime family")
+    if not whole or not all(0 <= v <= MAX_TOLERANCE for v in whole.values()):
+        _fail(f"golden.max_abs_diff {whole}: expected 0 to {MAX_TOLERANCE} for each runtime family")
     for family, heads in by_head.items():
         for head, steps in heads.items():
-            most = LOOSEST.get(head, STRICTEST)
+            most = MAX_TOLERANCE_BY_HEAD.get(head, MAX_TOLERANCE)
             if head not in manifest.heads or not 0 <= steps <= most:
                 _fail(f"golden.by_head: expected 0 to {most} for a head of {family}, got {head} {steps}")
 

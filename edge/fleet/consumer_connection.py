@@ -1,4 +1,4 @@
-"""A consumer's connection to a broker: hears what was subscribed to, comes back by itself when it is lost.
+"""MQTT connection of a consumer: subscribes, receives, publishes, and reconnects by itself when it is lost.
 
 MQTT 3.1.1: every broker speaks it, and a consumer needs nothing that came later.
 """
@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ANSWER_S = 10.0
+"""Seconds that the broker may take to accept the connection and the subscription."""
 KEEPALIVE_S = 30
-UNDER_WAY = 200
+MAX_INFLIGHT = 200
 """Messages that may wait for their acknowledgement."""
 
 
-def broker(
+def broker_settings(
     uri: str,
     *,
     username: str | None = None,
@@ -38,7 +39,7 @@ def broker(
     cert_file: Path | None = None,
     key_file: Path | None = None,
 ) -> SinkSettings:
-    """Where the broker is and what it is shown, as settings."""
+    """Broker address and credentials of a command line, as `SinkSettings`."""
 
     def name(path: Path | None) -> str | None:
         return None if path is None else str(path)
@@ -54,15 +55,15 @@ def broker(
 
 
 class ConsumerMessage(NamedTuple):
-    """One message as it came."""
+    """One received MQTT message: topic, payload, and whether the broker had retained it."""
 
     topic: str
     body: bytes
     retained: bool
 
 
-class ConsumerLink:
-    """One connection. What comes is kept in order until `take`, which belongs to one thread; `publish` to any."""
+class ConsumerConnection:
+    """One connection to a broker. Messages queue up in order until `receive`, for one thread; `publish` is for any."""
 
     def __init__(self, settings: SinkSettings, topics: Sequence[str] = (), name: str = "watch") -> None:
         """Connect, and subscribe to ``topics`` with QoS 1.
@@ -77,7 +78,7 @@ class ConsumerLink:
         credentials = read_credentials(settings)
         self.name = credentials.name
         self._topics = list(topics)
-        self._heard: queue.SimpleQueue[ConsumerMessage] = queue.SimpleQueue()
+        self._received: queue.SimpleQueue[ConsumerMessage] = queue.SimpleQueue()
         self._ready = threading.Event()
         self._refusal = ""
         self._published = self._settled = 0
@@ -88,11 +89,11 @@ class ConsumerLink:
         if credentials.tls is not None:
             client.tls_set_context(credentials.tls)
         client.reconnect_delay_set(1, 10)
-        client.max_inflight_messages_set(UNDER_WAY)
+        client.max_inflight_messages_set(MAX_INFLIGHT)
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_publish = self._on_publish
-        client.on_message = lambda _client, _data, m: self._heard.put(
+        client.on_message = lambda _client, _data, m: self._received.put(
             ConsumerMessage(m.topic, bytes(m.payload), bool(m.retain))
         )
         self._client = client
@@ -115,27 +116,27 @@ class ConsumerLink:
 
     @property
     def connected(self) -> bool:
-        """Whether the connection stands now."""
+        """Whether the connection to the broker stands now."""
         return self._client.is_connected()
 
-    def take(self, timeout_s: float) -> list[ConsumerMessage]:
-        """All that has come; waits at most ``timeout_s`` for the first."""
+    def receive(self, timeout_s: float) -> list[ConsumerMessage]:
+        """All messages received since the last call; waits at most ``timeout_s`` for the first."""
         taken: list[ConsumerMessage] = []
         try:
-            taken.append(self._heard.get(timeout=timeout_s) if timeout_s > 0 else self._heard.get_nowait())
+            taken.append(self._received.get(timeout=timeout_s) if timeout_s > 0 else self._received.get_nowait())
             while len(taken) < 10_000:  # so that the caller gets to show something, however much comes
-                taken.append(self._heard.get_nowait())
+                taken.append(self._received.get_nowait())
         except queue.Empty:
             pass
         return taken
 
     def publish(self, topic: str, body: bytes, *, qos: int = 1, retain: bool = False) -> None:
-        """Queue a message."""
+        """Queue a message for sending; returns at once."""
         self._published += 1
         self._client.publish(topic, body, qos=qos, retain=retain)
 
     def drain(self, timeout_s: float) -> bool:
-        """Wait until all that was published has gone, and what asks for it was acknowledged; whether it was in time."""
+        """Wait until all published messages are sent, and acknowledged if QoS asks for it; False if not in time."""
         deadline = time.monotonic() + timeout_s
         while self._settled < self._published:
             if time.monotonic() >= deadline:
@@ -144,7 +145,7 @@ class ConsumerLink:
         return True
 
     def close(self) -> None:
-        """Leave. May be called twice."""
+        """Disconnect from the broker. May be called twice."""
         self._client.disconnect()
         self._client.loop_stop()
 

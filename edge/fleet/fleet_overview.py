@@ -1,4 +1,4 @@
-"""What a person wants to see of each device, in one row: how it is, and whether all of it has arrived."""
+"""Overview of a fleet, one row per device: its state, its numbers, and which messages are missing."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from edge.fleet.ranges import Range
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Ranges = dict[str, list[Range]]
-"""By epoch."""
+RangesByEpoch = dict[str, list[Range]]
+"""Ranges of sequence numbers, by epoch."""
 
 
 class LastFinding(msgspec.Struct, frozen=True, kw_only=True):
-    """The newest one that arrived."""
+    """The newest finding that arrived from a device."""
 
     stream: str
     lifecycle: str
@@ -31,7 +31,7 @@ class LastFinding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeviceRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One device. None: it has not said."""
+    """One device's row in the overview. None: the device has not told this value."""
 
     site: str
     device: str
@@ -46,15 +46,15 @@ class DeviceRow(msgspec.Struct, frozen=True, kw_only=True):
     """Messages that wait on the device for a receiver."""
     last_finding: LastFinding | None
     received: int
-    missing: Ranges
-    repaired: Ranges
-    expired: Ranges
+    missing: RangesByEpoch
+    repaired: RangesByEpoch
+    expired: RangesByEpoch
     duplicates: int
     violations: int
 
 
-class Overview:
-    """A ledger, and beside it the last words of every device."""
+class FleetOverview:
+    """A delivery ledger, and the last state, health and finding of every device."""
 
     def __init__(
         self, root: str = "edge/v1", *, whole: bool = False, clock: Callable[[], float] = time.monotonic
@@ -62,52 +62,52 @@ class Overview:
         """``whole``: see `Ledger`. ``clock``: seconds that only grow."""
         self.ledger = Ledger(root, whole=whole)
         self._clock = clock
-        self._words: dict[tuple[str, str], _Words] = {}
+        self._last_messages: dict[tuple[str, str], _LastMessages] = {}
 
     def feed(self, topic: str, payload: bytes, *, retained: bool = False) -> Arrival:
-        """Take in one message. Raises nothing, whatever is fed."""
+        """Process one message. Raises nothing, whatever is fed."""
         verdict = self.ledger.feed(topic, payload, retained=retained)
         if verdict in (Arrival.NOT_OURS, Arrival.STALE):
             return verdict
-        site, device, suffix = self.ledger.split(topic)
-        words = self._words.setdefault((site, device), _Words())
+        site, device, suffix = self.ledger.split_topic(topic)
+        last = self._last_messages.setdefault((site, device), _LastMessages())
         try:
             if suffix == topics.STATE:
-                words.take_state(_state.decode(payload))
+                last.update_state(_state.decode(payload))
             elif suffix == topics.HEALTH:
-                words.health = _health.decode(payload)
+                last.health = _health.decode(payload)
             elif suffix.startswith("findings/") and verdict is not Arrival.DUPLICATE:
-                words.take_finding(_finding.decode(payload), self._clock())
+                last.update_finding(_finding.decode(payload), self._clock())
         except msgspec.MsgspecError:
             pass  # the ledger could read what it needs; the rest is of another version, and stays unknown
         return verdict
 
     def rows(self) -> list[DeviceRow]:
-        """All devices, by site and name."""
+        """Rows of all devices, sorted by site and name."""
         now = self._clock()
-        return [self._row(key, now) for key in sorted(self._words)]
+        return [self._row(key, now) for key in sorted(self._last_messages)]
 
-    def settled(self) -> bool:
-        """Whether every device that is there has told its ``health`` too."""
-        return all(words.health is not None or words.state.status == "offline" for words in self._words.values())
+    def all_healths_known(self) -> bool:
+        """Whether every device that is not offline has sent its ``health`` too."""
+        return all(last.health is not None or last.state.status == "offline" for last in self._last_messages.values())
 
     def _row(self, key: tuple[str, str], now: float) -> DeviceRow:
-        words = self._words[key]
+        last = self._last_messages[key]
         ledger: DeviceLedger = self.ledger.devices()[key]
         # Numbers of a device that has gone would read as if it were there.
-        health = words.health if words.health is not None and words.state.status != "offline" else _Health()
+        health = last.health if last.health is not None and last.state.status != "offline" else _Health()
         return DeviceRow(
             site=key[0],
             device=key[1],
-            state=words.state.status,
-            reasons=words.state.reasons,
-            model=words.model,
-            runtime=words.runtime,
+            state=last.state.status,
+            reasons=last.state.reasons,
+            model=last.model,
+            runtime=last.runtime,
             fps=health.fps,
             p99_ms=health.total_p99_ms,
             temperature_c=health.temperature_c,
             outbox=health.outbox_depth,
-            last_finding=words.last_finding(now),
+            last_finding=last.last_finding(now),
             received=sum(ledger.received(epoch) for epoch in ledger.epochs()),
             missing=ledger.missing(),
             repaired=ledger.repaired(),
@@ -117,17 +117,17 @@ class Overview:
         )
 
 
-def count(ranges: Ranges) -> int:
-    """How many messages."""
+def count_messages(ranges: RangesByEpoch) -> int:
+    """Number of messages in all ranges of all epochs."""
     return sum(last - first + 1 for some in ranges.values() for first, last in some)
 
 
-# What is read of the messages. Everything may be absent: a will has next to nothing, other versions have other things.
+# The fields that are read of the messages. Everything may be absent: a will has next to none, other versions have others.
 
 Text = Annotated[str, msgspec.Meta(max_length=200)]
 
 
-class _Named(msgspec.Struct, frozen=True):
+class _ModelOrRuntime(msgspec.Struct, frozen=True):
     name: Text = ""
     version: Text = ""
     delegate: Text | None = None
@@ -136,8 +136,8 @@ class _Named(msgspec.Struct, frozen=True):
 class _State(msgspec.Struct, frozen=True):
     status: Literal["online", "degraded", "offline", "unknown"] = "unknown"
     reasons: Annotated[list[Text], msgspec.Meta(max_length=100)] = []
-    model: _Named | None = None
-    runtime: _Named | None = None
+    model: _ModelOrRuntime | None = None
+    runtime: _ModelOrRuntime | None = None
 
 
 class _Health(msgspec.Struct, frozen=True):
@@ -156,8 +156,8 @@ class _Finding(msgspec.Struct, frozen=True):
 
 
 @dataclass(slots=True)
-class _Words:
-    """The last of each kind that a device said."""
+class _LastMessages:
+    """The last message of each kind that a device sent."""
 
     state: _State = field(default_factory=_State)
     model: str | None = None
@@ -166,15 +166,15 @@ class _Words:
     finding: _Finding | None = None
     finding_at: float = 0.0
 
-    def take_state(self, state: _State) -> None:
+    def update_state(self, state: _State) -> None:
         self.state = state
-        if state.model is not None:  # a will does not say; the last that was said still holds
+        if state.model is not None:  # a will does not say; the last known one still holds
             self.model = f"{state.model.name} {state.model.version}".strip()
         if state.runtime is not None:
             delegate = f"+{state.runtime.delegate}" if state.runtime.delegate else ""
             self.runtime = state.runtime.name + delegate
 
-    def take_finding(self, finding: _Finding, now: float) -> None:
+    def update_finding(self, finding: _Finding, now: float) -> None:
         if self.finding is None or not finding.replayed:
             self.finding, self.finding_at = finding, now
 

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import DeviceError
-from edge.models.container import read_file
+from edge.models.bundle_file import read_model_file
 from edge.process.stderr_capture import stderr_to_log
-from edge.runtimes.compiled import CompiledRuntime, compiler, last_line
-from edge.runtimes.delegated_operators import DelegatedOperators
-from edge.runtimes.interpreter import XNNPACK
-from edge.runtimes.model_loading import count, need_model
+from edge.runtimes.litert_compiled import CompiledModelRuntime, innermost_error, load_compiler
+from edge.runtimes.model_loading import require_model, thread_count
+from edge.runtimes.tflite_interpreter import XNNPACK
+from edge.runtimes.tflite_placement import DelegatedOperators
 
 if TYPE_CHECKING:
     from edge.config.uri import Uri
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class CachedRuntime(CompiledRuntime):
+class WeightCacheRuntime(CompiledModelRuntime):
     """LiteRT on the CPU with its weights in a file."""
 
     def __init__(self, uri: Uri, model_path: str | None, manifest: ModelManifest) -> None:
@@ -38,40 +38,40 @@ class CachedRuntime(CompiledRuntime):
 
         Raises:
             DeviceError: LiteRT's compiler is not there, or the folder cannot be written.
-            ModelError, UsageError: as `edge.runtimes.compiled.CompiledRuntime`.
+            ModelError, UsageError: as `edge.runtimes.litert_compiled.CompiledRuntime`.
         """
         uri.expect("threads", "weight_cache")
-        threads = uri.get("threads", count, 1)
-        path = need_model("litert", model_path)
-        litert = compiler()
+        threads = uri.get("threads", thread_count, 1)
+        path = require_model("litert", model_path)
+        litert = load_compiler()
         cache = cache_file(Path(uri.params["weight_cache"]), path)
-        placed = ask_interpreter(path, threads)
+        placed = placement_by_interpreter(path, threads)
 
         def make() -> object:
             cpu = litert.CpuOptions(num_threads=threads, xnnpack_weight_cache_path=str(cache))
             options = litert.Options(hardware_accelerators=litert.HardwareAccelerator.CPU, cpu_options=cpu)
             return litert.CompiledModel.from_file(path, options=options)
 
-        super().__init__(path, manifest, make, explain, "litert", "xnnpack")
+        super().__init__(path, manifest, make, explain_failure, "litert", "xnnpack")
         # Only XNNPACK writes the file: without it the compiler has not done as the interpreter did; nothing is told.
         if placed is not None and (cache.is_file() or not placed.delegated_ops):
-            self.claim("+".join(placed.by) or None, placed)
+            self.set_placement("+".join(placed.by) or None, placed)
 
 
-def ask_interpreter(path: str, threads: int) -> Placement | None:
+def placement_by_interpreter(path: str, threads: int) -> Placement | None:
     """What XNNPACK takes of the model, by LiteRT's interpreter; None if that cannot load it."""
     from ai_edge_litert.interpreter import Interpreter
 
-    proof = DelegatedOperators(read_file(Path(path)), source="interpreter")
+    delegated = DelegatedOperators(read_model_file(Path(path)), source="interpreter")
     try:
         with stderr_to_log(log):
             interpreter = Interpreter(model_path=path, num_threads=threads)
             interpreter.allocate_tensors()
-            proof.look(interpreter, XNNPACK)
+            delegated.record_taken(interpreter, XNNPACK)
     except (ValueError, RuntimeError) as error:
         log.debug("the interpreter does not load the model: %s", error)
         return None
-    return proof.placement
+    return delegated.placement
 
 
 def cache_file(folder: Path, model_path: str) -> Path:
@@ -88,13 +88,13 @@ def cache_file(folder: Path, model_path: str) -> Path:
         raise DeviceError(
             f"the weight cache {folder} cannot be made: {error.strerror}", hint="name a folder that can be written"
         ) from error
-    digest = hashlib.sha256(read_file(Path(model_path))).hexdigest()
+    digest = hashlib.sha256(read_model_file(Path(model_path))).hexdigest()
     return folder / f"{digest[:16]}-{version('ai-edge-litert')}.xnnpack"
 
 
-def explain(said: str) -> DeviceError:
+def explain_failure(said: str) -> DeviceError:
     """One line for what LiteRT printed and raised."""
     return DeviceError(
-        f"LiteRT cannot load the model with a weight cache: {last_line(said)}",
+        f"LiteRT cannot load the model with a weight cache: {innermost_error(said)}",
         hint="check the file with edge-cli model verify; leave weight_cache= out",
     )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import inspect as types
 
-from edge.config.field_docs import field_docs, plain
+from edge.config.field_docs import field_docs, without_markup
 from edge.config.settings import Settings
 from edge.config.toml_text import toml_value
 from edge.config.validate import fields_of, without_none
@@ -47,7 +47,7 @@ EXAMPLES: dict[str, Any] = {
 EXAMPLES_IN: dict[tuple[str, str], Any] = {("SinkSettings", "uri"): "mqtt://localhost:1883"}
 
 
-def template() -> str:
+def config_template() -> str:
     """The file's text. It loads as it is, to the defaults, and with all of its settings uncommented."""
     return HEAD + "\n" + "\n".join(_table(Settings, "")) + "\n"
 
@@ -72,7 +72,7 @@ def _inner_table(name: str, kind: types.Type, doc: str, mark: str) -> Iterator[s
     items = _tables_in(kind)
     cls = items or kind.cls  # type: ignore[attr-defined]
     yield ""
-    yield from _comment(" ".join([plain(cls.__doc__ or ""), doc, "Once for each." if items else ""]))
+    yield from _comment(" ".join([without_markup(cls.__doc__ or ""), doc, "Once for each." if items else ""]))
     yield f"#[[{name}]]" if items else f"{mark}[{name}]"
     yield from _table(cls, name, "#" if items else mark)
 

@@ -9,7 +9,7 @@ import time
 
 import numpy as np
 import pytest
-from runtime_tools import model_of, noise
+from runtime_tools import model_for, noise_tensor
 
 from edge.config.uri import parse_uri
 from edge.contracts.errors import DeviceError, ModelError, UsageError
@@ -51,7 +51,7 @@ def uri(request, tmp_path_factory):
 def why_not(uri):
     """Why ``uri`` cannot be had here; empty if it can be."""
     try:
-        IsolatedRuntime(uri, *model_of(uri)).close()
+        IsolatedRuntime(uri, *model_for(uri)).close()
     except DeviceError as error:
         return error.message
     return ""
@@ -61,7 +61,7 @@ def why_not(uri):
 def runtime(request, uri):
     """One for all tests of this module that only use it: a GPU's takes seconds to compile."""
     make = IsolatedRuntime if request.param == "isolated" else make_runtime
-    made = make(uri, *model_of(uri))
+    made = make(uri, *model_for(uri))
     yield made
     made.close()
 
@@ -87,7 +87,7 @@ def test_what_it_says_of_placement_adds_up_also_from_a_child(runtime, uri):
 
 
 def test_outputs_have_the_shapes_and_types_of_the_spec(runtime):
-    runtime.submit(noise(runtime.spec.input))
+    runtime.submit(noise_tensor(runtime.spec.input))
     outputs = runtime.wait(LONG_S)
     assert set(outputs) == set(runtime.spec.outputs)
     for name, spec in runtime.spec.outputs.items():
@@ -97,9 +97,9 @@ def test_outputs_have_the_shapes_and_types_of_the_spec(runtime):
 def test_the_same_tensor_gives_the_same_bytes_in_process_and_isolated(uri):
     answers = []
     for make in (make_runtime, IsolatedRuntime):
-        runtime = make(uri, *model_of(uri))
+        runtime = make(uri, *model_for(uri))
         for seed in (1, 2):
-            runtime.submit(noise(runtime.spec.input, seed))
+            runtime.submit(noise_tensor(runtime.spec.input, seed))
             answers.append({name: np.array(value) for name, value in runtime.wait(LONG_S).items()})
         runtime.close()
     for here, there in zip(answers[:2], answers[2:], strict=True):
@@ -108,7 +108,7 @@ def test_the_same_tensor_gives_the_same_bytes_in_process_and_isolated(uri):
 
 
 def test_the_buffer_may_be_filled_anew_after_submit(runtime):
-    tensor = noise(runtime.spec.input, 1)
+    tensor = noise_tensor(runtime.spec.input, 1)
     runtime.submit(tensor)
     expected = {name: np.array(value) for name, value in runtime.wait(LONG_S).items()}
     if runtime.spec.name == "scripted":
@@ -120,7 +120,7 @@ def test_the_buffer_may_be_filled_anew_after_submit(runtime):
 
 
 def test_as_many_tensors_as_it_takes_are_answered_in_order(runtime):
-    tensors = [noise(runtime.spec.input, seed) for seed in range(7)]
+    tensors = [noise_tensor(runtime.spec.input, seed) for seed in range(7)]
     alone = []
     for tensor in tensors:
         runtime.submit(tensor)
@@ -141,18 +141,18 @@ def test_isolated_more_tensors_than_it_takes_are_refused():
     runtime = IsolatedRuntime("scripted://", None, scripted_manifest())
     assert runtime.spec.takes == 2
     for _ in range(runtime.spec.takes):
-        runtime.submit(noise(runtime.spec.input))
+        runtime.submit(noise_tensor(runtime.spec.input))
     with pytest.raises(ValueError, match="waited for"):
-        runtime.submit(noise(runtime.spec.input))
+        runtime.submit(noise_tensor(runtime.spec.input))
     runtime.wait(10.0)
-    runtime.submit(noise(runtime.spec.input))
+    runtime.submit(noise_tensor(runtime.spec.input))
     runtime.close()
 
 
 def test_isolated_a_child_that_dies_with_two_tensors_has_answered_the_first():
     runtime = IsolatedRuntime("scripted://?die_at=2", None, scripted_manifest())
-    runtime.submit(noise(runtime.spec.input))
-    runtime.submit(noise(runtime.spec.input))
+    runtime.submit(noise_tensor(runtime.spec.input))
+    runtime.submit(noise_tensor(runtime.spec.input))
     assert runtime.wait(10.0) is not None
     with pytest.raises(DeviceError, match="died"):
         runtime.wait(10.0)
@@ -161,19 +161,19 @@ def test_isolated_a_child_that_dies_with_two_tensors_has_answered_the_first():
 
 def test_another_shape_is_refused(runtime):
     with pytest.raises(ValueError, match="expected"):
-        runtime.submit(noise(TensorSpec(shape=(1, 3, 3, 3))))
+        runtime.submit(noise_tensor(TensorSpec(shape=(1, 3, 3, 3))))
 
 
 @pytest.mark.parametrize("make", [make_runtime, IsolatedRuntime])
 def test_close_twice(uri, make):
-    runtime = make(uri, *model_of(uri))
+    runtime = make(uri, *model_for(uri))
     runtime.close()
     runtime.close()
 
 
 def test_unknown_parameters_are_refused(uri):
     with pytest.raises(UsageError, match="nonsense"):
-        make_runtime(f"{uri}{'&' if '?' in uri else '?'}nonsense=1", *model_of(uri))
+        make_runtime(f"{uri}{'&' if '?' in uri else '?'}nonsense=1", *model_for(uri))
 
 
 def test_isolated_what_a_runtime_raises_while_loading_is_raised_here():
@@ -192,7 +192,7 @@ def test_isolated_a_broken_model_is_a_model_error(tmp_path):
 
 def test_isolated_the_time_limit_is_kept():
     runtime = IsolatedRuntime("scripted://?hang_at=1", None, scripted_manifest())
-    runtime.submit(noise(runtime.spec.input))
+    runtime.submit(noise_tensor(runtime.spec.input))
     assert runtime.wait(0.1) is None
     runtime.close()
     assert not os.path.exists(f"/proc/{runtime.pid}")
@@ -200,7 +200,7 @@ def test_isolated_the_time_limit_is_kept():
 
 def test_isolated_a_child_that_is_killed_is_noticed_without_waiting_for_the_limit():
     runtime = IsolatedRuntime("scripted://?hang_at=1", None, scripted_manifest())
-    runtime.submit(noise(runtime.spec.input))
+    runtime.submit(noise_tensor(runtime.spec.input))
     os.kill(runtime.pid, signal.SIGKILL)
     began = time.monotonic()
     with pytest.raises(DeviceError, match="died"):

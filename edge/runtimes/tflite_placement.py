@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from edge.models.delegate_placement import graph_placement, operators_between
 from edge.models.operators import read_operators
-from edge.models.placement import lie_between, placement
 
 if TYPE_CHECKING:
     from edge.contracts.placement import Placement
@@ -26,7 +26,7 @@ class DelegatedOperators:
         self._partitions: list[int] = []
         """Numbers of the delegates' nodes."""
 
-    def look(self, interpreter: Any, delegate: str) -> int:
+    def record_taken(self, interpreter: Any, delegate: str) -> int:
         """Put down what ``delegate`` has taken since the last look; how many operators that is."""
         before = len(self._takers)
         nodes = interpreter._interpreter
@@ -37,11 +37,11 @@ class DelegatedOperators:
             self._partitions.append(number)
             node = interpreter._get_op_details(number)
             given, wanted = ([int(t) for t in node[end]] for end in ("inputs", "outputs"))
-            for taken in lie_between(self._operators, given, wanted):
+            for taken in operators_between(self._operators, given, wanted):
                 self._takers[taken] = delegate
         return len(self._takers) - before
 
     @property
     def placement(self) -> Placement:
         """As far as has been looked."""
-        return placement(self._operators, self._takers, len(self._partitions), self._source)
+        return graph_placement(self._operators, self._takers, len(self._partitions), self._source)

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 MAX_BUNDLE = 64 * 2**20
 """Largest file that is read, in bytes."""
-LIMITS = {"labels.txt": 2**16, "manifest.json": 2**20, "golden.npz": 16 * 2**20, "MODEL_CARD.md": 2**20}
+BUNDLE_LIMITS = {"labels.txt": 2**16, "manifest.json": 2**20, "golden.npz": 16 * 2**20, "MODEL_CARD.md": 2**20}
 """The members that a bundle must have, the only ones it may have, and the most bytes of each."""
 
-CLASSIFIER = "classifier.json"
-CLASSIFIER_LIMITS = {"labels.txt": 2**16, CLASSIFIER: 2**20}
+CLASSIFIER_JSON = "classifier.json"
+CLASSIFIER_LIMITS = {"labels.txt": 2**16, CLASSIFIER_JSON: 2**20}
 """The same of a plain classifier, see `edge.models.classifier`."""
 
 EXPORT = "make a bundle with: python -m export bundle runs/<id> --out model.tflite"
@@ -40,7 +40,7 @@ class BundleParts:
     """By name, exactly the names that were asked for."""
 
 
-def read_file(path: Path) -> bytes:
+def read_model_file(path: Path) -> bytes:
     """All of the file. Raises `ModelError` if it cannot be read or is larger than any bundle."""
     try:
         if not path.is_file():
@@ -58,14 +58,14 @@ def read_file(path: Path) -> bytes:
     return data
 
 
-def split(data: bytes, limits: dict[str, int] = LIMITS) -> BundleParts:
+def split_bundle(data: bytes, limits: dict[str, int] = BUNDLE_LIMITS) -> BundleParts:
     """Take a file apart that has exactly the members of ``limits``. Raises `ModelError` for anything else."""
     if not is_flatbuffer(data):
         raise ModelError(
             f"not a TFLite flatbuffer: expected 'TFL3' at byte 4, got {data[4:8]!r} in {len(data)} bytes", hint=EXPORT
         )
     if data[-22:-18] != b"PK\x05\x06":  # its end must be the file's: golden.npz is a ZIP too
-        raise _without_zip(data)
+        raise _missing_zip_error(data)
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             infos = archive.infolist()
@@ -79,7 +79,7 @@ def split(data: bytes, limits: dict[str, int] = LIMITS) -> BundleParts:
     return BundleParts(graph=data[:start], members=members)
 
 
-def names_in(data: bytes) -> set[str]:
+def member_names(data: bytes) -> set[str]:
     """Names of the members of the appended ZIP; none where there is no whole one."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
@@ -90,7 +90,7 @@ def names_in(data: bytes) -> set[str]:
 
 def _check_members(infos: list[zipfile.ZipInfo], limits: dict[str, int]) -> None:
     names = [info.filename for info in infos]
-    if CLASSIFIER in names and CLASSIFIER not in limits:
+    if CLASSIFIER_JSON in names and CLASSIFIER_JSON not in limits:
         raise ModelError(
             "a plain classifier: without lesion mask, anatomy gate and golden vectors no device can judge by it",
             hint="edge-cli model info shows it; for a device make a bundle with python -m export bundle",
@@ -111,7 +111,7 @@ def _check_members(infos: list[zipfile.ZipInfo], limits: dict[str, int]) -> None
             raise ModelError(f"{info.filename} is compressed, expected it stored", hint=EXPORT)
 
 
-def _without_zip(data: bytes) -> ModelError:
+def _missing_zip_error(data: bytes) -> ModelError:
     """Cut off, or never a bundle: the two need different advice."""
     try:
         read_graph(data)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from edge.contracts.errors import ModelError
 from edge.models.bundle import load_bundle
-from edge.models.container import split
+from edge.models.bundle_file import split_bundle
 from edge.models.graph import read_graph
 
 if TYPE_CHECKING:
@@ -57,13 +57,13 @@ def test_bit_flips_never_raise_anything_else(slim: bytes, place: Path, data):
     hint = hint_of(load_bundle, place)
     assert hint != ""
     if hint is None:  # only what has no meaning may change unnoticed: a ZIP's times and attributes
-        assert all(at >= len(split(slim).graph) for at, bit in flips if flips.count((at, bit)) % 2)
+        assert all(at >= len(split_bundle(slim).graph) for at, bit in flips if flips.count((at, bit)) % 2)
 
 
 @QUICK
 @given(data=st.data())
 def test_a_damaged_flatbuffer_is_read_or_refused(slim: bytes, data):
-    body = bytearray(split(slim).graph)
+    body = bytearray(split_bundle(slim).graph)
     head = data.draw(st.booleans())  # most of what is followed stands near the beginning
     last = 400 if head else len(body) - 1
     for at, value in data.draw(st.lists(st.tuples(st.integers(0, last), st.integers(0, 255)), min_size=1, max_size=6)):
@@ -80,7 +80,7 @@ def test_noise_behind_the_identifier(body):
 def test_every_bit_of_the_weights_counts(shipped, tmp_path):
     """A flip in a weight changes no structure; the graph's hash sees it."""
     body = bytearray(shipped)
-    body[len(split(shipped).graph) // 2] ^= 1
+    body[len(split_bundle(shipped).graph) // 2] ^= 1
     path = tmp_path / "m.tflite"
     path.write_bytes(body)
     with pytest.raises(ModelError, match="not those that the manifest was written for"):

@@ -28,7 +28,7 @@ NODES = {"edgetpu": ("apex_*",), "vx": ("galcore",), "armnn": ("mali*",)}
 """Device nodes below /dev that a delegate opens, by its name. (A Coral on USB has none with a name that is known.)"""
 
 
-def parameters(uri: Uri) -> dict[str, str]:
+def delegate_options(uri: Uri) -> dict[str, str]:
     """The delegate's own options. Raises `UsageError` where they are given without a delegate."""
     options = {key.removeprefix(OPTION): value for key, value in uri.params.items() if key.startswith(OPTION)}
     if options and not uri.params.get("delegate"):
@@ -39,13 +39,13 @@ def parameters(uri: Uri) -> dict[str, str]:
     return options
 
 
-def name_of(library: str) -> str:
+def delegate_name(library: str) -> str:
     """How findings and ``state`` call it: ``/usr/lib/libedgetpu.so.1`` is ``edgetpu``."""
     plain = Path(library).name.partition(".")[0].removeprefix("lib").lower()
     return re.sub("_?(tflite)?_?delegate$", "", plain) or "delegate"
 
 
-def load(
+def load_delegate(
     make: Callable[[str, dict[str, str]], Any], library: str, options: Mapping[str, str], dev: str = "/dev"
 ) -> Any:
     """A delegate, ready for the interpreter.
@@ -59,7 +59,7 @@ def load(
     Raises:
         DeviceError: the library is missing, does not load, is no delegate, or finds no device that it may use.
     """
-    name = name_of(library)
+    name = delegate_name(library)
     if "/" in library and not os.path.exists(library):  # Path's raises in a folder that is closed to us
         raise DeviceError(
             f"the delegate {library} does not exist", hint="give its full path, or its name if the linker finds it"
@@ -77,7 +77,7 @@ def load(
                 f"{library} is not a TFLite delegate: it has no {symbol}",
                 hint="an external delegate is needed, for example libedgetpu.so.1",
             )
-    closed = closed_nodes(name, dev)
+    closed = inaccessible_nodes(name, dev)
     try:
         return make(library, dict(options))
     except (ValueError, RuntimeError) as error:
@@ -89,7 +89,7 @@ def load(
         ) from error
 
 
-def closed_nodes(name: str, dev: str = "/dev") -> list[str]:
+def inaccessible_nodes(name: str, dev: str = "/dev") -> list[str]:
     """Device nodes of the delegate called ``name`` that are there, and that this user may not open."""
     found = [node for pattern in NODES.get(name, ()) for node in sorted(glob.glob(f"{dev}/{pattern}"))]
     return [node for node in found if not os.access(node, os.R_OK | os.W_OK, effective_ids=True)]

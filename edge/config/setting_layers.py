@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import inspect as types
 
+from edge.config.descriptions import dotted_path
 from edge.config.settings import Settings
 from edge.config.validate import fields_of, without_none
-from edge.config.wording import dotted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +51,7 @@ DEFAULT = SettingOrigin("default", "")
 
 
 @dataclass(slots=True)
-class Layers:
+class SettingLayers:
     """A tree of plain values, each later one over the earlier ones."""
 
     tree: dict[str, Any] = field(default_factory=dict)
@@ -63,11 +63,11 @@ class Layers:
         for depth, part in enumerate(path):
             here = path[:depth]
             if isinstance(part, int) and not isinstance(node, list):
-                return f"{dotted(here)} is no list"
+                return f"{dotted_path(here)} is no list"
             if isinstance(part, str) and not isinstance(node, dict):
-                return f"{dotted(here)} has numbered items: write a number, not {part!r}"
+                return f"{dotted_path(here)} has numbered items: write a number, not {part!r}"
             if isinstance(part, int) and part > len(node):
-                return f"{dotted(here)} has {len(node)} items so far, the next is number {len(node)}"
+                return f"{dotted_path(here)} has {len(node)} items so far, the next is number {len(node)}"
             last = depth == len(path) - 1
             fresh = value if last else [] if isinstance(path[depth + 1], int) else {}
             if isinstance(part, int) and part == len(node):

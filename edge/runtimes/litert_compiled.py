@@ -17,7 +17,7 @@ import numpy as np
 
 from edge.contracts.errors import DeviceError
 from edge.contracts.tensors import RuntimeSpec, Tensor, TensorSpec
-from edge.models.container import read_file
+from edge.models.bundle_file import read_model_file
 from edge.models.graph import read_graph
 from edge.process.stderr_capture import capture_stderr
 from edge.runtimes.model_loading import expect_manifest, expect_tensor
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def compiler() -> ModuleType:
+def load_compiler() -> ModuleType:
     """LiteRT's module with ``CompiledModel`` and its options. Raises `DeviceError` if this version has none."""
     try:
         from ai_edge_litert import compiled_model
@@ -47,7 +47,7 @@ def compiler() -> ModuleType:
     return compiled_model  # type: ignore[no-any-return]
 
 
-class CompiledRuntime:
+class CompiledModelRuntime:
     """One compiled model. `submit` fills the input, `wait` runs: in-process, a time limit cannot be kept."""
 
     def __init__(
@@ -55,7 +55,7 @@ class CompiledRuntime:
         path: str,
         manifest: ModelManifest,
         make: Callable[[], Any],
-        explain: Callable[[str], DeviceError],
+        explain_failure: Callable[[str], DeviceError],
         name: str,
         family: str,
     ) -> None:
@@ -65,16 +65,16 @@ class CompiledRuntime:
             path: of the bundle.
             manifest: what its input and heads must be.
             make: makes LiteRT's ``CompiledModel``.
-            explain: makes of all that LiteRT printed and raised what the user is told.
+            explain_failure: makes of all that LiteRT printed and raised what the user is told.
             name: scheme of the URI.
             family: of the runtime.
 
         Raises:
-            DeviceError: what ``explain`` makes.
+            DeviceError: what ``explain_failure`` makes.
             ModelError: the file is no model, or its inputs and outputs are not those of the manifest.
         """
-        graph = read_graph(read_file(Path(path)))
-        said, failure = _Said(), ""
+        graph = read_graph(read_model_file(Path(path)))
+        said, failure = _PrintedOutput(), ""
         with said:
             try:
                 self._model = make()
@@ -85,7 +85,7 @@ class CompiledRuntime:
             except (RuntimeError, ValueError) as error:
                 failure = str(error)  # and what the error holds goes here: LiteRT prints when it is let go
         if failure:
-            raise explain(f"{said.text}\n{failure}")
+            raise explain_failure(f"{said.text}\n{failure}")
         # In the order of the buffers.
         self._heads = [(head, graph.outputs[head]) for head in signature["outputs"]]
         self.fully_accelerated: bool = self._model.is_fully_accelerated()
@@ -100,7 +100,7 @@ class CompiledRuntime:
         )
         expect_manifest(self.spec, manifest)
 
-    def claim(self, delegate: str | None, placement: Placement | None) -> None:
+    def set_placement(self, delegate: str | None, placement: Placement | None) -> None:
         """Put into the spec who computes, once the caller knows it."""
         self.spec = msgspec.structs.replace(self.spec, delegate=delegate, placement=placement)
 
@@ -116,7 +116,7 @@ class CompiledRuntime:
             return {name: _read(buffer, spec) for (name, spec), buffer in zip(self._heads, self._outputs, strict=True)}
         except RuntimeError as error:
             raise DeviceError(
-                f"{self.spec.name} failed: {last_line(str(error))}", hint="the runtime is replaced"
+                f"{self.spec.name} failed: {innermost_error(str(error))}", hint="the runtime is replaced"
             ) from error
 
     def _warm_up(self, source: TensorSpec) -> None:
@@ -126,12 +126,12 @@ class CompiledRuntime:
 
     def close(self) -> None:
         """Let go of the model and its buffers. LiteRT prints when it does."""
-        with _Said():
+        with _PrintedOutput():
             self._inputs = self._outputs = []
             self._model = None
 
 
-class _Said:
+class _PrintedOutput:
     """While inside, what LiteRT prints goes to the log at level debug; ``text`` has it afterwards."""
 
     text = ""
@@ -147,7 +147,7 @@ class _Said:
             log.debug("%s", line)
 
 
-def last_line(text: str) -> str:
+def innermost_error(text: str) -> str:
     """The innermost cause: LiteRT draws its errors as a tree, outermost first."""
     lines = [line.strip("└ \t") for line in text.strip().splitlines() if line.strip()]
     return lines[-1] if lines else "no reason given"

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from runtime_tools import as_nobody, model_of, noise
+from runtime_tools import as_unprivileged_user, model_for, noise_tensor
 
 from edge.app.compose import choose_model, make_guard
 from edge.config.settings import RuntimeSettings, Settings
@@ -16,17 +16,17 @@ from edge.contracts.errors import DeviceError, UsageError
 from edge.models.bundle import load_bundle
 from edge.pipeline.selftest import run_selftest
 from edge.plugins import make_runtime
-from edge.runtimes import delegate
+from edge.runtimes import external_delegate
 from edge.runtimes.isolated import IsolatedRuntime
 
 
 def make(library, options="", isolated=False):
     uri = f"litert://?delegate={library}{options}"
-    return (IsolatedRuntime if isolated else make_runtime)(uri, *model_of(uri))
+    return (IsolatedRuntime if isolated else make_runtime)(uri, *model_for(uri))
 
 
 def test_what_it_took_and_what_it_left_is_told(delegate_file):
-    alone, with_it = make_runtime("litert://", *model_of("litert://")), make(delegate_file, "&opt.take=first")
+    alone, with_it = make_runtime("litert://", *model_for("litert://")), make(delegate_file, "&opt.take=first")
     assert with_it.spec.delegate == "testchip+xnnpack"
     assert (with_it.spec.name, with_it.spec.family) == ("litert", "delegate")
     without, placed = alone.spec.placement, with_it.spec.placement
@@ -86,8 +86,8 @@ def test_a_device_node_that_is_not_ours_to_open_is_said_to_be_so(delegate_file, 
     from ai_edge_litert.interpreter import load_delegate
 
     node = closed(open_folder / "chip")
-    with as_nobody(), pytest.raises(DeviceError, match=r"testchip does not start: cannot open .*Permission denied"):
-        delegate.load(load_delegate, str(delegate_file), {"device": str(node)})
+    with as_unprivileged_user(), pytest.raises(DeviceError, match=r"testchip does not start: cannot open .*Permission denied"):
+        external_delegate.load_delegate(load_delegate, str(delegate_file), {"device": str(node)})
 
 
 def test_the_node_of_a_chip_whose_library_says_nothing_is_looked_for(delegate_file, open_folder):
@@ -98,11 +98,11 @@ def test_the_node_of_a_chip_whose_library_says_nothing_is_looked_for(delegate_fi
     def silent(path, options):  # as libedgetpu: it finds no device, and does not say why
         raise ValueError(f"Failed to load delegate from {path}\n")
 
-    with as_nobody(), pytest.raises(DeviceError, match=f"edgetpu does not start: no permission on {node}$"):
-        delegate.load(silent, str(library), {}, dev=str(open_folder))
+    with as_unprivileged_user(), pytest.raises(DeviceError, match=f"edgetpu does not start: no permission on {node}$"):
+        external_delegate.load_delegate(silent, str(library), {}, dev=str(open_folder))
     node.unlink()
     with pytest.raises(DeviceError, match="edgetpu does not start: it found no device, or may not open it"):
-        delegate.load(silent, str(library), {}, dev=str(open_folder))
+        external_delegate.load_delegate(silent, str(library), {}, dev=str(open_folder))
 
 
 def closed(node):
@@ -121,7 +121,7 @@ def open_folder():
 
 def test_options_without_a_delegate_are_a_mistake():
     with pytest.raises(UsageError, match="no delegate"):
-        make_runtime("litert://?opt.device=usb", *model_of("litert://"))
+        make_runtime("litert://?opt.device=usb", *model_for("litert://"))
 
 
 def test_a_delegate_that_does_not_serve_is_fallen_back_from_and_said_so(delegate_file):
@@ -129,7 +129,7 @@ def test_a_delegate_that_does_not_serve_is_fallen_back_from_and_said_so(delegate
         guard = guarded(f"litert://?delegate={delegate_file}{options}", "litert://?threads=2")
         assert (guard.ref.name, guard.ref.delegate, guard.ref.fallback) == ("litert", "xnnpack", True)
         assert guard.problems == ["runtime_fallback"]
-        guard.submit(noise(guard.spec.input))
+        guard.submit(noise_tensor(guard.spec.input))
         assert set(guard.wait()) == set(guard.spec.outputs)
         guard.close()
 
@@ -150,9 +150,9 @@ def guarded(configured, fallback):
     ],
 )
 def test_names_for_people(library, name):
-    assert delegate.name_of(library) == name
+    assert external_delegate.delegate_name(library) == name
 
 
 def test_parameters_of_the_uri_reach_it():
     uri = parse_uri("litert://?delegate=libedgetpu.so.1&opt.device=usb:0&threads=2")
-    assert delegate.parameters(uri) == {"device": "usb:0"}
+    assert external_delegate.delegate_options(uri) == {"device": "usb:0"}

@@ -18,12 +18,12 @@ LONGEST = 60
 """Characters of a wrong value that are repeated in a message."""
 
 
-def mask(text: str) -> str:
+def mask_passwords(text: str) -> str:
     """``text`` with the passwords of URIs in it replaced by ``***``."""
     return SECRET_PARAMETER.sub(r"\1***", PASSWORD.sub(r"\1:***@", text))
 
 
-def dotted(path: KeyPath) -> str:
+def dotted_path(path: KeyPath) -> str:
     """``streams[0].source``."""
     text = ""
     for part in path:
@@ -36,7 +36,7 @@ def describe_value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        text = mask(value)
+        text = mask_passwords(value)
         return f'the text "{text if len(text) <= LONGEST else text[:LONGEST] + "…"}"'
     if isinstance(value, (int, float)):
         return f"the number {value}"

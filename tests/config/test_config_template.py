@@ -9,11 +9,11 @@ import msgspec
 import pytest
 from msgspec import inspect as types
 
+from edge.config.config_template import config_template
+from edge.config.effective_settings import masked_settings, setting_origins, settings_as_toml
 from edge.config.field_docs import field_docs
 from edge.config.load import load_settings, try_loading
 from edge.config.settings import Settings, SettingsSection
-from edge.config.show import as_toml, masked, origins
-from edge.config.template import template
 from edge.config.toml_lines import key_lines
 from edge.config.validate import without_none
 
@@ -35,12 +35,12 @@ def sections(cls: type[Any] = Settings) -> list[type[Any]]:
 
 
 def uncommented() -> str:
-    return re.sub(r"^#(?=\S)", "", template(), flags=re.MULTILINE)
+    return re.sub(r"^#(?=\S)", "", config_template(), flags=re.MULTILINE)
 
 
 def test_as_written_it_loads_to_the_defaults(tmp_path: Path) -> None:
     path = tmp_path / "edge.toml"
-    path.write_text(template())
+    path.write_text(config_template())
     assert load_settings(path, {}, {}) == Settings()
 
 
@@ -97,7 +97,7 @@ def test_show_tells_where_each_value_comes_from_and_loads_again(tmp_path: Path) 
     environ = {"EDGE_LOG__FORMAT": "json", "EDGE_SINKS": '[{"uri": "mqtt://h"}]'}
     loaded = try_loading(path, environ, {"device": "d"})
     assert loaded.settings is not None
-    said = origins(loaded.settings, loaded.layers)
+    said = setting_origins(loaded.settings, loaded.layers)
     assert said["site"] == f"file {path}:1"
     assert said["streams[0].calibration.box"] == f"file {path}:6"
     assert said["streams[0].body_part"] == "default"
@@ -108,11 +108,11 @@ def test_show_tells_where_each_value_comes_from_and_loads_again(tmp_path: Path) 
     assert said["device"] == "flag --device"
     assert said["model"] == "default"
 
-    text = as_toml(loaded.settings, loaded.layers)
+    text = settings_as_toml(loaded.settings, loaded.layers)
     assert "hunter" not in text
     again = tmp_path / "again.toml"
     again.write_text(text)
-    expected = msgspec.convert(masked(loaded.settings), Settings)
+    expected = msgspec.convert(masked_settings(loaded.settings), Settings)
     assert load_settings(again, {}, {}) == expected
     assert expected.streams[0].source == "rtsp://me:***@cart/x?token=***"
 
@@ -120,8 +120,8 @@ def test_show_tells_where_each_value_comes_from_and_loads_again(tmp_path: Path) 
 def test_the_defaults_can_be_shown() -> None:
     loaded = try_loading(None, {}, {})
     assert loaded.settings is not None
-    assert set(origins(loaded.settings, loaded.layers).values()) == {"default"}
-    assert "# device is not set" in as_toml(loaded.settings, loaded.layers)
+    assert set(setting_origins(loaded.settings, loaded.layers).values()) == {"default"}
+    assert "# device is not set" in settings_as_toml(loaded.settings, loaded.layers)
 
 
 @pytest.mark.parametrize(

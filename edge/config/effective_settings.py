@@ -7,27 +7,27 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from edge.config.consistency import FILE_FIELDS
+from edge.config.descriptions import dotted_path, mask_passwords
 from edge.config.toml_text import toml_value
 from edge.config.uri import parse_uri
-from edge.config.wording import dotted, mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edge.config.layers import Layers
+    from edge.config.setting_layers import SettingLayers
     from edge.config.settings import Settings
     from edge.config.toml_lines import KeyPath
 
 ORIGIN_COLUMN = 48
 
 
-def masked(settings: Settings) -> dict[str, Any]:
+def masked_settings(settings: Settings) -> dict[str, Any]:
     """As plain values, passwords in URIs masked."""
     plain: dict[str, Any] = _masked(msgspec.to_builtins(settings))
     return plain
 
 
-def for_others(settings: Settings) -> dict[str, Any]:
+def redacted_settings(settings: Settings) -> dict[str, Any]:
     """As plain values that may leave the device: no credentials, user names, host paths or file names."""
     plain: dict[str, Any] = msgspec.to_builtins(settings)
     for stream in plain["streams"]:
@@ -46,17 +46,17 @@ def _hide(table: dict[str, Any], *keys: str) -> None:
             table[key] = "***"
 
 
-def origins(settings: Settings, layers: Layers) -> dict[str, str]:
+def setting_origins(settings: Settings, layers: SettingLayers) -> dict[str, str]:
     """Origin of each single value by its dotted name: ``file edge.toml:3``."""
-    return {dotted(path): str(layers.origin(path)) for path, _ in _leaves((), msgspec.to_builtins(settings))}
+    return {dotted_path(path): str(layers.origin(path)) for path, _ in _leaves((), msgspec.to_builtins(settings))}
 
 
-def as_toml(settings: Settings, layers: Layers) -> str:
+def settings_as_toml(settings: Settings, layers: SettingLayers) -> str:
     """TOML that loads to the same settings (but for what is masked), each line with its origin as a comment."""
-    return "\n".join(_table((), masked(settings), layers)) + "\n"
+    return "\n".join(_table((), masked_settings(settings), layers)) + "\n"
 
 
-def _table(path: KeyPath, table: dict[str, Any], layers: Layers) -> Iterator[str]:
+def _table(path: KeyPath, table: dict[str, Any], layers: SettingLayers) -> Iterator[str]:
     """A table's values first, then the tables in it: so TOML wants it."""
     for key, value in table.items():
         if not _holds_tables(value):
@@ -94,4 +94,4 @@ def _masked(value: Any) -> Any:
         return {key: _masked(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_masked(item) for item in value]
-    return mask(value) if isinstance(value, str) else value
+    return mask_passwords(value) if isinstance(value, str) else value

@@ -10,7 +10,7 @@ import pytest
 
 from edge.cli.main import run
 from edge.models.bundle import load_bundle
-from edge.models.container import split
+from edge.models.bundle_file import split_bundle
 
 if TYPE_CHECKING:
     from tests.models.conftest import Pieces
@@ -59,7 +59,7 @@ def test_verify_replays_the_golden_vectors(capsys):
 
 @pytest.mark.parametrize(("name", "said"), [("output_malignancy", "malignancy differs"), ("tensors", "values differ")])
 def test_verify_fails_where_something_else_comes_out(pieces: Pieces, shipped, tmp_path, capsys, name, said):
-    pieces.graph = split(shipped).graph
+    pieces.graph = split_bundle(shipped).graph
     changed = pieces.golden[name].copy()
     changed.reshape(-1)[-1] ^= 1
     pieces.golden[name] = changed
