@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge.config.descriptions import mask_passwords
+from edge.config.password_mask import mask_passwords
 
 if TYPE_CHECKING:
     from edge.config.settings import LogSettings

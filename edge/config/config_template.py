@@ -1,4 +1,4 @@
-"""A configuration file to start from: every setting with its meaning and default, all commented out."""
+"""Configuration file template (``config init``): every setting with its meaning and default, all commented out."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ EXAMPLES_IN: dict[tuple[str, str], Any] = {("SinkSettings", "uri"): "mqtt://loca
 
 
 def config_template() -> str:
-    """The file's text. It loads as it is, to the defaults, and with all of its settings uncommented."""
+    """Text of the template. It loads as it is, to the defaults, and also with all of its settings uncommented."""
     return HEAD + "\n" + "\n".join(_table(Settings, "")) + "\n"
 
 

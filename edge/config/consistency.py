@@ -1,4 +1,4 @@
-"""Settings of the right types that still make no sense together, or on this machine."""
+"""Consistency checks of settings: valid types that contradict each other, or do not work on this machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FILE_FIELDS = ("password_file", "ca_file", "cert_file", "key_file")
 
 
 def find_contradictions(settings: Settings) -> Iterator[SettingsProblem]:
-    """What no machine could run."""
+    """Find contradictions between settings: errors on any machine."""
     first_use: dict[str, int] = {}
     for i, stream in enumerate(settings.streams):
         first = first_use.setdefault(stream.name, i)
@@ -28,24 +28,26 @@ def find_contradictions(settings: Settings) -> Iterator[SettingsProblem]:
             yield SettingsProblem(
                 ("streams", i, "name"), message, "every stream needs a name of its own: it stands in topics"
             )
-        yield from _uri_faults(("streams", i, "source"), f"streams[{i}].source", stream.source)
+        yield from _uri_problems(("streams", i, "source"), f"streams[{i}].source", stream.source)
         if stream.calibration is not None:
             x, y, width, height = stream.calibration.box
             if min(x, y) < 0 or min(width, height) <= 0:
                 message = f"streams[{i}].calibration.box: expected a part of the picture, got {[x, y, width, height]}"
                 hint = "[x, y, width, height] in pixels: x and y from 0, width and height above 0"
                 yield SettingsProblem(("streams", i, "calibration", "box"), message, hint)
-    yield from _uri_faults(("runtime", "uri"), "runtime.uri", settings.runtime.uri)
+    yield from _uri_problems(("runtime", "uri"), "runtime.uri", settings.runtime.uri)
     if settings.runtime.timeout_s >= settings.watchdog_s:
         message = (
             f"runtime.timeout_s: {settings.runtime.timeout_s} s is not less than watchdog_s, {settings.watchdog_s} s"
         )
-        yield SettingsProblem(("runtime", "timeout_s"), message, "waiting for a frame must not look like standing still")
+        yield SettingsProblem(
+            ("runtime", "timeout_s"), message, "waiting for a frame must not look like standing still"
+        )
     for i, uri in enumerate(settings.runtime.fallback):
-        yield from _uri_faults(("runtime", "fallback"), f"runtime.fallback[{i}]", uri)
+        yield from _uri_problems(("runtime", "fallback"), f"runtime.fallback[{i}]", uri)
     for i, sink in enumerate(settings.sinks):
         here = f"sinks[{i}]"
-        yield from _uri_faults(("sinks", i, "uri"), f"{here}.uri", sink.uri)
+        yield from _uri_problems(("sinks", i, "uri"), f"{here}.uri", sink.uri)
         if (sink.cert_file is None) != (sink.key_file is None):
             has, lacks = ("cert_file", "key_file") if sink.key_file is None else ("key_file", "cert_file")
             message = f"{here}: {has} is set, but {lacks} is not"
@@ -58,7 +60,7 @@ def find_contradictions(settings: Settings) -> Iterator[SettingsProblem]:
 
 
 def find_warnings(settings: Settings) -> Iterator[SettingsProblem]:
-    """What will not work on this machine as it is now, or has no effect."""
+    """Find settings that will not work on this machine as it is now, or have no effect."""
     for i, sink in enumerate(settings.sinks):
         yield from _sink_warnings(i, sink)
     if settings.model is not None and not Path(settings.model).is_file():
@@ -81,7 +83,7 @@ def _sink_warnings(i: int, sink: SinkSettings) -> Iterator[SettingsProblem]:
         yield SettingsProblem(("sinks", i, "password_file"), message, f"set username in sinks[{i}]")
 
 
-def _uri_faults(path: KeyPath, place: str, text: str) -> Iterator[SettingsProblem]:
+def _uri_problems(path: KeyPath, place: str, text: str) -> Iterator[SettingsProblem]:
     try:
         parse_uri(text)
     except UsageError as error:  # its message repeats the URI, which may hold a password

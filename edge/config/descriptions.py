@@ -1,30 +1,23 @@
-"""Types, values and places of settings in plain words, for messages to people."""
+"""Describes types, values and paths of settings in plain English, for messages to people."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from msgspec import inspect as types
 
+from edge.config.password_mask import mask_passwords
 from edge.contracts.names import NAME_PATTERN
 
 if TYPE_CHECKING:
     from edge.config.toml_lines import KeyPath
 
-PASSWORD = re.compile(r"(\w://[^/\s:]*):[^/\s]*@")
-SECRET_PARAMETER = re.compile(r"([?&](?:password|passwd|secret|token|key)=)[^&\s]*", re.IGNORECASE)
-LONGEST = 60
+MAX_SHOWN = 60
 """Characters of a wrong value that are repeated in a message."""
 
 
-def mask_passwords(text: str) -> str:
-    """``text`` with the passwords of URIs in it replaced by ``***``."""
-    return SECRET_PARAMETER.sub(r"\1***", PASSWORD.sub(r"\1:***@", text))
-
-
 def dotted_path(path: KeyPath) -> str:
-    """``streams[0].source``."""
+    """Dotted name of a setting's path: ``streams[0].source``."""
     text = ""
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}"
@@ -32,12 +25,12 @@ def dotted_path(path: KeyPath) -> str:
 
 
 def describe_value(value: Any) -> str:
-    """What stands there, as one would say it: ``the text "fast"``."""
+    """Describe a value for a message: ``the text "fast"``. Passwords are masked, long texts cut."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
         text = mask_passwords(value)
-        return f'the text "{text if len(text) <= LONGEST else text[:LONGEST] + "…"}"'
+        return f'the text "{text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"}"'
     if isinstance(value, (int, float)):
         return f"the number {value}"
     if isinstance(value, list):
@@ -48,7 +41,7 @@ def describe_value(value: Any) -> str:
 
 
 def describe_type(kind: types.Type) -> str:
-    """What may stand there: ``a number greater than 0``."""
+    """Describe a type for a message: ``a number greater than 0``."""
     if isinstance(kind, types.UnionType):
         return " or ".join(describe_type(t) for t in kind.types if not isinstance(t, types.NoneType))
     if isinstance(kind, types.StrType):

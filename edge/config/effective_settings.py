@@ -1,4 +1,4 @@
-"""The settings that hold, each with where it came from; secrets masked."""
+"""Effective settings for display (``config show``): as TOML or plain values, with origins, and secrets masked."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from edge.config.consistency import FILE_FIELDS
-from edge.config.descriptions import dotted_path, mask_passwords
+from edge.config.descriptions import dotted_path
+from edge.config.password_mask import mask_passwords
 from edge.config.toml_text import toml_value
 from edge.config.uri import parse_uri
 
@@ -22,13 +23,13 @@ ORIGIN_COLUMN = 48
 
 
 def masked_settings(settings: Settings) -> dict[str, Any]:
-    """As plain values, passwords in URIs masked."""
+    """Settings as plain values, with the passwords in URIs masked."""
     plain: dict[str, Any] = _masked(msgspec.to_builtins(settings))
     return plain
 
 
 def redacted_settings(settings: Settings) -> dict[str, Any]:
-    """As plain values that may leave the device: no credentials, user names, host paths or file names."""
+    """Settings as plain values that may leave the device: no credentials, user names, host paths or file names."""
     plain: dict[str, Any] = msgspec.to_builtins(settings)
     for stream in plain["streams"]:
         stream["source"] = parse_uri(stream["source"]).redacted()
@@ -47,12 +48,12 @@ def _hide(table: dict[str, Any], *keys: str) -> None:
 
 
 def setting_origins(settings: Settings, layers: SettingLayers) -> dict[str, str]:
-    """Origin of each single value by its dotted name: ``file edge.toml:3``."""
+    """Origin of each single setting by its dotted name: ``file edge.toml:3``."""
     return {dotted_path(path): str(layers.origin(path)) for path, _ in _leaves((), msgspec.to_builtins(settings))}
 
 
 def settings_as_toml(settings: Settings, layers: SettingLayers) -> str:
-    """TOML that loads to the same settings (but for what is masked), each line with its origin as a comment."""
+    """Settings as TOML that loads to the same (but for what is masked), each line with its origin as a comment."""
     return "\n".join(_table((), masked_settings(settings), layers)) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Loading the settings: defaults < TOML file < ``EDGE_A__B`` environment < flags.
+"""Loads the settings: defaults < TOML file < ``EDGE_A__B`` environment variables < flags.
 
     EDGE_SITE=clinic-a                          site = "clinic-a"
     EDGE_RUNTIME__URI=litert://?threads=2       [runtime] uri = …
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class LoadedSettings:
-    """What came of loading."""
+    """Result of loading: the settings, or every problem found, and the layers with the origin of each value."""
 
     settings: Settings | None
     """None if there are problems."""
@@ -53,7 +53,7 @@ class LoadedSettings:
 def load_settings(
     path: Path | None = None, environ: Mapping[str, str] | None = None, overrides: Mapping[str, Any] | None = None
 ) -> Settings:
-    """The settings that hold.
+    """Load the effective settings from file, environment and flags.
 
     Args:
         path: a TOML file; None: no file.
@@ -75,7 +75,7 @@ def load_settings(
 
 
 def try_loading(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Any]) -> LoadedSettings:
-    """As `load_settings`, but tells of all problems, and where each value came from."""
+    """As `load_settings`, but returns all problems instead of raising, and the origin of each value."""
     layers = SettingLayers()
     try:
         if path is not None:
@@ -83,22 +83,22 @@ def try_loading(path: Path | None, environ: Mapping[str, str], overrides: Mappin
     except ConfigError as error:
         return LoadedSettings(None, [error], layers)
     problems = [*_add_environment(layers, environ), *_add_flags(layers, overrides)]
-    problems += [as_config_error(layers, fault) for fault in find_problems(layers.tree, Settings)]
+    problems += [as_config_error(layers, problem) for problem in find_problems(layers.tree, Settings)]
     if problems:
         return LoadedSettings(None, problems, layers)
     settings = msgspec.convert(layers.tree, Settings)
-    problems = [as_config_error(layers, fault) for fault in find_contradictions(settings)]
+    problems = [as_config_error(layers, problem) for problem in find_contradictions(settings)]
     return LoadedSettings(None if problems else settings, problems, layers)
 
 
-def as_config_error(layers: SettingLayers, fault: SettingsProblem) -> ConfigError:
-    """``fault`` with the file and line, variable or flag that it came from."""
-    where = layers.origin(fault.path).where
-    return ConfigError(f"{where}: {fault.message}" if where else fault.message, hint=fault.hint)
+def as_config_error(layers: SettingLayers, problem: SettingsProblem) -> ConfigError:
+    """``problem`` as `ConfigError` with the file and line, variable or flag that it came from."""
+    where = layers.origin(problem.path).where
+    return ConfigError(f"{where}: {problem.message}" if where else problem.message, hint=problem.hint)
 
 
 def read_toml(path: Path) -> tuple[dict[str, Any], str]:
-    """The tree and the text of a TOML file. Raises `ConfigError`."""
+    """Parse a TOML file: its tree and its text. Raises `ConfigError` with the line, or if it cannot be read."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
         return tomllib.loads(text), text
@@ -123,7 +123,7 @@ def read_toml(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def _syntax_error(message: str, text: str) -> tuple[str, int]:
-    """What the parser says, and the line that it says it of."""
+    """The parser's message, and the line that it is about."""
     found = re.search(r"^(.*?) \(at line (\d+), column \d+\)$", message, re.DOTALL)
     if found:
         return found[1], int(found[2])
@@ -161,7 +161,7 @@ def _add_flags(layers: SettingLayers, overrides: Mapping[str, Any]) -> list[Conf
 
 
 def _leaves(path: KeyPath, tree: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Any]]:
-    """What is given in ``tree``, value by value: a table of flags adds to the file's table, it does not replace it."""
+    """Every value in ``tree`` with its path: a table of flags adds to the file's table, it does not replace it."""
     for key, value in tree.items():
         here: KeyPath = (*path, *key.split("."))
         if isinstance(value, dict):
@@ -171,7 +171,7 @@ def _leaves(path: KeyPath, tree: Mapping[str, Any]) -> Iterator[tuple[KeyPath, A
 
 
 def streams_from_sources(sources: Sequence[str]) -> list[StreamSettings]:
-    """A stream for each URI, named ``{scheme}-{n}``, n counting each scheme from 1. Raises `UsageError` for no URI."""
+    """A stream for each source URI, named ``{scheme}-{n}``, n from 1 for each scheme. `UsageError` for no URI."""
     counts: dict[str, int] = {}
     streams = []
     for source in sources:
@@ -182,12 +182,15 @@ def streams_from_sources(sources: Sequence[str]) -> list[StreamSettings]:
 
 
 def default_device_name() -> str:
-    """The host's name, without its domain, as a device name."""
+    """Default device name: the host's name without its domain, as a valid name."""
     return to_name(socket.gethostname().partition(".")[0], "device")
 
 
 def default_state_dir() -> Path:
-    """``/var/lib/sonoedge`` for root, else ``$XDG_STATE_HOME/sonoedge`` or ``~/.local/state/sonoedge``."""
+    """Default state folder: ``/var/lib/sonoedge`` for root, else the user's own.
+
+    That is ``$XDG_STATE_HOME/sonoedge`` or ``~/.local/state/sonoedge``.
+    """
     if os.geteuid() == 0:
         return Path("/var/lib/sonoedge")
     base = os.environ.get("XDG_STATE_HOME", "")

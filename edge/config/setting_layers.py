@@ -1,4 +1,4 @@
-"""Files, environment and flags laid over one another, and the memory of where each value came from."""
+"""Layers of settings: file, environment and flags override one another; the origin of each value is kept."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 PREFIX = "EDGE_"
 NOT_SETTINGS = frozenset({"EDGE_DEBUG"})
-"""Variables that begin alike, but are read elsewhere."""
+"""Environment variables that begin with the prefix, but are no settings: they are read elsewhere."""
 FLAGS = {"streams": "--source", "sinks": "--sink", "runtime.uri": "--runtime", "drain_timeout_s": "--drain-timeout"}
-"""Flags that are not called as their setting."""
-WORDS_FOR_BOOL = {
+"""Flags whose name is not that of their setting."""
+BOOLEAN_TEXTS = {
     "true": True,
     "1": True,
     "yes": True,
@@ -36,7 +36,7 @@ WORDS_FOR_BOOL = {
 
 @dataclass(frozen=True, slots=True)
 class SettingOrigin:
-    """Where a value came from."""
+    """Origin of a setting's value: default, file and line, environment variable, or flag."""
 
     kind: str
     """``default``, ``file``, ``environment`` or ``flag``."""
@@ -52,13 +52,13 @@ DEFAULT = SettingOrigin("default", "")
 
 @dataclass(slots=True)
 class SettingLayers:
-    """A tree of plain values, each later one over the earlier ones."""
+    """A tree of plain values, where each later layer overrides the earlier ones, with the origin of each value."""
 
     tree: dict[str, Any] = field(default_factory=dict)
     origins: dict[KeyPath, SettingOrigin] = field(default_factory=dict)
 
     def put(self, path: KeyPath, value: Any, origin: SettingOrigin) -> str | None:
-        """Set ``value`` at ``path``; returns what prevents it, in words, or None."""
+        """Set ``value`` at ``path``; returns a message saying what prevents it, or None."""
         node: Any = self.tree
         for depth, part in enumerate(path):
             here = path[:depth]
@@ -81,7 +81,7 @@ class SettingLayers:
         return None
 
     def origin(self, path: KeyPath) -> SettingOrigin:
-        """Where the value at ``path`` came from: said of itself, else of something in it, else of what it is in."""
+        """Origin of the value at ``path``: its own, else that of something in it, else that of what it is in."""
         if path in self.origins:
             return self.origins[path]
         within = [o for p, o in self.origins.items() if p[: len(path)] == path]
@@ -104,7 +104,7 @@ class SettingLayers:
 
 
 def from_environment(environ: Mapping[str, str]) -> list[tuple[KeyPath, str, str]]:
-    """(path, text, variable) of every setting in ``environ``, whole lists before their items. Empty means unset."""
+    """Settings in ``environ`` as (path, text, variable), whole lists before their items. Empty means unset."""
     found = []
     for variable, text in environ.items():
         if variable.startswith(PREFIX) and variable not in NOT_SETTINGS and text:
@@ -115,10 +115,10 @@ def from_environment(environ: Mapping[str, str]) -> list[tuple[KeyPath, str, str
 
 
 def parse_text(path: KeyPath, text: str) -> Any:
-    """What the text of a variable means for the setting at ``path``: itself where a text is wanted, else JSON."""
+    """Convert a variable's text for the setting at ``path``: unchanged where a text is expected, else as JSON."""
     kind = type_at(path)
     if isinstance(kind, types.BoolType):
-        return WORDS_FOR_BOOL.get(text.lower(), text)
+        return BOOLEAN_TEXTS.get(text.lower(), text)
     if text == "null":
         return None
     if kind is None or isinstance(kind, types.StrType):
@@ -132,7 +132,7 @@ def parse_text(path: KeyPath, text: str) -> Any:
 
 
 def type_at(path: KeyPath) -> types.Type | None:
-    """The type of the setting at ``path``, without None; None if there is no such setting."""
+    """Type of the setting at ``path``, without its None; returns None if there is no such setting."""
     kind: types.Type | None = None
     cls: type[msgspec.Struct] | None = Settings
     for part in path:

@@ -1,4 +1,4 @@
-"""On which line of a TOML file each key stands: Python's TOML parser does not tell."""
+"""Line numbers of the keys in a TOML file, since Python's TOML parser does not tell them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ else:
     import tomli as tomllib
 
 KeyPath = tuple["str | int", ...]
-"""From the root to a value: names of keys, and 0-based positions in lists: ``("streams", 0, "source")``."""
+"""Path from the root to a value: names of keys, and 0-based positions in lists: ``("streams", 0, "source")``."""
 
 SPACE = re.compile(r"[ \t]*")
 GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
@@ -28,9 +28,9 @@ PLAIN_VALUE = re.compile(r"[^,\]}#\r\n]+")
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:
-    """Line numbers, from 1, of every key and list item of ``text``.
+    """Find the line numbers, from 1, of every key and list item of ``text``.
 
-    ``text`` is TOML that the real parser has accepted; of other text, as much is told as can be.
+    ``text`` is TOML that the real parser has accepted; of other text, as many are found as can be.
     """
     scanner = _Scanner(text)
     with suppress(_LostError):
@@ -43,7 +43,7 @@ class _LostError(Exception):
 
 
 class _Scanner:
-    """Walks over the text once; ``at`` is the place that it has come to."""
+    """Scans the text once; ``at`` is the current position."""
 
     def __init__(self, text: str) -> None:
         self.text = text

@@ -96,7 +96,10 @@ def summary_line(rows: Sequence[DeviceRow]) -> str:
     parts = [f"{states.count(each)} {each}" for each in ("online", "degraded", "offline", "unknown") if each in states]
     devices = f"{len(rows)} device{'' if len(rows) == 1 else 's'}"
     head = f"{devices}: {', '.join(parts)}" if parts else devices
-    missing, repaired = (sum(count_messages(row.missing) for row in rows), sum(count_messages(row.repaired) for row in rows))
+    missing, repaired = (
+        sum(count_messages(row.missing) for row in rows),
+        sum(count_messages(row.repaired) for row in rows),
+    )
     return f"{head}; {missing} missing, {repaired} repaired"
 
 

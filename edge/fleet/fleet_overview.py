@@ -122,7 +122,7 @@ def count_messages(ranges: RangesByEpoch) -> int:
     return sum(last - first + 1 for some in ranges.values() for first, last in some)
 
 
-# The fields that are read of the messages. Everything may be absent: a will has next to none, other versions have others.
+# The fields that are read of the messages. All may be absent: a will has next to none, other versions have others.
 
 Text = Annotated[str, msgspec.Meta(max_length=200)]
 

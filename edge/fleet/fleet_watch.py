@@ -55,7 +55,7 @@ class FleetWatch:
         return True
 
     def receive_until_complete(self, timeout_s: float) -> bool:
-        """Process messages until every device that is not offline has sent its health; False if not in ``timeout_s``."""
+        """Process messages until every device that is not offline has sent its health; False after ``timeout_s``."""
         deadline = time.monotonic() + timeout_s
         quiet_since = time.monotonic()
         known = 0
@@ -79,7 +79,9 @@ class FleetWatch:
                 for first, last in ranges:
                     upto = min(last, first + REQUEST_AT_ONCE - 1)
                     request = Request(id=uuid.uuid4().hex, args={"epoch": epoch, "from": first, "to": upto})
-                    self.connection.publish(f"{self._root}/{site}/{device}/{RESEND_REQUEST}", msgspec.json.encode(request))
+                    self.connection.publish(
+                        f"{self._root}/{site}/{device}/{RESEND_REQUEST}", msgspec.json.encode(request)
+                    )
                     asked += upto - first + 1
         self._asked_at = time.monotonic()
         return asked

@@ -70,5 +70,7 @@ def draw_table(watch: FleetWatch, text: str, column: str, lines: int) -> Table:
         table.add_column(name, no_wrap=True, overflow="ellipsis")
     for row in chosen[:lines]:
         # Text, not str: brackets in what a device says are no markup.
-        table.add_row(*(Text(cell, style=COLOURS[row.state] if i == 2 else "") for i, cell in enumerate(cell_texts(row))))
+        table.add_row(
+            *(Text(cell, style=COLOURS[row.state] if i == 2 else "") for i, cell in enumerate(cell_texts(row)))
+        )
     return table

@@ -24,7 +24,7 @@ class RangeSet:
             self.add(first, last)
 
     def add(self, first: int, last: int | None = None) -> int:
-        """Add ``first`` to ``last`` (default: ``first`` alone); returns how many were new. ValueError if last < first."""
+        """Add ``first`` to ``last`` (None: ``first`` alone); returns how many were new. ValueError if last < first."""
         last = first if last is None else last
         if last < first:
             raise ValueError(f"expected first <= last, got {first}, {last}")

@@ -179,7 +179,7 @@ class SimulatedDevice:
     def reconnect(self, *, restarted: bool = False) -> list[SimulatedMessage]:
         """Connect again: the ``state`` message, then the messages that had waited.
 
-        ``restarted``: as a new run, and the old one's will comes late; a device that receives it publishes its state again.
+        ``restarted``: as a new run, and the old one's will comes late; a device that receives it sends its state again.
         """
         if not self.offline:
             return []
@@ -219,7 +219,12 @@ class SimulatedDevice:
 
     def _respond(self, request_id: str, error: str | None, sent: int) -> SimulatedMessage:
         response = Response(
-            **self._envelope_fields(), id=request_id, command=RESEND, ok=error is None, error=error, result={"sent": sent}
+            **self._envelope_fields(),
+            id=request_id,
+            command=RESEND,
+            ok=error is None,
+            error=error,
+            result={"sent": sent},
         )
         return self._message(f"response/{RESEND}", response)
 

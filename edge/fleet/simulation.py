@@ -115,7 +115,7 @@ class Simulation:
                 heapq.heapreplace(due, event)
 
     def reconnect_all(self) -> SimulationTotals:
-        """Reconnect all devices: each sends what had waited, and its state and health, which tell how far it has counted.
+        """Reconnect all devices: each sends what had waited, then its state and health, which tell its next seq.
 
         Raises `SinkError` if the broker does not take it: the totals would not be true.
         """

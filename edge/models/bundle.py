@@ -1,4 +1,4 @@
-"""A model bundle: one ``.tflite`` that says what it is, and proves what it computes."""
+"""Model bundle: one ``.tflite`` with its manifest, labels, model card, and golden vectors that prove its outputs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SHIPPED_BUNDLE = Path(__file__).parent / "data" / "breast.tflite"
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle that passed every check that needs no runtime. `edge.pipeline.selftest` does the rest."""
+    """A model bundle that passed every check that needs no runtime. `edge.pipeline.selftest` does the rest."""
 
     path: Path
     sha256: str
@@ -42,13 +42,13 @@ class Bundle:
     golden: GoldenVectors
 
     def model_ref(self, signer: str | None = None) -> ModelRef:
-        """What a finding says of the model that judged. ``signer``: id of the trusted key that signed it."""
+        """Reference to this model for findings. ``signer``: id of the trusted key that signed it; None: none."""
         name, version = self.manifest.name, self.manifest.version
         return ModelRef(name=name, version=version, sha256=self.sha256, signature=signer)
 
     @cached_property
     def model_bytes(self) -> bytes:
-        """The file, read when first asked for. Raises `ModelError` if it is not what was checked any more."""
+        """Bytes of the whole file, read when first used. `ModelError` if it is not what was checked any more."""
         data = read_model_file(self.path)
         if hashlib.sha256(data).hexdigest() != self.sha256:
             raise ModelError(
@@ -58,10 +58,10 @@ class Bundle:
 
 
 def load_bundle(path: str | Path | None = None) -> Bundle:
-    """Read and check a bundle; None: the one that ships with the package.
+    """Read and check a model bundle; None: the one that ships with the package.
 
     Raises:
-        ModelError: the file is missing, damaged, no bundle, or says of itself what is not so.
+        ModelError: the file is missing, damaged, no bundle, or its manifest is not true.
     """
     path = SHIPPED_BUNDLE if path is None else Path(path)
     data = read_model_file(path)
@@ -92,7 +92,7 @@ def _parse(path: Path, data: bytes) -> Bundle:
 
 
 def read_manifest(body: bytes) -> ModelManifest:
-    """Decode ``manifest.json``. Raises `ModelError` if it is not one of a version known here."""
+    """Decode ``manifest.json``. Raises `ModelError` if it is not valid, or of a version that is not known here."""
     try:
         return msgspec.json.decode(body, type=ModelManifest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

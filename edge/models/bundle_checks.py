@@ -1,4 +1,4 @@
-"""Whether what a bundle says of itself can be so. Each failure is one `ModelError`."""
+"""Consistency checks of a bundle: hash, manifest, labels, golden vectors. Each failure is one `ModelError`."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ MAX_TOLERANCE_BY_HEAD = {MALIGNANCY: 32, ANATOMY: 32, LESION_MASK: 96}
 pixel, and the worst pixel stands on a lesion's rim: TFLite's own kernels were seen to move one by 62 steps and the
 probabilities of the same model by 13. A mask that went dead or full moves some by over 200."""
 MAX_TOLERANCE = min(MAX_TOLERANCE_BY_HEAD.values())
-"""For a tolerance that holds for all heads, and for heads that are not named above."""
+"""Largest tolerance that holds for all heads, and for heads that are not named above."""
 INFORMATIVE_RANGE = (0.3, 0.7)
-"""A golden probability in here shows small differences; one at 0 or 1 proves nothing."""
+"""Golden probabilities inside show small differences; one at 0 or 1 proves nothing."""
 HINT = "the bundle is inconsistent: export it anew"
 
 
 def check_hash(manifest: ModelManifest, graph: bytes) -> None:
-    """Raise `ModelError` if one bit of the flatbuffer is not what the manifest was written for."""
+    """Raise `ModelError` unless the flatbuffer's SHA-256 is the one that the manifest was written for."""
     if manifest.graph_sha256 != hashlib.sha256(graph).hexdigest():
         _fail("the model's bytes are not those that the manifest was written for", "copy the file again: it is damaged")
 
 
 def check_manifest(manifest: ModelManifest, graph: Graph) -> None:
-    """Raise `ModelError` unless manifest and flatbuffer agree and every threshold makes sense."""
+    """Raise `ModelError` unless manifest and flatbuffer agree and every threshold is in its range."""
     _check_input(manifest, graph)
     _check_heads(manifest, graph)
     _check_thresholds(manifest)
@@ -51,7 +51,10 @@ def check_labels(labels: tuple[str, ...], manifest: ModelManifest) -> None:
 
 
 def check_golden(golden: GoldenVectors, manifest: ModelManifest) -> None:
-    """Raise `ModelError` unless the golden vectors could show a difference: a lesion, none, and an open question."""
+    """Raise `ModelError` unless golden vectors hold a lesion, a case without one, and an uncertain probability.
+
+    Without these they could not show a difference between runtimes.
+    """
     spec = manifest.heads[MALIGNANCY].tensor
     probability = spec.scale * (golden.outputs[MALIGNANCY][:, 1].astype(np.float64) - spec.zero_point)
     low, high = INFORMATIVE_RANGE
@@ -93,8 +96,9 @@ def _check_heads(manifest: ModelManifest, graph: Graph) -> None:
     if graph.first_output != MALIGNANCY:
         _fail(f"expected {MALIGNANCY} as the model's first output, got {graph.first_output!r}")
     malignancy, mask, anatomy = (manifest.heads[name].tensor.shape for name in (MALIGNANCY, LESION_MASK, ANATOMY))
-    if malignancy != (1, 2) or manifest.heads[MALIGNANCY].class_names != MALIGNANCY_CLASSES:
-        _fail(f"{MALIGNANCY}: expected (1, 2) {MALIGNANCY_CLASSES}, got {malignancy} {manifest.heads[MALIGNANCY].class_names}")
+    class_names = manifest.heads[MALIGNANCY].class_names
+    if malignancy != (1, 2) or class_names != MALIGNANCY_CLASSES:
+        _fail(f"{MALIGNANCY}: expected (1, 2) {MALIGNANCY_CLASSES}, got {malignancy} {class_names}")
     _, height, width, _ = manifest.input.shape
     if len(mask) != 4 or (mask[0], mask[3]) != (1, 1) or 4 * mask[1] < height or 4 * mask[2] < width:
         _fail(f"{LESION_MASK}: expected (1, h, w, 1) of at least a quarter of {(height, width)}, got {mask}")

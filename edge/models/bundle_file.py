@@ -1,6 +1,6 @@
-"""The file itself: a TFLite flatbuffer with a ZIP appended, as the TFLite metadata format has it.
+"""Container format of a bundle: a TFLite flatbuffer with a ZIP appended, as in the TFLite metadata format.
 
-Sizes and names are checked before anything is believed. Members are stored, not compressed: the format's other readers
+Sizes and names are checked before anything is trusted. Members are stored, not compressed: the format's other readers
 (MediaPipe among them) take nothing else, and what is not compressed cannot be a bomb.
 """
 
@@ -32,7 +32,7 @@ COPY = "copy the file again, or export it anew"
 
 @dataclass(frozen=True, slots=True)
 class BundleParts:
-    """What a bundle consists of."""
+    """Parts of a bundle file: the flatbuffer, and the members of the ZIP."""
 
     graph: bytes
     """The flatbuffer: all before the ZIP."""
@@ -41,7 +41,7 @@ class BundleParts:
 
 
 def read_model_file(path: Path) -> bytes:
-    """All of the file. Raises `ModelError` if it cannot be read or is larger than any bundle."""
+    """Read the whole file. Raises `ModelError` if it cannot be read or is larger than any bundle."""
     try:
         if not path.is_file():
             what = "is a folder" if path.is_dir() else "does not exist"
@@ -59,7 +59,7 @@ def read_model_file(path: Path) -> bytes:
 
 
 def split_bundle(data: bytes, limits: dict[str, int] = BUNDLE_LIMITS) -> BundleParts:
-    """Take a file apart that has exactly the members of ``limits``. Raises `ModelError` for anything else."""
+    """Split a bundle into flatbuffer and members. `ModelError` unless it has exactly the members of ``limits``."""
     if not is_flatbuffer(data):
         raise ModelError(
             f"not a TFLite flatbuffer: expected 'TFL3' at byte 4, got {data[4:8]!r} in {len(data)} bytes", hint=EXPORT
@@ -80,11 +80,11 @@ def split_bundle(data: bytes, limits: dict[str, int] = BUNDLE_LIMITS) -> BundleP
 
 
 def member_names(data: bytes) -> set[str]:
-    """Names of the members of the appended ZIP; none where there is no whole one."""
+    """Names of the members of the appended ZIP; empty where there is no whole one."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return set(archive.namelist())
-    except Exception:  # as in split: damaged input raises half a dozen kinds
+    except Exception:  # as in split_bundle: damaged input raises half a dozen kinds
         return set()
 
 
@@ -97,10 +97,10 @@ def _check_members(infos: list[zipfile.ZipInfo], limits: dict[str, int]) -> None
         )
     if sorted(names) != sorted(limits):
         missing, extra = sorted(set(limits) - set(names)), sorted(set(names) - set(limits))
-        said = [f"{', '.join(missing)} missing"] if missing else []
-        said += [f"{', '.join(repr(name[:64]) for name in extra[:4])} not known"] if extra else []
+        wrong = [f"{', '.join(missing)} missing"] if missing else []
+        wrong += [f"{', '.join(repr(name[:64]) for name in extra[:4])} not known"] if extra else []
         raise ModelError(
-            f"the appended ZIP is no bundle's: {'; '.join(said) or 'a member stands there twice'}", hint=EXPORT
+            f"the appended ZIP is no bundle's: {'; '.join(wrong) or 'a member stands there twice'}", hint=EXPORT
         )
     for info in infos:
         if info.file_size > limits[info.filename]:
@@ -112,7 +112,7 @@ def _check_members(infos: list[zipfile.ZipInfo], limits: dict[str, int]) -> None
 
 
 def _missing_zip_error(data: bytes) -> ModelError:
-    """Cut off, or never a bundle: the two need different advice."""
+    """The error for a truncated file, or for one that was never a bundle: the two need different hints."""
     try:
         read_graph(data)
     except ModelError:

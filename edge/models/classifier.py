@@ -1,4 +1,4 @@
-"""A plain classifier: a ``.tflite`` with labels and ``classifier.json`` behind it, for any TFLite tool.
+"""Plain classifier file: a ``.tflite`` with labels and ``classifier.json`` appended, for any TFLite tool.
 
 It has no lesion mask, no anatomy gate and no golden vectors, so nothing could be judged by it on a device: only
 ``edge-cli model info`` and the workstation read it.
@@ -25,7 +25,7 @@ HINT = "the file is inconsistent: export it anew"
 
 @dataclass(frozen=True)
 class Classifier:
-    """One that is what it says."""
+    """A plain classifier that passed every check."""
 
     path: Path
     sha256: str
@@ -49,7 +49,7 @@ def load_classifier(path: Path) -> Classifier:
     """Read and check a classifier.
 
     Raises:
-        ModelError: the file is missing, damaged, no classifier, or says of itself what is not so.
+        ModelError: the file is missing, damaged, no classifier, or its ``classifier.json`` is not true.
     """
     data = read_model_file(path)
     parts = split_bundle(data, CLASSIFIER_LIMITS)
@@ -61,13 +61,13 @@ def load_classifier(path: Path) -> Classifier:
     if card.graph_sha256 != hashlib.sha256(parts.graph).hexdigest():
         raise ModelError(f"{path.name}: the model's bytes are not those that were described", hint="copy it again")
     graph = read_graph(parts.graph)
-    for what, said, got in (
+    for what, declared, got in (
         ("input", [card.input], list(graph.inputs.values())),
         ("output", [card.output], list(graph.outputs.values())),
         ("output", (1, len(card.class_names)), card.output.shape),
         ("labels.txt", card.class_names, labels),
         ("recipe_sha256", card.recipe_sha256, card.recipe.digest()),
     ):
-        if said != got:
-            raise ModelError(f"{path.name}: {CLASSIFIER_JSON} says {what} {said}, the file has {got}", hint=HINT)
+        if declared != got:
+            raise ModelError(f"{path.name}: {CLASSIFIER_JSON} says {what} {declared}, the file has {got}", hint=HINT)
     return Classifier(path, hashlib.sha256(data).hexdigest(), len(data), card, parts.graph)

@@ -1,4 +1,4 @@
-"""From "the delegate took these operators" to shares of the graph's work."""
+"""Delegate placement: from the operators that delegates took to their share of the graph's multiply-accumulates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def graph_placement(
     operators: Sequence[Operator], takers: Mapping[int, str], partitions: int | None, source: str
 ) -> Placement:
-    """What was taken and what was left.
+    """Delegate placement of a graph: how many operators and multiply-accumulates were taken, what was left.
 
     Args:
         operators: the graph's, in order.
@@ -37,12 +37,12 @@ def graph_placement(
 
 
 def count_by_kind(operators: Iterable[Operator]) -> dict[str, int]:
-    """How many there are of each kind, by name."""
+    """Number of operators of each kind, by the kind's name."""
     return dict(sorted(Counter(operator.kind for operator in operators).items()))
 
 
 def describe_placement(placed: Placement) -> str:
-    """One line for people: who took how much, and what is left."""
+    """One line for people: which delegate took how much, and what is left."""
     took = ", ".join(f"{name} {number}" for name, number in placed.by.items()) or "no delegate"
     share = f", {placed.delegated_macs / placed.macs:.1%} of MACs" if placed.macs else ""
     pieces = "" if placed.partitions is None else f" in {placed.partitions} piece{'s' * (placed.partitions != 1)}"
@@ -51,7 +51,7 @@ def describe_placement(placed: Placement) -> str:
 
 
 def operators_between(operators: Sequence[Operator], given: Iterable[int], wanted: Iterable[int]) -> set[int]:
-    """Numbers of the operators that make the tensors ``wanted`` of the tensors ``given``.
+    """Numbers of the operators that compute the tensors ``wanted`` from the tensors ``given``.
 
     A delegate's node names the tensors that it reads and writes; what lies between them is what it computes.
     """

@@ -1,6 +1,6 @@
-"""``golden.npz``: pictures, the tensors they must become, and the outputs that these must give.
+"""Golden vectors, ``golden.npz``: frames, the tensors they must become, and the outputs that these must give.
 
-frame_000 …      (H, W) or (H, W, 3) uint8: raw phantom frames, of any size
+frame_000 …      (H, W) grey or (H, W, 3) RGB, uint8: raw phantom frames, of any size
 regions_000 …    (n, 6) float64: x, y, width, height in pixels, mm_x, mm_y; NaN: not calibrated
 tensors          (cases, height, width, channels) uint8
 output_<head>    (cases, …): raw, as the model gives them
@@ -33,27 +33,30 @@ HINT = "the bundle is damaged: copy it again, or export it anew"
 
 @dataclass(frozen=True, slots=True)
 class GoldenVectors:
-    """What a device must compute, bit for bit where the manifest says so. Item ``i`` of each belongs to case ``i``."""
+    """Golden vectors: what a device must compute, bit for bit where the manifest says so.
+
+    Item ``i`` of each field belongs to case ``i``.
+    """
 
     frames: tuple[NDArray[np.uint8], ...]
     """(H, W) grey or (H, W, 3) RGB, raw."""
     regions: tuple[tuple[Region, ...], ...]
-    """Of each frame, for the preprocessor."""
+    """Regions of each frame, for the preprocessor."""
     tensors: NDArray[np.uint8]
     """(cases, height, width, channels): exactly what the recipe makes of the frames."""
     outputs: dict[str, NDArray[Any]]
-    """By head, (cases, …): raw (still quantised) outputs."""
+    """By head name, (cases, …) of the head's dtype: raw (still quantised) outputs."""
 
     def __len__(self) -> int:
         return len(self.frames)
 
     def expected(self, case: int) -> dict[str, NDArray[Any]]:
-        """Outputs of one case by head, each with the head's own shape (1, …)."""
+        """Expected outputs of one case by head name, each with the head's own shape (1, …) and dtype."""
         return {name: values[case : case + 1] for name, values in self.outputs.items()}
 
 
 def read_golden(body: bytes, manifest: ModelManifest) -> GoldenVectors:
-    """Read ``golden.npz``. Shapes and dtypes are checked against the manifest. Raises `ModelError`."""
+    """Decode ``golden.npz``. Raises `ModelError` unless shapes and dtypes are those of the manifest."""
     arrays = _read_arrays(body)
     cases = sum(name.startswith("frame_") for name in arrays)
     expected = {"tensors", *(f"{kind}_{i:03d}" for kind in ("frame", "regions") for i in range(cases))}

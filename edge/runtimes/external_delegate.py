@@ -1,7 +1,7 @@
-"""External delegates: a library that computes a part of the graph on hardware of its own.
+"""External TFLite delegates: a shared library that computes a part of the graph on hardware of its own.
 
 ``litert://?delegate=libedgetpu.so.1&opt.device=usb``: Edge TPU, Arm NN, QNN, VX; whatever has the two functions of
-TFLite's external delegate interface. What goes wrong with one is told in a line, before the interpreter sees it.
+TFLite's external delegate interface. What goes wrong with one is reported in a line, before the interpreter sees it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NODES = {"edgetpu": ("apex_*",), "vx": ("galcore",), "armnn": ("mali*",)}
 
 
 def delegate_options(uri: Uri) -> dict[str, str]:
-    """The delegate's own options. Raises `UsageError` where they are given without a delegate."""
+    """The delegate's own options of a runtime URI. Raises `UsageError` where they are given without a delegate."""
     options = {key.removeprefix(OPTION): value for key, value in uri.params.items() if key.startswith(OPTION)}
     if options and not uri.params.get("delegate"):
         raise UsageError(
@@ -40,7 +40,7 @@ def delegate_options(uri: Uri) -> dict[str, str]:
 
 
 def delegate_name(library: str) -> str:
-    """How findings and ``state`` call it: ``/usr/lib/libedgetpu.so.1`` is ``edgetpu``."""
+    """Delegate's name in findings and ``state``, from its library: ``/usr/lib/libedgetpu.so.1`` is ``edgetpu``."""
     plain = Path(library).name.partition(".")[0].removeprefix("lib").lower()
     return re.sub("_?(tflite)?_?delegate$", "", plain) or "delegate"
 
@@ -48,12 +48,12 @@ def delegate_name(library: str) -> str:
 def load_delegate(
     make: Callable[[str, dict[str, str]], Any], library: str, options: Mapping[str, str], dev: str = "/dev"
 ) -> Any:
-    """A delegate, ready for the interpreter.
+    """Load an external delegate, ready for the interpreter.
 
     Args:
         make: the interpreter package's ``load_delegate``.
         library: path, or a name that the dynamic linker finds.
-        options: its own.
+        options: the delegate's own options.
         dev: where device nodes are.
 
     Raises:
@@ -77,19 +77,20 @@ def load_delegate(
                 f"{library} is not a TFLite delegate: it has no {symbol}",
                 hint="an external delegate is needed, for example libedgetpu.so.1",
             )
-    closed = inaccessible_nodes(name, dev)
+    inaccessible = inaccessible_nodes(name, dev)
     try:
         return make(library, dict(options))
     except (ValueError, RuntimeError) as error:
-        said = " ".join(str(error).split("\n")[1:]).strip()
-        why = f"no permission on {', '.join(closed)}" if closed else said or "it found no device, or may not open it"
+        reason = " ".join(str(error).split("\n")[1:]).strip()
+        if inaccessible:
+            reason = f"no permission on {', '.join(inaccessible)}"
         raise DeviceError(
-            f"the delegate {name} does not start: {why}",
+            f"the delegate {name} does not start: {reason or 'it found no device, or may not open it'}",
             hint="is the device plugged in, its driver loaded, and this user in the group that owns its node in /dev?",
         ) from error
 
 
 def inaccessible_nodes(name: str, dev: str = "/dev") -> list[str]:
-    """Device nodes of the delegate called ``name`` that are there, and that this user may not open."""
+    """Device nodes in ``dev`` of the delegate called ``name`` that exist, but that this user may not open."""
     found = [node for pattern in NODES.get(name, ()) for node in sorted(glob.glob(f"{dev}/{pattern}"))]
     return [node for node in found if not os.access(node, os.R_OK | os.W_OK, effective_ids=True)]

@@ -1,8 +1,8 @@
-"""Any runtime in a child process, behind the same port: what hangs there can be killed without losing this process.
+"""Isolated runtime: any runtime in a child process, which can be killed when it hangs without losing this process.
 
-Tensors cross in shared memory, turns in two eventfds: nothing is serialised. There are two slots, so that the child
-finds the next tensor where it needs it when it has answered the last: it does not sleep, and need not be woken, between
-two frames of a busy stream.
+It stands behind the same port. Tensors cross in shared memory, turns in two eventfds: nothing is serialised. There are
+two slots, so that the child finds the next tensor where it needs it when it has answered the last: it does not sleep,
+and need not be woken, between two frames of a busy stream.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 START_TIMEOUT_S = 30.0
-"""A child on a busy Raspberry Pi that has not loaded its model by then never will."""
+"""Seconds; a child on a busy Raspberry Pi that has not loaded its model by then never will."""
 
 KINDS: dict[int, type[EdgeError]] = {kind.exit_code: kind for kind in (UsageError, ModelError, DeviceError)}
-"""What the child may raise while loading."""
+"""Errors that the child may raise while loading, by exit code."""
 
 
 class RuntimeJob(msgspec.Struct, frozen=True):
-    """What the child is told before anything else."""
+    """First message to the child: which runtime and model to load, and on which cores."""
 
     uri: str
     model_path: str | None
@@ -45,7 +45,7 @@ class RuntimeJob(msgspec.Struct, frozen=True):
 
 
 class RuntimeHandshake(msgspec.Struct, frozen=True):
-    """What the child answers: its spec, or why there is none."""
+    """Answer of the child after loading: the runtime's spec, or the error why there is none."""
 
     spec: RuntimeSpec | None = None
     error: str = ""
@@ -55,7 +55,7 @@ class RuntimeHandshake(msgspec.Struct, frozen=True):
 
 
 class IsolatedRuntime:
-    """The parent's side. `wait` keeps its time limit; after it ran out, `close` kills the child."""
+    """The parent's side of a runtime in a child process. `wait` keeps its time limit; then `close` kills the child."""
 
     def __init__(self, uri: str, model_path: str | None, manifest: ModelManifest, cores: Sequence[int] = ()) -> None:
         """Start the child and wait until it has loaded the model. See `RuntimeJob` for ``cores``.
@@ -108,12 +108,15 @@ class IsolatedRuntime:
 
     @property
     def pid(self) -> int:
-        """Of the child; for tests and health."""
+        """Process id of the child; for tests and health."""
         assert self._child is not None  # noqa: S101  (made, or __init__ has raised)
         return self._child.pid
 
     def submit(self, tensor: Tensor) -> None:
-        """Copy ``tensor`` into shared memory; the child starts on it once it has answered the one before."""
+        """Copy ``tensor`` into shared memory; the child starts on it once it has answered the one before.
+
+        Raises ValueError on another shape or dtype than the spec's, or if both slots are taken.
+        """
         if tensor.spec.shape != self.spec.input.shape or tensor.spec.dtype != self.spec.input.dtype:
             raise ValueError(f"expected {self.spec.input}, got {tensor.spec}")
         if self._waiting == SLOTS:
@@ -123,7 +126,7 @@ class IsolatedRuntime:
         os.eventfd_write(self._request, 1)
 
     def wait(self, timeout_s: float) -> Mapping[str, NDArray[Any]] | None:
-        """Outputs, as views of shared memory that the next `submit` gives away."""
+        """Implement `Runtime.wait`: raw outputs by head, views of shared memory valid until the next `submit`."""
         deadline = time.monotonic() + timeout_s
         while True:
             events = self._poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
@@ -138,7 +141,7 @@ class IsolatedRuntime:
                 return None
 
     def close(self) -> None:
-        """Kill the child and let go of everything."""
+        """Kill the child, and close the shared memory and all descriptors."""
         if self._request < 0:
             return
         if self._child is not None:
@@ -151,5 +154,5 @@ class IsolatedRuntime:
 
 
 def error_handshake(error: EdgeError) -> RuntimeHandshake:
-    """How the child says that it cannot serve."""
+    """The handshake by which the child reports that its runtime cannot be loaded."""
     return RuntimeHandshake(error=error.message, hint=error.hint, exit_code=error.exit_code)

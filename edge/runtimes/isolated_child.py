@@ -1,4 +1,4 @@
-"""The child's side of `edge.runtimes.isolated`: load one runtime, then compute whenever told to.
+"""Child process of an isolated runtime: loads one runtime, then computes each tensor that the parent submits.
 
 Run as ``python -m edge.runtimes.isolated_child`` by the parent only.
 """
@@ -26,7 +26,7 @@ FOREVER_S = 86400.0
 
 
 def main() -> int:
-    """Load, greet, then one tensor at a time until the parent is gone."""
+    """Load the runtime, send the handshake, then compute one tensor at a time until the parent is gone."""
     inheritance = inherit()
     control_fd, request, done = inheritance.fds
     control = socket.socket(fileno=control_fd)

@@ -1,4 +1,4 @@
-"""``litert://``: LiteRT on the CPU by XNNPACK, in this process. Parameters:
+"""``litert://``: LiteRT interpreter on the CPU by XNNPACK, in this process. Parameters:
 
 threads=1           of XNNPACK
 delegate=LIBRARY    an external delegate computes what it takes, and XNNPACK the rest; opt.KEY=VALUE are its own
@@ -23,7 +23,7 @@ INSTALL = "pip install ai-edge-litert (64-bit only)"
 
 
 class LiteRtRuntime(InterpreterRuntime):
-    """LiteRT's interpreter."""
+    """Runtime of LiteRT's interpreter, on the CPU by XNNPACK."""
 
     NAME, FAMILY, DISTRIBUTION = "litert", "xnnpack", "ai-edge-litert"
 
@@ -36,7 +36,7 @@ class LiteRtRuntime(InterpreterRuntime):
 
 
 def make_litert(uri: Uri, model_path: str | None, manifest: ModelManifest) -> Runtime:
-    """The interpreter, or what else LiteRT has for it: its interpreter has no weight cache, its compiler has."""
+    """Make a LiteRT runtime: the interpreter; with ``weight_cache`` the compiler, since only that has the cache."""
     if "weight_cache" in uri.params:
         from edge.runtimes.litert_weight_cache import WeightCacheRuntime
 

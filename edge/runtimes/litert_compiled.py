@@ -1,4 +1,4 @@
-"""LiteRT's ``CompiledModel``: the model compiled for one kind of hardware as a whole, in this process.
+"""LiteRT's ``CompiledModel``: the whole model compiled for one kind of hardware (CPU, GPU, NPU), in this process.
 
 Only that hardware is allowed. With the CPU allowed as well LiteRT would compute there what the accelerator refuses,
 everything if need be, and say nothing. Alone, it raises; so what is made here runs on the accelerator, all of it.
@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 
 def load_compiler() -> ModuleType:
-    """LiteRT's module with ``CompiledModel`` and its options. Raises `DeviceError` if this version has none."""
+    """Import LiteRT's module with ``CompiledModel`` and its options; `DeviceError` if this version has none."""
     try:
         from ai_edge_litert import compiled_model
 
@@ -48,7 +48,10 @@ def load_compiler() -> ModuleType:
 
 
 class CompiledModelRuntime:
-    """One compiled model. `submit` fills the input, `wait` runs: in-process, a time limit cannot be kept."""
+    """Runtime with one compiled model. `submit` fills the input, `wait` runs.
+
+    In-process, a time limit cannot be kept.
+    """
 
     def __init__(
         self,
@@ -65,7 +68,7 @@ class CompiledModelRuntime:
             path: of the bundle.
             manifest: what its input and heads must be.
             make: makes LiteRT's ``CompiledModel``.
-            explain_failure: makes of all that LiteRT printed and raised what the user is told.
+            explain_failure: makes the user's error of all that LiteRT printed and raised.
             name: scheme of the URI.
             family: of the runtime.
 
@@ -74,8 +77,8 @@ class CompiledModelRuntime:
             ModelError: the file is no model, or its inputs and outputs are not those of the manifest.
         """
         graph = read_graph(read_model_file(Path(path)))
-        said, failure = _PrintedOutput(), ""
-        with said:
+        printed, failure = _PrintedOutput(), ""
+        with printed:
             try:
                 self._model = make()
                 self._inputs: list[Any] = self._model.create_input_buffers(0)
@@ -83,13 +86,13 @@ class CompiledModelRuntime:
                 signature = next(iter(self._model.get_signature_list().values()))
                 self._warm_up(graph.inputs[signature["inputs"][0]])
             except (RuntimeError, ValueError) as error:
-                failure = str(error)  # and what the error holds goes here: LiteRT prints when it is let go
+                failure = str(error)  # and what the error holds is freed here: LiteRT prints when that happens
         if failure:
-            raise explain_failure(f"{said.text}\n{failure}")
+            raise explain_failure(f"{printed.text}\n{failure}")
         # In the order of the buffers.
         self._heads = [(head, graph.outputs[head]) for head in signature["outputs"]]
         self.fully_accelerated: bool = self._model.is_fully_accelerated()
-        self.printed: str = said.text
+        self.printed: str = printed.text
         self.spec = RuntimeSpec(
             name=name,
             family=family,
@@ -101,16 +104,16 @@ class CompiledModelRuntime:
         expect_manifest(self.spec, manifest)
 
     def set_placement(self, delegate: str | None, placement: Placement | None) -> None:
-        """Put into the spec who computes, once the caller knows it."""
+        """Set delegate and delegate placement in the spec, once the caller knows which part runs where."""
         self.spec = msgspec.structs.replace(self.spec, delegate=delegate, placement=placement)
 
     def submit(self, tensor: Tensor) -> None:
-        """Copy ``tensor`` into the input buffer."""
+        """Implement `Runtime.submit`: copy ``tensor`` into the input buffer. ValueError on another shape or dtype."""
         expect_tensor(tensor, self.spec)
         self._inputs[0].write(tensor.values)
 
     def wait(self, timeout_s: float) -> Mapping[str, NDArray[Any]] | None:
-        """Run, and copy the outputs; ``timeout_s`` cannot be kept here."""
+        """Implement `Runtime.wait`: run, and copy the raw outputs by head; ``timeout_s`` cannot be kept here."""
         try:
             self._model.run_by_index(0, self._inputs, self._outputs)
             return {name: _read(buffer, spec) for (name, spec), buffer in zip(self._heads, self._outputs, strict=True)}
@@ -125,30 +128,30 @@ class CompiledModelRuntime:
         self._model.run_by_index(0, self._inputs, self._outputs)
 
     def close(self) -> None:
-        """Let go of the model and its buffers. LiteRT prints when it does."""
+        """Free the model and its buffers. LiteRT prints when it does."""
         with _PrintedOutput():
             self._inputs = self._outputs = []
             self._model = None
 
 
 class _PrintedOutput:
-    """While inside, what LiteRT prints goes to the log at level debug; ``text`` has it afterwards."""
+    """Context manager: what LiteRT prints to stderr goes to the log at level debug; ``text`` has it afterwards."""
 
     text = ""
 
     def __enter__(self) -> None:
         self._captured = capture_stderr()
-        self._got = self._captured.__enter__()
+        self._output = self._captured.__enter__()
 
     def __exit__(self, *error: Any) -> None:
         self._captured.__exit__(*error)
-        self.text = self._got.data.decode("utf-8", "replace")
+        self.text = self._output.data.decode("utf-8", "replace")
         for line in self.text.splitlines():
             log.debug("%s", line)
 
 
 def innermost_error(text: str) -> str:
-    """The innermost cause: LiteRT draws its errors as a tree, outermost first."""
+    """The last line of LiteRT's error text, the innermost cause: LiteRT prints a tree of errors, outermost first."""
     lines = [line.strip("└ \t") for line in text.strip().splitlines() if line.strip()]
     return lines[-1] if lines else "no reason given"
 

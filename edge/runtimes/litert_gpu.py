@@ -31,7 +31,7 @@ PRECISIONS = ("f32", "f16")
 
 
 def make_litert_gpu(uri: Uri, model_path: str | None, manifest: ModelManifest) -> Runtime:
-    """Compile the model for the GPU.
+    """Make a LiteRT runtime that runs the whole model on the GPU.
 
     Raises:
         DeviceError: LiteRT has no GPU support here, there is no GPU that it can use, or it takes not all of the model.
@@ -56,21 +56,23 @@ def make_litert_gpu(uri: Uri, model_path: str | None, manifest: ModelManifest) -
         runtime.close()
         raise explain_failure("Some ops are not accelerated")
     operators = read_operators(read_model_file(Path(path)))
-    runtime.set_placement(DELEGATE, graph_placement(operators, dict.fromkeys(range(len(operators)), DELEGATE), None, "graph"))
+    runtime.set_placement(
+        DELEGATE, graph_placement(operators, dict.fromkeys(range(len(operators)), DELEGATE), None, "graph")
+    )
     return runtime
 
 
-def explain_failure(said: str, dri: str = "/dev/dri") -> DeviceError:
-    """One line for what LiteRT printed and raised. ``dri``: where the kernel has the nodes of GPUs."""
+def explain_failure(output: str, dri: str = "/dev/dri") -> DeviceError:
+    """One-line error for ``output``, what LiteRT printed and raised. ``dri``: where the nodes of GPUs are."""
     nodes = sorted(glob.glob(f"{dri}/renderD*"))
     closed = [node for node in nodes if not os.access(node, os.R_OK | os.W_OK, effective_ids=True)]
-    if "not accelerated" in said:
+    if "not accelerated" in output:
         return DeviceError(
             "the GPU takes only a part of the model", hint="litert:// computes all of it on the CPU, faster than both"
         )
-    if "libvulkan" in said:
+    if "libvulkan" in output:
         return DeviceError("no GPU: the Vulkan loader is missing (libvulkan.so.1)", hint="apt install libvulkan1")
-    if "No adapters found" in said:
+    if "No adapters found" in output:
         if closed:
             return DeviceError(
                 f"no GPU: no permission on {', '.join(closed)}", hint="add this user to the group that owns it: render"
@@ -79,4 +81,6 @@ def explain_failure(said: str, dri: str = "/dev/dri") -> DeviceError:
             "no GPU that Vulkan can use: No adapters found",
             hint="install its Vulkan driver (apt install mesa-vulkan-drivers) and look at vulkaninfo --summary",
         )
-    return DeviceError(f"LiteRT cannot use the GPU: {innermost_error(said)}", hint="all of it is in the log at level debug")
+    return DeviceError(
+        f"LiteRT cannot use the GPU: {innermost_error(output)}", hint="all of it is in the log at level debug"
+    )

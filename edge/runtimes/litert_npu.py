@@ -34,11 +34,11 @@ DEVICES = ("cpu", "gpu", "npu")
 HINT = "install the vendor's libraries, and name the folders of its plugins: litert-npu://?dispatch=DIR&compiler=DIR"
 PLUGINS = {"dispatch": "libLiteRtDispatch_*.so", "compiler": "libLiteRtCompilerPlugin_*.so"}
 PARTITIONS = re.compile(r"selected (\d+) ops, from a total of \d+ ops\. resulted in (\d+) partitions")
-"""LiteRT tells it nowhere but in its log."""
+"""How many operators and partitions the plugin took: LiteRT tells it nowhere but in its log."""
 
 
 def make_litert_npu(uri: Uri, model_path: str | None, manifest: ModelManifest) -> Runtime:
-    """Compile the model for the neural processor.
+    """Make a LiteRT runtime that runs the whole model on the neural processor (NPU).
 
     Raises:
         DeviceError: there is no plugin, it does not load, or it takes not all of the model.
@@ -70,10 +70,10 @@ def make_litert_npu(uri: Uri, model_path: str | None, manifest: ModelManifest) -
         runtime.close()
         raise explain_failure("Some ops are not accelerated")
     operators = read_operators(read_model_file(Path(path)))
-    told = PARTITIONS.search(runtime.printed)
+    found = PARTITIONS.search(runtime.printed)
     delegate = f"openvino-{device}" if device else "npu"
     takers = dict.fromkeys(range(len(operators)), delegate)
-    runtime.set_placement(delegate, graph_placement(operators, takers, int(told[2]) if told else None, "graph"))
+    runtime.set_placement(delegate, graph_placement(operators, takers, int(found[2]) if found else None, "graph"))
     return runtime
 
 
@@ -85,22 +85,25 @@ def load_openvino() -> None:
             ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
 
 
-def explain_failure(said: str) -> DeviceError:
-    """One line for what LiteRT printed and raised."""
-    lines = [line.strip("└ ") for line in said.splitlines()]
+def explain_failure(output: str) -> DeviceError:
+    """One-line error for ``output``, what LiteRT printed and raised."""
+    lines = [line.strip("└ ") for line in output.splitlines()]
     missing = [line for line in lines if "Could not load shared library" in line and "cannot open" in line]
-    if "Exception in compilation" in said:
+    if "Exception in compilation" in output:
         # One exception inside another, the innermost last, up to the next line of the log.
-        words = re.split(r"\n(?:INFO|WARNING|ERROR)", said.partition("Exception in compilation: ")[2])[0]
+        exceptions = re.split(r"\n(?:INFO|WARNING|ERROR)", output.partition("Exception in compilation: ")[2])[0]
         return DeviceError(
-            f"the NPU's compiler fails: {innermost_error(words)}", hint="is its driver installed, and the chip there?"
+            f"the NPU's compiler fails: {innermost_error(exceptions)}",
+            hint="is its driver installed, and the chip there?",
         )
     if missing:
         # "Could not load shared library PLUGIN: LIBRARY: cannot open shared object file: …"
         library = missing[-1].split(": cannot open")[0].rpartition(": ")[2]
         return DeviceError(f"the NPU's plugin does not load: {Path(library).name} is missing", hint=HINT)
-    if "No compiler plugin found" in said or "could not be loaded and registered" in said:
+    if "No compiler plugin found" in output or "could not be loaded and registered" in output:
         return DeviceError("there is no plugin for an NPU here", hint=HINT)
-    if "not accelerated" in said:
+    if "not accelerated" in output:
         return DeviceError("the NPU takes only a part of the model", hint="litert:// computes all of it on the CPU")
-    return DeviceError(f"LiteRT cannot use the NPU: {innermost_error(said)}", hint="all of it is in the log at level debug")
+    return DeviceError(
+        f"LiteRT cannot use the NPU: {innermost_error(output)}", hint="all of it is in the log at level debug"
+    )

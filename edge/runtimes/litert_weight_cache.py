@@ -1,9 +1,10 @@
-"""``litert://?weight_cache=DIR``: XNNPACK's packed weights in a file, mapped instead of packed anew at each start.
+"""Weight cache, ``litert://?weight_cache=DIR``: XNNPACK's packed weights in a file, mapped instead of packed anew.
 
-LiteRT has it only in its compiler, which tells of no operator who computes it: neither its API nor its log has that. So
-LiteRT's interpreter is asked, which is the same library in this process and has the same XNNPACK: it loads the graph
-before the compiler does, says which operators XNNPACK took, and is let go. That is one load more, and is done at each
-start: whether XNNPACK works at all depends on the machine (a sandbox that hides the CPUs), not on the file.
+Without it they are packed at each start. LiteRT has it only in its compiler, which does not tell which operator is
+computed by what: neither its API nor its log has that. So LiteRT's interpreter is asked, which is the same library in
+this process and has the same XNNPACK: it loads the graph before the compiler does, says which operators XNNPACK took,
+and is freed. That is one load more, and is done at each start: whether XNNPACK works at all depends on the machine (a
+sandbox that hides the CPUs), not on the file.
 """
 
 from __future__ import annotations
@@ -31,10 +32,10 @@ log = logging.getLogger(__name__)
 
 
 class WeightCacheRuntime(CompiledModelRuntime):
-    """LiteRT on the CPU with its weights in a file."""
+    """Runtime of LiteRT on the CPU by XNNPACK, with a weight cache in a file."""
 
     def __init__(self, uri: Uri, model_path: str | None, manifest: ModelManifest) -> None:
-        """Load the model; the file is made if it is missing.
+        """Load the model; the cache file is made if it is missing.
 
         Raises:
             DeviceError: LiteRT's compiler is not there, or the folder cannot be written.
@@ -53,13 +54,13 @@ class WeightCacheRuntime(CompiledModelRuntime):
             return litert.CompiledModel.from_file(path, options=options)
 
         super().__init__(path, manifest, make, explain_failure, "litert", "xnnpack")
-        # Only XNNPACK writes the file: without it the compiler has not done as the interpreter did; nothing is told.
+        # Only XNNPACK writes the file: without it the compiler did not do as the interpreter did: no placement.
         if placed is not None and (cache.is_file() or not placed.delegated_ops):
             self.set_placement("+".join(placed.by) or None, placed)
 
 
 def placement_by_interpreter(path: str, threads: int) -> Placement | None:
-    """What XNNPACK takes of the model, by LiteRT's interpreter; None if that cannot load it."""
+    """Delegate placement of the model in LiteRT's interpreter: what XNNPACK takes. None if that cannot load it."""
     from ai_edge_litert.interpreter import Interpreter
 
     delegated = DelegatedOperators(read_model_file(Path(path)), source="interpreter")
@@ -75,7 +76,7 @@ def placement_by_interpreter(path: str, threads: int) -> Placement | None:
 
 
 def cache_file(folder: Path, model_path: str) -> Path:
-    """Where the weights of this model are kept for this version of LiteRT.
+    """Path of the weight cache file for this model and this version of LiteRT; makes the folder.
 
     XNNPACK knows weights by their place in the graph, not by their values: with the file of another model of the same
     build it would compute with that one's weights. Hence a name for each.
@@ -92,9 +93,9 @@ def cache_file(folder: Path, model_path: str) -> Path:
     return folder / f"{digest[:16]}-{version('ai-edge-litert')}.xnnpack"
 
 
-def explain_failure(said: str) -> DeviceError:
-    """One line for what LiteRT printed and raised."""
+def explain_failure(output: str) -> DeviceError:
+    """One-line error for ``output``, what LiteRT printed and raised."""
     return DeviceError(
-        f"LiteRT cannot load the model with a weight cache: {innermost_error(said)}",
+        f"LiteRT cannot load the model with a weight cache: {innermost_error(output)}",
         hint="check the file with edge-cli model verify; leave weight_cache= out",
     )

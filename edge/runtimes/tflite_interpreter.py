@@ -1,4 +1,4 @@
-"""A TFLite interpreter in this process: what LiteRT and tflite-runtime have in common."""
+"""TFLite interpreter in this process, with external delegates: what LiteRT and tflite-runtime have in common."""
 
 from __future__ import annotations
 
@@ -34,21 +34,24 @@ EXTERNAL = "delegate"
 
 
 class InterpreterRuntime:
-    """One interpreter. `submit` fills the input, `wait` invokes: in-process, a time limit cannot be kept."""
+    """Runtime with one TFLite interpreter. `submit` fills the input, `wait` invokes.
+
+    In-process, a time limit cannot be kept.
+    """
 
     NAME: ClassVar[str]
-    """Scheme of the URI."""
+    """Scheme of the runtime URI."""
     FAMILY: ClassVar[str]
-    """Without an external delegate."""
+    """Runtime family, where there is no external delegate."""
     DISTRIBUTION: ClassVar[str]
-    """That the version is of."""
+    """Python package whose version is told in the spec."""
 
     def __init__(self, uri: Uri, model_path: str | None, manifest: ModelManifest) -> None:
         """Load the model.
 
         Raises:
             ModelError: the file is no model, or its inputs and outputs are not those of the manifest.
-            DeviceError: the library is not installed, or the delegate does not serve.
+            DeviceError: the library is not installed, or the delegate cannot be used.
             UsageError: a parameter is unknown or not valid.
         """
         options = external_delegate.delegate_options(uri)
@@ -83,20 +86,22 @@ class InterpreterRuntime:
         expect_manifest(self.spec, manifest)
 
     def submit(self, tensor: Tensor) -> None:
-        """Copy ``tensor`` into the interpreter."""
+        """Implement `Runtime.submit`: copy ``tensor`` into the interpreter. ValueError on another shape or dtype."""
         expect_tensor(tensor, self.spec)
         self._interpreter.set_tensor(self._input, tensor.values)
 
     def wait(self, timeout_s: float) -> Mapping[str, NDArray[Any]] | None:
-        """Invoke, and copy the outputs; ``timeout_s`` cannot be kept here."""
+        """Implement `Runtime.wait`: invoke, and copy the raw outputs by head; ``timeout_s`` cannot be kept here."""
         try:
             self._interpreter.invoke()
         except RuntimeError as error:
-            raise DeviceError(f"{self.NAME} failed: {_delegate_message(error)}", hint="the runtime is replaced") from error
+            raise DeviceError(
+                f"{self.NAME} failed: {_delegate_message(error)}", hint="the runtime is replaced"
+            ) from error
         return {name: self._interpreter.get_tensor(index) for name, index in self._outputs.items()}
 
     def close(self) -> None:
-        """Let go of the interpreter."""
+        """Free the interpreter and its model."""
         self._interpreter = None
 
     def _library(self) -> ModuleType:
@@ -144,7 +149,7 @@ def _load_error(name: str, error: Exception) -> ModelError:
 
 
 def _delegate_message(error: Exception) -> str:
-    """What the delegate or the kernel said; TFLite joins its own sentences to it without a space."""
+    """Message of the delegate or the kernel; TFLite joins its own sentences to it without a space."""
     line = first_line(error)
     return re.split("Restored original|Node number", line)[0].strip() or line
 

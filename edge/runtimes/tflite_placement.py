@@ -1,4 +1,4 @@
-"""Asks an interpreter of LiteRT, or of tflite-runtime, which operators its delegates took."""
+"""Delegate placement in a TFLite interpreter: asks LiteRT or tflite-runtime which operators its delegates took."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ DELEGATE = "DELEGATE"
 
 
 class DelegatedOperators:
-    """Asked once for each delegate, as soon as it has been at the graph: nodes do not say whose they are."""
+    """Records which operators each delegate took of a loaded graph.
+
+    To be asked once for each delegate, as soon as it has been applied: nodes do not say which delegate made them.
+    """
 
     def __init__(self, model: bytes, source: str = "runtime") -> None:
         """``model``: the flatbuffer or a whole bundle (`ModelError` if damaged); ``source``: see `Placement`."""
@@ -27,7 +30,7 @@ class DelegatedOperators:
         """Numbers of the delegates' nodes."""
 
     def record_taken(self, interpreter: Any, delegate: str) -> int:
-        """Put down what ``delegate`` has taken since the last look; how many operators that is."""
+        """Record the operators that ``delegate`` has taken since the last call; returns how many they are."""
         before = len(self._takers)
         nodes = interpreter._interpreter
         for number in range(nodes.NumNodes()):
@@ -43,5 +46,5 @@ class DelegatedOperators:
 
     @property
     def placement(self) -> Placement:
-        """As far as has been looked."""
+        """Delegate placement of all operators recorded so far."""
         return graph_placement(self._operators, self._takers, len(self._partitions), self._source)

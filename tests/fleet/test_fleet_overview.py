@@ -114,7 +114,9 @@ def names(rows: list[DeviceRow]) -> list[str]:
 
 def test_filter_and_sort(rows: list[DeviceRow]) -> None:
     assert names(filter_and_sort(rows)) == ["cart-1", "cart-2", "cart-3"]
-    assert names(filter_and_sort(rows, column="fps")) == ["cart-2", "cart-1", "cart-3"], "the largest first, unknown last"
+    assert names(filter_and_sort(rows, column="fps")) == ["cart-2", "cart-1", "cart-3"], (
+        "the largest first, unknown last"
+    )
     assert names(filter_and_sort(rows, column="state")) == ["cart-2", "cart-1", "cart-3"]
     assert names(filter_and_sort(rows, "HOT")) == ["cart-2"]
     assert names(filter_and_sort(rows, "no such thing")) == []
@@ -148,7 +150,9 @@ def test_a_device_cannot_write_to_the_terminal(overview: FleetOverview) -> None:
     assert "\x1b" not in plain_table(overview.rows())
 
 
-def test_the_live_table_shows_as_many_rows_as_there_is_place_for(overview: FleetOverview, rows: list[DeviceRow]) -> None:
+def test_the_live_table_shows_as_many_rows_as_there_is_place_for(
+    overview: FleetOverview, rows: list[DeviceRow]
+) -> None:
     rich_console = pytest.importorskip("rich.console")
     from edge.fleet.live_table import draw_table
 

@@ -112,9 +112,7 @@ def test_replay_may_begin_again_after_a_reconnection_or_a_request_but_live_never
     device.state(20)
     device.finding(2, replayed=True)
     for number, kind in enumerate(("request", "response")):
-        assert (
-            device.ledger.feed(f"edge/v1/clinic-a/cart-7/{kind}/findings/resend", b'{"id":"1"}') is Arrival.NOTED
-        )
+        assert device.ledger.feed(f"edge/v1/clinic-a/cart-7/{kind}/findings/resend", b'{"id":"1"}') is Arrival.NOTED
         device.finding(11 - number, replayed=True)
     assert device.device_ledger.violations == 1
     device.finding(19)

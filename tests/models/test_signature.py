@@ -91,7 +91,9 @@ def test_each_curve_has_its_hash(tmp_path, curve):
     hashed = hashes.SHA384() if curve.key_size == 384 else hashes.SHA512()
     body = json.dumps(statement(SHA256)).encode()
     trusted = read_public_key(Path(public(tmp_path / "k", key)))
-    assert verify_signature(NAME, json.dumps(envelope(key, body, hashed)).encode(), SHA256, [trusted]) == key_id(trusted)
+    assert verify_signature(NAME, json.dumps(envelope(key, body, hashed)).encode(), SHA256, [trusted]) == key_id(
+        trusted
+    )
     with pytest.raises(ModelError, match="none of the 1 trusted"):
         verify_signature(NAME, json.dumps(envelope(key, body, hashes.SHA256())).encode(), SHA256, [trusted])
 

@@ -121,7 +121,9 @@ def test_with_a_weight_cache_nothing_is_told_that_the_interpreter_does_not_say(t
     assert (runtime.spec.delegate, runtime.spec.placement) == (None, None)
     runtime.close()
     none = msgspec.structs.replace(model_placement(), delegated_ops=0, delegated_macs=0, partitions=0, by={})
-    monkeypatch.setattr(litert_weight_cache, "placement_by_interpreter", lambda *_: none)  # XNNPACK does not work on this machine
+    monkeypatch.setattr(
+        litert_weight_cache, "placement_by_interpreter", lambda *_: none
+    )  # XNNPACK does not work on this machine
     runtime = make_runtime(uri, *model_for(uri))
     assert (runtime.spec.delegate, runtime.spec.placement) == (None, none)
     runtime.close()

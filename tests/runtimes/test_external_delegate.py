@@ -86,7 +86,10 @@ def test_a_device_node_that_is_not_ours_to_open_is_said_to_be_so(delegate_file, 
     from ai_edge_litert.interpreter import load_delegate
 
     node = closed(open_folder / "chip")
-    with as_unprivileged_user(), pytest.raises(DeviceError, match=r"testchip does not start: cannot open .*Permission denied"):
+    with (
+        as_unprivileged_user(),
+        pytest.raises(DeviceError, match=r"testchip does not start: cannot open .*Permission denied"),
+    ):
         external_delegate.load_delegate(load_delegate, str(delegate_file), {"device": str(node)})
 
 
