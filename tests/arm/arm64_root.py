@@ -1,4 +1,4 @@
-"""An arm64 Debian in a folder, and our wheel with its aarch64 dependencies in it; programs there run under qemu.
+"""Emulated arm64 Debian in a folder, with our wheel and its aarch64 dependencies; programs there run under qemu.
 
 Nothing is registered with the kernel (binfmt_misc): `PYTHON` in the root is a script whose interpreter is qemu itself,
 so that a Python there can start others by ``sys.executable``, as the daemon does.
@@ -17,7 +17,7 @@ import subprocess
 import zipfile
 from typing import TYPE_CHECKING
 
-from arm.cpus import describe
+from arm.cpus import write_cpu_files
 from arm.wheels import PYTHON_VERSION, pip, run
 
 from edge.contracts.errors import DeviceError
@@ -26,21 +26,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from arm.cpus import Cpu
+    from arm.cpus import ArmCpu
 
 SUITE = "bookworm"
 """Debian 12: Raspberry Pi OS is made from it, and has its Python."""
 OPTIONS = ("--foreign", "--arch=arm64", "--variant=minbase")
 PACKAGES = ("python3-minimal", "libpython3-stdlib", "libstdc++6")
 EXTRA = "dicom"
-"""Installed too: its decoders are to give the same pixels."""
+"""Extra that is installed too: its decoders are to give the same pixels."""
 QEMU = "qemu-aarch64-static"
 PYTHON = "/usr/bin/python-arm64"
 SITE = f"usr/local/lib/python{PYTHON_VERSION}/dist-packages"
 
 
 def cannot_run() -> DeviceError | None:
-    """What this machine lacks, in one line; None if it lacks nothing."""
+    """Why this machine cannot run an Arm root, as a one-line error; None if it can."""
     if platform.machine() == "aarch64":
         return DeviceError("this machine is arm64 itself: nothing has to be played", hint="run make test here")
     lacking = [tool for tool in ("debootstrap", "dpkg-deb", QEMU) if _find(tool) is None]
@@ -53,7 +53,10 @@ def cannot_run() -> DeviceError | None:
 
 
 class ArmRoot:
-    """Made step by step in ``folder``; a step that was done is not done again, one that was interrupted is."""
+    """Root directory of an emulated arm64 Debian, built step by step in ``folder``.
+
+    A step that was done is not done again, one that was interrupted is.
+    """
 
     def __init__(self, folder: Path, say: Callable[[str], None] = print) -> None:
         self.folder = folder
@@ -63,12 +66,12 @@ class ArmRoot:
 
     @property
     def ready(self) -> bool:
-        """Whether there is one with our wheel in it."""
+        """Whether the root is built, with our wheel in it."""
         return (self.path / SITE / "edge").is_dir() and (self.folder / "installed").is_file()
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """For one user at a time. Raises `DeviceError` if someone else is at it."""
+        """Context manager: lock the root for one user. Raises `DeviceError` if another run uses it."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / "lock").open("w") as lock:
             try:
@@ -78,7 +81,7 @@ class ArmRoot:
             yield
 
     def build(self, wheel: Path, constraints: Path, mirror: str | None = None) -> None:
-        """Debian, then ``wheel`` (a .whl of ours) and its dependencies as ``constraints`` fixes them.
+        """Build the root: Debian, then ``wheel`` (a .whl of ours) and its dependencies as ``constraints`` fixes them.
 
         Args:
             wheel: built for any platform.
@@ -149,20 +152,20 @@ class ArmRoot:
         pip(command, "aarch64", *args, log=self.folder / "pip.log")
 
     def run(
-        self, cpu: Cpu, command: Sequence[str], *, folder: str = "", listed: bool = True
+        self, cpu: ArmCpu, command: Sequence[str], *, folder: str = "", listed: bool = True
     ) -> subprocess.CompletedProcess[str]:
-        """Run a program of ours (``edge-cli``, `PYTHON`) in there.
+        """Run a program of ours (``edge-cli``, `PYTHON`) in the root, under qemu.
 
         Args:
-            cpu: the processor that is played.
+            cpu: the processor that is emulated.
             command: program and arguments; paths are those within the root.
             folder: that it is run in, from the root on.
-            listed: see `arm.cpus.describe`.
+            listed: see `arm.cpus.write_cpu_files`.
 
         Returns:
             Exit code, stdout and stderr, as text.
         """
-        describe(self.path, cpu, listed=listed)
+        write_cpu_files(self.path, cpu, listed=listed)
         environ = {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
             "HOME": "/root",

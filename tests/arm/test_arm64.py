@@ -1,4 +1,4 @@
-"""The parts of ``make test-arm64``; the whole of it where the Arm root was made."""
+"""Tests of the parts of ``make test-arm64``; the whole of it where the Arm root was made."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from arm import arm64_root
 from arm import pictures as arm_pictures
 from arm.arm64_root import ArmRoot, cannot_run
 from arm.compare_fingerprints import Comparison, compare_answers, compare_fingerprints, read_lines
-from arm.cpus import CPUS, cpuinfo, describe
+from arm.cpus import CPUS, cpuinfo, write_cpu_files
 from arm.fingerprint import digest, frames
 from arm.pictures import ANSWERED, write_pictures
 
@@ -147,11 +147,11 @@ def test_the_host_s_proc_is_not_written_to(tmp_path):
     outside.mkdir()
     root.mkdir()
     (root / "proc").symlink_to(outside)
-    describe(root, CPUS[1])
+    write_cpu_files(root, CPUS[1])
     assert not list(outside.iterdir())
     assert (root / "proc/cpuinfo").read_text() == cpuinfo(CPUS[1])
     assert (root / "sys/devices/system/cpu/possible").read_text() == "0-1\n"
-    describe(root, CPUS[1], listed=False)
+    write_cpu_files(root, CPUS[1], listed=False)
     assert not (root / "sys/devices/system/cpu/possible").exists()
 
 

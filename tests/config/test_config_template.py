@@ -1,4 +1,4 @@
-"""The file that ``config init`` writes, and what ``config show`` shows."""
+"""The template that ``config init`` writes, and the effective settings that ``config show`` shows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What loads, but will not work on this machine; and what is masked."""
+"""Settings that load, but contradict each other or will not work on this machine; and masking of passwords."""
 
 from __future__ import annotations
 

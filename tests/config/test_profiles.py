@@ -1,4 +1,4 @@
-"""The device profiles that ship: they load, say why, name only what exists, and the daemon starts with each of them."""
+"""Device profiles that ship: they load, say why, name only what exists, and the daemon starts with each of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``edge-cli fleet watch`` and ``edge-cli simulate`` as they are called."""
+"""``edge-cli fleet watch`` and ``edge-cli simulate`` as they are called on the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows and tables of what devices said."""
+"""Rows of the fleet overview, and the tables of devices as text and on a terminal."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def overview(clock: Clock) -> FleetOverview:
     return FleetOverview(whole=True, clock=clock)
 
 
-def paper_of(overview: FleetOverview, **where: str) -> Any:
+def device_messages_for(overview: FleetOverview, **where: str) -> Any:
     return DeviceMessages(overview, **where)  # type: ignore[arg-type]  # feeds it as it would a ledger
 
 
 def test_a_row_tells_what_the_device_told(overview: FleetOverview, clock: Clock) -> None:
-    device = paper_of(overview)
+    device = device_messages_for(overview)
     device.state(1)
     device.finding(1, malignancy=0.25, suspicious=False)
     device.finding(4, malignancy=0.9, suspicious=True)
@@ -62,7 +62,7 @@ def test_a_row_tells_what_the_device_told(overview: FleetOverview, clock: Clock)
 
 
 def test_a_device_that_has_gone_shows_no_numbers_and_what_it_was(overview: FleetOverview) -> None:
-    device = paper_of(overview)
+    device = device_messages_for(overview)
     device.state(1)
     device.health(1, fps=30.0)
     assert overview.all_healths_known()
@@ -73,7 +73,7 @@ def test_a_device_that_has_gone_shows_no_numbers_and_what_it_was(overview: Fleet
 
 
 def test_the_will_of_an_earlier_run_changes_nothing(overview: FleetOverview) -> None:
-    device = paper_of(overview)
+    device = device_messages_for(overview)
     device.run_id = "run-2"
     device.state(1)
     device.will("run-1")
@@ -81,7 +81,7 @@ def test_the_will_of_an_earlier_run_changes_nothing(overview: FleetOverview) -> 
 
 
 def test_a_device_of_which_only_findings_are_heard_is_unknown(overview: FleetOverview) -> None:
-    device = paper_of(overview)
+    device = device_messages_for(overview)
     device.finding(1)
     (row,) = overview.rows()
     assert (row.state, row.model, row.fps) == ("unknown", None, None)
@@ -99,7 +99,7 @@ def test_what_is_of_another_version_is_unknown_but_still_counted(overview: Fleet
 @pytest.fixture
 def rows(overview: FleetOverview) -> list[DeviceRow]:
     for name, fps in (("cart-1", 10.0), ("cart-2", 30.0), ("cart-3", None)):
-        device = paper_of(overview, device=name)
+        device = device_messages_for(overview, device=name)
         device.state(
             3, status="degraded" if name == "cart-2" else "online", reasons=["hot"] if name == "cart-2" else []
         )
@@ -135,7 +135,7 @@ def test_the_plain_table_has_a_line_a_device_and_a_summary(rows: list[DeviceRow]
 
 
 def test_many_ranges_are_cut_and_all_are_counted(overview: FleetOverview) -> None:
-    device = paper_of(overview)
+    device = device_messages_for(overview)
     for seq in (1, 3, 6, 8, 10):
         device.finding(seq)
     (row,) = overview.rows()
@@ -144,7 +144,7 @@ def test_many_ranges_are_cut_and_all_are_counted(overview: FleetOverview) -> Non
 
 
 def test_a_device_cannot_write_to_the_terminal(overview: FleetOverview) -> None:
-    device = paper_of(overview)
+    device = device_messages_for(overview)
     device.state(1, reasons=["\x1b[2Jgone\n"], status="degraded")
     assert "degraded: ?[2Jgone?" in plain_table(overview.rows())
     assert "\x1b" not in plain_table(overview.rows())
@@ -156,7 +156,7 @@ def test_the_live_table_shows_as_many_rows_as_there_is_place_for(
     rich_console = pytest.importorskip("rich.console")
     from edge.fleet.live_table import draw_table
 
-    paper_of(overview, device="cart-1").state(3, status="degraded", reasons=["[bold]x[/nothing]"])
+    device_messages_for(overview, device="cart-1").state(3, status="degraded", reasons=["[bold]x[/nothing]"])
     out = io.StringIO()
     console = rich_console.Console(file=out, width=240, color_system=None)
     watch: Any = SimpleNamespace(overview=overview, connection=SimpleNamespace(connected=False))

@@ -1,4 +1,4 @@
-"""What the ledger says of what it was fed."""
+"""Verdicts and answers of the delivery ledger: new, duplicate, missing, repaired, expired, stale."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever happens to a device: the ledger, which only listens, arrives at what stands in the device's own book."""
+"""Random faults of a simulated device: the ledger, which only receives, agrees with the device's delivery record."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 EVENTS = ("produce", "produce", "produce", "lose", "repeat", "health", "offline", "back", "restart", "degraded", "ask")
 
 
-class Pair:
-    """A device and who listens to it, with nothing between them."""
+class DeviceAndLedger:
+    """A simulated device whose messages are fed directly to a ledger."""
 
     def __init__(self, keep: int, pending: int, seed: int) -> None:
         self.device = SimulatedDevice("clinic-a", "cart-1", seed, keep=keep, pending=pending)
         self.ledger = Ledger()
         self.verdicts: list[Arrival] = []
-        self.hear(self.device.state())
+        self.feed(self.device.state())
 
     @property
     def device_ledger(self) -> DeviceLedger:
         return self.ledger.devices()["clinic-a", "cart-1"]
 
-    def hear(self, said: list[SimulatedMessage]) -> None:
-        self.verdicts += [self.ledger.feed(each.topic, each.body) for each in said]
+    def feed(self, messages: list[SimulatedMessage]) -> None:
+        self.verdicts += [self.ledger.feed(each.topic, each.body) for each in messages]
 
     def ask(self) -> None:
         for epoch, ranges in self.device_ledger.requestable().items():
@@ -41,11 +41,11 @@ class Pair:
                 request = Request(id=str(uuid.uuid4()), args={"epoch": epoch, "from": first, "to": last})
                 body = msgspec.json.encode(request)
                 self.ledger.feed(f"edge/v1/clinic-a/cart-1/{RESEND_REQUEST}", body)
-                self.hear(self.device.answer("findings/resend", body))
+                self.feed(self.device.answer("findings/resend", body))
 
-    def play(self, event: str) -> None:
+    def apply(self, event: str) -> None:
         device = self.device
-        said = {
+        actions = {
             "produce": device.produce,
             "lose": lambda: device.produce(lose=True),
             "repeat": device.repeat,
@@ -58,7 +58,7 @@ class Pair:
         if event == "ask":
             self.ask()
         else:
-            self.hear(said[event]())
+            self.feed(actions[event]())
 
 
 def numbers(ranges: list[tuple[int, int]]) -> set[int]:
@@ -66,11 +66,11 @@ def numbers(ranges: list[tuple[int, int]]) -> set[int]:
 
 
 @given(st.lists(st.sampled_from(EVENTS), max_size=60), st.integers(1, 12), st.integers(1, 4), st.integers(0, 99))
-def test_the_ledger_arrives_at_the_book(events: list[str], keep: int, pending: int, seed: int) -> None:
-    pair = Pair(keep, pending, seed)
+def test_the_ledger_agrees_with_the_delivery_record(events: list[str], keep: int, pending: int, seed: int) -> None:
+    pair = DeviceAndLedger(keep, pending, seed)
     for event in events:
-        pair.play(event)
-    pair.hear(pair.device.reconnect() + pair.device.state())
+        pair.apply(event)
+    pair.feed(pair.device.reconnect() + pair.device.state())
     device, ledger, delivery = pair.device, pair.device_ledger, pair.device.delivery
 
     lost = numbers(list(delivery.lost)) - numbers(ledger.repaired().get(device.epoch, []))

@@ -1,4 +1,4 @@
-"""Five hundred simulated devices over a real broker: the ledger finds exactly what went wrong, and mends it."""
+"""Five hundred simulated devices over a real broker: the ledger finds exactly what was lost, and has it resent."""
 
 from __future__ import annotations
 

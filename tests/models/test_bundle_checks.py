@@ -1,4 +1,4 @@
-"""A manifest that cannot be so is refused, with the one thing that is wrong."""
+"""Consistency checks of a bundle: a manifest that cannot be true is refused, with the one thing that is wrong."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edge.models.bundle import load_bundle
 from edge.models.scripted_manifest import scripted_manifest
 
 if TYPE_CHECKING:
-    from tests.models.conftest import Pieces
+    from tests.models.conftest import EditableBundle
 
 
 def change(manifest: dict[str, Any], path: str, value: Any) -> None:
@@ -67,36 +67,36 @@ def change(manifest: dict[str, Any], path: str, value: Any) -> None:
         ("golden.by_head", {"onnx": 3}, "not valid"),
     ],
 )
-def test_each_fault_is_named(pieces: Pieces, tmp_path, path, value, match):
-    change(pieces.manifest, path, value)
+def test_each_fault_is_named(editable_bundle: EditableBundle, tmp_path, path, value, match):
+    change(editable_bundle.manifest, path, value)
     with pytest.raises(ModelError, match=match) as caught:
-        load_bundle(pieces.write(tmp_path / "m.tflite"))
+        load_bundle(editable_bundle.write(tmp_path / "m.tflite"))
     assert caught.value.hint
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"null", b"[]", b"\xff", b"[" * 100_000, b'{"name": "a"'])
-def test_a_manifest_that_is_no_manifest(pieces: Pieces, tmp_path, body):
-    pieces.members["manifest.json"] = body
+def test_a_manifest_that_is_no_manifest(editable_bundle: EditableBundle, tmp_path, body):
+    editable_bundle.members["manifest.json"] = body
     with pytest.raises(ModelError, match=r"manifest\.json is not valid"):
-        load_bundle(pieces.write(tmp_path / "m.tflite"))
+        load_bundle(editable_bundle.write(tmp_path / "m.tflite"))
 
 
 @pytest.mark.parametrize("labels", [b"", b"malignant\nbenign", b"benign\nmalignant\nother"])
-def test_labels_must_be_the_manifests(pieces: Pieces, tmp_path, labels):
-    pieces.members["labels.txt"] = labels
+def test_labels_must_be_the_manifests(editable_bundle: EditableBundle, tmp_path, labels):
+    editable_bundle.members["labels.txt"] = labels
     with pytest.raises(ModelError, match=r"labels\.txt: expected benign, malignant"):
-        load_bundle(pieces.write(tmp_path / "m.tflite"))
+        load_bundle(editable_bundle.write(tmp_path / "m.tflite"))
 
 
-def test_numbers_beyond_floats_do_no_harm(pieces: Pieces, tmp_path):
-    pieces.members["manifest.json"] = (
-        pieces.bytes()
+def test_numbers_beyond_floats_do_no_harm(editable_bundle: EditableBundle, tmp_path):
+    editable_bundle.members["manifest.json"] = (
+        editable_bundle.bytes()
         .partition(b"manifest.json")[2]
         .partition(b"PK")[0]
         .replace(b'"slope": ', b'"slope": 1e999, "was": ', 1)
     )
     with pytest.raises(ModelError):
-        load_bundle(pieces.write(tmp_path / "m.tflite"))
+        load_bundle(editable_bundle.write(tmp_path / "m.tflite"))
 
 
 def test_the_scripted_manifest_is_consistent():

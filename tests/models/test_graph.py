@@ -1,4 +1,4 @@
-"""The flatbuffer reader says what LiteRT says."""
+"""The flatbuffer reader finds the same inputs and outputs as LiteRT does."""
 
 from __future__ import annotations
 

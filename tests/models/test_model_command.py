@@ -1,4 +1,4 @@
-"""``edge-cli model`` as a user types it."""
+"""``edge-cli model info`` and ``edge-cli model verify`` as a user calls them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge.models.bundle import load_bundle
 from edge.models.bundle_file import split_bundle
 
 if TYPE_CHECKING:
-    from tests.models.conftest import Pieces
+    from tests.models.conftest import EditableBundle
 
 
 def test_info_tells_people_what_they_must_know(capsys):
@@ -42,9 +42,9 @@ def test_info_as_json_is_the_manifest(capsys):
     assert said["manifest"]["recipe_sha256"] == bundle.manifest.recipe.digest()
 
 
-def test_a_bundle_cannot_steer_the_terminal(pieces: Pieces, tmp_path, capsys):
-    pieces.manifest["not_shown"] = ["\x1b]0;owned\x07text"]
-    assert run(["model", "info", str(pieces.write(tmp_path / "m.tflite"))]) == 0
+def test_a_bundle_cannot_steer_the_terminal(editable_bundle: EditableBundle, tmp_path, capsys):
+    editable_bundle.manifest["not_shown"] = ["\x1b]0;owned\x07text"]
+    assert run(["model", "info", str(editable_bundle.write(tmp_path / "m.tflite"))]) == 0
     out = capsys.readouterr().out
     assert "\x1b" not in out
     assert "text" in out
@@ -58,12 +58,14 @@ def test_verify_replays_the_golden_vectors(capsys):
 
 
 @pytest.mark.parametrize(("name", "said"), [("output_malignancy", "malignancy differs"), ("tensors", "values differ")])
-def test_verify_fails_where_something_else_comes_out(pieces: Pieces, shipped, tmp_path, capsys, name, said):
-    pieces.graph = split_bundle(shipped).graph
-    changed = pieces.golden[name].copy()
+def test_verify_fails_where_something_else_comes_out(
+    editable_bundle: EditableBundle, shipped_bytes, tmp_path, capsys, name, said
+):
+    editable_bundle.graph = split_bundle(shipped_bytes).graph
+    changed = editable_bundle.golden[name].copy()
     changed.reshape(-1)[-1] ^= 1
-    pieces.golden[name] = changed
-    assert run(["model", "verify", str(pieces.write(tmp_path / "m.tflite"))]) == 4
+    editable_bundle.golden[name] = changed
+    assert run(["model", "verify", str(editable_bundle.write(tmp_path / "m.tflite"))]) == 4
     captured = capsys.readouterr()
     assert said in captured.err
     assert "NOT as measured" in captured.out

@@ -1,4 +1,4 @@
-"""The operators of a graph, as read without a runtime, are those that LiteRT runs."""
+"""Operators of a graph, read without a runtime, are those that LiteRT runs; and their delegate placement."""
 
 from __future__ import annotations
 

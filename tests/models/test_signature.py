@@ -1,4 +1,4 @@
-"""Signed bundles: what model-signing wrote is believed, and nothing else is."""
+"""Signature check of bundles: what model-signing wrote is trusted, and nothing else is."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytest.importorskip("cryptography", reason="signatures are checked with the extr
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-VECTOR = json.loads((Path(__file__).parent / "signed_words.json").read_text())
+VECTOR = json.loads((Path(__file__).parent / "signature_vector.json").read_text())
 SHA256 = hashlib.sha256(VECTOR["text"].encode()).hexdigest()
 NAME = Path("model.tflite.sig")
 

@@ -1,4 +1,4 @@
-"""External delegates: what they took is told, and whatever goes wrong with one is a line and a fall-back."""
+"""External delegates: their delegate placement is reported, and each failure is one line and a fall-back."""
 
 from __future__ import annotations
 

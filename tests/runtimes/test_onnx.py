@@ -1,4 +1,4 @@
-"""ONNX Runtime: the same model in another form, on a provider that is named, all of it or none."""
+"""ONNX Runtime: the same model as ONNX, on a named execution provider, all of it or none; and its placement."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One suite over every runtime, alone and isolated: what the loop may rely on."""
+"""Conformance suite of the `Runtime` port: every runtime, in-process and isolated, keeps what the loop relies on."""
 
 from __future__ import annotations
 
