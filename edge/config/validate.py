@@ -45,7 +45,7 @@ def find_problems(tree: Any, cls: type[msgspec.Struct]) -> Iterator[SettingsProb
 def fields_of(cls: type[msgspec.Struct]) -> dict[str, types.Field]:
     """Fields of the settings class ``cls`` by name, with their types."""
     info = types.type_info(cls)
-    assert isinstance(info, types.StructType)  # noqa: S101  (said for the type checker; cls is a Struct)
+    assert isinstance(info, types.StructType)  # noqa: S101  (for the type checker; cls is a Struct)
     return {field.name: field for field in info.fields}
 
 

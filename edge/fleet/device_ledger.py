@@ -40,7 +40,7 @@ class DeviceLedger:
     def __init__(self, whole: bool) -> None:
         """``whole``: whether the consumer claims to have received everything from the device's first message on."""
         self.epoch = ""
-        """The one that the device counts in now, by its last ``state`` or ``health``. Empty: it has not said."""
+        """Epoch that the device counts in now, by its last ``state`` or ``health``. Empty: not known yet."""
         self.run_id = ""
         self.duplicates = 0
         self.violations = 0

@@ -27,7 +27,7 @@ class LastFinding(msgspec.Struct, frozen=True, kw_only=True):
     malignancy: float | None
     suspicious: bool | None
     age_s: float
-    """Since it arrived here, by our own clock: those of devices may be wrong."""
+    """Seconds since it arrived here, by our own clock: those of devices may be wrong."""
 
 
 class DeviceRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -60,8 +60,9 @@ class SimulationTotals(msgspec.Struct, frozen=True, kw_only=True):
 class _Due:
     at: float
     number: int
-    """Of the device."""
+    """Index of the device."""
     what: str
+    """``message``, ``health`` or ``fault``."""
     every_s: float
 
 

@@ -31,9 +31,9 @@ class Bundle:
 
     path: Path
     sha256: str
-    """Hex, of the whole file."""
+    """SHA-256, hex, of the whole file."""
     size: int
-    """Of the whole file, in bytes."""
+    """Size of the whole file in bytes."""
     manifest: ModelManifest
     labels: tuple[str, ...]
     """Class names of the malignancy head, in its order."""

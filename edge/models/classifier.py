@@ -29,9 +29,9 @@ class Classifier:
 
     path: Path
     sha256: str
-    """Hex, of the whole file."""
+    """SHA-256, hex, of the whole file."""
     size: int
-    """In bytes."""
+    """Size of the whole file in bytes."""
     card: ClassifierCard
     graph: bytes
     """The flatbuffer."""

@@ -41,7 +41,7 @@ class RuntimeJob(msgspec.Struct, frozen=True):
     model_path: str | None
     manifest: ModelManifest
     cores: tuple[int, ...] = ()
-    """Of the processor, to keep to; empty: those of the parent."""
+    """Processor cores that the child runs on; empty: those of the parent."""
 
 
 class RuntimeHandshake(msgspec.Struct, frozen=True):
@@ -51,7 +51,7 @@ class RuntimeHandshake(msgspec.Struct, frozen=True):
     error: str = ""
     hint: str = ""
     exit_code: int = 0
-    """Of the `EdgeError` that the child met: tells its kind."""
+    """Exit code of the `EdgeError` that was raised in the child: tells its class."""
 
 
 class IsolatedRuntime:

@@ -35,7 +35,7 @@ def make_litert_gpu(uri: Uri, model_path: str | None, manifest: ModelManifest) -
 
     Raises:
         DeviceError: LiteRT has no GPU support here, there is no GPU that it can use, or it takes not all of the model.
-        ModelError, UsageError: as `edge.runtimes.litert_compiled.CompiledRuntime`; ``precision`` is none.
+        ModelError, UsageError: as `edge.runtimes.litert_compiled.CompiledModelRuntime`; ``precision`` is not valid.
     """
     uri.expect("precision")
     precision = uri.get("precision", str, PRECISIONS[0])

@@ -42,7 +42,7 @@ def make_litert_npu(uri: Uri, model_path: str | None, manifest: ModelManifest) -
 
     Raises:
         DeviceError: there is no plugin, it does not load, or it takes not all of the model.
-        ModelError, UsageError: as `edge.runtimes.litert_compiled.CompiledRuntime`; ``device`` is none.
+        ModelError, UsageError: as `edge.runtimes.litert_compiled.CompiledModelRuntime`; ``device`` is not valid.
     """
     uri.expect(*PLUGINS, "device")
     device = uri.params.get("device")

@@ -39,7 +39,7 @@ class WeightCacheRuntime(CompiledModelRuntime):
 
         Raises:
             DeviceError: LiteRT's compiler is not there, or the folder cannot be written.
-            ModelError, UsageError: as `edge.runtimes.litert_compiled.CompiledRuntime`.
+            ModelError, UsageError: as `edge.runtimes.litert_compiled.CompiledModelRuntime`.
         """
         uri.expect("threads", "weight_cache")
         threads = uri.get("threads", thread_count, 1)

@@ -44,7 +44,7 @@ class InterpreterRuntime:
     FAMILY: ClassVar[str]
     """Runtime family, where there is no external delegate."""
     DISTRIBUTION: ClassVar[str]
-    """Python package whose version is told in the spec."""
+    """Python package whose version stands in the spec."""
 
     def __init__(self, uri: Uri, model_path: str | None, manifest: ModelManifest) -> None:
         """Load the model.
