@@ -22,10 +22,10 @@ from typing import Any
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
-from arm.compare import VIDEO, Comparison, compare_answers, compare_fingerprints, read_lines
-from arm.cpus import BY_NAME, Cpu
+from arm.arm64_root import PYTHON, ArmRoot, cannot_run
+from arm.compare_fingerprints import VIDEO, Comparison, compare_answers, compare_fingerprints, read_lines
+from arm.cpus import BY_NAME, ArmCpu
 from arm.pictures import ANSWERED, write_pictures
-from arm.root import PYTHON, ArmRoot, cannot_run
 
 from edge.cli.errors import report
 from edge.contracts.errors import DeviceError, EdgeError
@@ -77,7 +77,7 @@ def here(pictures: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     return prints, read_lines(checked(said, "edge-cli infer here", (0, UNANSWERED)))
 
 
-def commands(root: ArmRoot, cpu: Cpu) -> dict[str, dict[str, Any]]:
+def commands(root: ArmRoot, cpu: ArmCpu) -> dict[str, dict[str, Any]]:
     """What the commands that need no pictures say there. Raises `DeviceError` if one fails."""
     told = {}
     for words in (["--help"], ["--version"], ["model", "verify"], ["doctor"]):
@@ -91,7 +91,7 @@ def commands(root: ArmRoot, cpu: Cpu) -> dict[str, dict[str, Any]]:
     return told
 
 
-def on_arm(root: ArmRoot, cpu: Cpu, reference: tuple[list[dict[str, Any]], list[dict[str, Any]]]) -> dict[str, Any]:
+def on_arm(root: ArmRoot, cpu: ArmCpu, reference: tuple[list[dict[str, Any]], list[dict[str, Any]]]) -> dict[str, Any]:
     """Fingerprints and answers of one core, compared with ``reference``."""
     say(f"{cpu.name}: pixels, tensors, outputs, golden vectors")
     done = root.run(cpu, [PYTHON, "/fingerprint.py", "."], folder="pictures")
@@ -107,7 +107,7 @@ def on_arm(root: ArmRoot, cpu: Cpu, reference: tuple[list[dict[str, Any]], list[
     return {**result, "golden": golden, "sound": prints.sound and words.sound and not golden}
 
 
-def control(root: ArmRoot, cpu: Cpu) -> dict[str, Any]:
+def control(root: ArmRoot, cpu: ArmCpu) -> dict[str, Any]:
     """Other kernels must be noticed: `edge-cli model verify` refuses the model, or the runtime is refused before."""
     say(f"{cpu.name}: the control, without XNNPACK")
     done = root.run(cpu, ["edge-cli", "model", "verify"], listed=False)
@@ -129,7 +129,7 @@ def table(results: list[dict[str, Any]]) -> str:
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
-def compare(root: ArmRoot, cpus: list[Cpu], data: Path | None) -> dict[str, Any]:
+def compare(root: ArmRoot, cpus: list[ArmCpu], data: Path | None) -> dict[str, Any]:
     """Both sides, all cores, the control."""
     pictures = root.path / "pictures"
     names = write_pictures(pictures, data)

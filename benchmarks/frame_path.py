@@ -32,7 +32,7 @@ from rivals.in_process import InProcess
 from rivals.litert import Bare
 from rivals.peer import Order, Peer
 
-from edge.models.bundle import DEFAULT
+from edge.models.bundle import SHIPPED_BUNDLE
 from edge.phantom.scene import PhantomScene
 from edge.phantom.spec import PhantomSpec
 from edge.runtimes.isolated import IsolatedRuntime
@@ -57,7 +57,7 @@ def order_of(*, grey: bool) -> Order:
     if not grey:
         pictures = [cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB) for pixels in pictures]
     region = (*map(float, scene.region.box), scene.region.mm_x, scene.region.mm_y)
-    return Order(str(DEFAULT), 1, "", np.stack(pictures), region)
+    return Order(str(SHIPPED_BUNDLE), 1, "", np.stack(pictures), region)
 
 
 def speed_of(peer: Peer, seconds: float) -> float:

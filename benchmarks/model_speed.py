@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from edge.models.bundle import load_bundle
-from edge.models.container import split
+from edge.models.bundle_file import split_bundle
 from edge.models.operators import read_operators
 
 
@@ -85,7 +85,7 @@ def main() -> None:
         given.resnet.parent.mkdir(parents=True, exist_ok=True)
         given.resnet.write_bytes(resnet18())
     bundle = load_bundle(given.bundle)
-    graph, other = split(bundle.model_bytes).graph, given.resnet.read_bytes()
+    graph, other = split_bundle(bundle.model_bytes).graph, given.resnet.read_bytes()
     share, mine, theirs = ratio(graph, other, given.rounds)
     name, size = f"{bundle.manifest.name} {bundle.manifest.version}", bundle.size / 2**20
     print(f"{name}: {size:.2f} MB on disk, {work(graph) / 1e6:.0f} M MACs, {mine:.1f} ms")

@@ -40,7 +40,7 @@ from rivals.worker import RIVALS
 from edge import __version__
 from edge.broker.embedded_broker import start_broker
 from edge.contracts.errors import EdgeError
-from edge.models.bundle import DEFAULT, load_bundle
+from edge.models.bundle import SHIPPED_BUNDLE, load_bundle
 from edge.phantom.scene import PhantomScene
 from edge.phantom.spec import PhantomSpec
 
@@ -218,7 +218,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="2 short rounds: shows that it works, proves nothing")
     parser.add_argument("--only", default=",".join(RIVALS), help=f"peers, with commas between: {', '.join(RIVALS)}")
     parser.add_argument("--modes", default=",".join(mode.name for mode in MODES), help="which, with commas between")
-    parser.add_argument("--model", type=Path, default=DEFAULT, help="the bundle (default: the one that ships)")
+    parser.add_argument("--model", type=Path, default=SHIPPED_BUNDLE, help="the bundle (default: the one that ships)")
     parser.add_argument("--onnx", type=Path, default=ROOT / ".venv-peers/model.onnx", help="the same as ONNX")
     parser.add_argument("--python", action="append", default=[], metavar="PEER=FILE", help="the Python of one peer")
     parser.add_argument("--json", type=Path, help="put everything measured into this file, under `peers`")

@@ -165,11 +165,11 @@ def onnx(
 ) -> None:
     """Write the bundle's quantised graph as ONNX, and replay its golden tensors in ONNX Runtime."""
     from edge.models.bundle import load_bundle
-    from edge.models.container import split
+    from edge.models.bundle_file import split_bundle
     from export.other_runtimes import largest_differences, run_onnx, to_onnx
 
     loaded = load_bundle(bundle)
-    graph = split(loaded.model_bytes).graph
+    graph = split_bundle(loaded.model_bytes).graph
     to_onnx(graph, out)
     worst = largest_differences(run_onnx(out, graph, loaded.golden.tensors), loaded.golden.outputs)
     print(f"{out}: {out.stat().st_size:,} bytes; golden tensors differ by at most, in steps of 1/256: {worst}")

@@ -19,7 +19,7 @@ from edge.contracts.manifest import (
     Thresholds,
 )
 from edge.models.bundle import load_bundle
-from edge.models.checks import CLASSES
+from edge.models.bundle_checks import MALIGNANCY_CLASSES
 from edge.preprocess.preprocessor import Preprocessor
 from export import model_card, training_sources
 from export.bundle_file import append_zip, write_atomically
@@ -112,7 +112,7 @@ def make_bundle(
 def zip_members(manifest: ModelManifest, cases: list[GoldenCase], graph_bytes: int) -> dict[str, bytes]:
     """Files of the ZIP behind the graph, by name: labels, manifest, golden vectors, model card."""
     return {
-        "labels.txt": "\n".join(CLASSES).encode(),
+        "labels.txt": "\n".join(MALIGNANCY_CLASSES).encode(),
         "manifest.json": msgspec.json.format(msgspec.json.encode(manifest), indent=1),
         "golden.npz": pack_cases(cases),
         "MODEL_CARD.md": model_card.render_card(manifest, graph_bytes).encode(),
@@ -188,7 +188,7 @@ def make_manifest(
         recipe=recipe,
         recipe_sha256=recipe.digest(),
         heads={
-            head: HeadSpec(tensor=found.outputs[head], class_names=CLASSES if head == MALIGNANCY else [])
+            head: HeadSpec(tensor=found.outputs[head], class_names=MALIGNANCY_CLASSES if head == MALIGNANCY else [])
             for head in HEADS
         },
         thresholds=thresholds,

@@ -36,7 +36,7 @@ def pack_golden(
     tensors: NDArray[np.uint8],
     outputs: Mapping[str, NDArray[Any]],
 ) -> bytes:
-    """Pack golden vectors into the bytes of ``golden.npz``; see `edge.models.golden` for its layout.
+    """Pack golden vectors into the bytes of ``golden.npz``; see `edge.models.golden_vectors` for its layout.
 
     Args:
         frames: n pictures, each (H, W) uint8 grey or (H, W, 3) uint8 RGB.

@@ -13,8 +13,8 @@ import numpy as np
 from edge.contracts.classifier import ClassifierCard
 from edge.contracts.errors import UsageError
 from edge.contracts.manifest import DataSource, Metric, PreprocessRecipe
+from edge.models.bundle_file import CLASSIFIER_JSON
 from edge.models.classifier import load_classifier
-from edge.models.container import CLASSIFIER
 from edge.postprocess.decide import dequantise
 from export import model_card
 from export.bundle_file import append_zip, write_atomically
@@ -104,7 +104,7 @@ def make_classifier(
     card = _make_card(record, name, version, hashlib.sha256(graph).hexdigest(), found, metrics)
     members = {
         "labels.txt": "\n".join(record.classes).encode(),
-        CLASSIFIER: msgspec.json.format(msgspec.json.encode(card), indent=1),
+        CLASSIFIER_JSON: msgspec.json.format(msgspec.json.encode(card), indent=1),
     }
     write_atomically(out, append_zip(graph, members))
     apart = np.abs(int8 - floats)
@@ -115,7 +115,7 @@ def make_classifier(
 def _standard_metadata(record: ClassifierRunRecord, name: str, version: str) -> bytes:
     return write_metadata(
         name=name,
-        description=f"{record.task}. {model_card.NOTICE} All else stands in {CLASSIFIER}.",
+        description=f"{record.task}. {model_card.NOTICE} All else stands in {CLASSIFIER_JSON}.",
         version=version,
         author="",
         licence="",

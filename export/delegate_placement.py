@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from edge.models.delegate_placement import graph_placement
 from edge.models.operators import read_operators
-from edge.models.placement import placement
-from edge.runtimes.delegated_operators import DelegatedOperators
+from edge.runtimes.tflite_placement import DelegatedOperators
 
 if TYPE_CHECKING:
     from edge.contracts.placement import Placement
@@ -36,15 +36,15 @@ def edge_tpu_placement(graph: bytes) -> Placement:
         for number, operator in enumerate(operators)
         if operator.kind in EDGE_TPU and operator.types <= {"int8", "uint8"}
     }
-    return placement(operators, takers, None, "op table")
+    return graph_placement(operators, takers, None, "op table")
 
 
 def xnnpack_placement(graph: bytes) -> Placement:
     """Placement that XNNPACK took when LiteRT loaded the graph on this machine."""
     from ai_edge_litert.interpreter import Interpreter
 
-    proof = DelegatedOperators(graph)
+    delegated = DelegatedOperators(graph)
     interpreter = Interpreter(model_content=graph, num_threads=1)
     interpreter.allocate_tensors()
-    proof.look(interpreter, "xnnpack")
-    return proof.placement
+    delegated.record_taken(interpreter, "xnnpack")
+    return delegated.placement

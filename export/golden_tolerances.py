@@ -15,7 +15,7 @@ import numpy as np
 
 from edge.contracts.errors import EdgeError
 from edge.contracts.manifest import Golden
-from edge.models.checks import LOOSEST, STRICTEST
+from edge.models.bundle_checks import MAX_TOLERANCE, MAX_TOLERANCE_BY_HEAD
 from export.other_runtimes import largest_differences, run_onnx, run_tflite_runtime, to_onnx
 from export.predict import run_graph
 
@@ -81,7 +81,7 @@ def with_margin(steps: int, most: int) -> int:
 
 
 def _most(head: str) -> int:
-    return LOOSEST.get(head, STRICTEST)
+    return MAX_TOLERANCE_BY_HEAD.get(head, MAX_TOLERANCE)
 
 
 def _worst(runs: Any) -> Steps:

@@ -10,7 +10,7 @@ import numpy as np
 from edge.contracts.errors import ModelError
 from edge.contracts.manifest import LESION_MASK, MALIGNANCY
 from edge.contracts.results import Reason, Status
-from edge.models.checks import TELLING
+from edge.models.bundle_checks import INFORMATIVE_RANGE
 from edge.phantom.scene import PhantomScene
 from edge.phantom.spec import PhantomSpec
 from edge.postprocess.decide import decide, dequantise
@@ -91,7 +91,7 @@ def _weighed(case: GoldenCase) -> bool:
 
 
 def _telling(case: GoldenCase) -> bool:
-    low, high = TELLING
+    low, high = INFORMATIVE_RANGE
     return _weighed(case) and low + 0.03 < case.probability < high - 0.03  # not by a rounding error
 
 
@@ -102,7 +102,7 @@ def _gated(case: GoldenCase) -> bool:
 NEEDED: dict[str, Callable[[GoldenCase], bool]] = {
     "a finding": lambda case: case.status is Status.FINDING,
     "clear": lambda case: case.status is Status.CLEAR and case.empty,
-    f"a probability between {TELLING[0]} and {TELLING[1]}": _telling,
+    f"a probability between {INFORMATIVE_RANGE[0]} and {INFORMATIVE_RANGE[1]}": _telling,
 }
 """What the cases must show between them, or they prove nothing."""
 NEEDED_OF: dict[str, dict[str, Callable[[GoldenCase], bool]]] = {"BREAST": {"another anatomy": _gated}}

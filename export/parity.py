@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from edge.models.container import split
+from edge.models.bundle_file import split_bundle
 from edge.models.graph import read_graph
 from export import other_runtimes
 from export.delegate_placement import edge_tpu_placement, xnnpack_placement
@@ -87,7 +87,7 @@ def compare_runtimes(
     ``tflite_runtime``: a Python that has tflite-runtime; None: left out. ``progress``: called with each
     line of progress.
     """
-    graph = split(bundle.model_bytes).graph
+    graph = split_bundle(bundle.model_bytes).graph
     specs, pictures = read_graph(graph).outputs, run.test
     progress(f"float SavedModel on {len(pictures)} pictures")
     floats = as_predictions(run_float(run.path / "saved_model", pictures.tensors), specs)

@@ -1,4 +1,4 @@
-"""A device on paper: its messages, made from the contract's own types, fed to a ledger."""
+"""Messages of one test device, made from the contract's own types and fed to a delivery ledger."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge.config.wording import mask
+from edge.config.password_mask import mask_passwords
 
 if TYPE_CHECKING:
     from edge.config.settings import LogSettings
@@ -35,7 +35,7 @@ class TextFormatter(logging.Formatter):
         text = f"{at}Z {record.levelname.lower()} {record.name}: {_one_line(record.getMessage())}"
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
-        return mask(text)
+        return mask_passwords(text)
 
 
 class JsonFormatter(logging.Formatter):
@@ -48,10 +48,10 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "process": record.process,
-            "message": mask(record.getMessage()),
+            "message": mask_passwords(record.getMessage()),
         }
         if record.exc_info:
-            item["traceback"] = mask(self.formatException(record.exc_info))
+            item["traceback"] = mask_passwords(self.formatException(record.exc_info))
         # Undecodable bytes in file names come as lone surrogates, which JSON cannot hold.
         plain = {k: _utf8(v) if isinstance(v, str) else v for k, v in item.items()}
         return msgspec.json.encode(plain).decode()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from edge.config.settings import Settings
     from edge.config.toml_lines import KeyPath
-    from edge.config.validate import SettingsFault
+    from edge.config.validate import SettingsProblem
 
 app = typer.Typer(
     help="""Write, show and check the configuration.
@@ -37,15 +37,15 @@ def init(
     Example:
       edge-cli config init --out edge.toml
     """
-    from edge.config.template import template
+    from edge.config.config_template import config_template
     from edge.contracts.errors import ConfigError
 
     if out is None:
-        print(template(), end="")
+        print(config_template(), end="")
         return
     try:
         with out.open("w" if force else "x", encoding="utf-8") as file:
-            file.write(template())
+            file.write(config_template())
     except FileExistsError:
         raise ConfigError(f"{out} exists already", hint="name another file, or add --force to write over it") from None
     except OSError as error:
@@ -67,16 +67,16 @@ def show(
     """
     import msgspec
 
+    from edge.config.effective_settings import masked_settings, setting_origins, settings_as_toml
     from edge.config.load import default_device_name, default_state_dir, load_settings, try_loading
-    from edge.config.show import as_toml, masked, origins
 
     loaded = try_loading(config, os.environ, {})
     settings = loaded.settings or load_settings(config, os.environ)  # the latter raises the first problem
     if as_json:
-        data = {"settings": masked(settings), "origins": origins(settings, loaded.layers)}
+        data = {"settings": masked_settings(settings), "origins": setting_origins(settings, loaded.layers)}
         print(msgspec.json.format(msgspec.json.encode(data)).decode())
         return
-    print(as_toml(settings, loaded.layers), end="")
+    print(settings_as_toml(settings, loaded.layers), end="")
     if settings.device is None:
         print(f"\n# device is not set: the host name makes it {default_device_name()!r}")
     if settings.state_dir is None:
@@ -93,16 +93,16 @@ def check(file: Annotated[Path, typer.Argument(help="TOML file.")]) -> int:
       edge-cli config check edge.toml
     """
     from edge.cli.errors import one_line, say
-    from edge.config.consistency import warnings
-    from edge.config.load import as_error, try_loading
+    from edge.config.consistency import find_warnings
+    from edge.config.load import as_config_error, try_loading
     from edge.contracts.errors import ConfigError
 
     loaded = try_loading(file, {}, {})
     problems, settings = loaded.problems, loaded.settings
     if settings is not None:
-        problems = [as_error(loaded.layers, fault) for fault in _unknown_schemes(settings)]
-        for fault in warnings(settings):
-            warning = as_error(loaded.layers, fault)
+        problems = [as_config_error(loaded.layers, fault) for fault in _unknown_schemes(settings)]
+        for fault in find_warnings(settings):
+            warning = as_config_error(loaded.layers, fault)
             print(f"warning: {one_line(warning.message)} ({one_line(warning.hint)})", file=sys.stderr)
     for problem in problems:
         say(problem.message, problem.hint)
@@ -112,11 +112,11 @@ def check(file: Annotated[Path, typer.Argument(help="TOML file.")]) -> int:
     return 0
 
 
-def _unknown_schemes(settings: Settings) -> Iterator[SettingsFault]:
+def _unknown_schemes(settings: Settings) -> Iterator[SettingsProblem]:
     """URIs that no installed plugin answers to."""
+    from edge.config.descriptions import dotted_path
     from edge.config.uri import parse_uri
-    from edge.config.validate import SettingsFault
-    from edge.config.wording import dotted
+    from edge.config.validate import SettingsProblem
     from edge.plugins import schemes
 
     places: list[tuple[str, KeyPath, str]] = [
@@ -126,8 +126,8 @@ def _unknown_schemes(settings: Settings) -> Iterator[SettingsFault]:
     for kind, path, uri in [*places, ("runtimes", ("runtime", "uri"), settings.runtime.uri)]:
         scheme, known = parse_uri(uri).scheme, schemes(kind)
         if scheme not in known:
-            message = f"{dotted(path)}: no {kind.removesuffix('s')} is called {scheme}://"
-            yield SettingsFault(path, message, f"there are: {', '.join(known)}")
+            message = f"{dotted_path(path)}: no {kind.removesuffix('s')} is called {scheme}://"
+            yield SettingsProblem(path, message, f"there are: {', '.join(known)}")
 
 
 @app.command()

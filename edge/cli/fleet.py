@@ -47,13 +47,13 @@ def watch(
     """
     import msgspec
 
-    from edge.fleet.link import broker as at
-    from edge.fleet.table import check_column, choose, plain
-    from edge.fleet.terminal import console, show
-    from edge.fleet.watch import Watch
+    from edge.fleet.consumer_connection import broker_settings as at
+    from edge.fleet.device_table import check_column, filter_and_sort, plain_table
+    from edge.fleet.fleet_watch import FleetWatch
+    from edge.fleet.live_table import open_console, show_live
 
     check_column(sort)
-    terminal = None if once or as_json else console()
+    terminal = None if once or as_json else open_console()
     settings = at(
         broker,
         username=username,
@@ -62,21 +62,21 @@ def watch(
         cert_file=cert_file,
         key_file=key_file,
     )
-    watcher = Watch(settings, root.strip("/"))
+    watcher = FleetWatch(settings, root.strip("/"))
     try:
         if terminal is not None:
-            show(watcher, terminal, only, sort, ask)
-        complete = watcher.gather(timeout)
-        if ask and watcher.ask():
-            watcher.gather(timeout)
+            show_live(watcher, terminal, only, sort, ask)
+        complete = watcher.receive_until_complete(timeout)
+        if ask and watcher.request_missing():
+            watcher.receive_until_complete(timeout)
         rows = watcher.overview.rows()
         if not complete:
             what = "not every device has told its health" if rows else "no device was heard"
             print(f"{what} within {timeout:g} s", file=sys.stderr)
-        for row in choose(rows, only, sort) if as_json else ():
+        for row in filter_and_sort(rows, only, sort) if as_json else ():
             print(msgspec.json.encode(row).decode())
         if not as_json:
-            print(plain(choose(rows, only, sort)))
+            print(plain_table(filter_and_sort(rows, only, sort)))
     except KeyboardInterrupt:  # the way to leave a live table
         if terminal is None:
             raise

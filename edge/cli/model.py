@@ -81,7 +81,7 @@ def verify(
     """
     from edge.contracts.errors import ModelError
     from edge.models.bundle import load_bundle
-    from edge.models.placement import in_words
+    from edge.models.delegate_placement import describe_placement
     from edge.pipeline.selftest import run_selftest
     from edge.plugins import make_runtime
 
@@ -97,7 +97,7 @@ def verify(
         if loaded.spec.chosen is not None:
             print(f"auto: {loaded.spec.chosen}")
         placed = loaded.spec.placement
-        print(f"delegated: {'not told' if placed is None else in_words(placed)}")
+        print(f"delegated: {'not told' if placed is None else describe_placement(placed)}")
     finally:
         loaded.close()
     print(outcome(report))

@@ -36,19 +36,19 @@ def command(
 
     import msgspec
 
-    from edge.fleet.link import broker as at
-    from edge.fleet.simulation import NONE, Faults, Simulation
+    from edge.fleet.consumer_connection import broker_settings as at
+    from edge.fleet.simulation import NO_FAULTS, FaultRates, Simulation
 
     settings = at(broker, username=username, password_file=password_file, ca_file=ca_file)
-    faults = Faults() if with_faults else NONE
+    faults = FaultRates() if with_faults else NO_FAULTS
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     simulation = Simulation(settings, devices, rate=rate, faults=faults, seed=seed, root=root.strip("/"))
     try:
         simulation.run(seconds, stop)
-        totals = simulation.finish()
-        simulation.leave()
+        totals = simulation.reconnect_all()
+        simulation.publish_offline()
         print(msgspec.json.encode(totals).decode())
     finally:
         simulation.close()

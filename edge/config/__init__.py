@@ -1,1 +1,1 @@
-"""Settings: one frozen tree, read from defaults, a TOML file, the environment and flags, in this order."""
+"""Settings (configuration): one frozen tree, read from defaults, a TOML file, environment and flags, in this order."""

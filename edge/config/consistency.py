@@ -1,4 +1,4 @@
-"""Settings of the right types that still make no sense together, or on this machine."""
+"""Consistency checks of settings: valid types that contradict each other, or do not work on this machine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.config.uri import parse_uri
-from edge.config.validate import SettingsFault
+from edge.config.validate import SettingsProblem
 from edge.contracts.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,54 +18,56 @@ if TYPE_CHECKING:
 FILE_FIELDS = ("password_file", "ca_file", "cert_file", "key_file")
 
 
-def contradictions(settings: Settings) -> Iterator[SettingsFault]:
-    """What no machine could run."""
+def find_contradictions(settings: Settings) -> Iterator[SettingsProblem]:
+    """Find contradictions between settings: errors on any machine."""
     first_use: dict[str, int] = {}
     for i, stream in enumerate(settings.streams):
         first = first_use.setdefault(stream.name, i)
         if first != i:
             message = f"streams[{i}].name: {stream.name!r} is the name of streams[{first}] already"
-            yield SettingsFault(
+            yield SettingsProblem(
                 ("streams", i, "name"), message, "every stream needs a name of its own: it stands in topics"
             )
-        yield from _uri_faults(("streams", i, "source"), f"streams[{i}].source", stream.source)
+        yield from _uri_problems(("streams", i, "source"), f"streams[{i}].source", stream.source)
         if stream.calibration is not None:
             x, y, width, height = stream.calibration.box
             if min(x, y) < 0 or min(width, height) <= 0:
                 message = f"streams[{i}].calibration.box: expected a part of the picture, got {[x, y, width, height]}"
                 hint = "[x, y, width, height] in pixels: x and y from 0, width and height above 0"
-                yield SettingsFault(("streams", i, "calibration", "box"), message, hint)
-    yield from _uri_faults(("runtime", "uri"), "runtime.uri", settings.runtime.uri)
+                yield SettingsProblem(("streams", i, "calibration", "box"), message, hint)
+    yield from _uri_problems(("runtime", "uri"), "runtime.uri", settings.runtime.uri)
     if settings.runtime.timeout_s >= settings.watchdog_s:
         message = (
             f"runtime.timeout_s: {settings.runtime.timeout_s} s is not less than watchdog_s, {settings.watchdog_s} s"
         )
-        yield SettingsFault(("runtime", "timeout_s"), message, "waiting for a frame must not look like standing still")
+        yield SettingsProblem(
+            ("runtime", "timeout_s"), message, "waiting for a frame must not look like standing still"
+        )
     for i, uri in enumerate(settings.runtime.fallback):
-        yield from _uri_faults(("runtime", "fallback"), f"runtime.fallback[{i}]", uri)
+        yield from _uri_problems(("runtime", "fallback"), f"runtime.fallback[{i}]", uri)
     for i, sink in enumerate(settings.sinks):
         here = f"sinks[{i}]"
-        yield from _uri_faults(("sinks", i, "uri"), f"{here}.uri", sink.uri)
+        yield from _uri_problems(("sinks", i, "uri"), f"{here}.uri", sink.uri)
         if (sink.cert_file is None) != (sink.key_file is None):
             has, lacks = ("cert_file", "key_file") if sink.key_file is None else ("key_file", "cert_file")
             message = f"{here}: {has} is set, but {lacks} is not"
-            yield SettingsFault(
+            yield SettingsProblem(
                 ("sinks", i, has), message, "a certificate is of use only together with its key: set both"
             )
         if not sink.root.strip("/") or any(c in sink.root for c in "+#\0"):
             message = f"{here}.root: expected the first part of a topic, got {sink.root!r}"
-            yield SettingsFault(("sinks", i, "root"), message, 'no "+" and no "#"; for example root = "edge/v1"')
+            yield SettingsProblem(("sinks", i, "root"), message, 'no "+" and no "#"; for example root = "edge/v1"')
 
 
-def warnings(settings: Settings) -> Iterator[SettingsFault]:
-    """What will not work on this machine as it is now, or has no effect."""
+def find_warnings(settings: Settings) -> Iterator[SettingsProblem]:
+    """Find settings that will not work on this machine as it is now, or have no effect."""
     for i, sink in enumerate(settings.sinks):
         yield from _sink_warnings(i, sink)
     if settings.model is not None and not Path(settings.model).is_file():
         yield _no_file(("model",), "model", settings.model)
 
 
-def _sink_warnings(i: int, sink: SinkSettings) -> Iterator[SettingsFault]:
+def _sink_warnings(i: int, sink: SinkSettings) -> Iterator[SettingsProblem]:
     scheme = parse_uri(sink.uri).scheme
     for name in FILE_FIELDS:
         value = getattr(sink, name)
@@ -75,18 +77,18 @@ def _sink_warnings(i: int, sink: SinkSettings) -> Iterator[SettingsFault]:
             yield _no_file(("sinks", i, name), f"sinks[{i}].{name}", value)
         if scheme == "mqtt" and name != "password_file":
             message = f"sinks[{i}].{name} has no effect on mqtt://, which is not encrypted"
-            yield SettingsFault(("sinks", i, name), message, "write mqtts:// for an encrypted connection")
+            yield SettingsProblem(("sinks", i, name), message, "write mqtts:// for an encrypted connection")
     if sink.password_file is not None and sink.username is None and parse_uri(sink.uri).username is None:
         message = f"sinks[{i}].password_file has no effect without a username"
-        yield SettingsFault(("sinks", i, "password_file"), message, f"set username in sinks[{i}]")
+        yield SettingsProblem(("sinks", i, "password_file"), message, f"set username in sinks[{i}]")
 
 
-def _uri_faults(path: KeyPath, place: str, text: str) -> Iterator[SettingsFault]:
+def _uri_problems(path: KeyPath, place: str, text: str) -> Iterator[SettingsProblem]:
     try:
         parse_uri(text)
     except UsageError as error:  # its message repeats the URI, which may hold a password
-        yield SettingsFault(path, f"{place}: expected a URI, got something else", error.hint)
+        yield SettingsProblem(path, f"{place}: expected a URI, got something else", error.hint)
 
 
-def _no_file(path: KeyPath, place: str, value: str) -> SettingsFault:
-    return SettingsFault(path, f"{place}: there is no file {value}", "put it there, or correct the path")
+def _no_file(path: KeyPath, place: str, value: str) -> SettingsProblem:
+    return SettingsProblem(path, f"{place}: there is no file {value}", "put it there, or correct the path")

@@ -1,4 +1,4 @@
-"""The docstrings that stand after fields: read from the source, since Python does not keep them."""
+"""Docstrings of class fields, read from the source, since Python does not keep them at run time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def field_docs(cls: type[Any]) -> dict[str, str]:
-    """What each field of ``cls`` means, by field name, its base classes' fields included; without markup."""
+    """Docstring of each field of ``cls`` by field name, its base classes' fields included; without markup."""
     docs: dict[str, str] = {}
     for base in reversed(cls.__mro__):
         if base.__module__.startswith("edge."):
@@ -18,8 +18,8 @@ def field_docs(cls: type[Any]) -> dict[str, str]:
     return docs
 
 
-def plain(text: str) -> str:
-    """A docstring as one paragraph without reStructuredText marks."""
+def without_markup(text: str) -> str:
+    """A docstring's text as one paragraph without reStructuredText markup."""
     return " ".join(text.replace("``", "`").split())
 
 
@@ -40,5 +40,5 @@ def _docs_in_class(node: ast.ClassDef) -> dict[str, str]:
             and isinstance(following.value, ast.Constant)
             and isinstance(following.value.value, str)
         ):
-            docs[statement.target.id] = plain(following.value.value)
+            docs[statement.target.id] = without_markup(following.value.value)
     return docs

@@ -1,4 +1,4 @@
-"""Loading the settings: defaults < TOML file < ``EDGE_A__B`` environment < flags.
+"""Loads the settings: defaults < TOML file < ``EDGE_A__B`` environment variables < flags.
 
     EDGE_SITE=clinic-a                          site = "clinic-a"
     EDGE_RUNTIME__URI=litert://?threads=2       [runtime] uri = …
@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from edge.config.consistency import contradictions
-from edge.config.layers import FLAGS, Layers, SettingOrigin, from_environment, parse_text
+from edge.config.consistency import find_contradictions
+from edge.config.descriptions import dotted_path
+from edge.config.setting_layers import FLAGS, SettingLayers, SettingOrigin, from_environment, parse_text
 from edge.config.settings import Settings, StreamSettings
 from edge.config.toml_lines import KeyPath, key_lines
 from edge.config.uri import parse_uri
-from edge.config.validate import SettingsFault, find_faults
-from edge.config.wording import dotted
+from edge.config.validate import SettingsProblem, find_problems
 from edge.contracts.errors import ConfigError
 from edge.contracts.names import to_name
 
@@ -41,19 +41,19 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """What came of loading."""
+class LoadedSettings:
+    """Result of loading: the settings, or every problem found, and the layers with the origin of each value."""
 
     settings: Settings | None
     """None if there are problems."""
     problems: list[ConfigError]
-    layers: Layers
+    layers: SettingLayers
 
 
 def load_settings(
     path: Path | None = None, environ: Mapping[str, str] | None = None, overrides: Mapping[str, Any] | None = None
 ) -> Settings:
-    """The settings that hold.
+    """Load the effective settings from file, environment and flags.
 
     Args:
         path: a TOML file; None: no file.
@@ -74,31 +74,31 @@ def load_settings(
     raise ConfigError(first.message, hint=f"{first.hint} ({more})")
 
 
-def try_loading(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Any]) -> Loaded:
-    """As `load_settings`, but tells of all problems, and where each value came from."""
-    layers = Layers()
+def try_loading(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Any]) -> LoadedSettings:
+    """As `load_settings`, but returns all problems instead of raising, and the origin of each value."""
+    layers = SettingLayers()
     try:
         if path is not None:
             _add_file(layers, path)
     except ConfigError as error:
-        return Loaded(None, [error], layers)
+        return LoadedSettings(None, [error], layers)
     problems = [*_add_environment(layers, environ), *_add_flags(layers, overrides)]
-    problems += [as_error(layers, fault) for fault in find_faults(layers.tree, Settings)]
+    problems += [as_config_error(layers, problem) for problem in find_problems(layers.tree, Settings)]
     if problems:
-        return Loaded(None, problems, layers)
+        return LoadedSettings(None, problems, layers)
     settings = msgspec.convert(layers.tree, Settings)
-    problems = [as_error(layers, fault) for fault in contradictions(settings)]
-    return Loaded(None if problems else settings, problems, layers)
+    problems = [as_config_error(layers, problem) for problem in find_contradictions(settings)]
+    return LoadedSettings(None if problems else settings, problems, layers)
 
 
-def as_error(layers: Layers, fault: SettingsFault) -> ConfigError:
-    """``fault`` with the file and line, variable or flag that it came from."""
-    where = layers.origin(fault.path).where
-    return ConfigError(f"{where}: {fault.message}" if where else fault.message, hint=fault.hint)
+def as_config_error(layers: SettingLayers, problem: SettingsProblem) -> ConfigError:
+    """``problem`` as `ConfigError` with the file and line, variable or flag that it came from."""
+    where = layers.origin(problem.path).where
+    return ConfigError(f"{where}: {problem.message}" if where else problem.message, hint=problem.hint)
 
 
 def read_toml(path: Path) -> tuple[dict[str, Any], str]:
-    """The tree and the text of a TOML file. Raises `ConfigError`."""
+    """Parse a TOML file: its tree and its text. Raises `ConfigError` with the line, or if it cannot be read."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
         return tomllib.loads(text), text
@@ -123,19 +123,19 @@ def read_toml(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def _syntax_error(message: str, text: str) -> tuple[str, int]:
-    """What the parser says, and the line that it says it of."""
+    """The parser's message, and the line that it is about."""
     found = re.search(r"^(.*?) \(at line (\d+), column \d+\)$", message, re.DOTALL)
     if found:
         return found[1], int(found[2])
     return message.removesuffix(" (at end of document)"), text.count("\n") + 1
 
 
-def _add_file(layers: Layers, path: Path) -> None:
+def _add_file(layers: SettingLayers, path: Path) -> None:
     layers.tree, text = read_toml(path)
     layers.origins = {key: SettingOrigin("file", f"{path}:{line}") for key, line in key_lines(text).items()}
 
 
-def _add_environment(layers: Layers, environ: Mapping[str, str]) -> list[ConfigError]:
+def _add_environment(layers: SettingLayers, environ: Mapping[str, str]) -> list[ConfigError]:
     problems = []
     for path, text, variable in from_environment(environ):
         try:
@@ -149,10 +149,10 @@ def _add_environment(layers: Layers, environ: Mapping[str, str]) -> list[ConfigE
     return problems
 
 
-def _add_flags(layers: Layers, overrides: Mapping[str, Any]) -> list[ConfigError]:
+def _add_flags(layers: SettingLayers, overrides: Mapping[str, Any]) -> list[ConfigError]:
     problems = []
     for path, value in _leaves((), msgspec.to_builtins(overrides, enc_hook=str)):
-        name = dotted(path)
+        name = dotted_path(path)
         flag = FLAGS.get(name) or "--" + name.replace(".", "-").replace("_", "-")
         obstacle = layers.put(path, value, SettingOrigin("flag", flag))
         if obstacle:
@@ -161,7 +161,7 @@ def _add_flags(layers: Layers, overrides: Mapping[str, Any]) -> list[ConfigError
 
 
 def _leaves(path: KeyPath, tree: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Any]]:
-    """What is given in ``tree``, value by value: a table of flags adds to the file's table, it does not replace it."""
+    """Every value in ``tree`` with its path: a table of flags adds to the file's table, it does not replace it."""
     for key, value in tree.items():
         here: KeyPath = (*path, *key.split("."))
         if isinstance(value, dict):
@@ -171,7 +171,7 @@ def _leaves(path: KeyPath, tree: Mapping[str, Any]) -> Iterator[tuple[KeyPath, A
 
 
 def streams_from_sources(sources: Sequence[str]) -> list[StreamSettings]:
-    """A stream for each URI, named ``{scheme}-{n}``, n counting each scheme from 1. Raises `UsageError` for no URI."""
+    """A stream for each source URI, named ``{scheme}-{n}``, n from 1 for each scheme. `UsageError` for no URI."""
     counts: dict[str, int] = {}
     streams = []
     for source in sources:
@@ -182,12 +182,15 @@ def streams_from_sources(sources: Sequence[str]) -> list[StreamSettings]:
 
 
 def default_device_name() -> str:
-    """The host's name, without its domain, as a device name."""
+    """Default device name: the host's name without its domain, as a valid name."""
     return to_name(socket.gethostname().partition(".")[0], "device")
 
 
 def default_state_dir() -> Path:
-    """``/var/lib/sonoedge`` for root, else ``$XDG_STATE_HOME/sonoedge`` or ``~/.local/state/sonoedge``."""
+    """Default state folder: ``/var/lib/sonoedge`` for root, else the user's own.
+
+    That is ``$XDG_STATE_HOME/sonoedge`` or ``~/.local/state/sonoedge``.
+    """
     if os.geteuid() == 0:
         return Path("/var/lib/sonoedge")
     base = os.environ.get("XDG_STATE_HOME", "")

@@ -1,4 +1,4 @@
-"""The settings of a daemon. Every field says its unit and what None means; unknown keys are refused."""
+"""Settings of a daemon (its configuration). Every field says its unit and what None means; unknown keys are refused."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Core = Annotated[int, msgspec.Meta(ge=0, le=1023)]
 
 
 class SettingsSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all sections."""
+    """Base class of all sections of the settings."""
 
 
 class CalibrationSettings(SettingsSection, frozen=True):
@@ -31,10 +31,10 @@ class CalibrationSettings(SettingsSection, frozen=True):
 
 
 class StreamSettings(SettingsSection, frozen=True):
-    """One stream of frames."""
+    """One stream of frames, from one source."""
 
     name: Name
-    """Stands in topics."""
+    """Name of the stream; it stands in topics."""
     source: str
     """URI of the source: ``phantom://?seed=1``, ``dicom:///path``, ``video:///path``, ``images:///path``."""
     body_part: str | None = None
@@ -44,38 +44,40 @@ class StreamSettings(SettingsSection, frozen=True):
     calibration: CalibrationSettings | None = None
     """None: what the source says; without it nothing is measured in mm."""
     frozen_after_s: NotNegative = 10.0
-    """Live sources only: the same picture, bit for bit, for so long is `no_result` (``frozen``) until it changes. 0:
-    never."""
+    """Live sources only: the same picture, bit for bit, for so many seconds is `no_result` (``frozen``) until it
+    changes. 0: never."""
     silent_after_s: NotNegative = 5.0
-    """Live sources only: nothing at all for so long is `no_result` (``source_lost``) until a frame comes. 0: never."""
+    """Live sources only: nothing at all for so many seconds is `no_result` (``source_lost``) until a frame comes. 0:
+    never."""
 
 
 class RuntimeSettings(SettingsSection, frozen=True):
-    """What computes."""
+    """The inference runtime, which computes the model's outputs."""
 
     uri: str = "litert://?threads=1"
     """``litert://?threads=N``, ``litert-gpu://``, ``litert-npu://``, ``onnx://?provider=…``, ``tflite-runtime://``,
     ``auto://?trial_s=2``, which measures and chooses, ``scripted://?distinct=1``: see docs/runtimes.md."""
     isolated: bool = True
-    """In a process of its own, which can be killed when it hangs."""
+    """True: the runtime runs in a process of its own, which can be killed when it hangs."""
     timeout_s: Positive = 0.8
-    """A frame that takes longer is a `no_result`, and the runtime is replaced. Many times what one usually takes."""
+    """Seconds. A frame that takes longer is a `no_result`, and the runtime is replaced. Many times what one usually
+    takes."""
     fallback: list[str] = []
     """URIs of runtimes that take over, in this order, when the configured one hangs, dies or fails its self-test. The
     next one is kept loaded, which costs its memory. While one computes, the device is ``degraded`` and each finding
     says ``fallback``. Empty: the configured one is started again."""
     probe_s: Positive = 30.0
-    """While a fall-back computes, the configured runtime is tried this often, and returns once it has passed its
-    self-test; one that keeps failing is tried ever more rarely."""
+    """Seconds. While a fall-back computes, the configured runtime is tried this often, and returns once it has passed
+    its self-test; one that keeps failing is tried ever more rarely."""
 
 
 class SinkSettings(SettingsSection, frozen=True):
-    """One receiver of messages."""
+    """One sink, a receiver of messages: an MQTT broker or a file."""
 
     uri: str
     """``mqtt://host:1883``, ``mqtts://host:8883``, ``jsonl:///file``."""
     username: str | None = None
-    """None: anonymous."""
+    """User name at the broker. None: anonymous."""
     password_file: str | None = None
     """File whose first line is the password. None: none."""
     ca_file: str | None = None
@@ -93,24 +95,24 @@ class SinkSettings(SettingsSection, frozen=True):
     require_subscriber: bool = False
     """True: a finding that no one subscribes to (MQTT 5, reason 0x10) stays pending."""
     inflight: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 20
-    """Messages under way at once."""
+    """Most messages that are under way at once: sent, and not yet acknowledged."""
 
 
 class AffinitySettings(SettingsSection, frozen=True):
-    """Which processor cores, counted from 0, each process keeps to. Cores that this machine has not are left out, with
-    a warning; empty: all that the daemon may use.
+    """CPU affinity: which processor cores, counted from 0, each process runs on. Cores that this machine has not are
+    left out, with a warning; empty: all that the daemon may use.
     """
 
     frame: list[Core] = []
-    """Capture, preprocessing, post-processing; and the runtime, where it is not isolated."""
+    """The frame process: capture, preprocessing, post-processing; and the runtime, where it is not isolated."""
     runtime: list[Core] = []
     """The isolated runtime: as many as it has threads."""
     publisher: list[Core] = []
-    """What waits for the network."""
+    """The publisher process, which waits for the network."""
 
 
 class ThermalSettings(SettingsSection, frozen=True):
-    """When heat is a reason to be ``degraded``. What is judged is right all the same; it may come late."""
+    """Temperature: when heat is a reason to be ``degraded``. Results are right all the same; they may come late."""
 
     hot_c: Positive | None = None
     """From this temperature of the processor on, in degrees Celsius, the device is ``degraded: hot``, until it is 3
@@ -119,7 +121,7 @@ class ThermalSettings(SettingsSection, frozen=True):
 
 
 class TrackingSettings(SettingsSection, frozen=True):
-    """When a lesion is new, changed or gone."""
+    """Lesion tracking: when a lesion is new, changed or gone."""
 
     match_iou: Share = 0.2
     """Boxes that overlap at least this much (intersection over union) are the same lesion."""
@@ -130,53 +132,54 @@ class TrackingSettings(SettingsSection, frozen=True):
     update_iou: Share = 0.6
     """A box that overlaps the last published one less than this is an update."""
     update_every_s: Positive = 5.0
-    """A lesion still seen is updated at least this often."""
+    """Seconds. A lesion still seen is updated at least this often."""
 
 
 class ExamSettings(SettingsSection, frozen=True):
-    """The boundary between patients."""
+    """Exams: where the boundary between two patients is."""
 
     idle_timeout_s: Positive = 300.0
-    """So long without a judged frame, and the next one belongs to a new exam."""
+    """After so many seconds without a judged frame, the next one belongs to a new exam."""
 
 
 class OutboxSettings(SettingsSection, frozen=True):
-    """What is kept on the device, and for how long."""
+    """Outbox: which messages are kept on the device, and for how long."""
 
     keep_s: Positive = 86400.0
-    """Acknowledged messages are kept this long, to be asked for again. Counted by the kernel's uptime, so that a wrong
-    clock wipes nothing; of the time that the machine was off, at most twelve hours count for each boot."""
+    """Seconds. Acknowledged messages are kept this long, to be asked for again. Counted by the kernel's uptime, so that
+    a wrong clock wipes nothing; of the time that the machine was off, at most twelve hours count for each boot."""
     unsent_keep_s: Positive = 2592000.0
-    """Messages that not every durable receiver has are given up when they are older, and announced by range."""
+    """Seconds. Messages that not every durable receiver has are given up when they are older, and announced as expired
+    ranges."""
     max_mb: Positive = 512.0
-    """Size of the outbox; the oldest acknowledged messages go first."""
+    """Largest size of the outbox in MB; the oldest acknowledged messages go first."""
 
 
 class TelemetrySettings(SettingsSection, frozen=True):
-    """``health`` that a durable receiver missed because it was away; it is sent later, behind all findings."""
+    """Telemetry: ``health`` that a durable receiver missed while it was away; it is sent later, behind all findings."""
 
     keep_s: Positive = 86400.0
-    """Given up when it is older; after a reboot its age counts anew."""
+    """Seconds. It is given up when it is older; after a reboot its age counts anew."""
     max_mb: NotNegative = 16.0
-    """Size of its file; the oldest go first. It has no share in the outbox' size. 0: nothing is kept."""
+    """Largest size of its file in MB; the oldest go first. It has no share in the outbox' size. 0: nothing is kept."""
 
 
 class PublishSettings(SettingsSection, frozen=True):
-    """What leaves the device, and how often."""
+    """Publishing: what leaves the device, and how often."""
 
     health_every_s: Positive = 10.0
-    """Interval of ``health``."""
+    """Interval of ``health`` messages in seconds."""
     results_per_s: Positive = 5.0
-    """At most so many ``results`` a stream."""
+    """At most so many ``results`` a second, for each stream."""
     image_ref: bool = False
     """True: findings name the DICOM SOP Instance UID they are about. It identifies a patient's picture."""
 
 
 class RequestSettings(SettingsSection, frozen=True):
-    """Whether the device can be asked over MQTT, on ``request/{command}``. Who may ask is the broker's access list."""
+    """MQTT requests: whether the device answers on ``request/{command}``. Who may ask is the broker's access list."""
 
     enabled: bool = False
-    """False: nothing is subscribed to, so nothing is heard and nothing is answered."""
+    """False: nothing is subscribed to, so nothing is received and nothing is answered."""
     commands: tuple[
         Literal[
             "ping",
@@ -197,13 +200,13 @@ class RequestSettings(SettingsSection, frozen=True):
     """Those that are answered; all others are refused. ``config/get`` tells how the device is set up, ``exam/start``
     and ``exam/end`` draw the boundary between patients, ``stream/stop`` ends judging until ``stream/start``."""
     max_bytes: Annotated[int, msgspec.Meta(ge=64, le=65536)] = 4096
-    """A longer request is refused unread."""
+    """Most bytes of a request; a longer one is refused unread."""
     per_minute: Annotated[int, msgspec.Meta(ge=1)] = 60
-    """Requests of all askers together; what is over it is refused."""
+    """Most requests a minute, of all clients together; what is over it is refused."""
 
 
 class LogSettings(SettingsSection, frozen=True):
-    """Logs go to stderr."""
+    """Logging: logs go to stderr."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     """Least urgent level that is shown."""
@@ -212,14 +215,14 @@ class LogSettings(SettingsSection, frozen=True):
 
 
 class Settings(SettingsSection, frozen=True):
-    """All of it."""
+    """All settings of a daemon, with its sections."""
 
     site: Name = "site"
     """Where the device stands; in every topic."""
     device: Name | None = None
     """The device's name. None: made from the host name."""
     state_dir: str | None = None
-    """Where the outbox lives. None: ``/var/lib/sonoedge`` for root, else under ``$XDG_STATE_HOME``."""
+    """Folder of the outbox. None: ``/var/lib/sonoedge`` for root, else under ``$XDG_STATE_HOME``."""
     model: str | None = None
     """Path of a bundle. None: the one that ships with the package."""
     model_keys: list[str] = []
@@ -228,10 +231,10 @@ class Settings(SettingsSection, frozen=True):
     require_signed_model: bool = False
     """True: a model without a signature by one of ``model_keys`` is refused."""
     drain_timeout_s: NotNegative = 5.0
-    """When all sources have ended, how long receivers may take for what is left; it stays on disk in any case. Asked to
-    stop (SIGTERM), the daemon is gone within 2 s."""
+    """When all sources have ended, receivers may take so many seconds for what is left; it stays on disk in any case.
+    Asked to stop (SIGTERM), the daemon is gone within 2 s."""
     watchdog_s: Positive = 10.0
-    """A process of the daemon that shows no sign of life for so long is killed and started again."""
+    """A process of the daemon that shows no sign of life for so many seconds is killed and started again."""
     streams: list[StreamSettings] = []
     sinks: list[SinkSettings] = []
     runtime: RuntimeSettings = RuntimeSettings()

@@ -1,4 +1,4 @@
-"""On which line of a TOML file each key stands: Python's TOML parser does not tell."""
+"""Line numbers of the keys in a TOML file, since Python's TOML parser does not tell them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ else:
     import tomli as tomllib
 
 KeyPath = tuple["str | int", ...]
-"""From the root to a value: names of keys, and 0-based positions in lists: ``("streams", 0, "source")``."""
+"""Path from the root to a value: names of keys, and 0-based positions in lists: ``("streams", 0, "source")``."""
 
 SPACE = re.compile(r"[ \t]*")
 GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
@@ -28,22 +28,22 @@ PLAIN_VALUE = re.compile(r"[^,\]}#\r\n]+")
 
 
 def key_lines(text: str) -> dict[KeyPath, int]:
-    """Line numbers, from 1, of every key and list item of ``text``.
+    """Find the line numbers, from 1, of every key and list item of ``text``.
 
-    ``text`` is TOML that the real parser has accepted; of other text, as much is told as can be.
+    ``text`` is TOML that the real parser has accepted; of other text, as many are found as can be.
     """
     scanner = _Scanner(text)
-    with suppress(_LostError):
+    with suppress(_NotTomlError):
         scanner.document()
     return scanner.lines
 
 
-class _LostError(Exception):
-    """The text is not what a TOML file has here."""
+class _NotTomlError(Exception):
+    """The text at the current position is no valid TOML."""
 
 
 class _Scanner:
-    """Walks over the text once; ``at`` is the place that it has come to."""
+    """Scans the text once; ``at`` is the current position."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -54,11 +54,12 @@ class _Scanner:
         self._counted = (0, 1)
 
     def document(self) -> None:
+        """Scan the whole text, table by table."""
         table: KeyPath = ()
         while self.skip(GAP) < len(self.text):
-            if self.take("[["):
+            if self.accept("[["):
                 table = self.header("]]", is_array=True)
-            elif self.take("["):
+            elif self.accept("["):
                 table = self.header("]", is_array=False)
             else:
                 self.pair(table)
@@ -79,7 +80,7 @@ class _Scanner:
         return path
 
     def pair(self, table: KeyPath) -> None:
-        """``a.b = value``."""
+        """Scan one pair ``a.b = value`` of ``table``."""
         line, path = self.line(), table
         for key in self.keys():
             path = (*path, key)
@@ -90,33 +91,36 @@ class _Scanner:
     def keys(self) -> list[str]:
         """One key, or several with dots between them."""
         keys = [self.key()]
-        while self.skip(SPACE) < len(self.text) and self.take("."):
+        while self.skip(SPACE) < len(self.text) and self.accept("."):
             keys.append(self.key())
         return keys
 
     def key(self) -> str:
+        """One bare or quoted key."""
         self.skip(SPACE)
         if bare := self.match(BARE_KEY):
             return bare
         quoted = self.match(STRING)
         if not quoted:
-            raise _LostError
+            raise _NotTomlError
         try:
             return str(tomllib.loads(f"k = {quoted}")["k"])
         except tomllib.TOMLDecodeError:
-            raise _LostError from None
+            raise _NotTomlError from None
 
     def value(self, path: KeyPath) -> None:
+        """Scan the value at ``path``, with all keys and items in it."""
         self.skip(SPACE)
-        if self.take("["):
+        if self.accept("["):
             self.array(path)
-        elif self.take("{"):
+        elif self.accept("{"):
             while not self.closes("}"):
                 self.pair(path)
         elif not (self.match(STRING) or self.match(PLAIN_VALUE)):
-            raise _LostError
+            raise _NotTomlError
 
     def array(self, path: KeyPath) -> None:
+        """Scan the items of the array at ``path``, after its opening bracket."""
         index = 0
         while not self.closes("]"):
             item: KeyPath = (*path, index)
@@ -125,11 +129,11 @@ class _Scanner:
             index += 1
 
     def closes(self, bracket: str) -> bool:
-        """Step over commas, comments and line ends; whether ``bracket`` follows, stepping over that too."""
+        """Skip commas, comments and line ends; whether ``bracket`` follows, which is skipped too."""
         self.skip(GAP)
-        if self.take(","):
+        if self.accept(","):
             self.skip(GAP)
-        return self.take(bracket)
+        return self.accept(bracket)
 
     def line(self) -> int:
         """The number of the line that ``at`` is on."""
@@ -139,25 +143,27 @@ class _Scanner:
         return number
 
     def skip(self, pattern: re.Pattern[str]) -> int:
+        """Skip what ``pattern`` matches here; the new position."""
         self.match(pattern)
         return self.at
 
     def match(self, pattern: re.Pattern[str]) -> str:
-        """What ``pattern`` matches here, stepping over it; "" if it does not."""
+        """Skip what ``pattern`` matches here and return it; "" if it does not match."""
         found = pattern.match(self.text, self.at)
         if found is None:
             return ""
         self.at = found.end()
         return found.group()
 
-    def take(self, token: str) -> bool:
-        """Step over ``token`` if it stands here."""
+    def accept(self, token: str) -> bool:
+        """Skip ``token`` if it stands here; whether it does."""
         if not self.text.startswith(token, self.at):
             return False
         self.at += len(token)
         return True
 
     def expect(self, token: str) -> None:
+        """Skip spaces and ``token``; raise `_NotTomlError` if it does not stand here."""
         self.skip(SPACE)
-        if not self.take(token):
-            raise _LostError
+        if not self.accept(token):
+            raise _NotTomlError

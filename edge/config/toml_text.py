@@ -1,4 +1,4 @@
-"""Values as TOML text."""
+"""Formats plain values and keys as TOML text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import msgspec
 
 
 def toml_value(value: Any) -> str:
-    """``value`` (str, bool, int, finite float, or list, tuple or dict of these) as TOML on one line."""
+    """Format ``value`` as TOML on one line. TypeError if it is no str, bool, int, float, list, tuple or dict.
+
+    Floats must be finite.
+    """
     if isinstance(value, str):  # JSON's escapes are TOML's; TOML wants one character more escaped
         return msgspec.json.encode(value).decode().replace("\x7f", "\\u007f")
     if isinstance(value, bool):
@@ -23,5 +26,5 @@ def toml_value(value: Any) -> str:
 
 
 def toml_key(key: str) -> str:
-    """``key``, quoted if it must be."""
+    """Format ``key`` as a TOML key, quoted if it must be."""
     return key if key.replace("-", "").replace("_", "").isalnum() and key.isascii() else toml_value(key)

@@ -1,4 +1,4 @@
-"""URIs of sources, runtimes and sinks: ``scheme://host:port/path?key=value``."""
+"""Parses the URIs of sources, runtimes and sinks: ``scheme://host:port/path?key=value``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Uri:
-    """A parsed URI. ``params`` are the query's; each plugin says which it knows, see `Uri.expect`."""
+    """A parsed URI of a plugin. ``params`` are the query's; each plugin says which it knows, see `Uri.expect`."""
 
     scheme: str
     host: str = ""
@@ -29,7 +29,7 @@ class Uri:
 
     @property
     def file(self) -> str:
-        """Host and path together: for file schemes, where two slashes mean a relative path."""
+        """File path: host and path together, since two slashes mean a relative path in file schemes."""
         return self.host + self.path
 
     def expect(self, *known: str) -> None:
@@ -42,7 +42,7 @@ class Uri:
                 )
 
     def get(self, key: str, convert: Callable[[str], T], default: T) -> T:
-        """Parameter ``key`` by ``convert``, or ``default``. Raises `UsageError` if it does not convert."""
+        """Value of the parameter ``key``, by ``convert``, or ``default``. `UsageError` if it does not convert."""
         text = self.params.get(key)
         if text is None:
             return default
@@ -54,7 +54,7 @@ class Uri:
             ) from None
 
     def redacted(self) -> str:
-        """For logs and topics: no credentials, no host paths, no file names."""
+        """The URI for logs and topics: without credentials, host paths and file names."""
         port = "" if self.port is None else f":{self.port}"
         if self.path and self.scheme in FILE_SCHEMES:
             return f"{self.scheme}:///…"
@@ -65,7 +65,7 @@ FILE_SCHEMES = frozenset({"images", "video", "dicom", "jsonl", "replay"})
 
 
 def parse_uri(text: str) -> Uri:
-    """Parse ``text``; raises `UsageError` if it is no URI of the form above."""
+    """Parse a plugin's URI; raises `UsageError` if ``text`` is none of the form above."""
     scheme, sep, rest = text.partition("://")
     if not sep or not scheme.replace("-", "").isalnum():
         raise UsageError(

@@ -1,4 +1,4 @@
-"""Does a tree of plain values fit the settings? Finds everything that does not, not only the first."""
+"""Validates a tree of plain values against the settings: finds every wrong key, type and value, not only the first."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 import msgspec
 from msgspec import inspect as types
 
+from edge.config.descriptions import describe_type, describe_value, dotted_path
 from edge.config.field_docs import field_docs
+from edge.config.password_mask import mask_passwords
 from edge.config.toml_text import toml_value
-from edge.config.wording import describe_type, describe_value, dotted, mask
 from edge.contracts.names import NAME_PATTERN, is_name, to_name
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class SettingsFault:
-    """One thing that is wrong in a tree of settings."""
+class SettingsProblem:
+    """One problem in a tree of settings: where it is, a message, and a hint for the user."""
 
     path: KeyPath
     """Where: of a missing key, the table that lacks it."""
@@ -32,44 +33,47 @@ class SettingsFault:
     hint: str
 
 
-def find_faults(tree: Any, cls: type[msgspec.Struct]) -> Iterator[SettingsFault]:
-    """What in ``tree`` (as a TOML or JSON parser gives it) is no ``cls``. Nothing: ``msgspec.convert`` will take it."""
+def find_problems(tree: Any, cls: type[msgspec.Struct]) -> Iterator[SettingsProblem]:
+    """Find all problems that keep ``tree`` (from a TOML or JSON parser) from being a ``cls``.
+
+    If there are none, ``msgspec.convert`` accepts it.
+    """
     return _in_table(tree, cls, ())
 
 
 @cache
 def fields_of(cls: type[msgspec.Struct]) -> dict[str, types.Field]:
-    """The fields of ``cls`` by name, with their types."""
+    """Fields of the settings class ``cls`` by name, with their types."""
     info = types.type_info(cls)
-    assert isinstance(info, types.StructType)  # noqa: S101  (said for the type checker; cls is a Struct)
+    assert isinstance(info, types.StructType)  # noqa: S101  (for the type checker; cls is a Struct)
     return {field.name: field for field in info.fields}
 
 
 def without_none(kind: types.Type) -> types.Type:
-    """``X`` of ``X | None``; other types as they are."""
+    """The type ``X`` of ``X | None``; other types as they are."""
     if isinstance(kind, types.UnionType):
         rest = [t for t in kind.types if not isinstance(t, types.NoneType)]
         return rest[0] if len(rest) == 1 else kind
     return kind
 
 
-def _in_table(value: Any, cls: type[msgspec.Struct], path: KeyPath) -> Iterator[SettingsFault]:
+def _in_table(value: Any, cls: type[msgspec.Struct], path: KeyPath) -> Iterator[SettingsProblem]:
     if not isinstance(value, dict):
-        yield SettingsFault(
-            path, f"{dotted(path)}: expected a table, got {describe_value(value)}", f"write [{dotted(path)}]"
+        yield SettingsProblem(
+            path, f"{dotted_path(path)}: expected a table, got {describe_value(value)}", f"write [{dotted_path(path)}]"
         )
         return
     fields = fields_of(cls)
     for key in value:
         if key not in fields:
-            yield _unknown(key, list(fields), path)
+            yield _unknown_key(key, list(fields), path)
     hints = get_type_hints(cls, include_extras=True)
     for name, field in fields.items():
         here: KeyPath = (*path, name)
         if name not in value:
             if field.required:
-                yield SettingsFault(
-                    path, f"{dotted(path)}: the key {name!r} is missing", f"{name}: {_meaning(cls, name)}"
+                yield SettingsProblem(
+                    path, f"{dotted_path(path)}: the key {name!r} is missing", f"{name}: {_meaning(cls, name)}"
                 )
             continue
         kind = without_none(field.type)
@@ -83,16 +87,18 @@ def _in_table(value: Any, cls: type[msgspec.Struct], path: KeyPath) -> Iterator[
             yield from _in_value(value[name], field, hints[name], cls, here)
 
 
-def _in_list(value: Any, cls: type[msgspec.Struct], path: KeyPath) -> Iterator[SettingsFault]:
+def _in_list(value: Any, cls: type[msgspec.Struct], path: KeyPath) -> Iterator[SettingsProblem]:
     if not isinstance(value, list):
-        hint = f"write [[{dotted(path)}]], with two brackets, above each"
-        yield SettingsFault(path, f"{dotted(path)}: expected a list of tables, got {describe_value(value)}", hint)
+        hint = f"write [[{dotted_path(path)}]], with two brackets, above each"
+        yield SettingsProblem(
+            path, f"{dotted_path(path)}: expected a list of tables, got {describe_value(value)}", hint
+        )
         return
     for i, item in enumerate(value):
         yield from _in_table(item, cls, (*path, i))
 
 
-def _in_value(value: Any, field: types.Field, annotation: Any, cls: type, path: KeyPath) -> Iterator[SettingsFault]:
+def _in_value(value: Any, field: types.Field, annotation: Any, cls: type, path: KeyPath) -> Iterator[SettingsProblem]:
     kind = without_none(field.type)
     try:
         msgspec.convert(value, annotation)
@@ -102,14 +108,14 @@ def _in_value(value: Any, field: types.Field, annotation: Any, cls: type, path: 
     except msgspec.ValidationError:
         fits = False
     if not fits:
-        message = f"{dotted(path)}: expected {describe_type(field.type)}, got {describe_value(value)}"
-        yield SettingsFault(path, message, _advice(value, kind, field, _meaning(cls, field.name)))
+        message = f"{dotted_path(path)}: expected {describe_type(field.type)}, got {describe_value(value)}"
+        yield SettingsProblem(path, message, _hint(value, kind, field, _meaning(cls, field.name)))
 
 
-def _advice(value: Any, kind: types.Type, field: types.Field, doc: str) -> str:
-    """What to write instead of ``value``."""
+def _hint(value: Any, kind: types.Type, field: types.Field, doc: str) -> str:
+    """Hint: what to write instead of ``value``."""
     if isinstance(value, str):
-        near_name = to_name(mask(value), "")
+        near_name = to_name(mask_passwords(value), "")
         if isinstance(kind, types.StrType) and kind.pattern == NAME_PATTERN and near_name:
             return f"for example {field.name} = {toml_value(near_name)}"
         if isinstance(kind, types.LiteralType):
@@ -130,7 +136,7 @@ def _meaning(cls: type, name: str) -> str:
 
 
 def _reads_as(text: str, kind: types.Type) -> bool:
-    """Whether ``text`` is a value of ``kind``, but for its quotes."""
+    """Whether ``text`` would be a value of ``kind`` without its quotes."""
     if isinstance(kind, types.BoolType):
         return text.lower() in ("true", "false")
     try:
@@ -140,8 +146,9 @@ def _reads_as(text: str, kind: types.Type) -> bool:
     return isinstance(kind, types.FloatType) or text.lstrip("+-").isdigit()
 
 
-def _unknown(key: str, known: list[str], path: KeyPath) -> SettingsFault:
+def _unknown_key(key: str, known: list[str], path: KeyPath) -> SettingsProblem:
+    """The problem of an unknown key; its hint names the nearest valid key, or all keys if none is near."""
     near = get_close_matches(key.lower().replace("-", "_"), known, n=1)
-    table = f"in [{dotted(path)}]" if path else "at the top level"
+    table = f"in [{dotted_path(path)}]" if path else "at the top level"
     hint = f"did you mean {near[0]!r}?" if near else f"the keys {table} are: {', '.join(known)}"
-    return SettingsFault((*path, key), f"{dotted((*path, key))}: there is no such key {table}", hint)
+    return SettingsProblem((*path, key), f"{dotted_path((*path, key))}: there is no such key {table}", hint)

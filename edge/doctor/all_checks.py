@@ -6,8 +6,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from edge.config.consistency import warnings
-from edge.config.load import as_error, try_loading
+from edge.config.consistency import find_warnings
+from edge.config.load import as_config_error, try_loading
 from edge.config.settings import Settings
 from edge.doctor.check import absent, ok, warning, wrong, wrong_by
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from edge.config.load import Loaded
+    from edge.config.load import LoadedSettings
     from edge.doctor.check import Check
 
 CONFIGURATION = "configuration"
@@ -47,13 +47,13 @@ def run_all_checks(config: Path | None) -> Iterator[Check]:
         yield from getattr(module, function)(*((settings,) if arguments else ()))
 
 
-def _check_configuration(loaded: Loaded, config: Path | None) -> Iterator[Check]:
+def _check_configuration(loaded: LoadedSettings, config: Path | None) -> Iterator[Check]:
     for problem in loaded.problems:
         yield wrong_by(CONFIGURATION, "settings", problem)
     if loaded.settings is None:
         return
-    for fault in warnings(loaded.settings):
-        told = as_error(loaded.layers, fault)
+    for fault in find_warnings(loaded.settings):
+        told = as_config_error(loaded.layers, fault)
         yield warning(CONFIGURATION, "settings", told.message, told.hint)
     if config is None:
         yield absent(CONFIGURATION, "file", "none given: the defaults are examined", "--config FILE")

@@ -1,6 +1,7 @@
-"""The consumer's side: what anybody who listens to devices needs to know whether all of it has arrived.
+"""Fleet monitoring on the consumer's side: what has arrived from many devices, and what is missing.
 
-``ranges`` and ``ledger`` are pure: messages in, answers out, no I/O. ``overview`` adds what a person wants to see of
-each device, ``table`` writes it down, ``watch`` listens to a broker. ``device`` and ``simulate`` are the other end:
-devices that are not there, whose losses are known.
+``ranges`` and ``ledger`` are pure: messages in, answers out, no I/O. ``fleet_overview`` adds the state and the numbers
+of each device, ``device_table`` writes them as text, ``live_table`` draws them on a terminal, ``fleet_watch`` listens
+to a broker. ``simulated_device`` and ``simulation`` are the other end: devices that do not exist, whose losses are
+known exactly.
 """

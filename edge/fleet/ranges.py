@@ -1,4 +1,4 @@
-"""A set of whole numbers, kept as ranges: a million messages without a gap take one entry."""
+"""Set of integers kept as ranges of sequence numbers: a million messages without a gap take one entry."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 Range = tuple[int, int]
-"""(first, last), both belong to it."""
+"""(first, last), both inclusive."""
 
 
 class RangeSet:
-    """Ranges in order that neither overlap nor touch."""
+    """Set of integers as sorted ranges that neither overlap nor touch."""
 
     __slots__ = ("_firsts", "_lasts")
 
@@ -24,11 +24,11 @@ class RangeSet:
             self.add(first, last)
 
     def add(self, first: int, last: int | None = None) -> int:
-        """Put in ``first`` to ``last`` (default: ``first`` alone); how many of them were new. Raises ValueError."""
+        """Add ``first`` to ``last`` (None: ``first`` alone); returns how many were new. ValueError if last < first."""
         last = first if last is None else last
         if last < first:
             raise ValueError(f"expected first <= last, got {first}, {last}")
-        # Every range that overlaps or touches the new one is melted into it.
+        # Every range that overlaps or touches the new one is merged into it.
         low = bisect_left(self._lasts, first - 1)
         high = bisect_right(self._firsts, last + 1)
         had = sum(
@@ -46,11 +46,11 @@ class RangeSet:
         return place < len(self._firsts) and self._firsts[place] <= number
 
     def __iter__(self) -> Iterator[Range]:
-        """The ranges, in order."""
+        """The ranges as (first, last), in ascending order."""
         return iter(zip(self._firsts, self._lasts, strict=True))
 
     def __len__(self) -> int:
-        """How many ranges: what it costs to keep this."""
+        """Number of ranges: what it costs to keep this."""
         return len(self._firsts)
 
     def __eq__(self, other: object) -> bool:
@@ -62,11 +62,11 @@ class RangeSet:
         return f"RangeSet({list(self)})"
 
     def count(self) -> int:
-        """How many numbers."""
+        """How many integers are in the set."""
         return sum(self._lasts) - sum(self._firsts) + len(self._firsts)
 
     def gaps(self, first: int, last: int) -> RangeSet:
-        """What of ``first`` to ``last`` is not in it."""
+        """The part of ``first`` to ``last`` that is not in the set."""
         found = RangeSet()
         at = first
         for place in range(bisect_left(self._lasts, first), len(self._firsts)):
@@ -81,9 +81,9 @@ class RangeSet:
         return found
 
     def within(self, first: int, last: int) -> RangeSet:
-        """What of ``first`` to ``last`` is in it."""
+        """The part of ``first`` to ``last`` that is in the set."""
         return RangeSet((max(a, first), min(b, last)) for a, b in self if a <= last and b >= first)
 
     def minus(self, other: RangeSet) -> RangeSet:
-        """What is in this and not in ``other``."""
+        """The difference: what is in this set and not in ``other``."""
         return RangeSet(piece for first, last in self for piece in other.gaps(first, last))

@@ -1,7 +1,7 @@
-"""A device that is not there: what it would say, and a book of what became of it. Pure; nothing of it is a finding.
+"""Simulated device: the messages that a device would publish, and a record of which were lost, repeated or expired.
 
-Its messages are the contract's own types. What a consumer must find out by listening (lost, repeated, given up) stands
-in `SimulatedDevice.book`.
+Pure, without I/O; nothing that it publishes is a real finding. Its messages are the contract's own types. What a
+consumer must find out from the messages alone (lost, repeated, expired) stands in `SimulatedDevice.delivery`.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ MODEL = ModelRef(name="simulated", version=__version__, sha256="00" * 32)
 RUNTIME = RuntimeRef(name="simulated", delegate=None)
 RESEND = "findings/resend"
 COVERAGE_SHARE = 0.1
-"""Of the durable messages."""
+"""Share of coverage messages among the durable messages; the others are findings."""
 KEEP, PENDING = 1000, 100
 """Messages that a device keeps, and that it keeps for a receiver that is away."""
 
 
 class SimulatedMessage(NamedTuple):
-    """One message for a broker."""
+    """One MQTT message for a broker: topic, payload, QoS, retain flag."""
 
     topic: str
     body: bytes
@@ -51,12 +51,13 @@ class SimulatedMessage(NamedTuple):
 
 @dataclass(slots=True)
 class DeliveryRecord:
-    """What became of a device's durable messages."""
+    """Record of what became of a device's durable messages: made, lost, expired, repeated, resent."""
 
     made: int = 0
     lost: RangeSet = field(default_factory=RangeSet)
     """Said to have been sent, but never were: as by a broker that forgets. What was asked for again stays in it."""
     expired: RangeSet = field(default_factory=RangeSet)
+    """Given up while the device was offline, because too many waited; announced in ``state`` and ``health``."""
     repeated: int = 0
     """Sent though they had been sent before."""
     resent: int = 0
@@ -64,25 +65,25 @@ class DeliveryRecord:
     requests: int = 0
 
 
-class _Head(TypedDict):
+class _DurableFields(TypedDict):
     stream: str
     epoch: str
     seq: int
 
 
 class SimulatedDevice:
-    """One device. Every method gives what is to be published, in order."""
+    """One simulated device. Every method returns the messages to be published, in order."""
 
     def __init__(
         self, site: str, name: str, seed: int = 0, *, root: str = "edge/v1", keep: int = KEEP, pending: int = PENDING
     ) -> None:
         """Equal ``seed``, equal choices. ``keep`` and ``pending``: messages, at least 1."""
         self.topics = Topics(site, name, root)
-        self.book = DeliveryRecord()
+        self.delivery = DeliveryRecord()
         self.epoch = str(uuid.uuid4())
         self.offline = False
         self.degraded = False
-        self._dice = random.Random(seed)  # noqa: S311 - chooses faults, guards nothing
+        self._random = random.Random(seed)  # noqa: S311 - chooses faults, guards nothing
         self._keep, self._pending_max = keep, pending
         self._kept: deque[Finding | Coverage] = deque()
         """In order of seq: the last ones sent, and those that wait."""
@@ -93,16 +94,16 @@ class SimulatedDevice:
 
     def _begin_run(self) -> None:
         self._envelopes = EnvelopeMaker(self.topics.device, str(uuid.uuid4()))
-        self._run_id: str = self._stamp()["run_id"]
+        self._run_id: str = self._envelope_fields()["run_id"]
 
-    def _stamp(self) -> EnvelopeFields:
+    def _envelope_fields(self) -> EnvelopeFields:
         return self._envelopes.fields()
 
     def state(self, status: Literal["online", "degraded", "offline"] | None = None) -> list[SimulatedMessage]:
-        """How it is."""
+        """Its ``state`` message, retained; ``status``: None for online or degraded, as it is."""
         reasons = ["stopped"] if status == "offline" else ["runtime_fallback"] if self.degraded else []
         message = State(
-            **self._stamp(),
+            **self._envelope_fields(),
             status=status or ("degraded" if self.degraded else "online"),
             reasons=reasons,
             version=__version__,
@@ -114,128 +115,133 @@ class SimulatedDevice:
                 epoch=self.epoch,
                 oldest_kept=self._oldest_kept(),
                 next_seq=self._next_seq,
-                expired=list(self.book.expired),
+                expired=list(self.delivery.expired),
             ),
         )
-        return [self._say(topics.STATE, message, retain=True)]
+        return [self._message(topics.STATE, message, retain=True)]
 
     def health(self) -> list[SimulatedMessage]:
-        """Its numbers; nothing while it is offline."""
+        """Its ``health`` message with random numbers; nothing while it is offline."""
         if self.offline:
             return []
-        total = self._dice.uniform(8.0, 12.0)
+        total = self._random.uniform(8.0, 12.0)
         message = Health(
-            **self._stamp(),
+            **self._envelope_fields(),
             uptime_s=0.0,
-            fps=round(self._dice.uniform(24.0, 30.0), 1),
-            frames=self.book.made,
-            finding=self.book.made,
+            fps=round(self._random.uniform(24.0, 30.0), 1),
+            frames=self.delivery.made,
+            finding=self.delivery.made,
             clear=0,
             abstained=0,
             no_result=0,
             dropped=0,
             total_p50_ms=round(total * 0.8, 2),
             total_p99_ms=round(total * (3.0 if self.degraded else 1.0), 2),
-            temperature_c=round(self._dice.uniform(45.0, 75.0), 1),
+            temperature_c=round(self._random.uniform(45.0, 75.0), 1),
             outbox_depth=len(self._pending),
             outbox_epoch=self.epoch,
             outbox_oldest_kept=self._oldest_kept(),
             outbox_next_seq=self._next_seq,
-            outbox_expired=list(self.book.expired),
+            outbox_expired=list(self.delivery.expired),
         )
-        return [self._say(topics.HEALTH, message, qos=0)]
+        return [self._message(topics.HEALTH, message, qos=0)]
 
     def produce(self, *, lose: bool = False) -> list[SimulatedMessage]:
         """The next durable message. ``lose``: the device believes that it arrived, and it did not."""
-        message = self._make()
-        self.book.made += 1
+        message = self._next_message()
+        self.delivery.made += 1
         self._kept.append(message)
         if self.offline:
             self._pending.append(message)
-            self._forget()
+            self._expire()
             return []
-        self._forget()
+        self._expire()
         if lose:
-            self.book.lost.add(message.seq)
+            self.delivery.lost.add(message.seq)
             return []
         return [self._send(message)]
 
     def repeat(self) -> list[SimulatedMessage]:
-        """One that was sent before, again: as after an acknowledgement that did not come back."""
+        """One message that was sent before, again: as after an acknowledgement that did not come back."""
         known = [each for each in list(self._kept)[-20:] if each.seq in self._sent]
         if self.offline or not known:
             return []
-        self.book.repeated += 1
-        return [self._send(self._dice.choice(known), replayed=True)]
+        self.delivery.repeated += 1
+        return [self._send(self._random.choice(known), replayed=True)]
 
-    def go_offline(self) -> list[SimulatedMessage]:
-        """The connection breaks: the broker says the will."""
+    def disconnect(self) -> list[SimulatedMessage]:
+        """The connection breaks: the broker publishes the last will."""
         if self.offline:
             return []
         self.offline = True
         return [self._will()]
 
-    def come_back(self, *, restarted: bool = False) -> list[SimulatedMessage]:
-        """Connected again: birth, then what had waited.
+    def reconnect(self, *, restarted: bool = False) -> list[SimulatedMessage]:
+        """Connect again: the ``state`` message, then the messages that had waited.
 
-        ``restarted``: as a new run, and the old one's will comes late; a device that hears that says its state again.
+        ``restarted``: as a new run, and the old one's will comes late; a device that receives it sends its state again.
         """
         if not self.offline:
             return []
         self.offline = False
-        said: list[SimulatedMessage] = []
+        messages: list[SimulatedMessage] = []
         if restarted:
             late = self._will()
             self._begin_run()
-            said += [*self.state(), late]
-        said += self.state()
+            messages += [*self.state(), late]
+        messages += self.state()
         while self._pending:
-            said.append(self._send(self._pending.popleft(), replayed=True))
-        self._forget()
-        return said
+            messages.append(self._send(self._pending.popleft(), replayed=True))
+        self._expire()
+        return messages
 
-    def change_health(self) -> list[SimulatedMessage]:
-        """Well to degraded, or back."""
+    def toggle_degraded(self) -> list[SimulatedMessage]:
+        """Change from online to degraded, or back; its new ``state`` message."""
         self.degraded = not self.degraded
         return [] if self.offline else self.state()
 
     def answer(self, command: str, body: bytes) -> list[SimulatedMessage]:
-        """To a request ``findings/resend {epoch, from, to}``; an offline device hears none."""
+        """Answer a request ``findings/resend {epoch, from, to}``; an offline device receives none."""
         if self.offline or command != RESEND:
             return []
         try:
             request = msgspec.json.decode(body, type=Request)
-            wanted = msgspec.convert(request.args, type=_Wanted)
+            wanted = msgspec.convert(request.args, type=_ResendRange)
         except msgspec.MsgspecError:
             return []
-        self.book.requests += 1
+        self.delivery.requests += 1
         if wanted.epoch != self.epoch:
             return [self._respond(request.id, "unknown_epoch", 0)]
         found = [each for each in self._kept if wanted.from_ <= each.seq <= wanted.to]
-        self.book.resent += len(found)
-        self.book.repeated += sum(each.seq in self._sent for each in found)
+        self.delivery.resent += len(found)
+        self.delivery.repeated += sum(each.seq in self._sent for each in found)
         return [self._respond(request.id, None, len(found)), *(self._send(each, replayed=True) for each in found)]
 
     def _respond(self, request_id: str, error: str | None, sent: int) -> SimulatedMessage:
         response = Response(
-            **self._stamp(), id=request_id, command=RESEND, ok=error is None, error=error, result={"sent": sent}
+            **self._envelope_fields(),
+            id=request_id,
+            command=RESEND,
+            ok=error is None,
+            error=error,
+            result={"sent": sent},
         )
-        return self._say(f"response/{RESEND}", response)
+        return self._message(f"response/{RESEND}", response)
 
-    def _make(self) -> Finding | Coverage:
+    def _next_message(self) -> Finding | Coverage:
         seq, self._next_seq = self._next_seq, self._next_seq + 1
-        head: _Head = {"stream": STREAM, "epoch": self.epoch, "seq": seq}
-        stamp = self._stamp()
-        if self._dice.random() < COVERAGE_SHARE:
+        head: _DurableFields = {"stream": STREAM, "epoch": self.epoch, "seq": seq}
+        stamp = self._envelope_fields()
+        if self._random.random() < COVERAGE_SHARE:
             return msgspec.structs.replace(
                 examples.coverage(), **stamp, **head, status=Status.ABSTAINED, reason=Reason.BLACK
             )
-        malignancy = round(self._dice.random(), 2)
+        malignancy = round(self._random.random(), 2)
         return msgspec.structs.replace(
             examples.finding(),
             **stamp,
             **head,
-            finding_id=str(uuid.UUID(int=self._dice.getrandbits(128), version=4)),
+            finding_id=str(uuid.UUID(int=self._random.getrandbits(128), version=4)),
             captured_at=stamp["at"],
             malignancy=malignancy,
             suspicious=malignancy >= 0.5,
@@ -248,14 +254,14 @@ class SimulatedDevice:
         kind = topics.findings if message.schema == "finding/1" else topics.coverage
         if replayed:
             message = msgspec.structs.replace(message, replayed=True)
-        return self._say(kind(STREAM), message)
+        return self._message(kind(STREAM), message)
 
-    def _forget(self) -> None:
+    def _expire(self) -> None:
         """Give up what is too much: waiting messages by announced range, acknowledged ones quietly."""
         while len(self._pending) > self._pending_max:
             message = self._pending.popleft()
             self._kept.remove(message)
-            self.book.expired.add(message.seq)
+            self.delivery.expired.add(message.seq)
         while len(self._kept) - len(self._pending) > self._keep:
             self._kept.popleft()
 
@@ -264,13 +270,13 @@ class SimulatedDevice:
 
     def _will(self) -> SimulatedMessage:
         will = Will(device=self.topics.device, run_id=self._run_id)
-        return self._say(topics.STATE, will, retain=True)
+        return self._message(topics.STATE, will, retain=True)
 
-    def _say(self, suffix: str, message: msgspec.Struct, qos: int = 1, retain: bool = False) -> SimulatedMessage:
+    def _message(self, suffix: str, message: msgspec.Struct, qos: int = 1, retain: bool = False) -> SimulatedMessage:
         return SimulatedMessage(self.topics.full(suffix), msgspec.json.encode(message), qos, retain)
 
 
-class _Wanted(msgspec.Struct, rename={"from_": "from"}):
+class _ResendRange(msgspec.Struct, rename={"from_": "from"}):
     epoch: str
     from_: int
     to: int

@@ -1,4 +1,4 @@
-"""A model bundle: one ``.tflite`` that says what it is, and proves what it computes."""
+"""Model bundle: one ``.tflite`` with its manifest, labels, model card, and golden vectors that prove its outputs."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ import msgspec
 from edge.contracts.errors import ModelError
 from edge.contracts.finding import ModelRef
 from edge.contracts.manifest import ModelManifest
-from edge.models.checks import check_golden, check_hash, check_labels, check_manifest
-from edge.models.container import read_file, split
-from edge.models.golden import read_golden
+from edge.models.bundle_checks import check_golden, check_hash, check_labels, check_manifest
+from edge.models.bundle_file import read_model_file, split_bundle
+from edge.models.golden_vectors import read_golden
 from edge.models.graph import read_graph
 
 if TYPE_CHECKING:
-    from edge.models.golden import GoldenVectors
+    from edge.models.golden_vectors import GoldenVectors
 
-DEFAULT = Path(__file__).parent / "data" / "breast.tflite"
+SHIPPED_BUNDLE = Path(__file__).parent / "data" / "breast.tflite"
 """The bundle that ships with the package."""
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """A bundle that passed every check that needs no runtime. `edge.pipeline.selftest` does the rest."""
+    """A model bundle that passed every check that needs no runtime. `edge.pipeline.selftest` does the rest."""
 
     path: Path
     sha256: str
-    """Hex, of the whole file."""
+    """SHA-256, hex, of the whole file."""
     size: int
-    """Of the whole file, in bytes."""
+    """Size of the whole file in bytes."""
     manifest: ModelManifest
     labels: tuple[str, ...]
     """Class names of the malignancy head, in its order."""
@@ -42,14 +42,14 @@ class Bundle:
     golden: GoldenVectors
 
     def model_ref(self, signer: str | None = None) -> ModelRef:
-        """What a finding says of the model that judged. ``signer``: id of the trusted key that signed it."""
+        """Reference to this model for findings. ``signer``: id of the trusted key that signed it; None: none."""
         name, version = self.manifest.name, self.manifest.version
         return ModelRef(name=name, version=version, sha256=self.sha256, signature=signer)
 
     @cached_property
     def model_bytes(self) -> bytes:
-        """The file, read when first asked for. Raises `ModelError` if it is not what was checked any more."""
-        data = read_file(self.path)
+        """Bytes of the whole file, read when first used. `ModelError` if it is not what was checked any more."""
+        data = read_model_file(self.path)
         if hashlib.sha256(data).hexdigest() != self.sha256:
             raise ModelError(
                 f"{self.path.name} changed while it was in use", hint="restart, so that it is checked anew"
@@ -58,13 +58,13 @@ class Bundle:
 
 
 def load_bundle(path: str | Path | None = None) -> Bundle:
-    """Read and check a bundle; None: the one that ships with the package.
+    """Read and check a model bundle; None: the one that ships with the package.
 
     Raises:
-        ModelError: the file is missing, damaged, no bundle, or says of itself what is not so.
+        ModelError: the file is missing, damaged, no bundle, or its manifest is not true.
     """
-    path = DEFAULT if path is None else Path(path)
-    data = read_file(path)
+    path = SHIPPED_BUNDLE if path is None else Path(path)
+    data = read_model_file(path)
     try:
         return _parse(path, data)
     except ModelError as error:
@@ -72,7 +72,7 @@ def load_bundle(path: str | Path | None = None) -> Bundle:
 
 
 def _parse(path: Path, data: bytes) -> Bundle:
-    parts = split(data)
+    parts = split_bundle(data)
     manifest = read_manifest(parts.members["manifest.json"])
     check_hash(manifest, parts.graph)
     check_manifest(manifest, read_graph(parts.graph))
@@ -92,7 +92,7 @@ def _parse(path: Path, data: bytes) -> Bundle:
 
 
 def read_manifest(body: bytes) -> ModelManifest:
-    """Decode ``manifest.json``. Raises `ModelError` if it is not one of a version known here."""
+    """Decode ``manifest.json``. Raises `ModelError` if it is not valid, or of a version that is not known here."""
     try:
         return msgspec.json.decode(body, type=ModelManifest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

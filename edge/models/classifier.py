@@ -1,4 +1,4 @@
-"""A plain classifier: a ``.tflite`` with labels and ``classifier.json`` behind it, for any TFLite tool.
+"""Plain classifier file: a ``.tflite`` with labels and ``classifier.json`` appended, for any TFLite tool.
 
 It has no lesion mask, no anatomy gate and no golden vectors, so nothing could be judged by it on a device: only
 ``edge-cli model info`` and the workstation read it.
@@ -14,7 +14,7 @@ import msgspec
 
 from edge.contracts.classifier import ClassifierCard
 from edge.contracts.errors import ModelError
-from edge.models.container import CLASSIFIER, CLASSIFIER_LIMITS, names_in, read_file, split
+from edge.models.bundle_file import CLASSIFIER_JSON, CLASSIFIER_LIMITS, member_names, read_model_file, split_bundle
 from edge.models.graph import read_graph
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ HINT = "the file is inconsistent: export it anew"
 
 @dataclass(frozen=True)
 class Classifier:
-    """One that is what it says."""
+    """A plain classifier that passed every check."""
 
     path: Path
     sha256: str
-    """Hex, of the whole file."""
+    """SHA-256, hex, of the whole file."""
     size: int
-    """In bytes."""
+    """Size of the whole file in bytes."""
     card: ClassifierCard
     graph: bytes
     """The flatbuffer."""
@@ -40,7 +40,7 @@ class Classifier:
 def is_classifier(path: Path) -> bool:
     """Whether the file carries a ``classifier.json``; False also where it cannot be read."""
     try:
-        return CLASSIFIER in names_in(read_file(path))
+        return CLASSIFIER_JSON in member_names(read_model_file(path))
     except ModelError:
         return False
 
@@ -49,25 +49,25 @@ def load_classifier(path: Path) -> Classifier:
     """Read and check a classifier.
 
     Raises:
-        ModelError: the file is missing, damaged, no classifier, or says of itself what is not so.
+        ModelError: the file is missing, damaged, no classifier, or its ``classifier.json`` is not true.
     """
-    data = read_file(path)
-    parts = split(data, CLASSIFIER_LIMITS)
+    data = read_model_file(path)
+    parts = split_bundle(data, CLASSIFIER_LIMITS)
     try:
-        card = msgspec.json.decode(parts.members[CLASSIFIER], type=ClassifierCard)
+        card = msgspec.json.decode(parts.members[CLASSIFIER_JSON], type=ClassifierCard)
         labels = parts.members["labels.txt"].decode("utf-8").splitlines()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ModelError(f"{path.name}: {CLASSIFIER} is not valid: {error}", hint=HINT) from error
+        raise ModelError(f"{path.name}: {CLASSIFIER_JSON} is not valid: {error}", hint=HINT) from error
     if card.graph_sha256 != hashlib.sha256(parts.graph).hexdigest():
         raise ModelError(f"{path.name}: the model's bytes are not those that were described", hint="copy it again")
     graph = read_graph(parts.graph)
-    for what, said, got in (
+    for what, declared, got in (
         ("input", [card.input], list(graph.inputs.values())),
         ("output", [card.output], list(graph.outputs.values())),
         ("output", (1, len(card.class_names)), card.output.shape),
         ("labels.txt", card.class_names, labels),
         ("recipe_sha256", card.recipe_sha256, card.recipe.digest()),
     ):
-        if said != got:
-            raise ModelError(f"{path.name}: {CLASSIFIER} says {what} {said}, the file has {got}", hint=HINT)
+        if declared != got:
+            raise ModelError(f"{path.name}: {CLASSIFIER_JSON} says {what} {declared}, the file has {got}", hint=HINT)
     return Classifier(path, hashlib.sha256(data).hexdigest(), len(data), card, parts.graph)

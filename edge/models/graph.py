@@ -1,4 +1,4 @@
-"""What a TFLite flatbuffer says of its inputs and outputs, read without a runtime.
+"""Inputs and outputs of a TFLite graph, read from its flatbuffer without a runtime.
 
 A reader for the few tables that are needed, of the public schema (``schema.fbs``, version 3). Every offset is checked
 before it is followed: a damaged file ends in `ModelError`, never in a read beyond its end.
@@ -19,12 +19,12 @@ HINT = "copy the file again, or export it anew"
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Inputs and outputs by the names of the model's one signature."""
+    """Inputs and outputs of a TFLite graph, by the names of the model's one signature."""
 
     inputs: dict[str, TensorSpec]
     outputs: dict[str, TensorSpec]
     first_output: str
-    """The output that a classifier API reads."""
+    """Name of the output that a classifier API reads: the subgraph's first. Empty: the signature does not name it."""
 
 
 def is_flatbuffer(data: bytes) -> bool:
@@ -33,7 +33,7 @@ def is_flatbuffer(data: bytes) -> bool:
 
 
 def read_graph(data: bytes) -> Graph:
-    """Inputs and outputs of the model. Raises `ModelError` if ``data`` is damaged or has not exactly one signature."""
+    """Read inputs and outputs of a model. `ModelError` if ``data`` is damaged or has not exactly one signature."""
     try:
         return _read(data)
     except (struct.error, UnicodeDecodeError, OverflowError) as error:
@@ -43,7 +43,7 @@ def read_graph(data: bytes) -> Graph:
 def _read(data: bytes) -> Graph:
     model = FlatbufferTable(data, _reference(data, 0))
     for buffer in model.tables(4):
-        buffer.blob(0)  # weights are not looked at, but they must be there
+        buffer.blob(0)  # weights are not read, but they must be there
     subgraph = subgraph_of(model)
     signature = model.tables(7)[0]
     tensors = subgraph.tables(0)
@@ -62,7 +62,7 @@ def _read(data: bytes) -> Graph:
 
 
 def subgraph_of(model: FlatbufferTable) -> FlatbufferTable:
-    """The subgraph that the model's one signature runs. Raises `ModelError` if there is not exactly one."""
+    """The subgraph that the model's one signature runs. Raises `ModelError` if there is not exactly one signature."""
     signatures, subgraphs = model.tables(7), model.tables(2)
     if len(signatures) != 1 or not subgraphs:
         raise ModelError(
@@ -89,7 +89,7 @@ def _tensor(table: FlatbufferTable) -> TensorSpec:
 
 
 class FlatbufferTable:
-    """One flatbuffer table: fields by their number in the schema. Absent fields give the default."""
+    """One flatbuffer table: reads fields by their number in the schema. Absent fields give the default."""
 
     def __init__(self, data: bytes, at: int) -> None:
         self._data, self._at = data, at
@@ -105,12 +105,12 @@ class FlatbufferTable:
         return self._at + offset if offset else 0
 
     def number(self, slot: int, kind: str, default: int) -> int:
-        """A scalar of struct's type ``kind``."""
+        """Scalar field of struct's type ``kind``; ``default`` if absent."""
         at = self._field(slot)
         return int(_unpack(self._data, kind, at)) if at else default
 
     def numbers(self, slot: int, kind: str) -> tuple[float, ...]:
-        """A vector of scalars of struct's type ``kind``; empty if absent."""
+        """Vector field of scalars of struct's type ``kind``; empty if absent."""
         at = self._field(slot)
         if not at:
             return ()
@@ -118,7 +118,7 @@ class FlatbufferTable:
         return struct.unpack_from(f"<{length}{kind}", self._data, start)
 
     def blob(self, slot: int) -> bytes:
-        """A vector of bytes; empty if absent."""
+        """Vector field of bytes, copied; empty if absent."""
         at = self._field(slot)
         if not at:
             return b""
@@ -126,21 +126,21 @@ class FlatbufferTable:
         return self._data[start : start + length]
 
     def length(self, slot: int) -> int:
-        """Of a vector of bytes, which is not copied; 0 if absent."""
+        """Length of a vector of bytes, which is not copied; 0 if absent."""
         at = self._field(slot)
         return _vector(self._data, at, 1)[1] if at else 0
 
     def text(self, slot: int) -> str:
-        """A string; empty if absent."""
+        """String field, decoded from UTF-8; empty if absent."""
         return self.blob(slot).decode("utf-8")
 
     def table(self, slot: int) -> FlatbufferTable | None:
-        """Another table; None if absent."""
+        """Field that is another table; None if absent."""
         at = self._field(slot)
         return FlatbufferTable(self._data, _reference(self._data, at)) if at else None
 
     def tables(self, slot: int) -> list[FlatbufferTable]:
-        """A vector of tables; empty if absent."""
+        """Vector field of tables; empty if absent."""
         at = self._field(slot)
         if not at:
             return []

@@ -1,4 +1,4 @@
-"""The operators of a TFLite graph, read without a runtime: what each is, reads and writes, and how much it computes."""
+"""Operators of a TFLite graph, read without a runtime: kind, tensors, types and multiply-accumulates of each."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BATCH_MATMUL
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """One node of the graph. Tensors are named by their number in the graph."""
+    """One operator (node) of a TFLite graph. Tensors are named by their number in the graph."""
 
     kind: str
     """Its name in the schema: ``CONV_2D``; ``CUSTOM`` and its own name for what the schema does not know."""
@@ -42,7 +42,7 @@ class Operator:
 
 
 def read_operators(data: bytes) -> list[Operator]:
-    """The operators of the signature's subgraph in the order in which they run; ``data`` may be a whole bundle.
+    """Read the operators of the signature's subgraph in running order; ``data`` may be a whole bundle.
 
     Raises `ModelError` if ``data`` is damaged or has not exactly one signature.
     """

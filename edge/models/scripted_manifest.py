@@ -1,4 +1,4 @@
-"""A manifest for ``scripted://``, which has no model: heads and thresholds as a real one would have them."""
+"""Manifest for ``scripted://``, which has no model: heads and thresholds as a real one would have them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from edge.contracts.tensors import TensorSpec
 
 
 def scripted_manifest() -> ModelManifest:
-    """A new one. It names no training data and no figures: nothing was trained."""
+    """Make a manifest for ``scripted://``. It names no training data and no figures: nothing was trained."""
     recipe = PreprocessRecipe(width=160, height=160)
     shapes = {MALIGNANCY: (1, 2), LESION_MASK: (1, 40, 40, 1), ANATOMY: (1, 1)}
     tensors = {name: TensorSpec(shape=shape, dtype="float32") for name, shape in shapes.items()}  # can hold a NaN

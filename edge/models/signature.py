@@ -1,4 +1,4 @@
-"""Who made a bundle: a signature beside it, ``model.tflite.sig``, held against the keys that this device trusts.
+"""Signature check of a bundle: verifies ``model.tflite.sig`` beside it with the public keys that this device trusts.
 
 The file is a Sigstore bundle as OpenSSF model signing 1.0 writes it for a key: a DSSE envelope around an in-toto
 statement that names the model's SHA-256. Any of that project's tools can check it too; the device needs none of them,
@@ -34,13 +34,13 @@ RESIGN = "copy the bundle and its .sig again, or sign it anew: python -m export 
 
 
 class DsseSignature(msgspec.Struct):
-    """One signature of the envelope."""
+    """One signature of a DSSE envelope, base64."""
 
     sig: str
 
 
 class DsseEnvelope(msgspec.Struct, rename="camel"):
-    """DSSE: what was signed, and the signatures."""
+    """DSSE envelope: what was signed, and the signatures."""
 
     payload: str
     payload_type: str
@@ -48,47 +48,49 @@ class DsseEnvelope(msgspec.Struct, rename="camel"):
 
 
 class SignatureFile(msgspec.Struct, rename="camel"):
-    """As much of a Sigstore bundle as a key's signature needs."""
+    """Content of a ``.sig`` file: as much of a Sigstore bundle as a key's signature needs."""
 
     media_type: str
     dsse_envelope: DsseEnvelope
 
 
-class Subject(msgspec.Struct):
-    """The model as a whole."""
+class StatementSubject(msgspec.Struct):
+    """Subject of the in-toto statement: digests of the model as a whole."""
 
     digest: dict[str, str]
 
 
-class Resource(msgspec.Struct):
-    """One file of the model."""
+class SignedFile(msgspec.Struct):
+    """One file of the model, with its digest in hex."""
 
     algorithm: str
     digest: str
 
 
-class Predicate(msgspec.Struct):
-    """All files of the model."""
+class StatementPredicate(msgspec.Struct):
+    """Predicate of the in-toto statement: all files of the model."""
 
-    resources: list[Resource]
+    resources: list[SignedFile]
 
 
-class Statement(msgspec.Struct, rename={"kind": "_type", "predicate_type": "predicateType"}):
-    """In-toto statement, as much as is looked at. Names of files are not: a bundle may be renamed."""
+class InTotoStatement(msgspec.Struct, rename={"kind": "_type", "predicate_type": "predicateType"}):
+    """In-toto statement, the fields that are checked. Names of files are not: a bundle may be renamed."""
 
     kind: str
-    subject: list[Subject]
+    subject: list[StatementSubject]
     predicate_type: str
-    predicate: Predicate
+    predicate: StatementPredicate
 
 
 def signature_path(bundle: Path) -> Path:
-    """Where the signature of a bundle lies."""
+    """Path of the signature file of a bundle: beside it, with ``.sig`` added."""
     return bundle.with_name(f"{bundle.name}.sig")
 
 
 def check_signature(bundle: Bundle, keys: Sequence[str], *, required: bool) -> str | None:
-    """Id (see `key_id`) of the trusted key that signed ``bundle``; None: no signature, or no key to hold it against.
+    """Signature check: the id (see `key_id`) of the trusted key that signed ``bundle``.
+
+    None: there is no signature, or no trusted key to verify it with.
 
     Args:
         bundle: read and checked.
@@ -104,7 +106,7 @@ def check_signature(bundle: Bundle, keys: Sequence[str], *, required: bool) -> s
         if required:
             raise UsageError("require_signed_model is set, but model_keys names no key", hint="name a public key's PEM")
         return None
-    trusted = [read_key(Path(path)) for path in keys]
+    trusted = [read_public_key(Path(path)) for path in keys]
     path = signature_path(bundle.path)
     if not path.is_file():
         if required:
@@ -117,11 +119,14 @@ def check_signature(bundle: Bundle, keys: Sequence[str], *, required: bool) -> s
         raise ModelError(f"signature {path.name} cannot be read: {error}", hint="check its permissions") from error
     if len(data) > MAX_SIGNATURE:
         _fail(path, f"has over {MAX_SIGNATURE} bytes")
-    return verify(path, data, bundle.sha256, trusted)
+    return verify_signature(path, data, bundle.sha256, trusted)
 
 
-def verify(path: Path, data: bytes, sha256: str, trusted: Sequence[Any]) -> str:
-    """Id of the one of ``trusted`` that signed a model with this SHA-256 (hex). Raises `ModelError` if none did."""
+def verify_signature(path: Path, data: bytes, sha256: str, trusted: Sequence[Any]) -> str:
+    """Verify a signature file: the id of the ``trusted`` key that signed this SHA-256 (hex). `ModelError` if none did.
+
+    ``path`` is for messages alone, ``data`` the file's bytes.
+    """
     try:
         envelope = msgspec.json.decode(data, type=SignatureFile)
         signed = envelope.dsse_envelope
@@ -132,10 +137,10 @@ def verify(path: Path, data: bytes, sha256: str, trusted: Sequence[Any]) -> str:
     if not envelope.media_type.startswith(MEDIA_TYPE) or signed.payload_type != PAYLOAD_TYPE or len(signatures) != 1:
         _fail(path, f"is no model signature: {envelope.media_type[:80]}, {signed.payload_type[:80]}")
     signer = next((key for key in trusted if _signed_by(key, signatures[0], payload)), None)
-    if signer is None:  # before a word of the payload is believed
+    if signer is None:  # before anything of the payload is trusted
         _fail(path, f"was made by none of the {len(trusted)} trusted keys, or changed since")
     try:
-        statement = msgspec.json.decode(payload, type=Statement)
+        statement = msgspec.json.decode(payload, type=InTotoStatement)
         (subject,), (resource,) = statement.subject, statement.predicate.resources
         digest = bytes.fromhex(resource.digest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
@@ -149,8 +154,8 @@ def verify(path: Path, data: bytes, sha256: str, trusted: Sequence[Any]) -> str:
     return key_id(signer)
 
 
-def read_key(path: Path) -> Any:
-    """A public key. Raises UsageError if the file holds none of the curves that the format knows."""
+def read_public_key(path: Path) -> Any:
+    """Read a public key in PEM. `UsageError` if the file holds none on a curve that the format knows."""
     serialization, elliptic, _, _, unsupported = _cryptography()
     try:
         key = serialization.load_pem_public_key(path.read_bytes())

@@ -1,4 +1,4 @@
-"""What computes outputs from tensors, each behind the `Runtime` port; ``scripted`` is the fake.
+"""Inference runtimes behind the `Runtime` port: LiteRT, tflite-runtime, ONNX Runtime; ``scripted`` is the fake.
 
 `isolated` runs any of them in a child process, so that one that hangs can be killed.
 """

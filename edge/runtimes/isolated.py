@@ -1,8 +1,8 @@
-"""Any runtime in a child process, behind the same port: what hangs there can be killed without losing this process.
+"""Isolated runtime: any runtime in a child process, which can be killed when it hangs without losing this process.
 
-Tensors cross in shared memory, turns in two eventfds: nothing is serialised. There are two slots, so that the child
-finds the next tensor where it needs it when it has answered the last: it does not sleep, and need not be woken, between
-two frames of a busy stream.
+It stands behind the same port. Tensors cross in shared memory, turns in two eventfds: nothing is serialised. There are
+two slots, so that the child finds the next tensor where it needs it when it has answered the last: it does not sleep,
+and need not be woken, between two frames of a busy stream.
 """
 
 from __future__ import annotations
@@ -28,34 +28,34 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 START_TIMEOUT_S = 30.0
-"""A child on a busy Raspberry Pi that has not loaded its model by then never will."""
+"""Seconds; a child on a busy Raspberry Pi that has not loaded its model by then never will."""
 
 KINDS: dict[int, type[EdgeError]] = {kind.exit_code: kind for kind in (UsageError, ModelError, DeviceError)}
-"""What the child may raise while loading."""
+"""Errors that the child may raise while loading, by exit code."""
 
 
 class RuntimeJob(msgspec.Struct, frozen=True):
-    """What the child is told before anything else."""
+    """First message to the child: which runtime and model to load, and on which cores."""
 
     uri: str
     model_path: str | None
     manifest: ModelManifest
     cores: tuple[int, ...] = ()
-    """Of the processor, to keep to; empty: those of the parent."""
+    """Processor cores that the child runs on; empty: those of the parent."""
 
 
 class RuntimeHandshake(msgspec.Struct, frozen=True):
-    """What the child answers: its spec, or why there is none."""
+    """Answer of the child after loading: the runtime's spec, or the error why there is none."""
 
     spec: RuntimeSpec | None = None
     error: str = ""
     hint: str = ""
     exit_code: int = 0
-    """Of the `EdgeError` that the child met: tells its kind."""
+    """Exit code of the `EdgeError` that was raised in the child: tells its class."""
 
 
 class IsolatedRuntime:
-    """The parent's side. `wait` keeps its time limit; after it ran out, `close` kills the child."""
+    """The parent's side of a runtime in a child process. `wait` keeps its time limit; then `close` kills the child."""
 
     def __init__(self, uri: str, model_path: str | None, manifest: ModelManifest, cores: Sequence[int] = ()) -> None:
         """Start the child and wait until it has loaded the model. See `RuntimeJob` for ``cores``.
@@ -77,7 +77,7 @@ class IsolatedRuntime:
                     msgspec.json.encode(RuntimeJob(uri, model_path, manifest, tuple(cores))),
                     (theirs.fileno(), self._request, self._done),
                 )
-            self.spec = msgspec.structs.replace(self._greet(), takes=SLOTS)
+            self.spec = msgspec.structs.replace(self._receive_handshake(), takes=SLOTS)
             self._memory = make_memory(self.spec)
             socket.send_fds(self._control, [b"memory"], [self._memory])
             slots = SharedTensors(self._memory, self.spec).slots
@@ -91,7 +91,7 @@ class IsolatedRuntime:
         self._poll.register(self._done, select.POLLIN)
         self._poll.register(self._control, select.POLLHUP)  # the child's end closes when the child dies
 
-    def _greet(self) -> RuntimeSpec:
+    def _receive_handshake(self) -> RuntimeSpec:
         self._control.settimeout(START_TIMEOUT_S)
         try:
             data = self._control.recv(1 << 16)
@@ -101,19 +101,22 @@ class IsolatedRuntime:
             ) from None
         if not data:
             raise DeviceError("the runtime process died while loading", hint="its own words stand above in the log")
-        hello = msgspec.json.decode(data, type=RuntimeHandshake)
-        if hello.spec is None:
-            raise KINDS.get(hello.exit_code, DeviceError)(hello.error, hint=hello.hint)
-        return hello.spec
+        handshake = msgspec.json.decode(data, type=RuntimeHandshake)
+        if handshake.spec is None:
+            raise KINDS.get(handshake.exit_code, DeviceError)(handshake.error, hint=handshake.hint)
+        return handshake.spec
 
     @property
     def pid(self) -> int:
-        """Of the child; for tests and health."""
+        """Process id of the child; for tests and health."""
         assert self._child is not None  # noqa: S101  (made, or __init__ has raised)
         return self._child.pid
 
     def submit(self, tensor: Tensor) -> None:
-        """Copy ``tensor`` into shared memory; the child starts on it once it has answered the one before."""
+        """Copy ``tensor`` into shared memory; the child starts on it once it has answered the one before.
+
+        Raises ValueError on another shape or dtype than the spec's, or if both slots are taken.
+        """
         if tensor.spec.shape != self.spec.input.shape or tensor.spec.dtype != self.spec.input.dtype:
             raise ValueError(f"expected {self.spec.input}, got {tensor.spec}")
         if self._waiting == SLOTS:
@@ -123,7 +126,7 @@ class IsolatedRuntime:
         os.eventfd_write(self._request, 1)
 
     def wait(self, timeout_s: float) -> Mapping[str, NDArray[Any]] | None:
-        """Outputs, as views of shared memory that the next `submit` gives away."""
+        """Implement `Runtime.wait`: raw outputs by head, views of shared memory valid until the next `submit`."""
         deadline = time.monotonic() + timeout_s
         while True:
             events = self._poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
@@ -138,7 +141,7 @@ class IsolatedRuntime:
                 return None
 
     def close(self) -> None:
-        """Kill the child and let go of everything."""
+        """Kill the child, and close the shared memory and all descriptors."""
         if self._request < 0:
             return
         if self._child is not None:
@@ -150,6 +153,6 @@ class IsolatedRuntime:
         self._request = self._done = self._memory = -1
 
 
-def greeting_of(error: EdgeError) -> RuntimeHandshake:
-    """How the child says that it cannot serve."""
+def error_handshake(error: EdgeError) -> RuntimeHandshake:
+    """The handshake by which the child reports that its runtime cannot be loaded."""
     return RuntimeHandshake(error=error.message, hint=error.hint, exit_code=error.exit_code)

@@ -1,4 +1,4 @@
-"""The child's side of `edge.runtimes.isolated`: load one runtime, then compute whenever told to.
+"""Child process of an isolated runtime: loads one runtime, then computes each tensor that the parent submits.
 
 Run as ``python -m edge.runtimes.isolated_child`` by the parent only.
 """
@@ -18,7 +18,7 @@ from edge.contracts.errors import EdgeError, UsageError
 from edge.contracts.tensors import Tensor
 from edge.process.child import inherit
 from edge.process.cores import keep_to
-from edge.runtimes.isolated import RuntimeHandshake, RuntimeJob, greeting_of
+from edge.runtimes.isolated import RuntimeHandshake, RuntimeJob, error_handshake
 from edge.runtimes.shared_memory import SharedTensors
 
 FOREVER_S = 86400.0
@@ -26,7 +26,7 @@ FOREVER_S = 86400.0
 
 
 def main() -> int:
-    """Load, greet, then one tensor at a time until the parent is gone."""
+    """Load the runtime, send the handshake, then compute one tensor at a time until the parent is gone."""
     inheritance = inherit()
     control_fd, request, done = inheritance.fds
     control = socket.socket(fileno=control_fd)
@@ -44,7 +44,7 @@ def main() -> int:
             raise UsageError(f"no runtime is called {uri.scheme}://", hint=f"there are: {', '.join(known)}")
         runtime = points[0].load()(uri, job.model_path, job.manifest)
     except EdgeError as error:
-        control.send(msgspec.json.encode(greeting_of(error)))
+        control.send(msgspec.json.encode(error_handshake(error)))
         return error.exit_code
     control.send(msgspec.json.encode(RuntimeHandshake(spec=runtime.spec)))
     _, fds, _, _ = socket.recv_fds(control, 16, 1)

@@ -1,4 +1,4 @@
-"""``litert://``: LiteRT on the CPU by XNNPACK, in this process. Parameters:
+"""``litert://``: LiteRT interpreter on the CPU by XNNPACK, in this process. Parameters:
 
 threads=1           of XNNPACK
 delegate=LIBRARY    an external delegate computes what it takes, and XNNPACK the rest; opt.KEY=VALUE are its own
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import DeviceError
-from edge.runtimes.interpreter import InterpreterRuntime
+from edge.runtimes.tflite_interpreter import InterpreterRuntime
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -23,7 +23,7 @@ INSTALL = "pip install ai-edge-litert (64-bit only)"
 
 
 class LiteRtRuntime(InterpreterRuntime):
-    """LiteRT's interpreter."""
+    """Runtime of LiteRT's interpreter, on the CPU by XNNPACK."""
 
     NAME, FAMILY, DISTRIBUTION = "litert", "xnnpack", "ai-edge-litert"
 
@@ -36,9 +36,9 @@ class LiteRtRuntime(InterpreterRuntime):
 
 
 def make_litert(uri: Uri, model_path: str | None, manifest: ModelManifest) -> Runtime:
-    """The interpreter, or what else LiteRT has for it: its interpreter has no weight cache, its compiler has."""
+    """Make a LiteRT runtime: the interpreter; with ``weight_cache`` the compiler, since only that has the cache."""
     if "weight_cache" in uri.params:
-        from edge.runtimes.litert_cached import CachedRuntime
+        from edge.runtimes.litert_weight_cache import WeightCacheRuntime
 
-        return CachedRuntime(uri, model_path, manifest)
+        return WeightCacheRuntime(uri, model_path, manifest)
     return LiteRtRuntime(uri, model_path, manifest)

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import DeviceError, UsageError
-from edge.models.container import read_file
+from edge.models.bundle_file import read_model_file
+from edge.models.delegate_placement import graph_placement
 from edge.models.operators import read_operators
-from edge.models.placement import placement
-from edge.runtimes.compiled import CompiledRuntime, compiler, last_line
-from edge.runtimes.model_loading import need_model
+from edge.runtimes.litert_compiled import CompiledModelRuntime, innermost_error, load_compiler
+from edge.runtimes.model_loading import require_model
 
 if TYPE_CHECKING:
     from edge.config.uri import Uri
@@ -31,18 +31,18 @@ PRECISIONS = ("f32", "f16")
 
 
 def make_litert_gpu(uri: Uri, model_path: str | None, manifest: ModelManifest) -> Runtime:
-    """Compile the model for the GPU.
+    """Make a LiteRT runtime that runs the whole model on the GPU.
 
     Raises:
         DeviceError: LiteRT has no GPU support here, there is no GPU that it can use, or it takes not all of the model.
-        ModelError, UsageError: as `edge.runtimes.compiled.CompiledRuntime`; ``precision`` is none.
+        ModelError, UsageError: as `edge.runtimes.litert_compiled.CompiledModelRuntime`; ``precision`` is not valid.
     """
     uri.expect("precision")
     precision = uri.get("precision", str, PRECISIONS[0])
     if precision not in PRECISIONS:
         raise UsageError(f"{NAME}:// has no precision {precision!r}", hint=f"there are: {', '.join(PRECISIONS)}")
-    path = need_model(NAME, model_path)
-    litert = compiler()
+    path = require_model(NAME, model_path)
+    litert = load_compiler()
 
     def make() -> object:
         options = litert.Options(
@@ -51,26 +51,28 @@ def make_litert_gpu(uri: Uri, model_path: str | None, manifest: ModelManifest) -
         )
         return litert.CompiledModel.from_file(path, options=options)
 
-    runtime = CompiledRuntime(path, manifest, make, explain, NAME, "gpu")
+    runtime = CompiledModelRuntime(path, manifest, make, explain_failure, NAME, "gpu")
     if not runtime.fully_accelerated:
         runtime.close()
-        raise explain("Some ops are not accelerated")
-    operators = read_operators(read_file(Path(path)))
-    runtime.claim(DELEGATE, placement(operators, dict.fromkeys(range(len(operators)), DELEGATE), None, "graph"))
+        raise explain_failure("Some ops are not accelerated")
+    operators = read_operators(read_model_file(Path(path)))
+    runtime.set_placement(
+        DELEGATE, graph_placement(operators, dict.fromkeys(range(len(operators)), DELEGATE), None, "graph")
+    )
     return runtime
 
 
-def explain(said: str, dri: str = "/dev/dri") -> DeviceError:
-    """One line for what LiteRT printed and raised. ``dri``: where the kernel has the nodes of GPUs."""
+def explain_failure(output: str, dri: str = "/dev/dri") -> DeviceError:
+    """One-line error for ``output``, what LiteRT printed and raised. ``dri``: where the nodes of GPUs are."""
     nodes = sorted(glob.glob(f"{dri}/renderD*"))
     closed = [node for node in nodes if not os.access(node, os.R_OK | os.W_OK, effective_ids=True)]
-    if "not accelerated" in said:
+    if "not accelerated" in output:
         return DeviceError(
             "the GPU takes only a part of the model", hint="litert:// computes all of it on the CPU, faster than both"
         )
-    if "libvulkan" in said:
+    if "libvulkan" in output:
         return DeviceError("no GPU: the Vulkan loader is missing (libvulkan.so.1)", hint="apt install libvulkan1")
-    if "No adapters found" in said:
+    if "No adapters found" in output:
         if closed:
             return DeviceError(
                 f"no GPU: no permission on {', '.join(closed)}", hint="add this user to the group that owns it: render"
@@ -79,4 +81,6 @@ def explain(said: str, dri: str = "/dev/dri") -> DeviceError:
             "no GPU that Vulkan can use: No adapters found",
             hint="install its Vulkan driver (apt install mesa-vulkan-drivers) and look at vulkaninfo --summary",
         )
-    return DeviceError(f"LiteRT cannot use the GPU: {last_line(said)}", hint="all of it is in the log at level debug")
+    return DeviceError(
+        f"LiteRT cannot use the GPU: {innermost_error(output)}", hint="all of it is in the log at level debug"
+    )

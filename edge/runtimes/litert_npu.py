@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import DeviceError, UsageError
-from edge.models.container import read_file
+from edge.models.bundle_file import read_model_file
+from edge.models.delegate_placement import graph_placement
 from edge.models.operators import read_operators
-from edge.models.placement import placement
-from edge.runtimes.compiled import CompiledRuntime, compiler, last_line
-from edge.runtimes.model_loading import need_model
+from edge.runtimes.litert_compiled import CompiledModelRuntime, innermost_error, load_compiler
+from edge.runtimes.model_loading import require_model
 
 if TYPE_CHECKING:
     from edge.config.uri import Uri
@@ -34,15 +34,15 @@ DEVICES = ("cpu", "gpu", "npu")
 HINT = "install the vendor's libraries, and name the folders of its plugins: litert-npu://?dispatch=DIR&compiler=DIR"
 PLUGINS = {"dispatch": "libLiteRtDispatch_*.so", "compiler": "libLiteRtCompilerPlugin_*.so"}
 PARTITIONS = re.compile(r"selected (\d+) ops, from a total of \d+ ops\. resulted in (\d+) partitions")
-"""LiteRT tells it nowhere but in its log."""
+"""How many operators and partitions the plugin took: LiteRT tells it nowhere but in its log."""
 
 
 def make_litert_npu(uri: Uri, model_path: str | None, manifest: ModelManifest) -> Runtime:
-    """Compile the model for the neural processor.
+    """Make a LiteRT runtime that runs the whole model on the neural processor (NPU).
 
     Raises:
         DeviceError: there is no plugin, it does not load, or it takes not all of the model.
-        ModelError, UsageError: as `edge.runtimes.compiled.CompiledRuntime`; ``device`` is none.
+        ModelError, UsageError: as `edge.runtimes.litert_compiled.CompiledModelRuntime`; ``device`` is not valid.
     """
     uri.expect(*PLUGINS, "device")
     device = uri.params.get("device")
@@ -52,8 +52,8 @@ def make_litert_npu(uri: Uri, model_path: str | None, manifest: ModelManifest) -
     for kind, folder in folders.items():
         if folder and not list(Path(folder).glob(PLUGINS[kind])):
             raise DeviceError(f"no NPU plugin: {folder} has no {PLUGINS[kind]}", hint=HINT)
-    path = need_model(NAME, model_path)
-    litert = compiler()
+    path = require_model(NAME, model_path)
+    litert = load_compiler()
     load_openvino()
 
     def make() -> object:
@@ -65,15 +65,15 @@ def make_litert_npu(uri: Uri, model_path: str | None, manifest: ModelManifest) -
             options.intel_openvino_options.graph_backend = DEVICES.index(device)
         return litert.CompiledModel.from_file(path, environment=environment, options=options)
 
-    runtime = CompiledRuntime(path, manifest, make, explain, NAME, "npu")
+    runtime = CompiledModelRuntime(path, manifest, make, explain_failure, NAME, "npu")
     if not runtime.fully_accelerated:
         runtime.close()
-        raise explain("Some ops are not accelerated")
-    operators = read_operators(read_file(Path(path)))
-    told = PARTITIONS.search(runtime.printed)
+        raise explain_failure("Some ops are not accelerated")
+    operators = read_operators(read_model_file(Path(path)))
+    found = PARTITIONS.search(runtime.printed)
     delegate = f"openvino-{device}" if device else "npu"
     takers = dict.fromkeys(range(len(operators)), delegate)
-    runtime.claim(delegate, placement(operators, takers, int(told[2]) if told else None, "graph"))
+    runtime.set_placement(delegate, graph_placement(operators, takers, int(found[2]) if found else None, "graph"))
     return runtime
 
 
@@ -85,22 +85,25 @@ def load_openvino() -> None:
             ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
 
 
-def explain(said: str) -> DeviceError:
-    """One line for what LiteRT printed and raised."""
-    lines = [line.strip("└ ") for line in said.splitlines()]
+def explain_failure(output: str) -> DeviceError:
+    """One-line error for ``output``, what LiteRT printed and raised."""
+    lines = [line.strip("└ ") for line in output.splitlines()]
     missing = [line for line in lines if "Could not load shared library" in line and "cannot open" in line]
-    if "Exception in compilation" in said:
+    if "Exception in compilation" in output:
         # One exception inside another, the innermost last, up to the next line of the log.
-        words = re.split(r"\n(?:INFO|WARNING|ERROR)", said.partition("Exception in compilation: ")[2])[0]
+        exceptions = re.split(r"\n(?:INFO|WARNING|ERROR)", output.partition("Exception in compilation: ")[2])[0]
         return DeviceError(
-            f"the NPU's compiler fails: {last_line(words)}", hint="is its driver installed, and the chip there?"
+            f"the NPU's compiler fails: {innermost_error(exceptions)}",
+            hint="is its driver installed, and the chip there?",
         )
     if missing:
         # "Could not load shared library PLUGIN: LIBRARY: cannot open shared object file: …"
         library = missing[-1].split(": cannot open")[0].rpartition(": ")[2]
         return DeviceError(f"the NPU's plugin does not load: {Path(library).name} is missing", hint=HINT)
-    if "No compiler plugin found" in said or "could not be loaded and registered" in said:
+    if "No compiler plugin found" in output or "could not be loaded and registered" in output:
         return DeviceError("there is no plugin for an NPU here", hint=HINT)
-    if "not accelerated" in said:
+    if "not accelerated" in output:
         return DeviceError("the NPU takes only a part of the model", hint="litert:// computes all of it on the CPU")
-    return DeviceError(f"LiteRT cannot use the NPU: {last_line(said)}", hint="all of it is in the log at level debug")
+    return DeviceError(
+        f"LiteRT cannot use the NPU: {innermost_error(output)}", hint="all of it is in the log at level debug"
+    )

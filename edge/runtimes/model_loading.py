@@ -1,4 +1,4 @@
-"""What every runtime that loads a model does alike: is there one, does it fit the manifest, what went wrong."""
+"""Checks shared by all runtimes that load a model: is there one, does it match the manifest and the tensor."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from edge.contracts.tensors import RuntimeSpec, Tensor
 
 
-def need_model(scheme: str, model_path: str | None) -> str:
-    """``model_path``. Raises `ModelError` if there is none."""
+def require_model(scheme: str, model_path: str | None) -> str:
+    """Return ``model_path``; raise `ModelError` if the runtime ``scheme`` was given none."""
     if model_path is None:
         raise ModelError(f"{scheme}:// needs a model", hint="give --model FILE, or use scripted:// without one")
     return model_path
@@ -35,18 +35,18 @@ def expect_manifest(spec: RuntimeSpec, manifest: ModelManifest) -> None:
 
 
 def expect_tensor(tensor: Tensor, spec: RuntimeSpec) -> None:
-    """Raise ValueError unless ``tensor`` has the shape and type of the runtime's input."""
+    """Raise ValueError unless ``tensor`` has the shape and dtype of the runtime's input."""
     if tensor.spec.shape != spec.input.shape or tensor.spec.dtype != spec.input.dtype:
         raise ValueError(f"expected {spec.input}, got {tensor.spec}")
 
 
-def count(text: str) -> int:
-    """A number of threads, for `Uri.get`. Raises ValueError under 1."""
+def thread_count(text: str) -> int:
+    """Convert the parameter ``threads`` of a URI, for `Uri.get`. Raises ValueError under 1."""
     if (number := int(text)) < 1:
         raise ValueError(f"{number} threads")
     return number
 
 
 def first_line(error: Exception) -> str:
-    """What a library says, without what it says after that."""
+    """First line of a library's error message, or the error's type if it has none."""
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,4 +1,4 @@
-"""``onnx://``: ONNX Runtime, in this process. Parameters:
+"""``onnx://``: ONNX Runtime in this process, on the CPU or by an execution provider. Parameters:
 
     provider=CPUExecutionProvider   CUDA…, TensorrtExecutionProvider, OpenVINO…: whatever this build of it has
     model=FILE                      the same quantised model as ONNX; else the bundle's name with .onnx
@@ -6,9 +6,9 @@
     opt.KEY=VALUE                   the provider's own options
     partial=0                       1: what the provider does not take may be computed on the CPU
 
-``python -m export onnx BUNDLE`` writes the file. That it is the bundle's model the golden vectors prove. ONNX Runtime
-falls back to the CPU without a word, both for a provider that does not load and for operators that it does not take;
-here the first is an error, and so is the second unless ``partial=1``.
+``python -m export onnx BUNDLE`` writes the file. The golden vectors prove that it is the bundle's model. ONNX Runtime
+falls back to the CPU silently, both for a provider that does not load and for operators that it does not take; here
+the first is an error, and so is the second unless ``partial=1``.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 from edge.contracts.errors import DeviceError, ModelError, UsageError
 from edge.contracts.tensors import RuntimeSpec, Tensor, TensorSpec
 from edge.process.stderr_capture import stderr_to_log
-from edge.runtimes.delegate import OPTION
-from edge.runtimes.model_loading import count, expect_manifest, expect_tensor, first_line, need_model
+from edge.runtimes.external_delegate import OPTION
+from edge.runtimes.model_loading import expect_manifest, expect_tensor, first_line, require_model, thread_count
 from edge.runtimes.onnx_placement import RECORD, provider_placement
 
 if TYPE_CHECKING:
@@ -41,21 +41,24 @@ EXPORT = "write it with: python -m export onnx BUNDLE --out FILE"
 
 
 class OnnxRuntime:
-    """One session. `submit` keeps a copy of the input, `wait` runs: in-process, a time limit cannot be kept."""
+    """Runtime with one ONNX Runtime session. `submit` copies the input, `wait` runs.
+
+    In-process, a time limit cannot be kept.
+    """
 
     def __init__(self, uri: Uri, model_path: str | None, manifest: ModelManifest) -> None:
         """Load the model.
 
         Raises:
             ModelError: there is no ONNX file, or its input and outputs are not those of the manifest.
-            DeviceError: ONNX Runtime is not installed, the provider does not serve or takes only a part.
+            DeviceError: ONNX Runtime is not installed, the provider cannot be used or takes only a part.
             UsageError: a parameter is unknown or not valid.
         """
         options = {key.removeprefix(OPTION): value for key, value in uri.params.items() if key.startswith(OPTION)}
         uri.expect("provider", "model", "threads", "partial", *(OPTION + key for key in options))
-        provider, threads = uri.get("provider", str, CPU), uri.get("threads", count, 1)
+        provider, threads = uri.get("provider", str, CPU), uri.get("threads", thread_count, 1)
         partial = uri.get("partial", int, 0) != 0
-        path = _file(uri.params.get("model"), model_path)
+        path = _onnx_path(uri.params.get("model"), model_path)
         try:
             import onnxruntime
         except ImportError as error:
@@ -70,22 +73,22 @@ class OnnxRuntime:
             with stderr_to_log(log):
                 self._session: Any = onnxruntime.InferenceSession(str(path), settings, providers=[(provider, options)])
         except Exception as error:  # its exceptions have no common base but Exception
-            raise _refused(provider, path, error) from error
+            raise _load_error(provider, path, error) from error
         if provider not in self._session.get_providers():
             raise DeviceError(
                 f"{provider} does not load: ONNX Runtime would compute on the CPU",
                 hint="its libraries are missing or of another version; the log at level debug has its own words",
             )
-        self._source, self._heads = _match(self._session, manifest)
+        self._source, self._heads = _match_heads(self._session, manifest)
         self._values: NDArray[Any] | None = None
         name = provider.removesuffix("ExecutionProvider").lower()
         placed = provider_placement(self._session, "" if provider == CPU else provider, name)
-        # Told, it is who has taken something; not told, who has taken all, or it would have been refused.
-        untold = None if provider == CPU or partial else name
+        # Where the placement is known: who has taken something. Else: who has taken all, or it would have been refused.
+        presumed = None if provider == CPU or partial else name
         self.spec = RuntimeSpec(
             name=NAME,
             family=NAME,
-            delegate=untold if placed is None else "+".join(placed.by) or None,
+            delegate=presumed if placed is None else "+".join(placed.by) or None,
             version=str(onnxruntime.__version__),
             input=manifest.input,
             outputs={head: manifest.heads[head].tensor for head in self._heads},
@@ -94,12 +97,12 @@ class OnnxRuntime:
         expect_manifest(self.spec, manifest)
 
     def submit(self, tensor: Tensor) -> None:
-        """Copy ``tensor``."""
+        """Implement `Runtime.submit`: keep a copy of ``tensor``. ValueError on another shape or dtype."""
         expect_tensor(tensor, self.spec)
         self._values = tensor.values.copy()
 
     def wait(self, timeout_s: float) -> Mapping[str, NDArray[Any]] | None:
-        """Run; ``timeout_s`` cannot be kept here."""
+        """Implement `Runtime.wait`: run, and return the raw outputs by head; ``timeout_s`` cannot be kept here."""
         try:
             values = self._session.run(self._heads, {self._source: self._values})
         except Exception as error:  # as in __init__
@@ -107,12 +110,12 @@ class OnnxRuntime:
         return dict(zip(self._heads, values, strict=True))
 
     def close(self) -> None:
-        """Let go of the session."""
+        """Free the ONNX Runtime session."""
         self._session = None
 
 
-def _file(given: str | None, model_path: str | None) -> Path:
-    path = Path(given) if given else Path(need_model(NAME, model_path)).with_suffix(".onnx")
+def _onnx_path(given: str | None, model_path: str | None) -> Path:
+    path = Path(given) if given else Path(require_model(NAME, model_path)).with_suffix(".onnx")
     if not path.is_file():
         raise ModelError(f"there is no ONNX file {path}", hint=f"{EXPORT}, and name it: onnx://?model=FILE")
     return path
@@ -129,7 +132,7 @@ def _expect_provider(provider: str, available: list[str]) -> None:
     )
 
 
-def _match(session: Any, manifest: ModelManifest) -> tuple[str, list[str]]:
+def _match_heads(session: Any, manifest: ModelManifest) -> tuple[str, list[str]]:
     """Names of the input and of the manifest's heads. Raises `ModelError` if one is missing, or not of its type."""
     sources, outputs = session.get_inputs(), {output.name: output for output in session.get_outputs()}
     if len(sources) != 1:
@@ -144,7 +147,7 @@ def _match(session: Any, manifest: ModelManifest) -> tuple[str, list[str]]:
     return sources[0].name, list(wanted)
 
 
-def _refused(provider: str, path: Path, error: Exception) -> ModelError | DeviceError:
+def _load_error(provider: str, path: Path, error: Exception) -> ModelError | DeviceError:
     if "fallback" in str(error).lower():
         return DeviceError(
             f"{provider} takes only a part of the model", hint="onnx://?partial=1 computes the rest on the CPU"

@@ -1,8 +1,9 @@
-"""Which nodes of an ONNX graph a provider took: ONNX Runtime says it of each node, its file how much each computes.
+"""Delegate placement in an ONNX graph: which nodes an execution provider took, and their multiply-accumulates.
 
-ONNX Runtime tells the nodes after its basic optimisations (constants folded, doubles removed), so there may be some
-more or fewer than in the file; those that multiply keep their names. It tells no shapes, so it cannot be asked for
-multiply-accumulates: ``python -m export onnx`` writes them into the file's metadata, under `MACS`.
+ONNX Runtime tells the provider of each node, the file how much each computes. The nodes are those after its basic
+optimisations (constants folded, doubles removed), so there may be some more or fewer than in the file; those that
+multiply keep their names. It tells no shapes, so it cannot be asked for multiply-accumulates: ``python -m export onnx``
+writes them into the file's metadata, under `MACS`.
 """
 
 from __future__ import annotations
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 RECORD = ("session.record_ep_graph_assignment_info", "1")
-"""Of the session's configuration: without it the session is not told. Versions that do not know it overlook it."""
+"""Session option: without it ONNX Runtime does not record the placement. Versions that do not know it ignore it."""
 MACS = "sonoedge.macs"
-"""Of the file's metadata: JSON, name of a node -> its multiply-accumulates for one picture."""
+"""Key in the file's metadata: JSON, name of a node -> its multiply-accumulates for one picture."""
 
 
 def provider_placement(session: Any, provider: str, name: str) -> Placement | None:
-    """What ``provider`` took of the graph that ``session`` has loaded; None if it cannot say (before 1.24).
+    """Delegate placement of the graph that ``session`` has loaded; None if ONNX Runtime cannot say (before 1.24).
 
     Args:
         session: made with `RECORD`.
@@ -33,7 +34,7 @@ def provider_placement(session: Any, provider: str, name: str) -> Placement | No
     ask = getattr(session, "get_provider_graph_assignment_info", None)
     if ask is None:
         return None
-    macs = macs_told(session.get_modelmeta().custom_metadata_map)
+    macs = read_node_macs(session.get_modelmeta().custom_metadata_map)
     pieces = [(piece.ep_name == provider, piece.get_nodes()) for piece in ask()]
     taken = [nodes for ours, nodes in pieces if ours]
     left = Counter(node.op_type for ours, nodes in pieces if not ours for node in nodes)
@@ -52,12 +53,12 @@ def provider_placement(session: Any, provider: str, name: str) -> Placement | No
     )
 
 
-def macs_told(metadata: Mapping[str, str]) -> dict[str, int]:
-    """Multiply-accumulates by node; empty if the file does not say, or not in our way."""
+def read_node_macs(metadata: Mapping[str, str]) -> dict[str, int]:
+    """Multiply-accumulates by node name, of the file's metadata; empty if it has none, or none in our format."""
     try:
-        told = json.loads(metadata.get(MACS, "{}"))
+        macs = json.loads(metadata.get(MACS, "{}"))
     except ValueError:
         return {}
-    if not isinstance(told, dict):
+    if not isinstance(macs, dict):
         return {}
-    return {name: value for name, value in told.items() if isinstance(value, int) and value >= 0}
+    return {name: value for name, value in macs.items() if isinstance(value, int) and value >= 0}

@@ -1,6 +1,6 @@
-"""``scripted://``: the fake runtime. It computes nothing and answers `finding` on every frame, numbered.
+"""``scripted://``: fake runtime that computes nothing and answers `finding` on every frame, numbered.
 
-For brokers, load and faults. Parameters:
+For tests of brokers, load and faults. Parameters:
 
     distinct=1        each answer's lesion is somewhere else, so each is a new finding
     malignancy=0.8    of every answer
@@ -34,10 +34,10 @@ PLACES = 4
 
 
 class ScriptedRuntime:
-    """Answers by counting."""
+    """Fake runtime whose answers follow from the number of the frame, not from its pixels."""
 
     def __init__(self, uri: Uri, model_path: str | None, manifest: ModelManifest) -> None:
-        """``model_path`` is not looked at; shapes are the manifest's."""
+        """``model_path`` is ignored; shapes are the manifest's. Raises `UsageError` for a wrong parameter."""
         uri.expect("distinct", "malignancy", "delay_ms", "hang_at", "die_at", "nan_at")
         self._distinct = uri.get("distinct", int, 0) != 0
         self._malignancy = uri.get("malignancy", float, 0.8)
@@ -57,13 +57,13 @@ class ScriptedRuntime:
         )
 
     def submit(self, tensor: Tensor) -> None:
-        """Count; raises ValueError on another shape than the manifest's."""
+        """Implement `Runtime.submit`: count the tensor. ValueError on another shape or dtype than the manifest's."""
         if tensor.spec.shape != self.spec.input.shape or tensor.spec.dtype != self.spec.input.dtype:
             raise ValueError(f"expected {self.spec.input}, got {tensor.spec}")
         self._number += 1
 
     def wait(self, timeout_s: float) -> Mapping[str, NDArray[Any]] | None:
-        """The scripted answer, or what the script says instead of one."""
+        """Implement `Runtime.wait`: the scripted outputs by head, or the scripted hang, death or NaN."""
         if self._number == self._hang_at:
             time.sleep(timeout_s)
             return None
@@ -83,7 +83,7 @@ class ScriptedRuntime:
         return outputs
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Implement `Runtime.close`: there is nothing to free."""
 
     def _classes(self) -> NDArray[np.float64]:
         return np.array([1 - self._malignancy, self._malignancy])

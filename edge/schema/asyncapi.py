@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from edge.config.field_docs import plain
+from edge.config.field_docs import without_markup
 from edge.contracts import topics
 from edge.contracts.names import NAME_PATTERN
 from edge.schema import examples
@@ -172,7 +172,7 @@ def _message(name: str, example: msgspec.Struct) -> dict[str, Any]:
     return {
         "name": name,
         "title": type(example).__name__,
-        "summary": plain((type(example).__doc__ or "").split("\n")[0]),
+        "summary": without_markup((type(example).__doc__ or "").split("\n")[0]),
         "contentType": "application/json",
         "payload": {"$ref": f"#/components/schemas/{type(example).__name__}"},
         "examples": [{"name": name, "payload": msgspec.to_builtins(example)}],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import inspect as types
 
-from edge.config.field_docs import field_docs, plain
+from edge.config.field_docs import field_docs, without_markup
 from edge.config.settings import Settings
 from edge.schema import asyncapi, examples
 
@@ -88,7 +88,7 @@ def described(components: dict[str, Any], *roots: type[msgspec.Struct]) -> dict[
     classes = {cls.__name__: cls for root in roots for cls in _classes_in(types.type_info(root))}
     for name, schema in components.items():
         cls = classes[name]
-        schema["description"] = plain(cls.__doc__ or "")
+        schema["description"] = without_markup(cls.__doc__ or "")
         for key, doc in field_docs(cls).items():
             if key in schema.get("properties", {}):
                 schema["properties"][key]["description"] = doc

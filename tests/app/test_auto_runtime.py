@@ -6,7 +6,7 @@ import time
 
 import msgspec
 import pytest
-from runtime_tools import as_nobody, model_of
+from runtime_tools import as_unprivileged_user, model_for
 
 from edge.app import auto_runtime
 from edge.app.auto_runtime_cache import FILE_NAME, RuntimeChoice, RuntimeTrial, basis, recall, remember
@@ -23,7 +23,7 @@ URI = "auto://?trial_s=0.2&among=litert"
 
 def made(uri, folder):
     return auto_runtime.make_auto(
-        parse_uri(uri), load_bundle(), lambda text: make_runtime(text, *model_of(text)), folder / "state"
+        parse_uri(uri), load_bundle(), lambda text: make_runtime(text, *model_for(text)), folder / "state"
     )
 
 
@@ -167,6 +167,6 @@ def test_if_none_serves_the_first_one_s_reason_is_told(monkeypatch):
 def test_another_user_s_folder_is_said_and_passed_over(tmp_path, caplog):
     folder = tmp_path / "closed"
     folder.mkdir(mode=0o700)
-    with as_nobody():
+    with as_unprivileged_user():
         remember(folder, RuntimeChoice(basis="a", uri="x://", trials=[]))
     assert "cannot be remembered" in caplog.text

@@ -1,6 +1,6 @@
-"""The Arm processors that are played, and what a kernel would say of them.
+"""Emulated Arm processors, and the files by which a kernel describes them.
 
-Qemu plays the instructions. What it does not play is ``/proc/cpuinfo`` and ``/sys/devices/system/cpu``: a program
+Qemu emulates the instructions. What it does not emulate is ``/proc/cpuinfo`` and ``/sys/devices/system/cpu``: a program
 would see the host's. LiteRT's CPU library reads both to choose its kernels. With an x86 cpuinfo it crashes; without the
 two lists of CPUs it runs, but leaves XNNPACK out without a word, and other kernels give other bytes.
 """
@@ -17,8 +17,8 @@ CORES = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Cpu:
-    """One processor."""
+class ArmCpu:
+    """One emulated Arm processor: its qemu name, part number and features."""
 
     name: str
     """As qemu calls it."""
@@ -35,17 +35,17 @@ class Cpu:
 V8 = "fp asimd evtstrm aes pmull sha1 sha2 crc32 cpuid"
 V8_2 = f"{V8} atomics fphp asimdhp asimdrdm lrcpc dcpop asimddp"
 CPUS = (
-    Cpu("cortex-a53", 0xD03, V8, "Raspberry Pi Zero 2 W, Pi 3"),
-    Cpu("cortex-a72", 0xD08, V8, "Raspberry Pi 4"),
-    Cpu("cortex-a76", 0xD0B, V8_2, "Raspberry Pi 5; as Jetson Orin's A78AE: int8 dot products"),
+    ArmCpu("cortex-a53", 0xD03, V8, "Raspberry Pi Zero 2 W, Pi 3"),
+    ArmCpu("cortex-a72", 0xD08, V8, "Raspberry Pi 4"),
+    ArmCpu("cortex-a76", 0xD0B, V8_2, "Raspberry Pi 5; as Jetson Orin's A78AE: int8 dot products"),
     # With SME outputs are up to 250 steps off, and golden vectors refuse it: docs/arm64.md. No board here has it.
-    Cpu("max", 0xD4F, f"{V8_2} sve i8mm bf16", "all that qemu can but SME: int8 matrix products, SVE", ",sme=off"),
+    ArmCpu("max", 0xD4F, f"{V8_2} sve i8mm bf16", "all that qemu can but SME: int8 matrix products, SVE", ",sme=off"),
 )
 BY_NAME = {cpu.name: cpu for cpu in CPUS}
 
 
-def cpuinfo(cpu: Cpu) -> str:
-    """``/proc/cpuinfo`` of `CORES` such cores."""
+def cpuinfo(cpu: ArmCpu) -> str:
+    """Content of ``/proc/cpuinfo`` for `CORES` such cores."""
     core = (
         f"BogoMIPS\t: 108.00\nFeatures\t: {cpu.features}\nCPU implementer\t: 0x41\nCPU architecture: 8\n"
         f"CPU variant\t: 0x0\nCPU part\t: {cpu.part:#x}\nCPU revision\t: 3\n\n"
@@ -53,8 +53,8 @@ def cpuinfo(cpu: Cpu) -> str:
     return "".join(f"processor\t: {number}\n{core}" for number in range(CORES))
 
 
-def describe(root: Path, cpu: Cpu, *, listed: bool = True) -> None:
-    """Write what the system below ``root`` says of its processor, as plain files.
+def write_cpu_files(root: Path, cpu: ArmCpu, *, listed: bool = True) -> None:
+    """Write the files by which the system below ``root`` describes its processor: ``proc/cpuinfo``, lists of CPUs.
 
     Args:
         root: of an Arm system that is entered by chroot.

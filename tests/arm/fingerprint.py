@@ -1,4 +1,4 @@
-"""What a machine makes of pictures, as hashes: run on both sides, and compared by `arm.compare`.
+"""Hashes of what a machine computes of pictures: run on both machines, compared by `arm.compare_fingerprints`.
 
     python fingerprint.py FOLDER
 
@@ -53,18 +53,18 @@ OTHER_RECIPES = {
         width=96, height=128, channels=1, median=5, contrast=[round(255 * (v / 255) ** 0.5) for v in range(256)]
     ),
 }
-"""Beside the model's own: so that every operation that a recipe can ask for is looked at."""
+"""Beside the model's own: so that every operation that a recipe can ask for is compared."""
 PHANTOMS = (PhantomSpec(seed=1), PhantomSpec(seed=9, geometry="sector", lesions=3))
 
 
 def digest(array: NDArray[Any]) -> str:
-    """Of shape, type and bytes."""
+    """SHA-256, hex, of an array's shape, dtype and bytes."""
     head = f"{array.shape} {array.dtype.str} ".encode()
     return hashlib.sha256(head + np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
 def frames(folder: Path) -> Iterator[tuple[str, int, Frame | str]]:
-    """File name, number in the file, and a frame or why there is none: the first `FRAMES_A_FILE` of each file."""
+    """Yield file name, number in the file, and a frame or why there is none: the first `FRAMES_A_FILE` of each file."""
     inputs, _ = find_inputs([folder])
     for given in inputs:
         if given.scheme is None:
@@ -87,13 +87,13 @@ def frames(folder: Path) -> Iterator[tuple[str, int, Frame | str]]:
             source.close()
 
 
-def write(what: str, name: str, index: int, hashes: dict[str, str]) -> None:
-    """One line."""
+def print_record(what: str, name: str, index: int, hashes: dict[str, str]) -> None:
+    """Print one record as a JSON line."""
     print(json.dumps({"what": what, "name": name, "index": index, "hashes": hashes}), flush=True)
 
 
-def outputs(bundle: Bundle, runtime: Runtime, tensor: NDArray[np.uint8]) -> dict[str, str]:
-    """What ``runtime`` says of ``tensor``, by head: hashes; of `FEW` values or less themselves."""
+def output_hashes(bundle: Bundle, runtime: Runtime, tensor: NDArray[np.uint8]) -> dict[str, str]:
+    """Outputs of ``runtime`` for ``tensor`` (1, H, W, C) uint8, by head: hashes; up to `FEW` values as they are."""
     runtime.submit(Tensor(tensor, bundle.manifest.input))
     heads = runtime.wait(TIMEOUT_S)
     if heads is None:
@@ -105,7 +105,7 @@ def outputs(bundle: Bundle, runtime: Runtime, tensor: NDArray[np.uint8]) -> dict
 
 
 def main(folder: Path) -> None:
-    """Print all lines."""
+    """Print the head and the records of all frames in ``folder`` as JSON lines."""
     bundle = load_bundle(None)
     runtimes = [make_runtime(f"litert://?threads={n}", str(bundle.path), bundle.manifest) for n in THREADS]
     head = {
@@ -123,17 +123,19 @@ def main(folder: Path) -> None:
     preprocessors = {name: Preprocessor(recipe) for name, recipe in recipes.items()}
     for name, index, frame in frames(folder):
         if isinstance(frame, str):
-            write("unread", name, index, {"reason": frame})
+            print_record("unread", name, index, {"reason": frame})
             continue
         hashes = {"pixels": digest(frame.pixels)}
         for recipe, preprocess in preprocessors.items():
             tensor, placed = preprocess(frame.pixels, frame.regions)
             hashes |= {f"tensor {recipe}": digest(tensor), f"place {recipe}": str(placed)}
             if recipe == "model":
-                hashes |= outputs(bundle, runtimes[0], tensor)
-        write("frame", name, index, hashes)
+                hashes |= output_hashes(bundle, runtimes[0], tensor)
+        print_record("frame", name, index, hashes)
     for spec in PHANTOMS:
-        write("phantom", f"seed {spec.seed}, {spec.geometry}", 40, {"pixels": digest(PhantomScene(spec).pixels(40))})
+        print_record(
+            "phantom", f"seed {spec.seed}, {spec.geometry}", 40, {"pixels": digest(PhantomScene(spec).pixels(40))}
+        )
     for runtime in runtimes:
         runtime.close()
 

@@ -1,4 +1,4 @@
-"""The files that both sides judge: made here, on the host, so that both read the same bytes.
+"""Test pictures for both machines, made on the host, so that both read the same bytes.
 
 All is seeded. Next to phantoms there is noise: in a phantom a wrong rounding may hide, in noise every pixel tells.
 """
@@ -60,7 +60,7 @@ FROM_PYDICOM = (
 
 
 def write_pictures(folder: Path, more: Path | None = None) -> list[str]:
-    """Fill ``folder``, which is emptied before.
+    """Write the test pictures into ``folder``, which is emptied before.
 
     Args:
         folder: to write into.

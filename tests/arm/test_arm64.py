@@ -1,4 +1,4 @@
-"""The parts of ``make test-arm64``; the whole of it where the Arm root was made."""
+"""Tests of the parts of ``make test-arm64``; the whole of it where the Arm root was made."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from arm import arm64_root
 from arm import pictures as arm_pictures
-from arm import root as arm_root
-from arm.compare import Comparison, compare_answers, compare_fingerprints, read_lines
-from arm.cpus import CPUS, cpuinfo, describe
+from arm.arm64_root import ArmRoot, cannot_run
+from arm.compare_fingerprints import Comparison, compare_answers, compare_fingerprints, read_lines
+from arm.cpus import CPUS, cpuinfo, write_cpu_files
 from arm.fingerprint import digest, frames
 from arm.pictures import ANSWERED, write_pictures
-from arm.root import ArmRoot, cannot_run
 
 from edge.contracts.errors import DeviceError
 from edge.contracts.frames import Frame
@@ -147,26 +147,26 @@ def test_the_host_s_proc_is_not_written_to(tmp_path):
     outside.mkdir()
     root.mkdir()
     (root / "proc").symlink_to(outside)
-    describe(root, CPUS[1])
+    write_cpu_files(root, CPUS[1])
     assert not list(outside.iterdir())
     assert (root / "proc/cpuinfo").read_text() == cpuinfo(CPUS[1])
     assert (root / "sys/devices/system/cpu/possible").read_text() == "0-1\n"
-    describe(root, CPUS[1], listed=False)
+    write_cpu_files(root, CPUS[1], listed=False)
     assert not (root / "sys/devices/system/cpu/possible").exists()
 
 
 def test_what_is_missing_is_said_in_one_line(monkeypatch):
-    monkeypatch.setattr(arm_root.platform, "machine", lambda: "x86_64")
-    monkeypatch.setattr(arm_root, "_find", lambda tool: None if "qemu" in tool else f"/usr/bin/{tool}")
+    monkeypatch.setattr(arm64_root.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(arm64_root, "_find", lambda tool: None if "qemu" in tool else f"/usr/bin/{tool}")
     error = cannot_run()
     assert error is not None
     assert (error.message, error.hint) == ("qemu-aarch64-static not found", "apt install qemu-user-static")
-    monkeypatch.setattr(arm_root, "_find", lambda tool: f"/usr/bin/{tool}")
-    monkeypatch.setattr(arm_root.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(arm64_root, "_find", lambda tool: f"/usr/bin/{tool}")
+    monkeypatch.setattr(arm64_root.os, "geteuid", lambda: 1000)
     error = cannot_run()
     assert error is not None
     assert "needs root" in error.message
-    monkeypatch.setattr(arm_root.platform, "machine", lambda: "aarch64")
+    monkeypatch.setattr(arm64_root.platform, "machine", lambda: "aarch64")
     error = cannot_run()
     assert error is not None
     assert "arm64 itself" in error.message
@@ -190,7 +190,7 @@ def test_a_step_is_done_again_only_when_what_it_depends_on_has_changed(monkeypat
     root = ArmRoot(tmp_path / "arm", lambda text: None)
     constraints = tmp_path / "constraints.txt"
     constraints.write_text("numpy==1")
-    monkeypatch.setattr(arm_root, "cannot_run", lambda: None)
+    monkeypatch.setattr(arm64_root, "cannot_run", lambda: None)
     monkeypatch.setattr(
         ArmRoot, "_debian", lambda self, mirror: (steps.append("debian"), self.path.mkdir(parents=True))
     )

@@ -1,4 +1,4 @@
-"""Wheels for another machine than this one, fetched with this one's pip."""
+"""Fetches wheels for another machine than this one, with this one's pip."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def pip(command: str, machine: str, *args: str | Path, log: Path) -> None:
 
 
 def run(command: Sequence[str], what: str, *, log: Path) -> None:
-    """Raises `DeviceError` if a program fails, with the last line that it said."""
+    """Run a program; `DeviceError` with the last line that it printed if it fails."""
     with log.open("w") as said:
         done = subprocess.run(command, stdout=said, stderr=subprocess.STDOUT, check=False)
     if done.returncode:

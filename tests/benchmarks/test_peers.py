@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.models.bundle import DEFAULT, load_bundle
+from edge.models.bundle import SHIPPED_BUNDLE, load_bundle
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
@@ -55,7 +55,7 @@ def order():
     from rivals.peer import Order
 
     pictures = np.random.default_rng(3).integers(0, 256, (4, 480, 640, 3), np.uint8)
-    return Order(str(DEFAULT), 1, "", pictures)
+    return Order(str(SHIPPED_BUNDLE), 1, "", pictures)
 
 
 def test_the_frigate_style_loop_answers_every_picture_in_order_as_the_bare_interpreter_does(order):
@@ -88,7 +88,7 @@ def test_the_daemon_brings_each_frame_with_a_finding_to_the_broker(broker, monke
     scene = PhantomScene(PhantomSpec(seed=1, lesions=1))
     pictures = np.stack([cv2.cvtColor(scene.pixels(number), cv2.COLOR_GRAY2RGB) for number in range(4)])
     region = (*map(float, scene.region.box), scene.region.mm_x, scene.region.mm_y)
-    daemon = Daemon(Order(str(DEFAULT), 1, broker.uri, pictures, region))
+    daemon = Daemon(Order(str(SHIPPED_BUNDLE), 1, broker.uri, pictures, region))
     try:
         taken = daemon.paced(20.0, 0.5)
     finally:

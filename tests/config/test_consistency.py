@@ -1,4 +1,4 @@
-"""What loads, but will not work on this machine; and what is masked."""
+"""Settings that load, but contradict each other or will not work on this machine; and masking of passwords."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge.config.consistency import contradictions, warnings
+from edge.config.consistency import find_contradictions, find_warnings
+from edge.config.password_mask import mask_passwords
 from edge.config.settings import CalibrationSettings, RuntimeSettings, Settings, SinkSettings, StreamSettings
-from edge.config.wording import mask
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,7 @@ def test_files_that_are_not_there_and_settings_without_effect(tmp_path: Path) ->
         SinkSettings(uri="mqtt://h", ca_file=str(here), password_file=str(here)),
         SinkSettings(uri="mqtt://u@h", password_file=str(here)),
     ]
-    said = [(fault.path, fault.message) for fault in warnings(Settings(sinks=sinks, model=str(tmp_path)))]
+    said = [(fault.path, fault.message) for fault in find_warnings(Settings(sinks=sinks, model=str(tmp_path)))]
     assert said == [
         (("sinks", 0, "ca_file"), f"sinks[0].ca_file: there is no file {tmp_path / 'no'}"),
         (("sinks", 1, "ca_file"), "sinks[1].ca_file has no effect on mqtt://, which is not encrypted"),
@@ -38,7 +38,7 @@ def test_a_calibration_box_that_is_no_part_of_a_picture(box: Box) -> None:
     def faults(box: Box) -> list[tuple[str | int, ...]]:
         calibration = CalibrationSettings(box=box, mm_x=0.1, mm_y=0.1)
         stream = StreamSettings(name="a", source="phantom://", calibration=calibration)
-        return [fault.path for fault in contradictions(Settings(streams=[stream]))]
+        return [fault.path for fault in find_contradictions(Settings(streams=[stream]))]
 
     assert faults(box) == [("streams", 0, "calibration", "box")]
     assert faults((0, 0, 1, 1)) == []
@@ -59,9 +59,9 @@ def test_a_calibration_box_that_is_no_part_of_a_picture(box: Box) -> None:
     ],
 )
 def test_passwords_are_masked_and_nothing_else(text: str, shown: str) -> None:
-    assert mask(text) == shown
+    assert mask_passwords(text) == shown
 
 
 def test_a_time_limit_for_frames_that_the_watchdog_would_not_wait_for_is_refused() -> None:
     settings = Settings(runtime=RuntimeSettings(timeout_s=10.0))
-    assert [fault.path for fault in contradictions(settings)] == [("runtime", "timeout_s")]
+    assert [fault.path for fault in find_contradictions(settings)] == [("runtime", "timeout_s")]

@@ -1,4 +1,4 @@
-"""Defaults, file, environment and flags: which wins, and what is said when something is wrong."""
+"""Loading settings: which of defaults, file, environment and flags wins, and the message when something is wrong."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from edge.config.load import (
     default_device_name,
@@ -256,40 +253,6 @@ def test_a_password_is_in_no_message(write: Write) -> None:
     ):
         for problem in try_loading(write(text), {}, {}).problems:
             assert "hunter2" not in problem.message + problem.hint
-
-
-NAMES = st.text("abyz019-", min_size=1, max_size=32)
-SETTINGS = st.builds(
-    Settings,
-    site=NAMES,
-    drain_timeout_s=st.floats(0, 1e6),
-    streams=st.lists(
-        st.builds(
-            StreamSettings,
-            name=NAMES,
-            source=st.just("phantom://?seed=1"),
-            body_part=st.none() | st.text(max_size=8),
-            laterality=st.sampled_from([None, "L", "R"]),
-        ),
-        max_size=3,
-        unique_by=lambda stream: stream.name,
-    ),
-)
-
-
-@settings(max_examples=50)
-@given(SETTINGS)
-def test_any_settings_come_through_flags_as_they_are(any_settings: Settings) -> None:
-    assert load_settings(None, {}, msgspec.structs.asdict(any_settings)) == any_settings
-
-
-@settings(max_examples=50)
-@given(SETTINGS)
-def test_any_settings_come_through_the_environment_as_json(any_settings: Settings) -> None:
-    plain = msgspec.to_builtins(any_settings)
-    environ = {"EDGE_STREAMS": msgspec.json.encode(plain["streams"]).decode(), "EDGE_SITE": any_settings.site}
-    loaded = load_settings(None, environ, {})
-    assert (loaded.site, loaded.streams) == (any_settings.site, any_settings.streams)
 
 
 def test_streams_are_named_after_their_scheme() -> None:

@@ -1,4 +1,4 @@
-"""The device profiles that ship: they load, say why, name only what exists, and the daemon starts with each of them."""
+"""Device profiles that ship: they load, say why, name only what exists, and the daemon starts with each of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.config.consistency import warnings
+from edge.config.consistency import find_warnings
 from edge.config.load import load_settings
 from edge.config.settings import Settings
 from edge.config.toml_lines import key_lines
@@ -49,7 +49,7 @@ def test_a_profile_loads_and_names_installed_plugins(path: Path) -> None:
     assert all(parse_uri(stream.source).scheme in schemes("sources") for stream in settings.streams)
     runtimes = [settings.runtime.uri, *settings.runtime.fallback]
     assert all(parse_uri(uri).scheme in schemes("runtimes") for uri in runtimes)
-    assert list(warnings(settings)) == []
+    assert list(find_warnings(settings)) == []
     assert settings.publish.image_ref is False
 
 

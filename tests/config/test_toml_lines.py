@@ -1,4 +1,4 @@
-"""Line numbers of keys, in every shape that TOML allows."""
+"""Line numbers of the keys of a TOML file, in every shape that TOML allows."""
 
 from __future__ import annotations
 

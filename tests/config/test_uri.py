@@ -1,3 +1,5 @@
+"""Parsing of plugin URIs: parts, relative files, and errors that repeat no password."""
+
 from __future__ import annotations
 
 import pytest

@@ -19,8 +19,8 @@ import pytest
 from edge.contracts.errors import ModelError, UsageError
 from edge.contracts.manifest import Calibration
 from edge.contracts.results import Reason, Status
-from edge.models.bundle import DEFAULT, load_bundle
-from edge.models.container import split
+from edge.models.bundle import SHIPPED_BUNDLE, load_bundle
+from edge.models.bundle_file import split_bundle
 from edge.pipeline.selftest import run_selftest
 from edge.plugins import make_runtime
 from export import bundle as bundling
@@ -100,7 +100,7 @@ def test_a_run_without_a_gate_is_refused_before_it_is_quantised(run_data, monkey
 
 
 def shipped() -> tuple[bytes, Any]:
-    return split(DEFAULT.read_bytes()).graph, load_bundle(DEFAULT).manifest
+    return split_bundle(SHIPPED_BUNDLE.read_bytes()).graph, load_bundle(SHIPPED_BUNDLE).manifest
 
 
 def test_a_model_that_judges_no_phantom_gets_no_golden_vectors(monkeypatch):

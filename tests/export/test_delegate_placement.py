@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from edge.models.bundle import DEFAULT
-from edge.models.container import split
+from edge.models.bundle import SHIPPED_BUNDLE
+from edge.models.bundle_file import split_bundle
 from export.delegate_placement import edge_tpu_placement, xnnpack_placement
 from export.quantisation.graph_editor import GraphEditor
 
 
 @pytest.fixture(scope="module")
 def graph() -> bytes:
-    return split(DEFAULT.read_bytes()).graph
+    return split_bundle(SHIPPED_BUNDLE.read_bytes()).graph
 
 
 def test_xnnpack_takes_what_costs_time(graph):

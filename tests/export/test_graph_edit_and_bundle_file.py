@@ -10,8 +10,8 @@ import pytest
 
 from edge.contracts.errors import EdgeError
 from edge.contracts.region import Region
-from edge.models.bundle import DEFAULT, load_bundle
-from edge.models.container import split
+from edge.models.bundle import SHIPPED_BUNDLE, load_bundle
+from edge.models.bundle_file import split_bundle
 from edge.models.graph import FlatbufferTable, read_graph
 from export.bundle_file import append_zip, pack_golden, write_atomically
 from export.graph_edit import add_metadata, check_quantisation, order_outputs, own_buffers
@@ -25,7 +25,7 @@ HEADS = ("malignancy", "lesion_mask", "anatomy")
 
 @pytest.fixture(scope="module")
 def graph() -> bytes:
-    return split(DEFAULT.read_bytes()).graph
+    return split_bundle(SHIPPED_BUNDLE.read_bytes()).graph
 
 
 def metadata() -> bytes:

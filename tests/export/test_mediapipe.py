@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.models.bundle import DEFAULT, load_bundle
-from edge.models.container import split
+from edge.models.bundle import SHIPPED_BUNDLE, load_bundle
+from edge.models.bundle_file import split_bundle
 from export.predict import run_graph
 
 CLASSIFY = """
@@ -45,14 +45,14 @@ def test_mediapipe_reads_it_and_says_the_same(tmp_path):
     bundle = load_bundle()
     np.save(tmp_path / "pictures.npy", bundle.golden.tensors)
     done = subprocess.run(
-        [python, "-c", CLASSIFY, str(DEFAULT), str(tmp_path / "pictures.npy")],
+        [python, "-c", CLASSIFY, str(SHIPPED_BUNDLE), str(tmp_path / "pictures.npy")],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
-    outputs = run_graph(split(DEFAULT.read_bytes()).graph, bundle.golden.tensors)["malignancy"]
+    outputs = run_graph(split_bundle(SHIPPED_BUNDLE.read_bytes()).graph, bundle.golden.tensors)["malignancy"]
     for (head, scores), raw in zip(answer["said"], outputs, strict=True):
         assert head == "malignancy"
         assert scores == {name: int(value) / 256 for name, value in zip(bundle.labels, raw, strict=True)}

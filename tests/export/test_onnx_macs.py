@@ -37,7 +37,7 @@ def test_multiply_accumulates_by_node(kind, options, source, weights, out, expec
 
 
 def test_they_are_written_beside_what_the_file_says_already(tmp_path):
-    from edge.runtimes.onnx_placement import MACS, macs_told
+    from edge.runtimes.onnx_placement import MACS, read_node_macs
     from export.onnx_macs import write_macs
 
     made = model(h.make_node("MatMul", ["x", "w"], ["y"], name="it"), (1, 7), (7, 2), (1, 2))
@@ -47,4 +47,4 @@ def test_they_are_written_beside_what_the_file_says_already(tmp_path):
     said = {prop.key: prop.value for prop in onnx.load(tmp_path / "m.onnx").metadata_props}
     assert said["author"] == "nobody"
     assert set(said) == {"author", MACS}
-    assert macs_told(said) == {"it": 14}
+    assert read_node_macs(said) == {"it": 14}

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from edge.contracts.errors import DeviceError
-from edge.models.bundle import DEFAULT, load_bundle
-from edge.models.container import split
+from edge.models.bundle import SHIPPED_BUNDLE, load_bundle
+from edge.models.bundle_file import split_bundle
 from export.other_runtimes import largest_differences, run_onnx, run_tflite_runtime, to_onnx
 
 HEADS = {"malignancy", "lesion_mask", "anatomy"}
@@ -18,7 +18,7 @@ HEADS = {"malignancy", "lesion_mask", "anatomy"}
 
 @pytest.fixture(scope="module")
 def graph() -> bytes:
-    return split(DEFAULT.read_bytes()).graph
+    return split_bundle(SHIPPED_BUNDLE.read_bytes()).graph
 
 
 def test_differences_are_of_each_head_in_steps():

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge.models.bundle import DEFAULT, load_bundle
-from edge.models.container import split
+from edge.models.bundle import SHIPPED_BUNDLE, load_bundle
+from edge.models.bundle_file import split_bundle
 from export.number_formats import NumberFormatResult, formats_table, relative_times
 from export.parity import ParityPlacement, ParityReport, parity_row, parity_tables
 from export.predict import Predictions
@@ -42,7 +42,7 @@ def test_a_row_holds_order_and_distance():
 
 
 def test_times_are_over_the_first_ones():
-    graph = split(DEFAULT.read_bytes()).graph
+    graph = split_bundle(SHIPPED_BUNDLE.read_bytes()).graph
     found = relative_times({"int8": graph, "again": graph}, np.zeros(load_bundle().manifest.input.shape[1:], np.uint8))
     assert found["int8"] == 1.0
     assert found["again"] > 0

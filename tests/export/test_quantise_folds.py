@@ -9,8 +9,8 @@ import pytest
 
 from edge.contracts.errors import UsageError
 from edge.contracts.manifest import ANATOMY, MALIGNANCY
-from edge.models.bundle import DEFAULT, load_bundle
-from edge.models.container import split
+from edge.models.bundle import SHIPPED_BUNDLE, load_bundle
+from edge.models.bundle_file import split_bundle
 from export import quantise_folds as folds
 from export.predict import run_graph
 from export.quantise_folds import fingerprint, quantise_folds
@@ -43,7 +43,7 @@ def quantised(monkeypatch) -> list[Path]:
 
     def fake(saved_model: Path, representative: np.ndarray) -> bytes:
         seen.append(saved_model.parent)
-        return split(DEFAULT.read_bytes()).graph
+        return split_bundle(SHIPPED_BUNDLE.read_bytes()).graph
 
     monkeypatch.setattr(folds, "quantise", fake)
     return seen
@@ -100,7 +100,7 @@ def test_a_fold_of_other_code_is_computed_again(cv, quantised, tmp_path, monkeyp
 
 def test_a_fold_without_a_gate_says_nothing_of_anatomy(monkeypatch):
     """Folds are trained without the anatomy head; only the two heads that judge are needed."""
-    graph = split(DEFAULT.read_bytes()).graph
+    graph = split_bundle(SHIPPED_BUNDLE.read_bytes()).graph
     whole = run_graph(graph, np.zeros((2, *SHAPE), np.uint8))
     gateless = {name: values for name, values in whole.items() if name != ANATOMY}
     monkeypatch.setattr(folds, "run_graph", lambda graph, tensors: gateless)

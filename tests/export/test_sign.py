@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from edge.contracts.errors import DeviceError, UsageError
-from edge.models.signature import read_key, verify
+from edge.models.signature import read_public_key, verify_signature
 from export.sign import sign_bundle
 
 
@@ -35,8 +35,8 @@ def test_a_signature_is_one_that_devices_believe(tmp_path):
     path = sign_bundle(model, tmp_path / "key.pem")
     assert path.name == "m.tflite.sig"
     digest = hashlib.sha256(b"a model").hexdigest()
-    trusted = read_key(tmp_path / "key.pub")
-    assert verify(path, path.read_bytes(), digest, [trusted]) == hashlib.sha256(public).hexdigest()
+    trusted = read_public_key(tmp_path / "key.pub")
+    assert verify_signature(path, path.read_bytes(), digest, [trusted]) == hashlib.sha256(public).hexdigest()
     with pytest.raises(UsageError, match="does not exist"):
         sign_bundle(model, tmp_path / "gone.pem")
     with pytest.raises(UsageError, match="no private key"):

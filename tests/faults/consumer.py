@@ -18,7 +18,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from edge.fleet.ledger import RESEND, Ledger
+from edge.fleet.ledger import RESEND_REQUEST, Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,7 +117,7 @@ class Consumer:
     def _ask(self, wanted: set[Key]) -> bool:
         """Whether there was anything to ask for."""
         with self._lock:
-            told = [(*key, one.to_ask()) for key, one in self.ledger.devices().items()]
+            told = [(*key, one.requestable()) for key, one in self.ledger.devices().items()]
         requests = 0
         for site, device, by_epoch in told:
             for epoch, ranges in by_epoch.items():
@@ -128,7 +128,7 @@ class Consumer:
                     ):
                         continue
                     request = {"id": uuid.uuid4().hex, "args": {"epoch": epoch, "from": first, "to": last}}
-                    self._client.publish(f"edge/v1/{site}/{device}/{RESEND}", json.dumps(request), qos=1)
+                    self._client.publish(f"edge/v1/{site}/{device}/{RESEND_REQUEST}", json.dumps(request), qos=1)
                     requests += 1
                     self.asked += last - first + 1
         return requests > 0

@@ -1,4 +1,4 @@
-"""What the tests of the fleet share."""
+"""Fixtures of the fleet tests: a device's messages, fed to a ledger."""
 
 from __future__ import annotations
 

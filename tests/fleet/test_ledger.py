@@ -1,4 +1,4 @@
-"""What the ledger says of what it was fed."""
+"""Verdicts and answers of the delivery ledger: new, duplicate, missing, repaired, expired, stale."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def test_a_hole_is_missing_is_asked_for_and_is_repaired(device: DeviceMessages) 
     device.finding(1)
     device.finding(4)
     assert device.device_ledger.missing() == {"epoch-a": [(2, 3)]}
-    assert device.device_ledger.to_ask() == {"epoch-a": [(2, 3)]}
+    assert device.device_ledger.requestable() == {"epoch-a": [(2, 3)]}
     assert device.finding(2, replayed=True) is Arrival.REPAIRED
     assert device.device_ledger.missing() == {"epoch-a": [(3, 3)]}
     assert device.device_ledger.repaired() == {"epoch-a": [(2, 2)]}
     assert device.coverage(3, replayed=True) is Arrival.REPAIRED
     assert device.device_ledger.missing() == {}
-    assert device.device_ledger.to_ask() == {}
+    assert device.device_ledger.requestable() == {}
 
 
 def test_state_and_health_tell_of_messages_that_nothing_came_after(device: DeviceMessages) -> None:
@@ -55,9 +55,9 @@ def test_what_is_no_longer_kept_cannot_be_asked_for(device: DeviceMessages) -> N
     for seq in (1, 2, 6, 12):
         device.finding(seq)
     assert device.device_ledger.missing() == {"epoch-a": [(3, 5), (7, 11), (13, 19)]}
-    assert device.device_ledger.to_ask() == {"epoch-a": [(8, 11), (13, 19)]}
+    assert device.device_ledger.requestable() == {"epoch-a": [(8, 11), (13, 19)]}
     device.health(20, outbox_oldest_kept=None)
-    assert device.device_ledger.to_ask() == {}
+    assert device.device_ledger.requestable() == {}
 
 
 def test_what_the_device_gave_up_is_expired_and_not_missing(device: DeviceMessages) -> None:
@@ -76,7 +76,7 @@ def test_epochs_stand_side_by_side_and_only_the_present_one_is_asked_for(device:
     device.state(3)
     assert device.device_ledger.epochs() == ["epoch-a", "epoch-b"]
     assert device.device_ledger.missing() == {"epoch-a": [(1, 3)], "epoch-b": [(1, 2)]}
-    assert device.device_ledger.to_ask() == {"epoch-b": [(1, 2)]}
+    assert device.device_ledger.requestable() == {"epoch-b": [(1, 2)]}
     device.epoch = "epoch-a"
     assert device.finding(2, replayed=True) is Arrival.REPAIRED
     assert device.device_ledger.missing()["epoch-a"] == [(1, 1), (3, 3)]
@@ -112,9 +112,7 @@ def test_replay_may_begin_again_after_a_reconnection_or_a_request_but_live_never
     device.state(20)
     device.finding(2, replayed=True)
     for number, kind in enumerate(("request", "response")):
-        assert (
-            device.ledger.feed(f"edge/v1/clinic-a/cart-7/{kind}/findings/resend", b'{"id":"1"}') is Arrival.NOTED
-        )
+        assert device.ledger.feed(f"edge/v1/clinic-a/cart-7/{kind}/findings/resend", b'{"id":"1"}') is Arrival.NOTED
         device.finding(11 - number, replayed=True)
     assert device.device_ledger.violations == 1
     device.finding(19)
@@ -142,7 +140,7 @@ def test_the_will_of_an_earlier_run_is_stale(device: DeviceMessages) -> None:
 def test_a_device_that_is_known_by_its_will_alone(device: DeviceMessages) -> None:
     assert device.will("run-1", retained=True) is Arrival.NOTED
     assert device.device_ledger.missing() == {}
-    assert device.device_ledger.to_ask() == {}
+    assert device.device_ledger.requestable() == {}
 
 
 def test_who_came_later_counts_from_there() -> None:
@@ -163,7 +161,7 @@ def test_an_older_state_does_not_take_back_what_is_known(device: DeviceMessages)
     device.health(10, outbox_oldest_kept=7)
     device.state(4, retained=True, oldest_kept=1)
     assert device.device_ledger.next_seq("epoch-a") == 10
-    assert device.device_ledger.to_ask() == {"epoch-a": [(7, 9)]}
+    assert device.device_ledger.requestable() == {"epoch-a": [(7, 9)]}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Ranges behave as the set of their numbers does."""
+"""A `RangeSet` behaves as the set of its integers does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever happens to a device: the ledger, which only listens, arrives at what stands in the device's own book."""
+"""Random faults of a simulated device: the ledger, which only receives, agrees with the device's delivery record."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.contracts.request import Request
-from edge.fleet.ledger import RESEND, Arrival, DeviceLedger, Ledger
+from edge.fleet.ledger import RESEND_REQUEST, Arrival, DeviceLedger, Ledger
 from edge.fleet.simulated_device import SimulatedDevice
 
 if TYPE_CHECKING:
@@ -19,46 +19,46 @@ if TYPE_CHECKING:
 EVENTS = ("produce", "produce", "produce", "lose", "repeat", "health", "offline", "back", "restart", "degraded", "ask")
 
 
-class Pair:
-    """A device and who listens to it, with nothing between them."""
+class DeviceAndLedger:
+    """A simulated device whose messages are fed directly to a ledger."""
 
     def __init__(self, keep: int, pending: int, seed: int) -> None:
         self.device = SimulatedDevice("clinic-a", "cart-1", seed, keep=keep, pending=pending)
         self.ledger = Ledger()
         self.verdicts: list[Arrival] = []
-        self.hear(self.device.state())
+        self.feed(self.device.state())
 
     @property
     def device_ledger(self) -> DeviceLedger:
         return self.ledger.devices()["clinic-a", "cart-1"]
 
-    def hear(self, said: list[SimulatedMessage]) -> None:
-        self.verdicts += [self.ledger.feed(each.topic, each.body) for each in said]
+    def feed(self, messages: list[SimulatedMessage]) -> None:
+        self.verdicts += [self.ledger.feed(each.topic, each.body) for each in messages]
 
     def ask(self) -> None:
-        for epoch, ranges in self.device_ledger.to_ask().items():
+        for epoch, ranges in self.device_ledger.requestable().items():
             for first, last in ranges:
                 request = Request(id=str(uuid.uuid4()), args={"epoch": epoch, "from": first, "to": last})
                 body = msgspec.json.encode(request)
-                self.ledger.feed(f"edge/v1/clinic-a/cart-1/{RESEND}", body)
-                self.hear(self.device.answer("findings/resend", body))
+                self.ledger.feed(f"edge/v1/clinic-a/cart-1/{RESEND_REQUEST}", body)
+                self.feed(self.device.answer("findings/resend", body))
 
-    def play(self, event: str) -> None:
+    def apply(self, event: str) -> None:
         device = self.device
-        said = {
+        actions = {
             "produce": device.produce,
             "lose": lambda: device.produce(lose=True),
             "repeat": device.repeat,
             "health": device.health,
-            "offline": device.go_offline,
-            "back": device.come_back,
-            "restart": lambda: device.come_back(restarted=True),
-            "degraded": device.change_health,
+            "offline": device.disconnect,
+            "back": device.reconnect,
+            "restart": lambda: device.reconnect(restarted=True),
+            "degraded": device.toggle_degraded,
         }
         if event == "ask":
             self.ask()
         else:
-            self.hear(said[event]())
+            self.feed(actions[event]())
 
 
 def numbers(ranges: list[tuple[int, int]]) -> set[int]:
@@ -66,23 +66,23 @@ def numbers(ranges: list[tuple[int, int]]) -> set[int]:
 
 
 @given(st.lists(st.sampled_from(EVENTS), max_size=60), st.integers(1, 12), st.integers(1, 4), st.integers(0, 99))
-def test_the_ledger_arrives_at_the_book(events: list[str], keep: int, pending: int, seed: int) -> None:
-    pair = Pair(keep, pending, seed)
+def test_the_ledger_agrees_with_the_delivery_record(events: list[str], keep: int, pending: int, seed: int) -> None:
+    pair = DeviceAndLedger(keep, pending, seed)
     for event in events:
-        pair.play(event)
-    pair.hear(pair.device.come_back() + pair.device.state())
-    device, ledger, book = pair.device, pair.device_ledger, pair.device.book
+        pair.apply(event)
+    pair.feed(pair.device.reconnect() + pair.device.state())
+    device, ledger, delivery = pair.device, pair.device_ledger, pair.device.delivery
 
-    lost = numbers(list(book.lost)) - numbers(ledger.repaired().get(device.epoch, []))
+    lost = numbers(list(delivery.lost)) - numbers(ledger.repaired().get(device.epoch, []))
     assert numbers(ledger.missing().get(device.epoch, [])) == lost
-    assert ledger.expired().get(device.epoch, []) == list(book.expired)
-    assert ledger.received(device.epoch) == book.made - len(lost) - book.expired.count()
-    assert ledger.duplicates == pair.verdicts.count(Arrival.DUPLICATE) == book.repeated
+    assert ledger.expired().get(device.epoch, []) == list(delivery.expired)
+    assert ledger.received(device.epoch) == delivery.made - len(lost) - delivery.expired.count()
+    assert ledger.duplicates == pair.verdicts.count(Arrival.DUPLICATE) == delivery.repeated
     assert ledger.violations == 0
 
-    askable = numbers(ledger.to_ask().get(device.epoch, []))
+    askable = numbers(ledger.requestable().get(device.epoch, []))
     pair.ask()
-    assert ledger.to_ask() == {}
+    assert ledger.requestable() == {}
     assert numbers(ledger.missing().get(device.epoch, [])) == lost - askable, "only what is not kept stays missing"
     assert askable <= numbers(ledger.repaired().get(device.epoch, []))
     assert ledger.violations == 0

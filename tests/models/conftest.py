@@ -1,4 +1,4 @@
-"""A bundle small enough to be broken a thousand times: the one that ships, without its weights."""
+"""Fixtures for model bundles: the shipped one, and one without weights, small enough to be broken a thousand times."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from edge.models.bundle import DEFAULT
-from edge.models.container import split
+from edge.models.bundle import SHIPPED_BUNDLE
+from edge.models.bundle_file import split_bundle
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 @dataclass
-class Pieces:
-    """A bundle taken apart; change what you like, then `write` it."""
+class EditableBundle:
+    """A bundle split into its parts; change them, then `write` it."""
 
     graph: bytes
     manifest: dict[str, Any]
@@ -57,13 +57,13 @@ class Pieces:
 
 
 @pytest.fixture(scope="session")
-def shipped() -> bytes:
-    return DEFAULT.read_bytes()
+def shipped_bytes() -> bytes:
+    return SHIPPED_BUNDLE.read_bytes()
 
 
 @pytest.fixture(scope="session")
-def _slim(shipped: bytes) -> Pieces:
-    parts = split(shipped)
+def _weightless_bundle(shipped_bytes: bytes) -> EditableBundle:
+    parts = split_bundle(shipped_bytes)
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(parts.graph, 0))
     for buffer in model.buffers:
         buffer.data = None
@@ -73,14 +73,14 @@ def _slim(shipped: bytes) -> Pieces:
     del manifest["graph_sha256"]
     with np.load(io.BytesIO(parts.members["golden.npz"])) as golden:
         arrays = {name: golden[name] for name in golden.files}
-    return Pieces(bytes(builder.Output()), manifest, {}, arrays)
+    return EditableBundle(bytes(builder.Output()), manifest, {}, arrays)
 
 
 @pytest.fixture
-def pieces(_slim: Pieces) -> Pieces:
-    return copy.deepcopy(_slim)
+def editable_bundle(_weightless_bundle: EditableBundle) -> EditableBundle:
+    return copy.deepcopy(_weightless_bundle)
 
 
 @pytest.fixture(scope="session")
-def slim(_slim: Pieces) -> bytes:
-    return copy.deepcopy(_slim).bytes()
+def weightless_bytes(_weightless_bundle: EditableBundle) -> bytes:
+    return copy.deepcopy(_weightless_bundle).bytes()

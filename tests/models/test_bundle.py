@@ -1,4 +1,4 @@
-"""A bundle is what it says, or it is one clear error."""
+"""Loading a bundle: a valid one is read, and anything else is one clear error."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ import pytest
 
 from edge.contracts.errors import ModelError
 from edge.contracts.region import Region
-from edge.models.bundle import DEFAULT, load_bundle
-from edge.models.container import MAX_BUNDLE
+from edge.models.bundle import SHIPPED_BUNDLE, load_bundle
+from edge.models.bundle_file import MAX_BUNDLE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.models.conftest import Pieces
+    from tests.models.conftest import EditableBundle
 
 
 def refused(path: Path, match: str) -> ModelError:
@@ -30,12 +30,12 @@ def refused(path: Path, match: str) -> ModelError:
     return caught.value
 
 
-def test_the_shipped_bundle_is_whole_and_small_enough_for_a_wheel(shipped):
+def test_the_shipped_bundle_is_whole_and_small_enough_for_a_wheel(shipped_bytes):
     bundle = load_bundle()
-    assert bundle.path == DEFAULT
-    assert bundle.sha256 == hashlib.sha256(shipped).hexdigest() == bundle.model_ref().sha256
-    assert bundle.model_bytes == shipped
-    assert len(shipped) < 6 * 2**20
+    assert bundle.path == SHIPPED_BUNDLE
+    assert bundle.sha256 == hashlib.sha256(shipped_bytes).hexdigest() == bundle.model_ref().sha256
+    assert bundle.model_bytes == shipped_bytes
+    assert len(shipped_bytes) < 6 * 2**20
     assert bundle.labels == ("benign", "malignant")
     assert "Research use only" in bundle.card
     assert bundle.manifest.body_part == "BREAST"
@@ -54,13 +54,13 @@ def test_the_shipped_figures_have_intervals_and_the_data_licences():
     assert manifest.not_shown
 
 
-def test_a_bundle_without_weights_still_reads(pieces: Pieces, shipped, tmp_path):
-    bundle = load_bundle(pieces.write(tmp_path / "slim.tflite"))
-    assert bundle.size < len(shipped) / 2
+def test_a_bundle_without_weights_still_reads(editable_bundle: EditableBundle, shipped_bytes, tmp_path):
+    bundle = load_bundle(editable_bundle.write(tmp_path / "slim.tflite"))
+    assert bundle.size < len(shipped_bytes) / 2
 
 
-def test_a_file_that_changes_under_our_feet_is_noticed(pieces: Pieces, tmp_path):
-    path = pieces.write(tmp_path / "slim.tflite")
+def test_a_file_that_changes_under_our_feet_is_noticed(editable_bundle: EditableBundle, tmp_path):
+    path = editable_bundle.write(tmp_path / "slim.tflite")
     bundle = load_bundle(path)
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(ModelError, match="changed"):
@@ -78,8 +78,8 @@ def test_missing_folder_and_odd_paths(tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_a_file_that_may_not_be_read(pieces: Pieces, tmp_path):
-    path = pieces.write(tmp_path / "secret.tflite")
+def test_a_file_that_may_not_be_read(editable_bundle: EditableBundle, tmp_path):
+    path = editable_bundle.write(tmp_path / "secret.tflite")
     path.chmod(0)
     refused(path, "cannot be read")
 
@@ -99,16 +99,16 @@ def test_a_file_larger_than_any_bundle_is_not_parsed(tmp_path):
     refused(path, "is over 64 MB")
 
 
-def test_a_bare_tflite_says_how_to_make_a_bundle(pieces: Pieces, tmp_path):
+def test_a_bare_tflite_says_how_to_make_a_bundle(editable_bundle: EditableBundle, tmp_path):
     path = tmp_path / "bare.tflite"
-    path.write_bytes(pieces.graph)
+    path.write_bytes(editable_bundle.graph)
     assert "python -m export bundle" in refused(path, "a bare .tflite").hint
 
 
 @pytest.mark.parametrize("keep", [0.01, 0.3, 0.9, 0.999, 0.999999])
-def test_truncated(shipped, tmp_path, keep):
+def test_truncated(shipped_bytes, tmp_path, keep):
     path = tmp_path / "cut.tflite"
-    path.write_bytes(shipped[: int(len(shipped) * keep)])
+    path.write_bytes(shipped_bytes[: int(len(shipped_bytes) * keep)])
     refused(path, "truncated|damaged")
 
 
@@ -116,53 +116,53 @@ def test_truncated(shipped, tmp_path, keep):
 
 
 @pytest.mark.parametrize("name", ["labels.txt", "manifest.json", "golden.npz", "MODEL_CARD.md"])
-def test_a_missing_member_is_named(pieces: Pieces, tmp_path, name):
-    pieces.members[name] = None
-    refused(pieces.write(tmp_path / "m.tflite"), f"{name} missing")
+def test_a_missing_member_is_named(editable_bundle: EditableBundle, tmp_path, name):
+    editable_bundle.members[name] = None
+    refused(editable_bundle.write(tmp_path / "m.tflite"), f"{name} missing")
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "extra.bin", "manifest.json/"])
-def test_only_known_members_are_allowed(pieces: Pieces, tmp_path, name):
-    pieces.extra[name] = b"x"
-    refused(pieces.write(tmp_path / "m.tflite"), "not known")
+def test_only_known_members_are_allowed(editable_bundle: EditableBundle, tmp_path, name):
+    editable_bundle.extra[name] = b"x"
+    refused(editable_bundle.write(tmp_path / "m.tflite"), "not known")
 
 
-def test_the_same_member_twice(pieces: Pieces, tmp_path):
-    path = pieces.write(tmp_path / "m.tflite")
+def test_the_same_member_twice(editable_bundle: EditableBundle, tmp_path):
+    path = editable_bundle.write(tmp_path / "m.tflite")
     with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(path, "a") as archive:
         archive.writestr("labels.txt", "benign\nmalignant")
     refused(path, "twice")
 
 
-def test_a_compressed_member_could_be_a_bomb(pieces: Pieces, tmp_path):
-    pieces.compression = zipfile.ZIP_DEFLATED
-    pieces.members["MODEL_CARD.md"] = b"a" * 10**6
-    refused(pieces.write(tmp_path / "m.tflite"), "is compressed")
+def test_a_compressed_member_could_be_a_bomb(editable_bundle: EditableBundle, tmp_path):
+    editable_bundle.compression = zipfile.ZIP_DEFLATED
+    editable_bundle.members["MODEL_CARD.md"] = b"a" * 10**6
+    refused(editable_bundle.write(tmp_path / "m.tflite"), "is compressed")
 
 
-def test_a_member_larger_than_its_limit(pieces: Pieces, tmp_path):
-    pieces.members["labels.txt"] = b"a" * (2**16 + 1)
-    refused(pieces.write(tmp_path / "m.tflite"), "expected at most 65536")
+def test_a_member_larger_than_its_limit(editable_bundle: EditableBundle, tmp_path):
+    editable_bundle.members["labels.txt"] = b"a" * (2**16 + 1)
+    refused(editable_bundle.write(tmp_path / "m.tflite"), "expected at most 65536")
 
 
-def test_a_damaged_member_fails_its_checksum(pieces: Pieces, tmp_path):
-    pieces.members["MODEL_CARD.md"] = b"the card says this"
-    path = pieces.write(tmp_path / "m.tflite")
+def test_a_damaged_member_fails_its_checksum(editable_bundle: EditableBundle, tmp_path):
+    editable_bundle.members["MODEL_CARD.md"] = b"the card says this"
+    path = editable_bundle.write(tmp_path / "m.tflite")
     path.write_bytes(path.read_bytes().replace(b"the card says this", b"the card says that"))
     refused(path, "ZIP is damaged")
 
 
-def test_text_that_is_no_text(pieces: Pieces, tmp_path):
-    pieces.members["MODEL_CARD.md"] = b"\xff\xfe"
-    refused(pieces.write(tmp_path / "m.tflite"), "MODEL_CARD.md is not UTF-8")
+def test_text_that_is_no_text(editable_bundle: EditableBundle, tmp_path):
+    editable_bundle.members["MODEL_CARD.md"] = b"\xff\xfe"
+    refused(editable_bundle.write(tmp_path / "m.tflite"), "MODEL_CARD.md is not UTF-8")
 
 
 # --- golden vectors -----------------------------------------------------------------------------------------------
 
 
-def test_regions_come_back_with_and_without_millimetres(pieces: Pieces, tmp_path):
-    pieces.golden["regions_000"] = np.array([[1, 2, 30, 40, 0.1, 0.2], [0, 0, 5, 5, np.nan, np.nan]])
-    regions = load_bundle(pieces.write(tmp_path / "m.tflite")).golden.regions[0]
+def test_regions_come_back_with_and_without_millimetres(editable_bundle: EditableBundle, tmp_path):
+    editable_bundle.golden["regions_000"] = np.array([[1, 2, 30, 40, 0.1, 0.2], [0, 0, 5, 5, np.nan, np.nan]])
+    regions = load_bundle(editable_bundle.write(tmp_path / "m.tflite")).golden.regions[0]
     assert regions == (
         Region(box=(1, 2, 30, 40), mm_x=0.1, mm_y=0.2, source="phantom"),
         Region(box=(0, 0, 5, 5), source="phantom"),
@@ -184,45 +184,45 @@ def test_regions_come_back_with_and_without_millimetres(pieces: Pieces, tmp_path
         ("stranger", np.zeros(1, np.uint8), "stranger"),
     ],
 )
-def test_golden_arrays_of_another_kind(pieces: Pieces, tmp_path, name, value, match):
-    pieces.golden[name] = value
-    refused(pieces.write(tmp_path / "m.tflite"), match)
+def test_golden_arrays_of_another_kind(editable_bundle: EditableBundle, tmp_path, name, value, match):
+    editable_bundle.golden[name] = value
+    refused(editable_bundle.write(tmp_path / "m.tflite"), match)
 
 
-def test_golden_vectors_that_prove_nothing(pieces: Pieces, tmp_path):
-    sure = pieces.golden["output_malignancy"].copy()
+def test_golden_vectors_that_prove_nothing(editable_bundle: EditableBundle, tmp_path):
+    sure = editable_bundle.golden["output_malignancy"].copy()
     sure[:] = (255, 1)
-    pieces.golden["output_malignancy"] = sure
-    refused(pieces.write(tmp_path / "m.tflite"), "proves nothing: no probability")
+    editable_bundle.golden["output_malignancy"] = sure
+    refused(editable_bundle.write(tmp_path / "m.tflite"), "proves nothing: no probability")
 
 
-def test_golden_vectors_without_a_lesion(pieces: Pieces, tmp_path):
-    pieces.golden["output_lesion_mask"] = np.zeros_like(pieces.golden["output_lesion_mask"])
-    refused(pieces.write(tmp_path / "m.tflite"), "proves nothing: no mask")
+def test_golden_vectors_without_a_lesion(editable_bundle: EditableBundle, tmp_path):
+    editable_bundle.golden["output_lesion_mask"] = np.zeros_like(editable_bundle.golden["output_lesion_mask"])
+    refused(editable_bundle.write(tmp_path / "m.tflite"), "proves nothing: no mask")
 
 
-def test_a_pickle_is_not_loaded(pieces: Pieces, tmp_path):
+def test_a_pickle_is_not_loaded(editable_bundle: EditableBundle, tmp_path):
     file = io.BytesIO()
     np.savez(file, frame_000=np.array([{"a": 1}], dtype=object))
-    pieces.members["golden.npz"] = file.getvalue()
-    refused(pieces.write(tmp_path / "m.tflite"), r"golden.npz cannot be read")
+    editable_bundle.members["golden.npz"] = file.getvalue()
+    refused(editable_bundle.write(tmp_path / "m.tflite"), r"golden.npz cannot be read")
 
 
-def test_a_header_that_claims_terabytes_takes_no_memory(pieces: Pieces, tmp_path):
+def test_a_header_that_claims_terabytes_takes_no_memory(editable_bundle: EditableBundle, tmp_path):
     npy = io.BytesIO()
     np.lib.format.write_array_header_1_0(npy, {"descr": "|u1", "fortran_order": False, "shape": (2**20, 2**20)})
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("tensors.npy", npy.getvalue())
-    pieces.members["golden.npz"] = file.getvalue()
-    refused(pieces.write(tmp_path / "m.tflite"), "in 0 bytes")
+    editable_bundle.members["golden.npz"] = file.getvalue()
+    refused(editable_bundle.write(tmp_path / "m.tflite"), "in 0 bytes")
 
 
-def test_a_zip_bomb_is_not_unpacked(pieces: Pieces, tmp_path):
+def test_a_zip_bomb_is_not_unpacked(editable_bundle: EditableBundle, tmp_path):
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("frame_000.npy", "w") as member:
         for _ in range(65):
             member.write(bytes(2**20))
     assert len(file.getvalue()) < 10**5
-    pieces.members["golden.npz"] = file.getvalue()
-    refused(pieces.write(tmp_path / "m.tflite"), "over 64 MB")
+    editable_bundle.members["golden.npz"] = file.getvalue()
+    refused(editable_bundle.write(tmp_path / "m.tflite"), "over 64 MB")

@@ -1,4 +1,4 @@
-"""A plain classifier is shown, and never taken for a bundle."""
+"""A plain classifier is shown by `edge-cli model info`, and never taken for a bundle."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from edge.models.graph import read_graph
 
 
 @pytest.fixture
-def graph(pieces) -> bytes:
+def graph(editable_bundle) -> bytes:
     """The shipped graph without weights, its first output alone: two classes."""
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(pieces.graph, 0))
+    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(editable_bundle.graph, 0))
     signature = model.signatureDefs[0]
     signature.outputs = [e for e in signature.outputs if e.name in ("malignancy", b"malignancy")]
     model.subgraphs[0].outputs = np.array([signature.outputs[0].tensorIndex], np.int32)
@@ -96,13 +96,13 @@ def test_one_that_says_what_is_not_so_is_refused(tmp_path, graph, changes, messa
         load_classifier(write(tmp_path / "organ.tflite", graph, **changes))
 
 
-def test_neither_a_bundle_nor_a_damaged_file_is_one(tmp_path, graph, pieces):
+def test_neither_a_bundle_nor_a_damaged_file_is_one(tmp_path, graph, editable_bundle):
     path = write(tmp_path / "organ.tflite", graph)
     path.write_bytes(path.read_bytes()[:-30])
     assert not is_classifier(path)
     with pytest.raises(ModelError):
         load_classifier(path)
-    bundle = pieces.write(tmp_path / "bundle.tflite")
+    bundle = editable_bundle.write(tmp_path / "bundle.tflite")
     assert not is_classifier(bundle)
     with pytest.raises(ModelError, match=r"classifier\.json missing"):
         load_classifier(bundle)

@@ -1,18 +1,18 @@
-"""The flatbuffer reader says what LiteRT says."""
+"""The flatbuffer reader finds the same inputs and outputs as LiteRT does."""
 
 from __future__ import annotations
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from edge.models.bundle import DEFAULT, load_bundle
-from edge.models.container import split
+from edge.models.bundle import SHIPPED_BUNDLE, load_bundle
+from edge.models.bundle_file import split_bundle
 from edge.models.graph import read_graph
 
 
 def test_as_litert_reads_it():
-    graph = read_graph(split(DEFAULT.read_bytes()).graph)
-    interpreter = Interpreter(model_path=str(DEFAULT))
+    graph = read_graph(split_bundle(SHIPPED_BUNDLE.read_bytes()).graph)
+    interpreter = Interpreter(model_path=str(SHIPPED_BUNDLE))
     runner = interpreter.get_signature_runner()
     for ours, theirs in (
         (graph.inputs, runner.get_input_details()),

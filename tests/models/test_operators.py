@@ -1,4 +1,4 @@
-"""The operators of a graph, as read without a runtime, are those that LiteRT runs."""
+"""Operators of a graph, read without a runtime, are those that LiteRT runs; and their delegate placement."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from edge.contracts.errors import ModelError
-from edge.models.bundle import DEFAULT, load_bundle
-from edge.models.container import split
+from edge.models.bundle import SHIPPED_BUNDLE, load_bundle
+from edge.models.bundle_file import split_bundle
+from edge.models.delegate_placement import describe_placement, graph_placement, operators_between
 from edge.models.operators import NAMES, Operator, read_operators
-from edge.models.placement import in_words, lie_between, placement
 
 
 @pytest.fixture(scope="module")
 def operators():
-    return read_operators(DEFAULT.read_bytes())
+    return read_operators(SHIPPED_BUNDLE.read_bytes())
 
 
 def test_as_litert_reads_them(operators):
     plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    interpreter = Interpreter(model_path=str(DEFAULT), experimental_op_resolver_type=plain)
+    interpreter = Interpreter(model_path=str(SHIPPED_BUNDLE), experimental_op_resolver_type=plain)
     theirs = interpreter._get_ops_details()
     assert [op.kind for op in operators] == [node["op_name"] for node in theirs]
     assert [op.inputs for op in operators] == [tuple(i for i in node["inputs"] if i >= 0) for node in theirs]
@@ -53,18 +53,18 @@ def test_what_lies_between_tensors_is_found_and_no_more():
 
     # 0 -> a -> 1 -> b -> 2 -> c -> 3, and d beside them: 1 -> 4
     chain = [op((0, 9), (1,), 5), op((1,), (2,), 7), op((2,), (3,), 11), op((1,), (4,), 13)]
-    assert lie_between(chain, [1, 9], [3]) == {1, 2}
-    found = placement(chain, dict.fromkeys(lie_between(chain, [1, 9], [3]), "x"), 1, "runtime")
+    assert operators_between(chain, [1, 9], [3]) == {1, 2}
+    found = graph_placement(chain, dict.fromkeys(operators_between(chain, [1, 9], [3]), "x"), 1, "runtime")
     assert (found.ops, found.delegated_ops, found.macs, found.delegated_macs) == (4, 2, 36, 18)
     assert (found.left, found.by) == ({"CONV_2D": 2}, {"x": 2})
     words = "x 2 of 4 operators in 1 piece, 50.0% of MACs; left on plain kernels: 2 CONV_2D (runtime)"
-    assert in_words(found) == words
-    none = placement(chain, {}, None, "graph")
-    assert in_words(none).startswith("no delegate of 4 operators, 0.0% of MACs")
+    assert describe_placement(found) == words
+    none = graph_placement(chain, {}, None, "graph")
+    assert describe_placement(none).startswith("no delegate of 4 operators, 0.0% of MACs")
 
 
 def test_a_damaged_graph_is_a_model_error_or_still_a_graph():
-    graph = bytearray(split(DEFAULT.read_bytes()).graph)
+    graph = bytearray(split_bundle(SHIPPED_BUNDLE.read_bytes()).graph)
     refused = 0
     for at in [*range(0, 200, 4), *range(len(graph) - 20000, len(graph), 397)]:
         kept, graph[at] = graph[at], graph[at] ^ 0xFF

@@ -1,4 +1,4 @@
-"""Signed bundles: what model-signing wrote is believed, and nothing else is."""
+"""Signature check of bundles: what model-signing wrote is trusted, and nothing else is."""
 
 from __future__ import annotations
 
@@ -15,14 +15,21 @@ import pytest
 from edge.app.compose import choose_model
 from edge.config.settings import Settings
 from edge.contracts.errors import DeviceError, ModelError, UsageError
-from edge.models.bundle import DEFAULT, load_bundle
-from edge.models.signature import PAYLOAD_TYPE, check_signature, key_id, read_key, signature_path, verify
+from edge.models.bundle import SHIPPED_BUNDLE, load_bundle
+from edge.models.signature import (
+    PAYLOAD_TYPE,
+    check_signature,
+    key_id,
+    read_public_key,
+    signature_path,
+    verify_signature,
+)
 
 pytest.importorskip("cryptography", reason="signatures are checked with the extra 'signed'")
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-VECTOR = json.loads((Path(__file__).parent / "signed_words.json").read_text())
+VECTOR = json.loads((Path(__file__).parent / "signature_vector.json").read_text())
 SHA256 = hashlib.sha256(VECTOR["text"].encode()).hexdigest()
 NAME = Path("model.tflite.sig")
 
@@ -65,7 +72,7 @@ def key() -> ec.EllipticCurvePrivateKey:
 def signed(tmp_path, key) -> tuple[Path, str]:
     """A bundle with its signature, and the path of the public key."""
     path = tmp_path / "model.tflite"
-    shutil.copy(DEFAULT, path)
+    shutil.copy(SHIPPED_BUNDLE, path)
     body = json.dumps(statement(hashlib.sha256(path.read_bytes()).hexdigest())).encode()
     signature_path(path).write_text(json.dumps(envelope(key, body)))
     return path, public(tmp_path / "key.pub", key)
@@ -73,8 +80,8 @@ def signed(tmp_path, key) -> tuple[Path, str]:
 
 def test_what_model_signing_wrote_is_verified(tmp_path):
     (tmp_path / "key.pub").write_text(VECTOR["public_key"])
-    trusted = read_key(tmp_path / "key.pub")
-    signer = verify(NAME, json.dumps(VECTOR["signature"]).encode(), SHA256, [trusted])
+    trusted = read_public_key(tmp_path / "key.pub")
+    signer = verify_signature(NAME, json.dumps(VECTOR["signature"]).encode(), SHA256, [trusted])
     assert signer == VECTOR["signature"]["verificationMaterial"]["publicKey"]["hint"] == key_id(trusted)
 
 
@@ -83,16 +90,18 @@ def test_each_curve_has_its_hash(tmp_path, curve):
     key = ec.generate_private_key(curve)
     hashed = hashes.SHA384() if curve.key_size == 384 else hashes.SHA512()
     body = json.dumps(statement(SHA256)).encode()
-    trusted = read_key(Path(public(tmp_path / "k", key)))
-    assert verify(NAME, json.dumps(envelope(key, body, hashed)).encode(), SHA256, [trusted]) == key_id(trusted)
+    trusted = read_public_key(Path(public(tmp_path / "k", key)))
+    assert verify_signature(NAME, json.dumps(envelope(key, body, hashed)).encode(), SHA256, [trusted]) == key_id(
+        trusted
+    )
     with pytest.raises(ModelError, match="none of the 1 trusted"):
-        verify(NAME, json.dumps(envelope(key, body, hashes.SHA256())).encode(), SHA256, [trusted])
+        verify_signature(NAME, json.dumps(envelope(key, body, hashes.SHA256())).encode(), SHA256, [trusted])
 
 
 def test_findings_name_the_key(signed):
     path, trusted = signed
     model = choose_model(Settings(model=str(path), model_keys=[trusted], require_signed_model=True))
-    assert model.ref.signature == key_id(read_key(Path(trusted)))
+    assert model.ref.signature == key_id(read_public_key(Path(trusted)))
     assert model.ref.sha256 == load_bundle(path).sha256
 
 
@@ -129,7 +138,7 @@ def test_another_key_is_refused_and_one_of_several_is_enough(signed, tmp_path):
     bundle = load_bundle(path)
     with pytest.raises(ModelError, match="none of the 1 trusted keys"):
         check_signature(bundle, [stranger], required=False)
-    assert check_signature(bundle, [stranger, trusted], required=True) == key_id(read_key(Path(trusted)))
+    assert check_signature(bundle, [stranger, trusted], required=True) == key_id(read_public_key(Path(trusted)))
 
 
 def test_one_bit_of_the_payload_breaks_it(signed):
@@ -161,17 +170,17 @@ def change(what: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("what", ["subject", "two files", "predicate", "algorithm", "no hex"])
 def test_a_trusted_key_cannot_sign_nonsense(tmp_path, key, what):
-    trusted = read_key(Path(public(tmp_path / "k", key)))
+    trusted = read_public_key(Path(public(tmp_path / "k", key)))
     data = json.dumps(envelope(key, json.dumps(change(what)).encode())).encode()
     with pytest.raises(ModelError, match=r"contradicts itself|one signed file|not known"):
-        verify(NAME, data, SHA256, [trusted])
+        verify_signature(NAME, data, SHA256, [trusted])
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe", b"{}", b"[" * 5000, b'{"mediaType": 1}', b"null"])
 def test_what_is_no_signature(tmp_path, key, data):
-    trusted = read_key(Path(public(tmp_path / "k", key)))
+    trusted = read_public_key(Path(public(tmp_path / "k", key)))
     with pytest.raises(ModelError, match="no model signature"):
-        verify(NAME, data, SHA256, [trusted])
+        verify_signature(NAME, data, SHA256, [trusted])
 
 
 @pytest.mark.parametrize("field", ["mediaType", "payloadType", "signatures", "sig"])
@@ -187,7 +196,7 @@ def test_other_kinds_of_envelope(tmp_path, key, field):
     else:
         inner["signatures"][0]["sig"] = "no base64!"
     with pytest.raises(ModelError, match="no model signature"):
-        verify(NAME, json.dumps(said).encode(), SHA256, [read_key(Path(public(tmp_path / "k", key)))])
+        verify_signature(NAME, json.dumps(said).encode(), SHA256, [read_public_key(Path(public(tmp_path / "k", key)))])
 
 
 def test_a_huge_signature_is_not_read(signed):
@@ -212,7 +221,7 @@ def test_keys_that_are_none(tmp_path, signed):
 def test_a_key_on_another_curve_is_none_however_many_bits_it_has(tmp_path, curve):
     path = public(tmp_path / "other", ec.generate_private_key(curve))
     with pytest.raises(UsageError, match=f"expected a key on one of secp256r1.*, got {curve.name}"):
-        read_key(Path(path))
+        read_public_key(Path(path))
 
 
 UNSUPPORTED = "3021300c06082a03040506070809050003110000112233445566778899aabbccddeeff"
@@ -223,7 +232,7 @@ def test_a_key_of_an_unknown_algorithm_is_none(tmp_path):
     pem = base64.encodebytes(bytes.fromhex(UNSUPPORTED)).decode()
     (tmp_path / "key").write_text(f"-----BEGIN PUBLIC KEY-----\n{pem}-----END PUBLIC KEY-----\n")
     with pytest.raises(UsageError, match="no public key in PEM"):
-        read_key(tmp_path / "key")
+        read_public_key(tmp_path / "key")
 
 
 def test_without_cryptography_the_hint_says_what_to_install(signed, monkeypatch):

@@ -1,4 +1,4 @@
-"""A delegate built from C, an ONNX file, a GPU that the CPU plays: what needs one skips where it is not."""
+"""Fixtures of the runtime tests: a delegate built from C, an ONNX file, an emulated GPU; skipped where missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ONNX Runtime: the same model in another form, on a provider that is named, all of it or none."""
+"""ONNX Runtime: the same model as ONNX, on a named execution provider, all of it or none; and its placement."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from runtime_tools import model_of
+from runtime_tools import model_for
 
 from edge.contracts.errors import DeviceError, ModelError, UsageError
 from edge.models.bundle import load_bundle
+from edge.models.delegate_placement import describe_placement
 from edge.models.operators import read_operators
-from edge.models.placement import in_words
 from edge.pipeline.selftest import run_selftest
 from edge.plugins import make_runtime
 from edge.runtimes.isolated import IsolatedRuntime
@@ -19,7 +19,7 @@ from edge.runtimes.onnx_placement import MACS, provider_placement
 
 
 def make(file, options=""):
-    return make_runtime(f"onnx://?model={file}{options}", *model_of("onnx://"))
+    return make_runtime(f"onnx://?model={file}{options}", *model_for("onnx://"))
 
 
 def test_it_passes_the_golden_vectors_and_rounds_otherwise(onnx_file):
@@ -48,7 +48,7 @@ def test_it_lies_beside_the_bundle_if_it_is_not_named(onnx_file, tmp_path):
 def test_a_file_that_is_missing_is_said_with_how_to_make_one(tmp_path, isolated):
     maker = IsolatedRuntime if isolated else make_runtime
     with pytest.raises(ModelError, match="no ONNX file") as caught:
-        maker(f"onnx://?model={tmp_path}/none.onnx", *model_of("onnx://"))
+        maker(f"onnx://?model={tmp_path}/none.onnx", *model_for("onnx://"))
     assert "python -m export onnx" in caught.value.hint
 
 
@@ -130,7 +130,7 @@ def test_a_provider_with_a_kernel_for_each_node_does_not_tell_its_pieces():
 def test_a_file_that_does_not_say_what_its_nodes_compute_leaves_only_the_share_untold(macs):
     placed = provider_placement(Session(("X", [node("Conv", "a")]), macs=macs), "X", "x")
     assert (placed.delegated_ops, placed.macs, placed.delegated_macs) == (1, 0, 0)
-    assert "MACs" not in in_words(placed)
+    assert "MACs" not in describe_placement(placed)
 
 
 def test_a_version_that_cannot_say_who_computes_leaves_it_untold():

@@ -1,4 +1,4 @@
-"""What users get is the wheel: it is what the other tests run against, and it works alone."""
+"""The wheel that users install: the other tests run against it, and it works alone."""
 
 from __future__ import annotations
 

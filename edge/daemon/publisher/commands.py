@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from edge import __version__
-from edge.config.show import for_others
+from edge.config.effective_settings import redacted_settings
 from edge.contracts.frame_command import FrameCommand
 from edge.contracts.request import ExamArgs, ResendArgs, StreamArgs
 from edge.daemon.publisher.requests import HEEDED_S, PendingAnswer, RefusedError
@@ -105,7 +105,7 @@ class Commands:
     def config(self, sink: str, args: dict[str, Any]) -> dict[str, Any]:
         """The settings, fit to leave the device."""
         msgspec.convert(args, NoArgs)
-        return {"settings": for_others(self._settings)}
+        return {"settings": redacted_settings(self._settings)}
 
     def exam(self, sink: str, args: dict[str, Any]) -> PendingAnswer:
         """Another patient: start and end of an exam are the same boundary, seen from either side."""

@@ -1,0 +1,111 @@
+"""Table of devices as text: its columns, filtering, sorting, and the summary line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from edge.contracts.errors import UsageError
+from edge.fleet.fleet_overview import DeviceRow, LastFinding, RangesByEpoch, count_messages
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+NOTHING = "-"
+RANGES_SHOWN = 3
+GAP = "  "
+
+
+class Column(NamedTuple):
+    """One column of the table. ``key``: what it is sorted by, None last; numbers are sorted the largest first."""
+
+    text: Callable[[DeviceRow], str]
+    key: Callable[[DeviceRow], Any]
+
+
+def _number(value: float | None, form: str = ".1f") -> str:
+    return NOTHING if value is None else format(value, form)
+
+
+def _ranges(ranges: RangesByEpoch) -> str:
+    """``12: 3-5, 9, …``: how many, and which; of the newest epoch that has any."""
+    if not ranges:
+        return NOTHING
+    newest = list(ranges.values())[-1]
+    shown = [str(first) if first == last else f"{first}-{last}" for first, last in newest[:RANGES_SHOWN]]
+    more = [] if len(ranges) == 1 and len(newest) <= RANGES_SHOWN else ["…"]
+    return f"{count_messages(ranges)}: {', '.join(shown + more)}"
+
+
+def _finding(last: LastFinding | None) -> str:
+    if last is None:
+        return NOTHING
+    verdict = "ended" if last.lifecycle == "end" else "suspicious" if last.suspicious else "not suspicious"
+    malignancy = "" if last.malignancy is None else f" {last.malignancy:.2f}"
+    return f"{verdict}{malignancy}, {last.age_s:.0f} s ago"
+
+
+def _state(row: DeviceRow) -> str:
+    return f"{row.state}: {', '.join(row.reasons)}" if row.reasons else row.state
+
+
+COLUMNS = {
+    "site": Column(lambda row: row.site, lambda row: row.site),
+    "device": Column(lambda row: row.device, lambda row: row.device),
+    "state": Column(_state, _state),
+    "model": Column(lambda row: row.model or NOTHING, lambda row: row.model),
+    "runtime": Column(lambda row: row.runtime or NOTHING, lambda row: row.runtime),
+    "fps": Column(lambda row: _number(row.fps), lambda row: row.fps),
+    "p99-ms": Column(lambda row: _number(row.p99_ms), lambda row: row.p99_ms),
+    "temp-c": Column(lambda row: _number(row.temperature_c), lambda row: row.temperature_c),
+    "outbox": Column(lambda row: _number(row.outbox, "d"), lambda row: row.outbox),
+    "last-finding": Column(
+        lambda row: _finding(row.last_finding),
+        lambda row: None if row.last_finding is None else -row.last_finding.age_s,
+    ),
+    "missing": Column(lambda row: _ranges(row.missing), lambda row: count_messages(row.missing)),
+    "repaired": Column(lambda row: _ranges(row.repaired), lambda row: count_messages(row.repaired)),
+}
+"""All columns by title, in the order of the table."""
+
+
+def check_column(name: str) -> str:
+    """Return ``name``; raise `UsageError` if there is no such column."""
+    if name not in COLUMNS:
+        raise UsageError(f"there is no column {name!r}", hint=f"there are: {', '.join(COLUMNS)}")
+    return name
+
+
+def cell_texts(row: DeviceRow) -> list[str]:
+    """Texts of one row, column by column. Devices may send anything: control characters never reach a terminal."""
+    return ["".join(c if c.isprintable() else "?" for c in column.text(row)) for column in COLUMNS.values()]
+
+
+def filter_and_sort(rows: Iterable[DeviceRow], text: str = "", column: str = "site") -> list[DeviceRow]:
+    """Rows that show ``text`` anywhere (in either case), sorted by ``column``; equal ones keep their order."""
+    wanted = text.lower()
+    chosen = [row for row in rows if not wanted or any(wanted in cell.lower() for cell in cell_texts(row))]
+    key = COLUMNS[check_column(column)].key
+    known = [row for row in chosen if key(row) is not None]
+    largest_first = bool(known) and not isinstance(key(known[0]), str)
+    return sorted(known, key=key, reverse=largest_first) + [row for row in chosen if key(row) is None]
+
+
+def summary_line(rows: Sequence[DeviceRow]) -> str:
+    """One line for all rows: how many devices are in which state, messages missing and repaired."""
+    states = [row.state for row in rows]
+    parts = [f"{states.count(each)} {each}" for each in ("online", "degraded", "offline", "unknown") if each in states]
+    devices = f"{len(rows)} device{'' if len(rows) == 1 else 's'}"
+    head = f"{devices}: {', '.join(parts)}" if parts else devices
+    missing, repaired = (
+        sum(count_messages(row.missing) for row in rows),
+        sum(count_messages(row.repaired) for row in rows),
+    )
+    return f"{head}; {missing} missing, {repaired} repaired"
+
+
+def plain_table(rows: Sequence[DeviceRow]) -> str:
+    """The table as plain text, with the summary line below it."""
+    lines = [list(COLUMNS), *(cell_texts(row) for row in rows)]
+    widths = [max(len(line[place]) for line in lines) for place in range(len(COLUMNS))]
+    text = [GAP.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return "\n".join([*text, "", summary_line(rows)])

@@ -1,0 +1,138 @@
+"""Consistency checks of a bundle: hash, manifest, labels, golden vectors. Each failure is one `ModelError`."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+
+from edge.contracts.errors import ModelError
+from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
+from edge.contracts.tensors import TensorSpec
+
+if TYPE_CHECKING:
+    from edge.contracts.manifest import ModelManifest
+    from edge.models.golden_vectors import GoldenVectors
+    from edge.models.graph import Graph
+
+MALIGNANCY_CLASSES = ["benign", "malignant"]
+MAX_TOLERANCE_BY_HEAD = {MALIGNANCY: 32, ANATOMY: 32, LESION_MASK: 96}
+"""Largest tolerance by head, in quantised steps: beyond it a broken kernel would pass. A mask is compared pixel by
+pixel, and the worst pixel stands on a lesion's rim: TFLite's own kernels were seen to move one by 62 steps and the
+probabilities of the same model by 13. A mask that went dead or full moves some by over 200."""
+MAX_TOLERANCE = min(MAX_TOLERANCE_BY_HEAD.values())
+"""Largest tolerance that holds for all heads, and for heads that are not named above."""
+INFORMATIVE_RANGE = (0.3, 0.7)
+"""Golden probabilities inside show small differences; one at 0 or 1 proves nothing."""
+HINT = "the bundle is inconsistent: export it anew"
+
+
+def check_hash(manifest: ModelManifest, graph: bytes) -> None:
+    """Raise `ModelError` unless the flatbuffer's SHA-256 is the one that the manifest was written for."""
+    if manifest.graph_sha256 != hashlib.sha256(graph).hexdigest():
+        _fail("the model's bytes are not those that the manifest was written for", "copy the file again: it is damaged")
+
+
+def check_manifest(manifest: ModelManifest, graph: Graph) -> None:
+    """Raise `ModelError` unless manifest and flatbuffer agree and every threshold is in its range."""
+    _check_input(manifest, graph)
+    _check_heads(manifest, graph)
+    _check_thresholds(manifest)
+    _check_tolerances(manifest)
+
+
+def check_labels(labels: tuple[str, ...], manifest: ModelManifest) -> None:
+    """Raise `ModelError` unless ``labels.txt`` names the classes that the manifest names."""
+    names = manifest.heads[MALIGNANCY].class_names
+    if list(labels) != names:
+        _fail(f"labels.txt: expected {', '.join(names)}, got {', '.join(labels)[:80]}")
+
+
+def check_golden(golden: GoldenVectors, manifest: ModelManifest) -> None:
+    """Raise `ModelError` unless golden vectors hold a lesion, a case without one, and an uncertain probability.
+
+    Without these they could not show a difference between runtimes.
+    """
+    spec = manifest.heads[MALIGNANCY].tensor
+    probability = spec.scale * (golden.outputs[MALIGNANCY][:, 1].astype(np.float64) - spec.zero_point)
+    low, high = INFORMATIVE_RANGE
+    if not any(low < p < high for p in probability.tolist()):
+        _fail(f"golden.npz proves nothing: no probability of malignancy between {low} and {high}")
+    spec = manifest.heads[LESION_MASK].tensor
+    mask = spec.scale * (golden.outputs[LESION_MASK].astype(np.float64) - spec.zero_point)
+    if not np.isfinite(mask).all() or mask.max() < manifest.thresholds.lesion:
+        _fail("golden.npz proves nothing: no mask reaches the lesion threshold")
+    empty = mask.reshape(len(mask), -1).max(axis=1) < manifest.thresholds.lesion
+    if not (empty & (probability < high)).any():
+        _fail("golden.npz proves nothing: no case is without a lesion in its mask")
+
+
+def _check_input(manifest: ModelManifest, graph: Graph) -> None:
+    recipe = manifest.recipe
+    if list(graph.inputs.values()) != [manifest.input]:
+        got = ", ".join(str(spec) for spec in graph.inputs.values())
+        _fail(f"the manifest says input {manifest.input}, the model has {got or 'none'}")
+    expected = TensorSpec(shape=(1, recipe.height, recipe.width, recipe.channels))
+    if manifest.input != expected:
+        _fail(f"the recipe makes {expected} with scale 1 and zero point 0, the model takes {manifest.input}")
+    if manifest.recipe_sha256 != recipe.digest():
+        _fail(f"recipe_sha256: expected {recipe.digest()[:16]}…, got {manifest.recipe_sha256[:16]!r}…")
+    if recipe.contrast is not None and (len(recipe.contrast) != 256 or not all(0 <= v <= 255 for v in recipe.contrast)):
+        _fail(f"recipe.contrast: expected 256 values from 0 to 255, got {len(recipe.contrast)} values")
+
+
+def _check_heads(manifest: ModelManifest, graph: Graph) -> None:
+    for name in (MALIGNANCY, LESION_MASK, ANATOMY):
+        if name not in manifest.heads:
+            _fail(f"the manifest names no head {name!r}, only {', '.join(sorted(manifest.heads)) or 'none'}")
+    for name, head in manifest.heads.items():
+        got = graph.outputs.get(name)
+        if got != head.tensor:
+            _fail(f"the manifest says head {name} {head.tensor}, the model has {got or 'none of that name'}")
+        if head.tensor.dtype not in ("uint8", "int8", "float32") or not 0 < head.tensor.scale <= 1:
+            _fail(f"head {name}: expected uint8, int8 or float32 with a scale up to 1, got {head.tensor}")
+    if graph.first_output != MALIGNANCY:
+        _fail(f"expected {MALIGNANCY} as the model's first output, got {graph.first_output!r}")
+    malignancy, mask, anatomy = (manifest.heads[name].tensor.shape for name in (MALIGNANCY, LESION_MASK, ANATOMY))
+    class_names = manifest.heads[MALIGNANCY].class_names
+    if malignancy != (1, 2) or class_names != MALIGNANCY_CLASSES:
+        _fail(f"{MALIGNANCY}: expected (1, 2) {MALIGNANCY_CLASSES}, got {malignancy} {class_names}")
+    _, height, width, _ = manifest.input.shape
+    if len(mask) != 4 or (mask[0], mask[3]) != (1, 1) or 4 * mask[1] < height or 4 * mask[2] < width:
+        _fail(f"{LESION_MASK}: expected (1, h, w, 1) of at least a quarter of {(height, width)}, got {mask}")
+    if anatomy != (1, 1):
+        _fail(f"{ANATOMY}: expected (1, 1), got {anatomy}")
+
+
+def _check_thresholds(manifest: ModelManifest) -> None:
+    t = manifest.thresholds
+    for name in ("lesion", "lesion_score", "malignancy", "prevalence"):
+        value = getattr(t, name)
+        if not 0 < value < 1:  # at 0 every pixel is lesion, at 1 none can be
+            _fail(f"thresholds.{name}: expected more than 0 and less than 1, got {value}")
+    if not 0 <= t.anatomy < 1:
+        _fail(f"thresholds.anatomy: expected 0 up to less than 1, got {t.anatomy}")
+    if not 0 <= t.lesion_min_area < 0.5:
+        _fail(f"thresholds.lesion_min_area: expected a share under a half, got {t.lesion_min_area}")
+    if t.uncertain is not None and not t.uncertain[0] < t.uncertain[1]:
+        _fail(f"thresholds.uncertain: expected low < high, got {t.uncertain}")
+    slope, intercept = manifest.calibration.slope, manifest.calibration.intercept
+    if not (math.isfinite(slope) and math.isfinite(intercept) and slope > 0):
+        _fail(f"calibration: expected a slope over 0 and finite numbers, got {slope}, {intercept}")
+
+
+def _check_tolerances(manifest: ModelManifest) -> None:
+    whole, by_head = manifest.golden.max_abs_diff, manifest.golden.by_head
+    if not whole or not all(0 <= v <= MAX_TOLERANCE for v in whole.values()):
+        _fail(f"golden.max_abs_diff {whole}: expected 0 to {MAX_TOLERANCE} for each runtime family")
+    for family, heads in by_head.items():
+        for head, steps in heads.items():
+            most = MAX_TOLERANCE_BY_HEAD.get(head, MAX_TOLERANCE)
+            if head not in manifest.heads or not 0 <= steps <= most:
+                _fail(f"golden.by_head: expected 0 to {most} for a head of {family}, got {head} {steps}")
+
+
+def _fail(message: str, hint: str = HINT) -> NoReturn:
+    raise ModelError(message, hint=hint)

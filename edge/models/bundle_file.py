@@ -1,0 +1,125 @@
+"""Container format of a bundle: a TFLite flatbuffer with a ZIP appended, as in the TFLite metadata format.
+
+Sizes and names are checked before anything is trusted. Members are stored, not compressed: the format's other readers
+(MediaPipe among them) take nothing else, and what is not compressed cannot be a bomb.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from edge.contracts.errors import ModelError
+from edge.models.graph import is_flatbuffer, read_graph
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAX_BUNDLE = 64 * 2**20
+"""Largest file that is read, in bytes."""
+BUNDLE_LIMITS = {"labels.txt": 2**16, "manifest.json": 2**20, "golden.npz": 16 * 2**20, "MODEL_CARD.md": 2**20}
+"""The members that a bundle must have, the only ones it may have, and the most bytes of each."""
+
+CLASSIFIER_JSON = "classifier.json"
+CLASSIFIER_LIMITS = {"labels.txt": 2**16, CLASSIFIER_JSON: 2**20}
+"""The same of a plain classifier, see `edge.models.classifier`."""
+
+EXPORT = "make a bundle with: python -m export bundle runs/<id> --out model.tflite"
+COPY = "copy the file again, or export it anew"
+
+
+@dataclass(frozen=True, slots=True)
+class BundleParts:
+    """Parts of a bundle file: the flatbuffer, and the members of the ZIP."""
+
+    graph: bytes
+    """The flatbuffer: all before the ZIP."""
+    members: dict[str, bytes]
+    """By name, exactly the names that were asked for."""
+
+
+def read_model_file(path: Path) -> bytes:
+    """Read the whole file. Raises `ModelError` if it cannot be read or is larger than any bundle."""
+    try:
+        if not path.is_file():
+            what = "is a folder" if path.is_dir() else "does not exist"
+            raise ModelError(f"model {path} {what}", hint="give the path of a .tflite bundle, or leave --model out")
+        with path.open("rb") as file:
+            data = file.read(MAX_BUNDLE + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+        raise ModelError(f"model {path} cannot be read: {error}", hint="check the path and its permissions") from error
+    if len(data) > MAX_BUNDLE:
+        raise ModelError(
+            f"model {path} is over {MAX_BUNDLE // 2**20} MB",
+            hint="a bundle for edge devices is a few MB: check the path",
+        )
+    return data
+
+
+def split_bundle(data: bytes, limits: dict[str, int] = BUNDLE_LIMITS) -> BundleParts:
+    """Split a bundle into flatbuffer and members. `ModelError` unless it has exactly the members of ``limits``."""
+    if not is_flatbuffer(data):
+        raise ModelError(
+            f"not a TFLite flatbuffer: expected 'TFL3' at byte 4, got {data[4:8]!r} in {len(data)} bytes", hint=EXPORT
+        )
+    if data[-22:-18] != b"PK\x05\x06":  # its end must be the file's: golden.npz is a ZIP too
+        raise _missing_zip_error(data)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            infos = archive.infolist()
+            _check_members(infos, limits)
+            start = min(info.header_offset for info in infos)
+            members = {info.filename: archive.read(info) for info in infos}
+    except ModelError:
+        raise
+    except Exception as error:  # zipfile raises half a dozen kinds for damaged input, some of them undocumented
+        raise ModelError(f"the appended ZIP is damaged: {error}", hint=COPY) from error
+    return BundleParts(graph=data[:start], members=members)
+
+
+def member_names(data: bytes) -> set[str]:
+    """Names of the members of the appended ZIP; empty where there is no whole one."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return set(archive.namelist())
+    except Exception:  # as in split_bundle: damaged input raises half a dozen kinds
+        return set()
+
+
+def _check_members(infos: list[zipfile.ZipInfo], limits: dict[str, int]) -> None:
+    names = [info.filename for info in infos]
+    if CLASSIFIER_JSON in names and CLASSIFIER_JSON not in limits:
+        raise ModelError(
+            "a plain classifier: without lesion mask, anatomy gate and golden vectors no device can judge by it",
+            hint="edge-cli model info shows it; for a device make a bundle with python -m export bundle",
+        )
+    if sorted(names) != sorted(limits):
+        missing, extra = sorted(set(limits) - set(names)), sorted(set(names) - set(limits))
+        wrong = [f"{', '.join(missing)} missing"] if missing else []
+        wrong += [f"{', '.join(repr(name[:64]) for name in extra[:4])} not known"] if extra else []
+        raise ModelError(
+            f"the appended ZIP is no bundle's: {'; '.join(wrong) or 'a member stands there twice'}", hint=EXPORT
+        )
+    for info in infos:
+        if info.file_size > limits[info.filename]:
+            raise ModelError(
+                f"{info.filename} has {info.file_size} bytes, expected at most {limits[info.filename]}", hint=EXPORT
+            )
+        if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
+            raise ModelError(f"{info.filename} is compressed, expected it stored", hint=EXPORT)
+
+
+def _missing_zip_error(data: bytes) -> ModelError:
+    """The error for a truncated file, or for one that was never a bundle: the two need different hints."""
+    try:
+        read_graph(data)
+    except ModelError:
+        return ModelError(f"the file is truncated or damaged: {len(data)} bytes, no end of a bundle", hint=COPY)
+    if b"PK\x03\x04" in data:
+        return ModelError(f"the file is truncated: {len(data)} bytes, no end of a bundle", hint=COPY)
+    return ModelError(
+        "a bare .tflite: it has no manifest, so nothing says what its outputs mean",
+        hint=f"it is no bundle yet; {EXPORT}",
+    )
