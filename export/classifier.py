@@ -15,7 +15,7 @@ from edge.contracts.errors import UsageError
 from edge.contracts.manifest import DataSource, Metric, PreprocessRecipe
 from edge.models.classifier import load_classifier
 from edge.models.container import CLASSIFIER
-from edge.postprocess.decide import dequantise
+from edge.postprocess.model_outputs import dequantise
 from export import model_card
 from export.graph_edit import add_metadata, check_quantisation, order_outputs
 from export.metadata import write_metadata

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge.contracts.manifest import Calibration, Thresholds
-from edge.postprocess.decide import calibrate
+from edge.postprocess.model_outputs import calibrate
 from export.overlap import dice, find
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def choose(
 
 
 def calibrated(q: Floats, calibration: Calibration, resolution: float) -> Floats:
-    """`edge.postprocess.decide.calibrate` of many: what the device would publish."""
+    """`edge.postprocess.model_outputs.calibrate` of many: what the device would publish."""
     return np.array([calibrate(float(each), calibration, resolution) for each in q])
 
 

@@ -58,6 +58,25 @@ class RuntimeRef(msgspec.Struct, frozen=True, kw_only=True):
     fallback: bool = False
 
 
+class Verdict(msgspec.Struct, frozen=True):
+    """Verdict on one frame: the judged fields that its result and the messages made of it share by name.
+
+    To add a judged field to findings: name it here and in `Finding`, and compute it in `edge.postprocess.decide`; from
+    here to the message it is copied by its name. It has to stand twice, because a struct of msgspec cannot inherit
+    fields from two others, and because the order of the fields on the wire must stay as it is.
+    """
+
+    status: Status
+    reason: Reason | None = None
+    malignancy: float | None = None
+    suspicious: bool | None = None
+    uncertainty: float | None = None
+    """Of a `finding`: the chance that calling it suspicious, or not, is wrong, by the calibrated ``malignancy``."""
+    lesions: tuple[Lesion, ...] = ()
+    region: Region | None = None
+    """The calibrated or scanned region that the judgement is about."""
+
+
 class Finding(Durable, frozen=True, kw_only=True):
     """One lesion's track. ``finding_id`` is shared by its ``new``, ``update`` and ``end``."""
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.contracts.envelope import Durable, Envelope
+    from edge.contracts.frame_result import Result
     from edge.contracts.frames import Frame, SourceEvent
-    from edge.contracts.results import Result
     from edge.contracts.tensors import RuntimeSpec, Tensor
     from edge.contracts.topics import Topics
 

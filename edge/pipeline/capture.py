@@ -98,7 +98,7 @@ class FrameCapture:
         """The next stream's frame or event, streams in turn; None if nothing came within ``timeout_s``."""
         with self._ready:
             for name, liveness in self._liveness.items():
-                if name in self._running - self._paused and (event := liveness.silence()) is not None:
+                if name in self._running - self._paused and (event := liveness.check_silence()) is not None:
                     self._queues[name].append(event)
             if not self._ready.wait_for(self._anything, timeout_s):
                 return None
@@ -185,7 +185,7 @@ class FrameCapture:
             if item is None:
                 continue
             liveness = self._liveness.get(name)
-            passed = item if liveness is None else liveness.see(item)
+            passed = item if liveness is None else liveness.check(item)
             if passed is not None:
                 self._put(name, source, passed)
             if isinstance(item, Frame):

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edge.contracts.results import Result
+    from edge.contracts.frame_result import Result
 
 STAGES = ("preprocess", "infer", "postprocess", "total")
 WINDOW = 4096

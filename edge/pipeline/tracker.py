@@ -6,10 +6,11 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from edge.contracts.results import Result, Status
+from edge.contracts.results import Status
 
 if TYPE_CHECKING:
     from edge.config.settings import TrackingSettings
+    from edge.contracts.frame_result import Result
     from edge.contracts.region import Box
     from edge.contracts.results import Lesion
 

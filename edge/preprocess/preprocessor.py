@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from edge.contracts.manifest import PreprocessRecipe
     from edge.contracts.region import Box, Region
 
-MIN_SIDE = 16
-"""Pictures with a shorter side, in pixels, cannot be judged."""
 MAX_PIXELS = 64_000_000
 """Pictures with more pixels are refused before they are worked on."""
 

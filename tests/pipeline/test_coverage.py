@@ -34,13 +34,13 @@ def test_after_a_silence_the_state_that_held_ends_where_it_was_last_seen():
     keeper = CoverageTracker()
     keeper.observe(Status.CLEAR, None, 0, 0)
     keeper.observe(Status.CLEAR, None, 1_000_000_000, 1)
-    assert keeper.silence(5_900_000_000) is None
-    gap = keeper.silence(6_100_000_000)
+    assert keeper.check_silence(5_900_000_000) is None
+    gap = keeper.check_silence(6_100_000_000)
     assert gap is not None
     assert (gap.status, gap.reason, gap.since_ns) == (Status.NO_RESULT, Reason.NO_FRAMES, 1_000_000_000)
     assert gap.previous is not None
     assert (gap.previous.to_mono_ns, gap.previous.frames) == (1_000_000_000, 2)
-    assert keeper.silence(99_000_000_000) is None  # said once
+    assert keeper.check_silence(99_000_000_000) is None  # said once
 
 
 def test_another_reason_is_another_state():
