@@ -1,4 +1,7 @@
-"""``health``: flat numbers every few seconds; exporters want them flat. None: this device cannot know."""
+"""``health``: counters, times and sensor values every few seconds, flat, as exporters want them.
+
+None: this device cannot know.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ class FrameNumbers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Health(Envelope, frozen=True, kw_only=True):
-    """Counters are totals since the daemon's start; times cover the last interval."""
+    """Health of a device in numbers. Counters are totals since the daemon's start; times cover the last interval."""
 
     schema: Literal["health/1"] = "health/1"
     uptime_s: float

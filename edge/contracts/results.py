@@ -10,7 +10,7 @@ from edge.contracts.region import Box, Point
 
 
 class Status(str, Enum):
-    """The four results a frame can have. A failure is never one of the first two."""
+    """Result state of a frame, one of four. A failure is never one of the first two."""
 
     FINDING = "finding"
     """Passed the gate, at least one lesion over the manifest's threshold."""
@@ -23,9 +23,9 @@ class Status(str, Enum):
 
 
 class Reason(str, Enum):
-    """Why a frame was not judged, or not computed."""
+    """Reason why a frame was not judged (abstained), or not computed (no result)."""
 
-    # abstained
+    # abstained: the rules are in edge.postprocess.abstention_rules
     BLACK = "black"
     FLAT = "flat"
     TOO_SMALL = "too_small"

@@ -65,7 +65,7 @@ class Analyser:
 
     @property
     def marks_ns(self) -> tuple[int, int, int, int]:
-        """When the last picture was begun, cropped, resized and copied into the tensor: monotonic clock, in ns."""
+        """Times when the last picture was begun, cropped, resized and copied to the tensor: monotonic clock, ns."""
         return self._preprocess.marks_ns
 
     def prepare(self, frame: Frame) -> FrameJob:
@@ -98,7 +98,7 @@ class Analyser:
             self.guard.submit_ahead(self._tensor)
 
     def start(self, job: FrameJob) -> None:
-        """Hand the filled input to the runtime, if `queue` has not."""
+        """Submit the filled input to the runtime, if `queue` has not done so."""
         job.mark_ns = time.monotonic_ns()
         if job.refused is None and (reason := self.guard.submit(self._tensor)) is not None:
             job.refused = Verdict(Status.NO_RESULT, reason)

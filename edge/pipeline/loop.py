@@ -1,6 +1,6 @@
-"""READ THIS FIRST: how a frame becomes a finding.
+"""Main loop of the frame process. READ THIS FIRST: how a frame becomes a finding.
 
-While the runtime computes one frame, the next is prepared and laid beside it, and the last is reported: the runtime
+While the runtime computes one frame, the next is prepared and queued behind it, and the last is reported: the runtime
 never waits for us.
 """
 

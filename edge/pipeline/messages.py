@@ -96,7 +96,7 @@ class Messages:
         )
 
     def latest_result(self, result: Result, exam_id: str) -> LatestResult:
-        """The newest result of a stream, for screens."""
+        """Message with the newest result of a stream, for screens."""
         judged = {**fields_in_common(result, LatestResult), "lesions": list(result.lesions)}
         return LatestResult(**self._stamp(), **judged, exam_id=exam_id)
 
@@ -115,7 +115,7 @@ def _names_in_common(result: type[msgspec.Struct], message: type[msgspec.Struct]
 
 
 def earlier(at: str, by_ns: int) -> str:
-    """RFC 3339 time ``by_ns`` nanoseconds before ``at``."""
+    """Time ``by_ns`` nanoseconds before ``at``, both RFC 3339 in UTC."""
     moment = datetime.fromisoformat(at.replace("Z", "+00:00")) - timedelta(microseconds=by_ns // 1000)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 

@@ -21,13 +21,13 @@ class ReportTimer:
     """Calls back with the counters when it is time to report them. Not for use by two threads."""
 
     def __init__(self, callback: Callable[[Stats], None] | None, stats: Stats) -> None:
-        """``callback``: None: nobody wants to know."""
+        """``callback`` is called with ``stats``; None: nobody wants the counters."""
         self._callback, self._stats = callback, stats
         self._next_ns = 0
         self._runtime_state: tuple[RuntimeRef | None, bool] = (None, False)
 
     def note_runtime(self, result: Result) -> None:
-        """See whether another runtime computes, or none: then `state` shall say so at once."""
+        """Note what computed a result; if that is another runtime, or none, `state` shall say so at once."""
         down = result.reason in RUNTIME_REASONS
         if (result.runtime is not None or down) and (result.runtime, down) != self._runtime_state:
             self._runtime_state = (result.runtime, down)

@@ -1,4 +1,4 @@
-"""Reporter: hands each result and source event of the loop to all that report it. See `StreamReporter` for a stream.
+"""Reporter: hands each result and source event of the loop to the parts that report it.
 
 StreamReporter   findings and coverage of one stream: exam, lesion tracks, result state
 LiveResults      the latest result of each stream for screens, at a limited rate
@@ -50,7 +50,7 @@ class Reporter:
         }
 
     def result(self, frame: Frame, result: Result) -> None:
-        """Report the result of a frame."""
+        """Report the result of a frame to everything below; only the counters while its stream is stopped."""
         self.stats.add(result)
         stream = self._streams[result.stream]
         if not stream.reports():

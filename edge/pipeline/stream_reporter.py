@@ -14,12 +14,13 @@ from edge.pipeline.tracker import Tracker
 
 if TYPE_CHECKING:
     from edge.config.settings import Settings, StreamSettings
+    from edge.contracts.finding import EndReason
     from edge.contracts.frame_result import Result
     from edge.contracts.frames import Frame, SourceEvent
     from edge.contracts.ports import FrameLink
     from edge.pipeline.coverage import CoverageChange
     from edge.pipeline.messages import Messages
-    from edge.pipeline.tracker import EndReason, TrackEvent
+    from edge.pipeline.tracker import TrackEvent
 
 log = logging.getLogger(__name__)
 

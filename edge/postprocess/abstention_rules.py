@@ -133,9 +133,7 @@ PIXEL_RULES: tuple[AbstentionRule[PixelSample], ...] = (
 )
 OUTPUT_RULES: tuple[AbstentionRule[JudgedOutputs], ...] = (
     AbstentionRule(Reason.WRONG_ANATOMY, wrong_anatomy, "The model was trained and tested on one body part only."),
-    AbstentionRule(
-        Reason.HEADS_DISAGREE, heads_disagree, "Malignant without a lesion: one head must be wrong."
-    ),
+    AbstentionRule(Reason.HEADS_DISAGREE, heads_disagree, "Malignant without a lesion: one head must be wrong."),
     AbstentionRule(Reason.TOO_UNCERTAIN, too_uncertain, "Here the manifest's threshold would be a toss of a coin."),
     AbstentionRule(Reason.PARTLY_SEEN, partly_seen, "A part that was not judged may hold a lesion: it is not clear."),
 )

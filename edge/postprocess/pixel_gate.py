@@ -32,7 +32,7 @@ class PixelSample:
     __slots__ = ("colour", "grey")
 
     def __init__(self, pixels: NDArray[np.uint8], crop: Box) -> None:
-        """Take the sample.
+        """Take the sample from the crop of a picture.
 
         Args:
             pixels: (H, W) grey or (H, W, 3) RGB, uint8. Not changed.

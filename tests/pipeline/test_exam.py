@@ -1,3 +1,5 @@
+"""Exam boundaries: another study, an idle time, or begun on request."""
+
 from __future__ import annotations
 
 from edge.pipeline.exam import ExamTracker

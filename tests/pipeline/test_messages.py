@@ -94,7 +94,17 @@ def test_messages_carry_the_values_of_the_result(messages, make):
 
 
 def test_what_a_result_has_in_common_with_each_message(make):
-    shared = {"stream", "status", "reason", "malignancy", "suspicious", "lesions", "image_size", "latency_ms", "runtime"}
+    shared = {
+        "stream",
+        "status",
+        "reason",
+        "malignancy",
+        "suspicious",
+        "lesions",
+        "image_size",
+        "latency_ms",
+        "runtime",
+    }
     assert set(fields_in_common(make.clear(), LatestResult)) >= shared | {"frame_seq"}
     assert set(fields_in_common(make.clear(), Finding)) >= shared | {"uncertainty", "region"}
     assert "captured_ns" not in fields_in_common(make.clear(), Finding), "on the wire it is a date: captured_at"

@@ -39,7 +39,7 @@ BOX, _ = plan((0, 0, 640, 480), 160, 160)
 def abstention_reasons() -> set[Reason]:
     """Those that stand under ``# abstained`` in `Reason`."""
     source = inspect.getsource(Reason)
-    block = source[source.index("# abstained") : source.index("# no_result")]
+    block = source[source.index("# abstained:") : source.index("# no_result")]
     return {reason for reason in Reason if f"{reason.name} = " in block}
 
 

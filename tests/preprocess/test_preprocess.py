@@ -1,3 +1,5 @@
+"""Preprocessing: geometry, scan area, and bytes that are equal on every machine."""
+
 from __future__ import annotations
 
 import hashlib
