@@ -1,4 +1,4 @@
-"""Finds sources, runtimes and sinks by the scheme of their URI; loads one only when it is named.
+"""Plugins: finds sources, runtimes and sinks by the scheme of their URI; loads one only when it is named.
 
 A plugin is an entry point in the group ``edge.sources``, ``edge.runtimes`` or ``edge.sinks``, whose name is the scheme:
 
@@ -29,7 +29,7 @@ def schemes(kind: str) -> list[str]:
 
 
 def require(kind: str, scheme: str) -> EntryPoint:
-    """Where the class behind ``scheme`` is, not loaded yet; raises `UsageError` if there is none."""
+    """Entry point of the class behind ``scheme``, not loaded yet; raises `UsageError` if there is none."""
     found = [point for point in entry_points(group=f"edge.{kind}") if point.name == scheme]
     if not found:
         raise UsageError(
@@ -39,7 +39,7 @@ def require(kind: str, scheme: str) -> EntryPoint:
 
 
 def load(kind: str, scheme: str) -> Any:
-    """The class behind ``scheme``; raises `UsageError` if there is none, or if its library is not installed."""
+    """Load the class behind ``scheme``; raises `UsageError` if there is none, or if its library is not installed."""
     point = require(kind, scheme)
     try:
         return point.load()
@@ -48,18 +48,18 @@ def load(kind: str, scheme: str) -> Any:
 
 
 def make_source(stream: StreamSettings) -> Source:
-    """The source of ``stream``, not opened yet."""
+    """Make the source of ``stream``, not opened yet."""
     uri = parse_uri(stream.source)
     return cast("Source", load("sources", uri.scheme)(uri, stream))
 
 
 def make_runtime(uri_text: str, model_path: str | None, manifest: ModelManifest) -> Runtime:
-    """A runtime with the model loaded. Raises `ModelError` or `DeviceError` if it cannot be."""
+    """Make a runtime with the model loaded. Raises `ModelError` or `DeviceError` if it cannot be."""
     uri = parse_uri(uri_text)
     return cast("Runtime", load("runtimes", uri.scheme)(uri, model_path, manifest))
 
 
 def make_sink(settings: SinkSettings, identity: SinkIdentity) -> Sink:
-    """A sink, not opened yet."""
+    """Make a sink, not opened yet."""
     uri = parse_uri(settings.uri)
     return cast("Sink", load("sinks", uri.scheme)(settings, identity))

@@ -15,7 +15,7 @@ from edge.contracts.errors import UsageError
 from edge.contracts.manifest import DataSource, Metric, PreprocessRecipe
 from edge.models.bundle_file import CLASSIFIER_JSON
 from edge.models.classifier import load_classifier
-from edge.postprocess.decide import dequantise
+from edge.postprocess.model_outputs import dequantise
 from export import model_card
 from export.bundle_file import append_zip, write_atomically
 from export.graph_edit import add_metadata, check_quantisation, order_outputs

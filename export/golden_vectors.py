@@ -13,7 +13,8 @@ from edge.contracts.results import Reason, Status
 from edge.models.bundle_checks import INFORMATIVE_RANGE
 from edge.phantom.scene import PhantomScene
 from edge.phantom.spec import PhantomSpec
-from edge.postprocess.decide import decide, dequantise
+from edge.postprocess.decide import decide
+from edge.postprocess.model_outputs import dequantise
 from edge.preprocess.preprocessor import Preprocessor
 from export.bundle_file import pack_golden
 from export.predict import run_graph

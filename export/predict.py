@@ -9,7 +9,7 @@ import numpy as np
 
 from edge.contracts.errors import UsageError
 from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
-from edge.postprocess.decide import dequantise
+from edge.postprocess.model_outputs import dequantise
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

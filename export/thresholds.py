@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge.contracts.manifest import Calibration, Thresholds
-from edge.postprocess.decide import calibrate
+from edge.postprocess.model_outputs import calibrate
 from export.lesion_overlap import dice, match_lesions
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def fit_thresholds(
 
 
 def calibrated(q: Floats, calibration: Calibration, resolution: float) -> Floats:
-    """Calibrate many probabilities (n,) by `edge.postprocess.decide.calibrate`: what the device would publish, (n,)."""
+    """Calibrate many probabilities (n,) by `edge.postprocess.model_outputs.calibrate`: what the device would publish, (n,)."""
     return np.array([calibrate(float(each), calibration, resolution) for each in q])
 
 

@@ -18,7 +18,8 @@ from edge.app.frame_link import OutboxFrameLink
 from edge.config.settings import PublishSettings, Settings, SinkSettings
 from edge.contracts.errors import EdgeError
 from edge.contracts.finding import ModelRef, RuntimeRef
-from edge.contracts.frame_report import FrameNumbers, FrameReport
+from edge.contracts.frame_report import FrameReport
+from edge.contracts.health import FrameNumbers
 from edge.contracts.state import State, StreamState
 from edge.daemon.job import DaemonJob
 from edge.daemon.publisher.process import Publisher

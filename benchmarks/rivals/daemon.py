@@ -38,8 +38,8 @@ from rivals.peer import Order, Peer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from edge.contracts.frame_result import Result
     from edge.contracts.region import Region
-    from edge.contracts.results import Result
     from edge.pipeline.stats import Stats
 
 EACH_FRAME_S = 0.001

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.contracts.envelope import Durable, Envelope
+    from edge.contracts.frame_result import Result
     from edge.contracts.frames import SourceEvent
     from edge.contracts.manifest import ModelManifest
     from edge.contracts.ports import Source
-    from edge.contracts.results import Result
     from edge.pipeline.analyser import Answer, FrameJob
     from edge.pipeline.guard import RuntimeGuard
 

@@ -1,4 +1,4 @@
-"""``classifier.json``: what a plain classifier's ``.tflite`` says of itself. No device judges by one."""
+"""``classifier.json``: description of a plain classifier inside its ``.tflite``. No device judges by one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edge.contracts.tensors import TensorSpec
 
 
 class ClassifierCard(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that a tool needs to run it as it was measured, and that a reader should know."""
+    """Description of a classifier: what a tool needs to run it as it was measured, and what a reader should know."""
 
     classifier_version: Literal[1] = 1
     name: str

@@ -1,4 +1,4 @@
-"""``coverage/{stream}``: which result state held when, so that silence can be told from health."""
+"""``coverage/{stream}``: which result state held from when to when, so that silence can be told from health."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Coverage(Durable, frozen=True, kw_only=True):
-    """The state that holds from ``since_mono_ns`` on, and the interval that it ends."""
+    """Change of a result state: the one that holds from ``since_mono_ns`` on, and the interval that it ends."""
 
     schema: Literal["coverage/1"] = "coverage/1"
     exam_id: str

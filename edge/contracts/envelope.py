@@ -1,4 +1,4 @@
-"""What stands in every MQTT payload, and what every durable one adds."""
+"""Envelope: the fields of every MQTT payload, and those that every durable message adds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
-    """The head of every payload. Never order by ``at``: clocks on carts are wrong; order by epoch and seq."""
+    """Fields at the head of every payload. Never order by ``at``: clocks on carts are wrong; order by epoch and seq."""
 
     device: str
     boot_id: str

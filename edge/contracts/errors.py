@@ -1,4 +1,4 @@
-"""Everything that the user can be told went wrong.
+"""Errors with a message for the user, a hint what to do, and the exit code of the command.
 
     EdgeError               exit 1   unexpected
       UsageError            exit 2   the command line
@@ -15,7 +15,7 @@ from __future__ import annotations
 
 
 class EdgeError(Exception):
-    """Base of all errors with a message for people. ``hint`` says what to do next."""
+    """Base class of all errors with a message for people. ``hint`` says what to do next."""
 
     exit_code = 1
 
@@ -50,7 +50,7 @@ class DeviceError(EdgeError):
 
 
 class SourceError(DeviceError):
-    """Pictures cannot be had. ``reason`` is the `Reason` value that a running daemon reports for it."""
+    """A source gives no pictures. ``reason`` is the `Reason` value that a running daemon reports for it."""
 
     def __init__(self, message: str, *, hint: str = "", reason: str = "decode_error") -> None:
         super().__init__(message, hint=hint)
@@ -58,6 +58,6 @@ class SourceError(DeviceError):
 
 
 class SinkError(EdgeError):
-    """A receiver of messages cannot be reached or refuses us."""
+    """A receiver of messages cannot be reached or refuses the device."""
 
     exit_code = 6

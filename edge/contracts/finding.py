@@ -1,4 +1,4 @@
-"""``findings/{stream}``: one lesion's track: seen first, changed, gone."""
+"""``findings/{stream}``: message about one lesion's track, seen first, changed or gone; and the verdict behind it."""
 
 from __future__ import annotations
 
@@ -10,30 +10,33 @@ from edge.contracts.envelope import Durable
 from edge.contracts.region import Region
 from edge.contracts.results import Lesion, Reason, Status
 
+Lifecycle = Literal["new", "update", "end"]
+EndReason = Literal["gone", "stream_ended", "exam_changed", "clip_changed", "not_judged", "stopped"]
+
 
 class FrameRef(msgspec.Struct, frozen=True, kw_only=True):
-    """Which frame, and how old it was when it was judged."""
+    """Number of the judged frame, and how old it was when it was judged."""
 
     seq: int
     age_ms: float
 
 
 class ImageRef(msgspec.Struct, frozen=True, kw_only=True):
-    """The DICOM object; published only where the configuration allows identifiers to leave the device."""
+    """Reference to the DICOM object; published only where the configuration allows identifiers to leave the device."""
 
     sop: str
     frame: int
 
 
 class Laterality(msgspec.Struct, frozen=True, kw_only=True):
-    """Which side of the body, and who says so."""
+    """Side of the body, and who says so."""
 
     side: Literal["L", "R", "unknown"] = "unknown"
     source: Literal["dicom", "config"] | None = None
 
 
 class EquipmentRef(msgspec.Struct, frozen=True, kw_only=True):
-    """The scanner, as far as the source says."""
+    """Ultrasound scanner, as far as the source says."""
 
     manufacturer: str | None = None
     model: str | None = None
@@ -41,7 +44,7 @@ class EquipmentRef(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelRef(msgspec.Struct, frozen=True, kw_only=True):
-    """Which model judged."""
+    """Model that judged, with its hash and signature."""
 
     name: str
     version: str
@@ -51,20 +54,39 @@ class ModelRef(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RuntimeRef(msgspec.Struct, frozen=True, kw_only=True):
-    """What computed it. ``fallback``: not the configured runtime, because that one failed."""
+    """Runtime that computed the outputs. ``fallback``: not the configured runtime, because that one failed."""
 
     name: str
     delegate: str | None
     fallback: bool = False
 
 
+class Verdict(msgspec.Struct, frozen=True):
+    """Verdict on one frame: the judged fields that its result and the messages made of it share by name.
+
+    To add a judged field to findings: name it here and in `Finding`, and compute it in `edge.postprocess.decide`; from
+    here to the message it is copied by its name. It has to stand twice, because a struct of msgspec cannot inherit
+    fields from two others, and because the order of the fields on the wire must stay as it is.
+    """
+
+    status: Status
+    reason: Reason | None = None
+    malignancy: float | None = None
+    suspicious: bool | None = None
+    uncertainty: float | None = None
+    """Of a `finding`: the chance that calling it suspicious, or not, is wrong, by the calibrated ``malignancy``."""
+    lesions: tuple[Lesion, ...] = ()
+    region: Region | None = None
+    """The calibrated or scanned region that the judgement is about."""
+
+
 class Finding(Durable, frozen=True, kw_only=True):
-    """One lesion's track. ``finding_id`` is shared by its ``new``, ``update`` and ``end``."""
+    """One event of a lesion's track. ``finding_id`` is shared by its ``new``, ``update`` and ``end``."""
 
     schema: Literal["finding/1"] = "finding/1"
     finding_id: str
-    lifecycle: Literal["new", "update", "end"]
-    end_reason: Literal["gone", "stream_ended", "exam_changed", "clip_changed", "not_judged", "stopped"] | None = None
+    lifecycle: Lifecycle
+    end_reason: EndReason | None = None
     """Only with ``end``, which else repeats what was last said of the lesion."""
     exam_id: str
     """Changes between patients. Random: says nothing of who."""

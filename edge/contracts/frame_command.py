@@ -1,4 +1,4 @@
-"""What the publisher was asked for and the frame process has to do. It stays inside the device."""
+"""Commands from the publisher to the frame process, and their results. They stay inside the device."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ OrderName = Literal["exam", "stream/start", "stream/stop"]
 
 
 class FrameCommand(msgspec.Struct, frozen=True, kw_only=True):
-    """Answered with `FrameCommandResult`; not heeded after ``until_ns``, when whoever asked has been told that it was not done."""
+    """Command of the publisher to the frame process, answered with `FrameCommandResult`.
+
+    It is not heeded after ``until_ns``, when whoever asked has been told that it was not done.
+    """
 
     id: str
     name: OrderName
@@ -21,7 +24,7 @@ class FrameCommand(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FrameCommandResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of an order."""
+    """Result of a frame command, or the reason why it was not carried out."""
 
     id: str
     error: str | None = None

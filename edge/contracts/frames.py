@@ -1,4 +1,4 @@
-"""What a source gives: frames, and events that are not frames."""
+"""Frames and source events: what a source gives the pipeline."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Equipment:
 
 @dataclass(frozen=True, slots=True)
 class FrameOrigin:
-    """Where a frame came from. Nothing of it leaves the device unless a message type names it."""
+    """Origin of a frame: file, clip, study, equipment. Nothing of it leaves the device unless a message names it."""
 
     path: str | None = None
     """The file, for `infer` and overlays. Never published."""
@@ -43,7 +43,7 @@ class FrameOrigin:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture of a stream, as the source had it."""
+    """One picture of a stream, as the source had it, with its capture time and origin."""
 
     stream: str
     seq: int
@@ -61,7 +61,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class SourceEvent:
-    """Something happened instead of a frame.
+    """Event that a source gives instead of a frame: it ended, is lost, or skipped a file.
 
     ``ended``: no more will come (a file source is through). ``lost``: the source is away; `read` may be tried again.
     ``skipped``: one file or frame could not be read; the source goes on. ``reason`` is what coverage reports.

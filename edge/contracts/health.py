@@ -1,14 +1,44 @@
-"""``health``: flat numbers every few seconds; exporters want them flat. None: this device cannot know."""
+"""``health``: counters, times and sensor values every few seconds, flat, as exporters want them.
+
+None: this device cannot know.
+"""
 
 from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
+
 from edge.contracts.envelope import Envelope
 
 
+class FrameNumbers(msgspec.Struct, frozen=True, kw_only=True):
+    """Counters and times that the frame process measures: its part of `Health`, copied there by name.
+
+    To add one: name it here and in `Health`, and compute it in `edge.pipeline.stats`. It has to stand twice, because a
+    struct of msgspec cannot inherit fields from two others, and the order on the wire must stay as it is.
+    """
+
+    fps: float = 0.0
+    frames: int = 0
+    finding: int = 0
+    clear: int = 0
+    abstained: int = 0
+    no_result: int = 0
+    dropped: int = 0
+    queue_age_ms: float | None = None
+    preprocess_p50_ms: float | None = None
+    preprocess_p99_ms: float | None = None
+    infer_p50_ms: float | None = None
+    infer_p99_ms: float | None = None
+    postprocess_p50_ms: float | None = None
+    postprocess_p99_ms: float | None = None
+    total_p50_ms: float | None = None
+    total_p99_ms: float | None = None
+
+
 class Health(Envelope, frozen=True, kw_only=True):
-    """Counters are totals since the daemon's start; times cover the last interval."""
+    """Health of a device in numbers. Counters are totals since the daemon's start; times cover the last interval."""
 
     schema: Literal["health/1"] = "health/1"
     uptime_s: float

@@ -1,4 +1,4 @@
-"""``results/{stream}``: the latest result, for screens; not durable, rate-limited."""
+"""``results/{stream}``: message with the latest result, for screens; not durable, rate-limited."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge.contracts.results import Lesion, Reason, Status
 
 
 class LatestResult(Envelope, frozen=True, kw_only=True):
-    """The newest frame's result. Count nothing by these: use findings and coverage."""
+    """Result of the newest frame. Count nothing by these: use findings and coverage."""
 
     schema: Literal["result/1"] = "result/1"
     stream: str

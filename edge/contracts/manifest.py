@@ -1,4 +1,4 @@
-"""``manifest.json``: what a model bundle says of itself. It travels inside the ``.tflite``, untrusted until checked."""
+"""``manifest.json``: model description inside the ``.tflite``: recipe, heads, thresholds. Untrusted until checked."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ ANATOMY = "anatomy"
 
 
 class PreprocessRecipe(msgspec.Struct, frozen=True, kw_only=True):
-    """How pixels become the input tensor. Only operations that are bit-equal on x86 and Arm; run by `edge.preprocess`.
+    """Preprocessing recipe: how pixels become the input tensor; run by `edge.preprocess`.
 
+    Only operations that are bit-equal on x86 and Arm.
     The order is the order of the fields: grey, crop, median, contrast, resize and pad.
     """
 
@@ -43,7 +44,7 @@ class PreprocessRecipe(msgspec.Struct, frozen=True, kw_only=True):
     """Grey value beside the picture, whose aspect is kept."""
 
     def digest(self) -> str:
-        """SHA-256, hex, of the recipe in canonical JSON: stands in every finding."""
+        """SHA-256, hex, of the recipe in canonical JSON; it stands in every finding."""
         return hashlib.sha256(msgspec.json.encode(self, order="sorted")).hexdigest()
 
 
@@ -55,7 +56,7 @@ class HeadSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
-    """Where probabilities become words, how that was chosen, and for what prevalence it holds."""
+    """Thresholds that turn probabilities into words, how they were chosen, and for what prevalence they hold."""
 
     lesion: Probability
     """A mask pixel at or over this is lesion."""
@@ -92,7 +93,7 @@ class DataSource(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Metric(msgspec.Struct, frozen=True, kw_only=True):
-    """A measured figure with its 95 % interval."""
+    """Measured figure of the model with its 95 % interval."""
 
     name: str
     value: float
@@ -105,7 +106,7 @@ class Metric(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Golden(msgspec.Struct, frozen=True, kw_only=True):
-    """How near to the golden outputs a runtime must come."""
+    """Tolerance of golden outputs: how near to them a runtime must come."""
 
     max_abs_diff: dict[str, int]
     """By runtime family, in quantised steps: for those heads that ``by_head`` does not name."""
@@ -116,7 +117,7 @@ class Golden(msgspec.Struct, frozen=True, kw_only=True):
     """For people: what was measured, with which kernels, and what was added to it."""
 
     def allowed(self, family: str, head: str) -> int:
-        """Steps that ``head`` may differ by in a runtime of ``family``.
+        """Quantised steps that ``head`` may differ by in a runtime of ``family``.
 
         A family that is not named is given what ``reference``, TFLite's own kernels, is given: it too rounds otherwise
         inside a layer. XNNPACK is what the golden outputs were computed by: unnamed, it must match exactly.
@@ -130,7 +131,7 @@ class Golden(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything the device needs to know of a model, and everything a reader should."""
+    """Manifest of a model: everything the device needs to know of it, and everything a reader should."""
 
     manifest_version: Literal[1] = 1
     name: str

@@ -1,4 +1,4 @@
-"""Names that stand in topics and file names: sites, devices, streams."""
+"""Valid names of sites, devices and streams, which stand in topics and file names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which part of a model runs where: the proof that an accelerator is used, and not only configured."""
+"""Placement of a model's operators: the proof that an accelerator is used, and not only configured."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""The seams: every part that can be exchanged stands behind one of these. Each has a public fake beside it.
+"""Ports: interfaces behind which every part can be exchanged. Each has a public fake for tests.
 
-    Source     frames in                 fake: ``replay``
-    Runtime    tensors to outputs        fake: ``scripted``
-    Sink       stored messages out       fake: ``memory``
-    Link       a sink that also hears    fake: ``memory``
-    Handover   frame process -> publisher   fake: ``edge.app.frame_link.MemoryHandover``
-    Tap        pixels + result, for the viewer
-    Clock      time, so that tests can hold it
+    Source      frames in                          fake: ``replay``
+    Runtime     tensors to outputs                 fake: ``scripted``
+    Sink        stored messages out                fake: ``memory``
+    Link        a sink that also receives          fake: ``memory``
+    FrameLink   frame process -> publisher         fake: ``edge.app.frame_link.MemoryFrameLink``
+    Tap         pixels and result, for the viewer
+    Clock       time, so that tests can hold it
 
 All are closable, `close` may be called twice and from another thread.
 """
@@ -22,37 +22,40 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.contracts.envelope import Durable, Envelope
+    from edge.contracts.frame_result import Result
     from edge.contracts.frames import Frame, SourceEvent
-    from edge.contracts.results import Result
     from edge.contracts.tensors import RuntimeSpec, Tensor
     from edge.contracts.topics import Topics
 
 
 @runtime_checkable
 class Source(Protocol):
-    """Gives the frames of one stream."""
+    """Source of the frames of one stream: camera, file, DICOM, replay."""
 
     live: bool
     """True: frames come when they come, and old ones are worth nothing. False: a file source, which loses none."""
 
     def open(self) -> None:
-        """Ready to read, or raise `SourceError`. May be called again after a ``lost`` event."""
+        """Get ready to read, or raise `SourceError`. May be called again after a ``lost`` event."""
 
     def read(self, timeout_s: float) -> Frame | SourceEvent | None:
         """The next frame or event; None if neither came within ``timeout_s``. Never raises for bad input."""
 
     def close(self) -> None:
-        """Let go of everything; a `read` in another thread returns soon after."""
+        """Release everything; a `read` in another thread returns soon after."""
 
 
 @runtime_checkable
 class Runtime(Protocol):
-    """Computes outputs from tensors in order: `submit`, then `wait`; ``spec.takes`` submits may go ahead."""
+    """Inference runtime: computes outputs from tensors, in order.
+
+    Call `submit`, then `wait`; ``spec.takes`` submits may go ahead.
+    """
 
     spec: RuntimeSpec
 
     def submit(self, tensor: Tensor) -> None:
-        """Start on ``tensor``. Its buffer may be filled anew as soon as this returns.
+        """Start computing ``tensor``. Its buffer may be filled anew as soon as this returns.
 
         Raises `DeviceError` if the runtime is gone, ValueError on another shape or dtype than the spec's.
         """
@@ -66,7 +69,7 @@ class Runtime(Protocol):
         """
 
     def close(self) -> None:
-        """Let go of the model and, if isolated, of the process."""
+        """Release the model and, if isolated, end the process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One message that a link heard."""
+    """One message that a link received from the broker."""
 
     suffix: str
     """Topic below the device's prefix."""
@@ -97,7 +100,7 @@ class Incoming:
 
 @dataclass(frozen=True, slots=True)
 class SinkIdentity:
-    """Who is speaking: what a sink needs to know of the device."""
+    """Identity of the device, as far as a sink needs it: topics, run and last will."""
 
     topics: Topics
     run_id: str
@@ -107,7 +110,10 @@ class SinkIdentity:
 
 @runtime_checkable
 class Sink(Protocol):
-    """Takes messages, in the publisher process. Nothing here blocks: what cannot be taken now is offered again."""
+    """Receiver of messages (broker, file), in the publisher process. Nothing here blocks.
+
+    What cannot be taken now is offered again.
+    """
 
     name: str
     durable: bool
@@ -119,10 +125,10 @@ class Sink(Protocol):
         """Start connecting; raise `SinkError` only for what waiting cannot mend (a bad path, a bad certificate)."""
 
     def send(self, message: Outgoing) -> bool:
-        """Whether the message was taken. A durable one not taken is offered again; another is dropped."""
+        """Whether the message was taken to be sent. A durable one not taken is offered again; another is dropped."""
 
     def acked(self) -> Sequence[int]:
-        """Seq of durable messages that arrived for good since the last call."""
+        """Seq of durable messages that were acknowledged since the last call: they arrived for good."""
 
     def returned(self) -> Sequence[int]:
         """Seq of messages taken, but neither arrived nor on their way any more, since the last call: offer them again.
@@ -137,18 +143,18 @@ class Sink(Protocol):
         """Why this sink is not well, one word each (``refused``, ``unreachable``); empty: it is."""
 
     def close(self, timeout_s: float) -> None:
-        """Say goodbye and let go."""
+        """Let what was taken arrive, within ``timeout_s``, then disconnect and release everything."""
 
 
 @runtime_checkable
 class Link(Sink, Protocol):
-    """A sink that can also be spoken to: both ways share one connection."""
+    """Sink that also receives messages; both directions share one connection."""
 
     def listen(self, suffix: str) -> None:
-        """Hear ``suffix`` and all below it, on this connection and every later one. Call it before `open`."""
+        """Subscribe to ``suffix`` and all below it, on this connection and every later one. Call it before `open`."""
 
     def heard(self) -> Sequence[Incoming]:
-        """What came since the last call, in order. What a broker kept from earlier (retained) is not among it.
+        """Messages received since the last call, in order; retained ones, which the broker kept, are not among them.
 
         Of a flood only the newest are kept.
         """
@@ -156,35 +162,35 @@ class Link(Sink, Protocol):
 
 @runtime_checkable
 class FrameLink(Protocol):
-    """From the frame process to the publisher. Neither call ever blocks on a network or a disk."""
+    """Channel from the frame process to the publisher. Neither call ever blocks on a network or a disk."""
 
     def durable(self, suffix: str, message: Durable) -> bool:
         """Keep ``message`` until every durable sink has it; epoch and seq are filled in. False: there is no room."""
 
     def latest(self, suffix: str, message: Envelope) -> None:
-        """Send ``message`` if that can be done now, else forget it."""
+        """Send ``message`` if that can be done now, else drop it."""
 
     def close(self, timeout_s: float) -> None:
-        """Everything handed over is on disk when this returns within ``timeout_s``."""
+        """Close; everything handed over is on disk when this returns within ``timeout_s``."""
 
 
 @runtime_checkable
 class Tap(Protocol):
-    """Sees frames and their results, for a viewer. Never slows the loop: it may miss frames."""
+    """Observer of frames and their results, for a viewer. Never slows the loop: it may miss frames."""
 
     def offer(self, frame: Frame, result: Result) -> None:
-        """Look at ``frame`` and ``result``; return at once."""
+        """Take ``frame`` and ``result`` if there is time; return at once."""
 
 
 @runtime_checkable
 class Clock(Protocol):
-    """Time."""
+    """Clock of the device: monotonic time, and the date with its trust."""
 
     def monotonic_ns(self) -> int:
-        """Never goes back, says nothing of the date."""
+        """Monotonic time in nanoseconds: never goes back, says nothing of the date."""
 
     def utc(self) -> str:
-        """RFC 3339 with microseconds and ``Z``."""
+        """Date and time in UTC, RFC 3339 with microseconds and ``Z``."""
 
     def synced(self) -> bool:
         """Whether the date can be trusted."""

@@ -1,4 +1,4 @@
-"""Places on a picture, and what is known of their size in millimetres."""
+"""Boxes, points and regions of a picture, in pixels, with their calibration in millimetres."""
 
 from __future__ import annotations
 

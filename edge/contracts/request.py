@@ -1,4 +1,4 @@
-"""``request/{command}`` and ``response/{command}``: asking a device something."""
+"""``request/{command}`` and ``response/{command}``: messages that ask a device for something, and its answers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge.contracts.envelope import Envelope
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """Asks for a command. A retained request is not heeded: it would be carried out at every connection."""
+    """Request for one command. A retained request is not heeded: it would be carried out at every connection."""
 
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     """Echoed in the response. Chosen anew for each request: one that comes twice within a minute is answered once."""
@@ -19,7 +19,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Response(Envelope, frozen=True, kw_only=True):
-    """Each request is answered once."""
+    """Response to one request; each request is answered once."""
 
     schema: Literal["response/1"] = "response/1"
     id: str
@@ -55,6 +55,6 @@ class ExamArgs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class StreamArgs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """``args`` of ``stream/start`` and ``stream/stop``."""
+    """``args`` of ``stream/start`` and ``stream/stop``: the stream to start or stop."""
 
     stream: str

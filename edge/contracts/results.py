@@ -1,21 +1,16 @@
-"""What is said of one frame: one of four states, and why."""
+"""Result states of a frame, the reasons for having none, and the lesion as it is reported."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge.contracts.region import Box, Point, Region
-
-if TYPE_CHECKING:
-    from edge.contracts.finding import RuntimeRef
+from edge.contracts.region import Box, Point
 
 
 class Status(str, Enum):
-    """The four results a frame can have. A failure is never one of the first two."""
+    """Result state of a frame, one of four. A failure is never one of the first two."""
 
     FINDING = "finding"
     """Passed the gate, at least one lesion over the manifest's threshold."""
@@ -28,9 +23,9 @@ class Status(str, Enum):
 
 
 class Reason(str, Enum):
-    """Why a frame was not judged, or not computed."""
+    """Reason why a frame was not judged (abstained), or not computed (no result)."""
 
-    # abstained
+    # abstained: the rules are in edge.postprocess.abstention_rules
     BLACK = "black"
     FLAT = "flat"
     TOO_SMALL = "too_small"
@@ -76,44 +71,3 @@ class Lesion(msgspec.Struct, frozen=True, kw_only=True):
     mm_uncertainty: float | None = None
     """Half-width of the measuring error of one axis, from mask resolution. None where nothing was measured."""
     descriptors: dict[str, float] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What is said of one frame.
-
-    ``malignancy`` is a number for `finding` and `clear` and None for the others; ``suspicious`` is None unless
-    `finding`. Checked when made: an inconsistent result is a bug, never a message.
-    """
-
-    stream: str
-    frame_seq: int
-    captured_ns: int
-    status: Status
-    reason: Reason | None = None
-    malignancy: float | None = None
-    suspicious: bool | None = None
-    uncertainty: float | None = None
-    """Of a `finding`: the chance that calling it suspicious, or not, is wrong, by the calibrated ``malignancy``."""
-    lesions: tuple[Lesion, ...] = ()
-    image_size: tuple[int, int] = (0, 0)
-    """(width, height) of the source picture in pixels."""
-    region: Region | None = None
-    """The calibrated or scanned region that the judgement is about."""
-    runtime: RuntimeRef | None = None
-    """What computed this, and whether as a fall-back; None where nothing did."""
-    latency_ms: dict[str, float] = field(default_factory=dict)
-    """By stage, in milliseconds, of this frame."""
-
-    def __post_init__(self) -> None:
-        judged = self.status in (Status.FINDING, Status.CLEAR)
-        if judged != (self.malignancy is not None):
-            raise ValueError(f"{self.status.value} with malignancy {self.malignancy}")
-        if self.malignancy is not None and not 0.0 <= self.malignancy <= 1.0:  # NaN too: JSON would say null for it
-            raise ValueError(f"{self.status.value} with malignancy {self.malignancy}")
-        if judged == (self.reason is not None):
-            raise ValueError(f"{self.status.value} with reason {self.reason}")
-        if (self.status is Status.FINDING) != bool(self.lesions):
-            raise ValueError(f"{self.status.value} with {len(self.lesions)} lesions")
-        if (self.status is Status.FINDING) != (self.suspicious is not None):
-            raise ValueError(f"{self.status.value} with suspicious {self.suspicious}")

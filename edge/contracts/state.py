@@ -1,4 +1,4 @@
-"""``state``: who this device is and how it is; retained, and the last will."""
+"""``state``: message about who the device is and how it is (retained), and the MQTT last will."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from edge.contracts.finding import ModelRef, RuntimeRef
 
 
 class OutboxState(msgspec.Struct, frozen=True, kw_only=True):
-    """Lets a consumer tell pending, lost and missing apart."""
+    """State of the outbox, by which a consumer tells pending, lost and missing messages apart."""
 
     epoch: str
     oldest_kept: int | None
@@ -23,7 +23,7 @@ class OutboxState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClockMark(msgspec.Struct, frozen=True, kw_only=True):
-    """When the clock became right: earlier times of the same boot can be corrected by it."""
+    """Moment at which the clock became right: earlier times of the same boot can be corrected by it."""
 
     boot_id: str
     mono_ns: int
@@ -40,7 +40,7 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class State(Envelope, frozen=True, kw_only=True):
-    """Birth (``online``), ``degraded`` with reasons, clean ``offline``."""
+    """State of a device: birth (``online``), ``degraded`` with reasons, or clean ``offline``."""
 
     schema: Literal["state/1"] = "state/1"
     status: Literal["online", "degraded", "offline"]
@@ -56,7 +56,7 @@ class State(Envelope, frozen=True, kw_only=True):
 
 
 class Will(msgspec.Struct, frozen=True, kw_only=True):
-    """What the broker says for us when we are gone. It has no time: the broker sends it, not we.
+    """Last will: what the broker publishes when the device is gone. It has no time: the broker sends it, not we.
 
     Consumers ignore it where a ``state`` of a newer ``run_id`` has been seen.
     """

@@ -1,4 +1,4 @@
-"""What goes into and comes out of a runtime."""
+"""Tensors that go into and come out of a runtime, and their specifications."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TensorSpec(msgspec.Struct, frozen=True):
 
 
 class RuntimeSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """What a runtime takes, gives and is."""
+    """Description of a runtime: what it takes and gives, and what it is."""
 
     name: str
     """The scheme of its URI: ``litert``, ``scripted``."""
@@ -50,7 +50,7 @@ class RuntimeSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tensor:
-    """A filled input: ``values`` has exactly the spec's shape and dtype."""
+    """Filled input tensor; ``values`` has exactly the shape and dtype of ``spec``."""
 
     values: NDArray[np.uint8]
     spec: TensorSpec

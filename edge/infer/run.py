@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from edge.contracts.frame_result import Result
     from edge.contracts.ports import Source
-    from edge.contracts.results import Result
     from edge.infer.inputs import Input
     from edge.pipeline.analyser import Analyser
 

@@ -1,4 +1,4 @@
-"""Judges one frame, in steps that the loop can overlap: prepare, queue, start, wait, finish."""
+"""Analyser: judges one frame in steps that the loop can overlap: prepare, queue, start, wait, finish."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
-from edge.contracts.results import Reason, Result, Status
+from edge.contracts.finding import Verdict
+from edge.contracts.frame_result import Result
+from edge.contracts.results import Reason, Status
 from edge.contracts.tensors import Tensor
-from edge.postprocess.decide import Verdict, decide
-from edge.postprocess.pixel_gate import pixel_gate
-from edge.preprocess.preprocessor import MAX_PIXELS, MIN_SIDE, Preprocessor
+from edge.postprocess.abstention_rules import SIZE_RULES, first_reason, pixel_gate
+from edge.postprocess.decide import decide
+from edge.preprocess.preprocessor import MAX_PIXELS, Preprocessor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,13 +33,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MAX_UNSEEN = 0.25
-"""A part outside of the crop that is larger than this share of it could hold a lesion: the picture is not clear."""
-
 
 @dataclass(slots=True)
 class FrameJob:
-    """A frame on its way to a result."""
+    """One frame on its way to a result, with what is known of it so far."""
 
     frame: Frame
     letterbox: Letterbox | None = None
@@ -48,12 +48,12 @@ class FrameJob:
     latency_ms: dict[str, float] = field(default_factory=dict)
 
     def lap(self, stage: str, since_ns: int) -> None:
-        """Note how long ``stage`` took."""
+        """Note how long ``stage`` took, in milliseconds."""
         self.latency_ms[stage] = round((time.monotonic_ns() - since_ns) / 1e6, 3)
 
 
 class Analyser:
-    """Preprocess, infer, decide: with one model and one guarded runtime."""
+    """Preprocesses, infers and decides, with one model and one guarded runtime."""
 
     def __init__(self, manifest: ModelManifest, guard: RuntimeGuard) -> None:
         self.manifest = manifest
@@ -65,7 +65,7 @@ class Analyser:
 
     @property
     def marks_ns(self) -> tuple[int, int, int, int]:
-        """When the last picture was begun, cropped, resized and copied into the tensor, on the monotonic clock."""
+        """Times when the last picture was begun, cropped, resized and copied to the tensor: monotonic clock, ns."""
         return self._preprocess.marks_ns
 
     def prepare(self, frame: Frame) -> FrameJob:
@@ -84,27 +84,30 @@ class Analyser:
         height, width = frame.pixels.shape[:2]
         if height * width > MAX_PIXELS:
             job.refused = Verdict(Status.NO_RESULT, Reason.TOO_LARGE)
-        elif min(height, width) < MIN_SIDE:
-            job.refused = Verdict(Status.ABSTAINED, Reason.TOO_SMALL)
-        else:
+            return
+        reason = first_reason(SIZE_RULES, (0, 0, width, height))  # what is smaller cannot be preprocessed either
+        if reason is None:
             _, job.letterbox = self._preprocess(frame.pixels, frame.regions, self._values)
             reason = pixel_gate(frame.pixels, job.letterbox.crop)
-            if reason is not None:
-                job.refused = Verdict(Status.ABSTAINED, reason)
+        if reason is not None:
+            job.refused = Verdict(Status.ABSTAINED, reason)
 
     def queue(self, job: FrameJob) -> None:
-        """Let a runtime that takes two have the filled input while it computes the last one. `start` must follow."""
+        """Give the filled input to a runtime that takes two while it computes the last one. `start` must follow."""
         if job.refused is None:
             self.guard.submit_ahead(self._tensor)
 
     def start(self, job: FrameJob) -> None:
-        """Hand the filled input to the runtime, if `queue` has not."""
+        """Submit the filled input to the runtime, if `queue` has not done so."""
         job.mark_ns = time.monotonic_ns()
         if job.refused is None and (reason := self.guard.submit(self._tensor)) is not None:
             job.refused = Verdict(Status.NO_RESULT, reason)
 
     def wait(self, job: FrameJob) -> Answer | None:
-        """What the runtime says of ``job``; None where it was not asked. Valid until the next `start`."""
+        """Raw outputs for ``job``, or why there are none; None where the runtime was not asked.
+
+        Copies: the runtime may overwrite its own at the next `start`.
+        """
         if job.refused is not None:
             return None
         answer = self.guard.wait()
@@ -115,7 +118,7 @@ class Analyser:
         return answer if isinstance(answer, Reason) else {name: np.array(value) for name, value in answer.items()}
 
     def finish(self, job: FrameJob, answer: Answer | None) -> Result:
-        """Say what is to be said of the frame."""
+        """Result of the frame, from what `wait` returned; never raises for what is in a picture."""
         frame, began = job.frame, time.monotonic_ns()
         if job.refused is not None:
             verdict = job.refused
@@ -130,17 +133,11 @@ class Analyser:
         job.lap("postprocess", began)
         job.lap("total", frame.captured_ns)
         return Result(
+            **msgspec.structs.asdict(verdict),
             stream=frame.stream,
             frame_seq=frame.seq,
             captured_ns=frame.captured_ns,
-            status=verdict.status,
-            reason=verdict.reason,
-            malignancy=verdict.malignancy,
-            suspicious=verdict.suspicious,
-            uncertainty=verdict.uncertainty,
-            lesions=tuple(verdict.lesions),
             image_size=(frame.pixels.shape[1], frame.pixels.shape[0]),
-            region=verdict.region,
             runtime=job.runtime,
             latency_ms=job.latency_ms,
         )
@@ -150,19 +147,18 @@ class Analyser:
         assert answer is not None  # noqa: S101  (not refused, hence asked)
         assert not isinstance(answer, Reason)  # noqa: S101  (dealt with before)
         assert placed is not None  # noqa: S101  (not refused, hence prepared)
-        verdict = decide(answer, self.manifest, placed, frame.regions, frame.pixels, frame.origin.body_part)
-        if verdict.status is Status.CLEAR and (
-            self._preprocess.unseen(frame.pixels, frame.regions, placed.crop) > MAX_UNSEEN
-        ):
-            return Verdict(Status.ABSTAINED, Reason.PARTLY_SEEN, region=verdict.region)
-        return verdict
+
+        def unseen() -> float:
+            return self._preprocess.unseen(frame.pixels, frame.regions, placed.crop)
+
+        return decide(answer, self.manifest, placed, frame.regions, frame.pixels, frame.origin.body_part, unseen)
 
     def analyse(self, frame: Frame) -> Result:
-        """All steps, one after the other."""
+        """Result of one frame: all steps, one after the other."""
         job = self.prepare(frame)
         self.start(job)
         return self.finish(job, self.wait(job))
 
     def close(self) -> None:
-        """Let go of the runtime."""
+        """Close the runtime and stop replacing it."""
         self.guard.close()

@@ -1,4 +1,4 @@
-"""Brings the frames of all streams to the loop: a thread for each source reads and decodes, the loop takes turns.
+"""Frame capture for all streams: a thread for each source reads and decodes, the loop takes streams in turn.
 
 A file source is held back when the loop is busy, and loses nothing. Of a live source only the newest frame is kept;
 the others are counted as dropped.
@@ -37,7 +37,10 @@ BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
 def open_all(sources: Sequence[Source]) -> None:
-    """Open all at the same time: a camera in the network takes seconds. Raises what the first that failed raised."""
+    """Open all sources at the same time: a camera in the network takes seconds.
+
+    Raises what the first that failed raised.
+    """
     if not sources:
         return
     with ThreadPoolExecutor(len(sources), thread_name_prefix="open") as pool:
@@ -47,7 +50,7 @@ def open_all(sources: Sequence[Source]) -> None:
 
 
 class FrameCapture:
-    """All sources of a daemon, opened."""
+    """Reads all sources of a daemon, one thread each, and reopens those that are lost."""
 
     def __init__(
         self,
@@ -60,10 +63,11 @@ class FrameCapture:
         Args:
             sources: by stream name.
             adjust: adds what the configuration knows of a stream (calibration, body part); None: nothing.
-            streams: settings, for the vigil over live sources; for those that are not named the defaults hold.
+            streams: settings, for freeze and silence detection on live sources; for those that are not named the
+                defaults hold.
 
         Raises:
-            SourceError: a source cannot be opened: at the start, that is the user's to mend.
+            SourceError: a source cannot be opened: at the start, that is for the user to mend.
         """
         self._sources = dict(sources)
         self._adjust = adjust or (lambda frame: frame)
@@ -74,7 +78,7 @@ class FrameCapture:
         self._closed = threading.Event()
         self._paused: set[str] = set()
         self.dropped = dict.fromkeys(sources, 0)
-        self._asked_at: dict[str, float | None] = dict.fromkeys(sources)
+        self._call_began_at: dict[str, float | None] = dict.fromkeys(sources)
         """Since when a source has been in a call of ours; None: it is not."""
         try:
             open_all(list(self._sources.values()))
@@ -95,12 +99,12 @@ class FrameCapture:
             thread.start()
 
     def next(self, timeout_s: float) -> tuple[str, Frame | SourceEvent] | None:
-        """The next stream's frame or event, streams in turn; None if nothing came within ``timeout_s``."""
+        """Next frame or event with its stream's name, streams in turn; None if nothing came within ``timeout_s``."""
         with self._ready:
             for name, liveness in self._liveness.items():
-                if name in self._running - self._paused and (event := liveness.silence()) is not None:
+                if name in self._running - self._paused and (event := liveness.check_silence()) is not None:
                     self._queues[name].append(event)
-            if not self._ready.wait_for(self._anything, timeout_s):
+            if not self._ready.wait_for(self._has_item, timeout_s):
                 return None
             for _ in range(len(self._turn)):
                 name = self._turn[0]
@@ -143,11 +147,11 @@ class FrameCapture:
         A file may take as long as it needs.
         """
         now = time.monotonic()
-        asked = {name: self._asked_at[name] for name in self._liveness}
+        asked = {name: self._call_began_at[name] for name in self._liveness}
         return [name for name, at in asked.items() if at is not None and now - at > limit_s]
 
     def close(self) -> None:
-        """Stop reading and let go of all sources."""
+        """Stop reading and close all sources."""
         self._closed.set()
         for source in self._sources.values():
             source.close()
@@ -156,7 +160,7 @@ class FrameCapture:
         for thread in self._threads:
             thread.join(timeout=2.0)
 
-    def _anything(self) -> bool:
+    def _has_item(self) -> bool:
         waiting = [name for name, queue in self._queues.items() if queue]
         ended = not self._running and not waiting
         return bool(set(waiting) - self._paused) or ended or self._closed.is_set()
@@ -173,19 +177,19 @@ class FrameCapture:
         failures = 0
         while not self._closed.is_set():
             if source.live and name in self._paused:
-                self._sit_out(name, source)
+                self._close_while_paused(name, source)
                 continue
-            self._asked_at[name] = time.monotonic()
+            self._call_began_at[name] = time.monotonic()
             try:
                 item = source.read(READ_TIMEOUT_S)
             except Exception:  # a bug in a source costs that source, and is said
                 log.exception("stream %s: the source failed", name)
                 item = SourceEvent("lost", Reason.SOURCE_LOST, "the source failed")
-            self._asked_at[name] = None
+            self._call_began_at[name] = None
             if item is None:
                 continue
             liveness = self._liveness.get(name)
-            passed = item if liveness is None else liveness.see(item)
+            passed = item if liveness is None else liveness.check(item)
             if passed is not None:
                 self._put(name, source, passed)
             if isinstance(item, Frame):
@@ -211,26 +215,26 @@ class FrameCapture:
             queue.append(item)
             self._ready.notify_all()
 
-    def _sit_out(self, name: str, source: Source) -> None:
+    def _close_while_paused(self, name: str, source: Source) -> None:
         """Close a live source while its stream is paused, and open it again."""
         source.close()
         with self._ready:
             self._ready.wait_for(lambda: name not in self._paused or self._closed.is_set())
         if self._closed.is_set():
             return
-        self._asked_at[name] = time.monotonic()
+        self._call_began_at[name] = time.monotonic()
         try:
             source.open()
         except Exception as error:  # `read` says ``lost`` of what is not open, and then it is tried again
             log.warning("stream %s: cannot be started (%s)", name, getattr(error, "reason", type(error).__name__))
-        self._asked_at[name] = None
+        self._call_began_at[name] = None
 
     def _reopen(self, name: str, source: Source, failures: int) -> None:
         """One attempt after a pause; if it fails, `read` says ``lost`` again and the pause grows."""
         pause = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)] * random.uniform(0.5, 1.0)  # noqa: S311  (jitter)
         if self._closed.wait(pause):
             return
-        self._asked_at[name] = time.monotonic()
+        self._call_began_at[name] = time.monotonic()
         try:
             source.close()
             source.open()
@@ -238,4 +242,4 @@ class FrameCapture:
             log.warning("stream %s: still lost (%s)", name, getattr(error, "reason", type(error).__name__))
         except Exception:  # a bug in a source must not end its thread: it is tried again
             log.exception("stream %s: the source failed to open", name)
-        self._asked_at[name] = None
+        self._call_began_at[name] = None

@@ -1,4 +1,4 @@
-"""Which result state held when, for one stream. Pure; knows no messages."""
+"""Coverage of one stream: which result state held from when to when. Pure; knows no messages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge.contracts.results import Reason, Status
 
 @dataclass(frozen=True, slots=True)
 class CoverageChange:
-    """From ``since_ns`` on, another state holds."""
+    """Change of the result state: another one holds from ``since_ns`` (monotonic clock) on."""
 
     status: Status
     reason: Reason | None
@@ -20,11 +20,11 @@ class CoverageChange:
 
 
 SILENCE_NS = 5_000_000_000
-"""So long without a frame, and no state can be said to hold any more: the source is silent, or we stood still."""
+"""After this time without a frame no state can be said to hold any more: the source is silent, or we stood still."""
 
 
 class CoverageTracker:
-    """Counts frames while the state stays, and says when it changes. Time never runs backwards here."""
+    """Counts frames while the result state stays, and returns each change. Time never runs backwards here."""
 
     def __init__(self) -> None:
         self._now: tuple[Status, Reason | None] | None = None
@@ -36,8 +36,8 @@ class CoverageTracker:
         """Whether the stream is in this state now."""
         return self._now == (status, reason)
 
-    def silence(self, now_ns: int) -> CoverageChange | None:
-        """Called now and then: after `SILENCE_NS` without a frame the state that held is closed where it was last seen.
+    def check_silence(self, now_ns: int) -> CoverageChange | None:
+        """Close the state that held where it was last seen, after `SILENCE_NS` without a frame. Call it now and then.
 
         A stream that is already `no_result` says so as long as it likes.
         """
@@ -48,10 +48,10 @@ class CoverageTracker:
     def observe(
         self, status: Status, reason: Reason | None, at_ns: int, frame: int | None, *, anew: bool = False
     ) -> CoverageChange | None:
-        """A frame (or, with ``frame`` None, an event) puts the stream into this state; None: it was in it already.
+        """Put the stream into the state of a frame (or, with ``frame`` None, of an event); None: it was in it already.
 
         ``anew``: another exam begins, so the state is told again: what held for one patient says nothing of the next.
-        Call `silence` first: a gap before this frame must not count for the state before it.
+        Call `check_silence` first: a gap before this frame must not count for the state before it.
         """
         self._last_ns = at_ns = max(at_ns, self._last_ns)  # frames decoded ahead are older than events told at once
         if (status, reason) == self._now and not anew:
@@ -60,7 +60,7 @@ class CoverageTracker:
         return self._change(status, reason, at_ns, frame)
 
     def break_off(self, at_ns: int) -> CoverageChange:
-        """What was to be told from here on could not be kept: nothing is known until the next state is told."""
+        """Begin a gap: a message could not be kept, and nothing is known from here to the next state that is told."""
         self._last_ns = at_ns = max(at_ns, self._last_ns)
         self._now, self._since_ns, self._frames = (Status.NO_RESULT, Reason.NOT_RECORDED), at_ns, 0
         return CoverageChange(*self._now, at_ns, None, previous=None)

@@ -1,4 +1,4 @@
-"""The boundary between patients: a new exam gets a new random id, and no lesion track crosses it."""
+"""Exam tracking: the boundary between patients, where a new random exam id begins and every lesion track ends."""
 
 from __future__ import annotations
 
@@ -10,49 +10,52 @@ if TYPE_CHECKING:
 
 
 class ExamTracker:
-    """The current exam of one stream."""
+    """Current exam of one stream, and when the next one begins."""
 
     def __init__(self, idle_timeout_s: float) -> None:
         self._idle_ns = int(idle_timeout_s * 1e9)
         self._study: str | None = None
         self._last_judged_ns: int | None = None
-        self._told: tuple[int, str] | None = None
-        """(from when on, id) of an exam that was begun from outside, until a frame of it has come."""
+        self._begun: tuple[int, str] | None = None
+        """(from when on, id) of an exam that was begun on request, until a frame of it has come."""
         self.exam_id = str(uuid.uuid4())
 
-    def starts_with(self, frame: Frame) -> bool:
-        """Whether ``frame`` belongs to a new exam: begun from outside, another study, or after an idle time."""
+    def starts_new_exam(self, frame: Frame) -> bool:
+        """Whether ``frame`` is the first of a new exam: begun on request, another study, or after an idle time.
+
+        The new exam holds from here on: ask once for each frame, in order.
+        """
         study = frame.origin.study
         new_study = study is not None and self._study is not None and study != self._study
         idle = self._last_judged_ns is not None and frame.captured_ns - self._last_judged_ns > self._idle_ns
         self._study = study if study is not None else self._study
-        if self.crosses(frame.captured_ns):
+        if self.enter_begun_exam(frame.captured_ns):
             return True
         if new_study or idle:
             self.restart()
             return True
         return False
 
-    def judged(self, captured_ns: int) -> None:
-        """A frame was judged: the exam goes on."""
+    def note_judged(self, captured_ns: int) -> None:
+        """Note that a frame was judged at this time of the monotonic clock: the exam goes on."""
         self._last_judged_ns = captured_ns
 
     def begin(self, at_ns: int) -> str:
-        """Told from outside: what is captured at ``at_ns`` or later belongs to a new exam, whose id this is.
+        """Begin an exam on request with what is captured at ``at_ns`` or later; the id of the new exam.
 
         Frames that are still on their way belong to the one before.
         """
-        self._told = (at_ns, str(uuid.uuid4()))
-        return self._told[1]
+        self._begun = (at_ns, str(uuid.uuid4()))
+        return self._begun[1]
 
-    def crosses(self, at_ns: int) -> bool:
-        """Whether ``at_ns`` is the first moment seen of an exam that was begun by `begin`; then that one holds."""
-        if self._told is None or at_ns < self._told[0]:
+    def enter_begun_exam(self, at_ns: int) -> bool:
+        """Whether ``at_ns`` is the first moment of an exam that `begin` has begun; from then on that exam holds."""
+        if self._begun is None or at_ns < self._begun[0]:
             return False
-        self.exam_id, self._told, self._last_judged_ns = self._told[1], None, None
+        self.exam_id, self._begun, self._last_judged_ns = self._begun[1], None, None
         return True
 
     def restart(self) -> None:
-        """Begin a new exam at once."""
+        """Begin a new exam at once, with a new random id."""
         self.exam_id = str(uuid.uuid4())
         self._last_judged_ns = None

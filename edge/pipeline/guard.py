@@ -1,9 +1,9 @@
-"""Stands between the analyser and the runtime: keeps the time limit, replaces what hung or died, tests before trust.
+"""Runtime guard with fall-back: keeps the time limit, replaces a runtime that hung or died, tests it before use.
 
 There may be several to choose from: the configured one, then fall-backs. The next in line is kept ready, loaded and
 tested, so that a runtime that hangs costs its time limit and no more. While a fall-back computes, the configured one is
 tried again now and then, beside the work, and takes over once it has passed its test. The loop never waits longer than
-`PATIENCE_S` for any of this: then the frame is `no_result`.
+`REPLACEMENT_WAIT_S` for any of this: then the frame is `no_result`.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ log = logging.getLogger(__name__)
 
 RETRY_S = (0.0, 0.5, 2.0, 10.0, 30.0)
 """Pauses before the 1st, 2nd, … round through all runtimes, in seconds; the last repeats."""
-PATIENCE_S = 2.0
-"""So long a frame waits for a replacement that is being made."""
+REPLACEMENT_WAIT_S = 2.0
+"""Longest wait of a frame for a replacement that is being made."""
 STEADY_S = 5.0
-"""A runtime that has computed so long has earned that its earlier failures are forgotten."""
+"""After a runtime has computed for so long, its earlier failures count no more."""
 MOST_PROBE_PAUSES = 32
 """A configured runtime that keeps failing is tried again ever more rarely: at least every so many ``probe_s``."""
 FALLBACK = "runtime_fallback"
@@ -41,7 +41,7 @@ FALLBACK = "runtime_fallback"
 
 
 class RuntimeGuard:
-    """One runtime, always either trusted or absent."""
+    """Gives the analyser one runtime that is always either tested or absent, and replaces it when it fails."""
 
     spec: RuntimeSpec
     """Of the present runtime, or of the last one."""
@@ -64,14 +64,14 @@ class RuntimeGuard:
             probe_s: while a fall-back computes, the configured runtime is tried this often.
 
         Raises:
-            EdgeError: what the configured runtime raised, if no fall-back could be had either: at the start, it is the
-                user's to mend.
+            EdgeError: what the configured runtime raised, if no fall-back could be had either: at the start, it is for
+                the user to mend.
         """
         self._makers, self._test, self._timeout_s, self._probe_s = list(makers), test, timeout_s, probe_s
         self._place = 0
         self._candidate: RuntimeCandidate | None = None
         self._spare: RuntimeCandidate | None = None
-        """The next in line."""
+        """The next in line, loaded and tested."""
         self._failures = 0
         self._retry_at = self._probe_at = self._since = 0.0
         self._probe_pause_s = probe_s
@@ -84,18 +84,18 @@ class RuntimeGuard:
 
     @property
     def problems(self) -> list[str]:
-        """For `state`: empty while the configured runtime is there and trusted."""
+        """Reasons for a degraded `state`; empty while the configured runtime is there and tested."""
         if self._runtime is None:
             return [self._down_reason.value]
         return [FALLBACK] if self._place else []
 
     @property
     def runtime(self) -> Runtime | None:
-        """The trusted runtime; None while there is none."""
+        """The tested runtime; None while there is none."""
         return self._runtime
 
     def submit_ahead(self, tensor: Tensor) -> None:
-        """Hand ``tensor`` over while the one before is being computed, if this runtime takes two.
+        """Submit ``tensor`` while the one before is being computed, if this runtime takes two.
 
         `submit` must be called with it in any case, after `wait`: if the runtime was lost meanwhile, it is computed by
         the next one. A fall-back gets one at a time: the configured runtime may take over between any two.
@@ -107,11 +107,11 @@ class RuntimeGuard:
             self._ahead = True
 
     def submit(self, tensor: Tensor) -> Reason | None:
-        """Start on ``tensor``; else the reason why it cannot be computed."""
+        """Start computing ``tensor``; None if started, else the reason why it cannot be computed."""
         if self._ahead:
             self._ahead = False
             return None
-        self._look_round()
+        self._take_replacement()
         if self._runtime is None:
             return self._down_reason
         try:
@@ -135,8 +135,8 @@ class RuntimeGuard:
         return outputs
 
     def close(self) -> None:
-        """Let go of the runtime, and of one that is being made."""
-        self._let_go()
+        """Close the runtime, and every one that is being made or stands by."""
+        self._close_runtime()
         for candidate in (self._candidate, self._spare):
             if candidate is not None:
                 candidate.give_up()
@@ -164,27 +164,27 @@ class RuntimeGuard:
         if place + 1 < len(self._makers):
             self._spare = RuntimeCandidate(place + 1, self._makers[place + 1], self._test)
 
-    def _let_go(self) -> None:
+    def _close_runtime(self) -> None:
         self._ahead = False
         if self._runtime is not None:
             self._runtime.close()
             self._runtime = None
 
-    def _look_round(self) -> None:
+    def _take_replacement(self) -> None:
         """Take in a runtime that has been made, or have one made if it is time to."""
         now = time.monotonic()
         if self._candidate is None:
             if self._runtime is None and now >= self._retry_at:
-                self._have_made(self._place)
+                self._start_making(self._place)
             elif self._runtime is not None and self._place and now >= self._probe_at:
-                self._have_made(0)
-        if self._candidate is None or not self._candidate.done(PATIENCE_S if self._runtime is None else 0.0):
+                self._start_making(0)
+        if self._candidate is None or not self._candidate.done(REPLACEMENT_WAIT_S if self._runtime is None else 0.0):
             return
         candidate, self._candidate = self._candidate, None
         try:
             fresh = candidate.take()
         except EdgeError as error:
-            self._not_made(error)
+            self._making_failed(error)
             return
         returned = self._runtime is not None
         self.close()  # also the next in line behind a fall-back
@@ -192,10 +192,10 @@ class RuntimeGuard:
         self.restarts += 1
         log.warning("runtime: %s", "the configured one is back" if returned else "replaced")
 
-    def _have_made(self, place: int) -> None:
+    def _start_making(self, place: int) -> None:
         self._candidate = RuntimeCandidate(place, self._makers[place], self._test)
 
-    def _not_made(self, error: EdgeError) -> None:
+    def _making_failed(self, error: EdgeError) -> None:
         if self._runtime is None:
             self._drop(Reason.SELF_TEST_FAILED if isinstance(error, ModelError) else Reason.RUNTIME_LOST, error.message)
             return
@@ -227,5 +227,5 @@ class RuntimeGuard:
         if spare is not None:
             self._candidate = spare
         elif now >= self._retry_at:
-            self._have_made(self._place)
+            self._start_making(self._place)
         return reason

@@ -1,4 +1,4 @@
-"""Is a live stream still live? Finds the picture that never changes, and the source that says nothing at all.
+"""Freeze detection for live streams: finds a picture that never changes, and a source that gives nothing at all.
 
 A grabber whose cable was pulled may repeat its last picture for ever, and a frozen scanner shows one on purpose: either
 way it is not what the probe sees now, and must not be judged again and again.
@@ -19,19 +19,25 @@ if TYPE_CHECKING:
 
 
 class LivenessMonitor:
-    """Over one live stream. `see` is called by its capture thread, `silence` by the loop."""
+    """Freeze and silence detector of one live stream.
+
+    `check` is called by its capture thread, `check_silence` by the loop.
+    """
 
     def __init__(self, settings: StreamSettings) -> None:
         self._frozen_s, self._silent_s = settings.frozen_after_s, settings.silent_after_s
         self._last: Frame | None = None
         self._changed_ns = 0
         self._frozen = False
-        self._heard_at = time.monotonic()
+        self._item_at = time.monotonic()
         self._away = False
 
-    def see(self, item: Frame | SourceEvent) -> Frame | SourceEvent | None:
-        """What is to be passed on instead of ``item``: None while a frozen picture, which was told once, stays."""
-        self._heard_at = time.monotonic()
+    def check(self, item: Frame | SourceEvent) -> Frame | SourceEvent | None:
+        """The frame or event to pass on instead of ``item``; None while a frozen picture that was told once stays.
+
+        Two pictures are the same if all their pixels are equal.
+        """
+        self._item_at = time.monotonic()
         if not isinstance(item, Frame):
             self._away, self._last = item.kind != "skipped", None
             return item
@@ -45,9 +51,9 @@ class LivenessMonitor:
         told, self._frozen = self._frozen, True
         return None if told else SourceEvent("skipped", Reason.FROZEN, f"the same picture for {still_s:.0f} s")
 
-    def silence(self) -> SourceEvent | None:
-        """Said once, when nothing has come for too long and nothing was said of that yet."""
-        silent_s = time.monotonic() - self._heard_at
+    def check_silence(self) -> SourceEvent | None:
+        """Event to report when nothing has come for too long; None if something has, or if it was reported already."""
+        silent_s = time.monotonic() - self._item_at
         if not self._silent_s or self._away or silent_s < self._silent_s:
             return None
         self._away = True

@@ -1,7 +1,6 @@
-"""READ THIS FIRST: how a frame becomes a finding.
+"""Main loop of the frame process, the whole flow from frame to finding: READ THIS FIRST.
 
-While the runtime computes one frame, the next is prepared and laid beside it, and the last is reported: the runtime
-never waits for us.
+While the runtime computes one frame, the next is prepared and queued, and the last is reported: it never waits for us.
 """
 
 from __future__ import annotations
@@ -20,21 +19,21 @@ if TYPE_CHECKING:
 
 def run(capture: FrameCapture, analyser: Analyser, reporter: Reporter, stopped: Callable[[], bool]) -> None:
     """Judge frames until ``stopped`` or until all sources have ended. Every frame taken is answered."""
-    flying: FrameJob | None = None  # the runtime is computing this one
-    while flying or not (stopped() or capture.exhausted):
-        arrival = None if stopped() else capture.next(timeout_s=0.0 if flying else 0.2)
+    computing: FrameJob | None = None  # by the runtime, now
+    while computing or not (stopped() or capture.exhausted):
+        arrival = None if stopped() else capture.next(timeout_s=0.0 if computing else 0.2)
         stream, item = arrival or ("", None)
 
         job = analyser.prepare(item) if isinstance(item, Frame) else None
         if job:
             analyser.queue(job)
-        landed, answer = flying, analyser.wait(flying) if flying else None
+        computed, answer = computing, analyser.wait(computing) if computing else None
         if job:
             analyser.start(job)
-        flying = job
+        computing = job
 
-        if landed:
-            reporter.result(landed.frame, analyser.finish(landed, answer))
+        if computed:
+            reporter.result(computed.frame, analyser.finish(computed, answer))
         if item is not None and not isinstance(item, Frame):
             reporter.event(stream, item)
         reporter.tick()

@@ -1,9 +1,10 @@
-"""Results and events, in the words of the wire."""
+"""Makes the messages on the wire (findings, coverage, latest results) of results and events."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from edge.contracts.coverage import Coverage
@@ -20,20 +21,22 @@ from edge.contracts.latest_result import LatestResult
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import msgspec
+
     from edge.config.settings import StreamSettings
+    from edge.contracts.frame_result import Result
     from edge.contracts.frames import Frame
     from edge.contracts.manifest import ModelManifest
-    from edge.contracts.results import Result
     from edge.pipeline.coverage import CoverageChange
     from edge.pipeline.tracker import TrackEvent
 
     Stamp = Callable[[], Mapping[str, Any]]
-    """Gives the envelope's fields, as of now."""
+    """Returns the fields of `Envelope`, as of now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """What judges: the part of a finding that is the same for all of a run. What computes may change, see `Result`."""
+    """Model and settings that judge: what all findings of a run share. What computes may change, see `Result`."""
 
     manifest: ModelManifest
     model: ModelRef
@@ -42,13 +45,16 @@ class Provenance:
 
 
 class Messages:
-    """Makes the messages of one daemon."""
+    """Makes the messages of one daemon, each with its envelope."""
 
     def __init__(self, stamp: Stamp, provenance: Provenance) -> None:
         self._stamp, self._from = stamp, provenance
 
     def finding(self, event: TrackEvent, frame: Frame, stream: StreamSettings, exam_id: str) -> Finding:
-        """One lifecycle event. ``frame`` is the one that ``event.result`` was said of, or one of the same clip."""
+        """Message of one lifecycle event of a lesion.
+
+        ``frame`` is the one that ``event.result`` was said of, or one of the same clip.
+        """
         result, origin, manifest, stamp = event.result, frame.origin, self._from.manifest, self._stamp()
         assert result.runtime is not None  # noqa: S101  (what was found was computed)
         image_ref = None
@@ -56,7 +62,7 @@ class Messages:
             image_ref = ImageRef(sop=origin.sop_instance_uid, frame=origin.frame_index)
         return Finding(
             **stamp,
-            stream=result.stream,
+            **{**fields_in_common(result, Finding), "lesions": [event.lesion]},
             finding_id=event.finding_id,
             lifecycle=event.lifecycle,
             end_reason=event.end_reason,
@@ -64,30 +70,20 @@ class Messages:
             captured_at=earlier(stamp["at"], stamp["mono_ns"] - result.captured_ns),
             frame=FrameRef(seq=result.frame_seq, age_ms=result.latency_ms.get("total", 0.0)),
             image_ref=image_ref,
-            image_size=result.image_size,
             body_part=manifest.body_part,
             laterality=_laterality(frame, stream),
             equipment=EquipmentRef(
                 manufacturer=origin.equipment.manufacturer, model=origin.equipment.model, probe=origin.equipment.probe
             ),
-            region=result.region,
-            status=result.status,
-            reason=result.reason,
-            malignancy=result.malignancy,
-            suspicious=result.suspicious,
             threshold=manifest.thresholds.malignancy,
             operating_point=manifest.thresholds.operating_point,
             prevalence=manifest.thresholds.prevalence,
-            uncertainty=result.uncertainty,
-            lesions=[event.lesion],
             model=self._from.model,
-            runtime=result.runtime,
             preprocess_hash=manifest.recipe_sha256,
-            latency_ms=result.latency_ms,
         )
 
     def coverage(self, change: CoverageChange, stream: str, exam_id: str) -> Coverage:
-        """A change of result state."""
+        """Message of one change of a stream's result state."""
         return Coverage(
             **self._stamp(),
             stream=stream,
@@ -99,26 +95,27 @@ class Messages:
             previous=change.previous,
         )
 
-    def live(self, result: Result, exam_id: str) -> LatestResult:
-        """The newest result of a stream."""
-        return LatestResult(
-            **self._stamp(),
-            stream=result.stream,
-            exam_id=exam_id,
-            frame_seq=result.frame_seq,
-            status=result.status,
-            reason=result.reason,
-            malignancy=result.malignancy,
-            suspicious=result.suspicious,
-            lesions=list(result.lesions),
-            image_size=result.image_size,
-            latency_ms=result.latency_ms,
-            runtime=result.runtime,
-        )
+    def latest_result(self, result: Result, exam_id: str) -> LatestResult:
+        """Message with the newest result of a stream, for screens."""
+        judged = {**fields_in_common(result, LatestResult), "lesions": list(result.lesions)}
+        return LatestResult(**self._stamp(), **judged, exam_id=exam_id)
+
+
+def fields_in_common(result: Result, message: type[msgspec.Struct]) -> dict[str, Any]:
+    """Values of those fields of ``result`` that ``message`` has under the same name.
+
+    What is judged reaches the wire by its name alone: no judged field is listed here.
+    """
+    return {name: getattr(result, name) for name in _names_in_common(type(result), message)}
+
+
+@cache
+def _names_in_common(result: type[msgspec.Struct], message: type[msgspec.Struct]) -> tuple[str, ...]:
+    return tuple(name for name in result.__struct_fields__ if name in message.__struct_fields__)
 
 
 def earlier(at: str, by_ns: int) -> str:
-    """RFC 3339 time ``by_ns`` nanoseconds before ``at``."""
+    """Time ``by_ns`` nanoseconds before ``at``, both RFC 3339 in UTC."""
     moment = datetime.fromisoformat(at.replace("Z", "+00:00")) - timedelta(microseconds=by_ns // 1000)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 

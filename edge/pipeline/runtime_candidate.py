@@ -1,4 +1,4 @@
-"""A runtime that is being made and tested, in a thread of its own, while the loop goes on."""
+"""Runtime candidate: a runtime that is loaded and tested in a thread of its own, while the loop goes on."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def make_tested_runtime(make: Callable[[], Runtime], test: Callable[[Runtime], object]) -> Runtime:
-    """A runtime that has passed ``test``. Raises what ``make`` or ``test`` raises; nothing stays open then."""
+    """Make a runtime that passes ``test``. Raises what ``make`` or ``test`` raises; nothing stays open then."""
     runtime = make()
     try:
         test(runtime)
@@ -28,31 +28,31 @@ def make_tested_runtime(make: Callable[[], Runtime], test: Callable[[Runtime], o
 
 
 class RuntimeCandidate:
-    """One attempt. Loading may take long, or hang: whoever waits says how long, and may give it up."""
+    """One attempt to make a runtime. Loading may take long, or hang: the caller says how long it waits, or gives up."""
 
     def __init__(self, place: int, make: Callable[[], Runtime], test: Callable[[Runtime], object]) -> None:
-        """Start. ``place`` is remembered for the caller."""
+        """Start the attempt. ``place`` is remembered for the caller."""
         self.place = place
         self._make, self._test = make, test
         self._lock = threading.Lock()
         self._given_up = False
         self._done = threading.Event()
         self._outcome: Runtime | EdgeError | None = None
-        threading.Thread(target=self._run, name="recruit", daemon=True).start()
+        threading.Thread(target=self._run, name="runtime-candidate", daemon=True).start()
 
     def done(self, timeout_s: float) -> bool:
-        """Whether the attempt has come to an end, for good or ill, within ``timeout_s``."""
+        """Whether the attempt has ended, in success or failure, within ``timeout_s``."""
         return self._done.wait(timeout_s)
 
     def take(self) -> Runtime:
-        """The tested runtime, once `done`; it is the caller's to close. Raises `EdgeError` if there is none."""
+        """Return the tested runtime, once `done`; the caller closes it. Raises `EdgeError` if there is none."""
         assert self._outcome is not None  # noqa: S101  (done)
         if isinstance(self._outcome, EdgeError):
             raise self._outcome
         return self._outcome
 
     def give_up(self) -> None:
-        """Nobody wants it any more: it is closed as soon as it can be."""
+        """Give the attempt up: its runtime is closed as soon as it can be."""
         with self._lock:
             self._given_up = True
             outcome = self._outcome

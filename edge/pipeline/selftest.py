@@ -1,4 +1,4 @@
-"""Does this runtime, on this machine, compute what the workstation measured?
+"""Self-test of a runtime with golden vectors: does it compute on this machine what the workstation measured?
 
 The bundle carries raw phantom frames, the exact tensors they become and the outputs they gave. All are computed again
 here: at start-up, and whenever the runtime was replaced. Nothing is judged by a runtime that does not pass.
@@ -25,7 +25,7 @@ TIMEOUT_S = 20.0
 
 @dataclass(slots=True)
 class SelfTestReport:
-    """What came out. ``worst`` is by head, in quantised steps; empty ``problems``: all as measured."""
+    """Result of a self-test. ``worst`` is by head, in quantised steps; empty ``problems``: all as measured."""
 
     cases: int = 0
     limits: dict[str, int] = field(default_factory=dict)
@@ -35,12 +35,12 @@ class SelfTestReport:
 
     @property
     def ok(self) -> bool:
-        """Whether the runtime may judge."""
+        """Whether the runtime passed and may judge."""
         return not self.problems
 
     @property
     def allowed(self) -> int:
-        """What the head with most freedom was allowed: 0 says that all must be equal."""
+        """Steps that the head with most freedom was allowed: 0 says that all must be equal."""
         return max(self.limits.values(), default=0)
 
 
@@ -79,7 +79,7 @@ def run_selftest(bundle: Bundle, runtime: Runtime) -> SelfTestReport:
 
 
 def require_selftest(bundle: Bundle, runtime: Runtime) -> SelfTestReport:
-    """As `run_selftest`; raises `ModelError` if anything came out otherwise."""
+    """Replay all golden vectors as `run_selftest` does; raises `ModelError` if anything came out otherwise."""
     report = run_selftest(bundle, runtime)
     if not report.ok:
         more = f" (and {len(report.problems) - 1} more)" if len(report.problems) > 1 else ""

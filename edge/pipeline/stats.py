@@ -1,4 +1,4 @@
-"""Counters since the start, and times of the last interval, for `health`."""
+"""Statistics of the frame process: counters since the start, and times of the last interval, for `health`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from edge.contracts.results import Result
+    from edge.contracts.frame_result import Result
 
 STAGES = ("preprocess", "infer", "postprocess", "total")
 WINDOW = 4096
@@ -21,7 +21,7 @@ def percentile(values: list[float], share: float) -> float:
 
 
 class Stats:
-    """Of all streams together."""
+    """Counters and stage times of all streams together."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
@@ -30,7 +30,7 @@ class Stats:
         self._frames_before = 0
 
     def add(self, result: Result) -> None:
-        """Count one result."""
+        """Count one result and keep its times."""
         self._counts["frames"] += 1
         self._counts[result.status.value] += 1
         for stage in STAGES:
@@ -38,7 +38,7 @@ class Stats:
                 self._times[stage].append(result.latency_ms[stage])
 
     def snapshot(self) -> dict[str, float | int | None]:
-        """Numbers as `Health` names them, and begin a new interval."""
+        """Numbers as `Health` names them; begins a new interval."""
         now = time.monotonic()
         frames = self._counts["frames"]
         numbers: dict[str, float | int | None] = {

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def add_stream_metadata(streams: Sequence[StreamSettings]) -> Callable[[Frame], Frame]:
-    """A function that applies each stream's calibration, body part and laterality, which win over the source's."""
+    """Make a function that adds a stream's calibration, body part and laterality; they win over the source's."""
     by_name = {stream.name: stream for stream in streams if _says_something(stream)}
 
     def enrich(frame: Frame) -> Frame:

@@ -1,24 +1,28 @@
-"""When a lesion is new, changed or gone: results of one stream in, lifecycle events out. Pure; knows no messages."""
+"""Lesion tracker with hysteresis: results of one stream in, lifecycle events (new, update, end) out.
+
+Hysteresis: a lesion ends only after several frames without it, and an update needs a change over a threshold or a time
+since the last message. Pure; knows no messages.
+"""
 
 from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from edge.contracts.results import Result, Status
+from edge.contracts.results import Status
 
 if TYPE_CHECKING:
     from edge.config.settings import TrackingSettings
+    from edge.contracts.finding import EndReason, Lifecycle
+    from edge.contracts.frame_result import Result
     from edge.contracts.region import Box
     from edge.contracts.results import Lesion
-
-EndReason = Literal["gone", "stream_ended", "exam_changed", "clip_changed", "not_judged", "stopped"]
 
 
 @dataclass(slots=True)
 class Track:
-    """One lesion over time."""
+    """One lesion over time: as last seen, and as last published."""
 
     finding_id: str
     lesion: Lesion
@@ -33,9 +37,9 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class TrackEvent:
-    """What is to be published of one lesion."""
+    """Lifecycle event of one lesion that is to be published."""
 
-    lifecycle: Literal["new", "update", "end"]
+    lifecycle: Lifecycle
     finding_id: str
     lesion: Lesion
     result: Result
@@ -44,14 +48,14 @@ class TrackEvent:
 
 
 class Tracker:
-    """The lesions of one stream. A tracker lives as long as its exam and clip: `end_all` closes both."""
+    """Tracks the lesions of one stream. No track crosses an exam or a clip: call `end_all` between two."""
 
     def __init__(self, settings: TrackingSettings) -> None:
         self._settings = settings
         self._tracks: list[Track] = []
 
     def update(self, result: Result) -> list[TrackEvent]:
-        """Take the next frame's result; events in the order in which they are to be published."""
+        """Match the next frame's lesions with the tracks; events in the order in which they are to be published."""
         if result.status not in (Status.FINDING, Status.CLEAR):
             return self._not_judged()
         events: list[TrackEvent] = []
@@ -75,7 +79,7 @@ class Tracker:
         return events
 
     def end_all(self, reason: EndReason) -> list[TrackEvent]:
-        """End every lesion still seen."""
+        """End every track that is still open, for ``reason``; the events of it."""
         return [self._end(track, reason) for track in list(self._tracks)]
 
     def _not_judged(self) -> list[TrackEvent]:

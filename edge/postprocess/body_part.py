@@ -1,4 +1,4 @@
-"""Whether what DICOM or the configuration says is scanned speaks against the model."""
+"""Body parts: whether what DICOM or the configuration says is scanned contradicts the model."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ SAME = (
 """Spellings that mean one part. DICOM's defined terms (PS3.16 annex L) come first; scanners write the others too."""
 
 
-def contradicts(told: str | None, expected: str) -> bool:
-    """Whether ``told`` names another body part than ``expected``. Saying nothing does not contradict.
+def contradicts(stated: str | None, expected: str) -> bool:
+    """Whether ``stated`` names another body part than ``expected``. Saying nothing does not contradict.
 
     Only spelling is forgiven: CHEST is not BREAST, though the breast lies on it, for a chest examination looks at
     something else.
     """
-    told_word, expected_word = _word(told or ""), _word(expected)
-    if told_word in NOT_SAID or told_word == expected_word:
+    stated_word, expected_word = _word(stated or ""), _word(expected)
+    if stated_word in NOT_SAID or stated_word == expected_word:
         return False
-    return not any(told_word in group and expected_word in group for group in SAME)
+    return not any(stated_word in group and expected_word in group for group in SAME)
 
 
 def _word(text: str) -> str:

@@ -1,4 +1,6 @@
-"""What a radiologist names in a lesion, as numbers from the grey picture.
+"""Lesion descriptors of the BI-RADS ultrasound lexicon, as numbers from the grey picture.
+
+They are what a radiologist names in a lesion.
 
 The features are those of the ACR BI-RADS ultrasound lexicon (orientation, margin, echo pattern, posterior features);
 the numbers are simple ones of our own. They depend on the outline that the model drew, and on gain and
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from edge.contracts.results import Lesion
 
 PATCH = 128
-"""Longest side of what is looked at: a larger surrounding is thinned out, so that a 4K picture costs no more."""
+"""Longest side of what is looked at, in pixels: a larger surrounding is thinned out; a 4K picture costs no more."""
 MARGIN_POINTS = 48
 MARGIN_OFFSETS = np.linspace(-1.0, 1.0, 9)
 MIN_STEP = 6.0
@@ -31,7 +33,7 @@ MIN_GREY = 2.0
 
 
 def describe(lesion: Lesion, pixels: NDArray[np.uint8], scan: Box, aspect: float = 1.0) -> dict[str, float]:
-    """All descriptors of one lesion that can be computed, rounded to three decimals.
+    """Compute all descriptors of one lesion that can be computed, rounded to three decimals.
 
     ``taller_than_wide``: height over width of the box; over 1 is the "not parallel" orientation, where depth runs
     down the picture (linear probes; an approximation in sectors).
@@ -108,7 +110,7 @@ def posterior(grey: NDArray[np.uint8], box: Box) -> float | None:
 
 
 def margin_sharpness(grey: NDArray[np.uint8], outline: NDArray[np.float64]) -> float | None:
-    """How much of the change of grey across the margin happens close to it: 1 sharp, about 0.25 a plain ramp.
+    """Share of the change of grey across the margin that happens close to it: 1 sharp, about 0.25 a plain ramp.
 
     Grey along the normals, averaged over the whole outline (which averages speckle away), from a quarter of the
     lesion's radius inside to as much outside; the share of that change within the middle quarter. A ratio, so

@@ -1,4 +1,4 @@
-"""A mask of probabilities becomes lesions: outlines, boxes and sizes on the source picture."""
+"""Lesion segmentation from a probability mask: outlines, boxes and sizes on the source picture."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ MAX_LESIONS = 8
 
 
 class PicturePlacement(Protocol):
-    """Where the tensor lies in the source picture: `edge.preprocess.letterbox.Letterbox`."""
+    """Place of the tensor in the source picture: `edge.preprocess.letterbox.Letterbox`."""
 
     @property
     def crop(self) -> Box:
-        """(x, y, w, h) in the source."""
+        """Crop (x, y, w, h) in pixels of the source."""
 
     @property
     def inner(self) -> Box:
-        """(x, y, w, h) of the resized crop in the tensor; what is outside is padding."""
+        """Box (x, y, w, h) of the resized crop in the tensor, in its pixels; what is outside is padding."""
 
     @property
     def scale(self) -> tuple[float, float]:
@@ -49,7 +49,7 @@ def find_lesions(
     tensor_size: tuple[int, int],
     regions: Iterable[Region] = (),
 ) -> list[Lesion]:
-    """All lesions of a mask, the surest first, at most `MAX_LESIONS`.
+    """Find all lesions of a mask, the surest first, at most `MAX_LESIONS`.
 
     The mask is brought to the tensor's resolution (bilinear), cut where it is at or over ``thresholds.lesion``, and
     taken apart into connected pieces. Each outline runs where the interpolated mask crosses the threshold.
@@ -96,13 +96,13 @@ def find_lesions(
 def trace(
     part: NDArray[np.uint8], corner: tuple[int, int], field: NDArray[np.float32], level: float
 ) -> NDArray[np.float64]:
-    """Outline of one connected piece of ``field >= level``, finer than a pixel, in at most `MAX_POINTS` points.
+    """Trace the outline of one connected piece of ``field >= level``, finer than a pixel, in `MAX_POINTS` at most.
 
     The centres of the border pixels are moved outwards along the gradient to where ``field`` meets ``level`` (one
     Newton step, at most a pixel); at the edge of the picture they are moved to that edge.
 
     Args:
-        part: (h, w), 1 where the piece is, cut to its bounding box.
+        part: (h, w) uint8, 1 where the piece is, cut to its bounding box.
         corner: (x, y) of that box in ``field``.
         field: (H, W) float32.
         level: of the outline.

@@ -1,4 +1,4 @@
-"""Lengths and areas in millimetres, and only where a calibration holds."""
+"""Measures of a lesion, lengths and areas in millimetres, only where a calibration holds."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AGREE = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One outline in millimetres."""
+    """Axes and area of one outline in millimetres."""
 
     long_axis_mm: float
     """Largest distance between two points of the outline: the calliper (Feret) diameter."""
@@ -35,7 +35,7 @@ class Measure:
 
 
 def calibration_for(outline: NDArray[np.float64], regions: Iterable[Region]) -> Region | None:
-    """The calibrated region that this outline may be measured by; None if there is none to trust.
+    """Calibrated region that this outline may be measured by; None if there is none to trust.
 
     It must hold the centre of the outline's box and at least `COVERED` of its points. Where two regions hold it
     and disagree (an inset over the main picture), it is not known which of them is on top: then None.
@@ -67,7 +67,7 @@ def _holds(region: Region, outline: NDArray[np.float64], bounds: tuple[float, ..
 
 
 def measure(outline: NDArray[np.float64], mm_x: float, mm_y: float, cell: tuple[float, float]) -> Measure:
-    """Axes and area of a closed outline.
+    """Measure the axes and area of a closed outline in millimetres.
 
     The uncertainty is what the mask's grid alone brings in: the true edge may lie half a mask cell to either side
     of where it was drawn, at both ends of an axis, which makes one whole cell at worst. The coarser axis counts.
@@ -96,12 +96,12 @@ def measure(outline: NDArray[np.float64], mm_x: float, mm_y: float, cell: tuple[
 
 
 def polygon_area(outline: NDArray[np.float64]) -> float:
-    """Area that (n, 2) points enclose; the sense of rotation does not matter."""
+    """Area that an outline encloses, (n, 2) float points, in their unit squared; its direction does not matter."""
     return float(abs(cv2.contourArea((outline - outline[0]).astype(np.float32))))
 
 
 def polygon_centre(outline: NDArray[np.float64]) -> tuple[float, float]:
-    """Centre of mass (x, y) of the area that (n, 2) points enclose; of the points where they enclose none."""
+    """Centre of mass (x, y) of the area that an outline, (n, 2) float, encloses; of the points if it has none."""
     start = outline[0]  # sums near the origin, so that large coordinates cost no precision
     sums = cv2.moments((outline - start).astype(np.float32))
     if abs(sums["m00"]) < 1e-6:

@@ -1,1 +1,4 @@
-"""Pixels to tensor and places back: one code for device, export and training, bit-equal on x86 and Arm."""
+"""Preprocessing: pixels to tensor, and places back; one code for device, export and training.
+
+It is bit-equal on x86 and Arm.
+"""

@@ -1,4 +1,4 @@
-"""Where a pixel of the tensor lies in the source picture, and back."""
+"""Letterbox geometry: where a pixel of the tensor lies in the source picture, and back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Letterbox:
-    """A crop of the source, resized with its aspect kept, centred in the tensor.
+    """Placement of a crop of the source, resized with its aspect kept, centred in the tensor.
 
     Coordinates are continuous: (0, 0) is the corner of the first pixel, its centre is (0.5, 0.5). All in pixels.
     """
@@ -27,18 +27,18 @@ class Letterbox:
         return self.inner[2] / self.crop[2], self.inner[3] / self.crop[3]
 
     def to_source(self, x: float, y: float) -> tuple[float, float]:
-        """Tensor place to source place; not clipped."""
+        """Convert a place in the tensor to one in the source, in pixels; not clipped."""
         sx, sy = self.scale
         return (x - self.inner[0]) / sx + self.crop[0], (y - self.inner[1]) / sy + self.crop[1]
 
     def to_tensor(self, x: float, y: float) -> tuple[float, float]:
-        """Source place to tensor place; not clipped."""
+        """Convert a place in the source to one in the tensor, in pixels; not clipped."""
         sx, sy = self.scale
         return (x - self.crop[0]) * sx + self.inner[0], (y - self.crop[1]) * sy + self.inner[1]
 
 
 def fit(crop: Box, width: int, height: int) -> Letterbox:
-    """The largest placement of ``crop`` in a ``width`` x ``height`` tensor that keeps its aspect.
+    """Fit ``crop`` (x, y, w, h) as large as possible into a ``width`` x ``height`` tensor, with its aspect kept.
 
     Integer arithmetic alone, so that every machine rounds alike. Raises ValueError for an empty crop.
     """

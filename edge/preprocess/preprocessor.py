@@ -1,4 +1,4 @@
-"""Runs a `PreprocessRecipe`: pixels in, the filled uint8 tensor and its geometry out."""
+"""Preprocessor that runs a `PreprocessRecipe`: pixels in, the filled uint8 tensor and its geometry out."""
 
 from __future__ import annotations
 
@@ -18,14 +18,12 @@ if TYPE_CHECKING:
     from edge.contracts.manifest import PreprocessRecipe
     from edge.contracts.region import Box, Region
 
-MIN_SIDE = 16
-"""Pictures with a shorter side, in pixels, cannot be judged."""
 MAX_PIXELS = 64_000_000
 """Pictures with more pixels are refused before they are worked on."""
 
 
 class Preprocessor:
-    """One recipe, made ready once. Not for use by two threads at once: it keeps its buffers."""
+    """Preprocessor of one recipe, made ready once. Not for use by two threads at once: it keeps its buffers."""
 
     def __init__(self, recipe: PreprocessRecipe) -> None:
         self.recipe = recipe
@@ -37,11 +35,11 @@ class Preprocessor:
         """Of the last picture, on the monotonic clock: begun, cropped, resized, copied into the tensor."""
 
     def crop_for(self, grey: NDArray[np.uint8], regions: tuple[Region, ...]) -> Box:
-        """The part of the picture (x, y, w, h) that the recipe looks at."""
-        return self._told_crop(grey, regions) or find_scan_area(grey, self.recipe.background)
+        """Crop of the picture, (x, y, w, h) in pixels, that the recipe looks at; ``grey`` is (H, W) uint8."""
+        return self._given_crop(grey, regions) or find_scan_area(grey, self.recipe.background)
 
-    def _told_crop(self, pixels: NDArray[np.uint8], regions: tuple[Region, ...]) -> Box | None:
-        """The same, where it does not depend on what is in the picture."""
+    def _given_crop(self, pixels: NDArray[np.uint8], regions: tuple[Region, ...]) -> Box | None:
+        """The same, where it does not depend on what is in the picture; None where it does."""
         height, width = pixels.shape[:2]
         if self.recipe.crop == "full":
             return (0, 0, width, height)
@@ -49,7 +47,7 @@ class Preprocessor:
         return None if region is None else region.box
 
     def unseen(self, pixels: NDArray[np.uint8], regions: tuple[Region, ...], crop: Box) -> float:
-        """How much scan data ``crop`` leaves out: see `unseen_share`. ``pixels`` as for a call."""
+        """Share of scan data that ``crop`` leaves out: see `unseen_share`. ``pixels`` as for a call."""
         if self.recipe.crop == "full":
             return 0.0
         return unseen_share(to_grey(pixels), regions, crop, self.recipe.background)
@@ -68,7 +66,7 @@ class Preprocessor:
             The tensor (1, height, width, channels) uint8, and where its pixels lie in the source.
         """
         recipe, begun = self.recipe, time.monotonic_ns()
-        crop = self._told_crop(pixels, regions)
+        crop = self._given_crop(pixels, regions)
         if crop is None:  # it has to be looked for, in all of the picture
             pixels = to_grey(pixels)
             crop = find_scan_area(pixels, recipe.background)
@@ -97,7 +95,7 @@ class Preprocessor:
 
 
 def to_grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(H, W) of (H, W) grey, as it is, or of (H, W, 3) RGB."""
+    """Convert (H, W, 3) RGB uint8 to (H, W) grey uint8; (H, W) grey is returned as it is."""
     if pixels.ndim == 2:
         return pixels
     grey: NDArray[np.uint8] = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
@@ -105,7 +103,7 @@ def to_grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def plan(crop: Box, width: int, height: int) -> tuple[Letterbox, int]:
-    """Where ``crop`` comes to lie in the tensor, and how often it is halved before the last resize.
+    """Plan where ``crop`` comes to lie in the tensor, and how often it is halved before the last resize.
 
     Halving is exact and several times quicker than a wide Gaussian. It needs sides that divide, so up to
     2**halvings - 1 columns and rows are left off the far edges; the geometry says so.
@@ -118,14 +116,14 @@ def plan(crop: Box, width: int, height: int) -> tuple[Letterbox, int]:
 
 
 def halve(grey: NDArray[np.uint8], times: int) -> NDArray[np.uint8]:
-    """Mean of 2x2 blocks, ``times`` times. (H, W) must divide by 2**times."""
+    """Halve (H, W) uint8 grey ``times`` times, by the mean of 2x2 blocks. H and W must divide by 2**times."""
     for _ in range(times):
         grey = cv2.resize(grey, (grey.shape[1] // 2, grey.shape[0] // 2), interpolation=cv2.INTER_AREA)
     return grey
 
 
 def resize(grey: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
-    """Resize (H, W) uint8 to (height, width): Gaussian against aliasing, then INTER_LINEAR_EXACT.
+    """Resize (H, W) uint8 grey to (height, width): Gaussian against aliasing, then INTER_LINEAR_EXACT.
 
     Both are integer arithmetic in OpenCV for 8-bit pictures and give the same bytes on x86 and Arm, which
     INTER_LINEAR, INTER_CUBIC and INTER_AREA (but at integer factors) do not. The Gaussian's sigma of

@@ -1,4 +1,4 @@
-"""Which part of a picture holds the scan, when the source does not say."""
+"""Scan area of a picture: which part holds the scan, when the source does not say."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 CELL = 8
 """Side in pixels of the cells that are looked at: single bright pixels (text, a marker) do not make a scan area."""
 MAX_PARTS = 8
-"""Of the largest parts only: the rest is text and specks."""
+"""Most parts that are returned, the largest ones: the rest is text and specks."""
 
 
 def clip_box(box: Box, width: int, height: int) -> Box | None:
-    """``box`` cut to the picture; None if nothing is left. Some scanners write regions larger than the picture."""
+    """Clip ``box`` to the picture; None if nothing is left. Some scanners write regions larger than the picture."""
     x0, y0 = max(0, box[0]), max(0, box[1])
     x1, y1 = min(width, box[0] + box[2]), min(height, box[1] + box[3])
     return (x0, y0, x1 - x0, y1 - y0) if x1 > x0 and y1 > y0 else None
 
 
 def largest_region(regions: tuple[Region, ...], width: int, height: int) -> Region | None:
-    """The region that covers most of the picture, its box clipped to it; None if there is none."""
+    """Region that covers most of the picture, its box clipped to it; None if there is none."""
     clipped = [(b, r) for r in regions if (b := clip_box(r.box, width, height)) is not None]
     if not clipped:
         return None
@@ -43,7 +43,7 @@ def find_scan_area(grey: NDArray[np.uint8], background: int) -> Box:
 
     Returns:
         (x, y, w, h) in pixels; the whole picture if nothing stands out, or if what does is under a tenth of it
-        (then the picture is the gate's business, not the crop's).
+        (then it is for the pixel gate to refuse the picture, not for the crop).
     """
     height, width = grey.shape
     parts = bright_parts(grey, background)
@@ -70,7 +70,10 @@ def unseen_share(grey: NDArray[np.uint8], regions: tuple[Region, ...], crop: Box
 
 
 def bright_parts(grey: NDArray[np.uint8], background: int) -> list[tuple[Box, int]]:
-    """Connected parts brighter than ``background``: box in pixels and area in cells, the largest first."""
+    """Find connected parts brighter than ``background`` in (H, W) uint8 grey.
+
+    Returns box in pixels and area in cells of each, the largest first, at most `MAX_PARTS`.
+    """
     height, width = grey.shape
     rows, cols = height // CELL, width // CELL
     if rows < 2 or cols < 2:

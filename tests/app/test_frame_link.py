@@ -22,7 +22,8 @@ from edge.app.frame_link import (
     encode_unstored,
 )
 from edge.contracts.coverage import Coverage
-from edge.contracts.frame_report import FrameNumbers, FrameReport
+from edge.contracts.frame_report import FrameReport
+from edge.contracts.health import FrameNumbers
 from edge.contracts.ports import FrameLink
 from edge.outbox.reader import OutboxReader
 from edge.outbox.schema import FILE_NAME

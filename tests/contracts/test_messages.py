@@ -14,7 +14,7 @@ from msgspec import inspect as types
 from edge.contracts.coverage import Coverage
 from edge.contracts.envelope import Durable, Envelope
 from edge.contracts.finding import Finding
-from edge.contracts.health import Health
+from edge.contracts.health import FrameNumbers, Health
 from edge.contracts.latest_result import LatestResult
 from edge.contracts.manifest import ModelManifest, PreprocessRecipe
 from edge.contracts.request import Request, Response
@@ -127,6 +127,12 @@ def test_what_people_may_read_says_that_it_is_for_research_only(cls: type[msgspe
     assert plain["research_only"] is True
     with pytest.raises(msgspec.ValidationError):
         msgspec.json.decode(json.dumps({**plain, "research_only": False}), type=cls)
+
+
+def test_every_number_of_the_frame_process_is_a_field_of_health_with_the_same_type() -> None:
+    health = {field.name: field.type for field in types.type_info(Health).fields}  # type: ignore[attr-defined]
+    numbers = {field.name: field.type for field in types.type_info(FrameNumbers).fields}  # type: ignore[attr-defined]
+    assert numbers == {name: health[name] for name in numbers}
 
 
 def test_messages_do_not_change() -> None:

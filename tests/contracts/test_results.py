@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.contracts.results import Lesion, Reason, Result, Status
+from edge.contracts.frame_result import Result
+from edge.contracts.results import Lesion, Reason, Status
 
 LESION = Lesion(box=(1, 2, 3, 4), outline=[(1.0, 2.0), (4.0, 2.0), (4.0, 6.0)], centre=(2.5, 4.0), score=0.9)
 
@@ -54,18 +55,6 @@ def test_a_result_exists_exactly_if_it_has_what_its_state_has(
     else:
         with pytest.raises(ValueError, match=status.value):
             make(status, malignancy, reason, lesions, suspicious)
-
-
-@pytest.mark.parametrize("status", Status)
-def test_each_state_can_be_said(status: Status) -> None:
-    has_malignancy, has_reason, has_lesions, has_suspicious = SHAPES[status]
-    make(
-        status,
-        0.5 if has_malignancy else None,
-        Reason.BLACK if has_reason else None,
-        int(has_lesions),
-        True if has_suspicious else None,
-    )
 
 
 @pytest.mark.parametrize("malignancy", [float("nan"), float("inf"), -0.01, 1.01])

@@ -1,4 +1,4 @@
-"""Topics and the names in them."""
+"""MQTT topics, and the names of sites, devices and streams in them."""
 
 from __future__ import annotations
 

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from edge.contracts.results import Lesion, Reason, Result, Status
+from edge.contracts.frame_result import Result
+from edge.contracts.results import Lesion, Reason, Status
 from edge.picture.overlay import CHIP, MIN_WIDTH, draw_overlay
 from edge.picture.wording import REASONS, sentence, size
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edge.contracts.frame_result import Result
 from edge.contracts.frames import Frame, FrameOrigin
-from edge.contracts.results import Lesion, Reason, Result, Status
+from edge.contracts.results import Lesion, Reason, Status
 
 
 def textured(width: int = 96, height: int = 80, seed: int = 0) -> np.ndarray:

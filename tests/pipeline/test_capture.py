@@ -1,3 +1,5 @@
+"""Frame capture: streams in turn, lost sources, frozen pictures, pause and resume."""
+
 from __future__ import annotations
 
 import threading
@@ -143,37 +145,37 @@ def liveness(**settings):
 
 def test_a_picture_that_never_changes_is_frozen_and_said_once_until_it_changes(make):
     still, other = make.frame(0), make.frame(1)
-    watch = liveness(frozen_after_s=2.0)
-    given = [watch.see(at(still, t, t)) for t in range(5)]
+    monitor = liveness(frozen_after_s=2.0)
+    given = [monitor.check(at(still, t, t)) for t in range(5)]
     assert [isinstance(item, Frame) for item in given] == [True, True, False, False, False]
     assert (given[2].kind, given[2].reason) == ("skipped", Reason.FROZEN)
     assert given[3:] == [None, None]
     moved = at(other, 5)
-    assert watch.see(moved) is moved
-    assert isinstance(watch.see(at(other, 6)), Frame)
-    assert watch.see(at(other, 7)).reason is Reason.FROZEN
+    assert monitor.check(moved) is moved
+    assert isinstance(monitor.check(at(other, 6)), Frame)
+    assert monitor.check(at(other, 7)).reason is Reason.FROZEN
 
 
 def test_one_grey_level_of_one_pixel_is_a_change(make):
     still = make.frame(0)
     pixels = still.pixels.copy()
     pixels[3, 4] += 1
-    watch = liveness(frozen_after_s=1.0)
-    assert [isinstance(watch.see(at(f, t)), Frame) for t, f in enumerate([still, replace(still, pixels=pixels)])]
-    assert isinstance(watch.see(at(still, 2)), Frame)
+    monitor = liveness(frozen_after_s=1.0)
+    assert [isinstance(monitor.check(at(f, t)), Frame) for t, f in enumerate([still, replace(still, pixels=pixels)])]
+    assert isinstance(monitor.check(at(still, 2)), Frame)
 
 
 def test_after_a_loss_the_same_picture_is_new_again(make):
-    watch = liveness(frozen_after_s=2.0)
-    watch.see(at(make.frame(0), 0))
+    monitor = liveness(frozen_after_s=2.0)
+    monitor.check(at(make.frame(0), 0))
     lost = SourceEvent("lost", Reason.SOURCE_LOST)
-    assert watch.see(lost) is lost
-    assert isinstance(watch.see(at(make.frame(0), 9)), Frame)
+    assert monitor.check(lost) is lost
+    assert isinstance(monitor.check(at(make.frame(0), 9)), Frame)
 
 
 def test_frozen_can_be_switched_off_and_is_not_asked_of_files(make):
     still = make.frame(0)
-    assert all(isinstance(liveness(frozen_after_s=0).see(at(still, t)), Frame) for t in (0, 100))
+    assert all(isinstance(liveness(frozen_after_s=0).check(at(still, t)), Frame) for t in (0, 100))
     taken = drain(FrameCapture({"s": ListSource([at(still, 60 * t) for t in range(4)] + [END])}))
     assert len(taken) == 5
 

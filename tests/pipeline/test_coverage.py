@@ -1,3 +1,5 @@
+"""Coverage of a stream: only changes are told, and no time is lost or counted twice."""
+
 from __future__ import annotations
 
 import itertools
@@ -14,16 +16,16 @@ states = st.sampled_from(
 
 
 def test_only_changes_are_told_and_each_closes_the_one_before():
-    keeper = CoverageTracker()
-    start = keeper.observe(Status.NO_RESULT, Reason.STARTING, 10, None)
+    coverage = CoverageTracker()
+    start = coverage.observe(Status.NO_RESULT, Reason.STARTING, 10, None)
     assert start is not None
     assert start.previous is None
-    change = keeper.observe(Status.CLEAR, None, 20, 0)
+    change = coverage.observe(Status.CLEAR, None, 20, 0)
     assert change is not None
     assert change.previous is not None
     assert (change.previous.status, change.previous.frames) == (Status.NO_RESULT, 0)
-    assert keeper.observe(Status.CLEAR, None, 30, 1) is None
-    change = keeper.observe(Status.ABSTAINED, Reason.BLACK, 40, 2)
+    assert coverage.observe(Status.CLEAR, None, 30, 1) is None
+    change = coverage.observe(Status.ABSTAINED, Reason.BLACK, 40, 2)
     assert change is not None
     assert change.previous is not None
     assert change.previous.frames == 2
@@ -31,31 +33,31 @@ def test_only_changes_are_told_and_each_closes_the_one_before():
 
 
 def test_after_a_silence_the_state_that_held_ends_where_it_was_last_seen():
-    keeper = CoverageTracker()
-    keeper.observe(Status.CLEAR, None, 0, 0)
-    keeper.observe(Status.CLEAR, None, 1_000_000_000, 1)
-    assert keeper.silence(5_900_000_000) is None
-    gap = keeper.silence(6_100_000_000)
+    coverage = CoverageTracker()
+    coverage.observe(Status.CLEAR, None, 0, 0)
+    coverage.observe(Status.CLEAR, None, 1_000_000_000, 1)
+    assert coverage.check_silence(5_900_000_000) is None
+    gap = coverage.check_silence(6_100_000_000)
     assert gap is not None
     assert (gap.status, gap.reason, gap.since_ns) == (Status.NO_RESULT, Reason.NO_FRAMES, 1_000_000_000)
     assert gap.previous is not None
     assert (gap.previous.to_mono_ns, gap.previous.frames) == (1_000_000_000, 2)
-    assert keeper.silence(99_000_000_000) is None  # said once
+    assert coverage.check_silence(99_000_000_000) is None  # said once
 
 
 def test_another_reason_is_another_state():
-    keeper = CoverageTracker()
-    keeper.observe(Status.ABSTAINED, Reason.BLACK, 0, 0)
-    assert keeper.observe(Status.ABSTAINED, Reason.WRONG_ANATOMY, 1, 1) is not None
+    coverage = CoverageTracker()
+    coverage.observe(Status.ABSTAINED, Reason.BLACK, 0, 0)
+    assert coverage.observe(Status.ABSTAINED, Reason.WRONG_ANATOMY, 1, 1) is not None
 
 
 @given(st.lists(states, min_size=1), st.randoms())
 def test_intervals_join_without_gaps_and_count_every_frame(sequence, random):
-    keeper = CoverageTracker()
+    coverage = CoverageTracker()
     times = [i + random.randint(-3, 3) for i in range(len(sequence))]  # frames decoded ahead come out of order
     told = zip(sequence, times, strict=True)
-    changes = [c for (status, reason), at in told if (c := keeper.observe(status, reason, at, at))]
-    final = keeper.observe(Status.NO_RESULT, Reason.STOPPED, len(sequence), None)
+    changes = [c for (status, reason), at in told if (c := coverage.observe(status, reason, at, at))]
+    final = coverage.observe(Status.NO_RESULT, Reason.STOPPED, len(sequence), None)
     assert final is not None
     closed = [c.previous for c in [*changes, final] if c.previous is not None]
     assert sum(interval.frames for interval in closed) == len(sequence)

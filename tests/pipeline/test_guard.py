@@ -1,3 +1,5 @@
+"""The runtime guard: time limit, replacement, self-test and fall-back."""
+
 from __future__ import annotations
 
 import threading
@@ -185,7 +187,7 @@ def test_if_none_can_be_had_at_the_start_the_configured_ones_error_is_told():
 
 
 def test_a_replacement_that_hangs_while_it_loads_does_not_hold_the_loop(monkeypatch):
-    monkeypatch.setattr("edge.pipeline.guard.PATIENCE_S", 0.01)
+    monkeypatch.setattr("edge.pipeline.guard.REPLACEMENT_WAIT_S", 0.01)
     loading, slow, made = threading.Event(), Puppet([{"a": 2}]), [Puppet([None])]
 
     def make():
@@ -202,7 +204,7 @@ def test_a_replacement_that_hangs_while_it_loads_does_not_hold_the_loop(monkeypa
 
 def test_what_is_still_loading_when_the_guard_closes_is_closed_too(monkeypatch):
     loading, slow, made = threading.Event(), Puppet([]), [Puppet([None])]
-    monkeypatch.setattr("edge.pipeline.guard.PATIENCE_S", 0.01)
+    monkeypatch.setattr("edge.pipeline.guard.REPLACEMENT_WAIT_S", 0.01)
 
     def make():
         if made:

@@ -14,8 +14,9 @@ from edge.config.settings import CalibrationSettings, RuntimeSettings, Settings,
 from edge.contracts.coverage import Coverage
 from edge.contracts.errors import UsageError
 from edge.contracts.finding import Finding
+from edge.contracts.frame_result import Result
 from edge.contracts.frames import SourceEvent
-from edge.contracts.results import Reason, Result, Status
+from edge.contracts.results import Reason, Status
 from edge.pipeline import loop
 from edge.pipeline.analyser import Analyser
 from edge.pipeline.capture import FrameCapture

@@ -1,3 +1,5 @@
+"""The lesion tracker: matching, updates and ends with hysteresis."""
+
 from __future__ import annotations
 
 from hypothesis import HealthCheck, given, settings

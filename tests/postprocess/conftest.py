@@ -1,4 +1,4 @@
-"""A manifest to judge by, and masks whose truth is known."""
+"""Manifest to judge by, and masks whose true outline is known, for the tests of postprocessing."""
 
 from __future__ import annotations
 

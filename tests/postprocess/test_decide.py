@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from edge.contracts.errors import ModelError
+from edge.contracts.frame_result import Result
 from edge.contracts.manifest import Calibration
 from edge.contracts.region import Region
-from edge.contracts.results import Reason, Result, Status
-from edge.contracts.tensors import TensorSpec
-from edge.postprocess.body_part import contradicts
-from edge.postprocess.decide import calibrate, decide, dequantise, judged_region
+from edge.contracts.results import Reason, Status
+from edge.postprocess.decide import decide, judged_region
+from edge.postprocess.model_outputs import calibrate
 from edge.preprocess.preprocessor import plan
 
 PIXELS = np.random.default_rng(0).integers(20, 200, (480, 640), dtype=np.uint8)
@@ -111,13 +111,6 @@ def test_saying_the_right_organ_does_not_overrule_the_picture(kit):
     assert judge(kit, told="BREAST", anatomy=0.1).reason is Reason.WRONG_ANATOMY
 
 
-def test_synonyms_hold_within_one_organ_only():
-    assert contradicts("BREAST", "THYROID")
-    assert not contradicts("thyroid gland", "THYROID")
-    assert contradicts("LIVER", "HEART")
-    assert not contradicts("liver", "LIVER")
-
-
 @pytest.mark.parametrize("head", ["malignancy", "lesion_mask", "anatomy"])
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_nan_is_no_result_in_any_head(kit, head, value):
@@ -140,22 +133,6 @@ def test_calibration_shifts_the_malignancy(kit):
     verdict = judge(kit, malignancy=0.5, calibration=Calibration(slope=1.0, intercept=-1.0))
     assert verdict.malignancy == pytest.approx(1 / (1 + math.e), abs=0.001)
     assert calibrate(0.8, Calibration(slope=0.5, intercept=0.0), 0.0) == pytest.approx(2 / 3)
-
-
-@given(q=st.floats(0, 1), slope=st.floats(-1e4, 1e4), intercept=st.floats(-1e4, 1e4), step=st.floats(0, 1))
-def test_calibrated_probabilities_are_probabilities(q, slope, intercept, step):
-    assert 0 <= calibrate(q, Calibration(slope=slope, intercept=intercept), step) <= 1
-
-
-def test_outputs_at_the_end_of_the_scale_are_half_a_step_from_it():
-    assert calibrate(0.0, Calibration(), 1 / 256) == pytest.approx(1 / 512)
-    assert calibrate(1.0, Calibration(), 1 / 256) == pytest.approx(511 / 512)
-
-
-def test_dequantise_int8_and_float():
-    spec = TensorSpec((3,), "int8", 0.5, -3)
-    assert dequantise(np.array([-128, -3, 127], np.int8), spec).tolist() == [-62.5, 0.0, 65.0]
-    assert dequantise(np.array([0.25], np.float32), spec).tolist() == [0.25]
 
 
 def test_the_judged_region_is_the_largest_and_within_the_picture():

@@ -1,4 +1,4 @@
-"""Descriptors say what was painted."""
+"""Lesion descriptors on painted pictures: they say what was painted."""
 
 from __future__ import annotations
 

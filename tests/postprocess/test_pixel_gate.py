@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from edge.contracts.results import Reason
-from edge.postprocess.pixel_gate import MIN_SIDE, pixel_gate
-from edge.preprocess.preprocessor import MIN_SIDE as PREPROCESS_MIN_SIDE
+from edge.postprocess.abstention_rules import MIN_SIDE, SIZE_RULES, first_reason, pixel_gate
 from edge.preprocess.scan_area import find_scan_area
 
 rng = np.random.default_rng(7)
@@ -33,7 +32,10 @@ def test_speckle_passes_in_grey_and_in_colour():
 
 
 def test_both_minimal_sides_are_one():
-    assert MIN_SIDE == PREPROCESS_MIN_SIDE
+    for side, expected in ((MIN_SIDE - 1, Reason.TOO_SMALL), (MIN_SIDE, None)):
+        box = (0, 0, side, 300)
+        assert first_reason(SIZE_RULES, box) is expected, "of the whole picture, before it is preprocessed"
+        assert pixel_gate(speckle(300, side), box) is expected, "of the crop"
 
 
 @pytest.mark.parametrize("size", [(15, 300), (300, 15), (1, 1)])

@@ -1,3 +1,5 @@
+"""Preprocessing: geometry, scan area, and bytes that are equal on every machine."""
+
 from __future__ import annotations
 
 import hashlib
@@ -10,8 +12,9 @@ from hypothesis import strategies as st
 
 from edge.contracts.manifest import PreprocessRecipe
 from edge.contracts.region import Region
+from edge.postprocess.abstention_rules import MIN_SIDE
 from edge.preprocess.letterbox import fit
-from edge.preprocess.preprocessor import MIN_SIDE, Preprocessor, plan
+from edge.preprocess.preprocessor import Preprocessor, plan
 from edge.preprocess.scan_area import clip_box, find_scan_area, largest_region
 
 sides = st.integers(MIN_SIDE, 900)

@@ -30,16 +30,17 @@ WORD = "ZQX"
 
 @dataclass
 class Markers:
-    """Makes them, and remembers what was made."""
+    """Makes markers for DICOM attributes, remembers them, and finds them in bytes."""
 
     made: dict[str, str] = field(default_factory=dict)
     """Marker -> what it stood in."""
 
     def text(self, where: str) -> str:
-        """Fits every VR of words, 16 characters of CS, SH and AE too."""
+        """New marker that fits every VR of words, 16 characters of CS, SH and AE too."""
         return self._note(f"{WORD}{len(self.made):05d}", where)
 
     def of(self, vr: str, where: str) -> Any:
+        """New marker of a DICOM value representation; ``where`` it will stand."""
         n = len(self.made)
         if vr == "DA":
             return self._note((date(1802, 3, 4) + timedelta(days=n)).strftime("%Y%m%d"), where)

@@ -8,7 +8,7 @@ import pytest
 from fake_predictions import columns, write_cv, write_single
 
 from edge.contracts.errors import ConfigError
-from edge.postprocess.decide import calibrate
+from edge.postprocess.model_outputs import calibrate
 from training.calibrate import (
     FILE,
     apply,

@@ -128,7 +128,7 @@ def open_model(path: Path) -> EvaluatedModel:
 
 def _bundle(path: Path) -> EvaluatedModel:
     from edge.models.bundle import load_bundle
-    from edge.postprocess.decide import calibrate, dequantise
+    from edge.postprocess.model_outputs import calibrate, dequantise
 
     bundle = load_bundle(path)
     manifest = bundle.manifest
@@ -147,7 +147,7 @@ def _bundle(path: Path) -> EvaluatedModel:
 
 def _classifier(path: Path) -> EvaluatedModel:
     from edge.models.classifier import load_classifier
-    from edge.postprocess.decide import dequantise
+    from edge.postprocess.model_outputs import dequantise
 
     loaded = load_classifier(path)
     invoke, head = _interpreter(loaded.graph), "classes"

@@ -26,7 +26,8 @@ from edge.app.frame_link import OutboxFrameLink
 from edge.app.logs import set_up_logs
 from edge.config.uri import parse_uri
 from edge.contracts.errors import EdgeError
-from edge.contracts.frame_report import FrameNumbers, FrameReport
+from edge.contracts.frame_report import FrameReport
+from edge.contracts.health import FrameNumbers
 from edge.contracts.state import StreamState
 from edge.daemon.frame.frame_commands import FrameCommandRunner, StoppedStreams
 from edge.daemon.job import DaemonJob

@@ -1,0 +1,137 @@
+"""State of one stream between frames: its exam, its lesion tracks and its coverage, kept and reported together."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING
+
+from edge.contracts.results import Reason, Status
+from edge.pipeline.coverage import CoverageTracker
+from edge.pipeline.exam import ExamTracker
+from edge.pipeline.stream_messages import StreamMessages
+from edge.pipeline.tracker import Tracker
+
+if TYPE_CHECKING:
+    from edge.config.settings import Settings, StreamSettings
+    from edge.contracts.finding import EndReason
+    from edge.contracts.frame_result import Result
+    from edge.contracts.frames import Frame, SourceEvent
+    from edge.contracts.ports import FrameLink
+    from edge.pipeline.coverage import CoverageChange
+    from edge.pipeline.messages import Messages
+    from edge.pipeline.tracker import TrackEvent
+
+log = logging.getLogger(__name__)
+
+
+class StreamReporter:
+    """Turns results and source events of one stream into its findings and its coverage."""
+
+    def __init__(self, stream: StreamSettings, settings: Settings, messages: Messages, frame_link: FrameLink) -> None:
+        """Begin with the state `no_result`, `starting`. ``settings``: of tracking and exams."""
+        self._name = stream.name
+        self._tracker = Tracker(settings.tracking)
+        self._exam = ExamTracker(settings.exam.idle_timeout_s)
+        self._coverage = CoverageTracker()
+        self._messages = StreamMessages(stream, messages, frame_link, self._break_off)
+        self._clip = 0
+        self._last_frame: Frame | None = None
+        self.stopped = False
+        """Asked to stop: what is still on its way is not reported."""
+        self._set_state(Status.NO_RESULT, Reason.STARTING, time.monotonic_ns(), None)
+
+    @property
+    def exam_id(self) -> str:
+        """Random id of the exam that holds now."""
+        return self._exam.exam_id
+
+    def reports(self) -> bool:
+        """Whether results and events are reported now: the stream is not stopped, and there is room for messages."""
+        return not self.stopped and self._has_room()
+
+    def result(self, frame: Frame, result: Result) -> None:
+        """Report a frame that was answered; ask `reports` first."""
+        if self._last_frame is not None and frame.origin.clip != self._clip:
+            self._end_tracks("clip_changed")
+        self._clip = frame.origin.clip
+        previous_exam, another_exam = self._exam.exam_id, self._exam.starts_new_exam(frame)
+        if another_exam:
+            self._end_tracks("exam_changed", previous_exam)
+        if result.malignancy is not None:
+            self._exam.note_judged(result.captured_ns)
+        self._last_frame = frame
+        self._publish(self._tracker.update(result), self._exam.exam_id)
+        self._set_state(result.status, result.reason, result.captured_ns, result.frame_seq, anew=another_exam)
+
+    def event(self, event: SourceEvent) -> None:
+        """Report that the source gave no frame, and why; ask `reports` first."""
+        now = time.monotonic_ns()
+        log.log(
+            logging.INFO if event.kind == "ended" else logging.WARNING,
+            "stream %s: %s (%s) %s", self._name, event.kind, event.reason.value, event.detail,
+        )  # fmt: skip
+        self._end_tracks("stream_ended" if event.kind == "ended" else "not_judged")
+        self._exam.enter_begun_exam(now)  # all frames before it have been reported
+        self._set_state(Status.NO_RESULT, event.reason, now, None)
+
+    def begin_exam(self, at_ns: int) -> str:
+        """Begin an exam with what is captured at ``at_ns`` or later; the id of the new exam."""
+        return self._exam.begin(at_ns)
+
+    def stop(self) -> None:
+        """Report that the stream is stopped, and nothing more of it."""
+        self._end_tracks("stopped")
+        self._set_state(Status.NO_RESULT, Reason.STOPPED, time.monotonic_ns(), None)
+        self.stopped = True
+
+    def start(self) -> None:
+        """Report the stream again after `stop`."""
+        self.stopped = False
+        self._set_state(Status.NO_RESULT, Reason.STARTING, time.monotonic_ns(), None)
+
+    def check_silence(self, now_ns: int) -> None:
+        """Report `no_frames` where no frame has come for too long. To be called at every turn of the loop."""
+        if self._has_room():
+            self._close_silent_state(now_ns)
+
+    def finish(self) -> None:
+        """Report that the daemon stops, unless the stream has ended before."""
+        self._end_tracks("stopped")
+        if not self._coverage.holds(Status.NO_RESULT, Reason.STREAM_ENDED):
+            self._set_state(Status.NO_RESULT, Reason.STOPPED, time.monotonic_ns(), None)
+
+    def _has_room(self) -> bool:
+        return self._messages.has_room(self._exam.exam_id)
+
+    def _break_off(self) -> CoverageChange:
+        """A message found no room: the gap in the coverage that begins now."""
+        self._tracker.end_all("not_judged")  # lesions still there will be new to consumers
+        return self._coverage.break_off(time.monotonic_ns())
+
+    def _end_tracks(self, reason: EndReason, exam_id: str | None = None) -> None:
+        self._publish(self._tracker.end_all(reason), exam_id or self._exam.exam_id)
+
+    def _publish(self, events: list[TrackEvent], exam_id: str) -> None:
+        for event in events:
+            assert self._last_frame is not None  # noqa: S101  (no track without a frame)
+            self._messages.finding(event, self._last_frame, exam_id)
+
+    def _close_silent_state(self, now_ns: int) -> None:
+        change = self._coverage.check_silence(now_ns)
+        if change is not None:
+            self._end_tracks("not_judged")
+            self._exam.enter_begun_exam(now_ns)
+            self._messages.coverage(change, self._exam.exam_id)
+
+    def _set_state(
+        self, status: Status, reason: Reason | None, at_ns: int, frame: int | None, *, anew: bool = False
+    ) -> None:
+        if not self._has_room():
+            return
+        self._close_silent_state(at_ns)
+        if self._messages.has_gap:
+            return
+        change = self._coverage.observe(status, reason, at_ns, frame, anew=anew)
+        if change is not None:
+            self._messages.coverage(change, self._exam.exam_id)

@@ -1,0 +1,104 @@
+"""Model outputs as real values: dequantised heads, calibrated malignancy probability, and lesions of the mask."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
+from edge.postprocess.lesions import find_lesions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from numpy.typing import NDArray
+
+    from edge.contracts.manifest import Calibration, ModelManifest
+    from edge.contracts.region import Region
+    from edge.contracts.results import Lesion
+    from edge.contracts.tensors import TensorSpec
+    from edge.postprocess.lesions import PicturePlacement
+
+
+class JudgedOutputs:
+    """Outputs of one frame as a rule or verdict asks for them; each value is computed when it is first asked for."""
+
+    def __init__(
+        self,
+        outputs: Mapping[str, NDArray[Any]],
+        manifest: ModelManifest,
+        placement: PicturePlacement,
+        regions: tuple[Region, ...],
+        body_part: str | None = None,
+        unseen: Callable[[], float] | None = None,
+    ) -> None:
+        """Arguments as for `edge.postprocess.decide.decide`; ``outputs`` has all heads of the manifest."""
+        self._outputs, self._placement, self._regions, self._unseen = outputs, placement, regions, unseen
+        self.manifest = manifest
+        self.body_part = body_part
+        """What DICOM or the configuration says is scanned; None: nothing is said."""
+
+    @property
+    def anatomy(self) -> float | None:
+        """Probability that the picture is of the manifest's body part, 0 to 1; None: the model has no such head."""
+        return self._real(ANATOMY).item() if ANATOMY in self.manifest.heads else None
+
+    @cached_property
+    def malignancy(self) -> float:
+        """Calibrated probability of the malignant class, 0 to 1."""
+        stored = self._outputs[MALIGNANCY]
+        resolution = self.manifest.heads[MALIGNANCY].tensor.scale if stored.dtype.kind in "iu" else 0.0
+        q = float(self._real(MALIGNANCY).reshape(-1)[1])
+        return calibrate(q, self.manifest.calibration, resolution)
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether the malignancy is at or over the manifest's operating point."""
+        return self.malignancy >= self.manifest.thresholds.malignancy
+
+    @cached_property
+    def lesions(self) -> list[Lesion]:
+        """Lesions of the mask head, whose output is (1, h, w, 1), the surest first; without descriptors."""
+        mask = self._real(LESION_MASK)[0, :, :, 0]
+        size = (self.manifest.recipe.width, self.manifest.recipe.height)
+        return find_lesions(np.clip(mask, 0.0, 1.0), self._placement, self.manifest.thresholds, size, self._regions)
+
+    def unseen_share(self) -> float:
+        """Area of the largest part with scan data beside the crop, as a share of the crop; 0 where nobody measures it.
+
+        A pass over the whole picture: ask only where the answer matters.
+        """
+        return 0.0 if self._unseen is None else self._unseen()
+
+    def _real(self, head: str) -> NDArray[np.float32]:
+        return dequantise(self._outputs[head], self.manifest.heads[head].tensor)
+
+
+def dequantise(values: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:
+    """Real values of a tensor, float32 of the same shape.
+
+    scale * (stored - zero_point) for integers, as they are for floats.
+    """
+    real = values.astype(np.float32)
+    if values.dtype.kind in "iu":
+        real -= np.float32(spec.zero_point)
+        real *= np.float32(spec.scale)
+    return real
+
+
+def calibrate(q: float, calibration: Calibration, resolution: float) -> float:
+    """Platt scaling of a probability, see `Calibration`.
+
+    Args:
+        q: the head's output, 0 to 1.
+        calibration: slope and intercept.
+        resolution: smallest step of ``q``: an output of exactly 0 or 1 means "within half a step of it", and its
+            logit is taken there instead of at infinity.
+    """
+    edge = min(0.25, max(resolution / 2, 1e-6))
+    q = min(max(q, edge), 1 - edge)
+    z = calibration.slope * math.log(q / (1 - q)) + calibration.intercept
+    return 1 / (1 + math.exp(-z)) if z > -700 else 0.0
