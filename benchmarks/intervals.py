@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from edge.quantiles import nearest_rank_index
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -57,8 +59,9 @@ def ratio(values: Sequence[float], others: Sequence[float]) -> Estimate:
 
 
 def percentile(values: Sequence[float] | NDArray[np.float64], share: float) -> float:
-    """Nearest rank: the smallest value that ``share`` of all do not exceed."""
-    return float(np.quantile(values, share, method="inverted_cdf"))
+    """Nearest-rank percentile of ``values``: the smallest one that ``share`` (0 to 1) of all do not exceed."""
+    index = nearest_rank_index(len(values), share)
+    return float(np.partition(np.asarray(values, float), index)[index])
 
 
 def pooled_percentile(rounds: Sequence[Sequence[float]], share: float) -> Estimate:

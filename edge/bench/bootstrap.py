@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from edge.bench.quantiles import nearest
+from edge.quantiles import nearest_rank_index
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,7 +77,7 @@ def at(share: float) -> Statistic:
     """The nearest-rank ``share`` quantile of each row, as a statistic."""
 
     def of_rows(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        rank = nearest(rows.shape[1], share)
+        rank = nearest_rank_index(rows.shape[1], share)
         found: NDArray[np.float64] = np.partition(rows, rank, axis=1)[:, rank]
         return found
 

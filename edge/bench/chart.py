@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge.bench.compare import times_of
+from edge.bench.quantile_intervals import nearest_rank
 from edge.bench.text_report import number
 from edge.contracts.errors import DeviceError, UsageError
 
@@ -115,7 +116,7 @@ def _distribution(values: NDArray[np.float64], top: float, deadline_ms: float | 
     taken = -1e9
     row = 0
     for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0)):
-        value = float(ordered[max(0, math.ceil(share * ordered.size) - 1)])
+        value = nearest_rank(ordered, share)
         x = place(value)
         row = (row + 1) % 3 if x - taken < 84 else 0
         taken = x

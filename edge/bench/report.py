@@ -9,7 +9,7 @@ import msgspec
 from edge.bench.loadgen_result import LoadGenResult
 from edge.bench.machine_description import MachineDescription
 from edge.bench.process_memory import ProcessMemory
-from edge.bench.quantiles import QuantileSummary
+from edge.bench.quantile_intervals import QuantileSummary
 from edge.bench.startup import Startup
 from edge.bench.sustained import Minute
 from edge.bench.sweep import SweepRow

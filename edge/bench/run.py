@@ -16,7 +16,7 @@ from edge.bench.interrupt import Interrupt
 from edge.bench.loadgen import RULES, run_loadgen
 from edge.bench.machine_description import describe, filesystem
 from edge.bench.measured_run import RunPlan, measure
-from edge.bench.quantiles import summarise
+from edge.bench.quantile_intervals import summarise
 from edge.bench.rendered_frames import HEIGHT, PICTURES, WIDTH
 from edge.bench.report import BenchmarkReport, BenchmarkSetup, FrameCounts
 from edge.bench.samples import TIMES

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from edge.bench.quantiles import Quantile, nearest_rank, quantile
+from edge.bench.quantile_intervals import Quantile, nearest_rank, quantile
 from edge.device import sensors
 
 if TYPE_CHECKING:

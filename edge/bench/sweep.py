@@ -8,7 +8,7 @@ import msgspec
 
 from edge.app.compose import choose_model
 from edge.bench.measured_run import RunPlan, measure
-from edge.bench.quantiles import QuantileSummary, summarise
+from edge.bench.quantile_intervals import QuantileSummary, summarise
 from edge.bench.startup import Parity, start_up
 from edge.bench.throughput import throughput
 from edge.config.uri import parse_uri

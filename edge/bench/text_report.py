@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge.bench.quantiles import SHARES
+from edge.bench.quantile_intervals import SHARES
 from edge.bench.samples import SPANS, STAGES
 from edge.picture.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edge.bench.quantiles import Quantile, QuantileSummary
+    from edge.bench.quantile_intervals import Quantile, QuantileSummary
     from edge.bench.report import BenchmarkReport, FrameCounts
     from edge.bench.startup import Parity, Startup
     from edge.bench.sustained import Minute

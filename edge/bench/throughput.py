@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from edge.bench.bootstrap import LEAST, draw, mean
-from edge.bench.quantiles import CONFIDENCE
+from edge.bench.quantile_intervals import CONFIDENCE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

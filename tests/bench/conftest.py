@@ -10,7 +10,7 @@ import pytest
 from timed_frames import samples_of
 
 from edge.bench.machine_description import describe
-from edge.bench.quantiles import summarise
+from edge.bench.quantile_intervals import summarise
 from edge.bench.report import BenchmarkReport, BenchmarkSetup, FrameCounts
 from edge.bench.samples import TIMES
 from edge.contracts.finding import ModelRef

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from edge.quantiles import nearest_rank_index
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -78,14 +80,9 @@ def quantile(
     )
 
 
-def nearest(n: int, share: float) -> int:
-    """Place (from 0) of the nearest rank: the smallest of ``n`` sorted samples that ``share`` of all do not exceed."""
-    return max(0, math.ceil(share * n - 1e-9) - 1)
-
-
 def nearest_rank(ordered: NDArray[np.float64], share: float) -> float:
     """The sample at the nearest rank of sorted, non-empty samples."""
-    return float(ordered[nearest(ordered.size, share)])
+    return float(ordered[nearest_rank_index(ordered.size, share)])
 
 
 def binomial_ranks(n: int, share: float, confidence: float = CONFIDENCE) -> tuple[int | None, int | None]:
