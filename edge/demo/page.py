@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass, field
-from html import escape
 from typing import TYPE_CHECKING
+
+from edge.picture.html_page import data_uri, escape, html_figure, html_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,30 +92,19 @@ HEADS = ("#", "s", "topic", "what", "meaning")
 
 def page(title: str, about: str, sections: Sequence[PageSection], commands: str, foot: str) -> str:
     """The whole page as HTML. ``commands`` is shown as it is, to be copied."""
-    body = "\n".join(_section(each) for each in sections)
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}</title>
-<style>{STYLE}</style>
-</head>
-<body>
-<header><div>
+    parts = "\n".join(_section(each) for each in sections)
+    body = f"""<header><div>
 <h1>{escape(title)}</h1>
 <p class="soft">{escape(about)}</p>
 <p class="banner" role="note">{escape(BANNER)}</p>
 </div></header>
 <main>
-{body}
+{parts}
 <h2>Now yours</h2>
 <pre>{escape(commands)}</pre>
 </main>
-<footer>{escape(foot)}</footer>
-</body>
-</html>
-"""
+<footer>{escape(foot)}</footer>"""
+    return html_page(title, STYLE, body)
 
 
 def _section(section: PageSection) -> str:
@@ -135,12 +124,8 @@ def _section(section: PageSection) -> str:
 
 
 def _figure(figure: PageFigure) -> str:
-    data = base64.b64encode(figure.jpeg).decode()
-    caption = escape(figure.caption)
-    return (
-        f'<figure><img src="data:image/jpeg;base64,{data}" width="{figure.width}" height="{figure.height}" '
-        f'alt="{caption}"><figcaption>{caption}</figcaption></figure>'
-    )
+    source = data_uri(figure.jpeg, "image/jpeg")
+    return html_figure(source, figure.caption, escape(figure.caption), (figure.width, figure.height))
 
 
 def _table(lines: Sequence[PageRow]) -> str:

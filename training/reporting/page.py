@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from html import escape
 from typing import TYPE_CHECKING, Any
 
+from edge.picture.html_page import escape, html_figure, html_page
 from training.metrics import MetricInterval
 
 if TYPE_CHECKING:
@@ -97,9 +97,7 @@ class Page:
     def pictures(self, shown: Sequence[tuple[str, str, str]]) -> None:
         """Each: data URI, what it is, more of it."""
         figures = "".join(
-            f'<figure><img src="{uri}" alt="{escape(name)}"><figcaption><b>{escape(name)}</b><br>'
-            f"{escape(more)}</figcaption></figure>"
-            for uri, name, more in shown
+            html_figure(uri, name, f"<b>{escape(name)}</b><br>{escape(more)}") for uri, name, more in shown
         )
         self.add(f'<div class="pictures">{figures}</div>')
 
@@ -114,13 +112,12 @@ class Page:
             f'<section id="s{i}"><h2>{escape(title)}</h2>{"".join(parts)}</section>'
             for i, (title, parts) in enumerate(self.sections)
         )
-        return (
-            '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width">'
-            f"<title>{escape(self.title)}</title><style>{STYLE}</style></head><body><main>"
-            f'<h1>{escape(self.title)}</h1><p class="lead">{escape(self.lead)}</p>'
+        return html_page(
+            self.title,
+            STYLE,
+            f'<main><h1>{escape(self.title)}</h1><p class="lead">{escape(self.lead)}</p>'
             f'<p class="notice">{escape(NOTICE)}</p><div class="cards">{cards}</div><nav>{links}</nav>{body}'
-            f"<footer>{escape(NOTICE)}</footer></main></body></html>\n"
+            f"<footer>{escape(NOTICE)}</footer></main>",
         )
 
 
