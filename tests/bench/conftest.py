@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from timed_frames import samples_of
 
-from edge.bench.machine_description import describe
+from edge.bench.machine_description import describe_machine
 from edge.bench.quantile_intervals import summarise
 from edge.bench.report import BenchmarkReport, BenchmarkSetup, FrameCounts
 from edge.bench.samples import TIMES
@@ -29,7 +29,7 @@ def report() -> Callable[..., BenchmarkReport]:
         return BenchmarkReport(
             kind="path",
             at="2026-01-01T00:00:00Z",
-            machine=describe(),
+            machine=describe_machine(),
             setup=msgspec.structs.replace(
                 BenchmarkSetup(
                     model=ModelRef(name="breast", version="1", sha256="a" * 64),

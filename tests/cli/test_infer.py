@@ -19,7 +19,7 @@ import pydicom
 import pytest
 
 from edge.cli.main import run
-from edge.cli.progress import Progress
+from edge.cli.progress import FileProgressBar
 from edge.infer.output import COLUMNS
 
 KEYS = ["path", "frame", "status", "reason", "malignancy", "suspicious", "lesions", "latency_ms"]
@@ -306,13 +306,13 @@ class Terminal(io.StringIO):
 
 def test_progress_is_drawn_on_terminals_and_taken_away():
     terminal = Terminal()
-    progress = Progress(4, terminal)
+    progress = FileProgressBar(4, terminal)
     progress.show(1, 10)
     assert "[======------------------] 1/4 files, 10 frames" in terminal.getvalue()
     progress.clear()
     assert terminal.getvalue().endswith("\r\x1b[K")
     pipe = io.StringIO()
-    silent = Progress(4, pipe)
+    silent = FileProgressBar(4, pipe)
     silent.show(1, 10)
     silent.clear()
     assert pipe.getvalue() == ""

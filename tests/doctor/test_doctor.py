@@ -25,7 +25,7 @@ from edge.device.machine import Machine
 from edge.doctor import runtimes, source_child, sources, storage
 from edge.doctor.check import Check, absent, exit_code_of, ok, warning, wrong
 from edge.doctor.devices import check_devices
-from edge.doctor.machine import check_clock, check_cores, check_kind, check_memory, check_sensors
+from edge.doctor.machine import check_board, check_clock, check_cores, check_memory, check_sensors
 from edge.doctor.sinks import check_sinks
 from edge.models.bundle import load_bundle
 
@@ -60,7 +60,7 @@ def test_a_board_that_cannot_run_it_is_named_with_the_reason() -> None:
         board="Raspberry Pi 2 Model B", architecture="armv7l", bits=32, kernel="6.1", glibc=(2, 31), python=(3, 9, 2),
         jetpack=None,
     )  # fmt: skip
-    checks = list(check_kind(board))
+    checks = list(check_board(board))
     assert [check.mark for check in checks] == ["wrong", "wrong"]
     assert "cannot run here: armv7l: LiteRT has no wheels" in checks[0].text
     assert "cannot run here: Python 3.9.2" in checks[1].text
@@ -281,13 +281,13 @@ def test_a_source_that_hangs_or_crashes_is_left_behind(
     (tmp_path / "unlucky.py").write_text(does)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     monkeypatch.setattr(sources, "CHILD", "unlucky")
-    monkeypatch.setattr(sources, "PATIENCE_S", 2.0)
+    monkeypatch.setattr(sources, "CHILD_TIMEOUT_S", 2.0)
     check = seen("phantom://?seed=1")
     assert (check.mark, check.exit_code) == ("wrong", 5)
 
 
 def test_the_child_gives_up_before_the_parent_does() -> None:
-    assert source_child.LOOK_S < sources.PATIENCE_S
+    assert source_child.PROBE_S < sources.CHILD_TIMEOUT_S
 
 
 # --- receivers
