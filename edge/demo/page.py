@@ -1,4 +1,4 @@
-"""One page to look at, in one file: pictures inside, nothing fetched from anywhere, light and dark."""
+"""HTML page of the demo, in one file: overlays, messages and outcome of each scenario, light and dark."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ footer { margin: 48px auto; font-size: .88rem; }
 
 @dataclass(frozen=True, slots=True)
 class PageFigure:
-    """A picture in the page."""
+    """Picture of the page: a JPEG file with size in pixels and caption."""
 
     jpeg: bytes
     width: int
@@ -68,7 +68,7 @@ class PageFigure:
 
 @dataclass(frozen=True, slots=True)
 class PageRow:
-    """A row of a section's table: five cells and a kind, which colours it."""
+    """Row of a section's table: five cells and a kind, which colours it."""
 
     cells: tuple[str, str, str, str, str]
     kind: str
@@ -76,7 +76,7 @@ class PageRow:
 
 @dataclass(slots=True)
 class PageSection:
-    """One act. All texts are plain: they are escaped here."""
+    """Section of the page for one scenario. All texts are plain: they are escaped here."""
 
     title: str
     about: str
@@ -90,8 +90,8 @@ class PageSection:
 HEADS = ("#", "s", "topic", "what", "meaning")
 
 
-def page(title: str, about: str, sections: Sequence[PageSection], commands: str, foot: str) -> str:
-    """The whole page as HTML. ``commands`` is shown as it is, to be copied."""
+def demo_page(title: str, about: str, sections: Sequence[PageSection], commands: str, foot: str) -> str:
+    """HTML text of the whole page. ``commands`` is shown as it is, to be copied."""
     parts = "\n".join(_section(each) for each in sections)
     body = f"""<header><div>
 <h1>{escape(title)}</h1>
@@ -108,13 +108,13 @@ def page(title: str, about: str, sections: Sequence[PageSection], commands: str,
 
 
 def _section(section: PageSection) -> str:
-    mood = "outcome" if section.good else "outcome bad"
+    style = "outcome" if section.good else "outcome bad"
     facts = "".join(f"<li>{escape(fact)}</li>" for fact in section.facts)
     parts = [
         "<section>",
         f"<h2>{escape(section.title)}</h2>",
         f"<p>{escape(section.about)}</p>",
-        f'<p class="{mood}">{escape(section.outcome)}</p>',
+        f'<p class="{style}">{escape(section.outcome)}</p>',
         f'<ul class="facts">{facts}</ul>' if facts else "",
         f'<div class="figures">{"".join(map(_figure, section.figures))}</div>' if section.figures else "",
         _table(section.lines) if section.lines else "",
