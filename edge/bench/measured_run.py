@@ -154,7 +154,7 @@ class _DropCounter:
             self._before = self._total()
 
     def end(self) -> None:
-        """Count no further."""
+        """End the count: later drops are not part of it."""
         self._after = self._total()
 
     @property

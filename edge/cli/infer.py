@@ -15,9 +15,9 @@ from edge.cli.progress import FileProgressBar
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edge.infer.inputs import Input
-    from edge.infer.output import CsvFile, OverlayFolder
-    from edge.infer.run import Answer
+    from edge.infer.inputs import InputFile
+    from edge.infer.output import AnswerCsv, OverlayFolder
+    from edge.infer.run import FileAnswer
     from edge.pipeline.analyser import Analyser
 
 UNANSWERED = 5
@@ -50,16 +50,16 @@ def command(
     from edge.app.logs import set_up_logs
     from edge.config.load import load_settings
     from edge.infer.inputs import find_inputs
-    from edge.infer.output import CsvFile, OverlayFolder
+    from edge.infer.output import AnswerCsv, OverlayFolder
     from edge.infer.run import require_frames, require_inputs
 
     settings = load_settings(None, os.environ, {"model": str(model)} if model else {})
     set_up_logs(settings.log)
     inputs, passed_over = find_inputs(paths)
     require_inputs(inputs, passed_over)
-    table = None if csv is None else CsvFile(csv)
+    table = None if csv is None else AnswerCsv(csv)
     folder = None if overlay is None else OverlayFolder(overlay)
-    output = AnswerPrinter([given.path for given in inputs], as_json=json)
+    output = AnswerPrinter([file.path for file in inputs], as_json=json)
     write_answers(inputs, make_analyser(settings, isolated=False), output, table, folder)
     with printing():
         output.end(passed_over)
@@ -68,10 +68,10 @@ def command(
 
 
 def write_answers(
-    inputs: list[Input],
+    inputs: list[InputFile],
     analyser: Analyser,
     output: AnswerPrinter,
-    table: CsvFile | None,
+    table: AnswerCsv | None,
     folder: OverlayFolder | None,
 ) -> None:
     """Analyse all inputs and write each answer to every output as it comes; close analyser and table at the end."""
@@ -106,7 +106,7 @@ class AnswerPrinter:
         self._counts: Counter[str] = Counter()
         self._files: set[Path] = set()
 
-    def add(self, answer: Answer) -> None:
+    def add(self, answer: FileAnswer) -> None:
         """Print and count one more answer."""
         from edge.infer.output import as_json, printable, text_of
 

@@ -1,4 +1,4 @@
-"""Counters since the start, and times of the last interval, for `health`."""
+"""Statistics for `Health`: counters since the start, and times of the last interval."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WINDOW = 4096
 
 
 class Stats:
-    """Of all streams together."""
+    """Counters and times of all streams together, for the message `Health`."""
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
@@ -26,7 +26,7 @@ class Stats:
         self._frames_before = 0
 
     def add(self, result: Result) -> None:
-        """Count one result."""
+        """Count one result, and keep its times."""
         self._counts["frames"] += 1
         self._counts[result.status.value] += 1
         for stage in STAGES:
@@ -34,7 +34,7 @@ class Stats:
                 self._times[stage].append(result.latency_ms[stage])
 
     def snapshot(self) -> dict[str, float | int | None]:
-        """Numbers as `Health` names them, and begin a new interval."""
+        """Return the numbers as `Health` names them, and begin a new interval."""
         now = time.monotonic()
         frames = self._counts["frames"]
         numbers: dict[str, float | int | None] = {
