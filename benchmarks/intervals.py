@@ -23,7 +23,7 @@ SHARE = 0.95
 
 
 class Estimate(NamedTuple):
-    """A figure and its 95 % interval."""
+    """Estimate: a figure and its 95 % interval."""
 
     value: float
     low: float
@@ -31,7 +31,7 @@ class Estimate(NamedTuple):
 
 
 def bootstrap(statistic: Callable[[NDArray[np.intp]], float], rounds: int) -> Estimate:
-    """``statistic`` of all rounds, and its interval.
+    """Estimate of ``statistic`` of all rounds, with its bootstrap interval.
 
     Args:
         statistic: takes the numbers of rounds, some of them several times, and gives the figure.
@@ -46,7 +46,7 @@ def bootstrap(statistic: Callable[[NDArray[np.intp]], float], rounds: int) -> Es
 
 
 def median(values: Sequence[float]) -> Estimate:
-    """Of one figure a round."""
+    """Median of one figure a round, with its interval."""
     array = np.asarray(values, float)
     return bootstrap(lambda rounds: float(np.median(array[rounds])), len(array))
 
@@ -65,7 +65,7 @@ def percentile(values: Sequence[float] | NDArray[np.float64], share: float) -> f
 
 
 def pooled_percentile(rounds: Sequence[Sequence[float]], share: float) -> Estimate:
-    """Percentile of the frames of all rounds together."""
+    """Percentile of the frames of all rounds together, with its interval."""
     return bootstrap(lambda drawn: percentile(np.concatenate([rounds[i] for i in drawn]), share), len(rounds))
 
 
