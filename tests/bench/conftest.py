@@ -1,4 +1,4 @@
-"""Reports as a benchmark would have written them, with times that the test chooses."""
+"""Benchmark reports for tests, as a run would have written them, with times that the test chooses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The picture is SVG that a browser can read, with a mark for each frame, and it marks what was late."""
+"""The chart is SVG that a browser can read, with a mark for each frame, and it marks what was late."""
 
 from __future__ import annotations
 

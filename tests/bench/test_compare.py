@@ -1,4 +1,4 @@
-"""A verdict needs confidence, and a failure counts against whoever failed."""
+"""Comparing two reports: a verdict needs confidence, and a failure counts against the run that failed."""
 
 from __future__ import annotations
 

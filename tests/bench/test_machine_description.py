@@ -1,4 +1,4 @@
-"""Board, processor, memory: read from files, and None where there are none."""
+"""Description of the machine: read from the kernel's files, and None where there are none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Intervals must hold what they promise: checked against exact sums, and by drawing many runs whose truth is known."""
+"""Confidence intervals hold what they promise: against exact sums, and in many runs whose truth is known."""
 
 from __future__ import annotations
 

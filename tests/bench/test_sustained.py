@@ -1,4 +1,4 @@
-"""Minute by minute, beside the sensors; what has no sensor is not measured, never zero."""
+"""Sustained runs, minute by minute beside the sensors; what has no sensor is not measured, never zero."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The benchmark itself, with the peers that the test environment has."""
+"""The peers benchmark itself, with the peers that the test environment has."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The overlay shows where, says what, and hides nothing."""
+"""The overlay shows where the lesion is, says what was found, and hides nothing of the picture."""
 
 from __future__ import annotations
 
