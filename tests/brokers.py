@@ -207,7 +207,7 @@ class Subscriber:
         self._ready.clear()
 
     def close(self) -> None:
-        """Disconnect from the broker."""
+        """Disconnect the subscriber from the broker."""
         self._client.disconnect()
         self._client.loop_stop()
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def report() -> Callable[..., BenchmarkReport]:
-    """``report(times, words, warm_up=0, **setup)``."""
+    """Maker of benchmark reports: ``report(times, words, warm_up=0, **setup)``."""
 
     def make(times: Any, words: list[str] | None = None, warm_up: int = 0, **setup: Any) -> BenchmarkReport:
         samples = samples_of([float(value) for value in np.asarray(times)], words, warm_up)
