@@ -1,4 +1,4 @@
-"""Does an Arm board compute what this machine computes? Our wheel in an arm64 Debian under qemu, against itself here.
+"""Check on emulated Arm64: our wheel in an arm64 Debian under qemu computes what it computes on this machine.
 
     sudo make test-arm64
     sudo .venv-test/bin/python benchmarks/arm64.py --cpu cortex-a72 --data DATA/dicom --json arm64.json
@@ -38,20 +38,21 @@ UNANSWERED = 5
 """Of infer: some file could not be read; here as there."""
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
+    """Print a line with the time of day before it."""
     print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
 
 
 def wheel_in(folder: Path) -> Path:
-    """The one built wheel."""
+    """Newest built wheel in ``folder``. Raises `DeviceError` if there is none."""
     wheels = sorted(folder.glob("sonoedge-*.whl"), key=lambda path: path.stat().st_mtime)
     if not wheels:
         raise DeviceError(f"there is no wheel in {folder}", hint="make .venv-test/installed builds one")
     return wheels[-1]
 
 
-def checked(done: subprocess.CompletedProcess[str], what: str, codes: tuple[int, ...] = (0,)) -> str:
-    """Its stdout. Raises `DeviceError` for another exit code, with the last thing that it said."""
+def require_success(done: subprocess.CompletedProcess[str], what: str, codes: tuple[int, ...] = (0,)) -> str:
+    """Stdout of a finished process. Raises `DeviceError` for another exit code, with its last line on stderr."""
     if done.returncode not in codes:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise DeviceError(
@@ -67,56 +68,59 @@ def infer(pictures: Path) -> list[str]:
 
 
 def here(pictures: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Fingerprints and answers of this machine."""
+    """Compute fingerprints and answers on this machine."""
 
     def run(*command: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run([sys.executable, *command], cwd=pictures, text=True, capture_output=True, check=False)
 
-    prints = read_lines(checked(run(str(FINGERPRINT), "."), "fingerprints here"))
-    said = run("-m", "edge.cli.main", *infer(pictures))
-    return prints, read_lines(checked(said, "edge-cli infer here", (0, UNANSWERED)))
+    prints = read_lines(require_success(run(str(FINGERPRINT), "."), "fingerprints here"))
+    inferred = run("-m", "edge.cli.main", *infer(pictures))
+    return prints, read_lines(require_success(inferred, "edge-cli infer here", (0, UNANSWERED)))
 
 
 def commands(root: ArmRoot, cpu: ArmCpu) -> dict[str, dict[str, Any]]:
-    """What the commands that need no pictures say there. Raises `DeviceError` if one fails."""
-    told = {}
+    """Run the commands that need no pictures there, and return what they print. Raises `DeviceError` if one fails."""
+    outputs = {}
     for words in (["--help"], ["--version"], ["model", "verify"], ["doctor"]):
         name = " ".join(words)
-        say(f"{cpu.name}: edge-cli {name}")
+        log(f"{cpu.name}: edge-cli {name}")
         done = root.run(cpu, ["edge-cli", *words])
         # doctor may miss things in a bare root, and say so by its exit code: only falling over is wrong.
         codes = (0, 3, 4, 5, 6) if name == "doctor" else (0,)
-        lines = checked(done, f"edge-cli {name} on {cpu.name}", codes).strip().splitlines()
-        told[name] = {"exit_code": done.returncode, "lines": lines}
-    return told
+        lines = require_success(done, f"edge-cli {name} on {cpu.name}", codes).strip().splitlines()
+        outputs[name] = {"exit_code": done.returncode, "lines": lines}
+    return outputs
 
 
 def on_arm(root: ArmRoot, cpu: ArmCpu, reference: tuple[list[dict[str, Any]], list[dict[str, Any]]]) -> dict[str, Any]:
-    """Fingerprints and answers of one core, compared with ``reference``."""
-    say(f"{cpu.name}: pixels, tensors, outputs, golden vectors")
+    """Compute fingerprints and answers on one emulated core, compared with ``reference``."""
+    log(f"{cpu.name}: pixels, tensors, outputs, golden vectors")
     done = root.run(cpu, [PYTHON, "/fingerprint.py", "."], folder="pictures")
-    theirs = read_lines(checked(done, f"fingerprints on {cpu.name}"))
-    say(f"{cpu.name}: edge-cli infer")
+    theirs = read_lines(require_success(done, f"fingerprints on {cpu.name}"))
+    log(f"{cpu.name}: edge-cli infer")
     done = root.run(cpu, ["edge-cli", *infer(root.path / "pictures")], folder="pictures")
-    told = read_lines(checked(done, f"edge-cli infer on {cpu.name}", (0, UNANSWERED)))
+    answers = read_lines(require_success(done, f"edge-cli infer on {cpu.name}", (0, UNANSWERED)))
     prints = compare_fingerprints(reference[0], theirs)
-    words = compare_answers(reference[1], told, prints.decoded_otherwise)
+    words = compare_answers(reference[1], answers, prints.decoded_otherwise)
     golden = [problem for problems in theirs[0]["golden"].values() for problem in problems]
-    say(f"{cpu.name}: {prints.line('output')} outputs equal, {words.line('answer')} answers")
+    log(f"{cpu.name}: {prints.line('output')} outputs equal, {words.line('answer')} answers")
     result = {"cpu": cpu.name, "boards": cpu.boards, "machine": theirs[0], "fingerprints": prints, "answers": words}
     return {**result, "golden": golden, "sound": prints.sound and words.sound and not golden}
 
 
 def control(root: ArmRoot, cpu: ArmCpu) -> dict[str, Any]:
-    """Other kernels must be noticed: `edge-cli model verify` refuses the model, or the runtime is refused before."""
-    say(f"{cpu.name}: the control, without XNNPACK")
+    """Control run without XNNPACK: other kernels must be noticed.
+
+    `edge-cli model verify` refuses the model, or the runtime is refused before.
+    """
+    log(f"{cpu.name}: the control, without XNNPACK")
     done = root.run(cpu, ["edge-cli", "model", "verify"], listed=False)
     error = next((line for line in done.stderr.splitlines() if line.startswith("error: ")), "")
     return {"exit_code": done.returncode, "error": error, "noticed": done.returncode in REFUSED and bool(error)}
 
 
 def table(results: list[dict[str, Any]]) -> str:
-    """For people; Markdown."""
+    """Markdown table of all cores, for people."""
     head = ["core", "as in", "pictures", "frames of clips", "tensors", "outputs", "answers of infer", "golden vectors"]
     rows = [head, ["---"] * len(head)]
     for each in results:
@@ -130,11 +134,11 @@ def table(results: list[dict[str, Any]]) -> str:
 
 
 def compare(root: ArmRoot, cpus: list[ArmCpu], data: Path | None) -> dict[str, Any]:
-    """Both sides, all cores, the control."""
+    """Compare this machine with all emulated cores, and run the control."""
     pictures = root.path / "pictures"
     names = write_pictures(pictures, data)
     shutil.copyfile(FINGERPRINT, root.path / "fingerprint.py")
-    say(f"{len(names)} files; this machine first")
+    log(f"{len(names)} files; this machine first")
     reference = here(pictures)
     said = commands(root, cpus[0])
     cores = [on_arm(root, cpu, reference) for cpu in cpus]
@@ -151,7 +155,7 @@ def compare(root: ArmRoot, cpus: list[ArmCpu], data: Path | None) -> dict[str, A
 
 
 def show(result: dict[str, Any]) -> None:
-    """Print what came out, for people."""
+    """Print the results of the comparison, for people."""
     machine = result["here"]
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     print(f"\n{result['files']} files; against {machine['machine']}, Python {machine['python']}, {versions}\n")
@@ -171,6 +175,7 @@ def show(result: dict[str, Any]) -> None:
 
 
 def main() -> int:
+    """Build the Arm system, compare, and print the outcome."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cpu", action="append", choices=sorted(BY_NAME), help="default: all of them")
     parser.add_argument("--data", type=Path, help="a folder of more files, for example real DICOM")
@@ -180,7 +185,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write what came out here")
     options = parser.parse_args()
     cpus = [BY_NAME[name] for name in options.cpu or BY_NAME]
-    root = ArmRoot(options.folder, say)
+    root = ArmRoot(options.folder, log)
     try:
         lacking = cannot_run()
         if lacking is not None:

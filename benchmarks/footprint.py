@@ -1,4 +1,6 @@
-"""What the base install weighs on a disk, by package: python benchmarks/footprint.py [--extra demo] [--bytecode]
+"""Measures the disk size of the base install, by package.
+
+    python benchmarks/footprint.py [--extra demo] [--bytecode]
 
 Fetches the wheels of Python 3.11 for both machines as constraints.txt fixes them, and adds up what is in them. Bytecode
 (``__pycache__``) is not in a wheel: pip writes it when it installs; `--bytecode` says how much, by compiling all of it.
@@ -29,7 +31,7 @@ MB = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Package:
-    """One wheel."""
+    """Wheel of a package with its sizes."""
 
     name: str
     version: str
@@ -40,7 +42,7 @@ class Package:
 
 
 def read_wheel(path: Path) -> Package:
-    """Sizes of one wheel. Raises `DeviceError` for a broken one."""
+    """Read the sizes of one wheel. Raises `DeviceError` for a broken one."""
     name, version = path.name.split("-")[:2]
     try:
         with zipfile.ZipFile(path) as archive:
@@ -51,7 +53,7 @@ def read_wheel(path: Path) -> Package:
 
 
 def packages(wheel: Path, extras: list[str], machine: str, folder: Path) -> list[Package]:
-    """Of ``wheel`` and all that it asks for on ``machine``, heaviest first."""
+    """Packages of ``wheel`` and all that it asks for on ``machine``, heaviest first."""
     asked = f"{wheel}[{','.join(extras)}]" if extras else str(wheel)
     pip(
         "download",
@@ -77,7 +79,7 @@ def bytecode(folder: Path) -> int:
 
 
 def table(found: dict[str, list[Package]]) -> str:
-    """Markdown: a row a package, in the order of the first machine."""
+    """Markdown table: a row a package, in the order of the first machine."""
     head = ["package", *(f"{machine} {what}" for machine in found for what in ("download", "on disk"))]
     by_name = {machine: {package.name: package for package in given} for machine, given in found.items()}
     names = list(dict.fromkeys(package.name for given in found.values() for package in given))
@@ -97,12 +99,13 @@ def table(found: dict[str, list[Package]]) -> str:
 
 
 def mb(size: int) -> str:
-    """With two digits that count."""
+    """Text of a size in MB (2^20 bytes) with two significant digits."""
     value = size / MB
     return f"{value:.0f}" if value >= 10 else f"{value:.1f}" if value >= 1 else f"{value:.2f}"
 
 
 def main() -> int:
+    """Measure both machines and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--extra", action="append", default=[], help="an extra of the package; may be given again")
     parser.add_argument("--bytecode", action="store_true", help="compile all of it, and say what that adds")

@@ -1,4 +1,6 @@
-"""How much of the runtime's speed reaches the user: bare ``invoke`` beside the whole loop, in one run.
+"""Benchmark of the frame path: bare ``invoke`` beside the whole loop, in one run.
+
+How much of the runtime's speed reaches the user?
 
     python benchmarks/frame_path.py [--rounds 9] [--seconds 2] [--grey]
 
@@ -12,7 +14,7 @@ Rounds are interleaved; the ratio of each round is taken before the median, so t
 that others use too) does not favour anyone. ``child slept`` is how often by frame the runtime had to wait for us: near
 0 where the loop is ahead of it. ``ours`` is CPU time of this process by frame: all that is not the runtime.
 
-The ways are those of `benchmarks/peers.py` (`rivals/`), which has the peers, latencies and a broker beside them.
+The ways are those of `benchmarks/peers.py` (`peer_runners/`), which has the peers, latencies and a broker beside them.
 """
 
 from __future__ import annotations
@@ -27,10 +29,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from rivals.daemon import Daemon
-from rivals.in_process import InProcess
-from rivals.litert import Bare
-from rivals.peer import Order, Peer
+from peer_runners.daemon import Daemon
+from peer_runners.in_process import InProcess
+from peer_runners.litert import Bare
+from peer_runners.peer import Peer, PeerSetup
 
 from edge.models.bundle import SHIPPED_BUNDLE
 from edge.phantom.scene import PhantomScene
@@ -41,8 +43,8 @@ WARM_UP_S = 0.2
 
 
 @dataclass(slots=True)
-class Ours:
-    """What the daemon's loop told of itself, by frame, a value a run."""
+class LoopCost:
+    """Costs of the daemon's loop by frame, a value a run."""
 
     slept: list[float] = field(default_factory=list)
     """Times that the runtime child went to sleep."""
@@ -50,14 +52,17 @@ class Ours:
     """CPU time of this process."""
 
 
-def order_of(*, grey: bool) -> Order:
-    """30 different pictures of a cine, as an RGB (or grey) camera would give them."""
+def peer_setup(*, grey: bool) -> PeerSetup:
+    """Set-up of all peers: 30 different pictures of a cine, as an RGB (or grey) camera would give them.
+
+    (30, 480, 640, 3) uint8 RGB, or (30, 480, 640) uint8 grey.
+    """
     scene = PhantomScene(PhantomSpec(seed=1, lesions=1))
     pictures = [scene.pixels(number) for number in range(30)]
     if not grey:
         pictures = [cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB) for pixels in pictures]
     region = (*map(float, scene.region.box), scene.region.mm_x, scene.region.mm_y)
-    return Order(str(SHIPPED_BUNDLE), 1, "", np.stack(pictures), region)
+    return PeerSetup(str(SHIPPED_BUNDLE), 1, "", np.stack(pictures), region)
 
 
 def speed_of(peer: Peer, seconds: float) -> float:
@@ -70,15 +75,15 @@ def speed_of(peer: Peer, seconds: float) -> float:
     return count / took
 
 
-def isolated(order: Order, seconds: float, ours: Ours) -> float:
+def isolated(setup: PeerSetup, seconds: float, cost: LoopCost) -> float:
     """Frames per second of the daemon's loop, findings going to a real outbox."""
-    daemon = Daemon(order)
+    daemon = Daemon(setup)
     try:
         daemon.throughput(WARM_UP_S)
         slept, spent = sleeps_of(daemon), time.process_time()
         count, took = daemon.throughput(seconds)
-        ours.slept.append((sleeps_of(daemon) - slept) / count)
-        ours.cpu_ms.append((time.process_time() - spent) * 1000 / count)
+        cost.slept.append((sleeps_of(daemon) - slept) / count)
+        cost.cpu_ms.append((time.process_time() - spent) * 1000 / count)
     finally:
         daemon.close()
     return count / took
@@ -92,12 +97,12 @@ def sleeps_of(daemon: Daemon) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
 
 
-def one_core(order: Order, seconds: float, ours: Ours) -> float:
-    """As `isolated`, on one of the cores that we may use."""
+def one_core(setup: PeerSetup, seconds: float, cost: LoopCost) -> float:
+    """Frames per second as `isolated`, on one of the cores that we may use."""
     allowed = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {max(allowed)})  # children and threads that are started from here on inherit it
     try:
-        return isolated(order, seconds, ours)
+        return isolated(setup, seconds, cost)
     finally:
         os.sched_setaffinity(0, allowed)
 
@@ -110,12 +115,12 @@ def main() -> None:
     parser.add_argument("--grey", action="store_true", help="frames of one channel, as JPEG in DICOM and phantoms have")
     args = parser.parse_args()
     cv2.setNumThreads(1)
-    order, ours = order_of(grey=args.grey), Ours()
+    setup, cost = peer_setup(grey=args.grey), LoopCost()
     ways = {
-        "bare": lambda: speed_of(Bare(order), args.seconds),
-        "in-process": lambda: speed_of(InProcess(order), args.seconds),
-        "isolated": lambda: isolated(order, args.seconds, ours),
-        "one core": lambda: one_core(order, args.seconds, ours),
+        "bare": lambda: speed_of(Bare(setup), args.seconds),
+        "in-process": lambda: speed_of(InProcess(setup), args.seconds),
+        "isolated": lambda: isolated(setup, args.seconds, cost),
+        "one core": lambda: one_core(setup, args.seconds, cost),
     }
     speeds: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(args.rounds):
@@ -130,7 +135,7 @@ def main() -> None:
             f"{name:12} {statistics.median(values):9.1f} {statistics.median(ratios):8.3f}"
             f"   {ratios.min():.3f} - {ratios.max():.3f}"
         )
-    slept, cpu_ms = statistics.median(ours.slept), statistics.median(ours.cpu_ms)
+    slept, cpu_ms = statistics.median(cost.slept), statistics.median(cost.cpu_ms)
     print(f"child slept {slept:.2f} times a frame; ours {cpu_ms:.2f} ms a frame")
 
 

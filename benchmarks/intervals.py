@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from edge.quantiles import nearest_rank_index
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -21,7 +23,7 @@ SHARE = 0.95
 
 
 class Estimate(NamedTuple):
-    """A figure and its 95 % interval."""
+    """Estimate: a figure and its 95 % interval."""
 
     value: float
     low: float
@@ -29,7 +31,7 @@ class Estimate(NamedTuple):
 
 
 def bootstrap(statistic: Callable[[NDArray[np.intp]], float], rounds: int) -> Estimate:
-    """``statistic`` of all rounds, and its interval.
+    """Estimate of ``statistic`` of all rounds, with its bootstrap interval.
 
     Args:
         statistic: takes the numbers of rounds, some of them several times, and gives the figure.
@@ -44,7 +46,7 @@ def bootstrap(statistic: Callable[[NDArray[np.intp]], float], rounds: int) -> Es
 
 
 def median(values: Sequence[float]) -> Estimate:
-    """Of one figure a round."""
+    """Median of one figure a round, with its interval."""
     array = np.asarray(values, float)
     return bootstrap(lambda rounds: float(np.median(array[rounds])), len(array))
 
@@ -57,12 +59,13 @@ def ratio(values: Sequence[float], others: Sequence[float]) -> Estimate:
 
 
 def percentile(values: Sequence[float] | NDArray[np.float64], share: float) -> float:
-    """Nearest rank: the smallest value that ``share`` of all do not exceed."""
-    return float(np.quantile(values, share, method="inverted_cdf"))
+    """Nearest-rank percentile of ``values``: the smallest one that ``share`` (0 to 1) of all do not exceed."""
+    index = nearest_rank_index(len(values), share)
+    return float(np.partition(np.asarray(values, float), index)[index])
 
 
 def pooled_percentile(rounds: Sequence[Sequence[float]], share: float) -> Estimate:
-    """Percentile of the frames of all rounds together."""
+    """Percentile of the frames of all rounds together, with its interval."""
     return bootstrap(lambda drawn: percentile(np.concatenate([rounds[i] for i in drawn]), share), len(rounds))
 
 

@@ -1,4 +1,4 @@
-"""A DICOM JPEG cine, 640x480: frames/s and CPU time of our source beside pydicom's own decoding of the same file.
+"""Benchmark of a DICOM JPEG cine, 640x480: our source beside pydicom's own decoding, frames/s and CPU time.
 
     make .venv-test/installed .venv-peers/installed
     .venv-test/bin/python benchmarks/jpeg_cine.py [--rounds 7] [--json docs/peers.json]
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from intervals import median, ratio
-from kept import keep, machine
+from result_file import describe_machine, write_section
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ for line in sys.stdin:
 
 
 class Speed(NamedTuple):
-    """Of one reading of a cine."""
+    """Speed of one reading of a cine, by the clock and by CPU time."""
 
     frames_per_s: float
     """By the clock."""
@@ -66,7 +66,7 @@ class Speed(NamedTuple):
 
 
 def write_cine(path: Path, kind: str, frames: int) -> None:
-    """Make the file."""
+    """Write a DICOM JPEG cine of phantom frames; ``kind`` is a key of `KINDS`."""
     import cv2
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.encaps import encapsulate
@@ -107,7 +107,7 @@ def write_cine(path: Path, kind: str, frames: int) -> None:
 
 
 def ours(path: Path, decode: str = "colour") -> Speed:
-    """Of the source. Raises SystemExit if it skips a frame."""
+    """Read the cine with our DICOM source. Raises SystemExit if it skips a frame."""
     from edge.config.settings import StreamSettings
     from edge.config.uri import parse_uri
     from edge.contracts.frames import Frame
@@ -127,7 +127,7 @@ def ours(path: Path, decode: str = "colour") -> Speed:
 
 
 def one_thread(path: Path) -> Speed:
-    """The same frames, one after the other."""
+    """Read the same frames with our decoder, one after the other."""
     from edge.dicom.frame_reader import DicomFrameReader
 
     began, cpu = time.perf_counter(), time.process_time()
@@ -149,8 +149,8 @@ def our_hash(path: Path) -> str:
     return whole.hexdigest()
 
 
-class Theirs:
-    """pydicom in its own environment."""
+class PydicomProcess:
+    """Process that decodes with pydicom, in an environment of its own."""
 
     def __init__(self, python: Path) -> None:
         """Raises SystemExit if that is not to be had."""
@@ -160,7 +160,7 @@ class Theirs:
         self.version = self._line().strip()
 
     def read(self, way: str, path: Path) -> Speed:
-        """``way`` is ``rgb`` or ``raw``."""
+        """Read the cine with pydicom; ``way`` is ``rgb`` or ``raw``."""
         return Speed(*(float(word) for word in self._ask(way, path).split()))
 
     def hash(self, path: Path) -> str:
@@ -181,7 +181,7 @@ class Theirs:
         return line
 
     def close(self) -> None:
-        """End it."""
+        """End the process in order."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
@@ -190,7 +190,7 @@ class Theirs:
 
 
 def main() -> None:
-    """Measure, print, and keep."""
+    """Measure, print, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7, help="interleaved rounds (default 7)")
     parser.add_argument("--frames", type=int, default=300, help="in each cine (default 300)")
@@ -204,11 +204,11 @@ def main() -> None:
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.frames = 2, 30
-    said: dict[str, Any] = {"machine": machine(), "rounds": options.rounds, "quick": options.quick}
-    said |= {"kinds": {}, "cpu_ms": {}}
-    theirs = Theirs(options.python)
-    said["pydicom"] = theirs.version
-    print(f"640x480, quality {QUALITY}, {options.rounds} rounds of {options.frames} frames; {said['machine']}")
+    results: dict[str, Any] = {"machine": describe_machine(), "rounds": options.rounds, "quick": options.quick}
+    results |= {"kinds": {}, "cpu_ms": {}}
+    theirs = PydicomProcess(options.python)
+    results["pydicom"] = theirs.version
+    print(f"640x480, quality {QUALITY}, {options.rounds} rounds of {options.frames} frames; {results['machine']}")
     with tempfile.TemporaryDirectory(prefix="cine-") as folder:
         for kind in KINDS:
             path = Path(folder) / f"{kind}.dcm"
@@ -216,16 +216,16 @@ def main() -> None:
             if kind == "grey" and our_hash(path) != theirs.hash(path):  # colours are rounded in other ways
                 raise SystemExit("error: ours and pydicom's pixels differ\nhint: compare the versions of libjpeg")
             speeds = measure(ways(kind, path, theirs), options.rounds)
-            said["kinds"][kind] = {name: [round(each.frames_per_s, 2) for each in of] for name, of in speeds.items()}
-            said["cpu_ms"][kind] = {name: [round(each.cpu_ms, 4) for each in of] for name, of in speeds.items()}
-            tell(kind, said["kinds"][kind], said["cpu_ms"][kind])
+            results["kinds"][kind] = {name: [round(each.frames_per_s, 2) for each in of] for name, of in speeds.items()}
+            results["cpu_ms"][kind] = {name: [round(each.cpu_ms, 4) for each in of] for name, of in speeds.items()}
+            print_table(kind, results["kinds"][kind], results["cpu_ms"][kind])
     theirs.close()
     if options.json:
-        keep(options.json, "dicom_jpeg", said)
+        write_section(options.json, "dicom_jpeg", results)
 
 
-def ways(kind: str, path: Path, theirs: Theirs) -> dict[str, Callable[[], Speed]]:
-    """All ways to read the cine, by name."""
+def ways(kind: str, path: Path, theirs: PydicomProcess) -> dict[str, Callable[[], Speed]]:
+    """Ways to read the cine, by name."""
     found: dict[str, Callable[[], Speed]] = {"ours": partial(ours, path), "one thread": partial(one_thread, path)}
     if kind == "colour":
         found["to grey"] = partial(ours, path, "grey")
@@ -233,7 +233,7 @@ def ways(kind: str, path: Path, theirs: Theirs) -> dict[str, Callable[[], Speed]
 
 
 def measure(read: dict[str, Callable[[], Speed]], rounds: int) -> dict[str, list[Speed]]:
-    """By name, a speed for each round; every other round goes the other way."""
+    """Speeds by name, one for each round; every other round goes the other way."""
     speeds: dict[str, list[Speed]] = {name: [] for name in read}
     for warm in read.values():
         warm()
@@ -243,7 +243,7 @@ def measure(read: dict[str, Callable[[], Speed]], rounds: int) -> dict[str, list
     return speeds
 
 
-def tell(kind: str, speeds: dict[str, list[float]], cpu_ms: dict[str, list[float]]) -> None:
+def print_table(kind: str, speeds: dict[str, list[float]], cpu_ms: dict[str, list[float]]) -> None:
     """Print a table: medians, and how many times as many frames each gives as pydicom; interval in brackets."""
     print(f"{KINDS[kind]:14} {'frames/s':>8} {'CPU ms':>7}   {'of pydicom':20} of pydicom, by CPU time")
     for name, each in speeds.items():

@@ -1,9 +1,11 @@
-"""How fast the shipped model is beside a heavier one: PYTHONPATH=. python benchmarks/model_speed.py [BUNDLE]
+"""Benchmark of the shipped model's speed beside a heavier one, ResNet-18.
 
-The other is ResNet-18 at 224 x 224 (He et al., CVPR 2016), 1.8 G multiply-accumulates, with random weights: time does
-not depend on them. Both are int8 by the same converter, run by LiteRT with XNNPACK on one thread, in turns, so that
-whatever else the machine does slows both; what is printed is the median ratio of neighbours. Needs TensorFlow once, to
-make the other: it is kept at --resnet.
+    PYTHONPATH=. python benchmarks/model_speed.py [BUNDLE]
+
+The other one is ResNet-18 at 224 x 224 (He et al., CVPR 2016), 1.8 G multiply-accumulates, with random weights: time
+does not depend on them. Both are int8 by the same converter, run by LiteRT with XNNPACK on one thread, in turns, so
+that whatever else the machine does slows both; what is printed is the median ratio of neighbours. Needs TensorFlow
+once, to make the other: it is kept at --resnet.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from edge.models.operators import read_operators
 
 
 def resnet18() -> bytes:
-    """Int8 ResNet-18, 1000 classes."""
+    """Make an int8 ResNet-18 with 1000 classes, as the bytes of a ``.tflite``."""
     import keras
     from keras import layers
 
@@ -70,12 +72,13 @@ def ratio(one: bytes, other: bytes, rounds: int) -> tuple[float, float, float]:
     return float(np.median(mine / theirs)), float(np.median(mine) * 1e3), float(np.median(theirs) * 1e3)
 
 
-def work(graph: bytes) -> int:
-    """Multiply-accumulates of a graph."""
+def macs_of(graph: bytes) -> int:
+    """Number of multiply-accumulates of a graph."""
     return sum(operator.macs for operator in read_operators(graph))
 
 
 def main() -> None:
+    """Measure both models in turns and print the ratio of their times."""
     parser = argparse.ArgumentParser(description="int8 bundle against int8 ResNet-18 at 224 px, one thread")
     parser.add_argument("bundle", nargs="?", help="the shipped one if not given")
     parser.add_argument("--resnet", type=Path, default=Path("runs/resnet18-int8.tflite"), help="made if missing")
@@ -88,8 +91,8 @@ def main() -> None:
     graph, other = split_bundle(bundle.model_bytes).graph, given.resnet.read_bytes()
     share, mine, theirs = ratio(graph, other, given.rounds)
     name, size = f"{bundle.manifest.name} {bundle.manifest.version}", bundle.size / 2**20
-    print(f"{name}: {size:.2f} MB on disk, {work(graph) / 1e6:.0f} M MACs, {mine:.1f} ms")
-    print(f"ResNet-18 at 224 px: {len(other) / 2**20:.2f} MB, {work(other) / 1e6:.0f} M MACs, {theirs:.1f} ms")
+    print(f"{name}: {size:.2f} MB on disk, {macs_of(graph) / 1e6:.0f} M MACs, {mine:.1f} ms")
+    print(f"ResNet-18 at 224 px: {len(other) / 2**20:.2f} MB, {macs_of(other) / 1e6:.0f} M MACs, {theirs:.1f} ms")
     print(f"ratio of times {share:.3f} (goal: 0.333 or less), over {given.rounds} rounds in turns")
 
 

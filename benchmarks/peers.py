@@ -1,4 +1,4 @@
-"""sonoedge beside its peers: one run, the same frames, the same ``.tflite``, one thread each.
+"""Benchmark of sonoedge beside its peers: one run, the same frames, the same ``.tflite``, one thread each.
 
     make peers                                     # sets up the environments, runs all of it, writes docs/peers.*
     python benchmarks/peers.py --quick             # a minute, with what is at hand
@@ -31,11 +31,11 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
-from kept import keep, machine
+from peer_runners.peer import CannotRunError
+from peer_runners.worker import PEERS
+from peer_runners.worker_process import PeerWorker
 from peers_report import console
-from rivals.peer import CannotRunError
-from rivals.process import Worker
-from rivals.worker import RIVALS
+from result_file import describe_machine, write_section
 
 from edge import __version__
 from edge.broker.embedded_broker import start_broker
@@ -60,7 +60,7 @@ BARE = "bare"
 
 @dataclass(frozen=True)
 class Mode:
-    """Under what conditions."""
+    """Conditions of a comparison: cores, threads, and whether frames also come at a rate."""
 
     name: str
     cores: int
@@ -73,7 +73,7 @@ MODES = [Mode("two-cores", 2, 1, paced=True), Mode("one-core", 1, 1), Mode("two-
 
 @dataclass
 class Measured:
-    """One peer in one mode."""
+    """Measurements of one peer in one mode."""
 
     version: str
     threads: int | None
@@ -87,7 +87,10 @@ class Measured:
 
 
 def write_inputs(folder: Path, bundle: Bundle) -> Path:
-    """Pictures, the golden tensors and the place of the scan in the pictures, for all workers."""
+    """Write the inputs of all workers into an npz file, and return its path.
+
+    ``pictures`` (N, 480, 640, 3) uint8 RGB, ``golden`` (n, h, w, 3) uint8, ``region``: the place of the scan.
+    """
     scene = PhantomScene(PhantomSpec(seed=1, lesions=1))
     pictures = np.stack([cv2.cvtColor(scene.pixels(i), cv2.COLOR_GRAY2RGB) for i in range(PICTURES)])
     region = np.array([*scene.region.box, scene.region.mm_x, scene.region.mm_y], float)
@@ -99,12 +102,15 @@ def write_inputs(folder: Path, bundle: Bundle) -> Path:
     return path
 
 
-def steps_off(bundle: Bundle, said: list[float] | None) -> float | None:
-    """See `Measured`. Raises `CannotRunError` if it is too much for this model."""
-    if said is None:
+def steps_off(bundle: Bundle, answers: list[float] | None) -> float | None:
+    """Largest difference of a peer's answers to the golden ones, in steps of 1/256; see `Measured`.
+
+    Raises `CannotRunError` if it is too much for this model.
+    """
+    if answers is None:
         return None
-    wanted = bundle.golden.outputs["malignancy"].reshape(len(said), -1)[:, -1].astype(float)
-    worst = float(np.abs(np.asarray(said) * 256 - wanted).max())
+    wanted = bundle.golden.outputs["malignancy"].reshape(len(answers), -1)[:, -1].astype(float)
+    worst = float(np.abs(np.asarray(answers) * 256 - wanted).max())
     if worst > SAME_STEPS:
         raise CannotRunError(f"its answers to the golden tensors are {worst:.0f} of 256 steps off: not the same model")
     return round(worst, 1)
@@ -112,7 +118,7 @@ def steps_off(bundle: Bundle, said: list[float] | None) -> float | None:
 
 @contextlib.contextmanager
 def confined(cores: int) -> Iterator[None]:
-    """This process, and what it starts, on so many cores. Raises SystemExit if there are not so many."""
+    """Confine this process, and what it starts, to so many cores. Raises SystemExit if there are not so many."""
     before = os.sched_getaffinity(0)
     if len(before) < cores:
         raise SystemExit(f"error: {cores} cores are wanted, {len(before)} are to be had\nhint: --modes one-core")
@@ -123,14 +129,14 @@ def confined(cores: int) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-class Bench:
-    """All peers of one mode, started, and what was measured of them."""
+class PeerBenchmark:
+    """Benchmark of all peers in one mode: their workers, and what was measured of them."""
 
     def __init__(self, mode: Mode, options: argparse.Namespace, folder: Path, bundle: Bundle) -> None:
         self.mode, self._options = mode, options
         self.measured: dict[str, Measured] = {}
         self.missing: dict[str, str] = {}
-        self._workers: dict[str, Worker] = {}
+        self._workers: dict[str, PeerWorker] = {}
         self._end = contextlib.ExitStack()
         self.broker = ""
         uri = ""
@@ -144,27 +150,27 @@ class Bench:
             model = options.onnx if name == "onnx" else bundle.path
             arguments = ["--model", str(model), "--pictures", str(inputs), "--threads", str(mode.threads)]
             try:
-                worker = Worker(name, options.python[name], [*arguments, "--broker", uri], folder)
+                worker = PeerWorker(name, options.python[name], [*arguments, "--broker", uri], folder)
                 self._end.callback(worker.close)
-                off = steps_off(bundle, worker.hello["says"])
+                off = steps_off(bundle, worker.greeting["says"])
             except CannotRunError as error:
-                self.drop(name, error)
+                self.leave_out(name, error)
                 continue
             self._workers[name] = worker
-            self.measured[name] = Measured(worker.hello["version"], worker.hello["threads"], off)
+            self.measured[name] = Measured(worker.greeting["version"], worker.greeting["threads"], off)
 
-    def drop(self, name: str, why: CannotRunError) -> None:
-        """Say that this peer is left out, with the reason, and leave it out: half of its rounds prove nothing."""
+    def leave_out(self, name: str, why: CannotRunError) -> None:
+        """Leave this peer out and print the reason: half of its rounds prove nothing."""
         print(f"{self.mode.name}: without {name}: {why}", flush=True)
         self.missing[name] = str(why)
         self.measured.pop(name, None)
         self._workers.pop(name, None)
 
-    def round(self, number: int) -> None:
-        """Everybody once at full speed, then once at the pace."""
+    def run_round(self, number: int) -> None:
+        """Run all peers once at full speed, then once at the pace."""
         for name in self._order(number):
-            with self._noticing(name):
-                answer = self._workers[name].tell({"do": "throughput", "seconds": self._options.seconds})
+            with self._leaving_out(name):
+                answer = self._workers[name].request({"do": "throughput", "seconds": self._options.seconds})
                 self.measured[name].frames_per_s.append(round(answer["frames"] / answer["seconds"], 3))
                 self.measured[name].cores.append(round(answer["cores"], 3))
         if not self.mode.paced:
@@ -172,13 +178,13 @@ class Bench:
         for name in self._order(number):
             if np.median(self.measured[name].frames_per_s) < self._options.fps:
                 continue  # it would fall behind for ever
-            with self._noticing(name):
+            with self._leaving_out(name):
                 pace = {"do": "paced", "fps": self._options.fps, "seconds": self._options.paced_seconds}
-                for point, taken in self._workers[name].tell(pace)["ms"].items():
+                for point, taken in self._workers[name].request(pace)["ms"].items():
                     self.measured[name].ms.setdefault(point, []).append([round(one, 3) for one in taken])
 
     def close(self) -> None:
-        """End all."""
+        """End all workers and the broker."""
         self._end.close()
 
     def _order(self, number: int) -> list[str]:
@@ -186,20 +192,20 @@ class Bench:
         return names if number % 2 == 0 else names[::-1]  # nobody always runs after the same other
 
     @contextlib.contextmanager
-    def _noticing(self, name: str) -> Iterator[None]:
+    def _leaving_out(self, name: str) -> Iterator[None]:
         try:
             yield
         except CannotRunError as error:
-            self.drop(name, error)
+            self.leave_out(name, error)
 
 
 def measure(mode: Mode, options: argparse.Namespace, bundle: Bundle) -> dict[str, Any]:
-    """All rounds of one mode."""
+    """Measure all rounds of one mode."""
     with confined(mode.cores), tempfile.TemporaryDirectory(prefix="peers-") as folder:
-        bench = Bench(mode, options, Path(folder), bundle)
+        bench = PeerBenchmark(mode, options, Path(folder), bundle)
         try:
             for number in range(options.rounds):
-                bench.round(number)
+                bench.run_round(number)
                 speeds = (f"{name} {one.frames_per_s[-1]:.1f}" for name, one in bench.measured.items())
                 print(f"{mode.name}, round {number + 1}, frames/s: {', '.join(speeds)}", flush=True)
         finally:
@@ -209,14 +215,14 @@ def measure(mode: Mode, options: argparse.Namespace, bundle: Bundle) -> dict[str
 
 
 def arguments() -> argparse.Namespace:
-    """From the command line, checked."""
+    """Options from the command line, checked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7, help="interleaved rounds in each mode (default 7)")
     parser.add_argument("--seconds", type=float, default=1.2, help="at full speed, a round and peer (default 1.2)")
     parser.add_argument("--paced-seconds", type=float, default=3.0, help="at the pace, a round and peer (default 3)")
     parser.add_argument("--fps", type=float, default=30.0, help="the pace (default 30)")
     parser.add_argument("--quick", action="store_true", help="2 short rounds: shows that it works, proves nothing")
-    parser.add_argument("--only", default=",".join(RIVALS), help=f"peers, with commas between: {', '.join(RIVALS)}")
+    parser.add_argument("--only", default=",".join(PEERS), help=f"peers, with commas between: {', '.join(PEERS)}")
     parser.add_argument("--modes", default=",".join(mode.name for mode in MODES), help="which, with commas between")
     parser.add_argument("--model", type=Path, default=SHIPPED_BUNDLE, help="the bundle (default: the one that ships)")
     parser.add_argument("--onnx", type=Path, default=ROOT / ".venv-peers/model.onnx", help="the same as ONNX")
@@ -227,31 +233,31 @@ def arguments() -> argparse.Namespace:
         options.rounds, options.seconds, options.paced_seconds = 2, 0.3, 0.5
     known = {mode.name: mode for mode in MODES}
     options.only, options.modes = options.only.split(","), options.modes.split(",")
-    for what, given, possible in (("--only", options.only, RIVALS), ("--modes", options.modes, known)):
+    for what, given, possible in (("--only", options.only, PEERS), ("--modes", options.modes, known)):
         if not set(given) <= set(possible):
             parser.error(f"{what}: expected some of {', '.join(possible)}, got {','.join(given)}")
     if BARE not in options.only:
         options.only.insert(0, BARE)
     options.modes = [known[name] for name in options.modes]
     given = dict(one.partition("=")[::2] for one in options.python)
-    if not set(given) <= set(RIVALS):
-        parser.error(f"--python: expected PEER=FILE with one of {', '.join(RIVALS)}, got {options.python}")
+    if not set(given) <= set(PEERS):
+        parser.error(f"--python: expected PEER=FILE with one of {', '.join(PEERS)}, got {options.python}")
     paths = {name: ROOT / f".venv-{venv}/bin/python" for name, venv in VENVS.items()}
-    options.python = {name: Path(given.get(name) or paths.get(name, sys.executable)) for name in RIVALS}
+    options.python = {name: Path(given.get(name) or paths.get(name, sys.executable)) for name in PEERS}
     return options
 
 
 def main() -> int:
-    """Measure, print, and keep."""
+    """Measure, print, and write the results."""
     options = arguments()
     try:
         bundle = load_bundle(str(options.model))
     except EdgeError as error:
         print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
         return error.exit_code
-    began, here = time.monotonic(), machine()
+    began, here = time.monotonic(), describe_machine()
     modes = {mode.name: measure(mode, options, bundle) for mode in options.modes}
-    said = {
+    results = {
         "machine": here,
         "version": __version__,
         "model": {"name": bundle.manifest.name, "version": bundle.manifest.version, "sha256": bundle.sha256},
@@ -260,9 +266,9 @@ def main() -> int:
         "minutes": round((time.monotonic() - began) / 60, 1),
         "modes": modes,
     }
-    print(console(said))
+    print(console(results))
     if options.json:
-        keep(options.json, "peers", said)
+        write_section(options.json, "peers", results)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The chart of docs/peers.md: frames a second on the left, latency at the pace on the right. SVG, made by hand.
+"""SVG chart of docs/peers.md: frames a second on the left, latency at the pace on the right. Plain shapes.
 
 It follows the reader's light or dark theme, and has a ground of its own, so that it is legible where the theme is not
 told.
@@ -43,7 +43,7 @@ STYLE = """
 
 
 def chart(peers: dict[str, Any]) -> str:
-    """Of the mode ``two-cores``, fastest first, the limit on top."""
+    """SVG text of the chart: the mode ``two-cores``, fastest first, the limit on top."""
     found = sorted(rows(peers["modes"]["two-cores"]), key=lambda row: (row.name != BARE, -row.frames_per_s.value))
     height = TOP + LINE * len(found) + BOTTOM
     fps, dots_at = peers["settings"]["fps"], LEFT + BARS + GAP
@@ -70,12 +70,12 @@ def chart(peers: dict[str, Any]) -> str:
 
 
 def kind(row: Row) -> str:
-    """Its class, for the colour."""
+    """CSS class of a peer, for its colour."""
     return {BARE: "limit", OURS: "ours", "in-process": "ours"}.get(row.name, "peer")
 
 
 def bar(row: Row, y: float, scale: float) -> list[str]:
-    """Frames/s with their interval."""
+    """Bar of a peer's frames/s with their interval."""
     speed = row.frames_per_s
     end = LEFT + speed.value * scale
     return [
@@ -86,7 +86,7 @@ def bar(row: Row, y: float, scale: float) -> list[str]:
 
 
 def spans(row: Row, y: float, left: float, scale: float) -> list[str]:
-    """From p50 (dot) to p99, for each point that was measured; where there is none, why."""
+    """Latency lines of a peer from p50 (dot) to p99, for each point that was measured; where there is none, why."""
     if not row.ms:
         return [text(left, y + 18, "does not keep the pace", "class='soft'")]
     parts = []
@@ -102,7 +102,7 @@ def spans(row: Row, y: float, left: float, scale: float) -> list[str]:
 
 
 def grid(left: float, width: float, most: float, height: float) -> list[str]:
-    """Four lines with their figures."""
+    """Grid of a column: lines at four quarters, with their figures."""
     parts = []
     for step in range(5):
         x = left + width * step / 4
@@ -112,12 +112,12 @@ def grid(left: float, width: float, most: float, height: float) -> list[str]:
 
 
 def line(style: str, x: float, y: float, to: float) -> str:
-    """Level, from ``x`` to ``to``."""
+    """Horizontal SVG line from ``x`` to ``to``."""
     return f'<line class="{style}" x1="{x:.1f}" y1="{y}" x2="{to:.1f}" y2="{y}"/>'
 
 
 def text(x: float, y: float, words: str, more: str = "") -> str:
-    """One line of text; ``more``: attributes."""
+    """SVG element of one line of text; ``more``: attributes."""
     return f'<text x="{x:.1f}" y="{y:.1f}" {more}>{escape(words)}</text>'
 
 

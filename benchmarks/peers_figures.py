@@ -1,4 +1,4 @@
-"""What `benchmarks/peers.py`, `streams.py` and `jpeg_cine.py` measured, as rows and goals: figures, no layout."""
+"""Figures of `benchmarks/peers.py`, `streams.py` and `jpeg_cine.py` as rows and goals; no layout."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MODES = {
 
 @dataclass(frozen=True)
 class Row:
-    """One peer in one mode."""
+    """Figures of one peer in one mode, with intervals."""
 
     name: str
     version: str
@@ -45,7 +45,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Goal:
-    """One line of the goals' table."""
+    """Goal with its bound and the figure that was measured."""
 
     what: str
     sense: Literal[">=", "<="]
@@ -55,12 +55,12 @@ class Goal:
 
     @property
     def wanted(self) -> str:
-        """As text: ``>= 1.5``."""
+        """Text of the bound: ``>= 1.5``."""
         return f"{self.sense} {self.bound:g}"
 
     @property
     def met(self) -> bool:
-        """By the figure itself."""
+        """Whether the goal is met by the figure itself."""
         return self._holds(self.got.value)
 
     @property
@@ -73,7 +73,7 @@ class Goal:
 
 
 def rows(mode: dict[str, Any]) -> list[Row]:
-    """All peers of ``mode``, in the order of `NAMES`."""
+    """Figures of all peers of ``mode``, in the order of `NAMES`."""
     peers = mode["peers"]
     bare = peers.get(BARE)
     found = []
@@ -100,7 +100,7 @@ def rows(mode: dict[str, Any]) -> list[Row]:
 
 
 def goals(said: dict[str, Any]) -> list[Goal]:
-    """Those of which everything was measured."""
+    """Goals of which everything was measured."""
     found = []
     modes = said.get("peers", {}).get("modes", {})
 
@@ -135,7 +135,7 @@ def goals(said: dict[str, Any]) -> list[Goal]:
 
 
 def stream_goals(said: dict[str, Any] | None) -> list[Goal]:
-    """Of `benchmarks/streams.py`."""
+    """Goals of `benchmarks/streams.py` that were measured."""
     if not said:
         return []
     speed, size = said["frames_per_s"], said["pss_mb"]  # by count, which JSON makes text
@@ -154,7 +154,7 @@ def stream_goals(said: dict[str, Any] | None) -> list[Goal]:
 
 
 def dicom_goals(said: dict[str, Any] | None) -> list[Goal]:
-    """Of `benchmarks/jpeg_cine.py`."""
+    """Goals of `benchmarks/jpeg_cine.py` that were measured."""
     found = []
     for kind, speeds in (said or {}).get("kinds", {}).items():
         got = ratio(speeds["ours"], speeds["pydicom"])

@@ -1,4 +1,4 @@
-"""docs/peers.md and docs/peers.svg, from what was measured.
+"""Report of the peers benchmark: writes docs/peers.md and docs/peers.svg from what was measured.
 
     python benchmarks/peers_report.py docs/peers.json --out docs
 
@@ -41,20 +41,20 @@ NOTES = """\
   none.
 - *to ack*: until the broker had acknowledged (PUBACK) what was found in that frame. It was committed to disk before it
   was sent. A lesion is told anew with every frame for this, which a device does not do.
-- The Frigate-style loop is written from Frigate's description (`benchmarks/rivals/frigate_style.py`): capture, camera
-  and detector processes, shared memory, queues, one detection of a camera at a time; without motion detection. It is
-  not Frigate. All that can be gained on it is what it leaves of *bare*.
+- The Frigate-style loop is written from Frigate's description (`benchmarks/peer_runners/frigate_style.py`): capture,
+  camera and detector processes, shared memory, queues, one detection of a camera at a time; without motion detection.
+  It is not Frigate. All that can be gained on it is what it leaves of *bare*.
 - MediaPipe cannot be told how many threads to use; it uses one.
 """
 
 
 def spread(one: Estimate, digits: int) -> str:
-    """The figure and its interval."""
+    """Text of a figure and its interval."""
     return f"{one.value:.{digits}f} ({one.low:.{digits}f} to {one.high:.{digits}f})"
 
 
 def table(head: list[str], lines: list[list[str]]) -> str:
-    """Markdown; the first column is text, the others are figures."""
+    """Markdown table; the first column is text, the others are figures."""
     rule = "|---|" + "---:|" * (len(head) - 1)
     return "\n".join([f"| {' | '.join(head)} |", rule, *(f"| {' | '.join(line)} |" for line in lines)])
 
@@ -65,13 +65,13 @@ def verdict(goal: Goal) -> str:
 
 
 def goal_table(said: dict[str, Any]) -> str:
-    """What was wanted and what came."""
+    """Markdown table of the goals: what was wanted, what was measured, and whether it is met."""
     lines = [[one.what, one.wanted, spread(one.got, one.digits), verdict(one)] for one in goals(said)]
     return table(["", "goal", "measured", "met"], lines)
 
 
 def mode_table(mode: dict[str, Any], fps: float) -> str:
-    """One line a peer."""
+    """Markdown table of one mode: one line a peer."""
     paced = any(one["ms"] for one in mode["peers"].values())
     head = ["", "version", "frames/s", "of bare", "cores busy", "off"]
     head += [f"p50, p99 ms at {fps:.0f}/s", "to ack"] if paced else []
@@ -87,7 +87,7 @@ def mode_table(mode: dict[str, Any], fps: float) -> str:
 
 
 def latency(row: Row, point: str) -> str:
-    """``p50, p99 (interval of p99)``, or nothing."""
+    """Text of a latency: ``p50, p99 (interval of p99)``, or nothing."""
     if point not in row.ms:
         return ""
     p50, p99 = row.ms[point]
@@ -95,7 +95,7 @@ def latency(row: Row, point: str) -> str:
 
 
 def stream_table(said: dict[str, Any]) -> str:
-    """One line a number of streams."""
+    """Markdown table of streams: one line for each number of them."""
     counts = [str(count) for count in said["counts"]]
     speed, size = said["frames_per_s"], said["pss_mb"]
     lines = [
@@ -107,7 +107,7 @@ def stream_table(said: dict[str, Any]) -> str:
 
 
 def dicom_table(said: dict[str, Any]) -> str:
-    """One line a kind of cine."""
+    """Markdown table of DICOM decoding: one line for each kind of cine."""
     lines = []
     for kind, speeds in said["kinds"].items():
         line = [kind, *(f"{median(speeds[who]).value:.0f}" for who in ("ours", "pydicom", "pydicom raw"))]
@@ -117,7 +117,7 @@ def dicom_table(said: dict[str, Any]) -> str:
 
 
 def markdown(said: dict[str, Any]) -> str:
-    """The page."""
+    """Markdown text of the whole page."""
     parts = [HEAD]
     if any(part.get("quick") or part.get("settings", {}).get("quick") for part in said.values()):
         parts.append(QUICK)
@@ -165,7 +165,7 @@ def markdown(said: dict[str, Any]) -> str:
 
 
 def console(peers: dict[str, Any]) -> str:
-    """The tables of one run, to be read in a terminal."""
+    """Text of the tables of one run, to be read in a terminal."""
     parts = []
     for name, mode in peers["modes"].items():
         parts.append(f"\n{MODES[name]}")
@@ -181,7 +181,7 @@ def console(peers: dict[str, Any]) -> str:
 
 
 def main() -> int:
-    """Write the page and the chart."""
+    """Write the page and the chart from the JSON file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("measured", type=Path, help="what the benchmarks wrote with --json")
     parser.add_argument("--out", type=Path, required=True, help="folder for peers.md and peers.svg")

@@ -1,4 +1,4 @@
-"""How the daemon carries 1, 2, 4 and 8 streams, how large it is, and how soon it finds something.
+"""Benchmark of 1, 2, 4 and 8 streams in one daemon: throughput, memory, and time to the first finding.
 
     python benchmarks/streams.py [--rounds 7] [--streams 1 2 4 8] [--json docs/peers.json]
 
@@ -27,9 +27,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from intervals import median, ratio
-from kept import keep, machine
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from result_file import describe_machine, write_section
 
 from edge.bench.process_memory import measure_memory
 from edge.broker.embedded_broker import start_broker
@@ -57,11 +57,11 @@ level = "warning"
 
 
 class Consumer:
-    """Hears what the daemon says, and notes when."""
+    """MQTT subscriber that notes the daemon's results and when its first finding came."""
 
     def __init__(self, port: int) -> None:
         self.results: dict[str, list[tuple[int, int]]] = {}
-        """Stream -> (number of the frame, monotonic ns) of what it says of itself a few times a second."""
+        """Stream -> (number of the frame, monotonic ns) of the results that it publishes a few times a second."""
         self.no_result = 0
         self.first_finding: float | None = None
         """Monotonic clock, seconds."""
@@ -70,33 +70,33 @@ class Consumer:
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=version)
         self._client.on_connect = lambda client, *_: client.subscribe("edge/v1/#", qos=1)
         self._client.on_subscribe = lambda *_: ready.set()
-        self._client.on_message = self._hear
+        self._client.on_message = self._on_message
         self._client.connect("127.0.0.1", port)
         self._client.loop_start()
         if not ready.wait(START_S):
             raise SystemExit("error: the broker does not answer\nhint: see whether mosquitto runs")
 
-    def _hear(self, client: Client, data: Any, message: Any) -> None:
+    def _on_message(self, client: Client, data: Any, message: Any) -> None:
         if "/findings/" in message.topic and self.first_finding is None:
             self.first_finding = time.monotonic()
         elif "/results/" in message.topic:
-            said = json.loads(message.payload)
-            self.results.setdefault(said["stream"], []).append((said["frame_seq"], said["mono_ns"]))
+            result = json.loads(message.payload)
+            self.results.setdefault(result["stream"], []).append((result["frame_seq"], result["mono_ns"]))
         elif message.topic.endswith("/health"):
             self.no_result = json.loads(message.payload)["no_result"]
 
     def numbers(self) -> dict[str, tuple[int, int]]:
-        """The newest of `results`, by stream."""
-        return {stream: heard[-1] for stream, heard in self.results.items()}
+        """Newest of `results`, by stream: (number of the frame, monotonic ns)."""
+        return {stream: entries[-1] for stream, entries in self.results.items()}
 
     def close(self) -> None:
-        """Hear no more."""
+        """Disconnect the subscriber from the broker."""
         self._client.disconnect()
         self._client.loop_stop()
 
 
-class Running:
-    """A running daemon, and a consumer at its broker."""
+class RunningDaemon:
+    """Daemon process with a subscriber on its broker."""
 
     def __init__(self, folder: Path, sources: list[str], port: int, uri: str) -> None:
         (folder / "edge.toml").write_text(CONFIG.format(uri=uri))
@@ -113,7 +113,7 @@ class Running:
             )
 
     def wait_for(self, what: Any) -> Any:
-        """The first true value of ``what()``. Raises SystemExit with the daemon's last words if there is none."""
+        """Wait for the first true value of ``what()``. Raises SystemExit with the daemon's last log line if none."""
         while not (value := what()):
             if self._daemon.poll() is not None or time.monotonic() - self.began > START_S:
                 words = self._log.read_text(errors="replace").strip().splitlines() or ["nothing"]
@@ -122,21 +122,21 @@ class Running:
         return value
 
     def pss_mb(self) -> dict[str, float]:
-        """By process: ``supervisor``, ``frame``, ``runtime``, ``publisher``."""
+        """PSS in MB by process: ``supervisor``, ``frame``, ``runtime``, ``publisher``."""
         return measure_memory(root=self._daemon.pid, root_name="supervisor").pss_mb
 
     def close(self) -> None:
-        """Stop it."""
+        """Stop the daemon and the subscriber."""
         self._daemon.send_signal(signal.SIGTERM)
         self._daemon.wait(20)
         self.consumer.close()
 
 
 @contextlib.contextmanager
-def running(sources: list[str]) -> Iterator[Running]:
-    """A daemon with ``sources``, in a place of its own, to a broker of its own."""
+def running(sources: list[str]) -> Iterator[RunningDaemon]:
+    """Context manager of a daemon with ``sources``, in a folder of its own, with a broker of its own."""
     with tempfile.TemporaryDirectory(prefix="streams-") as folder, start_broker() as broker:
-        daemon = Running(Path(folder), sources, broker.port, broker.uri)
+        daemon = RunningDaemon(Path(folder), sources, broker.port, broker.uri)
         try:
             yield daemon
         finally:
@@ -158,7 +158,7 @@ def saturated(count: int, seconds: float) -> tuple[float, float]:
 
 
 def frames_per_s(one: tuple[int, int], other: tuple[int, int]) -> float:
-    """Between two (number of the frame, monotonic ns) of a stream; none if it stood still."""
+    """Frames/s between two (number of the frame, monotonic ns) of a stream; 0 if it stood still."""
     return 0.0 if other == one else (other[0] - one[0]) / ((other[1] - one[1]) / 1e9)
 
 
@@ -171,12 +171,12 @@ def from_start(seconds: float) -> tuple[float, dict[str, float]]:
 
 
 def in_words(parts: dict[str, float]) -> str:
-    """Memory in all, and by process."""
+    """Text of the memory in all, and by process."""
     return f"{sum(parts.values()):.1f} MB ({', '.join(f'{name} {mb:.1f}' for name, mb in parts.items())})"
 
 
 def main() -> int:
-    """Measure, print, and keep."""
+    """Measure, print, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7, help="interleaved rounds (default 7)")
     parser.add_argument("--seconds", type=float, default=4.0, help="measured of each (default 4)")
@@ -187,7 +187,12 @@ def main() -> int:
     if options.quick:
         options.rounds, options.seconds = 1, 1.0
     counts = options.streams
-    said: dict[str, Any] = {"machine": machine(), "counts": counts, "rounds": options.rounds, "quick": options.quick}
+    results: dict[str, Any] = {
+        "machine": describe_machine(),
+        "counts": counts,
+        "rounds": options.rounds,
+        "quick": options.quick,
+    }
     speed: dict[int, list[float]] = {count: [] for count in counts}
     size: dict[int, list[float]] = {count: [] for count in counts}
     start: list[float] = []
@@ -215,10 +220,10 @@ def main() -> int:
     parts = {name: statistics.median(one[name] for one in live) for name in live[0]}
     print(f"one live stream: first finding {statistics.median(start):.2f} s, PSS {in_words(parts)}")
     live_size = [round(sum(one.values()), 2) for one in live]
-    said |= {"frames_per_s": speed, "pss_mb": size, "first_finding_s": start}
-    said |= {"live_pss_mb": live_size, "live_pss_mb_by_process": live}
+    results |= {"frames_per_s": speed, "pss_mb": size, "first_finding_s": start}
+    results |= {"live_pss_mb": live_size, "live_pss_mb_by_process": live}
     if options.json:
-        keep(options.json, "streams", said)
+        write_section(options.json, "streams", results)
     return 0
 
 

@@ -1,4 +1,6 @@
-"""Peak memory of an epoch with so many pictures, and with ten times as many: it should be the same.
+"""Benchmark of training memory: peak of an epoch with so many pictures and with ten times as many.
+
+It should be the same.
 
     python benchmarks/training_memory.py --pictures 300
 
@@ -35,7 +37,7 @@ SIDES = (480, 360)
 
 
 def make(root: Path, count: int) -> None:
-    """Two classes of noise."""
+    """Write a data set of noise pictures in two classes."""
     import cv2
     import numpy as np
 
@@ -48,7 +50,7 @@ def make(root: Path, count: int) -> None:
 
 
 def epoch(data: Path, out: Path, augment: bool) -> None:
-    """One epoch in this process; prints its peak memory in MB, when all was listed and when it ended."""
+    """Train one epoch in this process; prints its peak memory in MB, when all was listed and when it ended."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     from training.classify.folder import list_folder
     from training.classify.loop import train
@@ -63,7 +65,7 @@ def epoch(data: Path, out: Path, augment: bool) -> None:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure both sizes in child processes, and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=int, default=300)
     parser.add_argument("--keep-tensors", action="store_true", help="without augmentation: tensors kept on disk")

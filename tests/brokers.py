@@ -1,4 +1,4 @@
-"""A real mosquitto for tests, on a free loopback port, and a subscriber that stands outside of what is tested.
+"""Mosquitto broker for tests, on a free loopback port, and a subscriber that is no part of what is tested.
 
 Use the fixtures ``broker`` (one that runs) and ``mosquitto`` (makes others), and mark the test ``broker``.
 """
@@ -26,13 +26,14 @@ MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sb
 
 
 def free_port() -> int:
+    """Return a TCP port of the loopback address that is free just now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def wait_until(condition: Callable[[], Any], timeout_s: float = 10.0) -> Any:
-    """The first true value of ``condition``; fails the test if there is none in time."""
+    """Wait for the first true value of ``condition`` and return it; fails the test if there is none in time."""
     deadline = time.monotonic() + timeout_s
     while True:
         value = condition()
@@ -45,7 +46,7 @@ def wait_until(condition: Callable[[], Any], timeout_s: float = 10.0) -> Any:
 
 @dataclass(frozen=True)
 class Certificates:
-    """PEM files of an authority made for one test, of a server ``localhost`` and of a client."""
+    """PEM files of a certificate authority made for one test, of a server ``localhost`` and of a client."""
 
     ca: Path
     server: Path
@@ -55,6 +56,7 @@ class Certificates:
 
 
 def make_certificates(folder: Path) -> Certificates:
+    """Make an authority, and certificates for a server and a client, with openssl."""
     folder.mkdir(parents=True, exist_ok=True)
 
     def openssl(*args: str) -> None:
@@ -79,7 +81,7 @@ def make_certificates(folder: Path) -> Certificates:
 
 
 class Mosquitto:
-    """One broker. Keeps its port and its store over `kill` and `start`."""
+    """Mosquitto process of a test; keeps its port and its store over `kill` and `start`."""
 
     def __init__(
         self,
@@ -120,6 +122,7 @@ class Mosquitto:
         self._config.write_text("\n".join([*config, lines, ""]))
 
     def start(self) -> Mosquitto:
+        """Start the broker, and return when it accepts connections."""
         assert MOSQUITTO is not None
         with (self._config.parent / "mosquitto.log").open("ab") as output:
             self._process = subprocess.Popen([MOSQUITTO, "-c", self._config], stdout=output, stderr=output)
@@ -133,13 +136,14 @@ class Mosquitto:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def kill(self) -> None:
-        """``kill -9``."""
+        """Kill the broker with SIGKILL, as a crash would."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
 
     def stop(self) -> None:
+        """Stop the broker in order, with SIGTERM."""
         if self._process is not None:
             self._process.terminate()
             self._process.wait(5)
@@ -147,13 +151,14 @@ class Mosquitto:
 
     @property
     def pid(self) -> int:
+        """Process ID of the broker, which runs."""
         assert self._process is not None
         return self._process.pid
 
 
 @dataclass(frozen=True)
 class Heard:
-    """One message as the subscriber got it."""
+    """Message as the subscriber received it."""
 
     topic: str
     body: bytes
@@ -162,11 +167,12 @@ class Heard:
 
     @property
     def json(self) -> Any:
+        """Body of the message, decoded from JSON."""
         return json.loads(self.body)
 
 
 class Subscriber:
-    """Collects what comes on ``topic``, in ``heard``. Connects anew when the broker returns."""
+    """MQTT subscriber that collects what comes on ``topic`` in ``heard``; connects again when the broker returns."""
 
     def __init__(self, port: int, topic: str = "edge/v1/#", *, username: str | None = None, password: str = "") -> None:
         self.heard: list[Heard] = []
@@ -185,10 +191,11 @@ class Subscriber:
         assert self._ready.wait(10)
 
     def on(self, ending: str) -> list[Heard]:
-        """What came on topics that end in ``ending``, in order."""
+        """Messages received on topics that end in ``ending``, in order."""
         return [heard for heard in list(self.heard) if heard.topic.endswith(ending)]
 
     def publish(self, topic: str, body: bytes, retain: bool = False) -> None:
+        """Publish a message with QoS 1 and wait for its acknowledgement."""
         self._client.publish(topic, body, qos=1, retain=retain).wait_for_publish(5)
 
     def wait_ready(self) -> None:
@@ -196,10 +203,11 @@ class Subscriber:
         assert self._ready.wait(10)
 
     def expect_loss(self) -> None:
-        """The broker is about to go."""
+        """Note that the broker is about to go, so that `wait_ready` waits for the next subscription."""
         self._ready.clear()
 
     def close(self) -> None:
+        """Disconnect the subscriber from the broker."""
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -222,13 +230,13 @@ def mosquitto(tmp_path: Path) -> Iterator[Callable[..., Mosquitto]]:
 
 @pytest.fixture
 def broker(mosquitto: Callable[..., Mosquitto]) -> Mosquitto:
-    """A running broker that lets everyone in."""
+    """A running broker that accepts every client."""
     return mosquitto()
 
 
 @pytest.fixture
 def subscriber(broker: Mosquitto) -> Iterator[Subscriber]:
-    """Listens to everything on ``broker``."""
+    """A subscriber to everything on ``broker``."""
     one = Subscriber(broker.port)
     yield one
     one.close()

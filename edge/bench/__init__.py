@@ -1,4 +1,4 @@
-"""Measures a device: how long a picture takes from capture to the broker's acknowledgement, stage by stage.
+"""Benchmark: how long a frame takes from capture to the broker's acknowledgement, stage by stage.
 
 Stands beside `edge.daemon` and runs the same loop. What may live here: measuring, the statistics of it, and what
 shows them. Nothing here judges a picture.

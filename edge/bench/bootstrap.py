@@ -1,4 +1,4 @@
-"""Two runs side by side: how much slower is B than A, and how sure is that?
+"""Moving-block bootstrap: confidence interval of how much slower run B is than run A.
 
 The moving-block bootstrap (Künsch 1989, Annals of Statistics 17:1217) draws stretches of neighbouring frames, not
 single ones, so that slow phases stay what they are. Of each draw the ratio of a quantile in B to the same in A is
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from edge.bench.quantiles import nearest
+from edge.quantiles import nearest_rank_index
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Statistic = Callable[[NDArray[np.float64]], NDArray[np.float64]]
-    """Of (rows, samples): a number a row."""
+    """Takes (rows, samples) float64 and gives (rows,) float64: a number for each row."""
 
 DRAWS = 2000
-AT_ONCE = 2_000_000
+BATCH_NUMBERS = 2_000_000
 """Numbers that are drawn together: 16 MB."""
-LEAST = 20
+MIN_SAMPLES = 20
 """Fewer samples than this are not compared."""
 
 
 class Ratio(msgspec.Struct, frozen=True):
-    """B over A, with an interval."""
+    """Ratio of a number of run B to that of run A, with its confidence interval."""
 
     value: float
     low: float
@@ -42,19 +42,25 @@ class Ratio(msgspec.Struct, frozen=True):
 def ratio_of(
     a: NDArray[np.float64], b: NDArray[np.float64], statistic: Statistic, confidence: float, seed: int = 0
 ) -> Ratio:
-    """``statistic`` of B over that of A. Samples are in order of time, positive, at least `LEAST` each."""
+    """Ratio of ``statistic`` of B to that of A, with its interval at ``confidence``.
+
+    ``a`` and ``b`` are (n,) float64 in order of time, positive, at least `MIN_SAMPLES` each.
+    """
     rng = np.random.default_rng(seed)
-    of_a, of_b = draw(a, statistic, rng), draw(b, statistic, rng)
+    of_a, of_b = resample(a, statistic, rng), resample(b, statistic, rng)
     miss = (1.0 - confidence) / 2
     low, high = np.quantile(of_b / of_a, (miss, 1.0 - miss))
-    return Ratio(value(statistic, b) / value(statistic, a), float(low), float(high))
+    return Ratio(statistic_of(statistic, b) / statistic_of(statistic, a), float(low), float(high))
 
 
-def draw(samples: NDArray[np.float64], statistic: Statistic, rng: np.random.Generator) -> NDArray[np.float64]:
-    """``statistic`` of `DRAWS` series of the same length, made of blocks of ``samples``."""
+def resample(samples: NDArray[np.float64], statistic: Statistic, rng: np.random.Generator) -> NDArray[np.float64]:
+    """Bootstrap draws: ``statistic`` of `DRAWS` series that are made of blocks of ``samples``.
+
+    ``samples`` is (n,) float64 in order of time; each series has the same length. Returns (`DRAWS`,) float64.
+    """
     n, block = samples.size, block_length(samples.size)
     steps = np.arange(block)
-    at_once = max(1, min(DRAWS, AT_ONCE // n))
+    at_once = max(1, min(DRAWS, BATCH_NUMBERS // n))
     found = []
     for begin in range(0, DRAWS, at_once):
         rows = min(at_once, DRAWS - begin)
@@ -63,35 +69,41 @@ def draw(samples: NDArray[np.float64], statistic: Statistic, rng: np.random.Gene
     return np.concatenate(found)
 
 
-def value(statistic: Statistic, samples: NDArray[np.float64]) -> float:
-    """``statistic`` of one series."""
+def statistic_of(statistic: Statistic, samples: NDArray[np.float64]) -> float:
+    """Value of ``statistic`` for one series, (n,) float64."""
     return float(statistic(samples[None])[0])
 
 
 def block_length(n: int) -> int:
-    """About 2 n^(1/3), the rate that is right for quantiles and means of series that forget soon."""
+    """Block length of the bootstrap for ``n`` samples: about 2 n^(1/3).
+
+    That rate is right for quantiles and means of series whose values depend only on those shortly before.
+    """
     return max(1, min(n, round(2 * math.pow(n, 1 / 3))))
 
 
-def at(share: float) -> Statistic:
-    """The nearest-rank ``share`` quantile of each row, as a statistic."""
+def quantile_statistic(share: float) -> Statistic:
+    """Statistic that takes the nearest-rank ``share`` quantile of each row; ``share`` from 0 to 1."""
 
     def of_rows(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        rank = nearest(rows.shape[1], share)
+        rank = nearest_rank_index(rows.shape[1], share)
         found: NDArray[np.float64] = np.partition(rows, rank, axis=1)[:, rank]
         return found
 
     return of_rows
 
 
-def mean(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean of each row, as a statistic."""
+def mean_statistic(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Statistic that takes the mean of each row: (rows, samples) float64 to (rows,) float64."""
     found: NDArray[np.float64] = rows.mean(axis=1)
     return found
 
 
 def slower_share(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Chance that a frame of B took longer than one of A, 0 to 1; 0.5: neither."""
+    """Chance that a frame of B took longer than one of A (Mann-Whitney), 0 to 1; 0.5: neither is slower.
+
+    ``a`` and ``b`` are (n,) float64 times in the same unit; they may differ in length.
+    """
     ordered = np.sort(a)
     less, not_more = np.searchsorted(ordered, b, side="left"), np.searchsorted(ordered, b, side="right")
     return float((less + not_more).sum() / 2 / a.size / b.size)

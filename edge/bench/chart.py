@@ -1,4 +1,4 @@
-"""A picture of a run: how the times are distributed, and how they went over time. One SVG of plain shapes."""
+"""SVG chart of a benchmark run: histogram of the frame times, and the times over the run. Plain shapes only."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge.bench.compare import times_of
-from edge.bench.text_report import number
+from edge.bench.compare import steady_times
+from edge.bench.quantile_intervals import nearest_rank
+from edge.bench.text_report import format_number
 from edge.contracts.errors import DeviceError, UsageError
 
 if TYPE_CHECKING:
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 WIDTH, HEIGHT = 900, 640
 LEFT, RIGHT = 64, 876
 TOP = (84, 252)
-"""Upper and lower edge of the distribution."""
+"""Upper and lower edge of the histogram, in pixels."""
 BOTTOM = (372, 580)
-"""Of the timeline."""
+"""Upper and lower edge of the timeline, in pixels."""
 MOST_DOTS = 4000
 """A longer run shows, of each stretch, the median and the slowest."""
 TITLES = {"path": "capture to acknowledgement", "result": "capture to result", "invoke": "invoke"}
@@ -37,16 +38,19 @@ text{font:13px system-ui,'DejaVu Sans',sans-serif;fill:#223}
 
 
 def write_svg(path: Path, report: BenchmarkReport) -> None:
-    """Draw ``report``. Raises `UsageError` if it holds no times, `DeviceError` if the file cannot be written."""
+    """Write the chart of ``report`` to a file.
+
+    Raises `UsageError` if it holds no times, `DeviceError` if the file cannot be written.
+    """
     try:
-        path.write_text(svg(report), encoding="utf-8")
+        path.write_text(report_svg(report), encoding="utf-8")
     except OSError as error:
         raise DeviceError(f"{path} cannot be written: {error.strerror}", hint="give another place") from None
 
 
-def svg(report: BenchmarkReport) -> str:
-    """The picture, as text. Raises `UsageError` if the report holds no times."""
-    span = next((name for name in TITLES if times_of(report, name).size), None)
+def report_svg(report: BenchmarkReport) -> str:
+    """SVG text of the chart of ``report``. Raises `UsageError` if the report holds no times."""
+    span = next((name for name in TITLES if steady_times(report, name).size), None)
     if span is None:
         raise UsageError("there is nothing to draw: no frame was computed", hint="see the table for why")
     values, at_s, result_ms = _series(report.samples, span)
@@ -72,7 +76,10 @@ def svg(report: BenchmarkReport) -> str:
 def _series(
     samples: dict[str, list[Any]], span: str
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """(milliseconds, seconds since the first, milliseconds to the result) of the frames that `times_of` counts."""
+    """Times of the frames that `steady_times` counts, three arrays (n,) float64.
+
+    Milliseconds of ``span``, seconds since the first frame, milliseconds to the result.
+    """
     values = samples[f"{span}_ms"]
     clock = samples.get("captured_s") or samples["answered_s"]
     phases = samples.get("phase", ["steady"] * len(values))
@@ -115,17 +122,17 @@ def _distribution(values: NDArray[np.float64], top: float, deadline_ms: float | 
     taken = -1e9
     row = 0
     for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("max", 1.0)):
-        value = float(ordered[max(0, math.ceil(share * ordered.size) - 1)])
+        value = nearest_rank(ordered, share)
         x = place(value)
         row = (row + 1) % 3 if x - taken < 84 else 0
         taken = x
         parts.append(_line(x, upper, x, lower + 28 + 16 * row, "mark"))
         anchor = "end" if x > RIGHT - 60 else "middle"
-        parts.append(_text(x, lower + 42 + 16 * row, f"{name} {number(value)}", "", anchor))
+        parts.append(_text(x, lower + 42 + 16 * row, f"{name} {format_number(value)}", "", anchor))
     if deadline_ms is not None and low < deadline_ms < high:
         parts.append(_line(place(deadline_ms), upper, place(deadline_ms), lower, "deadline"))
         parts.append(
-            _text(place(deadline_ms) + 5, upper + 12, f"deadline of the result {number(deadline_ms)}", "faint")
+            _text(place(deadline_ms) + 5, upper + 12, f"deadline of the result {format_number(deadline_ms)}", "faint")
         )
     return parts
 

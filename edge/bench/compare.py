@@ -1,4 +1,4 @@
-"""Is B slower than A? Two reports, the ratios of their numbers, and a verdict that needs confidence."""
+"""Compare two benchmark reports: is B slower than A, by the ratios of their numbers and their confidence?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from edge.bench.bootstrap import LEAST, Ratio, at, mean, ratio_of, slower_share, value
+from edge.bench.bootstrap import (
+    MIN_SAMPLES,
+    Ratio,
+    mean_statistic,
+    quantile_statistic,
+    ratio_of,
+    slower_share,
+    statistic_of,
+)
 from edge.contracts.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,13 +27,13 @@ CONFIDENCE = 0.95
 """That no verdict at all is a false alarm: each of the n comparisons is made at 1 - 0.05 / n (Bonferroni)."""
 MISSED_MORE = 0.01
 """A share of all frames by which B may miss more deadlines: one stall of a busy machine is no regression."""
-JUDGED = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
+COMPARED_QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 SPANS = ("path", "result", "invoke")
 """Times that are judged: the first that both have samples of, and the runtime's."""
 
 
 class ComparedNumber(msgspec.Struct, frozen=True, kw_only=True):
-    """One number of both reports. Ratios over 1: B is slower."""
+    """One number of both reports, side by side; a ratio over 1 means that B is slower."""
 
     name: str
     a: float
@@ -36,7 +44,7 @@ class ComparedNumber(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BenchmarkComparison(msgspec.Struct, frozen=True, kw_only=True):
-    """What came out."""
+    """Outcome of comparing report B with report A: all ratios, and whether B is a regression."""
 
     lines: list[ComparedNumber]
     slower_share: dict[str, float]
@@ -49,7 +57,7 @@ class BenchmarkComparison(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compare(a: BenchmarkReport, b: BenchmarkReport, tolerance: float, *, anyway: bool = False) -> BenchmarkComparison:
-    """B against A.
+    """Compare report B with report A.
 
     Args:
         a: the report before.
@@ -68,17 +76,17 @@ def compare(a: BenchmarkReport, b: BenchmarkReport, tolerance: float, *, anyway:
     pairs = _pairs(a, b)
     if not pairs:
         raise UsageError(
-            f"there are not {LEAST} samples of anything in both reports",
+            f"there are not {MIN_SAMPLES} samples of anything in both reports",
             hint="sweeps hold none; give --frames more, and --json FILE",
         )
     rates = _rates(a, b)
-    confidence = 1 - (1 - CONFIDENCE) / (len(pairs) * len(JUDGED) + len(rates))
+    confidence = 1 - (1 - CONFIDENCE) / (len(pairs) * len(COMPARED_QUANTILES) + len(rates))
     lines = [
-        _line(f"{span} {name}", x, y, at(share), confidence, tolerance)
+        _line(f"{span} {name}", x, y, quantile_statistic(share), confidence, tolerance)
         for span, (x, y) in pairs.items()
-        for name, share in JUDGED.items()
+        for name, share in COMPARED_QUANTILES.items()
     ]
-    lines += [_line(name, x, y, mean, confidence, tolerance) for name, (x, y) in rates.items()]
+    lines += [_line(name, x, y, mean_statistic, confidence, tolerance) for name, (x, y) in rates.items()]
     worse = _worse(a, b)
     return BenchmarkComparison(
         lines=lines,
@@ -101,14 +109,16 @@ def _line(
         verdict = "same"
     else:
         verdict = "unsure"
-    return ComparedNumber(name=name, a=value(statistic, a), b=value(statistic, b), ratio=ratio, verdict=verdict)
+    return ComparedNumber(
+        name=name, a=statistic_of(statistic, a), b=statistic_of(statistic, b), ratio=ratio, verdict=verdict
+    )
 
 
 def _pairs(a: BenchmarkReport, b: BenchmarkReport) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
     found: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
     for span in SPANS:
-        x, y = times_of(a, span), times_of(b, span)
-        if min(x.size, y.size) >= LEAST and not ("path" in found and span == "result"):
+        x, y = steady_times(a, span), steady_times(b, span)
+        if min(x.size, y.size) >= MIN_SAMPLES and not ("path" in found and span == "result"):
             found[span] = (x, y)
     return found
 
@@ -117,11 +127,14 @@ def _rates(a: BenchmarkReport, b: BenchmarkReport) -> dict[str, tuple[NDArray[np
     if a.throughput is None or b.throughput is None:
         return {}
     x, y = np.array(a.throughput.between_ms), np.array(b.throughput.between_ms)
-    return {"time a frame, flat out": (x, y)} if min(x.size, y.size) >= LEAST else {}
+    return {"time a frame, flat out": (x, y)} if min(x.size, y.size) >= MIN_SAMPLES else {}
 
 
-def times_of(report: BenchmarkReport, span: str) -> NDArray[np.float64]:
-    """Milliseconds of ``span`` of all frames that were computed to their end, after the warm-up, in order."""
+def steady_times(report: BenchmarkReport, span: str) -> NDArray[np.float64]:
+    """Times of one span after the warm-up: (n,) float64 milliseconds, in order of time.
+
+    Of the frames that were computed to their end only. ``span`` is a stage or span of `edge.bench.samples`.
+    """
     columns = report.samples
     values = columns.get(f"{span}_ms", [])
     phases = columns.get("phase", ["steady"] * len(values))

@@ -1,4 +1,4 @@
-"""Ctrl-C ends a measurement, and what was measured so far is shown."""
+"""Ctrl-C handler of the benchmark: the run ends in order, and what was measured so far is shown."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 class Interrupt:
-    """While the ``with`` block runs, the first SIGINT or SIGTERM is only noted; the second one interrupts."""
+    """Context manager that notes the first SIGINT or SIGTERM in ``requested``; the second one interrupts."""
 
     def __init__(self) -> None:
-        self.seen = False
+        self.requested = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupt:
@@ -28,6 +28,6 @@ class Interrupt:
             signal.signal(number, handler)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.seen:
+        if self.requested:
             raise KeyboardInterrupt
-        self.seen = True
+        self.requested = True

@@ -1,4 +1,4 @@
-"""Scenarios by MLCommons LoadGen: it says when the next query comes, and by whose rules the run is valid.
+"""MLCommons LoadGen scenarios: it says when the next query comes, and by whose rules the run is valid.
 
     single-stream   one frame at a time; the next comes when it is answered. What counts: p90 of the time
     multi-stream    eight frames at a time; what counts: p99 of the time for all eight
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from edge.config.settings import Settings
 
 SCENARIOS = ("single-stream", "multi-stream", "offline")
-PER_QUERY = {"single-stream": 1, "multi-stream": 8}
+FRAMES_PER_QUERY = {"single-stream": 1, "multi-stream": 8}
 METRICS = {
     "single-stream": "p90 of a frame, ms",
     "multi-stream": "p99 of eight frames, ms",
@@ -41,34 +41,36 @@ WARM_UP = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """How long a run must be."""
+class LoadGenRules:
+    """Rules of MLPerf that say how long a LoadGen run must be."""
 
     name: str
     min_seconds: float
     min_queries: dict[str, int]
     """By scenario; of offline, which is one query, frames."""
 
-    def about(self, scenario: str) -> str:
-        """In words, for one scenario."""
+    def describe(self, scenario: str) -> str:
+        """Text of these rules for one scenario."""
         things = "frames" if scenario == "offline" else "queries"
         return f"{self.name}: at least {self.min_queries[scenario]:,} {things} and {self.min_seconds:.0f} s"
 
 
 RULES = {
     # MLPerf Mobile has no multi-stream: there, as always, so many queries as early stopping needs to tell a p99.
-    "mobile-quick": Rules(
+    "mobile-quick": LoadGenRules(
         "MLPerf Mobile's quick mode", 10.0, {"single-stream": 128, "multi-stream": 662, "offline": 128}
     ),
-    "mobile": Rules("MLPerf Mobile", 60.0, {"single-stream": 1024, "multi-stream": 1024, "offline": 1024}),
+    "mobile": LoadGenRules("MLPerf Mobile", 60.0, {"single-stream": 1024, "multi-stream": 1024, "offline": 1024}),
     # As MLCommons' own mlperf.conf has it for pictures; 100 is what LoadGen takes where that says nothing.
-    "inference": Rules("MLPerf Inference, edge", 600.0, {"single-stream": 100, "multi-stream": 662, "offline": 24576}),
+    "inference": LoadGenRules(
+        "MLPerf Inference, edge", 600.0, {"single-stream": 100, "multi-stream": 662, "offline": 24576}
+    ),
 }
 
 
 @dataclass(slots=True)
-class Queries:
-    """What became of each frame that LoadGen asked for."""
+class LoadGenQueries:
+    """Raw samples of a LoadGen run: what became of each frame that it asked for."""
 
     answered_s: list[float]
     """When, since the first question."""
@@ -81,18 +83,18 @@ class Queries:
 def run_loadgen(
     settings: Settings,
     scenario: str,
-    rules: Rules,
+    rules: LoadGenRules,
     interrupted: Callable[[], bool],
     progress: Callable[[float, int], None],
-) -> tuple[LoadGenResult, Queries, bool]:
-    """Let LoadGen ask; its result, the raw samples, and whether Ctrl-C ended it.
+) -> tuple[LoadGenResult, LoadGenQueries, bool]:
+    """Run a LoadGen scenario: its result, the raw samples, and whether Ctrl-C ended it.
 
     Args:
         settings: model and runtime.
         scenario: one of `SCENARIOS`.
         rules: how long the run must be.
         interrupted: whether to stop.
-        progress: is told seconds and frames so far.
+        progress: called with seconds and frames so far.
 
     Raises:
         UsageError: LoadGen is not installed.
@@ -121,16 +123,16 @@ def _run(
     loadgen: Any,
     analyser: Analyser,
     scenario: str,
-    rules: Rules,
+    rules: LoadGenRules,
     interrupted: Callable[[], bool],
     progress: Callable[[float, int], None],
-) -> tuple[LoadGenResult, Queries, bool]:
+) -> tuple[LoadGenResult, LoadGenQueries, bool]:
     frames = phantom_frames()
     began = time.monotonic()
     for frame in (frames * WARM_UP)[:WARM_UP]:
         analyser.analyse(replace(frame, captured_ns=time.monotonic_ns()))
     speed = WARM_UP / (time.monotonic() - began)
-    queries = Queries([], [], [], [])
+    queries = LoadGenQueries([], [], [], [])
     first_ns, number = time.monotonic_ns(), 0
 
     def answer(samples: Sequence[Any]) -> None:
@@ -168,7 +170,7 @@ def _run(
     return _result(values, scenario, rules, queries, stopped), queries, stopped
 
 
-def _test(loadgen: Any, scenario: str, rules: Rules, speed: float) -> Any:
+def _test(loadgen: Any, scenario: str, rules: LoadGenRules, speed: float) -> Any:
     test = loadgen.TestSettings()
     test.mode = loadgen.TestMode.PerformanceOnly
     test.min_duration_ms = round(rules.min_seconds * 1000)
@@ -178,8 +180,8 @@ def _test(loadgen: Any, scenario: str, rules: Rules, speed: float) -> Any:
         test.single_stream_expected_latency_ns = round(1e9 / speed)
     elif scenario == "multi-stream":
         test.scenario = loadgen.TestScenario.MultiStream
-        test.multi_stream_samples_per_query = PER_QUERY[scenario]
-        test.multi_stream_expected_latency_ns = round(PER_QUERY[scenario] * 1e9 / speed)
+        test.multi_stream_samples_per_query = FRAMES_PER_QUERY[scenario]
+        test.multi_stream_expected_latency_ns = round(FRAMES_PER_QUERY[scenario] * 1e9 / speed)
     else:
         test.scenario = loadgen.TestScenario.Offline
         # LoadGen makes the one query as long as the run must be, by this guess; a little more, so that it is.
@@ -196,7 +198,9 @@ def _log(loadgen: Any, folder: str) -> Any:
     return log
 
 
-def _result(values: dict[str, Any], scenario: str, rules: Rules, queries: Queries, stopped: bool) -> LoadGenResult:
+def _result(
+    values: dict[str, Any], scenario: str, rules: LoadGenRules, queries: LoadGenQueries, stopped: bool
+) -> LoadGenResult:
     percentiles = percentiles_of(values)
     metric = {
         "single-stream": percentiles.get("p90"),
@@ -207,19 +211,21 @@ def _result(values: dict[str, Any], scenario: str, rules: Rules, queries: Querie
     if stopped:
         reasons.append("ended by Ctrl-C")
     elif values.get("result_validity") != "VALID":
-        told = values.get("result_invalid_reason")
-        reasons.append(str(told) if told else "LoadGen calls it invalid: see early stopping, or the run was too short")
+        reason = values.get("result_invalid_reason")
+        reasons.append(
+            str(reason) if reason else "LoadGen calls it invalid: see early stopping, or the run was too short"
+        )
     lost = sum(word.startswith(Status.NO_RESULT.value) for word in queries.result)
     if lost:
         reasons.append(f"{lost} of {len(queries.result)} frames had no result")
     return LoadGenResult(
         scenario=scenario,
-        rules=rules.about(scenario),
+        rules=rules.describe(scenario),
         version=version("mlcommons-loadgen"),
         valid=not reasons,
         reasons=reasons,
         queries=queries.query[-1] + 1 if queries.query else 0,
-        samples_per_query=PER_QUERY.get(scenario, len(queries.result)),
+        samples_per_query=FRAMES_PER_QUERY.get(scenario, len(queries.result)),
         metric=METRICS[scenario],
         value=None if metric is None or stopped else float(metric),
         percentiles_ms={} if stopped or scenario == "offline" else percentiles,

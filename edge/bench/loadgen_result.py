@@ -1,4 +1,4 @@
-"""What MLCommons' LoadGen decided, from its detail log."""
+"""Result of an MLCommons LoadGen run, read from its detail log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PERCENTILES = ("50.00", "90.00", "95.00", "97.00", "99.00", "99.90")
 
 
 class LoadGenResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Times in milliseconds, of queries."""
+    """Result of one LoadGen scenario; times of queries, in milliseconds."""
 
     scenario: str
     rules: str
@@ -38,7 +38,7 @@ class LoadGenResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_log(path: Path) -> dict[str, Any]:
-    """Keys and values of LoadGen's detail log. Raises `DeviceError` if it wrote none."""
+    """Read keys and values of LoadGen's detail log. Raises `DeviceError` if it wrote none."""
     values: dict[str, Any] = {}
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -58,7 +58,7 @@ def read_log(path: Path) -> dict[str, Any]:
 
 
 def percentiles_of(values: dict[str, Any]) -> dict[str, float]:
-    """LoadGen's own percentiles, in milliseconds, by ``p90`` and such."""
+    """LoadGen's own percentiles by name (``p90``), in milliseconds."""
     found = {}
     for name in PERCENTILES:
         nanoseconds = values.get(f"result_{name}_percentile_latency_ns")

@@ -1,4 +1,4 @@
-"""What the numbers were measured on: board, processor, kernel, libraries."""
+"""Description of the machine that a benchmark ran on: board, processor, kernel, libraries."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LIBRARIES = (
 
 
 class MachineDescription(msgspec.Struct, frozen=True, kw_only=True):
-    """None: the machine does not say."""
+    """Machine that a benchmark ran on; None: the machine does not say."""
 
     board: str | None
     processor: str | None
@@ -34,8 +34,8 @@ class MachineDescription(msgspec.Struct, frozen=True, kw_only=True):
     """Mean number of processes that wanted a core in the minute before: far over 0, others were at work too."""
 
 
-def describe(root: Path = ROOT) -> MachineDescription:
-    """This machine. Never raises."""
+def describe_machine(root: Path = ROOT) -> MachineDescription:
+    """Description of this machine, read below ``root``. Never raises."""
     libraries = {}
     for name in LIBRARIES:
         try:
@@ -57,7 +57,10 @@ def describe(root: Path = ROOT) -> MachineDescription:
 
 
 def filesystem(path: Path, root: Path = ROOT) -> str | None:
-    """Kind of the file system that ``path`` lies on (``ext4``); on ``tmpfs`` a commit waits for no disk."""
+    """Kind of the file system that ``path`` lies on (``ext4``); None: not known.
+
+    On ``tmpfs`` a commit waits for no disk.
+    """
     best, kind = "", None
     for line in (_text(root / "proc/mounts") or "").splitlines():
         words = line.split()

@@ -20,7 +20,7 @@ from edge.app.envelope import EnvelopeMaker
 from edge.bench.process_memory import ProcessMemory, measure_memory
 from edge.bench.publisher_process import PublisherProcess
 from edge.bench.rendered_frames import RenderedFrames
-from edge.bench.samples import WARM_UP, Samples
+from edge.bench.samples import WARM_UP
 from edge.bench.stage_timing import StageTimer, TimedAnalyser, TimedFrameLink, TimedSource
 from edge.config.settings import AffinitySettings, SinkSettings, StreamSettings
 from edge.contracts.errors import DeviceError
@@ -35,9 +35,11 @@ from edge.process.cores import keep_to
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from edge.bench.samples import Samples
     from edge.config.settings import Settings
     from edge.contracts.ports import Source
     from edge.contracts.tensors import RuntimeSpec
+    from edge.pipeline.guard import RuntimeGuard
 
 EVERY_FRAME_S = 1e-6
 """A lesion is published again after so long: with every frame."""
@@ -47,7 +49,7 @@ NO_AFFINITY = AffinitySettings()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunPlan:
-    """What to run."""
+    """What one measured run of the frame path does, and with what."""
 
     settings: Settings
     """``streams`` empty: the feed of ready phantom frames."""
@@ -69,7 +71,7 @@ class RunPlan:
 
 @dataclass(slots=True)
 class RunMeasurements:
-    """What came of it."""
+    """What one measured run gave: samples, counts of failures, memory."""
 
     samples: Samples
     spec: RuntimeSpec
@@ -90,8 +92,8 @@ class RunMeasurements:
     memory: ProcessMemory = field(default_factory=lambda: ProcessMemory({}, {}))
 
 
-def measure(plan: RunPlan, watch: Callable[[Samples], bool]) -> RunMeasurements:
-    """Run ``plan``. ``watch`` is called at every turn of the loop, and ends the run by saying True.
+def run_measured(plan: RunPlan, stop_when: Callable[[Samples], bool]) -> RunMeasurements:
+    """Run ``plan`` and measure it. ``stop_when`` is called at every turn of the loop, and ends the run by True.
 
     Raises:
         EdgeError: what a daemon would not start for.
@@ -110,49 +112,74 @@ def measure(plan: RunPlan, watch: Callable[[Samples], bool]) -> RunMeasurements:
         settings = msgspec.structs.replace(settings, state_dir=str(folder))
         run_id = str(uuid.uuid4())
         publisher = stack.enter_context(PublisherProcess(settings, run_id, plan.affinity))
-        frame_link = TimedFrameLink(folder, publisher.ours, timer.samples)
+        frame_link = TimedFrameLink(folder, publisher.frame_socket, timer.samples)
         stack.callback(frame_link.close, CLOSE_S)
-        messages = Messages(
-            EnvelopeMaker("benchmark", run_id).fields, Provenance(model.manifest, model.ref, image_ref=False)
-        )
-        reporter = Reporter(settings, messages, frame_link, each_turn=frame_link.listen)
-        publisher.await_broker(frame_link)
-        capture = FrameCapture(
-            {name: source for name, (source, _) in sources.items()},
-            add_stream_metadata(settings.streams),
-            settings.streams,
-        )
+        provenance = Provenance(model.manifest, model.ref, image_ref=False)
+        messages = Messages(EnvelopeMaker("benchmark", run_id).fields, provenance)
+        reporter = Reporter(settings, messages, frame_link, each_turn=frame_link.read_acknowledgements)
+        publisher.wait_for_broker(frame_link)
+        timed = {name: source for name, (source, _) in sources.items()}
+        capture = FrameCapture(timed, add_stream_metadata(settings.streams), settings.streams)
         stack.callback(capture.close)
-
-        def dropped() -> int:
-            skipped = sum(source.skipped for _, source in sources.values() if isinstance(source, RenderedFrames))
-            return sum(capture.dropped.values()) + skipped
-
-        dropped_before: int | None = None
+        drops = _DropCounter(capture, [source for _, source in sources.values()])
 
         def stopped() -> bool:
-            nonlocal dropped_before
             done = len(timer.samples)
-            if dropped_before is None and done >= plan.warm_up:
-                dropped_before = dropped()
-            return watch(timer.samples) or bool(plan.frames and done >= plan.warm_up + plan.frames)
+            if done >= plan.warm_up:
+                drops.begin()
+            return stop_when(timer.samples) or bool(plan.frames and done >= plan.warm_up + plan.frames)
 
         loop.run(capture, analyser, reporter, stopped)
-        dropped_after = dropped()
+        drops.end()
         publisher.drain(frame_link)
         frame_link.close(CLOSE_S)  # all stamps of the writer are there now
-        measured = RunMeasurements(
-            timer.samples, guard.spec, folder, restarts=guard.restarts, fallback=guard.ref.fallback
-        )
-        measured.began_s = timer.began_ns / 1e9
-        measured.memory = measure_memory()
-        measured.unacknowledged = frame_link.settle(timer.began_ns, plan.broker is not None)
-        measured.unrecorded = frame_link.refused
-        measured.dropped = 0 if dropped_before is None else dropped_after - dropped_before
-    samples = measured.samples
-    for row in range(min(plan.warm_up, len(samples))):
-        samples.phase[row] = WARM_UP
+        measured = _measurements(timer, guard, folder, frame_link, plan.broker is not None)
+        measured.dropped = drops.counted
+    _mark_warm_up(measured.samples, plan.warm_up)
     return measured
+
+
+class _DropCounter:
+    """Frames that were captured and never judged, from the end of the warm-up to the end of the loop."""
+
+    def __init__(self, capture: FrameCapture, sources: list[Source]) -> None:
+        self._capture = capture
+        self._rendered = [source for source in sources if isinstance(source, RenderedFrames)]
+        self._before: int | None = None
+        self._after = 0
+
+    def begin(self) -> None:
+        """Count from now on; only the first call does something."""
+        if self._before is None:
+            self._before = self._total()
+
+    def end(self) -> None:
+        """End the count: later drops are not part of it."""
+        self._after = self._total()
+
+    @property
+    def counted(self) -> int:
+        """Dropped frames between `begin` and `end`; 0 if it never began."""
+        return 0 if self._before is None else self._after - self._before
+
+    def _total(self) -> int:
+        return sum(self._capture.dropped.values()) + sum(source.skipped for source in self._rendered)
+
+
+def _measurements(
+    timer: StageTimer, guard: RuntimeGuard, folder: Path, frame_link: TimedFrameLink, with_broker: bool
+) -> RunMeasurements:
+    measured = RunMeasurements(timer.samples, guard.spec, folder, restarts=guard.restarts, fallback=guard.ref.fallback)
+    measured.began_s = timer.began_ns / 1e9
+    measured.memory = measure_memory()
+    measured.unacknowledged = frame_link.fill_in_delivery_times(timer.began_ns, with_broker)
+    measured.unrecorded = frame_link.refused
+    return measured
+
+
+def _mark_warm_up(samples: Samples, frames: int) -> None:
+    for row in range(min(frames, len(samples))):
+        samples.phase[row] = WARM_UP
 
 
 def _settings(plan: RunPlan) -> Settings:
@@ -175,10 +202,10 @@ def _source(plan: RunPlan, stream: StreamSettings, timer: StageTimer) -> tuple[T
     source: Source
     if plan.settings.streams:
         source = make_source(stream)
-        timer.source(stream.name, captures=source.live, decodes=not source.live)
+        timer.set_source_kind(stream.name, captures=source.live, decodes=not source.live)
     else:
         source = RenderedFrames(stream.name, plan.fps, 0)
-        timer.source(stream.name, captures=source.live, decodes=False)
+        timer.set_source_kind(stream.name, captures=source.live, decodes=False)
     return TimedSource(source, timer, from_ask=not source.live), source
 
 

@@ -1,4 +1,7 @@
-"""Memory of the processes that took part, asked of the kernel after the run: asking in it would be measured too."""
+"""Memory of a daemon's processes (PSS and peak), read from the kernel.
+
+The benchmark reads it after the run: reading it within would be measured too.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ NAMES = {
 
 
 class ProcessMemory(msgspec.Struct, frozen=True):
-    """In MB of 10^6 bytes, by process. Empty: the kernel does not say."""
+    """Memory by process, in MB of 10^6 bytes. Empty: the kernel does not say."""
 
     pss_mb: dict[str, float]
     """Proportional set size: pages that processes share are counted by share. The sum is what the machine gives."""
@@ -30,17 +33,23 @@ class ProcessMemory(msgspec.Struct, frozen=True):
 
     @property
     def pss_total(self) -> float | None:
-        """Of all processes."""
+        """Proportional set size of all processes together, in MB; None: not known."""
         return round(sum(self.pss_mb.values()), 1) if self.pss_mb else None
 
     @property
     def peak_total(self) -> float | None:
-        """Upper bound over all processes."""
+        """Upper bound of the peak memory of all processes together, in MB; None: not known."""
         return round(sum(self.peak_mb.values()), 1) if self.peak_mb else None
 
 
 def measure_memory(proc: Path = PROC, root: int | None = None, root_name: str = "frame") -> ProcessMemory:
-    """This process (or ``root``) and those of a daemon below it, by what they run; a broker is none of them."""
+    """Memory of this process (or ``root``) and of a daemon's processes below it; a broker is none of them.
+
+    Args:
+        proc: where the kernel's process files are.
+        root: pid to begin with; None: this process.
+        root_name: what that one is called in the result.
+    """
     pss: dict[str, float] = {}
     peak: dict[str, float] = {}
     root = os.getpid() if root is None else root

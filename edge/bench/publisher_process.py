@@ -1,4 +1,4 @@
-"""The publisher of the daemon, as a process of its own, and the broker that it sends to."""
+"""Publisher process of the daemon, started for a benchmark run, and the broker that it sends to."""
 
 from __future__ import annotations
 
@@ -26,11 +26,14 @@ STOP_S = 5.0
 
 
 class PublisherProcess:
-    """Runs until the end of the ``with`` block. ``ours`` is the frame process' end of the socket pair."""
+    """Context manager of the daemon's publisher process: it runs until the end of the ``with`` block.
+
+    ``frame_socket`` is the frame process' end of the socket pair.
+    """
 
     def __init__(self, settings: Settings, run_id: str, affinity: AffinitySettings) -> None:
         """Not started yet. ``settings`` name state directory, device and sinks; no sink: nothing is ever started."""
-        self.ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.frame_socket, self._publisher_socket = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # As edge.daemon.job has it, which stands beside us: the publisher is told when messages arrive to tell it on.
         job = {"settings": settings, "run_id": run_id, "affinity": affinity, "tell_acks": True}
         self._job = msgspec.json.encode(job)
@@ -40,34 +43,34 @@ class PublisherProcess:
 
     def __enter__(self) -> PublisherProcess:
         if self._wanted:
-            self._child = Child(MODULE, self._job, (self._theirs.fileno(),))
+            self._child = Child(MODULE, self._job, (self._publisher_socket.fileno(),))
         return self
 
-    def await_broker(self, frame_link: TimedFrameLink) -> None:
-        """Return when the broker has acknowledged what was handed over so far.
+    def wait_for_broker(self, frame_link: TimedFrameLink) -> None:
+        """Wait until the broker has acknowledged what was handed over so far.
 
         Raises `SinkError` if it does not within `CONNECT_S`, or if the publisher gives up.
         """
-        if self._wanted and frame_link.messages and not self._wait(frame_link, CONNECT_S):
+        if self._wanted and frame_link.message_count and not self._wait(frame_link, CONNECT_S):
             raise SinkError(
                 f"{self._broker} has acknowledged nothing within {CONNECT_S:.0f} s",
                 hint="is the broker running, and may device benchmark publish there?",
             )
 
     def drain(self, frame_link: TimedFrameLink) -> None:
-        """Wait at most `DRAIN_S` for what is still on its way."""
+        """Wait at most `DRAIN_S` for acknowledgements of what is still on its way."""
         if self._wanted:
             self._wait(frame_link, DRAIN_S)
 
     def _wait(self, frame_link: TimedFrameLink, limit_s: float) -> bool:
         deadline = time.monotonic() + limit_s
-        while frame_link.waiting and time.monotonic() < deadline:
+        while frame_link.unacknowledged and time.monotonic() < deadline:
             if self._child is None or self._child.poll() is not None:
                 return False
-            frame_link.listen()
+            frame_link.read_acknowledgements()
             time.sleep(0.01)
-        frame_link.listen()
-        return not frame_link.waiting
+        frame_link.read_acknowledgements()
+        return not frame_link.unacknowledged
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -76,5 +79,5 @@ class PublisherProcess:
             self._child.terminate()
             self._child.wait(STOP_S)
             self._child.kill()
-        self.ours.close()
-        self._theirs.close()
+        self.frame_socket.close()
+        self._publisher_socket.close()

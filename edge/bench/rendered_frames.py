@@ -1,4 +1,7 @@
-"""Phantom frames that were rendered before the run: as a capture card gives them, and no work in the measurement."""
+"""Source of phantom frames that were rendered before the run, as a capture card gives them.
+
+So rendering is no work within the measurement.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,7 @@ WIDTH, HEIGHT = 640, 480
 
 @lru_cache(maxsize=1)
 def phantom_frames() -> tuple[Frame, ...]:
-    """`PICTURES` frames of one phantom with a lesion, (480, 640, 3) RGB as a grabber gives them."""
+    """`PICTURES` frames of one phantom with a lesion, each (480, 640, 3) uint8 RGB as a grabber gives them."""
     scene = PhantomScene(PhantomSpec(seed=1, width=WIDTH, height=HEIGHT, lesions=1))
     frames = []
     for index in range(PICTURES):
@@ -35,7 +38,7 @@ def phantom_frames() -> tuple[Frame, ...]:
 
 
 class RenderedFrames:
-    """A `Source` of ready frames, at a frame rate or as fast as they are asked for.
+    """`Source` of ready frames, at a frame rate or as fast as they are asked for.
 
     At a rate, a frame's capture is the instant at which it is *due*: who reads late finds it older, and who reads so
     late that the next is due has lost it, as with a camera. So a stall shows in every frame that it held up.
@@ -54,13 +57,13 @@ class RenderedFrames:
         self._closed = threading.Event()
 
     def open(self) -> None:
-        """Render what is not there yet; takes some hundred milliseconds, once."""
+        """Implement `Source.open`: render what is not there yet, which takes some hundred milliseconds, once."""
         self._pictures = phantom_frames()
         self._began_ns = time.monotonic_ns() - self._due * self._period_ns
         self._closed.clear()
 
     def read(self, timeout_s: float) -> Frame | SourceEvent | None:
-        """The next frame, when it is due."""
+        """Implement `Source.read`: the next frame when it is due, (480, 640, 3) uint8 RGB."""
         if not self._pictures or self._closed.is_set():
             return None
         if self.live:
@@ -82,7 +85,7 @@ class RenderedFrames:
         return frame
 
     def close(self) -> None:
-        """Wake a `read` that waits."""
+        """Implement `Source.close`: wake a `read` that waits."""
         self._closed.set()
 
     def _due_ns(self, number: int) -> int:

@@ -1,4 +1,4 @@
-"""What a benchmark says, as it stands in its JSON file. None: not measured, never zero."""
+"""Benchmark report as it stands in its JSON file (``benchmark/1``). None: not measured, never zero."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import msgspec
 from edge.bench.loadgen_result import LoadGenResult
 from edge.bench.machine_description import MachineDescription
 from edge.bench.process_memory import ProcessMemory
-from edge.bench.quantiles import QuantileSummary
+from edge.bench.quantile_intervals import QuantileSummary
 from edge.bench.startup import Startup
-from edge.bench.sustained import Minute
+from edge.bench.sustained import MinuteSummary
 from edge.bench.sweep import SweepRow
 from edge.bench.throughput import Throughput
 from edge.contracts.errors import DeviceError, UsageError
@@ -24,7 +24,7 @@ Kind = Literal["path", "sustained", "single-stream", "multi-stream", "offline", 
 
 
 class BenchmarkSetup(msgspec.Struct, frozen=True, kw_only=True):
-    """What was run."""
+    """Set-up of a benchmark run: model, runtime, source, broker."""
 
     model: ModelRef
     runtime: str
@@ -47,7 +47,10 @@ class BenchmarkSetup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FrameCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of the frames, after the warm-up. Times are of frames that were computed to their end only."""
+    """Counts of what became of the frames after the warm-up.
+
+    Times are of frames that were computed to their end only.
+    """
 
     answered: int
     results: dict[str, int]
@@ -71,12 +74,12 @@ class FrameCounts(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def no_result(self) -> int:
-        """Frames that could not be computed."""
+        """Number of frames that could not be computed."""
         return sum(number for word, number in self.results.items() if word.startswith("no_result"))
 
 
 class BenchmarkReport(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of ``edge-cli benchmark``."""
+    """Report of one run of ``edge-cli benchmark``."""
 
     schema: Literal["benchmark/1"] = "benchmark/1"
     kind: Kind
@@ -95,7 +98,7 @@ class BenchmarkReport(msgspec.Struct, frozen=True, kw_only=True):
     throughput: Throughput | None = None
     """As fast as it goes, in a run of its own."""
     memory: ProcessMemory | None = None
-    minutes: list[Minute] = []
+    minutes: list[MinuteSummary] = []
     loadgen: LoadGenResult | None = None
     sweep: list[SweepRow] = []
     samples: dict[str, list[Any]] = {}
@@ -103,7 +106,7 @@ class BenchmarkReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_json(path: Path, report: BenchmarkReport) -> None:
-    """Write ``report``; raises `DeviceError` if that cannot be done."""
+    """Write ``report`` to a JSON file. Raises `DeviceError` if that cannot be done."""
     try:
         path.write_bytes(msgspec.json.encode(report) + b"\n")
     except OSError as error:
@@ -111,7 +114,7 @@ def write_json(path: Path, report: BenchmarkReport) -> None:
 
 
 def read_json(path: Path) -> BenchmarkReport:
-    """A report from a file. Raises `UsageError` if there is none, or if the file is something else."""
+    """Read a report from a JSON file. Raises `UsageError` if there is none, or if the file is something else."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=BenchmarkReport)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What a stage stands for in this run, and why one has no number: said beside the numbers."""
+"""Notes beside the stage times: what a stage stands for in this run, or why it has no number."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from edge.bench.samples import Samples
 
 
-def notes_of(samples: Samples, paced: bool, ready: bool, broker: str | None) -> dict[str, str]:
-    """Notes by stage.
+def stage_notes(samples: Samples, paced: bool, ready: bool, broker: str | None) -> dict[str, str]:
+    """Notes by stage: what each stands for in this run, or why it has no number.
 
     Args:
         samples: of the run.

@@ -1,4 +1,7 @@
-"""Look on while a frame goes through the daemon's own code: source, analyser, hand-over are wrapped, not replaced."""
+"""Stage timing: wrappers around the daemon's own source, analyser and outbox that note when each step happened.
+
+The daemon's code is wrapped, not replaced: what is measured is what runs on a device.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class FrameTimestamps:
-    """Of one frame on its way, on the monotonic clock in nanoseconds; 0: not reached."""
+    """Timestamps of one frame on its way, on the monotonic clock in nanoseconds; 0: not reached."""
 
     began: int = 0
     """What all is counted from: the capture, or, of a file, when the frame was asked for."""
@@ -47,7 +50,7 @@ class FrameTimestamps:
 
 
 class StageTimer:
-    """Gathers the stamps of all frames of a run, and makes rows of them."""
+    """Collects the timestamps of all frames of a run, and makes rows of `Samples` of them."""
 
     def __init__(self, streams: Sequence[str]) -> None:
         self.samples = Samples()
@@ -57,20 +60,23 @@ class StageTimer:
         self._kind: dict[str, tuple[bool, bool]] = {}
         self._open: dict[tuple[str, int], FrameTimestamps] = {}
 
-    def source(self, name: str, *, captures: bool, decodes: bool) -> None:
-        """Say what reading from stream ``name`` is. Neither: the frame lies ready, or it cannot be told apart."""
+    def set_source_kind(self, name: str, *, captures: bool, decodes: bool) -> None:
+        """Set what the time of reading from stream ``name`` is: capture, decoding, or neither.
+
+        Neither: the frame lies ready, or the two cannot be told apart.
+        """
         self._kind[name] = (captures, decodes)
 
-    def read(self, frame: Frame, began_ns: int) -> None:
-        """A source gave ``frame``. Called by its capture thread."""
+    def frame_read(self, frame: Frame, began_ns: int) -> None:
+        """Note that a source has given ``frame``. Called by its capture thread."""
         self._open[frame.stream, frame.seq] = FrameTimestamps(began_ns, time.monotonic_ns())
 
-    def of(self, frame: Frame) -> FrameTimestamps:
-        """The stamps of a frame on its way."""
+    def timestamps_of(self, frame: Frame) -> FrameTimestamps:
+        """Timestamps of a frame on its way."""
         return self._open.setdefault((frame.stream, frame.seq), FrameTimestamps(frame.captured_ns, frame.captured_ns))
 
-    def finished(self, frame: Frame, result: Result, stamps: FrameTimestamps) -> None:
-        """The frame has a result: make it a row, and forget those that the intake has dropped before it."""
+    def frame_finished(self, frame: Frame, result: Result, stamps: FrameTimestamps) -> None:
+        """Make a row of a frame that has a result, and forget those that the capture has dropped before it."""
         now = time.monotonic_ns()
         for key in [key for key in list(self._open) if key[0] == frame.stream and key[1] <= frame.seq]:
             del self._open[key]
@@ -108,7 +114,7 @@ class StageTimer:
 
 
 class TimedSource:
-    """A source, and when it was asked and gave. A `Source`."""
+    """`Source` that wraps another one and notes when it was asked and when it gave a frame."""
 
     def __init__(self, source: Source, timer: StageTimer, *, from_ask: bool) -> None:
         """``from_ask``: a frame's time begins when it is asked for (files); else at its capture."""
@@ -116,62 +122,62 @@ class TimedSource:
         self.live = source.live
 
     def open(self) -> None:
-        """See `Source`."""
+        """Implement `Source.open`: open the wrapped source."""
         self._source.open()
 
     def read(self, timeout_s: float) -> Frame | SourceEvent | None:
-        """See `Source`."""
+        """Implement `Source.read`: the next frame or event of the wrapped source."""
         asked_ns = time.monotonic_ns()
         item = self._source.read(timeout_s)
         if isinstance(item, Frame):
-            self._timer.read(item, asked_ns if self._from_ask else item.captured_ns)
+            self._timer.frame_read(item, asked_ns if self._from_ask else item.captured_ns)
         return item
 
     def close(self) -> None:
-        """See `Source`."""
+        """Implement `Source.close`: close the wrapped source."""
         self._source.close()
 
 
 class TimedAnalyser(Analyser):
-    """The analyser, and when each of its steps began and ended."""
+    """`Analyser` that notes when each of its steps began and ended."""
 
     def __init__(self, manifest: ModelManifest, guard: RuntimeGuard, timer: StageTimer) -> None:
         super().__init__(manifest, guard)
         self._timer = timer
 
     def prepare(self, frame: Frame) -> FrameJob:
-        """See `Analyser`."""
-        stamps = self._timer.of(frame)
+        """Extend `Analyser.prepare`: note when the loop took the frame and when it was prepared."""
+        stamps = self._timer.timestamps_of(frame)
         stamps.taken = time.monotonic_ns()
         job = super().prepare(frame)
         stamps.marks = self.marks_ns if self.marks_ns[0] >= stamps.taken else None
         return job
 
     def start(self, job: FrameJob) -> None:
-        """See `Analyser`."""
-        stamps = self._timer.of(job.frame)
+        """Extend `Analyser.start`: note when the frame was given to the runtime."""
+        stamps = self._timer.timestamps_of(job.frame)
         stamps.started = time.monotonic_ns()
         super().start(job)
         stamps.submitted = time.monotonic_ns()
 
     def wait(self, job: FrameJob) -> Answer | None:
-        """See `Analyser`."""
+        """Extend `Analyser.wait`: note when the runtime answered."""
         answer = super().wait(job)
         if answer is not None:
-            self._timer.of(job.frame).waited = time.monotonic_ns()
+            self._timer.timestamps_of(job.frame).waited = time.monotonic_ns()
         return answer
 
     def finish(self, job: FrameJob, answer: Answer | None) -> Result:
-        """See `Analyser`."""
-        stamps = self._timer.of(job.frame)
+        """Extend `Analyser.finish`: note when post-processing began, and make the row of the frame."""
+        stamps = self._timer.timestamps_of(job.frame)
         stamps.finishing = time.monotonic_ns()
         result = super().finish(job, answer)
-        self._timer.finished(job.frame, result, stamps)
+        self._timer.frame_finished(job.frame, result, stamps)
         return result
 
 
 class TimedFrameLink:
-    """The outbox, and when each message was given to it, was on disk, and was acknowledged. A `Handover`.
+    """`Handover` to the outbox that notes when each message was given, was on disk, and was acknowledged.
 
     The outbox is a new one, so its messages are numbered 1, 2, 3 as they are given.
     """
@@ -180,7 +186,7 @@ class TimedFrameLink:
         self._samples = samples
         self._socket = telemetry
         self._row = array("q")
-        """Of each message: the frame that it tells of; -1: it is of no frame."""
+        """Of each message: the row of the frame that it is about; -1: it is of no frame."""
         self._put, self._stored, self._acked = array("q"), array("q"), array("q")
         self._stored_so_far = 0
         self.refused = 0
@@ -188,7 +194,7 @@ class TimedFrameLink:
         self._frame_link = OutboxFrameLink(state_dir, telemetry, self._on_stored)
 
     def durable(self, suffix: str, message: Durable) -> bool:
-        """See `Handover`."""
+        """Implement `Handover.durable`: put a message into the outbox, and note when."""
         of_frame = isinstance(message, Finding) and message.lifecycle != "end"
         # Filled before the writer can see it: it may be stored before `durable` returns.
         self._row.append(len(self._samples) - 1 if of_frame else -1)
@@ -203,15 +209,15 @@ class TimedFrameLink:
         return False
 
     def latest(self, suffix: str, message: Envelope) -> None:
-        """See `Handover`."""
+        """Implement `Handover.latest`: hand over a message that need not be kept."""
         self._frame_link.latest(suffix, message)
 
     def close(self, timeout_s: float) -> None:
-        """See `Handover`."""
+        """Implement `Handover.close`: close the outbox."""
         self._frame_link.close(timeout_s)
 
-    def listen(self) -> None:
-        """Take in what the publisher says has arrived. Called at every turn of the loop; never waits."""
+    def read_acknowledgements(self) -> None:
+        """Read which messages the publisher says were acknowledged. Called at every turn of the loop; never waits."""
         with contextlib.suppress(BlockingIOError):
             while packet := self._socket.recv(MAX_PACKET):
                 acknowledged = decode_acknowledged(packet)
@@ -222,17 +228,17 @@ class TimedFrameLink:
                         self._acked[seq - 1] = acknowledged.at_ns
 
     @property
-    def waiting(self) -> int:
-        """Messages that are not acknowledged yet."""
+    def unacknowledged(self) -> int:
+        """Number of messages that are not acknowledged yet."""
         return self._acked.count(0)
 
     @property
-    def messages(self) -> int:
-        """Messages given so far."""
+    def message_count(self) -> int:
+        """Number of messages given to the outbox so far."""
         return len(self._put)
 
-    def settle(self, began_ns: int, measured: bool) -> int:
-        """Write hand-over, acknowledgement and path into the rows. The number of frames whose message did not arrive.
+    def fill_in_delivery_times(self, began_ns: int, measured: bool) -> int:
+        """Write hand-over, acknowledgement and path into the rows; return how many frames' messages did not arrive.
 
         Args:
             began_ns: of the first frame, which the rows' times count from.

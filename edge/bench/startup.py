@@ -1,4 +1,4 @@
-"""What happens before the first frame: loading, the first invoke, warming up, the golden vectors."""
+"""Start-up times of a runtime: loading, the first invoke, warming up; then the golden vectors."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TIMEOUT_S = 60.0
 
 
 class Parity(msgspec.Struct, frozen=True, kw_only=True):
-    """Does this runtime compute what the workstation measured?"""
+    """Outcome of the golden vectors: does this runtime compute what the workstation measured?"""
 
     cases: int
     """Golden vectors that were computed again."""
@@ -39,7 +39,10 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Startup(msgspec.Struct, frozen=True, kw_only=True):
-    """Times in milliseconds, of one start, on a machine that may have had the model's file in its cache."""
+    """Times of one start of a runtime, in milliseconds, and what it says of itself.
+
+    The machine may have had the model's file in its cache.
+    """
 
     runtime: str
     """Name of the runtime that was really made."""
@@ -62,12 +65,12 @@ class Startup(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def settled_ms(self) -> float:
-        """Median of the second half of the warm-up."""
+        """Median invoke time of the second half of the warm-up, in milliseconds."""
         return float(np.median(self.warm_up_ms[len(self.warm_up_ms) // 2 :]))
 
 
-def start_up(settings: Settings, model: RuntimeModel) -> Startup:
-    """Make the runtime of ``settings``, time its first invokes on a golden tensor, test it, and let it go.
+def measure_startup(settings: Settings, model: RuntimeModel) -> Startup:
+    """Start the runtime of ``settings``, time its first invokes on a golden tensor, test it, and close it.
 
     Raises:
         EdgeError: it cannot be made, or does not answer.

@@ -1,4 +1,4 @@
-"""A long run, minute by minute, beside what the sensors say: is it as fast at the end as at the beginning?"""
+"""Long benchmark run, minute by minute, beside the sensors: is it as fast at the end as at the beginning?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from edge.bench.quantiles import Quantile, nearest_rank, quantile
+from edge.bench.quantile_intervals import Quantile, nearest_rank, quantile
 from edge.device import sensors
 
 if TYPE_CHECKING:
@@ -19,12 +19,15 @@ if TYPE_CHECKING:
     from edge.device.sensors import Readings
 
 MINUTE_S = 60.0
-LOOK_S = 5.0
+SENSOR_PERIOD_S = 5.0
 """Sensors are read so often: a few milliseconds each time, in a thread of its own."""
 
 
-class Minute(msgspec.Struct, frozen=True, kw_only=True):
-    """One minute (the last one may be shorter). Times in milliseconds; None: not measured."""
+class MinuteSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """Frames, times (in milliseconds) and sensors of one minute; the last one may be shorter.
+
+    None: not measured.
+    """
 
     minute: int
     """From 1."""
@@ -43,18 +46,18 @@ class Minute(msgspec.Struct, frozen=True, kw_only=True):
     """Lowest seen."""
     governor: str | None
     throttled: bool | None
-    """At any look."""
+    """At any reading of the sensors in this minute."""
     under_voltage: bool | None
-    """At any look."""
+    """At any reading of the sensors in this minute."""
     power_w: float | None
     """Mean."""
 
 
 class SensorLog:
-    """Reads all sensors now and then, while the ``with`` block runs."""
+    """Context manager that reads all sensors every `SENSOR_PERIOD_S`, in a thread of its own."""
 
     def __init__(self) -> None:
-        self.looks: list[tuple[float, Readings]] = []
+        self.readings: list[tuple[float, Readings]] = []
         """(monotonic time in seconds, what was read)."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sensors", daemon=True)
@@ -71,19 +74,21 @@ class SensorLog:
 
     def _run(self) -> None:
         while True:
-            self.looks.append((time.monotonic(), sensors.read()))
-            if self._stop.wait(LOOK_S):
+            self.readings.append((time.monotonic(), sensors.read()))
+            if self._stop.wait(SENSOR_PERIOD_S):
                 return
 
 
-def by_minute(samples: Samples, span: str, began_s: float, looks: list[tuple[float, Readings]]) -> list[Minute]:
-    """The frames after the warm-up, minute by minute.
+def by_minute(
+    samples: Samples, span: str, began_s: float, readings: list[tuple[float, Readings]]
+) -> list[MinuteSummary]:
+    """Summaries of the frames after the warm-up, minute by minute.
 
     Args:
         samples: of the run.
-        span: which times are told: ``result`` or ``path``.
+        span: which times are summarised: ``result`` or ``path``.
         began_s: monotonic time of the first frame's capture, in seconds.
-        looks: at the sensors.
+        readings: of the sensors, as `SensorLog.readings` has them.
     """
     steady = samples.rows()
     if not steady.any():
@@ -99,9 +104,9 @@ def by_minute(samples: Samples, span: str, began_s: float, looks: list[tuple[flo
         seconds = MINUTE_S if k < number[-1] else max(1e-3, float(captured[-1]) - start - k * MINUTE_S)
         measured = times[here & ~failed & ~np.isnan(times)]
         first = began_s + start + k * MINUTE_S
-        readings = [reading for at, reading in looks if first <= at < first + MINUTE_S]
+        of_minute = [reading for at, reading in readings if first <= at < first + MINUTE_S]
         minutes.append(
-            _minute(k + 1, seconds, measured, int((here & ~failed).sum()), int((here & failed).sum()), readings)
+            _minute(k + 1, seconds, measured, int((here & ~failed).sum()), int((here & failed).sum()), of_minute)
         )
     return minutes
 
@@ -113,7 +118,7 @@ def _minute(
     frames: int,
     failed: int,
     readings: list[Readings],
-) -> Minute:
+) -> MinuteSummary:
     def seen(name: str) -> list[float]:
         return [value for reading in readings if (value := getattr(reading, name)) is not None]
 
@@ -121,7 +126,7 @@ def _minute(
     throttled, weak = seen("throttled"), seen("under_voltage")
     governors = sorted({reading.governor for reading in readings if reading.governor is not None})
     ordered = np.sort(measured)
-    return Minute(
+    return MinuteSummary(
         minute=number,
         seconds=round(seconds, 3),
         frames=frames,

@@ -1,4 +1,4 @@
-"""Threads x runtimes x models, one after the other, each started anew; what cannot be made says why."""
+"""Sweep over threads, runtimes and models: one after the other, each started anew; what fails says why."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge.app.compose import choose_model
-from edge.bench.measured_run import RunPlan, measure
-from edge.bench.quantiles import QuantileSummary, summarise
-from edge.bench.startup import Parity, start_up
+from edge.bench.measured_run import RunPlan, run_measured
+from edge.bench.quantile_intervals import QuantileSummary, summarise
+from edge.bench.startup import Parity, measure_startup
 from edge.bench.throughput import throughput
 from edge.config.uri import parse_uri
 from edge.contracts.errors import EdgeError
@@ -27,12 +27,15 @@ if TYPE_CHECKING:
 
 FRAMES, WARM_UP = 200, 20
 """Of each combination, as fast as it goes."""
-UNSWEPT = ("scripted", "auto")
+NOT_SWEPT = ("scripted", "auto")
 """One computes nothing, the other is one of the rest: not swept unless they are named."""
 
 
 class SweepRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One combination. Times in milliseconds; ``problem`` set: it gave no numbers, for this reason."""
+    """Measurements of one combination, times in milliseconds.
+
+    ``problem`` set: it gave no numbers, for this reason.
+    """
 
     runtime: str
     """URI."""
@@ -59,11 +62,14 @@ class SweepRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def combinations(runtimes: Sequence[str], threads: Sequence[int]) -> list[tuple[str, list[tuple[str, int]]]]:
-    """(URI as it is, [(URI with threads, threads)]) of each runtime: those named, else all but `UNSWEPT`."""
-    uris = list(runtimes) or [f"{scheme}://" for scheme in schemes("runtimes") if scheme not in UNSWEPT]
+    """Runtimes to sweep, each with its numbers of threads: those named, else all but `NOT_SWEPT`.
+
+    Returns (URI as it is, [(URI with threads, threads)]) of each runtime.
+    """
+    uris = list(runtimes) or [f"{scheme}://" for scheme in schemes("runtimes") if scheme not in NOT_SWEPT]
     found = []
     for uri in uris:
-        takes = "threads" not in parse_uri(uri).params and parse_uri(uri).scheme not in UNSWEPT
+        takes = "threads" not in parse_uri(uri).params and parse_uri(uri).scheme not in NOT_SWEPT
         joint = "&" if "?" in uri else "?"
         found.append((uri, [(f"{uri}{joint}threads={number}", number) for number in threads] if takes else []))
     return found
@@ -76,7 +82,10 @@ def sweep(
     threads: Sequence[int],
     interrupted: Callable[[], bool],
 ) -> Iterator[SweepRow]:
-    """A row for each combination. Raises `EdgeError` only for a model that cannot be read: nothing could be swept."""
+    """Measure each combination and give its row as soon as it is there.
+
+    Raises `EdgeError` only for a model that cannot be read: nothing could be swept.
+    """
     for path in models:
         of_model = msgspec.structs.replace(settings, model=None if path is None else str(path))
         for plain, with_threads in combinations(runtimes, threads):
@@ -99,14 +108,14 @@ def _row(settings: Settings, uri: str, threads: int | None, interrupted: Callabl
     settings = msgspec.structs.replace(settings, runtime=runtime)
     model = choose_model(settings)
     try:
-        startup = start_up(settings, model)
+        startup = measure_startup(settings, model)
         if startup.parity is not None and startup.parity.problems:
             return _failed(uri, threads, model.ref, startup.parity.problems[0], startup)
 
         def stop(samples: Samples) -> bool:
             return interrupted()
 
-        measured = measure(RunPlan(settings=settings, broker=None, warm_up=WARM_UP, frames=FRAMES), stop)
+        measured = run_measured(RunPlan(settings=settings, broker=None, warm_up=WARM_UP, frames=FRAMES), stop)
     except EdgeError as error:
         return _failed(uri, threads, model.ref, error.message)
     samples, rate = measured.samples, throughput(measured.samples)

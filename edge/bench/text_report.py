@@ -1,32 +1,32 @@
-"""A report for people: plain text that fits 80 columns, also over ssh."""
+"""Text table of a benchmark report for people: plain text that fits 80 columns, also over ssh."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge.bench.quantiles import SHARES
+from edge.bench.quantile_intervals import SHARES
 from edge.bench.samples import SPANS, STAGES
 from edge.picture.wording import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edge.bench.quantiles import Quantile, QuantileSummary
+    from edge.bench.quantile_intervals import Quantile, QuantileSummary
     from edge.bench.report import BenchmarkReport, FrameCounts
     from edge.bench.startup import Parity, Startup
-    from edge.bench.sustained import Minute
+    from edge.bench.sustained import MinuteSummary
     from edge.bench.sweep import SweepRow
     from edge.contracts.placement import Placement
 
 WIDTH = 80
-NOT = "not measured"
+NOT_MEASURED = "not measured"
 UNBOUND = "?"
 """Stands for a bound that so few frames cannot give."""
 LABELS = {"handover": "hand-over", "result": "to result", "path": "to ack"}
 
 
-def text(report: BenchmarkReport) -> Iterator[str]:
-    """Line by line."""
+def report_lines(report: BenchmarkReport) -> Iterator[str]:
+    """Lines of the text table of ``report``, each at most 80 columns wide."""
     yield from _head(report)
     if report.startup is not None:
         yield from _startup(report.startup)
@@ -38,8 +38,8 @@ def text(report: BenchmarkReport) -> Iterator[str]:
         yield from _frames(report.frames, report.setup.deadline_ms)
     if report.throughput is not None:
         one = report.throughput
-        low_high = f" ({number(one.low)} to {number(one.high)})" if one.low is not None else ""
-        yield f"as fast as it goes: {number(one.fps)} frames/s{low_high}, {one.frames} frames"
+        low_high = f" ({format_number(one.low)} to {format_number(one.high)})" if one.low is not None else ""
+        yield f"as fast as it goes: {format_number(one.fps)} frames/s{low_high}, {one.frames} frames"
         if one.failed:
             yield from _fact("!", f"{one.failed} frames of this run were NOT COMPUTED; they count in no number above")
     if report.memory is not None:
@@ -53,8 +53,8 @@ def text(report: BenchmarkReport) -> Iterator[str]:
         yield "Interrupted: this is what was measured until then."
 
 
-def number(value: float | None) -> str:
-    """Three significant digits or so, without an exponent."""
+def format_number(value: float | None) -> str:
+    """Text of a number with about three significant digits and no exponent; ``?`` for None."""
     if value is None:
         return UNBOUND
     return f"{value:.2f}" if value < 9.995 else f"{value:.1f}" if value < 99.95 else f"{value:.0f}"
@@ -92,8 +92,8 @@ def _fact(name: str, words: str) -> Iterator[str]:
 def _startup(one: Startup) -> Iterator[str]:
     yield ""
     yield (
-        f"start    load {number(one.load_ms)} ms, first invoke {number(one.first_ms)} ms, "
-        f"settled {number(one.settled_ms)} ms"
+        f"start    load {format_number(one.load_ms)} ms, first invoke {format_number(one.first_ms)} ms, "
+        f"settled {format_number(one.settled_ms)} ms"
     )
     if one.placement is not None:
         yield from _fact("placed", _placed(one.placement, one.delegate))
@@ -138,7 +138,7 @@ def _stages(report: BenchmarkReport) -> Iterator[str]:
             yield f"{'':<10}" + "-" * (WIDTH - 10)
         summary = report.stages[name]
         if summary is None:
-            yield f"{LABELS.get(name, name):<10}{'':>6}  {report.notes.get(name, NOT)}"
+            yield f"{LABELS.get(name, name):<10}{'':>6}  {report.notes.get(name, NOT_MEASURED)}"
             continue
         yield from _row(LABELS.get(name, name), summary)
         unbound = unbound or any(None in (q.low, q.high) for q in summary.quantiles.values())
@@ -153,14 +153,14 @@ def _row(label: str, summary: QuantileSummary) -> Iterator[str]:
     quantiles = [summary.quantiles[name] for name in SHARES]
     yield (
         f"{label:<10}{summary.n:>6}"
-        + "".join(f"{number(q.value):>11}" for q in quantiles)
-        + f"{number(summary.max):>9}"
+        + "".join(f"{format_number(q.value):>11}" for q in quantiles)
+        + f"{format_number(summary.max):>9}"
     )
     yield f"{'':<16}" + "".join(f"{_interval(q):>11}" for q in quantiles)
 
 
 def _interval(one: Quantile) -> str:
-    return f"{number(one.low)}-{number(one.high)}"
+    return f"{format_number(one.low)}-{format_number(one.high)}"
 
 
 def _frames(frames: FrameCounts, deadline_ms: float | None) -> Iterator[str]:
@@ -172,8 +172,8 @@ def _frames(frames: FrameCounts, deadline_ms: float | None) -> Iterator[str]:
         share = 100 * frames.missed / captured if captured else 0.0
         yield from _fact(
             "deadline",
-            f"{number(deadline_ms)} ms: missed by {frames.missed} of {captured} ({share:.1f} %): {frames.late} late, "
-            f"{frames.dropped} dropped, {frames.no_result} without a result",
+            f"{format_number(deadline_ms)} ms: missed by {frames.missed} of {captured} ({share:.1f} %): "
+            f"{frames.late} late, {frames.dropped} dropped, {frames.no_result} without a result",
         )
     problems = []
     if refused := frames.uncomputed - frames.no_result:
@@ -196,21 +196,21 @@ def _memory(report: BenchmarkReport) -> Iterator[str]:
     memory = report.memory
     assert memory is not None  # noqa: S101  (the caller has looked)
     if memory.pss_total is None:
-        yield from _fact("memory", NOT)
+        yield from _fact("memory", NOT_MEASURED)
         return
     parts = ", ".join(f"{name} {megabytes:.1f}" for name, megabytes in memory.pss_mb.items())
-    peak = NOT if memory.peak_total is None else f"{memory.peak_total:.0f} MB"
+    peak = NOT_MEASURED if memory.peak_total is None else f"{memory.peak_total:.0f} MB"
     yield from _fact("memory", f"{memory.pss_total:.1f} MB PSS ({parts}); peak at most {peak}")
 
 
-def _minutes(minutes: list[Minute]) -> Iterator[str]:
+def _minutes(minutes: list[MinuteSummary]) -> Iterator[str]:
     yield ""
     yield "minute  frames/s     p50     p99     max   failed    deg C     MHz   power W"
     for one in minutes:
-        p50 = "-" if one.p50 is None else number(one.p50.value)
-        p99 = "-" if one.p99 is None else number(one.p99.value)
+        p50 = "-" if one.p50 is None else format_number(one.p50.value)
+        p99 = "-" if one.p99 is None else format_number(one.p99.value)
         cells = [f"{one.minute:>6}", f"{one.fps:>10.1f}", f"{p50:>8}", f"{p99:>8}"]
-        cells.append(f"{'-' if one.max is None else number(one.max):>8}")
+        cells.append(f"{'-' if one.max is None else format_number(one.max):>8}")
         cells.append(f"{one.failed:>10}")
         cells += [f"{_sensor(value):>{width}}" for value, width in (
             (one.temperature_c, 8), (one.clock_mhz, 8), (one.power_w, 10))]  # fmt: skip
@@ -218,17 +218,17 @@ def _minutes(minutes: list[Minute]) -> Iterator[str]:
     if minutes[-1].seconds < 59:
         yield f"the last minute has {minutes[-1].seconds:.0f} s"
     for name, words in (
-        ("governor", sorted({one.governor or NOT for one in minutes})),
+        ("governor", sorted({one.governor or NOT_MEASURED for one in minutes})),
         ("throttled", _flags([one.throttled for one in minutes])),
         ("under-voltage", _flags([one.under_voltage for one in minutes])),
     ):
         yield f"{name}: {', '.join(words)}"
     if all(one.temperature_c is None for one in minutes):
-        yield f"temperature: {NOT} (no sensor)"
+        yield f"temperature: {NOT_MEASURED} (no sensor)"
     if all(one.clock_mhz is None for one in minutes):
-        yield f"clock: {NOT} (no cpufreq)"
+        yield f"clock: {NOT_MEASURED} (no cpufreq)"
     if all(one.power_w is None for one in minutes):
-        yield f"power: {NOT} (no sensor)"
+        yield f"power: {NOT_MEASURED} (no sensor)"
 
 
 def _sensor(value: float | None) -> str:
@@ -237,7 +237,7 @@ def _sensor(value: float | None) -> str:
 
 def _flags(values: list[bool | None]) -> list[str]:
     if all(value is None for value in values):
-        return [NOT]
+        return [NOT_MEASURED]
     minutes = [str(number) for number, value in enumerate(values, 1) if value]
     return [f"in minute {', '.join(minutes)}" if minutes else "never"]
 
@@ -248,12 +248,12 @@ def _loadgen(report: BenchmarkReport) -> Iterator[str]:
     yield ""
     yield from _fact("scenario", f"{one.scenario}, by MLCommons LoadGen {one.version}; not an MLPerf result")
     yield from _fact("rules", one.rules)
-    value = NOT if one.value is None else number(one.value)
+    value = NOT_MEASURED if one.value is None else format_number(one.value)
     yield from _fact("measured", f"{one.metric}: {value} ({one.queries} x {counted(one.samples_per_query, 'frame')})")
     verdict = "VALID" if one.valid else f"INVALID: {'; '.join(one.reasons)}"
     yield from _fact("verdict", verdict)
     if one.percentiles_ms:
-        yield from _fact("queries", ", ".join(f"{k} {number(v)} ms" for k, v in one.percentiles_ms.items()))
+        yield from _fact("queries", ", ".join(f"{k} {format_number(v)} ms" for k, v in one.percentiles_ms.items()))
     if one.early_stopping:
         yield from _fact("stopping", f"{one.early_stopping} (ns)")
 
@@ -272,8 +272,8 @@ def _sweep(rows: list[SweepRow]) -> Iterator[str]:
         p50, p99 = row.invoke.quantiles["p50"], row.invoke.quantiles["p99"]
         name = row.runtime if len(row.runtime) < 28 else row.runtime[:26] + ".."
         yield (
-            f"{name:<28}{number(row.load_ms):>7}{number(row.first_ms):>7}{number(p50.value):>12}"
-            f"{number(p99.value):>7}{number(row.fps):>10}{_sensor(row.pss_mb):>6}"
+            f"{name:<28}{format_number(row.load_ms):>7}{format_number(row.first_ms):>7}{format_number(p50.value):>12}"
+            f"{format_number(p99.value):>7}{format_number(row.fps):>10}{_sensor(row.pss_mb):>6}"
         )
         facts = [f"parity {_parity(row.parity)}"]
         if row.placement is not None:

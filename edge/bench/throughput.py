@@ -1,4 +1,4 @@
-"""Frames a second, with an interval that knows of slow phases."""
+"""Throughput in frames a second, with a bootstrap interval that allows for slow phases."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from edge.bench.bootstrap import LEAST, draw, mean
-from edge.bench.quantiles import CONFIDENCE
+from edge.bench.bootstrap import MIN_SAMPLES, mean_statistic, resample
+from edge.bench.quantile_intervals import CONFIDENCE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Throughput(msgspec.Struct, frozen=True, kw_only=True):
-    """Frames a second of all streams together."""
+    """Throughput of a run: frames a second of all streams together, with its interval."""
 
     fps: float
     low: float | None
@@ -32,7 +32,7 @@ class Throughput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def throughput(samples: Samples) -> Throughput | None:
-    """Of the frames after the warm-up that were computed to their end; None: fewer than two.
+    """Throughput of the frames after the warm-up that were computed to their end; None: fewer than two.
 
     A frame without a result takes time and does not count: it makes the next one's wait longer.
     """
@@ -42,13 +42,18 @@ def throughput(samples: Samples) -> Throughput | None:
 
 
 def from_times(at_s: NDArray[np.float64], failed: int = 0) -> Throughput | None:
-    """``at_s``: when each result came, in seconds, in order. ``failed``: frames that are not among them."""
+    """Throughput from the times at which results came; None: fewer than two.
+
+    Args:
+        at_s: (n,) float64, when each result came, in seconds, in order.
+        failed: frames that are not among them.
+    """
     between = np.diff(at_s)
     if not between.size or between.sum() <= 0:
         return None
     low = high = None
-    if between.size >= LEAST:
-        drawn = draw(between, mean, np.random.default_rng(0))
+    if between.size >= MIN_SAMPLES:
+        drawn = resample(between, mean_statistic, np.random.default_rng(0))
         slow, fast = np.quantile(drawn, ((1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2))
         low, high = float(1 / slow), float(1 / fast)
     return Throughput(

@@ -1,1 +1,1 @@
-"""An MQTT broker on this machine, for the demo and the benchmark."""
+"""Embedded MQTT broker on this machine, for the demo and the benchmark."""

@@ -1,4 +1,4 @@
-"""A broker for those who have none: mosquitto where it is installed, else the one in the ``iotcore`` wheel.
+"""Starts the embedded MQTT broker: mosquitto where it is installed, else the one in the ``iotcore`` wheel.
 
 For demonstrations and tests: loopback only, a free port, nobody is asked for a password, nothing is kept. The broker is
 a child process that ends with `EmbeddedBroker.stop`, and with us however we end.
@@ -28,7 +28,7 @@ START_TIMEOUT_S = 10.0
 SYSTEM_PATH = "/usr/sbin:/usr/local/sbin"
 """Where Debian puts mosquitto; not on every user's PATH."""
 
-# "user root" matters only where root starts it: changing the user would undo TIED below.
+# "user root" matters only where root starts it: changing the user would undo DIE_WITH_PARENT below.
 MOSQUITTO_CONFIG = """\
 listener {port} 127.0.0.1
 allow_anonymous true
@@ -62,27 +62,28 @@ max_inflight_count = 100
 dynamic_filters = true
 """
 
-TIED = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); os.execv(sys.argv[1], sys.argv[1:])"
+DIE_WITH_PARENT = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); os.execv(sys.argv[1], sys.argv[1:])"
 """Becomes the program it is given, to be killed by the kernel when the thread that started it is gone
 (PR_SET_PDEATHSIG, which outlives exec)."""
 
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedBroker:
-    """A running broker on 127.0.0.1. A context manager."""
+    """Embedded MQTT broker that runs on 127.0.0.1; a context manager that stops it."""
 
     name: str
     """``mosquitto`` or ``iotcore``."""
     port: int
     end: Callable[[], None]
+    """Stops it; see `stop`."""
 
     @property
     def uri(self) -> str:
-        """For the sink of one device. It sets a client identifier without a slash, which iotcore can live with."""
+        """URI for the sink of one device; its client identifier has no slash, which iotcore does not take."""
         return f"mqtt://127.0.0.1:{self.port}?client_id=sonoedge"
 
     def stop(self) -> None:
-        """End it. May be called twice."""
+        """Stop the broker. May be called twice."""
         self.end()
 
     def __enter__(self) -> EmbeddedBroker:
@@ -95,7 +96,7 @@ class EmbeddedBroker:
 
 
 def start_broker(search_path: str | None = None) -> EmbeddedBroker:
-    """Start whichever broker there is, and return when it accepts connections.
+    """Start the embedded broker, whichever is installed, and return when it accepts connections.
 
     Args:
         search_path: where to look for mosquitto, as ``PATH``. None: ``PATH`` and the system's own folders.
@@ -124,12 +125,12 @@ def _start(name: str, config: str, command: list[str]) -> EmbeddedBroker:
     path.write_text(config.format(port=port))
     with (Path(folder.name) / "log").open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-c", TIED, *command, path],
+            [sys.executable, "-c", DIE_WITH_PARENT, *command, path],
             cwd=folder.name,  # Python looks for modules where it is started
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            start_new_session=True,  # Ctrl-C ends the daemon first, which still wants to say goodbye
+            start_new_session=True,  # Ctrl-C ends the daemon first, which still wants to publish that it goes offline
         )
 
     def stop() -> None:
@@ -144,10 +145,10 @@ def _start(name: str, config: str, command: list[str]) -> EmbeddedBroker:
     deadline = time.monotonic() + START_TIMEOUT_S
     while not _accepts(port):
         if process.poll() is not None or time.monotonic() > deadline:
-            said = (Path(folder.name) / "log").read_text(errors="replace").strip().splitlines()
+            log = (Path(folder.name) / "log").read_text(errors="replace").strip().splitlines()
             stop()
             raise DeviceError(
-                f"the {name} broker does not start: {said[-1] if said else 'it says nothing'}",
+                f"the {name} broker does not start: {log[-1] if log else 'it says nothing'}",
                 hint="start one yourself, and name it with --sink mqtt://host:port",
             )
         time.sleep(0.02)

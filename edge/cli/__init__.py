@@ -1,1 +1,1 @@
-"""``edge-cli``: one file a command. How a command is written is told at the top of ``edge/cli/main.py``."""
+"""Command line ``edge-cli``: one file a command; ``edge/cli/main.py`` says how a command is written."""

@@ -1,13 +1,13 @@
-"""``edge-cli benchmark``: how fast, how sure, and on what."""
+"""``edge-cli benchmark``: measures latency and throughput of the frame path, and compares two reports."""
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edge.cli import benchmark_options as options
 from edge.cli.errors import INTERRUPTED, printing
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ UNACKNOWLEDGED = 6
 """Exit code if the broker did not acknowledge all."""
 REGRESSION = 7
 """Exit code of ``compare`` if B is worse."""
-LONGEST_S = 6 * 3600.0
-SCENARIOS = ("single-stream", "multi-stream", "offline")
-RULES = ("mobile-quick", "mobile", "inference")
 
 HELP = """Measure how long a frame takes, from its capture to the broker's acknowledgement.
 
@@ -52,108 +49,94 @@ app = typer.Typer(help=HELP, invoke_without_command=True)
 @app.callback(invoke_without_command=True)
 def measure(
     ctx: typer.Context,
-    source: Annotated[list[str] | None, typer.Option(help="URI of a source; default: ready phantom frames.")] = None,
-    runtime: Annotated[
-        list[str] | None, typer.Option(help="URI of the runtime; with --sweep, may be repeated.")
-    ] = None,
-    model: Annotated[list[Path] | None, typer.Option(help="Model bundle; with --sweep, may be repeated.")] = None,
-    broker: Annotated[str | None, typer.Option(help="URI of a broker, for the acknowledgement.")] = None,
-    no_broker: Annotated[bool, typer.Option("--no-broker", help="Start no broker either.")] = False,
-    fps: Annotated[
-        float | None,
-        typer.Option(min=0.0, max=1000.0, help="Of the phantom frames, each stream; 0: as fast as it goes."),
-    ] = None,
-    frames: Annotated[int, typer.Option(min=1, help="To measure, of all streams together.")] = 600,
-    warm_up: Annotated[int, typer.Option(min=0, help="Frames before them, which count in no number.")] = 30,
-    streams: Annotated[int, typer.Option(min=1, max=32, help="Of phantom frames, at once.")] = 1,
-    deadline_ms: Annotated[
-        float | None, typer.Option(min=0.1, help="For a result; default: until the next frame.")
-    ] = None,
-    sustained: Annotated[
-        str | None, typer.Option(help="So long (90s, 10m, 1h), minute by minute with sensors.")
-    ] = None,
-    scenario: Annotated[str | None, typer.Option(help="By LoadGen: single-stream, multi-stream, offline.")] = None,
-    rules: Annotated[str, typer.Option(help="LoadGen's: mobile-quick, mobile, inference.")] = "mobile-quick",
-    sweep: Annotated[bool, typer.Option("--sweep", help="Threads x runtimes x models, in one table.")] = False,
-    threads: Annotated[str | None, typer.Option(help="For --sweep: 1,2,4; default: 1, 2, 4 up to the cores.")] = None,
-    state_dir: Annotated[Path | None, typer.Option(help="Where the outbox is made; its disk is measured too.")] = None,
-    config: Annotated[Path | None, typer.Option(help="TOML file; see edge-cli config init.")] = None,
-    json: Annotated[Path | None, typer.Option(help="Write everything to this file, raw samples too.")] = None,
-    csv: Annotated[Path | None, typer.Option(help="Write the raw samples to this file, a row a frame.")] = None,
-    picture: Annotated[Path | None, typer.Option(help="Write distribution and timeline to this .svg file.")] = None,
+    source: options.Sources = None,
+    runtime: options.Runtimes = None,
+    model: options.Models = None,
+    broker: options.Broker = None,
+    no_broker: options.NoBroker = False,
+    fps: options.FramesPerSecond = None,
+    frames: options.Frames = 600,
+    warm_up: options.WarmUp = 30,
+    streams: options.Streams = 1,
+    deadline_ms: options.Deadline = None,
+    sustained: options.Sustained = None,
+    scenario: options.Scenario = None,
+    rules: options.LoadGenRules = "mobile-quick",
+    sweep: options.Sweep = False,
+    threads: options.Threads = None,
+    state_dir: options.StateDir = None,
+    config: options.ConfigFile = None,
+    json: options.JsonFile = None,
+    csv: options.CsvFile = None,
+    picture: options.PictureFile = None,
 ) -> int:
-    """Run what was asked for."""
+    """Run the benchmark that the options ask for, print its table, and write its files."""
     if ctx.invoked_subcommand is not None:
         return 0
-    from edge.contracts.errors import UsageError
+    given = options.BenchmarkOptions(
+        source=source, runtime=runtime, model=model, broker=broker, no_broker=no_broker, fps=fps, frames=frames,
+        warm_up=warm_up, streams=streams, deadline_ms=deadline_ms, sustained=sustained, scenario=scenario,
+        rules=rules, sweep=sweep, threads=threads, state_dir=state_dir, config=config, json=json, csv=csv,
+        picture=picture,
+    )  # fmt: skip
+    given.check()
+    report = run_benchmark(given)
+    show(report)
+    write_files(report, given)
+    return exit_code(report)
 
-    modes = [name for name, on in (("--sustained", sustained), ("--scenario", scenario), ("--sweep", sweep)) if on]
-    if len(modes) > 1:
-        raise UsageError(f"{' and '.join(modes)} are different runs", hint="give one of them")
-    if not sweep and (len(runtime or []) > 1 or len(model or []) > 1 or threads is not None):
-        raise UsageError("several runtimes, models or numbers of threads are for --sweep", hint="give --sweep too")
-    if modes and modes[0] != "--sustained" and (source or broker or fps is not None):
-        raise UsageError(
-            f"{modes[0]} runs on ready phantom frames, without a broker, as fast as it goes",
-            hint="leave --source, --broker and --fps out",
-        )
-    if scenario is not None and scenario not in SCENARIOS:
-        raise UsageError(f"there is no scenario {scenario!r}", hint=f"there are: {', '.join(SCENARIOS)}")
-    if rules not in RULES:
-        raise UsageError(f"there are no rules {rules!r}", hint=f"there are: {', '.join(RULES)}")
-    if picture is not None and (picture.suffix.lower() != ".svg" or sweep):
-        raise UsageError("the picture is an .svg file, of one run", hint="for example --picture now.svg")
-    for file in (json, csv, picture):
-        if file is not None and not file.resolve().parent.is_dir():
-            raise UsageError(f"there is no folder {file.resolve().parent}", hint="make it, or give another place")
-    seconds = None if sustained is None else parse_duration(sustained)
-    counts = parse_threads(threads)
-    settings = load(config, source, runtime, model)
-    if broker is not None:
-        require_broker(broker)
+
+def run_benchmark(given: options.BenchmarkOptions) -> BenchmarkReport:
+    """Report of the run that checked options ask for, with a progress bar meanwhile. Raises `EdgeError`."""
+    seconds = None if given.sustained is None else options.parse_duration(given.sustained)
+    counts = options.parse_threads(given.threads)
+    settings = load(given.config, given.source, given.runtime, given.model)
+    if given.broker is not None:
+        require_broker(given.broker)
 
     import cv2
 
-    from edge.bench.report import write_json
-    from edge.bench.run import BenchmarkRequest, benchmark, swept
-    from edge.bench.run import scenario as run_scenario
-    from edge.bench.samples import write_csv
-    from edge.cli.progress import Bar
+    from edge.bench.run import BenchmarkRequest, benchmark, run_scenario, run_sweep
+    from edge.cli.progress import ProgressBar
 
     cv2.setNumThreads(1)  # as in the daemon: the cores belong to the runtime
-    bar = Bar()
+    bar = ProgressBar()
     try:
-        if sweep:
-            report = swept(settings, model or [None], runtime or [], counts, bar.show)
-        elif scenario is not None:
-            report = run_scenario(settings, scenario, rules, bar.show)  # type: ignore[arg-type]  # one of SCENARIOS
-        else:
-            default_fps = 30.0 if seconds is None else 0.0
-            request = BenchmarkRequest(
-                settings=settings,
-                broker=broker,
-                own_broker=not no_broker,
-                fps=default_fps if fps is None else fps,
-                streams=streams,
-                deadline_ms=deadline_ms,
-                frames=frames,
-                warm_up=warm_up,
-                sustained_s=seconds,
-                state_dir=state_dir,
-            )
-            report = benchmark(request, bar.show)
+        if given.sweep:
+            return run_sweep(settings, given.model or [None], given.runtime or [], counts, bar.show)
+        if given.scenario is not None:
+            return run_scenario(settings, given.scenario, given.rules, bar.show)  # type: ignore[arg-type]  # one of SCENARIOS
+        default_fps = 30.0 if seconds is None else 0.0
+        request = BenchmarkRequest(
+            settings=settings,
+            broker=given.broker,
+            own_broker=not given.no_broker,
+            fps=default_fps if given.fps is None else given.fps,
+            streams=given.streams,
+            deadline_ms=given.deadline_ms,
+            frames=given.frames,
+            warm_up=given.warm_up,
+            sustained_s=seconds,
+            state_dir=given.state_dir,
+        )
+        return benchmark(request, bar.show)
     finally:
         bar.clear()
-    show(report)
-    if json is not None:
-        write_json(json, report)
-    if csv is not None:
-        write_csv(csv, report.samples)
-    if picture is not None:
+
+
+def write_files(report: BenchmarkReport, given: options.BenchmarkOptions) -> None:
+    """Write the JSON, CSV and SVG files that were asked for. Raises `DeviceError` if one cannot be written."""
+    from edge.bench.report import write_json
+    from edge.bench.samples import write_csv
+
+    if given.json is not None:
+        write_json(given.json, report)
+    if given.csv is not None:
+        write_csv(given.csv, report.samples)
+    if given.picture is not None:
         from edge.bench.chart import write_svg
 
-        write_svg(picture, report)
-    return exit_code(report)
+        write_svg(given.picture, report)
 
 
 @app.command()
@@ -186,35 +169,6 @@ def compare(
     return REGRESSION if outcome.regression else 0
 
 
-def parse_duration(words: str) -> float:
-    """Seconds of ``90s``, ``10m``, ``1h``; raises `UsageError` for anything else."""
-    from edge.contracts.errors import UsageError
-
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", words.strip())
-    seconds = float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]] if found else 0.0
-    if not 1.0 <= seconds <= LONGEST_S:
-        raise UsageError(f"{words!r} is no length of time from 1s to 6h", hint="for example --sustained 10m")
-    return seconds
-
-
-def parse_threads(words: str | None) -> list[int]:
-    """Numbers of ``1,2,4``; None: 1, 2, 4 as far as there are cores. Raises `UsageError`."""
-    import os
-
-    from edge.contracts.errors import UsageError
-
-    if words is None:
-        cores = len(os.sched_getaffinity(0))
-        return [number for number in (1, 2, 4) if number <= max(1, cores)]
-    try:
-        numbers = [int(word) for word in words.split(",")]
-    except ValueError:
-        numbers = []
-    if not numbers or not all(1 <= number <= 64 for number in numbers):
-        raise UsageError(f"{words!r} is no list of numbers of threads", hint="for example --threads 1,2,4")
-    return numbers
-
-
 def load(
     config: Path | None, source: Sequence[str] | None, runtime: Sequence[str] | None, model: Sequence[Path] | None
 ) -> Settings:
@@ -240,7 +194,7 @@ def load(
 
 
 def require_broker(uri: str) -> None:
-    """Raise `EdgeError` for what is no broker, or one whose account cannot be used."""
+    """Raise `EdgeError` for a URI of what is no broker, or whose user name and password cannot be used."""
     from edge.config.settings import SinkSettings
     from edge.config.uri import parse_uri
     from edge.contracts.errors import UsageError
@@ -252,16 +206,16 @@ def require_broker(uri: str) -> None:
 
 
 def show(report: BenchmarkReport) -> None:
-    """Print the table."""
-    from edge.bench.text_report import text
+    """Print the table of a report on stdout. Raises `DeviceError` if that cannot be written."""
+    from edge.bench.text_report import report_lines
 
     with printing():
-        for line in text(report):
+        for line in report_lines(report):
             print(line)
 
 
 def exit_code(report: BenchmarkReport) -> int:
-    """A failure must not read as a fast result."""
+    """Exit code of a finished run: a failure must not read as a fast result."""
     frames = report.frames
     if report.interrupted:
         return INTERRUPTED
@@ -279,14 +233,15 @@ def exit_code(report: BenchmarkReport) -> int:
 
 
 def show_comparison(outcome: BenchmarkComparison, tolerance: float) -> None:
-    """Print what `compare` found."""
-    from edge.bench.text_report import number
+    """Print the table of a comparison, its differences and its verdict."""
+    from edge.bench.text_report import format_number
 
     print(f"{'':<26}{'A':>9}{'B':>9}{'B/A':>8}   interval         B is")
     for line in outcome.lines:
         ratio = line.ratio
         span = f"{ratio.low:.3f} to {ratio.high:.3f}"
-        print(f"{line.name:<26}{number(line.a):>9}{number(line.b):>9}{ratio.value:>8.3f}   {span:<17}{line.verdict}")
+        a, b = format_number(line.a), format_number(line.b)
+        print(f"{line.name:<26}{a:>9}{b:>9}{ratio.value:>8.3f}   {span:<17}{line.verdict}")
     for span, share in outcome.slower_share.items():
         print(f"a frame of B is slower than one of A in {share:.1%} of all pairs ({span}; Mann-Whitney)")
     for words in outcome.differences:

@@ -1,4 +1,4 @@
-"""``edge-cli config``: write, show and check the configuration."""
+"""``edge-cli config``: writes, shows and checks the configuration file."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def check(file: Annotated[Path, typer.Argument(help="TOML file.")]) -> int:
     Example:
       edge-cli config check edge.toml
     """
-    from edge.cli.errors import one_line, say
+    from edge.cli.errors import one_line, print_error
     from edge.config.consistency import find_warnings
     from edge.config.load import as_config_error, try_loading
     from edge.contracts.errors import ConfigError
@@ -105,7 +105,7 @@ def check(file: Annotated[Path, typer.Argument(help="TOML file.")]) -> int:
             warning = as_config_error(loaded.layers, fault)
             print(f"warning: {one_line(warning.message)} ({one_line(warning.hint)})", file=sys.stderr)
     for problem in problems:
-        say(problem.message, problem.hint)
+        print_error(problem.message, problem.hint)
     if settings is None or problems:
         return ConfigError.exit_code
     print(f"{file}: OK (streams: {len(settings.streams)}, sinks: {len(settings.sinks)})")

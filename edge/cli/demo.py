@@ -1,4 +1,4 @@
-"""``edge-cli demo``: see it work."""
+"""``edge-cli demo``: runs a broker, the daemon and two scenarios, and shows what a subscriber received."""
 
 from __future__ import annotations
 
@@ -34,39 +34,39 @@ def command(
     import signal
 
     from edge.contracts.errors import DeviceError
-    from edge.demo.run import play
-    from edge.demo.scenarios import scenarios
+    from edge.demo.run import run_scenarios
+    from edge.demo.scenarios import demo_scenarios
 
     # So that `with` blocks end their processes when we are asked to stop, as they do at Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     print("Research use only. Not a medical device.", flush=True)
-    played, page = play(scenarios(own), out, seconds, config, Terminal())
+    runs, page = run_scenarios(demo_scenarios(own), out, seconds, config, TerminalProgress())
     print(f"\nTo look at: {page}", flush=True)
-    problems = [f"{each.act.title}: {problem}" for each in played for problem in each.outcome.problems]
+    problems = [f"{each.scenario.title}: {problem}" for each in runs for problem in each.outcome.problems]
     if problems:
         raise DeviceError(f"the demo did not show what it should: {'; '.join(problems)}", hint=f"see the logs in {out}")
 
 
-class Terminal:
-    """Prints what goes on."""
+class TerminalProgress:
+    """Prints the progress of the demo on stdout: steps, and all messages of each scenario."""
 
     def step(self, text: str) -> None:
-        """Something begins."""
+        """Implement `DemoProgress.step`: print what begins."""
         print(f"-- {text}", flush=True)
 
-    def act(self, played: ScenarioRun) -> None:
-        """All that is to be said of one act."""
-        print(f"\n== {played.act.title} ==\n{played.act.about}\n")
-        width = max([5, *(len(row.topic) for row in played.rows)])
+    def scenario_ended(self, run: ScenarioRun) -> None:
+        """Implement `DemoProgress.scenario_ended`: print messages, outcome and problems of a scenario."""
+        print(f"\n== {run.scenario.title} ==\n{run.scenario.about}\n")
+        width = max([5, *(len(row.topic) for row in run.rows)])
         print(f"{'#':>4}  {'s':>5}  {'topic':<{width}}  what was received: what it means")
-        told: set[str] = set()
-        for row in played.rows:
-            meaning = f": {row.meaning}" if row.meaning and row.meaning not in told else ""
-            told.add(row.meaning)
+        explained: set[str] = set()
+        for row in run.rows:
+            meaning = f": {row.meaning}" if row.meaning and row.meaning not in explained else ""
+            explained.add(row.meaning)
             print(f"{row.number:>4}  {row.at:>5}  {row.topic:<{width}}  {row.what}{meaning}")
-        print(f"\n{played.outcome.sentence}")
-        for fact in played.outcome.facts:
+        print(f"\n{run.outcome.sentence}")
+        for fact in run.outcome.facts:
             print(f"  - {fact}")
-        for problem in played.outcome.problems:
+        for problem in run.outcome.problems:
             print(f"  ! {problem}")
         print(flush=True)

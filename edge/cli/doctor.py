@@ -1,4 +1,4 @@
-"""``edge-cli doctor``: is this machine fit, and what is missing."""
+"""``edge-cli doctor``: checks this machine and prints what is missing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MARKS: dict[Mark, tuple[str, str]] = {
     "wrong": ("✗", "31"),
     "absent": ("-", "2"),
 }
-"""On a terminal: sign and colour."""
+"""Sign and ANSI colour of each mark, on a terminal."""
 WIDTH = 9
 """Of the column of words that stands in for the signs elsewhere."""
 
@@ -53,7 +53,7 @@ def command(
             if check.group != group:
                 group = check.group
                 print(f"{'' if len(checks) == 1 else chr(10)}{group}")
-            print(line(check, coloured=sys.stdout.isatty() and "NO_COLOR" not in os.environ), flush=True)
+            print(check_line(check, coloured=sys.stdout.isatty() and "NO_COLOR" not in os.environ), flush=True)
     code = exit_code_of(checks)
     if as_json:
         print_json(checks, code)
@@ -62,8 +62,8 @@ def command(
     return code
 
 
-def line(check: Check, *, coloured: bool) -> str:
-    """One check; its hint, if any, on a line below."""
+def check_line(check: Check, *, coloured: bool) -> str:
+    """Text of one check; its hint, if any, on a line below."""
     from edge.cli.errors import one_line
 
     word, colour = MARKS[check.mark]
@@ -75,7 +75,7 @@ def line(check: Check, *, coloured: bool) -> str:
 
 
 def summary(checks: list[Check]) -> str:
-    """The last line."""
+    """Text of the last line: how much is wrong."""
     wrong, warnings = (sum(check.mark == mark for check in checks) for mark in ("wrong", "warning"))
     if not wrong and not warnings:
         return "all is well"
@@ -83,7 +83,7 @@ def summary(checks: list[Check]) -> str:
 
 
 def print_json(checks: list[Check], code: int) -> None:
-    """All checks, with what a script wants to know first."""
+    """Print all checks as JSON, with what a script wants to know first."""
     import msgspec
 
     data = {"ok": code == 0, "exit_code": code, "checks": checks}

@@ -1,4 +1,4 @@
-"""From exceptions to what a user sees: two lines on stderr and an exit code, never a traceback.
+"""Error messages of the command line: two lines on stderr and an exit code, never a traceback.
 
     error: what happened
     hint: what to do about it
@@ -31,60 +31,65 @@ is found through the one name that both export."""
 
 
 def report(error: BaseException) -> int:
-    """Tell the user about ``error`` on stderr; return the exit code of the process."""
+    """Print ``error`` on stderr for the user; return the exit code of the process."""
     if isinstance(error, typer.Exit):
         return error.exit_code
     if isinstance(error, EdgeError):
-        say(error.message, error.hint or "run with EDGE_DEBUG=1 to see where this came from")
-        show_traceback_if_asked()
+        print_error(error.message, error.hint or "run with EDGE_DEBUG=1 to see where this came from")
+        print_traceback_if_asked()
         return error.exit_code
     if isinstance(error, USAGE_ERROR):
         path = error.ctx.command_path if error.ctx else "edge-cli"
-        say(error.format_message(), f"see {path} --help")
+        print_error(error.format_message(), f"see {path} --help")
         return 2
     if isinstance(error, (KeyboardInterrupt, typer.Abort)):
         return INTERRUPTED
     if isinstance(error, BrokenPipeError):
-        give_up_stdout()
+        redirect_stdout_to_null()
         return BROKEN_PIPE
-    say(f"unexpected {type(error).__name__}: {error}", "set EDGE_DEBUG=1 for the traceback, and report it please")
-    show_traceback_if_asked()
+    print_error(
+        f"unexpected {type(error).__name__}: {error}", "set EDGE_DEBUG=1 for the traceback, and report it please"
+    )
+    print_traceback_if_asked()
     return 1
 
 
-def say(message: str, hint: str) -> None:
-    """Exactly two lines on stderr, whatever line breaks the texts hold."""
+def print_error(message: str, hint: str) -> None:
+    """Print exactly two lines on stderr, whatever line breaks the texts hold."""
     with suppress(OSError):  # when no one reads our stderr either, the exit code must do
         print(f"error: {one_line(message)}\nhint: {one_line(hint)}", file=sys.stderr)
 
 
 def one_line(text: str) -> str:
-    """``text`` without line breaks, and without the control characters that terminals act on."""
+    """Text without line breaks, and without the control characters that terminals act on."""
     return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
 
 
-def show_traceback_if_asked() -> None:
-    """Print the traceback of the exception being handled, if EDGE_DEBUG is set."""
+def print_traceback_if_asked() -> None:
+    """Print the traceback of the exception that is being handled, if EDGE_DEBUG is set."""
     if os.environ.get("EDGE_DEBUG", "0") not in ("", "0"):
         traceback.print_exc()
 
 
 @contextmanager
 def printing() -> Iterator[None]:
-    """Around prints to stdout: raises `DeviceError` if it cannot be written. A reader that left is another matter."""
+    """Context manager around prints to stdout: raises `DeviceError` if it cannot be written.
+
+    A reader that went away is another matter: BrokenPipeError goes on.
+    """
     try:
         yield
     except BrokenPipeError:
         raise
     except OSError as error:
-        give_up_stdout()
+        redirect_stdout_to_null()
         raise DeviceError(
             f"standard output cannot be written: {error.strerror}", hint="make room there, or send it elsewhere"
         ) from None
 
 
-def give_up_stdout() -> None:
-    """Let the interpreter's last flush go nowhere: it would complain about the broken pipe once more."""
+def redirect_stdout_to_null() -> None:
+    """Redirect stdout to /dev/null: the interpreter's last flush would complain of the broken pipe once more."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())
     os.close(null)

@@ -1,15 +1,19 @@
-"""``edge-cli fleet``: many devices at once."""
+"""``edge-cli fleet``: watches many devices at once over their MQTT broker."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge.cli import broker_options as options
+
+if TYPE_CHECKING:
+    from edge.fleet.fleet_watch import FleetWatch
+
 app = typer.Typer(
-    help="""Watch many devices at once.
+    help="""FleetWatch many devices at once.
 
 Example:
   edge-cli fleet watch --broker mqtt://localhost:1883 --once"""
@@ -18,21 +22,21 @@ Example:
 
 @app.command()
 def watch(
-    broker: Annotated[str, typer.Option(help="URI of the broker: mqtt://host:1883, mqtts://host:8883.")],
+    broker: options.BrokerUri,
     once: Annotated[bool, typer.Option("--once", help="Print a plain table, and leave.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a device, and leave.")] = False,
     only: Annotated[str, typer.Option("--filter", help="Only devices that show this text in any column.")] = "",
     sort: Annotated[str, typer.Option(help="Column to sort by; numbers the largest first.")] = "site",
-    root: Annotated[str, typer.Option(help="First part of every topic.")] = "edge/v1",
+    root: options.TopicRoot = "edge/v1",
     timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds that --once and --json wait for every device's health.")
     ] = 15.0,
     ask: Annotated[bool, typer.Option("--ask", help="Ask devices for what is missing and still kept.")] = False,
-    username: Annotated[str | None, typer.Option(help="Name to show to the broker.")] = None,
-    password_file: Annotated[Path | None, typer.Option(help="File whose first line is the password.")] = None,
-    ca_file: Annotated[Path | None, typer.Option(help="PEM of the authority behind the broker's certificate.")] = None,
-    cert_file: Annotated[Path | None, typer.Option(help="PEM of our certificate.")] = None,
-    key_file: Annotated[Path | None, typer.Option(help="PEM of our key.")] = None,
+    username: options.Username = None,
+    password_file: options.PasswordFile = None,
+    ca_file: options.CaFile = None,
+    cert_file: options.CertFile = None,
+    key_file: options.KeyFile = None,
 ) -> None:
     """Show how all devices are, and what is missing of them.
 
@@ -45,40 +49,40 @@ def watch(
       edge-cli fleet watch --broker mqtt://localhost:1883 --once --sort missing
       edge-cli fleet watch --broker mqtt://localhost:1883 --json --filter degraded
     """
-    import msgspec
-
-    from edge.fleet.consumer_connection import broker_settings as at
-    from edge.fleet.device_table import check_column, filter_and_sort, plain_table
+    from edge.fleet.consumer_connection import broker_settings
+    from edge.fleet.device_table import check_column
     from edge.fleet.fleet_watch import FleetWatch
     from edge.fleet.live_table import open_console, show_live
 
     check_column(sort)
     terminal = None if once or as_json else open_console()
-    settings = at(
-        broker,
-        username=username,
-        password_file=password_file,
-        ca_file=ca_file,
-        cert_file=cert_file,
-        key_file=key_file,
-    )
-    watcher = FleetWatch(settings, root.strip("/"))
+    files = {"password_file": password_file, "ca_file": ca_file, "cert_file": cert_file, "key_file": key_file}
+    watcher = FleetWatch(broker_settings(broker, username=username, **files), root.strip("/"))
     try:
         if terminal is not None:
             show_live(watcher, terminal, only, sort, ask)
         complete = watcher.receive_until_complete(timeout)
         if ask and watcher.request_missing():
             watcher.receive_until_complete(timeout)
-        rows = watcher.overview.rows()
-        if not complete:
-            what = "not every device has told its health" if rows else "no device was heard"
-            print(f"{what} within {timeout:g} s", file=sys.stderr)
-        for row in filter_and_sort(rows, only, sort) if as_json else ():
-            print(msgspec.json.encode(row).decode())
-        if not as_json:
-            print(plain_table(filter_and_sort(rows, only, sort)))
+        print_table(watcher, complete, timeout, as_json=as_json, only=only, sort=sort)
     except KeyboardInterrupt:  # the way to leave a live table
         if terminal is None:
             raise
     finally:
         watcher.close()
+
+
+def print_table(watcher: FleetWatch, complete: bool, timeout: float, *, as_json: bool, only: str, sort: str) -> None:
+    """Print what is known of all devices, as a table or as JSON lines, and on stderr whether that is complete."""
+    import msgspec
+
+    from edge.fleet.device_table import filter_and_sort, plain_table
+
+    rows = watcher.overview.rows()
+    if not complete:
+        what = "not every device has told its health" if rows else "no device was heard"
+        print(f"{what} within {timeout:g} s", file=sys.stderr)
+    for row in filter_and_sort(rows, only, sort) if as_json else ():
+        print(msgspec.json.encode(row).decode())
+    if not as_json:
+        print(plain_table(filter_and_sort(rows, only, sort)))

@@ -1,4 +1,4 @@
-"""``edge-cli infer``: files in, answers out."""
+"""``edge-cli infer``: analyses picture, video and DICOM files and prints an answer for each frame."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge.cli.errors import printing
-from edge.cli.progress import Progress
+from edge.cli.progress import FileProgressBar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edge.infer.run import Answer
+    from edge.infer.inputs import InputFile
+    from edge.infer.output import AnswerCsv, OverlayFolder
+    from edge.infer.run import FileAnswer
+    from edge.pipeline.analyser import Analyser
 
 UNANSWERED = 5
 """Exit code if some input gave no result."""
@@ -47,38 +50,50 @@ def command(
     from edge.app.logs import set_up_logs
     from edge.config.load import load_settings
     from edge.infer.inputs import find_inputs
-    from edge.infer.output import CsvFile, OverlayFolder
-    from edge.infer.run import answers, require_frames, require_inputs
+    from edge.infer.output import AnswerCsv, OverlayFolder
+    from edge.infer.run import require_frames, require_inputs
 
     settings = load_settings(None, os.environ, {"model": str(model)} if model else {})
     set_up_logs(settings.log)
     inputs, passed_over = find_inputs(paths)
     require_inputs(inputs, passed_over)
-    table = None if csv is None else CsvFile(csv)
+    table = None if csv is None else AnswerCsv(csv)
     folder = None if overlay is None else OverlayFolder(overlay)
-    analyser = make_analyser(settings, isolated=False)
-    show = Shown([given.path for given in inputs], as_json=json)
+    output = AnswerPrinter([file.path for file in inputs], as_json=json)
+    write_answers(inputs, make_analyser(settings, isolated=False), output, table, folder)
+    with printing():
+        output.end(passed_over)
+    require_frames(output.frames, output.first_problem)
+    return UNANSWERED if output.unanswered else 0
+
+
+def write_answers(
+    inputs: list[InputFile],
+    analyser: Analyser,
+    output: AnswerPrinter,
+    table: AnswerCsv | None,
+    folder: OverlayFolder | None,
+) -> None:
+    """Analyse all inputs and write each answer to every output as it comes; close analyser and table at the end."""
+    from edge.infer.run import answers
+
     try:
         for answer in answers(inputs, analyser):
             with printing():
-                show.add(answer)
+                output.add(answer)
             if table is not None:
                 table.add(answer)
             if folder is not None:
                 folder.add(answer)
     finally:
-        show.progress.clear()
+        output.progress.clear()
         analyser.close()
         if table is not None:
             table.close()
-    with printing():
-        show.end(passed_over)
-    require_frames(show.frames, show.first_problem)
-    return UNANSWERED if show.unanswered else 0
 
 
-class Shown:
-    """What the user sees, while it comes in."""
+class AnswerPrinter:
+    """Prints answers as they come, as a table or as JSON lines, and counts them."""
 
     def __init__(self, paths: Sequence[Path], *, as_json: bool) -> None:
         from edge.infer.output import AnswerTable
@@ -86,13 +101,13 @@ class Shown:
         self.frames = 0
         self.unanswered = 0
         self.first_problem = ""
-        self.progress = Progress(len(paths))
+        self.progress = FileProgressBar(len(paths))
         self._table = None if as_json else AnswerTable(paths)
         self._counts: Counter[str] = Counter()
         self._files: set[Path] = set()
 
-    def add(self, answer: Answer) -> None:
-        """One more answer."""
+    def add(self, answer: FileAnswer) -> None:
+        """Print and count one more answer."""
         from edge.infer.output import as_json, printable, text_of
 
         self.progress.clear()
@@ -113,7 +128,7 @@ class Shown:
         self.progress.show(len(self._files) - 1, self.frames)
 
     def end(self, passed_over: int) -> None:
-        """The sum, under the table."""
+        """Print the sum under the table, and on stderr what was passed over."""
         from edge.picture.wording import counted
 
         if self._table is not None:

@@ -1,4 +1,4 @@
-"""``edge-cli``: the frame that all commands stand in.
+"""Main program of ``edge-cli``: finds the command, runs it, and turns errors into exit codes.
 
 How to write a command ``foo-bar``:
 
@@ -51,11 +51,11 @@ class LazyGroup(TyperGroup):
     """A command group that imports a command's module when the command is named, and not before."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        """All commands, in the order of the table."""
+        """Names of all commands, in the order of `COMMANDS`."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """The command, imported now; raises `UsageError` if there is none of that name."""
+        """Import the command ``cmd_name``; raises `UsageError` if there is none of that name."""
         if cmd_name not in COMMANDS:
             near = get_close_matches(cmd_name, COMMANDS, n=1)
             hint = f"did you mean {PROGRAM} {near[0]}?" if near else f"there are: {', '.join(COMMANDS)}"
@@ -63,7 +63,7 @@ class LazyGroup(TyperGroup):
         return load(cmd_name)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """The list in ``--help``, from the table: no command is imported for it."""
+        """Write the list of commands in ``--help`` from `COMMANDS`: no command is imported for it."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
@@ -98,7 +98,7 @@ def set_examples_apart(command: Any) -> None:
 
 
 def show_version(wanted: bool) -> None:
-    """Print the version and leave."""
+    """Print the version and exit, if the option was given."""
     if wanted:
         from edge import __version__
 
@@ -130,7 +130,7 @@ def root(
 
 
 def command_tree() -> Any:
-    """The root command, its sub-commands not imported yet."""
+    """Root command of ``edge-cli``, its sub-commands not imported yet."""
     command = typer.main.get_command(app)
     set_examples_apart(command)
     return command
@@ -153,7 +153,7 @@ def run(args: list[str]) -> int:
 
 
 def main() -> None:
-    """Entry point of ``edge-cli``."""
+    """Entry point of the program ``edge-cli``."""
     sys.exit(run(sys.argv[1:]))
 
 

@@ -1,4 +1,4 @@
-"""``edge-cli model``: what a bundle says of itself, and whether it is so."""
+"""``edge-cli model``: shows and verifies a model bundle."""
 
 from __future__ import annotations
 
@@ -111,12 +111,12 @@ def verify(
 
 
 def printable(text: str) -> str:
-    """``text`` without what terminals act on: a bundle's words are a stranger's."""
+    """Text without the control characters that terminals act on: a bundle's words are a stranger's."""
     return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
 
 
 def outcome(report: SelfTestReport) -> str:
-    """What the replay showed, for people."""
+    """Text of what replaying the golden vectors showed, for people."""
     worst = ", ".join(f"{head} {steps} of {report.limits[head]}" for head, steps in report.worst.items())
     verdict = "as measured" if report.ok else "NOT as measured"
     return (
@@ -126,7 +126,7 @@ def outcome(report: SelfTestReport) -> str:
 
 
 def describe(bundle: Bundle) -> str:
-    """All that people should know of a bundle."""
+    """Text with all that people should know of a bundle."""
     m = bundle.manifest
     return "\n".join(
         [
@@ -169,7 +169,7 @@ def _thresholds(m: ModelManifest) -> list[str]:
 
 
 def describe_plain(plain: Classifier) -> str:
-    """All that people should know of a plain classifier."""
+    """Text with all that people should know of a plain classifier."""
     card = plain.card
     return "\n".join(
         [

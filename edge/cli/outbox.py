@@ -1,4 +1,4 @@
-"""``edge-cli outbox``: look into what is stored on the device, have it sent again, take it out."""
+"""``edge-cli outbox``: shows, resends, exports and deletes the messages stored on the device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A progress bar on stderr, on terminals only."""
+"""Progress bars on stderr, on terminals only."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ EVERY_S = 0.1
 CLEAR_LINE = "\r\x1b[K"
 
 
-class Progress:
-    """``[=====---] 3/8 files, 41 frames, 28/s``. Silent where stderr is no terminal."""
+class FileProgressBar:
+    """Progress bar over files: ``[=====---] 3/8 files, 41 frames, 28/s``.
+
+    Silent where stderr is no terminal.
+    """
 
     def __init__(self, files: int, stream: TextIO | None = None) -> None:
         self._files = files
@@ -25,7 +28,7 @@ class Progress:
         self._next = 0.0
 
     def show(self, files_done: int, frames: int) -> None:
-        """Draw it anew, if it is time to."""
+        """Draw the bar again, if it is time to."""
         now = time.monotonic()
         if not self._shown or now < self._next:
             return
@@ -36,7 +39,7 @@ class Progress:
         self._write(f"{CLEAR_LINE}[{bar}] {files_done}/{self._files} files, {frames} frames, {rate:.0f}/s")
 
     def clear(self) -> None:
-        """Take it away, so that a line can be printed in its place; it comes back with the next `show`."""
+        """Remove the bar, so that a line can be printed in its place; it comes back with the next `show`."""
         if self._shown:
             self._write(CLEAR_LINE)
             self._next = 0.0
@@ -46,8 +49,11 @@ class Progress:
         self._stream.flush()
 
 
-class Bar:
-    """``[=====---] words``: for one thing that goes from nothing to done. Silent where stderr is no terminal."""
+class ProgressBar:
+    """Progress bar for one task with a share done: ``[=====---] words``.
+
+    Silent where stderr is no terminal.
+    """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
@@ -55,7 +61,7 @@ class Bar:
         self._next = 0.0
 
     def show(self, share: float, words: str) -> None:
-        """Draw it anew, if it is time to. ``share`` from 0 to 1."""
+        """Draw the bar again, if it is time to; ``share`` from 0 to 1."""
         now = time.monotonic()
         if not self._shown or now < self._next:
             return
@@ -65,7 +71,7 @@ class Bar:
         self._stream.flush()
 
     def clear(self) -> None:
-        """Take it away."""
+        """Remove the bar from the terminal."""
         if self._shown:
             self._stream.write(CLEAR_LINE)
             self._stream.flush()

@@ -1,17 +1,19 @@
-"""``edge-cli run``: the daemon."""
+"""``edge-cli run``: starts the daemon and runs it until it is stopped."""
 
 from __future__ import annotations
 
 import logging
 import uuid
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
 if TYPE_CHECKING:
     from edge.config.settings import Settings
+    from edge.daemon.job import DaemonJob
 
 log = logging.getLogger(__name__)
 
@@ -38,13 +40,9 @@ def command(
     Example:
       edge-cli run --source 'phantom://?seed=1' --sink mqtt://localhost:1883 --state-dir /tmp/edge
     """
-    from edge.app.logs import set_up_logs
     from edge.app.state_dir import locked_state_dir
-    from edge.config.load import default_device_name, default_state_dir, load_settings, streams_from_sources
-    from edge.contracts.errors import UsageError
-    from edge.daemon.job import DaemonJob
+    from edge.config.load import streams_from_sources
     from edge.daemon.supervisor.supervisor import supervise
-    from edge.process.cores import allowed_cores, fit, missing_cores
 
     flags = {
         "site": site,
@@ -56,31 +54,42 @@ def command(
         "streams": streams_from_sources(source) if source else None,
         "sinks": [{"uri": uri} for uri in sink] if sink else None,
     }
-    run_id = str(uuid.uuid4())
-
-    def load_job() -> DaemonJob:
-        settings = load_settings(config, overrides=flags)
-        if not settings.streams:
-            raise UsageError("there is no source to take frames from", hint="for example --source 'phantom://?seed=1'")
-        require_plugins(settings)
-        settings = msgspec.structs.replace(
-            settings,
-            device=settings.device or default_device_name(),
-            state_dir=settings.state_dir or str(default_state_dir()),
-        )
-        set_up_logs(settings.log)
-        there = allowed_cores()
-        if missing := missing_cores(settings.affinity, there):
-            log.warning("affinity asks for cores %s, but there are %s; they are left out", missing, there)
-        return DaemonJob(settings=settings, run_id=run_id, affinity=fit(settings.affinity, there))
-
+    load_job = partial(make_job, config, flags, str(uuid.uuid4()))
     job = load_job()
     with locked_state_dir(Path(job.state_dir)):
         return supervise(job, load_job)
 
 
+def make_job(config: Path | None, flags: dict[str, Any], run_id: str) -> DaemonJob:
+    """Job of the daemon: its settings, read now, with the defaults of this machine.
+
+    Raises:
+        EdgeError: the settings are wrong, name no source, or want what is not installed here.
+    """
+    from edge.app.logs import set_up_logs
+    from edge.config.load import default_device_name, default_state_dir, load_settings
+    from edge.contracts.errors import UsageError
+    from edge.daemon.job import DaemonJob
+    from edge.process.cores import allowed_cores, fit, missing_cores
+
+    settings = load_settings(config, overrides=flags)
+    if not settings.streams:
+        raise UsageError("there is no source to take frames from", hint="for example --source 'phantom://?seed=1'")
+    require_plugins(settings)
+    settings = msgspec.structs.replace(
+        settings,
+        device=settings.device or default_device_name(),
+        state_dir=settings.state_dir or str(default_state_dir()),
+    )
+    set_up_logs(settings.log)
+    there = allowed_cores()
+    if missing := missing_cores(settings.affinity, there):
+        log.warning("affinity asks for cores %s, but there are %s; they are left out", missing, there)
+    return DaemonJob(settings=settings, run_id=run_id, affinity=fit(settings.affinity, there))
+
+
 def require_plugins(settings: Settings) -> None:
-    """Raise `UsageError` for a scheme that nothing here serves, `SinkError` for files that cannot be used: at once."""
+    """Require plugins for all URIs: raise `UsageError` for an unknown scheme, `SinkError` for unusable key files."""
     from edge.config.uri import parse_uri
     from edge.contracts.errors import UsageError
     from edge.plugins import require
@@ -96,6 +105,5 @@ def require_plugins(settings: Settings) -> None:
         if scheme in ("mqtt", "mqtts"):
             from edge.sinks.mqtt.credentials import read_credentials
 
-            read_credentials(
-                sink
-            )  # a certificate or password file that cannot be used is said now, once, and not by a child
+            # A certificate or password file that cannot be used is said now, once, and not by a child.
+            read_credentials(sink)

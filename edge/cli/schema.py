@@ -1,4 +1,4 @@
-"""``edge-cli schema``: JSON Schemas and the AsyncAPI document."""
+"""``edge-cli schema``: writes the JSON Schemas and the AsyncAPI document, or checks them."""
 
 from __future__ import annotations
 

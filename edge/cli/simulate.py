@@ -1,15 +1,16 @@
-"""``edge-cli simulate``: a fleet that is not there."""
+"""``edge-cli simulate``: publishes the messages of many simulated devices to an MQTT broker."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from edge.cli import broker_options as options
+
 
 def command(
-    broker: Annotated[str, typer.Option(help="URI of the broker: mqtt://host:1883, mqtts://host:8883.")],
+    broker: options.BrokerUri,
     devices: Annotated[int, typer.Option(min=1, max=10_000, help="How many devices.")] = 10,
     rate: Annotated[float, typer.Option(min=0.01, max=100.0, help="Findings a second of each device.")] = 0.2,
     seconds: Annotated[float, typer.Option(min=0.1, help="End after so many seconds; Ctrl-C ends it too.")] = 60.0,
@@ -17,10 +18,10 @@ def command(
         bool, typer.Option("--faults", help="Devices go offline, become degraded, lose messages and repeat them.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Of the faults: other numbers, other faults.")] = 1,
-    root: Annotated[str, typer.Option(help="First part of every topic.")] = "edge/v1",
-    username: Annotated[str | None, typer.Option(help="Name to show to the broker.")] = None,
-    password_file: Annotated[Path | None, typer.Option(help="File whose first line is the password.")] = None,
-    ca_file: Annotated[Path | None, typer.Option(help="PEM of the authority behind the broker's certificate.")] = None,
+    root: options.TopicRoot = "edge/v1",
+    username: options.Username = None,
+    password_file: options.PasswordFile = None,
+    ca_file: options.CaFile = None,
 ) -> None:
     """Play many devices to a broker, with known losses.
 

@@ -1,1 +1,1 @@
-"""Runs the daemon on sample pictures and shows what a subscriber received."""
+"""Demo: runs the daemon on sample pictures and shows what an MQTT subscriber received."""

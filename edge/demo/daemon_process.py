@@ -1,4 +1,4 @@
-"""The real daemon, as a process of its own, for the demo."""
+"""Daemon process of the demo: the real ``edge-cli run``, started, waited for and stopped."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 STOP_S = 8.0
 """For an orderly end after SIGTERM."""
 
-HASTE = {"EDGE_PUBLISH__HEALTH_EVERY_S": "1", "EDGE_TRACKING__UPDATE_EVERY_S": "1"}
+DEMO_SETTINGS = {"EDGE_PUBLISH__HEALTH_EVERY_S": "1", "EDGE_TRACKING__UPDATE_EVERY_S": "1"}
 """A demo of seconds shall show what else comes every few seconds."""
 
 
 class DemoDaemon:
-    """``edge-cli run`` with arguments; gone at the end of the ``with`` block, whatever happens in it."""
+    """Process of ``edge-cli run`` with arguments; stopped at the end of the ``with`` block, whatever happens in it."""
 
     def __init__(self, args: Sequence[str], log_path: Path) -> None:
         """Start it. The user's own ``EDGE_…`` settings stay out of it; its log goes to ``log_path``."""
         environ = {key: value for key, value in os.environ.items() if not key.startswith("EDGE_")}
-        environ.update(HASTE)
+        environ.update(DEMO_SETTINGS)
         self._log_path = log_path
         with log_path.open("wb") as log:
             self._process = subprocess.Popen(
@@ -42,7 +42,7 @@ class DemoDaemon:
             )
 
     def finish(self, deadline: float) -> None:
-        """Wait for its end.
+        """Wait until the daemon has ended by itself.
 
         Args:
             deadline: on the monotonic clock, in seconds.
@@ -57,16 +57,16 @@ class DemoDaemon:
                 "the daemon was not through in time", hint=f"give --seconds more; its log is {self._log_path}"
             ) from None
         if code != 0:
-            raise DeviceError(f"the daemon failed: {self._last_words(code)}", hint=f"its log is {self._log_path}")
+            raise DeviceError(f"the daemon failed: {self._last_error(code)}", hint=f"its log is {self._log_path}")
 
     def __enter__(self) -> DemoDaemon:
-        """Itself."""
+        """Return this object; the daemon runs already."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop it: first politely, then for certain. Its children go with it."""
+        """Stop the daemon with SIGTERM, then SIGKILL if need be. Its children go with it."""
         if self._process.poll() is None:
             self._process.terminate()
             try:
@@ -75,7 +75,7 @@ class DemoDaemon:
                 os.killpg(self._process.pid, signal.SIGKILL)
                 self._process.wait()
 
-    def _last_words(self, code: int) -> str:
+    def _last_error(self, code: int) -> str:
         lines = self._log_path.read_text(errors="replace").splitlines()
         errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
         return errors[-1] if errors else f"exit code {code}"

@@ -1,4 +1,4 @@
-"""A phantom knows the true size of its lesions: what was measured, beside it."""
+"""Comparison of measured lesion sizes with the phantom's true ones."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SizeComparison:
-    """One measured lesion and the one of the phantom that lies under it; all in millimetres."""
+    """One measured lesion and the phantom's lesion at the same place; all in millimetres."""
 
     frame: int
     measured: tuple[float, float]
@@ -30,16 +30,16 @@ class SizeComparison:
 
     @property
     def text(self) -> str:
-        """For people."""
+        """Text of the comparison for people."""
         long_axis, short_axis = self.measured
-        told = f"frame {self.frame}: measured {long_axis:.1f} x {short_axis:.1f} mm (+-{self.uncertainty:.1f})"
+        measured = f"frame {self.frame}: measured {long_axis:.1f} x {short_axis:.1f} mm (+-{self.uncertainty:.1f})"
         if self.true is None:
-            return f"{told}, but there is no lesion at this place"
-        return f"{told}, true size {self.true[0]:.1f} x {self.true[1]:.1f} mm"
+            return f"{measured}, but there is no lesion at this place"
+        return f"{measured}, true size {self.true[0]:.1f} x {self.true[1]:.1f} mm"
 
 
-def compare(findings: Iterable[Finding], spec: PhantomSpec) -> list[SizeComparison]:
-    """All measured lesions of ``findings``, one each for a frame and lesion, against the phantom of ``spec``."""
+def compare_sizes(findings: Iterable[Finding], spec: PhantomSpec) -> list[SizeComparison]:
+    """Compare all measured lesions of ``findings`` with the phantom of ``spec``: one each for a frame and lesion."""
     scene = _scene(spec)
     compared: dict[tuple[str, int], SizeComparison] = {}
     for finding in findings:
@@ -47,12 +47,12 @@ def compare(findings: Iterable[Finding], spec: PhantomSpec) -> list[SizeComparis
         for lesion in finding.lesions:
             if lesion.long_axis_mm is None or lesion.short_axis_mm is None:
                 continue
-            truth = _under(lesion, scene.render(seq).lesions)
+            true = _true_lesion_at(lesion, scene.render(seq).lesions)
             compared[finding.finding_id, seq] = SizeComparison(
                 frame=seq,
                 measured=(lesion.long_axis_mm, lesion.short_axis_mm),
                 uncertainty=lesion.mm_uncertainty or 0.0,
-                true=None if truth is None else (truth.long_axis_mm, truth.short_axis_mm),
+                true=None if true is None else (true.long_axis_mm, true.short_axis_mm),
             )
     return sorted(compared.values(), key=lambda each: each.frame)
 
@@ -63,12 +63,12 @@ def _scene(spec: PhantomSpec) -> PhantomScene:
     return PhantomScene(spec)
 
 
-def _under(lesion: Lesion, truths: Iterable[PhantomLesion]) -> PhantomLesion | None:
+def _true_lesion_at(lesion: Lesion, candidates: Iterable[PhantomLesion]) -> PhantomLesion | None:
     """The true lesion whose box holds the centre of ``lesion``, the nearest if several do."""
     x, y = lesion.centre
     holding = [
         true
-        for true in truths
+        for true in candidates
         if true.box[0] <= x <= true.box[0] + true.box[2] and true.box[1] <= y <= true.box[1] + true.box[3]
     ]
     return min(holding, key=lambda true: math.dist(true.centre, lesion.centre), default=None)

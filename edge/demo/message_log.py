@@ -1,4 +1,4 @@
-"""Received messages as rows for people: what came, and what it means."""
+"""Log of the received messages for people: one row for each, what came and what it means."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ END_REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class MessageRow:
-    """One line of the story."""
+    """One row of the message log: number, time, topic, what was received, what it means."""
 
     number: str
     at: str
@@ -56,9 +56,9 @@ class MessageRow:
     meaning: str
 
 
-def rows(received: Sequence[ReceivedMessage], device: str) -> list[MessageRow]:
-    """Of the messages of ``device``, in order of arrival; many of one kind are told as one."""
-    told: list[MessageRow] = []
+def message_rows(received: Sequence[ReceivedMessage], device: str) -> list[MessageRow]:
+    """Rows of the messages of ``device``, in order of arrival; of many of one kind the rest is counted in one row."""
+    rows: list[MessageRow] = []
     seen: Counter[tuple[str, str]] = Counter()
     for each in received:
         if each.device != device:
@@ -66,13 +66,13 @@ def rows(received: Sequence[ReceivedMessage], device: str) -> list[MessageRow]:
         group = _group(each.message)
         seen[each.suffix, group] += 1
         if seen[each.suffix, group] <= SHOWN.get(group, 20):
-            kind, what, meaning = tell(each.message)
-            told.append(MessageRow(str(each.number), f"{each.at_s:.2f}", each.suffix, kind, what, meaning))
+            kind, what, meaning = describe_message(each.message)
+            rows.append(MessageRow(str(each.number), f"{each.at_s:.2f}", each.suffix, kind, what, meaning))
     for (suffix, group), count in seen.items():
         more = count - SHOWN.get(group, 20)
         if more > 0:
-            told.append(MessageRow("", "", suffix, "more", f"and {more} more ({group})", ""))
-    return told
+            rows.append(MessageRow("", "", suffix, "more", f"and {more} more ({group})", ""))
+    return rows
 
 
 def _group(message: Message) -> str:
@@ -85,8 +85,8 @@ def _group(message: Message) -> str:
     return "state" if isinstance(message, (State, Will)) else "results"
 
 
-def tell(message: Message) -> tuple[str, str, str]:
-    """Kind, what it says, what that means."""
+def describe_message(message: Message) -> tuple[str, str, str]:
+    """Describe a message: (kind, what it says, what that means)."""
     if isinstance(message, Finding):
         return _finding(message)
     if isinstance(message, Coverage):

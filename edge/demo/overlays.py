@@ -1,4 +1,4 @@
-"""Overlays drawn from what was received, on frames that are read anew from the source."""
+"""Overlays of the demo: drawn from received messages alone, on frames that are read again from the source."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FINDINGS, OTHERS = 3, 2
 
 @dataclass(slots=True)
 class FrameMessages:
-    """All that was received about one frame; may be drawn."""
+    """What was received about one frame; a `JudgedFrame` that can be drawn."""
 
     status: Status
     reason: Reason | None = None
@@ -39,25 +39,27 @@ class FrameMessages:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DemoOverlay:
-    """One overlay."""
+    """One frame with its overlay drawn, and a caption."""
 
     stream: str
     seq: int
     caption: str
     pixels: NDArray[np.uint8]
-    """(H, W, 3) RGB."""
+    """(H, W, 3) uint8 RGB: the frame with the strip of words below it."""
 
 
 def messages_by_frame(summary: DemoSummary, stream: str) -> dict[int, FrameMessages]:
-    """By frame number: what findings and coverage said, as far as it will be shown."""
+    """Messages by frame number: what findings and coverage said of it, as far as it will be shown."""
     found: dict[int, FrameMessages] = {}
     drawn: set[tuple[int, str]] = set()
     for finding in summary.findings:  # an end repeats what was last said, of the frame that it was said of
         seq, key = finding.frame.seq, (finding.frame.seq, finding.finding_id)
         if finding.stream == stream and key not in drawn:
             drawn.add(key)
-            said = found.setdefault(seq, FrameMessages(finding.status, None, finding.malignancy, finding.suspicious))
-            said.lesions = [*said.lesions, *finding.lesions]
+            messages = found.setdefault(
+                seq, FrameMessages(finding.status, None, finding.malignancy, finding.suspicious)
+            )
+            messages.lesions = [*messages.lesions, *finding.lesions]
     chosen = {seq: found[seq] for seq in _spread(sorted(found), FINDINGS)}
     others: dict[tuple[Status, Reason | None], int] = {}
     for change in summary.coverage:
@@ -69,13 +71,16 @@ def messages_by_frame(summary: DemoSummary, stream: str) -> dict[int, FrameMessa
 
 
 def draw_overlays(stream: str, uri: str, wanted: Mapping[int, FrameMessages]) -> list[DemoOverlay]:
-    """Read the source again and draw what was said of its frames. A frame that does not come back is left out."""
+    """Read the source again and draw what was received about its frames.
+
+    A frame that does not come back is left out. Raises `EdgeError` if the source cannot be opened.
+    """
     drawn = []
     for frame in _frames(stream, uri, max(wanted, default=-1)):
-        said = wanted.get(frame.seq)
-        if said is not None:
-            caption = f"{stream}, frame {frame.seq}: {' | '.join(sentence(said))}"
-            drawn.append(DemoOverlay(stream, frame.seq, caption, draw_overlay(frame.pixels, said)))
+        messages = wanted.get(frame.seq)
+        if messages is not None:
+            caption = f"{stream}, frame {frame.seq}: {' | '.join(sentence(messages))}"
+            drawn.append(DemoOverlay(stream, frame.seq, caption, draw_overlay(frame.pixels, messages)))
     return drawn
 
 

@@ -1,11 +1,11 @@
-"""One page to look at, in one file: pictures inside, nothing fetched from anywhere, light and dark."""
+"""HTML page of the demo, in one file: overlays, messages and outcome of each scenario, light and dark."""
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass, field
-from html import escape
 from typing import TYPE_CHECKING
+
+from edge.picture.html_page import data_uri, escape, html_figure, html_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +58,7 @@ footer { margin: 48px auto; font-size: .88rem; }
 
 @dataclass(frozen=True, slots=True)
 class PageFigure:
-    """A picture in the page."""
+    """Picture of the page: a JPEG file with size in pixels and caption."""
 
     jpeg: bytes
     width: int
@@ -68,7 +68,7 @@ class PageFigure:
 
 @dataclass(frozen=True, slots=True)
 class PageRow:
-    """A row of a section's table: five cells and a kind, which colours it."""
+    """Row of a section's table: five cells and a kind, which colours it."""
 
     cells: tuple[str, str, str, str, str]
     kind: str
@@ -76,7 +76,7 @@ class PageRow:
 
 @dataclass(slots=True)
 class PageSection:
-    """One act. All texts are plain: they are escaped here."""
+    """Section of the page for one scenario. All texts are plain: they are escaped here."""
 
     title: str
     about: str
@@ -90,42 +90,31 @@ class PageSection:
 HEADS = ("#", "s", "topic", "what", "meaning")
 
 
-def page(title: str, about: str, sections: Sequence[PageSection], commands: str, foot: str) -> str:
-    """The whole page as HTML. ``commands`` is shown as it is, to be copied."""
-    body = "\n".join(_section(each) for each in sections)
-    return f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{escape(title)}</title>
-<style>{STYLE}</style>
-</head>
-<body>
-<header><div>
+def demo_page(title: str, about: str, sections: Sequence[PageSection], commands: str, foot: str) -> str:
+    """HTML text of the whole page. ``commands`` is shown as it is, to be copied."""
+    parts = "\n".join(_section(each) for each in sections)
+    body = f"""<header><div>
 <h1>{escape(title)}</h1>
 <p class="soft">{escape(about)}</p>
 <p class="banner" role="note">{escape(BANNER)}</p>
 </div></header>
 <main>
-{body}
+{parts}
 <h2>Now yours</h2>
 <pre>{escape(commands)}</pre>
 </main>
-<footer>{escape(foot)}</footer>
-</body>
-</html>
-"""
+<footer>{escape(foot)}</footer>"""
+    return html_page(title, STYLE, body)
 
 
 def _section(section: PageSection) -> str:
-    mood = "outcome" if section.good else "outcome bad"
+    style = "outcome" if section.good else "outcome bad"
     facts = "".join(f"<li>{escape(fact)}</li>" for fact in section.facts)
     parts = [
         "<section>",
         f"<h2>{escape(section.title)}</h2>",
         f"<p>{escape(section.about)}</p>",
-        f'<p class="{mood}">{escape(section.outcome)}</p>',
+        f'<p class="{style}">{escape(section.outcome)}</p>',
         f'<ul class="facts">{facts}</ul>' if facts else "",
         f'<div class="figures">{"".join(map(_figure, section.figures))}</div>' if section.figures else "",
         _table(section.lines) if section.lines else "",
@@ -135,12 +124,8 @@ def _section(section: PageSection) -> str:
 
 
 def _figure(figure: PageFigure) -> str:
-    data = base64.b64encode(figure.jpeg).decode()
-    caption = escape(figure.caption)
-    return (
-        f'<figure><img src="data:image/jpeg;base64,{data}" width="{figure.width}" height="{figure.height}" '
-        f'alt="{caption}"><figcaption>{caption}</figcaption></figure>'
-    )
+    source = data_uri(figure.jpeg, "image/jpeg")
+    return html_figure(source, figure.caption, escape(figure.caption), (figure.width, figure.height))
 
 
 def _table(lines: Sequence[PageRow]) -> str:

@@ -1,4 +1,4 @@
-"""What the demo plays: which pictures, why, and what must come of them."""
+"""Scenarios of the demo: which pictures, why, and what must come of them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import quote
 from edge.config.load import streams_from_sources
 from edge.contracts.errors import SourceError
 from edge.contracts.results import Reason, Status
-from edge.demo.ground_truth import compare
+from edge.demo.ground_truth import compare_sizes
 from edge.demo.summary import missing_parts
 from edge.infer.inputs import find_inputs
 from edge.phantom.spec import PhantomSpec
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 SEED = 1
 PHANTOM_FRAMES = 75
 MAX_STREAMS = 4
-"""Sources of a mixed folder that the demo plays at once."""
+"""Sources of a mixed folder that the demo runs at once."""
 
 
 @dataclass(slots=True)
 class ScenarioOutcome:
-    """How an act went, in words."""
+    """Outcome of one scenario of the demo, in words."""
 
     sentence: str
     facts: list[str] = field(default_factory=list)
@@ -37,7 +37,7 @@ class ScenarioOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One run of the daemon."""
+    """Scenario of the demo: one run of the daemon, and what must come of it."""
 
     device: str
     title: str
@@ -47,28 +47,28 @@ class Scenario:
 
     @property
     def shown(self) -> str:
-        """The first source, short enough for a line."""
+        """First source, short enough for a line, and how many more there are."""
         more = f" and {len(self.sources) - 1} more" if len(self.sources) > 1 else ""
         scheme, _, rest = self.sources[0].partition("://")
         return f"{scheme}://{rest if len(rest) < 60 else '...' + rest[-56:]}{more}"
 
     def outcome(self, summary: DemoSummary) -> ScenarioOutcome:
-        """What is to be said of it. Here: of pictures that we know nothing of."""
+        """Outcome from the received messages. Here: of pictures that we know nothing of."""
         return ScenarioOutcome(_tally(summary), _facts(summary), missing_parts(summary))
 
     def streams(self) -> dict[str, str]:
-        """Name and URI (as fast as it goes) of each stream, to look at its frames again."""
+        """Name and URI (as fast as it goes) of each stream, to read its frames again."""
         named = streams_from_sources(self.sources)
         return {stream.name: stream.source.replace("&pace=realtime", "&pace=max") for stream in named}
 
 
 class PhantomScenario(Scenario):
-    """A phantom with one lesion of known size."""
+    """Scenario of a phantom with one lesion of known size."""
 
     def outcome(self, summary: DemoSummary) -> ScenarioOutcome:
-        """The lesion must be found and measured, and every frame accounted for."""
+        """Outcome: the lesion must be found and measured, and every frame accounted for."""
         outcome = ScenarioOutcome(_tally(summary), _facts(summary), missing_parts(summary))
-        compared = compare(summary.findings, PhantomSpec(seed=SEED, lesions=1))
+        compared = compare_sizes(summary.findings, PhantomSpec(seed=SEED, lesions=1))
         outcome.facts += [each.text for each in compared[:3]]
         if not summary.health:
             outcome.problems.append("no health")
@@ -85,10 +85,10 @@ class PhantomScenario(Scenario):
 
 
 class HeartScenario(Scenario):
-    """A cine of a heart, which a breast model must not judge."""
+    """Scenario of a cine of a heart, which a breast model must not judge."""
 
     def outcome(self, summary: DemoSummary) -> ScenarioOutcome:
-        """Refused as what it is, and no lesion found in it."""
+        """Outcome: it must be refused as the wrong anatomy."""
         outcome = ScenarioOutcome(_tally(summary), _facts(summary), missing_parts(summary))
         refused = summary.judged(Status.ABSTAINED, Reason.WRONG_ANATOMY)
         if refused:
@@ -98,13 +98,13 @@ class HeartScenario(Scenario):
         return outcome
 
 
-def scenarios(own: Path | None) -> list[Scenario]:
-    """All of the demo. ``own``: the user's pictures for the second act; None: the heart."""
+def demo_scenarios(own: Path | None) -> list[Scenario]:
+    """All scenarios of the demo. ``own``: the user's pictures for the second one; None: the heart."""
     return [phantom_scenario(), heart_scenario() if own is None else input_scenario(own)]
 
 
 def phantom_scenario() -> Scenario:
-    """The first act."""
+    """First scenario: a phantom with one lesion."""
     return PhantomScenario(
         device="demo-phantom",
         title="A phantom with one lesion",
@@ -118,7 +118,7 @@ def phantom_scenario() -> Scenario:
 
 
 def heart_scenario() -> Scenario:
-    """The second act, if no input was named."""
+    """Second scenario if no input was named: a cine of a heart."""
     return HeartScenario(
         device="demo-heart",
         title="A real clip: a heart",
@@ -131,7 +131,7 @@ def heart_scenario() -> Scenario:
 
 
 def input_scenario(path: Path) -> Scenario:
-    """The second act, on the user's own pictures. Raises `SourceError` if there are none."""
+    """Second scenario on the user's own pictures. Raises `SourceError` if there are none."""
     inputs, _ = find_inputs([path])
     readable = [each for each in inputs if each.scheme is not None]
     if not readable:
@@ -146,7 +146,10 @@ def input_scenario(path: Path) -> Scenario:
 
 
 def heart_path() -> Path:
-    """The cine that pydicom has in its package; nothing is downloaded."""
+    """Path of the heart cine that pydicom has in its package; nothing is downloaded.
+
+    Raises `SourceError` if this pydicom has none.
+    """
     import pydicom
 
     path = Path(pydicom.__file__).parent / "data" / "test_files" / "examples_ybr_color.dcm"

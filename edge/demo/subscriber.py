@@ -1,4 +1,4 @@
-"""An MQTT subscriber that knows nothing of the daemon but its topics: what anybody on the network would see."""
+"""MQTT subscriber of the demo: knows nothing of the daemon but its topics, as anybody on the network."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ CONNECT_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class ReceivedMessage:
-    """One message, as it arrived."""
+    """One received message with topic and time, as it arrived."""
 
     number: int
     """Order of arrival, from 1."""
@@ -41,16 +41,16 @@ class ReceivedMessage:
 
 
 class DemoSubscriber:
-    """Writes down everything below ``edge/v1/{site}/``, in order of arrival.
+    """MQTT subscriber that collects everything below ``edge/v1/{site}/``, in order of arrival.
 
     Raises `SinkError` if the broker is not there, or speaks neither MQTT 3.1.1 nor 5.
     """
 
     def __init__(self, host: str, port: int, site: str) -> None:
         self._prefix = f"edge/v1/{site}/"
-        self._news = threading.Condition()
+        self._changed = threading.Condition()
         self._all: list[ReceivedMessage] = []
-        self.strange: list[str] = []
+        self.invalid_topics: list[str] = []
         """Topics whose messages do not keep to the contract."""
         self._began = time.monotonic()
         for protocol in (MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5):
@@ -86,17 +86,17 @@ class DemoSubscriber:
         return subscribed.is_set()
 
     def received(self) -> list[ReceivedMessage]:
-        """Everything so far."""
-        with self._news:
+        """All messages received so far, in order of arrival."""
+        with self._changed:
             return list(self._all)
 
     def wait_for(self, wanted: Callable[[ReceivedMessage], bool], timeout_s: float) -> bool:
-        """Whether such a message is there, now or within ``timeout_s``."""
-        with self._news:
-            return self._news.wait_for(lambda: any(wanted(each) for each in self._all), timeout_s)
+        """Wait for a message that ``wanted`` accepts; whether it came within ``timeout_s``."""
+        with self._changed:
+            return self._changed.wait_for(lambda: any(wanted(each) for each in self._all), timeout_s)
 
     def close(self) -> None:
-        """Leave the broker. May be called twice."""
+        """Disconnect from the broker. May be called twice."""
         self._client.disconnect()
         self._client.loop_stop()
 
@@ -105,17 +105,17 @@ class DemoSubscriber:
         try:
             message = decode(bytes(packet.payload))
         except (msgspec.MsgspecError, KeyError):
-            with self._news:
-                self.strange.append(packet.topic)
+            with self._changed:
+                self.invalid_topics.append(packet.topic)
             return
-        with self._news:
+        with self._changed:
             at_s = time.monotonic() - self._began
             self._all.append(ReceivedMessage(len(self._all) + 1, at_s, device, suffix, packet.retain, message))
-            self._news.notify_all()
+            self._changed.notify_all()
 
 
 def decode(body: bytes) -> Message:
-    """By its ``schema``. Raises `msgspec.MsgspecError` or KeyError for what is no message of ours."""
+    """Decode a message by its ``schema``. Raises `msgspec.MsgspecError` or KeyError for what is no message of ours."""
     head: dict[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
     kinds: dict[str, type[Message]] = {
         "state/1": State if "boot_id" in head else Will,

@@ -1,4 +1,4 @@
-"""What one act of the demo amounts to, from received messages alone, and whether that is what it should be."""
+"""Summary of the messages received in one scenario of the demo, and what is missing in them."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ if TYPE_CHECKING:
 
     from edge.demo.subscriber import ReceivedMessage
 
-Held = tuple[Status, Reason | None]
+StatusReason = tuple[Status, Reason | None]
 
 
 @dataclass(slots=True)
 class DemoSummary:
-    """Of the messages of one device."""
+    """Summary of the messages that one device published."""
 
     births: list[State] = field(default_factory=list)
-    """Said while it was there; one that is still starting has no model yet."""
-    goodbyes: int = 0
+    """States published while it was there; one that is still starting has no model yet."""
+    offline_count: int = 0
+    """States ``offline`` that were received."""
     findings: list[Finding] = field(default_factory=list)
     coverage: list[Coverage] = field(default_factory=list)
     health: list[Health] = field(default_factory=list)
-    frames: Counter[Held] = field(default_factory=Counter)
+    frames: Counter[StatusReason] = field(default_factory=Counter)
     """By result, from the intervals that coverage closed."""
     durable: int = 0
     """Different durable messages."""
@@ -40,16 +41,16 @@ class DemoSummary:
 
     @property
     def lesions(self) -> list[Finding]:
-        """The first message of each lesion."""
+        """First finding message of each lesion."""
         return [finding for finding in self.findings if finding.lifecycle == "new"]
 
     def judged(self, status: Status, reason: Reason | None = None) -> int:
-        """Frames with this result."""
+        """Number of frames with this result."""
         return self.frames[(status, reason)]
 
 
 def summarise(received: Sequence[ReceivedMessage], device: str) -> DemoSummary:
-    """Of the messages that ``device`` sent."""
+    """Summary of the messages that ``device`` published; repeats are counted once."""
     summary = DemoSummary()
     numbers: dict[str, set[int]] = {}
     for each in received:
@@ -58,7 +59,7 @@ def summarise(received: Sequence[ReceivedMessage], device: str) -> DemoSummary:
             continue
         if isinstance(message, State):
             if message.status == "offline":
-                summary.goodbyes += 1
+                summary.offline_count += 1
             else:
                 summary.births.append(message)
         elif isinstance(message, Health):
@@ -77,13 +78,13 @@ def summarise(received: Sequence[ReceivedMessage], device: str) -> DemoSummary:
 
 
 def missing_parts(summary: DemoSummary) -> list[str]:
-    """What any run of the daemon must have said, and this one did not."""
+    """Problems of a run: what any run of the daemon must have published, and this one did not."""
     problems = []
     if not summary.births:
         problems.append("no birth (state)")
     if not summary.coverage:
         problems.append("no coverage")
-    if not summary.goodbyes:
+    if not summary.offline_count:
         problems.append("no goodbye (state)")
     if summary.missing:
         problems.append(f"{summary.missing} of its numbered messages did not arrive")

@@ -1,4 +1,4 @@
-"""All checks, in the order in which one would mend what they find."""
+"""Runs all checks of ``edge-cli doctor``, in the order in which one would mend what they find."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from edge.config.consistency import find_warnings
 from edge.config.load import as_config_error, try_loading
 from edge.config.settings import Settings
-from edge.doctor.check import absent, ok, warning, wrong, wrong_by
+from edge.doctor.check import absent, ok, warning, wrong, wrong_from_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +32,9 @@ a line of the report too."""
 
 
 def run_all_checks(config: Path | None) -> Iterator[Check]:
-    """Check after check, as they are made: some take seconds. A configuration that is wrong stops none of them: they go
-    on with the defaults.
+    """Run all checks and give each as it is made: some take seconds.
+
+    A configuration that is wrong stops none of them: they go on with the defaults.
     """
     loaded = try_loading(config, os.environ, {})
     yield from _check_configuration(loaded, config)
@@ -49,12 +50,12 @@ def run_all_checks(config: Path | None) -> Iterator[Check]:
 
 def _check_configuration(loaded: LoadedSettings, config: Path | None) -> Iterator[Check]:
     for problem in loaded.problems:
-        yield wrong_by(CONFIGURATION, "settings", problem)
+        yield wrong_from_error(CONFIGURATION, "settings", problem)
     if loaded.settings is None:
         return
     for fault in find_warnings(loaded.settings):
-        told = as_config_error(loaded.layers, fault)
-        yield warning(CONFIGURATION, "settings", told.message, told.hint)
+        error = as_config_error(loaded.layers, fault)
+        yield warning(CONFIGURATION, "settings", error.message, error.hint)
     if config is None:
         yield absent(CONFIGURATION, "file", "none given: the defaults are examined", "--config FILE")
     else:

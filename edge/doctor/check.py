@@ -1,4 +1,4 @@
-"""One line of what doctor says."""
+"""One check of ``edge-cli doctor`` and its outcome; exit code of all of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Mark = Literal["ok", "warning", "wrong", "absent"]
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """What was looked at, and what was found."""
+    """Outcome of one check: what was checked, what was found, and what to do about it."""
 
     group: str
     """Subject: ``machine``, ``runtimes``, ``broker`` …"""
@@ -34,33 +34,38 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ok(group: str, name: str, text: str) -> Check:
-    """All is well."""
+    """Check whose subject is in order."""
     return Check(group=group, name=name, mark="ok", text=text)
 
 
 def absent(group: str, name: str, text: str, hint: str = "") -> Check:
-    """It is not there, and need not be."""
+    """Check whose subject is not there, and need not be."""
     return Check(group=group, name=name, mark="absent", text=text, hint=hint)
 
 
 def warning(group: str, name: str, text: str, hint: str) -> Check:
-    """It will run, but not as well as it could."""
+    """Check that warns: a daemon will run, but not as well as it could."""
     return Check(group=group, name=name, mark="warning", text=text, hint=hint)
 
 
 def wrong(group: str, name: str, text: str, hint: str, exit_code: int = DeviceError.exit_code) -> Check:
-    """A daemon would not run, or not do what it is for."""
+    """Check that failed: a daemon would not run, or not do what it is for."""
     return Check(group=group, name=name, mark="wrong", text=text, hint=hint, exit_code=exit_code)
 
 
-def wrong_by(group: str, name: str, error: EdgeError) -> Check:
-    """``error`` as a line. A URI that is written wrongly is a matter of the configuration here."""
+def wrong_from_error(group: str, name: str, error: EdgeError) -> Check:
+    """Check that failed with ``error``.
+
+    A URI that is written wrongly is a matter of the configuration here.
+    """
     code = ConfigError.exit_code if isinstance(error, UsageError) else error.exit_code
     return wrong(group, name, error.message, error.hint or "see edge-cli doctor --help", code)
 
 
 def exit_code_of(checks: Iterable[Check]) -> int:
-    """0 if nothing is wrong; else the code of what stands in the way of all that follows: configuration before model
-    before device before broker.
+    """Exit code of all checks: 0 if nothing is wrong, else the lowest code of those that failed.
+
+    That is the code of what stands in the way of all that follows: configuration before model before device before
+    broker.
     """
     return min((check.exit_code for check in checks if check.mark == "wrong"), default=0)

@@ -1,4 +1,4 @@
-"""Cameras and accelerators: are they there, and may we use them."""
+"""Checks of cameras and accelerators: are they there, and may we use them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RULES = "or copy firmware_configs/udev/*.rules to /etc/udev/rules.d"
 
 
 def check_devices(root: Path = Path("/")) -> Iterator[Check]:
-    """All of them. ``root``: of the file tree."""
+    """Check all cameras and accelerators. ``root``: of the file tree that is read."""
     found = cameras(root)
     if not found:
         yield absent(CAMERAS, "camera", "none: pictures come from files, DICOM or the network")

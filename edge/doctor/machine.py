@@ -1,4 +1,4 @@
-"""The machine itself: can it run this at all, its clock, memory, cores and sensors."""
+"""Checks of the machine itself: can it run this at all, its clock, memory, cores and sensors."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ LIBRARIES = ("numpy", "opencv-python-headless", "ai-edge-litert", "paho-mqtt", "
 
 
 def check_machine(settings: Settings, root: Path = Path("/")) -> Iterator[Check]:
-    """All of it. ``root``: of the kernel's files."""
-    yield from check_kind(machine.read_machine(root))
+    """Check the machine in all respects. ``root``: of the kernel's files."""
+    yield from check_board(machine.read_machine(root))
     yield check_versions()
     yield check_cores(settings.affinity, allowed_cores())
     yield check_memory(root / "proc/meminfo")
@@ -39,8 +39,8 @@ def check_machine(settings: Settings, root: Path = Path("/")) -> Iterator[Check]
     yield from check_sensors(sensors.read(root), settings.thermal.hot_c or HOT_C)
 
 
-def check_kind(found: Machine) -> Iterator[Check]:
-    """Whether our libraries exist for it."""
+def check_board(found: Machine) -> Iterator[Check]:
+    """Check whether our libraries exist for this kind of machine."""
     glibc = "another C library" if found.glibc is None else f"glibc {'.'.join(map(str, found.glibc))}"
     jetpack = "" if found.jetpack is None else f", JetPack {found.jetpack}"
     python = ".".join(map(str, found.python))
@@ -54,7 +54,7 @@ def check_kind(found: Machine) -> Iterator[Check]:
 
 
 def check_versions() -> Check:
-    """What is installed. Whether it works is seen where it is used."""
+    """Check which libraries are installed. Whether they work is seen where they are used."""
     found = {name: _version(name) for name in LIBRARIES}
     missing = [name for name, number in found.items() if number is None]
     if missing:
@@ -65,7 +65,7 @@ def check_versions() -> Check:
 
 
 def check_cores(affinity: AffinitySettings, there: list[int]) -> Check:
-    """Whether the cores are there that processes are to keep to."""
+    """Check whether the cores are there that processes are to keep to."""
     missing = missing_cores(affinity, there)
     if missing:
         return warning(
@@ -78,7 +78,7 @@ def check_cores(affinity: AffinitySettings, there: list[int]) -> Check:
 
 
 def check_memory(meminfo: Path) -> Check:
-    """Whether there is room for the processes of one stream."""
+    """Check whether there is memory for the processes of one stream."""
     try:
         lines = dict(line.split(":", 1) for line in meminfo.read_text(encoding="ascii").splitlines() if ":" in line)
         total, free = (int(lines[key].split()[0]) * 1024 / 1e6 for key in ("MemTotal", "MemAvailable"))
@@ -91,7 +91,7 @@ def check_memory(meminfo: Path) -> Check:
 
 
 def check_clock(clock: Clock) -> Check:
-    """Whether times in findings can be trusted."""
+    """Check whether the clock is synchronised, so that times in findings can be trusted."""
     if clock.synced():
         return ok(GROUP, "clock", f"synchronised, {clock.utc()[:19]}Z")
     return warning(
@@ -103,7 +103,7 @@ def check_clock(clock: Clock) -> Check:
 
 
 def check_sensors(readings: Readings, hot_c: float) -> Iterator[Check]:
-    """Heat, throttling and supply."""
+    """Check temperature, throttling and power supply."""
     cooler = "cool it better (a fan, more air), or give the runtime fewer threads"
     if readings.temperature_c is None:
         yield absent(GROUP, "temperature", "no sensor that can be read: health will not tell")

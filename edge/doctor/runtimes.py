@@ -1,4 +1,4 @@
-"""Each runtime that is installed or configured: made, tested and let go again, in a child process of its own.
+"""Checks of the runtimes, installed or configured: each is made, tested and closed in a child process of its own.
 
 ``auto://`` is no runtime but a choice among them: it is tried where it is configured, and remembers nothing then.
 """
@@ -18,7 +18,7 @@ from edge.app.compose import choose_model
 from edge.config.uri import parse_uri
 from edge.contracts.errors import DeviceError, EdgeError, ModelError, UsageError
 from edge.contracts.tensors import Tensor
-from edge.doctor.check import Check, absent, ok, warning, wrong_by
+from edge.doctor.check import Check, absent, ok, warning, wrong_from_error
 from edge.models.scripted_manifest import scripted_manifest
 from edge.pipeline.selftest import TIMEOUT_S, require_selftest
 from edge.plugins import schemes
@@ -36,11 +36,11 @@ GROUP = "runtimes"
 
 
 def check_runtimes(settings: Settings) -> Iterator[Check]:
-    """The model, then the configured runtime and its fall-backs, then all others."""
+    """Check the model, then the configured runtime and its fall-backs, then all other installed runtimes."""
     try:
         model = choose_model(settings)
     except EdgeError as error:
-        yield wrong_by(GROUP, "model", error)
+        yield wrong_from_error(GROUP, "model", error)
         return
     yield ok(GROUP, "model", f"{model.ref.name} {model.ref.version}, sha256 {model.ref.sha256[:16]}")
     configured = [settings.runtime.uri, *settings.runtime.fallback]
@@ -55,7 +55,7 @@ def check_runtimes(settings: Settings) -> Iterator[Check]:
 
 
 def _try(uri: str, model: RuntimeModel) -> str | EdgeError:
-    """What to tell of a runtime that works; else why it does not."""
+    """What to say of a runtime that works; else the error that says why it does not."""
     try:
         scripted = parse_uri(uri).scheme == "scripted"
         manifest = scripted_manifest() if scripted else model.manifest
@@ -118,7 +118,7 @@ def _of_configured(uri: str, result: str | EdgeError, *, fallback: bool, others:
     if others:
         role = "this fall-back would not work" if fallback else "a fall-back takes over"
         return warning(GROUP, uri, f"{result.message}; {role}", result.hint or "see the log")
-    return wrong_by(GROUP, uri, result)
+    return wrong_from_error(GROUP, uri, result)
 
 
 def _of_other(uri: str, result: str | EdgeError) -> Check:

@@ -1,4 +1,4 @@
-"""Brokers and other receivers of the configuration: in, one message, its acknowledgement, out again."""
+"""Checks of the configured brokers and other receivers: connect, one message, its acknowledgement, disconnect."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge.config.uri import parse_uri
 from edge.contracts.errors import EdgeError, SinkError
 from edge.contracts.topics import Topics
 from edge.device.storage import nearest_existing_folder
-from edge.doctor.check import absent, ok, warning, wrong, wrong_by
+from edge.doctor.check import absent, ok, warning, wrong, wrong_from_error
 from edge.plugins import require
 from edge.sinks.mqtt.check import check_broker
 from edge.sinks.mqtt.inflight import QueuedMessage
@@ -30,7 +30,7 @@ SUFFIX = "check"
 
 
 def check_sinks(settings: Settings) -> Iterator[Check]:
-    """Each sink of the settings."""
+    """Check each sink of the settings."""
     if not settings.sinks:
         yield absent(GROUP, "receivers", "none configured: findings would be kept, and go nowhere", "see --config")
     for sink in settings.sinks:
@@ -45,7 +45,7 @@ def check_sinks(settings: Settings) -> Iterator[Check]:
             else:
                 yield ok(GROUP, name, "installed")
         except EdgeError as error:
-            yield wrong_by(GROUP, name, error)
+            yield wrong_from_error(GROUP, name, error)
 
 
 def _check_broker(name: str, sink: SinkSettings, settings: Settings) -> Check:

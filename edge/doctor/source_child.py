@@ -1,4 +1,4 @@
-"""The child's side of `edge.doctor.sources`: open one source, read until there is a frame, tell of it.
+"""Child process of `edge.doctor.sources`: opens one source, reads until there is a frame, and reports it.
 
 Run as ``python -m edge.doctor.source_child`` by the parent only.
 """
@@ -19,16 +19,16 @@ from edge.doctor.sources import SourceProbe
 from edge.plugins import make_source
 from edge.process.child import inherit
 
-LOOK_S = 5.0
-"""Less than the parent waits."""
+PROBE_S = 5.0
+"""How long it reads for a frame: less than the parent waits."""
 
 
 def probe(stream: StreamSettings) -> SourceProbe:
-    """What comes of opening ``stream`` and reading from it. Raises `EdgeError`."""
+    """Open ``stream``, read from it, and return what came of it. Raises `EdgeError`."""
     source = make_source(stream)
     source.open()
     try:
-        deadline = time.monotonic() + LOOK_S
+        deadline = time.monotonic() + PROBE_S
         trouble = ""
         while time.monotonic() < deadline:
             item = source.read(0.5)
@@ -47,14 +47,14 @@ def probe(stream: StreamSettings) -> SourceProbe:
 
 
 def main() -> int:
-    """Look, and tell."""
+    """Probe the source that the parent names, and write the outcome into its pipe."""
     inheritance = inherit()
-    logging.disable()  # what matters is told in one line
+    logging.disable()  # what matters is said in one line
     try:
-        seen = probe(msgspec.json.decode(inheritance.payload, type=StreamSettings))
+        found = probe(msgspec.json.decode(inheritance.payload, type=StreamSettings))
     except EdgeError as error:
-        seen = SourceProbe(error=error.message, hint=error.hint, exit_code=error.exit_code)
-    os.write(inheritance.fds[0], msgspec.json.encode(seen))
+        found = SourceProbe(error=error.message, hint=error.hint, exit_code=error.exit_code)
+    os.write(inheritance.fds[0], msgspec.json.encode(found))
     return 0
 
 

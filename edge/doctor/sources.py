@@ -1,4 +1,4 @@
-"""The streams of the configuration: opened and read from once, each in a child process of its own."""
+"""Checks of the configured streams: each is opened and read from once, in a child process of its own."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 GROUP = "sources"
 CHILD = "edge.doctor.source_child"
-PATIENCE_S = 30.0
+CHILD_TIMEOUT_S = 30.0
 """For a child on a slow machine to start, to open the source and to get one frame."""
 
 
 class SourceProbe(msgspec.Struct, frozen=True, kw_only=True):
-    """What the child tells."""
+    """What the child found when it opened and read a source."""
 
     size: tuple[int, int] | None = None
     """(width, height) in pixels of the first frame."""
@@ -38,7 +38,7 @@ class SourceProbe(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_sources(settings: Settings) -> Iterator[Check]:
-    """Each stream of the settings."""
+    """Check each stream of the settings."""
     if not settings.streams:
         yield absent(GROUP, "streams", "none configured: say --source when you run, or see --config")
     for stream in settings.streams:
@@ -47,19 +47,19 @@ def check_sources(settings: Settings) -> Iterator[Check]:
 
 def _check(stream: StreamSettings) -> Check:
     name = f"{stream.name} ({parse_uri(stream.source).redacted()})"
-    seen = probe_source(stream)
-    if seen is None:
-        return wrong(GROUP, name, f"does not answer within {PATIENCE_S:.0f} s", "is it on, plugged in, in reach?")
-    if seen.error:
-        code = ConfigError.exit_code if seen.exit_code == UsageError.exit_code else SourceError.exit_code
-        return wrong(GROUP, name, seen.error, seen.hint or "correct its source", code)
-    if seen.size is None:
+    found = probe_source(stream)
+    if found is None:
+        return wrong(GROUP, name, f"does not answer within {CHILD_TIMEOUT_S:.0f} s", "is it on, plugged in, in reach?")
+    if found.error:
+        code = ConfigError.exit_code if found.exit_code == UsageError.exit_code else SourceError.exit_code
+        return wrong(GROUP, name, found.error, found.hint or "correct its source", code)
+    if found.size is None:
         return warning(GROUP, name, "opens, but no frame came", "is the scanner sending?")
-    return ok(GROUP, name, f"gives frames of {seen.size[0]} x {seen.size[1]}")
+    return ok(GROUP, name, f"gives frames of {found.size[0]} x {found.size[1]}")
 
 
 def probe_source(stream: StreamSettings) -> SourceProbe | None:
-    """What a child saw of ``stream``; None if it hung or died."""
+    """Probe ``stream`` in a child process; None if it hung or died."""
     reading, writing = os.pipe2(os.O_CLOEXEC)
     child: Child | None = None
     try:
@@ -67,10 +67,10 @@ def probe_source(stream: StreamSettings) -> SourceProbe | None:
             child = Child(CHILD, msgspec.json.encode(stream), (writing,))
         finally:
             os.close(writing)
-        if not select.select([reading], [], [], PATIENCE_S)[0]:
+        if not select.select([reading], [], [], CHILD_TIMEOUT_S)[0]:
             return None
-        said = os.read(reading, 1 << 16)
-        return msgspec.json.decode(said, type=SourceProbe) if said else None
+        body = os.read(reading, 1 << 16)
+        return msgspec.json.decode(body, type=SourceProbe) if body else None
     finally:
         os.close(reading)
         if child is not None:

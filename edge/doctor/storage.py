@@ -1,4 +1,4 @@
-"""The state directory: findings wait there, and must outlive a power cut."""
+"""Checks of the state directory: findings wait there, and must outlive a power cut."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ GROUP = "disk"
 
 
 def check_storage(settings: Settings) -> Iterator[Check]:
-    """Can it be written, does it last, is there room for what may wait there."""
+    """Check the state directory: can it be written, does it last, is there room for what may wait there."""
     path = Path(settings.state_dir or default_state_dir())
     here = nearest_existing_folder(path)
     yield _check_ownership(path, here)

@@ -1,1 +1,1 @@
-"""Files in, one answer per frame out: what `edge-cli infer` does."""
+"""Inference on files for ``edge-cli infer``: finds the inputs, analyses each frame, writes the answers."""

@@ -1,4 +1,4 @@
-"""Which source reads which file: looked up in the file's first bytes, then in its name."""
+"""Input files of ``edge-cli infer``: which source reads which file, by its first bytes, then by its name."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ BEGINNINGS: tuple[tuple[int, bytes, Scheme], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class Input:
-    """One file to be analysed."""
+class InputFile:
+    """Input file that is to be analysed, or the reason why it cannot be."""
 
     path: Path
     """As the user would write it."""
@@ -50,12 +50,12 @@ class Input:
 
     @property
     def uri(self) -> str:
-        """For `edge.plugins.make_source`."""
+        """URI of the source that reads this file, for `edge.plugins.make_source`."""
         return f"{self.scheme}://{quote(os.path.abspath(self.path))}"
 
 
-def find_inputs(paths: Iterable[Path]) -> tuple[list[Input], int]:
-    """All files that ``paths`` (files and folders, which are searched to the bottom) stand for, in order of name.
+def find_inputs(paths: Iterable[Path]) -> tuple[list[InputFile], int]:
+    """Find all input files that ``paths`` stand for, in order of name; folders are searched to the bottom.
 
     A file that was named is an input whatever it is. In a folder, hidden files and what is neither picture, video
     nor DICOM (notes, tables) are passed over.
@@ -63,7 +63,7 @@ def find_inputs(paths: Iterable[Path]) -> tuple[list[Input], int]:
     Returns:
         The inputs, each file once, and the number of files that were passed over.
     """
-    found: dict[str, Input] = {}
+    found: dict[str, InputFile] = {}
     passed_over = 0
     for path in paths:
         if path.is_dir():
@@ -72,14 +72,14 @@ def find_inputs(paths: Iterable[Path]) -> tuple[list[Input], int]:
                 if scheme is None:
                     passed_over += 1
                 else:
-                    found.setdefault(os.path.realpath(file), Input(file, scheme))
+                    found.setdefault(os.path.realpath(file), InputFile(file, scheme))
         else:
             found.setdefault(os.path.realpath(path), _named(path))
     return list(found.values()), passed_over
 
 
 def scheme_of(path: Path) -> Scheme | None:
-    """The scheme of the source that reads this file; None if nothing says that one does."""
+    """Scheme of the source that reads this file; None if nothing says that one does."""
     try:
         if is_dicom(path):
             return "dicom"
@@ -94,13 +94,13 @@ def scheme_of(path: Path) -> Scheme | None:
     return next((scheme for endings, scheme in ENDINGS if ending in endings), None)
 
 
-def _named(path: Path) -> Input:
+def _named(path: Path) -> InputFile:
     if not path.exists():
-        return Input(path, None, "there is no such file")
+        return InputFile(path, None, "there is no such file")
     if not path.is_file():
-        return Input(path, None, "it is neither a file nor a folder")
+        return InputFile(path, None, "it is neither a file nor a folder")
     scheme = scheme_of(path)
-    return Input(path, scheme, "" if scheme else "it is no PNG, JPEG, BMP, TIFF, video or DICOM file")
+    return InputFile(path, scheme, "" if scheme else "it is no PNG, JPEG, BMP, TIFF, video or DICOM file")
 
 
 def _walk(folder: Path) -> Iterator[Path]:

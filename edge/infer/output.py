@@ -1,4 +1,4 @@
-"""Answers as JSON lines, as a table for people, as CSV and as overlays."""
+"""Output of ``edge-cli infer``: answers as JSON lines, as a table for people, as CSV file and as overlay PNGs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TextIO
 
-    from edge.infer.run import Answer
+    from edge.infer.run import FileAnswer
 
 DESCRIPTORS = ("taller_than_wide", "margin_sharpness", "echogenicity", "posterior")
 COLUMNS = (
@@ -30,12 +30,12 @@ NAME_WIDTH = 40
 
 
 def text_of(path: Path) -> str:
-    """A path as text, whatever bytes it has."""
+    """Text of a path, whatever bytes it has."""
     return os.fsencode(path).decode("utf-8", "replace")
 
 
-def as_json(answer: Answer) -> str:
-    """One line; the keys are a contract."""
+def as_json(answer: FileAnswer) -> str:
+    """JSON line of an answer; the keys are a contract."""
     result = answer.result
     reason = answer.reason if result is None else result.reason
     line = {
@@ -63,25 +63,28 @@ def _lesion(lesion: Lesion) -> dict[str, Any]:
 
 
 class AnswerTable:
-    """Lines for people. Widths are known before the first answer, so that each is shown as it comes."""
+    """Text table of answers for people.
+
+    Widths are known before the first answer, so that each is shown as it comes.
+    """
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self._width = min(NAME_WIDTH, max([4, *(len(printable(text_of(path))) for path in paths)]))
 
     def head(self) -> str:
-        """The line above."""
+        """Head line of the table."""
         return f"{'FILE':<{self._width}}  FRAME  RESULT"
 
-    def row(self, answer: Answer) -> str:
-        """One answer."""
+    def row(self, answer: FileAnswer) -> str:
+        """Line of the table for one answer."""
         name = printable(text_of(answer.path))
         if len(name) > self._width:
             name = "..." + name[3 - self._width :]
         frame = "-" if answer.frame_index is None else str(answer.frame_index)
-        return f"{name:<{self._width}}  {frame:>5}  {answer.status.value:<9}  {_said(answer)}"
+        return f"{name:<{self._width}}  {frame:>5}  {answer.status.value:<9}  {_result_text(answer)}"
 
 
-def _said(answer: Answer) -> str:
+def _result_text(answer: FileAnswer) -> str:
     if answer.result is None:
         return printable(answer.detail) or (REASONS[answer.reason] if answer.reason else "")
     if answer.status is Status.CLEAR:
@@ -90,12 +93,12 @@ def _said(answer: Answer) -> str:
 
 
 def printable(text: str) -> str:
-    """``text`` on one line and without the control characters that terminals act on."""
+    """Text on one line and without the control characters that terminals act on."""
     return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
 
 
-class CsvFile:
-    """One row a lesion; a frame without one has a row of its own."""
+class AnswerCsv:
+    """CSV file of answers: one row a lesion; a frame without one has a row of its own."""
 
     def __init__(self, path: Path) -> None:
         try:
@@ -106,8 +109,8 @@ class CsvFile:
         self._writer = csv.writer(self._file)
         self._write([COLUMNS])
 
-    def add(self, answer: Answer) -> None:
-        """Write the rows of one answer."""
+    def add(self, answer: FileAnswer) -> None:
+        """Write the rows of one answer. Raises `DeviceError` if they cannot be written."""
         result = answer.result
         reason = answer.reason if result is None else result.reason
         head = [
@@ -122,13 +125,13 @@ class CsvFile:
         lesions = result.lesions if result else ()
         rows: list[list[Any]] = []
         for number, lesion in enumerate(lesions, start=1):
-            said = [lesion.descriptors.get(name) for name in DESCRIPTORS]
+            descriptors = [lesion.descriptors.get(name) for name in DESCRIPTORS]
             size = [lesion.long_axis_mm, lesion.area_mm2]
-            rows.append([*head, number, *lesion.box, lesion.score, *size, *said, total])
+            rows.append([*head, number, *lesion.box, lesion.score, *size, *descriptors, total])
         self._write(rows or [[*head, *[None] * (len(COLUMNS) - len(head) - 1), total]])
 
     def close(self) -> None:
-        """Write what is left. Raises `DeviceError` if it cannot be written, as `add` does."""
+        """Write what is left and close the file. Raises `DeviceError` if it cannot be written."""
         try:
             self._file.close()
         except OSError as error:
@@ -145,7 +148,10 @@ class CsvFile:
 
 
 class OverlayFolder:
-    """Writes one PNG a frame: ``scan.overlay.png``, ``clip.0007.overlay.png``; never over another of the same run."""
+    """Folder of overlays: one PNG a frame (``scan.overlay.png``, ``clip.0007.overlay.png``).
+
+    Never written over another one of the same run.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -156,12 +162,15 @@ class OverlayFolder:
         except OSError as error:
             raise UsageError(f"{path} cannot be made: {error.strerror}", hint="give --overlay another place") from None
 
-    def add(self, answer: Answer) -> None:
-        """Draw one answer, if there is a frame to draw on."""
+    def add(self, answer: FileAnswer) -> None:
+        """Draw the overlay of one answer and write it as PNG, if there is a frame to draw on.
+
+        Raises `UsageError` or `DeviceError` if it cannot be written.
+        """
         if answer.frame is None or answer.result is None:
             return
         index = answer.frame.origin.frame_index
-        number = "" if answer.given.scheme == "images" and index == 0 else f".{index:04d}"
+        number = "" if answer.file.scheme == "images" and index == 0 else f".{index:04d}"
         target = self._path / f"{self._stem(answer.path)}{number}.overlay.png"
         picture = draw_overlay(answer.frame.pixels, answer.result)
         written, data = cv2.imencode(".png", cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))

@@ -1,4 +1,4 @@
-"""Files to answers, one after the other in this process: what ``edge-cli infer`` does."""
+"""Analyses input files one after the other in this process and gives an answer for each frame."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from edge.contracts.frame_result import Result
     from edge.contracts.ports import Source
-    from edge.infer.inputs import Input
+    from edge.infer.inputs import InputFile
     from edge.pipeline.analyser import Analyser
 
 READ_TIMEOUT_S = 1.0
@@ -29,10 +29,10 @@ SILENCE_S = 30.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Answer:
-    """What is said of one frame, or of a file (or a frame of it) that could not be read."""
+class FileAnswer:
+    """Answer for one frame, or for a file (or a frame of it) that could not be read."""
 
-    given: Input
+    file: InputFile
     frame: Frame | None
     """None: could not be read."""
     result: Result | None
@@ -44,66 +44,66 @@ class Answer:
 
     @property
     def path(self) -> Path:
-        """As the user would write it."""
-        return self.given.path
+        """Path of the file, as the user would write it."""
+        return self.file.path
 
     @property
     def status(self) -> Status:
-        """One of the four."""
+        """Status of the result; ``no_result`` where there is none."""
         return Status.NO_RESULT if self.result is None else self.result.status
 
     @property
     def frame_index(self) -> int | None:
-        """0-based number in the file."""
+        """Number of the frame in the file, from 0; None: it could not be read."""
         return None if self.frame is None else self.frame.origin.frame_index
 
 
-def answers(inputs: Iterable[Input], analyser: Analyser) -> Iterator[Answer]:
+def answers(inputs: Iterable[InputFile], analyser: Analyser) -> Iterator[FileAnswer]:
     """Analyse all frames of all inputs. A bad file costs an answer that says so, and nothing else."""
-    for given in inputs:
-        if given.scheme is None:
-            yield Answer(given, None, None, Reason.DECODE_ERROR, given.problem)
+    for file in inputs:
+        if file.scheme is None:
+            yield FileAnswer(file, None, None, Reason.DECODE_ERROR, file.problem)
         else:
-            yield from _file(given, analyser)
+            yield from _file(file, analyser)
 
 
-def _file(given: Input, analyser: Analyser) -> Iterator[Answer]:
+def _file(file: InputFile, analyser: Analyser) -> Iterator[FileAnswer]:
     source: Source | None = None
     try:
-        source = make_source(StreamSettings(name="infer", source=given.uri))
+        source = make_source(StreamSettings(name="infer", source=file.uri))
         source.open()
-        yield from _frames(given, source, analyser)
+        yield from _frames(file, source, analyser)
     except SourceError as error:
         detail = f"{error.message}; {error.hint}" if error.hint else error.message
-        yield Answer(given, None, None, Reason(error.reason), detail)
+        yield FileAnswer(file, None, None, Reason(error.reason), detail)
     finally:
         if source is not None:
             source.close()
 
 
-def _frames(given: Input, source: Source, analyser: Analyser) -> Iterator[Answer]:
-    heard = time.monotonic()
+def _frames(file: InputFile, source: Source, analyser: Analyser) -> Iterator[FileAnswer]:
+    last_item = time.monotonic()
     answered = False
     while True:
         item = source.read(READ_TIMEOUT_S)
         if isinstance(item, Frame):
-            yield Answer(given, item, analyser.analyse(item))
+            yield FileAnswer(file, item, analyser.analyse(item))
         elif item is not None and item.kind != "ended":
-            yield Answer(given, None, None, item.reason, item.detail)
+            yield FileAnswer(file, None, None, item.reason, item.detail)
             if item.kind == "lost":
                 return
         elif item is not None:
             if not answered:
-                yield Answer(given, None, None, Reason.DECODE_ERROR, "there is no frame in it")
+                yield FileAnswer(file, None, None, Reason.DECODE_ERROR, "there is no frame in it")
             return
-        elif time.monotonic() - heard > SILENCE_S:
-            yield Answer(given, None, None, Reason.SOURCE_LOST, f"nothing came for {SILENCE_S:.0f} s")
+        elif time.monotonic() - last_item > SILENCE_S:
+            yield FileAnswer(file, None, None, Reason.SOURCE_LOST, f"nothing came for {SILENCE_S:.0f} s")
             return
         if item is not None:
-            heard, answered = time.monotonic(), True
+            last_item, answered = time.monotonic(), True
 
 
-def require_inputs(inputs: list[Input], passed_over: int) -> None:
+def require_inputs(inputs: list[InputFile], passed_over: int) -> None:
     """Raise `SourceError` if there is nothing to analyse at all."""
     if not inputs:
         others = f", only {counted(passed_over, 'other file')}" if passed_over else ""

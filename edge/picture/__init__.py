@@ -1,1 +1,1 @@
-"""What a person sees: overlays, wording of results, HTML pages."""
+"""Presentation for people: overlays on pictures, wording of results, HTML pages."""

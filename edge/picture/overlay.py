@@ -1,4 +1,4 @@
-"""The picture with what was found on it, for people to look at."""
+"""Overlay: draws lesions on a picture, and the result in words below it; colours of the overlay stand here."""
 
 from __future__ import annotations
 
@@ -27,17 +27,20 @@ MIN_WIDTH = 200
 SHIFT = 4
 """Binary digits behind the point in OpenCV's drawing coordinates."""
 BLACK, WHITE, AMBER, GREY = (0, 0, 0), (255, 255, 255), (255, 190, 40), (150, 156, 166)
-PAPER = (24, 27, 33)
-CHIP = {
+"""RGB, as all colours here. An amber box stands for a suspicious finding, a white one for any other."""
+BACKGROUND = (24, 27, 33)
+"""Of the strip below the picture."""
+STATUS_COLOUR = {
     Status.FINDING: AMBER,
     Status.CLEAR: (90, 160, 220),  # blue: green would say "healthy"
     Status.ABSTAINED: GREY,
     Status.NO_RESULT: (225, 70, 70),
 }
+"""Colour of the bar at the left of the strip, by the frame's status."""
 
 
 def draw_overlay(pixels: NDArray[np.uint8], judged: JudgedFrame) -> NDArray[np.uint8]:
-    """A copy of the picture with outlines and boxes, and a strip below it that says the rest.
+    """Draw the overlay: a copy of the picture with outlines and boxes, and a strip of words below it.
 
     Nothing is written on the picture itself but a thin double line (white on black, seen on any grey) along each
     outline, the corners of its box, and, where there are several lesions, their numbers outside the boxes.
@@ -129,8 +132,8 @@ def _strip(judged: JudgedFrame, width: int) -> NDArray[np.uint8]:
             lines += [(line, WHITE, scale) for line in _wrap(parts, room, scale, thickness)]
     small = max(0.36, scale * 0.7)
     lines.append((RESEARCH_ONLY, GREY, small))
-    strip = np.full((line_height * len(lines) + bar * 2, width, 3), PAPER, np.uint8)
-    strip[:, :bar] = CHIP[judged.status]
+    strip = np.full((line_height * len(lines) + bar * 2, width, 3), BACKGROUND, np.uint8)
+    strip[:, :bar] = STATUS_COLOUR[judged.status]
     for row, (text, colour, its_scale) in enumerate(lines, start=1):
         at = left
         if text is RESEARCH_ONLY:  # in the corner

@@ -1,4 +1,4 @@
-"""Status and reason in words for people. Never "healthy": a frame without a lesion is only that."""
+"""Wording of results for people: status, reason, size. Never "healthy": a frame without a lesion is only that."""
 
 from __future__ import annotations
 
@@ -40,31 +40,31 @@ REASONS = {
 
 
 class JudgedFrame(Protocol):
-    """What words and pictures are made of: a `Result`, or a finding that came over a broker."""
+    """Protocol of what words and overlays are made of: a `Result`, or a finding that came over a broker."""
 
     @property
     def status(self) -> Status:
-        """One of the four."""
+        """Status of the frame: finding, clear, abstained or no result."""
 
     @property
     def reason(self) -> Reason | None:
-        """Why it was not judged, or not computed."""
+        """Reason why it was not judged, or not computed; None where it was."""
 
     @property
     def malignancy(self) -> float | None:
-        """Probability."""
+        """Probability of malignancy, 0 to 1; None: unknown."""
 
     @property
     def suspicious(self) -> bool | None:
-        """At or over the operating point."""
+        """Whether malignancy is at or over the operating point; None: unknown."""
 
     @property
     def lesions(self) -> Sequence[Lesion]:
-        """In pixels of the source picture."""
+        """Lesions that were found, in pixels of the source picture."""
 
 
 def sentence(judged: JudgedFrame) -> list[str]:
-    """Parts of what is to be said of a frame, in ASCII; to be joined by a bar or put on lines of their own."""
+    """Sentence about a frame in parts, in ASCII; to be joined by a bar or put on lines of their own."""
     if judged.status is Status.CLEAR:
         return ["no lesion detected in this frame"]
     if judged.status is not Status.FINDING:
@@ -78,12 +78,12 @@ def sentence(judged: JudgedFrame) -> list[str]:
 
 
 def size(lesion: Lesion) -> str:
-    """Long by short axis in millimetres, or that there is no calibration to measure by."""
+    """Text of a lesion's size: long by short axis in millimetres, or that there is no calibration."""
     if lesion.long_axis_mm is None or lesion.short_axis_mm is None:
         return "no calibration"
     return f"{lesion.long_axis_mm:.1f} x {lesion.short_axis_mm:.1f} mm"
 
 
 def counted(number: int, thing: str) -> str:
-    """``1 file``, ``2 files``."""
+    """Number with its noun, in the plural where need be: ``1 file``, ``2 files``."""
     return f"{number} {thing}{'' if number == 1 else 's'}"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
+
+from edge.quantiles import percentile
 
 if TYPE_CHECKING:
     from edge.contracts.frame_result import Result
@@ -13,11 +14,6 @@ if TYPE_CHECKING:
 STAGES = ("preprocess", "infer", "postprocess", "total")
 WINDOW = 4096
 """Frames of one interval whose times are kept; later ones only count."""
-
-
-def percentile(values: list[float], share: float) -> float:
-    """Nearest-rank percentile of unsorted, non-empty ``values``; ``share`` from 0 to 1."""
-    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
 
 
 class Stats:

@@ -1,1 +1,1 @@
-"""JSON Schemas and the AsyncAPI document, generated from the message types."""
+"""Schema generator: JSON Schemas and the AsyncAPI document, made from the message types."""

@@ -1,4 +1,4 @@
-"""The MQTT contract as an AsyncAPI 3.0 document: channels, operations, messages."""
+"""AsyncAPI 3.0 document of the MQTT contract: channels, operations, messages."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
 
 
 def document(schemas: dict[str, Any]) -> dict[str, Any]:
-    """The whole document. ``schemas``: JSON Schemas (2020-12) of all payloads by class name."""
+    """AsyncAPI document as a whole. ``schemas``: JSON Schemas (2020-12) of all payloads by class name."""
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -92,7 +92,10 @@ def document(schemas: dict[str, Any]) -> dict[str, Any]:
 
 
 def to_draft_07(schema: Any) -> Any:
-    """AsyncAPI 3.0's own dialect is a superset of JSON Schema draft 07: tuples and references look different there."""
+    """Convert a JSON Schema 2020-12 to draft 07, of which AsyncAPI 3.0's own dialect is a superset.
+
+    Tuples and references look different there.
+    """
     if isinstance(schema, list):
         return [to_draft_07(item) for item in schema]
     if not isinstance(schema, dict):

@@ -1,4 +1,7 @@
-"""One true-to-life example of every message: made from the types themselves, so that it cannot fall behind them."""
+"""Example messages: one true-to-life example of every message type, for the schemas and for tests.
+
+They are made from the types themselves, so that they cannot fall behind them.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,7 @@ LESION = Lesion(
 
 
 def finding() -> Finding:
-    """A lesion seen for the first time."""
+    """Example of a finding: a lesion seen for the first time."""
     return Finding(
         **STORED,
         seq=41,
@@ -87,7 +90,7 @@ def finding() -> Finding:
 
 
 def coverage() -> Coverage:
-    """The picture went black: what had been clear until then has ended."""
+    """Example of coverage: the picture went black, so what had been clear until then has ended."""
     before = Interval(
         status=Status.CLEAR, reason=None, from_mono_ns=5_200_000_000_000, to_mono_ns=5_230_100_000_000, frames=903
     )
@@ -104,7 +107,7 @@ def coverage() -> Coverage:
 
 
 def state() -> State:
-    """Birth."""
+    """Example of a state: the birth message of a device that is online."""
     return State(
         **HEAD,
         status="online",
@@ -118,12 +121,12 @@ def state() -> State:
 
 
 def will() -> Will:
-    """Said by the broker when the device is gone."""
+    """Example of the MQTT last will, which the broker publishes when the device is gone."""
     return Will(device=TOPICS.device, run_id=HEAD["run_id"])
 
 
 def health() -> Health:
-    """A device that cannot read its temperature."""
+    """Example of health: of a device that cannot read its temperature."""
     return Health(
         **HEAD,
         uptime_s=5230.1,
@@ -142,7 +145,7 @@ def health() -> Health:
 
 
 def result() -> LatestResult:
-    """The newest frame, with no lesion detected in it."""
+    """Example of the latest result: no lesion was detected in the newest frame."""
     return LatestResult(
         **HEAD,
         stream=STREAM,
@@ -159,17 +162,17 @@ def result() -> LatestResult:
 
 
 def request() -> Request:
-    """Are you there?"""
+    """Example of a request: asks the device whether it answers (ping)."""
     return Request(id="q-17")
 
 
 def response() -> Response:
-    """Yes."""
+    """Example of a response: the answer to that ping."""
     return Response(**HEAD, id="q-17", command="ping", ok=True)
 
 
 def manifest() -> ModelManifest:
-    """A made-up model; its figures are none."""
+    """Example of a model manifest: of a made-up model, whose figures mean nothing."""
     return ModelManifest(
         name="example",
         version="1.0.0",

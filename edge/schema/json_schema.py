@@ -1,4 +1,4 @@
-"""JSON Schemas (2020-12) of everything on the wire and in files, made from the msgspec types and their docstrings."""
+"""JSON Schema generator (2020-12): schemas of all messages and files, from the msgspec types and their docstrings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 @dataclass(frozen=True, slots=True)
 class DocumentedType:
-    """A type that has a schema file, and an example of it."""
+    """Message type that has a schema file, with an example message of it."""
 
     name: str
     """Of the file, without ``.json``."""
@@ -30,7 +30,7 @@ class DocumentedType:
 
     @property
     def type(self) -> type[msgspec.Struct]:
-        """What the schema is of."""
+        """Type that the schema is generated from."""
         return type(self.example)
 
 
@@ -48,7 +48,7 @@ DOCUMENTED = [
 
 
 def documents() -> dict[str, str]:
-    """Every generated file: text by name."""
+    """Generate every schema file: text by name."""
     files = {f"{d.name}.json": as_text(json_schema(d.type, d.example)) for d in DOCUMENTED}
     files["settings.json"] = as_text(settings_schema())
     files["asyncapi.json"] = as_text(asyncapi.document(message_components()))
@@ -56,19 +56,19 @@ def documents() -> dict[str, str]:
 
 
 def stale(folder: Path) -> list[str]:
-    """Names of files in ``folder`` that are missing, not as they would be generated now, or not generated at all."""
+    """Names of schema files in ``folder`` that are missing, out of date, or not generated at all."""
     wanted = documents()
     present = {path.name: path.read_text(encoding="utf-8") for path in folder.glob("*.json")}
     return sorted(name for name in wanted.keys() | present.keys() if wanted.get(name) != present.get(name))
 
 
 def settings_schema() -> dict[str, Any]:
-    """Of the configuration file."""
+    """JSON Schema of the configuration file."""
     return json_schema(Settings)
 
 
 def json_schema(cls: type[msgspec.Struct], example: msgspec.Struct | None = None) -> dict[str, Any]:
-    """The schema of ``cls``, self-contained."""
+    """JSON Schema of ``cls``, self-contained, with ``example`` in it."""
     (top,), components = msgspec.json.schema_components([cls], ref_template="#/$defs/{name}")
     head: dict[str, Any] = {"$schema": DIALECT}
     if example is not None:
@@ -77,14 +77,17 @@ def json_schema(cls: type[msgspec.Struct], example: msgspec.Struct | None = None
 
 
 def message_components() -> dict[str, Any]:
-    """Schemas of all MQTT payloads together, as an AsyncAPI document's components."""
+    """JSON Schemas of all MQTT payloads together, as an AsyncAPI document's components."""
     messages = [type(message) for message in asyncapi.EXAMPLES.values()]
     _, components = msgspec.json.schema_components(messages, ref_template="#/components/schemas/{name}")
     return described(components, *messages)
 
 
 def described(components: dict[str, Any], *roots: type[msgspec.Struct]) -> dict[str, Any]:
-    """``components`` with what the docstrings say, sorted by name. ``schema``, where there is one, is required."""
+    """Schema components with descriptions from the docstrings, sorted by name.
+
+    The property ``schema``, where there is one, is required.
+    """
     classes = {cls.__name__: cls for root in roots for cls in _classes_in(types.type_info(root))}
     for name, schema in components.items():
         cls = classes[name]
@@ -99,7 +102,7 @@ def described(components: dict[str, Any], *roots: type[msgspec.Struct]) -> dict[
 
 
 def as_text(document: dict[str, Any]) -> str:
-    """As it is committed: two spaces, a line feed at the end."""
+    """JSON text of a document as it is committed: two spaces of indent, a line feed at the end."""
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 

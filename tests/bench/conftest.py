@@ -1,4 +1,4 @@
-"""Reports as a benchmark would have written them, with times that the test chooses."""
+"""Benchmark reports for tests, as a run would have written them, with times that the test chooses."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from timed_frames import samples_of
 
-from edge.bench.machine_description import describe
-from edge.bench.quantiles import summarise
+from edge.bench.machine_description import describe_machine
+from edge.bench.quantile_intervals import summarise
 from edge.bench.report import BenchmarkReport, BenchmarkSetup, FrameCounts
 from edge.bench.samples import TIMES
 from edge.contracts.finding import ModelRef
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def report() -> Callable[..., BenchmarkReport]:
-    """``report(times, words, warm_up=0, **setup)``."""
+    """Maker of benchmark reports: ``report(times, words, warm_up=0, **setup)``."""
 
     def make(times: Any, words: list[str] | None = None, warm_up: int = 0, **setup: Any) -> BenchmarkReport:
         samples = samples_of([float(value) for value in np.asarray(times)], words, warm_up)
@@ -29,7 +29,7 @@ def report() -> Callable[..., BenchmarkReport]:
         return BenchmarkReport(
             kind="path",
             at="2026-01-01T00:00:00Z",
-            machine=describe(),
+            machine=describe_machine(),
             setup=msgspec.structs.replace(
                 BenchmarkSetup(
                     model=ModelRef(name="breast", version="1", sha256="a" * 64),

@@ -1,4 +1,4 @@
-"""A verdict needs confidence, and a failure counts against whoever failed."""
+"""Comparing two reports: a verdict needs confidence, and a failure counts against the run that failed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from edge.bench.bootstrap import at, mean, ratio_of, slower_share
-from edge.bench.compare import compare, times_of
+from edge.bench.bootstrap import mean_statistic, quantile_statistic, ratio_of, slower_share
+from edge.bench.compare import compare, steady_times
 from edge.bench.report import read_json, write_json
 from edge.cli.main import run
 from edge.contracts.errors import UsageError
@@ -47,7 +47,7 @@ def test_a_difference_within_the_tolerance_is_none(report) -> None:
 def test_frames_without_a_result_count_against_b_however_fast_the_others_are(report) -> None:
     words = ["finding"] * 390 + ["no_result: runtime_hung"] * 10
     good, bad = report(times(10.0)), report(times(5.0), words)
-    assert times_of(bad, "result").size == 390
+    assert steady_times(bad, "result").size == 390
     found = compare(good, bad, 0.05)
     assert found.regression
     assert any("not computed" in words for words in found.worse)
@@ -55,7 +55,7 @@ def test_frames_without_a_result_count_against_b_however_fast_the_others_are(rep
 
 def test_warm_up_is_left_out(report) -> None:
     slow_start = np.concatenate([np.full(50, 500.0), times(10.0, 350)])
-    assert times_of(report(slow_start, warm_up=50), "result").max() < 50
+    assert steady_times(report(slow_start, warm_up=50), "result").max() < 50
 
 
 @pytest.mark.parametrize("other", [{"fps": 20.0}, {"source": "images:///…"}, {"broker": None}, {"streams": 2}])
@@ -74,7 +74,7 @@ def test_too_few_samples_are_refused(report) -> None:
 def test_the_ratio_s_interval_holds_the_truth() -> None:
     hits = 0
     for _ in range(40):
-        ratio = ratio_of(times(10.0, 150), times(12.0, 150), at(0.5), 0.95)
+        ratio = ratio_of(times(10.0, 150), times(12.0, 150), quantile_statistic(0.5), 0.95)
         hits += ratio.low <= 1.2 <= ratio.high
     assert hits >= 34
 
@@ -82,7 +82,7 @@ def test_the_ratio_s_interval_holds_the_truth() -> None:
 def test_slow_phases_widen_the_interval() -> None:
     alone = times(10.0, 300)
     stretches = np.repeat(times(10.0, 30), 10)
-    one, other = ratio_of(alone, alone, mean, 0.95), ratio_of(stretches, stretches, mean, 0.95)
+    one, other = ratio_of(alone, alone, mean_statistic, 0.95), ratio_of(stretches, stretches, mean_statistic, 0.95)
     assert other.high - other.low > 1.5 * (one.high - one.low)
 
 

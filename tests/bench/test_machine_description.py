@@ -1,10 +1,10 @@
-"""Board, processor, memory: read from files, and None where there are none."""
+"""Description of the machine: read from the kernel's files, and None where there are none."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge.bench.machine_description import describe, filesystem
+from edge.bench.machine_description import describe_machine, filesystem
 from edge.bench.process_memory import measure_memory
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def test_a_raspberry_pi_says_what_it_is(tmp_path: Path) -> None:
     put(tmp_path, "proc/meminfo", "MemTotal:        8000000 kB\n")
     put(tmp_path, "etc/os-release", 'PRETTY_NAME="Debian 12"\n')
     put(tmp_path, "proc/loadavg", "0.25 0.1 0.1 1/2 3\n")
-    found = describe(tmp_path)
+    found = describe_machine(tmp_path)
     assert (found.board, found.processor) == ("Raspberry Pi 5 Model B Rev 1.0", "Raspberry Pi 5")
     assert (found.memory_mb, found.system, found.load) == (8192, "Debian 12", 0.25)
     assert found.libraries["numpy"]
@@ -33,12 +33,12 @@ def test_a_cart_is_told_by_its_firmware(tmp_path: Path) -> None:
     put(tmp_path, "sys/class/dmi/id/sys_vendor", "Maker\n")
     put(tmp_path, "sys/class/dmi/id/product_name", "Cart 3\n")
     put(tmp_path, "proc/cpuinfo", "model name\t: Fast(R) CPU @ 2:1\n")
-    found = describe(tmp_path)
+    found = describe_machine(tmp_path)
     assert (found.board, found.processor) == ("Maker Cart 3", "Fast(R) CPU @ 2:1")
 
 
 def test_a_machine_that_says_nothing_is_described_by_nothing(tmp_path: Path) -> None:
-    found = describe(tmp_path)
+    found = describe_machine(tmp_path)
     assert (found.board, found.processor, found.memory_mb, found.system, found.load) == (None,) * 5
     assert filesystem(tmp_path, tmp_path) is None
 

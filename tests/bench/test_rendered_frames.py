@@ -1,4 +1,4 @@
-"""Ready frames: a frame is captured when it is due, whoever is late; what is not read in time is lost and counted."""
+"""Rendered frames are captured when they are due, whoever is late; what is not read in time is lost and counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What counts as a time, and what is only told."""
+"""Raw samples: which frames count in the times, and which are only listed."""
 
 from __future__ import annotations
 

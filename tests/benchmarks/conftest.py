@@ -1,4 +1,4 @@
-"""The benchmarks are scripts of the checkout: they are found beside each other, behind everything installed."""
+"""Path of the benchmarks, which are scripts of the checkout and not installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Medians, ratios and percentiles with their intervals."""
+"""Medians, ratios and percentiles of the benchmarks, with their bootstrap intervals."""
 
 from __future__ import annotations
 

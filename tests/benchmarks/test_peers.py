@@ -1,4 +1,4 @@
-"""The benchmark itself, with the peers that the test environment has."""
+"""The peers benchmark itself, with the peers that the test environment has."""
 
 from __future__ import annotations
 
@@ -51,21 +51,21 @@ def test_unknown_peers_are_refused():
 
 
 @pytest.fixture
-def order():
-    from rivals.peer import Order
+def setup():
+    from peer_runners.peer import PeerSetup
 
     pictures = np.random.default_rng(3).integers(0, 256, (4, 480, 640, 3), np.uint8)
-    return Order(str(SHIPPED_BUNDLE), 1, "", pictures)
+    return PeerSetup(str(SHIPPED_BUNDLE), 1, "", pictures)
 
 
-def test_the_frigate_style_loop_answers_every_picture_in_order_as_the_bare_interpreter_does(order):
-    from rivals.frigate_style import FrigateStyle
-    from rivals.litert import Bare
-    from rivals.pace import due_times
+def test_the_frigate_style_loop_answers_every_picture_in_order_as_the_bare_interpreter_does(setup):
+    from peer_runners.frame_schedule import due_times
+    from peer_runners.frigate_style import FrigateStyle
+    from peer_runners.litert import Bare
 
-    bare = Bare(order)
-    wanted = [bare.answer(bare.ready(picture)) for picture in order.pictures]
-    loop = FrigateStyle(order)
+    bare = Bare(setup)
+    wanted = [bare.infer(bare.prepare(picture)) for picture in setup.pictures]
+    loop = FrigateStyle(setup)
     try:
         found = loop.answers(partial(due_times, 20.0, 0.5))
     finally:
@@ -79,8 +79,8 @@ def test_the_frigate_style_loop_answers_every_picture_in_order_as_the_bare_inter
 def test_the_daemon_brings_each_frame_with_a_finding_to_the_broker(broker, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(BENCHMARKS))  # for its publisher
     import cv2
-    from rivals.daemon import Daemon
-    from rivals.peer import Order
+    from peer_runners.daemon import Daemon
+    from peer_runners.peer import PeerSetup
 
     from edge.phantom.scene import PhantomScene
     from edge.phantom.spec import PhantomSpec
@@ -88,7 +88,7 @@ def test_the_daemon_brings_each_frame_with_a_finding_to_the_broker(broker, monke
     scene = PhantomScene(PhantomSpec(seed=1, lesions=1))
     pictures = np.stack([cv2.cvtColor(scene.pixels(number), cv2.COLOR_GRAY2RGB) for number in range(4)])
     region = (*map(float, scene.region.box), scene.region.mm_x, scene.region.mm_y)
-    daemon = Daemon(Order(str(SHIPPED_BUNDLE), 1, broker.uri, pictures, region))
+    daemon = Daemon(PeerSetup(str(SHIPPED_BUNDLE), 1, broker.uri, pictures, region))
     try:
         taken = daemon.paced(20.0, 0.5)
     finally:
@@ -100,7 +100,7 @@ def test_the_daemon_brings_each_frame_with_a_finding_to_the_broker(broker, monke
 
 def test_a_peer_that_computes_something_else_is_left_out():
     import peers
-    from rivals.peer import CannotRunError
+    from peer_runners.peer import CannotRunError
 
     bundle = load_bundle()
     golden = bundle.golden.outputs["malignancy"].reshape(len(bundle.golden.tensors), -1)[:, -1] / 256

@@ -1,4 +1,4 @@
-"""The page and the chart are made of what was measured, and of nothing else."""
+"""The peers report: page and chart are made of what was measured, and of nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A broker for those who have none: either kind starts, serves our sink, and leaves nothing behind."""
+"""The embedded broker: either kind starts, serves our sink, and leaves nothing behind."""
 
 from __future__ import annotations
 

@@ -15,12 +15,12 @@ import pytest
 from brokers import wait_until
 
 from edge.bench import loadgen, run
-from edge.bench.loadgen import Rules
+from edge.bench.loadgen import LoadGenRules
 from edge.bench.loadgen_result import percentiles_of, read_log
 from edge.bench.report import read_json
-from edge.bench.run import scenario
+from edge.bench.run import run_scenario
 from edge.cli import main
-from edge.cli.benchmark import parse_duration, parse_threads
+from edge.cli.benchmark_options import parse_duration, parse_threads
 from edge.config.settings import RuntimeSettings, Settings
 from edge.contracts.errors import DeviceError, UsageError
 
@@ -212,14 +212,14 @@ def test_loadgen_asks_and_judges(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     pytest.importorskip(
         "mlperf_loadgen", reason="MLCommons LoadGen has no wheel for this machine: pip install mlcommons-loadgen"
     )
-    monkeypatch.setitem(run.RULES, "short", Rules("a test", 0.2, dict.fromkeys(loadgen.SCENARIOS, 16)))
+    monkeypatch.setitem(run.RULES, "short", LoadGenRules("a test", 0.2, dict.fromkeys(loadgen.SCENARIOS, 16)))
     settings = Settings(runtime=RuntimeSettings(uri="scripted://"))
-    report = scenario(settings, name, "short", lambda share, words: None)
-    per_query = loadgen.PER_QUERY.get(name, len(report.samples["query"]))
+    report = run_scenario(settings, name, "short", lambda share, words: None)
+    per_query = loadgen.FRAMES_PER_QUERY.get(name, len(report.samples["query"]))
     assert report.loadgen.queries * per_query == len(report.samples["query"]) >= 16
     assert report.loadgen.value > 0
     hung = Settings(runtime=RuntimeSettings(uri="scripted://?hang_at=24", timeout_s=0.1))
-    report = scenario(hung, name, "short", lambda share, words: None)
+    report = run_scenario(hung, name, "short", lambda share, words: None)
     assert not report.loadgen.valid
     assert any("had no result" in reason for reason in report.loadgen.reasons)
 

@@ -1,4 +1,4 @@
-"""``edge-cli config`` from outside."""
+"""``edge-cli config`` as a user runs it."""
 
 from __future__ import annotations
 

@@ -89,22 +89,22 @@ def test_the_demo_shows_what_it_promises(tmp_path):
 
 
 @pytest.fixture
-def one_act(monkeypatch, tmp_path):
-    """Runs the demo in this process with one act only, judged by the scripted runtime."""
+def run_one_scenario(monkeypatch, tmp_path):
+    """Runs the demo in this process with one scenario only, judged by the scripted runtime."""
     handler = signal.getsignal(signal.SIGTERM)
     config = tmp_path / "scripted.toml"
     config.write_text(SCRIPTED)
 
-    def act(chosen: Scenario) -> int:
-        monkeypatch.setattr(scenarios, "scenarios", lambda own: [chosen])
+    def run_one(chosen: Scenario) -> int:
+        monkeypatch.setattr(scenarios, "demo_scenarios", lambda own: [chosen])
         return run(["demo", "--config", str(config), "--out", str(tmp_path / "out")])
 
-    yield act
+    yield run_one
     signal.signal(signal.SIGTERM, handler)
 
 
-def test_the_demo_fails_where_it_shows_something_else(one_act, tmp_path, capsys):
-    assert one_act(scenarios.heart_scenario()) == 5
+def test_the_demo_fails_where_it_shows_something_else(run_one_scenario, tmp_path, capsys):
+    assert run_one_scenario(scenarios.heart_scenario()) == 5
     out, err = capsys.readouterr()
     assert "  ! a heart was not refused as the wrong anatomy" in out
     assert err.startswith("error: the demo did not show what it should: ")
@@ -112,12 +112,12 @@ def test_the_demo_fails_where_it_shows_something_else(one_act, tmp_path, capsys)
     assert "Not as it should be" in (tmp_path / "out" / "index.html").read_text()
 
 
-def test_your_own_pictures_are_an_act(one_act, tmp_path, capsys):
+def test_your_own_pictures_are_a_scenario(run_one_scenario, tmp_path, capsys):
     folder = tmp_path / "in"
     folder.mkdir()
     for name in ("a.png", "b.png"):
         cv2.imwrite(str(folder / name), cv2.randu(cv2.UMat(200, 300, cv2.CV_8UC1), 10, 250).get())
-    assert one_act(scenarios.input_scenario(folder)) == 0
+    assert run_one_scenario(scenarios.input_scenario(folder)) == 0
     out = capsys.readouterr().out
     assert "== Your pictures ==" in out
     assert "2 frames: 2 finding." in out

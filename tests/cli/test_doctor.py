@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from edge.cli.doctor import line, summary
+from edge.cli.doctor import check_line, summary
 from edge.doctor.check import absent, ok, warning, wrong
 
 if TYPE_CHECKING:
@@ -63,12 +63,12 @@ def test_what_is_wrong_gives_its_code_and_stops_nothing_else(tmp_path: Path) -> 
 
 
 def test_a_line_at_a_glance() -> None:
-    assert line(ok("a", "disk", "fine"), coloured=False) == "  ok       disk: fine"
-    assert line(warning("a", "clock", "late", "set it"), coloured=False) == (
+    assert check_line(ok("a", "disk", "fine"), coloured=False) == "  ok       disk: fine"
+    assert check_line(warning("a", "clock", "late", "set it"), coloured=False) == (
         "  warning  clock: late\n           -> set it"
     )
-    assert line(absent("a", "camera", "none"), coloured=False) == "  -        camera: none"
-    assert line(wrong("a", "x", "bro\nken\x1b[0m", "mend"), coloured=True) == (
+    assert check_line(absent("a", "camera", "none"), coloured=False) == "  -        camera: none"
+    assert check_line(wrong("a", "x", "bro\nken\x1b[0m", "mend"), coloured=True) == (
         "  \x1b[31m✗\x1b[0m x: bro ken [0m\n    -> mend"
     )
     assert summary([ok("a", "b", "c")]) == "all is well"

@@ -1,4 +1,4 @@
-"""The frame of edge-cli: what a user sees when a command ends, in whatever way."""
+"""``edge-cli`` as a whole: what a user sees when a command ends, in whatever way."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ def test_draft_07_knows_no_prefix_items_and_no_words_beside_a_reference() -> Non
 
 
 def references(node: Any) -> list[str]:
-    """All ``$ref`` below ``node``."""
+    """All ``$ref`` values below ``node``, in order."""
     if isinstance(node, list):
         return [ref for item in node for ref in references(item)]
     if not isinstance(node, dict):

@@ -1,4 +1,4 @@
-"""The overlay shows where, says what, and hides nothing."""
+"""The overlay shows where the lesion is, says what was found, and hides nothing of the picture."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from edge.contracts.frame_result import Result
 from edge.contracts.results import Lesion, Reason, Status
-from edge.picture.overlay import CHIP, MIN_WIDTH, draw_overlay
+from edge.picture.overlay import MIN_WIDTH, STATUS_COLOUR, draw_overlay
 from edge.picture.wording import REASONS, sentence, size
 
 rng = np.random.default_rng(5)
@@ -87,17 +87,17 @@ def test_the_outline_lies_where_the_lesion_is():
 @pytest.mark.parametrize("status", list(Status))
 def test_each_status_has_its_colour_and_no_picture_is_written_on_without_a_lesion(status):
     pixels = picture(320, 240, True)
-    told = {
+    judged = {
         Status.FINDING: finding(lesion(100, 100, 30, 20)),
         Status.CLEAR: result(Status.CLEAR, malignancy=0.1),
         Status.ABSTAINED: result(Status.ABSTAINED, reason=Reason.WRONG_ANATOMY),
         Status.NO_RESULT: result(Status.NO_RESULT, reason=Reason.RUNTIME_HUNG),
     }[status]
-    drawn = draw_overlay(pixels, told)
-    assert tuple(drawn[-3, 1]) == CHIP[status]
+    drawn = draw_overlay(pixels, judged)
+    assert tuple(drawn[-3, 1]) == STATUS_COLOUR[status]
     if status is not Status.FINDING:
         assert np.array_equal(drawn[:240], pixels)
-    assert len({CHIP[each] for each in Status}) == 4
+    assert len({STATUS_COLOUR[each] for each in Status}) == 4
 
 
 @pytest.mark.parametrize("width", [200, 640, 2000])

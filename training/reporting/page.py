@@ -1,11 +1,11 @@
-"""HTML of the report: plain words, tables with intervals, plots inside the file."""
+"""HTML page of the training report: plain words, tables with intervals, plots inside the file."""
 
 from __future__ import annotations
 
 import math
-from html import escape
 from typing import TYPE_CHECKING, Any
 
+from edge.picture.html_page import escape, html_figure, html_page
 from training.metrics import MetricInterval
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ NOTICE = (
 
 
 class Page:
-    """Collects sections; `text` is the file."""
+    """HTML page of the training report, section by section; `text` gives the whole file."""
 
     def __init__(self, title: str, lead: str) -> None:
         self.title, self.lead = title, lead
@@ -68,19 +68,19 @@ class Page:
         self.sections.append((title, [f"<p>{escape(p)}</p>" for p in paragraphs]))
 
     def add(self, html: str) -> None:
-        """HTML that is safe already, into the last section."""
+        """Add HTML that is safe already to the last section."""
         self.sections[-1][1].append(html)
 
     def note(self, text: str) -> None:
-        """Small print."""
+        """Add a paragraph in small print to the last section."""
         self.add(f'<p class="note">{escape(text)}</p>')
 
     def heading(self, text: str) -> None:
-        """Within a section."""
+        """Add a heading within the last section."""
         self.add(f"<h3>{escape(text)}</h3>")
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Cells are text, numbers or intervals."""
+        """Add a table to the last section; cells are text, numbers or intervals."""
         words = {k for row in rows for k, cell in enumerate(row) if isinstance(cell, str)}
         top = "".join(
             f'<th class="words">{escape(cell)}</th>' if k in words else f"<th>{escape(cell)}</th>"
@@ -90,21 +90,19 @@ class Page:
         self.add(f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>')
 
     def plots(self, *svgs: str) -> None:
-        """Beside each other where there is room. Identifiers are made this page's own."""
+        """Add SVG plots, beside each other where there is room; their identifiers are made unique in the page."""
         drawn = [_own(svg, f"s{len(self.sections)}p{k}") for k, svg in enumerate(svgs)]
         self.add('<div class="plots">' + "".join(drawn) + "</div>")
 
     def pictures(self, shown: Sequence[tuple[str, str, str]]) -> None:
-        """Each: data URI, what it is, more of it."""
+        """Add pictures to the last section, each given as (data URI, what it is, more of it)."""
         figures = "".join(
-            f'<figure><img src="{uri}" alt="{escape(name)}"><figcaption><b>{escape(name)}</b><br>'
-            f"{escape(more)}</figcaption></figure>"
-            for uri, name, more in shown
+            html_figure(uri, name, f"<b>{escape(name)}</b><br>{escape(more)}") for uri, name, more in shown
         )
         self.add(f'<div class="pictures">{figures}</div>')
 
     def text(self) -> str:
-        """The whole file: no script, nothing loaded from elsewhere."""
+        """HTML text of the whole file: no script, nothing loaded from elsewhere."""
         cards = "".join(
             f'<div class="card"><span>{escape(name)}</span><b>{escape(value)}</b><span>{escape(more)}</span></div>'
             for name, value, more in self.cards
@@ -114,23 +112,22 @@ class Page:
             f'<section id="s{i}"><h2>{escape(title)}</h2>{"".join(parts)}</section>'
             for i, (title, parts) in enumerate(self.sections)
         )
-        return (
-            '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width">'
-            f"<title>{escape(self.title)}</title><style>{STYLE}</style></head><body><main>"
-            f'<h1>{escape(self.title)}</h1><p class="lead">{escape(self.lead)}</p>'
+        return html_page(
+            self.title,
+            STYLE,
+            f'<main><h1>{escape(self.title)}</h1><p class="lead">{escape(self.lead)}</p>'
             f'<p class="notice">{escape(NOTICE)}</p><div class="cards">{cards}</div><nav>{links}</nav>{body}'
-            f"<footer>{escape(NOTICE)}</footer></main></body></html>\n"
+            f"<footer>{escape(NOTICE)}</footer></main>",
         )
 
 
 def number(value: float, digits: int = 3) -> str:
-    """A dash for what cannot be said."""
+    """Text of a number with fixed digits; a dash for what is not finite."""
     return f"{value:.{digits}f}" if math.isfinite(value) else "–"
 
 
 def span(figure: MetricInterval, digits: int = 3) -> str:
-    """``low to high``."""
+    """Text of an interval: ``low to high``."""
     return f"{number(figure.low, digits)} to {number(figure.high, digits)}"
 
 

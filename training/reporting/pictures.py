@@ -5,11 +5,12 @@ They show data-set pictures: a report is for whoever has the data, and is not pa
 
 from __future__ import annotations
 
-import base64
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+
+from edge.picture import html_page
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,7 +23,7 @@ TRUE, FOUND = (90, 200, 80), (40, 150, 255)
 def data_uri(picture: NDArray[np.uint8]) -> str:
     """(H, W, 3) BGR as a PNG in a data URI."""
     _, data = cv2.imencode(".png", picture)
-    return "data:image/png;base64," + base64.b64encode(data.tobytes()).decode()
+    return html_page.data_uri(data.tobytes(), "image/png")
 
 
 def enlarged(tensor: NDArray[np.uint8]) -> tuple[int, int]:

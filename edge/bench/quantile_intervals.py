@@ -1,4 +1,4 @@
-"""Quantiles with intervals that ask nothing of the distribution.
+"""Quantiles with confidence intervals that assume nothing of the distribution.
 
 The estimate is the nearest-rank order statistic: a time that was really measured. The interval runs from one order
 statistic to another, by the binomial law of how many samples lie below the true quantile (David and Nagaraja, Order
@@ -15,18 +15,23 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
+from edge.quantiles import nearest_rank_index
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
 SHARES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
-"""The quantiles that are told, by name."""
+"""The quantiles that are reported, by name."""
 CONFIDENCE = 0.95
 
 
 class Quantile(msgspec.Struct, frozen=True):
-    """One quantile, in the unit of the samples. A bound that so few samples cannot give is None."""
+    """One quantile with its interval, in the unit of the samples.
+
+    A bound that so few samples cannot give is None.
+    """
 
     value: float
     low: float | None
@@ -34,7 +39,7 @@ class Quantile(msgspec.Struct, frozen=True):
 
 
 class QuantileSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What is told of a list of times."""
+    """Summary of a list of times: number, quantiles with intervals, maximum."""
 
     n: int
     effective: int
@@ -46,7 +51,7 @@ class QuantileSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def summarise(times: Sequence[float] | NDArray[np.float64]) -> QuantileSummary | None:
-    """Quantiles of ``times``, which stand in the order in which they were measured; None if there are none."""
+    """Summary of ``times``, (n,) in any unit, in the order in which they were measured; None if there are none."""
     values = np.asarray(times, np.float64)
     if not values.size:
         return None
@@ -65,7 +70,14 @@ def quantile(
     confidence: float = CONFIDENCE,
     ordered: NDArray[np.float64] | None = None,
 ) -> Quantile:
-    """The ``share`` quantile of non-empty ``values`` (in order of time), with its interval at ``confidence``."""
+    """The ``share`` quantile of non-empty ``values``, with its interval at ``confidence``.
+
+    Args:
+        values: (n,) float64 in order of time.
+        share: from 0 to 1.
+        confidence: from 0 to 1.
+        ordered: the same values sorted, where the caller has them already.
+    """
     ordered = np.sort(values) if ordered is None else ordered
     value = nearest_rank(ordered, share)
     effective = effective_samples(values <= value)
@@ -78,18 +90,13 @@ def quantile(
     )
 
 
-def nearest(n: int, share: float) -> int:
-    """Place (from 0) of the nearest rank: the smallest of ``n`` sorted samples that ``share`` of all do not exceed."""
-    return max(0, math.ceil(share * n - 1e-9) - 1)
-
-
 def nearest_rank(ordered: NDArray[np.float64], share: float) -> float:
-    """The sample at the nearest rank of sorted, non-empty samples."""
-    return float(ordered[nearest(ordered.size, share)])
+    """Nearest-rank quantile of sorted, non-empty samples, (n,) float64; ``share`` from 0 to 1."""
+    return float(ordered[nearest_rank_index(ordered.size, share)])
 
 
 def binomial_ranks(n: int, share: float, confidence: float = CONFIDENCE) -> tuple[int | None, int | None]:
-    """Ranks (from 1) of the order statistics of ``n`` independent samples that enclose the quantile.
+    """Ranks (from 1) of the two order statistics of ``n`` independent samples that enclose the quantile.
 
     Each side misses with a chance of at most (1 - confidence) / 2; None where no order statistic can promise that.
     """
@@ -102,7 +109,7 @@ def binomial_ranks(n: int, share: float, confidence: float = CONFIDENCE) -> tupl
 
 
 def effective_samples(flags: NDArray[np.bool_]) -> float:
-    """As how many independent ones the ``flags`` count, from 1 to their number.
+    """Effective sample size of ``flags``, (n,) bool: as how many independent ones they count, from 1 to n.
 
     Autocorrelations are added up in pairs as long as the pairs are positive (Geyer 1992, Statistical Science 7:473).
     Oscillation, which would count as more than there are, is not believed.

@@ -1,4 +1,4 @@
-"""One JSON file that several benchmarks put their part into, and the machine that they ran on."""
+"""Result file of the benchmarks (JSON): each writes its own section; description of the machine."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any
 
 import psutil
 
-LOOK_S = 2.0
+LOAD_WINDOW_S = 2.0
 """How long others are watched before anything is measured. A load average would still remember who has left."""
 
 
-def keep(path: Path, section: str, said: dict[str, Any]) -> None:
-    """Put ``said`` into the file, beside what others have put there."""
+def write_section(path: Path, section: str, results: dict[str, Any]) -> None:
+    """Write ``results`` as a section of the file, beside the sections of other benchmarks."""
     whole = json.loads(path.read_text()) if path.is_file() else {}
-    whole[section] = said
+    whole[section] = results
     path.write_text(json.dumps(whole, separators=(",", ":")) + "\n")
 
 
-def machine() -> dict[str, Any]:
-    """What it ran on, and how busy that was before."""
+def describe_machine() -> dict[str, Any]:
+    """Describe the machine that the benchmark runs on, and how busy it was before."""
     lines = Path("/proc/cpuinfo").read_text(errors="replace").splitlines()
     models = [line.split(":", 1)[1].strip() for line in lines if line.lower().startswith(("model name", "hardware"))]
     words = set(" ".join(lines).split())
@@ -33,5 +33,5 @@ def machine() -> dict[str, Any]:
         "cores": len(os.sched_getaffinity(0)),
         "architecture": platform.machine(),
         "kernel": platform.release(),
-        "cores_busy_before": round(psutil.cpu_percent(LOOK_S) / 100 * (os.cpu_count() or 1), 2),
+        "cores_busy_before": round(psutil.cpu_percent(LOAD_WINDOW_S) / 100 * (os.cpu_count() or 1), 2),
     }

@@ -1,7 +1,7 @@
-"""The daemon's publisher, with a watch: when each acknowledgement of the broker came, is written into a pipe.
+"""The daemon's publisher, which also writes into a pipe when each acknowledgement of the broker came.
 
-Run as ``python -m rivals.acks`` by `rivals.daemon` only. The time is taken when the publisher's own thread learns of
-the acknowledgement, so a little after the broker sent it.
+Run as ``python -m peer_runners.timed_publisher`` by `peer_runners.daemon` only. The time is taken when the publisher's
+own thread learns of the acknowledgement, so a little after the broker sent it.
 """
 
 from __future__ import annotations
@@ -29,25 +29,25 @@ if TYPE_CHECKING:
     from edge.contracts.ports import Sink
 
 ACK = struct.Struct("=qq")
-"""seq, monotonic clock in ns."""
+"""Record in the pipe: seq, monotonic clock in ns."""
 
 
-def watched(sink: Sink, out: int) -> Callable[[], Sequence[int]]:
-    """``sink.acked``, which also tells ``out``."""
+def timed_acked(sink: Sink, out: int) -> Callable[[], Sequence[int]]:
+    """Wrap ``sink.acked`` so that it also writes number and time of each acknowledgement into the pipe ``out``."""
     acked = sink.acked
 
-    def tell() -> Sequence[int]:
+    def acked_and_timed() -> Sequence[int]:
         numbers = acked()
         if numbers:
             now = time.monotonic_ns()
             os.write(out, b"".join(ACK.pack(number & (1 << EPOCH_BITS) - 1, now) for number in numbers))
         return numbers
 
-    return tell
+    return acked_and_timed
 
 
 def main() -> int:
-    """As `edge.daemon.publisher.process.main`."""
+    """Run the publisher as `edge.daemon.publisher.process.main` does, with timed acknowledgements."""
     inheritance = inherit()
     job = msgspec.json.decode(inheritance.payload, type=DaemonJob)
     set_up_logs(job.settings.log)
@@ -55,7 +55,7 @@ def main() -> int:
     try:
         publisher = Publisher(job, socket.socket(fileno=inbox), os.getppid())
         for sink in publisher.sinks:
-            sink.acked = watched(sink, out)  # type: ignore[method-assign]
+            sink.acked = timed_acked(sink, out)  # type: ignore[method-assign]
         signal.signal(signal.SIGTERM, lambda *_: publisher.stop())
         publisher.run()
     except EdgeError as error:

@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rivals.litert import Bare
-from rivals.pace import as_fast_as_taken, due_times
-from rivals.peer import Order, Peer
-from rivals.pictures import fit
+from peer_runners.frame_schedule import as_fast_as_taken, due_times
+from peer_runners.litert import Bare
+from peer_runners.peer import Peer, PeerSetup
+from peer_runners.resize import resize_to_input
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,13 +39,16 @@ PLACES = 10
 AHEAD = 2
 """Captured pictures that wait for the camera process; while there are so many, capture waits."""
 CAMERA = "camera"
-PATIENCE_S = 30.0
+TIMEOUT_S = 30.0
 
 processes = multiprocessing.get_context("spawn")
 
 
-def capture(pictures: NDArray[Any], memory: str, orders: Queue[Any], captured: Queue[Any]) -> None:
-    """The capture process. An order is a function that gives the times of frames; each ends with None in the queue."""
+def run_capture(pictures: NDArray[Any], memory: str, orders: Queue[Any], captured: Queue[Any]) -> None:
+    """Capture process: writes each picture, (H, W, 3) uint8 RGB, into shared memory when it is due.
+
+    An order is a function that gives the times of frames; each ends with None in the queue.
+    """
     shared = SharedMemory(memory)
     places = np.ndarray((PLACES, *pictures.shape[1:]), np.uint8, shared.buf)
     while True:
@@ -55,7 +58,7 @@ def capture(pictures: NDArray[Any], memory: str, orders: Queue[Any], captured: Q
         captured.put(None)
 
 
-def camera(
+def run_camera(
     size: tuple[int, ...],
     shape: tuple[int, ...],
     memories: tuple[str, str, str],
@@ -64,7 +67,10 @@ def camera(
     done: Event,
     results: Queue[Any],
 ) -> None:
-    """The camera process. ``size``: of a picture; ``shape``: of the detector's input."""
+    """Camera process: resizes each picture and waits for its detection.
+
+    ``size``: (H, W, 3) of a picture, uint8 RGB; ``shape``: (1, h, w, c) of the detector's input, uint8.
+    """
     shared = [SharedMemory(name) for name in memories]
     places = np.ndarray((PLACES, *size), np.uint8, shared[0].buf)
     tensor = np.ndarray(shape, np.uint8, shared[1].buf)
@@ -75,18 +81,20 @@ def camera(
             results.put(None)
             continue
         place, due = item
-        tensor[:] = fit(places[place], shape)
+        tensor[:] = resize_to_input(places[place], shape)
         done.clear()
         detections.put(CAMERA)
-        if not done.wait(PATIENCE_S):
+        if not done.wait(TIMEOUT_S):
             raise RuntimeError("the detector does not answer")
         results.put((float(output[0]), due))
 
 
-def detector(order: Order, memories: tuple[str, str], detections: Queue[str], done: Event, loaded: Event) -> None:
-    """The detector process."""
+def run_detector(
+    setup: PeerSetup, memories: tuple[str, str], detections: Queue[str], done: Event, loaded: Event
+) -> None:
+    """Detector process: invokes the model on the input in shared memory, as often as it is asked."""
     shared = [SharedMemory(name) for name in memories]
-    engine = Bare(order)
+    engine = Bare(setup)
     tensor = np.ndarray(engine.shape, np.uint8, shared[0].buf)
     output = np.ndarray(1, np.float64, shared[1].buf)
     loaded.set()
@@ -97,13 +105,13 @@ def detector(order: Order, memories: tuple[str, str], detections: Queue[str], do
 
 
 class FrigateStyle(Peer):
-    """One camera and one detector."""
+    """Peer: a Frigate-style loop with one camera and one detector."""
 
-    def __init__(self, order: Order) -> None:
-        super().__init__(order)
-        probe = Bare(order)  # raises `CannotRunError` here and not in a child
-        self.threads, self.version = order.threads, f"LiteRT {probe.version}"
-        size, shape = order.pictures.shape[1:], probe.shape
+    def __init__(self, setup: PeerSetup) -> None:
+        super().__init__(setup)
+        probe = Bare(setup)  # raises `CannotRunError` here and not in a child
+        self.threads, self.version = setup.threads, f"LiteRT {probe.version}"
+        size, shape = setup.pictures.shape[1:], probe.shape
         room = PLACES * int(np.prod(size)), int(np.prod(shape)), 8
         self._memories = [SharedMemory(create=True, size=count) for count in room]
         places, tensor, output = (memory.name for memory in self._memories)
@@ -113,41 +121,41 @@ class FrigateStyle(Peer):
         detections: Queue[str] = processes.Queue()
         done, loaded = processes.Event(), processes.Event()
         self._held = (captured, detections, done, loaded)  # their names must outlive the children's start
-        without = replace(order, pictures=order.pictures[:0])
+        without = replace(setup, pictures=setup.pictures[:0])
         jobs = (
-            (detector, (without, (tensor, output), detections, done, loaded)),
-            (camera, (size, shape, (places, tensor, output), captured, detections, done, self._results)),
-            (capture, (order.pictures, places, self._orders, captured)),
+            (run_detector, (without, (tensor, output), detections, done, loaded)),
+            (run_camera, (size, shape, (places, tensor, output), captured, detections, done, self._results)),
+            (run_capture, (setup.pictures, places, self._orders, captured)),
         )
         self._processes = [processes.Process(target=job, args=given, daemon=True) for job, given in jobs]
         for process in self._processes:
             process.start()
-        if not loaded.wait(PATIENCE_S):
+        if not loaded.wait(TIMEOUT_S):
             raise RuntimeError("the detector process does not load the model")
 
-    def says(self, picture: NDArray[Any]) -> None:
+    def golden_answer(self, picture: NDArray[Any]) -> None:
         """None: pictures of another size do not fit; its detector is the bare interpreter."""
 
     def answers(self, times: Callable[[], Iterator[int]]) -> list[tuple[float, int, int]]:
-        """The model's first output for each frame, when it was due, and when its result was here (both in ns)."""
+        """Answers for all frames of ``times``: (the model's first output, when due, when it was here), times in ns."""
         self._orders.put(times)
         found = []
-        while (result := self._results.get(timeout=PATIENCE_S)) is not None:
+        while (result := self._results.get(timeout=TIMEOUT_S)) is not None:
             found.append((*result, time.monotonic_ns()))
         return found
 
     def throughput(self, seconds: float) -> tuple[int, float]:
-        """See `Peer`."""
+        """Implement `Peer.throughput`: frames answered, and the seconds that they took."""
         found = self.answers(partial(as_fast_as_taken, seconds))
         return len(found), (found[-1][2] - found[0][1]) / 1e9
 
     def paced(self, fps: float, seconds: float) -> dict[str, list[float]]:
-        """See `Peer`."""
+        """Implement `Peer.paced`: milliseconds from when each frame was due until its result was here."""
         found = self.answers(partial(due_times, fps, seconds))
         return {"result": [(came - due) / 1e6 for _, due, came in found]}
 
     def close(self) -> None:
-        """See `Peer`."""
+        """Implement `Peer.close`: end all processes and free the shared memory."""
         for process in self._processes:
             process.terminate()
             process.join(5)

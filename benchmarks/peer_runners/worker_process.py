@@ -1,4 +1,4 @@
-"""A rival's process, seen from the benchmark: started, told what to do, asked how much of the cores it took."""
+"""Worker process of a peer, seen from the benchmark: started, given requests, asked how many cores it used."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from rivals.peer import CannotRunError
+from peer_runners.peer import CannotRunError
 
 BENCHMARKS = Path(__file__).parents[1]
 START_S = 300.0
@@ -22,16 +22,16 @@ SLACK_S = 60.0
 """Beyond the time that it was told to work."""
 
 
-class Worker:
-    """One rival at work. A context manager."""
+class PeerWorker:
+    """Worker process of one peer; a context manager that ends it."""
 
     def __init__(self, name: str, python: Path, arguments: list[str], folder: Path) -> None:
-        """Start it and wait for its hello. It runs on the cores that this process may run on.
+        """Start it and wait for its first line. It runs on the cores that this process may run on.
 
         Args:
-            name: see `rivals.worker.RIVALS`.
+            name: see `peer_runners.worker.PEERS`.
             python: of the environment that has its library.
-            arguments: what `rivals.worker` wants besides the name.
+            arguments: what `peer_runners.worker` wants besides the name.
             folder: where its log goes; also its working directory.
 
         Raises:
@@ -45,7 +45,7 @@ class Worker:
         self._log = folder / f"{name}.log"
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [str(python), "-m", "rivals.worker", name, *arguments],
+                [str(python), "-m", "peer_runners.worker", name, *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -53,15 +53,15 @@ class Worker:
                 env=environment,
             )
         try:
-            self.hello = self._answer(START_S)
-            if "cannot" in self.hello:
-                raise CannotRunError(self.hello["cannot"])
+            self.greeting = self._answer(START_S)
+            if "cannot" in self.greeting:
+                raise CannotRunError(self.greeting["cannot"])
         except BaseException:
             self.close()
             raise
 
-    def tell(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Its answer to ``order``; with ``cores``: how many it kept busy meanwhile, all its processes together.
+    def request(self, order: dict[str, Any]) -> dict[str, Any]:
+        """Return its answer to ``order``; with ``cores``: how many it kept busy meanwhile, all its processes together.
 
         Raises `CannotRunError` if it failed or has gone.
         """
@@ -71,7 +71,7 @@ class Worker:
             self._process.stdin.write(json.dumps(order).encode() + b"\n")
             self._process.stdin.flush()
         except OSError:
-            raise CannotRunError(f"it has ended: {self._last_words()}") from None
+            raise CannotRunError(f"it has ended: {self._last_log_line()}") from None
         answer = self._answer(order["seconds"] + SLACK_S)
         if "failed" in answer:
             raise CannotRunError(answer["failed"])
@@ -79,7 +79,7 @@ class Worker:
         return answer
 
     def close(self) -> None:
-        """End it, in order if it can."""
+        """End the worker, in order if it can."""
         if self._process.stdin is not None:
             with contextlib.suppress(OSError):
                 self._process.stdin.close()
@@ -91,23 +91,23 @@ class Worker:
         if self._process.stdout is not None:
             self._process.stdout.close()
 
-    def __enter__(self) -> Worker:
+    def __enter__(self) -> PeerWorker:
         return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _answer(self, patience_s: float) -> dict[str, Any]:
+    def _answer(self, timeout_s: float) -> dict[str, Any]:
         assert self._process.stdout is not None
-        readable, _, _ = select.select([self._process.stdout], [], [], patience_s)
+        readable, _, _ = select.select([self._process.stdout], [], [], timeout_s)
         line = self._process.stdout.readline() if readable else b""
         if not line:
             why = "it does not answer" if not readable else "it has ended"
-            raise CannotRunError(f"{why}: {self._last_words()}")
+            raise CannotRunError(f"{why}: {self._last_log_line()}")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
-    def _last_words(self) -> str:
+    def _last_log_line(self) -> str:
         lines = self._log.read_text(errors="replace").strip().splitlines()
         return lines[-1].strip() if lines else "without a word"
 

@@ -1,4 +1,4 @@
-"""A picture brought to the size of a model's input, as who writes a few lines around an interpreter does it."""
+"""Resizes a picture to a model's input, as someone does who writes a few lines around an interpreter."""
 
 from __future__ import annotations
 
@@ -10,8 +10,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def fit(picture: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """``picture`` (H, W, 3) RGB or (H, W) grey, uint8, as (1, h, w, c) uint8; ``shape`` is that, c is 1 or 3."""
+def resize_to_input(picture: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """Resize a picture to a model's input.
+
+    Args:
+        picture: (H, W, 3) uint8 RGB or (H, W) uint8 grey.
+        shape: (1, h, w, c) of the input; c is 1 (grey) or 3 (RGB).
+
+    Returns:
+        (1, h, w, c) uint8.
+    """
     _, height, width, channels = shape
     if picture.ndim == 2 and channels == 3:
         picture = cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)

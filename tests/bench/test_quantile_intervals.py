@@ -1,4 +1,4 @@
-"""Intervals must hold what they promise: checked against exact sums, and by drawing many runs whose truth is known."""
+"""Confidence intervals hold what they promise: against exact sums, and in many runs whose truth is known."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge.bench.quantiles import binomial_ranks, effective_samples, nearest_rank, quantile, summarise
+from edge.bench.quantile_intervals import binomial_ranks, effective_samples, nearest_rank, quantile, summarise
 
 SHARES = st.sampled_from([0.5, 0.9, 0.95, 0.99, 0.999])
 

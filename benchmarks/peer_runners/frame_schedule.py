@@ -1,4 +1,4 @@
-"""Frames that are due at fixed times, as a camera's are."""
+"""Frame schedule: frames that are due at fixed times, as a camera's are, or as fast as they are taken."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LEAD_S = 0.02
 
 
 def due_times(fps: float, seconds: float) -> Iterator[int]:
-    """When each frame is due, on the monotonic clock in ns; given when it is.
+    """Times at which frames are due, on the monotonic clock in ns; each is given when it is due.
 
     Who is late is given the next one at once: its time counts from when it was due, so that a stall is seen in all the
     frames that waited for it.
@@ -28,7 +28,7 @@ def due_times(fps: float, seconds: float) -> Iterator[int]:
 
 
 def as_fast_as_taken(seconds: float) -> Iterator[int]:
-    """The time, on the monotonic clock in ns, as often as it is asked for in so many seconds."""
+    """Time now, on the monotonic clock in ns, as often as it is asked for in so many seconds."""
     end = time.monotonic_ns() + round(seconds * 1e9)
     while (now := time.monotonic_ns()) < end:
         yield now

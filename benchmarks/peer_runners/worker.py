@@ -1,8 +1,9 @@
-"""A rival's process: ``python -m rivals.worker NAME --model F --pictures F.npz --threads N [--broker URI]``.
+"""Worker process of a peer: ``python -m peer_runners.worker NAME --model F --pictures F.npz --threads N``.
 
-Lines of JSON: it says hello (``version``, ``threads``, ``says``: its answers to the golden tensors) or ``cannot`` with
-one line why, then does what it is told on stdin: ``{"do": "throughput", "seconds": 1}`` or
-``{"do": "paced", "fps": 30, "seconds": 4}``, until stdin ends. What libraries print goes to stderr.
+With ``--broker URI`` where a peer publishes. Lines of JSON: first a greeting (``version``, ``threads``, ``says``: its
+answers to the golden tensors) or ``cannot`` with one line why, then it does what lines on stdin ask for:
+``{"do": "throughput", "seconds": 1}`` or ``{"do": "paced", "fps": 30, "seconds": 4}``, until stdin ends. What libraries
+print goes to stderr.
 """
 
 from __future__ import annotations
@@ -17,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from rivals.peer import CannotRunError, Order, Peer
+from peer_runners.peer import CannotRunError, Peer, PeerSetup
 
 if TYPE_CHECKING:
     from typing import TextIO
 
-RIVALS = {
+PEERS = {
     "bare": "litert:Bare",
     "tflite-runtime": "litert:TfliteRuntime",
     "mediapipe": "mediapipe:MediaPipe",
@@ -36,25 +37,25 @@ RIVALS = {
 WARM_S = 0.15
 
 
-def make(name: str, order: Order) -> Peer:
-    """The rival, its model loaded. Raises `CannotRunError`."""
-    module, kind = RIVALS[name].split(":")
+def make(name: str, order: PeerSetup) -> Peer:
+    """Make the peer of that name, its model loaded. Raises `CannotRunError`."""
+    module, kind = PEERS[name].split(":")
     try:
-        found = importlib.import_module(f"rivals.{module}")
+        found = importlib.import_module(f"peer_runners.{module}")
     except ImportError as error:
         raise CannotRunError(f"{error}; make peers sets up an environment with it") from error
     peer: Peer = getattr(found, kind)(order)
     return peer
 
 
-def hello(peer: Peer, golden: Any) -> dict[str, Any]:
-    """What it says of itself."""
-    said = [peer.says(picture) for picture in golden]
-    return {"version": peer.version, "threads": peer.threads, "says": None if None in said else said}
+def greeting(peer: Peer, golden: Any) -> dict[str, Any]:
+    """First line of a worker: version, threads, answers to the golden tensors."""
+    answers = [peer.golden_answer(picture) for picture in golden]
+    return {"version": peer.version, "threads": peer.threads, "says": None if None in answers else answers}
 
 
-def obey(peer: Peer, order: dict[str, Any]) -> dict[str, Any]:
-    """Do what one line says, after a few frames that do not count: others had the caches meanwhile."""
+def carry_out(peer: Peer, order: dict[str, Any]) -> dict[str, Any]:
+    """Carry out what one line asks for, after a few frames that do not count: others had the caches meanwhile."""
     try:
         peer.throughput(WARM_S)
         if order["do"] == "throughput":
@@ -66,9 +67,9 @@ def obey(peer: Peer, order: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Serve until stdin ends."""
+    """Serve lines of JSON until stdin ends."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("name", choices=RIVALS)
+    parser.add_argument("name", choices=PEERS)
     parser.add_argument("--model", required=True)
     parser.add_argument("--pictures", required=True, help="npz: pictures, golden, region")
     parser.add_argument("--threads", type=int, required=True)
@@ -77,23 +78,23 @@ def main() -> int:
     out = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
 
-    def say(answer: dict[str, Any], to: TextIO = out) -> None:
+    def write_line(answer: dict[str, Any], to: TextIO = out) -> None:
         to.write(json.dumps(answer) + "\n")
 
     cv2.setNumThreads(options.threads)
     with np.load(options.pictures) as file:
         pictures, golden, region = file["pictures"], file["golden"], tuple(float(value) for value in file["region"])
-    order = Order(options.model, options.threads, options.broker, pictures, region)
+    order = PeerSetup(options.model, options.threads, options.broker, pictures, region)
     try:
         peer = make(options.name, order)
     except CannotRunError as error:
-        say({"cannot": str(error)})
+        write_line({"cannot": str(error)})
         return 0
     try:
         peer.throughput(0.5)  # warm
-        say(hello(peer, golden))
+        write_line(greeting(peer, golden))
         for line in sys.stdin:
-            say(obey(peer, json.loads(line)))
+            write_line(carry_out(peer, json.loads(line)))
     finally:
         peer.close()
     return 0
