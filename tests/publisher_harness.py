@@ -21,7 +21,7 @@ from edge.contracts.finding import ModelRef, RuntimeRef
 from edge.contracts.frame_report import FrameNumbers, FrameReport
 from edge.contracts.state import State, StreamState
 from edge.daemon.job import DaemonJob
-from edge.daemon.publisher.process import Publisher
+from edge.daemon.publisher.publisher import Publisher
 from edge.process.child import Child
 from edge.sinks.memory import MemorySink
 

@@ -13,7 +13,7 @@ from publisher_harness import REPORT
 from sample_messages import make_message
 
 from edge.config.settings import OutboxSettings
-from edge.daemon.publisher import process
+from edge.daemon.publisher import outbox_housekeeping
 from edge.outbox import schema
 from edge.outbox.reader import EXPIRED_LIMIT, OutboxReader
 from edge.outbox.schema import FILE_NAME
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def tidy_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "HOUSEKEEPING_S", 0.2)
+    monkeypatch.setattr(outbox_housekeeping, "HOUSEKEEPING_S", 0.2)
 
 
 def test_what_the_budget_could_not_hold_is_announced_by_range_in_state_and_health(bench: Callable[..., Bench]) -> None:
@@ -82,7 +82,7 @@ def test_a_message_changed_on_the_disk_is_not_sent_and_told_of(bench: Callable[.
         one.frame_link.durable("coverage/cart-1", make_message())
     assert one.frame_link._writer.flush(10)
     one.sinks[0].disconnect()
-    outbox = OutboxReader(one.publisher._path)
+    outbox = OutboxReader(one.publisher.outbox.path)
     outbox._db.execute("UPDATE bodies SET body = CAST(replace(body, 'no_result', 'clear') AS BLOB) WHERE seq = 2")
     outbox.close()
     one.sinks[0].room = None
@@ -114,7 +114,7 @@ def test_damage_that_only_the_reader_meets_ends_in_a_new_epoch_and_not_in_silenc
     for _ in range(400):
         one.frame_link.durable("coverage/cart-1", make_message(exam_id="x" * 1500))
     assert one.frame_link._writer.flush(10)
-    subprocess.run([sys.executable, "-c", DAMAGE, one.publisher._path], check=True)
+    subprocess.run([sys.executable, "-c", DAMAGE, one.publisher.outbox.path], check=True)
     old = one.states()[-1].outbox.epoch
     one.sinks[0].connect()
 
@@ -123,7 +123,7 @@ def test_damage_that_only_the_reader_meets_ends_in_a_new_epoch_and_not_in_silenc
         return any(body["epoch"] != old for body in one.bodies("coverage/cart-1"))
 
     wait_until(arrives)
-    assert schema.is_marked_damaged(one.publisher._path)
+    assert schema.is_marked_damaged(one.publisher.outbox.path)
     assert one.frame_link._writer.problems() == ["outbox_set_aside"]
 
 

@@ -52,6 +52,10 @@ class DeferredDelivery:
             if (delivery := self._telemetry_couriers.get(findings.sink.name)) is not None:
                 delivery.work(self.telemetry, waiting and findings.idle(outbox))
 
+    def problems(self) -> list[str]:
+        """Reason words for ``state``: a set-aside outbox holds messages that cannot be read."""
+        return ["backlog_unreadable"] * bool(self.recovery.unreadable)
+
     def tidy(self, outbox: OutboxReader) -> None:
         """Now and then: is there anything new, is anything too old?"""
         budget = self._settings.outbox

@@ -90,6 +90,10 @@ class StateAndHealth:
         """Whether ``sink``'s present connection has been told our state: findings come after that."""
         return self._told.get(sink.name, (0, 0))[0] == sink.session
 
+    def introduced_to_all(self) -> bool:
+        """Whether every sink that has a connection now has been sent our state on it."""
+        return all(self.introduced(sink) or not sink.session for sink in self._sinks)
+
     def state_due(self) -> bool:
         """Whether `tell_state` should be called: a new connection, or time to look for changes."""
         return time.monotonic() >= self._look_at or any(

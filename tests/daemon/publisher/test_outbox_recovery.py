@@ -15,7 +15,7 @@ from sample_messages import make_message
 from edge.config.settings import OutboxSettings, RequestSettings, SinkSettings
 from edge.contracts.ports import SinkIdentity
 from edge.contracts.topics import Topics
-from edge.daemon.publisher import process
+from edge.daemon.publisher import outbox_housekeeping
 from edge.daemon.publisher.outbox_recovery import OutboxRecovery
 from edge.daemon.publisher.shared_sink import SharedSink
 from edge.outbox import schema
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def tidy_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "HOUSEKEEPING_S", 0.2)
+    monkeypatch.setattr(outbox_housekeeping, "HOUSEKEEPING_S", 0.2)
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_what_waits_in_a_copy_is_sent_under_its_own_epoch_marked_and_behind_the_
         assert told(one, sink) == {new: list(range(1, 51)), old: list(range(1, 301))}
         assert next(iter(told(one, sink))) == new
     assert all(body["replayed"] for body in one.bodies("coverage/cart-1") if body["epoch"] == old)
-    wait_until(lambda: not one.publisher._deferred.recovery.busy)
+    wait_until(lambda: not one.publisher.deliveries.deferred.recovery.busy)
     one.stop()
     again = start()  # it was noted there: nothing goes twice
     again.frame_link.durable("coverage/cart-1", make_message())
@@ -122,7 +122,7 @@ def test_an_earlier_epoch_can_be_asked_for_again(folder: Path, start: Any) -> No
     requests = RequestSettings(enabled=True, commands=("findings/resend",))
     one = start(requests=requests)
     wait_until(lambda: len(told(one).get(old, [])) == 10)
-    wait_until(lambda: not one.publisher._deferred.recovery.busy)
+    wait_until(lambda: not one.publisher.deliveries.deferred.recovery.busy)
     asked = b'{"id":"%b","args":{"epoch":"%b","from":4,"to":6}}'
     one.sinks[0].say("request/findings/resend", asked % (b"a", old.encode()))
     wait_until(lambda: told(one)[old][10:] == [4, 5, 6])
@@ -138,7 +138,7 @@ def test_what_was_stored_for_another_device_is_not_sent(folder: Path, start: Any
     new = store(folder, 1)
     one = start()
     wait_until(lambda: told(one))
-    wait_until(lambda: one.publisher._deferred.recovery._done)
+    wait_until(lambda: one.publisher.deliveries.deferred.recovery._done)
     one.stop()
     assert told(one) == {new: [1]}
 
@@ -166,7 +166,7 @@ def test_what_was_sent_rests_for_its_time_and_what_was_not_for_its_own(folder: P
     budget = OutboxSettings(keep_s=0.5, unsent_keep_s=1e6)
     one = start(outbox=budget)
     one.sinks[0].room = 0
-    wait_until(lambda: one.publisher._deferred.recovery.busy)
+    wait_until(lambda: one.publisher.deliveries.deferred.recovery.busy)
     outbox = OutboxReader(first)
     wait_until(lambda: outbox.age_of(FILE_NAME) > 1.0)
     outbox.close()

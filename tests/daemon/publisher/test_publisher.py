@@ -25,7 +25,7 @@ from edge.contracts.errors import ConfigError
 from edge.contracts.health import Health
 from edge.contracts.latest_result import LatestResult
 from edge.contracts.results import Status
-from edge.daemon.publisher.process import Publisher
+from edge.daemon.publisher.publisher import Publisher
 from edge.outbox.reader import OutboxReader
 from edge.outbox.schema import FILE_NAME
 
@@ -168,7 +168,7 @@ def test_each_durable_sink_gets_everything_at_its_own_pace(bench: Callable[..., 
 def test_without_a_durable_sink_nothing_counts_as_delivered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, sinks: list[SinkSettings]
 ) -> None:
-    monkeypatch.setattr("edge.daemon.publisher.process.HOUSEKEEPING_S", 0.0)
+    monkeypatch.setattr("edge.daemon.publisher.outbox_housekeeping.HOUSEKEEPING_S", 0.0)
     one = Bench(make_job(tmp_path, *sinks, outbox=OutboxSettings(keep_s=0.01))).start()
     for _ in range(5):
         one.frame_link.durable("coverage/cart-1", make_message())
@@ -192,7 +192,7 @@ def test_without_a_durable_sink_nothing_counts_as_delivered(
 def test_without_any_sink_the_oldest_are_given_up_by_size_and_entered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge.daemon.publisher.process.HOUSEKEEPING_S", 0.0)
+    monkeypatch.setattr("edge.daemon.publisher.outbox_housekeeping.HOUSEKEEPING_S", 0.0)
     one = Bench(make_job(tmp_path, outbox=OutboxSettings(max_mb=0.001))).start()
     for _ in range(5):
         one.frame_link.durable("coverage/cart-1", make_message())

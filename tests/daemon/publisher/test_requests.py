@@ -243,7 +243,7 @@ def test_resend_sends_the_range_again_to_who_asked_marked_and_tells_what_is_gone
     for _ in range(10):
         one.frame_link.durable("coverage/cart-1", make_message())
     wait_until(lambda: all(len(one.bodies("coverage/cart-1", i)) == 10 for i in (0, 1)))
-    outbox = OutboxReader(one.publisher._path)
+    outbox = OutboxReader(one.publisher.outbox.path)
     wait_until(lambda: outbox.depth().pending == 0)
     epoch = outbox.state().epoch
     outbox._db.execute("DELETE FROM entries WHERE seq = 5")
