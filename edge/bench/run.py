@@ -28,7 +28,7 @@ from edge.bench.throughput import from_times, throughput
 from edge.broker.embedded_broker import start_broker
 from edge.config.uri import parse_uri
 from edge.contracts.errors import DeviceError
-from edge.process.cores import allowed_cores, fit
+from edge.process.cores import allowed_cores, fit_affinity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,7 +77,7 @@ def benchmark(request: BenchmarkRequest, progress: Progress) -> BenchmarkReport:
         progress(0.0, "starting")
         startup = start_up(request.settings, model)
         broker, name = _broker(request, stack)
-        affinity = fit(request.settings.affinity, allowed_cores())
+        affinity = fit_affinity(request.settings.affinity, allowed_cores())
         plan = RunPlan(
             settings=request.settings,
             broker=broker,

@@ -44,7 +44,7 @@ def command(
     from edge.contracts.errors import UsageError
     from edge.daemon.job import DaemonJob
     from edge.daemon.supervisor.supervisor import supervise
-    from edge.process.cores import allowed_cores, fit, missing_cores
+    from edge.process.cores import allowed_cores, fit_affinity, missing_cores
 
     flags = {
         "site": site,
@@ -72,7 +72,7 @@ def command(
         there = allowed_cores()
         if missing := missing_cores(settings.affinity, there):
             log.warning("affinity asks for cores %s, but there are %s; they are left out", missing, there)
-        return DaemonJob(settings=settings, run_id=run_id, affinity=fit(settings.affinity, there))
+        return DaemonJob(settings=settings, run_id=run_id, affinity=fit_affinity(settings.affinity, there))
 
     job = load_job()
     with locked_state_dir(Path(job.state_dir)):

@@ -1,4 +1,4 @@
-"""What the publisher was asked for and the frame process has to do. It stays inside the device."""
+"""Commands from the publisher to the frame process, and their results. They stay inside the device."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from typing import Any, Literal
 
 import msgspec
 
-OrderName = Literal["exam", "stream/start", "stream/stop"]
+FrameCommandName = Literal["exam", "stream/start", "stream/stop"]
 
 
 class FrameCommand(msgspec.Struct, frozen=True, kw_only=True):
-    """Answered with `FrameCommandResult`; not heeded after ``until_ns``, when whoever asked has been told that it was not done."""
+    """A command from the publisher to the frame process, which answers it with `FrameCommandResult`.
+
+    It is not carried out after ``until_ns``: whoever asked has been told by then that it was not done.
+    """
 
     id: str
-    name: OrderName
+    name: FrameCommandName
     streams: list[str]
     at_ns: int
     """Monotonic clock when it was given."""
@@ -21,7 +24,7 @@ class FrameCommand(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FrameCommandResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of an order."""
+    """Result of a `FrameCommand`, sent by the frame process."""
 
     id: str
     error: str | None = None

@@ -9,7 +9,7 @@ import pytest
 from runtime_tools import as_nobody, model_of
 
 from edge.app import auto_runtime
-from edge.app.auto_runtime_cache import FILE_NAME, RuntimeChoice, RuntimeTrial, basis, recall, remember
+from edge.app.auto_runtime_cache import FILE_NAME, RuntimeChoice, RuntimeTrial, choice_basis, load_choice, store_choice
 from edge.app.compose import choose_model, make_guard
 from edge.config.settings import RuntimeSettings, Settings
 from edge.config.uri import parse_uri
@@ -46,33 +46,33 @@ def test_it_is_chosen_remembered_and_told_why(tmp_path, monkeypatch):
 def test_what_it_rests_on_has_changed_then_it_is_measured_anew(tmp_path, monkeypatch, change):
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text("model name : one\n")
-    before = basis("a", ["litert://"], str(cpuinfo))
-    assert basis("a", ["litert://"], str(cpuinfo)) == before
+    before = choice_basis("a", ["litert://"], str(cpuinfo))
+    assert choice_basis("a", ["litert://"], str(cpuinfo)) == before
     if change == "library":
         monkeypatch.setattr("edge.app.auto_runtime_cache.version", lambda name: "99")
     elif change == "machine":
         cpuinfo.write_text("model name : another\n")
-    after = basis("b" if change == "model" else "a", ["litert://"], str(cpuinfo))
+    after = choice_basis("b" if change == "model" else "a", ["litert://"], str(cpuinfo))
     assert after != before
-    remember(tmp_path, RuntimeChoice(basis=before, uri="x://", trials=[RuntimeTrial(uri="x://", ms=1.0, runs=3)]))
-    assert recall(tmp_path, before) is not None
-    assert recall(tmp_path, after) is None
+    store_choice(tmp_path, RuntimeChoice(basis=before, uri="x://", trials=[RuntimeTrial(uri="x://", ms=1.0, runs=3)]))
+    assert load_choice(tmp_path, before) is not None
+    assert load_choice(tmp_path, after) is None
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b'{"basis":"a","uri":"x://","trials":[]}', b"\xff\xfe"])
 def test_a_memory_that_is_damaged_is_none(tmp_path, body):
     (tmp_path / FILE_NAME).write_bytes(body)
-    assert recall(tmp_path, "a") is None
+    assert load_choice(tmp_path, "a") is None
 
 
 def test_a_remembered_one_that_serves_no_more_is_forgotten(tmp_path):
-    rests_on = basis(load_bundle().sha256, auto_runtime.candidates(parse_uri(URI)))
+    rests_on = choice_basis(load_bundle().sha256, auto_runtime.candidates(parse_uri(URI)))
     gone = "litert://?delegate=/nowhere/libgone.so"
-    remember(
+    store_choice(
         tmp_path / "state", RuntimeChoice(basis=rests_on, uri=gone, trials=[RuntimeTrial(uri=gone, ms=0.1, runs=9)])
     )
     assert made(URI, tmp_path).spec.chosen.startswith("chosen now: litert://?threads=1 ")
-    assert recall(tmp_path / "state", rests_on).uri == "litert://?threads=1"
+    assert load_choice(tmp_path / "state", rests_on).uri == "litert://?threads=1"
 
 
 def test_a_folder_that_cannot_be_written_costs_only_the_memory(tmp_path, caplog):
@@ -168,5 +168,5 @@ def test_another_user_s_folder_is_said_and_passed_over(tmp_path, caplog):
     folder = tmp_path / "closed"
     folder.mkdir(mode=0o700)
     with as_nobody():
-        remember(folder, RuntimeChoice(basis="a", uri="x://", trials=[]))
+        store_choice(folder, RuntimeChoice(basis="a", uri="x://", trials=[]))
     assert "cannot be remembered" in caplog.text

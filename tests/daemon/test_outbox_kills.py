@@ -60,7 +60,7 @@ def test_no_number_is_given_twice_and_every_committed_message_arrives(tmp_path: 
             delivery.work(outbox)
             outbox.close()
             outbox = OutboxReader(path)
-            delivery.forget()
+            delivery.reset()
         reached = outbox.next_seq() - 1
 
     def drained() -> bool:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def tidy_often(monkeypatch: pytest.MonkeyPatch) -> None:
+def frequent_housekeeping(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox_housekeeping, "HOUSEKEEPING_S", 0.2)
 
 

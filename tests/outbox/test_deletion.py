@@ -41,7 +41,7 @@ def test_expired_messages_leave_no_byte_behind_while_the_writer_goes_on(tmp_path
     assert outbox.expire(keep_s=1e-9, max_bytes=1e9, unsent_keep_s=1e-9) == 151  # acked by age, the unsent by theirs
     writer.put("coverage/cart-1", make_message(exam_id="after"))
     assert writer.flush(10)
-    assert outbox.forget_deleted()
+    assert outbox.truncate_journal()
     assert rests_while_open(tmp_path) == []
     assert outbox.depth().pending == 1
     writer.close(5)

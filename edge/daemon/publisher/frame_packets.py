@@ -26,9 +26,9 @@ class FramePacketHandler:
     def handle(self, packet: FrameReport | FrameCommandResult | UnstoredMessage) -> None:
         """Pass on one decoded packet; an unstored message is dropped where a sink has no connection."""
         if isinstance(packet, FrameReport):
-            self._state_and_health.take(packet)
+            self._state_and_health.set_report(packet)
         elif isinstance(packet, FrameCommandResult):
-            self._request_router.settle(packet)
+            self._request_router.answer_command(packet)
         else:
             for sink in self._sinks:
                 if sink.session:

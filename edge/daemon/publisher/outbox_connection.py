@@ -24,7 +24,7 @@ class OutboxConnection:
     """The publisher's outbox reader, opened again when the file was replaced, failed, or is there only now."""
 
     def __init__(self, path: Path, durable_sinks: Sequence[str], on_close: Callable[[], None]) -> None:
-        """Nothing is opened yet.
+        """Keep what is needed to open it; nothing is opened yet.
 
         Args:
             path: the first outbox' name.
@@ -47,7 +47,7 @@ class OutboxConnection:
             try:
                 self.reader = OutboxReader(self.path)
                 if self._durable_sinks:  # without one, nothing is delivered: it waits for one, or for the size budget
-                    self.reader.settle(self._durable_sinks)
+                    self.reader.acknowledge_unawaited(self._durable_sinks)
             except (sqlite3.Error, OSError) as error:
                 log.debug("no outbox yet: %s", error)
                 self.discard_failed(error)

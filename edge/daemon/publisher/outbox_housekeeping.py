@@ -31,8 +31,8 @@ class OutboxHousekeeping:
             return
         self._next_at = time.monotonic() + HOUSEKEEPING_S
         budget = self._budget
-        self._deferred.tidy(outbox)
-        outbox.forget_deleted()  # of the last time: the frame process may have been at work
+        self._deferred.housekeeping(outbox)
+        outbox.truncate_journal()  # of the last time: the frame process may have been at work
         lost = outbox.expire(budget.keep_s, budget.max_mb * 1e6, budget.unsent_keep_s)
         if lost:
             log.error("%d messages were given up that not every receiver had: too old, or too many", lost)

@@ -21,8 +21,8 @@ from edge.contracts.errors import EdgeError
 from edge.daemon.job import DaemonJob
 from edge.daemon.publisher.publisher import Publisher
 from edge.process.child import inherit
-from edge.process.cores import keep_to
-from edge.process.heartbeat import beat
+from edge.process.cores import set_cpu_affinity
+from edge.process.heartbeat import send_heartbeat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,9 +47,9 @@ def main() -> int:
     inheritance = inherit()
     job = msgspec.json.decode(inheritance.payload, type=DaemonJob)
     set_up_logs(job.settings.log)
-    keep_to(job.affinity.publisher)
+    set_cpu_affinity(job.affinity.publisher)
     inbox, *heart = inheritance.fds
-    alive = partial(beat, heart[0]) if heart else lambda: None
+    alive = partial(send_heartbeat, heart[0]) if heart else lambda: None
     return run_publisher(job, socket.socket(fileno=inbox), os.getppid(), alive)
 
 

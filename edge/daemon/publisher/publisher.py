@@ -66,7 +66,7 @@ class Publisher:
         self._durable_sinks = [sink.name for sink in self.sinks if sink.durable]
         self._links = [sink for sink in self.sinks if isinstance(sink, Link)] if settings.requests.enabled else []
         self.deliveries = SinkDeliveries(
-            path, job, self.sinks, self._frame_link.tell_acknowledged if job.tell_acks else None
+            path, job, self.sinks, self._frame_link.send_acknowledged if job.tell_acks else None
         )
         self.outbox = OutboxConnection(path, self._durable_sinks, on_close=self.deliveries.reset)
         self._housekeeping = OutboxHousekeeping(settings.outbox, self.deliveries.deferred)
@@ -82,7 +82,9 @@ class Publisher:
             MachineHealth(settings.thermal.hot_c),
         )
         resend = self.deliveries.deferred.recovery.resend
-        commands = Commands(settings, self._state_and_health, lambda: self.outbox.reader, self._frame_link.give, resend)
+        commands = Commands(
+            settings, self._state_and_health, lambda: self.outbox.reader, self._frame_link.send_command, resend
+        )
         requests = RequestHandler(settings.requests, envelopes, commands.by_name())
         self._request_router = RequestRouter(self._links, requests)
         self._frame_packets = FramePacketHandler(self._state_and_health, self._request_router, self.sinks)
@@ -119,7 +121,7 @@ class Publisher:
             )
 
     def _open(self) -> None:
-        self._frame_link.drop_stale(self._state_and_health.take)
+        self._frame_link.discard_stale(self._state_and_health.set_report)
         if not self._durable_sinks:
             who = "not every receiver has all of them" if self.sinks else "nobody receives them"
             log.warning("findings are kept in %s, %s: there is no durable sink", self._state_dir, who)
@@ -134,10 +136,10 @@ class Publisher:
             self._publish_state(outbox)
             self._request_router.work()
             if outbox is not None:
-                more = self.deliveries.work(outbox, self._state_and_health.introduced) or more
+                more = self.deliveries.work(outbox, self._state_and_health.state_sent) or more
                 self._housekeeping.work(outbox)
             self._publish_health(outbox)
-            if outbox is not None and not more and self._state_and_health.introduced_to_all():
+            if outbox is not None and not more and self._state_and_health.state_sent_to_all():
                 self.deliveries.work_deferred(outbox)
         except sqlite3.Error as error:
             log.error("the outbox cannot be read (%s); opening it anew", error)
@@ -147,19 +149,19 @@ class Publisher:
     def _publish_state(self, outbox: OutboxReader | None) -> None:
         problems = [*self.outbox.problems(), *self.deliveries.deferred.problems()]
         if self._state_and_health.state_due() and (outbox is not None or problems):
-            self._state_and_health.tell_state(None if outbox is None else outbox.state(), problems)
+            self._state_and_health.publish_state(None if outbox is None else outbox.state(), problems)
 
     def _publish_health(self, outbox: OutboxReader | None) -> None:
         if self._state_and_health.health_due():
             deferred = self.deliveries.deferred
-            self._state_and_health.telemetry = deferred.telemetry.facts
-            facts = (None, None) if outbox is None else (outbox.state(), outbox.depth())
-            deferred.keep(*self._state_and_health.tell_health(*facts))
+            self._state_and_health.missed_health = deferred.missed_health.counts
+            counts = (None, None) if outbox is None else (outbox.state(), outbox.depth())
+            deferred.keep_missed_health(*self._state_and_health.publish_health(*counts))
 
     def _close(self) -> None:
         outbox = self.outbox.reader
         with contextlib.suppress(sqlite3.Error):
-            self._state_and_health.say_goodbye(None if outbox is None else outbox.state())
+            self._state_and_health.publish_offline(None if outbox is None else outbox.state())
         close_sinks(self.sinks)
         if outbox is not None:
             self.deliveries.finish(outbox)

@@ -32,15 +32,15 @@ class SinkDeliveries:
         self._deliveries = [Delivery(one.part(), durable_sinks, on_acked) for one in shared]
         self.deferred = DeferredDelivery(path, job.device, job.settings, shared)
 
-    def work(self, outbox: OutboxReader, introduced: Callable[[Sink | SharedSinkPart], bool]) -> bool:
-        """One turn of each delivery whose connection was ``introduced``. True: there is more that sinks may take now.
+    def work(self, outbox: OutboxReader, state_sent: Callable[[Sink | SharedSinkPart], bool]) -> bool:
+        """One turn of each delivery whose connection has been sent our state. True: sinks may take more now.
 
         Raises sqlite3.Error if the outbox fails.
         """
         more = False
         for delivery in self._deliveries:
             # Before any finding: consumers learn who speaks, and of which epoch.
-            if introduced(delivery.sink) or not delivery.sink.session:
+            if state_sent(delivery.sink) or not delivery.sink.session:
                 more = delivery.work(outbox) or more
         return more
 
@@ -51,7 +51,7 @@ class SinkDeliveries:
     def reset(self) -> None:
         """Start over with the next outbox: what was known of the last one no longer holds."""
         for delivery in self._deliveries:
-            delivery.forget()
+            delivery.reset()
 
     def all_delivered(self, outbox: OutboxReader) -> bool:
         """Commit what has arrived; whether nothing is left to deliver. Raises sqlite3.Error if the outbox fails."""

@@ -111,19 +111,19 @@ def test_a_stopped_stream_says_so_outlives_a_crash_and_starts_when_asked(asker):
 def test_an_order_that_nobody_carries_out_is_answered_and_is_not_carried_out_later(bench, monkeypatch):
     from edge.config.settings import RequestSettings, StreamSettings
 
-    monkeypatch.setattr("edge.daemon.publisher.requests.LATER_S", 0.3)
+    monkeypatch.setattr("edge.daemon.publisher.requests.ANSWER_TIMEOUT_S", 0.3)
     requests = RequestSettings(enabled=True, commands=("exam/start",))
     one = bench(requests=requests, streams=[StreamSettings(name="cart-1", source="phantom://")]).start()
     wait_until(one.states)
     one.sinks[0].say("request/exam/start", b'{"id":"a"}')
     wait_until(lambda: one.bodies("response/exam/start"))
     assert one.bodies("response/exam/start")[0]["error"] == "unavailable"
-    (order,) = one.frame_link.orders()
+    (order,) = one.frame_link.frame_commands()
     assert (order.name, order.streams) == ("exam", ["cart-1"])
-    one.frame_link.done(FrameCommandResult(id=order.id, result={"exams": {}}))  # too late: it was answered
+    one.frame_link.answer_command(FrameCommandResult(id=order.id, result={"exams": {}}))  # too late: it was answered
     one.sinks[0].say("request/exam/start", b'{"id":"b"}')
-    orders: list[FrameCommand] = wait_until(one.frame_link.orders)
-    one.frame_link.done(FrameCommandResult(id=orders[0].id, result={"exams": {"cart-1": "x"}}))
+    frame_commands: list[FrameCommand] = wait_until(one.frame_link.frame_commands)
+    one.frame_link.answer_command(FrameCommandResult(id=frame_commands[0].id, result={"exams": {"cart-1": "x"}}))
     wait_until(lambda: len(one.bodies("response/exam/start")) == 2)
     assert one.bodies("response/exam/start")[1]["result"] == {"exams": {"cart-1": "x"}}
 
@@ -135,17 +135,17 @@ def test_orders_of_another_time_are_not_heeded(tmp_path):
         def __init__(self):
             self.said = []
 
-        def orders(self):
+        def frame_commands(self):
             now = time.monotonic_ns()
             return [
                 FrameCommand(id=str(i), name="exam", streams=[], at_ns=now, until_ns=now + i * 10**9) for i in (-1, 1)
             ]
 
-        def done(self, done):
+        def answer_command(self, done):
             self.said.append(done.id)
 
     frame_link = Handover()
-    FrameCommandRunner(frame_link, None, None, StoppedStreams(tmp_path, "run")).obey()  # type: ignore[arg-type]
+    FrameCommandRunner(frame_link, None, None, StoppedStreams(tmp_path, "run")).run_pending()  # type: ignore[arg-type]
     assert frame_link.said == ["1"]
 
 

@@ -87,7 +87,7 @@ def test_sources_are_opened_while_the_runtime_loads_and_all_at_once(making):
 
     making(make)
     sources = {"a": Other(meanwhile=loading), "b": Other()}
-    capture, analyser = process.begin(job(), sources, Model())
+    capture, analyser = process.open_sources_and_runtime(job(), sources, Model())
     assert analyser.guard is ready
     capture.close()
     assert all(source.closed for source in sources.values())
@@ -100,7 +100,7 @@ def test_a_runtime_that_cannot_be_had_closes_the_sources(making):
     making(make)
     sources = {"a": Door(), "b": Door()}
     with pytest.raises(ModelError, match="broken"):
-        process.begin(job(), sources, Model())
+        process.open_sources_and_runtime(job(), sources, Model())
     assert all(source.closed for source in sources.values())
 
 
@@ -116,6 +116,6 @@ def test_a_source_that_does_not_open_is_told_and_closes_the_runtime(making, also
     making(make)
     sources = {"a": Door(), "b": Door(SourceError("away", hint=""))}
     with pytest.raises(EdgeError, match="away"):
-        process.begin(job(), sources, Model())
+        process.open_sources_and_runtime(job(), sources, Model())
     assert all(source.closed for source in sources.values())
     assert ready.closed is not also

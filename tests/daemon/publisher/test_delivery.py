@@ -187,7 +187,7 @@ def test_a_new_outbox_is_started_from_scratch_and_late_acknowledgements_are_not_
     assert handler.pending() == 2  # sent, and not yet asked whether they arrived
     (tmp_path / "other").mkdir()
     other = Desk(tmp_path / "other")
-    handler.delivery.forget()
+    handler.delivery.reset()
     handler.delivery.work(other.outbox)
     other.store(1)
     handler.delivery.work(other.outbox)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def figures(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
-    monkeypatch.setattr(machine_health, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(machine_health, "READ_EVERY_S", 0.0)
     return {}
 
 
@@ -73,7 +73,7 @@ def test_the_publisher_tells_it_in_state_and_health(
     bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     root = pi_5(tmp_path / "pi")
-    monkeypatch.setattr(machine_health, "LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr(machine_health, "READ_EVERY_S", 0.1)
     monkeypatch.setattr(MachineHealth.__init__, "__defaults__", (lambda: sensors.read(root),))
     one = bench(thermal=ThermalSettings(hot_c=80.0))
     one.frame_link.report(REPORT)

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def tidy_often(monkeypatch: pytest.MonkeyPatch) -> None:
+def frequent_housekeeping(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox_housekeeping, "HOUSEKEEPING_S", 0.2)
 
 
@@ -193,7 +193,7 @@ def test_an_error_that_passes_does_not_end_it(folder: Path) -> None:
     sink = MemorySink(SinkSettings(uri="memory://one"), SinkIdentity(Topics("s", "d"), "run", b"{}"))
     sink.open()
     recovery = OutboxRecovery(first, "cart", [SharedSink(sink).part()])
-    recovery.look()
+    recovery.open_next()
     assert recovery.busy
     assert recovery._outbox is not None
     recovery._outbox._db.execute("PRAGMA busy_timeout = 20")
@@ -203,7 +203,7 @@ def test_an_error_that_passes_does_not_end_it(folder: Path) -> None:
         wait_until(lambda: (recovery.work(), not recovery.busy)[1])
         other.execute("ROLLBACK")
     assert recovery.unreadable == set()
-    recovery.look()
+    recovery.open_next()
     assert recovery.busy
     wait_until(lambda: (recovery.work(), not recovery.busy)[1])
     assert recovery.unreadable == set()

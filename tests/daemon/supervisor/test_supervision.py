@@ -24,7 +24,7 @@ from edge.daemon.supervisor import child_supervisor, supervisor, systemd_notify
 from edge.daemon.supervisor.supervisor import FRAME, PUBLISHER
 from edge.models.bundle import load_bundle
 from edge.outbox.schema import FILE_NAME
-from edge.process.heartbeat import Heartbeat, beat
+from edge.process.heartbeat import Heartbeat, send_heartbeat
 
 CONFIG = """
 site = "lab"
@@ -147,7 +147,7 @@ def service_manager(tmp_path):
         yield listener
 
 
-def heard(listener, seconds=0.0):
+def notify_lines(listener, seconds=0.0):
     """All lines that came within ``seconds``, or have come already."""
     lines = []
     listener.settimeout(seconds or 0.01)
@@ -166,14 +166,14 @@ def test_systemd_hears_ready_then_life_only_while_frames_and_publishing_move(dae
     for module in (FRAME, PUBLISHER):
         victim = run.child(module)
         os.kill(victim, signal.SIGSTOP)
-        heard(service_manager, 0.5)  # what was on its way
-        assert heard(service_manager, 1.0) == []
+        notify_lines(service_manager, 0.5)  # what was on its way
+        assert notify_lines(service_manager, 1.0) == []
         os.kill(victim, signal.SIGCONT)
         service_manager.settimeout(30)
         assert service_manager.recv(4096) == b"WATCHDOG=1"
-    heard(service_manager)
+    notify_lines(service_manager)
     assert run.terminate() == 0
-    assert heard(service_manager)[-1] == "STOPPING=1"
+    assert notify_lines(service_manager)[-1] == "STOPPING=1"
 
 
 def test_sigterm_does_not_wait_for_a_dead_broker_and_everything_is_on_disk(daemon, tmp_path):
@@ -313,11 +313,11 @@ def test_a_child_that_cannot_start_as_configured_is_not_started_again(tmp_path):
 
 def test_a_heart_is_heard_once_for_any_number_of_beats():
     heart = Heartbeat()
-    assert not heart.heard()
+    assert not heart.received()
     for _ in range(3):
-        beat(heart.fd)
-    assert heart.heard()
-    assert not heart.heard()
+        send_heartbeat(heart.fd)
+    assert heart.received()
+    assert not heart.received()
     heart.close()
     heart.close()
 
@@ -336,7 +336,7 @@ def test_notify_speaks_to_a_file_and_to_a_name(tmp_path, monkeypatch, abstract):
 def test_without_a_service_manager_or_with_a_dead_one_notify_does_nothing(tmp_path, monkeypatch):
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     systemd_notify.notify(systemd_notify.READY)
-    assert not systemd_notify.watched()
+    assert not systemd_notify.has_service_manager()
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "nobody"))
     systemd_notify.notify(systemd_notify.READY)
-    assert systemd_notify.watched()
+    assert systemd_notify.has_service_manager()
