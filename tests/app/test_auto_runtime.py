@@ -1,4 +1,4 @@
-"""``auto://`` measures, chooses, remembers and says why; what does not compute rightly is never chosen."""
+"""Runtime ``auto://``: it measures, chooses, stores the choice and says why; a runtime that computes wrongly is out."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ URI = "auto://?trial_s=0.2&among=litert"
 
 
 def made(uri, folder):
+    """Make the shipped model's runtime from an ``auto://`` URI."""
     return auto_runtime.make_auto(
         parse_uri(uri), load_bundle(), lambda text: make_runtime(text, *model_of(text)), folder / "state"
     )
@@ -103,8 +104,8 @@ def test_the_daemon_s_guard_says_what_computes_and_not_auto(tmp_path):
     assert (tmp_path / FILE_NAME).is_file()
 
 
-class Puppet:
-    """Answers after ``pause_s``; ``hangs`` never does."""
+class FakeRuntime:
+    """Runtime that answers after ``pause_s``; with ``hangs`` it never does."""
 
     def __init__(self, pause_s, hangs=False):
         self.pause_s, self.hangs, self.closed = pause_s, hangs, False
@@ -122,27 +123,32 @@ class Puppet:
         self.closed = True
 
 
-def choose(monkeypatch, puppets, wrong=()):
-    """Of ``puppets`` by URI; those in ``wrong`` fail their golden vectors."""
+def choose(monkeypatch, runtimes, wrong=()):
+    """Choose among fake ``runtimes`` by URI; those in ``wrong`` fail their golden vectors."""
 
     def make(text, path, manifest):
-        if isinstance(puppets[text], Exception):
-            raise puppets[text]
-        return puppets[text]
+        if isinstance(runtimes[text], Exception):
+            raise runtimes[text]
+        return runtimes[text]
 
     def test(bundle, runtime):
-        if runtime in [puppets[text] for text in wrong]:
+        if runtime in [runtimes[text] for text in wrong]:
             raise ModelError("golden vectors differ")
 
     monkeypatch.setattr(auto_runtime, "IsolatedRuntime", make)
     monkeypatch.setattr(auto_runtime, "require_selftest", test)
-    return auto_runtime.choose(list(puppets), load_bundle(), 0.2, "basis")
+    return auto_runtime.choose(list(runtimes), load_bundle(), 0.2, "basis")
 
 
 def test_the_fastest_of_those_that_compute_rightly(monkeypatch):
-    puppets = {"slow://": Puppet(0.05), "fast://": Puppet(0.01), "wrong://": Puppet(0.001), "hung://": Puppet(0, True)}
-    puppets["gone://"] = DeviceError("no such chip")
-    choice = choose(monkeypatch, puppets, wrong=["wrong://"])
+    runtimes = {
+        "slow://": FakeRuntime(0.05),
+        "fast://": FakeRuntime(0.01),
+        "wrong://": FakeRuntime(0.001),
+        "hung://": FakeRuntime(0, True),
+    }
+    runtimes["gone://"] = DeviceError("no such chip")
+    choice = choose(monkeypatch, runtimes, wrong=["wrong://"])
     assert choice.uri == "fast://"
     assert {trial.uri: trial.refused for trial in choice.trials if trial.ms is None} == {
         "wrong://": "golden vectors differ",
@@ -150,13 +156,13 @@ def test_the_fastest_of_those_that_compute_rightly(monkeypatch):
         "gone://": "no such chip",
     }
     assert all(trial.runs >= auto_runtime.LEAST_RUNS for trial in choice.trials if trial.ms is not None)
-    assert all(puppet.closed for puppet in puppets.values() if isinstance(puppet, Puppet))
+    assert all(puppet.closed for puppet in runtimes.values() if isinstance(puppet, FakeRuntime))
     assert "slow://" in choice.why
     assert msgspec.json.decode(msgspec.json.encode(choice), type=RuntimeChoice) == choice
 
 
 def test_the_first_of_those_that_are_as_fast(monkeypatch):
-    assert choose(monkeypatch, {"first://": Puppet(0.02), "second://": Puppet(0.0199)}).uri == "first://"
+    assert choose(monkeypatch, {"first://": FakeRuntime(0.02), "second://": FakeRuntime(0.0199)}).uri == "first://"
 
 
 def test_if_none_serves_the_first_one_s_reason_is_told(monkeypatch):

@@ -1,4 +1,4 @@
-"""`kill -9` of who writes the outbox, again and again, while a courier delivers: every committed message arrives."""
+"""`kill -9` of the outbox writer, again and again, during a delivery: every committed message arrives."""
 
 from __future__ import annotations
 

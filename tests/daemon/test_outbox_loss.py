@@ -1,4 +1,4 @@
-"""What cannot be kept is counted and announced: over budget, changed on the disk, damaged."""
+"""Messages that cannot be kept are counted and announced: over budget, changed on the disk, damaged."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from publisher_harness import Bench
+    from publisher_harness import PublisherThread
 
 
 @pytest.fixture(autouse=True)
@@ -31,8 +31,10 @@ def frequent_housekeeping(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(outbox_housekeeping, "HOUSEKEEPING_S", 0.2)
 
 
-def test_what_the_budget_could_not_hold_is_announced_by_range_in_state_and_health(bench: Callable[..., Bench]) -> None:
-    one = bench(outbox=OutboxSettings(max_mb=1.0))
+def test_what_the_budget_could_not_hold_is_announced_by_range_in_state_and_health(
+    make_publisher: Callable[..., PublisherThread],
+) -> None:
+    one = make_publisher(outbox=OutboxSettings(max_mb=1.0))
     one.frame_link.report(REPORT)
     one.sinks[0].silent = True  # takes them and never has them
     one.start()
@@ -49,11 +51,11 @@ def test_what_the_budget_could_not_hold_is_announced_by_range_in_state_and_healt
     assert health["outbox_depth"] == 1200 - last
 
 
-def _health(one: Bench) -> dict[str, Any]:
+def _health(one: PublisherThread) -> dict[str, Any]:
     return wait_until(lambda: one.bodies("health"))[-1]
 
 
-def _last(one: Bench) -> list[tuple[int, int]]:
+def _last(one: PublisherThread) -> list[tuple[int, int]]:
     return [tuple(pair) for pair in _health(one)["outbox_expired"]]
 
 
@@ -72,8 +74,8 @@ def test_no_more_ranges_are_announced_than_a_message_can_hold(tmp_path: Path) ->
     outbox.close()
 
 
-def test_a_message_changed_on_the_disk_is_not_sent_and_told_of(bench: Callable[..., Bench]) -> None:
-    one = bench()
+def test_a_message_changed_on_the_disk_is_not_sent_and_told_of(make_publisher: Callable[..., PublisherThread]) -> None:
+    one = make_publisher()
     one.frame_link.report(REPORT)
     one.sinks[0].room = 0
     one.start()
@@ -105,8 +107,10 @@ with open(sys.argv[1], "r+b") as file:
 """
 
 
-def test_damage_that_only_the_reader_meets_ends_in_a_new_epoch_and_not_in_silence(bench: Callable[..., Bench]) -> None:
-    one = bench()
+def test_damage_that_only_the_reader_meets_ends_in_a_new_epoch_and_not_in_silence(
+    make_publisher: Callable[..., PublisherThread],
+) -> None:
+    one = make_publisher()
     one.frame_link.report(REPORT)
     one.start()
     wait_until(one.states)
@@ -127,11 +131,13 @@ def test_damage_that_only_the_reader_meets_ends_in_a_new_epoch_and_not_in_silenc
     assert one.frame_link._writer.problems() == ["outbox_set_aside"]
 
 
-def test_what_was_set_aside_is_emptied_after_its_time(bench: Callable[..., Bench], tmp_path: Path) -> None:
+def test_what_was_set_aside_is_emptied_after_its_time(
+    make_publisher: Callable[..., PublisherThread], tmp_path: Path
+) -> None:
     first = tmp_path / "state" / FILE_NAME
     first.parent.mkdir()
     first.write_bytes(b"damaged, and with findings in it")
-    one = bench(outbox=OutboxSettings(keep_s=1.0))
+    one = make_publisher(outbox=OutboxSettings(keep_s=1.0))
     one.start()
     one.frame_link.durable("coverage/cart-1", make_message())
     wait_until(lambda: one.bodies("coverage/cart-1"))

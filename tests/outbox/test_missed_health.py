@@ -1,4 +1,4 @@
-"""Health kept for receivers that are away: a budget in age and bytes, and a count of what it could not hold."""
+"""Store of missed health: a budget in age and bytes, and a count of what it could not hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes keep to the cores that they are given, with all their threads; what is not there is left out."""
+"""CPU affinity: processes run on the cores that they are given, with all their threads; absent ones are left out."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ for task in sorted(Path("/proc/self/task").iterdir()):
 
 
 def kept(*cores: int) -> tuple[list[str], str]:
-    """What the kernel says of each thread, and what was logged."""
+    """Cores of each thread as the kernel says, and what was logged."""
     done = subprocess.run(
         [sys.executable, "-c", KEEPER, *map(str, cores)], capture_output=True, text=True, check=True, timeout=60
     )
     return done.stdout.split(), done.stderr
 
 
-def test_all_threads_of_a_process_set_cpu_affinity_its_cores() -> None:
+def test_all_threads_of_a_process_run_on_its_cores_only() -> None:
     last = allowed_cores()[-1]
     assert kept(last) == ([str(last)] * 3, "")
 
