@@ -2,7 +2,7 @@
 
 ``outbox.sqlite3.mark`` holds one line: epoch, the highest ``next_seq`` that was given, which machine, which file. A
 copy that was put back would number new messages with numbers that are taken, and consumers would drop those as
-repeats; so an outbox that does not fit its mark is not gone on with. What is noticed:
+repeats; so an outbox that does not fit its mark is not continued. What is noticed:
 
     the file was put back from a backup    its next_seq is below the mark's, or it is another file on the disk
     the folder was put back or moved       the outbox is another file on the disk than the mark says
@@ -32,7 +32,7 @@ LINE = 192
 """Bytes: within one sector of any disk, so that it is written whole or not at all."""
 AT_FDCWD, STATX_BTIME = -100, 0x800
 MACHINE_FILES = ("/etc/machine-id", "/sys/firmware/devicetree/base/serial-number")
-"""The second tells carts apart whose cards were copied from one image."""
+"""The second tells devices apart whose memory cards were copied from one image."""
 
 
 class OutboxIdentity(NamedTuple):

@@ -38,8 +38,8 @@ class ForgetfulMount(Operations):
         """``lies``: of so many syncs only one is done, though all are answered; 0: an honest disk."""
         self.store = store
         self._lies, self._syncs = lies, 0
-        self.lock = threading.Lock()
-        """Held while one call changes the store, and for good once the power is gone."""
+        self.change_lock = threading.Lock()
+        """Guards ``countdown`` and ``frozen``. Not called ``lock``: that is the name of a FUSE operation."""
         self.countdown: int | None = None
         self.frozen = threading.Event()
         self.released = threading.Event()
@@ -160,7 +160,7 @@ class ForgetfulMount(Operations):
 
     def _check_power(self) -> None:
         """Called before every change: raise OSError if the power is gone (after `Disk.release`)."""
-        with self.lock:
+        with self.change_lock:
             if self.countdown is not None:
                 if self.countdown <= 0:
                     self.frozen.set()
@@ -192,14 +192,14 @@ def serve_commands(power: ForgetfulMount, platter: Path) -> None:
     for line in sys.stdin:
         word, *rest = line.split()
         if word == "arm":
-            with power.lock:
+            with power.change_lock:
                 power.countdown = int(rest[0])
             print("ok", flush=True)
         elif word == "gone":
             print(int(power.frozen.is_set()), flush=True)
         elif word == "freeze":
             power.frozen.wait(float(rest[0]))
-            with power.lock:
+            with power.change_lock:
                 power.frozen.set()
             print(power.store.unsynced(), flush=True)
         elif word == "release":

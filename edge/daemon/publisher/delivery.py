@@ -31,7 +31,7 @@ RECORD_EVERY_S = 0.1
 crash loses of them costs a repeat."""
 RECORD_AT_MOST = 2000
 EPOCH_BITS = 48
-"""A sink is told seq with the number of the outbox above these bits: an acknowledgement that was still on its way when
+"""A sink gets seq with the number of the outbox above these bits: an acknowledgement that was still on its way when
 the outbox was replaced must not count for the new one's message of the same seq."""
 
 

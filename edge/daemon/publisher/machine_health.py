@@ -42,7 +42,7 @@ class MachineHealth:
             return []
         readings = self.readings
         celsius = readings.temperature_c
-        if celsius is None or celsius < self._hot_c - HYSTERESIS_C:  # a sensor that has gone silent tells of no heat
+        if celsius is None or celsius < self._hot_c - HYSTERESIS_C:  # a sensor that has gone silent is no sign of heat
             self._hot = False
         elif celsius >= self._hot_c:
             self._hot = True

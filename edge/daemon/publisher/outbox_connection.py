@@ -56,7 +56,7 @@ class OutboxConnection:
     def discard_failed(self, error: sqlite3.Error | OSError) -> None:
         """Close the outbox after ``error``; if that says damage, leave a note for the frame process.
 
-        Damage that only the publisher came upon: the frame process must hear of it, it begins the next outbox.
+        Damage that only the publisher found: the frame process must learn of it, it begins the next outbox.
         """
         if self.reader is not None and isinstance(error, sqlite3.Error) and is_damage(error):
             mark_damaged(self.reader.path)

@@ -28,14 +28,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def run_publisher(job: DaemonJob, inbox: socket.socket, root_pid: int, alive: Callable[[], None]) -> int:
-    """Publish until SIGTERM; the exit code. Errors are two lines on stderr."""
+def run_publisher(job: DaemonJob, inbox: socket.socket, root_pid: int, heartbeat: Callable[[], None]) -> int:
+    """Publish until SIGTERM; the exit code. Errors are two lines on stderr.
+
+    ``heartbeat`` is called at every turn of the loop: the supervisor's watchdog kills a process that does not call it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides
     try:
         publisher = Publisher(job, inbox, root_pid)
         signal.signal(signal.SIGTERM, lambda *_: publisher.stop())
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # the supervisor may have asked already
-        publisher.run(alive)
+        publisher.run(heartbeat)
     except EdgeError as error:
         print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
         return error.exit_code
@@ -43,14 +46,14 @@ def run_publisher(job: DaemonJob, inbox: socket.socket, root_pid: int, alive: Ca
 
 
 def main() -> int:
-    """Take what the supervisor handed over, and publish."""
+    """Main function: take over what the supervisor handed over, and publish until the end; the exit code."""
     inheritance = inherit()
     job = msgspec.json.decode(inheritance.payload, type=DaemonJob)
     set_up_logs(job.settings.log)
     set_cpu_affinity(job.affinity.publisher)
-    inbox, *heart = inheritance.fds
-    alive = partial(send_heartbeat, heart[0]) if heart else lambda: None
-    return run_publisher(job, socket.socket(fileno=inbox), os.getppid(), alive)
+    inbox, *heartbeat_fd = inheritance.fds
+    heartbeat = partial(send_heartbeat, heartbeat_fd[0]) if heartbeat_fd else lambda: None
+    return run_publisher(job, socket.socket(fileno=inbox), os.getppid(), heartbeat)
 
 
 if __name__ == "__main__":

@@ -95,8 +95,8 @@ class Publisher:
         self._drain.request_stop()
         self._wakeup.wake()
 
-    def run(self, alive: Callable[[], None] = lambda: None) -> None:
-        """Publish until stopped; ``alive`` is called at every turn.
+    def run(self, heartbeat: Callable[[], None] = lambda: None) -> None:
+        """Publish until stopped; ``heartbeat`` is called at every turn.
 
         Raises `SinkError` if a sink cannot be opened, or if it was given less than all.
         """
@@ -108,7 +108,7 @@ class Publisher:
             while True:
                 selector.select(0 if more else TURN_S)
                 more = self._turn()
-                alive()
+                heartbeat()
                 if self._drain.over():
                     break
         undelivered = self._drain.undelivered()

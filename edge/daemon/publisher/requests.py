@@ -1,8 +1,8 @@
 """Request handler: answers ``request/{command}`` with ``response/{command}``, each request once, none not allowed.
 
-What comes from the broker may be anything, so it is looked at in this order: whether it was brought before, how often,
-how long, which command, whether allowed, what it says. Requests over the rate are refused, and refusals have a rate
-too: above it nothing is said. Pure but for the commands themselves, see `edge.daemon.publisher.commands`.
+What comes from the broker may be anything, so it is checked in this order: whether it is a duplicate, how often, how
+long, which command, whether allowed, what it says. Requests over the rate are refused, and refusals have a rate
+too: above it nothing is answered. Pure but for the commands themselves, see `edge.daemon.publisher.commands`.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ class RequestHandler:
 def _id_in(body: bytes) -> str:
     """The id of a request, well-formed or not; empty if it has none that could be echoed."""
     try:
-        said = msgspec.json.decode(body, type=_OnlyId).id
+        request_id = msgspec.json.decode(body, type=_OnlyId).id
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
-    return said if len(said) <= 64 else ""
+    return request_id if len(request_id) <= 64 else ""

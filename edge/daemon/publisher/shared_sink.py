@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from edge.contracts.ports import Outgoing, Sink
 
 PART_BITS = 96
-"""A sink is told a message's number with that of its part above these bits; they are Python's integers, of any size."""
+"""A sink gets a message's number with that of its part above these bits; they are Python's integers, of any size."""
 
 
 class SharedSink:
