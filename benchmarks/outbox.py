@@ -1,4 +1,4 @@
-"""What durability costs, and how soon it is back: the outbox and the publisher, measured in one run.
+"""Benchmark of outbox and publisher: throughput of a drain, latency, and recovery times, measured in one run.
 
     python benchmarks/outbox.py [--json outbox.json] [--only drain,returns,stops,hangs]
 
@@ -31,26 +31,26 @@ Row = dict[str, Any]
 
 
 def quantile(values: list[float], share: float) -> float:
-    """The smallest value that at least ``share`` of all do not exceed."""
+    """Quantile: the smallest value that at least ``share`` of all do not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def spread(what: str, unit: str, values: list[float], goal: float | None = None) -> Row:
-    """One line: how the values are spread. ``goal``: what the 99th percentile is to stay below."""
+    """One row: count, median, 99th percentile and maximum. ``goal``: what the 99th percentile is to stay below."""
     p50, p99 = quantile(values, 0.5), quantile(values, 0.99)
     row = {"what": what, "unit": unit, "count": len(values), "p50": p50, "p99": p99, "max": max(values)}
     return {**row, "goal": None if goal is None else f"p99 <= {goal:g}", "met": None if goal is None else p99 <= goal}
 
 
 def ratio(what: str, values: list[float], goal: str, met: bool) -> Row:
-    """One line: median and range of a ratio."""
+    """One row: median and range of a ratio."""
     row = {"what": what, "unit": "", "count": len(values), "p50": statistics.median(values), "p99": None}
     return {**row, "min": min(values), "max": max(values), "goal": goal, "met": met}
 
 
 def drain(folder: Path, rounds: int, count: int, whole: int, idle_s: float) -> list[Row]:
-    """Interleaved rounds of ``count`` findings, then one of ``whole``."""
+    """Drain backlogs: interleaved rounds of ``count`` findings, then one of ``whole``; the rows."""
     broker = Mosquitto(folder / "broker", lines=f"max_inflight_messages {INFLIGHT}").start()
     ours: list[Drain] = []
     bare: list[float] = []
@@ -86,7 +86,7 @@ def drain(folder: Path, rounds: int, count: int, whole: int, idle_s: float) -> l
 
 
 def show(rows: list[Row]) -> None:
-    """Print the table."""
+    """Print the rows as a table."""
     print(f"{'':40} {'':3} {'count':>6} {'p50':>9} {'p99':>9} {'max':>9}")
     for row in rows:
         figures = " ".join(f"{row[key]:9.3f}" if row[key] is not None else " " * 9 for key in ("p50", "p99", "max"))
@@ -96,7 +96,7 @@ def show(rows: list[Row]) -> None:
 
 
 def main() -> int:
-    """Exit code 1 if a goal is not met."""
+    """Command line: measure and print; exit code 1 if a goal is not met."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="interleaved drains (default 5)")
     parser.add_argument("--findings", type=int, default=10_000, help="in each (default 10000)")

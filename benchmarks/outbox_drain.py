@@ -1,4 +1,4 @@
-"""A backlog brought to a broker: by the publisher, with live findings going on meanwhile, and by paho alone."""
+"""Drains a backlog to a broker: by the publisher, with live findings going on meanwhile, and by paho alone."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ PAHO_QUEUE = 10_000
 
 
 def make_finding() -> Finding:
-    """As long as a real one; without epoch and seq."""
+    """A finding that is as long as a real one; without epoch and seq."""
     example = examples.finding()
     outline = [(round(212 + 1.7 * i, 1), round(140 + 1.1 * i, 1)) for i in range(OUTLINE_POINTS)]
     lesions = [msgspec.structs.replace(example.lesions[0], outline=outline)]
@@ -50,36 +50,36 @@ def make_finding() -> Finding:
 
 @dataclass
 class Live:
-    """What was measured on live findings, in milliseconds."""
+    """Measurements on live findings, in milliseconds."""
 
     frame_link: list[float] = field(default_factory=list)
-    """What the call took."""
+    """Time of the call `FrameLink.durable`."""
     commit: list[float] = field(default_factory=list)
     """From the call until the finding was synced to the disk."""
     latency: list[float] = field(default_factory=list)
     """From the call until a subscriber had it."""
 
     def add(self, other: Live) -> None:
-        """Put both together."""
+        """Append the values of ``other``."""
         self.frame_link += other.frame_link
         self.commit += other.commit
         self.latency += other.latency
 
 
-class Handover(OutboxFrameLink):
-    """The real one, which also says when all is on the disk."""
+class DrainFrameLink(OutboxFrameLink):
+    """The real frame link, which can also wait until all is on the disk."""
 
     def flush(self) -> None:
-        """Wait for it."""
+        """Wait until all findings are on the disk."""
         assert self._writer.flush(LIMIT_S)
 
 
-class Consumer:
-    """Hears ``state`` and live findings, and notes when. The backlog it does not ask for: nor does paho's."""
+class DrainConsumer:
+    """Subscriber to ``state`` and live findings, with times of arrival. It takes no backlog: nor does paho's."""
 
     def __init__(self, port: int) -> None:
         self.states = 0
-        self.heard: dict[str, float] = {}
+        self.arrived: dict[str, float] = {}
         """finding_id -> when it came first."""
         ready = threading.Event()
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
@@ -98,16 +98,16 @@ class Consumer:
             self.states += not message.retain
         else:
             start = message.payload.index(b'"finding_id":"') + 14
-            self.heard.setdefault(message.payload[start : message.payload.index(b'"', start)].decode(), now)
+            self.arrived.setdefault(message.payload[start : message.payload.index(b'"', start)].decode(), now)
 
     def close(self) -> None:
-        """Hear no more."""
+        """Disconnect from the broker."""
         self._client.disconnect()
         self._client.loop_stop()
 
 
 class Device:
-    """A publisher as the process it is, and the frame process' side of it in this one."""
+    """A publisher in a process of its own, and the frame process' side of it in this one."""
 
     def __init__(self, state_dir: Path, uri: str) -> None:
         settings = OutboxSettings(max_mb=4096)
@@ -123,7 +123,7 @@ class Device:
         self._path = state_dir / FILE_NAME
         self._ends = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._child: Child | None = None
-        self._frame_link: Handover | None = None
+        self._frame_link: DrainFrameLink | None = None
 
     def store(self, count: int) -> None:
         """Put a backlog of ``count`` findings on the disk, with no publisher to take it."""
@@ -136,20 +136,20 @@ class Device:
         assert writer.close(LIMIT_S)
 
     def start(self) -> None:
-        """The publisher; it connects at once."""
-        self._frame_link = Handover(self._path.parent, self._ends[0])
+        """Start the publisher; it connects at once."""
+        self._frame_link = DrainFrameLink(self._path.parent, self._ends[0])
         self._frame_link.flush()  # it has read the outbox through
         self._child = Child("edge.daemon.publisher.process", self._job, (self._ends[1].fileno(),))
 
     @property
     def pid(self) -> int:
-        """Of the publisher."""
+        """Process id of the publisher."""
         assert self._child is not None
         return self._child.pid
 
     @property
-    def frame_link(self) -> Handover:
-        """Where the frame process leaves its findings."""
+    def frame_link(self) -> DrainFrameLink:
+        """Frame link that findings are handed over to."""
         assert self._frame_link is not None
         return self._frame_link
 
@@ -163,11 +163,11 @@ class Device:
             db.close()
 
     def wait_until_drained(self, count: int) -> None:
-        """Until the broker has the first ``count`` findings."""
+        """Wait until the broker has acknowledged the first ``count`` findings."""
         wait_until(lambda: (self.first_pending() or count + 1) > count, LIMIT_S)
 
     def close(self) -> None:
-        """End both sides."""
+        """Close the frame link, and kill the publisher."""
         if self._frame_link is not None:
             self._frame_link.close(5)
         if self._child is not None:
@@ -176,8 +176,8 @@ class Device:
             end.close()
 
 
-def feed(device: Device, consumer: Consumer, prefix: str, over: threading.Event) -> Live:
-    """Hand over a finding 30 times a second until ``over``; returns when all of them have arrived."""
+def feed(device: Device, consumer: DrainConsumer, prefix: str, over: threading.Event) -> Live:
+    """Hand over 30 live findings a second until ``over``; returns when all of them have arrived."""
     live, sent, finding, began, number = Live(), {}, make_finding(), time.perf_counter(), 0
     while not over.wait(max(0.0, began + number / FPS - time.perf_counter())):
         number += 1
@@ -188,22 +188,22 @@ def feed(device: Device, consumer: Consumer, prefix: str, over: threading.Event)
         device.frame_link.flush()
         live.commit.append((time.perf_counter() - start) * 1e3)
         sent[one.finding_id] = start
-    wait_until(lambda: sent.keys() <= consumer.heard.keys(), LIMIT_S)
-    live.latency = [(consumer.heard[name] - start) * 1e3 for name, start in sent.items()]
+    wait_until(lambda: sent.keys() <= consumer.arrived.keys(), LIMIT_S)
+    live.latency = [(consumer.arrived[name] - start) * 1e3 for name, start in sent.items()]
     return live
 
 
 class Feeder:
-    """`feed` beside something else."""
+    """Runs `feed` in a thread, beside something else."""
 
-    def __init__(self, device: Device, consumer: Consumer, prefix: str) -> None:
+    def __init__(self, device: Device, consumer: DrainConsumer, prefix: str) -> None:
         self._over = threading.Event()
         self._live = Live()
         self._thread = threading.Thread(target=lambda: self._live.add(feed(device, consumer, prefix, self._over)))
         self._thread.start()
 
     def stop(self) -> Live:
-        """What was measured."""
+        """Stop the thread; what was measured."""
         self._over.set()
         self._thread.join()
         return self._live
@@ -211,7 +211,7 @@ class Feeder:
 
 @dataclass
 class Drain:
-    """One backlog's way."""
+    """Measurements of the drain of one backlog."""
 
     per_s: float
     busy: Live
@@ -222,7 +222,7 @@ class Drain:
 
 def publisher_drain(folder: Path, port: int, count: int, idle_s: float) -> Drain:
     """The publisher takes ``count`` findings to the broker, and 30 live ones a second."""
-    device, consumer = Device(folder, f"mqtt://127.0.0.1:{port}"), Consumer(port)
+    device, consumer = Device(folder, f"mqtt://127.0.0.1:{port}"), DrainConsumer(port)
     try:
         device.store(count)
         device.start()

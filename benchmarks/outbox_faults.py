@@ -1,4 +1,4 @@
-"""What a fault costs in time: a broker that was away, SIGTERM, a runtime that hangs."""
+"""Measures how long recovery takes: after a broker outage, SIGTERM, and a runtime that hangs."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def returns(folder: Path) -> list[float]:
 def daemon(
     folder: Path, port: int, config: str = "", source: str = "phantom://?seed=1&fps=30"
 ) -> Iterator[psutil.Popen]:
-    """`edge-cli run` on the shipped model."""
+    """A running `edge-cli run` with the shipped model (context manager)."""
     folder.mkdir()
     (folder / "edge.toml").write_text(f'[[sinks]]\nuri = "mqtt://127.0.0.1:{port}"\n{config}')
     command = [sys.executable, "-m", "edge.cli.main", "run", "--site", "bench", "--device", folder.name]

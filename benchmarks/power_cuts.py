@@ -1,4 +1,4 @@
-"""Power cuts by the hundred: the daemon on a disk that forgets what was not synced, and an account of every message.
+"""Power cut benchmark: the daemon on a disk that loses what was not synced, and an account of every message.
 
     python benchmarks/power_cuts.py --cuts 200 --seed 1 --json power.json
     python benchmarks/power_cuts.py --cuts 5 --seed 1 --lies 10
@@ -25,15 +25,15 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 from faults.forgetful_disk import cannot_mount
 from faults.forgetful_store import MODES
-from faults.outbox_creation_cuts import birth
-from faults.power_cut_harness import Outcome, PowerCutHarness
+from faults.outbox_creation_cuts import cut_during_creation
+from faults.power_cut_harness import PowerCutHarness, PowerCutOutcome
 
-BIRTH_CHANGES = 280
-"""To the disk: an empty outbox takes some 190 of them, a message 20."""
+CREATION_CHANGES = 280
+"""Changes of the disk over which cuts are spread: an empty outbox takes some 190 of them, a message 20."""
 
 
-def summary(outcome: Outcome) -> dict[str, object]:
-    """For JSON: counts, and the first of whatever was wrong."""
+def summary(outcome: PowerCutOutcome) -> dict[str, object]:
+    """Summary of an outcome for JSON: counts, and the first of whatever was wrong."""
     account, cuts = asdict(outcome.account), outcome.cuts
     missing, foreign, violations = account["missing"], account["foreign"], account["violations"]
     at_risk = sorted(cut.at_risk for cut in cuts)
@@ -57,25 +57,25 @@ def summary(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def sound(outcome: Outcome) -> bool:
-    """Whether what was promised was kept."""
+def sound(outcome: PowerCutOutcome) -> bool:
+    """Whether every promise was kept: nothing missing, foreign or out of order, one epoch."""
     account = outcome.account
     bad = account.missing or account.foreign or account.violations or outcome.fell_over or outcome.epochs > 1
     return bool(account.produced) and not bad
 
 
-def births(folder: Path, seed: int, count: int, report: Path | None) -> int:
-    """Exit code 1 if an outbox was lost, set aside or numbered wrongly."""
+def creation_cuts(folder: Path, seed: int, count: int, report: Path | None) -> int:
+    """Cut the power ``count`` times while an outbox is created; exit code 1 if one was lost or numbered wrongly."""
     chance = random.Random(seed)
     modes: Counter[str] = Counter()
     promised, faults = 0, []
     for index in range(count):
-        after, mode = BIRTH_CHANGES * index // count, chance.choice(MODES)
-        told = birth(folder / f"birth-{index}", after, mode, chance.randrange(1 << 31))
+        after, mode = CREATION_CHANGES * index // count, chance.choice(MODES)
+        cut = cut_during_creation(folder / f"birth-{index}", after, mode, chance.randrange(1 << 31))
         modes[mode] += 1
-        promised += told.promised
-        faults += [f"cut after {after} changes, {mode}: {fault}" for fault in told.faults]
-        print(f"birth {index + 1:4}  cut after {after:4} changes  {mode:6}  {told.faults or 'sound'}", flush=True)
+        promised += cut.promised
+        faults += [f"cut after {after} changes, {mode}: {fault}" for fault in cut.faults]
+        print(f"birth {index + 1:4}  cut after {after:4} changes  {mode:6}  {cut.faults or 'sound'}", flush=True)
     result = {"seed": seed, "births": count, "by_mode": dict(modes), "promised": promised, "faults": faults}
     print(json.dumps(result, indent=2))
     if report:
@@ -84,7 +84,7 @@ def births(folder: Path, seed: int, count: int, report: Path | None) -> int:
 
 
 def main() -> int:
-    """Exit code 1 if a promise was broken; with ``--lies``, if that was not noticed."""
+    """Command line: exit code 1 if a promise was broken; with ``--lies``, if that was not noticed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cuts", type=int, default=200)
     parser.add_argument("--seed", type=int, default=None, help="of moments and of what survives; default: chance")
@@ -103,10 +103,10 @@ def main() -> int:
         if why_not:
             parser.error(why_not)
         if options.births:
-            return births(folder, seed, options.births, options.json)
+            return creation_cuts(folder, seed, options.births, options.json)
         with PowerCutHarness(folder / "yard", seed=seed, lies=options.lies) as harness:
             while len(harness.cuts) < options.cuts and time.monotonic() - began < options.minutes * 60:
-                cut = harness.live_and_cut()
+                cut = harness.run_and_cut()
                 bad = len(harness.consumer.received.violations) + len(harness.produced.violations)
                 print(
                     f"{time.monotonic() - began:5.0f} s  cut {len(harness.cuts):4} {cut.mode:6} {cut.moment:8} "
@@ -114,7 +114,7 @@ def main() -> int:
                     f"heard but not durable {cut.unfounded:3} violations {bad}",
                     flush=True,
                 )
-            outcome = harness.settle()
+            outcome = harness.finish()
     result = {"seed": seed, "lies": options.lies, "sound": sound(outcome), **summary(outcome)}
     print(json.dumps(result, indent=2), flush=True)
     if options.json:

@@ -1,4 +1,4 @@
-"""Does the daemon stay as small as it is? An hour of frames, with a broker that is cut off every 20 s.
+"""Soak test of the daemon's memory: an hour of frames, with a broker that is cut off every 20 s.
 
     python benchmarks/soak.py --minutes 65 --csv soak.csv --json soak.json
 
@@ -26,7 +26,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +34,9 @@ import psutil
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
-from brokers import Mosquitto, Subscriber
+from brokers import Mosquitto
 from faults.proxy import Proxy
-
-from edge.fleet.ledger import Ledger
+from soak_consumer import SoakConsumer
 
 FPS = 30
 KEEP_S = 180
@@ -63,7 +62,7 @@ FIELDS = {"Pss": "pss", "Pss_Anon": "anon"}
 
 
 def memory(root: psutil.Process) -> tuple[dict[str, dict[str, float]], set[int]]:
-    """{process: {"pss": MB, "anon": MB}} of the whole tree, and its process ids."""
+    """Memory of the whole process tree, {process: {"pss": MB, "anon": MB}}, and its process ids."""
     found: dict[str, dict[str, float]] = defaultdict(lambda: dict.fromkeys(FIELDS.values(), 0.0))
     pids = set()
     for process in [root, *root.children(recursive=True)]:
@@ -82,64 +81,6 @@ def memory(root: psutil.Process) -> tuple[dict[str, dict[str, float]], set[int]]
     return dict(found), pids
 
 
-class Listener:
-    """What a consumer can tell of the hour, from the broker's side of the cuts."""
-
-    def __init__(self, port: int) -> None:
-        self._subscriber = Subscriber(port)
-        self._ledger = Ledger()
-        self._since: dict[str, int] = {}
-        self.kinds: Counter[str] = Counter()
-        self.no_result: Counter[str] = Counter()
-        self.no_result_s = 0.0
-        self.health: list[dict[str, Any]] = []
-        self._changes: dict[int, dict[str, Any]] = {}
-
-    def take(self) -> None:
-        """Read what came since the last time; nothing of it is kept but its sums."""
-        heard = self._subscriber.heard
-        count = len(heard)  # more may come while these are read
-        batch = heard[:count]
-        del heard[:count]
-        for message in batch:
-            self._ledger.feed(message.topic, message.body)
-            kind = message.topic.split("/")[4]
-            self.kinds[kind] += 1
-            if kind == "health":
-                self.health.append({k: message.json[k] for k in ("mono_ns", "frames", "dropped", "outbox_bytes")})
-            elif kind == "coverage":
-                said = message.json
-                self._changes[said["seq"]] = {k: said[k] for k in ("since_mono_ns", "previous", "mono_ns")}
-
-    def missing(self) -> int:
-        """Messages that the daemon made and that never came."""
-        holes = [hole for one in self._ledger.devices().values() for them in one.missing().values() for hole in them]
-        return sum(last - first + 1 for first, last in holes)
-
-    def duplicates(self) -> int:
-        """Messages that came more than once, as those do whose acknowledgement was cut off."""
-        return sum(one.duplicates for one in self._ledger.devices().values())
-
-    def gaps(self) -> int:
-        """Intervals of coverage that do not begin where the one before ended."""
-        found, since = 0, None
-        for _, change in sorted(self._changes.items()):
-            previous = change["previous"]
-            if previous is not None:
-                found += previous["from_mono_ns"] != since or previous["to_mono_ns"] != change["since_mono_ns"]
-                if previous["status"] == "no_result":
-                    self.no_result[str(previous["reason"])] += 1
-                    self.no_result_s += (previous["to_mono_ns"] - previous["from_mono_ns"]) / 1e9
-            elif since is not None:
-                found += 1
-            since = change["since_mono_ns"]
-        return found
-
-    def close(self) -> None:
-        """Hear no more."""
-        self._subscriber.close()
-
-
 def cut_for_ever(proxy: Proxy, over: threading.Event) -> None:
     """Reset the connection every `CUT_EVERY_S`."""
     while not over.wait(CUT_EVERY_S):
@@ -153,13 +94,13 @@ def windows(minutes: float) -> tuple[tuple[float, float], tuple[float, float]]:
 
 
 def slope(points: list[tuple[float, float]]) -> float:
-    """MB an hour, least squares."""
+    """Growth in MB an hour, by least squares."""
     times, values = zip(*points, strict=True)
     return statistics.linear_regression(times, values).slope * 3600
 
 
 def compare(samples: list[dict[str, Any]], minutes: float) -> list[dict[str, Any]]:
-    """One row a process and kind of memory."""
+    """Compare first and last window: one row a process and kind of memory."""
     first, last = windows(minutes)
     rows = []
     names = dict.fromkeys(name for sample in samples for name in sample["memory"])
@@ -178,9 +119,9 @@ def compare(samples: list[dict[str, Any]], minutes: float) -> list[dict[str, Any
 
 
 def soak(folder: Path, minutes: float, table: Path | None) -> dict[str, Any]:
-    """Run the daemon for ``minutes``; all that was measured."""
+    """Run the daemon for ``minutes``; returns all that was measured."""
     broker = Mosquitto(folder / "broker", lines="max_queued_messages 0").start()
-    listener, proxy, over = Listener(broker.port), Proxy(broker.port), threading.Event()
+    consumer, proxy, over = SoakConsumer(broker.port), Proxy(broker.port), threading.Event()
     (folder / "edge.toml").write_text(CONFIG.replace("PORT", str(proxy.port)))
     command = [sys.executable, "-m", "edge.cli.main", "run", "--site", "soak", "--device", "cart"]
     command += ["--source", f"phantom://?seed=1&fps={FPS}", "--config", str(folder / "edge.toml")]
@@ -196,38 +137,55 @@ def soak(folder: Path, minutes: float, table: Path | None) -> dict[str, Any]:
             time.sleep(max(0.0, began + number * SAMPLE_EVERY_S - time.monotonic()))
             if daemon.poll() is not None:
                 raise SystemExit(f"the daemon has ended:\n{(folder / 'log').read_text()[-3000:]}")
-            listener.take()
+            consumer.take()
             sizes, seen = memory(root)
             pids |= seen
-            frames = listener.health[-1]["frames"] if listener.health else 0
-            reconnects = (folder / "log").read_text().count(": connected (MQTT") - 1
-            said = {"t": time.monotonic() - began, "frames": frames, "findings": listener.kinds["findings"]}
-            samples.append({**said, "coverage": listener.kinds["coverage"], "reconnects": reconnects, "memory": sizes})
+            samples.append(make_sample(began, consumer, folder / "log", sizes))
             if table is not None:
                 write(table, samples[-1], header=number == 1)
             if number % 6 == 0:
-                sums = "  ".join(f"{name} {one['pss']:.1f}" for name, one in sorted(sizes.items()))
-                print(
-                    f"{said['t'] / 60:5.1f} min  frames {frames:7}  reconnects {reconnects:4}  MB: {sums}", flush=True
-                )
+                show_sample(samples[-1])
         over.set()
         time.sleep(3)
         daemon.send_signal(signal.SIGTERM)
         stopping = time.monotonic()
         code, took = daemon.wait(20), time.monotonic() - stopping
         time.sleep(1)
-        listener.take()
+        consumer.take()
     finally:
         over.set()
         if daemon.poll() is None:
             daemon.send_signal(signal.SIGTERM)
             daemon.wait(20)
-        listener.close()
+        consumer.close()
         proxy.close()
         broker.stop()
-    first, last = listener.health[1], listener.health[-1]
+    log_text = (folder / "log").read_text()
+    ended = {"processes_started": len(pids), "log_errors": len(re.findall(r"(?im)^.*\berror\b", log_text))}
+    return {**summary(samples, consumer, minutes), **ended, "exit_code": code, "stop_s": round(took, 2)}
+
+
+def make_sample(began: float, consumer: SoakConsumer, log: Path, sizes: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """One sample: time, counts of messages and reconnects, and memory by process."""
+    frames = consumer.health[-1]["frames"] if consumer.health else 0
+    reconnects = log.read_text().count(": connected (MQTT") - 1
+    counts = {"t": time.monotonic() - began, "frames": frames, "findings": consumer.kinds["findings"]}
+    return {**counts, "coverage": consumer.kinds["coverage"], "reconnects": reconnects, "memory": sizes}
+
+
+def show_sample(sample: dict[str, Any]) -> None:
+    """Print one sample as a line of progress."""
+    sums = "  ".join(f"{name} {one['pss']:.1f}" for name, one in sorted(sample["memory"].items()))
+    print(
+        f"{sample['t'] / 60:5.1f} min  frames {sample['frames']:7}  reconnects {sample['reconnects']:4}  MB: {sums}",
+        flush=True,
+    )
+
+
+def summary(samples: list[dict[str, Any]], consumer: SoakConsumer, minutes: float) -> dict[str, Any]:
+    """Memory rows, and what the consumer has counted."""
+    first, last = consumer.health[1], consumer.health[-1]
     seconds = (last["mono_ns"] - first["mono_ns"]) / 1e9
-    errors = len(re.findall(r"(?im)^.*\berror\b", (folder / "log").read_text()))
     return {
         "minutes": minutes,
         "rows": compare(samples, minutes),
@@ -235,23 +193,19 @@ def soak(folder: Path, minutes: float, table: Path | None) -> dict[str, Any]:
         "frames_per_s": round((last["frames"] - first["frames"]) / seconds, 2),
         "frames_dropped": last["dropped"],
         "reconnects": samples[-1]["reconnects"],
-        "findings": listener.kinds["findings"],
-        "coverage": listener.kinds["coverage"],
-        "coverage_gaps": listener.gaps(),
-        "no_result": dict(listener.no_result),
-        "no_result_s": round(listener.no_result_s, 3),
-        "missing": listener.missing(),
-        "duplicates": listener.duplicates(),
+        "findings": consumer.kinds["findings"],
+        "coverage": consumer.kinds["coverage"],
+        "coverage_gaps": consumer.gaps(),
+        "no_result": dict(consumer.no_result),
+        "no_result_s": round(consumer.no_result_s, 3),
+        "missing": consumer.missing(),
+        "duplicates": consumer.duplicates(),
         "outbox_mb": round(last["outbox_bytes"] / 1e6, 2),
-        "processes_started": len(pids),
-        "log_errors": errors,
-        "exit_code": code,
-        "stop_s": round(took, 2),
     }
 
 
 def write(table: Path, sample: dict[str, Any], header: bool) -> None:
-    """One line of samples; the columns are those of the first."""
+    """Write one sample as a CSV line; the columns are those of the first."""
     flat = {f"{name}_{field}_mb": round(v, 2) for name, one in sample["memory"].items() for field, v in one.items()}
     row = {**{k: v for k, v in sample.items() if k != "memory"}, **dict(sorted(flat.items()))}
     row["t"] = round(row["t"], 1)
@@ -263,7 +217,7 @@ def write(table: Path, sample: dict[str, Any], header: bool) -> None:
 
 
 def main() -> int:
-    """Exit code 1 if memory is not flat, or something was lost."""
+    """Command line: exit code 1 if memory is not flat, or something was lost."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=65.0, help="length of the run (default 65)")
     parser.add_argument("--csv", type=Path, help="write the samples here, one line each 10 s")

@@ -1,14 +1,14 @@
-"""Long fault-injection run: faults at random for as long as you like, and an account of every message.
+"""Fault injection benchmark: random faults for as long as you like, and an account of every message.
 
     python benchmarks/torture.py --minutes 8 --seed 1 --json torture.json
     python benchmarks/torture.py --kills 500 --outages 100 --seed 1 --jobs 2 --markdown
 
-Five scenarios (``--yards``) share the work: *keeping*, whose broker keeps what it has acknowledged, so that nothing may
-be missing even at first; *damaged*, where the outbox file is truncated, changed or replaced by an older copy and the
-clock is set; *persistent*, whose mosquitto writes its store to disk and is killed with ``kill -9``; *forgetful*, whose
+Five scenarios (yards) share the work: *keeping*, whose broker keeps what it has acknowledged, so that nothing may be
+missing even at first; *damaged*, where the outbox file is truncated, changed or replaced by an older copy and the clock
+is set; *persistent*, whose mosquitto writes its store to disk and is killed with ``kill -9``; *forgetful*, whose
 mosquitto keeps nothing; *overflowing*, whose consumer is away for longer than the broker has room. What the last three
 lose is the broker's doing; the consumer asks for it again, and then nothing may be missing. Needs mosquitto, and psutil
-(extra ``dev``); as root the disks are struck too, and with a C compiler the clock.
+(extra ``dev``); as root the disks get faults too, and with a C compiler the clock.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from typing import Any
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 from faults.fault_harness import FaultHarness, Outcome
-from faults.scenarios import KILLS, rounds
+from faults.scenarios import KILLS, fault_scenarios
 
 PAUSE_S = (0.05, 0.7)
 KILL_SHARE = 0.75
-"""Of all strikes, where both are wanted."""
+"""Share of kills among all faults, where both are wanted."""
 
 
 @dataclass(frozen=True)
-class Order:
-    """What one scenario is to do; it may be carried out in another process."""
+class ScenarioRun:
+    """What one scenario is to do; it may be run in another process."""
 
     name: str
     folder: str
@@ -51,40 +51,40 @@ class Order:
     require_subscriber: bool
 
 
-def carry_out(order: Order) -> dict[str, Any]:
-    """Strike until the time is over and there were so many kills and outages; the summary."""
-    plan = rounds(os.geteuid() == 0)[order.name]
-    place = Path(order.folder) / order.name
-    harness = FaultHarness(place, seed=order.seed, require_subscriber=order.require_subscriber, **plan.options)
+def run_scenario(run: ScenarioRun) -> dict[str, Any]:
+    """Inject faults until the time is over and there were so many kills and outages; the summary."""
+    plan = fault_scenarios(os.geteuid() == 0)[run.name]
+    place = Path(run.folder) / run.name
+    harness = FaultHarness(place, seed=run.seed, require_subscriber=run.require_subscriber, **plan.options)
     began, outages = time.monotonic(), 0
     with harness:
         while True:
             kills, passed_s = sum(harness.daemon.kills.values()), time.monotonic() - began
-            if passed_s >= order.minutes * 60 and kills >= order.kills and outages >= order.outages:
+            if passed_s >= run.minutes * 60 and kills >= run.kills and outages >= run.outages:
                 break
             faults = KILLS if harness.random.random() < KILL_SHARE else plan.others
-            if passed_s >= order.minutes * 60 and kills >= order.kills:  # only outages are wanting
+            if passed_s >= run.minutes * 60 and kills >= run.kills:  # only outages are wanting
                 faults = [fault for fault in plan.others if fault.kind == "outage"]
-            for fault in harness.torture([harness.random.choice(faults)], PAUSE_S):
+            for fault in harness.inject_all([harness.random.choice(faults)], PAUSE_S):
                 outages += fault.kind == "outage"
                 received = harness.consumer.received
                 print(
-                    f"{order.name:11} {time.monotonic() - began:5.0f} s  {fault.name:28} kills {kills:4} "
+                    f"{run.name:11} {time.monotonic() - began:5.0f} s  {fault.name:28} kills {kills:4} "
                     f"outages {outages:4}  committed {len(harness.produced.bodies):6}  "
                     f"heard {len(received.bodies):6} repeats {sum(received.duplicates.values()):5} violations "
                     f"{len(received.violations) + len(harness.produced.violations) + len(harness.violations)}",
                     flush=True,
                 )
         minutes = (time.monotonic() - began) / 60
-        outcome = harness.settle()
+        outcome = harness.finish()
     sound = outcome.sound and not (
-        plan.keeps and outcome.missing_first_pass > outcome.lost_with_their_file + outcome.set_aside
+        plan.lossless and outcome.missing_first_pass > outcome.lost_with_their_file + outcome.set_aside
     )
     return {"sound": sound, "minutes": round(minutes, 2), "outages": outages, **summary(outcome)}
 
 
 def result_of(pending: Future[dict[str, Any]]) -> dict[str, Any]:
-    """Result of a scenario, or why it could not go on."""
+    """Summary of a scenario, or why it could not go on."""
     try:
         return pending.result()
     except Exception as error:  # the others' results still count
@@ -93,7 +93,7 @@ def result_of(pending: Future[dict[str, Any]]) -> dict[str, Any]:
 
 
 def summary(outcome: Outcome) -> dict[str, Any]:
-    """For JSON: counts, and the first of whatever was wrong."""
+    """Summary of an outcome for JSON: counts, and the first of whatever was wrong."""
     said = asdict(outcome)
     account = said.pop("account")
     missing, foreign, violations = said.pop("missing"), account.pop("foreign"), account.pop("violations")
@@ -110,7 +110,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
 
 
 def markdown(harnesses: dict[str, dict[str, Any]]) -> str:
-    """The table of the docs."""
+    """Markdown table of the summaries, for docs/torture.md."""
 
     def struck(one: dict[str, Any], word: str) -> int:
         return sum(count for name, count in one["struck"].items() if word in name)
@@ -159,19 +159,38 @@ def markdown(harnesses: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def main() -> int:
-    """Exit code 1 if a promise was broken."""
+def argument_parser() -> argparse.ArgumentParser:
+    """Arguments of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=0.0, help="of striking, over all yards")
     parser.add_argument("--kills", type=int, default=0, help="go on until so many, over all yards")
     parser.add_argument("--outages", type=int, default=0, help="go on until so many, over all yards")
     parser.add_argument("--seed", type=int, help="of the order and the moments of faults; default: chance")
-    parser.add_argument("--yards", default=",".join(rounds(False)), help="which of them, with commas between")
+    parser.add_argument("--yards", default=",".join(fault_scenarios(False)), help="which of them, with commas between")
     parser.add_argument("--jobs", type=int, default=1, help="yards at the same time")
     parser.add_argument("--require-subscriber", action="store_true", help="the daemon waits for one (MQTT 5, 0x10)")
     parser.add_argument("--json", type=Path, help="write the summary here")
     parser.add_argument("--markdown", action="store_true", help="print the table of docs/torture.md too")
     parser.add_argument("--table", type=Path, help="print the table of a summary that was written before, and end")
+    return parser
+
+
+def run_all(runs: list[ScenarioRun], jobs: int, seed: int, report: Path | None) -> dict[str, dict[str, Any]]:
+    """Run the scenarios, ``jobs`` at the same time; summaries by name, also written to ``report`` after each."""
+    results: dict[str, dict[str, Any]] = {}
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        for run, pending in [(run, pool.submit(run_scenario, run)) for run in runs]:
+            results[run.name] = result_of(pending)
+            print(json.dumps({run.name: results[run.name]}, indent=2), flush=True)
+            if report:  # what is done is kept, whatever becomes of the others
+                whole = {"seed": seed, "arguments": sys.argv[1:], "yards": results}
+                report.write_text(json.dumps(whole, indent=2) + "\n")
+    return results
+
+
+def main() -> int:
+    """Command line: run the scenarios; exit code 1 if a promise was broken."""
+    parser = argument_parser()
     options = parser.parse_args()
     if options.table:
         print(markdown(json.loads(options.table.read_text())["yards"]))
@@ -179,16 +198,14 @@ def main() -> int:
     seed = random.SystemRandom().randrange(1 << 31) if options.seed is None else options.seed
     if not (options.minutes or options.kills or options.outages):
         options.minutes = 10.0
-    chosen = options.harnesses.split(",")
-    if not rounds(False).keys() >= set(chosen):
-        parser.error(f"--yards: expected some of {', '.join(rounds(False))}, got {options.harnesses}")
+    chosen = options.yards.split(",")
+    if not fault_scenarios(False).keys() >= set(chosen):
+        parser.error(f"--yards: expected some of {', '.join(fault_scenarios(False))}, got {options.yards}")
     print(f"seed {seed}", flush=True)
     share = len(chosen)
-    results: dict[str, dict[str, Any]] = {}
-    good = True
     folder = tempfile.mkdtemp(prefix="yard-")
-    orders = [
-        Order(
+    runs = [
+        ScenarioRun(
             name=name,
             folder=folder,
             seed=seed,
@@ -199,15 +216,8 @@ def main() -> int:
         )
         for name in chosen
     ]
-    with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
-        for order, pending in [(order, pool.submit(carry_out, order)) for order in orders]:
-            said = result_of(pending)
-            results[order.name] = said
-            good = good and said["sound"]
-            print(json.dumps({order.name: said}, indent=2), flush=True)
-            if options.json:  # what is done is kept, whatever becomes of the others
-                whole = {"seed": seed, "arguments": sys.argv[1:], "yards": results}
-                options.json.write_text(json.dumps(whole, indent=2) + "\n")
+    results = run_all(runs, options.jobs, seed, options.json)
+    good = all(one["sound"] for one in results.values())
     if options.markdown:
         print(markdown(results))
     if good:

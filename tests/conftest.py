@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from brokers import broker, mosquitto, subscriber  # noqa: F401  (fixtures)
 from hypothesis import settings
-from publisher_harness import bench, process  # noqa: F401  (fixtures)
+from publisher_harness import make_publisher, make_publisher_process  # noqa: F401  (fixtures)
 
 # training/ and export/ run from the checkout. At the end of the path: edge is the installed one, never the tree's.
 sys.path.append(str(Path(__file__).parents[1]))

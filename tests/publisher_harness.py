@@ -1,6 +1,7 @@
-"""A publisher to test: in a thread of this process (`Bench`), or as the process it is (`Process`).
+"""Publisher under test: in a thread of this process (`PublisherThread`), or in a process of its own.
 
-Use the fixtures ``bench`` and ``process``, which make them: ``bench("memory://one", drain_timeout_s=0.0)``.
+Use the fixtures ``make_publisher`` and ``make_publisher_process``, which make them:
+``make_publisher("memory://one", drain_timeout_s=0.0)``.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from edge.contracts.frame_report import FrameReport
 from edge.contracts.health import FrameNumbers
 from edge.contracts.state import State, StreamState
 from edge.daemon.job import DaemonJob
-from edge.daemon.publisher.process import Publisher
+from edge.daemon.publisher.publisher import Publisher
 from edge.process.child import Child
 from edge.sinks.memory import MemorySink
 
@@ -41,6 +42,7 @@ REPORT = FrameReport(
 
 
 def make_job(state_dir: Path, *uris: str, **changes: Any) -> DaemonJob:
+    """A job of the publisher in ``state_dir``, with the sinks ``uris``; ``changes`` replace settings."""
     sinks = [uri if isinstance(uri, SinkSettings) else SinkSettings(uri=uri) for uri in uris]
     settings = Settings(
         site="site", device="cart", state_dir=str(state_dir), sinks=sinks, publish=PublishSettings(health_every_s=0.3),
@@ -48,7 +50,7 @@ def make_job(state_dir: Path, *uris: str, **changes: Any) -> DaemonJob:
     return DaemonJob(settings=msgspec.structs.replace(settings, **changes), run_id="run-1")
 
 
-class Bench:
+class PublisherThread:
     """A publisher in a thread of this process, and the frame process' side of it."""
 
     def __init__(self, job: DaemonJob) -> None:
@@ -66,7 +68,7 @@ class Bench:
         except EdgeError as error:
             self.error = error
 
-    def start(self) -> Bench:
+    def start(self) -> PublisherThread:
         self.thread.start()
         return self
 
@@ -85,18 +87,21 @@ class Bench:
             one.close()
 
     def bodies(self, suffix: str, sink: int = 0) -> list[dict[str, Any]]:
+        """Decoded bodies of the messages on ``suffix`` that a memory sink has received."""
         return [json.loads(m.body) for m in list(self.sinks[sink].received) if m.suffix == suffix]
 
     def states(self, sink: int = 0) -> list[State]:
+        """All `state` messages that a memory sink has received."""
         return [msgspec.json.decode(m.body, type=State) for m in list(self.sinks[sink].received) if m.suffix == "state"]
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
-    made: list[Bench] = []
+def make_publisher(tmp_path: Path) -> Iterator[Callable[..., PublisherThread]]:
+    """Fixture: makes `PublisherThread` objects, and closes them at the end."""
+    made: list[PublisherThread] = []
 
-    def make(*uris: Any, **changes: Any) -> Bench:
-        made.append(Bench(make_job(tmp_path / "state", *(uris or ("memory://one",)), **changes)))
+    def make(*uris: Any, **changes: Any) -> PublisherThread:
+        made.append(PublisherThread(make_job(tmp_path / "state", *(uris or ("memory://one",)), **changes)))
         return made[-1]
 
     yield make
@@ -104,8 +109,8 @@ def bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
         one.close()
 
 
-class Process:
-    """The publisher as the process it is, and the frame process' side of it in this one."""
+class PublisherProcess:
+    """A publisher in a process of its own, and the frame process' side of it in this one."""
 
     def __init__(self, job: DaemonJob) -> None:
         self._job = job
@@ -124,11 +129,12 @@ class Process:
 
 
 @pytest.fixture
-def process(tmp_path: Path) -> Iterator[Callable[..., Process]]:
-    made: list[Process] = []
+def make_publisher_process(tmp_path: Path) -> Iterator[Callable[..., PublisherProcess]]:
+    """Fixture: makes `PublisherProcess` objects, and closes them at the end."""
+    made: list[PublisherProcess] = []
 
-    def make(*uris: Any, **changes: Any) -> Process:
-        made.append(Process(make_job(tmp_path / "state", *uris, **changes)))
+    def make(*uris: Any, **changes: Any) -> PublisherProcess:
+        made.append(PublisherProcess(make_job(tmp_path / "state", *uris, **changes)))
         return made[-1]
 
     yield make

@@ -1,4 +1,4 @@
-"""Messages for tests of outbox, sinks and publisher."""
+"""Sample messages for tests of outbox, sinks and publisher."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def make_message(stream: str = "cart-1", **changes: Any) -> Coverage:
 
 
 def outgoing(seq: int | None, suffix: str = "coverage/cart-1", text: str = "x") -> Outgoing:
+    """An encoded message as the publisher offers it to a sink; ``seq`` None: not durable."""
     return Outgoing(suffix, b'{"seq":%d,"text":"%b"}' % (seq or 0, text.encode()), seq, qos=1 if seq else 0)
 
 

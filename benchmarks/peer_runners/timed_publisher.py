@@ -20,7 +20,7 @@ from edge.app.logs import set_up_logs
 from edge.contracts.errors import EdgeError
 from edge.daemon.job import DaemonJob
 from edge.daemon.publisher.delivery import EPOCH_BITS
-from edge.daemon.publisher.process import Publisher
+from edge.daemon.publisher.publisher import Publisher
 from edge.process.child import inherit
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""``auto://``: whichever runtime is fastest here, by a short measured trial of those that compute what they should.
+"""Runtime ``auto://``: chooses the fastest runtime of this machine by a short trial of those that compute rightly.
 
     trial_s=2        seconds of measuring, all candidates together
     among=A,B        schemes to choose from; else all that are installed
@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge.app.auto_runtime_cache import RuntimeChoice, RuntimeTrial, basis, forget, recall, remember
+from edge.app.auto_runtime_cache import (
+    RuntimeChoice,
+    RuntimeTrial,
+    choice_basis,
+    delete_choice,
+    load_choice,
+    store_choice,
+)
 from edge.config.load import default_state_dir
 from edge.config.uri import parse_uri
 from edge.contracts.errors import DeviceError, EdgeError, ModelError, UsageError
@@ -44,19 +51,19 @@ log = logging.getLogger(__name__)
 SCHEME = "auto"
 NOT_CANDIDATES = frozenset({SCHEME, "scripted"})
 ON_THE_CPU = frozenset({"litert", "tflite-runtime", "onnx"})
-"""Those that know ``threads``."""
+"""Schemes that take the parameter ``threads``."""
 FIRST = ("litert", "litert-gpu", "litert-npu")
 """Tried in this order before all others: of two that are equally fast the first is chosen."""
 CLEARLY = 0.95
 """A later candidate must take less than this share of an earlier one's time."""
 LEAST_RUNS = 3
-"""Of each candidate, also where the time is up."""
+"""Runs of each candidate, also where the time is up."""
 ANSWER_S = 20.0
 """A candidate that has not answered by then is out."""
 
 
 def make_auto(uri: Uri, bundle: Bundle, make: Callable[[str], Runtime], folder: Path) -> Runtime:
-    """The chosen runtime, which has passed its self-test; its spec says why it was chosen.
+    """Make the fastest runtime, which has passed its self-test; its spec says why it was chosen.
 
     Args:
         uri: ``auto://…``.
@@ -70,22 +77,22 @@ def make_auto(uri: Uri, bundle: Bundle, make: Callable[[str], Runtime], folder: 
     """
     uris = candidates(uri)
     trial_s = uri.get("trial_s", _seconds, 2.0)
-    rests_on = basis(bundle.sha256, uris)
-    known = recall(folder, rests_on)
+    rests_on = choice_basis(bundle.sha256, uris)
+    known = load_choice(folder, rests_on)
     if known is not None:
         try:
             return _made(known, bundle, make, "remembered")
         except (DeviceError, ModelError) as error:
             log.warning("auto: %s served when it was chosen, and does not now: %s", known.uri, error.message)
-            forget(folder)
+            delete_choice(folder)
     choice = choose(uris, bundle, trial_s, rests_on)
     runtime = _made(choice, bundle, make, "chosen now")
-    remember(folder, choice)
+    store_choice(folder, choice)
     return runtime
 
 
 def plugin(uri: Uri, model_path: str | None, manifest: ModelManifest) -> Runtime:
-    """The entry point: for whoever makes a runtime by its URI alone. Raises as `make_auto`."""
+    """Plugin entry point: make the runtime from its URI alone. Raises as `make_auto`."""
     if model_path is None:
         raise ModelError(f"{SCHEME}:// needs a model", hint="give --model FILE, or use scripted:// without one")
     bundle = load_bundle(model_path)
@@ -93,7 +100,7 @@ def plugin(uri: Uri, model_path: str | None, manifest: ModelManifest) -> Runtime
 
 
 def candidates(uri: Uri) -> list[str]:
-    """URIs to choose from, in the order of preference. Raises `UsageError`."""
+    """Candidate runtimes as URIs, in the order of preference. Raises `UsageError`."""
     uri.expect("trial_s", "among", "threads")
     threads = uri.get("threads", _threads, 1)
     known = [scheme for scheme in schemes("runtimes") if scheme not in NOT_CANDIDATES]
@@ -109,7 +116,7 @@ def candidates(uri: Uri) -> list[str]:
 
 
 def choose(uris: Sequence[str], bundle: Bundle, trial_s: float, rests_on: str) -> RuntimeChoice:
-    """Try all of ``uris``. Raises what the first of them raised if none serves."""
+    """Try all runtimes of ``uris`` and choose one. Raises what the first of them raised if none serves."""
     ready: dict[str, Runtime] = {}
     refused: dict[str, EdgeError] = {}
     try:
@@ -141,7 +148,7 @@ def choose(uris: Sequence[str], bundle: Bundle, trial_s: float, rests_on: str) -
 def measure(
     ready: dict[str, Runtime], bundle: Bundle, trial_s: float, refused: dict[str, EdgeError]
 ) -> dict[str, list[float]]:
-    """Seconds of each run, in turns, so that whatever else the machine does slows all alike.
+    """Measure the seconds of each run, in turns, so that whatever else the machine does slows all alike.
 
     One that fails is moved to ``refused``.
     """
@@ -174,7 +181,7 @@ def _made(choice: RuntimeChoice, bundle: Bundle, make: Callable[[str], Runtime],
 
 
 def is_auto(text: str) -> bool:
-    """Whether ``text`` is a URI of this runtime."""
+    """Whether ``text`` is an ``auto://`` URI."""
     return parse_uri(text).scheme == SCHEME
 
 

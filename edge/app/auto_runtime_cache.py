@@ -1,4 +1,4 @@
-"""What a trial of runtimes found, and the file that remembers it."""
+"""Result of an ``auto://`` trial of runtimes, and the file in the state directory that keeps it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ENVIRONMENT = ("VK_ICD_FILENAMES", "VK_DRIVER_FILES")
 
 
 class RuntimeTrial(msgspec.Struct, frozen=True, kw_only=True):
-    """How one candidate did."""
+    """Result of the trial of one candidate runtime."""
 
     uri: str
     ms: float | None = None
@@ -41,7 +41,7 @@ class RuntimeTrial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RuntimeChoice(msgspec.Struct, frozen=True, kw_only=True):
-    """Which runtime was chosen, and by what."""
+    """The chosen runtime, and the trials that it was chosen by."""
 
     basis: str
     """SHA-256, hex, of all that the choice rests on."""
@@ -51,7 +51,7 @@ class RuntimeChoice(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def why(self) -> str:
-        """In a line, for people."""
+        """Why this runtime was chosen, in one line for people."""
         times = {trial.uri: trial for trial in self.trials if trial.ms is not None}
         best = times[self.uri]
         others = [f"{trial.uri} {trial.ms} ms" for trial in times.values() if trial.uri != self.uri]
@@ -61,8 +61,11 @@ class RuntimeChoice(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def basis(model_sha256: str, uris: Sequence[str], cpuinfo: str = "/proc/cpuinfo") -> str:
-    """Of the model, what there is to choose from, this version, the libraries', the machine and its kernel."""
+def choice_basis(model_sha256: str, uris: Sequence[str], cpuinfo: str = "/proc/cpuinfo") -> str:
+    """Hash (SHA-256, hex) of all that a choice rests on.
+
+    That is the model, the candidates, this version, the libraries' versions, the machine and its kernel.
+    """
     facts = [
         edge.__version__,
         model_sha256,
@@ -75,8 +78,8 @@ def basis(model_sha256: str, uris: Sequence[str], cpuinfo: str = "/proc/cpuinfo"
     return hashlib.sha256(msgspec.json.encode(facts)).hexdigest()
 
 
-def recall(folder: Path, rests_on: str) -> RuntimeChoice | None:
-    """The remembered choice; None if there is none, if it cannot be read, or if it rests on something else."""
+def load_choice(folder: Path, rests_on: str) -> RuntimeChoice | None:
+    """The stored choice; None if there is none, if it cannot be read, or if it rests on something else."""
     try:
         choice = msgspec.json.decode((folder / FILE_NAME).read_bytes(), type=RuntimeChoice)
     except (OSError, msgspec.DecodeError):
@@ -86,8 +89,8 @@ def recall(folder: Path, rests_on: str) -> RuntimeChoice | None:
     return choice if choice.basis == rests_on and served else None
 
 
-def remember(folder: Path, choice: RuntimeChoice) -> None:
-    """Write it. A folder that cannot be written costs a trial at the next start, and is said."""
+def store_choice(folder: Path, choice: RuntimeChoice) -> None:
+    """Store the choice. A folder that cannot be written costs a trial at the next start, and is logged."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         fresh = folder / f"{FILE_NAME}.new"
@@ -97,8 +100,8 @@ def remember(folder: Path, choice: RuntimeChoice) -> None:
         log.warning("auto: the choice cannot be remembered in %s: %s", folder, error.strerror)
 
 
-def forget(folder: Path) -> None:
-    """The next choice is made anew."""
+def delete_choice(folder: Path) -> None:
+    """Delete the stored choice: the next one is made anew."""
     try:
         (folder / FILE_NAME).unlink(missing_ok=True)
     except OSError as error:

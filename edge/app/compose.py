@@ -1,4 +1,4 @@
-"""From settings to an analyser: which model, which runtime, in which process, tested before it is trusted."""
+"""Makes model, runtime, guard and analyser from the settings; a runtime is tested before it is trusted."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeModel:
-    """What a runtime is made from. ``bundle`` is None for ``scripted://`` without a model."""
+    """The model that a runtime is made from. ``bundle`` is None for ``scripted://`` without a model."""
 
     manifest: ModelManifest
     ref: ModelRef
@@ -43,12 +43,12 @@ class RuntimeModel:
 
     @property
     def path(self) -> str | None:
-        """Of the ``.tflite``."""
+        """Path of the ``.tflite`` file; None without a bundle."""
         return None if self.bundle is None else str(self.bundle.path)
 
 
 def choose_model(settings: Settings) -> RuntimeModel:
-    """The configured bundle, else the one that ships, else (for ``scripted://``) none.
+    """Load the model: the configured bundle, else the one that ships, else (for ``scripted://``) none.
 
     Raises `ModelError` if the bundle is broken, or not signed as the settings want it.
     """
@@ -65,7 +65,10 @@ def choose_model(settings: Settings) -> RuntimeModel:
 def runtime_maker(
     settings: Settings, model: RuntimeModel, *, isolated: bool, cores: Sequence[int] = ()
 ) -> Callable[[str], Runtime]:
-    """Makes a runtime, with the model loaded, from its URI; it has passed no test yet. Arguments as `make_guard`."""
+    """Returns a function that makes a runtime, with the model loaded, from its URI. Arguments as `make_guard`.
+
+    The runtime has passed no test yet.
+    """
     folder = Path(settings.state_dir) if settings.state_dir else default_state_dir()
 
     def make(uri: str) -> Runtime:
@@ -79,7 +82,7 @@ def runtime_maker(
 
 
 def make_guard(settings: Settings, model: RuntimeModel, *, isolated: bool, cores: Sequence[int] = ()) -> RuntimeGuard:
-    """A guarded runtime that has passed its self-test: the configured one, else a fall-back.
+    """Make a guarded runtime that has passed its self-test: the configured one, else a fall-back.
 
     ``cores``: those that an isolated one keeps to; empty: all that we may use ourselves.
 
@@ -105,6 +108,6 @@ def make_guard(settings: Settings, model: RuntimeModel, *, isolated: bool, cores
 
 
 def make_analyser(settings: Settings, *, isolated: bool = False) -> Analyser:
-    """Everything that judges a frame, ready. Close it when done."""
+    """Make the analyser (preprocessing, runtime, decision) from the settings, ready. Close it when done."""
     model = choose_model(settings)
     return Analyser(model.manifest, make_guard(settings, model, isolated=isolated))

@@ -1,4 +1,4 @@
-"""The head of every message: who, since which boot and start, when, and whether the clock can be trusted."""
+"""Envelope of every message: device, boot, run, time, and whether the clock is synchronised."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from edge.contracts.ports import Clock
 
 SYNC_CHECK_S = 1.0
-"""How old an answer about the clock may be."""
+"""Seconds for which an answer about the clock's synchronisation holds."""
 TIMESYNCD_MARK = Path("/run/systemd/timesync/synchronized")
 
 
 class EnvelopeFields(TypedDict):
-    """The fields of `Envelope`: ``Finding(**stamper.stamp(), …)``."""
+    """The fields of `Envelope`, as keyword arguments: ``Finding(**maker.fields(), …)``."""
 
     device: str
     boot_id: str
@@ -28,22 +28,22 @@ class EnvelopeFields(TypedDict):
 
 
 class SystemClock:
-    """This machine's clock; a `Clock`."""
+    """This machine's clock; implements `Clock`."""
 
     def __init__(self) -> None:
         self._synced = False
         self._checked: float | None = None
 
     def monotonic_ns(self) -> int:
-        """See `Clock`."""
+        """Implement `Clock.monotonic_ns`: nanoseconds that never go back."""
         return time.monotonic_ns()
 
     def utc(self) -> str:
-        """See `Clock`."""
+        """Implement `Clock.utc`: RFC 3339 with microseconds and ``Z``."""
         return datetime.now(timezone.utc).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
     def synced(self) -> bool:
-        """See `Clock`. Asks the kernel at most once a second."""
+        """Implement `Clock.synced`: whether the date can be trusted. Asks the kernel at most once a second."""
         now = time.monotonic()
         if self._checked is None or now - self._checked > SYNC_CHECK_S:
             self._checked = now
@@ -52,7 +52,7 @@ class SystemClock:
 
 
 class EnvelopeMaker:
-    """Makes message heads for one device in one run of the daemon."""
+    """Makes the envelope fields of messages, for one device in one run of the daemon."""
 
     def __init__(self, device: str, run_id: str, clock: Clock | None = None) -> None:
         self._device = device
@@ -61,7 +61,7 @@ class EnvelopeMaker:
         self._clock: Clock = clock or SystemClock()
 
     def fields(self) -> EnvelopeFields:
-        """The head of a message made now."""
+        """Envelope fields of a message that is made now."""
         clock = self._clock
         return EnvelopeFields(
             device=self._device,

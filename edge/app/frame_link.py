@@ -1,6 +1,6 @@
-"""From the frame process to the publisher: what must not be lost through the outbox, the rest through a socket.
+"""Link from the frame process to the publisher: durable messages through the outbox, all else through a socket.
 
-The other way only orders go, see `edge.contracts.frame_command`, and to who measures, what has arrived.
+The other way only frame commands go, see `edge.contracts.frame_command`, and for benchmarks, what was acknowledged.
 
 The socket is one end of a SOCK_SEQPACKET pair that the supervisor made; each packet is a kind byte and what belongs to
 it, see `encode_unstored` and `decode`. It never blocks: a packet that does not fit now is dropped, also the wake-up,
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
     from edge.contracts.envelope import Durable, Envelope
 
-WAKE, LATEST, REPORT, DONE, ORDER, ARRIVED = b"w", b"m", b"r", b"d", b"o", b"a"
+WAKE, UNSTORED, REPORT, COMMAND_RESULT, FRAME_COMMAND, ACKNOWLEDGED = b"w", b"m", b"r", b"d", b"o", b"a"
 MAX_PACKET = 1 << 18
 """Room for any packet, in bytes: the kernel's own limit for such sockets is a little lower."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnstoredMessage:
-    """A message to be sent now or never."""
+    """A message that is not stored: sent now or never."""
 
     suffix: str
     body: bytes
@@ -42,26 +42,26 @@ class UnstoredMessage:
 
 @dataclass(frozen=True, slots=True)
 class OutboxChanged:
-    """Something new is in the outbox."""
+    """Packet that wakes the publisher: something new is in the outbox."""
 
 
 def encode_unstored(suffix: str, message: Envelope) -> bytes:
-    """The packet that `decode` makes a `UnstoredMessage` of."""
-    return LATEST + suffix.encode() + b"\n" + msgspec.json.encode(message)
+    """Encode a message as the packet that `decode` makes an `UnstoredMessage` of."""
+    return UNSTORED + suffix.encode() + b"\n" + msgspec.json.encode(message)
 
 
 def encode_report(report: FrameReport) -> bytes:
-    """The packet that `decode` makes a `FrameReport` of."""
+    """Encode a report as the packet that `decode` makes a `FrameReport` of."""
     return REPORT + msgspec.json.encode(report)
 
 
-def encode_command(order: FrameCommand) -> bytes:
-    """The packet that `OutboxFrameLink.orders` makes an `FrameCommand` of."""
-    return ORDER + msgspec.json.encode(order)
+def encode_command(command: FrameCommand) -> bytes:
+    """Encode a command as the packet that `OutboxFrameLink.frame_commands` makes a `FrameCommand` of."""
+    return FRAME_COMMAND + msgspec.json.encode(command)
 
 
 class Acknowledged(msgspec.Struct, frozen=True):
-    """Durable messages that a receiver has acknowledged."""
+    """Seq of durable messages that a receiver has acknowledged, and when."""
 
     seqs: list[int]
     at_ns: int
@@ -69,24 +69,24 @@ class Acknowledged(msgspec.Struct, frozen=True):
 
 
 def encode_acknowledged(acknowledged: Acknowledged) -> bytes:
-    """The packet that `decode_acknowledged` reads."""
-    return ARRIVED + msgspec.json.encode(acknowledged)
+    """Encode acknowledgements as the packet that `decode_acknowledged` reads."""
+    return ACKNOWLEDGED + msgspec.json.encode(acknowledged)
 
 
 def decode_acknowledged(packet: bytes) -> Acknowledged | None:
-    """What a packet from the publisher says has arrived; None if it says something else."""
-    return msgspec.json.decode(packet[1:], type=Acknowledged) if packet[:1] == ARRIVED else None
+    """Decode a packet of acknowledgements from the publisher; None if it is another packet."""
+    return msgspec.json.decode(packet[1:], type=Acknowledged) if packet[:1] == ACKNOWLEDGED else None
 
 
 def decode(packet: bytes) -> UnstoredMessage | FrameReport | FrameCommandResult | OutboxChanged:
-    """What a packet says. Raises ValueError if it is none of ours."""
+    """Decode a packet from the frame process. Raises ValueError, or msgspec's error, if it is none of ours."""
     kind, rest = packet[:1], packet[1:]
-    if kind == LATEST and b"\n" in rest:
+    if kind == UNSTORED and b"\n" in rest:
         suffix, body = rest.split(b"\n", 1)
         return UnstoredMessage(suffix.decode(), body)
     if kind == REPORT:
         return msgspec.json.decode(rest, type=FrameReport)
-    if kind == DONE:
+    if kind == COMMAND_RESULT:
         return msgspec.json.decode(rest, type=FrameCommandResult)
     if packet == WAKE:
         return OutboxChanged()
@@ -94,51 +94,54 @@ def decode(packet: bytes) -> UnstoredMessage | FrameReport | FrameCommandResult 
 
 
 class OutboxFrameLink:
-    """The real `Handover`. Its methods cost the caller microseconds: encoding of durable messages happens elsewhere."""
+    """The real `FrameLink`: outbox and socket. Calls take microseconds: another thread encodes durable messages."""
 
     def __init__(
         self, state_dir: str | Path, telemetry: socket.socket, on_stored: Callable[[int], None] | None = None
     ) -> None:
-        """``telemetry`` is the frame process' end of the pair; it is not closed here.
+        """``telemetry`` is the frame process' end of the socket pair; it is not closed here.
 
-        ``on_stored`` is told, from the writer's thread, how many messages each commit has brought to disk.
+        ``on_stored`` is called, from the writer's thread, with how many messages each commit has brought to disk.
         """
         telemetry.setblocking(False)
         self._socket = telemetry
         self._writer = OutboxWriter(Path(state_dir) / FILE_NAME, on_commit=self._wake, on_stored=on_stored)
 
     def durable(self, suffix: str, message: Durable) -> bool:
-        """See `Handover`. A message that the full queue cannot take is counted and reported as ``messages_lost``."""
+        """Implement `FrameLink.durable`: store a message.
+
+        A message that the full queue cannot take is counted and reported as ``messages_lost``.
+        """
         return self._writer.put(suffix, message)
 
     def latest(self, suffix: str, message: Envelope) -> None:
-        """See `Handover`."""
+        """Implement `FrameLink.latest`: send a message now or never."""
         self._send(encode_unstored(suffix, message))
 
     def report(self, report: FrameReport) -> None:
-        """Tell the publisher how the frame process is; what ails the outbox is added."""
+        """Send the frame process' report to the publisher; the outbox' problems are added to its reasons."""
         reasons = [*report.reasons, *self._writer.problems()]
         self._send(encode_report(msgspec.structs.replace(report, reasons=reasons)))
 
     def hung(self) -> bool:
-        """Whether the disk does not come back: nothing that is found now would be kept."""
+        """Whether a commit to the disk hangs: nothing that is found now would be kept."""
         return self._writer.hung()
 
-    def orders(self) -> list[FrameCommand]:
-        """What the publisher has asked for since the last call."""
+    def frame_commands(self) -> list[FrameCommand]:
+        """Frame commands that the publisher has sent since the last call."""
         found = []
         with contextlib.suppress(OSError):  # nothing, or the publisher is away
             while packet := self._socket.recv(MAX_PACKET):
                 with contextlib.suppress(msgspec.MsgspecError):
-                    found.append(msgspec.json.decode(packet.removeprefix(ORDER), type=FrameCommand))
+                    found.append(msgspec.json.decode(packet.removeprefix(FRAME_COMMAND), type=FrameCommand))
         return found
 
-    def done(self, done: FrameCommandResult) -> None:
-        """Answer an order."""
-        self._send(DONE + msgspec.json.encode(done))
+    def answer_command(self, result: FrameCommandResult) -> None:
+        """Send the result of a frame command to the publisher."""
+        self._send(COMMAND_RESULT + msgspec.json.encode(result))
 
     def close(self, timeout_s: float) -> None:
-        """See `Handover`."""
+        """Implement `FrameLink.close`: bring all durable messages to disk within ``timeout_s``."""
         self._writer.close(timeout_s)
 
     def _wake(self) -> None:
@@ -151,7 +154,7 @@ class OutboxFrameLink:
 
 @dataclass(slots=True)
 class MemoryFrameLink:
-    """The fake: keeps everything, numbers it as an outbox would. For tests, and for one-process commands."""
+    """A `FrameLink` in memory: keeps all messages, numbered as by an outbox. For tests and one-process commands."""
 
     epoch: str = "00000000-0000-4000-8000-000000000000"
     stored: list[tuple[str, Durable]] = field(default_factory=list)
@@ -164,7 +167,7 @@ class MemoryFrameLink:
     """Set it, and nothing more is taken."""
 
     def durable(self, suffix: str, message: Durable) -> bool:
-        """See `Handover`."""
+        """Implement `FrameLink.durable`: keep a message, with epoch and seq."""
         if self.full:
             return False
         numbered = msgspec.structs.replace(message, epoch=self.epoch, seq=len(self.stored) + 1)
@@ -172,13 +175,13 @@ class MemoryFrameLink:
         return True
 
     def latest(self, suffix: str, message: Envelope) -> None:
-        """See `Handover`."""
+        """Implement `FrameLink.latest`: keep a message that is not stored."""
         self.sent.append((suffix, message))
 
     def report(self, report: FrameReport) -> None:
-        """See `OutboxFrameLink.report`."""
+        """Keep the report, as `OutboxFrameLink.report` would send it."""
         self.reports.append(report)
 
     def close(self, timeout_s: float) -> None:
-        """See `Handover`."""
+        """Implement `FrameLink.close`: note that it was closed."""
         self.closed = True

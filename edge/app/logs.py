@@ -27,10 +27,10 @@ def set_up_logs(settings: LogSettings) -> None:
 
 
 class TextFormatter(logging.Formatter):
-    """``2030-01-31T12:30:01.250Z warning edge.sinks.mqtt.sink: text``, UTC; a traceback follows on lines of its own."""
+    """Text log lines: ``2030-01-31T12:30:01.250Z warning edge.sinks.mqtt.sink: text``, UTC; then the traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One record."""
+        """Format one record as text, passwords masked."""
         at = _time(record).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
         text = f"{at}Z {record.levelname.lower()} {record.name}: {_one_line(record.getMessage())}"
         if record.exc_info:
@@ -39,10 +39,10 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """``{"at", "level", "logger", "process", "message"}``, and ``"traceback"`` where there is one."""
+    """JSON log lines: ``{"at", "level", "logger", "process", "message"}``, and ``"traceback"`` where there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One record, on one line."""
+        """Format one record as a JSON object on one line, passwords masked."""
         item = {
             "at": _time(record).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "level": record.levelname.lower(),

@@ -1,4 +1,4 @@
-"""The directory where a daemon keeps what must outlive it, and the lock that makes it one daemon's."""
+"""State directory of a daemon, for what must outlive it, and the lock file that makes it one daemon's."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def locked_state_dir(path: Path) -> Iterator[Path]:
-    """Make ``path`` if need be (mode 0700) and hold its lock. The kernel lets go of it however we end.
+    """Create the state directory ``path`` if need be (mode 0700) and hold its lock.
+
+    The kernel releases the lock however the process ends.
 
     Raises `DeviceError` if another daemon holds it, if it cannot be made or written, or if it is not ours alone.
     """

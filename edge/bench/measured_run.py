@@ -30,7 +30,7 @@ from edge.pipeline.messages import Messages, Provenance
 from edge.pipeline.reporter import Reporter
 from edge.pipeline.stream_metadata import add_stream_metadata
 from edge.plugins import make_source
-from edge.process.cores import keep_to
+from edge.process.cores import set_cpu_affinity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -105,7 +105,7 @@ def run_measured(plan: RunPlan, stop_when: Callable[[Samples], bool]) -> RunMeas
     sources = {name: _source(plan, stream, timer) for name, stream in zip(names, settings.streams, strict=True)}
     with ExitStack() as stack:
         guard = make_guard(settings, model, isolated=settings.runtime.isolated, cores=plan.affinity.runtime)
-        keep_to(plan.affinity.frame)
+        set_cpu_affinity(plan.affinity.frame)
         analyser = TimedAnalyser(model.manifest, guard, timer)
         stack.callback(analyser.close)
         folder = Path(stack.enter_context(_temporary_folder(plan.state_dir)))

@@ -28,7 +28,7 @@ from edge.bench.throughput import from_times, throughput
 from edge.broker.embedded_broker import start_broker
 from edge.config.uri import parse_uri
 from edge.contracts.errors import DeviceError
-from edge.process.cores import allowed_cores, fit
+from edge.process.cores import allowed_cores, fit_affinity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -119,7 +119,7 @@ def _plan(request: BenchmarkRequest, broker: str | None) -> RunPlan:
         broker=broker,
         fps=request.fps,
         streams=request.streams,
-        affinity=fit(request.settings.affinity, allowed_cores()),
+        affinity=fit_affinity(request.settings.affinity, allowed_cores()),
         warm_up=request.warm_up,
         frames=0 if request.sustained_s else request.frames,
         state_dir=request.state_dir,

@@ -70,7 +70,7 @@ def make_job(config: Path | None, flags: dict[str, Any], run_id: str) -> DaemonJ
     from edge.config.load import default_device_name, default_state_dir, load_settings
     from edge.contracts.errors import UsageError
     from edge.daemon.job import DaemonJob
-    from edge.process.cores import allowed_cores, fit, missing_cores
+    from edge.process.cores import allowed_cores, fit_affinity, missing_cores
 
     settings = load_settings(config, overrides=flags)
     if not settings.streams:
@@ -85,7 +85,7 @@ def make_job(config: Path | None, flags: dict[str, Any], run_id: str) -> DaemonJ
     there = allowed_cores()
     if missing := missing_cores(settings.affinity, there):
         log.warning("affinity asks for cores %s, but there are %s; they are left out", missing, there)
-    return DaemonJob(settings=settings, run_id=run_id, affinity=fit(settings.affinity, there))
+    return DaemonJob(settings=settings, run_id=run_id, affinity=fit_affinity(settings.affinity, there))
 
 
 def require_plugins(settings: Settings) -> None:

@@ -6,17 +6,17 @@ from typing import Any, Literal
 
 import msgspec
 
-OrderName = Literal["exam", "stream/start", "stream/stop"]
+FrameCommandName = Literal["exam", "stream/start", "stream/stop"]
 
 
 class FrameCommand(msgspec.Struct, frozen=True, kw_only=True):
-    """Command of the publisher to the frame process, answered with `FrameCommandResult`.
+    """A command from the publisher to the frame process, which answers it with `FrameCommandResult`.
 
-    It is not heeded after ``until_ns``, when whoever asked has been told that it was not done.
+    It is not carried out after ``until_ns``: whoever asked has been told by then that it was not done.
     """
 
     id: str
-    name: OrderName
+    name: FrameCommandName
     streams: list[str]
     at_ns: int
     """Monotonic clock when it was given."""
@@ -24,7 +24,7 @@ class FrameCommand(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FrameCommandResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Result of a frame command, or the reason why it was not carried out."""
+    """Result of a `FrameCommand`, sent by the frame process."""
 
     id: str
     error: str | None = None

@@ -1,4 +1,4 @@
-"""What the supervisor tells its children when it starts them."""
+"""Job description that the supervisor hands to the frame process and the publisher when it starts them."""
 
 from __future__ import annotations
 
@@ -8,24 +8,24 @@ from edge.config.settings import AffinitySettings, Settings
 
 
 class DaemonJob(msgspec.Struct, frozen=True, kw_only=True):
-    """The same for the frame process and the publisher."""
+    """Settings and identity of one run of the daemon; the same for the frame process and the publisher."""
 
     settings: Settings
     """Complete: device and state_dir are set."""
     run_id: str
     tell_acks: bool = False
-    """Tell the frame process which messages have arrived, and when: for who measures."""
+    """Tell the frame process which messages were acknowledged, and when: for benchmarks."""
     affinity: AffinitySettings = AffinitySettings()
-    """The settings' own, as far as this machine has the cores: see `edge.process.cores.fit`."""
+    """The settings' own, as far as this machine has the cores: see `edge.process.cores.fit_affinity`."""
 
     @property
     def device(self) -> str:
-        """The device's name."""
+        """Name of the device, as in its topics."""
         assert self.settings.device is not None  # noqa: S101  (the supervisor has set it)
         return self.settings.device
 
     @property
     def state_dir(self) -> str:
-        """Where the outbox is."""
+        """Directory that the outbox is in."""
         assert self.settings.state_dir is not None  # noqa: S101  (the supervisor has set it)
         return self.settings.state_dir

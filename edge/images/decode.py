@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from edge.contracts.errors import SourceError
-from edge.process.stderr_capture import capture_stderr, capture_stderr_shared, hand_back
+from edge.process.stderr_capture import capture_stderr, capture_stderr_shared, print_captured
 
 if TYPE_CHECKING:
     from typing import Any
@@ -59,7 +59,7 @@ def decode_with_opencv(data: bytes, flags: int) -> NDArray[Any] | None:
         return picture
     lines = printed.data.splitlines(keepends=True)
     if others := [line for line in lines if not line.startswith(_DAMAGE + _NOISE)]:
-        hand_back(b"".join(others))
+        print_captured(b"".join(others))
     if damage := next((line for line in lines if line.startswith(_DAMAGE)), None):
         message = damage.decode("ascii", "replace").strip()
         raise SourceError(f"damaged picture ({message})", hint="copy or export it again")

@@ -1,1 +1,1 @@
-"""The durable store of messages on the device: written by the frame process, read by the publisher."""
+"""Durable outbox of messages on the device (SQLite): written by the frame process, read by the publisher."""

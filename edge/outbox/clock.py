@@ -1,4 +1,4 @@
-"""The outbox' own time, by which it tells how old a message is: a clock that nobody can set.
+"""Clock of the outbox, for the age of messages: nobody can set it, unlike the wall clock.
 
 It begins with the wall clock's time when the file is first used and then goes on with the kernel's uptime, sleep
 included. So a wall clock that is put right, or wrong, by years wipes nothing and keeps nothing for ever. How long the
@@ -22,28 +22,31 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def uptime() -> float:
-    """Seconds since the boot, sleep included."""
+    """Seconds since the boot, sleep included; nobody can set it."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def offset(db: sqlite3.Connection, readonly: bool = False) -> float:
-    """What is to be added to `uptime` in this boot. Settled by whoever asks first, and the same for all then."""
+    """Seconds to be added to `uptime` in this boot. Decided by whoever asks first, and the same for all then.
+
+    ``readonly``: nothing is stored. Raises sqlite3.Error if the outbox fails.
+    """
     boot = _boot_id()
     if (known := _read(db, boot)) is not None:
         return known
     if readonly:
-        return _settle(db)
+        return _first_offset(db)
     with transaction(db):
         if (known := _read(db, boot)) is not None:  # the other process was quicker
             return known
-        found = _settle(db)
+        found = _first_offset(db)
         if not _begun(db):  # stored by the wall clock, under an earlier version
             db.execute("UPDATE entries SET created = ? WHERE created > ?", (found + uptime(), found + uptime()))
         db.execute("INSERT OR REPLACE INTO meta VALUES ('clock', ?)", (f"{boot} {found!r}",))
     return found
 
 
-def _settle(db: sqlite3.Connection) -> float:
+def _first_offset(db: sqlite3.Connection) -> float:
     wall = time.time()
     newest = db.execute("SELECT created FROM entries ORDER BY seq DESC LIMIT 1").fetchone()
     if newest is None or not _begun(db):
@@ -62,7 +65,7 @@ def _read(db: sqlite3.Connection, boot: str) -> float | None:
     try:
         return float(value) if noted == boot else None
     except ValueError:
-        return None  # damaged: settled anew, as after a boot
+        return None  # damaged: decided anew, as after a boot
 
 
 def _boot_id() -> str:

@@ -1,8 +1,8 @@
-"""The mark beside an outbox file: tells a file that went on from where it was from a copy of it.
+"""Identity file (mark) beside an outbox: tells an outbox that was continued from a copy or a backup of it.
 
 ``outbox.sqlite3.mark`` holds one line: epoch, the highest ``next_seq`` that was given, which machine, which file. A
 copy that was put back would number new messages with numbers that are taken, and consumers would drop those as
-repeats; so an outbox that does not fit its mark is not gone on with. What is noticed:
+repeats; so an outbox that does not fit its mark is not continued. What is noticed:
 
     the file was put back from a backup    its next_seq is below the mark's, or it is another file on the disk
     the folder was put back or moved       the outbox is another file on the disk than the mark says
@@ -32,11 +32,11 @@ LINE = 192
 """Bytes: within one sector of any disk, so that it is written whole or not at all."""
 AT_FDCWD, STATX_BTIME = -100, 0x800
 MACHINE_FILES = ("/etc/machine-id", "/sys/firmware/devicetree/base/serial-number")
-"""The second tells carts apart whose cards were copied from one image."""
+"""The second tells devices apart whose memory cards were copied from one image."""
 
 
 class OutboxIdentity(NamedTuple):
-    """What stands in the file."""
+    """Contents of the identity file: epoch, highest number, machine and file."""
 
     epoch: str
     next_seq: int
@@ -45,12 +45,12 @@ class OutboxIdentity(NamedTuple):
 
 
 def identity_path(outbox: Path) -> Path:
-    """Where the mark of ``outbox`` is."""
+    """Path of the identity file of ``outbox``."""
     return outbox.with_name(outbox.name + ".mark")
 
 
 def read(outbox: Path) -> OutboxIdentity | None:
-    """The mark of ``outbox``; None if there is none, or none that can be read."""
+    """Read the identity file of ``outbox``; None if there is none, or none that can be read."""
     with contextlib.suppress(OSError, ValueError):
         text, _, checksum = identity_path(outbox).read_bytes().strip().rpartition(b" ")
         epoch, next_seq, machine, file = text.decode("ascii").split(" ")
@@ -60,7 +60,7 @@ def read(outbox: Path) -> OutboxIdentity | None:
 
 
 def contradiction(mark: OutboxIdentity | None, epoch: str, next_seq: int, machine: str, file: str) -> str | None:
-    """Why an outbox is not the one that ``mark`` was written for, in words for a log; None: it is."""
+    """Why an outbox is a copy: not the one that ``mark`` was written for. In words for a log; None: it is that one."""
     if mark is None:
         return "its mark is missing"
     if mark.epoch != epoch:
@@ -75,7 +75,7 @@ def contradiction(mark: OutboxIdentity | None, epoch: str, next_seq: int, machin
 
 
 def machine_identity(files: tuple[str, ...] = MACHINE_FILES) -> str:
-    """Names this machine; it tells nothing about it. ``none`` where the system has nothing to tell it by."""
+    """Hash that names this machine; it tells nothing about it. ``none`` where the system has nothing to name it by."""
     known = b""
     for name in files:
         with contextlib.suppress(OSError):
@@ -84,9 +84,9 @@ def machine_identity(files: tuple[str, ...] = MACHINE_FILES) -> str:
 
 
 def file_identity(path: Path) -> str:
-    """Names this file on its disk: the inode, and when that was made where the file system tells.
+    """Name of this file on its disk: the inode, and when that was made where the file system tells.
 
-    The outbox is not opened for it: closing it would let go of the locks that SQLite holds in this process (POSIX locks
+    The outbox is not opened for it: closing it would release the locks that SQLite holds in this process (POSIX locks
     belong to process and file, not to the handle), and another process would then delete the journal in use.
     """
     inode, born = path.stat().st_ino, 0
@@ -100,7 +100,7 @@ def file_identity(path: Path) -> str:
 
 
 class IdentityFile:
-    """Keeps the mark of one open outbox current. All methods raise OSError if the disk does not take it."""
+    """Writes the identity file of one open outbox. All methods raise OSError if the disk does not take it."""
 
     def __init__(self, outbox: Path, identity_of: Path | None = None) -> None:
         """``identity_of``: the outbox under the name that it has now, if it is not moved into place yet."""
@@ -110,7 +110,7 @@ class IdentityFile:
         self._synced_at = 0.0
 
     def write(self, epoch: str, next_seq: int, sync: bool = False) -> None:
-        """``next_seq`` has been committed."""
+        """Write that ``next_seq`` has been committed; synced to the disk at most once a second, or with ``sync``."""
         text = f"{epoch} {next_seq} {self._machine} {self._file}".encode("ascii")
         os.pwrite(self._handle, (text + b" %08x" % zlib.crc32(text)).ljust(LINE - 1) + b"\n", 0)
         now = time.monotonic()
@@ -119,7 +119,7 @@ class IdentityFile:
             self._synced_at = now
 
     def close(self) -> None:
-        """Let go of it. May be called twice."""
+        """Close the file. May be called twice."""
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1

@@ -1,4 +1,4 @@
-"""``health`` that was made while a receiver was away: a file of its own, with a budget of its own.
+"""Store of ``health`` that a receiver missed while it was away: a file of its own, with a budget of its own.
 
 It can push out no finding, and its loss is no loss of one: so it is written without waiting for the disk, and begun
 anew when it is damaged. What is given up unsent is counted, with the times that it was about.
@@ -37,14 +37,14 @@ CREATE TABLE IF NOT EXISTS expired (count INTEGER NOT NULL, first TEXT NOT NULL,
 
 
 class MissedHealth(NamedTuple):
-    """One message that waits for one sink."""
+    """One ``health`` message that waits for one sink."""
 
     id: int
     body: bytes
 
 
 class MissedHealthCounts(NamedTuple):
-    """What `health` says of it."""
+    """How much missed ``health`` waits or was given up, as `health` reports it."""
 
     waiting: int = 0
     expired: int = 0
@@ -54,17 +54,18 @@ class MissedHealthCounts(NamedTuple):
     expired_to: str | None = None
 
 
-class _Lost(NamedTuple):
+class _ExpiredHealth(NamedTuple):
     """What was given up: how many, and ``at`` of the oldest and the newest."""
 
     number: int
     first: str
     last: str
 
-    def and_also(self, other: _Lost | None) -> _Lost:
+    def merged_with(self, other: _ExpiredHealth | None) -> _ExpiredHealth:
+        """Sum of both, with the older first and the newer last time; ``other`` None: nothing is added."""
         if other is None:
             return self
-        return _Lost(self.number + other.number, min(self.first, other.first), max(self.last, other.last))
+        return _ExpiredHealth(self.number + other.number, min(self.first, other.first), max(self.last, other.last))
 
 
 class _At(msgspec.Struct):
@@ -72,30 +73,30 @@ class _At(msgspec.Struct):
 
 
 class MissedHealthStore:
-    """Of one publisher. Nothing here raises: what cannot be kept is counted."""
+    """Stores missed ``health`` of one publisher. Nothing here raises: what cannot be kept is counted."""
 
     def __init__(self, state_dir: Path, keep_s: float, max_bytes: float) -> None:
-        """``max_bytes`` 0: nothing is kept."""
+        """``keep_s``: how long a sample is kept. ``max_bytes`` 0: nothing is kept."""
         self._path = state_dir / FILE_NAME
         self._keep_s, self._max_bytes = keep_s, max_bytes
         self._db: sqlite3.Connection | None = None
-        self._uncounted: _Lost | None = None
+        self._uncounted: _ExpiredHealth | None = None
         """What could not even be counted on the disk."""
-        self.facts = MissedHealthCounts()
+        self.counts = MissedHealthCounts()
         if self._max_bytes:
             self._try(self._restamp)
         else:
             remove(state_dir)
 
     def keep(self, sink: str, body: bytes) -> None:
-        """``sink`` was not there for ``body``."""
+        """Store ``body``, a ``health`` message that ``sink`` has missed."""
         at = msgspec.json.decode(body, type=_At).at
 
         def insert(db: sqlite3.Connection) -> None:
             db.execute("INSERT INTO samples (sink, stored, at, body) VALUES (?, ?, ?, ?)", (sink, _uptime(), at, body))
 
         if not self._max_bytes or not self._try(insert):
-            self._uncounted = _Lost(1, at, at).and_also(self._uncounted)
+            self._uncounted = _ExpiredHealth(1, at, at).merged_with(self._uncounted)
             self._count()
 
     def waiting(self, sink: str, after: int, limit: int) -> list[MissedHealth]:
@@ -108,15 +109,15 @@ class MissedHealthStore:
             )
             found.extend(MissedHealth(*row) for row in rows)
 
-        if self.facts.waiting:
+        if self.counts.waiting:
             self._try(select)
         return found
 
     def sent(self, ids: list[int]) -> None:
-        """They arrived."""
+        """Delete the samples ``ids``: they have arrived."""
         self._try(lambda db: db.executemany("DELETE FROM samples WHERE id = ?", [(one,) for one in ids]))
 
-    def tidy(self, sinks: list[str]) -> None:
+    def expire(self, sinks: list[str]) -> None:
         """Give up what is too old or too much, or waits for none of ``sinks``."""
 
         def by_age(db: sqlite3.Connection) -> None:
@@ -126,14 +127,14 @@ class MissedHealthStore:
         def by_size(db: sqlite3.Connection) -> None:
             self._give_up(db, "id IN (SELECT id FROM samples ORDER BY id LIMIT ?)", (GIVE_UP,))
 
-        if self.facts.waiting:
+        if self.counts.waiting:
             self._try(by_age)
         # Asked between transactions: within one, SQLite does not tell the free pages rightly.
-        while self.facts.waiting and self._used() > self._max_bytes and self._try(by_size):
+        while self.counts.waiting and self._used() > self._max_bytes and self._try(by_size):
             pass
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the database file, if it is open."""
         if self._db is not None:
             self._db.close()
             self._db = None
@@ -150,7 +151,7 @@ class MissedHealthStore:
         db.executemany("DELETE FROM samples WHERE id = ?", [row[:1] for row in rows])
         if rows:
             times = [at for _, at in rows]
-            _add_expired(db, _Lost(len(times), min(times), max(times)))
+            _add_expired(db, _ExpiredHealth(len(times), min(times), max(times)))
 
     def _restamp(self, db: sqlite3.Connection) -> None:
         """What was stored before this boot gets its age from now on: no clock tells how long we were off."""
@@ -183,8 +184,8 @@ class MissedHealthStore:
                 waiting = self._db.execute("SELECT count(*) FROM samples").fetchone()[0]
                 lost = _expired(self._db)
         if self._uncounted is not None:
-            lost = self._uncounted.and_also(lost)
-        self.facts = MissedHealthCounts(waiting, *(lost or ()))
+            lost = self._uncounted.merged_with(lost)
+        self.counts = MissedHealthCounts(waiting, *(lost or ()))
 
 
 def remove(state_dir: Path) -> None:
@@ -208,13 +209,13 @@ def _open(path: Path) -> sqlite3.Connection:
     return db
 
 
-def _expired(db: sqlite3.Connection) -> _Lost | None:
+def _expired(db: sqlite3.Connection) -> _ExpiredHealth | None:
     row = db.execute("SELECT count, first, last FROM expired").fetchone()
-    return row and _Lost(*row)
+    return row and _ExpiredHealth(*row)
 
 
-def _add_expired(db: sqlite3.Connection, lost: _Lost) -> None:
-    total = lost.and_also(_expired(db))
+def _add_expired(db: sqlite3.Connection, lost: _ExpiredHealth) -> None:
+    total = lost.merged_with(_expired(db))
     db.execute("DELETE FROM expired")
     db.execute("INSERT INTO expired VALUES (?, ?, ?)", total)
 

@@ -1,4 +1,4 @@
-"""The publisher's side of the outbox: what is pending for whom, who has what, what may go.
+"""Outbox reader, in the publisher: pending messages, acknowledgements by sink, resending and expiry.
 
 Commits here are not synced one by one: an acknowledgement lost in a power cut costs one repeat, which consumers
 recognise by (epoch, seq). Numbers are never given here.
@@ -26,7 +26,7 @@ EXPIRE_CHUNK = 500
 """Rows deleted in one transaction, so that the writer never waits long."""
 RESEND_CHUNK = 5000
 EXPIRED_LIMIT = 500
-"""Ranges that are announced; were there more, the oldest are only told to who asks for them again."""
+"""Ranges that are announced; were there more, the oldest are only named to who asks for them again."""
 NO_END = 1 << 62
 """Above every seq."""
 
@@ -38,7 +38,7 @@ class OutboxReader:
         """``path`` is the first outbox' name; the newest is opened, unless ``newest`` is False.
 
         ``readonly``: nothing can be changed by it; for looking beside a running daemon. ``verify`` False: also one that
-        is not to be gone on with, see `outbox_mark`.
+        is not to be continued, see `edge.outbox.identity`.
         """
         self.path = schema.current_outbox(path) if newest else path
         self.damaged = 0
@@ -63,28 +63,28 @@ class OutboxReader:
             return True
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the outbox file and its connection."""
         self._db.close()
 
     def next_seq(self) -> int:
-        """The next message gets this number."""
+        """Number (seq) that the next message gets."""
         return schema.meta(self._db)[1]
 
     def state(self) -> OutboxState:
-        """What consumers need to tell pending, lost and missing apart."""
+        """Epoch, numbers and expired ranges: what consumers need to tell pending, lost and missing apart."""
         epoch, next_seq = schema.meta(self._db)
         oldest = self._db.execute("SELECT min(seq) FROM entries").fetchone()[0]
         expired = [(first, last) for first, last in self._db.execute("SELECT first, last FROM expired ORDER BY first")]
         return OutboxState(epoch=epoch, oldest_kept=oldest, next_seq=next_seq, expired=expired)
 
     def now(self) -> float:
-        """The outbox' own time, see `edge.outbox.clock`."""
+        """Time of the outbox' own clock in seconds, see `edge.outbox.clock`."""
         if self._offset is None:
             self._offset = clock.offset(self._db, self._readonly)
         return self._offset + clock.uptime()
 
     def age_of(self, name: str) -> float:
-        """Seconds since this was asked for ``name`` first."""
+        """Seconds since `age_of` was called for ``name`` first; stored in this outbox."""
         seen = self._db.execute("SELECT value FROM meta WHERE key = ?", (f"seen {name}",)).fetchone()
         if seen is None:
             seen = (self.now(),)
@@ -93,7 +93,7 @@ class OutboxReader:
         return float(self.now() - float(seen[0]) if isinstance(seen[0], (int, float)) else math.inf)
 
     def depth(self) -> OutboxDepth:
-        """How much waits, for how long, and how much room all of it takes."""
+        """Number of pending messages, age of the oldest, and bytes that all messages take."""
         count = self._db.execute("SELECT count(*) FROM entries WHERE state = 'pending'").fetchone()[0]
         oldest = self._db.execute("SELECT created FROM entries WHERE state = 'pending' ORDER BY seq LIMIT 1").fetchone()
         age = 0.0 if oldest is None else max(0.0, self.now() - oldest[0])
@@ -101,7 +101,7 @@ class OutboxReader:
 
     def pending(self, sink: str, first: int, end: int, limit: int) -> list[StoredMessage]:
         """Messages ``first`` <= seq < ``end`` that ``sink`` does not have yet, in order of seq, at most ``limit``."""
-        return self._sound(
+        return self._intact(
             "state = 'pending' AND seq >= ? AND seq < ? AND NOT EXISTS "
             "(SELECT 1 FROM delivery WHERE delivery.seq = messages.seq AND delivery.sink = ?)",
             (first, end, sink, limit),
@@ -109,16 +109,16 @@ class OutboxReader:
 
     def stored(self, first: int, limit: int) -> list[StoredMessage]:
         """Messages from ``first`` on, delivered or not: for sinks that no message waits for."""
-        return self._sound("seq >= ?", (first, limit))
+        return self._intact("seq >= ?", (first, limit))
 
-    def _sound(self, condition: str, values: tuple[object, ...]) -> list[StoredMessage]:
-        """Messages that are as they were stored. Others are given up and entered in ``expired``."""
+    def _intact(self, condition: str, values: tuple[object, ...]) -> list[StoredMessage]:
+        """Messages that are as they were stored (checksum). Others are given up and entered in ``expired``."""
         while True:
             found = self._db.execute(
                 f"SELECT seq, suffix, body, crc FROM messages WHERE {condition} ORDER BY seq LIMIT ?",  # noqa: S608 - our own words
                 values,
             ).fetchall()
-            rows = [StoredMessage(*row[:3]) for row in found if _is_sound(*row)]
+            rows = [StoredMessage(*row[:3]) for row in found if _is_intact(*row)]
             if len(rows) < len(found):
                 sound = {row.seq for row in rows}
                 lost = [(row[0],) for row in found if row[0] not in sound]
@@ -135,14 +135,14 @@ class OutboxReader:
             "SELECT seq, suffix, body, crc, state FROM messages WHERE seq >= ? AND seq < ? ORDER BY seq LIMIT ?",
             (min(first, NO_END), min(end, NO_END), limit),
         )
-        return [(StoredMessage(*row[:3]), str(row[4]) if _is_sound(*row[:4]) else "damaged") for row in rows]
+        return [(StoredMessage(*row[:3]), str(row[4]) if _is_intact(*row[:4]) else "damaged") for row in rows]
 
     def kept_count(self) -> int:
-        """How many messages there are, delivered or not."""
+        """Number of messages that are stored, delivered or not."""
         return int(self._db.execute("SELECT count(*) FROM entries").fetchone()[0])
 
     def delivered(self, sink: str, seqs: Sequence[int], durable_sinks: Sequence[str]) -> None:
-        """``sink`` has ``seqs``; those that all ``durable_sinks`` have are acked."""
+        """Record that ``sink`` has acknowledged ``seqs``; those that all ``durable_sinks`` have are acked."""
         with transaction(self._db):
             self._db.executemany("INSERT OR IGNORE INTO delivery (seq, sink) VALUES (?, ?)", [(s, sink) for s in seqs])
             if set(durable_sinks) <= {sink}:
@@ -152,15 +152,15 @@ class OutboxReader:
                     f"{_ack(durable_sinks)} AND seq = ?", [(*durable_sinks, len(durable_sinks), s) for s in seqs]
                 )
 
-    def settle(self, durable_sinks: Sequence[str]) -> None:
-        """Ack what no present sink waits for: the configuration may have lost one since the message was stored."""
+    def acknowledge_unawaited(self, durable_sinks: Sequence[str]) -> None:
+        """Mark as acked what no present sink waits for: the configuration may have lost one since it was stored."""
         with transaction(self._db):
             self._db.execute(_ack(durable_sinks), (*durable_sinks, len(durable_sinks)))
 
     def resend(self, first: int, last: int, sink: str | None = None) -> ResendResult:
         """Mark kept messages ``first`` <= seq <= ``last`` as not delivered to ``sink`` (None: to none of the sinks).
 
-        Couriers, those of another process too, learn of it by `resend_mark`.
+        Deliveries, those of another process too, learn of it by `resend_mark`.
         """
         queued, kept, start = 0, SeqRanges(), min(first, NO_END)
         while True:
@@ -186,7 +186,7 @@ class OutboxReader:
         return ResendResult(queued, *kept.gaps(first, min(last, self.next_seq() - 1)))
 
     def resend_mark(self) -> ResendMark | None:
-        """Which `resend` was the last; None: there was none."""
+        """Mark of the last `resend`; None: there was none."""
         row = self._db.execute("SELECT value FROM meta WHERE key = 'resend'").fetchone()
         try:
             return None if row is None else ResendMark(*map(int, str(row[0]).split()))
@@ -215,7 +215,7 @@ class OutboxReader:
             lost += gone
         return lost
 
-    def forget_deleted(self) -> bool:
+    def truncate_journal(self) -> bool:
         """Empty the journal, where what was deleted still stands; False if the writer is just at work: try again."""
         if self._deleted:
             self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")  # most of it, while the writer goes on
@@ -265,7 +265,7 @@ class OutboxReader:
         return int((pages - free) * size)
 
 
-def _is_sound(seq: int, suffix: object, body: object, crc: int | None) -> bool:
+def _is_intact(seq: int, suffix: object, body: object, crc: int | None) -> bool:
     """Whether a message is as it was stored. Those of the first layout have no checksum."""
     if not isinstance(suffix, str) or not isinstance(body, bytes):
         return False

@@ -1,4 +1,4 @@
-"""What is asked of the outbox, and what it answers: rows, how full it is, what came of sending again."""
+"""Types that the outbox returns: stored messages, depth, resend marks and results, ranges of numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ GONE_LIMIT = 100
 
 
 class StoredMessage(NamedTuple):
-    """One stored message."""
+    """One message as it is stored in the outbox."""
 
     seq: int
     suffix: str
@@ -19,7 +19,7 @@ class StoredMessage(NamedTuple):
 
 
 class OutboxDepth(NamedTuple):
-    """How full the outbox is."""
+    """How full the outbox is: pending messages, age, bytes."""
 
     pending: int
     oldest_age_s: float
@@ -28,16 +28,16 @@ class OutboxDepth(NamedTuple):
 
 
 class ResendMark(NamedTuple):
-    """Tells couriers that something is to be sent again."""
+    """Tells deliveries that something is to be sent again."""
 
     number: int
-    """Goes up with every part of every `edge.outbox.reader.Outbox.resend`."""
+    """Goes up with every part of every `edge.outbox.reader.OutboxReader.resend`."""
     first: int
     """Lowest seq of that part."""
 
 
 class ResendResult(msgspec.Struct, frozen=True):
-    """What came of `edge.outbox.reader.Outbox.resend`."""
+    """Result of `edge.outbox.reader.OutboxReader.resend`: what is queued, what is gone."""
 
     queued: int
     """Messages that will be sent again."""
@@ -48,20 +48,20 @@ class ResendResult(msgspec.Struct, frozen=True):
 
 
 class SeqRanges:
-    """Numbers in rising order, as ranges."""
+    """Numbers in rising order, held as ranges."""
 
     def __init__(self) -> None:
         self._ranges: list[tuple[int, int]] = []
 
     def add(self, number: int) -> None:
-        """``number`` is above all that were added."""
+        """Add ``number``, which is above all that were added before."""
         if self._ranges and self._ranges[-1][1] == number - 1:
             self._ranges[-1] = (self._ranges[-1][0], number)
         else:
             self._ranges.append((number, number))
 
     def gaps(self, first: int, last: int) -> tuple[list[tuple[int, int]], int]:
-        """Ranges in ``first`` to ``last`` that were not added, the first few, and how many numbers all have."""
+        """Ranges in ``first`` to ``last`` that were not added, at most `GONE_LIMIT`, and the number of all of them."""
         found, count, start = [], 0, first
         for begin, end in [*self._ranges, (last + 1, last + 1)]:
             if start < begin:

@@ -1,4 +1,4 @@
-"""The outbox file: SQLite in WAL mode, two processes on it. Layout, opening, making, and going on after damage.
+"""Outbox file: SQLite in WAL mode, used by two processes. Layout, opening, creation, migration, and damage.
 
     meta       epoch, next_seq
     entries    one row a message: pending until every durable sink has it, then acked and kept for a while; a checksum
@@ -11,10 +11,10 @@
 given twice in an epoch, also not after rows were deleted, the process was killed or the power was cut.
 
 A file that is damaged, or a copy (see `edge.outbox.identity`), is left as it is, and the next one
-(``outbox-2.sqlite3``, …) is begun; what waits in it is sent by `edge.daemon.publisher.outbox_recovery`. It is never renamed, and its name
-never used again: SQLite finds a database's journal by name, so that a process which still has the old file open would
-delete the journal of a new one under the old name. For a like reason no process that has an outbox open may open and
-close that file by other means.
+(``outbox-2.sqlite3``, …) is begun; what waits in it is sent by `edge.daemon.publisher.outbox_recovery`. It is never
+renamed, and its name never used again: SQLite finds a database's journal by name, so that a process which still has the
+old file open would delete the journal of a new one under the old name. For a like reason no process that has an outbox
+open may open and close that file by other means.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ MIGRATIONS = {
         "DROP TABLE together",
     ],
 }
-"""By the layout version that it leads away from, what makes the next one of it."""
+"""Statements by layout version: they make the next version of it."""
 
 
 def connect(path: Path, synchronous: Literal["FULL", "NORMAL"], readonly: bool = False) -> sqlite3.Connection:
@@ -99,7 +99,7 @@ def connect(path: Path, synchronous: Literal["FULL", "NORMAL"], readonly: bool =
 
 
 def create(path: Path) -> None:
-    """Make a new, empty outbox with an epoch of its own, readable by this user only.
+    """Create a new, empty outbox with an epoch of its own, readable by this user only.
 
     It is made under another name and moved into place: the publisher never sees half of one.
     """
@@ -130,7 +130,7 @@ def create(path: Path) -> None:
 
 
 def migrate(path: Path, *, mark: bool = True) -> None:
-    """Bring an outbox of an earlier layout to the present one, all of it or nothing; the epoch goes on.
+    """Migrate an outbox of an earlier layout to the present one, all of it or nothing; the epoch goes on.
 
     ``mark``: False for one that was set aside and is only read: it must not come to look like the one in use.
 
@@ -159,7 +159,7 @@ def migrate(path: Path, *, mark: bool = True) -> None:
 
 
 def verify(path: Path, db: sqlite3.Connection) -> None:
-    """Raise sqlite3.DatabaseError if this is not the outbox that was last written here, see `outbox_mark`."""
+    """Raise sqlite3.DatabaseError if this is a copy, not the outbox last written here: see `edge.outbox.identity`."""
     mark = identity.read(path)  # before the outbox itself: what is committed meanwhile makes that the newer one
     why = identity.contradiction(mark, *meta(db), identity.machine_identity(), identity.file_identity(path))
     if why is not None:
@@ -167,26 +167,26 @@ def verify(path: Path, db: sqlite3.Connection) -> None:
 
 
 def check(db: sqlite3.Connection) -> None:
-    """Read all of it; raise sqlite3.DatabaseError if it is damaged."""
+    """Read all of the database; raise sqlite3.DatabaseError if it is damaged."""
     found = db.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
         raise sqlite3.DatabaseError("malformed: " + " ".join(str(found).split())[:200])
 
 
 def checksum(seq: int, suffix: str, body: bytes) -> int:
-    """Of one message: SQLite itself does not notice a bit that flipped inside a value."""
+    """Checksum (CRC-32) of one message: SQLite itself does not notice a bit that flipped inside a value."""
     return zlib.crc32(b"%d %b %b" % (seq, suffix.encode(), body))
 
 
 def mark_damaged(path: Path) -> None:
-    """The reader found ``path`` damaged: leave a note, on which the writer sets it aside."""
+    """Leave a note that the reader found ``path`` damaged, on which the writer sets it aside."""
     with contextlib.suppress(OSError):
-        os.close(os.open(_note(path), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        os.close(os.open(_damage_note(path), os.O_CREAT | os.O_WRONLY | os.O_CLOEXEC, 0o600))
 
 
 def is_marked_damaged(path: Path) -> bool:
-    """Whether there is such a note."""
-    return _note(path).exists()
+    """Whether `mark_damaged` has left a note for ``path``."""
+    return _damage_note(path).exists()
 
 
 def is_damage(error: sqlite3.Error) -> bool:
@@ -194,7 +194,7 @@ def is_damage(error: sqlite3.Error) -> bool:
     return any(word in str(error) for word in ("malformed", "not a database", "corrupt"))
 
 
-def _note(path: Path) -> Path:
+def _damage_note(path: Path) -> Path:
     return path.with_name(path.name + ".damaged")
 
 
@@ -208,7 +208,7 @@ def set_aside_outboxes(path: Path) -> list[Path]:
 
 
 def empty_outbox(path: Path) -> None:
-    """Empty one that was set aside: what it holds is about patients' pictures.
+    """Empty an outbox that was set aside: what it holds is about patients' pictures.
 
     The name stays, since `current_outbox` goes from one to the next.
     """
@@ -221,7 +221,7 @@ def empty_outbox(path: Path) -> None:
 def purge(path: Path) -> list[Path]:
     """Delete every outbox and all that belongs to it, and begin a new one. ``path`` is the first outbox' name.
 
-    Only while no daemon runs. What was deleted. Raises OSError if something cannot be.
+    Only while no daemon runs. Returns the files that were deleted. Raises OSError if something cannot be.
     """
     stem, suffix = path.stem, path.suffix
     found = sorted(
@@ -241,14 +241,17 @@ def current_outbox(path: Path) -> Path:
 
 
 def next_outbox_path(path: Path) -> Path:
-    """``outbox.sqlite3`` -> ``outbox-2.sqlite3`` -> ``outbox-3.sqlite3``."""
+    """Name of the outbox after ``path``: ``outbox.sqlite3`` -> ``outbox-2.sqlite3`` -> ``outbox-3.sqlite3``."""
     name, _, number = path.stem.partition("-")
     return path.with_name(f"{name}-{int(number or 1) + 1}{path.suffix}")
 
 
 @contextlib.contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing. Takes the write lock at once, so that what was read inside still holds when it is written."""
+    """Transaction (context manager): all or nothing. Takes the write lock at once.
+
+    So what was read inside still holds when it is written.
+    """
     db.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -260,7 +263,7 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 
 def meta(db: sqlite3.Connection) -> tuple[str, int]:
-    """(epoch, next_seq). Raises sqlite3.DatabaseError if they are not what they should be."""
+    """Read (epoch, next_seq). Raises sqlite3.DatabaseError if they are not what they should be."""
     values = dict(db.execute("SELECT key, value FROM meta WHERE key IN ('epoch', 'next_seq')"))
     try:
         return str(values["epoch"]), int(values["next_seq"])
@@ -282,7 +285,7 @@ def _quoted(path: Path) -> str:
 
 
 def sync_directory(directory: Path) -> None:
-    """Let the names in ``directory`` outlive a power cut: syncing the files themselves is not enough for that."""
+    """Sync ``directory``, so that its names outlive a power cut: syncing the files alone is not enough for that."""
     handle = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(handle)

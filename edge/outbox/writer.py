@@ -1,4 +1,4 @@
-"""The frame process' side of the outbox: messages in, numbered and synced to disk by a thread of its own.
+"""Outbox writer, in the frame process: numbers messages and syncs them to disk, in a thread of its own.
 
 Group commit: whatever waits when the thread comes round shares one transaction, so one disk sync serves a burst.
 """
@@ -63,7 +63,7 @@ class OutboxWriter:
         """Inode of the file that was read through: once for each is enough."""
         self._committing_since: float | None = None
         self._offset = 0.0
-        """See `outbox_clock`."""
+        """Of the outbox' clock, see `edge.outbox.clock.offset`."""
         self._mark: IdentityFile | None = None
         self._last: tuple[str, int] | None = None
         """(epoch, next_seq) after the last commit to the open file."""
@@ -79,7 +79,7 @@ class OutboxWriter:
         return True
 
     def problems(self) -> list[str]:
-        """Words for `Report.reasons`; empty: all is well."""
+        """Reason words for `FrameReport.reasons`; empty: all is well."""
         words = [self._problem] if self._problem else []
         if self._was_set_aside:
             words.append("outbox_set_aside")
@@ -98,21 +98,21 @@ class OutboxWriter:
         return since is not None and time.monotonic() - since > limit_s
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until all that was put is on disk; whether that came to be."""
+        """Wait until all that was put is on disk; whether it is within ``timeout_s``."""
         stored = threading.Event()
         self._queue.put(stored)
         return stored.wait(timeout_s)
 
     def close(self, timeout_s: float) -> bool:
-        """Store what waits and end; whether all of it is on disk. May be called twice."""
+        """Store what waits, and end the thread; whether all of it is on disk. May be called twice."""
         done = self._closing.is_set() or self.flush(timeout_s)
         self._closing.set()
-        self._queue.put(threading.Event())  # so that the thread looks up
+        self._queue.put(threading.Event())  # so that the thread wakes
         self._thread.join(timeout_s)
         return done
 
     def _run(self) -> None:
-        self._store_until_stored([])  # opens or makes the file: the publisher tells its epoch in the birth message
+        self._store_until_stored([])  # opens or makes the file: the publisher announces its epoch in the first `state`
         self._on_commit()
         while not (self._closing.is_set() and self._queue.empty()):
             batch: list[tuple[str, Durable]] = []
@@ -136,9 +136,9 @@ class OutboxWriter:
         if self._mark is not None and self._last is not None:
             with contextlib.suppress(OSError):
                 self._mark.write(*self._last, sync=True)
-        self._let_go()
+        self._close_file()
 
-    def _let_go(self) -> None:
+    def _close_file(self) -> None:
         if self._db is not None:
             self._db.close()
         if self._mark is not None:
@@ -157,12 +157,12 @@ class OutboxWriter:
                     with transaction(db):
                         self._append(db, batch)
                 # else: the commit that failed had reached the disk after all
-                self._note(*schema.meta(db))
+                self._update_identity(*schema.meta(db))
                 self._committing_since = None
                 break
             except (sqlite3.Error, OSError) as error:
                 self._committing_since = None
-                if self._trouble(error):
+                if self._handle_error(error):
                     expected = None
                     continue
             if self._closing.wait(RETRY_S):
@@ -208,8 +208,8 @@ class OutboxWriter:
         self._db, self._inode, self._checked, self._last = db, inode, inode, None
         return db
 
-    def _note(self, epoch: str, next_seq: int) -> None:
-        """A commit is done: bring the mark up to it."""
+    def _update_identity(self, epoch: str, next_seq: int) -> None:
+        """Write the numbers of a finished commit to the identity file."""
         self._last = (epoch, next_seq)
         if self._mark is not None:
             try:
@@ -235,9 +235,9 @@ class OutboxWriter:
         db.executemany("INSERT INTO bodies VALUES (?, ?)", bodies)
         db.execute("UPDATE meta SET value = ? WHERE key = 'next_seq'", (seq,))
 
-    def _trouble(self, error: sqlite3.Error | OSError) -> bool:
-        """Let go of the file; True if it is damaged or a copy: then the next one can be begun at once."""
-        self._let_go()
+    def _handle_error(self, error: sqlite3.Error | OSError) -> bool:
+        """Close the file after ``error``; True if it is damaged or a copy: then the next one can be begun at once."""
+        self._close_file()
         word = transient_error(error) if isinstance(error, sqlite3.Error) else "disk_error"
         if word is None:
             damaged, self._path = self._path, schema.next_outbox_path(self._path)

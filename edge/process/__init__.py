@@ -1,1 +1,1 @@
-"""Processes: how a child is started, what it is handed, how it learns that its parent is gone, and what each takes."""
+"""Child processes: start, hand-over, lifeline to the parent, heartbeat, CPU affinity, stderr and memory."""

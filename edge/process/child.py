@@ -1,4 +1,4 @@
-"""One way to start a child process of ours, used for the frame process, the publisher and isolated runtimes.
+"""Starts child processes that end with their parent: frame process, publisher and isolated runtimes.
 
 The parent keeps the write end of a pipe, the *lifeline*, and never writes to it. The child blocks on the read end in
 a thread: end of file means that the parent is gone, however it went, and the child goes at once too. (Linux'
@@ -25,10 +25,10 @@ ORPHANED = 70
 
 
 class Child:
-    """A running ``python -m module`` that dies with us."""
+    """A running child process (``python -m module``) that ends when this process does."""
 
     def __init__(self, module: str, payload: bytes, fds: Sequence[int] = ()) -> None:
-        """Start it.
+        """Start the child process, and write its payload.
 
         Args:
             module: what to run; its ``__main__`` part calls `inherit`.
@@ -39,7 +39,7 @@ class Child:
         # -P: the working directory is no place to import from.
         safe = ["-P"] if sys.version_info >= (3, 11) else []
         try:
-            with stderr_lock.exclusive():  # with our stderr, not with another thread's detour of it
+            with stderr_lock.exclusive():  # with our stderr, not with another thread's redirection of it
                 self._process = subprocess.Popen(
                     [sys.executable, *safe, "-m", module, *(str(fd) for fd in (lifeline, *fds))],
                     stdin=subprocess.PIPE,
@@ -60,27 +60,27 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Process id."""
+        """Process id of the child."""
         return self._process.pid
 
     def poll(self) -> int | None:
-        """Exit status, negative for a signal; None while it runs."""
+        """Exit status of the child, negative for a signal; None while it runs."""
         return self._process.poll()
 
     def terminate(self) -> None:
-        """Ask it to stop (SIGTERM)."""
+        """Ask the child to stop (SIGTERM)."""
         if self.poll() is None:
             self._process.send_signal(signal.SIGTERM)
 
     def wait(self, timeout_s: float) -> int | None:
-        """Exit status, or None if it still runs after ``timeout_s``."""
+        """Wait for the child's end: exit status, or None if it still runs after ``timeout_s``."""
         try:
             return self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             return None
 
     def kill(self) -> None:
-        """End it now, and reap it. May be called again."""
+        """Kill the child now (SIGKILL), and reap it. May be called again."""
         if self.poll() is None:
             self._process.kill()
             self._process.wait()
@@ -91,14 +91,14 @@ class Child:
 
 @dataclass(frozen=True, slots=True)
 class Inheritance:
-    """What a child was handed."""
+    """What a child process was handed by its parent: payload and file descriptors."""
 
     payload: bytes
     fds: tuple[int, ...]
 
 
 def inherit() -> Inheritance:
-    """Called first in a child: take what the parent handed over, and hold on to the lifeline."""
+    """Take over payload and file descriptors from the parent, and end when it ends. Called first in a child."""
     lifeline, *fds = (int(arg) for arg in sys.argv[1:])
     payload = sys.stdin.buffer.read()
 

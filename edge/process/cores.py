@@ -1,4 +1,4 @@
-"""Which processor cores a process keeps to."""
+"""CPU affinity: which processor cores each process of the daemon runs on."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ log = logging.getLogger(__name__)
 
 
 def allowed_cores() -> list[int]:
-    """Those that this process may use, counted from 0: the machine's, or fewer where it was given fewer."""
+    """Cores that this process may use, counted from 0: the machine's, or fewer where it was given fewer."""
     return sorted(os.sched_getaffinity(0))
 
 
 def missing_cores(wanted: AffinitySettings, there: Sequence[int]) -> list[int]:
-    """Cores that are asked for and are not among ``there``."""
+    """Cores that ``wanted`` asks for and that are not among ``there``."""
     asked = {core for cores in msgspec.structs.astuple(wanted) for core in cores}
     return sorted(asked - set(there))
 
 
-def fit(wanted: AffinitySettings, there: Sequence[int]) -> AffinitySettings:
-    """``wanted`` as it can be had: without cores that are not there, and all of them for who is left without any.
+def fit_affinity(wanted: AffinitySettings, there: Sequence[int]) -> AffinitySettings:
+    """``wanted`` without cores that are not ``there``; a process that is left without any gets all of them.
 
-    If none are asked for, nobody is told to keep to anything.
+    If none are asked for, no affinity is set at all.
     """
     if wanted == AffinitySettings():
         return wanted
@@ -44,8 +44,8 @@ def fit(wanted: AffinitySettings, there: Sequence[int]) -> AffinitySettings:
     )
 
 
-def keep_to(cores: Sequence[int]) -> None:
-    """Keep this process, with all the threads that it has, to ``cores``; empty: to those that it has.
+def set_cpu_affinity(cores: Sequence[int]) -> None:
+    """Run this process, with all the threads that it has, on ``cores`` only; empty: nothing is changed.
 
     Threads and children that are made later keep to the same. Where a sandbox forbids it, that is logged.
     """

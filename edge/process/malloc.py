@@ -1,4 +1,4 @@
-"""How glibc keeps the memory of a process that is to stay small. Elsewhere (musl) nothing is done.
+"""Limits how much freed memory glibc's malloc keeps. Elsewhere (musl) nothing is done.
 
 Each thread gets an arena of its own by default, and what was freed stays in it: eight capture threads that have each
 decoded one large picture would hold eight times what one needs.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 
 M_ARENA_MAX = -8
-"""Of <malloc.h>."""
+"""Parameter number of mallopt(3), from <malloc.h>."""
 ARENAS = 2
 """Python's lock lets one thread at a time make objects; the second is for what native code makes meanwhile."""
 
@@ -22,7 +22,7 @@ def limit_malloc_arenas() -> None:
 
 
 def trim_malloc() -> None:
-    """Return to the system what is free. Some milliseconds: for when a start is over, not for every frame."""
+    """Return free memory to the system. Some milliseconds: for when a start is over, not for every frame."""
     malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if malloc_trim is not None:
         malloc_trim(ctypes.c_size_t(0))

@@ -1,4 +1,4 @@
-"""A lock with two ways in: alone, or together with others who come that way. Who wants to be alone comes first."""
+"""Readers-writer lock (shared and exclusive); writers have priority."""
 
 from __future__ import annotations
 
@@ -11,34 +11,35 @@ if TYPE_CHECKING:
 
 
 class RWLock:
-    """Who wants to be alone waits for those inside; nobody joins them meanwhile, or the wait might never end.
+    """Readers-writer lock: any number of readers (shared), or one writer (exclusive); writers have priority.
 
-    A thread that is alone may come in again, either way. One that is inside together with others must leave first.
+    A writer waits for the readers inside; no reader joins them meanwhile, or the wait might never end. A thread that
+    holds the lock as writer may take it again, either way. A reader must release it first.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._inside = 0
-        """Threads that are in together."""
-        self._waiting = 0
-        """Threads that want to be alone."""
-        self._owner: int | None = None
+        self._readers = 0
+        """Threads that hold the lock as readers."""
+        self._waiting_writers = 0
+        """Threads that wait to hold it as writer."""
+        self._writer: int | None = None
         self._depth = 0
-        """How often the thread that is alone has come in."""
+        """How often the writer has taken the lock."""
 
     @contextlib.contextmanager
     def exclusive(self) -> Iterator[None]:
-        """While inside, no other thread is."""
+        """Hold the lock as writer (context manager): no other thread holds it."""
         me = threading.get_ident()
         with self._changed:
-            if self._owner != me:
-                self._waiting += 1
+            if self._writer != me:
+                self._waiting_writers += 1
                 try:
-                    self._changed.wait_for(lambda: self._owner is None and not self._inside)
+                    self._changed.wait_for(lambda: self._writer is None and not self._readers)
                 finally:
-                    self._waiting -= 1
+                    self._waiting_writers -= 1
                     self._changed.notify_all()  # an interrupted wait must not keep the others out
-                self._owner = me
+                self._writer = me
             self._depth += 1
         try:
             yield
@@ -46,22 +47,22 @@ class RWLock:
             with self._changed:
                 self._depth -= 1
                 if not self._depth:
-                    self._owner = None
+                    self._writer = None
                     self._changed.notify_all()
 
     @contextlib.contextmanager
     def shared(self) -> Iterator[None]:
-        """While inside, no thread is alone."""
-        if self._owner == threading.get_ident():
+        """Hold the lock as reader (context manager): other readers may, no writer does."""
+        if self._writer == threading.get_ident():
             with self.exclusive():
                 yield
             return
         with self._changed:
-            self._changed.wait_for(lambda: self._owner is None and not self._waiting)
-            self._inside += 1
+            self._changed.wait_for(lambda: self._writer is None and not self._waiting_writers)
+            self._readers += 1
         try:
             yield
         finally:
             with self._changed:
-                self._inside -= 1
+                self._readers -= 1
                 self._changed.notify_all()

@@ -1,8 +1,8 @@
-"""What native libraries print to file descriptor 2: kept out of the user's terminal, and read.
+"""Captures what native libraries print to stderr (file descriptor 2): kept out of the user's terminal, and read.
 
-There is one such descriptor in a process, so whoever leads it elsewhere has a turn of `stderr_lock`; so does who starts a
-child, which would else inherit the detour for ever. Several threads may share a detour: then what was printed is known,
-but not by whom.
+There is one such descriptor in a process, so whoever redirects it holds `stderr_lock`; so does who starts a child,
+which would else inherit the redirection for ever. Several threads may share a redirection: then what was printed is
+known, but not by whom.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ stderr_lock = RWLock()
 
 
 class CapturedStderr:
-    """What was printed, known when its `capture_stderr` or `capture_stderr_shared` is left. May hold lines of other threads."""
+    """Captured bytes of stderr, known when the capture has ended. May hold lines of other threads."""
 
     data = b""
     shared = False
-    """Other threads were inside meanwhile, and something was printed: by whom, nobody knows. ``data`` is empty."""
+    """Other threads captured meanwhile, and something was printed: by whom, nobody knows. ``data`` is empty."""
 
 
 @contextlib.contextmanager
 def capture_stderr() -> Iterator[CapturedStderr]:
-    """While inside, file descriptor 2 of this process leads to memory. A few microseconds; others wait."""
+    """Capture file descriptor 2 of this process in memory, alone. A few microseconds; other threads wait."""
     got = CapturedStderr()
     with stderr_lock.exclusive():
-        saved = _lead_away()
+        saved = _redirect_to_memory()
         try:
             yield got
         finally:
-            got.data = _lead_back(saved)
+            got.data = _restore(saved)
 
 
 @contextlib.contextmanager
 def capture_stderr_shared(dropped: tuple[bytes, ...]) -> Iterator[CapturedStderr]:
-    """As `capture_stderr`, but others may come in this way at the same time.
+    """Capture file descriptor 2 as `capture_stderr` does, but together with other threads that call this.
 
-    If something is printed meanwhile, who was alone gets it as from `capture_stderr`; all others are told ``shared`` and have
-    to do again, in `capture_stderr`, what they did. Lines that were printed then are handed back, but for those that begin
-    with one of ``dropped``: they come again.
+    If something is printed meanwhile, a thread that was alone gets it as from `capture_stderr`; all others get
+    ``shared`` and have to do again, in `capture_stderr`, what they did. Lines that were printed then go to the
+    terminal, but for those that begin with one of ``dropped``: they come again.
     """
     got = CapturedStderr()
     with stderr_lock.shared():
@@ -62,15 +62,15 @@ def capture_stderr_shared(dropped: tuple[bytes, ...]) -> Iterator[CapturedStderr
             _shared.leave(visit, got, dropped)
 
 
-def hand_back(data: bytes) -> None:
-    """Print what was captured but meant for the terminal."""
+def print_captured(data: bytes) -> None:
+    """Print to stderr what was captured but meant for the terminal."""
     with contextlib.suppress(OSError):  # as lost as it would have been
         os.write(STDERR, data)
 
 
 @contextlib.contextmanager
 def stderr_to_log(log: logging.Logger) -> Iterator[None]:
-    """What is printed while inside goes to ``log`` at level debug. For loading a model, not for running it."""
+    """Send what is printed to stderr meanwhile to ``log`` at level debug. For loading a model, not for running it."""
     got = CapturedStderr()
     try:
         with capture_stderr() as got:
@@ -80,8 +80,8 @@ def stderr_to_log(log: logging.Logger) -> Iterator[None]:
             log.debug("%s", line)
 
 
-class _Shared:
-    """A detour that begins with the first who comes and ends with the last who leaves."""
+class _SharedRedirection:
+    """A redirection that begins with the first thread that enters and ends with the last that leaves."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -97,13 +97,13 @@ class _Shared:
         with self._changed:
             self._changed.wait_for(lambda: not self._ending)
             if not self._inside:
-                self._saved = _lead_away()
+                self._saved = _redirect_to_memory()
             self._inside += 1
             self._entered += 1
             return self._entered, os.fstat(_memory()).st_size, self._inside == 1
 
     def leave(self, visit: tuple[int, int, bool], got: CapturedStderr, dropped: tuple[bytes, ...]) -> None:
-        """Fill in ``got``."""
+        """End the visit, and fill in ``got``; the last thread restores file descriptor 2."""
         number, size_before, was_first = visit
         with self._changed:
             alone = was_first and number == self._entered
@@ -112,28 +112,28 @@ class _Shared:
             self._inside -= 1
             if self._inside:
                 return
-            printed = _lead_back(self._saved)
+            printed = _restore(self._saved)
             self._ending = False
             self._changed.notify_all()
         if alone:
             got.data = printed
         elif printed:
-            hand_back(b"".join(line for line in printed.splitlines(keepends=True) if not line.startswith(dropped)))
+            print_captured(b"".join(line for line in printed.splitlines(keepends=True) if not line.startswith(dropped)))
 
 
-_shared = _Shared()
+_shared = _SharedRedirection()
 
 
-def _lead_away() -> int:
-    """Let file descriptor 2 lead to memory; returns where it led before."""
+def _redirect_to_memory() -> int:
+    """Redirect file descriptor 2 to memory; returns a duplicate of what it was before."""
     memory = _memory()
     saved = os.dup(STDERR)
     os.dup2(memory, STDERR)
     return saved
 
 
-def _lead_back(saved: int) -> bytes:
-    """Let it lead where it did; returns what was printed meanwhile."""
+def _restore(saved: int) -> bytes:
+    """Restore file descriptor 2 from ``saved``; returns what was printed meanwhile."""
     os.dup2(saved, STDERR)
     os.close(saved)
     memory = _memory()

@@ -1,4 +1,4 @@
-"""What the kernel says of a process and those below it: who they are, how much memory they take, how old they are."""
+"""Process tree, memory (PSS, peak) and uptime of processes, from /proc."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ PROC = Path("/proc")
 
 
 def process_tree(root: int, proc: Path = PROC) -> list[int]:
-    """``root`` and all its descendants, as far as they can be seen."""
+    """Process ids of ``root`` and all its descendants, as far as they can be seen."""
     children: dict[int, list[int]] = {}
     for entry in proc.iterdir():
         if entry.name.isdigit():
@@ -32,7 +32,7 @@ def pss_mb(pid: int, proc: Path = PROC) -> float | None:
 
 
 def peak_mb(pid: int, proc: Path = PROC) -> float | None:
-    """The most of ``pid`` that was ever resident (shared pages in full), in MB of 10^6 bytes. None as for `pss_mb`."""
+    """Peak resident memory of ``pid`` (shared pages in full), in MB of 10^6 bytes. None as for `pss_mb`."""
     return _megabytes(proc / str(pid) / "status", "VmHWM:")
 
 

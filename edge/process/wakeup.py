@@ -7,32 +7,32 @@ import socket
 
 
 class Wakeup:
-    """Register it with a selector; it is readable when it rings."""
+    """A wake-up for a selector (self-pipe). Register it; it is readable after `wake`, until `clear`."""
 
     def __init__(self) -> None:
-        self._alarm, self._wakeup = socket.socketpair()
-        self._alarm.setblocking(False)
-        self._wakeup.setblocking(False)
-        self._rung = False
+        self._receiver, self._sender = socket.socketpair()
+        self._receiver.setblocking(False)
+        self._sender.setblocking(False)
+        self._pending = False
 
     def fileno(self) -> int:
-        """For the selector."""
-        return self._alarm.fileno()
+        """File descriptor to register with the selector."""
+        return self._receiver.fileno()
 
     def wake(self) -> None:
-        """Heard at the next turn; one ring that has not been heard yet is enough for all."""
-        if not self._rung:
-            self._rung = True
-            with contextlib.suppress(OSError):  # it rings already, or we have ended
-                self._wakeup.send(b"!")
+        """Wake the selector; a wake-up that has not been cleared yet is enough for all."""
+        if not self._pending:
+            self._pending = True
+            with contextlib.suppress(OSError):  # a wake-up is pending already, or we have ended
+                self._sender.send(b"!")
 
     def clear(self) -> None:
-        """Call it at the beginning of a turn, before anything is looked at: what comes afterwards rings anew."""
+        """Reset it; call this at the beginning of a turn, before anything is checked: what comes later wakes anew."""
         with contextlib.suppress(BlockingIOError):
-            self._alarm.recv(4096)
-        self._rung = False  # after it was emptied
+            self._receiver.recv(4096)
+        self._pending = False  # after it was emptied
 
     def close(self) -> None:
-        """It rings no more."""
-        self._alarm.close()
-        self._wakeup.close()
+        """Close both sockets; it wakes no more."""
+        self._receiver.close()
+        self._sender.close()

@@ -17,7 +17,7 @@ from edge.config.uri import parse_uri
 from edge.contracts.errors import EdgeError, UsageError
 from edge.contracts.tensors import Tensor
 from edge.process.child import inherit
-from edge.process.cores import keep_to
+from edge.process.cores import set_cpu_affinity
 from edge.runtimes.isolated import RuntimeHandshake, RuntimeJob, error_handshake
 from edge.runtimes.shared_memory import SharedTensors
 
@@ -32,7 +32,7 @@ def main() -> int:
     control = socket.socket(fileno=control_fd)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     job = msgspec.json.decode(inheritance.payload, type=RuntimeJob)
-    keep_to(job.cores)  # before the library starts its threads
+    set_cpu_affinity(job.cores)  # before the library starts its threads
     try:
         # Not edge.plugins, which stands above this layer: the entry point is loaded the same way.
         from importlib.metadata import entry_points

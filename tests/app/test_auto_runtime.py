@@ -1,4 +1,4 @@
-"""``auto://`` measures, chooses, remembers and says why; what does not compute rightly is never chosen."""
+"""Runtime ``auto://``: it measures, chooses, stores the choice and says why; a runtime that computes wrongly is out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from runtime_tools import as_unprivileged_user, model_for
 
 from edge.app import auto_runtime
-from edge.app.auto_runtime_cache import FILE_NAME, RuntimeChoice, RuntimeTrial, basis, recall, remember
+from edge.app.auto_runtime_cache import FILE_NAME, RuntimeChoice, RuntimeTrial, choice_basis, load_choice, store_choice
 from edge.app.compose import choose_model, make_guard
 from edge.config.settings import RuntimeSettings, Settings
 from edge.config.uri import parse_uri
@@ -22,6 +22,7 @@ URI = "auto://?trial_s=0.2&among=litert"
 
 
 def made(uri, folder):
+    """Make the shipped model's runtime from an ``auto://`` URI."""
     return auto_runtime.make_auto(
         parse_uri(uri), load_bundle(), lambda text: make_runtime(text, *model_for(text)), folder / "state"
     )
@@ -46,33 +47,33 @@ def test_it_is_chosen_remembered_and_told_why(tmp_path, monkeypatch):
 def test_what_it_rests_on_has_changed_then_it_is_measured_anew(tmp_path, monkeypatch, change):
     cpuinfo = tmp_path / "cpuinfo"
     cpuinfo.write_text("model name : one\n")
-    before = basis("a", ["litert://"], str(cpuinfo))
-    assert basis("a", ["litert://"], str(cpuinfo)) == before
+    before = choice_basis("a", ["litert://"], str(cpuinfo))
+    assert choice_basis("a", ["litert://"], str(cpuinfo)) == before
     if change == "library":
         monkeypatch.setattr("edge.app.auto_runtime_cache.version", lambda name: "99")
     elif change == "machine":
         cpuinfo.write_text("model name : another\n")
-    after = basis("b" if change == "model" else "a", ["litert://"], str(cpuinfo))
+    after = choice_basis("b" if change == "model" else "a", ["litert://"], str(cpuinfo))
     assert after != before
-    remember(tmp_path, RuntimeChoice(basis=before, uri="x://", trials=[RuntimeTrial(uri="x://", ms=1.0, runs=3)]))
-    assert recall(tmp_path, before) is not None
-    assert recall(tmp_path, after) is None
+    store_choice(tmp_path, RuntimeChoice(basis=before, uri="x://", trials=[RuntimeTrial(uri="x://", ms=1.0, runs=3)]))
+    assert load_choice(tmp_path, before) is not None
+    assert load_choice(tmp_path, after) is None
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b'{"basis":"a","uri":"x://","trials":[]}', b"\xff\xfe"])
 def test_a_memory_that_is_damaged_is_none(tmp_path, body):
     (tmp_path / FILE_NAME).write_bytes(body)
-    assert recall(tmp_path, "a") is None
+    assert load_choice(tmp_path, "a") is None
 
 
 def test_a_remembered_one_that_serves_no_more_is_forgotten(tmp_path):
-    rests_on = basis(load_bundle().sha256, auto_runtime.candidates(parse_uri(URI)))
+    rests_on = choice_basis(load_bundle().sha256, auto_runtime.candidates(parse_uri(URI)))
     gone = "litert://?delegate=/nowhere/libgone.so"
-    remember(
+    store_choice(
         tmp_path / "state", RuntimeChoice(basis=rests_on, uri=gone, trials=[RuntimeTrial(uri=gone, ms=0.1, runs=9)])
     )
     assert made(URI, tmp_path).spec.chosen.startswith("chosen now: litert://?threads=1 ")
-    assert recall(tmp_path / "state", rests_on).uri == "litert://?threads=1"
+    assert load_choice(tmp_path / "state", rests_on).uri == "litert://?threads=1"
 
 
 def test_a_folder_that_cannot_be_written_costs_only_the_memory(tmp_path, caplog):
@@ -103,8 +104,8 @@ def test_the_daemon_s_guard_says_what_computes_and_not_auto(tmp_path):
     assert (tmp_path / FILE_NAME).is_file()
 
 
-class Puppet:
-    """Answers after ``pause_s``; ``hangs`` never does."""
+class FakeRuntime:
+    """Runtime that answers after ``pause_s``; with ``hangs`` it never does."""
 
     def __init__(self, pause_s, hangs=False):
         self.pause_s, self.hangs, self.closed = pause_s, hangs, False
@@ -122,27 +123,32 @@ class Puppet:
         self.closed = True
 
 
-def choose(monkeypatch, puppets, wrong=()):
-    """Of ``puppets`` by URI; those in ``wrong`` fail their golden vectors."""
+def choose(monkeypatch, runtimes, wrong=()):
+    """Choose among fake ``runtimes`` by URI; those in ``wrong`` fail their golden vectors."""
 
     def make(text, path, manifest):
-        if isinstance(puppets[text], Exception):
-            raise puppets[text]
-        return puppets[text]
+        if isinstance(runtimes[text], Exception):
+            raise runtimes[text]
+        return runtimes[text]
 
     def test(bundle, runtime):
-        if runtime in [puppets[text] for text in wrong]:
+        if runtime in [runtimes[text] for text in wrong]:
             raise ModelError("golden vectors differ")
 
     monkeypatch.setattr(auto_runtime, "IsolatedRuntime", make)
     monkeypatch.setattr(auto_runtime, "require_selftest", test)
-    return auto_runtime.choose(list(puppets), load_bundle(), 0.2, "basis")
+    return auto_runtime.choose(list(runtimes), load_bundle(), 0.2, "basis")
 
 
 def test_the_fastest_of_those_that_compute_rightly(monkeypatch):
-    puppets = {"slow://": Puppet(0.05), "fast://": Puppet(0.01), "wrong://": Puppet(0.001), "hung://": Puppet(0, True)}
-    puppets["gone://"] = DeviceError("no such chip")
-    choice = choose(monkeypatch, puppets, wrong=["wrong://"])
+    runtimes = {
+        "slow://": FakeRuntime(0.05),
+        "fast://": FakeRuntime(0.01),
+        "wrong://": FakeRuntime(0.001),
+        "hung://": FakeRuntime(0, True),
+    }
+    runtimes["gone://"] = DeviceError("no such chip")
+    choice = choose(monkeypatch, runtimes, wrong=["wrong://"])
     assert choice.uri == "fast://"
     assert {trial.uri: trial.refused for trial in choice.trials if trial.ms is None} == {
         "wrong://": "golden vectors differ",
@@ -150,13 +156,13 @@ def test_the_fastest_of_those_that_compute_rightly(monkeypatch):
         "gone://": "no such chip",
     }
     assert all(trial.runs >= auto_runtime.LEAST_RUNS for trial in choice.trials if trial.ms is not None)
-    assert all(puppet.closed for puppet in puppets.values() if isinstance(puppet, Puppet))
+    assert all(puppet.closed for puppet in runtimes.values() if isinstance(puppet, FakeRuntime))
     assert "slow://" in choice.why
     assert msgspec.json.decode(msgspec.json.encode(choice), type=RuntimeChoice) == choice
 
 
 def test_the_first_of_those_that_are_as_fast(monkeypatch):
-    assert choose(monkeypatch, {"first://": Puppet(0.02), "second://": Puppet(0.0199)}).uri == "first://"
+    assert choose(monkeypatch, {"first://": FakeRuntime(0.02), "second://": FakeRuntime(0.0199)}).uri == "first://"
 
 
 def test_if_none_serves_the_first_one_s_reason_is_told(monkeypatch):
@@ -168,5 +174,5 @@ def test_another_user_s_folder_is_said_and_passed_over(tmp_path, caplog):
     folder = tmp_path / "closed"
     folder.mkdir(mode=0o700)
     with as_unprivileged_user():
-        remember(folder, RuntimeChoice(basis="a", uri="x://", trials=[]))
+        store_choice(folder, RuntimeChoice(basis="a", uri="x://", trials=[]))
     assert "cannot be remembered" in caplog.text

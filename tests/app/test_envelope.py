@@ -1,4 +1,4 @@
-"""The head of every message."""
+"""Tests of the envelope fields of messages and of the system clock."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class HeldClock:
+class FixedClock:
+    """A `Clock` that always tells the same time."""
+
     def __init__(self) -> None:
         self.now, self.right = 5, False
 
@@ -31,8 +33,8 @@ class HeldClock:
         return self.right
 
 
-def test_a_stamp_has_exactly_the_fields_of_an_envelope() -> None:
-    clock = HeldClock()
+def test_made_fields_are_exactly_the_fields_of_an_envelope() -> None:
+    clock = FixedClock()
     envelopes = EnvelopeMaker("cart", "run-1", clock)
     stamp = envelopes.fields()
     assert set(stamp) == set(msgspec.structs.asdict(Envelope(**stamp)))

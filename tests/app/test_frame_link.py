@@ -1,4 +1,4 @@
-"""From the frame process to the publisher: nothing blocks, durable messages are on disk, the rest is now or never."""
+"""Frame link: nothing blocks, durable messages are on disk, all else is sent now or never."""
 
 from __future__ import annotations
 
@@ -35,13 +35,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    """The two ends of the socket pair between frame process and publisher."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with ours, theirs:
         yield ours, theirs
 
 
 @pytest.mark.parametrize("kind", ["outbox", "memory"])
-def test_every_handover_numbers_durable_messages_and_may_be_closed_twice(
+def test_every_frame_link_numbers_durable_messages_and_may_be_closed_twice(
     kind: str, pair: tuple[socket.socket, socket.socket], tmp_path: Path
 ) -> None:
     frame_link: OutboxFrameLink | MemoryFrameLink
@@ -115,7 +116,7 @@ def test_a_publisher_that_is_away_costs_nothing_but_what_was_meant_for_now(
     outbox.close()
 
 
-def test_what_ails_the_outbox_is_reported(pair: tuple[socket.socket, socket.socket], tmp_path: Path) -> None:
+def test_problems_of_the_outbox_are_reported(pair: tuple[socket.socket, socket.socket], tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_bytes(b"no outbox")
     frame_link = OutboxFrameLink(tmp_path, pair[0])
     wait_until(lambda: frame_link._writer.problems())

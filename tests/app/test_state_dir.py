@@ -1,4 +1,4 @@
-"""Whose the state directory is: ours alone, or it is refused."""
+"""Owner and lock of the state directory: it is ours alone, or it is refused."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from publisher_harness import Bench
+    from publisher_harness import PublisherThread
 
     Capture = pytest.CaptureFixture[str]
 
@@ -88,9 +88,9 @@ def test_resend_of_another_epoch_or_an_empty_range_is_refused(folder: Path, caps
 
 
 def test_a_running_daemon_begins_at_once_and_is_not_disturbed_by_looking(
-    bench: Callable[..., Bench], tmp_path: Path, capsys: Capture
+    make_publisher: Callable[..., PublisherThread], tmp_path: Path, capsys: Capture
 ) -> None:
-    one = bench("memory://one", "memory://two")
+    one = make_publisher("memory://one", "memory://two")
     one.start()
     for _ in range(20):
         one.frame_link.durable("coverage/cart-1", make_message())

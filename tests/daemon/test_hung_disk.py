@@ -1,4 +1,4 @@
-"""A disk that never comes back ends the frame process; one that says no does not, and nothing is lost meanwhile."""
+"""A disk that hangs ends the frame process; one that refuses does not, and nothing is lost meanwhile."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def test_the_watchdog_replaces_a_frame_process_whose_disk_hangs(tmp_path: Path) 
 
 
 def numbers(out: Path) -> list[int]:
-    """The seq of each whole line."""
+    """The seq of each whole line of the JSON Lines file."""
     whole = out.read_bytes().rpartition(b"\n")[0]
     bodies = [json.loads(line)["payload"] for line in whole.splitlines()]
     return [body["seq"] for body in bodies if "seq" in body]

@@ -1,4 +1,4 @@
-"""`kill -9` of who writes the outbox, again and again, while a courier delivers: every committed message arrives."""
+"""`kill -9` of the outbox writer, again and again, during a delivery: every committed message arrives."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_no_number_is_given_twice_and_every_committed_message_arrives(tmp_path: 
             delivery.work(outbox)
             outbox.close()
             outbox = OutboxReader(path)
-            delivery.forget()
+            delivery.reset()
         reached = outbox.next_seq() - 1
 
     def drained() -> bool:

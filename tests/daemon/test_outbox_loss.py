@@ -1,4 +1,4 @@
-"""What cannot be kept is counted and announced: over budget, changed on the disk, damaged."""
+"""Messages that cannot be kept are counted and announced: over budget, changed on the disk, damaged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from publisher_harness import REPORT
 from sample_messages import make_message
 
 from edge.config.settings import OutboxSettings
-from edge.daemon.publisher import process
+from edge.daemon.publisher import outbox_housekeeping
 from edge.outbox import schema
 from edge.outbox.reader import EXPIRED_LIMIT, OutboxReader
 from edge.outbox.schema import FILE_NAME
@@ -23,16 +23,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from publisher_harness import Bench
+    from publisher_harness import PublisherThread
 
 
 @pytest.fixture(autouse=True)
-def tidy_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "HOUSEKEEPING_S", 0.2)
+def frequent_housekeeping(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox_housekeeping, "HOUSEKEEPING_S", 0.2)
 
 
-def test_what_the_budget_could_not_hold_is_announced_by_range_in_state_and_health(bench: Callable[..., Bench]) -> None:
-    one = bench(outbox=OutboxSettings(max_mb=1.0))
+def test_what_the_budget_could_not_hold_is_announced_by_range_in_state_and_health(
+    make_publisher: Callable[..., PublisherThread],
+) -> None:
+    one = make_publisher(outbox=OutboxSettings(max_mb=1.0))
     one.frame_link.report(REPORT)
     one.sinks[0].silent = True  # takes them and never has them
     one.start()
@@ -49,11 +51,11 @@ def test_what_the_budget_could_not_hold_is_announced_by_range_in_state_and_healt
     assert health["outbox_depth"] == 1200 - last
 
 
-def _health(one: Bench) -> dict[str, Any]:
+def _health(one: PublisherThread) -> dict[str, Any]:
     return wait_until(lambda: one.bodies("health"))[-1]
 
 
-def _last(one: Bench) -> list[tuple[int, int]]:
+def _last(one: PublisherThread) -> list[tuple[int, int]]:
     return [tuple(pair) for pair in _health(one)["outbox_expired"]]
 
 
@@ -72,8 +74,8 @@ def test_no_more_ranges_are_announced_than_a_message_can_hold(tmp_path: Path) ->
     outbox.close()
 
 
-def test_a_message_changed_on_the_disk_is_not_sent_and_told_of(bench: Callable[..., Bench]) -> None:
-    one = bench()
+def test_a_message_changed_on_the_disk_is_not_sent_and_told_of(make_publisher: Callable[..., PublisherThread]) -> None:
+    one = make_publisher()
     one.frame_link.report(REPORT)
     one.sinks[0].room = 0
     one.start()
@@ -82,7 +84,7 @@ def test_a_message_changed_on_the_disk_is_not_sent_and_told_of(bench: Callable[.
         one.frame_link.durable("coverage/cart-1", make_message())
     assert one.frame_link._writer.flush(10)
     one.sinks[0].disconnect()
-    outbox = OutboxReader(one.publisher._path)
+    outbox = OutboxReader(one.publisher.outbox.path)
     outbox._db.execute("UPDATE bodies SET body = CAST(replace(body, 'no_result', 'clear') AS BLOB) WHERE seq = 2")
     outbox.close()
     one.sinks[0].room = None
@@ -105,8 +107,10 @@ with open(sys.argv[1], "r+b") as file:
 """
 
 
-def test_damage_that_only_the_reader_meets_ends_in_a_new_epoch_and_not_in_silence(bench: Callable[..., Bench]) -> None:
-    one = bench()
+def test_damage_that_only_the_reader_meets_ends_in_a_new_epoch_and_not_in_silence(
+    make_publisher: Callable[..., PublisherThread],
+) -> None:
+    one = make_publisher()
     one.frame_link.report(REPORT)
     one.start()
     wait_until(one.states)
@@ -114,7 +118,7 @@ def test_damage_that_only_the_reader_meets_ends_in_a_new_epoch_and_not_in_silenc
     for _ in range(400):
         one.frame_link.durable("coverage/cart-1", make_message(exam_id="x" * 1500))
     assert one.frame_link._writer.flush(10)
-    subprocess.run([sys.executable, "-c", DAMAGE, one.publisher._path], check=True)
+    subprocess.run([sys.executable, "-c", DAMAGE, one.publisher.outbox.path], check=True)
     old = one.states()[-1].outbox.epoch
     one.sinks[0].connect()
 
@@ -123,15 +127,17 @@ def test_damage_that_only_the_reader_meets_ends_in_a_new_epoch_and_not_in_silenc
         return any(body["epoch"] != old for body in one.bodies("coverage/cart-1"))
 
     wait_until(arrives)
-    assert schema.is_marked_damaged(one.publisher._path)
+    assert schema.is_marked_damaged(one.publisher.outbox.path)
     assert one.frame_link._writer.problems() == ["outbox_set_aside"]
 
 
-def test_what_was_set_aside_is_emptied_after_its_time(bench: Callable[..., Bench], tmp_path: Path) -> None:
+def test_what_was_set_aside_is_emptied_after_its_time(
+    make_publisher: Callable[..., PublisherThread], tmp_path: Path
+) -> None:
     first = tmp_path / "state" / FILE_NAME
     first.parent.mkdir()
     first.write_bytes(b"damaged, and with findings in it")
-    one = bench(outbox=OutboxSettings(keep_s=1.0))
+    one = make_publisher(outbox=OutboxSettings(keep_s=1.0))
     one.start()
     one.frame_link.durable("coverage/cart-1", make_message())
     wait_until(lambda: one.bodies("coverage/cart-1"))

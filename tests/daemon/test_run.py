@@ -16,12 +16,12 @@ from edge.process.usage import process_tree
 
 
 def children_of(pid: int) -> list[int]:
-    """All processes below ``pid``, by the kernel."""
+    """Process ids of all descendants of ``pid``, from the kernel."""
     return process_tree(pid)[1:]
 
 
 def module_of(pid: int) -> str:
-    """What ``python -m`` runs in the process; empty if it is gone."""
+    """Module that ``python -m`` runs in the process; empty if it has ended."""
     try:
         words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
     except OSError:
@@ -65,15 +65,15 @@ def daemon(tmp_path):
 
 
 @pytest.mark.broker
-def test_a_finite_source_is_published_whole_and_the_daemon_says_goodbye(daemon, broker, subscriber):
+def test_a_finite_source_is_published_whole_and_the_daemon_publishes_offline(daemon, broker, subscriber):
     run = daemon("--sink", broker.uri, source="phantom://?seed=1&frames=30")
     code, errors = run.end()
     assert code == 0, errors
     states = [heard.json for heard in subscriber.on("lab/cart/state")]
     assert [s["status"] for s in states][-1] == "offline"
-    births = [s for s in states if s["status"] == "online"]
-    assert births
-    assert births[0]["model"]["name"] == "scripted"
+    online = [s for s in states if s["status"] == "online"]
+    assert online
+    assert online[0]["model"]["name"] == "scripted"
     findings = [heard.json for heard in subscriber.on("findings/phantom-1")]
     assert [f["lifecycle"] for f in findings][:1] == ["new"]
     assert findings[-1]["lifecycle"] == "end"
@@ -91,7 +91,7 @@ def test_a_finite_source_is_published_whole_and_the_daemon_says_goodbye(daemon, 
 
 
 @pytest.mark.broker
-def test_kill_9_of_the_daemon_is_told_by_the_will_and_leaves_no_process(daemon, broker, subscriber):
+def test_kill_9_of_the_daemon_publishes_the_last_will_and_leaves_no_process(daemon, broker, subscriber):
     run = daemon("--sink", broker.uri)
     wait_until(lambda: subscriber.on("findings/phantom-1") and subscriber.on("cart/state"), 20)
     below = children_of(run.process.pid)

@@ -1,10 +1,10 @@
-"""Who has what: an account of its own, sharing no code with what it judges.
+"""Account of committed and received messages, for fault tests; it shares no code with what it judges.
 
 `Produced` reads what stands in the outbox files: committed, so the daemon owes it to the world. `Received` is fed what
 an outside consumer heard. `compare` says what is missing, and what must never be.
 
-A file that the yard itself has damaged (`Produced.strike`) owes what it held only as far as it can still be read; what
-is numbered in it afterwards is judged as ever.
+A file that a fault has damaged (`Produced.mark_damaged`) owes what it held only as far as it can still be read; what is
+numbered in it afterwards is judged as ever.
 """
 
 from __future__ import annotations
@@ -25,33 +25,33 @@ Key = tuple[str, str, int]
 
 
 def fingerprint(body: bytes) -> str:
-    """The same for a message and its replay, which differ in one word."""
+    """SHA-256 (hex) of a message, the same for its replay: they differ in one word."""
     return hashlib.sha256(body.replace(b'"replayed":true', b'"replayed":false', 1)).hexdigest()
 
 
 @dataclass
 class Produced:
-    """What was seen committed, over all looks."""
+    """Messages that were seen committed in the outbox files, over all readings."""
 
     bodies: dict[Key, str] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
     looks: int = 0
     frames: dict[tuple[str, int], list[int]] = field(default_factory=dict)
     """(run_id, frame) of each frame that began a finding -> mono_ns of those."""
-    struck: dict[str, int] = field(default_factory=dict)
-    """Epochs whose file was damaged -> next_seq when it was."""
+    damaged_epochs: dict[str, int] = field(default_factory=dict)
+    """Epochs whose file was damaged -> next_seq at that time."""
     _seen: dict[Path, int] = field(default_factory=dict)
-    """next_seq at the last look."""
+    """next_seq at the last reading, by file."""
     _rows: Counter[str] = field(default_factory=Counter)
     _damaged: dict[Path, str] = field(default_factory=dict)
     """Files that may say anything -> the epoch that they were."""
 
-    def strike(self, path: Path, epoch: str) -> None:
-        """The yard damages ``path`` now, after a look, with the daemon dead."""
-        self.struck[epoch] = max(self._seen.get(path, 1), self.struck.get(epoch, 1))
+    def mark_damaged(self, path: Path, epoch: str) -> None:
+        """Note that a fault damages ``path`` now, after a reading, with the daemon dead."""
+        self.damaged_epochs[epoch] = max(self._seen.get(path, 1), self.damaged_epochs.get(epoch, 1))
         self._damaged[path] = epoch
 
-    def look(self, state_dir: Path) -> None:
+    def read_outboxes(self, state_dir: Path) -> None:
         """Read all outbox files in ``state_dir``. Called with the daemon dead, and alive: a reader disturbs nobody."""
         self.looks += 1
         for path in sorted(state_dir.glob("outbox*.sqlite3")):
@@ -70,13 +70,13 @@ class Produced:
         epoch, next_seq = str(meta["epoch"]), int(meta["next_seq"])
         if self._damaged.get(path, epoch) != epoch:
             return
-        before, struck = self._seen.get(path, 1), self.struck.get(epoch, 0)
+        before, struck = self._seen.get(path, 1), self.damaged_epochs.get(epoch, 0)
         if next_seq < before:
             if not struck:
                 self.violations.append(f"{path.name}: next_seq went back from {before} to {next_seq}")
             return
         # The last of what is known is read again too: were it changed, the number would have been given twice.
-        # Rows that the yard has damaged prove nothing; the wire shows whether their numbers are given again.
+        # Rows that a fault has damaged prove nothing; the wire shows whether their numbers are given again.
         start = max(before - 500, struck)
         for seq, body in db.execute("SELECT seq, body FROM messages WHERE seq >= ? ORDER BY seq", (start,)):
             said = json.loads(body)
@@ -99,7 +99,7 @@ class Produced:
 
 @dataclass
 class Received:
-    """What a consumer heard, in the order it heard it."""
+    """Messages that a consumer received, in the order in which it received them."""
 
     bodies: dict[Key, str] = field(default_factory=dict)
     duplicates: Counter[str] = field(default_factory=Counter)
@@ -107,11 +107,11 @@ class Received:
     violations: list[str] = field(default_factory=list)
     messages: int = 0
     frames: list[tuple[str, int, int]] = field(default_factory=list)
-    """(run_id, frame, mono_ns) of each frame that ``results`` told a finding of."""
+    """(run_id, frame, mono_ns) of each frame that ``results`` reported a finding of."""
     _last: dict[tuple[str, str, str, bool], int] = field(default_factory=dict)
 
     def feed(self, topic: str, body: bytes) -> None:
-        """One message, as it came."""
+        """Take in one message, as it came."""
         kind = topic.split("/")[4] if topic.count("/") >= 4 else ""
         said = json.loads(body)
         if said.get("status") == "clear" or (said.get("previous") or {}).get("status") == "clear":
@@ -140,15 +140,15 @@ class Received:
 
 @dataclass(frozen=True)
 class Account:
-    """The outcome."""
+    """Comparison of committed and received messages."""
 
     produced: int
     received: int
     duplicates: int
     missing: list[Key]
-    """Committed, and not heard."""
+    """Committed, and not received."""
     foreign: list[Key]
-    """Heard, and never committed: sent before its commit, or made up."""
+    """Received, and never committed: sent before its commit, or made up."""
     violations: list[str]
 
 
@@ -168,9 +168,9 @@ def readable(state_dir: Path) -> dict[Key, str]:
 
 
 def lost_in_commit_window(produced: Produced, received: Received) -> int:
-    """Frames of which ``results`` told a finding that was never committed: the process was killed in between.
+    """Frames of which ``results`` reported a finding that was never committed: the process was killed in between.
 
-    At least: ``results`` are not kept, those that were under way at the kill were not heard.
+    At least so many: ``results`` are not kept, those that were under way at the kill were not received.
     """
     slack_ns = 2_000_000_000  # frames are counted anew when their process starts again; the finding is made at once
     return sum(
@@ -180,7 +180,7 @@ def lost_in_commit_window(produced: Produced, received: Received) -> int:
 
 
 def compare(produced: Produced, received: Received) -> Account:
-    """``produced`` must have had its last look after the daemon's end."""
+    """Compare committed with received messages; the last reading must be after the daemon's end."""
     foreign = sorted(received.bodies.keys() - produced.bodies.keys())
     changed = [
         f"body changed on the way: {key}"

@@ -1,4 +1,4 @@
-"""A wall clock that can be set at run time, for the processes that are started with it: a library before libc.
+"""Wall clock that can be set at run time, for the processes that are started with it: a preloaded C library.
 
 (libfaketime 0.9.10 also bends ``clock_nanosleep`` on the monotonic clock, which ``time.sleep`` of Python >= 3.11 is
 made of: it fails with EINVAL. Here nothing but looking at the wall clock is changed.)
@@ -65,15 +65,15 @@ time_t time(time_t *where) {
 
 
 def compiler() -> str | None:
-    """What makes the library; None: there is none here."""
+    """Path of the C compiler that makes the library; None: there is none here."""
     return shutil.which("cc") or shutil.which("gcc")
 
 
 class Clock:
-    """Only the wall clock is moved: the monotonic one never jumps, on a real machine either."""
+    """A settable wall clock; the monotonic one is not moved, it never jumps on a real machine either."""
 
     def __init__(self, folder: Path) -> None:
-        """``folder`` takes the library, and the file that the processes share."""
+        """Compile the library into ``folder``, where the file that the processes share lies too."""
         cc = compiler()
         assert cc is not None
         source, library, shared = folder / "clock.c", folder / "clock.so", folder / "clock"
@@ -85,9 +85,9 @@ class Clock:
         self.environment = {"LD_PRELOAD": str(library), "YARD_CLOCK": str(shared)}
 
     def set(self, ahead_s: int) -> None:
-        """From now on the clock is ``ahead_s`` ahead of the machine's, or behind it."""
+        """Set the clock ``ahead_s`` seconds ahead of the machine's, or behind it, from now on."""
         self._shared[:] = struct.pack("q", ahead_s)
 
     def close(self) -> None:
-        """The processes have ended."""
+        """Close the shared file, after the processes have ended."""
         self._shared.close()

@@ -1,7 +1,7 @@
-"""The consumer, with a session that its broker should keep for it.
+"""MQTT consumer for fault tests, with a session that its broker should keep for it.
 
-It keeps two books: `Received`, an account that shares no code with the project, and the project's own `Ledger`, which
-is what it repairs by: it asks for what the ledger misses (``request/findings/resend``) until nothing is.
+It keeps two accounts: `Received`, which shares no code with the project, and the project's own `Ledger`, which is what
+it repairs by: it asks for what the ledger misses (``request/findings/resend``) until nothing is.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ ASK_EVERY_S = 3.0
 
 
 class Consumer:
-    """Hears ``edge/v1/#`` at QoS 1. Comes back by itself when the broker does."""
+    """Subscribes to ``edge/v1/#`` at QoS 1, and reconnects by itself when the broker is back."""
 
     def __init__(self, port: int) -> None:
         self.received = Received()
@@ -40,10 +40,10 @@ class Consumer:
         self._lock = threading.Lock()
         self._port = port
         self._ready = threading.Event()
-        self.come()
+        self.connect()
 
-    def come(self) -> None:
-        """Connect, the first time or after `leave`."""
+    def connect(self) -> None:
+        """Connect to the broker, the first time or after `disconnect`."""
         keep = Properties(PacketTypes.CONNECT)
         keep.SessionExpiryInterval = 0xFFFFFFFF
         self._client = Client(CallbackAPIVersion.VERSION2, client_id="ear", protocol=MQTTProtocolVersion.MQTTv5)
@@ -56,18 +56,18 @@ class Consumer:
         self._client.loop_start()
         assert self._ready.wait(60)
 
-    def leave(self) -> None:
-        """Go away; the broker keeps the session, and what it has room for."""
+    def disconnect(self) -> None:
+        """Disconnect; the broker keeps the session, and what it has room for."""
         self._client.disconnect()
         self._client.loop_stop()
         self._ready.clear()
 
     def wait_ready(self, timeout_s: float = 60.0) -> None:
-        """Until subscribed."""
+        """Wait until the subscription stands."""
         assert self._ready.wait(timeout_s)
 
     def wait_for(self, condition: Callable[[], bool], timeout_s: float) -> bool:
-        """Whether ``condition`` came to hold."""
+        """Whether ``condition`` came to hold within ``timeout_s``."""
         deadline = time.monotonic() + timeout_s
         while not condition():
             if time.monotonic() > deadline:
@@ -76,7 +76,7 @@ class Consumer:
         return True
 
     def wait_until_quiet(self, complete: Callable[[], bool], quiet_s: float = 2.0) -> None:
-        """Until ``complete``, or nothing more came for ``quiet_s``."""
+        """Wait until ``complete``, or until nothing more came for ``quiet_s``."""
         heard = -1
         while heard != self.received.messages:
             heard = self.received.messages
@@ -84,7 +84,7 @@ class Consumer:
                 return
 
     def missing(self) -> set[Key]:
-        """What the ledger misses."""
+        """Messages that the ledger misses, by key."""
         with self._lock:
             return {
                 (device, epoch, seq)
@@ -95,12 +95,12 @@ class Consumer:
             }
 
     def epoch(self) -> str:
-        """The one that the device says it counts in."""
+        """Epoch that the device says it counts in; empty: none yet."""
         with self._lock:
             return next((one.epoch for one in self.ledger.devices().values()), "")
 
     def repair(self, epoch: str, timeout_s: float) -> set[Key]:
-        """Ask the running device, which counts in ``epoch``, for what is missing now until it is here; what is not.
+        """Ask the running device, which counts in ``epoch``, for what is missing until it has come; returns the rest.
 
         Of other epochs too, as far as the ledger says that the device can be asked for them.
         """
@@ -134,12 +134,13 @@ class Consumer:
         return requests > 0
 
     def close(self) -> None:
-        self.leave()
+        """Disconnect from the broker at the end."""
+        self.disconnect()
 
     def _hear(self, client: Client, data: Any, message: Any) -> None:
         try:
             with self._lock:
                 self.ledger.feed(message.topic, message.payload, retained=message.retain)
             self.received.feed(message.topic, message.payload)
-        except Exception as error:  # what cannot be understood is a finding of the yard's, not its end
+        except Exception as error:  # what cannot be understood is a result of the test, not its end
             self.received.violations.append(f"not understood on {message.topic}: {error!r}")

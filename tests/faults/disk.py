@@ -1,4 +1,4 @@
-"""What can happen to the state-dir and the outbox file in it, each a small object that strikes a `FaultHarness` once."""
+"""Faults of the state directory and the outbox file: each object injects one fault into a `FaultHarness`."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ EPOCH_S = 120.0
 
 @dataclass(frozen=True)
 class DiskFull:
-    """Not a byte is left for the outbox for a while. Needs a yard with a tmpfs."""
+    """Disk full: not a byte is left for the outbox for a while. Needs a harness with a tmpfs."""
 
     for_s: float = 1.5
     name: str = "disk full"
     kind: str = "other"
 
-    def strike(self, harness: FaultHarness) -> None:
+    def inject(self, harness: FaultHarness) -> None:
         assert harness.tmpfs
         filler = harness.disk / "filler"
         try:
@@ -45,7 +45,7 @@ class DiskFull:
 
 @dataclass(frozen=True)
 class ReadOnly:
-    """The state-dir cannot be written for a while, as after a power cut. Needs a yard with a tmpfs.
+    """Read-only disk, as after a power cut: nothing can be written for a while. Needs a harness with a tmpfs.
 
     Linux makes no file system read-only that is written to, so the daemon is killed first. It says that it cannot start
     and ends, again and again, as under a service manager, until it can.
@@ -55,10 +55,10 @@ class ReadOnly:
     name: str = "disk read-only"
     kind: str = "other"
 
-    def strike(self, harness: FaultHarness) -> None:
+    def inject(self, harness: FaultHarness) -> None:
         assert harness.tmpfs
         harness.daemon.kill()
-        harness.produced.look(harness.daemon.state_dir)
+        harness.produced.read_outboxes(harness.daemon.state_dir)
         remount(harness.disk, "ro")
         deadline = time.monotonic() + self.for_s
         try:
@@ -75,9 +75,9 @@ class ReadOnly:
 
 @dataclass(frozen=True)
 class Damage:
-    """The outbox is not what it was when the daemon starts again. Some messages are pending in it mostly.
+    """Damaged outbox: truncated, changed, or an older copy when the daemon starts again, mostly with pending messages.
 
-    A file that was truncated or is an older copy must not be gone on with: a new epoch is announced. Flipped bits may
+    A file that was truncated or is an older copy must not be continued: a new epoch is announced. Flipped bits may
     hit one message, which is given up by its checksum, or nothing.
     """
 
@@ -89,7 +89,7 @@ class Damage:
     def name(self) -> str:
         return f"outbox {self.how}"
 
-    def strike(self, harness: FaultHarness) -> None:
+    def inject(self, harness: FaultHarness) -> None:
         daemon = harness.daemon
         daemon.wait_for_work()
         older = harness.folder / "older"
@@ -102,9 +102,9 @@ class Damage:
             harness.proxy.cut()
         finally:
             harness.proxy.resume()
-        harness.produced.look(daemon.state_dir)
+        harness.produced.read_outboxes(daemon.state_dir)
         epoch, path = daemon.epoch(), daemon.outbox()
-        harness.produced.strike(path, epoch)
+        harness.produced.mark_damaged(path, epoch)
         copy(path, path)  # all of it is in the file then, and not in its journal
         if self.how == "older copy":
             for ending in ("-wal", "-shm"):
@@ -125,7 +125,7 @@ class Damage:
 
 
 def copy(path: Path, to: Path) -> None:
-    """A copy as a backup makes it; onto itself: only bring the journal into the file."""
+    """Copy an outbox as a backup does; onto itself: only bring the journal into the file."""
     with contextlib.closing(sqlite3.connect(path, timeout=10)) as db:
         if path == to:
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -136,7 +136,7 @@ def copy(path: Path, to: Path) -> None:
 
 
 def flip(path: Path, places: list[float]) -> None:
-    """Turn one bit at each of ``places``, as shares of the file's length."""
+    """Flip one bit at each of ``places``, which are shares (0 to 1) of the file's length."""
     with path.open("r+b") as file:
         size = file.seek(0, os.SEEK_END)
         for place in places:
@@ -148,7 +148,7 @@ def flip(path: Path, places: list[float]) -> None:
 
 
 def remount(folder: Path, how: Literal["ro", "rw"]) -> None:
-    """The file system of ``folder`` as read-only, or as writable again."""
+    """Remount the file system of ``folder`` as read-only, or as writable again."""
     deadline = time.monotonic() + 5
     while subprocess.run(["mount", "-o", f"remount,{how}", folder], check=False, capture_output=True).returncode != 0:
         assert time.monotonic() < deadline, f"cannot be made {how}"

@@ -1,4 +1,4 @@
-"""The breaking yard: a real broker, a proxy before it, a daemon under load, an outside consumer, and a book."""
+"""Fault injection harness: a real broker behind a proxy, a daemon under load, an outside consumer, an account."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REPAIR_S = 180.0
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run of the yard has shown."""
+    """Result of one run of the harness. Its field names are the keys of the JSON of benchmarks/torture.py."""
 
     account: Account
     """After repair; its ``missing`` still has all that was lost with files."""
@@ -41,9 +41,9 @@ class Outcome:
     repairable: int
     """Missing at first, and still on the device."""
     lost_with_their_file: int
-    """Missing, and the yard destroyed them."""
+    """Missing, and a fault destroyed them."""
     set_aside: int
-    """Missing, and readable in a file that the yard damaged and the daemon has set aside."""
+    """Missing, and readable in a file that a fault damaged and the daemon has set aside."""
     asked: int
     """Messages that the consumer asked for again."""
     ledger_disagrees: list[str]
@@ -51,26 +51,27 @@ class Outcome:
     frames_lost: int
     """See `faults.accounting.lost_in_commit_window`."""
     struck: dict[str, int]
-    """By fault, how often."""
+    """How often each fault was injected."""
     kills: dict[str, int]
-    """By process of ours."""
+    """How often each of our processes was killed."""
     undelivered: int
     """Messages that the daemon did not get rid of in `DRAIN_S` after the last fault."""
     fell_over: int
     """How often a daemon ended though nobody had killed or stopped it."""
     looks: int
+    """How often the outbox files were read."""
     epochs: int
-    """Heard of."""
+    """Number of epochs that the consumer has received messages of."""
 
     @property
     def sound(self) -> bool:
-        """Whether all that was promised was kept."""
+        """Whether every promise was kept: nothing missing, foreign, out of order or undelivered."""
         broken = self.account.violations or self.account.foreign or self.missing or self.ledger_disagrees
         return not (broken or self.undelivered or self.fell_over)
 
 
 class FaultHarness:
-    """Use in ``with``. Faults reach for its parts."""
+    """Broker, proxy, daemon and consumer that faults are injected into. Use it in ``with``."""
 
     def __init__(
         self,
@@ -91,7 +92,7 @@ class FaultHarness:
         self.produced = Produced()
         self.violations: list[str] = []
         self.fell_over = 0
-        self.struck: Counter[str] = Counter()
+        self.injected: Counter[str] = Counter()
         self.folder = folder
         self.disk = folder / "disk"
         self.disk.mkdir(parents=True)
@@ -120,7 +121,7 @@ class FaultHarness:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for daemon in self._carts:
+        for daemon in self._daemons:
             daemon.kill()
         self.proxy.close()
         self.consumer.close()
@@ -130,31 +131,31 @@ class FaultHarness:
         if self.tmpfs:
             subprocess.run(["umount", "--lazy", str(self.disk)], check=False)
 
-    def strike(self, fault: Fault) -> None:
-        """One fault, and what must have outlived it."""
-        fault.strike(self)
-        self.struck[fault.name] += 1
-        self.produced.look(self.daemon.state_dir)
+    def inject(self, fault: Fault) -> None:
+        """Inject one fault, then read the outbox and restart the daemon if it has ended."""
+        fault.inject(self)
+        self.injected[fault.name] += 1
+        self.produced.read_outboxes(self.daemon.state_dir)
         if not self.daemon.running:
             self.fell_over += 1
             self.daemon.start()
 
-    def torture(
-        self, faults: Sequence[Fault], pause_s: tuple[float, float], *, in_full_swing: bool = False
+    def inject_all(
+        self, faults: Sequence[Fault], pause_s: tuple[float, float], *, wait_for_work: bool = False
     ) -> Iterator[Fault]:
-        """Strike ``faults`` one after another, at odd moments; yields each when it is over.
+        """Inject ``faults`` one after another, at odd moments; yields each when it is over.
 
-        ``in_full_swing``: only when the daemon has got over the one before.
+        ``wait_for_work``: only when the daemon stores messages again after the one before.
         """
         for fault in faults:
-            if in_full_swing:
+            if wait_for_work:
                 self.daemon.wait_for_work()
             time.sleep(self.random.uniform(*pause_s))
-            self.strike(fault)
+            self.inject(fault)
             yield fault
 
-    def settle(self) -> Outcome:
-        """All is well again: let everything arrive, count, ask for what is missing, count again.
+    def finish(self) -> Outcome:
+        """After the last fault: let everything arrive, count, ask for what is missing, count again.
 
         The daemons have ended then.
         """
@@ -166,7 +167,7 @@ class FaultHarness:
             left += self._drain_all(repair=True)
         account = compare(self.produced, self.consumer.received)
         account.violations.extend(self.violations)
-        kept, struck = self._kept(), self.produced.struck
+        kept, struck = self._kept(), self.produced.damaged_epochs
         excused = [key for key in account.missing if key[2] < struck.get(key[1], 0)]
         return Outcome(
             account=account,
@@ -178,8 +179,8 @@ class FaultHarness:
             asked=self.consumer.asked,
             ledger_disagrees=self._disagreements(account),
             frames_lost=lost_in_commit_window(self.produced, self.consumer.received),
-            struck=dict(self.struck),
-            kills=dict(sum((daemon.kills for daemon in self._carts), Counter())),
+            struck=dict(self.injected),
+            kills=dict(sum((daemon.kills for daemon in self._daemons), Counter())),
             undelivered=left,
             fell_over=self.fell_over,
             looks=self.produced.looks,
@@ -187,19 +188,19 @@ class FaultHarness:
         )
 
     @property
-    def _carts(self) -> list[LoadedDaemon]:
+    def _daemons(self) -> list[LoadedDaemon]:
         return [self.daemon, *self.twins]
 
     def _drain_all(self, repair: bool = False) -> int:
         """End each daemon when it has delivered all, and been asked again if so; what it did not get rid of."""
         left = 0
-        for daemon in self._carts:
+        for daemon in self._daemons:
             if repair:
                 daemon.start()
                 daemon.wait_for_work()
                 self.consumer.repair(daemon.epoch(), REPAIR_S)
             left += self._drain(daemon)
-            self.produced.look(daemon.state_dir)
+            self.produced.read_outboxes(daemon.state_dir)
         received = self.consumer.received
         self.consumer.wait_until_quiet(lambda: self.produced.bodies.keys() <= received.bodies.keys())
         return left
@@ -210,7 +211,7 @@ class FaultHarness:
         counted = {"duplicates": account.duplicates, "order": sum("order" in each for each in account.violations)}
         words = [f"{what}: {told[what]}, and not {counted[what]}" for what in told if told[what] != counted[what]]
         # Rows that were destroyed may never have been told of; those that were given up are told as expired.
-        struck, missing = self.produced.struck, set(account.missing)
+        struck, missing = self.produced.damaged_epochs, set(account.missing)
         words += [
             f"missing, and not missed: {key}" for key in missing - self.consumer.missing() if key[1] not in struck
         ]
@@ -233,7 +234,7 @@ class FaultHarness:
         """Messages that can still be read on the disk."""
         return {
             key
-            for daemon in self._carts
+            for daemon in self._daemons
             for key, print_ in readable(daemon.state_dir).items()
             if self.produced.bodies.get(key) == print_
         }

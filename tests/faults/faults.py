@@ -1,4 +1,4 @@
-"""What can go wrong, each a small object that strikes a `FaultHarness` once and leaves it whole."""
+"""Faults of processes, broker, network and clock: each object injects one into a `FaultHarness` and ends it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,14 @@ NOBODY_WRITES = "topic read #\ntopic write edge/v1/+/+/state\n"
 
 
 class Fault(Protocol):
-    """``name`` for the book. ``kind``: ``kill`` (a process of ours), ``outage`` (broker or network) or ``other``."""
+    """A fault that can be injected. ``kind``: ``kill`` (of our process), ``outage`` (broker, network) or ``other``."""
 
     @property
     def name(self) -> str: ...
     @property
     def kind(self) -> str: ...
-    def strike(self, harness: FaultHarness) -> None: ...
+    def inject(self, harness: FaultHarness) -> None:
+        """Inject the fault once, and end it."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,11 @@ class KillDaemon:
     name: str = "kill daemon"
     kind: str = "kill"
 
-    def strike(self, harness: FaultHarness) -> None:
+    def inject(self, harness: FaultHarness) -> None:
         harness.daemon.kill()
-        harness.produced.look(harness.daemon.state_dir)
+        harness.produced.read_outboxes(harness.daemon.state_dir)
         harness.daemon.start()
-        if harness.random.random() < 0.5:  # now and then it is struck again while it starts
+        if harness.random.random() < 0.5:  # now and then the next fault comes while it starts
             harness.daemon.wait_for_work()
 
 
@@ -55,35 +56,35 @@ class KillChild:
     def name(self) -> str:
         return f"kill {self.module.removeprefix('edge.')}"
 
-    def strike(self, harness: FaultHarness) -> None:
-        if not harness.daemon.strike(self.module):
-            KillDaemon().strike(harness)
+    def inject(self, harness: FaultHarness) -> None:
+        if not harness.daemon.kill_process(self.module):
+            KillDaemon().inject(harness)
 
 
 @dataclass(frozen=True)
 class KillSeveral:
-    """Most of our processes, in any order, one shortly after the other; then perhaps the daemon that mends it."""
+    """``kill -9`` of most of our processes, one shortly after the other; then perhaps of the daemon that mends it."""
 
     name: str = "kill several"
     kind: str = "kill"
 
-    def strike(self, harness: FaultHarness) -> None:
+    def inject(self, harness: FaultHarness) -> None:
         for module in harness.random.sample((FRAME, PUBLISHER, RUNTIME), harness.random.choice((2, 3))):
-            harness.daemon.strike(module)
+            harness.daemon.kill_process(module)
             time.sleep(harness.random.uniform(0.0, 0.3))
         if harness.random.random() < 0.5:
-            KillDaemon().strike(harness)
+            KillDaemon().inject(harness)
 
 
 @dataclass(frozen=True)
 class KillBroker:
-    """``kill -9``, and back after ``away_s``. What it had acknowledged and not passed on may be gone."""
+    """``kill -9`` of the broker, back after ``away_s``. What it had acknowledged and not passed on may be gone."""
 
     away_s: float = 0.5
     name: str = "kill broker"
     kind: str = "outage"
 
-    def strike(self, harness: FaultHarness) -> None:
+    def inject(self, harness: FaultHarness) -> None:
         harness.broker.kill()
         time.sleep(self.away_s)
         harness.broker.start()
@@ -92,13 +93,13 @@ class KillBroker:
 
 @dataclass(frozen=True)
 class BrokerAway:
-    """Ended in good order, and back after ``away_s``."""
+    """Stop of the broker in good order, and start after ``away_s``."""
 
     away_s: float = 2.0
     name: str = "broker away"
     kind: str = "outage"
 
-    def strike(self, harness: FaultHarness) -> None:
+    def inject(self, harness: FaultHarness) -> None:
         harness.broker.stop()
         time.sleep(self.away_s)
         harness.broker.start()
@@ -107,13 +108,13 @@ class BrokerAway:
 
 @dataclass(frozen=True)
 class BrokerFrozen:
-    """SIGSTOP: connections stand, nothing answers."""
+    """SIGSTOP of the broker: connections stay open, nothing answers."""
 
     for_s: float = 2.0
     name: str = "broker frozen"
     kind: str = "outage"
 
-    def strike(self, harness: FaultHarness) -> None:
+    def inject(self, harness: FaultHarness) -> None:
         os.kill(harness.broker.pid, signal.SIGSTOP)
         try:
             time.sleep(self.for_s)
@@ -123,13 +124,13 @@ class BrokerFrozen:
 
 @dataclass(frozen=True)
 class LinkCut:
-    """The connection is reset after ``after_bytes`` more: mostly in the midst of a message."""
+    """Network cut: the connection is reset after ``after_bytes`` more: mostly in the midst of a message."""
 
     after_bytes: int = 700
     name: str = "link cut"
     kind: str = "outage"
 
-    def strike(self, harness: FaultHarness) -> None:
+    def inject(self, harness: FaultHarness) -> None:
         harness.proxy.cut_after(self.after_bytes)
         time.sleep(0.4)
         harness.proxy.cut()  # if so much was never sent
@@ -137,7 +138,7 @@ class LinkCut:
 
 @dataclass(frozen=True)
 class LinkStalled:
-    """Nothing gets through for ``for_s``; then it flows on, or is cut with all that waited in it.
+    """Network stall: nothing gets through for ``for_s``; then it goes on, or is cut with all that waited in it.
 
     ``answers_only``: messages do get through, their acknowledgements do not. Cut then, all under way is sent twice.
     """
@@ -151,7 +152,7 @@ class LinkStalled:
     def name(self) -> str:
         return ("answers stalled" if self.answers_only else "link stalled") + (", then cut" if self.then_cut else "")
 
-    def strike(self, harness: FaultHarness) -> None:
+    def inject(self, harness: FaultHarness) -> None:
         harness.proxy.stall(self.answers_only)
         try:
             time.sleep(self.for_s)
@@ -169,7 +170,7 @@ class AclRefuses:
     name: str = "acl refuses"
     kind: str = "outage"
 
-    def strike(self, harness: FaultHarness) -> None:
+    def inject(self, harness: FaultHarness) -> None:
         harness.acl.write_text(NOBODY_WRITES)
         os.kill(harness.broker.pid, signal.SIGHUP)
         try:
@@ -181,26 +182,26 @@ class AclRefuses:
 
 @dataclass(frozen=True)
 class ConsumerAway:
-    """Longer than the broker has room for what it acknowledges: it drops the rest. Needs a yard with a short queue."""
+    """Consumer away for longer than the broker has room: it drops the rest. Needs a harness with a short queue."""
 
     for_s: float = 3.0
     name: str = "consumer away"
     kind: str = "outage"
 
-    def strike(self, harness: FaultHarness) -> None:
-        harness.consumer.leave()
+    def inject(self, harness: FaultHarness) -> None:
+        harness.consumer.disconnect()
         time.sleep(self.for_s)
-        harness.consumer.come()
+        harness.consumer.connect()
 
 
 @dataclass(frozen=True)
 class ClockSet:
-    """The wall clock jumps, forward or back. Needs a yard with a clock."""
+    """The wall clock jumps, forward or back. Needs a harness with a clock."""
 
     name: str = "clock set"
     kind: str = "other"
 
-    def strike(self, harness: FaultHarness) -> None:
+    def inject(self, harness: FaultHarness) -> None:
         assert harness.clock is not None
         harness.clock.set(harness.random.choice(CLOCKS_S))
         harness.daemon.wait_for_work()
@@ -208,13 +209,13 @@ class ClockSet:
 
 @dataclass(frozen=True)
 class Twin:
-    """A second device of the same site and name, with a state-dir of its own."""
+    """A second device of the same site and name, with a state directory of its own."""
 
     for_s: float = 3.0
     name: str = "twin"
     kind: str = "other"
 
-    def strike(self, harness: FaultHarness) -> None:
+    def inject(self, harness: FaultHarness) -> None:
         if not harness.twins:
             harness.twins.append(LoadedDaemon(harness.folder / "twin", harness.broker.port))
         twin = harness.twins[0]
@@ -222,4 +223,4 @@ class Twin:
         twin.wait_for_work()
         time.sleep(self.for_s)
         twin.kill()
-        harness.produced.look(twin.state_dir)
+        harness.produced.read_outboxes(twin.state_dir)

@@ -1,4 +1,4 @@
-"""The disk that forgets, as the yard holds it: mounted, stopped, cut, looked at."""
+"""Simulated disk for power cuts: mounts a FUSE file system that loses what was not synced."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from faults.forgetful_store import Store
 
 
 def cannot_mount(folder: Path) -> str | None:
-    """Why there can be no such disk here; None: it was tried, and there can."""
+    """Why a FUSE disk cannot be mounted here; None: it was tried, and it can."""
     if not os.access("/dev/fuse", os.R_OK | os.W_OK):
         return "/dev/fuse is absent or not ours to use"
     try:
@@ -27,14 +27,14 @@ def cannot_mount(folder: Path) -> str | None:
     try:
         disk.start()
     except (AssertionError, OSError) as error:
-        disk.end()
+        disk.unmount()
         return f"FUSE cannot be mounted here: {error}"
     disk.cut("vanish", 0)
     return None
 
 
 class Disk:
-    """Mounted at ``mount_point`` between `start` and `cut`."""
+    """A simulated disk, mounted at ``mount_point`` between `start` and `cut`."""
 
     def __init__(self, folder: Path, lies: int = 0) -> None:
         self.platter, self.mount_point = folder / "platter", folder / "mount"
@@ -44,6 +44,7 @@ class Disk:
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
+        """Start the FUSE process and wait until the disk is mounted."""
         command = [sys.executable, "-m", "faults.forgetful_mount", str(self.platter), str(self.mount_point)]
         environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
         self._process = subprocess.Popen(
@@ -60,28 +61,29 @@ class Disk:
             time.sleep(0.01)
 
     def arm(self, after_changes: int) -> None:
-        """The power goes when so many more changes are done. Who wants one more waits for `release`."""
-        self._say(f"arm {after_changes}")
+        """Cut the power when so many more changes are done. A call that wants one more waits for `release`."""
+        self._send_command(f"arm {after_changes}")
 
-    def gone(self) -> bool:
-        """Whether `arm` has taken the power."""
-        return self._say("gone").strip() == "1"
+    def power_is_gone(self) -> bool:
+        """Whether the power is gone, because of `arm`."""
+        return self._send_command("gone").strip() == "1"
 
     def freeze(self, patience_s: float = 0.0) -> int:
-        """The power is gone once `arm` says so, or ``patience_s`` is over. Returns how many changes are unsynced."""
-        return int(self._say(f"freeze {patience_s}"))
+        """Wait until `arm` cuts the power, or cut it after ``patience_s``. Returns how many changes are unsynced."""
+        return int(self._send_command(f"freeze {patience_s}"))
 
     def release(self) -> None:
-        """Answer with an error who waits for a change."""
-        self._say("release")
+        """Answer all calls that wait for a change with an error."""
+        self._send_command("release")
 
     def cut(self, mode: str, seed: int) -> None:
-        """All that is left is on the platter, and nothing is mounted."""
+        """Drop what was not synced (as ``mode`` has it), save the rest to the platter folder, and unmount."""
         assert self._process is not None
-        self._say(f"cut {mode} {seed}")
-        self.end()
+        self._send_command(f"cut {mode} {seed}")
+        self.unmount()
 
-    def end(self) -> None:
+    def unmount(self) -> None:
+        """Kill the FUSE process and unmount the disk. May be called again."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -92,12 +94,12 @@ class Disk:
             unmount = ["umount", "-l"] if os.geteuid() == 0 else ["fusermount", "-u", "-z"]
             subprocess.run([*unmount, str(self.mount_point)], check=False, capture_output=True)
 
-    def check_out(self, folder: Path) -> None:
-        """A plain copy of what the platter has."""
+    def export_files(self, folder: Path) -> None:
+        """Write what the disk has kept as plain files into ``folder``."""
         shutil.rmtree(folder, ignore_errors=True)
-        Store.load(self.platter).check_out(folder)
+        Store.load(self.platter).export_files(folder)
 
-    def _say(self, command: str) -> str:
+    def _send_command(self, command: str) -> str:
         process = self._process
         assert process is not None
         assert process.stdin is not None

@@ -1,4 +1,4 @@
-"""`Store` as a file system that other processes use (FUSE), in a process of its own that dies with its memory.
+"""FUSE file system that loses what was not synced: `Store`, in a process of its own that dies with its memory.
 
     python -m faults.forgetful_mount PLATTER MOUNT_POINT [--lies N]
 
@@ -25,7 +25,10 @@ from mfusepy import FUSE, Operations
 
 
 class ForgetfulMount(Operations):
-    """One thread serves all calls, so that each is whole. Files are known by number: names may be gone."""
+    """FUSE operations on a `Store`. One thread serves all calls, so that each is whole.
+
+    Files are known by number: names may be gone.
+    """
 
     use_ns = True
     flag_nopath = 1
@@ -35,8 +38,8 @@ class ForgetfulMount(Operations):
         """``lies``: of so many syncs only one is done, though all are answered; 0: an honest disk."""
         self.store = store
         self._lies, self._syncs = lies, 0
-        self.turn = threading.Lock()
-        """Held while one call changes the store, and for good once the power is gone."""
+        self.change_lock = threading.Lock()
+        """Guards ``countdown`` and ``frozen``. Not called ``lock``: that is the name of a FUSE operation."""
         self.countdown: int | None = None
         self.frozen = threading.Event()
         self.released = threading.Event()
@@ -45,31 +48,31 @@ class ForgetfulMount(Operations):
 
     # --- names -------------------------------------------------------------------------------------------------------
     def create(self, path: str, mode: int) -> int:  # type: ignore[override]
-        self._power()
+        self._check_power()
         directory, name = self._place(path)
-        number = self.store.make(stat.S_IFREG | mode, directory=False)
-        self.store.name([(directory, name, number)])
+        number = self.store.create_node(stat.S_IFREG | mode, directory=False)
+        self.store.apply_names([(directory, name, number)])
         return self._handle(self.store.nodes[number])
 
     def mkdir(self, path: str, mode: int) -> int:
-        self._power()
+        self._check_power()
         directory, name = self._place(path)
-        self.store.name([(directory, name, self.store.make(stat.S_IFDIR | mode, directory=True))])
+        self.store.apply_names([(directory, name, self.store.create_node(stat.S_IFDIR | mode, directory=True))])
         return 0
 
     def unlink(self, path: str) -> int:
-        self._power()
+        self._check_power()
         self._find(path)
         directory, name = self._place(path)
-        self.store.name([(directory, name, None)])
+        self.store.apply_names([(directory, name, None)])
         return 0
 
     rmdir = unlink
 
     def rename(self, old: str, new: str) -> int:
-        self._power()
+        self._check_power()
         number = self._find(old).number
-        self.store.name([(*self._place(old), None), (*self._place(new), number)])
+        self.store.apply_names([(*self._place(old), None), (*self._place(new), number)])
         return 0
 
     # --- what is in them ---------------------------------------------------------------------------------------------
@@ -83,12 +86,12 @@ class ForgetfulMount(Operations):
         return bytes(self._open[fh].content[offset : offset + size])
 
     def write(self, path: str, data: bytes, offset: int, fh: int) -> int:
-        self._power()
+        self._check_power()
         self._open[fh].change(Write(offset, data))
         return len(data)
 
     def truncate(self, path: str, length: int, fh: int | None = None) -> int:
-        self._power()
+        self._check_power()
         (self._find(path) if fh is None else self._open[fh]).change(Resize(length))
         return 0
 
@@ -111,7 +114,7 @@ class ForgetfulMount(Operations):
         }
 
     def chmod(self, path: str, mode: int) -> int:
-        self._power()
+        self._check_power()
         self._find(path).mode = mode
         return 0
 
@@ -126,14 +129,14 @@ class ForgetfulMount(Operations):
 
     # --- durability --------------------------------------------------------------------------------------------------
     def fsync(self, path: str, datasync: int, fh: int) -> int:
-        self._power()
-        if self._truthful():
+        self._check_power()
+        if self._sync_is_done():
             self._open[fh].sync()
         return 0
 
     def fsyncdir(self, path: str, datasync: int, fh: int) -> int:
-        self._power()
-        if self._truthful():
+        self._check_power()
+        if self._sync_is_done():
             self.store.sync_directory(self._open[fh].number)
         return 0
 
@@ -146,8 +149,8 @@ class ForgetfulMount(Operations):
 
     releasedir = release
 
-    def _truthful(self) -> bool:
-        """A disk that lies destages now and then of its own accord, and then everything."""
+    def _sync_is_done(self) -> bool:
+        """Whether to do this sync. A disk that lies destages now and then of its own accord, and then everything."""
         if not self._lies:
             return True
         self._syncs += 1
@@ -155,9 +158,9 @@ class ForgetfulMount(Operations):
             self.store.sync_all()
         return False
 
-    def _power(self) -> None:
-        """Before every change: is there power still?"""
-        with self.turn:
+    def _check_power(self) -> None:
+        """Called before every change: raise OSError if the power is gone (after `Disk.release`)."""
+        with self.change_lock:
             if self.countdown is not None:
                 if self.countdown <= 0:
                     self.frozen.set()
@@ -184,26 +187,26 @@ class ForgetfulMount(Operations):
         return self._find(folder).number, name
 
 
-def obey(power: ForgetfulMount, platter: Path) -> None:
-    """Read commands until the end."""
+def serve_commands(power: ForgetfulMount, platter: Path) -> None:
+    """Carry out the commands on stdin until the end; see the module."""
     for line in sys.stdin:
         word, *rest = line.split()
         if word == "arm":
-            with power.turn:
+            with power.change_lock:
                 power.countdown = int(rest[0])
             print("ok", flush=True)
         elif word == "gone":
             print(int(power.frozen.is_set()), flush=True)
         elif word == "freeze":
             power.frozen.wait(float(rest[0]))
-            with power.turn:
+            with power.change_lock:
                 power.frozen.set()
             print(power.store.unsynced(), flush=True)
         elif word == "release":
             power.released.set()
             print("ok", flush=True)
         elif word == "cut":
-            power.store.fall(rest[0], random.Random(int(rest[1])))
+            power.store.cut_power(rest[0], random.Random(int(rest[1])))
             power.store.save(platter)
             print("ok", flush=True)
             break
@@ -211,13 +214,14 @@ def obey(power: ForgetfulMount, platter: Path) -> None:
 
 
 def main() -> None:
+    """Mount the store of PLATTER at MOUNT_POINT, and serve commands from stdin."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("platter", type=Path)
     parser.add_argument("mount_point", type=Path)
     parser.add_argument("--lies", type=int, default=0)
     options = parser.parse_args()
     power = ForgetfulMount(Store.load(options.platter), options.lies)
-    threading.Thread(target=obey, args=(power, options.platter), daemon=True).start()
+    threading.Thread(target=serve_commands, args=(power, options.platter), daemon=True).start()
     # kernel_cache: opening a file must not drop its pages, which others have mapped; use_ino: numbers are ours.
     FUSE(
         power,

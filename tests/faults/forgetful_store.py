@@ -1,11 +1,11 @@
-"""A disk that forgets: what is written stands in memory until it is synced, and a power cut takes what was not.
+"""Model of a disk with a volatile cache: a power cut takes what was not synced.
 
 The model is the worst that POSIX allows an honest disk, not what one file system happens to do:
 
 - a file's bytes and length outlive a cut from its ``fsync`` or ``fdatasync`` on;
 - a name (create, rename, unlink, mkdir) outlives it from the ``fsync`` of its directory on; that of the file is not
   enough; a rename is never half done;
-- of what was not synced, `Store.fall` keeps as little or as much as chance will have it.
+- of what was not synced, `Store.cut_power` keeps as little or as much as chance will have it.
 """
 
 from __future__ import annotations
@@ -26,15 +26,18 @@ MODES = ("vanish", "pages", "torn")
 
 @dataclass(frozen=True)
 class Write:
+    """A write of ``data`` at ``offset`` of a file."""
+
     offset: int
     data: bytes
 
     def apply(self, content: bytearray) -> None:
+        """Write the data into ``content``."""
         content.extend(bytes(max(0, self.offset - len(content))))
         content[self.offset : self.offset + len(self.data)] = self.data
 
     def by_page(self) -> list[tuple[int, Write]]:
-        """(page, what falls into it)."""
+        """The parts of this write as (page, part)."""
         parts, begin, end = [], self.offset, self.offset + len(self.data)
         while begin < end:
             page = begin // PAGE
@@ -44,103 +47,111 @@ class Write:
         return parts
 
     def torn_at(self, place: int, head: bool) -> Write:
-        """Only what lies before ``place`` (``head``), or behind it."""
+        """Half of a torn write: only what lies before ``place`` (``head``), or behind it."""
         middle = min(max(place - self.offset, 0), len(self.data))
         return Write(self.offset, self.data[:middle]) if head else Write(self.offset + middle, self.data[middle:])
 
 
 @dataclass(frozen=True)
 class Resize:
+    """A change of a file's length to ``size``."""
+
     size: int
 
     def apply(self, content: bytearray) -> None:
+        """Cut ``content`` to the size, or extend it by zeros."""
         del content[self.size :]
         content.extend(bytes(self.size - len(content)))
 
 
 @dataclass
 class Node:
-    """A file or a directory. ``kept`` and ``kept_names`` are what the disk has."""
+    """A file or a directory. ``durable_content`` and ``durable_names`` are what outlives a power cut."""
 
     number: int
     mode: int
     content: bytearray = field(default_factory=bytearray)
-    kept: bytearray = field(default_factory=bytearray)
+    durable_content: bytearray = field(default_factory=bytearray)
     pending: list[Write | Resize] = field(default_factory=list)
     names: dict[str, int] | None = None
     """Of a directory; None: a file."""
-    kept_names: dict[str, int] = field(default_factory=dict)
+    durable_names: dict[str, int] = field(default_factory=dict)
 
     def change(self, change: Write | Resize) -> None:
+        """Apply a change to the cached content; not durable yet."""
         change.apply(self.content)
         self.pending.append(change)
 
     def sync(self) -> None:
+        """Make all changes of the content durable (fsync)."""
         for change in self.pending:
-            change.apply(self.kept)
+            change.apply(self.durable_content)
         self.pending.clear()
 
 
-Names = list[tuple[int, str, int | None]]
+NameStep = list[tuple[int, str, int | None]]
 """One step, whole or not at all: (directory, name, node or None: no more)."""
 
 
 class Store:
-    """Nodes by number; numbers are never given twice, not even after a cut."""
+    """The disk: files and directories by number; numbers are never given twice, not even after a cut."""
 
     def __init__(self) -> None:
         self.nodes = {ROOT: Node(ROOT, 0o700, names={})}
         self.next_number = ROOT + 1
-        self.steps: list[Names] = []
-        """Of names, not synced yet, in their order."""
+        self.name_steps: list[NameStep] = []
+        """Changes of names that are not synced yet, in their order."""
 
-    def make(self, mode: int, directory: bool) -> int:
+    def create_node(self, mode: int, directory: bool) -> int:
+        """Create a file or directory without a name; its number."""
         number, self.next_number = self.next_number, self.next_number + 1
         self.nodes[number] = Node(number, mode, names={} if directory else None)
         return number
 
-    def name(self, step: Names) -> None:
+    def apply_names(self, step: NameStep) -> None:
+        """Apply a change of names to the cache; not durable yet."""
         for directory, name, number in step:
-            _enter(self._names(directory), name, number)
-        self.steps.append(step)
+            _set_name(self._names(directory), name, number)
+        self.name_steps.append(step)
 
     def sync_directory(self, number: int) -> None:
-        """All steps in it are kept, and those elsewhere that they are bound to by a rename."""
+        """Make all steps in this directory durable, and those elsewhere that they are bound to by a rename."""
         bound = {number}
         while True:
-            more = {d for step in self.steps for d, _, _ in step if bound & {d for d, _, _ in step}} | bound
+            more = {d for step in self.name_steps for d, _, _ in step if bound & {d for d, _, _ in step}} | bound
             if more == bound:
                 break
             bound = more
-        for step in self.steps:
+        for step in self.name_steps:
             if bound & {directory for directory, _, _ in step}:
-                self._keep(step)
-        self.steps = [step for step in self.steps if not bound & {directory for directory, _, _ in step}]
+                self._make_durable(step)
+        self.name_steps = [step for step in self.name_steps if not bound & {directory for directory, _, _ in step}]
 
     def sync_all(self) -> None:
-        for step in self.steps:
-            self._keep(step)
-        self.steps.clear()
+        """Make all names and contents durable."""
+        for step in self.name_steps:
+            self._make_durable(step)
+        self.name_steps.clear()
         for node in self.nodes.values():
             node.sync()
 
     def unsynced(self) -> int:
-        """How many changes a cut would put at risk."""
-        return len(self.steps) + sum(len(node.pending) for node in list(self.nodes.values()))
+        """Number of changes that a power cut would put at risk."""
+        return len(self.name_steps) + sum(len(node.pending) for node in list(self.nodes.values()))
 
-    def fall(self, mode: str, chance: random.Random) -> None:
-        """The power is cut: what is left is what the disk has."""
+    def cut_power(self, mode: str, chance: random.Random) -> None:
+        """Cut the power: what is left is what was durable, and by ``mode`` some of the rest."""
         if mode != "vanish":
             self._names_that_survive(chance)
             for node in self.nodes.values():
                 for change in _survivors(node.pending, chance, torn=mode == "torn"):
-                    change.apply(node.kept)
-        self.steps.clear()
+                    change.apply(node.durable_content)
+        self.name_steps.clear()
         for node in self.nodes.values():
             node.pending.clear()
-            node.content = bytearray(node.kept)
+            node.content = bytearray(node.durable_content)
             if node.names is not None:
-                node.names = dict(node.kept_names)
+                node.names = dict(node.durable_names)
         reached, todo = {ROOT}, [ROOT]
         while todo:
             for number in (self.nodes[todo.pop()].names or {}).values():
@@ -151,42 +162,45 @@ class Store:
     def _names_that_survive(self, chance: random.Random) -> None:
         """In the order of a journal up to some step, or without order, as a disk without one may have it."""
         if chance.random() < 0.5:
-            for step in self.steps[: chance.choice((0, len(self.steps), chance.randint(0, len(self.steps))))]:
-                self._keep(step)
+            for step in self.name_steps[
+                : chance.choice((0, len(self.name_steps), chance.randint(0, len(self.name_steps))))
+            ]:
+                self._make_durable(step)
             return
         lost: set[tuple[int, str]] = set()
-        for step in self.steps:
+        for step in self.name_steps:
             places = {(directory, name) for directory, name, _ in step}
             if places & lost or chance.random() < 0.5:  # what builds on what is lost is lost as well
                 lost |= places
             else:
-                self._keep(step)
+                self._make_durable(step)
 
     def _names(self, directory: int) -> dict[str, int]:
         names = self.nodes[directory].names
         assert names is not None
         return names
 
-    def _keep(self, step: Names) -> None:
+    def _make_durable(self, step: NameStep) -> None:
         for directory, name, number in step:
-            _enter(self.nodes[directory].kept_names, name, number)
+            _set_name(self.nodes[directory].durable_names, name, number)
 
     def save(self, folder: Path) -> None:
-        """What the disk has; the rest is not written down."""
+        """Write what is durable to ``folder``; the rest is not written down."""
         folder.mkdir(parents=True, exist_ok=True)
         for old in folder.iterdir():
             old.unlink()
         index = {
             "next_number": self.next_number,
-            "nodes": [[n.number, n.mode, None if n.names is None else n.kept_names] for n in self.nodes.values()],
+            "nodes": [[n.number, n.mode, None if n.names is None else n.durable_names] for n in self.nodes.values()],
         }
         for node in self.nodes.values():
             if node.names is None:
-                (folder / str(node.number)).write_bytes(node.kept)
+                (folder / str(node.number)).write_bytes(node.durable_content)
         (folder / "index.json").write_text(json.dumps(index))
 
     @classmethod
     def load(cls, folder: Path) -> Store:
+        """Load a store from ``folder``, as `save` has written it; an empty one if there is none."""
         store = cls()
         if not (folder / "index.json").exists():
             return store
@@ -196,21 +210,21 @@ class Store:
         for number, mode, names in index["nodes"]:
             content = (folder / str(number)).read_bytes() if names is None else b""
             node = Node(number, mode, bytearray(content), bytearray(content))
-            node.names, node.kept_names = (None, {}) if names is None else (dict(names), dict(names))
+            node.names, node.durable_names = (None, {}) if names is None else (dict(names), dict(names))
             store.nodes[number] = node
         return store
 
-    def check_out(self, folder: Path, number: int = ROOT) -> None:
-        """Write what the disk has as plain files, to be looked at."""
+    def export_files(self, folder: Path, number: int = ROOT) -> None:
+        """Write what is durable as plain files, to be read by tests."""
         folder.mkdir(parents=True, exist_ok=True)
-        for name, child in self.nodes[number].kept_names.items():
+        for name, child in self.nodes[number].durable_names.items():
             if self.nodes[child].names is None:
-                (folder / name).write_bytes(self.nodes[child].kept)
+                (folder / name).write_bytes(self.nodes[child].durable_content)
             else:
-                self.check_out(folder / name, child)
+                self.export_files(folder / name, child)
 
 
-def _enter(names: dict[str, int], name: str, number: int | None) -> None:
+def _set_name(names: dict[str, int], name: str, number: int | None) -> None:
     if number is None:
         names.pop(name, None)
     else:

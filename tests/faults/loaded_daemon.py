@@ -1,4 +1,4 @@
-"""The daemon under load, as a process tree that can be struck anywhere."""
+"""The daemon under load, as a process tree in which any process can be killed."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ LOAD = "phantom://?seed=1&width=160&height=120&fps=20"
 
 
 class LoadedDaemon:
-    """One device: a state-dir, and mostly a daemon on it."""
+    """One device: a state directory, and mostly a daemon that runs on it."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class LoadedDaemon:
         clock: Clock | None = None,
         log: Path | None = None,
     ) -> None:
-        """``clock``: one that can be set, for this cart alone; None: the machine's. ``log``: None: in ``folder``."""
+        """``clock``: one that can be set, for this device alone; None: the machine's. ``log``: None: in ``folder``."""
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "edge.toml"
         waits = str(require_subscriber).lower()
@@ -65,6 +65,7 @@ class LoadedDaemon:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        """Start the daemon; its log is appended to."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._command, stdout=log, stderr=log, cwd=self.log.parent, env=self._environment
@@ -72,17 +73,18 @@ class LoadedDaemon:
 
     @property
     def running(self) -> bool:
+        """Whether the daemon's supervisor runs."""
         return self._process is not None and self._process.poll() is None
 
     def child(self, module: str) -> psutil.Process | None:
-        """The process that runs ``module`` now."""
+        """The process that runs ``module`` now; None: there is none."""
         for one in self._below():
             with contextlib.suppress(psutil.Error):
                 if module in one.cmdline():
                     return one
         return None
 
-    def strike(self, module: str) -> bool:
+    def kill_process(self, module: str) -> bool:
         """``kill -9`` of one process; False if it was not there."""
         victim = self.child(module)
         if victim is None:
@@ -105,14 +107,14 @@ class LoadedDaemon:
         assert not left, f"left behind by a killed daemon: {left}"
 
     def wait(self, timeout_s: float) -> int:
-        """Until it ends by itself; the exit code."""
+        """Wait until the daemon ends by itself; the exit code."""
         assert self._process is not None
         code = self._process.wait(timeout_s)
         self._process = None
         return code
 
     def stop(self) -> int:
-        """SIGTERM; the exit code."""
+        """Send SIGTERM to the daemon and wait for its end; the exit code."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
         code = self._process.wait(60)
@@ -120,20 +122,20 @@ class LoadedDaemon:
         return code
 
     def outbox(self) -> Path:
-        """The outbox in use: the newest; others were set aside."""
+        """Path of the outbox in use: the newest; others were set aside."""
         files = self.state_dir.glob("outbox*.sqlite3")
         return max(files, key=_number, default=self.state_dir / "outbox.sqlite3")
 
     def pending(self) -> int | None:
-        """Messages that no broker has acknowledged; None if the outbox is not there (yet)."""
+        """Number of messages that no broker has acknowledged; None if the outbox is not there (yet)."""
         return self._ask_outbox("SELECT count(*) FROM messages WHERE state = 'pending'")
 
     def epoch(self) -> str:
-        """Of the outbox in use; empty if it is not there (yet)."""
+        """Epoch of the outbox in use; empty if it is not there (yet)."""
         return str(self._ask_outbox("SELECT value FROM meta WHERE key = 'epoch'") or "")
 
     def wait_for_work(self, timeout_s: float = 180.0) -> None:
-        """Until the outbox takes messages."""
+        """Wait until the daemon stores new messages in the outbox."""
         before, deadline = self._progress(), time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             path, next_seq = self._progress()
@@ -163,7 +165,7 @@ class LoadedDaemon:
 
 
 def _wait_gone(processes: list[psutil.Process], timeout_s: float) -> list[psutil.Process]:
-    """Those that are still there then. A dead one that its new parent has not buried yet is gone."""
+    """Processes that still run after ``timeout_s``. A dead one that its new parent has not reaped yet is gone."""
     deadline = time.monotonic() + timeout_s
     while left := [one for one in processes if _lives(one)]:
         if time.monotonic() > deadline:

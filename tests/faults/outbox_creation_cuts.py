@@ -1,4 +1,4 @@
-"""The first moments of an outbox, each of them: the power goes after so many changes to a disk that was empty."""
+"""Power cuts while an outbox is created, after so many changes to a disk that was empty."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ PATIENCE_S = 30.0
 
 @dataclass
 class CreationCut:
-    """What came of one."""
+    """Result of one power cut during the creation of an outbox."""
 
     promised: int = 0
-    """Messages of which the writer had said that they are stored, when the power went."""
+    """Messages that the writer had reported as stored when the power went."""
     frozen: bool = False
-    """Whether it went at all before the last message."""
+    """Whether the power went at all before the last message."""
     faults: list[str] = field(default_factory=list)
 
 
-def birth(folder: Path, after_changes: int, mode: str, seed: int, lies: int = 0) -> CreationCut:
-    """Begin an outbox, cut the power, go on with what is left."""
-    disk, told = Disk(folder, lies), CreationCut()
+def cut_during_creation(folder: Path, after_changes: int, mode: str, seed: int, lies: int = 0) -> CreationCut:
+    """Create an outbox, cut the power after ``after_changes``, and go on with what is left."""
+    disk, result = Disk(folder, lies), CreationCut()
     path = disk.mount_point / "cart" / "state" / schema.FILE_NAME
     with contextlib.ExitStack() as stack:
-        stack.callback(disk.end)
+        stack.callback(disk.unmount)
         disk.start()
         disk.arm(after_changes)
         writer = OutboxWriter(path, on_commit=lambda: None)
         for _ in range(MESSAGES):
             writer.put("coverage/cart-1", make_message())
             deadline = time.monotonic() + PATIENCE_S
-            while not (stored := writer.flush(0.1)) and not disk.gone():
+            while not (stored := writer.flush(0.1)) and not disk.power_is_gone():
                 assert time.monotonic() < deadline, "neither stored nor cut"
             if not stored:
-                told.frozen = True
+                result.frozen = True
                 break
-            told.promised += 1
+            result.promised += 1
         disk.freeze()
         disk.release()
         writer.close(0.1)
@@ -62,27 +62,27 @@ def birth(folder: Path, after_changes: int, mode: str, seed: int, lies: int = 0)
         for _ in range(MESSAGES):
             writer.put("coverage/cart-1", make_message())
         if not writer.flush(30):
-            told.faults.append("takes no messages after the cut")
+            result.faults.append("takes no messages after the cut")
         if writer.problems():
-            told.faults.append(f"after the cut: {writer.problems()}")
+            result.faults.append(f"after the cut: {writer.problems()}")
         writer.close(5)
         disk.freeze()
         disk.release()
         disk.cut("vanish", 0)
-    disk.check_out(folder / "looked")
-    _look(folder / "looked" / "cart" / "state", told)
-    return told
+    disk.export_files(folder / "looked")
+    _check_files(folder / "looked" / "cart" / "state", result)
+    return result
 
 
-def _look(state_dir: Path, told: CreationCut) -> None:
+def _check_files(state_dir: Path, result: CreationCut) -> None:
     files = sorted(path.name for path in state_dir.glob("outbox*.sqlite3"))
     if files != [schema.FILE_NAME]:
-        told.faults.append(f"files: {files}")
+        result.faults.append(f"files: {files}")
         return
     with contextlib.closing(sqlite3.connect(state_dir / schema.FILE_NAME)) as db:
         bodies = [json.loads(body) for (body,) in db.execute("SELECT body FROM messages ORDER BY seq")]
     numbers = [body["seq"] for body in bodies]
     if numbers != list(range(1, len(numbers) + 1)) or len({body["epoch"] for body in bodies}) != 1:
-        told.faults.append(f"numbers: {numbers}")
-    if len(numbers) < told.promised + MESSAGES:
-        told.faults.append(f"{len(numbers)} messages are left of {told.promised} and {MESSAGES}")
+        result.faults.append(f"numbers: {numbers}")
+    if len(numbers) < result.promised + MESSAGES:
+        result.faults.append(f"{len(numbers)} messages are left of {result.promised} and {MESSAGES}")

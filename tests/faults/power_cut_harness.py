@@ -1,7 +1,7 @@
-"""The yard of power cuts: a daemon under load on a disk that forgets, and an account of what it had said by then.
+"""Power cut harness: a daemon under load on a disk that loses what was not synced, and an account of its messages.
 
 Everything ends at one instant: the disk stops in the midst of a series of changes, all processes are killed while it
-stands, and what was not synced is gone. Then the disk is looked at, and the daemon starts on what is left.
+stands, and what was not synced is gone. Then the disk is read, and the daemon starts on what is left.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ IN_FLIGHT_S = 0.15
 
 
 class PowerCutDaemon(LoadedDaemon):
-    """Its state-dir is not there yet, on a disk that forgets. Nobody but the daemon touches that."""
+    """A daemon on a simulated disk: its state directory is not there yet. Nobody but the daemon touches that disk."""
 
     def __init__(self, folder: Path, broker_port: int, mount_point: Path) -> None:
         super().__init__(folder, broker_port)
         before, self.state_dir = str(self.state_dir), mount_point / "state"
         self._command = [str(self.state_dir) if word == before else word for word in self._command]
 
-    def begin_to_stop(self) -> None:
-        """SIGTERM, and nobody waits."""
+    def send_sigterm(self) -> None:
+        """Send SIGTERM to the daemon, and do not wait."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
 
-    def kill_at_once(self, then: Callable[[], None]) -> None:
-        """``kill -9`` of all processes, whatever they wait for; ``then`` lets go of it."""
+    def kill_all(self, then: Callable[[], None]) -> None:
+        """``kill -9`` of all processes, whatever they wait for; ``then`` releases what they wait for."""
         assert self._process is not None
         everybody = [psutil.Process(self._process.pid), *self._below()] if self.running else []
         for one in everybody:
@@ -73,7 +73,7 @@ def _dead(one: psutil.Process) -> bool:
 
 @dataclass(frozen=True)
 class Cut:
-    """One power cut."""
+    """One power cut, and what was at risk."""
 
     mode: str
     moment: str
@@ -81,13 +81,15 @@ class Cut:
     at_risk: int
     """Changes that were not synced."""
     heard: int
-    """Messages heard so far."""
+    """Messages that were received so far."""
     unfounded: int
-    """Heard, and not on the disk: sent before they were durable."""
+    """Messages received, and not on the disk: sent before they were durable."""
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PowerCutOutcome:
+    """Result of all power cuts of one harness."""
+
     account: Account
     cuts: list[Cut]
     fell_over: int
@@ -95,14 +97,14 @@ class Outcome:
 
 
 class PowerCutHarness:
-    """Use in ``with``."""
+    """Daemon, simulated disk, broker and consumer for power cuts. Use it in ``with``."""
 
     def __init__(self, folder: Path, *, seed: int, lies: int = 0) -> None:
         self.random = random.Random(seed)
         self.produced = Produced()
         self.cuts: list[Cut] = []
         self.fell_over = 0
-        self._looked = folder / "looked"
+        self._exported = folder / "looked"
         self.disk = Disk(folder / "disk", lies)
         self.broker = Mosquitto(folder / "broker", acl="topic readwrite #\n", lines=BROKER_LINES)
         self.broker.start()
@@ -115,12 +117,12 @@ class PowerCutHarness:
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(OSError, AssertionError):
             if self.daemon.running:
-                self.daemon.kill_at_once(self.disk.release)
-        self.disk.end()
+                self.daemon.kill_all(self.disk.release)
+        self.disk.unmount()
         self.consumer.close()
         self.broker.kill()
 
-    def live_and_cut(self, mode: str | None = None, moment: str | None = None, after_stop: bool | None = None) -> Cut:
+    def run_and_cut(self, mode: str | None = None, moment: str | None = None, after_stop: bool | None = None) -> Cut:
         """Let the daemon run on the disk, and cut the power at an odd moment. What is None is left to chance.
 
         ``after_stop``: it has ended in good order before, and was started anew: SQLite's journal is another file then.
@@ -141,37 +143,37 @@ class PowerCutHarness:
             time.sleep(self.random.uniform(0.0, 1.2))
         self.fell_over += not self.daemon.running
         if moment == "stopping":
-            self.daemon.begin_to_stop()
+            self.daemon.send_sigterm()
         self.disk.arm(int(self.random.choice((0.0, MOST_CHANGES ** self.random.random()))))
         at_risk = self.disk.freeze(patience_s=1.0)
-        self.daemon.kill_at_once(self.disk.release)
-        self._fall(mode)
+        self.daemon.kill_all(self.disk.release)
+        self._cut_power(mode)
         cut = Cut(mode, moment, after_stop, at_risk, len(self.consumer.received.bodies), len(self._unfounded()))
         self.cuts.append(cut)
         return cut
 
-    def settle(self, rounds: int = 5) -> Outcome:
-        """No more cuts: let everything arrive, and draw up the account."""
+    def finish(self, rounds: int = 5) -> PowerCutOutcome:
+        """After the last cut: let everything arrive, and compare what was committed and received."""
         for _ in range(rounds):
             self.disk.start()
             self.daemon.start()
             self._wait_for_work()
             self.consumer.wait_for(self._complete, 20.0)
             self.daemon.stop()
-            self._fall("vanish")  # also after a stop in good order
+            self._cut_power("vanish")  # also after a stop in good order
             self.consumer.wait_until_quiet(self._complete)
             if self._complete():
                 break
         epochs = {epoch for _, epoch, _ in self.produced.bodies}
-        return Outcome(compare(self.produced, self.consumer.received), self.cuts, self.fell_over, len(epochs))
+        return PowerCutOutcome(compare(self.produced, self.consumer.received), self.cuts, self.fell_over, len(epochs))
 
-    def _fall(self, mode: str) -> None:
+    def _cut_power(self, mode: str) -> None:
         self.disk.cut(mode, self.random.randrange(1 << 31))
-        self.disk.check_out(self._looked)
+        self.disk.export_files(self._exported)
         time.sleep(IN_FLIGHT_S)
-        state_dir = self._looked / "state"
+        state_dir = self._exported / "state"
         try:
-            self.produced.look(state_dir)
+            self.produced.read_outboxes(state_dir)
         except sqlite3.Error as error:
             self.produced.violations.append(f"what a cut left cannot be read: {error}")
         files = sorted(path.name for path in state_dir.glob("outbox*.sqlite3"))

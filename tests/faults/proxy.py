@@ -1,4 +1,4 @@
-"""A network that can be cut or stalled at any byte: a TCP proxy between the daemon and its broker."""
+"""TCP proxy between the daemon and its broker: the network can be cut or stalled at any byte."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import threading
 
 
 class Proxy:
-    """Forwards 127.0.0.1:``port`` to 127.0.0.1:``target``."""
+    """TCP proxy that forwards 127.0.0.1:``port`` to 127.0.0.1:``target``."""
 
     def __init__(self, target: int) -> None:
         self._target = target
@@ -26,7 +26,7 @@ class Proxy:
         threading.Thread(target=self._accept, name="proxy", daemon=True).start()
 
     def cut(self) -> None:
-        """Reset every connection now."""
+        """Reset every connection now (RST)."""
         with self._lock:
             sockets, self._open = self._open, set()
             self._budget = None
@@ -39,17 +39,18 @@ class Proxy:
             self._budget = size
 
     def stall(self, answers_only: bool = False) -> None:
-        """Nothing gets through, and nobody is told. ``answers_only``: to the broker it does."""
+        """Hold all data back, with connections open. ``answers_only``: data to the broker still gets through."""
         for up, flowing in self._flowing.items():
             if not (up and answers_only):
                 flowing.clear()
 
     def resume(self) -> None:
-        """Let through again what waits."""
+        """Let data through again, also what has waited."""
         for flowing in self._flowing.values():
             flowing.set()
 
     def close(self) -> None:
+        """Close the server and reset every connection."""
         self._closed = True
         self.resume()
         self._server.close()

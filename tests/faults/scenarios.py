@@ -1,4 +1,4 @@
-"""Which faults go together: a yard's kind, and what may be missing in it before anything is asked for again."""
+"""Fault scenarios: which faults go together, and what may be missing before anything is asked for again."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ if TYPE_CHECKING:
 
 KILLS: tuple[Fault, ...] = (KillDaemon(), KillDaemon(), KillChild(FRAME), KillChild(PUBLISHER), KillChild(RUNTIME))
 KILLS += (KillSeveral(),) * 5
-"""Struck most of the time."""
+"""Injected most of the time."""
 TMPFS_MB = 512
 SHORT_QUEUE = "max_queued_messages 40\nmax_inflight_messages 20\n"
 
 
 @dataclass(frozen=True)
-class Round:
-    """``others`` are struck between kills; ``keeps``: nothing may be missing even at first."""
+class FaultScenario:
+    """Faults of one run: ``others`` come between kills; ``lossless``: nothing may be missing even at first."""
 
     others: Sequence[Fault]
-    keeps: bool
+    lossless: bool
     options: dict[str, Any] = field(default_factory=dict)
-    """Of `FaultHarness`."""
+    """Keyword arguments of `FaultHarness`."""
 
 
-def rounds(root: bool) -> dict[str, Round]:
-    """By name. ``root``: whether file systems may be mounted."""
+def fault_scenarios(root: bool) -> dict[str, FaultScenario]:
+    """All fault scenarios by name. ``root``: whether file systems may be mounted."""
     link: list[Fault] = [LinkCut(100), LinkCut(2500), LinkStalled(1.0), LinkStalled(0.7, then_cut=True)]
     link += [LinkStalled(0.5, then_cut=True, answers_only=True), BrokerFrozen(1.0), AclRefuses(1.0)]
     away: list[Fault] = [KillBroker(0.2), KillBroker(1.0), KillBroker(2.5), BrokerAway(0.7)]
@@ -54,9 +54,13 @@ def rounds(root: bool) -> dict[str, Round]:
     damage: list[Fault] = [Damage("truncated"), Damage("bits flipped"), Damage("older copy")]
     damage += [ClockSet()] * 2 if has_clock else []
     return {
-        "keeping": Round([*link, *disk, Twin(0.7)], keeps=True, options={"tmpfs_mb": TMPFS_MB if root else 0}),
-        "damaged": Round([*damage, LinkCut(900)], keeps=True, options={"with_clock": has_clock}),
-        "persistent": Round(away, keeps=False),
-        "forgetful": Round(away, keeps=False, options={"persistence": False}),
-        "overflowing": Round([ConsumerAway(2.0), LinkCut(900)], keeps=False, options={"broker_lines": SHORT_QUEUE}),
+        "keeping": FaultScenario(
+            [*link, *disk, Twin(0.7)], lossless=True, options={"tmpfs_mb": TMPFS_MB if root else 0}
+        ),
+        "damaged": FaultScenario([*damage, LinkCut(900)], lossless=True, options={"with_clock": has_clock}),
+        "persistent": FaultScenario(away, lossless=False),
+        "forgetful": FaultScenario(away, lossless=False, options={"persistence": False}),
+        "overflowing": FaultScenario(
+            [ConsumerAway(2.0), LinkCut(900)], lossless=False, options={"broker_lines": SHORT_QUEUE}
+        ),
     }

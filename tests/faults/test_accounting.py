@@ -1,4 +1,4 @@
-"""The account itself: it must see what it is there to see."""
+"""Account of messages for fault tests: it must see what it is there to see."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from faults.disk import flip
 
 
 def message(seq, *, epoch="e", replayed=False, status="finding", text="x"):
+    """Body of a message as the daemon publishes it."""
     said = {"device": "d", "epoch": epoch, "seq": seq, "text": text, "status": status, "replayed": replayed}
     return json.dumps(said, separators=(",", ":")).encode()
 
 
 def outbox(folder, seqs, *, next_seq=None, text="x"):
+    """Write an outbox file with messages ``seqs`` into ``folder``."""
     path = folder / "outbox.sqlite3"
     path.unlink(missing_ok=True)
     db = sqlite3.connect(path)
@@ -32,7 +34,7 @@ TOPIC = "edge/v1/yard/cart/findings/phantom-1"
 
 def test_all_is_well(tmp_path):
     produced, received = Produced(), Received()
-    produced.look(outbox(tmp_path, [1, 2, 3]))
+    produced.read_outboxes(outbox(tmp_path, [1, 2, 3]))
     for seq, replayed in ((3, False), (1, True), (2, True), (3, True)):
         received.feed(TOPIC, message(seq, replayed=replayed))
     account = compare(produced, received)
@@ -42,7 +44,7 @@ def test_all_is_well(tmp_path):
 
 def test_what_is_missing_or_foreign_is_named(tmp_path):
     produced, received = Produced(), Received()
-    produced.look(outbox(tmp_path, [1, 2]))
+    produced.read_outboxes(outbox(tmp_path, [1, 2]))
     received.feed(TOPIC, message(2))
     received.feed(TOPIC, message(3))
     account = compare(produced, received)
@@ -78,9 +80,9 @@ def test_what_must_not_be_heard(bodies, word):
 )
 def test_what_must_not_be_in_an_outbox(tmp_path, then, word):
     produced = Produced()
-    produced.look(outbox(tmp_path, [1, 2, 3]))
+    produced.read_outboxes(outbox(tmp_path, [1, 2, 3]))
     assert produced.violations == []
-    produced.look(outbox(tmp_path, **then))
+    produced.read_outboxes(outbox(tmp_path, **then))
     assert any(word in violation for violation in produced.violations)
 
 
@@ -98,16 +100,16 @@ def test_the_replay_lane_begins_anew_when_the_device_is_asked_to_go_back():
 def test_a_struck_file_owes_nothing_but_gives_no_number_twice(tmp_path):
     produced, received = Produced(), Received()
     path = outbox(tmp_path, [1, 2, 3]) / "outbox.sqlite3"
-    produced.look(tmp_path)
+    produced.read_outboxes(tmp_path)
     for seq in (1, 2):
         received.feed(TOPIC, message(seq))
-    produced.strike(path, "e")
-    produced.look(outbox(tmp_path, [1]))
+    produced.mark_damaged(path, "e")
+    produced.read_outboxes(outbox(tmp_path, [1]))
     assert produced.violations == []
     assert compare(produced, received).missing == [("d", "e", 3)]
     assert readable(tmp_path).keys() == {("d", "e", 1)}
     outbox(tmp_path, [1, 2, 3], text="y")  # gone on with: 2 and 3 are given again
-    produced.look(tmp_path)
+    produced.read_outboxes(tmp_path)
     received.feed(TOPIC, message(2, text="y"))
     received.feed(TOPIC, message(3, text="y"))
     violations = compare(produced, received).violations
@@ -118,9 +120,9 @@ def test_a_struck_file_owes_nothing_but_gives_no_number_twice(tmp_path):
 def test_what_a_struck_file_numbers_afterwards_is_owed(tmp_path):
     produced = Produced()
     path = outbox(tmp_path, [1, 2]) / "outbox.sqlite3"
-    produced.look(tmp_path)
-    produced.strike(path, "e")
-    produced.look(outbox(tmp_path, [1, 3], next_seq=4))
+    produced.read_outboxes(tmp_path)
+    produced.mark_damaged(path, "e")
+    produced.read_outboxes(outbox(tmp_path, [1, 3], next_seq=4))
     assert ("d", "e", 3) in produced.bodies
     assert produced.violations == []
 
@@ -129,10 +131,10 @@ def test_a_file_that_nobody_struck_must_be_readable(tmp_path):
     path = outbox(tmp_path, list(range(1, 200))) / "outbox.sqlite3"
     flip(path, [place / 100 for place in range(99)])
     with pytest.raises((sqlite3.Error, KeyError, ValueError)):
-        Produced().look(tmp_path)
+        Produced().read_outboxes(tmp_path)
     produced = Produced()
-    produced.strike(path, "e")
-    produced.look(tmp_path)
+    produced.mark_damaged(path, "e")
+    produced.read_outboxes(tmp_path)
     assert produced.bodies == {}
 
 

@@ -1,4 +1,4 @@
-"""The clock of the yard moves the wall clock, while its processes run, and nothing else."""
+"""Settable wall clock: it moves the wall clock of running processes, and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A short round through the breaking yard, the same every time; ``make torture`` is the long one."""
+"""Fault injection, a short round that is the same every time; ``make torture`` is the long one."""
 
 from __future__ import annotations
 
@@ -30,10 +30,11 @@ pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
 @pytest.fixture(autouse=True)
 def needs_mosquitto(mosquitto):
-    """Skips where there is none."""
+    """Skips the tests where there is no mosquitto."""
 
 
 def can_mount(folder):
+    """Whether a tmpfs can be mounted at ``folder``."""
     if os.geteuid() != 0:
         return False
     folder.mkdir()
@@ -45,14 +46,15 @@ def can_mount(folder):
 
 
 def run(harness, faults):
+    """Inject ``faults`` into ``harness``; the outcome."""
     with harness:
-        for _ in harness.torture(faults, (0.1, 0.4), in_full_swing=True):
+        for _ in harness.inject_all(faults, (0.1, 0.4), wait_for_work=True):
             pass
-        return harness.settle()
+        return harness.finish()
 
 
 def assert_sound(outcome):
-    """`Outcome.sound`, part by part, so that a failure says which."""
+    """Assert `Outcome.sound` part by part, so that a failure says which."""
     account = outcome.account
     assert account.violations == []
     assert account.foreign == []

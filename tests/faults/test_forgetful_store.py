@@ -1,4 +1,4 @@
-"""The disk that forgets: what it may keep, and what it must."""
+"""Model of a disk with a volatile cache: what a power cut may keep, and what it must."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ FILE = stat.S_IFREG | 0o600
 
 
 def with_file(content=b"", *, name="a"):
-    """A store with one durable file."""
+    """A store with one durable file, and its node."""
     store = Store()
-    number = store.make(FILE, directory=False)
-    store.name([(ROOT, name, number)])
+    number = store.create_node(FILE, directory=False)
+    store.apply_names([(ROOT, name, number)])
     store.nodes[number].change(Write(0, content))
     store.sync_all()
     return store, store.nodes[number]
 
 
 def after(store, mode="vanish", seed=0):
-    store.fall(mode, random.Random(seed))
+    """Contents by name in the root directory after a power cut."""
+    store.cut_power(mode, random.Random(seed))
     return {name: bytes(store.nodes[number].content) for name, number in store.nodes[ROOT].names.items()}
 
 
@@ -46,8 +47,8 @@ def test_what_was_not_synced_can_be_gone():
 
 def test_a_synced_file_is_gone_unless_its_directory_was_synced():
     store, node = Store(), None
-    number = store.make(FILE, directory=False)
-    store.name([(ROOT, "a", number)])
+    number = store.create_node(FILE, directory=False)
+    store.apply_names([(ROOT, "a", number)])
     node = store.nodes[number]
     node.change(Write(0, b"x"))
     node.sync()
@@ -56,8 +57,8 @@ def test_a_synced_file_is_gone_unless_its_directory_was_synced():
 
 def test_a_file_that_was_not_synced_is_empty_where_its_directory_was():
     store = Store()
-    number = store.make(FILE, directory=False)
-    store.name([(ROOT, "a", number)])
+    number = store.create_node(FILE, directory=False)
+    store.apply_names([(ROOT, "a", number)])
     store.nodes[number].change(Write(0, b"x"))
     store.sync_directory(ROOT)
     assert after(store) == {"a": b""}
@@ -65,24 +66,24 @@ def test_a_file_that_was_not_synced_is_empty_where_its_directory_was():
 
 def test_a_deleted_file_comes_back():
     store, _ = with_file(b"old")
-    store.name([(ROOT, "a", None)])
+    store.apply_names([(ROOT, "a", None)])
     assert after(store) == {"a": b"old"}
 
 
 @pytest.mark.parametrize("seed", range(30))
 def test_a_rename_is_whole_or_not_at_all(seed):
     store, node = with_file(b"x")
-    store.name([(ROOT, "a", None), (ROOT, "b", node.number)])
+    store.apply_names([(ROOT, "a", None), (ROOT, "b", node.number)])
     assert after(store, "pages", seed) in ({"a": b"x"}, {"b": b"x"})
 
 
 def test_a_rename_between_directories_is_kept_with_either():
     store, node = with_file(b"x")
-    folder = store.make(stat.S_IFDIR | 0o700, directory=True)
-    store.name([(ROOT, "d", folder)])
-    store.name([(ROOT, "a", None), (folder, "b", node.number)])
+    folder = store.create_node(stat.S_IFDIR | 0o700, directory=True)
+    store.apply_names([(ROOT, "d", folder)])
+    store.apply_names([(ROOT, "a", None), (folder, "b", node.number)])
     store.sync_directory(folder)
-    store.fall("vanish", random.Random(0))
+    store.cut_power("vanish", random.Random(0))
     assert store.nodes[ROOT].names == {"d": folder}
     assert store.nodes[folder].names == {"b": node.number}
 
@@ -124,5 +125,5 @@ def test_a_disk_is_the_same_after_it_was_put_away(tmp_path):
     again = Store.load(tmp_path / "platter")
     assert again.next_number == store.next_number
     assert after(again) == {"a": b"x"}
-    again.check_out(tmp_path / "plain")
+    again.export_files(tmp_path / "plain")
     assert (tmp_path / "plain" / "a").read_bytes() == b"x"

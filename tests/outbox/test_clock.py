@@ -1,4 +1,4 @@
-"""How old a message is: by a clock that nobody can set, so that no budget is wiped by a wrong one."""
+"""Outbox clock: the age of messages by a clock that nobody can set, so that no budget is wiped by a wrong one."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ YEARS = 10 * 365 * 86400.0
 
 
 class Machine:
-    """Its wall clock, its uptime and its boot, all to be set."""
+    """A machine whose wall clock, uptime and boot id tests can set."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
         self.path = path
@@ -47,7 +47,7 @@ class Machine:
         assert writer.close(5)
 
     def kept(self, keep_s: float = 3600.0, unsent_keep_s: float = 86400.0) -> list[str]:
-        """Expire, and the states of what is left."""
+        """Expire, and return the states of the messages that are left."""
         outbox = OutboxReader(self.path)
         outbox.expire(keep_s, 1e9, unsent_keep_s)
         states = [state for _, state in outbox.kept(0, 1000, 1000)]

@@ -1,4 +1,4 @@
-"""What is deleted is gone from the bytes of every file, not only from the tables."""
+"""Deleted messages are gone from the bytes of every file, not only from the tables."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def store(folder: Path, count: int, text: str) -> OutboxWriter:
     return writer
 
 
-def rests(folder: Path) -> list[str]:
-    """Files in which the marker stands."""
+def files_with_marker(folder: Path) -> list[str]:
+    """Names of the files that contain the marker."""
     return [path.name for path in sorted(folder.iterdir()) if MARKER in path.read_bytes()]
 
 
@@ -36,17 +36,17 @@ def test_expired_messages_leave_no_byte_behind_while_the_writer_goes_on(tmp_path
     store(tmp_path, 1, "x").close(5)
     writer = store(tmp_path, 300, MARKER.decode() + "x" * 3000)  # some pages each, in file and journal
     outbox = OutboxReader(tmp_path / FILE_NAME)
-    assert len(rests_while_open(tmp_path)) > 0
+    assert len(files_with_marker_while_open(tmp_path)) > 0
     outbox.delivered("a", range(1, 151), ["a"])
     assert outbox.expire(keep_s=1e-9, max_bytes=1e9, unsent_keep_s=1e-9) == 151  # acked by age, the unsent by theirs
     writer.put("coverage/cart-1", make_message(exam_id="after"))
     assert writer.flush(10)
-    assert outbox.forget_deleted()
-    assert rests_while_open(tmp_path) == []
+    assert outbox.truncate_journal()
+    assert files_with_marker_while_open(tmp_path) == []
     assert outbox.depth().pending == 1
     writer.close(5)
     outbox.close()
-    assert rests(tmp_path) == []
+    assert files_with_marker(tmp_path) == []
 
 
 def test_without_it_they_would_stand_there_so_the_test_can_see(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_without_it_they_would_stand_there_so_the_test_can_see(tmp_path: Path) -
     with db:
         db.execute("DELETE FROM bodies")
     db.close()
-    assert rests(tmp_path) == [FILE_NAME]
+    assert files_with_marker(tmp_path) == [FILE_NAME]
 
 
 LOOK = """
@@ -66,7 +66,7 @@ print(*(path.name for path in folder.iterdir() if marker in path.read_bytes()))
 """
 
 
-def rests_while_open(folder: Path) -> list[str]:
-    """The same beside open connections: another process reads, since closing a file here would drop SQLite's locks."""
+def files_with_marker_while_open(folder: Path) -> list[str]:
+    """Names of the files that contain the marker, read by another process: closing a file here drops SQLite's locks."""
     command = [sys.executable, "-c", LOOK, folder, MARKER.decode()]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()

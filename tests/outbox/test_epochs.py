@@ -1,4 +1,4 @@
-"""When an outbox is gone on with and when a new epoch begins: copies, clones, damage, older layouts."""
+"""When an outbox is continued and when a new epoch begins: copies, clones, damage, older layouts."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def run_daemon(path: Path, messages: int, text: str = "exam") -> list[str]:
-    """Start, store, stop in good order; what it complained of."""
+    """Start a writer, store messages, stop in good order; returns its problems."""
     writer = OutboxWriter(path, lambda: None)
     for _ in range(messages):
         assert writer.put("coverage/cart-1", make_message(exam_id=text))

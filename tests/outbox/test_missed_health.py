@@ -1,4 +1,4 @@
-"""Health kept for receivers that are away: a budget in age and bytes, and a count of what it could not hold."""
+"""Store of missed health: a budget in age and bytes, and a count of what it could not hold."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_each_sink_gets_what_it_missed_in_order_and_what_arrived_is_gone(
     store.sent([row.id for row in rows])
     assert [row.body for row in store.waiting("a", 0, 9)] == [sample(2)]
     assert [row.body for row in store.waiting("b", 0, 9)] == [sample(0)]
-    assert store.facts == MissedHealthCounts(waiting=2)
+    assert store.counts == MissedHealthCounts(waiting=2)
 
 
 def test_over_its_bytes_the_oldest_are_given_up_counted_and_named_by_time(
@@ -58,16 +58,16 @@ def test_over_its_bytes_the_oldest_are_given_up_counted_and_named_by_time(
 ) -> None:
     store = make(max_bytes=400_000)
     fill(store, 300, size=2000)
-    store.tidy(["a"])
+    store.expire(["a"])
     kept = store.waiting("a", 0, 1000)
     assert 40 < len(kept) < 100
     assert kept[-1].body == sample(299, 2000)
     lost = 300 - len(kept)
-    assert store.facts.expired == lost
-    assert store.facts.expired_from == "2026-01-01T00:00:00Z"
-    assert store.facts.expired_to == f"2026-01-01T00:{(lost - 1) // 60:02}:{(lost - 1) % 60:02}Z"
+    assert store.counts.expired == lost
+    assert store.counts.expired_from == "2026-01-01T00:00:00Z"
+    assert store.counts.expired_to == f"2026-01-01T00:{(lost - 1) // 60:02}:{(lost - 1) % 60:02}Z"
     store.close()
-    assert make().facts.expired == lost  # a restart does not forget it
+    assert make().counts.expired == lost  # a restart does not forget it
 
 
 def test_too_old_is_given_up_whatever_the_clock_on_the_wall_says(
@@ -78,11 +78,11 @@ def test_too_old_is_given_up_whatever_the_clock_on_the_wall_says(
     fill(store, 2)
     monkeypatch.setattr(missed_health.time, "time", lambda: 4e9)
     monkeypatch.setattr(missed_health, "_uptime", lambda: now + 99)
-    store.tidy(["a"])
-    assert store.facts.waiting == 2
+    store.expire(["a"])
+    assert store.counts.waiting == 2
     monkeypatch.setattr(missed_health, "_uptime", lambda: now + 101)
-    store.tidy(["a"])
-    assert (store.facts.waiting, store.facts.expired) == (0, 2)
+    store.expire(["a"])
+    assert (store.counts.waiting, store.counts.expired) == (0, 2)
 
 
 def test_after_a_boot_the_age_counts_anew(
@@ -92,19 +92,19 @@ def test_after_a_boot_the_age_counts_anew(
     monkeypatch.setattr(missed_health, "_uptime", lambda: 5.0)
     store = make(keep_s=100)
     monkeypatch.setattr(missed_health, "_uptime", lambda: 104.0)
-    store.tidy(["a"])
-    assert store.facts.waiting == 1
+    store.expire(["a"])
+    assert store.counts.waiting == 1
     monkeypatch.setattr(missed_health, "_uptime", lambda: 106.0)
-    store.tidy(["a"])
-    assert store.facts.expired == 1
+    store.expire(["a"])
+    assert store.counts.expired == 1
 
 
 def test_what_waits_for_a_sink_that_is_configured_no_more_is_given_up(make: Callable[..., MissedHealthStore]) -> None:
     store = make()
     fill(store, 2, sink="gone")
     fill(store, 1)
-    store.tidy(["a"])
-    assert (store.facts.waiting, store.facts.expired) == (1, 2)
+    store.expire(["a"])
+    assert (store.counts.waiting, store.counts.expired) == (1, 2)
 
 
 @pytest.mark.parametrize("damage", [b"", b"no database at all" * 100])
@@ -115,7 +115,7 @@ def test_a_damaged_file_is_begun_anew(make: Callable[..., MissedHealthStore], tm
     (tmp_path / FILE_NAME).write_bytes(damage)
     store = make()
     fill(store, 1)
-    assert store.facts.waiting == 1
+    assert store.counts.waiting == 1
     assert stat.S_IMODE((tmp_path / FILE_NAME).stat().st_mode) == 0o600
 
 
@@ -124,7 +124,7 @@ def test_where_nothing_can_be_written_it_is_counted(make: Callable[..., MissedHe
     store = make()
     fill(store, 3)
     assert store.waiting("a", 0, 9) == []
-    assert store.facts == MissedHealthCounts(0, 3, "2026-01-01T00:00:00Z", "2026-01-01T00:00:02Z")
+    assert store.counts == MissedHealthCounts(0, 3, "2026-01-01T00:00:00Z", "2026-01-01T00:00:02Z")
 
 
 def test_with_no_budget_nothing_is_kept_and_what_was_is_removed(
@@ -136,7 +136,7 @@ def test_with_no_budget_nothing_is_kept_and_what_was_is_removed(
     store = make(max_bytes=0)
     fill(store, 1)
     assert list(tmp_path.iterdir()) == []
-    assert store.facts.expired == 1
+    assert store.counts.expired == 1
 
 
 def test_what_cannot_be_kept_takes_no_room(make: Callable[..., MissedHealthStore]) -> None:
@@ -144,5 +144,5 @@ def test_what_cannot_be_kept_takes_no_room(make: Callable[..., MissedHealthStore
     fill(store, 5)
     size = len(pickle.dumps(vars(store)["_uncounted"]))
     fill(store, 500)
-    assert store.facts == MissedHealthCounts(0, 505, "2026-01-01T00:00:00Z", "2026-01-01T00:08:19Z")
+    assert store.counts == MissedHealthCounts(0, 505, "2026-01-01T00:00:00Z", "2026-01-01T00:08:19Z")
     assert len(pickle.dumps(vars(store)["_uncounted"])) < size + 10

@@ -157,9 +157,9 @@ def test_a_message_is_done_when_all_durable_sinks_have_it(writer: OutboxWriter, 
     outbox.delivered("b", [2], ["a", "b"])  # twice is once
     assert seqs(outbox, "b") == [1, 3, 4]
     assert outbox.depth().pending == 3
-    outbox.settle(["a"])  # b was taken out of the configuration
+    outbox.acknowledge_unawaited(["a"])  # b was taken out of the configuration
     assert outbox.depth().pending == 1
-    outbox.settle([])
+    outbox.acknowledge_unawaited([])
     assert outbox.depth().pending == 0
     assert [row.seq for row in outbox.stored(2, 10)] == [2, 3, 4]
     outbox.close()

@@ -1,3 +1,5 @@
+"""Child processes: payload, file descriptors, and the end with their parent."""
+
 from __future__ import annotations
 
 import os

@@ -1,4 +1,4 @@
-"""Processes keep to the cores that they are given, with all their threads; what is not there is left out."""
+"""CPU affinity: processes run on the cores that they are given, with all their threads; absent ones are left out."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import sys
 import pytest
 
 from edge.config.settings import AffinitySettings
-from edge.process.cores import allowed_cores, fit, keep_to, missing_cores
+from edge.process.cores import allowed_cores, fit_affinity, missing_cores, set_cpu_affinity
 
 KEEPER = """
 import logging, sys, threading
 from pathlib import Path
-from edge.process.cores import keep_to
+from edge.process.cores import set_cpu_affinity
 logging.basicConfig(format="%(message)s")
 stop = threading.Event()
 threading.Thread(target=stop.wait, daemon=True).start()
-keep_to([int(word) for word in sys.argv[1:]])
+set_cpu_affinity([int(word) for word in sys.argv[1:]])
 threading.Thread(target=stop.wait, daemon=True).start()
 for task in sorted(Path("/proc/self/task").iterdir()):
     lines = (task / "status").read_text().splitlines()
@@ -27,21 +27,21 @@ for task in sorted(Path("/proc/self/task").iterdir()):
 
 
 def kept(*cores: int) -> tuple[list[str], str]:
-    """What the kernel says of each thread, and what was logged."""
+    """Cores of each thread as the kernel says, and what was logged."""
     done = subprocess.run(
         [sys.executable, "-c", KEEPER, *map(str, cores)], capture_output=True, text=True, check=True, timeout=60
     )
     return done.stdout.split(), done.stderr
 
 
-def test_all_threads_of_a_process_keep_to_its_cores() -> None:
+def test_all_threads_of_a_process_run_on_its_cores_only() -> None:
     last = allowed_cores()[-1]
     assert kept(last) == ([str(last)] * 3, "")
 
 
 def test_no_cores_means_all_of_them() -> None:
     before = os.sched_getaffinity(0)
-    keep_to([])
+    set_cpu_affinity([])
     assert os.sched_getaffinity(0) == before
 
 
@@ -79,5 +79,5 @@ def test_what_the_kernel_refuses_is_a_warning() -> None:
 def test_what_can_be_had_of_what_is_asked(
     wanted: AffinitySettings, there: list[int], expected: AffinitySettings, missing: list[int]
 ) -> None:
-    assert fit(wanted, there) == expected
+    assert fit_affinity(wanted, there) == expected
     assert missing_cores(wanted, there) == missing

@@ -1,3 +1,5 @@
+"""malloc_trim: memory that was freed goes back to the system."""
+
 from __future__ import annotations
 
 import platform

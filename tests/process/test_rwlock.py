@@ -1,4 +1,4 @@
-"""A lock that is held alone or together."""
+"""Readers-writer lock: shared and exclusive, writers first."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def in_thread(action) -> threading.Thread:
     return thread
 
 
-def test_several_are_in_together():
+def test_several_readers_hold_the_lock_together():
     lock, met = RWLock(), threading.Barrier(4, timeout=120)
 
     def visit():
@@ -30,7 +30,7 @@ def test_several_are_in_together():
     assert not any(thread.is_alive() for thread in threads)
 
 
-def test_nobody_is_in_beside_who_is_alone():
+def test_nobody_holds_the_lock_beside_a_writer():
     lock, alone_now, seen = RWLock(), [], []
 
     def shared():
@@ -52,7 +52,7 @@ def test_nobody_is_in_beside_who_is_alone():
     assert all(seen)
 
 
-def test_who_wants_to_be_alone_is_not_kept_out_by_others_who_take_turns():
+def test_readers_that_take_turns_do_not_keep_a_writer_out():
     lock, stop = RWLock(), threading.Event()
 
     def visit():
@@ -70,7 +70,7 @@ def test_who_wants_to_be_alone_is_not_kept_out_by_others_who_take_turns():
     assert not any(thread.is_alive() for thread in threads)
 
 
-def test_who_is_alone_comes_in_again():
+def test_a_writer_may_take_the_lock_again():
     lock = RWLock()
     with lock.exclusive(), lock.exclusive(), lock.shared():
         pass
@@ -81,11 +81,11 @@ def test_who_is_alone_comes_in_again():
             done.set()
 
     in_thread(visit)
-    assert done.wait(120), "it was not let go of"
+    assert done.wait(120), "it was not released"
 
 
 @pytest.mark.parametrize("way", ["exclusive", "shared"])
-def test_it_is_let_go_of_after_an_exception(way):
+def test_the_lock_is_released_after_an_exception(way):
     lock = RWLock()
     with pytest.raises(KeyError), getattr(lock, way)():
         raise KeyError

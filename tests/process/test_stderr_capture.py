@@ -1,4 +1,4 @@
-"""What goes to file descriptor 2 is read, kept apart, and never lost to others."""
+"""Capture of stderr (file descriptor 2): it is read, kept apart, and never lost to other threads."""
 
 from __future__ import annotations
 

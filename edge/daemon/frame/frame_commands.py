@@ -1,4 +1,4 @@
-"""Carries out, in the frame process, what the device was asked for: another exam, a stream stopped or started."""
+"""Carries out frame commands in the frame process: begin another exam, stop or start a stream."""
 
 from __future__ import annotations
 
@@ -29,20 +29,23 @@ class _Stopped(msgspec.Struct, frozen=True):
 
 
 class StoppedStreams:
-    """Which streams were asked to stop, for the next frame process of the same run: they must not start by a crash."""
+    """File with the names of stopped streams, for the next frame process of the same run.
+
+    A crash of the frame process must not start them again.
+    """
 
     def __init__(self, state_dir: Path, run_id: str) -> None:
         self._path, self._run_id = state_dir / FILE_NAME, run_id
 
     def read(self) -> list[str]:
-        """Those of this run; what an earlier run was asked for is over."""
+        """Names of the streams that were stopped in this run; what an earlier run was asked for is over."""
         with contextlib.suppress(OSError, msgspec.MsgspecError):
-            noted = msgspec.json.decode(self._path.read_bytes(), type=_Stopped)
-            return noted.streams if noted.run_id == self._run_id else []
+            stored = msgspec.json.decode(self._path.read_bytes(), type=_Stopped)
+            return stored.streams if stored.run_id == self._run_id else []
         return []
 
     def write(self, streams: Sequence[str]) -> None:
-        """Raises OSError if it cannot be noted."""
+        """Replace the stored names by ``streams``. Raises OSError if that cannot be stored."""
         if not streams:
             self._path.unlink(missing_ok=True)
             return
@@ -54,34 +57,34 @@ class StoppedStreams:
 
 
 class FrameCommandRunner:
-    """Of one frame process; called by its loop, between frames."""
+    """Runs the frame commands of one frame process; called by its loop, between frames."""
 
     def __init__(
         self, frame_link: OutboxFrameLink, capture: FrameCapture, reporter: Reporter, stopped: StoppedStreams
     ) -> None:
-        """Streams that were stopped before stay so."""
+        """Streams that are in ``stopped`` are stopped again at once."""
         self._frame_link, self._capture, self._reporter, self._stopped = frame_link, capture, reporter, stopped
         for name in stopped.read():
             if capture.pause(name):
                 reporter.stop_stream(name)
 
-    def obey(self) -> None:
-        """Carry out what was ordered since the last call, and say so."""
-        for order in self._frame_link.orders():
-            if time.monotonic_ns() < order.until_ns:
-                self._frame_link.done(self._carry_out(order))
+    def run_pending(self) -> None:
+        """Carry out the commands that came since the last call, and answer each; those that are too old are dropped."""
+        for command in self._frame_link.frame_commands():
+            if time.monotonic_ns() < command.until_ns:
+                self._frame_link.answer_command(self._carry_out(command))
 
-    def _carry_out(self, order: FrameCommand) -> FrameCommandResult:
-        if order.name == "exam":
-            exams = {name: self._reporter.begin_exam(name, order.at_ns) for name in order.streams}
-            return FrameCommandResult(id=order.id, result={"exams": exams})
-        stopping = order.name == "stream/stop"
-        for name in order.streams:
+    def _carry_out(self, command: FrameCommand) -> FrameCommandResult:
+        if command.name == "exam":
+            exams = {name: self._reporter.begin_exam(name, command.at_ns) for name in command.streams}
+            return FrameCommandResult(id=command.id, result={"exams": exams})
+        stopping = command.name == "stream/stop"
+        for name in command.streams:
             if not (self._capture.pause(name) if stopping else self._capture.resume(name)):
-                return FrameCommandResult(id=order.id, error="ended")
+                return FrameCommandResult(id=command.id, error="ended")
             (self._reporter.stop_stream if stopping else self._reporter.start_stream)(name)
         try:
             self._stopped.write(self._reporter.stopped_streams())
         except OSError:  # it is done, but a crash of this process would undo it
-            return FrameCommandResult(id=order.id, result={"streams": order.streams, "lasting": False})
-        return FrameCommandResult(id=order.id, result={"streams": order.streams, "lasting": True})
+            return FrameCommandResult(id=command.id, result={"streams": command.streams, "lasting": False})
+        return FrameCommandResult(id=command.id, result={"streams": command.streams, "lasting": True})

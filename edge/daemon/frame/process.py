@@ -1,4 +1,4 @@
-"""The frame process: sources, preprocessing, runtime, post-processing, and the outbox that findings are kept in.
+"""The frame process: runs sources, preprocessing, runtime and post-processing, and stores findings in the outbox.
 
 Run as ``python -m edge.daemon.frame.process`` by the supervisor only.
 """
@@ -39,8 +39,8 @@ from edge.pipeline.reporter import Reporter
 from edge.pipeline.stream_metadata import add_stream_metadata
 from edge.plugins import make_source
 from edge.process.child import inherit
-from edge.process.cores import keep_to
-from edge.process.heartbeat import beat
+from edge.process.cores import set_cpu_affinity
+from edge.process.heartbeat import send_heartbeat
 from edge.process.malloc import limit_malloc_arenas, trim_malloc
 
 if TYPE_CHECKING:
@@ -65,7 +65,10 @@ def make_report(
     stats: Stats,
     stopped: Sequence[str] = (),
 ) -> FrameReport:
-    """What the publisher makes `state` and `health` of. ``stopped``: streams that were asked to stop."""
+    """Report of the frame process to the publisher, which makes `state` and `health` of it.
+
+    ``stopped``: names of the streams that were asked to stop.
+    """
     return FrameReport(
         version=__version__,
         model=model.ref,
@@ -80,7 +83,9 @@ def make_report(
     )
 
 
-def begin(job: DaemonJob, sources: Mapping[str, Source], model: RuntimeModel) -> tuple[FrameCapture, Analyser]:
+def open_sources_and_runtime(
+    job: DaemonJob, sources: Mapping[str, Source], model: RuntimeModel
+) -> tuple[FrameCapture, Analyser]:
     """Open the sources while the runtime loads and is tested: most of a start is waiting for these two.
 
     Raises what either raises; nothing stays open then.
@@ -106,15 +111,18 @@ def begin(job: DaemonJob, sources: Mapping[str, Source], model: RuntimeModel) ->
         raise
 
 
-def serve(job: DaemonJob, telemetry: socket.socket, stop: threading.Event, alive: Callable[[], None]) -> None:
+def run_frame_process(
+    job: DaemonJob, telemetry: socket.socket, stop: threading.Event, heartbeat: Callable[[], None]
+) -> None:
     """Judge frames until stopped or until the sources have ended; all that was found is on disk then.
 
-    ``alive`` is called at every turn of the loop while all sources are heard of and the disk takes what is found.
+    ``heartbeat`` is called at every turn of the loop while no source is stuck in a call and the disk takes what is
+    found: the supervisor's watchdog kills a process that does not call it any more.
     """
     settings = job.settings
     sources = {stream.name: make_source(stream) for stream in settings.streams}  # first: what is wrong is said at once
     model = choose_model(settings)
-    capture, analyser = begin(job, sources, model)
+    capture, analyser = open_sources_and_runtime(job, sources, model)
     guard = analyser.guard
     log.info("model %s %s on %s is ready", model.ref.name, model.ref.version, guard.spec.name)
     frame_link = OutboxFrameLink(job.state_dir, telemetry)
@@ -125,15 +133,15 @@ def serve(job: DaemonJob, telemetry: socket.socket, stop: threading.Event, alive
         )
 
         def each_turn() -> None:
-            orders.obey()
+            commands.run_pending()
             if not capture.stuck() and not frame_link.hung():
-                alive()
+                heartbeat()
 
         def report(stats: Stats) -> None:
             frame_link.report(make_report(job, model, guard, capture, stats, reporter.stopped_streams()))
 
         reporter = Reporter(settings, messages, frame_link, heartbeat=report, each_turn=each_turn)
-        orders = FrameCommandRunner(frame_link, capture, reporter, StoppedStreams(Path(job.state_dir), job.run_id))
+        commands = FrameCommandRunner(frame_link, capture, reporter, StoppedStreams(Path(job.state_dir), job.run_id))
         trim_malloc()  # models and sources take several times more to be opened than to be kept
         loop.run(capture, analyser, reporter, stop.is_set)
     finally:
@@ -143,12 +151,12 @@ def serve(job: DaemonJob, telemetry: socket.socket, stop: threading.Event, alive
 
 
 def main() -> int:
-    """Take what the supervisor handed over, and serve."""
+    """Main function: take over what the supervisor handed over, and run until the end; the exit code."""
     limit_malloc_arenas()
     inheritance = inherit()
     job = msgspec.json.decode(inheritance.payload, type=DaemonJob)
     set_up_logs(job.settings.log)
-    keep_to(job.affinity.frame)
+    set_cpu_affinity(job.affinity.frame)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # the supervisor may have asked already
@@ -156,7 +164,7 @@ def main() -> int:
     cv2.setNumThreads(1)  # the cores belong to the runtime and the capture threads
     telemetry = socket.socket(fileno=inheritance.fds[0])
     try:
-        serve(job, telemetry, stop, partial(beat, inheritance.fds[1]))
+        run_frame_process(job, telemetry, stop, partial(send_heartbeat, inheritance.fds[1]))
     except EdgeError as error:
         print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
         return error.exit_code

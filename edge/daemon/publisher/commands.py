@@ -1,4 +1,4 @@
-"""What a device can be asked: each function takes (asking sink, args) and gives the response's ``result``.
+"""Commands of requests over MQTT: each method takes (asking sink, args) and returns the response's ``result``.
 
 ping               that we are there, and which version
 health             the numbers of ``health``, now
@@ -22,44 +22,49 @@ from edge import __version__
 from edge.config.effective_settings import redacted_settings
 from edge.contracts.frame_command import FrameCommand
 from edge.contracts.request import ExamArgs, ResendArgs, StreamArgs
-from edge.daemon.publisher.requests import HEEDED_S, PendingAnswer, RefusedError
+from edge.daemon.publisher.requests import COMMAND_VALID_S, PendingAnswer, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from edge.config.settings import Settings
-    from edge.contracts.frame_command import OrderName
+    from edge.contracts.frame_command import FrameCommandName
     from edge.daemon.publisher.state_and_health import StateAndHealth
     from edge.outbox.reader import OutboxReader
     from edge.outbox.rows import ResendResult
 
 
 class NoArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Of commands that take none."""
+    """Arguments of commands that take none."""
 
 
 class Commands:
-    """The commands of one publisher. ``outbox`` gives the one that is open now, or None."""
+    """All commands that requests can ask one publisher for."""
 
     def __init__(
         self,
         settings: Settings,
         state_and_health: StateAndHealth,
         outbox: Callable[[], OutboxReader | None],
-        give: Callable[[FrameCommand], bool],
+        send_command: Callable[[FrameCommand], bool],
         resend_old: Callable[[str, int, int, str], ResendResult | None],
     ) -> None:
-        """``give`` hands an order to the frame process; False if that cannot be done now.
+        """Keep what the commands need; nothing is called yet.
 
-        ``resend_old`` takes (epoch, first, last, sink), for epochs that have ended; None: nothing of it is kept.
+        Args:
+            settings: of this device.
+            state_and_health: makes the numbers of ``health``.
+            outbox: returns the one that is open now, or None.
+            send_command: sends a command to the frame process; False if that cannot be done now.
+            resend_old: takes (epoch, first, last, sink), for epochs that have ended; None: nothing of it is kept.
         """
-        self._give, self._resend_old = give, resend_old
+        self._send_command, self._resend_old = send_command, resend_old
         self._settings = settings
         self._state_and_health = state_and_health
         self._outbox = outbox
 
     def by_name(self) -> dict[str, Callable[[str, dict[str, Any]], dict[str, Any] | PendingAnswer]]:
-        """All of them, as `RequestDesk` wants them."""
+        """All commands by their name in the request topic, as `RequestHandler` takes them."""
         return {
             "ping": self.ping,
             "health": self.health,
@@ -72,12 +77,12 @@ class Commands:
         }
 
     def ping(self, sink: str, args: dict[str, Any]) -> dict[str, Any]:
-        """Here we are."""
+        """Answer that the device is there, and which version it runs."""
         msgspec.convert(args, NoArgs)
         return {"version": __version__}
 
     def health(self, sink: str, args: dict[str, Any]) -> dict[str, Any]:
-        """As ``health`` would say it now."""
+        """The numbers of ``health``, made now; None in them where there is no outbox."""
         msgspec.convert(args, NoArgs)
         outbox = self._outbox()
         state, depth = (None, None) if outbox is None else (outbox.state(), outbox.depth())
@@ -85,7 +90,10 @@ class Commands:
         return numbers
 
     def resend(self, sink: str, args: dict[str, Any]) -> dict[str, Any]:
-        """Mark stored messages to be sent to ``sink`` again; what is not kept any more is told by range."""
+        """Mark stored messages to be sent to ``sink`` again; what is not kept any more is named by range.
+
+        Raises `RefusedError` for an invalid range, an unknown epoch, or an outbox that cannot be read now.
+        """
         wanted = msgspec.convert(args, ResendArgs)
         if wanted.last < wanted.first:
             raise RefusedError("invalid")
@@ -103,26 +111,28 @@ class Commands:
             raise RefusedError("unavailable") from None
 
     def config(self, sink: str, args: dict[str, Any]) -> dict[str, Any]:
-        """The settings, fit to leave the device."""
+        """The settings that hold, without secrets, user names and paths: fit to leave the device."""
         msgspec.convert(args, NoArgs)
         return {"settings": redacted_settings(self._settings)}
 
     def exam(self, sink: str, args: dict[str, Any]) -> PendingAnswer:
-        """Another patient: start and end of an exam are the same boundary, seen from either side."""
+        """Begin another exam (patient): start and end of an exam are the same boundary, seen from either side."""
         stream = msgspec.convert(args, ExamArgs).stream
-        return self._order("exam", [one.name for one in self._settings.streams] if stream is None else [stream])
+        return self._send_frame_command(
+            "exam", [one.name for one in self._settings.streams] if stream is None else [stream]
+        )
 
-    def stream(self, name: OrderName, sink: str, args: dict[str, Any]) -> PendingAnswer:
-        """Judge a stream, or do not."""
-        return self._order(name, [msgspec.convert(args, StreamArgs).stream])
+    def stream(self, name: FrameCommandName, sink: str, args: dict[str, Any]) -> PendingAnswer:
+        """Start or stop the judging of a stream."""
+        return self._send_frame_command(name, [msgspec.convert(args, StreamArgs).stream])
 
-    def _order(self, name: OrderName, streams: list[str]) -> PendingAnswer:
+    def _send_frame_command(self, name: FrameCommandName, streams: list[str]) -> PendingAnswer:
         if not set(streams) <= {one.name for one in self._settings.streams}:
             raise RefusedError("unknown_stream")
         now = time.monotonic_ns()
-        order = FrameCommand(
-            id=uuid.uuid4().hex, name=name, streams=streams, at_ns=now, until_ns=now + int(HEEDED_S * 1e9)
+        command = FrameCommand(
+            id=uuid.uuid4().hex, name=name, streams=streams, at_ns=now, until_ns=now + int(COMMAND_VALID_S * 1e9)
         )
-        if not self._give(order):
+        if not self._send_command(command):
             raise RefusedError("unavailable")
-        return PendingAnswer(order.id)
+        return PendingAnswer(command.id)

@@ -1,4 +1,4 @@
-"""Brings the outbox' messages to one sink, in two lanes.
+"""Delivery of the outbox' messages to one sink, in two lanes: live and replay.
 
 *Live* is what was stored while the present connection stood; *replay* is everything older that is still pending, marked
 ``"replayed": true``. Live goes first; replay has a fixed share, so that neither starves. Each lane is in order of seq.
@@ -31,12 +31,12 @@ RECORD_EVERY_S = 0.1
 crash loses of them costs a repeat."""
 RECORD_AT_MOST = 2000
 EPOCH_BITS = 48
-"""A sink is told seq with the number of the outbox above these bits: an acknowledgement that was still on its way when
+"""A sink gets seq with the number of the outbox above these bits: an acknowledgement that was still on its way when
 the outbox was replaced must not count for the new one's message of the same seq."""
 
 
 class Delivery:
-    """One sink's messages. Holds numbers and a few rows, never the backlog."""
+    """Delivers an outbox to one sink. Holds numbers and a few rows, never the backlog."""
 
     def __init__(
         self,
@@ -44,7 +44,10 @@ class Delivery:
         durable_sinks: Sequence[str],
         on_acked: Callable[[Sequence[int]], None] | None = None,
     ) -> None:
-        """``on_acked`` is told the seq of what has arrived, as soon as that is known."""
+        """``on_acked`` gets the seq of what has arrived, as soon as that is known.
+
+        ``durable_sinks``: names of all durable sinks, this one among them or not.
+        """
         self.sink = sink
         self._on_acked = on_acked
         self._durable_sinks = durable_sinks
@@ -69,8 +72,8 @@ class Delivery:
         self._turn = 0
         self._resend_mark: ResendMark | None = None
 
-    def forget(self) -> None:
-        """The outbox was opened anew: what is pending there, and not what we remember, is what there is to do."""
+    def reset(self) -> None:
+        """Start over with an outbox that was opened anew: what is pending there is to be sent, not what we remember."""
         self._session = 0
         self._outboxes += 1
         self._under_way.clear()
@@ -112,7 +115,7 @@ class Delivery:
         return self._offer(outbox)
 
     def record(self, outbox: OutboxReader) -> None:
-        """Commit what has arrived."""
+        """Commit to the outbox which messages have arrived. Raises sqlite3.Error if the outbox fails."""
         if self._acked:
             outbox.delivered(self.sink.name, self._acked, self._durable_sinks)
             self._under_way.difference_update(self._acked)
@@ -127,7 +130,7 @@ class Delivery:
             self._replay_empty = False
 
     def idle(self, outbox: OutboxReader) -> bool:
-        """Whether there is nothing left to do for this sink."""
+        """Whether there is nothing left to deliver to this sink. Raises sqlite3.Error if the outbox fails."""
         if not self.sink.durable:
             return not self._session or not (self._live or outbox.stored(self._live_next, 1))
         if self._under_way or self._live or self._replay:

@@ -1,4 +1,4 @@
-"""The publisher's end of the line to the frame process: what is heard, what is ordered.
+"""The publisher's end of the frame link: reads packets of the frame process and sends it frame commands.
 
 Neither side ever blocks here: what the other does not take is lost, and nothing durable goes this way.
 """
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 AT_ONCE = 100
-"""Packets that are read in one go."""
+"""Packets that are read in one go: the rest comes at the next turn."""
 
 
 class FrameLinkReader:
-    """One end of the hand-over's pair. Register it with a selector; it is readable when something was said."""
+    """The publisher's end of the socket pair. Register it with a selector; it is readable when a packet came."""
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
         self._end.setblocking(False)
 
     def fileno(self) -> int:
-        """For the selector."""
+        """File descriptor of the socket, for a selector."""
         return self._end.fileno()
 
-    def read(self, take: Callable[[FrameReport | FrameCommandResult | UnstoredMessage], None]) -> bool:
-        """Hand what the frame process said to ``take``; True if there may be more."""
+    def read(self, handle: Callable[[FrameReport | FrameCommandResult | UnstoredMessage], None]) -> bool:
+        """Call ``handle`` with each packet that came, decoded; True if there may be more."""
         for _ in range(AT_ONCE):
             try:
                 packet = self._end.recv(MAX_PACKET)
@@ -52,32 +52,32 @@ class FrameLinkReader:
             if not packet:
                 return False
             try:
-                said = decode(packet)
+                message = decode(packet)
             except (ValueError, msgspec.MsgspecError) as error:
                 log.error("the frame process sent what is not understood: %s", error)
                 continue
-            if isinstance(said, (FrameReport, FrameCommandResult, UnstoredMessage)):
-                take(said)
+            if isinstance(message, (FrameReport, FrameCommandResult, UnstoredMessage)):
+                handle(message)
         return True
 
-    def drop_stale(self, take: Callable[[FrameReport], None]) -> None:
-        """What was sent while nobody listened is old now; only what the frame process last said of itself counts."""
+    def discard_stale(self, handle: Callable[[FrameReport], None]) -> None:
+        """Drop packets that came while nobody read; only reports go to ``handle``, of which the last one counts."""
         with contextlib.suppress(BlockingIOError):
             while packet := self._end.recv(MAX_PACKET):
                 with contextlib.suppress(ValueError, msgspec.MsgspecError):
-                    said = decode(packet)
-                    if isinstance(said, FrameReport):
-                        take(said)
+                    message = decode(packet)
+                    if isinstance(message, FrameReport):
+                        handle(message)
 
-    def give(self, order: FrameCommand) -> bool:
-        """Hand over an order; False: it was not taken. Whether it was carried out, the frame process says itself."""
+    def send_command(self, command: FrameCommand) -> bool:
+        """Send a frame command; False: it was not taken. Its result comes as a packet of the frame process."""
         try:
-            self._end.send(encode_command(order))
+            self._end.send(encode_command(command))
         except OSError:
             return False
         return True
 
-    def tell_acknowledged(self, seqs: Sequence[int]) -> None:
-        """Say which messages were acknowledged, and that it was now."""
+    def send_acknowledged(self, seqs: Sequence[int]) -> None:
+        """Tell the frame process which messages were acknowledged, with the present time."""
         with contextlib.suppress(OSError):  # nobody listens: nothing depends on it
             self._end.send(encode_acknowledged(Acknowledged(list(seqs), time.monotonic_ns())))

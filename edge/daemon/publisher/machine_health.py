@@ -1,4 +1,4 @@
-"""How the machine under us is: reads the sensors now and then, and knows what of it is a reason to be degraded."""
+"""Health of the machine: reads temperature, clock and voltage sensors; says when they are a reason to be degraded."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from edge.device.sensors import Readings
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LOOK_EVERY_S = 2.0
+READ_EVERY_S = 2.0
 """Heat changes slowly, and reading some sensors asks the firmware."""
-COOLER_C = 3.0
-"""What was hot is so until it is so much cooler: a state that flickers tells nobody anything."""
-THROTTLED = 0x4
+HYSTERESIS_C = 3.0
+"""Degrees Celsius. What was hot is so until it is so much cooler: a state that flickers tells nobody anything."""
+THROTTLED_FLAG = 0x4
 """The firmware's bit for a clock that is held down, for machines without that firmware."""
 
 
 class MachineHealth:
-    """Sensors of one machine, for `state` and `health`."""
+    """Sensor readings of this machine, for the reasons in `state` and the numbers in `health`."""
 
-    def __init__(self, hot_c: float | None, look: Callable[[], Readings] = sensors.read) -> None:
-        """``hot_c``: see `ThermalSettings`."""
-        self._hot_c, self._look = hot_c, look
-        self._readings, self._looked_at = Readings(), -LOOK_EVERY_S
+    def __init__(self, hot_c: float | None, read_sensors: Callable[[], Readings] = sensors.read) -> None:
+        """``hot_c``: see `ThermalSettings`. ``read_sensors`` takes all readings at once."""
+        self._hot_c, self._read_sensors = hot_c, read_sensors
+        self._readings, self._read_at = Readings(), -READ_EVERY_S
         self._hot = False
 
     @property
     def readings(self) -> Readings:
-        """Not older than `LOOK_EVERY_S`."""
+        """The latest sensor readings, not older than `READ_EVERY_S`."""
         now = time.monotonic()
-        if now - self._looked_at >= LOOK_EVERY_S:
-            self._readings, self._looked_at = self._look(), now
+        if now - self._read_at >= READ_EVERY_S:
+            self._readings, self._read_at = self._read_sensors(), now
         return self._readings
 
     def reasons(self) -> list[str]:
@@ -42,7 +42,7 @@ class MachineHealth:
             return []
         readings = self.readings
         celsius = readings.temperature_c
-        if celsius is None or celsius < self._hot_c - COOLER_C:  # a sensor that has gone silent tells of no heat
+        if celsius is None or celsius < self._hot_c - HYSTERESIS_C:  # a sensor that has gone silent is no sign of heat
             self._hot = False
         elif celsius >= self._hot_c:
             self._hot = True
@@ -53,10 +53,10 @@ class MachineHealth:
         )
 
     def flags(self) -> int | None:
-        """As `Health.throttled` has them. None: nothing here tells."""
+        """Throttling flags as `Health.throttled` has them; None: no sensor here tells."""
         readings = self.readings
         if readings.flags is not None:
             return readings.flags
         if readings.throttled is None and readings.under_voltage is None:
             return None
-        return THROTTLED * bool(readings.throttled) | sensors.UNDER_VOLTAGE * bool(readings.under_voltage)
+        return THROTTLED_FLAG * bool(readings.throttled) | sensors.UNDER_VOLTAGE * bool(readings.under_voltage)

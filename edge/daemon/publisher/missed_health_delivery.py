@@ -1,4 +1,4 @@
-"""Brings ``health`` that a sink missed to it, once it has all findings."""
+"""Delivery of ``health`` that a sink missed while it was away, once it has all findings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BURST = 20
 
 
 class MissedHealthDelivery:
-    """One sink's samples."""
+    """Delivers missed ``health`` to one sink."""
 
     def __init__(self, sink: SharedSinkPart) -> None:
         self.sink = sink

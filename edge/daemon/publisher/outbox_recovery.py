@@ -1,4 +1,4 @@
-"""Outboxes that were set aside (damaged, a copy, quarantined): what in them was not sent yet is sent, as it is.
+"""Recovery of outboxes that were set aside (damaged, copied, quarantined): sends what was not sent yet, as it is.
 
 It goes under its own epoch and numbers, in the replay lane, behind all messages of the outbox in use. Repeats, as from
 a copy whose original had sent them, are recognised by those numbers: a copy is set aside before anything is added to
@@ -33,7 +33,7 @@ class _Device(msgspec.Struct):
 
 
 class OutboxRecovery:
-    """Of one publisher: one file at a time, the oldest first."""
+    """Sends the set-aside outboxes of one publisher, one file at a time, the oldest first."""
 
     def __init__(self, path: Path, device: str, parts: Sequence[SharedSinkPart]) -> None:
         """``path`` is the first outbox' name; ``parts`` are of all durable sinks."""
@@ -47,10 +47,10 @@ class OutboxRecovery:
 
     @property
     def busy(self) -> bool:
-        """Whether there is something to send."""
+        """Whether a file is open that has something to send."""
         return self._outbox is not None
 
-    def look(self) -> None:
+    def open_next(self) -> None:
         """Open the next file that has something to send, if none is open."""
         for path in schema.set_aside_outboxes(self._path) if self._deliveries and not self.busy else ():
             with contextlib.suppress(OSError):
@@ -58,7 +58,7 @@ class OutboxRecovery:
                     return
 
     def work(self) -> None:
-        """Send some of it, and close the file when all is sent."""
+        """One turn: send some messages of the open file, and close it when all are sent."""
         outbox = self._outbox
         if outbox is None:
             return
@@ -82,7 +82,7 @@ class OutboxRecovery:
             self._close()
 
     def resend(self, epoch: str, first: int, last: int, sink: str) -> ResendResult | None:
-        """Have kept messages of ``epoch`` sent again; None: no file that was set aside is of it."""
+        """Mark kept messages of ``epoch`` to be sent to ``sink`` again; None: no set-aside file is of that epoch."""
         for path in schema.set_aside_outboxes(self._path):
             with contextlib.suppress(sqlite3.Error, OSError), contextlib.ExitStack() as stack:
                 outbox = self._outbox
@@ -94,7 +94,7 @@ class OutboxRecovery:
                     return outbox.resend(first, last, sink)
         return None
 
-    def tidy(self, present: OutboxReader, keep_s: float, unsent_keep_s: float, max_bytes: float) -> None:
+    def expire(self, present: OutboxReader, keep_s: float, unsent_keep_s: float, max_bytes: float) -> None:
         """Empty files whose time is over, and, the oldest first, those that are too much. The names stay."""
         files = [path for path in schema.set_aside_outboxes(self._path) if path.is_file() and path.stat().st_size]
         excess = sum(path.stat().st_size for path in files) - max_bytes
@@ -110,7 +110,7 @@ class OutboxRecovery:
                 schema.empty_outbox(path)
 
     def close(self) -> None:
-        """Let go."""
+        """Commit what has arrived, and close the open file."""
         if self._outbox is not None:
             with contextlib.suppress(sqlite3.Error):
                 for delivery in self._deliveries:
@@ -133,7 +133,7 @@ class OutboxRecovery:
             return False
         self._outbox = outbox
         try:
-            outbox.settle(self._sinks)
+            outbox.acknowledge_unawaited(self._sinks)
             rows = [row for name in self._sinks for row in outbox.pending(name, 0, NO_END, 1)]
             ours = [row for row in rows if msgspec.json.decode(row.body, type=_Device).device == self._device]
         except (sqlite3.Error, msgspec.MsgspecError) as error:
@@ -152,7 +152,7 @@ class OutboxRecovery:
         self.unreadable.discard(path)
         log.warning("%s was set aside with messages that were not sent: sending them", path.name)
         for delivery in self._deliveries:
-            delivery.forget()
+            delivery.reset()
         return True
 
     def _close(self) -> None:

@@ -1,4 +1,4 @@
-"""What the kernel says of our processes and disk, as `health` tells it. None where it does not say."""
+"""Memory of our processes and free disk space, from the kernel, for `health`. None where it does not say."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def memory_mb(root: int, proc: Path = PROC) -> float | None:
 
 
 def disk_free_mb(path: Path) -> float | None:
-    """Free room for us where ``path`` lies, in MB of 10^6 bytes."""
+    """Free disk space for this user where ``path`` lies, in MB of 10^6 bytes; None if it cannot be read."""
     try:
         return round(shutil.disk_usage(path).free / 1e6, 1)
     except OSError:

@@ -1,4 +1,4 @@
-"""Between the connections that requests come in on and the desk: each answer goes back where it was asked for."""
+"""Routes requests from all connections to one handler, and each response back to where it was asked for."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from edge.daemon.publisher.requests import RequestHandler
 
 RESPONSES_LIMIT = 500
-"""Responses that wait for a connection; older ones are forgotten, and whoever asked asks again."""
+"""Responses that wait for a connection; older ones are dropped, and whoever asked asks again."""
 
 
 class RequestRouter:
-    """Requests of all links, one desk."""
+    """Routes requests of all links to one `RequestHandler`, and the responses back."""
 
     def __init__(self, links: Sequence[Link], handler: RequestHandler) -> None:
         self._links = links
@@ -26,22 +26,22 @@ class RequestRouter:
         """Those that their link has no room for yet."""
 
     def work(self) -> None:
-        """Answer what was asked, and what has waited too long for the frame process; send what there is room for."""
+        """One turn: answer new requests and those whose frame command timed out; send what there is room for."""
         for link in self._links:
             for incoming in link.heard():
                 response = self._handler.answer(incoming, link.name)
                 if response is not None:
                     self._responses.append((link, response))
-        for late in self._handler.overdue():
+        for late in self._handler.timed_out():
             self._respond(late)
         for _ in range(len(self._responses)):
             link, response = self._responses.popleft()
             if not link.send(response):
                 self._responses.append((link, response))
 
-    def settle(self, done: FrameCommandResult) -> None:
-        """The frame process has carried out an order, or not: whoever asked for it is answered at the next turn."""
-        self._respond(self._handler.settle(done))
+    def answer_command(self, result: FrameCommandResult) -> None:
+        """Take the result of a frame command; whoever asked for it gets the response at the next turn."""
+        self._respond(self._handler.answer_command(result))
 
     def _respond(self, answer: tuple[str, Outgoing] | None) -> None:
         for link in self._links:

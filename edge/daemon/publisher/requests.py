@@ -1,8 +1,8 @@
-"""Answers ``request/{command}`` with ``response/{command}``: each request once, and none that was not allowed.
+"""Request handler: answers ``request/{command}`` with ``response/{command}``, each request once, none not allowed.
 
-What comes from the broker may be anything, so it is looked at in this order: whether it was brought before, how often,
-how long, which command, whether allowed, what it says. Requests over the rate are refused, and refusals have a rate
-too: above it nothing is said. Pure but for the commands themselves, see `edge.daemon.publisher.commands`.
+What comes from the broker may be anything, so it is checked in this order: whether it is a duplicate, how often, how
+long, which command, whether allowed, what it says. Requests over the rate are refused, and refusals have a rate
+too: above it nothing is answered. Pure but for the commands themselves, see `edge.daemon.publisher.commands`.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-REMEMBERED_S = 60.0
-"""So long a request with the same id counts as the same request, brought twice by whoever carries it."""
+DUPLICATE_WINDOW_S = 60.0
+"""So long a request with the same id counts as a duplicate: the same request, delivered twice by the broker."""
 RESEND = "findings/resend"
 NO_COMMAND = "unknown"
 """Stands in ``response/…`` where what was asked for cannot be a command's name."""
@@ -38,20 +38,20 @@ COMMAND = re.compile(r"[a-z0-9_-]{1,32}(/[a-z0-9_-]{1,32}){0,3}")
 
 
 class RefusedError(Exception):
-    """A command will not, or cannot. Its text is the error word of the response."""
+    """A request is refused. The text of the exception is the error word of the response."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingAnswer:
-    """What a command returns when the answer is not known yet: it comes by `RequestHandler.settle`."""
+    """Returned by a command whose answer is not known yet: it comes by `RequestHandler.answer_command`."""
 
-    order_id: str
+    command_id: str
 
 
-LATER_S = 3.0
-"""So long an answer may take; then ``unavailable`` is the answer."""
-HEEDED_S = 2.0
-"""So long an order is heeded: a little shorter, so that none is carried out which was answered with ``unavailable``."""
+ANSWER_TIMEOUT_S = 3.0
+"""So long the frame process may take to answer a command; then ``unavailable`` is the response."""
+COMMAND_VALID_S = 2.0
+"""So long a frame command is valid: a little shorter, so that none is carried out that was answered ``unavailable``."""
 
 
 class _OnlyId(msgspec.Struct):
@@ -60,15 +60,15 @@ class _OnlyId(msgspec.Struct):
     id: str = ""
 
 
-class _Budget:
-    """A token bucket: it holds a minute's worth and is filled evenly."""
+class _TokenBucket:
+    """A token bucket (rate limit): it holds a minute's worth of tokens and is filled evenly."""
 
     def __init__(self, per_minute: int, now: Callable[[], float]) -> None:
         self._most, self._now = float(per_minute), now
         self._left, self._filled_at = self._most, now()
 
-    def spend(self) -> bool:
-        """Whether there was one left."""
+    def take(self) -> bool:
+        """Take one token; whether there was one."""
         now = self._now()
         self._left = min(self._most, self._left + (now - self._filled_at) * self._most / 60)
         self._filled_at = now
@@ -79,7 +79,7 @@ class _Budget:
 
 
 class RequestHandler:
-    """Of one device, for all links."""
+    """Handles the requests of one device, from all links: duplicates, rate limits, permission, answer."""
 
     def __init__(
         self,
@@ -96,18 +96,18 @@ class RequestHandler:
         self._envelopes = envelopes
         self._commands = commands
         self._now = now
-        self._requests = _Budget(settings.per_minute, now)
-        self._refusals = _Budget(settings.per_minute, now)
-        """Of those that are too many."""
+        self._requests = _TokenBucket(settings.per_minute, now)
+        self._refusals = _TokenBucket(settings.per_minute, now)
+        """Rate of the responses that refuse requests over the rate."""
         self._unanswered = 0
-        """Those for which not even a refusal was left, since the last that was told in the log."""
+        """Requests for which not even a refusal was left, since the last that was written to the log."""
         self._answered: dict[tuple[str, str, str], float] = {}
         """(asking sink, command, id) -> when; oldest first. Each has cost one of the requests, so they are few."""
-        self._open: dict[str, tuple[str, str, str, float]] = {}
-        """Order id -> (asking sink, command, id, when it was asked for)."""
+        self._pending: dict[str, tuple[str, str, str, float]] = {}
+        """Id of the frame command -> (asking sink, command, id, when it was asked for)."""
 
     def answer(self, incoming: Incoming, sink: str) -> Outgoing | None:
-        """The response to what ``sink`` brought; None if it was answered before, is answered later, or never."""
+        """The response to a request from ``sink``; None if it was answered before, is answered later, or never."""
         command = incoming.suffix.removeprefix(topics.REQUEST).removeprefix("/")
         if not COMMAND.fullmatch(command):
             command = NO_COMMAND
@@ -115,7 +115,7 @@ class RequestHandler:
         request_id = "" if too_large else _id_in(incoming.body)
         if request_id and self._seen(sink, command, request_id):
             return None
-        if not self._requests.spend():
+        if not self._requests.take():
             return self._refuse_as_too_many(command, request_id)
         if request_id:
             self._answered[sink, command, request_id] = self._now()
@@ -124,7 +124,7 @@ class RequestHandler:
                 raise RefusedError("too_large")
             result = self._carry_out(command, incoming.body, sink)
             if isinstance(result, PendingAnswer):
-                self._open[result.order_id] = (sink, command, request_id, self._now())
+                self._pending[result.command_id] = (sink, command, request_id, self._now())
                 return None
         except RefusedError as refusal:
             log.warning("request for %s refused: %s", command, refusal)
@@ -137,27 +137,27 @@ class RequestHandler:
             return self._respond(command, request_id, error="failed")
         return self._respond(command, request_id, result=result)
 
-    def settle(self, done: FrameCommandResult) -> tuple[str, Outgoing] | None:
-        """(asking sink, response), now that an order was carried out or not; None if nobody waits for it any more."""
-        if done.id not in self._open:
+    def answer_command(self, result: FrameCommandResult) -> tuple[str, Outgoing] | None:
+        """(asking sink, response) to a request whose frame command has ended; None if nobody waits for it any more."""
+        if result.id not in self._pending:
             return None
-        sink, command, request_id, _ = self._open.pop(done.id)
-        if done.error is not None:
-            return sink, self._respond(command, request_id, error=done.error)
-        return sink, self._respond(command, request_id, result=done.result)
+        sink, command, request_id, _ = self._pending.pop(result.id)
+        if result.error is not None:
+            return sink, self._respond(command, request_id, error=result.error)
+        return sink, self._respond(command, request_id, result=result.result)
 
-    def overdue(self) -> list[tuple[str, Outgoing]]:
-        """Responses to those that have waited too long for their order."""
-        late = [order_id for order_id, (*_, at) in self._open.items() if self._now() - at > LATER_S]
+    def timed_out(self) -> list[tuple[str, Outgoing]]:
+        """(asking sink, response) of each request whose frame command was not answered within `ANSWER_TIMEOUT_S`."""
+        late = [command_id for command_id, (*_, at) in self._pending.items() if self._now() - at > ANSWER_TIMEOUT_S]
         return [
             answer
             for one in late
-            if (answer := self.settle(FrameCommandResult(id=one, error="unavailable"))) is not None
+            if (answer := self.answer_command(FrameCommandResult(id=one, error="unavailable"))) is not None
         ]
 
     def _refuse_as_too_many(self, command: str, request_id: str) -> Outgoing | None:
-        """It may be asked again, with the same id."""
-        if not self._refusals.spend():
+        """The refusal, if there is a token for it; the request may be made again, with the same id."""
+        if not self._refusals.take():
             self._unanswered += 1
             return None
         if self._unanswered:
@@ -185,7 +185,7 @@ class RequestHandler:
     def _seen(self, sink: str, command: str, request_id: str) -> bool:
         now = self._now()
         for key, when in list(self._answered.items()):
-            if now - when < REMEMBERED_S:
+            if now - when < DUPLICATE_WINDOW_S:
                 break
             del self._answered[key]
         return (sink, command, request_id) in self._answered
@@ -194,7 +194,7 @@ class RequestHandler:
 def _id_in(body: bytes) -> str:
     """The id of a request, well-formed or not; empty if it has none that could be echoed."""
     try:
-        said = msgspec.json.decode(body, type=_OnlyId).id
+        request_id = msgspec.json.decode(body, type=_OnlyId).id
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return ""
-    return said if len(said) <= 64 else ""
+    return request_id if len(request_id) <= 64 else ""

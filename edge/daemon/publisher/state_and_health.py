@@ -1,7 +1,7 @@
-"""Who we are and how we are: makes `state` and `health`, and knows when to say them.
+"""Makes `state` and `health`, decides when they are due, and sends them to the sinks.
 
-``state`` is said to a sink on every new connection, and to all when something in it that matters has changed; the
-numbers of the outbox change all the time and are told anew in every ``health``.
+``state`` is sent to a sink on every new connection, and to all when something in it that matters has changed; the
+numbers of the outbox change all the time and are sent anew in every ``health``.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ if TYPE_CHECKING:
     from edge.outbox.rows import OutboxDepth
 
 STATE_EVERY_S = 0.5
-"""Changes that follow each other faster are told together."""
-LOOK_EVERY_S = 0.2
-SILENT_S = 10.0
+"""Changes that follow each other faster are sent together."""
+CHECK_EVERY_S = 0.2
+REPORT_TIMEOUT_S = 10.0
 """The frame process reports every second; so long without is a reason to say so."""
 
 Status = Literal["online", "degraded", "offline"]
 
 
 class StateAndHealth:
-    """Of one daemon. Tells each of ``sinks`` what it has not been told yet."""
+    """Publishes `state` and `health` of one daemon: to each of ``sinks`` what it has not been sent yet."""
 
     def __init__(
         self,
@@ -56,13 +56,13 @@ class StateAndHealth:
     ) -> None:
         """``root_pid``: the supervisor's; health counts the memory of it and all its descendants.
 
-        ``capabilities``: what the publisher itself can do, beside what the frame process reports. ``machine_health``: the
-        machine's sensors.
+        ``capabilities``: what the publisher itself can do, beside what the frame process reports.
+        ``machine_health``: the machine's sensors.
         """
         self._capabilities = capabilities
         self._machine_health = machine_health
-        self.telemetry = MissedHealthCounts()
-        """What `health` says of the samples that are kept."""
+        self.missed_health = MissedHealthCounts()
+        """What `health` says of the samples that are kept for sinks that missed them."""
         self._envelopes = envelopes
         self._sinks = sinks
         self._state_dir = state_dir
@@ -75,50 +75,57 @@ class StateAndHealth:
         self._content: tuple[object, ...] = ()
         self._version = 0
         self._changed_at = 0.0
-        self._told: dict[str, tuple[int, int]] = {}
-        """Sink name -> (session, version of the state) that was told last."""
+        self._sent: dict[str, tuple[int, int]] = {}
+        """Sink name -> (session, version of the state) that was sent last."""
         self._health_at = time.monotonic()
-        self._look_at = 0.0
+        self._check_at = 0.0
 
-    def take(self, report: FrameReport) -> None:
-        """The frame process has reported. The first report ends the start: told at once, however short the run."""
+    def set_report(self, report: FrameReport) -> None:
+        """Take the latest report of the frame process.
+
+        The first report ends the start: `state` is sent at once, however short the run.
+        """
         if self._report is None:
-            self._look_at, self._changed_at = 0.0, -math.inf
+            self._check_at, self._changed_at = 0.0, -math.inf
         self._report, self._reported_at = report, time.monotonic()
 
-    def introduced(self, sink: Sink | SharedSinkPart) -> bool:
-        """Whether ``sink``'s present connection has been told our state: findings come after that."""
-        return self._told.get(sink.name, (0, 0))[0] == sink.session
+    def state_sent(self, sink: Sink | SharedSinkPart) -> bool:
+        """Whether our state was sent on ``sink``'s present connection: findings come after that."""
+        return self._sent.get(sink.name, (0, 0))[0] == sink.session
+
+    def state_sent_to_all(self) -> bool:
+        """Whether our state was sent on every connection that there is now."""
+        return all(self.state_sent(sink) or not sink.session for sink in self._sinks)
 
     def state_due(self) -> bool:
-        """Whether `tell_state` should be called: a new connection, or time to look for changes."""
-        return time.monotonic() >= self._look_at or any(
-            sink.session and not self.introduced(sink) for sink in self._sinks
+        """Whether `publish_state` should be called: a new connection, or time to look for changes."""
+        return time.monotonic() >= self._check_at or any(
+            sink.session and not self.state_sent(sink) for sink in self._sinks
         )
 
     def health_due(self) -> bool:
-        """Whether `tell_health` should be called."""
+        """Whether `publish_health` should be called: the next sample is due."""
         return time.monotonic() >= self._health_at
 
-    def tell_state(self, outbox: OutboxState | None, ailments: Sequence[str]) -> None:
-        """Say ``state`` to every sink that needs it. ``ailments``: what the publisher itself suffers from."""
-        self._look_at = time.monotonic() + LOOK_EVERY_S
+    def publish_state(self, outbox: OutboxState | None, problems: Sequence[str]) -> None:
+        """Send ``state`` to every sink that needs it. ``problems``: reason words of the publisher itself."""
+        self._check_at = time.monotonic() + CHECK_EVERY_S
         if self._status != "offline":
-            reasons = self._reasons(ailments)
+            reasons = self._reasons(problems)
             self._status = "degraded" if reasons else "online"
-            self._note(outbox, reasons)
+            self._update_version(outbox, reasons)
         else:
             reasons = ["stopped"]
-        waiting = [sink for sink in self._sinks if sink.session and self._told.get(sink.name) != self._to_tell(sink)]
+        waiting = [sink for sink in self._sinks if sink.session and self._sent.get(sink.name) != self._to_send(sink)]
         if waiting:
             body = msgspec.json.encode(self._state(outbox, reasons))
             for sink in waiting:
-                told = self._to_tell(sink)
+                version = self._to_send(sink)
                 if sink.send(Outgoing(topics.STATE, body, None, qos=1, retain=True)):
-                    self._told[sink.name] = told
+                    self._sent[sink.name] = version
 
-    def tell_health(self, outbox: OutboxState | None, depth: OutboxDepth | None) -> tuple[bytes, list[str]]:
-        """Say ``health``; what was said, and the names of the durable sinks that are away, or have no room."""
+    def publish_health(self, outbox: OutboxState | None, depth: OutboxDepth | None) -> tuple[bytes, list[str]]:
+        """Send ``health``; its body, and the names of the durable sinks that are away, or have no room."""
         self._health_at += self._health_every_s
         if self._health_at < time.monotonic():  # the machine slept: no catching up
             self._health_at = time.monotonic() + self._health_every_s
@@ -126,31 +133,31 @@ class StateAndHealth:
         away = []
         for sink in self._sinks:
             taken = bool(sink.session)
-            if sink.session and self.introduced(sink):
+            if sink.session and self.state_sent(sink):
                 taken = sink.send(Outgoing(topics.HEALTH, body, None, qos=0))
             if sink.durable and not taken:
                 away.append(sink.name)
         return body, away
 
-    def say_goodbye(self, outbox: OutboxState | None) -> None:
-        """Say ``offline``: we end because we were asked to."""
+    def publish_offline(self, outbox: OutboxState | None) -> None:
+        """Send ``state`` with status ``offline``: we end because we were asked to."""
         self._status = "offline"
         self._version += 1
-        self.tell_state(outbox, ())
+        self.publish_state(outbox, ())
 
-    def _reasons(self, ailments: Sequence[str]) -> list[str]:
+    def _reasons(self, problems: Sequence[str]) -> list[str]:
         if self._report is None:
             reasons = ["starting"]
-        elif time.monotonic() - self._reported_at > SILENT_S:
+        elif time.monotonic() - self._reported_at > REPORT_TIMEOUT_S:
             reasons = [*self._report.reasons, "frames_silent"]
         else:
             reasons = list(self._report.reasons)
-        reasons += ailments
+        reasons += problems
         reasons += self._machine_health.reasons()
         reasons += [f"{sink.name}:{word}" for sink in self._sinks for word in sink.problems()]
         return list(dict.fromkeys(reasons))
 
-    def _note(self, outbox: OutboxState | None, reasons: list[str]) -> None:
+    def _update_version(self, outbox: OutboxState | None, reasons: list[str]) -> None:
         """Count a new version of the state if something in it has changed that matters."""
         self._mark_clock()
         report = None if self._report is None else msgspec.structs.replace(self._report, numbers=_NO_NUMBERS)
@@ -167,7 +174,7 @@ class StateAndHealth:
             if stamp["clock"] == "synced":
                 self._clock_mark = ClockMark(boot_id=stamp["boot_id"], mono_ns=stamp["mono_ns"], utc=stamp["at"])
 
-    def _to_tell(self, sink: Sink) -> tuple[int, int]:
+    def _to_send(self, sink: Sink) -> tuple[int, int]:
         return (sink.session, self._version)
 
     def _state(self, outbox: OutboxState | None, reasons: list[str]) -> State:
@@ -186,7 +193,7 @@ class StateAndHealth:
         )
 
     def health(self, outbox: OutboxState | None, depth: OutboxDepth | None) -> Health:
-        """How we are now. None: there is no outbox."""
+        """The `Health` message of this moment. ``outbox`` and ``depth`` None: there is no outbox."""
         numbers = self._report.numbers if self._report is not None else _NO_NUMBERS
         readings = self._machine_health.readings
         return Health(
@@ -206,10 +213,10 @@ class StateAndHealth:
             outbox_oldest_kept=None if outbox is None else outbox.oldest_kept,
             outbox_next_seq=1 if outbox is None else outbox.next_seq,
             outbox_expired=[] if outbox is None else outbox.expired,
-            telemetry_waiting=self.telemetry.waiting,
-            telemetry_expired=self.telemetry.expired,
-            telemetry_expired_from=self.telemetry.expired_from,
-            telemetry_expired_to=self.telemetry.expired_to,
+            telemetry_waiting=self.missed_health.waiting,
+            telemetry_expired=self.missed_health.expired,
+            telemetry_expired_from=self.missed_health.expired_from,
+            telemetry_expired_to=self.missed_health.expired_to,
         )
 
 

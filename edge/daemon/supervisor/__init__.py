@@ -1,1 +1,1 @@
-"""The parent process: starts, watches, restarts and stops the frame process and the publisher."""
+"""The supervisor (parent process): starts, watches, restarts and stops the frame process and the publisher."""

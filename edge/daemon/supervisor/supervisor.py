@@ -1,7 +1,7 @@
-"""The parent: starts the frame process and the publisher, starts again what fell over or stands still, stops in order.
+"""The supervisor: starts the frame process and the publisher, restarts one that ended or hangs, stops both in order.
 
-It does no work of its own and imports nothing heavy, so that it is there when something else is not. systemd hears from
-it that the service lives only while both children show that they do.
+It does no work of its own and imports nothing heavy, so that it is there when something else is not. It notifies
+systemd's watchdog only while both children send their heartbeat.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import msgspec
 
 from edge.contracts.errors import ConfigError, EdgeError, SinkError
 from edge.daemon.supervisor import systemd_notify
-from edge.daemon.supervisor.child_supervisor import FATAL, ChildSupervisor, describe
+from edge.daemon.supervisor.child_supervisor import FATAL_EXIT_CODES, ChildSupervisor, describe_exit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,54 +28,57 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FRAME, PUBLISHER = "edge.daemon.frame.process", "edge.daemon.publisher.process"
-STOP_S = 1.7
+STOP_LIMIT_S = 1.7
 """From SIGTERM to the end, whatever the network does: who pulls a plug next does not wait for a broker."""
-STOP_FRAME_S = 1.2
-"""Of it, for the frame process to bring what it has to the disk."""
-HURRY_S = 0.4
-"""Of it, for receivers to take what is left; then there is time for a goodbye only."""
-STOP_SLACK_S = 2.0
+FRAME_STOP_LIMIT_S = 1.2
+"""Part of `STOP_LIMIT_S` for the frame process, to bring what it has to the disk."""
+PUBLISHER_DRAIN_LIMIT_S = 0.4
+"""Part of `STOP_LIMIT_S` for receivers to take what is left; then there is time to publish ``offline`` only."""
+DRAIN_SLACK_S = 2.0
 """Beyond its own time limits, how long a child may take to go before it is killed."""
 RESTART_LIMIT = 10
-"""Failures in a row of one child until we give up, where a service manager is there to start all of it anew."""
-TURN_S = 0.1
-SLEPT_S = 1.0
-"""A turn that took so long: we were stopped, or starved, and perhaps the children were too."""
+"""Failures in a row of one child until we give up, where a service manager is there to restart all of it."""
+CHECK_EVERY_S = 0.1
+SUSPENDED_S = 1.0
+"""A turn that took so long: we were suspended, or starved, and perhaps the children were too."""
 
 
 class Supervisor:
-    """Two children and what they share."""
+    """Supervises the frame process and the publisher, and holds the sockets between them."""
 
     def __init__(self, job: DaemonJob, reload: Callable[[], DaemonJob] | None = None) -> None:
-        """Start both. ``reload`` gives the job as the configuration now is, or raises `EdgeError`."""
+        """Start both children. ``reload`` returns the job as the configuration now is, or raises `EdgeError`."""
         self._job, self._reload = job, reload
         self._previous: DaemonJob | None = None
-        """Set after a reload, until the children have shown that they can live with it."""
+        """The job before a reload, until both children have sent a heartbeat with the new one."""
         self._sockets = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         to_publisher, from_frame = self._sockets
         payload, watchdog_s = msgspec.json.encode(job), job.settings.watchdog_s
         self._publisher = ChildSupervisor(PUBLISHER, payload, from_frame.fileno(), watchdog_s)
         self._frame = ChildSupervisor(FRAME, payload, to_publisher.fileno(), watchdog_s)
-        self._moved = {self._publisher: False, self._frame: False}
+        self._heartbeat_seen = {self._publisher: False, self._frame: False}
         self._ready = False
-        self._turned_at = time.monotonic()
+        self._checked_at = time.monotonic()
 
-    def turn(self) -> int | None:
-        """Look after both. The exit code when it is over, else None."""
+    def check_children(self) -> int | None:
+        """Check both children and restart them if need be. The exit code when the run is over, else None."""
         now = time.monotonic()
-        if now - self._turned_at > SLEPT_S:
-            self._publisher.forgive()
-            self._frame.forgive()
-        self._turned_at = now
-        self._listen()
+        if now - self._checked_at > SUSPENDED_S:
+            self._publisher.reset_watchdog()
+            self._frame.reset_watchdog()
+        self._checked_at = now
+        self._forward_heartbeats()
         code = self._publisher.check() or None  # its clean end is never by itself
         code = self._frame.check() if code is None else code
-        if code in FATAL and self._previous is not None:
+        if code in FATAL_EXIT_CODES and self._previous is not None:
             log.error("the new configuration does not run (exit code %s); back to the one before", code)
-            self._change_to(self._previous)
+            self._restart_with(self._previous)
             self._previous = None
             return None
-        if systemd_notify.watched() and max(self._publisher.failures, self._frame.failures) >= RESTART_LIMIT:
+        if (
+            systemd_notify.has_service_manager()
+            and max(self._publisher.failures, self._frame.failures) >= RESTART_LIMIT
+        ):
             log.error(
                 "a process failed %d times in a row: giving up, the service manager may start anew", RESTART_LIMIT
             )
@@ -83,7 +86,7 @@ class Supervisor:
         return code
 
     def reload(self) -> None:
-        """Take over a changed configuration, or say why not."""
+        """Reload the configuration (SIGHUP) and restart the children with it; log why where it cannot be."""
         systemd_notify.notify(systemd_notify.RELOADING, f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
         try:
             job = self._reloaded()
@@ -95,48 +98,51 @@ class Supervisor:
             else:
                 log.info("the configuration is reloaded; frame process and publisher start with it")
                 self._previous = self._job
-                self._change_to(job)
+                self._restart_with(job)
         systemd_notify.notify(systemd_notify.READY)
 
-    def stop_soon(self) -> None:
-        """Within `STOP_S`: everything to the disk, then what time there is for the receivers."""
-        deadline = time.monotonic() + STOP_S
-        self._frame.stop(STOP_FRAME_S)  # first: what it still has goes to the outbox
-        self._publisher.ask()
-        self._publisher.wait(min(HURRY_S, self._job.settings.drain_timeout_s))
+    def stop_quickly(self) -> None:
+        """Stop both children within `STOP_LIMIT_S`: all to the disk, then what time there is for the receivers."""
+        deadline = time.monotonic() + STOP_LIMIT_S
+        self._frame.stop(FRAME_STOP_LIMIT_S)  # first: what it still has goes to the outbox
+        self._publisher.terminate()
+        self._publisher.wait(min(PUBLISHER_DRAIN_LIMIT_S, self._job.settings.drain_timeout_s))
         self._publisher.stop(max(0.1, deadline - time.monotonic()))
 
-    def stop_through(self) -> int:
-        """The sources have ended: receivers have the drain time. The publisher's exit code.
+    def drain_and_stop(self) -> int:
+        """Stop after the sources have ended: receivers have the drain time. The publisher's exit code.
 
         Raises `SinkError` if the publisher did not live to deliver what the sources gave.
         """
-        self._frame.stop(STOP_FRAME_S)
-        code = self._publisher.ensure()  # who else would deliver what the sources gave last
+        self._frame.stop(FRAME_STOP_LIMIT_S)
+        code = self._publisher.check_and_start()  # who else would deliver what the sources gave last
         if code is None:
-            code = self._publisher.stop(self._job.settings.drain_timeout_s + STOP_SLACK_S)
-        if code is not None and (code == 0 or code in FATAL):
+            code = self._publisher.stop(self._job.settings.drain_timeout_s + DRAIN_SLACK_S)
+        if code is not None and (code == 0 or code in FATAL_EXIT_CODES):
             return code  # and the publisher has said why
+        how = "did not end in time" if code is None else describe_exit(code)
         raise SinkError(
-            f"not everything was delivered: the publisher {'did not end in time' if code is None else describe(code)}",
+            f"not everything was delivered: the publisher {how}",
             hint=f"what is left is kept in {self._job.state_dir} and is sent at the next start",
         )
 
     def close(self) -> None:
-        """Let go, after a stop."""
+        """Kill what still runs, and close the sockets; after a stop."""
         for child_supervisor in (self._frame, self._publisher):
             child_supervisor.stop(0.0)
             child_supervisor.close()
         for end in self._sockets:
             end.close()
 
-    def _listen(self) -> None:
-        """Pass on to systemd that both live: when each has moved since it was told last, and not before."""
-        for child_supervisor in self._moved:
-            self._moved[child_supervisor] = child_supervisor.moves() or self._moved[child_supervisor]
-        if not all(self._moved.values()):
+    def _forward_heartbeats(self) -> None:
+        """Notify systemd when both children have sent a heartbeat since the last notification, and not before."""
+        for child_supervisor in self._heartbeat_seen:
+            self._heartbeat_seen[child_supervisor] = (
+                child_supervisor.poll_heartbeat() or self._heartbeat_seen[child_supervisor]
+            )
+        if not all(self._heartbeat_seen.values()):
             return
-        self._moved = dict.fromkeys(self._moved, False)
+        self._heartbeat_seen = dict.fromkeys(self._heartbeat_seen, False)
         if not self._ready:
             self._ready = True
             systemd_notify.notify(systemd_notify.READY)
@@ -153,20 +159,20 @@ class Supervisor:
                 raise ConfigError(f"{name} has changed", hint="who and where a daemon is changes with a restart only")
         return job
 
-    def _change_to(self, job: DaemonJob) -> None:
+    def _restart_with(self, job: DaemonJob) -> None:
         self._job = job
-        self.stop_soon()
+        self.stop_quickly()
         for child_supervisor in (self._publisher, self._frame):
             child_supervisor.payload, child_supervisor.watchdog_s = msgspec.json.encode(job), job.settings.watchdog_s
             child_supervisor.failures, child_supervisor.proven = 0, False
             child_supervisor.start()
-        self._moved = dict.fromkeys(self._moved, False)
+        self._heartbeat_seen = dict.fromkeys(self._heartbeat_seen, False)
 
 
 def supervise(job: DaemonJob, reload: Callable[[], DaemonJob] | None = None) -> int:
-    """Run until stopped by SIGTERM or SIGINT, or until all sources have ended; return the exit code.
+    """Run the daemon until SIGTERM or SIGINT, or until all sources have ended; return the exit code.
 
-    At SIGHUP, ``reload`` is asked for the job as the configuration now is; the children start with it anew.
+    At SIGHUP, ``reload`` is called for the job as the configuration now is; the children are restarted with it.
 
     Raises `SinkError` if the sources have ended and the publisher did not live to deliver what they gave.
     """
@@ -182,21 +188,21 @@ def supervise(job: DaemonJob, reload: Callable[[], DaemonJob] | None = None) -> 
     code: int | None = None
     try:
         while code is None and not stop.is_set():
-            wake.wait(TURN_S)
+            wake.wait(CHECK_EVERY_S)
             wake.clear()
             if stop.is_set():
                 break
             if again.is_set():
                 again.clear()
                 supervisor.reload()
-            code = supervisor.turn()
+            code = supervisor.check_children()
         log.info("stopping")
         systemd_notify.notify(systemd_notify.STOPPING)
         if stop.is_set():
-            supervisor.stop_soon()
+            supervisor.stop_quickly()
         else:
             # Asked to stop, it is no failure that a receiver is away. Who waits for a file to be through wants to know.
-            code = code or supervisor.stop_through()
+            code = code or supervisor.drain_and_stop()
     finally:
         supervisor.close()
         for number, handler in handlers.items():

@@ -1,4 +1,4 @@
-"""Sources are opened while the runtime loads: if one of the two fails, nothing stays open and its error is told."""
+"""Sources are opened while the runtime loads: if one of the two fails, nothing stays open and its error is raised."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from edge.daemon.frame import process
 from edge.daemon.job import DaemonJob
 
 
-class Door:
-    """A source that may not open."""
+class BlockedSource:
+    """A source whose `open` may wait for an event, or fail."""
 
     live = False
 
@@ -33,8 +33,8 @@ class Door:
         self.closed = True
 
 
-class Ready:
-    """Stands for a guard."""
+class FakeGuard:
+    """Stands for a runtime guard; notes whether it was closed."""
 
     closed = False
 
@@ -43,10 +43,14 @@ class Ready:
 
 
 class Model:
+    """Stands for a loaded model."""
+
     manifest = None
 
 
 class FakeAnalyser:
+    """Stands for the analyser; closes its guard."""
+
     def __init__(self, manifest, guard):
         self.guard = guard
 
@@ -55,6 +59,7 @@ class FakeAnalyser:
 
 
 def job():
+    """A job with two phantom streams."""
     settings = Settings(
         streams=[StreamSettings(name="a", source="phantom://"), StreamSettings(name="b", source="phantom://")]
     )
@@ -62,8 +67,8 @@ def job():
 
 
 @pytest.fixture
-def making(monkeypatch):
-    """Sets what making the guard does."""
+def set_guard_maker(monkeypatch):
+    """Sets the function that makes the guard."""
     monkeypatch.setattr(process, "Analyser", FakeAnalyser)
 
     def use(make):
@@ -72,50 +77,50 @@ def making(monkeypatch):
     return use
 
 
-def test_sources_are_opened_while_the_runtime_loads_and_all_at_once(making):
-    loading, ready = threading.Event(), Ready()
+def test_sources_are_opened_while_the_runtime_loads_and_all_at_once(set_guard_maker):
+    loading, ready = threading.Event(), FakeGuard()
     together = threading.Barrier(2, timeout=20)
 
     def make():
         loading.set()
         return ready
 
-    class Other(Door):
+    class Other(BlockedSource):
         def open(self):
             super().open()
             together.wait()  # both sources are in `open` now, or this fails
 
-    making(make)
+    set_guard_maker(make)
     sources = {"a": Other(meanwhile=loading), "b": Other()}
-    capture, analyser = process.begin(job(), sources, Model())
+    capture, analyser = process.open_sources_and_runtime(job(), sources, Model())
     assert analyser.guard is ready
     capture.close()
     assert all(source.closed for source in sources.values())
 
 
-def test_a_runtime_that_cannot_be_had_closes_the_sources(making):
+def test_a_runtime_that_cannot_be_had_closes_the_sources(set_guard_maker):
     def make():
         raise ModelError("broken", hint="")
 
-    making(make)
-    sources = {"a": Door(), "b": Door()}
+    set_guard_maker(make)
+    sources = {"a": BlockedSource(), "b": BlockedSource()}
     with pytest.raises(ModelError, match="broken"):
-        process.begin(job(), sources, Model())
+        process.open_sources_and_runtime(job(), sources, Model())
     assert all(source.closed for source in sources.values())
 
 
 @pytest.mark.parametrize("also", [False, True])
-def test_a_source_that_does_not_open_is_told_and_closes_the_runtime(making, also):
-    ready = Ready()
+def test_a_source_that_does_not_open_is_told_and_closes_the_runtime(set_guard_maker, also):
+    ready = FakeGuard()
 
     def make():
         if also:
             raise ModelError("broken too", hint="")
         return ready
 
-    making(make)
-    sources = {"a": Door(), "b": Door(SourceError("away", hint=""))}
+    set_guard_maker(make)
+    sources = {"a": BlockedSource(), "b": BlockedSource(SourceError("away", hint=""))}
     with pytest.raises(EdgeError, match="away"):
-        process.begin(job(), sources, Model())
+        process.open_sources_and_runtime(job(), sources, Model())
     assert all(source.closed for source in sources.values())
     assert ready.closed is not also

@@ -1,4 +1,4 @@
-"""Heat, throttling and a weak supply are reasons to be degraded; each ends when it has ended."""
+"""Machine health: heat, throttling and a weak supply are reasons to be degraded; each ends when it has ended."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from publisher_harness import Bench
+    from publisher_harness import PublisherThread
 
 
 @pytest.fixture
 def figures(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
-    monkeypatch.setattr(machine_health, "LOOK_EVERY_S", 0.0)
+    monkeypatch.setattr(machine_health, "READ_EVERY_S", 0.0)
     return {}
 
 
@@ -37,7 +37,7 @@ def test_hot_from_the_limit_on_until_it_is_clearly_cooler(figures: dict[str, obj
     assert told == [False, False, True, True, True, True, False, False, False, True, False]
 
 
-def test_without_a_limit_the_board_is_no_reason_but_its_figures_stand() -> None:
+def test_without_a_limit_the_sensors_are_no_reason_but_their_figures_stand() -> None:
     of = MachineHealth(None, lambda: Readings(temperature_c=120.0, throttled=True, under_voltage=True))
     assert of.reasons() == []
     assert (of.readings.temperature_c, of.flags()) == (120.0, 5)
@@ -70,12 +70,12 @@ def test_the_sensors_are_not_read_more_often_than_they_change() -> None:
 
 
 def test_the_publisher_tells_it_in_state_and_health(
-    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    make_publisher: Callable[..., PublisherThread], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     root = pi_5(tmp_path / "pi")
-    monkeypatch.setattr(machine_health, "LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr(machine_health, "READ_EVERY_S", 0.1)
     monkeypatch.setattr(MachineHealth.__init__, "__defaults__", (lambda: sensors.read(root),))
-    one = bench(thermal=ThermalSettings(hot_c=80.0))
+    one = make_publisher(thermal=ThermalSettings(hot_c=80.0))
     one.frame_link.report(REPORT)
     one.start()
     wait_until(lambda: one.states() and one.states()[-1].reasons == ["hot", "throttled", "under_voltage"])

@@ -1,4 +1,4 @@
-"""Health that a receiver missed: brought later, behind the findings, marked, and never at their expense."""
+"""Health that a receiver missed: delivered later, behind the findings, marked, and never at their expense."""
 
 from __future__ import annotations
 
@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from brokers import Mosquitto
-    from publisher_harness import Bench, Process
+    from publisher_harness import PublisherProcess, PublisherThread
 
 
-def test_what_was_missed_comes_marked_after_the_findings_and_in_order(bench: Callable[..., Bench]) -> None:
-    one = bench("memory://one", "memory://two")
+def test_what_was_missed_comes_marked_after_the_findings_and_in_order(
+    make_publisher: Callable[..., PublisherThread],
+) -> None:
+    one = make_publisher("memory://one", "memory://two")
     one.frame_link.report(REPORT)
     one.start()
     wait_until(lambda: one.bodies("health") and one.bodies("health", 1))
@@ -47,9 +49,9 @@ def test_what_was_missed_comes_marked_after_the_findings_and_in_order(bench: Cal
 
 
 def test_what_a_crowded_link_had_no_room_for_counts_as_missed(
-    bench: Callable[..., Bench], monkeypatch: pytest.MonkeyPatch
+    make_publisher: Callable[..., PublisherThread], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = bench()
+    one = make_publisher()
     sink, crowded = one.sinks[0], True
     send = sink.send
     monkeypatch.setattr(sink, "send", lambda message: not (message.qos == 0 and crowded) and send(message))
@@ -61,9 +63,11 @@ def test_what_a_crowded_link_had_no_room_for_counts_as_missed(
     wait_until(lambda: not one.bodies("health")[-1]["replayed"])
 
 
-def test_full_it_gives_up_samples_and_never_a_finding(bench: Callable[..., Bench], tmp_path: Path) -> None:
+def test_full_it_gives_up_samples_and_never_a_finding(
+    make_publisher: Callable[..., PublisherThread], tmp_path: Path
+) -> None:
     settings = TelemetrySettings(max_mb=0.05)
-    one = bench("memory://one", "memory://two", telemetry=settings, outbox=OutboxSettings(max_mb=1.0))
+    one = make_publisher("memory://one", "memory://two", telemetry=settings, outbox=OutboxSettings(max_mb=1.0))
     one.frame_link.report(REPORT)
     one.start()
     wait_until(one.states)
@@ -87,11 +91,11 @@ def test_full_it_gives_up_samples_and_never_a_finding(bench: Callable[..., Bench
 @pytest.mark.broker
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_over_a_broker_that_was_away(
-    mosquitto: Callable[..., Mosquitto], process: Callable[..., Process], protocol: str
+    mosquitto: Callable[..., Mosquitto], make_publisher_process: Callable[..., PublisherProcess], protocol: str
 ) -> None:
     broker = mosquitto()
     subscriber = Subscriber(broker.port)
-    one = process(SinkSettings(uri=broker.uri, protocol=protocol))  # type: ignore[arg-type]
+    one = make_publisher_process(SinkSettings(uri=broker.uri, protocol=protocol))  # type: ignore[arg-type]
     one.frame_link.report(REPORT)
     wait_until(lambda: subscriber.on("/health"))
     last = subscriber.on("/health")[-1].json["mono_ns"]

@@ -1,4 +1,4 @@
-"""What waited in an outbox that was set aside is sent all the same, under its own numbers."""
+"""Outbox recovery: what waited in a set-aside outbox is sent all the same, under its own numbers."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from brokers import wait_until
-from publisher_harness import REPORT, Bench, make_job
+from publisher_harness import REPORT, PublisherThread, make_job
 from sample_messages import make_message
 
 from edge.config.settings import OutboxSettings, RequestSettings, SinkSettings
 from edge.contracts.ports import SinkIdentity
 from edge.contracts.topics import Topics
-from edge.daemon.publisher import process
+from edge.daemon.publisher import outbox_housekeeping
 from edge.daemon.publisher.outbox_recovery import OutboxRecovery
 from edge.daemon.publisher.shared_sink import SharedSink
 from edge.outbox import schema
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(autouse=True)
-def tidy_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "HOUSEKEEPING_S", 0.2)
+def frequent_housekeeping(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox_housekeeping, "HOUSEKEEPING_S", 0.2)
 
 
 @pytest.fixture
@@ -41,20 +41,20 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(folder: Path) -> Iterator[Any]:
-    made: list[Bench] = []
+    made: list[PublisherThread] = []
 
-    def one(*uris: str, **changes: Any) -> Bench:
-        made.append(Bench(make_job(folder, *(uris or ("memory://one",)), **changes)))
+    def one(*uris: str, **changes: Any) -> PublisherThread:
+        made.append(PublisherThread(make_job(folder, *(uris or ("memory://one",)), **changes)))
         made[-1].frame_link.report(REPORT)
         return made[-1].start()
 
     yield one
-    for bench in made:
-        bench.close()
+    for one_publisher in made:
+        one_publisher.close()
 
 
 def store(folder: Path, count: int, **changes: Any) -> str:
-    """A run without a publisher; the epoch."""
+    """Store ``count`` messages in a run without a publisher; returns the epoch."""
     writer = OutboxWriter(folder / FILE_NAME, lambda: None)
     for _ in range(count):
         writer.put("coverage/cart-1", make_message(**changes))
@@ -66,14 +66,14 @@ def store(folder: Path, count: int, **changes: Any) -> str:
 
 
 def put_back(folder: Path) -> None:
-    """As from a backup: the same bytes, another file."""
+    """Replace all files as from a backup: the same bytes, other files."""
     for path in list(folder.iterdir()):
         shutil.copy2(path, path.with_name("copy"))
         path.with_name("copy").replace(path)
 
 
-def told(one: Bench, sink: int = 0) -> dict[str, list[int]]:
-    """Seqs in the order in which they came, by epoch."""
+def seqs_by_epoch(one: PublisherThread, sink: int = 0) -> dict[str, list[int]]:
+    """Seqs by epoch, in the order in which they arrived."""
     found: dict[str, list[int]] = {}
     for body in one.bodies("coverage/cart-1", sink):
         found.setdefault(body["epoch"], []).append(body["seq"])
@@ -89,17 +89,17 @@ def test_what_waits_in_a_copy_is_sent_under_its_own_epoch_marked_and_behind_the_
     assert current_outbox(folder / FILE_NAME).name == "outbox-2.sqlite3"
     one = start("memory://one", "memory://two")
     for sink in (0, 1):
-        wait_until(lambda: len(told(one, sink).get(old, [])) == 300)  # noqa: B023
-        assert told(one, sink) == {new: list(range(1, 51)), old: list(range(1, 301))}
-        assert next(iter(told(one, sink))) == new
+        wait_until(lambda: len(seqs_by_epoch(one, sink).get(old, [])) == 300)  # noqa: B023
+        assert seqs_by_epoch(one, sink) == {new: list(range(1, 51)), old: list(range(1, 301))}
+        assert next(iter(seqs_by_epoch(one, sink))) == new
     assert all(body["replayed"] for body in one.bodies("coverage/cart-1") if body["epoch"] == old)
-    wait_until(lambda: not one.publisher._deferred.recovery.busy)
+    wait_until(lambda: not one.publisher.deliveries.deferred.recovery.busy)
     one.stop()
     again = start()  # it was noted there: nothing goes twice
     again.frame_link.durable("coverage/cart-1", make_message())
-    wait_until(lambda: told(again))
+    wait_until(lambda: seqs_by_epoch(again))
     again.stop()
-    assert told(again) == {new: [51]}
+    assert seqs_by_epoch(again) == {new: [51]}
 
 
 def test_live_messages_go_first_and_a_break_in_the_middle_costs_nothing(folder: Path, start: Any) -> None:
@@ -107,13 +107,13 @@ def test_live_messages_go_first_and_a_break_in_the_middle_costs_nothing(folder: 
     put_back(folder)
     one = start()
     one.sinks[0].room = 100
-    wait_until(lambda: len(told(one).get(old, [])) == 100)
+    wait_until(lambda: len(seqs_by_epoch(one).get(old, [])) == 100)
     one.sinks[0].silent = True
     one.sinks[0].disconnect()
     one.sinks[0].room, one.sinks[0].silent = None, False
     one.frame_link.durable("coverage/cart-1", make_message())
     one.sinks[0].connect()
-    wait_until(lambda: set(told(one)[old]) == set(range(1, 201)) and len(told(one)) == 2)
+    wait_until(lambda: set(seqs_by_epoch(one)[old]) == set(range(1, 201)) and len(seqs_by_epoch(one)) == 2)
 
 
 def test_an_earlier_epoch_can_be_asked_for_again(folder: Path, start: Any) -> None:
@@ -121,11 +121,11 @@ def test_an_earlier_epoch_can_be_asked_for_again(folder: Path, start: Any) -> No
     put_back(folder)
     requests = RequestSettings(enabled=True, commands=("findings/resend",))
     one = start(requests=requests)
-    wait_until(lambda: len(told(one).get(old, [])) == 10)
-    wait_until(lambda: not one.publisher._deferred.recovery.busy)
+    wait_until(lambda: len(seqs_by_epoch(one).get(old, [])) == 10)
+    wait_until(lambda: not one.publisher.deliveries.deferred.recovery.busy)
     asked = b'{"id":"%b","args":{"epoch":"%b","from":4,"to":6}}'
     one.sinks[0].say("request/findings/resend", asked % (b"a", old.encode()))
-    wait_until(lambda: told(one)[old][10:] == [4, 5, 6])
+    wait_until(lambda: seqs_by_epoch(one)[old][10:] == [4, 5, 6])
     assert one.bodies("response/findings/resend")[0]["result"] == {"queued": 3, "gone": [], "gone_count": 0}
     one.sinks[0].say("request/findings/resend", asked % (b"b", b"never"))
     wait_until(lambda: len(one.bodies("response/findings/resend")) == 2)
@@ -137,10 +137,10 @@ def test_what_was_stored_for_another_device_is_not_sent(folder: Path, start: Any
     put_back(folder)
     new = store(folder, 1)
     one = start()
-    wait_until(lambda: told(one))
-    wait_until(lambda: one.publisher._deferred.recovery._done)
+    wait_until(lambda: seqs_by_epoch(one))
+    wait_until(lambda: one.publisher.deliveries.deferred.recovery._done)
     one.stop()
-    assert told(one) == {new: [1]}
+    assert seqs_by_epoch(one) == {new: [1]}
 
 
 def test_of_a_damaged_file_what_can_be_read_is_sent_and_the_rest_is_told_of(folder: Path, start: Any) -> None:
@@ -152,11 +152,11 @@ def test_of_a_damaged_file_what_can_be_read_is_sent_and_the_rest_is_told_of(fold
         file.write(b"\xff" * (size // 8))
     new = store(folder, 1)
     one = start()
-    wait_until(lambda: told(one).get(new) == [1])
+    wait_until(lambda: seqs_by_epoch(one).get(new) == [1])
     wait_until(lambda: "backlog_unreadable" in one.states()[-1].reasons)
-    assert len(told(one).get(old, [])) > 100
+    assert len(seqs_by_epoch(one).get(old, [])) > 100
     one.frame_link.durable("coverage/cart-1", make_message())
-    wait_until(lambda: told(one)[new] == [1, 2])
+    wait_until(lambda: seqs_by_epoch(one)[new] == [1, 2])
 
 
 def test_what_was_sent_rests_for_its_time_and_what_was_not_for_its_own(folder: Path, start: Any) -> None:
@@ -166,14 +166,14 @@ def test_what_was_sent_rests_for_its_time_and_what_was_not_for_its_own(folder: P
     budget = OutboxSettings(keep_s=0.5, unsent_keep_s=1e6)
     one = start(outbox=budget)
     one.sinks[0].room = 0
-    wait_until(lambda: one.publisher._deferred.recovery.busy)
+    wait_until(lambda: one.publisher.deliveries.deferred.recovery.busy)
     outbox = OutboxReader(first)
     wait_until(lambda: outbox.age_of(FILE_NAME) > 1.0)
     outbox.close()
     assert os.path.getsize(first) > 0
     one.sinks[0].room = None
     wait_until(lambda: os.path.getsize(first) == 0)
-    assert [len(seqs) for seqs in told(one).values()] == [3]
+    assert [len(seqs) for seqs in seqs_by_epoch(one).values()] == [3]
 
 
 def test_files_that_were_set_aside_share_the_budget_in_bytes(folder: Path, start: Any) -> None:
@@ -193,7 +193,7 @@ def test_an_error_that_passes_does_not_end_it(folder: Path) -> None:
     sink = MemorySink(SinkSettings(uri="memory://one"), SinkIdentity(Topics("s", "d"), "run", b"{}"))
     sink.open()
     recovery = OutboxRecovery(first, "cart", [SharedSink(sink).part()])
-    recovery.look()
+    recovery.open_next()
     assert recovery.busy
     assert recovery._outbox is not None
     recovery._outbox._db.execute("PRAGMA busy_timeout = 20")
@@ -203,7 +203,7 @@ def test_an_error_that_passes_does_not_end_it(folder: Path) -> None:
         wait_until(lambda: (recovery.work(), not recovery.busy)[1])
         other.execute("ROLLBACK")
     assert recovery.unreadable == set()
-    recovery.look()
+    recovery.open_next()
     assert recovery.busy
     wait_until(lambda: (recovery.work(), not recovery.busy)[1])
     assert recovery.unreadable == set()

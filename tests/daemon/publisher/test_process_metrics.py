@@ -1,4 +1,4 @@
-"""Memory, age and disk, from the real /proc and from one of our own making."""
+"""Process metrics: memory, age and free disk, from the real /proc and from one of our own making."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The publisher: in this process with the memory sink, and as the process it is with a real broker."""
+"""The whole publisher: in this process with the memory sink, and as a process of its own with a real broker."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 from brokers import Subscriber, wait_until
-from publisher_harness import REPORT, Bench, Process, make_job
+from publisher_harness import REPORT, PublisherProcess, PublisherThread, make_job
 from sample_messages import make_message
 
 from edge.app.envelope import EnvelopeMaker
@@ -25,7 +25,7 @@ from edge.contracts.errors import ConfigError
 from edge.contracts.health import Health
 from edge.contracts.latest_result import LatestResult
 from edge.contracts.results import Status
-from edge.daemon.publisher.process import Publisher
+from edge.daemon.publisher.publisher import Publisher
 from edge.outbox.reader import OutboxReader
 from edge.outbox.schema import FILE_NAME
 
@@ -37,13 +37,15 @@ if TYPE_CHECKING:
 
 def live_result() -> LatestResult:
     return LatestResult(
-        **EnvelopeMaker("cart", "run-1").fields(), stream="cart-1", exam_id="e", frame_seq=1, status=Status.CLEAR, reason=None,
-        malignancy=0.1, suspicious=None, lesions=[], image_size=(4, 3), latency_ms={},
+        **EnvelopeMaker("cart", "run-1").fields(), stream="cart-1", exam_id="e", frame_seq=1, status=Status.CLEAR,
+        reason=None, malignancy=0.1, suspicious=None, lesions=[], image_size=(4, 3), latency_ms={},
     )  # fmt: skip
 
 
-def test_state_comes_before_findings_and_says_who_and_how_we_are(bench: Callable[..., Bench]) -> None:
-    one = bench()
+def test_state_comes_before_findings_and_says_identity_and_status(
+    make_publisher: Callable[..., PublisherThread],
+) -> None:
+    one = make_publisher()
     one.frame_link.report(REPORT)
     one.frame_link.durable("coverage/cart-1", make_message())
     one.start()
@@ -58,16 +60,20 @@ def test_state_comes_before_findings_and_says_who_and_how_we_are(bench: Callable
     assert state.run_id == "run-1"
 
 
-def test_before_the_first_report_we_are_starting_and_then_online(bench: Callable[..., Bench]) -> None:
-    one = bench().start()
+def test_before_the_first_report_we_are_starting_and_then_online(
+    make_publisher: Callable[..., PublisherThread],
+) -> None:
+    one = make_publisher().start()
     wait_until(one.states)
     assert (one.states()[0].status, one.states()[0].reasons) == ("degraded", ["starting"])
     one.frame_link.report(REPORT)
     wait_until(lambda: one.states()[-1].status == "online")
 
 
-def test_reasons_of_frame_process_and_other_sinks_degrade_us_and_heal(bench: Callable[..., Bench]) -> None:
-    one = bench("memory://one", "memory://two")
+def test_reasons_of_frame_process_and_other_sinks_degrade_us_and_heal(
+    make_publisher: Callable[..., PublisherThread],
+) -> None:
+    one = make_publisher("memory://one", "memory://two")
     one.frame_link.report(msgspec.structs.replace(REPORT, reasons=["runtime_hung"]))
     one.sinks[1].problem_words = ["refused"]
     one.start()
@@ -79,8 +85,8 @@ def test_reasons_of_frame_process_and_other_sinks_degrade_us_and_heal(bench: Cal
     assert one.states(1)[-1].status == "online"
 
 
-def test_every_new_connection_is_told_the_state(bench: Callable[..., Bench]) -> None:
-    one = bench()
+def test_every_new_connection_is_told_the_state(make_publisher: Callable[..., PublisherThread]) -> None:
+    one = make_publisher()
     one.frame_link.report(REPORT)
     one.start()
     wait_until(lambda: len(one.states()) == 1)
@@ -89,8 +95,10 @@ def test_every_new_connection_is_told_the_state(bench: Callable[..., Bench]) -> 
     wait_until(lambda: len(one.states()) == 2)
 
 
-def test_health_comes_regularly_with_numbers_of_frames_outbox_and_machine(bench: Callable[..., Bench]) -> None:
-    one = bench()
+def test_health_comes_regularly_with_numbers_of_frames_outbox_and_machine(
+    make_publisher: Callable[..., PublisherThread],
+) -> None:
+    one = make_publisher()
     one.frame_link.report(REPORT)
     one.sinks[0].silent = True
     one.frame_link.durable("coverage/cart-1", make_message())
@@ -107,8 +115,10 @@ def test_health_comes_regularly_with_numbers_of_frames_outbox_and_machine(bench:
     assert health.uptime_s > 0
 
 
-def test_the_latest_result_is_passed_on_and_forgotten_where_nobody_is(bench: Callable[..., Bench]) -> None:
-    one = bench("memory://one", "memory://two")
+def test_the_latest_result_is_passed_on_and_forgotten_where_nobody_is(
+    make_publisher: Callable[..., PublisherThread],
+) -> None:
+    one = make_publisher("memory://one", "memory://two")
     one.frame_link.latest("results/cart-1", live_result())  # before the start: stale
     one.start()
     wait_until(lambda: one.states() and one.states(1))
@@ -120,8 +130,10 @@ def test_the_latest_result_is_passed_on_and_forgotten_where_nobody_is(bench: Cal
     assert {m.qos for m in one.sinks[0].received if m.suffix == "results/cart-1"} == {0}
 
 
-def test_at_the_end_it_drains_says_goodbye_and_remembers_what_arrived(bench: Callable[..., Bench]) -> None:
-    one = bench()
+def test_at_the_end_it_drains_publishes_offline_and_records_what_arrived(
+    make_publisher: Callable[..., PublisherThread],
+) -> None:
+    one = make_publisher()
     one.frame_link.report(REPORT)
     one.start()
     for _ in range(50):
@@ -136,8 +148,10 @@ def test_at_the_end_it_drains_says_goodbye_and_remembers_what_arrived(bench: Cal
     assert one.states()[-1].outbox is not None
 
 
-def test_the_drain_has_an_end_and_what_is_left_stays(bench: Callable[..., Bench], tmp_path: Path) -> None:
-    one = bench(drain_timeout_s=0.2)
+def test_the_drain_has_an_end_and_what_is_left_stays(
+    make_publisher: Callable[..., PublisherThread], tmp_path: Path
+) -> None:
+    one = make_publisher(drain_timeout_s=0.2)
     one.sinks[0].room = 3
     one.start()
     for _ in range(10):
@@ -151,8 +165,8 @@ def test_the_drain_has_an_end_and_what_is_left_stays(bench: Callable[..., Bench]
     outbox.close()
 
 
-def test_each_durable_sink_gets_everything_at_its_own_pace(bench: Callable[..., Bench]) -> None:
-    one = bench("memory://one", "memory://two")
+def test_each_durable_sink_gets_everything_at_its_own_pace(make_publisher: Callable[..., PublisherThread]) -> None:
+    one = make_publisher("memory://one", "memory://two")
     one.sinks[1].room = 0
     one.start()
     for _ in range(20):
@@ -168,8 +182,8 @@ def test_each_durable_sink_gets_everything_at_its_own_pace(bench: Callable[..., 
 def test_without_a_durable_sink_nothing_counts_as_delivered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, sinks: list[SinkSettings]
 ) -> None:
-    monkeypatch.setattr("edge.daemon.publisher.process.HOUSEKEEPING_S", 0.0)
-    one = Bench(make_job(tmp_path, *sinks, outbox=OutboxSettings(keep_s=0.01))).start()
+    monkeypatch.setattr("edge.daemon.publisher.outbox_housekeeping.HOUSEKEEPING_S", 0.0)
+    one = PublisherThread(make_job(tmp_path, *sinks, outbox=OutboxSettings(keep_s=0.01))).start()
     for _ in range(5):
         one.frame_link.durable("coverage/cart-1", make_message())
     one.frame_link.close(5)
@@ -183,7 +197,7 @@ def test_without_a_durable_sink_nothing_counts_as_delivered(
     outbox = OutboxReader(tmp_path / FILE_NAME)
     assert (outbox.depth().pending, outbox.state().oldest_kept) == (5, 1)
     outbox.close()
-    later = Bench(make_job(tmp_path, "memory://one")).start()
+    later = PublisherThread(make_job(tmp_path, "memory://one")).start()
     wait_until(lambda: len(later.bodies("coverage/cart-1")) == 5)
     later.stop()
     later.close()
@@ -192,8 +206,8 @@ def test_without_a_durable_sink_nothing_counts_as_delivered(
 def test_without_any_sink_the_oldest_are_given_up_by_size_and_entered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge.daemon.publisher.process.HOUSEKEEPING_S", 0.0)
-    one = Bench(make_job(tmp_path, outbox=OutboxSettings(max_mb=0.001))).start()
+    monkeypatch.setattr("edge.daemon.publisher.outbox_housekeeping.HOUSEKEEPING_S", 0.0)
+    one = PublisherThread(make_job(tmp_path, outbox=OutboxSettings(max_mb=0.001))).start()
     for _ in range(5):
         one.frame_link.durable("coverage/cart-1", make_message())
     one.frame_link.close(5)
@@ -205,8 +219,10 @@ def test_without_any_sink_the_oldest_are_given_up_by_size_and_entered(
     one.close()
 
 
-def test_a_new_outbox_is_followed_and_its_epoch_told(bench: Callable[..., Bench], tmp_path: Path) -> None:
-    one = bench()
+def test_a_new_outbox_is_followed_and_its_epoch_told(
+    make_publisher: Callable[..., PublisherThread], tmp_path: Path
+) -> None:
+    one = make_publisher()
     one.frame_link.report(REPORT)
     one.start()
     one.frame_link.durable("coverage/cart-1", make_message())
@@ -225,8 +241,8 @@ def test_two_sinks_of_one_name_are_refused(tmp_path: Path) -> None:
         Publisher(make_job(tmp_path, "memory://one", "memory://one"), theirs, os.getpid())
 
 
-def test_what_is_not_understood_on_the_socket_is_passed_over(bench: Callable[..., Bench]) -> None:
-    one = bench().start()
+def test_what_is_not_understood_on_the_socket_is_passed_over(make_publisher: Callable[..., PublisherThread]) -> None:
+    one = make_publisher().start()
     for packet in (b"?", b"mwithout a line", b"r{", b"wx", b"m\xff\n{}"):
         one.sockets[0].send(packet)
     one.frame_link.report(REPORT)
@@ -244,10 +260,10 @@ print(sorted({"numpy", "cv2", "pydicom", "ai_edge_litert"} & set(sys.modules)))
 
 
 @pytest.mark.broker
-def test_birth_findings_health_and_a_clean_goodbye_on_sigterm(
-    broker: Mosquitto, subscriber: Subscriber, process: Callable[..., Process]
+def test_state_findings_health_and_offline_on_sigterm(
+    broker: Mosquitto, subscriber: Subscriber, make_publisher_process: Callable[..., PublisherProcess]
 ) -> None:
-    one = process(broker.uri)
+    one = make_publisher_process(broker.uri)
     one.frame_link.report(REPORT)
     for _ in range(20):
         one.frame_link.durable("coverage/cart-1", make_message())
@@ -265,10 +281,10 @@ def test_birth_findings_health_and_a_clean_goodbye_on_sigterm(
 
 @pytest.mark.broker
 @pytest.mark.parametrize("how", ["SIGKILL", "parent gone"])
-def test_a_sudden_end_leaves_the_will(
-    broker: Mosquitto, subscriber: Subscriber, process: Callable[..., Process], how: str
+def test_a_sudden_end_leaves_the_mqtt_last_will(
+    broker: Mosquitto, subscriber: Subscriber, make_publisher_process: Callable[..., PublisherProcess], how: str
 ) -> None:
-    one = process(broker.uri)
+    one = make_publisher_process(broker.uri)
     one.frame_link.report(REPORT)
     wait_until(lambda: subscriber.on("/state"))
     if how == "SIGKILL":
@@ -284,11 +300,11 @@ def test_a_sudden_end_leaves_the_will(
 
 @pytest.mark.broker
 def test_nothing_is_lost_when_broker_and_publisher_are_killed_in_turn(
-    mosquitto: Callable[..., Mosquitto], process: Callable[..., Process]
+    mosquitto: Callable[..., Mosquitto], make_publisher_process: Callable[..., PublisherProcess]
 ) -> None:
     broker = mosquitto(persistence=True)
     subscriber = Subscriber(broker.port)
-    one = process(broker.uri)
+    one = make_publisher_process(broker.uri)
     one.frame_link.report(REPORT)
     stop = threading.Event()
     made = unheard = 0
@@ -336,14 +352,16 @@ def test_nothing_is_lost_when_broker_and_publisher_are_killed_in_turn(
     subscriber.close()
 
 
-def make_path(one: Process) -> Path:
+def make_path(one: PublisherProcess) -> Path:
     return Path(one._job.state_dir) / FILE_NAME
 
 
-def test_brokers_that_are_not_there_do_not_keep_it_from_ending(process: Callable[..., Process]) -> None:
+def test_brokers_that_are_not_there_do_not_keep_it_from_ending(
+    make_publisher_process: Callable[..., PublisherProcess],
+) -> None:
     silent = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]  # they accept, and never answer
     uris = [f"mqtt://127.0.0.1:{server.getsockname()[1]}" for server in silent]
-    one = process(*uris, "mqtt://127.0.0.1:1", drain_timeout_s=0.0)
+    one = make_publisher_process(*uris, "mqtt://127.0.0.1:1", drain_timeout_s=0.0)
     accepted = [server.accept()[0] for server in silent]
     one.child.terminate()
     assert one.child.wait(2.0) == 0  # what the supervisor allows beyond the drain
@@ -353,11 +371,11 @@ def test_brokers_that_are_not_there_do_not_keep_it_from_ending(process: Callable
 
 @pytest.mark.broker
 def test_a_publisher_started_before_its_broker_delivers_all_of_it_later(
-    mosquitto: Callable[..., Mosquitto], process: Callable[..., Process]
+    mosquitto: Callable[..., Mosquitto], make_publisher_process: Callable[..., PublisherProcess]
 ) -> None:
     broker = mosquitto()
     broker.kill()
-    one = process(broker.uri)
+    one = make_publisher_process(broker.uri)
     for _ in range(30):
         one.frame_link.durable("coverage/cart-1", make_message())
     assert one.frame_link._writer.flush(5)
@@ -370,16 +388,18 @@ def test_a_publisher_started_before_its_broker_delivers_all_of_it_later(
 
 
 def test_a_sink_that_cannot_be_ends_the_process_with_two_lines_and_code_6(
-    tmp_path: Path, process: Callable[..., Process], capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, make_publisher_process: Callable[..., PublisherProcess], capfd: pytest.CaptureFixture[str]
 ) -> None:
-    one = process(f"jsonl://{tmp_path}/no/such/folder/out.jsonl")
+    one = make_publisher_process(f"jsonl://{tmp_path}/no/such/folder/out.jsonl")
     assert one.child.wait(10) == 6
     lines = capfd.readouterr().err.splitlines()
     assert [line.partition(":")[0] for line in lines] == ["error", "hint"]
 
 
-def test_a_damaged_outbox_is_survived_by_both_sides(bench: Callable[..., Bench], tmp_path: Path) -> None:
-    one = bench()
+def test_a_damaged_outbox_is_survived_by_both_sides(
+    make_publisher: Callable[..., PublisherThread], tmp_path: Path
+) -> None:
+    one = make_publisher()
     one.start()
     one.frame_link.durable("coverage/cart-1", make_message())
     wait_until(lambda: one.bodies("coverage/cart-1"))

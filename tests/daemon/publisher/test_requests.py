@@ -1,4 +1,4 @@
-"""Requests over MQTT: who is answered, how often, with what; and that nothing is answered unless it is switched on."""
+"""Requests over MQTT: which are answered, how often, with what; and none unless it is switched on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from brokers import Subscriber, wait_until
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from publisher_harness import REPORT, Bench, Process
+from publisher_harness import REPORT, PublisherProcess, PublisherThread
 from sample_messages import make_message
 
 from edge.app.envelope import EnvelopeMaker
@@ -29,6 +29,8 @@ ALL = RequestSettings(enabled=True, commands=("ping", "health", "findings/resend
 
 
 class Clock:
+    """A monotonic clock in seconds that tests set by hand."""
+
     def __init__(self) -> None:
         self.time = 0.0
 
@@ -36,7 +38,9 @@ class Clock:
         return self.time
 
 
-def make_desk(clock: Clock | None = None, **changes: Any) -> RequestHandler:
+def make_handler(clock: Clock | None = None, **changes: Any) -> RequestHandler:
+    """A request handler with three commands, one of which answers."""
+
     def fail(sink: str, args: dict[str, Any]) -> dict[str, Any]:
         raise RuntimeError("secret")
 
@@ -45,7 +49,8 @@ def make_desk(clock: Clock | None = None, **changes: Any) -> RequestHandler:
     return RequestHandler(wanted, EnvelopeMaker("cart", "run"), commands, clock or Clock())
 
 
-def ask(handler: RequestHandler, command: str, body: Any, sink: str = "a") -> Response | None:
+def send_request(handler: RequestHandler, command: str, body: Any, sink: str = "a") -> Response | None:
+    """The response of ``handler`` to one request, checked for what holds of every response; None: there is none."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     said = handler.answer(Incoming(f"request/{command}", raw), sink)
     if said is None:
@@ -58,26 +63,26 @@ def ask(handler: RequestHandler, command: str, body: Any, sink: str = "a") -> Re
     return response
 
 
-def error(response: Response | None) -> tuple[str, str | None]:
+def id_and_error(response: Response | None) -> tuple[str, str | None]:
     assert response is not None
     return response.id, response.error
 
 
 def test_an_answer_echoes_the_id_and_carries_the_result() -> None:
-    response = ask(make_desk(), "ping", {"id": "q1", "args": {"a": [1]}, "from_the_future": 1})
+    response = send_request(make_handler(), "ping", {"id": "q1", "args": {"a": [1]}, "from_the_future": 1})
     assert response is not None
     assert (response.id, response.command, response.ok, response.result) == ("q1", "ping", True, {"args": {"a": [1]}})
 
 
 def test_the_same_request_is_answered_once_within_a_minute_and_per_asking_side() -> None:
     clock = Clock()
-    handler = make_desk(clock)
-    assert ask(handler, "ping", {"id": "q"}) is not None
-    assert ask(handler, "ping", {"id": "q"}) is None
-    assert ask(handler, "ping", {"id": "q"}, sink="b") is not None
-    assert ask(handler, "nothing", {"id": "q"}) is not None
+    handler = make_handler(clock)
+    assert send_request(handler, "ping", {"id": "q"}) is not None
+    assert send_request(handler, "ping", {"id": "q"}) is None
+    assert send_request(handler, "ping", {"id": "q"}, sink="b") is not None
+    assert send_request(handler, "nothing", {"id": "q"}) is not None
     clock.time = 61
-    assert ask(handler, "ping", {"id": "q"}) is not None
+    assert send_request(handler, "ping", {"id": "q"}) is not None
 
 
 @pytest.mark.parametrize(
@@ -100,69 +105,75 @@ def test_the_same_request_is_answered_once_within_a_minute_and_per_asking_side()
     ],
 )
 def test_what_is_wrong_is_answered_with_one_word(command: str, body: Any, expected: tuple[str, str]) -> None:
-    assert error(ask(make_desk(), command, body)) == expected
+    assert id_and_error(send_request(make_handler(), command, body)) == expected
 
 
 @pytest.mark.parametrize("command", ["", "a b", "../x", "é", "x" * 33, "a/b/c/d/e", "a//b", "A", "\n"])
 def test_what_can_be_no_command_is_answered_on_a_topic_of_ours(command: str) -> None:
-    response = ask(make_desk(), command, {"id": "q"})
-    assert error(response) == ("q", "unknown_command")
+    response = send_request(make_handler(), command, {"id": "q"})
+    assert id_and_error(response) == ("q", "unknown_command")
     assert response is not None
     assert response.command == "unknown"
 
 
 def test_over_the_rate_requests_are_refused_and_time_makes_room() -> None:
     clock = Clock()
-    handler = make_desk(clock, per_minute=3)
-    words = [error(ask(handler, "ping", {"id": str(i)}))[1] for i in range(5)]
+    handler = make_handler(clock, per_minute=3)
+    words = [id_and_error(send_request(handler, "ping", {"id": str(i)}))[1] for i in range(5)]
     assert words == [None, None, None, "too_many", "too_many"]
     clock.time = 20
-    assert error(ask(handler, "ping", {"id": "later"})) == ("later", None)
-    assert error(ask(handler, "ping", {"id": "too soon"})) == ("too soon", "too_many")
+    assert id_and_error(send_request(handler, "ping", {"id": "later"})) == ("later", None)
+    assert id_and_error(send_request(handler, "ping", {"id": "too soon"})) == ("too soon", "too_many")
 
 
 def test_refusals_have_a_rate_too_and_what_was_not_even_refused_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
-    handler = make_desk(clock, per_minute=3)
-    words = [said and error(said)[1] for i in range(500) for said in [ask(handler, "ping", {"id": str(i)})]]
+    handler = make_handler(clock, per_minute=3)
+    words = [
+        said and id_and_error(said)[1] for i in range(500) for said in [send_request(handler, "ping", {"id": str(i)})]
+    ]
     assert words == [None] * 3 + ["too_many"] * 3 + [None] * 494
     assert len(caplog.records) == 3
     clock.time = 20
-    assert error(ask(handler, "ping", {"id": "a"})) == ("a", None)
-    assert error(ask(handler, "ping", {"id": "b"})) == ("b", "too_many")
+    assert id_and_error(send_request(handler, "ping", {"id": "a"})) == ("a", None)
+    assert id_and_error(send_request(handler, "ping", {"id": "b"})) == ("b", "too_many")
     assert "494 requests" in caplog.text
 
 
 def test_what_is_too_large_costs_as_much_as_what_is_not() -> None:
-    handler = make_desk(per_minute=2)
-    assert [error(ask(handler, "ping", b"x" * 5000))[1] for _ in range(3)] == ["too_large", "too_large", "too_many"]
+    handler = make_handler(per_minute=2)
+    assert [id_and_error(send_request(handler, "ping", b"x" * 5000))[1] for _ in range(3)] == [
+        "too_large",
+        "too_large",
+        "too_many",
+    ]
 
 
 def test_what_was_too_many_may_be_asked_again_with_its_id() -> None:
     clock = Clock()
-    handler = make_desk(clock, per_minute=1)
-    ask(handler, "ping", {"id": "first"})
-    assert error(ask(handler, "ping", {"id": "q"})) == ("q", "too_many")
+    handler = make_handler(clock, per_minute=1)
+    send_request(handler, "ping", {"id": "first"})
+    assert id_and_error(send_request(handler, "ping", {"id": "q"})) == ("q", "too_many")
     clock.time = 60
-    assert error(ask(handler, "ping", {"id": "q"})) == ("q", None)
+    assert id_and_error(send_request(handler, "ping", {"id": "q"})) == ("q", None)
     clock.time = 119
-    assert ask(handler, "ping", {"id": "q"}) is None
+    assert send_request(handler, "ping", {"id": "q"}) is None
 
 
 @pytest.mark.parametrize("per_minute", [60, 3000])
 def test_no_flood_lets_the_same_request_be_carried_out_twice(per_minute: int) -> None:
-    handler = make_desk(per_minute=per_minute)
-    assert error(ask(handler, "ping", {"id": "q"})) == ("q", None)
+    handler = make_handler(per_minute=per_minute)
+    assert id_and_error(send_request(handler, "ping", {"id": "q"})) == ("q", None)
     for i in range(2000):
-        ask(handler, "junk", {"id": str(i)})
-    assert ask(handler, "ping", {"id": "q"}) is None
+        send_request(handler, "junk", {"id": str(i)})
+    assert send_request(handler, "ping", {"id": "q"}) is None
     assert len(handler._answered) <= per_minute
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(), st.binary() | st.builds(lambda v: json.dumps(v).encode(), st.dictionaries(st.text(), st.text())))
 def test_whatever_comes_there_is_one_answer_and_it_is_well_formed(command: str, body: bytes) -> None:
-    response = ask(make_desk(), command, body)
+    response = send_request(make_handler(), command, body)
     assert response is not None
     assert not response.ok or response.command == "ping"
 
@@ -170,13 +181,13 @@ def test_whatever_comes_there_is_one_answer_and_it_is_well_formed(command: str, 
 # --- in the publisher
 
 
-def responses(one: Bench, command: str, sink: int = 0) -> list[Response]:
+def responses(one: PublisherThread, command: str, sink: int = 0) -> list[Response]:
     found = [json.dumps(body) for body in one.bodies(f"response/{command}", sink)]
     return [msgspec.json.decode(text, type=Response) for text in found]
 
 
-def test_switched_off_nothing_is_listened_to_nor_promised(bench: Callable[..., Bench]) -> None:
-    one = bench()
+def test_switched_off_nothing_is_listened_to_nor_promised(make_publisher: Callable[..., PublisherThread]) -> None:
+    one = make_publisher()
     one.frame_link.report(REPORT)
     one.start()
     wait_until(one.states)
@@ -184,8 +195,8 @@ def test_switched_off_nothing_is_listened_to_nor_promised(bench: Callable[..., B
     assert "requests" not in one.states()[-1].capabilities
 
 
-def test_switched_on_it_says_so_and_answers_who_asked(bench: Callable[..., Bench]) -> None:
-    one = bench("memory://one", "memory://two", requests=ALL)
+def test_switched_on_it_says_so_and_answers_who_asked(make_publisher: Callable[..., PublisherThread]) -> None:
+    one = make_publisher("memory://one", "memory://two", requests=ALL)
     one.frame_link.report(REPORT)
     one.start()
     wait_until(lambda: one.states() and one.states(1))
@@ -198,8 +209,8 @@ def test_switched_on_it_says_so_and_answers_who_asked(bench: Callable[..., Bench
     assert responses(one, "ping", 0) == []
 
 
-def test_an_answer_waits_for_its_connection(bench: Callable[..., Bench]) -> None:
-    one = bench(requests=ALL)
+def test_an_answer_waits_for_its_connection(make_publisher: Callable[..., PublisherThread]) -> None:
+    one = make_publisher(requests=ALL)
     one.start()
     wait_until(one.states)
     one.sinks[0].disconnect()
@@ -208,8 +219,8 @@ def test_an_answer_waits_for_its_connection(bench: Callable[..., Bench]) -> None
     wait_until(lambda: responses(one, "ping"))
 
 
-def test_the_settings_come_without_secrets_names_and_paths(bench: Callable[..., Bench]) -> None:
-    one = bench(
+def test_the_settings_come_without_secrets_names_and_paths(make_publisher: Callable[..., PublisherThread]) -> None:
+    one = make_publisher(
         SinkSettings(uri="memory://one", username="user-x", ca_file="/secret/ca-x"),
         requests=ALL,
         streams=[
@@ -236,14 +247,14 @@ def resend(epoch: str, first: Any, last: Any, name: str = "r") -> bytes:
 
 
 def test_resend_sends_the_range_again_to_who_asked_marked_and_tells_what_is_gone(
-    bench: Callable[..., Bench],
+    make_publisher: Callable[..., PublisherThread],
 ) -> None:
-    one = bench("memory://one", "memory://two", requests=ALL)
+    one = make_publisher("memory://one", "memory://two", requests=ALL)
     one.start()
     for _ in range(10):
         one.frame_link.durable("coverage/cart-1", make_message())
     wait_until(lambda: all(len(one.bodies("coverage/cart-1", i)) == 10 for i in (0, 1)))
-    outbox = OutboxReader(one.publisher._path)
+    outbox = OutboxReader(one.publisher.outbox.path)
     wait_until(lambda: outbox.depth().pending == 0)
     epoch = outbox.state().epoch
     outbox._db.execute("DELETE FROM entries WHERE seq = 5")
@@ -259,8 +270,8 @@ def test_resend_sends_the_range_again_to_who_asked_marked_and_tells_what_is_gone
     outbox.close()
 
 
-def test_resend_refuses_what_it_cannot_do(bench: Callable[..., Bench]) -> None:
-    one = bench(requests=ALL)
+def test_resend_refuses_what_it_cannot_do(make_publisher: Callable[..., PublisherThread]) -> None:
+    one = make_publisher(requests=ALL)
     one.start()
     one.frame_link.durable("coverage/cart-1", make_message())
     epoch = wait_until(lambda: one.bodies("coverage/cart-1"))[0]["epoch"]
@@ -286,12 +297,12 @@ def test_resend_refuses_what_it_cannot_do(bench: Callable[..., Bench]) -> None:
 @pytest.mark.broker
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_over_a_broker_requests_are_answered_once_each_also_after_a_reconnect(
-    mosquitto: Callable[..., Mosquitto], process: Callable[..., Process], protocol: Any
+    mosquitto: Callable[..., Mosquitto], make_publisher_process: Callable[..., PublisherProcess], protocol: Any
 ) -> None:
     broker = mosquitto()
     subscriber = Subscriber(broker.port)
     subscriber.publish("edge/v1/site/cart/request/ping", b'{"id":"old"}', retain=True)
-    one = process(SinkSettings(uri=broker.uri, protocol=protocol), requests=ALL)
+    one = make_publisher_process(SinkSettings(uri=broker.uri, protocol=protocol), requests=ALL)
     one.frame_link.report(REPORT)
     for _ in range(5):
         one.frame_link.durable("coverage/cart-1", make_message())

@@ -1,4 +1,4 @@
-"""What the supervisor does when something hangs, when it is asked to stop, and when the configuration changes."""
+"""Supervision: watchdog, restarts, SIGTERM, SIGHUP (reload) and systemd, with the real daemon."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from edge.daemon.supervisor import child_supervisor, supervisor, systemd_notify
 from edge.daemon.supervisor.supervisor import FRAME, PUBLISHER
 from edge.models.bundle import load_bundle
 from edge.outbox.schema import FILE_NAME
-from edge.process.heartbeat import Heartbeat, beat
+from edge.process.heartbeat import Heartbeat, send_heartbeat
 
 CONFIG = """
 site = "lab"
@@ -44,7 +44,7 @@ uri = "scripted://?distinct=1"
 
 
 def children_of(pid):
-    """Module -> pid of the daemon's children; the kernel says which there are."""
+    """Child processes of the daemon from the kernel: module -> pid."""
     found = {}
     for thread in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in map(int, thread.read_text().split()):
@@ -55,6 +55,8 @@ def children_of(pid):
 
 
 class Daemon:
+    """A running ``edge-cli run`` with a JSON Lines sink, and what it has published and logged."""
+
     def __init__(self, folder, environ=None, **config):
         self.folder = folder
         self.out = folder / "out.jsonl"
@@ -85,7 +87,7 @@ class Daemon:
         return [line["payload"] for line in lines if line["topic"].endswith(ending)]
 
     def streams(self):
-        """Of the last state that was told."""
+        """Stream names in the last `state` that was published."""
         return [stream["name"] for stream in self.payloads("/state")[-1]["streams"]]
 
     def child(self, module, other_than=0):
@@ -95,7 +97,7 @@ class Daemon:
 
         return wait_until(found, 30)
 
-    def said(self, words):
+    def logged(self, words):
         return words in self.log.read_text()
 
     def terminate(self):
@@ -119,7 +121,7 @@ def daemon(tmp_path):
 
 
 def stored(folder):
-    """Rows of the outbox, as any reader sees them."""
+    """(suffix, message) of each outbox row, as any reader sees them."""
     uri = f"file:{folder / 'state' / FILE_NAME}?mode=ro"
     with contextlib.closing(sqlite3.connect(uri, uri=True)) as db:
         return [
@@ -127,7 +129,7 @@ def stored(folder):
         ]
 
 
-def test_a_child_that_stands_still_is_killed_and_another_goes_on(daemon):
+def test_a_child_that_hangs_is_killed_by_the_watchdog_and_restarted(daemon):
     run = daemon(watchdog_s=1.5)
     run.wait_for_findings()
     for module in (FRAME, PUBLISHER):
@@ -135,20 +137,20 @@ def test_a_child_that_stands_still_is_killed_and_another_goes_on(daemon):
         os.kill(stopped, signal.SIGSTOP)
         run.child(module, other_than=stopped)
         run.wait_for_findings(more_than=run.findings() + 5)
-        assert run.said(f"{module} shows no sign of life")
+        assert run.logged(f"{module} shows no sign of life")
     assert run.terminate() == 0
 
 
 @pytest.fixture
 def service_manager(tmp_path):
-    """The socket that systemd would listen on."""
+    """The datagram socket that systemd would listen on (``NOTIFY_SOCKET``)."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "notify"))
         yield listener
 
 
-def heard(listener, seconds=0.0):
-    """All lines that came within ``seconds``, or have come already."""
+def notify_lines(listener, seconds=0.0):
+    """Lines that were sent to ``listener`` within ``seconds``, or before."""
     lines = []
     listener.settimeout(seconds or 0.01)
     try:
@@ -158,7 +160,7 @@ def heard(listener, seconds=0.0):
         return lines
 
 
-def test_systemd_hears_ready_then_life_only_while_frames_and_publishing_move(daemon, service_manager, tmp_path):
+def test_systemd_gets_watchdog_only_while_both_children_send_heartbeats(daemon, service_manager, tmp_path):
     run = daemon({"NOTIFY_SOCKET": str(tmp_path / "notify")})
     service_manager.settimeout(30)
     assert service_manager.recv(4096) == b"READY=1"
@@ -166,14 +168,14 @@ def test_systemd_hears_ready_then_life_only_while_frames_and_publishing_move(dae
     for module in (FRAME, PUBLISHER):
         victim = run.child(module)
         os.kill(victim, signal.SIGSTOP)
-        heard(service_manager, 0.5)  # what was on its way
-        assert heard(service_manager, 1.0) == []
+        notify_lines(service_manager, 0.5)  # what was on its way
+        assert notify_lines(service_manager, 1.0) == []
         os.kill(victim, signal.SIGCONT)
         service_manager.settimeout(30)
         assert service_manager.recv(4096) == b"WATCHDOG=1"
-    heard(service_manager)
+    notify_lines(service_manager)
     assert run.terminate() == 0
-    assert heard(service_manager)[-1] == "STOPPING=1"
+    assert notify_lines(service_manager)[-1] == "STOPPING=1"
 
 
 def test_sigterm_does_not_wait_for_a_dead_broker_and_everything_is_on_disk(daemon, tmp_path):
@@ -183,11 +185,11 @@ def test_sigterm_does_not_wait_for_a_dead_broker_and_everything_is_on_disk(daemo
     suffix, last = stored(tmp_path)[-1]
     assert suffix.startswith("coverage/")
     assert (last["status"], last["reason"]) == ("no_result", "stopped")
-    assert not run.said("is killed")
+    assert not run.logged("is killed")
 
 
 @pytest.mark.broker
-def test_sigterm_does_not_wait_for_a_broker_that_stands_still(daemon, broker, subscriber, tmp_path):
+def test_sigterm_does_not_wait_for_a_broker_that_hangs(daemon, broker, subscriber, tmp_path):
     run = daemon(sink=broker.uri)
     wait_until(lambda: subscriber.on("findings/cart-1"), 30)
     os.kill(broker.pid, signal.SIGSTOP)
@@ -201,7 +203,7 @@ def test_sighup_takes_over_a_changed_configuration_and_says_why_it_does_not(daem
     run.wait_for_findings()
     frame = run.child(FRAME)
     run.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: run.said("nothing has changed"), 30)
+    wait_until(lambda: run.logged("nothing has changed"), 30)
 
     run.write(seed=2)
     run.process.send_signal(signal.SIGHUP)
@@ -210,12 +212,12 @@ def test_sighup_takes_over_a_changed_configuration_and_says_why_it_does_not(daem
 
     (tmp_path / "edge.toml").write_text("stie = 1\n")
     run.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: run.said("the configuration is not reloaded") and run.said("stie"), 30)
+    wait_until(lambda: run.logged("the configuration is not reloaded") and run.logged("stie"), 30)
     assert run.child(FRAME) == frame
 
     run.write(more='model = "/nowhere.tflite"')
     run.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: run.said("does not run (exit code 4); back to the one before"), 30)
+    wait_until(lambda: run.logged("does not run (exit code 4); back to the one before"), 30)
     before = run.findings()
     run.wait_for_findings(more_than=before + 5)
     assert run.streams() == ["cart-2"]
@@ -226,7 +228,7 @@ def test_sighup_takes_over_a_changed_configuration_and_says_why_it_does_not(daem
 def test_a_fall_back_is_told_as_degraded_and_its_end_as_well(daemon, tmp_path):
     """The configured runtime hangs at its 40th answer in each life; the fall-back never does."""
     run = daemon(fallback=True)
-    wait_until(lambda: run.said("fall-back scripted computes"), 30)
+    wait_until(lambda: run.logged("fall-back scripted computes"), 30)
 
     def told():
         return [(s["status"], s["reasons"], (s["runtime"] or {}).get("fallback")) for s in run.payloads("/state")]
@@ -245,7 +247,7 @@ def test_an_error_at_the_start_of_one_that_has_been_well_is_waited_out(daemon, t
     run.wait_for_findings()
     model.rename(tmp_path / "away")
     os.kill(run.child(FRAME), signal.SIGKILL)
-    wait_until(lambda: run.said(f"{FRAME} ended with exit code 4; it is started again"), 30)
+    wait_until(lambda: run.logged(f"{FRAME} ended with exit code 4; it is started again"), 30)
     (tmp_path / "away").rename(model)
     run.wait_for_findings(more_than=run.findings())
     assert run.terminate() == 0
@@ -261,7 +263,7 @@ def test_the_whole_daemon_may_be_paused_without_harm(daemon, tmp_path):
     for pid in all_of_them:
         os.kill(pid, signal.SIGCONT)
     run.wait_for_findings(more_than=run.findings())
-    assert not run.said("no sign of life")
+    assert not run.logged("no sign of life")
     assert run.terminate() == 0
 
 
@@ -280,11 +282,11 @@ def test_who_and_where_it_is_does_not_change_while_it_runs(daemon, tmp_path):
     path = tmp_path / "edge.toml"
     path.write_text(path.read_text().replace('"cart"', '"other"'))
     run.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: run.said("device has changed"), 30)
+    wait_until(lambda: run.logged("device has changed"), 30)
     assert run.terminate() == 0
 
 
-def test_a_child_that_always_falls_over_is_started_after_growing_pauses(tmp_path, monkeypatch):
+def test_a_child_that_always_fails_is_restarted_after_growing_pauses(tmp_path, monkeypatch):
     monkeypatch.setattr(child_supervisor, "BACKOFF_S", (0.0, 3600.0))
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     kept = child_supervisor.ChildSupervisor(FRAME, b"no job", theirs.fileno(), 60.0)
@@ -311,15 +313,15 @@ def test_a_child_that_cannot_start_as_configured_is_not_started_again(tmp_path):
     theirs.close()
 
 
-def test_a_heart_is_heard_once_for_any_number_of_beats():
-    heart = Heartbeat()
-    assert not heart.heard()
+def test_heartbeats_since_the_last_call_count_once():
+    heartbeat = Heartbeat()
+    assert not heartbeat.received()
     for _ in range(3):
-        beat(heart.fd)
-    assert heart.heard()
-    assert not heart.heard()
-    heart.close()
-    heart.close()
+        send_heartbeat(heartbeat.fd)
+    assert heartbeat.received()
+    assert not heartbeat.received()
+    heartbeat.close()
+    heartbeat.close()
 
 
 @pytest.mark.parametrize("abstract", [False, True])
@@ -336,7 +338,7 @@ def test_notify_speaks_to_a_file_and_to_a_name(tmp_path, monkeypatch, abstract):
 def test_without_a_service_manager_or_with_a_dead_one_notify_does_nothing(tmp_path, monkeypatch):
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     systemd_notify.notify(systemd_notify.READY)
-    assert not systemd_notify.watched()
+    assert not systemd_notify.has_service_manager()
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "nobody"))
     systemd_notify.notify(systemd_notify.READY)
-    assert systemd_notify.watched()
+    assert systemd_notify.has_service_manager()

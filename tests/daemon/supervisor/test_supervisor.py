@@ -1,4 +1,4 @@
-"""The end of a run: exit 0 only if what the sources gave was delivered."""
+"""Supervisor at the end of a run: exit code 0 only if what the sources gave was delivered."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def supervise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str]
     return run
 
 
-def test_a_publisher_that_pauses_at_the_end_is_started_once_more(
+def test_a_publisher_that_waits_for_its_restart_at_the_end_is_started_at_once(
     supervise: Callable[[str], int], tmp_path: Path
 ) -> None:
     program = DIES_ONCE.format(mark=str(tmp_path / "mark"), done=str(tmp_path / "done"))
