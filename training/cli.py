@@ -10,12 +10,12 @@ from typing import Annotated, Literal
 import typer
 
 from edge.cli.errors import report
-from training import cli_data, cli_judge
+from training import cli_data, cli_evaluation
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-for more in (cli_data.app, cli_judge.app):
+for more in (cli_data.app, cli_evaluation.app):
     app.add_typer(more)
 
 
@@ -91,7 +91,7 @@ def run(
 
     items = both(data)
     _use_threads(threads)
-    from training.cross_validation import train_one
+    from training.breast.cross_validation import train_one
 
     train_one(chosen, items, data, out, cache, typer.echo, gate=gate)
 
@@ -111,7 +111,7 @@ def cv(
 
     chosen, items = load_recipe(recipe), both(data)
     _use_threads(threads)
-    from training.cross_validation import cross_validate
+    from training.breast.cross_validation import cross_validate
 
     cross_validate(chosen, items, data, out, cache, typer.echo, gate=gate)
 

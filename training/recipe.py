@@ -82,7 +82,7 @@ class Recipe(RecipeSection, frozen=True, kw_only=True):
     body_part: str
     """As DICOM spells BodyPartExamined."""
     protocol: str = "fold-1"
-    """What is held back; see `training.protocol`."""
+    """What is held back; see `training.breast.protocol`."""
     seed: int = 1
     preprocess: PreprocessRecipe
     network: NetworkSection = NetworkSection()

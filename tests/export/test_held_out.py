@@ -13,7 +13,7 @@ from edge.contracts.errors import UsageError
 from export.held_out import CALLED, ReportRates, read_calibration, read_figures
 from export.run import open_run
 from training.reporting.collect import plain
-from training.reporting.figures import at_shipped
+from training.reporting.metric_tables import at_shipped
 
 THRESHOLDS = {
     "lesion": 0.5,

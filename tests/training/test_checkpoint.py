@@ -13,7 +13,7 @@ from edge.contracts.errors import ConfigError, UsageError
 from training import checkpoint
 from training.checkpoint import fingerprint, restore, save
 from training.recipe import RunRecord, load_recipe
-from training.toml_out import to_toml
+from training.run_record import write_record
 
 
 class Model:
@@ -92,11 +92,11 @@ def test_more_epochs_and_another_wording_of_the_sources_are_the_same_run():
 
 def test_a_whole_run_of_another_protocol_is_not_taken_for_this_one(tmp_path):
     pytest.importorskip("tensorflow")
-    from training.cross_validation import train_one
+    from training.breast.cross_validation import train_one
 
     recipe, said = load_recipe("breast"), []
     record = RunRecord(recipe=recipe, git_revision="", created="2026-01-01T00:00:00+00:00")
-    (tmp_path / "recipe.toml").write_text(to_toml(msgspec.to_builtins(record)), encoding="utf-8")
+    write_record(tmp_path, record)
     train_one(msgspec.structs.replace(recipe, data=[]), [], tmp_path, tmp_path, tmp_path, said.append)
     assert said == [f"{tmp_path} is a whole run"]
     with pytest.raises(UsageError, match="with another protocol"):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from edge.contracts.errors import ConfigError
+from training.breast.protocol import apply
 from training.datasets import BENIGN, MALIGNANT, UNLABELLED, bus_bra, busi, check_split
-from training.protocol import apply
 
 
 def test_adapter_reads_pictures_masks_labels_and_sides(tiny_bus_bra):

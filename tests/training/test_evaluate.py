@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from fake_predictions import columns
 
-from training.evaluate import judge, with_both
-from training.metrics import auc
+from training.evaluation.evaluate import judge, with_both
+from training.evaluation.metrics import auc
 
 
 def test_presence_is_judged_within_data_sets_that_hold_both_kinds():

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 @pytest.fixture(scope="module")
 def model():
-    from training.loop import new_model
+    from training.breast.loop import new_model
     from training.recipe import load_recipe
 
     return new_model(load_recipe("breast"))
@@ -87,7 +87,7 @@ def test_the_gates_layers_compute_what_the_gate_says_and_leave_the_heads_alone(m
 def test_the_saved_model_speaks_by_head_names(model, gate, tmp_path):
     import tensorflow as tf
 
-    from training.finish_run import save_model
+    from training.breast.finish_run import save_model
     from training.gate.head import with_gate
 
     save_model(with_gate(model, gate), tmp_path / "saved_model")
@@ -102,8 +102,8 @@ def test_the_saved_model_speaks_by_head_names(model, gate, tmp_path):
 def test_a_killed_run_goes_on_where_its_checkpoint_was(model, tmp_path):
     import keras
 
+    from training.breast.weight_average import Average
     from training.checkpoint import restore, save
-    from training.loop import Average
 
     optimiser = keras.optimizers.AdamW(1e-3)
     optimiser.build(model.trainable_variables)
@@ -131,7 +131,7 @@ def test_an_epoch_that_went_wrong_leaves_the_last_good_checkpoint(model, tmp_pat
     import msgspec
 
     from edge.contracts.errors import EdgeError
-    from training import loop
+    from training.breast import loop
     from training.recipe import load_recipe
 
     recipe = load_recipe("breast")

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from fake_predictions import columns, write_cv, write_single
 
-from training.metrics import MetricInterval
-from training.reporting import doubt
+from training.evaluation.bootstrap import MetricInterval
+from training.evaluation.held_out_predictions import open_held
+from training.reporting import uncertainty
 from training.reporting.collect import plain
-from training.reporting.figures import cross_fit, headline, points, subgroups
+from training.reporting.metric_tables import cross_fit, headline, points, subgroups
 from training.reporting.page import Page
-from training.reporting.rows import open_held
 
 
 @pytest.fixture(scope="module")
@@ -74,20 +74,20 @@ def test_doubt_is_ranked_by_what_it_knows_of_the_errors(held, calls):
     rows = held.test.take(held.test.known)
     p, limit = calls.p[held.test.known], calls.thresholds["youden"][held.test.known]
     errors = (p >= limit) != (rows.labels == 1)
-    parts = doubt.signals(rows, p, limit, calls.found.presence[held.test.known])
-    oracle = {**parts, "oracle": (doubt.FREE, errors + 0.0)}
-    table = doubt.table(oracle, errors, rows.groups)
+    parts = uncertainty.signals(rows, p, limit, calls.found.presence[held.test.known])
+    oracle = {**parts, "oracle": (uncertainty.FREE, errors + 0.0)}
+    table = uncertainty.table(oracle, errors, rows.groups)
     assert table[0]["signal"] in ("oracle", "all free signals together", "all signals together")
     named = {row["signal"]: row for row in table}
     assert named["oracle"]["against_chance"].high < 0
     assert named["oracle"]["error_at_coverage"]["70%"] < 0.1 < errors.mean()
-    assert named[doubt.CHANCE]["against_chance"] is None
-    assert named["mirrored picture disagrees"]["cost"] == doubt.SECOND
-    assert named["far from the mean features (Mahalanobis)"]["cost"] == doubt.WORKSTATION
+    assert named[uncertainty.CHANCE]["against_chance"] is None
+    assert named["mirrored picture disagrees"]["cost"] == uncertainty.SECOND
+    assert named["far from the mean features (Mahalanobis)"]["cost"] == uncertainty.WORKSTATION
 
 
 def test_the_abstention_rule_leaves_out_the_wrong_ones_first(held, calls):
-    told = doubt.rule(held.test, calls.p, calls.thresholds["youden"], calls.intervals)
+    told = uncertainty.rule(held.test, calls.p, calls.thresholds["youden"], calls.intervals)
     assert told["judged"].value == pytest.approx(0.9, abs=0.06)
     assert told["error_left_out"].value > told["error_all"].value > told["error_judged"].value
     share = told["judged"].value
@@ -96,11 +96,11 @@ def test_the_abstention_rule_leaves_out_the_wrong_ones_first(held, calls):
 
 
 def test_features_far_from_all_others_are_far():
-    from training.reporting.rows import Rows
+    from training.evaluation.held_out_predictions import Rows
 
     columns_ = columns(patients=60, normals=0)
     columns_["embedding"][6] = 40
-    near, axes = doubt.feature_distances(Rows(**columns_))
+    near, axes = uncertainty.feature_distances(Rows(**columns_))
     assert near.argmax() in (6, 7)
     assert near[6] > 3 * np.median(near)
     assert axes[6] > 3 * np.median(axes)

@@ -11,12 +11,12 @@ from edge.contracts.errors import ConfigError
 from edge.contracts.manifest import PreprocessRecipe
 from edge.preprocess.preprocessor import Preprocessor
 from training.datasets import Item
-from training.metrics import threshold_for_sensitivity
-from training.reporting import altered
-from training.reporting.lesions import look, merge
+from training.evaluation.found_lesions import look, merge
+from training.evaluation.held_out_predictions import open_held, read_int8
+from training.evaluation.metrics import threshold_for_sensitivity
+from training.reporting import perturbations
+from training.reporting.lesion_presence import control, presence, scores, specificity
 from training.reporting.pictures import heated, outlined
-from training.reporting.presence import control, presence, scores, specificity
-from training.reporting.rows import open_held, read_int8
 from training.reporting.saliency import occlusion
 
 
@@ -171,7 +171,7 @@ def test_callipers_touch_only_where_they_are_drawn_and_differ_by_picture(width, 
     rng = np.random.default_rng(0)
     tensor, mask = np.full((height, width, 3), 90, np.uint8), np.zeros((height, width), np.uint8)
     cv2.ellipse(mask, (80, 70), (30, 18), 20, 0, 360, 1, -1)
-    painted = [altered.callipers_in(rng, tensor, mask) for _ in range(6)]
+    painted = [perturbations.callipers_in(rng, tensor, mask) for _ in range(6)]
     for one in painted:
         changed = (one != tensor).any(axis=2)
         assert 0.002 < changed.mean() < 0.06
@@ -192,17 +192,17 @@ def test_marks_that_were_painted_in_are_painted_out_again():
     tensor = grey[..., None].repeat(3, axis=2)
     marked = tensor.copy()
     cv2.drawMarker(marked, (80, 40), (250, 250, 250), cv2.MARKER_CROSS, 9, 1)
-    clean, share = altered.marks_out(marked)
+    clean, share = perturbations.marks_out(marked)
     assert 0 < share < 0.02
     assert np.abs(clean.astype(int) - tensor).max() < 60 < np.abs(marked.astype(int) - tensor).max()
-    assert np.array_equal(altered.marks_out(tensor)[0], tensor)
+    assert np.array_equal(perturbations.marks_out(tensor)[0], tensor)
 
 
 def test_the_box_hides_all_of_a_lesion_and_is_of_one_size(rows):
-    side = altered.box_side(rows.masks)
+    side = perturbations.box_side(rows.masks)
     shown = 0
     for tensor, mask in zip(rows.tensors, rows.masks, strict=True):
-        hidden = altered.blanked(tensor, mask, side) if mask.any() else None
+        hidden = perturbations.blanked(tensor, mask, side) if mask.any() else None
         if hidden is None:
             continue
         shown += 1
@@ -228,7 +228,7 @@ def test_a_model_that_reads_callipers_and_one_that_reads_the_lesion_are_told_apa
         bright = np.array([(t > 190).any() for t in tensors])
         return np.where(bright, 0.9, truth[chosen])
 
-    lesion, marks = (altered.ablation(part, serve) for serve in (by_lesion, by_marks))
+    lesion, marks = (perturbations.ablation(part, serve) for serve in (by_lesion, by_marks))
     assert [row["after"].value for row in lesion] == pytest.approx([1.0, 1.0, 0.5])
     assert marks[0]["after"].value < 0.7
     assert marks[0]["change"].high < 0

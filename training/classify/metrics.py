@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from training.metrics import auc, bootstrap
+from training.evaluation.bootstrap import bootstrap
+from training.evaluation.metrics import auc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

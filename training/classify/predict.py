@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from edge.contracts.manifest import LESION_MASK
 from training.classify.input_pipeline import held_batches
-from training.metrics import dice
+from training.evaluation.metrics import dice
 
 if TYPE_CHECKING:
     import keras

@@ -7,18 +7,17 @@ import json
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 
 from edge.contracts.errors import UsageError
 from training.classify.cache import PlainSamples
 from training.classify.folder import has_groups, list_folder
 from training.classify.metrics import confusion, confusion_text, judge_classes, table, with_interval
+from training.classify.phantom_dataset import render, render_unseen
 from training.classify.read_check import whole
 from training.classify.recipe import ClassifierRecipe, ClassifierRecord
-from training.classify.render import render, render_unseen
 from training.classify.split import Listed, check_listing, divide
-from training.toml_out import to_toml
+from training.run_record import git_revision, write_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -97,7 +96,6 @@ def finish(
     from training.classify.networks import class_head
     from training.classify.predict import predict
     from training.classify.saved_model import save_model
-    from training.finish_run import git_revision
 
     figures: dict[str, Any] = {}
     rows: list[list[Any]] = []
@@ -134,7 +132,7 @@ def finish(
         classes=list(classes),
         epochs_done=recipe.optimiser.epochs,
     )
-    (out / "recipe.toml").write_text(to_toml(msgspec.to_builtins(record)), encoding="utf-8")
+    write_record(out, record)
     log(f"done: {out}")
 
 

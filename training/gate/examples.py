@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from training.datasets import Item
-    from training.negatives import Negative
+    from training.gate.file_negatives import Negative
     from training.recipe import Recipe
 
 VIEWS = 120

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from training.gate.examples import Examples
-    from training.negatives import Negative
+    from training.gate.file_negatives import Negative
     from training.recipe import Recipe
 
 METHOD = (

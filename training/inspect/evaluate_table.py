@@ -15,7 +15,7 @@ from edge.preprocess.preprocessor import Preprocessor
 from training.augment.geometry import mask_to_tensor
 from training.classify.metrics import confusion, confusion_text, judge_classes, with_interval
 from training.classify.pictures import read_grey, read_mask
-from training.metrics import dice
+from training.evaluation.metrics import dice
 
 if TYPE_CHECKING:
     from collections.abc import Callable

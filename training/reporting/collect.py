@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from training.calibrate import fit_run
-from training.reporting import altered, doubt, features, figures, quantised, saliency
-from training.reporting.presence import presence, presence_control
-from training.reporting.rows import INT8, POOLED, Held, open_held, read_int8
+from training.evaluation.calibration import fit_run
+from training.evaluation.held_out_predictions import INT8, POOLED, Held, open_held, read_int8
+from training.reporting import descriptor_classifiers, metric_tables, perturbations, quantisation, saliency, uncertainty
+from training.reporting.lesion_presence import presence, presence_control
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from training.reporting.figures import Calls
-    from training.reporting.rows import Rows
+    from training.evaluation.held_out_predictions import Rows
+    from training.reporting.metric_tables import Calls
 
 MISTAKES, SHOWN = 20, 6
 
@@ -59,35 +59,35 @@ def collect(wanted: Wanted, log: Callable[[str], None]) -> Collected:
     held = open_held(wanted.run)
     rows = held.test
     log(f"{len(rows)} pictures of {len(set(rows.groups.tolist()))} patients")
-    out = Collected(held, figures.cross_fit(held))
+    out = Collected(held, metric_tables.cross_fit(held))
     calls, told = out.calls, out.figures
     told["about"] = about(wanted, held)
-    told["headline"] = figures.headline(rows, calls)
-    told["operating_points"] = figures.points(rows, calls)
-    told["calibration"] = figures.calibration(rows, calls.p)
+    told["headline"] = metric_tables.headline(rows, calls)
+    told["operating_points"] = metric_tables.points(rows, calls)
+    told["calibration"] = metric_tables.calibration(rows, calls.p)
     told["chosen"] = msgspec.to_builtins(fit_run(held.choose, _origin(held)))
-    told["subgroups"] = figures.subgroups(rows, calls)
+    told["subgroups"] = metric_tables.subgroups(rows, calls)
     told["presence"] = presence(rows)
     log("doubt")
     told["doubt"] = _doubt(rows, calls)
     log("features")
     part = rows.take(rows.known)
-    told["features"] = features.worth(part, calls.found.take(rows.known), calls.p[rows.known])
+    told["features"] = descriptor_classifiers.worth(part, calls.found.take(rows.known), calls.p[rows.known])
     if wanted.int8:
         log("int8")
         after = read_int8(wanted.run / INT8, rows)
-        told["int8"] = quantised.compare(rows, after)
-        out.dp = quantised.differences(rows, after)
+        told["int8"] = quantisation.compare(rows, after)
+        out.dp = quantisation.differences(rows, after)
         if held.folds > 1:
             other = _with(held, after)
-            told["int8"]["headline"] = figures.headline(after, figures.cross_fit(other, "int8"))
+            told["int8"]["headline"] = metric_tables.headline(after, metric_tables.cross_fit(other, "int8"))
     told["across"] = [row for run in wanted.across for row in _other(run, log)]
     told["left_out"] = [row for run in wanted.left_out for row in _other(run, log)]
     if wanted.model and _has_models(wanted.run, rows):
         log("changed pictures")
-        serve = altered.models_of(wanted.run, rows)
+        serve = perturbations.models_of(wanted.run, rows)
         places = np.flatnonzero(rows.known)
-        told["altered"] = altered.ablation(part, lambda chosen, tensors: serve(places[chosen], tensors))
+        told["altered"] = perturbations.ablation(part, lambda chosen, tensors: serve(places[chosen], tensors))
         log("saliency")
         for i in shown(rows, calls):
             one = saliency.occlusion(lambda tensors, i=i: serve(np.full(len(tensors), i), tensors), rows.tensors[i])
@@ -147,10 +147,10 @@ def shown(rows: Rows, calls: Calls) -> list[int]:
 def _doubt(rows: Rows, calls: Calls) -> dict[str, Any]:
     part, p, limit = rows.take(rows.known), calls.p[rows.known], calls.thresholds["youden"][rows.known]
     errors = (p >= limit) != (part.labels == 1)
-    parts = doubt.signals(part, p, limit, calls.found.presence[rows.known])
+    parts = uncertainty.signals(part, p, limit, calls.found.presence[rows.known])
     return {
-        "signals": doubt.table(parts, errors, part.groups),
-        "rule": doubt.rule(rows, calls.p, calls.thresholds["youden"], calls.intervals),
+        "signals": uncertainty.table(parts, errors, part.groups),
+        "rule": uncertainty.rule(rows, calls.p, calls.thresholds["youden"], calls.intervals),
     }
 
 
@@ -167,13 +167,13 @@ def _other(run: Path, log: Callable[[str], None]) -> list[dict[str, Any]]:
     """Another run's figures on its own test pictures, by data set."""
     log(run.name)
     held = open_held(run)
-    calls = figures.cross_fit(held)
-    errors = {row["source"]: row["calibrated"]["ece"] for row in figures.calibration(held.test, calls.p)}
+    calls = metric_tables.cross_fit(held)
+    errors = {row["source"]: row["calibrated"]["ece"] for row in metric_tables.calibration(held.test, calls.p)}
     learnt = ", ".join(sorted(set(held.choose.sources.tolist())))
     devices = ", ".join(sorted(set(held.test.devices.tolist()) - {""}))
     return [
         {"run": run.name, "validated_on": learnt, "devices": devices, "ece": errors.get(row["source"]), **row}
-        for row in figures.headline(held.test, calls)
+        for row in metric_tables.headline(held.test, calls)
     ]
 
 

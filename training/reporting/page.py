@@ -6,7 +6,7 @@ import math
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from training.metrics import MetricInterval
+from training.evaluation.bootstrap import MetricInterval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from training.metrics import reliability, risk_coverage, roc
+from training.evaluation.metrics import reliability, risk_coverage, roc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from training.reporting import plots, trust
+from training.reporting import plots, validity_sections
 from training.reporting.page import Page, number, span
 from training.reporting.wording import CLASSES, POINTS, RATES, WORDS
 
 if TYPE_CHECKING:
-    from training.metrics import MetricInterval
+    from training.evaluation.bootstrap import MetricInterval
     from training.reporting.collect import Collected
 
 
@@ -24,13 +24,13 @@ def build(c: Collected) -> Page:
     _calibration(page, c)
     _subgroups(page, c)
     _elsewhere(page, c)
-    trust.no_lesion(page, c)
-    trust.abstaining(page, c)
-    trust.descriptors(page, c)
-    trust.quantised(page, c)
-    trust.changed(page, c)
-    trust.mattered(page, c)
-    trust.worst(page, c)
+    validity_sections.no_lesion(page, c)
+    validity_sections.abstaining(page, c)
+    validity_sections.descriptors(page, c)
+    validity_sections.quantised(page, c)
+    validity_sections.changed(page, c)
+    validity_sections.mattered(page, c)
+    validity_sections.worst(page, c)
     _method(page, c)
     return page
 

@@ -67,7 +67,7 @@ class Rows:
 
     def masks_found(self) -> NDArray[np.float32]:
         """(n, H, W) 0..1: the mask head at the tensor's size, as the device widens it."""
-        from training.evaluate import widen
+        from training.evaluation.evaluate import widen
 
         return widen(self.lesion[..., None].astype(np.float32) / 255, self.size)
 

@@ -10,10 +10,11 @@ import numpy as np
 from edge.contracts.manifest import LESION_MASK
 from edge.preprocess.preprocessor import Preprocessor
 from training.augment.geometry import lesion_free_window
-from training.evaluate import with_both
-from training.metrics import Draws, threshold_for_sensitivity
-from training.reporting.lesions import find
-from training.reporting.rows import POOLED, open_held
+from training.evaluation.bootstrap import Draws
+from training.evaluation.evaluate import with_both
+from training.evaluation.found_lesions import find
+from training.evaluation.held_out_predictions import POOLED, open_held
+from training.evaluation.metrics import threshold_for_sensitivity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from training.datasets import Item
-    from training.reporting.rows import Rows
+    from training.evaluation.held_out_predictions import Rows
 
     Floats = NDArray[np.float64]
 
@@ -101,7 +102,7 @@ def presence_control(run: Path, items: Sequence[Item], seed: int = 0, most: int 
         most: pictures of each data set.
     """
     from training.recipe import load_record
-    from training.reporting.serving import Server
+    from training.reporting.saved_model import Server
 
     rows = open_held(run).test
     folds = dict(zip(rows.ids.tolist(), rows.fold.tolist(), strict=True))

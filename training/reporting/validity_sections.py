@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.calibrate import chance_of_error
-from training.reporting import doubt, plots
+from training.evaluation.calibration import chance_of_error
+from training.reporting import plots, uncertainty
 from training.reporting.collect import mistakes
+from training.reporting.lesion_presence import scores
 from training.reporting.pictures import data_uri, heated, outlined
-from training.reporting.presence import scores
 from training.reporting.wording import CLASSES, RATES, WORDS
 
 if TYPE_CHECKING:
@@ -66,10 +66,10 @@ def abstaining(page: Page, c: Collected) -> None:
     part, p = c.held.test.take(c.held.test.known), c.calls.p[c.held.test.known]
     limit = c.calls.thresholds["youden"][c.held.test.known]
     errors = (p >= limit) != (part.labels == 1)
-    parts = doubt.signals(part, p, limit, c.calls.found.presence[c.held.test.known])
+    parts = uncertainty.signals(part, p, limit, c.calls.found.presence[c.held.test.known])
     rule = c.figures["doubt"]["rule"]
-    curves = {doubt.CHANCE: chance_of_error(p, limit)}
-    curves |= {name: values for name, (kind, values) in parts.items() if kind != doubt.FREE}
+    curves = {uncertainty.CHANCE: chance_of_error(p, limit)}
+    curves |= {name: values for name, (kind, values) in parts.items() if kind != uncertainty.FREE}
     page.plots(plots.risk_curves(curves, errors, (rule["judged"].value, rule["error_judged"].value)))
     page.table(
         [

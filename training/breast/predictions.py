@@ -1,6 +1,6 @@
 """``predictions.npz``: what a run's model says of every picture that it never learnt from.
 
-One row a picture, the same in every run, so that folds can be pooled (`training.cross_validation`) and everything that is reported
+One row a picture, the same in every run, so that folds can be pooled (`training.breast.cross_validation`) and everything that is reported
 can be computed again without the model:
 
     ids, groups, sources, devices, birads    str (n,); empty: not known

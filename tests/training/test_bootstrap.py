@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.metrics import (
-    Draws,
+from training.evaluation.bootstrap import Draws, bootstrap
+from training.evaluation.metrics import (
     auc,
     aurc,
-    bootstrap,
     ece,
     reliability,
     risk_coverage,

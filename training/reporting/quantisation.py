@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from training.metrics import Draws
-from training.reporting.lesions import dices
+from training.evaluation.bootstrap import Draws
+from training.evaluation.found_lesions import dices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from training.reporting.rows import Rows
+    from training.evaluation.held_out_predictions import Rows
 
 SHARES = (0.5, 0.9, 0.95, 0.99)
 

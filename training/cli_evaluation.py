@@ -21,7 +21,7 @@ def evaluate(
 ) -> None:
     """Judge a model on pictures and print its figures with 95 % bootstrap intervals over groups."""
     if table is None:
-        from training.evaluate import judge_run
+        from training.evaluation.evaluate import judge_run
 
         typer.echo(judge_run(model))
         return
@@ -43,7 +43,7 @@ def calibrate(
 
     By out-of-fold predictions of a cross-validation; of a single run, by its validation pictures.
     """
-    from training.calibrate import write_calibration
+    from training.evaluation.calibration import write_calibration
 
     found = write_calibration(run, int8)
     limits = found.thresholds

@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 
 from edge.contracts.manifest import MALIGNANCY
-from training.metrics import Draws
-from training.reporting.rows import POOLED, Rows
+from training.evaluation.bootstrap import Draws
+from training.evaluation.held_out_predictions import POOLED, Rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,7 +183,7 @@ def ablation(
 
 def models_of(run: Path, rows: Rows) -> Callable[[NDArray[np.int_], list[Tensor]], NDArray[np.float64]]:
     """Each row's tensor through the model that never saw it: ``run`` itself, or its ``fold-k``."""
-    from training.reporting.serving import Server
+    from training.reporting.saved_model import Server
 
     pooled = (run / POOLED).is_file()
     models = cache(lambda fold: Server(run / f"fold-{fold}" if pooled else run))

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.evaluate import with_both
-from training.metrics import threshold_for_sensitivity, youden
-from training.reporting.lesions import dices, find
+from training.evaluation.evaluate import with_both
+from training.evaluation.found_lesions import dices, find
+from training.evaluation.metrics import threshold_for_sensitivity, youden
 
 if TYPE_CHECKING:
-    from training.reporting.rows import Rows
+    from training.evaluation.held_out_predictions import Rows
 
 LEVELS = tuple(level / 20 for level in range(6, 17))
 KEPT_LESIONS = 0.95

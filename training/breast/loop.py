@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -20,9 +19,10 @@ from edge.preprocess.preprocessor import Preprocessor
 from training import network
 from training.augment.samples import Sample, plain
 from training.augment.views import CELL, Views
+from training.breast.learning_rates import LearningRates
+from training.breast.weight_average import Average
 from training.checkpoint import fingerprint, restore, save
-from training.learning_rates import LearningRates
-from training.metrics import auc, dice
+from training.evaluation.metrics import auc, dice
 from training.weights import imagenet_lite0
 
 if TYPE_CHECKING:
@@ -86,41 +86,6 @@ def new_model(recipe: Recipe) -> keras.Model:
     network.load_imagenet(model, imagenet_lite0())
     network.freeze(model)
     return model
-
-
-class Average:
-    """An exponential moving average of variables: it generalises better than where the last step happened to end."""
-
-    def __init__(self, variables: Sequence[Any], decay: float) -> None:
-        self.variables, self.decay, self.steps = list(variables), decay, 0
-        self.values = [tf.Variable(v) for v in self.variables]
-
-        def move(decay: Any) -> None:
-            for value, variable in zip(self.values, self.variables, strict=True):
-                value.assign(decay * value + (1 - decay) * variable)
-
-        self._move = tf.function(move)
-
-    def follow(self) -> None:
-        """After a step. Early on the average is shorter, or it would remember the beginning."""
-        self.steps += 1
-        self._move(tf.constant(min(self.decay, self.steps / (self.steps + 10.0)), tf.float32))
-
-    @contextmanager
-    def in_place(self) -> Iterator[None]:
-        """The variables hold the average for a while."""
-        now = [v.numpy() for v in self.variables]
-        self.settle()
-        try:
-            yield
-        finally:
-            for variable, value in zip(self.variables, now, strict=True):
-                variable.assign(value)
-
-    def settle(self) -> None:
-        """The variables hold the average from now on."""
-        for variable, value in zip(self.variables, self.values, strict=True):
-            variable.assign(value)
 
 
 def batches(place: Path, wanted: set[str], size: int, seed: tuple[int, int]) -> tuple[tf.data.Dataset, int]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge.contracts.errors import ConfigError
-from training.metrics import auc, best_iou, bootstrap, dice
+from training.evaluation.bootstrap import bootstrap
+from training.evaluation.metrics import auc, best_iou, dice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +41,7 @@ def judge(found: Mapping[str, NDArray[Any]], anatomy: float) -> dict[str, Any]:
     """Figures with 95 % intervals, by name: value, low, high, n.
 
     Args:
-        found: columns of `training.predictions`, rows of one split.
+        found: columns of `training.breast.predictions`, rows of one split.
         anatomy: the gate's threshold.
     """
     labels, groups, masks, scores = (found[name] for name in ("labels", "groups", "masks", "malignancy"))

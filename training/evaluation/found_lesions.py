@@ -10,13 +10,13 @@ import numpy as np
 from edge.contracts.manifest import Thresholds
 from edge.postprocess.lesions import find_lesions
 from edge.preprocess.letterbox import Letterbox
-from training.metrics import best_iou
+from training.evaluation.metrics import best_iou
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.contracts.results import Lesion
-    from training.reporting.rows import Rows
+    from training.evaluation.held_out_predictions import Rows
 
 HIT = 0.3
 """Intersection over union at which a found lesion counts as found."""

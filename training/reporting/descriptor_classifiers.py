@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge.postprocess.descriptors import describe
-from training.logistic import logit
-from training.metrics import Draws
+from training.evaluation.bootstrap import Draws
+from training.evaluation.logistic_regression import logit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from training.reporting.lesions import FoundLesions
-    from training.reporting.rows import Rows
+    from training.evaluation.found_lesions import FoundLesions
+    from training.evaluation.held_out_predictions import Rows
 
     Floats = NDArray[np.float64]
 

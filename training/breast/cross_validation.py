@@ -8,12 +8,12 @@ import msgspec
 import numpy as np
 
 from edge.contracts.errors import UsageError
-from training import protocol
 from training.augment.views import Views
+from training.breast import protocol
+from training.breast.finish_run import finish
+from training.breast.loop import run_training
 from training.datasets import FOLDS
-from training.evaluate import judge, write_metrics
-from training.finish_run import finish
-from training.loop import run_training
+from training.evaluation.evaluate import judge, write_metrics
 from training.recipe import load_record
 
 if TYPE_CHECKING:

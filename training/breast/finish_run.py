@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import subprocess
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
-import msgspec
 import numpy as np
 import tensorflow as tf
 
 from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
 from edge.preprocess.preprocessor import Preprocessor
-from training import negatives
 from training.augment.samples import plain
-from training.evaluate import judge, write_metrics
+from training.breast.predictions import predictions
+from training.evaluation.evaluate import judge, write_metrics
+from training.gate import file_negatives
 from training.gate.examples import Examples, examples
 from training.gate.fit_stage import fit_gate
-from training.predictions import predictions
 from training.recipe import Recipe, RunRecord
-from training.toml_out import to_toml
+from training.run_record import git_revision, write_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -66,7 +64,7 @@ def finish(
     figures: dict[str, Any] = {}
     limit = 0.0
     if gate:
-        files = negatives.from_files(data, log)
+        files = file_negatives.from_files(data, log)
         learnt = examples(items, files, recipe)
         tensors = np.stack([sample.tensor for sample in samples])
         gated = fit_gate(model, recipe, learnt, files, tensors[splits == "val"], log)
@@ -97,7 +95,7 @@ def finish(
         anatomy_threshold=limit,
     )
     # Last: a folder with a recipe.toml is a whole run.
-    (out / "recipe.toml").write_text(to_toml(msgspec.to_builtins(record)), encoding="utf-8")
+    write_record(out, record)
     log(f"done: {out}")
 
 
@@ -128,18 +126,3 @@ def save_model(model: keras.Model, path: Path) -> None:
 
     archive.add_endpoint("serving_default", serve, input_signature=[tf.TensorSpec(shape, tf.float32, name="image")])
     archive.write_out(str(path), verbose=False)
-
-
-def git_revision() -> str:
-    """The checkout's revision, with ``+changes`` where files differ from it; ``unknown`` outside a checkout."""
-    try:
-        place = Path(__file__).parent
-        head = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=place, capture_output=True, text=True, check=True
-        ).stdout.strip()
-        dirty = subprocess.run(
-            ["git", "status", "--porcelain", "--", "."], cwd=place, capture_output=True, text=True, check=True
-        ).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return f"{head}+changes" if dirty.strip() else head

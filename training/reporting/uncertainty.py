@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from training.calibrate import chance_of_error
-from training.logistic import fit, logit, sigmoid
-from training.metrics import Draws, risk_coverage
+from training.evaluation.bootstrap import Draws
+from training.evaluation.calibration import chance_of_error
+from training.evaluation.logistic_regression import fit, logit, sigmoid
+from training.evaluation.metrics import risk_coverage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from training.reporting.rows import Rows
+    from training.evaluation.held_out_predictions import Rows
 
     Floats = NDArray[np.float64]
 

@@ -9,7 +9,7 @@ from fake_predictions import columns, write_cv, write_single
 
 from edge.contracts.errors import ConfigError
 from edge.postprocess.decide import calibrate
-from training.calibrate import (
+from training.evaluation.calibration import (
     FILE,
     apply,
     chance_of_error,
@@ -20,9 +20,9 @@ from training.calibrate import (
     uncertain_interval,
     write_calibration,
 )
-from training.lesion_thresholds import lesion_limits
-from training.metrics import ece
-from training.reporting.rows import Rows, open_held
+from training.evaluation.held_out_predictions import Rows, open_held
+from training.evaluation.lesion_thresholds import lesion_limits
+from training.evaluation.metrics import ece
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
 """Calibration and thresholds from held-back predictions: writes and reads ``calibration.json`` of a run.
 
-A model that is shipped learnt from all but 8 % of the patients (`training.protocol.KEPT`), and those are kept for its
+A model that is shipped learnt from all but 8 % of the patients (`training.breast.protocol.KEPT`), and those are kept for its
 anatomy gate: none are left to judge it by. What the folds of a cross-validation said of pictures that they had not seen
 stands in for it. `fit_run` is what to read first.
 """
@@ -15,18 +15,18 @@ import numpy as np
 
 from edge.contracts.errors import ConfigError
 from edge.contracts.manifest import Calibration, Thresholds
-from training.lesion_thresholds import lesion_limits
-from training.logistic import fit, logit, sigmoid, soft_targets
-from training.metrics import ece, log_loss, threshold_for_sensitivity, youden
-from training.reporting.lesions import MIN_AREA
-from training.reporting.rows import INT8, open_held, read_int8
+from training.evaluation.found_lesions import MIN_AREA
+from training.evaluation.held_out_predictions import INT8, open_held, read_int8
+from training.evaluation.lesion_thresholds import lesion_limits
+from training.evaluation.logistic_regression import fit, logit, sigmoid, soft_targets
+from training.evaluation.metrics import ece, log_loss, threshold_for_sensitivity, youden
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-    from training.reporting.rows import Rows
+    from training.evaluation.held_out_predictions import Rows
 
     Floats = NDArray[np.float64]
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from training.calibrate import (
+from training.evaluation.bootstrap import Draws, MetricInterval
+from training.evaluation.calibration import (
     apply,
     choose,
     compare,
@@ -16,22 +17,22 @@ from training.calibrate import (
     resolution,
     uncertain_interval,
 )
-from training.lesion_thresholds import lesion_limits
-from training.metrics import Draws, MetricInterval, ece, log_loss
-from training.reporting.lesions import look, merge
+from training.evaluation.found_lesions import look, merge
+from training.evaluation.lesion_thresholds import lesion_limits
+from training.evaluation.metrics import ece, log_loss
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from training.reporting.lesions import FoundLesions
-    from training.reporting.rows import Held, Rows
+    from training.evaluation.found_lesions import FoundLesions
+    from training.evaluation.held_out_predictions import Held, Rows
 
     Floats = NDArray[np.float64]
 
 LEAST = 20
 """Pictures of a kind; of fewer no figure is given."""
 SHIPPED = "youden"
-"""The operating point that `training.calibrate.fit_run` makes a bundle's."""
+"""The operating point that `training.evaluation.calibration.fit_run` makes a bundle's."""
 
 
 @dataclass(frozen=True, eq=False)
