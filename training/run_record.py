@@ -29,7 +29,7 @@ def _without_none(value: Any) -> Any:
 
 
 def git_revision() -> str:
-    """The checkout's revision, with ``+changes`` where files differ from it; ``unknown`` outside a checkout."""
+    """Git revision of the checkout, with ``+changes`` where files here differ; ``unknown`` outside a checkout."""
     try:
         place = Path(__file__).parent
         head = subprocess.run(

@@ -92,13 +92,13 @@ def test_more_epochs_and_another_wording_of_the_sources_are_the_same_run():
 
 def test_a_whole_run_of_another_protocol_is_not_taken_for_this_one(tmp_path):
     pytest.importorskip("tensorflow")
-    from training.breast.cross_validation import train_one
+    from training.breast.cross_validation import train_run
 
     recipe, said = load_recipe("breast"), []
     record = RunRecord(recipe=recipe, git_revision="", created="2026-01-01T00:00:00+00:00")
     write_record(tmp_path, record)
-    train_one(msgspec.structs.replace(recipe, data=[]), [], tmp_path, tmp_path, tmp_path, said.append)
+    train_run(msgspec.structs.replace(recipe, data=[]), [], tmp_path, tmp_path, tmp_path, said.append)
     assert said == [f"{tmp_path} is a whole run"]
     with pytest.raises(UsageError, match="with another protocol"):
-        train_one(msgspec.structs.replace(recipe, protocol="all"), [], tmp_path, tmp_path, tmp_path, said.append)
+        train_run(msgspec.structs.replace(recipe, protocol="all"), [], tmp_path, tmp_path, tmp_path, said.append)
     assert len(said) == 1

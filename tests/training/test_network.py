@@ -23,16 +23,16 @@ def model():
 
 @pytest.fixture(scope="module")
 def gate(model):
-    from training.gate.anatomy_gate import Cluster, Gate
-    from training.gate.head import NEAR, POOLED
+    from training.gate.anatomy_gate import AnatomyGate, FeatureCluster
+    from training.gate.head import DISTANCE_FEATURES, POOLED
 
     rng = np.random.default_rng(0)
-    wide = sum(model.get_layer(POOLED[name]).output.shape[-1] for name in NEAR)
+    wide = sum(model.get_layer(POOLED[name]).output.shape[-1] for name in DISTANCE_FEATURES)
     clusters = {
-        name: Cluster(rng.normal(size=(wide, 8)), rng.normal(size=8), float(rng.uniform(1, 2)), 5.0)
+        name: FeatureCluster(rng.normal(size=(wide, 8)), rng.normal(size=8), float(rng.uniform(1, 2)), 5.0)
         for name in ("picture", "phantom")
     }
-    return Gate({"pool8": rng.normal(size=40), "pool16": rng.normal(size=112)}, 2.0, clusters)
+    return AnatomyGate({"pool8": rng.normal(size=40), "pool16": rng.normal(size=112)}, 2.0, clusters)
 
 
 def shape_of(model, count):
@@ -102,16 +102,16 @@ def test_the_saved_model_speaks_by_head_names(model, gate, tmp_path):
 def test_a_killed_run_goes_on_where_its_checkpoint_was(model, tmp_path):
     import keras
 
-    from training.breast.weight_average import Average
+    from training.breast.weight_average import WeightAverage
     from training.checkpoint import restore, save
 
     optimiser = keras.optimizers.AdamW(1e-3)
     optimiser.build(model.trainable_variables)
-    average = Average(model.trainable_variables, 0.9)
+    average = WeightAverage(model.trainable_variables, 0.9)
     assert restore(tmp_path, model, optimiser, average, "mine") == 0
     layer = model.get_layer("mask_logit")
     weights = layer.get_weights()
-    average.follow()
+    average.update()
     kept = [v.numpy() for v in average.values]
     save(tmp_path, model, optimiser, average, 3, "mine")
     layer.set_weights([w + 1 for w in weights])

@@ -10,16 +10,16 @@ import pytest
 from fake_predictions import columns, write_cv, write_single
 
 from training.evaluation.bootstrap import MetricInterval
-from training.evaluation.held_out_predictions import open_held
+from training.evaluation.held_out_predictions import load_held_out
 from training.reporting import uncertainty
 from training.reporting.collect import plain
-from training.reporting.metric_tables import cross_fit, headline, points, subgroups
+from training.reporting.metric_tables import cross_fit, headline, operating_point_metrics, subgroups
 from training.reporting.page import Page
 
 
 @pytest.fixture(scope="module")
 def held(tmp_path_factory):
-    return open_held(write_cv(tmp_path_factory.mktemp("cv")))
+    return load_held_out(write_cv(tmp_path_factory.mktemp("cv")))
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_figures_are_those_of_the_rows_they_name(held, calls):
 
 
 def test_thresholds_of_other_patients_hold_about_what_they_promise(held, calls):
-    by_name = {row["name"]: row for row in points(held.test, calls)}
+    by_name = {row["name"]: row for row in operating_point_metrics(held.test, calls)}
     low, high = by_name["sensitivity_90"]["threshold"]
     assert low < high  # each fold has its own
     assert by_name["sensitivity_90"]["sensitivity"].value == pytest.approx(0.9, abs=0.1)
@@ -74,7 +74,7 @@ def test_doubt_is_ranked_by_what_it_knows_of_the_errors(held, calls):
     rows = held.test.take(held.test.known)
     p, limit = calls.p[held.test.known], calls.thresholds["youden"][held.test.known]
     errors = (p >= limit) != (rows.labels == 1)
-    parts = uncertainty.signals(rows, p, limit, calls.found.presence[held.test.known])
+    parts = uncertainty.signals(rows, p, limit, calls.found.score[held.test.known])
     oracle = {**parts, "oracle": (uncertainty.FREE, errors + 0.0)}
     table = uncertainty.table(oracle, errors, rows.groups)
     assert table[0]["signal"] in ("oracle", "all free signals together", "all signals together")
@@ -87,7 +87,7 @@ def test_doubt_is_ranked_by_what_it_knows_of_the_errors(held, calls):
 
 
 def test_the_abstention_rule_leaves_out_the_wrong_ones_first(held, calls):
-    told = uncertainty.rule(held.test, calls.p, calls.thresholds["youden"], calls.intervals)
+    told = uncertainty.abstention_rule(held.test, calls.p, calls.thresholds["youden"], calls.intervals)
     assert told["judged"].value == pytest.approx(0.9, abs=0.06)
     assert told["error_left_out"].value > told["error_all"].value > told["error_judged"].value
     share = told["judged"].value
@@ -96,11 +96,11 @@ def test_the_abstention_rule_leaves_out_the_wrong_ones_first(held, calls):
 
 
 def test_features_far_from_all_others_are_far():
-    from training.evaluation.held_out_predictions import Rows
+    from training.evaluation.held_out_predictions import HeldOutPredictions
 
     columns_ = columns(patients=60, normals=0)
     columns_["embedding"][6] = 40
-    near, axes = uncertainty.feature_distances(Rows(**columns_))
+    near, axes = uncertainty.feature_distances(HeldOutPredictions(**columns_))
     assert near.argmax() in (6, 7)
     assert near[6] > 3 * np.median(near)
     assert axes[6] > 3 * np.median(axes)
@@ -137,7 +137,7 @@ def test_a_page_is_one_file_that_escapes_what_it_is_told():
 def test_a_report_of_a_cross_validation_and_of_one_run(tmp_path):
     pytest.importorskip("matplotlib")
     pytest.importorskip("sklearn")
-    from training.reporting.collect import Wanted
+    from training.reporting.collect import ReportOptions
     from training.reporting.command import write_report
 
     run, other = write_cv(tmp_path / "cv"), write_single(tmp_path / "one")
@@ -146,7 +146,7 @@ def test_a_report_of_a_cross_validation_and_of_one_run(tmp_path):
     moved = (rows["malignancy"] + rng.normal(0, 0.005, 270)).clip(0, 1)
     np.savez(run / "int8.npz", malignancy=moved, lesion=rows["lesion"], anatomy=rows["anatomy"])
     said: list[str] = []
-    write_report(Wanted(run, int8=True, across=[other], left_out=[other]), tmp_path / "out", said.append)
+    write_report(ReportOptions(run, int8=True, across=[other], left_out=[other]), tmp_path / "out", said.append)
     text = (tmp_path / "out" / "report.html").read_text()
     told = json.loads((tmp_path / "out" / "report.json").read_text(), parse_constant=pytest.fail)
     titles = re.findall(r"<h2>(.*?)</h2>", text)

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
-class Average:
-    """An exponential moving average of variables: it generalises better than where the last step happened to end."""
+class WeightAverage:
+    """Exponential moving average of variables: it generalises better than where the last step happened to end."""
 
     def __init__(self, variables: Sequence[Any], decay: float) -> None:
         self.variables, self.decay, self.steps = list(variables), decay, 0
@@ -24,23 +24,23 @@ class Average:
 
         self._move = tf.function(move)
 
-    def follow(self) -> None:
-        """After a step. Early on the average is shorter, or it would remember the beginning."""
+    def update(self) -> None:
+        """Update the average after a training step; early on it is shorter, or it would remember the beginning."""
         self.steps += 1
         self._move(tf.constant(min(self.decay, self.steps / (self.steps + 10.0)), tf.float32))
 
     @contextmanager
-    def in_place(self) -> Iterator[None]:
-        """The variables hold the average for a while."""
+    def temporarily_applied(self) -> Iterator[None]:
+        """Context in which the variables hold the average; afterwards they hold their own values again."""
         now = [v.numpy() for v in self.variables]
-        self.settle()
+        self.apply()
         try:
             yield
         finally:
             for variable, value in zip(self.variables, now, strict=True):
                 variable.assign(value)
 
-    def settle(self) -> None:
-        """The variables hold the average from now on."""
+    def apply(self) -> None:
+        """Write the average into the variables, for good."""
         for variable, value in zip(self.variables, self.values, strict=True):
             variable.assign(value)
