@@ -1,4 +1,4 @@
-"""Needs scikit-learn, of the training extra."""
+"""Anatomy gate: fit, threshold, leave-one-family-out evaluation. Needs scikit-learn, of the training extra."""
 
 from __future__ import annotations
 

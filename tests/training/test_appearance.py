@@ -1,3 +1,5 @@
+"""Augmentation of appearance: values change, places do not."""
+
 from __future__ import annotations
 
 import numpy as np

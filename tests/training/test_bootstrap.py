@@ -1,4 +1,4 @@
-"""Figures over bootstrap draws of patients, and the figures that calibration and abstention are judged by."""
+"""Bootstrap intervals over patients, and the metrics that calibration and abstention are evaluated by."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_rows_of_neither_class_have_no_say(world):
     assert found.n == 300
 
 
-def test_what_cannot_be_said_is_nan():
+def test_what_is_undefined_is_nan():
     draws = BootstrapSamples(["a", "b"])
     assert np.isnan(draws.auc(np.array([1, 1]), np.array([0.1, 0.2])).value)
     assert np.isnan(draws.ratio(np.zeros(2), np.zeros(2)).value)

@@ -1,4 +1,4 @@
-"""Calibration and thresholds out of made predictions whose truth is known."""
+"""Calibration and thresholds chosen from synthetic predictions whose truth is known."""
 
 from __future__ import annotations
 

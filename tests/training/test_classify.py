@@ -1,4 +1,4 @@
-"""The classifiers' whole way, with TensorFlow: train, resume, export, show, judge."""
+"""Classifiers from training to evaluation, with TensorFlow: train, resume, export, evaluate."""
 # ruff: noqa: E402 - what needs TensorFlow is imported after it is known to be there
 
 from __future__ import annotations
@@ -95,10 +95,10 @@ def test_as_many_blocks_are_held_as_the_recipe_says():
 
 
 def test_a_folder_becomes_a_classifier_that_tools_run(tmp_path, recipe):
-    data, out, said = make_dataset(tmp_path / "sample_dataset"), tmp_path / "run", []
-    run_classifier(recipe, data, out, said.append)
+    data, out, lines = make_dataset(tmp_path / "sample_dataset"), tmp_path / "run", []
+    run_classifier(recipe, data, out, lines.append)
     assert load_classifier_record(out).classes == ["cyst", "solid"]
-    made = make_classifier(out, tmp_path / "organ.tflite", None, "1.2.3", said.append)
+    made = make_classifier(out, tmp_path / "organ.tflite", None, "1.2.3", lines.append)
     loaded = load_tflite(tmp_path / "organ.tflite")
     assert loaded.card.class_names == ["cyst", "solid"]
     assert loaded.card.input.shape == (1, 64, 64, 3)
@@ -132,9 +132,9 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(tmp_path, recipe):
     pictures, classes = collect_pictures(recipe, data, tmp_path / "x", lambda line: None)
     whole, _ = train(shorter(recipe, epochs=2), pictures, classes, tmp_path / "a", lambda line: None)
     train(shorter(recipe, epochs=1), pictures, classes, tmp_path / "b", lambda line: None)
-    said = []
-    resumed, _ = train(shorter(recipe, epochs=2), pictures, classes, tmp_path / "b", said.append)
-    assert said[0] == "going on after epoch 1"
+    lines = []
+    resumed, _ = train(shorter(recipe, epochs=2), pictures, classes, tmp_path / "b", lines.append)
+    assert lines[0] == "going on after epoch 1"
     for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
 
@@ -190,7 +190,7 @@ def test_kept_tensors_are_those_that_the_device_makes(tmp_path, recipe):
     assert len(list((tmp_path / "cache").iterdir())) == 1, "read, not made again"
 
 
-def test_curves_are_written_where_tensorboard_is_and_else_it_is_said(tmp_path, recipe):
+def test_curves_are_written_where_tensorboard_is_and_else_it_is_an_error(tmp_path, recipe):
     data = make_dataset(tmp_path / "sample_dataset", patients=6)
     pictures, classes = collect_pictures(recipe, data, tmp_path / "x", lambda line: None)
     arguments = (shorter(recipe, epochs=1), pictures, classes, tmp_path / "run", lambda line: None, True)
@@ -202,7 +202,7 @@ def test_curves_are_written_where_tensorboard_is_and_else_it_is_said(tmp_path, r
     assert any((tmp_path / "run" / "tensorboard").glob("events.*"))
 
 
-def test_multi_worker_without_tf_config_is_said(recipe, monkeypatch):
+def test_multi_worker_without_tf_config_is_an_error(recipe, monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     wanted = msgspec.convert({**msgspec.to_builtins(recipe), "distribute": {"strategy": "multi-worker"}}, type(recipe))
     with pytest.raises(EdgeError, match="TF_CONFIG"):

@@ -1,3 +1,5 @@
+"""Data-set check: broken files, duplicates, look-alikes, leaking splits."""
+
 from __future__ import annotations
 
 import csv

@@ -1,3 +1,5 @@
+"""Readers of BUS-BRA and BUSI, and split protocols."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""What a run's own figures are about."""
+"""Evaluation of a run's predictions: which data sets the presence metric is about."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Folders of pictures as data sets, and their splits."""
+
 from __future__ import annotations
 
 import csv
@@ -73,7 +75,7 @@ def test_no_data_and_one_class_alone_are_refused(tmp_path, classes, message):
         check_listing(pictures, names)
 
 
-def test_too_few_patients_for_a_split_are_said(tmp_path):
+def test_too_few_patients_for_a_split_are_an_error(tmp_path):
     pictures, _ = list_folder(make_dataset(tmp_path / "sample_dataset", patients=2), BY_NAME)
     with pytest.raises(ConfigError, match="expected 4 groups or more of each class"):
         split_pictures(pictures, BY_NAME.split, 1)
@@ -85,12 +87,12 @@ def test_broken_pictures_and_masks_are_listed_and_left_out_only_if_asked(tmp_pat
     cv2.imwrite(str(root / "solid" / "p1-1_mask.png"), np.zeros((50, 60), np.uint8))
     cv2.imwrite(str(root / "solid" / "p2-1.png"), np.full((80, 80), 7, np.uint8))
     pictures, _ = list_folder(root, RECIPE)
-    said: list[str] = []
+    lines: list[str] = []
     with pytest.raises(ConfigError, match="3 of 32 pictures cannot be used"):
-        readable_pictures(pictures, False, said.append)
-    assert [line.split("/")[-1].split(":")[0] for line in said] == ["p0-0.png", "p1-1_mask.png", "p2-1.png"]
-    assert "expected a mask of 160 x 120 as its picture, got 60 x 50" in said[1]
-    kept = readable_pictures(pictures, True, said.append)
+        readable_pictures(pictures, False, lines.append)
+    assert [line.split("/")[-1].split(":")[0] for line in lines] == ["p0-0.png", "p1-1_mask.png", "p2-1.png"]
+    assert "expected a mask of 160 x 120 as its picture, got 60 x 50" in lines[1]
+    kept = readable_pictures(pictures, True, lines.append)
     assert len(kept) == 29
 
 
@@ -105,7 +107,7 @@ def test_folders_without_a_class_teach_the_mask_only(tmp_path):
     assert not empty[0].load().mask.any()
 
 
-def test_a_picture_that_groups_csv_does_not_name_is_said(tmp_path):
+def test_a_picture_that_groups_csv_does_not_name_is_an_error(tmp_path):
     root = make_dataset(tmp_path / "sample_dataset", 2)
     (root / "groups.csv").write_text("path,group\ncyst/p0-0.png,a\n")
     with pytest.raises(ConfigError, match="does not name cyst/p0-1"):

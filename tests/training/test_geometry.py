@@ -1,3 +1,5 @@
+"""Geometric augmentation: picture and mask stay together."""
+
 from __future__ import annotations
 
 import cv2

@@ -1,3 +1,5 @@
+"""Metrics by hand, and bootstrap intervals over patients."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Needs the training extra; what it shows of TensorFlow's side, the wheel's tests cannot."""
+"""Network, anatomy head, SavedModel and checkpoints in TensorFlow; needs the training extra."""
 
 from __future__ import annotations
 

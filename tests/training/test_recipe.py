@@ -1,3 +1,5 @@
+"""Recipes and records of runs: reading, writing, errors."""
+
 from __future__ import annotations
 
 import pytest

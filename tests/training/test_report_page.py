@@ -1,4 +1,4 @@
-"""The page and the whole report; the latter needs matplotlib and scikit-learn, of the training extra."""
+"""Report page and whole report; the latter needs matplotlib and scikit-learn, of the training extra."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def test_thresholds_of_other_patients_hold_about_what_they_promise(held, calls):
 
 
 def test_subgroups_are_whole_and_small_ones_are_left_out(held, calls):
-    told = subgroups(held.test, calls)
-    assert [row["name"] for row in told["scanner"]] == ["A", "B"]
-    assert sum(row["pictures"] for row in told["scanner"]) == 160
-    assert [row["name"] for row in told["BI-RADS category"]] == ["3", "4", "5"]
-    assert sum(row["pictures"] for row in told["size of the lesion"]) == 240
+    report = subgroups(held.test, calls)
+    assert [row["name"] for row in report["scanner"]] == ["A", "B"]
+    assert sum(row["pictures"] for row in report["scanner"]) == 160
+    assert [row["name"] for row in report["BI-RADS category"]] == ["3", "4", "5"]
+    assert sum(row["pictures"] for row in report["size of the lesion"]) == 240
     one = held.test.take(held.test.devices != "B")
     assert "scanner" not in subgroups(one, cross_fit(open_held_rows(held, one)))
 
@@ -87,12 +87,12 @@ def test_doubt_is_ranked_by_what_it_knows_of_the_errors(held, calls):
 
 
 def test_the_abstention_rule_leaves_out_the_wrong_ones_first(held, calls):
-    told = uncertainty.abstention_rule(held.test, calls.p, calls.thresholds["youden"], calls.intervals)
-    assert told["judged"].value == pytest.approx(0.9, abs=0.06)
-    assert told["error_left_out"].value > told["error_all"].value > told["error_judged"].value
-    share = told["judged"].value
-    mixed = share * told["error_judged"].value + (1 - share) * told["error_left_out"].value
-    assert told["error_all"].value == pytest.approx(mixed)
+    report = uncertainty.abstention_rule(held.test, calls.p, calls.thresholds["youden"], calls.intervals)
+    assert report["judged"].value == pytest.approx(0.9, abs=0.06)
+    assert report["error_left_out"].value > report["error_all"].value > report["error_judged"].value
+    share = report["judged"].value
+    mixed = share * report["error_judged"].value + (1 - share) * report["error_left_out"].value
+    assert report["error_all"].value == pytest.approx(mixed)
 
 
 def test_features_far_from_all_others_are_far():
@@ -145,18 +145,18 @@ def test_a_report_of_a_cross_validation_and_of_one_run(tmp_path):
     rng = np.random.default_rng(0)
     moved = (rows["malignancy"] + rng.normal(0, 0.005, 270)).clip(0, 1)
     np.savez(run / "int8.npz", malignancy=moved, lesion=rows["lesion"], anatomy=rows["anatomy"])
-    said: list[str] = []
-    write_report(ReportOptions(run, int8=True, across=[other], left_out=[other]), tmp_path / "out", said.append)
+    lines: list[str] = []
+    write_report(ReportOptions(run, int8=True, across=[other], left_out=[other]), tmp_path / "out", lines.append)
     text = (tmp_path / "out" / "report.html").read_text()
-    told = json.loads((tmp_path / "out" / "report.json").read_text(), parse_constant=pytest.fail)
+    report = json.loads((tmp_path / "out" / "report.json").read_text(), parse_constant=pytest.fail)
     titles = re.findall(r"<h2>(.*?)</h2>", text)
     assert titles[:4] == ["Benign or malignant, and where", "Operating points", "Calibration", "By kind of picture"]
     assert {"Another data set", "A scanner never seen", "No lesion", "When to say nothing", "Quantised"} <= set(titles)
     assert not re.search(r'(?:src|href)="(?!data:image/png|#)', text)  # nothing is loaded from elsewhere
     assert 0 < text.count("<img") <= 20
     assert text.count("<svg") >= 5
-    assert told["int8"]["mean_abs_dp"]["value"] == pytest.approx(np.abs(moved - rows["malignancy"]).mean(), abs=1e-4)
-    assert told["headline"][0]["by_picture"]["auc"]["value"] > 0.7
-    assert told["about"]["folds"] == 5
-    assert "altered" not in told  # no model lies in the folder
-    assert said[-1].startswith("done")
+    assert report["int8"]["mean_abs_dp"]["value"] == pytest.approx(np.abs(moved - rows["malignancy"]).mean(), abs=1e-4)
+    assert report["headline"][0]["by_picture"]["auc"]["value"] > 0.7
+    assert report["about"]["folds"] == 5
+    assert "altered" not in report  # no model lies in the folder
+    assert lines[-1].startswith("done")

@@ -1,4 +1,4 @@
-"""Rows, lesions, presence and altered pictures: what the report's figures are made from."""
+"""Parts of the report: held-out predictions, found lesions, presence, perturbations, saliency maps, pictures."""
 
 from __future__ import annotations
 
@@ -98,11 +98,11 @@ def test_found_lesions_are_the_devices_and_keep_their_rows(rows):
 
 
 def test_the_limit_of_presence_is_chosen_anew_in_each_draw(rows):
-    told = presence_metrics(rows)
+    found = presence_metrics(rows)
     part = rows.take(rows.sources == "BUSI")
     labels = part.known.astype(int)
     for name, values in presence_scores(part.lesion, part.size).items():
-        row = told["scores"][name]
+        row = found["scores"][name]
         assert row["specificity"].value == pytest.approx((values[labels == 0] < row["threshold"]).mean())
         figure, draw = (
             specificity_at_sensitivity(labels, values),
@@ -116,10 +116,10 @@ def test_the_limit_of_presence_is_chosen_anew_in_each_draw(rows):
 
 
 def test_presence_is_judged_only_where_a_set_holds_both_kinds(rows):
-    told = presence_metrics(rows)
-    assert told["sources"] == ["BUSI"]
-    assert (told["with"], told["without"]) == (80, 30)
-    assert told["scores"]["surest lesion"]["auc"].value > 0.9
+    found = presence_metrics(rows)
+    assert found["sources"] == ["BUSI"]
+    assert (found["with"], found["without"]) == (80, 30)
+    assert found["scores"]["surest lesion"]["auc"].value > 0.9
     assert presence_metrics(rows.take(rows.known)) is None
 
 
@@ -162,18 +162,18 @@ def _sees_data_sets(grey):
 def test_the_control_tells_a_lesion_detector_from_a_data_set_detector():
     items = _items(np.random.default_rng(0))
     preprocess = Preprocessor(PreprocessRecipe(width=128, height=160))
-    told = {}
+    found = {}
     for name, sees in (("lesions", _sees_lesions), ("sets", _sees_data_sets)):
         rows = crop_control(_head(sees), preprocess, items)["comparisons"]
-        told[name] = {(r["first"], r["second"]): r["auc"].value for r in rows}
+        found[name] = {(r["first"], r["second"]): r["auc"].value for r in rows}
     normal = "BUSI: crops of normal pictures"
     for source in ("BUS-BRA", "BUSI"):
         pair = (f"{source}: crops with the lesion", f"{source}: crops clear of the lesion")
-        assert told["lesions"][pair] > 0.9
-        assert told["sets"][pair] == 0.5
+        assert found["lesions"][pair] > 0.9
+        assert found["sets"][pair] == 0.5
     across = ("BUS-BRA: crops clear of the lesion", normal)
-    assert told["lesions"][across] == pytest.approx(0.5, abs=0.15)
-    assert told["sets"][across] > 0.95
+    assert found["lesions"][across] == pytest.approx(0.5, abs=0.15)
+    assert found["sets"][across] > 0.95
 
 
 @pytest.mark.parametrize(("width", "height"), [(160, 192), (192, 160)])

@@ -1,3 +1,5 @@
+"""Synthetic negatives of the anatomy gate."""
+
 from __future__ import annotations
 
 import numpy as np

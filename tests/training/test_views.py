@@ -1,3 +1,5 @@
+"""Cache of augmented views."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -26,9 +28,9 @@ def taps(tensors):
 
 
 def test_a_view_holds_each_picture_once_some_crops_and_phantoms(tiny_bus_bra, recipe, tmp_path):
-    items, said = bus_bra(tiny_bus_bra), []
+    items, lines = bus_bra(tiny_bus_bra), []
     made = Views(items, recipe, tmp_path / "cache")
-    place = made.ensure(0, taps, said.append)
+    place = made.ensure(0, taps, lines.append)
     rows = dict(np.load(place / "rows.npz"))
     assert sorted(rows["id"][rows["kind"] == "picture"]) == sorted(item.id for item in items)
     assert (rows["kind"] == "phantom").sum() == 2
@@ -37,8 +39,8 @@ def test_a_view_holds_each_picture_once_some_crops_and_phantoms(tiny_bus_bra, re
     assert np.load(place / "tap4.npy").shape == (len(rows["id"]), height // 4, width // 4, 2)
     assert np.load(place / "tap8.npy").dtype == np.float16
     assert np.load(place / "masks.npy").max() == 255
-    assert made.ensure(0, taps, said.append) == place
-    assert len(said) == 1, "what is there is not made again"
+    assert made.ensure(0, taps, lines.append) == place
+    assert len(lines) == 1, "what is there is not made again"
 
 
 def test_a_sample_depends_on_seed_item_and_view_alone(tiny_bus_bra, recipe):
