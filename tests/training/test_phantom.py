@@ -1,4 +1,4 @@
-"""Recipe phantom from end to end, as a new user tries it first: render, train, export, infer on the device's command."""
+"""Recipe phantom from end to end, as a new user tries it first: render, train, export, infer as on the device."""
 
 from __future__ import annotations
 
