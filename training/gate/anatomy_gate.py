@@ -160,7 +160,7 @@ def leave_one_out(
     found: Features,
     data: GateExamples,
     held: Features,
-    judged: Mapping[str, tuple[str, Features]],
+    evaluated: Mapping[str, tuple[str, Features]],
     options: GateSection,
     log: Callable[[str], None],
 ) -> dict[str, dict[str, Any]]:
@@ -170,15 +170,15 @@ def leave_one_out(
         found: features of ``data``.
         data: all that the shipped gate learns from.
         held: features of the validation pictures.
-        judged: by file name, its family and its frames' features, as the device sees them.
+        evaluated: by file name, its family and its frames' features, as the device sees them.
         options: section of the recipe.
         log: takes a line for each file.
     """
     table = {}
-    for family in sorted({name for name, _ in judged.values()}):
+    for family in sorted({name for name, _ in evaluated.values()}):
         gate = fit(found, data, held, options, without=family)
         limit = threshold(gate, held, options.refusals)
-        for file, (name, frames) in judged.items():
+        for file, (name, frames) in evaluated.items():
             if name == family:
                 scores = gate(frames)
                 passed = int((scores >= limit).sum())

@@ -47,7 +47,7 @@ class FileNegative:
     regions: tuple[Region, ...]
     photograph: bool
     """Whether it is no ultrasound scan at all."""
-    judged: bool
+    evaluated: bool
     """Whether the gate is evaluated on this file: the real ultrasound of ``dicom/`` and ``clips/``."""
 
 
@@ -59,7 +59,7 @@ def from_files(data: Path, log: Callable[[str], None]) -> list[FileNegative]:
     found: list[FileNegative] = []
     shipped = Path(str(files("pydicom"))) / "data" / "test_files"
     for path in sorted((data / "dicom").glob("*")) + [shipped / f"{name}.dcm" for name in PYDICOM]:
-        found += _dicom_if_readable(path, judged=path.parent != shipped, log=log)
+        found += _dicom_if_readable(path, evaluated=path.parent != shipped, log=log)
     for path in sorted((data / "clips").glob("*")):
         found += _clip(path)
     found += _photographs()
@@ -72,7 +72,7 @@ def _negative(
     pixels: NDArray[np.uint8],
     regions: tuple[Region, ...] = (),
     *,
-    judged: bool,
+    evaluated: bool,
     photograph: bool = False,
 ) -> FileNegative:
     return FileNegative(
@@ -82,19 +82,19 @@ def _negative(
         pixels,
         regions,
         photograph,
-        judged,
+        evaluated,
     )
 
 
-def _dicom_if_readable(path: Path, *, judged: bool, log: Callable[[str], None]) -> list[FileNegative]:
+def _dicom_if_readable(path: Path, *, evaluated: bool, log: Callable[[str], None]) -> list[FileNegative]:
     try:
-        return _dicom(path, judged=judged)
+        return _dicom(path, evaluated=evaluated)
     except Exception as error:  # whatever a decoder raises: a file without one costs that file
         log(f"gate: {path.name} left out: {str(error).splitlines()[0]:.100}")
         return []
 
 
-def _dicom(path: Path, *, judged: bool) -> list[FileNegative]:
+def _dicom(path: Path, *, evaluated: bool) -> list[FileNegative]:
     import pydicom
     from pydicom.pixels import apply_color_lut, iter_pixels
 
@@ -117,7 +117,7 @@ def _dicom(path: Path, *, judged: bool) -> list[FileNegative]:
                 if picture.ndim == 3:  # a palette of 16 bits
                     low, high = 0.0, float(np.iinfo(picture.dtype).max)
                 picture = ((picture - low) * (255.0 / max(1.0, high - low))).astype(np.uint8)
-            out.append(_negative(path, frame, picture, regions, judged=judged))
+            out.append(_negative(path, frame, picture, regions, evaluated=evaluated))
     return out
 
 
@@ -128,7 +128,7 @@ def _clip(path: Path) -> list[FileNegative]:
         ok, picture = capture.read()
         if not ok:
             return out
-        out.append(_negative(path, len(out), cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), judged=True))
+        out.append(_negative(path, len(out), cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), evaluated=True))
 
 
 def _photographs() -> list[FileNegative]:
@@ -137,5 +137,5 @@ def _photographs() -> list[FileNegative]:
     for path in sorted(p for folder in folders for p in folder.iterdir() if p.suffix in (".png", ".jpg")):
         picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if picture is not None and min(picture.shape[:2]) >= 64:
-            out.append(_negative(path, 0, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), judged=False, photograph=True))
+            out.append(_negative(path, 0, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), evaluated=False, photograph=True))
     return out

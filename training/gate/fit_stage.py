@@ -36,7 +36,7 @@ class FittedGate:
     model: keras.Model
     threshold: float
     arrays: dict[str, NDArray[Any]]
-    """``gate.npz``: tensors and source of some negatives; name, score and threshold of every judged frame."""
+    """``gate.npz``: tensors and source of some negatives; name, score and threshold of every evaluated frame."""
     report: dict[str, Any]
     """For ``metrics.json``: frames and frames that pass, in all and by file."""
 
@@ -54,11 +54,11 @@ def fit_gate(
     Decision boundaries and threshold come from ``held``, the validation pictures' tensors (n, height, width, 3) uint8.
     """
     preprocess = Preprocessor(recipe.preprocess)
-    judged = [n for n in files if n.judged]
-    tensors = np.stack([preprocess(n.pixels, n.regions)[0][0] for n in judged])
-    names = np.array([n.file for n in judged])
+    evaluated = [n for n in files if n.evaluated]
+    tensors = np.stack([preprocess(n.pixels, n.regions)[0][0] for n in evaluated])
+    names = np.array([n.file for n in evaluated])
     found, seen, val = features(model, learnt.tensors), features(model, tensors), features(model, held)
-    families = {n.file: n.family for n in judged}
+    families = {n.file: n.family for n in evaluated}
     by_file = {
         file: (family, {name: values[names == file] for name, values in seen.items()})
         for file, family in families.items()

@@ -33,9 +33,9 @@ def choose(data: Path, recipe: str, count: int, seed: int) -> tuple[list[Item], 
     from training.recipe import load_recipe
 
     breast = load_recipe(recipe)
-    items, told = load_breast_sets(data), {BENIGN: "benign", MALIGNANT: "malignant", UNLABELLED: "no lesion"}
+    items, class_names = load_breast_sets(data), {BENIGN: "benign", MALIGNANT: "malignant", UNLABELLED: "no lesion"}
     shown = [items[i] for i in sorted(rng.permutation(len(items))[:count])]
-    return shown, [told[item.label] for item in shown], breast.preprocess
+    return shown, [class_names[item.label] for item in shown], breast.preprocess
 
 
 def _some(items: list[Item], data: Path) -> list[Item]:
