@@ -55,12 +55,12 @@ def epoch(data: Path, out: Path, augment: bool) -> None:
     from training.classify.folder import list_folder
     from training.classify.loop import train
     from training.classify.recipe import load_classifier
-    from training.classify.split import divide
+    from training.classify.split import split_pictures
 
     (out / "memory.toml").write_text(RECIPE.format(augment=str(augment).lower()), encoding="utf-8")
     recipe = load_classifier(str(out / "memory.toml"))
     pictures, classes = list_folder(data, recipe)
-    train(recipe, divide(pictures, recipe.split, 1), classes, out, lambda line: None)
+    train(recipe, split_pictures(pictures, recipe.split, 1), classes, out, lambda line: None)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 
 

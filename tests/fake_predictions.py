@@ -1,4 +1,4 @@
-"""Seeded predictions in the shape that runs write them, small enough to reason about."""
+"""Synthetic held-out predictions of a run, in the files and columns that runs write, small enough to reason about."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ WIDTH, HEIGHT = 32, 40
 
 
 def columns(patients: int = 120, seed: int = 0, normals: int = 30, sharpness: float = 2.0) -> dict[str, Any]:
-    """Two pictures of each patient, a third malignant; then BUSI's normal ones. Overconfident by ``sharpness``.
+    """Columns of synthetic predictions: two pictures of each patient, a third malignant; then BUSI's normal ones.
 
+    Probabilities are overconfident by ``sharpness``.
     A fifth of the patients, each fifth judged by a fold of its own. Masks found lie on the true ones, a little off.
     """
     rng = np.random.default_rng(seed)
@@ -68,14 +69,14 @@ def columns(patients: int = 120, seed: int = 0, normals: int = 30, sharpness: fl
 
 
 def write_cv(folder: Path, **changes: Any) -> Path:
-    """``oof.npz`` of a made cross-validation."""
+    """Write ``oof.npz`` of a synthetic cross-validation into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     np.savez(folder / "oof.npz", **{**columns(), **changes})
     return folder
 
 
 def write_single(folder: Path, **changes: Any) -> Path:
-    """``predictions.npz`` of a made run: fold 1 is the test, fold 2 the validation."""
+    """Write ``predictions.npz`` of a synthetic run: fold 1 is the test split, fold 2 the validation split."""
     rows = {**columns(), **changes}
     chosen = rows["fold"] <= 2
     rows["split"] = np.where(rows["fold"] == 1, "test", "val")

@@ -1,4 +1,4 @@
-"""A made data set in a folder: two classes, patients with two pictures each."""
+"""Synthetic data set in a folder: two classes, patients with two pictures each."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def speckle(seed: int, size: tuple[int, int] = (120, 160)) -> NDArray[np.uint8]:
-    """Grain that corners are found in."""
+    """Speckle (H, W) uint8 grey with enough texture for corner features; ``size`` is (H, W)."""
     rng = np.random.default_rng(seed)
     coarse = cv2.resize(rng.uniform(0, 1, (12, 16)).astype(np.float32), size[::-1], interpolation=cv2.INTER_CUBIC)
     fine = cv2.GaussianBlur(rng.uniform(0, 1, size).astype(np.float32), (0, 0), 1.6)
@@ -25,7 +25,7 @@ def speckle(seed: int, size: tuple[int, int] = (120, 160)) -> NDArray[np.uint8]:
 def make_dataset(
     root: Path, patients: int = 8, classes: tuple[str, ...] = ("cyst", "solid"), masks: bool = False
 ) -> Path:
-    """``root``/class/patient-n-view.png; solid has a dark middle."""
+    """Write ``root``/class/patient-n-view.png and return ``root``; the second class has a dark middle."""
     for number, name in enumerate(classes):
         (root / name).mkdir(parents=True, exist_ok=True)
         for patient in range(patients):

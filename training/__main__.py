@@ -1,4 +1,4 @@
-"""``python -m training``."""
+"""Entry point of ``python -m training``."""
 
 from training.cli import main
 

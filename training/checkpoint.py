@@ -1,4 +1,4 @@
-"""Checkpoints that a killed run goes on from, and that no other run goes on from."""
+"""Checkpoint of a training run: a killed run resumes from it, and a run of another recipe is refused."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import numpy as np
@@ -14,31 +14,46 @@ import numpy as np
 from edge.contracts.errors import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import keras
 
-    from training.classify.recipe import ClassifierRecipe
-    from training.learning_rates import LearningRates
-    from training.loop import Average
-    from training.recipe import Recipe
+    from training.recipe import RecipeSection
 
 NOT_LEARNT_BY = ("data", "gate", "distribute")
 """Sections that say nothing of what the weights learn, or from which pictures."""
 
 
-def fingerprint(recipe: Recipe | ClassifierRecipe) -> str:
+class OptimiserState(Protocol):
+    """Optimiser whose whole state is a list of variables: Keras' own, or `training.breast.learning_rates`."""
+
+    @property
+    def variables(self) -> Sequence[Any]:
+        """All variables of the optimiser, always in the same order."""
+
+
+class AveragedWeights(Protocol):
+    """Moving average of the weights, as `training.breast.weight_average.WeightAverage` keeps it."""
+
+    values: list[Any]
+    """TensorFlow variables, in the order of the network's trainable ones."""
+    steps: int
+    """Training steps that the average has seen."""
+
+
+def fingerprint(recipe: RecipeSection) -> str:
     """SHA-256 of what a checkpoint's weights were made by; the number of epochs may grow."""
-    said = {name: value for name, value in msgspec.to_builtins(recipe).items() if name not in NOT_LEARNT_BY}
-    said["optimiser"] = {name: value for name, value in said["optimiser"].items() if name != "epochs"}
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    parts = {name: value for name, value in msgspec.to_builtins(recipe).items() if name not in NOT_LEARNT_BY}
+    parts["optimiser"] = {name: value for name, value in parts["optimiser"].items() if name != "epochs"}
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def save(
     out: Path,
     model: keras.Model,
-    optimiser: keras.Optimizer | LearningRates,
-    average: Average | None,
+    optimiser: OptimiserState,
+    average: AveragedWeights | None,
     epoch: int,
     made_by: str,
 ) -> None:
@@ -62,19 +77,19 @@ def save(
 
 
 def restore(
-    out: Path, model: keras.Model, optimiser: keras.Optimizer | LearningRates, average: Average | None, made_by: str
+    out: Path, model: keras.Model, optimiser: OptimiserState, average: AveragedWeights | None, made_by: str
 ) -> int:
-    """Load the newest whole checkpoint; returns the epochs that it has behind it, 0 where there is none.
+    """Load the newest whole checkpoint; return the number of epochs that were trained, 0 where there is none.
 
     Raises ConfigError for another recipe's: its weights may have learnt what this one holds back. A checkpoint that
-    does not say whose it is, is taken.
+    does not name its recipe is taken.
     """
     places = [out / "checkpoint", out / "checkpoint.old"]
     place = next((p for p in places if (p / "epoch.json").is_file()), None)
     if place is None:
         return 0
-    said: dict[str, Any] = json.loads((place / "epoch.json").read_text(encoding="utf-8"))
-    if said.get("recipe", made_by) != made_by:
+    saved_epoch: dict[str, Any] = json.loads((place / "epoch.json").read_text(encoding="utf-8"))
+    if saved_epoch.get("recipe", made_by) != made_by:
         raise ConfigError(
             f"{place} was made by another recipe or protocol",
             hint="give another --out, or the options that it was begun with; only the number of epochs may differ",
@@ -88,4 +103,4 @@ def restore(
             average.steps = int(saved["steps"])
             for number, value in enumerate(average.values):
                 value.assign(saved[f"arr_{number}"])
-    return int(said["epoch"])
+    return int(saved_epoch["epoch"])

@@ -1,4 +1,4 @@
-"""``python -m training``: train a model, judge one."""
+"""Command line of ``python -m training``: train a model, cross-validate; the other commands are added here."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Annotated, Literal
 import typer
 
 from edge.cli.errors import report
-from training import cli_data, cli_judge
+from training import cli_data, cli_evaluation
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-for more in (cli_data.app, cli_judge.app):
+for more in (cli_data.app, cli_evaluation.app):
     app.add_typer(more)
 
 
@@ -30,34 +30,37 @@ Cache = Annotated[Path, typer.Option(help="Where augmented views are kept; every
 Gate = Annotated[bool, typer.Option(help="Fit the anatomy gate, which a bundle needs.")]
 RecipeName = Annotated[str, typer.Option(help="Name of a recipe in training/recipes, or the path of a .toml file.")]
 Threads = Annotated[int, typer.Option(min=1, help="Of TensorFlow.")]
+AnyData = Annotated[
+    Path | None,
+    typer.Option(
+        help="breast: the folder that holds bus-bra/ and busi/ (and dicom/, clips/ for the anatomy gate). "
+        "text-cnn, folder: a folder of class folders. phantom: needs none."
+    ),
+]
+Protocol = Annotated[
+    str | None,
+    typer.Option(
+        help="What breast holds back, instead of the recipe's: fold-1 to fold-5, all, bus-bra-to-busi, "
+        "busi-to-bus-bra, without:SCANNER."
+    ),
+]
+StrategyName = Annotated[
+    Literal["none", "mirrored", "multi-worker"] | None,
+    typer.Option(help="Instead of the recipe's (not for breast)."),
+]
 
 
 @app.command(epilog="\b\nExample:\n  python -m training run --data DATA --out runs/all --protocol all")
 def run(
     out: Annotated[Path, typer.Option(help="Folder of this run, made if it is new. Call again to go on after a kill.")],
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            help="breast: the folder that holds bus-bra/ and busi/ (and dicom/, clips/ for the anatomy gate). "
-            "text-cnn, folder: a folder of class folders. phantom: needs none."
-        ),
-    ] = None,
+    data: AnyData = None,
     recipe: RecipeName = "breast",
-    protocol: Annotated[
-        str | None,
-        typer.Option(
-            help="What breast holds back, instead of the recipe's: fold-1 to fold-5, all, bus-bra-to-busi, "
-            "busi-to-bus-bra, without:SCANNER."
-        ),
-    ] = None,
+    protocol: Protocol = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
     cache: Cache = Path("runs/views"),
     gate: Gate = True,
     threads: Threads = 2,
-    strategy: Annotated[
-        Literal["none", "mirrored", "multi-worker"] | None,
-        typer.Option(help="Instead of the recipe's (not for breast)."),
-    ] = None,
+    strategy: StrategyName = None,
     skip_broken: Annotated[
         bool, typer.Option("--skip-broken", help="Leave broken pictures out; they are listed (not for breast).")
     ] = False,
@@ -87,13 +90,13 @@ def run(
         chosen = msgspec.structs.replace(chosen, optimiser=msgspec.structs.replace(chosen.optimiser, epochs=epochs))
     if protocol is not None:
         chosen = msgspec.structs.replace(chosen, protocol=protocol)
-    from training.datasets import both
+    from training.datasets import load_breast_sets
 
-    items = both(data)
+    items = load_breast_sets(data)
     _use_threads(threads)
-    from training.cross_validation import train_one
+    from training.breast.cross_validation import train_run
 
-    train_one(chosen, items, data, out, cache, typer.echo, gate=gate)
+    train_run(chosen, items, data, out, cache, typer.echo, gate=gate)
 
 
 @app.command(epilog="\b\nExample:\n  python -m training cv --data DATA --out runs/cv")
@@ -106,12 +109,12 @@ def cv(
     threads: Threads = 2,
 ) -> None:
     """Train the five folds one after another, and pool what each says of what it never saw into --out/oof.npz."""
-    from training.datasets import both
+    from training.datasets import load_breast_sets
     from training.recipe import load_recipe
 
-    chosen, items = load_recipe(recipe), both(data)
+    chosen, items = load_recipe(recipe), load_breast_sets(data)
     _use_threads(threads)
-    from training.cross_validation import cross_validate
+    from training.breast.cross_validation import cross_validate
 
     cross_validate(chosen, items, data, out, cache, typer.echo, gate=gate)
 
@@ -155,7 +158,7 @@ def _use_threads(count: int) -> None:
 
 
 def main() -> None:
-    """Errors are two lines, as everywhere in this project: what happened, and what to do."""
+    """Run the command line; errors are two lines, as everywhere here: what happened, and what to do."""
     try:
         app()
     except Exception as error:

@@ -1,4 +1,4 @@
-"""``training check`` and ``training look``: what there is to learn from."""
+"""Commands ``training check`` and ``training look``: inspect a data set before training."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Adapters from data sets to one kind of item, and the checks that no split may fail."""
+"""Readers of the breast data sets BUS-BRA and BUSI, and the checks that every split must pass."""
 
 from __future__ import annotations
 
 import csv
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import cv2
 import numpy as np
@@ -26,20 +26,20 @@ FOLDS = 5
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """One picture with what is known of it."""
+    """One picture of a data set with its lesion mask, label and patient."""
 
     id: str
     group: str
-    """The patient: all of a group stand on one side of every split."""
+    """The patient: all pictures of a group belong to one side of every split."""
     source: str
-    """The data set."""
+    """Name of the data set."""
     split: Split
     label: int
-    """0 benign, 1 malignant, -1 none: it then teaches the malignancy head nothing."""
+    """0 benign, 1 malignant, -1 none: the malignancy head then learns nothing from it."""
     image: NDArray[np.uint8]
-    """(H, W) grey."""
+    """(H, W) uint8 grey, 0 to 255."""
     mask: NDArray[np.uint8]
-    """(H, W), 1 where there is lesion, else 0."""
+    """(H, W) uint8, 1 where there is lesion, else 0."""
     device: str = ""
     """The scanner; empty where it is not known."""
     birads: str = ""
@@ -49,7 +49,10 @@ class Item:
 
 
 def check_split(items: Iterable[Item | tuple[str, str]]) -> None:
-    """Raises ConfigError if a group stands on more than one side. Items, or (group, split) pairs."""
+    """Check that no group is on more than one side of the split; raises ConfigError if the split leaks.
+
+    Takes items, or (group, split) pairs.
+    """
     sides: dict[str, set[str]] = defaultdict(set)
     for item in items:
         group, split = item if isinstance(item, tuple) else (item.group, item.split)
@@ -64,7 +67,7 @@ def check_split(items: Iterable[Item | tuple[str, str]]) -> None:
 
 
 def check_classes(items: Sequence[Item], splits: Sequence[Split] = ("train", "val", "test")) -> None:
-    """Raises ConfigError unless each of ``splits`` holds both classes."""
+    """Check that each of ``splits`` holds both classes; raises ConfigError if one does not."""
     for split in splits:
         found = {item.label for item in items if item.split == split} - {UNLABELLED}
         if found != {BENIGN, MALIGNANT}:
@@ -86,14 +89,15 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def _grey(path: Path) -> NDArray[np.uint8]:
-    picture = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) if path.is_file() else None
+    picture: Any = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) if path.is_file() else None
     if picture is None:
         raise ConfigError(f"{path} is missing or not a picture", hint="unpack the data set again")
-    return picture
+    grey: NDArray[np.uint8] = picture
+    return grey
 
 
 def bus_bra(root: Path) -> list[Item]:
-    """BUS-BRA (Gomez-Flores et al. 2024): 1,875 pictures of 1,064 patients, each with a lesion and its mask.
+    """Read BUS-BRA (Gomez-Flores et al. 2024): 1,875 pictures of 1,064 patients, each with a lesion and its mask.
 
     ``Item.fold`` is the official patient-level test fold (``kFold``). The columns ``valid_k`` are left alone: they
     tear the two views of 210 patients apart. Raises ConfigError for missing files.
@@ -121,7 +125,7 @@ def bus_bra(root: Path) -> list[Item]:
 
 
 def busi(root: Path) -> list[Item]:
-    """BUSI (Al-Dhabyani et al. 2020), without the groups of look-alikes that stand under two labels.
+    """Read BUSI (Al-Dhabyani et al. 2020), without the groups of look-alikes that carry two labels.
 
     It has no patients: what looks like the same lesion is one group. Normal pictures have an empty mask and no label,
     so that "no lesion" is learnt by the mask and never as a class. ``Item.fold``: group number modulo 5, plus 1.
@@ -149,8 +153,8 @@ def busi(root: Path) -> list[Item]:
     return items
 
 
-def both(data: Path) -> list[Item]:
-    """BUS-BRA and BUSI, from ``data/bus-bra`` and ``data/busi``."""
+def load_breast_sets(data: Path) -> list[Item]:
+    """Read BUS-BRA and BUSI, from ``data/bus-bra`` and ``data/busi``."""
     return [*bus_bra(data / "bus-bra"), *busi(data / "busi")]
 
 

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 with two heads, as a Keras functional model that takes raw grey values 0..255.
+"""Network of the breast model: EfficientNet-Lite0 with two heads, as a Keras model of raw grey values 0..255.
 
 The backbone is EfficientNet-Lite0 (Tan & Le 2019 in the variant without squeeze-excite and with ReLU6 that was made
 for integer hardware). It was trained on (x - 127) / 128; that is folded into the stem here, so that the exported
@@ -34,10 +34,10 @@ STAGES = (
 SKIPS = {4: "block2", 8: "block4", 16: "block10", 32: "block15"}
 """By stride: the block whose output enters the pyramid."""
 TAPS = (SKIPS[4], SKIPS[8])
-"""Layers between what keeps its ImageNet weights and what learns: their outputs can be kept (`training.augment.views`)."""
+"""Last layers that keep their ImageNet weights: their outputs can be cached (`training.augment.views`)."""
 FROZEN_BLOCKS = 5
 FIXED = "_fixed"
-"""How names of layers end whose weights are constants: no training moves them."""
+"""Suffix of the names of layers whose weights are constants: no training moves them."""
 POOLS = ("pool32", "pool_inside", "pool_around")
 SHARE = 4.0
 EPSILON = 1e-3
@@ -48,7 +48,7 @@ def _norm(x: Any, name: str) -> Any:
 
 
 def _block(x: Any, index: int, kernel: int, stride: int, expansion: int, channels: int) -> Any:
-    """One inverted residual; names follow torch's, so that weights are found."""
+    """One inverted residual block; names follow torch's, so that weights are found."""
     name, skip = f"block{index}", x
     if expansion != 1:
         x = layers.Conv2D(x.shape[-1] * expansion, 1, use_bias=False, name=f"{name}_expand_conv")(x)
@@ -75,7 +75,7 @@ def _backbone(x: Any) -> tuple[Any, dict[str, Any]]:
 
 
 def mean(x: Any, name: str, times: float = 1.0) -> Any:
-    """``times`` the mean of (n, h, w, c) over the picture, (n, c): down the columns, then along the row that is left.
+    """Mean of (n, h, w, c) over the picture times ``times``, (n, c): down the columns, then along the row that is left.
 
     As DEPTHWISE_CONV_2D with constants, which every device sums exactly and rounds alike, once a pass: int8 MEAN is
     rounded otherwise by XNNPACK's kernels for x86-64 than by those for Arm. Both sides in one pass would cost more than
@@ -91,13 +91,13 @@ def mean(x: Any, name: str, times: float = 1.0) -> Any:
 
 
 def _refine(x: Any, width: int, name: str) -> Any:
-    """Depthwise 3x3, then 1x1: looks around and mixes."""
+    """Depthwise 3x3 convolution, then 1x1: gathers from the neighbourhood and mixes channels."""
     x = layers.DepthwiseConv2D(3, padding="same", name=f"{name}_depthwise")(x)
     return layers.Conv2D(width, 1, activation=keras.activations.relu6, name=f"{name}_mix")(x)
 
 
 def _pyramid(blocks: Mapping[str, Any], width: int) -> Any:
-    """Presence of lesion, (h/4, w/4, 1): coarse maps are widened and added to finer ones."""
+    """Logit of lesion, (h/4, w/4, 1): coarse maps are upsampled and added to finer ones."""
     x = layers.Conv2D(width, 1, activation=keras.activations.relu6, name="lateral32")(blocks[SKIPS[32]])
     for stride in (16, 8, 4):
         x = layers.UpSampling2D(2, interpolation="bilinear", name=f"up{stride}")(x)
@@ -108,9 +108,9 @@ def _pyramid(blocks: Mapping[str, Any], width: int) -> Any:
 
 
 def _guided(blocks: Mapping[str, Any], mask: Any, width: int) -> dict[str, Any]:
-    """What stands where the mask sees a lesion, and right around it: pooled features (n, ``width``) by name.
+    """Features pooled where the mask finds a lesion, and right around it: (n, ``width``) by name.
 
-    The mask is a guide here, not a pupil: no gradient of malignancy reaches it.
+    The mask only weights the pooling, it learns nothing here: no gradient of malignancy reaches it.
     """
     wide = layers.UpSampling2D(2, interpolation="bilinear", name="look_up")(blocks[SKIPS[32]])
     both = layers.Concatenate(name="look_both")([blocks[SKIPS[16]], wide])
@@ -126,7 +126,9 @@ def _guided(blocks: Mapping[str, Any], mask: Any, width: int) -> dict[str, Any]:
 
 
 def build(width: int, height: int, *, pyramid: int = 64, guided: int = 128, dropout: float = 0.3) -> keras.Model:
-    """The untrained model without its anatomy head: input (n, height, width, 3) float 0..255, two heads by name.
+    """Build the untrained model without its anatomy head: input (n, height, width, 3) float 0..255, two heads by name.
+
+    Heads: malignancy (n, 2), the probabilities of benign and malignant; lesion mask (n, height/4, width/4, 1), 0..1.
 
     ``guided``: width of the features that are pooled where the mask is; 0: malignancy is judged by the whole picture.
     """
@@ -149,22 +151,22 @@ def build(width: int, height: int, *, pyramid: int = 64, guided: int = 128, drop
 
 
 def embedding(model: keras.Model) -> list[Any]:
-    """The features that malignancy is judged by, as tensors of ``model``."""
+    """Pooled features that malignancy is computed from, as tensors of ``model``."""
     return [layer.output for layer in model.layers if layer.name in POOLS]
 
 
 def taps(model: keras.Model) -> keras.Model:
-    """The part that never learns: image to the feature maps that `learner` goes on from."""
+    """The frozen part of the model: image to the feature maps that `learner` starts from."""
     return keras.Model(model.inputs, [model.get_layer(name).output for name in TAPS])
 
 
 def learner(model: keras.Model) -> keras.Model:
-    """The part that learns, sharing its layers with ``model``: tapped maps to the heads by name."""
+    """The trainable part of the model, with the same layers: outputs of `taps` to the heads by name."""
     return keras.Model([model.get_layer(name).output for name in TAPS], model.output)
 
 
 def load_imagenet(model: keras.Model, tensors: Mapping[str, NDArray[Any]]) -> None:
-    """Fill the backbone with ImageNet weights by torch name, the input's normalisation folded into the stem."""
+    """Load ImageNet weights by torch name into the backbone, the input's normalisation folded into the stem."""
     layout = {"_conv_stem": "stem_conv", "_bn0": "stem_bn", "_conv_head": "head_conv", "_bn1": "head_bn"}
     for i in range(16):
         for part in ("_expand_conv", "_bn0", "_depthwise_conv", "_bn1", "_project_conv", "_bn2"):
@@ -186,9 +188,9 @@ def load_imagenet(model: keras.Model, tensors: Mapping[str, NDArray[Any]]) -> No
 
 
 def freeze(model: keras.Model, blocks: int = FROZEN_BLOCKS) -> None:
-    """Hold every batch norm at its ImageNet statistics, and the stem and the first ``blocks`` blocks altogether.
+    """Freeze every batch norm at its ImageNet statistics, and the stem and the first ``blocks`` blocks altogether.
 
-    By default those up to the last tap: what `taps` gives never changes then.
+    By default those up to the last tap: the output of `taps` never changes then.
     """
     held = ("stem_", *(f"block{i}_" for i in range(blocks)))
     for layer in model.layers:

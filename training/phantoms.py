@@ -1,4 +1,4 @@
-"""Rendered phantoms as items: lesions of known outline, which teach where a lesion is and never what it is."""
+"""Rendered phantoms as training items: lesions of known outline, which train the mask and never malignancy."""
 
 from __future__ import annotations
 
@@ -16,12 +16,15 @@ FIRST_SEED = 1000
 
 
 DEPTH_MM = {"linear": (30, 60), "sector": (50, 80)}
-"""Of the picture's height; a fan fills less of it."""
+"""Least and greatest depth in mm over the picture's height; a fan fills less of it."""
 
 
 @cache
 def phantom(seed: int, number: int, geometry: Literal["linear", "sector"] = "linear") -> Item:
-    """The ``number``-th training phantom, with 0 to 3 lesions, of a random size and depth. ``seed`` is the run's."""
+    """Render the ``number``-th training phantom, with 0 to 3 lesions, of a random size and depth.
+
+    ``seed`` is the run's. Image and mask are (H, W) uint8, grey and 0/1.
+    """
     rng = np.random.default_rng((seed, number))
     height = int(rng.integers(300, 480))
     spec = PhantomSpec(

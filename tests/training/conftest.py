@@ -1,4 +1,4 @@
-"""What training's tests share: a BUS-BRA of a few made pictures."""
+"""Fixtures of training's tests: tiny copies of BUS-BRA and BUSI with synthetic pictures."""
 
 from __future__ import annotations
 

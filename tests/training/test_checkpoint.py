@@ -1,4 +1,4 @@
-"""Which checkpoint a run goes on from, and which it must not. Stand-ins for Keras: nothing is learnt here."""
+"""Checkpoints: which one a run resumes from, and which it must refuse. Stand-ins for Keras: nothing is learnt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge.contracts.errors import ConfigError, UsageError
 from training import checkpoint
 from training.checkpoint import fingerprint, restore, save
 from training.recipe import RunRecord, load_recipe
-from training.toml_out import to_toml
+from training.run_record import write_record
 
 
 class Model:
@@ -92,13 +92,13 @@ def test_more_epochs_and_another_wording_of_the_sources_are_the_same_run():
 
 def test_a_whole_run_of_another_protocol_is_not_taken_for_this_one(tmp_path):
     pytest.importorskip("tensorflow")
-    from training.cross_validation import train_one
+    from training.breast.cross_validation import train_run
 
-    recipe, said = load_recipe("breast"), []
+    recipe, lines = load_recipe("breast"), []
     record = RunRecord(recipe=recipe, git_revision="", created="2026-01-01T00:00:00+00:00")
-    (tmp_path / "recipe.toml").write_text(to_toml(msgspec.to_builtins(record)), encoding="utf-8")
-    train_one(msgspec.structs.replace(recipe, data=[]), [], tmp_path, tmp_path, tmp_path, said.append)
-    assert said == [f"{tmp_path} is a whole run"]
+    write_record(tmp_path, record)
+    train_run(msgspec.structs.replace(recipe, data=[]), [], tmp_path, tmp_path, tmp_path, lines.append)
+    assert lines == [f"{tmp_path} is a whole run"]
     with pytest.raises(UsageError, match="with another protocol"):
-        train_one(msgspec.structs.replace(recipe, protocol="all"), [], tmp_path, tmp_path, tmp_path, said.append)
-    assert len(said) == 1
+        train_run(msgspec.structs.replace(recipe, protocol="all"), [], tmp_path, tmp_path, tmp_path, lines.append)
+    assert len(lines) == 1

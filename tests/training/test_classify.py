@@ -1,4 +1,4 @@
-"""The classifiers' whole way, with TensorFlow: train, resume, export, show, judge."""
+"""Classifiers from training to evaluation, with TensorFlow: train, resume, export, evaluate."""
 # ruff: noqa: E402 - what needs TensorFlow is imported after it is known to be there
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from edge.models.bundle import load_bundle
 from edge.models.classifier import load_classifier as load_tflite
 from export.classifier import make_classifier
 from training.classify import networks
-from training.classify.cache import PlainSamples
+from training.classify.cache import SampleCache
 from training.classify.distribute import make_strategy
-from training.classify.input_pipeline import Maker, train_batches
+from training.classify.input_pipeline import EpochSampler, train_batches
 from training.classify.loop import train
 from training.classify.recipe import SplitSection, load_classifier, load_classifier_record
-from training.classify.run import gather, run_classifier
-from training.inspect.evaluate_table import judge_table
+from training.classify.run import collect_pictures, run_classifier
+from training.inspect.evaluate_table import evaluate_table
 
 pytestmark = [
     pytest.mark.slow,
@@ -95,10 +95,10 @@ def test_as_many_blocks_are_held_as_the_recipe_says():
 
 
 def test_a_folder_becomes_a_classifier_that_tools_run(tmp_path, recipe):
-    data, out, said = make_dataset(tmp_path / "sample_dataset"), tmp_path / "run", []
-    run_classifier(recipe, data, out, said.append)
+    data, out, lines = make_dataset(tmp_path / "sample_dataset"), tmp_path / "run", []
+    run_classifier(recipe, data, out, lines.append)
     assert load_classifier_record(out).classes == ["cyst", "solid"]
-    made = make_classifier(out, tmp_path / "organ.tflite", None, "1.2.3", said.append)
+    made = make_classifier(out, tmp_path / "organ.tflite", None, "1.2.3", lines.append)
     loaded = load_tflite(tmp_path / "organ.tflite")
     assert loaded.card.class_names == ["cyst", "solid"]
     assert loaded.card.input.shape == (1, 64, 64, 3)
@@ -119,8 +119,8 @@ def test_a_folder_becomes_a_classifier_that_tools_run(tmp_path, recipe):
         writer.writerow(["path", "label", "group"])
         for name in ("cyst", "solid"):
             writer.writerows([f"organ/{name}/p{p}-0.png", name, f"{name}{p}"] for p in range(8))
-    by_run, _ = judge_table(out, table)
-    by_file, confusion = judge_table(tmp_path / "organ.tflite", table)
+    by_run, _ = evaluate_table(out, table)
+    by_file, confusion = evaluate_table(tmp_path / "organ.tflite", table)
     assert by_run["auc"]["n"] == 16
     assert by_file["auc"]["value"] == pytest.approx(by_run["auc"]["value"], abs=0.05)
     assert by_file["auc"]["value"] > 0.9, "dark middles are easy"
@@ -129,12 +129,12 @@ def test_a_folder_becomes_a_classifier_that_tools_run(tmp_path, recipe):
 
 def test_a_killed_run_goes_on_as_if_it_had_not_been(tmp_path, recipe):
     data = make_dataset(tmp_path / "sample_dataset", patients=6)
-    pictures, classes = gather(recipe, data, tmp_path / "x", lambda line: None)
+    pictures, classes = collect_pictures(recipe, data, tmp_path / "x", lambda line: None)
     whole, _ = train(shorter(recipe, epochs=2), pictures, classes, tmp_path / "a", lambda line: None)
     train(shorter(recipe, epochs=1), pictures, classes, tmp_path / "b", lambda line: None)
-    said = []
-    resumed, _ = train(shorter(recipe, epochs=2), pictures, classes, tmp_path / "b", said.append)
-    assert said[0] == "going on after epoch 1"
+    lines = []
+    resumed, _ = train(shorter(recipe, epochs=2), pictures, classes, tmp_path / "b", lines.append)
+    assert lines[0] == "going on after epoch 1"
     for one, other in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
 
@@ -142,7 +142,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(tmp_path, recipe):
 def test_another_recipe_does_not_go_on_from_it(tmp_path, recipe):
     """With another split its weights would have learnt pictures that are held back now."""
     data, out = make_dataset(tmp_path / "sample_dataset", patients=6), tmp_path / "run"
-    pictures, classes = gather(recipe, data, tmp_path / "x", lambda line: None)
+    pictures, classes = collect_pictures(recipe, data, tmp_path / "x", lambda line: None)
     train(shorter(recipe, epochs=1), pictures, classes, out, lambda line: None)
     other = msgspec.structs.replace(recipe, split=SplitSection(val=0.3, test=0.3))
     with pytest.raises(ConfigError, match="another recipe or protocol"):
@@ -151,7 +151,7 @@ def test_another_recipe_does_not_go_on_from_it(tmp_path, recipe):
 
 def test_a_loss_that_is_no_number_ends_the_run(tmp_path, recipe):
     data = make_dataset(tmp_path / "sample_dataset", patients=6)
-    pictures, classes = gather(recipe, data, tmp_path / "x", lambda line: None)
+    pictures, classes = collect_pictures(recipe, data, tmp_path / "x", lambda line: None)
     with pytest.raises(EdgeError, match=r"the loss is (nan|inf)") as caught:
         train(shorter(recipe, learning_rate=1e38), pictures, classes, tmp_path / "run", lambda line: None)
     assert "learning_rate" in caught.value.hint
@@ -159,28 +159,30 @@ def test_a_loss_that_is_no_number_ends_the_run(tmp_path, recipe):
 
 def test_pipelines_share_an_epoch_and_every_epoch_is_another(tmp_path, recipe):
     data = make_dataset(tmp_path / "sample_dataset")
-    pictures, _ = gather(recipe, data, tmp_path / "x", lambda line: None)
+    pictures, _ = collect_pictures(recipe, data, tmp_path / "x", lambda line: None)
     train_part = [p for p in pictures if p.split == "train"]
-    maker = Maker(train_part, recipe, PlainSamples(train_part, recipe.preprocess, tmp_path / "cache"))
+    sampler = EpochSampler(train_part, recipe, SampleCache(train_part, recipe.preprocess, tmp_path / "cache"))
 
     def labels(epoch, *part):
-        return np.concatenate([b[1].numpy() for b in train_batches(maker, epoch, 4, *part)])
+        return np.concatenate([b[1].numpy() for b in train_batches(sampler, epoch, 4, *part)])
 
-    assert sorted(maker.order(0)[: len(train_part)]) == list(range(len(train_part)))
-    assert not np.array_equal(maker.order(0), maker.order(1))
-    both = np.empty(len(maker.order(0)), int)
+    assert sorted(sampler.order(0)[: len(train_part)]) == list(range(len(train_part)))
+    assert not np.array_equal(sampler.order(0), sampler.order(1))
+    both = np.empty(len(sampler.order(0)), int)
     both[0::2], both[1::2] = labels(0, 0, 2), labels(0, 1, 2)
-    assert np.array_equal(both, [train_part[i].label for i in maker.order(0)])
+    assert np.array_equal(both, [train_part[i].label for i in sampler.order(0)])
 
 
 def test_kept_tensors_are_those_that_the_device_makes(tmp_path, recipe):
     data = make_dataset(tmp_path / "sample_dataset", 4, masks=True)
-    pictures, _ = gather(msgspec.structs.replace(recipe, split=SplitSection(val=0.3, test=0.3)), data, tmp_path, print)
-    made = PlainSamples(pictures, recipe.preprocess, tmp_path / "cache")
+    pictures, _ = collect_pictures(
+        msgspec.structs.replace(recipe, split=SplitSection(val=0.3, test=0.3)), data, tmp_path, print
+    )
+    made = SampleCache(pictures, recipe.preprocess, tmp_path / "cache")
     first = [made[i] for i in range(len(made))]
     for picture in pictures:
         picture.path.chmod(0o000)
-    again = PlainSamples(pictures, recipe.preprocess, tmp_path / "cache")
+    again = SampleCache(pictures, recipe.preprocess, tmp_path / "cache")
     for one, other in zip(first, (again[i] for i in range(len(again))), strict=True):
         assert np.array_equal(one.tensor, other.tensor)
         assert np.array_equal(one.mask, other.mask)
@@ -188,9 +190,9 @@ def test_kept_tensors_are_those_that_the_device_makes(tmp_path, recipe):
     assert len(list((tmp_path / "cache").iterdir())) == 1, "read, not made again"
 
 
-def test_curves_are_written_where_tensorboard_is_and_else_it_is_said(tmp_path, recipe):
+def test_curves_are_written_where_tensorboard_is_and_else_it_is_an_error(tmp_path, recipe):
     data = make_dataset(tmp_path / "sample_dataset", patients=6)
-    pictures, classes = gather(recipe, data, tmp_path / "x", lambda line: None)
+    pictures, classes = collect_pictures(recipe, data, tmp_path / "x", lambda line: None)
     arguments = (shorter(recipe, epochs=1), pictures, classes, tmp_path / "run", lambda line: None, True)
     if importlib.util.find_spec("tensorboard") is None:
         with pytest.raises(UsageError, match="wants the package tensorboard"):
@@ -200,7 +202,7 @@ def test_curves_are_written_where_tensorboard_is_and_else_it_is_said(tmp_path, r
     assert any((tmp_path / "run" / "tensorboard").glob("events.*"))
 
 
-def test_multi_worker_without_tf_config_is_said(recipe, monkeypatch):
+def test_multi_worker_without_tf_config_is_an_error(recipe, monkeypatch):
     monkeypatch.delenv("TF_CONFIG", raising=False)
     wanted = msgspec.convert({**msgspec.to_builtins(recipe), "distribute": {"strategy": "multi-worker"}}, type(recipe))
     with pytest.raises(EdgeError, match="TF_CONFIG"):

@@ -1,3 +1,5 @@
+"""Command line of training: help, errors, and every documented command."""
+
 from __future__ import annotations
 
 import os
@@ -64,6 +66,6 @@ def test_documented_commands_are_commands(package, line):
 
 
 def test_the_way_to_the_shipped_bundle_is_documented():
-    said = {f"{package} {line.split()[0]}" for package, line in documented()}
-    assert {"training cv", "training calibrate", "training report", "export folds", "export bundle"} <= said
+    commands = {f"{package} {line.split()[0]}" for package, line in documented()}
+    assert {"training cv", "training calibrate", "training report", "export folds", "export bundle"} <= commands
     assert any({"--calibration", "--figures"} <= set(line.split()) for _, line in documented())

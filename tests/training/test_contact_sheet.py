@@ -1,3 +1,5 @@
+"""Contact sheets of a folder and of the breast sets."""
+
 from __future__ import annotations
 
 import cv2
@@ -36,12 +38,13 @@ def test_the_breast_sets_are_shown_with_what_they_say(tiny_bus_bra, tiny_busi):
     items, names, recipe = choose(tiny_bus_bra.parent, "breast", 99, 1)
     assert tiny_busi.parent == tiny_bus_bra.parent
     assert {item.source for item in items} == {"BUS-BRA", "BUSI"}
-    said = {item.id: name for item, name in zip(items, names, strict=True)}
-    assert (said["normal_001"], said["benign_001"], said["malignant_001"]) == ("no lesion", "benign", "malignant")
-    assert said["bus_0001-l"] == "malignant"
+    names_by_id = {item.id: name for item, name in zip(items, names, strict=True)}
+    shown = [names_by_id[key] for key in ("normal_001", "benign_001", "malignant_001")]
+    assert shown == ["no lesion", "benign", "malignant"]
+    assert names_by_id["bus_0001-l"] == "malignant"
     assert recipe.width == 160
 
 
-def test_an_empty_folder_is_said(tmp_path):
+def test_an_empty_folder_is_an_error(tmp_path):
     with pytest.raises(ConfigError, match="holds no pictures"):
         choose(tmp_path, "folder", 4, 1)

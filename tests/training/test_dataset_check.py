@@ -1,3 +1,5 @@
+"""Data-set check: broken files, duplicates, look-alikes, leaking splits."""
+
 from __future__ import annotations
 
 import csv
@@ -13,7 +15,7 @@ from sample_dataset import make_dataset, speckle
 
 from edge.contracts.errors import ConfigError
 from training.inspect.dataset_check import check_dataset
-from training.inspect.lookalikes import joined
+from training.inspect.lookalikes import connected_components
 
 
 def rezoomed(picture):
@@ -91,4 +93,4 @@ def test_no_pictures_is_an_error(tmp_path):
 
 
 def test_chains_are_joined():
-    assert joined([(3, 4), (1, 3), (0, 2)], 6) == [0, 1, 0, 1, 1, 5]
+    assert connected_components([(3, 4), (1, 3), (0, 2)], 6) == [0, 1, 0, 1, 1, 5]

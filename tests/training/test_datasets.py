@@ -1,11 +1,13 @@
+"""Readers of BUS-BRA and BUSI, and split protocols."""
+
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
 from edge.contracts.errors import ConfigError
+from training.breast.protocol import assign_splits
 from training.datasets import BENIGN, MALIGNANT, UNLABELLED, bus_bra, busi, check_split
-from training.protocol import apply
 
 
 def test_adapter_reads_pictures_masks_labels_and_sides(tiny_bus_bra):
@@ -30,20 +32,20 @@ def test_a_test_fold_that_shares_a_patient_is_refused(tiny_bus_bra):
     table = tiny_bus_bra / "5-fold-cv.csv"
     table.write_text(table.read_text().replace("bus_0001-r,malignant,1,NaN", "bus_0001-r,malignant,3,1"))
     with pytest.raises(ConfigError, match=r"leaks: 1 groups .* bus-bra/1 in test, "):
-        apply("fold-1", bus_bra(tiny_bus_bra))
+        assign_splits("fold-1", bus_bra(tiny_bus_bra))
 
 
 def test_one_class_alone_is_refused(tiny_bus_bra):
     table = tiny_bus_bra / "bus_data.csv"
     table.write_text(table.read_text().replace("malignant", "benign"))
     with pytest.raises(ConfigError, match="expected benign and malignant pictures in train, got benign"):
-        apply("fold-1", bus_bra(tiny_bus_bra))
+        assign_splits("fold-1", bus_bra(tiny_bus_bra))
 
 
 @pytest.mark.parametrize("protocol", ["fold-6", "fold-", "everything", "without:Nobody"])
 def test_unknown_protocols_are_refused(tiny_bus_bra, protocol):
     with pytest.raises(ConfigError, match=r"no protocol|no scanner") as caught:
-        apply(protocol, bus_bra(tiny_bus_bra))
+        assign_splits(protocol, bus_bra(tiny_bus_bra))
     assert caught.value.hint.startswith("give ")
 
 
@@ -85,18 +87,18 @@ def test_the_real_sets_split_by_group_and_every_fold_judges_its_own(data_dir):
     assert len(items) == 1875 + 582
     judged = []
     for fold in range(1, 6):
-        sided = apply(f"fold-{fold}", items)
+        sided = assign_splits(f"fold-{fold}", items)
         judged += [item.id for item in sided if item.split == "test"]
     assert sorted(judged) == sorted(item.id for item in items)
-    outside = apply("bus-bra-to-busi", items)
+    outside = assign_splits("bus-bra-to-busi", items)
     assert {item.source for item in outside if item.split == "test"} == {"BUSI"}
     assert {item.source for item in outside if item.split != "test"} == {"BUS-BRA"}
-    assert not [item for item in apply("all", items) if item.split == "test"]
+    assert not [item for item in assign_splits("all", items) if item.split == "test"]
 
 
 @pytest.mark.data
 def test_a_scanner_left_out_is_left_out_with_its_patients(data_dir):
-    items = apply("without:U-Systems @10-14MHz", bus_bra(data_dir / "bus-bra"))
+    items = assign_splits("without:U-Systems @10-14MHz", bus_bra(data_dir / "bus-bra"))
     assert not [item for item in items if item.split != "test" and item.device == "U-Systems @10-14MHz"]
     test = {item.group for item in items if item.split == "test"}
     assert not [item for item in items if item.split != "test" and item.group in test]

@@ -1,4 +1,4 @@
-"""Two workers on this machine train as one, and two replicas as one device."""
+"""Distributed training: two workers, and two replicas, learn the same weights as one device."""
 
 from __future__ import annotations
 
@@ -96,9 +96,9 @@ def test_two_workers_and_two_replicas_learn_what_one_device_learns(tmp_path):
         )
         for index in range(2)
     ]
-    said = [worker.communicate(timeout=400)[0] for worker in both]
-    assert [worker.returncode for worker in both] == [0, 0], said[0][-2000:] + said[1][-2000:]
-    assert "2 replicas share each batch of 8" in said[0]
+    outputs = [worker.communicate(timeout=400)[0] for worker in both]
+    assert [worker.returncode for worker in both] == [0, 0], outputs[0][-2000:] + outputs[1][-2000:]
+    assert "2 replicas share each batch of 8" in outputs[0]
     assert (tmp_path / "both" / "recipe.toml").is_file()
 
     mirrored = start([*base, "--out", tmp_path / "mirrored", "--strategy", "mirrored"], code=MIRRORED)

@@ -1,3 +1,5 @@
+"""Folders of pictures as data sets, and their splits."""
+
 from __future__ import annotations
 
 import csv
@@ -13,9 +15,9 @@ from sample_dataset import make_dataset
 
 from edge.contracts.errors import ConfigError
 from training.classify.folder import list_folder
-from training.classify.read_check import whole
+from training.classify.read_check import readable_pictures
 from training.classify.recipe import SplitSection, load_classifier
-from training.classify.split import NO_LESION, check_listing, divide
+from training.classify.split import NO_LESION, check_listing, split_pictures
 
 RECIPE = load_classifier("folder")
 BY_NAME = msgspec.structs.replace(RECIPE, split=SplitSection(val=0.25, test=0.25, group=r"^([^/]+/p\d+)"))
@@ -26,7 +28,7 @@ def test_classes_groups_and_sides_of_a_folder(tmp_path):
     assert classes == ["cyst", "solid"]
     assert len(pictures) == 32, "masks are no pictures"
     assert all(p.mask is not None for p in pictures)
-    divided = divide(pictures, BY_NAME.split, 1)
+    divided = split_pictures(pictures, BY_NAME.split, 1)
     check_listing(divided, classes)
     sides: dict[str, set[str]] = {}
     for picture in divided:
@@ -36,8 +38,8 @@ def test_classes_groups_and_sides_of_a_folder(tmp_path):
     shares = {side: sum(p.split == side for p in divided) / 32 for side in ("train", "val", "test")}
     assert shares["test"] == pytest.approx(0.25, abs=0.07)
     assert shares["val"] == pytest.approx(0.25, abs=0.1)
-    assert divide(pictures, BY_NAME.split, 1) == divided, "the same seed, the same split"
-    assert divide(pictures, BY_NAME.split, 2) != divided
+    assert split_pictures(pictures, BY_NAME.split, 1) == divided, "the same seed, the same split"
+    assert split_pictures(pictures, BY_NAME.split, 2) != divided
 
 
 def test_a_given_split_that_leaks_a_group_is_refused(tmp_path):
@@ -49,14 +51,14 @@ def test_a_given_split_that_leaks_a_group_is_refused(tmp_path):
         writer.writerows([p.id, p.id.split("-")[0], "test" if p.id.endswith("-1.png") else "train"] for p in pictures)
     torn, _ = list_folder(root, RECIPE)
     with pytest.raises(ConfigError, match="16 groups stand on both sides"):
-        divide(torn, RECIPE.split, 1)
+        split_pictures(torn, RECIPE.split, 1)
 
 
 def test_sides_given_by_folders_are_kept_and_validation_is_taken_from_training(tmp_path):
     for side, patients in (("train", 9), ("test", 3)):
         make_dataset(tmp_path / "sample_dataset" / side, patients)
     pictures, classes = list_folder(tmp_path / "sample_dataset", RECIPE)
-    divided = divide(pictures, RECIPE.split, 1)
+    divided = split_pictures(pictures, RECIPE.split, 1)
     check_listing(divided, classes)
     assert {p.id for p in divided if p.split == "test"} == {p.id for p in pictures if p.id.startswith("test/")}
     assert any(p.split == "val" for p in divided)
@@ -73,10 +75,10 @@ def test_no_data_and_one_class_alone_are_refused(tmp_path, classes, message):
         check_listing(pictures, names)
 
 
-def test_too_few_patients_for_a_split_are_said(tmp_path):
+def test_too_few_patients_for_a_split_are_an_error(tmp_path):
     pictures, _ = list_folder(make_dataset(tmp_path / "sample_dataset", patients=2), BY_NAME)
     with pytest.raises(ConfigError, match="expected 4 groups or more of each class"):
-        divide(pictures, BY_NAME.split, 1)
+        split_pictures(pictures, BY_NAME.split, 1)
 
 
 def test_broken_pictures_and_masks_are_listed_and_left_out_only_if_asked(tmp_path):
@@ -85,12 +87,12 @@ def test_broken_pictures_and_masks_are_listed_and_left_out_only_if_asked(tmp_pat
     cv2.imwrite(str(root / "solid" / "p1-1_mask.png"), np.zeros((50, 60), np.uint8))
     cv2.imwrite(str(root / "solid" / "p2-1.png"), np.full((80, 80), 7, np.uint8))
     pictures, _ = list_folder(root, RECIPE)
-    said: list[str] = []
+    lines: list[str] = []
     with pytest.raises(ConfigError, match="3 of 32 pictures cannot be used"):
-        whole(pictures, False, said.append)
-    assert [line.split("/")[-1].split(":")[0] for line in said] == ["p0-0.png", "p1-1_mask.png", "p2-1.png"]
-    assert "expected a mask of 160 x 120 as its picture, got 60 x 50" in said[1]
-    kept = whole(pictures, True, said.append)
+        readable_pictures(pictures, False, lines.append)
+    assert [line.split("/")[-1].split(":")[0] for line in lines] == ["p0-0.png", "p1-1_mask.png", "p2-1.png"]
+    assert "expected a mask of 160 x 120 as its picture, got 60 x 50" in lines[1]
+    kept = readable_pictures(pictures, True, lines.append)
     assert len(kept) == 29
 
 
@@ -105,7 +107,7 @@ def test_folders_without_a_class_teach_the_mask_only(tmp_path):
     assert not empty[0].load().mask.any()
 
 
-def test_a_picture_that_groups_csv_does_not_name_is_said(tmp_path):
+def test_a_picture_that_groups_csv_does_not_name_is_an_error(tmp_path):
     root = make_dataset(tmp_path / "sample_dataset", 2)
     (root / "groups.csv").write_text("path,group\ncyst/p0-0.png,a\n")
     with pytest.raises(ConfigError, match="does not name cyst/p0-1"):

@@ -1,3 +1,5 @@
+"""Geometric augmentation: picture and mask stay together."""
+
 from __future__ import annotations
 
 import cv2
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 from edge.contracts.manifest import PreprocessRecipe
 from edge.preprocess.preprocessor import Preprocessor
 from training.augment import geometry
-from training.augment.samples import augment, lesion_free, plain
+from training.augment.samples import augment, lesion_free, to_sample
 from training.datasets import Item
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -76,7 +78,7 @@ def test_an_augmented_item_keeps_its_lesion_and_label(seed):
     assert (new.label, new.group) == (1, "g")
     # Of an even picture's lesion three quarters at least stay, whatever the size of the canvas.
     assert new.mask.sum() > 0
-    sample = plain(new, Preprocessor(PreprocessRecipe(width=160, height=160)))
+    sample = to_sample(new, Preprocessor(PreprocessRecipe(width=160, height=160)))
     assert sample.tensor.shape == (160, 160, 3)
     assert sample.mask.sum() > 0
 

@@ -1,9 +1,12 @@
+"""Metrics by hand, and bootstrap intervals over patients."""
+
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from training.metrics import auc, best_iou, bootstrap, dice
+from training.evaluation.bootstrap import bootstrap
+from training.evaluation.metrics import auc, best_iou, dice
 
 
 def test_auc_by_hand():

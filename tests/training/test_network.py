@@ -1,4 +1,4 @@
-"""Needs the training extra; what it shows of TensorFlow's side, the wheel's tests cannot."""
+"""Network, anatomy head, SavedModel and checkpoints in TensorFlow; needs the training extra."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 @pytest.fixture(scope="module")
 def model():
-    from training.loop import new_model
+    from training.breast.loop import new_model
     from training.recipe import load_recipe
 
     return new_model(load_recipe("breast"))
@@ -23,16 +23,16 @@ def model():
 
 @pytest.fixture(scope="module")
 def gate(model):
-    from training.gate.anatomy_gate import Cluster, Gate
-    from training.gate.head import NEAR, POOLED
+    from training.gate.anatomy_gate import AnatomyGate, FeatureCluster
+    from training.gate.head import DISTANCE_FEATURES, POOLED
 
     rng = np.random.default_rng(0)
-    wide = sum(model.get_layer(POOLED[name]).output.shape[-1] for name in NEAR)
+    wide = sum(model.get_layer(POOLED[name]).output.shape[-1] for name in DISTANCE_FEATURES)
     clusters = {
-        name: Cluster(rng.normal(size=(wide, 8)), rng.normal(size=8), float(rng.uniform(1, 2)), 5.0)
+        name: FeatureCluster(rng.normal(size=(wide, 8)), rng.normal(size=8), float(rng.uniform(1, 2)), 5.0)
         for name in ("picture", "phantom")
     }
-    return Gate({"pool8": rng.normal(size=40), "pool16": rng.normal(size=112)}, 2.0, clusters)
+    return AnatomyGate({"pool8": rng.normal(size=40), "pool16": rng.normal(size=112)}, 2.0, clusters)
 
 
 def shape_of(model, count):
@@ -87,7 +87,7 @@ def test_the_gates_layers_compute_what_the_gate_says_and_leave_the_heads_alone(m
 def test_the_saved_model_speaks_by_head_names(model, gate, tmp_path):
     import tensorflow as tf
 
-    from training.finish_run import save_model
+    from training.breast.finish_run import save_model
     from training.gate.head import with_gate
 
     save_model(with_gate(model, gate), tmp_path / "saved_model")
@@ -102,16 +102,16 @@ def test_the_saved_model_speaks_by_head_names(model, gate, tmp_path):
 def test_a_killed_run_goes_on_where_its_checkpoint_was(model, tmp_path):
     import keras
 
+    from training.breast.weight_average import WeightAverage
     from training.checkpoint import restore, save
-    from training.loop import Average
 
     optimiser = keras.optimizers.AdamW(1e-3)
     optimiser.build(model.trainable_variables)
-    average = Average(model.trainable_variables, 0.9)
+    average = WeightAverage(model.trainable_variables, 0.9)
     assert restore(tmp_path, model, optimiser, average, "mine") == 0
     layer = model.get_layer("mask_logit")
     weights = layer.get_weights()
-    average.follow()
+    average.update()
     kept = [v.numpy() for v in average.values]
     save(tmp_path, model, optimiser, average, 3, "mine")
     layer.set_weights([w + 1 for w in weights])
@@ -131,7 +131,7 @@ def test_an_epoch_that_went_wrong_leaves_the_last_good_checkpoint(model, tmp_pat
     import msgspec
 
     from edge.contracts.errors import EdgeError
-    from training import loop
+    from training.breast import loop
     from training.recipe import load_recipe
 
     recipe = load_recipe("breast")

@@ -1,4 +1,4 @@
-"""What a new user tries first: phantoms are rendered, learnt, exported, and inferred by the device's own command."""
+"""Recipe phantom from end to end, as a new user tries it first: render, train, export, infer as on the device."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page and the whole report; the latter needs matplotlib and scikit-learn, of the training extra."""
+"""Report page and whole report; the latter needs matplotlib and scikit-learn, of the training extra."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from fake_predictions import columns, write_cv, write_single
 
-from training.metrics import MetricInterval
-from training.reporting import doubt
+from training.evaluation.bootstrap import MetricInterval
+from training.evaluation.held_out_predictions import load_held_out
+from training.reporting import uncertainty
 from training.reporting.collect import plain
-from training.reporting.figures import cross_fit, headline, points, subgroups
+from training.reporting.metric_tables import cross_fit, headline, operating_point_metrics, subgroups
 from training.reporting.page import Page
-from training.reporting.rows import open_held
 
 
 @pytest.fixture(scope="module")
 def held(tmp_path_factory):
-    return open_held(write_cv(tmp_path_factory.mktemp("cv")))
+    return load_held_out(write_cv(tmp_path_factory.mktemp("cv")))
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_figures_are_those_of_the_rows_they_name(held, calls):
 
 
 def test_thresholds_of_other_patients_hold_about_what_they_promise(held, calls):
-    by_name = {row["name"]: row for row in points(held.test, calls)}
+    by_name = {row["name"]: row for row in operating_point_metrics(held.test, calls)}
     low, high = by_name["sensitivity_90"]["threshold"]
     assert low < high  # each fold has its own
     assert by_name["sensitivity_90"]["sensitivity"].value == pytest.approx(0.9, abs=0.1)
@@ -53,11 +53,11 @@ def test_thresholds_of_other_patients_hold_about_what_they_promise(held, calls):
 
 
 def test_subgroups_are_whole_and_small_ones_are_left_out(held, calls):
-    told = subgroups(held.test, calls)
-    assert [row["name"] for row in told["scanner"]] == ["A", "B"]
-    assert sum(row["pictures"] for row in told["scanner"]) == 160
-    assert [row["name"] for row in told["BI-RADS category"]] == ["3", "4", "5"]
-    assert sum(row["pictures"] for row in told["size of the lesion"]) == 240
+    report = subgroups(held.test, calls)
+    assert [row["name"] for row in report["scanner"]] == ["A", "B"]
+    assert sum(row["pictures"] for row in report["scanner"]) == 160
+    assert [row["name"] for row in report["BI-RADS category"]] == ["3", "4", "5"]
+    assert sum(row["pictures"] for row in report["size of the lesion"]) == 240
     one = held.test.take(held.test.devices != "B")
     assert "scanner" not in subgroups(one, cross_fit(open_held_rows(held, one)))
 
@@ -74,33 +74,33 @@ def test_doubt_is_ranked_by_what_it_knows_of_the_errors(held, calls):
     rows = held.test.take(held.test.known)
     p, limit = calls.p[held.test.known], calls.thresholds["youden"][held.test.known]
     errors = (p >= limit) != (rows.labels == 1)
-    parts = doubt.signals(rows, p, limit, calls.found.presence[held.test.known])
-    oracle = {**parts, "oracle": (doubt.FREE, errors + 0.0)}
-    table = doubt.table(oracle, errors, rows.groups)
+    parts = uncertainty.signals(rows, p, limit, calls.found.score[held.test.known])
+    oracle = {**parts, "oracle": (uncertainty.FREE, errors + 0.0)}
+    table = uncertainty.table(oracle, errors, rows.groups)
     assert table[0]["signal"] in ("oracle", "all free signals together", "all signals together")
     named = {row["signal"]: row for row in table}
     assert named["oracle"]["against_chance"].high < 0
     assert named["oracle"]["error_at_coverage"]["70%"] < 0.1 < errors.mean()
-    assert named[doubt.CHANCE]["against_chance"] is None
-    assert named["mirrored picture disagrees"]["cost"] == doubt.SECOND
-    assert named["far from the mean features (Mahalanobis)"]["cost"] == doubt.WORKSTATION
+    assert named[uncertainty.CHANCE]["against_chance"] is None
+    assert named["mirrored picture disagrees"]["cost"] == uncertainty.SECOND
+    assert named["far from the mean features (Mahalanobis)"]["cost"] == uncertainty.WORKSTATION
 
 
 def test_the_abstention_rule_leaves_out_the_wrong_ones_first(held, calls):
-    told = doubt.rule(held.test, calls.p, calls.thresholds["youden"], calls.intervals)
-    assert told["judged"].value == pytest.approx(0.9, abs=0.06)
-    assert told["error_left_out"].value > told["error_all"].value > told["error_judged"].value
-    share = told["judged"].value
-    mixed = share * told["error_judged"].value + (1 - share) * told["error_left_out"].value
-    assert told["error_all"].value == pytest.approx(mixed)
+    report = uncertainty.abstention_rule(held.test, calls.p, calls.thresholds["youden"], calls.intervals)
+    assert report["judged"].value == pytest.approx(0.9, abs=0.06)
+    assert report["error_left_out"].value > report["error_all"].value > report["error_judged"].value
+    share = report["judged"].value
+    mixed = share * report["error_judged"].value + (1 - share) * report["error_left_out"].value
+    assert report["error_all"].value == pytest.approx(mixed)
 
 
 def test_features_far_from_all_others_are_far():
-    from training.reporting.rows import Rows
+    from training.evaluation.held_out_predictions import HeldOutPredictions
 
     columns_ = columns(patients=60, normals=0)
     columns_["embedding"][6] = 40
-    near, axes = doubt.feature_distances(Rows(**columns_))
+    near, axes = uncertainty.feature_distances(HeldOutPredictions(**columns_))
     assert near.argmax() in (6, 7)
     assert near[6] > 3 * np.median(near)
     assert axes[6] > 3 * np.median(axes)
@@ -137,7 +137,7 @@ def test_a_page_is_one_file_that_escapes_what_it_is_told():
 def test_a_report_of_a_cross_validation_and_of_one_run(tmp_path):
     pytest.importorskip("matplotlib")
     pytest.importorskip("sklearn")
-    from training.reporting.collect import Wanted
+    from training.reporting.collect import ReportOptions
     from training.reporting.command import write_report
 
     run, other = write_cv(tmp_path / "cv"), write_single(tmp_path / "one")
@@ -145,18 +145,18 @@ def test_a_report_of_a_cross_validation_and_of_one_run(tmp_path):
     rng = np.random.default_rng(0)
     moved = (rows["malignancy"] + rng.normal(0, 0.005, 270)).clip(0, 1)
     np.savez(run / "int8.npz", malignancy=moved, lesion=rows["lesion"], anatomy=rows["anatomy"])
-    said: list[str] = []
-    write_report(Wanted(run, int8=True, across=[other], left_out=[other]), tmp_path / "out", said.append)
+    lines: list[str] = []
+    write_report(ReportOptions(run, int8=True, across=[other], left_out=[other]), tmp_path / "out", lines.append)
     text = (tmp_path / "out" / "report.html").read_text()
-    told = json.loads((tmp_path / "out" / "report.json").read_text(), parse_constant=pytest.fail)
+    report = json.loads((tmp_path / "out" / "report.json").read_text(), parse_constant=pytest.fail)
     titles = re.findall(r"<h2>(.*?)</h2>", text)
     assert titles[:4] == ["Benign or malignant, and where", "Operating points", "Calibration", "By kind of picture"]
     assert {"Another data set", "A scanner never seen", "No lesion", "When to say nothing", "Quantised"} <= set(titles)
     assert not re.search(r'(?:src|href)="(?!data:image/png|#)', text)  # nothing is loaded from elsewhere
     assert 0 < text.count("<img") <= 20
     assert text.count("<svg") >= 5
-    assert told["int8"]["mean_abs_dp"]["value"] == pytest.approx(np.abs(moved - rows["malignancy"]).mean(), abs=1e-4)
-    assert told["headline"][0]["by_picture"]["auc"]["value"] > 0.7
-    assert told["about"]["folds"] == 5
-    assert "altered" not in told  # no model lies in the folder
-    assert said[-1].startswith("done")
+    assert report["int8"]["mean_abs_dp"]["value"] == pytest.approx(np.abs(moved - rows["malignancy"]).mean(), abs=1e-4)
+    assert report["headline"][0]["by_picture"]["auc"]["value"] > 0.7
+    assert report["about"]["folds"] == 5
+    assert "altered" not in report  # no model lies in the folder
+    assert lines[-1].startswith("done")

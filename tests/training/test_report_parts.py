@@ -1,4 +1,4 @@
-"""Rows, lesions, presence and altered pictures: what the report's figures are made from."""
+"""Parts of the report: held-out predictions, found lesions, presence, perturbations, saliency maps, pictures."""
 
 from __future__ import annotations
 
@@ -11,36 +11,41 @@ from edge.contracts.errors import ConfigError
 from edge.contracts.manifest import PreprocessRecipe
 from edge.preprocess.preprocessor import Preprocessor
 from training.datasets import Item
-from training.metrics import threshold_for_sensitivity
-from training.reporting import altered
-from training.reporting.lesions import look, merge
-from training.reporting.pictures import heated, outlined
-from training.reporting.presence import control, presence, scores, specificity
-from training.reporting.rows import open_held, read_int8
+from training.evaluation.found_lesions import find_lesions_at, merge
+from training.evaluation.held_out_predictions import load_held_out, read_int8
+from training.evaluation.metrics import threshold_for_sensitivity
+from training.reporting import perturbations
+from training.reporting.lesion_presence import (
+    crop_control,
+    presence_metrics,
+    presence_scores,
+    specificity_at_sensitivity,
+)
+from training.reporting.pictures import draw_heat_map, draw_outlines
 from training.reporting.saliency import occlusion
 
 
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
-    return open_held(write_cv(tmp_path_factory.mktemp("cv"))).test
+    return load_held_out(write_cv(tmp_path_factory.mktemp("cv"))).test
 
 
 def test_no_patient_has_a_say_in_how_it_is_judged(tmp_path):
-    held = open_held(write_cv(tmp_path))
+    held = load_held_out(write_cv(tmp_path))
     assert held.folds == 5
     assert sorted(np.concatenate([judged for _, judged in held.parts]).tolist()) == list(range(len(held.test)))
     for others, judged in held.parts:
         assert not set(others.groups) & set(held.test.groups[judged])
-    single = open_held(write_single(tmp_path / "one"))
+    single = load_held_out(write_single(tmp_path / "one"))
     assert set(single.test.split) == {"test"}
-    assert set(single.choose.split) == {"val"}
+    assert set(single.selection.split) == {"val"}
 
 
 def test_a_patient_on_both_sides_is_refused(tmp_path):
     fold = columns()["fold"]
     fold[1] = fold[0] % 5 + 1
     with pytest.raises(ConfigError, match="1 patients stand on both sides, p0 among them"):
-        open_held(write_cv(tmp_path, fold=fold))
+        load_held_out(write_cv(tmp_path, fold=fold))
 
 
 @pytest.mark.parametrize(
@@ -52,15 +57,15 @@ def test_a_patient_on_both_sides_is_refused(tmp_path):
 )
 def test_rows_that_do_not_fit_are_refused(tmp_path, changes, message):
     with pytest.raises(ConfigError, match=message):
-        open_held(write_cv(tmp_path, **changes))
+        load_held_out(write_cv(tmp_path, **changes))
 
 
 def test_what_is_missing_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"predictions.npz is missing"):
-        open_held(tmp_path)
+        load_held_out(tmp_path)
     np.savez(tmp_path / "predictions.npz", labels=np.zeros(2, np.int8))
     with pytest.raises(ConfigError, match=r"none named ids, groups, sources"):
-        open_held(tmp_path)
+        load_held_out(tmp_path)
 
 
 def test_int8_rows_must_be_the_same_pictures(rows, tmp_path):
@@ -80,24 +85,29 @@ def test_int8_rows_must_be_the_same_pictures(rows, tmp_path):
 
 
 def test_found_lesions_are_the_devices_and_keep_their_rows(rows):
-    found = look(rows, 0.5)
+    found = find_lesions_at(rows, 0.5)
     assert found.dice[rows.known].mean() > 0.75
     assert found.hit[rows.known].mean() > 0.9
     assert not found.hit[~rows.known].any()
     odd, even = np.arange(1, len(rows), 2), np.arange(0, len(rows), 2)
-    merged = merge([(odd, look(rows.take(odd), 0.5)), (even, look(rows.take(even), 0.5))], len(rows))
-    assert np.array_equal(merged.presence, found.presence)
+    merged = merge(
+        [(odd, find_lesions_at(rows.take(odd), 0.5)), (even, find_lesions_at(rows.take(even), 0.5))], len(rows)
+    )
+    assert np.array_equal(merged.score, found.score)
     assert merged.lesions == found.lesions
 
 
 def test_the_limit_of_presence_is_chosen_anew_in_each_draw(rows):
-    told = presence(rows)
+    found = presence_metrics(rows)
     part = rows.take(rows.sources == "BUSI")
     labels = part.known.astype(int)
-    for name, values in scores(part.lesion, part.size).items():
-        row = told["scores"][name]
+    for name, values in presence_scores(part.lesion, part.size).items():
+        row = found["scores"][name]
         assert row["specificity"].value == pytest.approx((values[labels == 0] < row["threshold"]).mean())
-        figure, draw = specificity(labels, values), np.random.default_rng(3).integers(0, len(labels), len(labels))
+        figure, draw = (
+            specificity_at_sensitivity(labels, values),
+            np.random.default_rng(3).integers(0, len(labels), len(labels)),
+        )
         drawn_labels, drawn = labels[draw], values[draw]
         limit = threshold_for_sensitivity(drawn_labels, drawn, 0.9)
         wanted = (drawn[drawn_labels == 0] < limit).mean()
@@ -106,11 +116,11 @@ def test_the_limit_of_presence_is_chosen_anew_in_each_draw(rows):
 
 
 def test_presence_is_judged_only_where_a_set_holds_both_kinds(rows):
-    told = presence(rows)
-    assert told["sources"] == ["BUSI"]
-    assert (told["with"], told["without"]) == (80, 30)
-    assert told["scores"]["surest lesion"]["auc"].value > 0.9
-    assert presence(rows.take(rows.known)) is None
+    found = presence_metrics(rows)
+    assert found["sources"] == ["BUSI"]
+    assert (found["with"], found["without"]) == (80, 30)
+    assert found["scores"]["surest lesion"]["auc"].value > 0.9
+    assert presence_metrics(rows.take(rows.known)) is None
 
 
 def _items(rng):
@@ -152,18 +162,18 @@ def _sees_data_sets(grey):
 def test_the_control_tells_a_lesion_detector_from_a_data_set_detector():
     items = _items(np.random.default_rng(0))
     preprocess = Preprocessor(PreprocessRecipe(width=128, height=160))
-    told = {}
+    found = {}
     for name, sees in (("lesions", _sees_lesions), ("sets", _sees_data_sets)):
-        rows = control(_head(sees), preprocess, items)["comparisons"]
-        told[name] = {(r["first"], r["second"]): r["auc"].value for r in rows}
+        rows = crop_control(_head(sees), preprocess, items)["comparisons"]
+        found[name] = {(r["first"], r["second"]): r["auc"].value for r in rows}
     normal = "BUSI: crops of normal pictures"
     for source in ("BUS-BRA", "BUSI"):
         pair = (f"{source}: crops with the lesion", f"{source}: crops clear of the lesion")
-        assert told["lesions"][pair] > 0.9
-        assert told["sets"][pair] == 0.5
+        assert found["lesions"][pair] > 0.9
+        assert found["sets"][pair] == 0.5
     across = ("BUS-BRA: crops clear of the lesion", normal)
-    assert told["lesions"][across] == pytest.approx(0.5, abs=0.15)
-    assert told["sets"][across] > 0.95
+    assert found["lesions"][across] == pytest.approx(0.5, abs=0.15)
+    assert found["sets"][across] > 0.95
 
 
 @pytest.mark.parametrize(("width", "height"), [(160, 192), (192, 160)])
@@ -171,7 +181,7 @@ def test_callipers_touch_only_where_they_are_drawn_and_differ_by_picture(width, 
     rng = np.random.default_rng(0)
     tensor, mask = np.full((height, width, 3), 90, np.uint8), np.zeros((height, width), np.uint8)
     cv2.ellipse(mask, (80, 70), (30, 18), 20, 0, 360, 1, -1)
-    painted = [altered.callipers_in(rng, tensor, mask) for _ in range(6)]
+    painted = [perturbations.paint_callipers(rng, tensor, mask) for _ in range(6)]
     for one in painted:
         changed = (one != tensor).any(axis=2)
         assert 0.002 < changed.mean() < 0.06
@@ -192,17 +202,17 @@ def test_marks_that_were_painted_in_are_painted_out_again():
     tensor = grey[..., None].repeat(3, axis=2)
     marked = tensor.copy()
     cv2.drawMarker(marked, (80, 40), (250, 250, 250), cv2.MARKER_CROSS, 9, 1)
-    clean, share = altered.marks_out(marked)
+    clean, share = perturbations.remove_bright_marks(marked)
     assert 0 < share < 0.02
     assert np.abs(clean.astype(int) - tensor).max() < 60 < np.abs(marked.astype(int) - tensor).max()
-    assert np.array_equal(altered.marks_out(tensor)[0], tensor)
+    assert np.array_equal(perturbations.remove_bright_marks(tensor)[0], tensor)
 
 
 def test_the_box_hides_all_of_a_lesion_and_is_of_one_size(rows):
-    side = altered.box_side(rows.masks)
+    side = perturbations.box_side(rows.masks)
     shown = 0
     for tensor, mask in zip(rows.tensors, rows.masks, strict=True):
-        hidden = altered.blanked(tensor, mask, side) if mask.any() else None
+        hidden = perturbations.hide_lesion(tensor, mask, side) if mask.any() else None
         if hidden is None:
             continue
         shown += 1
@@ -228,7 +238,7 @@ def test_a_model_that_reads_callipers_and_one_that_reads_the_lesion_are_told_apa
         bright = np.array([(t > 190).any() for t in tensors])
         return np.where(bright, 0.9, truth[chosen])
 
-    lesion, marks = (altered.ablation(part, serve) for serve in (by_lesion, by_marks))
+    lesion, marks = (perturbations.ablation(part, serve) for serve in (by_lesion, by_marks))
     assert [row["after"].value for row in lesion] == pytest.approx([1.0, 1.0, 0.5])
     assert marks[0]["after"].value < 0.7
     assert marks[0]["change"].high < 0
@@ -262,12 +272,12 @@ def test_what_matters_is_where_hiding_changes_the_answer(height, top):
 def test_pictures_in_the_page_keep_their_shape():
     tensor, mask = np.full((48, 32, 3), 90, np.uint8), np.zeros((48, 32), np.uint8)
     mask[36:44, 4:12] = 1
-    drawn = outlined(tensor, mask, np.zeros_like(mask))
+    drawn = draw_outlines(tensor, mask, np.zeros_like(mask))
     assert drawn.shape == (96, 64, 3)
     x, y, w, h = cv2.boundingRect((drawn != 90).any(axis=2).astype(np.uint8))
     assert (x, y) == pytest.approx((8, 72), abs=2)
     assert (w, h) == pytest.approx((16, 16), abs=3)
-    shown = heated(tensor, mask.astype(np.float32))
+    shown = draw_heat_map(tensor, mask.astype(np.float32))
     assert shown.shape == (96, 64, 3)
     warm = np.argwhere(shown[..., 2].astype(int) > shown[..., 0] + 20)
     assert warm.mean(axis=0) == pytest.approx((79.5, 15.5), abs=1.5)

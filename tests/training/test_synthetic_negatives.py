@@ -1,3 +1,5 @@
+"""Synthetic negatives of the anatomy gate."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -10,10 +12,10 @@ def scan(height: int = 300, width: int = 240) -> np.ndarray:
     return np.random.default_rng(4).integers(40, 160, (height, width)).astype(np.uint8)
 
 
-@pytest.mark.parametrize("family", sorted(synthetic_negatives.BENT))
+@pytest.mark.parametrize("family", sorted(synthetic_negatives.DISTORTIONS))
 def test_bent_pictures_are_pictures_and_differ_from_what_they_were_made_of(family):
     for seed in range(8):
-        out = synthetic_negatives.BENT[family](np.random.default_rng(seed), scan())
+        out = synthetic_negatives.DISTORTIONS[family](np.random.default_rng(seed), scan())
         assert out.dtype == np.uint8
         assert out.ndim == 2
         assert min(out.shape) >= 32

@@ -1,3 +1,5 @@
+"""Cache of augmented views."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from training.augment import views
-from training.augment.views import ViewRow, Views, in_cells, make
+from training.augment.views import ViewRow, Views, cell_shares, make_sample
 from training.datasets import bus_bra
 from training.recipe import load_recipe
 
@@ -26,9 +28,9 @@ def taps(tensors):
 
 
 def test_a_view_holds_each_picture_once_some_crops_and_phantoms(tiny_bus_bra, recipe, tmp_path):
-    items, said = bus_bra(tiny_bus_bra), []
+    items, lines = bus_bra(tiny_bus_bra), []
     made = Views(items, recipe, tmp_path / "cache")
-    place = made.ensure(0, taps, said.append)
+    place = made.ensure(0, taps, lines.append)
     rows = dict(np.load(place / "rows.npz"))
     assert sorted(rows["id"][rows["kind"] == "picture"]) == sorted(item.id for item in items)
     assert (rows["kind"] == "phantom").sum() == 2
@@ -37,15 +39,15 @@ def test_a_view_holds_each_picture_once_some_crops_and_phantoms(tiny_bus_bra, re
     assert np.load(place / "tap4.npy").shape == (len(rows["id"]), height // 4, width // 4, 2)
     assert np.load(place / "tap8.npy").dtype == np.float16
     assert np.load(place / "masks.npy").max() == 255
-    assert made.ensure(0, taps, said.append) == place
-    assert len(said) == 1, "what is there is not made again"
+    assert made.ensure(0, taps, lines.append) == place
+    assert len(lines) == 1, "what is there is not made again"
 
 
 def test_a_sample_depends_on_seed_item_and_view_alone(tiny_bus_bra, recipe):
     items = bus_bra(tiny_bus_bra)
-    first = make(ViewRow("picture", 3, 1), items, recipe)
-    again = make(ViewRow("picture", 0, 1), [items[3]], recipe)
-    other = make(ViewRow("picture", 3, 2), items, recipe)
+    first = make_sample(ViewRow("picture", 3, 1), items, recipe)
+    again = make_sample(ViewRow("picture", 0, 1), [items[3]], recipe)
+    other = make_sample(ViewRow("picture", 3, 2), items, recipe)
     assert np.array_equal(first.tensor, again.tensor)
     assert not np.array_equal(first.tensor, other.tensor)
 
@@ -90,7 +92,7 @@ def test_of_two_runs_that_make_one_view_the_first_ones_stays(tiny_bus_bra, recip
 def test_cells_hold_the_share_of_lesion():
     mask = np.zeros((8, 8), np.uint8)
     mask[:4, :2] = 1
-    assert in_cells(mask).tolist() == [[128, 0], [0, 0]]
+    assert cell_shares(mask).tolist() == [[128, 0], [0, 0]]
 
 
 def test_a_crop_is_clear_of_the_lesion(tiny_bus_bra, recipe):
@@ -100,7 +102,7 @@ def test_a_crop_is_clear_of_the_lesion(tiny_bus_bra, recipe):
     image = np.full_like(mask, 200)
     image[mask == 1] = 10
     wide = dataclasses.replace(item, image=image, mask=mask)
-    crop = make(ViewRow("crop", 0, 0), [wide], recipe)
+    crop = make_sample(ViewRow("crop", 0, 0), [wide], recipe)
     assert crop.label == -1
     assert not crop.mask.any()
     assert crop.tensor.shape == (recipe.preprocess.height, recipe.preprocess.width, 3)

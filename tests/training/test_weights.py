@@ -1,3 +1,5 @@
+"""ImageNet weights: reading of torch's legacy files without torch."""
+
 from __future__ import annotations
 
 import io

@@ -1,1 +1,1 @@
-"""Augmentation: appearance, geometry, and the augmented views that are made once and kept."""
+"""Data augmentation: appearance, geometry, and the cache of augmented views."""

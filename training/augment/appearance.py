@@ -1,8 +1,11 @@
-"""Augmentation of looks, never of places: gain, noise, resampling, JPEG, burned-in marks."""
+"""Augmentation of appearance, which moves no pixel: gain, speckle, resampling, JPEG, burned-in marks.
+
+Pictures are (H, W) uint8 grey, from 0 to 255; each function takes the random generator first and changes no input.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -29,8 +32,11 @@ WORDS = (
 )
 
 
-def tone(rng: np.random.Generator, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Gain, gamma, time-gain and lateral gradients: what the sonographer's knobs do. (H, W) uint8."""
+def vary_gain(rng: np.random.Generator, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Vary gain, gamma, time-gain and lateral gain at random, as a scanner's controls do.
+
+    Takes and returns (H, W) uint8 grey.
+    """
     height, width = image.shape
     values = np.arange(256, dtype=np.float32) / 255
     table = np.clip(
@@ -43,8 +49,11 @@ def tone(rng: np.random.Generator, image: NDArray[np.uint8]) -> NDArray[np.uint8
     return image
 
 
-def grain(rng: np.random.Generator, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Multiplicative speckle of random grain, then blur or sharpening, as scanners' filters do. (H, W) uint8."""
+def vary_speckle(rng: np.random.Generator, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Add multiplicative speckle of random grain size, then blur or sharpen, as scanners' filters do.
+
+    Takes and returns (H, W) uint8 grey.
+    """
     height, width = image.shape
     if rng.random() < 0.4:
         step = rng.uniform(1.0, 3.0)
@@ -59,8 +68,11 @@ def grain(rng: np.random.Generator, image: NDArray[np.uint8]) -> NDArray[np.uint
     return image
 
 
-def transport(rng: np.random.Generator, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """What happens between scanner and us: down and up again by any resampler, and lossy compression. (H, W) uint8."""
+def resample_and_compress(rng: np.random.Generator, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Resample down and up again, and compress as JPEG: what happens to a picture between scanner and device.
+
+    Takes and returns (H, W) uint8 grey, of the same size. Any of `geometry.RESAMPLERS`, JPEG quality 35 to 95.
+    """
     height, width = image.shape
     if rng.random() < 0.4:
         scale = rng.uniform(0.5, 1.6)
@@ -69,12 +81,16 @@ def transport(rng: np.random.Generator, image: NDArray[np.uint8]) -> NDArray[np.
         image = cv2.resize(small, (width, height), interpolation=int(rng.choice(RESAMPLERS)))
     if rng.random() < 0.4:
         _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 96))])
-        image = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+        decoded: Any = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)  # never None: it was encoded one line above
+        image = decoded
     return image
 
 
-def marks(rng: np.random.Generator, image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Callipers, words and a probe marker burned in; callipers on the lesion as often as anywhere. (H, W) uint8."""
+def burn_in_marks(rng: np.random.Generator, image: NDArray[np.uint8], mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Burn in callipers, words and a probe marker; callipers stand on the lesion as often as anywhere else.
+
+    Takes the picture (H, W) uint8 grey and the lesion's mask (H, W) uint8 0/1; returns a copy (H, W) uint8 grey.
+    """
     height, width = image.shape
     image = image.copy()
     unit = max(2, round(min(height, width) / rng.uniform(50, 110)))
@@ -106,7 +122,10 @@ def marks(rng: np.random.Generator, image: NDArray[np.uint8], mask: NDArray[np.u
 
 
 def _calliper_ends(rng: np.random.Generator, mask: NDArray[np.uint8]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Two places: the sides of the lesion's box, or anywhere (also where there is a lesion: absence must not speak)."""
+    """Two (x, y): opposite sides of the lesion's bounding box, or of a random box, also where there is a lesion.
+
+    Random ones at half the odds: else missing callipers would tell the network that there is no lesion.
+    """
     height, width = mask.shape
     x, y, w, h = cv2.boundingRect(mask)
     if w == 0 or rng.random() < 0.5:
@@ -117,10 +136,10 @@ def _calliper_ends(rng: np.random.Generator, mask: NDArray[np.uint8]) -> tuple[t
     return (x + w // 2, y), (x + w // 2, y + h)
 
 
-def screen(rng: np.random.Generator, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """The scan on a larger, nearly black screen with words beside it, as grabbers see it.
+def place_on_screen(rng: np.random.Generator, image: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Place the scan on a larger, nearly black screen with words beside it, as frame grabbers see it.
 
-    Returns the screen (H', W') uint8 and the (x, y) at which the picture lies in it.
+    Returns the screen (H', W') uint8 grey and the (x, y) of the picture's upper left corner in it.
     """
     height, width = image.shape
     left, right = (int(rng.uniform(0, 0.35) * width) for _ in range(2))

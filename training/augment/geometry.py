@@ -1,4 +1,4 @@
-"""Augmentation that moves pixels: picture and mask go through one and the same matrix."""
+"""Geometric augmentation, which moves pixels: picture and mask go through one and the same affine matrix."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Picture = "NDArray[np.uint8]"
 
 
 def random_matrix(rng: np.random.Generator, width: int, height: int) -> tuple[NDArray[np.float64], tuple[int, int]]:
-    """A source-to-canvas affine matrix (2, 3) and the canvas' (width, height).
+    """Draw a random affine matrix (2, 3) float64 from source to canvas, and the canvas' (width, height).
 
     Mirrored left-right at even odds, never upside down: depth runs downwards in every scan. A window of 0.75 to 1.1
     of each side is cut out at a random place, turned by up to 8 degrees and stretched by up to 10 % (scanners differ
@@ -46,7 +46,11 @@ def warp(
     size: tuple[int, int],
     resampler: int = cv2.INTER_LINEAR,
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Both (H, W) uint8 through one matrix. It maps continuous places: (0.5, 0.5) is the first pixel's centre."""
+    """Warp a picture and its mask, both (H, W) uint8, through one affine matrix (2, 3).
+
+    The matrix maps continuous coordinates: (0.5, 0.5) is the first pixel's centre. ``size`` is the result's (width,
+    height). The mask is sampled by nearest neighbour and stays 0/1.
+    """
     # OpenCV puts a pixel's centre on whole numbers.
     centred = matrix.copy()
     centred[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
@@ -55,7 +59,10 @@ def warp(
 
 
 def mask_to_tensor(mask: NDArray[np.uint8], box: Letterbox, width: int, height: int) -> NDArray[np.uint8]:
-    """A source mask (H, W) 0/1 in the tensor's grid (height, width), by the geometry that its picture went through."""
+    """Map a source mask (H, W) 0/1 into the tensor's grid, by the letterbox that its picture went through.
+
+    Returns (``height``, ``width``) uint8 0/1: 1 where lesion fills half of a pixel or more.
+    """
     x, y, w, h = box.crop
     ix, iy, iw, ih = box.inner
     share = cv2.resize(mask[y : y + h, x : x + w].astype(np.float32), (iw, ih), interpolation=cv2.INTER_AREA)
@@ -65,7 +72,7 @@ def mask_to_tensor(mask: NDArray[np.uint8], box: Letterbox, width: int, height: 
 
 
 def lesion_free_window(rng: np.random.Generator, mask: NDArray[np.uint8]) -> tuple[int, int, int, int] | None:
-    """A random (x, y, w, h) clear of the mask by a margin of 3 % of the width; None where there is no room for one.
+    """Draw a random (x, y, w, h) clear of the mask (H, W) 0/1 by 3 % of the width; None where there is no room.
 
     Each side is at least 0.35 of the picture's, and the aspect stays within what scans have.
     """

@@ -1,4 +1,4 @@
-"""From items to tensors: plain, as the device would see them, and augmented."""
+"""Training samples from data-set items: preprocessed as on the device, with augmentation or without."""
 
 from __future__ import annotations
 
@@ -19,18 +19,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """What the network sees of one picture, and what it shall say."""
+    """One training sample: the input tensor of a picture, and the targets that the network shall learn."""
 
     tensor: NDArray[np.uint8]
-    """(height, width, 3)."""
+    """(height, width, 3) uint8, grey repeated in its channels."""
     mask: NDArray[np.uint8]
     """(height, width), 0/1, in the tensor's grid."""
     label: int
+    """Number of the class; negative: the class head learns nothing from it."""
     mask_weight: float = 1.0
+    """Weight of this sample in the mask's loss."""
 
 
-def plain(item: Item, preprocess: Preprocessor, mask_weight: float = 1.0) -> Sample:
-    """The item as the device would see it."""
+def to_sample(item: Item, preprocess: Preprocessor, mask_weight: float = 1.0) -> Sample:
+    """Preprocess an item without augmentation: the tensor is the one that the device would make."""
     tensor, box = preprocess(item.image)
     recipe = preprocess.recipe
     return Sample(
@@ -39,25 +41,28 @@ def plain(item: Item, preprocess: Preprocessor, mask_weight: float = 1.0) -> Sam
 
 
 def augment(rng: np.random.Generator, item: Item) -> Item:
-    """A new view of the item, changed in source space; the mask stays where the lesion is."""
+    """Augment an item in source space, by geometry and appearance; the mask stays where the lesion is.
+
+    Image and mask are (H, W) uint8 before and after, of another size after.
+    """
     resampler = int(rng.choice((cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_LANCZOS4)))
     matrix, size = _window_with_lesion(rng, item.mask)
     image, mask = geometry.warp(item.image, item.mask, matrix, size, resampler)
-    image = appearance.grain(rng, appearance.tone(rng, image))
+    image = appearance.vary_speckle(rng, appearance.vary_gain(rng, image))
     if rng.random() < 0.25:
-        image = appearance.marks(rng, image, mask)
+        image = appearance.burn_in_marks(rng, image, mask)
     if rng.random() < 0.25:
-        image, (x, y) = appearance.screen(rng, image)
+        image, (x, y) = appearance.place_on_screen(rng, image)
         placed = np.zeros_like(image)
         placed[y : y + mask.shape[0], x : x + mask.shape[1]] = mask
         mask = placed
-    return replace_pixels(item, appearance.transport(rng, image), mask)
+    return replace_pixels(item, appearance.resample_and_compress(rng, image), mask)
 
 
 def _window_with_lesion(
     rng: np.random.Generator, mask: NDArray[np.uint8]
 ) -> tuple[NDArray[np.float64], tuple[int, int]]:
-    """A random window that keeps three quarters of the lesion, of which the label speaks."""
+    """Random matrix (2, 3) and size (width, height) that keep three quarters of the lesion: the label is about it."""
     height, width = mask.shape
     area = int(mask.sum())
     for _ in range(8):
@@ -69,13 +74,13 @@ def _window_with_lesion(
 
 
 def replace_pixels(item: Item, image: NDArray[np.uint8], mask: NDArray[np.uint8], label: int | None = None) -> Item:
-    """The item with other pixels, and with another label if one is given."""
+    """Copy the item with another image and mask (H, W) uint8, and with another label if one is given."""
     label = item.label if label is None else label
     return Item(item.id, item.group, item.source, item.split, label, image, mask, item.device)
 
 
 def lesion_free(rng: np.random.Generator, item: Item) -> Item | None:
-    """A crop of the item clear of its lesion, without a label; None where there is no room."""
+    """Cut a crop clear of the lesion out of the item, without a label; None where there is no room."""
     window = geometry.lesion_free_window(rng, item.mask)
     if window is None:
         return None

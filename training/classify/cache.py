@@ -1,4 +1,4 @@
-"""Tensors on disk by number: made once, read again each epoch, never all in memory.
+"""Cache of preprocessed tensors on disk, by number: made once, read again each epoch, never all in memory.
 
 A record is one byte that says whether it is there, then the tensor and its mask. The byte is written last, so that a
 kill leaves no half of one. Reads go through the file, not through a memory map, whose pages would count as the
@@ -16,20 +16,23 @@ import msgspec
 import numpy as np
 
 from edge.preprocess.preprocessor import Preprocessor
-from training.augment.samples import Sample, plain
+from training.augment.samples import Sample, to_sample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from edge.contracts.manifest import PreprocessRecipe
-    from training.classify.split import Listed
+    from training.classify.split import ListedPicture
 
 
-class PlainSamples:
-    """Pictures as the device would see them, without augmentation; indexing makes or reads one. For several threads."""
+class SampleCache:
+    """Cached samples of pictures, preprocessed as on the device, without augmentation.
 
-    def __init__(self, pictures: Sequence[Listed], preprocess: PreprocessRecipe, folder: Path) -> None:
+    Indexing makes a sample or reads it; several threads may do so at once.
+    """
+
+    def __init__(self, pictures: Sequence[ListedPicture], preprocess: PreprocessRecipe, folder: Path) -> None:
         self.pictures, self._recipe = pictures, preprocess
         self._shape = (preprocess.height, preprocess.width, preprocess.channels)
         self._grid = (preprocess.height, preprocess.width)
@@ -50,7 +53,7 @@ class PlainSamples:
             values = np.frombuffer(raw, np.uint8, offset=1)
             tensor, mask = values[: self._sizes[0]].reshape(self._shape), values[self._sizes[0] :].reshape(self._grid)
             return Sample(tensor, mask, picture.label)
-        sample = plain(picture.load(), Preprocessor(self._recipe))
+        sample = to_sample(picture.load(), Preprocessor(self._recipe))
         os.pwrite(self._file, sample.tensor.tobytes() + sample.mask.tobytes(), place + 1)
         os.pwrite(self._file, b"\x01", place)
         return sample

@@ -1,4 +1,4 @@
-"""One setting for those who outgrow one device: `tf.distribute` behind the same loop.
+"""Distributed training with `tf.distribute`: several devices or machines behind the same training loop.
 
 Keras 3's ``Model.fit`` refuses MultiWorkerMirroredStrategy (3.15: "unsupported type PerReplica"); a loop of one's own
 under the same strategy works, gradients summed over all workers by TensorFlow's collective operations. So the loop here
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def make_strategy(recipe: ClassifierRecipe) -> tf.distribute.Strategy:
-    """The recipe's strategy; the default one, which distributes nothing, for ``none``.
+    """Make the recipe's `tf.distribute` strategy; for ``none`` the default one, which distributes nothing.
 
     Raises ConfigError for multi-worker without TF_CONFIG, and for a batch that replicas cannot share evenly.
     """
@@ -42,7 +42,7 @@ def make_strategy(recipe: ClassifierRecipe) -> tf.distribute.Strategy:
 
 
 def is_chief(recipe: ClassifierRecipe) -> bool:
-    """Whether this process writes the run's folder: it alone, or the first of the workers."""
+    """Whether this process writes the run's folder: the only process, or the first of the workers."""
     if recipe.distribute.strategy != "multi-worker":
         return True
     task = json.loads(os.environ["TF_CONFIG"])["task"]
@@ -52,7 +52,7 @@ def is_chief(recipe: ClassifierRecipe) -> bool:
 def barrier(strategy: tf.distribute.Strategy) -> None:
     """Wait for all workers: one that leaves early would take the others' connection with it."""
 
-    @tf.function
+    @tf.function  # type: ignore[untyped-decorator]  # TensorFlow is not typed here
     def meet() -> Any:
         def one() -> Any:
             return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, tf.constant(1.0))
@@ -64,11 +64,11 @@ def barrier(strategy: tf.distribute.Strategy) -> None:
 
 def _check_cluster() -> None:
     try:
-        told = json.loads(os.environ.get("TF_CONFIG", ""))
-        whole = bool(told["cluster"]["worker"]) and {"type", "index"} <= set(told["task"])
+        config = json.loads(os.environ.get("TF_CONFIG", ""))
+        complete = bool(config["cluster"]["worker"]) and {"type", "index"} <= set(config["task"])
     except (ValueError, KeyError, TypeError):
-        whole = False
-    if not whole:
+        complete = False
+    if not complete:
         raise ConfigError(
             "multi-worker wants TF_CONFIG, which is not set or not whole",
             hint='for example {"cluster": {"worker": ["a:2222", "b:2222"]}, "task": {"type": "worker", "index": 0}}',

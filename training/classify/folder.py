@@ -1,4 +1,4 @@
-"""Anybody's folder of pictures as a data set.
+"""Folder of pictures as a data set: a folder for each class, optional masks, patients and splits.
 
 DIR/class-name/*.png|jpg|bmp|tif|dcm             a folder for each class, at any depth below it
 DIR/train|val|test/class-name/…                  the same, where the sides are given
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from edge.contracts.errors import ConfigError
 from training.classify.pictures import SUFFIXES
-from training.classify.split import NO_LESION, OTHER, Listed
+from training.classify.split import NO_LESION, OTHER, ListedPicture
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,8 +30,8 @@ MASK_NAME = re.compile(r"_mask(_\d+)?$", re.IGNORECASE)
 GROUPS = "groups.csv"
 
 
-def list_folder(root: Path, recipe: ClassifierRecipe) -> tuple[list[Listed], list[str]]:
-    """All pictures and the classes' names in the order of the outputs. No picture is read.
+def list_folder(root: Path, recipe: ClassifierRecipe) -> tuple[list[ListedPicture], list[str]]:
+    """List all pictures of a folder, and the classes' names in the order of the outputs. No picture is read.
 
     Raises ConfigError for a folder that is none, a class that the recipe names and the folder lacks, and a
     ``groups.csv`` that leaves pictures out or does not read.
@@ -58,13 +58,15 @@ def list_folder(root: Path, recipe: ClassifierRecipe) -> tuple[list[Listed], lis
             continue
         for path in pictures_below(place):
             key = path.relative_to(root).as_posix()
-            group, told = groups.of(key)
-            listed.append(Listed(key, group, root.name, labels[place.name], path, find_mask(path, root), told or side))
+            group, given = groups.of(key)
+            listed.append(
+                ListedPicture(key, group, root.name, labels[place.name], path, find_mask(path, root), given or side)
+            )
     return listed, list(classes)
 
 
 def pictures_below(place: Path) -> Iterator[Path]:
-    """Pictures of a folder at any depth, sorted; masks are none."""
+    """All pictures of a folder at any depth, sorted, without masks and hidden files."""
     for path in sorted(place.rglob("*")):
         hidden = any(part.startswith(".") for part in path.relative_to(place).parts)
         if path.suffix.lower() in SUFFIXES and not MASK_NAME.search(path.stem) and not hidden and path.is_file():
@@ -72,7 +74,7 @@ def pictures_below(place: Path) -> Iterator[Path]:
 
 
 def find_mask(path: Path, root: Path) -> Path | None:
-    """The picture's mask, beside it or in the tree of masks; None where there is none."""
+    """Find a picture's mask, beside it or in the tree of masks; None where there is none."""
     beside = path.with_name(f"{path.stem}_mask.png")
     apart = (root / MASKS / path.relative_to(root)).with_suffix(".png")
     return next((place for place in (beside, apart) if place.is_file()), None)
@@ -83,7 +85,7 @@ def _folders(root: Path) -> list[Path]:
 
 
 class _Groups:
-    """Which patient each picture is of, and which side it is on, if that is told."""
+    """Patient of each picture, and its side of the split where that is given."""
 
     def __init__(self, root: Path, pattern: str | None) -> None:
         self._rows = read_groups(root / GROUPS) if (root / GROUPS).is_file() else None
@@ -94,7 +96,7 @@ class _Groups:
             raise ConfigError(f"[split] group = {pattern!r}: {error}", hint="a regular expression of Python") from error
 
     def of(self, key: str) -> tuple[str, Split | None]:
-        """Group and side of the picture at ``key``."""
+        """Group and side of the picture at ``key``, its path below the folder."""
         if self._rows is not None:
             if key not in self._rows:
                 raise ConfigError(
@@ -113,7 +115,7 @@ class _Groups:
 
 
 def read_groups(path: Path) -> dict[str, tuple[str, Split | None]]:
-    """``groups.csv``: group and side by picture. Raises ConfigError for other columns, and sides that are none."""
+    """Read ``groups.csv``: group and side by picture. Raises ConfigError for other columns and unknown sides."""
     with path.open(newline="", encoding="utf-8") as file:
         rows = csv.DictReader(file)
         if not {"path", "group"} <= set(rows.fieldnames or ()):
@@ -131,7 +133,7 @@ def read_groups(path: Path) -> dict[str, tuple[str, Split | None]]:
 
 
 def write_groups(path: Path, rows: Sequence[tuple[str, str]]) -> None:
-    """``groups.csv`` from (path, group) pairs."""
+    """Write ``groups.csv`` from (path, group) pairs."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["path", "group"])
@@ -139,5 +141,5 @@ def write_groups(path: Path, rows: Sequence[tuple[str, str]]) -> None:
 
 
 def has_groups(root: Path, recipe: ClassifierRecipe) -> bool:
-    """Whether anything says which pictures are of one patient."""
+    """Whether the recipe or ``groups.csv`` says which pictures are of one patient."""
     return recipe.split.group is not None or (root / GROUPS).is_file()

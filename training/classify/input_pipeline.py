@@ -1,4 +1,4 @@
-"""`tf.data` that streams: numbers go in, pictures are read, augmented and preprocessed as batches are asked for.
+"""Input pipeline of `tf.data` that streams: pictures are read, augmented and preprocessed as batches are asked for.
 
 In memory are the list of paths and the batches that are being made; nothing grows with the pixels. Each sample is made
 from (seed, epoch, number) alone, so that a resumed run and another number of workers see the same pictures.
@@ -13,51 +13,57 @@ import numpy as np
 import tensorflow as tf
 
 from edge.preprocess.preprocessor import Preprocessor
-from training.augment.samples import Sample, augment, plain
+from training.augment.samples import Sample, augment, to_sample
 from training.classify.split import OTHER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from training.classify.cache import PlainSamples
+    from numpy.typing import NDArray
+
+    from training.classify.cache import SampleCache
     from training.classify.recipe import ClassifierRecipe
-    from training.classify.split import Listed
+    from training.classify.split import ListedPicture
 
 CELL = 4
-"""Tensor pixels to a cell of the mask head, on a side."""
+"""Side of one cell of the mask head, in pixels of the tensor."""
 READERS = 2
 AHEAD = 2
 
 
-class Maker:
-    """Makes the sample of a number in an epoch."""
+class EpochSampler:
+    """Sampler that makes the training samples of an epoch by number, from the seed, the epoch and the number alone."""
 
-    def __init__(self, pictures: Sequence[Listed], recipe: ClassifierRecipe, kept: PlainSamples | None) -> None:
-        self.pictures, self.recipe, self._kept = pictures, recipe, kept
+    def __init__(self, pictures: Sequence[ListedPicture], recipe: ClassifierRecipe, cache: SampleCache | None) -> None:
+        self.pictures, self.recipe, self._cache = pictures, recipe, cache
 
-    def order(self, epoch: int) -> np.ndarray:
-        """The numbers of an epoch, shuffled, filled up with its first ones to whole batches."""
+    def order(self, epoch: int) -> NDArray[np.int_]:
+        """Order of an epoch: numbers of pictures, shuffled, filled up with the first ones to whole batches."""
         shuffled = np.random.default_rng((self.recipe.seed, epoch)).permutation(len(self.pictures))
         return np.resize(shuffled, self.steps * self.recipe.optimiser.batch)
 
     @property
     def steps(self) -> int:
-        """Batches in an epoch."""
+        """Number of batches in an epoch."""
         return math.ceil(len(self.pictures) / self.recipe.optimiser.batch)
 
     def make(self, epoch: int, number: int) -> tuple[Any, ...]:
-        """Tensor, label, its weight, mask at a quarter, its weight, and whether it is of the body part."""
+        """Make one sample and return what a training step takes of it (`to_step_inputs`)."""
         picture = self.pictures[number]
-        if self._kept is not None:
-            sample = self._kept[number]
+        if self._cache is not None:
+            sample = self._cache[number]
         else:
             rng = np.random.default_rng((self.recipe.seed, epoch, 1 + number))
-            sample = plain(augment(rng, picture.load()), Preprocessor(self.recipe.preprocess))
-        return as_row(sample, picture)
+            sample = to_sample(augment(rng, picture.load()), Preprocessor(self.recipe.preprocess))
+        return to_step_inputs(sample, picture)
 
 
-def as_row(sample: Sample, picture: Listed) -> tuple[Any, ...]:
-    """What a step takes of one sample."""
+def to_step_inputs(sample: Sample, picture: ListedPicture) -> tuple[Any, ...]:
+    """Inputs of a training step from one sample, in the order of `TYPES`.
+
+    Tensor (h, w, 3) uint8, label, weight of the label, mask (h/4, w/4, 1) float32 as share of lesion, weight of the
+    mask, and 1 where the picture is of the body part.
+    """
     h, w = sample.mask.shape
     mask = sample.mask.reshape(h // CELL, CELL, w // CELL, CELL).mean((1, 3), dtype=np.float32)[..., None]
     return (
@@ -73,10 +79,10 @@ def as_row(sample: Sample, picture: Listed) -> tuple[Any, ...]:
 TYPES = (tf.uint8, tf.int64, tf.float32, tf.float32, tf.float32, tf.float32)
 
 
-def train_batches(maker: Maker, epoch: int, size: int, part: int = 0, parts: int = 1) -> tf.data.Dataset:
-    """Batches of ``size`` of an epoch; of ``parts`` pipelines this is number ``part``."""
-    numbers = maker.order(epoch)[part::parts]
-    preprocess = maker.recipe.preprocess
+def train_batches(sampler: EpochSampler, epoch: int, size: int, part: int = 0, parts: int = 1) -> tf.data.Dataset:
+    """Make the batches of ``size`` samples of an epoch; of ``parts`` pipelines this is number ``part``."""
+    numbers = sampler.order(epoch)[part::parts]
+    preprocess = sampler.recipe.preprocess
     shapes = (
         (preprocess.height, preprocess.width, preprocess.channels),
         (),
@@ -87,15 +93,15 @@ def train_batches(maker: Maker, epoch: int, size: int, part: int = 0, parts: int
     )
 
     def make(number: Any) -> tuple[Any, ...]:
-        row = tf.numpy_function(lambda n: maker.make(epoch, int(n)), [number], TYPES)
+        row = tf.numpy_function(lambda n: sampler.make(epoch, int(n)), [number], TYPES)
         return tuple(tf.ensure_shape(value, shape) for value, shape in zip(row, shapes, strict=True))
 
     data = tf.data.Dataset.from_tensor_slices(numbers).map(make, num_parallel_calls=READERS, deterministic=True)
     return data.batch(size, drop_remainder=True).prefetch(AHEAD)
 
 
-def held_batches(samples: PlainSamples, size: int) -> Iterator[tuple[list[int], list[Sample]]]:
-    """Numbers and samples of held-back pictures, ``size`` at a time."""
+def sample_batches(samples: SampleCache, size: int) -> Iterator[tuple[list[int], list[Sample]]]:
+    """Iterate over numbers and samples of held-out pictures, ``size`` at a time."""
     for start in range(0, len(samples), size):
         numbers = list(range(start, min(start + size, len(samples))))
         yield numbers, [samples[number] for number in numbers]

@@ -1,4 +1,4 @@
-"""The classifiers' training loop, on one device or many. ``train`` is what to read first."""
+"""Training loop of the classifiers, on one device or many. ``train`` is what to read first."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from edge.contracts.errors import ConfigError, EdgeError, UsageError
 from edge.contracts.manifest import ANATOMY, LESION_MASK
 from training.checkpoint import fingerprint, restore, save
 from training.classify import networks
-from training.classify.cache import PlainSamples
+from training.classify.cache import SampleCache
 from training.classify.distribute import is_chief, make_strategy
-from training.classify.input_pipeline import Maker, train_batches
+from training.classify.input_pipeline import EpochSampler, train_batches
 from training.classify.predict import predict
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from training.classify.recipe import ClassifierOptimiserSection, ClassifierRecipe
-    from training.classify.split import Listed
+    from training.classify.split import ListedPicture
 
 
 def train(
     recipe: ClassifierRecipe,
-    pictures: Sequence[Listed],
+    pictures: Sequence[ListedPicture],
     classes: Sequence[str],
     out: Path,
     log: Callable[[str], None],
@@ -43,14 +43,14 @@ def train(
     keras.utils.set_random_seed(recipe.seed)
     cache = out / "cache"
     sides = {side: [p for p in pictures if p.split == side] for side in ("train", "val")}
-    board = _board(out, tensorboard and is_chief(recipe))
-    kept = None if recipe.augment else PlainSamples(sides["train"], recipe.preprocess, cache)
-    maker = Maker(sides["train"], recipe, kept)
-    held = PlainSamples([p for p in sides["val"] if p.label >= 0], recipe.preprocess, cache)
+    write_curves = _board(out, tensorboard and is_chief(recipe))
+    kept = None if recipe.augment else SampleCache(sides["train"], recipe.preprocess, cache)
+    sampler = EpochSampler(sides["train"], recipe, kept)
+    held = SampleCache([p for p in sides["val"] if p.label >= 0], recipe.preprocess, cache)
     strategy = make_strategy(recipe)
     with strategy.scope():
         model = networks.build(recipe, len(classes))
-        optimiser = make_optimiser(recipe.optimiser, maker.steps)
+        optimiser = make_optimiser(recipe.optimiser, sampler.steps)
         optimiser.build(model.trainable_variables)
         made_by = fingerprint(recipe)
         done = restore(out, model, optimiser, None, made_by)
@@ -63,36 +63,39 @@ def train(
     chief = is_chief(recipe)
     step = make_step(model, optimiser, recipe.optimiser, strategy)
     for epoch in range(done, recipe.optimiser.epochs):
-        loss = run_epoch(recipe, maker, strategy, step, epoch, quiet=not chief)
+        loss = run_epoch(recipe, sampler, strategy, step, epoch, progress=chief)
         plain.set_weights(model.get_weights())
         if not chief:
             continue
         save(out, model, optimiser, None, epoch + 1, made_by)
         accuracy = validate(plain, held)
         log(f"epoch {epoch + 1}/{recipe.optimiser.epochs} loss {loss:.4f} val_accuracy {accuracy:.4f}")
-        board(epoch + 1, {"loss": loss, "val_accuracy": accuracy})
+        write_curves(epoch + 1, {"loss": loss, "val_accuracy": accuracy})
     plain.set_weights(model.get_weights())
     return plain, strategy
 
 
 def run_epoch(
     recipe: ClassifierRecipe,
-    maker: Maker,
+    sampler: EpochSampler,
     strategy: tf.distribute.Strategy,
     step: Callable[..., Any],
     epoch: int,
-    quiet: bool = False,
+    progress: bool = True,
 ) -> float:
-    """One epoch; the mean loss. Raises EdgeError for a loss that is not a number, and for a picture that went away."""
+    """Train one epoch and return the mean loss.
+
+    Raises EdgeError for a loss that is not a number, ConfigError for a picture that can no longer be read.
+    """
 
     def batches(context: tf.distribute.InputContext) -> tf.data.Dataset:
         size = context.get_per_replica_batch_size(recipe.optimiser.batch)
-        return train_batches(maker, epoch, size, context.input_pipeline_id, context.num_input_pipelines)
+        return train_batches(sampler, epoch, size, context.input_pipeline_id, context.num_input_pipelines)
 
     losses: list[float] = []
     name = f"epoch {epoch + 1}/{recipe.optimiser.epochs}"
     data = _readable(strategy.distribute_datasets_from_function(batches))
-    for batch in (bar := tqdm(data, total=maker.steps, desc=name, mininterval=2, disable=quiet)):
+    for batch in (bar := tqdm(data, total=sampler.steps, desc=name, mininterval=2, disable=not progress)):
         losses.append(float(step(*batch)))
         if not np.isfinite(losses[-1]):
             raise EdgeError(
@@ -105,7 +108,7 @@ def run_epoch(
 
 
 def _readable(data: Any) -> Iterator[Any]:
-    """The batches; what a reading thread raised becomes an error for people."""
+    """Iterate over the batches; what a reading thread raised becomes a ConfigError."""
     try:
         yield from data
     except (tf.errors.UnknownError, tf.errors.InvalidArgumentError) as error:
@@ -117,7 +120,7 @@ def _readable(data: Any) -> Iterator[Any]:
 
 
 def make_optimiser(options: ClassifierOptimiserSection, steps: int) -> keras.optimizers.Optimizer:
-    """Adam, with the recipe's schedule over all of its epochs."""
+    """Make the Adam optimiser, with the recipe's schedule over all of its epochs."""
     rate: Any = options.learning_rate
     if options.schedule == "cosine":
         total = options.epochs * steps
@@ -136,7 +139,7 @@ def make_step(
     options: ClassifierOptimiserSection,
     strategy: tf.distribute.Strategy,
 ) -> Callable[..., Any]:
-    """One step over all replicas as a compiled function; it returns the batch's loss.
+    """Compile one training step over all replicas as a function; it returns the batch's loss.
 
     Losses are sums over samples divided by the whole batch, so that replicas' sums are the batch's mean.
     """
@@ -158,30 +161,31 @@ def make_step(
         optimiser.apply(tape.gradient(total, variables), variables)
         return total
 
-    @tf.function(jit_compile=False)
+    @tf.function(jit_compile=False)  # type: ignore[untyped-decorator]  # TensorFlow is not typed here
     def step(*batch: Any) -> Any:
         return strategy.reduce(tf.distribute.ReduceOp.SUM, strategy.run(one, args=batch), axis=None)
 
-    return step
+    compiled: Callable[..., Any] = step
+    return compiled
 
 
 def mask_loss(masks: Any, found: Any) -> Any:
-    """Binary cross-entropy plus half of soft Dice (Milletari et al. 2016), (n,), of masks (n, h, w, 1)."""
+    """Loss of masks (n, h, w, 1), (n,): binary cross-entropy plus half of soft Dice (Milletari et al. 2016)."""
     cross = tf.reduce_mean(keras.losses.binary_crossentropy(masks, found), axis=(1, 2))
     overlap = tf.reduce_sum(masks * found, axis=(1, 2, 3))
     size = tf.reduce_sum(masks, axis=(1, 2, 3)) + tf.reduce_sum(found, axis=(1, 2, 3))
     return cross + 0.5 * (1 - (2 * overlap + 8.0) / (size + 8.0))  # 8 cells: an empty mask found empty costs nothing
 
 
-def validate(model: keras.Model, held: PlainSamples) -> float:
-    """Share of validation pictures whose class comes out."""
+def validate(model: keras.Model, held: SampleCache) -> float:
+    """Accuracy on the validation pictures: the share whose likeliest class is the true one."""
     scores = predict(model, held)[networks.class_head(model)]
     labels = np.array([picture.label for picture in held.pictures])
     return float((scores.argmax(axis=1) == labels).mean())
 
 
 def _board(out: Path, wanted: bool) -> Callable[[int, dict[str, float]], None]:
-    """What writes an epoch's figures for TensorBoard, if it is wanted. Raises UsageError where it is not installed."""
+    """Function that writes an epoch's metrics for TensorBoard, if wanted; raises UsageError where that is missing."""
     if not wanted:
         return lambda epoch, figures: None
     if importlib.util.find_spec("tensorboard") is None:

@@ -1,4 +1,4 @@
-"""What a classifier's scores are worth, with 95 % intervals over patients."""
+"""Metrics of a classifier's scores, with 95 % bootstrap intervals over patients, and the confusion matrix."""
 
 from __future__ import annotations
 
@@ -6,24 +6,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from training.metrics import auc, bootstrap
+from training.evaluation.bootstrap import bootstrap
+from training.evaluation.metrics import auc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    Figure = Callable[[NDArray[np.int_]], float]
+    RowMetric = Callable[[NDArray[np.int_]], float]
+    """Metric of the rows whose numbers it is given."""
 
 
 def confusion(labels: NDArray[np.int_], called: NDArray[np.int_], classes: int) -> NDArray[np.int64]:
-    """(classes, classes): rows are the truth, columns what was called."""
+    """Confusion matrix (classes, classes) int64: rows are the truth, columns what was called."""
     table = np.zeros((classes, classes), np.int64)
     np.add.at(table, (labels, called), 1)
     return table
 
 
-def judge_classes(
+def class_metrics(
     scores: NDArray[np.floating],
     labels: NDArray[np.int_],
     groups: Sequence[str],
@@ -31,42 +33,45 @@ def judge_classes(
     rounds: int = 1000,
     called: NDArray[np.int_] | None = None,
 ) -> dict[str, dict[str, float]]:
-    """Accuracy, mean AUC (each class against the rest), and recall, precision, F1 and specificity of each class.
+    """Metrics with intervals: accuracy, mean AUC, and recall, precision, F1 and specificity of each class.
 
     Args:
         scores: (n, k) probabilities.
         labels: (n,) numbers of the classes.
         groups: (n,) the patient of each picture.
         classes: their k names.
-        rounds: of the bootstrap.
+        rounds: number of bootstrap draws.
         called: (n,) the class that is called; None: the likeliest.
     """
     if called is None:
         called = scores.argmax(axis=1)
-    figures: dict[str, Figure] = {
+    figures: dict[str, RowMetric] = {
         "accuracy": lambda r: float((called[r] == labels[r]).mean()),
         "auc": lambda r: mean_auc(scores[r], labels[r]),
     }
     for number, name in enumerate(classes):
-        truth, said = labels == number, called == number
-        figures |= {
-            f"recall {name}": lambda r, t=truth, s=said: _share(t[r] & s[r], t[r]),
-            f"specificity {name}": lambda r, t=truth, s=said: _share(~t[r] & ~s[r], ~t[r]),
-            f"precision {name}": lambda r, t=truth, s=said: _share(t[r] & s[r], s[r]),
-            f"f1 {name}": lambda r, t=truth, s=said: _f1(t[r], s[r]),
-        }
+        figures |= _one_class(name, labels == number, called == number)
     return {name: with_interval(figure, groups, rounds) for name, figure in figures.items()}
 
 
-def with_interval(figure: Figure, groups: Sequence[str], rounds: int = 1000) -> dict[str, float]:
-    """Value, low, high and n of a figure over rows; an interval of NaN where no draw has a value."""
+def _one_class(name: str, truth: NDArray[np.bool_], called: NDArray[np.bool_]) -> dict[str, RowMetric]:
+    return {
+        f"recall {name}": lambda r: _share(truth[r] & called[r], truth[r]),
+        f"specificity {name}": lambda r: _share(~truth[r] & ~called[r], ~truth[r]),
+        f"precision {name}": lambda r: _share(truth[r] & called[r], called[r]),
+        f"f1 {name}": lambda r: _f1(truth[r], called[r]),
+    }
+
+
+def with_interval(figure: RowMetric, groups: Sequence[str], rounds: int = 1000) -> dict[str, float]:
+    """Value, low, high and n of a metric over rows; the interval is NaN where the metric is."""
     value = figure(np.arange(len(groups)))
     low, high = bootstrap(groups, figure, rounds) if np.isfinite(value) else (float("nan"), float("nan"))
     return {"value": value, "low": low, "high": high, "n": len(groups)}
 
 
 def mean_auc(scores: NDArray[np.floating], labels: NDArray[np.int_]) -> float:
-    """Of two classes the AUC of the second; of more the mean over classes against the rest, absent ones left out."""
+    """AUC of the second of two classes; of more, the mean over each class against the rest, absent ones left out."""
     numbers = [1] if scores.shape[1] == 2 else range(scores.shape[1])
     each = [auc((labels == k).astype(int), scores[:, k]) for k in numbers]
     known = [value for value in each if np.isfinite(value)]
@@ -74,7 +79,7 @@ def mean_auc(scores: NDArray[np.floating], labels: NDArray[np.int_]) -> float:
 
 
 def table(figures: Mapping[str, Mapping[str, float]]) -> str:
-    """One line a figure."""
+    """Format metrics as text, one line each."""
     width = max(len(name) for name in figures)
     return "\n".join(
         f"{name:{width}}  {f['value']:.4f}  ({f['low']:.4f} to {f['high']:.4f}), n = {int(f['n'])}"
@@ -83,7 +88,7 @@ def table(figures: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def confusion_text(table: NDArray[Any], classes: Sequence[str]) -> str:
-    """The confusion matrix for people: rows are the truth."""
+    """Format the confusion matrix as text: rows are the truth."""
     width = max(8, *(len(name) for name in classes))
     head = " " * width + "".join(f" {name:>{width}}" for name in classes)
     rows = [
@@ -96,6 +101,6 @@ def _share(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> float:
     return float(part.sum() / whole.sum()) if whole.any() else float("nan")
 
 
-def _f1(truth: NDArray[np.bool_], said: NDArray[np.bool_]) -> float:
-    total = truth.sum() + said.sum()
-    return float(2 * (truth & said).sum() / total) if total else float("nan")
+def _f1(truth: NDArray[np.bool_], called: NDArray[np.bool_]) -> float:
+    total = truth.sum() + called.sum()
+    return float(2 * (truth & called).sum() / total) if total else float("nan")

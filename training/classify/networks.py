@@ -1,4 +1,4 @@
-"""The networks. Each takes raw grey values 0 to 255, (n, height, width, 3), and gives its heads by name."""
+"""Networks of the classifiers: each takes raw grey values 0 to 255, (n, height, width, 3), and gives heads by name."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TEXT_CLASSES = 10
 
 
 def build(recipe: ClassifierRecipe, classes: int) -> keras.Model:
-    """The recipe's network for so many classes, its weights new or ImageNet's.
+    """Build the recipe's network for so many classes, with new weights or ImageNet's.
 
     Raises ConfigError for heads that the backbone cannot have.
     """
@@ -44,7 +44,7 @@ def build(recipe: ClassifierRecipe, classes: int) -> keras.Model:
 def text_cnn(
     shape: tuple[int, int, int] = (224, 224, 3), classes: int = TEXT_CLASSES, dropout: float = 0.2
 ) -> keras.Model:
-    """Conv 32, pool, conv 64, pool, flatten, dense 64, dropout, softmax."""
+    """Build the text CNN: conv 32, pool, conv 64, pool, flatten, dense 64, dropout, softmax."""
     image = keras.Input(shape, name="image")
     x = layers.Rescaling(1 / 255, name="scale")(image)
     x = layers.MaxPooling2D(name="pool1")(layers.Conv2D(32, 3, activation="relu", name="conv1")(x))
@@ -54,7 +54,7 @@ def text_cnn(
 
 
 def lite0(shape: tuple[int, int, int], classes: int, dropout: float, frozen: int) -> keras.Model:
-    """EfficientNet-Lite0 from its ImageNet weights, batch norms and the first ``frozen`` blocks held."""
+    """Build EfficientNet-Lite0 from its ImageNet weights, batch norms and the first ``frozen`` blocks frozen."""
     from training import network
     from training.weights import imagenet_lite0
 
@@ -66,7 +66,7 @@ def lite0(shape: tuple[int, int, int], classes: int, dropout: float, frozen: int
 
 
 def small(shape: tuple[int, int, int], dropout: float) -> keras.Model:
-    """Four strided convolutions with the three heads of a bundle; the mask at a quarter of the input."""
+    """Build four strided convolutions with the three heads of a bundle; the mask is a quarter of the input's side."""
     image, x, (quarter, eighth) = _strided(shape)
     malignancy = _probabilities(x, 2, dropout, MALIGNANCY)
     anatomy = layers.Dense(1, activation="sigmoid", name=ANATOMY)(x)
@@ -97,5 +97,5 @@ def _probabilities(x: Any, classes: int, dropout: float, name: str) -> Any:
 
 
 def class_head(model: keras.Model) -> str:
-    """Name of the head that the classes stand in."""
+    """Name of the head that holds the probabilities of the classes."""
     return MALIGNANCY if MALIGNANCY in model.output else CLASSES

@@ -1,4 +1,4 @@
-"""One picture from disk, as the device's sources read it."""
+"""Reading of one picture or mask from disk, as the device's sources read it."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ MIN_SIDE = 16
 
 
 class BrokenPictureError(ConfigError):
-    """A file that is called a picture and cannot be used as one."""
+    """Error for a file that should be a picture or mask and cannot be used as one."""
 
 
 def read_grey(path: Path) -> NDArray[np.uint8]:
-    """(H, W) grey. Of a DICOM file the first frame, cut to its largest ultrasound region if it names one.
+    """Read a picture as (H, W) uint8 grey; of a DICOM file the first frame, cropped to its largest ultrasound region.
 
-    Raises BrokenPictureError, naming the file, for what no picture comes out of.
+    Raises BrokenPictureError, naming the file, for a file that is no usable picture.
     """
     try:
         pixels = _dicom(path) if path.suffix.lower() in DICOM else _picture(path)
@@ -47,7 +47,7 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
 
 
 def read_mask(path: Path, shape: tuple[int, int]) -> NDArray[np.uint8]:
-    """(H, W) 0/1 of a mask's file, of ``shape`` (H, W). Raises BrokenPictureError if it is of another size."""
+    """Read a mask as (H, W) uint8 0/1. Raises BrokenPictureError if its size is not ``shape`` (H, W)."""
     try:
         mask = _picture(path)
     except Exception as error:
@@ -61,7 +61,7 @@ def read_mask(path: Path, shape: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 def broken(path: Path, reason: str) -> BrokenPictureError:
-    """The error that names the file."""
+    """Make the error that names the file."""
     return BrokenPictureError(f"{path}: {reason}", hint="mend it or take it out; --skip-broken leaves such files out")
 
 

@@ -1,4 +1,4 @@
-"""Heads over held-back pictures, batch by batch."""
+"""Predictions of a classifier for held-out pictures, batch by batch."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ import numpy as np
 import tensorflow as tf
 
 from edge.contracts.manifest import LESION_MASK
-from training.classify.input_pipeline import held_batches
-from training.metrics import dice
+from training.classify.input_pipeline import sample_batches
+from training.evaluation.metrics import dice
 
 if TYPE_CHECKING:
     import keras
 
-    from training.classify.cache import PlainSamples
+    from training.classify.cache import SampleCache
 
 BATCH = 32
 
 
-def predict(model: keras.Model, samples: PlainSamples) -> dict[str, Any]:
-    """All heads but the mask over all samples, by name, (n, …); of the mask its Dice with the truth, ``dice`` (n,)."""
+def predict(model: keras.Model, samples: SampleCache) -> dict[str, Any]:
+    """Predict all heads but the mask, by name, (n, …) float32; of the mask its Dice with the truth, ``dice`` (n,)."""
     call = tf.function(lambda x: model(tf.cast(x, tf.float32), training=False), reduce_retracing=True)
     parts: dict[str, list[Any]] = {}
-    for _, batch in held_batches(samples, BATCH):
+    for _, batch in sample_batches(samples, BATCH):
         heads = {name: value.numpy() for name, value in call(np.stack([s.tensor for s in batch])).items()}
         if LESION_MASK in heads:
             found = heads.pop(LESION_MASK)[..., 0]

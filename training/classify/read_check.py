@@ -1,4 +1,4 @@
-"""Reads every picture once before training: a broken one is told of now, not in the third epoch."""
+"""Check that every picture can be read before training: a broken one is reported now, not in the third epoch."""
 
 from __future__ import annotations
 
@@ -13,18 +13,20 @@ from training.classify.pictures import BrokenPictureError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from training.classify.split import Listed
+    from training.classify.split import ListedPicture
 
 SHOWN = 20
 
 
-def whole(pictures: Sequence[Listed], skip_broken: bool, log: Callable[[str], None], threads: int = 2) -> list[Listed]:
-    """The pictures that can be used; the others are listed through ``log``.
+def readable_pictures(
+    pictures: Sequence[ListedPicture], skip_broken: bool, log: Callable[[str], None], threads: int = 2
+) -> list[ListedPicture]:
+    """Read all pictures and return those that can be used; the others are listed through ``log``.
 
     Raises ConfigError if there are others and ``skip_broken`` is not set.
     """
     with ThreadPoolExecutor(threads) as pool:
-        bar = tqdm(pool.map(trouble, pictures), total=len(pictures), desc="read all pictures", mininterval=2)
+        bar = tqdm(pool.map(read_error, pictures), total=len(pictures), desc="read all pictures", mininterval=2)
         reasons = list(bar)
     bad = [reason for reason in reasons if reason]
     for reason in bad[:SHOWN]:
@@ -39,8 +41,8 @@ def whole(pictures: Sequence[Listed], skip_broken: bool, log: Callable[[str], No
     return [picture for picture, reason in zip(pictures, reasons, strict=True) if not reason]
 
 
-def trouble(picture: Listed) -> str:
-    """Why the picture cannot be used; empty if it can."""
+def read_error(picture: ListedPicture) -> str:
+    """Reason why a picture cannot be used; empty if it can."""
     try:
         picture.load()
     except BrokenPictureError as error:

@@ -1,4 +1,4 @@
-"""What a classifier's run is made of: a typed TOML file with ``kind = "classifier"``."""
+"""Recipe of a classifier's run as a typed TOML file with ``kind = "classifier"``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 from edge.contracts.errors import ConfigError
 from edge.contracts.manifest import DataSource, PreprocessRecipe
-from training.recipe import Count, Positive, RecipeSection, Share, decode, shipped
+from training.recipe import Count, Positive, RecipeSection, Share, decode, recipe_path
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -24,7 +24,7 @@ Strategy = Literal["none", "mirrored", "multi-worker"]
 
 
 class ClassifierNetworkSection(RecipeSection, frozen=True, kw_only=True):
-    """The network's shape, and what it says."""
+    """Recipe section of a classifier's network: backbone and heads."""
 
     backbone: Backbone = "lite0"
     """``text-cnn``: two convolutions and two dense layers. ``lite0``: EfficientNet-Lite0 from its ImageNet weights.
@@ -37,7 +37,7 @@ class ClassifierNetworkSection(RecipeSection, frozen=True, kw_only=True):
 
 
 class ClassifierOptimiserSection(RecipeSection, frozen=True, kw_only=True):
-    """Adam (Kingma & Ba 2015), with decoupled weight decay where that is over 0."""
+    """Recipe section of the optimiser: Adam (Kingma & Ba 2015), with decoupled weight decay where that is over 0."""
 
     epochs: Annotated[int, msgspec.Meta(ge=1)] = 10
     batch: Annotated[int, msgspec.Meta(ge=2)] = 32
@@ -50,7 +50,7 @@ class ClassifierOptimiserSection(RecipeSection, frozen=True, kw_only=True):
 
 
 class SplitSection(RecipeSection, frozen=True, kw_only=True):
-    """How pictures are divided where the data does not say it: by group, classes in proportion."""
+    """Recipe section of the split where the data set gives none: by group, classes in proportion."""
 
     val: Share = 0.15
     test: Share = 0.15
@@ -60,7 +60,7 @@ class SplitSection(RecipeSection, frozen=True, kw_only=True):
 
 
 class DistributeSection(RecipeSection, frozen=True, kw_only=True):
-    """For those who outgrow one device."""
+    """Recipe section of distributed training on several devices or machines."""
 
     strategy: Strategy = "none"
     """``mirrored``: all devices of this machine. ``multi-worker``: all machines that TF_CONFIG names; --out is a folder
@@ -68,7 +68,7 @@ class DistributeSection(RecipeSection, frozen=True, kw_only=True):
 
 
 class RenderSection(RecipeSection, frozen=True, kw_only=True):
-    """Pictures that are rendered into the run's folder instead of read from --data."""
+    """Recipe section of phantoms that are rendered into the run's folder instead of read from --data."""
 
     phantoms: Annotated[int, msgspec.Meta(ge=20)] = 300
     """Half with a smooth lesion, half with a spiculated one."""
@@ -79,7 +79,7 @@ class RenderSection(RecipeSection, frozen=True, kw_only=True):
 
 
 class ClassifierRecipe(RecipeSection, frozen=True, kw_only=True):
-    """All of it."""
+    """Whole recipe of a classifier's run, as read from its TOML file."""
 
     kind: Literal["classifier"]
     name: str
@@ -91,9 +91,9 @@ class ClassifierRecipe(RecipeSection, frozen=True, kw_only=True):
     classes: list[str] = []
     """Names of the class folders in the order of the outputs; empty: all folders there are, by name."""
     unlabelled: list[str] = []
-    """Folders of pictures without a lesion: they teach the mask and the anatomy head only."""
+    """Folders of pictures without a lesion: they train the mask and the anatomy head only."""
     other: list[str] = []
-    """Folders of pictures of anything else: they teach the anatomy head only."""
+    """Folders of pictures of anything else: they train the anatomy head only."""
     augment: bool = True
     """False: each picture as it is, preprocessed once and kept on disk."""
     preprocess: PreprocessRecipe
@@ -107,7 +107,7 @@ class ClassifierRecipe(RecipeSection, frozen=True, kw_only=True):
 
 
 class ClassifierRecord(RecipeSection, frozen=True, kw_only=True):
-    """``recipe.toml`` of a run: the recipe, and what only the run knows."""
+    """Record of a finished classifier's run, its ``recipe.toml``: the recipe, and what only the run knows."""
 
     recipe: ClassifierRecipe
     git_revision: str
@@ -120,16 +120,16 @@ class ClassifierRecord(RecipeSection, frozen=True, kw_only=True):
 
 
 def is_classifier(name: str) -> bool:
-    """Whether a recipe, by name or path, is one of these. Raises ConfigError where there is none of that name."""
+    """Whether a recipe, by name or path, is a classifier's. Raises ConfigError where there is none of that name."""
     try:
-        return "kind" in tomllib.loads(shipped(name).read_text(encoding="utf-8"))
+        return "kind" in tomllib.loads(recipe_path(name).read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError:
         return False  # who reads it next says where it is broken
 
 
 def load_classifier(name: str) -> ClassifierRecipe:
-    """Read a recipe by name or path. Raises ConfigError for a file that is none, or whose parts do not fit."""
-    recipe = decode(shipped(name), ClassifierRecipe)
+    """Read a classifier's recipe by name or path. Raises ConfigError if it is none, or its parts do not fit."""
+    recipe = decode(recipe_path(name), ClassifierRecipe)
     if recipe.network.heads == "bundle" and len(recipe.classes) != 2:
         raise ConfigError(
             f"{name}: heads = bundle wants two classes, the harmless one first, got {recipe.classes}",

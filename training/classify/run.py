@@ -1,35 +1,36 @@
-"""A classifier's run from beginning to end: READ `run_classifier`, it is the whole of it."""
+"""Run of a classifier from beginning to end: READ `run_classifier`, it is the whole of it."""
 
 from __future__ import annotations
 
 import csv
 import json
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 
 from edge.contracts.errors import UsageError
-from training.classify.cache import PlainSamples
+from training.classify.cache import SampleCache
 from training.classify.folder import has_groups, list_folder
-from training.classify.metrics import confusion, confusion_text, judge_classes, table, with_interval
-from training.classify.read_check import whole
+from training.classify.metrics import class_metrics, confusion, confusion_text, table, with_interval
+from training.classify.phantom_dataset import render_dataset, render_unseen
+from training.classify.read_check import readable_pictures
 from training.classify.recipe import ClassifierRecipe, ClassifierRecord
-from training.classify.render import render, render_unseen
-from training.classify.split import Listed, check_listing, divide
-from training.toml_out import to_toml
+from training.classify.split import ListedPicture, check_listing, split_pictures
+from training.run_record import git_revision, write_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
     import keras
+    from numpy.typing import NDArray
 
 REPRESENTATIVE = 160
-"""Training pictures that calibrate the quantisation."""
+"""Number of training pictures that calibrate the quantisation."""
 KEPT = 256
-"""Held-back tensors that a run of plain classes keeps for export's comparison of formats; a bundle's run keeps all."""
+"""Held-out tensors that a run of plain classes keeps for export's comparison of formats; a bundle's run keeps all."""
 
 
 def run_classifier(
@@ -42,11 +43,11 @@ def run_classifier(
     tensorboard: bool = False,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """List, check, train, judge, and write what export reads.
+    """Run a classifier: list and check pictures, train, evaluate, and write what export reads.
 
     ``ready`` is called when the data is, before TensorFlow starts.
     """
-    pictures, classes = gather(recipe, data, out, log, skip_broken)
+    pictures, classes = collect_pictures(recipe, data, out, log, skip_broken)
     ready()
     from training.classify.distribute import barrier, is_chief
     from training.classify.loop import train
@@ -58,24 +59,27 @@ def run_classifier(
         barrier(strategy)
 
 
-def gather(
+def collect_pictures(
     recipe: ClassifierRecipe, data: Path | None, out: Path, log: Callable[[str], None], skip_broken: bool = False
-) -> tuple[list[Listed], list[str]]:
-    """All pictures, readable, on their sides, and the classes' names."""
+) -> tuple[list[ListedPicture], list[str]]:
+    """Collect all readable pictures, each with its split, and the classes' names.
+
+    Raises UsageError without data, ConfigError for data that cannot be learnt from.
+    """
     if recipe.render is not None and data is None:
-        data = render(out / "pictures", recipe.render, recipe.seed)
+        data = render_dataset(out / "pictures", recipe.render, recipe.seed)
         render_unseen(out / "unseen", recipe.seed)
     if data is None:
         raise UsageError(f"the recipe {recipe.name} wants --data", hint="--data names a folder of class folders")
     listed, classes = list_folder(data, recipe)
     if listed and len(classes) > 1:
-        listed = whole(listed, skip_broken, log)
+        listed = readable_pictures(listed, skip_broken, log)
         if not has_groups(data, recipe) and not any(p.split for p in listed):
             log(
                 "no groups: each picture counts as its own patient. If some show the same patient, figures are too "
                 "good; `python -m training check DIR --write-groups` groups look-alikes"
             )
-        listed = divide(listed, recipe.split, recipe.seed)
+        listed = split_pictures(listed, recipe.split, recipe.seed)
     check_listing(listed, classes)
     sizes = {side: sum(p.split == side for p in listed) for side in ("train", "val", "test")}
     log(f"{len(listed)} pictures of {', '.join(classes)}: " + ", ".join(f"{n} {side}" for side, n in sizes.items()))
@@ -85,36 +89,22 @@ def gather(
 def finish(
     model: keras.Model,
     recipe: ClassifierRecipe,
-    pictures: Sequence[Listed],
+    pictures: Sequence[ListedPicture],
     classes: Sequence[str],
     out: Path,
     log: Callable[[str], None],
 ) -> None:
-    """Judge validation and test, and write every file of the hand-over.
+    """Evaluate validation and test, and write every file that export reads.
 
-    ``recipe.toml`` comes last: a folder that has it is a whole run.
+    ``recipe.toml`` comes last: a folder that has it is a finished run.
     """
-    from training.classify.networks import class_head
-    from training.classify.predict import predict
     from training.classify.saved_model import save_model
-    from training.finish_run import git_revision
 
     figures: dict[str, Any] = {}
     rows: list[list[Any]] = []
     for side in ("val", "test"):
-        held = PlainSamples([p for p in pictures if p.split == side and p.label >= 0], recipe.preprocess, out / "cache")
-        heads = predict(model, held)
-        scores = heads[class_head(model)]
-        labels = np.array([p.label for p in held.pictures])
-        groups = [p.group for p in held.pictures]
-        figures[side] = judge_classes(scores, labels, groups, classes)
-        if "dice" in heads:
-            figures[side]["dice"] = with_interval(lambda r, d=heads["dice"]: float(d[r].mean()), groups)
-        log(f"{side}:\n{table(figures[side])}")
-        counts = confusion(labels, scores.argmax(axis=1), len(classes))
-        figures[f"{side}_confusion"] = counts.tolist()
-        if side == "test":
-            log(confusion_text(counts, classes))
+        held = SampleCache([p for p in pictures if p.split == side and p.label >= 0], recipe.preprocess, out / "cache")
+        scores = _evaluate_side(model, side, held, classes, figures, log)
         rows += [
             [p.id, p.group, classes[p.label], side, *(f"{s:.6f}" for s in each)]
             for p, each in zip(held.pictures, scores, strict=True)
@@ -134,22 +124,53 @@ def finish(
         classes=list(classes),
         epochs_done=recipe.optimiser.epochs,
     )
-    (out / "recipe.toml").write_text(to_toml(msgspec.to_builtins(record)), encoding="utf-8")
+    write_record(out, record)
     log(f"done: {out}")
 
 
-def _write_tensors(recipe: ClassifierRecipe, pictures: Sequence[Listed], out: Path) -> None:
-    """``representative.npz`` of training pictures, ``eval.npz`` of held-back ones with a class."""
+def _evaluate_side(
+    model: keras.Model,
+    side: str,
+    held: SampleCache,
+    classes: Sequence[str],
+    figures: dict[str, Any],
+    log: Callable[[str], None],
+) -> NDArray[np.floating]:
+    """Predict one side of the split and put its metrics into ``figures``; return the scores (n, classes)."""
+    from training.classify.networks import class_head
+    from training.classify.predict import predict
+
+    heads = predict(model, held)
+    scores: NDArray[np.floating] = heads[class_head(model)]
+    labels = np.array([p.label for p in held.pictures])
+    groups = [p.group for p in held.pictures]
+    figures[side] = class_metrics(scores, labels, groups, classes)
+    if "dice" in heads:
+        figures[side]["dice"] = with_interval(partial(_mean_of, heads["dice"]), groups)
+    log(f"{side}:\n{table(figures[side])}")
+    counts = confusion(labels, scores.argmax(axis=1), len(classes))
+    figures[f"{side}_confusion"] = counts.tolist()
+    if side == "test":
+        log(confusion_text(counts, classes))
+    return scores
+
+
+def _mean_of(values: NDArray[np.float64], rows: NDArray[np.int_]) -> float:
+    return float(values[rows].mean())
+
+
+def _write_tensors(recipe: ClassifierRecipe, pictures: Sequence[ListedPicture], out: Path) -> None:
+    """Write ``representative.npz`` of training pictures, ``eval.npz`` of held-out ones with a class."""
     rng = np.random.default_rng(recipe.seed)
 
-    def some(rows: list[Listed], count: int) -> list[Listed]:
+    def some(rows: list[ListedPicture], count: int) -> list[ListedPicture]:
         return [rows[i] for i in sorted(rng.permutation(len(rows))[:count])]
 
     learnt = some([p for p in pictures if p.split == "train"], REPRESENTATIVE)
     held = [p for p in pictures if p.split != "train" and p.label >= 0]
     if recipe.network.heads == "classes":
         held = some([p for p in held if p.split == "test"], KEPT)
-    samples = {name: PlainSamples(of, recipe.preprocess, out / "cache") for name, of in (("r", learnt), ("h", held))}
+    samples = {name: SampleCache(of, recipe.preprocess, out / "cache") for name, of in (("r", learnt), ("h", held))}
     np.savez_compressed(
         out / "representative.npz", tensors=np.stack([samples["r"][i].tensor for i in range(len(learnt))])
     )

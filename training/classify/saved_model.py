@@ -1,4 +1,4 @@
-"""A classifier as a SavedModel without custom classes."""
+"""Writing of a classifier as a TensorFlow SavedModel without custom classes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def save_model(model: keras.Model, path: Path) -> None:
-    """One signature: ``image`` float32 (1, h, w, channels) 0..255 in, the heads by name out."""
+    """Save with one signature: ``image`` (1, h, w, channels) float32 0..255 in, the heads by name out."""
     archive = keras.export.ExportArchive()
     archive.track(model)
 

@@ -1,4 +1,4 @@
-"""What is known of each picture before any of them is in memory, and the split that keeps a group on one side."""
+"""Train, validation and test split that keeps a group on one side, over pictures that are listed but not yet read."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from training.classify.recipe import SplitSection
 
 NO_LESION, OTHER = -1, -2
-"""Labels beside the classes' numbers: no lesion in it, and not of the body part at all."""
+"""Labels beside the classes' numbers: picture without a lesion, and picture not of the body part at all."""
 
 
 @dataclass(frozen=True)
-class Listed:
-    """One picture as a data set's adapter names it."""
+class ListedPicture:
+    """Picture of a data set that is listed but not yet read: path, label, group, split."""
 
     id: str
     """Its path below the data set's folder."""
@@ -34,10 +34,12 @@ class Listed:
     path: Path
     mask: Path | None = None
     split: Split | None = None
-    """None: `divide` decides."""
+    """None: `split_pictures` decides."""
 
     def load(self) -> Item:
-        """With its pixels. A picture of no lesion has an empty mask, as has one whose mask is not known.
+        """Read the pixels: an item with image and mask, (H, W) uint8.
+
+        A picture of no lesion has an empty mask, as has one whose mask is not known.
 
         Raises BrokenPictureError if picture or mask cannot be used.
         """
@@ -47,14 +49,14 @@ class Listed:
 
     @property
     def mask_known(self) -> bool:
-        """Whether the mask says where lesion is, or that there is none."""
+        """Whether the mask is known: a file says where lesion is, or there is none."""
         return self.mask is not None or self.label < 0
 
 
-def divide(pictures: Sequence[Listed], shares: SplitSection, seed: int) -> list[Listed]:
-    """The same pictures, each on a side; groups stay whole, classes keep about their proportions.
+def split_pictures(pictures: Sequence[ListedPicture], shares: SplitSection, seed: int) -> list[ListedPicture]:
+    """Split pictures into training, validation and test; groups stay whole, classes keep about their proportions.
 
-    A data set that divides itself into training and test is left so; where it has no validation pictures, they are
+    A data set that has its own split into training and test keeps it; where it has no validation pictures, they are
     taken from training. Raises ConfigError for a split that leaks, or too few groups for one.
     """
     given = {picture.split for picture in pictures} - {None}
@@ -78,8 +80,8 @@ def divide(pictures: Sequence[Listed], shares: SplitSection, seed: int) -> list[
     return [replace(p, split="test" if p.group in test else "val" if p.group in val else "train") for p in pictures]
 
 
-def _held_back(pictures: Sequence[Listed], share: float, seed: int) -> set[str]:
-    """Groups that hold about ``share`` of the pictures of each class."""
+def _held_back(pictures: Sequence[ListedPicture], share: float, seed: int) -> set[str]:
+    """Set of groups that hold about ``share`` of the pictures of each class."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     folds = max(2, round(1 / max(share, 0.05)))
@@ -96,8 +98,11 @@ def _held_back(pictures: Sequence[Listed], share: float, seed: int) -> set[str]:
     return {groups[i] for i in held}
 
 
-def check_listing(pictures: Sequence[Listed], classes: Sequence[str]) -> None:
-    """Raises ConfigError for no data, one class only, a class that is missing on a side, and a split that leaks."""
+def check_listing(pictures: Sequence[ListedPicture], classes: Sequence[str]) -> None:
+    """Check that pictures can be learnt from.
+
+    Raises ConfigError for no data, one class only, a class that is missing on a side, and a split that leaks.
+    """
     if not pictures:
         raise ConfigError("no pictures were found", hint="a folder for each class: DIR/class-name/*.png, jpg or dcm")
     if len(classes) < 2:

@@ -1,1 +1,1 @@
-"""The anatomy gate: its examples, its fit, and its layers in the network."""
+"""Anatomy gate, which refuses pictures of other anatomy: its examples, its fit, and its layers in the network."""

@@ -1,4 +1,4 @@
-"""The anatomy gate: is this breast B-mode at all? Fitted on the trained network's features, which stay as they are.
+"""Anatomy gate: is this a breast B-mode picture at all? Fitted on the trained network's features, which do not change.
 
 Two questions, and the stricter answer counts:
 - Does it look like a breast rather than like anything else we have? A logistic regression on the backbone's pooled
@@ -7,7 +7,7 @@ Two questions, and the stricter answer counts:
   nearer: mean absolute deviation along their principal axes, in standard deviations (a Mahalanobis distance with the
   L1 norm, after Lee et al., NeurIPS 2018), on the mask pyramid's pooled features. It needs no counter-examples.
 
-All of it is dense layers with ReLU6, which a device computes in int8 (`gate_head`).
+All of it is dense layers with ReLU6, which a device computes in int8 (`training.gate.head`).
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from training.gate.examples import Examples
+    from training.gate.examples import GateExamples
     from training.recipe import GateSection
 
     Features = Mapping[str, NDArray[np.floating]]
     """Pooled features by name, each (n, channels)."""
 
-LIKE = ("pool8", "pool16")
-"""Features that the regression takes: backbone, strides 8 and 16."""
-NEAR = ("merge8", "merge16")
+REGRESSION_FEATURES = ("pool8", "pool16")
+"""Features that the logistic regression takes: backbone, strides 8 and 16."""
+DISTANCE_FEATURES = ("merge8", "merge16")
 """Features that distances are measured in: pyramid, strides 8 and 16."""
 CENTRE = 3.0
-"""Margins are relu6(CENTRE + margin): 3 is the edge, and a margin counts up to 3 in both directions."""
+"""Margins are relu6(CENTRE + margin): 3 is the decision boundary, and a margin counts up to 3 in both directions."""
 SHARPNESS = 2.0
 """The logit is this times the margin."""
 
 
 @dataclass(frozen=True, eq=False)
-class Cluster:
-    """Where one kind of accepted picture lies: z = features @ axes + offset has mean 0 and deviation 1 for it."""
+class FeatureCluster:
+    """Region of feature space of one accepted kind of picture: z = features @ axes + offset has mean 0, deviation 1."""
 
     axes: NDArray[np.float64]
-    """(channels of `NEAR`, k)."""
+    """(channels of `DISTANCE_FEATURES`, k)."""
     offset: NDArray[np.float64]
     """(k,)."""
     slope: float
@@ -53,32 +53,36 @@ class Cluster:
     """Margin at distance 0."""
 
     def distance(self, found: Features) -> NDArray[np.float64]:
-        """Mean absolute deviation over the axes, each counted up to 6: (n,)."""
-        z = _joined(found, NEAR) @ self.axes + self.offset
-        return np.minimum(np.abs(z), 6.0).mean(axis=1)
+        """Distance of pictures from the cluster, (n,): mean absolute deviation over the axes, each counted up to 6."""
+        z = _joined(found, DISTANCE_FEATURES) @ self.axes + self.offset
+        distances: NDArray[np.float64] = np.minimum(np.abs(z), 6.0).mean(axis=1)
+        return distances
 
     def margin(self, found: Features) -> NDArray[np.float64]:
-        """relu6 of the margin, 3 at the edge: (n,)."""
+        """Margin of pictures to the cluster's boundary as relu6, (n,): 3 at the boundary."""
         return _relu6(self.intercept - self.slope * self.distance(found))
 
 
 @dataclass(frozen=True, eq=False)
-class Gate:
-    """The fitted gate."""
+class AnatomyGate:
+    """Fitted anatomy gate: a logistic regression and clusters of accepted pictures."""
 
     weights: dict[str, NDArray[np.float64]]
-    """Of the regression, by feature: (channels,)."""
+    """Weights of the logistic regression, by feature: (channels,)."""
     bias: float
-    clusters: dict[str, Cluster]
+    clusters: dict[str, FeatureCluster]
 
-    def like(self, found: Features) -> NDArray[np.float64]:
-        """relu6 of the regression's margin, 3 at the edge: (n,)."""
-        return _relu6(sum(found[name] @ w for name, w in self.weights.items()) + self.bias)
+    def regression_margin(self, found: Features) -> NDArray[np.float64]:
+        """Margin of the logistic regression as relu6, (n,): 3 at the boundary."""
+        logits: NDArray[np.float64] = sum(found[name] @ w for name, w in self.weights.items()) + np.float64(self.bias)
+        return _relu6(logits)
 
     def __call__(self, found: Features) -> NDArray[np.float64]:
-        """A score from 0 to 1 for each row, not a calibrated probability: 0.5 is the edge of the stricter answer."""
-        near = np.max([cluster.margin(found) for cluster in self.clusters.values()], axis=0)
-        return 1.0 / (1.0 + np.exp(-SHARPNESS * (np.minimum(self.like(found), near) - CENTRE)))
+        """Score (n,) from 0 to 1, not a calibrated probability: 0.5 is the boundary of the stricter answer."""
+        nearest = np.max([cluster.margin(found) for cluster in self.clusters.values()], axis=0)
+        margins = np.minimum(self.regression_margin(found), nearest)
+        scores: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-SHARPNESS * (margins - CENTRE)))
+        return scores
 
 
 def _relu6(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -89,51 +93,54 @@ def _joined(found: Features, names: tuple[str, ...]) -> NDArray[np.float64]:
     return np.concatenate([found[name] for name in names], axis=1).astype(np.float64)
 
 
-def fit(found: Features, data: Examples, held: Features, options: GateSection, without: str | None = None) -> Gate:
-    """The gate for these examples.
+def fit(
+    found: Features, data: GateExamples, held: Features, options: GateSection, without: str | None = None
+) -> AnatomyGate:
+    """Fit the anatomy gate to its examples.
 
     Args:
         found: features of ``data``.
         data: what it learns from.
-        held: features of validation pictures: each question's edge lies where ``options.part_refusals`` of them fail.
-        options: of the recipe.
-        without: a family that it must not see.
+        held: features of validation pictures: each question's boundary lies where ``options.part_refusals`` of them
+            fail.
+        options: section of the recipe.
+        without: a family of negatives that is left out.
     """
     weights, bias = _regression(found, data, held, options, without)
-    return Gate(weights, bias, _clusters(found, data, held, options))
+    return AnatomyGate(weights, bias, _clusters(found, data, held, options))
 
 
 def _regression(
-    found: Features, data: Examples, held: Features, options: GateSection, without: str | None
+    found: Features, data: GateExamples, held: Features, options: GateSection, without: str | None
 ) -> tuple[dict[str, NDArray[np.float64]], float]:
     chosen = data.families != without if without is not None else np.ones(len(data.wanted), bool)
-    values = _joined(found, LIKE)[chosen]
+    values = _joined(found, REGRESSION_FEATURES)[chosen]
     mean, scale = values.mean(axis=0), values.std(axis=0) + 1e-3
     regression = LogisticRegression(C=options.strength, max_iter=500)
     regression.fit((values - mean) / scale, data.wanted[chosen], sample_weight=data.weights(chosen))
     weights = regression.coef_[0] / scale
-    scores = _joined(held, LIKE) @ weights
+    scores = _joined(held, REGRESSION_FEATURES) @ weights
     edge, unit = float(np.quantile(scores, options.part_refusals)), float(scores.std())
-    stops = np.cumsum([found[name].shape[1] for name in LIKE])[:-1]
+    stops = np.cumsum([found[name].shape[1] for name in REGRESSION_FEATURES])[:-1]
     parts = np.split(weights / unit, stops)
-    return dict(zip(LIKE, parts, strict=True)), CENTRE - edge / unit
+    return dict(zip(REGRESSION_FEATURES, parts, strict=True)), CENTRE - edge / unit
 
 
-def _clusters(found: Features, data: Examples, held: Features, options: GateSection) -> dict[str, Cluster]:
-    """One for pictures, one for phantoms, measured alike: nine in ten of each lie within 1 of its centre."""
+def _clusters(found: Features, data: GateExamples, held: Features, options: GateSection) -> dict[str, FeatureCluster]:
+    """One cluster for pictures, one for phantoms, on one scale: nine in ten of each lie within 1 of its centre."""
     kinds = {"picture": ("picture", "crop"), "phantom": ("phantom",)}
     raw = {}
     for name, families in kinds.items():
         rows = np.isin(data.families, families)
         own = {key: values[rows] for key, values in found.items()}
-        axes, offset = _principal(_joined(own, NEAR), options.axes)
+        axes, offset = _principal(_joined(own, DISTANCE_FEATURES), options.axes)
         # Validation pictures stand for pictures: the network was trained on its own examples and sees them nearer.
         judge = held if name == "picture" else own
-        radius = np.quantile(Cluster(axes, offset, 1.0, 0.0).distance(judge), 0.9)
-        raw[name] = Cluster(axes, offset, 1.0 / float(radius), 0.0)
+        radius = np.quantile(FeatureCluster(axes, offset, 1.0, 0.0).distance(judge), 0.9)
+        raw[name] = FeatureCluster(axes, offset, 1.0 / float(radius), 0.0)
     nearest = np.min([cluster.slope * cluster.distance(held) for cluster in raw.values()], axis=0)
     edge, unit = float(np.quantile(nearest, 1 - options.part_refusals)), float(nearest.std())
-    return {k: Cluster(c.axes, c.offset, c.slope / unit, CENTRE + edge / unit) for k, c in raw.items()}
+    return {k: FeatureCluster(c.axes, c.offset, c.slope / unit, CENTRE + edge / unit) for k, c in raw.items()}
 
 
 def _principal(values: NDArray[np.float64], count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -144,34 +151,34 @@ def _principal(values: NDArray[np.float64], count: int) -> tuple[NDArray[np.floa
     return axes, -mean @ axes
 
 
-def threshold(gate: Gate, held: Features, refusals: float) -> float:
-    """The score under which the share ``refusals`` of the held pictures lies."""
+def threshold(gate: AnatomyGate, held: Features, refusals: float) -> float:
+    """Threshold of the gate: the score under which the share ``refusals`` of the held-out pictures lies."""
     return float(np.quantile(gate(held), refusals))
 
 
 def leave_one_out(
     found: Features,
-    data: Examples,
+    data: GateExamples,
     held: Features,
-    judged: Mapping[str, tuple[str, Features]],
+    evaluated: Mapping[str, tuple[str, Features]],
     options: GateSection,
     log: Callable[[str], None],
 ) -> dict[str, dict[str, Any]]:
-    """By file: frames, how many pass, and their scores, each by a gate and a threshold that never saw its family.
+    """Leave-one-family-out evaluation: by file, frames, how many pass, and scores of a gate that never saw its family.
 
     Args:
         found: features of ``data``.
         data: all that the shipped gate learns from.
         held: features of the validation pictures.
-        judged: by file name, its family and its frames' features, as the device sees them.
-        options: of the recipe.
+        evaluated: by file name, its family and its frames' features, as the device sees them.
+        options: section of the recipe.
         log: takes a line for each file.
     """
     table = {}
-    for family in sorted({name for name, _ in judged.values()}):
+    for family in sorted({name for name, _ in evaluated.values()}):
         gate = fit(found, data, held, options, without=family)
         limit = threshold(gate, held, options.refusals)
-        for file, (name, frames) in judged.items():
+        for file, (name, frames) in evaluated.items():
             if name == family:
                 scores = gate(frames)
                 passed = int((scores >= limit).sum())

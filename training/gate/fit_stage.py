@@ -1,4 +1,4 @@
-"""The gate's part of a run: features, fit, the figure by leaving files out, the head in the network."""
+"""The anatomy gate's stage of a run: features, fit, leave-one-family-out evaluation, the head in the network."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
-    from training.gate.examples import Examples
-    from training.negatives import Negative
+    from training.gate.examples import GateExamples
+    from training.gate.file_negatives import FileNegative
     from training.recipe import Recipe
 
 METHOD = (
@@ -26,17 +26,17 @@ METHOD = (
     "chosen with these figures in sight, so that they flatter it"
 )
 SAMPLE = 12
-"""Pictures of each judged file and of each kind of negative that travel in gate.npz."""
+"""Pictures of each evaluated file and of each kind of negative that are kept in gate.npz."""
 
 
 @dataclass(frozen=True, eq=False)
-class Fitted:
-    """A model with its gate, and what is known of the gate."""
+class FittedGate:
+    """Model with its fitted anatomy gate, and how the gate was evaluated."""
 
     model: keras.Model
     threshold: float
     arrays: dict[str, NDArray[Any]]
-    """``gate.npz``: tensors and source of some negatives; name, score and threshold of every judged frame."""
+    """``gate.npz``: tensors and source of some negatives; name, score and threshold of every evaluated frame."""
     report: dict[str, Any]
     """For ``metrics.json``: frames and frames that pass, in all and by file."""
 
@@ -44,18 +44,21 @@ class Fitted:
 def fit_gate(
     model: keras.Model,
     recipe: Recipe,
-    learnt: Examples,
-    files: Sequence[Negative],
+    learnt: GateExamples,
+    files: Sequence[FileNegative],
     held: NDArray[np.uint8],
     log: Callable[[str], None],
-) -> Fitted:
-    """Fit the gate on ``learnt``; edges and threshold come from ``held``, the validation pictures' tensors."""
+) -> FittedGate:
+    """Fit the anatomy gate on ``learnt`` and add it to the model as a head.
+
+    Decision boundaries and threshold come from ``held``, the validation pictures' tensors (n, height, width, 3) uint8.
+    """
     preprocess = Preprocessor(recipe.preprocess)
-    judged = [n for n in files if n.judged]
-    tensors = np.stack([preprocess(n.pixels, n.regions)[0][0] for n in judged])
-    names = np.array([n.file for n in judged])
+    evaluated = [n for n in files if n.evaluated]
+    tensors = np.stack([preprocess(n.pixels, n.regions)[0][0] for n in evaluated])
+    names = np.array([n.file for n in evaluated])
     found, seen, val = features(model, learnt.tensors), features(model, tensors), features(model, held)
-    families = {n.file: n.family for n in judged}
+    families = {n.file: n.family for n in evaluated}
     by_file = {
         file: (family, {name: values[names == file] for name, values in seen.items()})
         for file, family in families.items()
@@ -74,10 +77,10 @@ def fit_gate(
     }
     shown = {file: {k: v for k, v in row.items() if k != "scores"} for file, row in table.items()}
     report = {"method": METHOD, "frames": frames, "passed": passed, "files": shown}
-    return Fitted(with_gate(model, gate), threshold(gate, val, recipe.gate.refusals), arrays, report)
+    return FittedGate(with_gate(model, gate), threshold(gate, val, recipe.gate.refusals), arrays, report)
 
 
 def _some(names: NDArray[np.str_]) -> NDArray[np.int_]:
-    """Up to `SAMPLE` rows of each name, evenly spread; the empty name is left out."""
+    """Numbers of up to `SAMPLE` rows of each name, evenly spread; the empty name is left out."""
     rows = [np.flatnonzero(names == name) for name in np.unique(names[names != ""])]
     return np.concatenate([r[:: max(1, -(-len(r) // SAMPLE))] for r in rows])

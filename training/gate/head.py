@@ -1,4 +1,4 @@
-"""The fitted gate as layers of the network: pooled features in, the anatomy head out."""
+"""Layers of the fitted anatomy gate in the network: pooled features in, the anatomy head out."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ import numpy as np
 from keras import layers
 
 from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
-from training.gate.anatomy_gate import CENTRE, LIKE, NEAR, SHARPNESS
+from training.gate.anatomy_gate import CENTRE, DISTANCE_FEATURES, REGRESSION_FEATURES, SHARPNESS
 from training.network import SKIPS, mean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from training.gate.anatomy_gate import Cluster, Gate
+    from training.gate.anatomy_gate import AnatomyGate, FeatureCluster
 
 POOLED = {"pool8": SKIPS[8], "pool16": SKIPS[16], "merge8": "merge8", "merge16": "merge16"}
-"""By feature: the layer whose mean over the picture it is."""
+"""By feature: the layer whose mean over the picture is the feature."""
 
 
 def pooled(model: keras.Model) -> dict[str, Any]:
-    """The gate's features as tensors of ``model``, by name."""
+    """Pooled features of the gate as tensors of ``model``, by name."""
     found = {}
-    for name in (*LIKE, *NEAR):
+    for name in (*REGRESSION_FEATURES, *DISTANCE_FEATURES):
         found[name] = mean(model.get_layer(POOLED[name]).output, f"gate_{name}")
     return found
 
 
 def features(model: keras.Model, tensors: NDArray[np.uint8], batch: int = 64) -> dict[str, NDArray[np.float32]]:
-    """Features of tensors (n, h, w, 3), by name: (n, channels)."""
+    """Compute the gate's features of tensors (n, h, w, 3) uint8, by name: (n, channels) float32."""
     import tensorflow as tf
 
     part = keras.Model(model.inputs, pooled(model))
@@ -39,13 +39,16 @@ def features(model: keras.Model, tensors: NDArray[np.uint8], batch: int = 64) ->
     return {name: np.concatenate([p[name].numpy() for p in parts]) for name in parts[0]}
 
 
-def with_gate(model: keras.Model, gate: Gate) -> keras.Model:
-    """``model`` with the anatomy head beside its two; it shares their layers and changes none."""
+def with_gate(model: keras.Model, gate: AnatomyGate) -> keras.Model:
+    """Add the anatomy head to the model beside its two heads; it shares their layers and changes none."""
     found = pooled(model)
     # One unit for each feature, added up: a joint input would have to share one quantisation step.
-    units = [_dense(found[n], w[:, None], gate.bias if n == LIKE[0] else 0.0, n) for n, w in gate.weights.items()]
+    units = [
+        _dense(found[n], w[:, None], gate.bias if n == REGRESSION_FEATURES[0] else 0.0, n)
+        for n, w in gate.weights.items()
+    ]
     like = layers.ReLU(6.0, name="gate_like")(layers.Add(name="gate_sum")(units))
-    joined = layers.Concatenate(name="gate_near")([found[n] for n in NEAR])
+    joined = layers.Concatenate(name="gate_near")([found[n] for n in DISTANCE_FEATURES])
     first, second = (_near(joined, cluster, name) for name, cluster in gate.clusters.items())
     # max(a, b) = a + relu(b - a), min(a, b) = a - relu(a - b): ReLU runs everywhere in int8.
     near = layers.Add(name="gate_nearest")([first, _relu_difference(second, first, "gate_nearer")])
@@ -64,7 +67,7 @@ def _dense(
     return out
 
 
-def _near(x: Any, cluster: Cluster, name: str) -> Any:
+def _near(x: Any, cluster: FeatureCluster, name: str) -> Any:
     """relu6 of a cluster's margin: |z| as relu6(z) + relu6(-z), summed with equal weights."""
     axes = np.concatenate([cluster.axes, -cluster.axes], axis=1)
     both = _dense(x, axes, np.concatenate([cluster.offset, -cluster.offset]), f"axes_{name}", keras.activations.relu6)

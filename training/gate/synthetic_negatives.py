@@ -1,4 +1,7 @@
-"""Pictures that are not breast B-mode, made: test cards, noise, text, and breast pictures bent out of shape."""
+"""Synthetic negatives of the anatomy gate: test cards, noise, text, and distorted breast pictures.
+
+Pictures are (H, W) uint8 grey; each function takes the random generator first.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +19,22 @@ LETTERS = np.array(list("abcdefghijklmnopqrstuvwxyz     0123456789"))
 
 
 def test_card(rng: np.random.Generator) -> Grey:
-    """Noise, a flat field, a gradient, bars, a chequer or a page of text, at a random size. (H, W) uint8."""
+    """Draw a test card of random size: noise, a flat field, a gradient, bars, a chequer or a page of text.
+
+    Returns (H, W) uint8 grey.
+    """
     h, w = (int(v) for v in rng.integers(120, 600, 2))
     kinds = (_noise, _flat, _gradient, _bars, _chequer, _page)
-    return np.clip(kinds[int(rng.integers(len(kinds)))](rng, h, w), 0, 255).astype(np.uint8)
+    card = kinds[int(rng.integers(len(kinds)))](rng, h, w)
+    grey: Grey = np.clip(card, 0, 255).astype(np.uint8)
+    return grey
 
 
 def _noise(rng: np.random.Generator, h: int, w: int) -> NDArray[np.floating]:
     step = rng.uniform(1, 24)
     small = rng.normal(rng.uniform(40, 200), rng.uniform(5, 90), (int(h / step) + 2, int(w / step) + 2))
-    return cv2.resize(small, (w, h), interpolation=cv2.INTER_CUBIC)
+    noise: NDArray[np.floating] = cv2.resize(small, (w, h), interpolation=cv2.INTER_CUBIC)
+    return noise
 
 
 def _flat(rng: np.random.Generator, h: int, w: int) -> NDArray[np.floating]:
@@ -35,7 +44,8 @@ def _flat(rng: np.random.Generator, h: int, w: int) -> NDArray[np.floating]:
 def _gradient(rng: np.random.Generator, h: int, w: int) -> NDArray[np.floating]:
     y, x = np.mgrid[0 : 1 : h * 1j, 0 : 1 : w * 1j]
     angle = rng.uniform(0, 2 * np.pi)
-    return 127 + rng.uniform(60, 250) * (np.cos(angle) * (x - 0.5) + np.sin(angle) * (y - 0.5))
+    ramp: NDArray[np.floating] = np.cos(angle) * (x - 0.5) + np.sin(angle) * (y - 0.5)
+    return 127 + rng.uniform(60, 250) * ramp
 
 
 def _bars(rng: np.random.Generator, h: int, w: int) -> NDArray[np.floating]:
@@ -69,7 +79,10 @@ def _page(rng: np.random.Generator, h: int, w: int) -> NDArray[np.floating]:
 
 
 def fan(rng: np.random.Generator, picture: Grey) -> Grey:
-    """Bent into the sector of a curved or phased probe, at a random opening, on black. (H, W) uint8."""
+    """Bend the picture into the sector of a curved or phased probe, at a random opening angle, on black.
+
+    Takes (H, W) uint8 grey, returns the same of another size.
+    """
     half, face = rng.uniform(0.4, 0.8), rng.uniform(0.02, 0.5)
     side = int(rng.integers(220, 520))
     wide = 2 * (1 + face) * np.sin(half)
@@ -80,16 +93,17 @@ def fan(rng: np.random.Generator, picture: Grey) -> Grey:
     column, row = (angle / half + 1) / 2 * (w - 1), radius * (h - 1)
     outside = (np.abs(angle) > half) | (radius < 0) | (radius > 1)
     column[outside] = -10
-    return cv2.remap(picture, column.astype(np.float32), row.astype(np.float32), cv2.INTER_LINEAR)
+    bent: Grey = cv2.remap(picture, column.astype(np.float32), row.astype(np.float32), cv2.INTER_LINEAR)
+    return bent
 
 
 def turned(rng: np.random.Generator, picture: Grey) -> Grey:
-    """On its side, or upside down. (H, W) uint8."""
+    """Turn the picture on its side, or upside down. (H, W) uint8 grey."""
     return np.ascontiguousarray(np.rot90(picture, int(rng.integers(1, 4))))
 
 
 def shuffled(rng: np.random.Generator, picture: Grey) -> Grey:
-    """Cut into tiles, which are mixed. (H, W) uint8."""
+    """Cut the picture into tiles and shuffle them. (H, W) uint8 grey."""
     n = int(rng.integers(3, 7))
     h, w = picture.shape[0] // n, picture.shape[1] // n
     tiles = [picture[i * h : (i + 1) * h, j * w : (j + 1) * w] for i in range(n) for j in range(n)]
@@ -98,21 +112,23 @@ def shuffled(rng: np.random.Generator, picture: Grey) -> Grey:
 
 
 def inverted(rng: np.random.Generator, picture: Grey) -> Grey:
-    """Black for white. (H, W) uint8."""
-    return 255 - picture
+    """Invert the picture: black for white. (H, W) uint8 grey."""
+    negative: Grey = 255 - picture
+    return negative
 
 
 def smeared(rng: np.random.Generator, picture: Grey) -> Grey:
-    """Blurred until no texture is left, along the beams or all around: as lungs and fluid look."""
+    """Blur until no texture is left, along the beams or all around, as lungs and fluid look. (H, W) uint8 grey."""
     reach = rng.uniform(4, 14)
-    return cv2.GaussianBlur(picture, (0, 0), sigmaX=reach if rng.random() < 0.5 else 1.0, sigmaY=reach)
+    blurred: Grey = cv2.GaussianBlur(picture, (0, 0), sigmaX=reach if rng.random() < 0.5 else 1.0, sigmaY=reach)
+    return blurred
 
 
 def lung(rng: np.random.Generator, picture: Grey) -> Grey:
-    """Chest wall over a lung: under a bright pleural line there is no tissue, only echoes of what lies above it.
+    """Turn the picture into chest wall over a lung: under a bright pleural line no tissue, only echoes from above it.
 
     Repeats of the line at multiples of its depth (A-lines) and streaks along the beams (B-lines), as in
-    Lichtenstein, Intensive Care Med 37:1085 (2011). Turned in part into a fan. (H, W) uint8.
+    Lichtenstein, Intensive Care Med 37:1085 (2011). A quarter is bent into a fan. (H, W) uint8 grey.
     """
     height, width = picture.shape
     depth = int(rng.uniform(0.12, 0.45) * height)
@@ -127,18 +143,19 @@ def lung(rng: np.random.Generator, picture: Grey) -> Grey:
     echo *= 1 + rng.uniform(0.05, 0.3) * cv2.GaussianBlur(rng.normal(0, 3, picture.shape), (0, 0), rng.uniform(1, 4))
     out = np.where(below > 0, echo, picture * rng.uniform(0.6, 1.0))
     out += rng.uniform(60, 180) * np.exp(-((below / rng.uniform(1.5, 4)) ** 2)) * (0.4 + 0.6 * _ripple(rng, width))
-    lungs = cv2.GaussianBlur(np.clip(out, 0, 255).astype(np.uint8), (0, 0), rng.uniform(0.5, 2.0))
+    lungs: Grey = cv2.GaussianBlur(np.clip(out, 0, 255).astype(np.uint8), (0, 0), rng.uniform(0.5, 2.0))
     return fan(rng, lungs) if rng.random() < 0.25 else lungs
 
 
 def _ripple(rng: np.random.Generator, width: int) -> NDArray[np.floating]:
     """A smooth random curve from 0 to 1, (width,)."""
     curve = cv2.resize(rng.uniform(0, 1, (1, int(rng.integers(4, 24)))), (width, 1), interpolation=cv2.INTER_LINEAR)
-    return curve[0]
+    ripple: NDArray[np.floating] = curve[0]
+    return ripple
 
 
 def eye(rng: np.random.Generator, picture: Grey) -> Grey:
-    """One echo-free ball that fills the scan, with a bright wall behind: as no breast holds it. (H, W) uint8."""
+    """Draw an eye: one echo-free ball that fills the scan, a bright wall behind, as in no breast. (H, W) uint8 grey."""
     height, width = picture.shape
     y, x = np.mgrid[0:height, 0:width]
     radius = rng.uniform(0.3, 0.55) * min(height, width)
@@ -149,17 +166,19 @@ def eye(rng: np.random.Generator, picture: Grey) -> Grey:
     behind = 1 + rng.uniform(0, 0.8) * ((np.abs(x - cx) < radius) & (y > cy))
     fluid = rng.uniform(0, 25) + rng.normal(0, 4, picture.shape)
     out = picture * behind * (1 - inside) + fluid * inside + rng.uniform(60, 160) * wall
-    return np.clip(out, 0, 255).astype(np.uint8)
+    ball: Grey = np.clip(out, 0, 255).astype(np.uint8)
+    return ball
 
 
 def near(rng: np.random.Generator, picture: Grey) -> Grey:
-    """A fiftieth of the picture, as large as the whole. (H, W) uint8."""
+    """Enlarge a fiftieth of the picture to the size of the whole. (H, W) uint8 grey."""
     h, w = (int(side * rng.uniform(0.1, 0.22)) for side in picture.shape)
     y, x = int(rng.integers(0, picture.shape[0] - h)), int(rng.integers(0, picture.shape[1] - w))
-    return cv2.resize(picture[y : y + h, x : x + w], None, fx=6, fy=6, interpolation=cv2.INTER_CUBIC)
+    enlarged: Grey = cv2.resize(picture[y : y + h, x : x + w], None, fx=6, fy=6, interpolation=cv2.INTER_CUBIC)
+    return enlarged
 
 
-BENT = {
+DISTORTIONS = {
     "fan": fan,
     "turned": turned,
     "shuffled": shuffled,
@@ -169,4 +188,4 @@ BENT = {
     "lung": lung,
     "eye": eye,
 }
-"""By family: breast pictures as no breast scan looks; each takes a generator and a grey picture."""
+"""By family: distortions that make a breast picture look like no breast scan; each takes (generator, grey picture)."""

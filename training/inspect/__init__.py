@@ -1,1 +1,1 @@
-"""Looks at data before it is learnt from, and at models after: `training check`, `look` and `eval`."""
+"""Inspection of data sets before training and of models after: commands `check`, `look` and `eval`."""

@@ -1,4 +1,4 @@
-"""``training check DIR``: what is wrong with a folder of pictures, before anything is learnt from it."""
+"""Data-set check for ``training check DIR``: broken files, duplicates, look-alikes and leaking splits in a folder."""
 
 from __future__ import annotations
 
@@ -20,17 +20,23 @@ from training.classify.folder import (
     write_groups,
 )
 from training.classify.pictures import BrokenPictureError, read_grey, read_mask
-from training.inspect.lookalikes import find_pairs, joined, sketch
+from training.inspect.lookalikes import connected_components, find_lookalikes, orb_features
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from training.datasets import Split
+    from training.inspect.lookalikes import OrbFeatures
+
+    Groups = dict[str, tuple[str, Split | None]]
+    """Group and side of a picture, by its path below the folder, as groups.csv says."""
 
 SHOWN = 15
 
 
 @dataclass
 class DatasetReport:
-    """What was found; paths are below the folder."""
+    """Result of a data-set check; paths are relative to the folder."""
 
     folder: str
     pictures: int = 0
@@ -51,16 +57,16 @@ class DatasetReport:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was found that spoils training or its figures."""
+        """Whether nothing was found that makes training or its metrics wrong."""
         return not (self.broken or self.masks or self.torn or self.apart)
 
     def as_json(self) -> dict[str, Any]:
-        """All of it."""
+        """All findings as a tree for JSON."""
         return {"ok": self.ok, **asdict(self)}
 
 
 def check_dataset(root: Path, lookalikes: bool = True, regroup: bool = False) -> DatasetReport:
-    """Look at every picture below ``root``; ``regroup``: write ``groups.csv`` with look-alikes in one group.
+    """Check every picture below ``root``; ``regroup``: write ``groups.csv`` with look-alikes in one group.
 
     Raises ConfigError for a folder that is none or holds no picture.
     """
@@ -68,30 +74,12 @@ def check_dataset(root: Path, lookalikes: bool = True, regroup: bool = False) ->
     if not paths:
         raise ConfigError(f"{root} holds no pictures", hint="give a folder that has png, jpg or dcm files below it")
     report = DatasetReport(str(root), len(paths))
-    told = read_groups(root / GROUPS) if (root / GROUPS).is_file() else {}
-    names, sketches, digests = [], [], defaultdict(list)
-    for path in tqdm(paths, desc="read pictures", mininterval=2):
-        key = path.relative_to(root).as_posix()
-        try:
-            grey = read_grey(path)
-        except BrokenPictureError as error:
-            report.broken.append({"file": key, "why": error.message.removeprefix(f"{path}: ")})
-            continue
-        digests[hashlib.sha256(str(grey.shape).encode() + grey.tobytes()).hexdigest()].append(len(names))
-        names.append(key)
-        if lookalikes:
-            sketches.append(sketch(grey))
-        if (mask := find_mask(path, root)) is not None:
-            try:
-                read_mask(mask, grey.shape)
-            except BrokenPictureError as error:
-                why = error.message.removeprefix(f"{mask}: ")
-                report.masks.append({"file": mask.relative_to(root).as_posix(), "why": why})
-    same = [numbers for numbers in digests.values() if len(numbers) > 1]
+    known_groups = read_groups(root / GROUPS) if (root / GROUPS).is_file() else {}
+    names, features, same = _read_pictures(report, root, paths, lookalikes)
     report.duplicates = [[names[i] for i in numbers] for numbers in same]
     links = {(numbers[0], other) for numbers in same for other in numbers[1:]}
     known = {frozenset((a, b)) for numbers in same for a in numbers for b in numbers}
-    for pair in find_pairs(sketches) if lookalikes else ():
+    for pair in find_lookalikes(features) if lookalikes else ():
         if frozenset((pair.first, pair.second)) in known:
             continue
         known.add(frozenset((pair.first, pair.second)))
@@ -105,21 +93,48 @@ def check_dataset(root: Path, lookalikes: bool = True, regroup: bool = False) ->
             }
         )
     if regroup:
-        _regroup(root, names, sorted(links), told)
-        told = read_groups(root / GROUPS)
-    _judge(report, names, sorted(links), told)
+        _regroup(root, names, sorted(links), known_groups)
+        known_groups = read_groups(root / GROUPS)
+    _check_groups(report, names, sorted(links), known_groups)
     return report
 
 
-def _judge(report: DatasetReport, names: list[str], links: list[tuple[int, int]], told: dict[str, Any]) -> None:
-    """Whether what belongs together stands together."""
-    sides = {name: _side(name, told) for name in names}
+def _read_pictures(
+    report: DatasetReport, root: Path, paths: list[Path], lookalikes: bool
+) -> tuple[list[str], list[OrbFeatures], list[list[int]]]:
+    """Names of the readable pictures, their features, and the numbers of equal ones; the others go into the report."""
+    names: list[str] = []
+    features: list[OrbFeatures] = []
+    digests: dict[str, list[int]] = defaultdict(list)
+    for path in tqdm(paths, desc="read pictures", mininterval=2):
+        key = path.relative_to(root).as_posix()
+        try:
+            grey = read_grey(path)
+        except BrokenPictureError as error:
+            report.broken.append({"file": key, "why": error.message.removeprefix(f"{path}: ")})
+            continue
+        digests[hashlib.sha256(str(grey.shape).encode() + grey.tobytes()).hexdigest()].append(len(names))
+        names.append(key)
+        if lookalikes:
+            features.append(orb_features(grey))
+        if (mask := find_mask(path, root)) is not None:
+            try:
+                read_mask(mask, grey.shape)
+            except BrokenPictureError as error:
+                why = error.message.removeprefix(f"{mask}: ")
+                report.masks.append({"file": mask.relative_to(root).as_posix(), "why": why})
+    return names, features, [numbers for numbers in digests.values() if len(numbers) > 1]
+
+
+def _check_groups(report: DatasetReport, names: list[str], links: list[tuple[int, int]], known_groups: Groups) -> None:
+    """Report groups and equal pictures that are on several sides of the split or in different groups."""
+    sides = {name: _side(name, known_groups) for name in names}
     groups: dict[str, list[str]] = defaultdict(list)
     for name in names:
         label = next((p for p in name.split("/") if p not in SIDES), "")
         report.classes[label] = report.classes.get(label, 0) + 1
-        if name in told:
-            groups[told[name][0]].append(name)
+        if name in known_groups:
+            groups[known_groups[name][0]].append(name)
     for group, files in sorted(groups.items()):
         found = {sides[f] for f in files} - {""}
         if len(found) > 1:
@@ -129,36 +144,37 @@ def _judge(report: DatasetReport, names: list[str], links: list[tuple[int, int]]
         found = {sides[f] for f in files} - {""}
         if len(found) > 1:
             report.torn.append({"what": "the same picture", "sides": sorted(found), "files": files})
-        if told and told.get(names[a], ("",))[0] != told.get(names[b], ("",))[0]:
-            report.apart.append({"files": files, "groups": [told.get(f, ("",))[0] for f in files]})
-    if links and not told and not report.torn:
+        if known_groups and known_groups.get(names[a], ("",))[0] != known_groups.get(names[b], ("",))[0]:
+            report.apart.append({"files": files, "groups": [known_groups.get(f, ("",))[0] for f in files]})
+    if links and not known_groups and not report.torn:
         # Nothing says that they are one patient's: a split by picture would put them on both sides.
         report.apart = [{"files": [names[a], names[b]], "groups": []} for a, b in links]
 
 
-def _side(name: str, told: dict[str, Any]) -> str:
+def _side(name: str, known_groups: Groups) -> str:
     top = name.split("/")[0]
-    return (told[name][1] if name in told else None) or SIDES.get(top, "")
+    given = known_groups[name][1] if name in known_groups else None
+    return given or SIDES.get(top) or ""
 
 
-def _regroup(root: Path, names: list[str], links: list[tuple[int, int]], told: dict[str, Any]) -> None:
-    """``groups.csv``: groups that were told, joined where pictures look alike. Raises ConfigError if it has sides."""
-    if any(row[1] for row in told.values()):
+def _regroup(root: Path, names: list[str], links: list[tuple[int, int]], known_groups: Groups) -> None:
+    """Write ``groups.csv``: the known groups, joined where pictures look alike. Raises ConfigError if it has sides."""
+    if any(row[1] for row in known_groups.values()):
         raise ConfigError(
             f"{root / GROUPS} says sides, which groups that are joined may tear", hint="take its column split out first"
         )
     first: dict[str, int] = {}
     together = list(links)
     for number, name in enumerate(names):
-        if name in told:
-            together.append((first.setdefault(told[name][0], number), number))
-    lowest = joined(together, len(names))
-    label = [told.get(names[i], (names[i],))[0] for i in lowest]
+        if name in known_groups:
+            together.append((first.setdefault(known_groups[name][0], number), number))
+    lowest = connected_components(together, len(names))
+    label = [known_groups.get(names[i], (names[i],))[0] for i in lowest]
     write_groups(root / GROUPS, list(zip(names, label, strict=True)))
 
 
 def as_text(report: DatasetReport) -> str:
-    """For people."""
+    """Format the result of a check as text for people."""
     lines = [f"{report.pictures} pictures in {report.folder}"]
     lines += [f"  {count:6} {name}" for name, count in sorted(report.classes.items())]
     parts = (

@@ -1,4 +1,4 @@
-"""``training eval MODEL CSV``: what a model is worth on pictures that a table names."""
+"""Evaluation of a model on the pictures of a CSV table, for ``training eval MODEL CSV``."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from edge.contracts.errors import ConfigError, UsageError
 from edge.contracts.manifest import LESION_MASK, MALIGNANCY
 from edge.preprocess.preprocessor import Preprocessor
 from training.augment.geometry import mask_to_tensor
-from training.classify.metrics import confusion, confusion_text, judge_classes, with_interval
+from training.classify.metrics import class_metrics, confusion, confusion_text, with_interval
 from training.classify.pictures import read_grey, read_mask
-from training.metrics import dice
+from training.evaluation.metrics import dice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TableRow:
-    """One picture of the table."""
+    """One picture of the CSV table, with its label, group and mask."""
 
     path: Path
     label: int
@@ -40,21 +40,21 @@ class TableRow:
 
 @dataclass(frozen=True)
 class EvaluatedModel:
-    """A model of any kind that is run here."""
+    """Model of any kind, bundle, plain classifier or run, as a function of one tensor."""
 
     classes: list[str]
     head: str
-    """The output that the classes stand in."""
+    """Name of the output that holds the probabilities of the classes."""
     recipe: PreprocessRecipe
     run: Callable[[NDArray[np.uint8]], Heads]
-    """Real values by head, without the batch, of a tensor (1, height, width, channels)."""
+    """Maps a tensor (1, height, width, channels) uint8 to real values by head, without the batch axis."""
     threshold: float | None = None
-    """Of the second class; None: the likeliest class is called."""
+    """Threshold on the second class; None: the likeliest class is called."""
     mask_level: float = 0.5
 
 
-def judge_table(model_path: Path, table: Path) -> tuple[dict[str, dict[str, float]], str]:
-    """Figures with 95 % intervals over groups, and the confusion matrix for people.
+def evaluate_table(model_path: Path, table: Path) -> tuple[dict[str, dict[str, float]], str]:
+    """Evaluate a model on a table: metrics with 95 % intervals over groups, and the confusion matrix as text.
 
     Raises ConfigError for a table without rows, of one class alone, or with labels that the model does not know, and
     for pictures that cannot be read; ModelError or ConfigError for what is no model.
@@ -62,7 +62,7 @@ def judge_table(model_path: Path, table: Path) -> tuple[dict[str, dict[str, floa
     model = open_model(model_path)
     rows = read_table(table, model.classes)
     preprocess = Preprocessor(model.recipe)
-    scores, dices = [], []
+    scores, dice_scores = [], []
     for row in tqdm(rows, desc="judge", mininterval=2):
         grey = read_grey(row.path)
         tensor, box = preprocess(grey)
@@ -70,22 +70,25 @@ def judge_table(model_path: Path, table: Path) -> tuple[dict[str, dict[str, floa
         scores.append(heads[model.head])
         if row.mask is not None and LESION_MASK in heads:
             truth = mask_to_tensor(read_mask(row.mask, grey.shape), box, model.recipe.width, model.recipe.height)
-            dices.append(dice(_wide(heads[LESION_MASK], truth.shape) >= model.mask_level, truth > 0))
+            dice_scores.append(dice(_upsampled(heads[LESION_MASK], truth.shape) >= model.mask_level, truth > 0))
         else:
-            dices.append(float("nan"))
+            dice_scores.append(float("nan"))
     labels, values = np.array([row.label for row in rows]), np.stack(scores).astype(np.float64)
     groups = [row.group for row in rows]
     called = values.argmax(1) if model.threshold is None else (values[:, 1] >= model.threshold).astype(int)
-    figures = judge_classes(values, labels, groups, model.classes, called=called)
-    if np.isfinite(dices).any():
-        known = np.flatnonzero(np.isfinite(dices))
-        each = np.array(dices)[known]
+    figures = class_metrics(values, labels, groups, model.classes, called=called)
+    if np.isfinite(dice_scores).any():
+        known = np.flatnonzero(np.isfinite(dice_scores))
+        each = np.array(dice_scores)[known]
         figures["dice"] = with_interval(lambda r: float(each[r].mean()), [groups[i] for i in known])
     return figures, confusion_text(confusion(labels, called, len(model.classes)), model.classes)
 
 
 def read_table(table: Path, classes: list[str]) -> list[TableRow]:
-    """Rows of ``path,label[,group][,mask]``; paths are as below the table's folder, labels names or numbers."""
+    """Read a table of ``path,label[,group][,mask]``; paths are below the table's folder, labels names or numbers.
+
+    Raises ConfigError for a table that is missing, lacks columns, has unknown labels or one class alone.
+    """
     if not table.is_file():
         raise ConfigError(f"{table} does not exist", hint="a CSV file: path,label and, if known, group and mask")
     with table.open(newline="", encoding="utf-8") as file:
@@ -118,7 +121,7 @@ def read_table(table: Path, classes: list[str]) -> list[TableRow]:
 
 
 def open_model(path: Path) -> EvaluatedModel:
-    """A bundle, a plain classifier's ``.tflite``, or the folder of a run."""
+    """Open a bundle, a plain classifier's ``.tflite``, or the folder of a run."""
     from edge.models.classifier import is_classifier
 
     if path.is_dir():
@@ -160,7 +163,7 @@ def _classifier(path: Path) -> EvaluatedModel:
 
 
 def _interpreter(graph: bytes) -> Callable[[NDArray[np.uint8]], Heads]:
-    """Raw outputs by head name."""
+    """Function of a tensor (1, h, w, c) uint8 to raw outputs by head name."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_content=graph, num_threads=1)
@@ -193,8 +196,11 @@ def _saved_model(run: Path) -> EvaluatedModel:
     return EvaluatedModel(classes, head, recipe, call)
 
 
-def _wide(mask: NDArray[np.floating], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """A mask head (h, w, 1) at the tensor's size, bilinear, as the device widens it."""
+def _upsampled(mask: NDArray[np.floating], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Mask head (h, w, 1) upsampled to ``shape`` (height, width), bilinear, as on the device."""
     import cv2
 
-    return cv2.resize(mask[..., 0].astype(np.float32), (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+    wide: NDArray[np.float32] = cv2.resize(
+        mask[..., 0].astype(np.float32), (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR
+    )
+    return wide

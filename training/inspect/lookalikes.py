@@ -1,8 +1,8 @@
-"""Pictures that show the same scan, also cut out, zoomed, mirrored in brightness or annotated anew.
+"""Look-alike search: pairs of pictures that show the same scan, also cropped, zoomed, brightened or annotated anew.
 
-Corners with their surroundings (ORB: Rublee et al., ICCV 2011) are looked up in an index over all pictures; pairs that
-share enough of them are laid over each other (a similarity by RANSAC) and then compared pixel by pixel. The last step
-is what keeps two patients apart that share no more than a scanner's letters.
+Corners with their surroundings (ORB features: Rublee et al., ICCV 2011) are looked up in an index over all pictures;
+pairs that share enough of them are aligned (a similarity transform by RANSAC) and then compared pixel by pixel. The
+last step is what keeps two patients apart that share no more than a scanner's letters.
 """
 
 from __future__ import annotations
@@ -23,61 +23,62 @@ if TYPE_CHECKING:
     Grey = NDArray[np.uint8]
 
 SIDE = 256
-"""Long side that pictures are brought to."""
+"""Longer side in pixels that pictures are resized to."""
 CORNERS = 300
 NEAREST = 4
 DISTANCE = 48
 """Bits of 256 in which two corners may differ."""
 SHARED = 8
-"""Corners that two pictures must share before they are laid over each other."""
+"""Corners that two pictures must share before they are aligned."""
 INLIERS = 10
 ALIKE = 0.80
-"""Correlation of the pixels that both show, from which they show the same."""
+"""Correlation of the pixels that both show, from which on they are look-alikes."""
 OVERLAP = 0.15
 """Share of the smaller picture that both must show."""
 
 
 @dataclass(frozen=True, eq=False)
-class Sketch:
-    """What is kept of a picture: it, small, and its corners."""
+class OrbFeatures:
+    """ORB features of a picture: the picture, small, and its corners with their descriptors."""
 
     grey: Grey
+    """(h, w) uint8, the longer side `SIDE`."""
     points: NDArray[np.float32]
     """(n, 2) x and y."""
     codes: NDArray[np.uint8]
-    """(n, 32)."""
+    """(n, 32) binary descriptors of 256 bits."""
 
 
 @dataclass(frozen=True)
-class Pair:
-    """Two pictures, by number, that show the same."""
+class LookalikePair:
+    """Pair of look-alikes: two pictures, by number, that show the same scan."""
 
     first: int
     second: int
     correlation: float
     zoom: float
-    """Of the second against the first."""
+    """Scale of the second against the first."""
 
 
-def sketch(grey: Grey) -> Sketch:
-    """Corners of (H, W) grey, its contrast evened out first: gain settings differ."""
+def orb_features(grey: Grey) -> OrbFeatures:
+    """Find the corners of a picture (H, W) uint8 grey, its histogram equalised first: gain settings differ."""
     scale = SIDE / max(grey.shape)
     small = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    found, codes = cv2.ORB_create(CORNERS, fastThreshold=5).detectAndCompute(cv2.equalizeHist(small), None)
+    found, codes = cv2.ORB.create(CORNERS, fastThreshold=5).detectAndCompute(cv2.equalizeHist(small), None)
     if codes is None:
-        return Sketch(small, np.empty((0, 2), np.float32), np.empty((0, 32), np.uint8))
-    return Sketch(small, np.array([p.pt for p in found], np.float32), codes)
+        return OrbFeatures(small, np.empty((0, 2), np.float32), np.empty((0, 32), np.uint8))
+    return OrbFeatures(small, np.array([p.pt for p in found], np.float32), codes)
 
 
-def find_pairs(sketches: Sequence[Sketch]) -> Iterator[Pair]:
-    """All pairs that show the same, each once."""
-    owners = np.repeat(np.arange(len(sketches)), [len(s.codes) for s in sketches])
+def find_lookalikes(features: Sequence[OrbFeatures]) -> Iterator[LookalikePair]:
+    """Find all pairs of look-alikes, each once."""
+    owners = np.repeat(np.arange(len(features)), [len(s.codes) for s in features])
     if not len(owners):
         return
     index = cv2.FlannBasedMatcher({"algorithm": 6, "table_number": 8, "key_size": 16, "multi_probe_level": 1}, {})
-    index.add([np.concatenate([s.codes for s in sketches])])
+    index.add([np.concatenate([s.codes for s in features])])
     index.train()
-    for number, each in enumerate(tqdm(sketches, desc="compare pictures", mininterval=2)):
+    for number, each in enumerate(tqdm(features, desc="compare pictures", mininterval=2)):
         if not len(each.codes):
             continue
         votes: Counter[int] = Counter()
@@ -85,13 +86,13 @@ def find_pairs(sketches: Sequence[Sketch]) -> Iterator[Pair]:
             votes.update({int(owners[m.trainIdx]) for m in near if m.distance <= DISTANCE} - {number})
         for other, count in votes.items():
             # A pair may be found from either side; it is looked at from the lower number, or where only one found it.
-            if count >= SHARED and (pair := compare(sketches, min(number, other), max(number, other))):
+            if count >= SHARED and (pair := compare(features, min(number, other), max(number, other))):
                 yield pair
 
 
-def compare(sketches: Sequence[Sketch], first: int, second: int) -> Pair | None:
-    """Lay the second over the first; None unless they show the same."""
-    one, other = sketches[first], sketches[second]
+def compare(features: Sequence[OrbFeatures], first: int, second: int) -> LookalikePair | None:
+    """Align the second picture with the first and compare their pixels; None unless they are look-alikes."""
+    one, other = features[first], features[second]
     matches = cv2.BFMatcher(cv2.NORM_HAMMING, crossCheck=True).match(other.codes, one.codes)
     matches = [m for m in matches if m.distance <= DISTANCE]
     if len(matches) < SHARED:
@@ -111,7 +112,7 @@ def compare(sketches: Sequence[Sketch], first: int, second: int) -> Pair | None:
     if there.sum() < OVERLAP * smaller:
         return None
     correlation = _correlation(one.grey[there], laid[there])
-    return Pair(first, second, correlation, 1 / zoom) if correlation >= ALIKE else None
+    return LookalikePair(first, second, correlation, 1 / zoom) if correlation >= ALIKE else None
 
 
 def _correlation(a: Grey, b: Grey) -> float:
@@ -121,8 +122,8 @@ def _correlation(a: Grey, b: Grey) -> float:
     return float((x * y).sum()) / total if total else 0.0
 
 
-def joined(pairs: Sequence[tuple[int, int]], count: int) -> list[int]:
-    """For each of ``count`` pictures the lowest number that pairs connect it to."""
+def connected_components(pairs: Sequence[tuple[int, int]], count: int) -> list[int]:
+    """Connected components of pairs: for each of ``count`` pictures the lowest number that pairs connect it to."""
     lowest = list(range(count))
 
     def root(i: int) -> int:

@@ -1,4 +1,4 @@
-"""Pictures to look at: some of a folder's, or of the data set that a recipe is for."""
+"""Random selection of pictures for the contact sheet, from a folder or from the breast sets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 def choose(data: Path, recipe: str, count: int, seed: int) -> tuple[list[Item], list[str], PreprocessRecipe]:
-    """Pictures by chance, their labels, and the recipe's preprocessing. Raises ConfigError where there are none."""
+    """Choose pictures at random, with their labels and the recipe's preprocessing.
+
+    Raises ConfigError where there are none.
+    """
     rng = np.random.default_rng(seed)
     if is_classifier(recipe):
         chosen = load_classifier(recipe)
@@ -26,13 +29,13 @@ def choose(data: Path, recipe: str, count: int, seed: int) -> tuple[list[Item], 
         names = {NO_LESION: "no lesion", OTHER: "other"} | dict(enumerate(classes))
         picked = [listed[i] for i in sorted(rng.permutation(len(listed))[:count])]
         return _some([p.load() for p in picked], data), [names[p.label] for p in picked], chosen.preprocess
-    from training.datasets import BENIGN, MALIGNANT, UNLABELLED, both
+    from training.datasets import BENIGN, MALIGNANT, UNLABELLED, load_breast_sets
     from training.recipe import load_recipe
 
     breast = load_recipe(recipe)
-    items, told = both(data), {BENIGN: "benign", MALIGNANT: "malignant", UNLABELLED: "no lesion"}
+    items, class_names = load_breast_sets(data), {BENIGN: "benign", MALIGNANT: "malignant", UNLABELLED: "no lesion"}
     shown = [items[i] for i in sorted(rng.permutation(len(items))[:count])]
-    return shown, [told[item.label] for item in shown], breast.preprocess
+    return shown, [class_names[item.label] for item in shown], breast.preprocess
 
 
 def _some(items: list[Item], data: Path) -> list[Item]:

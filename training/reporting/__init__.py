@@ -1,5 +1,6 @@
-"""What a run's predictions are worth, for people: one HTML page and one JSON file. READ `command.py` FIRST.
+"""Report of a model's evaluation for people: one HTML page and one JSON file. READ `command.py` FIRST.
 
-The figures come from a run's predictions alone; what shows the model altered pictures (`altered`, `saliency`,
-`presence_control`) needs its SavedModel too. TensorFlow is loaded by `serving` and by nothing else here.
+The metrics come from a run's held-out predictions alone; what shows the model changed pictures (`perturbations`,
+`saliency`, `lesion_presence.negative_control`) needs its SavedModel too. TensorFlow is loaded by `saved_model` and by
+nothing else here.
 """

@@ -1,4 +1,4 @@
-"""All figures of a report, in the order of the page. READ `collect` FIRST: each line of it is one section."""
+"""Collection of all metrics of a report, in the order of the page. READ `collect` FIRST: each line is one section."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
-from training.calibrate import fit_run
-from training.reporting import altered, doubt, features, figures, quantised, saliency
-from training.reporting.presence import presence, presence_control
-from training.reporting.rows import INT8, POOLED, Held, open_held, read_int8
+from training.evaluation.calibration import choose_calibration
+from training.evaluation.held_out_predictions import INT8, POOLED, HeldOutSet, load_held_out, read_int8
+from training.reporting import descriptor_classifiers, metric_tables, perturbations, quantisation, saliency, uncertainty
+from training.reporting.lesion_presence import negative_control, presence_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,88 +20,96 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from training.reporting.figures import Calls
-    from training.reporting.rows import Rows
+    from training.evaluation.held_out_predictions import HeldOutPredictions
+    from training.reporting.metric_tables import CalibratedCalls
 
 MISTAKES, SHOWN = 20, 6
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """What a report is asked for."""
+class ReportOptions:
+    """Options of a report: the run, and which sections are wanted."""
 
     run: Path
     int8: bool = False
     across: Sequence[Path] = ()
-    """Runs judged on another data set than they learnt from."""
+    """Runs tested on another data set than they learnt from."""
     left_out: Sequence[Path] = ()
-    """Runs judged on a scanner that they never saw."""
+    """Runs tested on a scanner that they never saw."""
     data: Path | None = None
     """Data sets, for the negative control."""
     model: bool = True
-    """Whether the run's SavedModels are asked about changed pictures."""
+    """Whether the run's SavedModels predict changed pictures."""
 
 
 @dataclass(eq=False)
-class Collected:
-    """Figures for the JSON file, and what the page draws beside them."""
+class ReportData:
+    """Metrics for the JSON file, and the arrays that the page draws beside them."""
 
-    held: Held
-    calls: Calls
+    held: HeldOutSet
+    calls: CalibratedCalls
     figures: dict[str, Any] = field(default_factory=dict)
     dp: NDArray[np.float64] | None = None
+    """(n,) absolute difference of malignancy between float and int8 model."""
     heat: list[tuple[int, NDArray[np.float32]]] = field(default_factory=list)
-    """Numbers of rows, and what mattered in each."""
+    """Numbers of rows, and the saliency map (H, W) of each."""
 
 
-def collect(wanted: Wanted, log: Callable[[str], None]) -> Collected:
-    """Everything that is asked for. Raises ConfigError where a run's files are missing or do not fit."""
-    held = open_held(wanted.run)
+def collect(wanted: ReportOptions, log: Callable[[str], None]) -> ReportData:
+    """Collect everything that is asked for. Raises ConfigError where a run's files are missing or do not fit."""
+    held = load_held_out(wanted.run)
     rows = held.test
     log(f"{len(rows)} pictures of {len(set(rows.groups.tolist()))} patients")
-    out = Collected(held, figures.cross_fit(held))
-    calls, told = out.calls, out.figures
-    told["about"] = about(wanted, held)
-    told["headline"] = figures.headline(rows, calls)
-    told["operating_points"] = figures.points(rows, calls)
-    told["calibration"] = figures.calibration(rows, calls.p)
-    told["chosen"] = msgspec.to_builtins(fit_run(held.choose, _origin(held)))
-    told["subgroups"] = figures.subgroups(rows, calls)
-    told["presence"] = presence(rows)
+    out = ReportData(held, metric_tables.cross_fit(held))
+    calls, found = out.calls, out.figures
+    found["about"] = about(wanted, held)
+    found["headline"] = metric_tables.headline(rows, calls)
+    found["operating_points"] = metric_tables.operating_point_metrics(rows, calls)
+    found["calibration"] = metric_tables.calibration(rows, calls.p)
+    found["chosen"] = msgspec.to_builtins(choose_calibration(held.selection, _origin(held)))
+    found["subgroups"] = metric_tables.subgroups(rows, calls)
+    found["presence"] = presence_metrics(rows)
     log("doubt")
-    told["doubt"] = _doubt(rows, calls)
+    found["doubt"] = _uncertainty(rows, calls)
     log("features")
     part = rows.take(rows.known)
-    told["features"] = features.worth(part, calls.found.take(rows.known), calls.p[rows.known])
+    found["features"] = descriptor_classifiers.compare_classifiers(
+        part, calls.found.take(rows.known), calls.p[rows.known]
+    )
     if wanted.int8:
         log("int8")
         after = read_int8(wanted.run / INT8, rows)
-        told["int8"] = quantised.compare(rows, after)
-        out.dp = quantised.differences(rows, after)
+        found["int8"] = quantisation.compare(rows, after)
+        out.dp = quantisation.differences(rows, after)
         if held.folds > 1:
             other = _with(held, after)
-            told["int8"]["headline"] = figures.headline(after, figures.cross_fit(other, "int8"))
-    told["across"] = [row for run in wanted.across for row in _other(run, log)]
-    told["left_out"] = [row for run in wanted.left_out for row in _other(run, log)]
+            found["int8"]["headline"] = metric_tables.headline(after, metric_tables.cross_fit(other, "int8"))
+    found["across"] = [row for run in wanted.across for row in _other(run, log)]
+    found["left_out"] = [row for run in wanted.left_out for row in _other(run, log)]
     if wanted.model and _has_models(wanted.run, rows):
         log("changed pictures")
-        serve = altered.models_of(wanted.run, rows)
+        predict = perturbations.predict_by_fold(wanted.run, rows)
         places = np.flatnonzero(rows.known)
-        told["altered"] = altered.ablation(part, lambda chosen, tensors: serve(places[chosen], tensors))
+        found["altered"] = perturbations.ablation(part, lambda chosen, tensors: predict(places[chosen], tensors))
         log("saliency")
-        for i in shown(rows, calls):
-            one = saliency.occlusion(lambda tensors, i=i: serve(np.full(len(tensors), i), tensors), rows.tensors[i])
-            out.heat.append((i, one))
+        for i in rows_for_saliency(rows, calls):
+            out.heat.append((i, saliency.occlusion(_of_row(predict, i), rows.tensors[i])))
     if wanted.data is not None:
-        from training.datasets import both
+        from training.datasets import load_breast_sets
 
         log("negative control")
-        told["presence_control"] = presence_control(wanted.run, both(wanted.data))
+        found["presence_control"] = negative_control(wanted.run, load_breast_sets(wanted.data))
     return out
 
 
-def about(wanted: Wanted, held: Held) -> dict[str, Any]:
-    """What was judged."""
+def _of_row(
+    predict: Callable[[NDArray[np.int_], list[NDArray[np.uint8]]], NDArray[np.float64]], row: int
+) -> Callable[[list[NDArray[np.uint8]]], NDArray[np.float64]]:
+    return lambda tensors: predict(np.full(len(tensors), row), tensors)
+
+
+def about(wanted: ReportOptions, held: HeldOutSet) -> dict[str, Any]:
+    """Describe what was evaluated: pictures and patients by data set."""
     rows = held.test
     return {
         "run": wanted.run.name,
@@ -119,8 +127,8 @@ def about(wanted: Wanted, held: Held) -> dict[str, Any]:
     }
 
 
-def mistakes(rows: Rows, calls: Calls, most: int = MISTAKES) -> list[int]:
-    """Rows with the surest wrong calls at even odds, one of each patient."""
+def mistakes(rows: HeldOutPredictions, calls: CalibratedCalls, most: int = MISTAKES) -> list[int]:
+    """Rows with the most confident wrong calls at even odds, one of each patient."""
     p = calls.p
     wrong = rows.known & ((p >= 0.5) != (rows.labels == 1))
     order = [i for i in np.argsort(-np.abs(p - 0.5)) if wrong[i]]
@@ -133,8 +141,8 @@ def mistakes(rows: Rows, calls: Calls, most: int = MISTAKES) -> list[int]:
     return out[:most]
 
 
-def shown(rows: Rows, calls: Calls) -> list[int]:
-    """Rows for the maps of what mattered: sure and right of both kinds, then sure and wrong of both."""
+def rows_for_saliency(rows: HeldOutPredictions, calls: CalibratedCalls) -> list[int]:
+    """Choose rows for the saliency maps: confident and right of both classes, then confident and wrong of both."""
     out: list[int] = []
     for right in (True, False):
         for label in (1, 0):
@@ -144,46 +152,46 @@ def shown(rows: Rows, calls: Calls) -> list[int]:
     return out[:SHOWN]
 
 
-def _doubt(rows: Rows, calls: Calls) -> dict[str, Any]:
+def _uncertainty(rows: HeldOutPredictions, calls: CalibratedCalls) -> dict[str, Any]:
     part, p, limit = rows.take(rows.known), calls.p[rows.known], calls.thresholds["youden"][rows.known]
     errors = (p >= limit) != (part.labels == 1)
-    parts = doubt.signals(part, p, limit, calls.found.presence[rows.known])
+    parts = uncertainty.signals(part, p, limit, calls.found.score[rows.known])
     return {
-        "signals": doubt.table(parts, errors, part.groups),
-        "rule": doubt.rule(rows, calls.p, calls.thresholds["youden"], calls.intervals),
+        "signals": uncertainty.table(parts, errors, part.groups),
+        "rule": uncertainty.abstention_rule(rows, calls.p, calls.thresholds["youden"], calls.intervals),
     }
 
 
-def _origin(held: Held) -> str:
+def _origin(held: HeldOutSet) -> str:
     return f"out-of-fold predictions of {held.folds} folds" if held.folds > 1 else "validation pictures of one run"
 
 
-def _with(held: Held, test: Rows) -> Held:
+def _with(held: HeldOutSet, test: HeldOutPredictions) -> HeldOutSet:
     parts = [(test.take(test.fold != k), np.flatnonzero(test.fold == k)) for k in np.unique(test.fold)]
     return replace(held, test=test, parts=parts)
 
 
 def _other(run: Path, log: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Another run's figures on its own test pictures, by data set."""
+    """Metrics of another run on its own test pictures, by data set."""
     log(run.name)
-    held = open_held(run)
-    calls = figures.cross_fit(held)
-    errors = {row["source"]: row["calibrated"]["ece"] for row in figures.calibration(held.test, calls.p)}
-    learnt = ", ".join(sorted(set(held.choose.sources.tolist())))
+    held = load_held_out(run)
+    calls = metric_tables.cross_fit(held)
+    errors = {row["source"]: row["calibrated"]["ece"] for row in metric_tables.calibration(held.test, calls.p)}
+    learnt = ", ".join(sorted(set(held.selection.sources.tolist())))
     devices = ", ".join(sorted(set(held.test.devices.tolist()) - {""}))
     return [
         {"run": run.name, "validated_on": learnt, "devices": devices, "ece": errors.get(row["source"]), **row}
-        for row in figures.headline(held.test, calls)
+        for row in metric_tables.headline(held.test, calls)
     ]
 
 
-def _has_models(run: Path, rows: Rows) -> bool:
+def _has_models(run: Path, rows: HeldOutPredictions) -> bool:
     places = [run / f"fold-{k}" for k in np.unique(rows.fold)] if (run / POOLED).is_file() else [run]
     return all((place / "saved_model").is_dir() for place in places)
 
 
 def plain(value: Any) -> Any:
-    """For JSON: no numpy, no dataclasses, null for what is not a number."""
+    """Convert a tree of metrics for JSON: no numpy, no dataclasses, null for what is not a number."""
     if is_dataclass(value) and not isinstance(value, type):
         return plain(asdict(value))
     if isinstance(value, dict):

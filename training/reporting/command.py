@@ -1,4 +1,4 @@
-"""``python -m training report``: two files out of a run's predictions."""
+"""Command ``python -m training report``: an HTML page and a JSON file from a run's predictions."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from training.reporting.collect import Wanted
+    from training.reporting.collect import ReportOptions
 
 
-def write_report(wanted: Wanted, out: Path, log: Callable[[str], None]) -> None:
-    """Into ``out``: ``report.html``, which needs no other file, and ``report.json``, all figures and no picture."""
+def write_report(wanted: ReportOptions, out: Path, log: Callable[[str], None]) -> None:
+    """Write the report into ``out``: ``report.html``, which needs no other file, and ``report.json``, all metrics."""
     found = collect(wanted, log)
     out.mkdir(parents=True, exist_ok=True)
     (out / "report.json").write_text(json.dumps(plain(found.figures), indent=1) + "\n", encoding="utf-8")

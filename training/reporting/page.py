@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from edge.picture.html_page import escape, html_figure, html_page
-from training.metrics import MetricInterval
+from training.evaluation.bootstrap import MetricInterval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The report's plots, as SVG text; needs matplotlib, of the training extra."""
+"""Plots of the report as SVG text; needs matplotlib, of the training extra."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from training.metrics import reliability, risk_coverage, roc
+from training.evaluation.metrics import reliability, risk_coverage, roc
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,8 +40,8 @@ def _svg(draw: Callable[[Any], None], size: tuple[float, float] = SIZE) -> str:
     return text[text.index("<svg") :]
 
 
-def roc_curves(curves: Mapping[str, tuple[NDArray[np.int_], NDArray[np.floating]]]) -> str:
-    """By name: labels and scores."""
+def roc_curves(curves: Mapping[str, tuple[NDArray[np.integer], NDArray[np.floating]]]) -> str:
+    """Draw ROC curves; each name has labels (n,) and scores (n,)."""
 
     def draw(axes: Any) -> None:
         for (name, (labels, scores)), colour in zip(curves.items(), COLOURS, strict=False):
@@ -55,8 +55,8 @@ def roc_curves(curves: Mapping[str, tuple[NDArray[np.int_], NDArray[np.floating]
     return _svg(draw)
 
 
-def reliability_diagram(curves: Mapping[str, tuple[NDArray[np.int_], NDArray[np.floating]]]) -> str:
-    """By name: labels and calibrated probabilities."""
+def reliability_diagram(curves: Mapping[str, tuple[NDArray[np.integer], NDArray[np.floating]]]) -> str:
+    """Draw a reliability diagram; each name has labels (n,) and calibrated probabilities (n,)."""
 
     def draw(axes: Any) -> None:
         axes.plot((0, 1), (0, 1), color=SOFT, linewidth=0.8, linestyle=":")
@@ -75,11 +75,14 @@ def reliability_diagram(curves: Mapping[str, tuple[NDArray[np.int_], NDArray[np.
 def risk_curves(
     curves: Mapping[str, NDArray[np.floating]], errors: NDArray[np.bool_], chosen: tuple[float, float] | None = None
 ) -> str:
-    """By name: doubt. ``chosen``: coverage and error of the rule that was picked."""
+    """Draw risk-coverage curves; each name has an uncertainty (n,).
+
+    ``chosen``: coverage and error of the rule that was chosen.
+    """
 
     def draw(axes: Any) -> None:
-        for (name, doubt), colour in zip(curves.items(), COLOURS, strict=False):
-            coverage, risk = risk_coverage(errors, doubt)
+        for (name, uncertainty), colour in zip(curves.items(), COLOURS, strict=False):
+            coverage, risk = risk_coverage(errors, uncertainty)
             late = coverage >= 0.2  # a handful of pictures says nothing
             axes.plot(coverage[late], risk[late], color=colour, label=name, linewidth=1.4)
         axes.axhline(errors.mean(), color=SOFT, linewidth=0.8, linestyle=":")
@@ -93,7 +96,7 @@ def risk_curves(
 
 
 def histogram(values: NDArray[np.floating], label: str) -> str:
-    """How often which difference occurs; counts on a logarithmic axis, so that the worst are seen."""
+    """Draw a histogram of differences; counts on a logarithmic axis, so that the worst are seen."""
 
     def draw(axes: Any) -> None:
         axes.hist(values, bins=40, color=COLOURS[0])
@@ -104,7 +107,7 @@ def histogram(values: NDArray[np.floating], label: str) -> str:
 
 
 def presence_histogram(with_lesion: NDArray[np.floating], without: NDArray[np.floating]) -> str:
-    """Presence scores of pictures with and without a lesion."""
+    """Draw histograms of the presence scores of pictures with and without a lesion."""
 
     def draw(axes: Any) -> None:
         bins = np.linspace(0, 1, 31)

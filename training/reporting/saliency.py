@@ -1,4 +1,4 @@
-"""Where the malignancy comes from: parts of the picture are hidden one after the other (Zeiler & Fergus, ECCV 2014)."""
+"""Saliency map by occlusion: parts of the picture are hidden one after the other (Zeiler & Fergus, ECCV 2014)."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ SHARE = 7
 
 
 def occlusion(
-    serve: Callable[[list[NDArray[np.uint8]]], NDArray[np.float64]], tensor: NDArray[np.uint8]
+    predict: Callable[[list[NDArray[np.uint8]]], NDArray[np.float64]], tensor: NDArray[np.uint8]
 ) -> NDArray[np.float32]:
-    """(H, W) float32: by how much malignancy falls (over 0) or rises (under 0) when this place is blurred away.
+    """Saliency map (H, W) float32: by how much malignancy falls (over 0) or rises (under 0) when a place is blurred.
 
     Args:
-        serve: malignancy of some tensors.
-        tensor: (H, W, 3).
+        predict: malignancy (n,) of n tensors.
+        tensor: (H, W, 3) uint8.
     """
     height, width = tensor.shape[:2]
     side = min(height, width)
@@ -36,7 +36,7 @@ def occlusion(
         one = tensor.copy()
         one[y : y + box, x : x + box] = hidden[y : y + box, x : x + box]
         changed.append(one)
-    given = serve([tensor, *changed])
+    given = predict([tensor, *changed])
     total, count = np.zeros((height, width)), np.zeros((height, width))
     for (y, x), value in zip(corners, given[1:], strict=True):
         total[y : y + box, x : x + box] += given[0] - value

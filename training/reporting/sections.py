@@ -1,4 +1,4 @@
-"""The page: figures in the order in which a reader asks for them, each with what it means."""
+"""Sections of the report page in the order in which a reader asks for them, each with what its metrics mean."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from training.reporting import plots, trust
+from training.reporting import plots, validity_sections
 from training.reporting.page import Page, number, span
 from training.reporting.wording import CLASSES, POINTS, RATES, WORDS
 
 if TYPE_CHECKING:
-    from training.metrics import MetricInterval
-    from training.reporting.collect import Collected
+    from training.evaluation.bootstrap import MetricInterval
+    from training.reporting.collect import ReportData
 
 
-def build(c: Collected) -> Page:
-    """All sections of whatever was collected."""
+def build(c: ReportData) -> Page:
+    """Build the page with all sections of what was collected."""
     about = c.figures["about"]
     page = Page(f"What the model is worth: {about['run']}", _lead(about))
     _headline(page, c)
@@ -24,13 +24,13 @@ def build(c: Collected) -> Page:
     _calibration(page, c)
     _subgroups(page, c)
     _elsewhere(page, c)
-    trust.no_lesion(page, c)
-    trust.abstaining(page, c)
-    trust.descriptors(page, c)
-    trust.quantised(page, c)
-    trust.changed(page, c)
-    trust.mattered(page, c)
-    trust.worst(page, c)
+    validity_sections.no_lesion(page, c)
+    validity_sections.abstention(page, c)
+    validity_sections.descriptors(page, c)
+    validity_sections.quantised(page, c)
+    validity_sections.perturbations(page, c)
+    validity_sections.saliency_maps(page, c)
+    validity_sections.worst_mistakes(page, c)
     _method(page, c)
     return page
 
@@ -48,7 +48,7 @@ def _lead(about: dict[str, Any]) -> str:
     return f"{about['pictures']} ultrasound pictures of {about['patients']} patients ({sets}). {how}."
 
 
-def _headline(page: Page, c: Collected) -> None:
+def _headline(page: Page, c: ReportData) -> None:
     first = c.figures["headline"][0]
     for name in ("auc", "accuracy", "dice", "lesion_hit"):
         figure: MetricInterval = first["by_picture"][name]
@@ -92,7 +92,7 @@ def _headline(page: Page, c: Collected) -> None:
     page.plots(plots.roc_curves(_by_source(c)), plots.reliability_diagram(_by_source(c)))
 
 
-def _by_source(c: Collected) -> dict[str, tuple[Any, Any]]:
+def _by_source(c: ReportData) -> dict[str, tuple[Any, Any]]:
     rows = c.held.test
     return {
         str(s): (rows.labels[chosen], c.calls.p[chosen])
@@ -101,7 +101,7 @@ def _by_source(c: Collected) -> dict[str, tuple[Any, Any]]:
     }
 
 
-def _operating(page: Page, c: Collected) -> None:
+def _operating(page: Page, c: ReportData) -> None:
     page.section(
         "Operating points",
         "Each threshold was chosen on other patients and then used on these, so that a wanted sensitivity of 90 % need "
@@ -122,7 +122,7 @@ def _range(limits: list[float]) -> str:
     return low if low == high else f"{low} to {high}"
 
 
-def _calibration(page: Page, c: Collected) -> None:
+def _calibration(page: Page, c: ReportData) -> None:
     chosen = c.figures["chosen"]
     page.section(
         "Calibration",
@@ -155,7 +155,7 @@ def _calibration(page: Page, c: Collected) -> None:
     )
 
 
-def _subgroups(page: Page, c: Collected) -> None:
+def _subgroups(page: Page, c: ReportData) -> None:
     if not c.figures["subgroups"]:
         return
     page.section(
@@ -174,7 +174,7 @@ def _subgroups(page: Page, c: Collected) -> None:
         )
 
 
-def _elsewhere(page: Page, c: Collected) -> None:
+def _elsewhere(page: Page, c: ReportData) -> None:
     for key, title, text in (
         ("across", "Another data set", "Each run learnt from one data set and is judged on the other."),
         ("left_out", "A scanner never seen", "Each run learnt without one scanner and is judged on that one alone."),
@@ -194,7 +194,7 @@ def _elsewhere(page: Page, c: Collected) -> None:
             )  # fmt: skip
 
 
-def _method(page: Page, c: Collected) -> None:
+def _method(page: Page, c: ReportData) -> None:
     page.section(
         "How it was done",
         "Every picture was judged by a model that had seen no picture of its patient. Whatever was fitted on top "

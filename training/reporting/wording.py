@@ -1,4 +1,4 @@
-"""Names of figures, for people."""
+"""Names of metrics, operating points and classes as the report prints them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Signals of doubt about a benign or malignant call, and what leaving the doubtful out is worth.
+"""Uncertainty signals of a benign or malignant call, and what abstaining from uncertain calls gains.
 
 Three kinds by what they cost a device: those that the model's outputs hold already (free), those that need the model
-to look a second time, and those that need its inner features and a table of pictures beside it (workstation only).
+to run a second time, and those that need its inner features and a table of pictures beside it (workstation only).
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from training.calibrate import chance_of_error
-from training.logistic import fit, logit, sigmoid
-from training.metrics import Draws, risk_coverage
+from training.evaluation.bootstrap import BootstrapSamples
+from training.evaluation.calibration import chance_of_error
+from training.evaluation.logistic_regression import fit, logit, sigmoid
+from training.evaluation.metrics import risk_coverage
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from training.reporting.rows import Rows
+    from training.evaluation.held_out_predictions import HeldOutPredictions
 
     Floats = NDArray[np.float64]
 
@@ -28,14 +29,16 @@ CHANCE = "estimated chance of error"
 COVERAGES = (0.95, 0.9, 0.8, 0.7)
 
 
-def signals(rows: Rows, p: Floats, threshold: Floats, presence: Floats) -> dict[str, tuple[str, Floats]]:
-    """By name: what it costs, and the doubt, the larger the more.
+def signals(
+    rows: HeldOutPredictions, p: Floats, threshold: Floats, lesion_score: Floats
+) -> dict[str, tuple[str, Floats]]:
+    """Compute every uncertainty signal, by name: what it costs, and its values (n,), the larger the less certain.
 
     Args:
-        rows: pictures with a lesion of known nature.
-        p: calibrated malignancy.
+        rows: pictures with a lesion that is known to be benign or malignant.
+        p: (n,) calibrated malignancy.
         threshold: (n,) on ``p``.
-        presence: mean presence of the surest lesion found, 0 where none is.
+        lesion_score: (n,) score of the most probable lesion found, 0 where none is.
     """
     z = logit(rows.malignancy, 1e-3)
     peak = rows.lesion.reshape(len(rows), -1).max(axis=1) / 255
@@ -44,15 +47,15 @@ def signals(rows: Rows, p: Floats, threshold: Floats, presence: Floats) -> dict[
     found = {
         "nearness of the probability to the threshold": (FREE, -np.abs(logit(p, 1e-3) - logit(threshold))),
         CHANCE: (FREE, chance_of_error(p, threshold)),
-        "faint lesion mask": (FREE, 1 - presence),
+        "faint lesion mask": (FREE, 1 - lesion_score),
         "blurred lesion mask": (FREE, unsure / np.maximum(1, surely + unsure)),
         "heads disagree (malignant, yet hardly a lesion)": (FREE, p * (1 - peak)),
         "mirrored picture disagrees": (SECOND, np.abs(z - logit(rows.flipped, 1e-3))),
         "shrunk picture disagrees": (SECOND, np.abs(z - logit(rows.zoomed, 1e-3))),
     }  # fmt: skip
-    looks = (logit(rows.flipped, 1e-3) + logit(rows.zoomed, 1e-3) + z) / 3
+    averaged_logit = (logit(rows.flipped, 1e-3) + logit(rows.zoomed, 1e-3) + z) / 3
     slope = float(np.polyfit(z, logit(p, 1e-3), 1)[0])  # of the calibration, to put the others on its scale
-    averaged = sigmoid(logit(p, 1e-3) + slope * (looks - z))
+    averaged = sigmoid(logit(p, 1e-3) + slope * (averaged_logit - z))
     found["chance of error by the mean of three looks"] = (SECOND, np.where(p >= threshold, 1 - averaged, averaged))
     if np.isfinite(rows.anatomy).all():  # the models had a gate
         found["unusual anatomy"] = (FREE, -rows.anatomy.astype(np.float64))
@@ -63,11 +66,11 @@ def signals(rows: Rows, p: Floats, threshold: Floats, presence: Floats) -> dict[
     return found
 
 
-def feature_distances(rows: Rows, seed: int = 0) -> tuple[Floats, Floats]:
-    """Mean distance to the nearest pictures of other patients, and Mahalanobis' (Lee et al., NeurIPS 2018), (n,) each.
+def feature_distances(rows: HeldOutPredictions, seed: int = 0) -> tuple[Floats, Floats]:
+    """Distances in feature space: to the nearest pictures of other patients, and to their mean by Mahalanobis.
 
-    Both in the leading principal components, scaled to deviation 1, of other patients' pictures that the same model
-    judged without having seen them.
+    (n,) each; the latter as Lee et al., NeurIPS 2018. Both in the leading principal components, scaled to deviation 1,
+    of other patients' pictures that the same model judged without having seen them.
     """
     near, axes = np.zeros(len(rows)), np.zeros(len(rows))
     rng = np.random.default_rng(seed)
@@ -94,7 +97,7 @@ def feature_distances(rows: Rows, seed: int = 0) -> tuple[Floats, Floats]:
 def combine(
     parts: dict[str, tuple[str, Floats]], errors: NDArray[np.bool_], groups: NDArray[np.str_], kinds: set[str]
 ) -> Floats:
-    """Doubt as the chance of error that a logistic regression reads out of several signals, by patients held out."""
+    """Combine signals by logistic regression into one chance of error (n,), each fitted on other patients."""
     columns = [values for kind, values in parts.values() if kind in kinds]
     x = np.stack(columns, axis=1)
     x = (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-9)
@@ -111,7 +114,7 @@ def combine(
 def table(
     parts: dict[str, tuple[str, Floats]], errors: NDArray[np.bool_], groups: NDArray[np.str_]
 ) -> list[dict[str, Any]]:
-    """A row for each signal and for their combinations, best first."""
+    """Table of all signals and their combinations by area under the risk-coverage curve, best first."""
     every = dict(parts)
     for name, kinds in (
         ("all free signals together", {FREE}),
@@ -121,31 +124,35 @@ def table(
         cost = max(kinds, key=(FREE, SECOND, WORKSTATION).index)
         every[name] = (cost, combine(parts, errors, groups, kinds))
     base = every[CHANCE][1]
-    draws = Draws(groups)
+    draws = BootstrapSamples(groups)
     rows = []
-    for name, (cost, doubt) in every.items():
-        area = draws.aurc(errors, doubt)
-        gain = None if name == CHANCE else draws.aurc(errors, doubt, base)
-        coverage, risk = risk_coverage(errors, doubt)
+    for name, (cost, values) in every.items():
+        area = draws.aurc(errors, values)
+        gain = None if name == CHANCE else draws.aurc(errors, values, base)
+        coverage, risk = risk_coverage(errors, values)
         at = {f"{c:.0%}": float(risk[int(np.searchsorted(coverage, c - 1e-9))]) for c in COVERAGES}
         rows.append({"signal": name, "cost": cost, "aurc": area, "against_chance": gain, "error_at_coverage": at})
     return sorted(rows, key=lambda row: row["aurc"].value)
 
 
-def rule(rows: Rows, p: Floats, limits: Floats, intervals: NDArray[np.floating]) -> dict[str, Any]:
-    """What leaving out the pictures whose probability lies inside the interval gives; each chosen on other patients.
+def abstention_rule(
+    rows: HeldOutPredictions, p: Floats, limits: Floats, intervals: NDArray[np.floating]
+) -> dict[str, Any]:
+    """Rates of the abstention rule: pictures whose probability lies inside the interval are left unjudged.
+
+    Each interval was chosen on other patients.
 
     Args:
-        rows: all, also those without a lesion.
-        p: calibrated malignancy.
-        limits: the threshold of each row.
-        intervals: (n, 2) of each row.
+        rows: all pictures, also those without a lesion.
+        p: (n,) calibrated malignancy.
+        limits: (n,) the threshold of each row.
+        intervals: (n, 2) the interval of each row.
     """
     judged = ~((p > intervals[:, 0]) & (p < intervals[:, 1]))
     known, ill = rows.known, rows.labels == 1
     called = p >= limits
     wrong = (called != ill) & known
-    draws = Draws(rows.groups)
+    draws = BootstrapSamples(rows.groups)
     return {
         "judged": draws.ratio(judged & known, known),
         "error_all": draws.ratio(wrong, known),

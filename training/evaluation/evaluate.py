@@ -1,14 +1,16 @@
-"""What a model's outputs are worth: AUC, Dice, hits, with intervals over patients."""
+"""Evaluation of a breast run's predictions: AUC, accuracy, Dice and lesion hits, with intervals over patients."""
 
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edge.contracts.errors import ConfigError
-from training.metrics import auc, best_iou, bootstrap, dice
+from training.evaluation.bootstrap import bootstrap
+from training.evaluation.metrics import auc, best_iou, dice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,34 +19,37 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 HIT = 0.3
-"""Intersection over union at which a found lesion counts as found."""
+"""Least intersection over union at which a lesion counts as found."""
 
 
-def widen(heads: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.float32]:
-    """A mask head (n, h, w, 1) at the tensor's ``size`` (width, height): (n, height, width), bilinear as on devices."""
+def upsample_masks(heads: NDArray[np.floating], size: tuple[int, int]) -> NDArray[np.float32]:
+    """Upsample mask heads (n, h, w, 1) to the tensor's ``size`` (width, height), bilinear as on devices.
+
+    Returns (n, height, width) float32 in the units of the input.
+    """
     import cv2
 
     return np.stack([cv2.resize(m[..., 0].astype(np.float32), size, interpolation=cv2.INTER_LINEAR) for m in heads])
 
 
-def with_both(sources: NDArray[np.str_], lesion: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Rows of the data sets that hold pictures with a lesion and without.
+def in_mixed_sources(sources: NDArray[np.str_], lesion: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Mask (n,) of the rows whose data set holds pictures with a lesion and pictures without.
 
-    Across sets, a head that knows the sets apart would seem to know lesions.
+    Across sets, a head that only tells the sets apart would seem to find lesions.
     """
     both = [source for source in np.unique(sources) if len(np.unique(lesion[sources == source])) == 2]
     return np.isin(sources, both)
 
 
-def judge(found: Mapping[str, NDArray[Any]], anatomy: float) -> dict[str, Any]:
-    """Figures with 95 % intervals, by name: value, low, high, n.
+def evaluate(found: Mapping[str, NDArray[Any]], anatomy: float) -> dict[str, Any]:
+    """Evaluate predictions: metrics with 95 % bootstrap intervals, by name: value, low, high, n.
 
     Args:
-        found: columns of `training.predictions`, rows of one split.
+        found: columns of `training.breast.predictions`, rows of one split.
         anatomy: the gate's threshold.
     """
     labels, groups, masks, scores = (found[name] for name in ("labels", "groups", "masks", "malignancy"))
-    lesions = (widen(found["lesion"][..., None] / 255, masks.shape[:0:-1]) >= 0.5).astype(np.uint8)
+    lesions = (upsample_masks(found["lesion"][..., None] / 255, masks.shape[:0:-1]) >= 0.5).astype(np.uint8)
     known = labels >= 0
     pairs = [(f, m) for f, m in zip(lesions[known], masks[known], strict=True)]
     rows = {
@@ -58,9 +63,9 @@ def judge(found: Mapping[str, NDArray[Any]], anatomy: float) -> dict[str, Any]:
     low, high = bootstrap(names, lambda r: auc(wanted[r], given[r]))
     out = {"malignancy_auc": {"value": auc(wanted, given), "low": low, "high": high, "n": len(names)}}
     for name, values in rows.items():
-        low, high = bootstrap(names, lambda r, v=values: float(v[r].mean()))
+        low, high = bootstrap(names, partial(_mean_of, values))
         out[name] = {"value": float(values.mean()), "low": low, "high": high, "n": len(values)}
-    part = with_both(found["sources"], known)
+    part = in_mixed_sources(found["sources"], known)
     if part.any():
         peak, there = found["lesion"][part].max((1, 2)).astype(float), known[part].astype(int)
         low, high = bootstrap(groups[part], lambda r: auc(there[r], peak[r]))
@@ -68,8 +73,12 @@ def judge(found: Mapping[str, NDArray[Any]], anatomy: float) -> dict[str, Any]:
     return out
 
 
-def judge_run(run: Path) -> str:
-    """Figures of a run's ``predictions.npz``, as a table. Raises ConfigError where there is no whole run."""
+def _mean_of(values: NDArray[np.float64], rows: NDArray[np.int_]) -> float:
+    return float(values[rows].mean())
+
+
+def evaluate_run(run: Path) -> str:
+    """Evaluate a run's ``predictions.npz`` as a text table. Raises ConfigError where there is no finished run."""
     if not (run / "predictions.npz").is_file():
         raise ConfigError(f"{run} is not a whole run", hint="let `python -m training run` end, then judge its folder")
     from training.recipe import load_record
@@ -80,7 +89,7 @@ def judge_run(run: Path) -> str:
     lines = []
     for split in sorted(set(data["split"].tolist())):
         rows = data["split"] == split
-        found = judge({name: values[rows] for name, values in data.items()}, record.anatomy_threshold)
+        found = evaluate({name: values[rows] for name, values in data.items()}, record.anatomy_threshold)
         lines += [
             f"{split:5} {k:16} {v['value']:.4f}  ({v['low']:.4f} to {v['high']:.4f}), n = {v['n']}"
             for k, v in found.items()
@@ -89,5 +98,5 @@ def judge_run(run: Path) -> str:
 
 
 def write_metrics(path: Path, figures: Mapping[str, Any]) -> None:
-    """``metrics.json``, readable."""
+    """Write metrics as ``metrics.json``, indented for people."""
     path.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")

@@ -1,15 +1,14 @@
-"""Figures over bootstrap draws of patients, and the figures that calibration and abstention are judged by."""
+"""Bootstrap intervals over patients, and the metrics that calibration and abstention are evaluated by."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from training.metrics import (
-    Draws,
+from training.evaluation.bootstrap import BootstrapSamples, bootstrap
+from training.evaluation.metrics import (
     auc,
     aurc,
-    bootstrap,
     ece,
     reliability,
     risk_coverage,
@@ -29,12 +28,12 @@ def world():
 
 def test_value_and_interval_are_those_of_the_plain_bootstrap(world):
     labels, scores, groups = world
-    found = Draws(groups, rounds=800).auc(labels, scores)
+    found = BootstrapSamples(groups, rounds=800).auc(labels, scores)
     assert found.value == pytest.approx(auc(labels, scores))
     assert (found.low, found.high) == pytest.approx(
         bootstrap(groups.tolist(), lambda r: auc(labels[r], scores[r]), rounds=800), abs=0.012
     )
-    rate = Draws(groups).ratio((scores > 0.5) & (labels == 1), labels == 1)
+    rate = BootstrapSamples(groups).ratio((scores > 0.5) & (labels == 1), labels == 1)
     assert rate.value == pytest.approx((scores[labels == 1] > 0.5).mean())
     assert rate.n == labels.sum()
     assert rate.low < rate.value < rate.high
@@ -43,22 +42,22 @@ def test_value_and_interval_are_those_of_the_plain_bootstrap(world):
 def test_rows_of_neither_class_have_no_say(world):
     labels, scores, groups = world
     more = np.concatenate([labels, np.full(50, -1)])
-    found = Draws(np.concatenate([groups, [f"q{i}" for i in range(50)]])).auc(
+    found = BootstrapSamples(np.concatenate([groups, [f"q{i}" for i in range(50)]])).auc(
         more, np.concatenate([scores, np.full(50, 9)])
     )
     assert found.value == pytest.approx(auc(labels, scores))
     assert found.n == 300
 
 
-def test_what_cannot_be_said_is_nan():
-    draws = Draws(["a", "b"])
+def test_what_is_undefined_is_nan():
+    draws = BootstrapSamples(["a", "b"])
     assert np.isnan(draws.auc(np.array([1, 1]), np.array([0.1, 0.2])).value)
     assert np.isnan(draws.ratio(np.zeros(2), np.zeros(2)).value)
 
 
 def test_a_paired_difference_is_narrower_than_two_intervals(world):
     labels, scores, groups = world
-    draws = Draws(groups)
+    draws = BootstrapSamples(groups)
     other = scores + np.random.default_rng(0).normal(0, 0.1, len(scores))
     change = draws.auc_difference(labels, scores, other)
     single = draws.auc(labels, scores)
@@ -112,7 +111,7 @@ def test_doubt_that_knows_the_errors_beats_doubt_that_does_not():
     assert risk[-1] == pytest.approx(errors.mean())
     assert aurc(errors, perfect) < 0.03
     assert aurc(errors, blind) == pytest.approx(0.2, abs=0.03)
-    draws = Draws([str(i) for i in range(2000)], rounds=50)
+    draws = BootstrapSamples([str(i) for i in range(2000)], rounds=50)
     assert draws.aurc(errors, perfect).value == pytest.approx(aurc(errors, perfect))
     assert draws.aurc(errors, perfect, against=blind).high < 0
 

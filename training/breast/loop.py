@@ -1,4 +1,4 @@
-"""The training loop: one step, one epoch, a checkpoint after each.
+"""Training loop of the breast model: steps over cached views, a checkpoint and a validation after each epoch.
 
 ``run_training`` is what to read first.
 """
@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import math
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -18,11 +17,12 @@ from edge.contracts.errors import EdgeError
 from edge.contracts.manifest import LESION_MASK, MALIGNANCY
 from edge.preprocess.preprocessor import Preprocessor
 from training import network
-from training.augment.samples import Sample, plain
+from training.augment.samples import Sample, to_sample
 from training.augment.views import CELL, Views
+from training.breast.learning_rates import LearningRates
+from training.breast.weight_average import WeightAverage
 from training.checkpoint import fingerprint, restore, save
-from training.learning_rates import LearningRates
-from training.metrics import auc, dice
+from training.evaluation.metrics import auc, dice
 from training.weights import imagenet_lite0
 
 if TYPE_CHECKING:
@@ -36,20 +36,21 @@ if TYPE_CHECKING:
 def run_training(
     recipe: Recipe, items: Sequence[Item], views: Views, out: Path, log: Callable[[str], None]
 ) -> keras.Model:
-    """Train to the recipe's last epoch, from the newest checkpoint in ``out`` if there is one; returns the model.
+    """Train to the recipe's last epoch, from the newest checkpoint in ``out`` if there is one; return the model.
 
-    ``items`` have their sides; ``views`` may hold more of them: only rows of the training side are read.
+    ``items`` have their splits; ``views`` may hold more of them: only rows of the training split are read. Raises
+    EdgeError for a loss that is not a number.
     """
     keras.utils.set_random_seed(recipe.seed)
     wanted = {item.id for item in items if item.split == "train"}
     preprocess = Preprocessor(recipe.preprocess)
-    held = [plain(item, preprocess) for item in items if item.split == "val"]
+    held = [to_sample(item, preprocess) for item in items if item.split == "val"]
     options = recipe.optimiser
     model = new_model(recipe)
     taps, learner = network.taps(model), network.learner(model)
     frozen = tf.function(lambda x: taps(tf.cast(x, tf.float32), training=False))
     optimiser = LearningRates(learner, options)
-    average = Average(learner.trainable_variables, options.averaging)
+    average = WeightAverage(learner.trainable_variables, options.averaging)
     made_by = fingerprint(recipe)
     done = restore(out, model, optimiser, average, made_by)
     if done:
@@ -63,24 +64,24 @@ def run_training(
         for number, batch in enumerate(bar):
             optimiser.set(learning_rate(options, epoch * steps + number, steps))
             losses.append([float(v) for v in step(*batch)])
-            average.follow()
+            average.update()
             bar.set_postfix(loss=f"{np.mean([sum(v) for v in losses[-20:]]):.3f}", refresh=False)
         mean = np.mean(losses, axis=0)
         if not np.all(np.isfinite(mean)):
             raise EdgeError(f"the loss is {mean} in epoch {epoch + 1}", hint="lower learning_rate in the recipe")
         save(out, model, optimiser, average, epoch + 1, made_by)  # after that check: the last one kept is whole
-        with average.in_place():
+        with average.temporarily_applied():
             found = validate(model, held)
         log(
             f"epoch {epoch + 1}/{options.epochs} malignancy {mean[0]:.4f} mask {mean[1]:.4f} "
             + " ".join(f"{k} {v:.4f}" for k, v in found.items())
         )
-    average.settle()
+    average.apply()
     return model
 
 
 def new_model(recipe: Recipe) -> keras.Model:
-    """The recipe's network with ImageNet weights, parts of it frozen."""
+    """Build the recipe's network with ImageNet weights, parts of it frozen."""
     shape, parts = recipe.preprocess, recipe.network
     model = network.build(shape.width, shape.height, pyramid=parts.pyramid, guided=parts.guided, dropout=parts.dropout)
     network.load_imagenet(model, imagenet_lite0())
@@ -88,46 +89,13 @@ def new_model(recipe: Recipe) -> keras.Model:
     return model
 
 
-class Average:
-    """An exponential moving average of variables: it generalises better than where the last step happened to end."""
-
-    def __init__(self, variables: Sequence[Any], decay: float) -> None:
-        self.variables, self.decay, self.steps = list(variables), decay, 0
-        self.values = [tf.Variable(v) for v in self.variables]
-
-        def move(decay: Any) -> None:
-            for value, variable in zip(self.values, self.variables, strict=True):
-                value.assign(decay * value + (1 - decay) * variable)
-
-        self._move = tf.function(move)
-
-    def follow(self) -> None:
-        """After a step. Early on the average is shorter, or it would remember the beginning."""
-        self.steps += 1
-        self._move(tf.constant(min(self.decay, self.steps / (self.steps + 10.0)), tf.float32))
-
-    @contextmanager
-    def in_place(self) -> Iterator[None]:
-        """The variables hold the average for a while."""
-        now = [v.numpy() for v in self.variables]
-        self.settle()
-        try:
-            yield
-        finally:
-            for variable, value in zip(self.variables, now, strict=True):
-                variable.assign(value)
-
-    def settle(self) -> None:
-        """The variables hold the average from now on."""
-        for variable, value in zip(self.variables, self.values, strict=True):
-            variable.assign(value)
-
-
 def batches(place: Path, wanted: set[str], size: int, seed: tuple[int, int]) -> tuple[tf.data.Dataset, int]:
-    """Batches of (tap4, tap8, masks, labels, malignancy weights, mask weights) of one view in a shuffled order.
+    """Read batches of (tap4, tap8, masks, labels, malignancy weights, mask weights) of one view, in shuffled order.
 
     Rows of pictures that are not in ``wanted`` are never read. Memory stays flat: the maps are read from disk as they
-    are needed. The last batch wraps around to the first rows, so that all are of one size. Also returns how many.
+    are needed. The last batch wraps around to the first rows, so that all are of one size. Also returns the number of
+    batches. Shapes: (size, h/4, w/4, 24) and (size, h/8, w/8, 40) float16, (size, h/4, w/4, 1) float32 0..1, (size,)
+    int32, then twice (size,) float32.
     """
     maps = [np.load(place / f"{name}.npy", mmap_mode="r") for name in ("tap4", "tap8", "masks")]
     with np.load(place / "rows.npz") as file:
@@ -162,7 +130,7 @@ def batches(place: Path, wanted: set[str], size: int, seed: tuple[int, int]) -> 
 
 
 def learning_rate(options: OptimiserSection, step: int, steps_per_epoch: int) -> float:
-    """A linear rise over the first epoch, then a cosine to zero at the last step."""
+    """Learning rate of a step: a linear rise over the first epoch, then a cosine to zero at the last step."""
     if step < steps_per_epoch:
         return options.learning_rate * (step + 1) / steps_per_epoch
     done = (step - steps_per_epoch) / max(1, (options.epochs - 1) * steps_per_epoch)
@@ -170,13 +138,13 @@ def learning_rate(options: OptimiserSection, step: int, steps_per_epoch: int) ->
 
 
 def make_step(learner: keras.Model, optimiser: LearningRates, options: OptimiserSection) -> Callable[..., Any]:
-    """One step as a compiled function; it returns malignancy's and the mask's loss.
+    """Compile one training step as a function; it returns the losses of malignancy and of the mask.
 
     Malignancy: cross-entropy with label smoothing over labelled samples. Mask: binary cross-entropy plus soft Dice
     (Milletari et al. 2016) for each sample, both weighted by sample.
     """
 
-    @tf.function(jit_compile=False)
+    @tf.function(jit_compile=False)  # type: ignore[untyped-decorator]  # TensorFlow is not typed here
     def step(tap4: Any, tap8: Any, masks: Any, labels: Any, label_weights: Any, mask_weights: Any) -> tuple[Any, Any]:
         with tf.GradientTape() as tape:
             heads = learner([tf.cast(tap4, tf.float32), tf.cast(tap8, tf.float32)], training=True)
@@ -196,11 +164,12 @@ def make_step(learner: keras.Model, optimiser: LearningRates, options: Optimiser
         optimiser.apply(tape.gradient(loss, variables), variables)
         return malignancy, mask
 
-    return step
+    compiled: Callable[..., Any] = step
+    return compiled
 
 
 def predict(model: keras.Model, samples: Sequence[Sample], batch: int = 32) -> dict[str, Any]:
-    """All heads over all samples, by name."""
+    """Run the model over all samples: every head by name, (n, …) float32."""
     call = tf.function(lambda x: model(tf.cast(x, tf.float32), training=False))
     tensors = np.stack([s.tensor for s in samples])
     parts = [call(tensors[start : start + batch]) for start in range(0, len(tensors), batch)]
@@ -208,9 +177,9 @@ def predict(model: keras.Model, samples: Sequence[Sample], batch: int = 32) -> d
 
 
 def validate(model: keras.Model, held: Sequence[Sample]) -> dict[str, float]:
-    """What an epoch's line in the log says of the validation pictures."""
+    """Metrics of the validation pictures for an epoch's line in the log: AUC of malignancy, mean Dice of the mask."""
     heads = predict(model, held)
     labels = np.array([s.label for s in held])
     masks = heads[LESION_MASK][..., 0].repeat(CELL, 1).repeat(CELL, 2) >= 0.5
-    dices = [dice(found, sample.mask > 0) for found, sample in zip(masks, held, strict=True)]
-    return {"val_auc": auc(labels, heads[MALIGNANCY][:, 1]), "val_dice": float(np.mean(dices))}
+    dice_scores = [dice(found, sample.mask > 0) for found, sample in zip(masks, held, strict=True)]
+    return {"val_auc": auc(labels, heads[MALIGNANCY][:, 1]), "val_dice": float(np.mean(dice_scores))}

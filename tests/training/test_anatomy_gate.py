@@ -1,4 +1,4 @@
-"""Needs scikit-learn, of the training extra."""
+"""Anatomy gate: fit, threshold, leave-one-family-out evaluation. Needs scikit-learn, of the training extra."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("sklearn")
 
 from training.gate.anatomy_gate import fit, leave_one_out, threshold
-from training.gate.examples import Examples
+from training.gate.examples import GateExamples
 from training.recipe import GateSection
 
 SIZES = {"pool8": 6, "pool16": 8, "merge8": 5, "merge16": 5}
@@ -27,7 +27,7 @@ def world():
     found = {name: np.concatenate([c[name] for c in clouds]) for name in SIZES}
     wanted = np.concatenate([np.full(n, side) for n, _, side in parts.values()])
     families = np.concatenate([np.full(n, name) for name, (n, _, _) in parts.items()])
-    data = Examples(np.zeros((len(wanted), 1, 1, 3), np.uint8), wanted, families)
+    data = GateExamples(np.zeros((len(wanted), 1, 1, 3), np.uint8), wanted, families)
     return rng, found, data, cloud(rng, 200, 0.0)
 
 

@@ -1,4 +1,4 @@
-"""A run's SavedModel as a function of one tensor."""
+"""Loading of a run's SavedModel as a function of one tensor."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class Server:
-    """Calls the model; heads by name, without the batch axis."""
+class SavedModelRunner:
+    """Runner of a run's SavedModel: a tensor in, heads by name out, without the batch axis."""
 
     def __init__(self, run: Path) -> None:
         import tensorflow as tf
@@ -26,6 +26,6 @@ class Server:
         self._serve = self._model.signatures["serving_default"]
 
     def __call__(self, tensor: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
-        """``tensor`` (h, w, 3) uint8 as preprocessing made it."""
+        """Run the model on a tensor (h, w, 3) uint8 as preprocessing made it; return the heads by name, float32."""
         heads = self._serve(image=self._tf.constant(tensor[None], self._tf.float32))
         return {name: values.numpy()[0] for name, values in heads.items()}

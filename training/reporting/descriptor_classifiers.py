@@ -1,4 +1,4 @@
-"""What the lesion's descriptors are worth on their own: computed on predicted masks, by the device's code.
+"""Classical classifiers on lesion descriptors, a baseline beside the CNN: on predicted masks, by the device's code.
 
 The shape of a *true* mask gives the label away (annotators outlined malignant lesions differently), so no true mask
 is looked at here.
@@ -11,24 +11,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge.postprocess.descriptors import describe
-from training.logistic import logit
-from training.metrics import Draws
+from training.evaluation.bootstrap import BootstrapSamples
+from training.evaluation.logistic_regression import logit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from training.reporting.lesions import FoundLesions
-    from training.reporting.rows import Rows
+    from training.evaluation.found_lesions import FoundLesions
+    from training.evaluation.held_out_predictions import HeldOutPredictions
 
     Floats = NDArray[np.float64]
 
 NAMES = ("taller_than_wide", "margin_sharpness", "echogenicity", "posterior", "size")
 
 
-def descriptors(rows: Rows, found: FoundLesions) -> Floats:
-    """(n, `NAMES`) of the surest lesion found in each picture, on the model's input; NaN where not known.
+def descriptors(rows: HeldOutPredictions, found: FoundLesions) -> Floats:
+    """Descriptors (n, `NAMES`) of the most probable lesion in each picture, on the model's input; NaN where not known.
 
     ``size`` is the square root of the outline's share of the picture.
     """
@@ -37,14 +37,14 @@ def descriptors(rows: Rows, found: FoundLesions) -> Floats:
         if not lesions:
             continue
         grey = np.ascontiguousarray(tensor[..., 0])
-        seen = describe(lesions[0], grey, scanned(grey))
+        seen = describe(lesions[0], grey, scan_box(grey))
         seen["size"] = float(np.sqrt(_area(lesions[0].outline) / (rows.size[0] * rows.size[1])))
         out[i] = [seen.get(name, np.nan) for name in NAMES]
     return out
 
 
-def scanned(grey: NDArray[np.uint8]) -> tuple[int, int, int, int]:
-    """The (x, y, w, h) of a tensor that is not padding."""
+def scan_box(grey: NDArray[np.uint8]) -> tuple[int, int, int, int]:
+    """Box (x, y, w, h) of the part of a tensor (H, W) uint8 grey that is not padding."""
     columns, lines = np.flatnonzero(grey.any(axis=0)), np.flatnonzero(grey.any(axis=1))
     if not len(columns):
         return 0, 0, grey.shape[1], grey.shape[0]
@@ -57,13 +57,13 @@ def _area(outline: list[tuple[float, float]]) -> float:
     return float(abs(np.dot(x, np.roll(y, 1)) - np.dot(y, np.roll(x, 1))) / 2)
 
 
-def worth(rows: Rows, found: FoundLesions, p: Floats) -> dict[str, Any]:
-    """Areas under the ROC curve, by patients held out, of classical classifiers beside the CNN; needs scikit-learn.
+def compare_classifiers(rows: HeldOutPredictions, found: FoundLesions, p: Floats) -> dict[str, Any]:
+    """Compare classical classifiers with the CNN by area under the ROC curve, on held-out patients; needs scikit-learn.
 
     Args:
-        rows: with a lesion of known nature.
-        found: of them.
-        p: the CNN's calibrated malignancy.
+        rows: pictures with a lesion that is known to be benign or malignant.
+        found: lesions found in them.
+        p: (n,) the CNN's calibrated malignancy.
     """
     from sklearn.ensemble import RandomForestClassifier
 
@@ -86,7 +86,7 @@ def worth(rows: Rows, found: FoundLesions, p: Floats) -> dict[str, Any]:
             ("the CNN's inner features, logistic regression", inner, _regression(1e-3), folds),
             ("inner features and descriptors", np.hstack([inner, values]), _regression(1e-3), folds),
         ]
-    draws = Draws(rows.groups)
+    draws = BootstrapSamples(rows.groups)
     table = [{"name": "the CNN itself", "auc": draws.auc(rows.labels, p), "gain": None}]
     for name, x, make, within in plans:
         given = held_out(x, rows.labels, rows.groups, within, make)
@@ -109,15 +109,15 @@ def _regression(strength: float) -> Callable[[], Any]:
 
 
 def filled(values: Floats) -> Floats:
-    """A number for each NaN: the column's median."""
+    """Replace each NaN by its column's median: (n, columns) to the same."""
     middle = np.array([np.median(c[np.isfinite(c)]) if np.isfinite(c).any() else 0.0 for c in values.T])
     return np.where(np.isfinite(values), values, middle[None])
 
 
 def held_out(
-    x: Floats, labels: NDArray[np.int_], groups: NDArray[np.str_], within: NDArray[Any], make: Callable[[], Any]
+    x: Floats, labels: NDArray[np.integer], groups: NDArray[np.str_], within: NDArray[Any], make: Callable[[], Any]
 ) -> Floats:
-    """Each row's probability from a classifier that learnt from other patients of its part (``within``)."""
+    """Probability of each row (n,), from a classifier that learnt from other patients of its part (``within``)."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     out = np.zeros(len(x))

@@ -1,10 +1,10 @@
-"""What is held back: one word says which pictures a model learns from and which judge it.
+"""Split protocols of the breast sets: one word says which pictures are for training, validation and test.
 
 fold-1 … fold-5     the official fold of BUS-BRA, and a fifth of BUSI's groups
-all                 nothing to judge by: the model that is shipped learns from all but 8 % of the patients (`KEPT`)
-bus-bra-to-busi     learns from BUS-BRA alone, is judged on BUSI
+all                 no test pictures: the model that ships learns from all but 8 % of the patients (`VALIDATION_SHARE`)
+bus-bra-to-busi     learns from BUS-BRA alone, is tested on BUSI
 busi-to-bus-bra     the other way round
-without:DEVICE      is judged on one scanner of BUS-BRA that it never saw
+without:DEVICE      is tested on one scanner of BUS-BRA that it never saw
 """
 
 from __future__ import annotations
@@ -21,24 +21,27 @@ if TYPE_CHECKING:
 
     from training.datasets import Item, Split
 
-KEPT = 0.08
+VALIDATION_SHARE = 0.08
 """Share of training patients that are kept for validation: the anatomy gate's threshold, a line in the log."""
 HINT = "give fold-1 to fold-5, all, bus-bra-to-busi, busi-to-bus-bra or without:DEVICE"
 
 
-def apply(protocol: str, items: Sequence[Item]) -> list[Item]:
-    """``items`` with their sides. Raises ConfigError for an unknown protocol, a leaking split, or one class alone."""
-    judges = _judges(protocol, items)
+def assign_splits(protocol: str, items: Sequence[Item]) -> list[Item]:
+    """Assign each item to training, validation or test by a protocol.
+
+    Raises ConfigError for an unknown protocol, a leaking split, or one class alone.
+    """
+    is_test = _is_test(protocol, items)
     sided = []
     for item in items:
-        side: Split = "test" if judges(item) else ("val" if _share(item.group) < KEPT else "train")
+        side: Split = "test" if is_test(item) else ("val" if _share(item.group) < VALIDATION_SHARE else "train")
         sided.append(replace(item, split=side))
     check_split(sided)
     check_classes(sided, ("train", "val") if protocol == "all" else ("train", "val", "test"))
     return sided
 
 
-def _judges(protocol: str, items: Sequence[Item]) -> Callable[[Item], bool]:
+def _is_test(protocol: str, items: Sequence[Item]) -> Callable[[Item], bool]:
     word, _, rest = protocol.partition("-")
     if protocol == "all":
         return lambda item: False
@@ -60,5 +63,5 @@ def _judges(protocol: str, items: Sequence[Item]) -> Callable[[Item], bool]:
 
 
 def _share(group: str) -> float:
-    """The same number in [0, 1) for a group on every machine and in every protocol."""
+    """Hash a group to a number in [0, 1): the same on every machine and in every protocol."""
     return int.from_bytes(hashlib.sha256(group.encode()).digest()[:4], "big") / 2**32

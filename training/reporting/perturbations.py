@@ -1,9 +1,9 @@
-"""Pictures changed on purpose, to learn what the model looks at: callipers in and out, the lesion hidden.
+"""Perturbation tests: callipers painted in, bright marks removed, the lesion hidden, and what that does to the AUC.
 
-The callipers here are painted by other code than the augmenter's (`training.augment.appearance`): rendered with smooth edges in
-shapes that it does not use (a gap in the middle of the cross, arrow tips, ticks, outlined in black), on the true ends
-of the lesion's axes, with a measurement beside them in letters drawn stroke by stroke. An augmenter's own brush would
-prove only that the model knows that brush.
+The callipers here are painted by other code than the augmentation's (`training.augment.appearance`): rendered with
+smooth edges in shapes that it does not use (a gap in the middle of the cross, arrow tips, ticks, outlined in black), on
+the true ends of the lesion's axes, with a measurement beside them in digits drawn stroke by stroke. Marks painted by
+the augmentation itself would prove only that the model knows those marks.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 
 from edge.contracts.manifest import MALIGNANCY
-from training.metrics import Draws
-from training.reporting.rows import POOLED, Rows
+from training.evaluation.bootstrap import BootstrapSamples
+from training.evaluation.held_out_predictions import POOLED, HeldOutPredictions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,8 @@ FINE = 4
 COVERED = 0.9
 """Share of lesions that the box is large enough for; larger ones are left out of that comparison."""
 NEAR, OUTLIER, LEAST_CONTRAST, TALLEST = 25, 3.6, 30, 14
-"""Of a mark to be painted out: window, times its usual contrast, grey levels, tensor pixels."""
+"""Of a mark to be removed: window of its surroundings in tensor pixels, least contrast as a multiple of the usual one
+there, least contrast in grey levels, greatest height in tensor pixels."""
 SEGMENTS = {
     "0": "abcdef", "1": "bc", "2": "abged", "3": "abgcd", "4": "fgbc",
     "5": "afgcd", "6": "afgedc", "7": "abc", "8": "abcdefg", "9": "abcdfg",
@@ -43,8 +44,11 @@ STROKES = {
 """A seven-segment numeral on a 2 x 4 grid."""
 
 
-def callipers_in(rng: np.random.Generator, tensor: Tensor, mask: NDArray[np.uint8]) -> Tensor:
-    """Two pairs of callipers on the ends of the lesion's axes, a dashed line, a number. (H, W, 3) to the same."""
+def paint_callipers(rng: np.random.Generator, tensor: Tensor, mask: NDArray[np.uint8]) -> Tensor:
+    """Paint two pairs of callipers on the ends of the lesion's axes, dashed lines and a number.
+
+    Takes the tensor (H, W, 3) uint8 and the lesion's mask (H, W) uint8 0/1; returns a new tensor of the same shape.
+    """
     height, width = tensor.shape[:2]
     ink = np.zeros((height * FINE, width * FINE), np.uint8)
     shadow = np.zeros_like(ink)
@@ -75,8 +79,9 @@ def _place(point: NDArray[np.floating]) -> tuple[int, int]:
 
 
 def _mark(layer: NDArray[np.uint8], at: NDArray[np.floating], size: float, kind: int, thick: int) -> None:
-    """A cross with an open middle, a pair of arrow tips, or an I of two ticks."""
+    """Draw a cross with an open middle, a pair of arrow tips, or an I of two ticks."""
     x, y = at
+    arms: list[tuple[tuple[float, float], tuple[float, float]]]
     if kind == 0:
         arms = [((d * 0.4, 0.0), (d, 0.0)) for d in (-1, 1)] + [((0.0, d * 0.4), (0.0, d)) for d in (-1, 1)]
     elif kind == 1:
@@ -103,11 +108,12 @@ def _number(ink: NDArray[np.uint8], shadow: NDArray[np.uint8], digits: str, at: 
                 cv2.line(layer, _place(a), _place(b), 255, thick)
 
 
-def marks_out(tensor: Tensor) -> tuple[Tensor, float]:
-    """Small marks that stand out from what is around them, painted over from their surroundings (Telea 2004).
+def remove_bright_marks(tensor: Tensor) -> tuple[Tensor, float]:
+    """Remove small bright marks that stand out from what is around them, by inpainting (Telea 2004).
 
     A mark is small, and brighter than its surroundings by far more than echoes near it are: callipers, arrows, parts of
-    letters; now and then a bright echo. Returns the tensor and the share of its pixels that were painted over.
+    letters; now and then a bright echo. Takes a tensor (H, W, 3) uint8; returns a new one and the share of its pixels
+    that were painted over.
     """
     grey = np.ascontiguousarray(tensor[..., 0])
     thin = cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))
@@ -122,38 +128,41 @@ def marks_out(tensor: Tensor) -> tuple[Tensor, float]:
 
 
 def box_side(masks: NDArray[np.uint8], covered: float = COVERED) -> int:
-    """Side of the square that is as large as this share of lesions' longer sides, in tensor pixels, plus a margin."""
+    """Side of a square that covers this share of lesions, in tensor pixels, with a margin. ``masks``: (n, H, W) 0/1."""
     sides = [max(cv2.boundingRect(m)[2:]) for m in masks if m.any()]
     return int(np.quantile(sides, covered)) + 8
 
 
-def blanked(tensor: Tensor, mask: NDArray[np.uint8], side: int) -> Tensor | None:
-    """The lesion under an even grey square of a fixed size; None if it reaches beyond. Its size tells nothing."""
+def hide_lesion(tensor: Tensor, mask: NDArray[np.uint8], side: int) -> Tensor | None:
+    """Hide the lesion under an even grey square of a fixed size, which tells nothing; None if it reaches beyond.
+
+    Takes the tensor (H, W, 3) uint8 and the mask (H, W) uint8 0/1; returns a new tensor.
+    """
     x, y, w, h = cv2.boundingRect(mask)
     left, top = x + w // 2 - side // 2, y + h // 2 - side // 2
     if left > x or top > y or left + side < x + w or top + side < y + h:
         return None
-    out = tensor.copy()
+    out: Tensor = tensor.copy()
     out[max(0, top) : top + side, max(0, left) : left + side] = 64
     return out
 
 
 def ablation(
-    rows: Rows, serve: Callable[[NDArray[np.int_], list[Tensor]], NDArray[np.float64]], seed: int = 0
+    rows: HeldOutPredictions, predict: Callable[[NDArray[np.int_], list[Tensor]], NDArray[np.float64]], seed: int = 0
 ) -> list[dict[str, object]]:
-    """The area under the ROC curve on changed pictures, beside that on the very same ones unchanged.
+    """Ablation: the area under the ROC curve on changed pictures, beside that on the very same ones unchanged.
 
     Args:
-        rows: with a lesion of known nature.
-        serve: malignancy of tensors, given the numbers of the rows that they come from.
-        seed: of the painter.
+        rows: pictures with a lesion that is known to be benign or malignant.
+        predict: malignancy (n,) of tensors, given the numbers of the rows that they come from.
+        seed: seed of the painted callipers.
     """
     rng = np.random.default_rng(seed)
     every = np.arange(len(rows))
     side = box_side(rows.masks)
-    painted = [callipers_in(rng, t, m) for t, m in zip(rows.tensors, rows.masks, strict=True)]
-    cleaned = [marks_out(t) for t in rows.tensors]
-    boxed = [(i, blanked(rows.tensors[i], rows.masks[i], side)) for i in every]
+    painted = [paint_callipers(rng, t, m) for t, m in zip(rows.tensors, rows.masks, strict=True)]
+    cleaned = [remove_bright_marks(t) for t in rows.tensors]
+    boxed = [(i, hide_lesion(rows.tensors[i], rows.masks[i], side)) for i in every]
     hidden = [(i, t) for i, t in boxed if t is not None]
     spots = float(np.mean([share for _, share in cleaned]))
     fitting = np.array([i for i, _ in hidden])
@@ -165,8 +174,8 @@ def ablation(
     out = []
     for name, chosen, tensors in plans:
         part = rows.take(chosen)
-        draws = Draws(part.groups)
-        given = serve(chosen, tensors)
+        draws = BootstrapSamples(part.groups)
+        given = predict(chosen, tensors)
         before = part.malignancy.astype(np.float64)
         out.append(
             {
@@ -181,14 +190,16 @@ def ablation(
     return out
 
 
-def models_of(run: Path, rows: Rows) -> Callable[[NDArray[np.int_], list[Tensor]], NDArray[np.float64]]:
-    """Each row's tensor through the model that never saw it: ``run`` itself, or its ``fold-k``."""
-    from training.reporting.serving import Server
+def predict_by_fold(
+    run: Path, rows: HeldOutPredictions
+) -> Callable[[NDArray[np.int_], list[Tensor]], NDArray[np.float64]]:
+    """Function that predicts malignancy of tensors by the model that never saw their row: the run's, or its fold's."""
+    from training.reporting.saved_model import SavedModelRunner
 
     pooled = (run / POOLED).is_file()
-    models = cache(lambda fold: Server(run / f"fold-{fold}" if pooled else run))
+    models = cache(lambda fold: SavedModelRunner(run / f"fold-{fold}" if pooled else run))
 
-    def serve(chosen: NDArray[np.int_], tensors: list[Tensor]) -> NDArray[np.float64]:
+    def predict(chosen: NDArray[np.int_], tensors: list[Tensor]) -> NDArray[np.float64]:
         out = np.zeros(len(tensors))
         folds = rows.fold[chosen]
         for fold in np.unique(folds):
@@ -197,4 +208,4 @@ def models_of(run: Path, rows: Rows) -> Callable[[NDArray[np.int_], list[Tensor]
                 out[i] = model(tensors[i])[MALIGNANCY][1]
         return out
 
-    return serve
+    return predict

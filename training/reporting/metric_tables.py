@@ -1,77 +1,81 @@
-"""The tables of the report: figures with intervals over patients, by picture, by case and by kind of picture."""
+"""Metric tables of the report: with intervals over patients, by picture, by case and by subgroup."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from training.calibrate import (
-    apply,
-    choose,
-    compare,
+from training.evaluation.bootstrap import BootstrapSamples, MetricInterval
+from training.evaluation.calibration import (
+    apply_calibration,
+    choose_simplest,
+    compare_calibrations,
     fit_calibration,
     operating_points,
     resolution,
     uncertain_interval,
 )
-from training.lesion_thresholds import lesion_limits
-from training.metrics import Draws, MetricInterval, ece, log_loss
-from training.reporting.lesions import look, merge
+from training.evaluation.found_lesions import find_lesions_at, merge
+from training.evaluation.lesion_thresholds import choose_lesion_thresholds
+from training.evaluation.metrics import ece, log_loss
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from training.reporting.lesions import FoundLesions
-    from training.reporting.rows import Held, Rows
+    from training.evaluation.found_lesions import FoundLesions
+    from training.evaluation.held_out_predictions import HeldOutPredictions, HeldOutSet
 
     Floats = NDArray[np.float64]
 
 LEAST = 20
-"""Pictures of a kind; of fewer no figure is given."""
+"""Least pictures of a subgroup; of fewer no metric is given."""
 SHIPPED = "youden"
-"""The operating point that `training.calibrate.fit_run` makes a bundle's."""
+"""The operating point that `training.evaluation.calibration.fit_run` makes a bundle's."""
 
 
 @dataclass(frozen=True, eq=False)
-class Calls:
+class CalibratedCalls:
     """Calibrated probabilities and thresholds of the test rows, each chosen on other patients than it is used for."""
 
     p: Floats
+    """(n,) calibrated probability of malignancy."""
     thresholds: dict[str, Floats]
     """By operating point: each row's threshold."""
     intervals: Floats
     """(n, 2): each row is left unjudged if its probability lies inside."""
     found: FoundLesions
-    """By the lesion thresholds of each row."""
+    """Lesions found at the lesion thresholds of each row."""
 
 
-def cross_fit(held: Held, outputs: str = "float") -> Calls:
-    """Calibrate and choose thresholds part by part, so that no row has a say in how it is judged."""
+def cross_fit(held: HeldOutSet, outputs: str = "float") -> CalibratedCalls:
+    """Cross-fit: calibrate and choose thresholds part by part, so that no row influences how it is judged itself."""
     step = resolution(outputs)
     n = len(held.test)
-    p, thresholds, intervals = np.zeros(n), {}, np.zeros((n, 2))
-    looked: list[tuple[NDArray[np.int_], FoundLesions]] = []
+    p, intervals = np.zeros(n), np.zeros((n, 2))
+    thresholds: dict[str, Floats] = {}
+    parts: list[tuple[NDArray[np.int_], FoundLesions]] = []
     for rows, judged in held.parts:
         known, test = rows.take(rows.known), held.test.take(judged)
-        name = choose(compare(known.malignancy, known.labels, known.groups, step))
+        name = choose_simplest(compare_calibrations(known.malignancy, known.labels, known.groups, step))
         calibration = fit_calibration(name, known.malignancy, known.labels, step)
-        p[judged] = apply(calibration, test.malignancy, step)
-        q = apply(calibration, known.malignancy, step)
-        empty = apply(calibration, rows.take(~rows.known).malignancy, step)
+        p[judged] = apply_calibration(calibration, test.malignancy, step)
+        q = apply_calibration(calibration, known.malignancy, step)
+        empty = apply_calibration(calibration, rows.take(~rows.known).malignancy, step)
         for point in operating_points(q, known.labels, empty):
             thresholds.setdefault(point.name, np.zeros(n))[judged] = point.threshold
         intervals[judged] = uncertain_interval(q, float(thresholds["youden"][judged[0]]))
-        level, score, _ = lesion_limits(rows)
-        looked.append((judged, look(test, level, score)))
-    return Calls(p, thresholds, intervals, merge(looked, n))
+        level, score, _ = choose_lesion_thresholds(rows)
+        parts.append((judged, find_lesions_at(test, level, score)))
+    return CalibratedCalls(p, thresholds, intervals, merge(parts, n))
 
 
-def classification(
-    labels: NDArray[np.int_], p: Floats, called: NDArray[np.bool_], draws: Draws
+def classification_metrics(
+    labels: NDArray[np.integer], p: Floats, called: NDArray[np.bool_], draws: BootstrapSamples
 ) -> dict[str, MetricInterval]:
-    """Rates of yes or no calls, and the area under the ROC curve."""
+    """Classification metrics of benign or malignant calls, and the area under the ROC curve."""
     ill, right = labels == 1, called == (labels == 1)
     hits = called & ill
     return {
@@ -84,8 +88,10 @@ def classification(
     }
 
 
-def outlines(found: FoundLesions, chosen: NDArray[np.bool_], draws: Draws) -> dict[str, MetricInterval]:
-    """Of pictures with a lesion (``chosen``): overlap, whether it was found, and lesions found beside it."""
+def segmentation_metrics(
+    found: FoundLesions, chosen: NDArray[np.bool_], draws: BootstrapSamples
+) -> dict[str, MetricInterval]:
+    """Segmentation metrics of pictures with a lesion (``chosen``): Dice, hit rate, and lesions found beside it."""
     beside = np.maximum(0, found.count - found.hit)
     return {
         "dice": draws.ratio(found.dice * chosen, chosen),
@@ -94,8 +100,10 @@ def outlines(found: FoundLesions, chosen: NDArray[np.bool_], draws: Draws) -> di
     }
 
 
-def by_case(rows: Rows, p: Floats, called_at: Floats) -> tuple[NDArray[np.int_], Floats, NDArray[np.bool_], list[str]]:
-    """Label, mean probability and call of each patient with lesions of one nature."""
+def by_case(
+    rows: HeldOutPredictions, p: Floats, called_at: Floats
+) -> tuple[NDArray[np.int_], Floats, NDArray[np.bool_], list[str]]:
+    """Label, mean probability, call and name of each patient whose lesions are all benign or all malignant."""
     names, place = np.unique(rows.groups, return_inverse=True)
     count = np.bincount(place)
     labels = np.bincount(place, rows.labels) / count
@@ -104,17 +112,17 @@ def by_case(rows: Rows, p: Floats, called_at: Floats) -> tuple[NDArray[np.int_],
     return labels[one].astype(int), mean[one], (mean >= limit)[one], names[one].tolist()
 
 
-def headline(rows: Rows, calls: Calls, point: str = "even") -> list[dict[str, Any]]:
-    """By data set (and all together where there are several): by picture and by case."""
+def headline(rows: HeldOutPredictions, calls: CalibratedCalls, point: str = "even") -> list[dict[str, Any]]:
+    """Main metrics by data set (and all together where there are several): by picture and by case."""
     sources = sorted(set(rows.sources[rows.known].tolist()))
     out = []
     for source in sources + (["all"] if len(sources) > 1 else []):
         chosen = rows.known & ((rows.sources == source) | (source == "all"))
         part, p, limit = rows.take(chosen), calls.p[chosen], calls.thresholds[point][chosen]
-        draws = Draws(part.groups)
-        pictures = classification(part.labels, p, p >= limit, draws)
-        every = Draws(rows.groups)
-        pictures |= outlines(calls.found, chosen, every)
+        draws = BootstrapSamples(part.groups)
+        pictures = classification_metrics(part.labels, p, p >= limit, draws)
+        every = BootstrapSamples(rows.groups)
+        pictures |= segmentation_metrics(calls.found, chosen, every)
         labels, mean, called, names = by_case(part, p, limit)
         out.append(
             {
@@ -123,7 +131,7 @@ def headline(rows: Rows, calls: Calls, point: str = "even") -> list[dict[str, An
                 "cases": len(names),
                 "malignant": int((part.labels == 1).sum()),
                 "by_picture": pictures,
-                "by_case": classification(labels, mean, called, Draws(names)),
+                "by_case": classification_metrics(labels, mean, called, BootstrapSamples(names)),
                 "at_shipped": at_shipped(part, p, calls.thresholds[SHIPPED][chosen]),
                 "confusion": confusion(part.labels, p >= limit),
             }
@@ -131,57 +139,57 @@ def headline(rows: Rows, calls: Calls, point: str = "even") -> list[dict[str, An
     return out
 
 
-def at_shipped(part: Rows, p: Floats, limit: Floats) -> dict[str, dict[str, MetricInterval]]:
-    """Rates, by picture and by case, at the threshold that a bundle ships (`SHIPPED`), for its card."""
+def at_shipped(part: HeldOutPredictions, p: Floats, limit: Floats) -> dict[str, dict[str, MetricInterval]]:
+    """Metrics by picture and by case at the threshold that a bundle ships (`SHIPPED`), for its model card."""
     labels, mean, called, names = by_case(part, p, limit)
     return {
-        "by_picture": classification(part.labels, p, p >= limit, Draws(part.groups)),
-        "by_case": classification(labels, mean, called, Draws(names)),
+        "by_picture": classification_metrics(part.labels, p, p >= limit, BootstrapSamples(part.groups)),
+        "by_case": classification_metrics(labels, mean, called, BootstrapSamples(names)),
     }
 
 
-def confusion(labels: NDArray[np.int_], called: NDArray[np.bool_]) -> list[list[int]]:
-    """Rows: truly benign, truly malignant; columns: called benign, called malignant."""
+def confusion(labels: NDArray[np.integer], called: NDArray[np.bool_]) -> list[list[int]]:
+    """Confusion matrix: rows truly benign, truly malignant; columns called benign, called malignant."""
     return [[int(((labels == k) & (called == bool(c))).sum()) for c in (0, 1)] for k in (0, 1)]
 
 
-def points(rows: Rows, calls: Calls) -> list[dict[str, Any]]:
-    """Each operating point's rates on patients that had no say in its threshold."""
+def operating_point_metrics(rows: HeldOutPredictions, calls: CalibratedCalls) -> list[dict[str, Any]]:
+    """Metrics of each operating point on patients that its threshold was not chosen on."""
     part, p = rows.take(rows.known), calls.p[rows.known]
-    draws = Draws(part.groups)
+    draws = BootstrapSamples(part.groups)
     out = []
     for name, limits in calls.thresholds.items():
         limit = limits[rows.known]
-        rates = classification(part.labels, p, p >= limit, draws)
+        rates = classification_metrics(part.labels, p, p >= limit, draws)
         rates.pop("auc")
         out.append({"name": name, "threshold": [float(limit.min()), float(limit.max())], **rates})
     return out
 
 
-def calibration(rows: Rows, p: Floats) -> list[dict[str, Any]]:
-    """By data set: expected calibration error and log loss, calibrated on other patients, and without calibration."""
+def calibration(rows: HeldOutPredictions, p: Floats) -> list[dict[str, Any]]:
+    """Calibration metrics by data set: ECE and log loss, calibrated on other patients, and without calibration."""
     sources = sorted(set(rows.sources[rows.known].tolist()))
     out = []
     for source in ["all", *sources] if len(sources) > 1 else sources:
         chosen = rows.known & ((rows.sources == source) | (source == "all"))
         labels, groups = rows.labels[chosen], rows.groups[chosen]
-        draws = Draws(groups, rounds=200)
+        draws = BootstrapSamples(groups, rounds=200)
         row: dict[str, Any] = {"source": source, "prevalence": float((labels == 1).mean())}
         for name, values in (("calibrated", p[chosen]), ("raw", rows.malignancy[chosen].astype(float))):
-            error = draws.over(lambda w, v=values, y=labels: _weighted_ece(y, v, w), len(labels))
+            error = draws.weighted(partial(_weighted_ece, labels, values), len(labels))
             row[name] = {"ece": error, "log_loss": log_loss(labels, values), "ece_plain": ece(labels, values)}
         out.append(row)
     return out
 
 
-def _weighted_ece(labels: NDArray[np.int_], p: Floats, weights: Floats, bins: int = 10) -> float:
+def _weighted_ece(labels: NDArray[np.integer], p: Floats, weights: Floats, bins: int = 10) -> float:
     place = np.minimum((p * bins).astype(int), bins - 1)
     gap = np.bincount(place, weights * (p - (labels == 1)), bins)
     return float(np.abs(gap).sum() / weights.sum())
 
 
-def kinds(rows: Rows) -> dict[str, list[tuple[str, NDArray[np.bool_]]]]:
-    """Sub-groups by what they are told apart by: a name and a mask over the rows."""
+def subgroup_masks(rows: HeldOutPredictions) -> dict[str, list[tuple[str, NDArray[np.bool_]]]]:
+    """Subgroups by scanner, BI-RADS category and size of the lesion: names and masks (n,) over the rows."""
     out: dict[str, list[tuple[str, NDArray[np.bool_]]]] = {}
     for title, values in (("scanner", rows.devices), ("BI-RADS category", rows.birads)):
         names = sorted(set(values[rows.known & (values != "")].tolist()))
@@ -198,12 +206,12 @@ def kinds(rows: Rows) -> dict[str, list[tuple[str, NDArray[np.bool_]]]]:
     return {title: groups for title, groups in out.items() if len(groups) > 1}
 
 
-def subgroups(rows: Rows, calls: Calls, point: str = "even") -> dict[str, list[dict[str, Any]]]:
-    """By scanner, by BI-RADS category (4 alone is the one where a second opinion counts) and by size."""
-    draws = Draws(rows.groups)
+def subgroups(rows: HeldOutPredictions, calls: CalibratedCalls, point: str = "even") -> dict[str, list[dict[str, Any]]]:
+    """Metrics by scanner, by BI-RADS category (4 alone is the one where a second opinion counts) and by size."""
+    draws = BootstrapSamples(rows.groups)
     called = calls.p >= calls.thresholds[point]
     out: dict[str, list[dict[str, Any]]] = {}
-    for title, groups in kinds(rows).items():
+    for title, groups in subgroup_masks(rows).items():
         for name, chosen in groups:
             if int(chosen.sum()) < LEAST:
                 continue
@@ -219,7 +227,7 @@ def subgroups(rows: Rows, calls: Calls, point: str = "even") -> dict[str, list[d
                     "accuracy": draws.ratio((called == ill) & chosen, chosen),
                     "sensitivity": draws.ratio(called & ill, ill),
                     "specificity": draws.ratio(~called & well, well),
-                    **outlines(calls.found, chosen, draws),
+                    **segmentation_metrics(calls.found, chosen, draws),
                 }
             )
     return out

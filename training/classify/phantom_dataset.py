@@ -1,4 +1,4 @@
-"""A data set of rendered phantoms, as a folder like any other: ``benign``, ``malignant``, ``empty`` and ``other``.
+"""Data set of rendered phantoms, as a folder like any other: ``benign``, ``malignant``, ``empty`` and ``other``.
 
 What is called malignant is a spiculated margin, a property of the phantom: nothing of it holds for patients.
 """
@@ -34,8 +34,11 @@ UNSEEN = 900_000
 MARGINS: dict[str, Margin] = {"benign": "smooth", "malignant": "spiculated"}
 
 
-def render(folder: Path, section: RenderSection, seed: int) -> Path:
-    """Fill ``folder`` unless that was done before with the same numbers; returns it. Each phantom is its own group."""
+def render_dataset(folder: Path, section: RenderSection, seed: int) -> Path:
+    """Render the data set into ``folder`` unless that was done before with the same numbers; return the folder.
+
+    Each phantom is its own group.
+    """
     wanted = {"seed": seed, **msgspec.to_builtins(section)}
     mark = folder / DONE
     if mark.is_file() and json.loads(mark.read_text(encoding="utf-8")) == wanted:
@@ -44,11 +47,11 @@ def render(folder: Path, section: RenderSection, seed: int) -> Path:
     total = section.phantoms + section.empty
     for number in tqdm(range(total), desc="render phantoms", mininterval=2):
         kind = ("benign", "malignant")[number % 2] if number < section.phantoms else "empty"
-        image, mask = phantom(seed, number, kind)
+        image, mask = render_phantom(seed, number, kind)
         rows.append((_write(folder, kind, f"{number:04d}", image, mask), f"phantom-{number}"))
     rng = np.random.default_rng((seed, total))
     for number in range(section.other):
-        other = phantom(seed, total + number, "other")[0] if number % 2 else _card(rng)
+        other = render_phantom(seed, total + number, "other")[0] if number % 2 else _card(rng)
         name = _write(folder, "other", f"{number:04d}", other, None)
         rows.append((name, f"other-{number}"))
     with (folder / GROUPS).open("w", newline="", encoding="utf-8") as file:
@@ -60,16 +63,17 @@ def render(folder: Path, section: RenderSection, seed: int) -> Path:
 
 
 def render_unseen(folder: Path, seed: int) -> None:
-    """Fill ``folder`` with phantoms that no run trains on, four of each kind, named by it: something to infer."""
+    """Render phantoms that no run trains on into ``folder``, four of each kind, named by it: something to infer."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(16):
         kind = ("benign", "malignant", "empty", "other")[number % 4]
-        cv2.imwrite(str(folder / f"{kind}-{number // 4}.png"), phantom(seed, UNSEEN + number, kind)[0])
+        cv2.imwrite(str(folder / f"{kind}-{number // 4}.png"), render_phantom(seed, UNSEEN + number, kind)[0])
 
 
-def phantom(seed: int, number: int, kind: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Picture and mask (H, W), 0/1, of one phantom with a lesion of the kind, or with none if it is ``empty``.
+def render_phantom(seed: int, number: int, kind: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Render one phantom with a lesion of the kind, or with none if it is ``empty``: picture and mask.
 
+    Both are (H, W) uint8, grey and 0/1.
     All are linear scans; ``other`` is a sector scan, which stands for another part of the body.
     """
     rng = np.random.default_rng((seed, number))
@@ -89,7 +93,7 @@ def phantom(seed: int, number: int, kind: str) -> tuple[NDArray[np.uint8], NDArr
 
 
 def _card(rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A test card that is not all of one grey value."""
+    """Test card (H, W) uint8 grey that is not all of one value."""
     while True:
         card = test_card(rng)
         if int(card.max()) > int(card.min()):

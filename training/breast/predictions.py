@@ -1,17 +1,17 @@
-"""``predictions.npz``: what a run's model says of every picture that it never learnt from.
+"""Predictions of a run's model for every picture that it never learnt from: the columns of ``predictions.npz``.
 
-One row a picture, the same in every run, so that folds can be pooled (`training.cross_validation`) and everything that is reported
-can be computed again without the model:
+One row a picture, the same in every run, so that folds can be pooled (`training.breast.cross_validation`) and
+everything that is reported can be computed again without the model:
 
     ids, groups, sources, devices, birads    str (n,); empty: not known
     labels       int8 (n,)         0 benign, 1 malignant, -1 no lesion
     split        str (n,)          val or test
-    tensors      uint8 (n, h, w, 3)   as the device sees them
+    tensors      uint8 (n, h, w, 3)   grey in three channels, as the device sees them
     masks        uint8 (n, h, w)      1 where there is lesion
     malignancy   float32 (n,)      probability, not calibrated
     flipped      float32 (n,)      ... of the mirrored tensor
     zoomed       float32 (n,)      ... of the tensor shrunk to 85 % on black
-    lesion       uint8 (n, h/4, w/4)  presence of lesion, 255 = certain
+    lesion       uint8 (n, h/4, w/4)  probability of lesion, 255 = certain
     anatomy      float32 (n,)      NaN: this run has no gate
     embedding    float16 (n, d)    the features that malignancy is judged by
 """
@@ -41,7 +41,10 @@ BATCH = 32
 
 
 def predictions(model: keras.Model, held: Sequence[Item], samples: Sequence[Sample]) -> dict[str, NDArray[Any]]:
-    """All columns for ``held`` and its plain ``samples``."""
+    """Compute all columns for held-out items and their samples, which are not augmented.
+
+    Returns the arrays that this module's docstring lists, in the order of ``held``.
+    """
     tensors = np.stack([s.tensor for s in samples])
     whole = keras.Model(model.inputs, {**model.output, "embedding": network.embedding(model)})
     call = tf.function(lambda x: whole(tf.cast(x, tf.float32), training=False))
@@ -49,9 +52,9 @@ def predictions(model: keras.Model, held: Sequence[Item], samples: Sequence[Samp
     def run(pictures: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
         rows = []
         for start in range(0, len(pictures), BATCH):
-            said = call(tf.constant(pictures[start : start + BATCH]))
-            said["embedding"] = tf.concat(said["embedding"], axis=1)
-            rows.append({name: part.numpy() for name, part in said.items()})
+            outputs = call(tf.constant(pictures[start : start + BATCH]))
+            outputs["embedding"] = tf.concat(outputs["embedding"], axis=1)
+            rows.append({name: part.numpy() for name, part in outputs.items()})
         return {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
 
     heads = run(tensors)
@@ -76,7 +79,7 @@ def predictions(model: keras.Model, held: Sequence[Item], samples: Sequence[Samp
 
 
 def shrunk(tensor: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The same picture at `ZOOM` of its size in the middle of a black tensor. (h, w, 3)."""
+    """Shrink a picture to `ZOOM` of its size in the middle of a black tensor: (h, w, 3) uint8 to the same."""
     height, width = tensor.shape[:2]
     small = cv2.resize(tensor, (round(width * ZOOM), round(height * ZOOM)), interpolation=cv2.INTER_AREA)
     y, x = (height - small.shape[0]) // 2, (width - small.shape[1]) // 2

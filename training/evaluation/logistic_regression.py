@@ -13,24 +13,29 @@ if TYPE_CHECKING:
 
 
 def logit(q: NDArray[np.floating], resolution: float = 0.0) -> Floats:
-    """Log odds. 0 and 1 are taken half a ``resolution`` inside, as `edge.postprocess.decide.calibrate` does."""
+    """Log odds of probabilities, (n,) to (n,).
+
+    0 and 1 are moved half a ``resolution`` inside, as `edge.postprocess.decide.calibrate` does.
+    """
     edge = min(0.25, max(resolution / 2, 1e-6))
     inside = np.clip(np.asarray(q, np.float64), edge, 1 - edge)
-    return np.log(inside / (1 - inside))
+    log_odds: Floats = np.log(inside / (1 - inside))
+    return log_odds
 
 
 def sigmoid(z: NDArray[np.floating]) -> Floats:
-    """Inverse of `logit`."""
-    return 1 / (1 + np.exp(-np.clip(z, -700, 700)))
+    """Logistic function, the inverse of `logit`: log odds to probabilities."""
+    p: Floats = 1 / (1 + np.exp(-np.clip(z, -700, 700)))
+    return p
 
 
 def fit(x: NDArray[np.floating], wanted: NDArray[np.floating], decay: float = 1e-9) -> Floats:
-    """Weights (columns of ``x``, in their order) of the likeliest sigmoid(x @ w).
+    """Fit a logistic regression by Newton's method: the weights (columns of ``x``,) of the likeliest sigmoid(x @ w).
 
     Args:
         x: (n, columns); a column of ones is the intercept.
         wanted: (n,) targets, 0 to 1.
-        decay: squared weights are held down by so much (ridge), relative to one row.
+        decay: strength of the penalty on squared weights (ridge), relative to one row.
     """
     x = np.asarray(x, np.float64)
     w = np.zeros(x.shape[1])
@@ -44,7 +49,7 @@ def fit(x: NDArray[np.floating], wanted: NDArray[np.floating], decay: float = 1e
     return w
 
 
-def soft_targets(labels: NDArray[np.int_]) -> Floats:
-    """Platt's targets (1999), drawn in from 0 and 1 by the number of pictures, so that separable data ends too."""
+def soft_targets(labels: NDArray[np.integer]) -> Floats:
+    """Platt's soft targets (1999), moved inside 0 and 1 by the number of pictures: separable data converges too."""
     ill, well = float((labels == 1).sum()), float((labels == 0).sum())
     return np.where(labels == 1, (ill + 1) / (ill + 2), 1 / (well + 2))

@@ -1,4 +1,4 @@
-"""Two learning rates: what starts from ImageNet moves slowly, what starts from nothing may move faster.
+"""Two learning rates: layers from ImageNet weights learn slowly, the new layers of the mask may learn faster.
 
 Adam's steps do not grow with the gradient (Kingma & Ba 2015), so a larger weight in the loss makes a head of its own
 learn no faster: it takes a rate of its own.
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from training.recipe import OptimiserSection
 
 MASK_LAYERS = ("lateral", "refine", "mask")
-"""How names of layers begin that serve the lesion mask alone (`training.network`)."""
+"""Prefixes of the names of layers that serve the lesion mask alone (`training.network`)."""
 
 
 class LearningRates:
-    """AdamW over the trainable variables of ``learner``; the mask's own layers learn ``mask_rate`` times as fast."""
+    """AdamW optimiser whose learning rate is ``mask_rate`` times as high for the layers of the lesion mask."""
 
     def __init__(self, learner: keras.Model, options: OptimiserSection) -> None:
         mask = {
@@ -39,15 +39,15 @@ class LearningRates:
 
     @property
     def variables(self) -> list[Any]:
-        """All that a checkpoint must keep, always in one order."""
+        """All variables that a checkpoint must keep, always in one order."""
         return [variable for optimiser in self._optimisers for variable in optimiser.variables]
 
     def set(self, rate: float) -> None:
-        """The learning rate from now on."""
+        """Set the learning rate from now on."""
         for optimiser, factor in zip(self._optimisers, self._factors, strict=True):
             optimiser.learning_rate.assign(rate * factor)
 
     def apply(self, gradients: Sequence[Any], variables: Sequence[Any]) -> None:
-        """One step. ``variables``: the learner's trainable ones, in its order."""
+        """Apply one step of gradients. ``variables``: the learner's trainable ones, in its order."""
         for optimiser, places in zip(self._optimisers, self._places, strict=True):
             optimiser.apply([gradients[place] for place in places], [variables[place] for place in places])

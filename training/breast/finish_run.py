@@ -1,30 +1,28 @@
-"""The end of a run: fit the gate, judge, and write the files that export reads."""
+"""The end of a breast run: fit the anatomy gate, evaluate, and write the files that export reads."""
 
 from __future__ import annotations
 
-import subprocess
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
-import msgspec
 import numpy as np
 import tensorflow as tf
 
 from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
 from edge.preprocess.preprocessor import Preprocessor
-from training import negatives
-from training.augment.samples import plain
-from training.evaluate import judge, write_metrics
-from training.gate.examples import Examples, examples
+from training.augment.samples import to_sample
+from training.breast.predictions import predictions
+from training.evaluation.evaluate import evaluate, write_metrics
+from training.gate import file_negatives
+from training.gate.examples import GateExamples, examples
 from training.gate.fit_stage import fit_gate
-from training.predictions import predictions
 from training.recipe import Recipe, RunRecord
-from training.toml_out import to_toml
+from training.run_record import git_revision, write_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -42,7 +40,7 @@ REPRESENTATIVE = {
     "eye": 2,
     "smeared": 2,
 }
-"""How many of each kind calibrate the quantisation."""
+"""Number of pictures of each kind that calibrate the quantisation."""
 
 
 def finish(
@@ -55,35 +53,31 @@ def finish(
     *,
     gate: bool = True,
 ) -> None:
-    """Fit and bake the gate, judge validation and test, and write every file of the hand-over into ``out``.
+    """Add the fitted anatomy gate to the model, evaluate validation and test, and write every file that export reads.
 
-    ``gate``: False leaves the anatomy head out, for folds that only judge the other two; such a run is no bundle yet.
+    ``gate``: False leaves the anatomy head out, for folds that only evaluate the other two; such a run is no bundle
+    yet.
     """
     preprocess = Preprocessor(recipe.preprocess)
     held = [item for item in items if item.split != "train"]
-    samples = [plain(item, preprocess) for item in held]
+    samples = [to_sample(item, preprocess) for item in held]
     splits = np.array([item.split for item in held])
     figures: dict[str, Any] = {}
     limit = 0.0
     if gate:
-        files = negatives.from_files(data, log)
+        files = file_negatives.from_files(data, log)
         learnt = examples(items, files, recipe)
         tensors = np.stack([sample.tensor for sample in samples])
         gated = fit_gate(model, recipe, learnt, files, tensors[splits == "val"], log)
         model, limit = gated.model, gated.threshold
         figures |= {"anatomy_threshold": limit, "gate": gated.report}
-        np.savez_compressed(out / "gate.npz", **gated.arrays)
+        arrays: dict[str, Any] = gated.arrays
+        np.savez_compressed(out / "gate.npz", **arrays)
         representative = _representative(learnt, recipe.seed)
     else:
         representative = _pictures(items, preprocess, recipe.seed)
-    found = predictions(model, held, samples)
-    for split in sorted(set(splits.tolist())):
-        rows = splits == split
-        figures[split] = judge({name: values[rows] for name, values in found.items()}, limit)
-        log(
-            f"{split}: "
-            + ", ".join(f"{k} {v['value']:.4f} ({v['low']:.3f}-{v['high']:.3f})" for k, v in figures[split].items())
-        )
+    found: dict[str, Any] = predictions(model, held, samples)
+    figures |= _evaluate_splits(found, limit, log)
     write_metrics(out / "metrics.json", figures)
     np.savez_compressed(out / "predictions.npz", **found)
     np.savez_compressed(out / "eval.npz", **{name: found[name] for name in EVAL})
@@ -96,18 +90,32 @@ def finish(
         epochs_done=recipe.optimiser.epochs,
         anatomy_threshold=limit,
     )
-    # Last: a folder with a recipe.toml is a whole run.
-    (out / "recipe.toml").write_text(to_toml(msgspec.to_builtins(record)), encoding="utf-8")
+    # Last: a folder with a recipe.toml is a finished run.
+    write_record(out, record)
     log(f"done: {out}")
+
+
+def _evaluate_splits(found: dict[str, Any], limit: float, log: Callable[[str], None]) -> dict[str, Any]:
+    """Metrics of the predictions by split; a line in the log for each."""
+    out: dict[str, Any] = {}
+    splits = found["split"]
+    for split in sorted(set(splits.tolist())):
+        rows = splits == split
+        out[split] = evaluate({name: values[rows] for name, values in found.items()}, limit)
+        log(
+            f"{split}: "
+            + ", ".join(f"{k} {v['value']:.4f} ({v['low']:.3f}-{v['high']:.3f})" for k, v in out[split].items())
+        )
+    return out
 
 
 def _pictures(items: Sequence[Item], preprocess: Preprocessor, seed: int) -> NDArray[np.uint8]:
     train = [item for item in items if item.split == "train"]
     chosen = np.random.default_rng(seed).permutation(len(train))[: REPRESENTATIVE["picture"]]
-    return np.stack([plain(train[i], preprocess).tensor for i in chosen])
+    return np.stack([to_sample(train[i], preprocess).tensor for i in chosen])
 
 
-def _representative(learnt: Examples, seed: int) -> NDArray[np.uint8]:
+def _representative(learnt: GateExamples, seed: int) -> NDArray[np.uint8]:
     rng = np.random.default_rng(seed)
     picked = []
     for family, count in REPRESENTATIVE.items():
@@ -117,7 +125,7 @@ def _representative(learnt: Examples, seed: int) -> NDArray[np.uint8]:
 
 
 def save_model(model: keras.Model, path: Path) -> None:
-    """A SavedModel with one signature: ``image`` float32 (1, h, w, 3) 0..255 in, the heads by name out."""
+    """Save as a SavedModel with one signature: ``image`` (1, h, w, 3) float32 0..255 grey in, the heads by name out."""
     archive = keras.export.ExportArchive()
     archive.track(model)
     shape = (1, *model.input_shape[1:])
@@ -128,18 +136,3 @@ def save_model(model: keras.Model, path: Path) -> None:
 
     archive.add_endpoint("serving_default", serve, input_signature=[tf.TensorSpec(shape, tf.float32, name="image")])
     archive.write_out(str(path), verbose=False)
-
-
-def git_revision() -> str:
-    """The checkout's revision, with ``+changes`` where files differ from it; ``unknown`` outside a checkout."""
-    try:
-        place = Path(__file__).parent
-        head = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=place, capture_output=True, text=True, check=True
-        ).stdout.strip()
-        dirty = subprocess.run(
-            ["git", "status", "--porcelain", "--", "."], cwd=place, capture_output=True, text=True, check=True
-        ).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return f"{head}+changes" if dirty.strip() else head

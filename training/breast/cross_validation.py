@@ -1,19 +1,19 @@
-"""One run, and five of them: each fold learns from the others, and what all say of what they never saw is pooled."""
+"""Cross-validation of the breast model: five runs by fold, whose out-of-fold predictions are pooled; and one run."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
 from edge.contracts.errors import UsageError
-from training import protocol
 from training.augment.views import Views
+from training.breast import protocol
+from training.breast.finish_run import finish
+from training.breast.loop import run_training
 from training.datasets import FOLDS
-from training.evaluate import judge, write_metrics
-from training.finish_run import finish
-from training.loop import run_training
+from training.evaluation.evaluate import evaluate, write_metrics
 from training.recipe import load_record
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from training.recipe import Recipe
 
 
-def train_one(
+def train_run(
     recipe: Recipe,
     items: Sequence[Item],
     data: Path,
@@ -34,9 +34,9 @@ def train_one(
     *,
     gate: bool = True,
 ) -> None:
-    """Train by the recipe's protocol and write the hand-over into ``out``; a whole run is left as it is.
+    """Train one run by the recipe's protocol and write its files into ``out``; a finished run is left as it is.
 
-    Raises UsageError where ``out`` is a whole run of another recipe or protocol: it may have learnt what this one
+    Raises UsageError where ``out`` is a finished run of another recipe or protocol: it may have learnt what this one
     holds back.
     """
     if (out / "recipe.toml").is_file():
@@ -54,7 +54,7 @@ def train_one(
             )
         log(f"{out} is a whole run")
         return
-    sided = protocol.apply(recipe.protocol, items)
+    sided = protocol.assign_splits(recipe.protocol, items)
     out.mkdir(parents=True, exist_ok=True)
     model = run_training(recipe, sided, Views(items, recipe, cache), out, log)
     finish(model, recipe, sided, data, out, log, gate=gate)
@@ -70,20 +70,20 @@ def cross_validate(
     *,
     gate: bool = False,
 ) -> None:
-    """All folds into ``out/fold-k``, their test rows into ``out/oof.npz``, the figures into ``metrics.json``."""
-    parts = []
+    """Train all folds into ``out/fold-k``; pool their test predictions (``oof.npz``) and metrics (``metrics.json``)."""
+    parts: list[dict[str, Any]] = []
     for fold in range(1, FOLDS + 1):
         place = out / f"fold-{fold}"
-        train_one(msgspec.structs.replace(recipe, protocol=f"fold-{fold}"), items, data, place, cache, log, gate=gate)
+        train_run(msgspec.structs.replace(recipe, protocol=f"fold-{fold}"), items, data, place, cache, log, gate=gate)
         with np.load(place / "predictions.npz") as file:
             rows = {name: file[name][file["split"] == "test"] for name in file.files}
         parts.append({**rows, "fold": np.full(len(rows["ids"]), fold, np.int8)})
-    pooled = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    pooled: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     np.savez_compressed(out / "oof.npz", **pooled)
     figures = {}
     for source in sorted(set(pooled["sources"].tolist())):
         rows = pooled["sources"] == source
-        figures[source] = judge({name: values[rows] for name, values in pooled.items()}, 0.0)
+        figures[source] = evaluate({name: values[rows] for name, values in pooled.items()}, 0.0)
         for name, v in figures[source].items():
             log(f"{source:8} {name:16} {v['value']:.4f}  ({v['low']:.4f} to {v['high']:.4f}), n = {v['n']}")
     write_metrics(out / "metrics.json", figures)

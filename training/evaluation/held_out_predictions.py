@@ -1,4 +1,4 @@
-"""The predictions of a run, or of all folds of a cross-validation, as rows; one row is one held-back picture."""
+"""Held-out predictions of a run, or of all folds of a cross-validation: one row for each held-out picture."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ HINT = "give a folder that `python -m training run` or `python -m training cv` h
 
 
 @dataclass(frozen=True, eq=False)
-class Rows:
-    """Item ``i`` of each array belongs to picture ``i``."""
+class HeldOutPredictions:
+    """Predictions for held-out pictures as columns: item ``i`` of each array belongs to picture ``i``."""
 
     ids: NDArray[np.str_]
     groups: NDArray[np.str_]
@@ -33,63 +33,64 @@ class Rows:
     """0 benign, 1 malignant, -1 no lesion."""
     split: NDArray[np.str_]
     tensors: NDArray[np.uint8]
-    """(n, H, W, 3) as the device sees them."""
+    """(n, H, W, 3) grey in three channels, as the device sees them."""
     masks: NDArray[np.uint8]
     """(n, H, W) 0/1, the truth."""
     malignancy: NDArray[np.float32]
-    """(n,) not calibrated, of the picture as it is; then mirrored, and shrunk on black."""
+    """(n,) probability of malignancy, not calibrated, of the picture as it is; then mirrored, and shrunk on black."""
     flipped: NDArray[np.float32]
     zoomed: NDArray[np.float32]
     lesion: NDArray[np.uint8]
-    """(n, H/4, W/4) probability times 255."""
+    """(n, H/4, W/4) probability of lesion, times 255."""
     anatomy: NDArray[np.float32]
+    """(n,) score of the anatomy gate; NaN where the run has none."""
     embedding: NDArray[np.float16]
     """(n, d) pooled features; d may be 0."""
     fold: NDArray[np.int8]
-    """Which model judged; models do not share an embedding."""
+    """(n,) number of the fold whose model predicted; models do not share an embedding."""
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @property
     def known(self) -> NDArray[np.bool_]:
-        """Pictures with a lesion of known nature."""
+        """Mask (n,) of the pictures with a lesion that is known to be benign or malignant."""
         return self.labels >= 0
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height) of the tensors."""
+        """Size of the tensors, (width, height)."""
         return int(self.tensors.shape[2]), int(self.tensors.shape[1])
 
-    def take(self, chosen: NDArray[Any]) -> Rows:
-        """Some of the rows, by number or by a mask."""
-        return Rows(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
+    def take(self, chosen: NDArray[Any]) -> HeldOutPredictions:
+        """Select some of the rows, by number or by a boolean mask."""
+        return HeldOutPredictions(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
 
-    def masks_found(self) -> NDArray[np.float32]:
-        """(n, H, W) 0..1: the mask head at the tensor's size, as the device widens it."""
-        from training.evaluate import widen
+    def mask_probabilities(self) -> NDArray[np.float32]:
+        """Lesion probabilities at the tensor's size, (n, H, W) float32 0..1, upsampled as on the device."""
+        from training.evaluation.evaluate import upsample_masks
 
-        return widen(self.lesion[..., None].astype(np.float32) / 255, self.size)
+        return upsample_masks(self.lesion[..., None].astype(np.float32) / 255, self.size)
 
 
 @dataclass(frozen=True, eq=False)
-class Held:
-    """A run's pictures, and which of them may be used to choose anything for which."""
+class HeldOutSet:
+    """Held-out predictions of a run, and which of them may be used to choose anything for which others."""
 
-    test: Rows
-    """Each judged by a model that never saw its patient: all figures are about these."""
-    parts: list[tuple[Rows, NDArray[np.int_]]]
+    test: HeldOutPredictions
+    """Each predicted by a model that never saw its patient: all metrics are about these."""
+    parts: list[tuple[HeldOutPredictions, NDArray[np.int_]]]
     """For some rows of ``test``: others, of other patients, that calibration and thresholds for them come from."""
     folds: int
 
     @property
-    def choose(self) -> Rows:
+    def selection(self) -> HeldOutPredictions:
         """Rows to choose by what will be shipped: all of a cross-validation, the validation pictures of one run."""
         return self.test if self.folds > 1 else self.parts[0][0]
 
 
-def read(path: Path) -> Rows:
-    """One file of the contract. Raises ConfigError, naming what is missing or does not fit."""
+def read(path: Path) -> HeldOutPredictions:
+    """Read one file of predictions. Raises ConfigError, naming what is missing or does not fit."""
     if not path.is_file():
         raise ConfigError(f"{path} is missing", hint=HINT)
     with np.load(path) as file:
@@ -103,18 +104,21 @@ def read(path: Path) -> Rows:
         "birads": np.full(n, ""),
     }
     arrays = {**blank, **arrays}
-    wanted = [f.name for f in fields(Rows)]
+    wanted = [f.name for f in fields(HeldOutPredictions)]
     if missing := [name for name in wanted if name not in arrays]:
         raise ConfigError(
             f"{path}: expected arrays {', '.join(wanted)}, got none named {', '.join(missing)}", hint=HINT
         )
     if odd := [name for name in wanted if len(arrays[name]) != n]:
         raise ConfigError(f"{path}: expected {n} rows in {odd[0]}, got {len(arrays[odd[0]])}", hint=HINT)
-    return Rows(**{name: arrays[name] for name in wanted})
+    return HeldOutPredictions(**{name: arrays[name] for name in wanted})
 
 
-def open_held(run: Path) -> Held:
-    """The folder of a cross-validation (`oof.npz`) or of one run (`predictions.npz`)."""
+def load_held_out(run: Path) -> HeldOutSet:
+    """Load the folder of a cross-validation (`oof.npz`) or of one run (`predictions.npz`).
+
+    Raises ConfigError where files are missing or do not fit, a class is absent, or a patient is on both sides.
+    """
     if (run / POOLED).is_file():
         rows = read(run / POOLED)
         rows = rows.take(rows.split == "test")
@@ -122,11 +126,11 @@ def open_held(run: Path) -> Held:
         if len(folds) < 2:
             raise ConfigError(f"{run / POOLED}: expected several folds, got {folds.tolist()}", hint=HINT)
         parts = [(rows.take(rows.fold != k), np.flatnonzero(rows.fold == k)) for k in folds]
-        held = Held(rows, parts, len(folds))
+        held = HeldOutSet(rows, parts, len(folds))
     else:
         rows = read(run / SINGLE)
         test, val = rows.take(rows.split == "test"), rows.take(rows.split == "val")
-        held = Held(test, [(val, np.arange(len(test)))], 1)
+        held = HeldOutSet(test, [(val, np.arange(len(test)))], 1)
     for chosen, judged in held.parts:
         for name, part in (("to choose by", chosen), ("to judge", held.test.take(judged))):
             if not {0, 1} <= set(part.labels.tolist()):
@@ -140,8 +144,11 @@ def open_held(run: Path) -> Held:
     return held
 
 
-def read_int8(path: Path, rows: Rows) -> Rows:
-    """``rows`` with the quantised model's outputs in place of the float one's. Raises ConfigError if orders differ."""
+def read_int8(path: Path, rows: HeldOutPredictions) -> HeldOutPredictions:
+    """Replace the float model's outputs by the quantised model's, read from ``path``.
+
+    Raises ConfigError if the file is missing, or its pictures or their order differ.
+    """
     if not path.is_file():
         raise ConfigError(f"{path} is missing", hint="make it with: python -m export folds RUN")
     with np.load(path) as file:

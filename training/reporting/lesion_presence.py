@@ -1,4 +1,4 @@
-"""Whether the mask head says "no lesion" where there is none, and whether it does so for the right reason."""
+"""Detection of a lesion's presence by the mask head, and a negative control that it does so for the right reason."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ import numpy as np
 from edge.contracts.manifest import LESION_MASK
 from edge.preprocess.preprocessor import Preprocessor
 from training.augment.geometry import lesion_free_window
-from training.evaluate import with_both
-from training.metrics import Draws, threshold_for_sensitivity
-from training.reporting.lesions import find
-from training.reporting.rows import POOLED, open_held
+from training.evaluation.bootstrap import BootstrapSamples
+from training.evaluation.evaluate import in_mixed_sources
+from training.evaluation.found_lesions import lesions_in_masks
+from training.evaluation.held_out_predictions import POOLED, load_held_out
+from training.evaluation.metrics import threshold_for_sensitivity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from training.datasets import Item
-    from training.reporting.rows import Rows
+    from training.evaluation.held_out_predictions import HeldOutPredictions
 
     Floats = NDArray[np.float64]
 
@@ -32,10 +33,10 @@ AREA_CELLS = 16
 """Cells whose mean is the score ``area``: 1 % of a 40 x 40 mask, 0.8 % of 40 x 48."""
 
 
-def scores(lesion: NDArray[np.uint8], size: tuple[int, int]) -> dict[str, Floats]:
-    """Ways to read one number of presence out of mask heads (n, h, w): as the device does, the peak, the best cells."""
+def presence_scores(lesion: NDArray[np.uint8], size: tuple[int, int]) -> dict[str, Floats]:
+    """Presence scores (n,) of mask heads (n, h, w) uint8, by name: as the device does, the peak, the best cells."""
     flat = np.sort(lesion.reshape(len(lesion), -1), axis=1)[:, ::-1].astype(np.float64) / 255
-    device = np.array([each[0].score if each else 0.0 for each in find(lesion, size, LEVEL)])
+    device = np.array([each[0].score if each else 0.0 for each in lesions_in_masks(lesion, size, LEVEL)])
     return {
         "surest lesion": device + 1e-3 * flat[:, 0],  # where none is found, the peak still ranks
         "peak": flat[:, 0],
@@ -43,35 +44,35 @@ def scores(lesion: NDArray[np.uint8], size: tuple[int, int]) -> dict[str, Floats
     }
 
 
-def presence(rows: Rows) -> dict[str, Any] | None:
-    """Pictures with a lesion against pictures without, within data sets that hold both; None where there is none.
+def presence_metrics(rows: HeldOutPredictions) -> dict[str, Any] | None:
+    """Metrics of lesion presence: pictures with a lesion against pictures without, in data sets that hold both.
 
-    ``specificity`` is at the limit that 90 % of the pictures with a lesion reach. It is chosen on these very pictures,
-    anew in each bootstrap draw, so that the interval holds the choice as well.
+    None where no data set does. ``specificity`` is at the limit that 90 % of the pictures with a lesion reach. It is
+    chosen on these very pictures, anew in each bootstrap draw, so that the interval holds the choice as well.
     """
-    part = rows.take(with_both(rows.sources, rows.known))
+    part = rows.take(in_mixed_sources(rows.sources, rows.known))
     if not len(part):
         return None
     labels = part.known.astype(int)
-    draws = Draws(part.groups)
+    draws = BootstrapSamples(part.groups)
     out: dict[str, Any] = {
         "sources": [str(s) for s in np.unique(part.sources)],
         "with": int(labels.sum()),
         "without": int((1 - labels).sum()),
     }
     out["scores"] = {}
-    for name, values in scores(part.lesion, part.size).items():
+    for name, values in presence_scores(part.lesion, part.size).items():
         limit = threshold_for_sensitivity(labels, values, SENSITIVITY)
         out["scores"][name] = {
             "auc": draws.auc(labels, values),
-            "specificity": draws.over(specificity(labels, values), int((labels == 0).sum())),
+            "specificity": draws.weighted(specificity_at_sensitivity(labels, values), int((labels == 0).sum())),
             "threshold": limit,
         }
     return out
 
 
-def specificity(labels: NDArray[np.int_], values: Floats) -> Callable[[Floats], float]:
-    """For weights of the rows: share of rows without a lesion under what `SENSITIVITY` of those with one reach."""
+def specificity_at_sensitivity(labels: NDArray[np.integer], values: Floats) -> Callable[[Floats], float]:
+    """Make a function of row weights: the specificity at the threshold that `SENSITIVITY` of lesion pictures reach."""
     order = np.argsort(-values)
     ranked, ill = values[order], labels[order] == 1
 
@@ -86,41 +87,44 @@ def specificity(labels: NDArray[np.int_], values: Floats) -> Callable[[Floats], 
     return figure
 
 
-def presence_control(run: Path, items: Sequence[Item], seed: int = 0, most: int = 150) -> dict[str, Any]:
-    """The negative control: crops without and with the lesion, out of one and the same picture, scored by one head.
+def negative_control(run: Path, items: Sequence[Item], seed: int = 0, most: int = 150) -> dict[str, Any]:
+    """Negative control: crops without and with the lesion, out of one and the same picture, scored by one head.
 
-    A head that knows data sets instead of lesions cannot tell them apart. For each crop clear of the lesion there
+    A head that has learnt data sets instead of lesions cannot tell them apart. For each crop clear of the lesion there
     is one of the same size, from the same picture, with the lesion in it. Without a lesion in sight, crops of lesion
     pictures and of normal ones should look alike: that area under the curve should be near a half, whatever the data
     set.
 
     Args:
-        run: of a cross-validation or of one model; its SavedModels and recipe are used.
-        items: of which those are taken that the run held back, each for the model that never saw it.
-        seed: of the crops' places.
-        most: pictures of each data set.
+        run: folder of a cross-validation or of one model; its SavedModels and recipe are used.
+        items: pictures, of which the held-out ones are used, each with the model that never saw it.
+        seed: seed of the crops' places.
+        most: largest number of pictures of each data set.
     """
     from training.recipe import load_record
-    from training.reporting.serving import Server
+    from training.reporting.saved_model import SavedModelRunner
 
-    rows = open_held(run).test
+    rows = load_held_out(run).test
     folds = dict(zip(rows.ids.tolist(), rows.fold.tolist(), strict=True))
     held = [item for item in items if item.id in folds]
     pooled = (run / POOLED).is_file()
     places = {fold: run / f"fold-{fold}" if pooled else run for fold in sorted(set(folds.values()))}
-    servers = {fold: Server(place) for fold, place in places.items()}
+    models = {fold: SavedModelRunner(place) for fold, place in places.items()}
     preprocess = Preprocessor(load_record(next(iter(places.values()))).recipe.preprocess)
-    return control(lambda item: servers[folds[item.id]], preprocess, held, seed, most)
+    return crop_control(lambda item: models[folds[item.id]], preprocess, held, seed, most)
 
 
-def control(
-    serve: Callable[[Item], Callable[[NDArray[np.uint8]], dict[str, Any]]],
+def crop_control(
+    model_of: Callable[[Item], Callable[[NDArray[np.uint8]], dict[str, Any]]],
     preprocess: Preprocessor,
     items: Sequence[Item],
     seed: int = 0,
     most: int = 150,
 ) -> dict[str, Any]:
-    """`presence_control` with any function in place of the models: of an item, what answers for its tensors."""
+    """Compute the `negative_control` with any functions in place of the models.
+
+    ``model_of`` gives for an item the function of a tensor (h, w, 3) uint8 to its heads by name.
+    """
     rng = np.random.default_rng(seed)
     kinds: dict[str, list[tuple[Item, NDArray[np.uint8]]]] = {}
     for source in sorted({item.source for item in items}):
@@ -138,9 +142,9 @@ def control(
     size = (preprocess.recipe.width, preprocess.recipe.height)
     found = {}
     for name, pictures in kinds.items():
-        heads = np.stack([serve(item)(preprocess(picture)[0][0])[LESION_MASK] for item, picture in pictures])
+        heads = np.stack([model_of(item)(preprocess(picture)[0][0])[LESION_MASK] for item, picture in pictures])
         mask = np.round(heads.reshape(len(heads), *heads.shape[1:3]) * 255).astype(np.uint8)
-        found[name] = ([item.group for item, _ in pictures], scores(mask, size)["surest lesion"])
+        found[name] = ([item.group for item, _ in pictures], presence_scores(mask, size)["surest lesion"])
     return {
         "pictures": {name: {"n": len(v), "median": float(np.median(v))} for name, (_, v) in found.items()},
         "comparisons": _compare(found),
@@ -158,13 +162,13 @@ def _compare(found: dict[str, tuple[list[str], Floats]]) -> list[dict[str, Any]]
             continue
         (g1, v1), (g2, v2) = found[first], found[second]
         labels = np.array([1] * len(v1) + [0] * len(v2))
-        area = Draws(g1 + g2).auc(labels, np.concatenate([v1, v2]))
+        area = BootstrapSamples(g1 + g2).auc(labels, np.concatenate([v1, v2]))
         out.append({"first": first, "second": second, "wanted": wanted, "auc": area})
     return out
 
 
 def _pair(rng: np.random.Generator, item: Item) -> tuple[NDArray[np.uint8], NDArray[np.uint8]] | None:
-    """A crop clear of the lesion and one of the same size around it, both as large; None where there is no room."""
+    """Crop clear of the lesion, and crop of the same size around it, (h, w) uint8 grey; None where there is no room."""
     window = lesion_free_window(rng, item.mask)
     if window is None:
         return None

@@ -1,7 +1,7 @@
-"""Pictures that are not breast B-mode, from files: other ultrasound, other DICOM, photographs.
+"""Negatives of the anatomy gate from files: ultrasound of other organs, other DICOM, photographs.
 
-What learns from a file and what judges it is kept apart by `Negative.family`: files of one examination, or the same
-picture in another coding, are one family.
+`FileNegative.family` keeps the gate that learns from a file apart from the gate that is evaluated on it: files of one
+examination, or the same picture in another coding, are one family.
 """
 
 from __future__ import annotations
@@ -36,27 +36,30 @@ PYDICOM = ("examples_palette", "examples_rgb_color", "examples_ybr_color", "exam
 
 
 @dataclass(frozen=True, eq=False)
-class Negative:
-    """One picture of a file."""
+class FileNegative:
+    """One picture of a file that does not show breast B-mode."""
 
     file: str
     family: str
     frame: int
     pixels: NDArray[np.uint8]
-    """(H, W) or (H, W, 3) RGB."""
+    """(H, W) uint8 grey or (H, W, 3) uint8 RGB."""
     regions: tuple[Region, ...]
     photograph: bool
-    """No scan at all."""
-    judged: bool
-    """Whether the gate's figure counts this file: the real ultrasound of ``dicom/`` and ``clips/``."""
+    """Whether it is no ultrasound scan at all."""
+    evaluated: bool
+    """Whether the gate is evaluated on this file: the real ultrasound of ``dicom/`` and ``clips/``."""
 
 
-def from_files(data: Path, log: Callable[[str], None]) -> list[Negative]:
-    """Every frame of ``data/dicom`` and ``data/clips``, of pydicom's examples, and photographs that ship in wheels."""
-    found: list[Negative] = []
+def from_files(data: Path, log: Callable[[str], None]) -> list[FileNegative]:
+    """Read all frames of ``data/dicom``, ``data/clips`` and pydicom's examples, and photographs that ship in wheels.
+
+    A DICOM file that cannot be read is left out, with a line in the log.
+    """
+    found: list[FileNegative] = []
     shipped = Path(str(files("pydicom"))) / "data" / "test_files"
     for path in sorted((data / "dicom").glob("*")) + [shipped / f"{name}.dcm" for name in PYDICOM]:
-        found += _dicom_if_readable(path, judged=path.parent != shipped, log=log)
+        found += _dicom_if_readable(path, evaluated=path.parent != shipped, log=log)
     for path in sorted((data / "clips").glob("*")):
         found += _clip(path)
     found += _photographs()
@@ -69,29 +72,29 @@ def _negative(
     pixels: NDArray[np.uint8],
     regions: tuple[Region, ...] = (),
     *,
-    judged: bool,
+    evaluated: bool,
     photograph: bool = False,
-) -> Negative:
-    return Negative(
+) -> FileNegative:
+    return FileNegative(
         path.name,
         FAMILIES.get(path.stem, FAMILIES.get(path.name, path.name)),
         frame,
         pixels,
         regions,
         photograph,
-        judged,
+        evaluated,
     )
 
 
-def _dicom_if_readable(path: Path, *, judged: bool, log: Callable[[str], None]) -> list[Negative]:
+def _dicom_if_readable(path: Path, *, evaluated: bool, log: Callable[[str], None]) -> list[FileNegative]:
     try:
-        return _dicom(path, judged=judged)
+        return _dicom(path, evaluated=evaluated)
     except Exception as error:  # whatever a decoder raises: a file without one costs that file
         log(f"gate: {path.name} left out: {str(error).splitlines()[0]:.100}")
         return []
 
 
-def _dicom(path: Path, *, judged: bool) -> list[Negative]:
+def _dicom(path: Path, *, evaluated: bool) -> list[FileNegative]:
     import pydicom
     from pydicom.pixels import apply_color_lut, iter_pixels
 
@@ -114,25 +117,25 @@ def _dicom(path: Path, *, judged: bool) -> list[Negative]:
                 if picture.ndim == 3:  # a palette of 16 bits
                     low, high = 0.0, float(np.iinfo(picture.dtype).max)
                 picture = ((picture - low) * (255.0 / max(1.0, high - low))).astype(np.uint8)
-            out.append(_negative(path, frame, picture, regions, judged=judged))
+            out.append(_negative(path, frame, picture, regions, evaluated=evaluated))
     return out
 
 
-def _clip(path: Path) -> list[Negative]:
+def _clip(path: Path) -> list[FileNegative]:
     capture = cv2.VideoCapture(str(path))
-    out = []
+    out: list[FileNegative] = []
     while True:
         ok, picture = capture.read()
         if not ok:
             return out
-        out.append(_negative(path, len(out), cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), judged=True))
+        out.append(_negative(path, len(out), cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), evaluated=True))
 
 
-def _photographs() -> list[Negative]:
+def _photographs() -> list[FileNegative]:
     folders = (Path(str(files("skimage"))) / "data", Path(str(files("sklearn"))) / "datasets" / "images")
     out = []
     for path in sorted(p for folder in folders for p in folder.iterdir() if p.suffix in (".png", ".jpg")):
         picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if picture is not None and min(picture.shape[:2]) >= 64:
-            out.append(_negative(path, 0, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), judged=False, photograph=True))
+            out.append(_negative(path, 0, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), evaluated=False, photograph=True))
     return out

@@ -1,4 +1,4 @@
-"""``training eval``, ``calibrate`` and ``report``: what a model is worth."""
+"""Commands ``training eval``, ``calibrate`` and ``report``: evaluate a model, choose its calibration, report on it."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ def evaluate(
 ) -> None:
     """Judge a model on pictures and print its figures with 95 % bootstrap intervals over groups."""
     if table is None:
-        from training.evaluate import judge_run
+        from training.evaluation.evaluate import evaluate_run
 
-        typer.echo(judge_run(model))
+        typer.echo(evaluate_run(model))
         return
     import json
 
     from training.classify.metrics import table as as_table
-    from training.inspect.evaluate_table import judge_table
+    from training.inspect.evaluate_table import evaluate_table
 
-    figures, confusion = judge_table(model, table)
+    figures, confusion = evaluate_table(model, table)
     typer.echo(json.dumps(figures, indent=1) if as_json else f"{as_table(figures)}\n\n{confusion}")
 
 
@@ -43,7 +43,7 @@ def calibrate(
 
     By out-of-fold predictions of a cross-validation; of a single run, by its validation pictures.
     """
-    from training.calibrate import write_calibration
+    from training.evaluation.calibration import write_calibration
 
     found = write_calibration(run, int8)
     limits = found.thresholds
@@ -81,7 +81,7 @@ def make_report(
 
     The page shows pictures of the data sets: it is for whoever has them.
     """
-    from training.reporting.collect import Wanted
+    from training.reporting.collect import ReportOptions
     from training.reporting.command import write_report
 
-    write_report(Wanted(run, int8, across or (), left_out or (), data, model), out, typer.echo)
+    write_report(ReportOptions(run, int8, across or (), left_out or (), data, model), out, typer.echo)

@@ -1,4 +1,4 @@
-"""Calibration and thresholds out of made predictions whose truth is known."""
+"""Calibration and thresholds chosen from synthetic predictions whose truth is known."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from fake_predictions import columns, write_cv, write_single
 
 from edge.contracts.errors import ConfigError
 from edge.postprocess.model_outputs import calibrate
-from training.calibrate import (
+from training.evaluation.calibration import (
     FILE,
-    apply,
+    apply_calibration,
     chance_of_error,
+    choose_calibration,
     fit_calibration,
-    fit_run,
     load_calibration,
     operating_points,
     uncertain_interval,
     write_calibration,
 )
-from training.lesion_thresholds import lesion_limits
-from training.metrics import ece
-from training.reporting.rows import Rows, open_held
+from training.evaluation.held_out_predictions import HeldOutPredictions, load_held_out
+from training.evaluation.lesion_thresholds import choose_lesion_thresholds
+from training.evaluation.metrics import ece
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +39,13 @@ def test_an_overconfident_model_is_cooled_down():
     shifted = 1 / (1 + np.exp(-(np.log(rows["malignancy"] / (1 - rows["malignancy"])) + 3.0)))
     platt = fit_calibration("platt", shifted, rows["labels"])
     assert platt.intercept == pytest.approx(-1.5, abs=0.2)
-    assert ece(rows["labels"], apply(platt, shifted)) < 0.03 < ece(rows["labels"], shifted)
+    assert ece(rows["labels"], apply_calibration(platt, shifted)) < 0.03 < ece(rows["labels"], shifted)
 
 
 def test_it_is_the_calibration_that_the_device_applies():
     rows = columns(normals=0)
     found = fit_calibration("platt", rows["malignancy"], rows["labels"], 1 / 256)
-    mine = apply(found, rows["malignancy"], 1 / 256)
+    mine = apply_calibration(found, rows["malignancy"], 1 / 256)
     assert mine == pytest.approx([calibrate(float(q), found, 1 / 256) for q in rows["malignancy"]])
 
 
@@ -108,8 +108,8 @@ def test_presence_is_not_chosen_across_data_sets():
     rows["lesion"][faint & (rows["labels"] >= 0)] = (0.7 * rows["lesion"][faint & (rows["labels"] >= 0)]).astype(
         np.uint8
     )
-    both = Rows(**rows)
-    _, score, how = lesion_limits(both)
+    both = HeldOutPredictions(**rows)
+    _, score, how = choose_lesion_thresholds(both)
     assert "against 80 with one of the same data sets" in how
     assert "that it was chosen on" in how
     known = both.known & faint
@@ -131,10 +131,10 @@ def test_what_is_left_unjudged_is_what_is_likeliest_wrong(chosen):
 
 def test_presence_parts_pictures_with_a_lesion_from_those_without(chosen):
     _, file = chosen
-    rows = open_held(chosen[0]).test
+    rows = load_held_out(chosen[0]).test
     assert file.thresholds.lesion_score >= file.thresholds.lesion
     assert "30 pictures without a lesion" in file.thresholds.operating_point
-    without = fit_run(rows.take(rows.known), "here")
+    without = choose_calibration(rows.take(rows.known), "here")
     assert "keep 95%" in without.thresholds.operating_point
 
 
@@ -142,17 +142,17 @@ def test_the_gate_refuses_few_of_the_body_part(chosen):
     _, file = chosen
     anatomy = columns()["anatomy"]
     assert 0 < (anatomy < file.thresholds.anatomy).mean() <= 0.015
-    rows = open_held(chosen[0]).test
+    rows = load_held_out(chosen[0]).test
     blind = msgspec.structs.replace(file)  # a run without a gate has no say in its threshold
     rows.anatomy[:] = np.nan
-    assert fit_run(rows, "here").thresholds.anatomy == 0
+    assert choose_calibration(rows, "here").thresholds.anatomy == 0
     assert blind.thresholds.anatomy > 0
 
 
 def test_one_run_calibrates_by_its_validation_pictures_alone(tmp_path):
     run = write_single(tmp_path)
     file = write_calibration(run, int8=False)
-    held = open_held(run)
+    held = load_held_out(run)
     assert file.n == held.parts[0][0].known.sum() < len(held.test) + len(held.parts[0][0])
     assert "validation pictures of one run" in file.method
     with pytest.raises(ConfigError, match="those of one run are for judging"):

@@ -1,4 +1,4 @@
-"""Float against int8: what quantisation moved."""
+"""Quantisation error: predictions of the int8 model compared with those of the float model."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from training.metrics import Draws
-from training.reporting.lesions import dices
+from training.evaluation.bootstrap import BootstrapSamples
+from training.evaluation.found_lesions import dice_scores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from training.reporting.rows import Rows
+    from training.evaluation.held_out_predictions import HeldOutPredictions
 
 SHARES = (0.5, 0.9, 0.95, 0.99)
 
 
-def compare(before: Rows, after: Rows, level: float = 0.5) -> dict[str, Any]:
-    """Of the same pictures in the same order: distribution of |dp|, areas, Dice, calls that turn at a half.
+def compare(before: HeldOutPredictions, after: HeldOutPredictions, level: float = 0.5) -> dict[str, Any]:
+    """Compare float and int8 predictions of the same pictures: |dp|, AUC, Dice, calls that change at 0.5.
 
     ``dp`` is the difference of the malignancy outputs, not calibrated.
     """
     known = before.known
     a, b = before.malignancy.astype(np.float64), after.malignancy.astype(np.float64)
     dp = np.abs(a - b)
-    draws = Draws(before.groups)
-    masks = [(rows.masks_found() >= level).astype(np.uint8) for rows in (before, after)]
-    overlap = [dices(m, before.masks) * known for m in masks]
+    draws = BootstrapSamples(before.groups)
+    masks = [(rows.mask_probabilities() >= level).astype(np.uint8) for rows in (before, after)]
+    overlap = [dice_scores(m, before.masks) * known for m in masks]
     return {
         "pictures": len(before),
         "mean_abs_dp": draws.ratio(dp),
@@ -42,6 +42,6 @@ def compare(before: Rows, after: Rows, level: float = 0.5) -> dict[str, Any]:
     }
 
 
-def differences(before: Rows, after: Rows) -> NDArray[np.float64]:
-    """|dp| of each picture, for the plot."""
+def differences(before: HeldOutPredictions, after: HeldOutPredictions) -> NDArray[np.float64]:
+    """Absolute difference of malignancy (n,) between float and int8 model, for the plot."""
     return np.abs(before.malignancy.astype(np.float64) - after.malignancy)

@@ -1,4 +1,4 @@
-"""The second half of the page: whether the figures of the first half can be trusted, and where they end."""
+"""Validity sections, the second half of the page: checks of the metrics of the first half, and their limits."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.calibrate import chance_of_error
-from training.reporting import doubt, plots
+from training.evaluation.calibration import chance_of_error
+from training.reporting import plots, uncertainty
 from training.reporting.collect import mistakes
-from training.reporting.pictures import data_uri, heated, outlined
-from training.reporting.presence import scores
+from training.reporting.lesion_presence import presence_scores
+from training.reporting.pictures import data_uri, draw_heat_map, draw_outlines
 from training.reporting.wording import CLASSES, RATES, WORDS
 
 if TYPE_CHECKING:
-    from training.reporting.collect import Collected
+    from training.reporting.collect import ReportData
     from training.reporting.page import Page
 
 
-def no_lesion(page: Page, c: Collected) -> None:
-    """Presence, and the negative control."""
+def no_lesion(page: Page, c: ReportData) -> None:
+    """Add the section on pictures without a lesion, and the negative control."""
     found = c.figures["presence"]
     if found is None:
         return
@@ -36,7 +36,7 @@ def no_lesion(page: Page, c: Collected) -> None:
         [[name, row["auc"], row["specificity"]] for name, row in found["scores"].items()],
     )
     rows = c.held.test.take(np.isin(c.held.test.sources, found["sources"]))
-    value = scores(rows.lesion, rows.size)["surest lesion"]
+    value = presence_scores(rows.lesion, rows.size)["surest lesion"]
     page.plots(plots.presence_histogram(value[rows.known], value[~rows.known]))
     if control := c.figures.get("presence_control"):
         page.heading("Negative control")
@@ -53,8 +53,8 @@ def no_lesion(page: Page, c: Collected) -> None:
         )
 
 
-def abstaining(page: Page, c: Collected) -> None:
-    """Signals of doubt, and the rule."""
+def abstention(page: Page, c: ReportData) -> None:
+    """Add the section on abstaining: uncertainty signals, and the abstention rule."""
     page.section(
         "When to say nothing",
         "A model that may abstain should abstain where it errs. Each signal orders the pictures by doubt; the "
@@ -66,10 +66,10 @@ def abstaining(page: Page, c: Collected) -> None:
     part, p = c.held.test.take(c.held.test.known), c.calls.p[c.held.test.known]
     limit = c.calls.thresholds["youden"][c.held.test.known]
     errors = (p >= limit) != (part.labels == 1)
-    parts = doubt.signals(part, p, limit, c.calls.found.presence[c.held.test.known])
+    parts = uncertainty.signals(part, p, limit, c.calls.found.score[c.held.test.known])
     rule = c.figures["doubt"]["rule"]
-    curves = {doubt.CHANCE: chance_of_error(p, limit)}
-    curves |= {name: values for name, (kind, values) in parts.items() if kind != doubt.FREE}
+    curves = {uncertainty.CHANCE: chance_of_error(p, limit)}
+    curves |= {name: values for name, (kind, values) in parts.items() if kind != uncertainty.FREE}
     page.plots(plots.risk_curves(curves, errors, (rule["judged"].value, rule["error_judged"].value)))
     page.table(
         [
@@ -99,8 +99,8 @@ def abstaining(page: Page, c: Collected) -> None:
     page.table(["", "share"], [[words[name], value] for name, value in rule.items()])
 
 
-def descriptors(page: Page, c: Collected) -> None:
-    """Classical classifiers beside the CNN."""
+def descriptors(page: Page, c: ReportData) -> None:
+    """Add the section on lesion descriptors: classical classifiers beside the CNN."""
     found = c.figures["features"]
     page.section(
         "What a radiologist would name",
@@ -122,8 +122,8 @@ def descriptors(page: Page, c: Collected) -> None:
     )
 
 
-def quantised(page: Page, c: Collected) -> None:
-    """Float against int8."""
+def quantised(page: Page, c: ReportData) -> None:
+    """Add the section on quantisation: float against int8."""
     if (found := c.figures.get("int8")) is None or c.dp is None:
         return
     page.section("Quantised", "The same pictures through the float model and through the 8-bit one that devices run.")
@@ -145,8 +145,8 @@ def quantised(page: Page, c: Collected) -> None:
         )
 
 
-def changed(page: Page, c: Collected) -> None:
-    """Callipers in and out, the lesion hidden."""
+def perturbations(page: Page, c: ReportData) -> None:
+    """Add the section on perturbations: callipers in and out, the lesion hidden."""
     if not (rows := c.figures.get("altered")):
         return
     page.section(
@@ -164,8 +164,8 @@ def changed(page: Page, c: Collected) -> None:
     )
 
 
-def mattered(page: Page, c: Collected) -> None:
-    """Maps of what the malignancy comes from."""
+def saliency_maps(page: Page, c: ReportData) -> None:
+    """Add the section of saliency maps: what the malignancy comes from."""
     if not c.heat:
         return
     page.section(
@@ -177,15 +177,15 @@ def mattered(page: Page, c: Collected) -> None:
     rows = c.held.test
     page.pictures(
         [
-            (data_uri(heated(rows.tensors[i], heat)), f"{CLASSES[rows.labels[i]]}, p = {c.calls.p[i]:.2f}",
+            (data_uri(draw_heat_map(rows.tensors[i], heat)), f"{CLASSES[rows.labels[i]]}, p = {c.calls.p[i]:.2f}",
              f"{rows.ids[i]}; hiding changes p by up to {np.abs(heat).max():.2f}")
             for i, heat in c.heat
         ]
     )  # fmt: skip
 
 
-def worst(page: Page, c: Collected) -> None:
-    """The surest wrong calls, as pictures."""
+def worst_mistakes(page: Page, c: ReportData) -> None:
+    """Add the section of the most confident wrong calls, as pictures."""
     rows, p = c.held.test, c.calls.p
     page.section(
         "The worst mistakes",
@@ -193,7 +193,7 @@ def worst(page: Page, c: Collected) -> None:
     )
     page.pictures(
         [
-            (data_uri(outlined(rows.tensors[i], rows.masks[i], c.calls.found.masks[i])),
+            (data_uri(draw_outlines(rows.tensors[i], rows.masks[i], c.calls.found.masks[i])),
              f"{CLASSES[rows.labels[i]]}, called {CLASSES[int(p[i] >= 0.5)]} at {p[i]:.2f}",
              "; ".join(filter(None, (rows.ids[i], rows.birads[i] and f"BI-RADS {rows.birads[i]}", rows.devices[i]))))
             for i in mistakes(rows, c.calls)

@@ -1,0 +1,1 @@
+"""Evaluation of held-out predictions: metrics with bootstrap intervals, calibration, thresholds."""

@@ -1,0 +1,43 @@
+"""Write a finished run's ``recipe.toml``: the recipe, and the git revision that it was trained at."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import tomli_w
+
+if TYPE_CHECKING:
+    from training.recipe import RecipeSection
+
+
+def write_record(run: Path, record: RecipeSection) -> None:
+    """Write ``recipe.toml`` into a run's folder; `training.recipe.load_record` and its like read the same values back.
+
+    TOML has no null: what is None is left out, and is None again when it is read.
+    """
+    tree = _without_none(msgspec.to_builtins(record))
+    (run / "recipe.toml").write_text(tomli_w.dumps(tree), encoding="utf-8")
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(each) for key, each in value.items() if each is not None}
+    return [_without_none(each) for each in value] if isinstance(value, (list, tuple)) else value
+
+
+def git_revision() -> str:
+    """Git revision of the checkout, with ``+changes`` where files here differ; ``unknown`` outside a checkout."""
+    try:
+        place = Path(__file__).parent
+        head = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=place, capture_output=True, text=True, check=True
+        ).stdout.strip()
+        dirty = subprocess.run(
+            ["git", "status", "--porcelain", "--", "."], cwd=place, capture_output=True, text=True, check=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return f"{head}+changes" if dirty.strip() else head
