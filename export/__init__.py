@@ -1,4 +1,48 @@
 """Export of a trained model to the bundle that devices run: quantise, choose thresholds, measure, describe, pack.
 
 Takes files, not objects: a run's folder (see `export.training_run`) is all that is known of training.
+
+Modules:
+
+- ``__main__``: Command line ``python -m export``: make a bundle from a training run, and print its metrics again.
+- ``bundle``: Make a model bundle from a training run: READ `make_bundle`, it is the whole of it.
+- ``bundle_file``: Write a bundle file: the TFLite graph, then a ZIP whose bytes depend on its contents alone.
+- ``classifier``: Export a classifier's training run to a plain int8 ``.tflite`` with labels, that any TFLite tool runs.
+- ``cross_validation_results``: Thresholds and metrics of a model that was trained on all data sets, from the cross-
+  validation of its recipe.
+- ``delegate_placement``: Share of a TFLite graph that a delegate (accelerator) takes: by operators, and by multiply-
+  accumulates (MACs).
+- ``external_test_set``: External test set BUSI (Al-Dhabyani et al. 2020), of another hospital and other scanners: read
+  it, measure on it.
+- ``golden_tolerances``: Tolerances of the golden vectors for kernels other than XNNPACK, measured by runtime family and
+  head.
+- ``golden_vectors``: Golden vectors of a bundle: rendered phantoms that no training saw, searched until they can prove
+  something.
+- ``graph_edit``: Edit a converted TFLite graph as the converter cannot: order and names of outputs, own buffers,
+  metadata.
+- ``lesion_overlap``: Overlap of reported and true lesions on the tensor's grid: intersection over union (IoU), Dice.
+- ``measure_bundle``: Measure a bundle for manifest and card: held-out pictures, the int8 model's outputs, the
+  manifest's thresholds.
+- ``metrics``: Evaluation metrics (AUC, weighted mean), and 95 % bootstrap intervals that draw patients.
+- ``model_card``: Model card of a bundle in Markdown, made from its manifest; licence, author and notice of the models.
+- ``number_formats``: Compare number formats (int8, float16 …) of one model: size, time, and distance from the float
+  model.
+- ``onnx_macs``: Count multiply-accumulates (MACs) of an ONNX graph and write them into its file.
+- ``other_runtimes``: Run the same graph in other runtimes: tflite-runtime in an environment of its own, ONNX Runtime
+  after conversion.
+- ``parity``: Parity of runtimes: the same pictures through each of them, and how far its outputs are from the float
+  model's.
+- ``predict``: Run a TFLite graph over many tensors in LiteRT, one picture at a time as a device would.
+- ``quantisation/``: Quantisation of a float SavedModel to TFLite: conversion, preparation of weights, full-integer int8
+  graphs.
+- ``quantise_folds``: Quantise the models of a cross-validation, and keep the int8 outputs of each for its held-out test
+  pictures.
+- ``sign``: Sign a bundle in the OpenSSF model signing format, with a key of one's own: no network, no identity
+  provider.
+- ``tflite_metadata``: Write standard TFLite metadata: a ModelMetadata flatbuffer, written table by table.
+- ``thresholds``: Choose thresholds and calibration (Platt scaling) on validation pictures, with the int8 model's own
+  outputs.
+- ``training_run``: Read the folder of a training run, as far as export needs it.
+- ``training_sources``: Data sets that a run was trained on, by what its record says, and what a model card must
+  therefore say.
 """

@@ -65,7 +65,7 @@ def fit_thresholds(
 
 
 def calibrated(q: Floats, calibration: Calibration, resolution: float) -> Floats:
-    """Calibrate many probabilities (n,) by `edge.postprocess.model_outputs.calibrate`: what the device would publish, (n,)."""
+    """Calibrate probabilities (n,) with `edge.postprocess.model_outputs.calibrate`, as the device does; (n,)."""
     return np.array([calibrate(float(each), calibration, resolution) for each in q])
 
 

@@ -1,1 +1,9 @@
-"""Tools of the project's own upkeep: the code map and the structure rules. Nothing here reaches a user."""
+"""Tools of the project's own upkeep: the code map and the structure rules. Nothing here reaches a user.
+
+Modules:
+
+- ``code_map``: Writes docs/map.md and the module lists in package docstrings, both from the first lines of docstrings.
+- ``source_tree``: Reads the Python files of the project as syntax trees, for the code map and the structure rules.
+- ``structure_rules``: Checks what ruff does not: sizes of files and functions, first lines of docstrings, names that
+  stand twice.
+"""

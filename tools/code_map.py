@@ -36,12 +36,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, epilog="example: python -m tools.code_map --check")
     parser.add_argument("--check", action="store_true", help="change nothing; exit 1 if a file is not current")
     check: bool = parser.parse_args().check
-    stale = [path for path, text in wanted_texts(ROOT).items() if path.read_text(encoding="utf-8") != text]
-    for path in stale:
+    stale = {path: text for path, text in wanted_texts(ROOT).items() if text_of(path) != text}
+    for path, text in stale.items():
         if check:
             print(f"{path.relative_to(ROOT)} is not current: make map", file=sys.stderr)
         else:
-            path.write_text(wanted_texts(ROOT)[path], encoding="utf-8")
+            path.write_text(text, encoding="utf-8")
             print(f"wrote {path.relative_to(ROOT)}")
     return int(check and bool(stale))
 
@@ -50,9 +50,13 @@ def wanted_texts(root: Path) -> dict[Path, str]:
     """By path, the text that each generated file should have: package files with their lists, and the map."""
     files = read_files(root)
     texts = {root / file.path: package_text(file, files) for file in files if file.path.name == "__init__.py"}
-    old = (root / MAP).read_text(encoding="utf-8") if (root / MAP).exists() else ""
-    texts[root / MAP] = map_text(files, old)
+    texts[root / MAP] = map_text(files, text_of(root / MAP))
     return texts
+
+
+def text_of(path: Path) -> str:
+    """The text of a file; empty where there is none."""
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 def package_text(package: SourceFile, files: list[SourceFile]) -> str:
@@ -80,11 +84,13 @@ def list_item(name: str, summary: str) -> str:
 def map_text(files: list[SourceFile], old: str) -> str:
     """The map: a table for each folder, then what people keep by hand in ``old``."""
     parts = [HEAD]
-    for folder, members in groupby(files, key=lambda file: file.path.parent):
-        listed = list(members)
-        about = next((file.summary for file in listed if file.path.name == "__init__.py"), "")
-        parts.append(f"\n## {folder}/\n\n{about}\n\n| file | what it holds |\n|---|---|\n")
-        parts += [f"| `{file.path.name}` | {file.summary} |\n" for file in listed if file.path.name != "__init__.py"]
+    by_folder = sorted(files, key=lambda file: (file.path.parent.parts, file.path.name))
+    for folder, members in groupby(by_folder, key=lambda file: file.path.parent):
+        listed = {file.path.name: file.summary for file in members}
+        parts.append(f"\n## {folder}/\n\n{listed.pop('__init__.py', '')}\n")
+        if listed:
+            parts.append("\n| file | what it holds |\n|---|---|\n")
+            parts += [f"| `{name}` | {summary} |\n" for name, summary in listed.items()]
     kept = old.partition(f"\n{RENAMED}\n")[2]
     return "".join(parts) + (f"\n{RENAMED}\n{kept}" if kept else "")
 

@@ -5,4 +5,31 @@ Where to look: `breast` trains the model that ships, `classify` any folder of pi
 the checks of a data set before training.
 
 What is handed on is files, never objects: `export` reads a run's folder and imports nothing of this package.
+
+Modules:
+
+- ``__main__``: Entry point of ``python -m training``.
+- ``augment/``: Data augmentation: appearance, geometry, and the cache of augmented views.
+- ``breast/``: Training of the breast model that ships: splits, training loop, cross-validation, the files of a finished
+  run.
+- ``checkpoint``: Checkpoint of a training run: a killed run resumes from it, and a run of another recipe is refused.
+- ``classify/``: Training of classifiers on any folder of pictures: recipes `text-cnn`, `folder` and `phantom`.
+- ``cli``: Command line of ``python -m training``: train a model, cross-validate; the other commands are added here.
+- ``cli_data``: Commands ``training check`` and ``training look``: inspect a data set before training.
+- ``cli_evaluation``: Commands ``training eval``, ``calibrate`` and ``report``: evaluate a model, choose its
+  calibration, report on it.
+- ``datasets``: Readers of the breast data sets BUS-BRA and BUSI, and the checks that every split must pass.
+- ``evaluation/``: Evaluation of held-out predictions: metrics with bootstrap intervals, calibration, thresholds.
+- ``gate/``: Anatomy gate, which refuses pictures of other anatomy: its examples, its fit, and its layers in the
+  network.
+- ``inspect/``: Inspection of data sets before training and of models after: commands `check`, `look` and `eval`.
+- ``network``: Network of the breast model: EfficientNet-Lite0 with two heads, as a Keras model of raw grey values
+  0..255.
+- ``phantoms``: Rendered phantoms as training items: lesions of known outline, which train the mask and never
+  malignancy.
+- ``recipe``: Recipe of a breast run as a typed TOML file: data, network, optimiser, gate. A run's folder keeps its
+  recipe.
+- ``reporting/``: Report of a model's evaluation for people: one HTML page and one JSON file. READ `command.py` FIRST.
+- ``run_record``: Write a finished run's ``recipe.toml``: the recipe, and the git revision that it was trained at.
+- ``weights``: ImageNet weights of EfficientNet-Lite0 from a package of the package index, read without torch.
 """

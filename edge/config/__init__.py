@@ -1,1 +1,24 @@
-"""Settings (configuration): one frozen tree, read from defaults, a TOML file, environment and flags, in this order."""
+"""Settings (configuration): one frozen tree, read from defaults, a TOML file, environment and flags, in this order.
+
+Modules:
+
+- ``config_template``: Configuration file template (``config init``): every setting with its meaning and default, all
+  commented out.
+- ``consistency``: Consistency checks of settings: valid types that contradict each other, or do not work on this
+  machine.
+- ``descriptions``: Describes types, values and paths of settings in plain English, for messages to people.
+- ``effective_settings``: Effective settings for display (``config show``): as TOML or plain values, with origins, and
+  secrets masked.
+- ``field_docs``: Docstrings of class fields, read from the source, since Python does not keep them at run time.
+- ``load``: Loads the settings: defaults < TOML file < ``EDGE_A__B`` environment variables < flags.
+- ``password_mask``: Masks the passwords and secrets of URIs in texts, for logs and messages.
+- ``setting_layers``: Layers of settings: file, environment and flags override one another; the origin of each value is
+  kept.
+- ``settings``: Settings of a daemon (its configuration). Every field says its unit and what None means; unknown keys
+  are refused.
+- ``toml_lines``: Line numbers of the keys in a TOML file, since Python's TOML parser does not tell them.
+- ``toml_text``: Formats plain values and keys as TOML text.
+- ``uri``: Parses the URIs of sources, runtimes and sinks: ``scheme://host:port/path?key=value``.
+- ``validate``: Validates a tree of plain values against the settings: finds every wrong key, type and value, not only
+  the first.
+"""

@@ -75,7 +75,7 @@ def load_settings(
 
 
 def try_loading(path: Path | None, environ: Mapping[str, str], overrides: Mapping[str, Any]) -> LoadedSettings:
-    """As `load_settings`, but returns all problems instead of raising, and the origin of each value."""
+    """Load the settings as `load_settings` does, but return all problems and each value's origin."""
     layers = SettingLayers()
     try:
         if path is not None:

@@ -2,4 +2,34 @@
 
 No I/O lives here, and nothing here imports numpy or cv2 at run time: the publisher process and ``edge-cli --help``
 import these modules and must stay light.
+
+Modules:
+
+- ``classifier``: ``classifier.json``: description of a plain classifier inside its ``.tflite``. No device judges by
+  one.
+- ``coverage``: ``coverage/{stream}``: which result state held from when to when, so that silence can be told from
+  health.
+- ``envelope``: Envelope: the fields of every MQTT payload, and those that every durable message adds.
+- ``errors``: Errors with a message for the user, a hint what to do, and the exit code of the command.
+- ``finding``: ``findings/{stream}``: message about one lesion's track, seen first, changed or gone; and the verdict
+  behind it.
+- ``frame_command``: Commands from the publisher to the frame process, and their results. They stay inside the device.
+- ``frame_report``: Report of the frame process to the publisher: model, runtime, streams, problems and counters.
+- ``frame_result``: Result of one frame inside the frame process: the verdict, which frame it is about, and what
+  computed it.
+- ``frames``: Frames and source events: what a source gives the pipeline.
+- ``health``: ``health``: counters, times and sensor values every few seconds, flat, as exporters want them.
+- ``latest_result``: ``results/{stream}``: message with the latest result, for screens; not durable, rate-limited.
+- ``manifest``: ``manifest.json``: model description inside the ``.tflite``: recipe, heads, thresholds. Untrusted until
+  checked.
+- ``names``: Valid names of sites, devices and streams, which stand in topics and file names.
+- ``placement``: Placement of a model's operators: the proof that an accelerator is used, and not only configured.
+- ``ports``: Ports: interfaces behind which every part can be exchanged. Each has a public fake for tests.
+- ``region``: Boxes, points and regions of a picture, in pixels, with their calibration in millimetres.
+- ``request``: ``request/{command}`` and ``response/{command}``: messages that ask a device for something, and its
+  answers.
+- ``results``: Result states of a frame, the reasons for having none, and the lesion as it is reported.
+- ``state``: ``state``: message about who the device is and how it is (retained), and the MQTT last will.
+- ``tensors``: Tensors that go into and come out of a runtime, and their specifications.
+- ``topics``: MQTT topic names of a device: ``edge/v1/{site}/{device}/…``.
 """

@@ -2,4 +2,28 @@
 
 `edge.dicom.frame_reader` puts the parts together. No ports, no settings, no patient: only the elements named in
 `edge.dicom.header.KEYWORDS` are read.
+
+Modules:
+
+- ``codecs``: Decodes compressed DICOM frames. OpenCV reads 8-bit JPEG (lossless too) and JPEG 2000; pydicom's decoders
+  the rest.
+- ``colour_conversion``: Converts samples of any DICOM photometric interpretation (PS3.3 C.7.6.3.1.2) to 8-bit grey or
+  RGB.
+- ``element_values``: Values of DICOM data elements as integer, float or text, with None or a default for those absent
+  or broken.
+- ``encapsulated_frames``: Encapsulated (compressed) frames of a DICOM file: which fragments make up each. PS3.5 A.4,
+  PS3.3 C.7.6.3.1.8.
+- ``frame_origin``: Origin of a DICOM frame: scanner, body part, side and UIDs, nothing of the patient.
+- ``frame_reader``: Reads the frames of a DICOM file, single or multi-frame (cine), one by one, never all of them in
+  memory.
+- ``frame_times``: Frame times of a DICOM cine: when each frame was acquired, counted from the first.
+- ``grey_conversion``: Converts grey samples of any depth to 8 bits: DICOM PS3.3 C.11.1 (modality LUT) and C.11.2
+  (window, VOI LUT).
+- ``header``: DICOM header: reads only the data elements that we use, the transfer syntax, and where Pixel Data begins.
+- ``pixel_layout``: Pixel layout of a DICOM file: the Image Pixel module (PS3.3 C.7.6.3), read and checked.
+- ``prefetch``: Prefetch: decodes the next frames of a clip in a few threads while one is being processed; results come
+  in order.
+- ``regions``: DICOM ultrasound regions and their calibration in mm per pixel: PS3.3 C.8.5.5, US Region Calibration.
+- ``suppress_warnings``: Suppresses pydicom's warnings and logs: they quote values of elements, which may be the
+  patient's.
 """

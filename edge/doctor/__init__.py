@@ -1,4 +1,19 @@
 """Self-check of a machine for ``edge-cli doctor``: tries all that a daemon needs and says what is missing.
 
 One module a subject; each gives `Check` lines and raises nothing. What could hang or crash is done in a child.
+
+Modules:
+
+- ``all_checks``: Runs all checks of ``edge-cli doctor``, in the order in which one would mend what they find.
+- ``check``: One check of ``edge-cli doctor`` and its outcome; exit code of all of them.
+- ``devices``: Checks of cameras and accelerators: are they there, and may we use them.
+- ``machine``: Checks of the machine itself: can it run this at all, its clock, memory, cores and sensors.
+- ``runtimes``: Checks of the runtimes, installed or configured: each is made, tested and closed in a child process of
+  its own.
+- ``sinks``: Checks of the configured brokers and other receivers: connect, one message, its acknowledgement,
+  disconnect.
+- ``source_child``: Child process of `edge.doctor.sources`: opens one source, reads until there is a frame, and reports
+  it.
+- ``sources``: Checks of the configured streams: each is opened and read from once, in a child process of its own.
+- ``storage``: Checks of the state directory: findings wait there, and must outlive a power cut.
 """

@@ -2,4 +2,26 @@
 
 A bundle is untrusted until every check here has passed. Only reading lives here: bundles are written by ``export``, on
 a workstation. Nothing here runs a model.
+
+Modules:
+
+- ``bundle``: Model bundle: one ``.tflite`` with its manifest, labels, model card, and golden vectors that prove its
+  outputs.
+- ``bundle_checks``: Consistency checks of a bundle: hash, manifest, labels, golden vectors. Each failure is one
+  `ModelError`.
+- ``bundle_file``: Container format of a bundle: a TFLite flatbuffer with a ZIP appended, as in the TFLite metadata
+  format.
+- ``classifier``: Plain classifier file: a ``.tflite`` with labels and ``classifier.json`` appended, for any TFLite
+  tool.
+- ``delegate_placement``: Delegate placement: from the operators that delegates took to their share of the graph's
+  multiply-accumulates.
+- ``golden_vectors``: Golden vectors, ``golden.npz``: frames, the tensors they must become, and the outputs that these
+  must give.
+- ``graph``: Inputs and outputs of a TFLite graph, read from its flatbuffer without a runtime.
+- ``operators``: Operators of a TFLite graph, read without a runtime: kind, tensors, types and multiply-accumulates of
+  each.
+- ``scripted_manifest``: Manifest for ``scripted://``, which has no model: heads and thresholds as a real one would have
+  them.
+- ``signature``: Signature check of a bundle: verifies ``model.tflite.sig`` beside it with the public keys that this
+  device trusts.
 """

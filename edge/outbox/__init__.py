@@ -1,1 +1,13 @@
-"""Durable outbox of messages on the device (SQLite): written by the frame process, read by the publisher."""
+"""Durable outbox of messages on the device (SQLite): written by the frame process, read by the publisher.
+
+Modules:
+
+- ``clock``: Clock of the outbox, for the age of messages: nobody can set it, unlike the wall clock.
+- ``identity``: Identity file (mark) beside an outbox: tells an outbox that was continued from a copy or a backup of it.
+- ``missed_health``: Store of ``health`` that a receiver missed while it was away: a file of its own, with a budget of
+  its own.
+- ``reader``: Outbox reader, in the publisher: pending messages, acknowledgements by sink, resending and expiry.
+- ``rows``: Types that the outbox returns: stored messages, depth, resend marks and results, ranges of numbers.
+- ``schema``: Outbox file: SQLite in WAL mode, used by two processes. Layout, opening, creation, migration, and damage.
+- ``writer``: Outbox writer, in the frame process: numbers messages and syncs them to disk, in a thread of its own.
+"""

@@ -1,1 +1,10 @@
-"""Presentation for people: overlays on pictures, wording of results, HTML pages."""
+"""Presentation for people: overlays on pictures, wording of results, HTML pages.
+
+Modules:
+
+- ``html_page``: HTML page in a single file: skeleton, escaping, pictures as data URIs; nothing is fetched from
+  anywhere.
+- ``overlay``: Overlay: draws lesions on a picture, and the result in words below it; colours of the overlay stand here.
+- ``wording``: Wording of results for people: status, reason, size. Never "healthy": a frame without a lesion is only
+  that.
+"""

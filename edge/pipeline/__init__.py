@@ -2,4 +2,33 @@
 
 `loop` is the whole flow; `analyser` judges one frame; `guard` watches the runtime; `reporter` reports.
 What is here knows ports and contracts, not sources, runtimes or sinks: `edge.app` puts those in.
+
+Modules:
+
+- ``analyser``: Analyser: judges one frame in steps that the loop can overlap: prepare, queue, start, wait, finish.
+- ``capture``: Frame capture for all streams: a thread for each source reads and decodes, the loop takes streams in
+  turn.
+- ``coverage``: Coverage of one stream: which result state held from when to when. Pure; knows no messages.
+- ``exam``: Exam tracking: the boundary between patients, where a new random exam id begins and every lesion track ends.
+- ``guard``: Runtime guard with fall-back: keeps the time limit, replaces a runtime that hung or died, tests it before
+  use.
+- ``live_results``: Live results for screens: sends the latest result of each stream, at a limited rate, and keeps none.
+- ``liveness``: Freeze detection for live streams: finds a picture that never changes, and a source that gives nothing
+  at all.
+- ``loop``: Main loop of the frame process, the whole flow from frame to finding: READ THIS FIRST.
+- ``messages``: Makes the messages on the wire (findings, coverage, latest results) of results and events.
+- ``report_timer``: When the frame process reports its counters: about once a second, and at once when the runtime
+  changes.
+- ``reporter``: Reporter: hands each result and source event of the loop to the parts that report it.
+- ``runtime_candidate``: Runtime candidate: a runtime that is loaded and tested in a thread of its own, while the loop
+  goes on.
+- ``selftest``: Self-test of a runtime with golden vectors: does it compute on this machine what the workstation
+  measured?
+- ``stats``: Statistics of the frame process: counters since the start, and times of the last interval, for `health`.
+- ``stream_messages``: Makes the durable messages of one stream and hands them over; one without room becomes a gap in
+  the coverage.
+- ``stream_metadata``: Adds to frames what the configuration knows of their stream, and the source does not.
+- ``stream_reporter``: State of one stream between frames: its exam, its lesion tracks and its coverage, kept and
+  reported together.
+- ``tracker``: Lesion tracker with hysteresis: results of one stream in, lifecycle events (new, update, end) out.
 """

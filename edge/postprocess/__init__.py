@@ -1,4 +1,18 @@
 """Postprocessing: abstention rules, and the lesions, measures, descriptors and verdict of one frame.
 
 All of it runs on every frame in the frame process: numpy and OpenCV only, no state, no I/O.
+
+Modules:
+
+- ``abstention_rules``: All abstention rules of a frame in their order: which frames are seen but not judged, and why.
+- ``body_part``: Body parts: whether what DICOM or the configuration says is scanned contradicts the model.
+- ``decide``: Verdict on one frame from the model's raw outputs: finding, clear, abstained, or no result for NaN
+  outputs.
+- ``descriptors``: Lesion descriptors of the BI-RADS ultrasound lexicon, as numbers from the grey picture.
+- ``lesions``: Lesion segmentation from a probability mask: outlines, boxes and sizes on the source picture.
+- ``measure``: Measures of a lesion, lengths and areas in millimetres, only where a calibration holds.
+- ``model_outputs``: Model outputs as real values: dequantised heads, calibrated malignancy probability, and lesions of
+  the mask.
+- ``pixel_gate``: Pixel gate: quality measures that tell a scan from a black, flat or coloured picture before the model
+  is asked.
 """

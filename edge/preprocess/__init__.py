@@ -1,4 +1,11 @@
 """Preprocessing: pixels to tensor, and places back; one code for device, export and training.
 
 It is bit-equal on x86 and Arm.
+
+Modules:
+
+- ``letterbox``: Letterbox geometry: where a pixel of the tensor lies in the source picture, and back.
+- ``preprocessor``: Preprocessor that runs a `PreprocessRecipe`: pixels in, the filled uint8 tensor and its geometry
+  out.
+- ``scan_area``: Scan area of a picture: which part holds the scan, when the source does not say.
 """

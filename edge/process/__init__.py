@@ -1,1 +1,15 @@
-"""Child processes: start, hand-over, lifeline to the parent, heartbeat, CPU affinity, stderr and memory."""
+"""Child processes: start, hand-over, lifeline to the parent, heartbeat, CPU affinity, stderr and memory.
+
+Modules:
+
+- ``child``: Starts child processes that end with their parent: frame process, publisher and isolated runtimes.
+- ``cores``: CPU affinity: which processor cores each process of the daemon runs on.
+- ``heartbeat``: Heartbeat from child to parent, for the watchdog: a kernel counter (eventfd) that one adds to, the
+  other empties.
+- ``malloc``: Limits how much freed memory glibc's malloc keeps. Elsewhere (musl) nothing is done.
+- ``rwlock``: Readers-writer lock (shared and exclusive); writers have priority.
+- ``stderr_capture``: Captures what native libraries print to stderr (file descriptor 2): kept out of the user's
+  terminal, and read.
+- ``usage``: Process tree, memory (PSS, peak) and uptime of processes, from /proc.
+- ``wakeup``: Wakes a thread that waits in a selector, from any other thread or from a signal handler.
+"""

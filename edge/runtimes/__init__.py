@@ -1,4 +1,35 @@
 """Inference runtimes behind the `Runtime` port: LiteRT, tflite-runtime, ONNX Runtime; ``scripted`` is the fake.
 
 `isolated` runs any of them in a child process, so that one that hangs can be killed.
+
+Modules:
+
+- ``external_delegate``: External TFLite delegates: a shared library that computes a part of the graph on hardware of
+  its own.
+- ``isolated``: Isolated runtime: any runtime in a child process, which can be killed when it hangs without losing this
+  process.
+- ``isolated_child``: Child process of an isolated runtime: loads one runtime, then computes each tensor that the parent
+  submits.
+- ``litert``: ``litert://``: LiteRT interpreter on the CPU by XNNPACK, in this process. Parameters:
+- ``litert_compiled``: LiteRT's ``CompiledModel``: the whole model compiled for one kind of hardware (CPU, GPU, NPU), in
+  this process.
+- ``litert_gpu``: ``litert-gpu://``: LiteRT on a GPU, by WebGPU over Vulkan: Raspberry Pi 5, Jetson, Intel and AMD
+  carts. Parameters:
+- ``litert_npu``: ``litert-npu://``: LiteRT on a neural processor, by its vendor's plugin. Parameters:
+- ``litert_weight_cache``: Weight cache, ``litert://?weight_cache=DIR``: XNNPACK's packed weights in a file, mapped
+  instead of packed anew.
+- ``model_loading``: Checks shared by all runtimes that load a model: is there one, does it match the manifest and the
+  tensor.
+- ``onnx``: ``onnx://``: ONNX Runtime in this process, on the CPU or by an execution provider. Parameters:
+- ``onnx_placement``: Delegate placement in an ONNX graph: which nodes an execution provider took, and their multiply-
+  accumulates.
+- ``scripted``: ``scripted://``: fake runtime that computes nothing and answers `finding` on every frame, numbered.
+- ``shared_memory``: Shared memory for tensors between a runtime's parent and child: slots of an input tensor and its
+  outputs.
+- ``tflite``: ``tflite-runtime://?threads=N``: TFLite's interpreter before LiteRT, for boards with delegates built
+  against it.
+- ``tflite_interpreter``: TFLite interpreter in this process, with external delegates: what LiteRT and tflite-runtime
+  have in common.
+- ``tflite_placement``: Delegate placement in a TFLite interpreter: asks LiteRT or tflite-runtime which operators its
+  delegates took.
 """

@@ -1,1 +1,9 @@
-"""Data augmentation: appearance, geometry, and the cache of augmented views."""
+"""Data augmentation: appearance, geometry, and the cache of augmented views.
+
+Modules:
+
+- ``appearance``: Augmentation of appearance, which moves no pixel: gain, speckle, resampling, JPEG, burned-in marks.
+- ``geometry``: Geometric augmentation, which moves pixels: picture and mask go through one and the same affine matrix.
+- ``samples``: Training samples from data-set items: preprocessed as on the device, with augmentation or without.
+- ``views``: Cache of augmented views on disk: made once, every fold and every experiment learns from the same ones.
+"""

@@ -1,4 +1,27 @@
 """Training of classifiers on any folder of pictures: recipes `text-cnn`, `folder` and `phantom`.
 
 Pictures are streamed from disk (`input_pipeline`), so that memory does not grow with the data. Read `loop` first.
+
+Modules:
+
+- ``cache``: Cache of preprocessed tensors on disk, by number: made once, read again each epoch, never all in memory.
+- ``distribute``: Distributed training with `tf.distribute`: several devices or machines behind the same training loop.
+- ``folder``: Folder of pictures as a data set: a folder for each class, optional masks, patients and splits.
+- ``input_pipeline``: Input pipeline of `tf.data` that streams: pictures are read, augmented and preprocessed as batches
+  are asked for.
+- ``loop``: Training loop of the classifiers, on one device or many. ``train`` is what to read first.
+- ``metrics``: Metrics of a classifier's scores, with 95 % bootstrap intervals over patients, and the confusion matrix.
+- ``networks``: Networks of the classifiers: each takes raw grey values 0 to 255, (n, height, width, 3), and gives heads
+  by name.
+- ``phantom_dataset``: Data set of rendered phantoms, as a folder like any other: ``benign``, ``malignant``, ``empty``
+  and ``other``.
+- ``pictures``: Reading of one picture or mask from disk, as the device's sources read it.
+- ``predict``: Predictions of a classifier for held-out pictures, batch by batch.
+- ``read_check``: Check that every picture can be read before training: a broken one is reported now, not in the third
+  epoch.
+- ``recipe``: Recipe of a classifier's run as a typed TOML file with ``kind = "classifier"``.
+- ``run``: Run of a classifier from beginning to end: READ `run_classifier`, it is the whole of it.
+- ``saved_model``: Writing of a classifier as a TensorFlow SavedModel without custom classes.
+- ``split``: Train, validation and test split that keeps a group on one side, over pictures that are listed but not yet
+  read.
 """

@@ -1,1 +1,20 @@
-"""Evaluation of held-out predictions: metrics with bootstrap intervals, calibration, thresholds."""
+"""Evaluation of held-out predictions: metrics with bootstrap intervals, calibration, thresholds.
+
+Modules:
+
+- ``bootstrap``: Bootstrap intervals of metrics over patients: 95 % by the percentile method, never over single
+  pictures.
+- ``calibration``: Calibration and thresholds from held-out predictions: writes and reads ``calibration.json`` of a run.
+- ``evaluate``: Evaluation of a breast run's predictions: AUC, accuracy, Dice and lesion hits, with intervals over
+  patients.
+- ``found_lesions``: Lesions that the mask head found in each held-out picture, by the very code that runs on the
+  device.
+- ``held_out_predictions``: Held-out predictions of a run, or of all folds of a cross-validation: one row for each held-
+  out picture.
+- ``lesion_thresholds``: Choice of the lesion thresholds: from which mask value on is lesion, and from which score on it
+  is reported.
+- ``logistic_regression``: Logistic regression for a handful of numbers: calibration and abstention need no more than
+  Newton's method.
+- ``metrics``: Metrics of classification, segmentation and calibration: AUC, ROC, Dice, IoU, ECE, log loss, risk-
+  coverage curve.
+"""

@@ -188,7 +188,7 @@ def resolution(outputs: str) -> float:
 
 
 def apply_calibration(calibration: Calibration, q: NDArray[np.floating], step: float = 1e-6) -> Floats:
-    """Apply a calibration to many probabilities (n,), as `edge.postprocess.decide.calibrate` does to one."""
+    """Apply a calibration to many probabilities (n,), as `edge.postprocess.model_outputs.calibrate` does to one."""
     return sigmoid(calibration.slope * logit(q, step) + calibration.intercept)
 
 

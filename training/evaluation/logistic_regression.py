@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def logit(q: NDArray[np.floating], resolution: float = 0.0) -> Floats:
     """Log odds of probabilities, (n,) to (n,).
 
-    0 and 1 are moved half a ``resolution`` inside, as `edge.postprocess.decide.calibrate` does.
+    0 and 1 are moved half a ``resolution`` inside, as `edge.postprocess.model_outputs.calibrate` does.
     """
     edge = min(0.25, max(resolution / 2, 1e-6))
     inside = np.clip(np.asarray(q, np.float64), edge, 1 - edge)

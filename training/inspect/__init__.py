@@ -1,1 +1,13 @@
-"""Inspection of data sets before training and of models after: commands `check`, `look` and `eval`."""
+"""Inspection of data sets before training and of models after: commands `check`, `look` and `eval`.
+
+Modules:
+
+- ``contact_sheet``: Contact sheet of a data set for ``training look``: what the network is shown, as one picture of
+  many.
+- ``dataset_check``: Data-set check for ``training check DIR``: broken files, duplicates, look-alikes and leaking splits
+  in a folder.
+- ``evaluate_table``: Evaluation of a model on the pictures of a CSV table, for ``training eval MODEL CSV``.
+- ``lookalikes``: Look-alike search: pairs of pictures that show the same scan, also cropped, zoomed, brightened or
+  annotated anew.
+- ``sample_pictures``: Random selection of pictures for the contact sheet, from a folder or from the breast sets.
+"""

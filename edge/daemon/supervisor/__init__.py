@@ -1,1 +1,10 @@
-"""The supervisor (parent process): starts, watches, restarts and stops the frame process and the publisher."""
+"""The supervisor (parent process): starts, watches, restarts and stops the frame process and the publisher.
+
+Modules:
+
+- ``child_supervisor``: Supervises one child process: restarts it when it ends, and when its heartbeat stops (watchdog).
+- ``supervisor``: The supervisor: starts the frame process and the publisher, restarts one that ended or hangs, stops
+  both in order.
+- ``systemd_notify``: Notifies systemd of readiness and watchdog: the protocol of sd_notify(3), datagrams of
+  ``NAME=value`` lines.
+"""

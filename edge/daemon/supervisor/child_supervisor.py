@@ -56,7 +56,7 @@ class ChildSupervisor:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def check_and_start(self) -> int | None:
-        """As `check`, but a child that waits for its restart is started at once."""
+        """Do what `check` does, but start a child that waits for its restart at once."""
         code = self.check() or None
         if code is None and self.child is None:
             self.start()
