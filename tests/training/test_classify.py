@@ -118,7 +118,7 @@ def test_a_folder_becomes_a_classifier_that_tools_run(tmp_path, recipe):
         writer = csv.writer(file)
         writer.writerow(["path", "label", "group"])
         for name in ("cyst", "solid"):
-            writer.writerows([f"organ/{name}/p{p}-0.png", name, f"{name}{p}"] for p in range(8))
+            writer.writerows([f"sample_dataset/{name}/p{p}-0.png", name, f"{name}{p}"] for p in range(8))
     by_run, _ = evaluate_table(out, table)
     by_file, confusion = evaluate_table(tmp_path / "organ.tflite", table)
     assert by_run["auc"]["n"] == 16
