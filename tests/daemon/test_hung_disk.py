@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import psutil
@@ -65,9 +64,11 @@ def test_a_disk_that_can_only_be_read_is_said_waited_out_and_costs_nothing(tmp_p
     assert writer.flush(5)
     writer._db.execute("PRAGMA query_only = ON")  # type: ignore[union-attr]  # "attempt to write a readonly database"
     opened = outbox_writer.OutboxWriter._open
+    tries: list[object] = []
 
     def read_only(self: OutboxWriter) -> object:
         db = opened(self)
+        tries.append(db)
         db.execute("PRAGMA query_only = ON")
         return db
 
@@ -75,7 +76,7 @@ def test_a_disk_that_can_only_be_read_is_said_waited_out_and_costs_nothing(tmp_p
     for _ in range(5):
         assert writer.put("coverage/cart-1", make_message())
     wait_until(lambda: writer.problems() == ["disk_error"])
-    time.sleep(1.2)  # some tries
+    wait_until(lambda: len(tries) >= 2)
     assert not writer.hung(1.0)
     writer._db.execute("PRAGMA query_only = OFF") if writer._db else None
     writer._open = opened.__get__(writer)  # type: ignore[method-assign]

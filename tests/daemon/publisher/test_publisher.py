@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ from edge.contracts.errors import ConfigError
 from edge.contracts.health import Health
 from edge.contracts.latest_result import LatestResult
 from edge.contracts.results import Status
+from edge.daemon.publisher.outbox_housekeeping import OutboxHousekeeping
 from edge.daemon.publisher.publisher import Publisher
 from edge.outbox.reader import OutboxReader
 from edge.outbox.schema import FILE_NAME
@@ -182,13 +182,17 @@ def test_each_durable_sink_gets_everything_at_its_own_pace(make_publisher: Calla
 def test_without_a_durable_sink_nothing_counts_as_delivered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, sinks: list[SinkSettings]
 ) -> None:
+    turns: list[object] = []
+    work = OutboxHousekeeping.work
     monkeypatch.setattr("edge.daemon.publisher.outbox_housekeeping.HOUSEKEEPING_S", 0.0)
+    monkeypatch.setattr(OutboxHousekeeping, "work", lambda self, outbox: (turns.append(outbox), work(self, outbox)))
     one = PublisherThread(make_job(tmp_path, *sinks, outbox=OutboxSettings(keep_s=0.01))).start()
     for _ in range(5):
         one.frame_link.durable("coverage/cart-1", make_message())
     one.frame_link.close(5)
     wait_until(lambda: (tmp_path / FILE_NAME).exists())
-    time.sleep(0.5)  # some turns, all with housekeeping
+    before = len(turns)
+    wait_until(lambda: len(turns) >= before + 3)  # all of them with housekeeping
     one.stop()
     one.close()
     assert one.error is None
