@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from edge.fleet.fleet_watch import FleetWatch
 
 app = typer.Typer(
-    help="""FleetWatch many devices at once.
+    help="""Watch many devices at once.
 
 Example:
   edge-cli fleet watch --broker mqtt://localhost:1883 --once"""
