@@ -127,6 +127,7 @@ def test_nothing_to_report_on_is_one_clear_error(tmp_path, capsys, monkeypatch):
     assert "hint: make peers writes it" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_files_are_written(tmp_path, monkeypatch, said):
     (tmp_path / "peers.json").write_text(json.dumps(said))
     monkeypatch.setattr("sys.argv", ["peers_report.py", str(tmp_path / "peers.json"), "--out", str(tmp_path)])

@@ -48,6 +48,7 @@ def measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     return measure
 
 
+@pytest.mark.slow
 def test_the_stages_of_a_frame_add_up_to_its_time(measured) -> None:
     code, report, shown = measured(*FEW, "--runtime", "scripted://", "--no-broker")
     assert code == 0
@@ -88,6 +89,7 @@ def test_the_shipped_model_proves_what_it_computes_and_where(measured, tmp_path:
     assert picture.read_text().startswith("<svg")
 
 
+@pytest.mark.slow
 def test_a_runtime_that_hangs_costs_frames_and_not_milliseconds(measured) -> None:
     uri = "scripted://?hang_at=30"
     code, report, shown = measured(*FEW, "--runtime", uri, "--no-broker", "--fps", "0")
@@ -207,6 +209,7 @@ def test_without_loadgen_there_is_one_clear_error(monkeypatch: pytest.MonkeyPatc
     assert "sonoedge[benchmark]" in hint
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", loadgen.SCENARIOS)
 def test_loadgen_asks_and_judges(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip(
@@ -271,6 +274,7 @@ def test_what_cannot_be_is_said_in_two_lines(args: list[str], capsys) -> None:
     assert shown.out == ""
 
 
+@pytest.mark.slow
 def test_nobody_at_the_broker_s_address(capsys, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edge.bench.publisher_process.CONNECT_S", 1.0)
     uri = "mqtt://127.0.0.1:1"

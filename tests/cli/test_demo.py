@@ -126,6 +126,7 @@ def test_your_own_pictures_are_a_scenario(run_one_scenario, tmp_path, capsys):
         assert (tmp_path / "out" / f"demo-input.{stream}.0000.png").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stopping_it_stops_everything(tmp_path, number):
     (tmp_path / "scripted.toml").write_text(SCRIPTED)
@@ -137,6 +138,7 @@ def test_stopping_it_stops_everything(tmp_path, number):
     assert "Traceback" not in err
 
 
+@pytest.mark.slow
 def test_time_is_kept(tmp_path):
     with demo(tmp_path, "--seconds", "1") as (process, seen):
         seen += wait_for_children(process, 2)

@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import psutil
+import pytest
 from brokers import wait_until
 from sample_messages import make_message
 
@@ -21,7 +22,6 @@ from edge.outbox.writer import OutboxWriter
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
 
 HANGING = """
 import os, sys, time
@@ -58,6 +58,7 @@ def test_a_commit_that_does_not_come_back_is_hung_and_one_that_fails_is_not(
     writer.close(5)
 
 
+@pytest.mark.slow
 def test_a_disk_that_can_only_be_read_is_said_waited_out_and_costs_nothing(tmp_path: Path) -> None:
     writer = OutboxWriter(tmp_path / FILE_NAME, lambda: None)
     writer.put("coverage/cart-1", make_message())
@@ -88,6 +89,7 @@ def test_a_disk_that_can_only_be_read_is_said_waited_out_and_costs_nothing(tmp_p
     outbox.close()
 
 
+@pytest.mark.slow
 def test_the_watchdog_replaces_a_frame_process_whose_disk_hangs(tmp_path: Path) -> None:
     site = tmp_path / "site"
     site.mkdir()

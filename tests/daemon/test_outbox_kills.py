@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from brokers import wait_until
 
 from edge.config.settings import SinkSettings
@@ -33,6 +34,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_no_number_is_given_twice_and_every_committed_message_arrives(tmp_path: Path) -> None:
     path = tmp_path / FILE_NAME
     sink = MemorySink(SinkSettings(uri="memory://desk"), SinkIdentity(Topics("s", "d"), "run", b"{}"))

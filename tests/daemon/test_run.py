@@ -208,6 +208,7 @@ def test_the_real_model_measures_a_phantom_and_refuses_a_heart(daemon, broker, s
     assert not {"finding", "clear"} & {status for status, _ in told}
 
 
+@pytest.mark.slow
 def test_a_file_that_could_not_be_delivered_is_told_and_kept(daemon, tmp_path):
     unreachable = ("--sink", "mqtt://127.0.0.1:1", "--drain-timeout", "0.5")
     code, errors = daemon(*unreachable, source="phantom://?seed=1&frames=5").end()

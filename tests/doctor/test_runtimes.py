@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from doctor_checks import marks, only
 
 from edge.config.settings import RuntimeSettings, Settings
@@ -14,13 +15,12 @@ from edge.models.bundle import load_bundle
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
-
 
 def run_runtimes(**runtime: Any) -> list[Check]:
     return list(runtimes.check_runtimes(Settings(runtime=RuntimeSettings(**runtime))))
 
 
+@pytest.mark.slow
 def test_runtimes_are_invoked_and_compared_with_the_golden_vectors() -> None:
     checks = run_runtimes(uri="litert://?threads=1")
     assert marks(checks)["model"] == "ok"
@@ -30,6 +30,7 @@ def test_runtimes_are_invoked_and_compared_with_the_golden_vectors() -> None:
     assert only(checks, "scripted://").mark == "ok"  # found as installed, not by the configuration
 
 
+@pytest.mark.slow
 def test_a_runtime_that_crashes_or_hangs_is_a_line_and_not_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runtimes, "TIMEOUT_S", 0.5)
     monkeypatch.setattr(runtimes, "schemes", lambda kind: [])
@@ -67,6 +68,7 @@ def test_a_runtime_that_computes_something_else_is_wrong(monkeypatch: pytest.Mon
     assert msgspec.json.encode(check)
 
 
+@pytest.mark.slow
 def test_a_broken_model_and_an_unknown_runtime(tmp_path: Path) -> None:
     broken = tmp_path / "broken.tflite"
     broken.write_bytes(b"no model")

@@ -35,6 +35,7 @@ def test_sources_that_give_none(tmp_path: Path) -> None:
     assert seen("phantom://?nonsense=1").exit_code == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("does", ["import time; time.sleep(60)", "import os; os.kill(os.getpid(), 11)"])
 def test_a_source_that_hangs_or_crashes_is_left_behind(
     does: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

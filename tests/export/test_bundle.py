@@ -103,6 +103,7 @@ def shipped() -> tuple[bytes, Any]:
     return split_bundle(SHIPPED_BUNDLE.read_bytes()).graph, load_bundle(SHIPPED_BUNDLE).manifest
 
 
+@pytest.mark.slow
 def test_a_model_that_judges_no_phantom_gets_no_golden_vectors(monkeypatch):
     graph, manifest = shipped()
     monkeypatch.setattr(golden, "SEEDS", range(1, 3))
@@ -122,6 +123,7 @@ def unsure() -> tuple[list[golden.GoldenCase], Any]:
     return list(itertools.islice(golden._candidates(graph, manifest), 8)), manifest
 
 
+@pytest.mark.slow
 def test_a_picture_left_unjudged_for_its_probability_is_telling(unsure):
     """Else a model with an interval of uncertainty would have none: all near even odds lie inside it."""
     cases, _ = unsure

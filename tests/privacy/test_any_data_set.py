@@ -82,6 +82,7 @@ def damage(data, how):
     return bytes(changed)
 
 
+@pytest.mark.slow
 @settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     keywords=st.sets(st.sampled_from(KEYWORDS), max_size=60),

@@ -87,6 +87,7 @@ def test_no_marker_comes_out_anywhere(tmp_path, broker, subscriber):
     assert leaks(markers, [*things, *rests_on_disk(tmp_path)]) == {}
 
 
+@pytest.mark.slow
 def test_with_image_ref_the_image_uid_comes_out_and_nothing_else(tmp_path):
     markers = Markers()
     folder = marked_folder(tmp_path, markers)

@@ -127,6 +127,7 @@ def test_options_without_a_delegate_are_a_mistake():
         make_runtime("litert://?opt.device=usb", *model_for("litert://"))
 
 
+@pytest.mark.slow
 def test_a_delegate_that_does_not_serve_is_fallen_back_from_and_said_so(delegate_file):
     for options in ("", "&opt.take=wrong", "&opt.prepare=fails", "&opt.take=first&opt.invoke=fails"):
         guard = guarded(f"litert://?delegate={delegate_file}{options}", "litert://?threads=2")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from publisher_harness import PublisherProcess, PublisherThread
 
 
+@pytest.mark.slow
 def test_what_was_missed_comes_marked_after_the_findings_and_in_order(
     make_publisher: Callable[..., PublisherThread],
 ) -> None:

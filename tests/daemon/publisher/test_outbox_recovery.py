@@ -80,6 +80,7 @@ def seqs_by_epoch(one: PublisherThread, sink: int = 0) -> dict[str, list[int]]:
     return found
 
 
+@pytest.mark.slow
 def test_what_waits_in_a_copy_is_sent_under_its_own_epoch_marked_and_behind_the_present(
     folder: Path, start: Any
 ) -> None:
@@ -102,6 +103,7 @@ def test_what_waits_in_a_copy_is_sent_under_its_own_epoch_marked_and_behind_the_
     assert seqs_by_epoch(again) == {new: [51]}
 
 
+@pytest.mark.slow
 def test_live_messages_go_first_and_a_break_in_the_middle_costs_nothing(folder: Path, start: Any) -> None:
     old = store(folder, 200)
     put_back(folder)
@@ -116,6 +118,7 @@ def test_live_messages_go_first_and_a_break_in_the_middle_costs_nothing(folder: 
     wait_until(lambda: set(seqs_by_epoch(one)[old]) == set(range(1, 201)) and len(seqs_by_epoch(one)) == 2)
 
 
+@pytest.mark.slow
 def test_an_earlier_epoch_can_be_asked_for_again(folder: Path, start: Any) -> None:
     old = store(folder, 10)
     put_back(folder)
@@ -132,6 +135,7 @@ def test_an_earlier_epoch_can_be_asked_for_again(folder: Path, start: Any) -> No
     assert one.bodies("response/findings/resend")[1]["error"] == "unknown_epoch"
 
 
+@pytest.mark.slow
 def test_what_was_stored_for_another_device_is_not_sent(folder: Path, start: Any) -> None:
     store(folder, 5, device="another-cart")
     put_back(folder)
@@ -143,6 +147,7 @@ def test_what_was_stored_for_another_device_is_not_sent(folder: Path, start: Any
     assert seqs_by_epoch(one) == {new: [1]}
 
 
+@pytest.mark.slow
 def test_of_a_damaged_file_what_can_be_read_is_sent_and_the_rest_is_told_of(folder: Path, start: Any) -> None:
     old = store(folder, 400, exam_id="x" * 500)
     first = folder / FILE_NAME
@@ -159,6 +164,7 @@ def test_of_a_damaged_file_what_can_be_read_is_sent_and_the_rest_is_told_of(fold
     wait_until(lambda: seqs_by_epoch(one)[new] == [1, 2])
 
 
+@pytest.mark.slow
 def test_what_was_sent_rests_for_its_time_and_what_was_not_for_its_own(folder: Path, start: Any) -> None:
     store(folder, 3)
     put_back(folder)

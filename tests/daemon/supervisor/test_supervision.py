@@ -129,6 +129,7 @@ def stored(folder):
         ]
 
 
+@pytest.mark.slow
 def test_a_child_that_hangs_is_killed_by_the_watchdog_and_restarted(daemon):
     run = daemon(watchdog_s=1.5)
     run.wait_for_findings()
@@ -160,6 +161,7 @@ def notify_lines(listener, seconds=0.0):
         return lines
 
 
+@pytest.mark.slow
 def test_systemd_gets_watchdog_only_while_both_children_send_heartbeats(daemon, service_manager, tmp_path):
     run = daemon({"NOTIFY_SOCKET": str(tmp_path / "notify")})
     service_manager.settimeout(30)
@@ -178,6 +180,7 @@ def test_systemd_gets_watchdog_only_while_both_children_send_heartbeats(daemon, 
     assert notify_lines(service_manager)[-1] == "STOPPING=1"
 
 
+@pytest.mark.slow
 def test_sigterm_does_not_wait_for_a_dead_broker_and_everything_is_on_disk(daemon, tmp_path):
     run = daemon(sink="mqtt://127.0.0.1:1")
     wait_until(lambda: (tmp_path / "state" / FILE_NAME).exists() and len(stored(tmp_path)) > 5, 30)
@@ -198,6 +201,7 @@ def test_sigterm_does_not_wait_for_a_broker_that_hangs(daemon, broker, subscribe
     assert stored(tmp_path)[-1][1]["reason"] == "stopped"
 
 
+@pytest.mark.slow
 def test_sighup_takes_over_a_changed_configuration_and_says_why_it_does_not(daemon, tmp_path):
     run = daemon()
     run.wait_for_findings()
@@ -225,6 +229,7 @@ def test_sighup_takes_over_a_changed_configuration_and_says_why_it_does_not(daem
     assert run.terminate() == 0
 
 
+@pytest.mark.slow
 def test_a_fall_back_is_told_as_degraded_and_its_end_as_well(daemon, tmp_path):
     """The configured runtime hangs at its 40th answer in each life; the fall-back never does."""
     run = daemon(fallback=True)
@@ -240,6 +245,7 @@ def test_a_fall_back_is_told_as_degraded_and_its_end_as_well(daemon, tmp_path):
     assert run.terminate() == 0
 
 
+@pytest.mark.slow
 def test_an_error_at_the_start_of_one_that_has_been_well_is_waited_out(daemon, tmp_path):
     model = tmp_path / "model.tflite"
     shutil.copy(load_bundle(None).path, model)
@@ -253,6 +259,7 @@ def test_an_error_at_the_start_of_one_that_has_been_well_is_waited_out(daemon, t
     assert run.terminate() == 0
 
 
+@pytest.mark.slow
 def test_the_whole_daemon_may_be_paused_without_harm(daemon, tmp_path):
     run = daemon(watchdog_s=1.0)
     run.wait_for_findings()
@@ -276,6 +283,7 @@ def test_with_a_service_manager_a_child_that_always_fails_is_given_up(tmp_path, 
     assert supervisor.supervise(job) == 1
 
 
+@pytest.mark.slow
 def test_who_and_where_it_is_does_not_change_while_it_runs(daemon, tmp_path):
     run = daemon()
     run.wait_for_findings()

@@ -80,6 +80,7 @@ def test_a_publisher_killed_at_the_end_is_exit_6_and_says_what_is_kept(
     assert caught.value.exit_code == 6
 
 
+@pytest.mark.slow
 def test_a_publisher_that_crashes_while_it_drains_is_exit_6(supervise: Callable[[str], int]) -> None:
     with pytest.raises(SinkError, match="exit code 1"):
         supervise(CRASHES_AT_THE_END.format(code=1))
