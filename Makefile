@@ -41,8 +41,8 @@ test: test-wheel test-phantom ## All tests: of the built wheel, with a real mosq
 test-wheel: .venv-test/installed ## The tests of the built wheel alone.
 	$(PYTEST) -m "not opt_in" $(ARGS)
 
-test-fast: .venv-test/installed ## Only the tests that need no broker, no data sets and little time.
-	$(PYTEST) -m "not broker and not data and not slow and not opt_in" $(ARGS)
+test-fast: .venv-test/installed ## Only the tests that need no broker, no data sets and little time; three minutes.
+	$(PYTEST) -n 2 --dist loadfile -m "not broker and not data and not slow and not opt_in" $(ARGS)
 
 # Training is a workstation's business: TensorFlow, 2 GB, stays out of the environment that the wheel is tested in.
 .venv-training/installed: pyproject.toml constraints.txt $(SOURCES)

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_truth_about_as_often_as_it_says():
     rng = np.random.default_rng(7)
     covered = 0

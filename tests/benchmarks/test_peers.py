@@ -58,6 +58,7 @@ def setup():
     return PeerSetup(str(SHIPPED_BUNDLE), 1, "", pictures)
 
 
+@pytest.mark.slow
 def test_the_frigate_style_loop_answers_every_picture_in_order_as_the_bare_interpreter_does(setup):
     from peer_runners.frame_schedule import due_times
     from peer_runners.frigate_style import FrigateStyle

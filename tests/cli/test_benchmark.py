@@ -71,6 +71,7 @@ def test_the_stages_of_a_frame_add_up_to_its_time(measured) -> None:
     assert all(len(line) <= 80 for line in shown.splitlines())
 
 
+@pytest.mark.slow
 def test_the_shipped_model_proves_what_it_computes_and_where(measured, tmp_path: Path) -> None:
     table, picture = tmp_path / "s.csv", tmp_path / "s.svg"
     code, report, shown = measured(*FEW, "--no-broker", "--fps", "0", "--csv", str(table), "--picture", str(picture))
@@ -156,6 +157,7 @@ def test_what_a_broker_never_acknowledged_is_told(tmp_path: Path, broker) -> Non
     assert "NOT ACKNOWLEDGED" in shown
 
 
+@pytest.mark.slow
 def test_ctrl_c_shows_what_was_measured_so_far(tmp_path: Path) -> None:
     args = ["--runtime", "scripted://", "--no-broker", "--frames", "100000", "--warm-up", "0"]
     with started(tmp_path, *args, "--json", str(tmp_path / "r.json")) as process:
@@ -185,6 +187,7 @@ def outbox_of(folder: Path) -> bytes:
     return found
 
 
+@pytest.mark.slow
 def test_a_sweep_tells_why_a_runtime_gave_no_numbers(measured, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edge.bench.sweep.FRAMES", 20)
     uris = ["scripted://", "litert://?threads=none", "scripted://?die_at=1"]

@@ -103,6 +103,7 @@ def run_one_scenario(monkeypatch, tmp_path):
     signal.signal(signal.SIGTERM, handler)
 
 
+@pytest.mark.slow
 def test_the_demo_fails_where_it_shows_something_else(run_one_scenario, tmp_path, capsys):
     assert run_one_scenario(scenarios.heart_scenario()) == 5
     out, err = capsys.readouterr()
@@ -112,6 +113,7 @@ def test_the_demo_fails_where_it_shows_something_else(run_one_scenario, tmp_path
     assert "Not as it should be" in (tmp_path / "out" / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_your_own_pictures_are_a_scenario(run_one_scenario, tmp_path, capsys):
     folder = tmp_path / "in"
     folder.mkdir()
@@ -148,6 +150,7 @@ def test_time_is_kept(tmp_path):
     assert "--seconds" in err
 
 
+@pytest.mark.slow
 def test_a_daemon_that_fails_says_why(tmp_path):
     (tmp_path / "wrong.toml").write_text("[runtime]\nabacus = 1\n")
     with demo(tmp_path, "--config", str(tmp_path / "wrong.toml")) as (process, _):

@@ -122,6 +122,7 @@ def test_tiny_and_black_pictures_are_answered(tmp_path, capsys):
     assert [(line["status"], line["reason"]) for line in lines] == [("abstained", "too_small"), ("abstained", "black")]
 
 
+@pytest.mark.slow
 def test_a_huge_picture_is_refused_unread(tmp_path, capsys):
     good = write_png(tmp_path / "good.png")
     code, lines, _ = infer(capsys, huge_png(tmp_path / "huge.png"), good)

@@ -98,6 +98,7 @@ def test_a_csv_on_a_full_disk_is_named(tmp_path, capsys):
     two_lines_about(capsys.readouterr().err, "/dev/full", "No space left on device")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", [["--json"], []])
 def test_output_to_a_full_disk_is_said(tmp_path, flags):
     command = [sys.executable, "-m", "edge.cli.main", "infer", str(write_png(tmp_path / "a.png")), *flags]

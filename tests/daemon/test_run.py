@@ -129,6 +129,7 @@ def test_each_child_that_is_killed_comes_back_and_findings_go_on(daemon, broker,
     assert seqs == list(range(1, len(seqs) + 1))
 
 
+@pytest.mark.slow
 def test_sigterm_ends_it_cleanly_without_any_broker(daemon, tmp_path):
     out = tmp_path / "out.jsonl"
     run = daemon("--sink", f"jsonl://{out}")
@@ -143,6 +144,7 @@ def test_sigterm_ends_it_cleanly_without_any_broker(daemon, tmp_path):
     assert ends[-1:] == ["stopped"]
 
 
+@pytest.mark.slow
 def test_a_second_daemon_on_the_same_state_dir_is_refused(daemon, tmp_path):
     out = tmp_path / "out.jsonl"
     daemon("--sink", f"jsonl://{out}")
@@ -153,6 +155,7 @@ def test_a_second_daemon_on_the_same_state_dir_is_refused(daemon, tmp_path):
     assert errors.splitlines()[-1].startswith("hint: ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "flags", "code", "words"),
     [
@@ -229,6 +232,7 @@ def cores_of(pid):
     return next(line.split()[1] for line in lines if line.startswith("Cpus_allowed_list"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="this machine gives us one core only")
 def test_each_process_keeps_to_its_cores_and_missing_ones_are_one_warning(daemon, tmp_path):
     first, *_, last = sorted(os.sched_getaffinity(0))

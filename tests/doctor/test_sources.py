@@ -21,6 +21,7 @@ def seen(source: str, **stream: Any) -> Check:
     return check
 
 
+@pytest.mark.slow
 def test_a_source_gives_a_frame(tmp_path: Path) -> None:
     assert seen("phantom://?seed=1").text.startswith("gives frames of ")
     assert next(iter(sources.check_sources(Settings()))).mark == "absent"

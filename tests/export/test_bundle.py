@@ -140,6 +140,7 @@ def test_a_picture_left_unjudged_for_its_probability_is_telling(unsure):
     assert not golden.WELCOME["even odds"](disagree)
 
 
+@pytest.mark.slow
 def test_a_breast_models_gate_must_refuse_a_sector(unsure):
     cases, manifest = unsure
     gated = golden.NEEDED_OF[manifest.body_part]["another anatomy"]

@@ -87,6 +87,7 @@ make_guard(settings, choose_model(settings), isolated=True).close()
 """
 
 
+@pytest.mark.slow
 def test_the_model_computes_without_memory_that_is_both_writable_and_executable():
     assert options()["MemoryDenyWriteExecute"] == ["yes"]
     done = subprocess.run([sys.executable, "-c", MDWE], capture_output=True, text=True, timeout=100)

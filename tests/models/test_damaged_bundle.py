@@ -46,6 +46,7 @@ def test_truncation_is_always_noticed(weightless_bytes: bytes, place: Path, data
         load_bundle(place)
 
 
+@pytest.mark.slow
 @QUICK
 @given(data=st.data())
 def test_bit_flips_never_raise_anything_else(weightless_bytes: bytes, place: Path, data):

@@ -117,6 +117,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_kill_9_reuses_no_number_and_leaves_no_gap(path: Path) -> None:
     seen: dict[int, bytes] = {}
     for _ in range(4):
@@ -208,6 +209,7 @@ def test_over_the_budget_acked_go_before_pending_and_what_is_given_up_is_told(pa
     outbox.close()
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(st.lists(st.sampled_from(["put", "deliver", "expire", "reopen"]), max_size=20))
 def test_whatever_happens_each_number_is_pending_kept_or_gone_and_none_is_given_twice(

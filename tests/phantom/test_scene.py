@@ -55,6 +55,7 @@ def within(box: Box, region: Box) -> bool:
 # --- truth -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @FEW
 @given(spec=specs, index=st.integers(0, 300))
 def test_what_it_says_of_its_lesions_is_what_it_shows(spec: PhantomSpec, index: int) -> None:
@@ -228,6 +229,7 @@ for geometry in ("linear", "sector"):
 """
 
 
+@pytest.mark.slow
 def test_another_process_on_another_kind_of_cpu_makes_the_same_bytes() -> None:
     import edge
 

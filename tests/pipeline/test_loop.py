@@ -92,6 +92,7 @@ def test_a_nan_is_no_result_never_clear(make):
     assert (counts["finding"], counts["no_result"], counts["clear"]) == (2, 1, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fault", "reason"), [("die_at", Reason.RUNTIME_LOST), ("hang_at", Reason.RUNTIME_HUNG)])
 def test_a_runtime_child_that_fails_mid_frame_costs_that_frame_and_the_next_is_answered(make, fault, reason):
     frame_link, reporter = run_loop(

@@ -27,6 +27,7 @@ def taps(tensors):
     return tensors[:, ::4, ::4, :2] / 255, tensors[:, ::8, ::8, :1] / 255
 
 
+@pytest.mark.slow
 def test_a_view_holds_each_picture_once_some_crops_and_phantoms(tiny_bus_bra, recipe, tmp_path):
     items, lines = bus_bra(tiny_bus_bra), []
     made = Views(items, recipe, tmp_path / "cache")

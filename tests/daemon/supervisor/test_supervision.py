@@ -294,6 +294,7 @@ def test_who_and_where_it_is_does_not_change_while_it_runs(daemon, tmp_path):
     assert run.terminate() == 0
 
 
+@pytest.mark.slow
 def test_a_child_that_always_fails_is_restarted_after_growing_pauses(tmp_path, monkeypatch):
     monkeypatch.setattr(child_supervisor, "BACKOFF_S", (0.0, 3600.0))
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
