@@ -37,7 +37,9 @@ def watch(
     """Show how all devices are, and what is missing of them.
 
     One row a device: state, model, runtime, speed, temperature, what waits in its outbox, its last finding, and which
-    messages are missing or were repaired, counted from when the watch began. The live table needs the extra fleet
+    messages are missing, were repaired or given up (expired), counted from when the watch began. Anomalies are messages
+    that should not have come: unreadable, conflicting (two under one number), implausible (numbers that the device
+    cannot have reached), foreign (of another device than the topic says). The live table needs the extra fleet
     (pip install 'sonoedge[fleet]'); --once and --json do not.
 
     Example:
@@ -48,7 +50,7 @@ def watch(
     import msgspec
 
     from edge.fleet.consumer_connection import broker_settings as at
-    from edge.fleet.device_table import check_column, filter_and_sort, plain_table
+    from edge.fleet.device_table import anomaly_texts, check_column, filter_and_sort, plain_table
     from edge.fleet.fleet_watch import FleetWatch
     from edge.fleet.live_table import open_console, show_live
 
@@ -69,14 +71,17 @@ def watch(
         complete = watcher.receive_until_complete(timeout)
         if ask and watcher.request_missing():
             watcher.receive_until_complete(timeout)
-        rows = watcher.overview.rows()
+        rows, unassigned = watcher.overview.rows(), watcher.overview.unassigned()
         if not complete:
-            what = "not every device has told its health" if rows else "no device was heard"
+            heard = watcher.overview.ledger.devices()
+            what = "not every device has told its health" if heard else "no device was heard"
             print(f"{what} within {timeout:g} s", file=sys.stderr)
         for row in filter_and_sort(rows, only, sort) if as_json else ():
             print(msgspec.json.encode(row).decode())
         if not as_json:
-            print(plain_table(filter_and_sort(rows, only, sort)))
+            print(plain_table(filter_and_sort(rows, only, sort), unassigned))
+        for text in anomaly_texts(rows, unassigned) if as_json else ():
+            print(f"{text}: see docs/fleet.md", file=sys.stderr)
     except KeyboardInterrupt:  # the way to leave a live table
         if terminal is None:
             raise
