@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 import edge
+from edge.contracts.decoding import UnreadableError, decode_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,8 +79,8 @@ def basis(model_sha256: str, uris: Sequence[str], cpuinfo: str = "/proc/cpuinfo"
 def recall(folder: Path, rests_on: str) -> RuntimeChoice | None:
     """The remembered choice; None if there is none, if it cannot be read, or if it rests on something else."""
     try:
-        choice = msgspec.json.decode((folder / FILE_NAME).read_bytes(), type=RuntimeChoice)
-    except (OSError, msgspec.DecodeError):
+        choice = decode_json((folder / FILE_NAME).read_bytes(), RuntimeChoice)
+    except (OSError, UnreadableError):
         return None
     # A file that was edited may name what it has no times of.
     served = any(trial.uri == choice.uri and trial.ms is not None for trial in choice.trials)

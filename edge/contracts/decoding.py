@@ -44,7 +44,7 @@ def decode_json(data: bytes | bytearray | memoryview | str, kind: type[T], *, li
     try:
         # msgspec does not look at the UTF-8 of fields that ``kind`` lacks; other readers would fail there.
         text = data if isinstance(data, str) else str(data, "utf-8")
-        value: T = _decoder(kind).decode(text)
+        value: T = _decoder(kind).decode(text)  # type: ignore[arg-type]  # types are hashable
     except FAILURES as error:
         raise UnreadableError(_reason(error)) from None
     return value

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge.config.uri import parse_uri
+from edge.contracts.decoding import UnreadableError, decode_json
 from edge.contracts.errors import ConfigError, SourceError, UsageError
 from edge.doctor.check import absent, ok, warning, wrong
 from edge.process.child import Child
@@ -70,7 +71,10 @@ def probe_source(stream: StreamSettings) -> SourceProbe | None:
         if not select.select([reading], [], [], PATIENCE_S)[0]:
             return None
         said = os.read(reading, 1 << 16)
-        return msgspec.json.decode(said, type=SourceProbe) if said else None
+        try:
+            return decode_json(said, SourceProbe)
+        except UnreadableError:  # it died before, or in the middle
+            return None
     finally:
         os.close(reading)
         if child is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from edge.contracts.decoding import UnreadableError, decode_json
 from edge.contracts.frame_command import FrameCommandResult
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ class StoppedStreams:
 
     def read(self) -> list[str]:
         """Those of this run; what an earlier run was asked for is over."""
-        with contextlib.suppress(OSError, msgspec.MsgspecError):
-            noted = msgspec.json.decode(self._path.read_bytes(), type=_Stopped)
+        with contextlib.suppress(OSError, UnreadableError):
+            noted = decode_json(self._path.read_bytes(), _Stopped)
             return noted.streams if noted.run_id == self._run_id else []
         return []
 

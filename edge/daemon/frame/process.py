@@ -25,6 +25,7 @@ from edge.app.envelope import EnvelopeMaker
 from edge.app.frame_link import OutboxFrameLink
 from edge.app.logs import set_up_logs
 from edge.config.uri import parse_uri
+from edge.contracts.decoding import decode_json
 from edge.contracts.errors import EdgeError
 from edge.contracts.frame_report import FrameReport
 from edge.contracts.health import FrameNumbers
@@ -146,7 +147,7 @@ def main() -> int:
     """Take what the supervisor handed over, and serve."""
     limit_malloc_arenas()
     inheritance = inherit()
-    job = msgspec.json.decode(inheritance.payload, type=DaemonJob)
+    job = decode_json(inheritance.payload, DaemonJob)
     set_up_logs(job.settings.log)
     keep_to(job.affinity.frame)
     stop = threading.Event()

@@ -10,9 +10,8 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from edge.app.frame_link import MAX_PACKET, Acknowledged, UnstoredMessage, decode, encode_acknowledged, encode_command
+from edge.contracts.decoding import UnreadableError
 from edge.contracts.frame_command import FrameCommandResult
 from edge.contracts.frame_report import FrameReport
 
@@ -53,7 +52,7 @@ class FrameLinkReader:
                 return False
             try:
                 said = decode(packet)
-            except (ValueError, msgspec.MsgspecError) as error:
+            except UnreadableError as error:
                 log.error("the frame process sent what is not understood: %s", error)
                 continue
             if isinstance(said, (FrameReport, FrameCommandResult, UnstoredMessage)):
@@ -64,7 +63,7 @@ class FrameLinkReader:
         """What was sent while nobody listened is old now; only what the frame process last said of itself counts."""
         with contextlib.suppress(BlockingIOError):
             while packet := self._end.recv(MAX_PACKET):
-                with contextlib.suppress(ValueError, msgspec.MsgspecError):
+                with contextlib.suppress(UnreadableError):
                     said = decode(packet)
                     if isinstance(said, FrameReport):
                         take(said)

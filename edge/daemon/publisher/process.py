@@ -24,6 +24,7 @@ import msgspec
 
 from edge.app.envelope import EnvelopeMaker
 from edge.app.logs import set_up_logs
+from edge.contracts.decoding import decode_json
 from edge.contracts.errors import ConfigError, EdgeError, SinkError
 from edge.contracts.frame_command import FrameCommandResult
 from edge.contracts.frame_report import FrameReport
@@ -291,7 +292,7 @@ def run_publisher(job: DaemonJob, inbox: socket.socket, root_pid: int, alive: Ca
 def main() -> int:
     """Take what the supervisor handed over, and publish."""
     inheritance = inherit()
-    job = msgspec.json.decode(inheritance.payload, type=DaemonJob)
+    job = decode_json(inheritance.payload, DaemonJob)
     set_up_logs(job.settings.log)
     keep_to(job.affinity.publisher)
     inbox, *heart = inheritance.fds
