@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from edge.fleet.fleet_watch import FleetWatch
 
 app = typer.Typer(
     help="""Watch many devices at once.
@@ -47,10 +50,8 @@ def watch(
       edge-cli fleet watch --broker mqtt://localhost:1883 --once --sort missing
       edge-cli fleet watch --broker mqtt://localhost:1883 --json --filter degraded
     """
-    import msgspec
-
     from edge.fleet.consumer_connection import broker_settings as at
-    from edge.fleet.device_table import anomaly_texts, check_column, filter_and_sort, plain_table
+    from edge.fleet.device_table import check_column
     from edge.fleet.fleet_watch import FleetWatch
     from edge.fleet.live_table import open_console, show_live
 
@@ -68,22 +69,32 @@ def watch(
     try:
         if terminal is not None:
             show_live(watcher, terminal, only, sort, ask)
-        complete = watcher.receive_until_complete(timeout)
-        if ask and watcher.request_missing():
-            watcher.receive_until_complete(timeout)
-        rows, unassigned = watcher.overview.rows(), watcher.overview.unassigned()
-        if not complete:
-            heard = watcher.overview.ledger.devices()
-            what = "not every device has told its health" if heard else "no device was heard"
-            print(f"{what} within {timeout:g} s", file=sys.stderr)
-        for row in filter_and_sort(rows, only, sort) if as_json else ():
-            print(msgspec.json.encode(row).decode())
-        if not as_json:
-            print(plain_table(filter_and_sort(rows, only, sort), unassigned))
-        for text in anomaly_texts(rows, unassigned) if as_json else ():
-            print(f"{text}: see docs/fleet.md", file=sys.stderr)
+        else:
+            _print_once(watcher, only, sort, timeout, ask=ask, as_json=as_json)
     except KeyboardInterrupt:  # the way to leave a live table
         if terminal is None:
             raise
     finally:
         watcher.close()
+
+
+def _print_once(watcher: FleetWatch, only: str, sort: str, timeout: float, *, ask: bool, as_json: bool) -> None:
+    """Print all devices once, when each has told its health or ``timeout`` is over."""
+    import msgspec
+
+    from edge.fleet.device_table import anomaly_texts, filter_and_sort, plain_table
+
+    complete = watcher.receive_until_complete(timeout)
+    if ask and watcher.request_missing():
+        watcher.receive_until_complete(timeout)
+    rows, unassigned = watcher.overview.rows(), watcher.overview.unassigned()
+    if not complete:
+        heard = watcher.overview.ledger.devices()
+        what = "not every device has told its health" if heard else "no device was heard"
+        print(f"{what} within {timeout:g} s", file=sys.stderr)
+    for row in filter_and_sort(rows, only, sort) if as_json else ():
+        print(msgspec.json.encode(row).decode())
+    if not as_json:
+        print(plain_table(filter_and_sort(rows, only, sort), unassigned))
+    for text in anomaly_texts(rows, unassigned) if as_json else ():
+        print(f"{text}: see docs/fleet.md", file=sys.stderr)

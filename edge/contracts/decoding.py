@@ -25,7 +25,7 @@ WILDCARDS = "+#"
 """Stand in subscriptions, never in the topic of a message (MQTT 5, section 4.7.1)."""
 
 
-class UnreadableError(ValueError):
+class UnreadableError(msgspec.DecodeError):
     """Bytes from outside are not what was expected. The text is one printable line, fit for a log."""
 
     def __init__(self, reason: str) -> None:

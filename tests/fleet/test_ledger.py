@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-from device_messages import DeviceMessages
 import msgspec
 import pytest
+from device_messages import DeviceMessages
 from hypothesis import given
 from hypothesis import strategies as st
 
