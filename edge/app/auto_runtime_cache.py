@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 import edge
+from edge.contracts.decoding import UnreadableError, decode_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,8 +82,8 @@ def choice_basis(model_sha256: str, uris: Sequence[str], cpuinfo: str = "/proc/c
 def load_choice(folder: Path, rests_on: str) -> RuntimeChoice | None:
     """The stored choice; None if there is none, if it cannot be read, or if it rests on something else."""
     try:
-        choice = msgspec.json.decode((folder / FILE_NAME).read_bytes(), type=RuntimeChoice)
-    except (OSError, msgspec.DecodeError):
+        choice = decode_json((folder / FILE_NAME).read_bytes(), RuntimeChoice)
+    except (OSError, UnreadableError):
         return None
     # A file that was edited may name what it has no times of.
     served = any(trial.uri == choice.uri and trial.ms is not None for trial in choice.trials)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from edge.contracts.decoding import UnreadableError, decode_json, decode_topic
 from edge.contracts.frame_command import FrameCommand, FrameCommandResult
 from edge.contracts.frame_report import FrameReport
 from edge.outbox.schema import FILE_NAME
@@ -74,23 +75,25 @@ def encode_acknowledged(acknowledged: Acknowledged) -> bytes:
 
 
 def decode_acknowledged(packet: bytes) -> Acknowledged | None:
-    """Decode a packet of acknowledgements from the publisher; None if it is another packet."""
-    return msgspec.json.decode(packet[1:], type=Acknowledged) if packet[:1] == ACKNOWLEDGED else None
+    """Decode a packet of acknowledgements from the publisher; None if it is another packet, or not readable."""
+    with contextlib.suppress(UnreadableError):
+        return decode_json(packet[1:], Acknowledged) if packet[:1] == ACKNOWLEDGED else None
+    return None
 
 
 def decode(packet: bytes) -> UnstoredMessage | FrameReport | FrameCommandResult | OutboxChanged:
-    """Decode a packet from the frame process. Raises ValueError, or msgspec's error, if it is none of ours."""
+    """Decode a packet from the frame process. Raises `UnreadableError` if it is none of ours, or names no topic."""
     kind, rest = packet[:1], packet[1:]
     if kind == UNSTORED and b"\n" in rest:
         suffix, body = rest.split(b"\n", 1)
-        return UnstoredMessage(suffix.decode(), body)
+        return UnstoredMessage(decode_topic(suffix), body)
     if kind == REPORT:
-        return msgspec.json.decode(rest, type=FrameReport)
+        return decode_json(rest, FrameReport)
     if kind == COMMAND_RESULT:
-        return msgspec.json.decode(rest, type=FrameCommandResult)
+        return decode_json(rest, FrameCommandResult)
     if packet == WAKE:
         return OutboxChanged()
-    raise ValueError(f"a packet of {len(packet)} bytes that begins with {kind!r}")
+    raise UnreadableError(f"a packet of {len(packet)} bytes that begins with {kind!r}")
 
 
 class OutboxFrameLink:
@@ -132,8 +135,8 @@ class OutboxFrameLink:
         found = []
         with contextlib.suppress(OSError):  # nothing, or the publisher is away
             while packet := self._socket.recv(MAX_PACKET):
-                with contextlib.suppress(msgspec.MsgspecError):
-                    found.append(msgspec.json.decode(packet.removeprefix(FRAME_COMMAND), type=FrameCommand))
+                with contextlib.suppress(UnreadableError):
+                    found.append(decode_json(packet.removeprefix(FRAME_COMMAND), FrameCommand))
         return found
 
     def answer_command(self, result: FrameCommandResult) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from edge.contracts.decoding import UnreadableError, decode_json
 from edge.contracts.errors import DeviceError
 
 if TYPE_CHECKING:
@@ -49,10 +50,10 @@ def read_log(path: Path) -> dict[str, Any]:
     for line in lines:
         if line.startswith(MARK):
             try:
-                entry = msgspec.json.decode(line.removeprefix(MARK))
-            except msgspec.DecodeError:  # a line that was cut off
+                entry = decode_json(line.removeprefix(MARK), dict[str, Any])
+            except UnreadableError:  # a line that was cut off
                 continue
-            if isinstance(entry, dict) and "key" in entry:
+            if "key" in entry:
                 values[str(entry["key"])] = entry.get("value")
     return values
 

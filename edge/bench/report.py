@@ -14,6 +14,7 @@ from edge.bench.startup import Startup
 from edge.bench.sustained import MinuteSummary
 from edge.bench.sweep import SweepRow
 from edge.bench.throughput import Throughput
+from edge.contracts.decoding import UnreadableError, decode_json
 from edge.contracts.errors import DeviceError, UsageError
 from edge.contracts.finding import ModelRef
 
@@ -116,8 +117,8 @@ def write_json(path: Path, report: BenchmarkReport) -> None:
 def read_json(path: Path) -> BenchmarkReport:
     """Read a report from a JSON file. Raises `UsageError` if there is none, or if the file is something else."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=BenchmarkReport)
+        return decode_json(path.read_bytes(), BenchmarkReport)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", hint="make one with --json FILE") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UnreadableError as error:
         raise UsageError(f"{path} is no report of a benchmark: {error}", hint="make one with --json FILE") from None

@@ -41,7 +41,9 @@ def watch(
     """Show how all devices are, and what is missing of them.
 
     One row a device: state, model, runtime, speed, temperature, what waits in its outbox, its last finding, and which
-    messages are missing or were repaired, counted from when the watch began. The live table needs the extra fleet
+    messages are missing, were repaired or given up (expired), counted from when the watch began. Anomalies are messages
+    that should not have come: unreadable, conflicting (two under one number), implausible (numbers that the device
+    cannot have reached), foreign (of another device than the topic says). The live table needs the extra fleet
     (pip install 'sonoedge[fleet]'); --once and --json do not.
 
     Example:
@@ -61,10 +63,8 @@ def watch(
     try:
         if terminal is not None:
             show_live(watcher, terminal, only, sort, ask)
-        complete = watcher.receive_until_complete(timeout)
-        if ask and watcher.request_missing():
-            watcher.receive_until_complete(timeout)
-        print_table(watcher, complete, timeout, as_json=as_json, only=only, sort=sort)
+        else:
+            _print_once(watcher, only, sort, timeout, ask=ask, as_json=as_json)
     except KeyboardInterrupt:  # the way to leave a live table
         if terminal is None:
             raise
@@ -72,17 +72,23 @@ def watch(
         watcher.close()
 
 
-def print_table(watcher: FleetWatch, complete: bool, timeout: float, *, as_json: bool, only: str, sort: str) -> None:
-    """Print what is known of all devices, as a table or as JSON lines, and on stderr whether that is complete."""
+def _print_once(watcher: FleetWatch, only: str, sort: str, timeout: float, *, ask: bool, as_json: bool) -> None:
+    """Print all devices once, when each has told its health or ``timeout`` is over."""
     import msgspec
 
-    from edge.fleet.device_table import filter_and_sort, plain_table
+    from edge.fleet.device_table import anomaly_texts, filter_and_sort, plain_table
 
-    rows = watcher.overview.rows()
+    complete = watcher.receive_until_complete(timeout)
+    if ask and watcher.request_missing():
+        watcher.receive_until_complete(timeout)
+    rows, unassigned = watcher.overview.rows(), watcher.overview.unassigned()
     if not complete:
-        what = "not every device has told its health" if rows else "no device was heard"
+        heard = watcher.overview.ledger.devices()
+        what = "not every device has told its health" if heard else "no device was heard"
         print(f"{what} within {timeout:g} s", file=sys.stderr)
     for row in filter_and_sort(rows, only, sort) if as_json else ():
         print(msgspec.json.encode(row).decode())
     if not as_json:
-        print(plain_table(filter_and_sort(rows, only, sort)))
+        print(plain_table(filter_and_sort(rows, only, sort), unassigned))
+    for text in anomaly_texts(rows, unassigned) if as_json else ():
+        print(f"{text}: see docs/fleet.md", file=sys.stderr)

@@ -11,6 +11,7 @@ from msgspec import inspect as types
 from edge.config.descriptions import dotted_path
 from edge.config.settings import Settings
 from edge.config.validate import fields_of, without_none
+from edge.contracts.decoding import UnreadableError, decode_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,8 +127,8 @@ def parse_text(path: KeyPath, text: str) -> Any:
     if isinstance(kind, types.LiteralType) and text in kind.values:
         return text
     try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+        return decode_json(text, object)
+    except UnreadableError:
         return text
 
 

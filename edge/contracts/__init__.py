@@ -9,6 +9,7 @@ Modules:
   one.
 - ``coverage``: ``coverage/{stream}``: which result state held from when to when, so that silence can be told from
   health.
+- ``decoding``: Decoding of bytes from outside the process: a value of the expected type, or one kind of error.
 - ``envelope``: Envelope: the fields of every MQTT payload, and those that every durable message adds.
 - ``errors``: Errors with a message for the user, a hint what to do, and the exit code of the command.
 - ``finding``: ``findings/{stream}``: message about one lesion's track, seen first, changed or gone; and the verdict

@@ -7,11 +7,11 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from edge.contracts.coverage import Coverage
+from edge.contracts.decoding import UnreadableError, decode_json
 from edge.contracts.errors import SinkError
 from edge.contracts.finding import Finding
 from edge.contracts.health import Health
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Message = State | Will | Finding | Coverage | Health | LatestResult
 CONNECT_S = 10.0
+BODY_LIMIT = 1 << 20
+"""Bytes of a message that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +103,16 @@ class DemoSubscriber:
         self._client.loop_stop()
 
     def _on_message(self, client: mqtt.Client, userdata: object, packet: mqtt.MQTTMessage) -> None:
-        device, _, suffix = packet.topic.removeprefix(self._prefix).partition("/")
+        try:
+            topic = packet.topic  # paho decodes it here
+        except UnicodeDecodeError as error:
+            topic = str(error.object, "utf-8", "replace")
+        device, _, suffix = topic.removeprefix(self._prefix).partition("/")
         try:
             message = decode(bytes(packet.payload))
-        except (msgspec.MsgspecError, KeyError):
+        except UnreadableError:
             with self._changed:
-                self.invalid_topics.append(packet.topic)
+                self.invalid_topics.append(topic)
             return
         with self._changed:
             at_s = time.monotonic() - self._began
@@ -115,8 +121,8 @@ class DemoSubscriber:
 
 
 def decode(body: bytes) -> Message:
-    """Decode a message by its ``schema``. Raises `msgspec.MsgspecError` or KeyError for what is no message of ours."""
-    head: dict[str, Any] = msgspec.json.decode(body, type=dict[str, Any])
+    """Decode a message by its ``schema``. Raises `UnreadableError` for what is no message of ours."""
+    head: dict[str, Any] = decode_json(body, dict[str, Any], limit=BODY_LIMIT)
     kinds: dict[str, type[Message]] = {
         "state/1": State if "boot_id" in head else Will,
         "finding/1": Finding,
@@ -124,4 +130,7 @@ def decode(body: bytes) -> Message:
         "health/1": Health,
         "result/1": LatestResult,
     }
-    return msgspec.json.decode(body, type=kinds[head["schema"]])
+    schema = head.get("schema")
+    if not isinstance(schema, str) or schema not in kinds:
+        raise UnreadableError(f"no schema of ours: {schema!r}")
+    return decode_json(body, kinds[schema])

@@ -13,6 +13,7 @@ import time
 import msgspec
 
 from edge.config.settings import StreamSettings
+from edge.contracts.decoding import decode_json
 from edge.contracts.errors import EdgeError
 from edge.contracts.frames import Frame, SourceEvent
 from edge.doctor.sources import SourceProbe
@@ -51,7 +52,7 @@ def main() -> int:
     inheritance = inherit()
     logging.disable()  # what matters is said in one line
     try:
-        found = probe(msgspec.json.decode(inheritance.payload, type=StreamSettings))
+        found = probe(decode_json(inheritance.payload, StreamSettings))
     except EdgeError as error:
         found = SourceProbe(error=error.message, hint=error.hint, exit_code=error.exit_code)
     os.write(inheritance.fds[0], msgspec.json.encode(found))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge.config.uri import parse_uri
+from edge.contracts.decoding import UnreadableError, decode_json
 from edge.contracts.errors import ConfigError, SourceError, UsageError
 from edge.doctor.check import absent, ok, warning, wrong
 from edge.process.child import Child
@@ -69,8 +70,11 @@ def probe_source(stream: StreamSettings) -> SourceProbe | None:
             os.close(writing)
         if not select.select([reading], [], [], CHILD_TIMEOUT_S)[0]:
             return None
-        body = os.read(reading, 1 << 16)
-        return msgspec.json.decode(body, type=SourceProbe) if body else None
+        said = os.read(reading, 1 << 16)
+        try:
+            return decode_json(said, SourceProbe)
+        except UnreadableError:  # it died before, or in the middle
+            return None
     finally:
         os.close(reading)
         if child is not None:

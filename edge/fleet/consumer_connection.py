@@ -28,6 +28,8 @@ ANSWER_S = 10.0
 KEEPALIVE_S = 30
 MAX_INFLIGHT = 200
 """Messages that may wait for their acknowledgement."""
+BODY_LIMIT = 1 << 20
+"""Bytes of a message that are kept; of a longer one nothing is, and whoever reads it finds it unreadable."""
 
 
 def broker_settings(
@@ -58,6 +60,7 @@ class ConsumerMessage(NamedTuple):
     """One received MQTT message: topic, payload, and whether the broker had retained it."""
 
     topic: str
+    """What is not UTF-8 in it reads U+FFFD, which no name contains."""
     body: bytes
     retained: bool
 
@@ -93,9 +96,7 @@ class ConsumerConnection:
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_publish = self._on_publish
-        client.on_message = lambda _client, _data, m: self._received.put(
-            ConsumerMessage(m.topic, bytes(m.payload), bool(m.retain))
-        )
+        client.on_message = self._on_message
         self._client = client
         self._open(credentials.host, credentials.port)
 
@@ -162,6 +163,14 @@ class ConsumerConnection:
         if any(code.is_failure for code in codes):
             self._refusal = "subscription not allowed"
         self._ready.set()
+
+    def _on_message(self, client: mqtt.Client, userdata: Any, message: mqtt.MQTTMessage) -> None:
+        try:
+            topic = message.topic  # paho decodes it here; what is raised here would end paho's thread for good
+        except UnicodeDecodeError as error:
+            topic = str(error.object, "utf-8", "replace")
+        body = bytes(message.payload) if len(message.payload) <= BODY_LIMIT else b""
+        self._received.put(ConsumerMessage(topic, body, bool(message.retain)))
 
     def _on_publish(self, client: mqtt.Client, userdata: Any, mid: int, code: Any, properties: Any) -> None:
         self._settled += 1

@@ -1,6 +1,6 @@
 """Account of one device's durable messages: received, missing, repaired, duplicate and expired, by epoch.
 
-See `edge.fleet.ledger`, which feeds it.
+See `edge.fleet.ledger`, which feeds it, and `edge.fleet.epoch_account` for which claims of a device are believed.
 """
 
 from __future__ import annotations
@@ -8,13 +8,15 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from edge.fleet.ranges import Range, RangeSet
+from edge.fleet.content_hashes import ContentHashes
+from edge.fleet.epoch_account import REPLAY, EpochAccount
 
 if TYPE_CHECKING:
     from edge.fleet.ledger_messages import DurableFields, OutboxFields
+    from edge.fleet.ranges import Range, RangeSet
 
-LIVE, REPLAY = False, True
-"""The two lanes of a stream, as the field ``replayed`` has them."""
+EPOCHS_LIMIT = 1000
+"""Most epochs of one device; it begins one when its outbox is damaged or copied."""
 
 
 class Arrival(str, Enum):
@@ -26,10 +28,18 @@ class Arrival(str, Enum):
     """Durable, here for the first time, and sent again: it was missing until now."""
     DUPLICATE = "duplicate"
     """Durable, and here before: count it once."""
+    CONFLICTING = "conflicting"
+    """Durable, and another message was here before under its number: two devices count as one, or one is forged."""
+    IMPLAUSIBLE = "implausible"
+    """Durable, and its number is none that the device can have reached. Keep it, and look: it is not accounted for."""
     NOTED = "noted"
     """A ``state``, a ``health``, or a request to send again and its answer: what is known has changed."""
     STALE = "stale"
     """The last will of an earlier run: the device is not offline. Or a ``health`` of earlier, sent again."""
+    UNREADABLE = "unreadable"
+    """On a topic that the ledger reads, and not to be read: not UTF-8, not JSON, not of this contract."""
+    FOREIGN = "foreign"
+    """It says that it is of another device or stream than its topic."""
     NOT_OURS = "not_ours"
     """No message of a device, or none that the ledger needs."""
 
@@ -43,10 +53,17 @@ class DeviceLedger:
         """Epoch that the device counts in now, by its last ``state`` or ``health``. Empty: not known yet."""
         self.run_id = ""
         self.duplicates = 0
+        self.conflicting = 0
+        """Messages under the number of another one. The first that arrived counts."""
+        self.uncompared = 0
+        """Those of the duplicates whose first copy is too long ago to be compared: see `ContentHashes`."""
+        self.implausible = 0
+        """Messages and claims that were not believed: see `EpochAccount`."""
         self.violations = 0
         """Messages that came after a later one of their lane and stream."""
         self._whole = whole
-        self._epochs: dict[str, _EpochAccount] = {}
+        self._epochs: dict[str, EpochAccount] = {}
+        self._hashes = ContentHashes()
 
     def epochs(self) -> list[str]:
         """All known epochs, in the order in which they were first seen."""
@@ -86,20 +103,18 @@ class DeviceLedger:
             return {}
         return _nonempty({self.epoch: one.missing().within(one.oldest_kept, one.end)})
 
-    def add_durable(self, message: DurableFields) -> Arrival:
-        """Add a finding or a coverage message; the verdict is NEW, REPAIRED or DUPLICATE."""
+    def add_durable(self, message: DurableFields, content: bytes) -> Arrival:
+        """Add a finding or a coverage message. ``content``: what must be equal in every repeat of it."""
         one = self._account(message.epoch)
-        was_missing = one.first is not None and one.first <= message.seq < one.end
-        if one.received.add(message.seq) == 0:
-            self.duplicates += 1
-            return Arrival.DUPLICATE
-        lane = (message.stream, message.replayed)
-        if message.seq < one.newest.get(lane, 0):
+        if one is not None and message.seq in one.received:
+            return self._add_repeat(message, content)
+        if one is None or not one.accepts(message):
+            self.implausible += 1
+            return Arrival.IMPLAUSIBLE
+        if message.seq < one.newest.get((message.stream, message.replayed), 0):
             self.violations += 1
-        one.newest[lane] = max(message.seq, one.newest.get(lane, 0))
-        if message.replayed is LIVE and one.first is None:
-            one.first = message.seq
-        one.end = max(one.end, message.seq + 1)
+        was_missing = one.add(message)
+        self._hashes.put(message.epoch, message.seq, content)
         if message.replayed is REPLAY and was_missing:
             one.repaired.add(message.seq)
             return Arrival.REPAIRED
@@ -108,48 +123,33 @@ class DeviceLedger:
     def update_outbox(self, outbox: OutboxFields, fresh: bool) -> None:
         """Note how far the device has counted. ``fresh``: it says so now; False: a retained message, maybe old."""
         one = self._account(outbox.epoch)
+        if one is None:
+            self.implausible += 1
+            return
         self.epoch = outbox.epoch
-        if one.first is None and fresh:
-            one.first = outbox.next_seq
-        if outbox.next_seq >= one.end or fresh:
-            one.oldest_kept = outbox.oldest_kept
-        one.end = max(one.end, outbox.next_seq)
-        for first, last in outbox.expired:
-            if first <= last:
-                one.expired.add(first, last)
+        self.implausible += one.claim(outbox, fresh)
 
     def restart_replay_order(self) -> None:
         """Let the replay lane go back: at a new connection, which ``state`` begins, and when a resend is asked for."""
         for one in self._epochs.values():
-            one.newest = {lane: seq for lane, seq in one.newest.items() if lane[1] is LIVE}
+            one.restart_replay()
 
-    def _account(self, epoch: str) -> _EpochAccount:
-        if epoch not in self._epochs:
+    def _add_repeat(self, message: DurableFields, content: bytes) -> Arrival:
+        equal = self._hashes.matches(message.epoch, message.seq, content)
+        if equal is False:
+            self.conflicting += 1
+            return Arrival.CONFLICTING
+        self.duplicates += 1
+        self.uncompared += equal is None
+        return Arrival.DUPLICATE
+
+    def _account(self, epoch: str) -> EpochAccount | None:
+        """The account of ``epoch``; None if there are too many already."""
+        one = self._epochs.get(epoch)
+        if one is None and len(self._epochs) < EPOCHS_LIMIT:
             # A new epoch of a device that we know begins while we listen: all of it counts.
-            self._epochs[epoch] = _EpochAccount(first=1 if self._whole or self._epochs else None)
-        return self._epochs[epoch]
-
-
-class _EpochAccount:
-    """What is known of the messages of one epoch."""
-
-    __slots__ = ("end", "expired", "first", "newest", "oldest_kept", "received", "repaired")
-
-    def __init__(self, first: int | None) -> None:
-        self.first = first
-        """From this seq on, what is not here is missing. None: we began to listen later, and do not know where."""
-        self.end = 1
-        self.oldest_kept: int | None = None
-        self.received = RangeSet()
-        self.expired = RangeSet()
-        self.repaired = RangeSet()
-        self.newest: dict[tuple[str, bool], int] = {}
-        """(stream, lane) -> highest seq that came in it."""
-
-    def missing(self) -> RangeSet:
-        if self.first is None or self.first >= self.end:
-            return RangeSet()
-        return self.received.gaps(self.first, self.end - 1).minus(self.expired)
+            one = self._epochs[epoch] = EpochAccount(first=1 if self._whole or self._epochs else None)
+        return one
 
 
 def _nonempty(by_epoch: dict[str, RangeSet]) -> dict[str, list[Range]]:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 NOTHING = "-"
 RANGES_SHOWN = 3
 GAP = "  "
+ANOMALIES = ("unreadable", "conflicting", "implausible", "foreign")
+"""Fields of a row that count what should not have come."""
+CELL_LENGTH = 120
+"""Characters of one cell: a device that sends long texts or numbers does not push the others off the screen."""
 
 
 class Column(NamedTuple):
@@ -44,6 +48,11 @@ def _finding(last: LastFinding | None) -> str:
     return f"{verdict}{malignancy}, {last.age_s:.0f} s ago"
 
 
+def _anomalies(row: DeviceRow) -> dict[str, int]:
+    """Numbers of messages that should not have come, by name; only those that did."""
+    return {name: number for name in ANOMALIES if (number := getattr(row, name))}
+
+
 def _state(row: DeviceRow) -> str:
     return f"{row.state}: {', '.join(row.reasons)}" if row.reasons else row.state
 
@@ -64,6 +73,11 @@ COLUMNS = {
     ),
     "missing": Column(lambda row: _ranges(row.missing), lambda row: count_messages(row.missing)),
     "repaired": Column(lambda row: _ranges(row.repaired), lambda row: count_messages(row.repaired)),
+    "expired": Column(lambda row: _ranges(row.expired), lambda row: count_messages(row.expired)),
+    "anomalies": Column(
+        lambda row: ", ".join(f"{number} {name}" for name, number in _anomalies(row).items()) or NOTHING,
+        lambda row: sum(_anomalies(row).values()),
+    ),
 }
 """All columns by title, in the order of the table."""
 
@@ -77,7 +91,12 @@ def check_column(name: str) -> str:
 
 def cell_texts(row: DeviceRow) -> list[str]:
     """Texts of one row, column by column. Devices may send anything: control characters never reach a terminal."""
-    return ["".join(c if c.isprintable() else "?" for c in column.text(row)) for column in COLUMNS.values()]
+    return [_printable(column.text(row)) for column in COLUMNS.values()]
+
+
+def _printable(text: str) -> str:
+    shown = text if len(text) <= CELL_LENGTH else text[: CELL_LENGTH - 1] + "…"
+    return "".join(c if c.isprintable() else "?" for c in shown)
 
 
 def filter_and_sort(rows: Iterable[DeviceRow], text: str = "", column: str = "site") -> list[DeviceRow]:
@@ -90,22 +109,33 @@ def filter_and_sort(rows: Iterable[DeviceRow], text: str = "", column: str = "si
     return sorted(known, key=key, reverse=largest_first) + [row for row in chosen if key(row) is None]
 
 
-def summary_line(rows: Sequence[DeviceRow]) -> str:
-    """One line for all rows: how many devices are in which state, messages missing and repaired."""
+def summary_line(rows: Sequence[DeviceRow], unassigned: int = 0) -> str:
+    """One line for all rows: how many devices are in which state, messages missing and repaired, and what is wrong.
+
+    ``unassigned``: unreadable messages whose topic names no device.
+    """
     states = [row.state for row in rows]
     parts = [f"{states.count(each)} {each}" for each in ("online", "degraded", "offline", "unknown") if each in states]
     devices = f"{len(rows)} device{'' if len(rows) == 1 else 's'}"
     head = f"{devices}: {', '.join(parts)}" if parts else devices
-    missing, repaired = (
-        sum(count_messages(row.missing) for row in rows),
-        sum(count_messages(row.repaired) for row in rows),
+    missing, repaired, expired = (
+        sum(count_messages(ranges) for ranges in one)
+        for one in ([row.missing for row in rows], [row.repaired for row in rows], [row.expired for row in rows])
     )
-    return f"{head}; {missing} missing, {repaired} repaired"
+    counted = [f"{missing} missing", f"{repaired} repaired", *([f"{expired} expired"] if expired else [])]
+    return "; ".join([head, ", ".join(counted), *anomaly_texts(rows, unassigned)])
 
 
-def plain_table(rows: Sequence[DeviceRow]) -> str:
-    """The table as plain text, with the summary line below it."""
+def anomaly_texts(rows: Sequence[DeviceRow], unassigned: int = 0) -> list[str]:
+    """``1 unreadable message``: how many of each kind of anomaly came from all devices; nothing where none did."""
+    totals = {name: sum(getattr(row, name) for row in rows) for name in ANOMALIES}
+    totals["unreadable"] += unassigned
+    return [f"{number} {name} message{'' if number == 1 else 's'}" for name, number in totals.items() if number]
+
+
+def plain_table(rows: Sequence[DeviceRow], unassigned: int = 0) -> str:
+    """The table as plain text, with the summary line below it; ``unassigned`` as in `summary_line`."""
     lines = [list(COLUMNS), *(cell_texts(row) for row in rows)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(COLUMNS))]
     text = [GAP.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    return "\n".join([*text, "", summary_line(rows)])
+    return "\n".join([*text, "", summary_line(rows, unassigned)])

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 
 from edge.contracts import topics
-from edge.fleet.ledger import Arrival, DeviceLedger, Ledger
+from edge.contracts.decoding import UnreadableError, decode_json
+from edge.fleet.ledger import NO_DEVICE, Arrival, DeviceLedger, Ledger, RejectedCounts
+from edge.fleet.ledger_messages import MESSAGE_LIMIT
 from edge.fleet.ranges import Range
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_OF_INTEREST = {Arrival.NEW, Arrival.REPAIRED, Arrival.DUPLICATE, Arrival.NOTED}
+"""Verdicts on messages that are shown, or at least show that the device is there."""
 RangesByEpoch = dict[str, list[Range]]
 """Ranges of sequence numbers, by epoch."""
 
@@ -50,7 +54,17 @@ class DeviceRow(msgspec.Struct, frozen=True, kw_only=True):
     repaired: RangesByEpoch
     expired: RangesByEpoch
     duplicates: int
+    uncompared: int
+    """Those of the duplicates whose first copy is too long ago to be compared."""
     violations: int
+    conflicting: int
+    """Messages under the number of another one: two devices count as one, or one is forged."""
+    implausible: int
+    """Messages and claims with numbers that the device cannot have reached."""
+    unreadable: int
+    """Messages on its topics that could not be read, or only in part."""
+    foreign: int
+    """Messages on its topics that say that they are of another device or stream."""
 
 
 class FleetOverview:
@@ -67,33 +81,40 @@ class FleetOverview:
     def feed(self, topic: str, payload: bytes, *, retained: bool = False) -> Arrival:
         """Process one message. Raises nothing, whatever is fed."""
         verdict = self.ledger.feed(topic, payload, retained=retained)
-        if verdict in (Arrival.NOT_OURS, Arrival.STALE):
+        if verdict not in _OF_INTEREST:
             return verdict
         site, device, suffix = self.ledger.split_topic(topic)
         last = self._last_messages.setdefault((site, device), _LastMessages())
         try:
             if suffix == topics.STATE:
-                last.update_state(_state.decode(payload))
+                last.update_state(decode_json(payload, _State, limit=MESSAGE_LIMIT))
             elif suffix == topics.HEALTH:
-                last.health = _health.decode(payload)
-            elif suffix.startswith("findings/") and verdict is not Arrival.DUPLICATE:
-                last.update_finding(_finding.decode(payload), self._clock())
-        except msgspec.MsgspecError:
-            pass  # the ledger could read what it needs; the rest is of another version, and stays unknown
+                last.health = _Health()  # it told its health, even if not in our words: nobody waits for another
+                last.health = decode_json(payload, _Health, limit=MESSAGE_LIMIT)
+            elif suffix.startswith("findings/") and verdict in (Arrival.NEW, Arrival.REPAIRED):
+                last.update_finding(decode_json(payload, _Finding, limit=MESSAGE_LIMIT), self._clock())
+        except UnreadableError:
+            last.unreadable += 1  # the ledger could read what it needs; the rest is of another version, and is unknown
         return verdict
 
     def rows(self) -> list[DeviceRow]:
-        """Rows of all devices, sorted by site and name."""
+        """Rows of all devices, sorted by site and name; also of those of which nothing could be read."""
         now = self._clock()
-        return [self._row(key, now) for key in sorted(self._last_messages)]
+        keys = self.ledger.devices().keys() | self.ledger.rejected().keys()
+        return [self._row(key, now) for key in sorted(keys - {NO_DEVICE})]
+
+    def unassigned(self) -> int:
+        """How many messages could not be read whose topic does not name a device either."""
+        return self.ledger.rejected()[NO_DEVICE].unreadable
 
     def all_healths_known(self) -> bool:
         """Whether every device that is not offline has sent its ``health`` too."""
         return all(last.health is not None or last.state.status == "offline" for last in self._last_messages.values())
 
     def _row(self, key: tuple[str, str], now: float) -> DeviceRow:
-        last = self._last_messages[key]
-        ledger: DeviceLedger = self.ledger.devices()[key]
+        last = self._last_messages.get(key) or _LastMessages()
+        ledger = self.ledger.devices().get(key) or DeviceLedger(whole=False)
+        rejected = self.ledger.rejected().get(key) or RejectedCounts()
         # Numbers of a device that has gone would read as if it were there.
         health = last.health if last.health is not None and last.state.status != "offline" else _Health()
         return DeviceRow(
@@ -113,7 +134,12 @@ class FleetOverview:
             repaired=ledger.repaired(),
             expired=ledger.expired(),
             duplicates=ledger.duplicates,
+            uncompared=ledger.uncompared,
             violations=ledger.violations,
+            conflicting=ledger.conflicting,
+            implausible=ledger.implausible,
+            unreadable=rejected.unreadable + last.unreadable,
+            foreign=rejected.foreign,
         )
 
 
@@ -165,6 +191,8 @@ class _LastMessages:
     health: _Health | None = None
     finding: _Finding | None = None
     finding_at: float = 0.0
+    unreadable: int = 0
+    """Messages of which the ledger could read its part, and we could not read ours."""
 
     def update_state(self, state: _State) -> None:
         self.state = state
@@ -188,8 +216,3 @@ class _LastMessages:
             suspicious=self.finding.suspicious,
             age_s=round(now - self.finding_at, 1),
         )
-
-
-_state = msgspec.json.Decoder(_State)
-_health = msgspec.json.Decoder(_Health)
-_finding = msgspec.json.Decoder(_Finding)

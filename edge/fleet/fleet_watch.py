@@ -25,6 +25,8 @@ QUIET_S = 1.0
 REQUEST_EVERY_S = 5.0
 REQUEST_AT_ONCE = 1000
 """Most messages that one request asks for."""
+REQUESTS_A_DEVICE = 100
+"""Most requests to one device at once; the rest is asked for when it is still missing the next time."""
 
 
 class FleetWatch:
@@ -69,14 +71,14 @@ class FleetWatch:
         return False
 
     def request_missing(self) -> int:
-        """Request from every device the missing messages that it still keeps; returns how many they are.
+        """Request from every device the missing messages that it still keeps; returns how many were asked for.
 
         A device answers only where its configuration allows requests. What it cannot send again stays missing.
         """
         asked = 0
         for (site, device), ledger in self.overview.ledger.devices().items():
             for epoch, ranges in ledger.requestable().items():
-                for first, last in ranges:
+                for first, last in ranges[:REQUESTS_A_DEVICE]:
                     upto = min(last, first + REQUEST_AT_ONCE - 1)
                     request = Request(id=uuid.uuid4().hex, args={"epoch": epoch, "from": first, "to": upto})
                     self.connection.publish(

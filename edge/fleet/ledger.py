@@ -10,37 +10,60 @@ here is ordered by time. A device keeps what it has sent for a while, so that mo
     for (site, device), one in ledger.devices().items():
         one.missing(), one.requestable()   # {epoch: [(first, last), …]}
 
-It grows with the number of holes, never with that of messages.
+It grows with the number of holes, and by the hashes of each device's newest messages (at most 256 KiB a device, see
+`edge.fleet.content_hashes`), never with the number of messages.
+
+Whatever is fed costs at most itself: what cannot be read, speaks on another's topic, or claims what cannot be is
+counted, see `RejectedCounts` and `DeviceLedger.implausible`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from edge.contracts import topics
+from edge.contracts.decoding import UnreadableError
+from edge.contracts.names import is_name
 from edge.fleet.device_ledger import Arrival, DeviceLedger
 from edge.fleet.ledger_messages import (
     TOPIC_OF_SCHEMA,
-    HealthFields,
-    OutboxFields,
     StateFields,
     decode_durable,
     decode_health,
     decode_state,
+    outbox_of_health,
+    outbox_of_state,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-__all__ = ["REPLAY_RESTART_TOPICS", "RESEND_REQUEST", "Arrival", "DeviceLedger", "Ledger"]
+    from edge.fleet.ledger_messages import OutboxFields
+
+__all__ = ["REPLAY_RESTART_TOPICS", "RESEND_REQUEST", "Arrival", "DeviceLedger", "Ledger", "RejectedCounts"]
 
 RESEND_REQUEST = "request/findings/resend"
 REPLAY_RESTART_TOPICS = (RESEND_REQUEST, "response/findings/resend")
 """A device that is asked to goes back; it answers, then it sends. Feed these too: order in the replay lane begins anew.
 (It does so as well after ``edge-cli outbox resend`` on the device, or a refusal: the next ``state`` then clears it.)"""
+
+
+NO_DEVICE = ("", "")
+"""Stands for the (site, device) of topics that name none."""
+DEVICES_LIMIT = 10_000
+"""Most devices, each some kilobytes: whoever may publish anywhere could name ever new ones."""
+
+
+@dataclass(slots=True)
+class RejectedCounts:
+    """Messages on the topics of one device that were not taken for its own."""
+
+    unreadable: int = 0
+    """Not UTF-8, not JSON, or not of this contract."""
+    foreign: int = 0
+    """They say that they are of another device or stream."""
 
 
 class Ledger:
@@ -51,31 +74,36 @@ class Ledger:
         self._prefix = f"{root}/"
         self._whole = whole
         self._devices: dict[tuple[str, str], DeviceLedger] = {}
+        self._rejected: dict[tuple[str, str], RejectedCounts] = {NO_DEVICE: RejectedCounts()}
 
     def devices(self) -> Mapping[tuple[str, str], DeviceLedger]:
         """Ledgers of all known devices by (site, device); a live view that follows later messages."""
         return MappingProxyType(self._devices)
 
+    def rejected(self) -> Mapping[tuple[str, str], RejectedCounts]:
+        """What was not taken for a device's own message, by (site, device) of the topic; a live view.
+
+        Also of devices that nothing else was heard of. `NO_DEVICE` has those whose topic names none.
+        """
+        return MappingProxyType(self._rejected)
+
     def feed(self, topic: str, payload: bytes, *, retained: bool = False) -> Arrival:
         """Process one message. ``retained``: the broker kept it, it may be old. Raises nothing, whatever is fed."""
         site, device, suffix = self.split_topic(topic)
-        kind, _, stream = suffix.partition("/")
+        kind = suffix.partition("/")[0]
+        if kind not in _READ_TOPICS:
+            return self._feed_other(site, device, suffix)
+        if suffix == topics.STATE and not payload:
+            return Arrival.NOT_OURS  # how a retained message is deleted at the broker
         try:
-            if kind in ("findings", "coverage") and stream:
-                message = decode_durable(payload)
-                if message.device != device or message.stream != stream or TOPIC_OF_SCHEMA[message.schema] != kind:
-                    return Arrival.NOT_OURS
-                return self._ledger_of(site, device).add_durable(message)
-            if suffix == topics.STATE:
-                return self._feed_state(site, device, decode_state(payload), retained)
-            if suffix == topics.HEALTH:
-                return self._feed_health(site, device, decode_health(payload), retained)
-        except msgspec.MsgspecError:
-            return Arrival.NOT_OURS
-        if suffix in REPLAY_RESTART_TOPICS and (site, device) in self._devices:
-            self._devices[site, device].restart_replay_order()
-            return Arrival.NOTED
-        return Arrival.NOT_OURS
+            verdict = self._feed_readable(site, device, suffix, payload, retained)
+        except UnreadableError:
+            verdict = Arrival.UNREADABLE
+        if verdict in (Arrival.UNREADABLE, Arrival.FOREIGN):
+            counts = self._rejected_of(site, device)
+            counts.unreadable += verdict is Arrival.UNREADABLE
+            counts.foreign += verdict is Arrival.FOREIGN
+        return verdict
 
     def split_topic(self, topic: str) -> tuple[str, str, str]:
         """Split ``topic`` into (site, device, suffix); all empty where it is not below the root."""
@@ -85,15 +113,31 @@ class Ledger:
         device, _, suffix = rest.partition("/")
         return (site, device, suffix) if site and device else ("", "", "")
 
-    def _ledger_of(self, site: str, device: str) -> DeviceLedger:
-        key = (site, device)
-        if key not in self._devices:
-            self._devices[key] = DeviceLedger(self._whole)
-        return self._devices[key]
+    def _feed_readable(self, site: str, device: str, suffix: str, payload: bytes, retained: bool) -> Arrival:
+        """Process a message of a device; raises `UnreadableError` if topic or payload cannot be read."""
+        kind, _, stream = suffix.partition("/")
+        if not (is_name(site) and is_name(device) and (kind not in _DURABLE_TOPICS or is_name(stream))):
+            raise UnreadableError("no names of a device and its stream")
+        if kind in _DURABLE_TOPICS:
+            message, content = decode_durable(payload)
+            if message.device != device or message.stream != stream or TOPIC_OF_SCHEMA[message.schema] != kind:
+                return Arrival.FOREIGN
+            return self._ledger_of(site, device).add_durable(message, content)
+        if suffix == topics.STATE:
+            return self._feed_state(site, device, decode_state(payload), retained)
+        if suffix != topics.HEALTH:
+            return Arrival.NOT_OURS
+        health = decode_health(payload)
+        if health.device != device:
+            return Arrival.FOREIGN
+        if health.replayed:
+            return Arrival.STALE
+        self._feed_claim(self._ledger_of(site, device), lambda: outbox_of_health(health), retained)
+        return Arrival.NOTED
 
     def _feed_state(self, site: str, device: str, state: StateFields, retained: bool) -> Arrival:
         if state.device != device:
-            return Arrival.NOT_OURS
+            return Arrival.FOREIGN
         one = self._ledger_of(site, device)
         is_will = state.mono_ns is None
         if is_will and one.run_id not in ("", state.run_id):
@@ -101,22 +145,41 @@ class Ledger:
         one.run_id = state.run_id
         if not is_will:
             one.restart_replay_order()
-        if state.outbox is not None:
-            one.update_outbox(state.outbox, fresh=not retained)
+        self._feed_claim(one, lambda: outbox_of_state(state), retained)
         return Arrival.NOTED
 
-    def _feed_health(self, site: str, device: str, health: HealthFields, retained: bool) -> Arrival:
-        if health.device != device:
-            return Arrival.NOT_OURS
-        if health.replayed:
-            return Arrival.STALE
-        one = self._ledger_of(site, device)
-        if health.outbox_epoch:
-            outbox = OutboxFields(
-                epoch=health.outbox_epoch,
-                oldest_kept=health.outbox_oldest_kept,
-                next_seq=health.outbox_next_seq,
-                expired=health.outbox_expired,
-            )
+    def _feed_claim(self, one: DeviceLedger, read: Callable[[], OutboxFields | None], retained: bool) -> None:
+        """Note what a state or health claims of the outbox; one that cannot be read costs the claim, no more."""
+        try:
+            outbox = read()
+        except UnreadableError:
+            one.implausible += 1
+            return
+        if outbox is not None:
             one.update_outbox(outbox, fresh=not retained)
-        return Arrival.NOTED
+
+    def _feed_other(self, site: str, device: str, suffix: str) -> Arrival:
+        if suffix in REPLAY_RESTART_TOPICS and (site, device) in self._devices:
+            self._devices[site, device].restart_replay_order()
+            return Arrival.NOTED
+        return Arrival.NOT_OURS
+
+    def _ledger_of(self, site: str, device: str) -> DeviceLedger:
+        """The ledger of a device, begun with its first message; raises `UnreadableError` if there are too many."""
+        key = (site, device)
+        if key not in self._devices:
+            if len(self._devices) >= DEVICES_LIMIT:
+                raise UnreadableError("more devices than are watched")
+            self._devices[key] = DeviceLedger(self._whole)
+        return self._devices[key]
+
+    def _rejected_of(self, site: str, device: str) -> RejectedCounts:
+        key = (site, device) if is_name(site) and is_name(device) else NO_DEVICE
+        if key not in self._rejected:
+            key = key if len(self._rejected) < DEVICES_LIMIT else NO_DEVICE
+            return self._rejected.setdefault(key, RejectedCounts())
+        return self._rejected[key]
+
+
+_DURABLE_TOPICS = frozenset(TOPIC_OF_SCHEMA.values())
+_READ_TOPICS = _DURABLE_TOPICS | {topics.STATE, topics.HEALTH}

@@ -1,16 +1,25 @@
-"""The few fields of MQTT messages that the ledger reads, as msgspec decoders.
+"""The few fields of MQTT messages that the ledger reads, and how they are read.
 
-Only the fields that the ledger needs: it must understand devices that are newer than itself.
+Only the fields that the ledger needs: it must understand devices that are newer than itself. What a device claims of
+its outbox is read apart from the rest, so that a false claim does not hide the state that it came with.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-Seq = Annotated[int, msgspec.Meta(ge=1, le=1 << 62)]
+from edge.contracts.decoding import FAILURES, UnreadableError, convert_value, decode_json
+
+SEQ_LIMIT = 1 << 40
+"""Above it no sequence number can be: a thousand messages a second for 34 years."""
+MESSAGE_LIMIT = 1 << 20
+"""Bytes of a message that are looked at; the longest of a device (a state with 500 expired ranges) have 20,000."""
+
+Seq = Annotated[int, msgspec.Meta(ge=1, le=SEQ_LIMIT)]
 """Sequence number of a durable message; an epoch counts from 1 without gaps."""
+Epoch = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
 class DurableFields(msgspec.Struct, frozen=True):
@@ -18,30 +27,30 @@ class DurableFields(msgspec.Struct, frozen=True):
 
     device: str
     stream: str
-    epoch: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    epoch: Epoch
     seq: Seq
     schema: Literal["finding/1", "coverage/1"]
     replayed: bool = False
 
 
 class OutboxFields(msgspec.Struct, frozen=True):
-    """State of a device's outbox: next sequence number, oldest kept message, expired ranges."""
+    """Claim of a device about its outbox: next sequence number, oldest kept message, expired ranges."""
 
-    epoch: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-    next_seq: Seq
+    epoch: Epoch
+    next_seq: int
     oldest_kept: int | None = None
-    expired: list[tuple[Seq, Seq]] = []
+    expired: list[tuple[int, int]] = []
 
 
 class StateFields(msgspec.Struct, frozen=True):
     """Fields of a ``state`` message, or of the last will, that the ledger reads."""
 
     device: str
-    run_id: str
+    run_id: Annotated[str, msgspec.Meta(max_length=64)]
     schema: Literal["state/1"]
     mono_ns: int | None = None
     """Missing in a last will: the broker publishes it, not the device."""
-    outbox: OutboxFields | None = None
+    outbox: Any = None
 
 
 class HealthFields(msgspec.Struct, frozen=True):
@@ -49,15 +58,61 @@ class HealthFields(msgspec.Struct, frozen=True):
 
     device: str
     schema: Literal["health/1"]
-    outbox_epoch: str = ""
-    outbox_oldest_kept: int | None = None
-    outbox_next_seq: Seq = 1
-    outbox_expired: list[tuple[Seq, Seq]] = []
+    outbox_epoch: Any = ""
+    outbox_oldest_kept: Any = None
+    outbox_next_seq: Any = 1
+    outbox_expired: Any = []
     replayed: bool = False
 
 
 TOPIC_OF_SCHEMA = {"finding/1": "findings", "coverage/1": "coverage"}
 """Topic of each durable message's schema."""
-decode_durable = msgspec.json.Decoder(DurableFields).decode
-decode_state = msgspec.json.Decoder(StateFields).decode
-decode_health = msgspec.json.Decoder(HealthFields).decode
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+def decode_durable(payload: bytes) -> tuple[DurableFields, bytes]:
+    """Fields of a durable message, and its content: what must be equal when it is sent again.
+
+    The content is all but ``replayed``, whatever the order of the fields and the white space between them.
+    """
+    message: dict[str, Any] = decode_json(payload, dict[str, Any], limit=MESSAGE_LIMIT)
+    fields = convert_value(message, DurableFields)
+    message.pop("replayed", None)
+    try:
+        return fields, _encode(message)
+    except FAILURES:  # JSON that cannot be written again: numbers of more than 64 bits
+        return fields, payload
+
+
+def decode_state(payload: bytes) -> StateFields:
+    """Fields of a ``state`` message; raises `UnreadableError`."""
+    return decode_json(payload, StateFields, limit=MESSAGE_LIMIT)
+
+
+def decode_health(payload: bytes) -> HealthFields:
+    """Fields of a ``health`` message; raises `UnreadableError`."""
+    return decode_json(payload, HealthFields, limit=MESSAGE_LIMIT)
+
+
+def outbox_of_state(state: StateFields) -> OutboxFields | None:
+    """What a ``state`` claims of the outbox; None if nothing. Raises `UnreadableError` for no such thing."""
+    return None if state.outbox is None else convert_value(state.outbox, OutboxFields)
+
+
+def outbox_of_health(health: HealthFields) -> OutboxFields | None:
+    """What a ``health`` claims of the outbox; None if nothing. Raises `UnreadableError` for no such thing."""
+    if health.outbox_epoch == "":
+        return None
+    claim = {
+        "epoch": health.outbox_epoch,
+        "oldest_kept": health.outbox_oldest_kept,
+        "next_seq": health.outbox_next_seq,
+        "expired": health.outbox_expired,
+    }
+    return convert_value(claim, OutboxFields)
+
+
+__all__ = [
+    "MESSAGE_LIMIT", "SEQ_LIMIT", "TOPIC_OF_SCHEMA", "DurableFields", "HealthFields", "OutboxFields", "StateFields",
+    "UnreadableError", "decode_durable", "decode_health", "decode_state", "outbox_of_health", "outbox_of_state",
+]  # fmt: skip

@@ -17,6 +17,7 @@ import msgspec
 from edge import __version__
 from edge.app.envelope import EnvelopeFields, EnvelopeMaker
 from edge.contracts import topics
+from edge.contracts.decoding import UnreadableError, convert_value, decode_json
 from edge.contracts.finding import ModelRef, RuntimeRef
 from edge.contracts.health import Health
 from edge.contracts.request import Request, Response
@@ -205,9 +206,9 @@ class SimulatedDevice:
         if self.offline or command != RESEND:
             return []
         try:
-            request = msgspec.json.decode(body, type=Request)
-            wanted = msgspec.convert(request.args, type=_ResendRange)
-        except msgspec.MsgspecError:
+            request = decode_json(body, Request)
+            wanted = convert_value(request.args, _ResendRange)
+        except UnreadableError:
             return []
         self.delivery.requests += 1
         if wanted.epoch != self.epoch:

@@ -8,8 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from edge.contracts.decoding import UnreadableError, decode_json
 from edge.contracts.errors import ModelError
 from edge.contracts.finding import ModelRef
 from edge.contracts.manifest import ModelManifest
@@ -94,8 +93,8 @@ def _parse(path: Path, data: bytes) -> Bundle:
 def read_manifest(body: bytes) -> ModelManifest:
     """Decode ``manifest.json``. Raises `ModelError` if it is not valid, or of a version that is not known here."""
     try:
-        return msgspec.json.decode(body, type=ModelManifest)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return decode_json(body, ModelManifest)
+    except UnreadableError as error:
         raise ModelError(
             f"manifest.json is not valid: {error}",
             hint="the bundle is damaged, or made for another version of sonoedge: export it anew",

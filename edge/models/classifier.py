@@ -10,9 +10,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from edge.contracts.classifier import ClassifierCard
+from edge.contracts.decoding import UnreadableError, decode_json, decode_text
 from edge.contracts.errors import ModelError
 from edge.models.bundle_file import CLASSIFIER_JSON, CLASSIFIER_LIMITS, member_names, read_model_file, split_bundle
 from edge.models.graph import read_graph
@@ -54,9 +53,9 @@ def load_classifier(path: Path) -> Classifier:
     data = read_model_file(path)
     parts = split_bundle(data, CLASSIFIER_LIMITS)
     try:
-        card = msgspec.json.decode(parts.members[CLASSIFIER_JSON], type=ClassifierCard)
-        labels = parts.members["labels.txt"].decode("utf-8").splitlines()
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        card = decode_json(parts.members[CLASSIFIER_JSON], ClassifierCard)
+        labels = decode_text(parts.members["labels.txt"]).splitlines()
+    except UnreadableError as error:
         raise ModelError(f"{path.name}: {CLASSIFIER_JSON} is not valid: {error}", hint=HINT) from error
     if card.graph_sha256 != hashlib.sha256(parts.graph).hexdigest():
         raise ModelError(f"{path.name}: the model's bytes are not those that were described", hint="copy it again")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
+from edge.contracts.decoding import UnreadableError, decode_json
 from edge.contracts.errors import DeviceError, ModelError, UsageError
 
 if TYPE_CHECKING:
@@ -128,11 +129,11 @@ def verify_signature(path: Path, data: bytes, sha256: str, trusted: Sequence[Any
     ``path`` is for messages alone, ``data`` the file's bytes.
     """
     try:
-        envelope = msgspec.json.decode(data, type=SignatureFile)
+        envelope = decode_json(data, SignatureFile)
         signed = envelope.dsse_envelope
         payload = base64.b64decode(signed.payload, validate=True)
         signatures = [base64.b64decode(each.sig, validate=True) for each in signed.signatures]
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, binascii.Error, ValueError) as error:
+    except (UnreadableError, binascii.Error, ValueError) as error:
         raise ModelError(f"signature {path.name} is no model signature: {error}", hint=RESIGN) from error
     if not envelope.media_type.startswith(MEDIA_TYPE) or signed.payload_type != PAYLOAD_TYPE or len(signatures) != 1:
         _fail(path, f"is no model signature: {envelope.media_type[:80]}, {signed.payload_type[:80]}")
@@ -140,10 +141,10 @@ def verify_signature(path: Path, data: bytes, sha256: str, trusted: Sequence[Any
     if signer is None:  # before anything of the payload is trusted
         _fail(path, f"was made by none of the {len(trusted)} trusted keys, or changed since")
     try:
-        statement = msgspec.json.decode(payload, type=InTotoStatement)
+        statement = decode_json(payload, InTotoStatement)
         (subject,), (resource,) = statement.subject, statement.predicate.resources
         digest = bytes.fromhex(resource.digest)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+    except (UnreadableError, ValueError) as error:
         raise ModelError(f"signature {path.name}: expected one signed file: {error}", hint=RESIGN) from error
     if (statement.kind, statement.predicate_type) != (STATEMENT_TYPE, PREDICATE_TYPE):
         _fail(path, f"says {statement.kind[:80]}, {statement.predicate_type[:80]}, which is not known")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from edge.contracts.decoding import UnreadableError, decode_json
 from edge.outbox.schema import transaction
 
 if TYPE_CHECKING:
@@ -90,7 +91,9 @@ class MissedHealthStore:
 
     def keep(self, sink: str, body: bytes) -> None:
         """Store ``body``, a ``health`` message that ``sink`` has missed."""
-        at = msgspec.json.decode(body, type=_At).at
+        at = ""
+        with contextlib.suppress(UnreadableError):
+            at = decode_json(body, _At).at
 
         def insert(db: sqlite3.Connection) -> None:
             db.execute("INSERT INTO samples (sink, stored, at, body) VALUES (?, ?, ?, ?)", (sink, _uptime(), at, body))

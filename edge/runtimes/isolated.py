@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from edge.contracts.decoding import UnreadableError, decode_json
 from edge.contracts.errors import DeviceError, EdgeError, ModelError, UsageError
 from edge.contracts.manifest import ModelManifest
 from edge.contracts.tensors import RuntimeSpec, Tensor
@@ -101,7 +102,13 @@ class IsolatedRuntime:
             ) from None
         if not data:
             raise DeviceError("the runtime process died while loading", hint="its own words stand above in the log")
-        handshake = msgspec.json.decode(data, type=RuntimeHandshake)
+        try:
+            handshake = decode_json(data, RuntimeHandshake)
+        except UnreadableError as error:
+            raise DeviceError(
+                f"the runtime process said what is not understood: {error}",
+                hint="was sonoedge updated while it ran? Start it again",
+            ) from None
         if handshake.spec is None:
             raise KINDS.get(handshake.exit_code, DeviceError)(handshake.error, hint=handshake.hint)
         return handshake.spec

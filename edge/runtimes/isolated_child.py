@@ -14,6 +14,7 @@ import sys
 import msgspec
 
 from edge.config.uri import parse_uri
+from edge.contracts.decoding import decode_json
 from edge.contracts.errors import EdgeError, UsageError
 from edge.contracts.tensors import Tensor
 from edge.process.child import inherit
@@ -31,7 +32,7 @@ def main() -> int:
     control_fd, request, done = inheritance.fds
     control = socket.socket(fileno=control_fd)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    job = msgspec.json.decode(inheritance.payload, type=RuntimeJob)
+    job = decode_json(inheritance.payload, RuntimeJob)
     set_cpu_affinity(job.cores)  # before the library starts its threads
     try:
         # Not edge.plugins, which stands above this layer: the entry point is loaded the same way.

@@ -8,10 +8,10 @@ writes them into the file's metadata, under `MACS`.
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from edge.contracts.decoding import UnreadableError, decode_json
 from edge.contracts.placement import Placement
 
 if TYPE_CHECKING:
@@ -56,9 +56,7 @@ def provider_placement(session: Any, provider: str, name: str) -> Placement | No
 def read_node_macs(metadata: Mapping[str, str]) -> dict[str, int]:
     """Multiply-accumulates by node name, of the file's metadata; empty if it has none, or none in our format."""
     try:
-        macs = json.loads(metadata.get(MACS, "{}"))
-    except ValueError:
-        return {}
-    if not isinstance(macs, dict):
+        macs = decode_json(metadata.get(MACS, "{}"), dict[str, Any])
+    except UnreadableError:
         return {}
     return {name: value for name, value in macs.items() if isinstance(value, int) and value >= 0}

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 from brokers import wait_until
+from hostile_bytes import HOSTILE
 from sample_messages import make_message
 
 from edge.app.frame_link import (
@@ -22,9 +23,11 @@ from edge.app.frame_link import (
     encode_unstored,
 )
 from edge.contracts.coverage import Coverage
+from edge.contracts.decoding import UnreadableError
 from edge.contracts.frame_report import FrameReport
 from edge.contracts.health import FrameNumbers
 from edge.contracts.ports import FrameLink
+from edge.daemon.publisher.frame_link_reader import FrameLinkReader
 from edge.outbox.reader import OutboxReader
 from edge.outbox.schema import FILE_NAME
 
@@ -92,8 +95,30 @@ def test_messages_and_reports_come_through_the_socket_as_they_were(
 
 @pytest.mark.parametrize("packet", [b"", b"x", b"m", b"mwithout line", b"ww"])
 def test_other_packets_are_an_error(packet: bytes) -> None:
-    with pytest.raises(ValueError, match="packet"):
+    with pytest.raises(UnreadableError, match="packet"):
         decode(packet)
+
+
+@pytest.mark.parametrize("suffix", [b"", b"results/\xff", b"results/+", b"#", b"results/\0", b"results/\x1b[2J"])
+def test_a_packet_for_what_is_no_topic_is_an_error(suffix: bytes) -> None:
+    """MQTT clients raise at such a topic: it would end the publisher."""
+    with pytest.raises(UnreadableError):
+        decode(b"m" + suffix + b"\n{}")
+
+
+@pytest.mark.parametrize("kind", [b"r", b"d", b"m"])
+def test_what_the_frame_process_says_wrongly_does_not_end_the_publisher(
+    kind: bytes, pair: tuple[socket.socket, socket.socket]
+) -> None:
+    reader = FrameLinkReader(pair[0])
+    heard: list[object] = []
+    bodies = [body for body in HOSTILE.values() if len(body) < 100_000]
+    for read in (reader.read, reader.discard_stale):
+        for body in bodies:
+            pair[1].send(kind + body)
+        pair[1].send(encode_report(FrameReport(version="1")))
+        read(heard.append)
+    assert [said for said in heard if isinstance(said, FrameReport)] == [FrameReport(version="1")] * 2
 
 
 def test_a_publisher_that_is_away_costs_nothing_but_what_was_meant_for_now(

@@ -35,6 +35,8 @@ class Consumer:
     def __init__(self, port: int) -> None:
         self.received = Received()
         self.ledger = Ledger()
+        self.poison: set[bytes] = set()
+        """Bodies of others that nobody can read, see `Poisoned`."""
         self.asked = 0
         """Messages asked for again."""
         self._lock = threading.Lock()
@@ -133,6 +135,11 @@ class Consumer:
                     self.asked += last - first + 1
         return requests > 0
 
+    def publish_poison(self, topic: str, body: bytes, *, retain: bool) -> None:
+        """Send what nobody can read."""
+        self.poison.add(body)
+        self._client.publish(topic, body, qos=1, retain=retain)
+
     def close(self) -> None:
         """Disconnect from the broker at the end."""
         self.disconnect()
@@ -141,6 +148,7 @@ class Consumer:
         try:
             with self._lock:
                 self.ledger.feed(message.topic, message.payload, retained=message.retain)
-            self.received.feed(message.topic, message.payload)
+            if message.payload not in self.poison:
+                self.received.feed(message.topic, message.payload)
         except Exception as error:  # what cannot be understood is a result of the test, not its end
             self.received.violations.append(f"not understood on {message.topic}: {error!r}")

@@ -207,8 +207,18 @@ class FaultHarness:
 
     def _disagreements(self, account: Account) -> list[str]:
         ledger = self.consumer.ledger.devices().values()
-        told = {"duplicates": sum(one.duplicates for one in ledger), "order": sum(one.violations for one in ledger)}
-        counted = {"duplicates": account.duplicates, "order": sum("order" in each for each in account.violations)}
+        told = {
+            "repeats": sum(one.duplicates + one.conflicting for one in ledger),
+            "conflicting": sum(one.conflicting for one in ledger),
+            "implausible": sum(one.implausible for one in ledger),
+            "order": sum(one.violations for one in ledger),
+        }
+        counted = {
+            "repeats": account.duplicates,
+            "conflicting": sum("reused on the wire" in each for each in account.violations),
+            "implausible": 0,
+            "order": sum("order" in each for each in account.violations),
+        }
         words = [f"{what}: {told[what]}, and not {counted[what]}" for what in told if told[what] != counted[what]]
         # Rows that were destroyed may never have been told of; those that were given up are told as expired.
         struck, missing = self.produced.damaged_epochs, set(account.missing)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from faults.fault_harness import EVERYBODY
 from faults.loaded_daemon import FRAME, PUBLISHER, RUNTIME, LoadedDaemon
+from hostile_bytes import HOSTILE, NOT_UTF8
 
 if TYPE_CHECKING:
     from faults.fault_harness import FaultHarness
@@ -178,6 +179,22 @@ class AclRefuses:
         finally:
             harness.acl.write_text(EVERYBODY)
             os.kill(harness.broker.pid, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Poisoned:
+    """Retained messages that nobody can read, on the device's own topics: its readers meet them at each turn."""
+
+    name: str = "poisoned"
+    kind: str = "other"
+
+    def strike(self, harness: FaultHarness) -> None:
+        for number, body in enumerate(HOSTILE.values()):
+            suffix = ("state", "health", "findings/a", "coverage/b")[number % 4]
+            harness.consumer.publish_poison(f"edge/v1/yard/cart/{suffix}", body, retain=True)
+        harness.consumer.publish_poison("edge/v1/yard/cart/request/findings/resend", NOT_UTF8, retain=False)
+        harness.consumer.publish_poison("edge/v1/yard/cart/state", NOT_UTF8, retain=True)
+        harness.daemon.wait_for_work()
 
 
 @dataclass(frozen=True)

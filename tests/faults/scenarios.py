@@ -20,6 +20,7 @@ from faults.faults import (
     KillSeveral,
     LinkCut,
     LinkStalled,
+    Poisoned,
     Twin,
 )
 from faults.loaded_daemon import FRAME, PUBLISHER, RUNTIME
@@ -47,7 +48,7 @@ class FaultScenario:
 def fault_scenarios(root: bool) -> dict[str, FaultScenario]:
     """All fault scenarios by name. ``root``: whether file systems may be mounted."""
     link: list[Fault] = [LinkCut(100), LinkCut(2500), LinkStalled(1.0), LinkStalled(0.7, then_cut=True)]
-    link += [LinkStalled(0.5, then_cut=True, answers_only=True), BrokerFrozen(1.0), AclRefuses(1.0)]
+    link += [LinkStalled(0.5, then_cut=True, answers_only=True), BrokerFrozen(1.0), AclRefuses(1.0), Poisoned()]
     away: list[Fault] = [KillBroker(0.2), KillBroker(1.0), KillBroker(2.5), BrokerAway(0.7)]
     disk: list[Fault] = [DiskFull(1.0), ReadOnly(1.0)] if root else []
     has_clock = clock.compiler() is not None

@@ -20,10 +20,12 @@ from faults.faults import (
     KillDaemon,
     LinkCut,
     LinkStalled,
+    Poisoned,
     Twin,
 )
 from faults.loaded_daemon import FRAME, PUBLISHER, RUNTIME
 from faults.scenarios import SHORT_QUEUE
+from hostile_bytes import HOSTILE
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
@@ -74,6 +76,13 @@ def test_nothing_is_missing_while_the_broker_keeps_what_it_acknowledged(tmp_path
     assert_sound(outcome)
     assert outcome.missing_first_pass == 0
     assert outcome.account.duplicates > 0  # that were told apart
+
+
+def test_messages_that_nobody_can_read_end_neither_the_daemon_nor_its_consumer(tmp_path):
+    harness = FaultHarness(tmp_path / "yard", seed=6)
+    outcome = run(harness, [Poisoned(), KillChild(PUBLISHER), Poisoned(), KillBroker(0.2), KillDaemon()])
+    assert_sound(outcome)
+    assert harness.consumer.ledger.rejected()["yard", "cart"].unreadable > len(HOSTILE)
 
 
 def test_what_a_broker_forgets_or_has_no_room_for_is_asked_for_again(tmp_path):

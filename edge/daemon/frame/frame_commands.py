@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from edge.contracts.decoding import UnreadableError, decode_json
 from edge.contracts.frame_command import FrameCommandResult
 
 if TYPE_CHECKING:
@@ -39,9 +40,9 @@ class StoppedStreams:
 
     def read(self) -> list[str]:
         """Names of the streams that were stopped in this run; what an earlier run was asked for is over."""
-        with contextlib.suppress(OSError, msgspec.MsgspecError):
-            stored = msgspec.json.decode(self._path.read_bytes(), type=_Stopped)
-            return stored.streams if stored.run_id == self._run_id else []
+        with contextlib.suppress(OSError, UnreadableError):
+            noted = decode_json(self._path.read_bytes(), _Stopped)
+            return noted.streams if noted.run_id == self._run_id else []
         return []
 
     def write(self, streams: Sequence[str]) -> None:

@@ -25,6 +25,7 @@ from edge.app.envelope import EnvelopeMaker
 from edge.app.frame_link import OutboxFrameLink
 from edge.app.logs import set_up_logs
 from edge.config.uri import parse_uri
+from edge.contracts.decoding import decode_json
 from edge.contracts.errors import EdgeError
 from edge.contracts.frame_report import FrameReport
 from edge.contracts.health import FrameNumbers
@@ -154,7 +155,7 @@ def main() -> int:
     """Main function: take over what the supervisor handed over, and run until the end; the exit code."""
     limit_malloc_arenas()
     inheritance = inherit()
-    job = msgspec.json.decode(inheritance.payload, type=DaemonJob)
+    job = decode_json(inheritance.payload, DaemonJob)
     set_up_logs(job.settings.log)
     set_cpu_affinity(job.affinity.frame)
     stop = threading.Event()

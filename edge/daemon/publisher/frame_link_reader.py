@@ -10,9 +10,8 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from edge.app.frame_link import MAX_PACKET, Acknowledged, UnstoredMessage, decode, encode_acknowledged, encode_command
+from edge.contracts.decoding import UnreadableError
 from edge.contracts.frame_command import FrameCommandResult
 from edge.contracts.frame_report import FrameReport
 
@@ -53,7 +52,7 @@ class FrameLinkReader:
                 return False
             try:
                 message = decode(packet)
-            except (ValueError, msgspec.MsgspecError) as error:
+            except UnreadableError as error:
                 log.error("the frame process sent what is not understood: %s", error)
                 continue
             if isinstance(message, (FrameReport, FrameCommandResult, UnstoredMessage)):
@@ -64,7 +63,7 @@ class FrameLinkReader:
         """Drop packets that came while nobody read; only reports go to ``handle``, of which the last one counts."""
         with contextlib.suppress(BlockingIOError):
             while packet := self._end.recv(MAX_PACKET):
-                with contextlib.suppress(ValueError, msgspec.MsgspecError):
+                with contextlib.suppress(UnreadableError):
                     message = decode(packet)
                     if isinstance(message, FrameReport):
                         handle(message)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from edge.contracts.decoding import UnreadableError, decode_json
 from edge.daemon.publisher.delivery import Delivery
 from edge.outbox import schema
 from edge.outbox.reader import NO_END, OutboxReader
@@ -28,8 +29,20 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+FIRST_ROWS = 100
+"""Rows of each sink that are looked at for whose file it is: a few may be such that nobody can read them."""
+
+
 class _Device(msgspec.Struct):
     device: str = ""
+
+
+def _device_in(body: bytes) -> str | None:
+    """Device that a stored message is of; None: it cannot be read, and is sent with the others of its file."""
+    try:
+        return decode_json(body, _Device).device
+    except UnreadableError:
+        return None
 
 
 class OutboxRecovery:
@@ -134,17 +147,21 @@ class OutboxRecovery:
         self._outbox = outbox
         try:
             outbox.acknowledge_unawaited(self._sinks)
-            rows = [row for name in self._sinks for row in outbox.pending(name, 0, NO_END, 1)]
-            ours = [row for row in rows if msgspec.json.decode(row.body, type=_Device).device == self._device]
-        except (sqlite3.Error, msgspec.MsgspecError) as error:
-            if isinstance(error, sqlite3.Error) and schema.transient_error(error):
+            rows = [outbox.pending(name, 0, NO_END, FIRST_ROWS) for name in self._sinks]
+            devices = [next(filter(None, (_device_in(row.body) for row in some)), None) for some in rows]
+            ours = self._device in devices
+        except sqlite3.Error as error:
+            if schema.transient_error(error):
                 self.close()
                 return False  # another time
             log.error("%s was set aside and cannot be read (%s)", path.name, error)
             self.unreadable.add(path)
-            ours = []
+            ours = False
         else:
-            if rows and not ours:
+            if any(rows) and not any(devices):
+                log.error("%s was set aside and cannot be read (none of its messages can)", path.name)
+                self.unreadable.add(path)
+            elif any(rows) and not ours:
                 log.warning("%s holds messages of another device, which are not sent", path.name)
         if not ours:
             self._close()

@@ -14,9 +14,8 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from edge.app.logs import set_up_logs
+from edge.contracts.decoding import decode_json
 from edge.contracts.errors import EdgeError
 from edge.daemon.job import DaemonJob
 from edge.daemon.publisher.publisher import Publisher
@@ -48,7 +47,7 @@ def run_publisher(job: DaemonJob, inbox: socket.socket, root_pid: int, heartbeat
 def main() -> int:
     """Main function: take over what the supervisor handed over, and publish until the end; the exit code."""
     inheritance = inherit()
-    job = msgspec.json.decode(inheritance.payload, type=DaemonJob)
+    job = decode_json(inheritance.payload, DaemonJob)
     set_up_logs(job.settings.log)
     set_cpu_affinity(job.affinity.publisher)
     inbox, *heartbeat_fd = inheritance.fds

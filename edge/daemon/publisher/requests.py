@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from edge.contracts import topics
+from edge.contracts.decoding import UnreadableError, decode_json
 from edge.contracts.frame_command import FrameCommandResult
 from edge.contracts.ports import Outgoing
 from edge.contracts.request import Request, Response
@@ -129,7 +130,7 @@ class RequestHandler:
         except RefusedError as refusal:
             log.warning("request for %s refused: %s", command, refusal)
             return self._respond(command, request_id, error=str(refusal))
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except (msgspec.MsgspecError, UnreadableError):
             log.warning("request for %s is not as it should be", command)  # why: it may hold anything
             return self._respond(command, request_id, error="invalid")
         except Exception:
@@ -171,7 +172,7 @@ class RequestHandler:
             raise RefusedError("unknown_command")
         if command not in self._settings.commands:
             raise RefusedError("forbidden")
-        request = msgspec.json.decode(body, type=Request)
+        request = decode_json(body, Request)
         return self._commands[command](sink, request.args)
 
     def _respond(self, command: str, request_id: str, error: str | None = None, **content: Any) -> Outgoing:
@@ -194,7 +195,7 @@ class RequestHandler:
 def _id_in(body: bytes) -> str:
     """The id of a request, well-formed or not; empty if it has none that could be echoed."""
     try:
-        request_id = msgspec.json.decode(body, type=_OnlyId).id
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        request_id = decode_json(body, _OnlyId).id
+    except UnreadableError:
         return ""
     return request_id if len(request_id) <= 64 else ""

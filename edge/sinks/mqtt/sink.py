@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge.contracts import topics
+from edge.contracts.decoding import UnreadableError, decode_json
 from edge.contracts.ports import Incoming
 from edge.sinks.mqtt.connection import BACKLOG_QUEUE_LIMIT, RECEIVED_LIMIT
 from edge.sinks.mqtt.credentials import read_credentials
@@ -262,8 +263,8 @@ class MqttSink:
     def _check_own_state(self, body: bytes) -> None:
         """Note whether a message on our ``state`` topic is not ours: then it has to be published again."""
         try:
-            state = msgspec.json.decode(body, type=_Status)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            state = decode_json(body, _Status)
+        except UnreadableError:
             state = _Status()
         ours = state.run_id == self._run_id and state.status != "offline"
         if not ours and self._state is not None and body != self._state.body:

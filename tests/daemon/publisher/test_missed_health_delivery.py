@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
 import sqlite3
 from typing import TYPE_CHECKING
 
@@ -117,8 +119,10 @@ def test_over_a_broker_that_was_away(
     broker.kill()
     wait_until(lambda: one.frame_link._writer.flush(5))
     wait_until(lambda: stored_samples(tmp_path / "state" / FILE_NAME) >= 2)
+    os.kill(one.child.pid, signal.SIGSTOP)  # or it may have delivered all before the subscriber is there to hear it
     broker.start()
     subscriber.wait_ready()
+    os.kill(one.child.pid, signal.SIGCONT)
     late = wait_until(lambda: [h.json for h in subscriber.on("/health") if h.json["replayed"]])
     assert all(body["mono_ns"] > last for body in late)
     subscriber.close()

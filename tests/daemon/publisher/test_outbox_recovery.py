@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from brokers import wait_until
+from hostile_bytes import HOSTILE
 from publisher_harness import REPORT, PublisherThread, make_job
 from sample_messages import make_message
 
@@ -147,6 +149,28 @@ def test_what_was_stored_for_another_device_is_not_sent(folder: Path, start: Any
     assert seqs_by_epoch(one) == {new: [1]}
 
 
+@pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
+def test_a_message_that_nobody_can_read_costs_neither_the_publisher_nor_the_others(
+    folder: Path, hostile: bytes
+) -> None:
+    """Its checksum is right: it was stored like that."""
+    store(folder, 5)
+    first = folder / FILE_NAME
+    with contextlib.closing(sqlite3.connect(first, isolation_level=None)) as db:
+        db.execute("UPDATE bodies SET body = ? WHERE seq = 1", (hostile,))
+        db.execute("UPDATE entries SET crc = ? WHERE seq = 1", (schema.checksum(1, "coverage/cart-1", hostile),))
+    schema.create(schema.next_outbox_path(first))
+    sink = MemorySink(SinkSettings(uri="memory://one"), SinkIdentity(Topics("s", "d"), "run", b"{}"))
+    sink.open()
+    recovery = OutboxRecovery(first, "cart", [SharedSink(sink).part()])
+    recovery.open_next()
+    assert recovery.busy
+    wait_until(lambda: (recovery.work(), not recovery.busy)[1])
+    assert len(sink.received) == 5
+    assert recovery.unreadable == set()
+    recovery.close()
+
+
 @pytest.mark.slow
 def test_of_a_damaged_file_what_can_be_read_is_sent_and_the_rest_is_told_of(folder: Path, start: Any) -> None:
     old = store(folder, 400, exam_id="x" * 500)
@@ -214,3 +238,19 @@ def test_an_error_that_passes_does_not_end_it(folder: Path) -> None:
     wait_until(lambda: (recovery.work(), not recovery.busy)[1])
     assert recovery.unreadable == set()
     recovery.close()
+
+
+def test_a_file_of_which_nothing_can_be_read_is_told_of_and_not_sent(folder: Path) -> None:
+    store(folder, 2)
+    first = folder / FILE_NAME
+    with contextlib.closing(sqlite3.connect(first, isolation_level=None)) as db:
+        db.execute("UPDATE bodies SET body = ?", (b'{"device":"\xff"}',))
+        db.execute("UPDATE entries SET crc = NULL")
+    schema.create(schema.next_outbox_path(first))
+    sink = MemorySink(SinkSettings(uri="memory://one"), SinkIdentity(Topics("s", "d"), "run", b"{}"))
+    sink.open()
+    recovery = OutboxRecovery(first, "cart", [SharedSink(sink).part()])
+    recovery.open_next()
+    assert not recovery.busy
+    assert recovery.unreadable == {first}
+    assert sink.received == []

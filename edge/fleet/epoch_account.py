@@ -1,0 +1,164 @@
+"""Account of one epoch of one device: what was made, received, expired and repaired, and which claims are believed.
+
+A device says itself how far it has counted and what it gave up, and whoever may publish under its name can say so too.
+A claim must be possible, and one that later claims contradict is taken back:
+
+- A number that is more than `LEAP` above what is known is believed when a second message says nearly the same, not
+  before: one damaged or forged message cannot make a million million messages missing.
+- What is expired lies below the ``next_seq`` of the same claim: nothing can be given up before it was made.
+- `CONTRADICTIONS` fresh claims in a row with a lower ``next_seq`` than an earlier one prove that one false. It is
+  forgotten, with all that it said was expired above the true one. (One lower claim proves nothing: a ``health``, at
+  QoS 0, may overtake a ``state``.)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge.fleet.ledger_messages import SEQ_LIMIT
+from edge.fleet.ranges import Range, RangeSet
+
+if TYPE_CHECKING:
+    from edge.fleet.ledger_messages import DurableFields, OutboxFields
+
+LIVE, REPLAY = False, True
+"""The two lanes of a stream, as the field ``replayed`` has them."""
+LEAP = 10_000_000
+"""Messages that a device may have made unheard: four days of thirty a second."""
+CONTRADICTIONS = 3
+CLAIM_RANGES = 10_000
+"""Most expired ranges in one claim; a device keeps 500."""
+EXPIRED_RANGES = 100_000
+RECEIVED_RANGES = 1_000_000
+"""Most ranges of one epoch: 80 bytes each. A million holes are no delivery any more."""
+STREAMS = 1000
+"""Most streams of one epoch whose order is watched."""
+
+
+class EpochAccount:
+    """What is known of the messages of one epoch."""
+
+    __slots__ = (
+        "_claimed", "_far", "_first_is_claimed", "_last_expired", "_lower_claims", "_made",
+        "expired", "first", "newest", "oldest_kept", "received", "repaired",
+    )  # fmt: skip
+
+    def __init__(self, first: int | None) -> None:
+        """``first``: see the attribute."""
+        self.first = first
+        """From this seq on, what is not here is missing. None: we began to listen later, and do not know where."""
+        self.oldest_kept: int | None = None
+        self.received = RangeSet()
+        self.expired = RangeSet()
+        self.repaired = RangeSet()
+        self.newest: dict[tuple[str, bool], int] = {}
+        """(stream, lane) -> highest seq that came in it."""
+        self._made = 1
+        """One above the highest seq that arrived."""
+        self._claimed = 1
+        """``next_seq`` by the device's claims."""
+        self._first_is_claimed = False
+        """``first`` rests on a claim alone: no live message has arrived yet."""
+        self._far: int | None = None
+        """The last number that was too far above what is known."""
+        self._lower_claims = 0
+        """Fresh claims in a row that were below ``_claimed``."""
+        self._last_expired: list[Range] = []
+        """The last list of expired ranges, all of which were believed: most claims repeat it."""
+
+    @property
+    def end(self) -> int:
+        """The next sequence number, as far as is known: all below were made; 1 where nothing is known."""
+        return max(self._made, self._claimed)
+
+    def missing(self) -> RangeSet:
+        """Made, not expired, and not here."""
+        if self.first is None or self.first >= self.end:
+            return RangeSet()
+        return self.received.gaps(self.first, self.end - 1).minus(self.expired)
+
+    def accepts(self, message: DurableFields) -> bool:
+        """Whether a message that is not here yet can be of this epoch, and there is room to account for it."""
+        if (message.stream, message.replayed) not in self.newest and len(self.newest) >= 2 * STREAMS:
+            return False
+        if len(self.received) >= RECEIVED_RANGES and not self._touches_received(message.seq):
+            return False
+        return self._is_near(message.seq)
+
+    def add(self, message: DurableFields) -> bool:
+        """Enter a message that is not here yet; whether it had been missing."""
+        seq = message.seq
+        was_missing = self.first is not None and self.first <= seq < self.end
+        self.received.add(seq)
+        lane = (message.stream, message.replayed)
+        self.newest[lane] = max(seq, self.newest.get(lane, 0))
+        if message.replayed is LIVE:
+            if self.first is None or (self._first_is_claimed and seq < self.first):
+                self.first = seq
+            self._first_is_claimed = False
+        self._made = max(self._made, seq + 1)
+        return was_missing
+
+    def claim(self, outbox: OutboxFields, fresh: bool) -> int:
+        """Note how far the device says that it has counted, and what it gave up; returns how many claims are refused.
+
+        ``fresh``: it says so now; False: a retained message, maybe old.
+        """
+        next_seq = outbox.next_seq
+        if not 1 <= next_seq <= SEQ_LIMIT or not self._is_near(next_seq, fresh):
+            return 1
+        refused = self._claim_next(next_seq, fresh)
+        kept = outbox.oldest_kept
+        if kept is not None and not 1 <= kept <= next_seq:
+            refused, kept = refused + 1, None
+        if next_seq >= self.end or fresh:
+            self.oldest_kept = kept
+        return refused + self._claim_expired(outbox.expired, next_seq)
+
+    def restart_replay(self) -> None:
+        """Let the replay lane go back."""
+        self.newest = {lane: seq for lane, seq in self.newest.items() if lane[1] is LIVE}
+
+    def _claim_next(self, next_seq: int, fresh: bool) -> int:
+        """Set ``_claimed``; 1 if an earlier claim turns out to have been false."""
+        if fresh and self.first is None:
+            self.first, self._first_is_claimed = next_seq, True
+        if next_seq >= self._claimed:
+            self._claimed, self._lower_claims = next_seq, 0
+            return 0
+        self._lower_claims += fresh
+        if self._lower_claims < CONTRADICTIONS:
+            return 0
+        self._claimed, self._lower_claims = next_seq, 0
+        self.expired, self._last_expired = self.expired.within(1, self.end - 1), []
+        if self._first_is_claimed and self.first is not None:
+            self.first = min(self.first, next_seq)
+        return 1
+
+    def _claim_expired(self, ranges: list[Range], next_seq: int) -> int:
+        """Enter those of ``ranges`` that can be; returns how many cannot, and 1 for a list that is too long."""
+        if len(ranges) > CLAIM_RANGES:
+            return 1
+        if ranges == self._last_expired:
+            return 0
+        refused = 0
+        for first, last in ranges:
+            if 1 <= first <= last < next_seq and len(self.expired) < EXPIRED_RANGES:
+                self.expired.add(first, last)
+            else:
+                refused += 1
+        self._last_expired = [] if refused else ranges
+        return refused
+
+    def _is_near(self, number: int, fresh: bool = True) -> bool:
+        """Whether ``number`` is possible after what is known, or the second of its kind."""
+        if self.end == 1 or number <= self.end + LEAP:
+            return True
+        if not fresh:  # a broker brings the same retained message again and again
+            return False
+        confirmed = self._far is not None and abs(number - self._far) <= LEAP
+        self._far = number
+        return confirmed
+
+    def _touches_received(self, seq: int) -> bool:
+        return seq - 1 in self.received or seq + 1 in self.received
