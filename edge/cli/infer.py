@@ -90,6 +90,7 @@ class Shown:
         self._table = None if as_json else AnswerTable(paths)
         self._counts: Counter[str] = Counter()
         self._files: set[Path] = set()
+        self._noted: set[tuple[Path, str]] = set()
 
     def add(self, answer: Answer) -> None:
         """One more answer."""
@@ -109,6 +110,10 @@ class Shown:
         if answer.status.value == "no_result":
             self.unanswered += 1
             self.first_problem = self.first_problem or f"{answer.path}: {answer.detail}"
+        for note in answer.notes:
+            if (answer.path, note) not in self._noted:
+                self._noted.add((answer.path, note))
+                print(f"{printable(text_of(answer.path))}: {printable(note)}", file=sys.stderr)
         self._files.add(answer.path)
         self.progress.show(len(self._files) - 1, self.frames)
 

@@ -32,7 +32,7 @@ from edge.dicom.regions import read_regions
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
     from types import TracebackType
     from typing import Any
@@ -72,6 +72,8 @@ class DicomFrameReader:
             self.times = frame_times(elements, max(self.layout.frames, self.frames)) if self.frames else None
             """Nanoseconds since the first frame, by frame; None: the file does not say."""
             self._colours = ColourConverter(self._header, self.layout, grey=grey)
+            self.notes = tuple(self._notes())
+            """What is read otherwise than the file says, in words."""
             self._grey = grey
             self._reading = threading.Lock()
         except BaseException:
@@ -130,6 +132,20 @@ class DicomFrameReader:
         if self._header.pixels_length is None:
             raise SourceError("its pixels have no length", hint="export the file again")
         return self.layout.frames_in(self._header.pixels_length)
+
+    def _notes(self) -> Iterator[str]:
+        said, there, size = self.layout.frames, self.frames, self._header.pixels_length
+        if there > said:
+            count = first_value(self._header.elements, "NumberOfFrames")
+            says = "does not say how many" if count is None else f"says {count!s:.12}"
+            yield f"more frames than announced: the header {says}, {there} are there; all are read"
+        if self._fragments is None and size is not None and there >= said:
+            left = size - -(-there * self.layout.frame_bits // 8)
+            if left > max(2, self.layout.frame_bits // 800):
+                yield f"{left} bytes after the last whole frame are left out"
+        yield from (f"no millimetres: {region.uncalibrated}" for region in self.regions if region.uncalibrated)
+        if self._colours.note:
+            yield self._colours.note
 
     def _index(self) -> list[list[Fragment]]:
         with suppress_pydicom_warnings():

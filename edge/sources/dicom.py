@@ -92,6 +92,6 @@ def _frame(
         raise
     except Exception as error:  # whatever broken bytes make a decoder trip over
         event = skipped_event(path, error)
-        return replace(event, detail=f"frame {index + 1} of {clip.layout.frames}: {event.detail}")
-    origin = replace(clip.origin, path=printable_path(path), frame_index=index)
+        return replace(event, detail=f"frame {index + 1} of {max(clip.frames, clip.layout.frames)}: {event.detail}")
+    origin = replace(clip.origin, path=printable_path(path), frame_index=index, notes=clip.notes)
     return FilePicture(pixels, None if clip.times is None else clip.times[index], clip.regions, origin)
