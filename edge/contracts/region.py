@@ -45,8 +45,8 @@ class Region(msgspec.Struct, frozen=True):
 def calibrated_region(box: Box, mm_x: float, mm_y: float, source: str) -> Region:
     """Region with millimetres, or if no scanner has such a field of view, one without, that says why."""
     width, height = box[2] * mm_x, box[3] * mm_y
-    possible = MIN_FIELD_MM <= max(width, height) and width <= MAX_FIELD_MM[0] and height <= MAX_FIELD_MM[1]
-    if possible and 0.0 < min(mm_x, mm_y) and max(mm_x, mm_y) <= MAX_PIXEL_MM:
+    possible = max(width, height) >= MIN_FIELD_MM and width <= MAX_FIELD_MM[0] and height <= MAX_FIELD_MM[1]
+    if possible and min(mm_x, mm_y) > 0.0 and max(mm_x, mm_y) <= MAX_PIXEL_MM:
         return Region(box=box, mm_x=mm_x, mm_y=mm_y, source=source)
     reason = f"pixels of {mm_x:.3g} x {mm_y:.3g} mm make a field of view of {width:.4g} x {height:.4g} mm"
     return Region(box=box, source=source, uncalibrated=f"{reason}, which no scanner has")

@@ -168,7 +168,7 @@ def _precision(data: bytes) -> int:
 
 
 def _uncompressed(data: bytes, layout: PixelLayout) -> tuple[NDArray[Any], str]:
-    """Take the samples of one frame that is in fragments but not compressed. Raises `SourceError` if it is too short."""
+    """Samples of one frame that is in fragments but not compressed. Raises `SourceError` if it is too short."""
     decoder = get_decoder(ExplicitVRLittleEndian)
     with suppress_pydicom_warnings():
         try:

@@ -57,9 +57,7 @@ def index_frames(
     return [part for group in groups for part in _split_streams(stream, group)]  # several in one fragment, perhaps
 
 
-def _table_begins(
-    offsets: list[int], fragments: list[Fragment], frames: int, cut_short: bool
-) -> list[int] | None:
+def _table_begins(offsets: list[int], fragments: list[Fragment], frames: int, cut_short: bool) -> list[int] | None:
     """Index of the first fragment of each frame by a table of offsets; None if there is none to trust."""
     base = fragments[0][0] - 8  # offsets count from the first item after the table
     heads = {position - 8 - base: i for i, (position, _) in enumerate(fragments)}
@@ -117,7 +115,7 @@ def _split_streams(stream: BinaryIO, group: list[Fragment]) -> list[list[Fragmen
 
 
 def _split_by_size(fragments: list[Fragment], size: int) -> list[list[Fragment]]:
-    """Frames of ``size`` bytes that are not compressed: each a fragment, perhaps padded, or all of them one after another."""
+    """Frames of ``size`` bytes that are not compressed: each a fragment, perhaps padded, or all one after another."""
     if all(size <= length <= size + 1 for _, length in fragments):
         return [[(position, size)] for position, _ in fragments]
     groups: list[list[Fragment]] = []
@@ -164,4 +162,3 @@ def _read_items(stream: BinaryIO, start: int) -> tuple[list[int], list[Fragment]
     raw = read_fragments(stream, items[:1])
     table = list(struct.unpack(f"<{len(raw) // 4}L", raw[: len(raw) // 4 * 4]))
     return table, items[1:], cut_short
-

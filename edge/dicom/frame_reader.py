@@ -26,9 +26,9 @@ from edge.dicom.frame_origin import read_frame_origin
 from edge.dicom.frame_times import frame_times
 from edge.dicom.header import read_header
 from edge.dicom.pixel_layout import SUBSAMPLED, read_pixel_layout
-from edge.dicom.sample_bits import place_samples
 from edge.dicom.prefetch import batch_size, prefetch, thread_count
 from edge.dicom.regions import read_regions
+from edge.dicom.sample_bits import place_samples
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
 if TYPE_CHECKING:

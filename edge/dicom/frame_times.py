@@ -57,7 +57,7 @@ def frame_times(elements: Dataset, frames: int) -> Sequence[int] | None:
 
 def _points_to_frame_time(elements: Dataset) -> bool:
     """Whether the Frame Increment Pointer names Frame Time alone."""
-    return first_value(elements, "FrameIncrementPointer") == 0x00181063
+    return bool(first_value(elements, "FrameIncrementPointer") == 0x00181063)
 
 
 def _frame_time(elements: Dataset) -> float | None:

@@ -27,10 +27,10 @@ class GreyConverter:
     """Converts the grey samples of one file to 8 bits, from black to white as they are to be displayed.
 
     Plain 8-bit samples stay as they are: that is what scanners export and people look at. Fewer bits are spread over
-    0 to 255. More bits (or signed ones) go through the file's rescale and its first VOI LUT or window. Without one, 9 to
-    15 bits are shown from 0 to the highest value that they hold, as dcmtk does it. Of 16 and 32 bits, and signed ones,
-    nobody knows how many are used: they are shown from the darkest to the brightest sample, but for `OUTLIERS`, of the
-    first frame that comes and is not flat, and so for the whole clip.
+    0 to 255. More bits (or signed ones) go through the file's rescale and its first VOI LUT or window. Without one, 9
+    to 15 bits are shown from 0 to the highest value that they hold, as dcmtk does it. Of 16 and 32 bits, and of signed
+    ones, nobody knows how many are used: they are shown from the darkest to the brightest sample, but for `OUTLIERS`,
+    of the first frame that comes and is not flat, and so for the whole clip.
     """
 
     @suppress_pydicom_warnings()

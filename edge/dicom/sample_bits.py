@@ -30,4 +30,5 @@ def place_samples(samples: NDArray[Any], layout: PixelLayout) -> NDArray[Any]:
         return samples
     kind = np.dtype(f"{'i' if layout.signed else 'u'}{samples.dtype.itemsize}")
     raised = np.left_shift(samples.view(np.dtype(f"u{samples.dtype.itemsize}")), above).view(kind)
-    return np.right_shift(raised, above + below)  # of signed ones, this copies the sign
+    placed: NDArray[Any] = np.right_shift(raised, above + below)  # of signed ones, this copies the sign
+    return placed

@@ -67,10 +67,16 @@ def read_bmp_header(data: bytes) -> BmpInfo:
     fields = compression in (BIT_FIELDS, ALPHA_BIT_FIELDS)
     if size not in (_CORE, 16, 40, 52, 56, 64, 108, 124) or (size == 64 and fields):
         raise SourceError("a BMP of a kind that is not read", hint=_HINT)
-    allowed = {RGB: (1, 2, 4, 8, 16, 24, 32), RLE8: (8,), RLE4: (4,), BIT_FIELDS: (16, 24, 32), ALPHA_BIT_FIELDS: (16, 32)}
+    allowed = {
+        RGB: (1, 2, 4, 8, 16, 24, 32),
+        RLE8: (8,),
+        RLE4: (4,),
+        BIT_FIELDS: (16, 24, 32),
+        ALPHA_BIT_FIELDS: (16, 32),
+    }
     if bits not in allowed.get(compression, ()):
         raise SourceError(f"a BMP of {bits} bits with compression {compression} is not read", hint=_HINT)
-    if not (0 < width and height):
+    if width <= 0 or height == 0:
         raise SourceError("a BMP without pixels", hint="copy or export it again")
     masks = struct.unpack("<LLL", data[54:66]) if fields else _MASKS.get(bits, (0, 0, 0))
     alpha = fields and (size >= 56 or compression == ALPHA_BIT_FIELDS) and struct.unpack("<L", data[66:70])[0] != 0
@@ -87,7 +93,7 @@ def read_bmp_header(data: bytes) -> BmpInfo:
 
 
 def decode_bmp(data: bytes, info: BmpInfo) -> NDArray[np.uint8]:
-    """Decode a BMP file.
+    """Decode a BMP file to grey or RGB.
 
     Returns:
         (H, W) grey, if its palette has no colour, or (H, W, 3) RGB, uint8.
@@ -123,9 +129,8 @@ def _through_palette(indices: NDArray[np.uint8], data: bytes, info: BmpInfo) -> 
     table = np.zeros((256, 3), np.uint8)  # an index beyond the palette is black
     raw = np.frombuffer(data, np.uint8, count * entry, at).reshape(count, entry)
     table[:count] = raw[:, 2::-1]
-    if (table[:, :1] == table).all():
-        return np.ascontiguousarray(table[:, 0][indices])
-    return np.ascontiguousarray(table[indices])
+    grey = bool((table[:, :1] == table).all())
+    return np.asarray((table[:, 0] if grey else table)[indices])
 
 
 def _by_masks(rows: NDArray[np.uint8], info: BmpInfo) -> NDArray[np.uint8]:

@@ -35,9 +35,9 @@ All of libjpeg's warnings: it prints only the first, which may hide a worse one.
 """
 _NOISE = (b"libpng warning",)
 """How harmless lines begin: colour profiles and text that libpng does not like. The pixels are right."""
-_LOG_WARNINGS = 3
-"""Level of OpenCV's log at which it repeats what libtiff says."""
-_TIFF_LINES = (b"[ WARN:", b"[ERROR:", b"OpenCV TIFF:")
+_LOG_WARNINGS, _LOG_DEBUG = 3, 5
+"""Levels of OpenCV's log."""
+_TIFF_LINES = (b"[ WARN:", b"[ERROR:", b"[ INFO:", b"[DEBUG:", b"OpenCV TIFF:")
 """How its lines begin."""
 _TIFF_DAMAGE = (b"TIFF_Error", b"JPEGLib: Corrupt", b"JPEGLib: Premature", b"to avoid buffer overrun", b"Wrong length")
 """What OpenCV's log says of damaged strips and tiles of a TIFF; of tags that it does not know it says other things."""
@@ -80,10 +80,10 @@ def decode_tiff_with_opencv(data: bytes, flags: int) -> NDArray[Any] | None:
     Of such a strip libtiff leaves the rest as the memory was, and OpenCV gives the picture: only its log tells.
     """
     coded = np.frombuffer(data, np.uint8)
-    get_level, set_level = _log_level()
+    get_level, set_level, telling = _log_level()
     with capture_stderr() as printed:  # with nobody else: the level is the whole process'
         level = get_level()
-        set_level(_LOG_WARNINGS)
+        set_level(telling)
         try:
             picture: NDArray[Any] | None = cv2.imdecode(coded, flags)
         finally:
@@ -101,11 +101,14 @@ def decode_tiff_with_opencv(data: bytes, flags: int) -> NDArray[Any] | None:
 def _tells_tiff_damage(line: bytes) -> bool:
     """Whether a line of OpenCV's log tells of a damaged strip or tile, and not of a tag that libtiff does not know."""
     if line.startswith(_TIFF_LINES[-1]):  # before 4.13 all are called warnings
-        return not any(word in line for word in (b"TIFFReadDirectory", b"TIFFFetch", b"SetField", b"Unknown"))
+        return not any(
+            word in line for word in (b"TIFFReadDirectory", b"TIFFFetch", b"SetField", b"Unknown", b"Assuming")
+        )
     return any(word in line for word in _TIFF_DAMAGE)
 
 
-def _log_level() -> tuple[Callable[[], int], Callable[[int], int]]:
-    """Functions that get and set the level of OpenCV's log, which moved in 4.13."""
-    home = cv2 if hasattr(cv2, "setLogLevel") else cv2.utils.logging
-    return home.getLogLevel, home.setLogLevel
+def _log_level() -> tuple[Callable[[], int], Callable[[int], int], int]:
+    """Functions that get and set the level of OpenCV's log, and the one at which it repeats what libtiff says."""
+    if hasattr(cv2, "setLogLevel"):  # before 4.13
+        return getattr(cv2, "getLogLevel"), getattr(cv2, "setLogLevel"), _LOG_DEBUG  # noqa: B009
+    return cv2.utils.logging.getLogLevel, cv2.utils.logging.setLogLevel, _LOG_WARNINGS

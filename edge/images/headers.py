@@ -101,9 +101,7 @@ def _jpeg(data: bytes) -> ImageFile:
     if info.bits != 8:
         raise SourceError(f"a JPEG of {info.bits} bits is not read", hint="convert it to PNG")
     others = len(_NEXT_JPEG.findall(data))
-    return ImageFile(
-        [ImageInfo("jpeg", info.width, info.height)], _left_out(others, "one file") if others else None
-    )
+    return ImageFile([ImageInfo("jpeg", info.width, info.height)], _left_out(others, "one file") if others else None)
 
 
 def _bmp(data: bytes) -> ImageFile:
@@ -123,13 +121,11 @@ def _tiff(data: bytes) -> ImageFile:
             reduced += 1
         else:
             notes = ("its transparency is left out",) if page.alpha and page.samples == 2 else ()
-            pictures.append(
-                ImageInfo("tiff", page.width, page.height, page, deep=page.bits > 8, notes=notes)
-            )
-    notes = found.notes + ((f"{reduced} smaller copies or masks left out",) if reduced else ())
+            pictures.append(ImageInfo("tiff", page.width, page.height, page, deep=page.bits > 8, notes=notes))
+    left_out = (f"{reduced} smaller copies or masks left out",) if reduced else ()
     if not pictures:
         raise found.problem or _cut_short()
-    return ImageFile(pictures, found.problem, notes)
+    return ImageFile(pictures, found.problem, (*found.notes, *left_out))
 
 
 def _left_out(count: int, where: str) -> SourceError:

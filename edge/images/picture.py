@@ -75,7 +75,7 @@ def needed_depth(image: NDArray[Any], info: ImageInfo) -> int:
 
 
 def white_to_bright(picture: NDArray[np.uint8], info: ImageInfo) -> NDArray[np.uint8]:
-    """Turn round a picture of which the lowest sample is white, if the decoder has not, after it was scaled to 8 bits."""
+    """Invert a picture of which the lowest sample is white, if the decoder has not; after it was scaled to 8 bits."""
     if isinstance(info.format_info, TiffPage) and info.format_info.white_is_zero:
         return 255 - picture
     return picture

@@ -19,7 +19,8 @@ _AGAIN = "copy or export it again"
 _CONVERT = "convert it to an 8-bit PNG"
 SUBFILE, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 254, 256, 257, 258, 259, 262
 STRIPS, SAMPLES, ROWS_PER_STRIP, STRIP_SIZES, MAX_VALUE, PLANAR = 273, 277, 278, 279, 281, 284
-TILE_WIDTH, TILE_HEIGHT, TILES, TILE_SIZES, SUB_FILES, EXTRA, FORMAT, SIGNED_MAX = 322, 323, 324, 325, 330, 338, 339, 341
+TILE_WIDTH, TILE_HEIGHT, TILES, TILE_SIZES = 322, 323, 324, 325
+SUB_FILES, EXTRA, FORMAT, SIGNED_MAX = 330, 338, 339, 341
 """Tags."""
 _READ = {0: "min is white", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YCbCr"}
 """Photometric interpretations that are decoded rightly."""
@@ -155,7 +156,7 @@ def first_page(data: bytes, directory: int) -> bytes:
 
 def _page(reader: _Reader, entries: Mapping[int, tuple[int, int, int]], at: int) -> TiffPage:
     width, height = (reader.first(entries, tag, 0) for tag in (WIDTH, HEIGHT))
-    if not (0 < width and 0 < height):
+    if min(width, height) <= 0:
         raise _cut_short()
     samples = reader.first(entries, SAMPLES, 1)
     all_bits = reader.values(entries, BITS) or (1,)
@@ -175,7 +176,11 @@ def _page(reader: _Reader, entries: Mapping[int, tuple[int, int, int]], at: int)
         bits=bits,
         samples=samples,
         white_is_zero=photometric == 0 and bits > 8,
-        depth=None if bits <= 8 else _declared_depth(reader, entries) if bits == 16 else 16,  # 10, 12 and 14 are decoded to the highest of 16
+        depth=None
+        if bits <= 8
+        else _declared_depth(reader, entries)
+        if bits == 16
+        else 16,  # 10, 12 and 14 are decoded to the highest of 16
         alpha=bool(extra) and extra[0] in (1, 2),
         premultiplied=bool(extra) and (extra[0] == 1 or bits <= 8),
         reduced=reader.first(entries, SUBFILE, 0) & 5 != 0,
@@ -217,7 +222,7 @@ def _check_data(
     tiled = TILES in entries
     if tiled:
         wide, high = (reader.first(entries, tag, 0) for tag in (TILE_WIDTH, TILE_HEIGHT))
-        if not (0 < wide and 0 < high):
+        if min(wide, high) <= 0:
             raise _cut_short()
         wanted = -(-width // wide) * -(-height // high) * planes
     else:
@@ -229,9 +234,9 @@ def _check_data(
         raise _cut_short()
     if any(start + size > len(reader.data) for start, size in zip(starts, sizes, strict=False)):
         raise _cut_short()
-    if not tiled and reader.first(entries, COMPRESSION, 1) == 1 and len(sizes) >= wanted:
-        if sum(sizes[:wanted]) < -(-row_bits // 8) * height * planes:
-            raise _cut_short()
+    uncompressed = not tiled and reader.first(entries, COMPRESSION, 1) == 1 and len(sizes) >= wanted
+    if uncompressed and sum(sizes[:wanted]) < -(-row_bits // 8) * height * planes:
+        raise _cut_short()
 
 
 def _cut_short() -> SourceError:

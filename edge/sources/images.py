@@ -3,8 +3,8 @@
 What is decided here, so that a file always gives the same pixels:
 
 - Grey stays (H, W), colour is (H, W, 3) RGB.
-- 16 bits become 8 by leaving out the low ones that are beyond what a clip uses: `edge.images.sample_depth` has the rule.
-  Scanners write 12 bits into 16; stretching each picture to its own maximum would make a clip flicker.
+- 16 bits become 8 by leaving out the low ones that are beyond what a clip uses (`edge.images.sample_depth` has the
+  rule). Scanners write 12 bits into 16; stretching each picture to its own maximum would make a clip flicker.
 - Transparency is laid over black, as ultrasound's background is. Colour profiles and gamma do not count.
 - The orientation that EXIF gives is followed: boxes refer to the picture as viewers show it.
 - The pages of a TIFF are frames of one clip; of every other file the first picture is one frame.
