@@ -121,7 +121,7 @@ def _indices(rows: NDArray[np.uint8], info: BmpInfo) -> NDArray[np.uint8]:
     per_byte = 8 // info.bits
     shifts = np.arange(per_byte - 1, -1, -1, dtype=np.uint8) * np.uint8(info.bits)
     split = (rows[:, :, None] >> shifts) & np.uint8((1 << info.bits) - 1)
-    return split.reshape(info.height, -1)[:, : info.width]
+    return np.asarray(split.reshape(info.height, -1)[:, : info.width])
 
 
 def _through_palette(indices: NDArray[np.uint8], data: bytes, info: BmpInfo) -> NDArray[np.uint8]:
