@@ -15,8 +15,8 @@ MAX_FIELD_MM = (600.0, 450.0)
 """Widest and deepest field of view, in mm: a panorama of 60 cm; from beyond 45 cm nothing comes back."""
 MIN_FIELD_MM = 3.0
 """Smallest longer side of a field of view, in mm: that of a catheter in an artery."""
-MAX_PIXEL_MM = 3.0
-"""Largest pixel, in mm: more than the beam is wide."""
+PIXEL_MM = (0.0005, 3.0)
+"""Smallest and largest side of a pixel, in mm: far below the wavelength, and more than the beam is wide."""
 
 
 class Region(msgspec.Struct, frozen=True):
@@ -46,7 +46,7 @@ def calibrated_region(box: Box, mm_x: float, mm_y: float, source: str) -> Region
     """Region with millimetres, or if no scanner has such a field of view, one without, that says why."""
     width, height = box[2] * mm_x, box[3] * mm_y
     possible = max(width, height) >= MIN_FIELD_MM and width <= MAX_FIELD_MM[0] and height <= MAX_FIELD_MM[1]
-    if possible and min(mm_x, mm_y) > 0.0 and max(mm_x, mm_y) <= MAX_PIXEL_MM:
+    if possible and PIXEL_MM[0] <= min(mm_x, mm_y) and max(mm_x, mm_y) <= PIXEL_MM[1]:
         return Region(box=box, mm_x=mm_x, mm_y=mm_y, source=source)
     reason = f"pixels of {mm_x:.3g} x {mm_y:.3g} mm make a field of view of {width:.4g} x {height:.4g} mm"
     return Region(box=box, source=source, uncalibrated=f"{reason}, which no scanner has")

@@ -28,6 +28,7 @@ def place_samples(samples: NDArray[Any], layout: PixelLayout) -> NDArray[Any]:
     above, below = bits - 1 - layout.high, layout.high + 1 - layout.stored
     if bits != layout.allocated or not (above or below):
         return samples
+    samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)  # of a big endian file
     kind = np.dtype(f"{'i' if layout.signed else 'u'}{samples.dtype.itemsize}")
     raised = np.left_shift(samples.view(np.dtype(f"u{samples.dtype.itemsize}")), above).view(kind)
     placed: NDArray[Any] = np.right_shift(raised, above + below)  # of signed ones, this copies the sign

@@ -118,6 +118,8 @@ def decode_bmp(data: bytes, info: BmpInfo) -> NDArray[np.uint8]:
 
 def _indices(rows: NDArray[np.uint8], info: BmpInfo) -> NDArray[np.uint8]:
     """Palette indices (H, W) of packed rows: the first pixel is in the highest bits."""
+    if info.bits == 8:
+        return rows[:, : info.width]
     per_byte = 8 // info.bits
     shifts = np.arange(per_byte - 1, -1, -1, dtype=np.uint8) * np.uint8(info.bits)
     split = (rows[:, :, None] >> shifts) & np.uint8((1 << info.bits) - 1)
@@ -130,6 +132,8 @@ def _through_palette(indices: NDArray[np.uint8], data: bytes, info: BmpInfo) -> 
     raw = np.frombuffer(data, np.uint8, count * entry, at).reshape(count, entry)
     table[:count] = raw[:, 2::-1]
     grey = bool((table[:, :1] == table).all())
+    if grey and np.array_equal(table[:, 0], np.arange(256)):
+        return np.ascontiguousarray(indices)
     return np.asarray((table[:, 0] if grey else table)[indices])
 
 
