@@ -75,6 +75,8 @@ class _Reader:
         self.offset, self.place = ("Q", 8) if self.big else ("L", 4)
 
     def number(self, code: str, at: int) -> int:
+        if at > len(self.data):
+            raise struct.error  # which is what `struct` itself raises just beyond the end
         (value,) = struct.unpack_from(self.order + code, self.data, at)
         return int(value)
 
