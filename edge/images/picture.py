@@ -13,7 +13,7 @@ from edge.images.decode import decode_tiff_with_opencv, decode_with_opencv
 from edge.images.orientation import apply_orientation
 from edge.images.png import PngInfo, plain_png
 from edge.images.sample_depth import significant_depth, used_depth
-from edge.images.tiff import TiffPage, first_page
+from edge.images.tiff import TiffPage, only_page
 
 if TYPE_CHECKING:
     from typing import Any
@@ -46,7 +46,7 @@ def decode_samples(data: bytes, info: ImageInfo) -> tuple[NDArray[Any], tuple[st
     elif isinstance(info.format_info, TiffPage):
         # Where there is no opacity, a fourth sample is none.
         flags = cv2.IMREAD_UNCHANGED if info.format_info.alpha else cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
-        image = decode_tiff_with_opencv(first_page(data, info.format_info.directory), flags)
+        image = decode_tiff_with_opencv(only_page(data, info.format_info.directory), flags)
     else:
         image = decode_with_opencv(data, cv2.IMREAD_ANYCOLOR)
     if image is None or image.dtype not in (np.uint8, np.uint16):

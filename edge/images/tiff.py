@@ -80,9 +80,13 @@ class _Reader:
         (value,) = struct.unpack_from(self.order + code, self.data, at)
         return int(value)
 
+    def entries_at(self, at: int) -> tuple[int, int, int]:
+        """Number of a directory's entries, position of the first, and bytes of each."""
+        return (self.number("Q", at), at + 8, 20) if self.big else (self.number("H", at), at + 2, 12)
+
     def directory(self, at: int) -> tuple[dict[int, tuple[int, int, int]], int]:
         """Entries by tag (type, count, position of the value or of its offset), and the next directory's position."""
-        count, first, size = (self.number("Q", at), at + 8, 20) if self.big else (self.number("H", at), at + 2, 12)
+        count, first, size = self.entries_at(at)
         if count > 4096:
             raise _cut_short()
         entries = {}
@@ -149,11 +153,17 @@ def read_tiff(data: bytes) -> TiffFile:
     return TiffFile(pages, problem, tuple(notes))
 
 
-def first_page(data: bytes, directory: int) -> bytes:
-    """Return the TIFF file with the page at ``directory`` as its first, which is the one that decoders give."""
+def only_page(data: bytes, directory: int) -> bytes:
+    """Return the TIFF file with the page at ``directory`` as its first, which decoders give, and its only one.
+
+    A decoder that follows the chain would refuse a page because of those behind it.
+    """
     reader = _Reader(data)
-    at = 8 if reader.big else 4
-    return data[:at] + struct.pack(reader.order + reader.offset, directory) + data[at + reader.place :]
+    count, first, size = reader.entries_at(directory)
+    changed = bytearray(data)
+    struct.pack_into(reader.order + reader.offset, changed, 8 if reader.big else 4, directory)
+    struct.pack_into(reader.order + reader.offset, changed, first + count * size, 0)
+    return bytes(changed)
 
 
 def _page(reader: _Reader, entries: Mapping[int, tuple[int, int, int]], at: int) -> TiffPage:
