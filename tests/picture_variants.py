@@ -68,7 +68,12 @@ def png_variants() -> dict[str, bytes]:
         made[f"grey {bits}, colour key"] = png(bits, 0, few, chunk(b"tRNS", struct.pack(">H", 1)))
         made[f"palette {bits}"] = png(bits, 3, few, colours)
         made[f"palette {bits}, opacity"] = png(bits, 3, few, colours + chunk(b"tRNS", bytes([0, 128])))
-    for name, samples, colour in (("grey", GREY, 0), ("rgb", RGB, 2), ("grey+a", grey_alpha, 4), ("rgba", rgb_alpha, 6)):
+    for name, samples, colour in (
+        ("grey", GREY, 0),
+        ("rgb", RGB, 2),
+        ("grey+a", grey_alpha, 4),
+        ("rgba", rgb_alpha, 6),
+    ):
         made[f"{name} 8"] = png(8, colour, samples)
         made[f"{name} 16"] = png(16, colour, deep(samples))
         made[f"{name} interlaced"] = png(8, colour, samples, interlaced=True)

@@ -22,12 +22,13 @@ from edge.contracts.frames import FrameOrigin, SourceEvent
 from edge.contracts.results import Reason
 from edge.images.headers import SUFFIXES, ImageInfo, read_image_file
 from edge.images.picture import decode_samples, needed_depth, white_to_bright
-from edge.images.sample_depth import probed_pages, to_8_bits
+from edge.images.sample_depth import DEPTHS, probed_pages, to_8_bits
 from edge.sources.file_source import FilePicture, FileSource, check_size, printable_path, skipped_event
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from pathlib import Path
+    from typing import Any
 
     from numpy.typing import NDArray
 
@@ -65,12 +66,16 @@ class ImagesSource(FileSource):
             )
         data = path.read_bytes()
         file = read_image_file(data)
-        depth, depth_notes = self._depth(path, data, file.pictures)
+        deep = [info for info in file.pictures if isinstance(info, ImageInfo) and info.deep]
+        depth, depth_notes = self._clip_depth(path, data, deep) if len(deep) > 1 else (None, ())
         for index, info in enumerate(file.pictures):
             try:
                 if isinstance(info, SourceError):
                     raise info
-                pixels, notes = _decode(data, info, depth)
+                samples, notes = _samples(data, info)
+                if info.deep and depth is None:  # the only one: decoded once
+                    depth, depth_notes = self._depth(path, info, needed_depth(samples, info))
+                pixels = _scaled(samples, info, depth)
             except SourceError as error:
                 if len(file.pictures) == 1:
                     raise
@@ -82,15 +87,13 @@ class ImagesSource(FileSource):
         if file.missing is not None:
             raise file.missing
 
-    def _depth(
-        self, path: Path, data: bytes, pictures: Sequence[ImageInfo | SourceError]
-    ) -> tuple[int | None, tuple[str, ...]]:
-        """Bits that the 16-bit pictures of a file use, together with those before it; and what to say of that."""
-        deep = [info for info in pictures if isinstance(info, ImageInfo) and info.deep]
-        if not deep:
-            return None, ()
-        needed = max((_needed_depth(data, deep[index]) for index in probed_pages(len(deep))), default=8)
-        key = (path.parent, deep[0].width, deep[0].height)
+    def _clip_depth(self, path: Path, data: bytes, deep: Sequence[ImageInfo]) -> tuple[int, tuple[str, ...]]:
+        """Bits that all 16-bit pages of a file use, see `_depth`."""
+        return self._depth(path, deep[0], max(_page_depth(data, deep[index]) for index in probed_pages(len(deep))))
+
+    def _depth(self, path: Path, info: ImageInfo, needed: int) -> tuple[int, tuple[str, ...]]:
+        """Bits that pictures like this one use, which needs ``needed``, with those before it; and what to say of it."""
+        key = (path.parent, info.width, info.height)
         before = self._depths.get(key)
         depth = self._depths[key] = max(needed, before or 0)
         if before is None or before == depth:
@@ -112,20 +115,23 @@ def decode_image(data: bytes, info: ImageInfo, depth: int | None = None) -> NDAr
     Raises:
         SourceError: too large, broken or damaged, or of a kind that is not read.
     """
-    return _decode(data, info, depth)[0]
+    samples, _ = _samples(data, info)
+    return _scaled(samples, info, needed_depth(samples, info) if depth is None else depth)
 
 
-def _decode(data: bytes, info: ImageInfo, depth: int | None) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+def _samples(data: bytes, info: ImageInfo) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Samples as stored, and what was left out. Raises `SourceError`, for a large picture before it is decoded."""
     check_size(info.width, info.height)
-    samples, notes = decode_samples(data, info)
-    picture = to_8_bits(samples, needed_depth(samples, info) if depth is None else depth)
-    return np.ascontiguousarray(white_to_bright(picture, info)), notes
+    return decode_samples(data, info)
 
 
-def _needed_depth(data: bytes, info: ImageInfo) -> int:
-    """Bits that one picture uses; the fewest for one that is skipped when its turn comes."""
+def _page_depth(data: bytes, info: ImageInfo) -> int:
+    """Bits that one page uses; the fewest for one that cannot be read, which is told when its turn comes."""
     try:
-        check_size(info.width, info.height)
-        return needed_depth(decode_samples(data, info)[0], info)
+        return needed_depth(_samples(data, info)[0], info)
     except SourceError:
-        return 8
+        return min(DEPTHS)
+
+
+def _scaled(samples: NDArray[Any], info: ImageInfo, depth: int | None) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(white_to_bright(to_8_bits(samples, depth), info))

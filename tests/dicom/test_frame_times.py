@@ -106,7 +106,9 @@ def test_absolute_times_with_a_pause() -> None:
 )
 def test_a_vector_of_times_gives_those_times(steps: list[float], first: float) -> None:
     absolute = [first + sum(steps[:index]) for index in range(len(steps) + 1)]
-    times = frame_times(elements(FrameTime=str(sorted(steps)[len(steps) // 2]), FrameTimeVector=absolute), len(absolute))
+    times = frame_times(
+        elements(FrameTime=str(sorted(steps)[len(steps) // 2]), FrameTimeVector=absolute), len(absolute)
+    )
     if len(steps) > 4 or max(steps) < 1.1 * min(steps):
         assert times is not None
         assert times[-1] / 1e6 == pytest.approx(absolute[-1] - first, abs=1.0)

@@ -9,9 +9,7 @@ from pathlib import Path
 import edge.dicom
 from edge.dicom.header import KEYWORDS
 
-BY_PYDICOM = {
-    f"Segmented{colour}PaletteColorLookupTableData": "apply_color_lut" for colour in ("Red", "Green", "Blue")
-}
+BY_PYDICOM = {f"Segmented{colour}PaletteColorLookupTableData": "apply_color_lut" for colour in ("Red", "Green", "Blue")}
 """Elements that a function of pydicom reads for us, which must then be called."""
 
 
@@ -31,7 +29,9 @@ def names_in_code() -> set[str]:
             elif isinstance(node, ast.Name):
                 found.add(node.id)
             elif isinstance(node, ast.JoinedStr):
-                parts = (re.escape(part.value) if isinstance(part, ast.Constant) else "[A-Z][a-z]*" for part in node.values)
+                parts = (
+                    re.escape(part.value) if isinstance(part, ast.Constant) else "[A-Z][a-z]*" for part in node.values
+                )
                 found.add("".join(parts))
     return found
 

@@ -184,7 +184,7 @@ def test_whatever_a_file_says_boxes_are_in_the_picture_and_millimetres_can_be_tr
         assert y + h <= height
         assert (region.mm_x is None) == (region.mm_y is None)
         if region.mm_x is not None and region.mm_y is not None:
-            assert MIN_FIELD_MM <= max(w * region.mm_x, h * region.mm_y)
+            assert max(w * region.mm_x, h * region.mm_y) >= MIN_FIELD_MM
             assert w * region.mm_x <= MAX_FIELD_MM[0]
             assert h * region.mm_y <= MAX_FIELD_MM[1]
             assert PIXEL_MM[0] <= min(region.mm_x, region.mm_y) <= max(region.mm_x, region.mm_y) <= PIXEL_MM[1]

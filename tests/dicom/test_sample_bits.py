@@ -125,9 +125,7 @@ def test_where_all_bits_count_the_high_bit_does_not_matter(high: int, make_datas
 
 def test_single_bits_in_run_lengths_have_a_hint(make_dataset: Make, make_compressed: Make, save: Save) -> None:
     like = np.zeros((1, 8, 8), np.uint8)
-    data = make_compressed(
-        [bytes(64)], like, "MONOCHROME2", RLELossless, BitsAllocated=1, BitsStored=1, HighBit=0
-    )
+    data = make_compressed([bytes(64)], like, "MONOCHROME2", RLELossless, BitsAllocated=1, BitsStored=1, HighBit=0)
     with DicomFrameReader(save(data)) as clip, pytest.raises(SourceError, match="one bit a pixel") as caught:
         clip.picture(0)
     assert "uncompressed" in (caught.value.hint or "")

@@ -79,7 +79,7 @@ def test_transparency_is_noted(tmp_path: Path) -> None:
     assert only(path).origin.notes == ()
 
 
-# --- one scale ---------------------------------------------------------------------------------------------------------
+# --- one scale -------------------------------------------------------------------------------------------------------
 
 
 def base(corner: int) -> NDArray[np.uint16]:
@@ -151,7 +151,11 @@ def test_a_brighter_file_raises_the_depth_from_there_on_and_says_so(tmp_path: Pa
     for number, image in enumerate([base(0), base(0) * 16, base(0)]):
         (tmp_path / f"{number}.png").write_bytes(encode(".png", image))
     frames, _ = read_all(tmp_path)
-    assert [int(frame.pixels[20, 20]) for frame in frames] == [GREY[20, 20], base(0)[20, 20] * 16 >> 8, base(0)[20, 20] >> 8]
+    assert [int(frame.pixels[20, 20]) for frame in frames] == [
+        GREY[20, 20],
+        base(0)[20, 20] * 16 >> 8,
+        base(0)[20, 20] >> 8,
+    ]
     assert [bool(frame.origin.notes) for frame in frames] == [False, True, False]
     assert "as 16 bits" in frames[1].origin.notes[0]
 
@@ -174,7 +178,7 @@ def test_colour_of_16_bits_by_the_same_rule(tmp_path: Path) -> None:
     np.testing.assert_array_equal(only(tmp_path / "a.png").pixels[1:], smooth_rgb()[1:])
 
 
-# --- the cases ---------------------------------------------------------------------------------------------------------
+# --- the cases -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.data
@@ -182,11 +186,12 @@ def test_the_cases(cases_dir: Path) -> None:
     opened: Any = images_source(cases_dir / "img")
     means: dict[str, list[float]] = {}
     told: dict[str, str] = {}
-    while not (getattr(item := opened.read(1.0), "kind", "") == "ended"):
+    while getattr(item := opened.read(1.0), "kind", "") != "ended":
         if isinstance(item, Frame):
             name = (item.origin.path or "").rpartition("/")[2]
             means.setdefault(name, []).append(round(float(item.pixels.mean()), 1))
-            told.update({name: note for note in item.origin.notes})
+            if item.origin.notes:
+                told[name] = "; ".join(item.origin.notes)
         else:
             told[item.path.rpartition("/")[2]] = item.detail
     assert means == {
