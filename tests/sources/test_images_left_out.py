@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from image_files import encode, images_source, only, png, read_all, smooth_rgb
-from picture_variants import GREY, chunk, deep, jpeg_variants
+from picture_variants import GREY, chunk, deep
 from picture_variants import png as any_png
 
 from edge.contracts.frames import Frame
@@ -53,7 +53,7 @@ def test_an_animation_of_one_picture_is_that_picture(tmp_path: Path) -> None:
 
 def test_the_further_pictures_of_a_jpeg_are_told(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
-    path.write_bytes(jpeg_variants()["grey"] * 3)
+    path.write_bytes(encode(".jpg", GREY) * 3)
     (frame,), (event,) = read_all(path)
     assert frame.pixels.shape == GREY.shape
     assert event.detail.startswith("2 more pictures")
