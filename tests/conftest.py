@@ -26,3 +26,13 @@ def data_dir() -> Path:
         if place and (Path(place) / "bus-bra").is_dir():
             return Path(place)
     pytest.skip("ultrasound sets not found: set SONOEDGE_DATA to the folder that holds bus-bra/, dicom/, clips/")
+
+
+@pytest.fixture(scope="session")
+def cases_dir() -> Path:
+    """The folder of inputs that once went wrong; tests that need it skip, and say so, where it is absent."""
+    places = [os.environ.get("SONOEDGE_CASES"), Path(__file__).parents[1].parent / "shared" / "cases"]
+    for place in places:
+        if place and (Path(place) / "img").is_dir():
+            return Path(place)
+    pytest.skip("inputs that went wrong not found: set SONOEDGE_CASES to the folder that holds dcm/, img/, vid/")

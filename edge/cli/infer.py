@@ -105,6 +105,7 @@ class AnswerPrinter:
         self._table = None if as_json else AnswerTable(paths)
         self._counts: Counter[str] = Counter()
         self._files: set[Path] = set()
+        self._noted: set[tuple[Path, str]] = set()
 
     def add(self, answer: FileAnswer) -> None:
         """Print and count one more answer."""
@@ -124,6 +125,10 @@ class AnswerPrinter:
         if answer.status.value == "no_result":
             self.unanswered += 1
             self.first_problem = self.first_problem or f"{answer.path}: {answer.detail}"
+        for note in answer.notes:
+            if (answer.path, note) not in self._noted:
+                self._noted.add((answer.path, note))
+                print(f"{printable(text_of(answer.path))}: {printable(note)}", file=sys.stderr)
         self._files.add(answer.path)
         self.progress.show(len(self._files) - 1, self.frames)
 

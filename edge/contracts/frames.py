@@ -39,6 +39,9 @@ class FrameOrigin:
     """BodyPartExamined as DICOM spells it, upper case. None: not said."""
     laterality: Literal["L", "R"] | None = None
     equipment: Equipment = field(default_factory=Equipment)
+    notes: tuple[str, ...] = ()
+    """What the source left out of the file, or read otherwise than its header says, in words, although no frame is
+    missing. For the log and for `infer`; never published, and never names a file."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,6 +11,14 @@ Point = tuple[float, float]
 """(x, y) in pixels of the source picture."""
 
 
+MAX_FIELD_MM = (600.0, 450.0)
+"""Widest and deepest field of view, in mm: a panorama of 60 cm; from beyond 45 cm nothing comes back."""
+MIN_FIELD_MM = 3.0
+"""Smallest longer side of a field of view, in mm: that of a catheter in an artery."""
+PIXEL_MM = (0.0005, 3.0)
+"""Smallest and largest side of a pixel, in mm: far below the wavelength, and more than the beam is wide."""
+
+
 class Region(msgspec.Struct, frozen=True):
     """A part of the picture that holds scan data, as DICOM PS3.3 C.8.5.5 has it.
 
@@ -25,8 +33,20 @@ class Region(msgspec.Struct, frozen=True):
     """Height of one pixel in millimetres. None: not calibrated."""
     source: str = "unknown"
     """Where this came from: ``dicom``, ``phantom``, ``config``, ``detected``."""
+    uncalibrated: str | None = None
+    """Why there are no millimetres although the source gives some; None: it gives none, or they hold."""
 
     @property
     def calibrated(self) -> bool:
         """Whether both axes have a size in millimetres."""
         return self.mm_x is not None and self.mm_y is not None
+
+
+def calibrated_region(box: Box, mm_x: float, mm_y: float, source: str) -> Region:
+    """Region with millimetres, or if no scanner has such a field of view, one without, that says why."""
+    width, height = box[2] * mm_x, box[3] * mm_y
+    possible = max(width, height) >= MIN_FIELD_MM and width <= MAX_FIELD_MM[0] and height <= MAX_FIELD_MM[1]
+    if possible and PIXEL_MM[0] <= min(mm_x, mm_y) and max(mm_x, mm_y) <= PIXEL_MM[1]:
+        return Region(box=box, mm_x=mm_x, mm_y=mm_y, source=source)
+    reason = f"pixels of {mm_x:.3g} x {mm_y:.3g} mm make a field of view of {width:.4g} x {height:.4g} mm"
+    return Region(box=box, source=source, uncalibrated=f"{reason}, which no scanner has")

@@ -16,7 +16,8 @@ Modules:
 - ``frame_origin``: Origin of a DICOM frame: scanner, body part, side and UIDs, nothing of the patient.
 - ``frame_reader``: Reads the frames of a DICOM file, single or multi-frame (cine), one by one, never all of them in
   memory.
-- ``frame_times``: Frame times of a DICOM cine: when each frame was acquired, counted from the first.
+- ``frame_times``: Frame times of a DICOM cine: when each frame was acquired, counted from the first, where that can be
+  true.
 - ``grey_conversion``: Converts grey samples of any depth to 8 bits: DICOM PS3.3 C.11.1 (modality LUT) and C.11.2
   (window, VOI LUT).
 - ``header``: DICOM header: reads only the data elements that we use, the transfer syntax, and where Pixel Data begins.
@@ -24,6 +25,8 @@ Modules:
 - ``prefetch``: Prefetch: decodes the next frames of a clip in a few threads while one is being processed; results come
   in order.
 - ``regions``: DICOM ultrasound regions and their calibration in mm per pixel: PS3.3 C.8.5.5, US Region Calibration.
+- ``sample_bits``: Bits of a DICOM sample that count: Bits Stored of them below High Bit; the others are masked out.
+  PS3.5 8.1.1.
 - ``suppress_warnings``: Suppresses pydicom's warnings and logs: they quote values of elements, which may be the
   patient's.
 """

@@ -12,6 +12,8 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels import get_decoder
 from pydicom.uid import (
     JPEG2000,
+    UID,
+    ExplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEG2000TransferSyntaxes,
     JPEGLSTransferSyntaxes,
@@ -22,6 +24,7 @@ from pydicom.uid import (
 
 from edge.contracts.errors import SourceError
 from edge.dicom.pixel_layout import LUMINANCE
+from edge.dicom.sample_bits import place_samples
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 from edge.images.decode import decode_with_opencv
 from edge.images.jpeg import read_jpeg_header, set_jpeg_colour_transform
@@ -32,10 +35,11 @@ if TYPE_CHECKING:
     from typing import Any
 
     from numpy.typing import NDArray
-    from pydicom.uid import UID
 
     from edge.dicom.pixel_layout import PixelLayout
 
+UNCOMPRESSED = (UID("1.2.840.10008.1.2.1.98"),)
+"""Transfer syntaxes whose frames are in fragments, but not compressed: PS3.5 A.4.11."""
 
 _GREY = cv2.IMREAD_UNCHANGED
 _RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
@@ -64,7 +68,9 @@ def decode_frame(data: bytes, layout: PixelLayout, syntax: UID, *, grey: bool = 
         SourceError: the frame is broken, or not of the size that the file says.
     """
     decoded = None
-    if syntax in JPEGTransferSyntaxes:
+    if syntax in UNCOMPRESSED:
+        decoded = _uncompressed(data, layout)
+    elif syntax in JPEGTransferSyntaxes:
         decoded = _jpeg(data, layout, grey)
     elif syntax in (JPEG2000, JPEG2000Lossless):  # not high-throughput JPEG 2000
         decoded = _jpeg2000(data, layout)
@@ -134,24 +140,57 @@ def _by_pydicom(data: bytes, layout: PixelLayout, syntax: UID) -> tuple[NDArray[
             raise no_decoder_error(syntax) from None
         if not decoder.is_available:
             raise no_decoder_error(syntax)
+        if layout.allocated == 1:
+            message = f"no decoder for {syntax.name} frames of one bit a pixel"
+            raise NoDecoderError(message, hint="export it as uncompressed, or with 8 bits a pixel")
+        options = pydicom_options(layout, 1, raw=syntax == RLELossless)
         try:
-            samples, now = decoder.as_array(encapsulate([data]), index=0, raw=True, **pydicom_options(layout, 1))
+            samples, now = decoder.as_array(encapsulate([data]), index=0, raw=True, **options)
         except Exception as error:  # whatever the decoders trip over
             if syntax != RLELossless and layout.allocated > 8:
                 raise no_decoder_error(syntax) from None  # the decoders there are may not read such pixels
             raise SourceError(f"broken or cut short {syntax.name} frame ({type(error).__name__})") from None
+    if syntax == RLELossless or _precision(data) > layout.high:  # as the samples would lie uncompressed
+        samples = place_samples(samples, layout)
     return samples, str(now["photometric_interpretation"])
 
 
-def pydicom_options(layout: PixelLayout, frames: int) -> dict[str, Any]:
-    """Options that pydicom's decoders need for ``frames`` frames of this pixel layout."""
+def _precision(data: bytes) -> int:
+    """Bits of a sample by the header of a JPEG, JPEG-LS or JPEG 2000 stream; 0: not known."""
+    jpeg2000 = read_jpeg2000_header(jpeg2000_codestream(data))
+    if jpeg2000 is not None:
+        return jpeg2000.bits
+    info = read_jpeg_header(data)
+    if info is not None:
+        return info.bits
+    at = data.find(b"\xff\xf7", 0, 4096)  # start of frame of JPEG-LS (ISO/IEC 14495-1 C.2.2)
+    return data[at + 4] if at >= 0 and at + 4 < len(data) else 0
+
+
+def _uncompressed(data: bytes, layout: PixelLayout) -> tuple[NDArray[Any], str]:
+    """Samples of one frame that is in fragments but not compressed. Raises `SourceError` if it is too short."""
+    decoder = get_decoder(ExplicitVRLittleEndian)
+    with suppress_pydicom_warnings():
+        try:
+            options = pydicom_options(layout, 1, raw=True) | {"pixel_vr": "OB" if layout.allocated <= 8 else "OW"}
+            samples, now = decoder.as_array(data, index=0, raw=True, **options)
+        except Exception as error:  # whatever pydicom trips over
+            raise SourceError(f"broken frame ({type(error).__name__})", hint="export the file again") from None
+    return place_samples(samples, layout), str(now["photometric_interpretation"])
+
+
+def pydicom_options(layout: PixelLayout, frames: int, *, raw: bool) -> dict[str, Any]:
+    """Options that pydicom's decoders need for ``frames`` frames of this pixel layout.
+
+    ``raw``: all bits as they lie in the file; pydicom would clear those above bits stored, wherever the high bit is.
+    """
     return {
         "rows": layout.rows,
         "columns": layout.columns,
         "number_of_frames": frames,
         "samples_per_pixel": layout.samples,
         "bits_allocated": layout.allocated,
-        "bits_stored": layout.stored,
+        "bits_stored": layout.allocated if raw else layout.stored,
         "pixel_representation": int(layout.signed),
         "photometric_interpretation": layout.photometric,
         "planar_configuration": layout.planar,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from edge.dicom.pixel_layout import PixelLayout
 
 _COLOURS = ("Red", "Green", "Blue")
+PALETTE_NOTE = "its palette of 16 bits has no entry over 255: read as one of 8 bits, by its word it would be black"
 
 
 class ColourConverter:
@@ -40,7 +41,12 @@ class ColourConverter:
         self._grey = grey
         self._stored = layout.stored
         self._greys = GreyConverter(header.elements, layout) if layout.photometric in MONOCHROME else None
-        self._palette = read_palette(header.elements, layout) if layout.photometric == "PALETTE COLOR" else None
+        self._palette, self.note = None, ""
+        """The note says, in words, what the palette is read as, if that is not what the file says of it."""
+        if layout.photometric == "PALETTE COLOR":
+            self._palette = read_palette(header.elements, layout)
+            if _not_shifted(header.elements):
+                self.note = PALETTE_NOTE
         self._low = -(1 << (layout.stored - 1)) if layout.signed else 0
 
     def __call__(self, samples: NDArray[Any], photometric: str) -> NDArray[np.uint8]:
@@ -117,7 +123,8 @@ def _stack(*channels: NDArray[np.int32]) -> NDArray[np.uint8]:
 def read_palette(elements: Dataset, layout: PixelLayout) -> NDArray[np.uint8]:
     """Colour palette of the file: RGB of every possible sample, (2**stored, 3) uint8. PS3.3 C.7.6.3.1.5 and .6.
 
-    Row 0 is the colour of the lowest possible sample, which is negative if samples are signed.
+    Row 0 is the colour of the lowest possible sample, which is negative if samples are signed. Entries of 16 bits of
+    which none is over 255 are read as 8 bits: some writers do not shift them, and no scanner shows all in black.
 
     Raises:
         SourceError: there is no whole palette.
@@ -135,7 +142,18 @@ def read_palette(elements: Dataset, layout: PixelLayout) -> NDArray[np.uint8]:
     except Exception as error:
         message = f"broken or missing colour palette ({type(error).__name__})"
         raise SourceError(message, hint="export the file again") from None
-    return (table >> 8 if int(table.max()) > 255 else table).astype(np.uint8)  # some write 8 bits and say 16
+    return (table >> 8 if int(table.max()) > 255 else table).astype(np.uint8)
+
+
+def _not_shifted(elements: Dataset) -> bool:
+    """Whether a palette says that its entries have 16 bits, has room for them, and uses the lower 8 only."""
+    try:
+        described = [int(value) for value in elements.RedPaletteColorLookupTableDescriptor]
+        entries = [_entries(elements, colour) for colour in _COLOURS]
+        wide = len(elements.RedPaletteColorLookupTableData) >= 2 * _count(elements, "Red")
+    except Exception:  # segmented, whose entries pydicom scales
+        return False
+    return described[2] == 16 and wide and max(int(column.max()) for column in entries) < 256
 
 
 def _entries(elements: Dataset, colour: str) -> NDArray[np.uint16]:

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, cast
 from pydicom.pixels import get_decoder
 
 from edge.contracts.errors import SourceError
-from edge.dicom.codecs import NoDecoderError, decode_frame, no_decoder_error, opencv_can_decode, pydicom_options
+from edge.dicom.codecs import (
+    UNCOMPRESSED,
+    NoDecoderError,
+    decode_frame,
+    no_decoder_error,
+    opencv_can_decode,
+    pydicom_options,
+)
 from edge.dicom.colour_conversion import ColourConverter
 from edge.dicom.element_values import first_value
 from edge.dicom.encapsulated_frames import index_frames, read_fragments
@@ -21,10 +28,11 @@ from edge.dicom.header import read_header
 from edge.dicom.pixel_layout import SUBSAMPLED, read_pixel_layout
 from edge.dicom.prefetch import batch_size, prefetch, thread_count
 from edge.dicom.regions import read_regions
+from edge.dicom.sample_bits import place_samples
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
     from types import TracebackType
     from typing import Any
@@ -60,10 +68,12 @@ class DicomFrameReader:
             self.origin = read_frame_origin(elements, str(path))
             self._fragments = self._index() if self._header.transfer_syntax.is_encapsulated else None
             self.frames = self._count()
-            """Frames that are there; fewer than ``layout.frames`` if the file is cut short."""
-            self.times = frame_times(elements, self.layout.frames) if self.frames else None
+            """Frames that are there; fewer than ``layout.frames`` if the file is cut short, more if that is wrong."""
+            self.times = frame_times(elements, max(self.layout.frames, self.frames)) if self.frames else None
             """Nanoseconds since the first frame, by frame; None: the file does not say."""
             self._colours = ColourConverter(self._header, self.layout, grey=grey)
+            self.notes = tuple(self._notes())
+            """What is read otherwise than the file says, in words."""
             self._grey = grey
             self._reading = threading.Lock()
         except BaseException:
@@ -107,7 +117,7 @@ class DicomFrameReader:
     def _decoded(self, index: int) -> tuple[NDArray[Any], str]:
         """Samples of a frame, (H, W) or (H, W, 3), and their photometric interpretation. Threads may call it."""
         if self._fragments is None:
-            return self._native(index), self.layout.photometric
+            return place_samples(self._native(index), self.layout), self.layout.photometric
         with self._reading:  # there is one place in the file
             data = read_fragments(self._header.stream, self._fragments[index])
         return decode_frame(data, self.layout, self._header.transfer_syntax, grey=self._grey)
@@ -121,14 +131,29 @@ class DicomFrameReader:
             return len(self._fragments)
         if self._header.pixels_length is None:
             raise SourceError("its pixels have no length", hint="export the file again")
-        return min(self.layout.frames, self._header.pixels_length * 8 // self.layout.frame_bits)
+        return self.layout.frames_in(self._header.pixels_length)
+
+    def _notes(self) -> Iterator[str]:
+        said, there, size = self.layout.frames, self.frames, self._header.pixels_length
+        if there > said:
+            count = first_value(self._header.elements, "NumberOfFrames")
+            says = "does not say how many" if count is None else f"says {count!s:.12}"
+            yield f"more frames than announced: the header {says}, {there} are there; all are read"
+        if self._fragments is None and size is not None and there >= said:
+            left = size - -(-there * self.layout.frame_bits // 8)
+            if left > max(2, self.layout.frame_bits // 800):
+                yield f"{left} bytes after the last whole frame are left out"
+        yield from (f"no millimetres: {region.uncalibrated}" for region in self.regions if region.uncalibrated)
+        if self._colours.note:
+            yield self._colours.note
 
     def _index(self) -> list[list[Fragment]]:
         with suppress_pydicom_warnings():
             extended = first_value(self._header.elements, "ExtendedOffsetTable")
         count = len(extended) // 8 if isinstance(extended, bytes) else 0
         offsets = struct.unpack(f"<{count}Q", extended[: 8 * count]) if count else ()
-        return index_frames(self._header.stream, self._header.pixels_at, self.layout.frames, offsets)
+        size = -(-self.layout.frame_bits // 8) if self._header.transfer_syntax in UNCOMPRESSED else 0
+        return index_frames(self._header.stream, self._header.pixels_at, self.layout.frames, offsets, size)
 
     @suppress_pydicom_warnings()
     def _native(self, index: int) -> NDArray[Any]:
@@ -137,7 +162,7 @@ class DicomFrameReader:
             decoder = get_decoder(self._header.transfer_syntax)
         except NotImplementedError:
             raise no_decoder_error(self._header.transfer_syntax) from None
-        options = pydicom_options(self.layout, self.layout.frames) | {"pixel_vr": self._header.pixels_vr}
+        options = pydicom_options(self.layout, self.frames, raw=True) | {"pixel_vr": self._header.pixels_vr}
         if self.layout.photometric in SUBSAMPLED:
             options["photometric_interpretation"] = "YBR_FULL_422"  # stored alike, and the one that pydicom knows
         self._header.stream.seek(self._header.pixels_at)

@@ -18,13 +18,19 @@ if TYPE_CHECKING:
 
     from edge.dicom.pixel_layout import PixelLayout
 
+OUTLIERS = 0.001
+"""Share of the darkest, and of the brightest, samples of a frame that do not decide how bright a clip is shown: a
+defective pixel, a mark in a corner."""
+
 
 class GreyConverter:
     """Converts the grey samples of one file to 8 bits, from black to white as they are to be displayed.
 
     Plain 8-bit samples stay as they are: that is what scanners export and people look at. Fewer bits are spread over
-    0 to 255. More bits (or signed ones) go through the file's rescale and its first VOI LUT or window; without one,
-    from the darkest to the brightest sample of the first frame that comes, and so for the whole clip.
+    0 to 255. More bits (or signed ones) go through the file's rescale and its first VOI LUT or window. Without one, 9
+    to 15 bits are shown from 0 to the highest value that they hold, as dcmtk does it. Of 16 and 32 bits, and of signed
+    ones, nobody knows how many are used: they are shown from the darkest to the brightest sample, but for `OUTLIERS`,
+    of the first frame that comes and is not flat, and so for the whole clip.
     """
 
     @suppress_pydicom_warnings()
@@ -34,6 +40,7 @@ class GreyConverter:
         self._count = 1 << layout.stored
         self._plain = layout.stored == 8 and not layout.signed
         self._few = layout.stored < 8 and not layout.signed
+        self._by_bits = layout.stored not in (16, 32) and not layout.signed
         self._table: NDArray[np.uint8] | None = None
         self._range: tuple[float, float] | None = None
         slope, intercept = float_value(elements, "RescaleSlope"), float_value(elements, "RescaleIntercept")
@@ -51,20 +58,31 @@ class GreyConverter:
         if self._plain:
             grey = samples.astype(np.uint8, copy=False)
         elif self._count <= 1 << 16:
-            if self._table is None:
-                self._keep_range(samples)
-                self._table = self._to_8_bits(np.arange(self._low, self._low + self._count))
-            grey = self._table[np.clip(samples.astype(np.int32) - self._low, 0, self._count - 1)]
+            table = self._table
+            if table is None:
+                fixed = self._keep_range(samples)
+                table = self._to_8_bits(np.arange(self._low, self._low + self._count))
+                self._table = table if fixed else None
+            grey = table[np.clip(samples.astype(np.int32) - self._low, 0, self._count - 1)]
         else:
             self._keep_range(samples)
             grey = self._to_8_bits(samples)
         return 255 - grey if self._inverted else grey
 
-    def _keep_range(self, samples: NDArray[Any]) -> None:
-        """Keep the range of the first frame, for files that have no window."""
-        if self._range is None:
-            values = self._rescaled(samples)
+    def _keep_range(self, samples: NDArray[Any]) -> bool:
+        """Keep the range that is shown, for files that have no window; False: the frame is flat, and tells nothing."""
+        if self._range is not None and self._range[0] < self._range[1]:
+            return True
+        if self._by_bits:
+            values = self._rescaled(np.array([self._low, self._low + self._count - 1]))
             self._range = float(values.min()), float(values.max())
+        else:
+            values = np.sort(self._rescaled(samples), axis=None)
+            left_out = int(values.size * OUTLIERS)
+            self._range = float(values[left_out]), float(values[values.size - 1 - left_out])
+            if self._range[0] == self._range[1]:  # nearly flat: what there is counts
+                self._range = float(values[0]), float(values[-1])
+        return self._range[0] < self._range[1]
 
     def _rescaled(self, samples: NDArray[Any]) -> NDArray[np.float64]:
         if self._modality is not None:

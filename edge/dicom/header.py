@@ -38,7 +38,8 @@ KEYWORDS = (
         "ImageLaterality",
     ),
     *("Manufacturer", "ManufacturerModelName", "TransducerData", "TransducerType"),
-    *("FrameTime", "FrameTimeVector", "CineRate", "RecommendedDisplayFrameRate", "FrameIncrementPointer"),
+    *("FrameTime", "FrameTimeVector", "FrameIncrementPointer", "ActualFrameDuration"),
+    *("CineRate", "RecommendedDisplayFrameRate"),
     "SequenceOfUltrasoundRegions",
     *("SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames", "Rows", "Columns"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"),
@@ -47,7 +48,7 @@ KEYWORDS = (
     *(f"{colour}PaletteColorLookupTableDescriptor" for colour in ("Red", "Green", "Blue")),
     *(f"{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
     *(f"Segmented{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")),
-    *("ExtendedOffsetTable", "ExtendedOffsetTableLengths"),
+    "ExtendedOffsetTable",
 )
 """Keywords of all data elements that are read. No other of a file, so none of the patient's, is ever in memory."""
 

@@ -33,7 +33,7 @@ class PixelLayout:
     rows: int
     columns: int
     frames: int
-    """Number of frames that the file says it has; a file that is cut short has fewer."""
+    """Number of frames that the file says it has, 1 if it says nothing usable; what is there may be less or more."""
     samples: int
     """Samples per pixel: 1, or 3 for colour."""
     photometric: str
@@ -42,6 +42,8 @@ class PixelLayout:
     """Bits allocated: those that a sample takes."""
     stored: int
     """Bits stored: those of it that count."""
+    high: int
+    """High bit: place of the highest of them. Below and above may lie anything, retired overlays for one."""
     signed: bool
     planar: int
     """Planar configuration. 1: all of red, then all of green, then all of blue; 0: by pixel."""
@@ -57,6 +59,11 @@ class PixelLayout:
         bits = self.pixels * self.samples * self.allocated
         return bits * 2 // 3 if self.photometric in SUBSAMPLED else bits
 
+    def frames_in(self, size: int) -> int:
+        """Whole uncompressed frames in ``size`` bytes, of which one may be padding to an even length."""
+        said = -(-self.frame_bits * self.frames // 8)
+        return self.frames if said <= size <= said + said % 2 else size * 8 // self.frame_bits
+
 
 @suppress_pydicom_warnings()
 def read_pixel_layout(header: DicomHeader) -> PixelLayout:
@@ -65,14 +72,26 @@ def read_pixel_layout(header: DicomHeader) -> PixelLayout:
     size = header.pixels_length
     if layout.photometric == "YBR_FULL_422" and not header.transfer_syntax.is_encapsulated and size is not None:
         full = replace(layout, photometric="YBR_FULL")
-        if size * 8 >= full.frame_bits * full.frames:  # says that colours are shared, but writes all of them
+        if _writes_all_colours(layout, full, size):  # says that colours are shared, but writes all of them
             return full
     return layout
+
+
+def _writes_all_colours(shared: PixelLayout, full: PixelLayout, size: int) -> bool:
+    """Whether ``size`` bytes of Pixel Data are frames with all colours rather than with shared ones."""
+    for layout in (full, shared):  # as many frames as the file says
+        if layout.frame_bits * layout.frames <= size * 8 <= layout.frame_bits * layout.frames + 8:
+            return layout is full
+    for layout in (shared, full):  # more of them
+        if size * 8 > layout.frame_bits * layout.frames and size * 8 % layout.frame_bits == 0:
+            return layout is full
+    return size * 8 >= full.frame_bits * full.frames
 
 
 def _from_elements(elements: Dataset) -> PixelLayout:
     photometric = str(first_value(elements, "PhotometricInterpretation") or "").strip().upper()
     allocated = int_value(elements, "BitsAllocated", 0)
+    stored = int_value(elements, "BitsStored", allocated)
     layout = PixelLayout(
         rows=int_value(elements, "Rows", 0),
         columns=int_value(elements, "Columns", 0),
@@ -80,7 +99,8 @@ def _from_elements(elements: Dataset) -> PixelLayout:
         samples=int_value(elements, "SamplesPerPixel", 1),
         photometric=photometric,
         allocated=allocated,
-        stored=int_value(elements, "BitsStored", allocated),
+        stored=stored,
+        high=int_value(elements, "HighBit", stored - 1),
         signed=int_value(elements, "PixelRepresentation", 0) == 1,
         planar=int_value(elements, "PlanarConfiguration", 0),
     )
@@ -94,6 +114,10 @@ def _from_elements(elements: Dataset) -> PixelLayout:
         _refuse(f"expected rows and columns from 1 to 65535, got {layout.rows} x {layout.columns}")
     if layout.allocated not in (1, 8, 16, 32) or not 0 < layout.stored <= layout.allocated:
         _refuse(f"expected 1, 8, 16 or 32 bits, got {layout.stored} stored in {layout.allocated}")
+    if layout.stored == layout.allocated:
+        layout = replace(layout, high=layout.allocated - 1)  # all bits count, whatever it says
+    if not layout.stored - 1 <= layout.high < layout.allocated:
+        _refuse(f"expected {layout.stored} of {layout.allocated} bits below the high bit, got high bit {layout.high}")
     if (layout.allocated == 1 and layout.samples != 1) or layout.planar not in (0, 1):
         _refuse("its pixels are laid out in no way that DICOM knows")
     return layout

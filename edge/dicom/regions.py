@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydicom.dataset import Dataset
 
-from edge.contracts.region import Region
+from edge.contracts.region import Region, calibrated_region
 from edge.dicom.element_values import float_value, int_value
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
@@ -20,8 +20,6 @@ IMAGES = (1, 2)
 """Region Data Type: tissue and colour flow; not a spectrum, a trace or a grey bar."""
 CENTIMETRES = 3
 """Physical Units Direction: centimetres; others are time, speed and the like."""
-MM_RANGE = (0.0005, 10.0)
-"""Range of a pixel's side in mm; outside of it, it can only be a mistake."""
 
 
 @suppress_pydicom_warnings()
@@ -30,7 +28,8 @@ def read_regions(elements: Dataset, width: int, height: int) -> tuple[Region, ..
 
     ``width`` and ``height`` of the picture are in pixels.
 
-    Only a region whose pixels have a length in centimetres on both axes is calibrated. Pixel Spacing is never asked:
+    Only a region whose pixels have a length in centimetres on both axes is calibrated, and only if that makes a field
+    of view that a scanner can have; if not, the region says so in ``uncalibrated``. Pixel Spacing is never asked:
     in ultrasound it is often wrong, and it is not bound to a part of the picture.
 
     A region that reaches past the picture by more than a rounding (2 pixels or 1 %) was written for another picture:
@@ -55,8 +54,8 @@ def _region(item: Dataset, width: int, height: int) -> Region | None:
         return None
     mm_x, mm_y = _millimetres(item, "X"), _millimetres(item, "Y")
     if mm_x is None or mm_y is None:
-        mm_x = mm_y = None
-    return Region(box=box, mm_x=mm_x, mm_y=mm_y, source="dicom")
+        return Region(box=box, source="dicom")
+    return calibrated_region(box, mm_x, mm_y, "dicom")
 
 
 def _box(item: Dataset, width: int, height: int) -> Box | None:
@@ -76,5 +75,4 @@ def _millimetres(item: Dataset, axis: str) -> float | None:
     delta = float_value(item, f"PhysicalDelta{axis}")
     if int_value(item, f"PhysicalUnits{axis}Direction", 0) != CENTIMETRES or delta is None or not math.isfinite(delta):
         return None
-    mm = abs(delta) * 10.0
-    return mm if MM_RANGE[0] <= mm <= MM_RANGE[1] else None
+    return abs(delta) * 10.0 or None

@@ -2,10 +2,20 @@
 
 Modules:
 
+- ``bmp``: BMP files of Windows and OS/2, decoded with numpy: OpenCV misreads run lengths, OS/2 palettes and odd bit
+  fields.
+- ``bmp_run_lengths``: Run lengths of a BMP file (RLE8 and RLE4, MS-WMF 3.1.6.4), decoded to palette indices.
 - ``decode``: Decodes JPEG, PNG and other images with OpenCV, and refuses damaged ones.
-- ``headers``: Headers of PNG, JPEG, BMP and TIFF files, read without decoding: picture size, and whether the file is
-  complete.
+- ``headers``: Headers of PNG, JPEG, BMP and TIFF files, read without decoding: the pictures of a file, and whether it
+  is complete.
 - ``jpeg``: JPEG headers (ISO/IEC 10918-1 annex B): read without decoding, and the Adobe colour transform marker set.
 - ``jpeg2000``: JPEG 2000 main header (ISO/IEC 15444-1 annex A), read without decoding the codestream.
 - ``jpeg_grey``: Decodes only the luminance (grey) of a JPEG: about three quarters of the time that colour takes.
+- ``orientation``: EXIF orientation of a picture: read from its EXIF block, and applied to its pixels.
+- ``picture``: Decodes one picture of a PNG, JPEG, BMP or TIFF file to grey or RGB samples, upright, without
+  transparency.
+- ``png``: PNG files (W3C PNG, third edition): chunks checked, and what the decoder must not see left out.
+- ``sample_depth``: Depth of 16-bit samples: how many of their bits a picture or clip uses, so that one scale holds for
+  all its frames.
+- ``tiff``: TIFF directories (TIFF 6.0 section 2, and BigTIFF): the pages of a file, checked before a decoder sees them.
 """

@@ -5,6 +5,7 @@ That an image is damaged, libjpeg and libpng say only on stderr: libjpeg warns, 
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import cv2
@@ -14,6 +15,7 @@ from edge.contracts.errors import SourceError
 from edge.process.stderr_capture import capture_stderr, capture_stderr_shared, print_captured
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from numpy.typing import NDArray
@@ -33,6 +35,12 @@ All of libjpeg's warnings: it prints only the first, which may hide a worse one.
 """
 _NOISE = (b"libpng warning",)
 """How harmless lines begin: colour profiles and text that libpng does not like. The pixels are right."""
+_LOG_WARNINGS, _LOG_DEBUG = 3, 5
+"""Levels of OpenCV's log."""
+_TIFF_LINES = (b"[ WARN:", b"[ERROR:", b"[ INFO:", b"[DEBUG:", b"OpenCV TIFF:")
+"""How its lines begin."""
+_TIFF_DAMAGE = (b"TIFF_Error", b"JPEGLib: Corrupt", b"JPEGLib: Premature", b"to avoid buffer overrun", b"Wrong length")
+"""What OpenCV's log says of damaged strips and tiles of a TIFF; of tags that it does not know it says other things."""
 
 
 def decode_with_opencv(data: bytes, flags: int) -> NDArray[Any] | None:
@@ -64,3 +72,43 @@ def decode_with_opencv(data: bytes, flags: int) -> NDArray[Any] | None:
         message = damage.decode("ascii", "replace").strip()
         raise SourceError(f"damaged picture ({message})", hint="copy or export it again")
     return picture
+
+
+def decode_tiff_with_opencv(data: bytes, flags: int) -> NDArray[Any] | None:
+    """Decode the first page of a TIFF file as `decode_with_opencv`, and refuse it if a strip or tile is damaged.
+
+    Of such a strip libtiff leaves the rest as the memory was, and OpenCV gives the picture: only its log tells.
+    """
+    coded = np.frombuffer(data, np.uint8)
+    get_level, set_level, telling = _log_level()
+    with capture_stderr() as printed:  # with nobody else: the level is the whole process'
+        level = get_level()
+        set_level(telling)
+        try:
+            picture: NDArray[Any] | None = cv2.imdecode(coded, flags)
+        finally:
+            set_level(level)
+    lines = printed.data.splitlines(keepends=True)
+    if others := [line for line in lines if not line.startswith((*_DAMAGE, *_NOISE, *_TIFF_LINES, b"\n"))]:
+        print_captured(b"".join(others))
+    damage = next((line for line in lines if _tells_tiff_damage(line)), None)
+    if picture is not None and damage is not None:
+        said = re.split(rb"TIFF_\w+ |: Warning, ", damage, maxsplit=1)[-1].decode("ascii", "replace").strip()
+        raise SourceError(f"damaged picture ({said})", hint="copy or export it again")
+    return picture
+
+
+def _tells_tiff_damage(line: bytes) -> bool:
+    """Whether a line of OpenCV's log tells of a damaged strip or tile, and not of a tag that libtiff does not know."""
+    if line.startswith(_TIFF_LINES[-1]):  # before 4.13 all are called warnings
+        return not any(
+            word in line for word in (b"TIFFReadDirectory", b"TIFFFetch", b"SetField", b"Unknown", b"Assuming")
+        )
+    return any(word in line for word in _TIFF_DAMAGE)
+
+
+def _log_level() -> tuple[Callable[[], int], Callable[[int], int], int]:
+    """Functions that get and set the level of OpenCV's log, and the one at which it repeats what libtiff says."""
+    if hasattr(cv2, "setLogLevel"):  # before 4.13
+        return getattr(cv2, "getLogLevel"), getattr(cv2, "setLogLevel"), _LOG_DEBUG  # noqa: B009
+    return cv2.utils.logging.getLogLevel, cv2.utils.logging.setLogLevel, _LOG_WARNINGS

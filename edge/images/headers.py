@@ -1,126 +1,136 @@
-"""Headers of PNG, JPEG, BMP and TIFF files, read without decoding: picture size, and whether the file is complete.
+"""Headers of PNG, JPEG, BMP and TIFF files, read without decoding: the pictures of a file, and whether it is complete.
 
 Decoders cannot be asked either: to learn the size they decode, and of a file cut short some give what they have.
 """
 
 from __future__ import annotations
 
+import re
 import struct
-import zlib
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
 
 from edge.contracts.errors import SourceError
+from edge.images.bmp import read_bmp_header
 from edge.images.jpeg import read_jpeg_header
+from edge.images.png import GREY, GREY_ALPHA, SIGNATURE, read_png_header
+from edge.images.tiff import TiffPage, read_tiff
+
+if TYPE_CHECKING:
+    from edge.images.bmp import BmpInfo
+    from edge.images.png import PngInfo
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 """File name suffixes of the formats that are read here, in lower case."""
+_NEXT_JPEG = re.compile(rb"\xff\xd9\x00*\xff\xd8\xff[\xc0-\xfe]")
+"""End of one JPEG and the start of another behind it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageInfo:
-    """Header of one picture of an image file: format and size in pixels."""
+    """Header of one picture of an image file: format, size in pixels, and what its decoder has to know."""
 
     kind: Literal["png", "jpeg", "bmp", "tiff"]
     width: int
     height: int
+    format_info: PngInfo | BmpInfo | TiffPage | None = None
+    """The format's own header; None: JPEG."""
     grey: bool = False
     """True: PNG without colour; its decoder makes colour of it where there is transparency."""
-    directory: int = 0
-    """TIFF: position of this page's directory in the file, in bytes."""
+    deep: bool = False
+    """Samples have more than 8 bits: how many are used has to be found out, for all pictures of a clip together."""
+    notes: tuple[str, ...] = ()
+    """What is left out of it, in words."""
 
 
-def read_image_headers(data: bytes) -> list[ImageInfo]:
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """Pictures of an image file."""
+
+    pictures: list[ImageInfo | SourceError]
+    """In order; an error where one of several cannot be decoded."""
+    missing: SourceError | None = None
+    """That there are more pictures, or should be, which are not read."""
+    notes: tuple[str, ...] = field(default=())
+    """What else is left out of it, in words."""
+
+
+def read_image_file(data: bytes) -> ImageFile:
     """Read the headers of the pictures in an image file: one, or in a TIFF one for each page.
 
     Raises:
-        SourceError: ``data`` is none of PNG, JPEG, BMP, TIFF, or cut short, or broken.
+        SourceError: ``data`` is none of PNG, JPEG, BMP, TIFF, or cut short, or broken, or of a kind that is not read.
     """
     try:
-        if data[:8] == b"\x89PNG\r\n\x1a\n":
-            return [_png(data)]
+        if data[:8] == SIGNATURE:
+            return _png(data)
         if data[:2] == b"\xff\xd8":
-            return [_jpeg(data)]
+            return _jpeg(data)
         if data[:2] == b"BM":
-            return [_bmp(data)]
-        if data[:4] in (b"II*\0", b"MM\0*"):
+            return _bmp(data)
+        if data[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"):
             return _tiff(data)
     except (struct.error, IndexError):
         raise _cut_short() from None
     raise SourceError("empty file" if not data else "none of PNG, JPEG, BMP and TIFF", hint="convert it to PNG")
 
 
-def _png(data: bytes) -> ImageInfo:
-    """Check that every chunk that matters has its checksum, and that the last one is there: W3C PNG 5."""
-    width, height, _, colour = struct.unpack(">LLBB", data[16:26])
-    view, at = memoryview(data), 8
-    while True:
-        length, name = struct.unpack(">L4s", data[at : at + 8])
-        (checksum,) = struct.unpack(">L", data[at + 8 + length : at + 12 + length])
-        if name[:1].isupper() and zlib.crc32(view[at + 4 : at + 8 + length]) != checksum:
-            raise SourceError("broken PNG: a checksum differs", hint="copy or export the file again")
-        if name == b"IEND":
-            return ImageInfo("png", width, height, grey=colour in (0, 4))
-        at += 12 + length
+def read_image_headers(data: bytes) -> list[ImageInfo]:
+    """Read the headers of all pictures in an image file. Raises `SourceError` if one of them cannot be read."""
+    found = []
+    for picture in read_image_file(data).pictures:
+        if isinstance(picture, SourceError):
+            raise picture
+        found.append(picture)
+    return found
 
 
-def _jpeg(data: bytes) -> ImageInfo:
+def _png(data: bytes) -> ImageFile:
+    info = read_png_header(data)
+    notes = ("one of its colours is transparent: shown as it is",) if info.colour_key else ()
+    grey = info.colour in (GREY, GREY_ALPHA)
+    picture = ImageInfo("png", info.width, info.height, info, grey=grey, deep=info.bits > 8, notes=notes)
+    missing = _left_out(info.pictures - 1, "an animation") if info.pictures > 1 else None
+    return ImageFile([picture], missing)
+
+
+def _jpeg(data: bytes) -> ImageFile:
     info = read_jpeg_header(data)
     if info is None or not info.complete:
         raise _cut_short()
-    return ImageInfo("jpeg", info.width, info.height)
+    if info.bits != 8:
+        raise SourceError(f"a JPEG of {info.bits} bits is not read", hint="convert it to PNG")
+    others = len(_NEXT_JPEG.findall(data))
+    return ImageFile([ImageInfo("jpeg", info.width, info.height)], _left_out(others, "one file") if others else None)
 
 
-def _bmp(data: bytes) -> ImageInfo:
-    """Check that an uncompressed BMP holds all its rows; the decoder notices where compressed ones end."""
-    (start,) = struct.unpack("<L", data[10:14])
-    (header,) = struct.unpack("<L", data[14:18])
-    if header == 12:
-        width, height, _, bits = struct.unpack("<HHHH", data[18:26])
-        compression = 0
-    else:
-        width, height, _, bits, compression = struct.unpack("<llHHL", data[18:34])
-    height = abs(height)  # negative: rows from the top
-    if compression in (0, 3) and start + (width * bits + 31) // 32 * 4 * height > len(data):
-        raise _cut_short()
-    return ImageInfo("bmp", width, height)
+def _bmp(data: bytes) -> ImageFile:
+    info = read_bmp_header(data)
+    notes = ("its transparency is left out",) if info.alpha else ()
+    return ImageFile([ImageInfo("bmp", info.width, info.height, info, notes=notes)])
 
 
-def _tiff(data: bytes) -> list[ImageInfo]:
-    """Check that the directories, and the strips or tiles that they name, lie within the file: TIFF 6.0, section 2."""
-    order = "<" if data[:1] == b"I" else ">"
-    pages: list[ImageInfo] = []
-    (at,) = struct.unpack(f"{order}L", data[4:8])
-    while at and len(pages) < 10_000:
-        (count,) = struct.unpack(f"{order}H", data[at : at + 2])
-        entries = (data[at + 2 + 12 * i : at + 14 + 12 * i] for i in range(count))
-        fields = {struct.unpack(f"{order}H", entry[:2])[0]: entry for entry in entries}
-        width, height = (_numbers(data, fields.get(tag), order)[0] for tag in (256, 257))
-        for offsets, counts in ((273, 279), (324, 325)):  # strips, tiles
-            starts, sizes = (_numbers(data, fields.get(tag), order) for tag in (offsets, counts))
-            if any(start + size > len(data) for start, size in zip(starts, sizes, strict=False)):
-                raise _cut_short()
-        pages.append(ImageInfo("tiff", width, height, directory=at))
-        (at,) = struct.unpack(f"{order}L", data[at + 2 + 12 * count : at + 6 + 12 * count])
-    return pages
+def _tiff(data: bytes) -> ImageFile:
+    found = read_tiff(data)
+    pictures: list[ImageInfo | SourceError] = []
+    reduced = 0
+    for page in found.pages:
+        if isinstance(page, SourceError):
+            pictures.append(page)
+        elif page.reduced and len(found.pages) > 1:
+            reduced += 1
+        else:
+            notes = ("its transparency is left out",) if page.alpha and page.samples == 2 else ()
+            pictures.append(ImageInfo("tiff", page.width, page.height, page, deep=page.bits > 8, notes=notes))
+    left_out = (f"{reduced} smaller copies or masks left out",) if reduced else ()
+    if not pictures:
+        raise found.problem or _cut_short()
+    return ImageFile(pictures, found.problem, (*found.notes, *left_out))
 
 
-def tiff_page(data: bytes, info: ImageInfo) -> bytes:
-    """Return the TIFF file with the page ``info`` as its first, which is the one that decoders give."""
-    return data[:4] + struct.pack("<L" if data[:1] == b"I" else ">L", info.directory) + data[8:]
-
-
-def _numbers(data: bytes, entry: bytes | None, order: str) -> tuple[int, ...]:
-    """The values of one directory entry of type SHORT or LONG; none if it is absent."""
-    if entry is None:
-        return ()
-    kind, count = struct.unpack(f"{order}HL", entry[2:8])
-    code, size = {3: ("H", 2), 4: ("L", 4)}.get(kind, ("", 0))
-    if not code or count > len(data) // size:
-        raise _cut_short()
-    at = struct.unpack(f"{order}L", entry[8:12])[0] if count * size > 4 else None
-    raw = entry[8:] if at is None else data[at : at + count * size]
-    return struct.unpack(f"{order}{count}{code}", raw[: count * size])
+def _left_out(count: int, where: str) -> SourceError:
+    pictures = "1 more picture" if count == 1 else f"{count} more pictures"
+    return SourceError(f"{pictures} of {where} left out: only the first is read", hint="export them as single files")
 
 
 def _cut_short() -> SourceError:

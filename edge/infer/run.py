@@ -53,6 +53,11 @@ class FileAnswer:
         return Status.NO_RESULT if self.result is None else self.result.status
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What was left out of the file, or read otherwise than its header says, in words."""
+        return () if self.frame is None else self.frame.origin.notes
+
+    @property
     def frame_index(self) -> int | None:
         """Number of the frame in the file, from 0; None: it could not be read."""
         return None if self.frame is None else self.frame.origin.frame_index

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from edge.contracts.region import Region
+from edge.contracts.region import calibrated_region
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,7 +29,7 @@ def add_stream_metadata(streams: Sequence[StreamSettings]) -> Callable[[Frame], 
             origin = replace(origin, laterality=stream.laterality)
         if stream.calibration is not None:
             c = stream.calibration
-            regions = (Region(box=c.box, mm_x=c.mm_x, mm_y=c.mm_y, source="config"),)
+            regions = (calibrated_region(c.box, c.mm_x, c.mm_y, "config"),)
         return replace(frame, origin=origin, regions=regions)
 
     return enrich

@@ -36,6 +36,7 @@ class StreamReporter:
         self._coverage = CoverageTracker()
         self._messages = StreamMessages(stream, messages, frame_link, self._break_off)
         self._clip = 0
+        self._notes: tuple[str, ...] = ()
         self._last_frame: Frame | None = None
         self.stopped = False
         """Asked to stop: what is still on its way is not reported."""
@@ -54,7 +55,9 @@ class StreamReporter:
         """Report a frame that was answered; ask `reports` first."""
         if self._last_frame is not None and frame.origin.clip != self._clip:
             self._end_tracks("clip_changed")
-        self._clip = frame.origin.clip
+        if frame.origin.notes and (frame.origin.notes != self._notes or frame.origin.clip != self._clip):
+            log.warning("stream %s: %s", self._name, "; ".join(frame.origin.notes))
+        self._clip, self._notes = frame.origin.clip, frame.origin.notes
         previous_exam, another_exam = self._exam.exam_id, self._exam.starts_new_exam(frame)
         if another_exam:
             self._end_tracks("exam_changed", previous_exam)

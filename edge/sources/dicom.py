@@ -91,7 +91,6 @@ def _frame(
     except NoDecoderError:
         raise
     except Exception as error:  # whatever broken bytes make a decoder trip over
-        event = skipped_event(path, error)
-        return replace(event, detail=f"frame {index + 1} of {clip.layout.frames}: {event.detail}")
-    origin = replace(clip.origin, path=printable_path(path), frame_index=index)
+        return skipped_event(path, error, f"frame {index + 1} of {max(clip.frames, clip.layout.frames)}")
+    origin = replace(clip.origin, path=printable_path(path), frame_index=index, notes=clip.notes)
     return FilePicture(pixels, None if clip.times is None else clip.times[index], clip.regions, origin)

@@ -130,8 +130,11 @@ def _silence_opencv_log() -> None:
     set_level(0)
 
 
-def skipped_event(path: Path, error: Exception) -> SourceEvent:
-    """Event for a file or frame that is skipped because of ``error``."""
+def skipped_event(path: Path, error: Exception, place: str = "") -> SourceEvent:
+    """Event for a file or frame that is skipped because of ``error``; ``place``: which frame, in words."""
+    if place:
+        event = skipped_event(path, error)
+        return replace(event, detail=f"{place}: {event.detail}")
     if isinstance(error, SourceError):
         detail = f"{error.message}; {error.hint}" if error.hint else error.message
         return SourceEvent("skipped", Reason(error.reason), detail, printable_path(path))

@@ -3,30 +3,30 @@
 What is decided here, so that a file always gives the same pixels:
 
 - Grey stays (H, W), colour is (H, W, 3) RGB.
-- 16 bits become 8 by leaving out the low ones that are beyond what the picture uses: its brightest value decides
-  whether that is 10, 12 or 16 bits. Scanners write 12 bits into 16; stretching each picture to its own maximum would
-  make a clip flicker.
-- Transparency is laid over black, as ultrasound's background is.
-- The orientation that a JPEG's EXIF gives is followed: boxes refer to the picture as viewers show it.
-- The pages of a TIFF are frames of one clip; every other file is one frame.
+- 16 bits become 8 by leaving out the low ones that are beyond what a clip uses (`edge.images.sample_depth` has the
+  rule). Scanners write 12 bits into 16; stretching each picture to its own maximum would make a clip flicker.
+- Transparency is laid over black, as ultrasound's background is. Colour profiles and gamma do not count.
+- The orientation that EXIF gives is followed: boxes refer to the picture as viewers show it.
+- The pages of a TIFF are frames of one clip; of every other file the first picture is one frame.
+- What is left out is told: further pictures as ``skipped``, anything else in the notes of the frame.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from edge.contracts.errors import SourceError
-from edge.contracts.frames import FrameOrigin
+from edge.contracts.frames import FrameOrigin, SourceEvent
 from edge.contracts.results import Reason
-from edge.images.decode import decode_with_opencv
-from edge.images.headers import SUFFIXES, read_image_headers, tiff_page
-from edge.sources.file_source import FilePicture, FileSource, check_size, printable_path
+from edge.images.headers import SUFFIXES, ImageInfo, read_image_file
+from edge.images.picture import decode_samples, needed_depth, white_to_bright
+from edge.images.sample_depth import DEPTHS, probed_pages, to_8_bits
+from edge.sources.file_source import FilePicture, FileSource, check_size, printable_path, skipped_event
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from edge.config.settings import StreamSettings
     from edge.config.uri import Uri
-    from edge.images.headers import ImageInfo
 
 MAX_BYTES = 1 << 29
 """Largest file in bytes; larger ones are not read into memory: 64 million pixels of four 16-bit samples."""
@@ -47,68 +46,92 @@ class ImagesSource(FileSource):
         """Read the URI. Raises `UsageError` for a parameter: there are none."""
         uri.expect()
         super().__init__(uri, stream)
+        self._depths: dict[tuple[Path, int, int], int] = {}
+        """Bits that 16-bit pictures of one folder and size use, as far as they were read."""
 
     def accepts(self, path: Path) -> bool:
         """Implement `FileSource.accepts`: by the suffix of its name."""
         return path.suffix.lower() in SUFFIXES
 
-    def pictures(self, path: Path) -> Generator[FilePicture]:
+    def open(self) -> None:
+        """Implement `Source.open`: find the files."""
+        self._depths.clear()
+        super().open()
+
+    def pictures(self, path: Path) -> Generator[FilePicture | SourceEvent]:
         """Implement `FileSource.pictures`: one frame; of a TIFF, all pages. Grey or RGB, see `decode_image`."""
         if path.stat().st_size > MAX_BYTES:
             raise SourceError(
                 f"expected at most {MAX_BYTES >> 20} MB", hint="export it smaller", reason=Reason.TOO_LARGE.value
             )
         data = path.read_bytes()
-        pages = read_image_headers(data)
-        for index, info in enumerate(pages):
-            origin = FrameOrigin(path=printable_path(path), frame_index=index)
-            yield FilePicture(decode_image(data, info), media_ns=0 if len(pages) == 1 else None, origin=origin)
+        file = read_image_file(data)
+        deep = [info for info in file.pictures if isinstance(info, ImageInfo) and info.deep]
+        depth, depth_notes = self._clip_depth(path, data, deep) if len(deep) > 1 else (None, ())
+        for index, info in enumerate(file.pictures):
+            try:
+                if isinstance(info, SourceError):
+                    raise info
+                samples, notes = _samples(data, info)
+                if info.deep and depth is None:  # the only one: decoded once
+                    depth, depth_notes = self._depth(path, info, needed_depth(samples, info))
+                pixels = _scaled(samples, info, depth)
+            except SourceError as error:
+                if len(file.pictures) == 1:
+                    raise
+                yield skipped_event(path, error, f"page {index + 1} of {len(file.pictures)}")
+                continue
+            notes = (*file.notes, *notes, *depth_notes)
+            origin = FrameOrigin(path=printable_path(path), frame_index=index, notes=notes)
+            yield FilePicture(pixels, media_ns=0 if len(file.pictures) == 1 else None, origin=origin)
+        if file.missing is not None:
+            raise file.missing
+
+    def _clip_depth(self, path: Path, data: bytes, deep: Sequence[ImageInfo]) -> tuple[int, tuple[str, ...]]:
+        """Bits that all 16-bit pages of a file use, see `_depth`."""
+        return self._depth(path, deep[0], max(_page_depth(data, deep[index]) for index in probed_pages(len(deep))))
+
+    def _depth(self, path: Path, info: ImageInfo, needed: int) -> tuple[int, tuple[str, ...]]:
+        """Bits that pictures like this one use, which needs ``needed``, with those before it; and what to say of it."""
+        key = (path.parent, info.width, info.height)
+        before = self._depths.get(key)
+        depth = self._depths[key] = max(needed, before or 0)
+        if before is None or before == depth:
+            return depth, ()
+        return depth, (f"read as {depth} bits, those before it as {before}: brightness does not compare",)
 
 
-def decode_image(data: bytes, info: ImageInfo) -> NDArray[np.uint8]:
+def decode_image(data: bytes, info: ImageInfo, depth: int | None = None) -> NDArray[np.uint8]:
     """Decode one picture of an image file.
 
     Args:
         data: the bytes of the whole file.
         info: which picture, from `read_image_headers`.
+        depth: bits that 16-bit samples use; None: as many as this picture needs.
 
     Returns:
         (H, W) grey or (H, W, 3) RGB, uint8.
 
     Raises:
-        SourceError: too large, broken or damaged.
+        SourceError: too large, broken or damaged, or of a kind that is not read.
     """
+    samples, _ = _samples(data, info)
+    return _scaled(samples, info, needed_depth(samples, info) if depth is None else depth)
+
+
+def _samples(data: bytes, info: ImageInfo) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Samples as stored, and what was left out. Raises `SourceError`, for a large picture before it is decoded."""
     check_size(info.width, info.height)
-    if info.kind == "tiff":
-        data = tiff_page(data, info)
-    # Only of a PNG is transparency wanted. The fourth byte of a BMP is not it, and the other flags follow EXIF.
-    flags = cv2.IMREAD_UNCHANGED if info.kind == "png" else cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
-    image = decode_with_opencv(data, flags)
-    if image is None or image.dtype not in (np.uint8, np.uint16):
-        raise SourceError(f"a {info.kind.upper()} that cannot be decoded", hint="convert it to an 8-bit PNG")
-    if image.ndim == 3 and image.shape[2] == 4:
-        image = _over_black(image)
-    if image.ndim == 3 and info.grey:
-        image = image[:, :, 0]
-    image = to_8_bits(image)
-    return np.ascontiguousarray(image if image.ndim == 2 else image[:, :, ::-1])
+    return decode_samples(data, info)
 
 
-def to_8_bits(image: NDArray[Any]) -> NDArray[np.uint8]:
-    """Convert uint8 or uint16 samples of any shape to uint8.
-
-    uint8 stays as it is. Of uint16 8 bits are kept: the highest of the 8, 10, 12 or 16 that the brightest value needs.
-    """
-    if image.dtype == np.uint16:
-        used = int(image.max()).bit_length()
-        image = image >> next(bits - 8 for bits in (8, 10, 12, 16) if used <= bits)
-    return image.astype(np.uint8, copy=False)
+def _page_depth(data: bytes, info: ImageInfo) -> int:
+    """Bits that one page uses; the fewest for one that cannot be read, which is told when its turn comes."""
+    try:
+        return needed_depth(_samples(data, info)[0], info)
+    except SourceError:
+        return min(DEPTHS)
 
 
-def _over_black(image: NDArray[Any]) -> NDArray[Any]:
-    """Lay (H, W, 4) BGRA over black: (H, W, 3) BGR of the same dtype, in integers, rounded."""
-    full = int(np.iinfo(image.dtype).max)
-    if image[:, :, 3].min() == full:
-        return image[:, :, :3]
-    opacity = image[:, :, 3:].astype(np.uint32)
-    return ((image[:, :, :3] * opacity + full // 2) // full).astype(image.dtype)
+def _scaled(samples: NDArray[Any], info: ImageInfo, depth: int | None) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(white_to_bright(to_8_bits(samples, depth), info))

@@ -7,9 +7,11 @@ import struct
 import zlib
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pydicom
 import pytest
+from dicom_source_files import write_dicom
 from sample_pictures import speckle, write_clip, write_png
 
 from edge.cli.main import run
@@ -139,6 +141,39 @@ def test_truncated_dicom_is_a_reason_and_nothing_else(tmp_path, capsys, keep):
     assert code == 5
     assert (cut["status"], cut["reason"], cut["frame"]) == ("no_result", "decode_error", None)
     assert good["status"] == "finding"
+
+
+def test_what_a_file_says_wrongly_is_told_once_on_stderr(tmp_path, capsys):
+    """No frame is missing: no answer is spent on it, and the exit code is that of success."""
+    region = pydicom.Dataset()
+    region.RegionSpatialFormat = region.RegionDataType = 1
+    region.RegionLocationMinX0 = region.RegionLocationMinY0 = 0
+    region.RegionLocationMaxX1, region.RegionLocationMaxY1 = 319, 239
+    region.PhysicalUnitsXDirection = region.PhysicalUnitsYDirection = 3
+    region.PhysicalDeltaX = region.PhysicalDeltaY = 0.9
+    path = write_dicom(
+        tmp_path / "a.dcm",
+        np.stack([speckle(seed=seed) for seed in range(3)]),
+        NumberOfFrames=1,
+        SequenceOfUltrasoundRegions=[region],
+    )
+    code, lines, err = infer(capsys, path)
+    assert code == 0
+    assert [line["frame"] for line in lines] == [0, 1, 2]
+    assert {line["lesions"][0]["long_axis_mm"] for line in lines} == {None}
+    told = [line.removeprefix(f"{path}: ") for line in err.splitlines() if line.startswith(str(path))]
+    assert told == [
+        "more frames than announced: the header says 1, 3 are there; all are read",
+        "no millimetres: pixels of 9 x 9 mm make a field of view of 2880 x 2160 mm, which no scanner has",
+    ]
+
+
+def test_pictures_that_are_left_out_are_an_answer(tmp_path, capsys):
+    (tmp_path / "a.jpg").write_bytes(cv2.imencode(".jpg", speckle())[1].tobytes() * 2)
+    code, lines, err = infer(capsys, tmp_path / "a.jpg")
+    assert code == 5
+    assert [line["status"] for line in lines] == ["finding", "no_result"]
+    assert "1 more picture" in err
 
 
 def test_nothing_readable_is_an_error_in_two_lines(tmp_path, capsys):

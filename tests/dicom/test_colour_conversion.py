@@ -190,3 +190,16 @@ def test_what_cannot_be_is_refused(elements: Any, said: str, colours: Any, make_
         DicomFrameReader(save(make_dataset(colours, "RGB", **elements)))
     assert caught.value.hint
     assert "Secret" not in str(caught.value)
+
+
+def test_a_palette_of_16_bits_with_8_in_use_is_read_as_8(make_dataset: Make, save: Save) -> None:
+    """By the standard it would be black (dcmtk shows it so). No scanner means that; what was decided is said."""
+    samples = np.arange(256, dtype=np.uint8).reshape(1, 16, 16)
+    palette = {f"{c}PaletteColorLookupTableDescriptor": [256, 0, 16] for c in ("Red", "Green", "Blue")}
+    entries = {"Red": np.arange(256), "Green": np.arange(256) // 2, "Blue": 255 - np.arange(256)}
+    for factor, note in ((1, True), (257, False)):
+        tables = {f"{c}PaletteColorLookupTableData": (e * factor).astype("<u2").tobytes() for c, e in entries.items()}
+        with DicomFrameReader(save(make_dataset(samples, "PALETTE COLOR", **palette, **tables))) as clip:
+            picture = clip.picture(0).reshape(256, 3)
+            np.testing.assert_array_equal(picture, np.stack(list(entries.values()), axis=-1))
+            assert bool(clip.notes) is note

@@ -169,15 +169,6 @@ def test_more_frames_are_promised_than_there_are(colours: Any, make_dataset: Mak
         assert clip.frames == 3
 
 
-@pytest.mark.parametrize("count", [None, "0", "-4"])
-def test_no_number_of_frames_is_one(count: str | None, colours: Any, make_dataset: Make, save: Save) -> None:
-    data = make_dataset(colours, "RGB")
-    data.NumberOfFrames = count
-    with DicomFrameReader(save(data)) as clip:
-        assert clip.frames == 1
-        np.testing.assert_array_equal(clip.picture(0), colours[0])
-
-
 def test_the_extended_offset_table(colours: Any, make_compressed: Make, save: Save) -> None:
     options = {"rows": 48, "columns": 64, "samples_per_pixel": 3, "number_of_frames": 1, "bits_allocated": 8,
                "bits_stored": 8, "pixel_representation": 0, "planar_configuration": 0,

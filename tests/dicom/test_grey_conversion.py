@@ -100,11 +100,40 @@ def test_a_voi_lut(as_bytes: bool, make_dataset: Make, save: Save) -> None:
     assert got.tolist() == [[0, 0, 62, 187, 255, 255, 255]]
 
 
-def test_without_a_window_the_first_frame_sets_it_for_all(make_dataset: Make, save: Save) -> None:
+@pytest.mark.parametrize("stored", [9, 10, 12, 14, 15])
+def test_without_a_window_the_bits_stored_set_it_for_all(stored: int, make_dataset: Make, save: Save) -> None:
+    """As dcmtk does it: whatever the first frame holds, one scale for the clip."""
+    top = (1 << stored) - 1
+    samples = np.array([[[0, 100, 200]], [[0, top // 2, top]]], np.uint16)
+    first, second = pictures(save(make_dataset(samples, "MONOCHROME2", BitsStored=stored, HighBit=stored - 1)))
+    assert first.tolist() == [[0, int(100 / top * 255 + 0.5), int(200 / top * 255 + 0.5)]]
+    assert second[0, 2] == 255
+    inverted = pictures(save(make_dataset(samples, "MONOCHROME1", BitsStored=stored, HighBit=stored - 1)))
+    np.testing.assert_array_equal(inverted[1], 255 - second)
+
+
+def test_of_16_bits_the_first_frame_sets_it_for_all(make_dataset: Make, save: Save) -> None:
     samples = np.array([[[100, 200, 300]], [[0, 250, 1000]]], np.uint16)
     first, second = pictures(save(make_dataset(samples, "MONOCHROME2")))
     assert first.tolist() == [[0, 128, 255]]
     assert second.tolist() == [[0, 191, 255]]
+
+
+@pytest.mark.parametrize("corner", [0, 1023, 1024, 65535])
+def test_one_pixel_in_a_corner_sets_nothing(corner: int, make_dataset: Make, save: Save) -> None:
+    samples = np.linspace(0, 900, 2 * 1600).round().astype(np.uint16).reshape(2, 40, 40)
+    plain = pictures(save(make_dataset(samples, "MONOCHROME2")))
+    samples[0, 0, 0] = corner
+    marked = pictures(save(make_dataset(samples, "MONOCHROME2")))
+    np.testing.assert_array_equal(plain[1], marked[1])
+
+
+def test_a_flat_first_frame_sets_nothing(make_dataset: Make, save: Save) -> None:
+    samples = np.stack([np.full((1, 3), 7), [[100, 200, 300]], [[0, 250, 1000]]]).astype(np.uint16)
+    first, second, third = pictures(save(make_dataset(samples, "MONOCHROME2")))
+    assert len(np.unique(first)) == 1
+    assert second.tolist() == [[0, 128, 255]]
+    assert third.tolist() == [[0, 191, 255]]
 
 
 @pytest.mark.parametrize("value", [0, 77, 4095])

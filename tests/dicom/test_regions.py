@@ -12,8 +12,8 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.filereader import dcmread
 
-from edge.contracts.region import Region
-from edge.dicom.regions import MM_RANGE, read_regions
+from edge.contracts.region import MAX_FIELD_MM, MIN_FIELD_MM, PIXEL_MM, Region
+from edge.dicom.regions import read_regions
 
 GOOD = {
     "RegionSpatialFormat": 1, "RegionDataType": 1, "RegionFlags": 0,
@@ -95,6 +95,31 @@ def test_without_centimetres_on_both_axes_nothing_is_calibrated(change: dict[str
     assert region.mm_y is None
 
 
+@pytest.mark.parametrize(
+    ("cm_x", "cm_y", "field"),
+    [
+        (0.9, 0.9, "900 x 1800 mm"),  # millimetres written as centimetres, or worse
+        (0.2, 0.3, "200 x 600 mm"),  # deeper than sound comes back from
+        (0.29, 0.01, None),
+        (0.0001, 0.0001, "0.1 x 0.2 mm"),  # metres written as centimetres
+        (0.4, 0.0001, "400 x 0.2 mm"),  # a pixel of 4 mm
+    ],
+)
+def test_a_field_of_view_that_no_scanner_has_gives_no_millimetres(cm_x: float, cm_y: float, field: str | None) -> None:
+    (region,) = regions(GOOD | {"PhysicalDeltaX": cm_x, "PhysicalDeltaY": cm_y})
+    assert region.box == (10, 20, 100, 200)
+    assert region.calibrated is (field is None)
+    assert (region.uncalibrated is None) is (field is None)
+    assert field is None or field in (region.uncalibrated or "")
+
+
+def test_it_is_the_field_that_counts_not_the_pixel() -> None:
+    """0.2 cm a pixel: 2 cm of an inset may be; of a whole screen it is nearly a metre."""
+    inset = GOOD | {"PhysicalDeltaX": 0.2, "PhysicalDeltaY": 0.2, "RegionLocationMaxX1": 19, "RegionLocationMaxY1": 29}
+    screen = inset | {"RegionLocationMaxX1": 480, "RegionLocationMaxY1": 450}
+    assert [region.calibrated for region in regions(inset, screen)] == [True, False]
+
+
 def test_a_negative_delta_is_a_direction() -> None:
     assert regions(GOOD | {"PhysicalDeltaY": -0.02})[0].mm_y == 0.2
 
@@ -158,13 +183,16 @@ def test_whatever_a_file_says_boxes_are_in_the_picture_and_millimetres_can_be_tr
         assert x + w <= width
         assert y + h <= height
         assert (region.mm_x is None) == (region.mm_y is None)
-        for mm in (region.mm_x, region.mm_y):
-            assert mm is None or MM_RANGE[0] <= mm <= MM_RANGE[1]
+        if region.mm_x is not None and region.mm_y is not None:
+            assert max(w * region.mm_x, h * region.mm_y) >= MIN_FIELD_MM
+            assert w * region.mm_x <= MAX_FIELD_MM[0]
+            assert h * region.mm_y <= MAX_FIELD_MM[1]
+            assert PIXEL_MM[0] <= min(region.mm_x, region.mm_y) <= max(region.mm_x, region.mm_y) <= PIXEL_MM[1]
 
 
 @given(
-    x=st.integers(0, 600), y=st.integers(0, 400), w=st.integers(1, 40), h=st.integers(1, 80),
-    cm=st.floats(0.0001, 0.9), flow=st.booleans(),
+    x=st.integers(0, 600), y=st.integers(0, 400), w=st.integers(20, 40), h=st.integers(40, 80),
+    cm=st.floats(0.01, 0.1), flow=st.booleans(),
 )  # fmt: skip
 def test_a_good_region_comes_back_as_it_was_written(x: int, y: int, w: int, h: int, cm: float, flow: bool) -> None:
     item = GOOD | {

@@ -320,3 +320,23 @@ def test_a_gap_that_begins_in_a_silence_is_not_overwritten_by_the_next_state(mak
     last = durable(frame_link, Coverage)[-1]
     assert (last.since_mono_ns - start) / 1e9 == pytest.approx(8, abs=0.1)
     assert last.previous.reason is Reason.NOT_RECORDED
+
+
+def test_what_a_source_left_out_is_logged_once_a_clip(make, caplog):
+    frames = [make.frame(i, clip=i // 2) for i in range(4)]
+    noted = [replace(frame, origin=replace(frame.origin, notes=("a part is left out",))) for frame in frames]
+    with caplog.at_level("WARNING"):
+        run_loop([*noted, END])
+    assert [record.getMessage() for record in caplog.records if "left out" in record.getMessage()] == [
+        "stream s: a part is left out"
+    ] * 2
+
+
+def test_a_configured_calibration_that_no_scanner_has_gives_no_millimetres(make):
+    for mm, calibrated in ((0.2, True), (20.0, False)):
+        stream = StreamSettings(
+            name="s", source="x", calibration=CalibrationSettings(box=(0, 0, 300, 200), mm_x=mm, mm_y=mm)
+        )
+        (region,) = add_stream_metadata([stream])(make.frame(0)).regions
+        assert region.calibrated is calibrated
+        assert (region.uncalibrated is None) is calibrated

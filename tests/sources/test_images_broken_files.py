@@ -103,7 +103,7 @@ def huge(suffix: str) -> bytes:
         data[at : at + 4] = struct.pack(">HH", 20_000, 20_000)
     elif suffix == ".bmp":
         data[18:26] = struct.pack("<ll", 20_000, -20_000)
-        data[30:34] = struct.pack("<L", 1)  # run lengths, which may well be that short
+        data[28:34] = struct.pack("<HL", 8, 1)  # run lengths, which may well be that short
     return bytes(data)
 
 

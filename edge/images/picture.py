@@ -1,0 +1,92 @@
+"""Decodes one picture of a PNG, JPEG, BMP or TIFF file to grey or RGB samples, upright, without transparency."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from edge.contracts.errors import SourceError
+from edge.images.bmp import BmpInfo, decode_bmp
+from edge.images.decode import decode_tiff_with_opencv, decode_with_opencv
+from edge.images.orientation import apply_orientation
+from edge.images.png import PngInfo, plain_png
+from edge.images.sample_depth import significant_depth, used_depth
+from edge.images.tiff import TiffPage, only_page
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+
+    from edge.images.headers import ImageInfo
+
+_ALPHA_NOTE = "transparent parts are shown over black"
+
+
+def decode_samples(data: bytes, info: ImageInfo) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Decode one picture of an image file.
+
+    Args:
+        data: the bytes of the whole file.
+        info: which picture.
+
+    Returns:
+        (H, W) grey or (H, W, 3) RGB, uint8 or uint16 as stored, not scaled; and what was left out, in words.
+
+    Raises:
+        SourceError: broken, damaged, or of a kind that is not read.
+    """
+    if isinstance(info.format_info, BmpInfo):
+        return decode_bmp(data, info.format_info), info.notes
+    if isinstance(info.format_info, PngInfo):
+        # Of JPEG, OpenCV follows the orientation itself; of PNG, only some versions do.
+        image = decode_with_opencv(plain_png(data, info.format_info), cv2.IMREAD_UNCHANGED)
+    elif isinstance(info.format_info, TiffPage):
+        # Where there is no opacity, a fourth sample is none.
+        flags = cv2.IMREAD_UNCHANGED if info.format_info.alpha else cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
+        image = decode_tiff_with_opencv(only_page(data, info.format_info.directory), flags)
+    else:
+        image = decode_with_opencv(data, cv2.IMREAD_ANYCOLOR)
+    if image is None or image.dtype not in (np.uint8, np.uint16):
+        raise SourceError(f"a {info.kind.upper()} that cannot be decoded", hint="convert it to an 8-bit PNG")
+    notes = info.notes
+    if image.ndim == 3 and image.shape[2] == 4:
+        premultiplied = isinstance(info.format_info, TiffPage) and info.format_info.premultiplied
+        image, transparent = _over_black(image, premultiplied)
+        notes = (*notes, _ALPHA_NOTE) if transparent else notes
+    if image.ndim == 3 and info.grey:
+        image = image[:, :, 0]
+    if isinstance(info.format_info, PngInfo):
+        image = apply_orientation(image, info.format_info.orientation)
+    return image if image.ndim == 2 else image[:, :, ::-1], notes
+
+
+def needed_depth(image: NDArray[Any], info: ImageInfo) -> int:
+    """Bits of the samples of a picture that are used, 8 to 16, as the file says or as they look."""
+    if image.dtype != np.uint16:
+        return 8
+    if isinstance(info.format_info, PngInfo) and info.format_info.significant is not None:
+        return significant_depth(image, info.format_info.significant)
+    if isinstance(info.format_info, TiffPage) and info.format_info.depth is not None:
+        return max(info.format_info.depth, used_depth(image))
+    return used_depth(image)
+
+
+def white_to_bright(picture: NDArray[np.uint8], info: ImageInfo) -> NDArray[np.uint8]:
+    """Invert a picture of which the lowest sample is white, if the decoder has not; after it was scaled to 8 bits."""
+    if isinstance(info.format_info, TiffPage) and info.format_info.white_is_zero:
+        return 255 - picture
+    return picture
+
+
+def _over_black(image: NDArray[Any], premultiplied: bool) -> tuple[NDArray[Any], bool]:
+    """Lay (H, W, 4) BGRA over black: (H, W, 3) BGR of the same dtype, in integers, rounded; whether that changed it."""
+    full = int(np.iinfo(image.dtype).max)
+    if image[:, :, 3].min() == full:
+        return image[:, :, :3], False
+    if premultiplied:
+        return image[:, :, :3], True
+    opacity = image[:, :, 3:].astype(np.uint32)
+    return ((image[:, :, :3] * opacity + full // 2) // full).astype(image.dtype), True
