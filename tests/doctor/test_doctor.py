@@ -22,11 +22,12 @@ from edge.config.settings import (
 )
 from edge.device import sensors
 from edge.device.machine import Machine
-from edge.doctor import runtimes, source_child, sources, storage
+from edge.doctor import runtimes, source_child, sources, storage, video
 from edge.doctor.check import Check, absent, exit_code_of, ok, warning, wrong
 from edge.doctor.devices import check_devices
 from edge.doctor.machine import check_clock, check_cores, check_kind, check_memory, check_sensors
 from edge.doctor.sinks import check_sinks
+from edge.doctor.video import check_video
 from edge.models.bundle import load_bundle
 
 if TYPE_CHECKING:
@@ -333,3 +334,27 @@ def test_other_receivers(tmp_path: Path) -> None:
     (nobody,) = receivers("mqtt://127.0.0.1:1")
     (unknown,) = receivers("nonesuch://")
     assert [check.exit_code for check in (folder, nowhere, nobody, unknown)] == [6, 6, 6, 3]
+
+
+# --- video
+
+
+def test_an_interlaced_clip_is_tried() -> None:
+    (check,) = check_video()
+    assert (check.group, check.mark) == ("video", "ok")
+    assert "decoded" in check.text
+
+
+@pytest.mark.parametrize(("outcome", "text"), [("blind", "does not tell"), ("", "crashes")])
+def test_a_decoder_that_does_not_tell_is_wrong(outcome: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video, "_probe_in_child", lambda: outcome)
+    (check,) = check_video()
+    assert (check.mark, check.exit_code) == ("wrong", 5)
+    assert text in check.text
+    assert check.hint
+
+
+def test_a_decoder_that_takes_its_process_with_it_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video, "PROBE", "no.such.module")
+    (check,) = check_video()
+    assert check.mark == "wrong"
