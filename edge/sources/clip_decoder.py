@@ -192,7 +192,7 @@ def codec_of(capture: cv2.VideoCapture) -> str:
 
 def _inconvertible() -> SourceError:
     return SourceError(
-        f"frame that OpenCV {cv2.__version__} cannot convert: interlaced, or of another size",
+        f"interlaced frame, or of another format than the first: OpenCV {cv2.__version__} cannot convert it",
         hint="convert the clip: ffmpeg -i CLIP -vf yadif NEW.mp4",
     )
 

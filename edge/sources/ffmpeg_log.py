@@ -43,7 +43,7 @@ _HARMLESS = (
     "first frame is no keyframe",
 )
 """Parts of errors that tell of no wrong pixel: metadata, ends of files, and frames that FFmpeg itself leaves out."""
-_CONCEALED = ("concealing", "overread", "EOI missing")
+_CONCEALED = ("concealing", "overread")
 """Parts of lines below errors by decoders that filled in what they could not decode."""
 _TRANSPORT = ("Packet corrupt",)
 """Parts of lines below errors that tell of data lost before the decoder."""

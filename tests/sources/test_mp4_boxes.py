@@ -61,7 +61,7 @@ def track(
     )
     media = box(
         b"mdia",
-        full(b"mdhd", struct.pack(">IIII", 0, 0, SCALE, frames * STEP)),
+        full(b"mdhd", struct.pack(">IIII", 0, 0, SCALE, 0)),
         full(b"hdlr", bytes(4), handler, bytes(13)),
         box(b"minf", table),
     )
@@ -88,7 +88,7 @@ def read(data: bytes, tmp_path: Path) -> VideoTrack | None:
         ([(800, 12 * STEP)], 20),
         ([(800, 12 * STEP + 5)], 20),
         ([(790, 12 * STEP)], 20),
-        ([(801, 12 * STEP)], 20),
+        ([(801, 12 * STEP)], 21),
         ([(0, 40 * STEP)], 10),
         ([(500, -1), (400, 0)], 10),
         ([(400, 0), (400, 30 * STEP)], 20),
