@@ -45,6 +45,7 @@ class _Turns:
     def __init__(self) -> None:
         self.open_sources = 0
         """Video sources that are open. A single one decodes in several threads."""
+        self.counting = threading.Lock()
         self._lock = threading.Lock()
         self._hangs = False
 
@@ -65,7 +66,8 @@ _turns = _Turns()
 
 def count_open_source(change: Literal[1, -1]) -> None:
     """Note that one more video source is open, or one less."""
-    _turns.open_sources += change
+    with _turns.counting:
+        _turns.open_sources += change
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ class ClipDecoder:
         self._awaits_intra = False
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file that is read."""
         self.capture.release()
 
     def read(self) -> Decoded | None:

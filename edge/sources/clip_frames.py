@@ -98,7 +98,12 @@ class _Clip:
         for number, part in enumerate(split_by_format(self.path)):
             if number or not given:
                 self.media_ns = -self.step_ns
-            with closing(ClipDecoder(f"/proc/self/fd/{part}")) as decoder:
+            try:
+                decoder = ClipDecoder(f"/proc/self/fd/{part}")
+            except SourceError as error:
+                yield skipped_event(self.path, error)
+                continue
+            with closing(decoder):
                 while given and decoder.skip():
                     given -= 1
                 yield from self._frames_of_part(decoder, begins_clip=number > 0)

@@ -42,7 +42,7 @@ class FormatWatch:
         """The format changes within what was searched."""
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file that is read."""
         self._capture.release()
 
     def has_changed_before(self, frame: int) -> bool:
