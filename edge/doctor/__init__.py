@@ -16,4 +16,6 @@ Modules:
   it.
 - ``sources``: Checks of the configured streams: each is opened and read from once, in a child process of its own.
 - ``storage``: Checks of the state directory: findings wait there, and must outlive a power cut.
+- ``video``: OpenCV's video decoder, tried in a child process with an interlaced clip: does it give pictures, and tell
+  if not?
 """

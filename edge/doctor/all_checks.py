@@ -24,6 +24,7 @@ SUBJECTS = (
     ("storage", "check_storage", True),
     ("runtimes", "check_runtimes", True),
     ("devices", "check_devices", False),
+    ("video", "check_video", False),
     ("sources", "check_sources", True),
     ("sinks", "check_sinks", True),
 )

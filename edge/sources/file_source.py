@@ -41,6 +41,8 @@ class FilePicture:
     regions: tuple[Region, ...] = ()
     """Scan areas with their calibration, as far as the file tells them."""
     origin: FrameOrigin = field(default_factory=FrameOrigin)
+    begins_clip: bool = False
+    """Within a file: this frame begins a clip of its own, such as one of another size."""
 
 
 class FileSource(ABC):
@@ -111,6 +113,7 @@ class FileSource(ABC):
                 yield skipped_event(path, error)
 
     def _frame(self, picture: FilePicture) -> Frame:
+        self._clip += picture.begins_clip
         frame = Frame(
             stream=self._stream,
             seq=self._seq,
