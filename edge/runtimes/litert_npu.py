@@ -2,6 +2,7 @@
 
     dispatch=DIR    folder with libLiteRtDispatch_*.so, which runs the model there
     compiler=DIR    folder with libLiteRtCompilerPlugin_*.so, which compiles it on the device
+    dispatch_sha256=H, compiler_sha256=H    the one library in that folder is refused unless this is its hash
     device=npu      of Intel's plugin alone, which computes by OpenVINO: npu, gpu or cpu
 
 The folders default to what the LiteRT wheel has for this machine: on x86 Intel's, which wants ``pip install openvino``
@@ -13,13 +14,15 @@ from __future__ import annotations
 import ctypes
 import importlib.util
 import re
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import DeviceError, UsageError
-from edge.models.bundle_file import read_model_file
 from edge.models.delegate_placement import graph_placement
 from edge.models.operators import read_operators
+from edge.runtimes.auxiliary_files import NPU_PLUGINS as PLUGINS
+from edge.runtimes.auxiliary_files import PINS, auxiliary_files, read_pinned
 from edge.runtimes.litert_compiled import CompiledModelRuntime, innermost_error, load_compiler
 from edge.runtimes.model_loading import require_model
 
@@ -27,12 +30,12 @@ if TYPE_CHECKING:
     from edge.config.uri import Uri
     from edge.contracts.manifest import ModelManifest
     from edge.contracts.ports import Runtime
+    from edge.process.sealed_file import SealedFile
 
 NAME = "litert-npu"
 DEVICES = ("cpu", "gpu", "npu")
 """As Intel's plugin counts them."""
 HINT = "install the vendor's libraries, and name the folders of its plugins: litert-npu://?dispatch=DIR&compiler=DIR"
-PLUGINS = {"dispatch": "libLiteRtDispatch_*.so", "compiler": "libLiteRtCompilerPlugin_*.so"}
 PARTITIONS = re.compile(r"selected (\d+) ops, from a total of \d+ ops\. resulted in (\d+) partitions")
 """How many operators and partitions the plugin took: LiteRT tells it nowhere but in its log."""
 
@@ -44,7 +47,7 @@ def make_litert_npu(uri: Uri, model_path: str | None, manifest: ModelManifest) -
         DeviceError: there is no plugin, it does not load, or it takes not all of the model.
         ModelError, UsageError: as `edge.runtimes.litert_compiled.CompiledModelRuntime`; ``device`` is not valid.
     """
-    uri.expect(*PLUGINS, "device")
+    uri.expect(*PLUGINS, *PINS[NAME].values(), "device")
     device = uri.params.get("device")
     if device is not None and device not in DEVICES:
         raise UsageError(f"{NAME}:// has no device {device!r}", hint=f"there are: {', '.join(DEVICES)}")
@@ -52,7 +55,8 @@ def make_litert_npu(uri: Uri, model_path: str | None, manifest: ModelManifest) -
     for kind, folder in folders.items():
         if folder and not list(Path(folder).glob(PLUGINS[kind])):
             raise DeviceError(f"no NPU plugin: {folder} has no {PLUGINS[kind]}", hint=HINT)
-    path = require_model(NAME, model_path)
+    folders.update(pinned_folders(uri))
+    model = require_model(NAME, model_path)
     litert = load_compiler()
     load_openvino()
 
@@ -63,18 +67,43 @@ def make_litert_npu(uri: Uri, model_path: str | None, manifest: ModelManifest) -
         options = litert.Options(hardware_accelerators=litert.HardwareAccelerator.NPU)
         if device is not None:
             options.intel_openvino_options.graph_backend = DEVICES.index(device)
-        return litert.CompiledModel.from_file(path, environment=environment, options=options)
+        return litert.CompiledModel.from_file(str(model), environment=environment, options=options)
 
-    runtime = CompiledModelRuntime(path, manifest, make, explain_failure, NAME, "npu")
+    runtime = CompiledModelRuntime(model, manifest, make, explain_failure, NAME, "npu")
     if not runtime.fully_accelerated:
         runtime.close()
         raise explain_failure("Some ops are not accelerated")
-    operators = read_operators(read_model_file(Path(path)))
+    operators = read_operators(model.view())
     found = PARTITIONS.search(runtime.printed)
     delegate = f"openvino-{device}" if device else "npu"
     takers = dict.fromkeys(range(len(operators)), delegate)
     runtime.set_placement(delegate, graph_placement(operators, takers, int(found[2]) if found else None, "graph"))
     return runtime
+
+
+def pinned_folders(uri: Uri) -> dict[str, str]:
+    """Folders to load the pinned plugins from, by their parameter: each of our own, with a link into sealed memory.
+
+    They are made once for each hash and left until the process ends, as the libraries are. A library's own folder
+    (``$ORIGIN``) is unknown to it. Raises as `edge.runtimes.auxiliary_files.read_pinned`.
+    """
+    pins = {pin: kind for kind, pin in PINS[NAME].items() if pin in uri.params}
+    if missing := [kind for kind in pins.values() if not uri.params.get(kind)]:
+        raise UsageError(f"{NAME}:// pins a plugin, and names no folder", hint=f"{missing[0]}=/full/path of the folder")
+    folders = {}
+    for found in auxiliary_files(uri, None):
+        if found.pin in pins:
+            file = read_pinned(found.path, uri.params[found.pin], found.pin)
+            if file.sha256 not in _linked:
+                folder = tempfile.TemporaryDirectory(prefix="sonoedge-npu-")
+                (Path(folder.name) / found.path.name).symlink_to(str(file))
+                _linked[file.sha256] = (folder, file)
+            folders[pins[found.pin]] = _linked[file.sha256][0].name
+    return folders
+
+
+_linked: dict[str, tuple[tempfile.TemporaryDirectory[str], SealedFile]] = {}
+"""By SHA-256, the pinned plugins that this process has loaded, and the folder that each is linked in."""
 
 
 def load_openvino() -> None:

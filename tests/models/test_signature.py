@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ from edge.contracts.errors import DeviceError, ModelError, UsageError
 from edge.models.bundle import SHIPPED_BUNDLE, load_bundle
 from edge.models.signature import (
     PAYLOAD_TYPE,
-    check_signature,
+    SignaturePolicy,
     key_id,
     read_public_key,
     signature_path,
@@ -126,19 +127,20 @@ def test_to_require_without_a_key_is_a_mistake():
 @pytest.mark.parametrize("required", [True, False])
 def test_a_changed_bundle_is_refused(signed, required):
     path, trusted = signed
-    bundle = load_bundle(path)
-    other = type(bundle)(**{**vars(bundle), "sha256": "0" * 64})
+    with path.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\1")
     with pytest.raises(ModelError, match="is of another file"):
-        check_signature(other, [trusted], required=required)
+        load_bundle(path, SignaturePolicy((trusted,), required))
 
 
 def test_another_key_is_refused_and_one_of_several_is_enough(signed, tmp_path):
     path, trusted = signed
     stranger = public(tmp_path / "stranger.pub", ec.generate_private_key(ec.SECP256R1()))
-    bundle = load_bundle(path)
     with pytest.raises(ModelError, match="none of the 1 trusted keys"):
-        check_signature(bundle, [stranger], required=False)
-    assert check_signature(bundle, [stranger, trusted], required=True) == key_id(read_public_key(Path(trusted)))
+        load_bundle(path, SignaturePolicy((stranger,)))
+    signer = load_bundle(path, SignaturePolicy((stranger, trusted), required=True)).signer
+    assert signer == key_id(read_public_key(Path(trusted)))
 
 
 def test_one_bit_of_the_payload_breaks_it(signed):
@@ -150,7 +152,7 @@ def test_one_bit_of_the_payload_breaks_it(signed):
     said["dsseEnvelope"]["payload"] = base64.b64encode(payload).decode()
     file.write_text(json.dumps(said))
     with pytest.raises(ModelError, match="or changed since"):
-        check_signature(load_bundle(path), [trusted], required=False)
+        load_bundle(path, SignaturePolicy((trusted,)))
 
 
 def change(what: str) -> dict[str, Any]:
@@ -203,18 +205,17 @@ def test_a_huge_signature_is_not_read(signed):
     path, trusted = signed
     signature_path(path).write_bytes(b" " * 70_000)
     with pytest.raises(ModelError, match="over 65536 bytes"):
-        check_signature(load_bundle(path), [trusted], required=False)
+        load_bundle(path, SignaturePolicy((trusted,)))
 
 
 def test_keys_that_are_none(tmp_path, signed):
-    bundle = load_bundle(signed[0])
     (tmp_path / "words").write_text("no key")
     other = public(tmp_path / "ed", ed25519.Ed25519PrivateKey.generate())
     for path, message in ((tmp_path / "words", "no public key"), (tmp_path / "gone", "no public key")):
         with pytest.raises(UsageError, match=message):
-            check_signature(bundle, [str(path)], required=False)
+            load_bundle(signed[0], SignaturePolicy((str(path),)))
     with pytest.raises(UsageError, match="got Ed25519PublicKey"):
-        check_signature(bundle, [other], required=False)
+        load_bundle(signed[0], SignaturePolicy((other,)))
 
 
 @pytest.mark.parametrize("curve", [ec.SECP224R1(), ec.SECP256K1()], ids=lambda curve: curve.name)
@@ -239,5 +240,5 @@ def test_without_cryptography_the_hint_says_what_to_install(signed, monkeypatch)
     path, trusted = signed
     monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
     with pytest.raises(DeviceError, match="cannot be checked here") as caught:
-        check_signature(load_bundle(path), [trusted], required=False)
+        load_bundle(path, SignaturePolicy((trusted,)))
     assert "sonoedge[signed]" in caught.value.hint
