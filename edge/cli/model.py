@@ -85,12 +85,14 @@ def verify(
 ) -> None:
     """Check a bundle, and that this machine computes what the workstation measured.
 
-    With --key its signature, and those of all that the runtime loads beside it; its structure, hashes and thresholds; then its golden vectors, replayed through preprocessing (equal to the bit)
-    and the runtime (within the manifest's tolerance). Exit code 4 if anything differs.
+    With --key first its signature, and those of all that the runtime loads beside it. Its structure, hashes and
+    thresholds; then its golden vectors, replayed through preprocessing (equal to the bit) and the runtime (within the
+    manifest's tolerance). Exit code 4 if anything differs.
 
     Example:
       edge-cli model verify
       edge-cli model verify model.tflite --runtime 'litert://?threads=2'
+      edge-cli model verify model.tflite --key clinic.pub
     """
     from edge.contracts.errors import ModelError
     from edge.models.bundle import load_bundle

@@ -1,9 +1,9 @@
 """Inputs and outputs of a TFLite graph, read from its flatbuffer without a runtime.
 
 A reader for the few tables that are needed, of the public schema (``schema.fbs``, version 3). Every offset is checked
-before it is followed: a damaged file ends in `ModelError`, never in a read beyond its end. Offsets may make a small file
-look large without end (a thousand references to one table, to one vector), so the work is limited as well: so many
-tables and so many values, whatever the file says. Weights are never copied.
+before it is followed: a damaged file ends in `ModelError`, never in a read beyond its end. References may make a small
+file look large without end (a thousand to one table, to one vector), so the work is limited as well: so many tables and
+so many values, whatever the file says. Weights are never copied.
 """
 
 from __future__ import annotations

@@ -74,7 +74,7 @@ def _operator(
     outputs = tuple(int(i) for i in operator.numbers(2, "i"))
     if min((*inputs, *outputs), default=0) < 0:
         raise ModelError("the flatbuffer is damaged: an operator writes a tensor that is none", hint=HINT)
-    computed = [tensors[i] for i in (*inputs, *outputs) if not buffers[tensors[i].number(2, "I", 0)].length(0)]
+    computed = [tensors[i] for i in {*inputs, *outputs} if not buffers[tensors[i].number(2, "I", 0)].length(0)]
     return Operator(
         kind=kind,
         inputs=inputs,

@@ -133,6 +133,20 @@ def read_pinned(path: Path, sha256: str, pin: str) -> SealedFile:
     return file
 
 
+def loaded_library(path: Path, sha256: str, pin: str) -> SealedFile:
+    """Read a pinned shared library, which is going to be loaded. Arguments and errors as `read_pinned`.
+
+    It stays in memory until the process ends: the linker knows a library by its path, and must never find another one
+    behind ``/proc/self/fd/N``.
+    """
+    file = read_pinned(path, sha256, pin)
+    return _libraries.setdefault(file.sha256, file)
+
+
+_libraries: dict[str, SealedFile] = {}
+"""By SHA-256, the libraries that this process has loaded."""
+
+
 def _verified_sha256(file: AuxiliaryFile, policy: SignaturePolicy) -> str:
     """SHA-256 of a file that a trusted key signed. Raises as `pin_files`."""
     sha256 = _read_sealed(file.path).sha256

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.contracts.errors import DeviceError, UsageError
-from edge.runtimes.auxiliary_files import auxiliary_files, read_pinned
+from edge.runtimes.auxiliary_files import auxiliary_files, loaded_library
 from edge.runtimes.model_loading import first_line
 
 if TYPE_CHECKING:
@@ -52,9 +52,7 @@ def delegate_name(library: str) -> str:
 def pinned_library(uri: Uri) -> SealedFile | None:
     """The delegate's library of a runtime URI that pins it by its hash, in sealed memory; None: it is not pinned.
 
-    It stays there until the process ends, and is read once for each hash: the linker keeps a library by the name of
-    its path, and must never find another one behind ``/proc/self/fd/N``. The library's own folder (``$ORIGIN``) is
-    unknown to it: what it needs must be where the linker looks.
+    The library's own folder (``$ORIGIN``) is unknown to it then: what it needs must be where the linker looks.
 
     Raises as `edge.runtimes.auxiliary_files.read_pinned`.
     """
@@ -63,12 +61,7 @@ def pinned_library(uri: Uri) -> SealedFile | None:
     files = auxiliary_files(uri, None)
     if not files:
         raise UsageError(f"{uri.scheme}:// pins a delegate, and names none", hint="delegate=/full/path&" + PIN + "=…")
-    file = read_pinned(files[0].path, uri.params[PIN], PIN)
-    return _loaded.setdefault(file.sha256, file)
-
-
-_loaded: dict[str, SealedFile] = {}
-"""By SHA-256, the pinned libraries that this process has loaded."""
+    return loaded_library(files[0].path, uri.params[PIN], PIN)
 
 
 def load_delegate(

@@ -11,6 +11,7 @@ of its own version. All of the model runs there, or it is refused.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import importlib.util
 import re
@@ -22,15 +23,16 @@ from edge.contracts.errors import DeviceError, UsageError
 from edge.models.delegate_placement import graph_placement
 from edge.models.operators import read_operators
 from edge.runtimes.auxiliary_files import NPU_PLUGINS as PLUGINS
-from edge.runtimes.auxiliary_files import PINS, auxiliary_files, read_pinned
+from edge.runtimes.auxiliary_files import PINS, auxiliary_files, loaded_library
 from edge.runtimes.litert_compiled import CompiledModelRuntime, innermost_error, load_compiler
 from edge.runtimes.model_loading import require_model
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from edge.config.uri import Uri
     from edge.contracts.manifest import ModelManifest
     from edge.contracts.ports import Runtime
-    from edge.process.sealed_file import SealedFile
 
 NAME = "litert-npu"
 DEVICES = ("cpu", "gpu", "npu")
@@ -51,25 +53,26 @@ def make_litert_npu(uri: Uri, model_path: str | None, manifest: ModelManifest) -
     device = uri.params.get("device")
     if device is not None and device not in DEVICES:
         raise UsageError(f"{NAME}:// has no device {device!r}", hint=f"there are: {', '.join(DEVICES)}")
-    folders = {kind: uri.params.get(kind, "") for kind in PLUGINS}
-    for kind, folder in folders.items():
+    for kind in PLUGINS:
+        folder = uri.params.get(kind, "")
         if folder and not list(Path(folder).glob(PLUGINS[kind])):
             raise DeviceError(f"no NPU plugin: {folder} has no {PLUGINS[kind]}", hint=HINT)
-    folders.update(pinned_folders(uri))
     model = require_model(NAME, model_path)
     litert = load_compiler()
     load_openvino()
 
-    def make() -> object:
-        environment = litert.Environment.create(
-            dispatch_library_path=folders["dispatch"], compiler_plugin_path=folders["compiler"]
-        )
-        options = litert.Options(hardware_accelerators=litert.HardwareAccelerator.NPU)
-        if device is not None:
-            options.intel_openvino_options.graph_backend = DEVICES.index(device)
-        return litert.CompiledModel.from_file(str(model), environment=environment, options=options)
+    with plugin_folders(uri) as folders:
 
-    runtime = CompiledModelRuntime(model, manifest, make, explain_failure, NAME, "npu")
+        def make() -> object:
+            environment = litert.Environment.create(
+                dispatch_library_path=folders["dispatch"], compiler_plugin_path=folders["compiler"]
+            )
+            options = litert.Options(hardware_accelerators=litert.HardwareAccelerator.NPU)
+            if device is not None:
+                options.intel_openvino_options.graph_backend = DEVICES.index(device)
+            return litert.CompiledModel.from_file(str(model), environment=environment, options=options)
+
+        runtime = CompiledModelRuntime(model, manifest, make, explain_failure, NAME, "npu")
     if not runtime.fully_accelerated:
         runtime.close()
         raise explain_failure("Some ops are not accelerated")
@@ -81,29 +84,25 @@ def make_litert_npu(uri: Uri, model_path: str | None, manifest: ModelManifest) -
     return runtime
 
 
-def pinned_folders(uri: Uri) -> dict[str, str]:
-    """Folders to load the pinned plugins from, by their parameter: each of our own, with a link into sealed memory.
+@contextlib.contextmanager
+def plugin_folders(uri: Uri) -> Iterator[dict[str, str]]:
+    """Context manager: folders to load the plugins from, by their parameter; empty: LiteRT's own.
 
-    They are made once for each hash and left until the process ends, as the libraries are. A library's own folder
+    A plugin that is pinned by its hash is linked into sealed memory from a folder of our own. Its library's own folder
     (``$ORIGIN``) is unknown to it. Raises as `edge.runtimes.auxiliary_files.read_pinned`.
     """
+    folders = {kind: uri.params.get(kind, "") for kind in PLUGINS}
     pins = {pin: kind for kind, pin in PINS[NAME].items() if pin in uri.params}
-    if missing := [kind for kind in pins.values() if not uri.params.get(kind)]:
+    if missing := [kind for kind in pins.values() if not folders[kind]]:
         raise UsageError(f"{NAME}:// pins a plugin, and names no folder", hint=f"{missing[0]}=/full/path of the folder")
-    folders = {}
-    for found in auxiliary_files(uri, None):
-        if found.pin in pins:
-            file = read_pinned(found.path, uri.params[found.pin], found.pin)
-            if file.sha256 not in _linked:
-                folder = tempfile.TemporaryDirectory(prefix="sonoedge-npu-")
-                (Path(folder.name) / found.path.name).symlink_to(str(file))
-                _linked[file.sha256] = (folder, file)
-            folders[pins[found.pin]] = _linked[file.sha256][0].name
-    return folders
-
-
-_linked: dict[str, tuple[tempfile.TemporaryDirectory[str], SealedFile]] = {}
-"""By SHA-256, the pinned plugins that this process has loaded, and the folder that each is linked in."""
+    with contextlib.ExitStack() as stack:
+        for found in auxiliary_files(uri, None) if pins else ():
+            if found.pin in pins:
+                file = loaded_library(found.path, uri.params[found.pin], found.pin)
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="sonoedge-npu-"))
+                (Path(folder) / found.path.name).symlink_to(str(file))
+                folders[pins[found.pin]] = folder
+        yield folders
 
 
 def load_openvino() -> None:

@@ -39,8 +39,8 @@ log = logging.getLogger(__name__)
 NAME = "onnx"
 CPU = "CPUExecutionProvider"
 TYPES = {"tensor(uint8)": "uint8", "tensor(int8)": "int8", "tensor(float)": "float32"}
-EXTERNAL = b"\x0a\x08location\x12"
-"""How a tensor names the file that holds its values: ``external_data``, key ``location``, in protobuf."""
+ELSEWHERE = (b"\x0a\x08location\x12", b"EPContext")
+"""How an ONNX file names others, in protobuf: ``external_data``, key ``location``; a provider's compiled part."""
 EXPORT = "write it with: python -m export onnx BUNDLE --out FILE"
 
 
@@ -133,9 +133,10 @@ def _read_pinned(path: Path, sha256: str | None) -> bytes | None:
     if sha256 is None:
         return None
     data = bytes(read_pinned(path, sha256, "sha256").view())
-    if EXTERNAL in data:
+    if any(mark in data for mark in ELSEWHERE):
         raise ModelError(
-            f"{path} keeps weights in another file, which its hash says nothing of", hint=f"{EXPORT}, with all in one"
+            f"{path} keeps a part of the model in another file, of which its hash says nothing",
+            hint=f"{EXPORT}, with all in one",
         )
     return data
 

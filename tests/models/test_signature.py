@@ -18,7 +18,6 @@ from edge.config.settings import Settings
 from edge.contracts.errors import DeviceError, ModelError, UsageError
 from edge.models.bundle import SHIPPED_BUNDLE, load_bundle
 from edge.models.signature import (
-    PAYLOAD_TYPE,
     SignaturePolicy,
     key_id,
     read_public_key,
@@ -27,41 +26,13 @@ from edge.models.signature import (
 )
 
 pytest.importorskip("cryptography", reason="signatures are checked with the extra 'signed'")
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from signing import envelope, sign, statement, write_public_key
 
 VECTOR = json.loads((Path(__file__).parent / "signature_vector.json").read_text())
 SHA256 = hashlib.sha256(VECTOR["text"].encode()).hexdigest()
 NAME = Path("model.tflite.sig")
-
-
-def statement(sha256: str) -> dict[str, Any]:
-    root = hashlib.sha256(bytes.fromhex(sha256)).hexdigest()
-    return {
-        "_type": "https://in-toto.io/Statement/v1",
-        "subject": [{"name": "m", "digest": {"sha256": root}}],
-        "predicateType": "https://model_signing/signature/v1.0",
-        "predicate": {"resources": [{"name": ".", "algorithm": "sha256", "digest": sha256}]},
-    }
-
-
-def envelope(key: ec.EllipticCurvePrivateKey, payload: bytes, hashed: Any = None) -> dict[str, Any]:
-    encoded = f"DSSEv1 {len(PAYLOAD_TYPE)} {PAYLOAD_TYPE} {len(payload)} ".encode() + payload
-    return {
-        "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
-        "verificationMaterial": {},
-        "dsseEnvelope": {
-            "payload": base64.b64encode(payload).decode(),
-            "payloadType": PAYLOAD_TYPE,
-            "signatures": [{"sig": base64.b64encode(key.sign(encoded, ec.ECDSA(hashed or hashes.SHA256()))).decode()}],
-        },
-    }
-
-
-def public(path: Path, key: Any) -> str:
-    pem = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    path.write_bytes(pem)
-    return str(path)
 
 
 @pytest.fixture
@@ -74,9 +45,7 @@ def signed(tmp_path, key) -> tuple[Path, str]:
     """A bundle with its signature, and the path of the public key."""
     path = tmp_path / "model.tflite"
     shutil.copy(SHIPPED_BUNDLE, path)
-    body = json.dumps(statement(hashlib.sha256(path.read_bytes()).hexdigest())).encode()
-    signature_path(path).write_text(json.dumps(envelope(key, body)))
-    return path, public(tmp_path / "key.pub", key)
+    return sign(path, key), write_public_key(tmp_path / "key.pub", key)
 
 
 def test_what_model_signing_wrote_is_verified(tmp_path):
@@ -91,7 +60,7 @@ def test_each_curve_has_its_hash(tmp_path, curve):
     key = ec.generate_private_key(curve)
     hashed = hashes.SHA384() if curve.key_size == 384 else hashes.SHA512()
     body = json.dumps(statement(SHA256)).encode()
-    trusted = read_public_key(Path(public(tmp_path / "k", key)))
+    trusted = read_public_key(Path(write_public_key(tmp_path / "k", key)))
     assert verify_signature(NAME, json.dumps(envelope(key, body, hashed)).encode(), SHA256, [trusted]) == key_id(
         trusted
     )
@@ -136,7 +105,7 @@ def test_a_changed_bundle_is_refused(signed, required):
 
 def test_another_key_is_refused_and_one_of_several_is_enough(signed, tmp_path):
     path, trusted = signed
-    stranger = public(tmp_path / "stranger.pub", ec.generate_private_key(ec.SECP256R1()))
+    stranger = write_public_key(tmp_path / "stranger.pub", ec.generate_private_key(ec.SECP256R1()))
     with pytest.raises(ModelError, match="none of the 1 trusted keys"):
         load_bundle(path, SignaturePolicy((stranger,)))
     signer = load_bundle(path, SignaturePolicy((stranger, trusted), required=True)).signer
@@ -172,7 +141,7 @@ def change(what: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("what", ["subject", "two files", "predicate", "algorithm", "no hex"])
 def test_a_trusted_key_cannot_sign_nonsense(tmp_path, key, what):
-    trusted = read_public_key(Path(public(tmp_path / "k", key)))
+    trusted = read_public_key(Path(write_public_key(tmp_path / "k", key)))
     data = json.dumps(envelope(key, json.dumps(change(what)).encode())).encode()
     with pytest.raises(ModelError, match=r"contradicts itself|one signed file|not known"):
         verify_signature(NAME, data, SHA256, [trusted])
@@ -180,7 +149,7 @@ def test_a_trusted_key_cannot_sign_nonsense(tmp_path, key, what):
 
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe", b"{}", b"[" * 5000, b'{"mediaType": 1}', b"null"])
 def test_what_is_no_signature(tmp_path, key, data):
-    trusted = read_public_key(Path(public(tmp_path / "k", key)))
+    trusted = read_public_key(Path(write_public_key(tmp_path / "k", key)))
     with pytest.raises(ModelError, match="no model signature"):
         verify_signature(NAME, data, SHA256, [trusted])
 
@@ -198,7 +167,9 @@ def test_other_kinds_of_envelope(tmp_path, key, field):
     else:
         inner["signatures"][0]["sig"] = "no base64!"
     with pytest.raises(ModelError, match="no model signature"):
-        verify_signature(NAME, json.dumps(said).encode(), SHA256, [read_public_key(Path(public(tmp_path / "k", key)))])
+        verify_signature(
+            NAME, json.dumps(said).encode(), SHA256, [read_public_key(Path(write_public_key(tmp_path / "k", key)))]
+        )
 
 
 def test_a_huge_signature_is_not_read(signed):
@@ -210,7 +181,7 @@ def test_a_huge_signature_is_not_read(signed):
 
 def test_keys_that_are_none(tmp_path, signed):
     (tmp_path / "words").write_text("no key")
-    other = public(tmp_path / "ed", ed25519.Ed25519PrivateKey.generate())
+    other = write_public_key(tmp_path / "ed", ed25519.Ed25519PrivateKey.generate())
     for path, message in ((tmp_path / "words", "no public key"), (tmp_path / "gone", "no public key")):
         with pytest.raises(UsageError, match=message):
             load_bundle(signed[0], SignaturePolicy((str(path),)))
@@ -220,7 +191,7 @@ def test_keys_that_are_none(tmp_path, signed):
 
 @pytest.mark.parametrize("curve", [ec.SECP224R1(), ec.SECP256K1()], ids=lambda curve: curve.name)
 def test_a_key_on_another_curve_is_none_however_many_bits_it_has(tmp_path, curve):
-    path = public(tmp_path / "other", ec.generate_private_key(curve))
+    path = write_public_key(tmp_path / "other", ec.generate_private_key(curve))
     with pytest.raises(UsageError, match=f"expected a key on one of secp256r1.*, got {curve.name}"):
         read_public_key(Path(path))
 
