@@ -44,12 +44,12 @@ class BundleParts:
 
     @property
     def graph(self) -> bytes:
-        """The flatbuffer, copied."""
+        """Bytes of the flatbuffer, copied."""
         return self.data[: self.graph_size]
 
     @property
     def graph_view(self) -> memoryview:
-        """The flatbuffer, not copied."""
+        """Bytes of the flatbuffer, not copied."""
         return memoryview(self.data)[: self.graph_size]
 
 

@@ -62,8 +62,7 @@ class OnnxRuntime:
         uri.expect("provider", "model", "sha256", "threads", "partial", *(OPTION + key for key in options))
         provider, threads = uri.get("provider", str, CPU), uri.get("threads", thread_count, 1)
         partial = uri.get("partial", int, 0) != 0
-        path = _onnx_path(uri.params.get("model"), model_path)
-        pinned = _read_pinned(path, uri.params.get("sha256"))
+        path, source = _model_source(uri, model_path)
         try:
             import onnxruntime
         except ImportError as error:
@@ -76,9 +75,7 @@ class OnnxRuntime:
             settings.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         try:
             with stderr_to_log(log):
-                self._session: Any = onnxruntime.InferenceSession(
-                    str(path) if pinned is None else pinned, settings, providers=[(provider, options)]
-                )
+                self._session: Any = onnxruntime.InferenceSession(source, settings, providers=[(provider, options)])
         except Exception as error:  # its exceptions have no common base but Exception
             raise _load_error(provider, path, error) from error
         if provider not in self._session.get_providers():
@@ -121,24 +118,21 @@ class OnnxRuntime:
         self._session = None
 
 
-def _onnx_path(given: str | None, model_path: str | None) -> Path:
+def _model_source(uri: Uri, model_path: str | None) -> tuple[Path, str | bytes]:
+    """Path of the ONNX file, and what ONNX Runtime loads: that path, or the bytes of a file that is pinned by hash."""
+    given, sha256 = uri.params.get("model"), uri.params.get("sha256")
     path = Path(given) if given else require_model(NAME, model_path).origin.with_suffix(".onnx")
     if not path.is_file():
         raise ModelError(f"there is no ONNX file {path}", hint=f"{EXPORT}, and name it: onnx://?model=FILE")
-    return path
-
-
-def _read_pinned(path: Path, sha256: str | None) -> bytes | None:
-    """The bytes of a file that is pinned by its hash; None if it is not, and ONNX Runtime may read it itself."""
     if sha256 is None:
-        return None
+        return path, str(path)
     data = bytes(read_pinned(path, sha256, "sha256").view())
     if any(mark in data for mark in ELSEWHERE):
         raise ModelError(
             f"{path} keeps a part of the model in another file, of which its hash says nothing",
             hint=f"{EXPORT}, with all in one",
         )
-    return data
+    return path, data
 
 
 def _expect_provider(provider: str, available: list[str]) -> None:

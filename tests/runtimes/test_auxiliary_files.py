@@ -18,7 +18,7 @@ from edge.config.settings import RuntimeSettings, Settings
 from edge.config.uri import parse_uri
 from edge.contracts.errors import DeviceError, ModelError, UsageError
 from edge.models.bundle import SHIPPED_BUNDLE, load_bundle
-from edge.models.signature import SignaturePolicy
+from edge.models.signature import SignaturePolicy, signature_path
 from edge.pipeline.selftest import run_selftest
 from edge.plugins import make_runtime
 from edge.runtimes.auxiliary_files import MissingFileError, auxiliary_files, pin_files
@@ -227,3 +227,30 @@ def test_auto_leaves_out_what_would_load_an_unsigned_file(tmp_path):
     assert "onnx://?threads=1 no:" in guard.spec.chosen
     assert "not signed" in guard.spec.chosen
     guard.close()
+
+
+def test_config_check_and_doctor_tell_it_beforehand(tmp_path, capsys):
+    from edge.cli.main import run
+    from edge.doctor.runtimes import check_runtimes
+
+    library, config = tmp_path / "libchip.so", tmp_path / "edge.toml"
+    library.write_bytes(b"library")
+    settings = settings_for(tmp_path, f"litert://?delegate={library}", "litert://")
+    lines = [f'model = "{settings.model}"', f'model_keys = ["{settings.model_keys[0]}", "{tmp_path}/gone.pub"]']
+    lines += ["require_signed_model = true", "[runtime]", f'uri = "{settings.runtime.uri}"']
+    config.write_text("\n".join(lines))
+    assert run(["config", "check", str(config)]) == 0  # warnings: on the device it may be otherwise
+    said = capsys.readouterr().err
+    assert "model_keys[1]: there is no file" in said
+    config.write_text("\n".join(lines).replace(f', "{tmp_path}/gone.pub"', ""))
+    assert run(["config", "check", str(config)]) == 0
+    said = capsys.readouterr().err
+    assert f"runtime.uri: {library} is loaded beside the model and not signed" in said
+    assert f"delegate_sha256={sha256(library)}" in said
+    signature_path(Path(settings.model)).unlink()
+    run(["config", "check", str(config)])
+    assert "model.tflite.sig is missing" in capsys.readouterr().err
+    sign(Path(settings.model), KEY)
+    checks = {check.name: check for check in check_runtimes(settings)}
+    assert "not signed" in checks[settings.runtime.uri].text
+    assert checks["litert://"].mark == "ok"
