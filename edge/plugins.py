@@ -5,6 +5,10 @@ A plugin is an entry point in the group ``edge.sources``, ``edge.runtimes`` or `
     Source:   cls(uri: Uri, stream: StreamSettings)
     Runtime:  cls(uri: Uri, model_path: str | None, manifest: ModelManifest)
     Sink:     cls(settings: SinkSettings, identity: SinkIdentity)
+
+``model_path`` names the bundle's bytes as they were checked, in sealed memory (``/proc/self/fd/N``): any library can
+open it, and it holds while the string given is kept. It is an `edge.process.sealed_file.SealedFile`, which also knows
+the file's own path (``origin``).
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ Modules:
   graphs.
 - ``quantise_folds``: Quantise the models of a cross-validation, and keep the int8 outputs of each for its held-out test
   pictures.
-- ``sign``: Sign a bundle in the OpenSSF model signing format, with a key of one's own: no network, no identity
+- ``sign``: Sign a bundle, or a file that a runtime loads beside it, with a key of one's own: no network, no identity
   provider.
 - ``tflite_metadata``: Write standard TFLite metadata: a ModelMetadata flatbuffer, written table by table.
 - ``thresholds``: Choose thresholds and calibration (Platt scaling) on validation pictures, with the int8 model's own

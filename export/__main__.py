@@ -177,16 +177,20 @@ def onnx(
 
 @app.command(epilog="Example:  python -m export sign model.tflite --key key.pem")
 def sign(
-    bundle: Annotated[Path, typer.Argument(help="The bundle to sign.")],
+    file: Annotated[Path, typer.Argument(help="The bundle to sign, or a file that a runtime loads beside it.")],
     key: Annotated[Path, typer.Option(help="Private key, PEM, on a NIST curve.")],
     password: Annotated[str | None, typer.Option(envvar="SONOEDGE_KEY_PASSWORD", help="Of the key.")] = None,
 ) -> None:
-    """Sign a bundle in the OpenSSF model signing format; devices check it with the public key in model_keys."""
-    from edge.models.bundle import load_bundle
-    from export.sign import sign_bundle
+    """Sign a file in the OpenSSF model signing format; devices check it with the public key in model_keys.
 
-    load_bundle(bundle)  # nothing broken is signed
-    print(sign_bundle(bundle, key, password))
+    A .tflite must be a whole bundle. Any other file (an ONNX file, a delegate's library) is signed as it is.
+    """
+    from edge.models.bundle import load_bundle
+    from export.sign import sign_file
+
+    if file.suffix == ".tflite":
+        load_bundle(file)  # nothing broken is signed
+    print(sign_file(file, key, password))
 
 
 def progress(line: str) -> None:

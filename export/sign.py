@@ -1,4 +1,7 @@
-"""Sign a bundle in the OpenSSF model signing format, with a key of one's own: no network, no identity provider."""
+"""Sign a bundle, or a file that a runtime loads beside it, with a key of one's own: no network, no identity provider.
+
+The format is that of OpenSSF model signing.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def sign_bundle(bundle: Path, key: Path, password: str | None = None) -> Path:
-    """Write the digital signature of ``bundle`` beside it and return the path of the signature file.
+def sign_file(file: Path, key: Path, password: str | None = None) -> Path:
+    """Write the digital signature of ``file`` beside it and return the path of the signature file.
 
     Args:
-        bundle: any file; the caller checks that it is a bundle.
+        file: any file; the caller checks that it is what it should be.
         key: private key, PEM, on one of NIST's curves.
         password: of the key; None: it has none.
 
@@ -26,10 +29,10 @@ def sign_bundle(bundle: Path, key: Path, password: str | None = None) -> Path:
     try:
         from model_signing import signing
     except ImportError as error:
-        raise DeviceError(f"bundles cannot be signed here: {error}", hint="pip install model-signing") from error
+        raise DeviceError(f"files cannot be signed here: {error}", hint="pip install model-signing") from error
     if not key.is_file():
         raise UsageError(f"{key} does not exist", hint="openssl ecparam -name prime256v1 -genkey -noout -out key.pem")
-    path = signature_path(bundle)
+    path = signature_path(file)
     try:
         signer = signing.Config().use_elliptic_key_signer(private_key=key, password=password)
     except (ValueError, TypeError, AttributeError) as error:
@@ -37,5 +40,5 @@ def sign_bundle(bundle: Path, key: Path, password: str | None = None) -> Path:
             f"{key} is no private key that can sign: {error}",
             hint="openssl ecparam -name prime256v1 -genkey -noout -out key.pem",
         ) from error
-    signer.sign(bundle, path)
+    signer.sign(file, path)
     return path

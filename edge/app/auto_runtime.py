@@ -62,7 +62,13 @@ ANSWER_S = 20.0
 """A candidate that has not answered by then is out."""
 
 
-def make_auto(uri: Uri, bundle: Bundle, make: Callable[[str], Runtime], folder: Path) -> Runtime:
+def make_auto(
+    uri: Uri,
+    bundle: Bundle,
+    make: Callable[[str], Runtime],
+    folder: Path,
+    pin: Callable[[str], str] = lambda text: text,
+) -> Runtime:
     """Make the fastest runtime, which has passed its self-test; its spec says why it was chosen.
 
     Args:
@@ -70,6 +76,7 @@ def make_auto(uri: Uri, bundle: Bundle, make: Callable[[str], Runtime], folder: 
         bundle: the model.
         make: makes a runtime of a URI, alone or isolated.
         folder: where the choice is remembered.
+        pin: makes the URI that a candidate is tried with; one that it refuses, with an `EdgeError`, is out.
 
     Raises:
         UsageError: a parameter is unknown or not valid, ``among`` names a scheme that there is no plugin for.
@@ -85,7 +92,7 @@ def make_auto(uri: Uri, bundle: Bundle, make: Callable[[str], Runtime], folder: 
         except (DeviceError, ModelError) as error:
             log.warning("auto: %s served when it was chosen, and does not now: %s", known.uri, error.message)
             delete_choice(folder)
-    choice = choose(uris, bundle, trial_s, rests_on)
+    choice = choose(uris, bundle, trial_s, rests_on, pin)
     runtime = _made(choice, bundle, make, "chosen now")
     store_choice(folder, choice)
     return runtime
@@ -96,7 +103,7 @@ def plugin(uri: Uri, model_path: str | None, manifest: ModelManifest) -> Runtime
     if model_path is None:
         raise ModelError(f"{SCHEME}:// needs a model", hint="give --model FILE, or use scripted:// without one")
     bundle = load_bundle(model_path)
-    return make_auto(uri, bundle, lambda text: make_runtime(text, model_path, manifest), default_state_dir())
+    return make_auto(uri, bundle, lambda text: make_runtime(text, bundle.file, manifest), default_state_dir())
 
 
 def candidates(uri: Uri) -> list[str]:
@@ -115,7 +122,13 @@ def candidates(uri: Uri) -> list[str]:
     return [f"{scheme}://?threads={threads}" if scheme in ON_THE_CPU else f"{scheme}://" for scheme in order]
 
 
-def choose(uris: Sequence[str], bundle: Bundle, trial_s: float, rests_on: str) -> RuntimeChoice:
+def choose(
+    uris: Sequence[str],
+    bundle: Bundle,
+    trial_s: float,
+    rests_on: str,
+    pin: Callable[[str], str] = lambda text: text,
+) -> RuntimeChoice:
     """Try all runtimes of ``uris`` and choose one. Raises what the first of them raised if none serves."""
     ready: dict[str, Runtime] = {}
     refused: dict[str, EdgeError] = {}
@@ -123,7 +136,7 @@ def choose(uris: Sequence[str], bundle: Bundle, trial_s: float, rests_on: str) -
         for text in uris:
             try:
                 ready[text] = make_tested_runtime(
-                    partial(IsolatedRuntime, text, str(bundle.path), bundle.manifest), partial(require_selftest, bundle)
+                    partial(IsolatedRuntime, pin(text), bundle.file, bundle.manifest), partial(require_selftest, bundle)
                 )
             except EdgeError as error:  # noqa: PERF203  (a handful, once)
                 refused[text] = error

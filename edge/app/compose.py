@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,11 +18,12 @@ from edge.contracts.errors import UsageError
 from edge.contracts.finding import ModelRef
 from edge.models.bundle import load_bundle
 from edge.models.scripted_manifest import scripted_manifest
-from edge.models.signature import check_signature
+from edge.models.signature import NO_KEYS, SignaturePolicy
 from edge.pipeline.analyser import Analyser
 from edge.pipeline.guard import RuntimeGuard
 from edge.pipeline.selftest import require_selftest
 from edge.plugins import make_runtime, schemes
+from edge.runtimes.auxiliary_files import MissingFileError, pin_files
 from edge.runtimes.isolated import IsolatedRuntime
 
 if TYPE_CHECKING:
@@ -40,11 +42,24 @@ class RuntimeModel:
     manifest: ModelManifest
     ref: ModelRef
     bundle: Bundle | None
+    policy: SignaturePolicy = NO_KEYS
+    """Of the bundle, and of all that a runtime loads beside it."""
+    _pinned: dict[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def path(self) -> str | None:
-        """Path of the ``.tflite`` file; None without a bundle."""
-        return None if self.bundle is None else str(self.bundle.path)
+        """Path of the bundle's bytes as they were checked, see `SealedFile`; None without a bundle."""
+        return None if self.bundle is None else self.bundle.file
+
+    def pinned(self, uri: str) -> str:
+        """The runtime URI with the hash of each file beside the bundle, where signatures are required; else as it is.
+
+        Files are verified once: what replaces a runtime loads the same bytes, or nothing. Raises as `pin_files`.
+        """
+        if uri not in self._pinned:
+            beside = None if self.bundle is None else self.bundle.path
+            self._pinned[uri] = pin_files(uri, beside, self.policy)
+        return self._pinned[uri]
 
 
 def choose_model(settings: Settings) -> RuntimeModel:
@@ -57,9 +72,9 @@ def choose_model(settings: Settings) -> RuntimeModel:
         manifest = scripted_manifest()
         sha256 = hashlib.sha256(msgspec.json.encode(manifest)).hexdigest()
         return RuntimeModel(manifest, ModelRef(name=manifest.name, version=manifest.version, sha256=sha256), None)
-    bundle = load_bundle(settings.model)
-    signer = check_signature(bundle, settings.model_keys, required=settings.require_signed_model)
-    return RuntimeModel(bundle.manifest, bundle.model_ref(signer), bundle)
+    policy = SignaturePolicy(tuple(settings.model_keys), settings.require_signed_model)
+    bundle = load_bundle(settings.model, policy)
+    return RuntimeModel(bundle.manifest, bundle.model_ref(), bundle, policy)
 
 
 def runtime_maker(
@@ -73,10 +88,10 @@ def runtime_maker(
 
     def make(uri: str) -> Runtime:
         if is_auto(uri) and model.bundle is not None:
-            return make_auto(parse_uri(uri), model.bundle, make, folder)
+            return make_auto(parse_uri(uri), model.bundle, make, folder, model.pinned)
         if isolated:
-            return IsolatedRuntime(uri, model.path, model.manifest, cores)
-        return make_runtime(uri, model.path, model.manifest)
+            return IsolatedRuntime(model.pinned(uri), model.path, model.manifest, cores)
+        return make_runtime(model.pinned(uri), model.path, model.manifest)
 
     return make
 
@@ -86,7 +101,8 @@ def make_guard(settings: Settings, model: RuntimeModel, *, isolated: bool, cores
 
     ``cores``: those that an isolated one keeps to; empty: all that we may use ourselves.
 
-    Raises what the configured runtime or its test raises, `UsageError` for a fall-back that there is no plugin for.
+    Raises what the configured runtime or its test raises, `UsageError` for a fall-back that there is no plugin for,
+    `ModelError` for any of them that would load an unsigned file, where signatures are required.
     """
     known = schemes("runtimes")
     for uri in settings.runtime.fallback:  # now, not in the night when it is needed
@@ -96,6 +112,10 @@ def make_guard(settings: Settings, model: RuntimeModel, *, isolated: bool, cores
                 hint=f"there are: {', '.join(known)}",
             )
 
+    for uri in (settings.runtime.uri, *settings.runtime.fallback):
+        if not is_auto(uri):
+            with suppress(MissingFileError):  # met again when it is made, and fallen back from
+                model.pinned(uri)
     make = runtime_maker(settings, model, isolated=isolated, cores=cores)
 
     def test(runtime: Runtime) -> None:

@@ -101,7 +101,7 @@ def check(file: Annotated[Path, typer.Argument(help="TOML file.")]) -> int:
     problems, settings = loaded.problems, loaded.settings
     if settings is not None:
         problems = [as_config_error(loaded.layers, fault) for fault in _unknown_schemes(settings)]
-        for fault in find_warnings(settings):
+        for fault in (*find_warnings(settings), *_unsigned_files(settings)):
             warning = as_config_error(loaded.layers, fault)
             print(f"warning: {one_line(warning.message)} ({one_line(warning.hint)})", file=sys.stderr)
     for problem in problems:
@@ -128,6 +128,31 @@ def _unknown_schemes(settings: Settings) -> Iterator[SettingsProblem]:
         if scheme not in known:
             message = f"{dotted_path(path)}: no {kind.removesuffix('s')} is called {scheme}://"
             yield SettingsProblem(path, message, f"there are: {', '.join(known)}")
+
+
+def _unsigned_files(settings: Settings) -> Iterator[SettingsProblem]:
+    """The model, and what runtimes load beside it, as far as their signatures would keep a daemon from starting."""
+    from edge.config.validate import SettingsProblem
+    from edge.contracts.errors import EdgeError
+    from edge.models.bundle import SHIPPED_BUNDLE
+    from edge.models.bundle_file import seal_model
+    from edge.models.signature import SignaturePolicy, check_signature
+    from edge.runtimes.auxiliary_files import pin_files
+
+    policy = SignaturePolicy(tuple(settings.model_keys), settings.require_signed_model)
+    model = Path(settings.model or SHIPPED_BUNDLE)
+    if (policy.keys or policy.required) and model.is_file():
+        try:
+            check_signature(model, seal_model(model).sha256, policy)
+        except EdgeError as error:
+            yield SettingsProblem(("model",), f"model: {error.message}", error.hint)
+    uris: list[tuple[KeyPath, str]] = [(("runtime", "uri"), settings.runtime.uri)]
+    uris += [(("runtime", "fallback"), uri) for uri in settings.runtime.fallback]
+    for path, uri in uris:
+        try:
+            pin_files(uri, model, policy)
+        except EdgeError as error:  # noqa: PERF203  (a handful, once)
+            yield SettingsProblem(path, f"{'.'.join(map(str, path))}: {error.message}", error.hint)
 
 
 @app.command()

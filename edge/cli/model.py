@@ -26,6 +26,12 @@ Example:
   edge-cli model verify model.tflite"""
 )
 
+Keys = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--key", help="Public key (PEM) that must have signed it; several: one of them. Checked before anything else."
+    ),
+]
 BundlePath = Annotated[Path | None, typer.Argument(help="A .tflite bundle; default: the one that ships.")]
 
 
@@ -33,6 +39,7 @@ BundlePath = Annotated[Path | None, typer.Argument(help="A .tflite bundle; defau
 def info(
     path: BundlePath = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON: the manifest, and facts of the file.")] = False,
+    key: Keys = None,
 ) -> None:
     """Show what a bundle, or a plain classifier, says of itself: figures, thresholds, data, limits.
 
@@ -42,16 +49,21 @@ def info(
     """
     import msgspec
 
-    from edge.models.bundle import load_bundle
+    from edge.models.bundle import SHIPPED_BUNDLE, load_bundle
+    from edge.models.bundle_file import seal_model
     from edge.models.classifier import is_classifier, load_classifier
+    from edge.models.signature import SignaturePolicy, check_signature
 
-    if path is not None and is_classifier(path):
-        plain = load_classifier(path)
+    policy = SignaturePolicy(tuple(key or ()), required=bool(key))
+    file = seal_model(path or SHIPPED_BUNDLE)
+    check_signature(file.origin, file.sha256, policy)
+    if is_classifier(file):
+        plain = load_classifier(file)
         facts = {"path": str(plain.path), "sha256": plain.sha256, "bytes": plain.size, "classifier": plain.card}
         text = msgspec.json.format(msgspec.json.encode(facts), indent=2).decode() if as_json else describe_plain(plain)
         print(printable(text))
         return
-    bundle = load_bundle(path)
+    bundle = load_bundle(file, policy)
     if not as_json:
         print(printable(describe(bundle)))
         return
@@ -69,26 +81,34 @@ def info(
 def verify(
     path: BundlePath = None,
     runtime: Annotated[str, typer.Option(help="URI of the runtime that must compute it.")] = "litert://?threads=1",
+    key: Keys = None,
 ) -> None:
     """Check a bundle, and that this machine computes what the workstation measured.
 
-    Its structure, hashes and thresholds; then its golden vectors, replayed through preprocessing (equal to the bit)
-    and the runtime (within the manifest's tolerance). Exit code 4 if anything differs.
+    With --key first its signature, and those of all that the runtime loads beside it. Its structure, hashes and
+    thresholds; then its golden vectors, replayed through preprocessing (equal to the bit) and the runtime (within the
+    manifest's tolerance). Exit code 4 if anything differs.
 
     Example:
       edge-cli model verify
       edge-cli model verify model.tflite --runtime 'litert://?threads=2'
+      edge-cli model verify model.tflite --key clinic.pub
     """
     from edge.contracts.errors import ModelError
     from edge.models.bundle import load_bundle
     from edge.models.delegate_placement import describe_placement
+    from edge.models.signature import SignaturePolicy
     from edge.pipeline.selftest import run_selftest
     from edge.plugins import make_runtime
+    from edge.runtimes.auxiliary_files import pin_files
 
-    bundle = load_bundle(path)
+    policy = SignaturePolicy(tuple(key or ()), required=bool(key))
+    bundle = load_bundle(path, policy)
     print(printable(f"{bundle.path}: {bundle.manifest.name} {bundle.manifest.version}, sha256 {bundle.sha256}"))
     print("structure, hashes, thresholds: as the manifest says")
-    loaded = make_runtime(runtime, str(bundle.path), bundle.manifest)
+    if bundle.signer is not None:
+        print(f"signed by the key {bundle.signer}")
+    loaded = make_runtime(pin_files(runtime, bundle.path, policy), bundle.file, bundle.manifest)
     try:
         if loaded.spec.family == "scripted":
             raise ModelError("scripted:// computes nothing that could be verified", hint="name another --runtime")

@@ -65,6 +65,9 @@ def find_warnings(settings: Settings) -> Iterator[SettingsProblem]:
         yield from _sink_warnings(i, sink)
     if settings.model is not None and not Path(settings.model).is_file():
         yield _no_file(("model",), "model", settings.model)
+    for i, key in enumerate(settings.model_keys):
+        if not Path(key).is_file():
+            yield _no_file(("model_keys",), f"model_keys[{i}]", key)
 
 
 def _sink_warnings(i: int, sink: SinkSettings) -> Iterator[SettingsProblem]:

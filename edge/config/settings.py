@@ -229,7 +229,9 @@ class Settings(SettingsSection, frozen=True):
     """Paths of public keys (PEM) that may sign models. With any, the signature beside a bundle (``model.tflite.sig``)
     is checked, and a wrong one refused; findings then name the key. Needs ``sonoedge[signed]``."""
     require_signed_model: bool = False
-    """True: a model without a signature by one of ``model_keys`` is refused."""
+    """True: a model without a signature by one of ``model_keys`` is refused, and so is a runtime that would load
+    another file without one: an ONNX file, a delegate's library, an NPU's plugin (``FILE.sig`` beside it, or its hash
+    in the URI), a weight cache. See docs/runtimes.md."""
     drain_timeout_s: NotNegative = 5.0
     """When all sources have ended, receivers may take so many seconds for what is left; it stays on disk in any case.
     Asked to stop (SIGTERM), the daemon is gone within 2 s."""

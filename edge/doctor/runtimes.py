@@ -61,7 +61,9 @@ def _try(uri: str, model: RuntimeModel) -> str | EdgeError:
         manifest = scripted_manifest() if scripted else model.manifest
         began = time.monotonic()
         runtime = (
-            _choose(uri, model) if is_auto(uri) else IsolatedRuntime(uri, None if scripted else model.path, manifest)
+            _choose(uri, model)
+            if is_auto(uri)
+            else IsolatedRuntime(model.pinned(uri), None if scripted else model.path, manifest)
         )
         try:
             loaded_s = time.monotonic() - began
@@ -80,8 +82,9 @@ def _choose(uri: str, model: RuntimeModel) -> Runtime:
         return make_auto(
             parse_uri(uri),
             model.bundle,
-            lambda chosen: IsolatedRuntime(chosen, model.path, model.manifest),
+            lambda chosen: IsolatedRuntime(model.pinned(chosen), model.path, model.manifest),
             Path(folder),
+            model.pinned,
         )
 
 

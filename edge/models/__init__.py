@@ -22,6 +22,8 @@ Modules:
   each.
 - ``scripted_manifest``: Manifest for ``scripted://``, which has no model: heads and thresholds as a real one would have
   them.
-- ``signature``: Signature check of a bundle: verifies ``model.tflite.sig`` beside it with the public keys that this
+- ``signature``: Signature check of a file: verifies ``model.tflite.sig`` beside it with the public keys that this
   device trusts.
+- ``zip_directory``: Opening a ZIP of a stranger: its directory is bounded before a reader makes an object of each entry
+  that it lists.
 """

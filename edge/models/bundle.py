@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +11,15 @@ from edge.contracts.errors import ModelError
 from edge.contracts.finding import ModelRef
 from edge.contracts.manifest import ModelManifest
 from edge.models.bundle_checks import check_golden, check_hash, check_labels, check_manifest
-from edge.models.bundle_file import read_model_file, split_bundle
+from edge.models.bundle_file import seal_model, split_bundle
 from edge.models.golden_vectors import read_golden
 from edge.models.graph import read_graph
+from edge.models.signature import NO_KEYS, check_signature
 
 if TYPE_CHECKING:
     from edge.models.golden_vectors import GoldenVectors
+    from edge.models.signature import SignaturePolicy
+    from edge.process.sealed_file import SealedFile
 
 SHIPPED_BUNDLE = Path(__file__).parent / "data" / "breast.tflite"
 """The bundle that ships with the package."""
@@ -28,11 +29,10 @@ SHIPPED_BUNDLE = Path(__file__).parent / "data" / "breast.tflite"
 class Bundle:
     """A model bundle that passed every check that needs no runtime. `edge.pipeline.selftest` does the rest."""
 
-    path: Path
-    sha256: str
-    """SHA-256, hex, of the whole file."""
-    size: int
-    """Size of the whole file in bytes."""
+    file: SealedFile
+    """The bytes that were checked, as a path that runtimes load: whatever happens to the file on disk."""
+    signer: str | None
+    """Id of the trusted key that signed the file; None: none did, or no key is trusted."""
     manifest: ModelManifest
     labels: tuple[str, ...]
     """Class names of the malignancy head, in its order."""
@@ -40,54 +40,62 @@ class Bundle:
     """MODEL_CARD.md, for people."""
     golden: GoldenVectors
 
-    def model_ref(self, signer: str | None = None) -> ModelRef:
-        """Reference to this model for findings. ``signer``: id of the trusted key that signed it; None: none."""
+    @property
+    def path(self) -> Path:
+        """Where the file was read: for messages, and for what lies beside it. Load `file` instead."""
+        return self.file.origin
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256, hex, of the whole file."""
+        return self.file.sha256
+
+    @property
+    def size(self) -> int:
+        """Size of the whole file in bytes."""
+        return self.file.size
+
+    def model_ref(self) -> ModelRef:
+        """Reference to this model for findings."""
         name, version = self.manifest.name, self.manifest.version
-        return ModelRef(name=name, version=version, sha256=self.sha256, signature=signer)
+        return ModelRef(name=name, version=version, sha256=self.sha256, signature=self.signer)
 
-    @cached_property
+    @property
     def model_bytes(self) -> bytes:
-        """Bytes of the whole file, read when first used. `ModelError` if it is not what was checked any more."""
-        data = read_model_file(self.path)
-        if hashlib.sha256(data).hexdigest() != self.sha256:
-            raise ModelError(
-                f"{self.path.name} changed while it was in use", hint="restart, so that it is checked anew"
-            )
-        return data
+        """Bytes of the whole file, as they were checked; copied at each use."""
+        return bytes(self.file.view())
 
 
-def load_bundle(path: str | Path | None = None) -> Bundle:
-    """Read and check a model bundle; None: the one that ships with the package.
+def load_bundle(path: str | Path | None = None, policy: SignaturePolicy = NO_KEYS) -> Bundle:
+    """Read a model bundle once, verify its signature, then parse and check it.
+
+    Args:
+        path: of the file, or a `SealedFile`; None: the bundle that ships with the package.
+        policy: keys that are trusted. Nothing of a file is parsed whose signature they do not confirm.
 
     Raises:
-        ModelError: the file is missing, damaged, no bundle, or its manifest is not true.
+        ModelError: the file is missing, damaged, no bundle, its signature is wrong or its manifest not true.
+        UsageError, DeviceError: as `check_signature`; there is no sealed memory.
     """
-    path = SHIPPED_BUNDLE if path is None else Path(path)
-    data = read_model_file(path)
+    file = seal_model(SHIPPED_BUNDLE if path is None else path)
+    signer = check_signature(file.origin, file.sha256, policy)
     try:
-        return _parse(path, data)
+        return _parse(file, signer)
     except ModelError as error:
-        raise ModelError(f"{path.name}: {error.message}", hint=error.hint) from error.__cause__
+        raise ModelError(f"{file.origin.name}: {error.message}", hint=error.hint) from error.__cause__
 
 
-def _parse(path: Path, data: bytes) -> Bundle:
-    parts = split_bundle(data)
+def _parse(file: SealedFile, signer: str | None) -> Bundle:
+    parts = split_bundle(bytes(file.view()))
     manifest = read_manifest(parts.members["manifest.json"])
-    check_hash(manifest, parts.graph)
-    check_manifest(manifest, read_graph(parts.graph))
+    check_hash(manifest, parts.graph_view)
+    check_manifest(manifest, read_graph(parts.graph_view))
     labels = tuple(_text(parts.members["labels.txt"], "labels.txt").splitlines())
     check_labels(labels, manifest)
     golden = read_golden(parts.members["golden.npz"], manifest)
     check_golden(golden, manifest)
-    return Bundle(
-        path=path,
-        sha256=hashlib.sha256(data).hexdigest(),
-        size=len(data),
-        manifest=manifest,
-        labels=labels,
-        card=_text(parts.members["MODEL_CARD.md"], "MODEL_CARD.md"),
-        golden=golden,
-    )
+    card = _text(parts.members["MODEL_CARD.md"], "MODEL_CARD.md")
+    return Bundle(file, signer, manifest, labels, card, golden)
 
 
 def read_manifest(body: bytes) -> ModelManifest:

@@ -6,19 +6,20 @@ Sizes and names are checked before anything is trusted. Members are stored, not 
 
 from __future__ import annotations
 
-import io
+import errno
 import zipfile
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
-from edge.contracts.errors import ModelError
+from edge.contracts.errors import DeviceError, ModelError
 from edge.models.graph import is_flatbuffer, read_graph
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from edge.models.zip_directory import open_zip
+from edge.process.sealed_file import SealedFile, read_once, seal_bytes
 
 MAX_BUNDLE = 64 * 2**20
 """Largest file that is read, in bytes."""
+MAX_MEMBERS = 16
+"""Most members of a ZIP that are listed at all, so that those that are too many can be named."""
 BUNDLE_LIMITS = {"labels.txt": 2**16, "manifest.json": 2**20, "golden.npz": 16 * 2**20, "MODEL_CARD.md": 2**20}
 """The members that a bundle must have, the only ones it may have, and the most bytes of each."""
 
@@ -34,28 +35,64 @@ COPY = "copy the file again, or export it anew"
 class BundleParts:
     """Parts of a bundle file: the flatbuffer, and the members of the ZIP."""
 
-    graph: bytes
-    """The flatbuffer: all before the ZIP."""
+    data: bytes
+    """The whole file."""
+    graph_size: int
+    """Bytes of the flatbuffer: all before the ZIP."""
     members: dict[str, bytes]
     """By name, exactly the names that were asked for."""
+
+    @property
+    def graph(self) -> bytes:
+        """Bytes of the flatbuffer, copied."""
+        return self.data[: self.graph_size]
+
+    @property
+    def graph_view(self) -> memoryview:
+        """Bytes of the flatbuffer, not copied."""
+        return memoryview(self.data)[: self.graph_size]
+
+
+def seal_model(path: str | Path) -> SealedFile:
+    """Read a model's file once, into memory that cannot be changed; nothing of it is parsed. As it is if it is sealed.
+
+    Raises:
+        ModelError: it cannot be read, or is larger than any bundle.
+        DeviceError: the system has no sealed memory.
+    """
+    if isinstance(path, SealedFile):
+        return path
+    path = Path(path)
+    data = read_model_file(path)
+    try:
+        return seal_bytes(data, path)
+    except OSError as error:
+        raise DeviceError(
+            f"model {path} cannot be kept in sealed memory: {error.strerror}",
+            hint="memfd_create must be allowed, and memory free: see docs/runtimes.md",
+        ) from error
 
 
 def read_model_file(path: Path) -> bytes:
     """Read the whole file. Raises `ModelError` if it cannot be read or is larger than any bundle."""
     try:
-        if not path.is_file():
-            what = "is a folder" if path.is_dir() else "does not exist"
-            raise ModelError(f"model {path} {what}", hint="give the path of a .tflite bundle, or leave --model out")
-        with path.open("rb") as file:
-            data = file.read(MAX_BUNDLE + 1)
+        return read_once(path, MAX_BUNDLE)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise _path_error(path, "does not exist") from error
+    except IsADirectoryError as error:
+        raise _path_error(path, "is a folder") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise ModelError(f"model {path} cannot be read: {error}", hint="check the path and its permissions") from error
-    if len(data) > MAX_BUNDLE:
-        raise ModelError(
-            f"model {path} is over {MAX_BUNDLE // 2**20} MB",
-            hint="a bundle for edge devices is a few MB: check the path",
-        )
-    return data
+        if isinstance(error, OSError) and error.errno == errno.EFBIG:
+            raise ModelError(
+                f"model {path} is over {MAX_BUNDLE // 2**20} MB",
+                hint="a bundle for edge devices is a few MB: check the path",
+            ) from error
+        reason = (isinstance(error, OSError) and error.strerror) or error
+        raise ModelError(f"model {path} cannot be read: {reason}", hint="check the path and its permissions") from error
+
+
+def _path_error(path: Path, what: str) -> ModelError:
+    return ModelError(f"model {path} {what}", hint="give the path of a .tflite bundle, or leave --model out")
 
 
 def split_bundle(data: bytes, limits: dict[str, int] = BUNDLE_LIMITS) -> BundleParts:
@@ -67,7 +104,7 @@ def split_bundle(data: bytes, limits: dict[str, int] = BUNDLE_LIMITS) -> BundleP
     if data[-22:-18] != b"PK\x05\x06":  # its end must be the file's: golden.npz is a ZIP too
         raise _missing_zip_error(data)
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with open_zip(data, MAX_MEMBERS, "the appended ZIP") as archive:
             infos = archive.infolist()
             _check_members(infos, limits)
             start = min(info.header_offset for info in infos)
@@ -76,13 +113,13 @@ def split_bundle(data: bytes, limits: dict[str, int] = BUNDLE_LIMITS) -> BundleP
         raise
     except Exception as error:  # zipfile raises half a dozen kinds for damaged input, some of them undocumented
         raise ModelError(f"the appended ZIP is damaged: {error}", hint=COPY) from error
-    return BundleParts(graph=data[:start], members=members)
+    return BundleParts(data, start, members)
 
 
 def member_names(data: bytes) -> set[str]:
     """Names of the members of the appended ZIP; empty where there is no whole one."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with open_zip(data, MAX_MEMBERS, "the appended ZIP") as archive:
             return set(archive.namelist())
     except Exception:  # as in split_bundle: damaged input raises half a dozen kinds
         return set()

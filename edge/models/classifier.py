@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from edge.contracts.classifier import ClassifierCard
 from edge.contracts.decoding import UnreadableError, decode_json, decode_text
 from edge.contracts.errors import ModelError
-from edge.models.bundle_file import CLASSIFIER_JSON, CLASSIFIER_LIMITS, member_names, read_model_file, split_bundle
+from edge.models.bundle_file import CLASSIFIER_JSON, CLASSIFIER_LIMITS, member_names, seal_model, split_bundle
 from edge.models.graph import read_graph
 
 if TYPE_CHECKING:
@@ -36,30 +36,31 @@ class Classifier:
     """The flatbuffer."""
 
 
-def is_classifier(path: Path) -> bool:
+def is_classifier(path: str | Path) -> bool:
     """Whether the file carries a ``classifier.json``; False also where it cannot be read."""
     try:
-        return CLASSIFIER_JSON in member_names(read_model_file(path))
+        return CLASSIFIER_JSON in member_names(bytes(seal_model(path).view()))
     except ModelError:
         return False
 
 
-def load_classifier(path: Path) -> Classifier:
-    """Read and check a classifier.
+def load_classifier(path: str | Path) -> Classifier:
+    """Read and check a classifier; ``path`` may be a `SealedFile`, whose signature was verified.
 
     Raises:
         ModelError: the file is missing, damaged, no classifier, or its ``classifier.json`` is not true.
     """
-    data = read_model_file(path)
-    parts = split_bundle(data, CLASSIFIER_LIMITS)
+    file = seal_model(path)
+    path = file.origin
+    parts = split_bundle(bytes(file.view()), CLASSIFIER_LIMITS)
     try:
         card = decode_json(parts.members[CLASSIFIER_JSON], ClassifierCard)
         labels = decode_text(parts.members["labels.txt"]).splitlines()
     except UnreadableError as error:
         raise ModelError(f"{path.name}: {CLASSIFIER_JSON} is not valid: {error}", hint=HINT) from error
-    if card.graph_sha256 != hashlib.sha256(parts.graph).hexdigest():
+    if card.graph_sha256 != hashlib.sha256(parts.graph_view).hexdigest():
         raise ModelError(f"{path.name}: the model's bytes are not those that were described", hint="copy it again")
-    graph = read_graph(parts.graph)
+    graph = read_graph(parts.graph_view)
     for what, declared, got in (
         ("input", [card.input], list(graph.inputs.values())),
         ("output", [card.output], list(graph.outputs.values())),
@@ -69,4 +70,4 @@ def load_classifier(path: Path) -> Classifier:
     ):
         if declared != got:
             raise ModelError(f"{path.name}: {CLASSIFIER_JSON} says {what} {declared}, the file has {got}", hint=HINT)
-    return Classifier(path, hashlib.sha256(data).hexdigest(), len(data), card, parts.graph)
+    return Classifier(path, file.sha256, file.size, card, parts.graph)

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 import math
-import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ import numpy as np
 
 from edge.contracts.errors import ModelError
 from edge.contracts.region import Region
+from edge.models.zip_directory import open_zip
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,11 +80,8 @@ def _read_arrays(body: bytes) -> dict[str, NDArray[Any]]:
     left = MAX_UNPACKED
     arrays = {}
     try:
-        with zipfile.ZipFile(io.BytesIO(body)) as archive:
-            infos = archive.infolist()
-            if len(infos) > 3 * MAX_CASES:
-                raise ModelError(f"golden.npz has {len(infos)} members", hint=HINT)
-            for info in infos:
+        with open_zip(body, 3 * MAX_CASES, "golden.npz") as archive:
+            for info in archive.infolist():
                 with archive.open(info) as member:
                     data = member.read(left + 1)  # whatever its header claims
                 left -= len(data)

@@ -7,7 +7,7 @@ import struct
 from dataclasses import dataclass
 
 from edge.contracts.errors import ModelError
-from edge.models.graph import HINT, TYPES, FlatbufferTable, subgraph_of
+from edge.models.graph import HINT, TYPES, Buffer, FlatbufferTable, shape_of, subgraph_of
 
 NAMES = """
 ADD AVERAGE_POOL_2D CONCATENATION CONV_2D DEPTHWISE_CONV_2D DEPTH_TO_SPACE DEQUANTIZE EMBEDDING_LOOKUP FLOOR
@@ -41,7 +41,7 @@ class Operator:
     """Types of the tensors that it reads and writes, constants left out: ``int8``; ``other`` for the rarer ones."""
 
 
-def read_operators(data: bytes) -> list[Operator]:
+def read_operators(data: Buffer) -> list[Operator]:
     """Read the operators of the signature's subgraph in running order; ``data`` may be a whole bundle.
 
     Raises `ModelError` if ``data`` is damaged or has not exactly one signature.
@@ -74,7 +74,7 @@ def _operator(
     outputs = tuple(int(i) for i in operator.numbers(2, "i"))
     if min((*inputs, *outputs), default=0) < 0:
         raise ModelError("the flatbuffer is damaged: an operator writes a tensor that is none", hint=HINT)
-    computed = [tensors[i] for i in (*inputs, *outputs) if not buffers[tensors[i].number(2, "I", 0)].length(0)]
+    computed = [tensors[i] for i in {*inputs, *outputs} if not buffers[tensors[i].number(2, "I", 0)].length(0)]
     return Operator(
         kind=kind,
         inputs=inputs,
@@ -86,12 +86,8 @@ def _operator(
 
 def _macs(kind: str, inputs: list[FlatbufferTable], outputs: list[FlatbufferTable]) -> int:
     if kind == "TRANSPOSE_CONV":  # reads its output's shape, the weights, and then the picture
-        return math.prod(_shape(inputs[2])) * math.prod(_shape(inputs[1])[:3])
+        return math.prod(shape_of(inputs[2])) * math.prod(shape_of(inputs[1])[:3])
     if kind not in ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED"):
         return 0
-    weights, out = _shape(inputs[1]), math.prod(_shape(outputs[0]))
+    weights, out = shape_of(inputs[1]), math.prod(shape_of(outputs[0]))
     return out * math.prod(weights[1:3] if kind == "DEPTHWISE_CONV_2D" else weights[1:])
-
-
-def _shape(tensor: FlatbufferTable) -> tuple[int, ...]:
-    return tuple(int(n) for n in tensor.numbers(0, "i"))

@@ -1,15 +1,19 @@
-"""Signature check of a bundle: verifies ``model.tflite.sig`` beside it with the public keys that this device trusts.
+"""Signature check of a file: verifies ``model.tflite.sig`` beside it with the public keys that this device trusts.
 
 The file is a Sigstore bundle as OpenSSF model signing 1.0 writes it for a key: a DSSE envelope around an in-toto
 statement that names the model's SHA-256. Any of that project's tools can check it too; the device needs none of them,
-no network and no clock: a key is trusted for as long as its file is named in the settings.
+no network and no clock: a key is trusted for as long as its file is named in the settings. It is the same for all that
+a runtime loads beside the bundle: an ONNX file, a delegate's library. Only a hash is needed of the file itself, so
+nothing of it is parsed before.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import errno
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -17,11 +21,10 @@ import msgspec
 
 from edge.contracts.decoding import UnreadableError, decode_json
 from edge.contracts.errors import DeviceError, ModelError, UsageError
+from edge.process.sealed_file import read_once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from edge.models.bundle import Bundle
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle"
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
@@ -31,7 +34,21 @@ CURVES = {"secp256r1": "SHA256", "secp384r1": "SHA384", "secp521r1": "SHA512"}
 """The curves that the format knows, and the hash that goes with each. By name: others have as many bits."""
 MAX_SIGNATURE = 64 * 1024
 """Most bytes of a signature file."""
-RESIGN = "copy the bundle and its .sig again, or sign it anew: python -m export sign BUNDLE --key KEY.pem"
+RESIGN = "copy the file and its .sig again, or sign it anew: python -m export sign FILE --key KEY.pem"
+
+
+@dataclass(frozen=True, slots=True)
+class SignaturePolicy:
+    """Which keys are trusted, and whether what they did not sign is refused."""
+
+    keys: tuple[str, ...] = ()
+    """Paths of trusted public keys, PEM."""
+    required: bool = False
+    """Whether a file without a signature is refused. One with a wrong signature always is, where there are keys."""
+
+
+NO_KEYS = SignaturePolicy()
+"""No key is trusted, and none is asked for."""
 
 
 class DsseSignature(msgspec.Struct):
@@ -83,44 +100,41 @@ class InTotoStatement(msgspec.Struct, rename={"kind": "_type", "predicate_type":
     predicate: StatementPredicate
 
 
-def signature_path(bundle: Path) -> Path:
-    """Path of the signature file of a bundle: beside it, with ``.sig`` added."""
-    return bundle.with_name(f"{bundle.name}.sig")
+def signature_path(file: Path) -> Path:
+    """Path of the signature file of a bundle or another file: beside it, with ``.sig`` added."""
+    return file.with_name(f"{file.name}.sig")
 
 
-def check_signature(bundle: Bundle, keys: Sequence[str], *, required: bool) -> str | None:
-    """Signature check: the id (see `key_id`) of the trusted key that signed ``bundle``.
+def check_signature(file: Path, sha256: str, policy: SignaturePolicy) -> str | None:
+    """Signature check: the id (see `key_id`) of the trusted key that signed this SHA-256 (hex) of ``file``.
 
-    None: there is no signature, or no trusted key to verify it with.
-
-    Args:
-        bundle: read and checked.
-        keys: paths of trusted public keys, PEM.
-        required: whether a bundle without a signature is refused. One with a wrong signature always is.
+    None: there is no signature, or no trusted key to verify it with. ``file`` itself is not read: its bytes are the
+    caller's, who has hashed them.
 
     Raises:
         ModelError: the signature is missing though required, damaged, of another file or of an unknown key.
         UsageError: a signature is required and no key is named, or a key's file is no key.
         DeviceError: the package ``cryptography`` is needed and not installed.
     """
-    if not keys:
-        if required:
+    if not policy.keys:
+        if policy.required:
             raise UsageError("require_signed_model is set, but model_keys names no key", hint="name a public key's PEM")
         return None
-    trusted = [read_public_key(Path(path)) for path in keys]
-    path = signature_path(bundle.path)
-    if not path.is_file():
-        if required:
+    trusted = [read_public_key(Path(path)) for path in policy.keys]
+    path = signature_path(file)
+    try:
+        data = read_once(path, MAX_SIGNATURE)
+    except (FileNotFoundError, NotADirectoryError):
+        if policy.required:
             _fail(path, "is missing: this device takes signed models alone")
         return None
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_SIGNATURE + 1)
     except OSError as error:
-        raise ModelError(f"signature {path.name} cannot be read: {error}", hint="check its permissions") from error
-    if len(data) > MAX_SIGNATURE:
-        _fail(path, f"has over {MAX_SIGNATURE} bytes")
-    return verify_signature(path, data, bundle.sha256, trusted)
+        if error.errno == errno.EFBIG:
+            _fail(path, f"has over {MAX_SIGNATURE} bytes")
+        raise ModelError(
+            f"signature {path.name} cannot be read: {error.strerror}", hint="check its permissions"
+        ) from error
+    return verify_signature(path, data, sha256, trusted)
 
 
 def verify_signature(path: Path, data: bytes, sha256: str, trusted: Sequence[Any]) -> str:
@@ -159,7 +173,7 @@ def read_public_key(path: Path) -> Any:
     """Read a public key in PEM. `UsageError` if the file holds none on a curve that the format knows."""
     serialization, elliptic, _, _, unsupported = _cryptography()
     try:
-        key = serialization.load_pem_public_key(path.read_bytes())
+        key = serialization.load_pem_public_key(read_once(path, MAX_SIGNATURE))
     except (OSError, ValueError, unsupported) as error:
         raise UsageError(
             f"model_keys: {path} is no public key in PEM: {error}",

@@ -8,6 +8,8 @@ Modules:
   other empties.
 - ``malloc``: Limits how much freed memory glibc's malloc keeps. Elsewhere (musl) nothing is done.
 - ``rwlock``: Readers-writer lock (shared and exclusive); writers have priority.
+- ``sealed_file``: Sealed file: the bytes of a file, read once, in memory that nobody can change any more (Linux memfd
+  with seals).
 - ``stderr_capture``: Captures what native libraries print to stderr (file descriptor 2): kept out of the user's
   terminal, and read.
 - ``usage``: Process tree, memory (PSS, peak) and uptime of processes, from /proc.

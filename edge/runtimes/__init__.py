@@ -4,6 +4,8 @@
 
 Modules:
 
+- ``auxiliary_files``: Auxiliary files of a runtime: what it loads beside the bundle, and what could change what is
+  computed.
 - ``external_delegate``: External TFLite delegates: a shared library that computes a part of the graph on hardware of
   its own.
 - ``isolated``: Isolated runtime: any runtime in a child process, which can be killed when it hangs without losing this

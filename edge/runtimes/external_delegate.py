@@ -14,13 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge.contracts.errors import DeviceError, UsageError
+from edge.runtimes.auxiliary_files import auxiliary_files, loaded_library
 from edge.runtimes.model_loading import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from edge.config.uri import Uri
+    from edge.process.sealed_file import SealedFile
 
+PIN = "delegate_sha256"
+"""Parameter that pins the library by its SHA-256."""
 OPTION = "opt."
 """Parameters that begin so are the delegate's own."""
 SYMBOLS = ("tflite_plugin_create_delegate", "tflite_plugin_destroy_delegate")
@@ -45,8 +49,27 @@ def delegate_name(library: str) -> str:
     return re.sub("_?(tflite)?_?delegate$", "", plain) or "delegate"
 
 
+def pinned_library(uri: Uri) -> SealedFile | None:
+    """The delegate's library of a runtime URI that pins it by its hash, in sealed memory; None: it is not pinned.
+
+    The library's own folder (``$ORIGIN``) is unknown to it then: what it needs must be where the linker looks.
+
+    Raises as `edge.runtimes.auxiliary_files.read_pinned`.
+    """
+    if PIN not in uri.params:
+        return None
+    files = auxiliary_files(uri, None)
+    if not files:
+        raise UsageError(f"{uri.scheme}:// pins a delegate, and names none", hint="delegate=/full/path&" + PIN + "=…")
+    return loaded_library(files[0].path, uri.params[PIN], PIN)
+
+
 def load_delegate(
-    make: Callable[[str, dict[str, str]], Any], library: str, options: Mapping[str, str], dev: str = "/dev"
+    make: Callable[[str, dict[str, str]], Any],
+    library: str,
+    options: Mapping[str, str],
+    dev: str = "/dev",
+    file: SealedFile | None = None,
 ) -> Any:
     """Load an external delegate, ready for the interpreter.
 
@@ -55,21 +78,24 @@ def load_delegate(
         library: path, or a name that the dynamic linker finds.
         options: the delegate's own options.
         dev: where device nodes are.
+        file: the library's bytes, where it is pinned; then nothing else is loaded.
 
     Raises:
         DeviceError: the library is missing, does not load, is no delegate, or finds no device that it may use.
     """
     name = delegate_name(library)
-    if "/" in library and not os.path.exists(library):  # Path's raises in a folder that is closed to us
+    place = library if file is None else str(file)
+    if "/" in place and not os.path.exists(place):  # Path's raises in a folder that is closed to us
         raise DeviceError(
             f"the delegate {library} does not exist", hint="give its full path, or its name if the linker finds it"
         )
     try:
-        symbols = ctypes.CDLL(library)
+        symbols = ctypes.CDLL(place)
     except OSError as error:
         raise DeviceError(
             f"the delegate {name} cannot be loaded: {first_line(error)}",
-            hint="install it for this machine (64 bits, this C library), with what it needs: ldd shows what is missing",
+            hint="install it for this machine (64 bits, this C library), with what it needs: ldd shows what is missing"
+            + "; a pinned one does not look in its own folder" * (file is not None),
         ) from error
     for symbol in SYMBOLS:
         if not hasattr(symbols, symbol):
@@ -79,7 +105,7 @@ def load_delegate(
             )
     inaccessible = inaccessible_nodes(name, dev)
     try:
-        return make(library, dict(options))
+        return make(place, dict(options))
     except (ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split("\n")[1:]).strip()
         if inaccessible:

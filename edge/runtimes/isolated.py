@@ -20,6 +20,7 @@ from edge.contracts.decoding import UnreadableError, decode_json
 from edge.contracts.errors import DeviceError, EdgeError, ModelError, UsageError
 from edge.contracts.manifest import ModelManifest
 from edge.contracts.tensors import RuntimeSpec, Tensor
+from edge.models.bundle_file import seal_model
 from edge.process.child import Child
 from edge.runtimes.shared_memory import SLOTS, SharedTensors, make_memory
 
@@ -35,11 +36,20 @@ KINDS: dict[int, type[EdgeError]] = {kind.exit_code: kind for kind in (UsageErro
 """Errors that the child may raise while loading, by exit code."""
 
 
+class PassedModel(msgspec.Struct, frozen=True):
+    """The model in sealed memory, whose descriptor the child inherits under the same number."""
+
+    fd: int
+    origin: str
+    sha256: str
+    size: int
+
+
 class RuntimeJob(msgspec.Struct, frozen=True):
     """First message to the child: which runtime and model to load, and on which cores."""
 
     uri: str
-    model_path: str | None
+    model: PassedModel | None
     manifest: ModelManifest
     cores: tuple[int, ...] = ()
     """Processor cores that the child runs on; empty: those of the parent."""
@@ -61,9 +71,14 @@ class IsolatedRuntime:
     def __init__(self, uri: str, model_path: str | None, manifest: ModelManifest, cores: Sequence[int] = ()) -> None:
         """Start the child and wait until it has loaded the model. See `RuntimeJob` for ``cores``.
 
+        The child gets the bytes of ``model_path`` as they were checked, and never opens it: where it is no `SealedFile`
+        yet, it is read here and now.
+
         Raises:
             ModelError, DeviceError: what the runtime itself raised in the child, or that the child died or hung.
         """
+        model = None if model_path is None else seal_model(model_path)
+        passed = None if model is None else PassedModel(model.fd, str(model.origin), model.sha256, model.size)
         # As semaphores: each read takes one turn, however many there are.
         self._request = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_SEMAPHORE)
         self._done = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK | os.EFD_SEMAPHORE)
@@ -75,8 +90,8 @@ class IsolatedRuntime:
             with theirs:
                 self._child = Child(
                     "edge.runtimes.isolated_child",
-                    msgspec.json.encode(RuntimeJob(uri, model_path, manifest, tuple(cores))),
-                    (theirs.fileno(), self._request, self._done),
+                    msgspec.json.encode(RuntimeJob(uri, passed, manifest, tuple(cores))),
+                    (theirs.fileno(), self._request, self._done, *([] if model is None else [model.fd])),
                 )
             self.spec = msgspec.structs.replace(self._receive_handshake(), takes=SLOTS)
             self._memory = make_memory(self.spec)

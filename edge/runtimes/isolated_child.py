@@ -10,6 +10,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 
 import msgspec
 
@@ -19,6 +20,7 @@ from edge.contracts.errors import EdgeError, UsageError
 from edge.contracts.tensors import Tensor
 from edge.process.child import inherit
 from edge.process.cores import set_cpu_affinity
+from edge.process.sealed_file import SealedFile
 from edge.runtimes.isolated import RuntimeHandshake, RuntimeJob, error_handshake
 from edge.runtimes.shared_memory import SharedTensors
 
@@ -29,7 +31,7 @@ FOREVER_S = 86400.0
 def main() -> int:
     """Load the runtime, send the handshake, then compute one tensor at a time until the parent is gone."""
     inheritance = inherit()
-    control_fd, request, done = inheritance.fds
+    control_fd, request, done = inheritance.fds[:3]  # and the model's
     control = socket.socket(fileno=control_fd)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     job = decode_json(inheritance.payload, RuntimeJob)
@@ -43,7 +45,7 @@ def main() -> int:
         if not points:
             known = sorted({p.name for p in entry_points(group="edge.runtimes")})
             raise UsageError(f"no runtime is called {uri.scheme}://", hint=f"there are: {', '.join(known)}")
-        runtime = points[0].load()(uri, job.model_path, job.manifest)
+        runtime = points[0].load()(uri, _model(job), job.manifest)
     except EdgeError as error:
         control.send(msgspec.json.encode(error_handshake(error)))
         return error.exit_code
@@ -61,6 +63,12 @@ def main() -> int:
             view[:] = outputs[name]
         os.eventfd_write(done, 1)
     return 0
+
+
+def _model(job: RuntimeJob) -> SealedFile | None:
+    if job.model is None:
+        return None
+    return SealedFile(job.model.fd, Path(job.model.origin), job.model.sha256, job.model.size)
 
 
 if __name__ == "__main__":

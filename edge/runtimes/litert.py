@@ -2,6 +2,7 @@
 
 threads=1           of XNNPACK
 delegate=LIBRARY    an external delegate computes what it takes, and XNNPACK the rest; opt.KEY=VALUE are its own
+delegate_sha256=H   the library is refused unless this is its hash; LIBRARY is a full path then
 weight_cache=DIR    XNNPACK's packed weights are kept in a file there, and shared by processes that run the model
 """
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import math
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,7 +16,6 @@ import numpy as np
 
 from edge.contracts.errors import DeviceError
 from edge.contracts.tensors import RuntimeSpec, Tensor, TensorSpec
-from edge.models.bundle_file import read_model_file
 from edge.models.graph import read_graph
 from edge.process.stderr_capture import capture_stderr
 from edge.runtimes.model_loading import expect_manifest, expect_tensor
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
 
     from edge.contracts.manifest import ModelManifest
     from edge.contracts.placement import Placement
+    from edge.process.sealed_file import SealedFile
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +54,7 @@ class CompiledModelRuntime:
 
     def __init__(
         self,
-        path: str,
+        model: SealedFile,
         manifest: ModelManifest,
         make: Callable[[], Any],
         explain_failure: Callable[[str], DeviceError],
@@ -65,7 +64,7 @@ class CompiledModelRuntime:
         """Compile the model.
 
         Args:
-            path: of the bundle.
+            model: the bundle's bytes, kept as long as the runtime: LiteRT maps them.
             manifest: what its input and heads must be.
             make: makes LiteRT's ``CompiledModel``.
             explain_failure: makes the user's error of all that LiteRT printed and raised.
@@ -76,7 +75,8 @@ class CompiledModelRuntime:
             DeviceError: what ``explain_failure`` makes.
             ModelError: the file is no model, or its inputs and outputs are not those of the manifest.
         """
-        graph = read_graph(read_model_file(Path(path)))
+        self._file = model
+        graph = read_graph(model.view())
         printed, failure = _PrintedOutput(), ""
         with printed:
             try:

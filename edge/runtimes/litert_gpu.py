@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import glob
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import DeviceError, UsageError
-from edge.models.bundle_file import read_model_file
 from edge.models.delegate_placement import graph_placement
 from edge.models.operators import read_operators
 from edge.runtimes.litert_compiled import CompiledModelRuntime, innermost_error, load_compiler
@@ -41,7 +39,7 @@ def make_litert_gpu(uri: Uri, model_path: str | None, manifest: ModelManifest) -
     precision = uri.get("precision", str, PRECISIONS[0])
     if precision not in PRECISIONS:
         raise UsageError(f"{NAME}:// has no precision {precision!r}", hint=f"there are: {', '.join(PRECISIONS)}")
-    path = require_model(NAME, model_path)
+    model = require_model(NAME, model_path)
     litert = load_compiler()
 
     def make() -> object:
@@ -49,13 +47,13 @@ def make_litert_gpu(uri: Uri, model_path: str | None, manifest: ModelManifest) -
             hardware_accelerators=litert.HardwareAccelerator.GPU,
             gpu_options=litert.GpuOptions(enforce_f32=precision == "f32"),
         )
-        return litert.CompiledModel.from_file(path, options=options)
+        return litert.CompiledModel.from_file(str(model), options=options)
 
-    runtime = CompiledModelRuntime(path, manifest, make, explain_failure, NAME, "gpu")
+    runtime = CompiledModelRuntime(model, manifest, make, explain_failure, NAME, "gpu")
     if not runtime.fully_accelerated:
         runtime.close()
         raise explain_failure("Some ops are not accelerated")
-    operators = read_operators(read_model_file(Path(path)))
+    operators = read_operators(model.view())
     runtime.set_placement(
         DELEGATE, graph_placement(operators, dict.fromkeys(range(len(operators)), DELEGATE), None, "graph")
     )

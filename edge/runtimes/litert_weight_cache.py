@@ -9,14 +9,12 @@ sandbox that hides the CPUs), not on the file.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import DeviceError
-from edge.models.bundle_file import read_model_file
 from edge.process.stderr_capture import stderr_to_log
 from edge.runtimes.litert_compiled import CompiledModelRuntime, innermost_error, load_compiler
 from edge.runtimes.model_loading import require_model, thread_count
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
     from edge.config.uri import Uri
     from edge.contracts.manifest import ModelManifest
     from edge.contracts.placement import Placement
+    from edge.process.sealed_file import SealedFile
 
 log = logging.getLogger(__name__)
 
@@ -43,30 +42,30 @@ class WeightCacheRuntime(CompiledModelRuntime):
         """
         uri.expect("threads", "weight_cache")
         threads = uri.get("threads", thread_count, 1)
-        path = require_model("litert", model_path)
+        model = require_model("litert", model_path)
         litert = load_compiler()
-        cache = cache_file(Path(uri.params["weight_cache"]), path)
-        placed = placement_by_interpreter(path, threads)
+        cache = cache_file(Path(uri.params["weight_cache"]), model.sha256)
+        placed = placement_by_interpreter(model, threads)
 
         def make() -> object:
             cpu = litert.CpuOptions(num_threads=threads, xnnpack_weight_cache_path=str(cache))
             options = litert.Options(hardware_accelerators=litert.HardwareAccelerator.CPU, cpu_options=cpu)
-            return litert.CompiledModel.from_file(path, options=options)
+            return litert.CompiledModel.from_file(str(model), options=options)
 
-        super().__init__(path, manifest, make, explain_failure, "litert", "xnnpack")
+        super().__init__(model, manifest, make, explain_failure, "litert", "xnnpack")
         # Only XNNPACK writes the file: without it the compiler did not do as the interpreter did: no placement.
         if placed is not None and (cache.is_file() or not placed.delegated_ops):
             self.set_placement("+".join(placed.by) or None, placed)
 
 
-def placement_by_interpreter(path: str, threads: int) -> Placement | None:
+def placement_by_interpreter(model: SealedFile, threads: int) -> Placement | None:
     """Delegate placement of the model in LiteRT's interpreter: what XNNPACK takes. None if that cannot load it."""
     from ai_edge_litert.interpreter import Interpreter
 
-    delegated = DelegatedOperators(read_model_file(Path(path)), source="interpreter")
+    delegated = DelegatedOperators(model.view(), source="interpreter")
     try:
         with stderr_to_log(log):
-            interpreter = Interpreter(model_path=path, num_threads=threads)
+            interpreter = Interpreter(model_path=str(model), num_threads=threads)
             interpreter.allocate_tensors()
             delegated.record_taken(interpreter, XNNPACK)
     except (ValueError, RuntimeError) as error:
@@ -75,8 +74,8 @@ def placement_by_interpreter(path: str, threads: int) -> Placement | None:
     return delegated.placement
 
 
-def cache_file(folder: Path, model_path: str) -> Path:
-    """Path of the weight cache file for this model and this version of LiteRT; makes the folder.
+def cache_file(folder: Path, sha256: str) -> Path:
+    """Path of the weight cache file for the model with this hash and this version of LiteRT; makes the folder.
 
     XNNPACK knows weights by their place in the graph, not by their values: with the file of another model of the same
     build it would compute with that one's weights. Hence a name for each.
@@ -89,8 +88,7 @@ def cache_file(folder: Path, model_path: str) -> Path:
         raise DeviceError(
             f"the weight cache {folder} cannot be made: {error.strerror}", hint="name a folder that can be written"
         ) from error
-    digest = hashlib.sha256(read_model_file(Path(model_path))).hexdigest()
-    return folder / f"{digest[:16]}-{version('ai-edge-litert')}.xnnpack"
+    return folder / f"{sha256[:16]}-{version('ai-edge-litert')}.xnnpack"
 
 
 def explain_failure(output: str) -> DeviceError:

@@ -5,17 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import ModelError
+from edge.models.bundle_file import seal_model
 
 if TYPE_CHECKING:
     from edge.contracts.manifest import ModelManifest
     from edge.contracts.tensors import RuntimeSpec, Tensor
+    from edge.process.sealed_file import SealedFile
 
 
-def require_model(scheme: str, model_path: str | None) -> str:
-    """Return ``model_path``; raise `ModelError` if the runtime ``scheme`` was given none."""
+def require_model(scheme: str, model_path: str | None) -> SealedFile:
+    """Return the model's bytes: those that were checked; of a bare path, those that are there now, read once.
+
+    Raises `ModelError` if the runtime ``scheme`` was given no model, or it cannot be read.
+    """
     if model_path is None:
         raise ModelError(f"{scheme}:// needs a model", hint="give --model FILE, or use scripted:// without one")
-    return model_path
+    return seal_model(model_path)
 
 
 def expect_manifest(spec: RuntimeSpec, manifest: ModelManifest) -> None:

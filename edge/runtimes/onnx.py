@@ -2,6 +2,7 @@
 
     provider=CPUExecutionProvider   CUDA…, TensorrtExecutionProvider, OpenVINO…: whatever this build of it has
     model=FILE                      the same quantised model as ONNX; else the bundle's name with .onnx
+    sha256=HASH                     the file is refused unless this is its hash
     threads=1                       of the CPU
     opt.KEY=VALUE                   the provider's own options
     partial=0                       1: what the provider does not take may be computed on the CPU
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from edge.contracts.errors import DeviceError, ModelError, UsageError
 from edge.contracts.tensors import RuntimeSpec, Tensor, TensorSpec
 from edge.process.stderr_capture import stderr_to_log
+from edge.runtimes.auxiliary_files import read_pinned
 from edge.runtimes.external_delegate import OPTION
 from edge.runtimes.model_loading import expect_manifest, expect_tensor, first_line, require_model, thread_count
 from edge.runtimes.onnx_placement import RECORD, provider_placement
@@ -37,6 +39,8 @@ log = logging.getLogger(__name__)
 NAME = "onnx"
 CPU = "CPUExecutionProvider"
 TYPES = {"tensor(uint8)": "uint8", "tensor(int8)": "int8", "tensor(float)": "float32"}
+ELSEWHERE = (b"\x0a\x08location\x12", b"EPContext")
+"""How an ONNX file names others, in protobuf: ``external_data``, key ``location``; a provider's compiled part."""
 EXPORT = "write it with: python -m export onnx BUNDLE --out FILE"
 
 
@@ -55,10 +59,10 @@ class OnnxRuntime:
             UsageError: a parameter is unknown or not valid.
         """
         options = {key.removeprefix(OPTION): value for key, value in uri.params.items() if key.startswith(OPTION)}
-        uri.expect("provider", "model", "threads", "partial", *(OPTION + key for key in options))
+        uri.expect("provider", "model", "sha256", "threads", "partial", *(OPTION + key for key in options))
         provider, threads = uri.get("provider", str, CPU), uri.get("threads", thread_count, 1)
         partial = uri.get("partial", int, 0) != 0
-        path = _onnx_path(uri.params.get("model"), model_path)
+        path, source = _model_source(uri, model_path)
         try:
             import onnxruntime
         except ImportError as error:
@@ -71,7 +75,7 @@ class OnnxRuntime:
             settings.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
         try:
             with stderr_to_log(log):
-                self._session: Any = onnxruntime.InferenceSession(str(path), settings, providers=[(provider, options)])
+                self._session: Any = onnxruntime.InferenceSession(source, settings, providers=[(provider, options)])
         except Exception as error:  # its exceptions have no common base but Exception
             raise _load_error(provider, path, error) from error
         if provider not in self._session.get_providers():
@@ -114,11 +118,21 @@ class OnnxRuntime:
         self._session = None
 
 
-def _onnx_path(given: str | None, model_path: str | None) -> Path:
-    path = Path(given) if given else Path(require_model(NAME, model_path)).with_suffix(".onnx")
+def _model_source(uri: Uri, model_path: str | None) -> tuple[Path, str | bytes]:
+    """Path of the ONNX file, and what ONNX Runtime loads: that path, or the bytes of a file that is pinned by hash."""
+    given, sha256 = uri.params.get("model"), uri.params.get("sha256")
+    path = Path(given) if given else require_model(NAME, model_path).origin.with_suffix(".onnx")
     if not path.is_file():
         raise ModelError(f"there is no ONNX file {path}", hint=f"{EXPORT}, and name it: onnx://?model=FILE")
-    return path
+    if sha256 is None:
+        return path, str(path)
+    data = bytes(read_pinned(path, sha256, "sha256").view())
+    if any(mark in data for mark in ELSEWHERE):
+        raise ModelError(
+            f"{path} keeps a part of the model in another file, of which its hash says nothing",
+            hint=f"{EXPORT}, with all in one",
+        )
+    return path, data
 
 
 def _expect_provider(provider: str, available: list[str]) -> None:

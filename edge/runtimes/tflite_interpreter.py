@@ -5,12 +5,10 @@ from __future__ import annotations
 import logging
 import re
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from edge.contracts.errors import DeviceError, ModelError
 from edge.contracts.tensors import RuntimeSpec, Tensor, TensorSpec
-from edge.models.bundle_file import read_model_file
 from edge.process.stderr_capture import stderr_to_log
 from edge.runtimes import external_delegate
 from edge.runtimes.model_loading import expect_manifest, expect_tensor, first_line, require_model, thread_count
@@ -24,10 +22,11 @@ if TYPE_CHECKING:
 
     from edge.config.uri import Uri
     from edge.contracts.manifest import ModelManifest
+    from edge.process.sealed_file import SealedFile
 
 log = logging.getLogger(__name__)
 
-PARAMETERS = ("threads", "delegate")
+PARAMETERS = ("threads", "delegate", external_delegate.PIN)
 XNNPACK = "xnnpack"
 EXTERNAL = "delegate"
 """Family of everything that an external delegate has a part in."""
@@ -57,12 +56,15 @@ class InterpreterRuntime:
         options = external_delegate.delegate_options(uri)
         uri.expect(*PARAMETERS, *(external_delegate.OPTION + key for key in options))
         threads, external = uri.get("threads", thread_count, 1), uri.params.get("delegate")
-        path = require_model(self.NAME, model_path)
+        pinned = external_delegate.pinned_library(uri)
+        model = require_model(self.NAME, model_path)
         library = self._library()
-        delegated = DelegatedOperators(read_model_file(Path(path)))
+        delegated = DelegatedOperators(model.view())
         with stderr_to_log(log):
-            delegates = [external_delegate.load_delegate(library.load_delegate, external, options)] if external else []
-            self._interpreter = self._load(library, path, threads, delegates)
+            delegates = []
+            if external:
+                delegates = [external_delegate.load_delegate(library.load_delegate, external, options, file=pinned)]
+            self._interpreter = self._load(library, model, threads, delegates)
             if external:
                 self._expect_taken(delegated, external)
             runner = self._allocate(external)
@@ -108,9 +110,9 @@ class InterpreterRuntime:
         """The module with ``Interpreter`` and ``load_delegate``. Raises `DeviceError` if it cannot be imported."""
         raise NotImplementedError
 
-    def _load(self, library: ModuleType, path: str, threads: int, delegates: list[Any]) -> Any:
+    def _load(self, library: ModuleType, model: SealedFile, threads: int, delegates: list[Any]) -> Any:
         try:
-            return library.Interpreter(model_path=path, num_threads=threads, experimental_delegates=delegates)
+            return library.Interpreter(model_path=str(model), num_threads=threads, experimental_delegates=delegates)
         except (ValueError, RuntimeError) as error:
             if delegates:
                 raise _delegate_error(error) from error

@@ -21,7 +21,7 @@ class DelegatedOperators:
     To be asked once for each delegate, as soon as it has been applied: nodes do not say which delegate made them.
     """
 
-    def __init__(self, model: bytes, source: str = "runtime") -> None:
+    def __init__(self, model: bytes | memoryview, source: str = "runtime") -> None:
         """``model``: the flatbuffer or a whole bundle (`ModelError` if damaged); ``source``: see `Placement`."""
         self._source = source
         self._operators: list[Operator] = read_operators(model)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -17,8 +18,7 @@ from edge.config.settings import Settings
 from edge.contracts.errors import DeviceError, ModelError, UsageError
 from edge.models.bundle import SHIPPED_BUNDLE, load_bundle
 from edge.models.signature import (
-    PAYLOAD_TYPE,
-    check_signature,
+    SignaturePolicy,
     key_id,
     read_public_key,
     signature_path,
@@ -26,41 +26,13 @@ from edge.models.signature import (
 )
 
 pytest.importorskip("cryptography", reason="signatures are checked with the extra 'signed'")
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from signing import envelope, sign, statement, write_public_key
 
 VECTOR = json.loads((Path(__file__).parent / "signature_vector.json").read_text())
 SHA256 = hashlib.sha256(VECTOR["text"].encode()).hexdigest()
 NAME = Path("model.tflite.sig")
-
-
-def statement(sha256: str) -> dict[str, Any]:
-    root = hashlib.sha256(bytes.fromhex(sha256)).hexdigest()
-    return {
-        "_type": "https://in-toto.io/Statement/v1",
-        "subject": [{"name": "m", "digest": {"sha256": root}}],
-        "predicateType": "https://model_signing/signature/v1.0",
-        "predicate": {"resources": [{"name": ".", "algorithm": "sha256", "digest": sha256}]},
-    }
-
-
-def envelope(key: ec.EllipticCurvePrivateKey, payload: bytes, hashed: Any = None) -> dict[str, Any]:
-    encoded = f"DSSEv1 {len(PAYLOAD_TYPE)} {PAYLOAD_TYPE} {len(payload)} ".encode() + payload
-    return {
-        "mediaType": "application/vnd.dev.sigstore.bundle.v0.3+json",
-        "verificationMaterial": {},
-        "dsseEnvelope": {
-            "payload": base64.b64encode(payload).decode(),
-            "payloadType": PAYLOAD_TYPE,
-            "signatures": [{"sig": base64.b64encode(key.sign(encoded, ec.ECDSA(hashed or hashes.SHA256()))).decode()}],
-        },
-    }
-
-
-def public(path: Path, key: Any) -> str:
-    pem = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
-    path.write_bytes(pem)
-    return str(path)
 
 
 @pytest.fixture
@@ -73,9 +45,7 @@ def signed(tmp_path, key) -> tuple[Path, str]:
     """A bundle with its signature, and the path of the public key."""
     path = tmp_path / "model.tflite"
     shutil.copy(SHIPPED_BUNDLE, path)
-    body = json.dumps(statement(hashlib.sha256(path.read_bytes()).hexdigest())).encode()
-    signature_path(path).write_text(json.dumps(envelope(key, body)))
-    return path, public(tmp_path / "key.pub", key)
+    return sign(path, key), write_public_key(tmp_path / "key.pub", key)
 
 
 def test_what_model_signing_wrote_is_verified(tmp_path):
@@ -90,7 +60,7 @@ def test_each_curve_has_its_hash(tmp_path, curve):
     key = ec.generate_private_key(curve)
     hashed = hashes.SHA384() if curve.key_size == 384 else hashes.SHA512()
     body = json.dumps(statement(SHA256)).encode()
-    trusted = read_public_key(Path(public(tmp_path / "k", key)))
+    trusted = read_public_key(Path(write_public_key(tmp_path / "k", key)))
     assert verify_signature(NAME, json.dumps(envelope(key, body, hashed)).encode(), SHA256, [trusted]) == key_id(
         trusted
     )
@@ -126,19 +96,20 @@ def test_to_require_without_a_key_is_a_mistake():
 @pytest.mark.parametrize("required", [True, False])
 def test_a_changed_bundle_is_refused(signed, required):
     path, trusted = signed
-    bundle = load_bundle(path)
-    other = type(bundle)(**{**vars(bundle), "sha256": "0" * 64})
+    with path.open("r+b") as file:
+        file.seek(-1, os.SEEK_END)
+        file.write(b"\1")
     with pytest.raises(ModelError, match="is of another file"):
-        check_signature(other, [trusted], required=required)
+        load_bundle(path, SignaturePolicy((trusted,), required))
 
 
 def test_another_key_is_refused_and_one_of_several_is_enough(signed, tmp_path):
     path, trusted = signed
-    stranger = public(tmp_path / "stranger.pub", ec.generate_private_key(ec.SECP256R1()))
-    bundle = load_bundle(path)
+    stranger = write_public_key(tmp_path / "stranger.pub", ec.generate_private_key(ec.SECP256R1()))
     with pytest.raises(ModelError, match="none of the 1 trusted keys"):
-        check_signature(bundle, [stranger], required=False)
-    assert check_signature(bundle, [stranger, trusted], required=True) == key_id(read_public_key(Path(trusted)))
+        load_bundle(path, SignaturePolicy((stranger,)))
+    signer = load_bundle(path, SignaturePolicy((stranger, trusted), required=True)).signer
+    assert signer == key_id(read_public_key(Path(trusted)))
 
 
 def test_one_bit_of_the_payload_breaks_it(signed):
@@ -150,7 +121,7 @@ def test_one_bit_of_the_payload_breaks_it(signed):
     said["dsseEnvelope"]["payload"] = base64.b64encode(payload).decode()
     file.write_text(json.dumps(said))
     with pytest.raises(ModelError, match="or changed since"):
-        check_signature(load_bundle(path), [trusted], required=False)
+        load_bundle(path, SignaturePolicy((trusted,)))
 
 
 def change(what: str) -> dict[str, Any]:
@@ -170,7 +141,7 @@ def change(what: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("what", ["subject", "two files", "predicate", "algorithm", "no hex"])
 def test_a_trusted_key_cannot_sign_nonsense(tmp_path, key, what):
-    trusted = read_public_key(Path(public(tmp_path / "k", key)))
+    trusted = read_public_key(Path(write_public_key(tmp_path / "k", key)))
     data = json.dumps(envelope(key, json.dumps(change(what)).encode())).encode()
     with pytest.raises(ModelError, match=r"contradicts itself|one signed file|not known"):
         verify_signature(NAME, data, SHA256, [trusted])
@@ -178,7 +149,7 @@ def test_a_trusted_key_cannot_sign_nonsense(tmp_path, key, what):
 
 @pytest.mark.parametrize("data", [b"", b"{", b"\xff\xfe", b"{}", b"[" * 5000, b'{"mediaType": 1}', b"null"])
 def test_what_is_no_signature(tmp_path, key, data):
-    trusted = read_public_key(Path(public(tmp_path / "k", key)))
+    trusted = read_public_key(Path(write_public_key(tmp_path / "k", key)))
     with pytest.raises(ModelError, match="no model signature"):
         verify_signature(NAME, data, SHA256, [trusted])
 
@@ -196,30 +167,31 @@ def test_other_kinds_of_envelope(tmp_path, key, field):
     else:
         inner["signatures"][0]["sig"] = "no base64!"
     with pytest.raises(ModelError, match="no model signature"):
-        verify_signature(NAME, json.dumps(said).encode(), SHA256, [read_public_key(Path(public(tmp_path / "k", key)))])
+        verify_signature(
+            NAME, json.dumps(said).encode(), SHA256, [read_public_key(Path(write_public_key(tmp_path / "k", key)))]
+        )
 
 
 def test_a_huge_signature_is_not_read(signed):
     path, trusted = signed
     signature_path(path).write_bytes(b" " * 70_000)
     with pytest.raises(ModelError, match="over 65536 bytes"):
-        check_signature(load_bundle(path), [trusted], required=False)
+        load_bundle(path, SignaturePolicy((trusted,)))
 
 
 def test_keys_that_are_none(tmp_path, signed):
-    bundle = load_bundle(signed[0])
     (tmp_path / "words").write_text("no key")
-    other = public(tmp_path / "ed", ed25519.Ed25519PrivateKey.generate())
+    other = write_public_key(tmp_path / "ed", ed25519.Ed25519PrivateKey.generate())
     for path, message in ((tmp_path / "words", "no public key"), (tmp_path / "gone", "no public key")):
         with pytest.raises(UsageError, match=message):
-            check_signature(bundle, [str(path)], required=False)
+            load_bundle(signed[0], SignaturePolicy((str(path),)))
     with pytest.raises(UsageError, match="got Ed25519PublicKey"):
-        check_signature(bundle, [other], required=False)
+        load_bundle(signed[0], SignaturePolicy((other,)))
 
 
 @pytest.mark.parametrize("curve", [ec.SECP224R1(), ec.SECP256K1()], ids=lambda curve: curve.name)
 def test_a_key_on_another_curve_is_none_however_many_bits_it_has(tmp_path, curve):
-    path = public(tmp_path / "other", ec.generate_private_key(curve))
+    path = write_public_key(tmp_path / "other", ec.generate_private_key(curve))
     with pytest.raises(UsageError, match=f"expected a key on one of secp256r1.*, got {curve.name}"):
         read_public_key(Path(path))
 
@@ -239,5 +211,5 @@ def test_without_cryptography_the_hint_says_what_to_install(signed, monkeypatch)
     path, trusted = signed
     monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
     with pytest.raises(DeviceError, match="cannot be checked here") as caught:
-        check_signature(load_bundle(path), [trusted], required=False)
+        load_bundle(path, SignaturePolicy((trusted,)))
     assert "sonoedge[signed]" in caught.value.hint
