@@ -23,11 +23,13 @@ class SharedNotes:
         return os.pread(self.fd, SIZE, 0).rstrip()
 
     def write(self, content: bytes) -> bool:
-        """Replace the content; False, and nothing is changed, if it does not fit. Ending whitespace is not kept."""
-        if len(content) > SIZE:
+        """Replace the content; False if it does not fit, or there is no memory. Ending whitespace is not kept."""
+        if self.fd < 0 or len(content) > SIZE:
             return False
-        os.pwrite(self.fd, content.ljust(SIZE), 0)
-        return True
+        try:
+            return os.pwrite(self.fd, content.ljust(SIZE), 0) == SIZE
+        except OSError:
+            return False
 
     def close(self) -> None:
         """Close the file descriptor. May be called again."""

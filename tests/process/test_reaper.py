@@ -154,3 +154,4 @@ def test_notes_are_read_by_who_inherits_them() -> None:
     assert notes.read() == b"short"
     notes.close()
     notes.close()
+    assert not notes.write(b"short")
