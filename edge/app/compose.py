@@ -115,7 +115,7 @@ def make_guard(
 
     uris = (settings.runtime.uri, *settings.runtime.fallback)
     makers = [partial(make, uri) for uri in uris]
-    history = RuntimeHistory(uris, notes)
+    history = RuntimeHistory(uris, notes, in_process=not isolated)
     return RuntimeGuard(makers, test, settings.runtime.timeout_s, settings.runtime.probe_s, history)
 
 

@@ -152,6 +152,7 @@ class RuntimeGuard:
     def _first(self) -> tuple[Runtime, int]:
         """The first runtime to be had, and its place: as in the settings, those that have failed before last."""
         if len(self._makers) == 1:
+            self._history.use(0)
             return make_tested_runtime(self._makers[0], self._test), 0
         slow: list[RuntimeCandidate] = []
         try:
@@ -171,6 +172,7 @@ class RuntimeGuard:
         """The same; candidates not ready within `START_WAIT_S` are added to ``slow``, and waited for at the end."""
         order, errors = self._history.order(len(self._makers)), dict[int, EdgeError]()
         for place in order:
+            self._history.use(place)
             candidate = RuntimeCandidate(place, self._makers[place], self._test)
             if not candidate.done(START_WAIT_S if slow or place != order[-1] else None):
                 slow.append(candidate)
@@ -205,6 +207,7 @@ class RuntimeGuard:
         self.spec = runtime.spec
         self.ref = RuntimeRef(name=self.spec.name, delegate=self.spec.delegate, fallback=place > 0)
         self._history.forget(place)
+        self._history.use(place)
         if place:
             log.warning("runtime: fall-back %s computes from now on", self.spec.name)
             self._probe_at = self._since + self._probe_pause_s

@@ -66,6 +66,7 @@ class Child:
             raise
         finally:
             os.close(lifeline)
+        reaper.note_started(self._process.pid, self.name)
         assert self._process.stdin is not None  # noqa: S101  (it was asked for above)
         try:
             with self._process.stdin as stdin:
@@ -105,8 +106,7 @@ class Child:
                     self._process.kill()
                 os.close(self._lifeline)
                 self._lifeline = -1
-                if self.wait(wait_s) is None:
-                    reaper.adopt(self._process, self.name)
+                reaper.note_killed(self._process, self.name, ended=self.wait(wait_s) is not None)
             return self.poll() is not None
 
 

@@ -53,20 +53,35 @@ class Reaper:
         """Children of this process, and when they were killed."""
         self._foreign: tuple[LeftBehind, ...] = ()
         """Left behind by another process of this run; init reaps them."""
-        self._running = False
+        self._alive: dict[int, LeftBehind] = {}
+        """Children that nobody has killed yet, by process id."""
+        self._has_thread = False
         self.on_change: Callable[[], None] | None = None
-        """Called, from any thread, when a process is left behind."""
+        """Called, from any thread, when a child was started, killed or left behind."""
 
-    def adopt(self, process: subprocess.Popen[bytes], name: str) -> None:
-        """Take over a child that was sent SIGKILL. Returns at once."""
-        one = LeftBehind(process.pid, start_ticks(process.pid) or 0, name)
+    def note_started(self, pid: int, name: str) -> None:
+        """Note a new child: if this process is killed, and the child cannot be, its successor has to know."""
         with self._lock:
-            self._own[one] = (process, time.monotonic())
-            start, self._running = not self._running, True
+            self._alive[pid] = LeftBehind(pid, start_ticks(pid) or 0, name)
+        self._tell()
+
+    def note_killed(self, process: subprocess.Popen[bytes], name: str, *, ended: bool) -> None:
+        """Note that a child was sent SIGKILL; unless it has ``ended``, take it over. Returns at once."""
+        with self._lock:
+            one = self._alive.pop(process.pid, LeftBehind(process.pid, 0, name))
+            start = not ended and not self._has_thread
+            if not ended:
+                self._own[one] = (process, time.monotonic())
+                self._has_thread = True
         if start:
             threading.Thread(target=self._run, name="reaper", daemon=True).start()
-        if self.on_change is not None:
-            self.on_change()
+        self._tell()
+
+    def children(self) -> list[LeftBehind]:
+        """Children of this process: those that nobody has killed, and those left behind, by it or before it."""
+        with self._lock:
+            alive = list(self._alive.values())
+        return [*self.left_behind(), *alive]
 
     def remember(self, processes: Sequence[LeftBehind]) -> None:
         """Count ``processes``, which another process has left behind, as long as they are there."""
@@ -85,13 +100,17 @@ class Reaper:
             found = [*self._foreign, *own]
         return [one for one in found if name in (None, one.name)]
 
+    def _tell(self) -> None:
+        if self.on_change is not None:
+            self.on_change()
+
     def _run(self) -> None:
         told: set[LeftBehind] = set()
         while True:
             with self._lock:
                 mine = list(self._own.items())
                 if not mine:
-                    self._running = False
+                    self._has_thread = False
                     return
             for one, (process, since) in mine:
                 if process.poll() is not None:

@@ -162,7 +162,7 @@ class IsolatedRuntime:
 
 
 def refuse_if_stuck(uri: str, most: int = 1) -> None:
-    """Raise `DeviceError` if ``most`` or more processes of the runtime ``uri`` could not be killed and are there yet."""
+    """Raise `DeviceError` if ``most`` processes of the runtime ``uri`` or more could not be killed."""
     stuck = reaper.left_behind(uri)
     if len(stuck) >= most:
         pids = ", ".join(str(one.pid) for one in stuck)

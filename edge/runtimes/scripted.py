@@ -7,8 +7,9 @@ For tests of brokers, load and faults. Parameters:
     delay_ms=0        how long an answer takes
     hang_at=N         the N-th answer (from 1) never comes
     die_at=N          the process ends at the N-th answer (isolated only)
-    read_at=N         before the N-th answer the file ``read=FILE`` is read, as a driver would be; 0: before the first
-                      tensor. For a file that does not answer: then the process cannot be killed
+    read=FILE         the file is read before each answer, as a driver would be asked. If it does not answer, the
+                      process cannot be killed
+    read_at=N         ... from the N-th answer on; 0 (the default): before the first tensor comes, too
     nan_at=N          the N-th answer is NaN, where the manifest's heads are float32
 """
 
@@ -91,8 +92,8 @@ class ScriptedRuntime:
         """Implement `Runtime.close`: there is nothing to free."""
 
     def _read_driver(self) -> None:
-        """Read the file that plays the driver, if it is time to."""
-        if self._read_path and self._number == self._read_at:
+        """Read the file that takes the place of a driver, if it is time to."""
+        if self._read_path and self._number >= self._read_at:
             with open(self._read_path, "rb", buffering=0) as driver:
                 driver.read(1)
 

@@ -19,11 +19,14 @@ class StuckDriver:
         """Mount it below ``folder``. Raises AssertionError or OSError if that cannot be done here."""
         self._mount_point = folder / "stuck"
         self._mount_point.mkdir()
+        self._waiting = 0
+        """Reads that had to wait, and that `wait_for_reader` has not told of."""
         self.path = self._mount_point / FILE
         self._process = subprocess.Popen(
             [sys.executable, "-m", "faults.stuck_mount", str(self._mount_point)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            bufsize=0,  # `select` sees no line that lies in a buffer
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
         )
         try:
@@ -44,16 +47,35 @@ class StuckDriver:
 
     def release(self) -> None:
         """Answer all reads, those that wait and those to come."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(b"release\n")
-        self._process.stdin.flush()
+        self._send_command("release")
+
+    def stick(self) -> None:
+        """Answer no read any more, as it is at the beginning."""
+        self._send_command("stick")
 
     def wait_for_reader(self, timeout_s: float = 20.0) -> bool:
-        """Wait for the next read to come; whether one has within ``timeout_s``."""
+        """Wait for the next read that has to wait; whether one has come within ``timeout_s``."""
+        if not self._waiting:
+            self._read_lines(timeout_s, "reading")
+        came, self._waiting = self._waiting > 0, max(0, self._waiting - 1)
+        return came
+
+    def _send_command(self, command: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{command}\n".encode())
+        self._process.stdin.flush()
+        assert self._read_lines(20.0, "done"), "the file system does not answer"
+
+    def _read_lines(self, timeout_s: float, until: str) -> bool:
+        """Read lines until ``until`` comes; False if it does not within ``timeout_s``. Counts the reads that wait."""
         assert self._process.stdout is not None
-        if not select.select([self._process.stdout], [], [], timeout_s)[0]:
-            return False
-        return os.read(self._process.stdout.fileno(), len(b"reading\n")) != b""
+        deadline = time.monotonic() + timeout_s
+        while select.select([self._process.stdout], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            line = self._process.stdout.readline().decode().strip()
+            self._waiting += line == "reading"
+            if line in (until, ""):
+                return line == until
+        return False
 
     def close(self) -> None:
         """End the file system: all reads fail, and who waited for one goes. May be called again."""
@@ -68,13 +90,12 @@ class StuckDriver:
 
 def state_of(pid: int) -> str:
     """State of a process, as ``ps`` shows it (R, S, D, Z); of its threads the one that has not ended. Empty: gone."""
-    states = []
     try:
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            states.append((task / "stat").read_text().rpartition(")")[2].split()[0])
-    except OSError:
-        return states[0] if states else ""
-    return next((state for state in states if state not in "ZX"), "Z") if states else ""
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        states = [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in tasks]
+    except OSError:  # one that ended meanwhile, and perhaps all
+        return state_of(pid) if Path(f"/proc/{pid}").exists() else ""
+    return next((state for state in states if state not in "ZX"), "Z")
 
 
 def why_not(folder: Path) -> str | None:

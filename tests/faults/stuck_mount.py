@@ -3,8 +3,9 @@
     python -m faults.stuck_mount MOUNT_POINT
 
 Once the request is with the file system, the kernel waits for the answer whatever signal comes: after SIGKILL in state
-D, uninterruptible sleep, as it does for the driver of a device that hangs. A line on stdin releases all who read, also
-later ones; so does the end of this process. For each read that comes a line goes to stdout.
+D, uninterruptible sleep, as it does for the driver of a device that hangs. Commands come in as lines on stdin:
+``release`` answers all reads, also later ones; ``stick`` answers none from then on. The end of this process releases
+all, too. For each read that has to wait a line goes to stdout.
 """
 
 from __future__ import annotations
@@ -39,20 +40,21 @@ class StuckMount(Operations):
         return 1
 
     def read(self, path: str, size: int, offset: int, fh: int) -> bytes:
-        print("reading", flush=True)
-        self.released.wait()
+        if not self.released.is_set():
+            print("reading", flush=True)
+            self.released.wait()
         return b"x"[offset : offset + size]
 
 
 def main() -> None:
-    """Mount the file system, and release its readers at the first line from stdin."""
+    """Mount the file system, and carry out the commands on stdin."""
     stuck = StuckMount()
 
     def serve() -> None:
-        if sys.stdin.readline():
-            stuck.released.set()
-        else:  # who started us is gone
-            os._exit(0)
+        for line in sys.stdin:
+            (stuck.released.set if line.strip() == "release" else stuck.released.clear)()
+            print("done", flush=True)
+        os._exit(0)  # who started us is gone
 
     threading.Thread(target=serve, daemon=True).start()
     # direct_io: through the page cache the kernel would wait for a page, and that wait can be killed.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import threading
 import time
 
@@ -13,8 +15,10 @@ from edge.contracts.errors import DeviceError, UsageError
 from edge.contracts.results import Reason
 from edge.contracts.tensors import RuntimeSpec, Tensor, TensorSpec
 from edge.pipeline import guard as guard_module
+from edge.pipeline import runtime_history as history_module
 from edge.pipeline.guard import RuntimeGuard
 from edge.pipeline.runtime_history import RunNotes, RuntimeFailure, RuntimeHistory
+from edge.process.reaper import LeftBehind, Reaper, reaper, start_ticks
 from edge.process.shared_notes import SharedNotes
 
 SPEC = RuntimeSpec(name="test", family="test", delegate=None, version="1", input=TensorSpec(shape=(1, 2)), outputs={})
@@ -107,6 +111,28 @@ def test_where_all_have_failed_they_are_tried_in_order(notes):
     for place in (0, 1):
         history.note(place, RuntimeFailure("x", 1.0, 0.0))
     assert ask(frame_process(notes, lambda: Fake("configured"), lambda: Fake("fall-back"))) == {"name": "configured"}
+
+
+@pytest.mark.parametrize(("in_process", "left_behind"), [(True, True), (True, False), (False, True)])
+def test_a_runtime_that_took_its_frame_process_with_it_comes_last(notes, monkeypatch, in_process, left_behind):
+    RuntimeHistory(URIS[:2], notes, in_process=in_process).use(0)
+    there = [LeftBehind(os.getpid(), start_ticks(os.getpid()), "the frame process")] if left_behind else []
+    monkeypatch.setattr(reaper, "_foreign", tuple(there))
+    after = RuntimeHistory(URIS[:2], notes, in_process=in_process)
+    assert after.order(2) == ([1, 0] if in_process and left_behind else [0, 1])
+
+
+def test_children_of_a_killed_frame_process_that_are_still_there_are_known(notes, monkeypatch):
+    RuntimeHistory(URIS, notes)
+    child = subprocess.Popen(["sleep", "600"])
+    reaper.note_started(child.pid, "configured://")
+    monkeypatch.setattr(history_module, "reaper", next_process := Reaper())
+    RuntimeHistory(URIS, notes)
+    assert [one.pid for one in next_process.left_behind("configured://")] == [child.pid]
+    child.kill()
+    child.wait()
+    reaper.note_killed(child, "configured://", ended=True)
+    assert next_process.left_behind() == []
 
 
 @pytest.mark.parametrize("torn", [b"", b'{"failures":{"conf', b"\xff\x00", b"[]"])

@@ -1,7 +1,8 @@
-"""Processes that cannot be killed (state D): the daemon goes on, says so, starts no pile of them, and ends when asked."""
+"""Processes that cannot be killed (state D): the daemon goes on, says so, piles none up, and ends when asked."""
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -79,7 +80,7 @@ class Daemon:
 
     def longest_gap_s(self) -> float:
         times = [finding["mono_ns"] for finding in self.payloads("/findings/")]
-        return max((b - a for a, b in zip(times, times[1:], strict=False)), default=0) / 1e9
+        return max((b - a for a, b in itertools.pairwise(times)), default=0) / 1e9
 
     def child(self, module: str, other_than: int = 0) -> int:
         def found() -> int:
@@ -141,6 +142,19 @@ def test_a_frame_process_that_cannot_be_killed_is_replaced_and_the_daemon_ends_w
     wait_until(lambda: len(run.payloads("/findings/")) > before, 60)
     assert state_of(first) == "D"
     wait_until(lambda: "process_unkillable" in run.payloads("/state")[-1]["reasons"], 30)
+    assert run.terminate() == 0
+
+
+@pytest.mark.slow
+def test_a_runtime_in_the_frame_process_that_makes_it_unkillable_is_fallen_back_from(
+    stuck_driver: StuckDriver, tmp_path: Path, started: list[Daemon]
+) -> None:
+    uri = f"scripted://?distinct=1&read_at=20&read={stuck_driver.path}"
+    fallback = 'fallback = ["scripted://?distinct=1"]'
+    run = Daemon(tmp_path, f'uri = "{uri}"\nisolated = false\n{fallback}', watchdog_s=1.5)
+    started.append(run)
+    wait_until(lambda: run.fallback().count(True) > 5, 60)
+    assert {"runtime_fallback", "process_unkillable"} <= {*run.payloads("/state")[-1]["reasons"]}
     assert run.terminate() == 0
 
 
