@@ -66,7 +66,7 @@ def measure(uri: str, timeout_s: float) -> tuple[float, int]:
 
 
 def measure_stuck(timeout_s: float) -> tuple[float, int]:
-    """As `measure`, of a runtime that cannot be killed; its driver is released afterwards."""
+    """Measure a runtime that cannot be killed, as `measure` does; its driver is released afterwards."""
     with tempfile.TemporaryDirectory() as folder, StuckDriver(Path(folder)) as driver:
         took = measure(f"scripted://?read_at={GOOD_FRAMES + 1}&read={driver.path}", timeout_s)
         assert reaper.left_behind(), "it could be killed"

@@ -117,3 +117,18 @@ def test_kill_twice(tmp_path, monkeypatch):
     child.kill()
     child.kill()
     assert not alive(child.pid)
+
+
+def test_a_child_without_our_stdout_prints_to_stderr(tmp_path, monkeypatch):
+    write_module(tmp_path, monkeypatch, "print('said', flush=True); import time; time.sleep(600)")
+    program = "from edge.process.child import Child; c = Child('child_under_test', b'', own_stdout=False); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as parent:
+        assert parent.stderr.readline() == "said\n"
+        parent.kill()
+        assert parent.stdout.read() == ""

@@ -55,6 +55,20 @@ given = inherit()
 send_heartbeat(given.fds[1])
 open({driver!r}, "rb", buffering=0).read(1)
 """
+STOPS_WHEN_ASKED = """
+import signal, sys, time
+from pathlib import Path
+from edge.process.child import inherit
+from edge.process.heartbeat import send_heartbeat
+given = inherit()
+def stop(*_):
+    Path({mark!r}).touch()
+    sys.exit(0)
+signal.signal(signal.SIGTERM, stop)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {{signal.SIGTERM}})
+send_heartbeat(given.fds[1])
+time.sleep(600)
+"""
 SLEEPS = "import time; from edge.process.child import inherit; inherit(); time.sleep(600)"
 
 
@@ -191,6 +205,26 @@ def test_check_never_waits_and_the_number_of_those_left_behind_is_bounded(
     stuck_driver.release()
     wait_until(lambda: reaper.left_behind("stuck_child") == [])
     wait_until(lambda: kept.check() or kept.child is not None, 30)
+    kept.stop(0.0)
+    kept.close()
+    ours.close()
+    theirs.close()
+
+
+def test_a_silent_child_is_asked_to_stop_before_it_is_killed_and_that_is_no_end_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = tmp_path / "mark"
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr(child_supervisor, "TERMINATE_S", HANG_S)
+    (tmp_path / "child_that_stops.py").write_text(STOPS_WHEN_ASKED.format(mark=str(mark)))
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    kept = ChildSupervisor("child_that_stops", b"", theirs.fileno(), watchdog_s=0.1)
+    wait_until(kept.poll_heartbeat, 30)
+    wait_until(lambda: kept.check() is not None or kept.failures, 30)
+    assert mark.exists()
+    assert kept.failures == 1  # it ended with exit code 0, and is started again all the same
+    wait_until(lambda: kept.check() is not None or kept.child is not None, 30)
     kept.stop(0.0)
     kept.close()
     ours.close()
