@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import threading
@@ -56,6 +57,7 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Ch
 def test_a_child_that_cannot_be_killed_is_not_waited_for_and_reaped_when_it_goes(
     start: Callable[[str], Child], stuck_driver: StuckDriver, program: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.WARNING)
     child = start(program.format(driver=str(stuck_driver.path)))
     assert stuck_driver.wait_for_reader()
     began = time.monotonic()
