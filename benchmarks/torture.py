@@ -3,12 +3,13 @@
     python benchmarks/torture.py --minutes 8 --seed 1 --json torture.json
     python benchmarks/torture.py --kills 500 --outages 100 --seed 1 --jobs 2 --markdown
 
-Five scenarios (yards) share the work: *keeping*, whose broker keeps what it has acknowledged, so that nothing may be
+Six scenarios (yards) share the work: *keeping*, whose broker keeps what it has acknowledged, so that nothing may be
 missing even at first; *damaged*, where the outbox file is truncated, changed or replaced by an older copy and the clock
-is set; *persistent*, whose mosquitto writes its store to disk and is killed with ``kill -9``; *forgetful*, whose
-mosquitto keeps nothing; *overflowing*, whose consumer is away for longer than the broker has room. What the last three
-lose is the broker's doing; the consumer asks for it again, and then nothing may be missing. Needs mosquitto, and psutil
-(extra ``dev``); as root the disks get faults too, and with a C compiler the clock.
+is set; *stuck*, where the runtime's driver stops answering, so that its process cannot be killed; *persistent*, whose
+mosquitto writes its store to disk and is killed with ``kill -9``; *forgetful*, whose mosquitto keeps nothing;
+*overflowing*, whose consumer is away for longer than the broker has room. What the last three lose is the broker's
+doing; the consumer asks for it again, and then nothing may be missing. Needs mosquitto, and psutil (extra ``dev``); as
+root the disks get faults too, with a C compiler the clock, and with FUSE the driver.
 """
 
 from __future__ import annotations
@@ -133,6 +134,7 @@ def markdown(harnesses: dict[str, dict[str, Any]]) -> str:
             str(struck(one, word)) for word in ("truncated", "flipped", "older")
         ),
         "clock set / second daemon of the same name": lambda one: f"{struck(one, 'clock')} / {struck(one, 'twin')}",
+        "driver stuck, runtime not to be killed": lambda one: struck(one, "driver stuck"),
         "committed": lambda one: f"{one['produced']:,}",
         "missing at first": lambda one: (
             f"{one['missing_first_pass']} ({one['missing_first_pass'] / one['produced']:.1%})"

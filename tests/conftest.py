@@ -5,11 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from brokers import broker, mosquitto, subscriber  # noqa: F401  (fixtures)
+from faults.stuck_driver import StuckDriver, why_not
 from hypothesis import settings
 from publisher_harness import make_publisher, make_publisher_process  # noqa: F401  (fixtures)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # training/ and export/ run from the checkout. At the end of the path: edge is the installed one, never the tree's.
 sys.path.append(str(Path(__file__).parents[1]))
@@ -36,3 +41,18 @@ def cases_dir() -> Path:
         if place and (Path(place) / "img").is_dir():
             return Path(place)
     pytest.skip("inputs that went wrong not found: set SONOEDGE_CASES to the folder that holds dcm/, img/, vid/")
+
+
+@pytest.fixture(scope="session")
+def unkillable(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Skips tests where no process can be made unkillable (state D): needs root, /dev/fuse, libfuse 2 and mfusepy."""
+    why = why_not(tmp_path_factory.mktemp("unkillable"))
+    if why:
+        pytest.skip(why)
+
+
+@pytest.fixture
+def stuck_driver(unkillable: None, tmp_path: Path) -> Iterator[StuckDriver]:
+    """A file that does not answer: who reads it cannot be killed until ``release``, or the end of the test."""
+    with StuckDriver(tmp_path) as driver:
+        yield driver

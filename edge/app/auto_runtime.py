@@ -35,7 +35,8 @@ from edge.models.bundle import load_bundle
 from edge.pipeline.runtime_candidate import make_tested_runtime
 from edge.pipeline.selftest import require_selftest
 from edge.plugins import make_runtime, schemes
-from edge.runtimes.isolated import IsolatedRuntime
+from edge.process.reaper import reaper
+from edge.runtimes.isolated import IsolatedRuntime, refuse_if_stuck
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -88,13 +89,15 @@ def make_auto(
     known = load_choice(folder, rests_on)
     if known is not None:
         try:
+            refuse_if_stuck(known.uri)
             return _made(known, bundle, make, "remembered")
         except (DeviceError, ModelError) as error:
             log.warning("auto: %s served when it was chosen, and does not now: %s", known.uri, error.message)
             delete_choice(folder)
     choice = choose(uris, bundle, trial_s, rests_on, pin)
     runtime = _made(choice, bundle, make, "chosen now")
-    store_choice(folder, choice)
+    if not any(reaper.left_behind(text) for text in uris):  # else for now only: what is stuck may be the fastest
+        store_choice(folder, choice)
     return runtime
 
 
@@ -135,6 +138,7 @@ def choose(
     try:
         for text in uris:
             try:
+                refuse_if_stuck(text)
                 ready[text] = make_tested_runtime(
                     partial(IsolatedRuntime, pin(text), bundle.file, bundle.manifest), partial(require_selftest, bundle)
                 )

@@ -21,6 +21,7 @@ from edge.models.scripted_manifest import scripted_manifest
 from edge.models.signature import NO_KEYS, SignaturePolicy
 from edge.pipeline.analyser import Analyser
 from edge.pipeline.guard import RuntimeGuard
+from edge.pipeline.runtime_history import RuntimeHistory
 from edge.pipeline.selftest import require_selftest
 from edge.plugins import make_runtime, schemes
 from edge.runtimes.auxiliary_files import MissingFileError, pin_files
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from edge.contracts.manifest import ModelManifest
     from edge.contracts.ports import Runtime
     from edge.models.bundle import Bundle
+    from edge.process.shared_notes import SharedNotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +98,18 @@ def runtime_maker(
     return make
 
 
-def make_guard(settings: Settings, model: RuntimeModel, *, isolated: bool, cores: Sequence[int] = ()) -> RuntimeGuard:
+def make_guard(
+    settings: Settings,
+    model: RuntimeModel,
+    *,
+    isolated: bool,
+    cores: Sequence[int] = (),
+    notes: SharedNotes | None = None,
+) -> RuntimeGuard:
     """Make a guarded runtime that has passed its self-test: the configured one, else a fall-back.
 
-    ``cores``: those that an isolated one keeps to; empty: all that we may use ourselves.
+    ``cores``: those that an isolated one keeps to; empty: all that we may use ourselves. ``notes``: what the last frame
+    process of this run has written down, and what this one writes to: which runtimes failed.
 
     Raises what the configured runtime or its test raises, `UsageError` for a fall-back that there is no plugin for,
     `ModelError` for any of them that would load an unsigned file, where signatures are required.
@@ -123,8 +133,10 @@ def make_guard(settings: Settings, model: RuntimeModel, *, isolated: bool, cores
         if model.bundle is not None and runtime.spec.family != "scripted":
             require_selftest(model.bundle, runtime)
 
-    makers = [partial(make, uri) for uri in (settings.runtime.uri, *settings.runtime.fallback)]
-    return RuntimeGuard(makers, test, settings.runtime.timeout_s, settings.runtime.probe_s)
+    uris = (settings.runtime.uri, *settings.runtime.fallback)
+    makers = [partial(make, uri) for uri in uris]
+    history = RuntimeHistory(uris, notes, in_process=not isolated)
+    return RuntimeGuard(makers, test, settings.runtime.timeout_s, settings.runtime.probe_s, history)
 
 
 def make_analyser(settings: Settings, *, isolated: bool = False) -> Analyser:

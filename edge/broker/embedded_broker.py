@@ -139,7 +139,8 @@ def _start(name: str, config: str, command: list[str]) -> EmbeddedBroker:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(2)
             process.kill()
-            process.wait()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # one that cannot be killed is not waited for
+                process.wait(2)
         folder.cleanup()
 
     deadline = time.monotonic() + START_TIMEOUT_S

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from edge.config.settings import AffinitySettings, Settings
+from edge.process.reaper import LeftBehind
 
 
 class DaemonJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,6 +18,8 @@ class DaemonJob(msgspec.Struct, frozen=True, kw_only=True):
     """Tell the frame process which messages were acknowledged, and when: for benchmarks."""
     affinity: AffinitySettings = AffinitySettings()
     """The settings' own, as far as this machine has the cores: see `edge.process.cores.fit_affinity`."""
+    left_behind: tuple[LeftBehind, ...] = ()
+    """Processes of this run that the supervisor could not kill."""
 
     @property
     def device(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -73,7 +74,8 @@ class DemoDaemon:
                 self._process.wait(STOP_S)
             except subprocess.TimeoutExpired:
                 os.killpg(self._process.pid, signal.SIGKILL)
-                self._process.wait()
+                with contextlib.suppress(subprocess.TimeoutExpired):  # one that cannot be killed is not waited for
+                    self._process.wait(STOP_S)
 
     def _last_error(self, code: int) -> str:
         lines = self._log_path.read_text(errors="replace").splitlines()

@@ -65,7 +65,7 @@ def probe_source(stream: StreamSettings) -> SourceProbe | None:
     child: Child | None = None
     try:
         try:
-            child = Child(CHILD, msgspec.json.encode(stream), (writing,))
+            child = Child(CHILD, msgspec.json.encode(stream), (writing,), own_stdout=False)
         finally:
             os.close(writing)
         if not select.select([reading], [], [], CHILD_TIMEOUT_S)[0]:

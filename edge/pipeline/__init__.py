@@ -22,6 +22,8 @@ Modules:
 - ``reporter``: Reporter: hands each result and source event of the loop to the parts that report it.
 - ``runtime_candidate``: Runtime candidate: a runtime that is loaded and tested in a thread of its own, while the loop
   goes on.
+- ``runtime_history``: Runtime history: which runtimes have failed in this run of the daemon, so that a new frame
+  process knows it too.
 - ``selftest``: Self-test of a runtime with golden vectors: does it compute on this machine what the workstation
   measured?
 - ``stats``: Statistics of the frame process: counters since the start, and times of the last interval, for `health`.

@@ -3,7 +3,8 @@
 There may be several to choose from: the configured one, then fall-backs. The next in line is kept ready, loaded and
 tested, so that a runtime that hangs costs its time limit and no more. While a fall-back computes, the configured one is
 tried again now and then, beside the work, and takes over once it has passed its test. The loop never waits longer than
-`REPLACEMENT_WAIT_S` for any of this: then the frame is `no_result`.
+`REPLACEMENT_WAIT_S` for any of this: then the frame is `no_result`. What failed is noted (`RuntimeHistory`): the next
+frame process of this run begins with another.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from edge.contracts.errors import DeviceError, EdgeError, ModelError
 from edge.contracts.finding import RuntimeRef
 from edge.contracts.results import Reason
 from edge.pipeline.runtime_candidate import RuntimeCandidate, make_tested_runtime
+from edge.pipeline.runtime_history import RuntimeFailure, RuntimeHistory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -32,6 +34,8 @@ RETRY_S = (0.0, 0.5, 2.0, 10.0, 30.0)
 """Pauses before the 1st, 2nd, … round through all runtimes, in seconds; the last repeats."""
 REPLACEMENT_WAIT_S = 2.0
 """Longest wait of a frame for a replacement that is being made."""
+START_WAIT_S = 10.0
+"""At the start, the next in line is tried beside a runtime that has not been made and tested by then."""
 STEADY_S = 5.0
 """After a runtime has computed for so long, its earlier failures count no more."""
 MOST_PROBE_PAUSES = 32
@@ -54,6 +58,7 @@ class RuntimeGuard:
         test: Callable[[Runtime], object],
         timeout_s: float,
         probe_s: float = 30.0,
+        history: RuntimeHistory | None = None,
     ) -> None:
         """Make and test the first runtime that can be had.
 
@@ -62,12 +67,14 @@ class RuntimeGuard:
             test: raises `ModelError` if the runtime may not be trusted.
             timeout_s: for one frame.
             probe_s: while a fall-back computes, the configured runtime is tried this often.
+            history: what failed before, in another process of the same run; None: nothing is known.
 
         Raises:
             EdgeError: what the configured runtime raised, if no fall-back could be had either: at the start, it is for
                 the user to mend.
         """
         self._makers, self._test, self._timeout_s, self._probe_s = list(makers), test, timeout_s, probe_s
+        self._history = history or RuntimeHistory(())
         self._place = 0
         self._candidate: RuntimeCandidate | None = None
         self._spare: RuntimeCandidate | None = None
@@ -143,24 +150,70 @@ class RuntimeGuard:
         self._candidate = self._spare = None
 
     def _first(self) -> tuple[Runtime, int]:
-        configured: EdgeError | None = None
-        for place, make in enumerate(self._makers):
-            try:
-                return make_tested_runtime(make, self._test), place
-            except (ModelError, DeviceError) as error:  # noqa: PERF203  (a handful, once)
-                configured = configured or error
-                if len(self._makers) > 1:
-                    log.error("runtime %d of %d: %s", place + 1, len(self._makers), error.message)
-        assert configured is not None  # noqa: S101  (there is at least one maker)
-        raise configured
+        """The first runtime to be had, and its place: as in the settings, those that have failed before last."""
+        if len(self._makers) == 1:
+            self._history.use(0)
+            return make_tested_runtime(self._makers[0], self._test), 0
+        slow: list[RuntimeCandidate] = []
+        try:
+            runtime, place = self._first_of_several(slow)
+        except BaseException:
+            for candidate in slow:
+                candidate.give_up()
+            raise
+        for candidate in slow:
+            if candidate.place == 0 and place:  # it may yet take over
+                self._candidate = candidate
+            elif candidate.place != place:
+                candidate.give_up()
+        return runtime, place
+
+    def _first_of_several(self, slow: list[RuntimeCandidate]) -> tuple[Runtime, int]:
+        """The same; candidates not ready within `START_WAIT_S` are added to ``slow``, and waited for at the end."""
+        order, errors = self._history.order(len(self._makers)), dict[int, EdgeError]()
+        for place in order:
+            self._history.use(place)
+            candidate = RuntimeCandidate(place, self._makers[place], self._test)
+            if not candidate.done(START_WAIT_S if slow or place != order[-1] else None):
+                slow.append(candidate)
+                self._start_failed(place, f"not ready within {START_WAIT_S:.0f} s")
+            elif (runtime := self._take(candidate, errors)) is not None:
+                return runtime, place
+        for candidate in slow:
+            candidate.done(None)
+            if (runtime := self._take(candidate, errors)) is not None:
+                return runtime, candidate.place
+        raise errors[min(errors)]
+
+    def _take(self, candidate: RuntimeCandidate, errors: dict[int, EdgeError]) -> Runtime | None:
+        """The runtime of a candidate that is done; None if there is none: its error is added to ``errors``."""
+        try:
+            return candidate.take()
+        except (ModelError, DeviceError) as error:
+            errors[candidate.place] = error
+            self._start_failed(candidate.place, error.message)
+            return None
+
+    def _start_failed(self, place: int, why: str) -> None:
+        log.error("runtime %d of %d: %s", place + 1, len(self._makers), why)
+        self._note_failure(place, why)
+
+    def _note_failure(self, place: int, why: str) -> None:
+        pause_s = self._probe_pause_s
+        self._history.note(place, RuntimeFailure(why, pause_s, time.monotonic() + pause_s))
 
     def _adopt(self, runtime: Runtime, place: int) -> None:
         self._runtime, self._place, self._since = runtime, place, time.monotonic()
         self.spec = runtime.spec
         self.ref = RuntimeRef(name=self.spec.name, delegate=self.spec.delegate, fallback=place > 0)
+        self._history.forget(place)
+        self._history.use(place)
         if place:
             log.warning("runtime: fall-back %s computes from now on", self.spec.name)
             self._probe_at = self._since + self._probe_pause_s
+            if (failure := self._history.failure(0)) is not None:
+                self._probe_pause_s = min(failure.pause_s, MOST_PROBE_PAUSES * self._probe_s)
+                self._probe_at = min(failure.retry_at, self._since + self._probe_pause_s)
         if place + 1 < len(self._makers):
             self._spare = RuntimeCandidate(place + 1, self._makers[place + 1], self._test)
 
@@ -199,14 +252,15 @@ class RuntimeGuard:
         if self._runtime is None:
             self._drop(Reason.SELF_TEST_FAILED if isinstance(error, ModelError) else Reason.RUNTIME_LOST, error.message)
             return
-        self._probe_later()
+        self._probe_later(error.message)
         log.warning(
             "runtime: the configured one cannot return (%s); next in %.0f s", error.message, self._probe_pause_s
         )
 
-    def _probe_later(self) -> None:
+    def _probe_later(self, why: str) -> None:
         self._probe_pause_s = min(2 * self._probe_pause_s, MOST_PROBE_PAUSES * self._probe_s)
         self._probe_at = time.monotonic() + self._probe_pause_s
+        self._note_failure(0, why)
 
     def _drop(self, reason: Reason, why: str) -> Reason:
         log.error("runtime: %s; it is replaced", why)
@@ -216,7 +270,8 @@ class RuntimeGuard:
             if now - self._since > STEADY_S or not self.restarts:
                 self._probe_pause_s = self._probe_s
             else:
-                self._probe_later()
+                self._probe_later(why)
+        self._note_failure(self._place, why)
         spare, self._spare = self._spare, None
         self.close()  # with an attempt to bring back the configured one: what comes next is in more of a hurry
         self._down_reason = reason

@@ -40,8 +40,8 @@ class RuntimeCandidate:
         self._outcome: Runtime | EdgeError | None = None
         threading.Thread(target=self._run, name="runtime-candidate", daemon=True).start()
 
-    def done(self, timeout_s: float) -> bool:
-        """Whether the attempt has ended, in success or failure, within ``timeout_s``."""
+    def done(self, timeout_s: float | None) -> bool:
+        """Whether the attempt has ended, in success or failure, within ``timeout_s``; None: wait until it has."""
         return self._done.wait(timeout_s)
 
     def take(self) -> Runtime:

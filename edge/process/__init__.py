@@ -7,9 +7,13 @@ Modules:
 - ``heartbeat``: Heartbeat from child to parent, for the watchdog: a kernel counter (eventfd) that one adds to, the
   other empties.
 - ``malloc``: Limits how much freed memory glibc's malloc keeps. Elsewhere (musl) nothing is done.
+- ``reaper``: Reaper: collects killed child processes in a thread of its own, so that nobody waits for one that cannot
+  be killed.
 - ``rwlock``: Readers-writer lock (shared and exclusive); writers have priority.
 - ``sealed_file``: Sealed file: the bytes of a file, read once, in memory that nobody can change any more (Linux memfd
   with seals).
+- ``shared_notes``: Notes in shared memory (memfd) that outlive the process that writes them, for its successor in the
+  same run.
 - ``stderr_capture``: Captures what native libraries print to stderr (file descriptor 2): kept out of the user's
   terminal, and read.
 - ``usage``: Process tree, memory (PSS, peak) and uptime of processes, from /proc.

@@ -11,6 +11,7 @@ import itertools
 import os
 import select
 import socket
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from edge.contracts.manifest import ModelManifest
 from edge.contracts.tensors import RuntimeSpec, Tensor
 from edge.models.bundle_file import seal_model
 from edge.process.child import Child
+from edge.process.reaper import MOST_LEFT_BEHIND, reaper
 from edge.runtimes.shared_memory import SLOTS, SharedTensors, make_memory
 
 if TYPE_CHECKING:
@@ -75,8 +77,11 @@ class IsolatedRuntime:
         yet, it is read here and now.
 
         Raises:
-            ModelError, DeviceError: what the runtime itself raised in the child, or that the child died or hung.
+            ModelError, DeviceError: what the runtime itself raised in the child, or that the child died or hung;
+                or that earlier children of this runtime could not be killed.
         """
+        refuse_if_stuck(uri, MOST_LEFT_BEHIND)
+        self._closing = threading.Lock()
         model = None if model_path is None else seal_model(model_path)
         passed = None if model is None else PassedModel(model.fd, str(model.origin), model.sha256, model.size)
         # As semaphores: each read takes one turn, however many there are.
@@ -92,6 +97,8 @@ class IsolatedRuntime:
                     "edge.runtimes.isolated_child",
                     msgspec.json.encode(RuntimeJob(uri, passed, manifest, tuple(cores))),
                     (theirs.fileno(), self._request, self._done, *([] if model is None else [model.fd])),
+                    name=uri,
+                    own_stdout=False,
                 )
             self.spec = msgspec.structs.replace(self._receive_handshake(), takes=SLOTS)
             self._memory = make_memory(self.spec)
@@ -163,16 +170,28 @@ class IsolatedRuntime:
                 return None
 
     def close(self) -> None:
-        """Kill the child, and close the shared memory and all descriptors."""
-        if self._request < 0:
-            return
-        if self._child is not None:
-            self._child.kill()
-        self._control.close()
-        for fd in (self._request, self._done, self._memory):
-            if fd >= 0:
-                os.close(fd)
-        self._request = self._done = self._memory = -1
+        """Kill the child, or leave it behind where that is not possible; close its memory and all descriptors."""
+        with self._closing:
+            if self._request < 0:
+                return
+            if self._child is not None:
+                self._child.kill()
+            self._control.close()
+            for fd in (self._request, self._done, self._memory):
+                if fd >= 0:
+                    os.close(fd)
+            self._request = self._done = self._memory = -1
+
+
+def refuse_if_stuck(uri: str, most: int = 1) -> None:
+    """Raise `DeviceError` if ``most`` processes of the runtime ``uri`` or more could not be killed."""
+    stuck = reaper.left_behind(uri)
+    if len(stuck) >= most:
+        pids = ", ".join(str(one.pid) for one in stuck)
+        raise DeviceError(
+            f"{len(stuck)} of its processes cannot be killed (state D: {pids}); no other is started",
+            hint="its driver or device does not answer: restart the machine, or configure another runtime",
+        )
 
 
 def error_handshake(error: EdgeError) -> RuntimeHandshake:

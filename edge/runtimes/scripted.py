@@ -7,6 +7,9 @@ For tests of brokers, load and faults. Parameters:
     delay_ms=0        how long an answer takes
     hang_at=N         the N-th answer (from 1) never comes
     die_at=N          the process ends at the N-th answer (isolated only)
+    read=FILE         the file is read before each answer, as a driver would be asked. If it does not answer, the
+                      process cannot be killed
+    read_at=N         ... from the N-th answer on; 0 (the default): before the first tensor comes, too
     nan_at=N          the N-th answer is NaN, where the manifest's heads are float32
 """
 
@@ -38,15 +41,17 @@ class ScriptedRuntime:
 
     def __init__(self, uri: Uri, model_path: str | None, manifest: ModelManifest) -> None:
         """``model_path`` is ignored; shapes are the manifest's. Raises `UsageError` for a wrong parameter."""
-        uri.expect("distinct", "malignancy", "delay_ms", "hang_at", "die_at", "nan_at")
+        uri.expect("distinct", "malignancy", "delay_ms", "hang_at", "die_at", "nan_at", "read_at", "read")
         self._distinct = uri.get("distinct", int, 0) != 0
         self._malignancy = uri.get("malignancy", float, 0.8)
         self._delay_s = uri.get("delay_ms", float, 0.0) / 1000
         self._hang_at = uri.get("hang_at", int, 0)
         self._die_at = uri.get("die_at", int, 0)
         self._nan_at = uri.get("nan_at", int, 0)
+        self._read_at, self._read_path = uri.get("read_at", int, 0), uri.get("read", str, "")
         self._heads = manifest.heads
         self._number = 0
+        self._read_driver()
         self.spec = RuntimeSpec(
             name="scripted",
             family="scripted",
@@ -69,6 +74,7 @@ class ScriptedRuntime:
             return None
         if self._number == self._die_at:
             os._exit(1)
+        self._read_driver()
         if self._delay_s:
             time.sleep(self._delay_s)
         values = {MALIGNANCY: self._classes(), LESION_MASK: self._mask(), ANATOMY: np.ones(1)}
@@ -84,6 +90,12 @@ class ScriptedRuntime:
 
     def close(self) -> None:
         """Implement `Runtime.close`: there is nothing to free."""
+
+    def _read_driver(self) -> None:
+        """Read the file that takes the place of a driver, if it is time to."""
+        if self._read_path and self._number >= self._read_at:
+            with open(self._read_path, "rb", buffering=0) as driver:
+                driver.read(1)
 
     def _classes(self) -> NDArray[np.float64]:
         return np.array([1 - self._malignancy, self._malignancy])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 import msgspec
@@ -17,6 +18,7 @@ from edge.contracts.errors import DeviceError, ModelError, UsageError
 from edge.contracts.tensors import RuntimeSpec
 from edge.models.bundle import load_bundle
 from edge.plugins import make_runtime
+from edge.process.reaper import LeftBehind, reaper, start_ticks
 
 URI = "auto://?trial_s=0.2&among=litert"
 
@@ -163,6 +165,14 @@ def test_the_fastest_of_those_that_compute_rightly(monkeypatch):
 
 def test_the_first_of_those_that_are_as_fast(monkeypatch):
     assert choose(monkeypatch, {"first://": FakeRuntime(0.02), "second://": FakeRuntime(0.0199)}).uri == "first://"
+
+
+def test_one_whose_process_cannot_be_killed_is_not_tried(monkeypatch):
+    there = LeftBehind(os.getpid(), start_ticks(os.getpid()), "stuck://")
+    monkeypatch.setattr(reaper, "_foreign", (there,))
+    choice = choose(monkeypatch, {"stuck://": FakeRuntime(0.001), "other://": FakeRuntime(0.02)})
+    assert choice.uri == "other://"
+    assert "cannot be killed" in choice.trials[0].refused
 
 
 def test_if_none_serves_the_first_one_s_reason_is_told(monkeypatch):

@@ -15,6 +15,7 @@ from faults.clock import Clock
 from faults.consumer import Consumer
 from faults.loaded_daemon import LoadedDaemon
 from faults.proxy import Proxy
+from faults.stuck_driver import StuckDriver
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -82,11 +83,13 @@ class FaultHarness:
         tmpfs_mb: int = 0,
         require_subscriber: bool = False,
         with_clock: bool = False,
+        with_driver: bool = False,
         broker_lines: str = BROKER_LINES,
     ) -> None:
         """``tmpfs_mb``: size of a file system of its own for the state-dir, so that it can be full; 0: none.
 
-        ``with_clock``: the daemon's wall clock can be set. ``broker_lines``: of its configuration.
+        ``with_clock``: the daemon's wall clock can be set. ``with_driver``: its runtime asks a driver that can get
+        stuck, and has a fall-back. ``broker_lines``: of its configuration.
         """
         self.random = random.Random(seed)
         self.produced = Produced()
@@ -106,12 +109,16 @@ class FaultHarness:
         self.consumer = Consumer(self.broker.port)
         self.proxy = Proxy(self.broker.port)
         self.clock = Clock(folder) if with_clock else None
+        self.driver = StuckDriver(folder) if with_driver else None
+        if self.driver:
+            self.driver.release()
         self.daemon = LoadedDaemon(
             self.disk / "cart",
             self.proxy.port,
             require_subscriber=require_subscriber,
             clock=self.clock,
             log=folder / "log",
+            driver=self.driver.path if self.driver else None,
         )
         self.twins: list[LoadedDaemon] = []
         self.daemon.start()
@@ -121,6 +128,8 @@ class FaultHarness:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self.driver:
+            self.driver.close()  # first: who is stuck in it can end now
         for daemon in self._daemons:
             daemon.kill()
         self.proxy.close()

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 CLOCKS_S = (0, 3600, -3600, 36_000, -36_000)
 """So far ahead. What was acknowledged a day ago, by the clock, is deleted: a bigger jump ends what can be asked for."""
+GOES_ON_S = 30.0
+"""Most that a stuck driver may cost, on a machine as busy as can be: far less than waiting for it."""
 NOBODY_WRITES = "topic read #\ntopic write edge/v1/+/+/state\n"
 
 
@@ -188,7 +190,7 @@ class Poisoned:
     name: str = "poisoned"
     kind: str = "other"
 
-    def strike(self, harness: FaultHarness) -> None:
+    def inject(self, harness: FaultHarness) -> None:
         for number, body in enumerate(HOSTILE.values()):
             suffix = ("state", "health", "findings/a", "coverage/b")[number % 4]
             harness.consumer.publish_poison(f"edge/v1/yard/cart/{suffix}", body, retain=True)
@@ -222,6 +224,35 @@ class ClockSet:
         assert harness.clock is not None
         harness.clock.set(harness.random.choice(CLOCKS_S))
         harness.daemon.wait_for_work()
+
+
+@dataclass(frozen=True)
+class DriverStuck:
+    """The runtime's driver does not answer: its process cannot be killed, and the fall-back has to go on at once.
+
+    Now and then the frame process is killed meanwhile: the next one must not wait for the driver either. Needs a
+    harness with a driver.
+    """
+
+    for_s: float = 1.0
+    name: str = "driver stuck"
+    kind: str = "other"
+
+    def inject(self, harness: FaultHarness) -> None:
+        assert harness.driver is not None
+        harness.daemon.wait_for_work()
+        harness.driver.stick()
+        try:
+            if harness.random.random() < 0.5:
+                time.sleep(harness.random.uniform(0.0, 1.0))
+                harness.daemon.kill_process(FRAME)
+            time.sleep(self.for_s)
+            try:
+                harness.daemon.wait_for_work(timeout_s=GOES_ON_S)
+            except AssertionError:
+                harness.violations.append(f"nothing is judged for {GOES_ON_S:.0f} s after the driver got stuck")
+        finally:
+            harness.driver.release()
 
 
 @dataclass(frozen=True)

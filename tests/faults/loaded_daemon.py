@@ -32,6 +32,12 @@ commands = ["findings/resend"]
 per_minute = 6000
 """
 """``results`` of every frame: see `faults.accounting.lost_in_commit_window`."""
+FALLBACK = """\
+[runtime]
+timeout_s = 0.3
+fallback = ["scripted://?distinct=1"]
+probe_s = 1.0
+"""
 LOAD = "phantom://?seed=1&width=160&height=120&fps=20"
 """Every frame begins one finding and ends an older one: 40 durable messages a second, as long as it runs."""
 
@@ -47,16 +53,21 @@ class LoadedDaemon:
         require_subscriber: bool = False,
         clock: Clock | None = None,
         log: Path | None = None,
+        driver: Path | None = None,
     ) -> None:
-        """``clock``: one that can be set, for this device alone; None: the machine's. ``log``: None: in ``folder``."""
+        """``clock``: one that can be set, for this device alone; None: the machine's. ``log``: None: in ``folder``.
+
+        ``driver``: file that the runtime reads before each answer; its fall-back does not.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "edge.toml"
         waits = str(require_subscriber).lower()
-        config.write_text(CONFIG.format(port=broker_port, waits=waits))
+        config.write_text(CONFIG.format(port=broker_port, waits=waits) + (FALLBACK if driver else ""))
+        runtime = "scripted://?distinct=1" + (f"&read={driver}" if driver else "")
         self.state_dir = folder / "state"
         self.log = log or folder / "log"
         self._command = [sys.executable, "-m", "edge.cli.main", "run", "--site", "yard", "--device", "cart"]
-        self._command += ["--source", LOAD, "--runtime", "scripted://?distinct=1"]
+        self._command += ["--source", LOAD, "--runtime", runtime]
         self._command += ["--config", str(config), "--state-dir", str(self.state_dir)]
         self._command += ["--drain-timeout", "3"]
         self.kills: Counter[str] = Counter()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import tempfile
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from faults import clock
@@ -13,6 +16,7 @@ from faults.faults import (
     BrokerFrozen,
     ClockSet,
     ConsumerAway,
+    DriverStuck,
     Fault,
     KillBroker,
     KillChild,
@@ -24,6 +28,7 @@ from faults.faults import (
     Twin,
 )
 from faults.loaded_daemon import FRAME, PUBLISHER, RUNTIME
+from faults.stuck_driver import why_not
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,12 +50,20 @@ class FaultScenario:
     """Keyword arguments of `FaultHarness`."""
 
 
+@functools.cache
+def can_stick() -> bool:
+    """Whether a process can be made unkillable here."""
+    with tempfile.TemporaryDirectory() as folder:
+        return why_not(Path(folder)) is None
+
+
 def fault_scenarios(root: bool) -> dict[str, FaultScenario]:
     """All fault scenarios by name. ``root``: whether file systems may be mounted."""
     link: list[Fault] = [LinkCut(100), LinkCut(2500), LinkStalled(1.0), LinkStalled(0.7, then_cut=True)]
     link += [LinkStalled(0.5, then_cut=True, answers_only=True), BrokerFrozen(1.0), AclRefuses(1.0), Poisoned()]
     away: list[Fault] = [KillBroker(0.2), KillBroker(1.0), KillBroker(2.5), BrokerAway(0.7)]
     disk: list[Fault] = [DiskFull(1.0), ReadOnly(1.0)] if root else []
+    driver: list[Fault] = [DriverStuck(0.5), DriverStuck(2.0)] * 2 if root and can_stick() else []
     has_clock = clock.compiler() is not None
     damage: list[Fault] = [Damage("truncated"), Damage("bits flipped"), Damage("older copy")]
     damage += [ClockSet()] * 2 if has_clock else []
@@ -59,6 +72,7 @@ def fault_scenarios(root: bool) -> dict[str, FaultScenario]:
             [*link, *disk, Twin(0.7)], lossless=True, options={"tmpfs_mb": TMPFS_MB if root else 0}
         ),
         "damaged": FaultScenario([*damage, LinkCut(900)], lossless=True, options={"with_clock": has_clock}),
+        "stuck": FaultScenario([*driver, LinkCut(900)], lossless=True, options={"with_driver": bool(driver)}),
         "persistent": FaultScenario(away, lossless=False),
         "forgetful": FaultScenario(away, lossless=False, options={"persistence": False}),
         "overflowing": FaultScenario(

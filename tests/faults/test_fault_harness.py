@@ -15,6 +15,7 @@ from faults.faults import (
     BrokerFrozen,
     ClockSet,
     ConsumerAway,
+    DriverStuck,
     KillBroker,
     KillChild,
     KillDaemon,
@@ -112,5 +113,12 @@ def test_a_clock_that_jumps_loses_nothing(tmp_path):
     if clock.compiler() is None:
         pytest.skip("there is no C compiler to make a clock with")
     outcome = run(FaultHarness(tmp_path / "yard", seed=5, with_clock=True), [ClockSet(), ClockSet()])
+    assert_sound(outcome)
+    assert outcome.missing_first_pass == 0
+
+
+def test_a_runtime_that_cannot_be_killed_loses_nothing(tmp_path, unkillable):
+    faults = [DriverStuck(0.3), KillChild(FRAME), DriverStuck(0.3), KillChild(RUNTIME), DriverStuck(0.3)]
+    outcome = run(FaultHarness(tmp_path / "yard", seed=6, with_driver=True), faults)
     assert_sound(outcome)
     assert outcome.missing_first_pass == 0

@@ -53,7 +53,8 @@ def test_the_score_is_the_one_that_the_readme_tells():
 
 def test_its_times_fit_the_daemons():
     unit = {name: values[-1] for name, values in options().items()}
-    assert float(unit["WatchdogSec"]) > Settings().watchdog_s + max(child_supervisor.BACKOFF_S)
+    to_end_a_child_s = child_supervisor.TERMINATE_S + child_supervisor.DYING_S
+    assert float(unit["WatchdogSec"]) > Settings().watchdog_s + to_end_a_child_s + max(child_supervisor.BACKOFF_S)
     assert float(unit["TimeoutStartSec"]) > child_supervisor.START_TIMEOUT_S
     assert float(unit["TimeoutStopSec"]) > supervisor.STOP_LIMIT_S
     assert (unit["Type"], unit["NotifyAccess"], unit["KillMode"]) == ("notify", "main", "mixed")

@@ -81,9 +81,54 @@ def test_a_child_does_not_outlive_a_parent_that_is_killed(tmp_path, monkeypatch)
     assert wait_for(lambda: not alive(pid))
 
 
+def test_a_child_that_hangs_with_pythons_lock_does_not_outlive_its_parent(tmp_path, monkeypatch):
+    write_module(
+        tmp_path,
+        monkeypatch,
+        """
+        import ctypes
+        from edge.process.child import inherit
+        inherit()
+        print("hangs", flush=True)
+        ctypes.PyDLL(None).sleep(600)  # keeps the lock: no other thread of Python runs
+        """,
+    )
+    parent = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import time; from edge.process.child import Child; c = Child('child_under_test', b'');"
+            "print(c.pid, flush=True); time.sleep(600)",
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    pid, said = int(parent.stdout.readline()), parent.stdout.readline()
+    assert said == "hangs\n"
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    assert wait_for(lambda: not alive(pid))
+
+
 def test_kill_twice(tmp_path, monkeypatch):
     write_module(tmp_path, monkeypatch, "import time; time.sleep(600)")
     child = Child("child_under_test", b"")
     child.kill()
     child.kill()
     assert not alive(child.pid)
+
+
+def test_a_child_without_our_stdout_prints_to_stderr(tmp_path, monkeypatch):
+    write_module(tmp_path, monkeypatch, "print('said', flush=True); import time; time.sleep(600)")
+    program = "from edge.process.child import Child; c = Child('child_under_test', b'', own_stdout=False); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as parent:
+        assert parent.stderr.readline() == "said\n"
+        parent.kill()
+        assert parent.stdout.read() == ""

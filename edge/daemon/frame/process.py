@@ -43,6 +43,8 @@ from edge.process.child import inherit
 from edge.process.cores import set_cpu_affinity
 from edge.process.heartbeat import send_heartbeat
 from edge.process.malloc import limit_malloc_arenas, trim_malloc
+from edge.process.reaper import SLOW_S, reaper
+from edge.process.shared_notes import SharedNotes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -54,6 +56,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("edge.daemon.frame.process")  # run as __main__
 
+UNKILLABLE = "process_unkillable"
+"""Why a daemon is degraded that has left a process behind: see `edge.process.reaper`."""
 CLOSE_TIMEOUT_S = 1.0
 """For the outbox to write what was handed over: the supervisor waits a little longer than this."""
 
@@ -79,13 +83,13 @@ def make_report(
             for stream in job.settings.streams
         ],
         capabilities=["findings", "coverage", "results", "health"],
-        reasons=guard.problems,
+        reasons=[*guard.problems, *([UNKILLABLE] if reaper.left_behind(for_s=SLOW_S) else [])],
         numbers=msgspec.convert({**stats.snapshot(), "dropped": sum(capture.dropped.values())}, FrameNumbers),
     )
 
 
 def open_sources_and_runtime(
-    job: DaemonJob, sources: Mapping[str, Source], model: RuntimeModel
+    job: DaemonJob, sources: Mapping[str, Source], model: RuntimeModel, notes: SharedNotes | None = None
 ) -> tuple[FrameCapture, Analyser]:
     """Open the sources while the runtime loads and is tested: most of a start is waiting for these two.
 
@@ -95,7 +99,7 @@ def open_sources_and_runtime(
 
     def make_ready() -> Analyser:
         isolated, cores = settings.runtime.isolated, job.affinity.runtime
-        return Analyser(model.manifest, make_guard(settings, model, isolated=isolated, cores=cores))
+        return Analyser(model.manifest, make_guard(settings, model, isolated=isolated, cores=cores, notes=notes))
 
     with ThreadPoolExecutor(1, thread_name_prefix="runtime") as beside:
         making = beside.submit(make_ready)
@@ -113,17 +117,21 @@ def open_sources_and_runtime(
 
 
 def run_frame_process(
-    job: DaemonJob, telemetry: socket.socket, stop: threading.Event, heartbeat: Callable[[], None]
+    job: DaemonJob,
+    telemetry: socket.socket,
+    stop: threading.Event,
+    heartbeat: Callable[[], None],
+    notes: SharedNotes | None = None,
 ) -> None:
     """Judge frames until stopped or until the sources have ended; all that was found is on disk then.
 
     ``heartbeat`` is called at every turn of the loop while no source is stuck in a call and the disk takes what is
-    found: the supervisor's watchdog kills a process that does not call it any more.
+    found: the supervisor's watchdog kills a process that does not call it any more. ``notes``: see `make_guard`.
     """
     settings = job.settings
     sources = {stream.name: make_source(stream) for stream in settings.streams}  # first: what is wrong is said at once
     model = choose_model(settings)
-    capture, analyser = open_sources_and_runtime(job, sources, model)
+    capture, analyser = open_sources_and_runtime(job, sources, model, notes)
     guard = analyser.guard
     log.info("model %s %s on %s is ready", model.ref.name, model.ref.version, guard.spec.name)
     frame_link = OutboxFrameLink(job.state_dir, telemetry)
@@ -163,9 +171,12 @@ def main() -> int:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # the supervisor may have asked already
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)  # the cores belong to the runtime and the capture threads
-    telemetry = socket.socket(fileno=inheritance.fds[0])
+    telemetry_fd, heartbeat_fd, *more_fds = inheritance.fds
+    notes = SharedNotes(more_fds[0]) if more_fds else None
+    telemetry = socket.socket(fileno=telemetry_fd)
+    reaper.remember(job.left_behind)
     try:
-        run_frame_process(job, telemetry, stop, partial(send_heartbeat, inheritance.fds[1]))
+        run_frame_process(job, telemetry, stop, partial(send_heartbeat, heartbeat_fd), notes)
     except EdgeError as error:
         print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
         return error.exit_code

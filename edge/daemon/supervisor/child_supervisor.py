@@ -5,9 +5,14 @@ from __future__ import annotations
 import logging
 import signal
 import time
+from typing import TYPE_CHECKING
 
 from edge.process.child import Child
 from edge.process.heartbeat import Heartbeat
+from edge.process.reaper import MOST_LEFT_BEHIND, reaper
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 log = logging.getLogger(__name__)
 
@@ -19,20 +24,35 @@ STABLE_RUN_S = 60.0
 """A child that has run so long is given the first pause again."""
 START_TIMEOUT_S = 90.0
 """Until the first heartbeat: a slow card, a model that is compiled, golden vectors."""
+TERMINATE_S = 1.0
+"""A child without a heartbeat is asked first, and has so long to bring what it has to the disk and let go of locks."""
+KILL_WAIT_S = 0.05
+"""Longest wait for a killed child; one that takes longer is left to the reaper."""
+DYING_S = 1.0
+"""A successor is not started while a killed child is still there, but waits no longer than this."""
 
 
 class ChildSupervisor:
-    """Supervisor of one child process: heartbeat, watchdog, and restarts with growing pauses (backoff)."""
+    """Supervisor of one child process: heartbeat, watchdog, and restarts with growing pauses (backoff).
 
-    def __init__(self, module: str, payload: bytes, fd: int, watchdog_s: float) -> None:
-        """Start ``python -m module``; it gets ``payload``, ``fd`` and the heartbeat's fd.
+    No call waits for a child that cannot be killed: it is left behind, and a successor started, up to a number.
+    """
+
+    def __init__(
+        self, module: str, payload: bytes, fd: int, watchdog_s: float, *, more_fds: Sequence[int] = ()
+    ) -> None:
+        """Start ``python -m module``; it gets ``payload``, ``fd``, the heartbeat's fd and ``more_fds``.
 
         ``watchdog_s``: a child without a heartbeat for so long is killed, see `Settings.watchdog_s`.
         """
         self.payload, self.watchdog_s = payload, watchdog_s
-        self._module, self._fd = module, fd
+        self._module, self._fd, self._more_fds = module, fd, more_fds
         self._heartbeat = Heartbeat()
-        self._restart_at = self._started = self._last_heartbeat_at = 0.0
+        self._restart_at = self._started = self._last_heartbeat_at = self._killed_at = 0.0
+        self._asked_at: float | None = None
+        """When the child was asked to stop because its heartbeat did."""
+        self._dying: Child | None = None
+        """The last child, killed and still there."""
         self.failures = 0
         """Times in a row that it ended or hung, without a run of `STABLE_RUN_S` between them."""
         self.alive = False
@@ -44,14 +64,23 @@ class ChildSupervisor:
         self.start()
 
     def start(self) -> None:
-        """Start the child process now."""
+        """Start the child process now; later, if too many of its kind could not be killed."""
+        if len(reaper.left_behind(self._module)) >= MOST_LEFT_BEHIND:
+            self._restart_at = time.monotonic() + BACKOFF_S[-1]
+            log.error(
+                "%d processes of %s cannot be killed: no other is started before one has ended; restart the machine",
+                MOST_LEFT_BEHIND,
+                self._module,
+            )
+            return
+        self._asked_at = self._dying = None
         self._heartbeat.received()  # heartbeats that the last child sent before it ended count no more
         self._started = self._last_heartbeat_at = time.monotonic()
         self.alive = False
         # A child must not die of a SIGTERM that comes before it listens: it lets it through when it does.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
         try:
-            self.child = Child(self._module, self.payload, (self._fd, self._heartbeat.fd))
+            self.child = Child(self._module, self.payload, (self._fd, self._heartbeat.fd, *self._more_fds))
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
@@ -80,19 +109,17 @@ class ChildSupervisor:
         """
         now = time.monotonic()
         if self.child is None:
-            if now >= self._restart_at:
+            if now >= self._restart_at and not self._is_dying(now):
                 self.start()
             return None
         code = self.child.poll()
         how = describe_exit(code or 0)
-        if code is None:
+        if code is None or self._asked_at is not None:
             silent_s = now - self._last_heartbeat_at
-            if silent_s <= (self.watchdog_s if self.alive else START_TIMEOUT_S):
+            if code is None and not self._must_be_killed(now, silent_s):
                 return None
-            how = f"shows no sign of life for {silent_s:.1f} s and is killed"
-        self.child.kill()  # reaps, and closes the lifeline
-        self.child = None
-        self.alive = False
+            code, how = None, f"shows no sign of life for {silent_s:.1f} s and is killed"
+        self._kill()
         if code == 0 or (code in FATAL_EXIT_CODES and not self.proven):
             return code
         self.failures = 0 if now - self._started > STABLE_RUN_S else self.failures
@@ -101,6 +128,27 @@ class ChildSupervisor:
         self._restart_at = now + pause
         log.error("%s %s; it is started again in %.1f s", self._module, how, pause)
         return None
+
+    def _must_be_killed(self, now: float, silent_s: float) -> bool:
+        """Whether the child is silent and was asked long enough ago; asks it when its time is over."""
+        if self._asked_at is None:
+            if silent_s <= (self.watchdog_s if self.alive else START_TIMEOUT_S):
+                return False
+            self._asked_at = now
+            self.terminate()
+        return now - self._asked_at >= TERMINATE_S
+
+    def _is_dying(self, now: float) -> bool:
+        """Whether the last child was killed a moment ago and is still there."""
+        return self._dying is not None and self._dying.poll() is None and now - self._killed_at < DYING_S
+
+    def _kill(self) -> None:
+        """Kill the child if it runs, reap it if it can be, and close the lifeline."""
+        assert self.child is not None  # noqa: S101  (the callers have looked)
+        if not self.child.kill(KILL_WAIT_S):
+            self._dying, self._killed_at = self.child, time.monotonic()
+        self.child = None
+        self.alive = False
 
     def terminate(self) -> None:
         """Send SIGTERM to the child, if it runs: it stops; at a second one it hurries."""
@@ -120,9 +168,7 @@ class ChildSupervisor:
         code = self.child.wait(timeout_s)
         if code is None:
             log.error("%s did not stop within %.1f s and is killed", self._module, timeout_s)
-        self.child.kill()
-        self.child = None
-        self.alive = False
+        self._kill()
         return code
 
     def close(self) -> None:

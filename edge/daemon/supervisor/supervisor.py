@@ -18,6 +18,8 @@ import msgspec
 from edge.contracts.errors import ConfigError, EdgeError, SinkError
 from edge.daemon.supervisor import systemd_notify
 from edge.daemon.supervisor.child_supervisor import FATAL_EXIT_CODES, ChildSupervisor, describe_exit
+from edge.process.reaper import reaper
+from edge.process.shared_notes import SharedNotes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,9 +55,12 @@ class Supervisor:
         """The job before a reload, until both children have sent a heartbeat with the new one."""
         self._sockets = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         to_publisher, from_frame = self._sockets
+        self._notes = SharedNotes()
+        """What one frame process writes down for the next: which runtimes failed."""
         payload, watchdog_s = msgspec.json.encode(job), job.settings.watchdog_s
         self._publisher = ChildSupervisor(PUBLISHER, payload, from_frame.fileno(), watchdog_s)
-        self._frame = ChildSupervisor(FRAME, payload, to_publisher.fileno(), watchdog_s)
+        self._frame = ChildSupervisor(FRAME, payload, to_publisher.fileno(), watchdog_s, more_fds=(self._notes.fd,))
+        reaper.on_change = self._tell_left_behind
         self._heartbeat_seen = {self._publisher: False, self._frame: False}
         self._ready = False
         self._checked_at = time.monotonic()
@@ -133,6 +138,13 @@ class Supervisor:
             child_supervisor.close()
         for end in self._sockets:
             end.close()
+        reaper.on_change = None
+        self._notes.close()
+
+    def _tell_left_behind(self) -> None:
+        """Tell the next frame process what could not be killed: it reports the daemon as degraded."""
+        job = msgspec.structs.replace(self._job, left_behind=tuple(reaper.left_behind()))
+        self._frame.payload = msgspec.json.encode(job)
 
     def _forward_heartbeats(self) -> None:
         """Notify systemd when both children have sent a heartbeat since the last notification, and not before."""
@@ -165,6 +177,8 @@ class Supervisor:
         for child_supervisor in (self._publisher, self._frame):
             child_supervisor.payload, child_supervisor.watchdog_s = msgspec.json.encode(job), job.settings.watchdog_s
             child_supervisor.failures, child_supervisor.proven = 0, False
+        self._tell_left_behind()
+        for child_supervisor in (self._publisher, self._frame):
             child_supervisor.start()
         self._heartbeat_seen = dict.fromkeys(self._heartbeat_seen, False)
 
