@@ -8,6 +8,8 @@ Modules:
 - ``bundle``: Make a model bundle from a training run: READ `make_bundle`, it is the whole of it.
 - ``bundle_file``: Write a bundle file: the TFLite graph, then a ZIP whose bytes depend on its contents alone.
 - ``classifier``: Export a classifier's training run to a plain int8 ``.tflite`` with labels, that any TFLite tool runs.
+- ``converted_graph``: Edit a converted TFLite graph as the converter cannot: order and names of outputs, own buffers,
+  metadata.
 - ``cross_validation_results``: Thresholds and metrics of a model that was trained on all data sets, from the cross-
   validation of its recipe.
 - ``delegate_placement``: Share of a TFLite graph that a delegate (accelerator) takes: by operators, and by multiply-
@@ -18,8 +20,6 @@ Modules:
   head.
 - ``golden_vectors``: Golden vectors of a bundle: rendered phantoms that no training saw, searched until they can prove
   something.
-- ``graph_edit``: Edit a converted TFLite graph as the converter cannot: order and names of outputs, own buffers,
-  metadata.
 - ``lesion_overlap``: Overlap of reported and true lesions on the tensor's grid: intersection over union (IoU), Dice.
 - ``measure_bundle``: Measure a bundle for manifest and card: held-out pictures, the int8 model's outputs, the
   manifest's thresholds.

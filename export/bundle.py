@@ -23,11 +23,11 @@ from edge.models.bundle_checks import MALIGNANCY_CLASSES
 from edge.preprocess.preprocessor import Preprocessor
 from export import model_card, training_sources
 from export.bundle_file import append_zip, write_atomically
+from export.converted_graph import STEP, add_metadata, check_quantisation, order_outputs, own_buffers
 from export.cross_validation_results import CrossValidationResults
 from export.external_test_set import measure_external, read_busi
 from export.golden_tolerances import measure_tolerances
 from export.golden_vectors import EMPTY_SEEDS, empty_tensors, make_golden, pack_cases
-from export.graph_edit import STEP, add_metadata, check_quantisation, order_outputs, own_buffers
 from export.measure_bundle import measure_held_out
 from export.predict import as_predictions, run_graph
 from export.quantisation.convert import head_names, run_float

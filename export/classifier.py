@@ -18,7 +18,7 @@ from edge.models.classifier import load_classifier
 from edge.postprocess.model_outputs import dequantise
 from export import model_card
 from export.bundle_file import append_zip, write_atomically
-from export.graph_edit import add_metadata, check_quantisation, order_outputs
+from export.converted_graph import add_metadata, check_quantisation, order_outputs
 from export.metrics import bootstrap_interval
 from export.predict import run_graph
 from export.quantisation.convert import run_float

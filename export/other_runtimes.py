@@ -43,7 +43,7 @@ def run_tflite_runtime(python: Path, graph: bytes, tensors: NDArray[np.uint8]) -
 
     ``tensors``: (n, height, width, channels) uint8. Raises DeviceError if it cannot run.
 
-    The graph's outputs must stand in the order of its signature, as `export.graph_edit.order_outputs` leaves them.
+    The graph's outputs must stand in the order of its signature, as `export.converted_graph.order_outputs` leaves them.
     """
     with tempfile.TemporaryDirectory() as folder:
         model, source, out = (Path(folder) / name for name in ("model.tflite", "tensors.npy", "out.npz"))

@@ -12,8 +12,8 @@ Modules:
 - ``field_docs``: Docstrings of class fields, read from the source, since Python does not keep them at run time.
 - ``load``: Loads the settings: defaults < TOML file < ``EDGE_A__B`` environment variables < flags.
 - ``password_mask``: Masks the passwords and secrets of URIs in texts, for logs and messages.
-- ``setting_layers``: Layers of settings: file, environment and flags override one another; the origin of each value is
-  kept.
+- ``setting_layers``: Tree of settings put together layer by layer, in the order of `edge.config.load`; keeps the origin
+  of each value.
 - ``settings``: Settings of a daemon (its configuration). Every field says its unit and what None means; unknown keys
   are refused.
 - ``toml_lines``: Line numbers of the keys in a TOML file, since Python's TOML parser does not tell them.

@@ -1,4 +1,4 @@
-"""Layers of settings: file, environment and flags override one another; the origin of each value is kept."""
+"""Tree of settings put together layer by layer, in the order of `edge.config.load`; keeps the origin of each value."""
 
 from __future__ import annotations
 

@@ -12,17 +12,17 @@ Modules:
   process.
 - ``isolated_child``: Child process of an isolated runtime: loads one runtime, then computes each tensor that the parent
   submits.
-- ``litert``: ``litert://``: LiteRT interpreter on the CPU by XNNPACK, in this process. Parameters:
+- ``litert``: ``litert://``: LiteRT interpreter on the CPU by XNNPACK, in this process.
 - ``litert_compiled``: LiteRT's ``CompiledModel``: the whole model compiled for one kind of hardware (CPU, GPU, NPU), in
   this process.
 - ``litert_gpu``: ``litert-gpu://``: LiteRT on a GPU, by WebGPU over Vulkan: Raspberry Pi 5, Jetson, Intel and AMD
-  carts. Parameters:
-- ``litert_npu``: ``litert-npu://``: LiteRT on a neural processor, by its vendor's plugin. Parameters:
+  carts.
+- ``litert_npu``: ``litert-npu://``: LiteRT on a neural processor, by its vendor's plugin.
 - ``litert_weight_cache``: Weight cache, ``litert://?weight_cache=DIR``: XNNPACK's packed weights in a file, mapped
   instead of packed anew.
 - ``model_loading``: Checks shared by all runtimes that load a model: is there one, does it match the manifest and the
   tensor.
-- ``onnx``: ``onnx://``: ONNX Runtime in this process, on the CPU or by an execution provider. Parameters:
+- ``onnx``: ``onnx://``: ONNX Runtime in this process, on the CPU or by an execution provider.
 - ``onnx_placement``: Delegate placement in an ONNX graph: which nodes an execution provider took, and their multiply-
   accumulates.
 - ``scripted``: ``scripted://``: fake runtime that computes nothing and answers `finding` on every frame, numbered.

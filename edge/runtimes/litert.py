@@ -1,5 +1,6 @@
-"""``litert://``: LiteRT interpreter on the CPU by XNNPACK, in this process. Parameters:
+"""``litert://``: LiteRT interpreter on the CPU by XNNPACK, in this process.
 
+Parameters:
 threads=1           of XNNPACK
 delegate=LIBRARY    an external delegate computes what it takes, and XNNPACK the rest; opt.KEY=VALUE are its own
 delegate_sha256=H   the library is refused unless this is its hash; LIBRARY is a full path then

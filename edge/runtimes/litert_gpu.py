@@ -1,5 +1,6 @@
-"""``litert-gpu://``: LiteRT on a GPU, by WebGPU over Vulkan: Raspberry Pi 5, Jetson, Intel and AMD carts. Parameters:
+"""``litert-gpu://``: LiteRT on a GPU, by WebGPU over Vulkan: Raspberry Pi 5, Jetson, Intel and AMD carts.
 
+Parameters:
     precision=f32    of the arithmetic inside; f16 is faster where the GPU has it, and must pass the golden vectors too
 
 The GPU computes an int8 graph in floats and rounds where the graph says so, hence a family of its own. A model that it

@@ -1,5 +1,6 @@
-"""``litert-npu://``: LiteRT on a neural processor, by its vendor's plugin. Parameters:
+"""``litert-npu://``: LiteRT on a neural processor, by its vendor's plugin.
 
+Parameters:
     dispatch=DIR    folder with libLiteRtDispatch_*.so, which runs the model there
     compiler=DIR    folder with libLiteRtCompilerPlugin_*.so, which compiles it on the device
     dispatch_sha256=H, compiler_sha256=H    the one library in that folder is refused unless this is its hash

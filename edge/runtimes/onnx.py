@@ -1,5 +1,6 @@
-"""``onnx://``: ONNX Runtime in this process, on the CPU or by an execution provider. Parameters:
+"""``onnx://``: ONNX Runtime in this process, on the CPU or by an execution provider.
 
+Parameters:
     provider=CPUExecutionProvider   CUDA…, TensorrtExecutionProvider, OpenVINO…: whatever this build of it has
     model=FILE                      the same quantised model as ONNX; else the bundle's name with .onnx
     sha256=HASH                     the file is refused unless this is its hash

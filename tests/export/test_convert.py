@@ -14,7 +14,7 @@ HEADS = ("malignancy", "lesion_mask", "anatomy")
 def test_every_format_is_the_same_model(make_run):
     pytest.importorskip("tensorflow", reason="needs pip install 'sonoedge[export]'")
     from edge.models.graph import read_graph
-    from export.graph_edit import check_quantisation, order_outputs
+    from export.converted_graph import check_quantisation, order_outputs
     from export.predict import run_graph
     from export.quantisation.convert import FORMATS, convert, head_names, run_float
     from export.quantisation.full_integer import quantise_float

@@ -2,7 +2,8 @@
 
 Modules:
 
-- ``appearance``: Augmentation of appearance, which moves no pixel: gain, speckle, resampling, JPEG, burned-in marks.
+- ``appearance``: Augmentation of appearance, which moves no pixel: gain, speckle, resampling, JPEG, burned-in callipers
+  and text.
 - ``geometry``: Geometric augmentation, which moves pixels: picture and mask go through one and the same affine matrix.
 - ``samples``: Training samples from data-set items: preprocessed as on the device, with augmentation or without.
 - ``views``: Cache of augmented views on disk: made once, every fold and every experiment learns from the same ones.

@@ -1,4 +1,4 @@
-"""Augmentation of appearance, which moves no pixel: gain, speckle, resampling, JPEG, burned-in marks.
+"""Augmentation of appearance, which moves no pixel: gain, speckle, resampling, JPEG, burned-in callipers and text.
 
 Pictures are (H, W) uint8 grey, from 0 to 255; each function takes the random generator first and changes no input.
 """

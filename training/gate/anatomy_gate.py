@@ -1,4 +1,4 @@
-"""Anatomy gate: is this a breast B-mode picture at all? Fitted on the trained network's features, which do not change.
+"""Anatomy gate (is this a breast B-mode picture?): its mathematics and its fit on the trained network's features.
 
 Two questions, and the stricter answer counts:
 - Does it look like a breast rather than like anything else we have? A logistic regression on the backbone's pooled

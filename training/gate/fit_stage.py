@@ -1,4 +1,4 @@
-"""The anatomy gate's stage of a run: features, fit, leave-one-family-out evaluation, the head in the network."""
+"""The anatomy gate's stage of a training run: calls features, fit and evaluation, and adds the head to the network."""
 
 from __future__ import annotations
 

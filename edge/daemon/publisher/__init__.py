@@ -37,7 +37,7 @@ Modules:
 - ``missed_health_delivery``: Delivery of ``health`` that a sink missed while it was away, once it has all findings.
 - ``outbox_connection``: Connection of the publisher to the outbox in use: opens it, and opens it anew after a failure
   or a replacement.
-- ``outbox_housekeeping``: Housekeeping of the outbox: deletes what was kept long enough, and what exceeds the budget,
+- ``outbox_housekeeping``: Outbox housekeeping timer: has `OutboxReader.expire` delete what is too old or too much,
   every few seconds.
 - ``outbox_recovery``: Recovery of outboxes that were set aside (damaged, copied, quarantined): sends what was not sent
   yet, as it is.
@@ -49,11 +49,12 @@ Modules:
   stopped.
 - ``request_router``: Routes requests from all connections to one handler, and each response back to where it was asked
   for.
-- ``requests``: Request handler: answers ``request/{command}`` with ``response/{command}``, each request once, none not
-  allowed.
+- ``requests``: Request handler: answers ``request/{command}`` with ``response/{command}``, each once; retained ones are
+  ignored.
 - ``shared_sink``: Lets several deliveries share one sink: each has message numbers and acknowledgements of its own.
 - ``sink_deliveries``: Deliveries to all sinks: first the outbox in use, then set-aside outboxes and ``health`` that was
   missed.
-- ``sinks``: Creates, opens and closes the configured sinks of the publisher.
+- ``sinks``: Creates, opens and closes the configured sinks of the publisher; makes the MQTT last will that they are
+  given.
 - ``state_and_health``: Makes `state` and `health`, decides when they are due, and sends them to the sinks.
 """

@@ -1,4 +1,4 @@
-"""Housekeeping of the outbox: deletes what was kept long enough, and what exceeds the budget, every few seconds."""
+"""Outbox housekeeping timer: has `OutboxReader.expire` delete what is too old or too much, every few seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Request handler: answers ``request/{command}`` with ``response/{command}``, each request once, none not allowed.
+"""Request handler: answers ``request/{command}`` with ``response/{command}``, each once; retained ones are ignored.
 
 What comes from the broker may be anything, so it is checked in this order: whether it is a duplicate, how often, how
 long, which command, whether allowed, what it says. Requests over the rate are refused, and refusals have a rate

@@ -1,4 +1,4 @@
-"""Creates, opens and closes the configured sinks of the publisher."""
+"""Creates, opens and closes the configured sinks of the publisher; makes the MQTT last will that they are given."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from edge.models.bundle import SHIPPED_BUNDLE, load_bundle
 from edge.models.bundle_file import split_bundle
 from edge.models.graph import FlatbufferTable, read_graph
 from export.bundle_file import append_zip, pack_golden, write_atomically
-from export.graph_edit import add_metadata, check_quantisation, order_outputs, own_buffers
+from export.converted_graph import add_metadata, check_quantisation, order_outputs, own_buffers
 from export.predict import run_graph
 from export.quantisation.graph_editor import GraphEditor
 from export.quantisation.integer_check import check_integers
