@@ -5,7 +5,7 @@ Modules:
 - ``bootstrap``: Bootstrap intervals of metrics over patients: 95 % by the percentile method, never over single
   pictures.
 - ``calibration``: Calibration (Platt, temperature) and thresholds from held-out predictions: writes and reads
-  ``calibration.json`` of a run.
+  ``calibration.json``.
 - ``evaluate``: Evaluation of a breast run's predictions: AUC, accuracy, Dice and lesion hits, with intervals over
   patients.
 - ``found_lesions``: Lesions that the mask head found in each held-out picture, by the very code that runs on the

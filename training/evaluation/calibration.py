@@ -1,4 +1,4 @@
-"""Calibration (Platt, temperature) and thresholds from held-out predictions: writes and reads ``calibration.json`` of a run.
+"""Calibration (Platt, temperature) and thresholds from held-out predictions: writes and reads ``calibration.json``.
 
 A model that ships learnt from all but 8 % of the patients (`training.breast.protocol.VALIDATION_SHARE`), and those are
 kept for its anatomy gate: none are left to evaluate it by. The out-of-fold predictions of a cross-validation, of
