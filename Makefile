@@ -62,7 +62,7 @@ train-phantom: .venv-training/installed ## See training work: phantoms are rende
 	.venv-training/bin/python -m export bundle $(PHANTOM) --out $(PHANTOM)/phantom.tflite
 	.venv-training/bin/edge-cli infer $(PHANTOM)/unseen --model $(PHANTOM)/phantom.tflite --overlay $(PHANTOM)/overlay
 
-torture: .venv-test/installed ## Ten minutes in the breaking yard; needs mosquitto. ARGS="--kills 500 --outages 100 --seed 1".
+torture: .venv-test/installed ## Ten minutes of fault injection; needs mosquitto. ARGS="--kills 500 --outages 100 --seed 1".
 	.venv-test/bin/python benchmarks/torture.py $(ARGS)
 
 power-cuts: .venv-test/installed ## 200 power cuts on a disk that forgets; needs mosquitto and FUSE. ARGS="--cuts 5 --lies 10".

@@ -27,18 +27,14 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 from brokers import Mosquitto
 
+from edge.quantiles import percentile
+
 Row = dict[str, Any]
-
-
-def quantile(values: list[float], share: float) -> float:
-    """Quantile: the smallest value that at least ``share`` of all do not exceed."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
 def spread(what: str, unit: str, values: list[float], goal: float | None = None) -> Row:
     """One row: count, median, 99th percentile and maximum. ``goal``: what the 99th percentile is to stay below."""
-    p50, p99 = quantile(values, 0.5), quantile(values, 0.99)
+    p50, p99 = percentile(values, 0.5), percentile(values, 0.99)
     row = {"what": what, "unit": unit, "count": len(values), "p50": p50, "p99": p99, "max": max(values)}
     return {**row, "goal": None if goal is None else f"p99 <= {goal:g}", "met": None if goal is None else p99 <= goal}
 
@@ -80,7 +76,7 @@ def drain(folder: Path, rounds: int, count: int, whole: int, idle_s: float) -> l
     ]
     if whole:
         rows.append(ratio(f"drain of {whole}, of paho alone", ratios[rounds:], ">= 0.60", ratios[-1] >= 0.6))
-    slower = quantile(busy.latency, 0.99) / quantile(idle.latency, 0.99)
+    slower = percentile(busy.latency, 0.99) / percentile(idle.latency, 0.99)
     rows.append(ratio("live latency p99, drain to idle", [slower], "<= 2", slower <= 2))
     return rows
 

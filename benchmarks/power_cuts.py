@@ -104,7 +104,7 @@ def main() -> int:
             parser.error(why_not)
         if options.births:
             return creation_cuts(folder, seed, options.births, options.json)
-        with PowerCutHarness(folder / "yard", seed=seed, lies=options.lies) as harness:
+        with PowerCutHarness(folder / "harness", seed=seed, lies=options.lies) as harness:
             while len(harness.cuts) < options.cuts and time.monotonic() - began < options.minutes * 60:
                 cut = harness.run_and_cut()
                 bad = len(harness.consumer.received.violations) + len(harness.produced.violations)
@@ -121,7 +121,7 @@ def main() -> int:
         options.json.write_text(json.dumps(result, indent=2) + "\n")
     good = sound(outcome)
     if options.lies:
-        print("the lies were noticed" if not good else "THE LIES WERE NOT NOTICED: this yard proves nothing")
+        print("the lies were noticed" if not good else "THE LIES WERE NOT NOTICED: this run proves nothing")
         return int(good)
     print("sound" if good else "NOT SOUND: see the examples above")
     return int(not good)

@@ -3,7 +3,7 @@
     python benchmarks/torture.py --minutes 8 --seed 1 --json torture.json
     python benchmarks/torture.py --kills 500 --outages 100 --seed 1 --jobs 2 --markdown
 
-Six scenarios (yards) share the work: *keeping*, whose broker keeps what it has acknowledged, so that nothing may be
+Six scenarios share the work: *keeping*, whose broker keeps what it has acknowledged, so that nothing may be
 missing even at first; *damaged*, where the outbox file is truncated, changed or replaced by an older copy and the clock
 is set; *stuck*, where the runtime's driver stops answering, so that its process cannot be killed; *persistent*, whose
 mosquitto writes its store to disk and is killed with ``kill -9``; *forgetful*, whose mosquitto keeps nothing;
@@ -40,7 +40,7 @@ KILL_SHARE = 0.75
 
 
 @dataclass(frozen=True)
-class ScenarioRun:
+class FaultScenarioRun:
     """What one scenario is to do; it may be run in another process."""
 
     name: str
@@ -52,7 +52,7 @@ class ScenarioRun:
     require_subscriber: bool
 
 
-def run_scenario(run: ScenarioRun) -> dict[str, Any]:
+def run_scenario(run: FaultScenarioRun) -> dict[str, Any]:
     """Inject faults until the time is over and there were so many kills and outages; the summary."""
     plan = fault_scenarios(os.geteuid() == 0)[run.name]
     place = Path(run.folder) / run.name
@@ -142,7 +142,7 @@ def markdown(harnesses: dict[str, dict[str, Any]]) -> str:
         "... of these still on the device": lambda one: one["repairable"],
         "asked for again": lambda one: one["asked"],
         "**missing after repair**": lambda one: f"**{one['missing']}**",
-        "destroyed with their file by the yard": lambda one: one["lost_with_their_file"],
+        "destroyed with their file by the harness": lambda one: one["lost_with_their_file"],
         "readable in a file set aside, not sent": lambda one: one["set_aside"],
         "repeats, all recognised": lambda one: one["duplicates"],
         "order violations, per lane and topic": lambda one: one["order_violations"],
@@ -164,12 +164,13 @@ def markdown(harnesses: dict[str, dict[str, Any]]) -> str:
 def argument_parser() -> argparse.ArgumentParser:
     """Arguments of the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=0.0, help="of striking, over all yards")
-    parser.add_argument("--kills", type=int, default=0, help="go on until so many, over all yards")
-    parser.add_argument("--outages", type=int, default=0, help="go on until so many, over all yards")
+    parser.add_argument("--minutes", type=float, default=0.0, help="of striking, over all scenarios")
+    parser.add_argument("--kills", type=int, default=0, help="go on until so many, over all scenarios")
+    parser.add_argument("--outages", type=int, default=0, help="go on until so many, over all scenarios")
     parser.add_argument("--seed", type=int, help="of the order and the moments of faults; default: chance")
-    parser.add_argument("--yards", default=",".join(fault_scenarios(False)), help="which of them, with commas between")
-    parser.add_argument("--jobs", type=int, default=1, help="yards at the same time")
+    every = ",".join(fault_scenarios(False))
+    parser.add_argument("--scenarios", "--yards", default=every, help="which of them, with commas between")
+    parser.add_argument("--jobs", type=int, default=1, help="scenarios at the same time")
     parser.add_argument("--require-subscriber", action="store_true", help="the daemon waits for one (MQTT 5, 0x10)")
     parser.add_argument("--json", type=Path, help="write the summary here")
     parser.add_argument("--markdown", action="store_true", help="print the table of docs/torture.md too")
@@ -177,7 +178,7 @@ def argument_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def run_all(runs: list[ScenarioRun], jobs: int, seed: int, report: Path | None) -> dict[str, dict[str, Any]]:
+def run_all(runs: list[FaultScenarioRun], jobs: int, seed: int, report: Path | None) -> dict[str, dict[str, Any]]:
     """Run the scenarios, ``jobs`` at the same time; summaries by name, also written to ``report`` after each."""
     results: dict[str, dict[str, Any]] = {}
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
@@ -200,14 +201,14 @@ def main() -> int:
     seed = random.SystemRandom().randrange(1 << 31) if options.seed is None else options.seed
     if not (options.minutes or options.kills or options.outages):
         options.minutes = 10.0
-    chosen = options.yards.split(",")
+    chosen = options.scenarios.split(",")
     if not fault_scenarios(False).keys() >= set(chosen):
-        parser.error(f"--yards: expected some of {', '.join(fault_scenarios(False))}, got {options.yards}")
+        parser.error(f"--scenarios: expected some of {', '.join(fault_scenarios(False))}, got {options.scenarios}")
     print(f"seed {seed}", flush=True)
     share = len(chosen)
-    folder = tempfile.mkdtemp(prefix="yard-")
+    folder = tempfile.mkdtemp(prefix="torture-")
     runs = [
-        ScenarioRun(
+        FaultScenarioRun(
             name=name,
             folder=folder,
             seed=seed,

@@ -10,10 +10,10 @@ Modules:
 - ``classifier``: Export a classifier's training run to a plain int8 ``.tflite`` with labels, that any TFLite tool runs.
 - ``converted_graph``: Edit a converted TFLite graph as the converter cannot: order and names of outputs, own buffers,
   metadata.
-- ``cross_validation_results``: Thresholds and metrics of a model that was trained on all data sets, from the cross-
-  validation of its recipe.
-- ``delegate_placement``: Share of a TFLite graph that a delegate (accelerator) takes: by operators, and by multiply-
-  accumulates (MACs).
+- ``cross_validation_results``: Thresholds and metrics of a model that was trained on all data sets, from the
+  cross-validation of its recipe.
+- ``delegate_placement``: Share of a TFLite graph that a delegate (accelerator) takes: by operators, and by
+  multiply-accumulates (MACs).
 - ``external_test_set``: External test set BUSI (Al-Dhabyani et al. 2020), of another hospital and other scanners: read
   it, measure on it.
 - ``golden_tolerances``: Tolerances of the golden vectors for kernels other than XNNPACK, measured by runtime family and

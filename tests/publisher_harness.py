@@ -109,7 +109,7 @@ def make_publisher(tmp_path: Path) -> Iterator[Callable[..., PublisherThread]]:
         one.close()
 
 
-class PublisherProcess:
+class PublisherChild:
     """A publisher in a process of its own, and the frame process' side of it in this one."""
 
     def __init__(self, job: DaemonJob) -> None:
@@ -129,12 +129,12 @@ class PublisherProcess:
 
 
 @pytest.fixture
-def make_publisher_process(tmp_path: Path) -> Iterator[Callable[..., PublisherProcess]]:
-    """Fixture: makes `PublisherProcess` objects, and closes them at the end."""
-    made: list[PublisherProcess] = []
+def make_publisher_process(tmp_path: Path) -> Iterator[Callable[..., PublisherChild]]:
+    """Fixture: makes `PublisherChild` objects, and closes them at the end."""
+    made: list[PublisherChild] = []
 
-    def make(*uris: Any, **changes: Any) -> PublisherProcess:
-        made.append(PublisherProcess(make_job(tmp_path / "state", *uris, **changes)))
+    def make(*uris: Any, **changes: Any) -> PublisherChild:
+        made.append(PublisherChild(make_job(tmp_path / "state", *uris, **changes)))
         return made[-1]
 
     yield make

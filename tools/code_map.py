@@ -27,6 +27,8 @@ HEAD = """# Map: one line for each file
 Written by `make map` from the first lines of docstrings; `make check` fails where it is not current. How the
 parts fit together is told in [ARCHITECTURE.md](../ARCHITECTURE.md). Begin with `edge/pipeline/loop.py`.
 """
+FOLDERS = {"benchmarks": "Benchmarks and long fault-injection runs: scripts that are started by hand from a checkout."}
+"""What is in folders that are no packages and so have no docstring of their own."""
 MODULES = "Modules:"
 """Line in a package's docstring from which on the generator writes."""
 
@@ -78,7 +80,13 @@ def package_text(package: SourceFile, files: list[SourceFile]) -> str:
 
 def list_item(name: str, summary: str) -> str:
     """One item of a list, broken where the project's lines end."""
-    return textwrap.fill(f"- ``{name}``: {summary}", LINE_LENGTH, subsequent_indent="  ", break_long_words=False)
+    return textwrap.fill(
+        f"- ``{name}``: {summary}",
+        LINE_LENGTH,
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,  # an option (`--check`) or a word stays whole: it can be searched for
+    )
 
 
 def map_text(files: list[SourceFile], old: str) -> str:
@@ -87,7 +95,7 @@ def map_text(files: list[SourceFile], old: str) -> str:
     by_folder = sorted(files, key=lambda file: (file.path.parent.parts, file.path.name))
     for folder, members in groupby(by_folder, key=lambda file: file.path.parent):
         listed = {file.path.name: file.summary for file in members}
-        parts.append(f"\n## {folder}/\n\n{listed.pop('__init__.py', '')}\n")
+        parts.append(f"\n## {folder}/\n\n{listed.pop('__init__.py', FOLDERS.get(str(folder), ''))}\n")
         if listed:
             parts.append("\n| file | what it holds |\n|---|---|\n")
             parts += [f"| `{name}` | {summary} |\n" for name, summary in listed.items()]

@@ -22,7 +22,7 @@ MIN_WORDS, MIN_WORDS_OF_METHOD = 5, 4
 """Fewer words in a first line say nothing to a stranger; a method has its class beside it."""
 FRAGMENT = re.compile(r"(Of|As|Like|Same as|For)\b|See `")
 """A first line that begins so says what a thing belongs to, and not what it is."""
-ONE_NAME = ("edge", "training", "export")
+ONE_NAME = ("edge", "training", "export", "benchmarks")
 """Here a public class has a name of its own in the whole tree."""
 
 

@@ -43,7 +43,7 @@ class AveragedWeights(Protocol):
 
 
 def fingerprint(recipe: RecipeSection) -> str:
-    """SHA-256 of what a checkpoint's weights were made by; the number of epochs may grow."""
+    """SHA-256 of the recipe settings that influence the weights; the number of epochs is left out, as it may grow."""
     parts = {name: value for name, value in msgspec.to_builtins(recipe).items() if name not in NOT_LEARNT_BY}
     parts["optimiser"] = {name: value for name, value in parts["optimiser"].items() if name != "epochs"}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

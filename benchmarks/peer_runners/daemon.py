@@ -125,7 +125,7 @@ class Daemon(Peer):
             self.paced(30.0, 0.5)  # it is connected when it has acknowledged something
 
     def golden_answer(self, picture: Any) -> None:
-        """None: the golden vectors were replayed when it was made."""
+        """Always None: the golden vectors were replayed when it was made."""
 
     def throughput(self, seconds: float) -> tuple[int, float]:
         """Implement `Peer.throughput`: frames of the whole loop, and the seconds that they took."""

@@ -134,7 +134,7 @@ class FrigateStyle(Peer):
             raise RuntimeError("the detector process does not load the model")
 
     def golden_answer(self, picture: NDArray[Any]) -> None:
-        """None: pictures of another size do not fit; its detector is the bare interpreter."""
+        """Always None: pictures of another size do not fit; its detector is the bare interpreter."""
 
     def answers(self, times: Callable[[], Iterator[int]]) -> list[tuple[float, int, int]]:
         """Answers for all frames of ``times``: (the model's first output, when due, when it was here), times in ns."""

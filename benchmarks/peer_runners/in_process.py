@@ -65,7 +65,7 @@ class InProcess(Peer):
         return result.malignancy or 0.0
 
     def golden_answer(self, picture: NDArray[Any]) -> float | None:
-        """None: its preprocessing looks for a scan area; the golden vectors were replayed when it was made."""
+        """Always None: its preprocessing looks for a scan area; the golden vectors were replayed when it was made."""
         return None
 
     def close(self) -> None:

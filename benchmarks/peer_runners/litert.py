@@ -59,7 +59,7 @@ class Bare(InterpreterPeer):
         return self.invoke(item)
 
 
-class TfliteRuntime(InterpreterPeer):
+class TfliteRuntimePeer(InterpreterPeer):
     """Peer: tflite-runtime, which many devices still have."""
 
     def __init__(self, setup: PeerSetup) -> None:

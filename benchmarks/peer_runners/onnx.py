@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-class OnnxRuntime(Peer):
+class OnnxPeer(Peer):
     """Peer: ONNX Runtime with its CPU provider."""
 
     def __init__(self, setup: PeerSetup) -> None:

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 PEERS = {
     "bare": "litert:Bare",
-    "tflite-runtime": "litert:TfliteRuntime",
+    "tflite-runtime": "litert:TfliteRuntimePeer",
     "mediapipe": "mediapipe:MediaPipe",
     "openvino": "openvino:OpenVino",
-    "onnx": "onnx:OnnxRuntime",
+    "onnx": "onnx:OnnxPeer",
     "in-process": "in_process:InProcess",
     "daemon": "daemon:Daemon",
     "frigate-style": "frigate_style:FrigateStyle",

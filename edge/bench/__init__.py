@@ -9,7 +9,7 @@ Modules:
 - ``chart``: SVG chart of a benchmark run: histogram of the frame times, and the times over the run. Plain shapes only.
 - ``compare``: Compare two benchmark reports: is B slower than A, by the ratios of their numbers and their confidence?
 - ``interrupt``: Ctrl-C handler of the benchmark: the run ends in order, and what was measured so far is shown.
-- ``loadgen``: MLCommons LoadGen scenarios: it says when the next query comes, and by whose rules the run is valid.
+- ``loadgen``: MLCommons LoadGen scenarios: LoadGen says when the next query comes, and by whose rules the run is valid.
 - ``loadgen_result``: Result of an MLCommons LoadGen run, read from its detail log.
 - ``machine_description``: Description of the machine that a benchmark ran on: board, processor, kernel, libraries.
 - ``measured_run``: One measured run of the whole path: the daemon's loop in this process, its runtime and its publisher

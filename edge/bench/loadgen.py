@@ -1,4 +1,4 @@
-"""MLCommons LoadGen scenarios: it says when the next query comes, and by whose rules the run is valid.
+"""MLCommons LoadGen scenarios: LoadGen says when the next query comes, and by whose rules the run is valid.
 
     single-stream   one frame at a time; the next comes when it is answered. What counts: p90 of the time
     multi-stream    eight frames at a time; what counts: p99 of the time for all eight

@@ -177,7 +177,7 @@ class TimedAnalyser(Analyser):
 
 
 class TimedFrameLink:
-    """`Handover` to the outbox that notes when each message was given, was on disk, and was acknowledged.
+    """`FrameLink` to the outbox that notes when each message was given, was on disk, and was acknowledged.
 
     The outbox is a new one, so its messages are numbered 1, 2, 3 as they are given.
     """
@@ -194,7 +194,7 @@ class TimedFrameLink:
         self._frame_link = OutboxFrameLink(state_dir, telemetry, self._on_stored)
 
     def durable(self, suffix: str, message: Durable) -> bool:
-        """Implement `Handover.durable`: put a message into the outbox, and note when."""
+        """Implement `FrameLink.durable`: put a message into the outbox, and note when."""
         of_frame = isinstance(message, Finding) and message.lifecycle != "end"
         # Filled before the writer can see it: it may be stored before `durable` returns.
         self._row.append(len(self._samples) - 1 if of_frame else -1)
@@ -209,11 +209,11 @@ class TimedFrameLink:
         return False
 
     def latest(self, suffix: str, message: Envelope) -> None:
-        """Implement `Handover.latest`: hand over a message that need not be kept."""
+        """Implement `FrameLink.latest`: hand over a message that need not be kept."""
         self._frame_link.latest(suffix, message)
 
     def close(self, timeout_s: float) -> None:
-        """Implement `Handover.close`: close the outbox."""
+        """Implement `FrameLink.close`: close the outbox."""
         self._frame_link.close(timeout_s)
 
     def read_acknowledgements(self) -> None:

@@ -18,15 +18,15 @@ class ClassifierCard(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     task: str
     body_part: str
-    """As DICOM spells BodyPartExamined; empty: any."""
+    """Body part that the classifier is for, as DICOM spells BodyPartExamined; empty: any."""
     licence: str
-    """Of the weights: the data's owner decides, so it may be empty."""
+    """Licence of the weights: the data's owner decides, so it may be empty."""
     graph_sha256: str
     """SHA-256, hex, of the flatbuffer before the appended ZIP."""
     input: TensorSpec
     output: TensorSpec
     class_names: list[str]
-    """In the order of the output."""
+    """Names of the classes, in the order of the output."""
     recipe: PreprocessRecipe
     """How pixels become the input."""
     recipe_sha256: str
@@ -34,5 +34,5 @@ class ClassifierCard(msgspec.Struct, frozen=True, kw_only=True):
     metrics: list[Metric]
     git_revision: str
     created: str
-    """RFC 3339, UTC."""
+    """Time at which the file was made: RFC 3339, UTC."""
     research_only: Literal[True] = True

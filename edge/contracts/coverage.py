@@ -18,7 +18,7 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True):
     from_mono_ns: int
     to_mono_ns: int
     frames: int
-    """0 where no frame came at all, as when a source is lost."""
+    """Number of frames; 0 where no frame came at all, as when a source is lost."""
 
 
 class Coverage(Durable, frozen=True, kw_only=True):
@@ -32,6 +32,6 @@ class Coverage(Durable, frozen=True, kw_only=True):
     since_frame: int | None
     """seq of the first frame in this state; None where there is no frame."""
     previous: Interval | None
-    """None at the beginning of a stream, also after the process that judged it ended without a word: then nothing is
-    known of the time since its last message."""
+    """Interval that ended; None at the beginning of a stream, also after the process that judged it ended without a
+    word: then nothing is known of the time since its last message."""
     research_only: Literal[True] = True

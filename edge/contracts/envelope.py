@@ -12,13 +12,13 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
 
     device: str
     boot_id: str
-    """The kernel's; ``mono_ns`` can be compared within one boot only."""
+    """The kernel's id of this boot; ``mono_ns`` can be compared within one boot only."""
     run_id: str
-    """Made at each start of the daemon."""
+    """Id of this run, made at each start of the daemon."""
     mono_ns: int
-    """Monotonic clock when the message was made."""
+    """Monotonic clock when the message was made, in nanoseconds."""
     at: str
-    """RFC 3339, UTC, when the message was made, as far as the clock can be trusted: see ``clock``."""
+    """Time when the message was made (RFC 3339, UTC), as far as the clock can be trusted: see ``clock``."""
     clock: Literal["synced", "unsynced"]
 
 
@@ -27,7 +27,7 @@ class Durable(Envelope, frozen=True, kw_only=True):
 
     stream: str
     epoch: str = ""
-    """UUID, made with each new outbox; filled in when the message is stored."""
+    """UUID of the outbox, made with each new one; filled in when the message is stored."""
     seq: int = 0
     """Counts the messages of an epoch from 1 without gaps; filled in when the message is stored."""
     replayed: bool = False

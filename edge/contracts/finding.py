@@ -74,7 +74,7 @@ class Verdict(msgspec.Struct, frozen=True):
     malignancy: float | None = None
     suspicious: bool | None = None
     uncertainty: float | None = None
-    """Of a `finding`: the chance that calling it suspicious, or not, is wrong, by the calibrated ``malignancy``."""
+    """Chance (0 to 1) that calling a `finding` suspicious, or not, is wrong, by the calibrated ``malignancy``."""
     lesions: tuple[Lesion, ...] = ()
     region: Region | None = None
     """The calibrated or scanned region that the judgement is about."""
@@ -87,11 +87,11 @@ class Finding(Durable, frozen=True, kw_only=True):
     finding_id: str
     lifecycle: Lifecycle
     end_reason: EndReason | None = None
-    """Only with ``end``, which else repeats what was last said of the lesion."""
+    """Why the track ended; only with ``end``, which else repeats what was last said of the lesion."""
     exam_id: str
-    """Changes between patients. Random: says nothing of who."""
+    """Id of the exam; changes between patients. Random: says nothing of who."""
     captured_at: str
-    """RFC 3339, UTC, of the frame, under the same caveat as ``at``."""
+    """Time when the frame was captured (RFC 3339, UTC), under the same caveat as ``at``."""
     frame: FrameRef
     image_ref: ImageRef | None = None
     image_size: tuple[int, int]
@@ -108,7 +108,7 @@ class Finding(Durable, frozen=True, kw_only=True):
     operating_point: str
     prevalence: float
     uncertainty: float | None
-    """0 to 1: the chance that ``suspicious`` is wrong, by the calibrated ``malignancy``, at ``prevalence``."""
+    """Chance (0 to 1) that ``suspicious`` is wrong, by the calibrated ``malignancy``, at ``prevalence``."""
     lesions: list[Lesion]
     model: ModelRef
     runtime: RuntimeRef

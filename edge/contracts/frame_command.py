@@ -19,7 +19,7 @@ class FrameCommand(msgspec.Struct, frozen=True, kw_only=True):
     name: FrameCommandName
     streams: list[str]
     at_ns: int
-    """Monotonic clock when it was given."""
+    """Monotonic clock when the command was given, in nanoseconds."""
     until_ns: int
 
 
@@ -28,5 +28,5 @@ class FrameCommandResult(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     error: str | None = None
-    """As in `Response.error`; None: it was carried out."""
+    """Why it was not carried out, one word as in `Response.error`; None: it was carried out."""
     result: dict[str, Any] = {}

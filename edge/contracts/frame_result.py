@@ -19,9 +19,9 @@ class Result(Verdict, frozen=True, kw_only=True):
     image_size: tuple[int, int] = (0, 0)
     """(width, height) of the source picture in pixels."""
     runtime: RuntimeRef | None = None
-    """What computed this, and whether as a fall-back; None where nothing did."""
+    """Runtime that computed this, and whether as a fall-back; None where nothing did."""
     latency_ms: dict[str, float] = {}
-    """By stage, in milliseconds, of this frame."""
+    """Time that each stage took for this frame, in milliseconds."""
 
     def __post_init__(self) -> None:
         judged = self.status in (Status.FINDING, Status.CLEAR)

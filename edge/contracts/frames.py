@@ -27,16 +27,16 @@ class FrameOrigin:
     """Origin of a frame: file, clip, study, equipment. Nothing of it leaves the device unless a message names it."""
 
     path: str | None = None
-    """The file, for `infer` and overlays. Never published."""
+    """Path of the file, for `infer` and overlays. Never published."""
     frame_index: int = 0
     """0-based number of the frame in its file or session."""
     clip: int = 0
-    """Counts unbroken sequences (files, sessions) within a source: no lesion track crosses from one to the next."""
+    """Number of the unbroken sequence (file, session) within a source: no lesion track crosses from one to the next."""
     sop_instance_uid: str | None = None
     study: str | None = None
     """A hash of the DICOM study UID: a new study is a new exam."""
     body_part: str | None = None
-    """BodyPartExamined as DICOM spells it, upper case. None: not said."""
+    """Body part as DICOM spells BodyPartExamined, upper case. None: not said."""
     laterality: Literal["L", "R"] | None = None
     equipment: Equipment = field(default_factory=Equipment)
     notes: tuple[str, ...] = ()
@@ -50,15 +50,15 @@ class Frame:
 
     stream: str
     seq: int
-    """0-based, without gaps, in one run of one stream."""
+    """Number of the frame: 0-based, without gaps, in one run of one stream."""
     captured_ns: int
-    """Monotonic clock of this machine, at capture."""
+    """Monotonic clock of this machine at capture, in nanoseconds."""
     media_ns: int | None
-    """Position in the file or clip; None for live sources."""
+    """Position in the file or clip, in nanoseconds; None for live sources."""
     pixels: NDArray[np.uint8]
     """(H, W) grey or (H, W, 3) RGB, uint8, not written to by anyone."""
     regions: tuple[Region, ...] = ()
-    """Empty: not known; the preprocess recipe then looks for the scan area itself."""
+    """Scan regions of the picture. Empty: not known; the preprocess recipe then looks for the scan area itself."""
     origin: FrameOrigin = field(default_factory=FrameOrigin)
 
 
@@ -73,5 +73,5 @@ class SourceEvent:
     kind: Literal["ended", "lost", "skipped"]
     reason: Reason
     detail: str = ""
-    """For the log and for `infer`; says what to do about it where it can. Never published, and never names a file."""
+    """Details for the log and for `infer`, with what to do where known. Never published, and never names a file."""
     path: str | None = None

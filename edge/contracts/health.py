@@ -51,7 +51,7 @@ class Health(Envelope, frozen=True, kw_only=True):
     dropped: int
     """Frames that a live source gave and that were too old to be judged."""
     queue_age_ms: float | None = None
-    """Age of the newest judged frame at its result."""
+    """Age of the newest judged frame at its result, in milliseconds."""
     preprocess_p50_ms: float | None = None
     preprocess_p99_ms: float | None = None
     infer_p50_ms: float | None = None
@@ -60,17 +60,17 @@ class Health(Envelope, frozen=True, kw_only=True):
     postprocess_p99_ms: float | None = None
     total_p50_ms: float | None = None
     total_p99_ms: float | None = None
-    """From capture to result."""
+    """Time from capture to result in milliseconds, 99th percentile."""
     temperature_c: float | None = None
-    """Of the processor, at its hottest place."""
+    """Temperature of the processor at its hottest place, in degrees Celsius."""
     throttled: int | None = None
     """Bit field as the Raspberry Pi firmware has it: 1 supply too weak, 2, 4, 8 clock held down; others use 1 and 4."""
     clock_mhz: float | None = None
-    """Of the fastest core, now."""
+    """Clock of the fastest core now, in MHz."""
     power_w: float | None = None
-    """What the machine takes, where a sensor measures all of it."""
+    """Power that the whole machine takes, in watts, where a sensor measures all of it."""
     memory_mb: float | None = None
-    """PSS of all the daemon's processes."""
+    """Memory (PSS) of all the daemon's processes, in megabytes."""
     outbox_depth: int = 0
     outbox_age_s: float = 0.0
     outbox_bytes: int = 0
@@ -80,11 +80,12 @@ class Health(Envelope, frozen=True, kw_only=True):
     outbox_expired: list[tuple[int, int]] = []
     disk_free_mb: float | None = None
     telemetry_waiting: int = 0
-    """Samples of this kind that are kept for receivers which were away."""
+    """Samples of `health` that are kept for receivers which were away."""
     telemetry_expired: int = 0
-    """Of those, how many were given up unsent: too old, or too many."""
+    """Samples of `health` that were given up unsent: too old, or too many."""
     telemetry_expired_from: str | None = None
+    """``at`` of the oldest sample given up."""
     telemetry_expired_to: str | None = None
-    """``at`` of the oldest and the newest sample given up."""
+    """``at`` of the newest sample given up."""
     replayed: bool = False
     """True: made earlier, while the receiver was away. It tells nothing of now."""

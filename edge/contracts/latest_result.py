@@ -24,5 +24,5 @@ class LatestResult(Envelope, frozen=True, kw_only=True):
     image_size: tuple[int, int]
     latency_ms: dict[str, float]
     runtime: RuntimeRef | None = None
-    """What computed it; None where nothing did."""
+    """Runtime that computed it; None where nothing did."""
     research_only: Literal[True] = True

@@ -28,10 +28,10 @@ class PreprocessRecipe(msgspec.Struct, frozen=True, kw_only=True):
 
     version: Literal[1] = 1
     width: int
-    """Of the tensor, in pixels."""
+    """Width of the input tensor, in pixels."""
     height: int
     channels: Literal[1, 3] = 3
-    """3 repeats the grey value: classifier tools expect three."""
+    """Channels of the input tensor; 3 repeats the grey value: classifier tools expect three."""
     crop: Literal["scan-area", "full"] = "scan-area"
     """``scan-area``: the frame's own region if it has one, else the bounding box of what is not background."""
     background: Annotated[int, msgspec.Meta(ge=0, le=254)] = 12
@@ -65,13 +65,13 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     lesion_min_area: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
     """Smallest lesion, as a share of the input tensor's area."""
     malignancy: Probability
-    """At or over this a finding is suspicious: the operating point."""
+    """Operating point: a finding whose malignancy is at or over this is suspicious."""
     operating_point: str
     """For people: how the malignancy threshold was chosen."""
     prevalence: Probability
     """Share of malignant lesions in the data that it was chosen and calibrated on."""
     anatomy: Probability
-    """Under this a picture is not of the body part."""
+    """A picture whose anatomy output is under this is not of the body part."""
     uncertain: tuple[Probability, Probability] | None = None
     """Malignancy strictly inside this interval is `too_uncertain`; None: no such rule was chosen."""
 
@@ -109,10 +109,11 @@ class Golden(msgspec.Struct, frozen=True, kw_only=True):
     """Tolerance of golden outputs: how near to them a runtime must come."""
 
     max_abs_diff: dict[str, int]
-    """By runtime family, in quantised steps: for those heads that ``by_head`` does not name."""
+    """Largest allowed difference by runtime family, in quantised steps, for heads that ``by_head`` does not name."""
     by_head: dict[str, dict[str, int]] = {}
-    """By runtime family, then by head. A mask has pixels on the rim of a lesion that move far where kernels round
-    otherwise; a probability hardly moves, and must not be allowed what the mask is. Bundles made before have none."""
+    """Largest allowed difference by runtime family, then by head, in quantised steps. A mask has pixels on the rim of a
+    lesion that move far where kernels round otherwise; a probability hardly moves, and must not be allowed what the
+    mask is. Bundles made before have none."""
     method: str = ""
     """For people: what was measured, with which kernels, and what was added to it."""
 
@@ -138,7 +139,7 @@ class ModelManifest(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     task: str
     body_part: str
-    """As DICOM spells BodyPartExamined: ``BREAST``."""
+    """Body part that the model judges, as DICOM spells BodyPartExamined: ``BREAST``."""
     licence: str
     graph_sha256: str = ""
     """SHA-256, hex, of the flatbuffer before the appended ZIP: damage is seen before native code reads it."""
@@ -155,5 +156,5 @@ class ModelManifest(msgspec.Struct, frozen=True, kw_only=True):
     """What the model never saw in training, for people."""
     git_revision: str
     created: str
-    """RFC 3339, UTC."""
+    """Time at which the bundle was made: RFC 3339, UTC."""
     research_only: Literal[True] = True

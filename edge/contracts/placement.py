@@ -9,13 +9,14 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     """Operators and multiply-accumulates (MACs, where the work is) of a graph, and how much of both a delegate took."""
 
     ops: int
-    """Operators of the graph."""
+    """Number of operators of the graph."""
     delegated_ops: int
-    """Of these, how many a delegate computes."""
+    """Number of operators that a delegate computes."""
     partitions: int | None
     """Pieces that the delegated operators lie in; between two of them tensors go back to the CPU. None: not told."""
     macs: int
-    """Of the graph, for one picture. 0: not told, which only an ONNX file does that was not written by our export."""
+    """Multiply-accumulates of the graph for one picture. 0: not told, as by an ONNX file that our export did not
+    write, and by nothing else."""
     delegated_macs: int
     left: dict[str, int]
     """Operators that stay on the CPU's plain kernels, by their name in TFLite's schema, or in ONNX's."""

@@ -81,11 +81,11 @@ class Outgoing:
     body: bytes
     """UTF-8 JSON."""
     seq: int | None
-    """Of a durable message, to be acknowledged; None: send once and forget."""
+    """Number of a durable message, to be acknowledged; None: send once and forget."""
     qos: int = 1
     retain: bool = False
     late: bool = False
-    """Of a backlog: a sink may let others go first, but not for ever."""
+    """True: the message is of a backlog, and a sink may let others go first, but not for ever."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class Incoming:
     suffix: str
     """Topic below the device's prefix."""
     body: bytes
-    """As it came: anything."""
+    """Bytes of the message as it came: anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ class Sink(Protocol):
         """Why this sink is not well, one word each (``refused``, ``unreachable``); empty: it is."""
 
     def close(self, timeout_s: float) -> None:
-        """Let what was taken arrive, within ``timeout_s``, then disconnect and release everything."""
+        """Wait up to ``timeout_s`` for acknowledgements, then disconnect and release everything."""
 
 
 @runtime_checkable

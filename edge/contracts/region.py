@@ -26,7 +26,7 @@ class Region(msgspec.Struct, frozen=True):
     """
 
     box: Box
-    """In pixels of the source picture, clipped to it."""
+    """Place of the region in pixels of the source picture, clipped to it."""
     mm_x: float | None = None
     """Width of one pixel in millimetres. None: not calibrated; nothing is then measured."""
     mm_y: float | None = None

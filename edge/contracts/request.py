@@ -13,9 +13,9 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Request for one command. A retained request is not heeded: it would be carried out at every connection."""
 
     id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-    """Echoed in the response. Chosen anew for each request: one that comes twice within a minute is answered once."""
+    """Id echoed in the response. Chosen anew for each request: one that comes twice in a minute is answered once."""
     args: dict[str, Any] = {}
-    """The command's own."""
+    """Arguments of the command, its own."""
 
 
 class Response(Envelope, frozen=True, kw_only=True):
@@ -23,7 +23,7 @@ class Response(Envelope, frozen=True, kw_only=True):
 
     schema: Literal["response/1"] = "response/1"
     id: str
-    """The request's; empty if it could not be read."""
+    """Id of the request; empty if it could not be read."""
     command: str
     ok: bool
     error: str | None = None
@@ -31,7 +31,7 @@ class Response(Envelope, frozen=True, kw_only=True):
     the command's own (``unknown_epoch``, ``unknown_stream``, ``ended``, ``unavailable``).
     """
     result: dict[str, Any] = {}
-    """The command's own; empty if not ok."""
+    """Result of the command, its own; empty if not ok."""
 
 
 class ResendArgs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,9 +39,9 @@ class ResendArgs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     epoch: str
     first: Annotated[int, msgspec.Meta(ge=1)] = msgspec.field(name="from")
-    """Lowest seq."""
+    """Lowest seq to send again."""
     last: Annotated[int, msgspec.Meta(ge=1)] = msgspec.field(name="to")
-    """Highest seq, itself included."""
+    """Highest seq to send again, itself included."""
 
 
 class ExamArgs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,7 +51,7 @@ class ExamArgs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """
 
     stream: str | None = None
-    """None: all streams."""
+    """Stream that the exam is in; None: all streams."""
 
 
 class StreamArgs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -53,7 +53,7 @@ class Reason(str, Enum):
     """The disk took nothing for so long that what was found could not be kept."""
     STREAM_ENDED = "stream_ended"
     STOPPED = "stopped"
-    """The daemon was, or this stream (``stream/stop``)."""
+    """The daemon was stopped, or this stream (``stream/stop``)."""
 
 
 class Lesion(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +61,7 @@ class Lesion(msgspec.Struct, frozen=True, kw_only=True):
 
     box: Box
     outline: list[Point]
-    """Closed polygon, first point not repeated."""
+    """Outline of the lesion in pixels: closed polygon, first point not repeated."""
     centre: Point
     score: float
     """Presence, 0 to 1: how sure the mask is that a lesion is here. Not malignancy."""

@@ -17,7 +17,7 @@ class OutboxState(msgspec.Struct, frozen=True, kw_only=True):
     oldest_kept: int | None
     """Lowest seq still on the device; None: nothing is."""
     next_seq: int
-    """The next message gets this one: all below were made."""
+    """Sequence number that the next message gets: all below were made."""
     expired: list[tuple[int, int]] = []
     """[first, last] ranges that were given up before every receiver had them."""
 
@@ -36,7 +36,7 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     source: str
     stopped: bool = False
-    """Asked to (``stream/stop``); until ``stream/start`` or the daemon's next start."""
+    """Whether it was stopped on request (``stream/stop``); until ``stream/start`` or the daemon's next start."""
 
 
 class State(Envelope, frozen=True, kw_only=True):

@@ -30,16 +30,16 @@ class RuntimeSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Description of a runtime: what it takes and gives, and what it is."""
 
     name: str
-    """The scheme of its URI: ``litert``, ``scripted``."""
+    """Name of the runtime, the scheme of its URI: ``litert``, ``scripted``."""
     family: str
-    """Golden outputs are compared within a family's tolerance: ``xnnpack``, ``reference``, ``gpu``."""
+    """Family of runtimes, within whose tolerance golden outputs are compared: ``xnnpack``, ``reference``, ``gpu``."""
     delegate: str | None
-    """Who computes, of those that took at least one operator: ``xnnpack``, ``edgetpu+xnnpack``. None: the CPU's plain
-    kernels alone, or the runtime does not tell."""
+    """Delegate that computes, of those that took at least one operator: ``xnnpack``, ``edgetpu+xnnpack``. None: the
+    CPU's plain kernels alone, or the runtime does not tell."""
     version: str
     input: TensorSpec
     outputs: dict[str, TensorSpec]
-    """By head name, as the model's signature spells it."""
+    """Output tensors by head name, as the model's signature spells it."""
     takes: int = 1
     """How many tensors may be submitted before the first is waited for. With 2 it never waits for us in between."""
     placement: Placement | None = None

@@ -1,9 +1,7 @@
 """The three processes of a running device (daemon): supervisor, frame process and publisher.
 
-job          job description: settings and identity, which the supervisor hands to its children
-supervisor   starts, watches (heartbeat, watchdog), restarts and stops the two others; notifies systemd
-frame        sources to outbox: everything that touches pixels
-publisher    outbox to receivers (MQTT): everything that touches a network; it never imports numpy or cv2
+The frame process has everything that touches pixels, the publisher everything that touches a network; it never imports
+numpy or cv2. The supervisor knows by heartbeats that both live, and notifies systemd.
 
 Modules:
 

@@ -121,7 +121,10 @@ class DeviceLedger:
         return Arrival.NEW
 
     def update_outbox(self, outbox: OutboxFields, fresh: bool) -> None:
-        """Note how far the device has counted. ``fresh``: it says so now; False: a retained message, maybe old."""
+        """Apply the outbox numbers that a `state` or `health` message reports.
+
+        ``fresh``: the device says so now; False: a retained message, maybe old.
+        """
         one = self._account(outbox.epoch)
         if one is None:
             self.implausible += 1
@@ -130,7 +133,7 @@ class DeviceLedger:
         self.implausible += one.claim(outbox, fresh)
 
     def restart_replay_order(self) -> None:
-        """Let the replay lane go back: at a new connection, which ``state`` begins, and when a resend is asked for."""
+        """Restart the order check of all replay lanes, after a new connection (``state``) or a resend request."""
         for one in self._epochs.values():
             one.restart_replay()
 

@@ -36,7 +36,7 @@ STREAMS = 1000
 
 
 class EpochAccount:
-    """What is known of the messages of one epoch."""
+    """Account of one epoch: produced, received and expired sequence numbers."""
 
     __slots__ = (
         "_claimed", "_far", "_first_is_claimed", "_last_expired", "_lower_claims", "_made",
@@ -72,7 +72,7 @@ class EpochAccount:
         return max(self._made, self._claimed)
 
     def missing(self) -> RangeSet:
-        """Made, not expired, and not here."""
+        """Sequence numbers that were produced, have not expired and have not arrived."""
         if self.first is None or self.first >= self.end:
             return RangeSet()
         return self.received.gaps(self.first, self.end - 1).minus(self.expired)
@@ -100,7 +100,7 @@ class EpochAccount:
         return was_missing
 
     def claim(self, outbox: OutboxFields, fresh: bool) -> int:
-        """Note how far the device says that it has counted, and what it gave up; returns how many claims are refused.
+        """Apply the device's claim of its next seq and expired ranges; number of claims refused.
 
         ``fresh``: it says so now; False: a retained message, maybe old.
         """
@@ -116,7 +116,7 @@ class EpochAccount:
         return refused + self._claim_expired(outbox.expired, next_seq)
 
     def restart_replay(self) -> None:
-        """Let the replay lane go back."""
+        """Restart the order check of the replay lane: the next seq may be lower."""
         self.newest = {lane: seq for lane, seq in self.newest.items() if lane[1] is LIVE}
 
     def _claim_next(self, next_seq: int, fresh: bool) -> int:

@@ -104,7 +104,7 @@ class FleetOverview:
         return [self._row(key, now) for key in sorted(keys - {NO_DEVICE})]
 
     def unassigned(self) -> int:
-        """How many messages could not be read whose topic does not name a device either."""
+        """Number of unreadable messages whose topic names no device."""
         return self.ledger.rejected()[NO_DEVICE].unreadable
 
     def all_healths_known(self) -> bool:

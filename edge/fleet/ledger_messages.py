@@ -95,12 +95,12 @@ def decode_health(payload: bytes) -> HealthFields:
 
 
 def outbox_of_state(state: StateFields) -> OutboxFields | None:
-    """What a ``state`` claims of the outbox; None if nothing. Raises `UnreadableError` for no such thing."""
+    """Read the outbox numbers of a `state` message; None if it has none. Raises `UnreadableError`."""
     return None if state.outbox is None else convert_value(state.outbox, OutboxFields)
 
 
 def outbox_of_health(health: HealthFields) -> OutboxFields | None:
-    """What a ``health`` claims of the outbox; None if nothing. Raises `UnreadableError` for no such thing."""
+    """Read the outbox numbers of a `health` message; None if it has none. Raises `UnreadableError`."""
     if health.outbox_epoch == "":
         return None
     claim = {

@@ -42,7 +42,7 @@ class Bundle:
 
     @property
     def path(self) -> Path:
-        """Where the file was read: for messages, and for what lies beside it. Load `file` instead."""
+        """Path of the bundle, for messages and for files beside it; load `file`, never this path."""
         return self.file.origin
 
     @property

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 MAX_CASES = 32
 MAX_UNPACKED = 64 * 2**20
 """Most bytes of all arrays together."""
-MIN_SIDE, MAX_SIDE = 16, 4096
+MIN_FRAME_SIDE, MAX_SIDE = 16, 4096
 HINT = "the bundle is damaged: copy it again, or export it anew"
 
 
@@ -119,11 +119,11 @@ def _frame(array: NDArray[Any], case: int) -> NDArray[np.uint8]:
     if (
         array.dtype != np.uint8
         or not (array.ndim == 2 or colour)
-        or not all(MIN_SIDE <= n <= MAX_SIDE for n in array.shape[:2])
+        or not all(MIN_FRAME_SIDE <= n <= MAX_SIDE for n in array.shape[:2])
     ):
         raise ModelError(
-            f"golden.npz: expected frame {case} (H, W) or (H, W, 3) uint8 with sides of {MIN_SIDE} to {MAX_SIDE}, "
-            f"got {array.shape} {array.dtype.name}",
+            f"golden.npz: expected frame {case} (H, W) or (H, W, 3) uint8 with sides of {MIN_FRAME_SIDE} to "
+            f"{MAX_SIDE}, got {array.shape} {array.dtype.name}",
             hint=HINT,
         )
     return array

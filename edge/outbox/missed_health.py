@@ -121,7 +121,7 @@ class MissedHealthStore:
         self._try(lambda db: db.executemany("DELETE FROM samples WHERE id = ?", [(one,) for one in ids]))
 
     def expire(self, sinks: list[str]) -> None:
-        """Give up what is too old or too much, or waits for none of ``sinks``."""
+        """Delete samples that are too old, over the size budget, or for none of ``sinks``, the configured."""
 
         def by_age(db: sqlite3.Connection) -> None:
             marks = ", ".join("?" * len(sinks))

@@ -272,7 +272,7 @@ def meta(db: sqlite3.Connection) -> tuple[str, int]:
 
 
 def transient_error(error: sqlite3.Error) -> str | None:
-    """A word for an error that waiting may mend (``disk_full``, ``disk_error``); None: the file itself is damaged."""
+    """Problem word of a temporary SQLite error (``disk_full``, ``disk_error``); None: the file is damaged."""
     text = str(error)
     if "full" in text:
         return "disk_full"

@@ -12,13 +12,12 @@ Modules:
 - ``exam``: Exam tracking: the boundary between patients, where a new random exam id begins and every lesion track ends.
 - ``guard``: Runtime guard with fall-back: keeps the time limit, replaces a runtime that hung or died, tests it before
   use.
-- ``live_results``: Live results for screens: sends the latest result of each stream, at a limited rate, and keeps none.
+- ``latest_results``: Sends the latest result of each stream (`results/{stream}`), at most N a second; keeps none.
 - ``liveness``: Freeze detection for live streams: finds a picture that never changes, and a source that gives nothing
   at all.
 - ``loop``: Main loop of the frame process, the whole flow from frame to finding: READ THIS FIRST.
 - ``messages``: Makes the messages on the wire (findings, coverage, latest results) of results and events.
-- ``report_timer``: When the frame process reports its counters: about once a second, and at once when the runtime
-  changes.
+- ``report_timer``: Report timer: sends the counters once a second, and at once when the runtime changes.
 - ``reporter``: Reporter: hands each result and source event of the loop to the parts that report it.
 - ``runtime_candidate``: Runtime candidate: a runtime that is loaded and tested in a thread of its own, while the loop
   goes on.

@@ -93,9 +93,12 @@ class Analyser:
             job.refused = Verdict(Status.ABSTAINED, reason)
 
     def queue(self, job: FrameJob) -> None:
-        """Give the filled input to a runtime that takes two while it computes the last one. `start` must follow."""
+        """Queue the filled input in a runtime with two slots, while it computes the previous frame.
+
+        `start` must follow.
+        """
         if job.refused is None:
-            self.guard.submit_ahead(self._tensor)
+            self.guard.submit_next(self._tensor)
 
     def start(self, job: FrameJob) -> None:
         """Submit the filled input to the runtime, if `queue` has not done so."""

@@ -121,7 +121,7 @@ class FrameCapture:
             return not self._running and not any(self._queues.values())
 
     def pause(self, name: str) -> bool:
-        """Take nothing more from a stream: a live source is closed, a file stays where it is. False: it has ended."""
+        """Pause a stream: a live source is closed, a file keeps its position. False: it has ended."""
         with self._ready:
             if name not in self._running:
                 return False

@@ -37,9 +37,9 @@ class CoverageTracker:
         return self._now == (status, reason)
 
     def check_silence(self, now_ns: int) -> CoverageChange | None:
-        """Close the state that held where it was last seen, after `SILENCE_NS` without a frame. Call it now and then.
+        """End the current state at its last frame if none came for `SILENCE_NS`; the change, or None.
 
-        A stream that is already `no_result` says so as long as it likes.
+        Call it now and then. A stream that is already `no_result` says so as long as it likes.
         """
         if self._now is None or self._now[0] is Status.NO_RESULT or now_ns - self._last_ns < SILENCE_NS:
             return None
@@ -48,7 +48,7 @@ class CoverageTracker:
     def observe(
         self, status: Status, reason: Reason | None, at_ns: int, frame: int | None, *, anew: bool = False
     ) -> CoverageChange | None:
-        """Put the stream into the state of a frame (or, with ``frame`` None, of an event); None: it was in it already.
+        """Set the result state from a frame or event (``frame`` None); the change, or None if the state is the same.
 
         ``anew``: another exam begins, so the state is told again: what held for one patient says nothing of the next.
         Call `check_silence` first: a gap before this frame must not count for the state before it.

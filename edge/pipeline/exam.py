@@ -49,7 +49,7 @@ class ExamTracker:
         return self._begun[1]
 
     def enter_begun_exam(self, at_ns: int) -> bool:
-        """Whether ``at_ns`` is the first moment of an exam that `begin` has begun; from then on that exam holds."""
+        """Switch to the exam that `begin` announced, if ``at_ns`` has reached its start; whether it did."""
         if self._begun is None or at_ns < self._begun[0]:
             return False
         self.exam_id, self._begun, self._last_judged_ns = self._begun[1], None, None

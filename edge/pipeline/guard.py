@@ -84,7 +84,7 @@ class RuntimeGuard:
         self._probe_pause_s = probe_s
         self._down_reason = Reason.RUNTIME_LOST
         self._runtime: Runtime | None = None
-        self._ahead = False
+        self._next_submitted = False
         """The next tensor is with the runtime already."""
         self.restarts = 0
         self._adopt(*self._first())
@@ -101,8 +101,8 @@ class RuntimeGuard:
         """The tested runtime; None while there is none."""
         return self._runtime
 
-    def submit_ahead(self, tensor: Tensor) -> None:
-        """Submit ``tensor`` while the one before is being computed, if this runtime takes two.
+    def submit_next(self, tensor: Tensor) -> None:
+        """Submit the next tensor early, while the one before is computed, if the runtime has a second input slot.
 
         `submit` must be called with it in any case, after `wait`: if the runtime was lost meanwhile, it is computed by
         the next one. A fall-back gets one at a time: the configured runtime may take over between any two.
@@ -111,12 +111,12 @@ class RuntimeGuard:
             return
         with contextlib.suppress(EdgeError):  # `wait` will say so, of the tensor before
             self._runtime.submit(tensor)
-            self._ahead = True
+            self._next_submitted = True
 
     def submit(self, tensor: Tensor) -> Reason | None:
         """Start computing ``tensor``; None if started, else the reason why it cannot be computed."""
-        if self._ahead:
-            self._ahead = False
+        if self._next_submitted:
+            self._next_submitted = False
             return None
         self._take_replacement()
         if self._runtime is None:
@@ -218,7 +218,7 @@ class RuntimeGuard:
             self._spare = RuntimeCandidate(place + 1, self._makers[place + 1], self._test)
 
     def _close_runtime(self) -> None:
-        self._ahead = False
+        self._next_submitted = False
         if self._runtime is not None:
             self._runtime.close()
             self._runtime = None

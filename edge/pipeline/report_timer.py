@@ -1,4 +1,4 @@
-"""When the frame process reports its counters: about once a second, and at once when the runtime changes."""
+"""Report timer: sends the counters once a second, and at once when the runtime changes."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """Reporter: hands each result and source event of the loop to the parts that report it.
 
-StreamReporter   findings and coverage of one stream: exam, lesion tracks, result state
-LiveResults      the latest result of each stream for screens, at a limited rate
-Stats            counters and times of all streams
-ReportTimer      when the counters are reported to the publisher
-Tap              frames and results for a viewer
+StreamReporter      findings and coverage of one stream: exam, lesion tracks, result state
+LatestResultSender  the latest result of each stream for screens, at a limited rate
+Stats               counters and times of all streams
+ReportTimer         when the counters are reported to the publisher
+Tap                 frames and results for a viewer
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from edge.pipeline.live_results import LiveResults
+from edge.pipeline.latest_results import LatestResultSender
 from edge.pipeline.report_timer import ReportTimer
 from edge.pipeline.stats import Stats
 from edge.pipeline.stream_reporter import StreamReporter
@@ -42,7 +42,7 @@ class Reporter:
         """``heartbeat`` is called about once a second with the counters, ``each_turn`` at every turn of the loop."""
         self._each_turn = each_turn
         self._taps = taps
-        self._live_results = LiveResults(messages, frame_link, settings.publish.results_per_s)
+        self._latest_results = LatestResultSender(messages, frame_link, settings.publish.results_per_s)
         self.stats = Stats()
         self._timer = ReportTimer(heartbeat, self.stats)
         self._streams = {
@@ -57,7 +57,7 @@ class Reporter:
             return
         self._timer.note_runtime(result)
         stream.result(frame, result)
-        self._live_results.offer(result, stream.exam_id)
+        self._latest_results.offer(result, stream.exam_id)
         for tap in self._taps:
             tap.offer(frame, result)
 
@@ -86,7 +86,7 @@ class Reporter:
         return [name for name, stream in self._streams.items() if stream.stopped]
 
     def tick(self) -> None:
-        """To be called at every turn of the loop: commands, silent streams, counters."""
+        """Do the periodic work: commands, silence check, report of counters. Call at every turn."""
         if self._each_turn is not None:
             self._each_turn()
         now = time.monotonic_ns()

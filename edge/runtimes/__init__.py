@@ -23,8 +23,8 @@ Modules:
 - ``model_loading``: Checks shared by all runtimes that load a model: is there one, does it match the manifest and the
   tensor.
 - ``onnx``: ``onnx://``: ONNX Runtime in this process, on the CPU or by an execution provider.
-- ``onnx_placement``: Delegate placement in an ONNX graph: which nodes an execution provider took, and their multiply-
-  accumulates.
+- ``onnx_placement``: Delegate placement in an ONNX graph: which nodes an execution provider took, and their
+  multiply-accumulates.
 - ``scripted``: ``scripted://``: fake runtime that computes nothing and answers `finding` on every frame, numbered.
 - ``shared_memory``: Shared memory for tensors between a runtime's parent and child: slots of an input tensor and its
   outputs.

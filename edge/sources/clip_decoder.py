@@ -39,8 +39,8 @@ PATIENCE_S = 1.0
 """For another clip's decoder to finish its frame; it may hang in a read of its file."""
 
 
-class _Turns:
-    """Turns of the clips of a process at FFmpeg, so that what it logs meanwhile concerns the clip whose turn it is."""
+class _FFmpegLogLock:
+    """Lock around calls of FFmpeg in this process: what it logs meanwhile concerns the clip that holds the lock."""
 
     def __init__(self) -> None:
         self.open_sources = 0
@@ -61,7 +61,7 @@ class _Turns:
                 self._lock.release()
 
 
-_turns = _Turns()
+_turns = _FFmpegLogLock()
 
 
 def count_open_source(change: Literal[1, -1]) -> None:

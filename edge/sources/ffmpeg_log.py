@@ -71,7 +71,7 @@ class FFmpegLog:
         return self._memory >= 0
 
     def install(self) -> None:
-        """Let FFmpeg's lines arrive here, once in a process; where that cannot be done, let it print none."""
+        """Redirect FFmpeg's log to this object, once a process; where that fails, switch it off."""
         with self._lock:
             if self._memory < 0 and _is_gnu_libc():
                 self._memory = _redirect_c_stdout()

@@ -69,7 +69,7 @@ def compiler() -> str | None:
     return shutil.which("cc") or shutil.which("gcc")
 
 
-class Clock:
+class SettableClock:
     """A settable wall clock; the monotonic one is not moved, it never jumps on a real machine either."""
 
     def __init__(self, folder: Path) -> None:

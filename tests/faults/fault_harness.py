@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from brokers import Mosquitto
 from faults.accounting import Account, Key, Produced, compare, lost_in_commit_window, readable
-from faults.clock import Clock
+from faults.clock import SettableClock
 from faults.consumer import Consumer
 from faults.loaded_daemon import LoadedDaemon
 from faults.proxy import Proxy
@@ -108,7 +108,7 @@ class FaultHarness:
         self.broker.start()
         self.consumer = Consumer(self.broker.port)
         self.proxy = Proxy(self.broker.port)
-        self.clock = Clock(folder) if with_clock else None
+        self.clock = SettableClock(folder) if with_clock else None
         self.driver = StuckDriver(folder) if with_driver else None
         if self.driver:
             self.driver.release()

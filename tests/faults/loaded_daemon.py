@@ -17,7 +17,7 @@ import psutil
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from faults.clock import Clock
+    from faults.clock import SettableClock
 
 FRAME, PUBLISHER, RUNTIME = "edge.daemon.frame.process", "edge.daemon.publisher.process", "edge.runtimes.isolated_child"
 CONFIG = """\
@@ -51,7 +51,7 @@ class LoadedDaemon:
         broker_port: int,
         *,
         require_subscriber: bool = False,
-        clock: Clock | None = None,
+        clock: SettableClock | None = None,
         log: Path | None = None,
         driver: Path | None = None,
     ) -> None:

@@ -8,7 +8,7 @@ import sys
 import time
 
 import pytest
-from faults.clock import Clock, compiler
+from faults.clock import SettableClock, compiler
 
 ASKED = """
 import sys, time
@@ -21,7 +21,7 @@ for line in sys.stdin:
 @pytest.mark.skipif(compiler() is None, reason="there is no C compiler to make a clock with")
 @pytest.mark.skipif(sys.platform != "linux", reason="LD_PRELOAD is Linux'")
 def test_only_the_wall_clock_jumps(tmp_path):
-    clock = Clock(tmp_path)
+    clock = SettableClock(tmp_path)
     command = [sys.executable, "-c", ASKED]
     environment = {**os.environ, **clock.environment}
     pipe = subprocess.PIPE

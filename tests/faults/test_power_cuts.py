@@ -33,7 +33,7 @@ def test_a_power_cut_loses_nothing_that_was_said(tmp_path, mosquitto):
 
 
 @pytest.mark.broker
-def test_on_a_disk_that_lies_the_yard_notices(tmp_path, mosquitto):
+def test_on_a_disk_that_lies_the_harness_notices(tmp_path, mosquitto):
     with PowerCutHarness(tmp_path, seed=1, lies=1_000_000) as harness:
         cut = harness.run_and_cut("vanish", "working", after_stop=False)
         assert cut.unfounded == cut.heard > 0

@@ -15,7 +15,7 @@ from edge.fleet.device_table import COLUMNS, cell_texts, filter_and_sort, plain_
 from edge.fleet.fleet_overview import DeviceRow, FleetOverview, count_messages
 
 
-class Clock:
+class FakeClock:
     now = 100.0
 
     def __call__(self) -> float:
@@ -23,12 +23,12 @@ class Clock:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture
-def overview(clock: Clock) -> FleetOverview:
+def overview(clock: FakeClock) -> FleetOverview:
     return FleetOverview(whole=True, clock=clock)
 
 
@@ -36,7 +36,7 @@ def device_messages_for(overview: FleetOverview, **where: str) -> Any:
     return DeviceMessages(overview, **where)  # type: ignore[arg-type]  # feeds it as it would a ledger
 
 
-def test_a_row_tells_what_the_device_told(overview: FleetOverview, clock: Clock) -> None:
+def test_a_row_tells_what_the_device_told(overview: FleetOverview, clock: FakeClock) -> None:
     device = device_messages_for(overview)
     device.state(1)
     device.finding(1, malignancy=0.25, suspicious=False)

@@ -48,7 +48,7 @@ def run(guard, count):
     """As the loop does: the next is queued before the last is waited for."""
     answers, flying = [], False
     for number in range(count):
-        guard.submit_ahead(tensor(number))
+        guard.submit_next(tensor(number))
         if flying:
             answers.append(guard.wait())
         reason = guard.submit(tensor(number))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tools import code_map, source_tree
-from tools.code_map import MAP, wanted_texts
+from tools.code_map import FOLDERS, LINE_LENGTH, MAP, list_item, wanted_texts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +35,19 @@ def test_a_package_lists_its_modules_and_keeps_its_code(project: Path) -> None:
         "- ``process/``: Child processes and locks.\n- ``quantiles``: Percentiles by nearest rank.\n"
         '"""\n\n__version__ = "1"\n'
     )
+
+
+def test_a_list_is_not_broken_within_a_word_that_has_hyphens() -> None:
+    word = "in-flight-window"
+    for length in range(LINE_LENGTH - 2 * len(word), LINE_LENGTH):
+        assert word in list_item("name", f"{'x' * length} {word} of it.")
+
+
+def test_a_folder_that_is_no_package_has_its_sentence_too(project: Path) -> None:
+    (project / "benchmarks").mkdir()
+    (project / "benchmarks/soak.py").write_text('"""Soak test: hours under load."""\n')
+    text = wanted_texts(project)[project / MAP]
+    assert f"\n## benchmarks/\n\n{FOLDERS['benchmarks']}\n\n| file |" in text
 
 
 def test_the_map_has_a_line_for_each_file_and_keeps_what_people_wrote(project: Path) -> None:

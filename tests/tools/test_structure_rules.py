@@ -47,10 +47,10 @@ def test_private_names_may_be_short() -> None:
 
 
 def test_a_public_class_has_one_name_in_the_whole_tree() -> None:
-    files = [source("class Row: ...\nclass _Row: ...\n", f"{package}/rows.py") for package in ("edge", "training")]
+    files = [source("class Row: ...\nclass _Row: ...\n", f"{package}/rows.py") for package in ("edge", "benchmarks")]
     (found,) = repeated_classes(files)
-    assert found == "class Row stands 2 times: edge/rows.py:1, training/rows.py:1"
-    assert not list(repeated_classes([files[0], source("class Row: ...\n", "benchmarks/rows.py")]))
+    assert found == "class Row stands 2 times: edge/rows.py:1, benchmarks/rows.py:1"
+    assert not list(repeated_classes([files[0], source("class Row: ...\n", "tests/rows.py")]))
 
 
 def test_definitions_are_named_by_where_they_stand() -> None:

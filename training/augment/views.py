@@ -96,7 +96,7 @@ class Views:
         place = self.place(view)
         if place.is_dir():
             return place
-        _remove_leftovers(place)
+        _remove_stale_folders(place)
         new = place.with_suffix(f".{os.getpid()}")
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(parents=True)
@@ -181,7 +181,7 @@ def make_sample(row: ViewRow, items: Sequence[Item], recipe: Recipe) -> Sample:
     return to_sample(augment(rng, item), preprocess)
 
 
-def _remove_leftovers(place: Path) -> None:
+def _remove_stale_folders(place: Path) -> None:
     """Remove what processes that have ended left of this view."""
     for left in place.parent.glob(f"{place.name}.*"):
         number = left.suffix[1:]

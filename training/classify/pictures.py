@@ -10,6 +10,7 @@ import numpy as np
 from edge.contracts.errors import ConfigError, EdgeError
 from edge.dicom.frame_reader import DicomFrameReader
 from edge.images.headers import read_image_headers
+from edge.postprocess.abstention_rules import MIN_SIDE
 from edge.preprocess.scan_area import largest_region
 from edge.sources.images import decode_image
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 DICOM = (".dcm", ".dicom", ".dic")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", *DICOM)
-MIN_SIDE = 16
 
 
 class BrokenPictureError(ConfigError):

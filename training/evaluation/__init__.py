@@ -10,12 +10,12 @@ Modules:
   patients.
 - ``found_lesions``: Lesions that the mask head found in each held-out picture, by the very code that runs on the
   device.
-- ``held_out_predictions``: Held-out predictions of a run, or of all folds of a cross-validation: one row for each held-
-  out picture.
+- ``held_out_predictions``: Held-out predictions of a run, or of all folds of a cross-validation: one row for each
+  held-out picture.
 - ``lesion_thresholds``: Choice of the lesion thresholds: from which mask value on is lesion, and from which score on it
   is reported.
 - ``logistic_regression``: Logistic regression for a handful of numbers: calibration and abstention need no more than
   Newton's method.
-- ``metrics``: Metrics of classification, segmentation and calibration: AUC, ROC, Dice, IoU, ECE, log loss, risk-
-  coverage curve.
+- ``metrics``: Metrics of classification, segmentation and calibration: AUC, ROC, Dice, IoU, ECE, log loss,
+  risk-coverage curve.
 """

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 LEAST = 20
 """Least pictures of a subgroup; of fewer no metric is given."""
 SHIPPED = "youden"
-"""The operating point that `training.evaluation.calibration.fit_run` makes a bundle's."""
+"""The operating point that `training.evaluation.calibration.choose_calibration` makes a bundle's."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -54,7 +54,8 @@ if TYPE_CHECKING:
     from edge.pipeline.guard import RuntimeGuard
     from edge.pipeline.stats import Stats
 
-log = logging.getLogger("edge.daemon.frame.process")  # run as __main__
+# Name of the process, not of the module: this is run as __main__, and who filters logs by it need not know our files.
+log = logging.getLogger("edge.daemon.frame")
 
 UNKILLABLE = "process_unkillable"
 """Why a daemon is degraded that has left a process behind: see `edge.process.reaper`."""

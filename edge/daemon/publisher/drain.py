@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class DrainPhase:
-    """From the first stop request to the end: all is delivered, the drain time is over, or stop was asked again."""
+    """Decides when the publisher ends after a stop request: all delivered, time over, or asked twice."""
 
     def __init__(self, timeout_s: float, outbox: OutboxConnection, deliveries: SinkDeliveries) -> None:
         """``timeout_s``: the drain time, from when `over` is asked first after a stop request."""

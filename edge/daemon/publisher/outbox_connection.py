@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-log = logging.getLogger("edge.daemon.publisher.process")  # the name of the process, also where it is run as __main__
+# Name of the process, not of the module: who filters logs by it need not know how the process is cut into files.
+log = logging.getLogger("edge.daemon.publisher")
 
 MISSING_LIMIT_S = 5.0
 """So long without an outbox is a reason to be degraded: the frame process makes it when it starts."""

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from edge.daemon.publisher.deferred_delivery import DeferredDelivery
     from edge.outbox.reader import OutboxReader
 
-log = logging.getLogger("edge.daemon.publisher.process")  # the name of the process, also where it is run as __main__
+# Name of the process, not of the module: who filters logs by it need not know how the process is cut into files.
+log = logging.getLogger("edge.daemon.publisher")
 
 HOUSEKEEPING_S = 10.0
 """Seconds between two rounds of deletion."""

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from edge.daemon.job import DaemonJob
     from edge.outbox.reader import OutboxReader
 
-log = logging.getLogger("edge.daemon.publisher.process")  # the name of the process, also where it is run as __main__
+# Name of the process, not of the module: who filters logs by it need not know how the process is cut into files.
+log = logging.getLogger("edge.daemon.publisher")
 
 TURN_S = 0.2
 """A turn is made at least this often: pauses of sinks end, wake-ups may have been dropped."""

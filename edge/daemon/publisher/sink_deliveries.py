@@ -49,7 +49,7 @@ class SinkDeliveries:
         self.deferred.work(outbox, self._deliveries)
 
     def reset(self) -> None:
-        """Start over with the next outbox: what was known of the last one no longer holds."""
+        """Forget all positions and acknowledgements: another outbox file is in use."""
         for delivery in self._deliveries:
             delivery.reset()
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
     from edge.daemon.job import DaemonJob
 
-log = logging.getLogger(__name__)
+# Name of the process, not of the module: who filters logs by it need not know how the process is cut into files.
+log = logging.getLogger("edge.daemon.supervisor")
 
 FRAME, PUBLISHER = "edge.daemon.frame.process", "edge.daemon.publisher.process"
 STOP_LIMIT_S = 1.7

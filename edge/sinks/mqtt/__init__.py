@@ -12,8 +12,8 @@ Modules:
 - ``inflight``: In-flight window: limits unacknowledged MQTT messages and keeps the window full, from either of two
   threads.
 - ``protocol_version``: Chooses the MQTT version (5 or 3.1.1) and client identifier that a broker accepts. Pure: no I/O.
-- ``reconnect``: Reconnect thread of an MQTT sink: one `BrokerConnection` after another, with version fallback and back-
-  off.
+- ``reconnect``: Reconnect thread of an MQTT sink: one `BrokerConnection` after another, with version fallback and
+  back-off.
 - ``refused_topics``: Topics that an MQTT broker refuses: each is paused with back-off, and its messages held until it
   is tried again.
 - ``sink``: MQTT sink: publishes stored messages to one broker, with last will, in-flight window and refused topics.

@@ -273,7 +273,7 @@ def test_an_acknowledgement_of_before_does_not_answer_for_what_is_asked_for_agai
     assert harness.delivery.idle(harness.outbox)
 
 
-def test_a_courier_whose_sink_is_away_is_idle_when_nothing_waits(harness: DeliveryHarness) -> None:
+def test_a_delivery_whose_sink_is_away_is_idle_when_nothing_waits(harness: DeliveryHarness) -> None:
     assert harness.delivery.idle(harness.outbox)
     harness.store(1)
     assert not harness.delivery.idle(harness.outbox)

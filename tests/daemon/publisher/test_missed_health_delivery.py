@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from brokers import Mosquitto
-    from publisher_harness import PublisherProcess, PublisherThread
+    from publisher_harness import PublisherChild, PublisherThread
 
 
 @pytest.mark.slow
@@ -105,7 +105,7 @@ def stored_samples(path: Path) -> int:
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_over_a_broker_that_was_away(
     mosquitto: Callable[..., Mosquitto],
-    make_publisher_process: Callable[..., PublisherProcess],
+    make_publisher_process: Callable[..., PublisherChild],
     tmp_path: Path,
     protocol: str,
 ) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 from brokers import Subscriber, wait_until
-from publisher_harness import REPORT, PublisherProcess, PublisherThread, make_job
+from publisher_harness import REPORT, PublisherChild, PublisherThread, make_job
 from sample_messages import make_message
 
 from edge.app.envelope import EnvelopeMaker
@@ -265,7 +265,7 @@ print(sorted({"numpy", "cv2", "pydicom", "ai_edge_litert"} & set(sys.modules)))
 
 @pytest.mark.broker
 def test_state_findings_health_and_offline_on_sigterm(
-    broker: Mosquitto, subscriber: Subscriber, make_publisher_process: Callable[..., PublisherProcess]
+    broker: Mosquitto, subscriber: Subscriber, make_publisher_process: Callable[..., PublisherChild]
 ) -> None:
     one = make_publisher_process(broker.uri)
     one.frame_link.report(REPORT)
@@ -286,7 +286,7 @@ def test_state_findings_health_and_offline_on_sigterm(
 @pytest.mark.broker
 @pytest.mark.parametrize("how", ["SIGKILL", "parent gone"])
 def test_a_sudden_end_leaves_the_mqtt_last_will(
-    broker: Mosquitto, subscriber: Subscriber, make_publisher_process: Callable[..., PublisherProcess], how: str
+    broker: Mosquitto, subscriber: Subscriber, make_publisher_process: Callable[..., PublisherChild], how: str
 ) -> None:
     one = make_publisher_process(broker.uri)
     one.frame_link.report(REPORT)
@@ -304,7 +304,7 @@ def test_a_sudden_end_leaves_the_mqtt_last_will(
 
 @pytest.mark.broker
 def test_nothing_is_lost_when_broker_and_publisher_are_killed_in_turn(
-    mosquitto: Callable[..., Mosquitto], make_publisher_process: Callable[..., PublisherProcess]
+    mosquitto: Callable[..., Mosquitto], make_publisher_process: Callable[..., PublisherChild]
 ) -> None:
     broker = mosquitto(persistence=True)
     subscriber = Subscriber(broker.port)
@@ -356,12 +356,12 @@ def test_nothing_is_lost_when_broker_and_publisher_are_killed_in_turn(
     subscriber.close()
 
 
-def make_path(one: PublisherProcess) -> Path:
+def make_path(one: PublisherChild) -> Path:
     return Path(one._job.state_dir) / FILE_NAME
 
 
 def test_brokers_that_are_not_there_do_not_keep_it_from_ending(
-    make_publisher_process: Callable[..., PublisherProcess],
+    make_publisher_process: Callable[..., PublisherChild],
 ) -> None:
     silent = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]  # they accept, and never answer
     uris = [f"mqtt://127.0.0.1:{server.getsockname()[1]}" for server in silent]
@@ -375,7 +375,7 @@ def test_brokers_that_are_not_there_do_not_keep_it_from_ending(
 
 @pytest.mark.broker
 def test_a_publisher_started_before_its_broker_delivers_all_of_it_later(
-    mosquitto: Callable[..., Mosquitto], make_publisher_process: Callable[..., PublisherProcess]
+    mosquitto: Callable[..., Mosquitto], make_publisher_process: Callable[..., PublisherChild]
 ) -> None:
     broker = mosquitto()
     broker.kill()
@@ -392,7 +392,7 @@ def test_a_publisher_started_before_its_broker_delivers_all_of_it_later(
 
 
 def test_a_sink_that_cannot_be_ends_the_process_with_two_lines_and_code_6(
-    tmp_path: Path, make_publisher_process: Callable[..., PublisherProcess], capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, make_publisher_process: Callable[..., PublisherChild], capfd: pytest.CaptureFixture[str]
 ) -> None:
     one = make_publisher_process(f"jsonl://{tmp_path}/no/such/folder/out.jsonl")
     assert one.child.wait(10) == 6

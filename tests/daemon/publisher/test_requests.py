@@ -10,7 +10,7 @@ import pytest
 from brokers import Subscriber, wait_until
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from publisher_harness import REPORT, PublisherProcess, PublisherThread
+from publisher_harness import REPORT, PublisherChild, PublisherThread
 from sample_messages import make_message
 
 from edge.app.envelope import EnvelopeMaker
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 ALL = RequestSettings(enabled=True, commands=("ping", "health", "findings/resend", "config/get"))
 
 
-class Clock:
+class FakeClock:
     """A monotonic clock in seconds that tests set by hand."""
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Clock:
         return self.time
 
 
-def make_handler(clock: Clock | None = None, **changes: Any) -> RequestHandler:
+def make_handler(clock: FakeClock | None = None, **changes: Any) -> RequestHandler:
     """A request handler with three commands, one of which answers."""
 
     def fail(sink: str, args: dict[str, Any]) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def make_handler(clock: Clock | None = None, **changes: Any) -> RequestHandler:
 
     commands = {"ping": lambda _sink, args: {"args": args}, "health": fail, "config/get": fail}
     wanted = RequestSettings(enabled=True, **changes)
-    return RequestHandler(wanted, EnvelopeMaker("cart", "run"), commands, clock or Clock())
+    return RequestHandler(wanted, EnvelopeMaker("cart", "run"), commands, clock or FakeClock())
 
 
 def send_request(handler: RequestHandler, command: str, body: Any, sink: str = "a") -> Response | None:
@@ -75,7 +75,7 @@ def test_an_answer_echoes_the_id_and_carries_the_result() -> None:
 
 
 def test_the_same_request_is_answered_once_within_a_minute_and_per_asking_side() -> None:
-    clock = Clock()
+    clock = FakeClock()
     handler = make_handler(clock)
     assert send_request(handler, "ping", {"id": "q"}) is not None
     assert send_request(handler, "ping", {"id": "q"}) is None
@@ -117,7 +117,7 @@ def test_what_can_be_no_command_is_answered_on_a_topic_of_ours(command: str) -> 
 
 
 def test_over_the_rate_requests_are_refused_and_time_makes_room() -> None:
-    clock = Clock()
+    clock = FakeClock()
     handler = make_handler(clock, per_minute=3)
     words = [id_and_error(send_request(handler, "ping", {"id": str(i)}))[1] for i in range(5)]
     assert words == [None, None, None, "too_many", "too_many"]
@@ -127,7 +127,7 @@ def test_over_the_rate_requests_are_refused_and_time_makes_room() -> None:
 
 
 def test_refusals_have_a_rate_too_and_what_was_not_even_refused_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    clock = Clock()
+    clock = FakeClock()
     handler = make_handler(clock, per_minute=3)
     words = [
         said and id_and_error(said)[1] for i in range(500) for said in [send_request(handler, "ping", {"id": str(i)})]
@@ -150,7 +150,7 @@ def test_what_is_too_large_costs_as_much_as_what_is_not() -> None:
 
 
 def test_what_was_too_many_may_be_asked_again_with_its_id() -> None:
-    clock = Clock()
+    clock = FakeClock()
     handler = make_handler(clock, per_minute=1)
     send_request(handler, "ping", {"id": "first"})
     assert id_and_error(send_request(handler, "ping", {"id": "q"})) == ("q", "too_many")
@@ -297,7 +297,7 @@ def test_resend_refuses_what_it_cannot_do(make_publisher: Callable[..., Publishe
 @pytest.mark.broker
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_over_a_broker_requests_are_answered_once_each_also_after_a_reconnect(
-    mosquitto: Callable[..., Mosquitto], make_publisher_process: Callable[..., PublisherProcess], protocol: Any
+    mosquitto: Callable[..., Mosquitto], make_publisher_process: Callable[..., PublisherChild], protocol: Any
 ) -> None:
     broker = mosquitto()
     subscriber = Subscriber(broker.port)

@@ -261,12 +261,15 @@ def test_an_error_at_the_start_of_one_that_has_been_well_is_waited_out(daemon, t
 
 @pytest.mark.slow
 def test_the_whole_daemon_may_be_paused_without_harm(daemon, tmp_path):
-    run = daemon(watchdog_s=1.0)
+    watchdog_s = 1.0
+    run = daemon(watchdog_s=watchdog_s)
     run.wait_for_findings()
     all_of_them = [run.process.pid, run.child(FRAME), run.child(PUBLISHER)]
     for pid in all_of_them:
         os.kill(pid, signal.SIGSTOP)
-    time.sleep(1.5)
+    # Longer than the watchdog, or it would not kill anyone anyway; and than `SUSPENDED_S`, from which on the supervisor
+    # sees that it was paused itself. Both are counted by the clock, so a busy machine only makes the pause longer.
+    time.sleep(max(watchdog_s, supervisor.SUSPENDED_S) + 0.2)
     for pid in all_of_them:
         os.kill(pid, signal.SIGCONT)
     run.wait_for_findings(more_than=run.findings())

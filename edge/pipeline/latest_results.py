@@ -1,4 +1,4 @@
-"""Live results for screens: sends the latest result of each stream, at a limited rate, and keeps none."""
+"""Sends the latest result of each stream (`results/{stream}`), at most N a second; keeps none."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from edge.pipeline.messages import Messages
 
 
-class LiveResults:
+class LatestResultSender:
     """Rate limiter in front of the latest results; each stream has a limit of its own."""
 
     def __init__(self, messages: Messages, frame_link: FrameLink, results_per_s: float) -> None:
