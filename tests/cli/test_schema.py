@@ -87,7 +87,7 @@ def test_docstrings_become_descriptions_without_markup(name: str) -> None:
 def test_what_docstrings_say_of_fields_is_there_inherited_ones_too() -> None:
     finding = json.loads(documents()["finding.json"])["$defs"]["Finding"]["properties"]
     assert finding["replayed"]["description"].startswith("True when sent again")
-    assert finding["exam_id"]["description"].startswith("Changes between patients")
+    assert finding["exam_id"]["description"].startswith("Id of the exam; changes between patients")
 
 
 def test_every_reference_of_the_asyncapi_document_leads_somewhere() -> None:
