@@ -60,7 +60,7 @@ def _read_moov(stream: BinaryIO) -> bytes | None:
         if len(header) < 8 or not header[4:8].isascii():
             return None
         size, start = _box_size(header, end - at)
-        if size < start:
+        if not start <= size <= end - at:  # cut short, or a size that no file has: seek would refuse it
             return None
         if header[4:8] == b"moov":
             stream.seek(at + start)

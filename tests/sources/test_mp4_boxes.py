@@ -145,3 +145,10 @@ def test_broken_boxes_never_raise(changes: list[tuple[float, int]], keep: float,
         data[int(place * (len(data) - 1))] = value
     found = read(bytes(data[: int(keep * len(data))]), tmp_path)
     assert found is None or 0 <= found.frames < 1 << 24
+
+
+def test_a_box_that_is_longer_than_any_file_is_no_box(tmp_path: Path) -> None:
+    """Its 64-bit size is more than ``seek`` takes."""
+    path = tmp_path / "huge.mp4"
+    path.write_bytes(struct.pack(">I4sQ", 1, b"free", 2**64 - 1) + bytes(64))
+    assert read_video_track(path) is None
