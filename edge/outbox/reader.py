@@ -9,41 +9,55 @@ from __future__ import annotations
 import logging
 import math
 import sqlite3
+import time
 from typing import TYPE_CHECKING
 
 from edge.contracts.state import OutboxState
-from edge.outbox import clock, schema
-from edge.outbox.rows import OutboxDepth, ResendMark, ResendResult, SeqRanges, StoredMessage
+from edge.outbox import clock, resend, schema
+from edge.outbox.resend import NO_END, ResendCounter
+from edge.outbox.rows import OutboxDepth, StoredMessage
 from edge.outbox.schema import transaction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from edge.outbox.rows import ResendProgress, ResendResult
+
 log = logging.getLogger(__name__)
 
 EXPIRE_CHUNK = 500
 """Rows deleted in one transaction, so that the writer never waits long."""
-RESEND_CHUNK = 5000
+PAUSE_S = 0.002
+"""Between two slices of a resend that is carried out at once: SQLite gives the lock to no one in turn."""
 EXPIRED_LIMIT = 500
 """Ranges that are announced; were there more, the oldest are only named to who asks for them again."""
-NO_END = 1 << 62
-"""Above every seq."""
 
 
 class OutboxReader:
     """Reads what the frame process stored. All methods raise sqlite3.Error when the file fails; then open anew."""
 
-    def __init__(self, path: Path, readonly: bool = False, newest: bool = True, verify: bool = True) -> None:
-        """``path`` is the first outbox' name; the newest is opened, unless ``newest`` is False.
+    def __init__(
+        self,
+        path: Path,
+        readonly: bool = False,
+        newest: bool = True,
+        verify: bool = True,
+        busy_timeout_s: float = schema.BUSY_TIMEOUT_S,
+    ) -> None:
+        """Open the outbox.
 
-        ``readonly``: nothing can be changed by it; for looking beside a running daemon. ``verify`` False: also one that
-        is not to be continued, see `edge.outbox.identity`.
+        Args:
+            path: the first outbox' name.
+            readonly: nothing can be changed by it; for looking beside a running daemon.
+            newest: the newest outbox is opened; False: the one at ``path``.
+            verify: False: also one that is not to be continued, see `edge.outbox.identity`.
+            busy_timeout_s: how long a change waits while the other process commits; then it raises sqlite3.Error.
         """
         self.path = schema.current_outbox(path) if newest else path
         self.damaged = 0
         """Messages that were found changed on the disk, and given up."""
-        self._db = schema.connect(self.path, "NORMAL", readonly)
+        self._db = schema.connect(self.path, "NORMAL", readonly, busy_timeout_s)
         if verify and not readonly:
             try:
                 schema.verify(self.path, self._db)
@@ -80,7 +94,12 @@ class OutboxReader:
     def now(self) -> float:
         """Time of the outbox' own clock in seconds, see `edge.outbox.clock`."""
         if self._offset is None:
-            self._offset = clock.offset(self._db, self._readonly)
+            try:
+                self._offset = clock.offset(self._db, self._readonly)
+            except sqlite3.Error as error:
+                if schema.transient_error(error) is None:
+                    raise
+                return clock.offset(self._db, readonly=True) + clock.uptime()  # a full disk cannot store it yet
         return self._offset + clock.uptime()
 
     def age_of(self, name: str) -> float:
@@ -157,41 +176,31 @@ class OutboxReader:
         with transaction(self._db):
             self._db.execute(_ack(durable_sinks), (*durable_sinks, len(durable_sinks)))
 
+    def resend_counter(self, first: int, last: int) -> ResendCounter:
+        """Counter of what a resend of ``first`` <= seq <= ``last`` will send, and of what is gone."""
+        return ResendCounter(self._db, first, last)
+
+    def add_resend(self, first: int, last: int, sink: str | None) -> None:
+        """Store the job to send ``first`` <= seq <= ``last`` to ``sink`` again (None: to all sinks)."""
+        resend.add_job(self._db, first, last, sink)
+
+    def mark_resend_slice(self) -> bool:
+        """Carry out a slice of the first stored job; False: there is none."""
+        return resend.mark_slice(self._db)
+
+    def resend_progress(self, sink: str | None = None) -> ResendProgress:
+        """How far resends are: by this, deliveries learn of those of another process, too."""
+        return resend.progress(self._db, sink)
+
     def resend(self, first: int, last: int, sink: str | None = None) -> ResendResult:
-        """Mark kept messages ``first`` <= seq <= ``last`` as not delivered to ``sink`` (None: to none of the sinks).
-
-        Deliveries, those of another process too, learn of it by `resend_mark`.
-        """
-        queued, kept, start = 0, SeqRanges(), min(first, NO_END)
-        while True:
-            with transaction(self._db):
-                rows = self._db.execute(
-                    "SELECT seq FROM entries WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?",
-                    (start, min(last, NO_END), RESEND_CHUNK),
-                ).fetchall()
-                if not rows:
-                    break
-                begin, end = rows[0][0], rows[-1][0]
-                self._db.execute(
-                    "DELETE FROM delivery WHERE seq >= ? AND seq <= ? AND (sink = ? OR ? IS NULL)",
-                    (begin, end, sink, sink),
-                )
-                self._db.execute("UPDATE entries SET state = 'pending' WHERE seq >= ? AND seq <= ?", (begin, end))
-                mark = (self.resend_mark() or ResendMark(0, 0)).number + 1
-                self._db.execute("INSERT OR REPLACE INTO meta VALUES ('resend', ?)", (f"{mark} {begin}",))
-            for (seq,) in rows:
-                kept.add(seq)
-            queued += len(rows)
-            start = end + 1
-        return ResendResult(queued, *kept.gaps(first, min(last, self.next_seq() - 1)))
-
-    def resend_mark(self) -> ResendMark | None:
-        """Mark of the last `resend`; None: there was none."""
-        row = self._db.execute("SELECT value FROM meta WHERE key = 'resend'").fetchone()
-        try:
-            return None if row is None else ResendMark(*map(int, str(row[0]).split()))
-        except (TypeError, ValueError):
-            raise sqlite3.DatabaseError("malformed: the mark of a resend") from None
+        """Mark kept messages as not delivered to ``sink`` (None: to none), all of them; others may write meanwhile."""
+        counter, result = self.resend_counter(first, last), None
+        while result is None:
+            result = counter.count_some()
+        self.add_resend(first, last, sink)
+        while self.mark_resend_slice():
+            time.sleep(PAUSE_S)
+        return result
 
     def expire(self, keep_s: float, max_bytes: float, unsent_keep_s: float = math.inf) -> int:
         """Delete what was kept long enough, and, over the size budget, the oldest. Returns how many were lost by it.
@@ -200,20 +209,21 @@ class OutboxReader:
         is pending and still too much, the oldest of that are given up and entered in ``expired``, so that consumers
         learn of it.
         """
-        now = self.now()
-        while self._delete_acked("AND created < ?", (now - keep_s,)):
-            pass
         lost = 0
-        while gone := self._give_up_pending(now - max(keep_s, unsent_keep_s)):
-            lost += gone
-        while self._used_bytes() > max_bytes:
-            if self._delete_acked("", ()):
-                continue
-            gone = self._give_up_pending()
-            if not gone:
-                break
+        while (gone := self.expire_some(keep_s, max_bytes, unsent_keep_s)) is not None:
             lost += gone
         return lost
+
+    def expire_some(self, keep_s: float, max_bytes: float, unsent_keep_s: float = math.inf) -> int | None:
+        """Delete some of what `expire` would: how many were lost by it. None: nothing is left to delete."""
+        now = self.now()
+        if self._delete_acked("AND created < ?", (now - keep_s,)):
+            return 0
+        if gone := self._give_up_pending(now - max(keep_s, unsent_keep_s)):
+            return gone
+        if self._used_bytes() > max_bytes:
+            return 0 if self._delete_acked("", ()) else self._give_up_pending() or None
+        return None
 
     def truncate_journal(self) -> bool:
         """Empty the journal, where what was deleted still stands; False if the writer is just at work: try again."""

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.daemon.publisher.shared_sink import SharedSinkPart
-    from edge.outbox.rows import ResendResult
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +40,8 @@ class OutboxRecovery:
         self._sinks = [part.name for part in parts]
         self._deliveries = [Delivery(part, self._sinks) for part in parts]
         self._outbox: OutboxReader | None = None
+        self._last: Path | None = None
+        """The file that was open last."""
         self._done: dict[Path, int] = {}
         """Files with nothing to send -> when they were last changed: by `edge-cli outbox resend` they may be."""
         self.unreadable: set[Path] = set()
@@ -63,9 +64,10 @@ class OutboxRecovery:
         if outbox is None:
             return
         try:
+            outbox.mark_resend_slice()
             for delivery in self._deliveries:
                 delivery.work(outbox)
-            if all(delivery.idle(outbox) for delivery in self._deliveries):
+            if not outbox.resend_progress().jobs and all(delivery.idle(outbox) for delivery in self._deliveries):
                 log.info("all of %s is sent", outbox.path.name)
                 self._close()
         except sqlite3.Error as error:
@@ -81,18 +83,20 @@ class OutboxRecovery:
             self.unreadable.add(outbox.path)
             self._close()
 
-    def resend(self, epoch: str, first: int, last: int, sink: str) -> ResendResult | None:
-        """Mark kept messages of ``epoch`` to be sent to ``sink`` again; None: no set-aside file is of that epoch."""
+    def open_epoch(self, epoch: str) -> OutboxReader | None:
+        """Open the set-aside file of ``epoch`` for the caller, who closes it; None: there is none that can be read."""
         for path in schema.set_aside_outboxes(self._path):
             with contextlib.suppress(sqlite3.Error, OSError), contextlib.ExitStack() as stack:
-                outbox = self._outbox
-                if outbox is None or outbox.path != path:
-                    outbox = OutboxReader(path, newest=False, verify=False)
-                    stack.callback(outbox.close)
+                outbox = OutboxReader(path, newest=False, verify=False)
+                stack.callback(outbox.close)
                 if outbox.state().epoch == epoch:
-                    self._done.pop(path, None)
-                    return outbox.resend(first, last, sink)
+                    stack.pop_all()
+                    return outbox
         return None
+
+    def look_again(self, path: Path) -> None:
+        """Note that something was asked for of a set-aside file: it is opened again to be sent."""
+        self._done.pop(path, None)
 
     def expire(self, present: OutboxReader, keep_s: float, unsent_keep_s: float, max_bytes: float) -> None:
         """Empty files whose time is over, and, the oldest first, those that are too much. The names stay."""
@@ -114,7 +118,8 @@ class OutboxRecovery:
         if self._outbox is not None:
             with contextlib.suppress(sqlite3.Error):
                 for delivery in self._deliveries:
-                    delivery.record(self._outbox)
+                    while delivery.record(self._outbox):
+                        pass
             self._outbox.close()
             self._outbox = None
 
@@ -134,6 +139,7 @@ class OutboxRecovery:
         self._outbox = outbox
         try:
             outbox.acknowledge_unawaited(self._sinks)
+            outbox.mark_resend_slice()  # with a job that was stored, something is pending
             rows = [row for name in self._sinks for row in outbox.pending(name, 0, NO_END, 1)]
             ours = [row for row in rows if msgspec.json.decode(row.body, type=_Device).device == self._device]
         except (sqlite3.Error, msgspec.MsgspecError) as error:
@@ -151,8 +157,10 @@ class OutboxRecovery:
             return False
         self.unreadable.discard(path)
         log.warning("%s was set aside with messages that were not sent: sending them", path.name)
-        for delivery in self._deliveries:
-            delivery.reset()
+        if path != self._last:  # else what is known of it holds
+            self._last = path
+            for delivery in self._deliveries:
+                delivery.reset()
         return True
 
     def _close(self) -> None:

@@ -95,7 +95,7 @@ def test_the_same_request_is_answered_once_within_a_minute_and_per_asking_side()
         ("ping", b"\xff\xfe", ("", "invalid")),
         ("ping", b"[" * 4000, ("", "invalid")),
         ("ping", [], ("", "invalid")),
-        ("ping", {}, ("", "invalid")),
+        ("ping", {}, ("", "missing_id")),
         ("ping", {"id": ""}, ("", "invalid")),
         ("ping", {"id": 7}, ("", "invalid")),
         ("ping", {"id": "x" * 65}, ("", "invalid")),
@@ -285,7 +285,7 @@ def test_resend_refuses_what_it_cannot_do(make_publisher: Callable[..., Publishe
     wait_until(lambda: len(responses(one, "findings/resend")) == len(asked))
     said = {r.id: r.error or r.result for r in responses(one, "findings/resend")}
     assert said == {
-        "1": "unknown_epoch", "2": "invalid", "3": "invalid", "4": "invalid", "5": "invalid",
+        "1": "unknown_epoch", "2": "invalid", "3": "invalid", "4": "invalid", "5": "missing_epoch",
         "6": {"queued": 1, "gone": [], "gone_count": 0},
         "7": {"queued": 0, "gone": [], "gone_count": 0}, "8": {"queued": 0, "gone": [], "gone_count": 0},
     }  # fmt: skip
