@@ -178,7 +178,7 @@ class OutboxWriter:
                 self.lost += len(batch)
                 return False
         if self._problem:
-            self._limited_log.warning("again", "the outbox takes messages again")
+            self._limited_log.info("again", "the outbox takes messages again")
             self._problem = None
         return True
 

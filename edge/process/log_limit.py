@@ -27,6 +27,10 @@ class LogLimiter:
         self._causes: dict[str, tuple[float, int]] = {}
         """By cause, when it was logged last and how often it was left out since."""
 
+    def info(self, cause: str, message: str, *args: object) -> None:
+        """Log an information, unless ``cause`` was logged just now."""
+        self._log(logging.INFO, cause, message, args)
+
     def warning(self, cause: str, message: str, *args: object) -> None:
         """Log a warning, unless ``cause`` was logged just now."""
         self._log(logging.WARNING, cause, message, args)

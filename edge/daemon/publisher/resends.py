@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from edge.outbox.reader import OutboxReader
     from edge.outbox.resend import ResendCounter
 
-WAITING_LIMIT = 8
+WAITING_LIMIT = 32
 """Resends that are not all marked yet; who asks for more is answered ``too_many``, and asks again later."""
 SLICE_S = 0.03
 """So long at most messages are marked in one turn."""
