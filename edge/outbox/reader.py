@@ -44,6 +44,7 @@ class OutboxReader:
         newest: bool = True,
         verify: bool = True,
         busy_timeout_s: float = schema.BUSY_TIMEOUT_S,
+        checkpoints: bool = True,
     ) -> None:
         """Open the outbox.
 
@@ -53,6 +54,7 @@ class OutboxReader:
             newest: the newest outbox is opened; False: the one at ``path``.
             verify: False: also one that is not to be continued, see `edge.outbox.identity`.
             busy_timeout_s: how long a change waits while the other process commits; then it raises sqlite3.Error.
+            checkpoints: False: somebody else makes them, see `edge.outbox.checkpoints`.
         """
         self.path = schema.current_outbox(path) if newest else path
         self.damaged = 0
@@ -64,6 +66,8 @@ class OutboxReader:
             except BaseException:
                 self._db.close()
                 raise
+        if not checkpoints:
+            self._db.execute("PRAGMA wal_autocheckpoint = 0")
         self._inode = self.path.stat().st_ino
         self._readonly = readonly
         self._deleted = not readonly  # one that was killed may have left the journal with what it had deleted
@@ -163,13 +167,13 @@ class OutboxReader:
     def delivered(self, sink: str, seqs: Sequence[int], durable_sinks: Sequence[str]) -> None:
         """Record that ``sink`` has acknowledged ``seqs``; those that all ``durable_sinks`` have are acked."""
         with transaction(self._db):
-            self._db.executemany("INSERT OR IGNORE INTO delivery (seq, sink) VALUES (?, ?)", [(s, sink) for s in seqs])
-            if set(durable_sinks) <= {sink}:
+            if set(durable_sinks) <= {sink}:  # which sink has it need not be told of a message that none waits for
                 self._db.executemany("UPDATE entries SET state = 'acked' WHERE seq = ?", [(s,) for s in seqs])
-            else:
-                self._db.executemany(
-                    f"{_ack(durable_sinks)} AND seq = ?", [(*durable_sinks, len(durable_sinks), s) for s in seqs]
-                )
+                return
+            self._db.executemany("INSERT OR IGNORE INTO delivery (seq, sink) VALUES (?, ?)", [(s, sink) for s in seqs])
+            self._db.executemany(
+                f"{_ack(durable_sinks)} AND seq = ?", [(*durable_sinks, len(durable_sinks), s) for s in seqs]
+            )
 
     def acknowledge_unawaited(self, durable_sinks: Sequence[str]) -> None:
         """Mark as acked what no present sink waits for: the configuration may have lost one since it was stored."""

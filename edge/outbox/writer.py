@@ -162,11 +162,11 @@ class OutboxWriter:
                 self._opened = True
                 self._committing_since = time.monotonic()
                 if expected is None or schema.meta(db)[1] == expected:
-                    expected = schema.meta(db)[1]
                     with transaction(db):
-                        self._append(db, batch)
-                # else: the commit that failed had reached the disk after all
-                self._update_identity(*schema.meta(db))
+                        epoch, expected, next_seq = self._append(db, batch)
+                else:  # the commit that failed had reached the disk after all
+                    epoch, next_seq = schema.meta(db)
+                self._update_identity(epoch, next_seq)
                 self._committing_since = None
                 break
             except (sqlite3.Error, OSError) as error:
@@ -232,8 +232,10 @@ class OutboxWriter:
             except OSError as error:  # it stays behind: a copy put back may not be noticed, nothing else is the worse
                 self._limited_log.warning("mark", "the mark of %s cannot be written: %s", self._path.name, error.strerror)
 
-    def _append(self, db: sqlite3.Connection, batch: list[tuple[str, Durable]]) -> None:
-        epoch, seq = schema.meta(db)
+    def _append(self, db: sqlite3.Connection, batch: list[tuple[str, Durable]]) -> tuple[str, int, int]:
+        """Add ``batch`` to the open transaction; the epoch, and next_seq before and after it."""
+        epoch, first = schema.meta(db)
+        seq = first
         created = self._offset + clock.uptime()
         rows, bodies = [], []
         for suffix, message in batch:
@@ -251,6 +253,7 @@ class OutboxWriter:
         db.executemany("INSERT INTO entries (seq, suffix, created, crc) VALUES (?, ?, ?, ?)", rows)
         db.executemany("INSERT INTO bodies VALUES (?, ?)", bodies)
         db.execute("UPDATE meta SET value = ? WHERE key = 'next_seq'", (seq,))
+        return epoch, first, seq
 
     def _handle_error(self, error: sqlite3.Error | OSError) -> bool:
         """Close the file after ``error``; True if it is damaged or a copy: then the next one can be begun at once."""

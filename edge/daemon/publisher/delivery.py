@@ -27,8 +27,9 @@ log = logging.getLogger("edge.daemon.publisher.process")  # the name of the proc
 LIVE_SHARE, REPLAY_SHARE = 4, 1
 """While both lanes have messages: so many live ones to so many replayed ones."""
 FETCH = 200
-BURST = 500
-"""Messages offered in one turn, at most: other sinks want theirs too."""
+BURST = 100
+"""Messages offered in one turn, at most: other sinks want theirs too, and what has just been found is looked for once a
+turn."""
 EPOCH_BITS = 48
 """A sink gets seq with the number of the outbox above these bits: an acknowledgement that was still on its way when
 the outbox was replaced must not count for the new one's message of the same seq."""

@@ -11,6 +11,7 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING
 
+from edge.outbox.checkpoints import Checkpoints
 from edge.outbox.reader import OutboxReader
 from edge.outbox.schema import current_outbox, is_damage, mark_damaged, transient_error
 from edge.process.log_limit import LogLimiter
@@ -45,6 +46,7 @@ class OutboxConnection:
         self.path = path
         self.reader: OutboxReader | None = None
         """The open outbox; None: there is none that could be read."""
+        self._checkpoints: Checkpoints | None = None
         self._durable_sinks = durable_sinks
         self._on_new_epoch = on_new_epoch
         self._missing_since = self._opened_at = time.monotonic()
@@ -103,6 +105,9 @@ class OutboxConnection:
 
     def close(self) -> None:
         """Close the file, if it is open."""
+        if self._checkpoints is not None:
+            self._checkpoints.close()
+            self._checkpoints = None
         if self.reader is not None:
             self.reader.close()
             self.reader = None
@@ -114,13 +119,14 @@ class OutboxConnection:
         return path.exists() and (path != self._failed or time.monotonic() >= self._retry_at)
 
     def _open(self) -> None:
-        reader = OutboxReader(self.path, busy_timeout_s=BUSY_TIMEOUT_S)
+        reader = OutboxReader(self.path, busy_timeout_s=BUSY_TIMEOUT_S, checkpoints=False)
         try:
             epoch = reader.state().epoch
         except BaseException:
             reader.close()
             raise
         self.reader, self._opened_at = reader, time.monotonic()
+        self._checkpoints = Checkpoints(reader.path)
         if epoch != self._epoch:
             self._epoch = epoch
             # Without a durable sink nothing is delivered: it waits for one, or for the size budget.

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+SWITCH_INTERVAL_S = 0.0005
+"""So long one thread may keep Python's lock while the other wants it: 5 ms, as Python has it, is what a live finding
+then waits for while the connection's thread sends a backlog."""
+
+
 def run_publisher(job: DaemonJob, inbox: socket.socket, root_pid: int, heartbeat: Callable[[], None]) -> int:
     """Publish until SIGTERM; the exit code. Errors are two lines on stderr.
 
@@ -51,6 +56,7 @@ def main() -> int:
     job = msgspec.json.decode(inheritance.payload, type=DaemonJob)
     set_up_logs(job.settings.log)
     set_cpu_affinity(job.affinity.publisher)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     inbox, *heartbeat_fd = inheritance.fds
     heartbeat = partial(send_heartbeat, heartbeat_fd[0]) if heartbeat_fd else lambda: None
     return run_publisher(job, socket.socket(fileno=inbox), os.getppid(), heartbeat)
