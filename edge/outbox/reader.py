@@ -6,6 +6,7 @@ recognise by (epoch, seq). Numbers are never given here.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import sqlite3
@@ -14,24 +15,21 @@ from typing import TYPE_CHECKING
 
 from edge.contracts.state import OutboxState
 from edge.outbox import clock, resend, schema
-from edge.outbox.resend import NO_END, ResendCounter
-from edge.outbox.rows import OutboxDepth, StoredMessage
+from edge.outbox.deletion import Deletion
+from edge.outbox.resend import ResendCounter
+from edge.outbox.rows import NO_END, OutboxDepth, StoredMessage
 from edge.outbox.schema import transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from edge.outbox.rows import ResendProgress, ResendResult
 
 log = logging.getLogger(__name__)
 
-EXPIRE_CHUNK = 500
-"""Rows deleted in one transaction, so that the writer never waits long."""
 PAUSE_S = 0.002
 """Between two slices of a resend that is carried out at once: SQLite gives the lock to no one in turn."""
-EXPIRED_LIMIT = 500
-"""Ranges that are announced; were there more, the oldest are only named to who asks for them again."""
 
 
 class OutboxReader:
@@ -69,8 +67,9 @@ class OutboxReader:
         if not checkpoints:
             self._db.execute("PRAGMA wal_autocheckpoint = 0")
         self._inode = self.path.stat().st_ino
-        self._readonly = readonly
-        self._deleted = not readonly  # one that was killed may have left the journal with what it had deleted
+        self._readonly, self._busy_timeout_s = readonly, busy_timeout_s
+        # One that was killed may have left the journal with what it had deleted.
+        self._deletion = Deletion(self._db, left_behind=not readonly)
         self._offset: float | None = None
 
     def replaced(self) -> bool:
@@ -147,7 +146,7 @@ class OutboxReader:
                 lost = [(row[0],) for row in found if row[0] not in sound]
                 log.error("%d messages in %s were changed on the disk and are given up", len(lost), self.path.name)
                 with transaction(self._db):
-                    self._give_up(lost)
+                    self._deletion.give_up(lost)
                 self.damaged += len(lost)
             if rows or not found:
                 return rows
@@ -164,9 +163,12 @@ class OutboxReader:
         """Number of messages that are stored, delivered or not."""
         return int(self._db.execute("SELECT count(*) FROM entries").fetchone()[0])
 
-    def delivered(self, sink: str, seqs: Sequence[int], durable_sinks: Sequence[str]) -> None:
-        """Record that ``sink`` has acknowledged ``seqs``; those that all ``durable_sinks`` have are acked."""
-        with transaction(self._db):
+    def delivered(self, sink: str, seqs: Sequence[int], durable_sinks: Sequence[str], wait: bool = True) -> None:
+        """Record that ``sink`` has acknowledged ``seqs``; those that all ``durable_sinks`` have are acked.
+
+        ``wait`` False: raises sqlite3.OperationalError at once if the other process commits just now.
+        """
+        with transaction(self._db) if wait else self._at_once():
             if set(durable_sinks) <= {sink}:  # which sink has it need not be told of a message that none waits for
                 self._db.executemany("UPDATE entries SET state = 'acked' WHERE seq = ?", [(s,) for s in seqs])
                 return
@@ -174,6 +176,15 @@ class OutboxReader:
             self._db.executemany(
                 f"{_ack(durable_sinks)} AND seq = ?", [(*durable_sinks, len(durable_sinks), s) for s in seqs]
             )
+
+    @contextlib.contextmanager
+    def _at_once(self) -> Iterator[None]:
+        self._db.execute("PRAGMA busy_timeout = 0")
+        try:
+            with transaction(self._db):
+                yield
+        finally:
+            self._db.execute(f"PRAGMA busy_timeout = {round(self._busy_timeout_s * 1e3)}")
 
     def acknowledge_unawaited(self, durable_sinks: Sequence[str]) -> None:
         """Mark as acked what no present sink waits for: the configuration may have lost one since it was stored."""
@@ -221,56 +232,17 @@ class OutboxReader:
     def expire_some(self, keep_s: float, max_bytes: float, unsent_keep_s: float = math.inf) -> int | None:
         """Delete some of what `expire` would: how many were lost by it. None: nothing is left to delete."""
         now = self.now()
-        if self._delete_acked("AND created < ?", (now - keep_s,)):
+        if self._deletion.delete_acked(now - keep_s):
             return 0
-        if gone := self._give_up_pending(now - max(keep_s, unsent_keep_s)):
+        if gone := self._deletion.give_up_pending(now - max(keep_s, unsent_keep_s)):
             return gone
         if self._used_bytes() > max_bytes:
-            return 0 if self._delete_acked("", ()) else self._give_up_pending() or None
+            return 0 if self._deletion.delete_acked() else self._deletion.give_up_pending() or None
         return None
 
     def truncate_journal(self) -> bool:
         """Empty the journal, where what was deleted still stands; False if the writer is just at work: try again."""
-        if self._deleted:
-            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")  # most of it, while the writer goes on
-            self._deleted = bool(self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
-        return not self._deleted
-
-    def _delete_acked(self, condition: str, values: tuple[float, ...]) -> int:
-        with transaction(self._db):
-            rows = self._db.execute(
-                f"SELECT seq FROM entries WHERE state = 'acked' {condition} ORDER BY created LIMIT {EXPIRE_CHUNK}",  # noqa: S608 - our own words
-                values,
-            ).fetchall()
-            self._delete(rows)
-        return len(rows)
-
-    def _give_up_pending(self, before: float = math.inf) -> int:
-        """The oldest that were stored before ``before``. Nothing is locked, or searched, if the oldest was not."""
-        oldest = "SELECT seq, created FROM entries WHERE state = 'pending' ORDER BY seq LIMIT ?"
-        if not any(created < before for _, created in self._db.execute(oldest, (1,)).fetchall()):
-            return 0
-        with transaction(self._db):
-            rows = [(seq,) for seq, created in self._db.execute(oldest, (EXPIRE_CHUNK,)) if created < before]
-            self._give_up(rows)
-        return len(rows)
-
-    def _give_up(self, rows: list[tuple[int]]) -> None:
-        self._delete(rows)
-        for (seq,) in rows:
-            joined = self._db.execute("UPDATE expired SET last = ? WHERE last = ?", (seq, seq - 1)).rowcount
-            if not joined:
-                self._db.execute("INSERT INTO expired VALUES (?, ?)", (seq, seq))
-        self._db.execute(
-            "DELETE FROM expired WHERE first NOT IN (SELECT first FROM expired ORDER BY first DESC LIMIT ?)",
-            (EXPIRED_LIMIT,),
-        )
-
-    def _delete(self, rows: list[tuple[int]]) -> None:
-        self._db.executemany("DELETE FROM delivery WHERE seq = ?", rows)
-        self._db.executemany("DELETE FROM bodies WHERE seq = ?", rows)
-        self._db.executemany("DELETE FROM entries WHERE seq = ?", rows)
-        self._deleted = self._deleted or bool(rows)
+        return self._deletion.truncate_journal()
 
     def _used_bytes(self) -> int:
         pages, free, size = (

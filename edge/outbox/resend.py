@@ -11,15 +11,13 @@ import sqlite3
 
 import msgspec
 
-from edge.outbox.rows import ResendJob, ResendMark, ResendProgress, ResendResult, SeqRanges
+from edge.outbox.rows import NO_END, ResendJob, ResendMark, ResendProgress, ResendResult, SeqRanges
 from edge.outbox.schema import meta, transaction
 
 SLICE = 500
 """Messages that are marked in one transaction: some 10 ms, for which the writer waits."""
 COUNT_SLICE = 20_000
 """Messages that are counted in one go."""
-NO_END = 1 << 62
-"""Above every seq."""
 MARK, JOB = "resend", "resending "
 """Keys in ``meta``: of the mark, and what the key of each job begins with."""
 
@@ -87,7 +85,9 @@ def mark_slice(db: sqlite3.Connection) -> bool:
             "DELETE FROM delivery WHERE seq >= ? AND seq <= ? AND (sink = ? OR ? IS NULL)",
             (job.first, end, job.sink, job.sink),
         )
-        db.execute("UPDATE entries SET state = 'pending' WHERE seq >= ? AND seq <= ? AND state <> 'pending'", (job.first, end))
+        db.execute(
+            "UPDATE entries SET state = 'pending' WHERE seq >= ? AND seq <= ? AND state <> 'pending'", (job.first, end)
+        )
         before = progress(db).mark
         db.execute(
             "INSERT OR REPLACE INTO meta VALUES (?, ?)",
@@ -103,9 +103,7 @@ def mark_slice(db: sqlite3.Connection) -> bool:
 
 def _kept(db: sqlite3.Connection, first: int, last: int, limit: int) -> list[int]:
     """Seq of kept messages, ``first`` <= seq <= ``last``, at most ``limit``, rising."""
-    rows = db.execute(
-        "SELECT seq FROM entries WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?", (first, last, limit)
-    )
+    rows = db.execute("SELECT seq FROM entries WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?", (first, last, limit))
     return [seq for (seq,) in rows]
 
 

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import msgspec
 
+NO_END = 1 << 62
+"""Above every seq."""
 GONE_LIMIT = 100
 """Ranges that are named to who asks for messages again."""
 

@@ -230,7 +230,9 @@ class OutboxWriter:
             try:
                 self._mark.write(epoch, next_seq)
             except OSError as error:  # it stays behind: a copy put back may not be noticed, nothing else is the worse
-                self._limited_log.warning("mark", "the mark of %s cannot be written: %s", self._path.name, error.strerror)
+                self._limited_log.warning(
+                    "mark", "the mark of %s cannot be written: %s", self._path.name, error.strerror
+                )
 
     def _append(self, db: sqlite3.Connection, batch: list[tuple[str, Durable]]) -> tuple[str, int, int]:
         """Add ``batch`` to the open transaction; the epoch, and next_seq before and after it."""
@@ -242,9 +244,7 @@ class OutboxWriter:
             try:
                 body = self._encoder.encode(msgspec.structs.replace(message, epoch=epoch, seq=seq))
             except (TypeError, ValueError) as error:  # a bug in whoever made it; the others must not suffer
-                self._limited_log.error(
-                    suffix, "a message for %s cannot be encoded and is lost: %s", suffix, error
-                )
+                self._limited_log.error(suffix, "a message for %s cannot be encoded and is lost: %s", suffix, error)
                 self.lost += 1
                 continue
             rows.append((seq, suffix, created, schema.checksum(seq, suffix, body)))

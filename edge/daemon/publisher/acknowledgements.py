@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from edge.outbox.reader import OutboxReader
 
 RECORD_EVERY_S = 0.1
-"""Acknowledgements that come faster are committed together: each commit waits for the writer's disk sync, and what a
-crash loses of them costs a repeat."""
-RECORD_AT_MOST = 2000
-"""In one commit."""
+"""Acknowledgements that come more slowly are committed so often; what a crash loses of them costs a repeat."""
+RECORD_AT_MOST = 250
+"""In one commit, and so many call for one at once: the writer waits for it, some 2 ms."""
+LOCKED_PAUSE_S = 0.002
+"""Pause when the writer commits just now: it is not waited for, since messages could be sent meanwhile."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 """Pause after a commit that failed, and the limit up to which it doubles."""
 REPORT_AFTER_S = 1.0
@@ -64,13 +65,15 @@ class Acknowledgements:
 
     def problem(self) -> str | None:
         """Word for ``state.reasons`` while the outbox takes none (``disk_full``, ``disk_error``); None: it does."""
-        failing = self._failing_since is not None and time.monotonic() - self._failing_since >= REPORT_AFTER_S
-        return self._word if failing else None
+        return self._word if self._reported() else None
+
+    def _reported(self) -> bool:
+        return self._failing_since is not None and time.monotonic() - self._failing_since >= REPORT_AFTER_S
 
     def due(self) -> bool:
         """Whether `record` should be called."""
         now = time.monotonic()
-        full = len(self._seqs) >= RECORD_AT_MOST and self._failing_since is None
+        full = len(self._seqs) >= RECORD_AT_MOST and not self._pause_s
         return bool(self._seqs) and (full or now >= self._next_at)
 
     def record(self, outbox: OutboxReader) -> list[int]:
@@ -82,7 +85,7 @@ class Acknowledgements:
         if not seqs:
             return []
         try:
-            outbox.delivered(self._sink, seqs, self._durable_sinks)
+            outbox.delivered(self._sink, seqs, self._durable_sinks, wait=self._reported())
         except sqlite3.Error as error:
             word = transient_error(error)
             if word is None:
@@ -99,9 +102,12 @@ class Acknowledgements:
         now = time.monotonic()
         self._failing_since = now if self._failing_since is None else self._failing_since
         self._word = word
-        self._pause_s = min(2 * self._pause_s or FIRST_PAUSE_S, LONGEST_PAUSE_S)
+        if "locked" in str(error) and not self._reported():
+            self._pause_s = LOCKED_PAUSE_S
+        else:
+            self._pause_s = min(max(2 * self._pause_s, FIRST_PAUSE_S), LONGEST_PAUSE_S)
         self._next_at = now + self._pause_s
-        if self.problem() is not None:
+        if self._reported():
             self._log.error(
                 word, "that %d messages have arrived cannot be stored (%s); trying again", len(self._seqs), error
             )

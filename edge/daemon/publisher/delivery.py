@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from edge.contracts.ports import Outgoing
 from edge.daemon.publisher.acknowledgements import Acknowledgements
-from edge.outbox.reader import NO_END
+from edge.outbox.rows import NO_END
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -16,7 +16,8 @@ import msgspec
 
 from edge.daemon.publisher.delivery import Delivery
 from edge.outbox import schema
-from edge.outbox.reader import NO_END, OutboxReader
+from edge.outbox.reader import OutboxReader
+from edge.outbox.rows import NO_END
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """Requests ``findings/resend``, carried out in slices between the turns of the publisher's loop.
 
 First it is counted what is kept of the range; then the job is stored in the outbox, and the answer sent: that stands
-before all that is sent again, so consumers know where the replay lane begins anew. Last, a slice at a turn, the messages
-are marked to be sent. What is stored outlives the process.
+before all that is sent again, so consumers know where the replay lane begins anew. Last, a slice at a turn, the
+messages are marked to be sent. What is stored outlives the process.
 """
 
 from __future__ import annotations
@@ -130,5 +130,3 @@ class ResendQueue:
             self._recovery.look_again(one.outbox.path)
             with contextlib.suppress(sqlite3.Error):
                 one.outbox.close()
-
-

@@ -206,7 +206,7 @@ class BrokerConnection:
     def _connect(self) -> ConnectionEnd | None:
         clean: dict[str, Any] = {}
         if self.protocol.version == "5":
-            properties = Properties(PacketTypes.CONNECT)
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
             properties.MaximumPacketSize = MAXIMUM_PACKET
             clean = {"clean_start": True, "properties": properties}
         try:

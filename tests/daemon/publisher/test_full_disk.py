@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -153,11 +154,9 @@ def fill(folder: Path) -> Path:
     filler = folder / "filler"
     with filler.open("wb", buffering=0) as file:
         for block in (1 << 16, 1 << 12, 1):
-            try:
-                while True:
-                    file.write(bytes(block))
-            except OSError:
-                pass
+            with contextlib.suppress(OSError):
+                while file.write(bytes(block)):
+                    pass
     return filler
 
 

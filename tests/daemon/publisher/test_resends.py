@@ -17,8 +17,8 @@ from edge.config.settings import RequestSettings
 from edge.daemon.publisher import resends
 from edge.outbox import resend, schema
 from edge.outbox.reader import OutboxReader
+from edge.outbox.rows import NO_END
 from edge.outbox.schema import FILE_NAME
-from edge.outbox.writer import OutboxWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -147,9 +147,7 @@ def test_in_an_outbox_that_fails_the_answer_is_unavailable(tmp_path: Path, monke
 
 
 @pytest.mark.slow
-def test_ten_resends_of_many_messages_leave_every_pass_short(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_ten_resends_of_many_messages_leave_every_pass_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     count = 100_000
     epoch = make_outbox(tmp_path, count)
     one = start(tmp_path, room=0)
@@ -185,7 +183,7 @@ def test_old_marks_and_damaged_jobs(tmp_path: Path) -> None:
     db.execute("INSERT INTO meta VALUES ('resend', '4 2')")  # of an earlier version
     mark = resend.progress(db).mark
     assert mark is not None
-    assert (mark.number, mark.first, mark.last) == (4, 2, resend.NO_END)
+    assert (mark.number, mark.first, mark.last) == (4, 2, NO_END)
     db.execute("INSERT INTO meta VALUES ('resending 000000001', 'x')")
     with pytest.raises(sqlite3.DatabaseError, match="malformed"):
         resend.mark_slice(db)
@@ -199,7 +197,7 @@ def test_two_that_carry_out_the_same_job_mark_each_message_once(tmp_path: Path) 
     frontiers = [one.resend_progress(SINK).frontier]
     while one.mark_resend_slice() and other.mark_resend_slice():
         frontiers.append(one.resend_progress(SINK).frontier)
-    assert frontiers == [1, *(1 + 1000 * n for n in (1, 2)), resend.NO_END]
+    assert frontiers == [1, *(1 + 1000 * n for n in (1, 2)), NO_END]
     assert one.depth().pending == 3000
     one.close()
     other.close()
