@@ -11,6 +11,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from faults.loaded_daemon import FRAME
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -81,6 +83,33 @@ class DiskFullWithBacklog:
         if per_s > self.lines_per_s:
             harness.violations.append(f"{per_s:.1f} log lines a second on a full disk")
         harness.daemon.wait_for_work()
+
+
+@dataclass(frozen=True)
+class StartOnFullDisk:
+    """Disk full when the daemon starts: it runs, keeps what it finds in memory, and goes on when there is room."""
+
+    for_s: float = 3.0
+    name: str = "start on a full disk"
+    kind: str = "other"
+
+    def inject(self, harness: FaultHarness) -> None:
+        assert harness.tmpfs
+        filler, daemon = harness.disk / "filler", harness.daemon
+        daemon.kill()
+        harness.produced.read_outboxes(daemon.state_dir)
+        try:
+            fill(filler)
+            daemon.start()
+            deadline = time.monotonic() + 60
+            while daemon.child(FRAME) is None and time.monotonic() < deadline:
+                time.sleep(0.05)
+            time.sleep(self.for_s)
+            if not daemon.running:
+                harness.violations.append("on a full disk the daemon does not start")
+        finally:
+            filler.unlink()
+        daemon.wait_for_work()
 
 
 @dataclass(frozen=True)

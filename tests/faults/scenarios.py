@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from faults import clock
-from faults.disk import Damage, DiskFull, DiskFullWithBacklog, ReadOnly
+from faults.disk import Damage, DiskFull, DiskFullWithBacklog, ReadOnly, StartOnFullDisk
 from faults.faults import (
     AclRefuses,
     BrokerAway,
@@ -49,7 +49,9 @@ def fault_scenarios(root: bool) -> dict[str, FaultScenario]:
     link: list[Fault] = [LinkCut(100), LinkCut(2500), LinkStalled(1.0), LinkStalled(0.7, then_cut=True)]
     link += [LinkStalled(0.5, then_cut=True, answers_only=True), BrokerFrozen(1.0), AclRefuses(1.0)]
     away: list[Fault] = [KillBroker(0.2), KillBroker(1.0), KillBroker(2.5), BrokerAway(0.7)]
-    disk: list[Fault] = [DiskFull(1.0), DiskFullWithBacklog(3.0, 1.0), ReadOnly(1.0)] if root else []
+    disk: list[Fault] = (
+        [DiskFull(1.0), DiskFullWithBacklog(3.0, 1.0), StartOnFullDisk(1.0), ReadOnly(1.0)] if root else []
+    )
     has_clock = clock.compiler() is not None
     damage: list[Fault] = [Damage("truncated"), Damage("bits flipped"), Damage("older copy")]
     damage += [ClockSet()] * 2 if has_clock else []

@@ -7,6 +7,7 @@ without publishing ``offline``: the broker then publishes the MQTT last will, wh
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -45,7 +46,8 @@ def run_publisher(job: DaemonJob, inbox: socket.socket, root_pid: int, heartbeat
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # the supervisor may have asked already
         publisher.run(heartbeat)
     except EdgeError as error:
-        print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
+        with contextlib.suppress(OSError):  # the log may stand on a full disk
+            print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr, flush=True)
         return error.exit_code
     return 0
 

@@ -15,7 +15,10 @@ from brokers import wait_until
 from publisher_harness import REPORT, PublisherThread, make_job
 from sample_messages import make_message
 
+from edge.app.state_dir import locked_state_dir
+from edge.contracts.errors import DeviceError
 from edge.daemon.publisher import acknowledgements
+from edge.outbox.missed_health import MissedHealthStore
 from edge.outbox.reader import OutboxReader
 from edge.outbox.schema import FILE_NAME
 from edge.outbox.writer import OutboxWriter
@@ -209,8 +212,6 @@ def test_a_start_on_a_full_disk_begins_when_there_is_room(small_disk: Path) -> N
 def test_health_that_cannot_be_kept_is_counted_and_the_log_stays_short(
     small_disk: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from edge.outbox.missed_health import MissedHealthStore
-
     filler = fill(small_disk)
     store = MissedHealthStore(small_disk, keep_s=1e6, max_bytes=1e6)
     body = json.dumps({"at": "2026-01-01T00:00:00Z"}).encode()
@@ -223,3 +224,16 @@ def test_health_that_cannot_be_kept_is_counted_and_the_log_stays_short(
     store.keep("a", body)
     assert (store.counts.waiting, store.counts.expired) == (1, 200)
     store.close()
+
+
+def test_a_state_directory_on_a_full_disk_is_locked_all_the_same(small_disk: Path) -> None:
+    with locked_state_dir(small_disk / "state"):
+        pass
+    filler = fill(small_disk)
+    with (
+        locked_state_dir(small_disk / "state"),
+        pytest.raises(DeviceError, match="in use by another"),
+        locked_state_dir(small_disk / "state"),
+    ):
+        pass
+    filler.unlink()
