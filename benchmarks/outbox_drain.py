@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import socket
+import sqlite3
 import sys
 import threading
 import time
@@ -209,6 +211,18 @@ class Feeder:
         return self._live
 
 
+def bare_commits(file: Path, for_s: float) -> list[float]:
+    """Commits of a finding to a bare SQLite file (WAL, synchronous=FULL), 30 a second, in milliseconds each."""
+    body, took, began = msgspec.json.encode(make_finding()), [], time.perf_counter()
+    with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as db:
+        db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE found (body BLOB)")
+        while (start := time.perf_counter()) - began < for_s:
+            db.execute("INSERT INTO found VALUES (?)", (body,))
+            took.append((time.perf_counter() - start) * 1e3)
+            time.sleep(max(0.0, began + len(took) / FPS - time.perf_counter()))
+    return took
+
+
 @dataclass
 class Drain:
     """Measurements of the drain of one backlog."""
@@ -218,6 +232,8 @@ class Drain:
     """Live findings while it went."""
     idle: Live
     """Live findings afterwards, when nothing else was to do."""
+    bare: list[float]
+    """Bare commits after that, see `bare_commits`."""
 
 
 def publisher_drain(folder: Path, port: int, count: int, idle_s: float) -> Drain:
@@ -235,7 +251,7 @@ def publisher_drain(folder: Path, port: int, count: int, idle_s: float) -> Drain
         measured = busy.stop()
         idle = Feeder(device, consumer, "idle")
         time.sleep(idle_s)
-        return Drain(per_s, measured, idle.stop())
+        return Drain(per_s, measured, idle.stop(), bare_commits(folder / "bare.sqlite3", idle_s))
     finally:
         device.close()
         consumer.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import stat
@@ -36,7 +37,9 @@ def locked_state_dir(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise DeviceError(
             f"the state directory {path} cannot be used: {error.strerror}",
-            hint="give another with --state-dir DIR, or mend its permissions",
+            hint="make room on its disk, or give another with --state-dir DIR"
+            if error.errno in (errno.ENOSPC, errno.EDQUOT)
+            else "give another with --state-dir DIR, or mend its permissions",
         ) from error
     try:
         try:
@@ -47,8 +50,9 @@ def locked_state_dir(path: Path) -> Iterator[Path]:
                 f"the state directory {path} is in use by another daemon (process {owner})",
                 hint="stop that one, or give this one its own with --state-dir DIR",
             ) from None
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+        with contextlib.suppress(OSError):  # a full disk: the lock holds all the same, it only does not say whose
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
         yield path
     finally:
         os.close(lock)

@@ -28,7 +28,9 @@ WILDCARDS = "+#"
 class UnreadableError(msgspec.DecodeError):
     """Bytes from outside are not what was expected. The text is one printable line, fit for a log."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, mismatch: bool = False) -> None:
+        """``mismatch``: it could be read, and is not of the expected type."""
+        self.mismatch = mismatch
         shown = reason[:REASON_LENGTH]
         super().__init__("".join(c if c.isprintable() else "?" for c in shown))
 
@@ -46,7 +48,7 @@ def decode_json(data: bytes | bytearray | memoryview | str, kind: type[T], *, li
         text = data if isinstance(data, str) else str(data, "utf-8")
         value: T = _decoder(kind).decode(text)  # type: ignore[arg-type]  # types are hashable
     except FAILURES as error:
-        raise UnreadableError(_reason(error)) from None
+        raise UnreadableError(_reason(error), isinstance(error, msgspec.ValidationError)) from None
     return value
 
 

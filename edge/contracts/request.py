@@ -27,9 +27,12 @@ class Response(Envelope, frozen=True, kw_only=True):
     command: str
     ok: bool
     error: str | None = None
-    """One word if not ok: ``unknown_command``, ``forbidden``, ``too_large``, ``too_many``, ``invalid``, ``failed``, or
-    the command's own (``unknown_epoch``, ``unknown_stream``, ``ended``, ``unavailable``).
+    """One word if not ok: ``unknown_command``, ``forbidden``, ``too_large``, ``too_many``, ``missing_id`` (so for any
+    field that must be there: ``missing_`` and its name), ``invalid``, ``failed``, or the command's own
+    (``unknown_epoch``, ``unknown_stream``, ``ended``, ``unavailable``).
     """
+    detail: str | None = None
+    """What is wrong with the request, in words for people; None: the word says it all."""
     result: dict[str, Any] = {}
     """Result of the command, its own; empty if not ok."""
 

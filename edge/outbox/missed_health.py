@@ -17,6 +17,7 @@ import msgspec
 
 from edge.contracts.decoding import UnreadableError, decode_json
 from edge.outbox.schema import transaction
+from edge.process.log_limit import LogLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 FILE_NAME = "telemetry.sqlite3"
 GIVE_UP = 50
 """Samples given up at once, when there are too many."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 10.0
+"""Pause after a failure (a full disk), and the limit up to which it doubles; meanwhile nothing is tried."""
 
 LAYOUT = """
 CREATE TABLE IF NOT EXISTS samples (
@@ -83,6 +86,10 @@ class MissedHealthStore:
         self._db: sqlite3.Connection | None = None
         self._uncounted: _ExpiredHealth | None = None
         """What could not even be counted on the disk."""
+        self._unrecorded: set[int] = set()
+        """Ids of samples that have arrived, and could not be deleted yet: not to be sent again."""
+        self._retry_at = self._pause_s = 0.0
+        self._limited_log = LogLimiter(log)
         self.counts = MissedHealthCounts()
         if self._max_bytes:
             self._try(self._restamp)
@@ -110,15 +117,16 @@ class MissedHealthStore:
             rows = db.execute(
                 "SELECT id, body FROM samples WHERE sink = ? AND id > ? ORDER BY id LIMIT ?", (sink, after, limit)
             )
-            found.extend(MissedHealth(*row) for row in rows)
+            found.extend(MissedHealth(*row) for row in rows if row[0] not in self._unrecorded)
 
         if self.counts.waiting:
             self._try(select)
         return found
 
     def sent(self, ids: list[int]) -> None:
-        """Delete the samples ``ids``: they have arrived."""
-        self._try(lambda db: db.executemany("DELETE FROM samples WHERE id = ?", [(one,) for one in ids]))
+        """Delete the samples ``ids``, which have arrived; later, if the disk takes nothing now."""
+        self._unrecorded.update(ids)
+        self._delete_sent()
 
     def expire(self, sinks: list[str]) -> None:
         """Delete samples that are too old, over the size budget, or for none of ``sinks``, the configured."""
@@ -130,6 +138,7 @@ class MissedHealthStore:
         def by_size(db: sqlite3.Connection) -> None:
             self._give_up(db, "id IN (SELECT id FROM samples ORDER BY id LIMIT ?)", (GIVE_UP,))
 
+        self._delete_sent()
         if self.counts.waiting:
             self._try(by_age)
         # Asked between transactions: within one, SQLite does not tell the free pages rightly.
@@ -156,12 +165,19 @@ class MissedHealthStore:
             times = [at for _, at in rows]
             _add_expired(db, _ExpiredHealth(len(times), min(times), max(times)))
 
+    def _delete_sent(self) -> None:
+        ids = [(one,) for one in self._unrecorded]
+        if ids and self._try(lambda db: db.executemany("DELETE FROM samples WHERE id = ?", ids)):
+            self._unrecorded.clear()
+
     def _restamp(self, db: sqlite3.Connection) -> None:
         """What was stored before this boot gets its age from now on: no clock tells how long we were off."""
         db.execute("UPDATE samples SET stored = ? WHERE stored > ?", (_uptime(), _uptime()))
 
     def _try(self, action: Callable[[sqlite3.Connection], object], anew: bool = True) -> bool:
         """Do it in one transaction; whether it came to be. A damaged file is begun anew."""
+        if time.monotonic() < self._retry_at:
+            return False
         try:
             if self._db is None:
                 self._db = _open(self._path)
@@ -169,11 +185,15 @@ class MissedHealthStore:
                 action(self._db)
         except (sqlite3.Error, OSError) as error:
             self.close()
-            log.warning("%s: %s", FILE_NAME, error)
+            self._pause_s = min(2 * self._pause_s or FIRST_PAUSE_S, LONGEST_PAUSE_S)
+            self._limited_log.warning(str(error), "%s: %s", FILE_NAME, error)
             if isinstance(error, (OSError, sqlite3.OperationalError)):
+                self._retry_at = time.monotonic() + self._pause_s
                 return False  # full or read-only: the file itself is well
+            self._unrecorded.clear()
             remove(self._path.parent)
             return anew and self._try(action, anew=False)
+        self._pause_s = 0.0
         self._count()
         return True
 

@@ -6,53 +6,70 @@ recognise by (epoch, seq). Numbers are never given here.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import sqlite3
+import time
 from typing import TYPE_CHECKING
 
 from edge.contracts.state import OutboxState
-from edge.outbox import clock, schema
-from edge.outbox.rows import OutboxDepth, ResendMark, ResendResult, SeqRanges, StoredMessage
+from edge.outbox import clock, resend, schema
+from edge.outbox.deletion import Deletion
+from edge.outbox.resend import ResendCounter
+from edge.outbox.rows import NO_END, OutboxDepth, StoredMessage
 from edge.outbox.schema import transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from edge.outbox.rows import ResendProgress, ResendResult
 
 log = logging.getLogger(__name__)
 
-EXPIRE_CHUNK = 500
-"""Rows deleted in one transaction, so that the writer never waits long."""
-RESEND_CHUNK = 5000
-EXPIRED_LIMIT = 500
-"""Ranges that are announced; were there more, the oldest are only named to who asks for them again."""
-NO_END = 1 << 62
-"""Above every seq."""
+PAUSE_S = 0.002
+"""Between two slices of a resend that is carried out at once: SQLite gives the lock to no one in turn."""
 
 
 class OutboxReader:
     """Reads what the frame process stored. All methods raise sqlite3.Error when the file fails; then open anew."""
 
-    def __init__(self, path: Path, readonly: bool = False, newest: bool = True, verify: bool = True) -> None:
-        """``path`` is the first outbox' name; the newest is opened, unless ``newest`` is False.
+    def __init__(
+        self,
+        path: Path,
+        readonly: bool = False,
+        newest: bool = True,
+        verify: bool = True,
+        busy_timeout_s: float = schema.BUSY_TIMEOUT_S,
+        checkpoints: bool = True,
+    ) -> None:
+        """Open the outbox.
 
-        ``readonly``: nothing can be changed by it; for looking beside a running daemon. ``verify`` False: also one that
-        is not to be continued, see `edge.outbox.identity`.
+        Args:
+            path: the first outbox' name.
+            readonly: nothing can be changed by it; for looking beside a running daemon.
+            newest: the newest outbox is opened; False: the one at ``path``.
+            verify: False: also one that is not to be continued, see `edge.outbox.identity`.
+            busy_timeout_s: how long a change waits while the other process commits; then it raises sqlite3.Error.
+            checkpoints: False: somebody else makes them, see `edge.outbox.checkpoints`.
         """
         self.path = schema.current_outbox(path) if newest else path
         self.damaged = 0
         """Messages that were found changed on the disk, and given up."""
-        self._db = schema.connect(self.path, "NORMAL", readonly)
+        self._db = schema.connect(self.path, "NORMAL", readonly, busy_timeout_s)
         if verify and not readonly:
             try:
                 schema.verify(self.path, self._db)
             except BaseException:
                 self._db.close()
                 raise
+        if not checkpoints:
+            self._db.execute("PRAGMA wal_autocheckpoint = 0")
         self._inode = self.path.stat().st_ino
-        self._readonly = readonly
-        self._deleted = not readonly  # one that was killed may have left the journal with what it had deleted
+        self._readonly, self._busy_timeout_s = readonly, busy_timeout_s
+        # One that was killed may have left the journal with what it had deleted.
+        self._deletion = Deletion(self._db, left_behind=not readonly)
         self._offset: float | None = None
 
     def replaced(self) -> bool:
@@ -80,7 +97,12 @@ class OutboxReader:
     def now(self) -> float:
         """Time of the outbox' own clock in seconds, see `edge.outbox.clock`."""
         if self._offset is None:
-            self._offset = clock.offset(self._db, self._readonly)
+            try:
+                self._offset = clock.offset(self._db, self._readonly)
+            except sqlite3.Error as error:
+                if schema.transient_error(error) is None:
+                    raise
+                return clock.offset(self._db, readonly=True) + clock.uptime()  # a full disk cannot store it yet
         return self._offset + clock.uptime()
 
     def age_of(self, name: str) -> float:
@@ -124,7 +146,7 @@ class OutboxReader:
                 lost = [(row[0],) for row in found if row[0] not in sound]
                 log.error("%d messages in %s were changed on the disk and are given up", len(lost), self.path.name)
                 with transaction(self._db):
-                    self._give_up(lost)
+                    self._deletion.give_up(lost)
                 self.damaged += len(lost)
             if rows or not found:
                 return rows
@@ -141,57 +163,59 @@ class OutboxReader:
         """Number of messages that are stored, delivered or not."""
         return int(self._db.execute("SELECT count(*) FROM entries").fetchone()[0])
 
-    def delivered(self, sink: str, seqs: Sequence[int], durable_sinks: Sequence[str]) -> None:
-        """Record that ``sink`` has acknowledged ``seqs``; those that all ``durable_sinks`` have are acked."""
-        with transaction(self._db):
-            self._db.executemany("INSERT OR IGNORE INTO delivery (seq, sink) VALUES (?, ?)", [(s, sink) for s in seqs])
-            if set(durable_sinks) <= {sink}:
+    def delivered(self, sink: str, seqs: Sequence[int], durable_sinks: Sequence[str], wait: bool = True) -> None:
+        """Record that ``sink`` has acknowledged ``seqs``; those that all ``durable_sinks`` have are acked.
+
+        ``wait`` False: raises sqlite3.OperationalError at once if the other process commits just now.
+        """
+        with transaction(self._db) if wait else self._at_once():
+            if set(durable_sinks) <= {sink}:  # which sink has it need not be told of a message that none waits for
                 self._db.executemany("UPDATE entries SET state = 'acked' WHERE seq = ?", [(s,) for s in seqs])
-            else:
-                self._db.executemany(
-                    f"{_ack(durable_sinks)} AND seq = ?", [(*durable_sinks, len(durable_sinks), s) for s in seqs]
-                )
+                return
+            self._db.executemany("INSERT OR IGNORE INTO delivery (seq, sink) VALUES (?, ?)", [(s, sink) for s in seqs])
+            self._db.executemany(
+                f"{_ack(durable_sinks)} AND seq = ?", [(*durable_sinks, len(durable_sinks), s) for s in seqs]
+            )
+
+    @contextlib.contextmanager
+    def _at_once(self) -> Iterator[None]:
+        self._db.execute("PRAGMA busy_timeout = 0")
+        try:
+            with transaction(self._db):
+                yield
+        finally:
+            self._db.execute(f"PRAGMA busy_timeout = {round(self._busy_timeout_s * 1e3)}")
 
     def acknowledge_unawaited(self, durable_sinks: Sequence[str]) -> None:
         """Mark as acked what no present sink waits for: the configuration may have lost one since it was stored."""
         with transaction(self._db):
             self._db.execute(_ack(durable_sinks), (*durable_sinks, len(durable_sinks)))
 
+    def resend_counter(self, first: int, last: int) -> ResendCounter:
+        """Counter of what a resend of ``first`` <= seq <= ``last`` will send, and of what is gone."""
+        return ResendCounter(self._db, first, last)
+
+    def add_resend(self, first: int, last: int, sink: str | None) -> None:
+        """Store the job to send ``first`` <= seq <= ``last`` to ``sink`` again (None: to all sinks)."""
+        resend.add_job(self._db, first, last, sink)
+
+    def mark_resend_slice(self) -> bool:
+        """Carry out a slice of the first stored job; False: there is none."""
+        return resend.mark_slice(self._db)
+
+    def resend_progress(self, sink: str | None = None) -> ResendProgress:
+        """How far resends are: by this, deliveries learn of those of another process, too."""
+        return resend.progress(self._db, sink)
+
     def resend(self, first: int, last: int, sink: str | None = None) -> ResendResult:
-        """Mark kept messages ``first`` <= seq <= ``last`` as not delivered to ``sink`` (None: to none of the sinks).
-
-        Deliveries, those of another process too, learn of it by `resend_mark`.
-        """
-        queued, kept, start = 0, SeqRanges(), min(first, NO_END)
-        while True:
-            with transaction(self._db):
-                rows = self._db.execute(
-                    "SELECT seq FROM entries WHERE seq >= ? AND seq <= ? ORDER BY seq LIMIT ?",
-                    (start, min(last, NO_END), RESEND_CHUNK),
-                ).fetchall()
-                if not rows:
-                    break
-                begin, end = rows[0][0], rows[-1][0]
-                self._db.execute(
-                    "DELETE FROM delivery WHERE seq >= ? AND seq <= ? AND (sink = ? OR ? IS NULL)",
-                    (begin, end, sink, sink),
-                )
-                self._db.execute("UPDATE entries SET state = 'pending' WHERE seq >= ? AND seq <= ?", (begin, end))
-                mark = (self.resend_mark() or ResendMark(0, 0)).number + 1
-                self._db.execute("INSERT OR REPLACE INTO meta VALUES ('resend', ?)", (f"{mark} {begin}",))
-            for (seq,) in rows:
-                kept.add(seq)
-            queued += len(rows)
-            start = end + 1
-        return ResendResult(queued, *kept.gaps(first, min(last, self.next_seq() - 1)))
-
-    def resend_mark(self) -> ResendMark | None:
-        """Mark of the last `resend`; None: there was none."""
-        row = self._db.execute("SELECT value FROM meta WHERE key = 'resend'").fetchone()
-        try:
-            return None if row is None else ResendMark(*map(int, str(row[0]).split()))
-        except (TypeError, ValueError):
-            raise sqlite3.DatabaseError("malformed: the mark of a resend") from None
+        """Mark kept messages as not delivered to ``sink`` (None: to none), all of them; others may write meanwhile."""
+        counter, result = self.resend_counter(first, last), None
+        while result is None:
+            result = counter.count_some()
+        self.add_resend(first, last, sink)
+        while self.mark_resend_slice():
+            time.sleep(PAUSE_S)
+        return result
 
     def expire(self, keep_s: float, max_bytes: float, unsent_keep_s: float = math.inf) -> int:
         """Delete what was kept long enough, and, over the size budget, the oldest. Returns how many were lost by it.
@@ -200,63 +224,25 @@ class OutboxReader:
         is pending and still too much, the oldest of that are given up and entered in ``expired``, so that consumers
         learn of it.
         """
-        now = self.now()
-        while self._delete_acked("AND created < ?", (now - keep_s,)):
-            pass
         lost = 0
-        while gone := self._give_up_pending(now - max(keep_s, unsent_keep_s)):
-            lost += gone
-        while self._used_bytes() > max_bytes:
-            if self._delete_acked("", ()):
-                continue
-            gone = self._give_up_pending()
-            if not gone:
-                break
+        while (gone := self.expire_some(keep_s, max_bytes, unsent_keep_s)) is not None:
             lost += gone
         return lost
 
+    def expire_some(self, keep_s: float, max_bytes: float, unsent_keep_s: float = math.inf) -> int | None:
+        """Delete some of what `expire` would: how many were lost by it. None: nothing is left to delete."""
+        now = self.now()
+        if self._deletion.delete_acked(now - keep_s):
+            return 0
+        if gone := self._deletion.give_up_pending(now - max(keep_s, unsent_keep_s)):
+            return gone
+        if self._used_bytes() > max_bytes:
+            return 0 if self._deletion.delete_acked() else self._deletion.give_up_pending() or None
+        return None
+
     def truncate_journal(self) -> bool:
         """Empty the journal, where what was deleted still stands; False if the writer is just at work: try again."""
-        if self._deleted:
-            self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")  # most of it, while the writer goes on
-            self._deleted = bool(self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0])
-        return not self._deleted
-
-    def _delete_acked(self, condition: str, values: tuple[float, ...]) -> int:
-        with transaction(self._db):
-            rows = self._db.execute(
-                f"SELECT seq FROM entries WHERE state = 'acked' {condition} ORDER BY created LIMIT {EXPIRE_CHUNK}",  # noqa: S608 - our own words
-                values,
-            ).fetchall()
-            self._delete(rows)
-        return len(rows)
-
-    def _give_up_pending(self, before: float = math.inf) -> int:
-        """The oldest that were stored before ``before``. Nothing is locked, or searched, if the oldest was not."""
-        oldest = "SELECT seq, created FROM entries WHERE state = 'pending' ORDER BY seq LIMIT ?"
-        if not any(created < before for _, created in self._db.execute(oldest, (1,)).fetchall()):
-            return 0
-        with transaction(self._db):
-            rows = [(seq,) for seq, created in self._db.execute(oldest, (EXPIRE_CHUNK,)) if created < before]
-            self._give_up(rows)
-        return len(rows)
-
-    def _give_up(self, rows: list[tuple[int]]) -> None:
-        self._delete(rows)
-        for (seq,) in rows:
-            joined = self._db.execute("UPDATE expired SET last = ? WHERE last = ?", (seq, seq - 1)).rowcount
-            if not joined:
-                self._db.execute("INSERT INTO expired VALUES (?, ?)", (seq, seq))
-        self._db.execute(
-            "DELETE FROM expired WHERE first NOT IN (SELECT first FROM expired ORDER BY first DESC LIMIT ?)",
-            (EXPIRED_LIMIT,),
-        )
-
-    def _delete(self, rows: list[tuple[int]]) -> None:
-        self._db.executemany("DELETE FROM delivery WHERE seq = ?", rows)
-        self._db.executemany("DELETE FROM bodies WHERE seq = ?", rows)
-        self._db.executemany("DELETE FROM entries WHERE seq = ?", rows)
-        self._deleted = self._deleted or bool(rows)
+        return self._deletion.truncate_journal()
 
     def _used_bytes(self) -> int:
         pages, free, size = (

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import msgspec
 
+NO_END = 1 << 62
+"""Above every seq."""
 GONE_LIMIT = 100
 """Ranges that are named to who asks for messages again."""
 
@@ -31,13 +33,35 @@ class ResendMark(NamedTuple):
     """Tells deliveries that something is to be sent again."""
 
     number: int
-    """Goes up with every part of every `edge.outbox.reader.OutboxReader.resend`."""
+    """Goes up with every slice of every resend, see `edge.outbox.resend`."""
     first: int
-    """Lowest seq of that part."""
+    """Lowest seq of that slice."""
+    last: int
+    """Highest seq of that slice."""
+
+
+class ResendJob(msgspec.Struct, frozen=True):
+    """Job of a resend, as it is stored: the messages that are still to be marked as not delivered."""
+
+    first: int
+    last: int
+    sink: str | None
+    """None: not delivered to any."""
+
+
+class ResendProgress(NamedTuple):
+    """How far the resends of an outbox are."""
+
+    mark: ResendMark | None
+    """Of the last slice; None: there was none."""
+    jobs: int
+    """Number of resends that are not all marked."""
+    frontier: int
+    """Lowest seq that is still to be marked: older messages from there on wait, or they would be out of order."""
 
 
 class ResendResult(msgspec.Struct, frozen=True):
-    """Result of `edge.outbox.reader.OutboxReader.resend`: what is queued, what is gone."""
+    """Result of a resend: what is queued, what is gone."""
 
     queued: int
     """Messages that will be sent again."""

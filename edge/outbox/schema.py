@@ -76,14 +76,19 @@ MIGRATIONS = {
 """Statements by layout version: they make the next version of it."""
 
 
-def connect(path: Path, synchronous: Literal["FULL", "NORMAL"], readonly: bool = False) -> sqlite3.Connection:
+def connect(
+    path: Path,
+    synchronous: Literal["FULL", "NORMAL"],
+    readonly: bool = False,
+    busy_timeout_s: float = BUSY_TIMEOUT_S,
+) -> sqlite3.Connection:
     """Open an existing outbox. Transactions are begun by hand, see `transaction`.
 
     Raises:
         sqlite3.Error: the file is missing, no outbox, damaged, or of another layout version.
     """
     uri = f"file:{_quoted(path)}?mode={'ro' if readonly else 'rw'}"
-    db = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    db = sqlite3.connect(uri, uri=True, timeout=busy_timeout_s, isolation_level=None, check_same_thread=False)
     try:
         db.execute(f"PRAGMA synchronous = {synchronous}")
         db.execute("PRAGMA secure_delete = ON")  # what is deleted is overwritten: not every SQLite does so by itself

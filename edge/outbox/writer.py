@@ -18,6 +18,7 @@ import msgspec
 from edge.outbox import clock, schema
 from edge.outbox.identity import IdentityFile
 from edge.outbox.schema import transaction, transient_error
+from edge.process.log_limit import LogLimiter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +32,9 @@ QUEUE_LIMIT = 10_000
 """Messages held in memory while the disk takes none: minutes of findings, some 20 MB."""
 BATCH_LIMIT = 500
 RETRY_S = 0.5
+OPEN_RETRY_LIMIT_S = 10.0
+"""The pause doubles up to it while the file cannot even be opened: moving a large one to another layout fills the disk
+again and again."""
 HUNG_S = 20.0
 """A commit that takes so long will not come back: far longer than waiting for the other process, or a slow card."""
 
@@ -67,6 +71,10 @@ class OutboxWriter:
         self._mark: IdentityFile | None = None
         self._last: tuple[str, int] | None = None
         """(epoch, next_seq) after the last commit to the open file."""
+        self._pause_s = 0.0
+        self._opened = False
+        """Whether the file could be opened when something was to be stored last."""
+        self._limited_log = LogLimiter(log)
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
         self._thread.start()
 
@@ -151,13 +159,14 @@ class OutboxWriter:
         while True:
             try:
                 db = self._open()
+                self._opened = True
                 self._committing_since = time.monotonic()
                 if expected is None or schema.meta(db)[1] == expected:
-                    expected = schema.meta(db)[1]
                     with transaction(db):
-                        self._append(db, batch)
-                # else: the commit that failed had reached the disk after all
-                self._update_identity(*schema.meta(db))
+                        epoch, expected, next_seq = self._append(db, batch)
+                else:  # the commit that failed had reached the disk after all
+                    epoch, next_seq = schema.meta(db)
+                self._update_identity(epoch, next_seq)
                 self._committing_since = None
                 break
             except (sqlite3.Error, OSError) as error:
@@ -165,13 +174,19 @@ class OutboxWriter:
                 if self._handle_error(error):
                     expected = None
                     continue
-            if self._closing.wait(RETRY_S):
+            if self._closing.wait(self._retry_pause()):
                 self.lost += len(batch)
                 return False
         if self._problem:
-            log.info("the outbox takes messages again")
+            self._limited_log.info("again", "the outbox takes messages again")
             self._problem = None
         return True
+
+    def _retry_pause(self) -> float:
+        """Seconds until the next try: longer each time while the file cannot be opened."""
+        self._pause_s = RETRY_S if self._opened else min(2 * self._pause_s or RETRY_S, OPEN_RETRY_LIMIT_S)
+        self._opened = False
+        return self._pause_s
 
     def _open(self) -> sqlite3.Connection:
         if self._db is not None:
@@ -215,17 +230,21 @@ class OutboxWriter:
             try:
                 self._mark.write(epoch, next_seq)
             except OSError as error:  # it stays behind: a copy put back may not be noticed, nothing else is the worse
-                log.warning("the mark of %s cannot be written: %s", self._path.name, error.strerror)
+                self._limited_log.warning(
+                    "mark", "the mark of %s cannot be written: %s", self._path.name, error.strerror
+                )
 
-    def _append(self, db: sqlite3.Connection, batch: list[tuple[str, Durable]]) -> None:
-        epoch, seq = schema.meta(db)
+    def _append(self, db: sqlite3.Connection, batch: list[tuple[str, Durable]]) -> tuple[str, int, int]:
+        """Add ``batch`` to the open transaction; the epoch, and next_seq before and after it."""
+        epoch, first = schema.meta(db)
+        seq = first
         created = self._offset + clock.uptime()
         rows, bodies = [], []
         for suffix, message in batch:
             try:
                 body = self._encoder.encode(msgspec.structs.replace(message, epoch=epoch, seq=seq))
             except (TypeError, ValueError) as error:  # a bug in whoever made it; the others must not suffer
-                log.error("a message for %s cannot be encoded and is lost: %s", suffix, error)
+                self._limited_log.error(suffix, "a message for %s cannot be encoded and is lost: %s", suffix, error)
                 self.lost += 1
                 continue
             rows.append((seq, suffix, created, schema.checksum(seq, suffix, body)))
@@ -234,6 +253,7 @@ class OutboxWriter:
         db.executemany("INSERT INTO entries (seq, suffix, created, crc) VALUES (?, ?, ?, ?)", rows)
         db.executemany("INSERT INTO bodies VALUES (?, ?)", bodies)
         db.execute("UPDATE meta SET value = ? WHERE key = 'next_seq'", (seq,))
+        return epoch, first, seq
 
     def _handle_error(self, error: sqlite3.Error | OSError) -> bool:
         """Close the file after ``error``; True if it is damaged or a copy: then the next one can be begun at once."""
@@ -249,5 +269,5 @@ class OutboxWriter:
             return True
         if word != self._problem:
             self._problem = word
-            log.error("the outbox takes no messages (%s); trying again", error)
+            self._limited_log.error(word, "the outbox takes no messages (%s); trying again", error)
         return False

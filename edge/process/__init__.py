@@ -6,6 +6,7 @@ Modules:
 - ``cores``: CPU affinity: which processor cores each process of the daemon runs on.
 - ``heartbeat``: Heartbeat from child to parent, for the watchdog: a kernel counter (eventfd) that one adds to, the
   other empties.
+- ``log_limit``: Rate limit of log lines: one a second at most for each cause, which then says how many were left out.
 - ``malloc``: Limits how much freed memory glibc's malloc keeps. Elsewhere (musl) nothing is done.
 - ``reaper``: Reaper: collects killed child processes in a thread of its own, so that nobody waits for one that cannot
   be killed.

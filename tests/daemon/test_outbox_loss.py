@@ -15,7 +15,8 @@ from sample_messages import make_message
 from edge.config.settings import OutboxSettings
 from edge.daemon.publisher import outbox_housekeeping
 from edge.outbox import schema
-from edge.outbox.reader import EXPIRED_LIMIT, OutboxReader
+from edge.outbox.deletion import EXPIRED_LIMIT
+from edge.outbox.reader import OutboxReader
 from edge.outbox.schema import FILE_NAME
 from edge.outbox.writer import OutboxWriter
 
@@ -67,7 +68,7 @@ def test_no_more_ranges_are_announced_than_a_message_can_hold(tmp_path: Path) ->
     outbox = OutboxReader(tmp_path / FILE_NAME)
     outbox.delivered("a", range(2, 2 * EXPIRED_LIMIT + 21, 2), ["a"])
     with schema.transaction(outbox._db):
-        outbox._give_up([(seq,) for seq in range(1, 2 * EXPIRED_LIMIT + 20, 2)])
+        outbox._deletion.give_up([(seq,) for seq in range(1, 2 * EXPIRED_LIMIT + 20, 2)])
     expired = outbox.state().expired
     assert len(expired) == EXPIRED_LIMIT
     assert expired[-1] == (2 * EXPIRED_LIMIT + 19,) * 2

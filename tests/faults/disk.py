@@ -11,6 +11,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from faults.loaded_daemon import FRAME
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -33,14 +35,81 @@ class DiskFull:
         assert harness.tmpfs
         filler = harness.disk / "filler"
         try:
-            with filler.open("wb", buffering=0) as file:
-                for block in (bytes(1 << 20), bytes(1 << 12)):  # the rest in small pieces
-                    with contextlib.suppress(OSError):
-                        while file.write(block) == len(block):
-                            pass
+            fill(filler)
             time.sleep(self.for_s)
         finally:
             filler.unlink()
+
+
+@dataclass(frozen=True)
+class DiskFullWithBacklog:
+    """Disk full while a backlog is delivered, and the connection is lost now and then. Needs a harness with a tmpfs.
+
+    What has arrived cannot be noted on the disk: it must not be sent again for that. The log must stay short, too.
+    """
+
+    for_s: float = 3.0
+    backlog_s: float = 3.0
+    reconnects: int = 2
+    lines_per_s: float = 8.0
+    """Lines of all causes and processes."""
+    name: str = "disk full with a backlog"
+    kind: str = "other"
+
+    def inject(self, harness: FaultHarness) -> None:
+        assert harness.tmpfs
+        filler, received = harness.disk / "filler", harness.consumer.received
+        harness.proxy.stall()
+        try:
+            time.sleep(self.backlog_s)
+            fill(filler)
+            pending = harness.daemon.pending() or 0
+        finally:
+            harness.proxy.resume()
+        lines, began = _lines(harness), time.monotonic()
+        repeats = sum(received.duplicates.values())
+        try:
+            for _ in range(self.reconnects):
+                time.sleep(self.for_s / (self.reconnects + 1))
+                harness.proxy.cut()
+            time.sleep(self.for_s / (self.reconnects + 1))
+        finally:
+            repeats = sum(received.duplicates.values()) - repeats
+            filler.unlink()
+        per_s = (_lines(harness) - lines) / (time.monotonic() - began)
+        harness.told.append(f"{pending} pending, {self.reconnects} cuts: {repeats} repeats, {per_s:.1f} lines/s")
+        if repeats > pending * (self.reconnects + 1):
+            harness.violations.append(f"{repeats} repeats of {pending} pending in {self.reconnects} connections")
+        if per_s > self.lines_per_s:
+            harness.violations.append(f"{per_s:.1f} log lines a second on a full disk")
+        harness.daemon.wait_for_work()
+
+
+@dataclass(frozen=True)
+class StartOnFullDisk:
+    """Disk full when the daemon starts: it runs, keeps what it finds in memory, and goes on when there is room."""
+
+    for_s: float = 3.0
+    name: str = "start on a full disk"
+    kind: str = "other"
+
+    def inject(self, harness: FaultHarness) -> None:
+        assert harness.tmpfs
+        filler, daemon = harness.disk / "filler", harness.daemon
+        daemon.kill()
+        harness.produced.read_outboxes(daemon.state_dir)
+        try:
+            fill(filler)
+            daemon.start()
+            deadline = time.monotonic() + 60
+            while daemon.child(FRAME) is None and time.monotonic() < deadline:
+                time.sleep(0.05)
+            time.sleep(self.for_s)
+            if not daemon.running:
+                harness.violations.append("on a full disk the daemon does not start")
+        finally:
+            filler.unlink()
+        daemon.wait_for_work()
 
 
 @dataclass(frozen=True)
@@ -122,6 +191,20 @@ class Damage:
             harness.violations.append(f"{path.name} was {self.how}, and is gone on with")
         elif not harness.consumer.wait_for(lambda: harness.consumer.epoch() == daemon.epoch(), EPOCH_S):
             harness.violations.append(f"{path.name} was {self.how}, and no new epoch was announced")
+
+
+def fill(filler: Path) -> None:
+    """Fill the disk to the last byte with the file ``filler``."""
+    with filler.open("wb", buffering=0) as file:
+        for block in (bytes(1 << 20), bytes(1 << 12)):  # the rest in small pieces
+            with contextlib.suppress(OSError):
+                while file.write(block) == len(block):
+                    pass
+
+
+def _lines(harness: FaultHarness) -> int:
+    """Lines that the daemon has logged."""
+    return harness.daemon.log.read_bytes().count(b"\n")
 
 
 def copy(path: Path, to: Path) -> None:

@@ -94,6 +94,8 @@ class FaultHarness:
         self.random = random.Random(seed)
         self.produced = Produced()
         self.violations: list[str] = []
+        self.told: list[str] = []
+        """What faults have measured, in words."""
         self.fell_over = 0
         self.injected: Counter[str] = Counter()
         self.folder = folder

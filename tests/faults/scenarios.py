@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from faults import clock
-from faults.disk import Damage, DiskFull, ReadOnly
+from faults.disk import Damage, DiskFull, DiskFullWithBacklog, ReadOnly, StartOnFullDisk
 from faults.faults import (
     AclRefuses,
     BrokerAway,
@@ -62,7 +62,9 @@ def fault_scenarios(root: bool) -> dict[str, FaultScenario]:
     link: list[Fault] = [LinkCut(100), LinkCut(2500), LinkStalled(1.0), LinkStalled(0.7, then_cut=True)]
     link += [LinkStalled(0.5, then_cut=True, answers_only=True), BrokerFrozen(1.0), AclRefuses(1.0), Poisoned()]
     away: list[Fault] = [KillBroker(0.2), KillBroker(1.0), KillBroker(2.5), BrokerAway(0.7)]
-    disk: list[Fault] = [DiskFull(1.0), ReadOnly(1.0)] if root else []
+    disk: list[Fault] = (
+        [DiskFull(1.0), DiskFullWithBacklog(3.0, 1.0), StartOnFullDisk(1.0), ReadOnly(1.0)] if root else []
+    )
     driver: list[Fault] = [DriverStuck(0.5), DriverStuck(2.0)] * 2 if root and can_stick() else []
     has_clock = clock.compiler() is not None
     damage: list[Fault] = [Damage("truncated"), Damage("bits flipped"), Damage("older copy")]

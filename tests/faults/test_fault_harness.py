@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 from faults import clock
-from faults.disk import Damage, DiskFull, ReadOnly
+from faults.disk import Damage, DiskFull, DiskFullWithBacklog, ReadOnly, StartOnFullDisk
 from faults.fault_harness import FaultHarness
 from faults.faults import (
     AclRefuses,
@@ -98,6 +98,15 @@ def test_a_disk_that_takes_nothing_for_a_while_loses_nothing(tmp_path):
     if not can_mount(tmp_path / "probe"):
         pytest.skip("a tmpfs cannot be mounted here")
     outcome = run(FaultHarness(tmp_path / "yard", seed=3, tmpfs_mb=16), [DiskFull(1.0), KillDaemon(), ReadOnly(0.5)])
+    assert_sound(outcome)
+    assert outcome.missing_first_pass == 0
+
+
+def test_a_full_disk_repeats_no_more_than_its_backlog_for_each_connection(tmp_path):
+    if not can_mount(tmp_path / "probe"):
+        pytest.skip("a tmpfs cannot be mounted here")
+    faults = [DiskFullWithBacklog(), StartOnFullDisk(), KillDaemon()]
+    outcome = run(FaultHarness(tmp_path / "yard", seed=6, tmpfs_mb=16), faults)
     assert_sound(outcome)
     assert outcome.missing_first_pass == 0
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from sample_messages import make_message
 
 from edge.outbox import identity, schema
-from edge.outbox.reader import NO_END, OutboxReader
+from edge.outbox.reader import OutboxReader
+from edge.outbox.rows import NO_END
 from edge.outbox.writer import OutboxWriter
 
 if TYPE_CHECKING:

@@ -7,6 +7,8 @@ Requests are limited in rate, and a duplicate is answered once (`requests`); wha
 
 Modules:
 
+- ``acknowledgements``: Acknowledgements of one sink that the outbox does not have yet: committed together, and kept
+  while the disk is full.
 - ``commands``: Commands of requests over MQTT: each method takes (asking sink, args) and returns the response's
   ``result``.
 - ``deferred_delivery``: Delivery that comes behind the findings: outboxes that were set aside, and ``health`` that was
@@ -33,10 +35,12 @@ Modules:
   not say.
 - ``publisher``: The publisher's main loop: puts its parts together, and runs them in turns in one thread until it is
   stopped.
+- ``request_errors``: Explains what is wrong with a request: the error word of the response, and a sentence for people.
 - ``request_router``: Routes requests from all connections to one handler, and each response back to where it was asked
   for.
 - ``requests``: Request handler: answers ``request/{command}`` with ``response/{command}``, each once; retained ones are
   ignored.
+- ``resends``: Requests ``findings/resend``, carried out in slices between the turns of the publisher's loop.
 - ``shared_sink``: Lets several deliveries share one sink: each has message numbers and acknowledgements of its own.
 - ``sink_deliveries``: Deliveries to all sinks: first the outbox in use, then set-aside outboxes and ``health`` that was
   missed.

@@ -10,7 +10,6 @@ stream/start, /stop {stream}: judge it, or do not; the frame process does both a
 
 from __future__ import annotations
 
-import sqlite3
 import time
 import uuid
 from functools import partial
@@ -29,9 +28,9 @@ if TYPE_CHECKING:
 
     from edge.config.settings import Settings
     from edge.contracts.frame_command import FrameCommandName
+    from edge.daemon.publisher.resends import ResendQueue
     from edge.daemon.publisher.state_and_health import StateAndHealth
     from edge.outbox.reader import OutboxReader
-    from edge.outbox.rows import ResendResult
 
 
 class NoArgs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,7 +46,7 @@ class Commands:
         state_and_health: StateAndHealth,
         outbox: Callable[[], OutboxReader | None],
         send_command: Callable[[FrameCommand], bool],
-        resend_old: Callable[[str, int, int, str], ResendResult | None],
+        resends: ResendQueue,
     ) -> None:
         """Keep what the commands need; nothing is called yet.
 
@@ -56,9 +55,9 @@ class Commands:
             state_and_health: makes the numbers of ``health``.
             outbox: returns the one that is open now, or None.
             send_command: sends a command to the frame process; False if that cannot be done now.
-            resend_old: takes (epoch, first, last, sink), for epochs that have ended; None: nothing of it is kept.
+            resends: carries out ``findings/resend``.
         """
-        self._send_command, self._resend_old = send_command, resend_old
+        self._send_command, self._resends = send_command, resends
         self._settings = settings
         self._state_and_health = state_and_health
         self._outbox = outbox
@@ -89,26 +88,12 @@ class Commands:
         numbers: dict[str, Any] = msgspec.to_builtins(self._state_and_health.health(state, depth))
         return numbers
 
-    def resend(self, sink: str, args: dict[str, Any]) -> dict[str, Any]:
-        """Mark stored messages to be sent to ``sink`` again; what is not kept any more is named by range.
+    def resend(self, sink: str, args: dict[str, Any]) -> PendingAnswer:
+        """Send stored messages to ``sink`` again; what is not kept any more is named by range.
 
-        Raises `RefusedError` for an invalid range, an unknown epoch, or an outbox that cannot be read now.
+        The answer comes when it is counted, and before the first of them. Raises `RefusedError`, see `ResendQueue.add`.
         """
-        wanted = msgspec.convert(args, ResendArgs)
-        if wanted.last < wanted.first:
-            raise RefusedError("invalid")
-        outbox = self._outbox()
-        if outbox is None:
-            raise RefusedError("unavailable")
-        try:
-            if outbox.state().epoch == wanted.epoch:
-                return msgspec.structs.asdict(outbox.resend(wanted.first, wanted.last, sink))
-            old = self._resend_old(wanted.epoch, wanted.first, wanted.last, sink)
-            if old is None:
-                raise RefusedError("unknown_epoch")
-            return msgspec.structs.asdict(old)
-        except sqlite3.Error:
-            raise RefusedError("unavailable") from None
+        return self._resends.add(sink, msgspec.convert(args, ResendArgs))
 
     def config(self, sink: str, args: dict[str, Any]) -> dict[str, Any]:
         """The settings that hold, without secrets, user names and paths: fit to leave the device."""

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
-import time
+import logging
 from collections import deque
 from typing import TYPE_CHECKING
 
 from edge.contracts.ports import Outgoing
-from edge.outbox.reader import NO_END
+from edge.daemon.publisher.acknowledgements import Acknowledgements
+from edge.outbox.rows import NO_END
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,15 +22,14 @@ if TYPE_CHECKING:
     from edge.outbox.reader import OutboxReader
     from edge.outbox.rows import ResendMark, StoredMessage
 
+log = logging.getLogger("edge.daemon.publisher.process")  # the name of the process, also where it is run as __main__
+
 LIVE_SHARE, REPLAY_SHARE = 4, 1
 """While both lanes have messages: so many live ones to so many replayed ones."""
 FETCH = 200
-BURST = 500
-"""Messages offered in one turn, at most: other sinks want theirs too."""
-RECORD_EVERY_S = 0.1
-"""Acknowledgements that come faster are committed together: each commit waits for the writer's disk sync, and what a
-crash loses of them costs a repeat."""
-RECORD_AT_MOST = 2000
+BURST = 100
+"""Messages offered in one turn, at most: other sinks want theirs too, and what has just been found is looked for once a
+turn."""
 EPOCH_BITS = 48
 """A sink gets seq with the number of the outbox above these bits: an acknowledgement that was still on its way when
 the outbox was replaced must not count for the new one's message of the same seq."""
@@ -50,14 +50,12 @@ class Delivery:
         """
         self.sink = sink
         self._on_acked = on_acked
-        self._durable_sinks = durable_sinks
         self._session = 0
         self._outboxes = 0
         self._under_way: set[int] = set()
         """Seq of what the sink has taken and the outbox still calls pending."""
-        self._acked: list[int] = []
+        self._acknowledged = Acknowledgements(sink.name, durable_sinks, log)
         """Those of them that have arrived, which is not committed yet."""
-        self._recorded_at = 0.0
         self._live: deque[StoredMessage] = deque()
         self._replay: deque[StoredMessage] = deque()
         self._live_next = 0
@@ -71,13 +69,19 @@ class Delivery:
         """Whether the sink takes no more old messages in this turn."""
         self._turn = 0
         self._resend_mark: ResendMark | None = None
+        self._resend_frontier = NO_END
+        """First seq that is still to be marked to be sent again: the replay lane waits there, or it would go back."""
 
     def reset(self) -> None:
-        """Start over with an outbox that was opened anew: what is pending there is to be sent, not what we remember."""
+        """Start over with another outbox: what is pending there is to be sent, not what we remember.
+
+        Not for the same one that was opened anew: what has arrived of it is known here, and perhaps nowhere else.
+        """
         self._session = 0
         self._outboxes += 1
         self._under_way.clear()
-        self._acked.clear()
+        self._acknowledged.clear()
+        self._resend_mark = None
 
     def work(self, outbox: OutboxReader) -> bool:
         """One turn: take in acknowledgements, offer what the sink takes. True: there is more that it may take now.
@@ -89,7 +93,7 @@ class Delivery:
         if acked and self._on_acked is not None:
             self._on_acked(acked)
         if self.sink.durable:
-            self._acked += acked
+            self._acknowledged.add(acked)
         else:
             self._under_way.difference_update(acked)
         self._under_way.difference_update(returned)
@@ -97,35 +101,47 @@ class Delivery:
             self._begin(session, outbox.next_seq())
         elif returned:
             self._go_back(min(returned))
-        mark = outbox.resend_mark()
-        if mark != self._resend_mark:
-            # Several parts since the last look: the first of them is not known any more.
-            alone = mark is not None and mark.number == (self._resend_mark.number if self._resend_mark else 0) + 1
-            first = mark.first if mark is not None and alone else 0
-            # What arrived before somebody asked for it again does not count as the answer.
-            again = [seq for seq in self._acked if seq >= first]
-            self._under_way.difference_update(again)
-            self._acked = [seq for seq in self._acked if seq < first]
-            self._go_back(first)
-            self._resend_mark = mark
-        if len(self._acked) >= RECORD_AT_MOST or time.monotonic() - self._recorded_at >= RECORD_EVERY_S:
+        self._follow_resends(outbox)
+        if self._acknowledged.due():
             self.record(outbox)
         if not session:
             return False
         return self._offer(outbox)
 
-    def record(self, outbox: OutboxReader) -> None:
-        """Commit to the outbox which messages have arrived. Raises sqlite3.Error if the outbox fails."""
-        if self._acked:
-            outbox.delivered(self.sink.name, self._acked, self._durable_sinks)
-            self._under_way.difference_update(self._acked)
-            self._acked.clear()
-            self._recorded_at = time.monotonic()
+    def record(self, outbox: OutboxReader) -> bool:
+        """Commit to the outbox which messages have arrived, some of them; False: none were, or none could be.
+
+        Raises sqlite3.Error if the outbox is damaged.
+        """
+        recorded = self._acknowledged.record(outbox)
+        self._under_way.difference_update(recorded)
+        return bool(recorded)
+
+    def problem(self) -> str | None:
+        """Reason word for ``state``: the outbox does not take what has arrived; None: it does."""
+        return self._acknowledged.problem()
+
+    def _follow_resends(self, outbox: OutboxReader) -> None:
+        """Go back to what was asked for again since the last turn, by whoever it was."""
+        mark, _, frontier = outbox.resend_progress(self.sink.name)
+        if frontier < self._resend_frontier:
+            self._go_back(NO_END)  # what was read beyond it waits
+        self._resend_frontier = frontier
+        if mark is None or mark == self._resend_mark:
+            return
+        # Several slices since the last look: the first of them are not known any more.
+        alone = mark.number == (self._resend_mark.number if self._resend_mark else 0) + 1
+        first, last = (mark.first, mark.last) if alone else (0, NO_END)
+        # What arrived before somebody asked for it again does not count as the answer.
+        self._under_way.difference_update(self._acknowledged.forget(first, last))
+        self._go_back(first)
+        self._resend_mark = mark
 
     def _go_back(self, seq: int) -> None:
         """Look for old messages from ``seq`` on again."""
         if self.sink.durable:
-            self._replay_next = min(self._replay_next, seq)
+            unsent = self._replay[0].seq if self._replay else NO_END
+            self._replay_next = min(self._replay_next, seq, unsent)
             self._replay.clear()
             self._replay_empty = False
 
@@ -196,8 +212,10 @@ class Delivery:
             self._live_next = rows[-1].seq + 1
 
     def _read_replay(self, outbox: OutboxReader) -> None:
-        end = self._live[0].seq if self._live else self._live_next
+        end = min(self._live[0].seq if self._live else self._live_next, self._resend_frontier)
         while not self._replay:
+            while self._replay_next in self._under_way:  # on a full disk these may be many, and are pending there
+                self._replay_next += 1
             rows = outbox.pending(self.sink.name, self._replay_next, end, FETCH)
             if not rows:
                 self._replay_empty = True

@@ -14,6 +14,7 @@ from edge.app.frame_link import MAX_PACKET, Acknowledged, UnstoredMessage, decod
 from edge.contracts.decoding import UnreadableError
 from edge.contracts.frame_command import FrameCommandResult
 from edge.contracts.frame_report import FrameReport
+from edge.process.log_limit import LogLimiter
 
 if TYPE_CHECKING:
     import socket
@@ -33,6 +34,7 @@ class FrameLinkReader:
     def __init__(self, end: socket.socket) -> None:
         self._end = end
         self._end.setblocking(False)
+        self._limited_log = LogLimiter(log)
 
     def fileno(self) -> int:
         """File descriptor of the socket, for a selector."""
@@ -46,14 +48,14 @@ class FrameLinkReader:
             except BlockingIOError:
                 return False
             except OSError as error:
-                log.error("the frame process cannot be heard: %s", error)
+                self._limited_log.error("socket", "the frame process cannot be heard: %s", error)
                 return False
             if not packet:
                 return False
             try:
                 message = decode(packet)
             except UnreadableError as error:
-                log.error("the frame process sent what is not understood: %s", error)
+                self._limited_log.error("packet", "the frame process sent what is not understood: %s", error)
                 continue
             if isinstance(message, (FrameReport, FrameCommandResult, UnstoredMessage)):
                 handle(message)

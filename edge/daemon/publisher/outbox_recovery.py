@@ -17,14 +17,14 @@ import msgspec
 from edge.contracts.decoding import UnreadableError, decode_json
 from edge.daemon.publisher.delivery import Delivery
 from edge.outbox import schema
-from edge.outbox.reader import NO_END, OutboxReader
+from edge.outbox.reader import OutboxReader
+from edge.outbox.rows import NO_END
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from edge.daemon.publisher.shared_sink import SharedSinkPart
-    from edge.outbox.rows import ResendResult
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +54,8 @@ class OutboxRecovery:
         self._sinks = [part.name for part in parts]
         self._deliveries = [Delivery(part, self._sinks) for part in parts]
         self._outbox: OutboxReader | None = None
+        self._last: Path | None = None
+        """The file that was open last."""
         self._done: dict[Path, int] = {}
         """Files with nothing to send -> when they were last changed: by `edge-cli outbox resend` they may be."""
         self.unreadable: set[Path] = set()
@@ -76,9 +78,10 @@ class OutboxRecovery:
         if outbox is None:
             return
         try:
+            outbox.mark_resend_slice()
             for delivery in self._deliveries:
                 delivery.work(outbox)
-            if all(delivery.idle(outbox) for delivery in self._deliveries):
+            if not outbox.resend_progress().jobs and all(delivery.idle(outbox) for delivery in self._deliveries):
                 log.info("all of %s is sent", outbox.path.name)
                 self._close()
         except sqlite3.Error as error:
@@ -94,18 +97,20 @@ class OutboxRecovery:
             self.unreadable.add(outbox.path)
             self._close()
 
-    def resend(self, epoch: str, first: int, last: int, sink: str) -> ResendResult | None:
-        """Mark kept messages of ``epoch`` to be sent to ``sink`` again; None: no set-aside file is of that epoch."""
+    def open_epoch(self, epoch: str) -> OutboxReader | None:
+        """Open the set-aside file of ``epoch`` for the caller, who closes it; None: there is none that can be read."""
         for path in schema.set_aside_outboxes(self._path):
             with contextlib.suppress(sqlite3.Error, OSError), contextlib.ExitStack() as stack:
-                outbox = self._outbox
-                if outbox is None or outbox.path != path:
-                    outbox = OutboxReader(path, newest=False, verify=False)
-                    stack.callback(outbox.close)
+                outbox = OutboxReader(path, newest=False, verify=False)
+                stack.callback(outbox.close)
                 if outbox.state().epoch == epoch:
-                    self._done.pop(path, None)
-                    return outbox.resend(first, last, sink)
+                    stack.pop_all()
+                    return outbox
         return None
+
+    def look_again(self, path: Path) -> None:
+        """Note that something was asked for of a set-aside file: it is opened again to be sent."""
+        self._done.pop(path, None)
 
     def expire(self, present: OutboxReader, keep_s: float, unsent_keep_s: float, max_bytes: float) -> None:
         """Empty files whose time is over, and, the oldest first, those that are too much. The names stay."""
@@ -127,7 +132,8 @@ class OutboxRecovery:
         if self._outbox is not None:
             with contextlib.suppress(sqlite3.Error):
                 for delivery in self._deliveries:
-                    delivery.record(self._outbox)
+                    while delivery.record(self._outbox):
+                        pass
             self._outbox.close()
             self._outbox = None
 
@@ -147,6 +153,7 @@ class OutboxRecovery:
         self._outbox = outbox
         try:
             outbox.acknowledge_unawaited(self._sinks)
+            outbox.mark_resend_slice()  # with a job that was stored, something is pending
             rows = [outbox.pending(name, 0, NO_END, FIRST_ROWS) for name in self._sinks]
             devices = [next(filter(None, (_device_in(row.body) for row in some)), None) for some in rows]
             ours = self._device in devices
@@ -168,8 +175,10 @@ class OutboxRecovery:
             return False
         self.unreadable.discard(path)
         log.warning("%s was set aside with messages that were not sent: sending them", path.name)
-        for delivery in self._deliveries:
-            delivery.reset()
+        if path != self._last:  # else what is known of it holds
+            self._last = path
+            for delivery in self._deliveries:
+                delivery.reset()
         return True
 
     def _close(self) -> None:

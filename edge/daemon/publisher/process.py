@@ -7,6 +7,7 @@ without publishing ``offline``: the broker then publishes the MQTT last will, wh
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+SWITCH_INTERVAL_S = 0.0005
+"""So long one thread may keep Python's lock while the other wants it: 5 ms, as Python has it, is what a live finding
+then waits for while the connection's thread sends a backlog."""
+
+
 def run_publisher(job: DaemonJob, inbox: socket.socket, root_pid: int, heartbeat: Callable[[], None]) -> int:
     """Publish until SIGTERM; the exit code. Errors are two lines on stderr.
 
@@ -39,7 +45,8 @@ def run_publisher(job: DaemonJob, inbox: socket.socket, root_pid: int, heartbeat
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # the supervisor may have asked already
         publisher.run(heartbeat)
     except EdgeError as error:
-        print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
+        with contextlib.suppress(OSError):  # the log may stand on a full disk
+            print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr, flush=True)
         return error.exit_code
     return 0
 
@@ -50,6 +57,7 @@ def main() -> int:
     job = decode_json(inheritance.payload, DaemonJob)
     set_up_logs(job.settings.log)
     set_cpu_affinity(job.affinity.publisher)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     inbox, *heartbeat_fd = inheritance.fds
     heartbeat = partial(send_heartbeat, heartbeat_fd[0]) if heartbeat_fd else lambda: None
     return run_publisher(job, socket.socket(fileno=inbox), os.getppid(), heartbeat)

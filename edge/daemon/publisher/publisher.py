@@ -25,6 +25,7 @@ from edge.daemon.publisher.outbox_connection import OutboxConnection
 from edge.daemon.publisher.outbox_housekeeping import OutboxHousekeeping
 from edge.daemon.publisher.request_router import RequestRouter
 from edge.daemon.publisher.requests import RequestHandler
+from edge.daemon.publisher.resends import ResendQueue
 from edge.daemon.publisher.sink_deliveries import SinkDeliveries
 from edge.daemon.publisher.sinks import close_sinks, create_sinks, open_sinks
 from edge.daemon.publisher.state_and_health import StateAndHealth
@@ -69,7 +70,7 @@ class Publisher:
         self.deliveries = SinkDeliveries(
             path, job, self.sinks, self._frame_link.send_acknowledged if job.tell_acks else None
         )
-        self.outbox = OutboxConnection(path, self._durable_sinks, on_close=self.deliveries.reset)
+        self.outbox = OutboxConnection(path, self._durable_sinks, on_new_epoch=self.deliveries.reset)
         self._housekeeping = OutboxHousekeeping(settings.outbox, self.deliveries.deferred)
         self._drain = DrainPhase(settings.drain_timeout_s, self.outbox, self.deliveries)
         envelopes = EnvelopeMaker(job.device, job.run_id)
@@ -82,9 +83,9 @@ class Publisher:
             ["requests"] if self._links else [],
             MachineHealth(settings.thermal.hot_c),
         )
-        resend = self.deliveries.deferred.recovery.resend
+        self._resends = ResendQueue(lambda: self.outbox.reader, self.deliveries.deferred.recovery)
         commands = Commands(
-            settings, self._state_and_health, lambda: self.outbox.reader, self._frame_link.send_command, resend
+            settings, self._state_and_health, lambda: self.outbox.reader, self._frame_link.send_command, self._resends
         )
         requests = RequestHandler(settings.requests, envelopes, commands.by_name())
         self._request_router = RequestRouter(self._links, requests)
@@ -115,7 +116,8 @@ class Publisher:
         undelivered = self._drain.undelivered()
         self._close()
         if undelivered:
-            why = sorted({problem for sink in self.sinks for problem in sink.problems()}) or ["too slow"]
+            problems = {problem for sink in self.sinks for problem in sink.problems()}
+            why = sorted(problems.union(self.deliveries.problems())) or ["too slow"]
             raise SinkError(
                 f"{undelivered} messages were not delivered ({', '.join(why)})",
                 hint=f"they are kept in {self._state_dir} and are sent at the next start; see --drain-timeout",
@@ -133,22 +135,29 @@ class Publisher:
         self._wakeup.clear()
         more = self._frame_link.read(self._frame_packets.handle)
         outbox = self.outbox.reopen_if_needed()
+        busy = False
         try:
             self._publish_state(outbox)
-            self._request_router.work()
+            for answer in self._resends.work():
+                self._request_router.answer_command(answer)
+            self._request_router.work()  # an answer to a resend goes before what is sent again
             if outbox is not None:
                 more = self.deliveries.work(outbox, self._state_and_health.state_sent) or more
-                self._housekeeping.work(outbox)
+                busy = self._resends.mark(outbox)
+                busy = self._housekeeping.work(outbox) or busy or self._resends.counting
             self._publish_health(outbox)
             if outbox is not None and not more and self._state_and_health.state_sent_to_all():
                 self.deliveries.work_deferred(outbox)
         except sqlite3.Error as error:
-            log.error("the outbox cannot be read (%s); opening it anew", error)
-            self.outbox.discard_failed(error)
-        return more
+            self.outbox.report_failed(error)
+        return more or busy
 
     def _publish_state(self, outbox: OutboxReader | None) -> None:
-        problems = [*self.outbox.problems(), *self.deliveries.deferred.problems()]
+        problems = [
+            *self.outbox.problems(),
+            *self.deliveries.problems(),
+            *self.deliveries.deferred.problems(),
+        ]
         if self._state_and_health.state_due() and (outbox is not None or problems):
             self._state_and_health.publish_state(None if outbox is None else outbox.state(), problems)
 
@@ -166,6 +175,7 @@ class Publisher:
         close_sinks(self.sinks)
         if outbox is not None:
             self.deliveries.finish(outbox)
+        self._resends.close()
         self.outbox.close()
         self.deliveries.deferred.close()
         self._wakeup.close()

@@ -8,6 +8,7 @@ too: above it nothing is answered. Pure but for the commands themselves, see `ed
 from __future__ import annotations
 
 import logging
+import math
 import re
 import time
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from edge.contracts.decoding import UnreadableError, decode_json
 from edge.contracts.frame_command import FrameCommandResult
 from edge.contracts.ports import Outgoing
 from edge.contracts.request import Request, Response
+from edge.daemon.publisher.request_errors import explain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,8 +40,19 @@ NO_COMMAND = "unknown"
 COMMAND = re.compile(r"[a-z0-9_-]{1,32}(/[a-z0-9_-]{1,32}){0,3}")
 
 
+ANSWER_TIMEOUT_S = 3.0
+"""So long the frame process may take to answer a command; then ``unavailable`` is the response."""
+COMMAND_VALID_S = 2.0
+"""So long a frame command is valid: a little shorter, so that none is carried out that was answered ``unavailable``."""
+
+
 class RefusedError(Exception):
     """A request is refused. The text of the exception is the error word of the response."""
+
+    def __init__(self, word: str, detail: str | None = None) -> None:
+        super().__init__(word)
+        self.detail = detail
+        """More about it, for people; None: the word says it all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +60,8 @@ class PendingAnswer:
     """Returned by a command whose answer is not known yet: it comes by `RequestHandler.answer_command`."""
 
     command_id: str
-
-
-ANSWER_TIMEOUT_S = 3.0
-"""So long the frame process may take to answer a command; then ``unavailable`` is the response."""
-COMMAND_VALID_S = 2.0
-"""So long a frame command is valid: a little shorter, so that none is carried out that was answered ``unavailable``."""
+    timeout_s: float | None = ANSWER_TIMEOUT_S
+    """After it, ``unavailable`` is the response; None: whoever carries it out sees to that there is one."""
 
 
 class _OnlyId(msgspec.Struct):
@@ -105,7 +114,7 @@ class RequestHandler:
         self._answered: dict[tuple[str, str, str], float] = {}
         """(asking sink, command, id) -> when; oldest first. Each has cost one of the requests, so they are few."""
         self._pending: dict[str, tuple[str, str, str, float]] = {}
-        """Id of the frame command -> (asking sink, command, id, when it was asked for)."""
+        """Id of what was begun -> (asking sink, command, id, when its time is over)."""
 
     def answer(self, incoming: Incoming, sink: str) -> Outgoing | None:
         """The response to a request from ``sink``; None if it was answered before, is answered later, or never."""
@@ -122,24 +131,26 @@ class RequestHandler:
             self._answered[sink, command, request_id] = self._now()
         try:
             if too_large:
-                raise RefusedError("too_large")
+                raise RefusedError("too_large", f"more than {self._settings.max_bytes} bytes")
             result = self._carry_out(command, incoming.body, sink)
             if isinstance(result, PendingAnswer):
-                self._pending[result.command_id] = (sink, command, request_id, self._now())
+                patience_s = math.inf if result.timeout_s is None else result.timeout_s
+                self._pending[result.command_id] = (sink, command, request_id, self._now() + patience_s)
                 return None
         except RefusedError as refusal:
             log.warning("request for %s refused: %s", command, refusal)
-            return self._respond(command, request_id, error=str(refusal))
-        except (msgspec.MsgspecError, UnreadableError):
+            return self._respond(command, request_id, error=str(refusal), detail=refusal.detail)
+        except (msgspec.MsgspecError, UnreadableError) as error:
             log.warning("request for %s is not as it should be", command)  # why: it may hold anything
-            return self._respond(command, request_id, error="invalid")
+            word, detail = explain(error)
+            return self._respond(command, request_id, error=word, detail=detail)
         except Exception:
             log.exception("request for %s failed", command)
             return self._respond(command, request_id, error="failed")
         return self._respond(command, request_id, result=result)
 
     def answer_command(self, result: FrameCommandResult) -> tuple[str, Outgoing] | None:
-        """(asking sink, response) to a request whose frame command has ended; None if nobody waits for it any more."""
+        """(asking sink, response) to a request that was carried out; None if nobody waits for it any more."""
         if result.id not in self._pending:
             return None
         sink, command, request_id, _ = self._pending.pop(result.id)
@@ -148,8 +159,8 @@ class RequestHandler:
         return sink, self._respond(command, request_id, result=result.result)
 
     def timed_out(self) -> list[tuple[str, Outgoing]]:
-        """(asking sink, response) of each request whose frame command was not answered within `ANSWER_TIMEOUT_S`."""
-        late = [command_id for command_id, (*_, at) in self._pending.items() if self._now() - at > ANSWER_TIMEOUT_S]
+        """(asking sink, response) of each request that was not carried out in its time."""
+        late = [command_id for command_id, (*_, until) in self._pending.items() if self._now() > until]
         return [
             answer
             for one in late
@@ -173,7 +184,10 @@ class RequestHandler:
         if command not in self._settings.commands:
             raise RefusedError("forbidden")
         request = decode_json(body, Request)
-        return self._commands[command](sink, request.args)
+        try:
+            return self._commands[command](sink, request.args)
+        except (msgspec.ValidationError, UnreadableError) as error:
+            raise RefusedError(*explain(error, where="args")) from None
 
     def _respond(self, command: str, request_id: str, error: str | None = None, **content: Any) -> Outgoing:
         response = Response(

@@ -53,10 +53,16 @@ class SinkDeliveries:
         for delivery in self._deliveries:
             delivery.reset()
 
+    def problems(self) -> list[str]:
+        """Reason words for ``state``: the outbox does not take which messages have arrived."""
+        return [word for delivery in self._deliveries if (word := delivery.problem()) is not None]
+
     def all_delivered(self, outbox: OutboxReader) -> bool:
         """Commit what has arrived; whether nothing is left to deliver. Raises sqlite3.Error if the outbox fails."""
         for delivery in self._deliveries:
             delivery.record(outbox)
+        if outbox.resend_progress().jobs:
+            return False
         return not self.deferred.recovery.busy and all(delivery.idle(outbox) for delivery in self._deliveries)
 
     def finish(self, outbox: OutboxReader) -> None:
@@ -64,5 +70,6 @@ class SinkDeliveries:
         with contextlib.suppress(sqlite3.Error):
             for delivery in self._deliveries:
                 delivery.work(outbox)  # what arrived last
-                delivery.record(outbox)
+                while delivery.record(outbox):
+                    pass
             self.deferred.recovery.work()

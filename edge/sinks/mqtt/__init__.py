@@ -3,6 +3,7 @@
 Modules:
 
 - ``backoff``: MQTT reconnect back-off: exponential, with jitter, longer after a refusal than after a lost connection.
+- ``bounded_client``: paho client that holds no more than the beginning of a packet that is too large, whoever sends it.
 - ``check``: Checks whether a broker lets us connect and publish, for the command line.
 - ``connection``: One MQTT connection to a broker, from connecting to its end. The next one is a new object with nothing
   left over.

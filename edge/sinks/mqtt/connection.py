@@ -14,15 +14,19 @@ import time
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
+from edge.sinks.mqtt.bounded_client import MAXIMUM_PACKET, BoundedClient
 from edge.sinks.mqtt.connection_end import ConnectionEnd
 from edge.sinks.mqtt.inflight import InflightWindow
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Callable
+
+    from paho.mqtt.client import Client
 
     from edge.sinks.mqtt.credentials import BrokerCredentials
     from edge.sinks.mqtt.inflight import QueuedMessage
@@ -113,7 +117,7 @@ class BrokerConnection:
 
     def _make_client(self, client_id: str, will: tuple[str, bytes] | None) -> Client:
         five = self.protocol.version == "5"
-        client = Client(
+        client = BoundedClient(
             CallbackAPIVersion.VERSION2,
             client_id=client_id.replace("/", "_") if self.protocol.slash_free else client_id,
             protocol=MQTTProtocolVersion.MQTTv5 if five else MQTTProtocolVersion.MQTTv311,
@@ -200,7 +204,11 @@ class BrokerConnection:
         return ConnectionEnd.LOST if self._connected_at else ConnectionEnd.CLOSED_UNANSWERED
 
     def _connect(self) -> ConnectionEnd | None:
-        clean: dict[str, Any] = {"clean_start": True} if self.protocol.version == "5" else {}
+        clean: dict[str, Any] = {}
+        if self.protocol.version == "5":
+            properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+            properties.MaximumPacketSize = MAXIMUM_PACKET
+            clean = {"clean_start": True, "properties": properties}
         try:
             self._client.connect(self.credentials.host, self.credentials.port, KEEPALIVE_S, **clean)
         except socket.gaierror:
@@ -251,7 +259,8 @@ class BrokerConnection:
             topic = message.topic  # paho decodes it here
         except UnicodeDecodeError:
             return
-        self.received.append(BrokerMessage(topic, bytes(message.payload), message.retain))
+        # Of one that is longer than any request may be, so much that this shows.
+        self.received.append(BrokerMessage(topic, bytes(message.payload[: MAXIMUM_PACKET + 1]), message.retain))
         self.notify()
 
     def _on_subscribe(self, client: Client, userdata: Any, mid: int, codes: Any, properties: Any) -> None:

@@ -7,6 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+from edge.process.log_limit import LogLimiter
 from edge.sinks.mqtt.backoff import STABLE_CONNECTION_S, ReconnectBackoff
 from edge.sinks.mqtt.connection import BrokerConnection
 from edge.sinks.mqtt.connection_end import ConnectionEnd
@@ -54,6 +55,7 @@ class Reconnector:
         self.end: ConnectionEnd | None = None
         """How the last connection ended; None: none has."""
         self._recent_problem: tuple[float, str] | None = None
+        self._limited_log = LogLimiter(log)
 
     def start(self) -> None:
         """Start the thread that connects."""
@@ -93,10 +95,14 @@ class Reconnector:
                 unstable = losses == UNSTABLE_LOSSES
             if end is not self.end:
                 why = f": {connection.detail}" if connection.detail else ""
-                log.warning("%s: %s (MQTT %s)%s", self._credentials.name, end.value, connection.protocol.version, why)
+                self._limited_log.warning(
+                    end.value, "%s: %s (MQTT %s)%s", self._credentials.name, end.value, connection.protocol.version, why
+                )
             if end is ConnectionEnd.TAKEN_OVER or unstable:
                 word = end.value if end is ConnectionEnd.TAKEN_OVER else "connection_unstable"
                 self._recent_problem = (time.monotonic(), word)
-                log.error("%s: %s: is there another device of the same site and name?", self._credentials.name, word)
+                self._limited_log.error(
+                    word, "%s: %s: is there another device of the same site and name?", self._credentials.name, word
+                )
             self.end = end
             self._stop.wait(backoff.pause_after(end, connection.lasted_s, chooser.failed(end)))

@@ -22,6 +22,7 @@ import msgspec
 from edge.contracts import topics
 from edge.contracts.decoding import UnreadableError, decode_json
 from edge.contracts.ports import Incoming
+from edge.process.log_limit import LogLimiter
 from edge.sinks.mqtt.connection import BACKLOG_QUEUE_LIMIT, RECEIVED_LIMIT
 from edge.sinks.mqtt.credentials import read_credentials
 from edge.sinks.mqtt.inflight import QueuedMessage
@@ -83,6 +84,7 @@ class MqttSink:
         self._state_overwritten = False
         self._state_republished_at = 0.0
         self._closing = False
+        self._limited_log = LogLimiter(log)
 
     def open(self) -> None:
         """Implement `Sink.open`: start to connect. What is wrong with files was found when this was made."""
@@ -249,7 +251,9 @@ class MqttSink:
             return
         word = "no_subscriber" if code == NO_SUBSCRIBER else "refused"
         if self._refused_topics.mark_refused(suffix, word):
-            log.warning("%s does not take %s: %s (reason code 0x%02x)", self.name, suffix, word, code)
+            self._limited_log.warning(
+                f"{word} {suffix}", "%s does not take %s: %s (reason code 0x%02x)", self.name, suffix, word, code
+            )
         if seq is not None:
             self._returned.append(seq)
 

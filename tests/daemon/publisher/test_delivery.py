@@ -12,7 +12,7 @@ from sample_messages import make_message
 from edge.config.settings import SinkSettings
 from edge.contracts.ports import SinkIdentity
 from edge.contracts.topics import Topics
-from edge.daemon.publisher import delivery
+from edge.daemon.publisher import acknowledgements
 from edge.daemon.publisher.delivery import Delivery
 from edge.outbox.reader import OutboxReader
 from edge.outbox.writer import OutboxWriter
@@ -202,7 +202,7 @@ def test_a_new_outbox_is_started_from_scratch_and_late_acknowledgements_are_not_
 def test_acknowledgements_share_commits_and_nothing_is_sent_twice_before_theirs(
     harness: DeliveryHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "RECORD_EVERY_S", 1e6)
+    monkeypatch.setattr(acknowledgements, "RECORD_EVERY_S", 1e6)
     harness.store(3)
     harness.sink.open()
     harness.work(2)  # the first may be recorded at once, and the clock runs from there
@@ -216,7 +216,7 @@ def test_acknowledgements_share_commits_and_nothing_is_sent_twice_before_theirs(
     for _ in range(3):
         harness.delivery.work(harness.outbox)
     assert [seq for seq, _ in harness.received] == list(range(1, 9))  # the new connection does not get them again
-    monkeypatch.setattr(delivery, "RECORD_AT_MOST", 5)
+    monkeypatch.setattr(acknowledgements, "RECORD_AT_MOST", 5)
     harness.delivery.work(harness.outbox)
     assert harness.pending() == 0
     assert harness.delivery.idle(harness.outbox)
@@ -225,7 +225,7 @@ def test_acknowledgements_share_commits_and_nothing_is_sent_twice_before_theirs(
 def test_what_arrived_before_it_was_asked_for_again_is_sent_again(
     harness: DeliveryHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "RECORD_EVERY_S", 1e6)
+    monkeypatch.setattr(acknowledgements, "RECORD_EVERY_S", 1e6)
     harness.store(1)
     harness.sink.open()
     harness.work(2)

@@ -95,7 +95,7 @@ def test_the_same_request_is_answered_once_within_a_minute_and_per_asking_side()
         ("ping", b"\xff\xfe", ("", "invalid")),
         ("ping", b"[" * 4000, ("", "invalid")),
         ("ping", [], ("", "invalid")),
-        ("ping", {}, ("", "invalid")),
+        ("ping", {}, ("", "missing_id")),
         ("ping", {"id": ""}, ("", "invalid")),
         ("ping", {"id": 7}, ("", "invalid")),
         ("ping", {"id": "x" * 65}, ("", "invalid")),
@@ -106,6 +106,26 @@ def test_the_same_request_is_answered_once_within_a_minute_and_per_asking_side()
 )
 def test_what_is_wrong_is_answered_with_one_word(command: str, body: Any, expected: tuple[str, str]) -> None:
     assert id_and_error(send_request(make_handler(), command, body)) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "error", "detail"),
+    [
+        ({}, "missing_id", "`id` is missing"),
+        ({"args": {}}, "missing_id", "`id` is missing"),
+        ({"id": 7}, "invalid", "`$.id`"),
+        ({"id": "q", "args": []}, "invalid", "`$.args`"),
+        (b"{", "invalid", "JSON"),
+        (b"\xff", "invalid", "JSON"),
+        ({"id": "q", "args": {"a": "x" * 5000}}, "too_large", "4096"),
+    ],
+)
+def test_what_is_wrong_with_a_request_is_said_in_words(body: Any, error: str, detail: str) -> None:
+    response = send_request(make_handler(), "ping", body)
+    assert response is not None
+    assert response.error == error
+    assert response.detail is not None
+    assert detail in response.detail
 
 
 @pytest.mark.parametrize("command", ["", "a b", "../x", "é", "x" * 33, "a/b/c/d/e", "a//b", "A", "\n"])
@@ -283,9 +303,13 @@ def test_resend_refuses_what_it_cannot_do(make_publisher: Callable[..., Publishe
     for body in asked:
         one.sinks[0].say("request/findings/resend", body)
     wait_until(lambda: len(responses(one, "findings/resend")) == len(asked))
+    details = {r.id: r.detail for r in responses(one, "findings/resend")}
+    assert details["2"] == "`to` is lower than `from`"
+    assert details["4"] == "expected `int`, got `str` - at `$.from`, in `args`"
+    assert details["5"] == "`epoch` is missing in `args`"
     said = {r.id: r.error or r.result for r in responses(one, "findings/resend")}
     assert said == {
-        "1": "unknown_epoch", "2": "invalid", "3": "invalid", "4": "invalid", "5": "invalid",
+        "1": "unknown_epoch", "2": "invalid", "3": "invalid", "4": "invalid", "5": "missing_epoch",
         "6": {"queued": 1, "gone": [], "gone_count": 0},
         "7": {"queued": 0, "gone": [], "gone_count": 0}, "8": {"queued": 0, "gone": [], "gone_count": 0},
     }  # fmt: skip
