@@ -34,7 +34,7 @@ if not os.path.exists("hung"):
         if os.path.exists("hang"):
             open("hung", "w").close()
             time.sleep(3600)
-        append(self, db, batch)
+        return append(self, db, batch)
     writer.OutboxWriter._append = hang
 """
 
@@ -48,7 +48,7 @@ def test_a_commit_that_does_not_come_back_is_hung_and_one_that_fails_is_not(
     assert not writer.hung(0.0)
     back = threading.Event()
     append = writer._append
-    monkeypatch.setattr(writer, "_append", lambda *args: (back.wait(), append(*args)))
+    monkeypatch.setattr(writer, "_append", lambda *args: (back.wait(), append(*args))[1])
     writer.put("coverage/cart-1", make_message())
     wait_until(lambda: writer.hung(0.2))
     assert not writer.hung()

@@ -91,7 +91,7 @@ def test_an_exam_that_is_started_or_ended_divides_tracks_findings_and_coverage(r
 @pytest.mark.broker
 def test_a_stopped_stream_says_so_outlives_a_crash_and_starts_when_asked(requester):
     assert requester("stream/stop", stream="three") == "unknown_stream"
-    assert requester("stream/stop") == "invalid"
+    assert requester("stream/stop") == "missing_stream"
     assert requester("stream/stop", stream="one") == {"streams": ["one"], "lasting": True}
     told = wait_until(lambda: requester.of("coverage/one", reason="stopped"))[0]
     assert told["status"] == "no_result"
