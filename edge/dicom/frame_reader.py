@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, cast
 from pydicom.pixels import get_decoder
 
 from edge.contracts.errors import SourceError
-from edge.dicom.codecs import NoDecoderError, decode_frame, no_decoder_error, opencv_can_decode, pydicom_options
+from edge.dicom.codecs import NoDecoderError, check_frame, decode_frame, opencv_can_decode, pydicom_options
+from edge.dicom.codecs import no_decoder_error as no_decoder_error
 from edge.dicom.colour_conversion import ColourConverter
 from edge.dicom.element_values import first_value
 from edge.dicom.encapsulated_frames import index_frames, read_fragments
@@ -21,7 +22,10 @@ from edge.dicom.header import read_header
 from edge.dicom.pixel_layout import SUBSAMPLED, read_pixel_layout
 from edge.dicom.prefetch import batch_size, prefetch, thread_count
 from edge.dicom.regions import read_regions
+from edge.dicom.row_bands import convert_in_bands
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
+from edge.images.decoder_process import DECODE_TIMEOUT_S
+from edge.images.limits import check_cost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -40,12 +44,13 @@ __all__ = ["DicomFrameReader", "NoDecoderError"]
 class DicomFrameReader:
     """Open DICOM file that decodes its frames on request. Close it, or use it in ``with``."""
 
-    def __init__(self, path: Path, *, grey: bool = False) -> None:
+    def __init__(self, path: Path, *, grey: bool = False, timeout_s: float = DECODE_TIMEOUT_S) -> None:
         """Open the file and read everything but the pixels.
 
         Args:
             path: the file.
             grey: give grey pictures, whatever it holds, and of JPEG frames decode no more than that.
+            timeout_s: time limit in seconds for a frame that the decoder process decodes.
 
         Raises:
             OSError: the file cannot be read.
@@ -64,7 +69,7 @@ class DicomFrameReader:
             self.times = frame_times(elements, self.layout.frames) if self.frames else None
             """Nanoseconds since the first frame, by frame; None: the file does not say."""
             self._colours = ColourConverter(self._header, self.layout, grey=grey)
-            self._grey = grey
+            self._grey, self._timeout_s = grey, timeout_s
             self._reading = threading.Lock()
         except BaseException:
             self._file.close()
@@ -77,7 +82,7 @@ class DicomFrameReader:
             NoDecoderError: no frame of this file can be decoded here.
             SourceError: this frame is broken.
         """
-        return self._colours(*self._decoded(index))
+        return convert_in_bands(self._colours, *self._decoded(index))
 
     def pictures(self) -> Generator[Callable[[], NDArray[np.uint8]]]:
         """Yield for every frame in turn a call that gives what `picture` gives or raises what it raises.
@@ -108,13 +113,16 @@ class DicomFrameReader:
         """Samples of a frame, (H, W) or (H, W, 3), and their photometric interpretation. Threads may call it."""
         if self._fragments is None:
             return self._native(index), self.layout.photometric
+        layout, syntax, fragments = self.layout, self._header.transfer_syntax, self._fragments[index]
+        check_frame(layout, syntax, sum(length for _, length in fragments))
         with self._reading:  # there is one place in the file
-            data = read_fragments(self._header.stream, self._fragments[index])
-        return decode_frame(data, self.layout, self._header.transfer_syntax, grey=self._grey)
+            data = read_fragments(self._header.stream, fragments)
+        return decode_frame(data, layout, syntax, grey=self._grey, timeout_s=self._timeout_s)
 
     def _finished(self, decoded: Callable[[], tuple[NDArray[Any], str]]) -> NDArray[np.uint8]:
         """Convert to 8 bits, in the order of frames: without a window, the first one decides how bright all are."""
-        return self._colours(*decoded())
+        samples, photometric = decoded()
+        return convert_in_bands(self._colours, samples, photometric)
 
     def _count(self) -> int:
         if self._fragments is not None:
@@ -137,6 +145,8 @@ class DicomFrameReader:
             decoder = get_decoder(self._header.transfer_syntax)
         except NotImplementedError:
             raise no_decoder_error(self._header.transfer_syntax) from None
+        layout = self.layout
+        check_cost(layout.columns, layout.rows, layout.samples * (1 + 3 * -(-layout.allocated // 8)), "such samples")
         options = pydicom_options(self.layout, self.layout.frames) | {"pixel_vr": self._header.pixels_vr}
         if self.layout.photometric in SUBSAMPLED:
             options["photometric_interpretation"] = "YBR_FULL_422"  # stored alike, and the one that pydicom knows

@@ -5,9 +5,8 @@ from __future__ import annotations
 import io
 import re
 import struct
-import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -20,7 +19,7 @@ from pydicom.uid import (
 )
 
 from edge.contracts.errors import SourceError
-from edge.contracts.results import Reason
+from edge.dicom.bounded_streams import InflatedStream, bounded_header
 from edge.dicom.element_values import first_value
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
@@ -50,9 +49,6 @@ KEYWORDS = (
     *("ExtendedOffsetTable", "ExtendedOffsetTableLengths"),
 )
 """Keywords of all data elements that are read. No other of a file, so none of the patient's, is ever in memory."""
-
-MAX_INFLATED = 1 << 30
-"""Bytes that a deflated file may grow to: a few kilobytes can be made to grow without end."""
 
 _UNDEFINED = 0xFFFFFFFF
 
@@ -89,7 +85,7 @@ def is_dicom(path: Path) -> bool:
             return False
         stream.seek(0)
         try:
-            start_of_file = dcmread(stream, stop_before_pixels=True, force=True, specific_tags=["SOPClassUID"])
+            start_of_file = dcmread(bounded_header(stream), stop_before_pixels=True, force=True, specific_tags=["SOPClassUID"])
         except Exception:  # it only looked like one
             return False
         return first_value(start_of_file, "SOPClassUID") is not None
@@ -104,7 +100,8 @@ def read_header(stream: BinaryIO) -> DicomHeader:
     """
     try:
         stream = _inflated(stream)
-        elements = dcmread(stream, stop_before_pixels=True, force=True, specific_tags=list(KEYWORDS))
+        header = bounded_header(stream)
+        elements = dcmread(header, stop_before_pixels=True, force=True, specific_tags=list(KEYWORDS))
         implicit, little = elements.original_encoding
         at = stream.tell()
         end = stream.seek(0, io.SEEK_END)
@@ -162,19 +159,13 @@ def _no_pixels(elements: Dataset, tag: tuple[int, int] | None) -> SourceError:
 
 
 def _inflated(stream: BinaryIO) -> BinaryIO:
-    """``stream`` itself, or if its data set is deflated (PS3.5 A.5), the same file inflated."""
+    """``stream`` itself, or if its data set is deflated (PS3.5 A.5), the same file as it inflates."""
     at = _end_of_meta(stream)
     if at is None:
         return stream
-    stream.seek(at)
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    data = inflater.decompress(stream.read(), MAX_INFLATED)
-    if inflater.unconsumed_tail:
-        message = f"inflates to more than {MAX_INFLATED >> 20} MB"
-        raise SourceError(message, hint="export it uncompressed", reason=Reason.TOO_LARGE.value)
     syntax = ExplicitVRLittleEndian.encode() + b"\0"
     meta = struct.pack("<HH2sH", 2, 0x0010, b"UI", len(syntax)) + syntax
-    return io.BytesIO(bytes(128) + b"DICM" + meta + data)
+    return cast("BinaryIO", InflatedStream(stream, at, bytes(128) + b"DICM" + meta))
 
 
 def _end_of_meta(stream: BinaryIO) -> int | None:
@@ -190,7 +181,8 @@ def _end_of_meta(stream: BinaryIO) -> int | None:
                 return stream.tell() - 8 if deflated else None
             if vr in (b"OB", b"OW", b"UN", b"SQ", b"UT"):
                 length = int.from_bytes(stream.read(4), "little")
-            value = stream.read(length)
+            value = stream.read(min(length, 64)) if element == 0x0010 else b""
+            stream.seek(length - len(value), io.SEEK_CUR)
             if element == 0x0010:
                 deflated = value.rstrip(b"\0 ") == DeflatedExplicitVRLittleEndian.encode()
         return None

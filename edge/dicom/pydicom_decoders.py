@@ -1,0 +1,110 @@
+"""Decodes DICOM frames with pydicom's decoders (RLE, JPEG-LS, JPEG 2000 and JPEG beyond 8 bits), by a plugin of our choice.
+
+Which plugin reads a transfer syntax is said here. pydicom itself would take what happens to be installed, and so give
+other pixels on one device than on another.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydicom.encaps import encapsulate
+from pydicom.pixels import get_decoder
+from pydicom.uid import (
+    JPEG2000TransferSyntaxes,
+    JPEGLSTransferSyntaxes,
+    JPEGTransferSyntaxes,
+    MPEGTransferSyntaxes,
+    RLELossless,
+)
+
+from edge.contracts.errors import SourceError
+from edge.dicom.suppress_warnings import suppress_pydicom_warnings
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from numpy.typing import NDArray
+    from pydicom.uid import UID
+
+    from edge.dicom.pixel_layout import PixelLayout
+
+PLUGINS = (
+    ((RLELossless,), "pydicom"),
+    (tuple(JPEGLSTransferSyntaxes), "pyjpegls"),
+    (tuple(JPEG2000TransferSyntaxes), "pylibjpeg"),  # with pylibjpeg-openjpeg
+    (tuple(JPEGTransferSyntaxes), "pylibjpeg"),  # with pylibjpeg-libjpeg
+)
+"""(transfer syntaxes, name of the plugin that decodes them)."""
+
+
+class NoDecoderError(SourceError):
+    """No installed decoder reads this transfer syntax: no frame of the file can be decoded."""
+
+
+def require_plugin(syntax: UID) -> str:
+    """Name of the plugin that decodes a transfer syntax. Raises `NoDecoderError` if there is none installed."""
+    plugin = next((plugin for syntaxes, plugin in PLUGINS if syntax in syntaxes), None)
+    if plugin is None or plugin not in _available(syntax):
+        raise no_decoder_error(syntax)
+    return plugin
+
+
+def _available(syntax: UID) -> tuple[str, ...]:
+    try:
+        return tuple(get_decoder(syntax).available_plugins)
+    except NotImplementedError:
+        return ()
+
+
+def decode_with_pydicom(data: bytes, layout: PixelLayout, syntax: UID) -> tuple[NDArray[Any], str]:
+    """Decode one compressed frame. To be called in the decoder process: some of these decoders hold Python's lock.
+
+    Returns:
+        (H, W) or (H, W, 3) samples, as deep as the file says, and the photometric interpretation they are in now.
+
+    Raises:
+        NoDecoderError: there is no decoder for ``syntax``.
+        SourceError: the frame is broken, or of a kind that the decoder does not read.
+    """
+    plugin = require_plugin(syntax)
+    options = pydicom_options(layout, 1) | {"decoding_plugin": plugin}
+    with suppress_pydicom_warnings():
+        try:
+            samples, now = get_decoder(syntax).as_array(encapsulate([data]), index=0, raw=True, **options)
+        except MemoryError:
+            raise
+        except Exception as error:  # whatever the decoders trip over
+            raise SourceError(
+                f"broken or cut short {syntax.name} frame ({type(error).__name__})",
+                hint="copy or export it again, as uncompressed if that is offered",
+            ) from None
+    return samples, str(now["photometric_interpretation"])
+
+
+def pydicom_options(layout: PixelLayout, frames: int) -> dict[str, Any]:
+    """Options that pydicom's decoders need for ``frames`` frames of this pixel layout."""
+    return {
+        "rows": layout.rows,
+        "columns": layout.columns,
+        "number_of_frames": frames,
+        "samples_per_pixel": layout.samples,
+        "bits_allocated": layout.allocated,
+        "bits_stored": layout.stored,
+        "pixel_representation": int(layout.signed),
+        "photometric_interpretation": layout.photometric,
+        "planar_configuration": layout.planar,
+        "pixel_keyword": "PixelData",
+    }
+
+
+def no_decoder_error(syntax: UID) -> NoDecoderError:
+    """Error for a transfer syntax that no installed decoder reads, with what to do about it."""
+    message = f"no decoder for transfer syntax {syntax.name} ({syntax})"
+    if syntax in MPEGTransferSyntaxes:
+        return NoDecoderError(message, hint="export the clip as MP4 and read it as video://")
+    if syntax in JPEGTransferSyntaxes:
+        return NoDecoderError(message, hint="export it as uncompressed, or pip install pylibjpeg-libjpeg (GPL-3)")
+    if syntax in JPEG2000TransferSyntaxes or syntax in JPEGLSTransferSyntaxes:
+        return NoDecoderError(message, hint="pip install 'sonoedge[dicom]'")
+    return NoDecoderError(message, hint="export it as uncompressed")
