@@ -25,7 +25,7 @@ MAX_HEADER_READS = 200_000
 
 
 class InflatedStream(io.RawIOBase):
-    """File whose data set is deflated (PS3.5 A.5), read as if it were not. Inflates what is asked for, and keeps nothing.
+    """File whose data set is deflated (PS3.5 A.5), read as if it were not: inflates what is asked for, keeps nothing.
 
     Going back means to begin again; frames are read in order.
     """

@@ -1,5 +1,6 @@
-"""Decodes compressed DICOM frames. OpenCV reads 8-bit JPEG (lossless too) and JPEG 2000 in this process, and what promises
-little; the rest is decoded in the decoder process, by OpenCV where it can, else by pydicom's decoders.
+"""Decodes compressed DICOM frames: 8-bit JPEG (lossless too) and JPEG 2000 by OpenCV, the rest by pydicom's decoders.
+
+What OpenCV does not read, and what promises much, is decoded in the decoder process.
 
 OpenCV comes first where it can, so that a device gives the same pixels whether the optional decoders are there or not.
 """

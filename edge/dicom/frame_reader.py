@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import threading
 from contextlib import closing
@@ -26,6 +27,7 @@ from edge.dicom.row_bands import convert_in_bands
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 from edge.images.decoder_process import DECODE_TIMEOUT_S
 from edge.images.limits import check_cost
+from edge.process.regular_file import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -56,7 +58,7 @@ class DicomFrameReader:
             OSError: the file cannot be read.
             SourceError: it is no DICOM, has no pixels, or says of them what cannot be.
         """
-        self._file = path.open("rb")
+        self._file = os.fdopen(open_regular(path), "rb")
         try:
             self._header = read_header(self._file)
             self.layout = read_pixel_layout(self._header)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import struct
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from edge.contracts.errors import SourceError
 from edge.dicom.bounded_streams import InflatedStream, bounded_header
 from edge.dicom.element_values import first_value
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
+from edge.process.regular_file import open_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,7 +79,11 @@ def is_dicom(path: Path) -> bool:
 
     Raises OSError if it cannot be read.
     """
-    with path.open("rb") as stream:
+    try:
+        fd = open_regular(path)
+    except SourceError:  # a pipe, a device
+        return False
+    with os.fdopen(fd, "rb") as stream:
         start = stream.read(132)
         if start[128:] == b"DICM":
             return True
@@ -85,7 +91,8 @@ def is_dicom(path: Path) -> bool:
             return False
         stream.seek(0)
         try:
-            start_of_file = dcmread(bounded_header(stream), stop_before_pixels=True, force=True, specific_tags=["SOPClassUID"])
+            header = bounded_header(stream)
+            start_of_file = dcmread(header, stop_before_pixels=True, force=True, specific_tags=["SOPClassUID"])
         except Exception:  # it only looked like one
             return False
         return first_value(start_of_file, "SOPClassUID") is not None

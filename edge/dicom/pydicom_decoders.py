@@ -1,4 +1,4 @@
-"""Decodes DICOM frames with pydicom's decoders (RLE, JPEG-LS, JPEG 2000 and JPEG beyond 8 bits), by a plugin of our choice.
+"""Decodes DICOM frames with pydicom's decoders: RLE, JPEG-LS, and JPEG 2000 and JPEG beyond 8 bits.
 
 Which plugin reads a transfer syntax is said here. pydicom itself would take what happens to be installed, and so give
 other pixels on one device than on another.
@@ -6,6 +6,8 @@ other pixels on one device than on another.
 
 from __future__ import annotations
 
+import re
+import warnings
 from typing import TYPE_CHECKING
 
 from pydicom.encaps import encapsulate
@@ -36,6 +38,10 @@ PLUGINS = (
     (tuple(JPEGTransferSyntaxes), "pylibjpeg"),  # with pylibjpeg-libjpeg
 )
 """(transfer syntaxes, name of the plugin that decodes them)."""
+RLE_SURPLUS = 128
+"""Bytes that an RLE segment may hold beyond its pixels, as one run; what holds more is damaged, and no picture."""
+_RLE_LENGTHS = re.compile(r"RLE segment .*- (\d+) vs\. (\d+) bytes")
+"""pydicom's warning of an RLE segment that is longer than it should be: its bytes, those expected."""
 
 
 class NoDecoderError(SourceError):
@@ -69,7 +75,8 @@ def decode_with_pydicom(data: bytes, layout: PixelLayout, syntax: UID) -> tuple[
     """
     plugin = require_plugin(syntax)
     options = pydicom_options(layout, 1) | {"decoding_plugin": plugin}
-    with suppress_pydicom_warnings():
+    with suppress_pydicom_warnings(), warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
         try:
             samples, now = get_decoder(syntax).as_array(encapsulate([data]), index=0, raw=True, **options)
         except MemoryError:
@@ -79,6 +86,9 @@ def decode_with_pydicom(data: bytes, layout: PixelLayout, syntax: UID) -> tuple[
                 f"broken or cut short {syntax.name} frame ({type(error).__name__})",
                 hint="copy or export it again, as uncompressed if that is offered",
             ) from None
+    lengths = [found.groups() for warning in said if (found := _RLE_LENGTHS.search(str(warning.message)))]
+    if any(int(there) - int(expected) > RLE_SURPLUS for there, expected in lengths):
+        raise SourceError("damaged RLE frame: it holds more than its pixels", hint="copy or export it again")
     return samples, str(now["photometric_interpretation"])
 
 

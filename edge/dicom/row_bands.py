@@ -47,7 +47,7 @@ def convert_in_bands(
 
 
 def _values(samples: NDArray[Any]) -> NDArray[Any]:
-    """Each value that occurs in (H, W) samples, as (1, number) of the same dtype; of 32 bits lowest and highest only."""
+    """Each value that occurs in (H, W) samples, as (1, number) of the same dtype; of 32 bits lowest and highest."""
     if samples.dtype.itemsize > 2:
         return np.array([[samples.min(), samples.max()]], samples.dtype)
     there = np.zeros(1 << 16, bool)

@@ -19,7 +19,6 @@ import pickle
 import select
 import socket
 import threading
-import time
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec

@@ -13,17 +13,19 @@ What is decided here, so that a file always gives the same pixels:
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from edge.contracts.errors import SourceError
-from edge.contracts.frames import FrameOrigin
-from edge.contracts.results import Reason
+from edge.contracts.frames import FrameOrigin, SourceEvent
 from edge.images.decode import decode_with_opencv
 from edge.images.headers import SUFFIXES, read_image_headers, tiff_page
-from edge.sources.file_source import FilePicture, FileSource, check_size, printable_path
+from edge.images.limits import check_picture_size
+from edge.sources.file_source import FilePicture, FileSource, ends_thread, printable_path, skipped_event
+from edge.sources.image_file import OpenImageFile
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -35,9 +37,6 @@ if TYPE_CHECKING:
     from edge.config.settings import StreamSettings
     from edge.config.uri import Uri
     from edge.images.headers import ImageInfo
-
-MAX_BYTES = 1 << 29
-"""Largest file in bytes; larger ones are not read into memory: 64 million pixels of four 16-bit samples."""
 
 
 class ImagesSource(FileSource):
@@ -52,17 +51,22 @@ class ImagesSource(FileSource):
         """Implement `FileSource.accepts`: by the suffix of its name."""
         return path.suffix.lower() in SUFFIXES
 
-    def pictures(self, path: Path) -> Generator[FilePicture]:
+    def pictures(self, path: Path) -> Generator[FilePicture | SourceEvent]:
         """Implement `FileSource.pictures`: one frame; of a TIFF, all pages. Grey or RGB, see `decode_image`."""
-        if path.stat().st_size > MAX_BYTES:
-            raise SourceError(
-                f"expected at most {MAX_BYTES >> 20} MB", hint="export it smaller", reason=Reason.TOO_LARGE.value
-            )
-        data = path.read_bytes()
-        pages = read_image_headers(data)
-        for index, info in enumerate(pages):
-            origin = FrameOrigin(path=printable_path(path), frame_index=index)
-            yield FilePicture(decode_image(data, info), media_ns=0 if len(pages) == 1 else None, origin=origin)
+        with OpenImageFile(path, self.decode_timeout_s) as file:
+            pages = file.headers(read_image_headers)
+            for index, info in enumerate(pages):
+                try:
+                    pixels = file.picture(decode_image, info)
+                except BaseException as error:  # whatever a decoder trips over: the other pages need not
+                    if ends_thread(error):
+                        raise
+                    event = skipped_event(path, error)
+                    page = f"page {index + 1} of {len(pages)}: " if len(pages) > 1 else ""
+                    yield replace(event, detail=page + event.detail)
+                    continue
+                origin = FrameOrigin(path=printable_path(path), frame_index=index)
+                yield FilePicture(pixels, media_ns=0 if len(pages) == 1 else None, origin=origin)
 
 
 def decode_image(data: bytes, info: ImageInfo) -> NDArray[np.uint8]:
@@ -78,7 +82,7 @@ def decode_image(data: bytes, info: ImageInfo) -> NDArray[np.uint8]:
     Raises:
         SourceError: too large, broken or damaged.
     """
-    check_size(info.width, info.height)
+    check_picture_size(info.width, info.height)
     if info.kind == "tiff":
         data = tiff_page(data, info)
     # Only of a PNG is transparency wanted. The fourth byte of a BMP is not it, and the other flags follow EXIF.
@@ -110,5 +114,8 @@ def _over_black(image: NDArray[Any]) -> NDArray[Any]:
     full = int(np.iinfo(image.dtype).max)
     if image[:, :, 3].min() == full:
         return image[:, :, :3]
-    opacity = image[:, :, 3:].astype(np.uint32)
-    return ((image[:, :, :3] * opacity + full // 2) // full).astype(image.dtype)
+    laid = np.empty((*image.shape[:2], 3), image.dtype)
+    for row, target in zip(image, laid, strict=True):  # row by row: what lies between is four times as large
+        opacity = row[:, 3:].astype(np.uint32)
+        target[:] = (row[:, :3] * opacity + full // 2) // full
+    return laid

@@ -6,6 +6,7 @@ import logging
 import signal
 import time
 
+from edge.daemon.job import NOT_ALL_READ
 from edge.process.child import Child
 from edge.process.heartbeat import Heartbeat
 
@@ -93,7 +94,7 @@ class ChildSupervisor:
         self.child.kill()  # reaps, and closes the lifeline
         self.child = None
         self.alive = False
-        if code == 0 or (code in FATAL_EXIT_CODES and not self.proven):
+        if code in (0, NOT_ALL_READ) or (code in FATAL_EXIT_CODES and not self.proven):
             return code
         self.failures = 0 if now - self._started > STABLE_RUN_S else self.failures
         pause = BACKOFF_S[min(self.failures, len(BACKOFF_S) - 1)]
