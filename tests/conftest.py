@@ -26,3 +26,12 @@ def data_dir() -> Path:
         if place and (Path(place) / "bus-bra").is_dir():
             return Path(place)
     pytest.skip("ultrasound sets not found: set SONOEDGE_DATA to the folder that holds bus-bra/, dicom/, clips/")
+
+
+@pytest.fixture(scope="session")
+def hostile_dir() -> Path:
+    """The folder of files that hung or broke decoders; tests that need it skip, and say so, where it is absent."""
+    place = Path(os.environ.get("SONOEDGE_HOSTILE") or Path(__file__).parents[1].parent / "shared" / "hostile")
+    if not place.is_dir():
+        pytest.skip("hostile files not found: set SONOEDGE_HOSTILE to the folder that holds them")
+    return place

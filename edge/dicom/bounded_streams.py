@@ -76,6 +76,20 @@ class InflatedStream(io.RawIOBase):
             self._wanted += len(part)
         return b"".join(parts)
 
+    def end_within(self, most: int) -> int:
+        """Where it ends, or ``most`` if that is beyond: no more than that is inflated. The position stays.
+
+        Raises:
+            SourceError: ``most`` is more than `MAX_INFLATED`, and so may the end be.
+        """
+        if most > MAX_INFLATED:
+            raise too_large(f"promises more than {MAX_INFLATED >> 20} MB")
+        if most < self._at:
+            self._rewind()
+        while self._at < most and self._forward(min(PIECE, most - self._at)):
+            pass
+        return self._at
+
     def _length(self) -> int:
         """Bytes of all of it; it is gone through once."""
         if self._size is None:

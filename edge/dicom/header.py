@@ -111,8 +111,6 @@ def read_header(stream: BinaryIO) -> DicomHeader:
         elements = dcmread(header, stop_before_pixels=True, force=True, specific_tags=list(KEYWORDS))
         implicit, little = elements.original_encoding
         at = stream.tell()
-        end = stream.seek(0, io.SEEK_END)
-        stream.seek(at)
         start = stream.read(12)
     except SourceError:
         raise
@@ -129,8 +127,15 @@ def read_header(stream: BinaryIO) -> DicomHeader:
     else:
         vr, length = start[4:6].decode("ascii", "replace"), struct.unpack(f"{order}L", start[8:12])[0]
         at += 12
-    there = None if length == _UNDEFINED else min(length, end - at)
+    there = None if length == _UNDEFINED else min(length, _end(stream, at + length) - at)
     return DicomHeader(elements, stream, _transfer_syntax(elements, implicit, little), at, there, vr)
+
+
+def _end(stream: BinaryIO, most: int) -> int:
+    """Where the file ends, or what is deflated in it, as far as that is before ``most``."""
+    if isinstance(stream, InflatedStream):
+        return stream.end_within(most)
+    return min(most, stream.seek(0, io.SEEK_END))
 
 
 def _transfer_syntax(elements: Dataset, implicit: bool, little: bool) -> UID:

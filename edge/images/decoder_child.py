@@ -44,6 +44,8 @@ def main() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _be_the_first_to_go()
     _silence()
+    if inheritance.payload:
+        importlib.import_module(inheritance.payload.decode())
     while True:
         try:
             packet, fds, _, _ = socket.recv_fds(control, MAX_PACKET, 1)
@@ -62,6 +64,7 @@ def _answer(control: socket.socket, request: DecoderRequest, fd: int) -> bool:
     function = getattr(importlib.import_module(module), name)
     _limit(request)
     control.send(STARTED)
+    signal.setitimer(signal.ITIMER_PROF, request.timeout_s)  # its signal ends the process
     result_fd = -1
     sound = True
     try:
@@ -73,6 +76,7 @@ def _answer(control: socket.socket, request: DecoderRequest, fd: int) -> bool:
         reply = DecoderReply(error=pickle.dumps(_as_source_error(error, request)))
     finally:
         os.close(fd)
+        signal.setitimer(signal.ITIMER_PROF, 0)
     socket.send_fds(control, [msgspec.msgpack.encode(reply)], [] if result_fd < 0 else [result_fd])
     if result_fd >= 0:
         os.close(result_fd)
@@ -120,9 +124,10 @@ def _be_the_first_to_go() -> None:
 
 
 def _silence() -> None:
-    """Send stderr nowhere: what crashing decoders print there helps no one, and may quote the file."""
+    """Send stdout and stderr nowhere: what decoders print there helps no one, and may quote the file."""
     null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
+    for stream in (1, 2):
+        os.dup2(null, stream)
     os.close(null)
 
 

@@ -12,11 +12,13 @@ not needed for a while. Bytes go in by a file descriptor, arrays come back in sh
 from __future__ import annotations
 
 import atexit
+import contextlib
 import fcntl
 import mmap
 import os
 import pickle
 import select
+import signal
 import socket
 import threading
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -37,7 +39,9 @@ STARTED = b"started"
 START_TIMEOUT_S = 30.0
 """Seconds for the child to start and to import what a function needs; a slow card takes several."""
 DECODE_TIMEOUT_S = 1.5
-"""Seconds for one picture where nothing else is said: with a new child after it, less than two."""
+"""Seconds of processor time for one picture where nothing else is said: with a new child after it, less than two."""
+WAITING = 2.0
+"""Time on the clock that is allowed for each second of processor time: others may be busy as well."""
 MAX_PACKET = 1 << 16
 """Largest request or reply in bytes; pictures are none of them."""
 ALIGN = 64
@@ -77,6 +81,8 @@ class DecoderProcess:
         self._one_at_a_time = threading.Lock()
         self._child: Child | None = None
         self._control: socket.socket | None = None
+        self._module = ""
+        """What was called last; a new child imports it while nobody waits yet."""
 
     @property
     def pid(self) -> int | None:
@@ -92,7 +98,7 @@ class DecoderProcess:
             function: of a module, and found there by its name. ``data`` is a `mmap` of the bytes, or `bytes` if small.
             fd: descriptor of a file; all its bytes are given.
             arguments: what can be pickled.
-            timeout_s: seconds that the call may take.
+            timeout_s: seconds of processor time that the call may take; on the clock `WAITING` times as many.
 
         Raises:
             SourceError: what ``function`` raised, or that it took too long or too much memory, or crashed.
@@ -105,6 +111,7 @@ class DecoderProcess:
             timeout_s,
         )
         with self._one_at_a_time:
+            self._module = function.__module__
             self._begin(msgspec.msgpack.encode(request), fd)
             return cast("R", self._result(timeout_s))
 
@@ -131,12 +138,22 @@ class DecoderProcess:
             self.close()
         raise SourceError("the decoder process does not start", hint="see the log; is there memory left?")
 
+    def _ended_by_its_timer(self) -> bool:
+        """Whether the child, which has closed its end, was ended by its own limit of processor time."""
+        return self._child is not None and self._child.wait(1.0) in (-signal.SIGPROF, -signal.SIGXCPU)
+
+    def _replace(self) -> None:
+        """End the child and start another, for the next picture."""
+        self.close()
+        with contextlib.suppress(OSError):  # then the next call tries again, and says so
+            self._connected()
+
     def _connected(self) -> socket.socket:
         if self._control is None:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             self._control = ours
             with theirs:
-                self._child = Child("edge.images.decoder_child", b"", (theirs.fileno(),))
+                self._child = Child("edge.images.decoder_child", self._module.encode(), (theirs.fileno(),))
         return self._control
 
     def _received(self, control: socket.socket, timeout_s: float) -> bytes | None:
@@ -152,19 +169,16 @@ class DecoderProcess:
         assert self._control is not None  # noqa: S101  (the request was sent through it)
         poll = select.poll()
         poll.register(self._control, select.POLLIN)
-        try:
-            answered = poll.poll(timeout_s * 1000)
+        packet, fds = b"", []
+        answered = bool(poll.poll(timeout_s * WAITING * 1000))
+        with contextlib.suppress(OSError):  # it died with the reply unread
             packet, fds, _, _ = socket.recv_fds(self._control, MAX_PACKET, 1) if answered else (b"", [], 0, "")
-        except OSError:
-            answered, packet, fds = [(0, 0)], b"", []
-        if not answered:
-            self.close()
-            raise SourceError(
-                f"takes longer than {timeout_s:g} s to decode",
-                hint="export it as uncompressed; decode_timeout_s of the stream is the limit",
-            )
         if not packet:
-            self.close()
+            too_slow = not answered or self._ended_by_its_timer()
+            self._replace()
+            if too_slow:
+                hint = "export it as uncompressed; decode_timeout_s of the stream is the limit"
+                raise SourceError(f"takes longer than {timeout_s:g} s to decode", hint=hint)
             raise SourceError("the decoder crashed on it", hint="it is damaged, or asks for too much: export it again")
         reply = msgspec.msgpack.decode(packet, type=DecoderReply)
         if reply.error:

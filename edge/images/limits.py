@@ -45,7 +45,7 @@ MAX_SCAN_PIXELS = 32 << 20
 
 _PNG_SAMPLES = {0: 1, 2: 3, 3: 3, 4: 4, 6: 4}
 """Samples of a pixel as OpenCV decodes them, by colour type; grey with transparency becomes colour."""
-_BYTES_PER_PIXEL = {"jpeg": 12, "bmp": 10, "tiff": 18}
+_BYTES_PER_PIXEL = {"jpeg": 12, "bmp": 10, "tiff": 15}
 """Bytes that decoding takes for a pixel at most, by format; PNG tells its own."""
 
 
