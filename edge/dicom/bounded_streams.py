@@ -18,8 +18,8 @@ PIECE = 1 << 18
 """Bytes that are inflated at once."""
 MAX_READ = 128 << 20
 """Most bytes that are read from a deflated file at once; a frame is the largest there is."""
-MAX_ELEMENT = 2 << 20
-"""Most bytes of one data element of the header: a palette has 128 kB, a table of offsets 8 bytes a frame."""
+MAX_ELEMENT = 1 << 19
+"""Most bytes of one data element of the header: a palette has 128 kB, tables of times or offsets 8 bytes a frame."""
 MAX_HEADER_READS = 200_000
 """Most pieces that a header is read in: a file of nothing but empty elements would be gone through for minutes."""
 
@@ -38,15 +38,15 @@ class InflatedStream(io.RawIOBase):
         self._rewind()
 
     def readable(self) -> bool:
-        """Implement `io.IOBase.readable`."""
+        """Implement `io.IOBase.readable`: it is."""
         return True
 
     def seekable(self) -> bool:
-        """Implement `io.IOBase.seekable`."""
+        """Implement `io.IOBase.seekable`: it is, backwards at a price."""
         return True
 
     def tell(self) -> int:
-        """Implement `io.IOBase.tell`."""
+        """Implement `io.IOBase.tell`: the position that is read next."""
         return self._wanted
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:

@@ -89,9 +89,7 @@ class DecoderProcess:
         """Process id of the child; None: there is none now."""
         return None if self._child is None or self._child.poll() is not None else self._child.pid
 
-    def call(
-        self, function: Callable[..., R], fd: int, *arguments: Any, timeout_s: float = DECODE_TIMEOUT_S
-    ) -> R:
+    def call(self, function: Callable[..., R], fd: int, *arguments: Any, timeout_s: float = DECODE_TIMEOUT_S) -> R:
         """Call ``function(data, *arguments)`` in the child and return what it returns.
 
         Args:

@@ -52,10 +52,9 @@ def read_jpeg_header(data: bytes) -> JpegInfo | None:
     if data[:2] != b"\xff\xd8":
         return None
     frame: tuple[int, bytes] | None = None
-    jfif, adobe, complete, at, scans, segments = False, None, False, 2, 0, 0
-    while at + 4 <= len(data) or data[at : at + 2] == _END:
-        segments += 1
-        if data[at] != 0xFF or segments > MAX_SEGMENTS:
+    jfif, adobe, complete, at, scans = False, None, False, 2, 0
+    for _ in range(MAX_SEGMENTS):
+        if (at + 4 > len(data) and data[at : at + 2] != _END) or data[at] != 0xFF:
             break
         marker = data[at + 1]
         if marker == 0xD9:
@@ -78,8 +77,7 @@ def read_jpeg_header(data: bytes) -> JpegInfo | None:
         if marker == 0xDA:
             scans += 1
             if frame is not None and _only_scan(frame, body):
-                # Coded samples cannot hold this marker. Looking for any marker takes as long as decoding half of them.
-                complete = data.rfind(_END, at) >= 0
+                complete = data.rfind(_END, at) >= 0  # coded samples cannot hold it, and any marker takes long to find
                 break
             found = _MARKER_IN_SCAN.search(data, at)
             if found is None:

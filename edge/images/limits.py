@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
         @property
         def width(self) -> int:
-            """Width in pixels."""
+            """Width of the picture in pixels."""
 
         @property
         def height(self) -> int:
-            """Height in pixels."""
+            """Height of the picture in pixels."""
 
 
 MAX_PICTURE_PIXELS = 4096 * 3072
@@ -67,9 +67,7 @@ def check_cost(width: int, height: int, bytes_per_pixel: int, what: str) -> None
     if width * height * bytes_per_pixel > MAX_COST:
         largest = MAX_COST / bytes_per_pixel / 1e6
         message = f"expected at most {largest:.1f} million pixels of {what}, got {width} x {height}"
-        raise SourceError(
-            message, hint="export it smaller, or in 8-bit colour or grey", reason=Reason.TOO_LARGE.value
-        )
+        raise SourceError(message, hint="export it smaller, or in 8-bit colour or grey", reason=Reason.TOO_LARGE.value)
 
 
 def check_image(head: bytes, info: Sized) -> None:

@@ -7,6 +7,7 @@ Modules:
 - ``heartbeat``: Heartbeat from child to parent, for the watchdog: a kernel counter (eventfd) that one adds to, the
   other empties.
 - ``malloc``: Limits how much freed memory glibc's malloc keeps. Elsewhere (musl) nothing is done.
+- ``regular_file``: Opens regular files: never waits for a writer, as the opening of a named pipe would.
 - ``rwlock``: Readers-writer lock (shared and exclusive); writers have priority.
 - ``stderr_capture``: Captures what native libraries print to stderr (file descriptor 2): kept out of the user's
   terminal, and read.

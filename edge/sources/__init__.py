@@ -9,6 +9,8 @@ Modules:
 - ``dicom``: DICOM source, ``dicom:///file-or-folder?decode=colour|grey``: single frames and cines that scanners store.
 - ``file_source``: Base class of sources that read files: finds the files, and goes on with the next when one of them is
   bad.
+- ``image_file``: Open image file: gives its bytes to functions that read headers and decode, here or in the decoder
+  process.
 - ``images``: Image source, ``images:///file-or-folder``: decodes PNG, JPEG, BMP and TIFF files to frames.
 - ``mpeg_program_stream``: Detects MPEG program streams (.mpg, .mpeg) that are cut within a packet. They hold no length
   or count to tell by.

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from edge.images.limits import Sized
 
 
-
 R = TypeVar("R")
 
 MAX_BYTES = 1 << 29

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-DECODERS = '''
+DECODERS = """
 import ctypes, os, re, sys, time
 import numpy as np
 from edge.contracts.errors import SourceError
@@ -44,7 +44,7 @@ def refuses(data): raise NoDecoderError("no", hint="do", reason="too_large")
 def prints(data):
     print("words"); os.write(1, b"bytes"); os.write(2, b"bytes")
     return 1
-'''
+"""
 
 
 @pytest.fixture

@@ -138,7 +138,7 @@ def test_a_bad_page_costs_that_page(tmp_path: Path) -> None:
     assert event.detail.startswith("page 2 of 3: ")
 
 
-@pytest.mark.parametrize("error", [PanicError("x"), SystemExit(0), KeyboardInterrupt(), MemoryError(), RecursionError()])
+@pytest.mark.parametrize("error", [PanicError("x"), SystemExit(0), KeyboardInterrupt(), MemoryError()], ids=repr)
 def test_whatever_is_raised_costs_one_frame(error: BaseException, tmp_path: Path, monkeypatch: Any) -> None:
     for name in ("1.png", "2.png", "3.png"):
         cv2.imwrite(str(tmp_path / name), np.full((9, 9), int(name[0]), np.uint8))
@@ -215,9 +215,14 @@ def test_a_file_that_may_not_be_read_any_more(tmp_path: Path, monkeypatch: pytes
 def test_bmp_headers_that_lie(field: str, tmp_path: Path) -> None:
     path = tmp_path / "a.bmp"
     cv2.imwrite(str(path), np.zeros((9, 9), np.uint8))
-    at, code = {"width": (18, "<l"), "height": (22, "<l"), "bits": (28, "<H"), "offset": (10, "<L"), "colours": (46, "<L")}[
-        field
-    ]
+    fields = {
+        "width": (18, "<l"),
+        "height": (22, "<l"),
+        "bits": (28, "<H"),
+        "offset": (10, "<L"),
+        "colours": (46, "<L"),
+    }
+    at, code = fields[field]
     for value in (0, 1, 3, 4000, 32_767):
         data = bytearray(path.read_bytes())
         struct.pack_into(code, data, at, value)

@@ -250,19 +250,19 @@ class StreamFiles(FileProgress):
         return self._files.left_out(self._stream, files) if first else 0
 
     def begin(self, path: Path, clip: int) -> None:
-        """Implement `FileProgress.begin`."""
+        """Implement `FileProgress.begin`: write the file down."""
         self._files.begin(self._stream, path, clip)
 
     def decoding(self, busy: bool) -> None:
-        """Implement `FileProgress.decoding`."""
+        """Implement `FileProgress.decoding`: set the stream's byte."""
         self._files.decoding(self._stream, busy)
 
     def given(self) -> None:
-        """Implement `FileProgress.given`."""
+        """Implement `FileProgress.given`: count it."""
         self._files.given(self._stream)
 
     def end(self) -> None:
-        """Implement `FileProgress.end`."""
+        """Implement `FileProgress.end`: it may be struck out when all is stored."""
         self._files.end(self._stream)
 
 

@@ -113,6 +113,13 @@ def open_sources_and_runtime(
         raise
 
 
+def follow_files(sources: Mapping[str, Source], open_files: OpenFiles | None) -> None:
+    """Let ``open_files`` know what the file sources among ``sources`` read."""
+    for name, source in sources.items():
+        if open_files is not None and isinstance(source, FileSource):
+            source.progress = open_files.progress(name)
+
+
 def run_frame_process(
     job: DaemonJob,
     telemetry: socket.socket,
@@ -124,15 +131,11 @@ def run_frame_process(
 
     ``heartbeat`` is called at every turn of the loop while no source is stuck in a call and the disk takes what is
     found: the supervisor's watchdog kills a process that does not call it any more.
-
-    Returns:
-        Names of the streams of which a part was not read, by a fault.
+    Returns names of the streams of which a part was not read, by a fault.
     """
     settings = job.settings
     sources = {stream.name: make_source(stream) for stream in settings.streams}  # first: what is wrong is said at once
-    for name, source in sources.items():
-        if open_files is not None and isinstance(source, FileSource):
-            source.progress = open_files.progress(name)
+    follow_files(sources, open_files)
     model = choose_model(settings)
     capture, analyser = open_sources_and_runtime(job, sources, model)
     guard = analyser.guard
@@ -156,7 +159,7 @@ def run_frame_process(
         def report(stats: Stats) -> None:
             frame_link.report(make_report(job, model, guard, capture, stats, reporter.stopped_streams()))
 
-        taps = () if open_files is None else (open_files,)
+        taps = [open_files] if open_files is not None else []
         reporter = Reporter(settings, messages, frame_link, taps, heartbeat=report, each_turn=each_turn)
         commands = FrameCommandRunner(frame_link, capture, reporter, StoppedStreams(Path(job.state_dir), job.run_id))
         trim_malloc()  # models and sources take several times more to be opened than to be kept
