@@ -83,7 +83,7 @@ class InflatedStream(io.RawIOBase):
             SourceError: ``most`` is more than `MAX_INFLATED`, and so may the end be.
         """
         if most > MAX_INFLATED:
-            raise too_large(f"promises more than {MAX_INFLATED >> 20} MB")
+            raise too_large(f"inflates to more than {MAX_INFLATED >> 20} MB, as it says itself")
         if most < self._at:
             self._rewind()
         while self._at < most and self._forward(min(PIECE, most - self._at)):
