@@ -81,6 +81,7 @@ class DecoderProcess:
         self._one_at_a_time = threading.Lock()
         self._child: Child | None = None
         self._control: socket.socket | None = None
+        self._shut_down = False
         self._module = ""
         """What was called last; a new child imports it while nobody waits yet."""
 
@@ -110,8 +111,8 @@ class DecoderProcess:
         )
         with self._one_at_a_time:
             self._module = function.__module__
-            self._begin(msgspec.msgpack.encode(request), fd)
-            return cast("R", self._result(timeout_s))
+            control = self._begin(msgspec.msgpack.encode(request), fd)
+            return cast("R", self._result(control, timeout_s))
 
     def close(self) -> None:
         """End the child, if there is one; the next call starts another. May be called again."""
@@ -122,7 +123,12 @@ class DecoderProcess:
         if child is not None:
             child.kill()
 
-    def _begin(self, packet: bytes, fd: int) -> None:
+    def shut_down(self) -> None:
+        """End the child for good; a call that waits for it, in another thread, returns soon."""
+        self._shut_down = True
+        self.close()
+
+    def _begin(self, packet: bytes, fd: int) -> socket.socket:
         """Send a request to the child, and wait until the function is called. A child that went idle is replaced."""
         for _ in range(2):
             control = self._connected()
@@ -132,7 +138,7 @@ class DecoderProcess:
                 self.close()
                 continue
             if self._received(control, START_TIMEOUT_S) == STARTED:
-                return
+                return control
             self.close()
         raise SourceError("the decoder process does not start", hint="see the log; is there memory left?")
 
@@ -143,10 +149,12 @@ class DecoderProcess:
     def _replace(self) -> None:
         """End the child and start another, for the next picture."""
         self.close()
-        with contextlib.suppress(OSError):  # then the next call tries again, and says so
+        with contextlib.suppress(OSError, SourceError):  # then the next call tries again, and says so
             self._connected()
 
     def _connected(self) -> socket.socket:
+        if self._shut_down:
+            raise SourceError("this process is about to end")
         if self._control is None:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             self._control = ours
@@ -156,21 +164,15 @@ class DecoderProcess:
 
     def _received(self, control: socket.socket, timeout_s: float) -> bytes | None:
         """The next packet; empty: the child has ended. None: neither within ``timeout_s``."""
-        poll = select.poll()
-        poll.register(control, select.POLLIN)
-        try:
-            return control.recv(MAX_PACKET) if poll.poll(timeout_s * 1000) else None
-        except OSError:
-            return b""
+        with contextlib.suppress(OSError, ValueError):  # `shut_down` closed it meanwhile
+            return control.recv(MAX_PACKET) if _readable(control, timeout_s) else None
+        return b""
 
-    def _result(self, timeout_s: float) -> Any:
-        assert self._control is not None  # noqa: S101  (the request was sent through it)
-        poll = select.poll()
-        poll.register(self._control, select.POLLIN)
-        packet, fds = b"", []
-        answered = bool(poll.poll(timeout_s * WAITING * 1000))
-        with contextlib.suppress(OSError):  # it died with the reply unread
-            packet, fds, _, _ = socket.recv_fds(self._control, MAX_PACKET, 1) if answered else (b"", [], 0, "")
+    def _result(self, control: socket.socket, timeout_s: float) -> Any:
+        packet, fds, answered = b"", [], True
+        with contextlib.suppress(OSError, ValueError):  # as above, or it died with the reply unread
+            answered = _readable(control, timeout_s * WAITING)
+            packet, fds, _, _ = socket.recv_fds(control, MAX_PACKET, 1) if answered else (b"", [], 0, "")
         if not packet:
             too_slow = not answered or self._ended_by_its_timer()
             self._replace()
@@ -185,6 +187,13 @@ class DecoderProcess:
             return _unpack(fds[0], reply.cuts)
         finally:
             os.close(fds[0])
+
+
+def _readable(control: socket.socket, timeout_s: float) -> bool:
+    """Whether there is a packet to be read, or the end, within ``timeout_s``."""
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    return bool(poll.poll(timeout_s * 1000))
 
 
 def _unpack(fd: int, cuts: tuple[int, ...]) -> Any:
@@ -230,4 +239,4 @@ def memory_file(data: bytes) -> int:
 
 decoder_process = DecoderProcess()
 """The decoder process of this process, shared by all sources."""
-atexit.register(decoder_process.close)
+atexit.register(decoder_process.shut_down)

@@ -167,6 +167,24 @@ def test_this_process_goes_on_while_a_decoder_holds_its_lock(process: DecoderPro
     assert longest < 2.0
 
 
+def test_a_call_that_waits_returns_when_it_is_shut_down(process: DecoderProcess, decoders: Any) -> None:
+    call(process, decoders.length)
+
+    def decode() -> None:
+        with pytest.raises(SourceError):
+            call(process, decoders.sleeps, timeout_s=50.0)
+
+    thread = threading.Thread(target=decode)
+    thread.start()
+    time.sleep(0.1)
+    process.shut_down()
+    thread.join(10.0)
+    assert not thread.is_alive()
+    assert process.pid is None
+    with pytest.raises(SourceError):
+        call(process, decoders.length)
+
+
 def test_shared_memory_cannot_shrink_under_a_result(process: DecoderProcess, decoders: Any) -> None:
     from edge.images.decoder_process import pack
 

@@ -32,6 +32,7 @@ from edge.contracts.state import StreamState
 from edge.daemon.frame.frame_commands import FrameCommandRunner, StoppedStreams
 from edge.daemon.frame.open_files import OpenFiles
 from edge.daemon.job import NOT_ALL_READ, DaemonJob
+from edge.images.decoder_process import decoder_process
 from edge.pipeline import loop
 from edge.pipeline.analyser import Analyser
 from edge.pipeline.capture import FrameCapture
@@ -167,6 +168,7 @@ def run_frame_process(
         return capture.lost
     finally:
         frame_link.close(CLOSE_TIMEOUT_S)  # first: whatever else may hang now, what was found is on disk
+        decoder_process.shut_down()  # else a source that waits for it is waited for
         capture.close()
         analyser.close()
 
