@@ -88,5 +88,8 @@ def _over_black(image: NDArray[Any], premultiplied: bool) -> tuple[NDArray[Any],
         return image[:, :, :3], False
     if premultiplied:
         return image[:, :, :3], True
-    opacity = image[:, :, 3:].astype(np.uint32)
-    return ((image[:, :, :3] * opacity + full // 2) // full).astype(image.dtype), True
+    laid = np.empty((*image.shape[:2], 3), image.dtype)
+    for row, target in zip(image, laid, strict=True):  # row by row: what lies between is four times as large
+        opacity = row[:, 3:].astype(np.uint32)
+        target[:] = (row[:, :3] * opacity + full // 2) // full
+    return laid, True

@@ -153,7 +153,7 @@ def read_tiff(data: bytes) -> TiffFile:
     return TiffFile(pages, problem, tuple(notes))
 
 
-def only_page(data: bytes, directory: int) -> bytes:
+def only_page(data: bytes, directory: int) -> bytearray:
     """Return the TIFF file with the page at ``directory`` as its first, which decoders give, and its only one.
 
     A decoder that follows the chain would refuse a page because of those behind it.
@@ -163,7 +163,7 @@ def only_page(data: bytes, directory: int) -> bytes:
     changed = bytearray(data)
     struct.pack_into(reader.order + reader.offset, changed, 8 if reader.big else 4, directory)
     struct.pack_into(reader.order + reader.offset, changed, first + count * size, 0)
-    return bytes(changed)
+    return changed
 
 
 def _page(reader: _Reader, entries: Mapping[int, tuple[int, int, int]], at: int) -> TiffPage:
