@@ -21,6 +21,7 @@ from typing import Any
 
 import msgspec
 
+from edge.contracts.decoding import decode_json
 from edge.contracts.errors import SourceError
 from edge.contracts.results import Reason
 from edge.images.decoder_process import MAX_PACKET, STARTED, DecoderReply, DecoderRequest, pack
@@ -53,7 +54,7 @@ def main() -> int:
             return 0
         if not packet:
             return 0
-        if not _answer(control, msgspec.msgpack.decode(packet, type=DecoderRequest), fds[0]):
+        if not _answer(control, decode_json(packet, DecoderRequest), fds[0]):
             return 0  # the next one is given to a child that nothing has shaken
         trim_malloc()
 
@@ -77,7 +78,7 @@ def _answer(control: socket.socket, request: DecoderRequest, fd: int) -> bool:
     finally:
         os.close(fd)
         signal.setitimer(signal.ITIMER_PROF, 0)
-    socket.send_fds(control, [msgspec.msgpack.encode(reply)], [] if result_fd < 0 else [result_fd])
+    socket.send_fds(control, [msgspec.json.encode(reply)], [] if result_fd < 0 else [result_fd])
     if result_fd >= 0:
         os.close(result_fd)
     return sound

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import msgspec
 
+from edge.contracts.decoding import decode_json
 from edge.contracts.errors import SourceError
 from edge.images.limits import MAX_COST
 from edge.process.child import Child
@@ -113,7 +114,7 @@ class DecoderProcess:
         )
         with self._one_at_a_time:
             self._module = function.__module__
-            control = self._begin(msgspec.msgpack.encode(request), fd)
+            control = self._begin(msgspec.json.encode(request), fd)
             return cast("R", self._result(control, timeout_s))
 
     def close(self) -> None:
@@ -185,7 +186,7 @@ class DecoderProcess:
                 hint = "export it as uncompressed; decode_timeout_s of the stream is the limit"
                 raise SourceError(f"takes longer than {timeout_s:g} s to decode", hint=hint)
             raise SourceError("the decoder crashed on it", hint="it is damaged, or asks for too much: export it again")
-        reply = msgspec.msgpack.decode(packet, type=DecoderReply)
+        reply = decode_json(packet, DecoderReply)
         if reply.error:
             raise cast("SourceError", pickle.loads(reply.error))  # noqa: S301  (our own child's)
         try:

@@ -13,7 +13,8 @@ from edge.images.decode import decode_tiff_with_opencv, decode_with_opencv
 from edge.images.orientation import apply_orientation
 from edge.images.png import PngInfo, plain_png
 from edge.images.sample_depth import significant_depth, used_depth
-from edge.images.tiff import TiffPage, only_page
+from edge.images.tiff import TiffPage
+from edge.images.tiff_single_page import only_page
 
 if TYPE_CHECKING:
     from typing import Any

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from edge.contracts.decoding import decode_json
 from edge.process.reaper import LeftBehind, reaper
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class RuntimeHistory:
         if notes is None:
             return
         with contextlib.suppress(msgspec.MsgspecError):  # blank, or torn by a kill: then nothing is known
-            before = msgspec.json.decode(notes.read(), type=RunNotes)
+            before = decode_json(notes.read(), RunNotes)
             self._failures = {uri: failure for uri, failure in before.failures.items() if uri in self._uris}
             reaper.remember(before.children)
             if before.in_process in self._uris and before.pid in {one.pid for one in reaper.left_behind()}:

@@ -13,14 +13,14 @@ import pytest
 from brokers import wait_until
 
 KILLER = """
-import os, sys
+import ctypes, os, sys
 if "edge.daemon.frame.process" in " ".join(sys.orig_argv):
     import edge.sources.images as images
     decode = images.decode_picture
     def kills(data, info, *more):
         picture = decode(data, info, *more)
         if picture[0][0, 0] == 66:
-            os.kill(os.getpid(), 9)
+            {how}
         return picture
     images.decode_picture = kills
 """
@@ -33,7 +33,8 @@ def run(tmp_path):
 
     def start(*sources, **environment):
         command = [sys.executable, "-m", "edge.cli.main", "run", "--runtime", "scripted://?distinct=1"]
-        command += ["--device", "cart"]
+        command += ["--device", "cart", "--config", str(tmp_path / "edge.toml")]
+        (tmp_path / "edge.toml").write_text("watchdog_s = 2.0\n")
         command += [part for source in sources for part in ("--source", source)]
         command += ["--state-dir", str(tmp_path / "state"), "--sink", f"jsonl://{tmp_path / 'out.jsonl'}"]
         process = subprocess.Popen(
@@ -57,27 +58,36 @@ def messages(tmp_path, kind):
 
 
 @pytest.mark.slow
-def test_a_file_that_kills_is_left_out_and_the_rest_is_judged_once(run, tmp_path):
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("os.kill(os.getpid(), 9)", "ended with signal 9"),
+        ("ctypes.PyDLL(None).sleep(600)", "no sign of life"),  # with Python's lock held
+        ("ctypes.PyDLL(None).usleep(2_400_000)", "no sign of life"),  # so long that it is asked to stop, and does
+    ],
+    ids=["dies", "hangs", "hangs for long enough"],
+)
+def test_a_file_that_kills_is_left_out_and_the_rest_is_judged_once(run, how, said, tmp_path):
     folder = tmp_path / "pictures"
     folder.mkdir()
-    for number in range(1, 6):
+    for number in range(1, 25):  # its place is so far back that the watchdog has seen the process alive
         picture = np.random.default_rng(number).integers(70, 250, (240, 320), np.uint8)
-        picture[0, 0] = 66 if number == 3 else 99
+        picture[0, 0] = 66 if number == 18 else 99
         cv2.imwrite(str(folder / f"{number}.png"), picture)
     (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "sitecustomize.py").write_text(KILLER)
+    (tmp_path / "site" / "sitecustomize.py").write_text(KILLER.replace("{how}", how))
     path = os.pathsep.join(part for part in (str(tmp_path / "site"), os.environ.get("PYTHONPATH")) if part)
     daemon = run(f"images://{folder}", PYTHONPATH=path)
     _, errors = daemon.communicate(timeout=90)
     assert daemon.returncode == 0, errors
-    assert errors.count("ended with signal 9") == 2, errors
-    assert "(poison) file number 3" in errors
+    assert errors.count(said) == 2, errors
+    assert "(poison) file number 18" in errors
     assert "judged before the restart" in errors
     reasons = [each.get("reason") for each in messages(tmp_path, "coverage")]
     assert "poison" in reasons, errors
     assert reasons[-1] == "stream_ended"
     new = [each for each in messages(tmp_path, "finding") if each["lifecycle"] == "new"]
-    assert len(new) <= 6, "at most what was on its way is judged twice"
+    assert len(new) < 23 + 2 * 17, "only what was not on disk yet is judged again"
     assert (tmp_path / "state" / "poison.json").exists()
     assert not (tmp_path / "state" / "reading").exists()
 

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from edge.contracts.errors import SourceError
-from edge.images.decoder_process import DecoderProcess, memory_file
+from edge.images.decoder_process import CHILD, DecoderProcess, memory_file
+from edge.process.reaper import MOST_LEFT_BEHIND, LeftBehind, reaper
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -192,4 +193,14 @@ def test_shared_memory_cannot_shrink_under_a_result(process: DecoderProcess, dec
     assert len(cuts) == 4
     with pytest.raises(PermissionError):
         os.ftruncate(fd, 10)
+    os.close(fd)
+
+
+def test_no_more_are_started_where_too_many_cannot_be_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck = [LeftBehind(number, 0, CHILD) for number in range(MOST_LEFT_BEHIND)]
+    monkeypatch.setattr(reaper, "left_behind", lambda name: stuck if name == CHILD else [])
+    fd = memory_file(b"abc")
+    with pytest.raises(SourceError, match="cannot be killed") as caught:
+        DecoderProcess().call(len, fd)
+    assert caught.value.hint
     os.close(fd)

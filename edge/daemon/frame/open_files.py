@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge.app.envelope import boot_id
+from edge.contracts.decoding import decode_json
 from edge.contracts.errors import SourceError
 from edge.contracts.results import Reason
 from edge.daemon.frame.poison_files import PoisonFiles
@@ -140,8 +141,7 @@ class OpenFiles:
     def watchdog_ends(self) -> None:
         """Note that the watchdog ends the process, and keep the record, whether it ends itself or is killed.
 
-        It counts as a death, unless the loop goes round: then a camera or the disk hangs, and no file. For signal
-        handlers; where a file makes even these wait, the process just runs until it dies.
+        A death, unless the loop goes round: then a camera or the disk hangs, and no file. For signal handlers.
         """
         if self._head is None or self._ended or self._head[0] != RUNNING:
             return
@@ -241,7 +241,7 @@ class OpenFiles:
         """Count the death of the last process, if it died, against its files; go on where it was, in the same run."""
         with contextlib.suppress(OSError, msgspec.MsgspecError, IndexError):
             left = self._path.read_bytes()
-            record = msgspec.json.decode(left[HEAD:], type=_Record)
+            record = decode_json(left[HEAD:], _Record)
             if left[0] not in (RUNNING, HUNG) or record.boot_id != self._record.boot_id:
                 return  # it was asked to stop, or the machine stopped: no file's fault
             if left[0] == RUNNING:

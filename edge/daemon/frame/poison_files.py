@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from edge.contracts.decoding import decode_json
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -35,7 +37,7 @@ class PoisonFiles:
         self._path = state_dir / FILE_NAME
         self._suspects: dict[str, _Suspect] = {}
         with contextlib.suppress(OSError, msgspec.MsgspecError):
-            self._suspects = msgspec.json.decode(self._path.read_bytes(), type=dict[str, _Suspect])
+            self._suspects = decode_json(self._path.read_bytes(), dict[str, _Suspect])
 
     def is_poison(self, key: str) -> int:
         """Number of deaths if the file is to be left out, else 0."""
