@@ -56,3 +56,12 @@ def stuck_driver(unkillable: None, tmp_path: Path) -> Iterator[StuckDriver]:
     """A file that does not answer: who reads it cannot be killed until ``release``, or the end of the test."""
     with StuckDriver(tmp_path) as driver:
         yield driver
+
+
+@pytest.fixture(scope="session")
+def hostile_dir() -> Path:
+    """The folder of files that hung or broke decoders; tests that need it skip, and say so, where it is absent."""
+    place = Path(os.environ.get("SONOEDGE_HOSTILE") or Path(__file__).parents[1].parent / "shared" / "hostile")
+    if not place.is_dir():
+        pytest.skip("hostile files not found: set SONOEDGE_HOSTILE to the folder that holds them")
+    return place

@@ -24,6 +24,7 @@ from edge.outbox.writer import OutboxWriter
 
 if TYPE_CHECKING:
     import socket
+    import threading
     from collections.abc import Callable
 
     from edge.contracts.envelope import Durable, Envelope
@@ -129,6 +130,10 @@ class OutboxFrameLink:
     def hung(self) -> bool:
         """Whether a commit to the disk hangs: nothing that is found now would be kept."""
         return self._writer.hung()
+
+    def mark(self) -> threading.Event:
+        """Return an event that is set when all that was handed over until now is on disk. Never waits."""
+        return self._writer.mark()
 
     def frame_commands(self) -> list[FrameCommand]:
         """Frame commands that the publisher has sent since the last call."""

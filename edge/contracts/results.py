@@ -41,6 +41,8 @@ class Reason(str, Enum):
     FROZEN = "frozen"
     DECODE_ERROR = "decode_error"
     TOO_LARGE = "too_large"
+    POISON = "poison"
+    """The process died twice while it read this file; it is left out until it changes."""
     RUNTIME_HUNG = "runtime_hung"
     RUNTIME_LOST = "runtime_lost"
     SELF_TEST_FAILED = "self_test_failed"

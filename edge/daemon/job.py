@@ -7,6 +7,9 @@ import msgspec
 from edge.config.settings import AffinitySettings, Settings
 from edge.process.reaper import LeftBehind
 
+NOT_ALL_READ = 65
+"""Exit code of the frame process whose sources have ended, but by a fault not all of them was read."""
+
 
 class DaemonJob(msgspec.Struct, frozen=True, kw_only=True):
     """Settings and identity of one run of the daemon; the same for the frame process and the publisher."""

@@ -5,8 +5,10 @@
 
 Modules:
 
-- ``codecs``: Decodes compressed DICOM frames. OpenCV reads 8-bit JPEG (lossless too) and JPEG 2000; pydicom's decoders
-  the rest.
+- ``bounded_streams``: Streams that give a DICOM file's bytes within limits: a deflated data set piece by piece, a
+  header of sane size.
+- ``codecs``: Decodes compressed DICOM frames: 8-bit JPEG (lossless too) and JPEG 2000 by OpenCV, the rest by pydicom's
+  decoders.
 - ``colour_conversion``: Converts samples of any DICOM photometric interpretation (PS3.3 C.7.6.3.1.2) to 8-bit grey or
   RGB.
 - ``element_values``: Values of DICOM data elements as integer, float or text, with None or a default for those absent
@@ -24,9 +26,15 @@ Modules:
 - ``pixel_layout``: Pixel layout of a DICOM file: the Image Pixel module (PS3.3 C.7.6.3), read and checked.
 - ``prefetch``: Prefetch: decodes the next frames of a clip in a few threads while one is being processed; results come
   in order.
+- ``pydicom_decoders``: Decodes DICOM frames with pydicom's decoders: RLE, JPEG-LS, and JPEG 2000 and JPEG beyond 8
+  bits.
 - ``regions``: DICOM ultrasound regions and their calibration in mm per pixel: PS3.3 C.8.5.5, US Region Calibration.
+- ``row_bands``: Converts large frames in bands of rows, so that what lies between samples and picture takes little
+  memory.
 - ``sample_bits``: Bits of a DICOM sample that count: Bits Stored of them below High Bit; the others are masked out.
   PS3.5 8.1.1.
+- ``segmented_palette``: Segmented colour palettes (PS3.3 C.7.9): how many entries they expand to, told before they are
+  expanded.
 - ``suppress_warnings``: Suppresses pydicom's warnings and logs: they quote values of elements, which may be the
   patient's.
 """

@@ -12,6 +12,7 @@ from edge.contracts.errors import SourceError
 from edge.dicom.element_values import first_value
 from edge.dicom.grey_conversion import GreyConverter
 from edge.dicom.pixel_layout import LUMINANCE, MONOCHROME
+from edge.dicom.segmented_palette import check_segmented_palette
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
 if TYPE_CHECKING:
@@ -135,6 +136,9 @@ def read_palette(elements: Dataset, layout: PixelLayout) -> NDArray[np.uint8]:
     samples = np.arange(low, low + (1 << layout.stored), dtype=np.int32)
     try:
         if first_value(elements, "RedPaletteColorLookupTableData") is None:  # segmented, or none
+            for colour in _COLOURS:
+                bits = int(elements[f"{colour}PaletteColorLookupTableDescriptor"].value[2])
+                check_segmented_palette(elements[f"Segmented{colour}PaletteColorLookupTableData"].value, bits)
             table = np.asarray(apply_color_lut(samples, elements))
         else:
             columns = [_entries(elements, colour)[_places(elements, colour, samples)] for colour in _COLOURS]

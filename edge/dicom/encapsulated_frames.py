@@ -17,6 +17,9 @@ Fragment = tuple[int, int]
 MAX_SEARCHED = 1 << 28
 """Largest fragment that is searched for more than one stream, in bytes."""
 
+MAX_FRAGMENTS = 200_000
+"""Most fragments of a file, and entries of its table of offsets: as many as a cine of two hours has frames."""
+
 _ITEM, _END = 0xFFFEE000, 0xFFFEE0DD
 _JPEG, _JPEG2000 = b"\xff\xd8", b"\xff\x4f"
 """First bytes of a JPEG or JPEG-LS stream, and of a JPEG 2000 codestream."""
@@ -156,9 +159,11 @@ def _read_items(stream: BinaryIO, start: int) -> tuple[list[int], list[Fragment]
         if tag != _ITEM or at + 8 + length > end:
             break
         items.append((at + 8, length))
+        if len(items) > MAX_FRAGMENTS:
+            raise SourceError(f"more than {MAX_FRAGMENTS} fragments", hint="export the clip again, in parts")
         at += 8 + length
     if not items:
         return [], [], cut_short
-    raw = read_fragments(stream, items[:1])
+    raw = read_fragments(stream, items[:1]) if items[0][1] <= 4 * MAX_FRAGMENTS else b""
     table = list(struct.unpack(f"<{len(raw) // 4}L", raw[: len(raw) // 4 * 4]))
     return table, items[1:], cut_short

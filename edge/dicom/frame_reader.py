@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import threading
 from contextlib import closing
@@ -14,6 +15,7 @@ from edge.contracts.errors import SourceError
 from edge.dicom.codecs import (
     UNCOMPRESSED,
     NoDecoderError,
+    check_frame,
     decode_frame,
     no_decoder_error,
     opencv_can_decode,
@@ -28,8 +30,12 @@ from edge.dicom.header import read_header
 from edge.dicom.pixel_layout import SUBSAMPLED, read_pixel_layout
 from edge.dicom.prefetch import batch_size, prefetch, thread_count
 from edge.dicom.regions import read_regions
+from edge.dicom.row_bands import convert_in_bands
 from edge.dicom.sample_bits import place_samples
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
+from edge.images.decoder_process import DECODE_TIMEOUT_S
+from edge.images.limits import check_cost
+from edge.process.regular_file import open_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
@@ -48,18 +54,19 @@ __all__ = ["DicomFrameReader", "NoDecoderError"]
 class DicomFrameReader:
     """Open DICOM file that decodes its frames on request. Close it, or use it in ``with``."""
 
-    def __init__(self, path: Path, *, grey: bool = False) -> None:
+    def __init__(self, path: Path, *, grey: bool = False, timeout_s: float = DECODE_TIMEOUT_S) -> None:
         """Open the file and read everything but the pixels.
 
         Args:
             path: the file.
             grey: give grey pictures, whatever it holds, and of JPEG frames decode no more than that.
+            timeout_s: time limit in seconds for a frame that the decoder process decodes.
 
         Raises:
             OSError: the file cannot be read.
             SourceError: it is no DICOM, has no pixels, or says of them what cannot be.
         """
-        self._file = path.open("rb")
+        self._file = os.fdopen(open_regular(path), "rb")
         try:
             self._header = read_header(self._file)
             self.layout = read_pixel_layout(self._header)
@@ -74,7 +81,7 @@ class DicomFrameReader:
             self._colours = ColourConverter(self._header, self.layout, grey=grey)
             self.notes = tuple(self._notes())
             """What is read otherwise than the file says, in words."""
-            self._grey = grey
+            self._grey, self._timeout_s = grey, timeout_s
             self._reading = threading.Lock()
         except BaseException:
             self._file.close()
@@ -87,7 +94,7 @@ class DicomFrameReader:
             NoDecoderError: no frame of this file can be decoded here.
             SourceError: this frame is broken.
         """
-        return self._colours(*self._decoded(index))
+        return convert_in_bands(self._colours, *self._decoded(index))
 
     def pictures(self) -> Generator[Callable[[], NDArray[np.uint8]]]:
         """Yield for every frame in turn a call that gives what `picture` gives or raises what it raises.
@@ -118,13 +125,16 @@ class DicomFrameReader:
         """Samples of a frame, (H, W) or (H, W, 3), and their photometric interpretation. Threads may call it."""
         if self._fragments is None:
             return place_samples(self._native(index), self.layout), self.layout.photometric
+        layout, syntax, fragments = self.layout, self._header.transfer_syntax, self._fragments[index]
+        check_frame(layout, syntax, sum(length for _, length in fragments))
         with self._reading:  # there is one place in the file
-            data = read_fragments(self._header.stream, self._fragments[index])
-        return decode_frame(data, self.layout, self._header.transfer_syntax, grey=self._grey)
+            data = read_fragments(self._header.stream, fragments)
+        return decode_frame(data, layout, syntax, grey=self._grey, timeout_s=self._timeout_s)
 
     def _finished(self, decoded: Callable[[], tuple[NDArray[Any], str]]) -> NDArray[np.uint8]:
         """Convert to 8 bits, in the order of frames: without a window, the first one decides how bright all are."""
-        return self._colours(*decoded())
+        samples, photometric = decoded()
+        return convert_in_bands(self._colours, samples, photometric)
 
     def _count(self) -> int:
         if self._fragments is not None:
@@ -162,6 +172,8 @@ class DicomFrameReader:
             decoder = get_decoder(self._header.transfer_syntax)
         except NotImplementedError:
             raise no_decoder_error(self._header.transfer_syntax) from None
+        layout = self.layout
+        check_cost(layout.columns, layout.rows, layout.samples * (1 + 3 * -(-layout.allocated // 8)), "such samples")
         options = pydicom_options(self.layout, self.frames, raw=True) | {"pixel_vr": self._header.pixels_vr}
         if self.layout.photometric in SUBSAMPLED:
             options["photometric_interpretation"] = "YBR_FULL_422"  # stored alike, and the one that pydicom knows

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import struct
-import zlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -20,9 +20,10 @@ from pydicom.uid import (
 )
 
 from edge.contracts.errors import SourceError
-from edge.contracts.results import Reason
+from edge.dicom.bounded_streams import InflatedStream, bounded_header
 from edge.dicom.element_values import first_value
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
+from edge.process.regular_file import open_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,9 +53,6 @@ KEYWORDS = (
 )
 """Keywords of all data elements that are read. No other of a file, so none of the patient's, is ever in memory."""
 
-MAX_INFLATED = 1 << 30
-"""Bytes that a deflated file may grow to: a few kilobytes can be made to grow without end."""
-
 _UNDEFINED = 0xFFFFFFFF
 
 
@@ -82,7 +80,11 @@ def is_dicom(path: Path) -> bool:
 
     Raises OSError if it cannot be read.
     """
-    with path.open("rb") as stream:
+    try:
+        fd = open_regular(path)
+    except SourceError:  # a pipe, a device
+        return False
+    with os.fdopen(fd, "rb") as stream:
         start = stream.read(132)
         if start[128:] == b"DICM":
             return True
@@ -90,7 +92,8 @@ def is_dicom(path: Path) -> bool:
             return False
         stream.seek(0)
         try:
-            start_of_file = dcmread(stream, stop_before_pixels=True, force=True, specific_tags=["SOPClassUID"])
+            header = bounded_header(stream)
+            start_of_file = dcmread(header, stop_before_pixels=True, force=True, specific_tags=["SOPClassUID"])
         except Exception:  # it only looked like one
             return False
         return first_value(start_of_file, "SOPClassUID") is not None
@@ -105,11 +108,10 @@ def read_header(stream: BinaryIO) -> DicomHeader:
     """
     try:
         stream = _inflated(stream)
-        elements = dcmread(stream, stop_before_pixels=True, force=True, specific_tags=list(KEYWORDS))
+        header = bounded_header(stream)
+        elements = dcmread(header, stop_before_pixels=True, force=True, specific_tags=list(KEYWORDS))
         implicit, little = elements.original_encoding
         at = stream.tell()
-        end = stream.seek(0, io.SEEK_END)
-        stream.seek(at)
         start = stream.read(12)
     except SourceError:
         raise
@@ -126,8 +128,15 @@ def read_header(stream: BinaryIO) -> DicomHeader:
     else:
         vr, length = start[4:6].decode("ascii", "replace"), struct.unpack(f"{order}L", start[8:12])[0]
         at += 12
-    there = None if length == _UNDEFINED else min(length, end - at)
+    there = None if length == _UNDEFINED else min(length, _end(stream, at + length) - at)
     return DicomHeader(elements, stream, _transfer_syntax(elements, implicit, little), at, there, vr)
+
+
+def _end(stream: BinaryIO, most: int) -> int:
+    """Where the file ends, or what is deflated in it, as far as that is before ``most``."""
+    if isinstance(stream, InflatedStream):
+        return stream.end_within(most)
+    return min(most, stream.seek(0, io.SEEK_END))
 
 
 def _transfer_syntax(elements: Dataset, implicit: bool, little: bool) -> UID:
@@ -163,19 +172,13 @@ def _no_pixels(elements: Dataset, tag: tuple[int, int] | None) -> SourceError:
 
 
 def _inflated(stream: BinaryIO) -> BinaryIO:
-    """``stream`` itself, or if its data set is deflated (PS3.5 A.5), the same file inflated."""
+    """``stream`` itself, or if its data set is deflated (PS3.5 A.5), the same file as it inflates."""
     at = _end_of_meta(stream)
     if at is None:
         return stream
-    stream.seek(at)
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    data = inflater.decompress(stream.read(), MAX_INFLATED)
-    if inflater.unconsumed_tail:
-        message = f"inflates to more than {MAX_INFLATED >> 20} MB"
-        raise SourceError(message, hint="export it uncompressed", reason=Reason.TOO_LARGE.value)
     syntax = ExplicitVRLittleEndian.encode() + b"\0"
     meta = struct.pack("<HH2sH", 2, 0x0010, b"UI", len(syntax)) + syntax
-    return io.BytesIO(bytes(128) + b"DICM" + meta + data)
+    return cast("BinaryIO", InflatedStream(stream, at, bytes(128) + b"DICM" + meta))
 
 
 def _end_of_meta(stream: BinaryIO) -> int | None:
@@ -191,7 +194,8 @@ def _end_of_meta(stream: BinaryIO) -> int | None:
                 return stream.tell() - 8 if deflated else None
             if vr in (b"OB", b"OW", b"UN", b"SQ", b"UT"):
                 length = int.from_bytes(stream.read(4), "little")
-            value = stream.read(length)
+            value = stream.read(min(length, 64)) if element == 0x0010 else b""
+            stream.seek(length - len(value), io.SEEK_CUR)
             if element == 0x0010:
                 deflated = value.rstrip(b"\0 ") == DeflatedExplicitVRLittleEndian.encode()
         return None

@@ -95,10 +95,10 @@ def _run_one(work: Callable[[T], R], thing: T) -> Callable[[], R]:
     """Run ``work`` now; the call that is returned gives its result, or raises what it raised."""
     try:
         result = work(thing)
-    except Exception as error:  # whatever it is, it belongs to this thing and to no other of the batch
+    except BaseException as error:  # whatever it is, it belongs to this thing and to no other of the batch
         return partial(_raise, error)
     return lambda: result
 
 
-def _raise(error: Exception) -> NoReturn:
+def _raise(error: BaseException) -> NoReturn:
     raise error

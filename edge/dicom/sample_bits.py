@@ -30,6 +30,6 @@ def place_samples(samples: NDArray[Any], layout: PixelLayout) -> NDArray[Any]:
         return samples
     samples = samples.astype(samples.dtype.newbyteorder("="), copy=False)  # of a big endian file
     kind = np.dtype(f"{'i' if layout.signed else 'u'}{samples.dtype.itemsize}")
-    raised = np.left_shift(samples.view(np.dtype(f"u{samples.dtype.itemsize}")), above).view(kind)
-    placed: NDArray[Any] = np.right_shift(raised, above + below)  # of signed ones, this copies the sign
-    return placed
+    raised: NDArray[Any] = np.left_shift(samples.view(np.dtype(f"u{samples.dtype.itemsize}")), above).view(kind)
+    np.right_shift(raised, above + below, out=raised)  # of signed ones, this copies the sign
+    return raised

@@ -143,12 +143,13 @@ def _by_masks(rows: NDArray[np.uint8], info: BmpInfo) -> NDArray[np.uint8]:
     if size == 3:
         raise SourceError("a BMP of 24 bits with bit fields is not read", hint=_HINT)
     values = np.ascontiguousarray(rows[:, : info.width * size]).view(f"<u{size}")
-    picture = np.zeros((info.height, info.width, 3), np.uint8)
+    picture = np.empty((info.height, info.width, 3), np.uint8)
     for channel, mask in enumerate(info.masks):
         low = (mask & -mask).bit_length() - 1
         top = mask >> max(low, 0)
         if not mask or top & (top + 1) or mask >> info.bits:
             raise SourceError("a BMP whose bit fields are broken", hint="copy or export it again")
-        share = ((values & mask) >> low).astype(np.uint64)
-        picture[:, :, channel] = (share * 510 + top) // (2 * top)
+        for row, target in zip(values, picture, strict=True):  # row by row: what lies between is eight times as large
+            share = ((row & mask) >> low).astype(np.uint64)
+            target[:, channel] = (share * 510 + top) // (2 * top)
     return picture

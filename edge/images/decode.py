@@ -74,7 +74,7 @@ def decode_with_opencv(data: bytes, flags: int) -> NDArray[Any] | None:
     return picture
 
 
-def decode_tiff_with_opencv(data: bytes, flags: int) -> NDArray[Any] | None:
+def decode_tiff_with_opencv(data: bytes | bytearray, flags: int) -> NDArray[Any] | None:
     """Decode the first page of a TIFF file as `decode_with_opencv`, and refuse it if a strip or tile is damaged.
 
     Of such a strip libtiff leaves the rest as the memory was, and OpenCV gives the picture: only its log tells.

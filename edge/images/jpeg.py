@@ -13,6 +13,8 @@ _END = b"\xff\xd9"
 _LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _RGB_IDS = (b"RGB", b"rgb")
+MAX_SEGMENTS = 20_000
+"""Most segments of a JPEG that are gone through; each takes a microsecond, and 64 MB hold millions of empty ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class JpegInfo:
     """Colour transform of the Adobe marker: 0 none, 1 YCbCr. None: no such marker."""
     complete: bool
     """Whether the end of the image is there."""
+    scans: int = 1
+    """Number of scans; a progressive one has several, and each goes through the whole picture."""
 
     @property
     def decoded_as_ybr(self) -> bool:
@@ -48,9 +52,9 @@ def read_jpeg_header(data: bytes) -> JpegInfo | None:
     if data[:2] != b"\xff\xd8":
         return None
     frame: tuple[int, bytes] | None = None
-    jfif, adobe, complete, at = False, None, False, 2
-    while at + 4 <= len(data) or data[at : at + 2] == _END:
-        if data[at] != 0xFF:
+    jfif, adobe, complete, at, scans = False, None, False, 2, 0
+    for _ in range(MAX_SEGMENTS):
+        if (at + 4 > len(data) and data[at : at + 2] != _END) or data[at] != 0xFF:
             break
         marker = data[at + 1]
         if marker == 0xD9:
@@ -71,9 +75,9 @@ def read_jpeg_header(data: bytes) -> JpegInfo | None:
             adobe = body[11]
         at += 2 + length
         if marker == 0xDA:
+            scans += 1
             if frame is not None and _only_scan(frame, body):
-                # Coded samples cannot hold this marker. Looking for any marker takes as long as decoding half of them.
-                complete = data.rfind(_END, at) >= 0
+                complete = data.rfind(_END, at) >= 0  # coded samples cannot hold it, and any marker takes long to find
                 break
             found = _MARKER_IN_SCAN.search(data, at)
             if found is None:
@@ -91,6 +95,7 @@ def read_jpeg_header(data: bytes) -> JpegInfo | None:
         jfif=jfif,
         adobe=adobe,
         complete=complete,
+        scans=max(1, scans),
     )
 
 

@@ -20,6 +20,8 @@ class Jpeg2000Info:
     """Bits of the deepest component."""
     uniform: bool
     """Whether all components are unsigned, of one depth, at full resolution, from the grid's origin."""
+    tiles: int
+    """Number of tiles; the decoder makes tables for each before it reads one."""
     colour_transformed: bool
     """Whether the first three components went through the colour transform, which the decoder undoes: they are RGB."""
 
@@ -33,9 +35,9 @@ def read_jpeg2000_header(data: bytes) -> Jpeg2000Info | None:
     """Read the main header of a JPEG 2000 codestream; None if ``data`` does not begin with one, or it is broken."""
     if data[:4] != _START or len(data) < 42:
         return None
-    x1, y1, x0, y0, _, _, tx0, ty0, components = struct.unpack(">8LH", data[8:42])
+    x1, y1, x0, y0, tile_width, tile_height, tx0, ty0, components = struct.unpack(">8LH", data[8:42])
     table = data[42 : 42 + 3 * components]
-    if not components or len(table) < 3 * components:
+    if not components or len(table) < 3 * components or not tile_width or not tile_height:
         return None
     depths, steps = set(table[0::3]), set(table[1::3] + table[2::3])
     return Jpeg2000Info(
@@ -44,6 +46,7 @@ def read_jpeg2000_header(data: bytes) -> Jpeg2000Info | None:
         components=components,
         bits=max(depth & 0x7F for depth in depths) + 1,
         uniform=len(depths) == 1 and max(depths) < 0x80 and steps == {1} and (x0, y0, tx0, ty0) == (0, 0, 0, 0),
+        tiles=-(-(x1 - tx0) // tile_width) * -(-(y1 - ty0) // tile_height),
         colour_transformed=_colour_transformed(data, 42 + 3 * components),
     )
 

@@ -24,13 +24,11 @@ import cv2
 from edge.contracts.errors import SourceError
 from edge.images.decode import decode_with_opencv
 from edge.images.jpeg import read_jpeg_header
+from edge.images.limits import check_picture_size
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-MAX_PIXELS = 64_000_000
-"""Largest JPEG that is decoded. A small stream may say that it is huge: refused before it is decoded."""
 
 
 def decode_jpeg_grey(data: bytes) -> NDArray[np.uint8]:
@@ -43,13 +41,12 @@ def decode_jpeg_grey(data: bytes) -> NDArray[np.uint8]:
         (H, W) uint8, contiguous.
 
     Raises:
-        SourceError: it is no JPEG of 8-bit grey or YCbCr, cut short, damaged, or larger than `MAX_PIXELS`.
+        SourceError: it is no JPEG of 8-bit grey or YCbCr, cut short, damaged, or larger than any picture that is read.
     """
     info = read_jpeg_header(data)
     if info is None or not info.complete:
         raise SourceError("broken or cut short JPEG frame")
-    if info.width * info.height > MAX_PIXELS:
-        raise SourceError(f"expected a frame of at most {MAX_PIXELS} pixels, got {info.width} x {info.height}")
+    check_picture_size(info.width, info.height)
     ybr = len(info.components) == 1 or (len(info.components) == 3 and info.decoded_as_ybr)
     if info.bits != 8 or info.lossless or not ybr:
         raise SourceError("expected a JPEG of 8-bit grey or YCbCr", hint="decode it in colour")

@@ -13,7 +13,8 @@ from edge.images.decode import decode_tiff_with_opencv, decode_with_opencv
 from edge.images.orientation import apply_orientation
 from edge.images.png import PngInfo, plain_png
 from edge.images.sample_depth import significant_depth, used_depth
-from edge.images.tiff import TiffPage, only_page
+from edge.images.tiff import TiffPage
+from edge.images.tiff_single_page import only_page
 
 if TYPE_CHECKING:
     from typing import Any
@@ -88,5 +89,8 @@ def _over_black(image: NDArray[Any], premultiplied: bool) -> tuple[NDArray[Any],
         return image[:, :, :3], False
     if premultiplied:
         return image[:, :, :3], True
-    opacity = image[:, :, 3:].astype(np.uint32)
-    return ((image[:, :, :3] * opacity + full // 2) // full).astype(image.dtype), True
+    laid = np.empty((*image.shape[:2], 3), image.dtype)
+    for row, target in zip(image, laid, strict=True):  # row by row: what lies between is four times as large
+        opacity = row[:, 3:].astype(np.uint32)
+        target[:] = (row[:, :3] * opacity + full // 2) // full
+    return laid, True

@@ -61,5 +61,6 @@ def to_8_bits(image: NDArray[Any], depth: int | None = None) -> NDArray[np.uint8
     """
     if image.dtype == np.uint16:
         depth = used_depth(image) if depth is None else depth
-        image = np.minimum(image >> (depth - 8), 255)
+        image = image >> (depth - 8)
+        np.minimum(image, 255, out=image)
     return image.astype(np.uint8, copy=False)

@@ -65,7 +65,7 @@ class TiffFile:
     """What else was left out."""
 
 
-class _Reader:
+class TiffReader:
     """Numbers of one TIFF file, of either byte order and either size."""
 
     def __init__(self, data: bytes) -> None:
@@ -75,6 +75,7 @@ class _Reader:
         self.offset, self.place = ("Q", 8) if self.big else ("L", 4)
 
     def number(self, code: str, at: int) -> int:
+        """One integer of `struct`'s type ``code`` at position ``at``; raises `struct.error` beyond the end."""
         if at > len(self.data):
             raise struct.error  # which is what `struct` itself raises just beyond the end
         (value,) = struct.unpack_from(self.order + code, self.data, at)
@@ -111,6 +112,7 @@ class _Reader:
         return struct.unpack_from(f"{self.order}{count}{code}", self.data, at)
 
     def first(self, entries: Mapping[int, tuple[int, int, int]], tag: int, default: int) -> int:
+        """First integer of one entry; ``default`` if it is absent."""
         found = self.values(entries, tag)
         return found[0] if found else default
 
@@ -121,7 +123,7 @@ def read_tiff(data: bytes) -> TiffFile:
     Raises:
         struct.error: the file ends within its header.
     """
-    reader = _Reader(data)
+    reader = TiffReader(data)
     pages: list[TiffPage | SourceError] = []
     visited: set[int] = set()
     problem, below = None, 0
@@ -153,20 +155,7 @@ def read_tiff(data: bytes) -> TiffFile:
     return TiffFile(pages, problem, tuple(notes))
 
 
-def only_page(data: bytes, directory: int) -> bytes:
-    """Return the TIFF file with the page at ``directory`` as its first, which decoders give, and its only one.
-
-    A decoder that follows the chain would refuse a page because of those behind it.
-    """
-    reader = _Reader(data)
-    count, first, size = reader.entries_at(directory)
-    changed = bytearray(data)
-    struct.pack_into(reader.order + reader.offset, changed, 8 if reader.big else 4, directory)
-    struct.pack_into(reader.order + reader.offset, changed, first + count * size, 0)
-    return bytes(changed)
-
-
-def _page(reader: _Reader, entries: Mapping[int, tuple[int, int, int]], at: int) -> TiffPage:
+def _page(reader: TiffReader, entries: Mapping[int, tuple[int, int, int]], at: int) -> TiffPage:
     width, height = (reader.first(entries, tag, 0) for tag in (WIDTH, HEIGHT))
     if min(width, height) <= 0:
         raise _cut_short()
@@ -199,7 +188,7 @@ def _page(reader: _Reader, entries: Mapping[int, tuple[int, int, int]], at: int)
     )
 
 
-def _declared_depth(reader: _Reader, entries: Mapping[int, tuple[int, int, int]]) -> int | None:
+def _declared_depth(reader: TiffReader, entries: Mapping[int, tuple[int, int, int]]) -> int | None:
     """Bits that the maximum sample value needs; None if the file gives none."""
     try:
         most = max((*reader.values(entries, MAX_VALUE), *reader.values(entries, SIGNED_MAX), 0))
@@ -228,7 +217,7 @@ def _refuse(photometric: int, samples: int, all_bits: tuple[int, ...], planar: b
 
 
 def _check_data(
-    reader: _Reader, entries: Mapping[int, tuple[int, int, int]], width: int, height: int, planes: int, row_bits: int
+    reader: TiffReader, entries: Mapping[int, tuple[int, int, int]], width: int, height: int, planes: int, row_bits: int
 ) -> None:
     """Raise `SourceError` unless all strips or tiles are there, and uncompressed ones are long enough."""
     tiled = TILES in entries

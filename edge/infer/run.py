@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge.config.settings import StreamSettings
-from edge.contracts.errors import SourceError
+from edge.contracts.errors import ConfigError, SourceError, UsageError
 from edge.contracts.frames import Frame
 from edge.contracts.results import Reason, Status
 from edge.picture.wording import counted
 from edge.plugins import make_source
+from edge.sources.file_source import ends_thread
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -77,20 +78,37 @@ def _file(file: InputFile, analyser: Analyser) -> Iterator[FileAnswer]:
     try:
         source = make_source(StreamSettings(name="infer", source=file.uri))
         source.open()
-        yield from _frames(file, source, analyser)
     except SourceError as error:
         detail = f"{error.message}; {error.hint}" if error.hint else error.message
         yield FileAnswer(file, None, None, Reason(error.reason), detail)
+        return
+    except (UsageError, ConfigError):
+        raise
+    except BaseException as error:
+        yield _failed(file, error)
+        return
+    try:
+        yield from _frames(file, source, analyser)
     finally:
-        if source is not None:
-            source.close()
+        source.close()
+
+
+def _failed(file: InputFile, error: BaseException) -> FileAnswer:
+    """Answer for a file (or the rest of it) that a source failed to read, by a bug or a native panic."""
+    if ends_thread(error):
+        raise error
+    return FileAnswer(file, None, None, Reason.DECODE_ERROR, f"cannot be read: {type(error).__name__}")
 
 
 def _frames(file: InputFile, source: Source, analyser: Analyser) -> Iterator[FileAnswer]:
     last_item = time.monotonic()
     answered = False
     while True:
-        item = source.read(READ_TIMEOUT_S)
+        try:
+            item = source.read(READ_TIMEOUT_S)
+        except BaseException as error:
+            yield _failed(file, error)
+            return
         if isinstance(item, Frame):
             yield FileAnswer(file, item, analyser.analyse(item))
         elif item is not None and item.kind != "ended":

@@ -107,9 +107,13 @@ class OutboxWriter:
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until all that was put is on disk; whether it is within ``timeout_s``."""
+        return self.mark().wait(timeout_s)
+
+    def mark(self) -> threading.Event:
+        """Return an event that is set when all that was put until now is on disk. Never waits."""
         stored = threading.Event()
         self._queue.put(stored)
-        return stored.wait(timeout_s)
+        return stored
 
     def close(self, timeout_s: float) -> bool:
         """Store what waits, and end the thread; whether all of it is on disk. May be called twice."""

@@ -27,6 +27,7 @@ REASONS = {
     Reason.FROZEN: "the picture is frozen",
     Reason.DECODE_ERROR: "it could not be read",
     Reason.TOO_LARGE: "the picture is too large",
+    Reason.POISON: "the process died twice while it read this file",
     Reason.RUNTIME_HUNG: "the runtime did not answer in time",
     Reason.RUNTIME_LOST: "the runtime was lost",
     Reason.SELF_TEST_FAILED: "the runtime failed its self-test",

@@ -30,6 +30,10 @@ log = logging.getLogger(__name__)
 READ_TIMEOUT_S = 0.5
 FILE_QUEUE = 3
 """Frames decoded ahead of the loop for a file source."""
+MOST_FAILURES = 5
+"""Bugs in a row after which a file source is not read any more."""
+LARGE_BYTES = 8 << 20
+"""A frame of so many bytes is decoded ahead alone: the loop holds two more of them."""
 STUCK_S = 60.0
 """Longer than any source's own time limits (OpenCV waits 30 s for a silent server)."""
 BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -78,6 +82,8 @@ class FrameCapture:
         self._closed = threading.Event()
         self._paused: set[str] = set()
         self.dropped = dict.fromkeys(sources, 0)
+        self.lost: list[str] = []
+        """Streams of which a part was not read and never will be: by a bug in a source, or in reading it."""
         self._call_began_at: dict[str, float | None] = dict.fromkeys(sources)
         """Since when a source has been in a call of ours; None: it is not."""
         try:
@@ -168,10 +174,20 @@ class FrameCapture:
     def _read_all(self, name: str, source: Source) -> None:
         try:
             self._read_until_end(name, source)
+        except BaseException:  # never an end that looks like the source's
+            log.exception("stream %s: its reading failed", name)
+            self._lose(name, "its reading failed")
         finally:
             with self._ready:
                 self._running.discard(name)
                 self._ready.notify_all()
+
+    def _lose(self, name: str, why: str) -> None:
+        """Report that a part of a stream is lost for good."""
+        with self._ready:
+            self.lost.append(name)
+            self._queues[name].append(SourceEvent("lost", Reason.SOURCE_LOST, why))
+            self._ready.notify_all()
 
     def _read_until_end(self, name: str, source: Source) -> None:
         failures = 0
@@ -182,8 +198,15 @@ class FrameCapture:
             self._call_began_at[name] = time.monotonic()
             try:
                 item = source.read(READ_TIMEOUT_S)
-            except Exception:  # a bug in a source costs that source, and is said
+            except BaseException:  # a bug in a source (or a native panic) costs that source, and is said
                 log.exception("stream %s: the source failed", name)
+                if not source.live:  # opened again, it would begin with the first file again
+                    failures += 1
+                    self._call_began_at[name] = None
+                    self._lose(name, "the source failed: not everything was read")
+                    if failures == MOST_FAILURES:
+                        break
+                    continue
                 item = SourceEvent("lost", Reason.SOURCE_LOST, "the source failed")
             self._call_began_at[name] = None
             if item is None:
@@ -201,7 +224,7 @@ class FrameCapture:
                 failures += 1
 
     def _put(self, name: str, source: Source, item: Frame | SourceEvent) -> None:
-        item = self._adjust(item) if isinstance(item, Frame) else item
+        item = self._adjusted(name, item) if isinstance(item, Frame) else item
         queue = self._queues[name]
         with self._ready:
             if source.live:
@@ -214,6 +237,16 @@ class FrameCapture:
                 self._ready.wait_for(lambda: len(queue) < FILE_QUEUE or self._closed.is_set())
             queue.append(item)
             self._ready.notify_all()
+            if not source.live and isinstance(item, Frame) and item.pixels.nbytes >= LARGE_BYTES:
+                self._ready.wait_for(lambda: not queue or self._closed.is_set())
+
+    def _adjusted(self, name: str, frame: Frame) -> Frame | SourceEvent:
+        """The frame with what the configuration adds to it; an event if that fails."""
+        try:
+            return self._adjust(frame)
+        except Exception:  # a bug of ours costs this frame
+            log.exception("stream %s: a frame could not be taken over", name)
+            return SourceEvent("skipped", Reason.FAILED, "a frame could not be taken over")
 
     def _close_while_paused(self, name: str, source: Source) -> None:
         """Close a live source while its stream is paused, and open it again."""
@@ -225,7 +258,7 @@ class FrameCapture:
         self._call_began_at[name] = time.monotonic()
         try:
             source.open()
-        except Exception as error:  # `read` says ``lost`` of what is not open, and then it is tried again
+        except BaseException as error:  # `read` says ``lost`` of what is not open, and then it is tried again
             log.warning("stream %s: cannot be started (%s)", name, getattr(error, "reason", type(error).__name__))
         self._call_began_at[name] = None
 
@@ -240,6 +273,6 @@ class FrameCapture:
             source.open()
         except EdgeError as error:  # never its message: it names the file, which can be a patient's name
             log.warning("stream %s: still lost (%s)", name, getattr(error, "reason", type(error).__name__))
-        except Exception:  # a bug in a source must not end its thread: it is tried again
+        except BaseException:  # a bug in a source must not end its thread: it is tried again
             log.exception("stream %s: the source failed to open", name)
         self._call_began_at[name] = None

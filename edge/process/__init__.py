@@ -10,6 +10,7 @@ Modules:
 - ``malloc``: Limits how much freed memory glibc's malloc keeps. Elsewhere (musl) nothing is done.
 - ``reaper``: Reaper: collects killed child processes in a thread of its own, so that nobody waits for one that cannot
   be killed.
+- ``regular_file``: Opens regular files: never waits for a writer, as the opening of a named pipe would.
 - ``rwlock``: Readers-writer lock (shared and exclusive); writers have priority.
 - ``sealed_file``: Sealed file: the bytes of a file, read once, in memory that nobody can change any more (Linux memfd
   with seals).

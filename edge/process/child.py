@@ -83,10 +83,10 @@ class Child:
         """Exit status of the child, negative for a signal; None while it runs."""
         return self._process.poll()
 
-    def terminate(self) -> None:
-        """Ask the child to stop (SIGTERM)."""
+    def terminate(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Ask the child to stop, by SIGTERM or another signal that it listens to."""
         if self.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
+            self._process.send_signal(number)
 
     def wait(self, timeout_s: float) -> int | None:
         """Wait for the child's end: exit status, or None if it still runs after ``timeout_s``."""

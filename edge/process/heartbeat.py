@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
+
+WATCHDOG_SIGNAL = signal.SIGUSR1
+"""Asks a child without a heartbeat to stop, before it is killed: as SIGTERM, but not because somebody wants the end."""
 
 
 class Heartbeat:

@@ -13,6 +13,8 @@ Modules:
 - ``ffmpeg_log``: FFmpeg's error log inside OpenCV, collected in memory: the only place where a failed frame is told.
 - ``file_source``: Base class of sources that read files: finds the files, and goes on with the next when one of them is
   bad.
+- ``image_file``: Open image file: gives its bytes to functions that read headers and decode, here or in the decoder
+  process.
 - ``images``: Image source, ``images:///file-or-folder``: decodes PNG, JPEG, BMP and TIFF files to frames.
 - ``interlaced_probe``: Test of this machine's OpenCV with an interlaced clip of two frames: pictures, a told failure,
   or neither.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from edge.contracts.errors import SourceError
 from edge.dicom.frame_reader import DicomFrameReader, NoDecoderError
 from edge.dicom.header import is_dicom
-from edge.sources.file_source import FilePicture, FileSource, check_size, printable_path, skipped_event
+from edge.sources.file_source import FilePicture, FileSource, check_size, ends_thread, printable_path, skipped_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -72,7 +72,7 @@ class DicomSource(FileSource):
 
         Pixels are (H, W) uint8 grey or (H, W, 3) uint8 RGB.
         """
-        with DicomFrameReader(path, grey=self._grey) as clip:
+        with DicomFrameReader(path, grey=self._grey, timeout_s=self.decode_timeout_s) as clip:
             check_size(clip.layout.columns, clip.layout.rows)
             with closing(clip.pictures()) as pictures:
                 for index, picture in enumerate(pictures):
@@ -90,7 +90,9 @@ def _frame(
         pixels = picture()
     except NoDecoderError:
         raise
-    except Exception as error:  # whatever broken bytes make a decoder trip over
+    except BaseException as error:  # whatever broken bytes make a decoder trip over, a native panic too
+        if ends_thread(error):
+            raise
         return skipped_event(path, error, f"frame {index + 1} of {max(clip.frames, clip.layout.frames)}")
     origin = replace(clip.origin, path=printable_path(path), frame_index=index, notes=clip.notes)
     return FilePicture(pixels, None if clip.times is None else clip.times[index], clip.regions, origin)

@@ -17,10 +17,10 @@ import cv2
 from edge.contracts.errors import SourceError
 from edge.contracts.frames import Frame, FrameOrigin, SourceEvent
 from edge.contracts.results import Reason
-from edge.preprocess.preprocessor import MAX_PIXELS
+from edge.images.limits import check_picture_size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -45,6 +45,29 @@ class FilePicture:
     """Within a file: this frame begins a clip of its own, such as one of another size."""
 
 
+class FileProgress:
+    """Told by a file source what it reads; this one does nothing. `edge.daemon.frame.open_files` has the real one."""
+
+    def left_out(self, files: Sequence[Path]) -> int:
+        """Number of files at the beginning of ``files`` that were read before, and are not read again."""
+        return 0
+
+    def begin(self, path: Path, clip: int, number: int) -> None:
+        """Note that a file, the ``number``-th of all, is read now, from clip number ``clip`` on.
+
+        Raises `SourceError` if it must not be.
+        """
+
+    def decoding(self, busy: bool) -> None:
+        """Note that a frame is being decoded, or is done."""
+
+    def given(self) -> None:
+        """Note that a frame or event of the file was read."""
+
+    def end(self) -> None:
+        """Note that the file is read to its end."""
+
+
 class FileSource(ABC):
     """Base of a `Source` that reads one file, or all files of a folder in natural order, each a clip.
 
@@ -57,6 +80,9 @@ class FileSource(ABC):
     def __init__(self, uri: Uri, stream: StreamSettings) -> None:
         self._root = uri.file
         self._stream = stream.name
+        self.decode_timeout_s = stream.decode_timeout_s
+        self.progress: FileProgress = FileProgress()
+        """Told of each file that is read; may say that one is to be left out. To be set before `open`."""
         self._seq = 0
         self._clip = -1
         self._closed = threading.Event()
@@ -100,17 +126,38 @@ class FileSource(ABC):
                 self._items = None
 
     def _frames_and_events(self, found: list[Path | SourceEvent]) -> Generator[Frame | SourceEvent]:
+        read_before = self.progress.left_out([item for item in found if isinstance(item, Path)])
+        number = 0
         for path in found:
             if isinstance(path, SourceEvent):
                 yield path
                 continue
+            number += 1
             self._clip += 1
-            try:
-                with closing(self.pictures(path)) as pictures:
-                    for picture in pictures:
-                        yield picture if isinstance(picture, SourceEvent) else self._frame(picture)
-            except Exception as error:  # whatever broken bytes make a decoder trip over
-                yield skipped_event(path, error)
+            if read_before:
+                read_before -= 1
+                continue
+            yield from self._file(path, number)
+
+    def _file(self, path: Path, number: int) -> Generator[Frame | SourceEvent]:
+        try:
+            self.progress.begin(path, self._clip, number)
+            self.progress.decoding(True)
+            with closing(self.pictures(path)) as pictures:
+                for picture in pictures:
+                    item = picture if isinstance(picture, SourceEvent) else self._frame(picture)
+                    self.progress.decoding(False)
+                    self.progress.given()
+                    yield item
+                    self.progress.decoding(True)
+        except BaseException as error:  # whatever broken bytes make a decoder trip over, a native panic too
+            if ends_thread(error):
+                raise
+            self.progress.decoding(False)
+            self.progress.given()
+            yield skipped_event(path, error)
+        self.progress.decoding(False)
+        self.progress.end()
 
     def _frame(self, picture: FilePicture) -> Frame:
         self._clip += picture.begins_clip
@@ -133,7 +180,13 @@ def _silence_opencv_log() -> None:
     set_level(0)
 
 
-def skipped_event(path: Path, error: Exception, place: str = "") -> SourceEvent:
+def ends_thread(error: BaseException) -> bool:
+    """Whether an exception is no fault of a file's: a generator that is closed, or the main thread that is to stop."""
+    asked = isinstance(error, (KeyboardInterrupt, SystemExit))
+    return isinstance(error, GeneratorExit) or (asked and threading.current_thread() is threading.main_thread())
+
+
+def skipped_event(path: Path, error: BaseException, place: str = "") -> SourceEvent:
     """Event for a file or frame that is skipped because of ``error``; ``place``: which frame, in words."""
     if place:
         event = skipped_event(path, error)
@@ -151,13 +204,8 @@ def printable_path(path: Path) -> str:
 
 
 def check_size(width: int, height: int) -> None:
-    """Raise `SourceError` for a picture of more than `MAX_PIXELS` pixels. Call it before the picture is decoded."""
-    if width * height > MAX_PIXELS:
-        raise SourceError(
-            f"expected at most {MAX_PIXELS // 1_000_000} million pixels, got {width} x {height}",
-            hint="export it smaller",
-            reason=Reason.TOO_LARGE.value,
-        )
+    """Raise `SourceError` for a picture that is too large, before it is decoded: see `check_picture_size`."""
+    check_picture_size(width, height)
 
 
 def find_files(root: str, accepts: Callable[[Path], bool]) -> list[Path | SourceEvent]:
@@ -180,7 +228,7 @@ def find_files(root: str, accepts: Callable[[Path], bool]) -> list[Path | Source
                 f"there is no file or folder {root!r}", hint="check the path; three slashes begin an absolute one"
             )
         if path.is_file():
-            path.open("rb").close()
+            os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))
             return [path]
         if not path.is_dir():
             raise SourceError(f"expected a file or a folder, got {root!r}, which is neither", hint="check the path")

@@ -19,24 +19,21 @@ import numpy as np
 
 from edge.contracts.errors import SourceError
 from edge.contracts.frames import FrameOrigin, SourceEvent
-from edge.contracts.results import Reason
 from edge.images.headers import SUFFIXES, ImageInfo, read_image_file
+from edge.images.limits import check_picture_size
 from edge.images.picture import decode_samples, needed_depth, white_to_bright
 from edge.images.sample_depth import DEPTHS, probed_pages, to_8_bits
-from edge.sources.file_source import FilePicture, FileSource, check_size, printable_path, skipped_event
+from edge.sources.file_source import FilePicture, FileSource, ends_thread, printable_path, skipped_event
+from edge.sources.image_file import OpenImageFile
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
     from pathlib import Path
-    from typing import Any
 
     from numpy.typing import NDArray
 
     from edge.config.settings import StreamSettings
     from edge.config.uri import Uri
-
-MAX_BYTES = 1 << 29
-"""Largest file in bytes; larger ones are not read into memory: 64 million pixels of four 16-bit samples."""
 
 
 class ImagesSource(FileSource):
@@ -60,40 +57,36 @@ class ImagesSource(FileSource):
 
     def pictures(self, path: Path) -> Generator[FilePicture | SourceEvent]:
         """Implement `FileSource.pictures`: one frame; of a TIFF, all pages. Grey or RGB, see `decode_image`."""
-        if path.stat().st_size > MAX_BYTES:
-            raise SourceError(
-                f"expected at most {MAX_BYTES >> 20} MB", hint="export it smaller", reason=Reason.TOO_LARGE.value
-            )
-        data = path.read_bytes()
-        file = read_image_file(data)
-        deep = [info for info in file.pictures if isinstance(info, ImageInfo) and info.deep]
-        depth, depth_notes = self._clip_depth(path, data, deep) if len(deep) > 1 else (None, ())
-        for index, info in enumerate(file.pictures):
-            try:
-                if isinstance(info, SourceError):
-                    raise info
-                samples, notes = _samples(data, info)
+        with OpenImageFile(path, self.decode_timeout_s) as opened:
+            file = opened.headers(read_image_file)
+            deep = [info for info in file.pictures if isinstance(info, ImageInfo) and info.deep]
+            depth, depth_notes = self._clip_depth(path, opened, deep) if len(deep) > 1 else (None, ())
+            for index, info in enumerate(file.pictures):
+                try:
+                    if isinstance(info, SourceError):
+                        raise info
+                    before = self._depths.get(_series(path, info), 0)
+                    pixels, used, notes = opened.picture(decode_picture, info, depth, before)
+                except BaseException as error:  # whatever a decoder trips over: the other pages need not
+                    if len(file.pictures) == 1 or ends_thread(error):
+                        raise
+                    yield skipped_event(path, error, f"page {index + 1} of {len(file.pictures)}")
+                    continue
                 if info.deep and depth is None:  # the only one: decoded once
-                    depth, depth_notes = self._depth(path, info, needed_depth(samples, info))
-                pixels = _scaled(samples, info, depth)
-            except SourceError as error:
-                if len(file.pictures) == 1:
-                    raise
-                yield skipped_event(path, error, f"page {index + 1} of {len(file.pictures)}")
-                continue
-            notes = (*file.notes, *notes, *depth_notes)
-            origin = FrameOrigin(path=printable_path(path), frame_index=index, notes=notes)
-            yield FilePicture(pixels, media_ns=0 if len(file.pictures) == 1 else None, origin=origin)
-        if file.missing is not None:
-            raise file.missing
+                    _, depth_notes = self._depth(path, info, used)
+                notes = (*file.notes, *notes, *depth_notes)
+                origin = FrameOrigin(path=printable_path(path), frame_index=index, notes=notes)
+                yield FilePicture(pixels, media_ns=0 if len(file.pictures) == 1 else None, origin=origin)
+            if file.missing is not None:
+                raise file.missing
 
-    def _clip_depth(self, path: Path, data: bytes, deep: Sequence[ImageInfo]) -> tuple[int, tuple[str, ...]]:
+    def _clip_depth(self, path: Path, opened: OpenImageFile, deep: Sequence[ImageInfo]) -> tuple[int, tuple[str, ...]]:
         """Bits that all 16-bit pages of a file use, see `_depth`."""
-        return self._depth(path, deep[0], max(_page_depth(data, deep[index]) for index in probed_pages(len(deep))))
+        return self._depth(path, deep[0], max(_page_depth(opened, deep[index]) for index in probed_pages(len(deep))))
 
     def _depth(self, path: Path, info: ImageInfo, needed: int) -> tuple[int, tuple[str, ...]]:
         """Bits that pictures like this one use, which needs ``needed``, with those before it; and what to say of it."""
-        key = (path.parent, info.width, info.height)
+        key = _series(path, info)
         before = self._depths.get(key)
         depth = self._depths[key] = max(needed, before or 0)
         if before is None or before == depth:
@@ -115,23 +108,48 @@ def decode_image(data: bytes, info: ImageInfo, depth: int | None = None) -> NDAr
     Raises:
         SourceError: too large, broken or damaged, or of a kind that is not read.
     """
-    samples, _ = _samples(data, info)
-    return _scaled(samples, info, needed_depth(samples, info) if depth is None else depth)
+    return decode_picture(data, info, depth)[0]
 
 
-def _samples(data: bytes, info: ImageInfo) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Samples as stored, and what was left out. Raises `SourceError`, for a large picture before it is decoded."""
-    check_size(info.width, info.height)
-    return decode_samples(data, info)
+def decode_picture(
+    data: bytes, info: ImageInfo, depth: int | None = None, at_least: int = 0
+) -> tuple[NDArray[np.uint8], int, tuple[str, ...]]:
+    """Decode one picture of an image file, here or in the decoder process: as `decode_image`, with what to say of it.
+
+    Args:
+        data: as for `decode_image`.
+        info: the same.
+        depth: the same.
+        at_least: bits that 16-bit samples use at least, where ``depth`` is None.
+
+    Returns:
+        The pixels as `decode_image` gives them, the bits that 16-bit samples were taken to use, and what was left out.
+
+    Raises:
+        SourceError: as `decode_image`.
+    """
+    check_picture_size(info.width, info.height)
+    samples, notes = decode_samples(data, info)
+    used = max(needed_depth(samples, info), at_least) if depth is None else depth
+    return np.ascontiguousarray(white_to_bright(to_8_bits(samples, used), info)), used, notes
 
 
-def _page_depth(data: bytes, info: ImageInfo) -> int:
+def picture_depth(data: bytes, info: ImageInfo) -> int:
+    """Bits that the samples of one picture of an image file use. Raises `SourceError` as `decode_image`."""
+    check_picture_size(info.width, info.height)
+    return needed_depth(decode_samples(data, info)[0], info)
+
+
+def _page_depth(opened: OpenImageFile, info: ImageInfo) -> int:
     """Bits that one page uses; the fewest for one that cannot be read, which is told when its turn comes."""
     try:
-        return needed_depth(_samples(data, info)[0], info)
-    except SourceError:
+        return opened.picture(picture_depth, info)
+    except BaseException as error:
+        if ends_thread(error):
+            raise
         return min(DEPTHS)
 
 
-def _scaled(samples: NDArray[Any], info: ImageInfo, depth: int | None) -> NDArray[np.uint8]:
-    return np.ascontiguousarray(white_to_bright(to_8_bits(samples, depth), info))
+def _series(path: Path, info: ImageInfo) -> tuple[Path, int, int]:
+    """Key of the pictures that one depth holds for: those of one folder and size."""
+    return path.parent, info.width, info.height

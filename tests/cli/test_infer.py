@@ -15,6 +15,7 @@ from dicom_source_files import write_dicom
 from sample_pictures import speckle, write_clip, write_png
 
 from edge.cli.main import run
+from edge.sources import images
 
 KEYS = ["path", "frame", "status", "reason", "malignancy", "suspicious", "lesions", "latency_ms"]
 LESION_KEYS = ["box", "outline", "score", "long_axis_mm", "area_mm2", "descriptors"]
@@ -213,3 +214,28 @@ def test_every_dicom_file_at_hand_gets_an_answer_or_a_reason(capsys, data_dir):
     unanswered = [line for line in lines if line["status"] == "no_result"]
     assert all(line["reason"] for line in unanswered)
     assert {Path(line["path"]).name for line in unanswered} <= {"jpeg-ls-Palette.dcm"}
+
+
+class PanicError(BaseException):
+    """Stands for what a decoder in Rust raises: no Exception."""
+
+
+@pytest.mark.parametrize("where", ["decode_picture", "ImagesSource.read", "ImagesSource.open"])
+def test_a_native_panic_costs_one_file_and_is_exit_5(where, tmp_path, capsys, monkeypatch):
+    for name in ("1.png", "2.png", "3.png"):
+        write_png(tmp_path / name)
+    owner = images.ImagesSource if "." in where else images
+    name = where.split(".")[-1]
+    really, calls = getattr(owner, name), []
+
+    def panics(*args):
+        calls.append(args)
+        if (len(calls) == 2 and name != "read") or (name == "read" and args[0]._root.endswith("2.png")):
+            raise PanicError("index out of range")
+        return really(*args)
+
+    monkeypatch.setattr(owner, name, panics)
+    code, lines, _ = infer(capsys, tmp_path)
+    assert code == 5
+    assert [line["status"] for line in lines] == ["finding", "no_result", "finding"]
+    assert lines[1]["reason"] == "decode_error"

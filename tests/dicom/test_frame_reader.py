@@ -25,7 +25,7 @@ from pydicom.uid import (
 )
 
 from edge.contracts.errors import SourceError
-from edge.dicom import header
+from edge.dicom import bounded_streams
 from edge.dicom.frame_reader import DicomFrameReader
 from edge.dicom.header import is_dicom, read_header
 
@@ -105,7 +105,7 @@ def test_a_deflated_file_that_would_fill_the_memory(
 ) -> None:
     path = save(make_dataset(np.zeros((9, 100, 100), np.uint8), "MONOCHROME2", DeflatedExplicitVRLittleEndian))
     assert path.stat().st_size < 2000
-    monkeypatch.setattr(header, "MAX_INFLATED", 50_000)
+    monkeypatch.setattr(bounded_streams, "MAX_INFLATED", 50_000)
     with pytest.raises(SourceError, match="inflates") as caught:
         DicomFrameReader(path)
     assert caught.value.reason == "too_large"

@@ -14,6 +14,7 @@ from edge.contracts.errors import SourceError
 from edge.images import tiff
 from edge.images.headers import ImageInfo, read_image_file
 from edge.images.tiff import TiffPage, read_tiff
+from edge.images.tiff_single_page import only_page
 from edge.sources.images import decode_image
 
 SIZE = GREY.size
@@ -59,6 +60,32 @@ def test_pages_in_order(big: bool, order: str) -> None:
     for info in found.pictures:
         assert isinstance(info, ImageInfo)
         np.testing.assert_array_equal(decode_image(data, info), GREY)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("big", [False, True])
+def test_a_page_is_taken_out_alone_so_a_long_clip_costs_no_copy_of_itself_for_each(big: bool, order: str) -> None:
+    data = stack(3, big=big, order=order, more=(0,)) + bytes(10 * SIZE)
+    for page in read_tiff(data).pages:
+        assert isinstance(page, TiffPage)
+        alone = only_page(data, page.directory)
+        assert SIZE < len(alone) < SIZE + 400
+        (info,) = read_image_file(bytes(alone)).pictures
+        assert isinstance(info, ImageInfo)
+        np.testing.assert_array_equal(decode_image(bytes(alone), info), GREY)
+
+
+def test_strips_that_share_their_bytes_are_not_copied_for_each() -> None:
+    many = 20_000
+    values = [(256, 4, 1), (257, 4, many), (258, 3, 8), (259, 3, 1), (262, 3, 1), (278, 4, 1)]
+    far = 8 + 2 + 12 * (len(values) + 2) + 4
+    out = struct.pack("<2sHLH", b"II", 42, 8, len(values) + 2)
+    for tag, kind, value in values[:5]:
+        out += struct.pack("<HHLL", tag, kind, 1, value)
+    out += struct.pack("<HHLL", 273, 4, many, far) + struct.pack("<HHLL", *values[5][:2], 1, 1)
+    out += struct.pack("<HHLLL", 279, 4, many, far + 4 * many, 0)
+    data = out + struct.pack("<L", 8) * many + struct.pack("<L", 4 * many) * many
+    assert len(only_page(data, 8)) == len(data)
 
 
 @pytest.mark.parametrize(("after", "pages"), [({0: 0}, 1), ({2: 0}, 3), ({2: 1}, 3), ({1: 1}, 2)])

@@ -259,3 +259,66 @@ def test_a_paused_file_stays_where_it_is_and_does_not_make_the_loop_spin(make):
     assert [item if item is END else item.seq for _, item in drain(capture)] == [1, 2, END]
     assert not capture.pause("s")
     assert not capture.resume("s")
+
+
+class PanicError(BaseException):
+    """Stands for what a decoder in Rust raises: no Exception."""
+
+
+def test_a_native_panic_in_a_source_is_lost_and_told_at_the_end(make):
+    class Panics(ListSource):
+        def read(self, timeout_s):
+            if self.read_count == 1 and self.items:
+                self.read_count += 1
+                raise PanicError("index out of range")
+            return super().read(timeout_s)
+
+    capture = FrameCapture({"s": Panics([make.frame(0), make.frame(1), END])})
+    items = [item for _, item in drain(capture)]
+    assert [getattr(item, "reason", None) for item in items] == [None, Reason.SOURCE_LOST, None, Reason.STREAM_ENDED]
+    assert capture.lost == ["s"]
+
+
+def test_a_file_source_that_always_fails_is_given_up_and_not_begun_anew():
+    class Broken(ListSource):
+        def read(self, timeout_s):
+            raise PanicError("again")
+
+    source = Broken([])
+    capture = FrameCapture({"s": source})
+    items = [item for _, item in drain(capture)]
+    assert {item.kind for item in items} == {"lost"}
+    assert len(items) < 10
+    assert source.opened == 1
+    assert set(capture.lost) == {"s"}
+
+
+def test_a_reading_thread_that_dies_is_lost_with_a_reason(make, monkeypatch):
+    def dies(self, name, source, item):
+        raise PanicError("a bug of ours")
+
+    monkeypatch.setattr(FrameCapture, "_put", dies)
+    capture = FrameCapture({"s": ListSource([make.frame(0), END])})
+    ((name, item),) = drain(capture)
+    assert (name, item.kind, item.reason) == ("s", "lost", Reason.SOURCE_LOST)
+    assert capture.lost == ["s"]
+
+
+def test_a_frame_that_cannot_be_taken_over_costs_that_frame(make):
+    def adjust(frame):
+        if frame.seq == 1:
+            raise ValueError("a bug of ours")
+        return frame
+
+    items = [item for _, item in drain(FrameCapture({"s": ListSource([*map(make.frame, range(3)), END])}, adjust))]
+    assert [getattr(item, "reason", None) for item in items] == [None, Reason.FAILED, None, Reason.STREAM_ENDED]
+
+
+def test_large_frames_are_decoded_ahead_one_at_a_time(make, monkeypatch):
+    monkeypatch.setattr("edge.pipeline.capture.LARGE_BYTES", 1)
+    source = ListSource([*map(make.frame, range(5)), END])
+    capture = FrameCapture({"s": source})
+    wait_until(lambda: source.read_count == 1, 5)
+    time.sleep(0.1)
+    assert source.read_count == 1
+    assert len(drain(capture)) == 6

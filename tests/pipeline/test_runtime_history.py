@@ -132,7 +132,7 @@ def test_children_of_a_killed_frame_process_that_are_still_there_are_known(notes
     child.kill()
     child.wait()
     reaper.note_killed(child, "configured://", ended=True)
-    assert next_process.left_behind() == []
+    assert next_process.left_behind("configured://") == []
 
 
 @pytest.mark.parametrize("torn", [b"", b'{"failures":{"conf', b"\xff\x00", b"[]"])

@@ -16,7 +16,7 @@ from image_files import encode, images_source, only, png, read_all, skip_of, smo
 from edge.contracts.errors import SourceError
 from edge.contracts.frames import Frame, SourceEvent
 from edge.images.headers import read_image_headers
-from edge.sources import images
+from edge.sources import image_file
 from edge.sources.images import decode_image
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def test_a_real_huge_png(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_huge_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "MAX_BYTES", 100)
+    monkeypatch.setattr(image_file, "MAX_BYTES", 100)
     path = tmp_path / "a.png"
     path.write_bytes(bytes(101))
     assert skip_of(path).reason.value == "too_large"

@@ -16,7 +16,7 @@ from edge.config.settings import StreamSettings
 from edge.config.uri import parse_uri
 from edge.contracts.errors import SourceError, UsageError
 from edge.contracts.frames import Frame
-from edge.sources import file_source
+from edge.images import limits
 from edge.sources.video import VideoSource
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def test_a_clip_cut_short_gives_what_it_has_and_says_so(tmp_path: Path) -> None:
 
 
 def test_a_clip_of_too_many_pixels_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_source, "MAX_PIXELS", 64 * 48 - 1)
+    monkeypatch.setattr(limits, "MAX_PICTURE_PIXELS", 64 * 48 - 1)
     with pytest.raises(SourceError) as caught:
         source(write(tmp_path / "a.avi")).open()
     assert caught.value.reason == "too_large"

@@ -31,7 +31,9 @@ from edge.contracts.frame_report import FrameReport
 from edge.contracts.health import FrameNumbers
 from edge.contracts.state import StreamState
 from edge.daemon.frame.frame_commands import FrameCommandRunner, StoppedStreams
-from edge.daemon.job import DaemonJob
+from edge.daemon.frame.open_files import OpenFiles
+from edge.daemon.job import NOT_ALL_READ, DaemonJob
+from edge.images.decoder_process import decoder_process
 from edge.pipeline import loop
 from edge.pipeline.analyser import Analyser
 from edge.pipeline.capture import FrameCapture
@@ -41,10 +43,11 @@ from edge.pipeline.stream_metadata import add_stream_metadata
 from edge.plugins import make_source
 from edge.process.child import inherit
 from edge.process.cores import set_cpu_affinity
-from edge.process.heartbeat import send_heartbeat
+from edge.process.heartbeat import WATCHDOG_SIGNAL, send_heartbeat
 from edge.process.malloc import limit_malloc_arenas, trim_malloc
 from edge.process.reaper import SLOW_S, reaper
 from edge.process.shared_notes import SharedNotes
+from edge.sources.file_source import FileSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -117,25 +120,36 @@ def open_sources_and_runtime(
         raise
 
 
+def follow_files(sources: Mapping[str, Source], open_files: OpenFiles | None) -> None:
+    """Let ``open_files`` know what the file sources among ``sources`` read."""
+    for name, source in sources.items():
+        if open_files is not None and isinstance(source, FileSource):
+            source.progress = open_files.progress(name)
+
+
 def run_frame_process(
     job: DaemonJob,
     telemetry: socket.socket,
     stop: threading.Event,
     heartbeat: Callable[[], None],
     notes: SharedNotes | None = None,
-) -> None:
+    open_files: OpenFiles | None = None,
+) -> list[str]:
     """Judge frames until stopped or until the sources have ended; all that was found is on disk then.
 
     ``heartbeat`` is called at every turn of the loop while no source is stuck in a call and the disk takes what is
     found: the supervisor's watchdog kills a process that does not call it any more. ``notes``: see `make_guard`.
+    Returns names of streams that a fault kept from being read to the end.
     """
     settings = job.settings
     sources = {stream.name: make_source(stream) for stream in settings.streams}  # first: what is wrong is said at once
+    follow_files(sources, open_files)
     model = choose_model(settings)
     capture, analyser = open_sources_and_runtime(job, sources, model, notes)
-    guard = analyser.guard
-    log.info("model %s %s on %s is ready", model.ref.name, model.ref.version, guard.spec.name)
+    log.info("model %s %s on %s is ready", model.ref.name, model.ref.version, analyser.guard.spec.name)
     frame_link = OutboxFrameLink(job.state_dir, telemetry)
+    if open_files is not None:
+        open_files.follow(frame_link.mark)
     try:
         messages = Messages(
             EnvelopeMaker(job.device, job.run_id).fields,
@@ -144,18 +158,23 @@ def run_frame_process(
 
         def each_turn() -> None:
             commands.run_pending()
+            if open_files is not None:
+                open_files.each_turn()
             if not capture.stuck() and not frame_link.hung():
                 heartbeat()
 
         def report(stats: Stats) -> None:
-            frame_link.report(make_report(job, model, guard, capture, stats, reporter.stopped_streams()))
+            frame_link.report(make_report(job, model, analyser.guard, capture, stats, reporter.stopped_streams()))
 
-        reporter = Reporter(settings, messages, frame_link, heartbeat=report, each_turn=each_turn)
+        taps = [open_files] if open_files is not None else []
+        reporter = Reporter(settings, messages, frame_link, taps, heartbeat=report, each_turn=each_turn)
         commands = FrameCommandRunner(frame_link, capture, reporter, StoppedStreams(Path(job.state_dir), job.run_id))
         trim_malloc()  # models and sources take several times more to be opened than to be kept
         loop.run(capture, analyser, reporter, stop.is_set)
+        return capture.lost
     finally:
         frame_link.close(CLOSE_TIMEOUT_S)  # first: whatever else may hang now, what was found is on disk
+        decoder_process.shut_down()  # else a source that waits for it is waited for
         capture.close()
         analyser.close()
 
@@ -168,8 +187,19 @@ def main() -> int:
     set_up_logs(job.settings.log)
     set_cpu_affinity(job.affinity.frame)
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # the supervisor may have asked already
+    open_files = make_open_files(job)
+
+    def on_signal(number: int, _: object) -> None:
+        if open_files is not None and number == WATCHDOG_SIGNAL:
+            open_files.watchdog_ends()
+        elif open_files is not None:
+            open_files.stopping()
+        stop.set()
+
+    for number in (signal.SIGTERM, WATCHDOG_SIGNAL):
+        signal.signal(number, on_signal)
+    # the supervisor may have asked already
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, WATCHDOG_SIGNAL})
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)  # the cores belong to the runtime and the capture threads
     telemetry_fd, heartbeat_fd, *more_fds = inheritance.fds
@@ -177,11 +207,24 @@ def main() -> int:
     telemetry = socket.socket(fileno=telemetry_fd)
     reaper.remember(job.left_behind)
     try:
-        run_frame_process(job, telemetry, stop, partial(send_heartbeat, heartbeat_fd), notes)
+        heartbeat = partial(send_heartbeat, heartbeat_fd)
+        lost = run_frame_process(job, telemetry, stop, heartbeat, notes, open_files)
     except EdgeError as error:
         print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
         return error.exit_code
-    return 0
+    finally:
+        if open_files is not None:
+            open_files.close()
+    return NOT_ALL_READ if lost and not stop.is_set() else 0
+
+
+def make_open_files(job: DaemonJob) -> OpenFiles | None:
+    """Make the record of open files; None where the state directory cannot take it, and the log says so."""
+    try:
+        return OpenFiles(Path(job.state_dir), job.run_id, [stream.name for stream in job.settings.streams])
+    except OSError as error:
+        log.warning("which files are open cannot be written down (%s): a file that kills is met again", error.strerror)
+        return None
 
 
 if __name__ == "__main__":

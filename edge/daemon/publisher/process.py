@@ -22,7 +22,7 @@ from edge.daemon.job import DaemonJob
 from edge.daemon.publisher.publisher import Publisher
 from edge.process.child import inherit
 from edge.process.cores import set_cpu_affinity
-from edge.process.heartbeat import send_heartbeat
+from edge.process.heartbeat import WATCHDOG_SIGNAL, send_heartbeat
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,8 +41,10 @@ def run_publisher(job: DaemonJob, inbox: socket.socket, root_pid: int, heartbeat
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides
     try:
         publisher = Publisher(job, inbox, root_pid)
-        signal.signal(signal.SIGTERM, lambda *_: publisher.stop())
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})  # the supervisor may have asked already
+        for number in (signal.SIGTERM, WATCHDOG_SIGNAL):
+            signal.signal(number, lambda *_: publisher.stop())
+        # the supervisor may have asked already
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, WATCHDOG_SIGNAL})
         publisher.run(heartbeat)
     except EdgeError as error:
         with contextlib.suppress(OSError):  # the log may stand on a full disk

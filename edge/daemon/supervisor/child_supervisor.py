@@ -7,8 +7,9 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
+from edge.daemon.job import NOT_ALL_READ
 from edge.process.child import Child
-from edge.process.heartbeat import Heartbeat
+from edge.process.heartbeat import WATCHDOG_SIGNAL, Heartbeat
 from edge.process.reaper import MOST_LEFT_BEHIND, reaper
 
 if TYPE_CHECKING:
@@ -77,8 +78,8 @@ class ChildSupervisor:
         self._heartbeat.received()  # heartbeats that the last child sent before it ended count no more
         self._started = self._last_heartbeat_at = time.monotonic()
         self.alive = False
-        # A child must not die of a SIGTERM that comes before it listens: it lets it through when it does.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+        # A child must not die of a signal that comes before it listens: it lets it through when it does.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, WATCHDOG_SIGNAL})
         try:
             self.child = Child(self._module, self.payload, (self._fd, self._heartbeat.fd, *self._more_fds))
         finally:
@@ -120,7 +121,7 @@ class ChildSupervisor:
                 return None
             code, how = None, f"shows no sign of life for {silent_s:.1f} s and is killed"
         self._kill()
-        if code == 0 or (code in FATAL_EXIT_CODES and not self.proven):
+        if code in (0, NOT_ALL_READ) or (code in FATAL_EXIT_CODES and not self.proven):
             return code
         self.failures = 0 if now - self._started > STABLE_RUN_S else self.failures
         pause = BACKOFF_S[min(self.failures, len(BACKOFF_S) - 1)]
@@ -135,7 +136,8 @@ class ChildSupervisor:
             if silent_s <= (self.watchdog_s if self.alive else START_TIMEOUT_S):
                 return False
             self._asked_at = now
-            self.terminate()
+            if self.child is not None:
+                self.child.terminate(WATCHDOG_SIGNAL)
         return now - self._asked_at >= TERMINATE_S
 
     def _is_dying(self, now: float) -> bool:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge.contracts.errors import ConfigError, EdgeError, SinkError
+from edge.contracts.errors import ConfigError, EdgeError, SinkError, SourceError
+from edge.daemon.job import NOT_ALL_READ
 from edge.daemon.supervisor import systemd_notify
 from edge.daemon.supervisor.child_supervisor import FATAL_EXIT_CODES, ChildSupervisor, describe_exit
 from edge.process.reaper import reaper
@@ -189,7 +190,9 @@ def supervise(job: DaemonJob, reload: Callable[[], DaemonJob] | None = None) -> 
 
     At SIGHUP, ``reload`` is called for the job as the configuration now is; the children are restarted with it.
 
-    Raises `SinkError` if the sources have ended and the publisher did not live to deliver what they gave.
+    Raises:
+        SinkError: the sources have ended and the publisher did not live to deliver what they gave.
+        SourceError: they have ended, but a fault kept a part of them from being read.
     """
     stop, again, wake = threading.Event(), threading.Event(), threading.Event()
 
@@ -217,7 +220,10 @@ def supervise(job: DaemonJob, reload: Callable[[], DaemonJob] | None = None) -> 
             supervisor.stop_quickly()
         else:
             # Asked to stop, it is no failure that a receiver is away. Who waits for a file to be through wants to know.
-            code = code or supervisor.drain_and_stop()
+            not_all_read = code == NOT_ALL_READ
+            code = supervisor.drain_and_stop() if not_all_read else code or supervisor.drain_and_stop()
+            if not_all_read and not code:
+                raise SourceError("not everything was read: a source failed", hint="the log says which, and why")
     finally:
         supervisor.close()
         for number, handler in handlers.items():

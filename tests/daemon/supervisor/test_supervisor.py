@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge.config.settings import Settings
-from edge.contracts.errors import SinkError
-from edge.daemon.job import DaemonJob
+from edge.contracts.errors import SinkError, SourceError
+from edge.daemon.job import NOT_ALL_READ, DaemonJob
 from edge.daemon.supervisor import child_supervisor, supervisor
 
 if TYPE_CHECKING:
@@ -47,14 +47,14 @@ time.sleep(30)
 
 
 @pytest.fixture
-def supervise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], int]:
+def supervise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Runs a daemon whose frame process ends after half a second and whose publisher is the given program."""
 
-    def run(publisher: str) -> int:
+    def run(publisher: str, frame: str = "fake_frame") -> int:
         (tmp_path / "fake_frame.py").write_text(FRAME)
         (tmp_path / "fake_publisher.py").write_text(publisher)
         monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
-        monkeypatch.setattr(supervisor, "FRAME", "fake_frame")
+        monkeypatch.setattr(supervisor, "FRAME", frame)
         monkeypatch.setattr(supervisor, "PUBLISHER", "fake_publisher")
         monkeypatch.setattr(child_supervisor, "BACKOFF_S", (30.0,))
         settings = Settings(device="cart", state_dir=str(tmp_path / "state"), drain_timeout_s=2.0)
@@ -85,3 +85,15 @@ def test_a_publisher_that_crashes_while_it_drains_is_exit_6(supervise: Callable[
     with pytest.raises(SinkError, match="exit code 1"):
         supervise(CRASHES_AT_THE_END.format(code=1))
     assert supervise(CRASHES_AT_THE_END.format(code=6)) == 6  # it has said why itself
+
+
+def test_sources_that_were_not_all_read_are_exit_5_and_what_was_found_is_delivered(
+    supervise: Callable[..., int], tmp_path: Path
+) -> None:
+    (tmp_path / "not_all_read.py").write_text(FRAME + f"; raise SystemExit({NOT_ALL_READ})")
+    program = DIES_ONCE.format(mark=str(tmp_path / "mark"), done=str(tmp_path / "done"))
+    (tmp_path / "mark").touch()
+    with pytest.raises(SourceError, match="not everything was read") as caught:
+        supervise(program, "not_all_read")
+    assert caught.value.exit_code == 5
+    assert (tmp_path / "done").exists(), "the publisher was given its time"

@@ -59,13 +59,13 @@ STOPS_WHEN_ASKED = """
 import signal, sys, time
 from pathlib import Path
 from edge.process.child import inherit
-from edge.process.heartbeat import send_heartbeat
+from edge.process.heartbeat import WATCHDOG_SIGNAL, send_heartbeat
 given = inherit()
 def stop(*_):
     Path({mark!r}).touch()
     sys.exit(0)
-signal.signal(signal.SIGTERM, stop)
-signal.pthread_sigmask(signal.SIG_UNBLOCK, {{signal.SIGTERM}})
+signal.signal(WATCHDOG_SIGNAL, stop)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, {{WATCHDOG_SIGNAL}})
 send_heartbeat(given.fds[1])
 time.sleep(600)
 """
