@@ -37,15 +37,13 @@ def add_noticing_cases(
     cases: list[GoldenCase],
     silent: Mapping[int, NDArray[np.bool_]] | None,
     progress: Callable[[str], None],
-    effort: SearchEffort | None = None,
-    most: int = MOST,
 ) -> list[GoldenCase]:
     """Search cases that notice what ``cases`` do not; returns the new ones alone.
 
     ``silent``: as `silent_channels` found it. A case on which TFLite's own kernels differ by more than the manifest
     allows them, or by so much that no tolerance could be set, is left out.
     """
-    search = GoldenSearch(graph, manifest, progress, silent, effort)
+    search = GoldenSearch(graph, manifest, progress, silent, SearchEffort())
     for case in cases:
         search.add(search.candidate(case.pixels, case.tensor))
     limits = _limits(manifest)
@@ -55,7 +53,7 @@ def add_noticing_cases(
         off = largest_differences(other, candidate.outputs)
         return all(steps <= limits[head] for head, steps in off.items())
 
-    found = search.run(TARGET, most, fits)
+    found = search.run(TARGET, MOST, fits)
     return [golden_case(graph, manifest, each.picture, search.regions, "altered") for each in found]
 
 
