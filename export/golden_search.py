@@ -8,7 +8,7 @@ rounding, and nothing but trying finds such a picture.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,15 +47,15 @@ class SearchEffort:
 
     drawn: int = 1500
     """Weights of each head that are changed."""
-    scored: tuple[int, int] = (80, 400)
+    scored: tuple[int, int] = (40, 400)
     """Of those that are not noticed yet, how many each picture is scored by, and then each of the best."""
-    finalists: int = 24
+    finalists: int = 32
     wake_steps: int = 60
     explore_steps: int = 16
     explored: int = 6
     """Phantoms of a round that are altered step by step."""
-    variants: int = 120
-    """Variants of the best picture in each of two rounds of altering single pixels."""
+    variants: int = 400
+    """Variants of the two best pictures in each of two rounds of altering single pixels."""
     rounds: int = 40
 
 
@@ -69,6 +69,8 @@ class Candidate:
     """What the heads read, by tensor number."""
     outputs: dict[str, NDArray[Any]]
     """Raw, by head, (1, …)."""
+    way: str = ""
+    """How the picture was made: ``explore`` or ``wake``."""
 
 
 @dataclass(eq=False)
@@ -80,7 +82,8 @@ class HeadState:
     changes: list[ChangedWeight]
     noticed: NDArray[np.bool_]
     logits: int | None
-    by_case: list[NDArray[np.bool_]] = field(default_factory=list)
+    ways: tuple[str, ...] = ("explore", "wake")
+    """Ways to make pictures for it that are tried: after a round the one that was of use."""
 
     @property
     def share(self) -> float:
@@ -143,28 +146,30 @@ class GoldenSearch:
         """Input tensor (1, height, width, channels) of a picture that is all scan area."""
         return self._preprocess(picture, self.regions)[0]
 
-    def candidate(self, picture: Picture, tensor: NDArray[np.uint8] | None = None) -> Candidate:
+    def candidate(self, picture: Picture, tensor: NDArray[np.uint8] | None = None, way: str = "") -> Candidate:
         """Run the graph on a picture, or on the tensor that stands for it, and keep what the heads read and give."""
         results = self._forward.run(self.tensor(picture) if tensor is None else tensor)
         trunk = {number: results[number] for state in self.heads for number in state.head.sources}
-        return Candidate(picture, trunk, {state.head.name: results[state.head.output] for state in self.heads})
+        outputs = {state.head.name: results[state.head.output] for state in self.heads}
+        return Candidate(picture, trunk, outputs, way)
 
     def add(self, candidate: Candidate) -> None:
         """Count what a case notices, of all changes."""
         for state in self.heads:
             seen = state.runner.noticed(state.changes, [candidate.trunk])[:, 0]
-            state.by_case.append(seen)
             state.noticed |= seen
 
     def run(self, target: float, most: int, fits: Callable[[Candidate], bool] = lambda _: True) -> list[Candidate]:
         """Search up to ``most`` cases, until ``target`` of each head's changes is noticed. ``fits``: may refuse one."""
         chosen: list[Candidate] = []
-        for _ in range(self.effort.rounds):
+        for number in range(self.effort.rounds):
             if len(chosen) >= most or min(state.share for state in self.heads) >= target:
                 break
             worst = min(self.heads, key=lambda state: state.share)
-            bases = [*self._kept, *(self.candidate(picture) for picture in self._bases(worst))]
+            bases = [*self._kept, *(self.candidate(picture, way=way) for way, picture in self._bases(worst))]
             best = self._refine(self._ranked(bases, target), target, fits)
+            # Every third round both ways are tried again: what helped at first may be spent.
+            worst.ways = HeadState.ways if best is None or number % 3 == 2 else (best.way,)
             if best is None:
                 continue
             chosen.append(best)
@@ -176,8 +181,11 @@ class GoldenSearch:
     def _refine(self, ranked: list[Candidate], target: float, fits: Callable[[Candidate], bool]) -> Candidate | None:
         """The best variant that fits; the next best are kept for later rounds."""
         for amount in (30, 8):
-            variants = [self.candidate(each) for base in ranked[:2] for each in self._variants(base.picture, amount)]
-            ranked = self._ranked([*ranked[:2], *variants], target)
+            bases = ranked[:2]
+            variants = [
+                self.candidate(each, way=base.way) for base in bases for each in self._variants(base.picture, amount)
+            ]
+            ranked = self._ranked([*bases, *variants], target)
         for number, each in enumerate(ranked[:20]):
             if fits(each):
                 self._kept = [*ranked[number + 1 : number + 20], *self._kept][:60]
@@ -212,15 +220,16 @@ class GoldenSearch:
                 gain += seen.mean(axis=0) * part
         return gain
 
-    def _bases(self, state: HeadState) -> Iterable[Picture]:
-        """Pictures made for one head: phantoms, phantoms altered for it, and one that wakes its features."""
-        for _ in range(2 * self.effort.explored):
-            yield self._phantom()
-        for _ in range(self.effort.explored):
-            yield from self._explore(state)
+    def _bases(self, state: HeadState) -> Iterable[tuple[str, Picture]]:
+        """Pictures made for one head, with how: phantoms, phantoms altered for it, one that wakes its features."""
+        if "explore" in state.ways:
+            for _ in range(2 * self.effort.explored):
+                yield "explore", self._phantom()
+            for _ in range(self.effort.explored):
+                yield from (("explore", picture) for picture in self._explore(state))
         layer = state.worst_layer()
-        if layer is not None and can_wake(self.traced, layer):
-            yield from self._wake(state, layer)
+        if "wake" in state.ways and layer is not None and can_wake(self.traced, layer):
+            yield from (("wake", picture) for picture in self._wake(state, layer))
 
     def _phantom(self) -> Picture:
         seed, lesions = int(self.rng.integers(*PHANTOM_SEEDS)), int(self.rng.integers(0, 2))

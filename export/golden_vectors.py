@@ -120,9 +120,8 @@ another for one is none."""
 WELCOME: dict[str, Callable[[GoldenCase], bool]] = {
     "a finding in colour": lambda case: case.status is Status.FINDING and "colour" in case.kind,
     "clear at another size": lambda case: case.status is Status.CLEAR and case.pixels.shape[:2] != SIZES[0][::-1],
-    "even odds": lambda case: _weighed(case) and 0.4 < case.probability < 0.6,
 }
-"""Other paths through preprocessing, and where small differences show most."""
+"""Other paths through preprocessing. Where small differences show is searched: `export.noticing_cases`."""
 
 
 def pack_cases(cases: list[GoldenCase]) -> bytes:

@@ -42,7 +42,7 @@ def check_manifest(manifest: ModelManifest, graph: Graph) -> None:
     _check_input(manifest, graph)
     _check_heads(manifest, graph)
     _check_thresholds(manifest)
-    _check_tolerances(manifest)
+    check_tolerances(manifest)
 
 
 def check_labels(labels: tuple[str, ...], manifest: ModelManifest) -> None:
@@ -128,7 +128,8 @@ def _check_thresholds(manifest: ModelManifest) -> None:
         _fail(f"calibration: expected a slope over 0 and finite numbers, got {slope}, {intercept}")
 
 
-def _check_tolerances(manifest: ModelManifest) -> None:
+def check_tolerances(manifest: ModelManifest) -> None:
+    """Raise `ModelError` unless no tolerance of the golden outputs would let a broken kernel pass."""
     whole, by_head = manifest.golden.max_abs_diff, manifest.golden.by_head
     if not whole or not all(0 <= v <= MAX_TOLERANCE for v in whole.values()):
         _fail(f"golden.max_abs_diff {whole}: expected 0 to {MAX_TOLERANCE} for each runtime family")
