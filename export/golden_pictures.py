@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
 
 if TYPE_CHECKING:
@@ -22,22 +21,10 @@ if TYPE_CHECKING:
     Tensors = Mapping[int, NDArray[Any]]
     Make = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 
-REACH = 200.0
-"""A feature that is this many steps under zero is still pushed; deeper ones wait until the picture has changed."""
-ENOUGH = 100.0
-"""A feature that is this many steps over zero has room both ways, and is pushed no further."""
 STEP = 2.0
 """Grey values that a pixel moves by at most in one step."""
 CONTENT = 4.0
 """Logits within this of even odds are pulled back gently, farther ones strongly."""
-
-
-def rough_picture(shape: tuple[int, int], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Smooth random picture to begin with, (height, width) uint8, no darker than 60 and no brighter than 200."""
-    height, width = shape
-    coarse = rng.uniform(60, 200, (max(2, height // 16), max(2, width // 16))).astype(np.float32)
-    smooth = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-    return np.asarray(np.clip(np.rint(smooth), 0, 255).astype(np.uint8))
 
 
 def climb(
@@ -63,21 +50,6 @@ def climb(
         picture += STEP * np.clip(momentum / (np.abs(momentum).mean() + 1e-12), -1, 1)
         picture = np.clip(picture, 0, 255)
         yield np.rint(picture).astype(np.uint8)
-
-
-def waking_seed(
-    graph: TracedGraph, layer: WeightedLayer, need: NDArray[np.float32], results: Tensors
-) -> dict[int, NDArray[np.float32]]:
-    """Gradient at the layer's source that raises the channels that ``need`` names (channels,) and that are low.
-
-    For matrices and convolutions of one pixel, whose sums before clipping are known without their neighbours.
-    """
-    operator = graph.subgraph.operators[layer.operator]
-    weights = graph.weights(operator).reshape(layer.shape[0], -1)
-    source = (results[layer.source].astype(np.float32) - graph.zero(layer.source)) * graph.scale(layer.source)[0]
-    sums = (source.reshape(-1, weights.shape[1]) @ weights.T + graph.bias(operator)) / graph.scale(layer.result)[0]
-    pushed = ((sums > -REACH) & (sums < ENOUGH)) * need
-    return {layer.source: (pushed @ weights).reshape(results[layer.source].shape)}
 
 
 def balance_seed(

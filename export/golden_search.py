@@ -7,24 +7,24 @@ rounding, and nothing but trying finds such a picture.
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edge.contracts.region import Region
-from edge.phantom.scene import PhantomScene
-from edge.phantom.spec import PhantomSpec
 from edge.preprocess.preprocessor import Preprocessor
+from export.golden_bases import BasePictures
 from export.golden_coverage import counted_weights
-from export.golden_pictures import balance_seed, can_wake, climb, logits_of, rough_picture, waking_seed
-from export.head_layers import cut_heads, head_operators
+from export.golden_pictures import can_wake, logits_of
+from export.head_layers import cut_heads
 from export.input_gradient import TracedGraph
+from export.rounding_edges import NARROW, edge_distance, narrow_layers
+from export.sleeping_weights import SleepingWeights
 from export.weight_changes import HeadRunner, draw_changes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -34,11 +34,14 @@ if TYPE_CHECKING:
 
     Picture = NDArray[np.uint8]
     Tensors = dict[int, NDArray[Any]]
+    Left = dict[str, NDArray[np.intp]]
 
-PHANTOM_SEEDS = (60, 500)
-"""Seeds of phantoms to begin with: neither training's nor those that thresholds are chosen by."""
-FULL_MASK = 2.5
-"""Logit that masks are drawn to while another head's features are woken: features count where a lesion is."""
+TARGETS_FROM = 0.6
+"""A layer of which a phantom leaves more than this share at zero has weights that must be woken."""
+WIDE, NEAR = 30, 4
+"""Pixels that are moved at once: to find a side of the edges of rounding, and to come closer to it."""
+TRIED = 48
+"""Candidates that are tried on other kernels at most before a picture is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +50,18 @@ class SearchEffort:
 
     drawn: int = 1500
     """Weights of each head that are changed."""
-    scored: tuple[int, int] = (40, 400)
-    """Of those that are not noticed yet, how many each picture is scored by, and then each of the best."""
-    finalists: int = 32
-    wake_steps: int = 60
+    scored: int = 300
+    """Of those that are not noticed yet, how many of each head a picture is scored by at most."""
+    woken: int = 20000
+    """Weights of a layer that are looked at to wake them."""
+    wake_steps: int = 70
     explore_steps: int = 16
     explored: int = 6
-    """Phantoms of a round that are altered step by step."""
-    variants: int = 400
-    """Variants of the two best pictures in each of two rounds of altering single pixels."""
+    """Phantoms of a round that are altered step by step; twice as many are taken as they are."""
+    variants: int = 1500
+    """Variants of one picture in each round of altering single pixels."""
+    finalists: int = 48
+    """Of those, how many are scored: the ones whose sums stand closest to an edge."""
     rounds: int = 40
 
 
@@ -69,8 +75,6 @@ class Candidate:
     """What the heads read, by tensor number."""
     outputs: dict[str, NDArray[Any]]
     """Raw, by head, (1, …)."""
-    way: str = ""
-    """How the picture was made: ``explore`` or ``wake``."""
 
 
 @dataclass(eq=False)
@@ -82,8 +86,15 @@ class HeadState:
     changes: list[ChangedWeight]
     noticed: NDArray[np.bool_]
     logits: int | None
-    ways: tuple[str, ...] = ("explore", "wake")
-    """Ways to make pictures for it that are tried: after a round the one that was of use."""
+    sleeping: SleepingWeights | None = None
+    """Of its layer that phantoms leave mostly at zero; None: it has none."""
+    by_case: list[NDArray[np.bool_]] = field(default_factory=list)
+    """What each case notices, in the order that they were added."""
+
+    @property
+    def missing(self) -> float:
+        """Share of the changes that are not noticed."""
+        return 1 - self.share
 
     @property
     def share(self) -> float:
@@ -99,16 +110,6 @@ class HeadState:
         """The layer that most unnoticed changes are in; None: all are noticed."""
         left = [self.changes[i].layer for i in np.flatnonzero(~self.noticed).tolist()]
         return max(set(left), key=lambda layer: (left.count(layer), layer.operator)) if left else None
-
-    def need(self, layer: WeightedLayer) -> NDArray[np.float32]:
-        """How much each channel of a layer is to be woken, (channels,) float32: the share that is not noticed."""
-        channels = layer.shape[layer.channel_axis]
-        left, all_ = np.zeros(channels, np.float32), np.zeros(channels, np.float32)
-        for change, seen in zip(self.changes, self.noticed.tolist(), strict=True):
-            if change.layer == layer:
-                all_[layer.channel_of(change.index)] += 1
-                left[layer.channel_of(change.index)] += not seen
-        return np.asarray((left + 0.2 * (all_ > 0)) / (all_ + 0.2), np.float32)
 
 
 class GoldenSearch:
@@ -132,10 +133,31 @@ class GoldenSearch:
         self._preprocess = Preprocessor(recipe)
         self.traced = TracedGraph(graph)
         heads = cut_heads(graph)
-        self._forward = TracedGraph(graph, {n for head in heads for n in (*head.sources, head.output)})
+        kept = {n for head in heads for n in (*head.sources, head.output)}
+        kept |= {layer.source for head in heads for layer in head.layers if layer.shape[0] <= NARROW}
+        self._forward = TracedGraph(graph, kept)
         self.heads = [self._head_state(graph, head, silent or {}) for head in heads]
-        self._operators = head_operators(self.traced.model)
-        self._kept: list[Candidate] = []
+        states = [(state.head, state.logits) for state in self.heads]
+        self._make = BasePictures(self.traced, states, self.shape, self.tensor, self.rng)
+        for state in self.heads:
+            state.sleeping = self._sleeping(state, silent or {})
+
+    def _sleeping(self, state: HeadState, silent: Mapping[int, NDArray[np.bool_]]) -> SleepingWeights | None:
+        """Weights of the head's largest layer that phantoms leave mostly at zero."""
+        results = self.traced.run(self.tensor(self._make.phantom()))
+        asleep = []
+        for layer in state.head.layers:
+            values = results[layer.result]
+            zero = (values == self.traced.zero(layer.result)).reshape(-1, values.shape[-1]).all(axis=0)
+            if can_wake(self.traced, layer) and zero.mean() > TARGETS_FROM:
+                asleep.append(layer)
+        if not asleep:
+            return None
+        layer = max(asleep, key=lambda each: each.size)
+        counted = counted_weights(state.head, silent)
+        counted = {tensor: each & (tensor == layer.weights) for tensor, each in counted.items()}
+        changes = draw_changes(state.runner, self.effort.woken, self.rng, counted)
+        return SleepingWeights(self.traced, layer, changes) if changes else None
 
     def _head_state(self, graph: bytes, head: HeadGraph, silent: Mapping[int, NDArray[np.bool_]]) -> HeadState:
         runner = HeadRunner(head, graph)
@@ -146,128 +168,103 @@ class GoldenSearch:
         """Input tensor (1, height, width, channels) of a picture that is all scan area."""
         return self._preprocess(picture, self.regions)[0]
 
-    def candidate(self, picture: Picture, tensor: NDArray[np.uint8] | None = None, way: str = "") -> Candidate:
+    def candidate(self, picture: Picture, tensor: NDArray[np.uint8] | None = None) -> Candidate:
         """Run the graph on a picture, or on the tensor that stands for it, and keep what the heads read and give."""
-        results = self._forward.run(self.tensor(picture) if tensor is None else tensor)
+        return self._keep(picture, self._forward.run(self.tensor(picture) if tensor is None else tensor))
+
+    def _keep(self, picture: Picture, results: Mapping[int, NDArray[Any]]) -> Candidate:
         trunk = {number: results[number] for state in self.heads for number in state.head.sources}
-        outputs = {state.head.name: results[state.head.output] for state in self.heads}
-        return Candidate(picture, trunk, outputs, way)
+        return Candidate(picture, trunk, {state.head.name: results[state.head.output] for state in self.heads})
 
     def add(self, candidate: Candidate) -> None:
         """Count what a case notices, of all changes."""
         for state in self.heads:
             seen = state.runner.noticed(state.changes, [candidate.trunk])[:, 0]
             state.noticed |= seen
+            state.by_case.append(seen)
 
     def run(self, target: float, most: int, fits: Callable[[Candidate], bool] = lambda _: True) -> list[Candidate]:
         """Search up to ``most`` cases, until ``target`` of each head's changes is noticed. ``fits``: may refuse one."""
         chosen: list[Candidate] = []
         for number in range(self.effort.rounds):
-            if len(chosen) >= most or min(state.share for state in self.heads) >= target:
+            left = [state for state in self.heads if state.share < target]
+            if not left or len(chosen) >= most:
                 break
-            worst = min(self.heads, key=lambda state: state.share)
-            bases = [*self._kept, *(self.candidate(picture, way=way) for way, picture in self._bases(worst))]
-            best = self._refine(self._ranked(bases, target), target, fits)
-            # Every third round both ways are tried again: what helped at first may be spent.
-            worst.ways = HeadState.ways if best is None or number % 3 == 2 else (best.way,)
-            if best is None:
-                continue
-            chosen.append(best)
-            self.add(best)
+            for each in self._round(left, number, fits)[: most - len(chosen)]:
+                chosen.append(each)
+                self.add(each)
             shares = ", ".join(f"{state.head.name} {state.share:.1%}" for state in self.heads)
             self._progress(f"  golden: {len(chosen)} pictures more, noticed: {shares}")
         return chosen
 
-    def _refine(self, ranked: list[Candidate], target: float, fits: Callable[[Candidate], bool]) -> Candidate | None:
-        """The best variant that fits; the next best are kept for later rounds."""
-        for amount in (30, 8):
-            bases = ranked[:2]
-            variants = [
-                self.candidate(each, way=base.way) for base in bases for each in self._variants(base.picture, amount)
-            ]
-            ranked = self._ranked([*bases, *variants], target)
-        for number, each in enumerate(ranked[:20]):
-            if fits(each):
-                self._kept = [*ranked[number + 1 : number + 20], *self._kept][:60]
-                return each
-        return None
+    def _round(self, states: list[HeadState], number: int, fits: Callable[[Candidate], bool]) -> list[Candidate]:
+        """One or two pictures: the best variant of the best picture, and one that notices what it misses."""
+        edges = self._edges(states)
+        left = {state.head.name: state.open(self.effort.scored, self.rng) for state in states}
+        base = self._best(states, left, [self.candidate(picture) for picture in self._bases(states, number)])[0]
+        wide = [base, *self._closest(base.picture, WIDE, edges)]
+        found: list[Candidate] = []
+        first = 0.0
+        while len(found) < 2:
+            start = self._best(states, left, wide)[0]
+            near = self._best(states, left, [start, *self._closest(start.picture, NEAR, edges)])
+            best = next((each for each in near[:TRIED] if fits(each)), None)
+            gain = 0.0 if best is None else float(self._gains(states, left, [best])[0])
+            if best is None or gain <= first / 2:
+                break
+            first = first or gain
+            found.append(best)
+            for state in states:
+                seen = state.runner.noticed([state.changes[i] for i in left[state.head.name]], [best.trunk])[:, 0]
+                left[state.head.name] = left[state.head.name][~seen]
+        return found
 
-    def _variants(self, picture: Picture, amount: int) -> Iterator[Picture]:
-        """A picture with ``amount`` pixels moved by up to two grey values, again and again."""
-        for _ in range(self.effort.variants // 2):
+    def _edges(self, states: list[HeadState]) -> list[WeightedLayer]:
+        """Narrow layers behind those with most unnoticed changes, of all heads."""
+        found = []
+        for state in states:
+            layer = state.worst_layer()
+            found += [] if layer is None else narrow_layers(self.traced, state.head, layer)
+        return found
+
+    def _best(self, states: list[HeadState], left: Left, pool: list[Candidate]) -> list[Candidate]:
+        """Candidates by what each notices that is left, the best first."""
+        gains = self._gains(states, left, pool)
+        return [pool[i] for i in np.argsort(-gains, kind="stable").tolist()]
+
+    def _gains(self, states: list[HeadState], left: Left, pool: list[Candidate]) -> NDArray[np.float64]:
+        """What each candidate would add to the shares of the heads, (candidates,), by the changes in ``left``."""
+        gains = np.zeros(len(pool))
+        for state in states:
+            numbers = left[state.head.name]
+            if len(numbers):
+                seen = state.runner.noticed([state.changes[i] for i in numbers], [each.trunk for each in pool])
+                gains += seen.sum(axis=0) * (state.missing / min(self.effort.scored, int((~state.noticed).sum())))
+        return gains
+
+    def _closest(self, picture: Picture, amount: int, edges: list[WeightedLayer]) -> list[Candidate]:
+        """Variants of a picture with ``amount`` pixels moved a little, those whose sums stand closest to an edge."""
+        found: list[tuple[float, Candidate]] = []
+        for _ in range(self.effort.variants if edges else self.effort.finalists):
             moved = picture.astype(np.int16)
             moved.flat[self.rng.integers(0, moved.size, amount)] += self.rng.integers(-2, 3, amount).astype(np.int16)
-            yield np.clip(moved, 0, 255).astype(np.uint8)
+            variant = np.clip(moved, 0, 255).astype(np.uint8)
+            results = self._forward.run(self.tensor(variant))
+            found.append((edge_distance(self.traced, edges, results), self._keep(variant, results)))
+            if len(found) >= 4 * self.effort.finalists:
+                found = sorted(found, key=lambda each: each[0])[: self.effort.finalists]
+        return [each for _, each in sorted(found, key=lambda each: each[0])[: self.effort.finalists]]
 
-    def _ranked(self, candidates: list[Candidate], target: float) -> list[Candidate]:
-        """Candidates by what they notice that is not noticed yet, the best first."""
-        some, more = self.effort.scored
-        for scored, number in ((some, len(candidates)), (more, self.effort.finalists)):
-            gain = self._gain(candidates[:number], target, scored)
-            order = np.argsort(-gain, kind="stable").tolist()
-            candidates = [*(candidates[i] for i in order), *candidates[len(order) :]]
-        return candidates
-
-    def _gain(self, candidates: list[Candidate], target: float, scored: int) -> NDArray[np.float64]:
-        """What each candidate would add to the shares of the heads, (candidates,), by ``scored`` changes in all."""
-        gain = np.zeros(len(candidates))
-        missing = {state.head.name: 1 - state.share for state in self.heads if state.share < target}
-        for state in self.heads:
-            if state.head.name in missing:
-                part = missing[state.head.name]
-                left = state.open(math.ceil(scored * part / sum(missing.values())), self.rng)
-                seen = state.runner.noticed([state.changes[i] for i in left], [each.trunk for each in candidates])
-                gain += seen.mean(axis=0) * part
-        return gain
-
-    def _bases(self, state: HeadState) -> Iterable[tuple[str, Picture]]:
-        """Pictures made for one head, with how: phantoms, phantoms altered for it, one that wakes its features."""
-        if "explore" in state.ways:
-            for _ in range(2 * self.effort.explored):
-                yield "explore", self._phantom()
-            for _ in range(self.effort.explored):
-                yield from (("explore", picture) for picture in self._explore(state))
-        layer = state.worst_layer()
-        if "wake" in state.ways and layer is not None and can_wake(self.traced, layer):
-            yield from (("wake", picture) for picture in self._wake(state, layer))
-
-    def _phantom(self) -> Picture:
-        seed, lesions = int(self.rng.integers(*PHANTOM_SEEDS)), int(self.rng.integers(0, 2))
-        height, width = self.shape
-        spec = PhantomSpec(seed=seed, width=max(96, width), height=max(96, height), lesions=lesions, mm_per_px=0.2)
-        pixels = PhantomScene(spec).pixels(0)[:height, :width] * float(self.rng.choice([0.5, 0.7, 1.0, 1.4]))
-        return np.clip(pixels, 0, 255).astype(np.uint8)
-
-    def _explore(self, state: HeadState) -> Iterator[Picture]:
-        """Alter a phantom so that one single value within the head rises or falls, while the head stays undecided."""
-        operators = self._operators[state.head.name]
-        made = [int(tensor) for n in operators for tensor in self.traced.subgraph.operators[n].outputs]
-        self.traced.revived = set(made)
-        single = [tensor for tensor in made if max(self.traced.shape(tensor)) <= 2] or [state.head.output]
-        tensor = int(self.rng.choice(single))
-        way = np.full(self.traced.shape(tensor), float(self.rng.choice([-1, 1])))
-        way[..., 1:] *= -1  # of two classes, one against the other
-
-        def seeds(results: Mapping[int, NDArray[Any]]) -> list[tuple[float, dict[int, NDArray[Any]]]]:
-            balance = [] if state.logits is None else [balance_seed(self.traced, state.logits, results)]
-            return [(1.0, {tensor: way}), *balance]
-
-        pictures = list(climb(self.traced, self._phantom(), self.tensor, seeds, self.effort.explore_steps))
-        self.traced.revived = set()
-        yield from pictures[::3]
-
-    def _wake(self, state: HeadState, layer: WeightedLayer) -> Iterator[Picture]:
-        """Alter a random picture so that the layer's channels with unnoticed weights wake, and heads stay undecided."""
-        need = state.need(layer)
-        others = [each.logits for each in self.heads if each is not state and each.logits is not None]
-        masks = [logits for logits in others if max(self.traced.shape(logits)) > 2]
-
-        def seeds(results: Mapping[int, NDArray[Any]]) -> list[tuple[float, dict[int, NDArray[Any]]]]:
-            found = [(1.0, waking_seed(self.traced, layer, need, results))]
-            if state.logits is not None:
-                found.append(balance_seed(self.traced, state.logits, results))
-            return found + [balance_seed(self.traced, logits, results, FULL_MASK) for logits in masks]
-
-        start = rough_picture(self.shape, self.rng)
-        pictures = list(climb(self.traced, start, self.tensor, seeds, self.effort.wake_steps))
-        yield from pictures[-1 : len(pictures) // 2 : -10]
+    def _bases(self, states: list[HeadState], number: int) -> Iterator[Picture]:
+        """Pictures to begin a round with: one that wakes what sleeps, every fourth time phantoms for another head."""
+        worst = max(states, key=lambda state: state.missing)
+        asleep = max((state for state in states if state.sleeping), key=lambda state: state.missing, default=None)
+        if asleep is not None and asleep.sleeping is not None and (number % 4 != 3 or asleep is worst):
+            *_, last = self._make.wake(asleep.head, asleep.sleeping, self.effort.wake_steps, masks=number % 4 == 1)
+            asleep.sleeping.see(self.traced.run(self.tensor(last)))
+            yield last
+            return
+        for _ in range(2 * self.effort.explored):
+            yield self._make.phantom()
+        for _ in range(self.effort.explored):
+            yield from list(self._make.explore(worst.head, worst.logits, self.effort.explore_steps))[::3]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from export.golden_search import Candidate
     from export.golden_vectors import GoldenCase
 
-MOST = 12
+MOST = 24
 """Cases that are searched at most: each costs a start some milliseconds."""
 TARGET = WANTED + 0.007
 """Share at which a search ends: over what is wanted, for other weights are drawn to measure it."""

@@ -54,9 +54,10 @@ def repack(
     graph = split_bundle(bundle.model_bytes).graph
     manifest = msgspec.structs.replace(bundle.manifest, version=version)
     silent = None if representative is None else silent_channels(graph, representative)
+    order = sorted(range(len(bundle.golden)), key=lambda i: -bundle.golden.frames[i].ndim)  # colour shows more
     old = (
         golden_case(graph, manifest, pixels, regions, f"linear or sector, {'colour' if pixels.ndim == 3 else 'grey'}")
-        for pixels, regions in zip(bundle.golden.frames, bundle.golden.regions, strict=True)
+        for pixels, regions in ((bundle.golden.frames[i], bundle.golden.regions[i]) for i in order)
     )
     cases = choose_cases(old, manifest, progress)
     cases += add_noticing_cases(graph, manifest, cases, silent, progress)

@@ -12,10 +12,12 @@ from edge.contracts.errors import ModelError
 from edge.models.bundle import load_bundle
 from edge.models.bundle_file import split_bundle
 from export import noticing_cases
-from export.golden_pictures import can_wake, climb, logits_of, rough_picture, waking_seed
+from export.golden_pictures import can_wake, logits_of
 from export.golden_search import GoldenSearch, SearchEffort
+from export.head_layers import cut_heads
 from export.input_gradient import TracedGraph
 from export.repack import repack
+from export.rounding_edges import edge_distance, layer_sums, narrow_layers
 from tests.export.small_graphs import GraphMaker
 
 if TYPE_CHECKING:
@@ -23,7 +25,9 @@ if TYPE_CHECKING:
 
     from edge.models.bundle import Bundle
 
-LITTLE = SearchEffort(drawn=40, scored=(10, 20), finalists=4, wake_steps=6, explore_steps=3, explored=1, variants=6)
+LITTLE = SearchEffort(
+    drawn=40, scored=20, woken=300, wake_steps=4, explore_steps=3, explored=1, variants=12, finalists=4
+)
 """Seconds instead of minutes."""
 
 
@@ -68,22 +72,55 @@ def test_a_gradient_is_what_small_steps_of_the_picture_show():
         assert value(moved) - value(picture) == pytest.approx(gradient[place], rel=1e-3, abs=1e-3)
 
 
-def test_a_picture_wakes_features_step_by_step(bundle, graph):
+def test_sleeping_weights_wake_step_by_step(bundle, graph):
     search = GoldenSearch(graph, bundle.manifest, lambda _: None, effort=LITTLE)
-    traced = search.traced
-    layer = next(each for each in search.heads[0].head.layers if each.shape == (1280, 1, 1, 320))
-    assert can_wake(traced, layer)
-    need = np.ones(1280, np.float32)
+    state = search.heads[0]
+    sleeping = state.sleeping
+    assert sleeping is not None
+    assert sleeping.layer.shape == (1280, 1, 1, 320)
+    assert can_wake(search.traced, sleeping.layer)
+    assert [each.sleeping is None for each in search.heads[1:]][-1], "the anatomy head has no layer of that kind"
 
-    def awake(picture: Any) -> int:
-        return int((traced.run(search.tensor(picture))[layer.result] > traced.zero(layer.result)).any((0, 1, 2)).sum())
+    def asleep(picture: Any) -> float:
+        sleeping.asleep[:] = True
+        sleeping.see(search.traced.run(search.tensor(picture)))
+        left = float(sleeping.asleep.mean())
+        sleeping.asleep[:] = True
+        return left
 
-    start = rough_picture(search.shape, np.random.default_rng(0))
-    steps = climb(traced, start, search.tensor, lambda r: [(1.0, waking_seed(traced, layer, need, r))], 8)
-    *_, last = steps
-    assert awake(last) > 2 * awake(start)
+    first, *_, last = search._make.wake(state.head, sleeping, 20, masks=True)
     assert last.dtype == np.uint8
     assert last.shape == search.shape
+    assert asleep(last) < asleep(first) - 0.1
+
+
+def test_weights_that_a_picture_shows_are_awake_until_all_are(bundle, graph):
+    search = GoldenSearch(graph, bundle.manifest, lambda _: None, effort=LITTLE)
+    sleeping = search.heads[0].sleeping
+    assert sleeping is not None
+    sleeping.see(search.traced.run(bundle.golden.tensors[:1]))
+    before = sleeping.asleep.copy()
+    assert 0 < before.sum() < len(before)
+    sleeping.see(search.traced.run(bundle.golden.tensors[1:2]))
+    assert not (sleeping.asleep & ~before).any()
+    sleeping.asleep[:] = False
+    sleeping.see(search.traced.run(bundle.golden.tensors[:1]))
+    assert sleeping.asleep.all()
+
+
+def test_sums_of_a_narrow_layer_are_those_that_are_rounded(bundle, graph):
+    traced = TracedGraph(graph)
+    head = cut_heads(graph)[0]
+    wide = next(each for each in head.layers if each.shape == (1280, 1, 1, 320))
+    (last,) = narrow_layers(traced, head, wide)
+    assert last.shape == (2, 1280)
+    assert narrow_layers(traced, head, last) == [last]
+    results = traced.run(bundle.golden.tensors[:1])
+    sums = layer_sums(traced, last, results)
+    np.testing.assert_array_equal(np.rint(sums) + traced.zero(last.result), results[last.result])
+    close = {**results, last.source: results[last.source]}
+    assert edge_distance(traced, [last], close) == pytest.approx(np.log(np.abs(sums % 1 - 0.5) + 0.002).mean())
+    assert edge_distance(traced, [], results) == 0
 
 
 def test_logits_are_found_behind_every_head(bundle, graph):
@@ -116,7 +153,7 @@ def test_a_search_adds_what_is_not_noticed_yet_and_refuses_what_does_not_fit(bun
 
 
 def test_a_search_that_finds_nothing_ends(bundle, graph):
-    search = GoldenSearch(graph, bundle.manifest, lambda _: None, effort=replace(LITTLE, rounds=1, explored=0))
+    search = GoldenSearch(graph, bundle.manifest, lambda _: None, effort=replace(LITTLE, rounds=1))
     search.heads = search.heads[2:]
     assert search.run(0.999, 3, lambda _: False) == []
 
