@@ -16,15 +16,26 @@ Modules:
   multiply-accumulates (MACs).
 - ``external_test_set``: External test set BUSI (Al-Dhabyani et al. 2020), of another hospital and other scanners: read
   it, measure on it.
+- ``golden_bases``: Pictures that a search begins with: phantoms, and phantoms altered so that heads are undecided and
+  features wake.
+- ``golden_coverage``: Share of weight changes that a bundle's golden vectors notice, by head and layer, and the
+  channels that do not count.
+- ``golden_pictures``: Pictures that wake a head's features: synthetic ones, altered step by step along the gradient of
+  the int8 graph.
+- ``golden_search``: Search of golden pictures by what they notice: of every head, changes of single weights.
 - ``golden_tolerances``: Tolerances of the golden vectors for kernels other than XNNPACK, measured by runtime family and
   head.
 - ``golden_vectors``: Golden vectors of a bundle: rendered phantoms that no training saw, searched until they can prove
   something.
+- ``head_layers``: Layers of each head of a model: those that its head alone needs, cut out of the graph to be run by
+  themselves.
+- ``input_gradient``: Gradient of a quantised graph's tensors with respect to its input picture, without TensorFlow.
 - ``lesion_overlap``: Overlap of reported and true lesions on the tensor's grid: intersection over union (IoU), Dice.
 - ``measure_bundle``: Measure a bundle for manifest and card: held-out pictures, the int8 model's outputs, the
   manifest's thresholds.
 - ``metrics``: Evaluation metrics (AUC, weighted mean), and 95 % bootstrap intervals that draw patients.
 - ``model_card``: Model card of a bundle in Markdown, made from its manifest; licence, author and notice of the models.
+- ``noticing_cases``: Golden cases that notice changed weights, searched, and tried on other kernels than XNNPACK.
 - ``number_formats``: Compare number formats (int8, float16 …) of one model: size, time, and distance from the float
   model.
 - ``onnx_macs``: Count multiply-accumulates (MACs) of an ONNX graph and write them into its file.
@@ -37,12 +48,19 @@ Modules:
   graphs.
 - ``quantise_folds``: Quantise the models of a cross-validation, and keep the int8 outputs of each for its held-out test
   pictures.
+- ``repack``: Repack a bundle: the same graph, byte for byte, with golden vectors that are searched anew and another
+  version.
+- ``rounding_edges``: Sums of a head's narrow layers, and how close they stand to the edge of rounding.
 - ``sign``: Sign a bundle, or a file that a runtime loads beside it, with a key of one's own: no network, no identity
   provider.
+- ``sleeping_weights``: Weights of a layer whose change would not move its own result in any picture so far, and
+  gradients that wake them.
 - ``tflite_metadata``: Write standard TFLite metadata: a ModelMetadata flatbuffer, written table by table.
 - ``thresholds``: Choose thresholds and calibration (Platt scaling) on validation pictures, with the int8 model's own
   outputs.
 - ``training_run``: Read the folder of a training run, as far as export needs it.
 - ``training_sources``: Data sets that a run was trained on, by what its record says, and what a model card must
   therefore say.
+- ``weight_changes``: Changes of single weights of a head, and whether golden outputs notice them: the head is run with
+  each change.
 """

@@ -28,6 +28,14 @@ TfliteRuntime = Annotated[
 BusiFolder = Annotated[
     Path | None, typer.Option(help="Folder of the BUSI set, to measure a model on it that never saw it.")
 ]
+RepresentativeFolder = Annotated[
+    Path | None,
+    typer.Option(
+        exists=True,
+        file_okay=False,
+        help="Folder of representative pictures: weights of channels that are zero on all of them do not count.",
+    ),
+]
 
 
 @app.command(epilog="Example:  python -m export bundle runs/first --out model.tflite --name breast")
@@ -173,6 +181,48 @@ def onnx(
     to_onnx(graph, out)
     worst = largest_differences(run_onnx(out, graph, loaded.golden.tensors), loaded.golden.outputs)
     print(f"{out}: {out.stat().st_size:,} bytes; golden tensors differ by at most, in steps of 1/256: {worst}")
+
+
+@app.command(epilog="Example:  python -m export golden-coverage model.tflite --pictures DATA/images --layers")
+def golden_coverage(
+    bundle: Annotated[Path, typer.Argument(help="The bundle to measure.")],
+    pictures: RepresentativeFolder = None,
+    drawn: Annotated[int, typer.Option(min=1, help="Weights of each head that are changed, one at a time.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the choice of weights.")] = 0,
+    layers: Annotated[bool, typer.Option("--layers", help="Each layer too.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Share of changed weights of each head that a bundle's golden vectors notice."""
+    from edge.models.bundle import load_bundle
+    from edge.models.bundle_file import split_bundle
+    from export.golden_coverage import coverage_table, read_pictures, silent_channels
+    from export.golden_coverage import golden_coverage as measure
+
+    loaded = load_bundle(bundle)
+    graph = split_bundle(loaded.model_bytes).graph
+    silent = silent_channels(graph, read_pictures(pictures, loaded.manifest.recipe)) if pictures else None
+    found = measure(graph, loaded.golden.tensors, silent, drawn, seed)
+    print(_json(found) if as_json else coverage_table(found, by_layer=layers))
+
+
+@app.command(epilog="Example:  python -m export repack model.tflite --out new.tflite --version 0.3.1")
+def repack(
+    bundle: Annotated[Path, typer.Argument(help="The bundle whose graph and manifest are taken.")],
+    out: Annotated[Path, typer.Option(help="The bundle to write.")],
+    version: Annotated[str, typer.Option(help="Of the new bundle.")],
+    pictures: RepresentativeFolder = None,
+    reason: Annotated[str, typer.Option(help="Why there is another version, for the model card.")] = "",
+) -> None:
+    """Give a bundle golden vectors that are searched anew; its graph stays the same, byte for byte. Takes minutes."""
+    from edge.models.bundle import load_bundle
+    from export.golden_coverage import coverage_table, read_pictures
+    from export.repack import repack as write
+
+    loaded = load_bundle(bundle)
+    tensors = read_pictures(pictures, loaded.manifest.recipe) if pictures else None
+    made, found = write(loaded, out, version, tensors, progress, reason)
+    print(coverage_table(found))
+    print(f"{out}: {len(made.golden)} golden cases, {made.size:,} bytes, sha256 {made.sha256}")
 
 
 @app.command(epilog="Example:  python -m export sign model.tflite --key key.pem")

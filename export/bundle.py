@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 
 from edge.contracts.errors import ModelError, UsageError
 from edge.contracts.manifest import (
@@ -26,9 +27,11 @@ from export.bundle_file import append_zip, write_atomically
 from export.converted_graph import STEP, add_metadata, check_quantisation, order_outputs, own_buffers
 from export.cross_validation_results import CrossValidationResults
 from export.external_test_set import measure_external, read_busi
+from export.golden_coverage import coverage_table, golden_coverage, silent_channels
 from export.golden_tolerances import measure_tolerances
 from export.golden_vectors import EMPTY_SEEDS, empty_tensors, make_golden, pack_cases
 from export.measure_bundle import measure_held_out
+from export.noticing_cases import add_noticing_cases
 from export.predict import as_predictions, run_graph
 from export.quantisation.convert import head_names, run_float
 from export.quantisation.full_integer import quantise
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from edge.models.bundle import Bundle
     from edge.models.graph import Graph
     from export.cross_validation_results import CalibrationInput
+    from export.golden_coverage import HeadCoverage
     from export.golden_vectors import GoldenCase
     from export.training_run import TrainingRun
 
@@ -69,9 +73,8 @@ def make_bundle(
 ) -> Bundle:
     """Make the model bundle of ``run``, write it to ``out``, and read it back through the device's own checks.
 
-    ``outside``: the folder of a data set to be measured on beside the run's own; None: none. ``folds``: results of the
-    cross-validation of the same recipe; what they do not hold is chosen and measured on the run's own held-back
-    pictures.
+    ``outside``: folder of a data set to be measured on beside the run's own; None: none. ``folds``: results of the
+    cross-validation of the same recipe; what they lack is chosen and measured on the run's own held-back pictures.
     ``tflite_runtime``: a Python that has it, whose kernels the golden tolerances then take in; None: left out.
 
     Raises UsageError for what does not go together, EdgeError where the model cannot be quantised as devices need it,
@@ -90,32 +93,44 @@ def make_bundle(
     if not metrics:
         progress(f"measure on {len(run.test)} held-back pictures")
         metrics = bundle_metrics(run, graph, manifest, outside)
-    metrics += model_card.anatomy_gate_metrics(run.metrics)
-    manifest = msgspec.structs.replace(manifest, metrics=metrics)
+    manifest = msgspec.structs.replace(manifest, metrics=metrics + model_card.anatomy_gate_metrics(run.metrics))
 
     progress("search golden phantoms")
     graph = add_metadata(graph, standard_metadata(manifest))
     manifest = msgspec.structs.replace(manifest, graph_sha256=hashlib.sha256(graph).hexdigest())
     cases = make_golden(graph, manifest, progress)
+    silent = silent_channels(graph, (tensor[None] for tensor in run.representative))
+    progress("search golden pictures that notice changed weights")
+    cases += add_noticing_cases(graph, manifest, cases, silent, progress)
+    noticed = golden_coverage(graph, np.concatenate([case.tensor for case in cases]), silent)
+    progress(coverage_table(noticed))
     golden = measure_tolerances(graph, cases, progress, tflite_runtime)
     manifest = msgspec.structs.replace(manifest, golden=golden)
 
-    data = append_zip(graph, zip_members(manifest, cases, len(graph)))
-    if len(data) > MAX_BYTES:
-        raise ModelError(
-            f"the bundle has {len(data):,} bytes, expected at most {MAX_BYTES:,}", hint="make the network smaller"
-        )
+    data = append_zip(graph, zip_members(manifest, cases, noticed, len(graph)))
+    check_size(data)
     write_atomically(out, data)
     return load_bundle(out)
 
 
-def zip_members(manifest: ModelManifest, cases: list[GoldenCase], graph_bytes: int) -> dict[str, bytes]:
+def check_size(bundle: bytes) -> None:
+    """Raise ModelError if a bundle is larger than devices should be given."""
+    if len(bundle) > MAX_BYTES:
+        raise ModelError(
+            f"the bundle has {len(bundle):,} bytes, expected at most {MAX_BYTES:,}", hint="make the network smaller"
+        )
+
+
+def zip_members(
+    manifest: ModelManifest, cases: list[GoldenCase], noticed: list[HeadCoverage], graph_bytes: int, reason: str = ""
+) -> dict[str, bytes]:
     """Files of the ZIP behind the graph, by name: labels, manifest, golden vectors, model card."""
+    card = model_card.render_card(manifest, graph_bytes) + model_card.golden_section(len(cases), noticed, reason)
     return {
         "labels.txt": "\n".join(MALIGNANCY_CLASSES).encode(),
         "manifest.json": msgspec.json.format(msgspec.json.encode(manifest), indent=1),
         "golden.npz": pack_cases(cases),
-        "MODEL_CARD.md": model_card.render_card(manifest, graph_bytes).encode(),
+        "MODEL_CARD.md": card.encode(),
     }
 
 

@@ -20,16 +20,16 @@ def order_outputs(graph: bytes, order: tuple[str, ...]) -> bytes:
 
     The converter's order is by chance, and classifier tools read output 0.
     """
-    model = _unpack(graph)
+    model = unpack_model(graph)
     signature, subgraph = model.signatureDefs[0], model.subgraphs[0]
-    index = {_text(entry.name): entry.tensorIndex for entry in signature.outputs}
+    index = {text(entry.name): entry.tensorIndex for entry in signature.outputs}
     if sorted(index) != sorted(order):
         raise EdgeError(f"expected the heads {', '.join(order)}, got {', '.join(sorted(index))}", hint="check the run")
     subgraph.outputs = np.array([index[name] for name in order], np.int32)
-    signature.outputs.sort(key=lambda entry: order.index(_text(entry.name)))
+    signature.outputs.sort(key=lambda entry: order.index(text(entry.name)))
     for entry in (*signature.inputs, *signature.outputs):
         subgraph.tensors[entry.tensorIndex].name = entry.name  # for people who open it in Netron
-    return _pack(model)
+    return pack_model(model)
 
 
 def own_buffers(graph: bytes) -> bytes:
@@ -38,7 +38,7 @@ def own_buffers(graph: bytes) -> bytes:
     XNNPACK's weight cache knows packed weights by their buffer, and packs the steps of input and output with them: of
     two operators with equal weights and other steps it computes the second with the first one's.
     """
-    model = _unpack(graph)
+    model = unpack_model(graph)
     taken: set[int] = set()
     for tensor in model.subgraphs[0].tensors:
         if tensor.buffer in taken and model.buffers[tensor.buffer].data is not None:
@@ -47,20 +47,20 @@ def own_buffers(graph: bytes) -> bytes:
             model.buffers.append(copy)
             tensor.buffer = len(model.buffers) - 1
         taken.add(tensor.buffer)
-    return _pack(model)
+    return pack_model(model)
 
 
 def add_metadata(graph: bytes, metadata: bytes) -> bytes:
     """Put ``metadata`` (a ModelMetadata flatbuffer) into the buffer of the graph that readers look for."""
-    model = _unpack(graph)
-    model.metadata = [m for m in model.metadata or [] if _text(m.name) != METADATA_NAME]
+    model = unpack_model(graph)
+    model.metadata = [m for m in model.metadata or [] if text(m.name) != METADATA_NAME]
     buffer = schema.BufferT()
     buffer.data = np.frombuffer(metadata, np.uint8)
     model.buffers.append(buffer)
     entry = schema.MetadataT()
     entry.name, entry.buffer = METADATA_NAME, len(model.buffers) - 1
     model.metadata.append(entry)
-    return _pack(model)
+    return pack_model(model)
 
 
 def check_quantisation(graph: bytes) -> Graph:
@@ -77,15 +77,18 @@ def check_quantisation(graph: bytes) -> Graph:
     return found
 
 
-def _unpack(graph: bytes) -> schema.ModelT:
+def unpack_model(graph: bytes) -> schema.ModelT:
+    """Read a flatbuffer into objects that can be edited."""
     return schema.ModelT.InitFromObj(schema.Model.GetRootAs(graph, 0))
 
 
-def _pack(model: schema.ModelT) -> bytes:
+def pack_model(model: schema.ModelT) -> bytes:
+    """Write edited objects as a flatbuffer again."""
     builder = flatbuffers.Builder(4 * 2**20)
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     return bytes(builder.Output())
 
 
-def _text(value: bytes | str) -> str:
+def text(value: bytes | str) -> str:
+    """Decode a name, which the schema reads as bytes."""
     return value.decode("utf-8") if isinstance(value, bytes) else value

@@ -20,7 +20,7 @@ from export.bundle_file import pack_golden
 from export.predict import run_graph
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -53,7 +53,8 @@ class GoldenCase:
     probability: float
     """Of malignancy, not calibrated."""
     kind: str
-    """``linear`` or ``sector``, and ``grey`` or ``colour``: each is preprocessed on another path."""
+    """``linear`` or ``sector``, and ``grey`` or ``colour``: each is preprocessed on another path. ``altered``: one of
+    `export.golden_search`."""
     empty: bool = False
     """No pixel of the mask reaches the lesion threshold, not even one of a lesion too faint to be reported."""
 
@@ -63,10 +64,17 @@ def make_golden(graph: bytes, manifest: ModelManifest, progress: Callable[[str],
 
     Raises ModelError, naming what no phantom fulfils.
     """
+    return choose_cases(_candidates(graph, manifest), manifest, progress)
+
+
+def choose_cases(
+    candidates: Iterable[GoldenCase], manifest: ModelManifest, progress: Callable[[str], None]
+) -> list[GoldenCase]:
+    """Choose the first of ``candidates`` that fulfil what `make_golden` asks of them between them."""
     needed = NEEDED | NEEDED_OF.get(manifest.body_part, {})
     missing = needed | WELCOME
     chosen: list[GoldenCase] = []
-    for number, case in enumerate(_candidates(graph, manifest)):
+    for number, case in enumerate(candidates):
         fulfilled = [name for name, test in missing.items() if test(case)]
         if fulfilled:
             chosen.append(case)
@@ -112,9 +120,8 @@ another for one is none."""
 WELCOME: dict[str, Callable[[GoldenCase], bool]] = {
     "a finding in colour": lambda case: case.status is Status.FINDING and "colour" in case.kind,
     "clear at another size": lambda case: case.status is Status.CLEAR and case.pixels.shape[:2] != SIZES[0][::-1],
-    "even odds": lambda case: _weighed(case) and 0.4 < case.probability < 0.6,
 }
-"""Other paths through preprocessing, and where small differences show most."""
+"""Other paths through preprocessing. Where small differences show is searched: `export.noticing_cases`."""
 
 
 def pack_cases(cases: list[GoldenCase]) -> bytes:
@@ -128,7 +135,6 @@ def pack_cases(cases: list[GoldenCase]) -> bytes:
 
 
 def _candidates(graph: bytes, manifest: ModelManifest) -> Iterator[GoldenCase]:
-    preprocess = Preprocessor(manifest.recipe)
     for seed in SEEDS:
         width, height = SIZES[seed % len(SIZES)]
         for geometry in ("linear", "sector"):
@@ -139,15 +145,25 @@ def _candidates(graph: bytes, manifest: ModelManifest) -> Iterator[GoldenCase]:
                 pixels = tint(picture.pixels) if colour else picture.pixels
                 # A colour frame comes from a grabber, which knows no regions: the scan area is looked for.
                 regions = () if colour else (picture.region,)
-                tensor, placement = preprocess(pixels, regions)
-                outputs = run_graph(graph, tensor)
-                verdict = decide(outputs, manifest, placement, regions, pixels)
-                probability = dequantise(outputs[MALIGNANCY], manifest.heads[MALIGNANCY].tensor)[0, 1]
                 kind = f"{geometry} {'colour' if colour else 'grey'}"
-                mask = dequantise(outputs[LESION_MASK], manifest.heads[LESION_MASK].tensor)
-                empty = bool(mask.max() < manifest.thresholds.lesion)
-                decision = (verdict.status, verdict.reason, float(probability))
-                yield GoldenCase(pixels, regions, tensor, outputs, *decision, kind, empty)
+                yield golden_case(graph, manifest, pixels, regions, kind)
+
+
+def golden_case(
+    graph: bytes, manifest: ModelManifest, pixels: NDArray[np.uint8], regions: tuple[Region, ...], kind: str
+) -> GoldenCase:
+    """Make a golden case of one frame: its tensor, the model's outputs, and what is decided from them.
+
+    ``pixels``: (H, W) uint8 grey or (H, W, 3) uint8 RGB.
+    """
+    tensor, placement = Preprocessor(manifest.recipe)(pixels, regions)
+    outputs = run_graph(graph, tensor)
+    verdict = decide(outputs, manifest, placement, regions, pixels)
+    probability = dequantise(outputs[MALIGNANCY], manifest.heads[MALIGNANCY].tensor)[0, 1]
+    mask = dequantise(outputs[LESION_MASK], manifest.heads[LESION_MASK].tensor)
+    empty = bool(mask.max() < manifest.thresholds.lesion)
+    decision = (verdict.status, verdict.reason, float(probability))
+    return GoldenCase(pixels, regions, tensor, outputs, *decision, kind, empty)
 
 
 def empty_tensors(recipe: PreprocessRecipe) -> NDArray[np.uint8]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edge.contracts.manifest import ModelManifest
+    from export.golden_coverage import HeadCoverage
 
 LICENCE = "Apache-2.0"
 AUTHOR = "The sonoedge contributors"
@@ -68,6 +69,19 @@ nothing of other hospitals, scanners or women.
 {limits}
 
 On such pictures its numbers mean nothing, and it may not notice.
+"""
+
+
+def golden_section(cases: int, found: Sequence[HeadCoverage], reason: str = "") -> str:
+    """Section of the card on the golden vectors: what they notice, and why there is another version of them."""
+    noticed = ", ".join(f"{head.head} {head.noticed} of {head.drawn}" for head in found)
+    return f"""
+## Golden vectors
+{f"{reason}" if reason else ""}
+{cases} rendered or altered pictures, none of a data set, with the outputs that a device must give before it judges.
+Of weights of each head that were negated or moved by a quarter of their range, one at a time, they notice: {noticed}.
+Weights of channels that are zero on every representative picture were left out. The altered pictures look like noise:
+each pixel was moved until features that are silent on phantoms woke.
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import tempfile
@@ -108,8 +109,22 @@ def run_onnx(path: Path, graph: bytes, tensors: NDArray[np.uint8]) -> dict[str, 
 
 
 def largest_differences(outputs: dict[str, NDArray[Any]], wanted: dict[str, NDArray[Any]]) -> dict[str, int]:
-    """Largest absolute difference of each head between two sets of raw outputs, in quantised steps."""
-    return {
-        name: int(np.abs(outputs[name].astype(np.int32) - values.astype(np.int32)).max())
-        for name, values in wanted.items()
-    }
+    """Largest absolute difference of each head between two sets of raw outputs, in quantised steps.
+
+    Floats are counted in steps of 1/256, rounded up. Raises EdgeError where a head is missing or not comparable.
+    """
+    return {name: _difference(name, outputs.get(name), values) for name, values in wanted.items()}
+
+
+def _difference(head: str, got: NDArray[Any] | None, wanted: NDArray[Any]) -> int:
+    if got is None or (got.shape, got.dtype) != (wanted.shape, wanted.dtype):
+        found = "nothing" if got is None else f"{got.shape} {got.dtype.name}"
+        raise EdgeError(
+            f"head {head}: expected {wanted.shape} {wanted.dtype.name}, got {found}", hint="convert the model again"
+        )
+    if wanted.dtype.kind != "f":
+        return int(np.abs(got.astype(np.int64) - wanted.astype(np.int64)).max(initial=0))
+    difference = float(np.abs(got.astype(np.float64) - wanted.astype(np.float64)).max(initial=0.0))
+    if not math.isfinite(difference):
+        raise EdgeError(f"head {head} holds a value that is not finite", hint="no tolerance allows for that")
+    return math.ceil(difference * 256)

@@ -34,6 +34,8 @@ class Parity(msgspec.Struct, frozen=True, kw_only=True):
     """Steps of the quantised outputs that this family of runtimes may be off."""
     worst: dict[str, int]
     """By head, how many steps it was off."""
+    float_worst: dict[str, float] = {}
+    """By head with float outputs, how far a value was off."""
     problems: list[str]
     """Empty: it does."""
 
@@ -89,7 +91,13 @@ def measure_startup(settings: Settings, model: RuntimeModel) -> Startup:
         parity = None
         if model.bundle is not None and spec.family != "scripted":
             tested = run_selftest(model.bundle, runtime)
-            parity = Parity(cases=tested.cases, allowed=tested.allowed, worst=tested.worst, problems=tested.problems)
+            parity = Parity(
+                cases=tested.cases,
+                allowed=tested.allowed,
+                worst=tested.worst,
+                float_worst=tested.float_worst,
+                problems=tested.problems,
+            )
         return Startup(
             runtime=spec.name,
             version=spec.version,

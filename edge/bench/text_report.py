@@ -118,6 +118,8 @@ def _parity(parity: Parity | None) -> str:
     if parity.problems:
         return f"FAILED: {parity.problems[0]}"
     worst = max(parity.worst.values(), default=0)
+    if parity.float_worst:
+        return f"{parity.cases} golden vectors passed, values off by {max(parity.float_worst.values()):.2g} at most"
     return f"{parity.cases} golden vectors passed, off by {worst} of at most {parity.allowed} steps"
 
 

@@ -137,7 +137,11 @@ def printable(text: str) -> str:
 
 def outcome(report: SelfTestReport) -> str:
     """Text of what replaying the golden vectors showed, for people."""
-    worst = ", ".join(f"{head} {steps} of {report.limits[head]}" for head, steps in report.worst.items())
+    said = [f"{head} {steps} of {report.limits[head]}" for head, steps in report.worst.items()]
+    said += [
+        f"{head} {off:.2g} of {report.float_limits[head]:.2g} (absolute)" for head, off in report.float_worst.items()
+    ]
+    worst = ", ".join(said)
     verdict = "as measured" if report.ok else "NOT as measured"
     return (
         f"golden vectors: {report.cases} cases {verdict}; worst difference in steps, of those allowed: "

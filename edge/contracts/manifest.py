@@ -19,6 +19,11 @@ ANATOMY = "anatomy"
 """Head: (1, 1) probability that the picture is of the manifest's body part."""
 
 
+FLOAT_TOLERANCE = 0.002
+"""Largest absolute difference of a float output where the manifest names none: half a step of a probability in 8 bits.
+Kernels in float32 differ by 0.0001 at most; half floats need a number of their own."""
+
+
 class PreprocessRecipe(msgspec.Struct, frozen=True, kw_only=True):
     """Preprocessing recipe: how pixels become the input tensor; run by `edge.preprocess`.
 
@@ -116,6 +121,16 @@ class Golden(msgspec.Struct, frozen=True, kw_only=True):
     mask is. Bundles made before have none."""
     method: str = ""
     """For people: what was measured, with which kernels, and what was added to it."""
+    max_abs_float: dict[str, float] = {}
+    """By runtime family, for heads with float outputs: the largest absolute difference of a value. A family that is not
+    named is given what ``reference`` is, or `FLOAT_TOLERANCE`."""
+
+    def allowed_float(self, family: str) -> float:
+        """Absolute difference that values of float heads may have in a runtime of ``family``."""
+        for name in (family, "reference"):
+            if name in self.max_abs_float:
+                return self.max_abs_float[name]
+        return FLOAT_TOLERANCE
 
     def allowed(self, family: str, head: str) -> int:
         """Quantised steps that ``head`` may differ by in a runtime of ``family``.

@@ -93,6 +93,8 @@ def _replay(runtime: Runtime, model: RuntimeModel) -> str:
     report = require_selftest(model.bundle, runtime)
     worst = max(report.worst.values(), default=0)
     same = "exactly" if worst == 0 else f"within {worst} of {report.allowed} steps allowed"
+    if report.float_worst:
+        same = f"within {max(report.float_worst.values()):.2g} of {max(report.float_limits.values()):.2g} allowed"
     return f"{report.cases} golden vectors come out {same}"
 
 

@@ -24,6 +24,8 @@ pixel, and the worst pixel stands on a lesion's rim: TFLite's own kernels were s
 probabilities of the same model by 13. A mask that went dead or full moves some by over 200."""
 MAX_TOLERANCE = min(MAX_TOLERANCE_BY_HEAD.values())
 """Largest tolerance that holds for all heads, and for heads that are not named above."""
+MAX_FLOAT_TOLERANCE = 0.05
+"""Largest tolerance of a float output: beyond it a broken kernel would pass, as with steps."""
 INFORMATIVE_RANGE = (0.3, 0.7)
 """Golden probabilities inside show small differences; one at 0 or 1 proves nothing."""
 HINT = "the bundle is inconsistent: export it anew"
@@ -40,7 +42,7 @@ def check_manifest(manifest: ModelManifest, graph: Graph) -> None:
     _check_input(manifest, graph)
     _check_heads(manifest, graph)
     _check_thresholds(manifest)
-    _check_tolerances(manifest)
+    check_tolerances(manifest)
 
 
 def check_labels(labels: tuple[str, ...], manifest: ModelManifest) -> None:
@@ -55,6 +57,9 @@ def check_golden(golden: GoldenVectors, manifest: ModelManifest) -> None:
 
     Without these they could not show a difference between runtimes.
     """
+    for name, values in golden.outputs.items():
+        if not np.isfinite(values).all():  # NaN is no answer, and nothing could be compared with it
+            _fail(f"golden.npz: output_{name} holds a value that is not finite")
     spec = manifest.heads[MALIGNANCY].tensor
     probability = spec.scale * (golden.outputs[MALIGNANCY][:, 1].astype(np.float64) - spec.zero_point)
     low, high = INFORMATIVE_RANGE
@@ -125,7 +130,8 @@ def _check_thresholds(manifest: ModelManifest) -> None:
         _fail(f"calibration: expected a slope over 0 and finite numbers, got {slope}, {intercept}")
 
 
-def _check_tolerances(manifest: ModelManifest) -> None:
+def check_tolerances(manifest: ModelManifest) -> None:
+    """Raise `ModelError` unless no tolerance of the golden outputs would let a broken kernel pass."""
     whole, by_head = manifest.golden.max_abs_diff, manifest.golden.by_head
     if not whole or not all(0 <= v <= MAX_TOLERANCE for v in whole.values()):
         _fail(f"golden.max_abs_diff {whole}: expected 0 to {MAX_TOLERANCE} for each runtime family")
@@ -134,6 +140,9 @@ def _check_tolerances(manifest: ModelManifest) -> None:
             most = MAX_TOLERANCE_BY_HEAD.get(head, MAX_TOLERANCE)
             if head not in manifest.heads or not 0 <= steps <= most:
                 _fail(f"golden.by_head: expected 0 to {most} for a head of {family}, got {head} {steps}")
+    for family, value in manifest.golden.max_abs_float.items():
+        if not 0 <= value <= MAX_FLOAT_TOLERANCE:  # NaN is refused too
+            _fail(f"golden.max_abs_float: expected 0 to {MAX_FLOAT_TOLERANCE} for {family}, got {value}")
 
 
 def _fail(message: str, hint: str = HINT) -> NoReturn:

@@ -7,7 +7,7 @@ here: at start-up, and whenever the runtime was replaced. Nothing is judged by a
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from edge.contracts.tensors import Tensor
 from edge.preprocess.preprocessor import Preprocessor
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from edge.contracts.manifest import ModelManifest
     from edge.contracts.ports import Runtime
     from edge.models.bundle import Bundle
 
@@ -25,12 +28,20 @@ TIMEOUT_S = 20.0
 
 @dataclass(slots=True)
 class SelfTestReport:
-    """Result of a self-test. ``worst`` is by head, in quantised steps; empty ``problems``: all as measured."""
+    """Result of a self-test, by head. Empty ``problems``: all as measured.
+
+    Heads with integer outputs are compared in quantised steps, those with float outputs by the absolute difference.
+    """
 
     cases: int = 0
     limits: dict[str, int] = field(default_factory=dict)
     """What each head was allowed, in quantised steps."""
     worst: dict[str, int] = field(default_factory=dict)
+    """Largest difference seen of each head, in quantised steps."""
+    float_limits: dict[str, float] = field(default_factory=dict)
+    """What each head with float outputs was allowed."""
+    float_worst: dict[str, float] = field(default_factory=dict)
+    """Largest absolute difference seen of each head with float outputs."""
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -43,39 +54,69 @@ class SelfTestReport:
         """Steps that the head with most freedom was allowed: 0 says that all must be equal."""
         return max(self.limits.values(), default=0)
 
+    def compare(self, case: int, head: str, got: NDArray[Any] | None, expected: NDArray[Any] | None) -> None:
+        """Compare one head's output of one case with the golden one, and keep what is wrong with it."""
+        where = f"golden frame {case}: {head}"
+        if expected is None:
+            self.problems.append(f"{where} has no golden output")
+        elif got is None or got.shape != expected.shape:
+            self.problems.append(f"{where} is missing or of another shape")
+        elif got.dtype != expected.dtype:  # int8 and uint8 differ by 128 steps where they mean the same
+            self.problems.append(f"{where} is {got.dtype.name}, expected {expected.dtype.name}")
+        elif head in self.float_limits:
+            self._compare_floats(where, head, got, expected)
+        else:
+            steps = np.abs(got.astype(np.int64) - expected.astype(np.int64))
+            difference = int(steps.max(initial=0))
+            self.worst[head] = max(difference, self.worst.get(head, 0))
+            if difference > self.limits[head]:
+                self.problems.append(f"{where} differs by {difference} steps, allowed are {self.limits[head]}")
+
+    def _compare_floats(self, where: str, head: str, got: NDArray[Any], expected: NDArray[Any]) -> None:
+        """Compare float outputs by the largest absolute difference; what is not finite is no answer."""
+        if not (np.isfinite(got).all() and np.isfinite(expected).all()):
+            self.problems.append(f"{where} holds a value that is not finite")
+            return
+        difference = float(np.abs(got.astype(np.float64) - expected.astype(np.float64)).max(initial=0.0))
+        self.float_worst[head] = max(difference, self.float_worst.get(head, 0.0))
+        if not difference <= self.float_limits[head]:
+            self.problems.append(f"{where} differs by {difference:.6g}, allowed are {self.float_limits[head]:.6g}")
+
 
 def run_selftest(bundle: Bundle, runtime: Runtime) -> SelfTestReport:
     """Replay all golden vectors of ``bundle``, through preprocessing and ``runtime``."""
-    manifest = bundle.manifest
-    family = runtime.spec.family
-    report = SelfTestReport(limits={head: manifest.golden.allowed(family, head) for head in manifest.heads})
+    manifest, golden = bundle.manifest, bundle.golden
+    report = _empty_report(manifest, runtime.spec.family)
     preprocess = Preprocessor(manifest.recipe)
-    golden = bundle.golden
     for number, (pixels, regions) in enumerate(zip(golden.frames, golden.regions, strict=True)):
         report.cases += 1
         expected_tensor = golden.tensors[number : number + 1]
+        # Preprocessing and runtime are judged apart: the runtime gets the exact tensor either way, and computes
+        # meanwhile where it has a process of its own.
+        runtime.submit(Tensor(expected_tensor, manifest.input))
         values, _ = preprocess(pixels, regions)
         if not np.array_equal(values, expected_tensor):
             wrong = int(np.count_nonzero(values != expected_tensor))
             report.problems.append(f"golden frame {number}: {wrong} of {values.size} tensor values differ")
-        # Preprocessing and runtime are judged apart: the runtime gets the exact tensor either way.
-        runtime.submit(Tensor(expected_tensor, manifest.input))
         outputs = runtime.wait(TIMEOUT_S)
         if outputs is None:
             report.problems.append(f"golden frame {number}: no answer within {TIMEOUT_S:.0f} s")
             return report
-        for head, expected in golden.expected(number).items():
-            got = outputs.get(head)
-            if got is None or got.shape != expected.shape:
-                report.problems.append(f"golden frame {number}: {head} is missing or of another shape")
-                continue
-            difference = int(np.max(np.abs(got.astype(np.int32) - expected.astype(np.int32))))
-            report.worst[head] = max(difference, report.worst.get(head, 0))
-            if difference > report.limits[head]:
-                report.problems.append(
-                    f"golden frame {number}: {head} differs by {difference} steps, allowed are {report.limits[head]}"
-                )
+        expected = golden.expected(number)
+        for head in manifest.heads:
+            report.compare(number, head, outputs.get(head), expected.get(head))
+    if not report.cases:
+        report.problems.append("the model has no golden vectors: nothing was compared")
     return report
+
+
+def _empty_report(manifest: ModelManifest, family: str) -> SelfTestReport:
+    """A report with the limits of each head for runtimes of one family."""
+    floats = {head for head, spec in manifest.heads.items() if np.dtype(spec.tensor.dtype).kind == "f"}
+    return SelfTestReport(
+        limits={head: manifest.golden.allowed(family, head) for head in manifest.heads if head not in floats},
+        float_limits=dict.fromkeys(sorted(floats), manifest.golden.allowed_float(family)),
+    )
 
 
 def require_selftest(bundle: Bundle, runtime: Runtime) -> SelfTestReport:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+import numpy as np
 import pytest
 
 from edge.contracts.errors import ModelError
 from edge.models.bundle import load_bundle
+from edge.models.bundle_checks import check_golden, check_tolerances
 from edge.models.scripted_manifest import scripted_manifest
 
 if TYPE_CHECKING:
@@ -110,3 +114,48 @@ def test_the_scripted_manifest_is_consistent():
         "anatomy": (1, 1),
     }
     assert {head.tensor.dtype for head in manifest.heads.values()} == {"float32"}, "the script must be able to say NaN"
+
+
+@pytest.mark.parametrize(
+    ("value", "fits"),
+    [(0.0, True), (0.02, True), (0.05, True), (0.06, False), (-0.001, False), (float("nan"), False), (1e9, False)],
+)
+def test_float_tolerances_stay_under_what_a_broken_kernel_would_need(value, fits):
+    manifest = scripted_manifest()
+    golden = msgspec.structs.replace(manifest.golden, max_abs_diff={"xnnpack": 0}, max_abs_float={"gpu": value})
+    manifest = msgspec.structs.replace(manifest, golden=golden)
+    if fits:
+        check_tolerances(manifest)
+    else:
+        with pytest.raises(ModelError, match=r"golden\.max_abs_float: expected 0 to 0\.05 for gpu"):
+            check_tolerances(manifest)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("head", ["malignancy", "lesion_mask", "anatomy"])
+def test_a_golden_output_that_is_not_finite_is_refused(head, value):
+    """Floats alone can hold one: such a head could never be compared."""
+    shipped = load_bundle()
+    outputs = {name: values.astype(np.float32) / 256 for name, values in shipped.golden.outputs.items()}
+    heads = {
+        name: msgspec.structs.replace(spec, tensor=msgspec.structs.replace(spec.tensor, dtype="float32", scale=1.0))
+        for name, spec in shipped.manifest.heads.items()
+    }
+    manifest = msgspec.structs.replace(shipped.manifest, heads=heads)
+    check_golden(dataclasses.replace(shipped.golden, outputs=outputs), manifest)
+    outputs[head].flat[-1] = value
+    with pytest.raises(ModelError, match=f"output_{head} holds a value that is not finite"):
+        check_golden(dataclasses.replace(shipped.golden, outputs=outputs), manifest)
+
+
+@pytest.mark.parametrize("cases", [5, 6])
+def test_a_bundle_with_fewer_golden_cases_still_loads(editable_bundle: EditableBundle, tmp_path, cases):
+    """Bundles made before had six."""
+    golden = editable_bundle.golden
+    for name in list(golden):
+        kind, _, number = name.rpartition("_")
+        if kind in ("frame", "regions") and int(number) >= cases:
+            del golden[name]
+        elif name == "tensors" or name.startswith("output_"):
+            golden[name] = golden[name][:cases]
+    assert len(load_bundle(editable_bundle.write(tmp_path / "m.tflite")).golden) == cases
