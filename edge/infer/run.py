@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from edge.pipeline.analyser import Analyser
 
 READ_TIMEOUT_S = 1.0
+DECODE_TIMEOUT_S = 10.0
+"""For one picture in the decoder process: nobody waits for the next frame here, and a slow board may need it."""
 HINT = "give PNG, JPEG, BMP, TIFF, video or DICOM files, or folders of them"
 SILENCE_S = 30.0
 """A file that gives neither a frame nor its end for so long is given up."""
@@ -76,7 +78,7 @@ def answers(inputs: Iterable[InputFile], analyser: Analyser) -> Iterator[FileAns
 def _file(file: InputFile, analyser: Analyser) -> Iterator[FileAnswer]:
     source: Source | None = None
     try:
-        source = make_source(StreamSettings(name="infer", source=file.uri))
+        source = make_source(StreamSettings(name="infer", decode_timeout_s=DECODE_TIMEOUT_S, source=file.uri))
         source.open()
     except SourceError as error:
         detail = f"{error.message}; {error.hint}" if error.hint else error.message

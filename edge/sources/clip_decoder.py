@@ -119,7 +119,7 @@ class ClipDecoder:
                 lost += 1
                 if lost > most:
                     return None
-            decoded = self._decoded()
+            decoded = self._decoded(after_loss=bool(lost) and self._index >= 0)
         if lost and self._index > 0:
             self._pending = [decoded] + [Decoded(None, decoded.at_ns, _undecodable())] * (lost - 1)
             return Decoded(None, decoded.at_ns, _undecodable())
@@ -130,9 +130,13 @@ class ClipDecoder:
         with _turns.take():
             return any(self.capture.grab() for _ in range(FAILURES))
 
-    def _decoded(self) -> Decoded:
-        """Convert the frame that was grabbed, and look at what FFmpeg logged meanwhile."""
+    def _decoded(self, after_loss: bool) -> Decoded:
+        """Convert the frame that was grabbed, and look at what FFmpeg logged meanwhile.
+
+        ``after_loss``: packets before it gave no frame. What follows is predicted from what is not there.
+        """
         self._index += 1
+        self._awaits_intra |= after_loss
         self._log.update()
         conversions = self._log.conversions
         there, image = self.capture.retrieve()
