@@ -71,7 +71,7 @@ def test_an_exam_that_is_started_or_ended_divides_tracks_findings_and_coverage(r
     ended = requester.of("findings/one", finding_id=before["finding_id"], lifecycle="end")[0]
     assert (ended["end_reason"], ended["exam_id"]) == ("exam_changed", before["exam_id"])
     assert new["finding_id"] != before["finding_id"]
-    told = requester.of("coverage/one", exam_id=exams["one"])[0]
+    told = wait_until(lambda: requester.of("coverage/one", exam_id=exams["one"]))[0]
     assert told["status"] == told["previous"]["status"] == "finding"  # the same state, told anew for another patient
     assert told["since_mono_ns"] == told["previous"]["to_mono_ns"]
 
