@@ -8,7 +8,8 @@ A claim must be possible, and one that later claims contradict is taken back:
 - What is expired lies below the ``next_seq`` of the same claim: nothing can be given up before it was made.
 - `CONTRADICTIONS` fresh claims in a row with a lower ``next_seq`` than an earlier one prove that one false. It is
   forgotten, with all that it said was expired above the true one. (One lower claim proves nothing: a ``health``, at
-  QoS 0, may overtake a ``state``.)
+  QoS 0, may overtake a ``state``.) As many that no longer name an expired range take that range back: a device goes on
+  naming it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ LIVE, REPLAY = False, True
 LEAP = 10_000_000
 """Messages that a device may have made unheard: four days of thirty a second."""
 CONTRADICTIONS = 3
+"""Fresh claims in a row that take an earlier one back."""
+LISTED_RANGES = 500
+"""Expired ranges that a device names at most: `edge.outbox.deletion.EXPIRED_LIMIT`, which a consumer cannot import."""
 CLAIM_RANGES = 10_000
 """Most expired ranges in one claim; a device keeps 500."""
 EXPIRED_RANGES = 100_000
@@ -39,7 +43,7 @@ class EpochAccount:
     """Account of one epoch: produced, received and expired sequence numbers."""
 
     __slots__ = (
-        "_claimed", "_far", "_first_is_claimed", "_last_expired", "_lower_claims", "_made",
+        "_claimed", "_far", "_first_is_claimed", "_last_expired", "_lower_claims", "_made", "_shorter_claims",
         "expired", "first", "newest", "oldest_kept", "received", "repaired",
     )  # fmt: skip
 
@@ -63,6 +67,8 @@ class EpochAccount:
         """The last number that was too far above what is known."""
         self._lower_claims = 0
         """Fresh claims in a row that were below ``_claimed``."""
+        self._shorter_claims = 0
+        """Fresh claims in a row that no longer name expired ranges which an earlier one named."""
         self._last_expired: list[Range] = []
         """The last list of expired ranges, all of which were believed: most claims repeat it."""
 
@@ -113,7 +119,7 @@ class EpochAccount:
             refused, kept = refused + 1, None
         if next_seq >= self.end or fresh:
             self.oldest_kept = kept
-        return refused + self._claim_expired(outbox.expired, next_seq)
+        return refused + self._claim_expired(outbox.expired, next_seq) + self._take_back(outbox.expired, fresh)
 
     def restart_replay(self) -> None:
         """Restart the order check of the replay lane: the next seq may be lower."""
@@ -149,6 +155,25 @@ class EpochAccount:
                 refused += 1
         self._last_expired = [] if refused else ranges
         return refused
+
+    def _take_back(self, ranges: list[Range], fresh: bool) -> int:
+        """Forget believed ranges that fresh claims in a row no longer name; 1 if that was so.
+
+        A device names all of its expired ranges, or, once they are `LISTED_RANGES`, the newest of them.
+        """
+        if len(ranges) > CLAIM_RANGES or not self.expired:
+            return 0
+        named = [(first, last) for first, last in ranges if first <= last]
+        oldest = named[0][0] if len(named) >= LISTED_RANGES else 1
+        dropped = self.expired.within(oldest, max(oldest, self.end - 1)).minus(RangeSet(named))
+        if not dropped:
+            self._shorter_claims = 0
+            return 0
+        self._shorter_claims += fresh
+        if self._shorter_claims < CONTRADICTIONS:
+            return 0
+        self.expired, self._shorter_claims = self.expired.minus(dropped), 0
+        return 1
 
     def _is_near(self, number: int, fresh: bool = True) -> bool:
         """Whether ``number`` is possible after what is known, or the second of its kind."""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from edge.fleet import device_ledger, epoch_account
 from edge.fleet import ledger as ledger_module
-from edge.fleet.epoch_account import CLAIM_RANGES, CONTRADICTIONS, LEAP
+from edge.fleet.epoch_account import CLAIM_RANGES, CONTRADICTIONS, LEAP, LISTED_RANGES
 from edge.fleet.ledger import NO_DEVICE, Arrival, Ledger
 from edge.fleet.ledger_messages import SEQ_LIMIT
 from edge.schema import examples
@@ -213,3 +213,36 @@ def test_a_topic_with_other_than_names_is_unreadable(name: str) -> None:
         assert ledger.feed(topic, msgspec.json.encode(examples.state())) is Arrival.UNREADABLE
     assert not ledger.devices()
     assert sum(counts.unreadable for counts in ledger.rejected().values()) == 3
+
+
+def test_a_forged_range_that_the_device_does_not_name_is_taken_back(holed: DeviceMessages) -> None:
+    """One message said that all was expired; the device itself goes on saying that nothing is."""
+    claim(holed, expired=[[1, 5]])
+    assert holed.device_ledger.missing() == {}
+    for _ in range(CONTRADICTIONS):
+        claim_by_health(holed)
+    assert holed.device_ledger.missing() == {holed.epoch: [(3, 3)]}
+    assert holed.device_ledger.expired() == {}
+
+
+def test_what_the_device_goes_on_naming_stays_expired(holed: DeviceMessages) -> None:
+    for next_seq in range(6, 12):
+        claim_by_health(holed, next_seq=next_seq, expired=[[3, 3]])
+    assert holed.device_ledger.expired() == {holed.epoch: [(3, 3)]}
+
+
+def test_one_overtaken_message_takes_nothing_back(holed: DeviceMessages) -> None:
+    claim(holed, expired=[[3, 3]])
+    for expired in ([], [[3, 3]], [], [], [[3, 3]]):
+        claim_by_health(holed, expired=expired)
+    assert holed.device_ledger.expired() == {holed.epoch: [(3, 3)]}
+
+
+def test_a_device_that_can_name_no_more_ranges_leaves_the_oldest_out(device: DeviceMessages) -> None:
+    device.finding(1)
+    device.finding(5000)
+    ranges = [[first, first] for first in range(3, 2 * LISTED_RANGES + 5, 2)]
+    claim_by_health(device, next_seq=5001, expired=ranges[:LISTED_RANGES])
+    for _ in range(CONTRADICTIONS + 1):
+        claim_by_health(device, next_seq=5001, expired=ranges[-LISTED_RANGES:])
+    assert len(device.device_ledger.expired()[device.epoch]) == len(ranges)
