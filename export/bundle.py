@@ -31,7 +31,6 @@ from export.golden_coverage import coverage_table, golden_coverage, silent_chann
 from export.golden_tolerances import measure_tolerances
 from export.golden_vectors import EMPTY_SEEDS, empty_tensors, make_golden, pack_cases
 from export.measure_bundle import measure_held_out
-from export.noticing_cases import add_noticing_cases
 from export.predict import as_predictions, run_graph
 from export.quantisation.convert import head_names, run_float
 from export.quantisation.full_integer import quantise
@@ -100,8 +99,6 @@ def make_bundle(
     manifest = msgspec.structs.replace(manifest, graph_sha256=hashlib.sha256(graph).hexdigest())
     cases = make_golden(graph, manifest, progress)
     silent = silent_channels(graph, (tensor[None] for tensor in run.representative))
-    progress("search golden pictures that notice changed weights")
-    cases += add_noticing_cases(graph, manifest, cases, silent, progress)
     noticed = golden_coverage(graph, np.concatenate([case.tensor for case in cases]), silent)
     progress(coverage_table(noticed))
     golden = measure_tolerances(graph, cases, progress, tflite_runtime)
