@@ -31,7 +31,6 @@ BusiFolder = Annotated[
 RepresentativeFolder = Annotated[
     Path | None,
     typer.Option(
-        exists=True,
         file_okay=False,
         help="Folder of representative pictures: weights of channels that are zero on all of them do not count.",
     ),
