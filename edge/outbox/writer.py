@@ -69,6 +69,8 @@ class OutboxWriter:
         self._offset = 0.0
         """Of the outbox' clock, see `edge.outbox.clock.offset`."""
         self._mark: IdentityFile | None = None
+        self._expected: int | None = None
+        """``next_seq`` before the commit that is being tried, once one try of it has failed."""
         self._last: tuple[str, int] | None = None
         """(epoch, next_seq) after the last commit to the open file."""
         self._pause_s = 0.0
@@ -127,28 +129,33 @@ class OutboxWriter:
         self._store_until_stored([])  # opens or makes the file: the publisher announces its epoch in the first `state`
         self._on_commit()
         while not (self._closing.is_set() and self._queue.empty()):
-            batch: list[tuple[str, Durable]] = []
-            stored: threading.Event | None = None
-            item = self._queue.get()
-            while not isinstance(item, threading.Event):
-                batch.append(item)
-                if len(batch) == BATCH_LIMIT or self._queue.empty():
-                    break
-                item = self._queue.get()
-            else:
-                stored = item
-            if batch:
-                if not self._store_until_stored(batch):
-                    continue
-                if self._on_stored is not None:
-                    self._on_stored(len(batch))
-                self._on_commit()
-            if stored is not None:
-                stored.set()
+            batch, stored = self._next_batch()
+            if self._store_until_stored(batch):
+                self._announce_stored(batch, stored)
         if self._mark is not None and self._last is not None:
             with contextlib.suppress(OSError):
                 self._mark.write(*self._last, sync=True)
         self._close_file()
+
+    def _next_batch(self) -> tuple[list[tuple[str, Durable]], threading.Event | None]:
+        """Wait for messages; all that share a commit, and the event that ended them, if one did."""
+        batch: list[tuple[str, Durable]] = []
+        item = self._queue.get()
+        while not isinstance(item, threading.Event):
+            batch.append(item)
+            if len(batch) == BATCH_LIMIT or self._queue.empty():
+                return batch, None
+            item = self._queue.get()
+        return batch, item
+
+    def _announce_stored(self, batch: list[tuple[str, Durable]], stored: threading.Event | None) -> None:
+        """Tell all who want to know that ``batch``, and what was before ``stored``, is on the disk."""
+        if batch:
+            if self._on_stored is not None:
+                self._on_stored(len(batch))
+            self._on_commit()
+        if stored is not None:
+            stored.set()
 
     def _close_file(self) -> None:
         if self._db is not None:
@@ -159,28 +166,34 @@ class OutboxWriter:
 
     def _store_until_stored(self, batch: list[tuple[str, Durable]]) -> bool:
         """Keep trying; False if that was ended by `close`."""
-        expected: int | None = None
+        while not self._try_to_store(batch):
+            if self._closing.wait(self._retry_pause()):
+                self.lost += len(batch)
+                self._expected = None
+                return False
+        return True
+
+    def _try_to_store(self, batch: list[tuple[str, Durable]]) -> bool:
+        """Store ``batch`` in one commit; False: the disk takes none now, and `_retry_pause` says when to try again."""
         while True:
             try:
                 db = self._open()
                 self._opened = True
                 self._committing_since = time.monotonic()
-                if expected is None or schema.meta(db)[1] == expected:
+                if self._expected is None or schema.meta(db)[1] == self._expected:
                     with transaction(db):
-                        epoch, expected, next_seq = self._append(db, batch)
+                        epoch, self._expected, next_seq = self._append(db, batch)
                 else:  # the commit that failed had reached the disk after all
                     epoch, next_seq = schema.meta(db)
                 self._update_identity(epoch, next_seq)
-                self._committing_since = None
                 break
             except (sqlite3.Error, OSError) as error:
+                if not self._handle_error(error):
+                    return False
+                self._expected = None
+            finally:
                 self._committing_since = None
-                if self._handle_error(error):
-                    expected = None
-                    continue
-            if self._closing.wait(self._retry_pause()):
-                self.lost += len(batch)
-                return False
+        self._expected = None
         if self._problem:
             self._limited_log.info("again", "the outbox takes messages again")
             self._problem = None

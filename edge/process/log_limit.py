@@ -21,9 +21,10 @@ class LogLimiter:
     """Writes to one logger, at most a line every so often for each cause."""
 
     def __init__(
-        self, logger: logging.Logger, every_s: float = EVERY_S, now: Callable[[], float] = time.monotonic
+        self, logger: logging.Logger, every_s: float = EVERY_S, now: Callable[[], float] | None = None
     ) -> None:
-        self._logger, self._every_s, self._now = logger, every_s, now
+        """``now`` None: the monotonic clock."""
+        self._logger, self._every_s, self._now = logger, every_s, now or time.monotonic
         self._causes: dict[str, tuple[float, int]] = {}
         """By cause, when it was logged last and how often it was left out since."""
 

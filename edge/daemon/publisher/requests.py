@@ -96,16 +96,17 @@ class RequestHandler:
         settings: RequestSettings,
         envelopes: EnvelopeMaker,
         commands: Mapping[str, Callable[[str, dict[str, Any]], dict[str, Any] | PendingAnswer]],
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] | None = None,
     ) -> None:
         """``commands``: by name, what takes (name of the asking sink, args) and returns the result.
 
-        A command raises `RefusedError`, or msgspec's ValidationError for args that are not its own.
+        A command raises `RefusedError`, or msgspec's ValidationError for args that are not its own. ``now`` None: the
+        monotonic clock.
         """
         self._settings = settings
         self._envelopes = envelopes
         self._commands = commands
-        self._now = now
+        self._now = now = now or time.monotonic
         self._requests = _TokenBucket(settings.per_minute, now)
         self._refusals = _TokenBucket(settings.per_minute, now)
         """Rate of the responses that refuse requests over the rate."""

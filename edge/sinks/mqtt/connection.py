@@ -111,7 +111,7 @@ class BrokerConnection:
         self._refusal: ConnectionEnd | None = None
         self._pending_subscriptions: dict[int, str] = {}
         """Message id of each SUBSCRIBE -> topic."""
-        self._connected_at = 0.0
+        self._connected_at = self._answer_until = 0.0
         self._disconnecting = False
         self._client = self._make_client(client_id, will)
 
@@ -144,23 +144,33 @@ class BrokerConnection:
 
     def run(self, stop: threading.Event) -> ConnectionEnd:
         """Connect and serve until the connection has ended for any reason, or ``stop`` is set; how it ended."""
+        end = self._step(self._connect)
+        while end is None:
+            end = self._step(lambda: self._serve(stop))
+        self._finish()
+        return end
+
+    def _step(self, action: Callable[[], ConnectionEnd | None]) -> ConnectionEnd | None:
+        """Do one step; how the connection ended by it. None: it goes on."""
         try:
-            end = self._run(stop)
+            return action()
         except Exception as error:  # malformed packets: paho raises whatever its parser meets
             log.debug("connection to %s ended by", self.credentials.name, exc_info=True)
             self.detail = repr(error)
-            end = ConnectionEnd.LOST if self._connected_at else ConnectionEnd.CLOSED_UNANSWERED
+            return ConnectionEnd.LOST if self._connected_at else ConnectionEnd.CLOSED_UNANSWERED
+
+    def _finish(self) -> None:
+        """Release what the connection held, and tell its owner that it has ended."""
         self.up = False
         if self._connected_at:
             self.lasted_s = time.monotonic() - self._connected_at
-        client, sock = self._client, self._client.socket()
+        client = self._client
         client.on_connect = client.on_disconnect = client.on_publish = None  # circles of references
         client.on_message = client.on_subscribe = client.on_socket_open = client.on_socket_register_write = None
-        if sock is not None:
+        if (sock := client.socket()) is not None:
             sock.close()
         self.notify()
         self.notify = _ignore_notification
-        return end
 
     def publish(self, message: QueuedMessage, urgent: bool = False) -> int | None:
         """Queue a message, ``urgent`` ones before all others; its delivery id. None if the connection is down."""
@@ -187,16 +197,10 @@ class BrokerConnection:
         self._disconnecting = True
         self._client.disconnect()
 
-    def _run(self, stop: threading.Event) -> ConnectionEnd:
-        failure = self._connect()
-        if failure is not None:
-            return failure
-        deadline = time.monotonic() + CONNECT_TIMEOUT_S
-        while self._client.loop(LOOP_TIMEOUT_S) == MQTTErrorCode.MQTT_ERR_SUCCESS:
-            if stop.is_set():
-                break
-            if not self._connected_at and time.monotonic() > deadline:
-                return ConnectionEnd.NO_ANSWER
+    def _serve(self, stop: threading.Event) -> ConnectionEnd | None:
+        """One turn of paho's loop; how the connection ended in it, None: it goes on."""
+        if self._client.loop(LOOP_TIMEOUT_S) == MQTTErrorCode.MQTT_ERR_SUCCESS and not stop.is_set():
+            return ConnectionEnd.NO_ANSWER if not self._connected_at and time.monotonic() > self._answer_until else None
         if self._refusal is not None:
             return self._refusal
         if stop.is_set() or self._disconnecting:
@@ -223,6 +227,7 @@ class BrokerConnection:
         except OSError as error:
             self.detail = error.strerror or str(error)
             return ConnectionEnd.UNREACHABLE
+        self._answer_until = time.monotonic() + CONNECT_TIMEOUT_S
         return None
 
     def _publish(self, message: QueuedMessage) -> int | None:

@@ -55,6 +55,9 @@ class Reconnector:
         self.end: ConnectionEnd | None = None
         """How the last connection ended; None: none has."""
         self._recent_problem: tuple[float, str] | None = None
+        self._chooser, self._backoff = ProtocolVersionChooser(settings.protocol), ReconnectBackoff()
+        self._losses = 0
+        """Connections in a row that were lost soon after they were made."""
         self._limited_log = LogLimiter(log)
 
     def start(self) -> None:
@@ -78,31 +81,38 @@ class Reconnector:
 
     def _connect_repeatedly(self) -> None:
         """Body of the connecting thread."""
-        chooser, backoff = ProtocolVersionChooser(self._settings.protocol), ReconnectBackoff()
-        losses = 0
         while not self._stop.is_set():
-            connection = BrokerConnection(
-                self._credentials, chooser.current, self._client_id, self._notify, self._will, self._settings.inflight
-            )
-            self.latest_connection = connection
+            connection = self._next_connection()
             end = connection.run(self._stop)
             if end is ConnectionEnd.STOPPED:
                 return
-            unstable = False
-            if connection.lasted_s:
-                chooser.accepted()
-                losses = losses + 1 if end is ConnectionEnd.LOST and connection.lasted_s < STABLE_CONNECTION_S else 0
-                unstable = losses == UNSTABLE_LOSSES
-            if end is not self.end:
-                why = f": {connection.detail}" if connection.detail else ""
-                self._limited_log.warning(
-                    end.value, "%s: %s (MQTT %s)%s", self._credentials.name, end.value, connection.protocol.version, why
-                )
-            if end is ConnectionEnd.TAKEN_OVER or unstable:
-                word = end.value if end is ConnectionEnd.TAKEN_OVER else "connection_unstable"
-                self._recent_problem = (time.monotonic(), word)
-                self._limited_log.error(
-                    word, "%s: %s: is there another device of the same site and name?", self._credentials.name, word
-                )
-            self.end = end
-            self._stop.wait(backoff.pause_after(end, connection.lasted_s, chooser.failed(end)))
+            self._stop.wait(self._pause_after(connection, end))
+
+    def _next_connection(self) -> BrokerConnection:
+        """Make the next connection, which is the latest one from now on."""
+        self.latest_connection = BrokerConnection(
+            self._credentials, self._chooser.current, self._client_id, self._notify, self._will, self._settings.inflight
+        )
+        return self.latest_connection
+
+    def _pause_after(self, connection: BrokerConnection, end: ConnectionEnd) -> float:
+        """Take note of how ``connection`` came to its ``end``; seconds until the next one."""
+        unstable = False
+        if connection.lasted_s:
+            self._chooser.accepted()
+            lost_soon = end is ConnectionEnd.LOST and connection.lasted_s < STABLE_CONNECTION_S
+            self._losses = self._losses + 1 if lost_soon else 0
+            unstable = self._losses == UNSTABLE_LOSSES
+        if end is not self.end:
+            why = f": {connection.detail}" if connection.detail else ""
+            self._limited_log.warning(
+                end.value, "%s: %s (MQTT %s)%s", self._credentials.name, end.value, connection.protocol.version, why
+            )
+        if end is ConnectionEnd.TAKEN_OVER or unstable:
+            word = end.value if end is ConnectionEnd.TAKEN_OVER else "connection_unstable"
+            self._recent_problem = (time.monotonic(), word)
+            self._limited_log.error(
+                word, "%s: %s: is there another device of the same site and name?", self._credentials.name, word
+            )
+        self.end = end
+        return self._backoff.pause_after(end, connection.lasted_s, self._chooser.failed(end))

@@ -30,8 +30,9 @@ class _Topic:
 class RefusedTopics:
     """Paused topics of one broker, how long each is paused, and the messages held for it."""
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
+    def __init__(self, now: Callable[[], float] | None = None) -> None:
+        """``now`` None: the monotonic clock."""
+        self._now = now or time.monotonic
         self._topics: dict[str, _Topic] = {}
         self._too_large: list[int] = []
 
