@@ -1,0 +1,132 @@
+"""What has to hold when all faults are over and everything is drained."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from simulation.simulated_broker import SimulatedBroker
+    from simulation.world import World
+
+
+def end_faults(world: World) -> None:
+    """End all faults; what was killed comes back by itself."""
+    world.disk.full = world.disk.failing = False
+    world.disk.damage_in = 0
+    world.crash_in.clear()
+    for broker in world.brokers.values():
+        broker.up, broker.refusing, broker.stalled_until = True, False, 0.0
+    world.log("STEP", "all faults are over")
+
+
+def is_drained(world: World) -> bool:
+    """Whether nothing is left to be done."""
+    return not what_is_left(world)
+
+
+def what_is_left(world: World) -> str:
+    """What is still to be done, in words; empty: nothing."""
+    publisher = world.publisher.publisher
+    if publisher is None or world.frames.link is None:
+        return "a process is not there"
+    writer = world.frames.link._writer
+    if writer._current is not None or not writer._queue.empty():
+        return "messages wait for the disk"
+    if publisher.outbox.reader is None:
+        return "the publisher has no outbox open"
+    for broker in world.brokers.values():
+        lost = [key for key in world.account.committed if key not in broker.received]
+        if lost:
+            expired = _expired(world)
+            lost = [key for key in lost if not _within(key, expired)]
+        if lost:
+            return f"{broker.host} has not received {len(lost)} messages, the first of them {lost[0]}"
+    if publisher.outbox.reader.resend_progress().jobs:
+        return "a resend is not carried out"
+    for delivery in publisher.deliveries._deliveries:
+        if not delivery.idle(publisher.outbox.reader):
+            return f"{delivery.sink.name} has messages under way"
+    if publisher.deliveries.deferred.missed_health.counts.waiting:
+        return "health that was missed waits"
+    return ""
+
+
+def check(world: World) -> None:
+    """Check all that can be checked at the end."""
+    expired = _expired(world)
+    account = world.account
+    for mark, count in account.marks.items():
+        if count != 1:
+            world.violated("number", f"message {mark} was stored {count} times")
+    unstored = account.put.keys() - account.marks.keys() - account.doomed
+    if unstored:
+        world.violated("lost", f"{len(unstored)} messages were handed over and never stored, as {min(unstored)}")
+    for broker in world.brokers.values():
+        for key in account.committed:
+            if key not in broker.received and not _within(key, expired) and not _is_pending(world, key):
+                world.violated("lost", f"{key} was committed, and is neither received nor expired nor pending")
+        _check_repeats(world, broker)
+        _check_ledger(world, broker, expired)
+
+
+def _check_repeats(world: World, broker: SimulatedBroker) -> None:
+    repeats = sum(count - 1 for count in broker.received.values())
+    allowed = world.account.pending_at_ends + len(world.account.committed)
+    asked = sum(job.last - job.first + 1 for _, job in world.account.resends)
+    if repeats > allowed + asked:
+        world.violated("repeats", f"{repeats} in all, of at most {allowed} and {asked} that were asked for")
+
+
+def _check_ledger(world: World, broker: SimulatedBroker, expired: dict[str, list[tuple[int, int]]]) -> None:
+    ledger, account = broker.ledger, world.account
+    for where, counts in ledger.rejected().items():
+        if counts.unreadable or counts.foreign:
+            world.violated("foreign", f"the ledger rejected {counts} of {where}")
+    for one in ledger.devices().values():
+        if one.violations:
+            world.violated("order", f"{one.violations} messages came after a later one of their lane")
+        if one.conflicting:
+            world.violated("body", f"{one.conflicting} messages with the number of another one")
+        if one.implausible:
+            world.violated("ledger", f"{one.implausible} messages or claims were not believed")
+        missing = {(epoch, n) for epoch, found in one.missing().items() for a, b in found for n in range(a, b + 1)}
+        true = {
+            key for key in account.committed
+            if key not in broker.received and not _within(key, expired) and key[1] < one.next_seq(key[0])
+        }  # fmt: skip
+        if missing != true and not world.setup.backlog:
+            world.violated("ledger", f"{sorted(missing ^ true)[:5]} missing or not, and the ledger says otherwise")
+
+
+def _within(key: tuple[str, int], ranges: dict[str, list[tuple[int, int]]]) -> bool:
+    return any(first <= key[1] <= last for first, last in ranges.get(key[0], ()))
+
+
+def _expired(world: World) -> dict[str, list[tuple[int, int]]]:
+    """Epoch -> ranges that were given up, as the files say."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    for path in sorted(Path(world.folder).glob("outbox*.sqlite3")):
+        epoch, ranges = _read(path, "SELECT first, last FROM expired ORDER BY first")
+        found.setdefault(epoch, []).extend((int(first), int(last)) for first, last in ranges)
+    return found
+
+
+def _is_pending(world: World, key: tuple[str, int]) -> bool:
+    for path in sorted(Path(world.folder).glob("outbox*.sqlite3")):
+        epoch, rows = _read(path, f"SELECT seq FROM entries WHERE state = 'pending' AND seq = {key[1]}")  # noqa: S608
+        if epoch == key[0] and rows:
+            return True
+    return False
+
+
+def _read(path: Path, query: str) -> tuple[str, list[tuple[int, ...]]]:
+    db = sqlite3.connect(path)
+    try:
+        epoch = db.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()
+        return ("", []) if epoch is None else (str(epoch[0]), db.execute(query).fetchall())
+    except sqlite3.Error:
+        return "", []
+    finally:
+        db.close()
