@@ -10,12 +10,16 @@ if TYPE_CHECKING:
     from simulation.simulated_broker import SimulatedBroker
     from simulation.world import World
 
+DRAIN_IDLE_S = 1.0
+"""So long the publisher sleeps while it waits for pauses to end; shorter would take more of our time, and show no more."""
+
 
 def end_faults(world: World) -> None:
     """End all faults; what was killed comes back by itself."""
     world.disk.full = world.disk.failing = False
     world.disk.damage_in = 0
     world.crash_in.clear()
+    world.idle_s = max(world.idle_s, DRAIN_IDLE_S)
     for broker in world.brokers.values():
         broker.up, broker.refusing, broker.stalled_until = True, False, 0.0
     world.log("STEP", "all faults are over")
@@ -36,13 +40,6 @@ def what_is_left(world: World) -> str:
         return "messages wait for the disk"
     if publisher.outbox.reader is None:
         return "the publisher has no outbox open"
-    for broker in world.brokers.values():
-        lost = [key for key in world.account.committed if key not in broker.received]
-        if lost:
-            expired = _expired(world)
-            lost = [key for key in lost if not _within(key, expired)]
-        if lost:
-            return f"{broker.host} has not received {len(lost)} messages, the first of them {lost[0]}"
     if publisher.outbox.reader.resend_progress().jobs:
         return "a resend is not carried out"
     for delivery in publisher.deliveries._deliveries:
@@ -50,6 +47,13 @@ def what_is_left(world: World) -> str:
             return f"{delivery.sink.name} has messages under way"
     if publisher.deliveries.deferred.missed_health.counts.waiting:
         return "health that was missed waits"
+    for broker in world.brokers.values():
+        lost = [key for key in world.account.committed if key not in broker.received]
+        if lost:
+            expired = _expired(world)
+            lost = [key for key in lost if not _within(key, expired)]
+        if lost:
+            return f"{broker.host} has not received {len(lost)} messages, the first of them {lost[0]}"
     return ""
 
 

@@ -356,6 +356,7 @@ class PublisherSide:
         self.publisher = SteppedPublisher(self._job, self._end, 1)  # type: ignore[arg-type]
         self.publisher._began_at = self.world.time.now
         self.publisher.open()
+        self.turn_due = None
         self.plan_turn(0.0)
 
     def plan_turn(self, after_s: float) -> None:
@@ -368,9 +369,11 @@ class PublisherSide:
             self.world.plan(at, "publisher", lambda: self._turn(number), self)
 
     def _turn(self, number: int) -> None:
-        if self.publisher is None or number != self._planned:
+        if number != self._planned:
             return
         self.turn_due = None
+        if self.publisher is None:  # it starts later
+            return
         more = self.world.measured_pass(self.publisher.turn)
-        self.plan_turn(0.0 if more else self.world.setup.idle_s)
+        self.plan_turn(0.0 if more else self.world.idle_s)
 

@@ -68,7 +68,7 @@ class Schedule(NamedTuple):
 DELAYS = (0.0, 0.001, 0.01, 0.05, 0.2, 0.5, 1.0, 3.0)
 AMOUNTS = (1, 2, 3, 5, 8, 13, 21, 40)
 LATENCIES, SLOWNESS, SYNCS = (0.0005, 0.005, 0.05, 0.2), (0.5, 1.0, 2.0), (0.001, 0.004, 0.015)
-INFLIGHT, HEALTH, IDLE = (1, 3, 20), (0.7, 2.0, 5.0), (0.2, 0.5, 1.0)
+INFLIGHT, HEALTH, IDLE = (1, 3, 20), (0.7, 2.0, 5.0), (0.2, 0.5, 0.5, 1.0, 1.0)
 NESTED, LOCKED, LATE = (0.0, 0.02, 0.1), (0.0, 0.02, 0.1), (0.0, 0.0, 0.3, 2.0)
 BACKLOG = 3000
 """Messages of a large outbox: marked all at once, they would stop the publisher for longer than a pass may take."""
@@ -87,7 +87,7 @@ def from_seed(seed: int) -> Schedule:
         lock_share=rng.choice(LOCKED), frames_late_s=rng.choice(LATE), backlog=BACKLOG * large,
         max_mb=0.15 if not large and rng.random() < TIGHT_SHARE else 512.0,
     )  # fmt: skip
-    kinds = rng.choices(KINDS, [WEIGHTS.get(kind, 2) for kind in KINDS], k=rng.randint(3, 16))
+    kinds = rng.choices(KINDS, [WEIGHTS.get(kind, 2) for kind in KINDS], k=rng.randint(3, 11))
     if large:
         kinds += ["ask", "put", "ask"]
     return Schedule(setup, tuple(Step(kind, rng.choice(DELAYS), rng.choice(AMOUNTS)) for kind in kinds))

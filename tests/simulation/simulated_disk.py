@@ -41,6 +41,7 @@ class SimulatedConnection(sqlite3.Connection):
         self.patience_s = float(options.pop("timeout", 5.0))
         super().__init__(database, *arguments, timeout=0.0, **options)
         self.full_sync = True
+        super().execute("PRAGMA synchronous = OFF")
         self.added: list[tuple[str, Any]] = []
         """What the open transaction adds, as `World` wants to know it: (kind, values)."""
         self.process = self.disk.world.process
@@ -75,7 +76,7 @@ class SimulatedConnection(sqlite3.Connection):
     def executescript(self, sql_script: str, /) -> sqlite3.Cursor:
         """Execute the statements of a layout."""
         self.disk.before_statement(self, "SCRIPT")
-        return super().executescript(sql_script)
+        return super().executescript(f"BEGIN; {sql_script}; COMMIT")
 
     def close(self) -> None:
         """Close the file; closing it twice does no harm."""
@@ -91,8 +92,9 @@ class SimulatedConnection(sqlite3.Connection):
         if "busy_timeout" in sql:
             self.patience_s = float(sql.partition("=")[2]) / 1e3
             return super().execute("PRAGMA busy_timeout = 0")
-        if "synchronous" in sql:
+        if "synchronous" in sql:  # what is synced is for the simulated disk to say: really, nothing need be
             self.full_sync = "FULL" in sql
+            return super().execute("PRAGMA synchronous = OFF")
         if "wal_checkpoint" in sql:
             self.disk.before_statement(self, sql)
             cursor = super().execute(sql)
@@ -161,14 +163,22 @@ class SimulatedDisk:
     # --- statements ------------------------------------------------------------------------------------------------
     def before_statement(self, db: SimulatedConnection, sql: str, rows: int = 1) -> None:
         """Charge for a statement, and let happen what may happen before it. Raises sqlite3.Error for a fault."""
-        if self.world.is_gone(db.process):
-            return
-        self.charge(STATEMENT_S * rows)
+        world, process = self.world, db.process
+        if process is not world.publisher and process is not world.frames:
+            return  # it was killed, or is the simulation's own
+        world.time.now += STATEMENT_S * rows * self._slowness
         if sql == "ROLLBACK":
             return
-        self.world.crash_point(db.process, may_nest=not db.in_transaction)
-        chance = self.world.random.random
-        if self.failing and chance() < 0.3:
+        if world.interferes:
+            world.crash_point(process, may_nest=not db.in_transaction)
+        if self.full or self.failing or self.damage_in:
+            self._fail(db, sql)
+        if sql.startswith("BEGIN") and world.random.random() < world.setup.lock_share:
+            self._wait_for_lock(db)
+
+    def _fail(self, db: SimulatedConnection, sql: str) -> None:
+        """Raise what a faulty disk may raise at this statement."""
+        if self.failing and self.world.random.random() < 0.3:
             raise sqlite3.OperationalError("disk I/O error")
         if self.full and (sql == "SCRIPT" or (sql == "PRAGMA user_version" and len(self._open[db.path]) == 1)):
             raise sqlite3.OperationalError(FULL)
@@ -177,8 +187,6 @@ class SimulatedDisk:
             if not self.damage_in:
                 self.world.log("damage", f"{Path(db.path).name} in {self.world.name_of(db.process)}")
                 raise sqlite3.DatabaseError("database disk image is malformed")
-        if sql.startswith("BEGIN") and chance() < self.world.setup.lock_share:
-            self._wait_for_lock(db)
 
     def _wait_for_lock(self, db: SimulatedConnection) -> None:
         wait_s = self.world.random.uniform(0.0, 0.03)

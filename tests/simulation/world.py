@@ -64,6 +64,7 @@ class World:
         self.disk = SimulatedDisk(self, folder, slowness=setup.slowness, sync_s=setup.sync_s)
         self.brokers = {f"broker{n}": SimulatedBroker(self, f"broker{n}") for n in range(setup.brokers)}
         self.identity_files: list[Any] = []
+        self.idle_s = setup.idle_s
         self.process: object = None
         """The process that is at work now."""
         self.crash_in: dict[str, int] = {}
@@ -134,6 +135,11 @@ class World:
     def starts_in(self, second: int) -> int:
         """How many processes were started in that second, or the one before."""
         return sum(second - 1 <= one <= second for one in self._starts)
+
+    @property
+    def interferes(self) -> bool:
+        """Whether anything may happen at a crash point."""
+        return bool(self.crash_in) or self.setup.nest_share > 0
 
     def is_gone(self, process: object) -> bool:
         """Whether a process was killed: what its code still does on the way out has no effect."""
