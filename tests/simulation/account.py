@@ -50,8 +50,8 @@ class Account:
         self.resends: list[tuple[str, ResendJob]] = []
         """(epoch, job) of every resend that was stored."""
         self.kept_health: set[tuple[str, bytes]] = set()
-        self.pending_at_ends = 0
-        """Sum, over all ends of connections and processes, of what was pending then."""
+        self.pending_at_starts = 0
+        """Sum, over all connections, of what was pending when they were made."""
 
     def committed_rows(self, db: SimulatedConnection, added: list[tuple[str, Any]]) -> None:
         """Take note of what a transaction added to a file."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from simulation.outbox_files import PENDING, read_outboxes
 
 if TYPE_CHECKING:
     from simulation.simulated_broker import SimulatedBroker
     from simulation.world import World
 
+Expired = dict[str, list[tuple[int, int]]]
 DRAIN_IDLE_S = 1.0
 """So long the publisher sleeps while it waits for pauses to end; shorter would take more of our time, and show no more."""
 
@@ -27,7 +28,11 @@ def end_faults(world: World) -> None:
 
 def is_drained(world: World) -> bool:
     """Whether nothing is left to be done."""
-    return not what_is_left(world)
+    world.observing = True
+    try:
+        return not what_is_left(world)
+    finally:
+        world.observing = False
 
 
 def what_is_left(world: World) -> str:
@@ -67,9 +72,10 @@ def check(world: World) -> None:
     unstored = account.put.keys() - account.marks.keys() - account.doomed
     if unstored:
         world.violated("lost", f"{len(unstored)} messages were handed over and never stored, as {min(unstored)}")
+    pending = _pending(world)
     for broker in world.brokers.values():
         for key in account.committed:
-            if key not in broker.received and not _within(key, expired) and not _is_pending(world, key):
+            if key not in broker.received and not _within(key, expired) and key not in pending:
                 world.violated("lost", f"{key} was committed, and is neither received nor expired nor pending")
         _check_repeats(world, broker)
         _check_ledger(world, broker, expired)
@@ -77,13 +83,13 @@ def check(world: World) -> None:
 
 def _check_repeats(world: World, broker: SimulatedBroker) -> None:
     repeats = sum(count - 1 for count in broker.received.values())
-    allowed = world.account.pending_at_ends + len(world.account.committed)
-    asked = sum(job.last - job.first + 1 for _, job in world.account.resends)
+    allowed = world.account.pending_at_starts
+    asked = sum(world.account.asked(key, f"mqtt://{broker.host}:1883") for key in broker.received)
     if repeats > allowed + asked:
         world.violated("repeats", f"{repeats} in all, of at most {allowed} and {asked} that were asked for")
 
 
-def _check_ledger(world: World, broker: SimulatedBroker, expired: dict[str, list[tuple[int, int]]]) -> None:
+def _check_ledger(world: World, broker: SimulatedBroker, expired: Expired) -> None:
     ledger, account = broker.ledger, world.account
     for where, counts in ledger.rejected().items():
         if counts.unreadable or counts.foreign:
@@ -104,33 +110,17 @@ def _check_ledger(world: World, broker: SimulatedBroker, expired: dict[str, list
             world.violated("ledger", f"{sorted(missing ^ true)[:5]} missing or not, and the ledger says otherwise")
 
 
-def _within(key: tuple[str, int], ranges: dict[str, list[tuple[int, int]]]) -> bool:
+def _within(key: tuple[str, int], ranges: Expired) -> bool:
     return any(first <= key[1] <= last for first, last in ranges.get(key[0], ()))
 
 
-def _expired(world: World) -> dict[str, list[tuple[int, int]]]:
+def _expired(world: World) -> Expired:
     """Epoch -> ranges that were given up, as the files say."""
-    found: dict[str, list[tuple[int, int]]] = {}
-    for path in sorted(Path(world.folder).glob("outbox*.sqlite3")):
-        epoch, ranges = _read(path, "SELECT first, last FROM expired ORDER BY first")
+    found: Expired = {}
+    for epoch, ranges in read_outboxes(world.folder, "SELECT first, last FROM expired ORDER BY first"):
         found.setdefault(epoch, []).extend((int(first), int(last)) for first, last in ranges)
     return found
 
 
-def _is_pending(world: World, key: tuple[str, int]) -> bool:
-    for path in sorted(Path(world.folder).glob("outbox*.sqlite3")):
-        epoch, rows = _read(path, f"SELECT seq FROM entries WHERE state = 'pending' AND seq = {key[1]}")  # noqa: S608
-        if epoch == key[0] and rows:
-            return True
-    return False
-
-
-def _read(path: Path, query: str) -> tuple[str, list[tuple[int, ...]]]:
-    db = sqlite3.connect(path)
-    try:
-        epoch = db.execute("SELECT value FROM meta WHERE key = 'epoch'").fetchone()
-        return ("", []) if epoch is None else (str(epoch[0]), db.execute(query).fetchall())
-    except sqlite3.Error:
-        return "", []
-    finally:
-        db.close()
+def _pending(world: World) -> set[tuple[str, int]]:
+    return {(epoch, int(seq)) for epoch, rows in read_outboxes(world.folder, PENDING) for (seq,) in rows}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
 
 LINES_PER_SECOND = 2
 """Lines of one cause in one second, for each receiver; two clocks' seconds may share one of ours."""
+
+NUMBER = re.compile(r"\d+(\.\d+)?")
+"""Lines that differ in numbers alone are of one cause."""
 
 
 class LogLines(logging.Handler):
@@ -23,7 +27,7 @@ class LogLines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Count one line."""
-        second, cause = int(self._world.time.now), f"{record.name}: {record.msg}"
+        second, cause = int(self._world.time.now), NUMBER.sub("#", f"{record.name}: {record.getMessage()}")
         self._counts[second, cause] += 1
         if self._world.trace is not None:
             self._world.log("log", record.getMessage())

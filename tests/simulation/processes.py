@@ -197,7 +197,6 @@ class SteppedReconnector(SteppedPart, Reconnector):
         if end is None:
             return
         connection._finish()
-        self.world.account.pending_at_ends += self.world.pending()
         self.world.log("disconnected", f"{self._credentials.host}: {end.value}")
         pause_s = self._pause_after(connection, end)
         self.world.plan(self.world.time.now + pause_s, "connection", self._connect, self.process)

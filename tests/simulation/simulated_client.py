@@ -162,7 +162,7 @@ class SimulatedClient:
         self.connected_at_tick = self.world.next_tick()
         if self._broker is not None:
             self._broker.connections += 1
-            self.world.log("connected", self._broker.host)
+            self.world.connected(self._broker.host)
         self.on_connect(self, None, None, _Code(0), None)  # type: ignore[misc]
 
     def _arrives(self, at: float, action: Callable[[], None]) -> None:

@@ -164,8 +164,8 @@ class SimulatedDisk:
     def before_statement(self, db: SimulatedConnection, sql: str, rows: int = 1) -> None:
         """Charge for a statement, and let happen what may happen before it. Raises sqlite3.Error for a fault."""
         world, process = self.world, db.process
-        if process is not world.publisher and process is not world.frames:
-            return  # it was killed, or is the simulation's own
+        if world.observing or (process is not world.publisher and process is not world.frames):
+            return  # the simulation looks, or the process was killed
         world.time.now += STATEMENT_S * rows * self._slowness
         if sql == "ROLLBACK":
             return

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from simulation.account import Account
 from simulation.crash import CrashError, PowerCutError
 from simulation.log_lines import LogLines
+from simulation.outbox_files import PENDING, read_outboxes
 from simulation.processes import FrameSide, PublisherSide, SocketEnd, make_settings
 from simulation.simulated_broker import SimulatedBroker
 from simulation.simulated_disk import SimulatedDisk
@@ -65,6 +66,8 @@ class World:
         self.brokers = {f"broker{n}": SimulatedBroker(self, f"broker{n}") for n in range(setup.brokers)}
         self.identity_files: list[Any] = []
         self.idle_s = setup.idle_s
+        self.observing = False
+        """The simulation itself looks into the outbox, which has no consequences."""
         self.process: object = None
         """The process that is at work now."""
         self.crash_in: dict[str, int] = {}
@@ -106,7 +109,6 @@ class World:
 
     def _bury(self, process: object) -> None:
         """Take away what a process held: open files, connections, messages that were in its memory alone."""
-        self.account.pending_at_ends += self.pending()
         self.disk.drop(process)
         for one in [one for one in self.identity_files if one.process is process]:
             one.close()
@@ -123,7 +125,6 @@ class World:
         for broker in self.brokers.values():
             if broker.client is not None:
                 broker.client.cut(self.random.randint(0, broker.client.on_the_way))
-        self.account.pending_at_ends += self.pending()
         self.disk.cut_power()
         for one in list(self.identity_files):
             one.close()
@@ -246,12 +247,10 @@ class World:
         if added:
             self.account.committed_rows(db, added)
 
-    def pending(self) -> int:
-        """How many committed messages one of the brokers has not received."""
-        return sum(
-            len(self.account.committed) - len(broker.received.keys() & self.account.committed.keys())
-            for broker in self.brokers.values()
-        )
+    def connected(self, host: str) -> None:
+        """Take note of a connection that a broker accepts."""
+        self.log("connected", host)
+        self.account.pending_at_starts += sum(len(rows) for _, rows in read_outboxes(self.folder, PENDING))
 
     def violated(self, invariant: str, detail: str) -> None:
         """Note that an invariant did not hold."""
