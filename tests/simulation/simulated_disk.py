@@ -271,6 +271,7 @@ class SimulatedDisk:
         """Close all files as a power cut leaves them: synced parts, and a part of the rest."""
         states = {path: self._after_power_cut(path) for path, found in self._open.items() if found}
         self.close()
+        self._synced.clear()
         for path, (content, journal) in states.items():
             if not os.path.exists(path):
                 continue
@@ -278,11 +279,11 @@ class SimulatedDisk:
                 file.truncate()
                 file.write(content)
             Path(f"{path}-wal").write_bytes(journal)
+            self._synced[path] = (len(journal) // FRAME_BYTES, journal[16:24])
         for path, line in self.marks.items():
             if os.path.exists(path) and self.world.random.random() < 0.5:
                 with open(path, "r+b") as file:
                     file.write(line)
-        self._synced.clear()
 
     def _after_power_cut(self, path: str) -> tuple[bytes, bytes]:
         frames, salt = self._wal_index(path)

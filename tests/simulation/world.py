@@ -250,6 +250,10 @@ class World:
     def connected(self, host: str) -> None:
         """Take note of a connection that a broker accepts."""
         self.log("connected", host)
+        self.note_pending()
+
+    def note_pending(self) -> None:
+        """Take note that all that is pending may be sent once more."""
         self.account.pending_at_starts += sum(len(rows) for _, rows in read_outboxes(self.folder, PENDING))
 
     def violated(self, invariant: str, detail: str) -> None:
