@@ -89,6 +89,8 @@ class SimulatedConnection(sqlite3.Connection):
             self.added += [(table, row) for row in rows]
 
     def _pragma(self, sql: str) -> sqlite3.Cursor:
+        if sql == "PRAGMA busy_timeout":
+            return _Rows([(round(self.patience_s * 1e3),)])  # type: ignore[return-value]
         if "busy_timeout" in sql:
             self.patience_s = float(sql.partition("=")[2]) / 1e3
             return super().execute("PRAGMA busy_timeout = 0")
