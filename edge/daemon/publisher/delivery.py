@@ -1,7 +1,8 @@
 """Delivery of the outbox' messages to one sink, in two lanes: live and replay.
 
-*Live* is what was stored while the present connection stood, also while our `state` was not sent on it yet or the outbox
-was not open; *replay* is everything older that is still pending, marked ``"replayed": true``. Live goes first; replay has a fixed share, so that neither starves. Each lane is in order of seq.
+*Live* is what was stored while the present connection stood, also while our `state` was not sent on it yet or the
+outbox was not open; *replay* is everything older that is still pending, marked ``"replayed": true``. Live goes first;
+replay has a fixed share, so that neither starves. Each lane is in order of seq.
 """
 
 from __future__ import annotations
