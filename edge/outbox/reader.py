@@ -111,6 +111,20 @@ class OutboxReader:
                 return clock.offset(self._db, readonly=True) + clock.uptime()  # a full disk cannot store it yet
         return self._offset + clock.uptime()
 
+    def first_since(self, moment_s: float) -> int:
+        """First seq that was stored at ``moment_s`` (of `edge.outbox.clock.uptime`) or later, or will be.
+
+        It reads backwards from the newest message: for moments that are not long ago.
+        """
+        since = self.now() - clock.uptime() + moment_s
+        older = self._db.execute(
+            "SELECT seq FROM entries WHERE created < ? ORDER BY seq DESC LIMIT 1", (since,)
+        ).fetchone()
+        if older is not None:
+            return int(older[0]) + 1
+        first = self._db.execute("SELECT min(seq) FROM entries").fetchone()[0]
+        return self.next_seq() if first is None else int(first)
+
     def age_of(self, name: str) -> float:
         """Seconds since `age_of` was called for ``name`` first; stored in this outbox."""
         seen = self._db.execute("SELECT value FROM meta WHERE key = ?", (f"seen {name}",)).fetchone()

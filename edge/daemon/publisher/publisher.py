@@ -134,6 +134,7 @@ class Publisher:
         """One round over everything. True: there is more to do at once."""
         self._wakeup.clear()
         more = self._frame_link.read(self._frame_packets.handle)
+        self.deliveries.note_sessions()  # before the outbox is looked for: it may be there only later
         outbox = self.outbox.reopen_if_needed()
         busy = False
         try:

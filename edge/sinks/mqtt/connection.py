@@ -56,8 +56,8 @@ REFUSALS = {
     0x89: ConnectionEnd.UNAVAILABLE,
 }
 """CONNACK codes of MQTT 5; paho translates those of 3.1.1 to them."""
-TAKEN_OVER = 0x8E
-"""DISCONNECT code of MQTT 5: another client took our session."""
+DISCONNECTS = {0x87: ConnectionEnd.NOT_AUTHORISED, 0x8E: ConnectionEnd.TAKEN_OVER}
+"""DISCONNECT codes of MQTT 5: an access list forbids what we did; another client took our session."""
 
 
 class BrokerMessage(NamedTuple):
@@ -249,8 +249,7 @@ class BrokerConnection:
         self.up = False
         if flags.is_disconnect_packet_from_server:
             self.detail = str(code)
-            if code.value == TAKEN_OVER:
-                self._refusal = ConnectionEnd.TAKEN_OVER
+            self._refusal = DISCONNECTS.get(code.value)
         elif self._disconnecting:
             _wait_for_broker_to_close(client.socket())
 
