@@ -116,6 +116,7 @@ class OutboxReader:
 
         It reads backwards from the newest message: for moments that are not long ago.
         """
+        next_seq = self.next_seq()  # first: what the writer commits between these looks was stored since, too
         since = self.now() - clock.uptime() + moment_s
         older = self._db.execute(
             "SELECT seq FROM entries WHERE created < ? ORDER BY seq DESC LIMIT 1", (since,)
@@ -123,7 +124,7 @@ class OutboxReader:
         if older is not None:
             return int(older[0]) + 1
         first = self._db.execute("SELECT min(seq) FROM entries").fetchone()[0]
-        return self.next_seq() if first is None else int(first)
+        return next_seq if first is None else int(first)
 
     def age_of(self, name: str) -> float:
         """Seconds since `age_of` was called for ``name`` first; stored in this outbox."""
