@@ -21,7 +21,7 @@ class Committed(NamedTuple):
     suffix: str
     body: bytes
     put_at_tick: int
-    """When it was handed over, in `World.tick`."""
+    """When it was handed over, in `World.next_tick`."""
 
 
 class _Body(msgspec.Struct):
@@ -40,7 +40,7 @@ class Account:
     def __init__(self, world: World) -> None:
         self._world = world
         self.put: dict[int, int] = {}
-        """Mark of each message that was handed over (its ``mono_ns``) -> when, in `World.tick`."""
+        """Mark of each message that was handed over (its ``mono_ns``) -> when, in `World.next_tick`."""
         self.doomed: set[int] = set()
         """Marks of messages that were in the memory of a process that was killed."""
         self.committed: dict[tuple[str, int], Committed] = {}
@@ -98,7 +98,8 @@ class Account:
         set_aside = key[0] != self.current_epoch  # what had arrived of it may not have been noted there
         if times > 1 + asked + set_aside and not client.refused_here:
             self._world.violated("repeats", f"{known.suffix} {key[1]} is sent {times} times on one connection")
-        of_now = known.put_at_tick > client.connected_at_tick and key[0] == self.current_epoch
+        began = client.noticed_at_tick
+        of_now = began is not None and known.put_at_tick > began and key[0] == self.current_epoch
         if of_now and times == 1 and replayed and not asked and not client.refused_here:
             self._world.violated("replayed", f"{known.suffix} {key[1]} was made in this session")
 

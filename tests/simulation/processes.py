@@ -373,6 +373,9 @@ class PublisherSide:
         self.turn_due = None
         if self.publisher is None:  # it starts later
             return
+        for broker in self.world.brokers.values():
+            if broker.client is not None and broker.client.connected and broker.client.noticed_at_tick is None:
+                broker.client.noticed_at_tick = self.world.next_tick()
         more = self.world.measured_pass(self.publisher.turn)
         self.plan_turn(0.0 if more else self.world.idle_s)
 

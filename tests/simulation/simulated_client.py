@@ -50,8 +50,10 @@ class SimulatedClient:
         self.on_socket_open = self.on_socket_register_write = None
         self.process = self.world.process
         self.subscribed: list[str] = []
-        self.connected_at_tick = 0
-        """When the broker's CONNACK came, in `World.tick`."""
+        self.connected = False
+        """Whether the broker's CONNACK came."""
+        self.noticed_at_tick: int | None = None
+        """Beginning of the first turn of the publisher after that, in `World.next_tick`; None: there was none yet."""
         self.refused_here = False
         """Whether a topic was refused on this connection: its messages come again as old ones."""
         self.sent: Counter[tuple[str, int]] = Counter()
@@ -159,7 +161,7 @@ class SimulatedClient:
         return len(self._wire) if self._wire is not None else 0
 
     def _accept(self) -> None:
-        self.connected_at_tick = self.world.next_tick()
+        self.connected = True
         if self._broker is not None:
             self._broker.connections += 1
             self.world.connected(self._broker.host)
