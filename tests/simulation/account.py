@@ -74,9 +74,7 @@ class Account:
         suffix = f"{TOPICS[fields.schema]}/{fields.stream}"
         self.committed[key] = Committed(suffix, body, self.put[fields.mono_ns])
         self.marks[fields.mono_ns] += 1
-        if fields.epoch != self.current_epoch:
-            self.current_epoch = fields.epoch
-            self._world.note_pending()  # of the one that is set aside, once more
+        self.current_epoch = fields.epoch
         self._world.log("committed", f"{suffix} {seq}")
 
     def asked(self, key: tuple[str, int], sink: str | None = None) -> int:
@@ -95,11 +93,11 @@ class Account:
             return  # the broker says so
         asked = self.asked(key, f"mqtt://{host}:1883")
         times = client.sent[key]
-        set_aside = key[0] != self.current_epoch  # what had arrived of it may not have been noted there
+        set_aside = key[0] != self._world.publisher.epoch()  # what had arrived of it may not have been noted there
         if times > 1 + asked + set_aside and not client.refused_here:
             self._world.violated("repeats", f"{known.suffix} {key[1]} is sent {times} times on one connection")
         began = client.noticed_at_tick
-        of_now = began is not None and known.put_at_tick > began and key[0] == self.current_epoch
+        of_now = began is not None and known.put_at_tick > began and not set_aside
         if of_now and times == 1 and replayed and not asked and not client.refused_here:
             self._world.violated("replayed", f"{known.suffix} {key[1]} was made in this session")
 

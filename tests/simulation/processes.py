@@ -358,6 +358,10 @@ class PublisherSide:
         self.turn_due = None
         self.plan_turn(0.0)
 
+    def epoch(self) -> str | None:
+        """Epoch of the outbox that the publisher has in use; None: it has not opened any yet."""
+        return None if self.publisher is None else self.publisher.outbox._epoch
+
     def plan_turn(self, after_s: float) -> None:
         """Make the next turn so many seconds from now, unless one comes sooner."""
         at = self.world.time.now + after_s
@@ -376,6 +380,9 @@ class PublisherSide:
         for broker in self.world.brokers.values():
             if broker.client is not None and broker.client.connected and broker.client.noticed_at_tick is None:
                 broker.client.noticed_at_tick = self.world.next_tick()
+        epoch = self.epoch()
         more = self.world.measured_pass(self.publisher.turn)
+        if self.epoch() != epoch is not None:
+            self.world.note_pending()  # what was set aside may be sent once more
         self.plan_turn(0.0 if more else self.world.idle_s)
 
