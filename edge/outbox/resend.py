@@ -20,8 +20,8 @@ SLICE = 500
 """Messages that are marked in one transaction: some 10 ms, for which the writer waits."""
 COUNT_SLICE = 20_000
 """Messages that are counted in one go."""
-MARK, JOB = "resend", "resending "
-"""Keys in ``meta``: of the mark, and what the key of each job begins with."""
+MARK, MARKED_FOR, JOB = "resend", "marked for", "resending "
+"""Keys in ``meta``: of the mark, of whom it is for, and what the key of each job begins with."""
 
 
 class ResendCounter:
@@ -60,15 +60,24 @@ def add_job(db: sqlite3.Connection, first: int, last: int, sink: str | None) -> 
 
 def progress(db: sqlite3.Connection, sink: str | None = None) -> ResendProgress:
     """Mark of the last slice, number of jobs, and the lowest seq that waits to be marked for ``sink``."""
-    mark, frontier, jobs = None, NO_END, 0
-    for key, value in db.execute("SELECT key, value FROM meta WHERE key >= 'resend' AND key < 'resene'"):
+    mark, marked_for, frontier, jobs = None, "", NO_END, 0
+    for key, value in db.execute(
+        "SELECT key, value FROM meta WHERE (key >= 'resend' AND key < 'resene') OR key = ?", (MARKED_FOR,)
+    ):
         if key == MARK:
             mark = _mark(value)
+            continue
+        if key == MARKED_FOR:
+            marked_for = str(value)
             continue
         job = _job(value)
         jobs += 1
         if sink is None or job.sink in (None, sink):
             frontier = min(frontier, job.first)
+    if mark is not None:
+        number, _, name = marked_for.partition(" ")
+        if number == str(mark.number) and name:  # an earlier version writes the mark alone
+            mark = mark._replace(sink=name)
     return ResendProgress(mark, jobs, frontier)
 
 
@@ -91,10 +100,9 @@ def mark_slice(db: sqlite3.Connection) -> bool:
             "UPDATE entries SET state = 'pending' WHERE seq >= ? AND seq <= ? AND state <> 'pending'", (job.first, end)
         )
         before = progress(db).mark
-        db.execute(
-            "INSERT OR REPLACE INTO meta VALUES (?, ?)",
-            (MARK, f"{before.number + 1 if before else 1} {job.first} {end}"),
-        )
+        number = before.number + 1 if before else 1
+        marks = [(MARK, f"{number} {job.first} {end}"), (MARKED_FOR, f"{number} {job.sink or ''}")]
+        db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", marks)
         if end >= job.last:
             db.execute("DELETE FROM meta WHERE key = ?", (key,))
         else:

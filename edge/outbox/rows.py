@@ -38,6 +38,8 @@ class ResendMark(NamedTuple):
     """Lowest seq of that slice."""
     last: int
     """Highest seq of that slice."""
+    sink: str | None = None
+    """Whom it is sent to again; None: all, or it is not known."""
 
 
 class ResendJob(msgspec.Struct, frozen=True):

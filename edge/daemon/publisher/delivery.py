@@ -144,6 +144,9 @@ class Delivery:
             return
         # Several slices since the last look: the first of them are not known any more.
         alone = mark.number == (self._resend_mark.number if self._resend_mark else 0) + 1
+        if alone and mark.sink not in (None, self.sink.name):
+            self._resend_mark = mark
+            return
         first, last = (mark.first, mark.last) if alone else (0, NO_END)
         # What arrived before somebody asked for it again does not count as the answer.
         self._under_way.difference_update(self._acknowledged.forget(first, last))

@@ -314,6 +314,42 @@ def test_what_arrived_before_it_was_asked_for_again_is_sent_again(
     assert harness.pending() == 0
 
 
+def test_what_another_sink_is_to_be_sent_again_is_not_sent_to_this_one(
+    harness: DeliveryHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acknowledgements, "RECORD_EVERY_S", 1e6)
+    harness.store(1)
+    harness.sink.open()
+    harness.work(2)
+    harness.store(3)
+    harness.delivery.work(harness.outbox)
+    harness.delivery.work(harness.outbox)  # 2 to 4 have arrived; that is not committed yet
+    harness.outbox.resend(2, 4, "memory://another")
+    harness.work(2)
+    assert harness.received == [(1, True), (2, False), (3, False), (4, False)]
+    harness.outbox.resend(4, 4)
+    harness.work(2)
+    assert harness.received[4:] == [(4, True)]
+
+
+def test_what_is_stored_while_the_first_live_message_is_looked_for_is_live(
+    harness: DeliveryHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.sink.open()
+    harness.delivery.note_session()
+    next_seq = harness.outbox.next_seq
+
+    def stored_meanwhile() -> int:
+        harness.store(2)
+        return next_seq()
+
+    monkeypatch.setattr(harness.outbox, "next_seq", stored_meanwhile)
+    harness.delivery.work(harness.outbox)
+    monkeypatch.undo()
+    harness.work(2)
+    assert harness.received == [(1, False), (2, False)]
+
+
 def test_a_sink_that_takes_no_more_of_the_backlog_still_gets_live_messages(
     harness: DeliveryHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
