@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from simulation.world import World
 
 Expired = dict[str, list[tuple[int, int]]]
-DRAIN_IDLE_S = 1.0
+DRAIN_IDLE_S = 2.5
 """So long the publisher sleeps while it waits for pauses to end; shorter would take more of our time, and show no more."""
 
 

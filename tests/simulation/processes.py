@@ -274,7 +274,7 @@ class SteppedPublisher(SteppedPart, Publisher):
         if len(missed) > kept + given_up:
             world.violated("health", f"one of {now:.3f} is neither sent to {', '.join(missed)} nor kept")
         latest = self._began_at if self.health_at is None else self.health_at
-        if now - latest > world.setup.health_every_s + 2 * world.setup.idle_s + 3.0:
+        if now - latest > world.setup.health_every_s + 2 * world.idle_s + 3.0:
             world.violated("health", f"none was made from {latest:.3f} until {now:.3f}")
         self.health_at = now
 

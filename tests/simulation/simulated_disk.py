@@ -54,6 +54,10 @@ class SimulatedConnection(sqlite3.Connection):
 
     def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
         """Execute one statement, with all that a disk may do to it."""
+        disk = self.disk
+        if sql[0] == "S" and not (disk.faulty or disk.world.interferes):  # the usual case, in short
+            disk.world.time.now += disk.statement_s
+            return super().execute(sql, parameters)
         if sql.startswith("PRAGMA"):
             return self._pragma(sql)
         self.disk.before_statement(self, sql)
@@ -145,7 +149,8 @@ class SimulatedDisk:
         """``slowness`` multiplies all charges; ``sync_s`` is what a synced commit takes."""
         self.world, self.folder = world, folder
         self._slowness, self._sync_s = slowness, sync_s
-        self.full = self.failing = self.slow = False
+        self.statement_s = STATEMENT_S * slowness
+        self.full = self.failing = False
         self.damage_in = 0
         """So many statements later one says that the file is damaged; 0: none does."""
         self._open: dict[str, list[SimulatedConnection]] = defaultdict(list)
@@ -157,6 +162,11 @@ class SimulatedDisk:
         self.marks: dict[str, bytes] = {}
         """Path of each identity file -> what of it is synced."""
         SimulatedConnection.disk = self
+
+    @property
+    def faulty(self) -> bool:
+        """Whether something is wrong with the disk now."""
+        return self.full or self.failing or self.damage_in > 0
 
     def charge(self, seconds: float) -> None:
         """Let time pass for work that was done."""
@@ -173,7 +183,7 @@ class SimulatedDisk:
             return
         if world.interferes:
             world.crash_point(process, may_nest=not db.in_transaction)
-        if self.full or self.failing or self.damage_in:
+        if self.faulty:
             self._fail(db, sql)
         if sql.startswith("BEGIN") and world.random.random() < world.setup.lock_share:
             self._wait_for_lock(db)

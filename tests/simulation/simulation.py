@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import shutil
+import traceback
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -47,11 +48,16 @@ def simulate(schedule: Schedule, folder: Path, *, keep_trace: bool = False) -> O
     TIME.reset()
     began = TIME.now
     with _world(schedule, folder, keep_trace) as world:
-        events = _Run(world, schedule.steps).all()
+        run = _Run(world, schedule.steps)
+        try:
+            run.all()
+        except Exception as error:
+            world.violated("error", repr(error))
+            world.log("VIOLATED", traceback.format_exc())
         repeats = sum(count - 1 for one in world.brokers.values() for count in one.received.values())
         return Outcome(
             world.violations, world.trace or [], len(world.account.committed), repeats,
-            sum(one.connections for one in world.brokers.values()), events, TIME.now - began, world.longest_pass_s,
+            sum(one.connections for one in world.brokers.values()), run.events, TIME.now - began, world.longest_pass_s,
         )  # fmt: skip
 
 
@@ -78,10 +84,10 @@ class _Run:
     def __init__(self, world: World, steps: tuple[Step, ...]) -> None:
         self._world, self._steps = world, list(steps)
         self._over = not steps
-        self._events = 0
+        self.events = 0
 
-    def all(self) -> int:
-        """Run everything; how many events that took."""
+    def all(self) -> None:
+        """Run everything, and check it."""
         world = self._world
         self._plan_next()
         while not self._over and self._one():
@@ -98,13 +104,12 @@ class _Run:
                 world.violated("drain", final_checks.what_is_left(world))
                 break
         final_checks.check(world)
-        return self._events
 
     def _one(self) -> bool:
         """Let one event happen; False if there are too many."""
-        self._events += 1
-        if self._events > EVENTS_LIMIT + 20 * self._world.setup.backlog:
-            self._world.violated("drain", f"more than {self._events} events")
+        self.events += 1
+        if self.events > EVENTS_LIMIT + 20 * self._world.setup.backlog:
+            self._world.violated("drain", f"more than {self.events} events")
             self._over = True
             return False
         return self._world.run_next() is not None

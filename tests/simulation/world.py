@@ -30,6 +30,8 @@ PASS_LIMIT_S = 0.2
 """Charged time of one pass of the publisher, at most."""
 NESTED_AHEAD_S = 0.02
 """What is due so soon may go on at a crash point, in between."""
+WAKE_S = 0.001
+"""So long after a wake-up the publisher makes its turn."""
 RESTART_S = 0.3
 """So long after its end the supervisor starts a process again."""
 
@@ -87,7 +89,7 @@ class World:
         here.other, there.other = there, here
         job = make_settings(self.folder, self)
         self.frames, self.publisher = FrameSide(self, job, here), PublisherSide(self, job, there)
-        there.on_packet = lambda: self.publisher.plan_turn(0.0002)
+        there.on_packet = lambda: self.publisher.plan_turn(WAKE_S)
         self._job, self._ends = job, (here, there)
         late_s = 0.0 if self._starts else self.setup.frames_late_s
         self._starts.append(int(self.time.now))
@@ -158,7 +160,7 @@ class World:
     def wake_publisher(self, process: object) -> None:
         """Have the publisher make a turn soon, if it is still that one."""
         if process is self.publisher:
-            self.publisher.plan_turn(0.0002)
+            self.publisher.plan_turn(WAKE_S)
 
     def next_tick(self) -> int:
         """Order of two things that happen: a count, finer than any clock."""
