@@ -90,6 +90,8 @@ class MissedHealthStore:
         """Ids of samples that have arrived, and could not be deleted yet: not to be sent again."""
         self._retry_at = self._pause_s = 0.0
         self._limited_log = LogLimiter(log)
+        self._stored: tuple[int, _ExpiredHealth | None] = (0, None)
+        """(waiting, given up) as the file said last: it may not be open now."""
         self.counts = MissedHealthCounts()
         if self._max_bytes:
             self._try(self._restamp)
@@ -191,6 +193,7 @@ class MissedHealthStore:
                 self._retry_at = time.monotonic() + self._pause_s
                 return False  # full or read-only: the file itself is well
             self._unrecorded.clear()
+            self._stored = (0, None)
             remove(self._path.parent)
             return anew and self._try(action, anew=False)
         self._pause_s = 0.0
@@ -198,14 +201,14 @@ class MissedHealthStore:
         return True
 
     def _count(self) -> None:
-        waiting, lost = 0, None
         with contextlib.suppress(sqlite3.Error):
             if self._db is not None:
                 if self._uncounted is not None:
                     _add_expired(self._db, self._uncounted)
                     self._uncounted = None
                 waiting = self._db.execute("SELECT count(*) FROM samples").fetchone()[0]
-                lost = _expired(self._db)
+                self._stored = (waiting, _expired(self._db))
+        waiting, lost = self._stored
         if self._uncounted is not None:
             lost = self._uncounted.merged_with(lost)
         self.counts = MissedHealthCounts(waiting, *(lost or ()))

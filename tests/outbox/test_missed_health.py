@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sqlite3
 import stat
 from typing import TYPE_CHECKING
 
@@ -125,6 +126,23 @@ def test_where_nothing_can_be_written_it_is_counted(make: Callable[..., MissedHe
     fill(store, 3)
     assert store.waiting("a", 0, 9) == []
     assert store.counts == MissedHealthCounts(0, 3, "2026-01-01T00:00:00Z", "2026-01-01T00:00:02Z")
+
+
+def test_on_a_full_disk_the_counts_go_on_from_what_the_file_said(
+    make: Callable[..., MissedHealthStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = make()
+    fill(store, 2)
+    fill(store, 1, sink="nobody")
+    store.expire(["a"])
+    assert store.counts[:2] == (2, 1)
+
+    def full(db: sqlite3.Connection) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(missed_health, "transaction", full)
+    store.keep("a", sample(9))
+    assert store.counts == MissedHealthCounts(2, 2, "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z")
 
 
 def test_with_no_budget_nothing_is_kept_and_what_was_is_removed(
