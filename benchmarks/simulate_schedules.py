@@ -17,7 +17,6 @@ import logging
 import multiprocessing
 import os
 import sys
-import tempfile
 import time
 from collections import Counter
 from dataclasses import asdict, dataclass, field
@@ -28,6 +27,7 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from simulation.installed import installed
+from simulation.places import simulation_folder
 from simulation.schedule import from_seed
 from simulation.simulation import simulate
 
@@ -35,8 +35,6 @@ CHUNK = 100
 """Schedules that a process simulates at a time."""
 FAILURES_NAMED = 100
 """Failures that are written down; more are counted."""
-MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - folders below it have names of their own
-"""Here the files are fastest, and the disk is not worn."""
 
 
 @dataclass
@@ -100,7 +98,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after so long; the same command goes on")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="processes")
     parser.add_argument("--nice", type=int, default=10, help="how much others on this machine go first")
-    parser.add_argument("--json", default="simulation.json", help="file that says what was done, and from where to go on")
+    parser.add_argument(
+        "--json", default="simulation.json", help="file that says what was done, and from where to go on"
+    )
     parser.add_argument("--replay", type=int, metavar="SEED", help="print what happens in one schedule")
     return parser.parse_args()
 
@@ -110,16 +110,12 @@ def bar() -> Progress:
     return Progress(*columns, disable=not sys.stderr.isatty())
 
 
-def folder() -> str | None:
-    return str(MEMORY_DISK) if os.access(MEMORY_DISK, os.W_OK) else None
-
-
 def simulate_chunk(seeds: tuple[int, int]) -> dict[str, Any]:
     """Simulate the schedules of some seeds; what they came to."""
     part, broken, began = SimulationTally(seeds[0], seeds[0]), Counter[str](), time.process_time()
-    with tempfile.TemporaryDirectory(dir=folder(), prefix="simulate-") as place, installed():
+    with simulation_folder() as folder, installed():
         for seed in range(*seeds):
-            outcome = simulate(from_seed(seed), Path(place) / "device")
+            outcome = simulate(from_seed(seed), folder)
             part.schedules += 1
             part.messages += outcome.messages
             part.repeats += outcome.repeats
@@ -142,11 +138,12 @@ def write(place: Path, tally: SimulationTally) -> None:
 
 def report(tally: SimulationTally) -> int:
     rate = tally.schedules / tally.processor_s if tally.processor_s else 0.0
-    print(
-        f"{tally.schedules} schedules from seed {tally.first_seed} on: {tally.messages} messages, {tally.repeats} repeats, "
-        f"{tally.connections} connections, {tally.simulated_hours:.0f} hours; longest pass {tally.longest_pass_s:.3f} s; "
-        f"{rate:.0f} schedules a second of processor time"
-    )
+    parts = (
+        f"{tally.schedules} schedules from seed {tally.first_seed} on", f"{tally.messages} messages",
+        f"{tally.repeats} repeats", f"{tally.connections} connections", f"{tally.simulated_hours:.0f} hours",
+        f"longest pass {tally.longest_pass_s:.3f} s", f"{rate:.0f} schedules a second of processor time",
+    )  # fmt: skip
+    print(", ".join(parts))
     for invariant, count in sorted(tally.broken.items()):
         print(f"  {invariant} did not hold in {count} schedules")
     for one in tally.failures[:10]:
@@ -158,9 +155,9 @@ def replay(seed: int) -> int:
     """Print one schedule, what happened in it, and what did not hold."""
     schedule = from_seed(seed)
     print(schedule.setup)
-    with tempfile.TemporaryDirectory(dir=folder(), prefix="simulate-") as place, installed():
+    with simulation_folder() as folder, installed():
         logging.getLogger("edge").setLevel(logging.INFO)
-        outcome = simulate(schedule, Path(place) / "device", keep_trace=True)
+        outcome = simulate(schedule, folder, keep_trace=True)
     print("\n".join(outcome.trace))
     for one in outcome.violations:
         print(f"NOT KEPT: {one.invariant}: {one.detail}")

@@ -9,15 +9,18 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import msgspec
+from simulation.account import Committed
+from simulation.processes import STREAM, TEMPLATE
+from simulation.simulated_time import START, WALL_AT_START
 
 from edge.outbox import schema
 from edge.outbox.identity import IdentityFile
-from simulation.account import Committed
-from simulation.processes import STREAM, TEMPLATE
 
 if TYPE_CHECKING:
     from simulation.world import World
 
+CREATED = WALL_AT_START + START - 60.0
+"""When its messages were stored: a minute before, so that they are kept."""
 EPOCH = "00000000-0000-4000-8000-00000000ba5e"
 
 
@@ -54,7 +57,7 @@ def _file(number: int) -> bytes:
             crc = schema.checksum(seq, f"coverage/{STREAM}", body)
             db.execute(
                 "INSERT INTO entries (seq, suffix, created, state, crc) VALUES (?, ?, ?, 'acked', ?)",
-                (seq, f"coverage/{STREAM}", 1.0, crc),
+                (seq, f"coverage/{STREAM}", CREATED, crc),
             )
             db.execute("INSERT INTO bodies VALUES (?, ?)", (seq, body))
         db.execute("COMMIT")

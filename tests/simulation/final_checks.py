@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 Expired = dict[str, list[tuple[int, int]]]
 DRAIN_IDLE_S = 2.5
-"""So long the publisher sleeps while it waits for pauses to end; shorter would take more of our time, and show no more."""
+"""So long the publisher sleeps while it waits for pauses to end: shorter would show no more."""
 
 
 def end_faults(world: World) -> None:

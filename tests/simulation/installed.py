@@ -10,6 +10,11 @@ import time
 from types import ModuleType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from simulation import stepped_parts
+from simulation.simulated_client import SimulatedClient
+from simulation.simulated_disk import SqliteModule
+from simulation.simulated_time import SeededUuids, SimulatedSystemClock, SimulatedTime
+
 import edge.app.envelope
 import edge.app.frame_link
 import edge.daemon.publisher.outbox_connection
@@ -26,10 +31,6 @@ import edge.sinks.mqtt.connection
 import edge.sinks.mqtt.sink
 from edge.daemon.publisher.machine_health import MachineHealth
 from edge.device.sensors import Readings
-from simulation import processes
-from simulation.simulated_client import SimulatedClient
-from simulation.simulated_disk import SqliteModule
-from simulation.simulated_time import SeededUuids, SimulatedSystemClock, SimulatedTime
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,22 +66,22 @@ def _replacements() -> list[tuple[ModuleType, str, object]]:
     return [
         (edge.app.envelope, "SystemClock", lambda: SimulatedSystemClock(TIME)),
         (edge.app.envelope, "boot_id", lambda: TIME.boot_id()),
-        (edge.app.frame_link, "OutboxWriter", processes.SteppedWriter),
+        (edge.app.frame_link, "OutboxWriter", stepped_parts.SteppedWriter),
         (outbox.writer, "threading", THREADS), (outbox.checkpoints, "threading", THREADS),
-        (outbox.writer, "IdentityFile", processes.TrackedIdentityFile),
-        (outbox.identity, "IdentityFile", processes.TrackedIdentityFile),
+        (outbox.writer, "IdentityFile", stepped_parts.TrackedIdentityFile),
+        (outbox.identity, "IdentityFile", stepped_parts.TrackedIdentityFile),
         (outbox.identity, "machine_identity", lambda: "machine"),
         (outbox.clock, "_boot_id", lambda: TIME.boot_id()),
         (outbox.schema, "sync_directory", lambda directory: None),
         (outbox.schema, "sqlite3", SqliteModule), (outbox.missed_health, "sqlite3", SqliteModule),
-        (publisher.outbox_connection, "Checkpoints", processes.SteppedCheckpoints),
-        (publisher.publisher, "Wakeup", processes.SimulatedWakeup),
+        (publisher.outbox_connection, "Checkpoints", stepped_parts.SteppedCheckpoints),
+        (publisher.publisher, "Wakeup", stepped_parts.SimulatedWakeup),
         (publisher.publisher, "MachineHealth", lambda hot_c: MachineHealth(hot_c, Readings)),
-        (publisher.sinks, "make_sink", processes.RecordingSink),
+        (publisher.sinks, "make_sink", stepped_parts.RecordingSink),
         (publisher.state_and_health, "uptime_s", lambda pid: TIME.now),
         (publisher.state_and_health, "process_metrics",
          SimpleNamespace(memory_mb=lambda pid: None, disk_free_mb=lambda path: None)),
-        (edge.sinks.mqtt.sink, "Reconnector", processes.SteppedReconnector),
+        (edge.sinks.mqtt.sink, "Reconnector", stepped_parts.SteppedReconnector),
         (edge.sinks.mqtt.connection, "BoundedClient", SimulatedClient),
     ]  # fmt: skip
 
@@ -114,6 +115,6 @@ def installed() -> Iterator[None]:
 
 def enter(world: World) -> None:
     """Make ``world`` the one that the installed parts are in."""
-    processes.SteppedPart.world = world
+    stepped_parts.SteppedPart.world = world
     SimulatedClient.world = world
     UUIDS.random.seed(world.setup.noise)

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from simulation.world import World
 
-LINES_PER_SECOND = 2
-"""Lines of one cause in one second, for each receiver; two clocks' seconds may share one of ours."""
-
+LINES_PER_SECOND = 1
+"""Lines of one cause in one second, for each receiver; a process that was started anew may say it again."""
 NUMBER = re.compile(r"\d+(\.\d+)?")
 """Lines that differ in numbers alone are of one cause."""
 

@@ -47,7 +47,7 @@ class SimulatedBroker:
     def take(self, packet: Packet) -> int:
         """Take one PUBLISH; the reason code of the answer."""
         suffix = packet.topic.removeprefix(f"{self.world.prefix}/")
-        if self.refusing and suffix.startswith("findings/"):
+        if self.refusing and suffix.startswith(DURABLE):
             return REFUSED
         if suffix.startswith(DURABLE):
             self._take_durable(packet, suffix)

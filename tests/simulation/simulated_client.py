@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from paho.mqtt.enums import MQTTErrorCode
-
 from simulation.simulated_broker import DURABLE, Numbered, Wire
 
 if TYPE_CHECKING:

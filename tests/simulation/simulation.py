@@ -9,7 +9,6 @@ import traceback
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
-
 from simulation import final_checks
 from simulation.backlog import put_backlog
 from simulation.installed import TIME, enter

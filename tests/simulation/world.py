@@ -12,7 +12,7 @@ from simulation.account import Account
 from simulation.crash import CrashError, PowerCutError
 from simulation.log_lines import LogLines
 from simulation.outbox_files import PENDING, read_outboxes
-from simulation.processes import FrameSide, PublisherSide, SocketEnd, make_settings
+from simulation.processes import FrameSide, PublisherSide, SocketEnd, make_job
 from simulation.simulated_broker import SimulatedBroker
 from simulation.simulated_disk import SimulatedDisk
 
@@ -87,7 +87,7 @@ class World:
     def _start_machine(self) -> None:
         here, there = SocketEnd(self), SocketEnd(self)
         here.other, there.other = there, here
-        job = make_settings(self.folder, self)
+        job = make_job(self.folder, self)
         self.frames, self.publisher = FrameSide(self, job, here), PublisherSide(self, job, there)
         there.on_packet = lambda: self.publisher.plan_turn(WAKE_S)
         self._job, self._ends = job, (here, there)

@@ -114,7 +114,7 @@ class Delivery:
             self._begin(session, self._first_live(session, outbox))
         elif returned:
             self._go_back(min(returned))
-        self._follow_resends(outbox)
+        self.follow_resends(outbox)
         if self._acknowledged.due():
             self.record(outbox)
         if not session:
@@ -134,8 +134,11 @@ class Delivery:
         """Reason word for ``state``: the outbox does not take what has arrived; None: it does."""
         return self._acknowledged.problem()
 
-    def _follow_resends(self, outbox: OutboxReader) -> None:
-        """Go back to what was asked for again since the last turn, by whoever it was."""
+    def follow_resends(self, outbox: OutboxReader) -> None:
+        """Go back to what was asked for again since the last look, by whoever it was.
+
+        Raises sqlite3.Error if the outbox fails.
+        """
         mark, _, frontier = outbox.resend_progress(self.sink.name)
         if frontier < self._resend_frontier:
             self._go_back(NO_END)  # what was read beyond it waits

@@ -144,7 +144,7 @@ class Publisher:
             self._request_router.work()  # an answer to a resend goes before what is sent again
             if outbox is not None:
                 more = self.deliveries.work(outbox, self._state_and_health.state_sent) or more
-                busy = self._resends.mark(outbox)
+                busy = self._resends.mark(outbox, self.deliveries.follow_resends)
                 busy = self._housekeeping.work(outbox) or busy or self._resends.counting
             self._publish_health(outbox)
             if outbox is not None and not more and self._state_and_health.state_sent_to_all():

@@ -108,13 +108,15 @@ class ResendQueue:
         self._forget_first()
         return [answer]
 
-    def mark(self, outbox: OutboxReader) -> bool:
+    def mark(self, outbox: OutboxReader, after_slice: Callable[[OutboxReader], None]) -> bool:
         """Mark some messages of the jobs stored in ``outbox``; True: there are more.
 
+        ``after_slice`` is called after each slice: of several at once, nobody could tell what the first of them were.
         Raises sqlite3.Error if the outbox fails.
         """
         deadline = time.monotonic() + SLICE_S
         while outbox.mark_resend_slice():
+            after_slice(outbox)
             if time.monotonic() >= deadline:
                 return True
         return False

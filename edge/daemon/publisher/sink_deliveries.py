@@ -50,6 +50,11 @@ class SinkDeliveries:
                 more = delivery.work(outbox) or more
         return more
 
+    def follow_resends(self, outbox: OutboxReader) -> None:
+        """Have all deliveries go back to what was asked for again. Raises sqlite3.Error if the outbox fails."""
+        for delivery in self._deliveries:
+            delivery.follow_resends(outbox)
+
     def work_deferred(self, outbox: OutboxReader) -> None:
         """One turn of what comes behind the findings; call it when these have nothing more to offer now."""
         self.deferred.work(outbox, self._deliveries)

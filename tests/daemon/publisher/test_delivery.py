@@ -12,8 +12,11 @@ from sample_messages import make_message
 from edge.config.settings import SinkSettings
 from edge.contracts.ports import SinkIdentity
 from edge.contracts.topics import Topics
-from edge.daemon.publisher import acknowledgements
+from edge.daemon.publisher import acknowledgements, resends
 from edge.daemon.publisher.delivery import Delivery
+from edge.daemon.publisher.outbox_recovery import OutboxRecovery
+from edge.daemon.publisher.resends import ResendQueue
+from edge.outbox import resend
 from edge.outbox.reader import OutboxReader
 from edge.outbox.writer import OutboxWriter
 from edge.sinks.memory import MemorySink
@@ -330,6 +333,25 @@ def test_what_another_sink_is_to_be_sent_again_is_not_sent_to_this_one(
     harness.outbox.resend(4, 4)
     harness.work(2)
     assert harness.received[4:] == [(4, True)]
+
+
+def test_what_a_resend_has_just_sent_is_not_sent_again_when_its_next_slices_are_marked(
+    harness: DeliveryHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.store(8)
+    harness.sink.open()
+    harness.work(2)
+    monkeypatch.setattr(acknowledgements, "RECORD_EVERY_S", 1e6)
+    monkeypatch.setattr(resend, "SLICE", 2)
+    monkeypatch.setattr(resends, "SLICE_S", 60.0)
+    harness.outbox.add_resend(1, 8, None)
+    harness.outbox.mark_resend_slice()
+    harness.delivery.work(harness.outbox)
+    harness.delivery.work(harness.outbox)  # 1 and 2 have arrived once more; that is not committed yet
+    queue = ResendQueue(lambda: harness.outbox, OutboxRecovery(harness.outbox.path, "d", []))
+    assert not queue.mark(harness.outbox, harness.delivery.follow_resends)  # three slices at once
+    harness.work(3)
+    assert harness.received == 2 * [(seq, True) for seq in range(1, 9)]
 
 
 def test_what_is_stored_while_the_first_live_message_is_looked_for_is_live(
