@@ -100,9 +100,8 @@ def never_offered_again(patch: pytest.MonkeyPatch) -> None:
 
 
 def log_without_limit(patch: pytest.MonkeyPatch) -> None:
-    """An outbox that fails is opened anew without a pause, and each failure is a line in the log."""
-    patch.setattr(outbox_connection, "FIRST_PAUSE_S", 0.0)
-    patch.setattr(outbox_connection, "LONGEST_PAUSE_S", 0.0)
+    """On a full disk all is sent again, and each failure is a line in the log."""
+    full_disk_sends_all_again(patch)
     patch.setattr(
         log_limit.LogLimiter, "_log", lambda self, level, cause, text, args: self._logger.log(level, text, *args)
     )
