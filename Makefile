@@ -6,7 +6,7 @@ OUT    ?= demo-out
 PIP    := -m pip --disable-pip-version-check --quiet
 SOURCES := $(shell find edge -type f -not -name '*.pyc') pyproject.toml
 
-.PHONY: help map demo test test-wheel test-phantom test-fast torture power-cuts peers check format schemas lock clean footprint test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom
+.PHONY: help map demo test test-wheel test-phantom test-fast torture power-cuts simulate peers check format schemas lock clean footprint test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom
 
 help: ## Show this help.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -67,6 +67,9 @@ torture: .venv-test/installed ## Ten minutes of fault injection; needs mosquitto
 
 power-cuts: .venv-test/installed ## 200 power cuts on a disk that forgets; needs mosquitto and FUSE. ARGS="--cuts 5 --lies 10".
 	.venv-test/bin/python benchmarks/power_cuts.py $(ARGS)
+
+simulate: .venv-test/installed ## Seeded schedules of faults, simulated, as many as you like. ARGS="--schedules 1000000 --seed 1", --replay SEED.
+	.venv-test/bin/python benchmarks/simulate_schedules.py $(ARGS)
 
 # Peers and older runtimes need other versions of numpy: each has an environment of its own.
 .venv-mediapipe/installed:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 LINES_PER_SECOND = 1
 """Lines of one cause in one second, for each receiver; a process that was started anew may say it again."""
+REQUEST = "request for"
+"""Each request is logged that is refused; how many there may be is limited elsewhere."""
 NUMBER = re.compile(r"\d+(\.\d+)?")
 """Lines that differ in numbers alone are of one cause."""
 
@@ -31,5 +33,7 @@ class LogLines(logging.Handler):
         if self._world.trace is not None:
             self._world.log("log", record.getMessage())
         allowed = LINES_PER_SECOND * len(self._world.brokers) + self._world.starts_in(second)
+        if REQUEST in cause:
+            allowed += len(self._world.brokers) * self._world.requests
         if self._counts[second, cause] == allowed + 1:
             self._world.violated("log", f"more than {allowed} lines in one second: {cause}")

@@ -34,7 +34,7 @@ class SimulatedBroker:
         self.world, self.host = world, host
         self.up = True
         self.stalled_until = 0.0
-        self.refusing = False
+        self.refusing = self.has_refused = False
         self.client: SimulatedClient | None = None
         self.retained: dict[str, bytes] = {}
         self.ledger = Ledger(whole=not world.setup.backlog)
@@ -48,6 +48,7 @@ class SimulatedBroker:
         """Take one PUBLISH; the reason code of the answer."""
         suffix = packet.topic.removeprefix(f"{self.world.prefix}/")
         if self.refusing and suffix.startswith(DURABLE):
+            self.has_refused = True
             return REFUSED
         if suffix.startswith(DURABLE):
             self._take_durable(packet, suffix)

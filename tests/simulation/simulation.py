@@ -230,6 +230,7 @@ class Steps:
         first = 1 if world.setup.backlog else max(1, newest - 3 * amount)
         args = {"epoch": world.account.current_epoch, "from": first, "to": newest}
         body = msgspec.json.encode({"id": f"{world.next_tick()}", "args": args})
+        world.requests += 1
         for broker in world.brokers.values():
             broker.ask("request/findings/resend", body)
 

@@ -68,6 +68,8 @@ class World:
         self.brokers = {f"broker{n}": SimulatedBroker(self, f"broker{n}") for n in range(setup.brokers)}
         self.identity_files: list[Any] = []
         self.idle_s = setup.idle_s
+        self.requests = 0
+        """Requests that consumers made."""
         self.observing = False
         """The simulation itself looks into the outbox, which has no consequences."""
         self.process: object = None
