@@ -74,10 +74,14 @@ class OutboxReader:
 
     def replaced(self) -> bool:
         """Whether this is not the file in use any more: the writer went on to another, or it was taken away."""
+        return not self.found() or schema.next_outbox_path(self.path).exists()
+
+    def found(self) -> bool:
+        """Whether this file is still found under its name."""
         try:
-            return self.path.stat().st_ino != self._inode or schema.next_outbox_path(self.path).exists()
+            return self.path.stat().st_ino == self._inode
         except OSError:
-            return True
+            return False
 
     def close(self) -> None:
         """Close the outbox file and its connection."""

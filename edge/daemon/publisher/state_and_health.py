@@ -121,7 +121,7 @@ class StateAndHealth:
             self._status = "degraded" if reasons else "online"
             self._update_version(outbox, reasons)
         else:
-            reasons = ["stopped"]
+            reasons = ["stopped", *problems]
         waiting = [sink for sink in self._sinks if sink.session and self._sent.get(sink.name) != self._to_send(sink)]
         if waiting:
             body = msgspec.json.encode(self._state(outbox, reasons))
@@ -147,11 +147,11 @@ class StateAndHealth:
                 away.append(sink.name)
         return body, away
 
-    def publish_offline(self, outbox: OutboxState | None) -> None:
-        """Send ``state`` with status ``offline``: we end because we were asked to."""
+    def publish_offline(self, outbox: OutboxState | None, why: Sequence[str] = ()) -> None:
+        """Send ``state`` with status ``offline``: we were asked to end. ``why``: reason words beside ``stopped``."""
         self._status = "offline"
         self._version += 1
-        self.publish_state(outbox, ())
+        self.publish_state(outbox, why)
 
     def _reasons(self, problems: Sequence[str]) -> list[str]:
         if self._report is None:
