@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from edge.contracts import precision
 from edge.contracts.errors import ModelError
 from edge.contracts.finding import Verdict
 from edge.contracts.region import Region
@@ -58,13 +59,14 @@ def decide(
         raise ModelError(f"expected outputs {sorted(manifest.heads)}, got {sorted(outputs)}")
     if any(outputs[name].dtype.kind == "f" and not np.isfinite(outputs[name]).all() for name in manifest.heads):
         return Verdict(Status.NO_RESULT, Reason.NAN_OUTPUT)
-    region = judged_region(placement.crop, regions, pixels.shape[1], pixels.shape[0])
+    region = _reported(judged_region(placement.crop, regions, pixels.shape[1], pixels.shape[0]))
     judged = JudgedOutputs(outputs, manifest, placement, regions, body_part, unseen)
     reason = first_reason(OUTPUT_RULES, judged)
     if reason is not None:
         return Verdict(Status.ABSTAINED, reason, region=region)
+    malignancy = precision.probability(judged.malignancy, manifest.thresholds.malignancy)
     if not judged.lesions:
-        return Verdict(Status.CLEAR, malignancy=judged.malignancy, region=region)
+        return Verdict(Status.CLEAR, malignancy=malignancy, region=region)
     measured = calibration_for(np.array(judged.lesions[0].outline), regions)
     aspect = 1.0 if measured is None else (measured.mm_y or 1.0) / (measured.mm_x or 1.0)
     described = tuple(
@@ -73,12 +75,18 @@ def decide(
     )
     return Verdict(
         Status.FINDING,
-        malignancy=judged.malignancy,
+        malignancy=malignancy,
         suspicious=judged.suspicious,
-        uncertainty=chance_of_error(judged.malignancy, judged.suspicious),
+        uncertainty=precision.probability(chance_of_error(malignancy, judged.suspicious)),
         lesions=described,
-        region=region if measured is None else measured,
+        region=region if measured is None else _reported(measured),
     )
+
+
+def _reported(region: Region) -> Region:
+    """``region`` with millimetres as they are reported; what is measured by it is measured unrounded."""
+    spacing = precision.pixel_spacing
+    return msgspec.structs.replace(region, mm_x=spacing(region.mm_x), mm_y=spacing(region.mm_y))
 
 
 def chance_of_error(malignancy: float, suspicious: bool) -> float:

@@ -38,6 +38,7 @@ from edge.pipeline import loop
 from edge.pipeline.analyser import Analyser
 from edge.pipeline.capture import FrameCapture
 from edge.pipeline.messages import Messages, Provenance
+from edge.pipeline.overload import OVERLOAD, OverloadWatch
 from edge.pipeline.reporter import Reporter
 from edge.pipeline.stream_metadata import add_stream_metadata
 from edge.plugins import make_source
@@ -73,10 +74,11 @@ def make_report(
     capture: FrameCapture,
     stats: Stats,
     stopped: Sequence[str] = (),
+    more_reasons: Sequence[str] = (),
 ) -> FrameReport:
     """Report of the frame process to the publisher, which makes `state` and `health` of it.
 
-    ``stopped``: names of the streams that were asked to stop.
+    ``stopped``: names of the streams that were asked to stop; ``more_reasons``: why we are degraded, beside the guard.
     """
     return FrameReport(
         version=__version__,
@@ -87,7 +89,7 @@ def make_report(
             for stream in job.settings.streams
         ],
         capabilities=["findings", "coverage", "results", "health"],
-        reasons=[*guard.problems, *([UNKILLABLE] if reaper.left_behind(for_s=SLOW_S) else [])],
+        reasons=[*guard.problems, *([UNKILLABLE] if reaper.left_behind(for_s=SLOW_S) else []), *more_reasons],
         numbers=msgspec.convert({**stats.snapshot(), "dropped": sum(capture.dropped.values())}, FrameNumbers),
     )
 
@@ -163,8 +165,12 @@ def run_frame_process(
             if not capture.stuck() and not frame_link.hung():
                 heartbeat()
 
+        overload = OverloadWatch()
+
         def report(stats: Stats) -> None:
-            frame_link.report(make_report(job, model, analyser.guard, capture, stats, reporter.stopped_streams()))
+            reasons = [OVERLOAD] if overload.overloaded(sum(capture.dropped.values())) else []
+            stopped = reporter.stopped_streams()
+            frame_link.report(make_report(job, model, analyser.guard, capture, stats, stopped, reasons))
 
         taps = [open_files] if open_files is not None else []
         reporter = Reporter(settings, messages, frame_link, taps, heartbeat=report, each_turn=each_turn)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from edge import __version__
-from edge.contracts import topics
+from edge.contracts import precision, topics
 from edge.contracts.frame_report import FrameReport
 from edge.contracts.health import Health
 from edge.contracts.ports import Outgoing
@@ -216,7 +216,7 @@ class StateAndHealth:
             memory_mb=process_metrics.memory_mb(self._root_pid),
             disk_free_mb=process_metrics.disk_free_mb(self._state_dir),
             outbox_depth=0 if depth is None else depth.pending,
-            outbox_age_s=0.0 if depth is None else round(depth.oldest_age_s, 3),
+            outbox_age_s=0.0 if depth is None else precision.seconds(depth.oldest_age_s),
             outbox_bytes=0 if depth is None else depth.used_bytes,
             outbox_epoch="" if outbox is None else outbox.epoch,
             outbox_oldest_kept=None if outbox is None else outbox.oldest_kept,
