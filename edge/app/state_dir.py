@@ -70,7 +70,7 @@ class StateDirLock:
         self._lock = lock
 
     def close(self) -> None:
-        """Release the lock."""
+        """Release the lock of the directory."""
         os.close(self._lock)
         os.close(self._folder)
 

@@ -47,7 +47,7 @@ def seconds(value: float) -> float:
 
 
 def frames_per_second(value: float) -> float:
-    """Round a frame rate."""
+    """Round a frame rate in frames per second."""
     return round(value, 2)
 
 

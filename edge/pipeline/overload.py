@@ -25,6 +25,10 @@ class OverloadWatch:
         self._since: float | None = None
         self._last = 0.0
 
+    def reasons(self, dropped: int) -> list[str]:
+        """Reason words for ``state``, see `overloaded`."""
+        return [OVERLOAD] if self.overloaded(dropped) else []
+
     def overloaded(self, dropped: int) -> bool:
         """Whether frames have been dropped for `OVERLOAD_AFTER_S`; ``dropped``: how many since the start."""
         now = self._now()

@@ -48,8 +48,7 @@ def decide(
         regions: of the frame.
         pixels: (H, W) grey or (H, W, 3) RGB, uint8, the source picture.
         body_part: what DICOM or the configuration says is scanned; None: nothing is said.
-        unseen: measures how much scan data lies beside the crop, as a share of the crop; called only where no lesion
-            was found. None: all of the picture was judged.
+        unseen: measures scan data beside the crop, as a share of it; called only without a lesion. None: there is none.
 
     Raises:
         ModelError: an output that the manifest names is missing.
@@ -59,7 +58,7 @@ def decide(
         raise ModelError(f"expected outputs {sorted(manifest.heads)}, got {sorted(outputs)}")
     if any(outputs[name].dtype.kind == "f" and not np.isfinite(outputs[name]).all() for name in manifest.heads):
         return Verdict(Status.NO_RESULT, Reason.NAN_OUTPUT)
-    region = _reported(judged_region(placement.crop, regions, pixels.shape[1], pixels.shape[0]))
+    region = judged_region(placement.crop, regions, pixels.shape[1], pixels.shape[0])
     judged = JudgedOutputs(outputs, manifest, placement, regions, body_part, unseen)
     reason = first_reason(OUTPUT_RULES, judged)
     if reason is not None:
@@ -116,4 +115,4 @@ def judged_region(crop: Box, regions: tuple[Region, ...], width: int, height: in
         if area > best_area:
             box = (left, top, right - left, bottom - top)
             best, best_area = msgspec.structs.replace(each, box=box), area
-    return best if best is not None else Region(crop, source="detected")
+    return _reported(best) if best is not None else Region(crop, source="detected")

@@ -38,7 +38,6 @@ from edge.pipeline import loop
 from edge.pipeline.analyser import Analyser
 from edge.pipeline.capture import FrameCapture
 from edge.pipeline.messages import Messages, Provenance
-from edge.pipeline.overload import OVERLOAD, OverloadWatch
 from edge.pipeline.reporter import Reporter
 from edge.pipeline.stream_metadata import add_stream_metadata
 from edge.plugins import make_source
@@ -74,12 +73,13 @@ def make_report(
     capture: FrameCapture,
     stats: Stats,
     stopped: Sequence[str] = (),
-    more_reasons: Sequence[str] = (),
 ) -> FrameReport:
     """Report of the frame process to the publisher, which makes `state` and `health` of it.
 
-    ``stopped``: names of the streams that were asked to stop; ``more_reasons``: why we are degraded, beside the guard.
+    ``stopped``: names of the streams that were asked to stop.
     """
+    dropped = sum(capture.dropped.values())
+    overload = capture.overload.reasons(dropped)
     return FrameReport(
         version=__version__,
         model=model.ref,
@@ -89,8 +89,8 @@ def make_report(
             for stream in job.settings.streams
         ],
         capabilities=["findings", "coverage", "results", "health"],
-        reasons=[*guard.problems, *([UNKILLABLE] if reaper.left_behind(for_s=SLOW_S) else []), *more_reasons],
-        numbers=msgspec.convert({**stats.snapshot(), "dropped": sum(capture.dropped.values())}, FrameNumbers),
+        reasons=[*guard.problems, *([UNKILLABLE] if reaper.left_behind(for_s=SLOW_S) else []), *overload],
+        numbers=msgspec.convert({**stats.snapshot(), "dropped": dropped}, FrameNumbers),
     )
 
 
@@ -165,12 +165,8 @@ def run_frame_process(
             if not capture.stuck() and not frame_link.hung():
                 heartbeat()
 
-        overload = OverloadWatch()
-
         def report(stats: Stats) -> None:
-            reasons = [OVERLOAD] if overload.overloaded(sum(capture.dropped.values())) else []
-            stopped = reporter.stopped_streams()
-            frame_link.report(make_report(job, model, analyser.guard, capture, stats, stopped, reasons))
+            frame_link.report(make_report(job, model, analyser.guard, capture, stats, reporter.stopped_streams()))
 
         taps = [open_files] if open_files is not None else []
         reporter = Reporter(settings, messages, frame_link, taps, heartbeat=report, each_turn=each_turn)

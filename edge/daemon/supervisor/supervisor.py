@@ -51,9 +51,19 @@ SUSPENDED_S = 1.0
 class Supervisor:
     """Supervises the frame process and the publisher, and holds the sockets between them."""
 
-    def __init__(self, job: DaemonJob, reload: Callable[[], DaemonJob] | None = None) -> None:
-        """Start both children. ``reload`` returns the job as the configuration now is, or raises `EdgeError`."""
-        self._job, self._reload = job, reload
+    def __init__(
+        self,
+        job: DaemonJob,
+        reload: Callable[[], DaemonJob] | None = None,
+        check_state_dir: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Start both children.
+
+        ``reload`` returns the job as the configuration now is, or raises `EdgeError`; ``check_state_dir`` raises
+        `DeviceError` if the state directory is not ours any more.
+        """
+        self._job, self._reload, self._check_state_dir = job, reload, check_state_dir
+        self._state_dir_checked_at = time.monotonic()
         self._previous: DaemonJob | None = None
         """The job before a reload, until both children have sent a heartbeat with the new one."""
         self._sockets = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -69,8 +79,14 @@ class Supervisor:
         self._checked_at = time.monotonic()
 
     def check_children(self) -> int | None:
-        """Check both children and restart them if need be. The exit code when the run is over, else None."""
+        """Check both children and restart them if need be. The exit code when the run is over, else None.
+
+        Raises `DeviceError` if the state directory was taken away; both are stopped then.
+        """
         now = time.monotonic()
+        if now - self._state_dir_checked_at >= CHECK_STATE_DIR_EVERY_S:
+            self._state_dir_checked_at = now
+            self._stop_without_state_dir()
         if now - self._checked_at > SUSPENDED_S:
             self._publisher.reset_watchdog()
             self._frame.reset_watchdog()
@@ -134,13 +150,13 @@ class Supervisor:
             hint=f"what is left is kept in {self._job.state_dir} and is sent at the next start",
         )
 
-    def stop_if_raised(self, check_state_dir: Callable[[], None]) -> None:
-        """Call ``check_state_dir``; if it raises, stop, and give receivers the drain time before it is raised on.
+    def _stop_without_state_dir(self) -> None:
+        """Stop if the state directory is not ours any more; receivers are given the drain time before it is raised on.
 
         What the publisher still has open of the outbox is nowhere else, perhaps.
         """
         try:
-            check_state_dir()
+            self._check_state_dir()
         except DeviceError as error:
             log.error("%s: stopping", error.message)
             systemd_notify.notify(systemd_notify.STOPPING)
@@ -223,9 +239,8 @@ def supervise(
 
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     handlers = {number: signal.signal(number, on_signal) for number in numbers}
-    supervisor = Supervisor(job, reload)
+    supervisor = Supervisor(job, reload, check_state_dir)
     code: int | None = None
-    state_dir_checked_at = time.monotonic()
     try:
         while code is None and not stop.is_set():
             wake.wait(CHECK_EVERY_S)
@@ -236,9 +251,6 @@ def supervise(
                 again.clear()
                 supervisor.reload()
             code = supervisor.check_children()
-            if time.monotonic() - state_dir_checked_at >= CHECK_STATE_DIR_EVERY_S:
-                state_dir_checked_at = time.monotonic()
-                supervisor.stop_if_raised(check_state_dir)
         log.info("stopping")
         systemd_notify.notify(systemd_notify.STOPPING)
         if stop.is_set():
