@@ -265,6 +265,8 @@ class BrokerConnection:
     def _on_subscribe(self, client: Client, userdata: Any, mid: int, codes: Any, properties: Any) -> None:
         topic = self._pending_subscriptions.pop(mid, None)
         if topic is not None and any(code.is_failure for code in codes):
+            if topic in self.refused_subscriptions:  # our state is asked for twice
+                return
             self.refused_subscriptions.add(topic)
             log.warning("%s does not let us hear %s", self.credentials.name, topic)
             self.notify()
