@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edge.contracts.errors import UsageError
-from edge.fleet.fleet_overview import DeviceRow, LastFinding, RangesByEpoch, count_messages
+from edge.fleet.fleet_overview import SEVERITY, DeviceRow, LastFinding, RangesByEpoch, count_messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -115,7 +115,7 @@ def summary_line(rows: Sequence[DeviceRow], unassigned: int = 0) -> str:
     ``unassigned``: unreadable messages whose topic names no device.
     """
     states = [row.state for row in rows]
-    parts = [f"{states.count(each)} {each}" for each in ("online", "degraded", "offline", "unknown") if each in states]
+    parts = [f"{states.count(each)} {each}" for each in SEVERITY if each in states]
     devices = f"{len(rows)} device{'' if len(rows) == 1 else 's'}"
     head = f"{devices}: {', '.join(parts)}" if parts else devices
     missing, repaired, expired = (

@@ -21,6 +21,14 @@ _OF_INTEREST = {Arrival.NEW, Arrival.REPAIRED, Arrival.DUPLICATE, Arrival.NOTED}
 """Verdicts on messages that are shown, or at least show that the device is there."""
 RangesByEpoch = dict[str, list[Range]]
 """Ranges of sequence numbers, by epoch."""
+RowState = Literal["silent", "cut off", "offline", "degraded", "unknown", "online"]
+"""State of a device as the watcher knows it.
+
+``silent``: no sign of life for too long, whatever it said last. ``cut off``: the bridge of its site is down.
+``unknown``: it has said nothing of its state, or nothing since the watch began. The others: what it says itself.
+"""
+SEVERITY: tuple[RowState, ...] = ("silent", "cut off", "offline", "degraded", "unknown", "online")
+"""All row states, the worst first."""
 
 
 class LastFinding(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,8 +47,15 @@ class DeviceRow(msgspec.Struct, frozen=True, kw_only=True):
 
     site: str
     device: str
-    state: Literal["online", "degraded", "offline", "unknown"]
+    state: RowState
+    said: Literal["online", "degraded", "offline", "unknown"]
+    """State that it last told itself, maybe long ago."""
     reasons: list[str]
+    """Reasons that it told with it."""
+    heard: float | None
+    """Seconds since its last message of any kind, by our own clock; None: none yet. Retained messages do not count."""
+    notes: list[str]
+    """Remarks of the watcher: for example that the device does not take requests."""
     model: str | None
     runtime: str | None
     fps: float | None
@@ -121,6 +136,9 @@ class FleetOverview:
             site=key[0],
             device=key[1],
             state=last.state.status,
+            said=last.state.status,
+            heard=None,
+            notes=[],
             reasons=last.state.reasons,
             model=last.model,
             runtime=last.runtime,

@@ -18,7 +18,10 @@ EVERY_S = 0.5
 """Seconds between two drawings."""
 FRAME_LINES = 6
 """Lines that are no rows: title, head, rules, a line left for the cursor."""
-COLOURS = {"online": "green", "degraded": "yellow", "offline": "red", "unknown": "dim"}
+COLOURS = {
+    "silent": "bold red", "cut off": "bold magenta", "offline": "red",
+    "degraded": "yellow", "unknown": "dim", "online": "green",
+}  # fmt: skip
 
 
 def open_console() -> Console:

@@ -131,7 +131,7 @@ def test_the_plain_table_has_a_line_a_device_and_a_summary(rows: list[DeviceRow]
     lines = plain_table(rows).splitlines()
     assert lines[0].split() == list(COLUMNS)
     assert [line.split()[1] for line in lines[1:4]] == ["cart-1", "cart-2", "cart-3"]
-    assert lines[5] == "3 devices: 2 online, 1 degraded; 6 missing, 0 repaired"
+    assert lines[5] == "3 devices: 1 degraded, 2 online; 6 missing, 0 repaired"
     assert plain_table([]).splitlines()[-1] == summary_line([]) == "0 devices; 0 missing, 0 repaired"
 
 
