@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,9 @@ import typer
 from edge.cli import broker_options as options
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from edge.fleet.fleet_overview import DeviceRow
     from edge.fleet.fleet_watch import FleetWatch
 
 app = typer.Typer(
@@ -26,7 +30,8 @@ def watch(
     once: Annotated[bool, typer.Option("--once", help="Print a plain table, and leave.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a device, and leave.")] = False,
     only: Annotated[str, typer.Option("--filter", help="Only devices that show this text in any column.")] = "",
-    sort: Annotated[str, typer.Option(help="Column to sort by; numbers the largest first.")] = "site",
+    sort: Annotated[str, typer.Option(help="Column to sort by, numbers the largest first.")] = "worst",
+    reverse: Annotated[bool, typer.Option("--reverse", help="The other way round.")] = False,
     root: options.TopicRoot = "edge/v1",
     timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds that --once and --json wait for every device's health.")
@@ -44,17 +49,17 @@ def watch(
     messages are missing, were repaired or given up (expired), counted from when the watch began. Anomalies are messages
     that should not have come: unreadable, conflicting (two under one number), implausible (numbers that the device
     cannot have reached), foreign (of another device than the topic says). The live table needs the extra fleet
-    (pip install 'sonoedge[fleet]'); --once and --json do not.
+    (pip install 'sonoedge[fleet]'), and tells its keys; --once and --json do not.
 
     Example:
-      edge-cli fleet watch --broker mqtt://localhost:1883
       edge-cli fleet watch --broker mqtt://localhost:1883 --once --sort missing
       edge-cli fleet watch --broker mqtt://localhost:1883 --json --filter degraded
     """
     from edge.fleet.consumer_connection import broker_settings
-    from edge.fleet.device_table import check_column
+    from edge.fleet.device_table import check_column, filter_and_sort
     from edge.fleet.fleet_watch import FleetWatch
     from edge.fleet.live_table import open_console, show_live
+    from edge.fleet.table_view import TableView
 
     check_column(sort)
     terminal = None if once or as_json else open_console()
@@ -62,9 +67,9 @@ def watch(
     watcher = FleetWatch(broker_settings(broker, username=username, **files), root.strip("/"))
     try:
         if terminal is not None:
-            show_live(watcher, terminal, only, sort, ask)
+            show_live(watcher, terminal, TableView(only, sort, reverse), ask)
         else:
-            _print_once(watcher, only, sort, timeout, ask=ask, as_json=as_json)
+            _print_once(watcher, lambda rows: filter_and_sort(rows, only, sort, reverse), timeout, ask, as_json)
     except KeyboardInterrupt:  # the way to leave a live table
         if terminal is None:
             raise
@@ -72,11 +77,15 @@ def watch(
         watcher.close()
 
 
-def _print_once(watcher: FleetWatch, only: str, sort: str, timeout: float, *, ask: bool, as_json: bool) -> None:
-    """Print all devices once, when each has told its health or ``timeout`` is over."""
+def _print_once(
+    watcher: FleetWatch, choose: Callable[[list[DeviceRow]], list[DeviceRow]], timeout: float, ask: bool, as_json: bool
+) -> None:
+    """Print the devices of ``choose`` once, when each has told its health or ``timeout`` is over."""
     import msgspec
 
-    from edge.fleet.device_table import anomaly_texts, filter_and_sort, plain_table
+    from edge.fleet.cell_text import encodable
+    from edge.fleet.device_table import anomaly_texts, plain_table
+    from edge.fleet.table_layout import fitted_table
 
     complete = watcher.receive_until_complete(timeout)
     if ask and watcher.request_missing():
@@ -86,9 +95,14 @@ def _print_once(watcher: FleetWatch, only: str, sort: str, timeout: float, *, as
         heard = watcher.overview.ledger.devices()
         what = "not every device has told its health" if heard else "no device was heard"
         print(f"{what} within {timeout:g} s", file=sys.stderr)
-    for row in filter_and_sort(rows, only, sort) if as_json else ():
-        print(msgspec.json.encode(row).decode())
-    if not as_json:
-        print(plain_table(filter_and_sort(rows, only, sort), unassigned))
-    for text in anomaly_texts(rows, unassigned) if as_json else ():
-        print(f"{text}: see docs/fleet.md", file=sys.stderr)
+    chosen = choose(rows)
+    if as_json:
+        for row in chosen:
+            print(msgspec.json.encode(row).decode())
+        for text in anomaly_texts(rows, unassigned):
+            print(f"{text}: see docs/fleet.md", file=sys.stderr)
+        return
+    terminal = sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns
+    table = fitted_table(chosen, width, unassigned) if terminal else plain_table(chosen, unassigned)
+    print(encodable(table, sys.stdout.encoding or "ascii"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edge.contracts.errors import UsageError
+from edge.fleet.cell_text import ELLIPSIS, age_text, number_text, printable
 from edge.fleet.fleet_overview import SEVERITY, DeviceRow, LastFinding, RangesByEpoch, count_messages
 
 if TYPE_CHECKING:
@@ -19,15 +20,15 @@ CELL_LENGTH = 120
 """Characters of one cell: a device that sends long texts or numbers does not push the others off the screen."""
 
 
+WORST = "worst"
+"""Sorted by how much a device needs somebody: by state, then by what is missing of it. No column of its own."""
+
+
 class Column(NamedTuple):
     """One column of the table. ``key``: what it is sorted by, None last; numbers are sorted the largest first."""
 
     text: Callable[[DeviceRow], str]
     key: Callable[[DeviceRow], Any]
-
-
-def _number(value: float | None, form: str = ".1f") -> str:
-    return NOTHING if value is None else format(value, form)
 
 
 def _ranges(ranges: RangesByEpoch) -> str:
@@ -36,77 +37,108 @@ def _ranges(ranges: RangesByEpoch) -> str:
         return NOTHING
     newest = list(ranges.values())[-1]
     shown = [str(first) if first == last else f"{first}-{last}" for first, last in newest[:RANGES_SHOWN]]
-    more = [] if len(ranges) == 1 and len(newest) <= RANGES_SHOWN else ["…"]
+    more = [] if len(ranges) == 1 and len(newest) <= RANGES_SHOWN else [ELLIPSIS]
     return f"{count_messages(ranges)}: {', '.join(shown + more)}"
 
 
-def _finding(last: LastFinding | None) -> str:
+def finding_text(last: LastFinding | None) -> str:
+    """``suspicious 0.90, 7 s ago``: the last finding of a device."""
     if last is None:
         return NOTHING
     verdict = "ended" if last.lifecycle == "end" else "suspicious" if last.suspicious else "not suspicious"
     malignancy = "" if last.malignancy is None else f" {last.malignancy:.2f}"
-    return f"{verdict}{malignancy}, {last.age_s:.0f} s ago"
+    return f"{verdict}{malignancy}, {age_text(last.age_s)} ago"
 
 
-def _anomalies(row: DeviceRow) -> dict[str, int]:
+def anomaly_counts(row: DeviceRow) -> dict[str, int]:
     """Numbers of messages that should not have come, by name; only those that did."""
     return {name: number for name in ANOMALIES if (number := getattr(row, name))}
 
 
 def _state(row: DeviceRow) -> str:
-    return f"{row.state}: {', '.join(row.reasons)}" if row.reasons else row.state
+    said = [] if row.said in (row.state, "unknown") else [f"said {row.said}"]
+    more = ", ".join([*said, *row.reasons])
+    return f"{row.state}: {more}" if more else row.state
+
+
+def _severity(row: DeviceRow) -> int:
+    return SEVERITY.index(row.state)
 
 
 COLUMNS = {
     "site": Column(lambda row: row.site, lambda row: row.site),
     "device": Column(lambda row: row.device, lambda row: row.device),
-    "state": Column(_state, _state),
+    "state": Column(_state, lambda row: (_severity(row), row.reasons)),
+    "heard": Column(lambda row: age_text(row.heard), lambda row: row.heard),
     "model": Column(lambda row: row.model or NOTHING, lambda row: row.model),
     "runtime": Column(lambda row: row.runtime or NOTHING, lambda row: row.runtime),
-    "fps": Column(lambda row: _number(row.fps), lambda row: row.fps),
-    "p99-ms": Column(lambda row: _number(row.p99_ms), lambda row: row.p99_ms),
-    "temp-c": Column(lambda row: _number(row.temperature_c), lambda row: row.temperature_c),
-    "outbox": Column(lambda row: _number(row.outbox, "d"), lambda row: row.outbox),
+    "fps": Column(lambda row: number_text(row.fps, 1), lambda row: row.fps),
+    "p99-ms": Column(lambda row: number_text(row.p99_ms, 1), lambda row: row.p99_ms),
+    "temp-c": Column(lambda row: number_text(row.temperature_c, 1), lambda row: row.temperature_c),
+    "outbox": Column(lambda row: number_text(row.outbox), lambda row: row.outbox),
     "last-finding": Column(
-        lambda row: _finding(row.last_finding),
+        lambda row: finding_text(row.last_finding),
         lambda row: None if row.last_finding is None else -row.last_finding.age_s,
     ),
     "missing": Column(lambda row: _ranges(row.missing), lambda row: count_messages(row.missing)),
     "repaired": Column(lambda row: _ranges(row.repaired), lambda row: count_messages(row.repaired)),
     "expired": Column(lambda row: _ranges(row.expired), lambda row: count_messages(row.expired)),
     "anomalies": Column(
-        lambda row: ", ".join(f"{number} {name}" for name, number in _anomalies(row).items()) or NOTHING,
-        lambda row: sum(_anomalies(row).values()),
+        lambda row: ", ".join(f"{number} {name}" for name, number in anomaly_counts(row).items()) or NOTHING,
+        lambda row: sum(anomaly_counts(row).values()),
     ),
+    "notes": Column(lambda row: ", ".join(row.notes) or NOTHING, lambda row: len(row.notes)),
 }
 """All columns by title, in the order of the table."""
 
 
 def check_column(name: str) -> str:
-    """Return ``name``; raise `UsageError` if there is no such column."""
-    if name not in COLUMNS:
-        raise UsageError(f"there is no column {name!r}", hint=f"there are: {', '.join(COLUMNS)}")
+    """Return ``name``; raise `UsageError` if there is nothing of that name to sort by."""
+    if name != WORST and name not in COLUMNS:
+        raise UsageError(f"there is no column {name!r}", hint=f"there are: {', '.join((WORST, *COLUMNS))}")
     return name
 
 
 def cell_texts(row: DeviceRow) -> list[str]:
     """Texts of one row, column by column. Devices may send anything: control characters never reach a terminal."""
-    return [_printable(column.text(row)) for column in COLUMNS.values()]
+    return [_one_cell(column.text(row)) for column in COLUMNS.values()]
 
 
-def _printable(text: str) -> str:
-    shown = text if len(text) <= CELL_LENGTH else text[: CELL_LENGTH - 1] + "…"
-    return "".join(c if c.isprintable() else "?" for c in shown)
+def _one_cell(text: str) -> str:
+    if len(text) > CELL_LENGTH:
+        whole_words = text[: CELL_LENGTH - 2].rpartition(" ")[0]  # a number that is cut would read as another one
+        text = f"{whole_words or text[: CELL_LENGTH - 2]} {ELLIPSIS}"
+    return printable(text)
 
 
-def filter_and_sort(rows: Iterable[DeviceRow], text: str = "", column: str = "site") -> list[DeviceRow]:
-    """Rows that show ``text`` anywhere (in either case), sorted by ``column``; equal ones keep their order."""
+def filter_and_sort(
+    rows: Iterable[DeviceRow], text: str = "", column: str = "site", reverse: bool = False
+) -> list[DeviceRow]:
+    """Rows that show ``text`` anywhere (in either case), sorted by ``column``; equal ones keep their order.
+
+    ``column``: `WORST`, or one of `COLUMNS`. ``reverse``: the other way round; what is not known stays last.
+    """
     wanted = text.lower()
-    chosen = [row for row in rows if not wanted or any(wanted in cell.lower() for cell in cell_texts(row))]
-    key = COLUMNS[check_column(column)].key
-    known = [row for row in chosen if key(row) is not None]
-    largest_first = bool(known) and not isinstance(key(known[0]), str)
-    return sorted(known, key=key, reverse=largest_first) + [row for row in chosen if key(row) is None]
+    chosen = [row for row in rows if not wanted or _shows(row, wanted)]
+    if check_column(column) == WORST:
+        return sorted(chosen, key=_urgency, reverse=reverse)
+    key = COLUMNS[column].key
+    keyed = [(key(row), row) for row in chosen]
+    known = [each for each in keyed if each[0] is not None]
+    largest_first = bool(known) and isinstance(known[0][0], (int, float))
+    known.sort(key=lambda each: each[0], reverse=largest_first != reverse)
+    return [row for _, row in known] + [row for value, row in keyed if value is None]
+
+
+def _shows(row: DeviceRow, wanted: str) -> bool:
+    return wanted in f"{row.site}/{row.device}" or any(wanted in cell.lower() for cell in cell_texts(row))
+
+
+def _urgency(row: DeviceRow) -> tuple[int, int, int, int, str, str]:
+    """Sort key of `WORST`: state, then numbers of what is lost or should not have come, then the name."""
+    lost, given_up = count_messages(row.missing), count_messages(row.expired)
+    strange = row.unreadable + row.conflicting + row.implausible + row.foreign
+    return _severity(row), -lost, -given_up, -strange, row.site, row.device
 
 
 def summary_line(rows: Sequence[DeviceRow], unassigned: int = 0) -> str:
