@@ -90,10 +90,16 @@ class FleetOverview:
         self._bridges: dict[str, bool] = {}
         """Site -> whether its bridge says that it is connected."""
 
-    def feed(self, topic: str, payload: bytes, *, retained: bool = False, at: float | None = None) -> Arrival:
-        """Process one message, which arrived at ``at`` (None: now). Raises nothing, whatever is fed."""
+    def feed(
+        self, topic: str, payload: bytes, *, retained: bool = False, at: float | None = None, listening: bool = True
+    ) -> Arrival:
+        """Process one message; raises nothing, whatever is fed.
+
+        ``at``: when it arrived; None: now. ``listening``: whether findings that are made from now on arrive here too;
+        False: what the device has counted until now says nothing of what is missing.
+        """
         now = self._clock() if at is None else at
-        verdict = self.ledger.feed(topic, payload, retained=retained)
+        verdict = self.ledger.feed(topic, payload, retained=retained or not listening)
         site, device, suffix = self.ledger.split_topic(topic)
         if device == BRIDGE and not suffix:
             return self._feed_bridge(site, payload)

@@ -12,7 +12,7 @@ import msgspec
 
 from edge.contracts.errors import SinkError
 from edge.fleet.consumer_connection import ConsumerConnection
-from edge.fleet.simulated_device import RESEND, SimulatedDevice
+from edge.fleet.simulated_device import HEALTH_EVERY_S, RESEND, SimulatedDevice
 
 if TYPE_CHECKING:
     import threading
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 DEVICES_A_SITE = 50
 DEVICES_A_CONNECTION = 200
-HEALTH_EVERY_S = 5.0
 FAULT_EVERY_S = 1.0
 FLUSH_S = 30.0
 
