@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge.cli import broker_options as options
+from edge.cli import fleet_forget
 
 if TYPE_CHECKING:
     from edge.fleet.fleet_watch import FleetWatch
@@ -18,6 +19,7 @@ app = typer.Typer(
 Example:
   edge-cli fleet watch --broker mqtt://localhost:1883 --once"""
 )
+app.command("forget")(fleet_forget.command)
 
 
 @app.command()
@@ -29,8 +31,8 @@ def watch(
     sort: Annotated[str, typer.Option(help="Column to sort by; numbers the largest first.")] = "site",
     root: options.TopicRoot = "edge/v1",
     timeout: Annotated[
-        float, typer.Option(min=0.1, help="Seconds that --once and --json wait for every device's health.")
-    ] = 15.0,
+        float, typer.Option(min=0.1, help="Most seconds that --once and --json wait to know how each device is.")
+    ] = 45.0,
     ask: Annotated[bool, typer.Option("--ask", help="Ask devices for what is missing and still kept.")] = False,
     username: options.Username = None,
     password_file: options.PasswordFile = None,
@@ -73,22 +75,40 @@ def watch(
 
 
 def _print_once(watcher: FleetWatch, only: str, sort: str, timeout: float, *, ask: bool, as_json: bool) -> None:
-    """Print all devices once, when each has told its health or ``timeout`` is over."""
+    """Print all devices once, when it is known of each how it is, or ``timeout`` is over."""
     import msgspec
 
     from edge.fleet.device_table import anomaly_texts, filter_and_sort, plain_table
 
     complete = watcher.receive_until_complete(timeout)
-    if ask and watcher.request_missing():
-        watcher.receive_until_complete(timeout)
+    if ask:
+        watcher.request_until_done(timeout)
     rows, unassigned = watcher.overview.rows(), watcher.overview.unassigned()
-    if not complete:
-        heard = watcher.overview.ledger.devices()
-        what = "not every device has told its health" if heard else "no device was heard"
-        print(f"{what} within {timeout:g} s", file=sys.stderr)
+    if not complete and rows:
+        print(f"not every device has told its health within {timeout:g} s", file=sys.stderr)
     for row in filter_and_sort(rows, only, sort) if as_json else ():
         print(msgspec.json.encode(row).decode())
     if not as_json:
-        print(plain_table(filter_and_sort(rows, only, sort), unassigned))
+        print(plain_table(filter_and_sort(rows, only, sort), unassigned, not watcher.all_listed))
     for text in anomaly_texts(rows, unassigned) if as_json else ():
         print(f"{text}: see docs/fleet.md", file=sys.stderr)
+    _check_whole(watcher, len(rows), timeout)
+
+
+def _check_whole(watcher: FleetWatch, shown: int, timeout: float) -> None:
+    """Raise `EdgeError` if what was printed may be less than the whole."""
+    from edge.contracts.errors import EdgeError
+    from edge.fleet.fleet_watch import EMPTY_S
+
+    for text in watcher.problems():
+        print(text, file=sys.stderr)
+    if not shown:
+        raise EdgeError(
+            f"no device was heard within {min(timeout, EMPTY_S):g} s",
+            hint="is --root right, and may this account read there?",
+        )
+    if not watcher.all_listed:
+        raise EdgeError(
+            f"at least {shown} devices are there: the broker did not tell of all of them for certain",
+            hint="a longer --timeout, or more max_queued_messages at the broker; docs/fleet.md says how it is found out",
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -14,7 +15,7 @@ from edge.fleet.ranges import Range
 from edge.fleet.signs_of_life import SignsOfLife
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 BRIDGE = "bridge"
 """Last level of the topic on which a site's bridge says whether it is connected."""
@@ -131,9 +132,9 @@ class FleetOverview:
             if key in self.ledger.devices() and not last.deleted
         )
 
-    def with_state(self) -> set[DeviceKey]:
-        """All devices whose ``state`` is known."""
-        return {key for key, last in self._last_messages.items() if last.has_state}
+    def bridges(self) -> Mapping[str, bool]:
+        """Sites whose bridge says whether it is connected; a live view."""
+        return MappingProxyType(self._bridges)
 
     def without_state(self, for_s: float) -> list[DeviceKey]:
         """Devices heard of for ``for_s`` seconds whose ``state`` has not arrived."""

@@ -50,6 +50,11 @@ class FleetWatch:
         """Whether every device that the broker knows of is in the overview, as far as can be told."""
         return self.states.certain and not self.overview.ledger.full
 
+    def problems(self) -> list[str]:
+        """What makes the numbers shown less than the whole, for people."""
+        dropped = self.connection.dropped
+        return [f"{dropped} messages were dropped here: they came faster than they were read"] if dropped else []
+
     def process_messages(self, timeout_s: float) -> int:
         """Process the messages that have come, waiting at most ``timeout_s`` for the first; returns how many.
 

@@ -65,7 +65,7 @@ def draw_table(watch: FleetWatch, text: str, column: str, lines: int) -> Table:
     chosen = filter_and_sort(rows, text, column)
     hidden = len(chosen) - lines
     table = Table(
-        title=summary_line(rows, watch.overview.unassigned())
+        title="; ".join([summary_line(rows, watch.overview.unassigned(), not watch.all_listed), *watch.problems()])
         + ("" if watch.connection.connected else "; connection to the broker lost"),
         caption=f"{hidden} more: --filter, --sort" if hidden > 0 else None,
         expand=True,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from edge.contracts.errors import SinkError
+from edge.contracts.topics import STATE
 from edge.fleet.consumer_connection import ConsumerConnection
 from edge.fleet.simulated_device import HEALTH_EVERY_S, RESEND, SimulatedDevice
 
@@ -130,6 +131,12 @@ class Simulation:
         """Publish the state ``offline`` of all devices."""
         for number, device in enumerate(self.devices):
             self._publish(number, device.state("offline"))
+        self.flush()
+
+    def clear_retained(self) -> None:
+        """Delete the retained states of all devices at the broker. Raises `SinkError` if it does not take it."""
+        for number, device in enumerate(self.devices):
+            self._connections[number // DEVICES_A_CONNECTION].publish(device.topics.full(STATE), b"", retain=True)
         self.flush()
 
     def answer_requests(self, timeout_s: float = 0.0) -> None:
