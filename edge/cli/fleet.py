@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge.cli import broker_options as options
+from edge.cli import fleet_forget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +23,7 @@ app = typer.Typer(
 Example:
   edge-cli fleet watch --broker mqtt://localhost:1883 --once"""
 )
+app.command("forget")(fleet_forget.command)
 
 
 @app.command()
@@ -34,8 +36,8 @@ def watch(
     reverse: Annotated[bool, typer.Option("--reverse", help="The other way round.")] = False,
     root: options.TopicRoot = "edge/v1",
     timeout: Annotated[
-        float, typer.Option(min=0.1, help="Seconds that --once and --json wait for every device's health.")
-    ] = 15.0,
+        float, typer.Option(min=0.1, help="Most seconds that --once and --json wait to know how each device is.")
+    ] = 45.0,
     ask: Annotated[bool, typer.Option("--ask", help="Ask devices for what is missing and still kept.")] = False,
     username: options.Username = None,
     password_file: options.PasswordFile = None,
@@ -80,7 +82,7 @@ def watch(
 def _print_once(
     watcher: FleetWatch, choose: Callable[[list[DeviceRow]], list[DeviceRow]], timeout: float, ask: bool, as_json: bool
 ) -> None:
-    """Print the devices of ``choose`` once, when each has told its health or ``timeout`` is over."""
+    """Print the devices of ``choose`` once, when it is known of each how it is, or ``timeout`` is over."""
     import msgspec
 
     from edge.fleet.cell_text import encodable
@@ -88,21 +90,41 @@ def _print_once(
     from edge.fleet.table_layout import fitted_table
 
     complete = watcher.receive_until_complete(timeout)
-    if ask and watcher.request_missing():
-        watcher.receive_until_complete(timeout)
+    if ask:
+        watcher.request_until_done(timeout)
     rows, unassigned = watcher.overview.rows(), watcher.overview.unassigned()
-    if not complete:
-        heard = watcher.overview.ledger.devices()
-        what = "not every device has told its health" if heard else "no device was heard"
-        print(f"{what} within {timeout:g} s", file=sys.stderr)
-    chosen = choose(rows)
-    if as_json:
-        for row in chosen:
-            print(msgspec.json.encode(row).decode())
-        for text in anomaly_texts(rows, unassigned):
-            print(f"{text}: see docs/fleet.md", file=sys.stderr)
-        return
-    terminal = sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns
-    table = fitted_table(chosen, width, unassigned) if terminal else plain_table(chosen, unassigned)
-    print(encodable(table, sys.stdout.encoding or "ascii"))
+    if not complete and rows:
+        print(f"not every device has told its health within {timeout:g} s", file=sys.stderr)
+    chosen, at_least = choose(rows), not watcher.all_listed
+    for row in chosen if as_json else ():
+        print(msgspec.json.encode(row).decode())
+    if not as_json:
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        table = (
+            plain_table(chosen, unassigned, at_least)
+            if width is None
+            else fitted_table(chosen, width, unassigned, at_least)
+        )
+        print(encodable(table, sys.stdout.encoding or "ascii"))
+    for text in anomaly_texts(rows, unassigned) if as_json else ():
+        print(f"{text}: see docs/fleet.md", file=sys.stderr)
+    _check_whole(watcher, len(rows), timeout)
+
+
+def _check_whole(watcher: FleetWatch, shown: int, timeout: float) -> None:
+    """Raise `EdgeError` if what was printed may be less than the whole."""
+    from edge.contracts.errors import EdgeError
+    from edge.fleet.fleet_watch import EMPTY_S
+
+    for text in watcher.problems():
+        print(text, file=sys.stderr)
+    if not shown:
+        raise EdgeError(
+            f"no device was heard within {min(timeout, EMPTY_S):g} s",
+            hint="is --root right, and may this account read there?",
+        )
+    if not watcher.all_listed:
+        raise EdgeError(
+            f"at least {shown} devices are there: the broker did not tell of all of them for certain",
+            hint="a longer --timeout, or more max_queued_messages at the broker; docs/fleet.md says how it is found out",
+        )

@@ -52,6 +52,8 @@ class State(Envelope, frozen=True, kw_only=True):
     capabilities: list[str] = []
     outbox: OutboxState | None = None
     clock_mark: ClockMark | None = None
+    health_every_s: float | None = None
+    """Seconds between two ``health`` messages of this device; None: unknown. Much longer silence is no health."""
     research_only: Literal[True] = True
 
 

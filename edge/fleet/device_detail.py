@@ -38,6 +38,7 @@ def _fields(row: DeviceRow) -> Iterator[tuple[str, str]]:
     for label, items in (("reason", row.reasons), ("note", row.notes)):
         for item in items:
             yield label, item
+    yield "requests", "-" if row.takes_requests is None else "taken" if row.takes_requests else "switched off"
     yield "model", row.model or "-"
     yield "runtime", row.runtime or "-"
     yield "fps", number_text(row.fps, 1)

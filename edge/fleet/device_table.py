@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from edge.contracts.errors import UsageError
 from edge.fleet.cell_text import ELLIPSIS, age_text, number_text, printable
-from edge.fleet.fleet_overview import SEVERITY, DeviceRow, LastFinding, RangesByEpoch, count_messages
+from edge.fleet.fleet_overview import SEVERITY, DeviceRow, RangesByEpoch, count_messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+    from edge.fleet.last_messages import LastFinding
 
 NOTHING = "-"
 RANGES_SHOWN = 3
@@ -141,14 +143,14 @@ def _urgency(row: DeviceRow) -> tuple[int, int, int, int, str, str]:
     return _severity(row), -lost, -given_up, -strange, row.site, row.device
 
 
-def summary_line(rows: Sequence[DeviceRow], unassigned: int = 0) -> str:
+def summary_line(rows: Sequence[DeviceRow], unassigned: int = 0, at_least: bool = False) -> str:
     """One line for all rows: how many devices are in which state, messages missing and repaired, and what is wrong.
 
-    ``unassigned``: unreadable messages whose topic names no device.
+    ``unassigned``: unreadable messages whose topic names no device. ``at_least``: there may be more devices than these.
     """
     states = [row.state for row in rows]
     parts = [f"{states.count(each)} {each}" for each in SEVERITY if each in states]
-    devices = f"{len(rows)} device{'' if len(rows) == 1 else 's'}"
+    devices = f"{'at least ' if at_least else ''}{len(rows)} device{'' if len(rows) == 1 else 's'}"
     head = f"{devices}: {', '.join(parts)}" if parts else devices
     missing, repaired, expired = (
         sum(count_messages(ranges) for ranges in one)
@@ -165,9 +167,9 @@ def anomaly_texts(rows: Sequence[DeviceRow], unassigned: int = 0) -> list[str]:
     return [f"{number} {name} message{'' if number == 1 else 's'}" for name, number in totals.items() if number]
 
 
-def plain_table(rows: Sequence[DeviceRow], unassigned: int = 0) -> str:
-    """The table as plain text, with the summary line below it; ``unassigned`` as in `summary_line`."""
+def plain_table(rows: Sequence[DeviceRow], unassigned: int = 0, at_least: bool = False) -> str:
+    """The table as plain text, with the summary line below it; ``unassigned`` and ``at_least`` as there."""
     lines = [list(COLUMNS), *(cell_texts(row) for row in rows)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(COLUMNS))]
     text = [GAP.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    return "\n".join([*text, "", summary_line(rows, unassigned)])
+    return "\n".join([*text, "", summary_line(rows, unassigned, at_least)])

@@ -93,7 +93,10 @@ class _LiveTable:
     def _draw(self, anew: bool) -> None:
         width, height = self._session.size()
         clock = time.strftime("%H:%M:%S")
-        around = Surroundings(self._watch.overview.unassigned(), self._watch.connection.connected, clock)
+        watch = self._watch
+        connected = watch.connection.connected
+        alarms = [*([] if connected else ["connection to the broker lost"]), *watch.problems()]
+        around = Surroundings(watch.overview.unassigned(), not watch.all_listed, alarms, clock)
         self._painter.draw(self._view.draw(self._rows, width, height, around), width, anew=anew)
 
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from edge.contracts.errors import SinkError
+from edge.contracts.topics import STATE
 from edge.fleet.consumer_connection import ConsumerConnection
-from edge.fleet.simulated_device import RESEND, SimulatedDevice
+from edge.fleet.simulated_device import HEALTH_EVERY_S, RESEND, SimulatedDevice
 
 if TYPE_CHECKING:
     import threading
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 DEVICES_A_SITE = 50
 DEVICES_A_CONNECTION = 200
-HEALTH_EVERY_S = 5.0
 FAULT_EVERY_S = 1.0
 FLUSH_S = 30.0
 
@@ -131,6 +131,12 @@ class Simulation:
         """Publish the state ``offline`` of all devices."""
         for number, device in enumerate(self.devices):
             self._publish(number, device.state("offline"))
+        self.flush()
+
+    def clear_retained(self) -> None:
+        """Delete the retained states of all devices at the broker. Raises `SinkError` if it does not take it."""
+        for number, device in enumerate(self.devices):
+            self._connections[number // DEVICES_A_CONNECTION].publish(device.topics.full(STATE), b"", retain=True)
         self.flush()
 
     def answer_requests(self, timeout_s: float = 0.0) -> None:

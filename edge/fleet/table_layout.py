@@ -193,7 +193,7 @@ def fit_items(items: Sequence[str], width: int) -> str:
     return "" if not items else f"{len(items)} reason{'' if len(items) == 1 else 's'}"
 
 
-def fitted_table(rows: Sequence[DeviceRow], width: int, unassigned: int = 0) -> str:
+def fitted_table(rows: Sequence[DeviceRow], width: int, unassigned: int = 0, at_least: bool = False) -> str:
     """The table as plain text for a terminal of ``width`` columns, with the summary below it; see `summary_line`."""
     layout = lay_out(rows, rows, width)
     lines = [title_line(layout)]
@@ -202,5 +202,5 @@ def fitted_table(rows: Sequence[DeviceRow], width: int, unassigned: int = 0) -> 
         text = row_text(row, layout, above)
         lines += [*(f" {each}" for each in text.above), f" {text.name}{text.state}{text.rest}"]
         above = row.site if layout.folded(row) else None
-    summary = summary_line(rows, unassigned)
+    summary = summary_line(rows, unassigned, at_least)
     return "\n".join([*(line.rstrip() for line in lines), "", *pack_words(summary.split(" "), width)])

@@ -40,8 +40,10 @@ class Surroundings(NamedTuple):
 
     unassigned: int = 0
     """See `summary_line`."""
-    connected: bool = True
-    """Whether the connection to the broker stands."""
+    at_least: bool = False
+    """Whether there may be more devices than those in the rows."""
+    alarms: Sequence[str] = ()
+    """What makes the rows less than they seem to be: no connection to the broker, messages dropped."""
     clock: str = ""
     """Time of the drawing: who sees it go on knows that the table does."""
 
@@ -155,10 +157,9 @@ class TableView:
     def _heading_lines(
         self, rows: Sequence[DeviceRow], width: int, height: int, around: Surroundings
     ) -> list[list[Span]]:
-        lines: list[list[Span]] = []
-        if not around.connected:
-            lines.append([(cut("connection to the broker lost", width), "alarm")])
-        parts = re.split("(?<=[;,:]) ", summary_line(rows, around.unassigned))
+        alarms = [line for alarm in around.alarms for line in pack_words(alarm.split(" "), width)]
+        lines: list[list[Span]] = [[(line, "alarm")] for line in alarms[: max(1, height // 5)]]
+        parts = re.split("(?<=[;,:]) ", summary_line(rows, around.unassigned, around.at_least))
         packed = pack_words(parts, width)[: max(1, height // 4)]
         return [*lines, *([(line, "title")] for line in packed)]
 

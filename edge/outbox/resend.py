@@ -8,12 +8,17 @@ publisher and `edge-cli outbox resend` may carry out the same job; each slice is
 from __future__ import annotations
 
 import sqlite3
+from collections import deque
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from edge.contracts.decoding import UnreadableError, decode_json
-from edge.outbox.rows import NO_END, ResendJob, ResendMark, ResendProgress, ResendResult, SeqRanges
+from edge.outbox.rows import GONE_LIMIT, NO_END, ResendJob, ResendMark, ResendProgress, ResendResult, SeqRanges
 from edge.outbox.schema import meta, transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SLICE = 500
 """Messages that are marked in one transaction: some 10 ms, for which the writer waits."""
@@ -24,37 +29,55 @@ MARK, JOB = "resend", "resending "
 
 
 class ResendCounter:
-    """Counts what is kept of a range, some at a time: what a resend of it will send."""
+    """Counts what is kept of some ranges, some at a time: what a resend of them will send."""
 
-    def __init__(self, db: sqlite3.Connection, first: int, last: int) -> None:
-        """``first`` and ``last``: lowest and highest seq that is asked for; the latter is cut to what there is."""
+    def __init__(self, db: sqlite3.Connection, ranges: Sequence[tuple[int, int]]) -> None:
+        """``ranges``: [first, last] that are asked for, rising and apart; they are cut to what there is."""
         self._db = db
-        self.first, self.last = min(first, NO_END), min(last, meta(db)[1] - 1)
-        self._next, self._kept, self._count = self.first, SeqRanges(), 0
-        self._done = False
+        end = meta(db)[1] - 1
+        self._waiting = deque((min(first, NO_END), min(last, end)) for first, last in ranges)
+        self._next = self._waiting[0][0]
+        self._kept, self._count = SeqRanges(), 0
+        self._gone: list[tuple[int, int]] = []
+        self._gone_count = 0
 
     def count_some(self) -> ResendResult | None:
         """Count some more; the result when all is counted. Raises sqlite3.Error if the outbox fails."""
-        seqs = [] if self._done else _kept(self._db, self._next, self.last, COUNT_SLICE)
-        for seq in seqs:
-            self._kept.add(seq)
-        self._count += len(seqs)
-        if len(seqs) == COUNT_SLICE:
-            self._next = seqs[-1] + 1
-            return None
-        self._done = True
-        return ResendResult(self._count, *self._kept.gaps(self.first, self.last))
+        room = COUNT_SLICE
+        while self._waiting and room:
+            first, last = self._waiting[0]
+            seqs = _kept(self._db, self._next, last, room)
+            for seq in seqs:
+                self._kept.add(seq)
+            self._count += len(seqs)
+            if len(seqs) == room:
+                self._next = seqs[-1] + 1
+                return None
+            room -= len(seqs)
+            self._end_range(first, last)
+        return ResendResult(self._count, self._gone[:GONE_LIMIT], self._gone_count)
+
+    def _end_range(self, first: int, last: int) -> None:
+        """Note what is gone of a range that is counted, and go on to the next."""
+        gone, number = self._kept.gaps(first, last)
+        self._gone += gone
+        self._gone_count += number
+        self._kept = SeqRanges()
+        self._waiting.popleft()
+        self._next = self._waiting[0][0] if self._waiting else 0
 
 
-def add_job(db: sqlite3.Connection, first: int, last: int, sink: str | None) -> None:
-    """Store the job to mark ``first`` <= seq <= ``last`` as not delivered to ``sink`` (None: to none of the sinks)."""
+def add_jobs(db: sqlite3.Connection, ranges: Sequence[tuple[int, int]], sink: str | None) -> None:
+    """Store the jobs to mark ``ranges`` as not delivered to ``sink`` (None: to none of the sinks), all or none."""
     with transaction(db):
-        newest = max((int(key.removeprefix(JOB)) for key, _ in _jobs(db)), default=0)
-        last = min(last, meta(db)[1] - 1)
-        if first <= last:
-            job = ResendJob(first=first, last=last, sink=sink)
-            # A number of fixed width: jobs are carried out in the order of their keys.
-            db.execute("INSERT INTO meta VALUES (?, ?)", (f"{JOB}{newest + 1:09}", msgspec.json.encode(job).decode()))
+        number = max((int(key.removeprefix(JOB)) for key, _ in _jobs(db)), default=0)
+        end = meta(db)[1] - 1
+        for first, last in ranges:
+            if first <= min(last, end):
+                number += 1
+                job = ResendJob(first=first, last=min(last, end), sink=sink)
+                # A number of fixed width: jobs are carried out in the order of their keys.
+                db.execute("INSERT INTO meta VALUES (?, ?)", (f"{JOB}{number:09}", msgspec.json.encode(job).decode()))
 
 
 def progress(db: sqlite3.Connection, sink: str | None = None) -> ResendProgress:

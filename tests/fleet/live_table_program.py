@@ -1,7 +1,7 @@
 """Program for tests: the live table of simulated rows, without a broker.
 
-Command line: number of devices, ``short`` or ``long`` names, ``fail`` for a fault after a second. Device 3 is the worst.
-What it prints at its end, ``told: …``, shows that it was unwound.
+Command line: number of devices, ``short`` or ``long`` names, ``fail`` for a fault after a second. Device 3 is
+the worst. What it prints at its end, ``told: …``, shows that it was unwound.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 
 import msgspec
 
-from edge.fleet.fleet_overview import SEVERITY, DeviceRow, LastFinding
+from edge.fleet.fleet_overview import SEVERITY, DeviceRow
+from edge.fleet.last_messages import LastFinding
 from edge.fleet.live_table import open_console, show_live
 from edge.fleet.table_view import TableView
 
@@ -33,6 +34,7 @@ def make_row(number: int, long_names: bool) -> DeviceRow:
         reasons=["hot", "dropped_frames", "runtime_fallback"] if state == "degraded" else [],
         heard=75.0 if gone else number % 10 / 2,
         notes=[],
+        takes_requests=True,
         model="breast-lesion 0.2.0",
         runtime="litert+xnnpack",
         fps=None if gone else 27.4,
@@ -64,7 +66,11 @@ def main() -> None:
 
     overview = SimpleNamespace(rows=aged, unassigned=lambda: 0)
     watch: Any = SimpleNamespace(
-        overview=overview, connection=SimpleNamespace(connected=True), process_messages=lambda wait_s: 0
+        overview=overview,
+        connection=SimpleNamespace(connected=True),
+        process_messages=lambda wait_s: 0,
+        all_listed=True,
+        problems=list,
     )
     console = open_console()
     assert console is not None

@@ -160,7 +160,9 @@ def test_the_live_table_shows_as_many_rows_as_there_is_place_for(
     device_messages_for(overview, device="cart-1").state(3, status="degraded", reasons=["[bold]x[/nothing]"])
     out = io.StringIO()
     console = rich_console.Console(file=out, width=240, color_system=None)
-    watch: Any = SimpleNamespace(overview=overview, connection=SimpleNamespace(connected=False))
+    watch: Any = SimpleNamespace(
+        overview=overview, connection=SimpleNamespace(connected=False), all_listed=True, problems=list
+    )
     console.print(draw_table(watch, "", "site", 2))
     text = out.getvalue()
     assert "degraded: [bold]x[/nothing]" in text

@@ -1,4 +1,4 @@
-"""The live table on a real pseudo-terminal: what a user sees at each size, the keys, and the terminal after each end."""
+"""The live table on a pseudo-terminal: what a user sees at each size, the keys, and the terminal after each end."""
 
 from __future__ import annotations
 
@@ -126,7 +126,9 @@ def test_a_new_size_is_drawn_at_once_and_whole(start: Callable[..., TerminalProg
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGHUP, 128 + signal.SIGHUP)]
 )
-def test_signals_put_the_terminal_back(start: Callable[..., TerminalProgram], number: signal.Signals, code: int) -> None:
+def test_signals_put_the_terminal_back(
+    start: Callable[..., TerminalProgram], number: signal.Signals, code: int
+) -> None:
     program = start()
     program.wait_for(is_drawn)
     assert program.settings != program.settings_before

@@ -190,6 +190,7 @@ class StateAndHealth:
             capabilities=[*report.capabilities, *self._capabilities],
             outbox=outbox,
             clock_mark=self._clock_mark,
+            health_every_s=self._health_every_s,
         )
 
     def health(self, outbox: OutboxState | None, depth: OutboxDepth | None) -> Health:

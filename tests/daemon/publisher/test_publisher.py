@@ -58,6 +58,7 @@ def test_state_comes_before_findings_and_says_identity_and_status(
     assert state.outbox is not None
     assert state.outbox.epoch == one.bodies("coverage/cart-1")[0]["epoch"]
     assert state.run_id == "run-1"
+    assert state.health_every_s == 0.3  # what the harness has set
 
 
 def test_before_the_first_report_we_are_starting_and_then_online(

@@ -193,7 +193,7 @@ def test_old_marks_and_damaged_jobs(tmp_path: Path) -> None:
 def test_two_that_carry_out_the_same_job_mark_each_message_once(tmp_path: Path) -> None:
     make_outbox(tmp_path, 3000)
     one, other = OutboxReader(tmp_path / FILE_NAME), OutboxReader(tmp_path / FILE_NAME)
-    one.add_resend(1, 10**9, None)
+    one.add_resend([(1, 10**9)], None)
     frontiers = [one.resend_progress(SINK).frontier]
     while one.mark_resend_slice() and other.mark_resend_slice():
         frontiers.append(one.resend_progress(SINK).frontier)
