@@ -68,8 +68,8 @@ def _severity(row: DeviceRow) -> int:
 
 
 COLUMNS = {
-    "site": Column(lambda row: row.site, lambda row: row.site),
-    "device": Column(lambda row: row.device, lambda row: row.device),
+    "site": Column(lambda row: row.site, lambda row: (row.site, row.device)),
+    "device": Column(lambda row: row.device, lambda row: (row.device, row.site)),
     "state": Column(_state, lambda row: (_severity(row), row.reasons)),
     "heard": Column(lambda row: age_text(row.heard), lambda row: row.heard),
     "model": Column(lambda row: row.model or NOTHING, lambda row: row.model),

@@ -46,6 +46,9 @@ class KeyParser:
             elif found := _SEQUENCE.match(text, at):
                 keys += _sequence_key(found)
                 at = found.end()
+            elif text.startswith("\x1b\x1b", at):
+                keys.append(ESCAPE)
+                at += 1
             elif _UNFINISHED.fullmatch(text, at) and len(text) - at <= PENDING_LIMIT:
                 self._pending = text[at:]
                 break

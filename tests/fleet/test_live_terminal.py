@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -32,6 +33,7 @@ def start() -> Iterator[Callable[..., TerminalProgram]]:
         columns: int = 80, lines: int = 24, devices: int = 100, *more: str, names: str = "short", **environment: str
     ) -> TerminalProgram:
         command = [sys.executable, PROGRAM, str(devices), names, *more]
+        environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
         started.append(TerminalProgram(command, columns, lines, environment))
         return started[-1]
 
@@ -149,7 +151,8 @@ def test_an_exception_puts_the_terminal_back_and_is_seen(start: Callable[..., Te
 @pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash for job control")
 def test_ctrl_z_gives_the_terminal_back_and_fg_takes_it_again() -> None:
     command = ["bash", "--norc", "--noprofile", "--noediting", "-i"]
-    shell = TerminalProgram(command, 80, 24, {"PS1": "ready> ", "HISTFILE": "/dev/null"})
+    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    shell = TerminalProgram(command, 80, 24, {"PS1": "ready> ", "HISTFILE": "/dev/null", "PYTHONPATH": path})
     try:
         shell.wait_for(lambda s: "ready>" in s.before_and_after)
         shell.press(f"{sys.executable} {PROGRAM} 100 short\r")
