@@ -61,10 +61,21 @@ class TableView:
         self._top = 0
         self._page = 1
         """Rows, or lines of the detail, that the last drawing had place for."""
+        self._rows: Sequence[DeviceRow] = ()
         self._shown: list[DeviceRow] = []
 
     def press(self, key: str) -> bool:
         """Do what ``key`` asks for; False: leave the table."""
+        before = self.text, self.column, self.reverse
+        stay = self._press(key)
+        if before != (self.text, self.column, self.reverse):
+            self._choose()  # now, and not at the next drawing: the next key may be here already
+        return stay
+
+    def _choose(self) -> None:
+        self._shown = filter_and_sort(self._rows, self.text, self.column, self.reverse)
+
+    def _press(self, key: str) -> bool:
         if self.typing:
             self._type(key)
         elif key == "q":
@@ -140,7 +151,8 @@ class TableView:
         """Lines of the whole screen; at most ``height``, none wider than ``width``."""
         if width < MIN_WIDTH or height < MIN_HEIGHT:
             return [[(cut(f"needs {MIN_WIDTH}x{MIN_HEIGHT}", width), "")]]
-        self._shown = filter_and_sort(rows, self.text, self.column, self.reverse)
+        self._rows = rows
+        self._choose()
         lines = self._heading_lines(rows, width, height, around)
         if self._detail is not None:
             row = next((row for row in rows if (row.site, row.device) == self._detail), None)

@@ -116,6 +116,13 @@ def test_s_goes_through_all_orders_and_r_turns_them_round(viewer: Viewer) -> Non
     assert viewer.selected == "clinic-6/cart-0097"
 
 
+def test_keys_that_come_together_do_what_they_do_one_by_one(viewer: Viewer) -> None:
+    _ = viewer.lines
+    for key in ("/", *"cart-0042", "enter", "enter"):
+        viewer.view.press(key)
+    assert viewer.lines[1] == "clinic-0/cart-0042"
+
+
 def test_one_device_is_shown_with_all_that_is_known(viewer: Viewer) -> None:
     ranges = [(number * 10, number * 10 + 1) for number in range(1, 300)]
     viewer.rows[2] = msgspec.structs.replace(
