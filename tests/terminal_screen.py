@@ -13,6 +13,8 @@ import re
 import select
 import signal
 import struct
+import subprocess
+import sys
 import termios
 import time
 import unicodedata
@@ -21,6 +23,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+TAKE_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+"""Makes the pseudo-terminal that of the new session, and becomes the program: signals of its keys need that."""
 SEQUENCE = re.compile(r"\x1b\[(\??)([0-9;]*)([A-Za-z])")
 
 
@@ -124,17 +132,15 @@ class TerminalProgram:
         values = {**os.environ, "TERM": "xterm-256color", **(environment or {})}
         for name in ("COLUMNS", "LINES", *(name for name, value in values.items() if value == "")):
             values.pop(name, None)
-        self.pid = os.fork()
-        if self.pid == 0:  # in the child: nothing but what leads to exec
-            try:
-                os.setsid()
-                fcntl.ioctl(self._side, termios.TIOCSCTTY, 0)
-                for descriptor in (0, 1, 2):
-                    os.dup2(self._side, descriptor)
-                os.closerange(3, 100)
-                os.execvpe(command[0], list(command), values)  # noqa: S606 - of a test
-            finally:
-                os._exit(127)
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", TAKE_TERMINAL, *command],
+            stdin=self._side,
+            stdout=self._side,
+            stderr=self._side,
+            env=values,
+            start_new_session=True,
+        )
+        self.pid = self._process.pid
 
     def _set_size(self, columns: int, lines: int) -> None:
         fcntl.ioctl(self.main, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
@@ -183,22 +189,21 @@ class TerminalProgram:
         deadline = time.monotonic() + timeout_s
         while True:
             self.read(0.05)
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
+            self.exit_code = self._process.poll()
+            if self.exit_code is not None:
                 self.read(0.0)
-                self.exit_code = os.waitstatus_to_exitcode(status)
                 return self.exit_code
             assert time.monotonic() < deadline, f"has not ended; the screen is\n{self.screen.text}"
 
     def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal to the program."""
-        os.kill(self.pid, number)
+        self._process.send_signal(number)
 
     def close(self) -> None:
         """End the program, if it still runs, and close the terminal."""
         if self.exit_code is None:
-            self.kill()
-            os.waitpid(self.pid, 0)
+            self._process.kill()
+            self._process.wait()
         if self.main >= 0:
             os.close(self.main)
             os.close(self._side)

@@ -71,6 +71,7 @@ class _LiveTable:
     ) -> None:
         self._watch, self._session, self._painter, self._view, self._ask = watch, session, painter, view, ask
         self._rows: list[DeviceRow] = []
+        self._size = (0, 0)
 
     def run(self) -> None:
         """Run until a key asks to leave."""
@@ -91,13 +92,14 @@ class _LiveTable:
             self._draw(anew=self._session.take_redraw() or REDRAW in pressed)
 
     def _draw(self, anew: bool) -> None:
-        width, height = self._session.size()
+        before, self._size = self._size, self._session.size()
+        width, height = self._size
         clock = time.strftime("%H:%M:%S")
         watch = self._watch
         connected = watch.connection.connected
         alarms = [*([] if connected else ["connection to the broker lost"]), *watch.problems()]
-        around = Surroundings(watch.overview.unassigned(), not watch.all_listed, alarms, clock)
-        self._painter.draw(self._view.draw(self._rows, width, height, around), width, anew=anew)
+        around = Surroundings(watch.overview.unassigned(), not watch.all_listed, alarms, clock, self._session.has_keys)
+        self._painter.draw(self._view.draw(self._rows, width, height, around), width, anew=anew or self._size != before)
 
 
 class ScreenPainter:

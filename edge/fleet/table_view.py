@@ -26,6 +26,7 @@ SORTS = (*_FIRST_SORTS, *(each for each in COLUMNS if each not in _FIRST_SORTS))
 """What the key ``s`` goes through."""
 TABLE_KEYS = ("q quit", "/ filter", "s sort", "r reverse", "Enter detail", "arrows, PgUp, PgDn scroll")
 DETAIL_KEYS = ("Esc back", "q quit", "arrows, PgUp, PgDn scroll")
+NO_KEYS = ("Ctrl-C quit", "no other keys: standard input is no terminal")
 FILTER_KEYS = ("Enter keep", "Esc drop the filter")
 MOVES = {keys.UP: -1, "k": -1, keys.DOWN: 1, "j": 1}
 PAGES = {keys.PAGE_UP: -1, "b": -1, keys.PAGE_DOWN: 1, " ": 1}
@@ -46,6 +47,8 @@ class Surroundings(NamedTuple):
     """What makes the rows less than they seem to be: no connection to the broker, messages dropped."""
     clock: str = ""
     """Time of the drawing: who sees it go on knows that the table does."""
+    has_keys: bool = True
+    """Whether there is a keyboard."""
 
 
 class TableView:
@@ -164,7 +167,7 @@ class TableView:
         lines += [*body, *([[]] * (height - len(lines) - 2 - len(body)))]
         if display_width(where) + 2 + len(around.clock) <= width and not self.typing:
             where = pad(where, width - len(around.clock)) + around.clock
-        return [*lines, [(where, "title")], [(_whole_items(hints, width - 1), "")]]
+        return [*lines, [(where, "title")], [(_whole_items(hints if around.has_keys else NO_KEYS, width - 1), "")]]
 
     def _heading_lines(
         self, rows: Sequence[DeviceRow], width: int, height: int, around: Surroundings

@@ -88,6 +88,11 @@ class TerminalSession:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
+    @property
+    def has_keys(self) -> bool:
+        """Whether keys can be read: standard input is a terminal too."""
+        return self._input is not None
+
     def size(self) -> tuple[int, int]:
         """Columns and lines of the terminal now; of one that does not say, those of the environment, or 80x24."""
         with suppress(OSError):

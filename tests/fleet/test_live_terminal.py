@@ -200,6 +200,19 @@ def test_an_ascii_output_gets_ascii(start: Callable[..., TerminalProgram]) -> No
     assert program.screen.raw.isascii()
 
 
+def test_without_a_keyboard_it_is_drawn_and_says_how_to_end_it() -> None:
+    path = os.pathsep.join([str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")])
+    command = ["sh", "-c", f"{sys.executable} {PROGRAM} 3 short </dev/null"]
+    program = TerminalProgram(command, 80, 24, {"PYTHONPATH": path})
+    try:
+        program.wait_for(lambda s: "rows 1-3 of 3" in s.text and "Ctrl-C quit" in s.lines[-1])
+        program.press(CTRL_C)
+        program.wait_for_end()
+        assert "told: interrupted" in program.screen.before_and_after
+    finally:
+        program.close()
+
+
 def test_a_terminal_that_goes_away_ends_the_table(start: Callable[..., TerminalProgram]) -> None:
     program = start()
     program.wait_for(is_drawn)
