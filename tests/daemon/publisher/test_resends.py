@@ -282,3 +282,19 @@ def test_a_request_with_many_ranges_keeps_others_waiting_not_out(tmp_path: Path)
         assert one.bodies(RESEND)[2]["error"] is None
     finally:
         one.close()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
+def test_slices_go_through_all_ranges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    make_outbox(tmp_path, 30)
+    monkeypatch.setattr(resend, "SLICE", size)
+    one = OutboxReader(tmp_path / FILE_NAME)
+    ranges = [(2, 2), (4, 9), (11, 11), (20, 40), (50, 60)]
+    one.add_resend(ranges, SINK)
+    one.add_resend([(31, 60)], SINK)
+    assert one.resend_progress().jobs == 1, "what was not made yet is no job"
+    while one.mark_resend_slice():
+        pass
+    pending = [row.seq for row in one.pending(SINK, 0, NO_END, 100)]
+    assert pending == [2, *range(4, 10), 11, *range(20, 31)]
+    one.close()
