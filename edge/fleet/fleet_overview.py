@@ -136,6 +136,10 @@ class FleetOverview:
         """Sites whose bridge says whether it is connected; a live view."""
         return MappingProxyType(self._bridges)
 
+    def with_state(self) -> set[DeviceKey]:
+        """Devices whose ``state`` has arrived, and was not deleted since."""
+        return {key for key, last in self._last_messages.items() if last.has_state}
+
     def without_state(self, for_s: float) -> list[DeviceKey]:
         """Devices heard of for ``for_s`` seconds whose ``state`` has not arrived."""
         limit = self._clock() - for_s

@@ -53,7 +53,8 @@ class SignsOfLife:
 
     def set_interval(self, stated: Any) -> None:
         """Take the interval that the device states (``health_every_s``); what is no positive number says nothing."""
-        usable = isinstance(stated, (int, float)) and math.isfinite(stated) and stated > 0
+        is_number = isinstance(stated, (int, float)) and not isinstance(stated, bool)
+        usable = is_number and math.isfinite(stated) and stated > 0
         self._stated_s = float(stated) if usable else None
 
     @property

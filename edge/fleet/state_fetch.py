@@ -18,7 +18,7 @@ from edge.contracts import topics
 from edge.contracts.errors import SinkError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from edge.fleet.consumer_connection import ConsumerConnection
     from edge.fleet.fleet_overview import DeviceKey, FleetOverview
@@ -27,14 +27,18 @@ ATTEMPTS = 4
 """Comparisons of the whole with its portions, until both agree."""
 QUIET_S = 0.2
 """So long after the broker's answer without another state, and all are here: some brokers answer first."""
+ANSWER_S = 3.0
+"""So long without an answer or a state, and the answer was dropped: the question is asked again."""
+BRIDGE_NOTES = "+/bridge"
+"""Last levels of the topics on which bridges tell whether they are connected."""
 PORTION = 300
 """Devices whose states are asked for at once: fewer than any broker queues."""
 LARGE = 900
 """As many states at once as a broker may have cut: two answers of this size must agree with each other, too."""
 UNHEARD_S = 2.0
 """So long a device may be known without its state: a ``health`` can overtake it."""
-REPEAT_S = 60.0
-"""Between two fetches that were caused by states that an earlier one had missed."""
+REPEAT_S, LONGEST_REPEAT_S = 60.0, 3600.0
+"""Between two fetches after which the list is still uncertain; doubled each time."""
 
 
 class StateFetch:
@@ -54,8 +58,10 @@ class StateFetch:
         self._collected: dict[str, set[str]] = {}
         """Site -> devices whose retained states came since the last question."""
         self._last_at = 0.0
+        self._cut = False
+        """Whether an answer of the broker to the last questions got lost."""
         self._asked: set[DeviceKey] = set()
-        self._repeat_at = 0.0
+        self._repeat_at, self._repeat_s = 0.0, REPEAT_S
         self._steps: Iterator[None] = iter(())
         self.others_subscribed = False
         """Whether the other topics are subscribed to."""
@@ -81,7 +87,7 @@ class StateFetch:
 
     def _run(self) -> Iterator[None]:
         """Everything that is done on one connection."""
-        self.settled = self.certain = self.others_subscribed = False
+        self.settled = self.certain = self.others_subscribed = self._cut = False
         yield from self._wait([])  # for the subscription that the connection begins with
         yield from self._fetch(first=True)
         while True:
@@ -91,7 +97,7 @@ class StateFetch:
                 yield from self._ask_for(missing[:PORTION])
             elif not self.certain and time.monotonic() >= self._repeat_at:
                 self.settled = False
-                self._collected = {}
+                self._collected, self._cut = {}, False
                 yield from self._wait([all_states(self._root)])
                 yield from self._fetch(first=False)
             else:
@@ -103,9 +109,9 @@ class StateFetch:
         before: dict[str, set[str]] | None = None
         for attempt in range(ATTEMPTS):
             if attempt:
-                self._collected = {}
+                self._collected, self._cut = {}, False
                 yield from self._wait([all_states(self._root)])
-            whole = self._collected
+            whole, whole_cut = self._collected, self._cut
             # From here on states come in order with the findings. The broker sends all it has once more, and perhaps
             # drops some of it; other messages would be dropped with it, so they are subscribed to after that.
             yield from self._wait([all_states(self._root)], qos=1)
@@ -114,6 +120,7 @@ class StateFetch:
                 first = False
             large = sum(map(len, whole.values())) >= LARGE
             by_site: dict[str, set[str]] = {}
+            self._cut = False
             for sites in self._portions(whole):
                 self._collected = {}
                 filters = [f"{self._root}/{site}/+/{topics.STATE}" for site in sites]
@@ -121,11 +128,14 @@ class StateFetch:
                 self._connection.unsubscribe(filters)
                 by_site.update(self._collected)
             self._collected = {}
-            if whole == by_site and (not large or whole == before):
+            listed = {(site, device) for site, devices in whole.items() for device in devices}
+            agree = not (whole_cut or self._cut) and whole == by_site and self._overview.with_state() <= listed
+            if agree and (not large or whole == before):
                 self.certain = True
                 return
             before = whole
-        self._repeat_at = time.monotonic() + REPEAT_S
+        self._repeat_at = time.monotonic() + self._repeat_s
+        self._repeat_s = min(2 * self._repeat_s, LONGEST_REPEAT_S)
 
     def _portions(self, whole: dict[str, set[str]]) -> list[list[str]]:
         """All known sites, in groups of at most `PORTION` devices each where a site itself is not larger."""
@@ -153,23 +163,32 @@ class StateFetch:
             self.certain = False
 
     def _subscribe_others(self) -> Iterator[None]:
-        number = self._connection.subscribe(self._other_topics, 1)
-        while (granted := self._connection.granted(number)) is None:
-            yield
+        granted = yield from self._subscribe(self._other_topics)
         if not granted:
             raise SinkError(
                 f"{self._connection.name} refuses: subscription not allowed", hint="check the broker's access list"
             )
         self.others_subscribed = True
 
+    def _subscribe(self, filters: Sequence[str]) -> Generator[None, None, bool]:
+        """Subscribe to ``filters`` until the broker answers; whether it grants them."""
+        while True:
+            number = self._connection.subscribe(filters, 1)
+            asked_at = time.monotonic()
+            while (granted := self._connection.granted(number)) is None:
+                if time.monotonic() - max(asked_at, self._last_at) > ANSWER_S:
+                    break
+                yield
+            if granted is not None:
+                return granted
+            self._cut = True  # mosquitto drops its answers, too, when its queue for us is full
+
     def _wait(self, filters: Sequence[str], qos: int = 0) -> Iterator[None]:
         """Subscribe to ``filters``, and wait until the states that are retained there have come."""
         if filters:
             self._connection.subscribe(filters, qos)
         # The answer to a second subscription comes behind what the first one gave.
-        number = self._connection.subscribe([f"{self._root}/+/bridge"], 1)
-        while self._connection.granted(number) is None:
-            yield
+        yield from self._subscribe([f"{self._root}/{BRIDGE_NOTES}"])
         self._last_at = max(self._last_at, time.monotonic())
         while time.monotonic() - self._last_at < QUIET_S:
             yield

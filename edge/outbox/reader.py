@@ -196,8 +196,8 @@ class OutboxReader:
         return ResendCounter(self._db, ranges)
 
     def add_resend(self, ranges: Sequence[tuple[int, int]], sink: str | None) -> None:
-        """Store the jobs to send ``ranges``, rising and apart, to ``sink`` again (None: to all sinks)."""
-        resend.add_jobs(self._db, ranges, sink)
+        """Store the job to send ``ranges``, rising and apart, to ``sink`` again (None: to all sinks)."""
+        resend.add_job(self._db, ranges, sink)
 
     def mark_resend_slice(self) -> bool:
         """Carry out a slice of the first stored job; False: there is none."""

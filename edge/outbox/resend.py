@@ -1,6 +1,6 @@
 """Resends of an outbox: jobs stored in it, which whoever has time carries out in short slices, and their counting.
 
-A job marks one range of messages as pending again. It is stored before anybody is told of it, so that it outlives the
+A job marks one or more ranges of messages as pending again. It is stored before anybody is told of it, so that it outlives the
 process, and each slice is a transaction of its own: the writer and the publisher's other work come between. The
 publisher and `edge-cli outbox resend` may carry out the same job; each slice is marked once.
 """
@@ -67,17 +67,16 @@ class ResendCounter:
         self._next = self._waiting[0][0] if self._waiting else 0
 
 
-def add_jobs(db: sqlite3.Connection, ranges: Sequence[tuple[int, int]], sink: str | None) -> None:
-    """Store the jobs to mark ``ranges`` as not delivered to ``sink`` (None: to none of the sinks), all or none."""
+def add_job(db: sqlite3.Connection, ranges: Sequence[tuple[int, int]], sink: str | None) -> None:
+    """Store the job to mark ``ranges``, rising and apart, as not delivered to ``sink`` (None: to none of the sinks)."""
     with transaction(db):
-        number = max((int(key.removeprefix(JOB)) for key, _ in _jobs(db)), default=0)
-        end = meta(db)[1] - 1
-        for first, last in ranges:
-            if first <= min(last, end):
-                number += 1
-                job = ResendJob(first=first, last=min(last, end), sink=sink)
-                # A number of fixed width: jobs are carried out in the order of their keys.
-                db.execute("INSERT INTO meta VALUES (?, ?)", (f"{JOB}{number:09}", msgspec.json.encode(job).decode()))
+        newest = max((int(key.removeprefix(JOB)) for key, _ in _jobs(db)), default=0)
+        made = meta(db)[1] - 1
+        wanted = [(first, min(last, made)) for first, last in ranges if first <= min(last, made)]
+        if wanted:
+            job = _job_of(wanted, sink)
+            # A number of fixed width: jobs are carried out in the order of their keys.
+            db.execute("INSERT INTO meta VALUES (?, ?)", (f"{JOB}{newest + 1:09}", msgspec.json.encode(job).decode()))
 
 
 def progress(db: sqlite3.Connection, sink: str | None = None) -> ResendProgress:
@@ -103,26 +102,47 @@ def mark_slice(db: sqlite3.Connection) -> bool:
         if not found:
             return False
         key, job = found[0]
-        seqs = _kept(db, job.first, job.last, SLICE)
-        end = job.last if len(seqs) < SLICE else seqs[-1]
-        db.execute(
-            "DELETE FROM delivery WHERE seq >= ? AND seq <= ? AND (sink = ? OR ? IS NULL)",
-            (job.first, end, job.sink, job.sink),
-        )
-        db.execute(
-            "UPDATE entries SET state = 'pending' WHERE seq >= ? AND seq <= ? AND state <> 'pending'", (job.first, end)
-        )
+        now, later = _next_slice(db, job.ranges or [(job.first, job.last)])
+        for first, last in now:
+            db.execute(
+                "DELETE FROM delivery WHERE seq >= ? AND seq <= ? AND (sink = ? OR ? IS NULL)",
+                (first, last, job.sink, job.sink),
+            )
+            db.execute(
+                "UPDATE entries SET state = 'pending' WHERE seq >= ? AND seq <= ? AND state <> 'pending'", (first, last)
+            )
         before = progress(db).mark
         db.execute(
             "INSERT OR REPLACE INTO meta VALUES (?, ?)",
-            (MARK, f"{before.number + 1 if before else 1} {job.first} {end}"),
+            (MARK, f"{before.number + 1 if before else 1} {now[0][0]} {now[-1][1]}"),
         )
-        if end >= job.last:
+        if not later:
             db.execute("DELETE FROM meta WHERE key = ?", (key,))
         else:
-            rest = msgspec.structs.replace(job, first=end + 1)
+            rest = _job_of(later, job.sink)
             db.execute("UPDATE meta SET value = ? WHERE key = ?", (msgspec.json.encode(rest).decode(), key))
     return True
+
+
+def _next_slice(
+    db: sqlite3.Connection, ranges: Sequence[tuple[int, int]]
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """The first of ``ranges``, as far as a slice goes, and the rest of them."""
+    room, now = SLICE, []
+    for place, (first, last) in enumerate(ranges):
+        seqs = _kept(db, first, last, room)
+        if len(seqs) == room and seqs[-1] < last:
+            return [*now, (first, seqs[-1])], [(seqs[-1] + 1, last), *ranges[place + 1 :]]
+        now.append((first, last))
+        room -= len(seqs)
+        if not room:
+            return now, list(ranges[place + 1 :])
+    return now, []
+
+
+def _job_of(ranges: Sequence[tuple[int, int]], sink: str | None) -> ResendJob:
+    several = list(ranges) if len(ranges) > 1 else []
+    return ResendJob(first=ranges[0][0], last=ranges[-1][1], sink=sink, ranges=several)
 
 
 def _kept(db: sqlite3.Connection, first: int, last: int, limit: int) -> list[int]:

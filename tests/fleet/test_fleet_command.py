@@ -10,9 +10,9 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
-from brokers import free_port, wait_until
-from terminal_screen import TerminalProgram
+from brokers import Subscriber, free_port, wait_until
 
 from edge.cli.main import run
 from edge.fleet.simulated_device import SimulatedDevice
@@ -20,7 +20,7 @@ from edge.fleet.simulated_device import SimulatedDevice
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from brokers import Mosquitto, Subscriber
+    from brokers import Mosquitto
 
 
 def test_wrong_calls_say_what_is_wrong(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,36 +87,29 @@ def test_simulate_and_watch_on_one_broker(broker: Mosquitto, capfd: pytest.Captu
 
 @pytest.mark.broker
 @pytest.mark.slow
-def test_a_terminal_gets_a_table_that_fits(broker: Mosquitto, subscriber: Subscriber) -> None:
-    """Live with keys; once where the terminal cannot be drawn on; once as plain text of its width."""
-    for number in (1, 2):
-        device = SimulatedDevice("department-of-radiology-building", f"ultrasound-cart-of-ward-9-00000{number}")
-        for message in (*device.state(), *device.health()):
-            subscriber.publish(message.topic, message.body, retain=True)
-    watch = [sys.executable, "-m", "edge.cli.main", "fleet", "watch", "--broker", broker.uri]
-    live = TerminalProgram(watch, 80, 24)
-    try:
-        live.wait_for(lambda s: "rows 1-2 of 2; worst first" in s.text)
-        assert " department-of-radiology-building/" in live.screen.lines
-        live.press("\x1b[B\r")
-        live.wait_for(lambda s: "department-of-radiology-building/ultrasound-cart-of-ward-9-000002" in s.lines)
-        live.press("q")
-        assert live.wait_for_end() == 0
-        assert live.settings == live.settings_before
-    finally:
-        live.close()
-    for more, environment in ((["--once"], {}), ([], {"TERM": "dumb"}), (["--once"], {"PYTHONIOENCODING": "ascii"})):
-        program = TerminalProgram([*watch, *more, "--timeout", "2"], 80, 24, environment)
-        try:
-            program.wait_for_end()
-            assert "\x1b" not in program.screen.raw
-            lines = program.screen.raw.replace("\r", "").split("\n")
-            assert " department-of-radiology-building/" in lines
-            titles = next(line for line in lines if line.startswith(" device "))
-            assert titles.split() == ["device", "state", "heard", "fps", "missing"]
-            assert ("TERM names no terminal" in program.screen.raw) == bool(environment.get("TERM"))
-        finally:
-            program.close()
+def test_a_device_that_died_with_its_broker_is_silent_once_the_broker_is_back(
+    mosquitto: Callable[..., Mosquitto], capfd: pytest.CaptureFixture[str]
+) -> None:
+    broker = mosquitto(persistence=True)
+    publisher = Subscriber(broker.port)
+    device = SimulatedDevice("clinic-a", "cart-1")
+    told = msgspec.json.decode(device.state()[0].body) | {"health_every_s": 0.5}
+    publisher.publish("edge/v1/clinic-a/cart-1/state", msgspec.json.encode(told), retain=True)
+    publisher.publish("edge/v1/clinic-a/cart-1/health", device.health()[0].body)
+    publisher.publish(
+        "edge/v1/clinic-b/cart-2/state", SimulatedDevice("clinic-b", "cart-2").state()[0].body, retain=True
+    )
+    publisher.publish("edge/v1/clinic-b/bridge", b"0", retain=True)
+    publisher.close()
+    broker.stop()  # it writes its disk
+    broker.start()
+    assert run(["fleet", "watch", "--broker", broker.uri, "--json", "--timeout", "60"]) == 0
+    rows = {row["device"]: row for row in map(json.loads, capfd.readouterr().out.splitlines())}
+    assert {name: (row["state"], row["said"], row["heard"], row["fps"]) for name, row in rows.items()} == {
+        "cart-1": ("silent", "online", None, None), "cart-2": ("cut off", "online", None, None),
+    }  # fmt: skip
+    assert run(["fleet", "watch", "--broker", broker.uri, "--once", "--timeout", "60"]) == 0
+    assert "2 devices: 1 silent, 1 cut off;" in capfd.readouterr().out
 
 
 def drained(terminal: int) -> bool:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from edge.outbox.resend import ResendCounter
 
 WAITING_LIMIT = 32
-"""Ranges that are not all marked yet; who asks for more is answered ``too_many``, and asks again later."""
+"""Resends that are not all marked yet; who asks for more is answered ``too_many``, and asks again later."""
 SLICE_S = 0.03
 """So long at most messages are marked in one turn."""
 
@@ -68,8 +68,7 @@ class ResendQueue:
             raise RefusedError("unavailable")
         set_aside = False
         try:
-            counting = sum(len(one.ranges) for one in self._counting)
-            if counting + outbox.resend_progress().jobs >= WAITING_LIMIT:
+            if len(self._counting) + outbox.resend_progress().jobs >= WAITING_LIMIT:
                 raise RefusedError("too_many", "others are carried out already: ask again later")
             if outbox.state().epoch != wanted.epoch:
                 found = self._recovery.open_epoch(wanted.epoch)
