@@ -126,5 +126,5 @@ def _check_whole(watcher: FleetWatch, shown: int, timeout: float) -> None:
     if not watcher.all_listed:
         raise EdgeError(
             f"at least {shown} devices are there: the broker did not tell of all of them for certain",
-            hint="a longer --timeout, or more max_queued_messages at the broker; docs/fleet.md says how it is found out",
+            hint="a longer --timeout, or max_queued_messages at the broker; docs/fleet.md says how it is found out",
         )

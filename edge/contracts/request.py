@@ -8,7 +8,6 @@ import msgspec
 
 from edge.contracts.envelope import Envelope
 
-
 RESEND_RANGES = 200
 """Most ranges in one request to send again."""
 Seq = Annotated[int, msgspec.Meta(ge=1)]

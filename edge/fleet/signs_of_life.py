@@ -24,7 +24,7 @@ GAPS = 5
 class SignsOfLife:
     """Moments at which one device was heard, and the interval of its ``health`` messages."""
 
-    __slots__ = ("_gaps", "_last_health", "_stated_s", "heard_at", "health_at", "known_since")
+    __slots__ = ("_gaps", "_last_health", "_stated_s", "health_at", "heard_at", "known_since")
 
     def __init__(self, now: float) -> None:
         """``now``: when something of the device, be it a retained message, arrived first."""

@@ -1,8 +1,8 @@
 """Resends of an outbox: jobs stored in it, which whoever has time carries out in short slices, and their counting.
 
-A job marks one or more ranges of messages as pending again. It is stored before anybody is told of it, so that it outlives the
-process, and each slice is a transaction of its own: the writer and the publisher's other work come between. The
-publisher and `edge-cli outbox resend` may carry out the same job; each slice is marked once.
+A job marks one or more ranges of messages as pending again. It is stored before anybody is told of it, so that it
+outlives the process, and each slice is a transaction of its own: the writer and the publisher's other work come
+between. The publisher and `edge-cli outbox resend` may carry out the same job; each slice is marked once.
 """
 
 from __future__ import annotations
@@ -128,7 +128,8 @@ def _next_slice(
     db: sqlite3.Connection, ranges: Sequence[tuple[int, int]]
 ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     """The first of ``ranges``, as far as a slice goes, and the rest of them."""
-    room, now = SLICE, []
+    room = SLICE
+    now: list[tuple[int, int]] = []
     for place, (first, last) in enumerate(ranges):
         seqs = _kept(db, first, last, room)
         if len(seqs) == room and seqs[-1] < last:
