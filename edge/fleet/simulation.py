@@ -25,6 +25,7 @@ DEVICES_A_SITE = 50
 DEVICES_A_CONNECTION = 200
 FAULT_EVERY_S = 1.0
 FLUSH_S = 30.0
+CLEAR_S = 10.0
 
 
 class FaultRates(NamedTuple):
@@ -137,7 +138,12 @@ class Simulation:
         """Delete the retained states of all devices at the broker. Raises `SinkError` if it does not take it."""
         for number, device in enumerate(self.devices):
             self._connections[number // DEVICES_A_CONNECTION].publish(device.topics.full(STATE), b"", retain=True)
-        self.flush()
+        try:
+            self.flush(CLEAR_S)
+        except SinkError as error:
+            raise SinkError(
+                f"states of simulated devices stay retained: {error.message}", hint="edge-cli fleet forget 'sim-*/*'"
+            ) from None
 
     def answer_requests(self, timeout_s: float = 0.0) -> None:
         """Answer the requests that have come, waiting at most ``timeout_s`` for the first."""
