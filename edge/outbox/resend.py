@@ -15,7 +15,8 @@ import msgspec
 
 from edge.contracts.decoding import UnreadableError, decode_json
 from edge.outbox.rows import GONE_LIMIT, NO_END, ResendJob, ResendMark, ResendProgress, ResendResult, SeqRanges
-from edge.outbox.schema import meta, transaction
+from edge.outbox.schema import meta
+from edge.outbox.transactions import transaction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
