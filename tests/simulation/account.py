@@ -81,7 +81,8 @@ class Account:
         """How often a message was asked for again."""
         epoch, seq = key
         return sum(
-            job.first <= seq <= job.last and (sink is None or job.sink in (None, sink))
+            any(first <= seq <= last for first, last in job.ranges or [(job.first, job.last)])
+            and (sink is None or job.sink in (None, sink))
             for known, job in self.resends
             if known == epoch
         )

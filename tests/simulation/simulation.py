@@ -229,6 +229,9 @@ class Steps:
             return
         first = 1 if world.setup.backlog else max(1, newest - 3 * amount)
         args = {"epoch": world.account.current_epoch, "from": first, "to": newest}
+        if newest - first >= 4 and world.random.random() < 0.5:
+            middle = (first + newest) // 2
+            args["ranges"] = [[first, middle - 1], [middle + 1, newest]]
         body = msgspec.json.encode({"id": f"{world.next_tick()}", "args": args})
         world.requests += 1
         for broker in world.brokers.values():

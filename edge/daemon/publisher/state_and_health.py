@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from edge import __version__
-from edge.contracts import topics
+from edge.contracts import precision, topics
 from edge.contracts.frame_report import FrameReport
 from edge.contracts.health import Health
 from edge.contracts.ports import Outgoing
@@ -121,7 +121,7 @@ class StateAndHealth:
             self._status = "degraded" if reasons else "online"
             self._update_version(outbox, reasons)
         else:
-            reasons = ["stopped"]
+            reasons = ["stopped", *problems]
         waiting = [sink for sink in self._sinks if sink.session and self._sent.get(sink.name) != self._to_send(sink)]
         if waiting:
             body = msgspec.json.encode(self._state(outbox, reasons))
@@ -147,11 +147,11 @@ class StateAndHealth:
                 away.append(sink.name)
         return body, away
 
-    def publish_offline(self, outbox: OutboxState | None) -> None:
-        """Send ``state`` with status ``offline``: we end because we were asked to."""
+    def publish_offline(self, outbox: OutboxState | None, why: Sequence[str] = ()) -> None:
+        """Send ``state`` with status ``offline``: we were asked to end. ``why``: reason words beside ``stopped``."""
         self._status = "offline"
         self._version += 1
-        self.publish_state(outbox, ())
+        self.publish_state(outbox, why)
 
     def _reasons(self, problems: Sequence[str]) -> list[str]:
         if self._report is None:
@@ -216,7 +216,7 @@ class StateAndHealth:
             memory_mb=process_metrics.memory_mb(self._root_pid),
             disk_free_mb=process_metrics.disk_free_mb(self._state_dir),
             outbox_depth=0 if depth is None else depth.pending,
-            outbox_age_s=0.0 if depth is None else round(depth.oldest_age_s, 3),
+            outbox_age_s=0.0 if depth is None else precision.seconds(depth.oldest_age_s),
             outbox_bytes=0 if depth is None else depth.used_bytes,
             outbox_epoch="" if outbox is None else outbox.epoch,
             outbox_oldest_kept=None if outbox is None else outbox.oldest_kept,

@@ -167,7 +167,7 @@ class BrokerConnection:
         client = self._client
         client.on_connect = client.on_disconnect = client.on_publish = None  # circles of references
         client.on_message = client.on_subscribe = client.on_socket_open = client.on_socket_register_write = None
-        if (sock := client.socket()) is not None:
+        if sock := client.socket():
             sock.close()
         self.notify()
         self.notify = _ignore_notification
@@ -201,11 +201,8 @@ class BrokerConnection:
         """One turn of paho's loop; how the connection ended in it, None: it goes on."""
         if self._client.loop(LOOP_TIMEOUT_S) == MQTTErrorCode.MQTT_ERR_SUCCESS and not stop.is_set():
             return ConnectionEnd.NO_ANSWER if not self._connected_at and time.monotonic() > self._answer_until else None
-        if self._refusal is not None:
-            return self._refusal
-        if stop.is_set() or self._disconnecting:
-            return ConnectionEnd.STOPPED
-        return ConnectionEnd.LOST if self._connected_at else ConnectionEnd.CLOSED_UNANSWERED
+        broken = ConnectionEnd.LOST if self._connected_at else ConnectionEnd.CLOSED_UNANSWERED
+        return self._refusal or (ConnectionEnd.STOPPED if stop.is_set() or self._disconnecting else broken)
 
     def _connect(self) -> ConnectionEnd | None:
         clean: dict[str, Any] = {}
@@ -270,6 +267,8 @@ class BrokerConnection:
     def _on_subscribe(self, client: Client, userdata: Any, mid: int, codes: Any, properties: Any) -> None:
         topic = self._pending_subscriptions.pop(mid, None)
         if topic is not None and any(code.is_failure for code in codes):
+            if topic in self.refused_subscriptions:  # our state is asked for twice
+                return
             self.refused_subscriptions.add(topic)
             log.warning("%s does not let us hear %s", self.credentials.name, topic)
             self.notify()

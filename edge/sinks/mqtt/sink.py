@@ -177,6 +177,8 @@ class MqttSink:
 
     def _publish(self, connection: BrokerConnection, message: Outgoing) -> bool:
         topic = self._topics.full(message.suffix)
+        if message.suffix == topics.STATE and self._state is None:
+            connection.subscribe(topic)  # before ours stands there: who was here meanwhile?
         ready = QueuedMessage(topic, message.body, message.qos, message.retain, message.late)
         urgent = message.qos > 0 and message.seq is None and not message.late
         delivery_id = connection.publish(ready, urgent)
@@ -226,7 +228,6 @@ class MqttSink:
             self._answered_topics = set()
             self._state, self._state_subscribed, self._state_overwritten = None, False, False
             self._state_watch.connect(self._session == 1, self._reconnector.broker_was_there)
-            latest_connection.subscribe(self._topics.full(topics.STATE))  # before ours: who was here meanwhile?
             for suffix in self._listening:  # before `state` says that we can be asked
                 latest_connection.subscribe(f"{self._topics.full(suffix)}/#")
             log.info("%s: connected (MQTT %s)", self.name, latest_connection.protocol.version)

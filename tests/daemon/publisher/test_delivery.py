@@ -344,7 +344,7 @@ def test_what_a_resend_has_just_sent_is_not_sent_again_when_its_next_slices_are_
     monkeypatch.setattr(acknowledgements, "RECORD_EVERY_S", 1e6)
     monkeypatch.setattr(resend, "SLICE", 2)
     monkeypatch.setattr(resends, "SLICE_S", 60.0)
-    harness.outbox.add_resend(1, 8, None)
+    harness.outbox.add_resend([(1, 8)], None)
     harness.outbox.mark_resend_slice()
     harness.delivery.work(harness.outbox)
     harness.delivery.work(harness.outbox)  # 1 and 2 have arrived once more; that is not committed yet
