@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge.contracts.decoding import UnreadableError, decode_json
-from edge.outbox.rows import GONE_LIMIT, NO_END, ResendJob, ResendMark, ResendProgress, ResendResult, SeqRanges
+from edge.outbox.rows import (
+    GONE_LIMIT,
+    NO_END,
+    ResendJob,
+    ResendMark,
+    ResendProgress,
+    ResendResult,
+    ResendTarget,
+    SeqRanges,
+)
 from edge.outbox.schema import meta
 from edge.outbox.transactions import transaction
 
@@ -26,7 +35,7 @@ SLICE = 500
 COUNT_SLICE = 20_000
 """Messages that are counted in one go."""
 MARK, MARKED_FOR, JOB = "resend", "marked for", "resending "
-"""Keys in ``meta``: of the mark, of whom it is for, and what the key of each job begins with."""
+"""Keys in ``meta``: of the mark, of what it marked and for whom, and what the key of each job begins with."""
 
 
 class ResendCounter:
@@ -82,7 +91,7 @@ def add_job(db: sqlite3.Connection, ranges: Sequence[tuple[int, int]], sink: str
 
 def progress(db: sqlite3.Connection, sink: str | None = None) -> ResendProgress:
     """Mark of the last slice, number of jobs, and the lowest seq that waits to be marked for ``sink``."""
-    mark, marked_for, frontier, jobs = None, "", NO_END, 0
+    mark, target, frontier, jobs = None, None, NO_END, 0
     for key, value in db.execute(
         "SELECT key, value FROM meta WHERE (key >= 'resend' AND key < 'resene') OR key = ?", (MARKED_FOR,)
     ):
@@ -90,16 +99,14 @@ def progress(db: sqlite3.Connection, sink: str | None = None) -> ResendProgress:
             mark = _mark(value)
             continue
         if key == MARKED_FOR:
-            marked_for = str(value)
+            target = _target(value)
             continue
         job = _job(value)
         jobs += 1
         if sink is None or job.sink in (None, sink):
             frontier = min(frontier, job.first)
-    if mark is not None:
-        number, _, name = marked_for.partition(" ")
-        if number == str(mark.number) and name:  # an earlier version writes the mark alone
-            mark = mark._replace(sink=name)
+    if mark is not None and target is not None and target.number == mark.number:
+        mark = mark._replace(sink=target.sink, ranges=tuple(target.ranges))
     return ResendProgress(mark, jobs, frontier)
 
 
@@ -123,7 +130,8 @@ def mark_slice(db: sqlite3.Connection) -> bool:
             )
         before = progress(db).mark
         number = before.number + 1 if before else 1
-        marks = [(MARK, f"{number} {now[0][0]} {now[-1][1]}"), (MARKED_FOR, f"{number} {job.sink or ''}")]
+        target = msgspec.json.encode(ResendTarget(number, job.sink, now)).decode()
+        marks = [(MARK, f"{number} {now[0][0]} {now[-1][1]}"), (MARKED_FOR, target)]
         db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", marks)
         if not later:
             db.execute("DELETE FROM meta WHERE key = ?", (key,))
@@ -173,6 +181,13 @@ def _job(value: object) -> ResendJob:
         return decode_json(str(value), ResendJob)
     except UnreadableError:
         raise sqlite3.DatabaseError("malformed: the job of a resend") from None
+
+
+def _target(value: object) -> ResendTarget:
+    try:
+        return decode_json(str(value), ResendTarget)
+    except UnreadableError:
+        raise sqlite3.DatabaseError("malformed: the target of a resend") from None
 
 
 def _mark(value: object) -> ResendMark:

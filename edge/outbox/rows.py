@@ -40,6 +40,8 @@ class ResendMark(NamedTuple):
     """Highest seq of that slice."""
     sink: str | None = None
     """Whom it is sent to again; None: all, or it is not known."""
+    ranges: tuple[tuple[int, int], ...] = ()
+    """Ranges between ``first`` and ``last`` that alone are meant; empty: all between, or it is not known."""
 
 
 class ResendJob(msgspec.Struct, frozen=True):
@@ -51,6 +53,15 @@ class ResendJob(msgspec.Struct, frozen=True):
     """None: not delivered to any."""
     ranges: list[tuple[int, int]] = []
     """Ranges between ``first`` and ``last``, rising and apart, that alone are meant; none: all between."""
+
+
+class ResendTarget(msgspec.Struct, frozen=True, array_like=True):
+    """What the last slice marked, and for whom, as it is stored beside its mark."""
+
+    number: int
+    """Of the mark: an earlier version writes that alone."""
+    sink: str | None
+    ranges: list[tuple[int, int]]
 
 
 class ResendProgress(NamedTuple):

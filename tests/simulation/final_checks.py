@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from simulation.world import World
 
 Expired = dict[str, list[tuple[int, int]]]
+SLOW_LINK_S = 0.2
+"""On so slow a link a `state` may overtake three `health`, whose lower claims the ledger believes then for a while."""
 DRAIN_IDLE_S = 2.5
 """So long the publisher sleeps while it waits for pauses to end: shorter would show no more."""
 
@@ -99,7 +101,7 @@ def _check_ledger(world: World, broker: SimulatedBroker, expired: Expired) -> No
             world.violated("order", f"{one.violations} messages came after a later one of their lane")
         if one.conflicting:
             world.violated("body", f"{one.conflicting} messages with the number of another one")
-        if one.implausible:
+        if one.implausible and world.setup.latency_s < SLOW_LINK_S:
             world.violated("ledger", f"{one.implausible} messages or claims were not believed")
         missing = {(epoch, n) for epoch, found in one.missing().items() for a, b in found for n in range(a, b + 1)}
         true = {

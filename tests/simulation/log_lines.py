@@ -32,7 +32,7 @@ class LogLines(logging.Handler):
         self._counts[second, cause] += 1
         if self._world.trace is not None:
             self._world.log("log", record.getMessage())
-        allowed = LINES_PER_SECOND * len(self._world.brokers) + self._world.starts_in(second)
+        allowed = LINES_PER_SECOND * len(self._world.brokers) * (1 + self._world.starts_in(second))
         if REQUEST in cause:
             allowed += len(self._world.brokers) * self._world.requests
         if self._counts[second, cause] == allowed + 1:

@@ -150,10 +150,10 @@ class Delivery:
         if alone and mark.sink not in (None, self.sink.name):
             self._resend_mark = mark
             return
-        first, last = (mark.first, mark.last) if alone else (0, NO_END)
         # What arrived before somebody asked for it again does not count as the answer.
-        self._under_way.difference_update(self._acknowledged.forget(first, last))
-        self._go_back(first)
+        for first, last in (mark.ranges or [(mark.first, mark.last)]) if alone else [(0, NO_END)]:
+            self._under_way.difference_update(self._acknowledged.forget(first, last))
+        self._go_back(mark.first if alone else 0)
         self._resend_mark = mark
 
     def _go_back(self, seq: int) -> None:
