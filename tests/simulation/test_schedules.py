@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 EXAMPLES = 2000
-ONCE_BROKEN = (1185, 1983, 2015, 2082, 2520, 4667, 5483)
-"""Seeds that once found something: counts of missed health that fell, a first live message that was taken for an old
-one, repeats for another receiver; or a flaw of the simulation."""
+ONCE_BROKEN = (406, 536, 1185, 2082, 2520)
+"""Seeds that found something in the product: what lay between the ranges of a request was sent again, counts of missed
+health fell, repeats went to the other receiver, a first live message was taken for an old one."""
 
 setups = st.builds(
     Setup, noise=st.integers(0, 2**32 - 1), brokers=st.sampled_from((1, 1, 1, 2)),
