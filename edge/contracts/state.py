@@ -68,3 +68,5 @@ class Will(msgspec.Struct, frozen=True, kw_only=True):
     schema: Literal["state/1"] = "state/1"
     status: Literal["offline"] = "offline"
     reasons: tuple[str, ...] = ("connection_lost",)
+    connection: int = 0
+    """Which of the run's connections to this broker was lost, counted from 1; 0: unknown."""

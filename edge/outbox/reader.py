@@ -75,10 +75,14 @@ class OutboxReader:
 
     def replaced(self) -> bool:
         """Whether this is not the file in use any more: the writer went on to another, or it was taken away."""
+        return not self.found() or schema.next_outbox_path(self.path).exists()
+
+    def found(self) -> bool:
+        """Whether this file is still found under its name."""
         try:
-            return self.path.stat().st_ino != self._inode or schema.next_outbox_path(self.path).exists()
+            return self.path.stat().st_ino == self._inode
         except OSError:
-            return True
+            return False
 
     def close(self) -> None:
         """Close the outbox file and its connection."""
@@ -110,6 +114,20 @@ class OutboxReader:
                     raise
                 return clock.offset(self._db, readonly=True) + clock.uptime()  # a full disk cannot store it yet
         return self._offset + clock.uptime()
+
+    def first_since(self, moment_s: float) -> int:
+        """First seq that was stored at ``moment_s`` (of `edge.outbox.clock.uptime`) or later, or will be.
+
+        It reads backwards from the newest message: for moments that are not long ago.
+        """
+        since = self.now() - clock.uptime() + moment_s
+        older = self._db.execute(
+            "SELECT seq FROM entries WHERE created < ? ORDER BY seq DESC LIMIT 1", (since,)
+        ).fetchone()
+        if older is not None:
+            return int(older[0]) + 1
+        first = self._db.execute("SELECT min(seq) FROM entries").fetchone()[0]
+        return self.next_seq() if first is None else int(first)
 
     def age_of(self, name: str) -> float:
         """Seconds since `age_of` was called for ``name`` first; stored in this outbox."""
