@@ -79,6 +79,8 @@ class Decoded:
     at_ns: int
     """Time in the clip, as FFmpeg says; may be wrong at the end of a clip."""
     failure: SourceError | None = None
+    intra: bool = False
+    """It is predicted from no other frame."""
 
 
 class ClipDecoder:
@@ -142,6 +144,8 @@ class ClipDecoder:
         there, image = self.capture.retrieve()
         self._log.update()
         at_ns = round(self.capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
+        # A decoder that does not tell the type says "?".
+        intra = chr(int(self.capture.get(cv2.CAP_PROP_FRAME_TYPE))) in "I?"
         failure: SourceError | None = None
         if self._log.damages != self._damages or self._log.transports != self._transports:
             self._damages = self._log.damages
@@ -151,7 +155,7 @@ class ClipDecoder:
             failure = self._damage()
         if self._log.conversions != conversions or not there:
             failure = _inconvertible()
-        return Decoded(None if failure else image, at_ns, failure)
+        return Decoded(None if failure else image, at_ns, failure, intra and failure is None)
 
     def _damage(self) -> SourceError | None:
         """Failure of a frame after damage; None for the intra frame that ends it."""

@@ -1,0 +1,137 @@
+"""Spans of a clip in which frames may be predicted from one that is missing from the file.
+
+FFmpeg decodes such frames without a word: what is predicted from a frame that is not there is predicted from the one
+before it. Numbers and times of the coded packets tell, which are read ahead of the decoder.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from edge.contracts.errors import SourceError
+from edge.sources.frame_numbers import frame_numbers
+from edge.sources.time_holes import TimeHoles
+
+_NEVER = 1 << 62
+_MOST_BACK = 64
+"""Packets that a missing frame is noticed late by."""
+_FFMPEG_TELLS = ("hevc", "hvc1", "hev1", "h265")
+"""Codecs whose frames name all that they need: FFmpeg's log tells what is missing."""
+_BEGIN_SOUND = (*_FFMPEG_TELLS, "h264", "avc1", "avc3", "x264")
+"""Codecs of which FFmpeg gives no frame before one that can be decoded by itself."""
+_HIDDEN_VP8 = 0x10
+_UNTIMED_REORDERED = 18
+"""Frames that a decoder may give later than they come in a stream without times."""
+
+
+@dataclass(slots=True)
+class _Span:
+    """Frames that may be predicted from a missing one: from ``begin`` on, until an intra frame at ``end`` or later."""
+
+    begin: int
+    end: int = _NEVER
+    certain: bool = True
+    """Whether a number is missing, not only a time."""
+
+
+class MissingFrames:
+    """Check for missing frames of one clip, by its packets; then asked about each decoded frame."""
+
+    def __init__(self, codec: str, *, timed: bool = True) -> None:
+        """Begin a clip.
+
+        Args:
+            codec: four-character code, such as ``h264``.
+            timed: whether its packets have times of their own.
+        """
+        self._codec = codec.lower()
+        self._numbers = frame_numbers(codec)
+        self.needs_packets = self._numbers is not None or self._codec == "vp80"
+        """Whether `add_packet` wants the packets' bytes."""
+        self._holes = TimeHoles()
+        self._recent: deque[tuple[int, bool]] = deque(maxlen=_MOST_BACK)
+        self._spans: deque[_Span] = deque()
+        self._last: _Span | None = None
+        self._count = 0
+        self.timed = timed
+        """Whether frames can be found by their times; otherwise they are by their place in the stream."""
+        self._last_key = -_NEVER
+
+    def add_packet(self, at_ns: int, key: bool, packet: bytes) -> None:
+        """Note the next packet: its time, whether frames can be decoded from it on, and its bytes if they are needed."""
+        first_again = self._count == 1 and at_ns == self._recent[0][0]
+        if self.timed and (first_again or (key and at_ns < self._last_key)):
+            self._begin_untimed()
+        if key:
+            self._last_key = at_ns
+        at = at_ns if self.timed else self._count
+        self._count += 1
+        if self.timed and not (self._codec == "vp80" and packet and not packet[0] & _HIDDEN_VP8):
+            self._holes.add(at, key)
+        self._recent.append((at, key))
+        if self._count == 1 and not key and self._codec not in _BEGIN_SOUND:
+            self._spans.append(_Span(at, at))  # until the first intra frame, whatever the container calls a key frame
+        back = None if self._numbers is None else self._numbers.affected(packet)
+        if back is None:
+            self._follow(at, key)
+        else:
+            self._begin_span(back)
+
+    def look_for_holes(self, *, ended: bool) -> None:
+        """Look for what shows only in many packets; call it after some hundreds of them, and at the end."""
+        back = self._numbers.finish() if ended and self._numbers is not None else None
+        if back is not None:
+            self._begin_span(back)
+        if not self.timed or self._codec in _FFMPEG_TELLS:
+            return
+        numbered = self._numbers is not None and self._numbers.counts
+        for begin, end in self._holes.find(ended=ended, leading=numbered):
+            self._spans.append(_Span(begin, _NEVER if end is None else end, certain=False))
+        self._spans = deque(sorted(self._spans, key=lambda span: span.begin))
+
+    def failure(self, at_ns: int, index: int, intra: bool) -> SourceError | None:
+        """Say whether a decoded frame may be predicted from a missing one.
+
+        Args:
+            at_ns: its time.
+            index: its place among the decoded frames.
+            intra: whether it is predicted from no other, and was decoded without errors.
+        """
+        at = at_ns if self.timed else index
+        while self._spans and intra and at >= self._spans[0].end:
+            self._spans.popleft()
+        if not self._spans or (at if self.timed else at + _UNTIMED_REORDERED) < self._spans[0].begin:
+            return None
+        if self._spans[0].certain:
+            return SourceError("predicted from a frame that is missing from the file", hint="copy the file again")
+        return SourceError(
+            "perhaps predicted from a frame that is missing from the file: there is a hole in its times",
+            hint="copy the file again; if it plays without faults: ffmpeg -i CLIP NEW.mp4",
+        )
+
+    def _begin_untimed(self) -> None:
+        self.timed = False
+        self._spans.clear()
+        self._last = None
+
+    def _begin_span(self, back: int) -> None:
+        """Begin a span with the packet ``back`` packets before the last, unless one is open."""
+        recent = list(self._recent)[-1 - back :]
+        if not any(span.certain and span.end == _NEVER for span in self._spans):
+            self._last = _Span(recent[0][0])
+            self._spans.append(self._last)
+        for at, key in recent:
+            self._follow(at, key)
+
+    def _follow(self, at: int, key: bool) -> None:
+        """Extend the spans by a packet, or end them at a key frame."""
+        if not self._spans:
+            return
+        for span in self._spans:
+            if span.end == _NEVER:
+                span.begin = min(span.begin, at)
+                if key:
+                    span.end = at
+        if self._last is not None and at < self._last.end:  # behind the key frame, shown before it
+            self._last.begin = min(self._last.begin, at)
