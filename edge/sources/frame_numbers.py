@@ -27,6 +27,9 @@ class FrameNumbers(Protocol):
     counts: bool
     """Whether this stream's numbers tell of missing frames at all."""
 
+    def may_fit(self, missing: int) -> bool:
+        """Whether the numbers would be as they are if so many frames were missing in a row."""
+
     def affected(self, packet: bytes) -> int | None:
         """Packets back, 0 for this one, to the first that may be predicted from a missing frame; None: none is missing."""
 
@@ -48,6 +51,8 @@ class H264FrameNumbers:
         self._headers = H264Headers()
         self._last: SliceHeader | None = None
         """Of the last frame that others are predicted from."""
+        self._leaves_out = False
+        """There are frames that no other is predicted from; they do not count."""
 
     def affected(self, packet: bytes) -> int | None:
         """Implement `FrameNumbers.affected`."""
@@ -57,6 +62,8 @@ class H264FrameNumbers:
         last = self._last
         if header.reference:
             self._last = header
+        else:
+            self._leaves_out = True
         # What a stream of several layers leaves out on purpose looks the same as what is lost.
         self.counts = not header.numbering.may_have_gaps
         if last is None or header.idr or not self.counts or header.numbering != last.numbering:
@@ -65,6 +72,12 @@ class H264FrameNumbers:
         # An intra frame that is no IDR may begin the numbers anew (memory_management_control_operation 5).
         begun_anew = last.intra and header.frame_num <= 1
         return None if step <= 1 or begun_anew else 0
+
+    def may_fit(self, missing: int) -> bool:
+        """Implement `FrameNumbers.may_fit`: where every frame is numbered, and the numbers began again meanwhile."""
+        if self._last is None or self._leaves_out:
+            return False
+        return missing % (1 << self._last.numbering.bits) == 0
 
     def finish(self) -> int | None:
         """Implement `FrameNumbers.finish`."""
@@ -100,7 +113,8 @@ class MpegFrameNumbers:
         if kind == _BIDIRECTIONAL:
             self._between.add(number)
             later = self._last is not None and _difference(number, self._last) > 0
-            return 0 if later else None
+            earlier = self._before is not None and _difference(number, self._before) < 0
+            return 0 if later or earlier else None
         ahead = None if self._last is None else _difference(number, self._last)
         found = self.finish()
         if packet.find(_GROUP, 0, at) >= 0 or (kind == _INTRA and ahead is not None and ahead <= 0):
@@ -111,6 +125,10 @@ class MpegFrameNumbers:
         self._between.clear()
         self._since = 0
         return found
+
+    def may_fit(self, missing: int) -> bool:
+        """Implement `FrameNumbers.may_fit`: no, each group is too short."""
+        return False
 
     def finish(self) -> int | None:
         """Implement `FrameNumbers.finish`: what is missing between the last two frames that others are predicted from."""

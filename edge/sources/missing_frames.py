@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from edge.contracts.errors import SourceError
-from edge.sources.frame_numbers import frame_numbers
+from edge.sources.frame_numbers import MpegFrameNumbers, frame_numbers
 from edge.sources.time_holes import TimeHoles
+
+if TYPE_CHECKING:
+    from edge.sources.time_holes import Hole
 
 _NEVER = 1 << 62
 _MOST_BACK = 64
@@ -71,7 +75,7 @@ class MissingFrames:
             self._holes.add(at, key)
         self._recent.append((at, key))
         if self._count == 1 and not key and self._codec not in _BEGIN_SOUND:
-            self._spans.append(_Span(at, at))  # until the first intra frame, whatever the container calls a key frame
+            self._spans.append(_Span(at))
         back = None if self._numbers is None else self._numbers.affected(packet)
         if back is None:
             self._follow(at, key)
@@ -83,11 +87,13 @@ class MissingFrames:
         back = self._numbers.finish() if ended and self._numbers is not None else None
         if back is not None:
             self._begin_span(back)
+        if self._last_key == -_NEVER and self._spans:  # a container that calls no frame a key frame
+            self._spans[0].end = min(self._spans[0].end, self._spans[0].begin)
         if not self.timed or self._codec in _FFMPEG_TELLS:
             return
-        numbered = self._numbers is not None and self._numbers.counts
-        for begin, end in self._holes.find(ended=ended, leading=numbered):
-            self._spans.append(_Span(begin, _NEVER if end is None else end, certain=False))
+        for hole in self._holes.find(ended=ended):
+            if self._is_told_by_times(hole):
+                self._spans.append(_Span(hole.begin, _NEVER if hole.end is None else hole.end, certain=False))
         self._spans = deque(sorted(self._spans, key=lambda span: span.begin))
 
     def failure(self, at_ns: int, index: int, intra: bool) -> SourceError | None:
@@ -109,6 +115,13 @@ class MissingFrames:
             "perhaps predicted from a frame that is missing from the file: there is a hole in its times",
             hint="copy the file again; if it plays without faults: ffmpeg -i CLIP NEW.mp4",
         )
+
+    def _is_told_by_times(self, hole: Hole) -> bool:
+        """Whether frames are missing in a hole as far as the numbers of frames do not say otherwise."""
+        numbers = self._numbers
+        if numbers is None or not numbers.counts or numbers.may_fit(hole.missing):
+            return True
+        return hole.leading and isinstance(numbers, MpegFrameNumbers)  # the next group's numbers begin anew
 
     def _begin_untimed(self) -> None:
         self.timed = False

@@ -6,7 +6,13 @@ clip of variable frame rate an interval tells nothing: the frame before was show
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _MAX_TIMES = 1 << 13
 """Most times that are kept to tell what the interval is."""
@@ -20,6 +26,20 @@ _ROUNDING_NS = 1_100_000
 """Containers that store milliseconds are off by up to one of them."""
 _ROUNDING = 0.02
 _SHORTEST_HOLE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """Place in a clip where frames are missing, by its times in nanoseconds."""
+
+    begin: int
+    """Of the first frame that may be predicted from a missing one."""
+    end: int | None
+    """Of the next key frame; None: it did not come yet."""
+    missing: int
+    """Frames that are missing."""
+    leading: bool
+    """The next key frame came before the hole in the file, though it is shown behind it."""
 
 
 class TimeHoles:
@@ -37,42 +57,41 @@ class TimeHoles:
         self._times.append(at)
         self._keys.append(key)
 
-    def find(self, *, ended: bool, leading: bool) -> list[tuple[int, int | None]]:
-        """Find holes that were not found before.
-
-        Args:
-            ended: whether the clip has no more packets.
-            leading: only those behind a key frame, but shown before it: the numbers of frames cannot tell of them.
-
-        Returns:
-            (time of the first frame that may be predicted from a missing one, time of the next key frame or None) each.
-        """
+    def find(self, *, ended: bool) -> list[Hole]:
+        """Find the holes that were not found before. ``ended``: the clip has no more packets."""
         if len(self._times) > _MAX_TIMES:
             del self._times[: -_MAX_TIMES // 2], self._keys[: -_MAX_TIMES // 2]
         times = np.array(self._times, np.int64)
         order = np.argsort(times, kind="stable")
         shown = times[order]
-        after = np.flatnonzero(self._holes(np.diff(shown))) + 1
-        last = len(times) if ended else max(0, len(times) - _UNSETTLED)
-        # A frame that is shown before one that came earlier in the file is predicted from it.
-        is_anchor = times >= np.maximum.accumulate(times) if len(times) else np.zeros(0, bool)
-        anchors, keys = shown[is_anchor[order]], np.sort(times[np.array(self._keys, bool)])
-        found: list[tuple[int, int | None]] = []
-        for place in after:
-            packet, at, before = int(order[place]), int(shown[place]), int(shown[place - 1])
-            if at <= self._settled or packet >= last:
+        missing = self._missing(np.diff(shown))
+        settled = len(times) if ended else len(times) - _UNSETTLED
+        key_packets = np.flatnonzero(self._keys)
+        found = []
+        for place in np.flatnonzero(missing):
+            packet, at = int(order[place + 1]), int(shown[place + 1])
+            if at <= self._settled or packet >= settled:
                 continue
             self._settled = at
-            key = keys[np.searchsorted(keys, at)] if keys.size and keys[-1] >= at else None
-            if leading and (key is None or int(np.flatnonzero(times == key)[0]) >= packet):
-                continue
-            anchor = int(anchors[np.searchsorted(anchors, before, "right") - 1])
-            found.append((at if anchor == before else anchor + 1, None if key is None else int(key)))
+            key = next((int(index) for index in key_packets if times[index] >= at), None)
+            end = None if key is None else int(times[key])
+            begin = self._first_later(times, int(shown[place]), at)
+            found.append(Hole(begin, end, int(missing[place]), leading=key is not None and key < packet))
         return found
 
-    def _holes(self, intervals: np.ndarray) -> np.ndarray:
-        """Which intervals are holes, (N,) bool; none once the rate was found to vary."""
-        none = np.zeros(len(intervals), bool)
+    @staticmethod
+    def _first_later(times: NDArray[np.int64], before: int, at: int) -> int:
+        """First time that may belong to a frame behind the missing one in the file; ``before``, ``at``: of the hole.
+
+        A frame that is shown before one that came earlier in the file is predicted from it.
+        """
+        anchors = times[times >= np.maximum.accumulate(times)]
+        anchor = int(anchors[anchors <= before].max(initial=before))
+        return at if anchor == before else anchor + 1
+
+    def _missing(self, intervals: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Frames that are missing in each interval, (N,) int64; none once the rate was found to vary."""
+        none = np.zeros(len(intervals), np.int64)
         if self._varies or len(intervals) < _FEWEST:
             return none
         step = float(np.median(intervals))
@@ -84,4 +103,4 @@ class TimeHoles:
         others = int((~regular & ~holes).sum())
         allowed = max(1, int(regular.sum()) // _REGULAR_FOR_EACH_HOLE)
         self._varies = others > 1 + len(intervals) // 200 or int(holes.sum()) > allowed or regular.sum() < _FEWEST
-        return none if self._varies else holes
+        return none if self._varies else np.where(holes, count - 1, 0).astype(np.int64)
