@@ -101,6 +101,8 @@ class MpegFrameNumbers:
         """Numbers that came since."""
         self._since = 0
         """Packets since the last such frame."""
+        self._reorders = False
+        """There are frames that come later than one that is shown after them."""
 
     def affected(self, packet: bytes) -> int | None:
         """Implement `FrameNumbers.affected`."""
@@ -112,11 +114,12 @@ class MpegFrameNumbers:
         kind = packet[at + 5] >> 3 & 7
         if kind == _BIDIRECTIONAL:
             self._between.add(number)
+            self._reorders = True
             later = self._last is not None and _difference(number, self._last) > 0
             earlier = self._before is not None and _difference(number, self._before) < 0
             return 0 if later or earlier else None
         ahead = None if self._last is None else _difference(number, self._last)
-        found = self.finish()
+        found = self._missing_between()
         if packet.find(_GROUP, 0, at) >= 0 or (kind == _INTRA and ahead is not None and ahead <= 0):
             self._last = None
         elif ahead is not None and ahead < 0:
@@ -131,7 +134,11 @@ class MpegFrameNumbers:
         return False
 
     def finish(self) -> int | None:
-        """Implement `FrameNumbers.finish`: what is missing between the last two frames that others are predicted from."""
+        """Implement `FrameNumbers.finish`: a clip that was trimmed lacks only frames that come last in the file."""
+        return None if self._reorders else self._missing_between()
+
+    def _missing_between(self) -> int | None:
+        """Whether a number is missing between the last two frames that others are predicted from; as `affected`."""
         if self._before is None or self._last is None:
             return None
         distance = _difference(self._last, self._before)

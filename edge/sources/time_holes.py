@@ -26,6 +26,9 @@ _ROUNDING_NS = 1_100_000
 """Containers that store milliseconds are off by up to one of them."""
 _ROUNDING = 0.02
 _SHORTEST_HOLE = 2
+PAUSE_NS = 1_000_000_000
+"""A longer hole is a pause of the recording."""
+_NEVER = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +70,29 @@ class TimeHoles:
         missing = self._missing(np.diff(shown))
         settled = len(times) if ended else len(times) - _UNSETTLED
         key_packets = np.flatnonzero(self._keys)
+        last = self._last_complete(times) if ended else _NEVER
         found = []
         for place in np.flatnonzero(missing):
             packet, at = int(order[place + 1]), int(shown[place + 1])
             if at <= self._settled or packet >= settled:
                 continue
             self._settled = at
+            if at > last or at - int(shown[place]) > PAUSE_NS:
+                continue
             key = next((int(index) for index in key_packets if times[index] >= at), None)
             end = None if key is None else int(times[key])
             begin = self._first_later(times, int(shown[place]), at)
             found.append(Hole(begin, end, int(missing[place]), leading=key is not None and key < packet))
         return found
+
+    @staticmethod
+    def _last_complete(times: NDArray[np.int64]) -> int:
+        """Last time before which nothing is missing in a clip that was trimmed: that of the last frame but some.
+
+        Frames that come later in the file than one that is shown after them may have been cut off.
+        """
+        anchors = np.unique(np.maximum.accumulate(times))
+        return _NEVER if len(anchors) in (0, 1, len(times)) else int(anchors[-2])
 
     @staticmethod
     def _first_later(times: NDArray[np.int64], before: int, at: int) -> int:
