@@ -36,6 +36,8 @@ class JpegInfo:
     """Whether the end of the image is there."""
     scans: int = 1
     """Number of scans; a progressive one has several, and each goes through the whole picture."""
+    has_companions: bool = False
+    """Whether an index (CIPA DC-007, Multi-Picture Format) names the pictures behind it: views, previews, gain maps."""
 
     @property
     def decoded_as_ybr(self) -> bool:
@@ -52,7 +54,7 @@ def read_jpeg_header(data: bytes) -> JpegInfo | None:
     if data[:2] != b"\xff\xd8":
         return None
     frame: tuple[int, bytes] | None = None
-    jfif, adobe, complete, at, scans = False, None, False, 2, 0
+    jfif, adobe, companions, complete, at, scans = False, None, False, False, 2, 0
     for _ in range(MAX_SEGMENTS):
         if (at + 4 > len(data) and data[at : at + 2] != _END) or data[at] != 0xFF:
             break
@@ -73,6 +75,8 @@ def read_jpeg_header(data: bytes) -> JpegInfo | None:
             jfif = True
         elif marker == 0xEE and body[:5] == b"Adobe" and len(body) >= 12:
             adobe = body[11]
+        elif marker == 0xE2 and body[:4] == b"MPF\0":
+            companions = True
         at += 2 + length
         if marker == 0xDA:
             scans += 1
@@ -96,6 +100,7 @@ def read_jpeg_header(data: bytes) -> JpegInfo | None:
         adobe=adobe,
         complete=complete,
         scans=max(1, scans),
+        has_companions=companions,
     )
 
 

@@ -21,7 +21,7 @@ _MOST_BETWEEN = 64
 """Numbers in a row that may be missing and are still looked for one by one."""
 
 
-class FrameNumbers(Protocol):
+class FrameNumberCheck(Protocol):
     """Check of the numbers of a stream's frames, packet by packet in the order of the file."""
 
     counts: bool
@@ -31,13 +31,16 @@ class FrameNumbers(Protocol):
         """Whether the numbers would be as they are if so many frames were missing in a row."""
 
     def affected(self, packet: bytes) -> int | None:
-        """Packets back, 0 for this one, to the first that may be predicted from a missing frame; None: none is missing."""
+        """Packets back, 0 for this one, to the first that may be predicted from a missing frame.
+
+        None: no frame is missing.
+        """
 
     def finish(self) -> int | None:
         """The same at the end of the stream."""
 
 
-def frame_numbers(codec: str) -> FrameNumbers | None:
+def frame_numbers(codec: str) -> FrameNumberCheck | None:
     """Choose the check for a codec, by its four-character code; None: its frames have no numbers."""
     kind = _KINDS.get(codec.lower())
     return None if kind is None else kind()
@@ -55,7 +58,7 @@ class H264FrameNumbers:
         """There are frames that no other is predicted from; they do not count."""
 
     def affected(self, packet: bytes) -> int | None:
-        """Implement `FrameNumbers.affected`."""
+        """Implement `FrameNumberCheck.affected` by the slice header."""
         header = self._headers.first_slice(packet)
         if header is None:
             return None
@@ -74,13 +77,13 @@ class H264FrameNumbers:
         return None if step <= 1 or begun_anew else 0
 
     def may_fit(self, missing: int) -> bool:
-        """Implement `FrameNumbers.may_fit`: where every frame is numbered, and the numbers began again meanwhile."""
+        """Implement `FrameNumberCheck.may_fit`: where every frame is numbered, and the numbers began again meanwhile."""
         if self._last is None or self._leaves_out:
             return False
         return missing % (1 << self._last.numbering.bits) == 0
 
     def finish(self) -> int | None:
-        """Implement `FrameNumbers.finish`."""
+        """Implement `FrameNumberCheck.finish`: nothing is left to be told."""
         return None
 
 
@@ -105,7 +108,7 @@ class MpegFrameNumbers:
         """There are frames that come later than one that is shown after them."""
 
     def affected(self, packet: bytes) -> int | None:
-        """Implement `FrameNumbers.affected`."""
+        """Implement `FrameNumberCheck.affected` by the picture header."""
         at = packet.find(_PICTURE)
         if at < 0 or len(packet) < at + 6:
             return None
@@ -130,11 +133,11 @@ class MpegFrameNumbers:
         return found
 
     def may_fit(self, missing: int) -> bool:
-        """Implement `FrameNumbers.may_fit`: no, each group is too short."""
+        """Implement `FrameNumberCheck.may_fit`: no, each group is too short."""
         return False
 
     def finish(self) -> int | None:
-        """Implement `FrameNumbers.finish`: a clip that was trimmed lacks only frames that come last in the file."""
+        """Implement `FrameNumberCheck.finish`: a clip that was trimmed lacks only frames that come last in the file."""
         return None if self._reorders else self._missing_between()
 
     def _missing_between(self) -> int | None:

@@ -63,7 +63,7 @@ class MissingFrames:
         self._last_key = -_NEVER
 
     def add_packet(self, at_ns: int, key: bool, packet: bytes) -> None:
-        """Note the next packet: its time, whether frames can be decoded from it on, and its bytes if they are needed."""
+        """Note the next packet: its time, whether it is a key frame, and its bytes if they are needed."""
         first_again = self._count == 1 and at_ns == self._recent[0][0]
         if self.timed and (first_again or (key and at_ns < self._last_key)):
             self._begin_untimed()
