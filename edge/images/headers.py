@@ -103,7 +103,9 @@ def _jpeg(data: bytes) -> ImageFile:
     others = len(_NEXT_JPEG.findall(data))
     picture = ImageInfo("jpeg", info.width, info.height)
     if others and info.has_companions:  # as phones write them: the first picture is the one that was taken
-        return ImageFile([picture], notes=(f"{_more(others)} behind it left out (another view, a preview or a gain map)",))
+        return ImageFile(
+            [picture], notes=(f"{_more(others)} behind it left out (another view, a preview or a gain map)",)
+        )
     return ImageFile([picture], _left_out(others, "one file") if others else None)
 
 
@@ -132,7 +134,9 @@ def _tiff(data: bytes) -> ImageFile:
 
 
 def _left_out(count: int, where: str) -> SourceError:
-    return SourceError(f"{_more(count)} of {where} left out: only the first is read", hint="export them as single files")
+    return SourceError(
+        f"{_more(count)} of {where} left out: only the first is read", hint="export them as single files"
+    )
 
 
 def _more(count: int) -> str:

@@ -77,7 +77,7 @@ class H264FrameNumbers:
         return None if step <= 1 or begun_anew else 0
 
     def may_fit(self, missing: int) -> bool:
-        """Implement `FrameNumberCheck.may_fit`: where every frame is numbered, and the numbers began again meanwhile."""
+        """Implement `FrameNumberCheck.may_fit`: every frame is numbered, and the numbers began again."""
         if self._last is None or self._leaves_out:
             return False
         return missing % (1 << self._last.numbering.bits) == 0
