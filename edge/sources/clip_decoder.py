@@ -91,16 +91,20 @@ class ClipDecoder:
         self._log = ffmpeg_log()
         self._threads = 1 if _turns.open_sources > 1 else 0
         self.capture = open_capture(path, self._threads)
-        with _turns.take():
-            self._log.update()
-            self._damages = self._log.damages  # what was logged until here are attempts at finding the codec
-            self._transports = self._log.transports
+        self.forget_log()  # attempts at finding the codec
         self._promised = self.capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self._index = -1
         self._pending: list[Decoded] = []
         self._suspect_until = -1
         """Index of the last frame that is damaged or may be, whatever its type."""
         self._awaits_intra = False
+
+    def forget_log(self) -> None:
+        """Take what FFmpeg logged until now for others': no frame was decoded here yet."""
+        with _turns.take():
+            self._log.update()
+            self._damages = self._log.damages
+            self._transports = self._log.transports
 
     def close(self) -> None:
         """Close the file that is read."""

@@ -71,6 +71,8 @@ class _Clip:
     def frames_until_change(self, decoder: ClipDecoder, watch: PacketWatch) -> Generator[FilePicture | SourceEvent]:
         """Yield frames to the end, or to where the picture's format may change soon."""
         while not watch.has_changed_before(self.count):
+            if not self.count:
+                decoder.forget_log()  # lines about packets that were read ahead
             decoded = decoder.read()
             if decoded is None:
                 return

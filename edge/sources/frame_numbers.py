@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from edge.sources.h264_headers import H264Headers
+from edge.sources.mpeg_group_times import GroupTimeCodes
 
 if TYPE_CHECKING:
     from edge.sources.h264_headers import SliceHeader
@@ -73,7 +74,7 @@ class H264FrameNumbers:
             return None
         step = (header.frame_num - last.frame_num) % (1 << header.numbering.bits)
         # An intra frame that is no IDR may begin the numbers anew (memory_management_control_operation 5).
-        begun_anew = last.intra and header.frame_num <= 1
+        begun_anew = last.intra and header.frame_num == 1
         return None if step <= 1 or begun_anew else 0
 
     def may_fit(self, missing: int) -> bool:
@@ -104,6 +105,7 @@ class MpegFrameNumbers:
         """Numbers that came since."""
         self._since = 0
         """Packets since the last such frame."""
+        self._times = GroupTimeCodes()
         self._reorders = False
         """There are frames that come later than one that is shown after them."""
 
@@ -115,6 +117,7 @@ class MpegFrameNumbers:
         self._since += 1
         number = packet[at + 4] << 2 | packet[at + 5] >> 6
         kind = packet[at + 5] >> 3 & 7
+        lacking = self._times.affected(packet, at, number)
         if kind == _BIDIRECTIONAL:
             self._between.add(number)
             self._reorders = True
@@ -130,7 +133,7 @@ class MpegFrameNumbers:
         self._before, self._last = self._last, number
         self._between.clear()
         self._since = 0
-        return found
+        return lacking if found is None else found
 
     def may_fit(self, missing: int) -> bool:
         """Implement `FrameNumberCheck.may_fit`: no, each group is too short."""

@@ -1,7 +1,7 @@
-"""Spans of a clip in which frames may be predicted from one that is missing from the file.
+"""Spans of a clip in which frames may be predicted from one that is missing from the file, or a hole in it.
 
 FFmpeg decodes such frames without a word: what is predicted from a frame that is not there is predicted from the one
-before it. Numbers and times of the coded packets tell, which are read ahead of the decoder.
+before it. Numbers, times and zeros of the coded packets tell, which are read ahead of the decoder.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from edge.contracts.errors import SourceError
 from edge.sources.frame_numbers import MpegFrameNumbers, frame_numbers
 from edge.sources.time_holes import TimeHoles
+from edge.sources.zero_runs import can_be_checked, has_zeros_in_slice
 
 if TYPE_CHECKING:
     from edge.sources.time_holes import Hole
@@ -51,7 +52,8 @@ class MissingFrames:
         """
         self._codec = codec.lower()
         self._numbers = frame_numbers(codec)
-        self.needs_packets = self._numbers is not None or self._codec == "vp80"
+        self._checks_zeros = can_be_checked(self._codec)
+        self.needs_packets = self._numbers is not None or self._checks_zeros or self._codec == "vp80"
         """Whether `add_packet` wants the packets' bytes."""
         self._holes = TimeHoles()
         self._recent: deque[tuple[int, bool]] = deque(maxlen=_MOST_BACK)
@@ -73,10 +75,13 @@ class MissingFrames:
         self._count += 1
         if self.timed and not (self._codec == "vp80" and packet and not packet[0] & _HIDDEN_VP8):
             self._holes.add(at, key)
-        self._recent.append((at, key))
         if self._count == 1 and not key and self._codec not in _BEGIN_SOUND:
             self._spans.append(_Span(at))
         back = None if self._numbers is None else self._numbers.affected(packet)
+        if back is None and self._checks_zeros and has_zeros_in_slice(packet, self._codec):
+            back = 0
+            key = False  # it is none that others can be predicted from
+        self._recent.append((at, key))
         if back is None:
             self._follow(at, key)
         else:
@@ -110,7 +115,8 @@ class MissingFrames:
         if not self._spans or (at if self.timed else at + _UNTIMED_REORDERED) < self._spans[0].begin:
             return None
         if self._spans[0].certain:
-            return SourceError("predicted from a frame that is missing from the file", hint="copy the file again")
+            message = "damaged, or predicted from a frame that is damaged or missing from the file"
+            return SourceError(message, hint="copy the file again")
         return SourceError(
             "perhaps predicted from a frame that is missing from the file: there is a hole in its times",
             hint="copy the file again; if it plays without faults: ffmpeg -i CLIP NEW.mp4",

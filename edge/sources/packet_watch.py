@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 
-from edge.sources.clip_decoder import codec_of
+from edge.sources.clip_decoder import FAILURES, codec_of
 from edge.sources.clip_parts import open_packets
 from edge.sources.missing_frames import MissingFrames
 from edge.sources.stream_format import format_reader, is_elementary
@@ -46,7 +46,7 @@ class PacketWatch:
         if self._ended or self._packets > frame + AHEAD:
             return False
         while self._packets <= frame + 2 * AHEAD and not self._ended:
-            if not self._capture.grab():
+            if not any(self._capture.grab() for _ in range(FAILURES)):
                 self._ended = True
             elif self._packet_changes_format():
                 self.has_changed = True

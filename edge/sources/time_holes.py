@@ -71,6 +71,7 @@ class TimeHoles:
         settled = len(times) if ended else len(times) - _UNSETTLED
         key_packets = np.flatnonzero(self._keys)
         last = self._last_complete(times) if ended else _NEVER
+        reordered = self._most_reordered(times)
         found = []
         for place in np.flatnonzero(missing):
             packet, at = int(order[place + 1]), int(shown[place + 1])
@@ -81,7 +82,8 @@ class TimeHoles:
                 continue
             key = next((int(index) for index in key_packets if times[index] >= at), None)
             end = None if key is None else int(times[key])
-            begin = self._first_later(times, int(shown[place]), at)
+            # Frames shown before the missing one may be predicted from it.
+            begin = int(shown[max(0, place + 1 - reordered)])
             found.append(Hole(begin, end, int(missing[place]), leading=key is not None and key < packet))
         return found
 
@@ -95,14 +97,10 @@ class TimeHoles:
         return _NEVER if len(anchors) in (0, 1, len(times)) else int(anchors[-2])
 
     @staticmethod
-    def _first_later(times: NDArray[np.int64], before: int, at: int) -> int:
-        """First time that may belong to a frame behind the missing one in the file; ``before``, ``at``: of the hole.
-
-        A frame that is shown before one that came earlier in the file is predicted from it.
-        """
-        anchors = times[times >= np.maximum.accumulate(times)]
-        anchor = int(anchors[anchors <= before].max(initial=before))
-        return at if anchor == before else anchor + 1
+    def _most_reordered(times: NDArray[np.int64]) -> int:
+        """Most frames in a row that come later in the file than one that is shown after them."""
+        anchors = np.flatnonzero(times >= np.maximum.accumulate(times))
+        return int(np.diff(anchors, append=len(times)).max(initial=1)) - 1
 
     def _missing(self, intervals: NDArray[np.int64]) -> NDArray[np.int64]:
         """Frames that are missing in each interval, (N,) int64; none once the rate was found to vary."""
