@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from edge.contracts.errors import SourceError
 from edge.images.bmp import read_bmp_header
-from edge.images.jpeg import read_jpeg_header
+from edge.images.jpeg import has_companions, read_jpeg_header
 from edge.images.png import GREY, GREY_ALPHA, SIGNATURE, read_png_header
 from edge.images.tiff import TiffPage, read_tiff
 
@@ -102,7 +102,7 @@ def _jpeg(data: bytes) -> ImageFile:
         raise SourceError(f"a JPEG of {info.bits} bits is not read", hint="convert it to PNG")
     others = len(_NEXT_JPEG.findall(data))
     picture = ImageInfo("jpeg", info.width, info.height)
-    if others and info.has_companions:  # as phones write them: the first picture is the one that was taken
+    if others and has_companions(data):  # as phones write them: the first picture is the one that was taken
         return ImageFile(
             [picture], notes=(f"{_more(others)} behind it left out (another view, a preview or a gain map)",)
         )

@@ -13,6 +13,9 @@ _END = b"\xff\xd9"
 _LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _RGB_IDS = (b"RGB", b"rgb")
+_INDEX = re.compile(rb"\xff\xe2..MPF\x00", re.DOTALL)
+_INDEX_WITHIN = 1 << 18
+"""Bytes from the start within which the index stands: behind EXIF and its preview."""
 MAX_SEGMENTS = 20_000
 """Most segments of a JPEG that are gone through; each takes a microsecond, and 64 MB hold millions of empty ones."""
 
@@ -36,8 +39,6 @@ class JpegInfo:
     """Whether the end of the image is there."""
     scans: int = 1
     """Number of scans; a progressive one has several, and each goes through the whole picture."""
-    has_companions: bool = False
-    """Whether an index (CIPA DC-007, Multi-Picture Format) names the pictures behind it: views, previews, gain maps."""
 
     @property
     def decoded_as_ybr(self) -> bool:
@@ -54,7 +55,7 @@ def read_jpeg_header(data: bytes) -> JpegInfo | None:
     if data[:2] != b"\xff\xd8":
         return None
     frame: tuple[int, bytes] | None = None
-    jfif, adobe, companions, complete, at, scans = False, None, False, False, 2, 0
+    jfif, adobe, complete, at, scans = False, None, False, 2, 0
     for _ in range(MAX_SEGMENTS):
         if (at + 4 > len(data) and data[at : at + 2] != _END) or data[at] != 0xFF:
             break
@@ -75,8 +76,6 @@ def read_jpeg_header(data: bytes) -> JpegInfo | None:
             jfif = True
         elif marker == 0xEE and body[:5] == b"Adobe" and len(body) >= 12:
             adobe = body[11]
-        elif marker == 0xE2 and body[:4] == b"MPF\0":
-            companions = True
         at += 2 + length
         if marker == 0xDA:
             scans += 1
@@ -100,8 +99,12 @@ def read_jpeg_header(data: bytes) -> JpegInfo | None:
         adobe=adobe,
         complete=complete,
         scans=max(1, scans),
-        has_companions=companions,
     )
+
+
+def has_companions(data: bytes) -> bool:
+    """Whether an index (CIPA DC-007, Multi-Picture Format) names the pictures behind it."""
+    return _INDEX.search(data, 0, _INDEX_WITHIN) is not None
 
 
 def _only_scan(frame: tuple[int, bytes], scan: bytes) -> bool:

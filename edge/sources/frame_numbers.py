@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from edge.sources.h264_headers import H264Headers
+from edge.sources.h264_headers import H264Headers, with_start_codes
 from edge.sources.mpeg_group_times import GroupTimeCodes
 
 if TYPE_CHECKING:
@@ -41,10 +41,21 @@ class FrameNumberCheck(Protocol):
         """The same at the end of the stream."""
 
 
-def frame_numbers(codec: str) -> FrameNumberCheck | None:
-    """Choose the check for a codec, by its four-character code; None: its frames have no numbers."""
+def frame_numbers(codec: str, configuration: bytes = b"") -> FrameNumberCheck | None:
+    """Choose the check for a codec.
+
+    Args:
+        codec: its four-character code.
+        configuration: what the container says about the stream, beside its packets.
+
+    Returns:
+        The check; None: the codec's frames have no numbers.
+    """
     kind = _KINDS.get(codec.lower())
-    return None if kind is None else kind()
+    check = None if kind is None else kind()
+    if isinstance(check, H264FrameNumbers):
+        check.affected(with_start_codes(configuration))
+    return check
 
 
 class H264FrameNumbers:

@@ -87,6 +87,22 @@ class H264Headers:
         return SliceHeader(idr, bool(unit[0] & 0x60), kind in (2, 4), frame_num, numbering)
 
 
+def with_start_codes(configuration: bytes) -> bytes:
+    """Parameter sets of an MP4 or Matroska file's configuration record (14496-15, 5.3.3), behind start codes."""
+    if configuration[:1] != b"\1":
+        return configuration  # behind start codes already
+    found, at = b"", 5
+    for mask in (31, 255):
+        if at >= len(configuration):
+            break
+        count, at = configuration[at] & mask, at + 1
+        for _ in range(count):
+            size = int.from_bytes(configuration[at : at + 2], "big")
+            found += _START + configuration[at + 2 : at + 2 + size]
+            at += 2 + size
+    return found
+
+
 def _sequence(unit: bytes) -> tuple[int, Numbering]:
     """Identifier and facts of a sequence parameter set. Raises ValueError if it is cut short or absurd."""
     bits = _Bits(unit)

@@ -43,15 +43,16 @@ class _Span:
 class MissingFrames:
     """Check for missing frames of one clip, by its packets; then asked about each decoded frame."""
 
-    def __init__(self, codec: str, *, timed: bool = True) -> None:
+    def __init__(self, codec: str, configuration: bytes = b"", *, timed: bool = True) -> None:
         """Begin a clip.
 
         Args:
             codec: four-character code, such as ``h264``.
+            configuration: what the container says about the stream, beside its packets.
             timed: whether its packets have times of their own.
         """
         self._codec = codec.lower()
-        self._numbers = frame_numbers(codec)
+        self._numbers = frame_numbers(codec, configuration)
         self._checks_zeros = can_be_checked(self._codec)
         self.needs_packets = self._numbers is not None or self._checks_zeros or self._codec == "vp80"
         """Whether `add_packet` wants the packets' bytes."""

@@ -30,7 +30,7 @@ class PacketWatch:
         codec = codec_of(self._capture)
         self._read_format = format_reader(codec)
         self.can_split = is_elementary(codec)
-        self.missing = MissingFrames(codec, timed=timed)
+        self.missing = MissingFrames(codec, self._configuration(), timed=timed)
         self._packets = 0
         self._format = b""
         self._ended = False
@@ -55,6 +55,12 @@ class PacketWatch:
                 self._packets += 1
         self.missing.look_for_holes(ended=self._ended)
         return self.has_changed
+
+    def _configuration(self) -> bytes:
+        """What the container says about the stream beside its packets, such as parameter sets."""
+        place = int(self._capture.get(cv2.CAP_PROP_CODEC_EXTRADATA_INDEX))
+        there, found = self._capture.retrieve(flag=place) if place > 0 else (False, None)
+        return found.tobytes() if there and found is not None else b""
 
     def _packet_changes_format(self) -> bool:
         """Look at the packet that was grabbed."""

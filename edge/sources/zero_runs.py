@@ -1,7 +1,7 @@
 """Finds zeros in coded slices of H.264 and HEVC that no encoder writes: where a file has a hole filled with them.
 
-Three bytes 00 00 00 to 00 00 02 cannot stand within a slice, since start codes begin so (ISO/IEC 14496-10 section 7.4.1,
-23008-2 section 7.4.2). FFmpeg takes them for the slice's end and often goes on without a word.
+Three bytes 00 00 00 to 00 00 02 cannot stand within a slice, since start codes begin so (ISO/IEC 14496-10 section
+7.4.1, 23008-2 section 7.4.2). FFmpeg takes them for the slice's end and often goes on without a word.
 """
 
 from __future__ import annotations

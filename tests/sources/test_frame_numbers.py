@@ -181,3 +181,15 @@ def test_any_bytes(codec: str, packets: list[bytes]) -> None:
         for start in (b"", b"\0\0\1\x67", b"\0\0\1\x68", b"\0\0\1\x65", b"\0\0\1\0", parameters() + b"\0\0\1\x41"):
             assert check.affected(start + packet) in (None, *range(200))
     check.finish()
+
+
+def test_parameters_from_the_container() -> None:
+    """A clip that begins with an intra frame that is no IDR has them nowhere else."""
+    _, sequence_set, picture_set = parameters(5).split(b"\0\0\0\1")
+    record = b"\1\x42\0\x1e\xff\xe1" + len(sequence_set).to_bytes(2, "big") + sequence_set
+    record += b"\1" + len(picture_set).to_bytes(2, "big") + picture_set
+    for configuration in (record, parameters(5)):
+        check = frame_numbers("h264", configuration)
+        assert check is not None
+        assert [check.affected(h264(number, "P", 5)) for number in (7, 8, 10)] == [None, None, 0]
+    assert frame_numbers("h264", record[:9]) is not None

@@ -1,4 +1,4 @@
-"""Clips from which coded frames are missing: what is predicted from them is not given, and of sound clips everything."""
+"""Clips from which coded frames are missing: nothing predicted from them is given, and of sound clips everything."""
 
 from __future__ import annotations
 
