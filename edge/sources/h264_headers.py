@@ -87,6 +87,19 @@ class H264Headers:
         return SliceHeader(idr, bool(unit[0] & 0x60), kind in (2, 4), frame_num, numbering)
 
 
+def units_with_start_codes(packet: bytes) -> bytes:
+    """Put start codes before the units of a packet of H.264 or HEVC that has their lengths, four bytes each, instead.
+
+    OpenCV does so for MP4 and Matroska, not for AVI. A length of 256 to 511 looks like a start code.
+    """
+    at, units = 0, []
+    while at + 4 <= len(packet):
+        end = at + 4 + int.from_bytes(packet[at : at + 4], "big")
+        units.append(packet[at + 4 : end])
+        at = end
+    return b"".join(_START + unit for unit in units) if at == len(packet) else packet
+
+
 def with_start_codes(configuration: bytes) -> bytes:
     """Parameter sets of an MP4 or Matroska file's configuration record (14496-15, 5.3.3), behind start codes."""
     if configuration[:1] != b"\1":

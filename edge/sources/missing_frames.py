@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from edge.contracts.errors import SourceError
 from edge.sources.frame_numbers import MpegFrameNumbers, frame_numbers
+from edge.sources.h264_headers import units_with_start_codes
 from edge.sources.time_holes import TimeHoles
 from edge.sources.zero_runs import can_be_checked, has_zeros_in_slice
 
@@ -78,6 +79,8 @@ class MissingFrames:
             self._holes.add(at, key)
         if self._count == 1 and not key and self._codec not in _BEGIN_SOUND:
             self._spans.append(_Span(at))
+        if self._checks_zeros:
+            packet = units_with_start_codes(packet)
         back = None if self._numbers is None else self._numbers.affected(packet)
         if back is None and self._checks_zeros and has_zeros_in_slice(packet, self._codec):
             back = 0

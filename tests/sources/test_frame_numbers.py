@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge.sources.frame_numbers import FrameNumberCheck, frame_numbers
+from edge.sources.h264_headers import units_with_start_codes
 
 
 def bits(*fields: tuple[int, int] | int) -> bytes:
@@ -193,3 +194,13 @@ def test_parameters_from_the_container() -> None:
         assert check is not None
         assert [check.affected(h264(number, "P", 5)) for number in (7, 8, 10)] == [None, None, 0]
     assert frame_numbers("h264", record[:9]) is not None
+
+
+def test_units_with_their_lengths() -> None:
+    """As in an AVI that was made from an MP4; a length of 256 to 511 looks like a start code."""
+    units = [bytes(range(1, 5)), bytes([5]) * 300, bytes([6]) * 2]
+    packet = b"".join(len(unit).to_bytes(4, "big") + unit for unit in units)
+    coded = b"".join(b"\0\0\1" + unit for unit in units)
+    assert units_with_start_codes(packet) == coded
+    for other in (coded, b"\0" + coded, packet[:-1], packet + b"\0", b""):
+        assert units_with_start_codes(other) == other
