@@ -40,6 +40,13 @@ class _Span:
     certain: bool = True
     """Whether a number is missing, not only a time."""
 
+    def extend(self, at: int, key: bool) -> None:
+        """Note a packet behind the missing frame; at the key frame it ends, but for what is shown before that."""
+        if at < self.end:
+            self.begin = min(self.begin, at)
+            if key and self.end == _NEVER:
+                self.end = at
+
 
 class MissingFrames:
     """Check for missing frames of one clip, by its packets; then asked about each decoded frame."""
@@ -60,7 +67,6 @@ class MissingFrames:
         self._holes = TimeHoles()
         self._recent: deque[tuple[int, bool]] = deque(maxlen=_MOST_BACK)
         self._spans: deque[_Span] = deque()
-        self._last: _Span | None = None
         self._count = 0
         self.timed = timed
         """Whether frames can be found by their times; otherwise they are by their place in the stream."""
@@ -98,9 +104,8 @@ class MissingFrames:
             self._begin_span(back)
         if self._last_key == -_NEVER and self._spans:  # a container that calls no frame a key frame
             self._spans[0].end = min(self._spans[0].end, self._spans[0].begin)
-        if not self.timed or self._codec in _FFMPEG_TELLS:
-            return
-        for hole in self._holes.find(ended=ended):
+        holes = self._holes.find(ended=ended) if self.timed and self._codec not in _FFMPEG_TELLS else []
+        for hole in holes:
             if self._is_told_by_times(hole):
                 self._spans.append(_Span(hole.begin, _NEVER if hole.end is None else hole.end, certain=False))
         self._spans = deque(sorted(self._spans, key=lambda span: span.begin))
@@ -136,25 +141,20 @@ class MissingFrames:
     def _begin_untimed(self) -> None:
         self.timed = False
         self._spans.clear()
-        self._last = None
 
     def _begin_span(self, back: int) -> None:
-        """Begin a span with the packet ``back`` packets before the last, unless one is open."""
+        """Begin a span with the packet ``back`` packets before the last; not with the last if one is open."""
         recent = list(self._recent)[-1 - back :]
-        if not any(span.certain and span.end == _NEVER for span in self._spans):
-            self._last = _Span(recent[0][0])
-            self._spans.append(self._last)
+        is_open = any(span.certain and span.end == _NEVER for span in self._spans)
+        self._follow(*recent[-1])
+        if is_open and not back:
+            return
+        begun = _Span(recent[0][0])
         for at, key in recent:
-            self._follow(at, key)
+            begun.extend(at, key)
+        self._spans.append(begun)
 
     def _follow(self, at: int, key: bool) -> None:
         """Extend the spans by a packet, or end them at a key frame."""
-        if not self._spans:
-            return
         for span in self._spans:
-            if span.end == _NEVER:
-                span.begin = min(span.begin, at)
-                if key:
-                    span.end = at
-        if self._last is not None and at < self._last.end:  # behind the key frame, shown before it
-            self._last.begin = min(self._last.begin, at)
+            span.extend(at, key)
