@@ -28,7 +28,7 @@ setups = st.builds(
     sync_s=st.sampled_from(kinds.SYNCS), inflight=st.sampled_from(kinds.INFLIGHT),
     health_every_s=st.sampled_from(kinds.HEALTH), idle_s=st.sampled_from(kinds.IDLE),
     nest_share=st.sampled_from(kinds.NESTED), lock_share=st.sampled_from(kinds.LOCKED),
-    frames_late_s=st.sampled_from(kinds.LATE), max_mb=st.sampled_from((512.0, 512.0, 512.0, 0.15)),
+    frames_late_s=st.sampled_from(kinds.LATE), max_mb=st.sampled_from((512.0, 512.0, 512.0, 0.15)), backlog=st.just(0),
 )  # fmt: skip
 steps = st.lists(
     st.builds(
