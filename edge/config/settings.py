@@ -230,7 +230,7 @@ class Settings(SettingsSection, frozen=True):
     """Path of a bundle. None: the one that ships with the package."""
     model_keys: list[str] = []
     """Paths of public keys (PEM) that may sign models. With any, the signature beside a bundle (``model.tflite.sig``)
-    is checked, and a wrong one refused; findings then name the key. Needs ``sonoedge[signed]``."""
+    is checked, and a wrong one refused; findings then name the key. Needs the extra ``signed``."""
     require_signed_model: bool = False
     """True: a model without a signature by one of ``model_keys`` is refused, and so is a runtime that would load
     another file without one: an ONNX file, a delegate's library, an NPU's plugin (``FILE.sig`` beside it, or its hash

@@ -106,8 +106,7 @@ def check_frame(layout: PixelLayout, syntax: UID, size: int) -> None:
         NoDecoderError: there is no decoder for ``syntax``.
         SourceError: it is too large.
     """
-    if not (syntax in UNCOMPRESSED or syntax in JPEGTransferSyntaxes or syntax in (JPEG2000, JPEG2000Lossless)):
-        require_plugin(syntax)
+    require_decoder(layout, syntax)
     if size > MAX_COMPRESSED_FRAME:
         raise SourceError(
             f"expected at most {MAX_COMPRESSED_FRAME >> 20} MB of compressed data a frame, got {size >> 20} MB",
@@ -117,6 +116,22 @@ def check_frame(layout: PixelLayout, syntax: UID, size: int) -> None:
     depth = layout.allocated // 8 or 1
     each = {True: 8 + 3 * depth, False: 4 * depth}[syntax in JPEG2000TransferSyntaxes]
     check_cost(layout.columns, layout.rows, layout.samples * each, syntax.name)
+
+
+def require_decoder(layout: PixelLayout, syntax: UID) -> None:
+    """Raise `NoDecoderError` if no frame of this layout can be decoded here, as far as the header tells.
+
+    What OpenCV is given first may yet turn out to be beyond it: that is seen in the frame.
+    """
+    if syntax in UNCOMPRESSED or not syntax.is_encapsulated:
+        return
+    if layout.allocated == 1:
+        message = f"no decoder for {syntax.name} frames of one bit a pixel"
+        raise NoDecoderError(message, hint="export it as uncompressed, or with 8 bits a pixel")
+    deep = layout.allocated > 8 and layout.stored > 8
+    if syntax in JPEGTransferSyntaxes or (syntax in (JPEG2000, JPEG2000Lossless) and not deep):
+        return
+    require_plugin(syntax)
 
 
 def opencv_can_decode(layout: PixelLayout, syntax: UID) -> bool:

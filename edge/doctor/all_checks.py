@@ -25,6 +25,7 @@ SUBJECTS = (
     ("runtimes", "check_runtimes", True),
     ("devices", "check_devices", False),
     ("video", "check_video", False),
+    ("extras", "check_extras", False),
     ("sources", "check_sources", True),
     ("sinks", "check_sinks", True),
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge.contracts.errors import UsageError
 from edge.fleet.device_table import COLUMNS, cell_texts, filter_and_sort, summary_line
+from edge.process.install import install_command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,7 +29,7 @@ def open_console() -> Console:
     except ImportError:
         raise UsageError(
             "the live table needs rich, which is not installed",
-            hint="pip install 'sonoedge[fleet]', or use --once or --json",
+            hint=f"{install_command('fleet')}, or use --once or --json",
         ) from None
     found = Console()
     if not found.is_terminal:

@@ -135,7 +135,7 @@ def require_inputs(inputs: list[InputFile], passed_over: int) -> None:
         raise SourceError(f"there is no picture, video or DICOM file in the folder{others}", hint=HINT)
 
 
-def require_frames(frames: int, first_problem: str) -> None:
-    """Raise `SourceError` if not one frame could be read."""
+def require_frames(frames: int, first_problem: str, hint: str = "") -> None:
+    """Raise `SourceError` if not one frame could be read; ``hint``: what to do about the first problem, if known."""
     if not frames:
-        raise SourceError(f"nothing could be read: {first_problem}", hint=HINT)
+        raise SourceError(f"nothing could be read: {first_problem}", hint=hint or HINT)

@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import DeviceError
+from edge.process.install import pip_install
 from edge.runtimes.tflite_interpreter import InterpreterRuntime
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from edge.config.uri import Uri
     from edge.contracts.manifest import ModelManifest
     from edge.contracts.ports import Runtime
-
-INSTALL = "pip install ai-edge-litert (64-bit only)"
 
 
 class LiteRtRuntime(InterpreterRuntime):
@@ -33,7 +32,9 @@ class LiteRtRuntime(InterpreterRuntime):
         try:
             from ai_edge_litert import interpreter
         except ImportError as error:
-            raise DeviceError(f"LiteRT cannot be loaded: {error}", hint=INSTALL) from error
+            raise DeviceError(
+                f"LiteRT cannot be loaded: {error}", hint=f"on a 64-bit system: {pip_install('ai-edge-litert')}"
+            ) from error
         return interpreter  # type: ignore[no-any-return]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import SourceError
-from edge.dicom.frame_reader import DicomFrameReader, NoDecoderError
+from edge.dicom.frame_reader import DicomFrameReader, NoDecoderError, require_decodable
 from edge.dicom.header import is_dicom
 from edge.sources.file_source import FilePicture, FileSource, check_size, ends_thread, printable_path, skipped_event
 
@@ -59,13 +59,16 @@ class DicomSource(FileSource):
         """Implement `Source.open`: find the files.
 
         Raises:
-            SourceError: as `FileSource.open`, and if the one file that was named is not DICOM.
+            SourceError: as `FileSource.open`, and if the one file that was named is not DICOM, or wants a decoder that
+                is not installed.
         """
         super().open()
         path = Path(self._root)
         if path.is_file() and not is_dicom(path):
             hint = "for other pictures write images:// or video://"
             raise SourceError(f"{self._root!r} is not DICOM, or cut short", hint=hint)
+        if path.is_file():
+            require_decodable(path)
 
     def pictures(self, path: Path) -> Generator[FilePicture | SourceEvent]:
         """Implement `FileSource.pictures`: all frames of one file; a few of a compressed cine are decoded ahead.

@@ -103,7 +103,7 @@ def test_a_file_larger_than_any_bundle_is_not_parsed(tmp_path):
 def test_a_bare_tflite_says_how_to_make_a_bundle(editable_bundle: EditableBundle, tmp_path):
     path = tmp_path / "bare.tflite"
     path.write_bytes(editable_bundle.graph)
-    assert "python -m export bundle" in refused(path, "a bare .tflite").hint
+    assert "python -m export bundle" in refused(path, "a plain .tflite model, whole").hint
 
 
 @pytest.mark.parametrize("keep", [0.01, 0.3, 0.9, 0.999, 0.999999])

@@ -77,7 +77,7 @@ def test_no_decoder_is_said_once_a_file(tmp_path: Path) -> None:
     assert frames == []
     assert event.reason.value == "decode_error"
     assert "JPEG-LS" in event.detail
-    assert "pip install 'sonoedge[dicom]'" in event.detail
+    assert "pip install" in event.detail
 
 
 def test_too_large(tmp_path: Path) -> None:
