@@ -12,8 +12,12 @@ from typing import TYPE_CHECKING
 from edge.contracts.errors import DeviceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+
+LOCK = "lock"
+"""File in the state directory that its daemon holds a lock of."""
 
 
 @contextlib.contextmanager
@@ -33,7 +37,7 @@ def locked_state_dir(path: Path) -> Iterator[Path]:
                 f"the state directory {path} {whose}",
                 hint="give another with --state-dir DIR, or make it ours alone: chown and chmod 700",
             )
-        lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise DeviceError(
             f"the state directory {path} cannot be used: {error.strerror}",
@@ -56,3 +60,23 @@ def locked_state_dir(path: Path) -> Iterator[Path]:
         yield path
     finally:
         os.close(lock)
+
+
+@contextlib.contextmanager
+def new_state_dir(path: Path) -> Iterator[Callable[[], None]]:
+    """Hold the lock of the state directory ``path``; what was made for it goes again unless the start is confirmed.
+
+    Yields a function that confirms the start: then all stays. Raises as `locked_state_dir`.
+    """
+    folders = [folder for folder in (path, *path.parents) if not folder.exists()]
+    had_lock = (path / LOCK).exists()
+    confirmed: list[bool] = []
+    with locked_state_dir(path):
+        try:
+            yield lambda: confirmed.append(True)
+        finally:
+            if not confirmed and not had_lock:
+                with contextlib.suppress(OSError):  # something else is in there: it stays
+                    (path / LOCK).unlink()
+                    for folder in folders:
+                        folder.rmdir()

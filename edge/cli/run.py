@@ -40,7 +40,7 @@ def command(
     Example:
       edge-cli run --source 'phantom://?seed=1' --sink mqtt://localhost:1883 --state-dir /tmp/edge
     """
-    from edge.app.state_dir import locked_state_dir
+    from edge.app.state_dir import new_state_dir
     from edge.config.load import streams_from_sources
     from edge.daemon.supervisor.supervisor import supervise
 
@@ -56,8 +56,8 @@ def command(
     }
     load_job = partial(make_job, config, flags, str(uuid.uuid4()))
     job = load_job()
-    with locked_state_dir(Path(job.state_dir)):
-        return supervise(job, load_job)
+    with new_state_dir(Path(job.state_dir)) as confirm:
+        return supervise(job, load_job, confirm)
 
 
 def make_job(config: Path | None, flags: dict[str, Any], run_id: str) -> DaemonJob:
@@ -107,3 +107,7 @@ def require_plugins(settings: Settings) -> None:
 
             # A certificate or password file that cannot be used is said now, once, and not by a child.
             read_credentials(sink)
+        if scheme == "jsonl":
+            from edge.sinks.jsonl import require_writable
+
+            require_writable(sink)

@@ -19,6 +19,7 @@ TYPES = {0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 7: "int
 """TensorType of the schema, as numpy names it."""
 HINT = "copy the file again, or export it anew"
 
+
 class DamagedGraphError(ModelError):
     """A flatbuffer is cut short or damaged: what it refers to is not in it."""
 
@@ -179,7 +180,9 @@ class FlatbufferTable:
         """Vector field of scalars of struct's type ``kind``, empty if absent. `ModelError` if over ``most``."""
         start, length = self._vector(slot, struct.calcsize(kind))
         if length > most:
-            raise DamagedGraphError(f"the flatbuffer is damaged: a list of {length}, expected at most {most}", hint=HINT)
+            raise DamagedGraphError(
+                f"the flatbuffer is damaged: a list of {length}, expected at most {most}", hint=HINT
+            )
         self._budget.take_values(length)
         return struct.unpack_from(f"<{length}{kind}", self._data, start)
 

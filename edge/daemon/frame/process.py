@@ -47,6 +47,7 @@ from edge.process.heartbeat import WATCHDOG_SIGNAL, send_heartbeat
 from edge.process.malloc import limit_malloc_arenas, trim_malloc
 from edge.process.reaper import SLOW_S, reaper
 from edge.process.shared_notes import SharedNotes
+from edge.process.start_gate import say_checked, wait_at_gate
 from edge.sources.file_source import FileSource
 
 if TYPE_CHECKING:
@@ -108,7 +109,8 @@ def open_sources_and_runtime(
     with ThreadPoolExecutor(1, thread_name_prefix="runtime") as beside:
         making = beside.submit(make_ready)
         try:
-            capture = FrameCapture(sources, add_stream_metadata(settings.streams), settings.streams)
+            adjust = add_stream_metadata(settings.streams)
+            capture = FrameCapture(sources, adjust, settings.streams, started=False)
         except BaseException:
             with contextlib.suppress(EdgeError):
                 making.result().close()
@@ -133,23 +135,30 @@ def run_frame_process(
     stop: threading.Event,
     heartbeat: Callable[[], None],
     notes: SharedNotes | None = None,
-    open_files: OpenFiles | None = None,
+    begin: Callable[[], OpenFiles | None] = lambda: None,
 ) -> list[str]:
     """Judge frames until stopped or until the sources have ended; all that was found is on disk then.
 
     ``heartbeat`` is called at every turn of the loop while no source is stuck in a call and the disk takes what is
     found: the supervisor's watchdog kills a process that does not call it any more. ``notes``: see `make_guard`.
+    ``begin`` is called when sources and model were checked, before anything is read of the ones or written to disk.
     Returns names of streams that a fault kept from being read to the end.
     """
     settings = job.settings
     sources = {stream.name: make_source(stream) for stream in settings.streams}  # first: what is wrong is said at once
-    follow_files(sources, open_files)
     model = choose_model(settings)
     capture, analyser = open_sources_and_runtime(job, sources, model, notes)
+    open_files = begin()
+    if stop.is_set():
+        capture.close()
+        analyser.close()
+        return []
     log.info("model %s %s on %s is ready", model.ref.name, model.ref.version, analyser.guard.spec.name)
+    follow_files(sources, open_files)
     frame_link = OutboxFrameLink(job.state_dir, telemetry)
     if open_files is not None:
         open_files.follow(frame_link.mark)
+    capture.start()
     try:
         messages = Messages(
             EnvelopeMaker(job.device, job.run_id).fields,
@@ -187,7 +196,7 @@ def main() -> int:
     set_up_logs(job.settings.log)
     set_cpu_affinity(job.affinity.frame)
     stop = threading.Event()
-    open_files = make_open_files(job)
+    open_files: OpenFiles | None = None
 
     def on_signal(number: int, _: object) -> None:
         if open_files is not None and number == WATCHDOG_SIGNAL:
@@ -204,11 +213,20 @@ def main() -> int:
     cv2.setNumThreads(1)  # the cores belong to the runtime and the capture threads
     telemetry_fd, heartbeat_fd, *more_fds = inheritance.fds
     notes = SharedNotes(more_fds[0]) if more_fds else None
+    gate = tuple(more_fds[1:])
     telemetry = socket.socket(fileno=telemetry_fd)
     reaper.remember(job.left_behind)
+
+    def begin() -> OpenFiles | None:
+        nonlocal open_files
+        say_checked(gate)
+        if wait_at_gate(gate, stop.is_set):
+            open_files = make_open_files(job)
+        return open_files
+
     try:
         heartbeat = partial(send_heartbeat, heartbeat_fd)
-        lost = run_frame_process(job, telemetry, stop, heartbeat, notes, open_files)
+        lost = run_frame_process(job, telemetry, stop, heartbeat, notes, begin)
     except EdgeError as error:
         print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
         return error.exit_code

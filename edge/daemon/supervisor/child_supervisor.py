@@ -168,7 +168,7 @@ class ChildSupervisor:
         if self.child.poll() is None:
             self.terminate()
         code = self.child.wait(timeout_s)
-        if code is None:
+        if code is None and timeout_s > 0:
             log.error("%s did not stop within %.1f s and is killed", self._module, timeout_s)
         self._kill()
         return code

@@ -21,6 +21,7 @@ from edge.daemon.supervisor import systemd_notify
 from edge.daemon.supervisor.child_supervisor import FATAL_EXIT_CODES, ChildSupervisor, describe_exit
 from edge.process.reaper import reaper
 from edge.process.shared_notes import SharedNotes
+from edge.process.start_gate import StartGate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +44,11 @@ DRAIN_SLACK_S = 2.0
 RESTART_LIMIT = 10
 """Failures in a row of one child until we give up, where a service manager is there to restart all of it."""
 CHECK_EVERY_S = 0.1
+GATE_CHECK_EVERY_S = 0.01
+"""Until sources and model are checked: the first findings wait for it."""
+GATE_LIMIT_S = 10.0
+"""Longest that a start waits for the frame process to check sources and model: then what is stored is delivered, and
+the device tells that it is not well."""
 SUSPENDED_S = 1.0
 """A turn that took so long: we were suspended, or starved, and perhaps the children were too."""
 
@@ -50,18 +56,32 @@ SUSPENDED_S = 1.0
 class Supervisor:
     """Supervises the frame process and the publisher, and holds the sockets between them."""
 
-    def __init__(self, job: DaemonJob, reload: Callable[[], DaemonJob] | None = None) -> None:
-        """Start both children. ``reload`` returns the job as the configuration now is, or raises `EdgeError`."""
-        self._job, self._reload = job, reload
+    def __init__(
+        self,
+        job: DaemonJob,
+        reload: Callable[[], DaemonJob] | None = None,
+        on_begin: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Start both children; neither writes nor sends anything before sources and model were checked.
+
+        Args:
+            job: what to run.
+            reload: returns the job as the configuration now is, or raises `EdgeError`.
+            on_begin: called when they were checked, before anything is written or sent.
+        """
+        self._job, self._reload, self._on_begin = job, reload, on_begin
         self._previous: DaemonJob | None = None
         """The job before a reload, until both children have sent a heartbeat with the new one."""
         self._sockets = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         to_publisher, from_frame = self._sockets
         self._notes = SharedNotes()
         """What one frame process writes down for the next: which runtimes failed."""
-        payload, watchdog_s = msgspec.json.encode(job), job.settings.watchdog_s
-        self._publisher = ChildSupervisor(PUBLISHER, payload, from_frame.fileno(), watchdog_s)
-        self._frame = ChildSupervisor(FRAME, payload, to_publisher.fileno(), watchdog_s, more_fds=(self._notes.fd,))
+        self._gate = StartGate(2)
+        self._started_at = time.monotonic()
+        payload, watchdog_s, gate = msgspec.json.encode(job), job.settings.watchdog_s, self._gate.fds
+        self._publisher = ChildSupervisor(PUBLISHER, payload, from_frame.fileno(), watchdog_s, more_fds=gate)
+        more_fds = (self._notes.fd, *gate)
+        self._frame = ChildSupervisor(FRAME, payload, to_publisher.fileno(), watchdog_s, more_fds=more_fds)
         reaper.on_change = self._tell_left_behind
         self._heartbeat_seen = {self._publisher: False, self._frame: False}
         self._ready = False
@@ -74,6 +94,7 @@ class Supervisor:
             self._publisher.reset_watchdog()
             self._frame.reset_watchdog()
         self._checked_at = now
+        self._open_gate_if_due()
         self._forward_heartbeats()
         code = self._publisher.check() or None  # its clean end is never by itself
         code = self._frame.check() if code is None else code
@@ -91,6 +112,18 @@ class Supervisor:
             )
             return 1
         return code
+
+    @property
+    def begun(self) -> bool:
+        """Whether children may have written or sent anything: sources and model were checked, or took too long."""
+        return self._gate.is_open
+
+    def _open_gate_if_due(self) -> None:
+        """Let the children begin when both have checked, when one crashed, or when they take too long."""
+        late = time.monotonic() - self._started_at > GATE_LIMIT_S
+        if not self.begun and (self._gate.all_checked() or late or self._frame.failures or self._publisher.failures):
+            self._on_begin()
+            self._gate.open()
 
     def reload(self) -> None:
         """Reload the configuration (SIGHUP) and restart the children with it; log why where it cannot be."""
@@ -133,6 +166,11 @@ class Supervisor:
             hint=f"what is left is kept in {self._job.state_dir} and is sent at the next start",
         )
 
+    def stop_refused(self) -> None:
+        """Stop what runs after one child has refused to: in order if anything was begun, else at once."""
+        if self.begun:
+            self.stop_quickly()
+
     def close(self) -> None:
         """Kill what still runs, and close the sockets; after a stop."""
         for child_supervisor in (self._frame, self._publisher):
@@ -142,6 +180,7 @@ class Supervisor:
             end.close()
         reaper.on_change = None
         self._notes.close()
+        self._gate.close()
 
     def _tell_left_behind(self) -> None:
         """Tell the next frame process what could not be killed: it reports the daemon as degraded."""
@@ -185,10 +224,13 @@ class Supervisor:
         self._heartbeat_seen = dict.fromkeys(self._heartbeat_seen, False)
 
 
-def supervise(job: DaemonJob, reload: Callable[[], DaemonJob] | None = None) -> int:
+def supervise(
+    job: DaemonJob, reload: Callable[[], DaemonJob] | None = None, on_begin: Callable[[], None] = lambda: None
+) -> int:
     """Run the daemon until SIGTERM or SIGINT, or until all sources have ended; return the exit code.
 
     At SIGHUP, ``reload`` is called for the job as the configuration now is; the children are restarted with it.
+    ``on_begin`` is called when sources and model were checked; a start that is refused before leaves nothing behind.
 
     Raises:
         SinkError: the sources have ended and the publisher did not live to deliver what they gave.
@@ -202,11 +244,11 @@ def supervise(job: DaemonJob, reload: Callable[[], DaemonJob] | None = None) -> 
 
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     handlers = {number: signal.signal(number, on_signal) for number in numbers}
-    supervisor = Supervisor(job, reload)
+    supervisor = Supervisor(job, reload, on_begin)
     code: int | None = None
     try:
         while code is None and not stop.is_set():
-            wake.wait(CHECK_EVERY_S)
+            wake.wait(CHECK_EVERY_S if supervisor.begun else GATE_CHECK_EVERY_S)
             wake.clear()
             if stop.is_set():
                 break
@@ -214,14 +256,18 @@ def supervise(job: DaemonJob, reload: Callable[[], DaemonJob] | None = None) -> 
                 again.clear()
                 supervisor.reload()
             code = supervisor.check_children()
-        log.info("stopping")
+        if supervisor.begun:
+            log.info("stopping")
         systemd_notify.notify(systemd_notify.STOPPING)
         if stop.is_set():
             supervisor.stop_quickly()
         else:
             # Asked to stop, it is no failure that a receiver is away. Who waits for a file to be through wants to know.
             not_all_read = code == NOT_ALL_READ
-            code = supervisor.drain_and_stop() if not_all_read else code or supervisor.drain_and_stop()
+            if code and not not_all_read:
+                supervisor.stop_refused()
+            else:
+                code = supervisor.drain_and_stop()
             if not_all_read and not code:
                 raise SourceError("not everything was read: a source failed", hint="the log says which, and why")
     finally:
