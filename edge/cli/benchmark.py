@@ -200,7 +200,7 @@ def require_broker(uri: str) -> None:
     from edge.contracts.errors import UsageError
     from edge.sinks.mqtt.credentials import read_credentials
 
-    if parse_uri(uri).scheme not in ("mqtt", "mqtts"):
+    if parse_uri(uri, "sinks").scheme not in ("mqtt", "mqtts"):
         raise UsageError(f"{parse_uri(uri).scheme}:// is no broker", hint="for example --broker mqtt://localhost:1883")
     read_credentials(SinkSettings(uri=uri))
 

@@ -84,13 +84,18 @@ def show(
 
 
 @app.command()
-def check(file: Annotated[Path, typer.Argument(help="TOML file.")]) -> int:
+def check(
+    file: Annotated[Path | None, typer.Argument(help="TOML file; - for stdin.", show_default=False)] = None,
+    config: Annotated[Path | None, typer.Option(help="The same, as other commands take it.")] = None,
+) -> int:
     """Check a file, without the environment: every error with its line, then what may not work here.
 
     Exit code 3 if there is an error; warnings do not count.
 
     Example:
       edge-cli config check edge.toml
+      edge-cli config check --config edge.toml
+      edge-cli config init | edge-cli config check -
     """
     from edge.cli.errors import one_line, print_error
     from edge.config.consistency import find_warnings
@@ -117,7 +122,7 @@ def _unknown_schemes(settings: Settings) -> Iterator[SettingsProblem]:
     from edge.config.descriptions import dotted_path
     from edge.config.uri import parse_uri
     from edge.config.validate import SettingsProblem
-    from edge.plugins import schemes
+    from edge.plugins import schemes, unknown_scheme_hint
 
     places: list[tuple[str, KeyPath, str]] = [
         ("sources", ("streams", i, "source"), stream.source) for i, stream in enumerate(settings.streams)
@@ -127,7 +132,7 @@ def _unknown_schemes(settings: Settings) -> Iterator[SettingsProblem]:
         scheme, known = parse_uri(uri).scheme, schemes(kind)
         if scheme not in known:
             message = f"{dotted_path(path)}: no {kind.removesuffix('s')} is called {scheme}://"
-            yield SettingsProblem(path, message, f"there are: {', '.join(known)}")
+            yield SettingsProblem(path, message, unknown_scheme_hint(kind, uri))
 
 
 def _unsigned_files(settings: Settings) -> Iterator[SettingsProblem]:

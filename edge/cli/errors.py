@@ -56,7 +56,7 @@ def report(error: BaseException) -> int:
 
 def print_error(message: str, hint: str) -> None:
     """Print exactly two lines on stderr, whatever line breaks the texts hold."""
-    with suppress(OSError):  # when no one reads our stderr either, the exit code must do
+    with suppress(OSError, ValueError):  # when no one reads our stderr either, the exit code must do
         print(f"error: {one_line(message)}\nhint: {one_line(hint)}", file=sys.stderr)
 
 

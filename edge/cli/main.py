@@ -15,6 +15,7 @@ How to write a command ``foo-bar``:
 
 from __future__ import annotations
 
+import os
 import sys
 from difflib import get_close_matches
 from importlib import import_module
@@ -25,8 +26,12 @@ from typer.core import TyperGroup
 
 from edge.cli.errors import printing, report
 from edge.contracts.errors import UsageError
+from edge.process.text_streams import set_up_text_streams
 
 PROGRAM = "edge-cli"
+
+COMPLETION = "_EDGE_CLI_COMPLETE"
+"""Environment variable by which the shell's completion asks."""
 
 COMMANDS = {
     "run": "Run the daemon: frames in, findings out, until stopped.",
@@ -106,7 +111,7 @@ def show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-app = typer.Typer(cls=LazyGroup, **STYLE)
+app = typer.Typer(cls=LazyGroup, **{**STYLE, "add_completion": True})
 
 
 @app.callback(invoke_without_command=True)
@@ -141,6 +146,8 @@ def run(args: list[str]) -> int:
     try:
         try:
             command = command_tree()
+            if COMPLETION in os.environ:  # a shell asks what may stand here; it is no call of a user's
+                command.main(args=args, prog_name=PROGRAM, complete_var=COMPLETION)
             with command.make_context(PROGRAM, args) as ctx:
                 result = command.invoke(ctx)
         except typer.Exit as leave:
@@ -154,6 +161,7 @@ def run(args: list[str]) -> int:
 
 def main() -> None:
     """Entry point of the program ``edge-cli``."""
+    set_up_text_streams()
     sys.exit(run(sys.argv[1:]))
 
 

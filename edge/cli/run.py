@@ -94,12 +94,12 @@ def require_plugins(settings: Settings) -> None:
     from edge.contracts.errors import UsageError
     from edge.plugins import require
 
-    require("runtimes", parse_uri(settings.runtime.uri).scheme)
+    require("runtimes", parse_uri(settings.runtime.uri).scheme, settings.runtime.uri)
     for stream in settings.streams:
-        require("sources", parse_uri(stream.source).scheme)
+        require("sources", parse_uri(stream.source).scheme, stream.source)
     for sink in settings.sinks:
         scheme = parse_uri(sink.uri).scheme
-        require("sinks", scheme)
+        require("sinks", scheme, sink.uri)
         if scheme == "memory":
             raise UsageError("memory:// is for tests: what it takes is gone", hint="for example --sink jsonl:///file")
         if scheme in ("mqtt", "mqtts"):

@@ -175,7 +175,7 @@ def streams_from_sources(sources: Sequence[str]) -> list[StreamSettings]:
     counts: dict[str, int] = {}
     streams = []
     for source in sources:
-        scheme = to_name(parse_uri(source).scheme, "stream")
+        scheme = to_name(parse_uri(source, "sources").scheme, "stream")
         counts[scheme] = counts.get(scheme, 0) + 1
         streams.append(StreamSettings(name=f"{scheme}-{counts[scheme]}", source=source))
     return streams

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from edge.config.uri_suggestions import suggestion
 from edge.contracts.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,16 +62,26 @@ class Uri:
         return f"{self.scheme}://{self.host}{port}"
 
 
+EXAMPLES = {
+    "": "write scheme://…, for example phantom://?seed=1 or mqtt://localhost:1883",
+    "sources": "write scheme://…, for example video:///path/clip.mp4, images:///folder or phantom://?seed=1",
+    "runtimes": "write scheme://…, for example litert://?threads=2 or auto://",
+    "sinks": "write scheme://…, for example mqtt://localhost:1883 or jsonl:///path/findings.jsonl",
+}
+"""Hint for what is no URI, by what it was to name."""
 FILE_SCHEMES = frozenset({"images", "video", "dicom", "jsonl", "replay"})
 
 
-def parse_uri(text: str) -> Uri:
-    """Parse a plugin's URI; raises `UsageError` if ``text`` is none of the form above."""
+def parse_uri(text: str, kind: str = "") -> Uri:
+    """Parse a plugin's URI; raises `UsageError` if ``text`` is none of the form above.
+
+    ``kind``: what it is to name (``sources``, ``runtimes``, ``sinks``), for a hint that fits; empty: not known.
+    """
     scheme, sep, rest = text.partition("://")
     if not sep or not scheme.replace("-", "").isalnum():
         raise UsageError(
             f"{_shown(text)!r} is not a URI",
-            hint="write scheme://…, for example phantom://?seed=1 or mqtt://localhost:1883",
+            hint=(kind and suggestion(kind, text)) or EXAMPLES[kind],
         )
     scheme = scheme.lower()
     path, _, query = rest.partition("?")

@@ -5,36 +5,17 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from edge.config.file_kinds import read_head, scheme_by_head, scheme_by_name
 from edge.dicom.header import is_dicom
-from edge.images import headers
-from edge.sources import dicom, video
+from edge.sources.dicom import DIRECTORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-Scheme = Literal["images", "video", "dicom"]
-
-ENDINGS: tuple[tuple[tuple[str, ...], Scheme], ...] = (
-    (dicom.SUFFIXES, "dicom"),
-    (headers.SUFFIXES, "images"),
-    (video.SUFFIXES, "video"),
-)
-BEGINNINGS: tuple[tuple[int, bytes, Scheme], ...] = (
-    (0, b"\x89PNG", "images"),
-    (0, b"\xff\xd8\xff", "images"),  # JPEG
-    (0, b"BM", "images"),
-    (0, b"II*\0", "images"),  # TIFF
-    (0, b"MM\0*", "images"),
-    (4, b"ftyp", "video"),  # MP4, QuickTime
-    (8, b"AVI ", "video"),
-    (0, b"\x1a\x45\xdf\xa3", "video"),  # Matroska, WebM
-    (0, b"\x00\x00\x01\xba", "video"),  # MPEG program stream
-    (0, b"\x00\x00\x01\xb3", "video"),  # MPEG video
-)
-"""(offset, bytes, scheme), of what is no DICOM."""
+    from edge.config.file_kinds import FileScheme
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +24,7 @@ class InputFile:
 
     path: Path
     """As the user would write it."""
-    scheme: Scheme | None
+    scheme: FileScheme | None
     """None: there is no such file, or it is nothing that we know."""
     problem: str = ""
     """Why there is no scheme."""
@@ -78,20 +59,14 @@ def find_inputs(paths: Iterable[Path]) -> tuple[list[InputFile], int]:
     return list(found.values()), passed_over
 
 
-def scheme_of(path: Path) -> Scheme | None:
+def scheme_of(path: Path) -> FileScheme | None:
     """Scheme of the source that reads this file; None if nothing says that one does."""
     try:
         if is_dicom(path):
             return "dicom"
-        with path.open("rb") as file:
-            head = file.read(16)
     except OSError:
-        head = b""
-    for offset, mark, scheme in BEGINNINGS:
-        if head[offset : offset + len(mark)] == mark:
-            return scheme
-    ending = path.suffix.lower()
-    return next((scheme for endings, scheme in ENDINGS if ending in endings), None)
+        pass
+    return scheme_by_head(read_head(path)) or scheme_by_name(path)
 
 
 def _named(path: Path) -> InputFile:
@@ -108,5 +83,5 @@ def _walk(folder: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = Path(place, name)
-            if not name.startswith(".") and name.upper() != dicom.DIRECTORY and path.is_file():
+            if not name.startswith(".") and name.upper() != DIRECTORY and path.is_file():
                 yield path

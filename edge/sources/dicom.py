@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge.config.file_kinds import DICOM_SUFFIXES
 from edge.contracts.errors import SourceError
 from edge.dicom.frame_reader import DicomFrameReader, NoDecoderError, require_decodable
 from edge.dicom.header import is_dicom
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from edge.config.uri import Uri
     from edge.contracts.frames import SourceEvent
 
-SUFFIXES = (".dcm", ".dicom", ".dic")
-"""File name suffixes that say DICOM, in lower case."""
 DIRECTORY = "DICOMDIR"
 """PS3.10 8.6: the name of the table of contents that lies beside the files of a medium."""
 
@@ -53,7 +52,7 @@ class DicomSource(FileSource):
 
     def accepts(self, path: Path) -> bool:
         """Implement `FileSource.accepts`: by content, or by suffix, so that a broken file is reported, not ignored."""
-        return path.suffix.lower() in SUFFIXES or (path.name.upper() != DIRECTORY and is_dicom(path))
+        return path.suffix.lower() in DICOM_SUFFIXES or (path.name.upper() != DIRECTORY and is_dicom(path))
 
     def open(self) -> None:
         """Implement `Source.open`: find the files.
