@@ -11,11 +11,13 @@ A wrong key or value is a `ConfigError` that names its file and line, its variab
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import socket
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +40,10 @@ else:
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+
+STDIN = Path("-")
+"""As a path: the settings come on standard input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +106,7 @@ def as_config_error(layers: SettingLayers, problem: SettingsProblem) -> ConfigEr
 def read_toml(path: Path) -> tuple[dict[str, Any], str]:
     """Parse a TOML file: its tree and its text. Raises `ConfigError` with the line, or if it cannot be read."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = (stdin_bytes() if path == STDIN else path.read_bytes()).decode("utf-8-sig")
         return tomllib.loads(text), text
     except FileNotFoundError:
         raise ConfigError(
@@ -120,6 +126,14 @@ def read_toml(path: Path) -> tuple[dict[str, Any], str]:
         ) from None
     except RecursionError:
         raise ConfigError(f"{path}: nested too deeply", hint="settings are at most three levels deep") from None
+
+
+@cache
+def stdin_bytes() -> bytes:
+    """All that comes on standard input, kept: who loads the settings again gets the same. Raises OSError."""
+    if sys.stdin is None or sys.stdin.isatty():
+        raise OSError(errno.ENOTTY, "standard input is a terminal")
+    return sys.stdin.buffer.read()
 
 
 def _syntax_error(message: str, text: str) -> tuple[str, int]:

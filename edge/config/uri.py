@@ -81,7 +81,7 @@ def parse_uri(text: str, kind: str = "") -> Uri:
     if not sep or not scheme.replace("-", "").isalnum():
         raise UsageError(
             f"{_shown(text)!r} is not a URI",
-            hint=(kind and suggestion(kind, text)) or EXAMPLES[kind],
+            hint=_hint(kind, text),
         )
     scheme = scheme.lower()
     path, _, query = rest.partition("?")
@@ -102,6 +102,12 @@ def parse_uri(text: str, kind: str = "") -> Uri:
         password=None if parts.password is None else unquote(parts.password),
         params=params,
     )
+
+
+def _hint(kind: str, text: str) -> str:
+    """Hint for what is no URI: what was probably meant, else how one is written."""
+    meant = suggestion(kind, text) if kind else ""
+    return f"{meant} (all are written scheme://…)" if meant else EXAMPLES[kind]
 
 
 def _shown(text: str) -> str:

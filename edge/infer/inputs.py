@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from edge.config.file_kinds import read_head, scheme_by_head, scheme_by_name
+from edge.contracts.errors import SourceError
 from edge.dicom.header import is_dicom
+from edge.infer.stdin_file import copy_stream, is_stream
 from edge.sources.dicom import DIRECTORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from edge.config.file_kinds import FileScheme
+    from edge.infer.stdin_file import StdinFile
+
+
+UNKNOWN = "it is no PNG, JPEG, BMP, TIFF, video or DICOM file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +35,18 @@ class InputFile:
     """None: there is no such file, or it is nothing that we know."""
     problem: str = ""
     """Why there is no scheme."""
+    stream: StdinFile | None = None
+    """What came on a stream that ``path`` names; None: ``path`` is read itself."""
+
+    @property
+    def place(self) -> Path:
+        """Path that is read."""
+        return self.path if self.stream is None else self.stream.path
 
     @property
     def uri(self) -> str:
         """URI of the source that reads this file, for `edge.plugins.make_source`."""
-        return f"{self.scheme}://{quote(os.path.abspath(self.path))}"
+        return f"{self.scheme}://{quote(os.path.abspath(self.place))}"
 
 
 def find_inputs(paths: Iterable[Path]) -> tuple[list[InputFile], int]:
@@ -47,7 +61,9 @@ def find_inputs(paths: Iterable[Path]) -> tuple[list[InputFile], int]:
     found: dict[str, InputFile] = {}
     passed_over = 0
     for path in paths:
-        if path.is_dir():
+        if is_stream(path):
+            found.setdefault(str(path), _from_stream(path))
+        elif path.is_dir():
             for file in _walk(path):
                 scheme = scheme_of(file)
                 if scheme is None:
@@ -69,13 +85,24 @@ def scheme_of(path: Path) -> FileScheme | None:
     return scheme_by_head(read_head(path)) or scheme_by_name(path)
 
 
+def _from_stream(path: Path) -> InputFile:
+    try:
+        stream = copy_stream(path)
+    except SourceError as error:
+        return InputFile(path, None, error.message)
+    scheme = scheme_of(stream.path)
+    return InputFile(path, scheme, "" if scheme else UNKNOWN, stream)
+
+
 def _named(path: Path) -> InputFile:
+    if "://" in str(path) or re.match(r"[a-z]+:/", str(path)):
+        return InputFile(path, None, "it is a URI, and infer takes plain paths")
     if not path.exists():
         return InputFile(path, None, "there is no such file")
     if not path.is_file():
         return InputFile(path, None, "it is neither a file nor a folder")
     scheme = scheme_of(path)
-    return InputFile(path, scheme, "" if scheme else "it is no PNG, JPEG, BMP, TIFF, video or DICOM file")
+    return InputFile(path, scheme, "" if scheme else UNKNOWN)
 
 
 def _walk(folder: Path) -> Iterator[Path]:

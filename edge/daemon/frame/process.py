@@ -122,11 +122,14 @@ def open_sources_and_runtime(
         raise
 
 
-def follow_files(sources: Mapping[str, Source], open_files: OpenFiles | None) -> None:
-    """Let ``open_files`` know what the file sources among ``sources`` read."""
+def follow_files(sources: Mapping[str, Source], open_files: OpenFiles | None, frame_link: OutboxFrameLink) -> None:
+    """Let ``open_files`` know what the file sources among ``sources`` read, and what of it ``frame_link`` stores."""
+    if open_files is None:
+        return
     for name, source in sources.items():
-        if open_files is not None and isinstance(source, FileSource):
+        if isinstance(source, FileSource):
             source.progress = open_files.progress(name)
+    open_files.follow(frame_link.mark)
 
 
 def run_frame_process(
@@ -140,9 +143,8 @@ def run_frame_process(
     """Judge frames until stopped or until the sources have ended; all that was found is on disk then.
 
     ``heartbeat`` is called at every turn of the loop while no source is stuck in a call and the disk takes what is
-    found: the supervisor's watchdog kills a process that does not call it any more. ``notes``: see `make_guard`.
-    ``begin`` is called when sources and model were checked, before anything is read of the ones or written to disk.
-    Returns names of streams that a fault kept from being read to the end.
+    found (else the watchdog kills us). ``notes``: see `make_guard`. ``begin`` is called when sources and model were
+    checked, before anything is read or written. Returns names of streams that a fault kept from being read to the end.
     """
     settings = job.settings
     sources = {stream.name: make_source(stream) for stream in settings.streams}  # first: what is wrong is said at once
@@ -154,38 +156,51 @@ def run_frame_process(
         analyser.close()
         return []
     log.info("model %s %s on %s is ready", model.ref.name, model.ref.version, analyser.guard.spec.name)
-    follow_files(sources, open_files)
     frame_link = OutboxFrameLink(job.state_dir, telemetry)
-    if open_files is not None:
-        open_files.follow(frame_link.mark)
+    follow_files(sources, open_files, frame_link)
     capture.start()
     try:
-        messages = Messages(
-            EnvelopeMaker(job.device, job.run_id).fields,
-            Provenance(model.manifest, model.ref, settings.publish.image_ref),
-        )
-
-        def each_turn() -> None:
-            commands.run_pending()
-            if open_files is not None:
-                open_files.each_turn()
-            if not capture.stuck() and not frame_link.hung():
-                heartbeat()
-
-        def report(stats: Stats) -> None:
-            frame_link.report(make_report(job, model, analyser.guard, capture, stats, reporter.stopped_streams()))
-
-        taps = [open_files] if open_files is not None else []
-        reporter = Reporter(settings, messages, frame_link, taps, heartbeat=report, each_turn=each_turn)
-        commands = FrameCommandRunner(frame_link, capture, reporter, StoppedStreams(Path(job.state_dir), job.run_id))
-        trim_malloc()  # models and sources take several times more to be opened than to be kept
-        loop.run(capture, analyser, reporter, stop.is_set)
-        return capture.lost
+        return judge_frames(job, model, capture, analyser, frame_link, open_files, stop, heartbeat)
     finally:
         frame_link.close(CLOSE_TIMEOUT_S)  # first: whatever else may hang now, what was found is on disk
         decoder_process.shut_down()  # else a source that waits for it is waited for
         capture.close()
         analyser.close()
+
+
+def judge_frames(
+    job: DaemonJob,
+    model: RuntimeModel,
+    capture: FrameCapture,
+    analyser: Analyser,
+    frame_link: OutboxFrameLink,
+    open_files: OpenFiles | None,
+    stop: threading.Event,
+    heartbeat: Callable[[], None],
+) -> list[str]:
+    """Judge frames until stopped or until the sources have ended. Arguments and result as of `run_frame_process`."""
+    settings = job.settings
+    messages = Messages(
+        EnvelopeMaker(job.device, job.run_id).fields,
+        Provenance(model.manifest, model.ref, settings.publish.image_ref),
+    )
+
+    def each_turn() -> None:
+        commands.run_pending()
+        if open_files is not None:
+            open_files.each_turn()
+        if not capture.stuck() and not frame_link.hung():
+            heartbeat()
+
+    def report(stats: Stats) -> None:
+        frame_link.report(make_report(job, model, analyser.guard, capture, stats, reporter.stopped_streams()))
+
+    taps = [open_files] if open_files is not None else []
+    reporter = Reporter(settings, messages, frame_link, taps, heartbeat=report, each_turn=each_turn)
+    commands = FrameCommandRunner(frame_link, capture, reporter, StoppedStreams(Path(job.state_dir), job.run_id))
+    trim_malloc()  # models and sources take several times more to be opened than to be kept
+    loop.run(capture, analyser, reporter, stop.is_set)
+    return capture.lost
 
 
 def main() -> int:

@@ -166,10 +166,26 @@ class Supervisor:
             hint=f"what is left is kept in {self._job.state_dir} and is sent at the next start",
         )
 
-    def stop_refused(self) -> None:
-        """Stop what runs after one child has refused to: in order if anything was begun, else at once."""
+    def end(self, code: int | None, *, asked: bool) -> int | None:
+        """End the run: exit code, from that of the child that has ended. ``asked``: a signal wants it.
+
+        Raises as `supervise`.
+        """
         if self.begun:
+            log.info("stopping")
+        systemd_notify.notify(systemd_notify.STOPPING)
+        if asked:
             self.stop_quickly()
+            return code
+        if code and code != NOT_ALL_READ:
+            if self.begun:  # else what still runs has nothing to bring in order, and is killed
+                self.stop_quickly()
+            return code
+        # Asked to stop, it is no failure that a receiver is away. Who waits for a file to be through wants to know.
+        delivered = self.drain_and_stop()
+        if code == NOT_ALL_READ and not delivered:
+            raise SourceError("not everything was read: a source failed", hint="the log says which, and why")
+        return delivered
 
     def close(self) -> None:
         """Kill what still runs, and close the sockets; after a stop."""
@@ -256,20 +272,7 @@ def supervise(
                 again.clear()
                 supervisor.reload()
             code = supervisor.check_children()
-        if supervisor.begun:
-            log.info("stopping")
-        systemd_notify.notify(systemd_notify.STOPPING)
-        if stop.is_set():
-            supervisor.stop_quickly()
-        else:
-            # Asked to stop, it is no failure that a receiver is away. Who waits for a file to be through wants to know.
-            not_all_read = code == NOT_ALL_READ
-            if code and not not_all_read:
-                supervisor.stop_refused()
-            else:
-                code = supervisor.drain_and_stop()
-            if not_all_read and not code:
-                raise SourceError("not everything was read: a source failed", hint="the log says which, and why")
+        code = supervisor.end(code, asked=stop.is_set())
     finally:
         supervisor.close()
         for number, handler in handlers.items():
