@@ -16,6 +16,7 @@ How to write a command ``foo-bar``:
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from difflib import get_close_matches
 from importlib import import_module
@@ -24,7 +25,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from edge.cli.errors import printing, report
+from edge.cli.errors import check_stdout, printing, report
 from edge.contracts.errors import UsageError
 from edge.process.text_streams import set_up_text_streams
 
@@ -162,6 +163,9 @@ def run(args: list[str]) -> int:
 def main() -> None:
     """Entry point of the program ``edge-cli``."""
     set_up_text_streams()
+    check_stdout()
+    # At SIGTERM as at Ctrl-C: what is half written is removed, children are ended. Daemons have handlers of their own.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edge.cli.errors import printing
 from edge.cli.output import print_json
 from edge.cli.paths import unless_dash
 
@@ -113,7 +114,8 @@ def export(
         lines = _lines(outbox, first, last, pending)
         out = unless_dash(out)
         if out is None:
-            count = _write(lines, sys.stdout.buffer)
+            with printing():
+                count = _write(lines, sys.stdout.buffer)
         else:
             try:
                 handle = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

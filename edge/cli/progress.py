@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -14,6 +15,11 @@ EVERY_S = 0.1
 CLEAR_LINE = "\r\x1b[K"
 
 
+def is_terminal(stream: TextIO) -> bool:
+    """Whether a stream is a terminal that knows how to clear a line."""
+    return stream.isatty() and os.environ.get("TERM", "") != "dumb"
+
+
 class FileProgressBar:
     """Progress bar over files: ``[=====---] 3/8 files, 41 frames, 28/s``.
 
@@ -23,7 +29,7 @@ class FileProgressBar:
     def __init__(self, files: int, stream: TextIO | None = None) -> None:
         self._files = files
         self._stream = stream or sys.stderr
-        self._shown = self._stream.isatty()
+        self._shown = is_terminal(self._stream)
         self._began = time.monotonic()
         self._next = 0.0
 
@@ -57,7 +63,7 @@ class ProgressBar:
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
-        self._shown = self._stream.isatty()
+        self._shown = is_terminal(self._stream)
         self._next = 0.0
 
     def show(self, share: float, words: str) -> None:

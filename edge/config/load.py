@@ -152,9 +152,7 @@ def _add_file(layers: SettingLayers, path: Path) -> None:
 def _add_environment(layers: SettingLayers, environ: Mapping[str, str]) -> list[ConfigError]:
     problems = []
     for path, text, variable in from_environment(environ):
-        try:
-            text.encode()
-        except UnicodeEncodeError:
+        if not _is_utf8(text):
             problems.append(ConfigError(f"{variable}: expected UTF-8, got other bytes", hint="use names in UTF-8"))
             continue
         obstacle = layers.put(path, parse_text(path, text), SettingOrigin("environment", variable))
@@ -168,10 +166,22 @@ def _add_flags(layers: SettingLayers, overrides: Mapping[str, Any]) -> list[Conf
     for path, value in _leaves((), msgspec.to_builtins(overrides, enc_hook=str)):
         name = dotted_path(path)
         flag = FLAGS.get(name) or "--" + name.replace(".", "-").replace("_", "-")
+        if not _is_utf8(value):
+            problems.append(ConfigError(f"{flag}: expected UTF-8, got other bytes", hint="use names in UTF-8"))
+            continue
         obstacle = layers.put(path, value, SettingOrigin("flag", flag))
         if obstacle:
             problems.append(ConfigError(f"{flag}: {obstacle}", hint="correct the file, or leave out the flag"))
     return problems
+
+
+def _is_utf8(value: Any) -> bool:
+    """Whether a value, and all that is in it, could be written as JSON: a file name of other bytes could not."""
+    if isinstance(value, str):
+        return value.isascii() or not any("\ud800" <= c <= "\udfff" for c in value)
+    if isinstance(value, dict):
+        return all(_is_utf8(item) for pair in value.items() for item in pair)
+    return not isinstance(value, list) or all(map(_is_utf8, value))
 
 
 def _leaves(path: KeyPath, tree: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Any]]:

@@ -87,7 +87,8 @@ def parse_uri(text: str, kind: str = "") -> Uri:
     path, _, query = rest.partition("?")
     params = dict(parse_qsl(query, keep_blank_values=True))
     if scheme in FILE_SCHEMES:  # a file name may hold what a host name may not
-        return Uri(scheme, path=unquote(path), params=params)
+        # A name may have any bytes: what is not UTF-8 is kept as Python keeps it in paths.
+        return Uri(scheme, path=unquote(path, errors="surrogateescape"), params=params)
     try:
         parts = urlsplit(f"//{path}")
         port = parts.port

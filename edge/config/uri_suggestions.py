@@ -68,13 +68,13 @@ def _source_of(text: str, known: list[str]) -> str:
         return next((f"{name}://{place}" for name in CAMERA_SCHEMES if name in known), "")
     path = Path(text).expanduser()
     scheme = guess_scheme(path)
-    return f"{scheme}://{quote(os.path.abspath(path))}" if scheme is not None and scheme in known else ""
+    return f"{scheme}://{quote(os.fsencode(os.path.abspath(path)))}" if scheme is not None and scheme in known else ""
 
 
 def _sink_of(text: str) -> str:
     """URI of the sink for a plain path or a host."""
     if text.startswith(("/", "./", "../", "~")) or text.lower().endswith((".jsonl", ".json", ".ndjson")):
-        return f"jsonl://{quote(os.path.abspath(os.path.expanduser(text)))}"
+        return f"jsonl://{quote(os.fsencode(os.path.abspath(os.path.expanduser(text))))}"
     if not _HOST.fullmatch(text):
         return ""
     return f"mqtts://{text}" if text.endswith(":8883") else f"mqtt://{text}"

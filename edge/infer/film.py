@@ -54,7 +54,7 @@ def require_one_clip(path: Path, inputs: list[InputFile]) -> None:
 
 
 class OverlayFilm:
-    """Writer of an overlay film. It has its name when it is whole: until then it stands beside it as ``.part``."""
+    """Writer of an overlay film. It has its name when it is whole: until then it stands beside it, hidden."""
 
     def __init__(self, path: Path, clip: InputFile) -> None:
         """Find out the clip's frames a second, and whether such a film can be written at all.
@@ -62,7 +62,13 @@ class OverlayFilm:
         Raises `UsageError` if it cannot be: there is no folder, or this OpenCV has no such codec.
         """
         self._path = path
-        self._part = path.with_name(f".{path.stem}.part{path.suffix}")
+        self._part = path.with_name(f".sonoedge-{os.getpid()}.part{path.suffix.lower()}")
+        try:
+            # OpenCV takes no folder whose name is not UTF-8: it is reached by its descriptor.
+            self._folder = os.open(path.absolute().parent, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise self._unwritable(error) from None
+        self._native_part = f"/proc/self/fd/{self._folder}/{self._part.name}"
         self.fps = frames_per_second(clip)
         """Frames a second of the film; those of the clip, where it says so."""
         self._writer: cv2.VideoWriter | None = None
@@ -94,6 +100,7 @@ class OverlayFilm:
         Raises `DeviceError` if not all of it could be written.
         """
         if self._writer is None:
+            os.close(self._folder)
             return
         if self._last_slate is not None:
             for _ in range(round(LAST_SLATE_S * self.fps) - 1):
@@ -109,6 +116,7 @@ class OverlayFilm:
         finally:
             with suppress(OSError):
                 self._part.unlink(missing_ok=True)
+            os.close(self._folder)
 
     def _begin(self, pixels: NDArray[np.uint8]) -> None:
         """Open the writer, for frames of the size that the first picture and its words take."""
@@ -126,12 +134,8 @@ class OverlayFilm:
         try:
             self._part.touch()
         except OSError as error:
-            raise UsageError(
-                f"{self._path} cannot be written: {error.strerror}", hint="give --overlay another place"
-            ) from None
-        writer = cv2.VideoWriter(
-            os.path.abspath(self._part), cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*codec), self.fps, size
-        )
+            raise self._unwritable(error) from None
+        writer = cv2.VideoWriter(self._native_part, cv2.CAP_FFMPEG, cv2.VideoWriter.fourcc(*codec), self.fps, size)
         if writer.isOpened():
             return writer
         self._part.unlink(missing_ok=True)
@@ -154,13 +158,16 @@ class OverlayFilm:
 
     def _require_whole(self) -> None:
         """Raise `DeviceError` unless all frames are in the file: OpenCV does not tell of a write that failed."""
-        capture = cv2.VideoCapture(os.path.abspath(self._part), cv2.CAP_FFMPEG)
+        capture = cv2.VideoCapture(self._native_part, cv2.CAP_FFMPEG)
         try:
             there = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
         finally:
             capture.release()
         if there < self._written:
             raise self._failed(f"{there} of {self._written} frames are in it")
+
+    def _unwritable(self, error: OSError) -> UsageError:
+        return UsageError(f"{self._path} cannot be written: {error.strerror}", hint="give --overlay another place")
 
     def _failed(self, why: str) -> DeviceError:
         return DeviceError(f"{self._path} cannot be written: {why}", hint="make room, or give --overlay another place")

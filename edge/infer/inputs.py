@@ -46,7 +46,7 @@ class InputFile:
     @property
     def uri(self) -> str:
         """URI of the source that reads this file, for `edge.plugins.make_source`."""
-        return f"{self.scheme}://{quote(os.path.abspath(self.place))}"
+        return f"{self.scheme}://{quote(os.fsencode(os.path.abspath(self.place)))}"
 
 
 def find_inputs(paths: Iterable[Path]) -> tuple[list[InputFile], int]:

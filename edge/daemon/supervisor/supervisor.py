@@ -174,10 +174,7 @@ class Supervisor:
         if self.begun:
             log.info("stopping")
         systemd_notify.notify(systemd_notify.STOPPING)
-        if asked:
-            self.stop_quickly()
-            return code
-        if code and code != NOT_ALL_READ:
+        if asked or (code and code != NOT_ALL_READ):
             if self.begun:  # else what still runs has nothing to bring in order, and is killed
                 self.stop_quickly()
             return code
