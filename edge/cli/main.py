@@ -82,7 +82,9 @@ def load(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != module_name:
             raise
-        raise UsageError(f"this installation lacks the command {name}", hint="reinstall sonoedge") from None
+        from edge.process.install import reinstall_command
+
+        raise UsageError(f"this installation lacks the command {name}", hint=reinstall_command()) from None
     host = typer.Typer(callback=lambda: None, **STYLE)
     if hasattr(module, "app"):
         host.add_typer(module.app, name=name)

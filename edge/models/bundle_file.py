@@ -159,6 +159,6 @@ def _missing_zip_error(data: bytes) -> ModelError:
     if b"PK\x03\x04" in data:
         return ModelError(f"the file is truncated: {len(data)} bytes, no end of a bundle", hint=COPY)
     return ModelError(
-        "a plain .tflite model, whole, but no bundle: it has no manifest, so nothing says what its outputs mean",
+        "a bare .tflite, whole, but no bundle: it has no manifest, so nothing says what its outputs mean",
         hint=EXPORT,
     )

@@ -20,7 +20,7 @@ import msgspec
 from edge.contracts.decoding import UnreadableError, decode_json
 
 PACKAGE = "sonoedge"
-_EXTRA = re.compile(r"^(?P<what>.*?);(?P<marker>.*)\bextra\s*==\s*[\"'](?P<extra>[\w.-]+)[\"']")
+_EXTRA = re.compile(r"^[^;]*;.*\bextra\s*==\s*[\"'](?P<extra>[\w.-]+)[\"']")
 
 
 class _DirectUrl(msgspec.Struct):
@@ -32,6 +32,14 @@ class _DirectUrl(msgspec.Struct):
 def install_command(extra: str) -> str:
     """Command for a shell that installs the extra ``extra`` beside what runs now."""
     return f"{pip_install()} {extra_argument(extra)}"
+
+
+def reinstall_command() -> str:
+    """Command for a shell that installs this package anew, or at least what it depends on."""
+    place = _installed_from()
+    if place is not None:
+        return f"{pip_install('--force-reinstall')} {shlex.quote(str(place))}"
+    return f"{pip_install()} {shlex.join(_libraries_of('') or ['.'])}"
 
 
 def extra_argument(extra: str) -> str:
@@ -65,10 +73,11 @@ def _installed_from() -> Path | None:
 
 
 def _libraries_of(extra: str) -> list[str]:
-    """Requirements of the extra, as this installation lists them, without their environment markers."""
+    """Requirements of the extra (empty: of no extra), as this installation lists them, without environment markers."""
     try:
         listed = distribution(PACKAGE).requires or []
     except PackageNotFoundError:
         return []
-    matches = [match for line in listed if (match := _EXTRA.match(line)) is not None]
-    return [re.sub(r"\s", "", match["what"]) for match in matches if match["extra"] == extra]
+    matches = {line: _EXTRA.match(line) for line in listed}
+    wanted = [line for line, match in matches.items() if (match["extra"] if match else "") == extra]
+    return [re.sub(r"\s", "", line.partition(";")[0]) for line in wanted]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from dicom_source_files import write_dicom
@@ -17,6 +17,9 @@ from edge.app.state_dir import new_state_dir
 from edge.contracts.errors import DeviceError
 from edge.models.bundle import SHIPPED_BUNDLE
 from edge.models.bundle_file import split_bundle
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ENTRY = [sys.executable, "-c", "from edge.cli.main import main; main()"]
 ENVIRON = {key: value for key, value in os.environ.items() if not key.startswith("EDGE_")}
