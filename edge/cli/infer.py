@@ -16,6 +16,7 @@ from edge.cli.progress import FileProgressBar
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from edge.config.settings import Settings
     from edge.infer.clip_summary import ClipSummary
     from edge.infer.film import OverlayFilm
     from edge.infer.inputs import InputFile
@@ -61,18 +62,36 @@ def command(
     """
     import os
 
-    from edge.app.compose import make_analyser
     from edge.app.logs import set_up_logs
     from edge.config.load import load_settings
     from edge.infer.inputs import find_inputs
-    from edge.infer.run import require_frames, require_inputs
 
     settings = load_settings(None, os.environ, {"model": str(model)} if model else {})
     set_up_logs(settings.log)
     inputs, passed_over = find_inputs(paths)
+    try:
+        return analyse(settings, inputs, passed_over, csv, overlay, as_json=json)
+    finally:
+        for file in inputs:
+            file.close()
+
+
+def analyse(
+    settings: Settings,
+    inputs: list[InputFile],
+    passed_over: int,
+    csv: Path | None,
+    overlay: Path | None,
+    *,
+    as_json: bool,
+) -> int:
+    """Analyse all inputs and write all that was asked for; the exit code. Raises `EdgeError`."""
+    from edge.app.compose import make_analyser
+    from edge.infer.run import require_frames, require_inputs
+
     require_inputs(inputs, passed_over)
-    table, pictures = make_files(inputs, csv, overlay, as_json=json)
-    output = AnswerPrinter(inputs, form="json" if json else "none" if csv == STDOUT else "table")
+    table, pictures = make_files(inputs, csv, overlay, as_json=as_json)
+    output = AnswerPrinter(inputs, form="json" if as_json else "none" if csv == STDOUT else "table")
     write_answers(inputs, make_analyser(settings, isolated=False), output, table, pictures)
     with printing():
         output.end(passed_over)

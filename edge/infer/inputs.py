@@ -43,6 +43,11 @@ class InputFile:
         """Path that is read."""
         return self.path if self.stream is None else self.stream.path
 
+    def close(self) -> None:
+        """Close the copy of a stream, which is gone then."""
+        if self.stream is not None:
+            self.stream.file.close()
+
     @property
     def uri(self) -> str:
         """URI of the source that reads this file, for `edge.plugins.make_source`."""

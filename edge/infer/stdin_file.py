@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -48,21 +49,24 @@ def copy_stream(path: Path) -> StdinFile:
         DeviceError: there is no room for it.
     """
     try:
-        copy = tempfile.TemporaryFile(prefix="sonoedge-")  # noqa: SIM115  (its owner closes it)
-        size = 0
-        for piece in _pieces(path):
-            size += len(piece)
-            if size > MOST_BYTES:
-                raise SourceError(f"over {MOST_BYTES >> 30} GB come on {_named(path)}", hint="give it as a file")
-            copy.write(piece)
-        copy.flush()
+        with ExitStack() as kept:
+            copy = kept.enter_context(tempfile.TemporaryFile(prefix="sonoedge-"))
+            size = 0
+            for piece in _pieces(path):
+                size += len(piece)
+                if size > MOST_BYTES:
+                    raise SourceError(f"over {MOST_BYTES >> 30} GB come on {_named(path)}", hint="give it as a file")
+                copy.write(piece)
+            if not size:
+                hint = "for example: edge-cli infer - < scan.png"
+                raise SourceError(f"nothing came on {_named(path)}", hint=hint)
+            copy.flush()
+            kept.pop_all()  # its owner closes it
     except OSError as error:
         raise DeviceError(
             f"what comes on {_named(path)} cannot be kept: {error.strerror}",
             hint="make room, or set TMPDIR to a folder",
         ) from None
-    if not size:
-        raise SourceError(f"nothing came on {_named(path)}", hint="for example: edge-cli infer - < scan.png")
     return StdinFile(copy, size)
 
 
