@@ -10,6 +10,7 @@ import typer
 
 import edge
 from edge.cli.errors import report
+from edge.process.text_streams import set_up_text_streams
 
 app = typer.Typer(
     name="python -m export",
@@ -255,6 +256,7 @@ def _json(value: object) -> str:
 
 def main() -> None:
     """Run the command line; an error is printed in two lines, as everywhere, and sets the exit code."""
+    set_up_text_streams()
     try:
         app()
     except Exception as error:

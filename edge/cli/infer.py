@@ -11,7 +11,7 @@ import typer
 
 from edge.cli.errors import printing
 from edge.cli.output import print_json
-from edge.cli.progress import FileProgressBar
+from edge.cli.progress import FileProgressBar, is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,6 +128,15 @@ def _is_same(one: Path, other: Path) -> bool:
         return False
 
 
+def _frames_of(inputs: Sequence[InputFile]) -> int:
+    """Frames of the one clip that a progress bar is drawn for; 0 for several files, and where nobody sees it."""
+    if len(inputs) != 1 or not is_terminal(sys.stderr):
+        return 0
+    from edge.infer.film import frame_count
+
+    return frame_count(inputs[0])
+
+
 def write_answers(
     inputs: list[InputFile],
     analyser: Analyser,
@@ -168,7 +177,7 @@ class AnswerPrinter:
         self.frames = 0
         self.unanswered = 0
         self.first_problem = self.first_hint = ""
-        self.progress = FileProgressBar(len(inputs))
+        self.progress = FileProgressBar(len(inputs), frames=_frames_of(inputs))
         self._form = form
         self._table = AnswerTable([file.path for file in inputs])
         self._counts: Counter[str] = Counter()

@@ -17,6 +17,7 @@ from edge.dicom.frame_reader import DicomFrameReader
 from edge.infer.output import printable
 from edge.picture.overlay import draw_overlay, draw_slate, overlay_height
 from edge.sources.clip_decoder import open_capture
+from edge.sources.ffmpeg_log import ffmpeg_log
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,6 +70,7 @@ class OverlayFilm:
         except OSError as error:
             raise self._unwritable(error) from None
         self._native_part = f"/proc/self/fd/{self._folder}/{self._part.name}"
+        ffmpeg_log()  # before FFmpeg is used: it is asked once in a process what is to be logged
         self.fps = frames_per_second(clip)
         """Frames a second of the film; those of the clip, where it says so."""
         self._writer: cv2.VideoWriter | None = None
@@ -184,6 +186,21 @@ def fit_to(picture: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint
     canvas = np.zeros((height, width, 3), np.uint8)
     canvas[:h, :w] = picture
     return canvas
+
+
+def frame_count(clip: InputFile) -> int:
+    """Number of frames that a clip says it has; 0: it says none. Never raises for what is wrong with it."""
+    ffmpeg_log()  # as above
+    with suppress(EdgeError, OSError):
+        if clip.scheme == "video":
+            capture = open_capture(clip.place)
+            count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+            capture.release()
+            return max(0, count)
+        if clip.scheme == "dicom":
+            with closing(DicomFrameReader(clip.place)) as reader:
+                return reader.frames
+    return 0
 
 
 def frames_per_second(clip: InputFile) -> float:
