@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 CONFIGURATION = "configuration"
 SUBJECTS = (
     ("machine", "check_machine", True),
+    ("extras", "check_extras", False),  # lines of the same group
     ("storage", "check_storage", True),
     ("runtimes", "check_runtimes", True),
     ("devices", "check_devices", False),
     ("video", "check_video", False),
-    ("extras", "check_extras", False),
     ("sources", "check_sources", True),
     ("sinks", "check_sinks", True),
 )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from edge.doctor.check import Check
 
-GROUP = "extras"
+GROUP = "machine"
 EXTRAS = (
     ("dicom", ("jpeg_ls", "pylibjpeg", "openjpeg"), "JPEG-LS and JPEG 2000 beyond 8 bits in DICOM"),
     ("signed", ("cryptography",), "signatures of models"),
@@ -28,9 +28,9 @@ def check_extras() -> Iterator[Check]:
         missing = [module for module in modules if not _is_there(module)]
         if missing:
             text = f"not here: {purpose} ({', '.join(missing)} missing)"
-            yield absent(GROUP, extra, text, install_command(extra))
+            yield absent(GROUP, f"extra {extra}", text, install_command(extra))
         else:
-            yield ok(GROUP, extra, purpose)
+            yield ok(GROUP, f"extra {extra}", purpose)
 
 
 def _is_there(module: str) -> bool:

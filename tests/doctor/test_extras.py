@@ -11,13 +11,13 @@ from edge.doctor.extras import EXTRAS, check_extras
 
 
 def test_each_extra_has_a_line() -> None:
-    assert [check.name for check in check_extras()] == [extra for extra, _, _ in EXTRAS]
+    assert [check.name for check in check_extras()] == [f"extra {extra}" for extra, _, _ in EXTRAS]
 
 
 @pytest.mark.parametrize(("extra", "modules", "purpose"), EXTRAS)
 def test_what_is_missing_is_named_with_the_command_that_installs_it(monkeypatch, extra, modules, purpose) -> None:
     monkeypatch.setitem(sys.modules, modules[0], None)  # as if it were not installed
-    check = next(check for check in check_extras() if check.name == extra)
+    check = next(check for check in check_extras() if check.name == f"extra {extra}")
     assert (check.mark, check.exit_code) == ("absent", 0)
     assert purpose in check.text
     assert modules[0] in check.text
