@@ -56,8 +56,8 @@ def command(
     }
     load_job = partial(make_job, config, flags, str(uuid.uuid4()))
     job = load_job()
-    with new_state_dir(Path(job.state_dir)) as confirm:
-        return supervise(job, load_job, confirm)
+    with new_state_dir(Path(job.state_dir)) as (lock, confirm):
+        return supervise(job, load_job, lock.check, confirm)
 
 
 def make_job(config: Path | None, flags: dict[str, Any], run_id: str) -> DaemonJob:

@@ -95,7 +95,7 @@ def test_what_was_made_for_a_start_goes_with_it_unless_it_is_confirmed(tmp_path:
     with new_state_dir(state):
         assert (state / "lock").exists()
     assert not state.parent.exists()
-    with new_state_dir(state) as confirm:
+    with new_state_dir(state) as (_, confirm):
         confirm()
     assert (state / "lock").exists()
     with new_state_dir(state):
@@ -110,7 +110,7 @@ def test_what_else_lies_in_a_state_directory_stays(tmp_path: Path) -> None:
 
 
 def test_another_daemons_lock_is_not_taken_away(tmp_path: Path) -> None:
-    with new_state_dir(tmp_path / "state") as confirm:
+    with new_state_dir(tmp_path / "state") as (_, confirm):
         confirm()
         with pytest.raises(DeviceError, match="in use"), new_state_dir(tmp_path / "state"):
             pytest.fail("two daemons in one place")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge.contracts.errors import ConfigError, EdgeError, SinkError, SourceError
+from edge.contracts.errors import ConfigError, DeviceError, EdgeError, SinkError, SourceError
 from edge.daemon.job import NOT_ALL_READ
 from edge.daemon.supervisor import systemd_notify
 from edge.daemon.supervisor.child_supervisor import FATAL_EXIT_CODES, ChildSupervisor, describe_exit
@@ -47,8 +47,8 @@ CHECK_EVERY_S = 0.1
 GATE_CHECK_EVERY_S = 0.01
 """Until sources and model are checked: the first findings wait for it."""
 GATE_LIMIT_S = 10.0
-"""Longest that a start waits for the frame process to check sources and model: then what is stored is delivered, and
-the device tells that it is not well."""
+"""Longest that a start waits for these checks: then what is stored is delivered, and the device tells of its state."""
+CHECK_STATE_DIR_EVERY_S = 1.0
 SUSPENDED_S = 1.0
 """A turn that took so long: we were suspended, or starved, and perhaps the children were too."""
 
@@ -60,16 +60,16 @@ class Supervisor:
         self,
         job: DaemonJob,
         reload: Callable[[], DaemonJob] | None = None,
+        check_state_dir: Callable[[], None] = lambda: None,
         on_begin: Callable[[], None] = lambda: None,
     ) -> None:
         """Start both children; neither writes nor sends anything before sources and model were checked.
 
-        Args:
-            job: what to run.
-            reload: returns the job as the configuration now is, or raises `EdgeError`.
-            on_begin: called when they were checked, before anything is written or sent.
+        ``reload`` returns the job as the configuration now is, or raises `EdgeError`; ``check_state_dir`` raises
+        `DeviceError` if the state directory is not ours any more; ``on_begin`` is called after those checks.
         """
         self._job, self._reload, self._on_begin = job, reload, on_begin
+        self._check_state_dir, self._state_dir_checked_at = check_state_dir, time.monotonic()
         self._previous: DaemonJob | None = None
         """The job before a reload, until both children have sent a heartbeat with the new one."""
         self._sockets = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -88,8 +88,14 @@ class Supervisor:
         self._checked_at = time.monotonic()
 
     def check_children(self) -> int | None:
-        """Check both children and restart them if need be. The exit code when the run is over, else None."""
+        """Check both children and restart them if need be. The exit code when the run is over, else None.
+
+        Raises `DeviceError` if the state directory was taken away; both are stopped then.
+        """
         now = time.monotonic()
+        if now - self._state_dir_checked_at >= CHECK_STATE_DIR_EVERY_S:
+            self._state_dir_checked_at = now
+            self._stop_without_state_dir()
         if now - self._checked_at > SUSPENDED_S:
             self._publisher.reset_watchdog()
             self._frame.reset_watchdog()
@@ -167,10 +173,7 @@ class Supervisor:
         )
 
     def end(self, code: int | None, *, asked: bool) -> int | None:
-        """End the run: exit code, from that of the child that has ended. ``asked``: a signal wants it.
-
-        Raises as `supervise`.
-        """
+        """End the run: exit code, from that of the child that has ended. ``asked``: by a signal. Raises as `supervise`."""
         if self.begun:
             log.info("stopping")
         systemd_notify.notify(systemd_notify.STOPPING)
@@ -183,6 +186,20 @@ class Supervisor:
         if code == NOT_ALL_READ and not delivered:
             raise SourceError("not everything was read: a source failed", hint="the log says which, and why")
         return delivered
+
+    def _stop_without_state_dir(self) -> None:
+        """Stop if the state directory is not ours any more; receivers are given the drain time before it is raised on.
+
+        What the publisher still has open of the outbox is nowhere else, perhaps.
+        """
+        try:
+            self._check_state_dir()
+        except DeviceError as error:
+            log.error("%s: stopping", error.message)
+            systemd_notify.notify(systemd_notify.STOPPING)
+            self._frame.stop(FRAME_STOP_LIMIT_S)
+            self._publisher.stop(self._job.settings.drain_timeout_s + DRAIN_SLACK_S)
+            raise
 
     def close(self) -> None:
         """Kill what still runs, and close the sockets; after a stop."""
@@ -238,14 +255,19 @@ class Supervisor:
 
 
 def supervise(
-    job: DaemonJob, reload: Callable[[], DaemonJob] | None = None, on_begin: Callable[[], None] = lambda: None
+    job: DaemonJob,
+    reload: Callable[[], DaemonJob] | None = None,
+    check_state_dir: Callable[[], None] = lambda: None,
+    on_begin: Callable[[], None] = lambda: None,
 ) -> int:
     """Run the daemon until SIGTERM or SIGINT, or until all sources have ended; return the exit code.
 
     At SIGHUP, ``reload`` is called for the job as the configuration now is; the children are restarted with it.
+    ``check_state_dir`` is called every second, and raises `DeviceError` if the state directory is not ours any more.
     ``on_begin`` is called when sources and model were checked; a start that is refused before leaves nothing behind.
 
     Raises:
+        DeviceError: the state directory was taken away; what could still be delivered was.
         SinkError: the sources have ended and the publisher did not live to deliver what they gave.
         SourceError: they have ended, but a fault kept a part of them from being read.
     """
@@ -257,7 +279,7 @@ def supervise(
 
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     handlers = {number: signal.signal(number, on_signal) for number in numbers}
-    supervisor = Supervisor(job, reload, on_begin)
+    supervisor = Supervisor(job, reload, check_state_dir, on_begin)
     code: int | None = None
     try:
         while code is None and not stop.is_set():
