@@ -128,9 +128,8 @@ class Consumer:
         for site, device, by_epoch, present in told:
             for epoch, ranges in by_epoch.items():
                 if epoch != present and requests < REQUESTS_AT_ONCE:
-                    self._ended_asked[epoch] += (
-                        1  # the outbox of an ended epoch may be gone, which the ledger cannot know
-                    )
+                    # The outbox of an ended epoch may be gone, which the ledger cannot know.
+                    self._ended_asked[epoch] += 1
                 if self._ended_asked[epoch] > ENDED_ASKED:
                     continue
                 for first, last in ranges:

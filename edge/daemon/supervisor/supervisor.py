@@ -173,7 +173,7 @@ class Supervisor:
         )
 
     def end(self, code: int | None, *, asked: bool) -> int | None:
-        """End the run: exit code, from that of the child that has ended. ``asked``: by a signal. Raises as `supervise`."""
+        """End the run: exit code, from that of the child that ended. ``asked``: by a signal. Raises as `supervise`."""
         if self.begun:
             log.info("stopping")
         systemd_notify.notify(systemd_notify.STOPPING)
