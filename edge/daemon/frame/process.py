@@ -32,7 +32,8 @@ from edge.contracts.health import FrameNumbers
 from edge.contracts.state import StreamState
 from edge.daemon.frame.frame_commands import FrameCommandRunner, StoppedStreams
 from edge.daemon.frame.open_files import OpenFiles
-from edge.daemon.job import NOT_ALL_READ, DaemonJob
+from edge.daemon.frame.unjudged import UnjudgedCounter
+from edge.daemon.job import NOT_ALL_JUDGED, DaemonJob
 from edge.images.decoder_process import decoder_process
 from edge.pipeline import loop
 from edge.pipeline.analyser import Analyser
@@ -134,12 +135,12 @@ def run_frame_process(
     heartbeat: Callable[[], None],
     notes: SharedNotes | None = None,
     open_files: OpenFiles | None = None,
-) -> list[str]:
+) -> bool:
     """Judge frames until stopped or until the sources have ended; all that was found is on disk then.
 
     ``heartbeat`` is called at every turn of the loop while no source is stuck in a call and the disk takes what is
     found: the supervisor's watchdog kills a process that does not call it any more. ``notes``: see `make_guard`.
-    Returns names of streams that a fault kept from being read to the end.
+    Returns whether all that sources with an end hold got a result.
     """
     settings = job.settings
     sources = {stream.name: make_source(stream) for stream in settings.streams}  # first: what is wrong is said at once
@@ -167,11 +168,12 @@ def run_frame_process(
             frame_link.report(make_report(job, model, analyser.guard, capture, stats, reporter.stopped_streams()))
 
         taps = [open_files] if open_files is not None else []
-        reporter = Reporter(settings, messages, frame_link, taps, heartbeat=report, each_turn=each_turn)
+        unjudged = UnjudgedCounter(sources, open_files)
+        reporter = Reporter(settings, messages, frame_link, taps, report, each_turn, unjudged.add)
         commands = FrameCommandRunner(frame_link, capture, reporter, StoppedStreams(Path(job.state_dir), job.run_id))
         trim_malloc()  # models and sources take several times more to be opened than to be kept
         loop.run(capture, analyser, reporter, stop.is_set)
-        return capture.lost
+        return not (unjudged.report() or capture.lost)
     finally:
         frame_link.close(CLOSE_TIMEOUT_S)  # first: whatever else may hang now, what was found is on disk
         decoder_process.shut_down()  # else a source that waits for it is waited for
@@ -208,14 +210,14 @@ def main() -> int:
     reaper.remember(job.left_behind)
     try:
         heartbeat = partial(send_heartbeat, heartbeat_fd)
-        lost = run_frame_process(job, telemetry, stop, heartbeat, notes, open_files)
+        all_judged = run_frame_process(job, telemetry, stop, heartbeat, notes, open_files)
     except EdgeError as error:
         print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
         return error.exit_code
     finally:
         if open_files is not None:
             open_files.close()
-    return NOT_ALL_READ if lost and not stop.is_set() else 0
+    return 0 if all_judged or stop.is_set() else NOT_ALL_JUDGED
 
 
 def make_open_files(job: DaemonJob) -> OpenFiles | None:

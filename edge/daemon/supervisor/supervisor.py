@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge.contracts.errors import ConfigError, EdgeError, SinkError, SourceError
-from edge.daemon.job import NOT_ALL_READ
+from edge.daemon.job import NOT_ALL_JUDGED
 from edge.daemon.supervisor import systemd_notify
 from edge.daemon.supervisor.child_supervisor import FATAL_EXIT_CODES, ChildSupervisor, describe_exit
 from edge.process.reaper import reaper
@@ -192,7 +192,7 @@ def supervise(job: DaemonJob, reload: Callable[[], DaemonJob] | None = None) -> 
 
     Raises:
         SinkError: the sources have ended and the publisher did not live to deliver what they gave.
-        SourceError: they have ended, but a fault kept a part of them from being read.
+        SourceError: they have ended, but a part of what they hold got no result.
     """
     stop, again, wake = threading.Event(), threading.Event(), threading.Event()
 
@@ -220,10 +220,10 @@ def supervise(job: DaemonJob, reload: Callable[[], DaemonJob] | None = None) -> 
             supervisor.stop_quickly()
         else:
             # Asked to stop, it is no failure that a receiver is away. Who waits for a file to be through wants to know.
-            not_all_read = code == NOT_ALL_READ
-            code = supervisor.drain_and_stop() if not_all_read else code or supervisor.drain_and_stop()
-            if not_all_read and not code:
-                raise SourceError("not everything was read: a source failed", hint="the log says which, and why")
+            not_all_judged = code == NOT_ALL_JUDGED
+            code = supervisor.drain_and_stop() if not_all_judged else code or supervisor.drain_and_stop()
+            if not_all_judged and not code:
+                raise SourceError("not everything was judged", hint="the log says what got no result, and why")
     finally:
         supervisor.close()
         for number, handler in handlers.items():

@@ -8,7 +8,7 @@ import pytest
 
 from edge.config.settings import Settings
 from edge.contracts.errors import SinkError, SourceError
-from edge.daemon.job import NOT_ALL_READ, DaemonJob
+from edge.daemon.job import NOT_ALL_JUDGED, DaemonJob
 from edge.daemon.supervisor import child_supervisor, supervisor
 
 if TYPE_CHECKING:
@@ -87,13 +87,13 @@ def test_a_publisher_that_crashes_while_it_drains_is_exit_6(supervise: Callable[
     assert supervise(CRASHES_AT_THE_END.format(code=6)) == 6  # it has said why itself
 
 
-def test_sources_that_were_not_all_read_are_exit_5_and_what_was_found_is_delivered(
+def test_sources_that_were_not_all_judged_are_exit_5_and_what_was_found_is_delivered(
     supervise: Callable[..., int], tmp_path: Path
 ) -> None:
-    (tmp_path / "not_all_read.py").write_text(FRAME + f"; raise SystemExit({NOT_ALL_READ})")
+    (tmp_path / "not_all_judged.py").write_text(FRAME + f"; raise SystemExit({NOT_ALL_JUDGED})")
     program = DIES_ONCE.format(mark=str(tmp_path / "mark"), done=str(tmp_path / "done"))
     (tmp_path / "mark").touch()
-    with pytest.raises(SourceError, match="not everything was read") as caught:
-        supervise(program, "not_all_read")
+    with pytest.raises(SourceError, match="not everything was judged") as caught:
+        supervise(program, "not_all_judged")
     assert caught.value.exit_code == 5
     assert (tmp_path / "done").exists(), "the publisher was given its time"
