@@ -188,8 +188,12 @@ lock: .venv-lock/bin/uv ## Write constraints.txt and locks/ anew: the newest ver
 	$(HASHED) --extra demo --extra dicom --extra benchmark --extra dev --output-file locks/test.txt
 	$(HASHED) --extra training --extra tensorboard --extra export --extra dicom --extra dev --upgrade --output-file locks/training.txt
 
-lock-check: .venv-test/installed ## Ask pip whether the locks can be installed on Python 3.10 to 3.13, x86-64 and aarch64.
-	.venv-test/bin/python -m tools.lock_check
+lock-check: .venv-lock/bin/uv ## Whether the index has every wheel of the locks, for Python 3.10 to 3.13 on x86-64 and aarch64.
+	@for lock in demo test training; do for python in 3.10 3.11 3.12 3.13; do for machine in x86_64 aarch64; do \
+	  echo "$$lock $$python $$machine"; \
+	  .venv-lock/bin/uv pip install --no-config --dry-run --quiet --no-deps --require-hashes --only-binary :all: --target .venv-lock/none \
+	    --python-version $$python --python-platform $$machine-manylinux_2_36 --requirement locks/$$lock.txt || exit; \
+	done; done; done
 
 licences: .venv-test/installed ## Licences of what is installed, copyleft first, and of what wheels bring along.
 	.venv-test/bin/python -m tools.licences

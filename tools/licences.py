@@ -1,9 +1,10 @@
-"""Lists the licences of the installed packages: copyleft first, with what the files in their wheels name beside it.
+"""Lists the licences of the installed packages: copyleft first, and beside each what its licence files name.
 
     python -m tools.licences      of the Python that runs it (make licences)
 
-What a package says of itself stands in its metadata. Wheels bring libraries of others along (OpenCV's has FFmpeg): their
-licences stand in its licence files alone, so those are searched too. It is a list to be read, not a lawyer's opinion.
+What a package says of itself stands in its metadata. Wheels bring libraries of others along (OpenCV's has FFmpeg):
+their licences stand in its licence files alone, so those are searched too. It is a list to be read, not a lawyer's
+opinion.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ if TYPE_CHECKING:
 
 PROJECT = "sonoedge"
 COPYLEFT = re.compile(r"\b(?:[AL]?GPL|MPL|EPL|EUPL|CDDL|OSL|SSPL)|GNU .*General Public|Mozilla Public|Eclipse Public")
-NAMED = re.compile(r"GNU\s+(?:AFFERO\s+|LESSER\s+|LIBRARY\s+)?GENERAL\s+PUBLIC\s+LICENSE|MOZILLA\s+PUBLIC\s+LICENSE", re.I)
+NAMED = re.compile(
+    r"GNU\s+(?:AFFERO\s+|LESSER\s+|LIBRARY\s+)?GENERAL\s+PUBLIC\s+LICENSE|MOZILLA\s+PUBLIC\s+LICENSE", re.I
+)
 LICENCE_FILE = re.compile(r"(?:^|/)(?:licen[cs]e|copying|notice|third.?party)[^/]*$", re.I)
 UNKNOWN = "not told"
 
@@ -111,8 +114,8 @@ def main() -> int:
     """Print the list, what needs a look first."""
     found = sorted(licences(distributions(), base_packages()), key=lambda one: (one.rank, not one.base, one.name))
     print("\n".join(one.line() for one in found))
-    first = [one for one in found if one.base and one.rank < 2]
-    print(f"\n{len(found)} packages; of the base install copyleft or unknown: {', '.join(p.name for p in first) or 'none'}")
+    first = ", ".join(one.name for one in found if one.base and one.rank < 2) or "none"
+    print(f"\n{len(found)} packages; of the base install copyleft or unknown: {first}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Lists the Python interpreters on PATH that the project can be tested with: one a version, from 3.10 on, with venv.
+"""Lists the Python interpreters on PATH that the project can be tested with: one a version, and with venv.
 
     python tools/pythons.py             all of them, oldest first
     python tools/pythons.py --ends      the oldest and the newest
@@ -14,28 +14,27 @@ import shutil
 import subprocess
 import sys
 
-OLDEST = (3, 10)
-NEWEST_MINOR = 30
-"""Minor versions up to it are looked for."""
+OLDEST, NEWEST = (3, 10), (3, 13)
+"""Versions that all packages of locks/test.txt have wheels for; make lock-check tells."""
 PROBE = "import sys, venv, ensurepip; print(*sys.version_info[:2])"
 
 
 def usable_version(command: str) -> tuple[int, int] | None:
-    """Version of the interpreter ``command``; None: it is not there, has no venv, or is too old."""
+    """Version of the interpreter ``command``; None: it is not there, has no venv, or is too old or too new."""
     if shutil.which(command) is None:
         return None
-    found = subprocess.run([command, "-c", PROBE], capture_output=True, text=True, check=False)  # noqa: S603  (from PATH)
+    found = subprocess.run([command, "-c", PROBE], capture_output=True, text=True, check=False)
     numbers = re.fullmatch(r"(\d+) (\d+)", found.stdout.strip())
     if found.returncode or numbers is None:
         return None
     version = int(numbers[1]), int(numbers[2])
-    return version if version >= OLDEST else None
+    return version if OLDEST <= version <= NEWEST else None
 
 
 def interpreters() -> dict[tuple[int, int], str]:
     """Commands of the usable interpreters by version, oldest first; ``python3`` where it is the only name of one."""
     found: dict[tuple[int, int], str] = {}
-    for command in [*(f"python3.{minor}" for minor in range(OLDEST[1], NEWEST_MINOR)), "python3"]:
+    for command in [*(f"python3.{minor}" for minor in range(OLDEST[1], NEWEST[1] + 1)), "python3"]:
         version = usable_version(command)
         if version is not None:
             found.setdefault(version, command)

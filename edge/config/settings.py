@@ -43,9 +43,9 @@ class StreamSettings(SettingsSection, frozen=True):
     """Side of the body. None: what the source says."""
     calibration: CalibrationSettings | None = None
     """None: what the source says; without it nothing is measured in mm."""
-    decode_timeout_s: Positive = 1.5
+    decode_timeout_s: Positive | None = None
     """File sources only: longest time for one picture in the decoder process (JPEG-LS, RLE, JPEG 2000, TIFF, large
-    pictures); then it is `no_result` (``decode_error``). A slow device may need more."""
+    pictures); then it is `no_result` (``decode_error``). None: 1.5 s, on a slow machine up to ten times that."""
     frozen_after_s: NotNegative = 10.0
     """Live sources only: the same picture, bit for bit, for so many seconds is `no_result` (``frozen``) until it
     changes. 0: never."""
