@@ -61,14 +61,13 @@ def is_copyleft(licence: str) -> bool:
 
 def licence_of(package: Distribution) -> str:
     """What the metadata says: the expression, else the classifiers, else the first line of the field."""
-    expression = package.metadata.get("License-Expression")
-    if expression:
-        return str(expression)
+    told = {key: str(package.metadata[key]).strip() for key in package.metadata}
+    if told.get("License-Expression"):
+        return told["License-Expression"]
     classifiers = package.metadata.get_all("Classifier") or []
     classified = [one.rpartition(" :: ")[2] for one in classifiers if one.startswith("License ::")]
     licences = [one for one in classified if one not in ("OSI Approved", "DFSG approved")]
-    field = str(package.metadata.get("License") or "").strip()
-    return " AND ".join(licences) or field.split("\n")[0][:60] or UNKNOWN
+    return " AND ".join(licences) or told.get("License", "").split("\n")[0][:60] or UNKNOWN
 
 
 def named_in_files(package: Distribution) -> tuple[str, ...]:

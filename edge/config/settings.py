@@ -234,7 +234,7 @@ class Settings(SettingsSection, frozen=True):
     require_signed_model: bool = False
     """True: a model without a signature by one of ``model_keys`` is refused, and so is a runtime that would load
     another file without one: an ONNX file, a delegate's library, an NPU's plugin (``FILE.sig`` beside it, or its hash
-    in the URI), a weight cache. See docs/runtimes.md."""
+    in the URI). See docs/runtimes.md."""
     drain_timeout_s: NotNegative = 5.0
     """When all sources have ended, receivers may take so many seconds for what is left; it stays on disk in any case.
     Asked to stop (SIGTERM), the daemon is gone within 2 s."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import re
 import sys
 import threading
 import time
@@ -250,8 +249,9 @@ def test_a_slow_machine_has_more_time_for_a_picture(
         assert decode_time.default_timeout_s() == pytest.approx(1.5 * factor)
         monkeypatch.setattr(decode_time, "DECODE_TIMEOUT_S", 0.01)
         if factor < 10:
-            with pytest.raises(SourceError, match=re.escape(f"takes longer than {0.01 * factor:.3g} s")):
+            with pytest.raises(SourceError, match="takes longer than") as caught:
                 call(process, decoders.sleeps, timeout_s=None)
+            assert f"longer than {0.01 * factor:.3g} s" in caught.value.message
     finally:
         decode_time.slowness.cache_clear()
 
