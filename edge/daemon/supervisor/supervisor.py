@@ -18,7 +18,7 @@ import msgspec
 from edge.contracts.errors import ConfigError, EdgeError, SinkError, SourceError
 from edge.daemon.job import NOT_ALL_JUDGED
 from edge.daemon.supervisor import systemd_notify
-from edge.daemon.supervisor.child_supervisor import FATAL_EXIT_CODES, ChildSupervisor, describe_exit
+from edge.daemon.supervisor.child_supervisor import FATAL_EXIT_CODES, KILL_WAIT_S, ChildSupervisor, describe_exit
 from edge.process.reaper import reaper
 from edge.process.shared_notes import SharedNotes
 
@@ -37,7 +37,9 @@ STOP_LIMIT_S = 1.7
 FRAME_STOP_LIMIT_S = 1.2
 """Part of `STOP_LIMIT_S` for the frame process, to bring what it has to the disk."""
 PUBLISHER_DRAIN_LIMIT_S = 0.4
-"""Part of `STOP_LIMIT_S` for receivers to take what is left; then there is time to publish ``offline`` only."""
+"""Part of `STOP_LIMIT_S` for receivers to take what is left; less where the frame process took longer than its own."""
+OFFLINE_LIMIT_S = 0.1
+"""Last part of `STOP_LIMIT_S`: there is time to publish ``offline`` only."""
 DRAIN_SLACK_S = 2.0
 """Beyond its own time limits, how long a child may take to go before it is killed."""
 RESTART_LIMIT = 10
@@ -113,8 +115,10 @@ class Supervisor:
         deadline = time.monotonic() + STOP_LIMIT_S
         self._frame.stop(FRAME_STOP_LIMIT_S)  # first: what it still has goes to the outbox
         self._publisher.terminate()
-        self._publisher.wait(min(PUBLISHER_DRAIN_LIMIT_S, self._job.settings.drain_timeout_s))
-        self._publisher.stop(max(0.1, deadline - time.monotonic()))
+        # Whoever cannot be killed (state D) is waited for a moment longer, see `KILL_WAIT_S`: that counts as well.
+        left_s = deadline - KILL_WAIT_S - OFFLINE_LIMIT_S - time.monotonic()
+        self._publisher.wait(max(0.0, min(PUBLISHER_DRAIN_LIMIT_S, self._job.settings.drain_timeout_s, left_s)))
+        self._publisher.stop(max(OFFLINE_LIMIT_S, deadline - KILL_WAIT_S - time.monotonic()))
 
     def drain_and_stop(self) -> int:
         """Stop after the sources have ended: receivers have the drain time. The publisher's exit code.
