@@ -223,7 +223,7 @@ def test_a_limit_that_cannot_be_set_costs_one_call_and_not_the_child(
     process: DecoderProcess, decoders: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "sitecustomize.py").write_text(LIMITS_FAIL)
-    with pytest.raises(SourceError, match="cannot be decoded .OSError."):
+    with pytest.raises(SourceError, match=r"cannot be decoded .OSError."):
         call(process, decoders.length)  # without a limit nothing is decoded
 
 
