@@ -10,7 +10,7 @@ OURS   := $(PIP) install --no-deps --no-build-isolation --force-reinstall
 TEST_VENV ?= .venv-test
 SOURCES := $(shell find edge -type f -not -name '*.pyc') pyproject.toml
 
-.PHONY: help map demo test test-wheel test-phantom test-fast test-small test-pythons torture power-cuts peers check format schemas lock lock-check licences clean footprint test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom
+.PHONY: help map demo test test-wheel test-phantom test-fast test-small test-pythons torture full-disk power-cuts peers check format schemas lock lock-check licences clean footprint test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom
 
 help: ## Show this help.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -86,6 +86,9 @@ train-phantom: .venv-training/installed ## See training work: phantoms are rende
 
 torture: .venv-test/installed ## Ten minutes of fault injection; needs mosquitto. ARGS="--kills 500 --outages 100 --seed 1".
 	.venv-test/bin/python benchmarks/torture.py $(ARGS)
+
+full-disk: .venv-test/installed ## Ten minutes on a full disk with a backlog; needs mosquitto and root. SONOEDGE_FULL_DISK_MIN=1 for less.
+	$(PYTEST) -s -m opt_in tests/faults/test_fault_harness.py $(ARGS)
 
 power-cuts: .venv-test/installed ## 200 power cuts on a disk that forgets; needs mosquitto and FUSE. ARGS="--cuts 5 --lies 10".
 	.venv-test/bin/python benchmarks/power_cuts.py $(ARGS)
