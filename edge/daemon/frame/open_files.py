@@ -25,7 +25,7 @@ from edge.contracts.decoding import decode_json
 from edge.contracts.errors import SourceError
 from edge.contracts.results import Reason
 from edge.daemon.frame.poison_files import PoisonFiles
-from edge.daemon.frame.run_record import RunRecord, StreamRecord, file_key, path_hash
+from edge.daemon.frame.reading_record import ReadingRecord, StreamRecord, file_key, path_hash
 from edge.sources.file_source import FileProgress
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class OpenFiles:
         """Take over what the last frame process left, and begin a record. Raises OSError if it cannot be written."""
         self._lock = threading.Condition()
         self._path = state_dir / FILE_NAME
-        self._record = RunRecord(run_id, boot_id())
+        self._record = ReadingRecord(run_id, boot_id())
         self._streams = {name: _Stream(index) for index, name in enumerate(streams[: HEAD - 1])}
         self._poison = PoisonFiles(state_dir)
         self._mark_stored: Callable[[], threading.Event] | None = None
@@ -239,7 +239,7 @@ class OpenFiles:
         """Count the death of the last process, if it died, against its files; go on where it was, in the same run."""
         with contextlib.suppress(OSError, msgspec.MsgspecError, IndexError):
             left = self._path.read_bytes()
-            record = decode_json(left[HEAD:], RunRecord)
+            record = decode_json(left[HEAD:], ReadingRecord)
             if left[0] not in (RUNNING, HUNG) or record.boot_id != self._record.boot_id:
                 return  # it was asked to stop, or the machine stopped: no file's fault
             if left[0] == RUNNING:
@@ -250,7 +250,7 @@ class OpenFiles:
                     if name in self._streams:
                         self._streams[name].done = old.done
 
-    def _count_death(self, record: RunRecord, decoding: list[bool]) -> None:
+    def _count_death(self, record: ReadingRecord, decoding: list[bool]) -> None:
         for busy, stream in zip(decoding, record.streams.values(), strict=True):
             for key in stream.open:
                 self._poison.count_death(key, sure=not any(decoding) or (busy and key == stream.open[-1]))

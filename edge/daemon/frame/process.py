@@ -121,11 +121,12 @@ def open_sources_and_runtime(
         raise
 
 
-def follow_files(sources: Mapping[str, Source], open_files: OpenFiles | None) -> None:
-    """Let ``open_files`` know what the file sources among ``sources`` read."""
+def follow_files(sources: Mapping[str, Source], open_files: OpenFiles | None) -> UnjudgedCounter:
+    """Let ``open_files`` know what the file sources among ``sources`` read; the counter of what gets no result."""
     for name, source in sources.items():
         if open_files is not None and isinstance(source, FileSource):
             source.progress = open_files.progress(name)
+    return UnjudgedCounter(sources, open_files)
 
 
 def run_frame_process(
@@ -144,14 +145,14 @@ def run_frame_process(
     """
     settings = job.settings
     sources = {stream.name: make_source(stream) for stream in settings.streams}  # first: what is wrong is said at once
-    follow_files(sources, open_files)
+    unjudged = follow_files(sources, open_files)
     model = choose_model(settings)
     capture, analyser = open_sources_and_runtime(job, sources, model, notes)
     log.info("model %s %s on %s is ready", model.ref.name, model.ref.version, analyser.guard.spec.name)
     frame_link = OutboxFrameLink(job.state_dir, telemetry)
-    if open_files is not None:
-        open_files.follow(frame_link.mark)
     try:
+        if open_files is not None:
+            open_files.follow(frame_link.mark)
         messages = Messages(
             EnvelopeMaker(job.device, job.run_id).fields,
             Provenance(model.manifest, model.ref, settings.publish.image_ref),
@@ -167,8 +168,7 @@ def run_frame_process(
         def report(stats: Stats) -> None:
             frame_link.report(make_report(job, model, analyser.guard, capture, stats, reporter.stopped_streams()))
 
-        taps = [open_files] if open_files is not None else []
-        unjudged = UnjudgedCounter(sources, open_files)
+        taps = [open_files] if open_files else []
         reporter = Reporter(settings, messages, frame_link, taps, report, each_turn, unjudged.add)
         commands = FrameCommandRunner(frame_link, capture, reporter, StoppedStreams(Path(job.state_dir), job.run_id))
         trim_malloc()  # models and sources take several times more to be opened than to be kept

@@ -24,7 +24,7 @@ class StreamRecord(msgspec.Struct):
     """Hash of the path of the last file of which all is stored, as all before it."""
 
 
-class RunRecord(msgspec.Struct):
+class ReadingRecord(msgspec.Struct):
     """Record of one run of the daemon, as its frame process hands it on to the next."""
 
     run_id: str
