@@ -13,7 +13,8 @@ import msgspec
 
 from edge.contracts.decoding import UnreadableError, decode_json
 from edge.outbox.rows import NO_END, ResendJob, ResendMark, ResendProgress, ResendResult, SeqRanges
-from edge.outbox.schema import meta, transaction
+from edge.outbox.schema import meta
+from edge.outbox.transactions import transaction
 
 SLICE = 500
 """Messages that are marked in one transaction: some 10 ms, for which the writer waits."""

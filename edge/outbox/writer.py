@@ -17,7 +17,8 @@ import msgspec
 
 from edge.outbox import clock, schema
 from edge.outbox.identity import IdentityFile
-from edge.outbox.schema import transaction, transient_error
+from edge.outbox.schema import transient_error
+from edge.outbox.transactions import transaction
 from edge.process.log_limit import LogLimiter
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ class OutboxWriter:
                 self._opened = True
                 self._committing_since = time.monotonic()
                 if expected is None or schema.meta(db)[1] == expected:
-                    with transaction(db):
+                    with transaction(db, eager=True):
                         epoch, expected, next_seq = self._append(db, batch)
                 else:  # the commit that failed had reached the disk after all
                     epoch, next_seq = schema.meta(db)

@@ -28,8 +28,9 @@ LIVE_SHARE, REPLAY_SHARE = 4, 1
 """While both lanes have messages: so many live ones to so many replayed ones."""
 FETCH = 200
 BURST = 100
-"""Messages offered in one turn, at most: other sinks want theirs too, and what has just been found is looked for once a
-turn."""
+"""Messages offered in one turn, at most: other sinks want theirs too."""
+LOOK_EVERY = 10
+"""Messages of a backlog, after which is looked whether a live one has been stored meanwhile."""
 EPOCH_BITS = 48
 """A sink gets seq with the number of the outbox above these bits: an acknowledgement that was still on its way when
 the outbox was replaced must not count for the new one's message of the same seq."""
@@ -169,7 +170,9 @@ class Delivery:
 
     def _offer(self, outbox: OutboxReader) -> bool:
         self._live_empty = self._replay_full = False
-        for _ in range(BURST):
+        for number in range(BURST):
+            if number % LOOK_EVERY == 0 and self._live_empty and outbox.changed():
+                self._live_empty = False
             lane = self._choose(outbox)
             if lane is None:
                 return False

@@ -106,6 +106,23 @@ def test_live_goes_first_and_replay_has_its_share(harness: DeliveryHarness) -> N
     assert sorted(seq for seq, _ in harness.received) == list(range(1, 601))
 
 
+def test_a_live_message_goes_out_within_the_turn_in_which_it_is_stored(
+    harness: DeliveryHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.store(100)
+    send = harness.sink.send
+
+    def store_one_meanwhile(message: Outgoing) -> bool:
+        if message.late and len(harness.sink.received) == 5:
+            harness.store(1)
+        return send(message)
+
+    monkeypatch.setattr(harness.sink, "send", store_one_meanwhile)
+    harness.sink.open()
+    harness.work()
+    assert (101, False) in harness.received[:20]
+
+
 def test_after_a_loss_what_was_under_way_comes_again_marked_and_in_order(harness: DeliveryHarness) -> None:
     harness.sink.silent = True
     harness.sink.open()

@@ -19,6 +19,7 @@ from edge.outbox import resend, schema
 from edge.outbox.reader import OutboxReader
 from edge.outbox.rows import NO_END
 from edge.outbox.schema import FILE_NAME
+from edge.outbox.transactions import transaction
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +37,7 @@ def make_outbox(folder: Path, count: int) -> str:
     schema.create(path)
     db = schema.connect(path, "NORMAL")
     epoch, _ = schema.meta(db)
-    with schema.transaction(db):
+    with transaction(db):
         for seq in range(1, count + 1):
             body = msgspec.json.encode(make_message(epoch=epoch, seq=seq))
             crc = schema.checksum(seq, "coverage/a", body)
