@@ -26,5 +26,6 @@ Modules:
 - ``sample_depth``: Depth of 16-bit samples: how many of their bits a picture or clip uses, so that one scale holds for
   all its frames.
 - ``tiff``: TIFF directories (TIFF 6.0 section 2, and BigTIFF): the pages of a file, checked before a decoder sees them.
+- ``tiff_deflate``: Checks the checksums of deflated TIFF strips and tiles, which libtiff does not look at.
 - ``tiff_single_page``: Takes one page out of a TIFF file, as a file of its own that holds nothing else.
 """

@@ -6,6 +6,7 @@ Group commit: whatever waits when the thread comes round shares one transaction,
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import sqlite3
 import threading
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge.outbox import clock, schema
-from edge.outbox.identity import IdentityFile
+from edge.outbox.identity import FOLDER_LOST, FolderIdentity, IdentityFile
 from edge.outbox.schema import transient_error
 from edge.outbox.transactions import transaction
 from edge.process.log_limit import LogLimiter
@@ -61,6 +62,8 @@ class OutboxWriter:
         self._closing = threading.Event()
         self._problem: str | None = None
         self._was_set_aside = False
+        self._folder: FolderIdentity | None = None
+        """Of the state directory, once an outbox in it was open: one that is taken away is not made anew."""
         self._encoder = msgspec.json.Encoder()
         self._db: sqlite3.Connection | None = None
         self._inode = 0
@@ -187,6 +190,8 @@ class OutboxWriter:
                     continue
             if self._closing.wait(self._retry_pause()):
                 self.lost += len(batch)
+                if batch:
+                    log.error("%d messages could not be stored and are lost (%s)", len(batch), self._problem)
                 return False
         if self._problem:
             self._limited_log.info("again", "the outbox takes messages again")
@@ -200,6 +205,8 @@ class OutboxWriter:
         return self._pause_s
 
     def _open(self) -> sqlite3.Connection:
+        if self._folder is not None and self._folder.lost():
+            raise FileNotFoundError(errno.ENOENT, "the state directory was removed, moved or replaced")
         if self._db is not None:
             if not self._path.exists() or self._path.stat().st_ino != self._inode:
                 raise sqlite3.DatabaseError("removed or replaced")
@@ -232,6 +239,7 @@ class OutboxWriter:
             db.close()
             raise
         self._db, self._inode, self._checked, self._last = db, inode, inode, None
+        self._folder = self._folder or FolderIdentity(self._path.parent)
         return db
 
     def _update_identity(self, epoch: str, next_seq: int) -> None:
@@ -270,6 +278,8 @@ class OutboxWriter:
         """Close the file after ``error``; True if it is damaged or a copy: then the next one can be begun at once."""
         self._close_file()
         word = transient_error(error) if isinstance(error, sqlite3.Error) else "disk_error"
+        if self._folder is not None and self._folder.lost():
+            word = FOLDER_LOST
         if word is None:
             damaged, self._path = self._path, schema.next_outbox_path(self._path)
             self._was_set_aside = True

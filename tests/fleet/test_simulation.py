@@ -35,6 +35,7 @@ def settings(mosquitto: Callable[..., Mosquitto]) -> SinkSettings:
 @pytest.fixture
 def watch(settings: SinkSettings) -> Iterator[FleetWatch]:
     one = FleetWatch(settings, whole=True)
+    assert one.receive_until(lambda: one.states.settled, 20), "from here on it receives everything"
     yield one
     one.close()
 
@@ -113,7 +114,8 @@ def test_a_few_healthy_devices_miss_nothing_and_a_late_watcher_sees_them_all(set
         assert [row.missing for row in late.overview.rows()] == [{}, {}, {}]
         playing = threading.Thread(target=lambda: (simulation.run(1.0), simulation.reconnect_all()))
         playing.start()
-        assert late.receive_until_complete(10)
+        assert late.receive_until_complete(30)
+        assert late.receive_until(lambda: all(row.received for row in late.overview.rows()), 30)
         playing.join(30)
         rows = late.overview.rows()
         assert [(row.device, row.state, row.model, row.missing) for row in rows] == [

@@ -79,6 +79,8 @@ def make_report(
 
     ``stopped``: names of the streams that were asked to stop.
     """
+    dropped = sum(capture.dropped.values())
+    overload = capture.overload.reasons(dropped)
     return FrameReport(
         version=__version__,
         model=model.ref,
@@ -88,8 +90,8 @@ def make_report(
             for stream in job.settings.streams
         ],
         capabilities=["findings", "coverage", "results", "health"],
-        reasons=[*guard.problems, *([UNKILLABLE] if reaper.left_behind(for_s=SLOW_S) else [])],
-        numbers=msgspec.convert({**stats.snapshot(), "dropped": sum(capture.dropped.values())}, FrameNumbers),
+        reasons=[*guard.problems, *([UNKILLABLE] if reaper.left_behind(for_s=SLOW_S) else []), *overload],
+        numbers=msgspec.convert({**stats.snapshot(), "dropped": dropped}, FrameNumbers),
     )
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge.contracts.errors import ConfigError, EdgeError, SinkError, SourceError
+from edge.contracts.errors import ConfigError, DeviceError, EdgeError, SinkError, SourceError
 from edge.daemon.job import NOT_ALL_JUDGED
 from edge.daemon.supervisor import systemd_notify
 from edge.daemon.supervisor.child_supervisor import FATAL_EXIT_CODES, KILL_WAIT_S, ChildSupervisor, describe_exit
@@ -45,6 +45,7 @@ DRAIN_SLACK_S = 2.0
 RESTART_LIMIT = 10
 """Failures in a row of one child until we give up, where a service manager is there to restart all of it."""
 CHECK_EVERY_S = 0.1
+CHECK_STATE_DIR_EVERY_S = 1.0
 SUSPENDED_S = 1.0
 """A turn that took so long: we were suspended, or starved, and perhaps the children were too."""
 
@@ -52,9 +53,19 @@ SUSPENDED_S = 1.0
 class Supervisor:
     """Supervises the frame process and the publisher, and holds the sockets between them."""
 
-    def __init__(self, job: DaemonJob, reload: Callable[[], DaemonJob] | None = None) -> None:
-        """Start both children. ``reload`` returns the job as the configuration now is, or raises `EdgeError`."""
-        self._job, self._reload = job, reload
+    def __init__(
+        self,
+        job: DaemonJob,
+        reload: Callable[[], DaemonJob] | None = None,
+        check_state_dir: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Start both children.
+
+        ``reload`` returns the job as the configuration now is, or raises `EdgeError`; ``check_state_dir`` raises
+        `DeviceError` if the state directory is not ours any more.
+        """
+        self._job, self._reload, self._check_state_dir = job, reload, check_state_dir
+        self._state_dir_checked_at = time.monotonic()
         self._previous: DaemonJob | None = None
         """The job before a reload, until both children have sent a heartbeat with the new one."""
         self._sockets = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -70,8 +81,14 @@ class Supervisor:
         self._checked_at = time.monotonic()
 
     def check_children(self) -> int | None:
-        """Check both children and restart them if need be. The exit code when the run is over, else None."""
+        """Check both children and restart them if need be. The exit code when the run is over, else None.
+
+        Raises `DeviceError` if the state directory was taken away; both are stopped then.
+        """
         now = time.monotonic()
+        if now - self._state_dir_checked_at >= CHECK_STATE_DIR_EVERY_S:
+            self._state_dir_checked_at = now
+            self._stop_without_state_dir()
         if now - self._checked_at > SUSPENDED_S:
             self._publisher.reset_watchdog()
             self._frame.reset_watchdog()
@@ -137,6 +154,20 @@ class Supervisor:
             hint=f"what is left is kept in {self._job.state_dir} and is sent at the next start",
         )
 
+    def _stop_without_state_dir(self) -> None:
+        """Stop if the state directory is not ours any more; receivers are given the drain time before it is raised on.
+
+        What the publisher still has open of the outbox is nowhere else, perhaps.
+        """
+        try:
+            self._check_state_dir()
+        except DeviceError as error:
+            log.error("%s: stopping", error.message)
+            systemd_notify.notify(systemd_notify.STOPPING)
+            self._frame.stop(FRAME_STOP_LIMIT_S)
+            self._publisher.stop(self._job.settings.drain_timeout_s + DRAIN_SLACK_S)
+            raise
+
     def close(self) -> None:
         """Kill what still runs, and close the sockets; after a stop."""
         for child_supervisor in (self._frame, self._publisher):
@@ -189,12 +220,18 @@ class Supervisor:
         self._heartbeat_seen = dict.fromkeys(self._heartbeat_seen, False)
 
 
-def supervise(job: DaemonJob, reload: Callable[[], DaemonJob] | None = None) -> int:
+def supervise(
+    job: DaemonJob,
+    reload: Callable[[], DaemonJob] | None = None,
+    check_state_dir: Callable[[], None] = lambda: None,
+) -> int:
     """Run the daemon until SIGTERM or SIGINT, or until all sources have ended; return the exit code.
 
     At SIGHUP, ``reload`` is called for the job as the configuration now is; the children are restarted with it.
+    ``check_state_dir`` is called every second, and raises `DeviceError` if the state directory is not ours any more.
 
     Raises:
+        DeviceError: the state directory was taken away; what could still be delivered was.
         SinkError: the sources have ended and the publisher did not live to deliver what they gave.
         SourceError: they have ended, but a part of what they hold got no result.
     """
@@ -206,7 +243,7 @@ def supervise(job: DaemonJob, reload: Callable[[], DaemonJob] | None = None) -> 
 
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     handlers = {number: signal.signal(number, on_signal) for number in numbers}
-    supervisor = Supervisor(job, reload)
+    supervisor = Supervisor(job, reload, check_state_dir)
     code: int | None = None
     try:
         while code is None and not stop.is_set():
