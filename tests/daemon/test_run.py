@@ -238,7 +238,7 @@ def test_what_got_no_result_before_the_frame_process_died_counts_too(daemon, tmp
         cv2.imwrite(str(folder / f"{number}.png"), np.full((200, 200), number, np.uint8))
     out = tmp_path / "out.jsonl"
     run = daemon("--sink", f"jsonl://{out}", source=f"images://{folder}", runtime="scripted://?distinct=1&delay_ms=20")
-    wait_until(lambda: out.exists() and out.read_bytes().count(b"/findings/") > 40, 20)
+    wait_until(lambda: out.exists() and out.read_bytes().count(b"/findings/") > 40, 60)
     assert b"decode_error" in out.read_bytes()
     os.kill(run.child("edge.daemon.frame.process"), signal.SIGKILL)
     code, errors = run.end(100)
