@@ -235,7 +235,8 @@ def test_what_got_no_result_before_the_frame_process_died_counts_too(daemon, tmp
     folder.mkdir()
     (folder / "0.png").write_bytes(b"no picture")
     for number in range(1, 200):
-        cv2.imwrite(str(folder / f"{number}.png"), np.random.default_rng(number).integers(40, 220, (200, 200), np.uint8))
+        noise = np.random.default_rng(number).integers(40, 220, (200, 200), np.uint8)
+        cv2.imwrite(str(folder / f"{number}.png"), noise)
     out = tmp_path / "out.jsonl"
     run = daemon("--sink", f"jsonl://{out}", source=f"images://{folder}", runtime="scripted://?distinct=1&delay_ms=20")
     wait_until(lambda: out.exists() and out.read_bytes().count(b"/findings/") > 40, 60)
