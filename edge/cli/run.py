@@ -37,6 +37,9 @@ def command(
     the drain time. What they did not take stays in the state directory and is sent the next time. SIGHUP reloads the
     configuration, or logs why not.
 
+    Exit code 0: stopped, or all that its files hold was judged and delivered; 5: a file or frame got no result, and the
+    log says which; 6: not everything was delivered.
+
     Example:
       edge-cli run --source 'phantom://?seed=1' --sink mqtt://localhost:1883 --state-dir /tmp/edge
     """

@@ -128,6 +128,13 @@ class OutboxWriter:
         return done
 
     def _run(self) -> None:
+        try:
+            self._store_all()
+        finally:  # also when a bug ends it: the process may live on, and must not keep the file locked
+            self._close_file()
+
+    def _store_all(self) -> None:
+        """Store what comes, until the end; the numbers of the last commit are then synced."""
         self._store_until_stored([])  # opens or makes the file: the publisher announces its epoch in the first `state`
         self._on_commit()
         while not (self._closing.is_set() and self._queue.empty()):
@@ -152,7 +159,6 @@ class OutboxWriter:
         if self._mark is not None and self._last is not None:
             with contextlib.suppress(OSError):
                 self._mark.write(*self._last, sync=True)
-        self._close_file()
 
     def _close_file(self) -> None:
         if self._db is not None:

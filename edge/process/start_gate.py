@@ -9,11 +9,14 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+LIMIT_S = 10.0
+"""Longest that a start waits for the checks: then what is stored is delivered, and the device tells of its state."""
 POLL_S = 0.1
 """A child that waits looks so often whether it was asked to stop."""
 
@@ -23,7 +26,7 @@ class StartGate:
 
     def __init__(self, children: int) -> None:
         """Make the gate; it is closed, and none of so many children has checked yet."""
-        self._missing = children
+        self._missing, self._began = children, time.monotonic()
         self._checked = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._opened = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self.is_open = False
@@ -38,6 +41,11 @@ class StartGate:
         with contextlib.suppress(BlockingIOError):
             self._missing -= os.eventfd_read(self._checked)
         return self._missing <= 0
+
+    @property
+    def late(self) -> bool:
+        """Whether the checks take longer than a start waits for them."""
+        return time.monotonic() - self._began > LIMIT_S
 
     def open(self) -> None:
         """Let all children begin, now and whenever one is started again."""

@@ -12,7 +12,7 @@ from brokers import wait_until
 
 from edge.cli.main import run
 from edge.config.settings import SinkSettings
-from edge.fleet import state_fetch
+from edge.fleet import ledger, state_fetch
 from edge.fleet.consumer_connection import ConsumerConnection
 from edge.fleet.fleet_overview import FleetOverview
 from edge.fleet.fleet_watch import FleetWatch
@@ -243,3 +243,14 @@ def test_json_of_a_part_exits_with_an_error_too(
     assert code == 1
     assert all(json.loads(line)["state"] == "unknown" for line in said.out.splitlines())
     assert "at least" in said.err or "no device was heard" in said.err
+
+
+def test_more_devices_than_are_watched_are_no_whole_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ledger, "DEVICES_LIMIT", 3)
+    overview = FleetOverview(ROOT)
+    for number in range(4):
+        device = SimulatedDevice("site-1", f"cart-{number}")
+        assert overview.ledger.full is False
+        overview.feed(device.topics.full("state"), device.state()[0].body, retained=True)
+    assert overview.ledger.full
+    assert len(overview.ledger.devices()) == 3

@@ -32,7 +32,8 @@ from edge.contracts.health import FrameNumbers
 from edge.contracts.state import StreamState
 from edge.daemon.frame.frame_commands import FrameCommandRunner, StoppedStreams
 from edge.daemon.frame.open_files import OpenFiles
-from edge.daemon.job import NOT_ALL_READ, DaemonJob
+from edge.daemon.frame.unjudged import UnjudgedCounter
+from edge.daemon.job import NOT_ALL_JUDGED, DaemonJob
 from edge.images.decoder_process import decoder_process
 from edge.pipeline import loop
 from edge.pipeline.analyser import Analyser
@@ -124,14 +125,16 @@ def open_sources_and_runtime(
         raise
 
 
-def follow_files(sources: Mapping[str, Source], open_files: OpenFiles | None, frame_link: OutboxFrameLink) -> None:
-    """Let ``open_files`` know what the file sources among ``sources`` read, and what of it ``frame_link`` stores."""
-    if open_files is None:
-        return
+def follow_files(
+    sources: Mapping[str, Source], open_files: OpenFiles | None, frame_link: OutboxFrameLink
+) -> UnjudgedCounter:
+    """Let ``open_files`` know what file sources read, and ``frame_link`` stores; the counter of what got no result."""
     for name, source in sources.items():
-        if isinstance(source, FileSource):
+        if open_files is not None and isinstance(source, FileSource):
             source.progress = open_files.progress(name)
-    open_files.follow(frame_link.mark)
+    if open_files is not None:
+        open_files.follow(frame_link.mark)
+    return UnjudgedCounter(sources, open_files)
 
 
 def run_frame_process(
@@ -141,12 +144,12 @@ def run_frame_process(
     heartbeat: Callable[[], None],
     notes: SharedNotes | None = None,
     begin: Callable[[], OpenFiles | None] = lambda: None,
-) -> list[str]:
+) -> bool:
     """Judge frames until stopped or until the sources have ended; all that was found is on disk then.
 
     ``heartbeat`` is called at every turn of the loop while no source is stuck in a call and the disk takes what is
     found (else the watchdog kills us). ``notes``: see `make_guard`. ``begin`` is called when sources and model were
-    checked, before anything is read or written. Returns names of streams that a fault kept from being read to the end.
+    checked, before anything is read or written. Returns whether all that sources with an end hold got a result.
     """
     settings = job.settings
     sources = {stream.name: make_source(stream) for stream in settings.streams}  # first: what is wrong is said at once
@@ -156,13 +159,13 @@ def run_frame_process(
     if stop.is_set():
         capture.close()
         analyser.close()
-        return []
+        return True
     log.info("model %s %s on %s is ready", model.ref.name, model.ref.version, analyser.guard.spec.name)
     frame_link = OutboxFrameLink(job.state_dir, telemetry)
-    follow_files(sources, open_files, frame_link)
-    capture.start()
     try:
-        return judge_frames(job, model, capture, analyser, frame_link, open_files, stop, heartbeat)
+        unjudged = follow_files(sources, open_files, frame_link)
+        capture.start()
+        return judge_frames(job, model, capture, analyser, frame_link, open_files, unjudged, stop, heartbeat)
     finally:
         frame_link.close(CLOSE_TIMEOUT_S)  # first: whatever else may hang now, what was found is on disk
         decoder_process.shut_down()  # else a source that waits for it is waited for
@@ -177,9 +180,10 @@ def judge_frames(
     analyser: Analyser,
     frame_link: OutboxFrameLink,
     open_files: OpenFiles | None,
+    unjudged: UnjudgedCounter,
     stop: threading.Event,
     heartbeat: Callable[[], None],
-) -> list[str]:
+) -> bool:
     """Judge frames until stopped or until the sources have ended. Arguments and result as of `run_frame_process`."""
     settings = job.settings
     messages = Messages(
@@ -198,11 +202,11 @@ def judge_frames(
         frame_link.report(make_report(job, model, analyser.guard, capture, stats, reporter.stopped_streams()))
 
     taps = [open_files] if open_files is not None else []
-    reporter = Reporter(settings, messages, frame_link, taps, heartbeat=report, each_turn=each_turn)
+    reporter = Reporter(settings, messages, frame_link, taps, report, each_turn, unjudged.add)
     commands = FrameCommandRunner(frame_link, capture, reporter, StoppedStreams(Path(job.state_dir), job.run_id))
     trim_malloc()  # models and sources take several times more to be opened than to be kept
     loop.run(capture, analyser, reporter, stop.is_set)
-    return capture.lost
+    return not (unjudged.report() or capture.lost)
 
 
 def main() -> int:
@@ -243,14 +247,14 @@ def main() -> int:
 
     try:
         heartbeat = partial(send_heartbeat, heartbeat_fd)
-        lost = run_frame_process(job, telemetry, stop, heartbeat, notes, begin)
+        all_judged = run_frame_process(job, telemetry, stop, heartbeat, notes, begin)
     except EdgeError as error:
         print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
         return error.exit_code
     finally:
         if open_files is not None:
             open_files.close()
-    return NOT_ALL_READ if lost and not stop.is_set() else 0
+    return 0 if all_judged or stop.is_set() else NOT_ALL_JUDGED
 
 
 def make_open_files(job: DaemonJob) -> OpenFiles | None:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge.contracts.errors import ConfigError, DeviceError, EdgeError, SinkError, SourceError
-from edge.daemon.job import NOT_ALL_READ
+from edge.daemon.job import NOT_ALL_JUDGED
 from edge.daemon.supervisor import systemd_notify
-from edge.daemon.supervisor.child_supervisor import FATAL_EXIT_CODES, ChildSupervisor, describe_exit
+from edge.daemon.supervisor.child_supervisor import FATAL_EXIT_CODES, KILL_WAIT_S, ChildSupervisor, describe_exit
 from edge.process.reaper import reaper
 from edge.process.shared_notes import SharedNotes
 from edge.process.start_gate import StartGate
@@ -38,7 +38,9 @@ STOP_LIMIT_S = 1.7
 FRAME_STOP_LIMIT_S = 1.2
 """Part of `STOP_LIMIT_S` for the frame process, to bring what it has to the disk."""
 PUBLISHER_DRAIN_LIMIT_S = 0.4
-"""Part of `STOP_LIMIT_S` for receivers to take what is left; then there is time to publish ``offline`` only."""
+"""Part of `STOP_LIMIT_S` for receivers to take what is left; less where the frame process took longer than its own."""
+OFFLINE_LIMIT_S = 0.1
+"""Last part of `STOP_LIMIT_S`: there is time to publish ``offline`` only."""
 DRAIN_SLACK_S = 2.0
 """Beyond its own time limits, how long a child may take to go before it is killed."""
 RESTART_LIMIT = 10
@@ -46,8 +48,6 @@ RESTART_LIMIT = 10
 CHECK_EVERY_S = 0.1
 GATE_CHECK_EVERY_S = 0.01
 """Until sources and model are checked: the first findings wait for it."""
-GATE_LIMIT_S = 10.0
-"""Longest that a start waits for these checks: then what is stored is delivered, and the device tells of its state."""
 CHECK_STATE_DIR_EVERY_S = 1.0
 SUSPENDED_S = 1.0
 """A turn that took so long: we were suspended, or starved, and perhaps the children were too."""
@@ -77,11 +77,10 @@ class Supervisor:
         self._notes = SharedNotes()
         """What one frame process writes down for the next: which runtimes failed."""
         self._gate = StartGate(2)
-        self._started_at = time.monotonic()
         payload, watchdog_s, gate = msgspec.json.encode(job), job.settings.watchdog_s, self._gate.fds
         self._publisher = ChildSupervisor(PUBLISHER, payload, from_frame.fileno(), watchdog_s, more_fds=gate)
-        more_fds = (self._notes.fd, *gate)
-        self._frame = ChildSupervisor(FRAME, payload, to_publisher.fileno(), watchdog_s, more_fds=more_fds)
+        more = (self._notes.fd, *gate)
+        self._frame = ChildSupervisor(FRAME, payload, to_publisher.fileno(), watchdog_s, more_fds=more)
         reaper.on_change = self._tell_left_behind
         self._heartbeat_seen = {self._publisher: False, self._frame: False}
         self._ready = False
@@ -126,8 +125,9 @@ class Supervisor:
 
     def _open_gate_if_due(self) -> None:
         """Let the children begin when both have checked, when one crashed, or when they take too long."""
-        late = time.monotonic() - self._started_at > GATE_LIMIT_S
-        if not self.begun and (self._gate.all_checked() or late or self._frame.failures or self._publisher.failures):
+        if not self.begun and (
+            self._gate.all_checked() or self._gate.late or self._frame.failures or self._publisher.failures
+        ):
             self._on_begin()
             self._gate.open()
 
@@ -152,8 +152,10 @@ class Supervisor:
         deadline = time.monotonic() + STOP_LIMIT_S
         self._frame.stop(FRAME_STOP_LIMIT_S)  # first: what it still has goes to the outbox
         self._publisher.terminate()
-        self._publisher.wait(min(PUBLISHER_DRAIN_LIMIT_S, self._job.settings.drain_timeout_s))
-        self._publisher.stop(max(0.1, deadline - time.monotonic()))
+        # Whoever cannot be killed (state D) is waited for a moment longer, see `KILL_WAIT_S`: that counts as well.
+        left_s = deadline - KILL_WAIT_S - OFFLINE_LIMIT_S - time.monotonic()
+        self._publisher.wait(max(0.0, min(PUBLISHER_DRAIN_LIMIT_S, self._job.settings.drain_timeout_s, left_s)))
+        self._publisher.stop(max(OFFLINE_LIMIT_S, deadline - KILL_WAIT_S - time.monotonic()))
 
     def drain_and_stop(self) -> int:
         """Stop after the sources have ended: receivers have the drain time. The publisher's exit code.
@@ -177,14 +179,14 @@ class Supervisor:
         if self.begun:
             log.info("stopping")
         systemd_notify.notify(systemd_notify.STOPPING)
-        if asked or (code and code != NOT_ALL_READ):
+        if asked or (code and code != NOT_ALL_JUDGED):
             if self.begun:  # else what still runs has nothing to bring in order, and is killed
                 self.stop_quickly()
             return code
-        # Asked to stop, it is no failure that a receiver is away. Who waits for a file to be through wants to know.
+        # Not asked to stop: who waits for a file to be through wants to know that a receiver is away.
         delivered = self.drain_and_stop()
-        if code == NOT_ALL_READ and not delivered:
-            raise SourceError("not everything was read: a source failed", hint="the log says which, and why")
+        if code == NOT_ALL_JUDGED and not delivered:
+            raise SourceError("not everything was judged", hint="the log says what got no result, and why")
         return delivered
 
     def _stop_without_state_dir(self) -> None:
@@ -269,7 +271,7 @@ def supervise(
     Raises:
         DeviceError: the state directory was taken away; what could still be delivered was.
         SinkError: the sources have ended and the publisher did not live to deliver what they gave.
-        SourceError: they have ended, but a fault kept a part of them from being read.
+        SourceError: they have ended, but a part of what they hold got no result.
     """
     stop, again, wake = threading.Event(), threading.Event(), threading.Event()
 
