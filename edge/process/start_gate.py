@@ -42,10 +42,9 @@ class StartGate:
             self._missing -= os.eventfd_read(self._checked)
         return self._missing <= 0
 
-    @property
-    def late(self) -> bool:
-        """Whether the checks take longer than a start waits for them."""
-        return time.monotonic() - self._began > LIMIT_S
+    def due(self) -> bool:
+        """Whether it is to be opened: all have checked, or that takes longer than a start waits for it."""
+        return self.all_checked() or time.monotonic() - self._began > LIMIT_S
 
     def open(self) -> None:
         """Let all children begin, now and whenever one is started again."""

@@ -79,8 +79,8 @@ class Supervisor:
         self._gate = StartGate(2)
         payload, watchdog_s, gate = msgspec.json.encode(job), job.settings.watchdog_s, self._gate.fds
         self._publisher = ChildSupervisor(PUBLISHER, payload, from_frame.fileno(), watchdog_s, more_fds=gate)
-        more = (self._notes.fd, *gate)
-        self._frame = ChildSupervisor(FRAME, payload, to_publisher.fileno(), watchdog_s, more_fds=more)
+        fds = (self._notes.fd, *gate)
+        self._frame = ChildSupervisor(FRAME, payload, to_publisher.fileno(), watchdog_s, more_fds=fds)
         reaper.on_change = self._tell_left_behind
         self._heartbeat_seen = {self._publisher: False, self._frame: False}
         self._ready = False
@@ -176,14 +176,13 @@ class Supervisor:
 
     def end(self, code: int | None, *, asked: bool) -> int | None:
         """End the run: exit code, from that of the child that ended. ``asked``: by a signal. Raises as `supervise`."""
-        if self.begun:
-            log.info("stopping")
+        log.log(logging.INFO if self.begun else logging.DEBUG, "stopping")
         systemd_notify.notify(systemd_notify.STOPPING)
         if asked or (code and code != NOT_ALL_JUDGED):
             if self.begun:  # else what still runs has nothing to bring in order, and is killed
                 self.stop_quickly()
             return code
-        # Not asked to stop: who waits for a file to be through wants to know that a receiver is away.
+        # Who waits for a file to be through wants to know that a receiver is away.
         delivered = self.drain_and_stop()
         if code == NOT_ALL_JUDGED and not delivered:
             raise SourceError("not everything was judged", hint="the log says what got no result, and why")
