@@ -125,9 +125,7 @@ class Supervisor:
 
     def _open_gate_if_due(self) -> None:
         """Let the children begin when both have checked, when one crashed, or when they take too long."""
-        if not self.begun and (
-            self._gate.all_checked() or self._gate.late or self._frame.failures or self._publisher.failures
-        ):
+        if not self.begun and (self._gate.due() or self._frame.failures or self._publisher.failures):
             self._on_begin()
             self._gate.open()
 
