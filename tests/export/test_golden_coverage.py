@@ -173,6 +173,7 @@ def test_a_folder_without_pictures_is_told(tmp_path: Path, bundle, graph):
 
     with pytest.raises(UsageError, match="no representative picture"):
         silent_channels(graph, read_pictures(tmp_path, bundle.manifest.recipe))
-    (tmp_path / "broken.png").write_bytes(b"no picture")
-    with pytest.raises(UsageError, match=r"broken\.png is no picture"):
-        list(read_pictures(tmp_path, bundle.manifest.recipe))
+    for body in (b"no picture", b""):
+        (tmp_path / "broken.png").write_bytes(body)
+        with pytest.raises(UsageError, match=r"broken\.png is no picture"):
+            list(read_pictures(tmp_path, bundle.manifest.recipe))
