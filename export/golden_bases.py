@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 PHANTOM_SEEDS = (60, 500)
 """Seeds of phantoms to begin with: neither training's nor those that thresholds are chosen by."""
-FULL_MASK = 3.0
+FULL_MASK = 5.0
 """Logit of a mask that covers the picture; its negative: of one that is empty. Rims are where kernels differ most."""
 STRONG = 3.0
 """Weight of keeping another head undecided while features are woken: it is lost easily."""
@@ -64,13 +64,20 @@ class BasePictures:
         picture: Picture = np.clip(pixels, 0, 255).astype(np.uint8)
         return picture
 
-    def explore(self, head: HeadGraph, logits: int | None, steps: int) -> Iterator[Picture]:
-        """Alter a phantom so that one single value within a head rises or falls, while the head stays undecided."""
-        side = self._side(head)
+    def explore(
+        self, head: HeadGraph, logits: int | None, steps: int, sleeping: SleepingWeights | None, behind: int | None
+    ) -> Iterator[Picture]:
+        """Alter a phantom so that one single value within a head rises or falls, while the head stays undecided.
+
+        ``sleeping``: weights that are to show. ``behind``: tensor of the single value that rises, where it is not to be
+        drawn by chance.
+        """
+        side = self._side(head) if behind is None else {behind: np.ones(self._graph.shape(behind))}
 
         def seeds(results: Tensors) -> Seeds:
             balance = [] if logits is None else [balance_seed(self._graph, logits, results)]
-            return [(1.0, side), *balance]
+            woken = [] if sleeping is None else [(1.0, sleeping.seed(results))]
+            return [(1.0, side), *woken, *balance]
 
         yield from self._climb(self.phantom(), seeds, steps, set(self._made[head.name]))
 

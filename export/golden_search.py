@@ -47,6 +47,8 @@ STEPS_BACK = 6
 """Pictures of a climb, every third from its end, of which the first that fits is taken."""
 STILL = 0.02
 """While more than this share of a layer's changes moved nothing in any picture, those are woken, else all left."""
+LEAST = 0.002
+"""Share of changes that a picture must add: it costs each start of a device some milliseconds."""
 WORTH = 0.4
 """A variant that adds less than this share of what the first one of a round did is not taken: another base is."""
 
@@ -66,7 +68,7 @@ class SearchEffort:
     """Weights that are woken at once."""
     wake_steps: int = 90
     explore_steps: int = 16
-    explored: int = 6
+    explored: int = 4
     """Phantoms of a round that are altered step by step; four times as many are taken as they are."""
     variants: int = 1500
     """Variants of one picture in each round."""
@@ -234,7 +236,7 @@ class GoldenSearch:
             scored = self._variants.best(tried[: self.effort.finalists * (1 if quick else 4)], self._open(states))
             found = ((gain, self.candidate(picture)) for gain, picture in scored[:TRIED])
             gain, best = next(((gain, each) for gain, each in found if fits(each)), (0.0, None))
-            if best is None or gain <= first * WORTH:
+            if best is None or gain <= max(first * WORTH, LEAST):
                 break
             first = first or gain
             self.add(self.tensor(best.picture))
@@ -265,5 +267,20 @@ class GoldenSearch:
             return
         for _ in range(4 * self.effort.explored):
             yield self._make.phantom()
-        for _ in range(self.effort.explored):
-            yield from list(self._make.explore(worst.head, worst.logits, self.effort.explore_steps))[::3]
+        layer = worst.worst_layer()
+        narrow = [] if layer is None else narrow_layers(self.traced, worst.head, layer)
+        for each in range(self.effort.explored):
+            sleeping = self._asleep(worst, layer) if layer and each % 3 else None
+            behind = narrow[0].result if sleeping and narrow and self.traced.shape(narrow[0].result)[-1] == 1 else None
+            count = self.effort.explore_steps * (1 if sleeping is None else 2)
+            yield from list(self._make.explore(worst.head, worst.logits, count, sleeping, behind))[::3]
+
+    def _asleep(self, state: HeadState, layer: WeightedLayer) -> SleepingWeights | None:
+        """The layer's weights that moved nothing in any picture, or that no picture shows; None: none can be woken."""
+        if not can_wake(self.traced, layer):
+            return None
+        for left in (~state.moved, ~state.noticed):
+            changes = [state.changes[i] for i in np.flatnonzero(left).tolist() if state.changes[i].layer == layer]
+            if len(changes) > STILL * layer.size / 10:
+                return SleepingWeights(self.traced, layer, changes)
+        return None
