@@ -11,6 +11,7 @@ Modules:
 - ``doctor``: ``edge-cli doctor``: checks this machine and prints what is missing.
 - ``errors``: Error messages of the command line: two lines on stderr and an exit code, never a traceback.
 - ``fleet``: ``edge-cli fleet``: watches many devices at once over their MQTT broker.
+- ``fleet_forget``: ``edge-cli fleet forget``: deletes what a broker retains of devices that are gone.
 - ``infer``: ``edge-cli infer``: analyses picture, video and DICOM files and prints an answer for each frame.
 - ``main``: Main program of ``edge-cli``: finds the command, runs it, and turns errors into exit codes.
 - ``model``: ``edge-cli model``: shows and verifies a model bundle.

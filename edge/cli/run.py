@@ -37,10 +37,13 @@ def command(
     the drain time. What they did not take stays in the state directory and is sent the next time. SIGHUP reloads the
     configuration, or logs why not.
 
+    Exit code 0: stopped, or all that its files hold was judged and delivered; 5: a file or frame got no result, and the
+    log says which; 6: not everything was delivered.
+
     Example:
       edge-cli run --source 'phantom://?seed=1' --sink mqtt://localhost:1883 --state-dir /tmp/edge
     """
-    from edge.app.state_dir import locked_state_dir
+    from edge.app.state_dir import held_state_dir
     from edge.config.load import streams_from_sources
     from edge.daemon.supervisor.supervisor import supervise
 
@@ -56,8 +59,8 @@ def command(
     }
     load_job = partial(make_job, config, flags, str(uuid.uuid4()))
     job = load_job()
-    with locked_state_dir(Path(job.state_dir)):
-        return supervise(job, load_job)
+    with held_state_dir(Path(job.state_dir)) as lock:
+        return supervise(job, load_job, lock.check)
 
 
 def make_job(config: Path | None, flags: dict[str, Any], run_id: str) -> DaemonJob:

@@ -27,7 +27,8 @@ def command(
 
     Messages are of the real shapes, under sites sim-1, sim-2, …; nothing in them is a finding. Devices answer
     request/findings/resend. At the end all say goodbye, and one JSON object tells what a consumer must have found:
-    messages made, lost, repeated, given up, and sent again on request. Never play to a broker that people rely on.
+    messages made, lost, repeated, given up, and sent again on request. Nothing of them stays at the broker, also after
+    Ctrl-C; after a kill, 'fleet forget' deletes it. Never play to a broker that people rely on.
 
     Example:
       edge-cli simulate --devices 500 --broker mqtt://localhost:1883 --rate 0.5 --seconds 30 --faults
@@ -52,4 +53,7 @@ def command(
         simulation.publish_offline()
         print(msgspec.json.encode(totals).decode())
     finally:
-        simulation.close()
+        try:
+            simulation.clear_retained()
+        finally:
+            simulation.close()

@@ -26,6 +26,8 @@ Modules:
 - ``names``: Valid names of sites, devices and streams, which stand in topics and file names.
 - ``placement``: Placement of a model's operators: the proof that an accelerator is used, and not only configured.
 - ``ports``: Ports: interfaces behind which every part can be exchanged. Each has a public fake for tests.
+- ``precision``: Decimals of each kind of number on the wire and in files: as many as mean something. The one place that
+  rounds.
 - ``region``: Boxes, points and regions of a picture, in pixels, with their calibration in millimetres.
 - ``request``: ``request/{command}`` and ``response/{command}``: messages that ask a device for something, and its
   answers.

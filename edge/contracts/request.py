@@ -8,6 +8,10 @@ import msgspec
 
 from edge.contracts.envelope import Envelope
 
+RESEND_RANGES = 200
+"""Most ranges in one request to send again."""
+Seq = Annotated[int, msgspec.Meta(ge=1)]
+
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """Request for one command. A retained request is not heeded: it would be carried out at every connection."""
@@ -41,10 +45,12 @@ class ResendArgs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """``args`` of ``findings/resend``: send stored messages again, those of all streams, marked as replayed."""
 
     epoch: str
-    first: Annotated[int, msgspec.Meta(ge=1)] = msgspec.field(name="from")
+    first: Seq = msgspec.field(name="from")
     """Lowest seq to send again."""
-    last: Annotated[int, msgspec.Meta(ge=1)] = msgspec.field(name="to")
+    last: Seq = msgspec.field(name="to")
     """Highest seq to send again, itself included."""
+    ranges: Annotated[list[tuple[Seq, Seq]], msgspec.Meta(min_length=1, max_length=RESEND_RANGES)] | None = None
+    """[first, last] ranges between ``from`` and ``to``, rising and apart: only these are sent. None: all between."""
 
 
 class ExamArgs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -52,6 +52,8 @@ class State(Envelope, frozen=True, kw_only=True):
     capabilities: list[str] = []
     outbox: OutboxState | None = None
     clock_mark: ClockMark | None = None
+    health_every_s: float | None = None
+    """Seconds between two ``health`` messages of this device; None: unknown. Much longer silence is no health."""
     research_only: Literal[True] = True
 
 
@@ -66,3 +68,5 @@ class Will(msgspec.Struct, frozen=True, kw_only=True):
     schema: Literal["state/1"] = "state/1"
     status: Literal["offline"] = "offline"
     reasons: tuple[str, ...] = ("connection_lost",)
+    connection: int = 0
+    """Which of the run's connections to this broker was lost, counted from 1; 0: unknown."""

@@ -26,7 +26,7 @@ from edge.dicom.pydicom_decoders import (
     require_plugin,
 )
 from edge.images.decode import decode_with_opencv
-from edge.images.decoder_process import DECODE_TIMEOUT_S, decoder_process, memory_file
+from edge.images.decoder_process import decoder_process, memory_file
 from edge.images.jpeg import read_jpeg_header, set_jpeg_colour_transform
 from edge.images.jpeg2000 import jpeg2000_codestream, read_jpeg2000_header
 from edge.images.jpeg_grey import decode_jpeg_grey
@@ -59,7 +59,7 @@ _RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 def decode_frame(
-    data: bytes, layout: PixelLayout, syntax: UID, *, grey: bool = False, timeout_s: float = DECODE_TIMEOUT_S
+    data: bytes, layout: PixelLayout, syntax: UID, *, grey: bool = False, timeout_s: float | None = None
 ) -> tuple[NDArray[Any], str]:
     """Decode one compressed frame (JPEG, JPEG 2000, JPEG-LS, RLE) to samples. Call `check_frame` first.
 

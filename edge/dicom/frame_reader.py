@@ -33,7 +33,6 @@ from edge.dicom.regions import read_regions
 from edge.dicom.row_bands import convert_in_bands
 from edge.dicom.sample_bits import place_samples
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
-from edge.images.decoder_process import DECODE_TIMEOUT_S
 from edge.images.limits import check_cost
 from edge.process.regular_file import open_regular
 
@@ -54,7 +53,7 @@ __all__ = ["DicomFrameReader", "NoDecoderError"]
 class DicomFrameReader:
     """Open DICOM file that decodes its frames on request. Close it, or use it in ``with``."""
 
-    def __init__(self, path: Path, *, grey: bool = False, timeout_s: float = DECODE_TIMEOUT_S) -> None:
+    def __init__(self, path: Path, *, grey: bool = False, timeout_s: float | None = None) -> None:
         """Open the file and read everything but the pixels.
 
         Args:

@@ -5,11 +5,10 @@ MQTT 3.1.1: every broker speaks it, and a consumer needs nothing that came later
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
 import uuid
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import paho.mqtt.client as mqtt
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -17,6 +16,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from edge.config.settings import SinkSettings
 from edge.config.uri import parse_uri
 from edge.contracts.errors import SinkError, UsageError
+from edge.fleet.received_queue import ConsumerMessage, QueueMark, ReceivedQueue
 from edge.sinks.mqtt.credentials import read_credentials
 
 if TYPE_CHECKING:
@@ -56,20 +56,13 @@ def broker_settings(
     )
 
 
-class ConsumerMessage(NamedTuple):
-    """One received MQTT message: topic, payload, and whether the broker had retained it."""
-
-    topic: str
-    """What is not UTF-8 in it reads U+FFFD, which no name contains."""
-    body: bytes
-    retained: bool
-
-
 class ConsumerConnection:
     """One connection to a broker. Messages queue up in order until `receive`, for one thread; `publish` is for any."""
 
-    def __init__(self, settings: SinkSettings, topics: Sequence[str] = (), name: str = "watch") -> None:
-        """Connect, and subscribe to ``topics`` with QoS 1.
+    def __init__(
+        self, settings: SinkSettings, topics: Sequence[str] = (), name: str = "watch", *, qos: int = 1
+    ) -> None:
+        """Connect, and subscribe to ``topics`` with ``qos``, now and at every new connection.
 
         Raises:
             UsageError: the URI is no broker's.
@@ -80,8 +73,12 @@ class ConsumerConnection:
             raise UsageError(f"{scheme}:// is no broker", hint="for example mqtt://localhost:1883")
         credentials = read_credentials(settings)
         self.name = credentials.name
-        self._topics = list(topics)
-        self._received: queue.SimpleQueue[ConsumerMessage] = queue.SimpleQueue()
+        self._topics = [(topic, qos) for topic in topics]
+        self._received = ReceivedQueue()
+        self.session = 0
+        """Number of the connection that the messages of the last `receive` came on: 1, and one more at each loss."""
+        self._answers: dict[int, bool] = {}
+        """Subscription -> whether the broker granted it; those of this session that nobody has asked for yet."""
         self._ready = threading.Event()
         self._refusal = ""
         self._published = self._settled = 0
@@ -120,16 +117,38 @@ class ConsumerConnection:
         """Whether the connection to the broker stands now."""
         return self._client.is_connected()
 
+    @property
+    def dropped(self) -> int:
+        """Messages that came faster than they were processed, and that were dropped here: see `ReceivedQueue`."""
+        return self._received.dropped
+
     def receive(self, timeout_s: float) -> list[ConsumerMessage]:
         """All messages received since the last call; waits at most ``timeout_s`` for the first."""
         taken: list[ConsumerMessage] = []
-        try:
-            taken.append(self._received.get(timeout=timeout_s) if timeout_s > 0 else self._received.get_nowait())
-            while len(taken) < 10_000:  # so that the caller gets to show something, however much comes
-                taken.append(self._received.get_nowait())
-        except queue.Empty:
-            pass
+        for item in self._received.take(timeout_s):
+            if isinstance(item, ConsumerMessage):
+                taken.append(item)
+            elif item.subscription is None:
+                self.session += 1
+                self._answers.clear()
+            else:
+                self._answers[item.subscription] = item.granted
         return taken
+
+    def subscribe(self, topics: Sequence[str], qos: int) -> int:
+        """Subscribe to more ``topics`` until the connection is lost; the id to ask `granted` with."""
+        return self._client.subscribe([(topic, qos) for topic in topics])[1] or 0
+
+    def granted(self, subscription: int) -> bool | None:
+        """Whether the broker granted a subscription, said once; None: its answer was not received yet.
+
+        All messages that the broker had sent before its answer have been returned by `receive` then.
+        """
+        return self._answers.pop(subscription, None)
+
+    def unsubscribe(self, topics: Sequence[str]) -> None:
+        """End the subscription to ``topics``."""
+        self._client.unsubscribe(list(topics))
 
     def publish(self, topic: str, body: bytes, *, qos: int = 1, retain: bool = False) -> None:
         """Queue a message for sending; returns at once."""
@@ -155,13 +174,16 @@ class ConsumerConnection:
             self._refusal = str(code)
             self._ready.set()
         elif self._topics:
-            client.subscribe([(topic, 1) for topic in self._topics])
+            self._received.put(QueueMark(None))
+            client.subscribe(self._topics)
         else:
             self._ready.set()
 
     def _on_subscribe(self, client: mqtt.Client, userdata: Any, mid: int, codes: Any, properties: Any) -> None:
-        if any(code.is_failure for code in codes):
+        granted = not any(code.is_failure for code in codes)
+        if not granted and not self._ready.is_set():
             self._refusal = "subscription not allowed"
+        self._received.put(QueueMark(mid, granted))
         self._ready.set()
 
     def _on_message(self, client: mqtt.Client, userdata: Any, message: mqtt.MQTTMessage) -> None:
@@ -170,7 +192,7 @@ class ConsumerConnection:
         except UnicodeDecodeError as error:
             topic = str(error.object, "utf-8", "replace")
         body = bytes(message.payload) if len(message.payload) <= BODY_LIMIT else b""
-        self._received.put(ConsumerMessage(topic, body, bool(message.retain)))
+        self._received.put(ConsumerMessage(topic, body, bool(message.retain), time.monotonic()))
 
     def _on_publish(self, client: mqtt.Client, userdata: Any, mid: int, code: Any, properties: Any) -> None:
         self._settled += 1

@@ -94,14 +94,21 @@ class DeviceLedger:
         return _nonempty({name: one.repaired for name, one in self._epochs.items()})
 
     def requestable(self) -> dict[str, list[Range]]:
-        """Missing ranges that the device still keeps, so that it can be asked to send them again.
+        """Missing ranges that the device can be asked to send again: those that it still keeps, as far as known.
 
-        Only of the epoch that the device counts in now: the outbox of an earlier one has been set aside.
+        The present epoch first. The outbox of an ended one was set aside; a device sends from it while it keeps it,
+        does not say how much that is, and refuses (``unknown_epoch``) once it is gone.
         """
-        one = self._epochs.get(self.epoch)
-        if one is None or one.oldest_kept is None:
+        wanted = {}
+        if not self.epoch:
             return {}
-        return _nonempty({self.epoch: one.missing().within(one.oldest_kept, one.end)})
+        for epoch in sorted(self._epochs, key=lambda name: name != self.epoch):
+            one = self._epochs[epoch]
+            if epoch != self.epoch:
+                wanted[epoch] = one.missing()
+            elif one.oldest_kept is not None:
+                wanted[epoch] = one.missing().within(one.oldest_kept, one.end)
+        return _nonempty(wanted)
 
     def add_durable(self, message: DurableFields, content: bytes) -> Arrival:
         """Add a finding or a coverage message. ``content``: what must be equal in every repeat of it."""

@@ -42,10 +42,13 @@ if TYPE_CHECKING:
 
     from edge.fleet.ledger_messages import OutboxFields
 
-__all__ = ["REPLAY_RESTART_TOPICS", "RESEND_REQUEST", "Arrival", "DeviceLedger", "Ledger", "RejectedCounts"]
+__all__ = [
+    "REPLAY_RESTART_TOPICS", "RESEND_REQUEST", "RESEND_RESPONSE", "Arrival", "DeviceLedger", "Ledger", "RejectedCounts",
+]  # fmt: skip
 
 RESEND_REQUEST = "request/findings/resend"
-REPLAY_RESTART_TOPICS = (RESEND_REQUEST, "response/findings/resend")
+RESEND_RESPONSE = "response/findings/resend"
+REPLAY_RESTART_TOPICS = (RESEND_REQUEST, RESEND_RESPONSE)
 """A device that is asked to goes back; it answers, then it sends. Feed these too: order in the replay lane begins anew.
 (It does so as well after ``edge-cli outbox resend`` on the device, or a refusal: the next ``state`` then clears it.)"""
 
@@ -75,6 +78,8 @@ class Ledger:
         self._whole = whole
         self._devices: dict[tuple[str, str], DeviceLedger] = {}
         self._rejected: dict[tuple[str, str], RejectedCounts] = {NO_DEVICE: RejectedCounts()}
+        self.full = False
+        """Whether messages came of more than `DEVICES_LIMIT` devices: those beyond are not accounted for."""
 
     def devices(self) -> Mapping[tuple[str, str], DeviceLedger]:
         """Ledgers of all known devices by (site, device); a live view that follows later messages."""
@@ -169,6 +174,7 @@ class Ledger:
         key = (site, device)
         if key not in self._devices:
             if len(self._devices) >= DEVICES_LIMIT:
+                self.full = True
                 raise UnreadableError("more devices than are watched")
             self._devices[key] = DeviceLedger(self._whole)
         return self._devices[key]

@@ -20,7 +20,7 @@ from edge.contracts import topics
 from edge.contracts.decoding import UnreadableError, convert_value, decode_json
 from edge.contracts.finding import ModelRef, RuntimeRef
 from edge.contracts.health import Health
-from edge.contracts.request import Request, Response
+from edge.contracts.request import Request, ResendArgs, Response
 from edge.contracts.results import Reason, Status
 from edge.contracts.state import OutboxState, State, StreamState, Will
 from edge.contracts.topics import Topics
@@ -39,6 +39,10 @@ COVERAGE_SHARE = 0.1
 """Share of coverage messages among the durable messages; the others are findings."""
 KEEP, PENDING = 1000, 100
 """Messages that a device keeps, and that it keeps for a receiver that is away."""
+
+
+HEALTH_EVERY_S = 5.0
+"""Seconds between two ``health`` messages, as its ``state`` tells; whoever plays it holds to that."""
 
 
 class SimulatedMessage(NamedTuple):
@@ -111,6 +115,7 @@ class SimulatedDevice:
             model=MODEL,
             runtime=RUNTIME,
             streams=[StreamState(name=STREAM, source="phantom://")],
+            health_every_s=HEALTH_EVERY_S,
             capabilities=["findings", "coverage", "health", "requests"],
             outbox=OutboxState(
                 epoch=self.epoch,
@@ -202,18 +207,19 @@ class SimulatedDevice:
         return [] if self.offline else self.state()
 
     def answer(self, command: str, body: bytes) -> list[SimulatedMessage]:
-        """Answer a request ``findings/resend {epoch, from, to}``; an offline device receives none."""
+        """Answer a request ``findings/resend {epoch, from, to, ranges}``; an offline device receives none."""
         if self.offline or command != RESEND:
             return []
         try:
             request = decode_json(body, Request)
-            wanted = convert_value(request.args, _ResendRange)
+            wanted = convert_value(request.args, ResendArgs)
         except UnreadableError:
             return []
         self.delivery.requests += 1
         if wanted.epoch != self.epoch:
             return [self._respond(request.id, "unknown_epoch", 0)]
-        found = [each for each in self._kept if wanted.from_ <= each.seq <= wanted.to]
+        ranges = RangeSet(each for each in wanted.ranges or [(wanted.first, wanted.last)] if each[0] <= each[1])
+        found = [each for each in self._kept if each.seq in ranges]
         self.delivery.resent += len(found)
         self.delivery.repeated += sum(each.seq in self._sent for each in found)
         return [self._respond(request.id, None, len(found)), *(self._send(each, replayed=True) for each in found)]
@@ -275,9 +281,3 @@ class SimulatedDevice:
 
     def _message(self, suffix: str, message: msgspec.Struct, qos: int = 1, retain: bool = False) -> SimulatedMessage:
         return SimulatedMessage(self.topics.full(suffix), msgspec.json.encode(message), qos, retain)
-
-
-class _ResendRange(msgspec.Struct, rename={"from_": "from"}):
-    epoch: str
-    from_: int
-    to: int

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from edge.contracts.errors import SinkError
+from edge.contracts.topics import STATE
 from edge.fleet.consumer_connection import ConsumerConnection
-from edge.fleet.simulated_device import RESEND, SimulatedDevice
+from edge.fleet.simulated_device import HEALTH_EVERY_S, RESEND, SimulatedDevice
 
 if TYPE_CHECKING:
     import threading
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 
 DEVICES_A_SITE = 50
 DEVICES_A_CONNECTION = 200
-HEALTH_EVERY_S = 5.0
 FAULT_EVERY_S = 1.0
 FLUSH_S = 30.0
+CLEAR_S = 10.0
 
 
 class FaultRates(NamedTuple):
@@ -132,6 +133,17 @@ class Simulation:
         for number, device in enumerate(self.devices):
             self._publish(number, device.state("offline"))
         self.flush()
+
+    def clear_retained(self) -> None:
+        """Delete the retained states of all devices at the broker. Raises `SinkError` if it does not take it."""
+        for number, device in enumerate(self.devices):
+            self._connections[number // DEVICES_A_CONNECTION].publish(device.topics.full(STATE), b"", retain=True)
+        try:
+            self.flush(CLEAR_S)
+        except SinkError as error:
+            raise SinkError(
+                f"states of simulated devices stay retained: {error.message}", hint="edge-cli fleet forget 'sim-*/*'"
+            ) from None
 
     def answer_requests(self, timeout_s: float = 0.0) -> None:
         """Answer the requests that have come, waiting at most ``timeout_s`` for the first."""

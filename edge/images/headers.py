@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from edge.contracts.errors import SourceError
 from edge.images.bmp import read_bmp_header
-from edge.images.jpeg import read_jpeg_header
+from edge.images.jpeg import has_companions, read_jpeg_header
 from edge.images.png import GREY, GREY_ALPHA, SIGNATURE, read_png_header
 from edge.images.tiff import TiffPage, read_tiff
 
@@ -101,7 +101,12 @@ def _jpeg(data: bytes) -> ImageFile:
     if info.bits != 8:
         raise SourceError(f"a JPEG of {info.bits} bits is not read", hint="convert it to PNG")
     others = len(_NEXT_JPEG.findall(data))
-    return ImageFile([ImageInfo("jpeg", info.width, info.height)], _left_out(others, "one file") if others else None)
+    picture = ImageInfo("jpeg", info.width, info.height)
+    if others and has_companions(data):  # as phones write them: the first picture is the one that was taken
+        return ImageFile(
+            [picture], notes=(f"{_more(others)} behind it left out (another view, a preview or a gain map)",)
+        )
+    return ImageFile([picture], _left_out(others, "one file") if others else None)
 
 
 def _bmp(data: bytes) -> ImageFile:
@@ -129,8 +134,13 @@ def _tiff(data: bytes) -> ImageFile:
 
 
 def _left_out(count: int, where: str) -> SourceError:
-    pictures = "1 more picture" if count == 1 else f"{count} more pictures"
-    return SourceError(f"{pictures} of {where} left out: only the first is read", hint="export them as single files")
+    return SourceError(
+        f"{_more(count)} of {where} left out: only the first is read", hint="export them as single files"
+    )
+
+
+def _more(count: int) -> str:
+    return "1 more picture" if count == 1 else f"{count} more pictures"
 
 
 def _cut_short() -> SourceError:

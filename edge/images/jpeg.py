@@ -13,6 +13,9 @@ _END = b"\xff\xd9"
 _LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 _RGB_IDS = (b"RGB", b"rgb")
+_INDEX = re.compile(rb"\xff\xe2..MPF\x00", re.DOTALL)
+_INDEX_WITHIN = 1 << 18
+"""Bytes from the start within which the index stands: behind EXIF and its preview."""
 MAX_SEGMENTS = 20_000
 """Most segments of a JPEG that are gone through; each takes a microsecond, and 64 MB hold millions of empty ones."""
 
@@ -97,6 +100,11 @@ def read_jpeg_header(data: bytes) -> JpegInfo | None:
         complete=complete,
         scans=max(1, scans),
     )
+
+
+def has_companions(data: bytes) -> bool:
+    """Whether an index (CIPA DC-007, Multi-Picture Format) names the pictures behind it."""
+    return _INDEX.search(data, 0, _INDEX_WITHIN) is not None
 
 
 def _only_scan(frame: tuple[int, bytes], scan: bytes) -> bool:

@@ -14,6 +14,7 @@ from edge.images.orientation import apply_orientation
 from edge.images.png import PngInfo, plain_png
 from edge.images.sample_depth import significant_depth, used_depth
 from edge.images.tiff import TiffPage
+from edge.images.tiff_deflate import check_deflated
 from edge.images.tiff_single_page import only_page
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def decode_samples(data: bytes, info: ImageInfo) -> tuple[NDArray[Any], tuple[st
     elif isinstance(info.format_info, TiffPage):
         # Where there is no opacity, a fourth sample is none.
         flags = cv2.IMREAD_UNCHANGED if info.format_info.alpha else cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
+        check_deflated(data, info.format_info.directory)
         image = decode_tiff_with_opencv(only_page(data, info.format_info.directory), flags)
     else:
         image = decode_with_opencv(data, cv2.IMREAD_ANYCOLOR)

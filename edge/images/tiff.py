@@ -68,7 +68,7 @@ class TiffFile:
 class TiffReader:
     """Numbers of one TIFF file, of either byte order and either size."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes | bytearray) -> None:
         self.data = data
         self.order = "<" if data[:1] == b"I" else ">"
         self.big = data[2:4] in (b"+\0", b"\0+")

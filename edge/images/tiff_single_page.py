@@ -56,7 +56,7 @@ def _values(reader: TiffReader, entries: Mapping[int, tuple[int, int, int]]) -> 
         size = _SIZES.get(kind, 0) * count
         begin = at if size <= reader.place else reader.number(reader.offset, at)
         if size and tag not in _ELSEWHERE and begin + size <= len(reader.data):
-            yield tag, (kind, count, reader.data[begin : begin + size])
+            yield tag, (kind, count, bytes(reader.data[begin : begin + size]))
 
 
 def _positions(reader: TiffReader, places: Sequence[int]) -> _Value:

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.outbox.schema import transaction
+from edge.outbox.transactions import transaction
 
 if TYPE_CHECKING:
     import sqlite3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from edge.outbox.schema import transaction
+from edge.outbox.transactions import transaction
 
 if TYPE_CHECKING:
     import sqlite3

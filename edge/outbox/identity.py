@@ -27,6 +27,8 @@ import zlib
 from pathlib import Path
 from typing import NamedTuple
 
+FOLDER_LOST = "state_dir_lost"
+"""Problem word for ``state``: the state directory was removed, moved or replaced under the running daemon."""
 SYNC_EVERY_S = 1.0
 LINE = 192
 """Bytes: within one sector of any disk, so that it is written whole or not at all."""
@@ -97,6 +99,25 @@ def file_identity(path: Path) -> str:
             seconds, nanoseconds = struct.unpack_from("qI", buffer, 80)
             born = seconds * 10**9 + nanoseconds
     return f"{inode}:{born}"
+
+
+class FolderIdentity:
+    """Identity of the state directory: tells whether the one that was opened is still found under its name."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises OSError if there is no such directory."""
+        found = path.stat()
+        self._path, self._device, self._inode = path, found.st_dev, found.st_ino
+
+    def lost(self) -> bool:
+        """Whether the directory was removed, moved or replaced. A disk that does not answer tells nothing."""
+        try:
+            found = self._path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return True
+        except OSError:
+            return False
+        return (found.st_dev, found.st_ino) != (self._device, self._inode)
 
 
 class IdentityFile:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from edge.contracts.decoding import UnreadableError, decode_json
-from edge.outbox.schema import transaction
+from edge.outbox.transactions import transaction
 from edge.process.log_limit import LogLimiter
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from edge.outbox import clock, resend, schema
 from edge.outbox.deletion import Deletion
 from edge.outbox.resend import ResendCounter
 from edge.outbox.rows import NO_END, OutboxDepth, StoredMessage
-from edge.outbox.schema import transaction
+from edge.outbox.transactions import transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -58,30 +58,40 @@ class OutboxReader:
         self.damaged = 0
         """Messages that were found changed on the disk, and given up."""
         self._db = schema.connect(self.path, "NORMAL", readonly, busy_timeout_s)
-        if verify and not readonly:
-            try:
+        try:
+            if verify and not readonly:
                 schema.verify(self.path, self._db)
-            except BaseException:
-                self._db.close()
-                raise
-        if not checkpoints:
-            self._db.execute("PRAGMA wal_autocheckpoint = 0")
-        self._inode = self.path.stat().st_ino
+            if not checkpoints:
+                self._db.execute("PRAGMA wal_autocheckpoint = 0")
+            self._inode = self.path.stat().st_ino  # it may have been removed meanwhile
+        except BaseException:
+            self._db.close()
+            raise
         self._readonly, self._busy_timeout_s = readonly, busy_timeout_s
         # One that was killed may have left the journal with what it had deleted.
         self._deletion = Deletion(self._db, left_behind=not readonly)
         self._offset: float | None = None
+        self._data_version = -1
 
     def replaced(self) -> bool:
         """Whether this is not the file in use any more: the writer went on to another, or it was taken away."""
+        return not self.found() or schema.next_outbox_path(self.path).exists()
+
+    def found(self) -> bool:
+        """Whether this file is still found under its name."""
         try:
-            return self.path.stat().st_ino != self._inode or schema.next_outbox_path(self.path).exists()
+            return self.path.stat().st_ino == self._inode
         except OSError:
-            return True
+            return False
 
     def close(self) -> None:
         """Close the outbox file and its connection."""
         self._db.close()
+
+    def changed(self) -> bool:
+        """Whether another connection has committed since the last call; True at the first. Costs some microseconds."""
+        before, self._data_version = self._data_version, self._db.execute("PRAGMA data_version").fetchone()[0]
+        return bool(before != self._data_version)
 
     def next_seq(self) -> int:
         """Number (seq) that the next message gets."""
@@ -104,6 +114,20 @@ class OutboxReader:
                     raise
                 return clock.offset(self._db, readonly=True) + clock.uptime()  # a full disk cannot store it yet
         return self._offset + clock.uptime()
+
+    def first_since(self, moment_s: float) -> int:
+        """First seq that was stored at ``moment_s`` (of `edge.outbox.clock.uptime`) or later, or will be.
+
+        It reads backwards from the newest message: for moments that are not long ago.
+        """
+        since = self.now() - clock.uptime() + moment_s
+        older = self._db.execute(
+            "SELECT seq FROM entries WHERE created < ? ORDER BY seq DESC LIMIT 1", (since,)
+        ).fetchone()
+        if older is not None:
+            return int(older[0]) + 1
+        first = self._db.execute("SELECT min(seq) FROM entries").fetchone()[0]
+        return self.next_seq() if first is None else int(first)
 
     def age_of(self, name: str) -> float:
         """Seconds since `age_of` was called for ``name`` first; stored in this outbox."""
@@ -191,13 +215,13 @@ class OutboxReader:
         with transaction(self._db):
             self._db.execute(_ack(durable_sinks), (*durable_sinks, len(durable_sinks)))
 
-    def resend_counter(self, first: int, last: int) -> ResendCounter:
-        """Counter of what a resend of ``first`` <= seq <= ``last`` will send, and of what is gone."""
-        return ResendCounter(self._db, first, last)
+    def resend_counter(self, ranges: Sequence[tuple[int, int]]) -> ResendCounter:
+        """Counter of what a resend of ``ranges``, rising and apart, will send, and of what is gone."""
+        return ResendCounter(self._db, ranges)
 
-    def add_resend(self, first: int, last: int, sink: str | None) -> None:
-        """Store the job to send ``first`` <= seq <= ``last`` to ``sink`` again (None: to all sinks)."""
-        resend.add_job(self._db, first, last, sink)
+    def add_resend(self, ranges: Sequence[tuple[int, int]], sink: str | None) -> None:
+        """Store the job to send ``ranges``, rising and apart, to ``sink`` again (None: to all sinks)."""
+        resend.add_job(self._db, ranges, sink)
 
     def mark_resend_slice(self) -> bool:
         """Carry out a slice of the first stored job; False: there is none."""
@@ -209,10 +233,10 @@ class OutboxReader:
 
     def resend(self, first: int, last: int, sink: str | None = None) -> ResendResult:
         """Mark kept messages as not delivered to ``sink`` (None: to none), all of them; others may write meanwhile."""
-        counter, result = self.resend_counter(first, last), None
+        counter, result = self.resend_counter([(first, last)]), None
         while result is None:
             result = counter.count_some()
-        self.add_resend(first, last, sink)
+        self.add_resend([(first, last)], sink)
         while self.mark_resend_slice():
             time.sleep(PAUSE_S)
         return result

@@ -1,19 +1,25 @@
 """Resends of an outbox: jobs stored in it, which whoever has time carries out in short slices, and their counting.
 
-A job marks one range of messages as pending again. It is stored before anybody is told of it, so that it outlives the
-process, and each slice is a transaction of its own: the writer and the publisher's other work come between. The
-publisher and `edge-cli outbox resend` may carry out the same job; each slice is marked once.
+A job marks one or more ranges of messages as pending again. It is stored before anybody is told of it, so that it
+outlives the process, and each slice is a transaction of its own: the writer and the publisher's other work come
+between. The publisher and `edge-cli outbox resend` may carry out the same job; each slice is marked once.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from collections import deque
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from edge.contracts.decoding import UnreadableError, decode_json
-from edge.outbox.rows import NO_END, ResendJob, ResendMark, ResendProgress, ResendResult, SeqRanges
-from edge.outbox.schema import meta, transaction
+from edge.outbox.rows import GONE_LIMIT, NO_END, ResendJob, ResendMark, ResendProgress, ResendResult, SeqRanges
+from edge.outbox.schema import meta
+from edge.outbox.transactions import transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 SLICE = 500
 """Messages that are marked in one transaction: some 10 ms, for which the writer waits."""
@@ -24,35 +30,52 @@ MARK, JOB = "resend", "resending "
 
 
 class ResendCounter:
-    """Counts what is kept of a range, some at a time: what a resend of it will send."""
+    """Counts what is kept of some ranges, some at a time: what a resend of them will send."""
 
-    def __init__(self, db: sqlite3.Connection, first: int, last: int) -> None:
-        """``first`` and ``last``: lowest and highest seq that is asked for; the latter is cut to what there is."""
+    def __init__(self, db: sqlite3.Connection, ranges: Sequence[tuple[int, int]]) -> None:
+        """``ranges``: [first, last] that are asked for, rising and apart; they are cut to what there is."""
         self._db = db
-        self.first, self.last = min(first, NO_END), min(last, meta(db)[1] - 1)
-        self._next, self._kept, self._count = self.first, SeqRanges(), 0
-        self._done = False
+        end = meta(db)[1] - 1
+        self._waiting = deque((min(first, NO_END), min(last, end)) for first, last in ranges)
+        self._next = self._waiting[0][0]
+        self._kept, self._count = SeqRanges(), 0
+        self._gone: list[tuple[int, int]] = []
+        self._gone_count = 0
 
     def count_some(self) -> ResendResult | None:
         """Count some more; the result when all is counted. Raises sqlite3.Error if the outbox fails."""
-        seqs = [] if self._done else _kept(self._db, self._next, self.last, COUNT_SLICE)
-        for seq in seqs:
-            self._kept.add(seq)
-        self._count += len(seqs)
-        if len(seqs) == COUNT_SLICE:
-            self._next = seqs[-1] + 1
-            return None
-        self._done = True
-        return ResendResult(self._count, *self._kept.gaps(self.first, self.last))
+        room = COUNT_SLICE
+        while self._waiting and room:
+            first, last = self._waiting[0]
+            seqs = _kept(self._db, self._next, last, room)
+            for seq in seqs:
+                self._kept.add(seq)
+            self._count += len(seqs)
+            if len(seqs) == room:
+                self._next = seqs[-1] + 1
+                return None
+            room -= len(seqs)
+            self._end_range(first, last)
+        return ResendResult(self._count, self._gone[:GONE_LIMIT], self._gone_count)
+
+    def _end_range(self, first: int, last: int) -> None:
+        """Note what is gone of a range that is counted, and go on to the next."""
+        gone, number = self._kept.gaps(first, last)
+        self._gone += gone
+        self._gone_count += number
+        self._kept = SeqRanges()
+        self._waiting.popleft()
+        self._next = self._waiting[0][0] if self._waiting else 0
 
 
-def add_job(db: sqlite3.Connection, first: int, last: int, sink: str | None) -> None:
-    """Store the job to mark ``first`` <= seq <= ``last`` as not delivered to ``sink`` (None: to none of the sinks)."""
+def add_job(db: sqlite3.Connection, ranges: Sequence[tuple[int, int]], sink: str | None) -> None:
+    """Store the job to mark ``ranges``, rising and apart, as not delivered to ``sink`` (None: to none of the sinks)."""
     with transaction(db):
         newest = max((int(key.removeprefix(JOB)) for key, _ in _jobs(db)), default=0)
-        last = min(last, meta(db)[1] - 1)
-        if first <= last:
-            job = ResendJob(first=first, last=last, sink=sink)
+        made = meta(db)[1] - 1
+        wanted = [(first, min(last, made)) for first, last in ranges if first <= min(last, made)]
+        if wanted:
+            job = _job_of(wanted, sink)
             # A number of fixed width: jobs are carried out in the order of their keys.
             db.execute("INSERT INTO meta VALUES (?, ?)", (f"{JOB}{newest + 1:09}", msgspec.json.encode(job).decode()))
 
@@ -80,26 +103,48 @@ def mark_slice(db: sqlite3.Connection) -> bool:
         if not found:
             return False
         key, job = found[0]
-        seqs = _kept(db, job.first, job.last, SLICE)
-        end = job.last if len(seqs) < SLICE else seqs[-1]
-        db.execute(
-            "DELETE FROM delivery WHERE seq >= ? AND seq <= ? AND (sink = ? OR ? IS NULL)",
-            (job.first, end, job.sink, job.sink),
-        )
-        db.execute(
-            "UPDATE entries SET state = 'pending' WHERE seq >= ? AND seq <= ? AND state <> 'pending'", (job.first, end)
-        )
+        now, later = _next_slice(db, job.ranges or [(job.first, job.last)])
+        for first, last in now:
+            db.execute(
+                "DELETE FROM delivery WHERE seq >= ? AND seq <= ? AND (sink = ? OR ? IS NULL)",
+                (first, last, job.sink, job.sink),
+            )
+            db.execute(
+                "UPDATE entries SET state = 'pending' WHERE seq >= ? AND seq <= ? AND state <> 'pending'", (first, last)
+            )
         before = progress(db).mark
         db.execute(
             "INSERT OR REPLACE INTO meta VALUES (?, ?)",
-            (MARK, f"{before.number + 1 if before else 1} {job.first} {end}"),
+            (MARK, f"{before.number + 1 if before else 1} {now[0][0]} {now[-1][1]}"),
         )
-        if end >= job.last:
+        if not later:
             db.execute("DELETE FROM meta WHERE key = ?", (key,))
         else:
-            rest = msgspec.structs.replace(job, first=end + 1)
+            rest = _job_of(later, job.sink)
             db.execute("UPDATE meta SET value = ? WHERE key = ?", (msgspec.json.encode(rest).decode(), key))
     return True
+
+
+def _next_slice(
+    db: sqlite3.Connection, ranges: Sequence[tuple[int, int]]
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """The first of ``ranges``, as far as a slice goes, and the rest of them."""
+    room = SLICE
+    now: list[tuple[int, int]] = []
+    for place, (first, last) in enumerate(ranges):
+        seqs = _kept(db, first, last, room)
+        if len(seqs) == room and seqs[-1] < last:
+            return [*now, (first, seqs[-1])], [(seqs[-1] + 1, last), *ranges[place + 1 :]]
+        now.append((first, last))
+        room -= len(seqs)
+        if not room:
+            return now, list(ranges[place + 1 :])
+    return now, []
+
+
+def _job_of(ranges: Sequence[tuple[int, int]], sink: str | None) -> ResendJob:
+    several = list(ranges) if len(ranges) > 1 else []
+    return ResendJob(first=ranges[0][0], last=ranges[-1][1], sink=sink, ranges=several)
 
 
 def _kept(db: sqlite3.Connection, first: int, last: int, limit: int) -> list[int]:

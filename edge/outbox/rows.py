@@ -47,6 +47,8 @@ class ResendJob(msgspec.Struct, frozen=True):
     last: int
     sink: str | None
     """None: not delivered to any."""
+    ranges: list[tuple[int, int]] = []
+    """Ranges between ``first`` and ``last``, rising and apart, that alone are meant; none: all between."""
 
 
 class ResendProgress(NamedTuple):

@@ -27,9 +27,9 @@ import zlib
 from typing import TYPE_CHECKING, Literal
 
 from edge.outbox import identity
+from edge.outbox.transactions import transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 FILE_NAME = "outbox.sqlite3"
@@ -82,7 +82,7 @@ def connect(
     readonly: bool = False,
     busy_timeout_s: float = BUSY_TIMEOUT_S,
 ) -> sqlite3.Connection:
-    """Open an existing outbox. Transactions are begun by hand, see `transaction`.
+    """Open an existing outbox. Transactions are begun by hand, see `edge.outbox.transactions`.
 
     Raises:
         sqlite3.Error: the file is missing, no outbox, damaged, or of another layout version.
@@ -249,22 +249,6 @@ def next_outbox_path(path: Path) -> Path:
     """Name of the outbox after ``path``: ``outbox.sqlite3`` -> ``outbox-2.sqlite3`` -> ``outbox-3.sqlite3``."""
     name, _, number = path.stem.partition("-")
     return path.with_name(f"{name}-{int(number or 1) + 1}{path.suffix}")
-
-
-@contextlib.contextmanager
-def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """Transaction (context manager): all or nothing. Takes the write lock at once.
-
-    So what was read inside still holds when it is written.
-    """
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        db.execute("COMMIT")
-    except BaseException:
-        with contextlib.suppress(sqlite3.Error):  # SQLite may have rolled back by itself
-            db.execute("ROLLBACK")
-        raise
 
 
 def meta(db: sqlite3.Connection) -> tuple[str, int]:

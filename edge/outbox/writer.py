@@ -6,6 +6,7 @@ Group commit: whatever waits when the thread comes round shares one transaction,
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import sqlite3
 import threading
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge.outbox import clock, schema
-from edge.outbox.identity import IdentityFile
-from edge.outbox.schema import transaction, transient_error
+from edge.outbox.identity import FOLDER_LOST, FolderIdentity, IdentityFile
+from edge.outbox.schema import transient_error
+from edge.outbox.transactions import transaction
 from edge.process.log_limit import LogLimiter
 
 if TYPE_CHECKING:
@@ -60,6 +62,8 @@ class OutboxWriter:
         self._closing = threading.Event()
         self._problem: str | None = None
         self._was_set_aside = False
+        self._folder: FolderIdentity | None = None
+        """Of the state directory, once an outbox in it was open: one that is taken away is not made anew."""
         self._encoder = msgspec.json.Encoder()
         self._db: sqlite3.Connection | None = None
         self._inode = 0
@@ -124,6 +128,13 @@ class OutboxWriter:
         return done
 
     def _run(self) -> None:
+        try:
+            self._store_all()
+        finally:  # also when a bug ends it: the process may live on, and must not keep the file locked
+            self._close_file()
+
+    def _store_all(self) -> None:
+        """Store what comes, until the end; the numbers of the last commit are then synced."""
         self._store_until_stored([])  # opens or makes the file: the publisher announces its epoch in the first `state`
         self._on_commit()
         while not (self._closing.is_set() and self._queue.empty()):
@@ -148,7 +159,6 @@ class OutboxWriter:
         if self._mark is not None and self._last is not None:
             with contextlib.suppress(OSError):
                 self._mark.write(*self._last, sync=True)
-        self._close_file()
 
     def _close_file(self) -> None:
         if self._db is not None:
@@ -166,7 +176,7 @@ class OutboxWriter:
                 self._opened = True
                 self._committing_since = time.monotonic()
                 if expected is None or schema.meta(db)[1] == expected:
-                    with transaction(db):
+                    with transaction(db, eager=True):
                         epoch, expected, next_seq = self._append(db, batch)
                 else:  # the commit that failed had reached the disk after all
                     epoch, next_seq = schema.meta(db)
@@ -180,6 +190,8 @@ class OutboxWriter:
                     continue
             if self._closing.wait(self._retry_pause()):
                 self.lost += len(batch)
+                if batch:
+                    log.error("%d messages could not be stored and are lost (%s)", len(batch), self._problem)
                 return False
         if self._problem:
             self._limited_log.info("again", "the outbox takes messages again")
@@ -193,6 +205,8 @@ class OutboxWriter:
         return self._pause_s
 
     def _open(self) -> sqlite3.Connection:
+        if self._folder is not None and self._folder.lost():
+            raise FileNotFoundError(errno.ENOENT, "the state directory was removed, moved or replaced")
         if self._db is not None:
             if not self._path.exists() or self._path.stat().st_ino != self._inode:
                 raise sqlite3.DatabaseError("removed or replaced")
@@ -225,6 +239,7 @@ class OutboxWriter:
             db.close()
             raise
         self._db, self._inode, self._checked, self._last = db, inode, inode, None
+        self._folder = self._folder or FolderIdentity(self._path.parent)
         return db
 
     def _update_identity(self, epoch: str, next_seq: int) -> None:
@@ -263,6 +278,8 @@ class OutboxWriter:
         """Close the file after ``error``; True if it is damaged or a copy: then the next one can be begun at once."""
         self._close_file()
         word = transient_error(error) if isinstance(error, sqlite3.Error) else "disk_error"
+        if self._folder is not None and self._folder.lost():
+            word = FOLDER_LOST
         if word is None:
             damaged, self._path = self._path, schema.next_outbox_path(self._path)
             self._was_set_aside = True

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from edge.contracts import precision
 from edge.contracts.finding import Verdict
 from edge.contracts.frame_result import Result
 from edge.contracts.results import Reason, Status
@@ -49,7 +50,7 @@ class FrameJob:
 
     def lap(self, stage: str, since_ns: int) -> None:
         """Note how long ``stage`` took, in milliseconds."""
-        self.latency_ms[stage] = round((time.monotonic_ns() - since_ns) / 1e6, 3)
+        self.latency_ms[stage] = precision.milliseconds((time.monotonic_ns() - since_ns) / 1e6)
 
 
 class Analyser:

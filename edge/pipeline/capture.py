@@ -19,6 +19,7 @@ from edge.contracts.errors import EdgeError
 from edge.contracts.frames import Frame, SourceEvent
 from edge.contracts.results import Reason
 from edge.pipeline.liveness import LivenessMonitor
+from edge.pipeline.overload import OverloadWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -81,6 +82,7 @@ class FrameCapture:
         self._running = set(sources)
         self._closed = threading.Event()
         self._paused: set[str] = set()
+        self.overload = OverloadWatch()
         self.dropped = dict.fromkeys(sources, 0)
         self.lost: list[str] = []
         """Streams of which a part was not read and never will be: by a bug in a source, or in reading it."""

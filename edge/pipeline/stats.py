@@ -6,6 +6,7 @@ import time
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
+from edge.contracts import precision
 from edge.quantiles import percentile
 
 if TYPE_CHECKING:
@@ -40,11 +41,11 @@ class Stats:
         numbers: dict[str, float | int | None] = {
             name: self._counts[name] for name in ("frames", "finding", "clear", "abstained", "no_result")
         }
-        numbers["fps"] = round((frames - self._frames_before) / max(now - self._began, 1e-3), 2)
+        numbers["fps"] = precision.frames_per_second((frames - self._frames_before) / max(now - self._began, 1e-3))
         for stage in STAGES:
             values = self._times[stage]
-            numbers[f"{stage}_p50_ms"] = percentile(values, 0.5) if values else None
-            numbers[f"{stage}_p99_ms"] = percentile(values, 0.99) if values else None
+            numbers[f"{stage}_p50_ms"] = precision.milliseconds(percentile(values, 0.5)) if values else None
+            numbers[f"{stage}_p99_ms"] = precision.milliseconds(percentile(values, 0.99)) if values else None
         numbers["queue_age_ms"] = self._times["total"][-1] if self._times["total"] else None
         self._times.clear()
         self._began, self._frames_before = now, frames

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from edge.contracts import precision
 from edge.contracts.errors import ModelError
 from edge.contracts.finding import Verdict
 from edge.contracts.region import Region
@@ -47,8 +48,7 @@ def decide(
         regions: of the frame.
         pixels: (H, W) grey or (H, W, 3) RGB, uint8, the source picture.
         body_part: what DICOM or the configuration says is scanned; None: nothing is said.
-        unseen: measures how much scan data lies beside the crop, as a share of the crop; called only where no lesion
-            was found. None: all of the picture was judged.
+        unseen: measures scan data beside the crop, as a share of it; called only without a lesion. None: there is none.
 
     Raises:
         ModelError: an output that the manifest names is missing.
@@ -63,8 +63,9 @@ def decide(
     reason = first_reason(OUTPUT_RULES, judged)
     if reason is not None:
         return Verdict(Status.ABSTAINED, reason, region=region)
+    malignancy = precision.probability(judged.malignancy, manifest.thresholds.malignancy)
     if not judged.lesions:
-        return Verdict(Status.CLEAR, malignancy=judged.malignancy, region=region)
+        return Verdict(Status.CLEAR, malignancy=malignancy, region=region)
     measured = calibration_for(np.array(judged.lesions[0].outline), regions)
     aspect = 1.0 if measured is None else (measured.mm_y or 1.0) / (measured.mm_x or 1.0)
     described = tuple(
@@ -73,12 +74,18 @@ def decide(
     )
     return Verdict(
         Status.FINDING,
-        malignancy=judged.malignancy,
+        malignancy=malignancy,
         suspicious=judged.suspicious,
-        uncertainty=chance_of_error(judged.malignancy, judged.suspicious),
+        uncertainty=precision.probability(chance_of_error(malignancy, judged.suspicious)),
         lesions=described,
-        region=region if measured is None else measured,
+        region=region if measured is None else _reported(measured),
     )
+
+
+def _reported(region: Region) -> Region:
+    """``region`` with millimetres as they are reported; what is measured by it is measured unrounded."""
+    spacing = precision.pixel_spacing
+    return msgspec.structs.replace(region, mm_x=spacing(region.mm_x), mm_y=spacing(region.mm_y))
 
 
 def chance_of_error(malignancy: float, suspicious: bool) -> float:
@@ -108,4 +115,4 @@ def judged_region(crop: Box, regions: tuple[Region, ...], width: int, height: in
         if area > best_area:
             box = (left, top, right - left, bottom - top)
             best, best_area = msgspec.structs.replace(each, box=box), area
-    return best if best is not None else Region(crop, source="detected")
+    return _reported(best) if best is not None else Region(crop, source="detected")

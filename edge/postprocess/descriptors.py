@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from edge.contracts import precision
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -59,7 +61,7 @@ def describe(lesion: Lesion, pixels: NDArray[np.uint8], scan: Box, aspect: float
         found["margin_sharpness"] = margin_sharpness(grey, outline)
         found["echogenicity"] = echogenicity(grey, outline)
         found["posterior"] = posterior(grey, box)
-    return {name: round(value, 3) for name, value in found.items() if value is not None}
+    return {name: precision.descriptor(value) for name, value in found.items() if value is not None}
 
 
 def echogenicity(grey: NDArray[np.uint8], outline: NDArray[np.float64]) -> float | None:

@@ -9,6 +9,7 @@ import cv2
 import msgspec
 import numpy as np
 
+from edge.contracts import precision
 from edge.contracts.results import Lesion
 from edge.postprocess.measure import calibration_for, measure, polygon_centre
 
@@ -154,8 +155,8 @@ def _lesion(
     lesion = Lesion(
         box=(left, top, max(1, right - left), max(1, bottom - top)),
         outline=[(x, y) for x, y in outline.tolist()],
-        centre=(round(cx, 1), round(cy, 1)),
-        score=round(min(1.0, score), 4),
+        centre=(precision.pixels(cx), precision.pixels(cy)),
+        score=precision.probability(min(1.0, score)),
     )
     region = calibration_for(outline, regions)
     if region is None or region.mm_x is None or region.mm_y is None:
@@ -163,8 +164,8 @@ def _lesion(
     size = measure(outline, region.mm_x, region.mm_y, cell)
     return msgspec.structs.replace(
         lesion,
-        long_axis_mm=round(size.long_axis_mm, 2),
-        short_axis_mm=round(size.short_axis_mm, 2),
-        area_mm2=round(size.area_mm2, 2),
-        mm_uncertainty=round(size.uncertainty_mm, 2),
+        long_axis_mm=precision.millimetres(size.long_axis_mm),
+        short_axis_mm=precision.millimetres(size.short_axis_mm),
+        area_mm2=precision.millimetres(size.area_mm2),
+        mm_uncertainty=precision.millimetres(size.uncertainty_mm),
     )

@@ -117,6 +117,7 @@ def state() -> State:
         streams=[StreamState(name=STREAM, source="phantom://")],
         capabilities=["findings", "coverage", "results", "health"],
         outbox=OutboxState(epoch=STORED["epoch"], oldest_kept=1, next_seq=43),
+        health_every_s=10.0,
     )
 
 

@@ -79,6 +79,8 @@ class Decoded:
     at_ns: int
     """Time in the clip, as FFmpeg says; may be wrong at the end of a clip."""
     failure: SourceError | None = None
+    intra: bool = False
+    """It is predicted from no other frame."""
 
 
 class ClipDecoder:
@@ -89,16 +91,20 @@ class ClipDecoder:
         self._log = ffmpeg_log()
         self._threads = 1 if _turns.open_sources > 1 else 0
         self.capture = open_capture(path, self._threads)
-        with _turns.take():
-            self._log.update()
-            self._damages = self._log.damages  # what was logged until here are attempts at finding the codec
-            self._transports = self._log.transports
+        self.forget_log()  # attempts at finding the codec
         self._promised = self.capture.get(cv2.CAP_PROP_FRAME_COUNT)
         self._index = -1
         self._pending: list[Decoded] = []
         self._suspect_until = -1
         """Index of the last frame that is damaged or may be, whatever its type."""
         self._awaits_intra = False
+
+    def forget_log(self) -> None:
+        """Take what FFmpeg logged until now for others': no frame was decoded here yet."""
+        with _turns.take():
+            self._log.update()
+            self._damages = self._log.damages
+            self._transports = self._log.transports
 
     def close(self) -> None:
         """Close the file that is read."""
@@ -142,6 +148,8 @@ class ClipDecoder:
         there, image = self.capture.retrieve()
         self._log.update()
         at_ns = round(self.capture.get(cv2.CAP_PROP_POS_MSEC) * 1e6)
+        # A decoder that does not tell the type says "?".
+        intra = chr(int(self.capture.get(cv2.CAP_PROP_FRAME_TYPE))) in "I?"
         failure: SourceError | None = None
         if self._log.damages != self._damages or self._log.transports != self._transports:
             self._damages = self._log.damages
@@ -151,7 +159,7 @@ class ClipDecoder:
             failure = self._damage()
         if self._log.conversions != conversions or not there:
             failure = _inconvertible()
-        return Decoded(None if failure else image, at_ns, failure)
+        return Decoded(None if failure else image, at_ns, failure, intra and failure is None)
 
     def _damage(self) -> SourceError | None:
         """Failure of a frame after damage; None for the intra frame that ends it."""

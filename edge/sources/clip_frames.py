@@ -12,10 +12,11 @@ import cv2
 from edge.contracts.errors import SourceError
 from edge.contracts.frames import FrameOrigin
 from edge.sources.clip_decoder import ClipDecoder
-from edge.sources.clip_parts import FormatWatch, split_by_format
+from edge.sources.clip_parts import split_by_format
 from edge.sources.file_source import FilePicture, printable_path, skipped_event
 from edge.sources.mp4_boxes import read_video_track
 from edge.sources.mpeg_program_stream import ends_within_a_packet
+from edge.sources.packet_watch import PacketWatch
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -42,7 +43,7 @@ def clip_pictures(path: Path) -> Generator[FilePicture | SourceEvent]:
         if track is not None and 0 < track.shown < promised:
             promised = track.shown
         clip.step_ns = _frame_interval_ns(decoder)
-        with closing(FormatWatch(path)) as watch:
+        with closing(PacketWatch(path)) as watch:
             yield from clip.frames_until_change(decoder, watch)
     if watch.has_changed:
         # Frames that an edit list hides would be counted among the others.
@@ -67,17 +68,20 @@ class _Clip:
     holes_ns: int = 0
     """Time in which frames should have been."""
 
-    def frames_until_change(self, decoder: ClipDecoder, watch: FormatWatch) -> Generator[FilePicture | SourceEvent]:
+    def frames_until_change(self, decoder: ClipDecoder, watch: PacketWatch) -> Generator[FilePicture | SourceEvent]:
         """Yield frames to the end, or to where the picture's format may change soon."""
         while not watch.has_changed_before(self.count):
+            if not self.count:
+                decoder.forget_log()  # lines about packets that were read ahead
             decoded = decoder.read()
             if decoded is None:
                 return
             if not self.count and self.step_ns and decoded.at_ns >= MISSING_FRAMES * self.step_ns:
                 yield skipped_event(self.path, _begins_late(decoded.at_ns // self.step_ns))
             self._advance_to(decoded.at_ns)
-            if decoded.image is None:
-                yield skipped_event(self.path, decoded.failure or SourceError("no picture"))
+            missing = watch.missing.failure(self.media_ns, self.count, decoded.intra)
+            if decoded.image is None or missing:
+                yield skipped_event(self.path, decoded.failure or missing or SourceError("no picture"))
             else:
                 pixels = cv2.cvtColor(decoded.image, cv2.COLOR_BGR2RGB)
                 yield FilePicture(pixels, self.media_ns, origin=self._origin())
@@ -98,21 +102,29 @@ class _Clip:
         for number, part in enumerate(split_by_format(self.path)):
             if number or not given:
                 self.media_ns = -self.step_ns
+            file = f"/proc/self/fd/{part}"
             try:
-                decoder = ClipDecoder(f"/proc/self/fd/{part}")
+                decoder = ClipDecoder(file)
             except SourceError as error:
                 yield skipped_event(self.path, error)
                 continue
-            with closing(decoder):
-                while given and decoder.skip():
-                    given -= 1
-                yield from self._frames_of_part(decoder, begins_clip=number > 0)
+            with closing(decoder), closing(PacketWatch(file, timed=False)) as watch:
+                skipped = 0
+                while skipped < given and decoder.skip():
+                    skipped += 1
+                given -= skipped
+                yield from self._frames_of_part(decoder, watch, skipped, begins_clip=number > 0)
 
-    def _frames_of_part(self, decoder: ClipDecoder, *, begins_clip: bool) -> Generator[FilePicture | SourceEvent]:
+    def _frames_of_part(
+        self, decoder: ClipDecoder, watch: PacketWatch, skipped: int, *, begins_clip: bool
+    ) -> Generator[FilePicture | SourceEvent]:
+        first = self.count - skipped
         while (decoded := decoder.read()) is not None:
             self.media_ns += self.step_ns  # an elementary stream has no times
-            if decoded.image is None:
-                yield skipped_event(self.path, decoded.failure or SourceError("no picture"))
+            watch.has_changed_before(self.count - first)
+            missing = watch.missing.failure(0, self.count - first, decoded.intra)
+            if decoded.image is None or missing:
+                yield skipped_event(self.path, decoded.failure or missing or SourceError("no picture"))
             else:
                 pixels = cv2.cvtColor(decoded.image, cv2.COLOR_BGR2RGB)
                 yield FilePicture(pixels, self.media_ns, origin=self._origin(), begins_clip=begins_clip)

@@ -1,7 +1,4 @@
-"""Finds where a clip's picture format changes, and makes each part before and after a clip of its own.
-
-The packets are read beside the decoder, which does not tell. Reading them costs a hundredth of decoding them.
-"""
+"""Coded packets of a clip, and its parts of one picture format, each made a clip of its own."""
 
 from __future__ import annotations
 
@@ -12,63 +9,19 @@ import cv2
 
 from edge.contracts.errors import SourceError
 from edge.sources.clip_decoder import codec_of
-from edge.sources.stream_format import format_reader, is_elementary
+from edge.sources.stream_format import format_reader
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-AHEAD = 256
-"""Packets by which the search is ahead of the frames given: decoders leave out up to a group of pictures unasked."""
 MAX_PART = 1 << 28
 """Largest part in bytes that is kept in memory to be decoded."""
 MAX_PARTS = 100
 """Most parts of one clip that are told apart."""
 
 
-class FormatWatch:
-    """Search for changes of the format in the packets ahead of the frame being decoded."""
-
-    def __init__(self, path: Path) -> None:
-        """Open the file beside the decoder."""
-        self._capture = open_packets(path)
-        codec = codec_of(self._capture)
-        self._read_format = format_reader(codec)
-        self.can_split = is_elementary(codec)
-        self._packets = 0
-        self._format = b""
-        self._ended = self._read_format is None
-        self.has_changed = False
-        """The format changes within what was searched."""
-
-    def close(self) -> None:
-        """Close the file that is read."""
-        self._capture.release()
-
-    def has_changed_before(self, frame: int) -> bool:
-        """Whether the format changes before the packet that is `AHEAD` of ``frame``."""
-        if self._ended or self._packets > frame + AHEAD:
-            return False
-        while self._packets <= frame + 2 * AHEAD:
-            if not self._capture.grab():
-                self._ended = True
-                return False
-            self._packets += 1
-            found = self._format_of_packet()
-            if found and self._format and found != self._format:
-                self.has_changed = True
-                return True
-            self._format = found or self._format
-        return False
-
-    def _format_of_packet(self) -> bytes:
-        if self._read_format is None or not self._capture.get(cv2.CAP_PROP_LRF_HAS_KEY_FRAME):
-            return b""
-        there, packet = self._capture.retrieve()
-        return self._read_format(packet.tobytes()) if there else b""
-
-
-def open_packets(path: Path) -> cv2.VideoCapture:
+def open_packets(path: Path | str) -> cv2.VideoCapture:
     """Open a clip to read its coded packets, (1, bytes) uint8 each. H.264 and HEVC come with start codes."""
     return cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])
 

@@ -41,8 +41,13 @@ _HARMLESS = (
     "co located POCs unavailable",
     "Invalid frame dimensions",
     "first frame is no keyframe",
+    "mmco: unref short failure",
 )
-"""Parts of errors that tell of no wrong pixel: metadata, ends of files, and frames that FFmpeg itself leaves out."""
+"""Parts of errors that tell of no wrong pixel: metadata, ends of files, and frames that FFmpeg itself leaves out.
+
+That a frame to be forgotten is not there (mmco) is so at the start of an open group of pictures, and says nothing about
+frames that are shown; where one is missing, `edge.sources.frame_numbers` tells.
+"""
 _CONCEALED = ("concealing", "overread")
 """Parts of lines below errors by decoders that filled in what they could not decode."""
 _TRANSPORT = ("Packet corrupt",)

@@ -33,7 +33,7 @@ from edge.models.signature import verify_signature
 from edge.outbox.missed_health import MissedHealthStore
 from edge.runtimes.isolated import IsolatedRuntime
 from edge.runtimes.onnx_placement import MACS, read_node_macs
-from edge.sinks.mqtt.sink import MqttSink
+from edge.sinks.mqtt.state_watch import StateWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -65,8 +65,10 @@ def answer_request(body: bytes) -> None:
 
 
 def check_own_state(body: bytes) -> None:
-    sink: Any = SimpleNamespace(_run_id="run", _state=None, _state_overwritten=False)
-    MqttSink._check_own_state(sink, body)
+    watch = StateWatch("run")
+    watch.publish(body)
+    for retained in (True, False):
+        watch.judge(body, retained)
 
 
 def read_orders(body: bytes) -> None:

@@ -18,6 +18,7 @@ from edge.outbox import schema
 from edge.outbox.deletion import EXPIRED_LIMIT
 from edge.outbox.reader import OutboxReader
 from edge.outbox.schema import FILE_NAME
+from edge.outbox.transactions import transaction
 from edge.outbox.writer import OutboxWriter
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def test_no_more_ranges_are_announced_than_a_message_can_hold(tmp_path: Path) ->
     assert writer.close(10)
     outbox = OutboxReader(tmp_path / FILE_NAME)
     outbox.delivered("a", range(2, 2 * EXPIRED_LIMIT + 21, 2), ["a"])
-    with schema.transaction(outbox._db):
+    with transaction(outbox._db):
         outbox._deletion.give_up([(seq,) for seq in range(1, 2 * EXPIRED_LIMIT + 20, 2)])
     expired = outbox.state().expired
     assert len(expired) == EXPIRED_LIMIT

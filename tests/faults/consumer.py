@@ -10,6 +10,7 @@ import json
 import threading
 import time
 import uuid
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from faults.accounting import Key, Received
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 ASK_AT_ONCE = 500
 """Messages, in one request."""
 REQUESTS_AT_ONCE = 100
+ENDED_ASKED = 3
+"""So often an epoch that has ended is asked for: what has not come by then is gone."""
 ASK_EVERY_S = 3.0
 
 
@@ -38,6 +41,7 @@ class Consumer:
         self.poison: set[bytes] = set()
         """Bodies of others that nobody can read, see `Poisoned`."""
         self.asked = 0
+        self._ended_asked: Counter[str] = Counter()
         """Messages asked for again."""
         self._lock = threading.Lock()
         self._port = port
@@ -119,10 +123,15 @@ class Consumer:
     def _ask(self, wanted: set[Key]) -> bool:
         """Whether there was anything to ask for."""
         with self._lock:
-            told = [(*key, one.requestable()) for key, one in self.ledger.devices().items()]
+            told = [(*key, one.requestable(), one.epoch) for key, one in self.ledger.devices().items()]
         requests = 0
-        for site, device, by_epoch in told:
+        for site, device, by_epoch, present in told:
             for epoch, ranges in by_epoch.items():
+                if epoch != present and requests < REQUESTS_AT_ONCE:
+                    # The outbox of an ended epoch may be gone, which the ledger cannot know.
+                    self._ended_asked[epoch] += 1
+                if self._ended_asked[epoch] > ENDED_ASKED:
+                    continue
                 for first, last in ranges:
                     last = min(last, first + ASK_AT_ONCE - 1)
                     if requests == REQUESTS_AT_ONCE or not any(

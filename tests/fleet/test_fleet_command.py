@@ -10,10 +10,12 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
-from brokers import free_port, wait_until
+from brokers import Subscriber, free_port, wait_until
 
 from edge.cli.main import run
+from edge.fleet.simulated_device import SimulatedDevice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,8 +81,35 @@ def test_simulate_and_watch_on_one_broker(broker: Mosquitto, capfd: pytest.Captu
         totals = json.loads(out)
         assert (totals["devices"], totals["lost"], totals["repeated"]) == (4, 0, 0)
         assert totals["made"] > 0
-    assert run(["fleet", "watch", "--broker", broker.uri, "--once"]) == 0
-    assert "4 devices: 4 offline; 0 missing, 0 repaired" in capfd.readouterr().out
+    assert run(["fleet", "watch", "--broker", broker.uri, "--once", "--timeout", "2"]) == 1, "it cleans up"
+    assert "no device was heard within 2 s" in capfd.readouterr().err
+
+
+@pytest.mark.broker
+@pytest.mark.slow
+def test_a_device_that_died_with_its_broker_is_silent_once_the_broker_is_back(
+    mosquitto: Callable[..., Mosquitto], capfd: pytest.CaptureFixture[str]
+) -> None:
+    broker = mosquitto(persistence=True)
+    publisher = Subscriber(broker.port)
+    device = SimulatedDevice("clinic-a", "cart-1")
+    told = msgspec.json.decode(device.state()[0].body) | {"health_every_s": 0.5}
+    publisher.publish("edge/v1/clinic-a/cart-1/state", msgspec.json.encode(told), retain=True)
+    publisher.publish("edge/v1/clinic-a/cart-1/health", device.health()[0].body)
+    publisher.publish(
+        "edge/v1/clinic-b/cart-2/state", SimulatedDevice("clinic-b", "cart-2").state()[0].body, retain=True
+    )
+    publisher.publish("edge/v1/clinic-b/bridge", b"0", retain=True)
+    publisher.close()
+    broker.stop()  # it writes its disk
+    broker.start()
+    assert run(["fleet", "watch", "--broker", broker.uri, "--json", "--timeout", "60"]) == 0
+    rows = {row["device"]: row for row in map(json.loads, capfd.readouterr().out.splitlines())}
+    assert {name: (row["state"], row["said"], row["heard"], row["fps"]) for name, row in rows.items()} == {
+        "cart-1": ("silent", "online", None, None), "cart-2": ("cut off", "online", None, None),
+    }  # fmt: skip
+    assert run(["fleet", "watch", "--broker", broker.uri, "--once", "--timeout", "60"]) == 0
+    assert "2 devices: 1 silent, 1 cut off;" in capfd.readouterr().out
 
 
 def drained(terminal: int) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -11,7 +9,7 @@ import pytest
 from device_messages import DeviceMessages
 
 from edge.contracts.errors import UsageError
-from edge.fleet.device_table import COLUMNS, cell_texts, filter_and_sort, plain_table, summary_line
+from edge.fleet.device_table import COLUMNS, WORST, cell_texts, filter_and_sort, plain_table, summary_line
 from edge.fleet.fleet_overview import DeviceRow, FleetOverview, count_messages
 
 
@@ -58,6 +56,7 @@ def test_a_row_tells_what_the_device_told(overview: FleetOverview, clock: FakeCl
         "site": "clinic-a", "device": "cart-7", "state": "online", "model": "example 1.0.0",
         "runtime": "litert+xnnpack", "fps": "29.5", "p99-ms": "8.2", "temp-c": "61.0", "outbox": "3",
         "last-finding": "suspicious 0.90, 7 s ago", "missing": "1: 3", "repaired": "1: 2", "expired": "1: 5",
+        "heard": "7 s", "notes": "requests are switched off on it: what is missing cannot be asked for",
         "anomalies": "-",
     }  # fmt: skip
 
@@ -123,7 +122,11 @@ def test_filter_and_sort(rows: list[DeviceRow]) -> None:
     assert names(filter_and_sort(rows, "no such thing")) == []
     with pytest.raises(UsageError, match="there is no column 'speed'"):
         filter_and_sort(rows, column="speed")
-    for column in COLUMNS:
+    assert names(filter_and_sort(rows, column="fps", reverse=True)) == ["cart-1", "cart-2", "cart-3"], "unknown last"
+    assert names(filter_and_sort(rows, column=WORST)) == ["cart-2", "cart-1", "cart-3"]
+    assert names(filter_and_sort(rows, column=WORST, reverse=True)) == ["cart-3", "cart-1", "cart-2"]
+    assert names(filter_and_sort(rows, "clinic-a/cart-3")) == ["cart-3"]
+    for column in (WORST, *COLUMNS):
         assert sorted(names(filter_and_sort(rows, column=column))) == ["cart-1", "cart-2", "cart-3"]
 
 
@@ -131,7 +134,7 @@ def test_the_plain_table_has_a_line_a_device_and_a_summary(rows: list[DeviceRow]
     lines = plain_table(rows).splitlines()
     assert lines[0].split() == list(COLUMNS)
     assert [line.split()[1] for line in lines[1:4]] == ["cart-1", "cart-2", "cart-3"]
-    assert lines[5] == "3 devices: 2 online, 1 degraded; 6 missing, 0 repaired"
+    assert lines[5] == "3 devices: 1 degraded, 2 online; 6 missing, 0 repaired"
     assert plain_table([]).splitlines()[-1] == summary_line([]) == "0 devices; 0 missing, 0 repaired"
 
 
@@ -149,22 +152,3 @@ def test_a_device_cannot_write_to_the_terminal(overview: FleetOverview) -> None:
     device.state(1, reasons=["\x1b[2Jgone\n"], status="degraded")
     assert "degraded: ?[2Jgone?" in plain_table(overview.rows())
     assert "\x1b" not in plain_table(overview.rows())
-
-
-def test_the_live_table_shows_as_many_rows_as_there_is_place_for(
-    overview: FleetOverview, rows: list[DeviceRow]
-) -> None:
-    rich_console = pytest.importorskip("rich.console")
-    from edge.fleet.live_table import draw_table
-
-    device_messages_for(overview, device="cart-1").state(3, status="degraded", reasons=["[bold]x[/nothing]"])
-    out = io.StringIO()
-    console = rich_console.Console(file=out, width=240, color_system=None)
-    watch: Any = SimpleNamespace(overview=overview, connection=SimpleNamespace(connected=False))
-    console.print(draw_table(watch, "", "site", 2))
-    text = out.getvalue()
-    assert "degraded: [bold]x[/nothing]" in text
-    assert "cart-2" in text
-    assert "cart-3" not in text
-    assert "1 more" in text
-    assert "connection to the broker lost" in text

@@ -70,14 +70,14 @@ def test_what_the_device_gave_up_is_expired_and_not_missing(device: DeviceMessag
     assert device.device_ledger.expired() == {"epoch-a": [(2, 2), (4, 5)]}
 
 
-def test_epochs_stand_side_by_side_and_only_the_present_one_is_asked_for(device: DeviceMessages) -> None:
+def test_epochs_stand_side_by_side_and_the_present_one_is_asked_for_first(device: DeviceMessages) -> None:
     device.state(5)
     device.finding(4)
     device.epoch = "epoch-b"
     device.state(3)
     assert device.device_ledger.epochs() == ["epoch-a", "epoch-b"]
     assert device.device_ledger.missing() == {"epoch-a": [(1, 3)], "epoch-b": [(1, 2)]}
-    assert device.device_ledger.requestable() == {"epoch-b": [(1, 2)]}
+    assert list(device.device_ledger.requestable().items()) == [("epoch-b", [(1, 2)]), ("epoch-a", [(1, 3)])]
     device.epoch = "epoch-a"
     assert device.finding(2, replayed=True) is Arrival.REPAIRED
     assert device.device_ledger.missing()["epoch-a"] == [(1, 1), (3, 3)]

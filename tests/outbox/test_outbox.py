@@ -21,8 +21,9 @@ from hypothesis import strategies as st
 from sample_messages import make_message
 
 from edge.contracts.coverage import Coverage
-from edge.outbox import schema
+from edge.outbox import schema, transactions
 from edge.outbox.reader import OutboxReader
+from edge.outbox.transactions import transaction
 from edge.outbox.writer import OutboxWriter
 
 if TYPE_CHECKING:
@@ -371,3 +372,39 @@ def test_a_missing_file_is_an_error_for_the_reader_and_is_not_made_by_it(path: P
     with pytest.raises(sqlite3.OperationalError):
         OutboxReader(path)
     assert not path.exists()
+
+
+def test_the_writer_asks_for_the_lock_again_and_again_and_then_waits_as_sqlite_does(
+    writer: OutboxWriter, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(writer, 1)
+    other, mine = schema.connect(path, "NORMAL"), schema.connect(path, "NORMAL", busy_timeout_s=0.05)
+    pauses: list[float] = []
+
+    def commit_at_the_third(pause_s: float) -> None:
+        pauses.append(pause_s)
+        if len(pauses) == 3:
+            other.execute("COMMIT")
+
+    monkeypatch.setattr(transactions.time, "sleep", commit_at_the_third)
+    other.execute("BEGIN IMMEDIATE")
+    with transaction(mine, eager=True):
+        assert len(pauses) == 3
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(sqlite3.OperationalError, match="locked"), transaction(mine, eager=True):
+        pass
+    assert len(pauses) == 3 + transactions.EAGER_TRIES
+    assert mine.execute("PRAGMA busy_timeout").fetchone()[0] == 50
+    other.close()
+    mine.close()
+
+
+def test_a_reader_is_told_once_that_another_connection_has_committed(writer: OutboxWriter, path: Path) -> None:
+    store(writer, 2)
+    outbox = OutboxReader(path)
+    assert [outbox.changed(), outbox.changed()] == [True, False]
+    outbox.delivered("a", [1], ["a"])  # its own commits are no news
+    assert not outbox.changed()
+    store(writer, 1)
+    assert [outbox.changed(), outbox.changed()] == [True, False]
+    outbox.close()

@@ -59,6 +59,22 @@ def test_the_further_pictures_of_a_jpeg_are_told(tmp_path: Path) -> None:
     assert event.detail.startswith("2 more pictures")
 
 
+@pytest.mark.parametrize("others", [1, 2])
+def test_the_companions_of_a_phones_picture_are_a_note(others: int, tmp_path: Path) -> None:
+    """Of a multi-picture file (CIPA DC-007) whose first picture was judged nothing that was taken is lost."""
+    first = encode(".jpg", GREY)
+    index = b"MPF\0MM\0*\0\0\0\x08"
+    path = tmp_path / "a.jpg"
+    marked = first[:2] + b"\xff\xe2" + struct.pack(">H", len(index) + 2) + index + first[2:]
+    path.write_bytes(marked + encode(".jpg", GREY) * others)
+    (frame,), events = read_all(path)
+    assert events == []
+    assert frame.pixels.shape == GREY.shape
+    assert frame.origin.notes[0].startswith(f"{others} more picture")
+    path.write_bytes(marked)
+    assert only(path).origin.notes == ()
+
+
 def test_pages_that_are_whole_are_read_and_the_others_told(tmp_path: Path) -> None:
     path = tmp_path / "a.tif"
     assert cv2.imwritemulti(str(path), [GREY, GREY // 2, GREY // 4], [cv2.IMWRITE_TIFF_COMPRESSION, 1])

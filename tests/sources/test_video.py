@@ -196,7 +196,7 @@ def test_a_clip_with_a_hole_says_so(tmp_path: Path) -> None:
     assert 60 <= len(frames) <= 130
     assert (event.kind, event.reason.value) == ("skipped", "decode_error")
     assert f"missing in the middle: {len(frames) + len(damaged)} of about 1" in event.detail
-    assert all("damaged frame" in each.detail for each in damaged), "predicted from what fell into the hole"
+    assert all("predicted from a" in each.detail for each in damaged), "from what fell into the hole"
 
 
 @pytest.mark.parametrize("lost", [1, 500])

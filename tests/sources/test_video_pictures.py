@@ -18,7 +18,7 @@ from video_clips import jpegs, mpeg_2, number_of, picture, read_all, show_from_t
 
 from edge.contracts.errors import SourceError
 from edge.contracts.frames import Frame
-from edge.sources import clip_decoder, clip_parts, interlaced_probe
+from edge.sources import clip_decoder, clip_parts, interlaced_probe, packet_watch
 from edge.sources.ffmpeg_log import ffmpeg_log
 from edge.sources.interlaced_probe import probe_interlaced
 
@@ -214,7 +214,7 @@ def test_a_change_of_size_is_a_new_clip_in_its_own_size(tmp_path: Path) -> None:
 
 
 def test_frames_before_a_late_change_are_given_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clip_parts, "AHEAD", 8)
+    monkeypatch.setattr(packet_watch, "AHEAD", 8)
     frames, events = read_all(put(tmp_path / "a.avi", jpegs(*[(64, 48)] * 40, *[(48, 64)] * 20)))
     assert events == []
     assert [frame.origin.frame_index for frame in frames] == list(range(60))

@@ -15,7 +15,11 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from edge.contracts.errors import SourceError
+from edge.contracts.frames import SourceEvent
 from edge.contracts.region import Region
+from edge.sources.clip_frames import clip_pictures
+from edge.sources.interlaced_probe import require_trustworthy_decoder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,14 +58,14 @@ class FileNegative:
 def from_files(data: Path, log: Callable[[str], None]) -> list[FileNegative]:
     """Read all frames of ``data/dicom``, ``data/clips`` and pydicom's examples, and photographs that ship in wheels.
 
-    A DICOM file that cannot be read is left out, with a line in the log.
+    A file or frame that cannot be read is left out, with a line in the log.
     """
     found: list[FileNegative] = []
     shipped = Path(str(files("pydicom"))) / "data" / "test_files"
     for path in sorted((data / "dicom").glob("*")) + [shipped / f"{name}.dcm" for name in PYDICOM]:
         found += _dicom_if_readable(path, evaluated=path.parent != shipped, log=log)
     for path in sorted((data / "clips").glob("*")):
-        found += _clip(path)
+        found += _clip(path, log)
     found += _photographs()
     return found
 
@@ -121,14 +125,19 @@ def _dicom(path: Path, *, evaluated: bool) -> list[FileNegative]:
     return out
 
 
-def _clip(path: Path) -> list[FileNegative]:
-    capture = cv2.VideoCapture(str(path))
+def _clip(path: Path, log: Callable[[str], None]) -> list[FileNegative]:
+    """Frames of a clip that are pictures for certain: OpenCV alone gives interlaced and damaged ones as well."""
     out: list[FileNegative] = []
-    while True:
-        ok, picture = capture.read()
-        if not ok:
-            return out
-        out.append(_negative(path, len(out), cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), evaluated=True))
+    try:
+        require_trustworthy_decoder()
+        for item in clip_pictures(path):
+            if isinstance(item, SourceEvent):
+                log(f"gate: {path.name}: left out: {item.detail:.100}")
+            else:
+                out.append(_negative(path, item.origin.frame_index, item.pixels, evaluated=True))
+    except SourceError as error:
+        log(f"gate: {path.name} left out: {error.message:.100}")
+    return out
 
 
 def _photographs() -> list[FileNegative]:

@@ -32,7 +32,8 @@ from edge.contracts.health import FrameNumbers
 from edge.contracts.state import StreamState
 from edge.daemon.frame.frame_commands import FrameCommandRunner, StoppedStreams
 from edge.daemon.frame.open_files import OpenFiles
-from edge.daemon.job import NOT_ALL_READ, DaemonJob
+from edge.daemon.frame.unjudged import UnjudgedCounter
+from edge.daemon.job import NOT_ALL_JUDGED, DaemonJob
 from edge.images.decoder_process import decoder_process
 from edge.pipeline import loop
 from edge.pipeline.analyser import Analyser
@@ -78,6 +79,8 @@ def make_report(
 
     ``stopped``: names of the streams that were asked to stop.
     """
+    dropped = sum(capture.dropped.values())
+    overload = capture.overload.reasons(dropped)
     return FrameReport(
         version=__version__,
         model=model.ref,
@@ -87,8 +90,8 @@ def make_report(
             for stream in job.settings.streams
         ],
         capabilities=["findings", "coverage", "results", "health"],
-        reasons=[*guard.problems, *([UNKILLABLE] if reaper.left_behind(for_s=SLOW_S) else [])],
-        numbers=msgspec.convert({**stats.snapshot(), "dropped": sum(capture.dropped.values())}, FrameNumbers),
+        reasons=[*guard.problems, *([UNKILLABLE] if reaper.left_behind(for_s=SLOW_S) else []), *overload],
+        numbers=msgspec.convert({**stats.snapshot(), "dropped": dropped}, FrameNumbers),
     )
 
 
@@ -120,11 +123,12 @@ def open_sources_and_runtime(
         raise
 
 
-def follow_files(sources: Mapping[str, Source], open_files: OpenFiles | None) -> None:
-    """Let ``open_files`` know what the file sources among ``sources`` read."""
+def follow_files(sources: Mapping[str, Source], open_files: OpenFiles | None) -> UnjudgedCounter:
+    """Let ``open_files`` know what the file sources among ``sources`` read; the counter of what gets no result."""
     for name, source in sources.items():
         if open_files is not None and isinstance(source, FileSource):
             source.progress = open_files.progress(name)
+    return UnjudgedCounter(sources, open_files)
 
 
 def run_frame_process(
@@ -134,23 +138,23 @@ def run_frame_process(
     heartbeat: Callable[[], None],
     notes: SharedNotes | None = None,
     open_files: OpenFiles | None = None,
-) -> list[str]:
+) -> bool:
     """Judge frames until stopped or until the sources have ended; all that was found is on disk then.
 
     ``heartbeat`` is called at every turn of the loop while no source is stuck in a call and the disk takes what is
     found: the supervisor's watchdog kills a process that does not call it any more. ``notes``: see `make_guard`.
-    Returns names of streams that a fault kept from being read to the end.
+    Returns whether all that sources with an end hold got a result.
     """
     settings = job.settings
     sources = {stream.name: make_source(stream) for stream in settings.streams}  # first: what is wrong is said at once
-    follow_files(sources, open_files)
+    unjudged = follow_files(sources, open_files)
     model = choose_model(settings)
     capture, analyser = open_sources_and_runtime(job, sources, model, notes)
     log.info("model %s %s on %s is ready", model.ref.name, model.ref.version, analyser.guard.spec.name)
     frame_link = OutboxFrameLink(job.state_dir, telemetry)
-    if open_files is not None:
-        open_files.follow(frame_link.mark)
     try:
+        if open_files is not None:
+            open_files.follow(frame_link.mark)
         messages = Messages(
             EnvelopeMaker(job.device, job.run_id).fields,
             Provenance(model.manifest, model.ref, settings.publish.image_ref),
@@ -166,12 +170,12 @@ def run_frame_process(
         def report(stats: Stats) -> None:
             frame_link.report(make_report(job, model, analyser.guard, capture, stats, reporter.stopped_streams()))
 
-        taps = [open_files] if open_files is not None else []
-        reporter = Reporter(settings, messages, frame_link, taps, heartbeat=report, each_turn=each_turn)
+        taps = [open_files] if open_files else []
+        reporter = Reporter(settings, messages, frame_link, taps, report, each_turn, unjudged.add)
         commands = FrameCommandRunner(frame_link, capture, reporter, StoppedStreams(Path(job.state_dir), job.run_id))
         trim_malloc()  # models and sources take several times more to be opened than to be kept
         loop.run(capture, analyser, reporter, stop.is_set)
-        return capture.lost
+        return not (unjudged.report() or capture.lost)
     finally:
         frame_link.close(CLOSE_TIMEOUT_S)  # first: whatever else may hang now, what was found is on disk
         decoder_process.shut_down()  # else a source that waits for it is waited for
@@ -208,14 +212,14 @@ def main() -> int:
     reaper.remember(job.left_behind)
     try:
         heartbeat = partial(send_heartbeat, heartbeat_fd)
-        lost = run_frame_process(job, telemetry, stop, heartbeat, notes, open_files)
+        all_judged = run_frame_process(job, telemetry, stop, heartbeat, notes, open_files)
     except EdgeError as error:
         print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
         return error.exit_code
     finally:
         if open_files is not None:
             open_files.close()
-    return NOT_ALL_READ if lost and not stop.is_set() else 0
+    return 0 if all_judged or stop.is_set() else NOT_ALL_JUDGED
 
 
 def make_open_files(job: DaemonJob) -> OpenFiles | None:

@@ -2,7 +2,7 @@
 
 ping               that we are there, and which version
 health             the numbers of ``health``, now
-findings/resend    {epoch, from, to}: stored messages once more, in the replay lane of the asking sink
+findings/resend    {epoch, from, to, ranges}: stored messages once more, in the replay lane of the asking sink
 config/get         the settings that hold, without secrets, user names and paths
 exam/start, /end   {stream}: what is captured from now on is about another patient
 stream/start, /stop {stream}: judge it, or do not; the frame process does both and answers

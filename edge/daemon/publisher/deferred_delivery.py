@@ -52,6 +52,13 @@ class DeferredDelivery:
             if (delivery := self._missed_health_deliveries.get(findings.sink.name)) is not None:
                 delivery.work(self.missed_health, waiting and findings.idle(outbox))
 
+    def missed_health_waits(self) -> bool:
+        """Whether missed ``health`` waits that a sink which is connected now would take soon."""
+        return any(
+            delivery.sink.session and self.missed_health.waiting(name, delivery.offered, limit=1)
+            for name, delivery in self._missed_health_deliveries.items()
+        )
+
     def problems(self) -> list[str]:
         """Reason words for ``state``: a set-aside outbox holds messages that cannot be read."""
         return ["backlog_unreadable"] * bool(self.recovery.unreadable)
@@ -66,6 +73,8 @@ class DeferredDelivery:
         self.recovery.expire(outbox, budget.keep_s, budget.unsent_keep_s, budget.max_mb * 1e6)
 
     def close(self) -> None:
-        """Close the files of set-aside outboxes and missed ``health``."""
+        """Record what arrived last, and close the files of set-aside outboxes and missed ``health``."""
+        for delivery in self._missed_health_deliveries.values():
+            delivery.work(self.missed_health, may_send=False)
         self.recovery.close()
         self.missed_health.close()

@@ -1,7 +1,8 @@
 """Delivery of the outbox' messages to one sink, in two lanes: live and replay.
 
-*Live* is what was stored while the present connection stood; *replay* is everything older that is still pending, marked
-``"replayed": true``. Live goes first; replay has a fixed share, so that neither starves. Each lane is in order of seq.
+*Live* is what was stored while the present connection stood, also while our `state` was not sent on it yet or the
+outbox was not open; *replay* is everything older that is still pending, marked ``"replayed": true``. Live goes first;
+replay has a fixed share, so that neither starves. Each lane is in order of seq.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from edge.contracts.ports import Outgoing
 from edge.daemon.publisher.acknowledgements import Acknowledgements
+from edge.outbox import clock
 from edge.outbox.rows import NO_END
 
 if TYPE_CHECKING:
@@ -28,8 +30,9 @@ LIVE_SHARE, REPLAY_SHARE = 4, 1
 """While both lanes have messages: so many live ones to so many replayed ones."""
 FETCH = 200
 BURST = 100
-"""Messages offered in one turn, at most: other sinks want theirs too, and what has just been found is looked for once a
-turn."""
+"""Messages offered in one turn, at most: other sinks want theirs too."""
+LOOK_EVERY = 10
+"""Messages of a backlog, after which is looked whether a live one has been stored meanwhile."""
 EPOCH_BITS = 48
 """A sink gets seq with the number of the outbox above these bits: an acknowledgement that was still on its way when
 the outbox was replaced must not count for the new one's message of the same seq."""
@@ -51,6 +54,9 @@ class Delivery:
         self.sink = sink
         self._on_acked = on_acked
         self._session = 0
+        self._noted_session = 0
+        self._session_began_at: float | None = None
+        """When the present connection was seen first, in the kernel's uptime; None: what there is counts as older."""
         self._outboxes = 0
         self._under_way: set[int] = set()
         """Seq of what the sink has taken and the outbox still calls pending."""
@@ -83,6 +89,13 @@ class Delivery:
         self._acknowledged.clear()
         self._resend_mark = None
 
+    def note_session(self) -> None:
+        """Note a new connection at once: what is stored from now on is live, however long it takes to begin.
+
+        Not to be called for an outbox that was set aside: all of that is older.
+        """
+        self._note(self.sink.session)
+
     def work(self, outbox: OutboxReader) -> bool:
         """One turn: take in acknowledgements, offer what the sink takes. True: there is more that it may take now.
 
@@ -98,7 +111,7 @@ class Delivery:
             self._under_way.difference_update(acked)
         self._under_way.difference_update(returned)
         if session != self._session:
-            self._begin(session, outbox.next_seq())
+            self._begin(session, self._first_live(session, outbox))
         elif returned:
             self._go_back(min(returned))
         self._follow_resends(outbox)
@@ -160,16 +173,29 @@ class Delivery:
         mask = (1 << EPOCH_BITS) - 1
         return [number & mask for number in numbers if number >> EPOCH_BITS == self._outboxes]
 
-    def _begin(self, session: int, next_seq: int) -> None:
+    def _note(self, session: int) -> None:
+        if session != self._noted_session:
+            self._noted_session, self._session_began_at = session, clock.uptime()
+
+    def _first_live(self, session: int, outbox: OutboxReader) -> int:
+        """First seq that was stored while connection ``session`` stood."""
+        if self._session_began_at is None:
+            return outbox.next_seq()
+        self._note(session)  # it may have changed since the last look: what an earlier one was sent is not live
+        return outbox.first_since(self._session_began_at)
+
+    def _begin(self, session: int, first_live: int) -> None:
         self._session = session
         self._live.clear()
         self._replay.clear()
-        self._live_next, self._replay_next = next_seq, 0
+        self._live_next, self._replay_next = first_live, 0
         self._replay_empty = not self.sink.durable  # a sink that nothing waits for gets no old messages
 
     def _offer(self, outbox: OutboxReader) -> bool:
         self._live_empty = self._replay_full = False
-        for _ in range(BURST):
+        for number in range(BURST):
+            if number % LOOK_EVERY == 0 and self._live_empty and outbox.changed():
+                self._live_empty = False
             lane = self._choose(outbox)
             if lane is None:
                 return False

@@ -20,7 +20,7 @@ class MissedHealthDelivery:
     def __init__(self, sink: SharedSinkPart) -> None:
         self.sink = sink
         self._session = 0
-        self._after = 0
+        self.offered = 0
         """Samples up to this id were offered on the present connection."""
 
     def work(self, store: MissedHealthStore, may_send: bool) -> None:
@@ -29,12 +29,12 @@ class MissedHealthDelivery:
             store.sent(list(acked))
         returned = self.sink.returned()
         if self.sink.session != self._session or returned:
-            self._session, self._after = self.sink.session, 0  # those on their way may go twice: that does no harm
+            self._session, self.offered = self.sink.session, 0  # those on their way may go twice: that does no harm
         if not self._session or not may_send:
             return
-        for sample in store.waiting(self.sink.name, self._after, BURST):
+        for sample in store.waiting(self.sink.name, self.offered, BURST):
             # Only the message's own field can look like this: in a string its quotes would be escaped.
             body = sample.body.replace(b'"replayed":false', b'"replayed":true', 1)
             if not self.sink.send(Outgoing(topics.HEALTH, body, sample.id, qos=1)):
                 return
-            self._after = sample.id
+            self.offered = sample.id

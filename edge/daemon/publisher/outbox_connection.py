@@ -6,12 +6,14 @@ which have arrived) holds as long as its epoch goes on.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sqlite3
 import time
 from typing import TYPE_CHECKING
 
 from edge.outbox.checkpoints import Checkpoints
+from edge.outbox.identity import FOLDER_LOST, FolderIdentity
 from edge.outbox.reader import OutboxReader
 from edge.outbox.schema import current_outbox, is_damage, mark_damaged, transient_error
 from edge.process.log_limit import LogLimiter
@@ -54,6 +56,11 @@ class OutboxConnection:
         self._epoch: str | None = None
         self._unawaited_at: float | None = None
         """When to mark as acked what no present sink waits for; None: that is done for the present epoch."""
+        self._folder: FolderIdentity | None = None
+        self.folder_lost = False
+        """Whether the state directory was taken away under us."""
+        self._lost_messages = False
+        """Whether an outbox was removed with messages that were not delivered."""
         self._failed: Path | None = None
         self._retry_at = 0.0
         self._pause_s = 0.0
@@ -61,8 +68,11 @@ class OutboxConnection:
 
     def reopen_if_needed(self) -> OutboxReader | None:
         """The outbox in use, opened (again) if need be; None if there is none that can be read now."""
+        self.folder_lost = self._folder is not None and self._folder.lost()
+        if self.folder_lost:
+            return self.reader  # what is open is not to be found any more: it is delivered as long as it can be read
         if self.reader is not None and self.reader.replaced():
-            log.warning("the outbox was replaced; reading the new one")
+            self._report_replaced(self.reader)
             self.close()
         if self.reader is None and self._may_open():
             try:
@@ -73,6 +83,17 @@ class OutboxConnection:
         if self.reader is not None and self._unawaited_at is not None and time.monotonic() >= self._unawaited_at:
             self._acknowledge_unawaited(self.reader)
         return self.reader
+
+    def _report_replaced(self, reader: OutboxReader) -> None:
+        """Log that another outbox is read from now on, and how much is lost with one that was removed."""
+        pending = 0
+        if not reader.found():
+            with contextlib.suppress(sqlite3.Error):
+                pending = reader.depth().pending
+        if pending:
+            self._lost_messages = True
+            log.error("%s was removed with %d messages that not every receiver had", reader.path.name, pending)
+        log.warning("the outbox was replaced; reading the new one")
 
     def discard_failed(self, error: sqlite3.Error | OSError) -> None:
         """Close the outbox after ``error``, to open it later; if that says damage, leave a note for the frame process.
@@ -102,7 +123,13 @@ class OutboxConnection:
         """Reason words for ``state``: the outbox is missing for too long, or messages in it were damaged."""
         missing = self.reader is None and time.monotonic() - self._missing_since > MISSING_LIMIT_S
         changed = self.reader is not None and self.reader.damaged > 0
-        return ["outbox_unreadable"] * missing + ["messages_damaged"] * changed
+        words = {
+            "outbox_unreadable": missing,
+            "messages_damaged": changed,
+            "messages_lost": self._lost_messages,
+            FOLDER_LOST: self.folder_lost,
+        }
+        return [word for word, applies in words.items() if applies]
 
     def close(self) -> None:
         """Close the file, if it is open."""
@@ -127,6 +154,7 @@ class OutboxConnection:
             reader.close()
             raise
         self.reader, self._opened_at = reader, time.monotonic()
+        self._folder = self._folder or FolderIdentity(reader.path.parent)
         self._checkpoints = Checkpoints(reader.path)
         if epoch != self._epoch:
             self._epoch = epoch

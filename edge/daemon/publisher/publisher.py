@@ -29,6 +29,7 @@ from edge.daemon.publisher.resends import ResendQueue
 from edge.daemon.publisher.sink_deliveries import SinkDeliveries
 from edge.daemon.publisher.sinks import close_sinks, create_sinks, open_sinks
 from edge.daemon.publisher.state_and_health import StateAndHealth
+from edge.outbox.identity import FOLDER_LOST
 from edge.outbox.schema import FILE_NAME
 from edge.process.wakeup import Wakeup
 
@@ -120,7 +121,9 @@ class Publisher:
             why = sorted(problems.union(self.deliveries.problems())) or ["too slow"]
             raise SinkError(
                 f"{undelivered} messages were not delivered ({', '.join(why)})",
-                hint=f"they are kept in {self._state_dir} and are sent at the next start; see --drain-timeout",
+                hint=f"they are kept in {self._state_dir} and are sent at the next start; see --drain-timeout"
+                if not self.outbox.folder_lost
+                else f"they are lost, unless {self._state_dir} was only moved: then put it back before the next start",
             )
 
     def _open(self) -> None:
@@ -134,6 +137,7 @@ class Publisher:
         """One round over everything. True: there is more to do at once."""
         self._wakeup.clear()
         more = self._frame_link.read(self._frame_packets.handle)
+        self.deliveries.note_sessions()  # before the outbox is looked for: it may be there only later
         outbox = self.outbox.reopen_if_needed()
         busy = False
         try:
@@ -171,7 +175,8 @@ class Publisher:
     def _close(self) -> None:
         outbox = self.outbox.reader
         with contextlib.suppress(sqlite3.Error):
-            self._state_and_health.publish_offline(None if outbox is None else outbox.state())
+            why = [FOLDER_LOST] if self.outbox.folder_lost else []
+            self._state_and_health.publish_offline(None if outbox is None else outbox.state(), why)
         close_sinks(self.sinks)
         if outbox is not None:
             self.deliveries.finish(outbox)

@@ -40,10 +40,11 @@ class _Resend:
     """One request that is being counted."""
 
     answer_id: str
-    wanted: ResendArgs
     sink: str
     outbox: OutboxReader
     counter: ResendCounter
+    ranges: list[tuple[int, int]]
+    """What is wanted, rising."""
     set_aside: bool
     """Whether ``outbox`` was opened for this request alone, and is to be closed."""
 
@@ -61,8 +62,7 @@ class ResendQueue:
 
         Raises `RefusedError` for an invalid range, an unknown epoch, an outbox that cannot be read now, or too many.
         """
-        if wanted.last < wanted.first:
-            raise RefusedError("invalid", "`to` is lower than `from`")
+        ranges = _ranges_of(wanted)
         outbox = self._outbox()
         if outbox is None:
             raise RefusedError("unavailable")
@@ -75,10 +75,10 @@ class ResendQueue:
                 if found is None:
                     raise RefusedError("unknown_epoch")
                 outbox, set_aside = found, True
-            counter = outbox.resend_counter(wanted.first, wanted.last)
+            counter = outbox.resend_counter(ranges)
         except sqlite3.Error:
             raise RefusedError("unavailable") from None
-        one = _Resend(uuid.uuid4().hex, wanted, sink, outbox, counter, set_aside)
+        one = _Resend(uuid.uuid4().hex, sink, outbox, counter, ranges, set_aside)
         self._counting.append(one)
         return PendingAnswer(one.answer_id, timeout_s=None)
 
@@ -98,7 +98,7 @@ class ResendQueue:
             result = one.counter.count_some()
             if result is None:
                 return []
-            one.outbox.add_resend(one.counter.first, one.counter.last, one.sink)
+            one.outbox.add_resend(one.ranges, one.sink)
             answer = FrameCommandResult(id=one.answer_id, result=msgspec.structs.asdict(result))
         except sqlite3.Error as error:
             answer = FrameCommandResult(id=one.answer_id, error="unavailable")
@@ -130,3 +130,17 @@ class ResendQueue:
             self._recovery.look_again(one.outbox.path)
             with contextlib.suppress(sqlite3.Error):
                 one.outbox.close()
+
+
+def _ranges_of(wanted: ResendArgs) -> list[tuple[int, int]]:
+    """The ranges that are asked for, rising and apart; raises `RefusedError` where they are not."""
+    if wanted.last < wanted.first:
+        raise RefusedError("invalid", "`to` is lower than `from`")
+    if wanted.ranges is None:
+        return [(wanted.first, wanted.last)]
+    end = wanted.first - 1
+    for first, last in wanted.ranges:
+        if not end < first <= last <= wanted.last:
+            raise RefusedError("invalid", "`ranges` must rise, without overlap, between `from` and `to`")
+        end = last
+    return wanted.ranges

@@ -32,12 +32,18 @@ class SinkDeliveries:
         self._deliveries = [Delivery(one.part(), durable_sinks, on_acked) for one in shared]
         self.deferred = DeferredDelivery(path, job.device, job.settings, shared)
 
+    def note_sessions(self) -> None:
+        """Note connections that are new: what is stored from now on is live for them. Call it at every turn."""
+        for delivery in self._deliveries:
+            delivery.note_session()
+
     def work(self, outbox: OutboxReader, state_sent: Callable[[Sink | SharedSinkPart], bool]) -> bool:
         """One turn of each delivery whose connection has been sent our state. True: sinks may take more now.
 
         Raises sqlite3.Error if the outbox fails.
         """
         more = False
+        self.note_sessions()
         for delivery in self._deliveries:
             # Before any finding: consumers learn who speaks, and of which epoch.
             if state_sent(delivery.sink) or not delivery.sink.session:
@@ -58,12 +64,17 @@ class SinkDeliveries:
         return [word for delivery in self._deliveries if (word := delivery.problem()) is not None]
 
     def all_delivered(self, outbox: OutboxReader) -> bool:
-        """Commit what has arrived; whether nothing is left to deliver. Raises sqlite3.Error if the outbox fails."""
+        """Commit what has arrived; whether nothing is left to deliver, missed ``health`` of connected sinks included.
+
+        Raises sqlite3.Error if the outbox fails.
+        """
         for delivery in self._deliveries:
             delivery.record(outbox)
         if outbox.resend_progress().jobs:
             return False
-        return not self.deferred.recovery.busy and all(delivery.idle(outbox) for delivery in self._deliveries)
+        if self.deferred.recovery.busy or not all(delivery.idle(outbox) for delivery in self._deliveries):
+            return False
+        return not self.deferred.missed_health_waits()
 
     def finish(self, outbox: OutboxReader) -> None:
         """Commit what arrived last; call it after the sinks were closed."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from edge import __version__
-from edge.contracts import topics
+from edge.contracts import precision, topics
 from edge.contracts.frame_report import FrameReport
 from edge.contracts.health import Health
 from edge.contracts.ports import Outgoing
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 STATE_EVERY_S = 0.5
 """Changes that follow each other faster are sent together."""
 CHECK_EVERY_S = 0.2
+STATE_WAIT_S = 2.0
+"""So long a `health` that is due waits for our `state` to be sent first; then it is kept for who was not told."""
 REPORT_TIMEOUT_S = 10.0
 """The frame process reports every second; so long without is a reason to say so."""
 
@@ -104,8 +106,12 @@ class StateAndHealth:
         )
 
     def health_due(self) -> bool:
-        """Whether `publish_health` should be called: the next sample is due."""
-        return time.monotonic() >= self._health_at
+        """Whether `publish_health` should be called: the next sample is due.
+
+        On a new connection it waits a little for our `state`, which comes first.
+        """
+        late_s = time.monotonic() - self._health_at
+        return late_s >= 0 and (late_s >= STATE_WAIT_S or self.state_sent_to_all())
 
     def publish_state(self, outbox: OutboxState | None, problems: Sequence[str]) -> None:
         """Send ``state`` to every sink that needs it. ``problems``: reason words of the publisher itself."""
@@ -115,7 +121,7 @@ class StateAndHealth:
             self._status = "degraded" if reasons else "online"
             self._update_version(outbox, reasons)
         else:
-            reasons = ["stopped"]
+            reasons = ["stopped", *problems]
         waiting = [sink for sink in self._sinks if sink.session and self._sent.get(sink.name) != self._to_send(sink)]
         if waiting:
             body = msgspec.json.encode(self._state(outbox, reasons))
@@ -125,25 +131,27 @@ class StateAndHealth:
                     self._sent[sink.name] = version
 
     def publish_health(self, outbox: OutboxState | None, depth: OutboxDepth | None) -> tuple[bytes, list[str]]:
-        """Send ``health``; its body, and the names of the durable sinks that are away, or have no room."""
+        """Send ``health``; its body, and the names of the durable sinks that it was not sent to.
+
+        They are away, have no room, or were not sent our `state` yet, which comes first.
+        """
         self._health_at += self._health_every_s
         if self._health_at < time.monotonic():  # the machine slept: no catching up
             self._health_at = time.monotonic() + self._health_every_s
         body = msgspec.json.encode(self.health(outbox, depth))
         away = []
         for sink in self._sinks:
-            taken = bool(sink.session)
-            if sink.session and self.state_sent(sink):
-                taken = sink.send(Outgoing(topics.HEALTH, body, None, qos=0))
+            told = bool(sink.session) and self.state_sent(sink)
+            taken = told and sink.send(Outgoing(topics.HEALTH, body, None, qos=0))
             if sink.durable and not taken:
                 away.append(sink.name)
         return body, away
 
-    def publish_offline(self, outbox: OutboxState | None) -> None:
-        """Send ``state`` with status ``offline``: we end because we were asked to."""
+    def publish_offline(self, outbox: OutboxState | None, why: Sequence[str] = ()) -> None:
+        """Send ``state`` with status ``offline``: we were asked to end. ``why``: reason words beside ``stopped``."""
         self._status = "offline"
         self._version += 1
-        self.publish_state(outbox, ())
+        self.publish_state(outbox, why)
 
     def _reasons(self, problems: Sequence[str]) -> list[str]:
         if self._report is None:
@@ -190,6 +198,7 @@ class StateAndHealth:
             capabilities=[*report.capabilities, *self._capabilities],
             outbox=outbox,
             clock_mark=self._clock_mark,
+            health_every_s=self._health_every_s,
         )
 
     def health(self, outbox: OutboxState | None, depth: OutboxDepth | None) -> Health:
@@ -207,7 +216,7 @@ class StateAndHealth:
             memory_mb=process_metrics.memory_mb(self._root_pid),
             disk_free_mb=process_metrics.disk_free_mb(self._state_dir),
             outbox_depth=0 if depth is None else depth.pending,
-            outbox_age_s=0.0 if depth is None else round(depth.oldest_age_s, 3),
+            outbox_age_s=0.0 if depth is None else precision.seconds(depth.oldest_age_s),
             outbox_bytes=0 if depth is None else depth.used_bytes,
             outbox_epoch="" if outbox is None else outbox.epoch,
             outbox_oldest_kept=None if outbox is None else outbox.oldest_kept,

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge.contracts.errors import ConfigError, EdgeError, SinkError, SourceError
-from edge.daemon.job import NOT_ALL_READ
+from edge.contracts.errors import ConfigError, DeviceError, EdgeError, SinkError, SourceError
+from edge.daemon.job import NOT_ALL_JUDGED
 from edge.daemon.supervisor import systemd_notify
-from edge.daemon.supervisor.child_supervisor import FATAL_EXIT_CODES, ChildSupervisor, describe_exit
+from edge.daemon.supervisor.child_supervisor import FATAL_EXIT_CODES, KILL_WAIT_S, ChildSupervisor, describe_exit
 from edge.process.reaper import reaper
 from edge.process.shared_notes import SharedNotes
 
@@ -37,12 +37,15 @@ STOP_LIMIT_S = 1.7
 FRAME_STOP_LIMIT_S = 1.2
 """Part of `STOP_LIMIT_S` for the frame process, to bring what it has to the disk."""
 PUBLISHER_DRAIN_LIMIT_S = 0.4
-"""Part of `STOP_LIMIT_S` for receivers to take what is left; then there is time to publish ``offline`` only."""
+"""Part of `STOP_LIMIT_S` for receivers to take what is left; less where the frame process took longer than its own."""
+OFFLINE_LIMIT_S = 0.1
+"""Last part of `STOP_LIMIT_S`: there is time to publish ``offline`` only."""
 DRAIN_SLACK_S = 2.0
 """Beyond its own time limits, how long a child may take to go before it is killed."""
 RESTART_LIMIT = 10
 """Failures in a row of one child until we give up, where a service manager is there to restart all of it."""
 CHECK_EVERY_S = 0.1
+CHECK_STATE_DIR_EVERY_S = 1.0
 SUSPENDED_S = 1.0
 """A turn that took so long: we were suspended, or starved, and perhaps the children were too."""
 
@@ -50,9 +53,19 @@ SUSPENDED_S = 1.0
 class Supervisor:
     """Supervises the frame process and the publisher, and holds the sockets between them."""
 
-    def __init__(self, job: DaemonJob, reload: Callable[[], DaemonJob] | None = None) -> None:
-        """Start both children. ``reload`` returns the job as the configuration now is, or raises `EdgeError`."""
-        self._job, self._reload = job, reload
+    def __init__(
+        self,
+        job: DaemonJob,
+        reload: Callable[[], DaemonJob] | None = None,
+        check_state_dir: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Start both children.
+
+        ``reload`` returns the job as the configuration now is, or raises `EdgeError`; ``check_state_dir`` raises
+        `DeviceError` if the state directory is not ours any more.
+        """
+        self._job, self._reload, self._check_state_dir = job, reload, check_state_dir
+        self._state_dir_checked_at = time.monotonic()
         self._previous: DaemonJob | None = None
         """The job before a reload, until both children have sent a heartbeat with the new one."""
         self._sockets = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -68,8 +81,14 @@ class Supervisor:
         self._checked_at = time.monotonic()
 
     def check_children(self) -> int | None:
-        """Check both children and restart them if need be. The exit code when the run is over, else None."""
+        """Check both children and restart them if need be. The exit code when the run is over, else None.
+
+        Raises `DeviceError` if the state directory was taken away; both are stopped then.
+        """
         now = time.monotonic()
+        if now - self._state_dir_checked_at >= CHECK_STATE_DIR_EVERY_S:
+            self._state_dir_checked_at = now
+            self._stop_without_state_dir()
         if now - self._checked_at > SUSPENDED_S:
             self._publisher.reset_watchdog()
             self._frame.reset_watchdog()
@@ -113,8 +132,10 @@ class Supervisor:
         deadline = time.monotonic() + STOP_LIMIT_S
         self._frame.stop(FRAME_STOP_LIMIT_S)  # first: what it still has goes to the outbox
         self._publisher.terminate()
-        self._publisher.wait(min(PUBLISHER_DRAIN_LIMIT_S, self._job.settings.drain_timeout_s))
-        self._publisher.stop(max(0.1, deadline - time.monotonic()))
+        # Whoever cannot be killed (state D) is waited for a moment longer, see `KILL_WAIT_S`: that counts as well.
+        left_s = deadline - KILL_WAIT_S - OFFLINE_LIMIT_S - time.monotonic()
+        self._publisher.wait(max(0.0, min(PUBLISHER_DRAIN_LIMIT_S, self._job.settings.drain_timeout_s, left_s)))
+        self._publisher.stop(max(OFFLINE_LIMIT_S, deadline - KILL_WAIT_S - time.monotonic()))
 
     def drain_and_stop(self) -> int:
         """Stop after the sources have ended: receivers have the drain time. The publisher's exit code.
@@ -132,6 +153,20 @@ class Supervisor:
             f"not everything was delivered: the publisher {how}",
             hint=f"what is left is kept in {self._job.state_dir} and is sent at the next start",
         )
+
+    def _stop_without_state_dir(self) -> None:
+        """Stop if the state directory is not ours any more; receivers are given the drain time before it is raised on.
+
+        What the publisher still has open of the outbox is nowhere else, perhaps.
+        """
+        try:
+            self._check_state_dir()
+        except DeviceError as error:
+            log.error("%s: stopping", error.message)
+            systemd_notify.notify(systemd_notify.STOPPING)
+            self._frame.stop(FRAME_STOP_LIMIT_S)
+            self._publisher.stop(self._job.settings.drain_timeout_s + DRAIN_SLACK_S)
+            raise
 
     def close(self) -> None:
         """Kill what still runs, and close the sockets; after a stop."""
@@ -185,14 +220,20 @@ class Supervisor:
         self._heartbeat_seen = dict.fromkeys(self._heartbeat_seen, False)
 
 
-def supervise(job: DaemonJob, reload: Callable[[], DaemonJob] | None = None) -> int:
+def supervise(
+    job: DaemonJob,
+    reload: Callable[[], DaemonJob] | None = None,
+    check_state_dir: Callable[[], None] = lambda: None,
+) -> int:
     """Run the daemon until SIGTERM or SIGINT, or until all sources have ended; return the exit code.
 
     At SIGHUP, ``reload`` is called for the job as the configuration now is; the children are restarted with it.
+    ``check_state_dir`` is called every second, and raises `DeviceError` if the state directory is not ours any more.
 
     Raises:
+        DeviceError: the state directory was taken away; what could still be delivered was.
         SinkError: the sources have ended and the publisher did not live to deliver what they gave.
-        SourceError: they have ended, but a fault kept a part of them from being read.
+        SourceError: they have ended, but a part of what they hold got no result.
     """
     stop, again, wake = threading.Event(), threading.Event(), threading.Event()
 
@@ -202,7 +243,7 @@ def supervise(job: DaemonJob, reload: Callable[[], DaemonJob] | None = None) -> 
 
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     handlers = {number: signal.signal(number, on_signal) for number in numbers}
-    supervisor = Supervisor(job, reload)
+    supervisor = Supervisor(job, reload, check_state_dir)
     code: int | None = None
     try:
         while code is None and not stop.is_set():
@@ -220,10 +261,10 @@ def supervise(job: DaemonJob, reload: Callable[[], DaemonJob] | None = None) -> 
             supervisor.stop_quickly()
         else:
             # Asked to stop, it is no failure that a receiver is away. Who waits for a file to be through wants to know.
-            not_all_read = code == NOT_ALL_READ
-            code = supervisor.drain_and_stop() if not_all_read else code or supervisor.drain_and_stop()
-            if not_all_read and not code:
-                raise SourceError("not everything was read: a source failed", hint="the log says which, and why")
+            not_all_judged = code == NOT_ALL_JUDGED
+            code = supervisor.drain_and_stop() if not_all_judged else code or supervisor.drain_and_stop()
+            if not_all_judged and not code:
+                raise SourceError("not everything was judged", hint="the log says what got no result, and why")
     finally:
         supervisor.close()
         for number, handler in handlers.items():

@@ -18,4 +18,5 @@ Modules:
 - ``refused_topics``: Topics that an MQTT broker refuses: each is paused with back-off, and its messages held until it
   is tried again.
 - ``sink``: MQTT sink: publishes stored messages to one broker, with last will, in-flight window and refused topics.
+- ``state_watch``: Watch over our own ``state`` topic: tells whether another device uses our identity. Pure: no I/O.
 """

@@ -56,8 +56,8 @@ REFUSALS = {
     0x89: ConnectionEnd.UNAVAILABLE,
 }
 """CONNACK codes of MQTT 5; paho translates those of 3.1.1 to them."""
-TAKEN_OVER = 0x8E
-"""DISCONNECT code of MQTT 5: another client took our session."""
+DISCONNECTS = {0x87: ConnectionEnd.NOT_AUTHORISED, 0x8E: ConnectionEnd.TAKEN_OVER}
+"""DISCONNECT codes of MQTT 5: an access list forbids what we did; another client took our session."""
 
 
 class BrokerMessage(NamedTuple):
@@ -244,8 +244,7 @@ class BrokerConnection:
         self.up = False
         if flags.is_disconnect_packet_from_server:
             self.detail = str(code)
-            if code.value == TAKEN_OVER:
-                self._refusal = ConnectionEnd.TAKEN_OVER
+            self._refusal = DISCONNECTS.get(code.value)
         elif self._disconnecting:
             _wait_for_broker_to_close(client.socket())
 
@@ -266,6 +265,8 @@ class BrokerConnection:
     def _on_subscribe(self, client: Client, userdata: Any, mid: int, codes: Any, properties: Any) -> None:
         topic = self._pending_subscriptions.pop(mid, None)
         if topic is not None and any(code.is_failure for code in codes):
+            if topic in self.refused_subscriptions:  # our state is asked for twice
+                return
             self.refused_subscriptions.add(topic)
             log.warning("%s does not let us hear %s", self.credentials.name, topic)
             self.notify()

@@ -17,10 +17,7 @@ from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from edge.contracts import topics
-from edge.contracts.decoding import UnreadableError, decode_json
 from edge.contracts.ports import Incoming
 from edge.process.log_limit import LogLimiter
 from edge.sinks.mqtt.connection import BACKLOG_QUEUE_LIMIT, RECEIVED_LIMIT
@@ -28,6 +25,7 @@ from edge.sinks.mqtt.credentials import read_credentials
 from edge.sinks.mqtt.inflight import QueuedMessage
 from edge.sinks.mqtt.reconnect import Reconnector
 from edge.sinks.mqtt.refused_topics import RefusedTopics
+from edge.sinks.mqtt.state_watch import Speaker, StateWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,19 +38,14 @@ log = logging.getLogger(__name__)
 
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 """Hosts to which a password may go unencrypted without a warning."""
+NOT_AUTHORISED = 0x87
+"""PUBACK code of MQTT 5: the broker's access list (ACL) forbids it."""
 NO_SUBSCRIBER = 0x10
 """PUBACK code of MQTT 5: taken, but nobody has subscribed to the topic."""
 PACKET_OVERHEAD = 16
 """Most bytes that a PUBLISH packet has besides topic and body."""
 STATE_REPUBLISH_S = 5.0
 """Shortest time between two republications of our ``state`` after somebody else overwrote it."""
-
-
-class _Status(msgspec.Struct):
-    """Fields of a ``state`` message that tell whose it is."""
-
-    run_id: str = ""
-    status: str = ""
 
 
 class MqttSink:
@@ -65,7 +58,6 @@ class MqttSink:
         self._credentials = read_credentials(settings)
         self.name = self._credentials.name
         self._topics = replace(identity.topics, root=settings.root)
-        self._run_id = identity.run_id
         client_id = self._credentials.client_id or self._topics.client_id
         will = (self._topics.full(topics.STATE), identity.will)
         self._callback: Callable[[], None] = lambda: None
@@ -75,12 +67,16 @@ class MqttSink:
         self._inflight_messages: dict[int, tuple[int | None, str]] = {}
         """By delivery id, the seq and topic suffix of each message that the broker has not answered."""
         self._refused_topics = RefusedTopics()
+        self._answered_topics: set[str] = set()
+        """Topic suffixes of what the broker has answered on this connection."""
         self._acked: list[int] = []
         self._returned: list[int] = []
         self._listening: list[str] = []
         self._incoming: deque[Incoming] = deque(maxlen=RECEIVED_LIMIT)
         self._state: Outgoing | None = None
+        self._state_watch = StateWatch(identity.run_id)
         self._state_subscribed = False
+        """Whether the broker has our state, and is asked for whatever comes there after it."""
         self._state_overwritten = False
         self._state_republished_at = 0.0
         self._closing = False
@@ -181,6 +177,8 @@ class MqttSink:
 
     def _publish(self, connection: BrokerConnection, message: Outgoing) -> bool:
         topic = self._topics.full(message.suffix)
+        if message.suffix == topics.STATE and self._state is None:
+            connection.subscribe(topic)  # before ours stands there: who was here meanwhile?
         ready = QueuedMessage(topic, message.body, message.qos, message.retain, message.late)
         urgent = message.qos > 0 and message.seq is None and not message.late
         delivery_id = connection.publish(ready, urgent)
@@ -190,6 +188,7 @@ class MqttSink:
             self._inflight_messages[delivery_id] = (message.seq, message.suffix)
         if message.suffix == topics.STATE:
             self._state = message
+            self._state_watch.publish(message.body)
             self._state_overwritten = False
         return True
 
@@ -226,7 +225,9 @@ class MqttSink:
             self._return_all()
             self._connection = latest_connection
             self._session += 1
+            self._answered_topics = set()
             self._state, self._state_subscribed, self._state_overwritten = None, False, False
+            self._state_watch.connect(self._session == 1, self._reconnector.broker_was_there)
             for suffix in self._listening:  # before `state` says that we can be asked
                 latest_connection.subscribe(f"{self._topics.full(suffix)}/#")
             log.info("%s: connected (MQTT %s)", self.name, latest_connection.protocol.version)
@@ -236,6 +237,7 @@ class MqttSink:
         if delivery_id not in self._inflight_messages:
             return
         seq, suffix = self._inflight_messages.pop(delivery_id)
+        self._answered_topics.add(suffix)
         if suffix.startswith(f"{topics.RESPONSE}/"):  # who asked is gone, or may not hear us: no ailment of ours
             if code:
                 log.warning("%s does not pass on %s (reason code 0x%02x)", self.name, suffix, code)
@@ -251,27 +253,29 @@ class MqttSink:
             return
         word = "no_subscriber" if code == NO_SUBSCRIBER else "refused"
         if self._refused_topics.mark_refused(suffix, word):
-            self._limited_log.warning(
-                f"{word} {suffix}", "%s does not take %s: %s (reason code 0x%02x)", self.name, suffix, word, code
-            )
+            why = f"{word} (reason code 0x{code:02x})"
+            if code == NOT_AUTHORISED:
+                why = f"the broker's access list (ACL) does not let this device publish on {self._topics.full(suffix)}"
+            self._limited_log.warning(f"{word} {suffix}", "%s does not take %s: %s", self.name, suffix, why)
         if seq is not None:
             self._returned.append(seq)
 
     def _handle_received(self, message: BrokerMessage) -> None:
         suffix = message.topic.removeprefix(f"{self._topics.prefix}/")
         if suffix == topics.STATE:
-            self._check_own_state(message.body)
+            self._check_own_state(message.body, message.retained)
         elif not message.retained:
             self._incoming.append(Incoming(suffix, message.body))
 
-    def _check_own_state(self, body: bytes) -> None:
+    def _check_own_state(self, body: bytes, retained: bool = False) -> None:
         """Note whether a message on our ``state`` topic is not ours: then it has to be published again."""
-        try:
-            state = decode_json(body, _Status)
-        except UnreadableError:
-            state = _Status()
-        ours = state.run_id == self._run_id and state.status != "offline"
-        if not ours and self._state is not None and body != self._state.body:
+        if body == self._state.body if self._state is not None else not retained:
+            return
+        speaker = self._state_watch.judge(body, retained)
+        if speaker is Speaker.OTHER:
+            self._reconnector.note_other_device()
+        superseded = retained and not self._state_subscribed  # ours is on its way behind it
+        if speaker is not Speaker.OURS and self._state is not None and not superseded:
             self._state_overwritten = True
 
     def _republish_state(self, connection: BrokerConnection) -> None:
@@ -282,6 +286,10 @@ class MqttSink:
             self._publish(connection, self._state)
 
     def _return_all(self) -> None:
+        """Give back what was in flight on a connection that is lost, and say which topics it never was answered on."""
+        waiting = {suffix for _, suffix in self._inflight_messages.values()} - self._answered_topics
+        if waiting:
+            self._reconnector.note_unanswered({self._topics.full(suffix) for suffix in waiting})
         self._returned += [seq for seq, _ in self._inflight_messages.values() if seq is not None]
         self._returned += self._refused_topics.take_all()
         self._inflight_messages.clear()

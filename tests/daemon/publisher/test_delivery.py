@@ -78,6 +78,65 @@ def test_what_was_stored_before_the_connection_is_replay_and_what_after_is_live(
     assert harness.delivery.idle(harness.outbox)
 
 
+def test_live_begins_with_the_connection_however_late_the_outbox_is_read(harness: DeliveryHarness) -> None:
+    harness.store(2)
+    harness.sink.open()
+    harness.delivery.note_session()
+    harness.store(3)  # our state is not sent yet, or the outbox was not open
+    harness.work(2)
+    assert sorted(harness.received) == [(1, True), (2, True), (3, False), (4, False), (5, False)]
+    assert harness.pending() == 0
+    harness.sink.disconnect()
+    harness.delivery.note_session()
+    harness.store(1)
+    harness.sink.connect()
+    harness.delivery.note_session()
+    harness.store(1)
+    harness.work(2)
+    assert sorted(harness.received[5:]) == [(6, True), (7, False)]
+
+
+def test_of_a_new_outbox_all_is_live_for_a_connection_that_stood_before_it(
+    harness: DeliveryHarness, tmp_path: Path
+) -> None:
+    harness.sink.open()
+    harness.delivery.note_session()
+    harness.work()
+    (tmp_path / "other").mkdir()
+    other = DeliveryHarness(tmp_path / "other")
+    other.store(2)
+    harness.delivery.reset()
+    harness.delivery.work(other.outbox)
+    assert harness.received == [(1, False), (2, False)]
+    other.writer.close(5)
+    other.outbox.close()
+
+
+def test_a_connection_that_changes_unseen_makes_nothing_live_that_the_last_one_was_sent(
+    harness: DeliveryHarness,
+) -> None:
+    harness.sink.silent = True
+    harness.sink.open()
+    harness.delivery.note_session()
+    harness.store(2)
+    harness.work()
+    harness.sink.disconnect()
+    harness.sink.connect()
+    harness.work()  # without a look in between
+    assert harness.received == [(1, False), (2, False), (1, True), (2, True)]
+
+
+def test_a_sink_that_nothing_waits_for_gets_all_that_is_new_from_the_first_message_on(tmp_path: Path) -> None:
+    harness = DeliveryHarness(tmp_path, durable=False)
+    harness.sink.open()
+    harness.delivery.note_session()
+    harness.store(2)
+    harness.work()
+    assert harness.received == [(1, False), (2, False)]
+    harness.writer.close(5)
+    harness.outbox.close()
+
+
 def test_without_a_connection_nothing_happens_and_nothing_is_lost(harness: DeliveryHarness) -> None:
     harness.store(3)
     harness.work(3)
@@ -104,6 +163,23 @@ def test_live_goes_first_and_replay_has_its_share(harness: DeliveryHarness) -> N
     harness.sink.room = None
     harness.work(10)
     assert sorted(seq for seq, _ in harness.received) == list(range(1, 601))
+
+
+def test_a_live_message_goes_out_within_the_turn_in_which_it_is_stored(
+    harness: DeliveryHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    harness.store(100)
+    send = harness.sink.send
+
+    def store_one_meanwhile(message: Outgoing) -> bool:
+        if message.late and len(harness.sink.received) == 5:
+            harness.store(1)
+        return send(message)
+
+    monkeypatch.setattr(harness.sink, "send", store_one_meanwhile)
+    harness.sink.open()
+    harness.work()
+    assert (101, False) in harness.received[:20]
 
 
 def test_after_a_loss_what_was_under_way_comes_again_marked_and_in_order(harness: DeliveryHarness) -> None:

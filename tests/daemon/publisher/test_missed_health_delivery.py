@@ -15,6 +15,7 @@ from publisher_harness import REPORT
 from sample_messages import make_message
 
 from edge.config.settings import OutboxSettings, SinkSettings, TelemetrySettings
+from edge.daemon.publisher import state_and_health
 from edge.outbox.missed_health import FILE_NAME, MissedHealthStore
 
 if TYPE_CHECKING:
@@ -67,6 +68,42 @@ def test_what_a_crowded_link_had_no_room_for_counts_as_missed(
     wait_until(lambda: not one.bodies("health")[-1]["replayed"])
 
 
+def test_health_that_is_due_on_a_new_connection_waits_for_state_or_is_kept(
+    make_publisher: Callable[..., PublisherThread], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state_and_health, "STATE_WAIT_S", 0.1)
+    one = make_publisher()
+    sink, deaf = one.sinks[0], True
+    send = sink.send
+    monkeypatch.setattr(sink, "send", lambda message: not (message.suffix == "state" and deaf) and send(message))
+    one.frame_link.report(REPORT)
+    one.start()
+    waiting = one.publisher.deliveries.deferred.missed_health
+    wait_until(lambda: waiting.counts.waiting >= 2)  # connected, and never told our state: none is lost
+    assert sink.received == []
+    deaf = False
+    wait_until(lambda: sum(body["replayed"] for body in one.bodies("health")) >= 2)
+    assert sink.received[0].suffix == "state"
+
+
+def test_at_the_end_what_was_missed_is_still_sent(
+    make_publisher: Callable[..., PublisherThread], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = make_publisher()
+    sink, crowded = one.sinks[0], True
+    send = sink.send
+    monkeypatch.setattr(sink, "send", lambda message: not (message.suffix == "health" and crowded) and send(message))
+    one.frame_link.report(REPORT)
+    one.start()
+    missed = one.publisher.deliveries.deferred.missed_health
+    wait_until(lambda: missed.counts.waiting >= 2)
+    one.frame_link.close(5)
+    crowded = False
+    one.stop()
+    assert sum(body["replayed"] for body in one.bodies("health")) >= 2
+    assert missed.counts.waiting == 0  # and it is known that they arrived
+
+
 def test_full_it_gives_up_samples_and_never_a_finding(
     make_publisher: Callable[..., PublisherThread], tmp_path: Path
 ) -> None:
@@ -117,12 +154,17 @@ def test_over_a_broker_that_was_away(
     last = subscriber.on("/health")[-1].json["mono_ns"]
     subscriber.expect_loss()
     broker.kill()
+    before = len(subscriber.heard)  # among them may be samples of before the first connection
     wait_until(lambda: one.frame_link._writer.flush(5))
     wait_until(lambda: stored_samples(tmp_path / "state" / FILE_NAME) >= 2)
     os.kill(one.child.pid, signal.SIGSTOP)  # or it may have delivered all before the subscriber is there to hear it
     broker.start()
     subscriber.wait_ready()
     os.kill(one.child.pid, signal.SIGCONT)
-    late = wait_until(lambda: [h.json for h in subscriber.on("/health") if h.json["replayed"]])
-    assert all(body["mono_ns"] > last for body in late)
+
+    def missed() -> list[int]:
+        late = [h.json for h in list(subscriber.heard)[before:] if h.topic.endswith("/health")]
+        return [body["mono_ns"] for body in late if body["replayed"] and body["mono_ns"] > last]
+
+    wait_until(lambda: len(missed()) >= 2)
     subscriber.close()

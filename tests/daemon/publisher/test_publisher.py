@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -58,6 +59,7 @@ def test_state_comes_before_findings_and_says_identity_and_status(
     assert state.outbox is not None
     assert state.outbox.epoch == one.bodies("coverage/cart-1")[0]["epoch"]
     assert state.run_id == "run-1"
+    assert state.health_every_s == 0.3  # what the harness has set
 
 
 def test_before_the_first_report_we_are_starting_and_then_online(
@@ -237,6 +239,44 @@ def test_a_new_outbox_is_followed_and_its_epoch_told(
     epochs = [body["epoch"] for body in one.bodies("coverage/cart-1")]
     assert epochs[0] != epochs[1]
     wait_until(lambda: one.states()[-1].outbox and one.states()[-1].outbox.epoch == epochs[1])  # type: ignore[union-attr]
+
+
+def test_an_outbox_that_is_removed_with_messages_in_it_is_told_of(
+    make_publisher: Callable[..., PublisherThread], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = make_publisher()
+    one.sinks[0].room = 0
+    one.frame_link.report(REPORT)
+    one.start()
+    one.frame_link.durable("coverage/cart-1", make_message())
+    wait_until(lambda: one.bodies("health") and one.bodies("health")[-1]["outbox_depth"] == 1)
+    (tmp_path / "state" / FILE_NAME).unlink()
+    one.frame_link.durable("coverage/cart-1", make_message())
+    wait_until(lambda: "messages_lost" in one.states()[-1].reasons)
+    assert "was removed with 1 messages" in caplog.text
+    one.sinks[0].room = None
+    wait_until(lambda: len(one.bodies("coverage/cart-1")) == 1)
+
+
+def test_a_state_directory_that_is_taken_away_is_not_made_anew_and_what_is_open_is_delivered(
+    make_publisher: Callable[..., PublisherThread], tmp_path: Path
+) -> None:
+    one = make_publisher()
+    one.sinks[0].room = 0
+    one.frame_link.report(REPORT)
+    one.start()
+    for _ in range(3):
+        one.frame_link.durable("coverage/cart-1", make_message())
+    wait_until(lambda: one.bodies("health") and one.bodies("health")[-1]["outbox_depth"] == 3)
+    shutil.rmtree(tmp_path / "state")
+    one.frame_link.durable("coverage/cart-1", make_message())
+    wait_until(lambda: one.states()[-1].reasons == ["state_dir_lost"])
+    one.sinks[0].room = None
+    wait_until(lambda: len(one.bodies("coverage/cart-1")) == 3)
+    assert "state_dir_lost" in one.frame_link._writer.problems()
+    assert not (tmp_path / "state").exists()
+    one.stop()
+    assert one.states()[-1].reasons == ["stopped", "state_dir_lost"]
 
 
 def test_two_sinks_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from edge.outbox import resend, schema
 from edge.outbox.reader import OutboxReader
 from edge.outbox.rows import NO_END
 from edge.outbox.schema import FILE_NAME
+from edge.outbox.transactions import transaction
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +37,7 @@ def make_outbox(folder: Path, count: int) -> str:
     schema.create(path)
     db = schema.connect(path, "NORMAL")
     epoch, _ = schema.meta(db)
-    with schema.transaction(db):
+    with transaction(db):
         for seq in range(1, count + 1):
             body = msgspec.json.encode(make_message(epoch=epoch, seq=seq))
             crc = schema.checksum(seq, "coverage/a", body)
@@ -125,7 +126,7 @@ def test_a_resend_that_was_answered_outlives_the_publisher(tmp_path: Path, monke
     monkeypatch.undo()
     one = start(tmp_path)
     try:
-        wait_until(lambda: lane(one) == list(range(1, 2001)))
+        wait_until(lambda: lane(one) == list(range(1, 2001)), 60)
     finally:
         one.close()
 
@@ -193,7 +194,7 @@ def test_old_marks_and_damaged_jobs(tmp_path: Path) -> None:
 def test_two_that_carry_out_the_same_job_mark_each_message_once(tmp_path: Path) -> None:
     make_outbox(tmp_path, 3000)
     one, other = OutboxReader(tmp_path / FILE_NAME), OutboxReader(tmp_path / FILE_NAME)
-    one.add_resend(1, 10**9, None)
+    one.add_resend([(1, 10**9)], None)
     frontiers = [one.resend_progress(SINK).frontier]
     while one.mark_resend_slice() and other.mark_resend_slice():
         frontiers.append(one.resend_progress(SINK).frontier)
@@ -221,3 +222,80 @@ def test_what_was_not_sent_before_a_resend_of_newer_ones_is_not_left_out(
         assert lane(one) == [*range(1, 11), "q", *range(11, 101), *range(900, 911)]
     finally:
         one.close()
+
+
+def test_many_ranges_in_one_request_and_nothing_between_them(tmp_path: Path) -> None:
+    epoch = make_outbox(tmp_path, 1000)
+    with sqlite3.connect(tmp_path / FILE_NAME) as db:
+        db.execute("DELETE FROM entries WHERE seq IN (4, 998)")
+    db.close()
+    one = start(tmp_path)
+    try:
+        ranges = [[n, n] for n in range(2, 400, 2)] + [[995, 1200]]
+        args = {"epoch": epoch, "from": 2, "to": 5000, "ranges": ranges}
+        one.sinks[0].say("request/findings/resend", json.dumps({"id": "q", "args": args}).encode())
+        wanted = [*(n for n in range(2, 400, 2) if n != 4), 995, 996, 997, 999, 1000]
+        wait_until(lambda: len(lane(one)) == 1 + len(wanted))
+        assert lane(one) == ["q", *wanted]
+        assert one.bodies(RESEND)[0]["result"] == {
+            "queued": len(wanted), "gone": [[4, 4], [998, 998]], "gone_count": 2,
+        }  # fmt: skip
+    finally:
+        one.close()
+
+
+@pytest.mark.parametrize(
+    "ranges",
+    [
+        [], [[1, 2]] * 201, [[2, 1]], [[1, 3], [3, 4]], [[5, 6], [1, 2]], [[0, 1]], [[1, 2, 3]], [[1]], [1, 2], "1-2",
+        [["1", "2"]], [[5, 11]], [[1, 1 << 70]], {"1": 2},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_ranges_that_are_none_are_refused_in_words(tmp_path: Path, ranges: Any) -> None:
+    epoch = make_outbox(tmp_path, 20)
+    one = start(tmp_path)
+    try:
+        args = {"epoch": epoch, "from": 1, "to": 10, "ranges": ranges}
+        one.sinks[0].say("request/findings/resend", json.dumps({"id": "q", "args": args}).encode())
+        wait_until(lambda: one.bodies(RESEND))
+        (answer,) = one.bodies(RESEND)
+        assert (answer["id"], answer["error"]) == ("q", "invalid")
+        assert answer["detail"]
+    finally:
+        one.close()
+
+
+def test_a_request_with_many_ranges_keeps_others_waiting_not_out(tmp_path: Path) -> None:
+    epoch = make_outbox(tmp_path, 1000)
+    one = start(tmp_path)
+    try:
+        args = {"epoch": epoch, "from": 1, "to": 999, "ranges": [[n, n] for n in range(1, 400, 2)]}
+        one.sinks[0].say("request/findings/resend", json.dumps({"id": "many", "args": args}).encode())
+        one.sinks[0].say("request/findings/resend", ask("next", epoch, 1, 5))
+        wait_until(lambda: len(one.bodies(RESEND)) == 2)
+        errors = {body["id"]: body["error"] for body in one.bodies(RESEND)}
+        assert errors["many"] is None
+        assert errors["next"] in ("too_many", None)
+        wait_until(lambda: set(range(1, 400, 2)) <= set(lane(one)))
+        one.sinks[0].say("request/findings/resend", ask("later", epoch, 1, 5))
+        wait_until(lambda: len(one.bodies(RESEND)) == 3)
+        assert one.bodies(RESEND)[2]["error"] is None
+    finally:
+        one.close()
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 100])
+def test_slices_go_through_all_ranges(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    make_outbox(tmp_path, 30)
+    monkeypatch.setattr(resend, "SLICE", size)
+    one = OutboxReader(tmp_path / FILE_NAME)
+    ranges = [(2, 2), (4, 9), (11, 11), (20, 40), (50, 60)]
+    one.add_resend(ranges, SINK)
+    one.add_resend([(31, 60)], SINK)
+    assert one.resend_progress().jobs == 1, "what was not made yet is no job"
+    while one.mark_resend_slice():
+        pass
+    pending = [row.seq for row in one.pending(SINK, 0, NO_END, 100)]
+    assert pending == [2, *range(4, 10), 11, *range(20, 31)]
+    one.close()
