@@ -58,11 +58,11 @@ test-small: $(TEST_VENV)/installed ## Of the fast tests those that another Pytho
 # Each interpreter has an environment of its own. TIER=test-small runs less; PYTHONS="python3.10 python3.13" chooses.
 TIER    ?= test-fast
 PYTHONS ?= $(shell $(PYTHON) tools/pythons.py)
-test-pythons: ## The fast tests on every Python from 3.10 on that is on PATH and has venv. TIER=test-small for less.
+test-pythons: ## The fast tests on every Python from 3.10 on that is on PATH or pyenv's, and has venv. TIER=test-small for less.
 	@test -n '$(PYTHONS)' || echo 'no other Python to test with'
 	@for python in $(PYTHONS); do \
 	  echo "== $(TIER) on $$($$python --version)"; \
-	  $(MAKE) --no-print-directory $(TIER) PYTHON=$$python TEST_VENV=.venv-test-$$python || exit; \
+	  $(MAKE) --no-print-directory $(TIER) PYTHON=$$python TEST_VENV=.venv-test-$$(basename $$python) || exit; \
 	done
 
 # Training is a workstation's business: TensorFlow, 2 GB, stays out of the environment that the wheel is tested in.

@@ -212,6 +212,12 @@ def repack(
     version: Annotated[str, typer.Option(help="Of the new bundle.")],
     pictures: RepresentativeFolder = None,
     reason: Annotated[str, typer.Option(help="Why there is another version, for the model card.")] = "",
+    found: Annotated[
+        Path | None,
+        typer.Option(
+            file_okay=False, help="Folder that keeps pictures as they are found; an interrupted search goes on from it."
+        ),
+    ] = None,
 ) -> None:
     """Give a bundle golden vectors that are searched anew; its graph stays the same, byte for byte. Takes minutes."""
     from edge.models.bundle import load_bundle
@@ -220,8 +226,8 @@ def repack(
 
     loaded = load_bundle(bundle)
     tensors = read_pictures(pictures, loaded.manifest.recipe) if pictures else None
-    made, found = write(loaded, out, version, tensors, progress, reason)
-    print(coverage_table(found))
+    made, noticed = write(loaded, out, version, tensors, progress, reason, found)
+    print(coverage_table(noticed))
     print(f"{out}: {len(made.golden)} golden cases, {made.size:,} bytes, sha256 {made.sha256}")
 
 

@@ -1,4 +1,4 @@
-"""Lists the Python interpreters on PATH that the project can be tested with: one a version, and with venv.
+"""Lists the Python interpreters that the project can be tested with: on PATH or of pyenv, one a version, with venv.
 
     python tools/pythons.py             all of them, oldest first
     python tools/pythons.py --ends      the oldest and the newest
@@ -9,10 +9,12 @@ Run as a file, by whatever Python there is: it imports nothing of ours.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 OLDEST, NEWEST = (3, 10), (3, 13)
 """Versions that all packages of locks/test.txt have wheels for; make lock-check tells."""
@@ -31,10 +33,19 @@ def usable_version(command: str) -> tuple[int, int] | None:
     return version if OLDEST <= version <= NEWEST else None
 
 
+def pyenv_interpreters() -> list[str]:
+    """Paths of what pyenv has installed: its own commands on PATH start only the versions that are switched on."""
+    root = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    return sorted(
+        str(path) for path in root.glob("versions/3.*/bin/python3.*") if re.fullmatch(r"3\.\d+", path.name[6:])
+    )
+
+
 def interpreters() -> dict[tuple[int, int], str]:
     """Commands of the usable interpreters by version, oldest first; ``python3`` where it is the only name of one."""
     found: dict[tuple[int, int], str] = {}
-    for command in [*(f"python3.{minor}" for minor in range(OLDEST[1], NEWEST[1] + 1)), "python3"]:
+    names = [f"python3.{minor}" for minor in range(OLDEST[1], NEWEST[1] + 1)]
+    for command in [*names, "python3", *pyenv_interpreters()]:
         version = usable_version(command)
         if version is not None:
             found.setdefault(version, command)

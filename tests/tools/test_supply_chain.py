@@ -108,6 +108,7 @@ def test_the_pythons_of_a_machine_are_found_oldest_first(tmp_path, monkeypatch, 
     fake_python(tmp_path, "python3", "3 12")
     fake_python(tmp_path, "python3.9", "3 9")
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/bin")
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
     monkeypatch.setattr(
         pythons.shutil, "which", lambda name: str(tmp_path / name) if (tmp_path / name).exists() else None
     )
@@ -117,6 +118,25 @@ def test_the_pythons_of_a_machine_are_found_oldest_first(tmp_path, monkeypatch, 
     monkeypatch.setattr(pythons.sys, "version_info", (3, 10, 1))
     pythons.main(["--others"])
     assert capsys.readouterr().out.split() == ["python3.13"]
+
+
+def test_pythons_that_pyenv_has_installed_are_found_though_not_on_path(tmp_path, monkeypatch):
+    for version in ("3.9.18", "3.11.7", "3.13.0"):
+        folder = tmp_path / "pyenv" / "versions" / version / "bin"
+        folder.mkdir(parents=True)
+        name = "python" + version.rpartition(".")[0]
+        fake_python(folder, name, version.replace(".", " ").rpartition(" ")[0])
+        fake_python(folder, f"{name}-config", "3 13")
+    on_path = tmp_path / "bin"
+    on_path.mkdir()
+    fake_python(on_path, "python3.11", "3 11")
+    fake_python(on_path, "python3.13", "", code=127)  # pyenv's own command for a version that is not switched on
+    monkeypatch.setenv("PATH", f"{on_path}{os.pathsep}/bin")
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "pyenv"))
+    found = pythons.interpreters()
+    assert found[3, 11] == "python3.11"
+    assert found[3, 13] == str(tmp_path / "pyenv" / "versions" / "3.13.0" / "bin" / "python3.13")
+    assert (3, 9) not in found
 
 
 def test_where_there_is_one_python_nothing_is_run_twice(monkeypatch, capsys):
