@@ -4,20 +4,25 @@ PYTHON311 ?= python3.11
 INPUT  ?=
 OUT    ?= demo-out
 PIP    := -m pip --disable-pip-version-check --quiet
+# What is installed is what its lock names, each file by its hash, build tools included; nothing is compiled.
+LOCKED := $(PIP) install --require-hashes --only-binary :all: --requirement
+OURS   := $(PIP) install --no-deps --no-build-isolation --force-reinstall
+TEST_VENV ?= .venv-test
 SOURCES := $(shell find edge -type f -not -name '*.pyc') pyproject.toml
 
-.PHONY: help map demo test test-wheel test-phantom test-fast torture power-cuts simulate peers check format schemas lock clean footprint test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom
+.PHONY: help map demo test test-wheel test-phantom test-fast test-small test-pythons torture full-disk power-cuts simulate peers check format schemas lock lock-check licences clean footprint test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom
 
 help: ## Show this help.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
 
 # --- see it work -----------------------------------------------------------------------------------------------------
-.venv/installed: pyproject.toml constraints.txt $(SOURCES)
+.venv/installed: locks/demo.txt $(SOURCES)
 	@$(PYTHON) -c 'import sys, venv; sys.exit(sys.version_info < (3, 10))' || \
 	  { echo "error: $(PYTHON) is not Python 3.10 or newer with venv"; echo "hint: apt install python3-venv, or make PYTHON=python3.12 $@"; exit 5; }
 	@echo "Setting up .venv: about 110 MB to download, 360 MB on disk; a minute or two, once."
 	@test -x .venv/bin/python || $(PYTHON) -m venv .venv
-	@.venv/bin/python $(PIP) install --constraint constraints.txt '.[demo]'
+	@.venv/bin/python $(LOCKED) locks/demo.txt
+	@.venv/bin/python $(OURS) .
 	@touch $@
 
 demo: .venv/installed ## See it work: phantom and real clip to a broker; INPUT=path for your own, OUT=folder.
@@ -25,29 +30,46 @@ demo: .venv/installed ## See it work: phantom and real clip to a broker; INPUT=p
 
 # --- test ------------------------------------------------------------------------------------------------------------
 # The wheel is what users get, so the wheel is what is tested: never the tree.
-.venv-test/installed: pyproject.toml constraints.txt $(SOURCES)
-	@test -x .venv-test/bin/python || $(PYTHON) -m venv .venv-test
+$(TEST_VENV)/installed: locks/test.txt $(SOURCES)
+	@test -x $(TEST_VENV)/bin/python || $(PYTHON) -m venv $(TEST_VENV)
 	@rm -rf build dist
-	@.venv-test/bin/python $(PIP) wheel --no-deps --wheel-dir dist .
-	@.venv-test/bin/python $(PIP) install --constraint constraints.txt "$$(ls dist/*.whl)[demo,dicom,benchmark,dev]"
-	@.venv-test/bin/python $(PIP) install --no-deps --force-reinstall dist/*.whl
+	@$(TEST_VENV)/bin/python $(LOCKED) locks/test.txt
+	@$(TEST_VENV)/bin/python $(PIP) wheel --no-deps --no-build-isolation --wheel-dir dist .
+	@$(TEST_VENV)/bin/python $(OURS) dist/*.whl
 	@touch $@
 
 PHANTOM_TESTS = tests/training/test_phantom.py tests/training/test_network.py tests/training/test_views.py
-PYTEST = PYTHONSAFEPATH=1 SONOEDGE_TESTS_WHEEL=1 .venv-test/bin/pytest
+PYTEST = PYTHONSAFEPATH=1 SONOEDGE_TESTS_WHEEL=1 $(TEST_VENV)/bin/pytest
 
 test: test-wheel test-phantom ## All tests: of the built wheel, with a real mosquitto where there is one; of a phantom's training.
 
 test-wheel: .venv-test/installed ## The tests of the built wheel alone.
 	$(PYTEST) -m "not opt_in" $(ARGS)
 
-test-fast: .venv-test/installed ## Only the tests that need no broker, no data sets and little time; three minutes.
-	$(PYTEST) -n 2 --dist loadfile -m "not broker and not data and not slow and not opt_in" $(ARGS)
+FAST = -n 2 --dist loadfile -m "not broker and not data and not slow and not opt_in"
+test-fast: $(TEST_VENV)/installed ## Only the tests that need no broker, no data sets and little time; three minutes.
+	$(PYTEST) $(FAST) $(ARGS)
+
+# Where a Python's version shows: SQLite, processes, sockets, JSON, files and what is installed.
+SMALL_TESTS = tests/config tests/contracts tests/daemon tests/outbox tests/process tests/sinks tests/wheel
+test-small: $(TEST_VENV)/installed ## Of the fast tests those that another Python is likely to break; a minute.
+	$(PYTEST) $(FAST) $(SMALL_TESTS) $(ARGS)
+
+# Each interpreter has an environment of its own. TIER=test-small runs less; PYTHONS="python3.10 python3.13" chooses.
+TIER    ?= test-fast
+PYTHONS ?= $(shell $(PYTHON) tools/pythons.py)
+test-pythons: ## The fast tests on every Python from 3.10 on that is on PATH or pyenv's, and has venv. TIER=test-small for less.
+	@test -n '$(PYTHONS)' || echo 'no other Python to test with'
+	@for python in $(PYTHONS); do \
+	  echo "== $(TIER) on $$($$python --version)"; \
+	  $(MAKE) --no-print-directory $(TIER) PYTHON=$$python TEST_VENV=.venv-test-$$(basename $$python) || exit; \
+	done
 
 # Training is a workstation's business: TensorFlow, 2 GB, stays out of the environment that the wheel is tested in.
-.venv-training/installed: pyproject.toml constraints.txt $(SOURCES)
+.venv-training/installed: locks/training.txt $(SOURCES)
 	@test -x .venv-training/bin/python || $(PYTHON) -m venv .venv-training
-	@.venv-training/bin/python $(PIP) install --constraint constraints.txt '.[training,tensorboard,export,dicom,dev]'
+	@.venv-training/bin/python $(LOCKED) locks/training.txt
+	@.venv-training/bin/python $(OURS) .
 	@touch $@
 
 test-phantom: .venv-training/installed ## Phantoms are rendered, learnt, exported, inferred; the networks and their views.
@@ -64,6 +86,9 @@ train-phantom: .venv-training/installed ## See training work: phantoms are rende
 
 torture: .venv-test/installed ## Ten minutes of fault injection; needs mosquitto. ARGS="--kills 500 --outages 100 --seed 1".
 	.venv-test/bin/python benchmarks/torture.py $(ARGS)
+
+full-disk: .venv-test/installed ## Ten minutes on a full disk with a backlog; needs mosquitto and root. SONOEDGE_FULL_DISK_MIN=1 for less.
+	$(PYTEST) -s -m opt_in tests/faults/test_fault_harness.py $(ARGS)
 
 power-cuts: .venv-test/installed ## 200 power cuts on a disk that forgets; needs mosquitto and FUSE. ARGS="--cuts 5 --lies 10".
 	.venv-test/bin/python benchmarks/power_cuts.py $(ARGS)
@@ -156,10 +181,28 @@ map: .venv-test/installed ## Write docs/map.md and the module lists of packages 
 schemas: .venv-test/installed ## Write schemas/ anew from the message types.
 	.venv-test/bin/edge-cli schema --out schemas
 
-lock: ## Write constraints.txt anew: the newest versions that all of pyproject.toml allows.
-	@test -x .venv-lock/bin/uv || { $(PYTHON) -m venv .venv-lock && .venv-lock/bin/python $(PIP) install uv; }
-	.venv-lock/bin/uv pip compile pyproject.toml --universal --python-version 3.10 --extra demo --extra dicom --extra benchmark --extra fleet --extra dev \
-	  --upgrade --no-annotate --no-header --no-emit-index-url --quiet --output-file constraints.txt
+.venv-lock/bin/uv:
+	@$(PYTHON) -m venv .venv-lock && .venv-lock/bin/python $(PIP) install uv
+
+# constraints.txt says which versions; each lock adds what one environment needs of it, and the hashes of all its wheels.
+COMPILE = .venv-lock/bin/uv pip compile pyproject.toml --universal --python-version 3.10 --no-annotate --no-header \
+	  --no-emit-index-url --no-emit-find-links --quiet
+HASHED  = $(COMPILE) locks/build.in --constraint constraints.txt --generate-hashes --only-binary :all:
+lock: .venv-lock/bin/uv ## Write constraints.txt and locks/ anew: the newest versions that all of pyproject.toml allows.
+	$(COMPILE) --extra demo --extra dicom --extra benchmark --extra fleet --extra dev --upgrade --output-file constraints.txt
+	$(HASHED) --extra demo --output-file locks/demo.txt
+	$(HASHED) --extra demo --extra dicom --extra benchmark --extra dev --output-file locks/test.txt
+	$(HASHED) --extra training --extra tensorboard --extra export --extra dicom --extra dev --upgrade --output-file locks/training.txt
+
+lock-check: .venv-lock/bin/uv ## Whether the index has every wheel of the locks, for Python 3.10 to 3.13 on x86-64 and aarch64.
+	@for lock in demo test training; do for python in 3.10 3.11 3.12 3.13; do for machine in x86_64 aarch64; do \
+	  echo "$$lock $$python $$machine"; \
+	  .venv-lock/bin/uv pip install --no-config --dry-run --quiet --no-deps --require-hashes --only-binary :all: --target .venv-lock/none \
+	    --python-version $$python --python-platform $$machine-manylinux_2_36 --requirement locks/$$lock.txt || exit; \
+	done; done; done
+
+licences: .venv-test/installed ## Licences of what is installed, copyleft first, and of what wheels bring along.
+	.venv-test/bin/python -m tools.licences
 
 clean: ## Remove what these targets made.
-	rm -rf .arm64-root .venv .venv-test .venv-mediapipe .venv-peers .venv-tflite-runtime .venv-accelerators .venv-lock build dist demo-out *.egg-info .venv-training
+	rm -rf .arm64-root .venv .venv-test .venv-test-* .venv-mediapipe .venv-peers .venv-tflite-runtime .venv-accelerators .venv-lock build dist demo-out *.egg-info .venv-training

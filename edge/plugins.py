@@ -17,6 +17,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, cast
 
 from edge.config.uri import parse_uri
+from edge.config.uri_suggestions import suggestion
 from edge.contracts.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,19 +33,29 @@ def schemes(kind: str) -> list[str]:
     return sorted({point.name for point in entry_points(group=f"edge.{kind}")})
 
 
-def require(kind: str, scheme: str) -> EntryPoint:
-    """Entry point of the class behind ``scheme``, not loaded yet; raises `UsageError` if there is none."""
+def require(kind: str, scheme: str, uri: str = "") -> EntryPoint:
+    """Entry point of the class behind ``scheme``, not loaded yet; raises `UsageError` if there is none.
+
+    ``uri``: what was given, for a hint that fits.
+    """
     found = [point for point in entry_points(group=f"edge.{kind}") if point.name == scheme]
     if not found:
         raise UsageError(
-            f"no {kind.removesuffix('s')} is called {scheme}://", hint=f"there are: {', '.join(schemes(kind))}"
+            f"no {kind.removesuffix('s')} is called {scheme}://", hint=unknown_scheme_hint(kind, uri or f"{scheme}://")
         )
     return found[0]
 
 
-def load(kind: str, scheme: str) -> Any:
+def unknown_scheme_hint(kind: str, uri: str) -> str:
+    """Hint for a URI whose scheme nothing answers to: what was probably meant, and all that there is."""
+    meant = suggestion(kind, uri)
+    there = f"there are: {', '.join(schemes(kind))}"
+    return f"{meant} ({there})" if meant else there
+
+
+def load(kind: str, scheme: str, uri: str = "") -> Any:
     """Load the class behind ``scheme``; raises `UsageError` if there is none, or if its library is not installed."""
-    point = require(kind, scheme)
+    point = require(kind, scheme, uri)
     try:
         return point.load()
     except ImportError as error:
@@ -53,17 +64,17 @@ def load(kind: str, scheme: str) -> Any:
 
 def make_source(stream: StreamSettings) -> Source:
     """Make the source of ``stream``, not opened yet."""
-    uri = parse_uri(stream.source)
-    return cast("Source", load("sources", uri.scheme)(uri, stream))
+    uri = parse_uri(stream.source, "sources")
+    return cast("Source", load("sources", uri.scheme, stream.source)(uri, stream))
 
 
 def make_runtime(uri_text: str, model_path: str | None, manifest: ModelManifest) -> Runtime:
     """Make a runtime with the model loaded. Raises `ModelError` or `DeviceError` if it cannot be."""
-    uri = parse_uri(uri_text)
-    return cast("Runtime", load("runtimes", uri.scheme)(uri, model_path, manifest))
+    uri = parse_uri(uri_text, "runtimes")
+    return cast("Runtime", load("runtimes", uri.scheme, uri_text)(uri, model_path, manifest))
 
 
 def make_sink(settings: SinkSettings, identity: SinkIdentity) -> Sink:
     """Make a sink, not opened yet."""
-    uri = parse_uri(settings.uri)
-    return cast("Sink", load("sinks", uri.scheme)(settings, identity))
+    uri = parse_uri(settings.uri, "sinks")
+    return cast("Sink", load("sinks", uri.scheme, settings.uri)(settings, identity))

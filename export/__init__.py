@@ -16,6 +16,10 @@ Modules:
   multiply-accumulates (MACs).
 - ``external_test_set``: External test set BUSI (Al-Dhabyani et al. 2020), of another hospital and other scanners: read
   it, measure on it.
+- ``fast_noticing``: Which changes of a head's weights one picture shows, for all changes at once instead of one run
+  each.
+- ``found_pictures``: Pictures that a search has found so far, kept in a folder: an interrupted search goes on from
+  them.
 - ``golden_bases``: Pictures that a search begins with: phantoms, and phantoms altered so that heads are undecided and
   features wake.
 - ``golden_coverage``: Share of weight changes that a bundle's golden vectors notice, by head and layer, and the
@@ -29,6 +33,7 @@ Modules:
   something.
 - ``head_layers``: Layers of each head of a model: those that its head alone needs, cut out of the graph to be run by
   themselves.
+- ``head_tail``: What is left of a head behind some of its tensors, run by itself on values that these might have.
 - ``input_gradient``: Gradient of a quantised graph's tensors with respect to its input picture, without TensorFlow.
 - ``lesion_overlap``: Overlap of reported and true lesions on the tensor's grid: intersection over union (IoU), Dice.
 - ``measure_bundle``: Measure a bundle for manifest and card: held-out pictures, the int8 model's outputs, the
@@ -43,6 +48,8 @@ Modules:
   after conversion.
 - ``parity``: Parity of runtimes: the same pictures through each of them, and how far its outputs are from the float
   model's.
+- ``picture_variants``: Variants of a picture, single pixels moved by chance, and how much of what is not noticed yet
+  each would notice.
 - ``predict``: Run a TFLite graph over many tensors in LiteRT, one picture at a time as a device would.
 - ``quantisation/``: Quantisation of a float SavedModel to TFLite: conversion, preparation of weights, full-integer int8
   graphs.
@@ -53,6 +60,8 @@ Modules:
 - ``rounding_edges``: Sums of a head's narrow layers, and how close they stand to the edge of rounding.
 - ``sign``: Sign a bundle, or a file that a runtime loads beside it, with a key of one's own: no network, no identity
   provider.
+- ``single_channel``: Integer arithmetic of quantised layers on values that differ in one channel, for many changes at
+  once.
 - ``sleeping_weights``: Weights of a layer whose change would not move its own result in any picture so far, and
   gradients that wake them.
 - ``tflite_metadata``: Write standard TFLite metadata: a ModelMetadata flatbuffer, written table by table.

@@ -10,6 +10,7 @@ import typer
 
 import edge
 from edge.cli.errors import report
+from edge.process.text_streams import set_up_text_streams
 
 app = typer.Typer(
     name="python -m export",
@@ -211,6 +212,12 @@ def repack(
     version: Annotated[str, typer.Option(help="Of the new bundle.")],
     pictures: RepresentativeFolder = None,
     reason: Annotated[str, typer.Option(help="Why there is another version, for the model card.")] = "",
+    found: Annotated[
+        Path | None,
+        typer.Option(
+            file_okay=False, help="Folder that keeps pictures as they are found; an interrupted search goes on from it."
+        ),
+    ] = None,
 ) -> None:
     """Give a bundle golden vectors that are searched anew; its graph stays the same, byte for byte. Takes minutes."""
     from edge.models.bundle import load_bundle
@@ -219,8 +226,8 @@ def repack(
 
     loaded = load_bundle(bundle)
     tensors = read_pictures(pictures, loaded.manifest.recipe) if pictures else None
-    made, found = write(loaded, out, version, tensors, progress, reason)
-    print(coverage_table(found))
+    made, noticed = write(loaded, out, version, tensors, progress, reason, found)
+    print(coverage_table(noticed))
     print(f"{out}: {len(made.golden)} golden cases, {made.size:,} bytes, sha256 {made.sha256}")
 
 
@@ -255,6 +262,7 @@ def _json(value: object) -> str:
 
 def main() -> None:
     """Run the command line; an error is printed in two lines, as everywhere, and sets the exit code."""
+    set_up_text_streams()
     try:
         app()
     except Exception as error:

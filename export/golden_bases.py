@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge.phantom.scene import PhantomScene
-from edge.phantom.spec import PhantomSpec
+from edge.phantom.spec import MIN_SIDE, PhantomSpec
 from export.golden_pictures import balance_seed, climb
 from export.head_layers import head_operators
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 PHANTOM_SEEDS = (60, 500)
 """Seeds of phantoms to begin with: neither training's nor those that thresholds are chosen by."""
-FULL_MASK = 3.0
+FULL_MASK = 5.0
 """Logit of a mask that covers the picture; its negative: of one that is empty. Rims are where kernels differ most."""
 STRONG = 3.0
 """Weight of keeping another head undecided while features are woken: it is lost easily."""
@@ -57,24 +57,40 @@ class BasePictures:
         """A phantom of the tensor's size, at any gain, with a lesion or without."""
         seed, lesions = int(self._rng.integers(*PHANTOM_SEEDS)), int(self._rng.integers(0, 2))
         height, width = self._shape
-        spec = PhantomSpec(seed=seed, width=max(96, width), height=max(96, height), lesions=lesions, mm_per_px=0.2)
+        rows = max(MIN_SIDE, height)
+        # At a fixed depth; a scan far narrower than deep would be refused.
+        spec = PhantomSpec(seed=seed, width=max(MIN_SIDE, width, rows // 2), height=rows, lesions=lesions)
         pixels = PhantomScene(spec).pixels(0)[:height, :width] * float(self._rng.choice([0.5, 0.7, 1.0, 1.4]))
         picture: Picture = np.clip(pixels, 0, 255).astype(np.uint8)
         return picture
 
-    def explore(self, head: HeadGraph, logits: int | None, steps: int) -> Iterator[Picture]:
-        """Alter a phantom so that one single value within a head rises or falls, while the head stays undecided."""
-        made = self._made[head.name]
-        single = [tensor for tensor in made if max(self._graph.shape(tensor)) <= 2] or [head.output]
-        tensor = int(self._rng.choice(single))
-        way = np.full(self._graph.shape(tensor), float(self._rng.choice([-1, 1])))
-        way[..., 1:] *= -1  # of two classes, one against the other
+    def explore(
+        self, head: HeadGraph, logits: int | None, steps: int, sleeping: SleepingWeights | None, behind: int | None
+    ) -> Iterator[Picture]:
+        """Alter a phantom so that one single value within a head rises or falls, while the head stays undecided.
+
+        ``sleeping``: weights that are to show. ``behind``: tensor of the single value that rises, where it is not to be
+        drawn by chance.
+        """
+        side = self._side(head) if behind is None else {behind: np.ones(self._graph.shape(behind))}
 
         def seeds(results: Tensors) -> Seeds:
             balance = [] if logits is None else [balance_seed(self._graph, logits, results)]
-            return [(1.0, {tensor: way}), *balance]
+            woken = [] if sleeping is None else [(1.0, sleeping.seed(results))]
+            return [(1.0, side), *woken, *balance]
 
-        yield from self._climb(self.phantom(), seeds, steps, set(made))
+        yield from self._climb(self.phantom(), seeds, steps, set(self._made[head.name]))
+
+    def _side(self, head: HeadGraph) -> dict[int, NDArray[Any]]:
+        """Gradient at one single value within a head, up or down by chance.
+
+        Where a head takes the larger of two values, or the smaller, the weights behind the other do not show.
+        """
+        sums = [layer.result for layer in head.layers if max(self._graph.shape(layer.result)) <= 2]
+        tensor = int(self._rng.choice(sums or [head.output]))
+        way = np.full(self._graph.shape(tensor), float(self._rng.choice([-1, 1])))
+        way[..., 1:] *= -1  # of two classes, one against the other
+        return {tensor: way}
 
     def wake(self, head: HeadGraph, sleeping: SleepingWeights, steps: int, *, masks: bool) -> Iterator[Picture]:
         """Alter a phantom so that a head's sleeping weights show while the head stays undecided.
@@ -84,9 +100,10 @@ class BasePictures:
         """
         single = [other for other, logits in self._heads if other is not head and self._single(logits)]
         others = set() if masks else {tensor for other in single for tensor in self._made[other.name]}
+        sides = [] if masks else [(1.0, self._side(other)) for other in single]
 
         def seeds(results: Tensors) -> Seeds:
-            return [(1.0, sleeping.seed(results)), *self._balance(head, results, masks)]
+            return [(1.0, sleeping.seed(results)), *sides, *self._balance(head, results, masks)]
 
         yield from self._climb(self._undecided(head), seeds, steps, others)
 

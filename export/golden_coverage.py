@@ -126,7 +126,8 @@ def read_pictures(folder: Path, recipe: PreprocessRecipe) -> Iterator[NDArray[np
     """Read all pictures below a folder as input tensors, (1, height, width, channels) uint8 each."""
     preprocess = Preprocessor(recipe)
     for path in sorted(each for each in folder.rglob("*") if each.suffix.lower() in PICTURES):
-        picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE)
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+        picture = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE) if data.size else None  # OpenCV raises for no bytes at all
         if picture is None:
             raise UsageError(f"{path} is no picture", hint="give a folder of representative pictures alone")
         yield preprocess(np.asarray(picture, np.uint8), ())[0]

@@ -1,25 +1,27 @@
 """Search of golden pictures by what they notice: of every head, changes of single weights.
 
-Each round makes pictures for the head that is noticed least, takes the one that notices most of what none did yet, and
-alters single pixels of it by chance until no better is found: a change shows where a sum stands close to the edge of
-rounding, and nothing but trying finds such a picture.
+Each round begins with a picture that moves much of what no picture shows yet, makes many variants of it, and takes
+those that notice most: a change shows where a sum stands close to the edge of rounding, and nothing but trying finds
+such a picture. Pictures have few grey levels: noise of 256 would be most of a bundle's bytes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edge.contracts.region import Region
 from edge.preprocess.preprocessor import Preprocessor
+from export.fast_noticing import FastNoticing
 from export.golden_bases import BasePictures
 from export.golden_coverage import counted_weights
 from export.golden_pictures import can_wake, logits_of
 from export.head_layers import cut_heads
 from export.input_gradient import TracedGraph
-from export.rounding_edges import NARROW, edge_distance, narrow_layers
+from export.picture_variants import Open, PictureVariants, coarse
+from export.rounding_edges import narrow_layers
 from export.sleeping_weights import SleepingWeights
 from export.weight_changes import HeadRunner, draw_changes
 
@@ -33,48 +35,60 @@ if TYPE_CHECKING:
     from export.weight_changes import ChangedWeight
 
     Picture = NDArray[np.uint8]
-    Tensors = dict[int, NDArray[Any]]
-    Left = dict[str, NDArray[np.intp]]
+    Tensors = Mapping[int, NDArray[Any]]
 
 TARGETS_FROM = 0.6
 """A layer of which a phantom leaves more than this share at zero has weights that must be woken."""
-WIDE, NEAR = 30, 4
-"""Pixels that are moved at once: to find a side of the edges of rounding, and to come closer to it."""
-TRIED = 48
-"""Candidates that are tried on other kernels at most before a picture is given up."""
+LARGE = 64
+"""A head with more outputs is run by LiteRT for each change: fewer of its changes are tried."""
+TRIED = 12
+"""Pictures that are tried on other kernels at most before a round is given up."""
+STEPS_BACK = 6
+"""Pictures of a climb, every third from its end, of which the first that fits is taken."""
+STILL = 0.02
+"""While more than this share of a layer's changes moved nothing in any picture, those are woken, else all left."""
+LEAST = 0.002
+"""Share of changes that a picture must add: it costs each start of a device some milliseconds."""
+WORTH = 0.4
+"""A variant that adds less than this share of what the first one of a round did is not taken: another base is."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchEffort:
     """How long a search goes on: numbers of pictures, steps and weights."""
 
-    drawn: int = 1500
+    drawn: int = 20000
     """Weights of each head that are changed."""
-    scored: int = 300
+    drawn_of_maps: int = 3000
+    """The same of a head that gives a map."""
+    scored: int = 1200
     """Of those that are not noticed yet, how many of each head a picture is scored by at most."""
-    woken: int = 20000
-    """Weights of a layer that are looked at to wake them."""
-    wake_steps: int = 70
+    scored_of_maps: int = 100
+    woken: int = 5000
+    """Weights that are woken at once."""
+    wake_steps: int = 90
     explore_steps: int = 16
-    explored: int = 6
-    """Phantoms of a round that are altered step by step; twice as many are taken as they are."""
+    explored: int = 4
+    """Phantoms of a round that are altered step by step; four times as many are taken as they are."""
     variants: int = 1500
-    """Variants of one picture in each round of altering single pixels."""
-    finalists: int = 48
-    """Of those, how many are scored: the ones whose sums stand closest to an edge."""
-    rounds: int = 40
+    """Variants of one picture in each round."""
+    guessed: int = 200
+    """Of those, of how many it is guessed what they show: for each head, the ones closest to an edge of rounding."""
+    finalists: int = 6
+    """Of those, how many are scored exactly, by all heads."""
+    by_base: int = 3
+    """Pictures that one base gives at most."""
+    rounds: int = 60
 
 
 @dataclass(eq=False)
 class Candidate:
-    """A picture with what the trunk makes of it."""
+    """A picture and the raw outputs of all heads."""
 
     picture: Picture
     """(height, width) uint8, of the tensor's size."""
-    trunk: Tensors
-    """What the heads read, by tensor number."""
     outputs: dict[str, NDArray[Any]]
-    """Raw, by head, (1, …)."""
+    """By head, (1, …)."""
 
 
 @dataclass(eq=False)
@@ -82,33 +96,30 @@ class HeadState:
     """A head, the changes of its weights, and which of them are noticed by now."""
 
     head: HeadGraph
-    runner: HeadRunner
+    noticing: FastNoticing
     changes: list[ChangedWeight]
     noticed: NDArray[np.bool_]
+    moved: NDArray[np.bool_]
+    """Which changes moved something in a picture so far, where channels are mixed."""
     logits: int | None
+    gives_map: bool
     sleeping: SleepingWeights | None = None
     """Of its layer that phantoms leave mostly at zero; None: it has none."""
-    by_case: list[NDArray[np.bool_]] = field(default_factory=list)
-    """What each case notices, in the order that they were added."""
-
-    @property
-    def missing(self) -> float:
-        """Share of the changes that are not noticed."""
-        return 1 - self.share
+    woken: NDArray[np.intp] | None = None
+    """Numbers of the changes that ``sleeping`` is about."""
 
     @property
     def share(self) -> float:
         """Share of the changes that are noticed."""
         return float(self.noticed.mean())
 
-    def open(self, most: int, rng: np.random.Generator) -> NDArray[np.intp]:
-        """Numbers of changes that are not noticed yet, ``most`` of them at most, by chance."""
-        left = np.flatnonzero(~self.noticed)
-        return left if len(left) <= most else np.sort(rng.choice(left, most, replace=False))
+    def left(self) -> list[int]:
+        """Numbers of the changes that are not noticed yet."""
+        return list(map(int, np.flatnonzero(~self.noticed)))
 
     def worst_layer(self) -> WeightedLayer | None:
         """The layer that most unnoticed changes are in; None: all are noticed."""
-        left = [self.changes[i].layer for i in np.flatnonzero(~self.noticed).tolist()]
+        left = [self.changes[i].layer for i in self.left()]
         return max(set(left), key=lambda layer: (left.count(layer), layer.operator)) if left else None
 
 
@@ -132,18 +143,23 @@ class GoldenSearch:
         self.regions = (Region(box=whole, mm_x=None, mm_y=None, source="phantom"),)
         self._preprocess = Preprocessor(recipe)
         self.traced = TracedGraph(graph)
-        heads = cut_heads(graph)
-        kept = {n for head in heads for n in (*head.sources, head.output)}
-        kept |= {layer.source for head in heads for layer in head.layers if layer.shape[0] <= NARROW}
-        self._forward = TracedGraph(graph, kept)
-        self.heads = [self._head_state(graph, head, silent or {}) for head in heads]
+        self.heads = [self._head_state(graph, head, silent or {}) for head in cut_heads(graph)]
         states = [(state.head, state.logits) for state in self.heads]
         self._make = BasePictures(self.traced, states, self.shape, self.tensor, self.rng)
+        self._variants = PictureVariants(graph, self.traced, [state.noticing for state in self.heads], self.tensor)
         for state in self.heads:
-            state.sleeping = self._sleeping(state, silent or {})
+            self._find_sleeping(state)
 
-    def _sleeping(self, state: HeadState, silent: Mapping[int, NDArray[np.bool_]]) -> SleepingWeights | None:
-        """Weights of the head's largest layer that phantoms leave mostly at zero."""
+    def _head_state(self, graph: bytes, head: HeadGraph, silent: Mapping[int, NDArray[np.bool_]]) -> HeadState:
+        gives_map = int(np.prod(self.traced.shape(head.output))) > LARGE
+        drawn = self.effort.drawn_of_maps if gives_map else self.effort.drawn
+        changes = draw_changes(HeadRunner(head, graph), drawn, self.rng, counted_weights(head, silent))
+        noticing = FastNoticing(graph, self.traced, head)
+        noticed, moved = np.zeros((2, len(changes)), np.bool_)
+        return HeadState(head, noticing, changes, noticed, moved, logits_of(self.traced, head), gives_map)
+
+    def _find_sleeping(self, state: HeadState) -> None:
+        """Set the weights of the head's largest layer that phantoms leave mostly at zero."""
         results = self.traced.run(self.tensor(self._make.phantom()))
         asleep = []
         for layer in state.head.layers:
@@ -151,120 +167,120 @@ class GoldenSearch:
             zero = (values == self.traced.zero(layer.result)).reshape(-1, values.shape[-1]).all(axis=0)
             if can_wake(self.traced, layer) and zero.mean() > TARGETS_FROM:
                 asleep.append(layer)
-        if not asleep:
-            return None
-        layer = max(asleep, key=lambda each: each.size)
-        counted = counted_weights(state.head, silent)
-        counted = {tensor: each & (tensor == layer.weights) for tensor, each in counted.items()}
-        changes = draw_changes(state.runner, self.effort.woken, self.rng, counted)
-        return SleepingWeights(self.traced, layer, changes) if changes else None
-
-    def _head_state(self, graph: bytes, head: HeadGraph, silent: Mapping[int, NDArray[np.bool_]]) -> HeadState:
-        runner = HeadRunner(head, graph)
-        changes = draw_changes(runner, self.effort.drawn, self.rng, counted_weights(head, silent))
-        return HeadState(head, runner, changes, np.zeros(len(changes), np.bool_), logits_of(self.traced, head))
+        if asleep:
+            layer = max(asleep, key=lambda each: each.size)
+            numbers = np.array([i for i, each in enumerate(state.changes) if each.layer == layer], np.intp)
+            if not len(numbers):
+                return
+            state.woken = numbers
+            state.sleeping = SleepingWeights(self.traced, layer, [state.changes[i] for i in numbers.tolist()])
 
     def tensor(self, picture: Picture) -> NDArray[np.uint8]:
         """Input tensor (1, height, width, channels) of a picture that is all scan area."""
         return self._preprocess(picture, self.regions)[0]
 
-    def candidate(self, picture: Picture, tensor: NDArray[np.uint8] | None = None) -> Candidate:
-        """Run the graph on a picture, or on the tensor that stands for it, and keep what the heads read and give."""
-        return self._keep(picture, self._forward.run(self.tensor(picture) if tensor is None else tensor))
+    def candidate(self, picture: Picture) -> Candidate:
+        """Run the graph on a picture of the tensor's size."""
+        results = self.traced.run(self.tensor(picture))
+        return Candidate(picture, {state.head.name: results[state.head.output] for state in self.heads})
 
-    def _keep(self, picture: Picture, results: Mapping[int, NDArray[Any]]) -> Candidate:
-        trunk = {number: results[number] for state in self.heads for number in state.head.sources}
-        return Candidate(picture, trunk, {state.head.name: results[state.head.output] for state in self.heads})
-
-    def add(self, candidate: Candidate) -> None:
-        """Count what a case notices, of all changes."""
+    def add(self, tensor: NDArray[np.uint8]) -> None:
+        """Count what the case with an input tensor notices, of all changes."""
+        results = self.traced.run(tensor)
         for state in self.heads:
-            seen = state.runner.noticed(state.changes, [candidate.trunk])[:, 0]
-            state.noticed |= seen
-            state.by_case.append(seen)
+            left = state.left()
+            moved = state.noticing.begin([state.changes[i] for i in left], results)
+            for each in moved:
+                state.moved[np.array(left)[each.numbers]] = True
+            state.noticed[left] = state.noticing.finish(moved, results, len(left))
 
-    def run(self, target: float, most: int, fits: Callable[[Candidate], bool] = lambda _: True) -> list[Candidate]:
-        """Search up to ``most`` cases, until ``target`` of each head's changes is noticed. ``fits``: may refuse one."""
+    def run(
+        self,
+        target: float,
+        most: int,
+        fits: Callable[[Candidate], bool] = lambda _: True,
+        keep: Callable[[Picture], None] = lambda _: None,
+    ) -> list[Candidate]:
+        """Search up to ``most`` cases, until ``target`` of each head's changes is noticed.
+
+        ``fits``: may refuse one. ``keep``: is given each picture as it is found.
+        """
         chosen: list[Candidate] = []
         for number in range(self.effort.rounds):
-            left = [state for state in self.heads if state.share < target]
-            if not left or len(chosen) >= most:
+            states = [state for state in self.heads if state.share < target]
+            if not states or len(chosen) >= most:
                 break
-            for each in self._round(left, number, fits)[: most - len(chosen)]:
+            for each in self._round(states, number, fits):
                 chosen.append(each)
-                self.add(each)
-            shares = ", ".join(f"{state.head.name} {state.share:.1%}" for state in self.heads)
-            self._progress(f"  golden: {len(chosen)} pictures more, noticed: {shares}")
+                keep(each.picture)
+                if len(chosen) == most:
+                    break
         return chosen
 
-    def _round(self, states: list[HeadState], number: int, fits: Callable[[Candidate], bool]) -> list[Candidate]:
-        """One or two pictures: the best variant of the best picture, and one that notices what it misses."""
-        edges = self._edges(states)
-        left = {state.head.name: state.open(self.effort.scored, self.rng) for state in states}
-        base = self._best(states, left, [self.candidate(picture) for picture in self._bases(states, number)])[0]
-        wide = [base, *self._closest(base.picture, WIDE, edges)]
-        found: list[Candidate] = []
+    def _round(self, states: list[HeadState], number: int, fits: Callable[[Candidate], bool]) -> Iterator[Candidate]:
+        """Pictures of one base, as long as each is worth it; each is counted when the next is asked for."""
+        quick = [state for state in states if not state.gives_map]
+        worst = min(states, key=lambda state: state.share)
+        bases = [coarse(picture) for picture in self._bases(worst, number)]
+        if len(bases) > STEPS_BACK:
+            bases = [picture for _, picture in self._variants.best(bases, self._open(quick or states))]
+        base = next((each for each in bases[:TRIED] if fits(self.candidate(each))), None)
+        if base is None:
+            return
+        pool = self._variants.pool(base, self.effort.variants if quick else 4 * self.effort.finalists, self.rng)
         first = 0.0
-        while len(found) < 2:
-            start = self._best(states, left, wide)[0]
-            near = self._best(states, left, [start, *self._closest(start.picture, NEAR, edges)])
-            best = next((each for each in near[:TRIED] if fits(each)), None)
-            gain = 0.0 if best is None else float(self._gains(states, left, [best])[0])
-            if best is None or gain <= first / 2:
+        edges = [narrow_layers(self.traced, state.head, layer) for state in quick if (layer := state.worst_layer())]
+        near = self._variants.nearest(pool, [each for each in edges if each], self.effort.guessed)
+        for _ in range(self.effort.by_base):
+            tried = self._variants.guess(near, self._open(quick)) if quick else [each.picture for each in pool]
+            scored = self._variants.best(tried[: self.effort.finalists * (1 if quick else 4)], self._open(states))
+            found = ((gain, self.candidate(picture)) for gain, picture in scored[:TRIED])
+            gain, best = next(((gain, each) for gain, each in found if fits(each)), (0.0, None))
+            if best is None or gain <= max(first * WORTH, LEAST):
                 break
             first = first or gain
-            found.append(best)
-            for state in states:
-                seen = state.runner.noticed([state.changes[i] for i in left[state.head.name]], [best.trunk])[:, 0]
-                left[state.head.name] = left[state.head.name][~seen]
-        return found
+            self.add(self.tensor(best.picture))
+            shares = ", ".join(f"{state.head.name} {state.share:.2%}" for state in self.heads)
+            self._progress(f"  golden: a picture more; noticed: {shares}")
+            yield best
 
-    def _edges(self, states: list[HeadState]) -> list[WeightedLayer]:
-        """Narrow layers behind those with most unnoticed changes, of all heads."""
+    def _open(self, states: list[HeadState]) -> list[Open]:
+        """Changes of some heads that are not noticed yet, as many as a picture is scored by, and their weight."""
         found = []
         for state in states:
-            layer = state.worst_layer()
-            found += [] if layer is None else narrow_layers(self.traced, state.head, layer)
+            most = self.effort.scored_of_maps if state.gives_map else self.effort.scored
+            left = state.left()
+            if len(left) > most:
+                left = np.sort(self.rng.choice(left, most, replace=False)).tolist()
+            if left:
+                found.append(Open(state.noticing, [state.changes[i] for i in left], 1 - state.share))
         return found
 
-    def _best(self, states: list[HeadState], left: Left, pool: list[Candidate]) -> list[Candidate]:
-        """Candidates by what each notices that is left, the best first."""
-        gains = self._gains(states, left, pool)
-        return [pool[i] for i in np.argsort(-gains, kind="stable").tolist()]
-
-    def _gains(self, states: list[HeadState], left: Left, pool: list[Candidate]) -> NDArray[np.float64]:
-        """What each candidate would add to the shares of the heads, (candidates,), by the changes in ``left``."""
-        gains = np.zeros(len(pool))
-        for state in states:
-            numbers = left[state.head.name]
-            if len(numbers):
-                seen = state.runner.noticed([state.changes[i] for i in numbers], [each.trunk for each in pool])
-                gains += seen.sum(axis=0) * (state.missing / min(self.effort.scored, int((~state.noticed).sum())))
-        return gains
-
-    def _closest(self, picture: Picture, amount: int, edges: list[WeightedLayer]) -> list[Candidate]:
-        """Variants of a picture with ``amount`` pixels moved a little, those whose sums stand closest to an edge."""
-        found: list[tuple[float, Candidate]] = []
-        for _ in range(self.effort.variants if edges else self.effort.finalists):
-            moved = picture.astype(np.int16)
-            moved.flat[self.rng.integers(0, moved.size, amount)] += self.rng.integers(-2, 3, amount).astype(np.int16)
-            variant = np.clip(moved, 0, 255).astype(np.uint8)
-            results = self._forward.run(self.tensor(variant))
-            found.append((edge_distance(self.traced, edges, results), self._keep(variant, results)))
-            if len(found) >= 4 * self.effort.finalists:
-                found = sorted(found, key=lambda each: each[0])[: self.effort.finalists]
-        return [each for _, each in sorted(found, key=lambda each: each[0])[: self.effort.finalists]]
-
-    def _bases(self, states: list[HeadState], number: int) -> Iterator[Picture]:
-        """Pictures to begin a round with: one that wakes what sleeps, every fourth time phantoms for another head."""
-        worst = max(states, key=lambda state: state.missing)
-        asleep = max((state for state in states if state.sleeping), key=lambda state: state.missing, default=None)
-        if asleep is not None and asleep.sleeping is not None and (number % 4 != 3 or asleep is worst):
-            *_, last = self._make.wake(asleep.head, asleep.sleeping, self.effort.wake_steps, masks=number % 4 == 1)
-            asleep.sleeping.see(self.traced.run(self.tensor(last)))
-            yield last
+    def _bases(self, worst: HeadState, number: int) -> Iterator[Picture]:
+        """Pictures to begin a round with: one that wakes what sleeps, or phantoms, some altered for the head."""
+        if worst.sleeping is not None and worst.woken is not None:
+            still = ~worst.moved[worst.woken]
+            left = still if still.mean() > STILL else ~worst.noticed[worst.woken]
+            worst.sleeping.choose(left, self.effort.woken, self.rng)
+            steps = self._make.wake(worst.head, worst.sleeping, self.effort.wake_steps, masks=number % 4 != 3)
+            yield from list(steps)[: -3 * STEPS_BACK : -3]
             return
-        for _ in range(2 * self.effort.explored):
+        for _ in range(4 * self.effort.explored):
             yield self._make.phantom()
-        for _ in range(self.effort.explored):
-            yield from list(self._make.explore(worst.head, worst.logits, self.effort.explore_steps))[::3]
+        layer = worst.worst_layer()
+        narrow = [] if layer is None else narrow_layers(self.traced, worst.head, layer)
+        for each in range(self.effort.explored):
+            sleeping = self._asleep(worst, layer) if layer and each % 3 else None
+            behind = narrow[0].result if sleeping and narrow and self.traced.shape(narrow[0].result)[-1] == 1 else None
+            count = self.effort.explore_steps * (1 if sleeping is None else 2)
+            yield from list(self._make.explore(worst.head, worst.logits, count, sleeping, behind))[::3]
+
+    def _asleep(self, state: HeadState, layer: WeightedLayer) -> SleepingWeights | None:
+        """The layer's weights that moved nothing in any picture, or that no picture shows; None: none can be woken."""
+        if not can_wake(self.traced, layer):
+            return None
+        for left in (~state.moved, ~state.noticed):
+            changes = [state.changes[i] for i in np.flatnonzero(left).tolist() if state.changes[i].layer == layer]
+            if len(changes) > STILL * layer.size / 10:
+                return SleepingWeights(self.traced, layer, changes)
+        return None

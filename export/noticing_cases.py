@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.models.bundle_checks import MAX_TOLERANCE, MAX_TOLERANCE_BY_HEAD
+from export.found_pictures import FoundPictures
 from export.golden_coverage import WANTED
 from export.golden_search import GoldenSearch, SearchEffort
 from export.golden_tolerances import MARGIN_SHARE
@@ -14,6 +15,7 @@ from export.predict import run_graph
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from export.golden_vectors import GoldenCase
 
 MOST = 24
-"""Cases that are searched at most: each costs a start some milliseconds."""
+"""Cases that are searched at most: each costs a start two milliseconds, and 50 more are allowed in all."""
 TARGET = WANTED + 0.007
 """Share at which a search ends: over what is wanted, for other weights are drawn to measure it."""
 
@@ -37,15 +39,19 @@ def add_noticing_cases(
     cases: list[GoldenCase],
     silent: Mapping[int, NDArray[np.bool_]] | None,
     progress: Callable[[str], None],
+    folder: Path | None = None,
 ) -> list[GoldenCase]:
     """Search cases that notice what ``cases`` do not; returns the new ones alone.
 
-    ``silent``: as `silent_channels` found it. A case on which TFLite's own kernels differ by more than the manifest
-    allows them, or by so much that no tolerance could be set, is left out.
+    ``silent``: as `silent_channels` found it. ``folder``: found pictures are kept there, and taken from there first. A
+    case on which TFLite's own kernels differ by more than the manifest allows them, or by so much that no tolerance
+    could be set, is left out.
     """
-    search = GoldenSearch(graph, manifest, progress, silent, SearchEffort())
+    found = FoundPictures(folder, (manifest.recipe.height, manifest.recipe.width))
+    pictures = found.read()
+    search = GoldenSearch(graph, manifest, progress, silent, SearchEffort(), seed=1 + len(pictures))
     for case in cases:
-        search.add(search.candidate(case.pixels, case.tensor))
+        search.add(case.tensor)
     limits = _limits(manifest)
 
     def fits(candidate: Candidate) -> bool:
@@ -53,8 +59,12 @@ def add_noticing_cases(
         off = largest_differences(other, candidate.outputs)
         return all(steps <= limits[head] for head, steps in off.items())
 
-    found = search.run(TARGET, MOST, fits)
-    return [golden_case(graph, manifest, each.picture, search.regions, "altered") for each in found]
+    pictures = [picture for picture in pictures if fits(search.candidate(picture))]
+    for picture in pictures:
+        search.add(search.tensor(picture))
+    more = search.run(TARGET, MOST - len(pictures), fits, found.keep)
+    pictures += [each.picture for each in more]
+    return [golden_case(graph, manifest, picture, search.regions, "altered") for picture in pictures]
 
 
 def _limits(manifest: ModelManifest) -> dict[str, int]:

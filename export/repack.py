@@ -35,6 +35,7 @@ def repack(
     representative: Iterable[NDArray[np.uint8]] | None,
     progress: Callable[[str], None],
     reason: str = "",
+    folder: Path | None = None,
 ) -> tuple[Bundle, list[HeadCoverage]]:
     """Write ``bundle`` anew with other golden vectors; returns it, read back, and what these notice by head.
 
@@ -46,6 +47,7 @@ def repack(
             do not count. None: all count.
         progress: takes lines for people.
         reason: for people, why there is another version; stands in the model card.
+        folder: where pictures are kept as they are found; a search that was interrupted goes on from them.
 
     Raises ModelError where the old version is given again, or cases would come out otherwise on other kernels.
     """
@@ -60,7 +62,7 @@ def repack(
         for pixels, regions in ((bundle.golden.frames[i], bundle.golden.regions[i]) for i in order)
     )
     cases = choose_cases(old, manifest, progress)
-    cases += add_noticing_cases(graph, manifest, cases, silent, progress)
+    cases += add_noticing_cases(graph, manifest, cases, silent, progress, folder)
     found = golden_coverage(graph, np.concatenate([case.tensor for case in cases]), silent)
     data = append_zip(graph, zip_members(manifest, cases, found, len(graph), reason))
     check_size(data)

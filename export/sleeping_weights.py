@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 ROOM = 30.0
 """Steps over zero that a changed sum is pushed to: under that, rounding behind the layer may hide it."""
 DEPTH = 300.0
-"""A sum that is more steps under zero is left alone until the picture has changed."""
+"""A sum that is more steps under zero is left alone until the picture has changed, but for the highest of a channel."""
+PLACES = 4
+"""How many of a channel's places are its highest."""
 MOVED = 45.0
 """Steps, over all places of the picture, that a result must move by before a weight counts as awake."""
 
@@ -47,21 +49,19 @@ class SleepingWeights:
         self._limits = -128.0 - zero, 127.0 - zero
         self.asleep = np.ones(len(changes), np.bool_)
 
-    def see(self, results: Tensors) -> None:
-        """Count the weights that a picture shows as awake. When none is left, all sleep again."""
-        sums, moved = self._sums(results, np.ones(len(self.asleep), np.bool_))
-        low, high = self._limits
-        move = np.abs((np.clip(moved, low, high) - np.clip(sums, low, high)).sum(axis=0))
-        self.asleep &= move < MOVED
-        if not self.asleep.any():
-            self.asleep[:] = True
+    def choose(self, left: NDArray[np.bool_], most: int, rng: np.random.Generator) -> None:
+        """Let those of the weights sleep that are ``left``, ``most`` of them at most, by chance."""
+        numbers = np.flatnonzero(left)
+        self.asleep[:] = False
+        self.asleep[numbers if len(numbers) <= most else rng.choice(numbers, most, replace=False)] = True
 
     def seed(self, results: Tensors) -> dict[int, NDArray[np.float32]]:
         """Gradient at the layer's source that raises the sums in which sleeping weights would show."""
         sums, moved = self._sums(results, self.asleep)
         low, high = self._limits
         shown = np.abs((np.clip(moved, low, high) - np.clip(sums, low, high)).sum(axis=0)) >= MOVED
-        pushed = (np.maximum(sums, moved) < low + ROOM) & (sums > low - DEPTH) & ~shown
+        highest = sums >= np.sort(sums, axis=0)[-min(PLACES, len(sums))]
+        pushed = (np.maximum(sums, moved) < low + ROOM) & ((sums > low - DEPTH) | highest) & ~shown
         by_channel = np.zeros((self._weights.shape[0], len(sums)), np.float32)
         np.add.at(by_channel, self._channel[self.asleep], pushed.T.astype(np.float32))
         return {self.layer.source: (by_channel.T @ self._weights).reshape(results[self.layer.source].shape)}

@@ -12,6 +12,7 @@ from brokers import broker, mosquitto, subscriber  # noqa: F401  (fixtures)
 from faults.stuck_driver import StuckDriver, why_not
 from hypothesis import settings
 from publisher_harness import make_publisher, make_publisher_process  # noqa: F401  (fixtures)
+from sqlite_connections import watch_connections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,8 @@ sys.path.append(str(Path(__file__).parents[1]))
 
 settings.register_profile("sonoedge", deadline=None)  # how long an example takes says how busy the machine is
 settings.load_profile("sonoedge")
+
+watch_connections()
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,10 @@
 Modules:
 
 - ``code_map``: Writes docs/map.md and the module lists in package docstrings, both from the first lines of docstrings.
+- ``licences``: Lists the licences of the installed packages: copyleft first, and beside each what its licence files
+  name.
+- ``pythons``: Lists the Python interpreters that the project can be tested with: on PATH or of pyenv, one a version,
+  with venv.
 - ``source_tree``: Reads the Python files of the project as syntax trees, for the code map and the structure rules.
 - ``structure_rules``: Checks what ruff does not: sizes of files and functions, first lines of docstrings, names that
   stand twice.

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import typer
 
 from edge.cli.errors import report
+from edge.process.text_streams import set_up_text_streams
 from training import cli_data, cli_evaluation
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -159,6 +160,7 @@ def _use_threads(count: int) -> None:
 
 def main() -> None:
     """Run the command line; errors are two lines, as everywhere here: what happened, and what to do."""
+    set_up_text_streams()
     try:
         app()
     except Exception as error:

@@ -23,7 +23,7 @@ from edge.pipeline.analyser import Analyser
 from edge.pipeline.guard import RuntimeGuard
 from edge.pipeline.runtime_history import RuntimeHistory
 from edge.pipeline.selftest import require_selftest
-from edge.plugins import make_runtime, schemes
+from edge.plugins import make_runtime, schemes, unknown_scheme_hint
 from edge.runtimes.auxiliary_files import MissingFileError, pin_files
 from edge.runtimes.isolated import IsolatedRuntime
 
@@ -119,7 +119,7 @@ def make_guard(
         if parse_uri(uri).scheme not in known:
             raise UsageError(
                 f"no runtime is called {parse_uri(uri).scheme}://, which is to be a fall-back",
-                hint=f"there are: {', '.join(known)}",
+                hint=unknown_scheme_hint("runtimes", uri),
             )
 
     for uri in (settings.runtime.uri, *settings.runtime.fallback):

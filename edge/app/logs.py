@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge.config.password_mask import mask_passwords
+from edge.process.text_streams import set_up_text_streams
 
 if TYPE_CHECKING:
     from edge.config.settings import LogSettings
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 def set_up_logs(settings: LogSettings) -> None:
     """Send this process's logs, and Python's warnings, to stderr. May be called again; the last call holds."""
+    set_up_text_streams()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if settings.format == "json" else TextFormatter())
     root = logging.getLogger()

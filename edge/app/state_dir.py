@@ -18,7 +18,7 @@ from edge.contracts.errors import DeviceError
 from edge.process.log_limit import LogLimiter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -103,6 +103,26 @@ def held_state_dir(path: Path) -> Iterator[StateDirLock]:
         yield lock
     finally:
         lock.close()
+
+
+@contextlib.contextmanager
+def new_state_dir(path: Path) -> Iterator[tuple[StateDirLock, Callable[[], None]]]:
+    """Hold the lock of the state directory ``path``; what was made for it goes again unless the start is confirmed.
+
+    Yields the lock, and a function that confirms the start: then all stays. Raises what `StateDirLock` raises.
+    """
+    folders = [folder for folder in (path, *path.parents) if not folder.exists()]
+    had_lock = (path / LOCK_NAME).exists()
+    confirmed: list[bool] = []
+    with held_state_dir(path) as lock:
+        try:
+            yield lock, lambda: confirmed.append(True)
+        finally:
+            if not confirmed and not had_lock:
+                with contextlib.suppress(OSError):  # something else is in there: it stays
+                    (path / LOCK_NAME).unlink()
+                    for folder in folders:
+                        folder.rmdir()
 
 
 @contextlib.contextmanager

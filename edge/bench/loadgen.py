@@ -24,6 +24,7 @@ from edge.bench.rendered_frames import phantom_frames
 from edge.contracts.errors import UsageError
 from edge.contracts.results import Status
 from edge.pipeline.analyser import Analyser
+from edge.process.install import pip_install
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -115,7 +116,7 @@ def _library() -> Any:
     except ImportError:
         raise UsageError(
             "--scenario needs MLCommons LoadGen, which is not installed",
-            hint="pip install 'sonoedge[benchmark]' (x86-64, Python to 3.13), elsewhere pip install mlcommons-loadgen",
+            hint=f"{pip_install('mlcommons-loadgen')} (where there is no wheel, it compiles: a C++ compiler is needed)",
         ) from None
 
 

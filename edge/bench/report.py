@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -117,7 +118,7 @@ def write_json(path: Path, report: BenchmarkReport) -> None:
 def read_json(path: Path) -> BenchmarkReport:
     """Read a report from a JSON file. Raises `UsageError` if there is none, or if the file is something else."""
     try:
-        return decode_json(path.read_bytes(), BenchmarkReport)
+        return decode_json(sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes(), BenchmarkReport)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}", hint="make one with --json FILE") from None
     except UnreadableError as error:

@@ -17,6 +17,7 @@ from edge.contracts.errors import DeviceError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+    from typing import TextIO
 
     from numpy.typing import NDArray
 
@@ -110,12 +111,17 @@ class Samples:
         return columns
 
 
+def write_rows(file: TextIO, columns: Mapping[str, Iterable[float | int | str | None]]) -> None:
+    """Write raw samples as CSV, as `write_csv`, to an open file. Raises OSError if it cannot be written."""
+    writer = csv.writer(file)
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+
+
 def write_csv(path: Path, columns: Mapping[str, Iterable[float | int | str | None]]) -> None:
     """Write raw samples as CSV, a row a frame, an empty field where nothing was measured. Raises `DeviceError`."""
     try:
         with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(columns)
-            writer.writerows(zip(*columns.values(), strict=True))
+            write_rows(file, columns)
     except OSError as error:
         raise DeviceError(f"{path} cannot be written: {error.strerror}", hint="give another place") from None

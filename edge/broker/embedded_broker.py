@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import DeviceError
+from edge.process.install import install_command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,7 +115,7 @@ def start_broker(search_path: str | None = None) -> EmbeddedBroker:
         return _start("iotcore", IOTCORE_CONFIG, [sys.executable, "-m", "iotcore", "--log-level", "ERROR", "--config"])
     raise DeviceError(
         "there is no MQTT broker: neither mosquitto nor iotcore is installed",
-        hint="pip install 'sonoedge[demo]', or apt install mosquitto",
+        hint=f"{install_command('demo')}, or apt install mosquitto",
     )
 
 

@@ -16,6 +16,8 @@ Modules:
 - ``main``: Main program of ``edge-cli``: finds the command, runs it, and turns errors into exit codes.
 - ``model``: ``edge-cli model``: shows and verifies a model bundle.
 - ``outbox``: ``edge-cli outbox``: shows, resends, exports and deletes the messages stored on the device.
+- ``output``: Output of commands on stdout: JSON that stays JSON whatever encoding stdout has.
+- ``paths``: Paths on the command line: ``-`` for standard input and output, and files that may be given in two ways.
 - ``progress``: Progress bars on stderr, on terminals only.
 - ``run``: ``edge-cli run``: starts the daemon and runs it until it is stopped.
 - ``schema``: ``edge-cli schema``: writes the JSON Schemas and the AsyncAPI document, or checks them.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,6 +10,8 @@ import typer
 
 from edge.cli import benchmark_options as options
 from edge.cli.errors import INTERRUPTED, printing
+from edge.cli.output import print_json
+from edge.cli.paths import DASH
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,7 +84,8 @@ def measure(
     )  # fmt: skip
     given.check()
     report = run_benchmark(given)
-    show(report)
+    if DASH not in (given.json, given.csv):
+        show(report)
     write_files(report, given)
     return exit_code(report)
 
@@ -126,12 +130,19 @@ def run_benchmark(given: options.BenchmarkOptions) -> BenchmarkReport:
 
 def write_files(report: BenchmarkReport, given: options.BenchmarkOptions) -> None:
     """Write the JSON, CSV and SVG files that were asked for. Raises `DeviceError` if one cannot be written."""
-    from edge.bench.report import write_json
-    from edge.bench.samples import write_csv
+    import msgspec
 
-    if given.json is not None:
+    from edge.bench.report import write_json
+    from edge.bench.samples import write_csv, write_rows
+
+    with printing():
+        if given.json == DASH:
+            print_json(msgspec.json.encode(report).decode())
+        if given.csv == DASH:
+            write_rows(sys.stdout, report.samples)
+    if given.json not in (None, DASH):
         write_json(given.json, report)
-    if given.csv is not None:
+    if given.csv not in (None, DASH):
         write_csv(given.csv, report.samples)
     if given.picture is not None:
         from edge.bench.chart import write_svg
@@ -200,7 +211,7 @@ def require_broker(uri: str) -> None:
     from edge.contracts.errors import UsageError
     from edge.sinks.mqtt.credentials import read_credentials
 
-    if parse_uri(uri).scheme not in ("mqtt", "mqtts"):
+    if parse_uri(uri, "sinks").scheme not in ("mqtt", "mqtts"):
         raise UsageError(f"{parse_uri(uri).scheme}:// is no broker", hint="for example --broker mqtt://localhost:1883")
     read_credentials(SinkSettings(uri=uri))
 

@@ -33,8 +33,8 @@ Sweep = Annotated[bool, typer.Option("--sweep", help="Threads x runtimes x model
 Threads = Annotated[str | None, typer.Option(help="For --sweep: 1,2,4; default: 1, 2, 4 up to the cores.")]
 StateDir = Annotated[Path | None, typer.Option(help="Where the outbox is made; its disk is measured too.")]
 ConfigFile = Annotated[Path | None, typer.Option(help="TOML file; see edge-cli config init.")]
-JsonFile = Annotated[Path | None, typer.Option(help="Write everything to this file, raw samples too.")]
-CsvFile = Annotated[Path | None, typer.Option(help="Write the raw samples to this file, a row a frame.")]
+JsonFile = Annotated[Path | None, typer.Option(help="Write everything to this file (- for stdout), raw samples too.")]
+CsvFile = Annotated[Path | None, typer.Option(help="Write the raw samples to this file (- for stdout), a row a frame.")]
 PictureFile = Annotated[Path | None, typer.Option(help="Write distribution and timeline to this .svg file.")]
 
 
@@ -89,6 +89,8 @@ class BenchmarkOptions:
 
         if self.picture is not None and (self.picture.suffix.lower() != ".svg" or self.sweep):
             raise UsageError("the picture is an .svg file, of one run", hint="for example --picture now.svg")
+        if self.json == self.csv == Path("-"):
+            raise UsageError("--json - and --csv - both write to stdout", hint="give one of them a file")
         for file in (self.json, self.csv, self.picture):
             if file is not None and not file.resolve().parent.is_dir():
                 raise UsageError(f"there is no folder {file.resolve().parent}", hint="make it, or give another place")

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge.cli.output import print_json
+from edge.cli.paths import one_of, unless_dash
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -29,7 +32,7 @@ Example:
 
 @app.command()
 def init(
-    out: Annotated[Path | None, typer.Option(help="File to write; default: stdout.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write; default, or -: stdout.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over an existing file.")] = False,
 ) -> None:
     """Write a file with every setting, its meaning and its default.
@@ -40,6 +43,7 @@ def init(
     from edge.config.config_template import config_template
     from edge.contracts.errors import ConfigError
 
+    out = unless_dash(out)
     if out is None:
         print(config_template(), end="")
         return
@@ -55,7 +59,8 @@ def init(
 
 @app.command()
 def show(
-    config: Annotated[Path | None, typer.Option(help="TOML file; default: none.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="TOML file; - for stdin.", show_default=False)] = None,
+    config: Annotated[Path | None, typer.Option(help="The same, as other commands take it; default: none.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Show the settings that hold, and where each came from.
@@ -70,11 +75,12 @@ def show(
     from edge.config.effective_settings import masked_settings, setting_origins, settings_as_toml
     from edge.config.load import default_device_name, default_state_dir, load_settings, try_loading
 
-    loaded = try_loading(config, os.environ, {})
-    settings = loaded.settings or load_settings(config, os.environ)  # the latter raises the first problem
+    path = one_of(file, config, "--config")
+    loaded = try_loading(path, os.environ, {})
+    settings = loaded.settings or load_settings(path, os.environ)  # the latter raises the first problem
     if as_json:
         data = {"settings": masked_settings(settings), "origins": setting_origins(settings, loaded.layers)}
-        print(msgspec.json.format(msgspec.json.encode(data)).decode())
+        print_json(msgspec.json.format(msgspec.json.encode(data)).decode())
         return
     print(settings_as_toml(settings, loaded.layers), end="")
     if settings.device is None:
@@ -84,20 +90,28 @@ def show(
 
 
 @app.command()
-def check(file: Annotated[Path, typer.Argument(help="TOML file.")]) -> int:
+def check(
+    file: Annotated[Path | None, typer.Argument(help="TOML file; - for stdin.", show_default=False)] = None,
+    config: Annotated[Path | None, typer.Option(help="The same, as other commands take it.")] = None,
+) -> int:
     """Check a file, without the environment: every error with its line, then what may not work here.
 
     Exit code 3 if there is an error; warnings do not count.
 
     Example:
       edge-cli config check edge.toml
+      edge-cli config check --config edge.toml
+      edge-cli config init | edge-cli config check -
     """
     from edge.cli.errors import one_line, print_error
     from edge.config.consistency import find_warnings
     from edge.config.load import as_config_error, try_loading
-    from edge.contracts.errors import ConfigError
+    from edge.contracts.errors import ConfigError, UsageError
 
-    loaded = try_loading(file, {}, {})
+    path = one_of(file, config, "--config")
+    if path is None:
+        raise UsageError("Missing argument 'FILE'", hint="see edge-cli config check --help")
+    loaded = try_loading(path, {}, {})
     problems, settings = loaded.problems, loaded.settings
     if settings is not None:
         problems = [as_config_error(loaded.layers, fault) for fault in _unknown_schemes(settings)]
@@ -108,7 +122,7 @@ def check(file: Annotated[Path, typer.Argument(help="TOML file.")]) -> int:
         print_error(problem.message, problem.hint)
     if settings is None or problems:
         return ConfigError.exit_code
-    print(f"{file}: OK (streams: {len(settings.streams)}, sinks: {len(settings.sinks)})")
+    print(f"{path}: OK (streams: {len(settings.streams)}, sinks: {len(settings.sinks)})")
     return 0
 
 
@@ -117,7 +131,7 @@ def _unknown_schemes(settings: Settings) -> Iterator[SettingsProblem]:
     from edge.config.descriptions import dotted_path
     from edge.config.uri import parse_uri
     from edge.config.validate import SettingsProblem
-    from edge.plugins import schemes
+    from edge.plugins import schemes, unknown_scheme_hint
 
     places: list[tuple[str, KeyPath, str]] = [
         ("sources", ("streams", i, "source"), stream.source) for i, stream in enumerate(settings.streams)
@@ -127,7 +141,7 @@ def _unknown_schemes(settings: Settings) -> Iterator[SettingsProblem]:
         scheme, known = parse_uri(uri).scheme, schemes(kind)
         if scheme not in known:
             message = f"{dotted_path(path)}: no {kind.removesuffix('s')} is called {scheme}://"
-            yield SettingsProblem(path, message, f"there are: {', '.join(known)}")
+            yield SettingsProblem(path, message, unknown_scheme_hint(kind, uri))
 
 
 def _unsigned_files(settings: Settings) -> Iterator[SettingsProblem]:
@@ -164,4 +178,4 @@ def schema() -> None:
     """
     from edge.schema.json_schema import as_text, settings_schema
 
-    print(as_text(settings_schema()), end="")
+    print_json(as_text(settings_schema()).rstrip("\n"))

@@ -31,14 +31,10 @@ def command(
       edge-cli demo
       edge-cli demo --input scans/ --out demo-out
     """
-    import signal
-
     from edge.contracts.errors import DeviceError
     from edge.demo.run import run_scenarios
     from edge.demo.scenarios import demo_scenarios
 
-    # So that `with` blocks end their processes when we are asked to stop, as they do at Ctrl-C.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     print("Research use only. Not a medical device.", flush=True)
     runs, page = run_scenarios(demo_scenarios(own), out, seconds, config, TerminalProgress())
     print(f"\nTo look at: {page}", flush=True)

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge.cli.output import print_json as print_json_text
+from edge.cli.paths import one_of
+
 if TYPE_CHECKING:
     from edge.doctor.check import Check, Mark
 
@@ -24,7 +27,10 @@ WIDTH = 9
 
 
 def command(
-    config: Annotated[Path | None, typer.Option(help="TOML file of the daemon; default: none.")] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="TOML file of the daemon; - for stdin.", show_default=False)
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="The same, as other commands take it; default: none.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, when all is done.")] = False,
 ) -> int:
     """Check this machine: runtimes, devices, disk, clock, brokers; say what is missing.
@@ -47,7 +53,7 @@ def command(
     set_up_logs(LogSettings(level="error"))
     checks = []
     group = ""
-    for check in run_all_checks(config):
+    for check in run_all_checks(one_of(file, config, "--config")):
         checks.append(check)
         if not as_json:
             if check.group != group:
@@ -87,4 +93,4 @@ def print_json(checks: list[Check], code: int) -> None:
     import msgspec
 
     data = {"ok": code == 0, "exit_code": code, "checks": checks}
-    print(msgspec.json.format(msgspec.json.encode(data)).decode())
+    print_json_text(msgspec.json.format(msgspec.json.encode(data)).decode())

@@ -8,6 +8,7 @@ Set EDGE_DEBUG=1 to see the traceback of an unexpected one as well.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
@@ -56,13 +57,19 @@ def report(error: BaseException) -> int:
 
 def print_error(message: str, hint: str) -> None:
     """Print exactly two lines on stderr, whatever line breaks the texts hold."""
-    with suppress(OSError):  # when no one reads our stderr either, the exit code must do
+    with suppress(OSError, ValueError):  # when no one reads our stderr either, the exit code must do
         print(f"error: {one_line(message)}\nhint: {one_line(hint)}", file=sys.stderr)
 
 
 def one_line(text: str) -> str:
     """Text without line breaks, and without the control characters that terminals act on."""
+    text = text.encode("utf-8", "surrogateescape" if _only_bytes(text) else "replace").decode("utf-8", "replace")
     return "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
+
+
+def _only_bytes(text: str) -> bool:
+    """Whether all surrogates in ``text`` stand for single bytes, as in the names of files that are not UTF-8."""
+    return all("\udc80" <= c <= "\udcff" for c in text if "\ud800" <= c <= "\udfff")
 
 
 def print_traceback_if_asked() -> None:
@@ -82,10 +89,42 @@ def printing() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        redirect_stdout_to_null()
-        raise DeviceError(
-            f"standard output cannot be written: {error.strerror}", hint="make room there, or send it elsewhere"
-        ) from None
+        raise _not_written(error) from None
+
+
+class CheckedStdout(io.TextIOWrapper):
+    """Standard output that says that it is the one that cannot be written, whoever prints: raises `DeviceError`."""
+
+    def write(self, text: str) -> int:
+        """Write as `io.TextIOWrapper`. BrokenPipeError goes on: a reader that went away is no fault."""
+        if text == "":  # the parser tries so whether it is text that is written here, and takes an error for a no
+            return 0
+        with printing():
+            return super().write(text)
+
+    def flush(self) -> None:
+        """Flush as `io.TextIOWrapper`, see `write`."""
+        with printing():
+            super().flush()
+
+
+def check_stdout() -> None:
+    """Put a `CheckedStdout` in the place of stdout, where that is a file, a pipe or a terminal."""
+    old = sys.stdout
+    if type(old) is io.TextIOWrapper:
+        line_buffering, write_through = old.line_buffering, old.write_through
+        encoding, errors = old.encoding, old.errors
+        sys.stdout = CheckedStdout(
+            old.detach(), encoding, errors, line_buffering=line_buffering, write_through=write_through
+        )
+
+
+def _not_written(error: OSError) -> DeviceError:
+    """Error for the user; what is left unwritten is dropped, or the interpreter would meet it again at its end."""
+    redirect_stdout_to_null()
+    return DeviceError(
+        f"standard output cannot be written: {error.strerror}", hint="make room there, or send it elsewhere"
+    )
 
 
 def redirect_stdout_to_null() -> None:

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge.cli.errors import printing
-from edge.cli.progress import FileProgressBar
+from edge.cli.output import print_json
+from edge.cli.progress import FileProgressBar, is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from edge.config.settings import Settings
+    from edge.infer.clip_summary import ClipSummary
+    from edge.infer.film import OverlayFilm
     from edge.infer.inputs import InputFile
     from edge.infer.output import AnswerCsv, OverlayFolder
     from edge.infer.run import FileAnswer
@@ -22,19 +26,28 @@ if TYPE_CHECKING:
 
 UNANSWERED = 5
 """Exit code if some input gave no result."""
+STDOUT = Path("-")
 
 
 def command(
-    paths: Annotated[list[Path], typer.Argument(help="Files or folders.", metavar="PATH...", show_default=False)],
+    paths: Annotated[
+        list[Path], typer.Argument(help="Files or folders; - for stdin.", metavar="PATH...", show_default=False)
+    ],
     json: Annotated[bool, typer.Option("--json", help="One JSON object a frame, on stdout.")] = False,
-    csv: Annotated[Path | None, typer.Option(help="Write a table to this file, one row a lesion.")] = None,
-    overlay: Annotated[Path | None, typer.Option(help="Write each picture with what was found to this folder.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write a table to this file, one row a lesion; - for stdout.")
+    ] = None,
+    overlay: Annotated[
+        Path | None,
+        typer.Option(help="Write each picture with what was found to this folder; of one clip a film: out.mp4."),
+    ] = None,
     model: Annotated[Path | None, typer.Option(help="Model bundle; default: the one that ships.")] = None,
 ) -> int:
     """Analyse pictures, videos, DICOM files or folders.
 
     Prints a line a frame: finding, clear (no lesion detected in this frame), abstained (seen, but not judged) or
-    no_result (could not be computed), with the reason. Boxes and outlines are in pixels of the source picture.
+    no_result (could not be computed), with the reason; and a line that sums up each clip. Boxes and outlines are in
+    pixels of the source picture. A film shows a crossed-out frame with the reason where one could not be read.
 
     Exit code 0: all inputs were answered; 5: some were not, and the lines say which.
 
@@ -42,29 +55,86 @@ def command(
 
     Example:
       edge-cli infer scan.png --overlay out/
+      edge-cli infer clip.mp4 --overlay film.mp4
       edge-cli infer study/ clip.mp4 --json > answers.jsonl
+      edge-cli infer study/ --csv - | head
+      edge-cli infer - < scan.png
     """
     import os
 
-    from edge.app.compose import make_analyser
     from edge.app.logs import set_up_logs
     from edge.config.load import load_settings
     from edge.infer.inputs import find_inputs
-    from edge.infer.output import AnswerCsv, OverlayFolder
-    from edge.infer.run import require_frames, require_inputs
 
     settings = load_settings(None, os.environ, {"model": str(model)} if model else {})
     set_up_logs(settings.log)
     inputs, passed_over = find_inputs(paths)
+    try:
+        return analyse(settings, inputs, passed_over, csv, overlay, as_json=json)
+    finally:
+        for file in inputs:
+            file.close()
+
+
+def analyse(
+    settings: Settings,
+    inputs: list[InputFile],
+    passed_over: int,
+    csv: Path | None,
+    overlay: Path | None,
+    *,
+    as_json: bool,
+) -> int:
+    """Analyse all inputs and write all that was asked for; the exit code. Raises `EdgeError`."""
+    from edge.app.compose import make_analyser
+    from edge.infer.run import require_frames, require_inputs
+
     require_inputs(inputs, passed_over)
-    table = None if csv is None else AnswerCsv(csv)
-    folder = None if overlay is None else OverlayFolder(overlay)
-    output = AnswerPrinter([file.path for file in inputs], as_json=json)
-    write_answers(inputs, make_analyser(settings, isolated=False), output, table, folder)
+    table, pictures = make_files(inputs, csv, overlay, as_json=as_json)
+    output = AnswerPrinter(inputs, form="json" if as_json else "none" if csv == STDOUT else "table")
+    write_answers(inputs, make_analyser(settings, isolated=False), output, table, pictures)
     with printing():
         output.end(passed_over)
-    require_frames(output.frames, output.first_problem)
+    require_frames(output.frames, output.first_problem, output.first_hint)
     return UNANSWERED if output.unanswered else 0
+
+
+def make_files(
+    inputs: list[InputFile], csv: Path | None, overlay: Path | None, *, as_json: bool
+) -> tuple[AnswerCsv | None, OverlayFolder | OverlayFilm | None]:
+    """Make the files that answers are written to. Raises `UsageError` if one cannot be written, or is an input."""
+    from edge.contracts.errors import UsageError
+    from edge.infer.film import OverlayFilm, is_film, require_one_clip
+    from edge.infer.output import AnswerCsv, OverlayFolder
+
+    for option, target in (("--csv", csv), ("--overlay", overlay)):
+        if target is not None and target.is_file() and any(_is_same(target, file.path) for file in inputs):
+            raise UsageError(f"{option} {target} is an input, and would be written over", hint="give another place")
+    if csv == STDOUT and as_json:
+        raise UsageError("--json and --csv - both write to stdout", hint="give --csv a file")
+    if overlay is not None and is_film(overlay):
+        require_one_clip(overlay, inputs)
+        pictures: OverlayFolder | OverlayFilm | None = OverlayFilm(overlay, inputs[0])
+    else:
+        pictures = None if overlay is None else OverlayFolder(overlay)
+    table = None if csv is None else AnswerCsv(csv, sys.stdout if csv == STDOUT else None)
+    return table, pictures
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
+
+
+def _frames_of(inputs: Sequence[InputFile]) -> int:
+    """Frames of the one clip that a progress bar is drawn for; 0 for several files, and where nobody sees it."""
+    if len(inputs) != 1 or not is_terminal(sys.stderr):
+        return 0
+    from edge.infer.film import frame_count
+
+    return frame_count(inputs[0])
 
 
 def write_answers(
@@ -72,59 +142,69 @@ def write_answers(
     analyser: Analyser,
     output: AnswerPrinter,
     table: AnswerCsv | None,
-    folder: OverlayFolder | None,
+    pictures: OverlayFolder | OverlayFilm | None,
 ) -> None:
-    """Analyse all inputs and write each answer to every output as it comes; close analyser and table at the end."""
+    """Analyse all inputs and write each answer to every output as it comes; close all of them at the end."""
     from edge.infer.run import answers
 
+    whole = False
     try:
         for answer in answers(inputs, analyser):
             with printing():
                 output.add(answer)
-            if table is not None:
-                table.add(answer)
-            if folder is not None:
-                folder.add(answer)
+                if table is not None:
+                    table.add(answer)
+            if pictures is not None:
+                pictures.add(answer)
+        whole = True
     finally:
         output.progress.clear()
         analyser.close()
+        if pictures is not None:
+            pictures.close(whole)
         if table is not None:
-            table.close()
+            with printing():
+                table.close()
 
 
 class AnswerPrinter:
-    """Prints answers as they come, as a table or as JSON lines, and counts them."""
+    """Prints answers as they come, as a table, as JSON lines or not at all, and counts them."""
 
-    def __init__(self, paths: Sequence[Path], *, as_json: bool) -> None:
+    def __init__(self, inputs: Sequence[InputFile], *, form: str) -> None:
+        """``form``: ``table``, ``json`` or ``none``; of the last only what goes to stderr is printed."""
         from edge.infer.output import AnswerTable
 
         self.frames = 0
         self.unanswered = 0
-        self.first_problem = ""
-        self.progress = FileProgressBar(len(paths))
-        self._table = None if as_json else AnswerTable(paths)
+        self.first_problem = self.first_hint = ""
+        self.progress = FileProgressBar(len(inputs), frames=_frames_of(inputs))
+        self._form = form
+        self._table = AnswerTable([file.path for file in inputs])
         self._counts: Counter[str] = Counter()
         self._files: set[Path] = set()
         self._noted: set[tuple[Path, str]] = set()
+        self._clip: ClipSummary | None = None
 
     def add(self, answer: FileAnswer) -> None:
         """Print and count one more answer."""
         from edge.infer.output import as_json, printable, text_of
 
         self.progress.clear()
-        if self._table is None:
-            print(as_json(answer), flush=True)
-            if answer.detail:
-                print(f"{printable(text_of(answer.path))}: {printable(answer.detail)}", file=sys.stderr)
-        else:
+        self._sum_up(answer)
+        if self._form == "table":
             if not self._counts:
                 print(self._table.head())
             print(self._table.row(answer), flush=True)
+        elif self._form == "json":
+            print_json(as_json(answer))
+        if self._form != "table" and answer.detail:
+            print(f"{printable(text_of(answer.path))}: {printable(answer.detail)}", file=sys.stderr)
         self.frames += answer.frame is not None
         self._counts[answer.status.value] += 1
         if answer.status.value == "no_result":
             self.unanswered += 1
-            self.first_problem = self.first_problem or f"{answer.path}: {answer.detail}"
+            if not self.first_problem:
+                self.first_problem, self.first_hint = f"{answer.path}: {answer.problem}", answer.hint
         for note in answer.notes:
             if (answer.path, note) not in self._noted:
                 self._noted.add((answer.path, note))
@@ -132,11 +212,24 @@ class AnswerPrinter:
         self._files.add(answer.path)
         self.progress.show(len(self._files) - 1, self.frames)
 
+    def _sum_up(self, answer: FileAnswer | None) -> None:
+        """Count an answer for its file; print the summary of the one before, if it is a clip and has ended."""
+        from edge.infer.clip_summary import ClipSummary
+
+        if self._clip is not None and (answer is None or answer.path != self._clip.path):
+            if self._clip.answers > 1:
+                print(self._clip.line(), file=sys.stdout if self._form == "table" else sys.stderr, flush=True)
+            self._clip = None
+        if answer is not None:
+            self._clip = self._clip or ClipSummary(answer.path)
+            self._clip.add(answer)
+
     def end(self, passed_over: int) -> None:
         """Print the sum under the table, and on stderr what was passed over."""
         from edge.picture.wording import counted
 
-        if self._table is not None:
+        self._sum_up(None)
+        if self._form == "table":
             counts = ", ".join(f"{number} {status}" for status, number in self._counts.most_common())
             frames, files = counted(self.frames, "frame"), counted(len(self._files), "file")
             print(f"\n{frames} of {files}: {counts}. Research use only.")

@@ -15,6 +15,8 @@ How to write a command ``foo-bar``:
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from difflib import get_close_matches
 from importlib import import_module
@@ -23,10 +25,14 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from edge.cli.errors import printing, report
+from edge.cli.errors import check_stdout, printing, report
 from edge.contracts.errors import UsageError
+from edge.process.text_streams import set_up_text_streams
 
 PROGRAM = "edge-cli"
+
+COMPLETION = "_EDGE_CLI_COMPLETE"
+"""Environment variable by which the shell's completion asks."""
 
 COMMANDS = {
     "run": "Run the daemon: frames in, findings out, until stopped.",
@@ -76,7 +82,9 @@ def load(name: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name != module_name:
             raise
-        raise UsageError(f"this installation lacks the command {name}", hint="reinstall sonoedge") from None
+        from edge.process.install import reinstall_command
+
+        raise UsageError(f"this installation lacks the command {name}", hint=reinstall_command()) from None
     host = typer.Typer(callback=lambda: None, **STYLE)
     if hasattr(module, "app"):
         host.add_typer(module.app, name=name)
@@ -106,7 +114,7 @@ def show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-app = typer.Typer(cls=LazyGroup, **STYLE)
+app = typer.Typer(cls=LazyGroup, **{**STYLE, "add_completion": True})
 
 
 @app.callback(invoke_without_command=True)
@@ -141,6 +149,8 @@ def run(args: list[str]) -> int:
     try:
         try:
             command = command_tree()
+            if COMPLETION in os.environ:  # a shell asks what may stand here; it is no call of a user's
+                command.main(args=args, prog_name=PROGRAM, complete_var=COMPLETION)
             with command.make_context(PROGRAM, args) as ctx:
                 result = command.invoke(ctx)
         except typer.Exit as leave:
@@ -154,6 +164,10 @@ def run(args: list[str]) -> int:
 
 def main() -> None:
     """Entry point of the program ``edge-cli``."""
+    set_up_text_streams()
+    check_stdout()
+    # At SIGTERM as at Ctrl-C: what is half written is removed, children are ended. Daemons have handlers of their own.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run(sys.argv[1:]))
 
 

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge.cli.output import print_json
+from edge.cli.paths import DASH, one_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from edge.models.bundle import Bundle
     from edge.models.classifier import Classifier
     from edge.pipeline.selftest import SelfTestReport
+    from edge.process.sealed_file import SealedFile
 
 app = typer.Typer(
     help="""Look into a model bundle, and verify it.
@@ -32,12 +36,14 @@ Keys = Annotated[
         "--key", help="Public key (PEM) that must have signed it; several: one of them. Checked before anything else."
     ),
 ]
-BundlePath = Annotated[Path | None, typer.Argument(help="A .tflite bundle; default: the one that ships.")]
+BundlePath = Annotated[Path | None, typer.Argument(help="A .tflite bundle; - for stdin; default: the one that ships.")]
+ModelOption = Annotated[Path | None, typer.Option("--model", help="The same, as other commands take it.")]
 
 
 @app.command()
 def info(
     path: BundlePath = None,
+    model: ModelOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON: the manifest, and facts of the file.")] = False,
     key: Keys = None,
 ) -> None:
@@ -55,13 +61,13 @@ def info(
     from edge.models.signature import SignaturePolicy, check_signature
 
     policy = SignaturePolicy(tuple(key or ()), required=bool(key))
-    file = seal_model(path or SHIPPED_BUNDLE)
+    file = seal_model(_given(one_of(path, model, "--model")) or SHIPPED_BUNDLE)
     check_signature(file.origin, file.sha256, policy)
     if is_classifier(file):
         plain = load_classifier(file)
         facts = {"path": str(plain.path), "sha256": plain.sha256, "bytes": plain.size, "classifier": plain.card}
         text = msgspec.json.format(msgspec.json.encode(facts), indent=2).decode() if as_json else describe_plain(plain)
-        print(printable(text))
+        print_json(text) if as_json else print(printable(text))
         return
     bundle = load_bundle(file, policy)
     if not as_json:
@@ -74,12 +80,13 @@ def info(
         "golden_cases": len(bundle.golden),
         "manifest": bundle.manifest,
     }
-    print(msgspec.json.format(msgspec.json.encode(facts), indent=2).decode())
+    print_json(msgspec.json.format(msgspec.json.encode(facts), indent=2).decode())
 
 
 @app.command()
 def verify(
     path: BundlePath = None,
+    model: ModelOption = None,
     runtime: Annotated[str, typer.Option(help="URI of the runtime that must compute it.")] = "litert://?threads=1",
     key: Keys = None,
 ) -> None:
@@ -103,7 +110,7 @@ def verify(
     from edge.runtimes.auxiliary_files import pin_files
 
     policy = SignaturePolicy(tuple(key or ()), required=bool(key))
-    bundle = load_bundle(path, policy)
+    bundle = load_bundle(_given(one_of(path, model, "--model")), policy)
     print(printable(f"{bundle.path}: {bundle.manifest.name} {bundle.manifest.version}, sha256 {bundle.sha256}"))
     print("structure, hashes, thresholds: as the manifest says")
     if bundle.signer is not None:
@@ -121,6 +128,13 @@ def verify(
     finally:
         loaded.close()
     print(outcome(report))
+    _require_ok(report)
+
+
+def _require_ok(report: SelfTestReport) -> None:
+    """Raise `ModelError` with the first problem, unless the golden vectors came out; the others go to stderr."""
+    from edge.contracts.errors import ModelError
+
     if not report.ok:
         for problem in report.problems[1:]:
             print(problem, file=sys.stderr)
@@ -128,6 +142,22 @@ def verify(
             f"the golden vectors do not come out: {report.problems[0]}",
             hint="do not use this bundle with this runtime here; another runtime or a new export may mend it",
         )
+
+
+def _given(path: Path | None) -> Path | SealedFile | None:
+    """The file that is named; what comes on standard input for ``-``. Raises `UsageError` if that cannot be read."""
+    from edge.contracts.errors import UsageError
+    from edge.models.bundle_file import MAX_BUNDLE
+    from edge.process.sealed_file import seal_bytes
+
+    if path != DASH:
+        return path
+    if sys.stdin.isatty():
+        raise UsageError("standard input is a terminal", hint="for example: edge-cli model info - < model.tflite")
+    data = sys.stdin.buffer.read(MAX_BUNDLE + 1)
+    if len(data) > MAX_BUNDLE:
+        raise UsageError(f"over {MAX_BUNDLE >> 20} MB come on standard input", hint="a bundle is a few MB")
+    return seal_bytes(data, DASH)
 
 
 def printable(text: str) -> str:

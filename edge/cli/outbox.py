@@ -11,6 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from edge.cli.errors import printing
+from edge.cli.output import print_json
+from edge.cli.paths import unless_dash
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -56,7 +60,7 @@ def status(
             "set_aside": [path.name for path in _files(outbox.path.parent) if path != outbox.path],
         }
     if as_json:
-        print(msgspec.json.encode(facts).decode())
+        print_json(msgspec.json.encode(facts).decode())
         return
     facts["expired"] = ", ".join(f"{a}-{b}" for a, b in state.expired) or "none"
     facts["set_aside"] = ", ".join(facts["set_aside"]) or "none"
@@ -92,7 +96,7 @@ def resend(
 
 @app.command()
 def export(
-    out: Annotated[Path | None, typer.Option(help="File to write, readable by you only; default: stdout.")] = None,
+    out: Annotated[Path | None, typer.Option(help="File to write, readable by you only; default, -: stdout.")] = None,
     epoch: Annotated[str | None, typer.Option(help="Of a file that was set aside; default: the present.")] = None,
     first: Annotated[int, typer.Option("--from", help="Lowest seq.", min=1)] = 1,
     last: Annotated[int | None, typer.Option("--to", help="Highest seq; default: the newest.", min=1)] = None,
@@ -108,8 +112,10 @@ def export(
 
     with _opened(state_dir, epoch=epoch) as outbox:
         lines = _lines(outbox, first, last, pending)
+        out = unless_dash(out)
         if out is None:
-            count = _write(lines, sys.stdout.buffer)
+            with printing():
+                count = _write(lines, sys.stdout.buffer)
         else:
             try:
                 handle = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -37,10 +37,13 @@ def command(
     the drain time. What they did not take stays in the state directory and is sent the next time. SIGHUP reloads the
     configuration, or logs why not.
 
+    Exit code 0: stopped, or all that its files hold was judged and delivered; 5: a file or frame got no result, and the
+    log says which; 6: not everything was delivered.
+
     Example:
       edge-cli run --source 'phantom://?seed=1' --sink mqtt://localhost:1883 --state-dir /tmp/edge
     """
-    from edge.app.state_dir import held_state_dir
+    from edge.app.state_dir import new_state_dir
     from edge.config.load import streams_from_sources
     from edge.daemon.supervisor.supervisor import supervise
 
@@ -56,8 +59,8 @@ def command(
     }
     load_job = partial(make_job, config, flags, str(uuid.uuid4()))
     job = load_job()
-    with held_state_dir(Path(job.state_dir)) as lock:
-        return supervise(job, load_job, lock.check)
+    with new_state_dir(Path(job.state_dir)) as (lock, confirm):
+        return supervise(job, load_job, lock.check, confirm)
 
 
 def make_job(config: Path | None, flags: dict[str, Any], run_id: str) -> DaemonJob:
@@ -94,12 +97,12 @@ def require_plugins(settings: Settings) -> None:
     from edge.contracts.errors import UsageError
     from edge.plugins import require
 
-    require("runtimes", parse_uri(settings.runtime.uri).scheme)
+    require("runtimes", parse_uri(settings.runtime.uri).scheme, settings.runtime.uri)
     for stream in settings.streams:
-        require("sources", parse_uri(stream.source).scheme)
+        require("sources", parse_uri(stream.source).scheme, stream.source)
     for sink in settings.sinks:
         scheme = parse_uri(sink.uri).scheme
-        require("sinks", scheme)
+        require("sinks", scheme, sink.uri)
         if scheme == "memory":
             raise UsageError("memory:// is for tests: what it takes is gone", hint="for example --sink jsonl:///file")
         if scheme in ("mqtt", "mqtts"):
@@ -107,3 +110,7 @@ def require_plugins(settings: Settings) -> None:
 
             # A certificate or password file that cannot be used is said now, once, and not by a child.
             read_credentials(sink)
+        if scheme == "jsonl":
+            from edge.sinks.jsonl import require_writable
+
+            require_writable(sink)

@@ -34,9 +34,11 @@ def command(
         return 1 if names else 0
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for name, text in documents().items():
-            (out / name).write_text(text, encoding="utf-8")
-            print(out / name)
+        written = [out / name for name in documents()]
+        for path, text in zip(written, documents().values(), strict=True):
+            path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise DeviceError(f"{out}: {error.strerror or error}", hint="name a folder that can be written") from None
+    for path in written:
+        print(path)
     return 0

@@ -10,6 +10,8 @@ Modules:
 - ``effective_settings``: Effective settings for display (``config show``): as TOML or plain values, with origins, and
   secrets masked.
 - ``field_docs``: Docstrings of class fields, read from the source, since Python does not keep them at run time.
+- ``file_kinds``: Which source reads a file: by its first bytes, then by the suffix of its name. Nothing heavy is
+  imported for it.
 - ``load``: Loads the settings: defaults < TOML file < ``EDGE_A__B`` environment variables < flags.
 - ``password_mask``: Masks the passwords and secrets of URIs in texts, for logs and messages.
 - ``setting_layers``: Tree of settings put together layer by layer, in the order of `edge.config.load`; keeps the origin
@@ -19,6 +21,7 @@ Modules:
 - ``toml_lines``: Line numbers of the keys in a TOML file, since Python's TOML parser does not tell them.
 - ``toml_text``: Formats plain values and keys as TOML text.
 - ``uri``: Parses the URIs of sources, runtimes and sinks: ``scheme://host:port/path?key=value``.
+- ``uri_suggestions``: Suggests the URI that was meant, for what is no URI of an installed source, runtime or sink.
 - ``validate``: Validates a tree of plain values against the settings: finds every wrong key, type and value, not only
   the first.
 """

@@ -34,6 +34,7 @@ EXAMPLES: dict[str, Any] = {
     "body_part": "BREAST",
     "laterality": "L",
     "box": [0, 0, 640, 480],
+    "decode_timeout_s": 3.0,
     "mm_x": 0.1,
     "mm_y": 0.1,
     "hot_c": 80.0,

@@ -88,7 +88,7 @@ def _sink_warnings(i: int, sink: SinkSettings) -> Iterator[SettingsProblem]:
 
 def _uri_problems(path: KeyPath, place: str, text: str) -> Iterator[SettingsProblem]:
     try:
-        parse_uri(text)
+        parse_uri(text, {"streams": "sources", "sinks": "sinks"}.get(str(path[0]), "runtimes"))
     except UsageError as error:  # its message repeats the URI, which may hold a password
         yield SettingsProblem(path, f"{place}: expected a URI, got something else", error.hint)
 

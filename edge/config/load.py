@@ -11,11 +11,13 @@ A wrong key or value is a `ConfigError` that names its file and line, its variab
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import socket
 import sys
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +40,10 @@ else:
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+
+STDIN = Path("-")
+"""As a path: the settings come on standard input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +106,7 @@ def as_config_error(layers: SettingLayers, problem: SettingsProblem) -> ConfigEr
 def read_toml(path: Path) -> tuple[dict[str, Any], str]:
     """Parse a TOML file: its tree and its text. Raises `ConfigError` with the line, or if it cannot be read."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = (stdin_bytes() if path == STDIN else path.read_bytes()).decode("utf-8-sig")
         return tomllib.loads(text), text
     except FileNotFoundError:
         raise ConfigError(
@@ -122,6 +128,14 @@ def read_toml(path: Path) -> tuple[dict[str, Any], str]:
         raise ConfigError(f"{path}: nested too deeply", hint="settings are at most three levels deep") from None
 
 
+@cache
+def stdin_bytes() -> bytes:
+    """All that comes on standard input, kept: who loads the settings again gets the same. Raises OSError."""
+    if sys.stdin is None or sys.stdin.isatty():
+        raise OSError(errno.ENOTTY, "standard input is a terminal")
+    return sys.stdin.buffer.read()
+
+
 def _syntax_error(message: str, text: str) -> tuple[str, int]:
     """The parser's message, and the line that it is about."""
     found = re.search(r"^(.*?) \(at line (\d+), column \d+\)$", message, re.DOTALL)
@@ -138,9 +152,7 @@ def _add_file(layers: SettingLayers, path: Path) -> None:
 def _add_environment(layers: SettingLayers, environ: Mapping[str, str]) -> list[ConfigError]:
     problems = []
     for path, text, variable in from_environment(environ):
-        try:
-            text.encode()
-        except UnicodeEncodeError:
+        if not _is_utf8(text):
             problems.append(ConfigError(f"{variable}: expected UTF-8, got other bytes", hint="use names in UTF-8"))
             continue
         obstacle = layers.put(path, parse_text(path, text), SettingOrigin("environment", variable))
@@ -154,10 +166,22 @@ def _add_flags(layers: SettingLayers, overrides: Mapping[str, Any]) -> list[Conf
     for path, value in _leaves((), msgspec.to_builtins(overrides, enc_hook=str)):
         name = dotted_path(path)
         flag = FLAGS.get(name) or "--" + name.replace(".", "-").replace("_", "-")
+        if not _is_utf8(value):
+            problems.append(ConfigError(f"{flag}: expected UTF-8, got other bytes", hint="use names in UTF-8"))
+            continue
         obstacle = layers.put(path, value, SettingOrigin("flag", flag))
         if obstacle:
             problems.append(ConfigError(f"{flag}: {obstacle}", hint="correct the file, or leave out the flag"))
     return problems
+
+
+def _is_utf8(value: Any) -> bool:
+    """Whether a value, and all that is in it, could be written as JSON: a file name of other bytes could not."""
+    if isinstance(value, str):
+        return value.isascii() or not any("\ud800" <= c <= "\udfff" for c in value)
+    if isinstance(value, dict):
+        return all(_is_utf8(item) for pair in value.items() for item in pair)
+    return not isinstance(value, list) or all(map(_is_utf8, value))
 
 
 def _leaves(path: KeyPath, tree: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Any]]:
@@ -175,7 +199,7 @@ def streams_from_sources(sources: Sequence[str]) -> list[StreamSettings]:
     counts: dict[str, int] = {}
     streams = []
     for source in sources:
-        scheme = to_name(parse_uri(source).scheme, "stream")
+        scheme = to_name(parse_uri(source, "sources").scheme, "stream")
         counts[scheme] = counts.get(scheme, 0) + 1
         streams.append(StreamSettings(name=f"{scheme}-{counts[scheme]}", source=source))
     return streams

@@ -43,9 +43,9 @@ class StreamSettings(SettingsSection, frozen=True):
     """Side of the body. None: what the source says."""
     calibration: CalibrationSettings | None = None
     """None: what the source says; without it nothing is measured in mm."""
-    decode_timeout_s: Positive = 1.5
+    decode_timeout_s: Positive | None = None
     """File sources only: longest time for one picture in the decoder process (JPEG-LS, RLE, JPEG 2000, TIFF, large
-    pictures); then it is `no_result` (``decode_error``). A slow device may need more."""
+    pictures); then it is `no_result` (``decode_error``). None: 1.5 s, on a slow machine up to ten times that."""
     frozen_after_s: NotNegative = 10.0
     """Live sources only: the same picture, bit for bit, for so many seconds is `no_result` (``frozen``) until it
     changes. 0: never."""
@@ -230,11 +230,11 @@ class Settings(SettingsSection, frozen=True):
     """Path of a bundle. None: the one that ships with the package."""
     model_keys: list[str] = []
     """Paths of public keys (PEM) that may sign models. With any, the signature beside a bundle (``model.tflite.sig``)
-    is checked, and a wrong one refused; findings then name the key. Needs ``sonoedge[signed]``."""
+    is checked, and a wrong one refused; findings then name the key. Needs the extra ``signed``."""
     require_signed_model: bool = False
     """True: a model without a signature by one of ``model_keys`` is refused, and so is a runtime that would load
     another file without one: an ONNX file, a delegate's library, an NPU's plugin (``FILE.sig`` beside it, or its hash
-    in the URI), a weight cache. See docs/runtimes.md."""
+    in the URI). See docs/runtimes.md."""
     drain_timeout_s: NotNegative = 5.0
     """When all sources have ended, receivers may take so many seconds for what is left; it stays on disk in any case.
     Asked to stop (SIGTERM), the daemon is gone within 2 s."""

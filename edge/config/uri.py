@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from edge.config.uri_suggestions import suggestion
 from edge.contracts.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,22 +62,33 @@ class Uri:
         return f"{self.scheme}://{self.host}{port}"
 
 
+EXAMPLES = {
+    "": "write scheme://…, for example phantom://?seed=1 or mqtt://localhost:1883",
+    "sources": "write scheme://…, for example video:///path/clip.mp4, images:///folder or phantom://?seed=1",
+    "runtimes": "write scheme://…, for example litert://?threads=2 or auto://",
+    "sinks": "write scheme://…, for example mqtt://localhost:1883 or jsonl:///path/findings.jsonl",
+}
+"""Hint for what is no URI, by what it was to name."""
 FILE_SCHEMES = frozenset({"images", "video", "dicom", "jsonl", "replay"})
 
 
-def parse_uri(text: str) -> Uri:
-    """Parse a plugin's URI; raises `UsageError` if ``text`` is none of the form above."""
+def parse_uri(text: str, kind: str = "") -> Uri:
+    """Parse a plugin's URI; raises `UsageError` if ``text`` is none of the form above.
+
+    ``kind``: what it is to name (``sources``, ``runtimes``, ``sinks``), for a hint that fits; empty: not known.
+    """
     scheme, sep, rest = text.partition("://")
     if not sep or not scheme.replace("-", "").isalnum():
         raise UsageError(
             f"{_shown(text)!r} is not a URI",
-            hint="write scheme://…, for example phantom://?seed=1 or mqtt://localhost:1883",
+            hint=_hint(kind, text),
         )
     scheme = scheme.lower()
     path, _, query = rest.partition("?")
     params = dict(parse_qsl(query, keep_blank_values=True))
     if scheme in FILE_SCHEMES:  # a file name may hold what a host name may not
-        return Uri(scheme, path=unquote(path), params=params)
+        # A name may have any bytes: what is not UTF-8 is kept as Python keeps it in paths.
+        return Uri(scheme, path=unquote(path, errors="surrogateescape"), params=params)
     try:
         parts = urlsplit(f"//{path}")
         port = parts.port
@@ -91,6 +103,12 @@ def parse_uri(text: str) -> Uri:
         password=None if parts.password is None else unquote(parts.password),
         params=params,
     )
+
+
+def _hint(kind: str, text: str) -> str:
+    """Hint for what is no URI: what was probably meant, else how one is written."""
+    meant = suggestion(kind, text) if kind else ""
+    return f"{meant} (all are written scheme://…)" if meant else EXAMPLES[kind]
 
 
 def _shown(text: str) -> str:

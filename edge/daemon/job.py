@@ -7,8 +7,8 @@ import msgspec
 from edge.config.settings import AffinitySettings, Settings
 from edge.process.reaper import LeftBehind
 
-NOT_ALL_READ = 65
-"""Exit code of the frame process whose sources have ended, but by a fault not all of them was read."""
+NOT_ALL_JUDGED = 65
+"""Exit code of the frame process whose sources have ended, but a part of what they hold got no result."""
 
 
 class DaemonJob(msgspec.Struct, frozen=True, kw_only=True):

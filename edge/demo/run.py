@@ -172,8 +172,13 @@ def _section(run: ScenarioRun, out: Path) -> PageSection:
         bgr = cv2.cvtColor(overlay.pixels, cv2.COLOR_RGB2BGR)
         name = f"{run.scenario.device}.{overlay.stream}.{overlay.seq:04d}.png"
         made, jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-        if not made or not cv2.imwrite(str(out / name), bgr):
-            raise DeviceError(f"{out / name} cannot be written", hint="is the disk full?")
+        encoded, png = cv2.imencode(".png", bgr)
+        if not made or not encoded:
+            raise DeviceError(f"{out / name} cannot be made: OpenCV did not encode it", hint="report it please")
+        try:
+            (out / name).write_bytes(png.tobytes())
+        except OSError as error:
+            raise DeviceError(f"{out / name} cannot be written: {error.strerror}", hint="is the disk full?") from None
         height, width = bgr.shape[:2]
         section.figures.append(PageFigure(jpeg.tobytes(), width, height, overlay.caption))
     section.lines = [PageRow((row.number, row.at, row.topic, row.what, row.meaning), row.kind) for row in run.rows]

@@ -26,7 +26,7 @@ from edge.dicom.pydicom_decoders import (
     require_plugin,
 )
 from edge.images.decode import decode_with_opencv
-from edge.images.decoder_process import DECODE_TIMEOUT_S, decoder_process, memory_file
+from edge.images.decoder_process import decoder_process, memory_file
 from edge.images.jpeg import read_jpeg_header, set_jpeg_colour_transform
 from edge.images.jpeg2000 import jpeg2000_codestream, read_jpeg2000_header
 from edge.images.jpeg_grey import decode_jpeg_grey
@@ -59,7 +59,7 @@ _RGB = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
 
 
 def decode_frame(
-    data: bytes, layout: PixelLayout, syntax: UID, *, grey: bool = False, timeout_s: float = DECODE_TIMEOUT_S
+    data: bytes, layout: PixelLayout, syntax: UID, *, grey: bool = False, timeout_s: float | None = None
 ) -> tuple[NDArray[Any], str]:
     """Decode one compressed frame (JPEG, JPEG 2000, JPEG-LS, RLE) to samples. Call `check_frame` first.
 
@@ -106,8 +106,7 @@ def check_frame(layout: PixelLayout, syntax: UID, size: int) -> None:
         NoDecoderError: there is no decoder for ``syntax``.
         SourceError: it is too large.
     """
-    if not (syntax in UNCOMPRESSED or syntax in JPEGTransferSyntaxes or syntax in (JPEG2000, JPEG2000Lossless)):
-        require_plugin(syntax)
+    require_decoder(layout, syntax)
     if size > MAX_COMPRESSED_FRAME:
         raise SourceError(
             f"expected at most {MAX_COMPRESSED_FRAME >> 20} MB of compressed data a frame, got {size >> 20} MB",
@@ -117,6 +116,22 @@ def check_frame(layout: PixelLayout, syntax: UID, size: int) -> None:
     depth = layout.allocated // 8 or 1
     each = {True: 8 + 3 * depth, False: 4 * depth}[syntax in JPEG2000TransferSyntaxes]
     check_cost(layout.columns, layout.rows, layout.samples * each, syntax.name)
+
+
+def require_decoder(layout: PixelLayout, syntax: UID) -> None:
+    """Raise `NoDecoderError` if no frame of this layout can be decoded here, as far as the header tells.
+
+    What OpenCV is given first may yet turn out to be beyond it: that is seen in the frame.
+    """
+    if syntax in UNCOMPRESSED or not syntax.is_encapsulated:
+        return
+    if layout.allocated == 1:
+        message = f"no decoder for {syntax.name} frames of one bit a pixel"
+        raise NoDecoderError(message, hint="export it as uncompressed, or with 8 bits a pixel")
+    deep = layout.allocated > 8 and layout.stored > 8
+    if syntax in JPEGTransferSyntaxes or (syntax in (JPEG2000, JPEG2000Lossless) and not deep):
+        return
+    require_plugin(syntax)
 
 
 def opencv_can_decode(layout: PixelLayout, syntax: UID) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import struct
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
@@ -20,6 +20,7 @@ from edge.dicom.codecs import (
     no_decoder_error,
     opencv_can_decode,
     pydicom_options,
+    require_decoder,
 )
 from edge.dicom.colour_conversion import ColourConverter
 from edge.dicom.element_values import first_value
@@ -33,7 +34,6 @@ from edge.dicom.regions import read_regions
 from edge.dicom.row_bands import convert_in_bands
 from edge.dicom.sample_bits import place_samples
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
-from edge.images.decoder_process import DECODE_TIMEOUT_S
 from edge.images.limits import check_cost
 from edge.process.regular_file import open_regular
 
@@ -48,13 +48,27 @@ if TYPE_CHECKING:
 
     from edge.dicom.encapsulated_frames import Fragment
 
-__all__ = ["DicomFrameReader", "NoDecoderError"]
+__all__ = ["DicomFrameReader", "NoDecoderError", "require_decodable"]
+
+
+def require_decodable(path: Path) -> None:
+    """Raise `NoDecoderError` if the header of a file tells that none of its frames can be decoded here.
+
+    What else is wrong with it, who reads it says.
+    """
+    with suppress(OSError), os.fdopen(open_regular(path), "rb") as file:
+        try:
+            header = read_header(file)
+            layout = read_pixel_layout(header)
+        except SourceError:
+            return
+        require_decoder(layout, header.transfer_syntax)
 
 
 class DicomFrameReader:
     """Open DICOM file that decodes its frames on request. Close it, or use it in ``with``."""
 
-    def __init__(self, path: Path, *, grey: bool = False, timeout_s: float = DECODE_TIMEOUT_S) -> None:
+    def __init__(self, path: Path, *, grey: bool = False, timeout_s: float | None = None) -> None:
         """Open the file and read everything but the pixels.
 
         Args:

@@ -27,6 +27,7 @@ from edge.dicom.sample_bits import place_samples
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 from edge.images.jpeg import read_jpeg_header
 from edge.images.jpeg2000 import jpeg2000_codestream, read_jpeg2000_header
+from edge.process.install import install_command, pip_install
 
 if TYPE_CHECKING:
     from typing import Any
@@ -80,9 +81,6 @@ def decode_with_pydicom(data: bytes, layout: PixelLayout, syntax: UID) -> tuple[
         SourceError: the frame is broken, or of a kind that the decoder does not read.
     """
     plugin = require_plugin(syntax)
-    if layout.allocated == 1:
-        message = f"no decoder for {syntax.name} frames of one bit a pixel"
-        raise NoDecoderError(message, hint="export it as uncompressed, or with 8 bits a pixel")
     options = pydicom_options(layout, 1, raw=syntax == RLELossless) | {"decoding_plugin": plugin}
     with suppress_pydicom_warnings(), warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
@@ -159,7 +157,9 @@ def no_decoder_error(syntax: UID) -> NoDecoderError:
     if syntax in MPEGTransferSyntaxes:
         return NoDecoderError(message, hint="export the clip as MP4 and read it as video://")
     if syntax in JPEGTransferSyntaxes:
-        return NoDecoderError(message, hint="export it as uncompressed, or pip install pylibjpeg-libjpeg (GPL-3)")
+        return NoDecoderError(
+            message, hint=f"export it as uncompressed, or {pip_install('pylibjpeg', 'pylibjpeg-libjpeg')} (GPL-3)"
+        )
     if syntax in JPEG2000TransferSyntaxes or syntax in JPEGLSTransferSyntaxes:
-        return NoDecoderError(message, hint="pip install 'sonoedge[dicom]'")
+        return NoDecoderError(message, hint=f"the extra dicom reads it: {install_command('dicom')}")
     return NoDecoderError(message, hint="export it as uncompressed")

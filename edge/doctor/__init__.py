@@ -7,6 +7,8 @@ Modules:
 - ``all_checks``: Runs all checks of ``edge-cli doctor``, in the order in which one would mend what they find.
 - ``check``: One check of ``edge-cli doctor`` and its outcome; exit code of all of them.
 - ``devices``: Checks of cameras and accelerators: are they there, and may we use them.
+- ``extras``: Checks which optional libraries are installed: what lacks without them, and the command that installs
+  them.
 - ``machine``: Checks of the machine itself: can it run this at all, its clock, memory, cores and sensors.
 - ``runtimes``: Checks of the runtimes, installed or configured: each is made, tested and closed in a child process of
   its own.

@@ -10,6 +10,7 @@ from edge.config.consistency import find_warnings
 from edge.config.load import as_config_error, try_loading
 from edge.config.settings import Settings
 from edge.doctor.check import absent, ok, warning, wrong, wrong_from_error
+from edge.process.install import reinstall_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 CONFIGURATION = "configuration"
 SUBJECTS = (
     ("machine", "check_machine", True),
+    ("extras", "check_extras", False),  # lines of the same group
     ("storage", "check_storage", True),
     ("runtimes", "check_runtimes", True),
     ("devices", "check_devices", False),
@@ -44,7 +46,7 @@ def run_all_checks(config: Path | None) -> Iterator[Check]:
         try:
             module = import_module(f"edge.doctor.{subject}")
         except ImportError as error:  # also of a library that is there, but lacks one of its own
-            yield wrong(subject, "libraries", str(error), "install sonoedge anew, with what it depends on")
+            yield wrong(subject, "libraries", str(error), reinstall_command())
             continue
         yield from getattr(module, function)(*((settings,) if arguments else ()))
 

@@ -11,6 +11,7 @@ from edge.app.envelope import SystemClock
 from edge.device import machine, sensors
 from edge.doctor.check import absent, ok, warning, wrong
 from edge.process.cores import allowed_cores, missing_cores
+from edge.process.install import pip_install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +59,7 @@ def check_versions() -> Check:
     found = {name: _version(name) for name in LIBRARIES}
     missing = [name for name, number in found.items() if number is None]
     if missing:
-        return wrong(GROUP, "versions", f"not installed: {', '.join(missing)}", f"pip install {' '.join(missing)}")
+        return wrong(GROUP, "versions", f"not installed: {', '.join(missing)}", pip_install(*missing))
     return ok(
         GROUP, "versions", ", ".join(f"{name} {number}" for name, number in {"sonoedge": __version__, **found}.items())
     )

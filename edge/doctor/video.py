@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from edge.doctor.check import ok, wrong
+from edge.process.install import pip_install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +31,7 @@ def check_video() -> Iterator[Check]:
     if outcome in _WELL:
         yield ok(GROUP, NAME, _WELL[outcome])
         return
-    hint = "install another version: pip install 'opencv-python-headless>=4.11'"
+    hint = f"install another version: {pip_install('opencv-python-headless>=4.11')}"
     if outcome == "blind":
         yield wrong(GROUP, NAME, "OpenCV does not tell which frames it could not decode: video is refused", hint)
     else:

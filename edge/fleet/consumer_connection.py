@@ -68,7 +68,7 @@ class ConsumerConnection:
             UsageError: the URI is no broker's.
             SinkError: the broker does not answer, or refuses us or a topic.
         """
-        scheme = parse_uri(settings.uri).scheme
+        scheme = parse_uri(settings.uri, "sinks").scheme
         if scheme not in ("mqtt", "mqtts"):
             raise UsageError(f"{scheme}:// is no broker", hint="for example mqtt://localhost:1883")
         credentials = read_credentials(settings)

@@ -12,6 +12,7 @@ from edge.fleet.cell_text import display_width, encodable
 from edge.fleet.key_parser import REDRAW
 from edge.fleet.table_view import Surroundings, TableView
 from edge.fleet.terminal_session import TerminalSession
+from edge.process.install import install_command
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,7 +42,7 @@ def open_console() -> Console | None:
     except ImportError:
         raise UsageError(
             "the live table needs rich, which is not installed",
-            hint="pip install 'sonoedge[fleet]', or use --once or --json",
+            hint=f"{install_command('fleet')}, or use --once or --json",
         ) from None
     if not sys.stdout.isatty():
         raise UsageError("the live table needs a terminal", hint="use --once or --json")

@@ -6,6 +6,8 @@ Modules:
   fields.
 - ``bmp_run_lengths``: Run lengths of a BMP file (RLE8 and RLE4, MS-WMF 3.1.6.4), decoded to palette indices.
 - ``decode``: Decodes JPEG, PNG and other images with OpenCV, and refuses damaged ones.
+- ``decode_time``: Time limit for decoding one picture, by how fast this machine is: a slow board needs more than a
+  workstation.
 - ``decoder_child``: Child process that decodes: calls one function after the other for its parent, within limits of
   memory and time.
 - ``decoder_process``: Decoder process: calls a decoding function in a child process with limits on memory, processor

@@ -32,6 +32,7 @@ IDLE_S = 60.0
 """Seconds without a request after which the child ends: what it has in memory is of use to others."""
 CPU_SLACK_S = 2
 """Seconds of processor time beyond the time limit: only for a child whose parent cannot end it any more."""
+STATM = Path("/proc/self/statm")
 SMALL_BYTES = 4 << 20
 """Up to so many bytes a function gets as `bytes`, which every decoder takes."""
 
@@ -63,12 +64,11 @@ def _answer(control: socket.socket, request: DecoderRequest, fd: int) -> bool:
     """Call the function of one request and send the reply; whether this process may go on."""
     module, name = request.function.split(":")
     function = getattr(importlib.import_module(module), name)
-    _limit(request)
     control.send(STARTED)
-    signal.setitimer(signal.ITIMER_PROF, request.timeout_s)  # its signal ends the process
     result_fd = -1
     sound = True
     try:
+        _limit(request)
         data = _data(fd, request.size)
         result_fd, cuts = pack(function(data, *pickle.loads(request.arguments)))  # noqa: S301  (our parent's)
         reply = DecoderReply(cuts=cuts)
@@ -107,9 +107,16 @@ def _data(fd: int, size: int) -> Any:
 
 def _limit(request: DecoderRequest) -> None:
     """Set the limits of this process for one call, counted from what it has and has used now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[5])
-    _set_soft_limit(resource.RLIMIT_DATA, pages * mmap.PAGESIZE + request.memory_bytes)
+    signal.setitimer(signal.ITIMER_PROF, request.timeout_s)  # its signal ends the process
+    _set_soft_limit(resource.RLIMIT_DATA, _data_bytes() + request.memory_bytes)
     _set_soft_limit(resource.RLIMIT_CPU, math.ceil(time.process_time() + request.timeout_s) + CPU_SLACK_S)
+
+
+def _data_bytes() -> int:
+    """Bytes of memory that this process has, as RLIMIT_DATA counts them; without /proc, the most that it ever had."""
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return int(STATM.read_text().split()[5]) * mmap.PAGESIZE
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 
 
 def _set_soft_limit(which: int, value: int) -> None:

@@ -27,6 +27,7 @@ import msgspec
 
 from edge.contracts.decoding import decode_json
 from edge.contracts.errors import SourceError
+from edge.images.decode_time import default_timeout_s
 from edge.images.limits import MAX_COST
 from edge.process.child import Child
 from edge.process.reaper import MOST_LEFT_BEHIND, reaper
@@ -41,8 +42,6 @@ STARTED = b"started"
 """Packet that the child sends when it has found the function, right before it calls it."""
 START_TIMEOUT_S = 30.0
 """Seconds for the child to start and to import what a function needs; a slow card takes several."""
-DECODE_TIMEOUT_S = 1.5
-"""Seconds of processor time for one picture where nothing else is said: with a new child after it, less than two."""
 WAITING = 2.0
 """Time on the clock that is allowed for each second of processor time: others may be busy as well."""
 MAX_PACKET = 1 << 16
@@ -93,18 +92,20 @@ class DecoderProcess:
         """Process id of the child; None: there is none now."""
         return None if self._child is None or self._child.poll() is not None else self._child.pid
 
-    def call(self, function: Callable[..., R], fd: int, *arguments: Any, timeout_s: float = DECODE_TIMEOUT_S) -> R:
+    def call(self, function: Callable[..., R], fd: int, *arguments: Any, timeout_s: float | None = None) -> R:
         """Call ``function(data, *arguments)`` in the child and return what it returns.
 
         Args:
             function: of a module, and found there by its name. ``data`` is a `mmap` of the bytes, or `bytes` if small.
             fd: descriptor of a file; all its bytes are given.
             arguments: what can be pickled.
-            timeout_s: seconds of processor time that the call may take; on the clock `WAITING` times as many.
+            timeout_s: seconds of processor time that the call may take; on the clock `WAITING` times as many. None: as
+                many as this machine needs (`default_timeout_s`).
 
         Raises:
             SourceError: what ``function`` raised, or that it took too long or too much memory, or crashed.
         """
+        timeout_s = default_timeout_s() if timeout_s is None else timeout_s
         request = DecoderRequest(
             f"{function.__module__}:{function.__qualname__}",
             os.fstat(fd).st_size,
@@ -184,7 +185,7 @@ class DecoderProcess:
             self._replace()
             if too_slow:
                 hint = "export it as uncompressed; decode_timeout_s of the stream is the limit"
-                raise SourceError(f"takes longer than {timeout_s:g} s to decode", hint=hint)
+                raise SourceError(f"takes longer than {timeout_s:.3g} s to decode", hint=hint)
             raise SourceError("the decoder crashed on it", hint="it is damaged, or asks for too much: export it again")
         reply = decode_json(packet, DecoderReply)
         if reply.error:

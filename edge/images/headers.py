@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from edge.images.bmp import BmpInfo
     from edge.images.png import PngInfo
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
-"""File name suffixes of the formats that are read here, in lower case."""
 _NEXT_JPEG = re.compile(rb"\xff\xd9\x00*\xff\xd8\xff[\xc0-\xfe]")
 """End of one JPEG and the start of another behind it."""
 

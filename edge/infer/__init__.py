@@ -2,8 +2,14 @@
 
 Modules:
 
+- ``clip_summary``: Summary of a clip in one line: how many frames were judged, why others were not, and the most
+  suspicious one.
+- ``film``: Overlay film: every frame of one clip with what was found drawn on it, and a slate for each that was not
+  judged.
 - ``inputs``: Input files of ``edge-cli infer``: which source reads which file, by its first bytes, then by its name.
 - ``output``: Output of ``edge-cli infer``: answers as JSON lines, as a table for people, as CSV file and as overlay
   PNGs.
 - ``run``: Analyses input files one after the other in this process and gives an answer for each frame.
+- ``stdin_file``: Standard input as a file: what comes on it is kept in a nameless temporary file, which sources read by
+  a path.
 """

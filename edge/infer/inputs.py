@@ -3,38 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from edge.config.file_kinds import read_head, scheme_by_head, scheme_by_name
+from edge.contracts.errors import SourceError
 from edge.dicom.header import is_dicom
-from edge.images import headers
-from edge.sources import dicom, video
+from edge.infer.stdin_file import copy_stream, is_stream
+from edge.sources.dicom import DIRECTORY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-Scheme = Literal["images", "video", "dicom"]
+    from edge.config.file_kinds import FileScheme
+    from edge.infer.stdin_file import StdinFile
 
-ENDINGS: tuple[tuple[tuple[str, ...], Scheme], ...] = (
-    (dicom.SUFFIXES, "dicom"),
-    (headers.SUFFIXES, "images"),
-    (video.SUFFIXES, "video"),
-)
-BEGINNINGS: tuple[tuple[int, bytes, Scheme], ...] = (
-    (0, b"\x89PNG", "images"),
-    (0, b"\xff\xd8\xff", "images"),  # JPEG
-    (0, b"BM", "images"),
-    (0, b"II*\0", "images"),  # TIFF
-    (0, b"MM\0*", "images"),
-    (4, b"ftyp", "video"),  # MP4, QuickTime
-    (8, b"AVI ", "video"),
-    (0, b"\x1a\x45\xdf\xa3", "video"),  # Matroska, WebM
-    (0, b"\x00\x00\x01\xba", "video"),  # MPEG program stream
-    (0, b"\x00\x00\x01\xb3", "video"),  # MPEG video
-)
-"""(offset, bytes, scheme), of what is no DICOM."""
+
+UNKNOWN = "it is no PNG, JPEG, BMP, TIFF, video or DICOM file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +31,27 @@ class InputFile:
 
     path: Path
     """As the user would write it."""
-    scheme: Scheme | None
+    scheme: FileScheme | None
     """None: there is no such file, or it is nothing that we know."""
     problem: str = ""
     """Why there is no scheme."""
+    stream: StdinFile | None = None
+    """What came on a stream that ``path`` names; None: ``path`` is read itself."""
+
+    @property
+    def place(self) -> Path:
+        """Path that is read."""
+        return self.path if self.stream is None else self.stream.path
+
+    def close(self) -> None:
+        """Close the copy of a stream, which is gone then."""
+        if self.stream is not None:
+            self.stream.file.close()
 
     @property
     def uri(self) -> str:
         """URI of the source that reads this file, for `edge.plugins.make_source`."""
-        return f"{self.scheme}://{quote(os.path.abspath(self.path))}"
+        return f"{self.scheme}://{quote(os.fsencode(os.path.abspath(self.place)))}"
 
 
 def find_inputs(paths: Iterable[Path]) -> tuple[list[InputFile], int]:
@@ -66,7 +66,9 @@ def find_inputs(paths: Iterable[Path]) -> tuple[list[InputFile], int]:
     found: dict[str, InputFile] = {}
     passed_over = 0
     for path in paths:
-        if path.is_dir():
+        if is_stream(path):
+            found.setdefault(str(path), _from_stream(path))
+        elif path.is_dir():
             for file in _walk(path):
                 scheme = scheme_of(file)
                 if scheme is None:
@@ -78,29 +80,34 @@ def find_inputs(paths: Iterable[Path]) -> tuple[list[InputFile], int]:
     return list(found.values()), passed_over
 
 
-def scheme_of(path: Path) -> Scheme | None:
+def scheme_of(path: Path) -> FileScheme | None:
     """Scheme of the source that reads this file; None if nothing says that one does."""
     try:
         if is_dicom(path):
             return "dicom"
-        with path.open("rb") as file:
-            head = file.read(16)
     except OSError:
-        head = b""
-    for offset, mark, scheme in BEGINNINGS:
-        if head[offset : offset + len(mark)] == mark:
-            return scheme
-    ending = path.suffix.lower()
-    return next((scheme for endings, scheme in ENDINGS if ending in endings), None)
+        pass
+    return scheme_by_head(read_head(path)) or scheme_by_name(path)
+
+
+def _from_stream(path: Path) -> InputFile:
+    try:
+        stream = copy_stream(path)
+    except SourceError as error:
+        return InputFile(path, None, error.message)
+    scheme = scheme_of(stream.path)
+    return InputFile(path, scheme, "" if scheme else UNKNOWN, stream)
 
 
 def _named(path: Path) -> InputFile:
+    if "://" in str(path) or re.match(r"[a-z]+:/", str(path)):
+        return InputFile(path, None, "it is a URI, and infer takes plain paths")
     if not path.exists():
         return InputFile(path, None, "there is no such file")
     if not path.is_file():
         return InputFile(path, None, "it is neither a file nor a folder")
     scheme = scheme_of(path)
-    return InputFile(path, scheme, "" if scheme else "it is no PNG, JPEG, BMP, TIFF, video or DICOM file")
+    return InputFile(path, scheme, "" if scheme else UNKNOWN)
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -108,5 +115,5 @@ def _walk(folder: Path) -> Iterator[Path]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = Path(place, name)
-            if not name.startswith(".") and name.upper() != dicom.DIRECTORY and path.is_file():
+            if not name.startswith(".") and name.upper() != DIRECTORY and path.is_file():
                 yield path

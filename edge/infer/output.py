@@ -98,11 +98,13 @@ def printable(text: str) -> str:
 
 
 class AnswerCsv:
-    """CSV file of answers: one row a lesion; a frame without one has a row of its own."""
+    """CSV file of answers, or CSV on stdout: one row a lesion; a frame without one has a row of its own."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, stdout: TextIO | None = None) -> None:
+        """Open the file, or take ``stdout`` in its place. Raises `UsageError` if it cannot be written."""
+        self._stdout = stdout
         try:
-            self._file: TextIO = path.open("w", newline="", encoding="utf-8")
+            self._file: TextIO = stdout or path.open("w", newline="", encoding="utf-8")
         except OSError as error:
             raise UsageError(f"{path} cannot be written: {error.strerror}", hint="give --csv another place") from None
         self._path = path
@@ -133,17 +135,21 @@ class AnswerCsv:
     def close(self) -> None:
         """Write what is left and close the file. Raises `DeviceError` if it cannot be written."""
         try:
-            self._file.close()
+            self._file.flush() if self._stdout else self._file.close()
         except OSError as error:
             raise self._failed(error) from None
 
     def _write(self, rows: Sequence[Sequence[Any]]) -> None:
         try:
             self._writer.writerows(rows)
+            if self._stdout is not None:
+                self._stdout.flush()  # each answer as it comes
         except OSError as error:
             raise self._failed(error) from None
 
-    def _failed(self, error: OSError) -> DeviceError:
+    def _failed(self, error: OSError) -> OSError | DeviceError:
+        if self._stdout is not None:
+            return error  # whoever prints tells of it
         return DeviceError(f"{self._path} cannot be written: {error.strerror}", hint="give --csv another place")
 
 
@@ -183,13 +189,17 @@ class OverlayFolder:
                 f"{target} cannot be written: {error.strerror}", hint="give --overlay another place"
             ) from None
 
+    def close(self, whole: bool) -> None:
+        """Do nothing: each picture was written as it came."""
+
     def _stem(self, path: Path) -> str:
         """The file's name without its ending; with a number where two files share it."""
         if path not in self._owner:
-            stem, count = path.stem, 1
+            name = "stdin" if str(path) == "-" else path.stem
+            stem, count = name, 1
             while stem.lower() in self._taken:
                 count += 1
-                stem = f"{path.stem}-{count}"
+                stem = f"{name}-{count}"
             self._taken.add(stem.lower())
             self._owner[path] = stem
         return self._owner[path]

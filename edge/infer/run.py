@@ -42,8 +42,15 @@ class FileAnswer:
     """None where there is no frame."""
     reason: Reason | None = None
     """Why there is no frame."""
-    detail: str = ""
-    """The same in words, with what to do about it where that is known."""
+    problem: str = ""
+    """The same in words."""
+    hint: str = ""
+    """What to do about it, where that is known."""
+
+    @property
+    def detail(self) -> str:
+        """Problem and hint in one text."""
+        return f"{self.problem}; {self.hint}" if self.hint else self.problem
 
     @property
     def path(self) -> Path:
@@ -81,8 +88,7 @@ def _file(file: InputFile, analyser: Analyser) -> Iterator[FileAnswer]:
         source = make_source(StreamSettings(name="infer", decode_timeout_s=DECODE_TIMEOUT_S, source=file.uri))
         source.open()
     except SourceError as error:
-        detail = f"{error.message}; {error.hint}" if error.hint else error.message
-        yield FileAnswer(file, None, None, Reason(error.reason), detail)
+        yield FileAnswer(file, None, None, Reason(error.reason), error.message, error.hint)
         return
     except (UsageError, ConfigError):
         raise
@@ -102,6 +108,12 @@ def _failed(file: InputFile, error: BaseException) -> FileAnswer:
     return FileAnswer(file, None, None, Reason.DECODE_ERROR, f"cannot be read: {type(error).__name__}")
 
 
+def split_detail(detail: str) -> tuple[str, str]:
+    """Problem and hint of an event's detail, which joins them by a semicolon."""
+    problem, _, hint = detail.partition("; ")
+    return problem, hint
+
+
 def _frames(file: InputFile, source: Source, analyser: Analyser) -> Iterator[FileAnswer]:
     last_item = time.monotonic()
     answered = False
@@ -114,7 +126,7 @@ def _frames(file: InputFile, source: Source, analyser: Analyser) -> Iterator[Fil
         if isinstance(item, Frame):
             yield FileAnswer(file, item, analyser.analyse(item))
         elif item is not None and item.kind != "ended":
-            yield FileAnswer(file, None, None, item.reason, item.detail)
+            yield FileAnswer(file, None, None, item.reason, *split_detail(item.detail))
             if item.kind == "lost":
                 return
         elif item is not None:
@@ -135,7 +147,7 @@ def require_inputs(inputs: list[InputFile], passed_over: int) -> None:
         raise SourceError(f"there is no picture, video or DICOM file in the folder{others}", hint=HINT)
 
 
-def require_frames(frames: int, first_problem: str) -> None:
-    """Raise `SourceError` if not one frame could be read."""
+def require_frames(frames: int, first_problem: str, hint: str = "") -> None:
+    """Raise `SourceError` if not one frame could be read; ``hint``: what to do about the first problem, if known."""
     if not frames:
-        raise SourceError(f"nothing could be read: {first_problem}", hint=HINT)
+        raise SourceError(f"nothing could be read: {first_problem}", hint=hint or HINT)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.contracts.errors import DeviceError, ModelError
-from edge.models.graph import is_flatbuffer, read_graph
+from edge.models.graph import DamagedGraphError, check_whole, is_flatbuffer
 from edge.models.zip_directory import open_zip
 from edge.process.sealed_file import SealedFile, read_once, seal_bytes
 
@@ -151,12 +151,14 @@ def _check_members(infos: list[zipfile.ZipInfo], limits: dict[str, int]) -> None
 def _missing_zip_error(data: bytes) -> ModelError:
     """The error for a truncated file, or for one that was never a bundle: the two need different hints."""
     try:
-        read_graph(data)
-    except ModelError:
+        check_whole(data)
+    except DamagedGraphError:
         return ModelError(f"the file is truncated or damaged: {len(data)} bytes, no end of a bundle", hint=COPY)
+    except ModelError:
+        pass  # larger than any model here, which says nothing of its being whole
     if b"PK\x03\x04" in data:
         return ModelError(f"the file is truncated: {len(data)} bytes, no end of a bundle", hint=COPY)
     return ModelError(
-        "a bare .tflite: it has no manifest, so nothing says what its outputs mean",
-        hint=f"it is no bundle yet; {EXPORT}",
+        "a bare .tflite, whole, but no bundle: it has no manifest, so nothing says what its outputs mean",
+        hint=EXPORT,
     )

@@ -19,6 +19,11 @@ TYPES = {0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 7: "int
 """TensorType of the schema, as numpy names it."""
 HINT = "copy the file again, or export it anew"
 
+
+class DamagedGraphError(ModelError):
+    """A flatbuffer is cut short or damaged: what it refers to is not in it."""
+
+
 Buffer: TypeAlias = "bytes | memoryview"
 MAX_TABLES = 65_536
 """Most tables that are looked at in one file, counted each time; the shipped model has about 2,000."""
@@ -71,7 +76,25 @@ def read_graph(data: Buffer) -> Graph:
     try:
         return _read(data)
     except (struct.error, UnicodeDecodeError, OverflowError) as error:
-        raise ModelError(f"the flatbuffer is damaged: {error}", hint=HINT) from error
+        raise DamagedGraphError(f"the flatbuffer is damaged: {error}", hint=HINT) from error
+
+
+def check_whole(data: Buffer) -> None:
+    """Check that a model is all there: buffers, subgraphs and their tensors, whatever it computes.
+
+    Raises:
+        DamagedGraphError: ``data`` is cut short or damaged.
+        ModelError: it is larger than is looked at.
+    """
+    try:
+        model = FlatbufferTable(data, _reference(data, 0))
+        for buffer in model.tables(4):
+            buffer.length(0)
+        for subgraph in model.tables(2):
+            subgraph.tables(0)
+            subgraph.tables(3)
+    except (struct.error, OverflowError) as error:
+        raise DamagedGraphError(f"the flatbuffer is damaged: {error}", hint=HINT) from error
 
 
 def _read(data: Buffer) -> Graph:
@@ -157,7 +180,9 @@ class FlatbufferTable:
         """Vector field of scalars of struct's type ``kind``, empty if absent. `ModelError` if over ``most``."""
         start, length = self._vector(slot, struct.calcsize(kind))
         if length > most:
-            raise ModelError(f"the flatbuffer is damaged: a list of {length}, expected at most {most}", hint=HINT)
+            raise DamagedGraphError(
+                f"the flatbuffer is damaged: a list of {length}, expected at most {most}", hint=HINT
+            )
         self._budget.take_values(length)
         return struct.unpack_from(f"<{length}{kind}", self._data, start)
 
@@ -179,7 +204,7 @@ class FlatbufferTable:
         """String field, decoded from UTF-8; empty if absent. `ModelError` if it is longer than `MAX_NAME` bytes."""
         start, length = self._vector(slot, 1)
         if length > MAX_NAME:
-            raise ModelError(f"the flatbuffer is damaged: a name of {length} bytes", hint=HINT)
+            raise DamagedGraphError(f"the flatbuffer is damaged: a name of {length} bytes", hint=HINT)
         self._budget.take_values(1 + length // 16)
         return bytes(self._data[start : start + length]).decode("utf-8")
 
@@ -203,13 +228,13 @@ class FlatbufferTable:
         start = _reference(self._data, at)
         length = _unpack(self._data, "I", start)
         if start + 4 + length * item > len(self._data):
-            raise ModelError("the flatbuffer is damaged: a vector reaches beyond its end", hint=HINT)
+            raise DamagedGraphError("the flatbuffer is damaged: a vector reaches beyond its end", hint=HINT)
         return start + 4, length
 
 
 def _unpack(data: Buffer, kind: str, at: int) -> int:
     if at < 0:  # struct would count from the end
-        raise ModelError("the flatbuffer is damaged: an offset points before its beginning", hint=HINT)
+        raise DamagedGraphError("the flatbuffer is damaged: an offset points before its beginning", hint=HINT)
     value: int = struct.unpack_from("<" + kind, data, at)[0]
     return value
 
@@ -220,5 +245,5 @@ def _reference(data: Buffer, at: int) -> int:
 
 def _index(index: int, items: list[FlatbufferTable]) -> int:
     if not 0 <= index < len(items):
-        raise ModelError(f"the flatbuffer is damaged: index {index} of {len(items)}", hint=HINT)
+        raise DamagedGraphError(f"the flatbuffer is damaged: index {index} of {len(items)}", hint=HINT)
     return index

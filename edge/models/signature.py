@@ -21,6 +21,7 @@ import msgspec
 
 from edge.contracts.decoding import UnreadableError, decode_json
 from edge.contracts.errors import DeviceError, ModelError, UsageError
+from edge.process.install import install_command
 from edge.process.sealed_file import read_once
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ def _cryptography() -> tuple[Any, Any, Any, type[Exception], type[Exception]]:
         from cryptography.hazmat.primitives.asymmetric import ec
     except ImportError as error:
         raise DeviceError(
-            f"model signatures cannot be checked here: {error}", hint="pip install 'sonoedge[signed]'"
+            f"model signatures cannot be checked here: {error}", hint=install_command("signed")
         ) from error
     return serialization, ec, hashes, InvalidSignature, UnsupportedAlgorithm
 

@@ -2,6 +2,7 @@
 
 Modules:
 
+- ``batches``: Batches of the outbox writer: what waits in its queue and shares one commit.
 - ``checkpoints``: Checkpoints of the outbox' journal, in a thread of their own: they wait for the disk, and nobody
   waits for them.
 - ``clock``: Clock of the outbox, for the age of messages: nobody can set it, unlike the wall clock.

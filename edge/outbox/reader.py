@@ -58,15 +58,15 @@ class OutboxReader:
         self.damaged = 0
         """Messages that were found changed on the disk, and given up."""
         self._db = schema.connect(self.path, "NORMAL", readonly, busy_timeout_s)
-        if verify and not readonly:
-            try:
+        try:
+            if verify and not readonly:
                 schema.verify(self.path, self._db)
-            except BaseException:
-                self._db.close()
-                raise
-        if not checkpoints:
-            self._db.execute("PRAGMA wal_autocheckpoint = 0")
-        self._inode = self.path.stat().st_ino
+            if not checkpoints:
+                self._db.execute("PRAGMA wal_autocheckpoint = 0")
+            self._inode = self.path.stat().st_ino  # it may have been removed meanwhile
+        except BaseException:
+            self._db.close()
+            raise
         self._readonly, self._busy_timeout_s = readonly, busy_timeout_s
         # One that was killed may have left the journal with what it had deleted.
         self._deletion = Deletion(self._db, left_behind=not readonly)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge.outbox import clock, schema
+from edge.outbox.batches import next_batch
 from edge.outbox.identity import FOLDER_LOST, FolderIdentity, IdentityFile
 from edge.outbox.schema import transient_error
 from edge.outbox.transactions import transaction
@@ -32,7 +33,6 @@ log = logging.getLogger(__name__)
 
 QUEUE_LIMIT = 10_000
 """Messages held in memory while the disk takes none: minutes of findings, some 20 MB."""
-BATCH_LIMIT = 500
 RETRY_S = 0.5
 OPEN_RETRY_LIMIT_S = 10.0
 """The pause doubles up to it while the file cannot even be opened: moving a large one to another layout fills the disk
@@ -130,27 +130,22 @@ class OutboxWriter:
         return done
 
     def _run(self) -> None:
+        try:
+            self._store_all()
+        finally:  # also when a bug ends it: the process may live on, and must not keep the file locked
+            self._close_file()
+
+    def _store_all(self) -> None:
+        """Store what comes, until the end; the numbers of the last commit are then synced."""
         self._store_until_stored([])  # opens or makes the file: the publisher announces its epoch in the first `state`
         self._on_commit()
         while not (self._closing.is_set() and self._queue.empty()):
-            batch, stored = self._next_batch()
+            batch, stored = next_batch(self._queue)
             if self._store_until_stored(batch):
                 self._announce_stored(batch, stored)
         if self._mark is not None and self._last is not None:
             with contextlib.suppress(OSError):
                 self._mark.write(*self._last, sync=True)
-        self._close_file()
-
-    def _next_batch(self) -> tuple[list[tuple[str, Durable]], threading.Event | None]:
-        """Wait for messages; all that share a commit, and the event that ended them, if one did."""
-        batch: list[tuple[str, Durable]] = []
-        item = self._queue.get()
-        while not isinstance(item, threading.Event):
-            batch.append(item)
-            if len(batch) == BATCH_LIMIT or self._queue.empty():
-                return batch, None
-            item = self._queue.get()
-        return batch, item
 
     def _announce_stored(self, batch: list[tuple[str, Durable]], stored: threading.Event | None) -> None:
         """Tell all who want to know that ``batch``, and what was before ``stored``, is on the disk."""

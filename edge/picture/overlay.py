@@ -64,6 +64,32 @@ def draw_overlay(pixels: NDArray[np.uint8], judged: JudgedFrame) -> NDArray[np.u
     return np.concatenate((picture, _strip(judged, picture.shape[1])))
 
 
+def draw_slate(size: tuple[int, int], words: str) -> NDArray[np.uint8]:
+    """Draw a slate that stands for a frame without a picture: dark, crossed out, with the reason in the strip below.
+
+    Args:
+        size: (height, width) of the pictures beside it.
+        words: why there is no picture.
+
+    Returns:
+        (H + strip, max(W, MIN_WIDTH), 3) RGB uint8, as `draw_overlay`.
+    """
+    height, width = size
+    picture = np.zeros((height, max(width, MIN_WIDTH), 3), np.uint8)
+    colour = STATUS_COLOUR[Status.NO_RESULT]
+    thickness = max(2, round(min(height, width) / 100))
+    for start, end in (((0, 0), (width - 1, height - 1)), ((0, height - 1), (width - 1, 0))):
+        cv2.line(picture, start, end, colour, thickness, cv2.LINE_AA)
+    parts = [f"no result: {words.encode('ascii', 'replace').decode()}"]
+    return np.concatenate((picture, _strip_of(parts, [], Status.NO_RESULT, picture.shape[1])))
+
+
+def overlay_height(pixels: NDArray[np.uint8], lines: int) -> tuple[int, int]:
+    """Height and width of an overlay of ``pixels`` with so many lines of words."""
+    height, width = pixels.shape[0], max(pixels.shape[1], MIN_WIDTH)
+    return height + round(_text_scale(width) * CAP_HEIGHT * 1.9) * lines + max(4, width // 100) * 2, width
+
+
 def _text_scale(width: int) -> float:
     """Font scale for a picture of this width: capitals of 8.5 to 40 pixels."""
     return min(40.0, max(8.5, width / 55)) / CAP_HEIGHT
@@ -119,21 +145,27 @@ def _meet(a: Box, b: Box) -> bool:
 
 
 def _strip(judged: JudgedFrame, width: int) -> NDArray[np.uint8]:
-    """(h, width, 3) RGB: a coloured bar for the status, the words, and what this is not."""
+    """Strip of words below a picture, see `_strip_of`."""
+    lesions = judged.lesions if len(judged.lesions) > 1 else []
+    each = [[f"{number}: lesion {lesion.score:.2f}", size(lesion)] for number, lesion in enumerate(lesions, start=1)]
+    return _strip_of(sentence(judged), each, judged.status, width)
+
+
+def _strip_of(parts: Sequence[str], more: Sequence[Sequence[str]], status: Status, width: int) -> NDArray[np.uint8]:
+    """(h, width, 3) RGB: a coloured bar for the status, the words, and what this is not.
+
+    ``parts`` are joined while there is room; each of ``more`` begins a line.
+    """
     scale = _text_scale(width)
     thickness = _weight(scale)
     line_height = round(scale * CAP_HEIGHT * 1.9)
     bar = max(4, width // 100)
     left, room = 2 * bar + 4, width - 3 * bar - 8
-    lines = [(line, WHITE, scale) for line in _wrap(sentence(judged), room, scale, thickness)]
-    if len(judged.lesions) > 1:
-        for number, lesion in enumerate(judged.lesions, start=1):
-            parts = [f"{number}: lesion {lesion.score:.2f}", size(lesion)]
-            lines += [(line, WHITE, scale) for line in _wrap(parts, room, scale, thickness)]
+    lines = [(line, WHITE, scale) for each in (parts, *more) for line in _wrap(each, room, scale, thickness)]
     small = max(0.36, scale * 0.7)
     lines.append((RESEARCH_ONLY, GREY, small))
     strip = np.full((line_height * len(lines) + bar * 2, width, 3), BACKGROUND, np.uint8)
-    strip[:, :bar] = STATUS_COLOUR[judged.status]
+    strip[:, :bar] = STATUS_COLOUR[status]
     for row, (text, colour, its_scale) in enumerate(lines, start=1):
         at = left
         if text is RESEARCH_ONLY:  # in the corner

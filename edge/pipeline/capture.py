@@ -62,6 +62,8 @@ class FrameCapture:
         sources: Mapping[str, Source],
         adjust: Callable[[Frame], Frame] | None = None,
         streams: Sequence[StreamSettings] = (),
+        *,
+        started: bool = True,
     ) -> None:
         """Open every source and start reading.
 
@@ -70,6 +72,7 @@ class FrameCapture:
             adjust: adds what the configuration knows of a stream (calibration, body part); None: nothing.
             streams: settings, for freeze and silence detection on live sources; for those that are not named the
                 defaults hold.
+            started: False: nothing is read before `start`.
 
         Raises:
             SourceError: a source cannot be opened: at the start, that is for the user to mend.
@@ -99,6 +102,12 @@ class FrameCapture:
         self._liveness = {
             name: LivenessMonitor(self._settings[name]) for name, source in self._sources.items() if source.live
         }
+        self._threads: list[threading.Thread] = []
+        if started:
+            self.start()
+
+    def start(self) -> None:
+        """Start reading, a thread for each source; once."""
         self._threads = [
             threading.Thread(target=self._read_all, args=(name, source), name=f"capture-{name}", daemon=True)
             for name, source in self._sources.items()

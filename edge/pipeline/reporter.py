@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from edge.contracts.results import Reason, Status
 from edge.pipeline.latest_results import LatestResultSender
 from edge.pipeline.report_timer import ReportTimer
 from edge.pipeline.stats import Stats
@@ -38,9 +39,14 @@ class Reporter:
         taps: Sequence[Tap] = (),
         heartbeat: Callable[[Stats], None] | None = None,
         each_turn: Callable[[], None] | None = None,
+        on_unjudged: Callable[[str, Reason], None] | None = None,
     ) -> None:
-        """``heartbeat`` is called about once a second with the counters, ``each_turn`` at every turn of the loop."""
+        """``heartbeat`` is called about once a second with the counters, ``each_turn`` at every turn of the loop.
+
+        ``on_unjudged`` is called with the stream and the reason of each frame or file that is reported as no result.
+        """
         self._each_turn = each_turn
+        self._on_unjudged = on_unjudged
         self._taps = taps
         self._latest_results = LatestResultSender(messages, frame_link, settings.publish.results_per_s)
         self.stats = Stats()
@@ -54,17 +60,27 @@ class Reporter:
         self.stats.add(result)
         stream = self._streams[result.stream]
         if not stream.reports():
+            if not stream.stopped:
+                self._tell_unjudged(result.stream, Reason.NOT_RECORDED)
             return
         self._timer.note_runtime(result)
         stream.result(frame, result)
         self._latest_results.offer(result, stream.exam_id)
         for tap in self._taps:
             tap.offer(frame, result)
+        if result.status is Status.NO_RESULT:
+            self._tell_unjudged(result.stream, result.reason)
 
     def event(self, stream: str, event: SourceEvent) -> None:
         """Report that a source gave no frame, and why."""
         if self._streams[stream].reports():
             self._streams[stream].event(event)
+            if event.kind != "ended":
+                self._tell_unjudged(stream, event.reason)
+
+    def _tell_unjudged(self, stream: str, reason: Reason | None) -> None:
+        if self._on_unjudged is not None:
+            self._on_unjudged(stream, reason or Reason.FAILED)
 
     def begin_exam(self, stream: str, at_ns: int) -> str:
         """Begin an exam of another patient with what is captured at ``at_ns`` or later; the id of the new exam."""

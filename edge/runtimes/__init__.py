@@ -18,8 +18,6 @@ Modules:
 - ``litert_gpu``: ``litert-gpu://``: LiteRT on a GPU, by WebGPU over Vulkan: Raspberry Pi 5, Jetson, Intel and AMD
   carts.
 - ``litert_npu``: ``litert-npu://``: LiteRT on a neural processor, by its vendor's plugin.
-- ``litert_weight_cache``: Weight cache, ``litert://?weight_cache=DIR``: XNNPACK's packed weights in a file, mapped
-  instead of packed anew.
 - ``model_loading``: Checks shared by all runtimes that load a model: is there one, does it match the manifest and the
   tensor.
 - ``onnx``: ``onnx://``: ONNX Runtime in this process, on the CPU or by an execution provider.

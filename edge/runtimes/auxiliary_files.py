@@ -98,7 +98,7 @@ def pin_files(text: str, model: Path | None, policy: SignaturePolicy) -> str:
     """
     if not policy.required:
         return text
-    uri = parse_uri(text)
+    uri = parse_uri(text, "runtimes")
     if uri.scheme == "scripted":
         raise UsageError("require_signed_model is set, but scripted:// computes no model", hint="name another runtime")
     _expect_no_other_files(uri)

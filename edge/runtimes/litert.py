@@ -4,14 +4,14 @@ Parameters:
 threads=1           of XNNPACK
 delegate=LIBRARY    an external delegate computes what it takes, and XNNPACK the rest; opt.KEY=VALUE are its own
 delegate_sha256=H   the library is refused unless this is its hash; LIBRARY is a full path then
-weight_cache=DIR    XNNPACK's packed weights are kept in a file there, and shared by processes that run the model
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge.contracts.errors import DeviceError
+from edge.contracts.errors import DeviceError, UsageError
+from edge.process.install import pip_install
 from edge.runtimes.tflite_interpreter import InterpreterRuntime
 
 if TYPE_CHECKING:
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from edge.config.uri import Uri
     from edge.contracts.manifest import ModelManifest
     from edge.contracts.ports import Runtime
-
-INSTALL = "pip install ai-edge-litert (64-bit only)"
 
 
 class LiteRtRuntime(InterpreterRuntime):
@@ -33,14 +31,17 @@ class LiteRtRuntime(InterpreterRuntime):
         try:
             from ai_edge_litert import interpreter
         except ImportError as error:
-            raise DeviceError(f"LiteRT cannot be loaded: {error}", hint=INSTALL) from error
+            raise DeviceError(
+                f"LiteRT cannot be loaded: {error}", hint=f"on a 64-bit system: {pip_install('ai-edge-litert')}"
+            ) from error
         return interpreter  # type: ignore[no-any-return]
 
 
 def make_litert(uri: Uri, model_path: str | None, manifest: ModelManifest) -> Runtime:
-    """Make a LiteRT runtime: the interpreter; with ``weight_cache`` the compiler, since only that has the cache."""
+    """Make a LiteRT runtime. Raises `UsageError` for ``weight_cache``, beside what `LiteRtRuntime` raises."""
     if "weight_cache" in uri.params:
-        from edge.runtimes.litert_weight_cache import WeightCacheRuntime
-
-        return WeightCacheRuntime(uri, model_path, manifest)
+        raise UsageError(
+            "litert:// keeps no weight cache: a file of weights that was swapped would change the answers",
+            hint="leave weight_cache= out; it saved neither time nor memory",
+        )
     return LiteRtRuntime(uri, model_path, manifest)

@@ -17,6 +17,7 @@ import numpy as np
 from edge.contracts.errors import DeviceError
 from edge.contracts.tensors import RuntimeSpec, Tensor, TensorSpec
 from edge.models.graph import read_graph
+from edge.process.install import pip_install
 from edge.process.stderr_capture import capture_stderr
 from edge.runtimes.model_loading import expect_manifest, expect_tensor
 
@@ -41,7 +42,8 @@ def load_compiler() -> ModuleType:
         compiled_model.Options, compiled_model.Environment, compiled_model.CpuOptions  # noqa: B018  (are they there?)
     except (ImportError, AttributeError) as error:
         raise DeviceError(
-            f"LiteRT's compiler cannot be loaded: {error}", hint="pip install 'ai-edge-litert>=2.3' (64-bit only)"
+            f"LiteRT's compiler cannot be loaded: {error}",
+            hint=f"on a 64-bit system: {pip_install('ai-edge-litert>=2.3')}",
         ) from error
     return compiled_model  # type: ignore[no-any-return]
 

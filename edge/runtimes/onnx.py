@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge.contracts.errors import DeviceError, ModelError, UsageError
 from edge.contracts.tensors import RuntimeSpec, Tensor, TensorSpec
+from edge.process.install import install_command
 from edge.process.stderr_capture import stderr_to_log
 from edge.runtimes.auxiliary_files import read_pinned
 from edge.runtimes.external_delegate import OPTION
@@ -67,7 +68,7 @@ class OnnxRuntime:
         try:
             import onnxruntime
         except ImportError as error:
-            raise DeviceError(f"ONNX Runtime cannot be loaded: {error}", hint="pip install 'sonoedge[onnx]'") from error
+            raise DeviceError(f"ONNX Runtime cannot be loaded: {error}", hint=install_command("onnx")) from error
         _expect_provider(provider, onnxruntime.get_available_providers())
         settings = onnxruntime.SessionOptions()
         settings.intra_op_num_threads, settings.inter_op_num_threads = threads, 1

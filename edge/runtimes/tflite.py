@@ -10,12 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import DeviceError
+from edge.process.install import extra_argument
 from edge.runtimes.tflite_interpreter import InterpreterRuntime
 
 if TYPE_CHECKING:
     from types import ModuleType
-
-INSTALL = "pip install 'sonoedge[tflite]' in an environment of its own: Python < 3.12, numpy < 2"
 
 
 class TfliteRuntime(InterpreterRuntime):
@@ -28,9 +27,15 @@ class TfliteRuntime(InterpreterRuntime):
 
         # It can be imported beside NumPy 2, and then breaks at the first interpreter with a message that names neither.
         if int(np.__version__.partition(".")[0]) >= 2:
-            raise DeviceError(f"tflite-runtime does not run with NumPy {np.__version__}", hint=INSTALL)
+            raise DeviceError(f"tflite-runtime does not run with NumPy {np.__version__}", hint=_install_hint())
         try:
             from tflite_runtime import interpreter
         except ImportError as error:
-            raise DeviceError(f"tflite-runtime cannot be loaded: {error}", hint=INSTALL) from error
+            raise DeviceError(f"tflite-runtime cannot be loaded: {error}", hint=_install_hint()) from error
         return interpreter  # type: ignore[no-any-return]
+
+
+def _install_hint() -> str:
+    """Commands that install it beside what runs now, which it may not share a NumPy with."""
+    argument = extra_argument("tflite")
+    return f"it wants Python < 3.12 and NumPy < 2: python3.11 -m venv tflite && tflite/bin/pip install {argument}"

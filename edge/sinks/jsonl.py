@@ -36,18 +36,42 @@ BATCH_BYTES = 1 << 20
 log = logging.getLogger(__name__)
 
 
+def require_writable(settings: SinkSettings) -> None:
+    """Raise `SinkError` if the file of a ``jsonl://`` sink cannot be written, as far as that is seen unopened."""
+    path = _path_of(settings)
+    folder, there = os.path.dirname(path), os.path.exists(path)
+    if there and not os.path.isfile(path):
+        raise _not_regular(path)
+    if not os.access(path if there else folder, os.W_OK):
+        missing = not os.path.isdir(folder)
+        raise _not_writable(path, os.strerror(errno.ENOENT if missing else errno.EACCES))
+
+
+def _path_of(settings: SinkSettings) -> str:
+    """Absolute path of the file. Raises `SinkError` if the URI names none, `UsageError` for a parameter."""
+    uri = parse_uri(settings.uri)
+    uri.expect()
+    if not uri.file:
+        raise SinkError("jsonl:// names no file", hint="write jsonl:///absolute/path or jsonl://relative/path")
+    return os.path.abspath(uri.file)
+
+
+def _not_writable(path: str, why: str | None) -> SinkError:
+    return SinkError(f"{path} cannot be written: {why}", hint="its folder must exist and be ours to write")
+
+
+def _not_regular(path: str) -> SinkError:
+    return SinkError(f"{path} is not a regular file", hint="what is written to it could not be kept: name another")
+
+
 class JsonlSink:
     """`Sink` that appends JSON lines to a file of mode 0600, and locks it: one process writes it."""
 
     def __init__(self, settings: SinkSettings, identity: SinkIdentity) -> None:
         """Read the URI. Raises `SinkError` if it names no file."""
-        uri = parse_uri(settings.uri)
-        uri.expect()
-        if not uri.file:
-            raise SinkError("jsonl:// names no file", hint="write jsonl:///absolute/path or jsonl://relative/path")
+        self._path = _path_of(settings)
         self.durable = settings.durable
         self.session = 0
-        self._path = os.path.abspath(uri.file)
         # It stands in `state`, and file names do not leave the device.
         self.name = f"jsonl-{hashlib.sha256(self._path.encode()).hexdigest()[:8]}"
         self._topics = replace(identity.topics, root=settings.root)
@@ -69,15 +93,11 @@ class JsonlSink:
         try:
             self._file = os.open(self._path, flags, 0o600)
         except OSError as error:
-            raise SinkError(
-                f"{self._path} cannot be written: {error.strerror}", hint="its folder must exist and be ours to write"
-            ) from None
+            raise _not_writable(self._path, error.strerror) from None
         if not stat.S_ISREG(os.fstat(self._file).st_mode):
             os.close(self._file)
             self._file = None
-            raise SinkError(
-                f"{self._path} is not a regular file", hint="what is written to it could not be kept: name another"
-            )
+            raise _not_regular(self._path)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -6,7 +6,6 @@ and reordered frames make the report come early, not the next few frames either.
 
 from __future__ import annotations
 
-import os
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import cv2
 
 from edge.contracts.errors import SourceError
+from edge.process.native_path import native_path
 from edge.sources.ffmpeg_log import ffmpeg_log
 from edge.sources.file_source import check_size
 
@@ -186,8 +186,8 @@ def open_capture(path: Path | str, threads: int = 0) -> cv2.VideoCapture:
         SourceError: FFmpeg finds no video in it, or one too large.
     """
     parameters = [cv2.CAP_PROP_N_THREADS, threads] if threads else []
-    # Absolute: a relative a:b would be a protocol.
-    capture = cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG, parameters)
+    with native_path(path) as place:
+        capture = cv2.VideoCapture(place, cv2.CAP_FFMPEG, parameters)
     try:
         if not capture.isOpened():
             raise SourceError("no video that can be decoded in it", hint="play it, or convert it to MP4 with H.264")

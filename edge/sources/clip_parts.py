@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import cv2
 
 from edge.contracts.errors import SourceError
+from edge.process.native_path import native_path
 from edge.sources.clip_decoder import codec_of
 from edge.sources.stream_format import format_reader
 
@@ -23,7 +24,8 @@ MAX_PARTS = 100
 
 def open_packets(path: Path | str) -> cv2.VideoCapture:
     """Open a clip to read its coded packets, (1, bytes) uint8 each. H.264 and HEVC come with start codes."""
-    return cv2.VideoCapture(os.path.abspath(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])
+    with native_path(path) as place:
+        return cv2.VideoCapture(place, cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])
 
 
 def split_by_format(path: Path) -> Generator[int]:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge.config.file_kinds import DICOM_SUFFIXES
 from edge.contracts.errors import SourceError
-from edge.dicom.frame_reader import DicomFrameReader, NoDecoderError
+from edge.dicom.frame_reader import DicomFrameReader, NoDecoderError, require_decodable
 from edge.dicom.header import is_dicom
 from edge.sources.file_source import FilePicture, FileSource, check_size, ends_thread, printable_path, skipped_event
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from edge.config.uri import Uri
     from edge.contracts.frames import SourceEvent
 
-SUFFIXES = (".dcm", ".dicom", ".dic")
-"""File name suffixes that say DICOM, in lower case."""
 DIRECTORY = "DICOMDIR"
 """PS3.10 8.6: the name of the table of contents that lies beside the files of a medium."""
 
@@ -53,19 +52,22 @@ class DicomSource(FileSource):
 
     def accepts(self, path: Path) -> bool:
         """Implement `FileSource.accepts`: by content, or by suffix, so that a broken file is reported, not ignored."""
-        return path.suffix.lower() in SUFFIXES or (path.name.upper() != DIRECTORY and is_dicom(path))
+        return path.suffix.lower() in DICOM_SUFFIXES or (path.name.upper() != DIRECTORY and is_dicom(path))
 
     def open(self) -> None:
         """Implement `Source.open`: find the files.
 
         Raises:
-            SourceError: as `FileSource.open`, and if the one file that was named is not DICOM.
+            SourceError: as `FileSource.open`, and if the one file that was named is not DICOM, or wants a decoder that
+                is not installed.
         """
         super().open()
         path = Path(self._root)
         if path.is_file() and not is_dicom(path):
             hint = "for other pictures write images:// or video://"
             raise SourceError(f"{self._root!r} is not DICOM, or cut short", hint=hint)
+        if path.is_file():
+            require_decodable(path)
 
     def pictures(self, path: Path) -> Generator[FilePicture | SourceEvent]:
         """Implement `FileSource.pictures`: all frames of one file; a few of a compressed cine are decoded ahead.

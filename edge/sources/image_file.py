@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from edge.contracts.errors import SourceError
 from edge.contracts.results import Reason
-from edge.images.decoder_process import DECODE_TIMEOUT_S, decoder_process
+from edge.images.decoder_process import decoder_process
 from edge.images.limits import check_image, decodes_in_process
 from edge.process.regular_file import open_regular
 
@@ -35,7 +35,7 @@ _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 class OpenImageFile:
     """Image file that is open for reading. Close it, or use it in ``with``."""
 
-    def __init__(self, path: Path, timeout_s: float = DECODE_TIMEOUT_S) -> None:
+    def __init__(self, path: Path, timeout_s: float | None = None) -> None:
         """Open the file; of one that grows, what is there now is read.
 
         Args:

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edge.config.file_kinds import IMAGE_SUFFIXES
 from edge.contracts.errors import SourceError
 from edge.contracts.frames import FrameOrigin, SourceEvent
-from edge.images.headers import SUFFIXES, ImageInfo, read_image_file
+from edge.images.headers import ImageInfo, read_image_file
 from edge.images.limits import check_picture_size
 from edge.images.picture import decode_samples, needed_depth, white_to_bright
 from edge.images.sample_depth import DEPTHS, probed_pages, to_8_bits
@@ -48,7 +49,7 @@ class ImagesSource(FileSource):
 
     def accepts(self, path: Path) -> bool:
         """Implement `FileSource.accepts`: by the suffix of its name."""
-        return path.suffix.lower() in SUFFIXES
+        return path.suffix.lower() in IMAGE_SUFFIXES
 
     def open(self) -> None:
         """Implement `Source.open`: find the files."""

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from edge.config.file_kinds import VIDEO_SUFFIXES
 from edge.contracts.errors import SourceError
 from edge.contracts.frames import Frame, SourceEvent
 from edge.sources.clip_decoder import count_open_source, open_capture
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
     from edge.config.settings import StreamSettings
     from edge.config.uri import Uri
-
-SUFFIXES = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".ts")
-"""File name suffixes of video clips, in lower case."""
 
 
 def parse_pace(text: str) -> Literal["max", "realtime"]:
@@ -51,7 +49,7 @@ class VideoSource(FileSource):
 
     def accepts(self, path: Path) -> bool:
         """Implement `FileSource.accepts`: by the suffix of its name."""
-        return path.suffix.lower() in SUFFIXES
+        return path.suffix.lower() in VIDEO_SUFFIXES
 
     def open(self) -> None:
         """Implement `Source.open`: find the files.

@@ -93,4 +93,4 @@ def test_without_any_broker_it_says_what_to_install(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(DeviceError, match="neither mosquitto nor iotcore") as error:
         start_broker(str(tmp_path))
-    assert "sonoedge[demo]" in error.value.hint
+    assert "[demo]" in error.value.hint

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from brokers import wait_until
 
@@ -209,6 +211,40 @@ def test_the_real_model_measures_a_phantom_and_refuses_a_heart(daemon, broker, s
     told = {(h.json["status"], h.json["reason"]) for h in subscriber.on("coverage/dicom-1")}
     assert ("abstained", "wrong_anatomy") in told
     assert not {"finding", "clear"} & {status for status, _ in told}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bad", [True, False])
+def test_files_that_were_not_all_judged_end_with_5_as_infer_does(daemon, tmp_path, bad):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(3):
+        cv2.imwrite(str(folder / f"{number}.png"), np.full((200, 200), 80, np.uint8))
+    if bad:
+        (folder / "1.png").write_bytes((folder / "1.png").read_bytes()[:-30])
+    out = ("--sink", f"jsonl://{tmp_path / 'out.jsonl'}")
+    code, errors = daemon(*out, source=f"images://{folder}").end()
+    assert code == (5 if bad else 0), errors
+    assert ("error: not everything was judged\nhint: the log says what got no result, and why" in errors) == bad
+    assert ("without a result: 1 decode_error" in errors) == bad
+
+
+@pytest.mark.slow
+def test_what_got_no_result_before_the_frame_process_died_counts_too(daemon, tmp_path):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "0.png").write_bytes(b"no picture")
+    for number in range(1, 200):
+        noise = np.random.default_rng(number).integers(40, 220, (200, 200), np.uint8)
+        cv2.imwrite(str(folder / f"{number}.png"), noise)
+    out = tmp_path / "out.jsonl"
+    run = daemon("--sink", f"jsonl://{out}", source=f"images://{folder}", runtime="scripted://?distinct=1&delay_ms=20")
+    wait_until(lambda: out.exists() and out.read_bytes().count(b"/findings/") > 40, 60)
+    assert b"decode_error" in out.read_bytes()
+    os.kill(run.child("edge.daemon.frame.process"), signal.SIGKILL)
+    code, errors = run.end(100)
+    assert "judged before the restart" in errors
+    assert code == 5, errors
 
 
 @pytest.mark.slow

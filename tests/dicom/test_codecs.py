@@ -182,8 +182,8 @@ def test_a_frame_cut_short_is_an_error_and_not_half_a_picture(
 @pytest.mark.parametrize(
     ("syntax", "name", "hint"),
     [
-        (JPEGLSLossless, "JPEG-LS", "sonoedge[dicom]"),
-        (HTJ2KLossless, "High-Throughput JPEG 2000", "sonoedge[dicom]"),
+        (JPEGLSLossless, "JPEG-LS", "[dicom]"),
+        (HTJ2KLossless, "High-Throughput JPEG 2000", "[dicom]"),
         (MPEG4HP41, "MPEG-4", "video://"),
     ],
 )

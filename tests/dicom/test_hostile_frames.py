@@ -85,7 +85,7 @@ def test_rle_with_more_than_its_pixels_is_damaged(make_compressed: Make, save: S
         assert (clip.picture(2) == 7).all()
 
 
-@pytest.mark.skipif(ABSENT, reason="no JPEG-LS decoder is installed: pip install 'sonoedge[dicom]'")
+@pytest.mark.skipif(ABSENT, reason="no JPEG-LS decoder is installed: pip install '.[dicom]'")
 @pytest.mark.parametrize("syntax", [JPEGLSLossless, JPEGLSNearLossless], ids=lambda uid: uid.name)
 def test_a_damaged_deep_frame_is_not_the_lack_of_a_decoder(syntax: Any, make_compressed: Make, save: Save) -> None:
     like = np.zeros((1, 48, 64), np.uint16)

@@ -245,7 +245,7 @@ def test_no_run_is_two_lines(tmp_path):
 @pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("default")  # TensorFlow's own
 def test_from_run_to_bundle(make_run: Callable[[], Path], tmp_path):
-    pytest.importorskip("tensorflow", reason="needs pip install 'sonoedge[export]'")
+    pytest.importorskip("tensorflow", reason="needs pip install '.[export]' in the checkout")
     out = tmp_path / "fake.tflite"
     done = export("bundle", make_run(), "--out", out, "--version", "9.9")
     assert done.returncode == 0, done.stderr
@@ -277,7 +277,7 @@ def test_from_run_to_bundle(make_run: Callable[[], Path], tmp_path):
 @pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("default")  # TensorFlow's own
 def test_a_run_without_a_gate_is_converted_and_compared_but_no_bundle(make_run: Callable[..., Path], tmp_path):
-    pytest.importorskip("tensorflow", reason="needs pip install 'sonoedge[export]'")
+    pytest.importorskip("tensorflow", reason="needs pip install '.[export]' in the checkout")
     run = make_run(gate=False)
     done = export("variants", run, "--out", tmp_path / "variants", "--json")
     assert done.returncode == 0, done.stderr

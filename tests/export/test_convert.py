@@ -12,7 +12,7 @@ HEADS = ("malignancy", "lesion_mask", "anatomy")
 @pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("default")  # TensorFlow's own
 def test_every_format_is_the_same_model(make_run):
-    pytest.importorskip("tensorflow", reason="needs pip install 'sonoedge[export]'")
+    pytest.importorskip("tensorflow", reason="needs pip install '.[export]' in the checkout")
     from edge.models.graph import read_graph
     from export.converted_graph import check_quantisation, order_outputs
     from export.predict import run_graph

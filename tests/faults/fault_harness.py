@@ -13,9 +13,12 @@ from brokers import Mosquitto
 from faults.accounting import Account, Key, Produced, compare, lost_in_commit_window, readable
 from faults.clock import SettableClock
 from faults.consumer import Consumer
+from faults.hostile_files import first_file
 from faults.loaded_daemon import LoadedDaemon
 from faults.proxy import Proxy
 from faults.stuck_driver import StuckDriver
+
+from edge.models.bundle import SHIPPED_BUNDLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -85,12 +88,15 @@ class FaultHarness:
         require_subscriber: bool = False,
         with_clock: bool = False,
         with_driver: bool = False,
+        with_model: bool = False,
+        with_files: bool = False,
         broker_lines: str = BROKER_LINES,
     ) -> None:
         """``tmpfs_mb``: size of a file system of its own for the state-dir, so that it can be full; 0: none.
 
         ``with_clock``: the daemon's wall clock can be set. ``with_driver``: its runtime asks a driver that can get
-        stuck, and has a fall-back. ``broker_lines``: of its configuration.
+        stuck, and has a fall-back. ``with_model``: it computes with a real model, from a file of its own.
+        ``with_files``: it also reads a folder of files. ``broker_lines``: of its configuration.
         """
         self.random = random.Random(seed)
         self.produced = Produced()
@@ -115,6 +121,12 @@ class FaultHarness:
         self.driver = StuckDriver(folder) if with_driver else None
         if self.driver:
             self.driver.release()
+        self.model = folder / "model.tflite" if with_model else None
+        if self.model:
+            self.model.write_bytes(SHIPPED_BUNDLE.read_bytes())
+        self.files = folder / "files" if with_files else None
+        if self.files:
+            first_file(self.files)
         self.daemon = LoadedDaemon(
             self.disk / "cart",
             self.proxy.port,
@@ -122,6 +134,8 @@ class FaultHarness:
             clock=self.clock,
             log=folder / "log",
             driver=self.driver.path if self.driver else None,
+            model=self.model,
+            more_sources=[f"dicom://{self.files}"] if self.files else [],
         )
         self.twins: list[LoadedDaemon] = []
         self.daemon.start()

@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from faults.clock import SettableClock
 
 FRAME, PUBLISHER, RUNTIME = "edge.daemon.frame.process", "edge.daemon.publisher.process", "edge.runtimes.isolated_child"
+DECODER = "edge.images.decoder_child"
 CONFIG = """\
 [[sinks]]
 uri = "mqtt://127.0.0.1:{port}"
@@ -38,8 +40,16 @@ timeout_s = 0.3
 fallback = ["scripted://?distinct=1"]
 probe_s = 1.0
 """
+WITH_MODEL = """\
+model = "{model}"
+[tracking]
+update_every_s = 0.1
+"""
+"""A real model instead of the scripted one: what it finds is told again and again."""
 LOAD = "phantom://?seed=1&width=160&height=120&fps=20"
 """Every frame begins one finding and ends an older one: 40 durable messages a second, as long as it runs."""
+MODEL_LOAD = "phantom://?seed=1&lesions=1&fps=20&pace=realtime"
+"""For a real model, which does not find what is too small or too coarse."""
 
 
 class LoadedDaemon:
@@ -54,20 +64,25 @@ class LoadedDaemon:
         clock: SettableClock | None = None,
         log: Path | None = None,
         driver: Path | None = None,
+        model: Path | None = None,
+        more_sources: Sequence[str] = (),
     ) -> None:
         """``clock``: one that can be set, for this device alone; None: the machine's. ``log``: None: in ``folder``.
 
-        ``driver``: file that the runtime reads before each answer; its fall-back does not.
+        ``driver``: file that the runtime reads before each answer; its fall-back does not. ``model``: bundle to compute
+        with, by LiteRT; None: a script. ``more_sources``: beside the load.
         """
         folder.mkdir(parents=True, exist_ok=True)
         config = folder / "edge.toml"
         waits = str(require_subscriber).lower()
-        config.write_text(CONFIG.format(port=broker_port, waits=waits) + (FALLBACK if driver else ""))
-        runtime = "scripted://?distinct=1" + (f"&read={driver}" if driver else "")
+        text = CONFIG.format(port=broker_port, waits=waits) + (FALLBACK if driver else "")
+        config.write_text((WITH_MODEL.format(model=model) if model else "") + text)
+        runtime = "litert://" if model else "scripted://?distinct=1" + (f"&read={driver}" if driver else "")
         self.state_dir = folder / "state"
         self.log = log or folder / "log"
         self._command = [sys.executable, "-m", "edge.cli.main", "run", "--site", "yard", "--device", "cart"]
-        self._command += ["--source", LOAD, "--runtime", runtime]
+        self._command += ["--source", MODEL_LOAD if model else LOAD, "--runtime", runtime]
+        self._command += [part for source in more_sources for part in ("--source", source)]
         self._command += ["--config", str(config), "--state-dir", str(self.state_dir)]
         self._command += ["--drain-timeout", "3"]
         self.kills: Counter[str] = Counter()

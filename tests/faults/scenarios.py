@@ -27,6 +27,7 @@ from faults.faults import (
     Poisoned,
     Twin,
 )
+from faults.input_faults import HostileInput, ModelSwapped
 from faults.loaded_daemon import FRAME, PUBLISHER, RUNTIME
 from faults.stuck_driver import why_not
 
@@ -75,6 +76,8 @@ def fault_scenarios(root: bool) -> dict[str, FaultScenario]:
         ),
         "damaged": FaultScenario([*damage, LinkCut(900)], lossless=True, options={"with_clock": has_clock}),
         "stuck": FaultScenario([*driver, LinkCut(900)], lossless=True, options={"with_driver": bool(driver)}),
+        "swapped": FaultScenario([ModelSwapped(), LinkCut(900)], lossless=True, options={"with_model": True}),
+        "hostile": FaultScenario([HostileInput(), LinkCut(900)], lossless=True, options={"with_files": True}),
         "persistent": FaultScenario(away, lossless=False),
         "forgetful": FaultScenario(away, lossless=False, options={"persistence": False}),
         "overflowing": FaultScenario(

@@ -24,6 +24,7 @@ from faults.faults import (
     Poisoned,
     Twin,
 )
+from faults.input_faults import HostileInput, ModelSwapped
 from faults.loaded_daemon import FRAME, PUBLISHER, RUNTIME
 from faults.scenarios import SHORT_QUEUE
 from hostile_bytes import HOSTILE
@@ -111,6 +112,22 @@ def test_a_full_disk_repeats_no_more_than_its_backlog_for_each_connection(tmp_pa
     assert outcome.missing_first_pass == 0
 
 
+@pytest.mark.opt_in
+@pytest.mark.timeout(2400)
+def test_ten_minutes_on_a_full_disk_with_a_backlog(tmp_path):
+    """``make full-disk``: longer than the queue in memory lasts; what did not fit there is told, and never sent."""
+    if not can_mount(tmp_path / "probe"):
+        pytest.skip("a tmpfs cannot be mounted here")
+    minutes = float(os.environ.get("SONOEDGE_FULL_DISK_MIN", "10"))
+    harness = FaultHarness(tmp_path / "yard", seed=9, tmpfs_mb=64)
+    outcome = run(harness, [DiskFullWithBacklog(60 * minutes, 15.0, reconnects=10)])
+    print(
+        f"{minutes:g} minutes: {harness.told[0]}; {outcome.account.produced} committed, {len(outcome.missing)} missing"
+    )
+    assert_sound(outcome)
+    assert outcome.missing_first_pass == 0
+
+
 def test_a_damaged_outbox_is_set_aside_and_costs_what_was_destroyed_in_it(tmp_path):
     faults = [Damage("truncated"), Damage("bits flipped"), Damage("older copy")]
     outcome = run(FaultHarness(tmp_path / "yard", seed=4), faults)
@@ -129,5 +146,19 @@ def test_a_clock_that_jumps_loses_nothing(tmp_path):
 def test_a_runtime_that_cannot_be_killed_loses_nothing(tmp_path, unkillable):
     faults = [DriverStuck(0.3), KillChild(FRAME), DriverStuck(0.3), KillChild(RUNTIME), DriverStuck(0.3)]
     outcome = run(FaultHarness(tmp_path / "yard", seed=6, with_driver=True), faults)
+    assert_sound(outcome)
+    assert outcome.missing_first_pass == 0
+
+
+def test_a_model_that_is_swapped_under_the_daemon_changes_no_answer(tmp_path):
+    faults = [ModelSwapped(), KillChild(RUNTIME), ModelSwapped()]
+    outcome = run(FaultHarness(tmp_path / "yard", seed=7, with_model=True), faults)
+    assert_sound(outcome)
+    assert outcome.missing_first_pass == 0
+
+
+def test_files_that_ask_for_too_much_memory_lose_nothing_beside_them(tmp_path):
+    faults = [HostileInput(), KillChild(PUBLISHER), HostileInput(), HostileInput()]
+    outcome = run(FaultHarness(tmp_path / "yard", seed=8, with_files=True), faults)
     assert_sound(outcome)
     assert outcome.missing_first_pass == 0

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from edge.contracts.errors import SourceError
+from edge.images import decode_time, decoder_child
 from edge.images.decoder_process import CHILD, DecoderProcess, memory_file
 from edge.process.reaper import MOST_LEFT_BEHIND, LeftBehind, reaper
 
@@ -66,7 +67,9 @@ def process() -> Iterator[DecoderProcess]:
     made.close()
 
 
-def call(process: DecoderProcess, function: Any, data: bytes = b"abc", *arguments: Any, timeout_s: float = 20.0) -> Any:
+def call(
+    process: DecoderProcess, function: Any, data: bytes = b"abc", *arguments: Any, timeout_s: float | None = 20.0
+) -> Any:
     fd = memory_file(data)
     try:
         return process.call(function, fd, *arguments, timeout_s=timeout_s)
@@ -204,3 +207,55 @@ def test_no_more_are_started_where_too_many_cannot_be_killed(monkeypatch: pytest
         DecoderProcess().call(len, fd)
     assert caught.value.hint
     os.close(fd)
+
+
+LIMITS_FAIL = """
+import resource, sys
+if "edge.images.decoder_child" in sys.orig_argv:
+    def setrlimit(which, limits):
+        if which == resource.RLIMIT_DATA:
+            raise OSError("not here")
+    resource.setrlimit = setrlimit
+"""
+
+
+def test_a_limit_that_cannot_be_set_costs_one_call_and_not_the_child(
+    process: DecoderProcess, decoders: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(LIMITS_FAIL)
+    with pytest.raises(SourceError, match=r"cannot be decoded .OSError."):
+        call(process, decoders.length)  # without a limit nothing is decoded
+
+
+def test_where_proc_does_not_tell_the_limit_is_counted_from_the_most_it_ever_had(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    known = decoder_child._data_bytes()
+    monkeypatch.setattr(decoder_child, "STATM", tmp_path / "nowhere")
+    assert decoder_child._data_bytes() > 1 << 20
+    (tmp_path / "nowhere").write_text("1 2")
+    assert decoder_child._data_bytes() > 1 << 20
+    assert known > 1 << 20
+
+
+@pytest.mark.parametrize(("seconds", "factor"), [(0.0001, 1.0), (0.001, 1.0), (0.0045, 4.5), (1.0, 10.0)])
+def test_a_slow_machine_has_more_time_for_a_picture(
+    monkeypatch: pytest.MonkeyPatch, process: DecoderProcess, decoders: Any, seconds: float, factor: float
+) -> None:
+    monkeypatch.setattr(decode_time, "_seconds", lambda piece: seconds)
+    decode_time.slowness.cache_clear()
+    try:
+        assert decode_time.slowness() == pytest.approx(factor)
+        assert decode_time.default_timeout_s() == pytest.approx(1.5 * factor)
+        monkeypatch.setattr(decode_time, "DECODE_TIMEOUT_S", 0.01)
+        if factor < 10:
+            with pytest.raises(SourceError, match="takes longer than") as caught:
+                call(process, decoders.sleeps, timeout_s=None)
+            assert f"longer than {0.01 * factor:.3g} s" in caught.value.message
+    finally:
+        decode_time.slowness.cache_clear()
+
+
+def test_the_speed_of_this_machine_is_measured_in_processor_time_and_once() -> None:
+    assert 1.0 <= decode_time.slowness() <= 10.0
+    assert decode_time.slowness() == decode_time.slowness()

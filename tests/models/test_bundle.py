@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import struct
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from handmade_flatbuffer import Items, References, Table, flatbuffer
 
 from edge.contracts.errors import ModelError
 from edge.contracts.region import Region
@@ -103,7 +105,23 @@ def test_a_file_larger_than_any_bundle_is_not_parsed(tmp_path):
 def test_a_bare_tflite_says_how_to_make_a_bundle(editable_bundle: EditableBundle, tmp_path):
     path = tmp_path / "bare.tflite"
     path.write_bytes(editable_bundle.graph)
-    assert "python -m export bundle" in refused(path, "a bare .tflite").hint
+    assert "python -m export bundle" in refused(path, "a bare .tflite, whole").hint
+
+
+@pytest.mark.parametrize("signatures", [0, 2])
+@pytest.mark.parametrize("kind", [17, 0])
+def test_a_whole_model_that_no_bundle_could_hold_is_not_called_damaged(tmp_path, signatures, kind):
+    """Made elsewhere: without a signature or with several, with tensors of types that are not known here."""
+    tensor = Table({0: Items(1, struct.pack("<i", 4)), 1: struct.pack("<i", kind)})
+    subgraph = Table({0: References(tensor, 3)})
+    signature = {7: References(Table(), signatures)} if signatures else {}
+    weights = References(Table({0: Items(5000, bytes(5000))}), 2)
+    whole = flatbuffer(Table({2: References(subgraph, 1), 4: weights, **signature}))
+    path = tmp_path / "classifier.tflite"
+    path.write_bytes(whole)
+    assert "python -m export bundle" in refused(path, "a bare .tflite, whole").hint
+    path.write_bytes(whole[: len(whole) // 2])
+    assert "copy the file again" in refused(path, "truncated or damaged").hint
 
 
 @pytest.mark.parametrize("keep", [0.01, 0.3, 0.9, 0.999, 0.999999])

@@ -324,3 +324,4 @@ def test_a_writer_whose_thread_is_gone_is_hung(path: Path, monkeypatch: pytest.M
     assert not writer.hung()
     writer.put("coverage/cart-1", make_message())
     wait_until(writer.hung)
+    assert writer._db is None  # the file is let go of

@@ -104,7 +104,7 @@ def test_an_onnx_file_that_is_not_the_pinned_one_is_refused_before_anything_read
 
 
 def test_without_the_requirement_uris_stay_as_they_are():
-    for uri in ("litert://?delegate=libx.so", "onnx://", "litert://?weight_cache=/x", "scripted://"):
+    for uri in ("litert://?delegate=libx.so", "onnx://", "scripted://"):
         assert pin_files(uri, SHIPPED_BUNDLE, SignaturePolicy()) == uri
 
 

@@ -20,7 +20,7 @@ from edge.models.scripted_manifest import scripted_manifest
 from edge.plugins import make_runtime
 from edge.runtimes.isolated import IsolatedRuntime
 
-ALWAYS = ["scripted://", "litert://", "litert://?threads=2", "litert://?weight_cache={folder}"]
+ALWAYS = ["scripted://", "litert://", "litert://?threads=2"]
 """Made on every machine."""
 WHERE_FOUND = [
     "litert://?delegate={delegate}&opt.take=first",

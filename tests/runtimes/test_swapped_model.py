@@ -15,13 +15,13 @@ from swapped_files import SWAPS, other_weights
 
 from edge.app.compose import choose_model, make_guard
 from edge.config.settings import RuntimeSettings, Settings
-from edge.contracts.errors import ModelError
+from edge.contracts.errors import ModelError, UsageError
 from edge.models.bundle import SHIPPED_BUNDLE, load_bundle
 from edge.plugins import make_runtime
 from edge.process.sealed_file import SealedFile, seal_bytes
 from edge.runtimes.isolated import IsolatedRuntime
 
-URIS = ["litert://", "litert://?weight_cache={folder}"]
+URIS = ["litert://"]
 GENUINE = SHIPPED_BUNDLE.read_bytes()
 OTHER = other_weights(GENUINE)
 
@@ -140,3 +140,13 @@ def test_descriptors_are_closed_with_the_bundle():
     bundles.clear()
     gc.collect()
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize("make", [make_runtime, IsolatedRuntime], ids=["in-process", "isolated"])
+def test_a_file_of_repacked_weights_is_never_computed_with(tmp_path, make):
+    """XNNPACK's weight cache: weights that nobody signed, and that a swapped file would change."""
+    uri = f"litert://?weight_cache={tmp_path}"
+    with pytest.raises(UsageError, match="keeps no weight cache") as caught:
+        make(uri, str(SHIPPED_BUNDLE), load_bundle().manifest)
+    assert "leave weight_cache= out" in caught.value.hint
+    assert not list(tmp_path.iterdir())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge.daemon.publisher.publisher import Publisher
 from edge.outbox import schema
+from edge.outbox.batches import next_batch
 from edge.outbox.checkpoints import EVERY_S, Checkpoints
 from edge.outbox.identity import IdentityFile
 from edge.outbox.writer import OutboxWriter
@@ -89,7 +90,7 @@ class SteppedWriter(SteppedPart, OutboxWriter):
         if self._current is None:
             if self._queue.empty():
                 return
-            self._current = self._next_batch()
+            self._current = next_batch(self._queue)
         if not self._try_to_store(self._current[0]):
             self.plan(self._retry_pause())
             return

@@ -12,10 +12,10 @@ from dicom_source_files import cine, dicom_source, pydicom_file, read_all, write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydicom.encaps import encapsulate
-from pydicom.pixels import get_decoder
-from pydicom.uid import JPEGBaseline8Bit, JPEGLSLossless
+from pydicom.uid import UID, HTJ2KLossless, JPEGBaseline8Bit, JPEGLSLossless
 
 from edge.contracts.errors import SourceError
+from edge.dicom import pydicom_decoders
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,15 +69,19 @@ def test_an_image_file_without_its_pixels_says_what_it_is(tmp_path: Path) -> Non
     assert "<b>" not in event.detail
 
 
-def test_no_decoder_is_said_once_a_file(tmp_path: Path) -> None:
-    if get_decoder(JPEGLSLossless).is_available:
-        pytest.skip("the optional decoder is installed")
-    path = write_dicom(tmp_path / "a.dcm", cine(), syntax=JPEGLSLossless, PixelData=encapsulate([b"12", b"34", b"56"]))
-    frames, (event,) = read_all(path)
+@pytest.mark.parametrize("syntax", [JPEGLSLossless, HTJ2KLossless])
+def test_no_decoder_is_said_once_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, syntax: UID) -> None:
+    monkeypatch.setattr(pydicom_decoders, "_available", lambda syntax: ())
+    data = encapsulate([b"12", b"34", b"56"])
+    path = write_dicom(tmp_path / "a.dcm", cine(), syntax=syntax, PixelData=data)
+    frames, (event,) = read_all(tmp_path)
     assert frames == []
     assert event.reason.value == "decode_error"
-    assert "JPEG-LS" in event.detail
-    assert "pip install 'sonoedge[dicom]'" in event.detail
+    assert str(syntax) in event.detail
+    assert "pip install" in event.detail
+    assert "[dicom]" in event.detail
+    with pytest.raises(SourceError, match="no decoder"):  # the one file that was named: nothing could come of it
+        dicom_source(path).open()
 
 
 def test_too_large(tmp_path: Path) -> None:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import cv2
 import numpy as np
 import pytest
+from sample_pictures import write_clip
 
 from edge.config.settings import StreamSettings
 from edge.contracts.errors import SourceError
-from edge.contracts.frames import SourceEvent
+from edge.contracts.frames import Frame, SourceEvent
 from edge.contracts.results import Reason
 from edge.pipeline import capture
 from edge.plugins import make_source
+from edge.sources.ffmpeg_log import ffmpeg_log
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MARKER = "DOE_JANE"
+ffmpeg_log()  # before clips are written: OpenCV asks once in a process what FFmpeg is to log
 
 
 def bad_files(folder: Path) -> Path:
@@ -93,3 +98,16 @@ def test_a_source_that_stays_lost_is_logged_without_its_file(
     reading.close()
     assert "still lost (decode_error)" in caplog.text
     assert MARKER not in caplog.text
+
+
+@pytest.mark.parametrize("name", [b"clip\xff.avi", b"\xfe.mp4", b"a\xed\xa0\x80.avi"])
+def test_a_clip_whose_name_is_not_utf8_is_read(tmp_path: Path, name: bytes) -> None:
+    """OpenCV crashes on such a name, and with it the process: a folder would have been met again and again."""
+    clip = write_clip(tmp_path / "plain.avi", 3)
+    odd = clip.rename(tmp_path / os.fsdecode(name))
+    for place in (odd, tmp_path):
+        source = make_source(StreamSettings(name="s", source=f"video://{quote(os.fsencode(place))}"))
+        source.open()
+        items = [source.read(1.0) for _ in range(4)]
+        source.close()
+        assert [isinstance(item, Frame) for item in items] == [True, True, True, False]

@@ -8,4 +8,8 @@ Modules:
 - ``poison_files``: Poison files: how often the frame process died while a file was open, kept in the state directory.
 - ``process``: The frame process: runs sources, preprocessing, runtime and post-processing, and stores findings in the
   outbox.
+- ``reading_record``: Record of a run in the file ``reading``: which files are open, which are done, and what got no
+  result.
+- ``unjudged``: Counts what got no result of the sources that end by themselves: whoever waits for the end wants to know
+  of it.
 """

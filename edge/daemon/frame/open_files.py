@@ -16,7 +16,6 @@ import os
 import threading
 import time
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -26,6 +25,7 @@ from edge.contracts.decoding import decode_json
 from edge.contracts.errors import SourceError
 from edge.contracts.results import Reason
 from edge.daemon.frame.poison_files import PoisonFiles
+from edge.daemon.frame.reading_record import ReadingRecord, StreamRecord, file_key, path_hash
 from edge.sources.file_source import FileProgress
 
 if TYPE_CHECKING:
@@ -45,19 +45,6 @@ TURN_S = 1.0
 """A loop that has not gone round for so long stands still; one that has is not what the watchdog waits for."""
 ALONE_S = 5.0
 """Longest wait until the files before a suspect one are reported, so that it is open alone."""
-
-
-class _StreamRecord(msgspec.Struct):
-    open: list[str] = []
-    """Keys of the files that were begun and are not all reported; the last is being read."""
-    done: str = ""
-    """Hash of the path of the last file of which all is stored, as all before it."""
-
-
-class _Record(msgspec.Struct):
-    run_id: str
-    boot_id: str
-    streams: dict[str, _StreamRecord] = {}
 
 
 @dataclass(slots=True)
@@ -88,7 +75,7 @@ class OpenFiles:
         """Take over what the last frame process left, and begin a record. Raises OSError if it cannot be written."""
         self._lock = threading.Condition()
         self._path = state_dir / FILE_NAME
-        self._record = _Record(run_id, boot_id())
+        self._record = ReadingRecord(run_id, boot_id())
         self._streams = {name: _Stream(index) for index, name in enumerate(streams[: HEAD - 1])}
         self._poison = PoisonFiles(state_dir)
         self._mark_stored: Callable[[], threading.Event] | None = None
@@ -101,6 +88,17 @@ class OpenFiles:
         self._head: mmap.mmap | None = mmap.mmap(self._fd, HEAD)
         self._head[0] = RUNNING
         self._write()
+
+    @property
+    def unjudged(self) -> dict[str, int]:
+        """How many files and frames of this run got no result, by reason, as far as it was noted."""
+        return self._record.unjudged
+
+    def note_unjudged(self, counts: dict[str, int]) -> None:
+        """Write down how many files and frames of this run got no result: the next process goes on counting."""
+        with self._lock:
+            self._record.unjudged = dict(counts)
+            self._write()
 
     def follow(self, mark_stored: Callable[[], threading.Event]) -> None:
         """Use ``mark_stored``, which gives an event that is set when all that was reported until now is on disk."""
@@ -164,7 +162,7 @@ class OpenFiles:
         """Implement `FileProgress.left_out`: those that were judged before a crash, once."""
         with self._lock:
             done = self._streams[stream].done
-        hashes = (_path_hash(path) for path in files)
+        hashes = (path_hash(path) for path in files)
         number = next((i for i, found in enumerate(hashes, 1) if found == done), 0) if done else 0
         if number:
             log.warning("stream %s: %d files were judged before the restart, and are not judged again", stream, number)
@@ -172,7 +170,7 @@ class OpenFiles:
 
     def begin(self, stream: str, path: Path, clip: int, number: int) -> None:
         """Implement `FileProgress.begin`. Raises `SourceError` for a poison file."""
-        key, own = _key(path), self._streams[stream]
+        key, own = file_key(path), self._streams[stream]
         self._end_last(own)
         if deaths := self._poison.is_poison(key):
             raise SourceError(
@@ -186,7 +184,7 @@ class OpenFiles:
                 while own.files and (left_s := deadline - time.monotonic()) > 0 and self._head is not None:
                     self._lock.wait(left_s)
         with self._lock:
-            own.files.append(_OpenFile(clip, key, _path_hash(path)))
+            own.files.append(_OpenFile(clip, key, path_hash(path)))
             self._write()
 
     def given(self, stream: str) -> None:
@@ -229,7 +227,7 @@ class OpenFiles:
         if self._head is None or self._ended:
             return
         self._record.streams = {
-            name: _StreamRecord([file.key for file in stream.files], stream.done)
+            name: StreamRecord([file.key for file in stream.files], stream.done)
             for name, stream in self._streams.items()
         }
         with contextlib.suppress(OSError):  # a full disk costs this record, nothing else
@@ -241,17 +239,18 @@ class OpenFiles:
         """Count the death of the last process, if it died, against its files; go on where it was, in the same run."""
         with contextlib.suppress(OSError, msgspec.MsgspecError, IndexError):
             left = self._path.read_bytes()
-            record = decode_json(left[HEAD:], _Record)
+            record = decode_json(left[HEAD:], ReadingRecord)
             if left[0] not in (RUNNING, HUNG) or record.boot_id != self._record.boot_id:
                 return  # it was asked to stop, or the machine stopped: no file's fault
             if left[0] == RUNNING:
                 self._count_death(record, [bool(left[1 + i]) for i in range(len(record.streams))])
             if record.run_id == self._record.run_id:
+                self._record.unjudged = record.unjudged
                 for name, old in record.streams.items():
                     if name in self._streams:
                         self._streams[name].done = old.done
 
-    def _count_death(self, record: _Record, decoding: list[bool]) -> None:
+    def _count_death(self, record: ReadingRecord, decoding: list[bool]) -> None:
         for busy, stream in zip(decoding, record.streams.values(), strict=True):
             for key in stream.open:
                 self._poison.count_death(key, sure=not any(decoding) or (busy and key == stream.open[-1]))
@@ -285,16 +284,3 @@ class StreamFiles(FileProgress):
     def end(self) -> None:
         """Implement `FileProgress.end`: it may be struck out when all is stored."""
         self._files.end(self._stream)
-
-
-def _path_hash(path: Path) -> str:
-    return sha256(os.fsencode(path)).hexdigest()[:32]
-
-
-def _key(path: Path) -> str:
-    """What a file is remembered by: its path, size and time of change, hashed."""
-    try:
-        found = path.stat()
-    except OSError:
-        return _path_hash(path)
-    return sha256(b"%s\0%d\0%d" % (os.fsencode(path), found.st_size, found.st_mtime_ns)).hexdigest()[:32]

@@ -32,7 +32,8 @@ from edge.contracts.health import FrameNumbers
 from edge.contracts.state import StreamState
 from edge.daemon.frame.frame_commands import FrameCommandRunner, StoppedStreams
 from edge.daemon.frame.open_files import OpenFiles
-from edge.daemon.job import NOT_ALL_READ, DaemonJob
+from edge.daemon.frame.unjudged import UnjudgedCounter
+from edge.daemon.job import NOT_ALL_JUDGED, DaemonJob
 from edge.images.decoder_process import decoder_process
 from edge.pipeline import loop
 from edge.pipeline.analyser import Analyser
@@ -47,6 +48,7 @@ from edge.process.heartbeat import WATCHDOG_SIGNAL, send_heartbeat
 from edge.process.malloc import limit_malloc_arenas, trim_malloc
 from edge.process.reaper import SLOW_S, reaper
 from edge.process.shared_notes import SharedNotes
+from edge.process.start_gate import say_checked, wait_at_gate
 from edge.sources.file_source import FileSource
 
 if TYPE_CHECKING:
@@ -110,7 +112,8 @@ def open_sources_and_runtime(
     with ThreadPoolExecutor(1, thread_name_prefix="runtime") as beside:
         making = beside.submit(make_ready)
         try:
-            capture = FrameCapture(sources, add_stream_metadata(settings.streams), settings.streams)
+            adjust = add_stream_metadata(settings.streams)
+            capture = FrameCapture(sources, adjust, settings.streams, started=False)
         except BaseException:
             with contextlib.suppress(EdgeError):
                 making.result().close()
@@ -122,11 +125,16 @@ def open_sources_and_runtime(
         raise
 
 
-def follow_files(sources: Mapping[str, Source], open_files: OpenFiles | None) -> None:
-    """Let ``open_files`` know what the file sources among ``sources`` read."""
+def follow_files(
+    sources: Mapping[str, Source], open_files: OpenFiles | None, frame_link: OutboxFrameLink
+) -> UnjudgedCounter:
+    """Let ``open_files`` know what file sources read, and ``frame_link`` stores; the counter of what got no result."""
     for name, source in sources.items():
         if open_files is not None and isinstance(source, FileSource):
             source.progress = open_files.progress(name)
+    if open_files is not None:
+        open_files.follow(frame_link.mark)
+    return UnjudgedCounter(sources, open_files)
 
 
 def run_frame_process(
@@ -135,50 +143,70 @@ def run_frame_process(
     stop: threading.Event,
     heartbeat: Callable[[], None],
     notes: SharedNotes | None = None,
-    open_files: OpenFiles | None = None,
-) -> list[str]:
+    begin: Callable[[], OpenFiles | None] = lambda: None,
+) -> bool:
     """Judge frames until stopped or until the sources have ended; all that was found is on disk then.
 
     ``heartbeat`` is called at every turn of the loop while no source is stuck in a call and the disk takes what is
-    found: the supervisor's watchdog kills a process that does not call it any more. ``notes``: see `make_guard`.
-    Returns names of streams that a fault kept from being read to the end.
+    found (else the watchdog kills us). ``notes``: see `make_guard`. ``begin`` is called when sources and model were
+    checked, before anything is read or written. Returns whether all that sources with an end hold got a result.
     """
     settings = job.settings
     sources = {stream.name: make_source(stream) for stream in settings.streams}  # first: what is wrong is said at once
-    follow_files(sources, open_files)
     model = choose_model(settings)
     capture, analyser = open_sources_and_runtime(job, sources, model, notes)
+    open_files = begin()
+    if stop.is_set():
+        capture.close()
+        analyser.close()
+        return True
     log.info("model %s %s on %s is ready", model.ref.name, model.ref.version, analyser.guard.spec.name)
     frame_link = OutboxFrameLink(job.state_dir, telemetry)
-    if open_files is not None:
-        open_files.follow(frame_link.mark)
     try:
-        messages = Messages(
-            EnvelopeMaker(job.device, job.run_id).fields,
-            Provenance(model.manifest, model.ref, settings.publish.image_ref),
-        )
-
-        def each_turn() -> None:
-            commands.run_pending()
-            if open_files is not None:
-                open_files.each_turn()
-            if not capture.stuck() and not frame_link.hung():
-                heartbeat()
-
-        def report(stats: Stats) -> None:
-            frame_link.report(make_report(job, model, analyser.guard, capture, stats, reporter.stopped_streams()))
-
-        taps = [open_files] if open_files is not None else []
-        reporter = Reporter(settings, messages, frame_link, taps, heartbeat=report, each_turn=each_turn)
-        commands = FrameCommandRunner(frame_link, capture, reporter, StoppedStreams(Path(job.state_dir), job.run_id))
-        trim_malloc()  # models and sources take several times more to be opened than to be kept
-        loop.run(capture, analyser, reporter, stop.is_set)
-        return capture.lost
+        unjudged = follow_files(sources, open_files, frame_link)
+        capture.start()
+        return judge_frames(job, model, capture, analyser, frame_link, open_files, unjudged, stop, heartbeat)
     finally:
         frame_link.close(CLOSE_TIMEOUT_S)  # first: whatever else may hang now, what was found is on disk
         decoder_process.shut_down()  # else a source that waits for it is waited for
         capture.close()
         analyser.close()
+
+
+def judge_frames(
+    job: DaemonJob,
+    model: RuntimeModel,
+    capture: FrameCapture,
+    analyser: Analyser,
+    frame_link: OutboxFrameLink,
+    open_files: OpenFiles | None,
+    unjudged: UnjudgedCounter,
+    stop: threading.Event,
+    heartbeat: Callable[[], None],
+) -> bool:
+    """Judge frames until stopped or until the sources have ended. Arguments and result as of `run_frame_process`."""
+    settings = job.settings
+    messages = Messages(
+        EnvelopeMaker(job.device, job.run_id).fields,
+        Provenance(model.manifest, model.ref, settings.publish.image_ref),
+    )
+
+    def each_turn() -> None:
+        commands.run_pending()
+        if open_files is not None:
+            open_files.each_turn()
+        if not capture.stuck() and not frame_link.hung():
+            heartbeat()
+
+    def report(stats: Stats) -> None:
+        frame_link.report(make_report(job, model, analyser.guard, capture, stats, reporter.stopped_streams()))
+
+    taps = [open_files] if open_files is not None else []
+    reporter = Reporter(settings, messages, frame_link, taps, report, each_turn, unjudged.add)
+    commands = FrameCommandRunner(frame_link, capture, reporter, StoppedStreams(Path(job.state_dir), job.run_id))
+    trim_malloc()  # models and sources take several times more to be opened than to be kept
+    loop.run(capture, analyser, reporter, stop.is_set)
+    return not (unjudged.report() or capture.lost)
 
 
 def main() -> int:
@@ -189,7 +217,7 @@ def main() -> int:
     set_up_logs(job.settings.log)
     set_cpu_affinity(job.affinity.frame)
     stop = threading.Event()
-    open_files = make_open_files(job)
+    open_files: OpenFiles | None = None
 
     def on_signal(number: int, _: object) -> None:
         if open_files is not None and number == WATCHDOG_SIGNAL:
@@ -206,18 +234,27 @@ def main() -> int:
     cv2.setNumThreads(1)  # the cores belong to the runtime and the capture threads
     telemetry_fd, heartbeat_fd, *more_fds = inheritance.fds
     notes = SharedNotes(more_fds[0]) if more_fds else None
+    gate = tuple(more_fds[1:])
     telemetry = socket.socket(fileno=telemetry_fd)
     reaper.remember(job.left_behind)
+
+    def begin() -> OpenFiles | None:
+        nonlocal open_files
+        say_checked(gate)
+        if wait_at_gate(gate, stop.is_set):
+            open_files = make_open_files(job)
+        return open_files
+
     try:
         heartbeat = partial(send_heartbeat, heartbeat_fd)
-        lost = run_frame_process(job, telemetry, stop, heartbeat, notes, open_files)
+        all_judged = run_frame_process(job, telemetry, stop, heartbeat, notes, begin)
     except EdgeError as error:
         print(f"error: {error.message}\nhint: {error.hint}", file=sys.stderr)
         return error.exit_code
     finally:
         if open_files is not None:
             open_files.close()
-    return NOT_ALL_READ if lost and not stop.is_set() else 0
+    return 0 if all_judged or stop.is_set() else NOT_ALL_JUDGED
 
 
 def make_open_files(job: DaemonJob) -> OpenFiles | None:

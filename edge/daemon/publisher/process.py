@@ -20,9 +20,11 @@ from edge.contracts.decoding import decode_json
 from edge.contracts.errors import EdgeError
 from edge.daemon.job import DaemonJob
 from edge.daemon.publisher.publisher import Publisher
+from edge.daemon.publisher.sinks import create_sinks
 from edge.process.child import inherit
 from edge.process.cores import set_cpu_affinity
 from edge.process.heartbeat import WATCHDOG_SIGNAL, send_heartbeat
+from edge.process.start_gate import say_checked, wait_at_gate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,13 +35,24 @@ SWITCH_INTERVAL_S = 0.0005
 then waits for while the connection's thread sends a backlog."""
 
 
-def run_publisher(job: DaemonJob, inbox: socket.socket, root_pid: int, heartbeat: Callable[[], None]) -> int:
+def run_publisher(
+    job: DaemonJob,
+    inbox: socket.socket,
+    root_pid: int,
+    heartbeat: Callable[[], None],
+    gate: tuple[int, ...] = (),
+) -> int:
     """Publish until SIGTERM; the exit code. Errors are two lines on stderr.
 
     ``heartbeat`` is called at every turn of the loop: the supervisor's watchdog kills a process that does not call it.
+    ``gate``: file descriptors of the start gate, before which nothing is opened; empty: there is none.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the supervisor decides
     try:
+        if gate:
+            create_sinks(job)  # raises what is wrong with them; they are made again when they may be opened
+            if not _pass_gate(gate):
+                return 0
         publisher = Publisher(job, inbox, root_pid)
         for number in (signal.SIGTERM, WATCHDOG_SIGNAL):
             signal.signal(number, lambda *_: publisher.stop())
@@ -53,6 +66,19 @@ def run_publisher(job: DaemonJob, inbox: socket.socket, root_pid: int, heartbeat
     return 0
 
 
+def _pass_gate(gate: tuple[int, ...]) -> bool:
+    """Wait until the start gate is open. False: asked to stop before; nothing was opened that had to be closed."""
+    say_checked(gate)
+    asked: list[int] = []
+    numbers = {signal.SIGTERM, WATCHDOG_SIGNAL}
+    for number in numbers:
+        signal.signal(number, lambda *_: asked.append(1))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
+    passed = wait_at_gate(gate, lambda: bool(asked))
+    signal.pthread_sigmask(signal.SIG_BLOCK, numbers)  # until there is a publisher that can be stopped
+    return passed and not asked
+
+
 def main() -> int:
     """Main function: take over what the supervisor handed over, and publish until the end; the exit code."""
     inheritance = inherit()
@@ -60,9 +86,9 @@ def main() -> int:
     set_up_logs(job.settings.log)
     set_cpu_affinity(job.affinity.publisher)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    inbox, *heartbeat_fd = inheritance.fds
-    heartbeat = partial(send_heartbeat, heartbeat_fd[0]) if heartbeat_fd else lambda: None
-    return run_publisher(job, socket.socket(fileno=inbox), os.getppid(), heartbeat)
+    inbox, *more = inheritance.fds
+    heartbeat = partial(send_heartbeat, more[0]) if more else lambda: None
+    return run_publisher(job, socket.socket(fileno=inbox), os.getppid(), heartbeat, tuple(more[1:]))
 
 
 if __name__ == "__main__":

@@ -115,9 +115,10 @@ class Publisher:
                 if self._drain.over():
                     break
         undelivered = self._drain.undelivered()
+        # Before they are closed: a closed connection knows no more what its broker refused.
+        problems = {problem for sink in self.sinks for problem in sink.problems()}
         self._close()
         if undelivered:
-            problems = {problem for sink in self.sinks for problem in sink.problems()}
             why = sorted(problems.union(self.deliveries.problems())) or ["too slow"]
             raise SinkError(
                 f"{undelivered} messages were not delivered ({', '.join(why)})",

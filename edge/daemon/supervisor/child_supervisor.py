@@ -7,7 +7,7 @@ import signal
 import time
 from typing import TYPE_CHECKING
 
-from edge.daemon.job import NOT_ALL_READ
+from edge.daemon.job import NOT_ALL_JUDGED
 from edge.process.child import Child
 from edge.process.heartbeat import WATCHDOG_SIGNAL, Heartbeat
 from edge.process.reaper import MOST_LEFT_BEHIND, reaper
@@ -121,7 +121,7 @@ class ChildSupervisor:
                 return None
             code, how = None, f"shows no sign of life for {silent_s:.1f} s and is killed"
         self._kill()
-        if code in (0, NOT_ALL_READ) or (code in FATAL_EXIT_CODES and not self.proven):
+        if code in (0, NOT_ALL_JUDGED) or (code in FATAL_EXIT_CODES and not self.proven):
             return code
         self.failures = 0 if now - self._started > STABLE_RUN_S else self.failures
         pause = BACKOFF_S[min(self.failures, len(BACKOFF_S) - 1)]
@@ -168,7 +168,7 @@ class ChildSupervisor:
         if self.child.poll() is None:
             self.terminate()
         code = self.child.wait(timeout_s)
-        if code is None:
+        if code is None and timeout_s > 0:
             log.error("%s did not stop within %.1f s and is killed", self._module, timeout_s)
         self._kill()
         return code

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge.contracts.errors import ConfigError, DeviceError, EdgeError, SinkError, SourceError
-from edge.daemon.job import NOT_ALL_READ
+from edge.daemon.job import NOT_ALL_JUDGED
 from edge.daemon.supervisor import systemd_notify
-from edge.daemon.supervisor.child_supervisor import FATAL_EXIT_CODES, ChildSupervisor, describe_exit
+from edge.daemon.supervisor.child_supervisor import FATAL_EXIT_CODES, KILL_WAIT_S, ChildSupervisor, describe_exit
 from edge.process.reaper import reaper
 from edge.process.shared_notes import SharedNotes
+from edge.process.start_gate import StartGate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,12 +38,16 @@ STOP_LIMIT_S = 1.7
 FRAME_STOP_LIMIT_S = 1.2
 """Part of `STOP_LIMIT_S` for the frame process, to bring what it has to the disk."""
 PUBLISHER_DRAIN_LIMIT_S = 0.4
-"""Part of `STOP_LIMIT_S` for receivers to take what is left; then there is time to publish ``offline`` only."""
+"""Part of `STOP_LIMIT_S` for receivers to take what is left; less where the frame process took longer than its own."""
+OFFLINE_LIMIT_S = 0.1
+"""Last part of `STOP_LIMIT_S`: there is time to publish ``offline`` only."""
 DRAIN_SLACK_S = 2.0
 """Beyond its own time limits, how long a child may take to go before it is killed."""
 RESTART_LIMIT = 10
 """Failures in a row of one child until we give up, where a service manager is there to restart all of it."""
 CHECK_EVERY_S = 0.1
+GATE_CHECK_EVERY_S = 0.01
+"""Until sources and model are checked: the first findings wait for it."""
 CHECK_STATE_DIR_EVERY_S = 1.0
 SUSPENDED_S = 1.0
 """A turn that took so long: we were suspended, or starved, and perhaps the children were too."""
@@ -56,23 +61,26 @@ class Supervisor:
         job: DaemonJob,
         reload: Callable[[], DaemonJob] | None = None,
         check_state_dir: Callable[[], None] = lambda: None,
+        on_begin: Callable[[], None] = lambda: None,
     ) -> None:
-        """Start both children.
+        """Start both children; neither writes nor sends anything before sources and model were checked.
 
         ``reload`` returns the job as the configuration now is, or raises `EdgeError`; ``check_state_dir`` raises
-        `DeviceError` if the state directory is not ours any more.
+        `DeviceError` if the state directory is not ours any more; ``on_begin`` is called after those checks.
         """
-        self._job, self._reload, self._check_state_dir = job, reload, check_state_dir
-        self._state_dir_checked_at = time.monotonic()
+        self._job, self._reload, self._on_begin = job, reload, on_begin
+        self._check_state_dir, self._state_dir_checked_at = check_state_dir, time.monotonic()
         self._previous: DaemonJob | None = None
         """The job before a reload, until both children have sent a heartbeat with the new one."""
         self._sockets = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         to_publisher, from_frame = self._sockets
         self._notes = SharedNotes()
         """What one frame process writes down for the next: which runtimes failed."""
-        payload, watchdog_s = msgspec.json.encode(job), job.settings.watchdog_s
-        self._publisher = ChildSupervisor(PUBLISHER, payload, from_frame.fileno(), watchdog_s)
-        self._frame = ChildSupervisor(FRAME, payload, to_publisher.fileno(), watchdog_s, more_fds=(self._notes.fd,))
+        self._gate = StartGate(2)
+        payload, watchdog_s, gate = msgspec.json.encode(job), job.settings.watchdog_s, self._gate.fds
+        self._publisher = ChildSupervisor(PUBLISHER, payload, from_frame.fileno(), watchdog_s, more_fds=gate)
+        fds = (self._notes.fd, *gate)
+        self._frame = ChildSupervisor(FRAME, payload, to_publisher.fileno(), watchdog_s, more_fds=fds)
         reaper.on_change = self._tell_left_behind
         self._heartbeat_seen = {self._publisher: False, self._frame: False}
         self._ready = False
@@ -91,6 +99,7 @@ class Supervisor:
             self._publisher.reset_watchdog()
             self._frame.reset_watchdog()
         self._checked_at = now
+        self._open_gate_if_due()
         self._forward_heartbeats()
         code = self._publisher.check() or None  # its clean end is never by itself
         code = self._frame.check() if code is None else code
@@ -108,6 +117,17 @@ class Supervisor:
             )
             return 1
         return code
+
+    @property
+    def begun(self) -> bool:
+        """Whether children may have written or sent anything: sources and model were checked, or took too long."""
+        return self._gate.is_open
+
+    def _open_gate_if_due(self) -> None:
+        """Let the children begin when both have checked, when one crashed, or when they take too long."""
+        if not self.begun and (self._gate.due() or self._frame.failures or self._publisher.failures):
+            self._on_begin()
+            self._gate.open()
 
     def reload(self) -> None:
         """Reload the configuration (SIGHUP) and restart the children with it; log why where it cannot be."""
@@ -130,8 +150,10 @@ class Supervisor:
         deadline = time.monotonic() + STOP_LIMIT_S
         self._frame.stop(FRAME_STOP_LIMIT_S)  # first: what it still has goes to the outbox
         self._publisher.terminate()
-        self._publisher.wait(min(PUBLISHER_DRAIN_LIMIT_S, self._job.settings.drain_timeout_s))
-        self._publisher.stop(max(0.1, deadline - time.monotonic()))
+        # Whoever cannot be killed (state D) is waited for a moment longer, see `KILL_WAIT_S`: that counts as well.
+        left_s = deadline - KILL_WAIT_S - OFFLINE_LIMIT_S - time.monotonic()
+        self._publisher.wait(max(0.0, min(PUBLISHER_DRAIN_LIMIT_S, self._job.settings.drain_timeout_s, left_s)))
+        self._publisher.stop(max(OFFLINE_LIMIT_S, deadline - KILL_WAIT_S - time.monotonic()))
 
     def drain_and_stop(self) -> int:
         """Stop after the sources have ended: receivers have the drain time. The publisher's exit code.
@@ -149,6 +171,20 @@ class Supervisor:
             f"not everything was delivered: the publisher {how}",
             hint=f"what is left is kept in {self._job.state_dir} and is sent at the next start",
         )
+
+    def end(self, code: int | None, *, asked: bool) -> int | None:
+        """End the run: exit code, from that of the child that ended. ``asked``: by a signal. Raises as `supervise`."""
+        log.log(logging.INFO if self.begun else logging.DEBUG, "stopping")
+        systemd_notify.notify(systemd_notify.STOPPING)
+        if asked or (code and code != NOT_ALL_JUDGED):
+            if self.begun:  # else what still runs has nothing to bring in order, and is killed
+                self.stop_quickly()
+            return code
+        # Who waits for a file to be through wants to know that a receiver is away.
+        delivered = self.drain_and_stop()
+        if code == NOT_ALL_JUDGED and not delivered:
+            raise SourceError("not everything was judged", hint="the log says what got no result, and why")
+        return delivered
 
     def _stop_without_state_dir(self) -> None:
         """Stop if the state directory is not ours any more; receivers are given the drain time before it is raised on.
@@ -173,6 +209,7 @@ class Supervisor:
             end.close()
         reaper.on_change = None
         self._notes.close()
+        self._gate.close()
 
     def _tell_left_behind(self) -> None:
         """Tell the next frame process what could not be killed: it reports the daemon as degraded."""
@@ -220,16 +257,18 @@ def supervise(
     job: DaemonJob,
     reload: Callable[[], DaemonJob] | None = None,
     check_state_dir: Callable[[], None] = lambda: None,
+    on_begin: Callable[[], None] = lambda: None,
 ) -> int:
     """Run the daemon until SIGTERM or SIGINT, or until all sources have ended; return the exit code.
 
     At SIGHUP, ``reload`` is called for the job as the configuration now is; the children are restarted with it.
     ``check_state_dir`` is called every second, and raises `DeviceError` if the state directory is not ours any more.
+    ``on_begin`` is called when sources and model were checked; a start that is refused before leaves nothing behind.
 
     Raises:
         DeviceError: the state directory was taken away; what could still be delivered was.
         SinkError: the sources have ended and the publisher did not live to deliver what they gave.
-        SourceError: they have ended, but a fault kept a part of them from being read.
+        SourceError: they have ended, but a part of what they hold got no result.
     """
     stop, again, wake = threading.Event(), threading.Event(), threading.Event()
 
@@ -239,11 +278,11 @@ def supervise(
 
     numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
     handlers = {number: signal.signal(number, on_signal) for number in numbers}
-    supervisor = Supervisor(job, reload, check_state_dir)
+    supervisor = Supervisor(job, reload, check_state_dir, on_begin)
     code: int | None = None
     try:
         while code is None and not stop.is_set():
-            wake.wait(CHECK_EVERY_S)
+            wake.wait(CHECK_EVERY_S if supervisor.begun else GATE_CHECK_EVERY_S)
             wake.clear()
             if stop.is_set():
                 break
@@ -251,16 +290,7 @@ def supervise(
                 again.clear()
                 supervisor.reload()
             code = supervisor.check_children()
-        log.info("stopping")
-        systemd_notify.notify(systemd_notify.STOPPING)
-        if stop.is_set():
-            supervisor.stop_quickly()
-        else:
-            # Asked to stop, it is no failure that a receiver is away. Who waits for a file to be through wants to know.
-            not_all_read = code == NOT_ALL_READ
-            code = supervisor.drain_and_stop() if not_all_read else code or supervisor.drain_and_stop()
-            if not_all_read and not code:
-                raise SourceError("not everything was read: a source failed", hint="the log says which, and why")
+        code = supervisor.end(code, asked=stop.is_set())
     finally:
         supervisor.close()
         for number, handler in handlers.items():

@@ -45,7 +45,7 @@ def read_credentials(settings: SinkSettings) -> BrokerCredentials:
         SinkError: the URI names no host, or a password, CA, certificate or key file cannot be used.
         UsageError: the URI is none, or has another parameter than ``client_id``.
     """
-    uri = parse_uri(settings.uri)
+    uri = parse_uri(settings.uri, "sinks")
     uri.expect("client_id")
     if not uri.host or uri.path.strip("/"):
         raise SinkError(

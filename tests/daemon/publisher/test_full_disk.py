@@ -74,6 +74,11 @@ def test_what_has_arrived_is_not_sent_again_because_that_cannot_be_stored(
     monkeypatch.setattr(acknowledgements, "REPORT_AFTER_S", 0.2)
     broken = Broken(monkeypatch, "delivered")
     broken.error = error
+    arrived: set[int] = set()
+    add = acknowledgements.Acknowledgements.add
+    monkeypatch.setattr(
+        acknowledgements.Acknowledgements, "add", lambda self, seqs: (add(self, seqs), arrived.update(seqs))
+    )
     store(tmp_path / "state", COUNT)
     one = make_publisher()
     one.frame_link.report(REPORT)
@@ -83,6 +88,7 @@ def test_what_has_arrived_is_not_sent_again_because_that_cannot_be_stored(
     wait_until(lambda: one.states()[-1].reasons == [word])
     one.frame_link.durable(COVERAGE, make_message())  # live ones go on
     wait_until(lambda: len(seqs(one)) == COUNT + 1)
+    wait_until(lambda: COUNT + 1 in arrived)  # else it is under way when the connection is lost
     for _ in range(3):
         one.sinks[0].disconnect()
         one.sinks[0].connect()

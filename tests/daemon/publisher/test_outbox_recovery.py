@@ -228,7 +228,7 @@ def test_an_error_that_passes_does_not_end_it_and_repeats_nothing(folder: Path) 
     assert recovery._outbox is not None
     recovery._outbox._db.execute("PRAGMA busy_timeout = 20")
     recovery.work()
-    with sqlite3.connect(first, isolation_level=None) as other:
+    with contextlib.closing(sqlite3.connect(first, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         for _ in range(20):
             recovery.work()

@@ -167,6 +167,26 @@ def test_the_drain_has_an_end_and_what_is_left_stays(
     outbox.close()
 
 
+def test_what_was_refused_is_not_called_slow(make_publisher: Callable[..., PublisherThread]) -> None:
+    """A sink that is closed knows no more why it gave messages back: it is asked before."""
+    one = make_publisher(drain_timeout_s=0.2)
+    sink = one.sinks[0]
+    sink.refusing, sink.problem_words = True, ["refused"]
+    close = sink.close
+
+    def close_and_forget(timeout_s: float) -> None:
+        sink.problem_words = []
+        close(timeout_s)
+
+    sink.close = close_and_forget  # type: ignore[method-assign]
+    one.start()
+    one.frame_link.durable("coverage/cart-1", make_message())
+    one.frame_link.close(5)
+    one.stop()
+    assert one.error is not None
+    assert one.error.message == "1 messages were not delivered (refused)"
+
+
 def test_each_durable_sink_gets_everything_at_its_own_pace(make_publisher: Callable[..., PublisherThread]) -> None:
     one = make_publisher("memory://one", "memory://two")
     one.sinks[1].room = 0

@@ -126,7 +126,7 @@ def test_a_resend_that_was_answered_outlives_the_publisher(tmp_path: Path, monke
     monkeypatch.undo()
     one = start(tmp_path)
     try:
-        wait_until(lambda: lane(one) == list(range(1, 2001)))
+        wait_until(lambda: lane(one) == list(range(1, 2001)), 60)
     finally:
         one.close()
 

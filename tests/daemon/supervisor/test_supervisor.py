@@ -8,7 +8,7 @@ import pytest
 
 from edge.config.settings import Settings
 from edge.contracts.errors import SinkError, SourceError
-from edge.daemon.job import NOT_ALL_READ, DaemonJob
+from edge.daemon.job import NOT_ALL_JUDGED, DaemonJob
 from edge.daemon.supervisor import child_supervisor, supervisor
 
 if TYPE_CHECKING:
@@ -87,13 +87,44 @@ def test_a_publisher_that_crashes_while_it_drains_is_exit_6(supervise: Callable[
     assert supervise(CRASHES_AT_THE_END.format(code=6)) == 6  # it has said why itself
 
 
-def test_sources_that_were_not_all_read_are_exit_5_and_what_was_found_is_delivered(
+def test_sources_that_were_not_all_judged_are_exit_5_and_what_was_found_is_delivered(
     supervise: Callable[..., int], tmp_path: Path
 ) -> None:
-    (tmp_path / "not_all_read.py").write_text(FRAME + f"; raise SystemExit({NOT_ALL_READ})")
+    (tmp_path / "not_all_judged.py").write_text(FRAME + f"; raise SystemExit({NOT_ALL_JUDGED})")
     program = DIES_ONCE.format(mark=str(tmp_path / "mark"), done=str(tmp_path / "done"))
     (tmp_path / "mark").touch()
-    with pytest.raises(SourceError, match="not everything was read") as caught:
-        supervise(program, "not_all_read")
+    with pytest.raises(SourceError, match="not everything was judged") as caught:
+        supervise(program, "not_all_judged")
     assert caught.value.exit_code == 5
     assert (tmp_path / "done").exists(), "the publisher was given its time"
+
+
+class NeverEnds:
+    """Child of a supervisor that never ends by itself, on a clock of the test."""
+
+    def __init__(self, clock: list[float]) -> None:
+        self.clock = clock
+
+    def terminate(self) -> None:
+        pass
+
+    def wait(self, timeout_s: float) -> bool:
+        self.clock[0] += timeout_s
+        return False
+
+    def stop(self, timeout_s: float) -> None:
+        self.clock[0] += timeout_s + child_supervisor.KILL_WAIT_S
+
+
+@pytest.mark.parametrize("drain_s", [0.0, 0.1, 5.0])
+def test_the_limits_of_a_stop_add_up_to_the_limit_of_all(
+    drain_s: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(supervisor.time, "monotonic", lambda: clock[0])
+    stopping = supervisor.Supervisor.__new__(supervisor.Supervisor)
+    settings = Settings(device="cart", state_dir=str(tmp_path), drain_timeout_s=drain_s)
+    stopping._job = DaemonJob(settings=settings, run_id="run")
+    stopping._frame = stopping._publisher = NeverEnds(clock)  # type: ignore[assignment]
+    stopping.stop_quickly()
+    assert clock[0] - 100.0 <= supervisor.STOP_LIMIT_S + 1e-9

@@ -1,0 +1,12 @@
+"""Output of commands on stdout: JSON that stays JSON whatever encoding stdout has."""
+
+from __future__ import annotations
+
+import sys
+
+from edge.process.text_streams import ascii_json, takes_unicode
+
+
+def print_json(text: str) -> None:
+    """Print JSON text, at once; characters that stdout cannot take are escaped as JSON has it."""
+    print(text if takes_unicode(sys.stdout) else ascii_json(text), flush=True)

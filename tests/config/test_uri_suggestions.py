@@ -1,0 +1,115 @@
+"""What is no URI of anything installed gets the one that was probably meant."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from edge.config import uri_suggestions
+from edge.config.file_kinds import guess_scheme
+from edge.config.load import streams_from_sources
+from edge.config.uri import parse_uri
+from edge.config.uri_suggestions import suggestion
+from edge.contracts.errors import UsageError
+from edge.plugins import require
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "scheme"),
+    [
+        ("scan.png", b"", "images"),
+        ("scan", PNG, "images"),
+        ("IM0001", bytes(128) + b"DICM", "dicom"),
+        ("a.dcm", PNG, "images"),  # its bytes count more than its name
+        ("my clip.MP4", b"", "video"),
+        ("x", b"\0\0\0\x18ftypisom", "video"),
+        ("big.tif", b"II+\0" + bytes(8), "images"),
+    ],
+)
+def test_a_plain_path_is_told_by_what_the_file_is(tmp_path: Path, name: str, data: bytes, scheme: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    meant = f"{scheme}://{tmp_path}/{name.replace(' ', '%20')}"
+    assert f"did you mean {meant} ?" in suggestion("sources", name)
+    assert f"did you mean {meant} ?" in suggestion("sources", f"file://{tmp_path}/{name}")
+    with pytest.raises(UsageError, match="is not a URI") as caught:
+        streams_from_sources([name])
+    assert meant in caught.value.hint
+    assert parse_uri(meant).file == str(tmp_path / name)
+
+
+def test_a_folder_is_told_by_what_is_in_it(tmp_path: Path) -> None:
+    (tmp_path / "study" / "deep").mkdir(parents=True)
+    (tmp_path / "study" / ".hidden.png").touch()
+    (tmp_path / "study" / "notes.txt").touch()
+    assert suggestion("sources", "study") == ""
+    (tmp_path / "study" / "deep" / "1.dcm").touch()
+    assert f"dicom://{tmp_path}/study " in suggestion("sources", "study/")
+
+
+def test_a_name_of_other_bytes_and_a_pipe_are_no_obstacle(tmp_path: Path) -> None:
+    odd = os.fsdecode(b"b\xff.png")
+    assert "b%FF.png" in suggestion("sources", odd)
+    assert parse_uri(f"images://{tmp_path}/b%FF.png").file == str(tmp_path / odd)
+    os.mkfifo(tmp_path / "pipe")
+    assert guess_scheme(tmp_path / "pipe") is None
+
+
+@pytest.mark.parametrize("text", ["/dev/video0", "0", "/dev/v4l/by-id/usb-x", "v4l2:///dev/video0", "camera://0"])
+def test_a_camera_is_said_not_to_be_read_or_its_source_named(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "cameras" in suggestion("sources", text)
+
+    class Point:
+        name = "camera"
+
+    monkeypatch.setattr(uri_suggestions, "entry_points", lambda group: [Point])
+    assert "did you mean camera://" in suggestion("sources", text) or text.startswith("camera")
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "meant"),
+    [
+        ("sources", "imags:///x.png", "images:///x.png"),
+        ("sources", "mp4:///x.mp4", "video:///x.mp4"),
+        ("sources", "dcm:///x", "dicom:///x"),
+        ("sources", "PHANTON://?seed=1", "phantom://?seed=1"),
+        ("sinks", "localhost", "mqtt://localhost"),
+        ("sinks", "broker.local:8883", "mqtts://broker.local:8883"),
+        ("sinks", "tcp://h:1883", "mqtt://h:1883"),
+        ("sinks", "mqt://h", "mqtt://h"),
+        ("sinks", "/x/f.jsonl", "jsonl:///x/f.jsonl"),
+        ("runtimes", "litert?threads=2", "litert://?threads=2"),
+        ("runtimes", "tflite", "litert://"),
+        ("runtimes", "ort://?provider=cpu", "onnx://?provider=cpu"),
+    ],
+)
+def test_other_names_and_slips_of_the_pen(kind: str, text: str, meant: str) -> None:
+    assert suggestion(kind, text) == f"did you mean {meant} ?"
+
+
+@pytest.mark.parametrize("kind", ["sources", "sinks", "runtimes"])
+@pytest.mark.parametrize("text", ["user:secret@host", "a b c", "", "\x1b[31m", "@", "mqtt//user:secret@host"])
+def test_a_password_is_never_repeated_and_nonsense_gets_the_plain_hint(kind: str, text: str) -> None:
+    assert "secret" not in suggestion(kind, text)
+    with pytest.raises(UsageError) as caught:
+        parse_uri(text, kind)
+    assert "secret" not in caught.value.hint + caught.value.message.replace("mqtt//user:secret", "")
+    assert "scheme://" in caught.value.hint
+
+
+@pytest.mark.parametrize(("kind", "uri"), [("sources", "rtsp://h/x"), ("sinks", "kafka://h"), ("runtimes", "coral://")])
+def test_an_unknown_scheme_lists_those_there_are(kind: str, uri: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        require(kind, uri.partition(":")[0], uri)
+    assert "there are: " in caught.value.hint
