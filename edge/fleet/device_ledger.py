@@ -104,10 +104,8 @@ class DeviceLedger:
             return {}
         for epoch in sorted(self._epochs, key=lambda name: name != self.epoch):
             one = self._epochs[epoch]
-            if epoch != self.epoch:
-                wanted[epoch] = one.missing()
-            elif one.oldest_kept is not None:
-                wanted[epoch] = one.missing().within(one.oldest_kept, one.end)
+            first = one.oldest_requestable if epoch == self.epoch else 1
+            wanted[epoch] = one.missing().within(first, one.end)
         return _nonempty(wanted)
 
     def add_durable(self, message: DurableFields, content: bytes) -> Arrival:

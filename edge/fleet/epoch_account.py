@@ -77,6 +77,11 @@ class EpochAccount:
         """The next sequence number, as far as is known: all below were made; 1 where nothing is known."""
         return max(self._made, self._claimed)
 
+    @property
+    def oldest_requestable(self) -> int:
+        """The lowest seq that the device may still keep: what was made since it said that it keeps nothing, it may."""
+        return self._claimed if self.oldest_kept is None else self.oldest_kept
+
     def missing(self) -> RangeSet:
         """Sequence numbers that were produced, have not expired and have not arrived."""
         if self.first is None or self.first >= self.end:

@@ -17,7 +17,7 @@ from edge.contracts.state import OutboxState
 from edge.outbox import clock, resend, schema
 from edge.outbox.deletion import Deletion
 from edge.outbox.resend import ResendCounter
-from edge.outbox.rows import NO_END, OutboxDepth, StoredMessage
+from edge.outbox.rows import NO_END, OutboxDepth, StoredMessage, consecutive_ranges
 from edge.outbox.transactions import transaction
 
 if TYPE_CHECKING:
@@ -194,13 +194,21 @@ class OutboxReader:
         ``wait`` False: raises sqlite3.OperationalError at once if the other process commits just now.
         """
         with transaction(self._db) if wait else self._at_once():
-            if set(durable_sinks) <= {sink}:  # which sink has it need not be told of a message that none waits for
-                self._db.executemany("UPDATE entries SET state = 'acked' WHERE seq = ?", [(s,) for s in seqs])
-                return
-            self._db.executemany("INSERT OR IGNORE INTO delivery (seq, sink) VALUES (?, ?)", [(s, sink) for s in seqs])
-            self._db.executemany(
-                f"{_ack(durable_sinks)} AND seq = ?", [(*durable_sinks, len(durable_sinks), s) for s in seqs]
-            )
+            # By ranges: at each row and statement SQLite gives up Python's lock, which the connection's thread takes.
+            for first, last in consecutive_ranges(seqs):
+                self._record_delivery(sink, first, last, durable_sinks)
+
+    def _record_delivery(self, sink: str, first: int, last: int, durable_sinks: Sequence[str]) -> None:
+        if set(durable_sinks) <= {sink}:  # which sink has it need not be told of a message that none waits for
+            self._db.execute("UPDATE entries SET state = 'acked' WHERE seq BETWEEN ? AND ?", (first, last))
+            return
+        self._db.execute(
+            "INSERT OR IGNORE INTO delivery (seq, sink) SELECT seq, ? FROM entries WHERE seq BETWEEN ? AND ?",
+            (sink, first, last),
+        )
+        self._db.execute(
+            f"{_ack(durable_sinks)} AND seq BETWEEN ? AND ?", (*durable_sinks, len(durable_sinks), first, last)
+        )
 
     @contextlib.contextmanager
     def _at_once(self) -> Iterator[None]:

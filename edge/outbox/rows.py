@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 NO_END = 1 << 62
 """Above every seq."""
@@ -108,3 +111,14 @@ class SeqRanges:
                 count += begin - start
             start = end + 1
         return found[:GONE_LIMIT], count
+
+
+def consecutive_ranges(numbers: Iterable[int]) -> list[tuple[int, int]]:
+    """Ranges (first, last) that hold ``numbers`` and nothing else, ascending."""
+    found: list[tuple[int, int]] = []
+    for number in sorted(set(numbers)):
+        if found and number == found[-1][1] + 1:
+            found[-1] = found[-1][0], number
+        else:
+            found.append((number, number))
+    return found

@@ -48,8 +48,19 @@ def in_colour(picture: NDArray[Any]) -> NDArray[Any]:
     return (picture if picture.ndim == 3 else np.stack([picture] * 3, axis=-1)).astype(int)
 
 
+OLD_PILLOW = int(PIL.__version__.partition(".")[0]) < 13
+PILLOW_13_ALONE = {"BMP run lengths 4", "BMP long runs 4", "TIFF YCbCr"}
+"""Variants that Pillow reads rightly from 13 on, which Python 3.10 cannot have."""
+
+
+def variant(name: str, data: bytes, most: int) -> Any:
+    """One parameter set of the matrix."""
+    old = pytest.mark.skipif(OLD_PILLOW and name in PILLOW_13_ALONE, reason="Pillow before 13 reads it wrongly")
+    return pytest.param(data, most, id=name, marks=old)
+
+
 VARIANTS = [
-    pytest.param(data, most, id=f"{kind} {name}")
+    variant(f"{kind} {name}", data, most)
     for kind, made, most in (
         ("PNG", variants.png_variants(), 1),
         ("BMP", variants.bmp_variants(), 1),

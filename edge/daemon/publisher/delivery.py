@@ -28,10 +28,10 @@ log = logging.getLogger("edge.daemon.publisher.process")  # the name of the proc
 
 LIVE_SHARE, REPLAY_SHARE = 4, 1
 """While both lanes have messages: so many live ones to so many replayed ones."""
-FETCH = 200
+FETCH = 25
 BURST = 100
 """Messages offered in one turn, at most: other sinks want theirs too."""
-LOOK_EVERY = 10
+LOOK_EVERY = 5
 """Messages of a backlog, after which is looked whether a live one has been stored meanwhile."""
 EPOCH_BITS = 48
 """A sink gets seq with the number of the outbox above these bits: an acknowledgement that was still on its way when

@@ -116,11 +116,10 @@ def test_full_it_gives_up_samples_and_never_a_finding(
     one.sinks[1].disconnect()
     for _ in range(20):
         one.frame_link.durable("coverage/cart-1", make_message())
-    ours = MissedHealthStore(
-        tmp_path / "state", settings.keep_s, 1e6
-    )  # the publisher's connection is its thread's alone
-    for number in range(100):
-        ours.keep("memory://two", b'{"at":"%03d","x":"%b"}' % (number, b"x" * 1000))
+    # The publisher's connection is its thread's alone.
+    with contextlib.closing(MissedHealthStore(tmp_path / "state", settings.keep_s, 1e6)) as ours:
+        for number in range(100):
+            ours.keep("memory://two", b'{"at":"%03d","x":"%b"}' % (number, b"x" * 1000))
     wait_until(lambda: one.bodies("health")[-1]["telemetry_expired"] >= 50)
     told = one.bodies("health")[-1]
     assert (told["telemetry_expired_from"], told["outbox_expired"]) == ("000", [])
