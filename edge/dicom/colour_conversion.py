@@ -50,6 +50,11 @@ class ColourConverter:
                 self.note = PALETTE_NOTE
         self._low = -(1 << (layout.stored - 1)) if layout.signed else 0
 
+    def check(self, samples: NDArray[Any]) -> None:
+        """Raise `SourceError` for a whole frame that would be clipped, see `GreyConverter.check`."""
+        if self._greys is not None:
+            self._greys.check(samples)
+
     def __call__(self, samples: NDArray[Any], photometric: str) -> NDArray[np.uint8]:
         """Convert the samples of one frame to a picture.
 

@@ -108,7 +108,7 @@ class DicomFrameReader:
             NoDecoderError: no frame of this file can be decoded here.
             SourceError: this frame is broken.
         """
-        return convert_in_bands(self._colours, *self._decoded(index))
+        return self._finished(partial(self._decoded, index))
 
     def pictures(self) -> Generator[Callable[[], NDArray[np.uint8]]]:
         """Yield for every frame in turn a call that gives what `picture` gives or raises what it raises.
@@ -148,6 +148,7 @@ class DicomFrameReader:
     def _finished(self, decoded: Callable[[], tuple[NDArray[Any], str]]) -> NDArray[np.uint8]:
         """Convert to 8 bits, in the order of frames: without a window, the first one decides how bright all are."""
         samples, photometric = decoded()
+        self._colours.check(samples)
         return convert_in_bands(self._colours, samples, photometric)
 
     def _count(self) -> int:

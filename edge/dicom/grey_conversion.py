@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from edge.dicom.clipped_samples import check_range
 from edge.dicom.element_values import first_value, float_value, text_value
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 
@@ -68,6 +69,12 @@ class GreyConverter:
             self._keep_range(samples)
             grey = self._to_8_bits(samples)
         return 255 - grey if self._inverted else grey
+
+    def check(self, samples: NDArray[Any]) -> None:
+        """Raise `SourceError` for a frame (H, W) that the range of the frames before it would clip; call it first."""
+        by_range = not (self._plain or self._few or self._by_bits or self._voi is not None or self._window is not None)
+        if by_range and self._range is not None and self._range[0] < self._range[1]:
+            check_range(samples, self._range, self._rescaled)
 
     def _keep_range(self, samples: NDArray[Any]) -> bool:
         """Keep the range that is shown, for files that have no window; False: the frame is flat, and tells nothing."""

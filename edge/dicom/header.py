@@ -21,6 +21,7 @@ from pydicom.uid import (
 
 from edge.contracts.errors import SourceError
 from edge.dicom.bounded_streams import InflatedStream, bounded_header
+from edge.dicom.element_limits import check_elements
 from edge.dicom.element_values import first_value
 from edge.dicom.suppress_warnings import suppress_pydicom_warnings
 from edge.process.regular_file import open_regular
@@ -92,8 +93,8 @@ def is_dicom(path: Path) -> bool:
             return False
         stream.seek(0)
         try:
-            header = bounded_header(stream)
-            start_of_file = dcmread(header, stop_before_pixels=True, force=True, specific_tags=["SOPClassUID"])
+            with bounded_header(stream) as header:
+                start_of_file = dcmread(header, stop_before_pixels=True, force=True, specific_tags=["SOPClassUID"])
         except Exception:  # it only looked like one
             return False
         return first_value(start_of_file, "SOPClassUID") is not None
@@ -108,11 +109,12 @@ def read_header(stream: BinaryIO) -> DicomHeader:
     """
     try:
         stream = _inflated(stream)
-        header = bounded_header(stream)
-        elements = dcmread(header, stop_before_pixels=True, force=True, specific_tags=list(KEYWORDS))
-        implicit, little = elements.original_encoding
-        at = stream.tell()
-        start = stream.read(12)
+        with bounded_header(stream) as header:
+            elements = dcmread(header, stop_before_pixels=True, force=True, specific_tags=list(KEYWORDS))
+            implicit, little = elements.original_encoding
+            at = stream.tell()
+            start = stream.read(12)
+        check_elements(elements)
     except SourceError:
         raise
     except Exception as error:  # pydicom raises whatever broken bytes make it trip over

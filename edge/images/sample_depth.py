@@ -7,6 +7,7 @@
    corner decides nothing.
 3. All frames of a clip have one depth, the largest that `PROBED` of its pages ask for. Loose files of one size in one
    folder go by the first; one that needs more raises it from there on, and says so.
+   A page that was not looked at and needs more is refused: it would be white.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from edge.contracts.errors import SourceError
 
 if TYPE_CHECKING:
     from typing import Any
@@ -52,6 +55,20 @@ def probed_pages(count: int) -> list[int]:
     if count <= PROBED:
         return list(range(count))
     return [round(step * (count - 1) / (PROBED - 1)) for step in range(PROBED)]
+
+
+def check_depth(image: NDArray[Any], depth: int) -> None:
+    """Raise `SourceError` for a page, uint16 of any shape, of which more than `OUTLIERS` need more bits than its clip.
+
+    Shown, they would all be white. uint8 passes.
+    """
+    if image.dtype != np.uint16 or depth >= 16 or int(image.max(initial=0)) < 1 << depth:
+        return
+    brighter = np.count_nonzero(image >= 1 << depth)
+    if brighter > image.size * OUTLIERS:
+        share = f"{100 * brighter / image.size:.1f} % of its samples"
+        message = f"{share} need more than the {depth} bits that this clip is read as by {PROBED} of its pages"
+        raise SourceError(message, hint="export it with the maximum sample value (tag 281), or as 8 bits")
 
 
 def to_8_bits(image: NDArray[Any], depth: int | None = None) -> NDArray[np.uint8]:

@@ -23,7 +23,7 @@ from edge.contracts.frames import FrameOrigin, SourceEvent
 from edge.images.headers import ImageInfo, read_image_file
 from edge.images.limits import check_picture_size
 from edge.images.picture import decode_samples, needed_depth, white_to_bright
-from edge.images.sample_depth import DEPTHS, probed_pages, to_8_bits
+from edge.images.sample_depth import DEPTHS, check_depth, probed_pages, to_8_bits
 from edge.sources.file_source import FilePicture, FileSource, ends_thread, printable_path, skipped_event
 from edge.sources.image_file import OpenImageFile
 
@@ -107,7 +107,7 @@ def decode_image(data: bytes, info: ImageInfo, depth: int | None = None) -> NDAr
         (H, W) grey or (H, W, 3) RGB, uint8.
 
     Raises:
-        SourceError: too large, broken or damaged, or of a kind that is not read.
+        SourceError: too large, broken or damaged, of a kind that is not read, or with more bits than ``depth``.
     """
     return decode_picture(data, info, depth)[0]
 
@@ -132,6 +132,8 @@ def decode_picture(
     check_picture_size(info.width, info.height)
     samples, notes = decode_samples(data, info)
     used = max(needed_depth(samples, info), at_least) if depth is None else depth
+    if depth is not None:
+        check_depth(samples, depth)
     return np.ascontiguousarray(white_to_bright(to_8_bits(samples, used), info)), used, notes
 
 
