@@ -7,10 +7,14 @@ Modules:
 
 - ``bounded_streams``: Streams that give a DICOM file's bytes within limits: a deflated data set piece by piece, a
   header of sane size.
+- ``clipped_samples``: Samples of a DICOM frame that lie outside the range in which its clip is shown: too many, and it
+  is not judged.
 - ``codecs``: Decodes compressed DICOM frames: 8-bit JPEG (lossless too) and JPEG 2000 by OpenCV, the rest by pydicom's
   decoders.
 - ``colour_conversion``: Converts samples of any DICOM photometric interpretation (PS3.3 C.7.6.3.1.2) to 8-bit grey or
   RGB.
+- ``element_limits``: Limits of what data elements of a DICOM header may hold: converting countless values or items
+  takes seconds.
 - ``element_values``: Values of DICOM data elements as integer, float or text, with None or a default for those absent
   or broken.
 - ``encapsulated_frames``: Encapsulated (compressed) frames of a DICOM file: which fragments make up each. PS3.5 A.4,

@@ -39,6 +39,7 @@ class InflatedStream(io.RawIOBase):
         """``head`` stands before what lies deflated in ``stream`` from ``start`` on."""
         self._stream, self._start, self._head = stream, start, head
         self._wanted = 0
+        self._at = 0
         self._size: int | None = None
         self.header_only = False
         """Whether no more than `MAX_INFLATED_HEADER` may be inflated, because only a header is to be read."""

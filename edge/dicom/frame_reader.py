@@ -51,18 +51,20 @@ if TYPE_CHECKING:
 __all__ = ["DicomFrameReader", "NoDecoderError", "require_decodable"]
 
 
-def require_decodable(path: Path) -> None:
+def require_decodable(path: Path) -> SourceError | None:
     """Raise `NoDecoderError` if the header of a file tells that none of its frames can be decoded here.
 
-    What else is wrong with it, who reads it says.
+    Returns:
+        What else is wrong with the header, for who reads the file to say; None: nothing, or it cannot be read now.
     """
     with suppress(OSError), os.fdopen(open_regular(path), "rb") as file:
         try:
             header = read_header(file)
             layout = read_pixel_layout(header)
-        except SourceError:
-            return
+        except SourceError as error:
+            return error.with_traceback(None)
         require_decoder(layout, header.transfer_syntax)
+    return None
 
 
 class DicomFrameReader:

@@ -48,6 +48,8 @@ class DicomSource(FileSource):
         """Read the URI. Raises `UsageError` for an unknown parameter or way to decode."""
         uri.expect("decode")
         self._grey = uri.get("decode", _decode_mode, "colour") == "grey"
+        self._refusal: SourceError | None = None
+        """What is wrong with the header of the one file that was named: a hostile one is not gone through twice."""
         super().__init__(uri, stream)
 
     def accepts(self, path: Path) -> bool:
@@ -62,18 +64,21 @@ class DicomSource(FileSource):
                 is not installed.
         """
         super().open()
+        self._refusal = None
         path = Path(self._root)
         if path.is_file() and not is_dicom(path):
             hint = "for other pictures write images:// or video://"
             raise SourceError(f"{self._root!r} is not DICOM, or cut short", hint=hint)
         if path.is_file():
-            require_decodable(path)
+            self._refusal = require_decodable(path)
 
     def pictures(self, path: Path) -> Generator[FilePicture | SourceEvent]:
         """Implement `FileSource.pictures`: all frames of one file; a few of a compressed cine are decoded ahead.
 
         Pixels are (H, W) uint8 grey or (H, W, 3) uint8 RGB.
         """
+        if self._refusal is not None:
+            raise self._refusal
         with DicomFrameReader(path, grey=self._grey, timeout_s=self.decode_timeout_s) as clip:
             check_size(clip.layout.columns, clip.layout.rows)
             with closing(clip.pictures()) as pictures:

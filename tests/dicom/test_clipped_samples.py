@@ -49,7 +49,9 @@ def test_a_large_frame_too(make_dataset: Make, save: Save) -> None:
 
 
 def test_a_frame_darker_than_the_first_is_not_judged(make_dataset: Make, save: Save) -> None:
-    frames, events = read_all(save(make_dataset(5000 - clip(), "MONOCHROME2", RescaleSlope="2.5", RescaleIntercept="7")))
+    frames, events = read_all(
+        save(make_dataset(5000 - clip(), "MONOCHROME2", RescaleSlope="2.5", RescaleIntercept="7"))
+    )
     assert [len(frames), len(events)] == [11, 1]
 
 

@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from dicom_source_files import read_all
 from pydicom.datadict import dictionary_VR, tag_for_keyword
-from pydicom.dataset import Dataset
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from edge.contracts.errors import SourceError
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from pydicom.dataset import Dataset
     from pydicom.uid import UID
 
     Save = Callable[[Dataset], Path]
@@ -99,9 +99,7 @@ def test_no_more_is_inflated_than_a_header_has(with_element: Callable[..., Path]
         np.testing.assert_array_equal(clip.picture(0), GREY[0])
 
 
-def test_pixels_may_be_more_than_a_header(
-    make_dataset: Make, save: Save, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pixels_may_be_more_than_a_header(make_dataset: Make, save: Save, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bounded_streams, "MAX_INFLATED_HEADER", 4000)
     frames = np.repeat(GREY, 40, axis=0)
     with DicomFrameReader(save(make_dataset(frames, "MONOCHROME2", DeflatedExplicitVRLittleEndian))) as clip:
@@ -122,9 +120,7 @@ def element(keyword: str, value: bytes) -> bytes:
         *("SequenceOfUltrasoundRegions", "ModalityLUTSequence", "VOILUTSequence"),
     ],
 )
-def test_countless_values_of_one_element_are_refused(
-    make_dataset: Make, save: Save, keyword: str
-) -> None:
+def test_countless_values_of_one_element_are_refused(make_dataset: Make, save: Save, keyword: str) -> None:
     data = make_dataset(GREY.astype(np.uint16), "MONOCHROME2", ImplicitVRLittleEndian)
     if keyword in data:
         del data[keyword]

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge.contracts.errors import SourceError
 from edge.images.sample_depth import (
     OUTLIERS,
     PROBED,
+    check_depth,
     probed_pages,
     significant_depth,
     to_8_bits,
@@ -64,3 +66,15 @@ def test_pages_that_are_looked_at(count: int) -> None:
 def test_brighter_than_the_depth_is_white(depth: int, values: list[int]) -> None:
     got = to_8_bits(np.array(values, np.uint16), depth).tolist()
     assert got == [min(255, value >> (depth - 8)) for value in values]
+
+
+def test_a_few_pixels_may_be_brighter_than_the_clip() -> None:
+    image = BASE.copy()
+    allowed = int(image.size * OUTLIERS)
+    image.ravel()[:allowed] = 4095
+    check_depth(image, 10)
+    image.ravel()[allowed] = 1024
+    check_depth(image, 12)
+    check_depth(image.astype(np.uint8), 8)
+    with pytest.raises(SourceError, match=r"0\.1 % of its samples need more than the 10 bits"):
+        check_depth(image, 10)

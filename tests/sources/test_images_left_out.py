@@ -143,6 +143,24 @@ def test_a_dark_first_page_does_not_make_the_others_white(tmp_path: Path) -> Non
     assert not frames[0].pixels.any()
 
 
+@pytest.mark.parametrize("white_is_zero", [False, True])
+def test_a_page_that_was_not_looked_at_is_not_shown_white(white_is_zero: bool, tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    pages = [base(0)] * 30
+    pages[3] = base(0) * 4  # 12 bits, and the others 10
+    assert cv2.imwritemulti(str(path), pages, [cv2.IMWRITE_TIFF_COMPRESSION, 1])
+    if white_is_zero:
+        data = path.read_bytes()
+        path.write_bytes(data.replace(struct.pack("<HHLL", 262, 3, 1, 1), struct.pack("<HHLL", 262, 3, 1, 0)))
+    frames, events = read_all(path)
+    assert [frame.origin.frame_index for frame in frames] == [index for index in range(30) if index != 3]
+    (event,) = events
+    assert event.reason == "decode_error"
+    assert event.detail is not None
+    assert event.detail.startswith("page 4 of 30: ")
+    assert "need more than the 10 bits that this clip is read as" in event.detail
+
+
 def test_the_maximum_sample_value_of_a_tiff_counts(tmp_path: Path) -> None:
     from picture_variants import tiff
 
