@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import msgspec
 
 from edge.contracts import topics
 from edge.contracts.envelope import Envelope
 from edge.contracts.finding import ModelRef, RuntimeRef
-from edge.contracts.names import Name
-
-DurableTopics = Annotated[tuple[Name, ...], msgspec.Meta(max_length=topics.DURABLE_TOPICS_LIMIT)]
-"""First levels of the topics below the device's prefix on which it sends durable messages."""
 
 
 class OutboxState(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,10 +52,10 @@ class State(Envelope, frozen=True, kw_only=True):
     streams: list[StreamState] = []
     capabilities: list[str] = []
     outbox: OutboxState | None = None
-    durable_topics: DurableTopics = topics.DURABLE_TOPICS
+    durable_topics: tuple[str, ...] = topics.DURABLE_TOPICS
     """First levels of the topics (``findings`` of ``findings/cart``) whose messages count in ``outbox``: whatever is
     sent there has ``device``, ``epoch`` and ``seq``, whatever its schema. A consumer that counts subscribes to all.
-    Absent: findings, coverage."""
+    At most 16, each of a-z, 0-9 and hyphens, at most 32 characters. Absent: findings, coverage."""
     clock_mark: ClockMark | None = None
     health_every_s: float | None = None
     """Seconds between two ``health`` messages of this device; None: unknown. Much longer silence is no health."""

@@ -14,7 +14,6 @@ import msgspec
 from edge.contracts import topics
 from edge.contracts.decoding import FAILURES, UnreadableError, convert_value, decode_json
 from edge.contracts.names import is_name
-from edge.contracts.state import DurableTopics
 
 SEQ_LIMIT = 1 << 40
 """Above it no sequence number can be: a thousand messages a second for 34 years."""
@@ -59,7 +58,7 @@ class StateFields(msgspec.Struct, frozen=True):
 
 
 class _DurableTopicsClaim(msgspec.Struct, frozen=True):
-    durable_topics: DurableTopics
+    durable_topics: Annotated[tuple[str, ...], msgspec.Meta(max_length=topics.DURABLE_TOPICS_LIMIT)]
 
 
 class HealthFields(msgspec.Struct, frozen=True):
@@ -124,7 +123,6 @@ def durable_topics_of(state: StateFields) -> tuple[str, ...]:
         return topics.DURABLE_TOPICS
     named = convert_value({"durable_topics": state.durable_topics}, _DurableTopicsClaim).durable_topics
     for each in named:
-        # A pattern of a schema lets a line feed at the end pass.
         if not is_name(each) or each in topics.NEVER_DURABLE:
             raise UnreadableError(f"no topic of durable messages: {each!r}")
     return tuple(dict.fromkeys(named))
