@@ -177,6 +177,22 @@ def test_topics_are_subscribed_to_once_a_connection_and_below_the_devices_own_pr
     assert one.connection.sent[2:] == [[f"{at}/cart-1/x/#", f"{at}/cart-2/y/#", f"{at}/cart-2/z/#"]]
 
 
+def test_what_was_counted_before_the_subscription_is_not_missing() -> None:
+    """A device that comes while the watch runs: its state says how far it counted on topics that did not come here."""
+    one = Subscriptions()
+    one.all.start()
+    key, state = ("clinic-a", "cart-1"), {**msgspec.to_builtins(examples.state()), "durable_topics": NEW_TOPICS}
+    assert one.all.names_new(key, msgspec.json.encode(state))
+    one.name("cart-1", *NEW_TOPICS)
+    assert not one.all.names_new(key, msgspec.json.encode(state))
+    assert one.all.pending(key)
+    one.connection.answers = {1: True}
+    one.all.step()
+    assert not one.all.pending(key)
+    for body in (b"", b"\xff", b"{}", msgspec.json.encode({**state, "durable_topics": ["#"]})):
+        assert not one.all.names_new(key, body)
+
+
 @given(st.lists(st.lists(st.text(max_size=4) | st.sampled_from(["x", "y", *HOSTILE_NAMES]), max_size=20), max_size=20))
 def test_no_claim_makes_a_subscription_elsewhere(claims: list[list[str]]) -> None:
     one = Subscriptions()
