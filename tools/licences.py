@@ -28,16 +28,17 @@ MENTIONED = re.compile(
     r"""|13\.\ Use\ with\ the\ GNU\ Affero.{0,1200}?(?=14\.\ Revised\ Versions)"""  # GPL 3
     r"""|use\ the\ GNU\ Lesser\ General\ Public\ License\ instead\ of\ this\ License"""  # GPL 2 and 3
     r"""|the\ ordinary\ GNU\ General\ Public\ License"""  # LGPL 2 and 2.1
-    r"""|(?:incorporates\ the\ terms\ and\ conditions\ of|"GNU\ GPL"\ refers\ to)\ version\ 3\ of\ the\ GNU\ General\ Public\ License"""
+    r"""|(?:incorporates\ the\ terms\ and\ conditions\ of|"GNU\ GPL"\ refers\ to)"""
+    r"""\ version\ 3\ of\ the\ GNU\ General\ Public\ License"""  # LGPL 3
     r"""|previously\ distributed\ under\ the\ GNU\ General\ Public\ License""",  # Python's
     re.I | re.X,
 )
 """Passages of licences that name another one which does not hold by that."""
 HEADER = f"{'mark':9}{'':5}{'package':38} its licence"
 LEGEND = """
-copyleft: its own licence is. unknown: its metadata tells none. brings: its licence files name copyleft licences: of libraries
-of others that its wheel holds, or of one of several to choose from. base: the base install needs it; all others come with extras,
-the tests or the tools."""
+copyleft: its own licence is. unknown: its metadata tells none. brings: its licence files name copyleft licences: of
+libraries of others that its wheel holds, or of one of several to choose from. base: the base install needs it; all
+others come with extras, the tests or the tools."""
 LICENCE_FILE = re.compile(r"(?:^|/)(?:licen[cs]e|copying|notice|third.?party)[^/]*$", re.I)
 UNKNOWN = "not told"
 

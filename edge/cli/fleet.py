@@ -48,11 +48,10 @@ def watch(
     """Show how all devices are, and what is missing of them.
 
     One row a device: state, model, runtime, speed, temperature, what waits in its outbox, its last finding, and which
-    messages are missing, were repaired or given up (expired), counted from when the watch began. Anomalies are messages
-    that should not have come: unreadable, conflicting (two under one number), implausible (numbers that the device
-    cannot have reached), foreign (of another device than the topic says). The live table needs the extra fleet
-    (pip install '.[fleet]' in the checkout), and tells its keys; --once and --json do not. These end with 0 only if
-    every device shown was heard or says that it was stopped, and the list is whole; else with 1.
+    messages are missing, repaired or given up (expired), counted from when the watch began. Anomalies should not have
+    come: unreadable, conflicting (two under one number), implausible (numbers that cannot be), foreign (of another
+    device than the topic says). The live table (extra fleet: pip install '.[fleet]' in the checkout) tells its keys;
+    --once and --json exit with 0 only if all devices shown were heard or stopped on purpose, none left out; else 1.
 
     Example:
       edge-cli fleet watch --broker mqtt://localhost:1883 --once --sort missing

@@ -30,8 +30,9 @@ def command(
 ) -> None:
     """Delete what the broker retains of devices that are gone for good.
 
-    Shows what would be deleted (of more than 20 devices a summary and the first 20), and asks. A device that still runs comes back with its next state. SITE/bridge is what
-    a site's bridge said of its connection. Quote the pattern, or the shell replaces * itself.
+    Shows what would be deleted (of more than 20 devices a summary and the first 20), and asks. A device that still runs
+    comes back with its next state. SITE/bridge is what a site's bridge said of its connection. Quote the pattern, or
+    the shell replaces * itself.
 
     Example:
       edge-cli fleet forget --broker mqtt://localhost:1883 clinic-a/cart-7

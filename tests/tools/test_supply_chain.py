@@ -118,8 +118,9 @@ class PackageOfOneFile:
     ("text", "named"),
     [
         (
-            'Mozilla Public License\n1.12. "Secondary License"\n    means either the GNU General Public License, Version\n'
-            "2.0, the GNU Affero General Public License, Version 3.0, or any later versions of those\n    licenses.\n",
+            'Mozilla Public License\n1.12. "Secondary License"\n'
+            "    means either the GNU General Public License,\n"
+            "Version 2.0, the GNU Affero General Public License, Version 3.0, or any later versions of those\n    licenses.\n",
             ("Mozilla Public License",),
         ),
         (
