@@ -120,7 +120,8 @@ class PackageOfOneFile:
         (
             'Mozilla Public License\n1.12. "Secondary License"\n'
             "    means either the GNU General Public License,\n"
-            "Version 2.0, the GNU Affero General Public License, Version 3.0, or any later versions of those\n    licenses.\n",
+            "Version 2.0, the GNU Affero General Public License, Version 3.0, or any later versions\n"
+            "of those licenses.\n",
             ("Mozilla Public License",),
         ),
         (
