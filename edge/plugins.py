@@ -17,7 +17,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, cast
 
 from edge.config.uri import parse_uri
-from edge.config.uri_suggestions import suggestion
+from edge.config.uri_suggestions import FOR_TESTS, suggestion
 from edge.contracts.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def require(kind: str, scheme: str, uri: str = "") -> EntryPoint:
 def unknown_scheme_hint(kind: str, uri: str) -> str:
     """Hint for a URI whose scheme nothing answers to: what was probably meant, and all that there is."""
     meant = suggestion(kind, uri)
-    there = f"there are: {', '.join(schemes(kind))}"
+    there = f"there are: {', '.join(name for name in schemes(kind) if name not in FOR_TESTS)}"
     return f"{meant} ({there})" if meant else there
 
 

@@ -11,7 +11,7 @@ LONG_SITE, LONG_DEVICE = "department-of-radiology-building", "ultrasound-cart-of
 def make_row(number: int, long_names: bool = False) -> DeviceRow:
     """The row of one simulated device."""
     state = SEVERITY[1 + number % (len(SEVERITY) - 1)] if number % 10 == 0 else "online"
-    state = "silent" if number == 3 else state
+    state = "cut off" if number == 3 else state
     gone = state in ("silent", "cut off", "offline")
     return DeviceRow(
         site=LONG_SITE if long_names else f"clinic-{number % 7}",

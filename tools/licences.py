@@ -21,8 +21,24 @@ if TYPE_CHECKING:
 PROJECT = "sonoedge"
 COPYLEFT = re.compile(r"\b(?:[AL]?GPL|MPL|EPL|EUPL|CDDL|OSL|SSPL)|GNU .*General Public|Mozilla Public|Eclipse Public")
 NAMED = re.compile(
-    r"GNU\s+(?:AFFERO\s+|LESSER\s+|LIBRARY\s+)?GENERAL\s+PUBLIC\s+LICENSE|MOZILLA\s+PUBLIC\s+LICENSE", re.I
+    r"GNU\s+(?:AFFERO\s+|LESSER\s+|LIBRARY\s+)?GENERAL\s+PUBLIC\s+LICENSE\b|MOZILLA\s+PUBLIC\s+LICENSE", re.I
 )
+MENTIONED = re.compile(
+    r"""["“]Secondary\ License["”]\ means.{0,300}?those\ licenses"""  # MPL 2.0
+    r"""|13\.\ Use\ with\ the\ GNU\ Affero.{0,1200}?(?=14\.\ Revised\ Versions)"""  # GPL 3
+    r"""|use\ the\ GNU\ Lesser\ General\ Public\ License\ instead\ of\ this\ License"""  # GPL 2 and 3
+    r"""|the\ ordinary\ GNU\ General\ Public\ License"""  # LGPL 2 and 2.1
+    r"""|(?:incorporates\ the\ terms\ and\ conditions\ of|"GNU\ GPL"\ refers\ to)"""
+    r"""\ version\ 3\ of\ the\ GNU\ General\ Public\ License"""  # LGPL 3
+    r"""|previously\ distributed\ under\ the\ GNU\ General\ Public\ License""",  # Python's
+    re.I | re.X,
+)
+"""Passages of licences that name another one which does not hold by that."""
+HEADER = f"{'mark':9}{'':5}{'package':38} its licence"
+LEGEND = """
+copyleft: its own licence is. unknown: its metadata tells none. brings: its licence files name copyleft licences: of
+libraries of others that its wheel holds, or of one of several to choose from. base: the base install needs it; all
+others come with extras, the tests or the tools."""
 LICENCE_FILE = re.compile(r"(?:^|/)(?:licen[cs]e|copying|notice|third.?party)[^/]*$", re.I)
 UNKNOWN = "not told"
 
@@ -76,6 +92,7 @@ def named_in_files(package: Distribution) -> tuple[str, ...]:
     for file in package.files or ():
         if LICENCE_FILE.search(str(file)) and file.suffix != ".py":
             text = file.read_binary().decode("utf-8", "replace")
+            text = MENTIONED.sub("", " ".join(text.split()))
             found |= {" ".join(name.split()).title().replace("Gnu", "GNU") for name in NAMED.findall(text)}
     return tuple(sorted(found))
 
@@ -112,7 +129,8 @@ def licences(packages: Iterable[Distribution], base: set[str]) -> Iterator[Packa
 def main() -> int:
     """Print the list, what needs a look first."""
     found = sorted(licences(distributions(), base_packages()), key=lambda one: (one.rank, not one.base, one.name))
-    print("\n".join(one.line() for one in found))
+    print("\n".join([HEADER, *(one.line() for one in found)]))
+    print(LEGEND)
     first = ", ".join(one.name for one in found if one.base and one.rank < 2) or "none"
     print(f"\n{len(found)} packages; of the base install copyleft or unknown: {first}")
     return 0

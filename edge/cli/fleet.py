@@ -48,10 +48,10 @@ def watch(
     """Show how all devices are, and what is missing of them.
 
     One row a device: state, model, runtime, speed, temperature, what waits in its outbox, its last finding, and which
-    messages are missing, were repaired or given up (expired), counted from when the watch began. Anomalies are messages
-    that should not have come: unreadable, conflicting (two under one number), implausible (numbers that the device
-    cannot have reached), foreign (of another device than the topic says). The live table needs the extra fleet
-    (pip install '.[fleet]' in the checkout), and tells its keys; --once and --json do not.
+    messages are missing, repaired or given up (expired), counted from when the watch began. Anomalies should not have
+    come: unreadable, conflicting (two under one number), implausible (numbers that cannot be), foreign (of another
+    device than the topic says). The live table (extra fleet: pip install '.[fleet]' in the checkout) tells its keys;
+    --once and --json exit with 0 only if all devices shown were heard or stopped on purpose, none left out; else 1.
 
     Example:
       edge-cli fleet watch --broker mqtt://localhost:1883 --once --sort missing
@@ -109,6 +109,7 @@ def _print_once(
     for text in anomaly_texts(rows, unassigned) if as_json else ():
         print(f"{text}: see docs/fleet.md", file=sys.stderr)
     _check_whole(watcher, len(rows), timeout)
+    _check_heard(chosen, len(rows))
 
 
 def _check_whole(watcher: FleetWatch, shown: int, timeout: float) -> None:
@@ -127,4 +128,25 @@ def _check_whole(watcher: FleetWatch, shown: int, timeout: float) -> None:
         raise EdgeError(
             f"at least {shown} devices are there: the broker did not tell of all of them for certain",
             hint="a longer --timeout, or max_queued_messages at the broker; docs/fleet.md says how it is found out",
+        )
+
+
+def _check_heard(shown: list[DeviceRow], known: int) -> None:
+    """Raise `EdgeError` unless each device shown was heard or stopped on purpose, and at least one was heard."""
+    from edge.contracts.errors import EdgeError
+    from edge.fleet.row_rank import any_heard, unhealthy_counts
+
+    if not shown:
+        raise EdgeError(f"no device is shown: --filter leaves none of {known}", hint="without --filter all are shown")
+    unhealthy = unhealthy_counts(shown)
+    if unhealthy:
+        counts = ", ".join(f"{number} {state}" for state, number in unhealthy.items())
+        raise EdgeError(
+            f"not every device shown is there: {counts} of {len(shown)}",
+            hint="docs/fleet.md says what these mean; devices with a long interval need a longer --timeout",
+        )
+    if not any_heard(shown):
+        raise EdgeError(
+            f"none of the devices shown ({len(shown)}) was heard: what the broker retains says how they once were",
+            hint="they say that they were stopped; is one of them to run?",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +12,9 @@ from edge.cli import broker_options as options
 
 if TYPE_CHECKING:
     from edge.fleet.forget import RetainedDevice
+
+SHOWN = 20
+"""Most devices that are shown one by one before the question."""
 
 
 def command(
@@ -26,8 +30,9 @@ def command(
 ) -> None:
     """Delete what the broker retains of devices that are gone for good.
 
-    Shows what would be deleted, and asks. A device that still runs comes back with its next state. SITE/bridge is what
-    a site's bridge said of its connection. Quote the pattern, or the shell replaces * itself.
+    Shows what would be deleted (of more than 20 devices a summary and the first 20), and asks. A device that still runs
+    comes back with its next state. SITE/bridge is what a site's bridge said of its connection. Quote the pattern, or
+    the shell replaces * itself.
 
     Example:
       edge-cli fleet forget --broker mqtt://localhost:1883 clinic-a/cart-7
@@ -47,8 +52,7 @@ def command(
             raise EdgeError(
                 f"nothing is retained of a device {pattern}", hint="edge-cli fleet watch --once shows all of them"
             )
-        for one in found:
-            print(_line(one))
+        print("\n".join(_lines(found)))
         if not yes:
             answer = _ask(f"Forget {'this' if len(found) == 1 else f'these {len(found)}'}? [y/N] ")
             if answer is None:
@@ -60,6 +64,18 @@ def command(
         print(f"{len(found)} forgotten")
     finally:
         forgetter.close()
+
+
+def _lines(found: list[RetainedDevice]) -> list[str]:
+    """A line a device; of many only the first ones, behind a summary of all."""
+    lines = [_line(one) for one in found[:SHOWN]]
+    if len(found) <= SHOWN:
+        return lines
+    said = Counter(one.said for one in found)
+    states = ", ".join(f"{number} last said {state}" for state, number in said.most_common())
+    messages = sum(len(one.topics) for one in found)
+    summary = f"{len(found)} devices, {messages} retained messages: {states}"
+    return [summary, *lines, f"and {len(found) - SHOWN} more; a narrower pattern shows them"]
 
 
 def _line(one: RetainedDevice) -> str:

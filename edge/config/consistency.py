@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge.config.uri import parse_uri
+from edge.config.uri import parse_uri, what_it_is
 from edge.config.validate import SettingsProblem
 from edge.contracts.errors import UsageError
 
@@ -87,10 +87,11 @@ def _sink_warnings(i: int, sink: SinkSettings) -> Iterator[SettingsProblem]:
 
 
 def _uri_problems(path: KeyPath, place: str, text: str) -> Iterator[SettingsProblem]:
+    kind = {"streams": "sources", "sinks": "sinks"}.get(str(path[0]), "runtimes")
     try:
-        parse_uri(text, {"streams": "sources", "sinks": "sinks"}.get(str(path[0]), "runtimes"))
+        parse_uri(text, kind)
     except UsageError as error:  # its message repeats the URI, which may hold a password
-        yield SettingsProblem(path, f"{place}: expected a URI, got something else", error.hint)
+        yield SettingsProblem(path, f"{place}: expected a URI, got {what_it_is(text, kind)}", error.hint)
 
 
 def _no_file(path: KeyPath, place: str, value: str) -> SettingsProblem:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from edge.config.uri_suggestions import suggestion
+from edge.config.uri_suggestions import is_host, is_missing_file, suggestion
 from edge.contracts.errors import UsageError
 
 if TYPE_CHECKING:
@@ -79,10 +79,12 @@ def parse_uri(text: str, kind: str = "") -> Uri:
     """
     scheme, sep, rest = text.partition("://")
     if not sep or not scheme.replace("-", "").isalnum():
-        raise UsageError(
-            f"{_shown(text)!r} is not a URI",
-            hint=_hint(kind, text),
-        )
+        missing = kind == "sources" and is_missing_file(text)
+        if missing:
+            raise UsageError(
+                f"there is no file {text!r} (and it is not a URI)", hint=f"correct the path; {EXAMPLES[kind]}"
+            )
+        raise UsageError(f"{_shown(text)!r} is not a URI", hint=_hint(kind, text))
     scheme = scheme.lower()
     path, _, query = rest.partition("?")
     params = dict(parse_qsl(query, keep_blank_values=True))
@@ -103,6 +105,18 @@ def parse_uri(text: str, kind: str = "") -> Uri:
         password=None if parts.password is None else unquote(parts.password),
         params=params,
     )
+
+
+def what_it_is(text: str, kind: str) -> str:
+    """What was given instead of a URI, as an error may say it: nothing that could be a password is repeated."""
+    scheme, sep, _ = text.partition("://")
+    if sep and scheme.replace("-", "").isalnum():
+        return f"{scheme}://… with a host or a port that is not valid"
+    if sep:
+        return f"{scheme}://…" if scheme.isprintable() and "@" not in scheme and ":" not in scheme else "something else"
+    if kind == "sources" and is_missing_file(text):
+        return f"{text!r}, and there is no such file"
+    return "something else" if "@" in text or (":" in text and not is_host(text)) else repr(text)
 
 
 def _hint(kind: str, text: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote, unquote
 
-from edge.config.file_kinds import guess_scheme
+from edge.config.file_kinds import guess_scheme, scheme_by_name
 
 Kind = Literal["sources", "runtimes", "sinks"]
 CAMERA_SCHEMES = ("camera", "v4l2", "uvc", "webcam", "usb")
@@ -25,6 +25,8 @@ OTHER_NAMES = {
               "file": "jsonl", "json": "jsonl"},
 }  # fmt: skip
 """Names by which other programs call what is called otherwise here."""
+FOR_TESTS = {"memory"}
+"""Sinks that are no use on a command line: what they take is gone."""
 _HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?|\[[0-9A-Fa-f:]+\](?::\d{1,5})?")
 _DEVICE = re.compile(r"(?:/dev/(?:video|v4l/|media)\S*|\d{1,2})")
 _PLAIN = re.compile(r"[^\s@]+")
@@ -33,7 +35,7 @@ _PLAIN = re.compile(r"[^\s@]+")
 
 def suggestion(kind: str, text: str) -> str:
     """Hint for ``text``, which is to name one of ``kind``: what was probably meant; empty if nothing tells."""
-    known = sorted({point.name for point in entry_points(group=f"edge.{kind}")})
+    known = sorted({point.name for point in entry_points(group=f"edge.{kind}")} - FOR_TESTS)
     scheme, sep, rest = text.partition("://")
     if not _PLAIN.fullmatch(text) and not os.path.exists(unquote(rest if sep else text)):
         return ""
@@ -46,6 +48,20 @@ def suggestion(kind: str, text: str) -> str:
     if kind == "sources" and scheme in NETWORK_SCHEMES:
         return "no source that is installed reads from the network: fetch the clip, and give it as video:///path"
     return ""
+
+
+def is_host(text: str) -> bool:
+    """Whether ``text`` can be a host, with a port or without."""
+    return _HOST.fullmatch(text) is not None
+
+
+def is_missing_file(text: str) -> bool:
+    """Whether ``text`` is a plain path, by its slashes or its ending, of a file that is not there."""
+    if "://" in text or "\0" in text or not _PLAIN.fullmatch(text.replace(" ", "")) or _DEVICE.fullmatch(text):
+        return False
+    path = Path(text)
+    is_path = "/" in text or scheme_by_name(path) is not None
+    return is_path and not os.path.lexists(path) and not os.path.exists(os.path.expanduser(text))
 
 
 def _meant(kind: str, text: str, scheme: str, rest: str, known: list[str]) -> str:

@@ -32,6 +32,7 @@ Modules:
 - ``received_queue``: Queue of received MQTT messages with a limit: what is over it is dropped, and counted.
 - ``resend_requests``: Requests for missing messages: at most one at a time to each device, with as many ranges as it
   takes.
+- ``row_rank``: Ranks of devices by how much they need somebody, and whether a list of them is one of healthy devices.
 - ``signs_of_life``: Signs of life of one device: when it was last heard, and after how long a silence it counts as
   silent.
 - ``simulated_device``: Simulated device: the messages that a device would publish, and a record of which were lost,

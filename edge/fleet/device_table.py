@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from edge.contracts.errors import UsageError
 from edge.fleet.cell_text import ELLIPSIS, age_text, number_text, printable
 from edge.fleet.fleet_overview import SEVERITY, DeviceRow, RangesByEpoch, count_messages
+from edge.fleet.row_rank import rank
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -63,14 +64,10 @@ def _state(row: DeviceRow) -> str:
     return f"{row.state}: {more}" if more else row.state
 
 
-def _severity(row: DeviceRow) -> int:
-    return SEVERITY.index(row.state)
-
-
 COLUMNS = {
     "site": Column(lambda row: row.site, lambda row: (row.site, row.device)),
     "device": Column(lambda row: row.device, lambda row: (row.device, row.site)),
-    "state": Column(_state, lambda row: (_severity(row), row.reasons)),
+    "state": Column(_state, lambda row: (rank(row), row.reasons)),
     "heard": Column(lambda row: age_text(row.heard), lambda row: row.heard),
     "model": Column(lambda row: row.model or NOTHING, lambda row: row.model),
     "runtime": Column(lambda row: row.runtime or NOTHING, lambda row: row.runtime),
@@ -140,7 +137,7 @@ def _urgency(row: DeviceRow) -> tuple[int, int, int, int, str, str]:
     """Sort key of `WORST`: state, then numbers of what is lost or should not have come, then the name."""
     lost, given_up = count_messages(row.missing), count_messages(row.expired)
     strange = row.unreadable + row.conflicting + row.implausible + row.foreign
-    return _severity(row), -lost, -given_up, -strange, row.site, row.device
+    return rank(row), -lost, -given_up, -strange, row.site, row.device
 
 
 def summary_line(rows: Sequence[DeviceRow], unassigned: int = 0, at_least: bool = False) -> str:

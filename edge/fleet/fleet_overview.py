@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 
 BRIDGE = "bridge"
 """Last level of the topic on which a site's bridge says whether it is connected."""
-REQUESTS_OFF = "requests are switched off on it: what is missing cannot be asked for"
+REQUESTS_OFF = "requests off: what is missing cannot be asked for"
 DeviceKey = tuple[str, str]
 """(site, device)."""
 RangesByEpoch = dict[str, list[Range]]
 """Ranges of sequence numbers, by epoch."""
-RowState = Literal["silent", "cut off", "offline", "degraded", "unknown", "online"]
+RowState = Literal["cut off", "silent", "offline", "unknown", "degraded", "online"]
 """State of a device as the watcher knows it.
 
 ``silent``: no sign of life for too long, whatever it said last. ``cut off``: the bridge of its site is down.
 ``unknown``: it has said nothing of its state, or nothing since the watch began. The others: what it says itself.
 """
-SEVERITY: tuple[RowState, ...] = ("silent", "cut off", "offline", "degraded", "unknown", "online")
-"""All row states, the worst first."""
+SEVERITY: tuple[RowState, ...] = ("cut off", "silent", "offline", "unknown", "degraded", "online")
+"""All row states, the worst first; devices stopped on purpose: `row_rank.rank`."""
 
 
 class DeviceRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -186,7 +186,7 @@ class ResendRequests:
             one.request_id, one.pause_s = "", 0.0
             self._overview.request_notes.pop(key, None)
         elif now > one.until:
-            said = "it promised to send what is missing again, and does not" if one.answered else NO_ANSWER
+            said = "resend promised: nothing comes of what it promised to send again" if one.answered else NO_ANSWER
             self._pause(key, one, said)
 
     def _accept(self, key: DeviceKey, one: _Dialogue, answer: _Answer) -> None:
@@ -207,7 +207,7 @@ class ResendRequests:
                 known.add(first, last)
             one.asked = one.asked.minus(gone)
             one.left = one.asked.count()
-            self._overview.request_notes[key] = "some of what is missing is not kept on it any more"
+            self._overview.request_notes[key] = "not kept any more: some of what is missing is gone on the device"
         if not one.asked:
             one.request_id = ""
 
@@ -216,13 +216,15 @@ class ResendRequests:
         if error == "unknown_epoch":
             one.unknown_epochs.add(one.epoch)
             one.request_id = ""
-            self._overview.request_notes[key] = "some of what is missing is of an epoch that it does not keep any more"
+            self._overview.request_notes[key] = (
+                "epoch not kept: some of what is missing is of one that is gone on the device"
+            )
         elif had_list and (error == "invalid" or error.startswith("missing_")):
             one.one_range, one.request_id = True, ""
         elif had_list and error == "too_large":
             one.most_ranges, one.request_id = max(1, len(one.asked) // 2), ""
         else:
-            self._pause(key, one, f"it refuses to send what is missing again: {error[:40]}")
+            self._pause(key, one, f"resend refused ({error[:40]}): it does not send what is missing again")
             if error in REFUSED_FOR_GOOD:
                 one.not_before = self._clock() + LONGEST_PAUSE_S
 

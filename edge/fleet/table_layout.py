@@ -75,7 +75,10 @@ ESSENTIAL = ("state", "heard", "fps", "missing")
 PRIORITY = (
     *ESSENTIAL, WHY, "outbox", "last-finding", "expired", "p99-ms", "temp-c", "model", "runtime", "repaired",
 )  # fmt: skip
-"""All columns behind the name, the most important first. None is shown while one before it is left out."""
+"""All columns behind the name, the most important first. None is shown while one before it is left out, but for those
+that hold nothing on the page where ``why`` needs their place."""
+NOTHING = ("-", "0")
+"""Texts of cells that hold nothing."""
 
 
 class Layout(NamedTuple):
@@ -108,10 +111,25 @@ def lay_out(rows: Sequence[DeviceRow], page: Sequence[DeviceRow], width: int) ->
         if MARKER + name + _taken([*shown, title], needed) > width:
             break
         shown.append(title)
+    shown = _make_room_for_why(shown, page, width - MARKER - name, needed)
     widths = {title: needed[title] for title in (*COLUMNS, WHY) if title in shown}
     if WHY in widths:
         widths[WHY] += width - MARKER - name - _taken(shown, needed)
     return Layout(name, widths)
+
+
+def _make_room_for_why(
+    shown: Sequence[str], page: Sequence[DeviceRow], width: int, needed: dict[str, int]
+) -> list[str]:
+    """Leave out columns that hold nothing, the least important first, as long as ``why`` does not fit whole."""
+    kept = list(shown)
+    wanted = max((display_width(", ".join(why_items(row))) for row in page), default=0)
+    for title in reversed(shown):
+        if WHY not in kept or width - _taken(kept, needed) + needed[WHY] >= wanted:
+            break
+        if title not in (*ESSENTIAL, WHY) and all(COLUMNS[title].text(row) in NOTHING for row in page):
+            kept.remove(title)
+    return kept
 
 
 def _name_widths(rows: Sequence[DeviceRow]) -> set[int]:
@@ -178,7 +196,14 @@ def _cell(title: str, row: DeviceRow, width: int) -> str:
 
 
 def fit_items(items: Sequence[str], width: int) -> str:
-    """``hot, overload, +2``: as many whole items as fit, and how many more there are."""
+    """``hot, overload, +2``: as many whole items as fit, and how many more there are.
+
+    Where they do not fit, of an item with a colon what stands before it: ``requests off``.
+    """
+    whole = ", ".join(items)
+    if display_width(whole) <= width:
+        return whole
+    items = [item.partition(": ")[0] for item in items]
     for count in range(len(items), 0, -1):
         more = [f"+{len(items) - count}"] if count < len(items) else []
         text = ", ".join([*items[:count], *more])

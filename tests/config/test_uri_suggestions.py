@@ -10,10 +10,10 @@ import pytest
 from edge.config import uri_suggestions
 from edge.config.file_kinds import guess_scheme
 from edge.config.load import streams_from_sources
-from edge.config.uri import parse_uri
+from edge.config.uri import parse_uri, what_it_is
 from edge.config.uri_suggestions import suggestion
 from edge.contracts.errors import UsageError
-from edge.plugins import require
+from edge.plugins import require, unknown_scheme_hint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -113,3 +113,44 @@ def test_an_unknown_scheme_lists_those_there_are(kind: str, uri: str) -> None:
     with pytest.raises(UsageError) as caught:
         require(kind, uri.partition(":")[0], uri)
     assert "there are: " in caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["nosuch.mp4", "./nosuch", "/nowhere/study", "my scan.png"])
+def test_a_missing_path_as_source_is_no_such_file(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="there is no file") as caught:
+        parse_uri(text, "sources")
+    assert "correct the path" in caught.value.hint
+    for kind in ("sinks", "runtimes"):
+        with pytest.raises(UsageError, match="is not a URI"):
+            parse_uri(text, kind)
+    assert "no such file" in what_it_is(text, "sources")
+
+
+@pytest.mark.parametrize("text", ["somewhere", "/dev/video7", "7", "user:secret@nosuch.mp4"])
+def test_what_is_no_path_is_not_called_a_missing_file(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a URI"):
+        parse_uri(text, "sources")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("broker.local", "'broker.local'"),
+        ("broker.local:1883", "'broker.local:1883'"),
+        ("mqtt+ssl://user:secret@h", "mqtt+ssl://…"),
+        ("mqtt://user:secret", "mqtt://… with a host or a port that is not valid"),
+        ("user:secret@h", "something else"),
+        ("user:secret", "something else"),
+        ("user:secret://h", "something else"),
+    ],
+)
+def test_what_was_got_instead_of_a_uri_is_said_without_a_password(text: str, said: str) -> None:
+    assert what_it_is(text, "sinks") == said
+
+
+def test_a_sink_for_tests_is_not_offered() -> None:
+    for scheme in ("mqqt", "memroy"):
+        hint = unknown_scheme_hint("sinks", f"{scheme}://h")
+        assert "memory" not in hint
+        assert "mqtt" in hint

@@ -103,13 +103,34 @@ def test_a_device_that_died_with_its_broker_is_silent_once_the_broker_is_back(
     publisher.close()
     broker.stop()  # it writes its disk
     broker.start()
-    assert run(["fleet", "watch", "--broker", broker.uri, "--json", "--timeout", "60"]) == 0
+    assert run(["fleet", "watch", "--broker", broker.uri, "--json", "--timeout", "60"]) == 1
     rows = {row["device"]: row for row in map(json.loads, capfd.readouterr().out.splitlines())}
     assert {name: (row["state"], row["said"], row["heard"], row["fps"]) for name, row in rows.items()} == {
         "cart-1": ("silent", "online", None, None), "cart-2": ("cut off", "online", None, None),
     }  # fmt: skip
-    assert run(["fleet", "watch", "--broker", broker.uri, "--once", "--timeout", "60"]) == 0
-    assert "2 devices: 1 silent, 1 cut off;" in capfd.readouterr().out
+    assert run(["fleet", "watch", "--broker", broker.uri, "--once", "--timeout", "60"]) == 1
+    said = capfd.readouterr()
+    assert "2 devices: 1 cut off, 1 silent;" in said.out
+    assert "not every device shown is there: 1 cut off, 1 silent of 2" in said.err
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("how", ["--once", "--json"])
+def test_what_nobody_heard_is_no_health(
+    broker: Mosquitto, subscriber: Subscriber, how: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Only what the broker retained; then one that is filtered away; then one that says that it was stopped."""
+    for number in (1, 2):
+        device = SimulatedDevice("clinic-a", f"cart-{number}")
+        body = device.state("online" if number == 1 else "offline")[0].body
+        subscriber.publish(f"edge/v1/clinic-a/cart-{number}/state", body, retain=True)
+    for more, words in (
+        ([], "not every device shown is there: 1 unknown of 2"),
+        (["--filter", "nosuch"], "no device is shown: --filter leaves none of 2"),
+        (["--filter", "cart-2"], "none of the devices shown (1) was heard"),
+    ):
+        assert run(["fleet", "watch", "--broker", broker.uri, how, "--timeout", "2.5", *more]) == 1
+        assert words in capsys.readouterr().err
 
 
 def drained(terminal: int) -> bool:

@@ -56,7 +56,7 @@ def test_a_row_tells_what_the_device_told(overview: FleetOverview, clock: FakeCl
         "site": "clinic-a", "device": "cart-7", "state": "online", "model": "example 1.0.0",
         "runtime": "litert+xnnpack", "fps": "29.5", "p99-ms": "8.2", "temp-c": "61.0", "outbox": "3",
         "last-finding": "suspicious 0.90, 7 s ago", "missing": "1: 3", "repaired": "1: 2", "expired": "1: 5",
-        "heard": "7 s", "notes": "requests are switched off on it: what is missing cannot be asked for",
+        "heard": "7 s", "notes": "requests off: what is missing cannot be asked for",
         "anomalies": "-",
     }  # fmt: skip
 

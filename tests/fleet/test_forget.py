@@ -88,6 +88,22 @@ def test_it_shows_what_it_would_do_and_asks(
 
 
 @pytest.mark.slow
+def test_of_many_a_summary_and_the_first_are_shown(
+    broker: Mosquitto, subscriber: Subscriber, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(30):
+        device = SimulatedDevice("clinic-a", f"cart-{number:02d}")
+        body = device.state("offline" if number < 10 else "online")[0].body
+        subscriber.publish(f"edge/v1/clinic-a/cart-{number:02d}/state", body, retain=True)
+    assert run(["fleet", "forget", "--broker", broker.uri, "*", "--yes"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "30 devices, 30 retained messages: 20 last said online, 10 last said offline"
+    assert lines[1] == "clinic-a/cart-00  last said offline  1 retained message"
+    assert lines[21:] == ["and 10 more; a narrower pattern shows them", "30 forgotten"]
+    assert retained(broker) == set()
+
+
+@pytest.mark.slow
 def test_what_matches_nothing_or_is_no_pattern_is_said(
     broker: Mosquitto, fleet: set[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

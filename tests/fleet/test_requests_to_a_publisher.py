@@ -84,7 +84,7 @@ def test_a_publisher_without_requests_is_said_to_have_none(
         assert watch.request_until_done(60)
         (row,) = watch.overview.rows()
         assert row.takes_requests is False
-        assert "switched off" in row.notes[0]
+        assert "requests off" in row.notes[0]
         assert not subscriber.on("request/findings/resend")
     finally:
         publisher.close()

@@ -167,7 +167,7 @@ def test_a_device_that_promises_and_does_not_send_is_not_asked_at_once_again() -
 def test_a_device_that_says_that_requests_are_off_is_not_asked() -> None:
     device = Asked(HOLES, 500, capabilities=["findings", "health"])
     assert device.work(100.0) == 0
-    assert "switched off" in device.notes[0]
+    assert "requests off" in device.notes[0]
     assert device.requests.idle
 
 
@@ -191,7 +191,7 @@ def test_what_is_gone_is_not_asked_for_again() -> None:
     device.answer(queued=0)
     assert device.work(200.0) == 0
     assert device.requests.idle
-    assert device.notes == ["some of what is missing is not kept on it any more"]
+    assert device.notes == ["not kept any more: some of what is missing is gone on the device"]
 
 
 def test_a_request_that_is_too_large_is_made_smaller() -> None:

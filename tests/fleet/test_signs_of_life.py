@@ -191,7 +191,7 @@ def test_what_no_bridge_says_changes_nothing(cart: Cart, body: bytes) -> None:
 
 
 def test_the_worst_stand_first_in_the_counts_and_json_has_it_all(cart: Cart) -> None:
-    assert SEVERITY.index("silent") < SEVERITY.index("cut off") < SEVERITY.index("online")
+    assert SEVERITY.index("cut off") < SEVERITY.index("silent") < SEVERITY.index("online")
     cart.state()
     for name in ("cart-8", "cart-9"):
         Cart(name, cart.overview, cart.clock).state(every_s=1000.0)
@@ -227,7 +227,7 @@ def test_requests_that_are_switched_off_are_said_where_something_is_missing(cart
     assert (cart.row().takes_requests, cart.row().notes) == (False, [])
     cart.messages.finding(1)
     cart.messages.finding(3)
-    assert "switched off" in cart.row().notes[0]
+    assert "requests off" in cart.row().notes[0]
     cart.mono_ns += 1
     cart.state(capabilities=["findings", "requests"])
     assert (cart.row().takes_requests, cart.row().notes) == (True, [])

@@ -11,9 +11,12 @@ from fleet_rows import LONG_DEVICE, LONG_SITE, make_row
 
 from edge.fleet.cell_text import age_text, display_width, encodable, number_text, pack_words, shorten_middle
 from edge.fleet.device_table import plain_table
+from edge.fleet.fleet_overview import REQUESTS_OFF
+from edge.fleet.resend_requests import NO_ANSWER
 from edge.fleet.table_layout import (
     COLUMNS,
     ESSENTIAL,
+    NOTHING,
     PRIORITY,
     WHY,
     fit_items,
@@ -61,7 +64,11 @@ def test_nothing_is_wider_than_the_terminal_and_every_name_is_whole(width: int, 
     assert display_width(title_line(layout)) <= width
     assert list(layout.widths) == [title for title in (*COLUMNS, WHY) if title in layout.widths]
     left_out = [title for title in PRIORITY if title not in layout.widths]
-    assert left_out == list(PRIORITY[len(layout.widths) :]), "none is shown while a more important one is not"
+    empty = {title for title in left_out if title != WHY and all(COLUMNS[title].text(row) in NOTHING for row in rows)}
+    told = [title for title in PRIORITY if title in layout.widths or title not in empty]
+    assert [title for title in told if title in layout.widths] == told[: len(layout.widths)], (
+        "none is shown while a more important one that holds something is not"
+    )
     assert set(ESSENTIAL) <= set(layout.widths) or width < 80
     for row in rows:
         text = row_text(row, layout)
@@ -83,6 +90,25 @@ def test_at_80_columns_state_heard_fps_and_missing_are_there_at_200_all() -> Non
         assert shown == more
     assert {"p99-ms", "temp-c", "expired", "model"} <= lay_out(rows, rows, 160).widths.keys()
     assert lay_out(rows, rows, 200).widths.keys() == set(PRIORITY)
+
+
+def test_columns_that_hold_nothing_make_room_for_why() -> None:
+    gone = changed(
+        make_row(1), state="offline", said="offline", reasons=["stopped"], notes=["not heard yet"], fps=None,
+        p99_ms=None, temperature_c=None, outbox=None, last_finding=None, heard=None,
+    )  # fmt: skip
+    for width in (80, 100, 120, 160):
+        assert fitted_table([gone], width).splitlines()[1].endswith("  stopped, not heard yet"), width
+    there = changed(gone, outbox=3)
+    assert "outbox" in lay_out([there], [there], 80).widths, "what holds something stays"
+
+
+def test_why_says_first_what_cannot_be_asked_for() -> None:
+    row = changed(make_row(1), missing={"e": [(1, 2)]}, notes=[REQUESTS_OFF])
+    silent = changed(row, notes=[NO_ANSWER])
+    for width in (80, 100, 120, 160, 200):
+        assert "requests off" in fitted_table([row], width), width
+        assert "no answer" in fitted_table([silent], width), width
 
 
 def test_the_site_of_long_names_is_written_once_for_neighbours() -> None:
@@ -118,6 +144,10 @@ def test_reasons_are_whole_items_and_say_how_many_more() -> None:
     assert fit_items(items[2:], 12) == "memory …"
     assert fit_items(["x" * 20], 12) == "1 reason"
     assert fit_items([], 12) == ""
+    assert fit_items([REQUESTS_OFF], 16) == "requests off"
+    assert fit_items(["hot", REQUESTS_OFF], 20) == "hot, requests off"
+    assert fit_items(["hot", REQUESTS_OFF], 16) == "hot, +1"
+    assert fit_items([REQUESTS_OFF], 80) == REQUESTS_OFF
     row = changed(make_row(3), state="silent", said="degraded", reasons=["hot\x1b"], notes=["n"], conflicting=2)
     assert why_items(row) == ["said degraded", "hot?", "2 conflicting", "n"]
 

@@ -51,7 +51,7 @@ def viewer() -> Viewer:
 
 def test_the_worst_comes_first_and_stays_in_view_whoever_it_is(viewer: Viewer) -> None:
     assert viewer.selected == "clinic-3/cart-0003"
-    viewer.rows[50] = msgspec.structs.replace(viewer.rows[50], state="silent", missing={"e": [(1, 99)]})
+    viewer.rows[50] = msgspec.structs.replace(viewer.rows[50], state="cut off", missing={"e": [(1, 99)]})
     assert viewer.selected == "clinic-2/cart-0051"
 
 
@@ -134,7 +134,7 @@ def test_one_device_is_shown_with_all_that_is_known(viewer: Viewer) -> None:
         text += viewer.lines[3:-2]
         viewer.press("page-down")
     whole = re.sub(r"\s+", " ", " ".join(text))
-    for words in ("state silent", "said online", "heard 1 m ago", "note a note", "received 12345678901", "missing 598",
+    for words in ("state cut off", "said online", "heard 1 m ago", "note a note", "received 12345678901", "missing 598",
                   "epoch epoch-b: 10-11, 20-21", "2990-2991", "requests taken"):  # fmt: skip
         assert words in whole
     assert viewer.lines[-1].startswith("Esc back")

@@ -85,14 +85,62 @@ def test_copyleft_is_seen_and_a_choice_is_one(licence, copyleft):
 
 def test_licences_are_listed_with_what_the_base_install_needs(capsys):
     assert licences.main() == 0
-    lines = capsys.readouterr().out.splitlines()
-    listed = {line[14:].split()[0]: line for line in lines[:-2]}
+    header, *lines = capsys.readouterr().out.partition("\n\n")[0].splitlines()
+    assert header.split() == ["mark", "package", "its", "licence"]
+    assert header.index("package") == lines[0].index(lines[0][14:].split()[0])
+    listed = {line[14:].split()[0]: line for line in lines}
     assert listed["opencv-python-headless"].startswith("brings   base")  # FFmpeg's, which its own metadata does not say
     assert "Apache" in listed["opencv-python-headless"]
     assert listed["hypothesis"].startswith("copyleft      ")
-    assert [line[:9] for line in lines[:-2]] == sorted(
-        [line[:9] for line in lines[:-2]], key=["copyleft ", "unknown  ", "brings   ", " " * 9].index
+    assert "Affero" not in listed["opencv-python-headless"] + listed["numpy"], "MPL 2.0 and GPL 3 only mention it"
+    assert "Lesser" in listed["opencv-python-headless"]
+    assert [line[:9] for line in lines] == sorted(
+        [line[:9] for line in lines], key=["copyleft ", "unknown  ", "brings   ", " " * 9].index
     )
+
+
+def test_what_marks_and_base_mean_is_said(capsys):
+    assert licences.main() == 0
+    legend = capsys.readouterr().out.partition("\n\n")[2]
+    assert all(f"{word}: " in legend for word in ("copyleft", "unknown", "brings", "base"))
+
+
+class PackageOfOneFile:
+    """A distribution with one licence file."""
+
+    def __init__(self, path):
+        self.files = [
+            type("File", (), {"suffix": "", "read_binary": path.read_bytes, "__str__": lambda _: "LICENSE"})()
+        ]
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        (
+            'Mozilla Public License\n1.12. "Secondary License"\n'
+            "    means either the GNU General Public License,\n"
+            "Version 2.0, the GNU Affero General Public License, Version 3.0, or any later versions\n"
+            "of those licenses.\n",
+            ("Mozilla Public License",),
+        ),
+        (
+            "GNU GENERAL PUBLIC LICENSE\n  13. Use with the GNU Affero General Public License.\nlink it with the GNU\n"
+            "Affero General Public License.\n  14. Revised Versions of this License.\n",
+            ("GNU General Public License",),
+        ),
+        (
+            "GNU LESSER GENERAL PUBLIC LICENSE\nthe ordinary GNU General\nPublic License",
+            ("GNU Lesser General Public License",),
+        ),
+        ("previously distributed under the GNU General Public License (GPL)", ()),
+        ("under the GNU Affero General Public License", ("GNU Affero General Public License",)),
+    ],
+    ids=["mpl", "gpl", "lgpl", "python", "agpl"],
+)
+def test_a_licence_that_another_one_only_mentions_does_not_count(tmp_path, text, named):
+    (tmp_path / "LICENSE").write_text(text)
+    assert licences.named_in_files(PackageOfOneFile(tmp_path / "LICENSE")) == named
 
 
 def fake_python(folder, name, version, code=0):
