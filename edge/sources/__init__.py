@@ -38,6 +38,8 @@ Modules:
   to be compared.
 - ``time_holes``: Finds holes in the times of a clip whose frames are otherwise a constant interval apart.
 - ``video``: Video source, ``video:///file-or-folder?pace=max|realtime``: clips, decoded by the FFmpeg in OpenCV.
+- ``video_memory``: Estimate of the memory that decoding a video takes: frame size, reference frames, and threads of the
+  decoder.
 - ``zero_runs``: Finds zeros in coded slices of H.264 and HEVC that no encoder writes: where a file has a hole filled
   with them.
 """

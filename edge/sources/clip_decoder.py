@@ -17,6 +17,15 @@ from edge.contracts.errors import SourceError
 from edge.process.native_path import native_path
 from edge.sources.ffmpeg_log import ffmpeg_log
 from edge.sources.file_source import check_size
+from edge.sources.video_memory import (
+    H264,
+    HEVC,
+    affordable_threads,
+    max_references,
+    pixel_bytes,
+    told_references,
+    too_much,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,22 +189,58 @@ def open_capture(path: Path | str, threads: int = 0) -> cv2.VideoCapture:
 
     Args:
         path: the file.
-        threads: of the decoder. 0: as many as there are cores.
+        threads: of the decoder. 0: as many as there are cores. Fewer where they would take too much memory.
 
     Raises:
-        SourceError: FFmpeg finds no video in it, or one too large.
+        SourceError: FFmpeg finds no video in it, or one too large, or whose decoding takes too much memory.
     """
-    parameters = [cv2.CAP_PROP_N_THREADS, threads] if threads else []
-    with native_path(path) as place:
-        capture = cv2.VideoCapture(place, cv2.CAP_FFMPEG, parameters)
+    capture = _open(path, threads)
     try:
         if not capture.isOpened():
             raise SourceError("no video that can be decoded in it", hint="play it, or convert it to MP4 with H.264")
-        check_size(int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)))
+        fewer = _require_affordable(path, capture)
     except SourceError:
         capture.release()
         raise
+    if fewer:
+        capture.release()
+        capture = _open(path, fewer)
     return capture
+
+
+def _open(path: Path | str, threads: int) -> cv2.VideoCapture:
+    parameters = [cv2.CAP_PROP_N_THREADS, threads] if threads else []
+    with native_path(path) as place:
+        return cv2.VideoCapture(place, cv2.CAP_FFMPEG, parameters)
+
+
+def _require_affordable(path: Path | str, capture: cv2.VideoCapture) -> int:
+    """Raise `SourceError` for a video that takes too much memory. Returns the threads it may have; 0: those it has."""
+    width, height = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+    check_size(width, height)
+    pixel_format = int(capture.get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT)) & 0xFFFFFFFF
+    pixel, codec = pixel_bytes(pixel_format.to_bytes(4, "little")), codec_of(capture).lower()
+    threads = max(1, int(capture.get(cv2.CAP_PROP_N_THREADS)))
+    references = max_references(codec)
+    if affordable_threads(width * height, pixel, codec, references, threads) == threads:
+        return 0
+    if codec in H264 or codec in HEVC:
+        references = _told_references(path, codec)
+    found = affordable_threads(width * height, pixel, codec, references, threads)
+    if not found:
+        raise too_much(width, height, pixel, codec, references)
+    return 0 if found == threads else found
+
+
+def _told_references(path: Path | str, codec: str) -> int:
+    """Reference frames that the parameter sets tell which OpenCV puts before the first packet, if any."""
+    with native_path(path) as place:
+        packets = cv2.VideoCapture(place, cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])
+    try:
+        there, coded = packets.read()
+        return told_references(codec, coded.tobytes() if there and coded is not None else b"")
+    finally:
+        packets.release()
 
 
 def codec_of(capture: cv2.VideoCapture) -> str:

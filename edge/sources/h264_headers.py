@@ -66,7 +66,7 @@ class H264Headers:
                     identifier, numbering = _sequence(packet[at + 4 : at + 4 + _SPS_BYTES])
                     self._sequences[identifier] = numbering
                 elif kind == _PPS:
-                    bits = _Bits(packet[at + 4 : at + 4 + _HEADER_BYTES])
+                    bits = BitReader(packet[at + 4 : at + 4 + _HEADER_BYTES])
                     self._pictures[bits.exp_golomb()] = bits.exp_golomb()
             except ValueError:  # cut short, or not what it says; FFmpeg tells
                 return None
@@ -74,7 +74,7 @@ class H264Headers:
         return None
 
     def _slice(self, unit: bytes) -> SliceHeader | None:
-        bits = _Bits(unit[1:])
+        bits = BitReader(unit[1:])
         bits.exp_golomb()  # first_mb_in_slice
         kind = bits.exp_golomb() % 5
         numbering = self._sequences.get(self._pictures.get(bits.exp_golomb(), -1))
@@ -118,7 +118,7 @@ def with_start_codes(configuration: bytes) -> bytes:
 
 def _sequence(unit: bytes) -> tuple[int, Numbering]:
     """Identifier and facts of a sequence parameter set. Raises ValueError if it is cut short or absurd."""
-    bits = _Bits(unit)
+    bits = BitReader(unit)
     profile = bits.read(8)
     bits.read(16)
     identifier = bits.exp_golomb()
@@ -139,7 +139,12 @@ def _sequence(unit: bytes) -> tuple[int, Numbering]:
     return identifier, Numbering(size, bool(bits.read(1)), colour_planes, references)
 
 
-def _skip_high_profile(bits: _Bits) -> bool:
+def reference_frames(unit: bytes) -> int:
+    """Frames kept for prediction, from a sequence parameter set behind its first byte. Raises ValueError if broken."""
+    return _sequence(unit)[1].max_references
+
+
+def _skip_high_profile(bits: BitReader) -> bool:
     """Read chroma sampling, depths and scaling lists. Returns whether colour planes are coded separately."""
     chroma = bits.exp_golomb()
     colour_planes = bool(bits.read(1)) if chroma == 3 else False
@@ -153,7 +158,7 @@ def _skip_high_profile(bits: _Bits) -> bool:
     return colour_planes
 
 
-def _skip_scaling_list(bits: _Bits, size: int) -> None:
+def _skip_scaling_list(bits: BitReader, size: int) -> None:
     last = following = 8
     for _ in range(size):
         if following:
@@ -162,7 +167,7 @@ def _skip_scaling_list(bits: _Bits, size: int) -> None:
         last = following or last
 
 
-class _Bits:
+class BitReader:
     """Reader of bits and Exp-Golomb codes, without the bytes that keep start codes apart."""
 
     def __init__(self, data: bytes) -> None:

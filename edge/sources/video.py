@@ -14,6 +14,7 @@ from edge.sources.clip_decoder import count_open_source, open_capture
 from edge.sources.clip_frames import clip_pictures
 from edge.sources.file_source import FilePicture, FileSource, printable_path
 from edge.sources.interlaced_probe import require_trustworthy_decoder
+from edge.sources.mp4_boxes import require_bounded_lists
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -63,6 +64,7 @@ class VideoSource(FileSource):
         path = Path(self._root)
         if path.is_file():
             try:
+                require_bounded_lists(path)
                 open_capture(path).release()
             except SourceError as error:
                 message = f"{printable_path(path)!r}: {error.message}"

@@ -33,8 +33,10 @@ from edge.config.uri import parse_uri
 from edge.contracts.frames import Frame
 from edge.sources.dicom import DicomSource
 from edge.sources.images import ImagesSource
+from edge.sources.video import VideoSource
 
-for kind, name in (("images", ImagesSource), ("dicom", DicomSource)):
+for kind in sys.argv[2:]:
+    name = {"images": ImagesSource, "dicom": DicomSource, "video": VideoSource}[kind]
     uri = f"{kind}://{sys.argv[1]}"
     source = name(parse_uri(uri), StreamSettings(name="x", source=uri))
     source.open()
@@ -128,7 +130,7 @@ def cgroup() -> Iterator[MemoryCgroup]:
 @pytest.mark.slow
 def test_each_hostile_file_costs_one_event_under_512_mb(folder: Path, cgroup: MemoryCgroup) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", READER, str(folder)],
+        [sys.executable, "-c", READER, str(folder), "images", "dicom"],
         capture_output=True, text=True, preexec_fn=cgroup.join, timeout=110,
     )  # fmt: skip
     assert done.returncode == 0, (done.returncode, done.stderr)
@@ -141,6 +143,37 @@ def test_each_hostile_file_costs_one_event_under_512_mb(folder: Path, cgroup: Me
     assert {each[1] for each in told} == {"frame", "skipped"}
     assert {each[2] for each in told} <= {"", "decode_error", "too_large"}
     assert cgroup.kills == 0, "nothing may come near the limit"
+
+
+def write_video(path: Path, size: str, *options: str) -> None:
+    made = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", f"color=gray:s={size}:r=10", "-frames:v", "24", *options]
+    done = subprocess.run([*made, str(path)], capture_output=True, text=True, timeout=110)
+    if done.returncode:
+        pytest.skip(f"this ffmpeg cannot encode {path.name}: {done.stderr[-200:]}")
+
+
+@pytest.mark.slow
+def test_each_video_that_takes_too_much_costs_one_event_under_512_mb(tmp_path: Path, cgroup: MemoryCgroup) -> None:
+    if not shutil.which("ffmpeg"):
+        pytest.skip("ffmpeg is not on PATH")
+    h264 = ("-c:v", "libx264", "-preset", "ultrafast")
+    write_video(tmp_path / "a.mp4", "3840x2160", *h264, "-refs", "3", "-pix_fmt", "yuv420p")
+    write_video(tmp_path / "refs.mp4", "4096x3072", *h264, "-refs", "16", "-pix_fmt", "yuv444p")
+    write_video(tmp_path / "samples.mkv", "4096x3072", "-c:v", "ffv1", "-frames:v", "2", "-pix_fmt", "gbrp16le")
+    write_video(tmp_path / "frames.mp4", "320x240", *h264, "-pix_fmt", "yuv420p")
+    data = (tmp_path / "frames.mp4").read_bytes()
+    at = data.index(b"stts") + 12
+    (tmp_path / "frames.mp4").write_bytes(data[:at] + struct.pack(">L", 1 << 23) + data[at + 4 :])
+    write_video(tmp_path / "z.mp4", "320x240", *h264, "-pix_fmt", "yuv420p")
+    done = subprocess.run(
+        [sys.executable, "-c", READER, str(tmp_path), "video"],
+        capture_output=True, text=True, preexec_fn=cgroup.join, timeout=110,
+    )  # fmt: skip
+    assert done.returncode == 0, (done.returncode, done.stderr)
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each[1] for each in told] == ["frame"] * 24 + ["skipped"] * 3 + ["frame"] * 24, told
+    assert {each[2] for each in told if each[1] == "skipped"} == {"too_large"}
+    assert cgroup.kills == 0
 
 
 @pytest.mark.slow

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge.sources.mp4_boxes import VideoTrack, read_video_track
+from edge.contracts.errors import SourceError
+from edge.sources.mp4_boxes import MAX_MOOV, VideoTrack, read_video_track, require_bounded_lists
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,8 +45,9 @@ def track(
     offsets: list[tuple[int, int]] | None = None,
     entries: tuple[bytes, ...] = (entry(64, 48),),
     version: int = 0,
+    sizes: int | None = None,
 ) -> bytes:
-    """A track; edits: (duration in ms, first tick)."""
+    """A track; edits: (duration in ms, first tick); sizes: frames that ``stsz`` lists."""
     layout = ">QqI" if version else ">IiI"
     listed = [struct.pack(layout, duration, begin, 1 << 16) for duration, begin in edits or []]
     edts = [box(b"edts", full(b"elst", struct.pack(">I", len(listed)), *listed, version=version))] if listed else []
@@ -58,6 +61,7 @@ def track(
         full(b"stsd", struct.pack(">I", len(entries)), *entries),
         full(b"stts", struct.pack(">III", 1, frames, STEP)),
         *ctts,
+        *([] if sizes is None else [full(b"stsz", struct.pack(">II", 100, sizes))]),
     )
     media = box(
         b"mdia",
@@ -128,7 +132,6 @@ def test_sizes_of_all_sample_descriptions(tmp_path: Path) -> None:
         b"RIFF\x00\x01\x00\x00AVI LIST",
         box(b"moov"),
         movie(track(5, handler=b"soun")),
-        movie(track((1 << 32) - 1)),
         movie(track(5, offsets=[(4, 0)])),
         movie(track(50, [(800, 0)]))[:-60],
     ],
@@ -152,3 +155,58 @@ def test_a_box_that_is_longer_than_any_file_is_no_box(tmp_path: Path) -> None:
     path = tmp_path / "huge.mp4"
     path.write_bytes(struct.pack(">I4sQ", 1, b"free", 2**64 - 1) + bytes(64))
     assert read_video_track(path) is None
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (movie(track((1 << 32) - 1)), "4294967295 frames; up to 2097152"),
+        (movie(track(5, sizes=1 << 31)), "2147483648 frames; up to 2097152"),
+        (movie(track(1 << 20, [(1000, 0)] * 2000)), "1048576 frames and 2000 edits"),
+        (movie(track(5), track(1 << 22)), "4194304 frames"),
+        (movie(track(5, offsets=[(1 << 30, 0)])), "1073741824 frames"),
+        (movie(track(1, [(1000, 0)] * 10_001)), "10001 edits, more than the 10000"),
+        (movie(box(b"free", bytes(MAX_MOOV))), "more than the 33554432"),
+    ],
+)
+def test_lists_without_end_are_refused_before_they_are_read(data: bytes, told: str, tmp_path: Path) -> None:
+    """A few bytes promise any number of frames, and every edit lists them again."""
+    (tmp_path / "a.mp4").write_bytes(data)
+    for read_lists in (read_video_track, require_bounded_lists):
+        tracemalloc.start()
+        with pytest.raises(SourceError, match=told) as caught:
+            read_lists(tmp_path / "a.mp4")
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert caught.value.reason == "too_large"
+        assert peak < 1 << 20
+
+
+@pytest.mark.slow
+def test_the_longest_track_and_the_most_edits_take_little_memory(tmp_path: Path) -> None:
+    for frames, edits in ((1 << 21, 1), (200, 10_000)):
+        path = tmp_path / "a.mp4"
+        path.write_bytes(movie(track(frames, [(0, 0)] * edits, offsets=[(frames, 0)])))
+        tracemalloc.start()
+        found = read_video_track(path)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert found == VideoTrack(frames, frames * edits, ((64, 48),))
+        assert peak < 128 << 20
+
+
+@given(
+    frames=st.integers(1, 60),
+    edits=st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 60 * STEP)), min_size=1, max_size=5),
+)
+@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_each_edit_counts_the_frames_that_begin_in_it(
+    frames: int, edits: list[tuple[int, int]], tmp_path: Path
+) -> None:
+    times = [STEP * index for index in range(frames)]
+    shown = sum(
+        begin <= time and (not duration or time < begin + duration * SCALE / 1000 - 0.5)
+        for duration, begin in edits
+        for time in times
+    )
+    assert read(movie(track(frames, edits)), tmp_path) == VideoTrack(frames, shown, ((64, 48),))
