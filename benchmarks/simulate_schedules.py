@@ -6,7 +6,7 @@
 The product's own publisher, outbox, MQTT sink and ledger run over a simulated clock, disk, client and broker, without
 threads or sleeps; see `docs/simulation.md` for what happens to them and what is checked. What is done is written to the
 JSON file after every few schedules: the same command goes on from there. A failed schedule is named by its seed, and
-``--replay`` prints what happened in it. Exit code 1 if any failed.
+``--replay`` prints what happened in it. Exit code 1 if any failed; 2 if the file is of another seed, or none of ours.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ import time
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
+import msgspec
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from simulation.installed import installed
 from simulation.places import simulation_folder
@@ -70,10 +71,7 @@ def main() -> int:
         return replay(options.replay)
     os.nice(options.nice)
     place = Path(options.json)
-    tally = SimulationTally(options.seed, options.seed)
-    if place.exists():
-        tally = SimulationTally(**json.loads(place.read_text("utf-8")))
-        print(f"going on from seed {tally.next_seed}", file=sys.stderr)
+    tally = begun(place, options.seed)
     deadline = time.monotonic() + 60 * options.minutes
     end = tally.first_seed + options.schedules
     starts = range(tally.next_seed, end, CHUNK)
@@ -94,7 +92,9 @@ def main() -> int:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--schedules", type=int, default=10_000, help="how many in all, those of earlier runs included")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the first; the next have the next numbers")
+    parser.add_argument(
+        "--seed", type=int, help="seed of the first; the next have the next numbers; default: that of the file, or 1"
+    )
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after so long; the same command goes on")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)), help="processes")
     parser.add_argument("--nice", type=int, default=10, help="how much others on this machine go first")
@@ -103,6 +103,29 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--replay", type=int, metavar="SEED", help="print what happens in one schedule")
     return parser.parse_args()
+
+
+def begun(place: Path, seed: int | None) -> SimulationTally:
+    """What the JSON file says was done, or nothing yet. Ends the program if it is no such file, or of another seed."""
+    if not place.parent.is_dir():
+        refuse(f"there is no folder {place.parent}")
+    if not place.exists():
+        first = 1 if seed is None else seed
+        return SimulationTally(first, first)
+    try:
+        tally = msgspec.json.decode(place.read_bytes(), type=SimulationTally)
+    except (OSError, msgspec.MsgspecError) as error:
+        refuse(f"{place} is no file of this program: {error}")
+    if seed not in (None, tally.first_seed):
+        refuse(f"{place} was begun with seed {tally.first_seed}, not {seed}")
+    print(f"going on from seed {tally.next_seed}", file=sys.stderr)
+    return tally
+
+
+def refuse(what: str) -> NoReturn:
+    """End the program with two lines and exit code 2: 1 is that of a promise that was not kept."""
+    print(f"error: {what}\nhint: name another file with --json, or remove this one", file=sys.stderr)
+    sys.exit(2)
 
 
 def bar() -> Progress:
@@ -161,6 +184,7 @@ def replay(seed: int) -> int:
     print("\n".join(outcome.trace))
     for one in outcome.violations:
         print(f"NOT KEPT: {one.invariant}: {one.detail}")
+    print(f"seed {seed}: " + (f"{len(outcome.violations)} not kept" if outcome.violations else "all promises kept"))
     return int(bool(outcome.violations))
 
 

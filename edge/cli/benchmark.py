@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from edge.cli import benchmark_options as options
-from edge.cli.errors import INTERRUPTED, printing
+from edge.cli.errors import INTERRUPTED, printing, require_stdout
 from edge.cli.output import print_json
 from edge.cli.paths import DASH
 
@@ -83,6 +83,8 @@ def measure(
         picture=picture,
     )  # fmt: skip
     given.check()
+    if DASH in (given.json, given.csv):
+        require_stdout()
     report = run_benchmark(given)
     if DASH not in (given.json, given.csv):
         show(report)

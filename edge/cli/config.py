@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge.cli.errors import require_stdout
 from edge.cli.output import print_json
 from edge.cli.paths import one_of, unless_dash
 
@@ -45,6 +46,7 @@ def init(
 
     out = unless_dash(out)
     if out is None:
+        require_stdout()
         print(config_template(), end="")
         return
     try:
@@ -82,6 +84,7 @@ def show(
         data = {"settings": masked_settings(settings), "origins": setting_origins(settings, loaded.layers)}
         print_json(msgspec.json.format(msgspec.json.encode(data)).decode())
         return
+    require_stdout()
     print(settings_as_toml(settings, loaded.layers), end="")
     if settings.device is None:
         print(f"\n# device is not set: the host name makes it {default_device_name()!r}")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from edge.contracts.errors import DeviceError, EdgeError
+from edge.process.text_streams import ClosedStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,6 +91,12 @@ def printing() -> Iterator[None]:
         raise
     except OSError as error:
         raise _not_written(error) from None
+
+
+def require_stdout() -> None:
+    """Raise `DeviceError` if stdout was closed at the start: for what was asked for there, before it is made."""
+    if isinstance(sys.stdout, ClosedStream):
+        raise DeviceError("standard output cannot be written: it is closed", hint="open it, or send it elsewhere")
 
 
 class CheckedStdout(io.TextIOWrapper):

@@ -10,6 +10,7 @@ import typer
 
 from edge.cli import broker_options as options
 from edge.cli import fleet_forget
+from edge.cli.errors import require_stdout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,6 +90,8 @@ def _print_once(
     from edge.fleet.device_table import anomaly_texts, plain_table
     from edge.fleet.table_layout import fitted_table
 
+    if as_json:
+        require_stdout()
     complete = watcher.receive_until_complete(timeout)
     if ask:
         watcher.request_until_done(timeout)

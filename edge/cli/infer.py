@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge.cli.errors import printing
+from edge.cli.errors import printing, require_stdout
 from edge.cli.output import print_json
 from edge.cli.progress import FileProgressBar, is_terminal
 
@@ -89,6 +89,8 @@ def analyse(
     from edge.app.compose import make_analyser
     from edge.infer.run import require_frames, require_inputs
 
+    if as_json or csv == STDOUT:
+        require_stdout()
     require_inputs(inputs, passed_over)
     table, pictures = make_files(inputs, csv, overlay, as_json=as_json)
     output = AnswerPrinter(inputs, form="json" if as_json else "none" if csv == STDOUT else "table")

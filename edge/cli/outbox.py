@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from edge.cli.errors import printing
+from edge.cli.errors import printing, require_stdout
 from edge.cli.output import print_json
 from edge.cli.paths import unless_dash
 
@@ -114,6 +114,7 @@ def export(
         lines = _lines(outbox, first, last, pending)
         out = unless_dash(out)
         if out is None:
+            require_stdout()
             with printing():
                 count = _write(lines, sys.stdout.buffer)
         else:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import sys
 
+from edge.cli.errors import require_stdout
 from edge.process.text_streams import ascii_json, takes_unicode
 
 
 def print_json(text: str) -> None:
-    """Print JSON text, at once; characters that stdout cannot take are escaped as JSON has it."""
+    """Print JSON text, at once; characters that stdout cannot take are escaped as JSON has it.
+
+    Raises `DeviceError` if stdout was closed.
+    """
+    require_stdout()
     print(text if takes_unicode(sys.stdout) else ascii_json(text), flush=True)

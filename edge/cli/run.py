@@ -59,6 +59,7 @@ def command(
     }
     load_job = partial(make_job, config, flags, str(uuid.uuid4()))
     job = load_job()
+    require_unused_files(job.settings)
     with new_state_dir(Path(job.state_dir)) as (lock, confirm):
         return supervise(job, load_job, lock.check, confirm)
 
@@ -89,6 +90,17 @@ def make_job(config: Path | None, flags: dict[str, Any], run_id: str) -> DaemonJ
     if missing := missing_cores(settings.affinity, there):
         log.warning("affinity asks for cores %s, but there are %s; they are left out", missing, there)
     return DaemonJob(settings=settings, run_id=run_id, affinity=fit_affinity(settings.affinity, there))
+
+
+def require_unused_files(settings: Settings) -> None:
+    """Require that no other process writes what our sinks write. Raises `SinkError`, or `ConfigError`: two are one."""
+    from edge.config.uri import parse_uri
+
+    sinks = [sink for sink in settings.sinks if parse_uri(sink.uri).scheme == "jsonl"]
+    if sinks:
+        from edge.sinks.jsonl import require_unused
+
+        require_unused(sinks)
 
 
 def require_plugins(settings: Settings) -> None:

@@ -60,7 +60,7 @@ def find_contradictions(settings: Settings) -> Iterator[SettingsProblem]:
 
 
 def find_warnings(settings: Settings) -> Iterator[SettingsProblem]:
-    """Find settings that will not work on this machine as it is now, or have no effect."""
+    """Find settings that will not work on this machine as it is now, have no effect, or hide a fault."""
     for i, sink in enumerate(settings.sinks):
         yield from _sink_warnings(i, sink)
     if settings.model is not None and not Path(settings.model).is_file():
@@ -81,6 +81,10 @@ def _sink_warnings(i: int, sink: SinkSettings) -> Iterator[SettingsProblem]:
         if scheme == "mqtt" and name != "password_file":
             message = f"sinks[{i}].{name} has no effect on mqtt://, which is not encrypted"
             yield SettingsProblem(("sinks", i, name), message, "write mqtts:// for an encrypted connection")
+    if scheme in ("mqtt", "mqtts") and sink.protocol == "3.1.1":
+        message = f"sinks[{i}].protocol: in MQTT 3.1.1 a broker cannot say what its access list refuses, and drops it"
+        hint = 'protocol = "auto" takes MQTT 5 where the broker speaks it'
+        yield SettingsProblem(("sinks", i, "protocol"), message, hint)
     if sink.password_file is not None and sink.username is None and parse_uri(sink.uri).username is None:
         message = f"sinks[{i}].password_file has no effect without a username"
         yield SettingsProblem(("sinks", i, "password_file"), message, f"set username in sinks[{i}]")

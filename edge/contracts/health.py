@@ -19,7 +19,7 @@ class FrameNumbers(msgspec.Struct, frozen=True, kw_only=True):
     struct of msgspec cannot inherit fields from two others, and the order on the wire must stay as it is.
     """
 
-    fps: float = 0.0
+    fps: float | None = None
     frames: int = 0
     finding: int = 0
     clear: int = 0
@@ -42,7 +42,8 @@ class Health(Envelope, frozen=True, kw_only=True):
 
     schema: Literal["health/1"] = "health/1"
     uptime_s: float
-    fps: float
+    fps: float | None
+    """Frames judged a second, over the last second or more; None: not known yet, or no frame was judged so far."""
     frames: int
     finding: int
     clear: int

@@ -92,7 +92,8 @@ def describe_message(message: Message) -> tuple[str, str, str]:
     if isinstance(message, Coverage):
         return _coverage(message)
     if isinstance(message, Health):
-        numbers = f"{message.frames} frames, {message.fps:.1f}/s, inference p50 {_ms(message.infer_p50_ms)}"
+        rate = "rate unknown" if message.fps is None else f"{message.fps:.1f}/s"
+        numbers = f"{message.frames} frames, {rate}, inference p50 {_ms(message.infer_p50_ms)}"
         return "health", numbers, "flat numbers for whoever watches the fleet"
     if isinstance(message, Will):
         return "offline", f"offline: {', '.join(message.reasons)}", "the broker says it for a daemon that is gone"

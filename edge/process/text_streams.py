@@ -37,6 +37,13 @@ def ascii_json(text: str) -> str:
     return "".join(character if character < "\x80" else escaped(character) for character in text)
 
 
+class ClosedStream(io.TextIOWrapper):
+    """Stands in for a standard stream that was closed at the start: it leads to /dev/null."""
+
+    def __init__(self) -> None:
+        super().__init__(open(os.devnull, "wb"), "utf-8")  # noqa: SIM115  (for as long as the process runs)
+
+
 def set_up_text_streams() -> None:
     """Make stdout and stderr take any text; streams that were closed at the start lead to /dev/null."""
     while (fd := os.open(os.devnull, os.O_RDWR)) < 3:  # else the next file that is opened would be our stdout
@@ -48,7 +55,7 @@ def set_up_text_streams() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+            setattr(sys, name, ClosedStream())
         elif isinstance(stream, io.TextIOWrapper):
             with contextlib.suppress(ValueError, io.UnsupportedOperation):  # closed already
                 stream.reconfigure(errors=ERRORS)

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge.config.uri import parse_uri
-from edge.contracts.errors import SinkError
+from edge.contracts.errors import ConfigError, SinkError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from edge.config.settings import SinkSettings
     from edge.contracts.ports import Outgoing, SinkIdentity
@@ -39,12 +39,38 @@ log = logging.getLogger(__name__)
 def require_writable(settings: SinkSettings) -> None:
     """Raise `SinkError` if the file of a ``jsonl://`` sink cannot be written, as far as that is seen unopened."""
     path = _path_of(settings)
-    folder, there = os.path.dirname(path), os.path.exists(path)
-    if there and not os.path.isfile(path):
-        raise _not_regular(path)
-    if not os.access(path if there else folder, os.W_OK):
-        missing = not os.path.isdir(folder)
-        raise _not_writable(path, os.strerror(errno.ENOENT if missing else errno.EACCES))
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise _not_regular(path)
+        writable, why = os.access(path, os.W_OK), errno.EACCES
+    except FileNotFoundError:
+        folder = os.path.dirname(os.path.realpath(path))  # of what a link leads to: it is made there
+        writable = os.access(folder, os.W_OK | os.X_OK)
+        why = errno.EACCES if os.path.isdir(folder) else errno.ENOENT
+    except OSError as error:  # the name is too long, links go in a circle, a folder is none
+        raise _not_writable(path, error.strerror) from None
+    if not writable:
+        raise _not_writable(path, os.strerror(why))
+
+
+def require_unused(sinks: Iterable[SinkSettings]) -> None:
+    """Raise `SinkError` if another process writes the file of one of these ``jsonl://`` sinks; none is made.
+
+    For the first start only: at a reload it is our own publisher that writes them. Raises `ConfigError` if two of
+    them are one file.
+    """
+    files: set[object] = set()
+    for settings in sinks:
+        path = _path_of(settings)
+        name: object = os.path.realpath(path)
+        if os.path.exists(path):
+            file = _open_locked(path, 0)
+            status = os.fstat(file)
+            os.close(file)
+            name = (status.st_dev, status.st_ino)
+        if name in files:
+            raise ConfigError(f"two sinks write {path}", hint="each receiver is configured once")
+        files.add(name)
 
 
 def _path_of(settings: SinkSettings) -> str:
@@ -62,6 +88,28 @@ def _not_writable(path: str, why: str | None) -> SinkError:
 
 def _not_regular(path: str) -> SinkError:
     return SinkError(f"{path} is not a regular file", hint="what is written to it could not be kept: name another")
+
+
+def _open_locked(path: str, flags: int) -> int:
+    """Open a file to append to, and lock it. Raises `SinkError` if that cannot be, or another process has it."""
+    try:
+        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK | flags, 0o600)
+    except OSError as error:
+        raise _not_writable(path, error.strerror) from None
+    try:
+        if not stat.S_ISREG(os.fstat(file).st_mode):
+            raise _not_regular(path)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(file)
+        raise SinkError(f"{path} is written by another process", hint="give each daemon its own") from None
+    except OSError as error:  # a file system without locks
+        os.close(file)
+        raise _not_writable(path, error.strerror) from None
+    except SinkError:
+        os.close(file)
+        raise
+    return file
 
 
 class JsonlSink:
@@ -89,21 +137,7 @@ class JsonlSink:
 
         Raises `SinkError` if it is no regular file, cannot be appended to, or another process does so.
         """
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK
-        try:
-            self._file = os.open(self._path, flags, 0o600)
-        except OSError as error:
-            raise _not_writable(self._path, error.strerror) from None
-        if not stat.S_ISREG(os.fstat(self._file).st_mode):
-            os.close(self._file)
-            self._file = None
-            raise _not_regular(self._path)
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._file)
-            self._file = None
-            raise SinkError(f"{self._path} is written by another process", hint="give each daemon its own") from None
+        self._file = _open_locked(self._path, os.O_CREAT)
         self.session = 1
 
     def wake_on(self, callback: Callable[[], None]) -> None:

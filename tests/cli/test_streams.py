@@ -100,6 +100,23 @@ def test_streams_that_are_closed_at_the_start_are_no_obstacle(tmp_path: Path, cl
     assert "RESULT" not in table.read_text()
 
 
+@pytest.mark.parametrize(
+    "command",
+    ["infer {picture} --csv -", "infer {picture} --json", "config init", "config show", "config show --json",
+     "config schema", "model info --json", "benchmark --frames 4 --json -", "benchmark --frames 4 --csv -"],
+)  # fmt: skip
+@pytest.mark.slow
+def test_what_was_asked_for_on_a_closed_stdout_is_an_error(tmp_path: Path, command: str) -> None:
+    picture = write_png(tmp_path / "a.png")
+    words = [sys.executable, "-m", "edge", *command.format(picture=picture).split()]
+    done = subprocess.run(["sh", "-c", '"$0" "$@" >&-', *words],
+                          env=ENVIRON, check=False, timeout=100, capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 5, done.stderr
+    error, hint = done.stderr.splitlines()
+    assert error == "error: standard output cannot be written: it is closed"
+    assert hint.startswith("hint: ")
+
+
 @pytest.mark.slow
 def test_nothing_but_text_goes_into_a_pipe(tmp_path: Path) -> None:
     write_png(tmp_path / "a.png")

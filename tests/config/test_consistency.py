@@ -33,6 +33,17 @@ def test_files_that_are_not_there_and_settings_without_effect(tmp_path: Path) ->
     ]
 
 
+def test_a_version_of_mqtt_that_cannot_say_what_is_refused_is_noted() -> None:
+    sinks = [
+        SinkSettings(uri="mqtts://h", protocol="3.1.1"),
+        SinkSettings(uri="mqtt://h", protocol="5"),
+        SinkSettings(uri="jsonl:///a", protocol="3.1.1"),
+    ]
+    (fault,) = find_warnings(Settings(sinks=sinks))
+    assert fault.path == ("sinks", 0, "protocol")
+    assert "cannot say what its access list refuses" in fault.message
+
+
 @pytest.mark.parametrize("box", [(-1, 0, 10, 10), (0, -1, 10, 10), (0, 0, 0, 10), (0, 0, 10, -5)])
 def test_a_calibration_box_that_is_no_part_of_a_picture(box: Box) -> None:
     def faults(box: Box) -> list[tuple[str | int, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -64,6 +65,17 @@ def test_sources_model_and_runtime_are_checked_before_anything_begins(
 @pytest.mark.parametrize("sink", ["jsonl:///nowhere/at/all.jsonl", "jsonl:///dev", "jsonl://"])
 def test_a_receiver_that_cannot_be_written_is_said_before_anything_is_started(tmp_path: Path, sink: str) -> None:
     refused(tmp_path, "--source", "phantom://", "--sink", sink, code=6)
+
+
+def test_a_file_that_another_daemon_writes_is_said_before_anything_is_started(tmp_path: Path) -> None:
+    receiver = tmp_path / "findings.jsonl"
+    receiver.write_text("theirs\n")
+    with receiver.open("a") as theirs:
+        fcntl.flock(theirs, fcntl.LOCK_EX)
+        sinks = ["--sink", f"jsonl://{tmp_path}/new.jsonl", "--sink", f"jsonl://{receiver}"]
+        assert "written by another process" in refused(tmp_path, "--source", "phantom://", *sinks, code=6)
+    assert [path.name for path in tmp_path.iterdir()] == ["findings.jsonl"]
+    assert receiver.read_text() == "theirs\n"
 
 
 @pytest.mark.slow

@@ -13,8 +13,8 @@ import pytest
 from sample_messages import outgoing
 
 from edge.config.settings import SinkSettings
-from edge.contracts.errors import SinkError, UsageError
-from edge.sinks.jsonl import JsonlSink
+from edge.contracts.errors import ConfigError, SinkError, UsageError
+from edge.sinks.jsonl import JsonlSink, require_unused, require_writable
 
 if TYPE_CHECKING:
     from edge.contracts.ports import SinkIdentity
@@ -106,6 +106,44 @@ def test_two_writers_of_one_file_are_one_too_many(tmp_path: Path, identity: Sink
     first.close(1)
     second.open()
     second.close(1)
+
+
+def test_what_another_process_writes_is_seen_without_a_trace(tmp_path: Path, identity: SinkIdentity) -> None:
+    mine, theirs = (SinkSettings(uri=f"jsonl://{tmp_path}/{name}") for name in ("mine", "theirs"))
+    sink = make(tmp_path / "theirs", identity)
+    sink.open()
+    with pytest.raises(SinkError, match="theirs is written by another process"):
+        require_unused([mine, theirs])
+    sink.close(1)
+    require_unused([mine, theirs])
+    require_unused([mine, theirs])  # it keeps no lock
+    assert not (tmp_path / "mine").exists()
+
+
+@pytest.mark.parametrize(("kind", "there"), [("soft", True), ("soft", False), ("hard", True)])
+def test_one_file_under_two_names_is_no_two_receivers(tmp_path: Path, kind: str, there: bool) -> None:
+    if there:
+        (tmp_path / "a").touch()
+    if kind == "soft":
+        (tmp_path / "b").symlink_to("a")
+    else:
+        (tmp_path / "b").hardlink_to(tmp_path / "a")
+    with pytest.raises(ConfigError, match="two sinks"):
+        require_unused(SinkSettings(uri=f"jsonl://{tmp_path}/{name}") for name in "ab")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"), [("n" * 300, "too long"), ("loop", "symbolic links"), ("away", "No such"), ("a/b", "Not a dir")]
+)
+def test_a_file_that_could_not_be_opened_is_said_before_it_is(tmp_path: Path, name: str, why: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "away").symlink_to("nowhere/at/all")
+    (tmp_path / "there").symlink_to("new")
+    (tmp_path / "a").touch()
+    with pytest.raises(SinkError, match=why):
+        require_writable(SinkSettings(uri=f"jsonl://{tmp_path}/{name}"))
+    require_writable(SinkSettings(uri=f"jsonl://{tmp_path}/there"))
+    assert not (tmp_path / "new").exists()
 
 
 def test_a_full_disk_loses_nothing_and_leaves_no_torn_line(

@@ -172,6 +172,9 @@ class Publisher:
             self._state_and_health.missed_health = deferred.missed_health.counts
             counts = (None, None) if outbox is None else (outbox.state(), outbox.depth())
             deferred.keep_missed_health(*self._state_and_health.publish_health(*counts))
+        elif self._state_and_health.health_lacking():
+            counts = (None, None) if outbox is None else (outbox.state(), outbox.depth())
+            self._state_and_health.publish_health_to_lacking(*counts)
 
     def _close(self) -> None:
         outbox = self.outbox.reader

@@ -37,6 +37,8 @@ STATE_EVERY_S = 0.5
 CHECK_EVERY_S = 0.2
 STATE_WAIT_S = 2.0
 """So long a `health` that is due waits for our `state` to be sent first; then it is kept for who was not told."""
+LACKING_EVERY_S = 1.0
+"""A `health` that a sink lacks is sent so often at most, however its connection comes and goes."""
 REPORT_TIMEOUT_S = 10.0
 """The frame process reports every second; so long without is a reason to say so."""
 
@@ -80,6 +82,9 @@ class StateAndHealth:
         self._sent: dict[str, tuple[int, int]] = {}
         """Sink name -> (session, version of the state) that was sent last."""
         self._health_at = time.monotonic()
+        self._lacking: set[str] = set()
+        """Names of sinks that are not durable and did not get the last `health`: nothing is kept for them."""
+        self._lacking_at = 0.0
         self._check_at = 0.0
 
     def set_report(self, report: FrameReport) -> None:
@@ -113,6 +118,10 @@ class StateAndHealth:
         late_s = time.monotonic() - self._health_at
         return late_s >= 0 and (late_s >= STATE_WAIT_S or self.state_sent_to_all())
 
+    def health_lacking(self) -> bool:
+        """Whether `publish_health_to_lacking` should be called: one that had no connection has one now."""
+        return bool(self._lacking) and time.monotonic() >= self._lacking_at and bool(self._told_lacking())
+
     def publish_state(self, outbox: OutboxState | None, problems: Sequence[str]) -> None:
         """Send ``state`` to every sink that needs it. ``problems``: reason words of the publisher itself."""
         self._check_at = time.monotonic() + CHECK_EVERY_S
@@ -139,13 +148,24 @@ class StateAndHealth:
         if self._health_at < time.monotonic():  # the machine slept: no catching up
             self._health_at = time.monotonic() + self._health_every_s
         body = msgspec.json.encode(self.health(outbox, depth))
-        away = []
-        for sink in self._sinks:
-            told = bool(sink.session) and self.state_sent(sink)
-            taken = told and sink.send(Outgoing(topics.HEALTH, body, None, qos=0))
-            if sink.durable and not taken:
-                away.append(sink.name)
-        return body, away
+        message = Outgoing(topics.HEALTH, body, None, qos=0)
+        away = [sink for sink in self._sinks if not (self._told(sink) and sink.send(message))]
+        self._lacking = {sink.name for sink in away if not sink.durable}
+        return body, [sink.name for sink in away if sink.durable]
+
+    def publish_health_to_lacking(self, outbox: OutboxState | None, depth: OutboxDepth | None) -> None:
+        """Send a `health` of now to connected sinks that lack the last one, which is not kept for them."""
+        self._lacking_at = time.monotonic() + LACKING_EVERY_S
+        body = msgspec.json.encode(self.health(outbox, depth))
+        for sink in self._told_lacking():
+            if sink.send(Outgoing(topics.HEALTH, body, None, qos=0)):
+                self._lacking.discard(sink.name)
+
+    def _told_lacking(self) -> list[Sink]:
+        return [sink for sink in self._sinks if sink.name in self._lacking and self._told(sink)]
+
+    def _told(self, sink: Sink) -> bool:
+        return bool(sink.session) and self.state_sent(sink)
 
     def publish_offline(self, outbox: OutboxState | None, why: Sequence[str] = ()) -> None:
         """Send ``state`` with status ``offline``: we were asked to end. ``why``: reason words beside ``stopped``."""

@@ -28,6 +28,11 @@ class ProtocolVersion(NamedTuple):
     slash_free: bool
     """Whether slashes in the client identifier are replaced by underscores."""
 
+    def describe(self) -> str:
+        """Version for the log, with what cannot be seen in it: silence of a 3.1.1 broker is no sign of health."""
+        lacks = ", which cannot say what the broker's access list refuses" if self.version == "3.1.1" else ""
+        return f"MQTT {self.version}{lacks}"
+
 
 FALLBACK_ORDER = (
     ProtocolVersion("5", False),

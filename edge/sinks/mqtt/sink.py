@@ -230,7 +230,7 @@ class MqttSink:
             self._state_watch.connect(self._session == 1, self._reconnector.broker_was_there)
             for suffix in self._listening:  # before `state` says that we can be asked
                 latest_connection.subscribe(f"{self._topics.full(suffix)}/#")
-            log.info("%s: connected (MQTT %s)", self.name, latest_connection.protocol.version)
+            log.info("%s: connected (%s)", self.name, latest_connection.protocol.describe())
 
     def _handle_answer(self, connection: BrokerConnection, delivery_id: int, code: int) -> None:
         """Handle the broker's answer to a message: its reason ``code``."""

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from publisher_harness import REPORT, PublisherChild, PublisherThread, make_job
 from sample_messages import make_message
 
 from edge.app.envelope import EnvelopeMaker
-from edge.config.settings import OutboxSettings, SinkSettings
+from edge.config.settings import OutboxSettings, PublishSettings, SinkSettings
 from edge.contracts.errors import ConfigError
 from edge.contracts.health import Health
 from edge.contracts.latest_result import LatestResult
@@ -29,6 +30,7 @@ from edge.daemon.publisher.outbox_housekeeping import OutboxHousekeeping
 from edge.daemon.publisher.publisher import Publisher
 from edge.outbox.reader import OutboxReader
 from edge.outbox.schema import FILE_NAME
+from edge.sinks.memory import MemorySink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,6 +117,28 @@ def test_health_comes_regularly_with_numbers_of_frames_outbox_and_machine(
     assert health.memory_mb > 5
     assert health.disk_free_mb is not None
     assert health.uptime_s > 0
+
+
+def test_the_first_health_reaches_a_sink_that_nothing_is_kept_for(
+    make_publisher: Callable[..., PublisherThread], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MemorySink, "open", lambda sink: None)  # a broker answers when it answers
+    one = make_publisher(
+        SinkSettings(uri="memory://one", durable=False), "memory://two", publish=PublishSettings(health_every_s=3600)
+    )
+    one.frame_link.report(REPORT)
+    one.start()
+    state_and_health = one.publisher._state_and_health
+    wait_until(lambda: state_and_health._health_at - time.monotonic() > 60)  # it was due, and nobody was there
+    one.sinks[0].connect()
+    wait_until(lambda: one.bodies("health"))
+    assert [message.suffix for message in one.sinks[0].received] == ["state", "health"]
+    assert not one.bodies("health")[0]["replayed"]
+    one.sinks[0].disconnect()
+    one.sinks[0].connect()
+    wait_until(lambda: len(one.states()) == 2)
+    one.stop()
+    assert len(one.bodies("health")) == 1, "it lacks none"
 
 
 def test_the_latest_result_is_passed_on_and_forgotten_where_nobody_is(

@@ -131,13 +131,20 @@ def test_bad_credentials_are_a_problem_not_an_error(
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
 def test_both_versions_are_spoken(
-    broker: Mosquitto, subscriber: Subscriber, make: Callable[..., MqttSink], protocol: str
+    broker: Mosquitto,
+    subscriber: Subscriber,
+    make: Callable[..., MqttSink],
+    protocol: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("INFO")
     sink = make(broker.uri, protocol=protocol)
     sink.send(STATE)
     sink.send(outgoing(5))
     assert wait_acked(sink, 1) == [5]
     wait_until(lambda: len(subscriber.heard) == 2)
+    assert f"connected (MQTT {protocol}" in caplog.text
+    assert ("cannot say what the broker's access list refuses" in caplog.text) == (protocol == "3.1.1")
 
 
 ACL = "topic readwrite edge/v1/+/+/state\ntopic write edge/v1/+/+/findings/#\n"
