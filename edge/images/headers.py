@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from edge.contracts.errors import SourceError
 from edge.images.bmp import read_bmp_header
-from edge.images.jpeg import has_companions, read_jpeg_header
+from edge.images.jpeg import MAX_SEGMENTS, has_companions, has_too_many_segments, read_jpeg_header
 from edge.images.png import GREY, GREY_ALPHA, SIGNATURE, read_png_header
 from edge.images.tiff import TiffPage, read_tiff
 
@@ -20,8 +20,11 @@ if TYPE_CHECKING:
     from edge.images.bmp import BmpInfo
     from edge.images.png import PngInfo
 
-_NEXT_JPEG = re.compile(rb"\xff\xd9\x00*\xff\xd8\xff[\xc0-\xfe]")
-"""End of one JPEG and the start of another behind it."""
+_NEXT = rb"(?:\xff\xd8\xff[\xc0-\xfe]|\x89PNG\r\n\x1a\n)"
+_BEHIND_JPEG = re.compile(rb"\xff\xd9\x00*" + _NEXT)
+"""End of a JPEG and the start of another picture behind it."""
+_BEHIND_PNG = re.compile(rb"(?:IEND\xaeB`\x82|\xff\xd9)\x00*" + _NEXT)
+"""The same behind a PNG, from its last chunk on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +91,21 @@ def _png(data: bytes) -> ImageFile:
     notes = ("one of its colours is transparent: shown as it is",) if info.colour_key else ()
     grey = info.colour in (GREY, GREY_ALPHA)
     picture = ImageInfo("png", info.width, info.height, info, grey=grey, deep=info.bits > 8, notes=notes)
-    missing = _left_out(info.pictures - 1, "an animation") if info.pictures > 1 else None
-    return ImageFile([picture], missing)
+    if info.pictures > 1:
+        return ImageFile([picture], _left_out(info.pictures - 1, "an animation"))
+    others = len(_BEHIND_PNG.findall(data, info.end - 8))
+    return ImageFile([picture], _left_out(others, "one file") if others else None)
 
 
 def _jpeg(data: bytes) -> ImageFile:
     info = read_jpeg_header(data)
     if info is None or not info.complete:
+        if has_too_many_segments(data):
+            raise SourceError(f"a JPEG of over {MAX_SEGMENTS} segments is not read", hint="convert it to PNG")
         raise _cut_short()
     if info.bits != 8:
         raise SourceError(f"a JPEG of {info.bits} bits is not read", hint="convert it to PNG")
-    others = len(_NEXT_JPEG.findall(data))
+    others = len(_BEHIND_JPEG.findall(data))
     picture = ImageInfo("jpeg", info.width, info.height)
     if others and has_companions(data):  # as phones write them: the first picture is the one that was taken
         return ImageFile(
