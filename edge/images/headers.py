@@ -130,7 +130,9 @@ def _tiff(data: bytes) -> ImageFile:
         elif page.reduced and len(found.pages) > 1:
             reduced += 1
         else:
-            notes = ("its transparency is left out",) if page.alpha and page.samples == 2 else ()
+            notes = (
+                ("its transparency is left out",) if page.alpha and page.samples == 2 and not page.grey_alpha else ()
+            )
             pictures.append(ImageInfo("tiff", page.width, page.height, page, deep=page.bits > 8, notes=notes))
     left_out = (f"{reduced} smaller copies or masks left out",) if reduced else ()
     if not pictures:

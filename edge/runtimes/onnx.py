@@ -43,7 +43,7 @@ NAME = "onnx"
 CPU = "CPUExecutionProvider"
 TYPES = {"tensor(uint8)": "uint8", "tensor(int8)": "int8", "tensor(float)": "float32"}
 ELSEWHERE = re.compile(rb"(?:\x0a|\x8a\x80*\x00)(?:\x08|\x88\x80*\x00)location|EPContext")
-"""How an ONNX file names others, in protobuf: ``external_data`` with the key ``location``, its value before or behind it
+"""How an ONNX file names others, in protobuf: ``external_data`` with the key ``location``, its value before or behind,
 and its numbers written short or long; a provider's compiled part."""
 EXPORT = "write it with: python -m export onnx BUNDLE --out FILE"
 
