@@ -25,6 +25,8 @@ _BEHIND_JPEG = re.compile(rb"\xff\xd9\x00*" + _NEXT)
 """End of a JPEG and the start of another picture behind it."""
 _BEHIND_PNG = re.compile(rb"(?:IEND\xaeB`\x82|\xff\xd9)\x00*" + _NEXT)
 """The same behind a PNG, from its last chunk on."""
+_BEHIND_BMP = re.compile(rb"\x00*(?:" + _NEXT + rb"|BM.{4}\x00{4}.{4}[\x0c-\x7c]\x00\x00\x00)", re.DOTALL)
+"""The same behind a BMP, from the end on that its header names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,23 @@ def _jpeg(data: bytes) -> ImageFile:
 def _bmp(data: bytes) -> ImageFile:
     info = read_bmp_header(data)
     notes = ("its transparency is left out",) if info.alpha else ()
-    return ImageFile([ImageInfo("bmp", info.width, info.height, info, notes=notes)])
+    size = int.from_bytes(data[2:6], "little")  # of the file: some writers leave it 0, then nothing is known
+    others = _rest_of_bmps(data, size) if 26 <= size < len(data) else 0
+    picture = ImageInfo("bmp", info.width, info.height, info, notes=notes)
+    return ImageFile([picture], _left_out(others, "one file") if others else None)
+
+
+def _rest_of_bmps(data: bytes, at: int) -> int:
+    """Number of pictures behind a BMP, from ``at`` on; behind one of another format they are not counted."""
+    count = 0
+    while found := _BEHIND_BMP.match(data, at):
+        count += 1
+        start = data.find(b"BM", at, found.end())
+        size = int.from_bytes(data[start + 2 : start + 6], "little") if start >= 0 else 0
+        if size < 26:
+            break
+        at = start + size
+    return count
 
 
 def _tiff(data: bytes) -> ImageFile:

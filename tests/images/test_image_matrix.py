@@ -217,7 +217,7 @@ def test_further_pictures_of_a_file_are_counted() -> None:
     assert read_image_file(thumbnail).missing is None
 
 
-def test_further_pictures_behind_a_png_are_counted() -> None:
+def test_further_pictures_behind_a_png_or_bmp_are_counted() -> None:
     one, other = png(8, 0, GREY), variants.jpeg_variants()["grey"]
     for data, more in (
         (one, 0),
@@ -230,6 +230,11 @@ def test_further_pictures_behind_a_png_are_counted() -> None:
         assert (missing is None) == (more == 0)
         assert missing is None or missing.message.startswith(f"{more} more picture")
         np.testing.assert_array_equal(decoded(data), GREY)
+    bmp = variants.bmp_variants()["rgb 24"]
+    for data, more in ((bmp, 0), (bmp + bytes(9), 0), (bmp * 3, 2), (bmp + bytes(3) + one, 1), (bmp + other, 1)):
+        behind = read_image_file(data).missing
+        assert (behind is None) == (more == 0)
+        assert behind is None or behind.message.startswith(f"{more} more picture")
     missing = read_image_file(other + one).missing
     assert missing is not None
     assert missing.message.startswith("1 more picture of one file")
