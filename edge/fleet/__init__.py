@@ -16,6 +16,7 @@ Modules:
 - ``device_ledger``: Account of one device's durable messages: received, missing, repaired, duplicate and expired, by
   epoch.
 - ``device_table``: Table of devices as text: its columns, filtering, sorting, and the summary line.
+- ``durable_subscriptions``: Subscriptions to further kinds of durable messages, which devices name in ``state``.
 - ``epoch_account``: Account of one epoch of one device: what was made, received, expired and repaired, and which claims
   are believed.
 - ``fleet_overview``: Overview of a fleet, one row per device: its state, its numbers, and which messages are missing.
