@@ -23,9 +23,12 @@ Modules:
 - ``picture``: Decodes one picture of a PNG, JPEG, BMP or TIFF file to grey or RGB samples, upright, without
   transparency.
 - ``png``: PNG files (W3C PNG, third edition): chunks checked, and what the decoder must not see left out.
+- ``png_text``: Orientation in the text chunks of a PNG: XMP, and EXIF as ImageMagick writes it ("Raw profile type
+  exif").
 - ``sample_depth``: Depth of 16-bit samples: how many of their bits a picture or clip uses, so that one scale holds for
   all its frames.
 - ``tiff``: TIFF directories (TIFF 6.0 section 2, and BigTIFF): the pages of a file, checked before a decoder sees them.
 - ``tiff_deflate``: Checks the checksums of deflated TIFF strips and tiles, which libtiff does not look at.
+- ``tiff_grey_alpha``: Decodes grey TIFF pages with opacity, of which OpenCV gives the grey alone.
 - ``tiff_single_page``: Takes one page out of a TIFF file, as a file of its own that holds nothing else.
 """

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from edge.contracts.errors import SourceError
 from edge.images.bmp import read_bmp_header
-from edge.images.jpeg import has_companions, read_jpeg_header
+from edge.images.jpeg import MAX_SEGMENTS, has_companions, has_too_many_segments, read_jpeg_header
 from edge.images.png import GREY, GREY_ALPHA, SIGNATURE, read_png_header
 from edge.images.tiff import TiffPage, read_tiff
 
@@ -20,8 +20,13 @@ if TYPE_CHECKING:
     from edge.images.bmp import BmpInfo
     from edge.images.png import PngInfo
 
-_NEXT_JPEG = re.compile(rb"\xff\xd9\x00*\xff\xd8\xff[\xc0-\xfe]")
-"""End of one JPEG and the start of another behind it."""
+_NEXT = rb"(?:\xff\xd8\xff[\xc0-\xfe]|\x89PNG\r\n\x1a\n)"
+_BEHIND_JPEG = re.compile(rb"\xff\xd9\x00*" + _NEXT)
+"""End of a JPEG and the start of another picture behind it."""
+_BEHIND_PNG = re.compile(rb"(?:IEND\xaeB`\x82|\xff\xd9)\x00*" + _NEXT)
+"""The same behind a PNG, from its last chunk on."""
+_BEHIND_BMP = re.compile(rb"\x00*(?:" + _NEXT + rb"|BM.{4}\x00{4}.{4}[\x0c-\x7c]\x00\x00\x00)", re.DOTALL)
+"""The same behind a BMP, from the end on that its header names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,17 +93,21 @@ def _png(data: bytes) -> ImageFile:
     notes = ("one of its colours is transparent: shown as it is",) if info.colour_key else ()
     grey = info.colour in (GREY, GREY_ALPHA)
     picture = ImageInfo("png", info.width, info.height, info, grey=grey, deep=info.bits > 8, notes=notes)
-    missing = _left_out(info.pictures - 1, "an animation") if info.pictures > 1 else None
-    return ImageFile([picture], missing)
+    if info.pictures > 1:
+        return ImageFile([picture], _left_out(info.pictures - 1, "an animation"))
+    others = len(_BEHIND_PNG.findall(data, info.end - 8))
+    return ImageFile([picture], _left_out(others, "one file") if others else None)
 
 
 def _jpeg(data: bytes) -> ImageFile:
     info = read_jpeg_header(data)
     if info is None or not info.complete:
+        if has_too_many_segments(data):
+            raise SourceError(f"a JPEG of over {MAX_SEGMENTS} segments is not read", hint="convert it to PNG")
         raise _cut_short()
     if info.bits != 8:
         raise SourceError(f"a JPEG of {info.bits} bits is not read", hint="convert it to PNG")
-    others = len(_NEXT_JPEG.findall(data))
+    others = len(_BEHIND_JPEG.findall(data))
     picture = ImageInfo("jpeg", info.width, info.height)
     if others and has_companions(data):  # as phones write them: the first picture is the one that was taken
         return ImageFile(
@@ -110,7 +119,23 @@ def _jpeg(data: bytes) -> ImageFile:
 def _bmp(data: bytes) -> ImageFile:
     info = read_bmp_header(data)
     notes = ("its transparency is left out",) if info.alpha else ()
-    return ImageFile([ImageInfo("bmp", info.width, info.height, info, notes=notes)])
+    size = int.from_bytes(data[2:6], "little")  # of the file: some writers leave it 0, then nothing is known
+    others = _rest_of_bmps(data, size) if 26 <= size < len(data) else 0
+    picture = ImageInfo("bmp", info.width, info.height, info, notes=notes)
+    return ImageFile([picture], _left_out(others, "one file") if others else None)
+
+
+def _rest_of_bmps(data: bytes, at: int) -> int:
+    """Number of pictures behind a BMP, from ``at`` on; behind one of another format they are not counted."""
+    count = 0
+    while found := _BEHIND_BMP.match(data, at):
+        count += 1
+        start = data.find(b"BM", at, found.end())
+        size = int.from_bytes(data[start + 2 : start + 6], "little") if start >= 0 else 0
+        if size < 26:
+            break
+        at = start + size
+    return count
 
 
 def _tiff(data: bytes) -> ImageFile:
@@ -123,7 +148,9 @@ def _tiff(data: bytes) -> ImageFile:
         elif page.reduced and len(found.pages) > 1:
             reduced += 1
         else:
-            notes = ("its transparency is left out",) if page.alpha and page.samples == 2 else ()
+            notes = (
+                ("its transparency is left out",) if page.alpha and page.samples == 2 and not page.grey_alpha else ()
+            )
             pictures.append(ImageInfo("tiff", page.width, page.height, page, deep=page.bits > 8, notes=notes))
     left_out = (f"{reduced} smaller copies or masks left out",) if reduced else ()
     if not pictures:

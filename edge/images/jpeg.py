@@ -102,6 +102,25 @@ def read_jpeg_header(data: bytes) -> JpegInfo | None:
     )
 
 
+def has_too_many_segments(data: bytes) -> bool:
+    """Whether a JPEG has more segments than `read_jpeg_header` goes through, so that it cannot tell the rest of it."""
+    at = 2
+    for _ in range(MAX_SEGMENTS):
+        if data[at : at + 1] != b"\xff" or data[at : at + 2] in (b"\xff", _END):
+            return False
+        marker = data[at + 1]
+        if marker == 0xFF or marker in _WITHOUT_LENGTH:
+            at += 1 if marker == 0xFF else 2
+            continue
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == 0xDA:
+            found = _MARKER_IN_SCAN.search(data, at)
+            if found is None:
+                return False
+            at = found.end() - 2
+    return at < len(data)
+
+
 def has_companions(data: bytes) -> bool:
     """Whether an index (CIPA DC-007, Multi-Picture Format) names the pictures behind it."""
     return _INDEX.search(data, 0, _INDEX_WITHIN) is not None

@@ -15,6 +15,7 @@ from edge.images.png import PngInfo, plain_png
 from edge.images.sample_depth import significant_depth, used_depth
 from edge.images.tiff import TiffPage
 from edge.images.tiff_deflate import check_deflated
+from edge.images.tiff_grey_alpha import decode_grey_alpha
 from edge.images.tiff_single_page import only_page
 
 if TYPE_CHECKING:
@@ -46,16 +47,13 @@ def decode_samples(data: bytes, info: ImageInfo) -> tuple[NDArray[Any], tuple[st
         # Of JPEG, OpenCV follows the orientation itself; of PNG, only some versions do.
         image = decode_with_opencv(plain_png(data, info.format_info), cv2.IMREAD_UNCHANGED)
     elif isinstance(info.format_info, TiffPage):
-        # Where there is no opacity, a fourth sample is none.
-        flags = cv2.IMREAD_UNCHANGED if info.format_info.alpha else cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
-        check_deflated(data, info.format_info.directory)
-        image = decode_tiff_with_opencv(only_page(data, info.format_info.directory), flags)
+        image = _decode_tiff(data, info.format_info)
     else:
         image = decode_with_opencv(data, cv2.IMREAD_ANYCOLOR)
     if image is None or image.dtype not in (np.uint8, np.uint16):
         raise SourceError(f"a {info.kind.upper()} that cannot be decoded", hint="convert it to an 8-bit PNG")
     notes = info.notes
-    if image.ndim == 3 and image.shape[2] == 4:
+    if image.ndim == 3 and image.shape[2] in (2, 4):
         premultiplied = isinstance(info.format_info, TiffPage) and info.format_info.premultiplied
         image, transparent = _over_black(image, premultiplied)
         notes = (*notes, _ALPHA_NOTE) if transparent else notes
@@ -64,6 +62,16 @@ def decode_samples(data: bytes, info: ImageInfo) -> tuple[NDArray[Any], tuple[st
     if isinstance(info.format_info, PngInfo):
         image = apply_orientation(image, info.format_info.orientation)
     return image if image.ndim == 2 else image[:, :, ::-1], notes
+
+
+def _decode_tiff(data: bytes, page: TiffPage) -> NDArray[Any] | None:
+    """A page of a TIFF file: grey, grey and opacity, BGR or BGRA; None if it cannot be decoded."""
+    check_deflated(data, page.directory)
+    if page.grey_alpha:
+        return decode_grey_alpha(data, page)
+    # Where there is no opacity, a fourth sample is none.
+    flags = cv2.IMREAD_UNCHANGED if page.alpha else cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH
+    return decode_tiff_with_opencv(only_page(data, page.directory), flags)
 
 
 def needed_depth(image: NDArray[Any], info: ImageInfo) -> int:
@@ -85,14 +93,19 @@ def white_to_bright(picture: NDArray[np.uint8], info: ImageInfo) -> NDArray[np.u
 
 
 def _over_black(image: NDArray[Any], premultiplied: bool) -> tuple[NDArray[Any], bool]:
-    """Lay (H, W, 4) BGRA over black: (H, W, 3) BGR of the same dtype, in integers, rounded; whether that changed it."""
+    """Lay grey or BGR with opacity over black, in integers, rounded.
+
+    Returns:
+        (H, W) grey or (H, W, 3) BGR of the same dtype; whether that changed it.
+    """
     full = int(np.iinfo(image.dtype).max)
-    if image[:, :, 3].min() == full:
-        return image[:, :, :3], False
+    opaque = image[:, :, 0] if image.shape[2] == 2 else image[:, :, :3]
+    if image[:, :, -1].min() == full:
+        return opaque, False
     if premultiplied:
-        return image[:, :, :3], True
-    laid = np.empty((*image.shape[:2], 3), image.dtype)
+        return opaque, True
+    laid = np.empty(opaque.shape, image.dtype)
     for row, target in zip(image, laid, strict=True):  # row by row: what lies between is four times as large
-        opacity = row[:, 3:].astype(np.uint32)
-        target[:] = (row[:, :3] * opacity + full // 2) // full
+        opacity = row[:, -1:].astype(np.uint32)
+        target[:] = ((row[:, :-1] * opacity + full // 2) // full).reshape(target.shape)
     return laid, True

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from edge.contracts.errors import SourceError
 from edge.images.orientation import exif_orientation
+from edge.images.png_text import TEXT_CHUNKS, XMP, text_orientation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,7 +40,9 @@ class PngInfo:
     pictures: int
     """Pictures of the animation, or 1."""
     orientation: int
-    """EXIF orientation, 1 to 8."""
+    """Orientation, 1 to 8, by EXIF; else by EXIF in a text, else by XMP, as Pillow has it."""
+    end: int
+    """Position behind its last chunk."""
     plain: bool
     """The decoder may see the file as it is."""
 
@@ -52,8 +55,9 @@ def read_png_header(data: bytes) -> PngInfo:
         struct.error: the file is cut short.
     """
     width, height, bits, colour = struct.unpack(">LLBB", data[16:26])
-    significant, transparent, pictures, orientation = None, False, 1, 1
+    significant, transparent, pictures, after = None, False, 1, 0
     names = set()
+    turned: dict[bytes, int] = {}
     for name, at, end in _chunks(data):
         names.add(name)
         if name == b"sBIT" and end > at:
@@ -63,7 +67,10 @@ def read_png_header(data: bytes) -> PngInfo:
         elif name == b"acTL" and end - at >= 4:
             pictures = max(1, int.from_bytes(data[at : at + 4], "big"))
         elif name == b"eXIf":
-            orientation = exif_orientation(data[at:end])
+            turned[name] = exif_orientation(data[at:end])
+        elif name in TEXT_CHUNKS and (found := text_orientation(name, data[at:end])):
+            turned[found[0]] = found[1]
+        after = end + 4
     keyed = transparent and colour in (GREY, RGB)
     return PngInfo(
         width=width,
@@ -74,9 +81,16 @@ def read_png_header(data: bytes) -> PngInfo:
         colour_key=keyed,
         alpha=colour in (GREY_ALPHA, RGB_ALPHA) or (transparent and colour == PALETTE),
         pictures=pictures,
-        orientation=orientation,
-        plain=not keyed and names.isdisjoint((b"acTL", b"eXIf")),
+        orientation=_orientation(turned),
+        end=after,
+        plain=not keyed and not turned and b"acTL" not in names,
     )
+
+
+def _orientation(turned: dict[bytes, int]) -> int:
+    """The orientation that counts, of those by chunk or keyword of a text."""
+    order = sorted(turned, key=lambda name: (name in XMP, name != b"eXIf"))
+    return next((turned[name] for name in order if turned[name] != 1), 1)
 
 
 def plain_png(data: bytes, info: PngInfo) -> bytes:

@@ -26,6 +26,8 @@ _READ = {0: "min is white", 1: "grey", 2: "RGB", 3: "palette", 5: "CMYK", 6: "YC
 """Photometric interpretations that are decoded rightly."""
 _OTHERS = {4: "a transparency mask", 8: "CIE Lab", 9: "ICC Lab", 10: "ITU Lab", 32803: "a sensor's colour pattern",
            32844: "logarithmic luminance", 32845: "logarithmic Luv", 34892: "linear raw"}  # fmt: skip
+_JPEG = (6, 7)
+"""Compressions that know no page of two samples."""
 _FORMATS = {2: "signed", 3: "floating point", 5: "complex", 6: "complex"}
 
 
@@ -47,6 +49,8 @@ class TiffPage:
     """Bits of a 16-bit sample that are used, as far as the file says."""
     alpha: bool
     """There is opacity by pixel."""
+    grey_alpha: bool
+    """Grey and opacity, both of which can be decoded."""
     premultiplied: bool
     """The decoder gives samples that are over black already: it does it to those of 8 bits."""
     reduced: bool
@@ -169,7 +173,7 @@ def _page(reader: TiffReader, entries: Mapping[int, tuple[int, int, int]], at: i
         row_bits = 0  # colours may be shared: not known
     _check_data(reader, entries, width, height, samples if planar else 1, row_bits)
     bits = all_bits[0]
-    extra = reader.values(entries, EXTRA)
+    extra, compression = reader.values(entries, EXTRA), reader.first(entries, COMPRESSION, 1)
     return TiffPage(
         width=width,
         height=height,
@@ -183,7 +187,8 @@ def _page(reader: TiffReader, entries: Mapping[int, tuple[int, int, int]], at: i
         if bits == 16
         else 16,  # 10, 12 and 14 are decoded to the highest of 16
         alpha=bool(extra) and extra[0] in (1, 2),
-        premultiplied=bool(extra) and (extra[0] == 1 or bits <= 8),
+        grey_alpha=samples == 2 and bool(extra) and extra[0] in (1, 2) and compression not in _JPEG,
+        premultiplied=bool(extra) and (extra[0] == 1 or (bits <= 8 and samples > 2)),
         reduced=reader.first(entries, SUBFILE, 0) & 5 != 0,
     )
 

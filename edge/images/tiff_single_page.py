@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import struct
 from itertools import accumulate
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from edge.contracts.errors import SourceError
 from edge.images.tiff import COMPRESSION, STRIP_SIZES, STRIPS, SUB_FILES, TILE_SIZES, TILES, TiffReader
 
 if TYPE_CHECKING:
@@ -19,14 +21,24 @@ if TYPE_CHECKING:
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 16: 8, 17: 8}
 """Bytes of a value by type, of the types that hold no position in the file."""
+_NO_CHANGES: Mapping[int, int | None] = MappingProxyType({})
+_ALL = slice(None)
 _OLD_JPEG = 6
 """Compression whose tags hold positions of tables in the file."""
 _ELSEWHERE = (SUB_FILES, 34665, 34853, 40965)
 """Tags that point to other directories: smaller copies, EXIF, GPS."""
 
 
-def only_page(data: bytes, directory: int) -> bytearray:
-    """Return a TIFF file that holds the page at ``directory`` of the TIFF file ``data``, and nothing else.
+def only_page(
+    data: bytes, directory: int, changes: Mapping[int, int | None] = _NO_CHANGES, part: slice = _ALL
+) -> bytearray:
+    """Return a TIFF file that holds one page of another one, and nothing else.
+
+    Args:
+        data: the bytes of that TIFF file.
+        directory: position of the page's directory.
+        changes: tags that get another number, or are left out (None).
+        part: which of its strips or tiles; only with ``changes``.
 
     Raises:
         struct.error: its directory is not within the file.
@@ -38,8 +50,15 @@ def only_page(data: bytes, directory: int) -> bytearray:
     starts, sizes = reader.values(entries, tag), reader.values(entries, sizes_tag)
     plain = reader.first(entries, COMPRESSION, 1) != _OLD_JPEG and not (TILES in entries and STRIPS in entries)
     if not plain or len(starts) != len(sizes) or sum(sizes) > len(data):
+        if changes:
+            raise SourceError("a TIFF that cannot be decoded", hint="convert it to an 8-bit PNG")
         return _as_first_page(reader, directory)
-    values = dict(_values(reader, entries))
+    starts, sizes = starts[part], sizes[part]
+    values = dict(_values(reader, entries)) | {sizes_tag: _positions(reader, sizes)}
+    for changed, number in changes.items():
+        values.pop(changed, None)
+        if number is not None:
+            values[changed] = (4, 1, struct.pack(reader.order + "L", number))
     begin = len(_header(reader, values | {tag: _positions(reader, starts)}))
     places = list(accumulate(sizes, initial=begin))
     page = bytearray(places.pop())

@@ -8,10 +8,9 @@ output_<head>    (cases, …): raw, as the model gives them
 
 from __future__ import annotations
 
-import io
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,6 +27,8 @@ MAX_CASES = 32
 MAX_UNPACKED = 64 * 2**20
 """Most bytes of all arrays together."""
 MIN_FRAME_SIDE, MAX_SIDE = 16, 4096
+MAX_REGIONS = 64
+"""Most regions of a frame: an ultrasound screen has a few, and each becomes an object."""
 HINT = "the bundle is damaged: copy it again, or export it anew"
 
 
@@ -82,12 +83,10 @@ def _read_arrays(body: bytes) -> dict[str, NDArray[Any]]:
     try:
         with open_zip(body, 3 * MAX_CASES, "golden.npz") as archive:
             for info in archive.infolist():
+                name = info.filename.removesuffix(".npy")
                 with archive.open(info) as member:
-                    data = member.read(left + 1)  # whatever its header claims
-                left -= len(data)
-                if left < 0:
-                    raise ModelError(f"golden.npz unpacks to over {MAX_UNPACKED // 2**20} MB", hint=HINT)
-                arrays[info.filename.removesuffix(".npy")] = _read_array(data)
+                    arrays[name] = _read_array(member, name, left)
+                left -= arrays[name].nbytes
     except ModelError:
         raise
     except Exception as error:  # zipfile, zlib and numpy raise many kinds for damaged input
@@ -95,16 +94,24 @@ def _read_arrays(body: bytes) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _read_array(data: bytes) -> NDArray[Any]:
-    """One .npy. The header's claim is checked against what is there before memory is taken for it."""
-    file = io.BytesIO(data)
+def _read_array(file: IO[bytes], name: str, most: int) -> NDArray[Any]:
+    """One .npy of up to ``most`` bytes. Its header's claim is checked before anything is unpacked behind it."""
     if np.lib.format.read_magic(file) != (1, 0):
         raise ValueError("expected .npy format 1.0")
     shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    start = file.tell()
-    if fortran or dtype.hasobject or dtype.kind not in "uif" or math.prod(shape) * dtype.itemsize != len(data) - start:
-        raise ValueError(f"{dtype} {shape} in {len(data) - start} bytes")
-    return np.frombuffer(data, dtype, offset=start).reshape(shape)  # read-only, as golden vectors should be
+    size = math.prod(shape) * dtype.itemsize
+    if fortran or dtype.hasobject or dtype.kind not in "uif" or min(shape, default=1) < 0:
+        raise ValueError(f"{name}: {dtype} {shape}")
+    if name.startswith("regions_") and shape[:1] > (MAX_REGIONS,):
+        raise ModelError(f"golden.npz: {name} holds {shape[0]} regions, at most {MAX_REGIONS} are read", hint=HINT)
+    if name.startswith("frame_") and max(shape, default=0) > MAX_SIDE:
+        raise ModelError(f"golden.npz: {name} {shape}: a side is over {MAX_SIDE} pixels", hint=HINT)
+    if size > most:
+        raise ModelError(f"golden.npz: with {name} {shape} it unpacks to over {MAX_UNPACKED // 2**20} MB", hint=HINT)
+    data = file.read(size + 1)
+    if len(data) != size:
+        raise ValueError(f"{name}: {dtype} {shape} in {'more' if len(data) > size else 'fewer'} bytes")
+    return np.frombuffer(data, dtype).reshape(shape)  # read-only, as golden vectors should be
 
 
 def _expect(array: NDArray[Any], shape: tuple[int, ...], dtype: str, name: str) -> None:

@@ -23,6 +23,8 @@ Modules:
 - ``onnx``: ``onnx://``: ONNX Runtime in this process, on the CPU or by an execution provider.
 - ``onnx_placement``: Delegate placement in an ONNX graph: which nodes an execution provider took, and their
   multiply-accumulates.
+- ``options_without_files``: Options of runtimes that are known to name no file: all that a device takes which takes
+  signed models alone.
 - ``scripted``: ``scripted://``: fake runtime that computes nothing and answers `finding` on every frame, numbered.
 - ``shared_memory``: Shared memory for tensors between a runtime's parent and child: slots of an input tensor and its
   outputs.

@@ -17,6 +17,7 @@ from edge.config.uri import parse_uri
 from edge.contracts.errors import DeviceError, ModelError, UsageError
 from edge.models.signature import check_signature, signature_path
 from edge.process.sealed_file import SealedFile, read_once, seal_bytes
+from edge.runtimes.options_without_files import expect_no_files
 
 if TYPE_CHECKING:
     from edge.config.uri import Uri
@@ -33,11 +34,6 @@ PINS = {
     "litert-npu": {kind: f"{kind}_sha256" for kind in NPU_PLUGINS},
 }
 """Scheme of a runtime -> its parameters that name a file, each with the parameter that pins the file."""
-WORDS_FOR_FILES = frozenset(
-    {"cache", "config", "context", "dir", "directory", "engine", "file", "filename", "folder", "lib", "libs"}
-    | {"library", "path", "paths", "plugin", "plugins", "table"}
-)
-"""An option with such a word in its name, or with a slash in its value, may name a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +97,8 @@ def pin_files(text: str, model: Path | None, policy: SignaturePolicy) -> str:
     uri = parse_uri(text, "runtimes")
     if uri.scheme == "scripted":
         raise UsageError("require_signed_model is set, but scripted:// computes no model", hint="name another runtime")
-    _expect_no_other_files(uri)
+    pins = PINS.get(uri.scheme, {})
+    expect_no_files(uri, {*pins, *pins.values()})
     for file in auxiliary_files(uri, model):
         if file.pin not in uri.params:
             digest = _verified_sha256(file, policy)
@@ -169,18 +166,3 @@ def _read_sealed(path: Path) -> SealedFile:
             raise ModelError(f"{path} is over {MAX_FILE // 2**20} MB", hint="check the path") from error
         reason = (isinstance(error, OSError) and error.strerror) or error
         raise DeviceError(f"{path} cannot be read: {reason}", hint="check the path and its permissions") from error
-
-
-def _expect_no_other_files(uri: Uri) -> None:
-    """Raise `ModelError` if a parameter may name a file that nothing vouches for."""
-    known = PINS.get(uri.scheme, {})
-    for key, value in uri.params.items():
-        if key in known or key in known.values():
-            continue
-        words = set(re.split("[^a-z]+", key.lower()))
-        device = value.startswith("/dev/") and ".." not in value
-        if not device and (words & WORDS_FOR_FILES or key.lower().endswith("path") or "/" in value):
-            raise ModelError(
-                f"{uri.scheme}:// with {key}= may compute with a file that nobody signed",
-                hint=f"leave {key}= out; with require_signed_model all that is computed with must be signed",
-            )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from edge.contracts.errors import DeviceError, UsageError
 from edge.runtimes.auxiliary_files import auxiliary_files, loaded_library
 from edge.runtimes.model_loading import first_line
+from edge.runtimes.options_without_files import OPTION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 PIN = "delegate_sha256"
 """Parameter that pins the library by its SHA-256."""
-OPTION = "opt."
-"""Parameters that begin so are the delegate's own."""
 SYMBOLS = ("tflite_plugin_create_delegate", "tflite_plugin_destroy_delegate")
 NODES = {"edgetpu": ("apex_*",), "vx": ("galcore",), "armnn": ("mali*",)}
 """Device nodes below /dev that a delegate opens, by its name. (A Coral on USB has none with a name that is known.)"""

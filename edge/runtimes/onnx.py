@@ -16,6 +16,7 @@ the first is an error, and so is the second unless ``partial=1``.
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +25,9 @@ from edge.contracts.tensors import RuntimeSpec, Tensor, TensorSpec
 from edge.process.install import install_command
 from edge.process.stderr_capture import stderr_to_log
 from edge.runtimes.auxiliary_files import read_pinned
-from edge.runtimes.external_delegate import OPTION
 from edge.runtimes.model_loading import expect_manifest, expect_tensor, first_line, require_model, thread_count
 from edge.runtimes.onnx_placement import RECORD, provider_placement
+from edge.runtimes.options_without_files import OPTION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,8 +42,9 @@ log = logging.getLogger(__name__)
 NAME = "onnx"
 CPU = "CPUExecutionProvider"
 TYPES = {"tensor(uint8)": "uint8", "tensor(int8)": "int8", "tensor(float)": "float32"}
-ELSEWHERE = (b"\x0a\x08location\x12", b"EPContext")
-"""How an ONNX file names others, in protobuf: ``external_data``, key ``location``; a provider's compiled part."""
+ELSEWHERE = re.compile(rb"(?:\x0a|\x8a\x80*\x00)(?:\x08|\x88\x80*\x00)location|EPContext")
+"""How an ONNX file names others, in protobuf: ``external_data`` with the key ``location``, its value before or behind,
+and its numbers written short or long; a provider's compiled part."""
 EXPORT = "write it with: python -m export onnx BUNDLE --out FILE"
 
 
@@ -129,7 +131,7 @@ def _model_source(uri: Uri, model_path: str | None) -> tuple[Path, str | bytes]:
     if sha256 is None:
         return path, str(path)
     data = bytes(read_pinned(path, sha256, "sha256").view())
-    if any(mark in data for mark in ELSEWHERE):
+    if ELSEWHERE.search(data):
         raise ModelError(
             f"{path} keeps a part of the model in another file, of which its hash says nothing",
             hint=f"{EXPORT}, with all in one",

@@ -12,6 +12,7 @@ from edge.contracts.tensors import RuntimeSpec, Tensor, TensorSpec
 from edge.process.stderr_capture import stderr_to_log
 from edge.runtimes import external_delegate
 from edge.runtimes.model_loading import expect_manifest, expect_tensor, first_line, require_model, thread_count
+from edge.runtimes.options_without_files import OPTION
 from edge.runtimes.tflite_placement import DelegatedOperators
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class InterpreterRuntime:
             UsageError: a parameter is unknown or not valid.
         """
         options = external_delegate.delegate_options(uri)
-        uri.expect(*PARAMETERS, *(external_delegate.OPTION + key for key in options))
+        uri.expect(*PARAMETERS, *(OPTION + key for key in options))
         threads, external = uri.get("threads", thread_count, 1), uri.params.get("delegate")
         pinned = external_delegate.pinned_library(uri)
         model = require_model(self.NAME, model_path)

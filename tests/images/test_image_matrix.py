@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from picture_variants import GREY, RGB, deep, packed, png, tiff
 
 from edge.contracts.errors import SourceError
 from edge.images.headers import read_image_file, read_image_headers
+from edge.images.orientation import apply_orientation
 from edge.images.picture import decode_samples
 from edge.sources.images import decode_image
 
@@ -177,7 +179,8 @@ def test_a_tag_that_nobody_knows_is_no_damage() -> None:
         (variants.png_variants()["rgba 8"], "over black"),
         (variants.png_variants()["palette 4, opacity"], "over black"),
         (variants.tiff_variants()["rgba"], "over black"),
-        (tiff(8, 1, np.dstack([GREY, GREY]).tobytes(), (338, 3, 1, 2), samples=2), "transparency is left out"),
+        (tiff(8, 1, np.dstack([GREY, GREY]).tobytes(), (338, 3, 1, 2), samples=2), "over black"),
+        (tiff(8, 1, np.dstack([GREY, np.full_like(GREY, 255)]).tobytes(), (338, 3, 1, 2), samples=2), None),
         (png(8, 6, np.dstack([RGB, np.full_like(GREY, 255)])), None),
         (png(8, 2, RGB), None),
     ],
@@ -212,3 +215,86 @@ def test_further_pictures_of_a_file_are_counted() -> None:
         assert missing is None or missing.message.startswith(f"{more} more picture")
     thumbnail = one[:2] + b"\xff\xe1" + struct.pack(">H", len(one) + 2) + one + one[2:]
     assert read_image_file(thumbnail).missing is None
+
+
+def test_further_pictures_behind_a_png_or_bmp_are_counted() -> None:
+    one, other = png(8, 0, GREY), variants.jpeg_variants()["grey"]
+    for data, more in (
+        (one, 0),
+        (one + bytes(99), 0),
+        (one * 2, 1),
+        (one + bytes(9) + one * 2, 3 - 1),
+        (one + other, 1),
+    ):
+        missing = read_image_file(data).missing
+        assert (missing is None) == (more == 0)
+        assert missing is None or missing.message.startswith(f"{more} more picture")
+        np.testing.assert_array_equal(decoded(data), GREY)
+    bmp = variants.bmp_variants()["rgb 24"]
+    for data, more in ((bmp, 0), (bmp + bytes(9), 0), (bmp * 3, 2), (bmp + bytes(3) + one, 1), (bmp + other, 1)):
+        behind = read_image_file(data).missing
+        assert (behind is None) == (more == 0)
+        assert behind is None or behind.message.startswith(f"{more} more picture")
+    missing = read_image_file(other + one).missing
+    assert missing is not None
+    assert missing.message.startswith("1 more picture of one file")
+
+
+def test_a_jpeg_of_countless_segments_is_not_called_cut_short() -> None:
+    one = variants.jpeg_variants()["grey"]
+    comments = one[:2] + b"\xff\xfe\0\2" * 30_000 + one[2:]
+    behind = one[:-2] + b"\xff\xfe\0\2" * 30_000 + one[-2:]
+    fill = one[:2] + b"\xff" * 30_000 + one[2:]
+    progressive = variants.jpeg_variants()["progressive"]
+    between = progressive[:-2] + b"\xff\xfe\0\2" * 30_000 + progressive[-2:]
+    for data in (comments, fill, between):
+        with pytest.raises(SourceError, match="a JPEG of over 20000 segments is not read"):
+            read_image_file(data)
+    assert read_image_file(behind).pictures
+    for data in (one[:-9], comments[:60_000], progressive[:-2]):
+        with pytest.raises(SourceError, match="broken or cut short"):
+            read_image_file(data)
+
+
+def raw_profile(name: bytes, body: bytes) -> bytes:
+    """A profile as ImageMagick writes it into a text."""
+    return b"\n" + name + b"\n" + f"{len(body):8}".encode() + b"\n" + body.hex().encode() + b"\n"
+
+
+def xmp(orientation: int, element: bool = False) -> bytes:
+    said = f"<tiff:Orientation>{orientation}</tiff:Orientation>" if element else f'tiff:Orientation="{orientation}"'
+    return f"<x:xmpmeta>{said}</x:xmpmeta>".encode()
+
+
+@pytest.mark.parametrize("orientation", [1, 2, 3, 6, 8])
+def test_the_orientation_in_the_text_of_a_png_is_followed(orientation: int) -> None:
+    upright = apply_orientation(GREY, orientation)
+    block = variants.exif(orientation)
+    profile = raw_profile(b"exif", b"Exif\0\0" + block)
+    for name, body in (
+        (b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp(orientation)),
+        (b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(xmp(orientation, element=True))),
+        (b"tEXt", b"XML:com.adobe.xmp\0" + xmp(orientation)),
+        (b"zTXt", b"Raw profile type xmp\0\0" + zlib.compress(raw_profile(b"xmp", xmp(orientation)))),
+        (b"tEXt", b"Raw profile type exif\0" + profile),
+        (b"zTXt", b"Raw profile type exif\0\0" + zlib.compress(profile)),
+        (b"zTXt", b"Raw profile type APP1\0\0" + zlib.compress(profile)),
+    ):
+        np.testing.assert_array_equal(
+            decoded(png(8, 0, GREY, variants.chunk(name, body))), upright, f"{name!r} {body!r}"
+        )
+
+
+def test_exif_counts_before_xmp_and_damaged_text_not_at_all() -> None:
+    text = variants.chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp(3))
+    both = text + variants.chunk(b"eXIf", variants.exif(6))
+    np.testing.assert_array_equal(decoded(png(8, 0, GREY, both)), apply_orientation(GREY, 6))
+    for body in (
+        b"XML:com.adobe.xmp",
+        b"XML:com.adobe.xmp\0\1",
+        b"XML:com.adobe.xmp\0\1\0\0\0zz",
+        b"Comment\0\0" + xmp(3),
+    ):
+        np.testing.assert_array_equal(decoded(png(8, 0, GREY, variants.chunk(b"iTXt", body))), GREY)
+    for body in (b"Raw profile type exif\0\0zz", b"Raw profile type exif\0\0" + zlib.compress(b"\nexif\n  9\nabc")):
+        np.testing.assert_array_equal(decoded(png(8, 0, GREY, variants.chunk(b"zTXt", body))), GREY)

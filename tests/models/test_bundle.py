@@ -273,6 +273,9 @@ def test_regions_come_back_with_and_without_millimetres(editable_bundle: Editabl
         ("frame_000", np.zeros((240, 320), np.float32), "frame 0"),
         ("frame_000", np.zeros((240, 320, 4), np.uint8), "frame 0"),
         ("frame_000", np.zeros((8, 8), np.uint8), "sides of"),
+        ("frame_000", np.zeros((16, 4097), np.uint8), "frame_000 .16, 4097.: a side is over 4096 pixels"),
+        ("regions_000", np.ones((65, 6)), "regions_000 holds 65 regions, at most 64"),
+        ("regions_000", np.ones((1_100_000, 6)), "regions_000 holds 1100000 regions, at most 64"),
         ("regions_000", np.zeros((1, 5)), "regions 0"),
         ("regions_000", np.full((1, 6), 1e300), "regions 0"),
         ("regions_000", np.full((1, 6), np.nan), "regions 0"),
@@ -285,6 +288,22 @@ def test_regions_come_back_with_and_without_millimetres(editable_bundle: Editabl
 def test_golden_arrays_of_another_kind(editable_bundle: EditableBundle, tmp_path, name, value, match):
     editable_bundle.golden[name] = value
     refused(editable_bundle.write(tmp_path / "m.tflite"), match)
+
+
+def test_as_many_regions_as_may_be(editable_bundle: EditableBundle, tmp_path):
+    editable_bundle.golden["regions_000"] = np.ones((64, 6))
+    assert len(load_bundle(editable_bundle.write(tmp_path / "m.tflite")).golden.regions[0]) == 64
+
+
+@pytest.mark.parametrize(("rows", "expected"), [(3, "more bytes"), (5, "fewer bytes")])
+def test_a_header_that_claims_another_size_than_is_there(editable_bundle: EditableBundle, tmp_path, rows, expected):
+    npy = io.BytesIO()
+    np.lib.format.write_array_header_1_0(npy, {"descr": "|u1", "fortran_order": False, "shape": (rows, 1)})
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("tensors.npy", npy.getvalue() + bytes(4))
+    editable_bundle.members["golden.npz"] = file.getvalue()
+    refused(editable_bundle.write(tmp_path / "m.tflite"), f"cannot be read: tensors: .* in {expected}")
 
 
 def test_golden_vectors_that_prove_nothing(editable_bundle: EditableBundle, tmp_path):
@@ -313,12 +332,13 @@ def test_a_header_that_claims_terabytes_takes_no_memory(editable_bundle: Editabl
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("tensors.npy", npy.getvalue())
     editable_bundle.members["golden.npz"] = file.getvalue()
-    refused(editable_bundle.write(tmp_path / "m.tflite"), "in 0 bytes")
+    refused(editable_bundle.write(tmp_path / "m.tflite"), "tensors .1048576, 1048576. it unpacks to over 64 MB")
 
 
 def test_a_zip_bomb_is_not_unpacked(editable_bundle: EditableBundle, tmp_path):
     file = io.BytesIO()
-    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("frame_000.npy", "w") as member:
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive, archive.open("tensors.npy", "w") as member:
+        np.lib.format.write_array_header_1_0(member, {"descr": "|u1", "fortran_order": False, "shape": (65 << 20,)})
         for _ in range(65):
             member.write(bytes(2**20))
     assert len(file.getvalue()) < 10**5

@@ -248,7 +248,7 @@ def test_members_that_share_bytes_are_refused():
 
 @pytest.mark.slow
 def test_golden_vectors_that_unpack_to_more_than_they_may(editable_bundle, tmp_path):
-    editable_bundle.golden["frame_000"] = np.zeros((MAX_UNPACKED, 1), np.uint8)
+    editable_bundle.golden["tensors"] = np.zeros((MAX_UNPACKED, 1), np.uint8)
     outcome = limited(load_bundle, editable_bundle.write(tmp_path / "m.tflite"), memory=3 * MAX_UNPACKED)
     assert f"over {MAX_UNPACKED // 2**20} MB" in outcome.message
 

@@ -95,7 +95,20 @@ def test_an_onnx_file_that_is_not_the_pinned_one_is_refused_before_anything_read
     file.write_bytes(b"not a model")
     with pytest.raises(ModelError, match="not the file that was pinned"):
         make_runtime(f"onnx://?model={file}&sha256={'a' * 64}", *model_for(""))
-    file.write_bytes(b"..\x0a\x08location\x12\x05w.bin..")  # weights in another file, of which the hash says nothing
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        b"\x0a\x08location\x12\x05w.bin",
+        b"\x12\x05w.bin\x0a\x08location",  # protobuf has no order of fields
+        b"\x12\x05w.bin\x8a\x00\x88\x80\x00location",  # nor one length of a number
+        b"\x22\x09EPContext",
+    ],
+)
+def test_an_onnx_file_that_names_another_one_is_refused(tmp_path, entry):
+    file = tmp_path / "m.onnx"
+    file.write_bytes(b".." + entry + b"..")  # of the other file, the hash says nothing
     with pytest.raises(ModelError, match="in another file"):
         make_runtime(f"onnx://?model={file}&sha256={sha256(file)}", *model_for(""))
 
@@ -148,6 +161,15 @@ def test_each_file_needs_a_signature_or_a_pin(tmp_path, policy):
         ("litert://?delegate=/x/libQnn.so&opt.backend=../libQnnHtp.so", ModelError, "nobody signed"),
         ("litert://?delegate=/x/libvx.so&opt.device=/dev/../tmp/x", ModelError, "nobody signed"),
         ("someone://?weights=/x/y", ModelError, "nobody signed"),
+        ("someone://?weights=y", ModelError, "nobody signed"),
+        ("onnx://?provider=VitisAIExecutionProvider&opt.cacheKey=k", ModelError, "opt.cacheKey= may compute"),
+        ("onnx://?provider=VitisAIExecutionProvider&opt.cacheDir=abc", ModelError, "opt.cacheDir= may compute"),
+        ("onnx://?opt.xclbin=a.xclbin", ModelError, "nobody signed"),
+        ("onnx://?opt.whatever=1", ModelError, "nobody signed"),
+        ("onnx://?device_id=0", ModelError, "nobody signed"),  # no parameter of its own
+        ("onnx://?opt.device_type=CPU/x", ModelError, "nobody signed"),
+        ("litert://?delegate=/x/libvx.so&opt.device_id=/dev/x", ModelError, "nobody signed"),
+        ("litert://?delegate=/x/libvx.so&opt.model=..", ModelError, "nobody signed"),
         ("scripted://", UsageError, "computes no model"),
         ("onnx://?model={folder}/none.onnx", MissingFileError, "does not exist"),
         ("litert-npu://?dispatch={folder}", MissingFileError, "has no libLiteRtDispatch"),
@@ -163,6 +185,7 @@ def test_what_else_could_change_what_is_computed(tmp_path, policy, uri, error, e
     "uri",
     [
         *("litert://?threads=2", "litert-gpu://?precision=f32", "litert-npu://?device=npu"),
+        *("litert://?opt.device=/dev/galcore", "litert://?opt.number-of-threads=2", "litert://?opt.device=usb:0"),
         *("auto://?trial_s=2&among=litert,onnx&threads=2", "litert://", "tflite-runtime://?threads=4"),
     ],
 )
@@ -186,7 +209,7 @@ def settings_for(tmp_path, uri, *fallback):
 
 
 def test_an_unsigned_file_is_refused_at_the_start_also_of_a_fall_back(tmp_path, delegate):
-    uri = f"litert://?delegate={delegate}&opt.take=first"
+    uri = f"litert://?delegate={delegate}&opt.device_type=first"
     for uris in ((uri, "litert://"), ("litert://", uri)):
         settings = settings_for(tmp_path, *uris)
         with pytest.raises(ModelError, match=f"{delegate} is loaded beside the model and not signed"):
@@ -203,7 +226,7 @@ def test_a_library_that_is_missing_is_no_matter_of_trust(tmp_path):
 @pytest.mark.parametrize("swap", ["written over", "renamed"])
 def test_a_signed_delegate_that_is_swapped_is_not_loaded_when_its_process_is_replaced(tmp_path, delegate, swap):
     sign(Path(delegate), KEY)
-    settings = settings_for(tmp_path, f"litert://?delegate={delegate}&opt.take=first", "litert://")
+    settings = settings_for(tmp_path, f"litert://?delegate={delegate}&opt.device_type=first", "litert://")
     guard = make_guard(settings, choose_model(settings), isolated=True)
     assert (guard.ref.delegate, guard.ref.fallback) == ("testchip+xnnpack", False)
     SWAPS[swap].swap(Path(delegate), Path(delegate).read_bytes() + b"other")

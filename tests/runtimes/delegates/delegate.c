@@ -2,6 +2,7 @@
  *
  *   take=none|first|wrong  nodes that it takes: none; the model's first QUANTIZE (uint8 to int8, which is x - 128); the
  *                          same, computed wrong
+ *   device_type=...        the same, by a name that is taken where all files must be signed
  *   prepare=fails          it rejects the graph
  *   kernel=fails           its kernel cannot be prepared, after it has taken the node
  *   invoke=fails           its kernel cannot compute
@@ -80,7 +81,7 @@ Delegate* tflite_plugin_create_delegate(char** keys, char** values, size_t count
   Options* options = calloc(1, sizeof(Options));
   for (size_t i = 0; i < count; i++) {
     const char *key = keys[i], *value = values[i];
-    if (!strcmp(key, "take")) {
+    if (!strcmp(key, "take") || !strcmp(key, "device_type")) {
       options->take = strcmp(value, "none") != 0;
       options->wrong = !strcmp(value, "wrong");
     } else if (!strcmp(key, "prepare")) {
