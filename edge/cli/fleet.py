@@ -51,7 +51,7 @@ def watch(
     messages are missing, were repaired or given up (expired), counted from when the watch began. Anomalies are messages
     that should not have come: unreadable, conflicting (two under one number), implausible (numbers that the device
     cannot have reached), foreign (of another device than the topic says). The live table needs the extra fleet
-    (pip install '.[fleet]' in the checkout); --once and --json do not, and exit with 0 if all are listed, whatever is so.
+    (pip install '.[fleet]' in the checkout); --once and --json do not, and exit with 0 if all devices are listed.
 
     Example:
       edge-cli fleet watch --broker mqtt://localhost:1883 --once --sort missing

@@ -155,7 +155,7 @@ forged_claims = st.fixed_dictionaries({
 
 
 @settings(deadline=None, max_examples=150)
-@given(st.lists(st.lists(forged_claims, max_size=8), min_size=2 * DISPUTES, max_size=20), st.booleans())
+@given(st.lists(st.lists(forged_claims, max_size=8), min_size=CONTRADICTIONS, max_size=20), st.booleans())
 def test_however_claims_are_mixed_what_is_missing_shows_or_the_forgery_does(
     rounds: list[list[dict[str, Any]]], counts_on: bool
 ) -> None:
@@ -169,7 +169,7 @@ def test_however_claims_are_mixed_what_is_missing_shows_or_the_forgery_does(
             health(device, **fields)
         made += counts_on
         health(device, made + 1, expired=[(7, 7)])
-        if number >= DISPUTES + CONTRADICTIONS and not device.device_ledger.implausible:
+        if number >= CONTRADICTIONS and not device.device_ledger.implausible:
             assert missing(device) >= {3, 4, 6, 8, *range(10, made + 1)}
 
 
