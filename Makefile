@@ -44,7 +44,7 @@ PYTEST = PYTHONSAFEPATH=1 SONOEDGE_TESTS_WHEEL=1 $(TEST_VENV)/bin/pytest
 test: test-wheel test-phantom ## All tests: of the built wheel, with a real mosquitto where there is one; of a phantom's training.
 
 test-wheel: .venv-test/installed ## The tests of the built wheel alone.
-	$(PYTEST) -m "not opt_in" $(ARGS)
+	$(PYTEST) -n 2 --dist loadfile -m "not opt_in" $(ARGS)
 
 FAST = -n 2 --dist loadfile -m "not broker and not data and not slow and not opt_in"
 test-fast: $(TEST_VENV)/installed ## Only the tests that need no broker, no data sets and little time; three minutes.

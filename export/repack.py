@@ -53,7 +53,8 @@ def repack(
     """
     if version == bundle.manifest.version:
         raise ModelError(f"the bundle is {version} already", hint="two files of one version cannot be told apart")
-    graph = split_bundle(bundle.model_bytes).graph
+    parts = split_bundle(bundle.model_bytes)
+    graph = parts.graph
     manifest = msgspec.structs.replace(bundle.manifest, version=version)
     silent = None if representative is None else silent_channels(graph, representative)
     order = sorted(range(len(bundle.golden)), key=lambda i: -bundle.golden.frames[i].ndim)  # colour shows more
@@ -64,7 +65,7 @@ def repack(
     cases = choose_cases(old, manifest, progress)
     cases += add_noticing_cases(graph, manifest, cases, silent, progress, folder)
     found = golden_coverage(graph, np.concatenate([case.tensor for case in cases]), silent)
-    data = append_zip(graph, zip_members(manifest, cases, found, len(graph), reason))
+    data = append_zip(graph, zip_members(manifest, cases, found, len(graph), reason) | parts.optional)
     check_size(data)
     write_atomically(out, data)
     return load_bundle(out), found

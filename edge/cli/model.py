@@ -56,7 +56,7 @@ def info(
     import msgspec
 
     from edge.models.bundle import SHIPPED_BUNDLE, load_bundle
-    from edge.models.bundle_file import seal_model
+    from edge.models.bundle_file import OPTIONAL_LIMITS, seal_model
     from edge.models.classifier import is_classifier, load_classifier
     from edge.models.signature import SignaturePolicy, check_signature
 
@@ -78,6 +78,9 @@ def info(
         "sha256": bundle.sha256,
         "bytes": bundle.size,
         "golden_cases": len(bundle.golden),
+        "optional_members": {
+            name: {"bytes": size, "known": name in OPTIONAL_LIMITS} for name, size in bundle.optional.items()
+        },
         "manifest": bundle.manifest,
     }
     print_json(msgspec.json.format(msgspec.json.encode(facts), indent=2).decode())
@@ -181,6 +184,8 @@ def outcome(report: SelfTestReport) -> str:
 
 def describe(bundle: Bundle) -> str:
     """Text with all that people should know of a bundle."""
+    from edge.models.bundle_file import OPTIONAL_LIMITS
+
     m = bundle.manifest
     return "\n".join(
         [
@@ -189,6 +194,10 @@ def describe(bundle: Bundle) -> str:
             f"  sha256 {bundle.sha256}, {bundle.size:,} bytes, {len(bundle.golden)} golden vectors",
             f"  task {m.task}, body part {m.body_part}, licence {m.licence}",
             f"  made {m.created}, revision {m.git_revision or 'unknown'}, recipe {m.recipe_sha256[:16]}",
+            *(
+                f"  optional {name}, {size:,} bytes: {'not used' if name in OPTIONAL_LIMITS else 'not known'} here"
+                for name, size in bundle.optional.items()
+            ),
             "",
             f"input   {m.input}",
             *(

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from edge.contracts import topics
 from edge.contracts.envelope import Envelope
 from edge.contracts.finding import ModelRef, RuntimeRef
 
@@ -51,6 +52,10 @@ class State(Envelope, frozen=True, kw_only=True):
     streams: list[StreamState] = []
     capabilities: list[str] = []
     outbox: OutboxState | None = None
+    durable_topics: tuple[str, ...] = topics.DURABLE_TOPICS
+    """First levels of the topics (``findings`` of ``findings/cart``) whose messages count in ``outbox``: whatever is
+    sent there has ``device``, ``epoch`` and ``seq``, whatever its schema. A consumer that counts subscribes to all.
+    At most 16, each of a-z, 0-9 and hyphens, at most 32 characters. Absent: findings, coverage."""
     clock_mark: ClockMark | None = None
     health_every_s: float | None = None
     """Seconds between two ``health`` messages of this device; None: unknown. Much longer silence is no health."""

@@ -8,21 +8,30 @@ STATE = "state"
 HEALTH = "health"
 REQUEST = "request"
 RESPONSE = "response"
+FINDINGS = "findings"
+COVERAGE = "coverage"
+RESULTS = "results"
+DURABLE_TOPICS = (FINDINGS, COVERAGE)
+"""First levels of the topics of durable messages, where ``state`` names none; of these the second is the stream."""
+DURABLE_TOPICS_LIMIT = 16
+"""Most of them that a device may name."""
+NEVER_DURABLE = frozenset({STATE, HEALTH, REQUEST, RESPONSE, RESULTS})
+"""First levels of topics that have another meaning."""
 
 
 def findings(stream: str) -> str:
     """Topic of a stream's durable findings, below the device's prefix."""
-    return f"findings/{stream}"
+    return f"{FINDINGS}/{stream}"
 
 
 def coverage(stream: str) -> str:
     """Topic of a stream's durable coverage, below the device's prefix."""
-    return f"coverage/{stream}"
+    return f"{COVERAGE}/{stream}"
 
 
 def results(stream: str) -> str:
     """Topic of a stream's latest results, below the device's prefix."""
-    return f"results/{stream}"
+    return f"{RESULTS}/{stream}"
 
 
 @dataclass(frozen=True, slots=True)

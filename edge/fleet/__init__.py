@@ -18,6 +18,7 @@ Modules:
 - ``device_table``: Table of devices as text: its columns, filtering, sorting, and the summary line.
 - ``disputed_count``: Number that a device only ever raises: whether fresh claims fall below an earlier one again and
   again.
+- ``durable_subscriptions``: Subscriptions to further kinds of durable messages, which devices name in ``state``.
 - ``epoch_account``: Account of one epoch of one device: what was made, received, expired and repaired, and which claims
   are believed.
 - ``expired_claims``: Expired ranges of one epoch, by a device's claims: what is believed, and what is contested and

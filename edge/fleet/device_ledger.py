@@ -8,6 +8,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from edge.contracts import topics
 from edge.fleet.content_hashes import ContentHashes
 from edge.fleet.epoch_account import REPLAY, EpochAccount
 
@@ -52,6 +53,8 @@ class DeviceLedger:
         self.epoch = ""
         """Epoch that the device counts in now, by its last ``state`` or ``health``. Empty: not known yet."""
         self.run_id = ""
+        self.durable_topics: tuple[str, ...] = topics.DURABLE_TOPICS
+        """First levels of the topics of its durable messages, by its last ``state`` that could be believed."""
         self.duplicates = 0
         self.conflicting = 0
         """Messages under the number of another one. The first that arrived counts."""
@@ -109,7 +112,7 @@ class DeviceLedger:
         return _nonempty(wanted)
 
     def add_durable(self, message: DurableFields, content: bytes) -> Arrival:
-        """Add a finding or a coverage message. ``content``: what must be equal in every repeat of it."""
+        """Add a durable message of any kind. ``content``: what must be equal in every repeat of it."""
         one = self._account(message.epoch)
         if one is not None and message.seq in one.received:
             return self._add_repeat(message, content)

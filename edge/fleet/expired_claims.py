@@ -32,7 +32,7 @@ CONTESTED_RANGES = 10_000
 class ExpiredClaims:
     """Expired numbers of one epoch, as far as the device's claims agree on them."""
 
-    __slots__ = ("_confirmed", "_contradicted", "_last", "_quiet", "believed", "contested")
+    __slots__ = ("_confirmed", "_contradicted", "_last", "_last_named", "_quiet", "believed", "contested")
 
     def __init__(self) -> None:
         self.believed = RangeSet()
@@ -45,6 +45,8 @@ class ExpiredClaims:
         """At place i: contested numbers that more than i fresh claims in a row have named."""
         self._last: list[Range] = []
         """The last list, all of which was believed: most claims repeat it."""
+        self._last_named: list[Range] = []
+        """The same, in order and joined: most often nothing else is believed."""
         self._quiet = 0
         """Fresh claims in a row after which none contradicted another."""
 
@@ -57,12 +59,17 @@ class ExpiredClaims:
             return 1
         if not ranges and not self.believed and not self.contested:
             return 0
+        if ranges and self._is_repeat(ranges, next_seq):
+            if fresh:
+                self._count_quiet()
+            return 0
         possible = [(first, last) for first, last in ranges if 1 <= first <= last < next_seq]
         named = RangeSet(possible)
         refused = len(ranges) - len(possible)
         if ranges != self._last:
             refused += self._believe(named.minus(self.contested))
             self._last = [] if refused or self.contested else ranges
+            self._last_named = list(named)
         if fresh and len(possible) == len(ranges):  # an impossible claim is no evidence
             oldest = ranges[0][0] if len(ranges) >= LISTED_RANGES else 1
             refused += self._compare(named, oldest)
@@ -73,6 +80,12 @@ class ExpiredClaims:
         self.believed = self.believed.within(1, end - 1)
         self._contradicted = [one.within(1, end - 1) for one in self._contradicted]
         self._last = []
+
+    def _is_repeat(self, ranges: list[Range], next_seq: int) -> bool:
+        """Whether this names just what is believed, as the claim before did, and nothing is contested."""
+        if self.contested or ranges != self._last:
+            return False
+        return self._last_named[-1][1] < next_seq and list(self.believed) == self._last_named
 
     def _believe(self, numbers: RangeSet) -> int:
         """Believe ``numbers``; returns how many of their ranges there was no room for."""
@@ -90,11 +103,10 @@ class ExpiredClaims:
             self._confirm(named, oldest)
         omitted = _omitted(self.believed, named, oldest)
         is_open = bool(omitted) or bool(self._confirmed[0].minus(self.believed))
-        self._quiet = 0 if is_open else self._quiet + 1
-        if self._quiet >= QUIET_CLAIMS:
-            self.contested = RangeSet()
-            self._contradicted = [RangeSet() for _ in self._contradicted]
-            self._confirmed = [RangeSet() for _ in self._confirmed]
+        if is_open:
+            self._quiet = 0
+        else:
+            self._count_quiet()
         if not omitted:
             return 0
         false = _common(omitted, self.contested)
@@ -106,6 +118,14 @@ class ExpiredClaims:
         false = _union(false, step)
         self.believed = self.believed.minus(false)
         return int(bool(false))
+
+    def _count_quiet(self) -> None:
+        """Count a claim that contradicts nothing, and forget doubts after enough of them."""
+        self._quiet += 1
+        if self._quiet >= QUIET_CLAIMS:
+            self.contested = RangeSet()
+            self._contradicted = [RangeSet() for _ in self._contradicted]
+            self._confirmed = [RangeSet() for _ in self._confirmed]
 
     def _confirm(self, named: RangeSet, oldest: int) -> None:
         """Count a claim for the contested numbers that it names, and begin anew with those that it does not."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from edge.contracts import topics
 from edge.contracts.names import is_name
 from edge.fleet.consumer_connection import ConsumerConnection
+from edge.fleet.durable_subscriptions import DurableSubscriptions
 from edge.fleet.fleet_overview import BRIDGE, FleetOverview
 from edge.fleet.ledger import DEVICES_LIMIT, REPLAY_RESTART_TOPICS
 from edge.fleet.resend_requests import ResendRequests
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from edge.fleet.received_queue import ConsumerMessage
 
 SUBJECTS = ("health", "findings/+", "coverage/+", *REPLAY_RESTART_TOPICS)
-"""Beside ``state``. Not ``results``: the most frequent, and nothing is counted by them."""
+"""Beside ``state``, of all devices; further durable topics of a device: `DurableSubscriptions`. Not ``results``: the
+most frequent, and nothing is counted by them."""
 STEP_S = 0.1
 """Longest wait for messages in one go while something else is to be done as well."""
 QUIET_S = 1.0
@@ -39,9 +41,11 @@ class FleetWatch:
         self.overview = FleetOverview(root, whole=whole)
         self.connection = ConsumerConnection(settings, [all_states(root)], qos=0)
         others = [*(f"{root}/+/+/{each}" for each in SUBJECTS), f"{root}/+/{BRIDGE}"]
-        self.states = StateFetch(self.connection, self.overview, root, others)
+        self.durable = DurableSubscriptions(self.connection, self.overview.ledger, root)
+        self.states = StateFetch(self.connection, self.overview, root, others, self.durable.start)
         self.requests = ResendRequests(self.connection.publish, self.overview, root)
         self._asked_at = time.monotonic()
+        self._session = 0
         self._retained: dict[str, int] = {}
         """Topic of a state -> hash of its last payload: the broker brings the same one again and again."""
 
@@ -53,7 +57,8 @@ class FleetWatch:
     def problems(self) -> list[str]:
         """What makes the numbers shown less than the whole, for people."""
         dropped = self.connection.dropped
-        return [f"{dropped} messages were dropped here: they came faster than they were read"] if dropped else []
+        lost = [f"{dropped} messages were dropped here: they came faster than they were read"] if dropped else []
+        return lost + self.durable.problems()
 
     def process_messages(self, timeout_s: float) -> int:
         """Process the messages that have come, waiting at most ``timeout_s`` for the first; returns how many.
@@ -61,9 +66,13 @@ class FleetWatch:
         Raises `SinkError` if the broker refuses a subscription.
         """
         received = self.connection.receive(timeout_s if self.states.settled else min(timeout_s, STEP_S))
+        if self.connection.session != self._session:
+            self._session = self.connection.session
+            self.durable.reset()
         for message in received:
             self._process(message)
         self.states.step()
+        self.durable.step()
         return len(received)
 
     def receive_until(self, condition: Callable[[], bool], timeout_s: float) -> bool:
@@ -129,11 +138,14 @@ class FleetWatch:
                 return
             if message.topic in self._retained or len(self._retained) < 2 * DEVICES_LIMIT:
                 self._retained[message.topic] = content
+        awaited = suffix == topics.STATE and self.durable.names_new((site, device), message.body)
         self.overview.feed(
             message.topic,
             message.body,
             retained=message.retained,
             at=message.at,
-            listening=self.states.others_subscribed,
+            listening=self.states.others_subscribed and not (awaited or self.durable.pending((site, device))),
         )
+        if suffix == topics.STATE:
+            self.durable.update((site, device))
         self.requests.note((site, device), suffix, message.body)

@@ -73,6 +73,7 @@ class _HealthStamp(msgspec.Struct, frozen=True):
 
 
 class _Finding(msgspec.Struct, frozen=True):
+    schema: Text = ""
     stream: Text = ""
     lifecycle: Text = ""
     malignancy: float | None = None
@@ -173,5 +174,7 @@ class LastMessages:
         self.health = decode_json(payload, HealthNumbers, limit=MESSAGE_LIMIT)
 
     def _update_finding(self, finding: _Finding, now: float) -> None:
+        if not finding.schema.startswith("finding/"):  # a durable message of another kind
+            return
         if self.finding is None or not finding.replayed:
             self.finding, self.finding_at = finding, now

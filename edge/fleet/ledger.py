@@ -1,9 +1,9 @@
 """Delivery ledger of a consumer: shows that every durable message has arrived, or names the missing ranges.
 
-Feed it every message, then ask it what is missing. Each durable message has (device, epoch, seq), and seq counts
-without gaps; ``state`` and ``health`` say how far it has counted. So a hole is known as such without any clock: nothing
-here is ordered by time. A device keeps what it has sent for a while, so that most holes can be asked for again
-(``request/findings/resend``).
+Feed it every message, then ask it what is missing. Each durable message has (device, epoch, seq), whatever its topic
+and schema, and seq counts without gaps; ``state`` and ``health`` say how far it has counted. So a hole is known as such
+without any clock: nothing here is ordered by time. A device keeps what it has sent for a while, so that most holes can
+be asked for again (``request/findings/resend``).
 
     ledger = Ledger()
     ledger.feed(topic, payload)            # each message on edge/v1/#; the verdict says what to do with it
@@ -28,11 +28,12 @@ from edge.contracts.decoding import UnreadableError
 from edge.contracts.names import is_name
 from edge.fleet.device_ledger import Arrival, DeviceLedger
 from edge.fleet.ledger_messages import (
-    TOPIC_OF_SCHEMA,
     StateFields,
     decode_durable,
     decode_health,
     decode_state,
+    durable_topics_of,
+    is_durable,
     outbox_of_health,
     outbox_of_state,
 )
@@ -95,13 +96,17 @@ class Ledger:
     def feed(self, topic: str, payload: bytes, *, retained: bool = False) -> Arrival:
         """Process one message. ``retained``: the broker kept it, it may be old. Raises nothing, whatever is fed."""
         site, device, suffix = self.split_topic(topic)
-        kind = suffix.partition("/")[0]
-        if kind not in _READ_TOPICS:
-            return self._feed_other(site, device, suffix)
+        if suffix in REPLAY_RESTART_TOPICS:
+            return self._restart_replay_order(site, device)
         if suffix == topics.STATE and not payload:
             return Arrival.NOT_OURS  # how a retained message is deleted at the broker
         try:
-            verdict = self._feed_readable(site, device, suffix, payload, retained)
+            if suffix in (topics.STATE, topics.HEALTH):
+                verdict = self._feed_report(site, device, suffix, payload, retained)
+            elif self._may_be_durable(site, device, suffix, payload):
+                verdict = self._feed_durable(site, device, suffix, payload)
+            else:
+                verdict = Arrival.NOT_OURS
         except UnreadableError:
             verdict = Arrival.UNREADABLE
         if verdict in (Arrival.UNREADABLE, Arrival.FOREIGN):
@@ -118,20 +123,34 @@ class Ledger:
         device, _, suffix = rest.partition("/")
         return (site, device, suffix) if site and device else ("", "", "")
 
-    def _feed_readable(self, site: str, device: str, suffix: str, payload: bytes, retained: bool) -> Arrival:
-        """Process a message of a device; raises `UnreadableError` if topic or payload cannot be read."""
+    def _may_be_durable(self, site: str, device: str, suffix: str, payload: bytes) -> bool:
+        """Whether a message is durable: by the topic, where durable ones alone are sent, else by its own fields."""
+        kind = suffix.partition("/")[0]
+        known = self._devices.get((site, device))
+        if kind in topics.DURABLE_TOPICS or (known is not None and kind in known.durable_topics):
+            return True
+        # Requests are written by others.
+        return kind not in ("", topics.REQUEST) and is_name(site) and is_name(device) and is_durable(payload)
+
+    def _feed_durable(self, site: str, device: str, suffix: str, payload: bytes) -> Arrival:
+        """Process a durable message; raises `UnreadableError` if topic or payload cannot be read."""
         kind, _, stream = suffix.partition("/")
-        if not (is_name(site) and is_name(device) and (kind not in _DURABLE_TOPICS or is_name(stream))):
+        has_stream = kind in topics.DURABLE_TOPICS  # other kinds may have other topics below their own
+        if not (is_name(site) and is_name(device) and (is_name(stream) or not has_stream)):
             raise UnreadableError("no names of a device and its stream")
-        if kind in _DURABLE_TOPICS:
-            message, content = decode_durable(payload)
-            if message.device != device or message.stream != stream or TOPIC_OF_SCHEMA[message.schema] != kind:
-                return Arrival.FOREIGN
-            return self._ledger_of(site, device).add_durable(message, content)
+        message, content = decode_durable(payload)
+        if message.stream and not is_name(message.stream):
+            raise UnreadableError("no name of a stream")
+        if message.device != device or (has_stream and message.stream not in ("", stream)):
+            return Arrival.FOREIGN
+        return self._ledger_of(site, device).add_durable(message, content)
+
+    def _feed_report(self, site: str, device: str, suffix: str, payload: bytes, retained: bool) -> Arrival:
+        """Process a ``state`` or ``health``; raises `UnreadableError` if topic or payload cannot be read."""
+        if not (is_name(site) and is_name(device)):
+            raise UnreadableError("no name of a device")
         if suffix == topics.STATE:
             return self._feed_state(site, device, decode_state(payload), retained)
-        if suffix != topics.HEALTH:
-            return Arrival.NOT_OURS
         health = decode_health(payload)
         if health.device != device:
             return Arrival.FOREIGN
@@ -150,6 +169,10 @@ class Ledger:
         one.run_id = state.run_id
         if not is_will:
             one.restart_replay_order()
+            try:
+                one.durable_topics = durable_topics_of(state)
+            except UnreadableError:
+                one.implausible += 1
         self._feed_claim(one, lambda: outbox_of_state(state), retained)
         return Arrival.NOTED
 
@@ -163,8 +186,8 @@ class Ledger:
         if outbox is not None:
             one.update_outbox(outbox, fresh=not retained)
 
-    def _feed_other(self, site: str, device: str, suffix: str) -> Arrival:
-        if suffix in REPLAY_RESTART_TOPICS and (site, device) in self._devices:
+    def _restart_replay_order(self, site: str, device: str) -> Arrival:
+        if (site, device) in self._devices:
             self._devices[site, device].restart_replay_order()
             return Arrival.NOTED
         return Arrival.NOT_OURS
@@ -185,7 +208,3 @@ class Ledger:
             key = key if len(self._rejected) < DEVICES_LIMIT else NO_DEVICE
             return self._rejected.setdefault(key, RejectedCounts())
         return self._rejected[key]
-
-
-_DURABLE_TOPICS = frozenset(TOPIC_OF_SCHEMA.values())
-_READ_TOPICS = _DURABLE_TOPICS | {topics.STATE, topics.HEALTH}

@@ -1,7 +1,8 @@
 """The few fields of MQTT messages that the ledger reads, and how they are read.
 
-Only the fields that the ledger needs: it must understand devices that are newer than itself. What a device claims of
-its outbox is read apart from the rest, so that a false claim does not hide the state that it came with.
+Only the fields that the ledger needs: it must understand devices that are newer than itself. A durable message is told
+by its (device, epoch, seq), whatever else it says. What a device claims of its outbox and of its topics is read apart
+from the rest, so that a false claim does not hide the state that it came with.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from edge.contracts import topics
 from edge.contracts.decoding import FAILURES, UnreadableError, convert_value, decode_json
+from edge.contracts.names import is_name
 
 SEQ_LIMIT = 1 << 40
 """Above it no sequence number can be: a thousand messages a second for 34 years."""
@@ -23,13 +26,13 @@ Epoch = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
 class DurableFields(msgspec.Struct, frozen=True):
-    """Fields of a finding or a coverage message that the ledger reads."""
+    """Fields of a durable message of any schema that the ledger reads."""
 
     device: str
-    stream: str
     epoch: Epoch
     seq: Seq
-    schema: Literal["finding/1", "coverage/1"]
+    stream: str = ""
+    """Empty: it is of no stream."""
     replayed: bool = False
 
 
@@ -51,6 +54,11 @@ class StateFields(msgspec.Struct, frozen=True):
     mono_ns: int | None = None
     """Missing in a last will: the broker publishes it, not the device."""
     outbox: Any = None
+    durable_topics: Any = None
+
+
+class _DurableTopicsClaim(msgspec.Struct, frozen=True):
+    durable_topics: Annotated[tuple[str, ...], msgspec.Meta(max_length=topics.DURABLE_TOPICS_LIMIT)]
 
 
 class HealthFields(msgspec.Struct, frozen=True):
@@ -65,8 +73,6 @@ class HealthFields(msgspec.Struct, frozen=True):
     replayed: bool = False
 
 
-TOPIC_OF_SCHEMA = {"finding/1": "findings", "coverage/1": "coverage"}
-"""Topic of each durable message's schema."""
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -84,6 +90,15 @@ def decode_durable(payload: bytes) -> tuple[DurableFields, bytes]:
         return fields, payload
 
 
+def is_durable(payload: bytes) -> bool:
+    """Whether a message has the fields of a durable one; costs less than `decode_durable`."""
+    try:
+        decode_json(payload, DurableFields, limit=MESSAGE_LIMIT)
+    except UnreadableError:
+        return False
+    return True
+
+
 def decode_state(payload: bytes) -> StateFields:
     """Fields of a ``state`` message; raises `UnreadableError`."""
     return decode_json(payload, StateFields, limit=MESSAGE_LIMIT)
@@ -97,6 +112,20 @@ def decode_health(payload: bytes) -> HealthFields:
 def outbox_of_state(state: StateFields) -> OutboxFields | None:
     """Read the outbox numbers of a `state` message; None if it has none. Raises `UnreadableError`."""
     return None if state.outbox is None else convert_value(state.outbox, OutboxFields)
+
+
+def durable_topics_of(state: StateFields) -> tuple[str, ...]:
+    """Topics that a `state` message calls durable; those that always were if it names none. Raises `UnreadableError`.
+
+    Each becomes a subscription below the device's own prefix, so it must be one plain level without another meaning.
+    """
+    if state.durable_topics is None:
+        return topics.DURABLE_TOPICS
+    named = convert_value({"durable_topics": state.durable_topics}, _DurableTopicsClaim).durable_topics
+    for each in named:
+        if not is_name(each) or each in topics.NEVER_DURABLE:
+            raise UnreadableError(f"no topic of durable messages: {each!r}")
+    return tuple(dict.fromkeys(named))
 
 
 def outbox_of_health(health: HealthFields) -> OutboxFields | None:
@@ -113,6 +142,7 @@ def outbox_of_health(health: HealthFields) -> OutboxFields | None:
 
 
 __all__ = [
-    "MESSAGE_LIMIT", "SEQ_LIMIT", "TOPIC_OF_SCHEMA", "DurableFields", "HealthFields", "OutboxFields", "StateFields",
-    "UnreadableError", "decode_durable", "decode_health", "decode_state", "outbox_of_health", "outbox_of_state",
+    "MESSAGE_LIMIT", "SEQ_LIMIT", "DurableFields", "HealthFields", "OutboxFields", "StateFields", "UnreadableError",
+    "decode_durable", "decode_health", "decode_state", "durable_topics_of", "is_durable", "outbox_of_health",
+    "outbox_of_state",
 ]  # fmt: skip

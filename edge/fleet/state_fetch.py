@@ -18,7 +18,7 @@ from edge.contracts import topics
 from edge.contracts.errors import SinkError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from edge.fleet.consumer_connection import ConsumerConnection
     from edge.fleet.fleet_overview import DeviceKey, FleetOverview
@@ -45,14 +45,21 @@ class StateFetch:
     """Fetch of all retained states on one connection, a step at a time; begins anew with each new connection."""
 
     def __init__(
-        self, connection: ConsumerConnection, overview: FleetOverview, root: str, other_topics: Sequence[str]
+        self,
+        connection: ConsumerConnection,
+        overview: FleetOverview,
+        root: str,
+        other_topics: Sequence[str],
+        before_others: Callable[[], None] | None = None,
     ) -> None:
         """``connection`` is subscribed to `all_states` at QoS 0. ``other_topics``: subscribed to once states are here.
 
+        ``before_others`` subscribes to what the states name: the broker carries out one subscription after the other.
         ``overview`` is fed by the caller with all that `receive` returns.
         """
         self._connection, self._overview, self._root = connection, overview, root
         self._other_topics = list(other_topics)
+        self._before_others = before_others
         self._session = 0
         self._dropped = 0
         self._collected: dict[str, set[str]] = {}
@@ -163,6 +170,8 @@ class StateFetch:
             self.certain = False
 
     def _subscribe_others(self) -> Iterator[None]:
+        if self._before_others is not None:
+            self._before_others()
         granted = yield from self._subscribe(self._other_topics)
         if not granted:
             raise SinkError(

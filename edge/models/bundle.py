@@ -10,7 +10,7 @@ from edge.contracts.decoding import UnreadableError, decode_json
 from edge.contracts.errors import ModelError
 from edge.contracts.finding import ModelRef
 from edge.contracts.manifest import ModelManifest
-from edge.models.bundle_checks import check_golden, check_hash, check_labels, check_manifest
+from edge.models.bundle_checks import check_golden, check_hash, check_labels, check_manifest, check_optional
 from edge.models.bundle_file import seal_model, split_bundle
 from edge.models.golden_vectors import read_golden
 from edge.models.graph import read_graph
@@ -39,6 +39,8 @@ class Bundle:
     card: str
     """MODEL_CARD.md, for people."""
     golden: GoldenVectors
+    optional: dict[str, int]
+    """Size in bytes of each optional member by name. Those that are not known here are not read any further."""
 
     @property
     def path(self) -> Path:
@@ -95,7 +97,9 @@ def _parse(file: SealedFile, signer: str | None) -> Bundle:
     golden = read_golden(parts.members["golden.npz"], manifest)
     check_golden(golden, manifest)
     card = _text(parts.members["MODEL_CARD.md"], "MODEL_CARD.md")
-    return Bundle(file, signer, manifest, labels, card, golden)
+    check_optional(parts.optional)
+    sizes = {name: len(parts.optional[name]) for name in sorted(parts.optional)}
+    return Bundle(file, signer, manifest, labels, card, golden, sizes)
 
 
 def read_manifest(body: bytes) -> ModelManifest:

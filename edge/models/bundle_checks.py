@@ -11,8 +11,12 @@ import numpy as np
 from edge.contracts.errors import ModelError
 from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
 from edge.contracts.tensors import TensorSpec
+from edge.models.bundle_file import OPTIONAL_LIMITS
+from edge.models.graph import check_whole, is_flatbuffer
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from edge.contracts.manifest import ModelManifest
     from edge.models.golden_vectors import GoldenVectors
     from edge.models.graph import Graph
@@ -50,6 +54,17 @@ def check_labels(labels: tuple[str, ...], manifest: ModelManifest) -> None:
     names = manifest.heads[MALIGNANCY].class_names
     if list(labels) != names:
         _fail(f"labels.txt: expected {', '.join(names)}, got {', '.join(labels)[:80]}")
+
+
+def check_optional(members: Mapping[str, bytes]) -> None:
+    """Check the optional members that are known here; others are passed over. Raises `ModelError`."""
+    for name in sorted(OPTIONAL_LIMITS.keys() & members.keys()):
+        if not is_flatbuffer(members[name]):
+            _fail(f"{name} is not a TFLite flatbuffer")
+        try:
+            check_whole(members[name])
+        except ModelError as error:
+            raise ModelError(f"{name}: {error.message}", hint=error.hint) from error
 
 
 def check_golden(golden: GoldenVectors, manifest: ModelManifest) -> None:

@@ -7,8 +7,9 @@ Sizes and names are checked before anything is trusted. Members are stored, not 
 from __future__ import annotations
 
 import errno
+import re
 import zipfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.contracts.errors import DeviceError, ModelError
@@ -21,11 +22,16 @@ MAX_BUNDLE = 64 * 2**20
 MAX_MEMBERS = 16
 """Most members of a ZIP that are listed at all, so that those that are too many can be named."""
 BUNDLE_LIMITS = {"labels.txt": 2**16, "manifest.json": 2**20, "golden.npz": 16 * 2**20, "MODEL_CARD.md": 2**20}
-"""The members that a bundle must have, the only ones it may have, and the most bytes of each."""
+"""The members that a bundle must have, and the most bytes of each."""
+OPTIONAL_LIMITS = {"clip.tflite": 2**20}
+"""The members that a bundle may have and that are checked, and the most bytes of each. Nothing uses them yet."""
+OTHER_OPTIONAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,55}\.tflite")
+OTHER_OPTIONAL_LIMIT = 2**20
+"""Name and most bytes of any other member that it may have, of a later version: it is passed over."""
 
 CLASSIFIER_JSON = "classifier.json"
 CLASSIFIER_LIMITS = {"labels.txt": 2**16, CLASSIFIER_JSON: 2**20}
-"""The same of a plain classifier, see `edge.models.classifier`."""
+"""The same of a plain classifier, which may have no others: see `edge.models.classifier`."""
 
 EXPORT = "make a bundle with: python -m export bundle runs/<id> --out model.tflite"
 COPY = "copy the file again, or export it anew"
@@ -41,6 +47,8 @@ class BundleParts:
     """Bytes of the flatbuffer: all before the ZIP."""
     members: dict[str, bytes]
     """By name, exactly the names that were asked for."""
+    optional: dict[str, bytes] = field(default_factory=dict)
+    """Optional members by name, also those that are not known here."""
 
     @property
     def graph(self) -> bytes:
@@ -95,8 +103,11 @@ def _path_error(path: Path, what: str) -> ModelError:
     return ModelError(f"model {path} {what}", hint="give the path of a .tflite bundle, or leave --model out")
 
 
-def split_bundle(data: bytes, limits: dict[str, int] = BUNDLE_LIMITS) -> BundleParts:
-    """Split a bundle into flatbuffer and members. `ModelError` unless it has exactly the members of ``limits``."""
+def split_bundle(data: bytes, limits: dict[str, int] = BUNDLE_LIMITS, *, optional: bool = True) -> BundleParts:
+    """Split a bundle into flatbuffer and members.
+
+    Raises `ModelError` unless it has the members of ``limits``, and beside them at most the ``optional`` ones.
+    """
     if not is_flatbuffer(data):
         raise ModelError(
             f"not a TFLite flatbuffer: expected 'TFL3' at byte 4, got {data[4:8]!r} in {len(data)} bytes", hint=EXPORT
@@ -106,14 +117,15 @@ def split_bundle(data: bytes, limits: dict[str, int] = BUNDLE_LIMITS) -> BundleP
     try:
         with open_zip(data, MAX_MEMBERS, "the appended ZIP") as archive:
             infos = archive.infolist()
-            _check_members(infos, limits)
+            _check_members(infos, limits, optional)
             start = min(info.header_offset for info in infos)
             members = {info.filename: archive.read(info) for info in infos}
     except ModelError:
         raise
     except Exception as error:  # zipfile raises half a dozen kinds for damaged input, some of them undocumented
         raise ModelError(f"the appended ZIP is damaged: {error}", hint=COPY) from error
-    return BundleParts(data, start, members)
+    others = {name: members.pop(name) for name in list(members) if name not in limits}
+    return BundleParts(data, start, members, others)
 
 
 def member_names(data: bytes) -> set[str]:
@@ -125,27 +137,36 @@ def member_names(data: bytes) -> set[str]:
         return set()
 
 
-def _check_members(infos: list[zipfile.ZipInfo], limits: dict[str, int]) -> None:
+def _check_members(infos: list[zipfile.ZipInfo], limits: dict[str, int], optional: bool) -> None:
     names = [info.filename for info in infos]
     if CLASSIFIER_JSON in names and CLASSIFIER_JSON not in limits:
         raise ModelError(
             "a plain classifier: without lesion mask, anatomy gate and golden vectors no device can judge by it",
             hint="edge-cli model info shows it; for a device make a bundle with python -m export bundle",
         )
-    if sorted(names) != sorted(limits):
-        missing, extra = sorted(set(limits) - set(names)), sorted(set(names) - set(limits))
+    allowed = {name: most for name in names if optional and (most := _optional_limit(name))} | limits
+    missing = sorted(set(limits) - set(names))
+    # zipfile cuts a name at a NUL, and other readers do not.
+    extra = sorted({info.orig_filename for info in infos} - set(allowed))
+    if missing or extra or len(set(names)) < len(names):
         wrong = [f"{', '.join(missing)} missing"] if missing else []
         wrong += [f"{', '.join(repr(name[:64]) for name in extra[:4])} not known"] if extra else []
         raise ModelError(
             f"the appended ZIP is no bundle's: {'; '.join(wrong) or 'a member stands there twice'}", hint=EXPORT
         )
     for info in infos:
-        if info.file_size > limits[info.filename]:
+        if info.file_size > allowed[info.filename]:
             raise ModelError(
-                f"{info.filename} has {info.file_size} bytes, expected at most {limits[info.filename]}", hint=EXPORT
+                f"{info.filename} has {info.file_size} bytes, expected at most {allowed[info.filename]}", hint=EXPORT
             )
         if info.compress_type != zipfile.ZIP_STORED or info.compress_size != info.file_size:
             raise ModelError(f"{info.filename} is compressed, expected it stored", hint=EXPORT)
+
+
+def _optional_limit(name: str) -> int:
+    """Most bytes of an optional member of a bundle; 0: a bundle has none of this name."""
+    other = OTHER_OPTIONAL_LIMIT if OTHER_OPTIONAL.fullmatch(name) else 0
+    return OPTIONAL_LIMITS.get(name, other)
 
 
 def _missing_zip_error(data: bytes) -> ModelError:

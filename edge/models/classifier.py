@@ -52,7 +52,7 @@ def load_classifier(path: str | Path) -> Classifier:
     """
     file = seal_model(path)
     path = file.origin
-    parts = split_bundle(bytes(file.view()), CLASSIFIER_LIMITS)
+    parts = split_bundle(bytes(file.view()), CLASSIFIER_LIMITS, optional=False)
     try:
         card = decode_json(parts.members[CLASSIFIER_JSON], ClassifierCard)
         labels = decode_text(parts.members["labels.txt"]).splitlines()

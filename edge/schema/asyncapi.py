@@ -74,7 +74,8 @@ def document(schemas: dict[str, Any]) -> dict[str, Any]:
             "description": (
                 "What an edge device for ultrasound publishes. Research use only, not a medical device. "
                 "Receivers ignore fields that they do not know. "
-                "A durable message is told from its repeats by (device, epoch, seq); never order by time. "
+                "A durable message is told from its repeats by (device, epoch, seq), whatever its schema; never order "
+                "by time. More kinds of them may come, on topics that a state names in `durable_topics`. "
                 "The first part of every topic, edge/v1, can be configured."
             ),
             "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},

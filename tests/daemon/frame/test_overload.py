@@ -12,8 +12,10 @@ from brokers import wait_until
 from edge.app.frame_link import MAX_PACKET, decode
 from edge.config.settings import RuntimeSettings, Settings, StreamSettings
 from edge.contracts.frame_report import FrameReport
+from edge.daemon.frame import process
 from edge.daemon.frame.process import run_frame_process
 from edge.daemon.job import DaemonJob
+from edge.images.decoder_process import DecoderProcess
 from edge.pipeline import overload
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 @pytest.mark.slow
 def test_dropped_frames_become_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overload, "OVERLOAD_AFTER_S", 0.5)
+    monkeypatch.setattr(process, "decoder_process", DecoderProcess())  # ours is shut down for good at the end
     settings = Settings(
         device="cart",
         state_dir=str(tmp_path / "state"),
