@@ -16,9 +16,13 @@ Modules:
 - ``device_ledger``: Account of one device's durable messages: received, missing, repaired, duplicate and expired, by
   epoch.
 - ``device_table``: Table of devices as text: its columns, filtering, sorting, and the summary line.
+- ``disputed_count``: Number that a device only ever raises: whether fresh claims fall below an earlier one again and
+  again.
 - ``durable_subscriptions``: Subscriptions to further kinds of durable messages, which devices name in ``state``.
 - ``epoch_account``: Account of one epoch of one device: what was made, received, expired and repaired, and which claims
   are believed.
+- ``expired_claims``: Expired ranges of one epoch, by a device's claims: what is believed, and what is contested and
+  counts as missing.
 - ``fleet_overview``: Overview of a fleet, one row per device: its state, its numbers, and which messages are missing.
 - ``fleet_watch``: Watches a fleet over MQTT: feeds the broker's messages to an overview, and requests what is missing.
 - ``forget``: Forgets devices: finds what a broker retains of them, and deletes it.

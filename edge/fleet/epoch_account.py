@@ -8,16 +8,22 @@ A claim must be possible, and one that later claims contradict is taken back:
 - What is expired lies below the ``next_seq`` of the same claim: nothing can be given up before it was made.
 - `CONTRADICTIONS` fresh claims in a row with a lower ``next_seq`` than an earlier one prove that one false. It is
   forgotten, with all that it said was expired above the true one. (One lower claim proves nothing: a ``health``, at
-  QoS 0, may overtake a ``state``.) As many that no longer name an expired range take that range back: a device goes on
-  naming it.
+  QoS 0, may overtake a ``state``.) If higher ones come between, claims contradict each other: that is counted, and the
+  higher one holds, which shows too much as missing rather than too little.
+- Expired ranges on which fresh claims do not agree count as missing: see `edge.fleet.expired_claims`.
+- So do claims of ``oldest_kept``, which never falls either: once they contradict each other, the lowest of the last few
+  holds. Asked for a message that it does not keep, a device says so.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING
 
+from edge.fleet.disputed_count import DisputedCount
+from edge.fleet.expired_claims import CONFIRMATIONS, CONTRADICTIONS, ExpiredClaims
 from edge.fleet.ledger_messages import SEQ_LIMIT
-from edge.fleet.ranges import Range, RangeSet
+from edge.fleet.ranges import RangeSet
 
 if TYPE_CHECKING:
     from edge.fleet.ledger_messages import DurableFields, OutboxFields
@@ -26,13 +32,6 @@ LIVE, REPLAY = False, True
 """The two lanes of a stream, as the field ``replayed`` has them."""
 LEAP = 10_000_000
 """Messages that a device may have made unheard: four days of thirty a second."""
-CONTRADICTIONS = 3
-"""Fresh claims in a row that take an earlier one back."""
-LISTED_RANGES = 500
-"""Expired ranges that a device names at most: `edge.outbox.deletion.EXPIRED_LIMIT`, which a consumer cannot import."""
-CLAIM_RANGES = 10_000
-"""Most expired ranges in one claim; a device keeps 500."""
-EXPIRED_RANGES = 100_000
 RECEIVED_RANGES = 1_000_000
 """Most ranges of one epoch: 80 bytes each. A million holes are no delivery any more."""
 STREAMS = 1000
@@ -43,17 +42,15 @@ class EpochAccount:
     """Account of one epoch: produced, received and expired sequence numbers."""
 
     __slots__ = (
-        "_claimed", "_far", "_first_is_claimed", "_last_expired", "_lower_claims", "_made", "_shorter_claims",
-        "expired", "first", "newest", "oldest_kept", "received", "repaired",
+        "_claimed", "_expired", "_far", "_first_is_claimed", "_kept", "_kept_count", "_kept_is_disputed",
+        "_lower_claims", "_made", "_next_count", "first", "newest", "received", "repaired",
     )  # fmt: skip
 
     def __init__(self, first: int | None) -> None:
         """``first``: see the attribute."""
         self.first = first
         """From this seq on, what is not here is missing. None: we began to listen later, and do not know where."""
-        self.oldest_kept: int | None = None
         self.received = RangeSet()
-        self.expired = RangeSet()
         self.repaired = RangeSet()
         self.newest: dict[tuple[str, bool], int] = {}
         """(stream, lane) -> highest seq that came in it."""
@@ -67,10 +64,12 @@ class EpochAccount:
         """The last number that was too far above what is known."""
         self._lower_claims = 0
         """Fresh claims in a row that were below ``_claimed``."""
-        self._shorter_claims = 0
-        """Fresh claims in a row that no longer name expired ranges which an earlier one named."""
-        self._last_expired: list[Range] = []
-        """The last list of expired ranges, all of which were believed: most claims repeat it."""
+        self._next_count = DisputedCount()
+        self._expired = ExpiredClaims()
+        self._kept: deque[int] = deque([1], maxlen=CONFIRMATIONS)
+        """The last claims of the oldest kept message; where nothing is kept, the next one that is made."""
+        self._kept_count = DisputedCount()
+        self._kept_is_disputed = False
 
     @property
     def end(self) -> int:
@@ -78,9 +77,14 @@ class EpochAccount:
         return max(self._made, self._claimed)
 
     @property
+    def expired(self) -> RangeSet:
+        """Sequence numbers that were given up, by claims that do not contradict each other."""
+        return self._expired.believed
+
+    @property
     def oldest_requestable(self) -> int:
         """The lowest seq that the device may still keep: what was made since it said that it keeps nothing, it may."""
-        return self._claimed if self.oldest_kept is None else self.oldest_kept
+        return min(self._kept) if self._kept_is_disputed else self._kept[-1]
 
     def missing(self) -> RangeSet:
         """Sequence numbers that were produced, have not expired and have not arrived."""
@@ -119,65 +123,41 @@ class EpochAccount:
         if not 1 <= next_seq <= SEQ_LIMIT or not self._is_near(next_seq, fresh):
             return 1
         refused = self._claim_next(next_seq, fresh)
-        kept = outbox.oldest_kept
-        if kept is not None and not 1 <= kept <= next_seq:
-            refused, kept = refused + 1, None
-        if next_seq >= self.end or fresh:
-            self.oldest_kept = kept
-        return refused + self._claim_expired(outbox.expired, next_seq) + self._take_back(outbox.expired, fresh)
+        refused += self._claim_kept(outbox.oldest_kept, next_seq, fresh)
+        return refused + self._expired.claim(outbox.expired, next_seq, fresh)
 
     def restart_replay(self) -> None:
         """Restart the order check of the replay lane: the next seq may be lower."""
         self.newest = {lane: seq for lane, seq in self.newest.items() if lane[1] is LIVE}
 
     def _claim_next(self, next_seq: int, fresh: bool) -> int:
-        """Set ``_claimed``; 1 if an earlier claim turns out to have been false."""
+        """Set ``_claimed``; 1 if an earlier claim turns out to have been false, or claims contradict each other."""
         if fresh and self.first is None:
             self.first, self._first_is_claimed = next_seq, True
+        disputed = fresh and self._next_count.claim(next_seq)
         if next_seq >= self._claimed:
             self._claimed, self._lower_claims = next_seq, 0
-            return 0
+            return int(disputed)
         self._lower_claims += fresh
-        if self._lower_claims < CONTRADICTIONS:
-            return 0
-        self._claimed, self._lower_claims = next_seq, 0
-        self.expired, self._last_expired = self.expired.within(1, self.end - 1), []
-        if self._first_is_claimed and self.first is not None:
+        is_proven = self._lower_claims >= CONTRADICTIONS
+        if is_proven:
+            self._claimed, self._lower_claims = next_seq, 0
+            self._expired.forget_from(self.end)
+            self._next_count.restart(next_seq)
+        if (is_proven or disputed) and self._first_is_claimed and self.first is not None:
             self.first = min(self.first, next_seq)
-        return 1
+        return int(is_proven or disputed)
 
-    def _claim_expired(self, ranges: list[Range], next_seq: int) -> int:
-        """Enter those of ``ranges`` that can be; returns how many cannot, and 1 for a list that is too long."""
-        if len(ranges) > CLAIM_RANGES:
+    def _claim_kept(self, oldest: int | None, next_seq: int, fresh: bool) -> int:
+        """Enter the oldest kept message (None: nothing is kept); 1 if it cannot be, or contradicts earlier claims."""
+        if oldest is not None and not 1 <= oldest <= next_seq:
             return 1
-        if ranges == self._last_expired:
+        kept = next_seq if oldest is None else oldest
+        if next_seq >= self.end or fresh:
+            self._kept.append(kept)
+        if not (fresh and self._kept_count.claim(kept)):
             return 0
-        refused = 0
-        for first, last in ranges:
-            if 1 <= first <= last < next_seq and len(self.expired) < EXPIRED_RANGES:
-                self.expired.add(first, last)
-            else:
-                refused += 1
-        self._last_expired = [] if refused else ranges
-        return refused
-
-    def _take_back(self, ranges: list[Range], fresh: bool) -> int:
-        """Forget believed ranges that fresh claims in a row no longer name; 1 if that was so.
-
-        A device names all of its expired ranges, or, once they are `LISTED_RANGES`, the newest of them.
-        """
-        if len(ranges) > CLAIM_RANGES or not self.expired:
-            return 0
-        named = [(first, last) for first, last in ranges if first <= last]
-        oldest = named[0][0] if len(named) >= LISTED_RANGES else 1
-        dropped = self.expired.within(oldest, max(oldest, self.end - 1)).minus(RangeSet(named))
-        if not dropped:
-            self._shorter_claims = 0
-            return 0
-        self._shorter_claims += fresh
-        if self._shorter_claims < CONTRADICTIONS:
-            return 0
-        self.expired, self._shorter_claims = self.expired.minus(dropped), 0
+        self._kept_is_disputed = True
         return 1
 
     def _is_near(self, number: int, fresh: bool = True) -> bool:
