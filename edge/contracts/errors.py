@@ -6,6 +6,7 @@
       ModelError            exit 4   a bundle that is broken, or does not compute what it says it does
       DeviceError           exit 5   this machine: runtimes, state-dir, ports
         SourceError         exit 5   cameras, files, DICOM
+        ProcessKilledError  exit 1   a process of ours was killed from outside: trying again may help
       SinkError             exit 6   brokers and other receivers
 
 An error is two lines to the user: what happened, and what to do about it (``hint``). Never a traceback.
@@ -47,6 +48,12 @@ class DeviceError(EdgeError):
     """This machine lacks something: a runtime, a directory, a free port."""
 
     exit_code = 5
+
+
+class ProcessKilledError(DeviceError):
+    """A child process was killed from outside, for lack of memory perhaps: nothing that the user has to mend first."""
+
+    exit_code = 1
 
 
 class SourceError(DeviceError):

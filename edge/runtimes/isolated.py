@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 import select
+import signal
 import socket
 import threading
 import time
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from edge.contracts.decoding import UnreadableError, decode_json
-from edge.contracts.errors import DeviceError, EdgeError, ModelError, UsageError
+from edge.contracts.errors import DeviceError, EdgeError, ModelError, ProcessKilledError, UsageError
 from edge.contracts.manifest import ModelManifest
 from edge.contracts.tensors import RuntimeSpec, Tensor
 from edge.models.bundle_file import seal_model
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 START_TIMEOUT_S = 30.0
+DIED_S = 1.0
+"""For the exit status of a child that has closed its end."""
 """Seconds; a child on a busy Raspberry Pi that has not loaded its model by then never will."""
 
 KINDS: dict[int, type[EdgeError]] = {kind.exit_code: kind for kind in (UsageError, ModelError, DeviceError)}
@@ -123,6 +126,8 @@ class IsolatedRuntime:
                 f"the runtime did not load within {START_TIMEOUT_S:.0f} s", hint="see edge-cli model verify"
             ) from None
         if not data:
+            if self._child is not None and self._child.wait(DIED_S) in (-signal.SIGKILL, -signal.SIGTERM):
+                raise ProcessKilledError("the runtime process was killed while loading", hint="is there memory left?")
             raise DeviceError("the runtime process died while loading", hint="its own words stand above in the log")
         try:
             handshake = decode_json(data, RuntimeHandshake)
