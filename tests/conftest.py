@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -27,6 +28,17 @@ settings.load_profile("sonoedge")
 watch_connections()
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as in the background of a script: children would ignore it too
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def log_levels() -> Iterator[None]:
+    """Keeps what a command that is called in the test's process, or a simulation, sets for all of the process."""
+    loggers = [logging.getLogger(), logging.getLogger("edge")]
+    before = [(one, one.level, one.propagate, one.disabled) for one in loggers]
+    yield
+    for one, level, propagate, disabled in before:
+        one.setLevel(level)
+        one.propagate, one.disabled = propagate, disabled
 
 
 @pytest.fixture(scope="session")

@@ -59,8 +59,8 @@ def command(
     }
     load_job = partial(make_job, config, flags, str(uuid.uuid4()))
     job = load_job()
-    require_unused_files(job.settings)
     with new_state_dir(Path(job.state_dir)) as (lock, confirm):
+        require_unused_files(job.settings)  # after the lock: another daemon of this directory holds them, too
         return supervise(job, load_job, lock.check, confirm)
 
 
