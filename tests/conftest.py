@@ -36,6 +36,7 @@ def log_levels() -> Iterator[None]:
     loggers = [logging.getLogger(), logging.getLogger("edge")]
     before = [(one, one.level, one.propagate, one.disabled) for one in loggers]
     yield
+    logging.disable(logging.NOTSET)
     for one, level, propagate, disabled in before:
         one.setLevel(level)
         one.propagate, one.disabled = propagate, disabled
