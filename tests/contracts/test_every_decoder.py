@@ -78,7 +78,8 @@ def read_orders(body: bytes) -> None:
 
 
 def shake_hands(body: bytes) -> None:
-    runtime: Any = SimpleNamespace(_control=SimpleNamespace(settimeout=lambda _s: None, recv=lambda _size: body))
+    control = SimpleNamespace(settimeout=lambda _s: None, recv=lambda _size: body)
+    runtime: Any = SimpleNamespace(_control=control, _child=None)
     IsolatedRuntime._receive_handshake(runtime)
 
 
