@@ -102,6 +102,10 @@ class SeqRanges:
         else:
             self._ranges.append((number, number))
 
+    def ranges(self) -> list[tuple[int, int]]:
+        """Ranges (first, last) of the numbers that were added, rising."""
+        return list(self._ranges)
+
     def gaps(self, first: int, last: int) -> tuple[list[tuple[int, int]], int]:
         """Ranges in ``first`` to ``last`` that were not added, at most `GONE_LIMIT`, and the number of all of them."""
         found, count, start = [], 0, first
@@ -115,10 +119,7 @@ class SeqRanges:
 
 def consecutive_ranges(numbers: Iterable[int]) -> list[tuple[int, int]]:
     """Ranges (first, last) that hold ``numbers`` and nothing else, ascending."""
-    found: list[tuple[int, int]] = []
+    found = SeqRanges()
     for number in sorted(set(numbers)):
-        if found and number == found[-1][1] + 1:
-            found[-1] = found[-1][0], number
-        else:
-            found.append((number, number))
-    return found
+        found.add(number)
+    return found.ranges()
