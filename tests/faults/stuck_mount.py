@@ -41,7 +41,7 @@ class StuckMount(Operations):
 
     def read(self, path: str, size: int, offset: int, fh: int) -> bytes:
         if not self.released.is_set():
-            print("reading", flush=True)
+            os.write(sys.stdout.fileno(), b"reading\n")  # in one piece: two reads may come at the same moment
             self.released.wait()
         return b"x"[offset : offset + size]
 
@@ -53,7 +53,7 @@ def main() -> None:
     def serve() -> None:
         for line in sys.stdin:
             (stuck.released.set if line.strip() == "release" else stuck.released.clear)()
-            print("done", flush=True)
+            os.write(sys.stdout.fileno(), b"done\n")
         os._exit(0)  # who started us is gone
 
     threading.Thread(target=serve, daemon=True).start()

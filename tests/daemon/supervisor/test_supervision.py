@@ -47,8 +47,15 @@ def children_of(pid):
     """Child processes of the daemon from the kernel: module -> pid."""
     found = {}
     for thread in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in map(int, thread.read_text().split()):
-            words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+        try:
+            children = thread.read_text().split()
+        except OSError:  # the thread has ended
+            continue
+        for child in map(int, children):
+            try:
+                words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
+            except OSError:  # it has ended since it was listed
+                continue
             if b"-m" in words:
                 found[words[words.index(b"-m") + 1].decode()] = child
     return found

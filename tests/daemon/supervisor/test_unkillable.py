@@ -238,12 +238,14 @@ def test_the_supervisor_stops_in_its_time_with_two_children_that_cannot_be_kille
     monkeypatch.setattr(supervisor, "PUBLISHER", "stuck_child")
     settings = Settings(device="cart", state_dir=str(tmp_path), drain_timeout_s=300.0)
     both = Supervisor(DaemonJob(settings=settings, run_id="run"))
-    for _ in range(2):
-        assert stuck_driver.wait_for_reader()
-    began = time.monotonic()
-    both.stop_quickly()
-    took_s = time.monotonic() - began
-    both.close()
+    try:
+        waiting = [stuck_driver.wait_for_reader() for _ in range(2)]
+        began = time.monotonic()
+        both.stop_quickly()
+        took_s = time.monotonic() - began
+    finally:
+        both.close()
+    assert waiting == [True, True]
     assert took_s < supervisor.STOP_LIMIT_S + 1.0
     assert len(reaper.left_behind("stuck_child")) == 2
     job = msgspec.json.decode(both._frame.payload, type=DaemonJob)
