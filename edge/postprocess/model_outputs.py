@@ -52,7 +52,14 @@ class JudgedOutputs:
         stored = self._outputs[MALIGNANCY]
         resolution = self.manifest.heads[MALIGNANCY].tensor.scale if stored.dtype.kind in "iu" else 0.0
         q = float(self._real(MALIGNANCY).reshape(-1)[1])
-        return calibrate(q, self.manifest.calibration, resolution)
+        calibration = self.manifest.calibration
+        presence = self.largest_presence() if calibration.presence else 1.0
+        return calibrate(q, calibration, resolution, presence)
+
+    def largest_presence(self) -> float:
+        """Largest value of the lesion mask, 0 to 1: how sure it is that there is a lesion anywhere."""
+        most = self._outputs[LESION_MASK].max(keepdims=True)
+        return float(np.clip(dequantise(most, self.manifest.heads[LESION_MASK].tensor), 0.0, 1.0).item())
 
     @property
     def suspicious(self) -> bool:
@@ -89,16 +96,19 @@ def dequantise(values: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:
     return real
 
 
-def calibrate(q: float, calibration: Calibration, resolution: float) -> float:
-    """Platt scaling of a probability, see `Calibration`.
+def calibrate(q: float, calibration: Calibration, resolution: float, presence: float = 1.0) -> float:
+    """Calibrated probability of malignancy, see `Calibration`.
 
     Args:
         q: the head's output, 0 to 1.
-        calibration: slope and intercept.
+        calibration: slope, intercept, and weight of the presence.
         resolution: smallest step of ``q``: an output of exactly 0 or 1 means "within half a step of it", and its
             logit is taken there instead of at infinity.
+        presence: largest value of the lesion mask, 0 to 1.
     """
     edge = min(0.25, max(resolution / 2, 1e-6))
     q = min(max(q, edge), 1 - edge)
     z = calibration.slope * math.log(q / (1 - q)) + calibration.intercept
+    if calibration.presence:
+        z += calibration.presence * (presence - 1)
     return 1 / (1 + math.exp(-z)) if z > -700 else 0.0
