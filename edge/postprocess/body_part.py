@@ -23,5 +23,10 @@ def contradicts(stated: str | None, expected: str) -> bool:
     return not any(stated_word in group and expected_word in group for group in SAME)
 
 
+def names_the_same(stated: str | None, expected: str) -> bool:
+    """Whether ``stated`` names the body part ``expected``, in any spelling. Saying nothing names none."""
+    return _word(stated or "") not in NOT_SAID and not contradicts(stated, expected)
+
+
 def _word(text: str) -> str:
     return " ".join(text.upper().replace("_", " ").replace("-", " ").split())
