@@ -34,29 +34,52 @@ def evaluate(
     typer.echo(json.dumps(figures, indent=1) if as_json else f"{as_table(figures)}\n\n{confusion}")
 
 
-@app.command(epilog="\b\nExample:\n  python -m training calibrate runs/cv")
+Across = Annotated[
+    list[Path] | None,
+    typer.Option("--across", "--busi-run", help="A run judged on another data set than it learnt from; repeatable."),
+]
+LeftOut = Annotated[list[Path] | None, typer.Option(help="A run judged on a scanner that it never saw; repeatable.")]
+Int8 = Annotated[bool, typer.Option("--int8", help="By the quantised models' outputs (RUN/int8.npz).")]
+
+
+@app.command(
+    epilog="\b\nExample:\n  python -m training calibrate runs/cv --int8 --across runs/b2b --across runs/i2b "
+    "--left-out runs/no-ge7 --left-out runs/no-ge5"
+)
 def calibrate(
     run: Annotated[Path, typer.Argument(help="Folder of a cross-validation, or of one run.")],
-    int8: Annotated[bool, typer.Option("--int8", help="By the quantised models' outputs (RUN/int8.npz).")] = False,
+    int8: Int8 = False,
+    across: Across = None,
+    left_out: LeftOut = None,
 ) -> None:
     """Choose calibration, operating point, lesion and abstention thresholds; write them to RUN/calibration.json.
 
-    By out-of-fold predictions of a cross-validation; of a single run, by its validation pictures.
+    Calibration and operating point by test pictures of the runs --across and --left-out, which never saw their hospital
+    or scanner; without any, by out-of-fold predictions of a cross-validation, or a single run's validation pictures.
     """
-    from training.evaluation.calibration import write_calibration
+    from training.evaluation.write_calibration import write_calibration
 
-    found = write_calibration(run, int8)
+    found = write_calibration(run, int8, [*(across or ()), *(left_out or ())])
     limits = found.thresholds
-    typer.echo(f"{found.method}; slope {found.calibration.slope}, intercept {found.calibration.intercept}")
+    typer.echo(
+        f"{found.method}; slope {found.calibration.slope}, intercept {found.calibration.intercept}, "
+        f"presence {found.calibration.presence}"
+    )
     for point in found.operating_points:
+        empty = "" if point.empty_suspicious is None else f", without a lesion {point.empty_suspicious:.3f} suspicious"
         typer.echo(
             f"{point.name:15} from {point.threshold:.3f}: sensitivity {point.sensitivity:.3f}, "
-            f"specificity {point.specificity:.3f}"
+            f"specificity {point.specificity:.3f}{empty}"
+        )
+    for each in found.strangers:
+        typer.echo(
+            f"{each.name:15} left out, from {each.threshold:.3f}: sensitivity {each.sensitivity:.3f}, specificity "
+            f"{each.specificity:.3f}, ECE {each.ece:.3f}, n = {each.n}"
         )
     typer.echo(f"lesion from {limits.lesion:g}, presence {limits.lesion_score:g}, anatomy {limits.anatomy:g}")
     typer.echo(
-        f"unjudged between {limits.uncertain}: {found.judged:.1%} judged, wrong calls {found.error_all:.3f} of all, "
-        f"{found.error_judged:.3f} of those judged"
+        f"calls uncertain between {limits.uncertain}: {1 - found.judged:.1%}; wrong calls {found.error_all:.3f} of all, "
+        f"{found.error_judged:.3f} of the others"
     )
 
 
@@ -64,16 +87,9 @@ def calibrate(
 def make_report(
     run: Annotated[Path, typer.Argument(help="Folder of a cross-validation, or of one run.")],
     out: Annotated[Path, typer.Option(help="Folder for report.html and report.json.")] = Path("report"),
-    int8: Annotated[bool, typer.Option("--int8", help="With the quantised models' outputs (RUN/int8.npz).")] = False,
-    across: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--across", "--busi-run", help="A run judged on another data set than it learnt from; repeatable."
-        ),
-    ] = None,
-    left_out: Annotated[
-        list[Path] | None, typer.Option(help="A run judged on a scanner that it never saw; repeatable.")
-    ] = None,
+    int8: Int8 = False,
+    across: Across = None,
+    left_out: LeftOut = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the data sets: adds the negative control.")] = None,
     model: Annotated[bool, typer.Option(help="Ask the run's models about changed pictures (minutes).")] = True,
 ) -> None:

@@ -50,6 +50,13 @@ class DeviceVerdicts:
     uncertain: NDArray[np.bool_]
     """(n,) whether it is a finding whose call is uncertain."""
 
+    over: NDArray[np.bool_]
+    """(n,) whether the malignancy is at or over the operating point, judged or not."""
+
+    def take(self, chosen: NDArray[np.bool_]) -> DeviceVerdicts:
+        """Select the verdicts of some pictures by a boolean mask (n,)."""
+        return DeviceVerdicts(*(getattr(self, f.name)[chosen] for f in fields(self)))
+
     @property
     def cleared(self) -> NDArray[np.bool_]:
         """Mask (n,) of the pictures called benign: findings under the operating point, and clear ones."""
@@ -71,11 +78,12 @@ def device_verdicts(
     for i in range(len(rows)):
         heads = _heads(rows, i, outputs, gated)
         verdict = decide(heads, manifest, whole, (), rows.tensors[i, :, :, 0])
-        p = JudgedOutputs(heads, manifest, whole, ()).malignancy
+        said = JudgedOutputs(heads, manifest, whole, ())
         reason = verdict.reason.value if verdict.reason else ""
-        found.append((p, verdict.status.value, reason, bool(verdict.suspicious), verdict.call_uncertain))
-    columns = zip(*found, strict=True) if found else ((),) * 5
-    kinds = (np.float64, np.str_, np.str_, np.bool_, np.bool_)
+        calls = (bool(verdict.suspicious), verdict.call_uncertain, said.suspicious)
+        found.append((said.malignancy, verdict.status.value, reason, *calls))
+    kinds = (np.float64, np.str_, np.str_, np.bool_, np.bool_, np.bool_)
+    columns = zip(*found, strict=True) if found else ((),) * len(kinds)
     return DeviceVerdicts(*(np.array(values, kind) for values, kind in zip(columns, kinds, strict=True)))
 
 

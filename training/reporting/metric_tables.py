@@ -16,11 +16,11 @@ from training.evaluation.calibration import (
     fit_calibration,
     operating_points,
     resolution,
-    uncertain_interval,
 )
 from training.evaluation.found_lesions import find_lesions_at, merge
 from training.evaluation.lesion_thresholds import choose_lesion_thresholds
-from training.evaluation.metrics import ece, log_loss
+from training.evaluation.metrics import ece, log_loss, weighted_ece
+from training.evaluation.uncertain_calls import uncertain_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -66,7 +66,7 @@ def cross_fit(held: HeldOutSet, outputs: str = "float") -> CalibratedCalls:
         empty = apply_calibration(calibration, rows.take(~rows.known).malignancy, step)
         for point in operating_points(q, known.labels, empty):
             thresholds.setdefault(point.name, np.zeros(n))[judged] = point.threshold
-        intervals[judged] = uncertain_interval(q, float(thresholds["youden"][judged[0]]))
+        intervals[judged] = uncertain_interval(q, np.ones(len(q)), float(thresholds["youden"][judged[0]]))
         level, score, _ = choose_lesion_thresholds(rows)
         parts.append((judged, find_lesions_at(test, level, score)))
     return CalibratedCalls(p, thresholds, intervals, merge(parts, n))
@@ -176,16 +176,10 @@ def calibration(rows: HeldOutPredictions, p: Floats) -> list[dict[str, Any]]:
         draws = BootstrapSamples(groups, rounds=200)
         row: dict[str, Any] = {"source": source, "prevalence": float((labels == 1).mean())}
         for name, values in (("calibrated", p[chosen]), ("raw", rows.malignancy[chosen].astype(float))):
-            error = draws.weighted(partial(_weighted_ece, labels, values), len(labels))
+            error = draws.weighted(partial(weighted_ece, labels, values), len(labels))
             row[name] = {"ece": error, "log_loss": log_loss(labels, values), "ece_plain": ece(labels, values)}
         out.append(row)
     return out
-
-
-def _weighted_ece(labels: NDArray[np.integer], p: Floats, weights: Floats, bins: int = 10) -> float:
-    place = np.minimum((p * bins).astype(int), bins - 1)
-    gap = np.bincount(place, weights * (p - (labels == 1)), bins)
-    return float(np.abs(gap).sum() / weights.sum())
 
 
 def subgroup_masks(rows: HeldOutPredictions) -> dict[str, list[tuple[str, NDArray[np.bool_]]]]:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from training.evaluation.bootstrap import BootstrapSamples
-from training.evaluation.calibration import chance_of_error
 from training.evaluation.logistic_regression import fit, logit, sigmoid
 from training.evaluation.metrics import risk_coverage
+from training.evaluation.uncertain_calls import chance_of_error
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.evaluation.calibration import chance_of_error
+from training.evaluation.uncertain_calls import chance_of_error
 from training.reporting import plots, uncertainty
 from training.reporting.collect import mistakes
 from training.reporting.lesion_presence import presence_scores

@@ -1,0 +1,231 @@
+"""Calibration and operating point fitted out of source: on pictures of hospitals and scanners that no model saw.
+
+READ `fit_device` FIRST: it is the whole of what a device is given. `judge_left_out` tells what that is worth: each
+stranger split is judged by what was fitted on the others, with every picture of its patients left out of the fit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from edge.contracts.errors import ConfigError
+from edge.contracts.manifest import Calibration, Thresholds
+from training.evaluation.found_lesions import MIN_AREA
+from training.evaluation.logistic_regression import fit, logit, sigmoid, soft_targets
+from training.evaluation.metrics import ece, log_loss
+from training.evaluation.stranger_splits import pool
+from training.evaluation.uncertain_calls import uncertain_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from numpy.typing import NDArray
+
+    from training.evaluation.stranger_splits import CalibrationRows, StrangerSplit
+
+    Floats = NDArray[np.float64]
+
+WAYS = ("none", "temperature", "platt")
+"""Ways to calibrate, the simplest first."""
+TOLERANCE = 0.001
+"""Nats of log loss that a simpler calibration may cost."""
+SENSITIVITY = 0.90
+"""Least sensitivity at the operating point."""
+MAX_DISAGREEMENT = 0.05
+"""Share of pictures without a lesion that may be at or over the operating point before presence has to weigh."""
+EMPTY_WEIGHT = 1.0
+"""What all pictures without a lesion together weigh in the fit, as a multiple of those with one."""
+
+
+@dataclass(frozen=True)
+class DeviceFit:
+    """Calibration, operating point and interval that a device would be given, and how they were found."""
+
+    calibration: Calibration
+    threshold: float
+    youden: float
+    uncertain: tuple[float, float]
+    way: str
+
+
+def apply_device(calibration: Calibration, rows: CalibrationRows, step: float) -> Floats:
+    """Calibrated malignancy (n,), as `edge.postprocess.model_outputs.calibrate` computes it for one picture."""
+    z = calibration.slope * logit(rows.malignancy, step) + calibration.intercept
+    return sigmoid(z + calibration.presence * (rows.presence - 1))
+
+
+def fit_calibration_rows(way: str, rows: CalibrationRows, step: float, presence: bool) -> Calibration:
+    """Fit slope, intercept and weight of the presence, each as far as ``way`` and ``presence`` let it move.
+
+    Pictures without a lesion are benign there; without ``presence`` they are left out.
+    """
+    if not presence:
+        rows = rows.take(rows.known)
+    weights = rows.weights.copy()
+    if (empty := ~rows.known).any():
+        weights[empty] *= EMPTY_WEIGHT * weights[~empty].sum() / weights[empty].sum()
+    z, away = logit(rows.malignancy, step), rows.presence - 1
+    columns = {"none": [], "temperature": [z], "platt": [z, np.ones(len(z))]}[way] + ([away] if presence else [])
+    if not columns:
+        return Calibration()
+    labels = (rows.labels == 1).astype(np.int8)
+    w = fit(np.stack(columns, axis=1), soft_targets(labels, weights), weights=weights, offset=z if way == "none" else None)
+    found = dict(zip(("slope", "intercept")[: len(columns) - presence], w, strict=False))
+    return Calibration(
+        slope=round(float(found.get("slope", 1.0)), 5),
+        intercept=round(float(found.get("intercept", 0.0)), 5),
+        presence=round(max(0.0, float(w[-1])), 5) if presence else 0.0,
+    )
+
+
+def threshold_at_sensitivity(p: Floats, labels: NDArray[np.integer], weights: Floats, wanted: float) -> float:
+    """Highest threshold that the share ``wanted`` of the cancers' weight reaches, halfway to the next lower score."""
+    ill = labels == 1
+    order = np.argsort(-p[ill], kind="stable")
+    reached = np.cumsum(weights[ill][order])
+    level = float(p[ill][order][min(len(order) - 1, int(np.searchsorted(reached, wanted * reached[-1] - 1e-9)))])
+    lower = p[p < level]
+    return float((level + lower.max()) / 2) if len(lower) else level
+
+
+def youden_threshold(p: Floats, labels: NDArray[np.integer], weights: Floats) -> float:
+    """Threshold with the largest sum of sensitivity and specificity, by weight; halfway to the next lower score."""
+    levels = np.unique(p)
+    place = np.searchsorted(levels, p)
+    ill = np.bincount(place, weights * (labels == 1), len(levels))
+    well = np.bincount(place, weights * (labels == 0), len(levels))
+    sensitivity = 1 - (np.cumsum(ill) - ill) / ill.sum()
+    specificity = (np.cumsum(well) - well) / well.sum()
+    best = int(np.argmax(sensitivity + specificity))
+    return float((levels[best] + levels[best - 1]) / 2) if best else float(levels[0])
+
+
+def fit_device(rows: CalibrationRows, way: str, step: float, presence: bool) -> DeviceFit:
+    """Fit what a device is given: calibration, operating point, interval. Each picture counts once (`pool`).
+
+    Raises ConfigError where the pictures do not hold both classes.
+    """
+    known = rows.take(rows.known)
+    if not {0, 1} <= set(known.labels.tolist()):
+        raise ConfigError(
+            f"expected benign and malignant pictures to calibrate on, got labels {sorted(set(known.labels.tolist()))}",
+            hint="give stranger splits of both data sets: a split is judged without any of its patients",
+        )
+    calibration = fit_calibration_rows(way, rows, step, presence)
+    p = apply_device(calibration, known, step)
+    threshold = round(threshold_at_sensitivity(p, known.labels, known.weights, SENSITIVITY), 6)
+    return DeviceFit(
+        calibration=calibration,
+        threshold=threshold,
+        youden=round(youden_threshold(p, known.labels, known.weights), 6),
+        uncertain=uncertain_interval(p, known.weights, threshold),
+        way=way,
+    )
+
+
+def fit_without(splits: Sequence[StrangerSplit], groups: Collection[str], way: str, step: float, presence: bool) -> DeviceFit:
+    """What a device would be given, fitted on all splits without the patients ``groups``."""
+    return fit_device(pool(splits, groups), way, step, presence)
+
+
+def left_out_fits(splits: Sequence[StrangerSplit], way: str, step: float, presence: bool) -> list[DeviceFit]:
+    """For each split what is fitted on the others, without any picture of its patients."""
+    return [fit_without(splits, set(split.rows.groups.tolist()), way, step, presence) for split in splits]
+
+
+@dataclass(frozen=True)
+class FitChoice:
+    """How a device's calibration is fitted, chosen by stranger splits that each fit was left without."""
+
+    way: str
+    presence: bool
+    """Whether the presence of a lesion weighs malignancy."""
+    losses: dict[str, float]
+    """By way: mean log loss on the pictures with a lesion of the split left out."""
+    eces: dict[str, float]
+    """By way: mean calibration error there."""
+    empty_suspicious: tuple[float, float]
+    """Mean share of pictures without a lesion that reach the operating point: without weighing presence, and with."""
+
+    def describe(self) -> str:
+        """Say for people what was chosen and why."""
+        without, weighed = self.empty_suspicious
+        why = (
+            f"presence of a lesion weighs malignancy, for without it {without:.0%} of pictures without a lesion would reach "
+            f"the operating point ({weighed:.0%} with it)"
+            if self.presence
+            else f"presence of a lesion does not weigh malignancy ({without:.0%} of pictures without a lesion reach the "
+            "operating point)"
+        )
+        return (
+            f"{self.way}, the simplest whose mean log loss on the split left out of its fit is within {TOLERANCE} of the "
+            f"best; {why}"
+        )
+
+
+def choose_recipe(splits: Sequence[StrangerSplit], step: float) -> FitChoice:
+    """Choose the simplest way that is nearly the best on splits left out, and whether presence has to weigh.
+
+    It has to where more than `MAX_DISAGREEMENT` of the pictures without a lesion would reach the operating point.
+    """
+    plain, _ = _compare_ways(splits, step, False)
+    without = _empty_suspicious(splits, plain, step, False)
+    presence = without > MAX_DISAGREEMENT
+    way, compared = _compare_ways(splits, step, presence)
+    weighed = _empty_suspicious(splits, way, step, True) if presence else without
+    return FitChoice(
+        way,
+        presence,
+        {name: loss for name, (loss, _) in compared.items()},
+        {name: error for name, (_, error) in compared.items()},
+        (without, weighed),
+    )
+
+
+def _compare_ways(
+    splits: Sequence[StrangerSplit], step: float, presence: bool
+) -> tuple[str, dict[str, tuple[float, float]]]:
+    """The simplest way that is nearly the best; mean log loss and ECE of each on the splits left out."""
+    compared = {}
+    for way in WAYS:
+        figures = []
+        for split, found in zip(splits, left_out_fits(splits, way, step, presence), strict=True):
+            known = split_rows(split, lesion=True)
+            p = apply_device(found.calibration, known, step)
+            figures.append((log_loss(known.labels, p), ece(known.labels, p)))
+        loss, error = np.mean(figures, axis=0).tolist()
+        compared[way] = (float(loss), float(error))
+    best = min(loss for loss, _ in compared.values())
+    return next(way for way in WAYS if compared[way][0] <= best + TOLERANCE), compared
+
+
+def _empty_suspicious(splits: Sequence[StrangerSplit], way: str, step: float, presence: bool) -> float:
+    """Mean share of pictures without a lesion at or over the operating point, over splits left out; 0 without any."""
+    shares = []
+    for split, found in zip(splits, left_out_fits(splits, way, step, presence), strict=True):
+        empty = split_rows(split, lesion=False)
+        if len(empty):
+            shares.append(float((apply_device(found.calibration, empty, step) >= found.threshold).mean()))
+    return float(np.mean(shares)) if shares else 0.0
+
+
+def split_rows(split: StrangerSplit, lesion: bool) -> CalibrationRows:
+    """One split's pictures with a lesion, or its pictures and crops without."""
+    rows = pool([split])
+    return rows.take(rows.known == lesion)
+
+
+def device_thresholds(found: DeviceFit, lesion: Thresholds, prevalence: float, origin: str) -> Thresholds:
+    """Thresholds of a manifest: the lesion's as they are in ``lesion``, operating point and interval as fitted."""
+    return msgspec.structs.replace(
+        lesion,
+        lesion_min_area=MIN_AREA,
+        malignancy=found.threshold,
+        operating_point=origin,
+        prevalence=prevalence,
+        uncertain=found.uncertain,
+    )

@@ -1,0 +1,188 @@
+"""Choose what a bundle is calibrated by and write ``calibration.json``: out of source where stranger splits are given.
+
+The lesion's thresholds are chosen at home: how well a mask fits is told by any hospital's pictures, and a run's own are
+the most. Calibration and operating point are fitted on the stranger splits (`training.evaluation.out_of_source`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from edge.contracts.errors import ConfigError
+from training.evaluation.calibration import choose_calibration, resolution
+from training.evaluation.calibration_file import (
+    FILE,
+    CalibrationCandidate,
+    CalibrationFile,
+    OperatingPoint,
+    StrangerResult,
+)
+from training.evaluation.held_out_predictions import INT8, load_held_out, read_int8
+from training.evaluation.metrics import ece, log_loss
+from training.evaluation.out_of_source import (
+    SENSITIVITY,
+    WAYS,
+    apply_device,
+    choose_recipe,
+    device_thresholds,
+    fit_device,
+    left_out_fits,
+    split_rows,
+)
+from training.evaluation.stranger_splits import load_stranger, pool
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from training.evaluation.out_of_source import DeviceFit, FitChoice
+    from training.evaluation.stranger_splits import CalibrationRows, StrangerSplit
+
+    Floats = NDArray[np.float64]
+
+
+def write_calibration(run: Path, int8: bool, strangers: Sequence[Path] = ()) -> CalibrationFile:
+    """Choose calibration and thresholds and write ``calibration.json`` into the run's folder.
+
+    ``strangers``: runs tested on hospitals or scanners that they never saw; without them everything is chosen on the
+    run's own held-out pictures. Raises ConfigError for int8 outputs of a single run, and where files are missing or do
+    not fit.
+    """
+    held = load_held_out(run)
+    rows = held.selection
+    if int8:
+        if held.folds < 2:
+            raise ConfigError(
+                "int8 outputs are kept of test pictures, and those of one run are for judging",
+                hint="calibrate a cross-validation, or leave --int8 away",
+            )
+        rows = read_int8(run / INT8, rows)
+    origin = (
+        f"out-of-fold predictions of {held.folds} folds" if held.folds > 1 else "validation pictures of one run"
+    ) + (", quantised models" if int8 else "")
+    found = choose_calibration(rows, origin, "int8" if int8 else "float")
+    if strangers:
+        found = out_of_source(found, [load_stranger(path, int8) for path in strangers])
+    (run / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+    return found
+
+
+def out_of_source(home: CalibrationFile, splits: Sequence[StrangerSplit]) -> CalibrationFile:
+    """Replace what was fitted at home by what is fitted on the stranger splits; the lesion's thresholds stay."""
+    step = resolution(home.outputs)
+    choice = choose_recipe(splits, step)
+    rows = pool(splits)
+    found = fit_device(rows, choice.way, step, choice.presence)
+    known, empty = rows.take(rows.known), rows.take(~rows.known)
+    p, p_empty = (apply_device(found.calibration, each, step) for each in (known, empty))
+    ill = known.labels == 1
+    prevalence = round(float(known.weights[ill].sum() / known.weights.sum()), 4)
+    points = [
+        _operating_point(name, limit, p, p_empty, known, empty)
+        for name, limit in (("sensitivity_90", found.threshold), ("youden", found.youden), ("even", 0.5))
+    ]
+    low, high = found.uncertain
+    certain, wrong = (p <= low) | (p >= high), (p >= found.threshold) != ill
+    n, groups = len(set(known.ids.tolist())), len(set(known.groups.tolist()))
+    names = ", ".join(split.name for split in splits)
+    method = (
+        f"out of source: {choice.describe()}; fitted on {n} pictures of {groups} patients (each counts once, "
+        f"{len(known)} outputs) and {len(set(empty.ids.tolist()))} pictures or crops without a lesion, each judged by "
+        f"models that never saw its hospital or scanner: {names}"
+        + (", quantised models" if home.outputs == "int8" else "")
+    )
+    return msgspec.structs.replace(
+        home,
+        calibration=msgspec.structs.replace(found.calibration, method=_for_card(method, home)),
+        home=home.calibration,
+        thresholds=device_thresholds(found, home.thresholds, prevalence, _describe(points[0], home, names)),
+        method=method,
+        prevalence=prevalence,
+        n=n,
+        groups=groups,
+        sources={s: _count(splits, s) for s in sorted({s for split in splits for s in split.rows.sources.tolist()})},
+        candidates=_candidates(choice),
+        operating_points=points,
+        strangers=[
+            _result(split, fitted, step)
+            for split, fitted in zip(splits, left_out_fits(splits, choice.way, step, choice.presence), strict=True)
+        ],
+        judged=round(float(known.weights[certain].sum() / known.weights.sum()), 4),
+        error_judged=round(float(np.average(wrong[certain], weights=known.weights[certain])), 4),
+        error_all=round(float(np.average(wrong, weights=known.weights)), 4),
+    )
+
+
+def _describe(point: OperatingPoint, home: CalibrationFile, names: str) -> str:
+    """How the operating point was chosen, for people."""
+    _, _, lesion = home.thresholds.operating_point.partition("; ")
+    return (
+        f"the highest calibrated probability that {SENSITIVITY:.0%} of malignant pictures reach (specificity "
+        f"{point.specificity:.2f} there), by models that never saw their hospital or scanner ({names}), on the pictures that "
+        f"it was chosen on; {lesion}"
+    )
+
+
+def _for_card(method: str, home: CalibrationFile) -> str:
+    at_home = home.calibration
+    return (
+        f"{method}. Fitted at home, on hospitals that the models know, it would be slope {at_home.slope:.3f}, intercept "
+        f"{at_home.intercept:.3f}; that is not used"
+    )
+
+
+def _operating_point(
+    name: str, limit: float, p: Floats, p_empty: Floats, known: CalibrationRows, empty: CalibrationRows
+) -> OperatingPoint:
+    """Rates at a threshold on the pictures that it was chosen on, each counted once."""
+    ill = known.labels == 1
+
+    def share(chosen: NDArray[np.bool_], rows: NDArray[np.bool_], weights: Floats) -> float:
+        return round(float(weights[chosen & rows].sum() / weights[rows].sum()), 4)
+
+    every = np.ones(len(empty), bool)
+    return OperatingPoint(
+        name=name,
+        threshold=limit,
+        sensitivity=share(p >= limit, ill, known.weights),
+        specificity=share(p < limit, ~ill, known.weights),
+        empty_suspicious=share(p_empty >= limit, every, empty.weights) if len(empty) else None,
+    )
+
+
+def _candidates(choice: FitChoice) -> list[CalibrationCandidate]:
+    return [
+        CalibrationCandidate(name=name, log_loss=choice.losses[name], ece=choice.eces[name], ships=True) for name in WAYS
+    ]
+
+
+def _count(splits: Sequence[StrangerSplit], source: str) -> int:
+    """Pictures with a lesion of one data set, each counted once."""
+    ids = {
+        key
+        for split in splits
+        for key in split.rows.ids[split.rows.known & (split.rows.sources == source)].tolist()
+    }
+    return len(ids)
+
+
+def _result(split: StrangerSplit, found: DeviceFit, step: float) -> StrangerResult:
+    known, empty = split_rows(split, lesion=True), split_rows(split, lesion=False)
+    p, p_empty = (apply_device(found.calibration, rows, step) for rows in (known, empty))
+    ill = known.labels == 1
+    return StrangerResult(
+        name=split.name,
+        calibration=found.calibration,
+        threshold=found.threshold,
+        n=len(known),
+        sensitivity=round(float((p >= found.threshold)[ill].mean()), 4),
+        specificity=round(float((p < found.threshold)[~ill].mean()), 4),
+        ece=round(ece(known.labels, p), 4),
+        log_loss=round(log_loss(known.labels, p), 4),
+        empty_suspicious=round(float((p_empty >= found.threshold).mean()), 4) if len(empty) else None,
+    )
