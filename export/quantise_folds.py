@@ -97,11 +97,10 @@ def quantise_fold(path: Path, progress: Callable[[str], None]) -> dict[str, NDAr
         if not graph:
             graph = _quantised(path, made_of, progress)
         progress(f"{path.name}: {len(ids)} pictures")
-        found[name] = {"ids": ids, **int8_outputs(graph, tensors)}
-        _save(path / name, {**found[name], "made_of": np.array(_of_pictures(made_of, tensors))})
-    outputs = found["int8.npz"]
-    assert outputs is not None
-    return outputs
+        said = {"ids": ids, **int8_outputs(graph, tensors)}
+        _save(path / name, {**said, "made_of": np.array(_of_pictures(made_of, tensors))})
+        found[name] = said
+    return found["int8.npz"] or {}
 
 
 def _stored(path: Path, made_of: str, ids: NDArray[Any], tensors: NDArray[np.uint8]) -> dict[str, NDArray[Any]] | None:

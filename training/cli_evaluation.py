@@ -39,6 +39,12 @@ Across = Annotated[
     typer.Option("--across", "--busi-run", help="A run judged on another data set than it learnt from; repeatable."),
 ]
 LeftOut = Annotated[list[Path] | None, typer.Option(help="A run judged on a scanner that it never saw; repeatable.")]
+GateFile = Annotated[
+    Path | None,
+    typer.Option(
+        dir_okay=False, help="Scores of an anatomy gate (.npz: ids, anatomy, threshold), for runs without one."
+    ),
+]
 Int8 = Annotated[bool, typer.Option("--int8", help="By the quantised models' outputs (RUN/int8.npz).")]
 
 
@@ -83,6 +89,28 @@ def calibrate(
     )
 
 
+@app.command(
+    epilog="\b\nExample:\n  python -m training delivered runs/cv --int8 --across runs/b2b --across runs/i2b "
+    "--left-out runs/no-ge7 --left-out runs/no-ge5"
+)
+def delivered(
+    run: Annotated[Path, typer.Argument(help="Folder of a cross-validation.")],
+    int8: Int8 = False,
+    across: Across = None,
+    left_out: LeftOut = None,
+    gate: GateFile = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Print what a user gets: the device's own rules on each fold and stranger split, and which goals are reached.
+
+    Calibration and operating point of each picture are fitted on the stranger splits without its patient.
+    """
+    from training.reporting.command import print_delivered
+    from training.reporting.collect import ReportOptions
+
+    print_delivered(ReportOptions(run, int8, across or (), left_out or (), gate=gate), typer.echo, as_json)
+
+
 @app.command("report", epilog="\b\nExample:\n  python -m training report runs/cv --out report")
 def make_report(
     run: Annotated[Path, typer.Argument(help="Folder of a cross-validation, or of one run.")],
@@ -92,6 +120,7 @@ def make_report(
     left_out: LeftOut = None,
     data: Annotated[Path | None, typer.Option(help="Folder of the data sets: adds the negative control.")] = None,
     model: Annotated[bool, typer.Option(help="Ask the run's models about changed pictures (minutes).")] = True,
+    gate: GateFile = None,
 ) -> None:
     """Write what a run's predictions are worth: one HTML file, and all figures as JSON.
 
@@ -100,4 +129,4 @@ def make_report(
     from training.reporting.collect import ReportOptions
     from training.reporting.command import write_report
 
-    write_report(ReportOptions(run, int8, across or (), left_out or (), data, model), out, typer.echo)
+    write_report(ReportOptions(run, int8, across or (), left_out or (), data, model, gate), out, typer.echo)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from training.evaluation.bootstrap import MetricInterval
     from training.evaluation.device_verdicts import DeviceVerdicts
     from training.evaluation.held_out_predictions import HeldOutPredictions, HeldOutSet
-    from training.evaluation.out_of_source import DeviceFit
+    from training.evaluation.out_of_source import DeviceFit, Way
     from training.evaluation.stranger_splits import StrangerSplit
 
 ECE_ROUNDS = 200
@@ -42,7 +42,7 @@ ECE_ROUNDS = 200
 class DeviceRecipe:
     """How a device's calibration and thresholds are fitted: the way, whether presence weighs, and what is given."""
 
-    way: str
+    way: Way
     presence: bool
     step: float
     """Smallest step of the malignancy output."""
@@ -66,9 +66,7 @@ class Judged:
     """Whether the anatomy gate took part."""
 
 
-def delivered(
-    held: HeldOutSet | None, splits: Sequence[StrangerSplit], recipe: DeviceRecipe
-) -> list[dict[str, Any]]:
+def delivered(held: HeldOutSet | None, splits: Sequence[StrangerSplit], recipe: DeviceRecipe) -> list[dict[str, Any]]:
     """Figures of each data set of the folds (if ``held`` is given) and of each stranger split, as a user gets them."""
     judged = [] if held is None else by_source(judge_folds(held, splits, recipe))
     kinds = ["home"] * len(judged) + ["stranger"] * len(splits)

@@ -1,8 +1,8 @@
-"""Verdicts on held-out pictures as a device gives them, by the device's own rules, and rates of them as a user gets them.
+"""Verdicts on held-out pictures by the device's own rules, and their rates as a user gets them.
 
-`device_verdicts` runs `edge.postprocess.decide` on each picture's outputs: anatomy gate (where the rows have its score),
-presence of a lesion, operating point, interval of uncertain calls. What a device decides before the model (pixel gate)
-and by the picture beside the crop (`partly_seen`) is left out: predictions hold tensors, not pictures.
+`device_verdicts` runs `edge.postprocess.decide` on each picture's outputs: anatomy gate (where the rows have a score for
+it), presence of a lesion, operating point, interval of uncertain calls. What a device decides before the model (pixel
+gate) and by the picture beside the crop (`partly_seen`) is left out: predictions hold tensors, not pictures.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ class DeviceVerdicts:
     @property
     def cleared(self) -> NDArray[np.bool_]:
         """Mask (n,) of the pictures called benign: findings under the operating point, and clear ones."""
-        return (self.status != Status.ABSTAINED.value) & ~self.suspicious
+        judged: NDArray[np.bool_] = self.status != Status.ABSTAINED.value
+        return judged & ~self.suspicious
 
 
 def device_verdicts(

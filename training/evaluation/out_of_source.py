@@ -7,7 +7,7 @@ stranger split is judged by what was fitted on the others, with every picture of
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import numpy as np
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-WAYS = ("none", "temperature", "platt")
+Way = Literal["none", "temperature", "platt"]
+WAYS: tuple[Way, ...] = ("none", "temperature", "platt")
 """Ways to calibrate, the simplest first."""
 TOLERANCE = 0.001
 """Nats of log loss that a simpler calibration may cost."""
@@ -49,7 +50,7 @@ class DeviceFit:
     threshold: float
     youden: float
     uncertain: tuple[float, float]
-    way: str
+    way: Way
 
 
 def apply_device(calibration: Calibration, rows: CalibrationRows, step: float) -> Floats:
@@ -58,7 +59,7 @@ def apply_device(calibration: Calibration, rows: CalibrationRows, step: float) -
     return sigmoid(z + calibration.presence * (rows.presence - 1))
 
 
-def fit_calibration_rows(way: str, rows: CalibrationRows, step: float, presence: bool) -> Calibration:
+def fit_calibration_rows(way: Way, rows: CalibrationRows, step: float, presence: bool) -> Calibration:
     """Fit slope, intercept and weight of the presence, each as far as ``way`` and ``presence`` let it move.
 
     Pictures without a lesion are benign there; without ``presence`` they are left out.
@@ -73,7 +74,9 @@ def fit_calibration_rows(way: str, rows: CalibrationRows, step: float, presence:
     if not columns:
         return Calibration()
     labels = (rows.labels == 1).astype(np.int8)
-    w = fit(np.stack(columns, axis=1), soft_targets(labels, weights), weights=weights, offset=z if way == "none" else None)
+    w = fit(
+        np.stack(columns, axis=1), soft_targets(labels, weights), weights=weights, offset=z if way == "none" else None
+    )
     found = dict(zip(("slope", "intercept")[: len(columns) - presence], w, strict=False))
     return Calibration(
         slope=round(float(found.get("slope", 1.0)), 5),
@@ -104,7 +107,7 @@ def youden_threshold(p: Floats, labels: NDArray[np.integer], weights: Floats) ->
     return float((levels[best] + levels[best - 1]) / 2) if best else float(levels[0])
 
 
-def fit_device(rows: CalibrationRows, way: str, step: float, presence: bool) -> DeviceFit:
+def fit_device(rows: CalibrationRows, way: Way, step: float, presence: bool) -> DeviceFit:
     """Fit what a device is given: calibration, operating point, interval. Each picture counts once (`pool`).
 
     Raises ConfigError where the pictures do not hold both classes.
@@ -127,12 +130,14 @@ def fit_device(rows: CalibrationRows, way: str, step: float, presence: bool) -> 
     )
 
 
-def fit_without(splits: Sequence[StrangerSplit], groups: Collection[str], way: str, step: float, presence: bool) -> DeviceFit:
+def fit_without(
+    splits: Sequence[StrangerSplit], groups: Collection[str], way: Way, step: float, presence: bool
+) -> DeviceFit:
     """What a device would be given, fitted on all splits without the patients ``groups``."""
     return fit_device(pool(splits, groups), way, step, presence)
 
 
-def left_out_fits(splits: Sequence[StrangerSplit], way: str, step: float, presence: bool) -> list[DeviceFit]:
+def left_out_fits(splits: Sequence[StrangerSplit], way: Way, step: float, presence: bool) -> list[DeviceFit]:
     """For each split what is fitted on the others, without any picture of its patients."""
     return [fit_without(splits, set(split.rows.groups.tolist()), way, step, presence) for split in splits]
 
@@ -141,12 +146,12 @@ def left_out_fits(splits: Sequence[StrangerSplit], way: str, step: float, presen
 class FitChoice:
     """How a device's calibration is fitted, chosen by stranger splits that each fit was left without."""
 
-    way: str
+    way: Way
     presence: bool
     """Whether the presence of a lesion weighs malignancy."""
-    losses: dict[str, float]
+    losses: dict[Way, float]
     """By way: mean log loss on the pictures with a lesion of the split left out."""
-    eces: dict[str, float]
+    eces: dict[Way, float]
     """By way: mean calibration error there."""
     empty_suspicious: tuple[float, float]
     """Mean share of pictures without a lesion that reach the operating point: without weighing presence, and with."""
@@ -188,9 +193,9 @@ def choose_recipe(splits: Sequence[StrangerSplit], step: float) -> FitChoice:
 
 def _compare_ways(
     splits: Sequence[StrangerSplit], step: float, presence: bool
-) -> tuple[str, dict[str, tuple[float, float]]]:
+) -> tuple[Way, dict[Way, tuple[float, float]]]:
     """The simplest way that is nearly the best; mean log loss and ECE of each on the splits left out."""
-    compared = {}
+    compared: dict[Way, tuple[float, float]] = {}
     for way in WAYS:
         figures = []
         for split, found in zip(splits, left_out_fits(splits, way, step, presence), strict=True):
@@ -203,7 +208,7 @@ def _compare_ways(
     return next(way for way in WAYS if compared[way][0] <= best + TOLERANCE), compared
 
 
-def _empty_suspicious(splits: Sequence[StrangerSplit], way: str, step: float, presence: bool) -> float:
+def _empty_suspicious(splits: Sequence[StrangerSplit], way: Way, step: float, presence: bool) -> float:
     """Mean share of pictures without a lesion at or over the operating point, over splits left out; 0 without any."""
     shares = []
     for split, found in zip(splits, left_out_fits(splits, way, step, presence), strict=True):

@@ -94,7 +94,8 @@ def load_stranger(run: Path, int8: bool) -> StrangerSplit:
 
 def largest_presence(lesion: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Largest value of each mask head (n, h, w) uint8, probability times 255: (n,) from 0 to 1."""
-    return lesion.reshape(len(lesion), -1).max(axis=1).astype(np.float64) / 255
+    most: NDArray[np.float64] = lesion.reshape(len(lesion), -1).max(axis=1).astype(np.float64) / 255
+    return most
 
 
 def _crops(run: Path) -> CalibrationRows:
@@ -108,7 +109,9 @@ def _crops(run: Path) -> CalibrationRows:
     with np.load(run / CROPS_INT8) as file:
         said = {name: file[name] for name in ("ids", "malignancy", "lesion")}
     if not np.array_equal(said["ids"], ids):
-        raise ConfigError(f"{run / CROPS_INT8} has other crops than {CROPS}", hint="make it anew: python -m export folds")
+        raise ConfigError(
+            f"{run / CROPS_INT8} has other crops than {CROPS}", hint=f"make it anew with: python -m export folds {run}"
+        )
     return CalibrationRows(
         ids=np.array([f"{each}/lesion-free" for each in ids]),
         groups=groups,
@@ -120,7 +123,7 @@ def _crops(run: Path) -> CalibrationRows:
 
 
 def pool(splits: Sequence[StrangerSplit], without: Collection[str] = ()) -> CalibrationRows:
-    """Pool the pictures and crops of all splits, but for those of the patients ``without``; each picture counts once."""
+    """Pool the pictures and crops of all splits, but for the patients ``without``; each picture counts once."""
     parts = [_as_rows(split.rows) for split in splits] + [split.crops for split in splits]
     columns = {
         name: np.concatenate([getattr(part, name) for part in parts])

@@ -157,16 +157,15 @@ def _operating_point(
 
 def _candidates(choice: FitChoice) -> list[CalibrationCandidate]:
     return [
-        CalibrationCandidate(name=name, log_loss=choice.losses[name], ece=choice.eces[name], ships=True) for name in WAYS
+        CalibrationCandidate(name=name, log_loss=choice.losses[name], ece=choice.eces[name], ships=True)
+        for name in WAYS
     ]
 
 
 def _count(splits: Sequence[StrangerSplit], source: str) -> int:
     """Pictures with a lesion of one data set, each counted once."""
     ids = {
-        key
-        for split in splits
-        for key in split.rows.ids[split.rows.known & (split.rows.sources == source)].tolist()
+        key for split in splits for key in split.rows.ids[split.rows.known & (split.rows.sources == source)].tolist()
     }
     return len(ids)
 

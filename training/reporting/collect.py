@@ -10,8 +10,10 @@ import msgspec
 import numpy as np
 
 from training.evaluation.calibration import choose_calibration
+from training.evaluation.gate_scores import read_gate_scores
 from training.evaluation.held_out_predictions import INT8, POOLED, HeldOutSet, load_held_out, read_int8
 from training.reporting import descriptor_classifiers, metric_tables, perturbations, quantisation, saliency, uncertainty
+from training.reporting.device_figures import LEAST_SPLITS, device_report, stranger_headline
 from training.reporting.lesion_presence import negative_control, presence_metrics
 
 if TYPE_CHECKING:
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from training.evaluation.held_out_predictions import HeldOutPredictions
+    from training.reporting.device_figures import DeviceReport
     from training.reporting.metric_tables import CalibratedCalls
 
 MISTAKES, SHOWN = 20, 6
@@ -40,6 +43,8 @@ class ReportOptions:
     """Data sets, for the negative control."""
     model: bool = True
     """Whether the run's SavedModels predict changed pictures."""
+    gate: Path | None = None
+    """Scores of an anatomy gate (`training.evaluation.gate_scores`), for runs that have none."""
 
 
 @dataclass(eq=False)
@@ -63,10 +68,14 @@ def collect(wanted: ReportOptions, log: Callable[[str], None]) -> ReportData:
     out = ReportData(held, metric_tables.cross_fit(held))
     calls, found = out.calls, out.figures
     found["about"] = about(wanted, held)
-    found["headline"] = metric_tables.headline(rows, calls)
+    device = report_of_device(wanted, held, log)
+    found["headline"] = metric_tables.headline(rows, calls, shipped=None if wanted.int8 else _shipped(device))
     found["operating_points"] = metric_tables.operating_point_metrics(rows, calls)
     found["calibration"] = metric_tables.calibration(rows, calls.p)
-    found["chosen"] = msgspec.to_builtins(choose_calibration(held.selection, _origin(held)))
+    found["chosen"] = msgspec.to_builtins(
+        device.chosen if device else choose_calibration(held.selection, _origin(held))
+    )
+    found |= device.figures if device else {"delivered": [], "goals": []}
     found["subgroups"] = metric_tables.subgroups(rows, calls)
     found["presence"] = presence_metrics(rows)
     log("doubt")
@@ -83,9 +92,10 @@ def collect(wanted: ReportOptions, log: Callable[[str], None]) -> ReportData:
         out.dp = quantisation.differences(rows, after)
         if held.folds > 1:
             other = _with(held, after)
-            found["int8"]["headline"] = metric_tables.headline(after, metric_tables.cross_fit(other, "int8"))
-    found["across"] = [row for run in wanted.across for row in _other(run, log)]
-    found["left_out"] = [row for run in wanted.left_out for row in _other(run, log)]
+            again = metric_tables.cross_fit(other, "int8")
+            found["int8"]["headline"] = metric_tables.headline(after, again, shipped=_shipped(device))
+    found["across"] = [row for run in wanted.across for row in _other(run, device, log)]
+    found["left_out"] = [row for run in wanted.left_out for row in _other(run, device, log)]
     if wanted.model and _has_models(wanted.run, rows):
         log("changed pictures")
         predict = perturbations.predict_by_fold(wanted.run, rows)
@@ -171,9 +181,29 @@ def _with(held: HeldOutSet, test: HeldOutPredictions) -> HeldOutSet:
     return replace(held, test=test, parts=parts)
 
 
-def _other(run: Path, log: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Metrics of another run on its own test pictures, by data set."""
+def report_of_device(wanted: ReportOptions, held: HeldOutSet, log: Callable[[str], None]) -> DeviceReport | None:
+    """What a device would be given and would say, by the outputs that are wanted; None without stranger splits."""
+    strangers = [*wanted.across, *wanted.left_out]
+    if len(strangers) < LEAST_SPLITS or held.folds < 2:
+        return None
+    if wanted.int8:
+        held = _with(held, read_int8(wanted.run / INT8, held.test))
+    home = choose_calibration(held.selection, _origin(held), "int8" if wanted.int8 else "float")
+    return device_report(held, home, strangers, read_gate_scores(wanted.gate) if wanted.gate else None, log)
+
+
+def _shipped(device: DeviceReport | None) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    return (device.folds.verdicts.p, device.folds.limits) if device else None
+
+
+def _other(run: Path, device: DeviceReport | None, log: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Metrics of another run on its own test pictures, by data set.
+
+    Calibrated by the other stranger splits, or, without a ``device``, by the run's own validation pictures.
+    """
     log(run.name)
+    if device is not None:
+        return stranger_headline(device, run.name)
     held = load_held_out(run)
     calls = metric_tables.cross_fit(held)
     errors = {row["source"]: row["calibrated"]["ece"] for row in metric_tables.calibration(held.test, calls.p)}

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 LEAST = 20
 """Least pictures of a subgroup; of fewer no metric is given."""
 SHIPPED = "youden"
-"""The operating point that `training.evaluation.calibration.choose_calibration` makes a bundle's."""
+"""The operating point of a bundle that is calibrated at home (`training.evaluation.calibration.choose_calibration`)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,8 +112,17 @@ def by_case(
     return labels[one].astype(int), mean[one], (mean >= limit)[one], names[one].tolist()
 
 
-def headline(rows: HeldOutPredictions, calls: CalibratedCalls, point: str = "even") -> list[dict[str, Any]]:
-    """Main metrics by data set (and all together where there are several): by picture and by case."""
+def headline(
+    rows: HeldOutPredictions,
+    calls: CalibratedCalls,
+    point: str = "even",
+    shipped: tuple[Floats, Floats] | None = None,
+) -> list[dict[str, Any]]:
+    """Main metrics by data set (and all together where there are several): by picture and by case.
+
+    ``shipped``: probabilities and operating points (n,) of a bundle that is calibrated out of source; None: at home.
+    """
+    sold, limits = shipped or (calls.p, calls.thresholds[SHIPPED])
     sources = sorted(set(rows.sources[rows.known].tolist()))
     out = []
     for source in sources + (["all"] if len(sources) > 1 else []):
@@ -132,7 +141,7 @@ def headline(rows: HeldOutPredictions, calls: CalibratedCalls, point: str = "eve
                 "malignant": int((part.labels == 1).sum()),
                 "by_picture": pictures,
                 "by_case": classification_metrics(labels, mean, called, BootstrapSamples(names)),
-                "at_shipped": at_shipped(part, p, calls.thresholds[SHIPPED][chosen]),
+                "at_shipped": at_shipped(part, sold[chosen], limits[chosen]),
                 "confusion": confusion(part.labels, p >= limit),
             }
         )
@@ -140,7 +149,7 @@ def headline(rows: HeldOutPredictions, calls: CalibratedCalls, point: str = "eve
 
 
 def at_shipped(part: HeldOutPredictions, p: Floats, limit: Floats) -> dict[str, dict[str, MetricInterval]]:
-    """Metrics by picture and by case at the threshold that a bundle ships (`SHIPPED`), for its model card."""
+    """Metrics by picture and by case at the threshold that a bundle ships, for its model card."""
     labels, mean, called, names = by_case(part, p, limit)
     return {
         "by_picture": classification_metrics(part.labels, p, p >= limit, BootstrapSamples(part.groups)),
