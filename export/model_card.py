@@ -27,6 +27,9 @@ def render_card(manifest: ModelManifest, graph_bytes: int) -> str:
     data = "\n".join(f"- **{d.name}** ({d.licence}): {d.used_for}. {d.citation}" for d in m.training_data)
     limits = "\n".join(f"- {line}" for line in m.not_shown)
     straight = f"slope {m.calibration.slope:.3f}, intercept {m.calibration.intercept:.3f}"
+    if m.calibration.presence:
+        straight += f", and up to {m.calibration.presence:.3f} log odds less where the mask sees no lesion"
+    fitted = f"\n  How it was fitted: {m.calibration.method}." if m.calibration.method else ""
     size = f"{graph_bytes / 2**20:.1f} MB"
     made = f"Made {m.created} from revision {m.git_revision or 'unknown'}."
     smallest = f"{t.lesion_min_area:.2%} of the tensor"
@@ -58,7 +61,7 @@ nothing of other hospitals, scanners or women.
 ## Thresholds
 - Suspicious at a malignancy of {t.malignancy:.3f} or more: {t.operating_point}.
 - Probabilities are calibrated ({straight}) where **{t.prevalence:.0%} of the pictures were malignant**.
-  Where fewer are, as in screening, they are too high; ranks hold better than values.
+  Where fewer are, as in screening, they are too high; ranks hold better than values.{fitted}
 - A mask pixel is lesion from {t.lesion:g}. A lesion is reported from a mean presence of {least} and {smallest}.
 {_not_judged(m)}
 
