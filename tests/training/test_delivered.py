@@ -134,7 +134,7 @@ def test_the_command_prints_what_a_user_gets_and_which_goals_are_reached(rows, t
     refused = (rows.anatomy < np.float32(0.51))[(rows.sources == "BUS-BRA")].mean()
     assert 0 < 1 - first["as_delivered"]["coverage"]["value"] >= refused - 1e-9
     alone = CliRunner().invoke(app, ["delivered", str(cv), "--int8", options[0]])
-    assert "two stranger splits or more" in str(alone.exception)
+    assert "stranger splits of which each can be judged by the others" in str(alone.exception)
 
 
 def test_goals_are_held_against_the_figure_itself():

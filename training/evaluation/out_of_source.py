@@ -137,6 +137,12 @@ def fit_without(
     return fit_device(pool(splits, groups), way, step, presence)
 
 
+def can_be_left_out(splits: Sequence[StrangerSplit]) -> bool:
+    """Whether benign and malignant pictures remain to fit on, whichever split is left out with all of its patients."""
+    remain = [pool(splits, set(split.rows.groups.tolist())).labels.tolist() for split in splits]
+    return bool(remain) and all({0, 1} <= set(labels) for labels in remain)
+
+
 def left_out_fits(splits: Sequence[StrangerSplit], way: Way, step: float, presence: bool) -> list[DeviceFit]:
     """For each split what is fitted on the others, without any picture of its patients."""
     return [fit_without(splits, set(split.rows.groups.tolist()), way, step, presence) for split in splits]

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import numpy as np
 
+from edge.contracts.errors import ConfigError
 from training.evaluation.calibration import choose_calibration
 from training.evaluation.gate_scores import read_gate_scores
 from training.evaluation.held_out_predictions import INT8, POOLED, HeldOutSet, load_held_out, read_int8
+from training.evaluation.out_of_source import can_be_left_out
+from training.evaluation.stranger_splits import load_stranger
 from training.reporting import descriptor_classifiers, metric_tables, perturbations, quantisation, saliency, uncertainty
-from training.reporting.device_figures import LEAST_SPLITS, device_report, stranger_headline
+from training.reporting.device_figures import device_report, stranger_headline
 from training.reporting.lesion_presence import negative_control, presence_metrics
 
 if TYPE_CHECKING:
@@ -182,14 +185,26 @@ def _with(held: HeldOutSet, test: HeldOutPredictions) -> HeldOutSet:
 
 
 def report_of_device(wanted: ReportOptions, held: HeldOutSet, log: Callable[[str], None]) -> DeviceReport | None:
-    """What a device would be given and would say, by the outputs that are wanted; None without stranger splits."""
+    """What a device would be given and would say, by the outputs that are wanted.
+
+    None without a cross-validation, or without stranger splits of which each can be judged by the others.
+    """
     strangers = [*wanted.across, *wanted.left_out]
-    if len(strangers) < LEAST_SPLITS or held.folds < 2:
+    if not strangers or held.folds < 2:
+        return None
+    splits = [load_stranger(run, wanted.int8 and (run / INT8).is_file()) for run in strangers]
+    if not can_be_left_out(splits):
+        log("stranger splits: none is judged by the others, for they are of the same patients")
         return None
     if wanted.int8:
+        strange = [split.name for split in splits if split.outputs != "int8"]
+        if strange:
+            raise ConfigError(
+                f"no {INT8} in {', '.join(strange)}", hint="make it with: python -m export folds RUN, for each run"
+            )
         held = _with(held, read_int8(wanted.run / INT8, held.test))
     home = choose_calibration(held.selection, _origin(held), "int8" if wanted.int8 else "float")
-    return device_report(held, home, strangers, read_gate_scores(wanted.gate) if wanted.gate else None, log)
+    return device_report(held, home, splits, read_gate_scores(wanted.gate) if wanted.gate else None, log)
 
 
 def _shipped(device: DeviceReport | None) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:

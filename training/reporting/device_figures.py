@@ -23,22 +23,16 @@ from training.evaluation.delivered import (
 from training.evaluation.found_lesions import find_lesions_at
 from training.evaluation.metrics import weighted_ece
 from training.evaluation.out_of_source import choose_recipe
-from training.evaluation.stranger_splits import load_stranger
 from training.evaluation.write_calibration import out_of_source
 from training.reporting.metric_tables import CalibratedCalls, headline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
-
     from training.evaluation.calibration_file import CalibrationFile
     from training.evaluation.delivered import Goal, Judged
     from training.evaluation.gate_scores import GateScores
     from training.evaluation.held_out_predictions import HeldOutSet
     from training.evaluation.stranger_splits import StrangerSplit
-
-LEAST_SPLITS = 2
-"""Fewest stranger splits that anything can be fitted on and judged by."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,14 +48,17 @@ class DeviceReport:
 
 
 def device_report(
-    held: HeldOutSet, home: CalibrationFile, runs: Sequence[Path], gate: GateScores | None, log: Callable[[str], None]
+    held: HeldOutSet,
+    home: CalibrationFile,
+    splits: Sequence[StrangerSplit],
+    gate: GateScores | None,
+    log: Callable[[str], None],
 ) -> DeviceReport:
-    """Fit what a device would be given on the stranger splits ``runs``, and judge the folds and each split by it.
+    """Fit what a device would be given on the stranger splits, and judge the folds and each split by it.
 
     ``held`` has the outputs that ``home`` was chosen on, float or int8. ``gate``: scores of an anatomy gate that takes
     part; None: the runs' own, where they have one.
     """
-    splits = [load_stranger(run, home.outputs == "int8") for run in runs]
     if gate is not None:
         held = gate.add_to_set(held)
         splits = [replace(split, rows=gate.add_to(split.rows)) for split in splits]
