@@ -1,4 +1,4 @@
-"""Body parts: whether what DICOM or the configuration says is scanned contradicts the model."""
+"""Body parts: whether what DICOM or the configuration says is scanned contradicts the model, or names its own."""
 
 from __future__ import annotations
 

@@ -58,6 +58,10 @@ def change(manifest: dict[str, Any], path: str, value: Any) -> None:
         ("thresholds.lesion_min_area", 0.9, "thresholds.lesion_min_area"),
         ("thresholds.prevalence", 0.0, "thresholds.prevalence"),
         ("thresholds.anatomy", 1.0, "thresholds.anatomy"),
+        ("thresholds.anatomy_stated", 0.999, r"thresholds\.anatomy_stated: expected 0 up to thresholds\.anatomy"),
+        ("thresholds.anatomy_stated", 1.5, "not valid"),
+        ("thresholds.anatomy_stated", -0.1, "not valid"),
+        ("thresholds.anatomy_stated", "none", "not valid"),
         ("thresholds.uncertain", [0.6, 0.4], "thresholds.uncertain"),
         ("calibration.slope", -1.0, "calibration"),
         ("calibration.slope", 0.0, "calibration"),
@@ -168,3 +172,11 @@ def test_presence_is_used_only_where_older_devices_refuse(editable_bundle: Edita
     change(editable_bundle.manifest, "calibration.presence", 2.5)
     change(editable_bundle.manifest, "manifest_version", 2)
     assert load_bundle(editable_bundle.write(tmp_path / "m.tflite")).manifest.calibration.presence == 2.5
+
+
+def test_the_second_anatomy_limit_is_at_most_the_first(editable_bundle: EditableBundle, tmp_path):
+    first = editable_bundle.manifest["thresholds"]["anatomy"]
+    for second in (0.0, first / 2, first):
+        editable_bundle.manifest["thresholds"]["anatomy_stated"] = second
+        limits = load_bundle(editable_bundle.write(tmp_path / "m.tflite")).manifest.thresholds
+        assert (limits.anatomy, limits.anatomy_stated) == (first, second)

@@ -145,7 +145,7 @@ def figures(judged: Judged) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Goal:
+class DeliveredGoal:
     """One figure that is wanted, where it was measured, and whether its value reaches the goal."""
 
     what: str
@@ -160,19 +160,19 @@ class Goal:
         return self.figure.value >= self.wanted if self.at_least else self.figure.value <= self.wanted
 
 
-def goals(found: Sequence[dict[str, Any]]) -> list[Goal]:
+def goals(found: Sequence[dict[str, Any]]) -> list[DeliveredGoal]:
     """Goals of calibration and abstention, from the figures of `delivered`."""
     out = []
     for each in found:
         where = each["name"]
         if each["kind"] == "home":
-            out.append(Goal("judged, as a user gets it", where, each["as_delivered"]["coverage"], 0.96, True))
+            out.append(DeliveredGoal("judged, as a user gets it", where, each["as_delivered"]["coverage"], 0.96, True))
         else:
             point = each["at_point"]
-            out.append(Goal("sensitivity at the operating point", where, point["sensitivity"], 0.80, True))
-            out.append(Goal("specificity at the operating point", where, point["specificity"], 0.70, True))
-            out.append(Goal("calibration error (ECE)", where, point["ece"], 0.10, False))
+            out.append(DeliveredGoal("sensitivity at the operating point", where, point["sensitivity"], 0.80, True))
+            out.append(DeliveredGoal("specificity at the operating point", where, point["specificity"], 0.70, True))
+            out.append(DeliveredGoal("calibration error (ECE)", where, point["ece"], 0.10, False))
         if each["without_lesion"] is not None:
             share = each["without_lesion"]["heads_disagree"]
-            out.append(Goal("heads_disagree, pictures without a lesion", where, share, 0.05, False))
+            out.append(DeliveredGoal("heads_disagree, pictures without a lesion", where, share, 0.05, False))
     return out

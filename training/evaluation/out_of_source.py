@@ -144,7 +144,7 @@ def can_be_left_out(splits: Sequence[StrangerSplit]) -> bool:
 
 
 def left_out_fits(splits: Sequence[StrangerSplit], way: Way, step: float, presence: bool) -> list[DeviceFit]:
-    """For each split what is fitted on the others, without any picture of its patients."""
+    """Fits of the other splits, one for each split, without any picture of its patients."""
     return [fit_without(splits, set(split.rows.groups.tolist()), way, step, presence) for split in splits]
 
 

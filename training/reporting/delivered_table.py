@@ -9,7 +9,7 @@ from training.evaluation.bootstrap import MetricInterval
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from training.evaluation.delivered import Goal
+    from training.evaluation.delivered import DeliveredGoal
     from training.reporting.page import Page
 
 POINT = {
@@ -74,7 +74,7 @@ def gate_note(found: Sequence[dict[str, Any]]) -> str:
     return f"No anatomy gate took part in: {', '.join(without)}. What it refuses of breasts is to be taken off."
 
 
-def goals_table(goals: Sequence[Goal]) -> tuple[list[str], list[list[Any]]]:
+def goals_table(goals: Sequence[DeliveredGoal]) -> tuple[list[str], list[list[Any]]]:
     """Table of the goals: head and rows."""
     rows: list[list[Any]] = [
         [goal.what, goal.where, goal.figure, f"{'>=' if goal.at_least else '<='} {goal.wanted:.2f}", _met(goal.met)]

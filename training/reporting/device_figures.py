@@ -29,7 +29,7 @@ from training.reporting.metric_tables import CalibratedCalls, headline
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from training.evaluation.calibration_file import CalibrationFile
-    from training.evaluation.delivered import Goal, Judged
+    from training.evaluation.delivered import DeliveredGoal, Judged
     from training.evaluation.gate_scores import GateScores
     from training.evaluation.held_out_predictions import HeldOutSet
     from training.evaluation.stranger_splits import StrangerSplit
@@ -42,7 +42,7 @@ class DeviceReport:
     chosen: CalibrationFile
     folds: Judged
     strangers: list[Judged]
-    goals: list[Goal]
+    goals: list[DeliveredGoal]
     figures: dict[str, Any]
     """``delivered``: `training.evaluation.delivered.figures` of each; ``goals``: each goal, and whether it is met."""
 

@@ -138,7 +138,7 @@ def table(
 def abstention_rule(
     rows: HeldOutPredictions, p: Floats, limits: Floats, intervals: NDArray[np.floating]
 ) -> dict[str, Any]:
-    """Rates of the abstention rule: pictures whose probability lies inside the interval are left unjudged.
+    """Rates of the interval of uncertain calls: pictures whose probability lies outside of it are called for certain.
 
     Each interval was chosen on other patients.
 
