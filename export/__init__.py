@@ -53,8 +53,8 @@ Modules:
 - ``predict``: Run a TFLite graph over many tensors in LiteRT, one picture at a time as a device would.
 - ``quantisation/``: Quantisation of a float SavedModel to TFLite: conversion, preparation of weights, full-integer int8
   graphs.
-- ``quantise_folds``: Quantise the models of a cross-validation, and keep the int8 outputs of each for its held-out test
-  pictures.
+- ``quantise_folds``: Quantise the models of a cross-validation or of one run, and keep the int8 outputs of each for its
+  test pictures.
 - ``repack``: Repack a bundle: the same graph, byte for byte, with golden vectors that are searched anew and another
   version.
 - ``rounding_edges``: Sums of a head's narrow layers, and how close they stand to the edge of rounding.

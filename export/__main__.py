@@ -162,7 +162,7 @@ def parity(
 def folds(
     runs: Annotated[list[Path], typer.Argument(help="Folders with fold-1, fold-2 …, or of one run each.")],
 ) -> None:
-    """Quantise each fold's or run's model and keep what it says of its test pictures; what is done is not done again."""
+    """Quantise each fold's or run's model and keep what it says of its test pictures; what is done is kept."""
     from export.quantise_folds import quantise_run
 
     for run in runs:

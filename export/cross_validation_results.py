@@ -240,11 +240,11 @@ def _delivered_metrics(told: DeliveredReport, folds: int) -> list[Metric]:
     whose = (
         f"{told.devices or told.name}, never seen: one model of the same recipe that learnt from {told.validated_on}"
         if strange
-        else f"{told.name.removesuffix(', folds')}, {folds} models of the same recipe, each on pictures that it never saw"
+        else f"{told.name.removesuffix(', folds')}, {folds} models of the same recipe, each on pictures it never saw"
     )
     data = (
-        f"as a user gets it, {whose} ({told.pictures} pictures with a lesion, {told.malignant} malignant, {told.normals} "
-        f"without; {told.patients} patients or groups of look-alikes)"
+        f"as a user gets it, {whose} ({told.pictures} pictures with a lesion, {told.malignant} malignant, "
+        f"{told.normals} without; {told.patients} patients or groups of look-alikes)"
     )
     gate = "" if told.gate else ", without the anatomy gate"
     kind = "int8" if told.outputs == "int8" else "float"

@@ -88,9 +88,9 @@ def write_single(folder: Path, **changes: Any) -> Path:
 def write_strangers(folder: Path, crops: bool = True, **changes: Any) -> dict[str, Path]:
     """Write four runs that are tested on what they never saw, with int8 outputs, on the pictures of `columns`.
 
-    ``b2b`` is tested on BUSI, ``i2b`` on BUS-BRA, ``no-a`` and ``no-b`` on a scanner of BUS-BRA: two runs for each picture of
-    BUS-BRA. Each run's outputs are shifted by some log odds of its own, and of a picture without a lesion they are
-    high: malignancy was never learnt from those.
+    ``b2b`` is tested on BUSI, ``i2b`` on BUS-BRA, ``no-a`` and ``no-b`` on a scanner of BUS-BRA: two runs for each
+    picture of BUS-BRA. Each run's outputs are shifted by some log odds of its own. Of a picture without a lesion they
+    are high: malignancy was never learnt from those.
     """
     rows = {**columns(), **changes}
     busi, device = rows["sources"] == "BUSI", rows["devices"]
@@ -114,7 +114,7 @@ def write_strangers(folder: Path, crops: bool = True, **changes: Any) -> dict[st
 
 
 def write_crops(place: Path, rows: dict[str, Any]) -> None:
-    """Write lesion-free crops of every second picture with a lesion: as suspicious as normal ones, masks nearly empty."""
+    """Write lesion-free crops of every second picture with a lesion: suspicious, and their masks are nearly empty."""
     chosen = np.flatnonzero(rows["labels"] >= 0)[::2]
     ids, n = rows["ids"][chosen], len(chosen)
     rng = np.random.default_rng(3)

@@ -84,8 +84,8 @@ def calibrate(
         )
     typer.echo(f"lesion from {limits.lesion:g}, presence {limits.lesion_score:g}, anatomy {limits.anatomy:g}")
     typer.echo(
-        f"calls uncertain between {limits.uncertain}: {1 - found.judged:.1%}; wrong calls {found.error_all:.3f} of all, "
-        f"{found.error_judged:.3f} of the others"
+        f"calls uncertain between {limits.uncertain}: {1 - found.judged:.1%}; wrong calls {found.error_all:.3f} "
+        f"of all, {found.error_judged:.3f} of the others"
     )
 
 
@@ -105,8 +105,8 @@ def delivered(
 
     Calibration and operating point of each picture are fitted on the stranger splits without its patient.
     """
-    from training.reporting.command import print_delivered
     from training.reporting.collect import ReportOptions
+    from training.reporting.command import print_delivered
 
     print_delivered(ReportOptions(run, int8, across or (), left_out or (), gate=gate), typer.echo, as_json)
 

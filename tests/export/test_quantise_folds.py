@@ -95,7 +95,9 @@ def test_a_single_run_and_its_lesion_free_crops(cv, quantised):
         assert file["ids"].tolist() == ["1a", "1c"]
         assert file["malignancy"].shape == (2,)
     assert [path.name for path in quantised] == ["fold-1"]
-    np.savez(run / "lesion-free.npz", ids=np.array(["1a", "1c"]), tensors=255 - tensors)  # other crops of the same names
+    np.savez(
+        run / "lesion-free.npz", ids=np.array(["1a", "1c"]), tensors=255 - tensors
+    )  # other crops of the same names
     quantise_run(run, said.append)
     assert said.count("fold-1: 2 pictures") == 2
     with pytest.raises(UsageError, match="and is no finished run"):

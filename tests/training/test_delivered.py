@@ -1,4 +1,4 @@
-"""Figures as a user gets them: by the device's own rules, abstentions counted against it, the gate where there is one."""
+"""Figures as a user gets them: by the device's own rules, abstentions counted against it, with a gate or without."""
 
 from __future__ import annotations
 

@@ -22,7 +22,9 @@ def item(key: str, lesion: bool = True) -> Item:
     if lesion:
         cv2.circle(mask, (60, 60), 30, 1, -1)
         image[mask > 0] = 255
-    return Item(id=key, group=f"g{key}", source="BUS-BRA", split="test", label=0 if lesion else -1, image=image, mask=mask)
+    return Item(
+        id=key, group=f"g{key}", source="BUS-BRA", split="test", label=0 if lesion else -1, image=image, mask=mask
+    )
 
 
 @pytest.fixture
@@ -51,5 +53,5 @@ def test_crops_are_clear_of_the_lesion_and_of_test_pictures(run):
 
 
 def test_a_run_of_other_pictures_is_refused(run):
-    with pytest.raises(ConfigError, match="none of its .* test pictures has room"):
+    with pytest.raises(ConfigError, match=r"none of its .* test pictures has room"):
         write_lesion_free(run, [item("another")])

@@ -163,7 +163,7 @@ def test_a_report_of_a_cross_validation_and_of_one_run(tmp_path):
 
 
 def test_a_report_with_stranger_splits_tells_what_a_user_gets(tmp_path):
-    """Its JSON is what export reads: figures at the operating point that ships, calibration error of the split left out."""
+    """Its JSON is what export reads: figures at the operating point that ships, errors of the split left out."""
     pytest.importorskip("matplotlib")
     pytest.importorskip("sklearn")
     from export.cross_validation_results import read_reported_metrics
@@ -194,5 +194,7 @@ def test_a_report_with_stranger_splits_tells_what_a_user_gets(tmp_path):
         round(each["as_delivered"]["sensitivity"]["value"], 4) for each in report["delivered"]
     ]
     assert all("fitted out of source without these patients" in m.method for m in given)
-    assert "no lesion: heads disagree" in {m.name for m in metrics if m.data.startswith("as a user gets it, BUSI, 5 models")}
+    assert "no lesion: heads disagree" in {
+        m.name for m in metrics if m.data.startswith("as a user gets it, BUSI, 5 models")
+    }
     assert any("int8 model" in m.method for m in metrics if "another hospital" in m.data)

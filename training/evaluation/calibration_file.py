@@ -62,7 +62,7 @@ class CalibrationFile(msgspec.Struct, frozen=True, kw_only=True):
     """Whose outputs were calibrated."""
     calibration: Calibration
     home: Calibration | None = None
-    """As it would be, fitted on hospitals that the models know; None: ``calibration`` is that. Stands in the card only."""
+    """As it would be, fitted on hospitals that the models know; None: ``calibration`` is that. For the card only."""
     thresholds: Thresholds
     method: str
     """For people: how the calibration was chosen, on what."""

@@ -1,8 +1,8 @@
 """Verdicts on held-out pictures by the device's own rules, and their rates as a user gets them.
 
-`device_verdicts` runs `edge.postprocess.decide` on each picture's outputs: anatomy gate (where the rows have a score for
-it), presence of a lesion, operating point, interval of uncertain calls. What a device decides before the model (pixel
-gate) and by the picture beside the crop (`partly_seen`) is left out: predictions hold tensors, not pictures.
+`device_verdicts` runs `edge.postprocess.decide` on each picture's outputs: anatomy gate (where the rows have its
+score), presence of a lesion, operating point, interval of uncertain calls. What a device decides before the model (the
+pixel gate) and by the picture beside the crop (`partly_seen`) is left out: predictions hold tensors, not pictures.
 """
 
 from __future__ import annotations

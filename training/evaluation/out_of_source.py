@@ -166,15 +166,15 @@ class FitChoice:
         """Say for people what was chosen and why."""
         without, weighed = self.empty_suspicious
         why = (
-            f"presence of a lesion weighs malignancy, for without it {without:.0%} of pictures without a lesion would reach "
-            f"the operating point ({weighed:.0%} with it)"
+            f"presence of a lesion weighs malignancy, for without it {without:.0%} of pictures without a lesion would "
+            f"reach the operating point ({weighed:.0%} with it)"
             if self.presence
-            else f"presence of a lesion does not weigh malignancy ({without:.0%} of pictures without a lesion reach the "
-            "operating point)"
+            else f"presence of a lesion does not weigh malignancy ({without:.0%} of pictures without a lesion reach "
+            "the operating point)"
         )
         return (
-            f"{self.way}, the simplest whose mean log loss on the split left out of its fit is within {TOLERANCE} of the "
-            f"best; {why}"
+            f"{self.way}, the simplest whose mean log loss on the split left out of its fit is within {TOLERANCE} of "
+            f"the best; {why}"
         )
 
 

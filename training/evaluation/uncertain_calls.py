@@ -23,8 +23,8 @@ def chance_of_error(p: Floats, threshold: float | Floats) -> Floats:
 def cost_of_error(p: Floats, threshold: float) -> Floats:
     """Expected cost of the call at ``threshold`` (n,), a missed cancer weighed as the operating point weighs it.
 
-    An operating point t says that a missed cancer is worth (1 - t) / t false alarms. So a benign call costs p (1 - t), a
-    suspicious one (1 - p) t: equal at the operating point, and less the farther from it. At t = 0.5 this is half the
+    An operating point t says that a missed cancer is worth (1 - t) / t false alarms. So a benign call costs p (1 - t),
+    a suspicious one (1 - p) t: equal at the operating point, and less the farther from it. At t = 0.5 this is half the
     chance of error; at a low t, that alone would call every suspicious call uncertain and no benign one.
     """
     return np.where(p >= threshold, (1 - p) * threshold, p * (1 - threshold))
@@ -33,7 +33,7 @@ def cost_of_error(p: Floats, threshold: float) -> Floats:
 def uncertain_interval(
     p: Floats, weights: Floats, threshold: float, share: float = UNCERTAIN_SHARE
 ) -> tuple[float, float]:
-    """Interval around ``threshold`` that holds the costliest calls (`cost_of_error`), the share ``share`` of the weight.
+    """Interval around ``threshold`` that holds the costliest calls (`cost_of_error`), ``share`` of the whole weight.
 
     ``p``, ``weights`` (n,): pictures with a lesion, and how much each counts.
     """

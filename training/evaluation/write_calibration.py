@@ -123,16 +123,16 @@ def _describe(point: OperatingPoint, home: CalibrationFile, names: str) -> str:
     _, _, lesion = home.thresholds.operating_point.partition("; ")
     return (
         f"the highest calibrated probability that {SENSITIVITY:.0%} of malignant pictures reach (specificity "
-        f"{point.specificity:.2f} there), by models that never saw their hospital or scanner ({names}), on the pictures that "
-        f"it was chosen on; {lesion}"
+        f"{point.specificity:.2f} there), by models that never saw their hospital or scanner ({names}), on the "
+        f"pictures that it was chosen on; {lesion}"
     )
 
 
 def _for_card(method: str, home: CalibrationFile) -> str:
     at_home = home.calibration
     return (
-        f"{method}. Fitted at home, on hospitals that the models know, it would be slope {at_home.slope:.3f}, intercept "
-        f"{at_home.intercept:.3f}; that is not used"
+        f"{method}. Fitted at home, on hospitals that the models know, it would be slope {at_home.slope:.3f}, "
+        f"intercept {at_home.intercept:.3f}; that is not used"
     )
 
 

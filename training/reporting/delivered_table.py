@@ -38,10 +38,11 @@ WITHOUT_LESION = {
 }
 SECTION = (
     "As a user gets it",
-    "What a device says of each picture by its own rules: anatomy gate, presence of a lesion, operating point, interval of "
-    "uncertain calls. A cancer that is not judged counts as missed, a benign lesion that is not judged as not cleared; "
-    "cancers called clear were judged, and no lesion was detected. Calibration and operating point of each picture were "
-    "fitted on stranger splits without its patient; a stranger split is judged by what was fitted on the others.",
+    "What a device says of each picture by its own rules: anatomy gate, presence of a lesion, operating point, interval "
+    "of uncertain calls. A cancer that is not judged counts as missed, a benign lesion that is not judged as not "
+    "cleared; cancers called clear were judged, and no lesion was detected. Calibration and operating point of "
+    "each picture were fitted on stranger splits without its patient; a stranger split is judged by what was fitted on "
+    "the others.",
 )
 
 
@@ -77,8 +78,7 @@ def gate_note(found: Sequence[dict[str, Any]]) -> str:
 def goals_table(goals: Sequence[DeliveredGoal]) -> tuple[list[str], list[list[Any]]]:
     """Table of the goals: head and rows."""
     rows: list[list[Any]] = [
-        [goal.what, goal.where, goal.figure, f"{'>=' if goal.at_least else '<='} {goal.wanted:.2f}", _met(goal.met)]
-        for goal in goals
+        [goal.what, goal.where, goal.figure, _wanted(goal.at_least, goal.wanted), _met(goal.met)] for goal in goals
     ]
     return ["goal", "where", "measured", "wanted", "reached"], rows
 
@@ -95,11 +95,10 @@ def add_section(page: Page, found: Sequence[dict[str, Any]], goals: Sequence[dic
     page.table(
         ["goal", "where", "measured", "wanted", "reached"],
         [
-            [g["what"], g["where"], MetricInterval(**g["figure"]), f"{'>=' if g['at_least'] else '<='} {g['wanted']:.2f}",
-             _met(g["met"])]
+            [g["what"], g["where"], MetricInterval(**g["figure"]), _wanted(g["at_least"], g["wanted"]), _met(g["met"])]
             for g in goals
         ],
-    )  # fmt: skip
+    )
 
 
 def as_text(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -118,6 +117,10 @@ def _text(cell: Any) -> str:
 def _limits(limits: Sequence[float]) -> str:
     low, high = (f"{value:.3f}" for value in limits)
     return low if low == high else f"{low} to {high}"
+
+
+def _wanted(at_least: bool, value: float) -> str:
+    return f"{'>=' if at_least else '<='} {value:.2f}"
 
 
 def _met(met: bool) -> str:

@@ -28,6 +28,7 @@ from training.reporting.metric_tables import CalibratedCalls, headline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
     from training.evaluation.calibration_file import CalibrationFile
     from training.evaluation.delivered import DeliveredGoal, Judged
     from training.evaluation.gate_scores import GateScores
