@@ -38,9 +38,9 @@ WITHOUT_LESION = {
 }
 SECTION = (
     "As a user gets it",
-    "What a device says of each picture by its own rules: anatomy gate, presence of a lesion, operating point, interval "
-    "of uncertain calls. A cancer that is not judged counts as missed, a benign lesion that is not judged as not "
-    "cleared; cancers called clear were judged, and no lesion was detected. Calibration and operating point of "
+    "What a device says of each picture by its own rules: anatomy gate, presence of a lesion, operating point, "
+    "interval of uncertain calls. A cancer that is not judged counts as missed, a benign lesion that is not judged as "
+    "not cleared; cancers called clear were judged, and no lesion was detected. Calibration and operating point of "
     "each picture were fitted on stranger splits without its patient; a stranger split is judged by what was fitted on "
     "the others.",
 )

@@ -89,8 +89,8 @@ def abstention(page: Page, c: ReportData) -> None:
     page.note(
         f"A bundle would call a calibrated probability between {low:.3f} and {high:.3f} uncertain: those calls cost "
         "most if they are wrong, a missed cancer weighed as the operating point weighs it. A lesion is reported all "
-        "the same. In this table each picture's calibration, operating point (Youden's) and interval were chosen at home, "
-        "on other patients. Of signals that are not free, a device uses none."
+        "the same. In this table each picture's calibration, operating point (Youden's) and interval were chosen at "
+        "home, on other patients. Of signals that are not free, a device uses none."
     )
     words = {
         "judged": "share of certain calls",
