@@ -121,6 +121,7 @@ def figures(judged: Judged) -> dict[str, Any]:
     rows, verdicts = judged.rows, judged.verdicts
     known = rows.take(rows.known)
     p, called = verdicts.p[rows.known], verdicts.over[rows.known]
+    over_youden = p >= judged.youden[rows.known]
     draws = BootstrapSamples(known.groups)
     ill = known.labels == 1
     return {
@@ -138,6 +139,10 @@ def figures(judged: Judged) -> dict[str, Any]:
             "ece": BootstrapSamples(known.groups, rounds=ECE_ROUNDS).weighted(
                 partial(weighted_ece, known.labels, p), len(known)
             ),
+        },
+        "at_youden": {
+            "sensitivity": draws.ratio(over_youden & ill, ill),
+            "specificity": draws.ratio(~over_youden & ~ill, ~ill),
         },
         "as_delivered": lesion_rates(rows, verdicts),
         "without_lesion": None if rows.known.all() else normal_rates(rows, verdicts),

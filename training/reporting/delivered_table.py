@@ -18,6 +18,7 @@ POINT = {
     "specificity": "specificity, malignancy alone",
     "ece": "ECE",
 }
+YOUDEN = {"sensitivity": "sensitivity, Youden's point", "specificity": "specificity, Youden's point"}
 DELIVERED = {
     "coverage": "judged",
     "sensitivity": "sensitivity",
@@ -51,6 +52,7 @@ def delivered_tables(found: Sequence[dict[str, Any]]) -> list[tuple[list[str], l
     lesions = [
         [each["name"], each["pictures"], each["malignant"], _limits(each["threshold"])]
         + [each["at_point"][name] for name in POINT]
+        + [each["at_youden"][name] for name in YOUDEN]
         for each in found
     ]
     given = [[each["name"], *(each["as_delivered"][name] for name in DELIVERED)] for each in found]
@@ -60,7 +62,7 @@ def delivered_tables(found: Sequence[dict[str, Any]]) -> list[tuple[list[str], l
         if each["without_lesion"] is not None
     ]
     tables = [
-        (["at the operating point", "n", "malignant", "from", *POINT.values()], lesions),
+        (["at the operating point", "n", "malignant", "from", *POINT.values(), *YOUDEN.values()], lesions),
         (["as a user gets it", *DELIVERED.values()], given),
         (["pictures without a lesion", "n", *WITHOUT_LESION.values()], normal),
     ]
