@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from fake_predictions import columns, write_cv, write_strangers
@@ -11,10 +13,15 @@ from edge.contracts.manifest import Calibration
 from edge.postprocess.model_outputs import calibrate
 from training.evaluation import out_of_source
 from training.evaluation.calibration_file import load_calibration
+from training.evaluation.found_lesions import lesion_only_thresholds
 from training.evaluation.out_of_source import (
+    MAX_DISAGREEMENT,
+    PRESENCE_STEP,
     apply_device,
     choose_recipe,
+    disagreement,
     fit_device,
+    fit_slope,
     left_out_fits,
     threshold_at_sensitivity,
     youden_threshold,
@@ -23,6 +30,7 @@ from training.evaluation.stranger_splits import load_stranger, pool
 from training.evaluation.write_calibration import write_calibration
 
 STEP = 1 / 256
+LIMITS = lesion_only_thresholds(0.5, 0.55)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +40,7 @@ def runs(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def splits(runs):
-    return [load_stranger(path, int8=True) for path in runs.values()]
+    return [load_stranger(path, True, LIMITS) for path in runs.values()]
 
 
 def test_each_picture_counts_once_however_many_runs_judged_it(splits):
@@ -62,7 +70,7 @@ def test_what_the_split_left_out_says_changes_nothing_for_it(splits, tmp_path):
     before = left_out_fits(splits, "platt", STEP, True)
     rows = columns()
     rows["malignancy"] = np.where(rows["devices"] == "A", 1 - rows["malignancy"], rows["malignancy"])
-    turned = [load_stranger(path, int8=True) for path in write_strangers(tmp_path, **rows).values()]
+    turned = [load_stranger(path, True, LIMITS) for path in write_strangers(tmp_path, **rows).values()]
     after = left_out_fits(turned, "platt", STEP, True)
     assert after[2] == before[2]
     assert after[0] != before[0]
@@ -81,7 +89,7 @@ def test_weights_are_as_good_as_repeated_rows(splits):
     rows = pool(splits)
     twice = np.repeat(np.arange(len(rows)), np.round(6 * rows.weights).astype(int))
     whole = type(rows)(
-        **{name: getattr(rows, name)[twice] for name in ("ids", "groups", "labels", "malignancy", "presence")},
+        **{f.name: getattr(rows, f.name)[twice] for f in fields(rows) if f.name != "weights"},
         weights=np.full(len(twice), 1 / 6),
     )
     for presence in (False, True):
@@ -112,13 +120,27 @@ def test_presence_weighs_only_where_it_must(splits, tmp_path):
     """Pictures without a lesion are suspicious by malignancy alone here; where they are not, a device needs no more."""
     must = choose_recipe(splits, STEP)
     assert must.presence
-    assert must.empty_suspicious[0] > 0.5
-    assert must.empty_suspicious[1] < 0.1
+    assert must.disagreement[0] > 0.5
+    assert must.disagreement[1] < 0.05
     assert "presence of a lesion weighs malignancy, for without it" in must.describe()
     rows = columns()
     rows["malignancy"] = np.where(rows["labels"] < 0, 0.001, rows["malignancy"])
-    calm = [load_stranger(path, int8=True) for path in write_strangers(tmp_path, crops=False, **rows).values()]
+    calm = [load_stranger(path, True, LIMITS) for path in write_strangers(tmp_path, crops=False, **rows).values()]
     assert not choose_recipe(calm, STEP).presence
+
+
+def test_presence_weighs_no_more_than_it_must(splits):
+    """The more it weighs, the more cancers that the mask misses are called clear."""
+    rows = pool(splits)
+    found, empty = fit_device(rows, "platt", STEP, presence=True), rows.take(~rows.known)
+    weight = found.calibration.presence
+    assert weight > 0
+    assert disagreement(found.calibration, empty, found.threshold, STEP) <= MAX_DISAGREEMENT
+    known = rows.take(rows.known)
+    less = fit_slope("platt", known, STEP, weight - PRESENCE_STEP)
+    threshold = threshold_at_sensitivity(apply_device(less, known, STEP), known.labels, known.weights, 0.9)
+    assert disagreement(less, empty, threshold, STEP) > MAX_DISAGREEMENT
+    assert disagreement(less, empty.take(empty.labels == 0), threshold, STEP) == 0.0
 
 
 def test_the_file_says_what_was_fitted_where(runs, tmp_path):
@@ -141,13 +163,13 @@ def test_the_file_says_what_was_fitted_where(runs, tmp_path):
 
 def test_what_does_not_fit_is_refused(runs, splits, tmp_path):
     with pytest.raises(ConfigError, match="is a cross-validation"):
-        load_stranger(write_cv(tmp_path / "cv"), int8=False)
+        load_stranger(write_cv(tmp_path / "cv"), False, LIMITS)
     with pytest.raises(ConfigError, match="benign and malignant pictures to calibrate on"):
         left_out_fits(splits[1:2], "platt", STEP, False)
     place = write_strangers(tmp_path)["b2b"]
     (place / "lesion-free-int8.npz").unlink()
     with pytest.raises(ConfigError, match=r"lesion-free-int8.npz is missing") as caught:
-        load_stranger(place, int8=True)
+        load_stranger(place, True, LIMITS)
     assert "export folds" in caught.value.hint
 
 

@@ -50,8 +50,8 @@ class StrangerResult(msgspec.Struct, frozen=True, kw_only=True):
     specificity: float
     ece: float
     log_loss: float
-    empty_suspicious: float | None
-    """Share of its pictures without a lesion, crops included, at or over ``threshold``; None where there are none."""
+    heads_disagree: float | None
+    """Share of `heads_disagree` among its pictures without a lesion, crops included; None where there are none."""
 
 
 class CalibrationFile(msgspec.Struct, frozen=True, kw_only=True):

@@ -36,10 +36,10 @@ TOLERANCE = 0.001
 """Nats of log loss that a simpler calibration may cost."""
 SENSITIVITY = 0.90
 """Least sensitivity at the operating point."""
-MAX_DISAGREEMENT = 0.05
-"""Share of pictures without a lesion that may be at or over the operating point before presence has to weigh."""
-EMPTY_WEIGHT = 1.0
-"""What all pictures without a lesion together weigh in the fit, as a multiple of those with one."""
+MAX_DISAGREEMENT = 0.02
+"""Share of pictures without a lesion that may be `heads_disagree` in the fit; of others it may be more."""
+PRESENCE_STEP, MAX_PRESENCE = 0.5, 8.0
+"""Weights of the presence that are tried, in log odds: the smallest that is enough is taken."""
 
 
 @dataclass(frozen=True)
@@ -59,30 +59,23 @@ def apply_device(calibration: Calibration, rows: CalibrationRows, step: float) -
     return sigmoid(z + calibration.presence * (rows.presence - 1))
 
 
-def fit_calibration_rows(way: Way, rows: CalibrationRows, step: float, presence: bool) -> Calibration:
-    """Fit slope, intercept and weight of the presence, each as far as ``way`` and ``presence`` let it move.
+def fit_slope(way: Way, known: CalibrationRows, step: float, presence: float) -> Calibration:
+    """Fit slope and intercept on pictures with a lesion, as far as ``way`` lets them move; ``presence`` is given."""
+    z, away = logit(known.malignancy, step), presence * (known.presence - 1)
+    if way == "none":
+        return Calibration(presence=presence)
+    x = z[:, None] if way == "temperature" else np.stack([z, np.ones(len(z))], axis=1)
+    w = fit(x, soft_targets(known.labels, known.weights), weights=known.weights, offset=away)
+    intercept = round(float(w[1]), 5) if way == "platt" else 0.0
+    return Calibration(slope=round(float(w[0]), 5), intercept=intercept, presence=presence)
 
-    Pictures without a lesion are benign there; without ``presence`` they are left out.
-    """
-    if not presence:
-        rows = rows.take(rows.known)
-    weights = rows.weights.copy()
-    if (empty := ~rows.known).any():
-        weights[empty] *= EMPTY_WEIGHT * weights[~empty].sum() / weights[empty].sum()
-    z, away = logit(rows.malignancy, step), rows.presence - 1
-    columns = {"none": [], "temperature": [z], "platt": [z, np.ones(len(z))]}[way] + ([away] if presence else [])
-    if not columns:
-        return Calibration()
-    labels = (rows.labels == 1).astype(np.int8)
-    w = fit(
-        np.stack(columns, axis=1), soft_targets(labels, weights), weights=weights, offset=z if way == "none" else None
-    )
-    found = dict(zip(("slope", "intercept")[: len(columns) - presence], w, strict=False))
-    return Calibration(
-        slope=round(float(found.get("slope", 1.0)), 5),
-        intercept=round(float(found.get("intercept", 0.0)), 5),
-        presence=round(max(0.0, float(w[-1])), 5) if presence else 0.0,
-    )
+
+def disagreement(calibration: Calibration, empty: CalibrationRows, threshold: float, step: float) -> float:
+    """Share of pictures without a lesion (by weight) that are `heads_disagree`: suspicious, and none is found."""
+    if not len(empty):
+        return 0.0
+    suspicious = apply_device(calibration, empty, step) >= threshold
+    return float(empty.weights[suspicious & ~empty.found].sum() / empty.weights.sum())
 
 
 def threshold_at_sensitivity(p: Floats, labels: NDArray[np.integer], weights: Floats, wanted: float) -> float:
@@ -110,17 +103,23 @@ def youden_threshold(p: Floats, labels: NDArray[np.integer], weights: Floats) ->
 def fit_device(rows: CalibrationRows, way: Way, step: float, presence: bool) -> DeviceFit:
     """Fit what a device is given: calibration, operating point, interval. Each picture counts once (`pool`).
 
+    With ``presence``, its weight is the smallest with which at most `MAX_DISAGREEMENT` of the pictures without a lesion
+    are `heads_disagree`: the larger it is, the more cancers that the mask misses would be called clear.
+
     Raises ConfigError where the pictures do not hold both classes.
     """
-    known = rows.take(rows.known)
+    known, empty = rows.take(rows.known), rows.take(~rows.known)
     if not {0, 1} <= set(known.labels.tolist()):
         raise ConfigError(
             f"expected benign and malignant pictures to calibrate on, got labels {sorted(set(known.labels.tolist()))}",
             hint="give stranger splits of both data sets: a split is judged without any of its patients",
         )
-    calibration = fit_calibration_rows(way, rows, step, presence)
-    p = apply_device(calibration, known, step)
-    threshold = round(threshold_at_sensitivity(p, known.labels, known.weights, SENSITIVITY), 6)
+    for weight in np.arange(0.0, MAX_PRESENCE + PRESENCE_STEP, PRESENCE_STEP) if presence else (0.0,):
+        calibration = fit_slope(way, known, step, float(weight))
+        p = apply_device(calibration, known, step)
+        threshold = round(threshold_at_sensitivity(p, known.labels, known.weights, SENSITIVITY), 6)
+        if disagreement(calibration, empty, threshold, step) <= MAX_DISAGREEMENT:
+            break
     return DeviceFit(
         calibration=calibration,
         threshold=threshold,
@@ -159,18 +158,18 @@ class FitChoice:
     """By way: mean log loss on the pictures with a lesion of the split left out."""
     eces: dict[Way, float]
     """By way: mean calibration error there."""
-    empty_suspicious: tuple[float, float]
-    """Mean share of pictures without a lesion that reach the operating point: without weighing presence, and with."""
+    disagreement: tuple[float, float]
+    """Mean share of `heads_disagree` among pictures without a lesion: without weighing presence, and with."""
 
     def describe(self) -> str:
         """Say for people what was chosen and why."""
-        without, weighed = self.empty_suspicious
+        without, weighed = self.disagreement
         why = (
-            f"presence of a lesion weighs malignancy, for without it {without:.0%} of pictures without a lesion would "
-            f"reach the operating point ({weighed:.0%} with it)"
+            f"presence of a lesion weighs malignancy, no more than it must: without it {without:.0%} of pictures without "
+            f"a lesion would be heads_disagree ({weighed:.1%} with it)"
             if self.presence
-            else f"presence of a lesion does not weigh malignancy ({without:.0%} of pictures without a lesion reach "
-            "the operating point)"
+            else f"presence of a lesion does not weigh malignancy ({without:.1%} of pictures without a lesion are "
+            "heads_disagree)"
         )
         return (
             f"{self.way}, the simplest whose mean log loss on the split left out of its fit is within {TOLERANCE} of "
@@ -181,20 +180,15 @@ class FitChoice:
 def choose_recipe(splits: Sequence[StrangerSplit], step: float) -> FitChoice:
     """Choose the simplest way that is nearly the best on splits left out, and whether presence has to weigh.
 
-    It has to where more than `MAX_DISAGREEMENT` of the pictures without a lesion would reach the operating point.
+    It has to where more than `MAX_DISAGREEMENT` of the pictures without a lesion would be `heads_disagree`.
     """
     plain, _ = _compare_ways(splits, step, False)
-    without = _empty_suspicious(splits, plain, step, False)
+    without = _left_out_disagreement(splits, plain, step, False)
     presence = without > MAX_DISAGREEMENT
     way, compared = _compare_ways(splits, step, presence)
-    weighed = _empty_suspicious(splits, way, step, True) if presence else without
-    return FitChoice(
-        way,
-        presence,
-        {name: loss for name, (loss, _) in compared.items()},
-        {name: error for name, (_, error) in compared.items()},
-        (without, weighed),
-    )
+    weighed = _left_out_disagreement(splits, way, step, True) if presence else without
+    losses, eces = ({name: pair[k] for name, pair in compared.items()} for k in (0, 1))
+    return FitChoice(way, presence, losses, eces, (without, weighed))
 
 
 def _compare_ways(
@@ -214,13 +208,13 @@ def _compare_ways(
     return next(way for way in WAYS if compared[way][0] <= best + TOLERANCE), compared
 
 
-def _empty_suspicious(splits: Sequence[StrangerSplit], way: Way, step: float, presence: bool) -> float:
-    """Mean share of pictures without a lesion at or over the operating point, over splits left out; 0 without any."""
+def _left_out_disagreement(splits: Sequence[StrangerSplit], way: Way, step: float, presence: bool) -> float:
+    """Mean share of `heads_disagree` among pictures without a lesion, over splits left out; 0 without any."""
     shares = []
     for split, found in zip(splits, left_out_fits(splits, way, step, presence), strict=True):
         empty = split_rows(split, lesion=False)
         if len(empty):
-            shares.append(float((apply_device(found.calibration, empty, step) >= found.threshold).mean()))
+            shares.append(disagreement(found.calibration, empty, found.threshold, step))
     return float(np.mean(shares)) if shares else 0.0
 
 

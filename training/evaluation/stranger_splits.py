@@ -8,12 +8,13 @@ logits scatter as those of one model do. The mean of the k would be an ensemble'
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edge.contracts.errors import ConfigError
+from training.evaluation.found_lesions import lesions_in_masks
 from training.evaluation.held_out_predictions import INT8, load_held_out, read_int8
 from training.evaluation.lesion_free import CROPS, CROPS_INT8
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edge.contracts.manifest import Thresholds
     from training.evaluation.held_out_predictions import HeldOutPredictions
 
 
@@ -38,6 +40,8 @@ class CalibrationRows:
     """(n,) the head's output, not calibrated."""
     presence: NDArray[np.float64]
     """(n,) largest value of the lesion mask, 0 to 1."""
+    found: NDArray[np.bool_]
+    """(n,) whether a device reports a lesion."""
     weights: NDArray[np.float64]
     """(n,) 1/k for a picture with k rows."""
 
@@ -46,10 +50,7 @@ class CalibrationRows:
 
     def take(self, chosen: NDArray[np.bool_]) -> CalibrationRows:
         """Select some of the rows by a boolean mask (n,); weights stay."""
-        return CalibrationRows(
-            self.ids[chosen], self.groups[chosen], self.labels[chosen],
-            self.malignancy[chosen], self.presence[chosen], self.weights[chosen],
-        )  # fmt: skip
+        return CalibrationRows(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
 
     @property
     def known(self) -> NDArray[np.bool_]:
@@ -63,6 +64,8 @@ class StrangerSplit:
 
     name: str
     rows: HeldOutPredictions
+    pictures: CalibrationRows
+    """The same as ``rows``, each with a weight of 1."""
     crops: CalibrationRows
     """Lesion-free crops, each with a weight of 1; none where the run has none."""
     learnt_from: str
@@ -76,10 +79,11 @@ class StrangerSplit:
         return ", ".join(sorted(set(self.rows.devices.tolist()) - {""}))
 
 
-def load_stranger(run: Path, int8: bool) -> StrangerSplit:
+def load_stranger(run: Path, int8: bool, lesion: Thresholds) -> StrangerSplit:
     """Load a run's test pictures, with the float model's outputs or the quantised one's.
 
-    Lesion-free crops are always the quantised model's. Raises ConfigError where files are missing or do not fit.
+    Lesion-free crops are always the quantised model's. ``lesion``: from which mask value and score on a device reports
+    one. Raises ConfigError where files are missing or do not fit.
     """
     held = load_held_out(run)
     if held.folds > 1:
@@ -89,7 +93,17 @@ def load_stranger(run: Path, int8: bool) -> StrangerSplit:
         )
     rows = read_int8(run / INT8, held.test) if int8 else held.test
     learnt = ", ".join(sorted(set(held.selection.sources.tolist())))
-    return StrangerSplit(run.name, rows, _crops(run), learnt, "int8" if int8 else "float")
+    pictures = CalibrationRows(
+        ids=rows.ids,
+        groups=rows.groups,
+        labels=rows.labels,
+        malignancy=rows.malignancy.astype(np.float64),
+        presence=largest_presence(rows.lesion),
+        found=_found(rows.lesion, rows.size, lesion),
+        weights=np.ones(len(rows)),
+    )
+    crops = _crops(run, rows.size, lesion, pictures)
+    return StrangerSplit(run.name, rows, pictures, crops, learnt, "int8" if int8 else "float")
 
 
 def largest_presence(lesion: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -98,12 +112,16 @@ def largest_presence(lesion: NDArray[np.uint8]) -> NDArray[np.float64]:
     return most
 
 
-def _crops(run: Path) -> CalibrationRows:
+def _found(lesion: NDArray[np.uint8], size: tuple[int, int], limits: Thresholds) -> NDArray[np.bool_]:
+    found = lesions_in_masks(lesion, size, limits.lesion, limits.lesion_score)
+    return np.array([bool(each) for each in found], bool)
+
+
+def _crops(run: Path, size: tuple[int, int], lesion: Thresholds, pictures: CalibrationRows) -> CalibrationRows:
     if not (run / CROPS_INT8).is_file():
         if (run / CROPS).is_file():
             raise ConfigError(f"{run / CROPS_INT8} is missing", hint=f"make it with: python -m export folds {run}")
-        empty = np.zeros(0)
-        return CalibrationRows(empty.astype(str), empty.astype(str), empty.astype(np.int8), empty, empty, empty)
+        return pictures.take(np.zeros(len(pictures), bool))
     with np.load(run / CROPS) as file:
         ids, groups = file["ids"], file["groups"]
     with np.load(run / CROPS_INT8) as file:
@@ -118,26 +136,18 @@ def _crops(run: Path) -> CalibrationRows:
         labels=np.full(len(ids), -1, np.int8),
         malignancy=said["malignancy"].astype(np.float64),
         presence=largest_presence(said["lesion"]),
+        found=_found(said["lesion"], size, lesion),
         weights=np.ones(len(ids)),
     )
 
 
 def pool(splits: Sequence[StrangerSplit], without: Collection[str] = ()) -> CalibrationRows:
     """Pool the pictures and crops of all splits, but for the patients ``without``; each picture counts once."""
-    parts = [_as_rows(split.rows) for split in splits] + [split.crops for split in splits]
-    columns = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("ids", "groups", "labels", "malignancy", "presence")
-    }
+    parts = [split.pictures for split in splits] + [split.crops for split in splits]
+    names = [f.name for f in fields(CalibrationRows) if f.name != "weights"]
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
     kept = ~np.isin(columns["groups"], np.array(sorted(without), dtype=str))
     columns = {name: values[kept] for name, values in columns.items()}
     count = Counter(columns["ids"].tolist())
     weights = np.array([1 / count[each] for each in columns["ids"].tolist()])
     return CalibrationRows(**columns, weights=weights)
-
-
-def _as_rows(rows: HeldOutPredictions) -> CalibrationRows:
-    return CalibrationRows(
-        rows.ids, rows.groups, rows.labels, rows.malignancy.astype(np.float64), largest_presence(rows.lesion),
-        np.ones(len(rows)),
-    )  # fmt: skip

@@ -28,6 +28,7 @@ from training.evaluation.out_of_source import (
     apply_device,
     choose_recipe,
     device_thresholds,
+    disagreement,
     fit_device,
     left_out_fits,
     split_rows,
@@ -67,7 +68,7 @@ def write_calibration(run: Path, int8: bool, strangers: Sequence[Path] = ()) -> 
     ) + (", quantised models" if int8 else "")
     found = choose_calibration(rows, origin, "int8" if int8 else "float")
     if strangers:
-        found = out_of_source(found, [load_stranger(path, int8) for path in strangers])
+        found = out_of_source(found, [load_stranger(path, int8, found.thresholds) for path in strangers])
     (run / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
     return found
 
@@ -172,7 +173,7 @@ def _count(splits: Sequence[StrangerSplit], source: str) -> int:
 
 def _result(split: StrangerSplit, found: DeviceFit, step: float) -> StrangerResult:
     known, empty = split_rows(split, lesion=True), split_rows(split, lesion=False)
-    p, p_empty = (apply_device(found.calibration, rows, step) for rows in (known, empty))
+    p = apply_device(found.calibration, known, step)
     ill = known.labels == 1
     return StrangerResult(
         name=split.name,
@@ -183,5 +184,5 @@ def _result(split: StrangerSplit, found: DeviceFit, step: float) -> StrangerResu
         specificity=round(float((p < found.threshold)[~ill].mean()), 4),
         ece=round(ece(known.labels, p), 4),
         log_loss=round(log_loss(known.labels, p), 4),
-        empty_suspicious=round(float((p_empty >= found.threshold).mean()), 4) if len(empty) else None,
+        heads_disagree=round(disagreement(found.calibration, empty, found.threshold, step), 4) if len(empty) else None,
     )

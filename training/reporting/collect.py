@@ -192,7 +192,10 @@ def report_of_device(wanted: ReportOptions, held: HeldOutSet, log: Callable[[str
     strangers = [*wanted.across, *wanted.left_out]
     if not strangers or held.folds < 2:
         return None
-    splits = [load_stranger(run, wanted.int8 and (run / INT8).is_file()) for run in strangers]
+    if wanted.int8:
+        held = _with(held, read_int8(wanted.run / INT8, held.test))
+    home = choose_calibration(held.selection, _origin(held), "int8" if wanted.int8 else "float")
+    splits = [load_stranger(run, wanted.int8 and (run / INT8).is_file(), home.thresholds) for run in strangers]
     if not can_be_left_out(splits):
         log("stranger splits: none is judged by the others, for they are of the same patients")
         return None
@@ -202,8 +205,6 @@ def report_of_device(wanted: ReportOptions, held: HeldOutSet, log: Callable[[str
             raise ConfigError(
                 f"no {INT8} in {', '.join(strange)}", hint="make it with: python -m export folds RUN, for each run"
             )
-        held = _with(held, read_int8(wanted.run / INT8, held.test))
-    home = choose_calibration(held.selection, _origin(held), "int8" if wanted.int8 else "float")
     return device_report(held, home, splits, read_gate_scores(wanted.gate) if wanted.gate else None, log)
 
 
