@@ -45,6 +45,9 @@ GateFile = Annotated[
         dir_okay=False, help="Scores of an anatomy gate (.npz: ids, anatomy, threshold), for runs without one."
     ),
 ]
+Sensitivity = Annotated[
+    float, typer.Option(min=0.5, max=0.999, help="Wanted at the operating point, on --across and --left-out.")
+]
 Int8 = Annotated[bool, typer.Option("--int8", help="By the quantised models' outputs (RUN/int8.npz).")]
 
 
@@ -57,6 +60,7 @@ def calibrate(
     int8: Int8 = False,
     across: Across = None,
     left_out: LeftOut = None,
+    sensitivity: Sensitivity = 0.9,
 ) -> None:
     """Choose calibration, operating point, lesion and abstention thresholds; write them to RUN/calibration.json.
 
@@ -65,7 +69,7 @@ def calibrate(
     """
     from training.evaluation.write_calibration import write_calibration
 
-    found = write_calibration(run, int8, [*(across or ()), *(left_out or ())])
+    found = write_calibration(run, int8, [*(across or ()), *(left_out or ())], sensitivity)
     limits = found.thresholds
     typer.echo(
         f"{found.method}; slope {found.calibration.slope}, intercept {found.calibration.intercept}, "
@@ -98,6 +102,7 @@ def delivered(
     int8: Int8 = False,
     across: Across = None,
     left_out: LeftOut = None,
+    sensitivity: Sensitivity = 0.9,
     gate: GateFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
@@ -108,7 +113,9 @@ def delivered(
     from training.reporting.collect import ReportOptions
     from training.reporting.command import print_delivered
 
-    print_delivered(ReportOptions(run, int8, across or (), left_out or (), gate=gate), typer.echo, as_json)
+    print_delivered(
+        ReportOptions(run, int8, across or (), left_out or (), gate=gate, sensitivity=sensitivity), typer.echo, as_json
+    )
 
 
 @app.command("report", epilog="\b\nExample:\n  python -m training report runs/cv --out report")
@@ -118,6 +125,7 @@ def make_report(
     int8: Int8 = False,
     across: Across = None,
     left_out: LeftOut = None,
+    sensitivity: Sensitivity = 0.9,
     data: Annotated[Path | None, typer.Option(help="Folder of the data sets: adds the negative control.")] = None,
     model: Annotated[bool, typer.Option(help="Ask the run's models about changed pictures (minutes).")] = True,
     gate: GateFile = None,
@@ -129,4 +137,6 @@ def make_report(
     from training.reporting.collect import ReportOptions
     from training.reporting.command import write_report
 
-    write_report(ReportOptions(run, int8, across or (), left_out or (), data, model, gate), out, typer.echo)
+    write_report(
+        ReportOptions(run, int8, across or (), left_out or (), data, model, gate, sensitivity), out, typer.echo
+    )

@@ -17,6 +17,7 @@ from training.evaluation.found_lesions import lesion_only_thresholds
 from training.evaluation.out_of_source import (
     MAX_DISAGREEMENT,
     PRESENCE_STEP,
+    FitRecipe,
     apply_device,
     choose_recipe,
     disagreement,
@@ -30,6 +31,7 @@ from training.evaluation.stranger_splits import load_stranger, pool
 from training.evaluation.write_calibration import write_calibration
 
 STEP = 1 / 256
+PLATT = FitRecipe("platt", True, STEP)
 LIMITS = lesion_only_thresholds(0.5, 0.55)
 
 
@@ -58,7 +60,7 @@ def test_no_patient_of_the_split_left_out_has_a_say(splits, monkeypatch):
     seen = []
     fit = out_of_source.fit_device
     monkeypatch.setattr(out_of_source, "fit_device", lambda rows, *rest: seen.append(rows) or fit(rows, *rest))
-    left_out_fits(splits, "platt", STEP, True)
+    left_out_fits(splits, PLATT)
     assert len(seen) == len(splits)
     for split, rows in zip(splits, seen, strict=True):
         assert not set(split.rows.groups.tolist()) & set(rows.groups.tolist())  # crops too, and by other runs too
@@ -67,18 +69,18 @@ def test_no_patient_of_the_split_left_out_has_a_say(splits, monkeypatch):
 
 def test_what_the_split_left_out_says_changes_nothing_for_it(splits, tmp_path):
     """Turned over in no-a: the pictures are in i2b as well, and their logits there must not count either."""
-    before = left_out_fits(splits, "platt", STEP, True)
+    before = left_out_fits(splits, PLATT)
     rows = columns()
     rows["malignancy"] = np.where(rows["devices"] == "A", 1 - rows["malignancy"], rows["malignancy"])
     turned = [load_stranger(path, True, LIMITS) for path in write_strangers(tmp_path, **rows).values()]
-    after = left_out_fits(turned, "platt", STEP, True)
+    after = left_out_fits(turned, PLATT)
     assert after[2] == before[2]
     assert after[0] != before[0]
 
 
 def test_the_device_computes_what_was_fitted(splits):
     rows = pool(splits)
-    found = fit_device(rows, "platt", STEP, presence=True)
+    found = fit_device(rows, PLATT)
     assert found.calibration.presence > 0
     p = apply_device(found.calibration, rows, STEP)
     pairs = zip(rows.malignancy.tolist(), rows.presence.tolist(), strict=True)
@@ -93,7 +95,7 @@ def test_weights_are_as_good_as_repeated_rows(splits):
         weights=np.full(len(twice), 1 / 6),
     )
     for presence in (False, True):
-        one, other = (fit_device(each, "platt", STEP, presence) for each in (rows, whole))
+        one, other = (fit_device(each, FitRecipe("platt", presence, STEP)) for each in (rows, whole))
         assert one.calibration.slope == pytest.approx(other.calibration.slope, abs=1e-4)
         assert (one.threshold, one.youden) == pytest.approx((other.threshold, other.youden), abs=1e-4)
 
@@ -101,7 +103,7 @@ def test_weights_are_as_good_as_repeated_rows(splits):
 def test_the_operating_point_has_the_wanted_sensitivity(splits):
     rows = pool(splits)
     known = rows.take(rows.known)
-    found = fit_device(rows, "temperature", STEP, presence=True)
+    found = fit_device(rows, FitRecipe("temperature", True, STEP))
     p, ill = apply_device(found.calibration, known, STEP), known.labels == 1
     reached = known.weights[ill & (p >= found.threshold)].sum() / known.weights[ill].sum()
     assert 0.90 <= reached < 0.95
@@ -119,20 +121,20 @@ def test_thresholds_of_weighted_pictures():
 def test_presence_weighs_only_where_it_must(splits, tmp_path):
     """Pictures without a lesion are suspicious by malignancy alone here; where they are not, a device needs no more."""
     must = choose_recipe(splits, STEP)
-    assert must.presence
+    assert must.recipe.presence
     assert must.disagreement[0] > 0.5
     assert must.disagreement[1] < 0.05
-    assert "presence of a lesion weighs malignancy, for without it" in must.describe()
+    assert "presence of a lesion weighs malignancy, no more than it must" in must.describe()
     rows = columns()
     rows["malignancy"] = np.where(rows["labels"] < 0, 0.001, rows["malignancy"])
     calm = [load_stranger(path, True, LIMITS) for path in write_strangers(tmp_path, crops=False, **rows).values()]
-    assert not choose_recipe(calm, STEP).presence
+    assert not choose_recipe(calm, STEP).recipe.presence
 
 
 def test_presence_weighs_no_more_than_it_must(splits):
     """The more it weighs, the more cancers that the mask misses are called clear."""
     rows = pool(splits)
-    found, empty = fit_device(rows, "platt", STEP, presence=True), rows.take(~rows.known)
+    found, empty = fit_device(rows, PLATT), rows.take(~rows.known)
     weight = found.calibration.presence
     assert weight > 0
     assert disagreement(found.calibration, empty, found.threshold, STEP) <= MAX_DISAGREEMENT
@@ -165,7 +167,7 @@ def test_what_does_not_fit_is_refused(runs, splits, tmp_path):
     with pytest.raises(ConfigError, match="is a cross-validation"):
         load_stranger(write_cv(tmp_path / "cv"), False, LIMITS)
     with pytest.raises(ConfigError, match="benign and malignant pictures to calibrate on"):
-        left_out_fits(splits[1:2], "platt", STEP, False)
+        left_out_fits(splits[1:2], PLATT)
     place = write_strangers(tmp_path)["b2b"]
     (place / "lesion-free-int8.npz").unlink()
     with pytest.raises(ConfigError, match=r"lesion-free-int8.npz is missing") as caught:
@@ -175,7 +177,7 @@ def test_what_does_not_fit_is_refused(runs, splits, tmp_path):
 
 def test_a_model_without_presence_gives_the_plain_calibration(splits):
     rows = pool(splits)
-    found = fit_device(rows, "platt", STEP, presence=False)
+    found = fit_device(rows, FitRecipe("platt", False, STEP))
     assert found.calibration.presence == 0
     plain = Calibration(slope=found.calibration.slope, intercept=found.calibration.intercept)
     assert found.calibration == plain

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from training.evaluation.bootstrap import MetricInterval
     from training.evaluation.device_verdicts import DeviceVerdicts
     from training.evaluation.held_out_predictions import HeldOutPredictions, HeldOutSet
-    from training.evaluation.out_of_source import DeviceFit, Way
+    from training.evaluation.out_of_source import DeviceFit, FitRecipe
     from training.evaluation.stranger_splits import StrangerSplit
 
 ECE_ROUNDS = 200
@@ -40,13 +40,11 @@ ECE_ROUNDS = 200
 
 @dataclass(frozen=True)
 class DeviceRecipe:
-    """How a device's calibration and thresholds are fitted: the way, whether presence weighs, and what is given."""
+    """How a device's calibration and thresholds are fitted, and what is given."""
 
-    way: Way
-    presence: bool
-    step: float
-    """Smallest step of the malignancy output."""
+    fit: FitRecipe
     outputs: str
+    """Whose outputs are judged: ``float`` or ``int8``."""
     lesion: Thresholds
     """Thresholds of the lesion and of the anatomy gate; the others are fitted."""
 
@@ -94,7 +92,7 @@ def judge_folds(held: HeldOutSet, splits: Sequence[StrangerSplit], recipe: Devic
 def _judge(
     rows: HeldOutPredictions, splits: Sequence[StrangerSplit], recipe: DeviceRecipe
 ) -> tuple[DeviceVerdicts, DeviceFit]:
-    found = fit_without(splits, set(rows.groups.tolist()), recipe.way, recipe.step, recipe.presence)
+    found = fit_without(splits, set(rows.groups.tolist()), recipe.fit)
     thresholds = device_thresholds(found, recipe.lesion, recipe.lesion.prevalence, "")
     return device_verdicts(rows, found.calibration, thresholds, recipe.outputs), found
 

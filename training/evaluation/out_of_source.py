@@ -6,7 +6,7 @@ stranger split is judged by what was fitted on the others, with every picture of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
@@ -35,11 +35,24 @@ WAYS: tuple[Way, ...] = ("none", "temperature", "platt")
 TOLERANCE = 0.001
 """Nats of log loss that a simpler calibration may cost."""
 SENSITIVITY = 0.90
-"""Least sensitivity at the operating point."""
+"""Least sensitivity at the operating point, where nothing else is wanted."""
 MAX_DISAGREEMENT = 0.02
 """Share of pictures without a lesion that may be `heads_disagree` in the fit; of others it may be more."""
 PRESENCE_STEP, MAX_PRESENCE = 0.5, 8.0
 """Weights of the presence that are tried, in log odds: the smallest that is enough is taken."""
+
+
+@dataclass(frozen=True)
+class FitRecipe:
+    """How a device's calibration and operating point are fitted."""
+
+    way: Way
+    presence: bool
+    """Whether the presence of a lesion may weigh malignancy."""
+    step: float
+    """Smallest step of the malignancy output."""
+    sensitivity: float = SENSITIVITY
+    """Least sensitivity at the operating point."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +63,6 @@ class DeviceFit:
     threshold: float
     youden: float
     uncertain: tuple[float, float]
-    way: Way
 
 
 def apply_device(calibration: Calibration, rows: CalibrationRows, step: float) -> Floats:
@@ -100,11 +112,11 @@ def youden_threshold(p: Floats, labels: NDArray[np.integer], weights: Floats) ->
     return float((levels[best] + levels[best - 1]) / 2) if best else float(levels[0])
 
 
-def fit_device(rows: CalibrationRows, way: Way, step: float, presence: bool) -> DeviceFit:
+def fit_device(rows: CalibrationRows, recipe: FitRecipe) -> DeviceFit:
     """Fit what a device is given: calibration, operating point, interval. Each picture counts once (`pool`).
 
-    With ``presence``, its weight is the smallest with which at most `MAX_DISAGREEMENT` of the pictures without a lesion
-    are `heads_disagree`: the larger it is, the more cancers that the mask misses would be called clear.
+    Where presence may weigh, its weight is the smallest with which at most `MAX_DISAGREEMENT` of the pictures
+    without a lesion are `heads_disagree`: the larger it is, the more cancers that the mask misses would be called clear.
 
     Raises ConfigError where the pictures do not hold both classes.
     """
@@ -114,26 +126,24 @@ def fit_device(rows: CalibrationRows, way: Way, step: float, presence: bool) -> 
             f"expected benign and malignant pictures to calibrate on, got labels {sorted(set(known.labels.tolist()))}",
             hint="give stranger splits of both data sets: a split is judged without any of its patients",
         )
-    for weight in np.arange(0.0, MAX_PRESENCE + PRESENCE_STEP, PRESENCE_STEP) if presence else (0.0,):
-        calibration = fit_slope(way, known, step, float(weight))
-        p = apply_device(calibration, known, step)
-        threshold = round(threshold_at_sensitivity(p, known.labels, known.weights, SENSITIVITY), 6)
-        if disagreement(calibration, empty, threshold, step) <= MAX_DISAGREEMENT:
+    weights = np.arange(0.0, MAX_PRESENCE + PRESENCE_STEP, PRESENCE_STEP) if recipe.presence else np.zeros(1)
+    for weight in weights.tolist():
+        calibration = fit_slope(recipe.way, known, recipe.step, weight)
+        p = apply_device(calibration, known, recipe.step)
+        threshold = round(threshold_at_sensitivity(p, known.labels, known.weights, recipe.sensitivity), 6)
+        if disagreement(calibration, empty, threshold, recipe.step) <= MAX_DISAGREEMENT:
             break
     return DeviceFit(
         calibration=calibration,
         threshold=threshold,
         youden=round(youden_threshold(p, known.labels, known.weights), 6),
         uncertain=uncertain_interval(p, known.weights, threshold),
-        way=way,
     )
 
 
-def fit_without(
-    splits: Sequence[StrangerSplit], groups: Collection[str], way: Way, step: float, presence: bool
-) -> DeviceFit:
+def fit_without(splits: Sequence[StrangerSplit], groups: Collection[str], recipe: FitRecipe) -> DeviceFit:
     """What a device would be given, fitted on all splits without the patients ``groups``."""
-    return fit_device(pool(splits, groups), way, step, presence)
+    return fit_device(pool(splits, groups), recipe)
 
 
 def can_be_left_out(splits: Sequence[StrangerSplit]) -> bool:
@@ -142,18 +152,16 @@ def can_be_left_out(splits: Sequence[StrangerSplit]) -> bool:
     return bool(remain) and all({0, 1} <= set(labels) for labels in remain)
 
 
-def left_out_fits(splits: Sequence[StrangerSplit], way: Way, step: float, presence: bool) -> list[DeviceFit]:
+def left_out_fits(splits: Sequence[StrangerSplit], recipe: FitRecipe) -> list[DeviceFit]:
     """Fits of the other splits, one for each split, without any picture of its patients."""
-    return [fit_without(splits, set(split.rows.groups.tolist()), way, step, presence) for split in splits]
+    return [fit_without(splits, set(split.rows.groups.tolist()), recipe) for split in splits]
 
 
 @dataclass(frozen=True)
 class FitChoice:
     """How a device's calibration is fitted, chosen by stranger splits that each fit was left without."""
 
-    way: Way
-    presence: bool
-    """Whether the presence of a lesion weighs malignancy."""
+    recipe: FitRecipe
     losses: dict[Way, float]
     """By way: mean log loss on the pictures with a lesion of the split left out."""
     eces: dict[Way, float]
@@ -165,42 +173,41 @@ class FitChoice:
         """Say for people what was chosen and why."""
         without, weighed = self.disagreement
         why = (
-            f"presence of a lesion weighs malignancy, no more than it must: without it {without:.0%} of pictures without "
-            f"a lesion would be heads_disagree ({weighed:.1%} with it)"
-            if self.presence
+            f"presence of a lesion weighs malignancy, no more than it must: without it {without:.0%} of pictures "
+            f"without a lesion would be heads_disagree ({weighed:.1%} with it)"
+            if self.recipe.presence
             else f"presence of a lesion does not weigh malignancy ({without:.1%} of pictures without a lesion are "
             "heads_disagree)"
         )
         return (
-            f"{self.way}, the simplest whose mean log loss on the split left out of its fit is within {TOLERANCE} of "
-            f"the best; {why}"
+            f"{self.recipe.way}, the simplest whose mean log loss on the split left out of its fit is within "
+            f"{TOLERANCE} of the best; {why}"
         )
 
 
-def choose_recipe(splits: Sequence[StrangerSplit], step: float) -> FitChoice:
+def choose_recipe(splits: Sequence[StrangerSplit], step: float, sensitivity: float = SENSITIVITY) -> FitChoice:
     """Choose the simplest way that is nearly the best on splits left out, and whether presence has to weigh.
 
     It has to where more than `MAX_DISAGREEMENT` of the pictures without a lesion would be `heads_disagree`.
     """
-    plain, _ = _compare_ways(splits, step, False)
-    without = _left_out_disagreement(splits, plain, step, False)
-    presence = without > MAX_DISAGREEMENT
-    way, compared = _compare_ways(splits, step, presence)
-    weighed = _left_out_disagreement(splits, way, step, True) if presence else without
+    plain = FitRecipe("platt", False, step, sensitivity)
+    plain = replace(plain, way=_compare_ways(splits, plain)[0])
+    without = _left_out_disagreement(splits, plain)
+    chosen = replace(plain, presence=without > MAX_DISAGREEMENT)
+    way, compared = _compare_ways(splits, chosen)
+    chosen = replace(chosen, way=way)
     losses, eces = ({name: pair[k] for name, pair in compared.items()} for k in (0, 1))
-    return FitChoice(way, presence, losses, eces, (without, weighed))
+    return FitChoice(chosen, losses, eces, (without, _left_out_disagreement(splits, chosen)))
 
 
-def _compare_ways(
-    splits: Sequence[StrangerSplit], step: float, presence: bool
-) -> tuple[Way, dict[Way, tuple[float, float]]]:
+def _compare_ways(splits: Sequence[StrangerSplit], recipe: FitRecipe) -> tuple[Way, dict[Way, tuple[float, float]]]:
     """The simplest way that is nearly the best; mean log loss and ECE of each on the splits left out."""
     compared: dict[Way, tuple[float, float]] = {}
     for way in WAYS:
         figures = []
-        for split, found in zip(splits, left_out_fits(splits, way, step, presence), strict=True):
+        for split, found in zip(splits, left_out_fits(splits, replace(recipe, way=way)), strict=True):
             known = split_rows(split, lesion=True)
-            p = apply_device(found.calibration, known, step)
+            p = apply_device(found.calibration, known, recipe.step)
             figures.append((log_loss(known.labels, p), ece(known.labels, p)))
         loss, error = np.mean(figures, axis=0).tolist()
         compared[way] = (float(loss), float(error))
@@ -208,13 +215,13 @@ def _compare_ways(
     return next(way for way in WAYS if compared[way][0] <= best + TOLERANCE), compared
 
 
-def _left_out_disagreement(splits: Sequence[StrangerSplit], way: Way, step: float, presence: bool) -> float:
+def _left_out_disagreement(splits: Sequence[StrangerSplit], recipe: FitRecipe) -> float:
     """Mean share of `heads_disagree` among pictures without a lesion, over splits left out; 0 without any."""
     shares = []
-    for split, found in zip(splits, left_out_fits(splits, way, step, presence), strict=True):
+    for split, found in zip(splits, left_out_fits(splits, recipe), strict=True):
         empty = split_rows(split, lesion=False)
         if len(empty):
-            shares.append(disagreement(found.calibration, empty, found.threshold, step))
+            shares.append(disagreement(found.calibration, empty, found.threshold, recipe.step))
     return float(np.mean(shares)) if shares else 0.0
 
 

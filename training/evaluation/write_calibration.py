@@ -47,12 +47,15 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
-def write_calibration(run: Path, int8: bool, strangers: Sequence[Path] = ()) -> CalibrationFile:
+def write_calibration(
+    run: Path, int8: bool, strangers: Sequence[Path] = (), sensitivity: float = SENSITIVITY
+) -> CalibrationFile:
     """Choose calibration and thresholds and write ``calibration.json`` into the run's folder.
 
     ``strangers``: runs tested on hospitals or scanners that they never saw; without them everything is chosen on the
-    run's own held-out pictures. Raises ConfigError for int8 outputs of a single run, and where files are missing or do
-    not fit.
+    run's own held-out pictures. ``sensitivity``: wanted at the operating point, out of source.
+
+    Raises ConfigError for int8 outputs of a single run, and where files are missing or do not fit.
     """
     held = load_held_out(run)
     rows = held.selection
@@ -68,24 +71,31 @@ def write_calibration(run: Path, int8: bool, strangers: Sequence[Path] = ()) -> 
     ) + (", quantised models" if int8 else "")
     found = choose_calibration(rows, origin, "int8" if int8 else "float")
     if strangers:
-        found = out_of_source(found, [load_stranger(path, int8, found.thresholds) for path in strangers])
+        splits = [load_stranger(path, int8, found.thresholds) for path in strangers]
+        found = out_of_source(found, splits, sensitivity)
     (run / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
     return found
 
 
-def out_of_source(home: CalibrationFile, splits: Sequence[StrangerSplit]) -> CalibrationFile:
+def out_of_source(
+    home: CalibrationFile, splits: Sequence[StrangerSplit], sensitivity: float = SENSITIVITY
+) -> CalibrationFile:
     """Replace what was fitted at home by what is fitted on the stranger splits; the lesion's thresholds stay."""
     step = resolution(home.outputs)
-    choice = choose_recipe(splits, step)
+    choice = choose_recipe(splits, step, sensitivity)
     rows = pool(splits)
-    found = fit_device(rows, choice.way, step, choice.presence)
+    found = fit_device(rows, choice.recipe)
     known, empty = rows.take(rows.known), rows.take(~rows.known)
     p, p_empty = (apply_device(found.calibration, each, step) for each in (known, empty))
     ill = known.labels == 1
     prevalence = round(float(known.weights[ill].sum() / known.weights.sum()), 4)
     points = [
         _operating_point(name, limit, p, p_empty, known, empty)
-        for name, limit in (("sensitivity_90", found.threshold), ("youden", found.youden), ("even", 0.5))
+        for name, limit in (
+            (f"sensitivity_{100 * sensitivity:.0f}", found.threshold),
+            ("youden", found.youden),
+            ("even", 0.5),
+        )
     ]
     low, high = found.uncertain
     certain, wrong = (p <= low) | (p >= high), (p >= found.threshold) != ill
@@ -101,7 +111,9 @@ def out_of_source(home: CalibrationFile, splits: Sequence[StrangerSplit]) -> Cal
         home,
         calibration=msgspec.structs.replace(found.calibration, method=_for_card(method, home)),
         home=home.calibration,
-        thresholds=device_thresholds(found, home.thresholds, prevalence, _describe(points[0], home, names)),
+        thresholds=device_thresholds(
+            found, home.thresholds, prevalence, _describe(points[0], sensitivity, home, names)
+        ),
         method=method,
         prevalence=prevalence,
         n=n,
@@ -111,7 +123,7 @@ def out_of_source(home: CalibrationFile, splits: Sequence[StrangerSplit]) -> Cal
         operating_points=points,
         strangers=[
             _result(split, fitted, step)
-            for split, fitted in zip(splits, left_out_fits(splits, choice.way, step, choice.presence), strict=True)
+            for split, fitted in zip(splits, left_out_fits(splits, choice.recipe), strict=True)
         ],
         judged=round(float(known.weights[certain].sum() / known.weights.sum()), 4),
         error_judged=round(float(np.average(wrong[certain], weights=known.weights[certain])), 4),
@@ -119,11 +131,11 @@ def out_of_source(home: CalibrationFile, splits: Sequence[StrangerSplit]) -> Cal
     )
 
 
-def _describe(point: OperatingPoint, home: CalibrationFile, names: str) -> str:
+def _describe(point: OperatingPoint, sensitivity: float, home: CalibrationFile, names: str) -> str:
     """How the operating point was chosen, for people."""
     _, _, lesion = home.thresholds.operating_point.partition("; ")
     return (
-        f"the highest calibrated probability that {SENSITIVITY:.0%} of malignant pictures reach (specificity "
+        f"the highest calibrated probability that {sensitivity:.0%} of malignant pictures reach (specificity "
         f"{point.specificity:.2f} there), by models that never saw their hospital or scanner ({names}), on the "
         f"pictures that it was chosen on; {lesion}"
     )

@@ -13,7 +13,7 @@ from edge.contracts.errors import ConfigError
 from training.evaluation.calibration import choose_calibration
 from training.evaluation.gate_scores import read_gate_scores
 from training.evaluation.held_out_predictions import INT8, POOLED, HeldOutSet, load_held_out, read_int8
-from training.evaluation.out_of_source import can_be_left_out
+from training.evaluation.out_of_source import SENSITIVITY, can_be_left_out
 from training.evaluation.stranger_splits import load_stranger
 from training.reporting import descriptor_classifiers, metric_tables, perturbations, quantisation, saliency, uncertainty
 from training.reporting.device_figures import device_report, stranger_headline
@@ -48,6 +48,8 @@ class ReportOptions:
     """Whether the run's SavedModels predict changed pictures."""
     gate: Path | None = None
     """Scores of an anatomy gate (`training.evaluation.gate_scores`), for runs that have none."""
+    sensitivity: float = SENSITIVITY
+    """Wanted at the operating point that is chosen out of source."""
 
 
 @dataclass(eq=False)
@@ -205,7 +207,9 @@ def report_of_device(wanted: ReportOptions, held: HeldOutSet, log: Callable[[str
             raise ConfigError(
                 f"no {INT8} in {', '.join(strange)}", hint="make it with: python -m export folds RUN, for each run"
             )
-    return device_report(held, home, splits, read_gate_scores(wanted.gate) if wanted.gate else None, log)
+    return device_report(
+        held, home, splits, read_gate_scores(wanted.gate) if wanted.gate else None, wanted.sensitivity, log
+    )
 
 
 def _shipped(device: DeviceReport | None) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:

@@ -53,12 +53,13 @@ def device_report(
     home: CalibrationFile,
     splits: Sequence[StrangerSplit],
     gate: GateScores | None,
+    sensitivity: float,
     log: Callable[[str], None],
 ) -> DeviceReport:
     """Fit what a device would be given on the stranger splits, and judge the folds and each split by it.
 
     ``held`` has the outputs that ``home`` was chosen on, float or int8. ``gate``: scores of an anatomy gate that takes
-    part; None: the runs' own, where they have one.
+    part; None: the runs' own, where they have one. ``sensitivity``: wanted at the operating point.
     """
     if gate is not None:
         held = gate.add_to_set(held)
@@ -66,8 +67,8 @@ def device_report(
         home = msgspec.structs.replace(
             home, thresholds=msgspec.structs.replace(home.thresholds, anatomy=gate.threshold)
         )
-    choice = choose_recipe(splits, resolution(home.outputs))
-    recipe = DeviceRecipe(choice.way, choice.presence, resolution(home.outputs), home.outputs, home.thresholds)
+    choice = choose_recipe(splits, resolution(home.outputs), sensitivity)
+    recipe = DeviceRecipe(choice.recipe, home.outputs, home.thresholds)
     log("folds, as a device would judge them")
     folds = judge_folds(held, splits, recipe)
     strangers = []
@@ -80,7 +81,7 @@ def device_report(
     ]
     wanted = goals(delivered)
     found = {"delivered": delivered, "goals": [{**asdict(each), "met": each.met} for each in wanted]}
-    return DeviceReport(out_of_source(home, splits), folds, strangers, wanted, found)
+    return DeviceReport(out_of_source(home, splits, sensitivity), folds, strangers, wanted, found)
 
 
 def _origin(split: StrangerSplit) -> dict[str, str]:
