@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -156,17 +156,30 @@ def test_the_file_says_what_was_fitted_where(runs, tmp_path):
     assert "out of source" in file.method
     assert f"slope {home.calibration.slope:.3f}" in file.calibration.method
     assert [each.name for each in file.strangers] == ["b2b", "i2b", "no-a", "no-b"]
-    assert (file.n, file.groups, file.sources) == (240, 120, {"BUS-BRA": 160, "BUSI": 80})
+    splits = [load_stranger(path, True, home.thresholds) for path in runs.values()]
+    rows = pool(splits)
+    assert file.n == len(set(rows.ids[rows.known & rows.found].tolist())) == sum(file.sources.values())
+    assert file.sources.keys() == {"BUS-BRA", "BUSI"}
     assert file.operating_points[0].sensitivity >= 0.9
     assert file.thresholds.malignancy == file.operating_points[0].threshold
     kept = ("lesion", "lesion_score", "anatomy")
     assert [getattr(file.thresholds, k) for k in kept] == [getattr(home.thresholds, k) for k in kept]
 
 
+def test_a_cancer_that_the_mask_misses_does_not_draw_the_operating_point_down(splits):
+    """No threshold calls it suspicious, for there is no finding; the others would all become so."""
+    rows = pool(splits)
+    before = fit_device(rows, PLATT)
+    missed = rows.take(rows.known & (rows.labels == 1))
+    missed = replace(missed, found=np.zeros(len(missed), bool), presence=np.zeros(len(missed)), groups=missed.ids)
+    both = {f.name: np.concatenate([getattr(rows, f.name), getattr(missed, f.name)]) for f in fields(rows)}
+    assert fit_device(replace(rows, **both), PLATT) == before
+
+
 def test_what_does_not_fit_is_refused(runs, splits, tmp_path):
     with pytest.raises(ConfigError, match="is a cross-validation"):
         load_stranger(write_cv(tmp_path / "cv"), False, LIMITS)
-    with pytest.raises(ConfigError, match="benign and malignant pictures to calibrate on"):
+    with pytest.raises(ConfigError, match="benign and malignant findings to calibrate on"):
         left_out_fits(splits[1:2], PLATT)
     place = write_strangers(tmp_path)["b2b"]
     (place / "lesion-free-int8.npz").unlink()

@@ -115,15 +115,18 @@ def youden_threshold(p: Floats, labels: NDArray[np.integer], weights: Floats) ->
 def fit_device(rows: CalibrationRows, recipe: FitRecipe) -> DeviceFit:
     """Fit what a device is given: calibration, operating point, interval. Each picture counts once (`pool`).
 
+    They are fitted on pictures with a lesion in which the mask finds one: only there a malignancy is called. A cancer
+    that the mask misses can be called suspicious by no threshold, and would only draw it down.
+
     Where presence may weigh, its weight is the smallest with which at most `MAX_DISAGREEMENT` of the pictures
-    without a lesion are `heads_disagree`: the larger it is, the more cancers that the mask misses would be called clear.
+    without a lesion are `heads_disagree`: the larger it is, the more cancers that the mask misses are called clear.
 
     Raises ConfigError where the pictures do not hold both classes.
     """
-    known, empty = rows.take(rows.known), rows.take(~rows.known)
+    known, empty = rows.take(rows.known & rows.found), rows.take(~rows.known)
     if not {0, 1} <= set(known.labels.tolist()):
         raise ConfigError(
-            f"expected benign and malignant pictures to calibrate on, got labels {sorted(set(known.labels.tolist()))}",
+            f"expected benign and malignant findings to calibrate on, got labels {sorted(set(known.labels.tolist()))}",
             hint="give stranger splits of both data sets: a split is judged without any of its patients",
         )
     weights = np.arange(0.0, MAX_PRESENCE + PRESENCE_STEP, PRESENCE_STEP) if recipe.presence else np.zeros(1)
@@ -148,8 +151,8 @@ def fit_without(splits: Sequence[StrangerSplit], groups: Collection[str], recipe
 
 def can_be_left_out(splits: Sequence[StrangerSplit]) -> bool:
     """Whether benign and malignant pictures remain to fit on, whichever split is left out with all of its patients."""
-    remain = [pool(splits, set(split.rows.groups.tolist())).labels.tolist() for split in splits]
-    return bool(remain) and all({0, 1} <= set(labels) for labels in remain)
+    remain = [pool(splits, set(split.rows.groups.tolist())) for split in splits]
+    return bool(remain) and all({0, 1} <= set(rows.labels[rows.found].tolist()) for rows in remain)
 
 
 def left_out_fits(splits: Sequence[StrangerSplit], recipe: FitRecipe) -> list[DeviceFit]:
@@ -163,7 +166,7 @@ class FitChoice:
 
     recipe: FitRecipe
     losses: dict[Way, float]
-    """By way: mean log loss on the pictures with a lesion of the split left out."""
+    """By way: mean log loss on the findings with a lesion of the split left out."""
     eces: dict[Way, float]
     """By way: mean calibration error there."""
     disagreement: tuple[float, float]
@@ -207,6 +210,7 @@ def _compare_ways(splits: Sequence[StrangerSplit], recipe: FitRecipe) -> tuple[W
         figures = []
         for split, found in zip(splits, left_out_fits(splits, replace(recipe, way=way)), strict=True):
             known = split_rows(split, lesion=True)
+            known = known.take(known.found)
             p = apply_device(found.calibration, known, recipe.step)
             figures.append((log_loss(known.labels, p), ece(known.labels, p)))
         loss, error = np.mean(figures, axis=0).tolist()

@@ -85,7 +85,7 @@ def out_of_source(
     choice = choose_recipe(splits, step, sensitivity)
     rows = pool(splits)
     found = fit_device(rows, choice.recipe)
-    known, empty = rows.take(rows.known), rows.take(~rows.known)
+    known, empty = rows.take(rows.known & rows.found), rows.take(~rows.known)
     p, p_empty = (apply_device(found.calibration, each, step) for each in (known, empty))
     ill = known.labels == 1
     prevalence = round(float(known.weights[ill].sum() / known.weights.sum()), 4)
@@ -102,8 +102,8 @@ def out_of_source(
     n, groups = len(set(known.ids.tolist())), len(set(known.groups.tolist()))
     names = ", ".join(split.name for split in splits)
     method = (
-        f"out of source: {choice.describe()}; fitted on {n} pictures of {groups} patients (each counts once, "
-        f"{len(known)} outputs) and {len(set(empty.ids.tolist()))} pictures or crops without a lesion, each judged by "
+        f"out of source: {choice.describe()}; fitted on {n} pictures of {groups} patients in which a lesion is found (each "
+        f"counts once, {len(known)} outputs) and {len(set(empty.ids.tolist()))} pictures or crops without a lesion, each judged by "
         f"models that never saw its hospital or scanner: {names}"
         + (", quantised models" if home.outputs == "int8" else "")
     )
@@ -135,7 +135,7 @@ def _describe(point: OperatingPoint, sensitivity: float, home: CalibrationFile, 
     """How the operating point was chosen, for people."""
     _, _, lesion = home.thresholds.operating_point.partition("; ")
     return (
-        f"the highest calibrated probability that {sensitivity:.0%} of malignant pictures reach (specificity "
+        f"the highest calibrated probability that {sensitivity:.0%} of malignant findings reach (specificity "
         f"{point.specificity:.2f} there), by models that never saw their hospital or scanner ({names}), on the "
         f"pictures that it was chosen on; {lesion}"
     )
@@ -176,10 +176,11 @@ def _candidates(choice: FitChoice) -> list[CalibrationCandidate]:
 
 
 def _count(splits: Sequence[StrangerSplit], source: str) -> int:
-    """Pictures with a lesion of one data set, each counted once."""
-    ids = {
-        key for split in splits for key in split.rows.ids[split.rows.known & (split.rows.sources == source)].tolist()
-    }
+    """Pictures of one data set with a lesion that is found, each counted once."""
+    ids = set()
+    for split in splits:
+        chosen = split.pictures.known & split.pictures.found & (split.rows.sources == source)
+        ids |= set(split.rows.ids[chosen].tolist())
     return len(ids)
 
 
