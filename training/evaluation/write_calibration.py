@@ -102,9 +102,9 @@ def out_of_source(
     n, groups = len(set(known.ids.tolist())), len(set(known.groups.tolist()))
     names = ", ".join(split.name for split in splits)
     method = (
-        f"out of source: {choice.describe()}; fitted on {n} pictures of {groups} patients in which a lesion is found (each "
-        f"counts once, {len(known)} outputs) and {len(set(empty.ids.tolist()))} pictures or crops without a lesion, each judged by "
-        f"models that never saw its hospital or scanner: {names}"
+        f"out of source: {choice.describe()}; fitted on {n} pictures of {groups} patients in which a lesion is found "
+        f"(each counts once, {len(known)} outputs) and {len(set(empty.ids.tolist()))} pictures or crops without a "
+        f"lesion, each judged by models that never saw its hospital or scanner: {names}"
         + (", quantised models" if home.outputs == "int8" else "")
     )
     return msgspec.structs.replace(
