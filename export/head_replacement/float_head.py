@@ -78,7 +78,7 @@ def standardise(design: HeadDesign, found: Mapping[str, Floats]) -> HeadDesign:
     arrays = dict(design.arrays)
     for layer in design.layers:
         readers = design.consumers(layer.name)
-        plain = layer.kind == "mean" and design.weights(layer) is None and layer.limits is layer.activation is None
+        plain = layer.kind == "mean" and design.weights(layer) is None and not (layer.limits or layer.activation)
         if not plain or not readers or any(each.kind != "conv" for each in readers):
             continue
         values = found[layer.name].reshape(-1, found[layer.name].shape[-1])

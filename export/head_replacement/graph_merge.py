@@ -124,7 +124,10 @@ def _convert(model: schema.ModelT, source: int, wanted: schema.TensorT) -> int:
     operator.opcodeIndex = _code(model, code)
     operator.inputs = np.array([source], np.int32)
     operator.outputs = np.array([len(subgraph.tensors) - 1], np.int32)
-    operator.builtinOptionsType, operator.builtinOptions = schema.BuiltinOptions.QuantizeOptions, schema.QuantizeOptionsT()
+    operator.builtinOptionsType, operator.builtinOptions = (
+        schema.BuiltinOptions.QuantizeOptions,
+        schema.QuantizeOptionsT(),
+    )
     subgraph.operators.append(operator)
     return len(subgraph.tensors) - 1
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import msgspec
 import numpy as np
@@ -35,12 +35,10 @@ class HeadLayer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """One layer of a head."""
 
     name: str
-    kind: Literal[
-        "tensor", "mean", "conv", "add", "subtract", "multiply", "maximum", "minimum", "concatenate"
-    ]
+    kind: Literal["tensor", "mean", "conv", "add", "subtract", "multiply", "maximum", "minimum", "concatenate"]
     """``tensor``: a tensor of the graph. ``mean``: over the width and over bands of rows, then times ``weights`` plus
-    ``bias`` by channel where it has them. ``conv``: a convolution without padding, with weights (height, width, channels
-    in, channels out); with a kernel as large as its input, a matrix. ``concatenate``: joins channels."""
+    ``bias`` by channel where it has them. ``conv``: a convolution without padding, weights (height, width, channels in,
+    channels out); with a kernel as large as its input, a matrix. ``concatenate``: joins channels."""
     inputs: list[str] = []
     """Names of earlier layers."""
     tensor: str = ""
@@ -92,7 +90,9 @@ def read_design(path: Path) -> HeadDesign:
 
 def write_design(design: HeadDesign, path: Path) -> None:
     """Write the file of a head."""
-    np.savez(path, layers=np.array(msgspec.json.encode(list(design.layers)).decode()), **design.arrays)
+    layers = np.array(msgspec.json.encode(list(design.layers)).decode())
+    arrays: dict[str, Any] = {"layers": layers, **design.arrays}
+    np.savez(path, **arrays)
 
 
 def shapes(design: HeadDesign, tensors: Mapping[str, Shape]) -> dict[str, Shape]:
@@ -143,8 +143,9 @@ def _shape(design: HeadDesign, layer: HeadLayer, sources: list[Shape]) -> Shape:
             _refuse(layer, f"weights {weights.shape}, expected {(channels,)}")
         made = layer.bands, 1, channels
     elif layer.kind == "conv":
-        if weights is None or weights.ndim != 4 or weights.shape[2] != channels:
-            _refuse(layer, f"weights {getattr(weights, 'shape', None)}, expected (height, width, {channels}, …)")
+        if weights is None or weights.ndim != 4 or weights.shape[2] != channels or not weights.size:
+            given = "none" if weights is None else weights.shape
+            _refuse(layer, f"weights {given}, expected (height, width, {channels}, channels out)")
         if weights.shape[0] > height or weights.shape[1] > width:
             _refuse(layer, f"a kernel {weights.shape[:2]} larger than its input {(height, width)}")
         made = height - weights.shape[0] + 1, width - weights.shape[1] + 1, weights.shape[3]
@@ -162,5 +163,5 @@ def _shape(design: HeadDesign, layer: HeadLayer, sources: list[Shape]) -> Shape:
     return made
 
 
-def _refuse(layer: HeadLayer, what: str) -> None:
+def _refuse(layer: HeadLayer, what: str) -> NoReturn:
     raise UsageError(f"layer {layer.name} ({layer.kind}) has {what}", hint=HINT)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
 from export.converted_graph import pack_model
 from export.head_replacement.float_head import run_head
@@ -75,7 +74,9 @@ class _HeadMaker:
         for layer in self._design.layers:
             if layer.kind == "concatenate":
                 together = joint_steps(self._steps[name] for name in layer.inputs)
-                made = [each.name for each in self._design.layers if each.name in layer.inputs and each.kind != "tensor"]
+                made = [
+                    each.name for each in self._design.layers if each.name in layer.inputs and each.kind != "tensor"
+                ]
                 self._steps |= dict.fromkeys((layer.name, *made), together)
 
     def make(self, name: str) -> bytes:
@@ -117,9 +118,7 @@ class _HeadMaker:
         between = steps_between(float(columns.min()), float(columns.max()))
         middle = self._writer.depthwise(source, down, bias, (rows, 1), between, None, f"{layer.name}_down")
         along = np.full((1, width, channels), 1 / width)
-        return self._writer.depthwise(
-            middle, along, None, (1, width), steps, layer.activation, f"{layer.name}_along"
-        )
+        return self._writer.depthwise(middle, along, None, (1, width), steps, layer.activation, f"{layer.name}_along")
 
     def _quantised(self, name: str, steps: Steps) -> NDArray[np.int64]:
         """Representative values of a layer in its steps."""

@@ -67,7 +67,7 @@ def trunk_features(graph: bytes, names: Sequence[str], tensors: NDArray[np.uint8
     Raises UsageError for a name that the graph does not have, or has not in int8.
     """
     everything = TracedGraph(graph, [])
-    numbers = {}
+    numbers: dict[str, int] = {}
     for operator in everything.subgraph.operators:
         for number in map(int, operator.outputs):
             numbers.setdefault(text(everything.subgraph.tensors[number].name), number)
