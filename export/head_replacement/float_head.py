@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-LEAST_DEVIATION = 1e-3
-"""Channels that vary less are scaled as if they varied by this much: what is constant says nothing."""
+LEAST_DEVIATION, LEAST_SHARE = 0.02, 0.01
+"""Channels that vary by less than this, or by less than this share of what the liveliest does, are scaled as if they
+varied by so much: in pictures that are not representative they may."""
 
 
 def run_head(design: HeadDesign, features: Mapping[str, NDArray[np.floating]]) -> dict[str, Floats]:
@@ -82,7 +83,8 @@ def standardise(design: HeadDesign, found: Mapping[str, Floats]) -> HeadDesign:
         if not plain or not readers or any(each.kind != "conv" for each in readers):
             continue
         values = found[layer.name].reshape(-1, found[layer.name].shape[-1])
-        shift, scale = values.mean(axis=0), np.maximum(values.std(axis=0), LEAST_DEVIATION)
+        shift, scale = values.mean(axis=0), values.std(axis=0)
+        scale = np.maximum(scale, max(LEAST_DEVIATION, LEAST_SHARE * scale.max()))
         old = design.bias(layer, len(shift))
         arrays[f"{layer.name}.weights"], arrays[f"{layer.name}.bias"] = 1 / scale, (old - shift) / scale
         for reader in readers:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from edge.contracts.errors import EdgeError
 from export.head_replacement.steps import Steps, quantised_weights
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ ACTIVATIONS = {
 }
 MOST_BIAS = 2**30
 """Largest bias in steps of its sums: they have 32 bits."""
+LEAST_FACTOR, MOST_FACTOR = 2.0**-31, 256.0
+"""Sums of a layer are rounded to the steps of its result with a factor that kernels want between these."""
 
 
 @dataclass(frozen=True)
@@ -63,12 +66,12 @@ class GraphWriter:
         if channels == 1 and weights.size == source.shape[2]:  # XNNPACK refuses some convolutions of one channel
             matrix = schema.FullyConnectedOptionsT()
             matrix.fusedActivationFunction, matrix.keepNumDims = ACTIVATIONS[activation], True
-            constants = self._constants(source, weights.reshape(1, -1), 0, bias, name)
+            constants = self._constants(source, weights.reshape(1, -1), 0, bias, steps, name)
             kind, version, options, family = "FULLY_CONNECTED", 5, matrix, "FullyConnectedOptions"
         else:
             plain = schema.Conv2DOptionsT()
             self._set_convolution(plain, (1, 1), activation)
-            constants = self._constants(source, np.moveaxis(weights, 3, 0), 0, bias, name)
+            constants = self._constants(source, np.moveaxis(weights, 3, 0), 0, bias, steps, name)
             kind, version, options, family = "CONV_2D", 3, plain, "Conv2DOptions"
         tensor = self.operator(kind, version, [source.tensor, *constants], (1, *shape), steps, name, options, family)
         return Value(tensor.tensor, shape, steps)
@@ -89,7 +92,8 @@ class GraphWriter:
         self._set_convolution(options, stride, activation)
         height, width, channels = source.shape
         shape = (height - weights.shape[0]) // stride[0] + 1, (width - weights.shape[1]) // stride[1] + 1, channels
-        constants = self._constants(source, weights[None], 3, np.zeros(channels) if bias is None else bias, name)
+        bias = np.zeros(channels) if bias is None else bias
+        constants = self._constants(source, weights[None], 3, bias, steps, name)
         inputs = [source.tensor, *constants]
         return self._value(
             self.operator("DEPTHWISE_CONV_2D", 3, inputs, (1, *shape), steps, name, options, "DepthwiseConv2DOptions")
@@ -182,11 +186,22 @@ class GraphWriter:
         options.strideH, options.strideW = stride
         options.fusedActivationFunction = ACTIVATIONS[activation]
 
-    def _constants(self, source: Value, weights: Floats, axis: int, bias: Floats, name: str) -> list[int]:
-        """Tensors of weights and bias of a layer that reads ``source``; ``axis``: of the channels."""
+    def _constants(
+        self, source: Value, weights: Floats, axis: int, bias: Floats, result: Steps, name: str
+    ) -> list[int]:
+        """Tensors of weights and bias of a layer that reads ``source``; ``axis``: of the channels.
+
+        Raises EdgeError where no kernel could bring its sums to the steps of the ``result``.
+        """
         # A bias far beyond what its weights give wants a coarser scale, or it would not fit into a sum.
         stored, scale = quantised_weights(weights, axis, np.abs(bias) / source.steps.scale / MOST_BIAS)
         sums = scale * np.float32(source.steps.scale)
+        factors = sums / np.float32(result.scale)
+        if factors.max() >= MOST_FACTOR or factors.min() < LEAST_FACTOR:
+            raise EdgeError(
+                f"layer {name}: its result's range is too small or too large for its weights",
+                hint="scale its weights, or set limits",
+            )
         steps = np.rint(bias / sums.astype(np.float64)).astype("<i4")
         numbers = []
         for kind, values, scales, along in (

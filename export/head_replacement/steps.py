@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 LOW, HIGH = -128, 127
 LIMIT = 127
 """Largest quantised weight; TFLite's int8 weights are symmetrical."""
-LEAST_SPAN = 1e-3
+LEAST_SPAN = 0.05
 """Smallest range: a value that never changes needs a step as well."""
 
 
