@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
 
 from edge.contracts.errors import UsageError
 from edge.contracts.manifest import DataSource
+from export.array_files import read_arrays
 from export.model_card import anatomy_gate_metrics
 
 if TYPE_CHECKING:
@@ -34,11 +35,11 @@ class DataSection(msgspec.Struct, frozen=True):
 
 def read_tensors(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """Input tensors (n, *shape) uint8 of an ``.npz``. Raises UsageError if it has none of this shape."""
-    try:
-        with np.load(path) as file:
-            tensors: NDArray[Any] = file["tensors"]
-    except (OSError, ValueError, KeyError) as error:
-        raise UsageError(f"{path} holds no tensors: {error}", hint="an .npz of np.savez(path, tensors=…)") from error
+    hint = "an .npz of np.savez(path, tensors=…)"
+    arrays = read_arrays(path, "file of pictures", hint)
+    if "tensors" not in arrays:
+        raise UsageError(f"{path} is no file of pictures: it has no tensors", hint=hint)
+    tensors = arrays["tensors"]
     if tensors.dtype != np.uint8 or tensors.shape[1:] != shape or not len(tensors):
         raise UsageError(
             f"{path}: expected tensors (n, {', '.join(map(str, shape))}) uint8, got {tensors.shape} {tensors.dtype}",

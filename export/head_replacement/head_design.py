@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 
 from edge.contracts.errors import UsageError
+from export.array_files import read_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -79,13 +80,13 @@ class HeadDesign:
 
 def read_design(path: Path) -> HeadDesign:
     """Read the file of a head. Raises UsageError, naming what is wrong with it."""
+    arrays = read_arrays(path, "head", HINT)
     try:
-        with np.load(path) as file:
-            arrays = {name: file[name] for name in file.files}
         layers = msgspec.json.decode(str(arrays.pop("layers")), type=list[HeadLayer])
-    except (OSError, ValueError, KeyError, msgspec.MsgspecError) as error:
+        values = {name: np.asarray(each, np.float64) for name, each in arrays.items()}
+    except (ValueError, KeyError, msgspec.MsgspecError) as error:
         raise UsageError(f"{path} is no head: {error}", hint=HINT) from error
-    return HeadDesign(tuple(layers), {name: np.asarray(values, np.float64) for name, values in arrays.items()})
+    return HeadDesign(tuple(layers), values)
 
 
 def write_design(design: HeadDesign, path: Path) -> None:
