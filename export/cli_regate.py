@@ -10,8 +10,40 @@ import typer
 
 app = typer.Typer()
 
+BundleFile = Annotated[Path, typer.Argument(help="The bundle whose trunk and other heads are taken.")]
+Head = Annotated[Path, typer.Option(help="The new head's float layers and weights, .npz; see docs/training.md.")]
 Tensors = Annotated[
     Path, typer.Option(help="An .npz whose ``tensors`` (n, height, width, channels) set the ranges of the new layers.")
+]
+Out = Annotated[Path, typer.Option(help="The bundle to write.")]
+Version = Annotated[str, typer.Option(help="Of the new bundle.")]
+Known = Annotated[
+    Path | None,
+    typer.Option(help="An .npz of held-back pictures of the body part: the limits are chosen on its ``tensors``."),
+]
+Limit = Annotated[float | None, typer.Option(help="The limit, instead of --known.")]
+StatedLimit = Annotated[float | None, typer.Option(help="The limit where the body part is stated; with --anatomy.")]
+CalibrationFile = Annotated[
+    Path | None, typer.Option(help="calibration.json (int8): calibration and thresholds; needs --figures.")
+]
+Figures = Annotated[Path | None, typer.Option(help="report.json: what the card says.")]
+GateMetrics = Annotated[
+    Path | None, typer.Option(help="metrics.json with the gate's figures by file, as a run has it.")
+]
+RecipeFile = Annotated[Path | None, typer.Option(help="Recipe (.toml) whose [[data]] the card names.")]
+Pictures = Annotated[
+    Path | None,
+    typer.Option(file_okay=False, help="Folder of pictures; weights of channels zero on all do not count."),
+]
+Reason = Annotated[str, typer.Option(help="Why there is another version, for the model card.")]
+Found = Annotated[
+    Path | None,
+    typer.Option(
+        file_okay=False, help="Folder that keeps pictures as they are found; an interrupted search goes on from it."
+    ),
+]
+TfliteRuntime = Annotated[
+    Path | None, typer.Option(help="Python of an environment with tflite-runtime (3.11, numpy<2).")
 ]
 
 
@@ -20,41 +52,22 @@ Tensors = Annotated[
     "--known held.npz --out new.tflite --version 0.4.0"
 )
 def regate(
-    bundle: Annotated[Path, typer.Argument(help="The bundle whose trunk and other heads are taken.")],
-    head: Annotated[Path, typer.Option(help="The new head's float layers and weights, .npz; see docs/training.md.")],
+    bundle: BundleFile,
+    head: Head,
     representative: Tensors,
-    out: Annotated[Path, typer.Option(help="The bundle to write.")],
-    version: Annotated[str, typer.Option(help="Of the new bundle.")],
-    known: Annotated[
-        Path | None,
-        typer.Option(help="An .npz of held-back pictures of the body part: the limits are chosen on its ``tensors``."),
-    ] = None,
-    anatomy: Annotated[float | None, typer.Option(help="The limit, instead of --known.")] = None,
-    anatomy_stated: Annotated[
-        float | None, typer.Option(help="The limit where the body part is stated; with --anatomy.")
-    ] = None,
-    calibration: Annotated[
-        Path | None, typer.Option(help="calibration.json (int8): calibration and thresholds; needs --figures.")
-    ] = None,
-    figures: Annotated[Path | None, typer.Option(help="report.json: what the card says.")] = None,
-    gate_metrics: Annotated[
-        Path | None, typer.Option(help="metrics.json with the gate's figures by file, as a run has it.")
-    ] = None,
-    recipe: Annotated[Path | None, typer.Option(help="Recipe (.toml) whose [[data]] the card names.")] = None,
-    pictures: Annotated[
-        Path | None,
-        typer.Option(file_okay=False, help="Folder of pictures; weights of channels zero on all do not count."),
-    ] = None,
-    reason: Annotated[str, typer.Option(help="Why there is another version, for the model card.")] = "",
-    found: Annotated[
-        Path | None,
-        typer.Option(
-            file_okay=False, help="Folder that keeps pictures as they are found; an interrupted search goes on from it."
-        ),
-    ] = None,
-    tflite_runtime: Annotated[
-        Path | None, typer.Option(help="Python of an environment with tflite-runtime (3.11, numpy<2).")
-    ] = None,
+    out: Out,
+    version: Version,
+    known: Known = None,
+    anatomy: Limit = None,
+    anatomy_stated: StatedLimit = None,
+    calibration: CalibrationFile = None,
+    figures: Figures = None,
+    gate_metrics: GateMetrics = None,
+    recipe: RecipeFile = None,
+    pictures: Pictures = None,
+    reason: Reason = "",
+    found: Found = None,
+    tflite_runtime: TfliteRuntime = None,
 ) -> None:
     """Give a bundle a new anatomy head; its trunk and other heads stay, byte for byte. Takes minutes.
 

@@ -126,13 +126,13 @@ class GraphWriter:
         name = f"{self._graph.tensors[source.tensor].name.decode()}_requantised"
         return self._value(self.operator("QUANTIZE", 2, [source.tensor], (1, *source.shape), steps, name))
 
-    def reshape(self, source: Value, shape: tuple[int, ...]) -> Value:
+    def reshape(self, source: Value, shape: tuple[int, ...], name: str) -> Value:
         """Add a RESHAPE to a whole shape."""
-        wanted = self._tensor("shape", (len(shape),), None, schema.TensorType.INT32, np.array(shape, "<i4"))
+        wanted = self._tensor(f"{name}_shape", (len(shape),), None, schema.TensorType.INT32, np.array(shape, "<i4"))
         options = schema.ReshapeOptionsT()
         options.newShape = np.array(shape, np.int32)
         inputs = [source.tensor, wanted]
-        return self.operator("RESHAPE", 1, inputs, shape, source.steps, "flat", options, "ReshapeOptions")
+        return self.operator("RESHAPE", 1, inputs, shape, source.steps, name, options, "ReshapeOptions")
 
     def unsigned(self, source: Value, name: str) -> Value:
         """Add a QUANTIZE of int8 to uint8: the same values."""

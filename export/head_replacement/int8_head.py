@@ -68,6 +68,7 @@ class _HeadMaker:
         }
         self._share_steps()
         self._values: dict[str, Value] = {}
+        self._vectors: dict[str, Value] = {}
 
     def _share_steps(self) -> None:
         """Give all that is joined the same steps: TFLite joins int8 values only where they have."""
@@ -83,7 +84,7 @@ class _HeadMaker:
         for layer in self._design.layers:
             self._values[layer.name] = self._layer(layer, [self._values[each] for each in layer.inputs])
         writer, logit = self._writer, self._values[self._design.layers[-1].name]
-        flat = writer.reshape(logit, (1, 1))
+        flat = writer.reshape(logit, (1, 1), f"{name}_logit")
         inner = writer.operator("LOGISTIC", 2, [flat.tensor], (1, 1), PROBABILITY, f"{name}_probability")
         output = writer.unsigned(inner, name)
         return pack_model(writer.finish(output, name))
@@ -97,13 +98,26 @@ class _HeadMaker:
         if layer.kind == "conv":
             weights = self._design.weights(layer)
             assert weights is not None  # checked by `head_design.shapes`
+            source = sources[0]
+            if (
+                weights.shape[:2] == source.shape[:2] != (1, 1)
+            ):  # a matrix, and searched for as one
+                source, weights = self._vector(layer.inputs[0]), weights.reshape(1, 1, -1, weights.shape[3])
             bias = self._design.bias(layer, weights.shape[3])
-            return self._writer.convolution(sources[0], weights, bias, steps, layer.activation, layer.name)
+            return self._writer.convolution(source, weights, bias, steps, layer.activation, layer.name)
         if layer.kind == "concatenate":
             return self._writer.concatenation([self._writer.requantised(s, steps) for s in sources], steps, layer.name)
         if layer.kind in ELEMENTWISE:
             return self._writer.elementwise(*ELEMENTWISE[layer.kind], sources, steps, layer.activation, layer.name)
         return self._extreme(layer, sources, steps)
+
+    def _vector(self, name: str) -> Value:
+        """A layer's result as a map of one cell, made once."""
+        if name not in self._vectors:
+            value = self._values[name]
+            flat = self._writer.reshape(value, (1, 1, 1, int(np.prod(value.shape))), f"{name}_vector")
+            self._vectors[name] = Value(flat.tensor, flat.shape[1:], flat.steps)
+        return self._vectors[name]
 
     def _mean(self, layer: HeadLayer, source: Value, steps: Steps) -> Value:
         """Down the rows of each band, scaled and shifted, then along the row that is left."""
