@@ -8,7 +8,7 @@ from export.found_pictures import FoundPictures
 from export.golden_coverage import WANTED
 from export.golden_search import GoldenSearch, SearchEffort
 from export.golden_vectors import golden_case
-from export.kernel_limits import KernelLimits
+from export.kernel_limits import KEPT_UNDER, KernelLimits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -60,11 +60,13 @@ def add_noticing_cases(
         search.add(case.tensor)
     with KernelLimits(graph, manifest, progress) as limits:
 
-        def fits(candidate: Candidate) -> bool:
-            return limits.hold(search.tensor(candidate.picture), candidate.outputs)
+        def fits(candidate: Candidate, share: float = KEPT_UNDER) -> bool:
+            return limits.hold(search.tensor(candidate.picture), candidate.outputs, share)
 
         pictures = [
-            each for each in known if fits(search.candidate(each)) and search.add_if_worthy(search.tensor(each))
+            each
+            for each in known
+            if fits(search.candidate(each), share=1.0) and search.add_if_worthy(search.tensor(each))
         ]
         if known:
             shares = ", ".join(f"{state.head.name} {state.share:.2%}" for state in search.heads)

@@ -99,9 +99,7 @@ class _HeadMaker:
             weights = self._design.weights(layer)
             assert weights is not None  # checked by `head_design.shapes`
             source = sources[0]
-            if (
-                weights.shape[:2] == source.shape[:2] != (1, 1)
-            ):  # a matrix, and searched for as one
+            if weights.shape[:2] == source.shape[:2] != (1, 1):  # a matrix, and searched for as one
                 source, weights = self._vector(layer.inputs[0]), weights.reshape(1, 1, -1, weights.shape[3])
             bias = self._design.bias(layer, weights.shape[3])
             return self._writer.convolution(source, weights, bias, steps, layer.activation, layer.name)

@@ -199,6 +199,7 @@ def test_tolerances_of_other_heads_stay_and_the_new_heads_are_measured(monkeypat
 def test_a_case_may_use_most_of_a_tolerance_or_any_that_could_be_set():
     golden = Golden(max_abs_diff={"xnnpack": 0}, by_head={"reference": {"malignancy": 10}, "onnx": {"anatomy": 5}})
     assert most_steps(golden, "reference", "malignancy") == 8
+    assert most_steps(golden, "reference", "malignancy", 1.0) == 10  # a case that is shipped already
     assert most_steps(golden, "onnx", "anatomy") == 4
     assert most_steps(golden, "onnx", "malignancy") == 8  # as the reference kernels are held to
     assert most_steps(golden, "reference", "lesion_mask") == 48
