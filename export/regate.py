@@ -22,7 +22,7 @@ from export.cross_validation_results import CrossValidationResults
 from export.golden_coverage import silent_channels
 from export.golden_tolerances import forget_tolerances, renew_tolerances
 from export.golden_vectors import make_golden
-from export.head_replacement.replaced_graph import with_new_head
+from export.head_replacement.replaced_graph import probabilities, trunk_features, with_new_head
 from export.noticing_cases import add_noticing_cases
 from export.predict import run_graph
 from export.repack import check_version, frame_cases, write_bundle
@@ -174,9 +174,11 @@ def with_limits(thresholds: Thresholds, graph: bytes, gate: NewGate, progress: C
     elif gate.known is not None and len(gate.known):
         scores = run_graph(graph, gate.known)[ANATOMY].reshape(-1) * STEP
         anatomy, stated = anatomy_threshold(scores, REFUSED), anatomy_threshold(scores, REFUSED_STATED)
+        floats = probabilities(gate.design, trunk_features(graph, gate.design.tensors, gate.known))
         progress(
             f"  limits by {len(scores)} known pictures: {anatomy} refuses {(scores < anatomy).mean():.2%}, "
-            f"{stated} where the part is stated {(scores < stated).mean():.2%}"
+            f"{stated} where the part is stated {(scores < stated).mean():.2%}; in floats they would be "
+            f"{anatomy_threshold(floats, REFUSED)} and {anatomy_threshold(floats, REFUSED_STATED)}"
         )
     else:
         raise UsageError("no limit for the new head", hint="give it, or known pictures to choose it on")
