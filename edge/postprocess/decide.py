@@ -66,7 +66,8 @@ def decide(
     malignancy = precision.probability(judged.malignancy, manifest.thresholds.malignancy)
     if not judged.lesions:
         return Verdict(Status.CLEAR, malignancy=malignancy, region=region)
-    measured = calibration_for(np.array(judged.lesions[0].outline), regions)
+    first = judged.lesions[0]
+    measured = calibration_for(first.outline, regions, first.box)
     aspect = 1.0 if measured is None else (measured.mm_y or 1.0) / (measured.mm_x or 1.0)
     described = tuple(
         msgspec.structs.replace(each, descriptors=describe(each, pixels, placement.crop, aspect))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,11 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from edge.contracts.region import Region
+    from edge.contracts.region import Box, Point, Region
 
 COVERED = 0.95
 """Share of the outline that must lie inside a calibrated region: a pixel's rounding at its edge is no objection."""
@@ -34,35 +35,39 @@ class Measure:
     """Half-width of the error of one axis, see `measure`."""
 
 
-def calibration_for(outline: NDArray[np.float64], regions: Iterable[Region]) -> Region | None:
+def calibration_for(
+    outline: NDArray[np.float64] | Sequence[Point], regions: Iterable[Region], box: Box
+) -> Region | None:
     """Calibrated region that this outline may be measured by; None if there is none to trust.
 
-    It must hold the centre of the outline's box and at least `COVERED` of its points. Where two regions hold it
+    It must hold the centre of the outline's bounds and at least `COVERED` of its points. Where two regions hold it
     and disagree (an inset over the main picture), it is not known which of them is on top: then None.
 
     Args:
         outline: (n, 2) float, pixels of the source picture.
         regions: as the source gave them.
+        box: (x, y, w, h), whole pixels around the outline.
     """
-    bounds = (*outline.min(axis=0).tolist(), *outline.max(axis=0).tolist())
-    holding = [region for region in regions if region.calibrated and _holds(region, outline, bounds)]
+    holding = [region for region in regions if region.calibrated and _holds(region, outline, box)]
     if not holding:
         return None
-    for values in ([r.mm_x or 0.0 for r in holding], [r.mm_y or 0.0 for r in holding]):
-        if max(values) > min(values) * (1 + AGREE):
-            return None
+    if len(holding) > 1:
+        for values in ([r.mm_x or 0.0 for r in holding], [r.mm_y or 0.0 for r in holding]):
+            if max(values) > min(values) * (1 + AGREE):
+                return None
     return holding[0]
 
 
-def _holds(region: Region, outline: NDArray[np.float64], bounds: tuple[float, ...]) -> bool:
-    """Whether ``region`` holds the centre of ``bounds`` (left, top, right, bottom of the outline) and enough points."""
-    left, top, right, bottom = bounds
+def _holds(region: Region, outline: NDArray[np.float64] | Sequence[Point], box: Box) -> bool:
+    """Whether ``region`` holds the centre of the outline's bounds and enough of its points."""
     x, y, w, h = region.box
-    if x <= left and y <= top and right <= x + w and bottom <= y + h:
-        return True  # all of it: nearly always, and a tenth of the time
+    if x <= box[0] and y <= box[1] and box[0] + box[2] <= x + w and box[1] + box[3] <= y + h:
+        return True  # all of it: nearly always, and no point needs to be looked at
+    points = np.asarray(outline)
+    (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
     if not (x <= (left + right) / 2 <= x + w and y <= (top + bottom) / 2 <= y + h):
         return False
-    inside = ((outline >= (x, y)) & (outline <= (x + w, y + h))).all(axis=1)
+    inside = ((points >= (x, y)) & (points <= (x + w, y + h))).all(axis=1)
     return bool(inside.mean() >= COVERED)
 
 
@@ -81,15 +86,18 @@ def measure(outline: NDArray[np.float64], mm_x: float, mm_y: float, cell: tuple[
     """
     places = outline * (mm_x, mm_y)
     x, y = places.T.copy()
-    wide, high = x[:, None] - x, y[:, None] - y
-    squared = wide * wide + high * high
+    squared = x[:, None] - x
+    squared *= squared
+    high = y[:, None] - y
+    high *= high
+    squared += high
     first, second = divmod(int(squared.argmax()), len(places))
-    long_axis = float(np.sqrt(squared[first, second]))
-    along = (places[first] - places[second]) / max(long_axis, 1e-12)
-    across = places @ np.array((-along[1], along[0]))
+    long_axis = math.sqrt(squared[first, second])
+    unit = max(long_axis, 1e-12)
+    across = (places @ np.array(((y[second] - y[first]) / unit, (x[first] - x[second]) / unit))).tolist()
     return Measure(
         long_axis_mm=long_axis,
-        short_axis_mm=float(across.max() - across.min()),
+        short_axis_mm=max(across) - min(across),
         area_mm2=polygon_area(outline) * mm_x * mm_y,
         uncertainty_mm=max(cell[0] * mm_x, cell[1] * mm_y),
     )
