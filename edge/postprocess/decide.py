@@ -38,6 +38,7 @@ def decide(
     pixels: NDArray[np.uint8],
     body_part: str | None = None,
     unseen: Callable[[], float] | None = None,
+    crop_grey: NDArray[np.uint8] | None = None,
 ) -> Verdict:
     """Verdict on one frame, by the abstention rules first and the manifest's thresholds then.
 
@@ -49,6 +50,7 @@ def decide(
         pixels: (H, W) grey or (H, W, 3) RGB, uint8, the source picture.
         body_part: what DICOM or the configuration says is scanned; None: nothing is said.
         unseen: measures scan data beside the crop, as a share of it; called only without a lesion. None: there is none.
+        crop_grey: (h, w) uint8, the grey of ``placement.crop``, where preprocessing has made it already.
 
     Raises:
         ModelError: an output that the manifest names is missing.
@@ -70,7 +72,7 @@ def decide(
     measured = calibration_for(first.outline, regions, first.box)
     aspect = 1.0 if measured is None else (measured.mm_y or 1.0) / (measured.mm_x or 1.0)
     described = tuple(
-        msgspec.structs.replace(each, descriptors=describe(each, pixels, placement.crop, aspect))
+        msgspec.structs.replace(each, descriptors=describe(each, pixels, placement.crop, aspect, crop_grey))
         for each in judged.lesions
     )
     return Verdict(

@@ -67,7 +67,10 @@ def describe(
     if room is not None:
         px, py, pw, ph = room
         step = max(1, -(-max(pw, ph) // PATCH))
-        grey = _thinned(pixels, room, step) if scan_grey is None else _thinned(scan_grey, (px - scan[0], py - scan[1], pw, ph), step)
+        if scan_grey is None:
+            grey = _thinned(pixels, room, step)
+        else:
+            grey = _thinned(scan_grey, (px - scan[0], py - scan[1], pw, ph), step)
         points = np.fromiter(chain.from_iterable(lesion.outline), np.float64, 2 * len(lesion.outline)).reshape(-1, 2)
         outline = (points - (px, py)) / step
         box = (round((x - px) / step), round((y - py) / step), max(1, round(w / step)), max(1, round(h / step)))
@@ -142,13 +145,14 @@ def margin_sharpness(grey: NDArray[np.uint8], outline: NDArray[np.float64]) -> f
     places = points[:, :, None] + normals[:, :, None] * (MARGIN_OFFSETS * reach) - 0.5
     height, width = grey.shape
     ends = places[:, :, :: len(MARGIN_OFFSETS) - 1]  # all that is between lies between them
-    held = ((ends >= 0) & (ends <= np.array((width - 1, height - 1))[:, None, None])).all(axis=(0, 2))
-    count = int(np.count_nonzero(held))
-    if count < MARGIN_POINTS // 2:
+    inside = (ends >= 0) & (ends <= np.array(((width - 1,), (height - 1,)))[:, :, None])
+    if not inside.all():
+        places = places[:, inside.all(axis=(0, 2))]
+    if places.shape[1] < MARGIN_POINTS // 2:
         return None  # mostly at the edge of the scan: its margin is not seen
-    maps = (places if count == MARGIN_POINTS else places[:, held]).astype(np.float32)
+    maps = places.astype(np.float32)
     values = cv2.remap(grey, maps[0], maps[1], cv2.INTER_LINEAR)
-    profile = (np.add.reduce(values, axis=0, dtype=np.float64) / count).tolist()
+    profile = (np.add.reduce(values, axis=0, dtype=np.float64) / len(values)).tolist()
     whole = (profile[-2] + profile[-1]) / 2 - (profile[0] + profile[1]) / 2
     if abs(whole) < MIN_STEP:
         return None
@@ -180,12 +184,14 @@ def _walk(outline: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
     np.hypot(legs[0], legs[1]).cumsum(out=far[1:])
     length = max(float(far[-1]), 1e-6)  # an outline can shrink to a point when it is rounded
     at = ALONG * (length / MARGIN_POINTS) % length
-    places = np.stack([np.interp(at, far, along_axis) for along_axis in closed])
-    across, down = places[:, 2:] - places[:, :-2]
-    steep = np.maximum(np.hypot(across, down), 1e-9)
-    if cv2.contourArea(outline.astype(np.float32), oriented=True) < 0:
-        steep = -steep
-    return places[:, 1:-1], np.stack((down / steep, -across / steep)), length
+    places = np.empty((2, len(at)))
+    places[0], places[1] = np.interp(at, far, closed[0]), np.interp(at, far, closed[1])
+    tangents = places[:, 2:] - places[:, :-2]
+    steep = np.maximum(np.hypot(tangents[0], tangents[1]), 1e-9)
+    normals = tangents[::-1] / steep
+    turned = 0 if cv2.contourArea(outline.astype(np.float32), oriented=True) < 0 else 1
+    np.negative(normals[turned], out=normals[turned])
+    return places[:, 1:-1], normals, length
 
 
 def _fill(outline: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.uint8]:

@@ -166,11 +166,13 @@ def _lesion(
     outline: NDArray[np.float64], score: float, crop: Box, cell: tuple[float, float], regions: Iterable[Region]
 ) -> Lesion:
     """The lesion of one outline (n, 2) in source pixels; ``cell`` is a mask cell's size in source pixels."""
-    x, y, w, h = crop
-    outline = np.minimum(np.maximum(outline.round(1), np.array((x, y), np.float64)), np.array((x + w, y + h), np.float64))
+    outline, (x, y, w, h) = outline.round(1), crop
     across, down = outline.T.tolist()
-    left, top, right, bottom = math.floor(min(across)), math.floor(min(down)), math.ceil(max(across)), math.ceil(max(down))
-    box = (left, top, max(1, right - left), max(1, bottom - top))
+    if min(across) < x or min(down) < y or max(across) > x + w or max(down) > y + h:
+        outline = np.clip(outline, (x, y), (x + w, y + h))
+        across, down = outline.T.tolist()
+    left, top = math.floor(min(across)), math.floor(min(down))
+    box = (left, top, max(1, math.ceil(max(across)) - left), max(1, math.ceil(max(down)) - top))
     cx, cy = polygon_centre(outline)
     told: dict[str, float] = {}
     region = calibration_for(outline, regions, box)

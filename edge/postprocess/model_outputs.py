@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
 from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
+from edge.contracts.tensors import TensorSpec
 from edge.postprocess.lesions import find_lesions
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from edge.contracts.manifest import Calibration, ModelManifest
     from edge.contracts.region import Region
     from edge.contracts.results import Lesion
-    from edge.contracts.tensors import TensorSpec
     from edge.postprocess.lesions import PicturePlacement
 
 
@@ -62,9 +63,9 @@ class JudgedOutputs:
     @cached_property
     def lesions(self) -> list[Lesion]:
         """Lesions of the mask head, whose output is (1, h, w, 1), the surest first; without descriptors."""
-        mask = self._real(LESION_MASK)[0, :, :, 0]
+        mask = presence(self._outputs[LESION_MASK][0, :, :, 0], self.manifest.heads[LESION_MASK].tensor)
         size = (self.manifest.recipe.width, self.manifest.recipe.height)
-        return find_lesions(np.clip(mask, 0.0, 1.0), self._placement, self.manifest.thresholds, size, self._regions)
+        return find_lesions(mask, self._placement, self.manifest.thresholds, size, self._regions)
 
     def unseen_share(self) -> float:
         """Area of the largest part with scan data beside the crop, as a share of the crop; 0 where nobody measures it.
@@ -87,6 +88,20 @@ def dequantise(values: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:
         real -= np.float32(spec.zero_point)
         real *= np.float32(spec.scale)
     return real
+
+
+def presence(stored: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:
+    """Presence of a lesion by place, 0 to 1, float32 (h, w), from what a mask head has stored."""
+    if stored.dtype == np.uint8:
+        return cv2.LUT(stored, _presence_table(spec.scale, spec.zero_point))
+    return np.clip(dequantise(stored, spec), 0.0, 1.0)
+
+
+@lru_cache(maxsize=8)
+def _presence_table(scale: float, zero_point: int) -> NDArray[np.float32]:
+    """Presence for each of the 256 values that a uint8 mask can have; a look-up is quicker than to compute it."""
+    spec = TensorSpec((256,), "uint8", scale, zero_point)
+    return np.clip(dequantise(np.arange(256, dtype=np.uint8), spec), 0.0, 1.0)
 
 
 def calibrate(q: float, calibration: Calibration, resolution: float) -> float:

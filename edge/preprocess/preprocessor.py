@@ -31,6 +31,8 @@ class Preprocessor:
         if table is not None and (len(table) != 256 or not all(0 <= v <= 255 for v in table)):
             raise ValueError("a contrast table has 256 values from 0 to 255")
         self._table = None if table is None else np.array(table, np.uint8)
+        self.crop_grey: NDArray[np.uint8] | None = None
+        """Grey of the last picture's crop, (h, w) uint8, before any filter; not written to. None: there was none."""
         self.marks_ns = (0, 0, 0, 0)
         """Of the last picture, on the monotonic clock: begun, cropped, resized, copied into the tensor."""
 
@@ -72,7 +74,7 @@ class Preprocessor:
             crop = find_scan_area(pixels, recipe.background)
         box, halvings = plan(crop, recipe.width, recipe.height)
         x, y, w, h = box.crop
-        grey = to_grey(pixels[y : y + h, x : x + w])
+        self.crop_grey = grey = to_grey(pixels[y : y + h, x : x + w])
         if recipe.median:
             grey = cv2.medianBlur(grey, recipe.median)
         if self._table is not None:
