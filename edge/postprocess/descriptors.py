@@ -74,7 +74,8 @@ def describe(
         points = np.fromiter(chain.from_iterable(lesion.outline), np.float64, 2 * len(lesion.outline)).reshape(-1, 2)
         outline = (points - (px, py)) / step
         box = (round((x - px) / step), round((y - py) / step), max(1, round(w / step)), max(1, round(h / step)))
-        found["margin_sharpness"] = margin_sharpness(grey, outline)
+        bounds = ((x - px) / step, (y - py) / step, (x + w - px) / step, (y + h - py) / step)
+        found["margin_sharpness"] = margin_sharpness(grey, outline, bounds)
         found["echogenicity"] = echogenicity(grey, outline)
         found["posterior"] = posterior(grey, box)
     return {name: precision.descriptor(value) for name, value in found.items() if value is not None}
@@ -90,13 +91,15 @@ def echogenicity(grey: NDArray[np.uint8], outline: NDArray[np.float64]) -> float
         grey: (H, W) uint8.
         outline: (n, 2) float in its pixels.
     """
-    inside = _fill(outline, grey.shape)
+    corners = np.rint(outline - 0.5).astype(np.int32)
+    inside = np.zeros(grey.shape, np.uint8)
+    cv2.fillPoly(inside, [corners], 1)
     radius = max(1.0, math.sqrt(cv2.countNonZero(inside) / math.pi))
     reach = max(2, round(radius * 0.45))
-    x, y, w, h = cv2.boundingRect(inside)
+    x, y, w, h = cv2.boundingRect(corners)
     left, width = max(0, x - reach), w + 2 * reach
     # The ring ends here; dilating more of nothing takes its time too, and so do single columns behind full vectors.
-    window = (slice(max(0, y - reach), y + h + reach), slice(left, left + width + -width % VECTOR))
+    window = (slice(max(0, y - reach), max(0, y + h + reach)), slice(left, left + width + -width % VECTOR))
     grey, inside = grey[window], inside[window]
     near = cv2.dilate(inside, _disc(round(radius * 0.1)))
     far = cv2.dilate(inside, _disc(reach))
@@ -129,7 +132,9 @@ def posterior(grey: NDArray[np.uint8], box: Box) -> float | None:
     return _total(below) / below.size / beside if beside >= MIN_GREY else None
 
 
-def margin_sharpness(grey: NDArray[np.uint8], outline: NDArray[np.float64]) -> float | None:
+def margin_sharpness(
+    grey: NDArray[np.uint8], outline: NDArray[np.float64], bounds: tuple[float, float, float, float]
+) -> float | None:
     """Share of the change of grey across the margin that happens close to it: 1 sharp, about 0.25 a plain ramp.
 
     Grey along the normals, averaged over the whole outline (which averages speckle away), from a quarter of the
@@ -139,14 +144,16 @@ def margin_sharpness(grey: NDArray[np.uint8], outline: NDArray[np.float64]) -> f
     Args:
         grey: (H, W) uint8.
         outline: (n, 2) float in its pixels.
+        bounds: (left, top, right, bottom) that the outline keeps within.
     """
     points, normals, length = _walk(outline)
     reach = max(2.0, 0.25 * length / (2 * math.pi))
     places = points[:, :, None] + normals[:, :, None] * (MARGIN_OFFSETS * reach) - 0.5
     height, width = grey.shape
-    ends = places[:, :, :: len(MARGIN_OFFSETS) - 1]  # all that is between lies between them
-    inside = (ends >= 0) & (ends <= np.array(((width - 1,), (height - 1,)))[:, :, None])
-    if not inside.all():
+    room = reach + 1  # more than half a pixel, whatever is rounded
+    if not (room < min(bounds) and bounds[2] + room < width and bounds[3] + room < height):
+        ends = places[:, :, :: len(MARGIN_OFFSETS) - 1]  # all that is between lies between them
+        inside = (ends >= 0) & (ends <= np.array(((width - 1,), (height - 1,)))[:, :, None])
         places = places[:, inside.all(axis=(0, 2))]
     if places.shape[1] < MARGIN_POINTS // 2:
         return None  # mostly at the edge of the scan: its margin is not seen
@@ -178,7 +185,7 @@ def _thinned(pixels: NDArray[np.uint8], room: Box, step: int) -> NDArray[np.uint
 
 def _walk(outline: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """`MARGIN_POINTS` evenly along the outline, their outward normals (both (2, n)), and the outline's length."""
-    closed = np.concatenate((outline, outline[:1])).T
+    closed = np.concatenate((outline, outline[:1])).T.copy()
     legs = closed[:, 1:] - closed[:, :-1]
     far = np.zeros(len(outline) + 1)
     np.hypot(legs[0], legs[1]).cumsum(out=far[1:])
@@ -192,13 +199,6 @@ def _walk(outline: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
     turned = 0 if cv2.contourArea(outline.astype(np.float32), oriented=True) < 0 else 1
     np.negative(normals[turned], out=normals[turned])
     return places[:, 1:-1], normals, length
-
-
-def _fill(outline: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """(H, W) uint8, 1 inside the outline."""
-    mask = np.zeros(shape[:2], np.uint8)
-    cv2.fillPoly(mask, [np.rint(outline - 0.5).astype(np.int32)], 1)
-    return mask
 
 
 @cache

@@ -168,11 +168,11 @@ def _lesion(
     """The lesion of one outline (n, 2) in source pixels; ``cell`` is a mask cell's size in source pixels."""
     outline, (x, y, w, h) = outline.round(1), crop
     across, down = outline.T.tolist()
-    if min(across) < x or min(down) < y or max(across) > x + w or max(down) > y + h:
-        outline = np.clip(outline, (x, y), (x + w, y + h))
-        across, down = outline.T.tolist()
-    left, top = math.floor(min(across)), math.floor(min(down))
-    box = (left, top, max(1, math.ceil(max(across)) - left), max(1, math.ceil(max(down)) - top))
+    left, top, right, bottom = min(across), min(down), max(across), max(down)
+    if left < x or top < y or right > x + w or bottom > y + h:
+        return _lesion(np.clip(outline, (x, y), (x + w, y + h)), score, crop, cell, regions)
+    left, top, right, bottom = math.floor(left), math.floor(top), math.ceil(right), math.ceil(bottom)
+    box = (left, top, max(1, right - left), max(1, bottom - top))
     cx, cy = polygon_centre(outline)
     told: dict[str, float] = {}
     region = calibration_for(outline, regions, box)

@@ -94,7 +94,8 @@ def measure(outline: NDArray[np.float64], mm_x: float, mm_y: float, cell: tuple[
     first, second = divmod(int(squared.argmax()), len(places))
     long_axis = math.sqrt(squared[first, second])
     unit = max(long_axis, 1e-12)
-    across = (places @ np.array(((y[second] - y[first]) / unit, (x[first] - x[second]) / unit))).tolist()
+    (x1, y1), (x2, y2) = places[first].tolist(), places[second].tolist()
+    across = (places @ np.array(((y2 - y1) / unit, (x1 - x2) / unit))).tolist()
     return Measure(
         long_axis_mm=long_axis,
         short_axis_mm=max(across) - min(across),

@@ -42,7 +42,7 @@ class JudgedOutputs:
         self.body_part = body_part
         """What DICOM or the configuration says is scanned; None: nothing is said."""
 
-    @property
+    @cached_property
     def anatomy(self) -> float | None:
         """Probability that the picture is of the manifest's body part, 0 to 1; None: the model has no such head."""
         return self._real(ANATOMY).item() if ANATOMY in self.manifest.heads else None
