@@ -10,7 +10,7 @@ import numpy as np
 
 from edge.contracts import precision
 from edge.contracts.results import Lesion
-from edge.postprocess.measure import calibration_for, measure, polygon_centre
+from edge.postprocess.measure import calibration_for, measure, near_origin, polygon_area, polygon_centre
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -173,11 +173,12 @@ def _lesion(
         return _lesion(np.clip(outline, (x, y), (x + w, y + h)), score, crop, cell, regions)
     left, top, right, bottom = math.floor(left), math.floor(top), math.ceil(right), math.ceil(bottom)
     box = (left, top, max(1, right - left), max(1, bottom - top))
-    cx, cy = polygon_centre(outline)
+    near = near_origin(outline)
+    cx, cy = polygon_centre(outline, near)
     told: dict[str, float] = {}
     region = calibration_for(outline, regions, box)
     if region is not None and region.mm_x is not None and region.mm_y is not None:
-        size = measure(outline, region.mm_x, region.mm_y, cell)
+        size = measure(outline, region.mm_x, region.mm_y, cell, polygon_area(near))
         told = {
             "long_axis_mm": precision.millimetres(size.long_axis_mm),
             "short_axis_mm": precision.millimetres(size.short_axis_mm),

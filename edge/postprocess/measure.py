@@ -71,7 +71,9 @@ def _holds(region: Region, outline: NDArray[np.float64] | Sequence[Point], box: 
     return bool(inside.mean() >= COVERED)
 
 
-def measure(outline: NDArray[np.float64], mm_x: float, mm_y: float, cell: tuple[float, float]) -> Measure:
+def measure(
+    outline: NDArray[np.float64], mm_x: float, mm_y: float, cell: tuple[float, float], area: float
+) -> Measure:
     """Measure the axes and area of a closed outline in millimetres.
 
     The uncertainty is what the mask's grid alone brings in: the true edge may lie half a mask cell to either side
@@ -83,14 +85,13 @@ def measure(outline: NDArray[np.float64], mm_x: float, mm_y: float, cell: tuple[
         mm_x: width of a source pixel in millimetres.
         mm_y: height of a source pixel in millimetres.
         cell: (width, height) of one mask cell in source pixels.
+        area: of the outline in source pixels squared, see `polygon_area`.
     """
     places = outline * (mm_x, mm_y)
-    x, y = places.T.copy()
-    squared = x[:, None] - x
-    squared *= squared
-    high = y[:, None] - y
-    high *= high
-    squared += high
+    axes = places.T.copy()
+    apart = axes[:, :, None] - axes[:, None, :]
+    apart *= apart
+    squared = apart[0] + apart[1]
     first, second = divmod(int(squared.argmax()), len(places))
     long_axis = math.sqrt(squared[first, second])
     unit = max(long_axis, 1e-12)
@@ -99,21 +100,29 @@ def measure(outline: NDArray[np.float64], mm_x: float, mm_y: float, cell: tuple[
     return Measure(
         long_axis_mm=long_axis,
         short_axis_mm=max(across) - min(across),
-        area_mm2=polygon_area(outline) * mm_x * mm_y,
+        area_mm2=area * mm_x * mm_y,
         uncertainty_mm=max(cell[0] * mm_x, cell[1] * mm_y),
     )
 
 
-def polygon_area(outline: NDArray[np.float64]) -> float:
-    """Area that an outline encloses, (n, 2) float points, in their unit squared; its direction does not matter."""
-    return float(abs(cv2.contourArea((outline - outline[0]).astype(np.float32))))
+def near_origin(outline: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The outline, (n, 2) float, moved to begin at (0, 0): so large coordinates cost sums of them no precision."""
+    return (outline - outline[0]).astype(np.float32)
 
 
-def polygon_centre(outline: NDArray[np.float64]) -> tuple[float, float]:
-    """Centre of mass (x, y) of the area that an outline, (n, 2) float, encloses; of the points if it has none."""
-    start = outline[0]  # sums near the origin, so that large coordinates cost no precision
-    sums = cv2.moments((outline - start).astype(np.float32))
+def polygon_area(near: NDArray[np.float32]) -> float:
+    """Area that an outline encloses, moved by `near_origin`, in its unit squared; its direction does not matter."""
+    return float(abs(cv2.contourArea(near)))
+
+
+def polygon_centre(outline: NDArray[np.float64], near: NDArray[np.float32]) -> tuple[float, float]:
+    """Centre of mass (x, y) of the area that an outline encloses; of its points, (n, 2) float, if it has none.
+
+    ``near`` is the outline, moved by `near_origin`.
+    """
+    sums = cv2.moments(near)
     if abs(sums["m00"]) < 1e-6:
-        mean = outline.mean(axis=0)
-        return float(mean[0]), float(mean[1])
-    return float(sums["m10"] / sums["m00"] + start[0]), float(sums["m01"] / sums["m00"] + start[1])
+        x, y = outline.mean(axis=0).tolist()
+        return x, y
+    x, y = outline[0].tolist()
+    return sums["m10"] / sums["m00"] + x, sums["m01"] / sums["m00"] + y

@@ -45,15 +45,14 @@ class JudgedOutputs:
     @cached_property
     def anatomy(self) -> float | None:
         """Probability that the picture is of the manifest's body part, 0 to 1; None: the model has no such head."""
-        return self._real(ANATOMY).item() if ANATOMY in self.manifest.heads else None
+        return self._number(ANATOMY, self._outputs[ANATOMY].item()) if ANATOMY in self.manifest.heads else None
 
     @cached_property
     def malignancy(self) -> float:
         """Calibrated probability of the malignant class, 0 to 1."""
         stored = self._outputs[MALIGNANCY]
         resolution = self.manifest.heads[MALIGNANCY].tensor.scale if stored.dtype.kind in "iu" else 0.0
-        q = float(self._real(MALIGNANCY).reshape(-1)[1])
-        return calibrate(q, self.manifest.calibration, resolution)
+        return calibrate(self._number(MALIGNANCY, stored.item(1)), self.manifest.calibration, resolution)
 
     @property
     def suspicious(self) -> bool:
@@ -74,8 +73,13 @@ class JudgedOutputs:
         """
         return 0.0 if self._unseen is None else self._unseen()
 
-    def _real(self, head: str) -> NDArray[np.float32]:
-        return dequantise(self._outputs[head], self.manifest.heads[head].tensor)
+    def _number(self, head: str, value: float) -> float:
+        """Real value of one stored number, as `dequantise` gives it, without the time that arrays take."""
+        spec = self.manifest.heads[head].tensor
+        real = np.float32(value)
+        if self._outputs[head].dtype.kind in "iu":
+            real = (real - np.float32(spec.zero_point)) * np.float32(spec.scale)
+        return float(real)
 
 
 def dequantise(values: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:
