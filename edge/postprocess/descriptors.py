@@ -159,7 +159,7 @@ def margin_sharpness(
         return None  # mostly at the edge of the scan: its margin is not seen
     maps = places.astype(np.float32)
     values = cv2.remap(grey, maps[0], maps[1], cv2.INTER_LINEAR)
-    profile = (np.add.reduce(values, axis=0, dtype=np.float64) / len(values)).tolist()
+    profile: list[float] = (np.add.reduce(values, axis=0, dtype=np.float64) / len(values)).tolist()
     whole = (profile[-2] + profile[-1]) / 2 - (profile[0] + profile[1]) / 2
     if abs(whole) < MIN_STEP:
         return None

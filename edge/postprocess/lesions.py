@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import cv2
 import numpy as np
@@ -175,7 +175,7 @@ def _lesion(
     box = (left, top, max(1, right - left), max(1, bottom - top))
     near = near_origin(outline)
     cx, cy = polygon_centre(outline, near)
-    told: dict[str, float] = {}
+    told: dict[str, Any] = {}
     region = calibration_for(outline, regions, box)
     if region is not None and region.mm_x is not None and region.mm_y is not None:
         size = measure(outline, region.mm_x, region.mm_y, cell, polygon_area(near))

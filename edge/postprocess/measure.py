@@ -71,9 +71,7 @@ def _holds(region: Region, outline: NDArray[np.float64] | Sequence[Point], box: 
     return bool(inside.mean() >= COVERED)
 
 
-def measure(
-    outline: NDArray[np.float64], mm_x: float, mm_y: float, cell: tuple[float, float], area: float
-) -> Measure:
+def measure(outline: NDArray[np.float64], mm_x: float, mm_y: float, cell: tuple[float, float], area: float) -> Measure:
     """Measure the axes and area of a closed outline in millimetres.
 
     The uncertainty is what the mask's grid alone brings in: the true edge may lie half a mask cell to either side
@@ -107,7 +105,8 @@ def measure(
 
 def near_origin(outline: NDArray[np.float64]) -> NDArray[np.float32]:
     """The outline, (n, 2) float, moved to begin at (0, 0): so large coordinates cost sums of them no precision."""
-    return (outline - outline[0]).astype(np.float32)
+    near: NDArray[np.float32] = (outline - outline[0]).astype(np.float32)
+    return near
 
 
 def polygon_area(near: NDArray[np.float32]) -> float:

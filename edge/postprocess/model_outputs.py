@@ -97,7 +97,8 @@ def dequantise(values: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:
 def presence(stored: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:
     """Presence of a lesion by place, 0 to 1, float32 (h, w), from what a mask head has stored."""
     if stored.dtype == np.uint8:
-        return cv2.LUT(stored, _presence_table(spec.scale, spec.zero_point))
+        real: NDArray[np.float32] = cv2.LUT(stored, _presence_table(spec.scale, spec.zero_point))
+        return real
     return np.clip(dequantise(stored, spec), 0.0, 1.0)
 
 
