@@ -14,8 +14,8 @@ Rounds are interleaved; the ratio of each round is taken before the median, so t
 that others use too) does not favour anyone. ``child slept`` is how often by frame the runtime had to wait for us: near
 0 where the loop is ahead of it. ``ours`` is CPU time of this process by frame: all that is not the runtime.
 
-The second table is CPU time by stage, one stage after the other as in-process: ``invoke`` with the copies of its
-tensors, ``decide`` with one lesion. Each is the lower quartile of a round's frames; the ratio to ``invoke`` is taken by round.
+The second table is CPU time by stage, one after the other as in-process: ``invoke`` with the copies of its tensors,
+``decide`` with one lesion. Each is the lower quartile of a round's frames; the ratio to ``invoke`` is taken by round.
 
 The ways are those of `benchmarks/peers.py` (`peer_runners/`), which has the peers, latencies and a broker beside them.
 """
