@@ -123,10 +123,11 @@ def trace(border: NDArray[np.int32], field: NDArray[np.float32], level: float) -
         (n, 2) float64, 3 <= n <= MAX_POINTS, x and y, continuous: (0.5, 0.5) is the first pixel's centre.
     """
     x, y, w, h = cv2.boundingRect(border)
-    left, top, right, bottom = int(x == 0), int(y == 0), int(x + w == field.shape[1]), int(y + h == field.shape[0])
+    left, top, right, bottom = x == 0, y == 0, x + w == field.shape[1], y + h == field.shape[0]
     # The piece with a pixel more on each side; beyond the edge of the picture its last pixels are repeated.
-    window = field[y - 1 + top : y + h + 1, x - 1 + left : x + w + 1]
-    window = cv2.copyMakeBorder(window, top, bottom, left, right, cv2.BORDER_REPLICATE)
+    window = field[y - (not top) : y + h + 1, x - (not left) : x + w + 1]
+    if left or top or right or bottom:
+        window = np.pad(window, ((int(top), int(bottom)), (int(left), int(right))), mode="edge")
     px, py = rim = border[:, 0, :].T
     row = w + 2
     at = (py - (y - 1)) * row + (px - (x - 1))

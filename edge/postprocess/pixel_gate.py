@@ -65,10 +65,9 @@ def coloured_share(sample: PixelSample) -> float:
     red, green, blue = sample.channels
     top = cv2.max(cv2.max(red, green), blue)
     span = cv2.subtract(top, cv2.min(cv2.min(red, green), blue))
-    wide = span >= COLOUR_SPAN
-    if not wide.any():
+    if span.max() < COLOUR_SPAN:
         return 0.0  # most scans
-    return float(np.count_nonzero(wide & (span >= COLOUR_SHARE * top)) / span.size)
+    return float(np.count_nonzero((span >= COLOUR_SPAN) & (span >= COLOUR_SHARE * top)) / span.size)
 
 
 def texture_share(sample: PixelSample) -> float:
