@@ -62,10 +62,9 @@ def decide(
         return Verdict(Status.NO_RESULT, Reason.NAN_OUTPUT)
     region = judged_region(placement.crop, regions, pixels.shape[1], pixels.shape[0])
     judged = JudgedOutputs(outputs, manifest, placement, regions, body_part, unseen)
-    reason = first_reason(OUTPUT_RULES, judged)
-    if reason is not None:
+    if (reason := first_reason(OUTPUT_RULES, judged)) is not None:
         return Verdict(Status.ABSTAINED, reason, region=region)
-    malignancy = precision.probability(judged.malignancy, manifest.thresholds.malignancy)
+    malignancy = precision.probability(judged.malignancy, manifest.thresholds.malignancy, manifest.thresholds.uncertain)
     if not judged.lesions:
         return Verdict(Status.CLEAR, malignancy=malignancy, region=region)
     first = judged.lesions[0]
@@ -82,6 +81,7 @@ def decide(
         uncertainty=precision.probability(chance_of_error(malignancy, judged.suspicious)),
         lesions=described,
         region=region if measured is None else _reported(measured),
+        call_uncertain=judged.call_uncertain,
     )
 
 

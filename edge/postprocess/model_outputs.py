@@ -59,6 +59,12 @@ class JudgedOutputs:
         """Whether the malignancy is at or over the manifest's operating point."""
         return self.malignancy >= self.manifest.thresholds.malignancy
 
+    @property
+    def call_uncertain(self) -> bool:
+        """Whether the malignancy lies strictly inside the manifest's interval of uncertain values."""
+        interval = self.manifest.thresholds.uncertain
+        return interval is not None and interval[0] < self.malignancy < interval[1]
+
     @cached_property
     def lesions(self) -> list[Lesion]:
         """Lesions of the mask head, whose output is (1, h, w, 1), the surest first; without descriptors."""
