@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from edge.contracts.manifest import ModelManifest
     from edge.contracts.region import Box
+    from edge.contracts.results import Lesion
     from edge.postprocess.lesions import PicturePlacement
 
 
@@ -67,21 +68,29 @@ def decide(
     malignancy = precision.probability(judged.malignancy, manifest.thresholds.malignancy, manifest.thresholds.uncertain)
     if not judged.lesions:
         return Verdict(Status.CLEAR, malignancy=malignancy, region=region)
-    first = judged.lesions[0]
-    measured = calibration_for(first.outline, regions, first.box)
-    aspect = 1.0 if measured is None else (measured.mm_y or 1.0) / (measured.mm_x or 1.0)
-    described = tuple(
-        msgspec.structs.replace(each, descriptors=describe(each, pixels, placement.crop, aspect, crop_grey))
-        for each in judged.lesions
-    )
+    measured = calibration_for(judged.lesions[0].outline, regions, judged.lesions[0].box)
     return Verdict(
         Status.FINDING,
         malignancy=malignancy,
         suspicious=judged.suspicious,
         uncertainty=precision.probability(chance_of_error(malignancy, judged.suspicious)),
-        lesions=described,
+        lesions=_described(judged.lesions, measured, pixels, placement.crop, crop_grey),
         region=region if measured is None else _reported(measured),
         call_uncertain=judged.call_uncertain,
+    )
+
+
+def _described(
+    lesions: list[Lesion],
+    measured: Region | None,
+    pixels: NDArray[np.uint8],
+    crop: Box,
+    crop_grey: NDArray[np.uint8] | None,
+) -> tuple[Lesion, ...]:
+    """The lesions with their descriptors. ``measured``: calibrated region of the first; the rest as for `decide`."""
+    aspect = 1.0 if measured is None else (measured.mm_y or 1.0) / (measured.mm_x or 1.0)
+    return tuple(
+        msgspec.structs.replace(each, descriptors=describe(each, pixels, crop, aspect, crop_grey)) for each in lesions
     )
 
 
