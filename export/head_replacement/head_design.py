@@ -49,7 +49,8 @@ class HeadLayer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     activation: Literal["relu", "relu6"] | None = None
     """What the result is clipped by."""
     limits: tuple[float, float] | None = None
-    """Least and greatest value of the result; beyond, it is clipped. None: what representative pictures show."""
+    """Least and greatest value of the result, around 0; beyond, it is clipped. None: what representative pictures
+    show."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,8 +160,9 @@ def _shape(design: HeadDesign, layer: HeadLayer, sources: list[Shape]) -> Shape:
     bias = design.arrays.get(f"{layer.name}.bias")
     if bias is not None and bias.shape != (made[2],):
         _refuse(layer, f"bias {bias.shape}, expected {(made[2],)}")
-    if layer.limits is not None and not -math.inf < layer.limits[0] < layer.limits[1] < math.inf:
-        _refuse(layer, f"limits {layer.limits}")
+    low, high = layer.limits or (0.0, 1.0)
+    if not -math.inf < low <= 0 <= high < math.inf or low == high:
+        _refuse(layer, f"limits {layer.limits}, expected finite ones around 0")
     return made
 
 

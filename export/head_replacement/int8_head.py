@@ -75,9 +75,9 @@ class _HeadMaker:
         for layer in self._design.layers:
             if layer.kind == "concatenate":
                 together = joint_steps(self._steps[name] for name in layer.inputs)
-                made = [
-                    each.name for each in self._design.layers if each.name in layer.inputs and each.kind != "tensor"
-                ]
+                inputs = [each for each in self._design.layers if each.name in layer.inputs]
+                # What cannot have other steps (a tensor has its own, limits are where steps end) is converted instead.
+                made = [each.name for each in inputs if each.kind != "tensor" and each.limits is None]
                 self._steps |= dict.fromkeys((layer.name, *made), together)
 
     def make(self, name: str) -> bytes:

@@ -285,6 +285,7 @@ WRONG = [
     (with_layer(SMALL, 0, activation="relu"), "an activation or limits"),
     (with_layer(SMALL, 9, limits=(1.0, 1.0)), "limits"),
     (with_layer(SMALL, 9, limits=(float("nan"), 1.0)), "limits"),
+    (with_layer(SMALL, 9, limits=(0.5, 1.0)), "expected finite ones around 0"),
     (with_layer(SMALL, 10, inputs=["one"]), "1 inputs, expected 2"),
     (with_layer(SMALL, 10, inputs=["one", "looks"]), "of two shapes"),
     (with_layer(SMALL, 8, inputs=["mixed", "look"]), "of other sizes"),
@@ -383,3 +384,27 @@ def test_a_result_whose_range_no_kernel_could_reach_is_refused(graph: bytes):
     design = HeadDesign(layers, {"logit.weights": np.full((1, 1, 12, 1), 1e6)})
     with pytest.raises(EdgeError, match="layer logit: its result's range is too small"):
         with_new_head(graph, "gate", design, pictures(4))
+
+
+def test_what_is_joined_keeps_its_limits(graph: bytes):
+    """A joined layer with limits, and a tensor of the graph, are converted: others are made in the joint steps."""
+    layers = (
+        HeadLayer(name="trunk", kind="tensor", tensor="trunk"),
+        HeadLayer(name="one", kind="conv", inputs=["trunk"], limits=(-0.5, 0.5)),
+        HeadLayer(name="two", kind="conv", inputs=["trunk"]),
+        HeadLayer(name="joined", kind="concatenate", inputs=["one", "trunk", "two"]),
+        HeadLayer(name="mean", kind="mean", inputs=["joined"]),
+        HeadLayer(name="logit", kind="conv", inputs=["mean"]),
+    )
+    rng = np.random.default_rng(3)
+    arrays = {"one.weights": rng.normal(0, 1, (1, 1, 12, 2)), "two.weights": rng.normal(0, 1, (1, 1, 12, 2))}
+    arrays["logit.weights"] = rng.normal(0, 1, (1, 1, 16, 1))
+    real = {n: steps.real(v) for n, (v, steps) in trunk_features(graph, ["trunk"], pictures(40)).items()}
+    logits = run_head(HeadDesign(layers, arrays), real)["logit"]
+    arrays["logit.weights"] /= logits.std()
+    arrays["logit.bias"] = np.array([-logits.mean() / logits.std()])
+    made = with_new_head(graph, "gate", HeadDesign(layers, arrays), pictures(40))
+    assert made.floats.std() > 0.05
+    assert made.mean_difference < 0.03
+    kinds = [row[0] for row in contents(made.graph)]
+    assert kinds.count(schema.BuiltinOperator.QUANTIZE) == 4 + 2
