@@ -71,7 +71,7 @@ def add_noticing_cases(
         if known:
             shares = ", ".join(f"{state.head.name} {state.share:.2%}" for state in search.heads)
             progress(f"  golden: {len(pictures)} of {len(known)} known pictures are kept; noticed: {shares}")
-        before = [each for each in before if fits(search.candidate(each))]
+        before = [each for each in before if fits(search.candidate(each))][: max(0, most - len(pictures))]
         for picture in before:
             search.add(search.tensor(picture))
         pictures = [*pictures, *before]

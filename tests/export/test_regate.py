@@ -19,6 +19,7 @@ from export import golden_tolerances, kernel_limits, noticing_cases, regate
 from export.__main__ import app
 from export.bundle_file import append_zip
 from export.cross_validation_results import CalibrationInput, CrossValidationResults
+from export.found_pictures import FoundPictures
 from export.gate_files import read_data_sources, read_gate_metrics, read_limits, read_tensors
 from export.golden_search import SearchEffort
 from export.golden_tolerances import forget_tolerances, renew_tolerances
@@ -115,6 +116,21 @@ def test_a_bundle_with_a_new_head_keeps_all_that_is_not_the_heads(bundle, graph,
     }
     assert "anatomy" in reference
     assert "anatomy" not in new.golden.by_head["onnx"]  # nothing was measured there
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("quick")
+def test_pictures_of_a_former_search_do_not_make_more_cases_than_allowed(bundle, graph, tmp_path: Path):
+    altered = [frame for frame in bundle.golden.frames if frame.ndim == 2 and frame.shape == (192, 160)]
+    kept = FoundPictures(tmp_path, (192, 160))
+    for picture in altered[4:8]:
+        kept.keep(picture)
+    found = noticing_cases.add_noticing_cases(
+        graph, bundle.manifest, [], None, lambda _: None, tmp_path, altered[:2], most=3
+    )
+    assert len(found) == 3
+    for case, picture in zip(found, (*altered[:2], altered[4]), strict=True):
+        np.testing.assert_array_equal(case.pixels, picture)
 
 
 @pytest.mark.slow
