@@ -63,18 +63,19 @@ def first_reason(rules: tuple[AbstentionRule[Inputs], ...], inputs: Inputs) -> R
     return None
 
 
-def pixel_gate(pixels: NDArray[np.uint8], crop: Box) -> Reason | None:
+def pixel_gate(pixels: NDArray[np.uint8], crop: Box, crop_grey: NDArray[np.uint8] | None = None) -> Reason | None:
     """Quality gate before the model: why this picture must not be judged, by its size and pixels alone.
 
     Args:
         pixels: (H, W) grey or (H, W, 3) RGB, uint8. Not changed.
         crop: (x, y, w, h) of the part that the model would see, in pixels, within the picture.
+        crop_grey: (h, w) uint8, the grey of ``crop``, where preprocessing has made it already.
 
     Returns:
         The reason of the first of `SIZE_RULES` and `PIXEL_RULES` that applies; None if nothing speaks against it.
     """
     reason = first_reason(SIZE_RULES, crop)
-    return reason if reason is not None else first_reason(PIXEL_RULES, PixelSample(pixels, crop))
+    return reason if reason is not None else first_reason(PIXEL_RULES, PixelSample(pixels, crop, crop_grey))
 
 
 def too_small(box: Box) -> bool:

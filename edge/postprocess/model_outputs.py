@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
 from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
+from edge.contracts.tensors import TensorSpec
 from edge.postprocess.lesions import find_lesions
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from edge.contracts.manifest import Calibration, ModelManifest
     from edge.contracts.region import Region
     from edge.contracts.results import Lesion
-    from edge.contracts.tensors import TensorSpec
     from edge.postprocess.lesions import PicturePlacement
 
 
@@ -41,25 +42,23 @@ class JudgedOutputs:
         self.body_part = body_part
         """What DICOM or the configuration says is scanned; None: nothing is said."""
 
-    @property
+    @cached_property
     def anatomy(self) -> float | None:
         """Probability that the picture is of the manifest's body part, 0 to 1; None: the model has no such head."""
-        return self._real(ANATOMY).item() if ANATOMY in self.manifest.heads else None
+        return self._number(ANATOMY, self._outputs[ANATOMY].item()) if ANATOMY in self.manifest.heads else None
 
     @cached_property
     def malignancy(self) -> float:
         """Calibrated probability of the malignant class, 0 to 1."""
         stored = self._outputs[MALIGNANCY]
         resolution = self.manifest.heads[MALIGNANCY].tensor.scale if stored.dtype.kind in "iu" else 0.0
-        q = float(self._real(MALIGNANCY).reshape(-1)[1])
         calibration = self.manifest.calibration
-        presence = self.largest_presence() if calibration.presence else 1.0
-        return calibrate(q, calibration, resolution, presence)
+        most = self.largest_presence() if calibration.presence else 1.0
+        return calibrate(self._number(MALIGNANCY, stored.item(1)), calibration, resolution, most)
 
     def largest_presence(self) -> float:
         """Largest value of the lesion mask, 0 to 1: how sure it is that there is a lesion anywhere."""
-        most = self._outputs[LESION_MASK].max(keepdims=True)
-        return float(np.clip(dequantise(most, self.manifest.heads[LESION_MASK].tensor), 0.0, 1.0).item())
+        return min(1.0, max(0.0, self._number(LESION_MASK, self._outputs[LESION_MASK].max().item())))
 
     @property
     def suspicious(self) -> bool:
@@ -75,9 +74,9 @@ class JudgedOutputs:
     @cached_property
     def lesions(self) -> list[Lesion]:
         """Lesions of the mask head, whose output is (1, h, w, 1), the surest first; without descriptors."""
-        mask = self._real(LESION_MASK)[0, :, :, 0]
+        mask = presence(self._outputs[LESION_MASK][0, :, :, 0], self.manifest.heads[LESION_MASK].tensor)
         size = (self.manifest.recipe.width, self.manifest.recipe.height)
-        return find_lesions(np.clip(mask, 0.0, 1.0), self._placement, self.manifest.thresholds, size, self._regions)
+        return find_lesions(mask, self._placement, self.manifest.thresholds, size, self._regions)
 
     def unseen_share(self) -> float:
         """Area of the largest part with scan data beside the crop, as a share of the crop; 0 where nobody measures it.
@@ -86,8 +85,13 @@ class JudgedOutputs:
         """
         return 0.0 if self._unseen is None else self._unseen()
 
-    def _real(self, head: str) -> NDArray[np.float32]:
-        return dequantise(self._outputs[head], self.manifest.heads[head].tensor)
+    def _number(self, head: str, value: float) -> float:
+        """Real value of one stored number, as `dequantise` gives it, without the time that arrays take."""
+        spec = self.manifest.heads[head].tensor
+        real = np.float32(value)
+        if self._outputs[head].dtype.kind in "iu":
+            real = (real - np.float32(spec.zero_point)) * np.float32(spec.scale)
+        return float(real)
 
 
 def dequantise(values: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:
@@ -102,7 +106,22 @@ def dequantise(values: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:
     return real
 
 
-def calibrate(q: float, calibration: Calibration, resolution: float, presence: float = 1.0) -> float:
+def presence(stored: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:
+    """Presence of a lesion by place, 0 to 1, float32 (h, w), from what a mask head has stored."""
+    if stored.dtype == np.uint8:
+        real: NDArray[np.float32] = cv2.LUT(stored, _presence_table(spec.scale, spec.zero_point))
+        return real
+    return np.clip(dequantise(stored, spec), 0.0, 1.0)
+
+
+@lru_cache(maxsize=8)
+def _presence_table(scale: float, zero_point: int) -> NDArray[np.float32]:
+    """Presence for each of the 256 values that a uint8 mask can have; a look-up is quicker than to compute it."""
+    spec = TensorSpec((256,), "uint8", scale, zero_point)
+    return np.clip(dequantise(np.arange(256, dtype=np.uint8), spec), 0.0, 1.0)
+
+
+def calibrate(q: float, calibration: Calibration, resolution: float, largest_presence: float = 1.0) -> float:
     """Calibrated probability of malignancy, see `Calibration`.
 
     Args:
@@ -110,11 +129,11 @@ def calibrate(q: float, calibration: Calibration, resolution: float, presence: f
         calibration: slope, intercept, and weight of the presence.
         resolution: smallest step of ``q``: an output of exactly 0 or 1 means "within half a step of it", and its
             logit is taken there instead of at infinity.
-        presence: largest value of the lesion mask, 0 to 1.
+        largest_presence: of the lesion mask, 0 to 1.
     """
     edge = min(0.25, max(resolution / 2, 1e-6))
     q = min(max(q, edge), 1 - edge)
     z = calibration.slope * math.log(q / (1 - q)) + calibration.intercept
     if calibration.presence:
-        z += calibration.presence * (presence - 1)
+        z += calibration.presence * (largest_presence - 1)
     return 1 / (1 + math.exp(-z)) if z > -700 else 0.0

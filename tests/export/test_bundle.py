@@ -138,7 +138,7 @@ def test_a_picture_whose_probability_is_uncertain_is_telling(unsure):
     without = dataclasses.replace(near, status=Status.ABSTAINED, reason=Reason.TOO_UNCERTAIN)
     assert telling(without)
     assert not golden.NEEDED["clear"](dataclasses.replace(without, empty=True))
-    disagree = dataclasses.replace(near, reason=Reason.HEADS_DISAGREE)
+    disagree = dataclasses.replace(without, reason=Reason.HEADS_DISAGREE)
     assert not telling(disagree)
 
 
