@@ -99,14 +99,8 @@ def out_of_source(
     ]
     low, high = found.uncertain
     certain, wrong = (p <= low) | (p >= high), (p >= found.threshold) != ill
-    n, groups = len(set(known.ids.tolist())), len(set(known.groups.tolist()))
     names = ", ".join(split.name for split in splits)
-    method = (
-        f"out of source: {choice.describe()}; fitted on {n} pictures of {groups} patients in which a lesion is found "
-        f"(each counts once, {len(known)} outputs) and {len(set(empty.ids.tolist()))} pictures or crops without a "
-        f"lesion, each judged by models that never saw its hospital or scanner: {names}"
-        + (", quantised models" if home.outputs == "int8" else "")
-    )
+    method = _method(choice, known, empty, names, home.outputs)
     return msgspec.structs.replace(
         home,
         calibration=msgspec.structs.replace(found.calibration, method=_for_card(method, home)),
@@ -116,8 +110,8 @@ def out_of_source(
         ),
         method=method,
         prevalence=prevalence,
-        n=n,
-        groups=groups,
+        n=len(set(known.ids.tolist())),
+        groups=len(set(known.groups.tolist())),
         sources={s: _count(splits, s) for s in sorted({s for split in splits for s in split.rows.sources.tolist()})},
         candidates=_candidates(choice),
         operating_points=points,
@@ -128,6 +122,16 @@ def out_of_source(
         judged=round(float(known.weights[certain].sum() / known.weights.sum()), 4),
         error_judged=round(float(np.average(wrong[certain], weights=known.weights[certain])), 4),
         error_all=round(float(np.average(wrong, weights=known.weights)), 4),
+    )
+
+
+def _method(choice: FitChoice, known: CalibrationRows, empty: CalibrationRows, names: str, outputs: str) -> str:
+    """How it was fitted and on what, for people."""
+    n, groups, without = (len(set(values.tolist())) for values in (known.ids, known.groups, empty.ids))
+    return (
+        f"out of source: {choice.describe()}; fitted on {n} pictures of {groups} patients in which a lesion is found "
+        f"(each counts once, {len(known)} outputs) and {without} pictures or crops without a lesion, each judged by models "
+        f"that never saw its hospital or scanner: {names}" + (", quantised models" if outputs == "int8" else "")
     )
 
 
