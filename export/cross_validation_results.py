@@ -237,10 +237,11 @@ def _unseen_data_metrics(row: UnseenDataReport, data: str) -> list[Metric]:
 def _delivered_metrics(told: DeliveredReport, folds: int) -> list[Metric]:
     """Figures as a user gets them; of strangers also those of malignancy alone at the operating point."""
     strange = told.kind == "stranger"
+    models = f"{folds} models of the same recipe" if folds > 1 else "one model of the same recipe"
     whose = (
         f"{told.devices or told.name}, never seen: one model of the same recipe that learnt from {told.validated_on}"
         if strange
-        else f"{told.name.removesuffix(', folds')}, {folds} models of the same recipe, each on pictures it never saw"
+        else f"{told.name.partition(', ')[0]}, {models}, each on pictures it never saw"
     )
     data = (
         f"as a user gets it, {whose} ({told.pictures} pictures with a lesion, {told.malignant} malignant, "

@@ -45,6 +45,12 @@ GateFile = Annotated[
         dir_okay=False, help="Scores of an anatomy gate (.npz: ids, anatomy, threshold), for runs without one."
     ),
 ]
+Home = Annotated[
+    Path | None,
+    typer.Option(
+        dir_okay=False, help="A calibration.json whose lesion thresholds are taken, for a RUN that is one fold."
+    ),
+]
 Sensitivity = Annotated[
     float, typer.Option(min=0.5, max=0.999, help="Wanted at the operating point, on --across and --left-out.")
 ]
@@ -56,7 +62,12 @@ Int8 = Annotated[bool, typer.Option("--int8", help="By the quantised models' out
     "--left-out runs/no-ge7 --left-out runs/no-ge5"
 )
 def calibrate(
-    run: Annotated[Path, typer.Argument(help="Folder of a cross-validation, or of one run.")],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of a cross-validation or of one run; or a calibration.json, to keep what is of home."
+        ),
+    ],
     int8: Int8 = False,
     across: Across = None,
     left_out: LeftOut = None,
@@ -98,12 +109,13 @@ def calibrate(
     "--left-out runs/no-ge7 --left-out runs/no-ge5"
 )
 def delivered(
-    run: Annotated[Path, typer.Argument(help="Folder of a cross-validation.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a cross-validation, or of one fold.")],
     int8: Int8 = False,
     across: Across = None,
     left_out: LeftOut = None,
     sensitivity: Sensitivity = 0.9,
     gate: GateFile = None,
+    home: Home = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Print what a user gets: the device's own rules on each fold and stranger split, and which goals are reached.
@@ -114,7 +126,9 @@ def delivered(
     from training.reporting.command import print_delivered
 
     print_delivered(
-        ReportOptions(run, int8, across or (), left_out or (), gate=gate, sensitivity=sensitivity), typer.echo, as_json
+        ReportOptions(run, int8, across or (), left_out or (), gate=gate, home=home, sensitivity=sensitivity),
+        typer.echo,
+        as_json,
     )
 
 
@@ -129,6 +143,7 @@ def make_report(
     data: Annotated[Path | None, typer.Option(help="Folder of the data sets: adds the negative control.")] = None,
     model: Annotated[bool, typer.Option(help="Ask the run's models about changed pictures (minutes).")] = True,
     gate: GateFile = None,
+    home: Home = None,
 ) -> None:
     """Write what a run's predictions are worth: one HTML file, and all figures as JSON.
 
@@ -138,5 +153,5 @@ def make_report(
     from training.reporting.command import write_report
 
     write_report(
-        ReportOptions(run, int8, across or (), left_out or (), data, model, gate, sensitivity), out, typer.echo
+        ReportOptions(run, int8, across or (), left_out or (), data, model, gate, home, sensitivity), out, typer.echo
     )

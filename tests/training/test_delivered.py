@@ -8,7 +8,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 import pytest
-from fake_predictions import columns, write_cv, write_strangers
+from fake_predictions import columns, write_cv, write_single, write_strangers
 from typer.testing import CliRunner
 
 from edge.contracts.errors import ConfigError
@@ -133,6 +133,16 @@ def test_the_command_prints_what_a_user_gets_and_which_goals_are_reached(rows, t
     first = body["delivered"][0]
     refused = (rows.anatomy < np.float32(0.51))[(rows.sources == "BUS-BRA")].mean()
     assert 0 < 1 - first["as_delivered"]["coverage"]["value"] >= refused - 1e-9
+    one = write_single(tmp_path / "one", anatomy=np.full(270, np.nan))
+    chosen = rows.fold == 1
+    np.savez(
+        one / "int8.npz", malignancy=rows.malignancy[chosen], lesion=rows.lesion[chosen], anatomy=rows.anatomy[chosen]
+    )
+    home = tmp_path / "cv" / "calibration.json"
+    assert CliRunner().invoke(app, ["calibrate", str(cv), "--int8"]).exit_code == 0
+    told = CliRunner().invoke(app, ["delivered", str(one), "--int8", *options, "--home", str(home)])
+    assert told.exit_code == 0, told.output
+    assert "BUSI, one fold" in told.output
     alone = CliRunner().invoke(app, ["delivered", str(cv), "--int8", options[0]])
     assert "stranger splits of which each can be judged by the others" in str(alone.exception)
 

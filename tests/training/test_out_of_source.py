@@ -162,6 +162,11 @@ def test_the_file_says_what_was_fitted_where(runs, tmp_path):
     assert file.sources.keys() == {"BUS-BRA", "BUSI"}
     assert file.operating_points[0].sensitivity >= 0.9
     assert file.thresholds.malignancy == file.operating_points[0].threshold
+    place = tmp_path / "kept.json"
+    place.write_bytes((cv / "calibration.json").read_bytes())
+    assert write_calibration(place, int8=True, strangers=list(runs.values())) == file  # what is of home is kept
+    with pytest.raises(ConfigError, match="is of int8 outputs, expected float"):
+        write_calibration(place, int8=False, strangers=list(runs.values()))
     kept = ("lesion", "lesion_score", "anatomy")
     assert [getattr(file.thresholds, k) for k in kept] == [getattr(home.thresholds, k) for k in kept]
 

@@ -79,14 +79,15 @@ def judge_stranger(split: StrangerSplit, splits: Sequence[StrangerSplit], recipe
 
 
 def judge_folds(held: HeldOutSet, splits: Sequence[StrangerSplit], recipe: DeviceRecipe) -> Judged:
-    """Judge each fold by what was fitted on the stranger splits without the fold's patients."""
+    """Judge each fold, or a single run, by what was fitted on the stranger splits without its patients."""
     parts, limits = [], np.zeros((2, len(held.test)))
     for _, rows in held.parts:
         verdicts, found = _judge(held.test.take(rows), splits, recipe)
         parts.append((rows, verdicts))
         limits[:, rows] = np.array([[found.threshold], [found.youden]])
     gate = has_gate(held.test, recipe.lesion)
-    return Judged("folds", held.test, merge_verdicts(parts), limits[0], limits[1], gate)
+    name = "folds" if held.folds > 1 else "one fold"
+    return Judged(name, held.test, merge_verdicts(parts), limits[0], limits[1], gate)
 
 
 def _judge(

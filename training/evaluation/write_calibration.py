@@ -19,6 +19,7 @@ from training.evaluation.calibration_file import (
     CalibrationFile,
     OperatingPoint,
     StrangerResult,
+    load_calibration,
 )
 from training.evaluation.held_out_predictions import INT8, load_held_out, read_int8
 from training.evaluation.metrics import ece, log_loss
@@ -52,8 +53,39 @@ def write_calibration(
 ) -> CalibrationFile:
     """Choose calibration and thresholds and write ``calibration.json`` into the run's folder.
 
+    ``run`` may also be a ``calibration.json``: what was chosen at home is kept, and the file is written anew.
     ``strangers``: runs tested on hospitals or scanners that they never saw; without them everything is chosen on the
     run's own held-out pictures. ``sensitivity``: wanted at the operating point, out of source.
+
+    Raises ConfigError for int8 outputs of a single run, and where files are missing or do not fit.
+    """
+    if run.is_file():
+        found, target = read_home(run, "int8" if int8 else "float"), run
+    else:
+        found, target = choose_home(run, int8), run / FILE
+    if strangers:
+        splits = [load_stranger(path, int8, found.thresholds) for path in strangers]
+        found = out_of_source(found, splits, sensitivity)
+    target.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+    return found
+
+
+def read_home(path: Path, outputs: str) -> CalibrationFile:
+    """Read what was chosen at home from a ``calibration.json``: the lesion's thresholds, the calibration at home.
+
+    Raises ConfigError for a file that is none, or one of other outputs.
+    """
+    found = load_calibration(path)
+    if found.outputs != outputs:
+        raise ConfigError(
+            f"{path} is of {found.outputs} outputs, expected {outputs}",
+            hint="give --int8 for int8 outputs, else leave it",
+        )
+    return found if found.home is None else msgspec.structs.replace(found, calibration=found.home, home=None)
+
+
+def choose_home(run: Path, int8: bool) -> CalibrationFile:
+    """Choose everything on a run's own held-out pictures.
 
     Raises ConfigError for int8 outputs of a single run, and where files are missing or do not fit.
     """
@@ -69,12 +101,7 @@ def write_calibration(
     origin = (
         f"out-of-fold predictions of {held.folds} folds" if held.folds > 1 else "validation pictures of one run"
     ) + (", quantised models" if int8 else "")
-    found = choose_calibration(rows, origin, "int8" if int8 else "float")
-    if strangers:
-        splits = [load_stranger(path, int8, found.thresholds) for path in strangers]
-        found = out_of_source(found, splits, sensitivity)
-    (run / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
-    return found
+    return choose_calibration(rows, origin, "int8" if int8 else "float")
 
 
 def out_of_source(
@@ -130,8 +157,8 @@ def _method(choice: FitChoice, known: CalibrationRows, empty: CalibrationRows, n
     n, groups, without = (len(set(values.tolist())) for values in (known.ids, known.groups, empty.ids))
     return (
         f"out of source: {choice.describe()}; fitted on {n} pictures of {groups} patients in which a lesion is found "
-        f"(each counts once, {len(known)} outputs) and {without} pictures or crops without a lesion, each judged by models "
-        f"that never saw its hospital or scanner: {names}" + (", quantised models" if outputs == "int8" else "")
+        f"(each counts once, {len(known)} outputs) and {without} pictures or crops without a lesion, each judged by "
+        f"models that never saw its hospital or scanner: {names}" + (", quantised models" if outputs == "int8" else "")
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field, is_dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
@@ -15,6 +15,7 @@ from training.evaluation.gate_scores import read_gate_scores
 from training.evaluation.held_out_predictions import INT8, POOLED, HeldOutSet, load_held_out, read_int8
 from training.evaluation.out_of_source import SENSITIVITY, can_be_left_out
 from training.evaluation.stranger_splits import load_stranger
+from training.evaluation.write_calibration import read_home
 from training.reporting import descriptor_classifiers, metric_tables, perturbations, quantisation, saliency, uncertainty
 from training.reporting.device_figures import device_report, stranger_headline
 from training.reporting.lesion_presence import negative_control, presence_metrics
@@ -48,6 +49,8 @@ class ReportOptions:
     """Whether the run's SavedModels predict changed pictures."""
     gate: Path | None = None
     """Scores of an anatomy gate (`training.evaluation.gate_scores`), for runs that have none."""
+    home: Path | None = None
+    """A ``calibration.json`` whose thresholds of the lesion are taken; None: they are chosen on the run's folds."""
     sensitivity: float = SENSITIVITY
     """Wanted at the operating point that is chosen out of source."""
 
@@ -189,14 +192,19 @@ def _with(held: HeldOutSet, test: HeldOutPredictions) -> HeldOutSet:
 def report_of_device(wanted: ReportOptions, held: HeldOutSet, log: Callable[[str], None]) -> DeviceReport | None:
     """What a device would be given and would say, by the outputs that are wanted.
 
-    None without a cross-validation, or without stranger splits of which each can be judged by the others.
+    None without stranger splits of which each can be judged by the others, and for one run without ``wanted.home``.
     """
     strangers = [*wanted.across, *wanted.left_out]
-    if not strangers or held.folds < 2:
+    if not strangers or (held.folds < 2 and wanted.home is None):
         return None
+    outputs: Literal["float", "int8"] = "int8" if wanted.int8 else "float"
     if wanted.int8:
-        held = _with(held, read_int8(wanted.run / INT8, held.test))
-    home = choose_calibration(held.selection, _origin(held), "int8" if wanted.int8 else "float")
+        after = read_int8(wanted.run / INT8, held.test)
+        held = _with(held, after) if held.folds > 1 else replace(held, test=after)
+    if wanted.home is not None:
+        home = read_home(wanted.home, outputs)
+    else:
+        home = choose_calibration(held.selection, _origin(held), outputs)
     splits = [load_stranger(run, wanted.int8 and (run / INT8).is_file(), home.thresholds) for run in strangers]
     if not can_be_left_out(splits):
         log("stranger splits: none is judged by the others, for they are of the same patients")

@@ -32,7 +32,8 @@ def print_delivered(wanted: ReportOptions, say: Callable[[str], None], as_json: 
     device = report_of_device(wanted, load_held_out(wanted.run), lambda _: None)
     if device is None:
         raise UsageError(
-            "expected a cross-validation, and stranger splits of which each can be judged by the others",
+            "expected a cross-validation (or one run and --home), and stranger splits of which each can be judged by "
+            "the others",
             hint="give --across RUN and --left-out RUN: runs tested on hospitals and scanners that they never saw",
         )
     if as_json:
