@@ -1,7 +1,7 @@
 """Synthetic superficial organs as negatives of the anatomy gate: skin and fat of a breast picture over other layers.
 
-Lung, thyroid, muscle, tendon, vessel, bone, gland without fat, fluid: what a linear probe sees elsewhere. No physics, only
-the order and the echo of the layers. Pictures are (H, W) uint8 grey; each function takes the random generator first.
+Lung, thyroid, muscle, tendon, vessel, bone, gland without fat, fluid: what a linear probe sees elsewhere. No physics,
+only the order and the echo of the layers. Pictures are (H, W) uint8 grey; each function takes the random generator first.
 """
 
 from __future__ import annotations
@@ -41,21 +41,30 @@ def consolidation(rng: np.random.Generator, picture: Grey) -> Grey:
     """Draw lung with pneumonia: below the pleural line uneven grey without layers, bright specks, shadows of ribs."""
     h, w = picture.shape
     x, y = _axes(h, w)
-    depth = rng.uniform(0.12, 0.42)
-    pleura = y - depth - rng.uniform(-0.12, 0.12) * x - rng.uniform(-0.05, 0.2) * x * x
-    below = np.maximum(pleura, 0)
-    cloud = cv2.resize(rng.uniform(0.1, 1.2, (int(rng.integers(3, 8)), int(rng.integers(3, 8)))), (w, h))
+    pleura, depth = _pleura(rng, x, y)
+    cloud = _cloud(rng, h, w)
     texture = 0.5 * _speckle(rng, h, w) + 0.7 * _streaks(rng, h, w, 90 + rng.uniform(-25, 25)) * rng.uniform(0, 1)
-    body = rng.uniform(40, 120) * cloud * texture * np.exp(-below * rng.uniform(0.2, 3.0))
-    specks = cv2.GaussianBlur((rng.random((h, w)) > 0.998).astype(float), (0, 0), sigmaX=rng.uniform(1.5, 4), sigmaY=1.2)
-    body += rng.uniform(0, 900) * specks * cloud
-    body += rng.uniform(60, 190) * _line(rng, pleura, 0.012) * cv2.resize(rng.uniform(0.3, 1, (1, 9)), (w, h))
-    if rng.random() < 0.6:
-        rib = 1 / (1 + np.exp((np.abs(x - rng.uniform(-1, 1)) - rng.uniform(0.12, 0.4)) / 0.06))
-        body *= 1 - rng.uniform(0.4, 0.95) * rib * (y > 0.6 * depth)
-    skin = np.where(pleura < 0, picture * rng.uniform(0.5, 1.0), body)
-    lungs: Grey = cv2.GaussianBlur(np.clip(skin, 0, 255).astype(np.uint8), (0, 0), rng.uniform(0.4, 1.4))
-    return lungs
+    dots = (rng.random((h, w)) > 0.998).astype(float)
+    specks = cv2.GaussianBlur(dots, (0, 0), sigmaX=rng.uniform(1.5, 4), sigmaY=1.2)
+    body = rng.uniform(40, 120) * cloud * texture * np.exp(-np.maximum(pleura, 0) * rng.uniform(0.2, 3.0))
+    return _lung(rng, picture, body + rng.uniform(0, 900) * specks * cloud, pleura, x, y > 0.6 * depth)
+
+
+def haze(rng: np.random.Generator, picture: Grey) -> Grey:
+    """Draw lung as haze: below the pleural line the picture's grain without its layers, with repeats of the line."""
+    h, w = picture.shape
+    x, y = _axes(h, w)
+    pleura, depth = _pleura(rng, x, y)
+    grain = picture.astype(np.float32) / (cv2.GaussianBlur(picture, (0, 0), rng.uniform(3, 8)).astype(np.float32) + 12)
+    grain = grain[::-1, ::-1] if rng.random() < 0.5 else grain
+    beams = 1 + rng.uniform(0, 0.6) * cv2.resize(rng.uniform(-1, 1, (1, int(rng.integers(5, 30)))), (w, h))
+    repeats = np.ones((h, w))
+    for number in range(1, int(rng.integers(1, 5)) + 1):
+        echo = _line(rng, pleura - number * rng.uniform(0.05, 0.2), 0.012)
+        repeats += rng.uniform(0.1, 0.8) * 0.7**number * echo
+    body = rng.uniform(40, 140) * _cloud(rng, h, w) * np.clip(grain, 0.2, 2.5) * beams * repeats
+    body *= np.exp(-np.maximum(pleura, 0) * rng.uniform(0.2, 2.5))
+    return _lung(rng, picture, body, pleura, x, y > 0.6 * depth)
 
 
 def tendon(rng: np.random.Generator, picture: Grey) -> Grey:
@@ -143,6 +152,7 @@ def fluid(rng: np.random.Generator, picture: Grey) -> Grey:
 
 
 ORGANS = {
+    "haze": haze,
     "consolidation": consolidation,
     "muscle": muscle,
     "tendon": tendon,
@@ -153,6 +163,36 @@ ORGANS = {
     "fluid": fluid,
 }
 """By family: drawings of other organs; each takes (generator, grey breast picture, whose skin they keep)."""
+
+
+def _pleura(rng: np.random.Generator, x: Layer, y: Layer) -> tuple[Layer, float]:
+    """Depth below a pleural line at every place, and the line's depth in the middle."""
+    depth = float(rng.uniform(0.1, 0.4))
+    line: Layer = y - depth - rng.uniform(-0.1, 0.1) * x - rng.uniform(-0.05, 0.17) * x * x
+    return line, depth
+
+
+def _cloud(rng: np.random.Generator, h: int, w: int) -> Layer:
+    """Smooth uneven brightness, (h, w)."""
+    knots = rng.uniform(0.1, 1.2, (int(rng.integers(3, 8)), int(rng.integers(3, 8))))
+    cloud: Layer = np.clip(cv2.resize(knots, (w, h), interpolation=cv2.INTER_CUBIC), 0.05, 2)
+    return cloud
+
+
+def _lung(
+    rng: np.random.Generator, picture: Grey, body: Layer, pleura: Layer, x: Layer, shadowed: NDArray[np.bool_]
+) -> Grey:
+    """Put a lung under the pleural line of a picture: half of them with a rib's shadow, where ``shadowed`` is."""
+    h, w = picture.shape
+    shine = cv2.resize(rng.uniform(0.2, 1, (1, 9)), (w, h))
+    body = body + rng.uniform(50, 180) * _line(rng, pleura, 0.015) * shine
+    if rng.random() < 0.5:
+        rib = 1 / (1 + np.exp((np.abs(x - rng.uniform(-1, 1)) - rng.uniform(0.12, 0.45)) / 0.07))
+        body = body * (1 - rng.uniform(0.4, 0.95) * rib * shadowed)
+    below = 1 / (1 + np.exp(np.clip(-pleura / 0.008, -50, 50)))
+    out = picture * rng.uniform(0.5, 1.0) * (1 - below) + body * below
+    lungs: Grey = cv2.GaussianBlur(np.clip(out, 0, 255).astype(np.uint8), (0, 0), rng.uniform(0.4, 1.3))
+    return lungs
 
 
 def _axes(h: int, w: int) -> tuple[Layer, Layer]:

@@ -27,8 +27,8 @@ def to_sector(rng: np.random.Generator, picture: Grey) -> Grey:
 
     Takes (H, W) uint8 grey, returns the same of another size.
     """
-    half = rng.uniform(0.3, 0.85)
-    face = float(np.exp(rng.uniform(np.log(0.02), np.log(2.0))))
+    half = rng.uniform(0.2, 0.85)
+    face = float(np.exp(rng.uniform(np.log(0.03), np.log(4.0))))
     side = int(rng.integers(220, 520))
     wide = 2 * (1 + face) * np.sin(half)
     y, x = np.mgrid[0 : 1.0 + face * (1 - np.cos(half)) : side * 1j, -wide / 2 : wide / 2 : int(side * wide) * 1j]
