@@ -118,8 +118,8 @@ NEEDED: dict[str, Callable[[GoldenCase], bool]] = {
 }
 """What the cases must show between them, or they prove nothing."""
 NEEDED_OF: dict[str, dict[str, Callable[[GoldenCase], bool]]] = {"BREAST": {"another anatomy": _gated}}
-"""By body part, what they must show beside: a breast has layers, and a gate that takes an eye for one is none. The shape
-of a scan says nothing: a sector is no other anatomy."""
+"""By body part, what they must show beside: a breast has layers, and a gate that takes an eye for one is none. The
+shape of a scan says nothing: a sector is no other anatomy."""
 WELCOME: dict[str, Callable[[GoldenCase], bool]] = {
     "a finding in colour": lambda case: case.status is Status.FINDING and "colour" in case.kind,
     "clear at another size": lambda case: case.status is Status.CLEAR and case.pixels.shape[:2] != SIZES[0][::-1],

@@ -59,7 +59,9 @@ def repack(
     silent = None if representative is None else silent_channels(graph, representative)
     order = sorted(range(len(bundle.golden)), key=lambda i: -bundle.golden.frames[i].ndim)  # colour shows more
     old = (
-        golden_case(graph, manifest, pixels, regions, f"linear, sector or eye, {'colour' if pixels.ndim == 3 else 'grey'}")
+        golden_case(
+            graph, manifest, pixels, regions, f"linear, sector, eye, {'colour' if pixels.ndim == 3 else 'grey'}"
+        )
         for pixels, regions in ((bundle.golden.frames[i], bundle.golden.regions[i]) for i in order)
     )
     cases = choose_cases(old, manifest, progress)

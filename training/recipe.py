@@ -71,7 +71,7 @@ class GateSection(RecipeSection, frozen=True, kw_only=True):
     """Hidden units of one network."""
     networks: Annotated[int, msgspec.Meta(ge=1, le=16)] = 4
     """Networks whose mean it is."""
-    epochs: Annotated[int, msgspec.Meta(ge=1)] = 30
+    epochs: Annotated[int, msgspec.Meta(ge=1)] = 25
     penalty: Annotated[float, msgspec.Meta(ge=0)] = 1.0
     """Penalty on large weights (L2)."""
     refusals: Share = 0.009

@@ -154,9 +154,8 @@ def test_a_breast_models_gate_must_refuse_an_eye(unsure):
 def test_the_shape_of_a_scan_is_no_anatomy():
     """A sector that is refused is not what golden vectors have to show."""
     gated = golden.NEEDED_OF["BREAST"]["another anatomy"]
-    case = golden.GoldenCase(
-        np.zeros((9, 9), np.uint8), (), np.zeros(0, np.uint8), {}, Status.ABSTAINED, Reason.WRONG_ANATOMY, 0.5, "eye grey"
-    )
+    nothing = np.zeros((9, 9), np.uint8)
+    case = golden.GoldenCase(nothing, (), nothing, {}, Status.ABSTAINED, Reason.WRONG_ANATOMY, 0.5, "eye grey")
     assert gated(case)
     assert not gated(dataclasses.replace(case, kind="sector grey"))
 

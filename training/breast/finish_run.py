@@ -102,7 +102,7 @@ def _evaluate_splits(found: dict[str, Any], limit: float, log: Callable[[str], N
 
 def _pictures(items: Sequence[Item], preprocess: Preprocessor, seed: int) -> NDArray[np.uint8]:
     train = [item for item in items if item.split == "train"]
-    chosen = np.random.default_rng(seed).permutation(len(train))[: PICTURES]
+    chosen = np.random.default_rng(seed).permutation(len(train))[:PICTURES]
     return np.stack([to_sample(train[i], preprocess).tensor for i in chosen])
 
 

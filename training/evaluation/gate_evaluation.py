@@ -1,7 +1,7 @@
 """Evaluation of a new anatomy gate for an existing bundle, and its final fit: see `refit_gate`.
 
-Nothing is judged by a gate that has learnt from it: breasts by gates of other patients, organs by gates of other families.
-The backbone has seen the breasts, for malignancy.
+Nothing is judged by a gate that has learnt from it: breasts by gates of other patients, organs by gates of other
+families. The backbone has seen the breasts, for malignancy.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Pictures that the anatomy gate is judged by: breasts as they are and bent by the second bender, other organs so too."""
+"""Pictures to judge the anatomy gate by: breasts and other organs, as they are and bent by the second bender."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def curved_array(rng: np.random.Generator, picture: Grey) -> Grey:
 
 
 def _grid(half_width: float, top: float, bottom: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Places of the pixels of the bent picture: x from the middle, y from the origin, a pixel a unit, up to 640 a side."""
+    """Places of the bent picture's pixels: x from the middle, y from the origin, a pixel a unit, up to 640 a side."""
     step = max(1.0, max(2 * half_width, bottom - top) / 640)
     x, y = np.meshgrid(np.arange(-half_width, half_width, step), np.arange(top, bottom, step))
     return x, y

@@ -33,11 +33,25 @@ VIEWS_PER_FAMILY = 300
 PHOTO_VIEWS = 180
 SYNTHETIC_EVERY = 2
 """Of every so many training pictures, one is made into synthetic negatives of `SYNTHETIC_KINDS` kinds."""
-SYNTHETIC_KINDS = 3
+SYNTHETIC_KINDS = 4
 CROP_EVERY = 5
 PHANTOM_FRAMES = 120
-POSITIVES = ("picture", "bent", "crop", "bent-crop", "phantom", "bent-phantom", "sector-phantom")
-"""Families of positives."""
+FAMILY_WEIGHTS = {
+    "picture": 3.0,
+    "bent": 3.0,
+    "crop": 0.5,
+    "bent-crop": 0.5,
+    "phantom": 0.5,
+    "bent-phantom": 0.5,
+    "sector-phantom": 0.7,
+    "haze": 4.0,
+    "muscle": 4.0,
+}
+"""Weights of families beside 1: breasts more than what is cut out of them or rendered, the likest organs more than test
+cards."""
+SYNTHETIC = {*synthetic_negatives.DISTORTIONS, *organ_negatives.ORGANS, "test-card", "photograph"}
+FILE_WEIGHT = 2.0
+"""Weight of a family of real files."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,15 +68,20 @@ class GateExamples:
     """(n,) patient whose picture it was made of; empty for files, phantoms and test cards."""
 
     def weights(self, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Weights of the chosen examples: families of one side weigh the same, and so do both sides together."""
+        """Weights of the chosen examples: each family as `FAMILY_WEIGHTS` say, and both sides the same."""
         out = np.zeros(len(self.wanted))
         for side in (0, 1):
-            names = np.unique(self.families[chosen & (self.wanted == side)])
-            for name in names:
-                rows = chosen & (self.wanted == side) & (self.families == name)
-                out[rows] = 1.0 / len(names) / rows.sum()
+            rows = chosen & (self.wanted == side)
+            for name in np.unique(self.families[rows]).tolist():
+                own = rows & (self.families == name)
+                out[own] = self._weight(name) / own.sum()
+            out[rows] /= out[rows].sum()
         weights: NDArray[np.float64] = out[chosen] * chosen.sum() / out[chosen].sum()
         return weights
+
+    def _weight(self, family: str) -> float:
+        made = family in SYNTHETIC
+        return FAMILY_WEIGHTS.get(family, 1.0 if made else FILE_WEIGHT)
 
 
 class _Rows:
@@ -111,9 +130,7 @@ def examples(items: Sequence[Item], negatives: Sequence[FileNegative], recipe: R
         rng = np.random.default_rng((recipe.seed, 80, view))
         picture, _ = file_view(rng, photographs[view % len(photographs)], rows.preprocess)
         rows.add(picture, 0, "photograph")
-    return GateExamples(
-        np.stack(rows.tensors), np.array(rows.wanted), np.array(rows.families), np.array(rows.groups)
-    )
+    return GateExamples(np.stack(rows.tensors), np.array(rows.wanted), np.array(rows.families), np.array(rows.groups))
 
 
 def _pictures(rng: np.random.Generator, rows: _Rows, item: Item, number: int) -> None:
@@ -121,7 +138,8 @@ def _pictures(rng: np.random.Generator, rows: _Rows, item: Item, number: int) ->
     rows.add(item.image, 1, "picture", item.group)
     rows.add(augment(rng, item).image, 1, "picture", item.group)
     rows.add(reshaped(rng, item.image), 1, "bent", item.group)
-    rows.add(_seen(rng, reshaped(rng, _window(rng, item.image))), 1, "bent", item.group)
+    for _ in range(2):
+        rows.add(_seen(rng, reshaped(rng, _window(rng, item.image))), 1, "bent", item.group)
     crop = lesion_free(rng, item) if number % CROP_EVERY == 0 else None
     if crop is not None:
         rows.add(crop.image, 1, "crop", item.group)

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from training.recipe import Recipe
 
 METHOD = (
-    "each file scored by a gate fitted without its family of files; the gate's design (blocks, bands, hidden units, drawn "
-    "organs) was chosen with these figures in sight, so that they flatter it"
+    "each file scored by a gate fitted without its family of files; the gate's design (blocks, bands, hidden units, "
+    "drawn organs) was chosen with these figures in sight, so that they flatter it"
 )
 SAMPLE = 12
 """Pictures of each evaluated file and of each kind of negative that are kept in gate.npz."""

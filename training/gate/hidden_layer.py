@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 BATCH = 256
 LEARNING_RATE = 2e-3
 LEAST_DEVIATION = 1e-3
+PICTURES = 5000
+"""Examples at most, evenly spread, that the axes are found on."""
 
 
 def fit_hidden_layer(values: Floats, wanted: NDArray[np.int_], weights: Floats, options: GateSection) -> Network:
@@ -32,7 +34,8 @@ def fit_hidden_layer(values: Floats, wanted: NDArray[np.int_], weights: Floats, 
 
     Their mean is steadier than each of them: what a family that no one has seen looks like to one is chance.
     """
-    centre, axes = principal_axes(values[wanted == 1], options.components)
+    wanted_values = values[wanted == 1]
+    centre, axes = principal_axes(wanted_values[:: -(-len(wanted_values) // PICTURES)], options.components)
     components = ((values - centre) @ axes).astype(np.float32)
     made = [_network(components, wanted, weights, options, seed) for seed in range(options.networks)]
     kernel = axes @ np.concatenate([each[0] for each in made], axis=1)

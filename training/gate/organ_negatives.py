@@ -1,7 +1,7 @@
 """Synthetic superficial organs as negatives of the anatomy gate: skin and fat of a breast picture over other layers.
 
 Lung, thyroid, muscle, tendon, vessel, bone, gland without fat, fluid: what a linear probe sees elsewhere. No physics,
-only the order and the echo of the layers. Pictures are (H, W) uint8 grey; each function takes the random generator first.
+only the order and the echo of the layers. Pictures are (H, W) uint8 grey; each function takes the generator first.
 """
 
 from __future__ import annotations
@@ -253,9 +253,7 @@ def _hollow(rng: np.random.Generator, body: Layer, away: Layer) -> Layer:
     return hollow
 
 
-def _under_skin(
-    rng: np.random.Generator, picture: Grey, body: Layer, along: Layer, depth: float | None = None
-) -> Grey:
+def _under_skin(rng: np.random.Generator, picture: Grey, body: Layer, along: Layer, depth: float | None = None) -> Grey:
     """Keep skin and fat of the picture down to a random depth; the drawn layers begin below, at a fascia."""
     depth = rng.uniform(0.05, 0.3) if depth is None else depth
     skin = 1 / (1 + np.exp((along - depth) / 0.01))
