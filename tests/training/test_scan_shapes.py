@@ -62,7 +62,8 @@ def test_words_beside_a_scan_are_left_out():
     screen[60:360, 120:360] = scan()
     cv2.putText(screen, "12 MHz", (400, 40), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 255, 1)
     out = scan_shapes.straighten(screen)
-    assert (out < 30).mean() < 0.05
+    assert (out < 30).mean() < 0.1
+    assert out.max() < 200  # the brightest layer: no letter
 
 
 def test_a_black_picture_comes_back_as_it_is():

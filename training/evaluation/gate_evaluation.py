@@ -71,12 +71,12 @@ def refit_gate(
         logits[rows] = gate.logits(features_of(breast_features, rows))
         log(f"part {part + 1} of {PARTS}: {int(rows.sum())} breasts judged by a gate of other patients")
     plain = breasts.kinds == AS_IT_IS
-    limit = min(np.quantile(logits[plain], options.refusals), np.quantile(logits[~plain], options.refusals_bent))
-    stated = float(np.quantile(logits[plain], options.refusals_stated))
+    limit = min(_quantile(logits[plain], options.refusals), _quantile(logits[~plain], options.refusals_bent))
+    stated = _quantile(logits[plain], options.refusals_stated)
     median = float(np.median(logits[plain]))
-    table = leave_one_out(found, examples, _by_file(*organs), lambda _: float(limit), options, log)
-    gate = fit(found, examples, options).scaled(float(limit), median)
-    lines = [*_refused(breasts, logits, float(limit), stated), *_passed(table)]
+    table = leave_one_out(found, examples, _by_file(*organs), lambda _: limit, options, log)
+    gate = fit(found, examples, options).scaled(limit, median)
+    lines = [*_refused(breasts, logits, limit, stated), *_passed(table)]
     limits = 0.5, float(score_of((stated - limit) * MEDIAN_LOGIT / (median - limit)))
     files = {
         name.removesuffix(f" {AS_IT_IS}"): {key: row[key] for key in ("family", "frames", "passed", "threshold")}
@@ -86,9 +86,14 @@ def refit_gate(
     return RefitGate(gate, limits, lines, files)
 
 
+def _quantile(logits: NDArray[np.float64], share: float) -> float:
+    """Limit under which no more than ``share`` lies."""
+    return float(np.quantile(logits, share, method="lower"))
+
+
 def _by_file(organs: JudgedPictures, found: Features) -> dict[str, tuple[str, Features]]:
     """By file, and by file in other shapes: its family, and its features."""
-    out = {}
+    out: dict[str, tuple[str, Features]] = {}
     for file in sorted(set(organs.sources.tolist())):
         own = organs.sources == file
         for shape, rows in ((AS_IT_IS, organs.kinds == AS_IT_IS), (OTHER_SHAPES, organs.kinds != AS_IT_IS)):
@@ -109,13 +114,18 @@ def _refused(breasts: JudgedPictures, logits: NDArray[np.float64], limit: float,
         for source in sorted(set(breasts.sources.tolist())):
             rows = (breasts.kinds == kind) & (breasts.sources == source)
             refused = logits[rows] < limit
-            low, high = bootstrap(breasts.groups[rows], lambda drawn, refused=refused: float(refused[drawn].mean()))
+            low, high = bootstrap(breasts.groups[rows], _share_of(refused))
             below = (logits[rows] < stated).mean()
             lines.append(
                 f"  {source:8} {kind:15} {int(refused.sum()):4} of {len(refused):4}  {refused.mean():6.2%} "
                 f"({low:.2%} to {high:.2%}); where breast is stated {below:.2%}"
             )
     return lines
+
+
+def _share_of(values: NDArray[np.bool_]) -> Callable[[NDArray[np.int_]], float]:
+    """The share of the drawn rows for which it is true."""
+    return lambda drawn: float(values[drawn].mean())
 
 
 def _passed(table: dict[str, dict[str, Any]]) -> list[str]:

@@ -32,7 +32,9 @@ class BundleFeatures:
                 model_content=graph, experimental_preserve_all_tensors=True, num_threads=threads
             )
         self._runner.allocate_tensors()
-        details = self._runner.get_tensor_details()
+        details = [
+            each for each in self._runner.get_tensor_details() if len(each["shape"]) == 4 and each["shape"][1] > 1
+        ]
         self._input = self._runner.get_input_details()[0]
         self.names = {block: tensor_name(block, [each["name"] for each in details]) for block in BLOCKS}
         """By block: the name of its map's tensor."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.neural_network import MLPClassifier
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -60,6 +59,8 @@ def _network(
     components: NDArray[np.float32], wanted: NDArray[np.int_], weights: Floats, options: GateSection, seed: int
 ) -> Network:
     """One network, by Adam (Kingma & Ba 2015) with a penalty on large weights, on examples drawn by weight."""
+    from sklearn.neural_network import MLPClassifier
+
     rng = np.random.default_rng(seed)
     network = MLPClassifier(
         (options.units,),

@@ -24,7 +24,7 @@ def muscle(rng: np.random.Generator, picture: Grey) -> Grey:
     slope, bow = rng.uniform(-0.2, 0.2), rng.uniform(-0.1, 0.1)
     x, y = _axes(h, w)
     along = y - slope * x - bow * x * x
-    body = np.zeros((h, w))
+    body: Layer = np.zeros((h, w))
     edge = rng.uniform(0.05, 0.2)
     first = edge
     for _ in range(int(rng.integers(1, 4))):
@@ -75,7 +75,7 @@ def tendon(rng: np.random.Generator, picture: Grey) -> Grey:
     middle, half = rng.uniform(0.25, 0.5), rng.uniform(0.06, 0.16)
     band = 1 / (1 + np.exp((np.abs(along - middle) - half) / 0.008))
     fibres = rng.uniform(90, 170) * (0.5 + 0.8 * _fibres(rng, along, x, rng.uniform(35, 80)))
-    body = rng.uniform(15, 70) * _speckle(rng, h, w) * (1 - band) + fibres * band * _speckle(rng, h, w)
+    body: Layer = rng.uniform(15, 70) * _speckle(rng, h, w) * (1 - band) + fibres * band * _speckle(rng, h, w)
     if rng.random() < 0.7:
         body = _shadowed(rng, body, along - middle - half - rng.uniform(0.02, 0.25))
     return _under_skin(rng, picture, body, along)
@@ -209,8 +209,9 @@ def _speckle(rng: np.random.Generator, h: int, w: int) -> Layer:
         for _ in range(2)
     ]
     amplitude = np.hypot(*parts)
-    log: Layer = np.log1p(3 * amplitude / amplitude.mean())
-    return log / log.mean()
+    log = np.log1p(3 * amplitude / amplitude.mean())
+    speckle: Layer = log / log.mean()
+    return speckle
 
 
 def _fibres(rng: np.random.Generator, along: Layer, x: Layer, count: float) -> Layer:
