@@ -74,7 +74,7 @@ class GateSection(RecipeSection, frozen=True, kw_only=True):
     epochs: Annotated[int, msgspec.Meta(ge=1)] = 25
     penalty: Annotated[float, msgspec.Meta(ge=0)] = 1.0
     """Penalty on large weights (L2)."""
-    refusals: Share = 0.009
+    refusals: Share = 0.01
     """Share of known breasts that it may refuse, as they are."""
     refusals_bent: Share = 0.028
     """Share of known breasts in another scan shape that it may refuse; the lower limit of the two counts."""

@@ -87,16 +87,16 @@ def test_families_weigh_by_kind_whatever_their_size(world):
     weights = data.weights(np.ones(len(data.wanted), bool))
     by_family = {name: weights[data.families == name].sum() for name in np.unique(data.families)}
     assert by_family["hearts"] == pytest.approx(by_family["cards"])
-    assert by_family["picture"] < by_family["bent"] < 2 * by_family["picture"]
+    assert by_family["bent"] == pytest.approx(2 * by_family["picture"])
     assert weights[data.wanted == 1].sum() == pytest.approx(weights[data.wanted == 0].sum())
 
 
 def test_real_files_weigh_more_than_what_is_drawn():
-    families = np.array(["picture of BUS-BRA", "hearts", "vessel", "haze", "phantom", "picture of BUSI"])
-    data = GateExamples(np.zeros((6, 1, 1, 3), np.uint8), np.array([1, 0, 0, 0, 1, 1]), families, np.full(6, ""))
-    picture, hearts, vessel, haze, phantom, other = data.weights(np.ones(6, bool))
+    families = np.array(["picture", "hearts", "vessel", "haze", "phantom"])
+    data = GateExamples(np.zeros((5, 1, 1, 3), np.uint8), np.array([1, 0, 0, 0, 1]), families, np.full(5, ""))
+    picture, hearts, vessel, haze, phantom = data.weights(np.ones(5, bool))
     assert haze > hearts > vessel
-    assert picture > other > phantom
+    assert picture > phantom
 
 
 def test_the_file_of_a_head_computes_what_the_gate_does(world, tmp_path):

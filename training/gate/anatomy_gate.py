@@ -65,7 +65,7 @@ class AnatomyGate:
 
 
 def score_of(logits: Floats | float) -> NDArray[np.float64]:
-    """Sigmoid of logits."""
+    """Sigmoid of logits, as the head's output is."""
     scores: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-np.asarray(logits, np.float64)))
     return scores
 

@@ -11,7 +11,6 @@ from edge.preprocess.preprocessor import Preprocessor
 from training.augment import appearance
 from training.augment.geometry import random_matrix, warp
 from training.augment.samples import augment, lesion_free
-from training.datasets import BUSI
 from training.gate import organ_negatives, synthetic_negatives
 from training.gate.file_views import file_view
 from training.gate.scan_shapes import reshaped
@@ -38,21 +37,19 @@ SYNTHETIC_KINDS = 4
 CROP_EVERY = 5
 PHANTOM_FRAMES = 120
 FAMILY_WEIGHTS = {
-    "picture": 5.0,
+    "picture": 3.0,
     "bent": 6.0,
     "crop": 0.5,
     "bent-crop": 0.5,
     "phantom": 0.5,
     "bent-phantom": 0.5,
     "sector-phantom": 0.7,
-    "haze": 14.0,
+    "haze": 10.0,
     "muscle": 4.0,
     "lung": 2.0,
 }
 """Weights of families beside 1: breasts more than what is cut out of them or rendered, the likest organs more than test
 cards."""
-SOURCE_WEIGHTS = {BUSI: 0.6}
-"""Weights of pictures by data set, beside 1, whatever its size: each is another hospital."""
 SYNTHETIC = {*synthetic_negatives.DISTORTIONS, *organ_negatives.ORGANS, "test-card", "photograph"}
 FILE_WEIGHT = 2.0
 """Weight of a family of real files."""
@@ -67,7 +64,7 @@ class GateExamples:
     wanted: NDArray[np.int_]
     """(n,) 1 where the gate shall accept, else 0."""
     families: NDArray[np.str_]
-    """(n,) kind of picture, with " of SET" where it is a breast's, or family of files."""
+    """(n,) kind of picture, or family of files."""
     groups: NDArray[np.str_]
     """(n,) patient whose picture it was made of; empty for files, phantoms and test cards."""
 
@@ -84,9 +81,7 @@ class GateExamples:
         return weights
 
     def _weight(self, family: str) -> float:
-        kind, _, source = family.partition(" of ")
-        weight = FAMILY_WEIGHTS.get(kind, 1.0 if family in SYNTHETIC else FILE_WEIGHT)
-        return weight * SOURCE_WEIGHTS.get(source, 1.0)
+        return FAMILY_WEIGHTS.get(family, 1.0 if family in SYNTHETIC else FILE_WEIGHT)
 
 
 class _Rows:
@@ -140,12 +135,11 @@ def examples(items: Sequence[Item], negatives: Sequence[FileNegative], recipe: R
 
 def _pictures(rng: np.random.Generator, rows: _Rows, item: Item, number: int) -> None:
     """A breast as it is, augmented, and bent; of every fifth a crop clear of the lesion."""
-    picture, bent = f"picture of {item.source}", f"bent of {item.source}"
-    rows.add(item.image, 1, picture, item.group)
-    rows.add(augment(rng, item).image, 1, picture, item.group)
-    rows.add(reshaped(rng, item.image), 1, bent, item.group)
+    rows.add(item.image, 1, "picture", item.group)
+    rows.add(augment(rng, item).image, 1, "picture", item.group)
+    rows.add(reshaped(rng, item.image), 1, "bent", item.group)
     for _ in range(2):
-        rows.add(_seen(rng, reshaped(rng, _window(rng, item.image))), 1, bent, item.group)
+        rows.add(_seen(rng, reshaped(rng, _window(rng, item.image))), 1, "bent", item.group)
     crop = lesion_free(rng, item) if number % CROP_EVERY == 0 else None
     if crop is not None:
         rows.add(crop.image, 1, "crop", item.group)

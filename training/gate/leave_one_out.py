@@ -51,5 +51,5 @@ def leave_one_out(
 
 
 def features_of(found: Features, rows: Any) -> dict[str, Any]:
-    """Features of some rows."""
+    """Features of some rows alone, by block."""
     return {name: np.asarray(values)[rows] for name, values in found.items()}

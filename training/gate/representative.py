@@ -34,9 +34,8 @@ COUNTS = {
 def representative(learnt: GateExamples, seed: int) -> NDArray[np.uint8]:
     """Some examples of each kind, (n, height, width, channels)."""
     rng = np.random.default_rng(seed)
-    kinds = np.array([name.partition(" of ")[0] for name in learnt.families.tolist()])
     picked = []
     for family, count in COUNTS.items():
-        rows = np.flatnonzero(kinds == family)
+        rows = np.flatnonzero(learnt.families == family)
         picked.append(learnt.tensors[rng.permutation(rows)[:count]])
     return np.concatenate(picked)
