@@ -13,7 +13,7 @@ from edge.models.bundle_file import split_bundle
 from edge.preprocess.preprocessor import Preprocessor
 from training.datasets import load_breast_sets
 from training.evaluation.gate_evaluation import refit_gate
-from training.evaluation.gate_pictures import AS_IT_IS, breasts, other_organs
+from training.evaluation.gate_pictures import breasts, other_organs
 from training.gate import file_negatives
 from training.gate.bundle_features import BundleFeatures
 from training.gate.examples import examples
@@ -26,14 +26,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-KNOWN = 400
-"""Breasts as they are that known.npz holds."""
-
 
 def make_gate(bundle: Path, data: Path, out: Path | None, recipe_name: str, log: Callable[[str], None]) -> None:
     """Fit and judge a gate for ``bundle``; print the figures, and write the files of ``export regate`` into ``out``.
 
-    gate.npz: the head's layers. representative.npz, known.npz: ``tensors``. metrics.json: limits and figures by file.
+    gate.npz: the head's layers. representative.npz: ``tensors``. metrics.json: limits, and figures by file.
     """
     recipe = load_recipe(recipe_name)
     loaded = load_bundle(bundle)
@@ -60,9 +57,6 @@ def make_gate(bundle: Path, data: Path, out: Path | None, recipe_name: str, log:
     out.mkdir(parents=True, exist_ok=True)
     write_head(made.gate, features.names, out / "gate.npz")
     np.savez_compressed(out / "representative.npz", tensors=representative(learnt, recipe.seed))
-    rows = np.flatnonzero(known.kinds == AS_IT_IS)
-    chosen = np.random.default_rng(recipe.seed).permutation(rows)[:KNOWN]
-    np.savez_compressed(out / "known.npz", tensors=known.tensors[chosen])
     figures = {
         "anatomy_threshold": made.limits[0],
         "anatomy_stated_threshold": made.limits[1],
