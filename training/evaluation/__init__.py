@@ -15,6 +15,11 @@ Modules:
   patients.
 - ``found_lesions``: Lesions that the mask head found in each held-out picture, by the very code that runs on the
   device.
+- ``gate_command``: Work of ``training gate``: examples, features of the bundle's graph, fit and figures, and the files
+  for export.
+- ``gate_evaluation``: Evaluation of a new anatomy gate for an existing bundle, and its final fit: see `refit_gate`.
+- ``gate_pictures``: Pictures to judge the anatomy gate by: breasts and other organs, as they are and bent by the second
+  bender.
 - ``gate_scores``: Scores of an anatomy gate that was fitted apart from the runs, to judge their pictures as a device
   with it would.
 - ``held_out_predictions``: Held-out predictions of a run, or of all folds of a cross-validation: one row for each
@@ -29,6 +34,8 @@ Modules:
   risk-coverage curve.
 - ``out_of_source``: Calibration and operating point fitted out of source: on pictures of hospitals and scanners that no
   model saw.
+- ``second_bender``: Second bender, by which the anatomy gate is judged: scans along the beams of a probe, never used in
+  training.
 - ``stranger_splits``: Stranger splits: test pictures of runs that never saw their hospital or scanner, pooled for
   calibration.
 - ``uncertain_calls``: Interval of probabilities whose calls are uncertain: those that cost most if they are wrong.
