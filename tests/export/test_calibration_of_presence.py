@@ -12,7 +12,9 @@ from edge.contracts.manifest import Calibration
 from edge.models.bundle import load_bundle
 from edge.postprocess.model_outputs import calibrate
 from export.bundle import make_manifest, manifest_version
+from export.cross_validation_results import CalibrationInput, CrossValidationResults
 from export.model_card import render_card
+from export.regate import new_manifest
 from export.thresholds import calibrated
 from export.training_run import open_run
 
@@ -28,6 +30,15 @@ def test_devices_that_do_not_know_presence_refuse_the_bundle(shipped_data):
         made = make_manifest(open_run(shipped_data), graph, old.thresholds, calibration, "breast", "0.4.0")
         assert made.manifest_version == manifest_version(calibration) == version
         assert made.calibration == calibration
+
+
+def test_a_new_anatomy_head_brings_the_version_of_its_calibration():
+    old = load_bundle().manifest
+    gate = SimpleNamespace(limits=(0.4, 0.1), metrics=[], training_data=[])
+    for calibration, version in ((Calibration(slope=0.8), 1), (WEIGHED, 2)):
+        folds = CrossValidationResults(CalibrationInput("int8", calibration, old.thresholds, "of folds"))
+        made = new_manifest(old, b"", gate, SimpleNamespace(folds=folds, version="0.4.0"), lambda _: None)
+        assert (made.manifest_version, made.calibration) == (version, calibration)
 
 
 def test_figures_weigh_presence_as_the_device_does():
