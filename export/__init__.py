@@ -45,6 +45,7 @@ Modules:
 - ``lesion_overlap``: Overlap of reported and true lesions on the tensor's grid: intersection over union (IoU), Dice.
 - ``measure_bundle``: Measure a bundle for manifest and card: held-out pictures, the int8 model's outputs, the
   manifest's thresholds.
+- ``metric_titles``: Names of the figures of ``report.json``, and what manifest and card call them.
 - ``metrics``: Evaluation metrics (AUC, weighted mean), and 95 % bootstrap intervals that draw patients.
 - ``model_card``: Model card of a bundle in Markdown, made from its manifest; licence, author and notice of the models.
 - ``noticing_cases``: Golden cases that notice changed weights, searched, and tried on other kernels than XNNPACK.

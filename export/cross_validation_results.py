@@ -14,57 +14,13 @@ import msgspec
 
 from edge.contracts.errors import UsageError
 from edge.contracts.manifest import Calibration, Metric, Thresholds
+from export.metric_titles import ANYWHERE, AT_POINT, CALLED, DELIVERED, TITLES, WITHOUT_LESION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 T = TypeVar("T")
-
-TITLES = {
-    "auc": "malignancy AUC",
-    "accuracy": "accuracy",
-    "sensitivity": "sensitivity",
-    "specificity": "specificity",
-    "precision": "precision",
-    "f1": "F1",
-    "dice": "Dice",
-    "lesion_hit": "lesion hit rate",
-    "false_lesions": "lesions beside the true one, a picture",
-    "ece": "calibration error (ECE)",
-}
-"""Names of report.json, and the card's names for them. ``false_lesions`` counts bad outlines too, as
-`export.measure_bundle` does not."""
-ANYWHERE = ("auc", "dice", "lesion_hit")
-"""Names of the metrics that are told of hospitals and scanners that a model never saw."""
-CALLED = ("accuracy", "sensitivity", "specificity", "precision", "f1")
-"""Names of the metrics that depend on a threshold."""
-AT_POINT = {
-    "sensitivity": "sensitivity",
-    "specificity": "specificity",
-    "ece": "calibration error (ECE)",
-}
-"""Of a stranger split: names of the figures of malignancy alone, whether or not a lesion was found."""
-DELIVERED = {
-    "coverage": "judged, as a user gets it",
-    "sensitivity": "sensitivity, as a user gets it",
-    "specificity": "specificity, as a user gets it",
-    "cancers_clear": "cancers with no lesion detected",
-    "cancers_abstained": "cancers not judged",
-    "calls_uncertain": "uncertain calls",
-    "error_certain": "wrong calls among the certain",
-    "error_uncertain": "wrong calls among the uncertain",
-}
-"""Names of the figures as a user gets them: an abstained cancer is missed, an abstained benign lesion not cleared."""
-WITHOUT_LESION = {
-    "clear": "no lesion: clear",
-    "finding": "no lesion: finding",
-    "suspicious": "no lesion: suspicious finding",
-    "heads_disagree": "no lesion: heads disagree",
-    "too_uncertain": "no lesion: too uncertain",
-    "wrong_anatomy": "no lesion: wrong anatomy",
-}
-"""Names of the figures of pictures without a lesion."""
 
 
 class CalibrationInput(msgspec.Struct, frozen=True):
@@ -152,6 +108,8 @@ class DeliveredReport(msgspec.Struct, frozen=True):
     as_delivered: dict[str, ReportedValue]
     without_lesion: dict[str, ReportedValue] | None = None
     devices: str = ""
+    tested_on: str = ""
+    """Of a stranger split: the data sets of its pictures; ``validated_on``: those that its model learnt from."""
     validated_on: str = ""
     outputs: str = "int8"
 
@@ -238,8 +196,10 @@ def _delivered_metrics(told: DeliveredReport, folds: int) -> list[Metric]:
     """Figures as a user gets them; of strangers also those of malignancy alone at the operating point."""
     strange = told.kind == "stranger"
     models = f"{folds} models of the same recipe" if folds > 1 else "one model of the same recipe"
+    away = told.tested_on not in told.validated_on.split(", ")
+    unseen = f"{told.tested_on}, another hospital" if away else f"{told.devices}, a scanner never seen"
     whose = (
-        f"{told.devices or told.name}, never seen: one model of the same recipe that learnt from {told.validated_on}"
+        f"{unseen}: one model of the same recipe that learnt from {told.validated_on}{'' if away else ' without it'}"
         if strange
         else f"{told.name.partition(', ')[0]}, {models}, each on pictures it never saw"
     )

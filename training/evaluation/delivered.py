@@ -133,6 +133,7 @@ def figures(judged: Judged) -> dict[str, Any]:
         "threshold": [float(judged.limits.min()), float(judged.limits.max())],
         "at_point": {
             "auc": draws.auc(known.labels, p),
+            "auc_head": draws.auc(known.labels, known.malignancy),
             "sensitivity": draws.ratio(called & ill, ill),
             "specificity": draws.ratio(~called & ~ill, ~ill),
             "ece": BootstrapSamples(known.groups, rounds=ECE_ROUNDS).weighted(

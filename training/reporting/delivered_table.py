@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from training.reporting.page import Page
 
 POINT = {
-    "auc": "AUC",
+    "auc": "AUC as told",
+    "auc_head": "AUC of the head",
     "sensitivity": "sensitivity, malignancy alone",
     "specificity": "specificity, malignancy alone",
     "ece": "ECE",

@@ -85,7 +85,13 @@ def device_report(
 
 
 def _origin(split: StrangerSplit) -> dict[str, str]:
-    return {"validated_on": split.learnt_from, "devices": split.devices, "outputs": split.outputs}
+    tested = ", ".join(sorted(set(split.rows.sources.tolist())))
+    return {
+        "validated_on": split.learnt_from,
+        "tested_on": tested,
+        "devices": split.devices,
+        "outputs": split.outputs,
+    }
 
 
 def stranger_headline(report: DeviceReport, name: str) -> list[dict[str, Any]]:
