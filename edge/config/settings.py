@@ -36,7 +36,12 @@ class StreamSettings(SettingsSection, frozen=True):
     name: Name
     """Name of the stream; it stands in topics."""
     source: str
-    """URI of the source: ``phantom://?seed=1``, ``dicom:///path``, ``video:///path``, ``images:///path``."""
+    """URI of the source: ``rtsp://host/path``, ``http://host/path`` (MJPEG), ``phantom://?seed=1``, ``dicom:///path``,
+    ``video:///path``, ``images:///path``."""
+    username: str | None = None
+    """Network streams only: user name at the camera or server. None: that of the URI, else none."""
+    password_file: str | None = None
+    """Network streams only: file whose first line is the password. None: that of the URI, else none."""
     body_part: str | None = None
     """What is scanned, as DICOM spells BodyPartExamined. None: what the source says."""
     laterality: Literal["L", "R"] | None = None

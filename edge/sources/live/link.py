@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge.contracts.decoding import UnreadableError, decode_json
+from edge.contracts.decoding import UnreadableError
 from edge.contracts.errors import SourceError
 from edge.process.child import Child
 from edge.process.reaper import MOST_LEFT_BEHIND, reaper
-from edge.sources.live.messages import MAX_PACKET, OPEN, ChildMessage, RingMade
+from edge.sources.live.messages import MAX_PACKET, OPEN, ChildMessage, RingMade, decode_child_message
 from edge.sources.live.ring import RingReader
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class LiveChild:
             try:
                 if not packet:
                     raise ChildGoneError
-                message = decode_json(packet, ChildMessage)
+                message = decode_child_message(packet)
                 if not isinstance(message, RingMade):
                     return message
                 if not fds:

@@ -38,6 +38,8 @@ class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
 class LiveOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Options that every live stream has, beside those of its kind (which stand in the URI)."""
 
+    location: str = ""
+    """The URI as it was written, without credentials and without our own parameters: what the server is asked for."""
     username: str | None = None
     password: str | None = None
     delay_ms: float = 0.0
@@ -62,6 +64,8 @@ class LiveFrame:
     media_ns: int | None = None
     regions: tuple[Region, ...] = ()
     """Calibration that came with this picture."""
+    left_out: int = 0
+    """Sound frames that the reader left out before this one, since they came too late. They count as dropped."""
 
 
 class FrameDamagedError(Exception):

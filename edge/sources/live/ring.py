@@ -25,8 +25,9 @@ HEADER_BYTES = 4096
 """Before the slots: the number of frames written, then `SLOT_HEADER_BYTES` a slot."""
 SLOT_HEADER_BYTES = 1024
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
-_FIELDS = 8
-"""64-bit numbers of a slot's header: version, number, captured_ns, media_ns, height, width, channels, regions' bytes."""
+_FIELDS = 9
+"""64-bit numbers of a slot's header: its version, number, captured_ns, media_ns, left_out, height, width, channels, and
+bytes of its regions."""
 _NO_TIME = -(1 << 62)
 _TRIES = 8
 
@@ -85,6 +86,7 @@ class RingWriter:
             self.written,
             frame.captured_ns,
             _NO_TIME if frame.media_ns is None else frame.media_ns,
+            frame.left_out,
             pixels.shape[0],
             pixels.shape[1],
             0 if pixels.ndim == 2 else pixels.shape[2],
@@ -120,14 +122,13 @@ class RingReader:
             version, number, *described = (int(field) for field in self._memory.fields[slot])
             if version % 2 or number != written - 1:
                 continue  # it is being written: by now another is the newest
-            frame = self._copied(slot, *described)
+            frame = self._copied(slot, described)
             if int(self._memory.fields[slot][0]) == version:
                 return TakenFrame(frame, number)
         return None
 
-    def _copied(
-        self, slot: int, captured_ns: int, media_ns: int, height: int, width: int, channels: int, regions_bytes: int
-    ) -> LiveFrame:
+    def _copied(self, slot: int, described: list[int]) -> LiveFrame:
+        captured_ns, media_ns, left_out, height, width, channels, regions_bytes = described
         shape = (height, width) if channels == 0 else (height, width, channels)
         size = height * width * (channels or 1)
         if channels not in (0, 3) or min(height, width) < 1 or size > self._memory.slot_bytes:
@@ -140,4 +141,4 @@ class RingReader:
                 regions = decode_json(self._memory.regions[slot][:regions_bytes].tobytes(), tuple[Region, ...])
             except UnreadableError as error:
                 raise SourceError(f"the live source's process gave regions that cannot be read: {error}") from None
-        return LiveFrame(pixels, captured_ns, None if media_ns == _NO_TIME else media_ns, regions)
+        return LiveFrame(pixels, captured_ns, None if media_ns == _NO_TIME else media_ns, regions, left_out)
