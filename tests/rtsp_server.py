@@ -21,9 +21,10 @@ from gi.repository import GLib, Gst, GstRtspServer  # noqa: E402
 ENCODERS = {
     "h264": "x264enc tune=zerolatency speed-preset=ultrafast key-int-max=30 ! video/x-h264,profile=baseline"
     " ! rtph264pay name=pay0 pt=96 config-interval=1",
-    "h264-bframes": "x264enc speed-preset=ultrafast bframes=2 b-adapt=false key-int-max=30 rc-lookahead=0 sync-lookahead=0"
-    " ! video/x-h264,profile=main ! rtph264pay name=pay0 pt=96 config-interval=1",
-    "h265": "x265enc tune=zerolatency speed-preset=ultrafast key-int-max=30 ! rtph265pay name=pay0 pt=96 config-interval=1",
+    "h264-bframes": "x264enc speed-preset=ultrafast bframes=2 b-adapt=false key-int-max=30 rc-lookahead=0"
+    " sync-lookahead=0 ! video/x-h264,profile=main ! rtph264pay name=pay0 pt=96 config-interval=1",
+    "h265": "x265enc tune=zerolatency speed-preset=ultrafast key-int-max=30"
+    " ! rtph265pay name=pay0 pt=96 config-interval=1",
     "mjpeg": "jpegenc quality=85 ! rtpjpegpay name=pay0 pt=26",
     "vp8": "vp8enc deadline=1 keyframe-max-dist=30 ! rtpvp8pay name=pay0 pt=96",
 }
@@ -60,7 +61,7 @@ def main() -> None:
     caps = f"video/x-raw,format=GRAY8,width={width},height={height},framerate={fps}/1"
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_launch(
-        f"( appsrc name=camera is-live=true do-timestamp=true format=time max-buffers=2 leaky-type=downstream"
+        f"( appsrc name=camera is-live=true do-timestamp=true format=time max-buffers=60"
         f" caps={caps} ! videoconvert ! video/x-raw,format=I420 ! {ENCODERS[kind]} )"
     )
     factory.set_shared(True)

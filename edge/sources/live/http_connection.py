@@ -127,9 +127,7 @@ def http_error(error: Exception, waited_s: float) -> SourceError:
     if isinstance(error, TimeoutError):
         return lost(f"it did not answer within {waited_s:.0f} s", "is it on, and in reach?")
     if isinstance(error, ssl.SSLCertVerificationError):
-        return lost(
-            "its certificate is not trusted", "install its authority's certificate, or write verify=no"
-        )
+        return lost("its certificate is not trusted", "install its authority's certificate, or write verify=no")
     if isinstance(error, ssl.SSLError):
         return lost("it speaks no TLS that is known here", "is it http:// and not https://?")
     if isinstance(error, socket.gaierror):

@@ -131,9 +131,7 @@ class HttpMjpegReader:
         try:
             return self._parts.next_part()
         except TimeoutError:
-            raise lost(
-                f"no whole picture came for {limit_s:.1f} s", "is the camera on?"
-            ) from None
+            raise lost(f"no whole picture came for {limit_s:.1f} s", "is the camera on?") from None
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise http_error(error, limit_s) from None
 

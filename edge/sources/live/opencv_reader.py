@@ -1,7 +1,7 @@
 """Reader of network streams by the FFmpeg in OpenCV, where PyAV is not installed: it says less, and only in its log.
 
-OpenCV returns True for frames that could not be decoded (`edge.sources.ffmpeg_log`), and gives no words for why a stream
-could not be opened.
+OpenCV returns True for frames that could not be decoded (`edge.sources.ffmpeg_log`), and has no words for why a stream
+was not opened.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ class OpencvReader:
     def __init__(self, uri: Uri, options: LiveOptions) -> None:
         self._uri, self._options = uri, options
         self._capture: Any = None
+        self._came_ns: int | None = None
+        """When the packet before came."""
         self._lines: deque[str] = deque(maxlen=64)
         logger = logging.getLogger("edge.sources.ffmpeg_log")
         logger.setLevel(logging.DEBUG)
@@ -124,7 +126,7 @@ class OpencvReader:
 
     def _begin(self) -> None:
         self._clock, self._late = StreamClock(), LateFrames()
-        self._came_ns: int | None = None
+        self._came_ns = None
         self._size: tuple[int, int] | None = None
         self._has_begun = False
         self._waits_for_key = self._codec not in INTRA
@@ -145,9 +147,11 @@ class OpencvReader:
         key = chr(int(self._capture.get(cv2.CAP_PROP_FRAME_TYPE)) & 0x7F) == "I"
         if not there or told > before:
             self._waits_for_key = self._codec not in INTRA
-            return self._refused(DAMAGED)
+            self._refuse(DAMAGED)
+            return None
         if self._waits_for_key and not key:
-            return self._refused(PREDICTED)
+            self._refuse(PREDICTED)
+            return None
         self._waits_for_key, self._has_begun = False, True
         self._check_size(picture.shape[1], picture.shape[0])
         if not self._clock.is_known:
@@ -159,7 +163,7 @@ class OpencvReader:
         rgb: Any = picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
         return LiveFrame(rgb, captured_ns, left_out=self._late.take_count())
 
-    def _refused(self, why: str) -> None:
+    def _refuse(self, why: str) -> None:
         """Tell of a frame that is not sound; of those before the first key frame nothing."""
         if self._has_begun:
             raise FrameDamagedError(why)

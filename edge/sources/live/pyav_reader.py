@@ -6,6 +6,7 @@ frame arrived is told by the packet before it.
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,11 @@ import av.error
 import av.logging
 import numpy as np
 
-from edge.contracts.errors import SourceError
 from edge.images.limits import MAX_PICTURE_PIXELS, check_picture_size
 from edge.sources.live.damage import DamageWatch
 from edge.sources.live.late import LateFrames
-from edge.sources.live.network_url import with_credentials
 from edge.sources.live.network_errors import lost, status_error, system_error
+from edge.sources.live.network_url import with_credentials
 from edge.sources.live.reader import FrameDamagedError, LiveFrame, StreamInfo
 from edge.sources.live.stream_clock import StreamClock
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.config.uri import Uri
+    from edge.contracts.errors import SourceError
     from edge.sources.live.reader import LiveOptions
 
 HELD = frozenset({"h264", "hevc", "mpeg4", "mpeg2video", "mpeg1video", "av1"})
@@ -37,6 +38,10 @@ READ_TIMEOUT_S = 10.0
 """For a call of FFmpeg: the parent's limit of silence is much shorter, and follows the stream's frame rate."""
 ANALYZE_US = 100_000
 FORMATS = {"rtsp": "rtsp", "rtsps": "rtsp", "udp": "mpegts", "srt": "mpegts"}
+
+_FAILED = re.compile(r"(?:failed: |error )([345]\d\d)\b")
+_STATUS = {"Unauthorized": 401, "Forbidden": 403, "NotFound": 404, "BadRequest": 400, "TooMany": 429, "Client": 499}
+"""Status by parts of the names of PyAV's exceptions."""
 
 
 class PyavReader:
@@ -112,11 +117,8 @@ class PyavReader:
         """An exception of PyAV in words of ours; its own hold the URI, password included."""
         said = " ".join(text for _, _, text in self._lines)
         self._lines.clear()
-        if isinstance(error, av.error.HTTPError):
-            codes = {"Unauthorized": 401, "Forbidden": 403, "NotFound": 404, "BadRequest": 400, "TooMany": 429}
-            name = type(error).__name__
-            fallback = 500 if isinstance(error, av.error.HTTPServerError) else 499
-            return status_error(next((code for part, code in codes.items() if part in name), fallback))
+        if (status := _status(error, said)) is not None:
+            return status_error(status)
         if isinstance(error, av.error.ExitError) or (isinstance(error, OSError) and "timed out" in str(error)):
             limit = self._options.open_timeout_s if opening else READ_TIMEOUT_S
             return lost(f"it did not answer within {limit:.0f} s", "is it on, and in reach?")
@@ -139,6 +141,16 @@ class PyavReader:
                 "what it sends is no video stream that is known here", "check the URI; H.264 and MJPEG are read"
             )
         return lost(f"the stream failed ({type(error).__name__})", "check the URI")
+
+
+def _status(error: Exception, said: str) -> int | None:
+    """HTTP or RTSP status that an exception tells, or else FFmpeg's log; None: it is of another kind."""
+    name = type(error).__name__
+    if not name.startswith("HTTP"):
+        return None
+    if found := _FAILED.search(said):
+        return int(found[1])
+    return next((status for part, status in _STATUS.items() if part in name), 500)
 
 
 class DecodedFrames:
