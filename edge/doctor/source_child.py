@@ -16,6 +16,7 @@ from edge.config.settings import StreamSettings
 from edge.contracts.decoding import decode_json
 from edge.contracts.errors import EdgeError
 from edge.contracts.frames import Frame, SourceEvent
+from edge.contracts.ports import DescribedSource
 from edge.doctor.sources import SourceProbe
 from edge.plugins import make_source
 from edge.process.child import inherit
@@ -35,7 +36,8 @@ def probe(stream: StreamSettings) -> SourceProbe:
             item = source.read(0.5)
             if isinstance(item, Frame):
                 height, width = item.pixels.shape[:2]
-                return SourceProbe(size=(width, height))
+                given = source.describe() if isinstance(source, DescribedSource) else None
+                return SourceProbe(size=(width, height), input=given)
             if isinstance(item, SourceEvent):
                 trouble = trouble or item.detail or item.reason.value
                 if item.kind != "skipped":

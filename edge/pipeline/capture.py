@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from edge.config.settings import StreamSettings
 from edge.contracts.errors import EdgeError
 from edge.contracts.frames import Frame, SourceEvent
-from edge.contracts.ports import FrameDropper
+from edge.contracts.ports import DescribedSource, FrameDropper
 from edge.contracts.results import Reason
 from edge.pipeline.liveness import LivenessMonitor
 from edge.pipeline.overload import OverloadWatch
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from edge.contracts.ports import Source
+    from edge.contracts.state import StreamInput
 
 log = logging.getLogger(__name__)
 
@@ -134,6 +135,11 @@ class FrameCapture:
                     self._ready.notify_all()  # a file source may be waiting for the place
                     return name, self._queues[name].popleft()
             return None
+
+    def describe(self, name: str) -> StreamInput | None:
+        """What a live stream really gives; None: it is none, or it never was open."""
+        source = self._sources.get(name)
+        return source.describe() if isinstance(source, DescribedSource) else None
 
     @property
     def exhausted(self) -> bool:

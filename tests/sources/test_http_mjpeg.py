@@ -35,7 +35,9 @@ def test_frames_come_in_order_once_with_the_time_of_their_arrival() -> None:
     assert len(numbers) == len(reading.frames)
     assert numbers == sorted(set(numbers))
     assert [frame.seq for frame in reading.frames] == list(range(len(reading.frames)))
-    late = [frame.captured_ns - clock.at_ns for frame, clock in zip(reading.frames, reading.clocks, strict=True) if clock]
+    late = [
+        frame.captured_ns - clock.at_ns for frame, clock in zip(reading.frames, reading.clocks, strict=True) if clock
+    ]
     assert min(late) > 0
     assert sorted(late)[len(late) // 2] < SLACK_NS
     missing = numbers[-1] - numbers[0] + 1 - len(numbers)
@@ -87,7 +89,9 @@ def chunked(connection: Connection) -> None:
     connection.head(Content_Type=f"multipart/x-mixed-replace; boundary={BOUNDARY}", Transfer_Encoding="chunked")
     while connection.is_wanted:
         body = clock_jpeg(1)
-        part = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body + b"\r\n"
+        part = (
+            f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body + b"\r\n"
+        )
         for piece in (part[:100], part[100:]):
             connection.send(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
         connection.wait(0.02)
