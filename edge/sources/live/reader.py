@@ -62,6 +62,8 @@ class LiveFrame:
     media_ns: int | None = None
     regions: tuple[Region, ...] = ()
     """Calibration that came with this picture."""
+    missed: int = 0
+    """Frames between the last one and this one that the driver dropped or the reader left out: they are counted."""
 
 
 class FrameDamagedError(Exception):

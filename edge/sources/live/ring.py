@@ -25,8 +25,9 @@ HEADER_BYTES = 4096
 """Before the slots: the number of frames written, then `SLOT_HEADER_BYTES` a slot."""
 SLOT_HEADER_BYTES = 1024
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
-_FIELDS = 8
-"""64-bit numbers of a slot's header: version, number, captured_ns, media_ns, height, width, channels, regions' bytes."""
+_FIELDS = 9
+"""64-bit numbers of a slot's header: version, number, missed until then, captured_ns, media_ns, height, width, channels,
+regions' bytes."""
 _NO_TIME = -(1 << 62)
 _TRIES = 8
 
@@ -64,10 +65,12 @@ class _RingMemory:
 class RingWriter:
     """The child's side of the ring."""
 
-    def __init__(self, fd: int, written: int = 0) -> None:
-        """``written``: how many frames were written to the ring before this one; the count goes on."""
+    def __init__(self, fd: int, written: int = 0, missed: int = 0) -> None:
+        """``written``, ``missed``: frames of the ring before this one; the counts go on."""
         self._memory = _RingMemory(fd)
         self._memory.count[0] = self.written = written
+        self.missed = missed
+        """Frames that the reader said were missed."""
         self.slot_bytes = self._memory.slot_bytes
 
     def write(self, frame: LiveFrame) -> None:
@@ -81,8 +84,10 @@ class RingWriter:
         fields[0] += 1  # odd: being written
         self._memory.pixels[slot][: pixels.nbytes].reshape(pixels.shape)[...] = pixels
         self._memory.regions[slot][: len(regions)] = np.frombuffer(regions, np.uint8)
+        self.missed += frame.missed
         fields[1:] = (
             self.written,
+            self.missed,
             frame.captured_ns,
             _NO_TIME if frame.media_ns is None else frame.media_ns,
             pixels.shape[0],
@@ -102,6 +107,8 @@ class TakenFrame:
     frame: LiveFrame
     number: int
     """0-based number among all frames that the child wrote."""
+    missed: int = 0
+    """Frames that the reader has missed until then, of all."""
 
 
 class RingReader:
@@ -117,12 +124,12 @@ class RingReader:
             if written <= taken:
                 return None
             slot = (written - 1) % SLOTS
-            version, number, *described = (int(field) for field in self._memory.fields[slot])
+            version, number, missed, *described = (int(field) for field in self._memory.fields[slot])
             if version % 2 or number != written - 1:
                 continue  # it is being written: by now another is the newest
             frame = self._copied(slot, *described)
             if int(self._memory.fields[slot][0]) == version:
-                return TakenFrame(frame, number)
+                return TakenFrame(frame, number, missed)
         return None
 
     def _copied(

@@ -40,6 +40,8 @@ class LiveSource:
     """``module:class`` of the `LiveReader` that runs in the child."""
     parameters: ClassVar[tuple[str, ...]] = ()
     """Parameters of the URI, beside those of all live streams."""
+    stop_s: ClassVar[float] = 0.0
+    """How long the child has, after SIGTERM, to end what it started itself; then it is killed. 0: at once."""
 
     def __init__(self, uri: Uri, stream: StreamSettings) -> None:
         """Raises `UsageError` for parameters that are unknown or not valid."""
@@ -137,7 +139,7 @@ class LiveSource:
             self._is_open = False
             if child is None:
                 name = f"{self._uri.scheme} stream {self._stream.name}"
-                self._child = child = LiveChild(LiveJob(self.reader, self._uri, self.options), name)
+                self._child = child = LiveChild(LiveJob(self.reader, self._uri, self.options), name, self.stop_s)
             return child
 
     def _frame(self, taken: TakenFrame) -> Frame:
