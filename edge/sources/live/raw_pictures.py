@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 import cv2
@@ -33,10 +33,10 @@ class RawPicture:
     width: int
     height: int
     format: str
-    """``rgb``, ``grey`` or ``yuv420`` (a plane of brightness, then two of colour at half its width and height)."""
+    """``rgb``, or ``yuv420`` (a plane of brightness, then two of colour at half its width and height)."""
     line_bytes: int
     """Bytes from one line to the next, of brightness or of colour as a whole."""
-    fps: float | None = None
+    fps: float | None = field(default=None, compare=False)
 
     @property
     def nbytes(self) -> int:
@@ -44,14 +44,12 @@ class RawPicture:
         return self.line_bytes * self.height * 3 // 2 if self.format == "yuv420" else self.line_bytes * self.height
 
     def pixels(self, data: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Pixels of one picture: (H, W, 3) RGB or (H, W) grey; ``data`` has `nbytes`."""
+        """Pixels of one picture, (H, W, 3) RGB; ``data`` has `nbytes`."""
         if self.format == "yuv420":
             rows = data.reshape(self.height * 3 // 2, self.line_bytes)
             converted: NDArray[np.uint8] = cv2.cvtColor(rows, cv2.COLOR_YUV2RGB_I420)[:, : self.width]
             return converted
-        each = 3 if self.format == "rgb" else 1
-        lines = data.reshape(self.height, self.line_bytes)[:, : self.width * each]
-        return lines if each == 1 else lines.reshape(self.height, self.width, 3)
+        return data.reshape(self.height, self.line_bytes)[:, : self.width * 3].reshape(self.height, self.width, 3)
 
 
 class ProgramSource(LiveSource):
@@ -69,6 +67,7 @@ class ProgramReader:
         self._picture: RawPicture | None = None
         self._data: NDArray[np.uint8] = np.empty(0, np.uint8)
         self._filled = 0
+        """Bytes of the present picture that came, with what stands before it."""
         self._begun_ns = 0
         self._read_ns = 0
 
@@ -76,9 +75,12 @@ class ProgramReader:
         """Start the program. Raises `SourceError`."""
         raise NotImplementedError
 
-    def describe(self, program: PictureProgram) -> RawPicture | None:
-        """What its pictures are, as it says now; None: it has not said yet. Raises `SourceError`."""
+    def begin_picture(self, program: PictureProgram) -> RawPicture:
+        """Read what stands before the next picture, and say what it is. Raises as `read_exactly`."""
         raise NotImplementedError
+
+    def check_picture(self, program: PictureProgram, captured_ns: int) -> None:
+        """Check, after a picture was read, that it can be what it was taken for. Raises `SourceError`."""
 
     def open(self) -> StreamInfo:
         """Implement `LiveReader.open`: start the program, and wait for its first picture."""
@@ -89,11 +91,7 @@ class ProgramReader:
         while not program.wait_for_data(NO_DATA_S):
             pass
         self._read_ns = time.monotonic_ns()
-        picture = self._take_description(program)
-        try:
-            self._fill(program)
-        except ProgramEndedError:
-            raise self._failure(program) from None
+        picture = self._next_picture(program)
         return StreamInfo(
             width=picture.width,
             height=picture.height,
@@ -106,51 +104,25 @@ class ProgramReader:
     def read(self) -> LiveFrame:
         """Implement `LiveReader.read`: the next whole picture."""
         program, picture = self._program, self._picture
-        if program is None or picture is None:
+        if program is None:
             raise SourceError("the program is not running", reason="source_lost")
-        try:
-            self._fill(program)
-        except ProgramEndedError:
-            raise self._failure(program) from None
-        if self.describe(program) not in (None, picture):
-            raise SourceError("the size or format of the pictures changed", reason="source_lost")
-        captured_ns, self._filled = self._begun_ns, 0
-        self.check_rate(captured_ns)
-        return LiveFrame(picture.pixels(self._data), captured_ns)
+        if picture is None:
+            picture = self._next_picture(program)
+        self._picture = None
+        return LiveFrame(picture.pixels(self._data), self._begun_ns)
 
     def close(self) -> None:
         """Implement `LiveReader.close`: end the program and its group."""
         program, self._program = self._program, None
         if program is not None:
             program.stop()
-        self._filled = 0
+        self._picture, self._filled = None, 0
 
-    def check_rate(self, captured_ns: int) -> None:
-        """Raise `SourceError` if pictures come at a rate at which they cannot be of the size that was asked for."""
-
-    def _take_description(self, program: PictureProgram) -> RawPicture:
-        picture = self.describe(program)
-        if picture is None:
-            try:
-                program.read_into(memoryview(bytearray(1)))
-            except ProgramEndedError:
-                raise program.failure() from None
-            raise SourceError(
-                f"{program.name} gives bytes, but does not say what they are",
-                hint="it should end in video/x-raw",
-                reason="source_lost",
-            )
-        check_picture_size(picture.width, picture.height)
-        self._picture = picture
-        self._data = np.empty(picture.nbytes, np.uint8)
-        return picture
-
-    def _fill(self, program: PictureProgram) -> None:
-        """Read one whole picture. Raises `ProgramEndedError`, `SourceError` if nothing comes for long."""
-        view = memoryview(self._data)
-        while self._filled < len(view):
+    def read_exactly(self, program: PictureProgram, view: memoryview) -> None:
+        """Fill ``view`` from the pipe. Raises `ProgramEndedError`, `SourceError` if nothing comes for long."""
+        while view:
             waited = False
-            while not (count := program.read_into(view[self._filled :])):
+            while not (count := program.read_into(view)):
                 waited = True
                 if not program.wait_for_data(NO_DATA_S):
                     raise SourceError(f"{program.name} gives no pictures any more", reason="source_lost")
@@ -160,12 +132,25 @@ class ProgramReader:
                 self._begun_ns = now_ns if waited else self._read_ns
             self._filled += count
             self._read_ns = now_ns
+            view = view[count:]
 
-    def _failure(self, program: PictureProgram) -> SourceError:
-        error = program.failure()
-        if self._filled:
-            error.message += f" (after {self._filled} of the {len(self._data)} bytes of a picture)"
-        return error
+    def _next_picture(self, program: PictureProgram) -> RawPicture:
+        """Read the next picture into our memory."""
+        self._filled = 0
+        try:
+            picture = self.begin_picture(program)
+            if self._data.nbytes != picture.nbytes:
+                check_picture_size(picture.width, picture.height)
+                self._data = np.empty(picture.nbytes, np.uint8)
+            self.read_exactly(program, memoryview(self._data))
+            self.check_picture(program, self._begun_ns)
+        except ProgramEndedError:
+            error = program.failure()
+            if self._filled:
+                error.message += f" (in the middle of a picture, after {self._filled} bytes)"
+            raise error from None
+        self._picture = picture
+        return picture
 
     def _stop_and_go(self, _number: int, _frame: FrameType | None) -> None:
         """Handle SIGTERM, which the parent sends before it kills us."""

@@ -28,7 +28,8 @@ WIDTH_STEP = 64
 RATE_NS = 2_000_000_000
 """The rate is looked at over so long."""
 TOO_FAST = 1.5
-"""At so many times the rate that was asked for, the pictures are smaller than we take them for."""
+"""At so many times the rate that was asked for, the pictures are larger than we take them for. Smaller ones seem to
+come more slowly, which a camera in the dark does too."""
 
 
 class RpicamSource(ProgramSource):
@@ -60,12 +61,12 @@ class RpicamReader(ProgramReader):
         endless = ["--nopreview", "--timeout", "0", "--codec", "yuv420", "--output", "-"]
         return PictureProgram([program, "--camera", str(self._camera), *size, *endless], package=PACKAGE)
 
-    def describe(self, program: PictureProgram) -> RawPicture | None:
-        """Implement `ProgramReader.describe`: what was asked for; the program does not say."""
+    def begin_picture(self, program: PictureProgram) -> RawPicture:
+        """Implement `ProgramReader.begin_picture`: what was asked for; the program does not say."""
         return self._asked
 
-    def check_rate(self, captured_ns: int) -> None:
-        """Implement `ProgramReader.check_rate`: raw pictures have no marks, but smaller ones come faster."""
+    def check_picture(self, program: PictureProgram, captured_ns: int) -> None:
+        """Implement `ProgramReader.check_picture`: raw pictures have no marks; of larger ones there seem to be more."""
         self._times_ns = [*(at for at in self._times_ns if captured_ns - at <= RATE_NS), captured_ns]
         span_ns = captured_ns - self._times_ns[0]
         count, most = len(self._times_ns) - 1, TOO_FAST * (self._asked.fps or 0) * span_ns / 1e9
