@@ -36,8 +36,8 @@ class StreamSettings(SettingsSection, frozen=True):
     name: Name
     """Name of the stream; it stands in topics."""
     source: str
-    """URI of the source: ``camera://0``, ``rtsp://host/path``, ``phantom://?seed=1``, ``dicom:///path``,
-    ``video:///path``, ``images:///path``."""
+    """URI of the source: ``camera://0``, ``rtsp://host/path``, ``http://host/path`` (MJPEG), ``phantom://?seed=1``,
+    ``dicom:///path``, ``video:///path``, ``images:///path``."""
     rotate: Literal[0, 90, 180, 270] = 0
     """Degrees by which each picture is turned clockwise, before all else."""
     flip: Literal["horizontal", "vertical"] | None = None
@@ -45,6 +45,10 @@ class StreamSettings(SettingsSection, frozen=True):
     crop: Box | None = None
     """Part of the picture that is used: [x, y, width, height] in pixels, after ``rotate`` and ``flip``. The rest is
     neither judged nor shown, and does not count for ``frozen_after_s``. None: all of it."""
+    username: str | None = None
+    """Network streams only: user name at the camera or server. None: that of the URI, else none."""
+    password_file: str | None = None
+    """Network streams only: file whose first line is the password. None: that of the URI, else none."""
     body_part: str | None = None
     """What is scanned, as DICOM spells BodyPartExamined. None: what the source says."""
     laterality: Literal["L", "R"] | None = None

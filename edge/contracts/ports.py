@@ -46,6 +46,14 @@ class Source(Protocol):
 
 
 @runtime_checkable
+class FrameDropper(Protocol):
+    """Live source that drops frames itself, before anyone could read them, and counts them."""
+
+    dropped: int
+    """How many were dropped since it was made."""
+
+
+@runtime_checkable
 class Runtime(Protocol):
     """Inference runtime: computes outputs from tensors, in order.
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from edge.config.settings import StreamSettings
 from edge.contracts.errors import EdgeError, SourceError
 from edge.contracts.frames import Frame, SourceEvent
+from edge.contracts.ports import FrameDropper
 from edge.contracts.results import Reason
 from edge.pipeline.liveness import LivenessMonitor
 from edge.pipeline.overload import OverloadWatch
@@ -39,6 +40,9 @@ STUCK_S = 60.0
 """Longer than any source's own time limits (OpenCV waits 30 s for a silent server)."""
 BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Pauses before a lost source is opened again; each is shortened by chance by up to a half."""
+LIVE_BACKOFF_S = (0.25, 0.5, 1.0)
+"""The same for live sources: what was away and is back is to be seen within two seconds. A source that must be asked
+seldom (a camera that refuses our password) keeps that pause itself."""
 
 
 def open_all(sources: Sequence[Source]) -> None:
@@ -203,6 +207,8 @@ class FrameCapture:
 
     def _read_until_end(self, name: str, source: Source) -> None:
         failures = 0
+        dropper = source if isinstance(source, FrameDropper) else None
+        seen = 0
         while not self._closed.is_set():
             if source.live and name in self._paused:
                 self._close_while_paused(name, source)
@@ -221,6 +227,9 @@ class FrameCapture:
                     continue
                 item = SourceEvent("lost", Reason.SOURCE_LOST, "the source failed")
             self._call_began_at[name] = None
+            if dropper is not None and dropper.dropped != seen:
+                self.dropped[name] += dropper.dropped - seen
+                seen = dropper.dropped
             if item is None:
                 continue
             if isinstance(item, Frame):  # what is cropped away must not hide that a picture is frozen
@@ -279,13 +288,13 @@ class FrameCapture:
 
     def _reopen(self, name: str, source: Source, failures: int) -> None:
         """One attempt after a pause; if it fails, `read` says ``lost`` again and the pause grows."""
-        pause = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)] * random.uniform(0.5, 1.0)  # noqa: S311  (jitter)
+        backoff = LIVE_BACKOFF_S if source.live else BACKOFF_S
+        pause = backoff[min(failures, len(backoff) - 1)] * random.uniform(0.5, 1.0)  # noqa: S311  (jitter)
         if self._closed.wait(pause):
             return
         self._call_began_at[name] = time.monotonic()
         try:
-            source.close()
-            source.open()
+            source.open()  # not closed before: a live source keeps the process that it has
         except EdgeError as error:  # never its message: it names the file, which can be a patient's name
             log.warning("stream %s: still lost (%s)", name, getattr(error, "reason", type(error).__name__))
         except BaseException:  # a bug in a source must not end its thread: it is tried again

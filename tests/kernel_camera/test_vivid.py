@@ -172,7 +172,7 @@ def test_dropped_buffers_are_counted(note):
         last = one._sequence
     finally:
         one.close()
-    missed = sum(frame.missed for frame in frames)
+    missed = sum(frame.left_out for frame in frames)
     note("of so many frames dropped by the driver were counted", [last - first + 1 - 40, missed])
     assert missed == last - first + 1 - 40
     assert missed > 0

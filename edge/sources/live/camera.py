@@ -68,7 +68,7 @@ class CameraReader:
         self._first: FilledBuffer | None = None
         self._captured_ns = 0
         self._sequence = -1
-        self._missed = 0
+        self._left_out = 0
         self._next_look = 0.0
 
     def open(self) -> StreamInfo:
@@ -112,8 +112,8 @@ class CameraReader:
                 queue.give_back(buffer)
         except OSError as error:
             _refuse(error)
-        missed, self._missed = self._missed, 0
-        return LiveFrame(pixels, captured_ns, missed=missed)
+        left_out, self._left_out = self._left_out, 0
+        return LiveFrame(pixels, captured_ns, left_out=left_out)
 
     def close(self) -> None:
         """Implement `LiveReader.close`: stop and close the device, so that its number is free again."""
@@ -150,7 +150,7 @@ class CameraReader:
             buffer = newer
         if buffer is not None:
             # The driver numbers its frames, those included that it found no buffer for.
-            self._missed += max(0, buffer.sequence - self._sequence - 1) if self._sequence >= 0 else 0
+            self._left_out += max(0, buffer.sequence - self._sequence - 1) if self._sequence >= 0 else 0
             self._sequence = buffer.sequence
         return buffer
 

@@ -5,6 +5,7 @@ Run as ``python -m edge.sources.live.child`` by the parent only.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import signal
@@ -31,6 +32,7 @@ from edge.sources.live.messages import (
     StreamLost,
     StreamOpened,
 )
+from edge.sources.live.network_errors import RefusedError
 from edge.sources.live.reader import FrameDamagedError, StreamEndedError
 from edge.sources.live.ring import RingWriter, make_ring_memory
 
@@ -75,10 +77,7 @@ class LiveService:
         try:
             self._tell(StreamOpened(reader.open()))
             while True:
-                try:
-                    self._pass_on(reader.read())
-                except FrameDamagedError as error:
-                    self._tell_if_room(FramesDamaged(error.detail, error.reason))
+                self._serve_one(reader)
         except StreamEndedError:
             self._tell(StreamEnded())
         except BaseException as error:  # a decoder's panic is none of Exception's
@@ -86,11 +85,21 @@ class LiveService:
         finally:
             reader.close()
 
+    def _serve_one(self, reader: LiveReader) -> None:
+        """Pass on the next frame, or that it is damaged."""
+        try:
+            frame = reader.read()
+        except FrameDamagedError as error:
+            self._tell_if_room(FramesDamaged(error.detail, error.reason))
+        else:
+            self._pass_on(frame)
+
     def tell_lost(self, error: BaseException) -> None:
         """Tell the parent why the stream is lost."""
         if isinstance(error, EdgeError):
             reason = error.reason if isinstance(error, SourceError) else StreamLost("").reason
-            self._tell(StreamLost(error.message, error.hint, reason, error.exit_code))
+            refused = isinstance(error, RefusedError)
+            self._tell(StreamLost(error.message, error.hint, reason, error.exit_code, refused))
         elif isinstance(error, MemoryError):
             self._tell(StreamLost("takes more memory to decode than a stream may have", "send smaller pictures"))
         else:
@@ -109,7 +118,7 @@ class LiveService:
     def _larger_ring(self, slot_bytes: int) -> RingWriter:
         fd = make_ring_memory(-(-slot_bytes // 4096) * 4096)
         try:
-            ring = RingWriter(fd) if self._ring is None else RingWriter(fd, self._ring.written, self._ring.missed)
+            ring = RingWriter(fd) if self._ring is None else RingWriter(fd, self._ring.written, self._ring.left_out)
             socket.send_fds(self._control, [msgspec.json.encode(RingMade())], [fd])
         finally:
             os.close(fd)
@@ -120,10 +129,8 @@ class LiveService:
 
     def _tell_if_room(self, message: ChildMessage) -> None:
         """Send a message that may be left out while the parent reads nothing."""
-        try:
+        with contextlib.suppress(BlockingIOError):
             self._control.send(msgspec.json.encode(message), socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            pass
 
 
 if __name__ == "__main__":

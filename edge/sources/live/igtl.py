@@ -103,7 +103,10 @@ class IgtlReader:
                 check_picture_size(image.pixels.shape[1], image.pixels.shape[0])
             except (MessageError, SourceError) as error:
                 raise FrameDamagedError(str(error)) from None
-            captured_ns = self._clock.captured_ns(header.sent_ns, arrived_ns) if header.sent_ns else arrived_ns
+            captured_ns = arrived_ns
+            if header.sent_ns:
+                self._clock.note(header.sent_ns, arrived_ns)
+                captured_ns = self._clock.captured_ns(header.sent_ns)
             return LiveFrame(image.pixels, captured_ns, regions=(image.region,))
 
     def close(self) -> None:

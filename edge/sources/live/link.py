@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge.contracts.decoding import UnreadableError, decode_json
+from edge.contracts.decoding import UnreadableError
 from edge.contracts.errors import SourceError
 from edge.process.child import Child
 from edge.process.reaper import MOST_LEFT_BEHIND, reaper
-from edge.sources.live.messages import MAX_PACKET, OPEN, ChildMessage, RingMade
+from edge.sources.live.messages import MAX_PACKET, OPEN, ChildMessage, RingMade, decode_child_message
 from edge.sources.live.ring import RingReader
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ class LiveChild:
         self._ring: RingReader | None = None
         self._taken = 0
         """Number of the next frame: all below were taken or overwritten."""
-        self._missed = 0
+        self._left_out = 0
         self.overwritten = 0
-        """Frames that were overwritten before they were taken, or missed by the reader."""
+        """Frames that were overwritten before they were taken, or left out by the reader."""
         try:
             with theirs:
                 self._child = Child(
@@ -117,8 +117,8 @@ class LiveChild:
         """Take the newest frame; None if there is no new one."""
         found = None if self._ring is None else self._ring.newest(self._taken)
         if found is not None:
-            self.overwritten += found.number - self._taken + found.missed - self._missed
-            self._missed = found.missed
+            self.overwritten += found.number - self._taken + found.frame.left_out - self._left_out
+            self._left_out = found.frame.left_out
             self._taken = found.number + 1
         return found
 
@@ -153,7 +153,7 @@ class LiveChild:
             try:
                 if not packet:
                     raise ChildGoneError
-                message = decode_json(packet, ChildMessage)
+                message = decode_child_message(packet)
                 if not isinstance(message, RingMade):
                     return message
                 if not fds:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from edge.config.uri import Uri
+from edge.contracts.decoding import decode_json
 from edge.contracts.results import Reason
 from edge.sources.live.reader import LiveOptions, StreamInfo
 
@@ -46,6 +49,8 @@ class StreamLost(msgspec.Struct, frozen=True, tag="lost"):
     reason: str = Reason.SOURCE_LOST.value
     exit_code: int = 0
     """Exit code of the error: tells its class."""
+    refused: bool = False
+    """The server refuses us by name: see `edge.sources.live.refusals`."""
     traceback: str = ""
     """Not empty: a bug of ours, for the log."""
 
@@ -55,5 +60,12 @@ class StreamEnded(msgspec.Struct, frozen=True, tag="ended"):
 
 
 ChildMessage = StreamOpened | RingMade | FramesDamaged | StreamLost | StreamEnded
+_KINDS: Any = ChildMessage
 OPEN = b"open"
 """The one message to the child after the first."""
+
+
+def decode_child_message(packet: bytes) -> ChildMessage:
+    """Message of the child. Raises `UnreadableError` for what is none."""
+    message: ChildMessage = decode_json(packet, _KINDS)
+    return message

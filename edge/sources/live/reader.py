@@ -38,6 +38,8 @@ class StreamInfo(msgspec.Struct, frozen=True, kw_only=True):
 class LiveOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Options that every live stream has, beside those of its kind (which stand in the URI)."""
 
+    location: str = ""
+    """The URI as it was written, without credentials and without our own parameters: what the server is asked for."""
     username: str | None = None
     password: str | None = None
     delay_ms: float = 0.0
@@ -62,8 +64,9 @@ class LiveFrame:
     media_ns: int | None = None
     regions: tuple[Region, ...] = ()
     """Calibration that came with this picture."""
-    missed: int = 0
-    """Frames between the last one and this one that the driver dropped or the reader left out: they are counted."""
+    left_out: int = 0
+    """Frames between the last one and this one that the driver dropped, or the reader left out since they came too late.
+    They count as dropped."""
 
 
 class FrameDamagedError(Exception):

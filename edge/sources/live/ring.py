@@ -26,8 +26,8 @@ HEADER_BYTES = 4096
 SLOT_HEADER_BYTES = 1024
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 _FIELDS = 9
-"""64-bit numbers of a slot's header: version, number, missed until then, captured_ns, media_ns, height, width, channels,
-regions' bytes."""
+"""64-bit numbers of a slot's header: its version, number, captured_ns, media_ns, all left out, height, width, channels, and
+bytes of its regions."""
 _NO_TIME = -(1 << 62)
 _TRIES = 8
 
@@ -65,12 +65,11 @@ class _RingMemory:
 class RingWriter:
     """The child's side of the ring."""
 
-    def __init__(self, fd: int, written: int = 0, missed: int = 0) -> None:
-        """``written``, ``missed``: frames of the ring before this one; the counts go on."""
+    def __init__(self, fd: int, written: int = 0, left_out: int = 0) -> None:
+        """``written``, ``left_out``: frames before this ring; the counts go on."""
         self._memory = _RingMemory(fd)
         self._memory.count[0] = self.written = written
-        self.missed = missed
-        """Frames that the reader said were missed."""
+        self.left_out = left_out
         self.slot_bytes = self._memory.slot_bytes
 
     def write(self, frame: LiveFrame) -> None:
@@ -84,12 +83,12 @@ class RingWriter:
         fields[0] += 1  # odd: being written
         self._memory.pixels[slot][: pixels.nbytes].reshape(pixels.shape)[...] = pixels
         self._memory.regions[slot][: len(regions)] = np.frombuffer(regions, np.uint8)
-        self.missed += frame.missed
+        self.left_out += frame.left_out  # of all until now: frames that are overwritten take no count along
         fields[1:] = (
             self.written,
-            self.missed,
             frame.captured_ns,
             _NO_TIME if frame.media_ns is None else frame.media_ns,
+            self.left_out,
             pixels.shape[0],
             pixels.shape[1],
             0 if pixels.ndim == 2 else pixels.shape[2],
@@ -106,9 +105,7 @@ class TakenFrame:
 
     frame: LiveFrame
     number: int
-    """0-based number among all frames that the child wrote."""
-    missed: int = 0
-    """Frames that the reader has missed until then, of all."""
+    """0-based number among all frames that the child wrote. ``frame.left_out`` counts among all, too."""
 
 
 class RingReader:
@@ -124,17 +121,16 @@ class RingReader:
             if written <= taken:
                 return None
             slot = (written - 1) % SLOTS
-            version, number, missed, *described = (int(field) for field in self._memory.fields[slot])
+            version, number, *described = (int(field) for field in self._memory.fields[slot])
             if version % 2 or number != written - 1:
                 continue  # it is being written: by now another is the newest
-            frame = self._copied(slot, *described)
+            frame = self._copied(slot, described)
             if int(self._memory.fields[slot][0]) == version:
-                return TakenFrame(frame, number, missed)
+                return TakenFrame(frame, number)
         return None
 
-    def _copied(
-        self, slot: int, captured_ns: int, media_ns: int, height: int, width: int, channels: int, regions_bytes: int
-    ) -> LiveFrame:
+    def _copied(self, slot: int, described: list[int]) -> LiveFrame:
+        captured_ns, media_ns, left_out, height, width, channels, regions_bytes = described
         shape = (height, width) if channels == 0 else (height, width, channels)
         size = height * width * (channels or 1)
         if channels not in (0, 3) or min(height, width) < 1 or size > self._memory.slot_bytes:
@@ -147,4 +143,4 @@ class RingReader:
                 regions = decode_json(self._memory.regions[slot][:regions_bytes].tobytes(), tuple[Region, ...])
             except UnreadableError as error:
                 raise SourceError(f"the live source's process gave regions that cannot be read: {error}") from None
-        return LiveFrame(pixels, captured_ns, None if media_ns == _NO_TIME else media_ns, regions)
+        return LiveFrame(pixels, captured_ns, None if media_ns == _NO_TIME else media_ns, regions, left_out)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from typing import TYPE_CHECKING, ClassVar
 
 from edge.contracts.errors import ConfigError, DeviceError, EdgeError, SourceError, UsageError
@@ -16,14 +15,16 @@ from edge.contracts.frames import Frame, FrameOrigin, SourceEvent
 from edge.contracts.results import Reason
 from edge.sources.live.link import ChildGoneError, LiveChild
 from edge.sources.live.messages import FramesDamaged, LiveJob, StreamEnded, StreamLost, StreamOpened
-from edge.sources.live.options import COMMON, live_options
+from edge.sources.live.network_errors import RefusedError
+from edge.sources.live.options import COMMON, live_options, refuse_misspelt
+from edge.sources.live.refusals import Refusals
+from edge.sources.live.ring import TakenFrame
 from edge.sources.live.silence import SilenceLimit
 
 if TYPE_CHECKING:
     from edge.config.settings import StreamSettings
     from edge.config.uri import Uri
     from edge.sources.live.reader import StreamInfo
-    from edge.sources.live.ring import TakenFrame
 
 log = logging.getLogger(__name__)
 
@@ -42,12 +43,18 @@ class LiveSource:
     """Parameters of the URI, beside those of all live streams."""
     stop_s: ClassVar[float] = 0.0
     """How long the child has, after SIGTERM, to end what it started itself; then it is killed. 0: at once."""
+    server_has_parameters: ClassVar[bool] = False
+    """Whether further parameters belong to the server's address, and are passed on to it."""
 
     def __init__(self, uri: Uri, stream: StreamSettings) -> None:
         """Raises `UsageError` for parameters that are unknown or not valid."""
-        uri.expect(*self.parameters, *COMMON)
+        ours = (*self.parameters, *COMMON)
+        if self.server_has_parameters:
+            refuse_misspelt(uri, ours)
+        else:
+            uri.expect(*ours)
         self._uri, self._stream = uri, stream
-        self.options = live_options(uri, stream)
+        self.options = live_options(uri, stream, self.parameters)
         self.info: StreamInfo | None = None
         """What the stream is, as it was when it was last opened."""
         self.dropped = 0
@@ -57,6 +64,8 @@ class LiveSource:
         self._is_open = self._ended = self._closed = False
         self._seq = 0
         self._clip = -1
+        self._why_not_open = "it is not open"
+        self._refusals = Refusals()
         self._silence = SilenceLimit(self.options)
         self._last_captured_ns = 0
 
@@ -69,6 +78,16 @@ class LiveSource:
     def open(self) -> None:
         """Implement `Source.open`: have the stream opened by the child, a new one if there is none that is well."""
         self._closed = False
+        try:
+            self._refusals.check()
+            self._open()
+        except EdgeError as error:
+            self._why_not_open = _in_one_line(error)
+            self._refusals.note(error)
+            raise
+        self._refusals.forget()
+
+    def _open(self) -> None:
         child = self._running_child()
         try:
             child.ask_to_open()
@@ -97,14 +116,15 @@ class LiveSource:
         if self._ended:
             return SourceEvent("ended", Reason.STREAM_ENDED)
         if child is None or not self._is_open:
-            return SourceEvent("lost", Reason.SOURCE_LOST, "not open")
+            return SourceEvent("lost", Reason.SOURCE_LOST, self._why_not_open)
         try:
             before = child.overwritten
             item = child.next_item(min(timeout_s, self._silence.left_s()))
             self.dropped += child.overwritten - before
-        except (ChildGoneError, SourceError) as error:
-            detail = error.message if isinstance(error, SourceError) else self._died(child).message
-            return self._lose(detail)
+        except ChildGoneError:
+            return self._lose(_in_one_line(self._died(child)))
+        except SourceError as error:  # what it wrote into the ring makes no sense
+            return self._lose(_in_one_line(error))
         if item is None:
             return self._silent(child)
         if isinstance(item, FramesDamaged):
@@ -114,11 +134,8 @@ class LiveSource:
             self._ended = True
             return SourceEvent("ended", Reason.STREAM_ENDED)
         if isinstance(item, StreamLost):
-            error = self._error(item)
-            return self._lose(f"{error.message}; {error.hint}" if error.hint else error.message, keep_child=True)
-        if isinstance(item, StreamOpened):
-            return None
-        return self._frame(item)
+            return self._lose(_in_one_line(self._error(item)), keep_child=True)
+        return self._frame(item) if isinstance(item, TakenFrame) else None
 
     def close(self) -> None:
         """Implement `Source.close`: end the child; a `read` in another thread returns soon."""
@@ -192,8 +209,14 @@ class LiveSource:
         """The error that the child raised."""
         if lost.traceback:
             log.error("stream %s: a bug in its reader:\n%s", self._stream.name, lost.traceback)
+        if lost.refused:
+            return RefusedError(lost.message, hint=lost.hint, reason=lost.reason)
         if lost.exit_code in KINDS:
             return KINDS[lost.exit_code](lost.message, hint=lost.hint)
         if lost.exit_code == DeviceError.exit_code or not lost.exit_code:
             return SourceError(lost.message, hint=lost.hint, reason=lost.reason)
         return EdgeError(lost.message, hint=lost.hint)
+
+
+def _in_one_line(error: EdgeError) -> str:
+    return f"{error.message}; {error.hint}" if error.hint else error.message
