@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 PROGRAM = '''#!{python}
 """Writes raw YUV420 pictures whose brightness is their number, and notes its arguments and its children."""

@@ -83,8 +83,8 @@ _DEVICE_PATH = re.compile(r"/dev/(?:video|v4l/)[^?]*")
 def parse_uri(text: str, kind: str = "") -> Uri:
     """Parse a plugin's URI; raises `UsageError` if ``text`` is none of the form above.
 
-    ``kind``: what it is to name (``sources``, ``runtimes``, ``sinks``), for a hint that fits; empty: not known. The path
-    of a video device is a source as it is.
+    ``kind``: what it is to name (``sources``, ``runtimes``, ``sinks``), for a hint that fits; empty: not known. The
+    path of a video device is a source as it is.
     """
     if kind in ("", "sources") and _DEVICE_PATH.match(text):
         text = f"camera://{text}"

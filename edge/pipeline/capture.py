@@ -73,10 +73,8 @@ class FrameCapture:
 
         Args:
             sources: by stream name.
-            adjust: turns and crops pictures, and adds what the configuration knows of a stream; None: nothing. What
-                it raises `SourceError` for is a skipped frame.
-            streams: settings, for freeze and silence detection on live sources; for those that are not named the
-                defaults hold.
+            adjust: turns, crops and completes a frame; it is skipped where this raises `SourceError`. None: nothing.
+            streams: settings, for freeze and silence detection on live sources; for others the defaults hold.
             started: False: nothing is read before `start`.
 
         Raises:
@@ -266,7 +264,7 @@ class FrameCapture:
         """The frame with what the configuration adds to it; an event if that fails."""
         try:
             return self._adjust(frame)
-        except SourceError as error:  # the picture and the settings do not fit
+        except SourceError as error:
             return SourceEvent("skipped", Reason.DECODE_ERROR, f"{error.message}; {error.hint}")
         except Exception:  # a bug of ours costs this frame
             log.exception("stream %s: a frame could not be taken over", name)

@@ -132,7 +132,7 @@ def test_every_format_gives_the_same_picture(name):
         if name != "grey":
             assert [int(value > 100) for value in bar] == list(colour), (name, bars)
     if name == "grey":
-        assert all(before > after for before, after in zip(bars, bars[1:], strict=False)), bars
+        assert bars == sorted(bars, reverse=True), bars
 
 
 def test_a_picture_is_captured_when_it_changed(note):
@@ -176,7 +176,7 @@ def test_dropped_buffers_are_counted(note):
     note("of so many frames dropped by the driver were counted", [last - first + 1 - 40, missed])
     assert missed == last - first + 1 - 40
     assert missed > 0
-    assert all(a.captured_ns < b.captured_ns for a, b in zip(frames, frames[1:], strict=False))
+    assert np.all(np.diff([frame.captured_ns for frame in frames]) > 0)
 
 
 def test_broken_pictures_are_told_and_never_judged(note):
@@ -187,16 +187,21 @@ def test_broken_pictures_are_told_and_never_judged(note):
         for _ in range(10):
             set_control(BREAK_PICTURE)
             for _ in range(6):
-                try:
-                    one.read()
-                except FrameDamagedError as error:
-                    told += 1
-                    assert "damaged" in error.detail
+                told += is_damaged(one)
     finally:
         one.close()
     note("pictures marked as broken that were told, of 10", told)
     assert told >= 8  # one whose buffer was left out as old is counted as missed
     note("broken pictures that OpenCV hands on as good, of 10", opencv_hands_on())
+
+
+def is_damaged(one):
+    """Whether the next picture of a reader is told to be damaged."""
+    try:
+        one.read()
+    except FrameDamagedError as error:
+        return "says that this picture is damaged" in error.detail
+    return False
 
 
 def opencv_hands_on():

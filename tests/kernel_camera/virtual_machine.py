@@ -1,4 +1,4 @@
-"""Runs a command in a small virtual machine whose kernel has a video device: Debian's kernel with vivid and a UVC gadget.
+"""Runs a command in a small virtual machine whose kernel has a video device: Debian's, with the vivid driver.
 
     python tests/kernel_camera/virtual_machine.py OUT -- COMMAND...
 

@@ -334,7 +334,7 @@ def test_a_clock_in_a_corner_that_is_cropped_away_does_not_hide_a_frozen_picture
         frames.append(at(replace(make.frame(0), stream="s", pixels=pixels), second, second))
     source = ListSource([*frames, END], live=True)
     capture = FrameCapture({"s": source}, add_stream_metadata([stream]), [stream])
-    assert [item.reason for _, item in drain(capture) if isinstance(item, SourceEvent)][0] is Reason.FROZEN
+    assert next(item.reason for _, item in drain(capture) if isinstance(item, SourceEvent)) is Reason.FROZEN
 
 
 def test_a_crop_that_does_not_fit_is_told_for_each_frame_and_logs_no_traceback(make, caplog):

@@ -109,7 +109,8 @@ def test_a_crop_outside_of_the_picture_is_refused_with_both_sizes():
 
 
 def test_the_configured_calibration_is_in_the_pixels_that_come_out():
-    stream = a_stream(rotate=90, crop=(0, 0, 40, 50), calibration=CalibrationSettings(box=(0, 0, 40, 50), mm_x=0.5, mm_y=0.2))
+    calibration = CalibrationSettings(box=(0, 0, 40, 50), mm_x=0.5, mm_y=0.2)
+    stream = a_stream(rotate=90, crop=(0, 0, 40, 50), calibration=calibration)
     regions = (Region((0, 0, 10, 10), 0.1, 0.1, "igtl"),)
     made = add_stream_metadata([stream])(a_frame(np.zeros((60, 80), np.uint8), regions))
     assert made.pixels.shape == (50, 40)

@@ -60,17 +60,21 @@ def gst(pipeline):
 
 def failure_of(reader):
     """The error with which a reader fails, and how many pictures it gave before."""
-    count = 0
+    seen = []
     try:
         with pytest.raises(SourceError) as error:
-            reader.open()
-            while True:
-                reader.read()
-                count += 1
+            read_all(reader, seen)
     finally:
         reader.close()
     assert error.value.reason == "source_lost"
-    return error.value, count
+    return error.value, len(seen)
+
+
+def read_all(reader, seen):
+    """Open a reader, and add its pictures to ``seen`` until it raises."""
+    reader.open()
+    while True:
+        seen.append(reader.read().pixels.copy())
 
 
 # --- rpicam: no hardware here; a program that writes what it would write ---------------------------------------------
@@ -282,9 +286,7 @@ def test_a_size_that_changes_in_mid_stream_ends_it_before_a_torn_picture():
     seen = []
     try:
         with pytest.raises(SourceError, match="size or format of the pictures changed"):
-            reader.open()
-            while True:
-                seen.append(reader.read().pixels.copy())
+            read_all(reader, seen)
     finally:
         reader.close()
     assert len(seen) <= 5
@@ -336,7 +338,8 @@ def test_no_shell_sees_a_pipeline():
 
 
 @pytest.mark.parametrize(
-    "uri", ["gst://rtspsrc location=rtsp://user:secret@h/x ! decodebin", "gst://a user-pw=secret", "camera://secret-name"]
+    "uri",
+    ["gst://rtspsrc location=rtsp://user:secret@h/x ! decodebin", "gst://a user-pw=secret", "camera://secret-name"],
 )
 def test_a_pipeline_and_a_cameras_name_are_redacted(uri):
     assert "secret" not in parse_uri(uri, "sources").redacted()

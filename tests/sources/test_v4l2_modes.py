@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -16,11 +16,14 @@ from edge.config.uri import parse_uri
 from edge.contracts.errors import SourceError, UsageError
 from edge.sources.live.camera_setup import CameraWishes, name_modes
 from edge.sources.live.v4l2.buffers import AT_START, CLOCK_MONOTONIC, FilledBuffer
-from edge.sources.live.v4l2.device import PixelLayout
+from edge.sources.live.v4l2.device import CaptureLayout
 from edge.sources.live.v4l2.find_camera import find_camera, names_of
 from edge.sources.live.v4l2.kernel_clock import AHEAD_NS, OLDEST_NS, KernelClock
 from edge.sources.live.v4l2.modes import FORMAT_NAMES, READABLE, CameraMode, ModeWishes, choose_mode
 from edge.sources.live.v4l2.pixels import WrongPictureError, to_pixels
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WEBCAM = [
     CameraMode("YUYV", (640, 480), 30), CameraMode("YUYV", (1280, 720), 10), CameraMode("YUYV", (1920, 1080), 5),
@@ -101,8 +104,8 @@ def machine(tmp_path: Path) -> Path:
         files |= {f"dev/video{number}": "", f"sys/class/video4linux/video{number}/name": f"{name}\n"}
         files |= {f"sys/class/video4linux/video{number}/index": f"{index}\n"}
     write_files(tmp_path, files)
-    for folder, name, number in [("by-id", "usb-ACME_Cam_123-video-index0", 0), ("by-path", "pci-0000:00:14.0-usb-1", 2),
-                                 ("by-path", "pci-0000:00:14.0-usb-2", 3)]:  # fmt: skip
+    by_id, paths = ("by-id", "usb-ACME_Cam_123-video-index0", 0), ["pci-0000:00:14.0-usb-1", "pci-0000:00:14.0-usb-2"]
+    for folder, name, number in [by_id, ("by-path", paths[0], 2), ("by-path", paths[1], 3)]:
         (tmp_path / "dev/v4l" / folder).mkdir(parents=True, exist_ok=True)
         (tmp_path / "dev/v4l" / folder / name).symlink_to(f"../../video{number}")
     return tmp_path
@@ -210,7 +213,7 @@ def test_no_capture_is_after_its_taking_or_long_before_the_last(steps):
 
 
 def a_layout(code, width, height, line_bytes=0):
-    return PixelLayout(width, height, code, 1, line_bytes, 0, 0)
+    return CaptureLayout(width, height, code, 1, line_bytes, 0, 0)
 
 
 def padded(rows, line_bytes):
@@ -218,7 +221,10 @@ def padded(rows, line_bytes):
     return b"".join(row.tobytes().ljust(line_bytes, b"\xaa") for row in rows)
 
 
-@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 5), st.sampled_from(["RGB3", "BGR3", "GREY", "XR24", "BX24"]))
+@given(
+    st.integers(1, 12), st.integers(1, 12), st.integers(0, 5),
+    st.sampled_from(["RGB3", "BGR3", "GREY", "XR24", "BX24"]),
+)  # fmt: skip
 def test_rgb_and_grey_come_out_as_they_are_with_any_padding(width, height, padding, code):
     picture = np.random.default_rng(width * 100 + height).integers(0, 256, (height, width, 3), np.uint8)
     blank = np.zeros((height, width, 1), np.uint8)
@@ -235,7 +241,9 @@ def test_rgb_and_grey_come_out_as_they_are_with_any_padding(width, height, paddi
         to_pixels(memoryview(data)[: needed - 1], a_layout(code, width, height, line))
 
 
-@given(st.sampled_from(["YUYV", "UYVY", "YVYU", "NV12", "NV21", "YU12", "YV12"]), st.integers(0, 3).map(lambda n: 8 * n))
+@given(
+    st.sampled_from(["YUYV", "UYVY", "YVYU", "NV12", "NV21", "YU12", "YV12"]), st.integers(0, 3).map(lambda n: 8 * n)
+)
 def test_every_yuv_format_gives_the_same_picture(code, padding):
     width, height = 16, 8
     luma = np.tile(np.linspace(16, 235, width).astype(np.uint8), (height, 1))

@@ -39,7 +39,7 @@ FIRST_PICTURE_S = 4.0
 NO_PICTURE_S = 10.0
 """After so long without a picture the reader gives up, if its parent did not before."""
 INTERLACED = 2
-"""Values of `PixelLayout.field` from here on are fields, or pictures woven of two."""
+"""Values of `CaptureLayout.field` from here on are fields, or pictures woven of two."""
 
 
 class CameraSource(LiveSource):
@@ -163,12 +163,11 @@ class CameraReader:
         if timings_due:
             self._next_look = time.monotonic() + TIMINGS_S
         found = select_signal(device, with_timings=timings_due)
-        if timings_due and found.timings is not None and setup.timings is not None:
-            if not found.timings.same_signal(setup.timings):
-                was, now = setup.timings, found.timings
-                raise SignalLostError(
-                    f"the signal changed from {was.width} x {was.height} to {now.width} x {now.height} pixels"
-                )
+        was, now = setup.timings, found.timings
+        if was is not None and now is not None and not now.same_signal(was):
+            raise SignalLostError(
+                f"the signal changed from {was.width} x {was.height} to {now.width} x {now.height} pixels"
+            )
 
     def _info(self, setup: CameraSetup) -> StreamInfo:
         details = {"camera": setup.card, "driver": setup.driver, "time stamps": self._clock.source, **setup.notes}

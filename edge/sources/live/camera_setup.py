@@ -13,7 +13,7 @@ from edge.sources.live.v4l2.modes import FORMAT_NAMES, READABLE, CameraMode, Mod
 
 if TYPE_CHECKING:
     from edge.config.uri import Uri
-    from edge.sources.live.v4l2.device import PixelLayout, SignalTimings, VideoDevice, VideoInput
+    from edge.sources.live.v4l2.device import CaptureLayout, SignalTimings, VideoDevice, VideoInput
 
 MOST_NAMED = 8
 """Sizes that an error names."""
@@ -56,7 +56,7 @@ class CameraSetup:
 
     card: str
     driver: str
-    layout: PixelLayout
+    layout: CaptureLayout
     fps: float | None
     tells_signal: bool
     """Whether the driver can tell that a signal is lost. A USB grabber cannot: it gives pictures of its own."""
@@ -133,7 +133,7 @@ def _select_input(device: VideoDevice, index: int) -> None:
     device.select_input(index)
 
 
-def _set_layout(device: VideoDevice, wishes: ModeWishes, timings: SignalTimings | None) -> PixelLayout:
+def _set_layout(device: VideoDevice, wishes: ModeWishes, timings: SignalTimings | None) -> CaptureLayout:
     """Set format and size; raises `SourceError` if the device does not give what was asked for."""
     mode = None if timings is not None else choose_mode(device.modes(), wishes)
     if mode is None:
@@ -188,7 +188,7 @@ def name_modes(modes: list[CameraMode]) -> str:
     return f"{', '.join(sizes)}; format={' or '.join(names)}"
 
 
-def _modes_of(device: VideoDevice, layout: PixelLayout) -> list[CameraMode]:
+def _modes_of(device: VideoDevice, layout: CaptureLayout) -> list[CameraMode]:
     size = (layout.width, layout.height)
     return [CameraMode(layout.pixel_format, size, fps) for fps in device.frame_rates(layout.pixel_format, size)]
 

@@ -2,8 +2,8 @@
 
     gst://v4l2src device=/dev/video0 ! image/jpeg,width=1920,height=1080 ! jpegdec
 
-A conversion to RGB and a sink are put behind it: what is grey and of video range comes out as a screen shows it. Its ``?`` is written ``%3F``, and
-``%`` ``%25``: behind the first ``?`` stand the parameters of the stream.
+A conversion to RGB and a sink are put behind it. Its ``?`` is written ``%3F``, and ``%`` ``%25``: behind the first
+``?`` stand the parameters of the stream.
 """
 
 from __future__ import annotations

@@ -75,10 +75,7 @@ class IgtlReader:
         self._device, self._clock = self._wanted, StreamClock()
         self._strangers.clear()
         while self._first is None:
-            try:
-                self._first = self.read()
-            except FrameDamagedError as error:
-                raise SourceError(f"it sends {error.detail}", reason="source_lost") from None
+            self._first = self._read_first()
         height, width = self._first.pixels.shape[:2]
         return StreamInfo(
             width=width,
@@ -108,6 +105,13 @@ class IgtlReader:
                 self._clock.note(header.sent_ns, arrived_ns)
                 captured_ns = self._clock.captured_ns(header.sent_ns)
             return LiveFrame(image.pixels, captured_ns, regions=(image.region,))
+
+    def _read_first(self) -> LiveFrame:
+        """The first image; one that cannot be read is an error here, since all others will be alike."""
+        try:
+            return self.read()
+        except FrameDamagedError as error:
+            raise SourceError(f"it sends {error.detail}", reason="source_lost") from None
 
     def close(self) -> None:
         """Implement `LiveReader.close`: end the connection."""

@@ -35,7 +35,7 @@ class MessageError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class MessageHeader:
-    """Header of any message."""
+    """Header that each message begins with."""
 
     version: int
     type: str

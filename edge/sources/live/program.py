@@ -73,7 +73,7 @@ class PictureProgram:
                 pass_fds=(writing,) if data_fd_in else (),
                 start_new_session=True,
                 # One system call, of a function that is loaded already: safe between fork and exec.
-                preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL),  # noqa: PLW1509
+                preexec_fn=lambda: libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL),
             )
         except OSError as error:
             os.close(self.data_fd)

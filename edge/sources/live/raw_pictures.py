@@ -142,7 +142,7 @@ class ProgramReader:
             if self._data.nbytes != picture.nbytes:
                 check_picture_size(picture.width, picture.height)
                 self._data = np.empty(picture.nbytes, np.uint8)
-            self.read_exactly(program, memoryview(self._data))
+            self.read_exactly(program, self._data.data)
             self.check_picture(program, self._begun_ns)
         except ProgramEndedError:
             error = program.failure()

@@ -26,8 +26,8 @@ HEADER_BYTES = 4096
 SLOT_HEADER_BYTES = 1024
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 _FIELDS = 9
-"""64-bit numbers of a slot's header: its version, number, captured_ns, media_ns, all left out, height, width, channels, and
-bytes of its regions."""
+"""64-bit numbers of a slot's header: its version, number, captured_ns, media_ns, all that were left out, height, width,
+channels, and bytes of its regions."""
 _NO_TIME = -(1 << 62)
 _TRIES = 8
 

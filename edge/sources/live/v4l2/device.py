@@ -97,7 +97,7 @@ class SignalTimings:
 
 
 @dataclass(frozen=True, slots=True)
-class PixelLayout:
+class CaptureLayout:
     """What the driver really gives: size, pixel format, and how lines lie in memory."""
 
     width: int
@@ -215,11 +215,11 @@ class VideoDevice:
             for fps in self.frame_rates(code, size) or [0.0]
         ]
 
-    def layout_now(self) -> PixelLayout:
+    def layout_now(self) -> CaptureLayout:
         """The format that is set now."""
         return _layout(self.call(CALLS.get_format, CAPTURE, *([0] * 12)))
 
-    def set_layout(self, pixel_format: str, size: tuple[int, int]) -> PixelLayout:
+    def set_layout(self, pixel_format: str, size: tuple[int, int]) -> CaptureLayout:
         """Ask for a format and size; what the driver made of it, which may be another."""
         asked = (CAPTURE, *size, _number(pixel_format), 1, *([0] * 8))
         return _layout(self.call(CALLS.set_format, *asked))
@@ -238,19 +238,18 @@ class VideoDevice:
         return now[4] / now[3] if now[3] and now[4] else None
 
 
-def _layout(values: tuple[Any, ...]) -> PixelLayout:
+def _layout(values: tuple[Any, ...]) -> CaptureLayout:
     _, width, height, code, field, line_bytes, image_bytes, colour_space, *_ = values
-    return PixelLayout(width, height, _code(code), field, line_bytes, image_bytes, colour_space)
+    return CaptureLayout(width, height, _code(code), field, line_bytes, image_bytes, colour_space)
 
 
 def _listed(one: Any) -> Iterator[Any]:
     """What ``one`` gives for 0, 1, 2 … until the kernel says that there is no more."""
-    for index in range(MOST_ENTRIES):
-        try:
+    try:
+        for index in range(MOST_ENTRIES):
             yield one(index)
-        except OSError as error:
-            if error.errno in (errno.EINVAL, errno.ENOTTY, errno.ENODATA):
-                return
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTTY, errno.ENODATA):
             raise
 
 

@@ -17,7 +17,7 @@ RAW_FORMATS = ("YUYV", "UYVY", "YVYU", "NV12", "NV21", "YU12", "YV12", "RGB3", "
 JPEG_FORMATS = ("MJPG", "JPEG")
 """Formats in which each picture is a JPEG."""
 READABLE = (*RAW_FORMATS, *JPEG_FORMATS)
-"""Formats that we read, in the order in which they are taken at the same size and rate: what is not compressed first."""
+"""Formats that we read, in the order in which they are taken at the same size and rate: not compressed ones first."""
 FORMAT_NAMES = {"mjpeg": ("MJPG", "JPEG"), "yuyv": ("YUYV",), "uyvy": ("UYVY",), "nv12": ("NV12",),
                 "yuv420": ("YU12", "YV12"), "rgb": ("RGB3", "BGR3", "XR24", "BX24"), "grey": ("GREY",)}  # fmt: skip
 """Names of formats in a URI, and the four-character codes that they stand for."""

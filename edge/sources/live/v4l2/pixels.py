@@ -14,7 +14,7 @@ from edge.sources.live.v4l2.modes import JPEG_FORMATS
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge.sources.live.v4l2.device import PixelLayout
+    from edge.sources.live.v4l2.device import CaptureLayout
 
 PACKED = {
     "YUYV": (2, cv2.COLOR_YUV2RGB_YUYV),
@@ -41,7 +41,7 @@ class WrongPictureError(Exception):
     """What the device gave is no whole picture of the format and size that it said."""
 
 
-def to_pixels(data: memoryview, layout: PixelLayout) -> NDArray[np.uint8]:
+def to_pixels(data: memoryview, layout: CaptureLayout) -> NDArray[np.uint8]:
     """Pixels of one picture, a copy: (H, W, 3) RGB, or (H, W) if the format is grey.
 
     Raises `WrongPictureError` if there is less than a whole picture, or another one than ``layout`` says.
@@ -53,21 +53,20 @@ def to_pixels(data: memoryview, layout: PixelLayout) -> NDArray[np.uint8]:
     return _packed(data, layout)
 
 
-def _packed(data: memoryview, layout: PixelLayout) -> NDArray[np.uint8]:
+def _packed(data: memoryview, layout: CaptureLayout) -> NDArray[np.uint8]:
     each, conversion = PACKED[layout.pixel_format]
     rows = _rows(data, layout.height, layout.width * each, layout.line_bytes)
     pixels = rows.reshape(layout.height, layout.width, each)
     if layout.pixel_format == "GREY":
-        return pixels[:, :, 0].copy()
+        grey: NDArray[np.uint8] = pixels[:, :, 0].copy()
+        return grey
     if layout.pixel_format == "BX24":
         pixels = pixels[:, :, 1:]
-    if conversion is None:
-        return pixels.copy()
-    converted: NDArray[np.uint8] = cv2.cvtColor(pixels, conversion)
+    converted: NDArray[np.uint8] = pixels.copy() if conversion is None else cv2.cvtColor(pixels, conversion)
     return converted
 
 
-def _planar(data: memoryview, layout: PixelLayout) -> NDArray[np.uint8]:
+def _planar(data: memoryview, layout: CaptureLayout) -> NDArray[np.uint8]:
     width, height = layout.width, layout.height
     line = max(layout.line_bytes, width)
     if width % 2 or height % 2:
@@ -95,7 +94,7 @@ def _rows(data: memoryview, count: int, used: int, stride: int) -> NDArray[np.ui
     return np.ascontiguousarray(view)
 
 
-def _decode_jpeg(data: memoryview, layout: PixelLayout) -> NDArray[np.uint8]:
+def _decode_jpeg(data: memoryview, layout: CaptureLayout) -> NDArray[np.uint8]:
     if bytes(data[:2]) != JPEG_START:
         raise WrongPictureError("what should be a JPEG is none")
     try:
