@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from edge.config.settings import Settings, SinkSettings
     from edge.config.toml_lines import KeyPath
+    from edge.contracts.region import Box
 
 FILE_FIELDS = ("password_file", "ca_file", "cert_file", "key_file")
 
@@ -30,11 +31,9 @@ def find_contradictions(settings: Settings) -> Iterator[SettingsProblem]:
             )
         yield from _uri_problems(("streams", i, "source"), f"streams[{i}].source", stream.source)
         if stream.calibration is not None:
-            x, y, width, height = stream.calibration.box
-            if min(x, y) < 0 or min(width, height) <= 0:
-                message = f"streams[{i}].calibration.box: expected a part of the picture, got {[x, y, width, height]}"
-                hint = "[x, y, width, height] in pixels: x and y from 0, width and height above 0"
-                yield SettingsProblem(("streams", i, "calibration", "box"), message, hint)
+            yield from _box_problems(("streams", i, "calibration", "box"), stream.calibration.box)
+        if stream.crop is not None:
+            yield from _box_problems(("streams", i, "crop"), stream.crop)
     yield from _uri_problems(("runtime", "uri"), "runtime.uri", settings.runtime.uri)
     if settings.runtime.timeout_s >= settings.watchdog_s:
         message = (
@@ -88,6 +87,14 @@ def _sink_warnings(i: int, sink: SinkSettings) -> Iterator[SettingsProblem]:
     if sink.password_file is not None and sink.username is None and parse_uri(sink.uri).username is None:
         message = f"sinks[{i}].password_file has no effect without a username"
         yield SettingsProblem(("sinks", i, "password_file"), message, f"set username in sinks[{i}]")
+
+
+def _box_problems(path: KeyPath, box: Box) -> Iterator[SettingsProblem]:
+    if min(box[:2]) < 0 or min(box[2:]) <= 0:
+        place = ".".join(str(key) for key in path[2:])
+        message = f"streams[{path[1]}].{place}: expected a part of the picture, got {list(box)}"
+        hint = "[x, y, width, height] in pixels: x and y from 0, width and height above 0"
+        yield SettingsProblem(path, message, hint)
 
 
 def _uri_problems(path: KeyPath, place: str, text: str) -> Iterator[SettingsProblem]:

@@ -43,8 +43,6 @@ def suggestion(kind: str, text: str) -> str:
     meant = _meant(kind, text, scheme, rest, known)
     if meant:
         return f"did you mean {meant} ?"
-    if kind == "sources" and (scheme in CAMERA_SCHEMES or (not sep and _DEVICE.fullmatch(text))):
-        return "no source that is installed reads cameras: record a clip, and give it as video:///path/clip.mp4"
     if kind == "sources" and scheme in NETWORK_SCHEMES:
         return "no source that is installed reads from the network: fetch the clip, and give it as video:///path"
     return ""

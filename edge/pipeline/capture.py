@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from edge.config.settings import StreamSettings
-from edge.contracts.errors import EdgeError
+from edge.contracts.errors import EdgeError, SourceError
 from edge.contracts.frames import Frame, SourceEvent
 from edge.contracts.ports import DescribedSource, FrameDropper
 from edge.contracts.results import Reason
@@ -74,9 +74,8 @@ class FrameCapture:
 
         Args:
             sources: by stream name.
-            adjust: adds what the configuration knows of a stream (calibration, body part); None: nothing.
-            streams: settings, for freeze and silence detection on live sources; for those that are not named the
-                defaults hold.
+            adjust: turns, crops and completes a frame; it is skipped where this raises `SourceError`. None: nothing.
+            streams: settings, for freeze and silence detection on live sources; for others the defaults hold.
             started: False: nothing is read before `start`.
 
         Raises:
@@ -237,6 +236,8 @@ class FrameCapture:
                 seen = dropper.dropped
             if item is None:
                 continue
+            if isinstance(item, Frame):  # what is cropped away must not hide that a picture is frozen
+                item = self._adjusted(name, item)
             liveness = self._liveness.get(name)
             passed = item if liveness is None else liveness.check(item)
             if passed is not None:
@@ -250,7 +251,6 @@ class FrameCapture:
                 failures += 1
 
     def _put(self, name: str, source: Source, item: Frame | SourceEvent) -> None:
-        item = self._adjusted(name, item) if isinstance(item, Frame) else item
         queue = self._queues[name]
         with self._ready:
             if source.live:
@@ -270,6 +270,8 @@ class FrameCapture:
         """The frame with what the configuration adds to it; an event if that fails."""
         try:
             return self._adjust(frame)
+        except SourceError as error:
+            return SourceEvent("skipped", Reason.DECODE_ERROR, f"{error.message}; {error.hint}")
         except Exception:  # a bug of ours costs this frame
             log.exception("stream %s: a frame could not be taken over", name)
             return SourceEvent("skipped", Reason.FAILED, "a frame could not be taken over")

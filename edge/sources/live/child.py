@@ -118,7 +118,7 @@ class LiveService:
     def _larger_ring(self, slot_bytes: int) -> RingWriter:
         fd = make_ring_memory(-(-slot_bytes // 4096) * 4096)
         try:
-            ring = RingWriter(fd, 0 if self._ring is None else self._ring.written)
+            ring = RingWriter(fd) if self._ring is None else RingWriter(fd, self._ring.written, self._ring.left_out)
             socket.send_fds(self._control, [msgspec.json.encode(RingMade())], [fd])
         finally:
             os.close(fd)

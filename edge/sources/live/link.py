@@ -36,8 +36,8 @@ class ChildGoneError(Exception):
 class LiveChild:
     """A running child process of a live source, and the ring that it writes to."""
 
-    def __init__(self, job: LiveJob, name: str) -> None:
-        """Start the child. ``name``: what it is counted as if it cannot be killed.
+    def __init__(self, job: LiveJob, name: str, stop_s: float = 0.0) -> None:
+        """Start the child. ``name``: what it is counted as if it cannot be killed; ``stop_s``: see `LiveSource.stop_s`.
 
         Raises `SourceError` if earlier ones of this name could not be killed.
         """
@@ -51,11 +51,13 @@ class LiveChild:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)  # recv_fds takes no notice of MSG_DONTWAIT
         self._control = ours
+        self._stop_s = stop_s
         self._ring: RingReader | None = None
         self._taken = 0
         """Number of the next frame: all below were taken or overwritten."""
+        self._left_out = 0
         self.overwritten = 0
-        """Frames that were overwritten before they were taken."""
+        """Frames that were overwritten before they were taken, or left out by the reader."""
         try:
             with theirs:
                 self._child = Child(
@@ -115,7 +117,8 @@ class LiveChild:
         """Take the newest frame; None if there is no new one."""
         found = None if self._ring is None else self._ring.newest(self._taken)
         if found is not None:
-            self.overwritten += found.number - self._taken
+            self.overwritten += found.number - self._taken + found.frame.left_out - self._left_out
+            self._left_out = found.frame.left_out
             self._taken = found.number + 1
         return found
 
@@ -124,6 +127,9 @@ class LiveChild:
 
         A thread that waits here gets `ChildGoneError`. Descriptors stay open until no thread has this object any more.
         """
+        if self._stop_s:
+            self._child.terminate()
+            self._child.wait(self._stop_s)
         self._child.kill()
         with contextlib.suppress(OSError):
             self._control.shutdown(socket.SHUT_RDWR)

@@ -65,7 +65,8 @@ class LiveFrame:
     regions: tuple[Region, ...] = ()
     """Calibration that came with this picture."""
     left_out: int = 0
-    """Sound frames that the reader left out before this one, since they came too late. They count as dropped."""
+    """Frames between the last one and this one that the driver dropped, or the reader left out since they came too
+    late. They count as dropped."""
 
 
 class FrameDamagedError(Exception):

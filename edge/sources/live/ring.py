@@ -26,8 +26,8 @@ HEADER_BYTES = 4096
 SLOT_HEADER_BYTES = 1024
 SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
 _FIELDS = 9
-"""64-bit numbers of a slot's header: its version, number, captured_ns, media_ns, left_out, height, width, channels, and
-bytes of its regions."""
+"""64-bit numbers of a slot's header: its version, number, captured_ns, media_ns, all that were left out, height, width,
+channels, and bytes of its regions."""
 _NO_TIME = -(1 << 62)
 _TRIES = 8
 
@@ -65,10 +65,11 @@ class _RingMemory:
 class RingWriter:
     """The child's side of the ring."""
 
-    def __init__(self, fd: int, written: int = 0) -> None:
-        """``written``: how many frames were written to the ring before this one; the count goes on."""
+    def __init__(self, fd: int, written: int = 0, left_out: int = 0) -> None:
+        """``written``, ``left_out``: frames before this ring; the counts go on."""
         self._memory = _RingMemory(fd)
         self._memory.count[0] = self.written = written
+        self.left_out = left_out
         self.slot_bytes = self._memory.slot_bytes
 
     def write(self, frame: LiveFrame) -> None:
@@ -82,11 +83,12 @@ class RingWriter:
         fields[0] += 1  # odd: being written
         self._memory.pixels[slot][: pixels.nbytes].reshape(pixels.shape)[...] = pixels
         self._memory.regions[slot][: len(regions)] = np.frombuffer(regions, np.uint8)
+        self.left_out += frame.left_out  # of all until now: frames that are overwritten take no count along
         fields[1:] = (
             self.written,
             frame.captured_ns,
             _NO_TIME if frame.media_ns is None else frame.media_ns,
-            frame.left_out,
+            self.left_out,
             pixels.shape[0],
             pixels.shape[1],
             0 if pixels.ndim == 2 else pixels.shape[2],
@@ -103,7 +105,7 @@ class TakenFrame:
 
     frame: LiveFrame
     number: int
-    """0-based number among all frames that the child wrote."""
+    """0-based number among all frames that the child wrote. ``frame.left_out`` counts among all, too."""
 
 
 class RingReader:

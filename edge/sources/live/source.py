@@ -42,6 +42,8 @@ class LiveSource:
     """``module:class`` of the `LiveReader` that runs in the child."""
     parameters: ClassVar[tuple[str, ...]] = ()
     """Parameters of the URI, beside those of all live streams."""
+    stop_s: ClassVar[float] = 0.0
+    """How long the child has, after SIGTERM, to end what it started itself; then it is killed. 0: at once."""
     server_has_parameters: ClassVar[bool] = False
     """Whether further parameters belong to the server's address, and are passed on to it."""
 
@@ -165,12 +167,11 @@ class LiveSource:
             self._is_open = False
             if child is None:
                 name = f"{self._uri.scheme} stream {self._stream.name}"
-                self._child = child = LiveChild(LiveJob(self.reader, self._uri, self.options), name)
+                self._child = child = LiveChild(LiveJob(self.reader, self._uri, self.options), name, self.stop_s)
             return child
 
     def _frame(self, taken: TakenFrame) -> Frame:
         self._silence.note_frame()
-        self.dropped += taken.frame.left_out
         captured_ns = taken.frame.captured_ns - round(self.options.delay_ms * 1e6)
         # A clock that is mapped better step by step may go back a little; frames do not.
         self._last_captured_ns = captured_ns = max(captured_ns, self._last_captured_ns + 1)

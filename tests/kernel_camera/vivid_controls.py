@@ -1,0 +1,27 @@
+"""Controls of the kernel's vivid driver, by which a test pulls cables and breaks pictures."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import struct
+import time
+
+SET_CONTROL = 3 << 30 | 8 << 16 | ord("V") << 8 | 28
+TEST_PATTERN, TEXT = 0x00F0F000, 0x00F0F001
+BLACK, WHITE = 5, 6
+TIMINGS_SIGNAL, TIMINGS = 0x00F0F03E, 0x00F0F03F
+SIGNAL_THERE, NO_SIGNAL, OTHER_SIGNAL = 0, 1, 4
+DROPPED_PERCENT = 0x00F0F040
+UNPLUG, BREAK_PICTURE, BREAK_REQBUFS, BREAK_QBUF, BREAK_STREAMON, BREAK_STREAM = (0x00F0F041 + n for n in range(6))
+
+
+def set_control(control: int, value: int = 1, node: str = "/dev/video0") -> int:
+    """Set one control; returns the monotonic time, in nanoseconds, just before it took effect."""
+    fd = os.open(node, os.O_RDWR)
+    try:
+        at_ns = time.monotonic_ns()
+        fcntl.ioctl(fd, SET_CONTROL, struct.pack("=Ii", control, value))
+    finally:
+        os.close(fd)
+    return at_ns
