@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import select
-import signal
 import socket
 import subprocess
 import threading
@@ -23,6 +22,7 @@ import pytest
 from clock_pixels import draw_frame
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable, Iterator
 
 DEBIAN_PYTHON = "/usr/bin/python3"

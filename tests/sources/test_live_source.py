@@ -1,4 +1,4 @@
-"""What all live sources share: the child process, its limits, what becomes of a stream when it dies, hangs or goes mad."""
+"""What all live sources share: the child process, its limits, and what becomes of a stream when it dies or hangs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ URI = "synthetic://?fps=100"
         ("lost", "the synthetic stream is lost"),
         ("bug", "its reader failed"),
         ("memory", "more memory to decode than a stream may have"),
-        ("huge", "million pixels"),
+        ("huge", "smaller"),
     ],
 )
 def test_a_fault_of_the_decoder_costs_its_stream_which_comes_back(fault: str, words: str) -> None:

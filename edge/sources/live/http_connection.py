@@ -97,7 +97,7 @@ class HttpAnswer:
         self.reader, self.response = reader, response
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection at once."""
         self.response.close()
         self.reader.close()
 

@@ -16,7 +16,7 @@ from edge.contracts.results import Reason
 from edge.contracts.state import StreamInput
 from edge.sources.live.link import ChildGoneError, LiveChild
 from edge.sources.live.messages import FramesDamaged, LiveJob, StreamEnded, StreamLost, StreamOpened
-from edge.sources.live.network_errors import RefusedError
+from edge.sources.live.network_errors import AccessRefusedError
 from edge.sources.live.options import COMMON, live_options, refuse_misspelt
 from edge.sources.live.refusals import Refusals
 from edge.sources.live.ring import TakenFrame
@@ -79,7 +79,7 @@ class LiveSource:
         return None if child is None else child.pid
 
     def describe(self) -> StreamInput | None:
-        """Implement `DescribedSource.describe`."""
+        """Implement `DescribedSource.describe`: what it was when it was last opened."""
         info = self.info
         if info is None:
             return None
@@ -222,7 +222,7 @@ class LiveSource:
         if lost.traceback:
             log.error("stream %s: a bug in its reader:\n%s", self._stream.name, lost.traceback)
         if lost.refused:
-            return RefusedError(lost.message, hint=lost.hint, reason=lost.reason)
+            return AccessRefusedError(lost.message, hint=lost.hint, reason=lost.reason)
         if lost.exit_code in KINDS:
             return KINDS[lost.exit_code](lost.message, hint=lost.hint)
         if lost.exit_code == DeviceError.exit_code or not lost.exit_code:
