@@ -86,7 +86,7 @@ class Connection:
 class HttpCamera:
     """An MJPEG server on 127.0.0.1 whose answers are a test's own."""
 
-    def __init__(self, behave: Callable[[Connection], None]) -> None:
+    def __init__(self, behave: Callable[[Connection], None], port: int = 0) -> None:
         self.behave = behave
         self.stopped = threading.Event()
         self.requests: list[tuple[str, str | None]] = []
@@ -109,11 +109,12 @@ class HttpCamera:
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
+            allow_reuse_address = True
 
             def handle_error(self, *_: object) -> None:
                 pass
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server(("127.0.0.1", port), Handler)
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()

@@ -27,7 +27,7 @@ URI = "synthetic://?fps=100"
     ("fault", "words"),
     [
         ("crash", "killed by signal 11"),
-        ("hang", "no picture came for 0.9 s"),
+        ("hang", "no picture came for 0.8 s"),
         ("lost", "the synthetic stream is lost"),
         ("bug", "its reader failed"),
         ("memory", "more memory to decode than a stream may have"),
