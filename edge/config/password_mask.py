@@ -8,8 +8,6 @@ PASSWORD = re.compile(r"(\w://[^/\s:]*):[^/\s]*@")
 SECRET_PARAMETER = re.compile(
     r"([?&](?:\w*pass?(?:wd|word|wort)?|\w*pwd|secret|\w*token|\w*key|auth)=)[^&\s]*", re.IGNORECASE
 )
-    r"([?&](?:\w*pass?(?:wd|word|wort)?|\w*pwd|secret|\w*token|\w*key|auth)=)[^&\s]*", re.IGNORECASE
-)
 
 
 def mask_passwords(text: str) -> str:
