@@ -12,7 +12,7 @@ Three measurements a kind, all through the daemon's own capture (`edge.pipeline.
   than it said. PSS of this process and its children, last quarter against first.
 - cost: processor time of receiving 1080p MJPEG at 30/s, against decoding the same pictures and nothing else.
 
-A kind of stream is a `Rig`; add it to `RIGS`.
+A kind of stream is a `Rig` in `live_rigs.py`.
 """
 
 from __future__ import annotations
@@ -20,118 +20,32 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import select
 import signal
 import statistics
-import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 import cv2
 import numpy as np
 from clock_pixels import read_clock
-from live_servers import RtspServer, clock_jpeg, free_port
+from live_rigs import LARGE, RIGS, HttpRig, Rig
+from live_servers import clock_jpeg
 
 from edge.config.settings import StreamSettings
 from edge.config.uri import parse_uri
 from edge.contracts.frames import Frame, SourceEvent
 from edge.pipeline.capture import FrameCapture
 from edge.process.usage import process_tree, pss_mb
-from edge.sources.live.http_mjpeg import HttpSource
-from edge.sources.live.network import RtspSource
 
-TESTS = Path(__file__).parents[1] / "tests"
-FPS = 30
-SIZE = (640, 480)
-LARGE = (1920, 1080)
 STALE_MS = 1000.0
 """A picture that is older when it is taken must not be judged."""
 WAIT_S = 30.0
 STREAM = "live"
-
-
-class Rig(Protocol):
-    """A server of one kind of live stream."""
-
-    source: type
-    uri: str
-
-    def start(self) -> None:
-        """Start it, and return when it is in reach."""
-
-    def kill(self) -> None:
-        """End it at once, as a power cut would."""
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send it a signal."""
-
-
-class RtspRig:
-    """GStreamer's RTSP server."""
-
-    source = RtspSource
-
-    def __init__(self, codec: str, size: tuple[int, int]) -> None:
-        self._server = RtspServer(codec, *size, FPS)
-        self.uri = self._server.uri
-
-    def start(self) -> None:
-        """Implement `Rig.start`: wait until it is ready."""
-        self._server.start()
-
-    def kill(self) -> None:
-        """Implement `Rig.kill` by SIGKILL."""
-        self._server.close()
-
-    def signal(self, number: signal.Signals) -> None:
-        """Implement `Rig.signal`: to the server alone."""
-        self._server.send_signal(number)
-
-
-class HttpRig:
-    """An MJPEG server in Python. ``prepared``: its pictures are made before, so that it costs little."""
-
-    source = HttpSource
-
-    def __init__(self, size: tuple[int, int], *, prepared: bool = False) -> None:
-        port = free_port()
-        self.uri = f"http://127.0.0.1:{port}/live"
-        more = ["prepared"] if prepared else []
-        self._command = [sys.executable, str(TESTS / "mjpeg_server.py"), str(port), *map(str, size), str(FPS), *more]
-        self._process: subprocess.Popen[str] | None = None
-        self.start()
-
-    def start(self) -> None:
-        """Implement `Rig.start`: wait until it is ready."""
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe, text=True)
-        assert self._process.stdout is not None
-        assert select.select([self._process.stdout], [], [], WAIT_S)[0], "the server does not start"
-        assert self._process.stdout.readline() == "ready\n"
-
-    def kill(self) -> None:
-        """Implement `Rig.kill` by SIGKILL."""
-        process, self._process = self._process, None
-        if process is not None:
-            process.kill()
-            process.communicate()
-
-    def signal(self, number: signal.Signals) -> None:
-        """Implement `Rig.signal`: to the server alone."""
-        assert self._process is not None
-        self._process.send_signal(number)
-
-
-RIGS: dict[str, Any] = {
-    "rtsp-mjpeg": lambda: RtspRig("mjpeg", SIZE),
-    "rtsp-h264": lambda: RtspRig("h264", SIZE),
-    "http": lambda: HttpRig(SIZE),
-}
 
 
 @dataclass
