@@ -34,6 +34,8 @@ class SourceProbe(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     hint: str = ""
     exit_code: int = 0
+    description: str = ""
+    """Live sources only: what they give, in words."""
     silent: bool = False
     """It opened, but no frame came."""
 
@@ -56,7 +58,7 @@ def _check(stream: StreamSettings) -> Check:
         return wrong(GROUP, name, found.error, found.hint or "correct its source", code)
     if found.size is None:
         return warning(GROUP, name, "opens, but no frame came", "is the scanner sending?")
-    return ok(GROUP, name, f"gives frames of {found.size[0]} x {found.size[1]}")
+    return ok(GROUP, name, found.description or f"gives frames of {found.size[0]} x {found.size[1]}")
 
 
 def probe_source(stream: StreamSettings) -> SourceProbe | None:
