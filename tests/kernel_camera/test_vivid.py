@@ -246,13 +246,12 @@ def test_plugged_in_again_as_another_number_it_is_found_by_name(source, note):
     one = source("camera://vivid-000-vid-cap?input=0&size=320x180")
     assert isinstance(one.read(5.0), Frame)
     before = find_camera("vivid-000-vid-cap")
+    holder = os.open(before, os.O_RDWR)  # as long as anybody has the old one open, its number is taken
     UNBIND.write_text("vivid.0")
     event, _, _ = next_event(one)
     assert event.kind == "lost"
     with pytest.raises(SourceError, match="no camera is called"):
         one.open()
-    holder = os.open("/dev/null", os.O_RDONLY)
-    os.close(holder)
     BIND.write_text("vivid.0")
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
@@ -262,7 +261,13 @@ def test_plugged_in_again_as_another_number_it_is_found_by_name(source, note):
         except SourceError:
             time.sleep(0.05)
     assert isinstance(one.read(5.0), Frame)
-    note("node before and after", [before, find_camera("vivid-000-vid-cap")])
+    after = find_camera("vivid-000-vid-cap")
+    note("node before and after", [before, after])
+    assert after != before
+    one.close()
+    UNBIND.write_text("vivid.0")
+    os.close(holder)
+    BIND.write_text("vivid.0")
 
 
 def test_no_signal_is_told_and_no_picture_of_it_passes(source, note):
