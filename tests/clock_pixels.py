@@ -51,6 +51,8 @@ def draw_frame(width: int, height: int, number: int, at_ns: int | None = None) -
 
 def read_clock(pixels: Any) -> PictureClock | None:
     """The clock of a picture, (H, W) or (H, W, 3); None if its checksum is not right: damaged, or none of ours."""
+    if pixels.shape[0] < MIN_HEIGHT or pixels.shape[1] < MIN_WIDTH:
+        return None
     grey = pixels if pixels.ndim == 2 else pixels[..., 1]
     code = 0
     for row in range(ROWS):

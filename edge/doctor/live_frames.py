@@ -40,18 +40,21 @@ def take_frames(source: Source) -> tuple[list[Frame], str]:
 
 
 def describe_stream(info: StreamInfo, frames: list[Frame]) -> str:
-    """What a stream gives, in words: format, size, rate as told and as measured, and whose times it has."""
+    """What a camera gives, in words: format, size, rate as told and as measured, and whose times it has."""
     height, width = frames[-1].pixels.shape[:2]
-    rates = []
-    if info.fps:
-        rates.append(f"at {info.fps:.4g}/s")
+    rate = f" at {info.fps:.4g}/s" if info.fps else ""
+    return "; ".join((f"{info.format} {width} x {height}{rate}", *measure_stream(info, frames)))
+
+
+def measure_stream(info: StreamInfo, frames: list[Frame]) -> tuple[str, ...]:
+    """What frames show that no driver or server says: the rate; and whose times they have."""
+    return tuple(_measures(info, frames))
+
+
+def _measures(info: StreamInfo, frames: list[Frame]) -> Iterator[str]:
     span_s = (frames[-1].captured_ns - frames[0].captured_ns) / 1e9
     if span_s > 0:
-        rates.append(f"measured {(frames[-1].origin.frame_index - frames[0].origin.frame_index) / span_s:.1f}/s")
-    return "; ".join([f"{info.format} {width} x {height} {', '.join(rates)}".strip(), *_further(info)])
-
-
-def _further(info: StreamInfo) -> Iterator[str]:
+        yield f"measured {(frames[-1].origin.frame_index - frames[0].origin.frame_index) / span_s:.1f}/s"
     for name, label in (("input", "input"), ("field order", "field order"), ("time stamps", "times of")):
         if value := info.details.get(name):
             yield f"{label} {value}"

@@ -16,7 +16,7 @@ from edge.config.settings import StreamSettings
 from edge.contracts.decoding import decode_json
 from edge.contracts.errors import EdgeError
 from edge.contracts.frames import Frame, SourceEvent
-from edge.doctor.live_frames import describe_stream, take_frames
+from edge.doctor.live_frames import measure_stream, take_frames
 from edge.doctor.sources import SourceProbe
 from edge.plugins import make_source
 from edge.process.child import inherit
@@ -57,7 +57,7 @@ def probe_live(source: LiveSource) -> SourceProbe:
     if not frames or source.info is None:
         return SourceProbe(error=trouble, hint="see docs/live.md", exit_code=5) if trouble else SourceProbe(silent=True)
     height, width = frames[-1].pixels.shape[:2]
-    return SourceProbe(size=(width, height), description=f"gives {describe_stream(source.info, frames)}")
+    return SourceProbe(size=(width, height), input=source.describe(), measured=measure_stream(source.info, frames))
 
 
 def main() -> int:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from edge.config.settings import StreamSettings
 from edge.contracts.errors import EdgeError, SourceError
 from edge.contracts.frames import Frame, SourceEvent
-from edge.contracts.ports import FrameDropper
+from edge.contracts.ports import DescribedSource, FrameDropper
 from edge.contracts.results import Reason
 from edge.pipeline.liveness import LivenessMonitor
 from edge.pipeline.overload import OverloadWatch
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from edge.contracts.ports import Source
+    from edge.contracts.state import StreamInput
 
 log = logging.getLogger(__name__)
 
@@ -37,12 +38,9 @@ MOST_FAILURES = 5
 LARGE_BYTES = 8 << 20
 """A frame of so many bytes is decoded ahead alone: the loop holds two more of them."""
 STUCK_S = 60.0
-"""Longer than any source's own time limits (OpenCV waits 30 s for a silent server)."""
-BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-"""Pauses before a lost source is opened again; each is shortened by chance by up to a half."""
-LIVE_BACKOFF_S = (0.25, 0.5, 1.0)
-"""The same for live sources: what was away and is back is to be seen within two seconds. A source that must be asked
-seldom (a camera that refuses our password) keeps that pause itself."""
+"""Longer than any source's own time limits."""
+BACKOFF_S = (0.25, 0.5, 1.0)
+"""Pauses before a lost source is opened again, shortened by chance by up to a half: what is back is seen within 2 s."""
 
 
 def open_all(sources: Sequence[Source]) -> None:
@@ -134,6 +132,11 @@ class FrameCapture:
                     return name, self._queues[name].popleft()
             return None
 
+    def describe(self, name: str) -> StreamInput | None:
+        """What a live stream really gives; None: it is none, or it never was open."""
+        source = self._sources.get(name)
+        return source.describe() if isinstance(source, DescribedSource) else None
+
     @property
     def exhausted(self) -> bool:
         """Whether all sources have ended and all they gave was taken."""
@@ -205,8 +208,7 @@ class FrameCapture:
 
     def _read_until_end(self, name: str, source: Source) -> None:
         failures = 0
-        dropper = source if isinstance(source, FrameDropper) else None
-        seen = 0
+        dropper, seen = (source if isinstance(source, FrameDropper) else None), 0
         while not self._closed.is_set():
             if source.live and name in self._paused:
                 self._close_while_paused(name, source)
@@ -226,8 +228,7 @@ class FrameCapture:
                 item = SourceEvent("lost", Reason.SOURCE_LOST, "the source failed")
             self._call_began_at[name] = None
             if dropper is not None and dropper.dropped != seen:
-                self.dropped[name] += dropper.dropped - seen
-                seen = dropper.dropped
+                self.dropped[name], seen = self.dropped[name] + dropper.dropped - seen, dropper.dropped
             if item is None:
                 continue
             if isinstance(item, Frame):  # what is cropped away must not hide that a picture is frozen
@@ -286,8 +287,7 @@ class FrameCapture:
 
     def _reopen(self, name: str, source: Source, failures: int) -> None:
         """One attempt after a pause; if it fails, `read` says ``lost`` again and the pause grows."""
-        backoff = LIVE_BACKOFF_S if source.live else BACKOFF_S
-        pause = backoff[min(failures, len(backoff) - 1)] * random.uniform(0.5, 1.0)  # noqa: S311  (jitter)
+        pause = BACKOFF_S[min(failures, len(BACKOFF_S) - 1)] * random.uniform(0.5, 1.0)  # noqa: S311  (jitter)
         if self._closed.wait(pause):
             return
         self._call_began_at[name] = time.monotonic()

@@ -34,7 +34,7 @@ def camera(monkeypatch):
 def test_a_camera_is_proven_by_its_frames(camera):
     check = camera({"fps": "50"})
     assert check.mark == "ok"
-    assert check.text.startswith(f"{NODE}: synthetic 160 x 120 at 50/s, measured ")
+    assert check.text.startswith(f"{NODE}: synthetic 160 x 120 at 50/s; measured ")
 
 
 @pytest.mark.parametrize(
@@ -75,5 +75,5 @@ def test_a_live_stream_of_the_settings_is_described():
     finally:
         server.close()
     assert check.mark == "ok"
-    assert check.text.startswith("gives grey 64 x 48 measured ")
+    assert check.text.startswith("gives frames of 64 x 48 (grey, by none); measured ")
     assert check.text.endswith("times of the sender's")

@@ -356,7 +356,7 @@ def test_doctor_proves_the_camera(note):
     check = probe_camera("cameras", "vivid", "/dev/video0")
     note("doctor", check.text)
     assert check.mark == "ok"
-    assert "yuyv 640 x 480 at 25/s, measured" in check.text
+    assert "yuyv 640 x 480 at 25/s; measured" in check.text
     assert "times of kernel, end of frame" in check.text
 
 

@@ -32,7 +32,7 @@ from edge.sources.live.messages import (
     StreamLost,
     StreamOpened,
 )
-from edge.sources.live.network_errors import RefusedError
+from edge.sources.live.network_errors import AccessRefusedError
 from edge.sources.live.reader import FrameDamagedError, StreamEndedError
 from edge.sources.live.ring import RingWriter, make_ring_memory
 
@@ -98,7 +98,7 @@ class LiveService:
         """Tell the parent why the stream is lost."""
         if isinstance(error, EdgeError):
             reason = error.reason if isinstance(error, SourceError) else StreamLost("").reason
-            refused = isinstance(error, RefusedError)
+            refused = isinstance(error, AccessRefusedError)
             self._tell(StreamLost(error.message, error.hint, reason, error.exit_code, refused))
         elif isinstance(error, MemoryError):
             self._tell(StreamLost("takes more memory to decode than a stream may have", "send smaller pictures"))

@@ -51,6 +51,11 @@ class StampedReader(io.RawIOBase):
         """Implement `io.RawIOBase.readable`: it is."""
         return True
 
+    def close(self) -> None:
+        """Implement `io.RawIOBase.close`: close the socket."""
+        self._sock.close()
+        super().close()
+
     def readinto(self, buffer: Any) -> int:
         """Implement `io.RawIOBase.readinto`. Raises TimeoutError at the deadline."""
         left = self.deadline - time.monotonic()
@@ -82,22 +87,19 @@ class _Socket:
         self._sock.sendall(data)
 
     def close(self) -> None:
-        """Close the socket."""
-        self._sock.close()
+        """Do nothing: `http.client` closes what ends with the answer before that is read. See `StampedReader.close`."""
 
 
 class HttpAnswer:
     """Answer with status 200, of which the body is still to be read."""
 
-    def __init__(self, connection: http.client.HTTPConnection, response: http.client.HTTPResponse) -> None:
-        self._connection, self.response = connection, response
-        sock: Any = connection.sock
-        self.reader: StampedReader = sock.reader
+    def __init__(self, reader: StampedReader, response: http.client.HTTPResponse) -> None:
+        self.reader, self.response = reader, response
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection at once."""
         self.response.close()
-        self._connection.close()
+        self.reader.close()
 
 
 def open_http(options: LiveOptions, *, verify: bool = True) -> HttpAnswer:
@@ -145,20 +147,20 @@ def _ask(url: str, options: LiveOptions | None, deadline: float, verify: bool) -
     """The answer to a request, or the address that it redirects to."""
     authorization = ""
     for _ in range(2):
-        connection = _connect(url, deadline, verify)
+        connection, reader = _connect(url, deadline, verify)
         try:
             response = _request(connection, url, authorization)
             if response.status == 200:
-                return HttpAnswer(connection, response)
-            if response.status in _REDIRECTS:
-                return _redirected(url, response.headers.get("location", ""))
-            if response.status != 401:
+                return HttpAnswer(reader, response)
+            if response.status not in (401, *_REDIRECTS):
                 raise status_error(response.status)
-            challenges = response.headers.get_all("www-authenticate") or []
         except BaseException:
-            connection.close()
+            reader.close()
             raise
-        connection.close()
+        reader.close()
+        if response.status in _REDIRECTS:
+            return _redirected(url, response.headers.get("location", ""))
+        challenges = response.headers.get_all("www-authenticate") or []
         if options is None or options.username is None:
             raise refused("it wants a name and a password (401)")
         if authorization:
@@ -167,7 +169,7 @@ def _ask(url: str, options: LiveOptions | None, deadline: float, verify: bool) -
     raise refused(REFUSED_CREDENTIALS)
 
 
-def _connect(url: str, deadline: float, verify: bool) -> http.client.HTTPConnection:
+def _connect(url: str, deadline: float, verify: bool) -> tuple[http.client.HTTPConnection, StampedReader]:
     parts = urlsplit(url)
     timeout = max(0.01, deadline - time.monotonic())
     host = parts.hostname or ""
@@ -185,7 +187,7 @@ def _connect(url: str, deadline: float, verify: bool) -> http.client.HTTPConnect
     sock: Any = _Socket(connection.sock)
     sock.reader.deadline = deadline
     connection.sock = sock
-    return connection
+    return connection, sock.reader
 
 
 def _request(connection: http.client.HTTPConnection, url: str, authorization: str) -> http.client.HTTPResponse:
@@ -193,10 +195,7 @@ def _request(connection: http.client.HTTPConnection, url: str, authorization: st
     if authorization:
         headers["Authorization"] = authorization
     connection.request("GET", _selector(url), headers=headers)
-    sock: Any = connection.sock
-    response = connection.getresponse()
-    connection.sock = sock  # getresponse lets go of it where the answer ends with the connection
-    return response
+    return connection.getresponse()
 
 
 def _selector(url: str) -> str:

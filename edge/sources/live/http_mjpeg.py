@@ -132,7 +132,9 @@ class HttpMjpegReader:
             return self._parts.next_part()
         except TimeoutError:
             raise lost(f"no whole picture came for {limit_s:.1f} s", "is the camera on?") from None
-        except (OSError, http.client.HTTPException, ValueError) as error:
+        except (http.client.HTTPException, ValueError):  # chunks that do not end, or are none
+            raise lost("the server ended the stream", "it is opened again") from None
+        except OSError as error:
             raise http_error(error, limit_s) from None
 
 

@@ -66,7 +66,7 @@ class LiveChild:
         except BaseException:
             _close(ours, self._ready)
             raise
-        weakref.finalize(self, _close, ours, self._ready)
+        weakref.finalize(self, _end, self._child, ours, self._ready)
         self._poll = select.poll()
         self._poll.register(self._control, select.POLLIN)
         self._poll.register(self._ready, select.POLLIN)
@@ -164,6 +164,12 @@ class LiveChild:
             finally:
                 for fd in fds:
                     os.close(fd)
+
+
+def _end(child: Child, control: socket.socket, ready: int) -> None:
+    """End what is left of a child that nobody has any more."""
+    child.kill()
+    _close(control, ready)
 
 
 def _close(control: socket.socket, ready: int) -> None:

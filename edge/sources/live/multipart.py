@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MAX_PART = 16 << 20
 """Largest picture in bytes, coded."""
+MAX_DIGITS = 16
 MAX_HEADERS = 64
 MAX_BETWEEN = 64 << 10
 """Most bytes before a boundary that are skipped."""
@@ -64,9 +65,9 @@ class MultipartReader:
         headers = self._headers()
         kind = headers.get(b"content-type", b"").partition(b";")[0].strip().lower().decode("latin-1")
         length = headers.get(b"content-length", b"").strip()
-        if length.isdigit() and len(length) < 10 and int(length) > 0:
-            if int(length) > MAX_PART:
-                raise lost(f"a picture of {int(length) >> 20} MB is more than is read", "send smaller pictures")
+        if length.isdigit() and length.strip(b"0"):
+            if len(length) > MAX_DIGITS or int(length) > MAX_PART:
+                raise lost(f"a picture of over {MAX_PART >> 20} MB is more than is read", "send smaller pictures")
             body = self._exactly(int(length))
             sound = self._is_boundary_next() and self._delimiter() not in body
             return Part(body, kind, arrived_ns, self._arrivals[-1][1], sound)

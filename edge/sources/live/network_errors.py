@@ -34,7 +34,7 @@ _SYSTEM = {
 }
 
 
-class RefusedError(SourceError):
+class AccessRefusedError(SourceError):
     """The server refuses us by name: asking again soon is of no use, and may lock the account."""
 
 
@@ -43,9 +43,9 @@ def lost(message: str, hint: str = "") -> SourceError:
     return SourceError(message, hint=hint, reason=Reason.SOURCE_LOST.value)
 
 
-def refused(message: str, hint: str = CHECK_CREDENTIALS) -> RefusedError:
+def refused(message: str, hint: str = CHECK_CREDENTIALS) -> AccessRefusedError:
     """The error that the server refuses name, password or access."""
-    return RefusedError(message, hint=hint, reason=Reason.SOURCE_LOST.value)
+    return AccessRefusedError(message, hint=hint, reason=Reason.SOURCE_LOST.value)
 
 
 def status_error(status: int) -> SourceError:

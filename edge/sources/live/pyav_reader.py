@@ -60,6 +60,7 @@ class PyavReader:
         """Implement `LiveReader.open`: connect, and find the video."""
         self.close()
         self._lines.clear()
+        begun = time.monotonic()
         timeouts = (self._options.open_timeout_s, READ_TIMEOUT_S)
         form = FORMATS[self._uri.scheme]
         try:
@@ -67,7 +68,9 @@ class PyavReader:
                 with_credentials(self._options), format=form, options=self._av_options(), timeout=timeouts
             )
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            raise self._error(error, opening=True) from None
+            if time.monotonic() - begun >= self._options.open_timeout_s:  # FFmpeg may call that something else
+                raise self._no_answer(self._options.open_timeout_s) from None
+            raise self.error(error) from None
         video = self._container.streams.video
         if not video:
             raise lost("it sends no video", "check the path of the URI")
@@ -109,19 +112,17 @@ class PyavReader:
             options["allowed_media_types"] = "video"
         return options
 
-    def error(self, error: Exception) -> SourceError:
-        """The error of a stream that was open, in words."""
-        return self._error(error, opening=False)
+    def _no_answer(self, waited_s: float) -> SourceError:
+        return lost(f"it did not answer within {waited_s:.0f} s", "is it on, and in reach?")
 
-    def _error(self, error: Exception, *, opening: bool) -> SourceError:
+    def error(self, error: Exception) -> SourceError:
         """An exception of PyAV in words of ours; its own hold the URI, password included."""
         said = " ".join(text for _, _, text in self._lines)
         self._lines.clear()
         if (status := _status(error, said)) is not None:
             return status_error(status)
         if isinstance(error, av.error.ExitError) or (isinstance(error, OSError) and "timed out" in str(error)):
-            limit = self._options.open_timeout_s if opening else READ_TIMEOUT_S
-            return lost(f"it did not answer within {limit:.0f} s", "is it on, and in reach?")
+            return self._no_answer(READ_TIMEOUT_S)
         if isinstance(error, av.error.ProtocolNotFoundError):
             scheme = self._uri.scheme
             return lost(

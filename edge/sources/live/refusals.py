@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from edge.sources.live.network_errors import RefusedError
+from edge.sources.live.network_errors import AccessRefusedError
 
 if TYPE_CHECKING:
     from edge.contracts.errors import EdgeError
@@ -34,7 +34,7 @@ class Refusals:
         """Note why the stream could not be opened."""
         if error is self._error:
             return
-        if not isinstance(error, RefusedError):
+        if not isinstance(error, AccessRefusedError):
             self._error = None
             return
         self._error = error

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, ClassVar
 from edge.contracts.errors import ConfigError, DeviceError, EdgeError, SourceError, UsageError
 from edge.contracts.frames import Frame, FrameOrigin, SourceEvent
 from edge.contracts.results import Reason
+from edge.contracts.state import StreamInput
 from edge.sources.live.link import ChildGoneError, LiveChild
 from edge.sources.live.messages import FramesDamaged, LiveJob, StreamEnded, StreamLost, StreamOpened
-from edge.sources.live.network_errors import RefusedError
+from edge.sources.live.network_errors import AccessRefusedError
 from edge.sources.live.options import COMMON, live_options, refuse_misspelt
 from edge.sources.live.refusals import Refusals
 from edge.sources.live.ring import TakenFrame
@@ -62,6 +63,8 @@ class LiveSource:
         self._lifecycle = threading.Lock()
         self._child: LiveChild | None = None
         self._is_open = self._ended = self._closed = False
+        self._size: tuple[int, int] | None = None
+        """(width, height) of the last frame."""
         self._seq = 0
         self._clip = -1
         self._why_not_open = "it is not open"
@@ -74,6 +77,14 @@ class LiveSource:
         """Process id of the child; None: there is none. For tests and health."""
         child = self._child
         return None if child is None else child.pid
+
+    def describe(self) -> StreamInput | None:
+        """Implement `DescribedSource.describe`: what it was when it was last opened."""
+        info = self.info
+        if info is None:
+            return None
+        width, height = self._size or (info.width, info.height)
+        return StreamInput(width=width, height=height, fps=info.fps, format=info.format, decoder=info.decoder)
 
     def open(self) -> None:
         """Implement `Source.open`: have the stream opened by the child, a new one if there is none that is well."""
@@ -173,6 +184,7 @@ class LiveSource:
             regions=taken.frame.regions,
             origin=FrameOrigin(frame_index=taken.number, clip=self._clip),
         )
+        self._size = (frame.pixels.shape[1], frame.pixels.shape[0])
         self._seq += 1
         return frame
 
@@ -210,7 +222,7 @@ class LiveSource:
         if lost.traceback:
             log.error("stream %s: a bug in its reader:\n%s", self._stream.name, lost.traceback)
         if lost.refused:
-            return RefusedError(lost.message, hint=lost.hint, reason=lost.reason)
+            return AccessRefusedError(lost.message, hint=lost.hint, reason=lost.reason)
         if lost.exit_code in KINDS:
             return KINDS[lost.exit_code](lost.message, hint=lost.hint)
         if lost.exit_code == DeviceError.exit_code or not lost.exit_code:

@@ -80,6 +80,6 @@ class SyntheticReader:
         elif self._fault == "memory":
             np.ones(4 << 30, np.uint8)
         elif self._fault == "huge":
-            self._size = (20_000, 20_000)
+            self._size = (4_000, 4_000)
         elif self._fault == "grow":
             self._size = (2 * self._size[0], 2 * self._size[1])
