@@ -75,5 +75,5 @@ def test_a_live_stream_of_the_settings_is_described():
     finally:
         server.close()
     assert check.mark == "ok"
-    assert check.text.startswith("gives frames of 64 x 48 (grey, by none); measured ")
+    assert check.text.startswith("gives frames of 64 x 48 (grey); measured ")
     assert check.text.endswith("times of the sender's")

@@ -23,7 +23,8 @@ from kernel_camera.vivid_controls import (
     DROPPED_PERCENT,
     NO_SIGNAL,
     OTHER_SIGNAL,
-    SIGNAL_THERE,
+    SELECTED_SIGNAL,
+    SMALL_SIGNAL,
     TEST_PATTERN,
     TEXT,
     TIMINGS,
@@ -59,9 +60,10 @@ HDMI = "camera://0?input=3"
 @pytest.fixture(autouse=True)
 def _device_in_order(monkeypatch):
     monkeypatch.setattr("edge.sources.live.source.START_S", 120.0)  # each instruction is computed: Python starts slowly
-    yield
-    for control, value in ((TIMINGS_SIGNAL, SIGNAL_THERE), (DROPPED_PERCENT, 0), (TEXT, 0), (TEST_PATTERN, 0)):
+    usual = ((TIMINGS, SMALL_SIGNAL), (TIMINGS_SIGNAL, SELECTED_SIGNAL), (DROPPED_PERCENT, 0), (TEXT, 0))
+    for control, value in (*usual, (TEST_PATTERN, 0)):
         set_control(control, value, find_camera("vivid-000-vid-cap"))
+    yield
 
 
 @pytest.fixture(scope="session")
@@ -283,7 +285,7 @@ def test_no_signal_is_told_and_no_picture_of_it_passes(source, note):
         after += [frame for frame in frames if frame.captured_ns > at_ns]
         with pytest.raises(SourceError, match="no signal at input 3"):
             one.open()
-        set_control(TIMINGS_SIGNAL, SIGNAL_THERE)
+        set_control(TIMINGS_SIGNAL, SELECTED_SIGNAL)
         one.open()
         assert isinstance(one.read(5.0), Frame)
         one.close()
@@ -296,8 +298,7 @@ def test_no_signal_is_told_and_no_picture_of_it_passes(source, note):
 def test_another_signal_ends_the_stream_and_opens_with_its_size(source):
     one = source(HDMI)
     size = (one.info.width, one.info.height)
-    set_control(TIMINGS, 0)  # 640x480p59
-    set_control(TIMINGS_SIGNAL, OTHER_SIGNAL)
+    set_control(TIMINGS, OTHER_SIGNAL)
     event, _, _ = next_event(one)
     assert f"the signal changed from {size[0]} x {size[1]}" in event.detail
     one.open()

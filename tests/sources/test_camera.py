@@ -52,7 +52,7 @@ def levels(reader, count):
 
 def test_what_the_device_gives_stands_in_the_info(use):
     info = use(ScriptedCamera(apart(picture(1)))).open()
-    assert (info.width, info.height, info.fps, info.format, info.decoder) == (4, 2, 30.0, "grey", "none")
+    assert (info.width, info.height, info.fps, info.format, info.decoder) == (4, 2, 30.0, "grey", "")
     assert info.details == {
         "camera": "HD Webcam", "driver": "vivid", "time stamps": "kernel, end of frame", "input": "0 (Camera 1)",
     }  # fmt: skip
