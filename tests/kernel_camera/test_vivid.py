@@ -63,7 +63,6 @@ def _device_in_order(monkeypatch):
     usual = ((TIMINGS, SMALL_SIGNAL), (TIMINGS_SIGNAL, SELECTED_SIGNAL), (DROPPED_PERCENT, 0), (TEXT, 0))
     for control, value in (*usual, (TEST_PATTERN, 0)):
         set_control(control, value, find_camera("vivid-000-vid-cap"))
-    yield
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ TIMINGS_SIGNAL, TIMINGS = 0x00F0F03E, 0x00F0F03F
 NO_SIGNAL, SELECTED_SIGNAL = 1, 4
 """Values of `TIMINGS_SIGNAL`: none; the one that `TIMINGS` selects."""
 SMALL_SIGNAL, OTHER_SIGNAL = 0, 1
-"""Values of `TIMINGS`: 640x480p59, 720x480p59. Larger ones are too much for a machine whose instructions are computed."""
+"""Values of `TIMINGS`: 640x480p59, 720x480p59. Larger ones are too much for a machine without KVM."""
 DROPPED_PERCENT = 0x00F0F040
 UNPLUG, BREAK_PICTURE, BREAK_REQBUFS, BREAK_QBUF, BREAK_STREAMON, BREAK_STREAM = (0x00F0F041 + n for n in range(6))
 
