@@ -14,30 +14,45 @@ Rounds are interleaved; the ratio of each round is taken before the median, so t
 that others use too) does not favour anyone. ``child slept`` is how often by frame the runtime had to wait for us: near
 0 where the loop is ahead of it. ``ours`` is CPU time of this process by frame: all that is not the runtime.
 
+The second table is CPU time by stage, one after the other as in-process: ``invoke`` with the copies of its tensors,
+``decide`` with one lesion. Each is the lower quartile of a round's frames; the ratio to ``invoke`` is taken by round.
+
 The ways are those of `benchmarks/peers.py` (`peer_runners/`), which has the peers, latencies and a broker beside them.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import platform
 import statistics
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from peer_runners.daemon import Daemon
-from peer_runners.in_process import InProcess
+from peer_runners.in_process import InProcess, regions_of, settings_of
 from peer_runners.litert import Bare
 from peer_runners.peer import Peer, PeerSetup
 
+from edge.app.compose import choose_model, make_guard
+from edge.contracts.results import Reason
+from edge.contracts.tensors import Tensor
 from edge.models.bundle import SHIPPED_BUNDLE
 from edge.phantom.scene import PhantomScene
 from edge.phantom.spec import PhantomSpec
+from edge.postprocess.abstention_rules import pixel_gate
+from edge.postprocess.decide import decide
+from edge.preprocess.preprocessor import Preprocessor
 from edge.runtimes.isolated import IsolatedRuntime
+
+if TYPE_CHECKING:
+    from edge.contracts.manifest import ModelManifest
+    from edge.pipeline.guard import RuntimeGuard
 
 WARM_UP_S = 0.2
 
@@ -107,8 +122,62 @@ def one_core(setup: PeerSetup, seconds: float, cost: LoopCost) -> float:
         os.sched_setaffinity(0, allowed)
 
 
+class StageCosts:
+    """CPU time of each stage of a frame in this thread: a value a round, in ms."""
+
+    def __init__(self, setup: PeerSetup) -> None:
+        self._setup = setup
+        self.ms: dict[str, list[float]] = {name: [] for name in ("invoke", "preprocess", "gate", "decide")}
+
+    def run(self, seconds: float) -> None:
+        """Measure one round of about ``seconds``."""
+        settings = settings_of(self._setup)
+        model = choose_model(settings)
+        guard = make_guard(settings, model, isolated=False)
+        taken: dict[str, list[int]] = {name: [] for name in self.ms}
+        try:
+            self._frames(guard, model.manifest, WARM_UP_S, {name: [] for name in self.ms})
+            self._frames(guard, model.manifest, seconds, taken)
+        finally:
+            guard.close()
+        for name, values in taken.items():
+            self.ms[name].append(float(np.quantile(values, 0.25)) / 1e6)
+
+    def _frames(
+        self, guard: RuntimeGuard, manifest: ModelManifest, seconds: float, taken: dict[str, list[int]]
+    ) -> None:
+        preprocess, regions = Preprocessor(manifest.recipe), regions_of(self._setup)
+        end, pictures = time.monotonic() + seconds, itertools.cycle(self._setup.pictures)
+        while time.monotonic() < end:
+            pixels = next(pictures)
+            marks = [time.thread_time_ns()]
+            values, placed = preprocess(pixels, regions)
+            marks.append(time.thread_time_ns())
+            refused = pixel_gate(pixels, placed.crop, preprocess.crop_grey)
+            marks.append(time.thread_time_ns())
+            guard.submit(Tensor(values, manifest.input))
+            outputs = guard.wait()
+            marks.append(time.thread_time_ns())
+            assert refused is None
+            assert not isinstance(outputs, Reason)
+            verdict = decide(outputs, manifest, placed, regions, pixels, crop_grey=preprocess.crop_grey)
+            marks.append(time.thread_time_ns())
+            assert len(verdict.lesions) == 1
+            for name, spent in zip(("preprocess", "gate", "invoke", "decide"), np.diff(marks).tolist(), strict=True):
+                taken[name].append(spent)
+
+    def table(self) -> str:
+        """Medians over all rounds, and their ratios to ``invoke``."""
+        lines = [f"{'stage':12} {'CPU ms':>9} {'of invoke':>9}   range of the ratio"]
+        for name, values in self.ms.items():
+            ratios = np.array(values) / np.array(self.ms["invoke"])
+            median, ratio = statistics.median(values), statistics.median(ratios)
+            lines.append(f"{name:12} {median:9.3f} {ratio:9.3f}   {ratios.min():.3f} - {ratios.max():.3f}")
+        return "\n".join(lines)
+
+
 def main() -> None:
-    """Run the rounds and print the table."""
+    """Run the rounds and print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=9, help="interleaved rounds (default 9)")
     parser.add_argument("--seconds", type=float, default=2.0, help="of a round and way (default 2)")
@@ -116,6 +185,7 @@ def main() -> None:
     args = parser.parse_args()
     cv2.setNumThreads(1)
     setup, cost = peer_setup(grey=args.grey), LoopCost()
+    stages = StageCosts(setup)
     ways = {
         "bare": lambda: speed_of(Bare(setup), args.seconds),
         "in-process": lambda: speed_of(InProcess(setup), args.seconds),
@@ -126,6 +196,7 @@ def main() -> None:
     for number in range(args.rounds):
         for name in ways if number % 2 == 0 else reversed(ways):  # no one always runs after a warm-up
             speeds[name].append(ways[name]())
+        stages.run(args.seconds)
     kind = "grey" if args.grey else "RGB"
     print(f"{platform.machine()}, {args.rounds} rounds of {args.seconds:g} s, 640x480 {kind}, 1 thread")
     print(f"{'way':12} {'frames/s':>9} {'of bare':>8}   range of the ratio")
@@ -137,6 +208,7 @@ def main() -> None:
         )
     slept, cpu_ms = statistics.median(cost.slept), statistics.median(cost.cpu_ms)
     print(f"child slept {slept:.2f} times a frame; ours {cpu_ms:.2f} ms a frame")
+    print(stages.table())
 
 
 if __name__ == "__main__":

@@ -95,7 +95,7 @@ def choose_cases(
 
 
 def _weighed(case: GoldenCase) -> bool:
-    """Whether the probability decided: judged, or left unjudged for the probability alone."""
+    """Whether the probability decided: judged, or, without a lesion, left unjudged for the probability alone."""
     return case.status in (Status.FINDING, Status.CLEAR) or case.reason is Reason.TOO_UNCERTAIN
 
 

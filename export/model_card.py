@@ -60,7 +60,7 @@ nothing of other hospitals, scanners or women.
 - Probabilities are calibrated ({straight}) where **{t.prevalence:.0%} of the pictures were malignant**.
   Where fewer are, as in screening, they are too high; ranks hold better than values.
 - A mask pixel is lesion from {t.lesion:g}. A lesion is reported from a mean presence of {least} and {smallest}.
-- A picture with an anatomy score under {t.anatomy:.3f} is not judged (wrong anatomy).
+{_not_judged(m)}
 
 ## What it was trained on
 {data}
@@ -70,6 +70,21 @@ nothing of other hospitals, scanners or women.
 
 On such pictures its numbers mean nothing, and it may not notice.
 """
+
+
+def _not_judged(manifest: ModelManifest) -> str:
+    """Lines of the card on the limits of the anatomy gate, and on the interval of uncertain values."""
+    t = manifest.thresholds
+    gate = f"- A picture with an anatomy score under {t.anatomy:.3f} is not judged (wrong anatomy)"
+    if t.anatomy_stated is not None:
+        gate += f"; under {t.anatomy_stated:.3f} where the configuration or DICOM says {manifest.body_part}"
+    uncertain = "No malignancy is told as uncertain: no interval was chosen."
+    if t.uncertain is not None:
+        uncertain = (
+            f"Between a malignancy of {t.uncertain[0]:.3f} and {t.uncertain[1]:.3f} a finding's call is told as "
+            "uncertain, and a picture without a lesion is not judged (too uncertain)."
+        )
+    return f"{gate}.\n- {uncertain}"
 
 
 def golden_section(cases: int, found: Sequence[HeadCoverage], reason: str = "") -> str:

@@ -220,13 +220,18 @@ def describe(bundle: Bundle) -> str:
 
 def _thresholds(m: ModelManifest) -> list[str]:
     t = m.thresholds
-    uncertain = "none" if t.uncertain is None else f"between {t.uncertain[0]:.3f} and {t.uncertain[1]:.3f}"
+    uncertain, stated = "none", ""
+    if t.uncertain is not None:
+        between = f"between {t.uncertain[0]:.3f} and {t.uncertain[1]:.3f}"
+        uncertain = f"{between}: with a lesion an uncertain call, without one not judged"
+    if t.anatomy_stated is not None:
+        stated = f"; under {t.anatomy_stated:.3f} where configuration or DICOM says {m.body_part}"
     return [
         f"suspicious from a malignancy of {t.malignancy:.3f}",
         *_list([t.operating_point, f"calibrated where {t.prevalence:.0%} of the pictures were malignant"]),
         f"lesion     mask pixels from {t.lesion:g}, mean presence from {t.lesion_score:g}, "
         f"area from {t.lesion_min_area:.2%} of the input",
-        f"anatomy    not judged under {t.anatomy:.3f}",
+        f"anatomy    not judged under {t.anatomy:.3f}{stated}",
         f"uncertain  {uncertain}",
     ]
 

@@ -50,7 +50,8 @@ class StreamSettings(SettingsSection, frozen=True):
     password_file: str | None = None
     """Network streams only: file whose first line is the password. None: that of the URI, else none."""
     body_part: str | None = None
-    """What is scanned, as DICOM spells BodyPartExamined. None: what the source says."""
+    """What is scanned, as DICOM spells BodyPartExamined. Where it is the model's body part, the model may refuse fewer
+    pictures as another one (its second anatomy limit). None: what the source says."""
     laterality: Literal["L", "R"] | None = None
     """Side of the body. None: what the source says."""
     calibration: CalibrationSettings | None = None

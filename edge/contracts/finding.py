@@ -78,6 +78,8 @@ class Verdict(msgspec.Struct, frozen=True):
     lesions: tuple[Lesion, ...] = ()
     region: Region | None = None
     """The calibrated or scanned region that the judgement is about."""
+    call_uncertain: bool = False
+    """Whether the malignancy of a `finding` lies inside the manifest's interval of uncertain values."""
 
 
 class Finding(Durable, frozen=True, kw_only=True):
@@ -109,6 +111,9 @@ class Finding(Durable, frozen=True, kw_only=True):
     prevalence: float
     uncertainty: float | None
     """Chance (0 to 1) that ``suspicious`` is wrong, by the calibrated ``malignancy``, at ``prevalence``."""
+    call_uncertain: bool = False
+    """Whether ``suspicious`` is an uncertain call: ``malignancy`` lies inside the model's interval of uncertain values.
+    The lesion itself, its outline and its size are as certain as any. Absent in messages of older versions: false."""
     lesions: list[Lesion]
     model: ModelRef
     runtime: RuntimeRef

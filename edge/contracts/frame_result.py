@@ -10,7 +10,8 @@ class Result(Verdict, frozen=True, kw_only=True):
     """Result of one frame; checked when it is made.
 
     ``malignancy`` is a number for `finding` and `clear` and None for the others; ``suspicious`` is None unless
-    `finding`. Raises ValueError otherwise: an inconsistent result is a bug, never a message.
+    `finding`, and only the call of a `finding` can be uncertain. Raises ValueError otherwise: an inconsistent result is
+    a bug, never a message.
     """
 
     stream: str
@@ -35,3 +36,5 @@ class Result(Verdict, frozen=True, kw_only=True):
             raise ValueError(f"{self.status.value} with {len(self.lesions)} lesions")
         if (self.status is Status.FINDING) != (self.suspicious is not None):
             raise ValueError(f"{self.status.value} with suspicious {self.suspicious}")
+        if self.call_uncertain and self.status is not Status.FINDING:
+            raise ValueError(f"{self.status.value} with an uncertain call")

@@ -20,6 +20,8 @@ class LatestResult(Envelope, frozen=True, kw_only=True):
     reason: Reason | None
     malignancy: float | None
     suspicious: bool | None
+    call_uncertain: bool = False
+    """Whether ``suspicious`` is an uncertain call, see `Finding`. Absent in messages of older versions: false."""
     lesions: list[Lesion]
     image_size: tuple[int, int]
     latency_ms: dict[str, float]

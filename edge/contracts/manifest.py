@@ -77,8 +77,12 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     """Share of malignant lesions in the data that it was chosen and calibrated on."""
     anatomy: Probability
     """A picture whose anatomy output is under this is not of the body part."""
+    anatomy_stated: Probability | None = None
+    """Limit in place of ``anatomy``, at most as high, where the configuration or DICOM says that it is the body part;
+    None: the same limit, whatever they say."""
     uncertain: tuple[Probability, Probability] | None = None
-    """Malignancy strictly inside this interval is `too_uncertain`; None: no such rule was chosen."""
+    """Interval strictly inside which a malignancy makes the call of a lesion uncertain (``call_uncertain``), and a
+    picture without a lesion `too_uncertain`. None: no such rule was chosen."""
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,14 +11,23 @@ PROBABILITY_DIGITS = 4
 """Of malignancy, score, uncertainty: a step of an 8-bit head is 0.004, calibration spreads it a little."""
 
 
-def probability(value: float, threshold: float | None = None) -> float:
-    """Round a probability; never to the other side of ``threshold``, or the call would contradict the number."""
+def probability(value: float, threshold: float | None = None, interval: tuple[float, float] | None = None) -> float:
+    """Round a probability; never to the other side of ``threshold``, or the call would contradict the number.
+
+    Nor into ``interval``, or out of it; its ends are outside.
+    """
+
+    def means_the_same(rounded: float) -> bool:
+        if threshold is not None and (rounded >= threshold) != (value >= threshold):
+            return False
+        return interval is None or (interval[0] < rounded < interval[1]) == (interval[0] < value < interval[1])
+
     rounded = round(value, PROBABILITY_DIGITS)
-    if threshold is None or (rounded >= threshold) == (value >= threshold):
+    if means_the_same(rounded):
         return rounded
     scale = 10**PROBABILITY_DIGITS
     nearest = (math.floor if rounded > value else math.ceil)(value * scale) / scale
-    return nearest if (nearest >= threshold) == (value >= threshold) else value
+    return nearest if means_the_same(nearest) else value
 
 
 def pixels(value: float) -> float:

@@ -13,7 +13,7 @@ class Status(str, Enum):
     """Result state of a frame, one of four. A failure is never one of the first two."""
 
     FINDING = "finding"
-    """Passed the gate, at least one lesion over the manifest's threshold."""
+    """Passed the gate, at least one lesion over the manifest's threshold, whether its call is certain or not."""
     CLEAR = "clear"
     """Passed the gate, no lesion detected in this frame. Never "healthy"."""
     ABSTAINED = "abstained"
@@ -32,6 +32,7 @@ class Reason(str, Enum):
     NOT_ULTRASOUND = "not_ultrasound"
     WRONG_ANATOMY = "wrong_anatomy"
     TOO_UNCERTAIN = "too_uncertain"
+    """No lesion, but a malignancy that is neither low nor high. With a lesion it is a finding with `call_uncertain`."""
     HEADS_DISAGREE = "heads_disagree"
     PARTLY_SEEN = "partly_seen"
     """No lesion in the part that was judged, but the picture holds another part of some size."""

@@ -34,6 +34,7 @@ class FrameMessages:
     reason: Reason | None = None
     malignancy: float | None = None
     suspicious: bool | None = None
+    call_uncertain: bool = False
     lesions: Sequence[Lesion] = ()
 
 
@@ -56,9 +57,8 @@ def messages_by_frame(summary: DemoSummary, stream: str) -> dict[int, FrameMessa
         seq, key = finding.frame.seq, (finding.frame.seq, finding.finding_id)
         if finding.stream == stream and key not in drawn:
             drawn.add(key)
-            messages = found.setdefault(
-                seq, FrameMessages(finding.status, None, finding.malignancy, finding.suspicious)
-            )
+            call = (finding.malignancy, finding.suspicious, finding.call_uncertain)
+            messages = found.setdefault(seq, FrameMessages(finding.status, None, *call))
             messages.lesions = [*messages.lesions, *finding.lesions]
     chosen = {seq: found[seq] for seq in _spread(sorted(found), FINDINGS)}
     others: dict[tuple[Status, Reason | None], int] = {}

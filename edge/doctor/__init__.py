@@ -11,6 +11,8 @@ Modules:
 - ``devices``: Checks of cameras and accelerators: are they there, may we use them, and does each camera give pictures.
 - ``extras``: Checks which optional libraries are installed: what lacks without them, and the command that installs
   them.
+- ``live_frames``: Takes some frames of a live source and says in words what it gives: format, size, rate, and whose
+  times.
 - ``machine``: Checks of the machine itself: can it run this at all, its clock, memory, cores and sensors.
 - ``runtimes``: Checks of the runtimes, installed or configured: each is made, tested and closed in a child process of
   its own.

@@ -16,10 +16,11 @@ from edge.config.settings import StreamSettings
 from edge.contracts.decoding import decode_json
 from edge.contracts.errors import EdgeError
 from edge.contracts.frames import Frame, SourceEvent
-from edge.contracts.ports import DescribedSource
+from edge.doctor.live_frames import measure_stream, take_frames
 from edge.doctor.sources import SourceProbe
 from edge.plugins import make_source
 from edge.process.child import inherit
+from edge.sources.live.source import LiveSource
 
 PROBE_S = 5.0
 """How long it reads for a frame: less than the parent waits."""
@@ -30,14 +31,15 @@ def probe(stream: StreamSettings) -> SourceProbe:
     source = make_source(stream)
     source.open()
     try:
+        if isinstance(source, LiveSource):
+            return probe_live(source)
         deadline = time.monotonic() + PROBE_S
         trouble = ""
         while time.monotonic() < deadline:
             item = source.read(0.5)
             if isinstance(item, Frame):
                 height, width = item.pixels.shape[:2]
-                given = source.describe() if isinstance(source, DescribedSource) else None
-                return SourceProbe(size=(width, height), input=given)
+                return SourceProbe(size=(width, height))
             if isinstance(item, SourceEvent):
                 trouble = trouble or item.detail or item.reason.value
                 if item.kind != "skipped":
@@ -47,6 +49,15 @@ def probe(stream: StreamSettings) -> SourceProbe:
         )
     finally:
         source.close()
+
+
+def probe_live(source: LiveSource) -> SourceProbe:
+    """Probe an open live source: some frames, so that its rate is measured too."""
+    frames, trouble = take_frames(source)
+    if not frames or source.info is None:
+        return SourceProbe(error=trouble, hint="see docs/live.md", exit_code=5) if trouble else SourceProbe(silent=True)
+    height, width = frames[-1].pixels.shape[:2]
+    return SourceProbe(size=(width, height), input=source.describe(), measured=measure_stream(source.info, frames))
 
 
 def main() -> int:

@@ -37,6 +37,8 @@ class SourceProbe(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     hint: str = ""
     exit_code: int = 0
+    measured: tuple[str, ...] = ()
+    """What some frames of a live source showed, in words."""
     silent: bool = False
     """It opened, but no frame came."""
 
@@ -59,7 +61,8 @@ def _check(stream: StreamSettings) -> Check:
         return wrong(GROUP, name, found.error, found.hint or "correct its source", code)
     if found.size is None:
         return warning(GROUP, name, "opens, but no frame came", "is the scanner sending?")
-    return ok(GROUP, name, f"gives frames of {found.size[0]} x {found.size[1]}{_details(found.input)}")
+    said = f"gives frames of {found.size[0]} x {found.size[1]}{_details(found.input)}"
+    return ok(GROUP, name, "; ".join((said, *found.measured)))
 
 
 def _details(given: StreamInput | None) -> str:

@@ -45,12 +45,13 @@ def _ranges(ranges: RangesByEpoch) -> str:
 
 
 def finding_text(last: LastFinding | None) -> str:
-    """``suspicious 0.90, 7 s ago``: the last finding of a device."""
+    """``suspicious 0.90, 7 s ago``, ``suspicious 0.52 (uncertain), 7 s ago``: the last finding of a device."""
     if last is None:
         return NOTHING
     verdict = "ended" if last.lifecycle == "end" else "suspicious" if last.suspicious else "not suspicious"
     malignancy = "" if last.malignancy is None else f" {last.malignancy:.2f}"
-    return f"{verdict}{malignancy}, {age_text(last.age_s)} ago"
+    uncertain = " (uncertain)" if last.call_uncertain else ""
+    return f"{verdict}{malignancy}{uncertain}, {age_text(last.age_s)} ago"
 
 
 def anomaly_counts(row: DeviceRow) -> dict[str, int]:

@@ -32,6 +32,8 @@ class LastFinding(msgspec.Struct, frozen=True, kw_only=True):
     lifecycle: str
     malignancy: float | None
     suspicious: bool | None
+    call_uncertain: bool = False
+    """Whether ``suspicious`` is an uncertain call; false of devices that do not say so."""
     age_s: float
     """Seconds since it arrived here, by our own clock: those of devices may be wrong."""
 
@@ -78,6 +80,7 @@ class _Finding(msgspec.Struct, frozen=True):
     lifecycle: Text = ""
     malignancy: float | None = None
     suspicious: bool | None = None
+    call_uncertain: bool | None = None
     replayed: bool = False
 
 
@@ -128,6 +131,7 @@ class LastMessages:
             lifecycle=self.finding.lifecycle,
             malignancy=self.finding.malignancy,
             suspicious=self.finding.suspicious,
+            call_uncertain=bool(self.finding.call_uncertain),
             age_s=round(max(0.0, now - self.finding_at), 1),
         )
 

@@ -252,6 +252,7 @@ class SimulatedDevice:
             captured_at=stamp["at"],
             malignancy=malignancy,
             suspicious=malignancy >= 0.5,
+            call_uncertain=0.4 < malignancy < 0.6,
             model=MODEL,
             runtime=RUNTIME,
         )

@@ -31,6 +31,8 @@ MARKER = 1
 """Columns at the left edge, for the sign of the selected row."""
 TEXT_WIDTH = 32
 """Most columns of one text cell (model, runtime): a device that sends long ones does not push the others out."""
+FINDING_WIDTH = 44
+"""Most columns of the last finding, whose words are our own: ``not suspicious 0.45 (uncertain), 12 min ago``."""
 
 
 class LayoutColumn(NamedTuple):
@@ -40,6 +42,8 @@ class LayoutColumn(NamedTuple):
     number: bool = False
     min_width: int = 0
     """So that a column does not change its width with every number."""
+    max_width: int = TEXT_WIDTH
+    """Of a text; numbers are never cut."""
 
 
 def why_items(row: DeviceRow) -> list[str]:
@@ -63,7 +67,7 @@ COLUMNS = {
     "outbox": LayoutColumn(lambda row: number_text(row.outbox), number=True),
     "p99-ms": LayoutColumn(lambda row: number_text(row.p99_ms, 1), number=True),
     "temp-c": LayoutColumn(lambda row: number_text(row.temperature_c, 1), number=True),
-    "last-finding": LayoutColumn(lambda row: finding_text(row.last_finding), min_width=24),
+    "last-finding": LayoutColumn(lambda row: finding_text(row.last_finding), min_width=24, max_width=FINDING_WIDTH),
     "model": LayoutColumn(lambda row: row.model or "-"),
     "runtime": LayoutColumn(lambda row: row.runtime or "-"),
 }
@@ -146,7 +150,7 @@ def _natural_width(title: str, page: Sequence[DeviceRow]) -> int:
         return WHY_WIDTH
     column = COLUMNS[title]
     widest = max((display_width(column.text(row)) for row in page), default=0)
-    return max(len(title), column.min_width, widest if column.number else min(widest, TEXT_WIDTH))
+    return max(len(title), column.min_width, widest if column.number else min(widest, column.max_width))
 
 
 def title_line(layout: Layout) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge.contracts.results import Status
 from edge.infer.output import printable, text_of
-from edge.picture.wording import REASONS, counted
+from edge.picture.wording import REASONS, UNCERTAIN_CALL, counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,6 +24,7 @@ class ClipSummary:
         """Frames, and what could not be read."""
         self._frames = 0
         self._judged: Counter[Status] = Counter()
+        self._uncertain_calls = 0
         self._not_judged: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
         self._highest: tuple[float, FileAnswer] | None = None
@@ -34,6 +35,7 @@ class ClipSummary:
         self._frames += answer.frame is not None
         if answer.status in (Status.FINDING, Status.CLEAR):
             self._judged[answer.status] += 1
+            self._uncertain_calls += answer.result is not None and answer.result.call_uncertain
             malignancy = None if answer.result is None else answer.result.malignancy
             if malignancy is not None and (self._highest is None or malignancy > self._highest[0]):
                 self._highest = (malignancy, answer)
@@ -47,7 +49,7 @@ class ClipSummary:
         found, clear = self._judged[Status.FINDING], self._judged[Status.CLEAR]
         parts = [
             f"{counted(self._frames, 'frame')} read",
-            f"{found + clear} judged ({found} with a finding, {clear} clear)",
+            f"{found + clear} judged ({found} with a finding{self._uncertain_text()}, {clear} clear)",
         ]
         if self._not_judged:
             parts.append(f"{self._not_judged.total()} not judged ({_listed(self._not_judged)})")
@@ -56,13 +58,17 @@ class ClipSummary:
         parts.append(self._highest_text())
         return f"clip {printable(text_of(self.path))}: {'; '.join(parts)}"
 
+    def _uncertain_text(self) -> str:
+        return f", {self._uncertain_calls} of them an {UNCERTAIN_CALL}" if self._uncertain_calls else ""
+
     def _highest_text(self) -> str:
         if self._highest is None:
             return "no malignancy was judged"
         malignancy, answer = self._highest
         media_ns = None if answer.frame is None else answer.frame.media_ns
         at = f"frame {answer.frame_index}" + ("" if media_ns is None else f", at {media_ns / 1e9:.2f} s")
-        return f"highest malignancy {malignancy:.2f} ({at})"
+        uncertain = answer.result is not None and answer.result.call_uncertain
+        return f"highest malignancy {malignancy:.2f} ({at}{f', {UNCERTAIN_CALL}' if uncertain else ''})"
 
 
 def _listed(counts: Counter[str]) -> str:

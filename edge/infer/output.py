@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 DESCRIPTORS = ("taller_than_wide", "margin_sharpness", "echogenicity", "posterior")
 COLUMNS = (
     *("path", "frame", "status", "reason", "malignancy", "suspicious", "lesion", "x", "y", "width", "height", "score"),
-    *("long_axis_mm", "area_mm2", *DESCRIPTORS, "total_ms"),
+    *("long_axis_mm", "area_mm2", *DESCRIPTORS, "total_ms", "call_uncertain"),
 )
+"""Columns of the CSV file. A new one comes last: whoever reads by position finds the others where they were."""
 NAME_WIDTH = 40
 
 
@@ -45,6 +46,7 @@ def as_json(answer: FileAnswer) -> str:
         "reason": reason,
         "malignancy": None if result is None else result.malignancy,
         "suspicious": None if result is None else result.suspicious,
+        "call_uncertain": result is not None and result.call_uncertain,
         "lesions": [] if result is None else [_lesion(each) for each in result.lesions],
         "latency_ms": {} if result is None else result.latency_ms,
     }
@@ -123,14 +125,14 @@ class AnswerCsv:
             result and result.malignancy,
             result and result.suspicious,
         ]
-        total = result and result.latency_ms.get("total")
+        tail = [result and result.latency_ms.get("total"), result is not None and result.call_uncertain]
         lesions = result.lesions if result else ()
         rows: list[list[Any]] = []
         for number, lesion in enumerate(lesions, start=1):
             descriptors = [lesion.descriptors.get(name) for name in DESCRIPTORS]
             size = [lesion.long_axis_mm, lesion.area_mm2]
-            rows.append([*head, number, *lesion.box, lesion.score, *size, *descriptors, total])
-        self._write(rows or [[*head, *[None] * (len(COLUMNS) - len(head) - 1), total]])
+            rows.append([*head, number, *lesion.box, lesion.score, *size, *descriptors, *tail])
+        self._write(rows or [[*head, *[None] * (len(COLUMNS) - len(head) - len(tail)), *tail]])
 
     def close(self) -> None:
         """Write what is left and close the file. Raises `DeviceError` if it cannot be written."""

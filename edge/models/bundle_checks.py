@@ -136,6 +136,8 @@ def _check_thresholds(manifest: ModelManifest) -> None:
             _fail(f"thresholds.{name}: expected more than 0 and less than 1, got {value}")
     if not 0 <= t.anatomy < 1:
         _fail(f"thresholds.anatomy: expected 0 up to less than 1, got {t.anatomy}")
+    if t.anatomy_stated is not None and not 0 <= t.anatomy_stated <= t.anatomy:
+        _fail(f"thresholds.anatomy_stated: expected 0 up to thresholds.anatomy, {t.anatomy}, got {t.anatomy_stated}")
     if not 0 <= t.lesion_min_area < 0.5:
         _fail(f"thresholds.lesion_min_area: expected a share under a half, got {t.lesion_min_area}")
     if t.uncertain is not None and not t.uncertain[0] < t.uncertain[1]:

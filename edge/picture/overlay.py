@@ -27,7 +27,8 @@ MIN_WIDTH = 200
 SHIFT = 4
 """Binary digits behind the point in OpenCV's drawing coordinates."""
 BLACK, WHITE, AMBER, GREY = (0, 0, 0), (255, 255, 255), (255, 190, 40), (150, 156, 166)
-"""RGB, as all colours here. An amber box stands for a suspicious finding, a white one for any other."""
+"""RGB, as all colours here. An amber box stands for a suspicious finding, a white one for any other; four corners for
+a certain call, a broken line all around for an uncertain one."""
 BACKGROUND = (24, 27, 33)
 """Of the strip below the picture."""
 STATUS_COLOUR = {
@@ -43,7 +44,8 @@ def draw_overlay(pixels: NDArray[np.uint8], judged: JudgedFrame) -> NDArray[np.u
     """Draw the overlay: a copy of the picture with outlines and boxes, and a strip of words below it.
 
     Nothing is written on the picture itself but a thin double line (white on black, seen on any grey) along each
-    outline, the corners of its box, and, where there are several lesions, their numbers outside the boxes.
+    outline, the corners of its box (all of the box, as a broken line, where the call is uncertain), and, where there
+    are several lesions, their numbers outside the boxes.
 
     Args:
         pixels: (H, W) grey or (H, W, 3) RGB, uint8. Not changed.
@@ -58,7 +60,8 @@ def draw_overlay(pixels: NDArray[np.uint8], judged: JudgedFrame) -> NDArray[np.u
     line = max(1, round(min(height, width) / 300))
     for lesion in judged.lesions:
         _outline(picture, lesion, line)
-        _corners(picture, lesion.box, line, AMBER if judged.suspicious else WHITE)
+        frame = _broken_frame if judged.call_uncertain else _corners
+        frame(picture, lesion.box, line, AMBER if judged.suspicious else WHITE)
     if len(judged.lesions) > 1:
         _numbers(picture[:, :width], judged.lesions)
     return np.concatenate((picture, _strip(judged, picture.shape[1])))
@@ -113,14 +116,38 @@ def _outline(picture: NDArray[np.uint8], lesion: Lesion, line: int) -> None:
 
 def _corners(picture: NDArray[np.uint8], box: Box, line: int, colour: tuple[int, int, int]) -> None:
     """Four angles a little outside the box, so that they touch no lesion."""
-    gap = 2 * line + 2
-    left, top, right, bottom = box[0] - gap, box[1] - gap, box[0] + box[2] + gap, box[1] + box[3] + gap
+    left, top, right, bottom = _around(box, line)
     arm = max(4, min(right - left, bottom - top) // 5)
     for thickness, shade in ((line + 2, BLACK), (line, colour)):
         for x, to_x in ((left, arm), (right, -arm)):
             for y, to_y in ((top, arm), (bottom, -arm)):
                 cv2.line(picture, (x, y), (x + to_x, y), shade, thickness)
                 cv2.line(picture, (x, y), (x, y + to_y), shade, thickness)
+
+
+def _broken_frame(picture: NDArray[np.uint8], box: Box, line: int, colour: tuple[int, int, int]) -> None:
+    """Dashes all around the box, a little outside; three on the shortest side, or it would look like four corners."""
+    left, top, right, bottom = _around(box, line)
+    for thickness, shade in ((line + 2, BLACK), (line, colour)):
+        for start, end in _dashes(left, right, line):
+            for y in (top, bottom):
+                cv2.line(picture, (start, y), (end, y), shade, thickness)
+        for start, end in _dashes(top, bottom, line):
+            for x in (left, right):
+                cv2.line(picture, (x, start), (x, end), shade, thickness)
+
+
+def _dashes(start: int, end: int, line: int) -> list[tuple[int, int]]:
+    """Ends of dashes from ``start`` to ``end``, one at either end, with gaps as long as they are."""
+    pieces = max(5, (end - start) // (6 * line + 6)) | 1  # an odd number: dash, gap, dash, ...
+    at = [start + round((end - start) * piece / pieces) for piece in range(pieces + 1)]
+    return [(at[piece], at[piece + 1]) for piece in range(0, pieces, 2)]
+
+
+def _around(box: Box, line: int) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of a frame around a box, so far outside that it touches no lesion."""
+    gap = 2 * line + 2
+    return box[0] - gap, box[1] - gap, box[0] + box[2] + gap, box[1] + box[3] + gap
 
 
 def _numbers(picture: NDArray[np.uint8], lesions: Sequence[Lesion]) -> None:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from edge.contracts.results import Lesion
 
 RESEARCH_ONLY = "research use only"
+UNCERTAIN_CALL = "uncertain call"
+"""What a finding is called, beside its call, where ``call_uncertain`` is true."""
 
 REASONS = {
     Reason.BLACK: "the picture is black",
@@ -60,6 +62,10 @@ class JudgedFrame(Protocol):
         """Whether malignancy is at or over the operating point; None: unknown."""
 
     @property
+    def call_uncertain(self) -> bool:
+        """Whether ``suspicious`` is an uncertain call."""
+
+    @property
     def lesions(self) -> Sequence[Lesion]:
         """Lesions that were found, in pixels of the source picture."""
 
@@ -72,10 +78,16 @@ def sentence(judged: JudgedFrame) -> list[str]:
         verdict = "not judged" if judged.status is Status.ABSTAINED else "no result"
         return [verdict if judged.reason is None else f"{verdict}: {REASONS[judged.reason]}"]
     malignancy = "malignancy unknown" if judged.malignancy is None else f"malignancy {judged.malignancy:.2f}"
-    flag = ["suspicious"] if judged.suspicious else []
     if len(judged.lesions) == 1:
-        return [f"lesion {judged.lesions[0].score:.2f}", malignancy, *flag, size(judged.lesions[0])]
-    return [f"{len(judged.lesions)} lesions", malignancy, *flag]
+        return [f"lesion {judged.lesions[0].score:.2f}", malignancy, *_call(judged), size(judged.lesions[0])]
+    return [f"{len(judged.lesions)} lesions", malignancy, *_call(judged)]
+
+
+def _call(judged: JudgedFrame) -> list[str]:
+    """Call of a finding and its uncertainty, in one part: an overlay keeps both on one line where they fit."""
+    if judged.call_uncertain:
+        return [f"{'suspicious' if judged.suspicious else 'not suspicious'}, {UNCERTAIN_CALL}"]
+    return ["suspicious"] if judged.suspicious else []
 
 
 def size(lesion: Lesion) -> str:

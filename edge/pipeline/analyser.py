@@ -41,6 +41,8 @@ class FrameJob:
 
     frame: Frame
     letterbox: Letterbox | None = None
+    crop_grey: NDArray[np.uint8] | None = None
+    """Grey of the part that the model sees, (h, w) uint8; for the descriptors of its lesions."""
     refused: Verdict | None = None
     """Set where no inference is needed or possible."""
     runtime: RuntimeRef | None = None
@@ -89,7 +91,8 @@ class Analyser:
         reason = first_reason(SIZE_RULES, (0, 0, width, height))  # what is smaller cannot be preprocessed either
         if reason is None:
             _, job.letterbox = self._preprocess(frame.pixels, frame.regions, self._values)
-            reason = pixel_gate(frame.pixels, job.letterbox.crop)
+            job.crop_grey = self._preprocess.crop_grey
+            reason = pixel_gate(frame.pixels, job.letterbox.crop, job.crop_grey)
         if reason is not None:
             job.refused = Verdict(Status.ABSTAINED, reason)
 
@@ -155,7 +158,8 @@ class Analyser:
         def unseen() -> float:
             return self._preprocess.unseen(frame.pixels, frame.regions, placed.crop)
 
-        return decide(answer, self.manifest, placed, frame.regions, frame.pixels, frame.origin.body_part, unseen)
+        body_part, grey = frame.origin.body_part, job.crop_grey
+        return decide(answer, self.manifest, placed, frame.regions, frame.pixels, body_part, unseen, grey)
 
     def analyse(self, frame: Frame) -> Result:
         """Result of one frame: all steps, one after the other."""

@@ -106,6 +106,7 @@ class Tracker:
         assert then.malignancy is not None  # noqa: S101  (a finding)
         return (
             now.suspicious != then.suspicious
+            or now.call_uncertain != then.call_uncertain
             or abs(now.malignancy - then.malignancy) >= self._settings.update_malignancy
             or iou(track.lesion.box, track.published_lesion.box) < self._settings.update_iou
             or now.captured_ns - then.captured_ns >= self._settings.update_every_s * 1e9

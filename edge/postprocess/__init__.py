@@ -5,7 +5,8 @@ All of it runs on every frame in the frame process: numpy and OpenCV only, no st
 Modules:
 
 - ``abstention_rules``: All abstention rules of a frame in their order: which frames are seen but not judged, and why.
-- ``body_part``: Body parts: whether what DICOM or the configuration says is scanned contradicts the model.
+- ``body_part``: Body parts: whether what DICOM or the configuration says is scanned contradicts the model, or names its
+  own.
 - ``decide``: Verdict on one frame from the model's raw outputs: finding, clear, abstained, or no result for NaN
   outputs.
 - ``descriptors``: Lesion descriptors of the BI-RADS ultrasound lexicon, as numbers from the grey picture.

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from edge.contracts.results import Reason
-from edge.postprocess.body_part import contradicts
+from edge.postprocess.body_part import contradicts, names_the_same
 from edge.postprocess.pixel_gate import PixelSample, bright_pixels, coloured_share, texture_share
 
 if TYPE_CHECKING:
@@ -63,18 +63,19 @@ def first_reason(rules: tuple[AbstentionRule[Inputs], ...], inputs: Inputs) -> R
     return None
 
 
-def pixel_gate(pixels: NDArray[np.uint8], crop: Box) -> Reason | None:
+def pixel_gate(pixels: NDArray[np.uint8], crop: Box, crop_grey: NDArray[np.uint8] | None = None) -> Reason | None:
     """Quality gate before the model: why this picture must not be judged, by its size and pixels alone.
 
     Args:
         pixels: (H, W) grey or (H, W, 3) RGB, uint8. Not changed.
         crop: (x, y, w, h) of the part that the model would see, in pixels, within the picture.
+        crop_grey: (h, w) uint8, the grey of ``crop``, where preprocessing has made it already.
 
     Returns:
         The reason of the first of `SIZE_RULES` and `PIXEL_RULES` that applies; None if nothing speaks against it.
     """
     reason = first_reason(SIZE_RULES, crop)
-    return reason if reason is not None else first_reason(PIXEL_RULES, PixelSample(pixels, crop))
+    return reason if reason is not None else first_reason(PIXEL_RULES, PixelSample(pixels, crop, crop_grey))
 
 
 def too_small(box: Box) -> bool:
@@ -100,11 +101,16 @@ def flat(sample: PixelSample) -> bool:
 def wrong_anatomy(outputs: JudgedOutputs) -> bool:
     """Whether DICOM or the configuration names another body part than the model's, or the anatomy head sees another.
 
-    Whoever says so knows better than the picture, and is asked first; saying the right one does not overrule it.
+    Whoever says so knows better than the picture, and is asked first. Saying the right one does not overrule the
+    picture: its limit is only lower then, where the manifest has a second one.
     """
-    if contradicts(outputs.body_part, outputs.manifest.body_part):
+    stated, expected, limits = outputs.body_part, outputs.manifest.body_part, outputs.manifest.thresholds
+    if contradicts(stated, expected):
         return True
-    return outputs.anatomy is not None and outputs.anatomy < outputs.manifest.thresholds.anatomy
+    limit = limits.anatomy
+    if limits.anatomy_stated is not None and names_the_same(stated, expected):
+        limit = limits.anatomy_stated
+    return outputs.anatomy is not None and outputs.anatomy < limit
 
 
 def heads_disagree(outputs: JudgedOutputs) -> bool:
@@ -113,9 +119,11 @@ def heads_disagree(outputs: JudgedOutputs) -> bool:
 
 
 def too_uncertain(outputs: JudgedOutputs) -> bool:
-    """Whether the malignancy lies strictly inside the manifest's interval of uncertain values."""
-    uncertain = outputs.manifest.thresholds.uncertain
-    return uncertain is not None and uncertain[0] < outputs.malignancy < uncertain[1]
+    """Whether no lesion was found, but the malignancy lies strictly inside the manifest's interval of uncertain values.
+
+    With a lesion that is a finding whose call is uncertain: the lesion must not be withheld for it.
+    """
+    return outputs.call_uncertain and not outputs.lesions
 
 
 def partly_seen(outputs: JudgedOutputs) -> bool:
@@ -134,7 +142,7 @@ PIXEL_RULES: tuple[AbstentionRule[PixelSample], ...] = (
 OUTPUT_RULES: tuple[AbstentionRule[JudgedOutputs], ...] = (
     AbstentionRule(Reason.WRONG_ANATOMY, wrong_anatomy, "The model was trained and tested on one body part only."),
     AbstentionRule(Reason.HEADS_DISAGREE, heads_disagree, "Malignant without a lesion: one head must be wrong."),
-    AbstentionRule(Reason.TOO_UNCERTAIN, too_uncertain, "Here the manifest's threshold would be a toss of a coin."),
+    AbstentionRule(Reason.TOO_UNCERTAIN, too_uncertain, "Neither a lesion nor a low malignancy: it is not clear."),
     AbstentionRule(Reason.PARTLY_SEEN, partly_seen, "A part that was not judged may hold a lesion: it is not clear."),
 )
 ALL_RULES: tuple[AbstentionRule[Box] | AbstentionRule[PixelSample] | AbstentionRule[JudgedOutputs], ...] = (

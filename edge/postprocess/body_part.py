@@ -1,4 +1,4 @@
-"""Body parts: whether what DICOM or the configuration says is scanned contradicts the model."""
+"""Body parts: whether what DICOM or the configuration says is scanned contradicts the model, or names its own."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ def contradicts(stated: str | None, expected: str) -> bool:
     if stated_word in NOT_SAID or stated_word == expected_word:
         return False
     return not any(stated_word in group and expected_word in group for group in SAME)
+
+
+def names_the_same(stated: str | None, expected: str) -> bool:
+    """Whether ``stated`` names the body part ``expected``, in any spelling. Saying nothing names none."""
+    return _word(stated or "") not in NOT_SAID and not contradicts(stated, expected)
 
 
 def _word(text: str) -> str:

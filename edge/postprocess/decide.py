@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from edge.contracts.manifest import ModelManifest
     from edge.contracts.region import Box
+    from edge.contracts.results import Lesion
     from edge.postprocess.lesions import PicturePlacement
 
 
@@ -38,6 +39,7 @@ def decide(
     pixels: NDArray[np.uint8],
     body_part: str | None = None,
     unseen: Callable[[], float] | None = None,
+    crop_grey: NDArray[np.uint8] | None = None,
 ) -> Verdict:
     """Verdict on one frame, by the abstention rules first and the manifest's thresholds then.
 
@@ -49,6 +51,7 @@ def decide(
         pixels: (H, W) grey or (H, W, 3) RGB, uint8, the source picture.
         body_part: what DICOM or the configuration says is scanned; None: nothing is said.
         unseen: measures scan data beside the crop, as a share of it; called only without a lesion. None: there is none.
+        crop_grey: (h, w) uint8, the grey of ``placement.crop``, where preprocessing has made it already.
 
     Raises:
         ModelError: an output that the manifest names is missing.
@@ -60,25 +63,34 @@ def decide(
         return Verdict(Status.NO_RESULT, Reason.NAN_OUTPUT)
     region = judged_region(placement.crop, regions, pixels.shape[1], pixels.shape[0])
     judged = JudgedOutputs(outputs, manifest, placement, regions, body_part, unseen)
-    reason = first_reason(OUTPUT_RULES, judged)
-    if reason is not None:
+    if (reason := first_reason(OUTPUT_RULES, judged)) is not None:
         return Verdict(Status.ABSTAINED, reason, region=region)
-    malignancy = precision.probability(judged.malignancy, manifest.thresholds.malignancy)
+    malignancy = precision.probability(judged.malignancy, manifest.thresholds.malignancy, manifest.thresholds.uncertain)
     if not judged.lesions:
         return Verdict(Status.CLEAR, malignancy=malignancy, region=region)
-    measured = calibration_for(np.array(judged.lesions[0].outline), regions)
-    aspect = 1.0 if measured is None else (measured.mm_y or 1.0) / (measured.mm_x or 1.0)
-    described = tuple(
-        msgspec.structs.replace(each, descriptors=describe(each, pixels, placement.crop, aspect))
-        for each in judged.lesions
-    )
+    measured = calibration_for(judged.lesions[0].outline, regions, judged.lesions[0].box)
     return Verdict(
         Status.FINDING,
         malignancy=malignancy,
         suspicious=judged.suspicious,
         uncertainty=precision.probability(chance_of_error(malignancy, judged.suspicious)),
-        lesions=described,
+        lesions=_described(judged.lesions, measured, pixels, placement.crop, crop_grey),
         region=region if measured is None else _reported(measured),
+        call_uncertain=judged.call_uncertain,
+    )
+
+
+def _described(
+    lesions: list[Lesion],
+    measured: Region | None,
+    pixels: NDArray[np.uint8],
+    crop: Box,
+    crop_grey: NDArray[np.uint8] | None,
+) -> tuple[Lesion, ...]:
+    """The lesions with their descriptors. ``measured``: calibrated region of the first; the rest as for `decide`."""
+    aspect = 1.0 if measured is None else (measured.mm_y or 1.0) / (measured.mm_x or 1.0)
+    return tuple(
+        msgspec.structs.replace(each, descriptors=describe(each, pixels, crop, aspect, crop_grey)) for each in lesions
     )
 
 

@@ -9,6 +9,9 @@ compression where stated. One that cannot be computed is absent.
 
 from __future__ import annotations
 
+import math
+from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import cv2
@@ -26,6 +29,10 @@ PATCH = 128
 """Longest side of what is looked at, in pixels: a larger surrounding is thinned out; a 4K picture costs no more."""
 MARGIN_POINTS = 48
 MARGIN_OFFSETS = np.linspace(-1.0, 1.0, 9)
+ALONG = np.arange(-1.0, MARGIN_POINTS + 1)
+"""Numbers of the points along the outline, with one more at each end for the tangents."""
+VECTOR = 16
+"""Columns that OpenCV works on at once."""
 MIN_STEP = 6.0
 """Least difference in grey between the two sides of a margin for its sharpness to mean something."""
 MIN_PIXELS = 12
@@ -34,7 +41,13 @@ MIN_GREY = 2.0
 """Means under this are background; nothing is divided by them."""
 
 
-def describe(lesion: Lesion, pixels: NDArray[np.uint8], scan: Box, aspect: float = 1.0) -> dict[str, float]:
+def describe(
+    lesion: Lesion,
+    pixels: NDArray[np.uint8],
+    scan: Box,
+    aspect: float = 1.0,
+    scan_grey: NDArray[np.uint8] | None = None,
+) -> dict[str, float]:
     """Compute all descriptors of one lesion that can be computed, rounded to three decimals.
 
     ``taller_than_wide``: height over width of the box; over 1 is the "not parallel" orientation, where depth runs
@@ -46,6 +59,7 @@ def describe(lesion: Lesion, pixels: NDArray[np.uint8], scan: Box, aspect: float
         pixels: (H, W) grey or (H, W, 3) RGB, uint8, the source picture.
         scan: (x, y, w, h) of the scanned part: what is outside is no tissue and is not averaged.
         aspect: height of a pixel over its width, in mm; 1 where there is no calibration.
+        scan_grey: (h, w) uint8, the grey of ``scan``, where it has been made already.
     """
     x, y, w, h = lesion.box
     found: dict[str, float | None] = {"taller_than_wide": h * aspect / w}
@@ -53,12 +67,15 @@ def describe(lesion: Lesion, pixels: NDArray[np.uint8], scan: Box, aspect: float
     if room is not None:
         px, py, pw, ph = room
         step = max(1, -(-max(pw, ph) // PATCH))
-        rows = pixels[py : py + ph : step, px : px + pw]
-        grey = rows if rows.ndim == 2 else cv2.cvtColor(rows, cv2.COLOR_RGB2GRAY)  # quicker than picking out colours
-        grey = np.ascontiguousarray(grey[:, ::step])
-        outline = (np.array(lesion.outline) - (px, py)) / step
+        if scan_grey is None:
+            grey = _thinned(pixels, room, step)
+        else:
+            grey = _thinned(scan_grey, (px - scan[0], py - scan[1], pw, ph), step)
+        points = np.fromiter(chain.from_iterable(lesion.outline), np.float64, 2 * len(lesion.outline)).reshape(-1, 2)
+        outline = (points - (px, py)) / step
         box = (round((x - px) / step), round((y - py) / step), max(1, round(w / step)), max(1, round(h / step)))
-        found["margin_sharpness"] = margin_sharpness(grey, outline)
+        bounds = ((x - px) / step, (y - py) / step, (x + w - px) / step, (y + h - py) / step)
+        found["margin_sharpness"] = margin_sharpness(grey, outline, bounds)
         found["echogenicity"] = echogenicity(grey, outline)
         found["posterior"] = posterior(grey, box)
     return {name: precision.descriptor(value) for name, value in found.items() if value is not None}
@@ -74,12 +91,16 @@ def echogenicity(grey: NDArray[np.uint8], outline: NDArray[np.float64]) -> float
         grey: (H, W) uint8.
         outline: (n, 2) float in its pixels.
     """
-    inside = _fill(outline, grey.shape)
-    radius = max(1.0, float(np.sqrt(np.count_nonzero(inside) / np.pi)))
+    corners = np.rint(outline - 0.5).astype(np.int32)
+    inside = np.zeros(grey.shape, np.uint8)
+    cv2.fillPoly(inside, [corners], 1)
+    radius = max(1.0, math.sqrt(cv2.countNonZero(inside) / math.pi))
     reach = max(2, round(radius * 0.45))
-    x, y, w, h = cv2.boundingRect(inside)
-    window = (slice(max(0, y - reach), y + h + reach), slice(max(0, x - reach), x + w + reach))
-    grey, inside = grey[window], inside[window]  # the ring ends here; dilating more of nothing takes its time too
+    x, y, w, h = cv2.boundingRect(corners)
+    left, width = max(0, x - reach), w + 2 * reach
+    # The ring ends here; dilating more of nothing takes its time too, and so do single columns behind full vectors.
+    window = (slice(max(0, y - reach), max(0, y + h + reach)), slice(left, left + width + -width % VECTOR))
+    grey, inside = grey[window], inside[window]
     near = cv2.dilate(inside, _disc(round(radius * 0.1)))
     far = cv2.dilate(inside, _disc(reach))
     within, around = _mean(grey, inside), _mean(grey, far - near)
@@ -107,11 +128,13 @@ def posterior(grey: NDArray[np.uint8], box: Box) -> float | None:
     right = grey[rows, x + w + gap : x + 2 * w + gap]
     if below.size < MIN_PIXELS or left.size + right.size < MIN_PIXELS:
         return None
-    beside = (float(left.sum()) + float(right.sum())) / (left.size + right.size)
-    return float(below.mean()) / beside if beside >= MIN_GREY else None
+    beside = (_total(left) + _total(right)) / (left.size + right.size)
+    return _total(below) / below.size / beside if beside >= MIN_GREY else None
 
 
-def margin_sharpness(grey: NDArray[np.uint8], outline: NDArray[np.float64]) -> float | None:
+def margin_sharpness(
+    grey: NDArray[np.uint8], outline: NDArray[np.float64], bounds: tuple[float, float, float, float]
+) -> float | None:
     """Share of the change of grey across the margin that happens close to it: 1 sharp, about 0.25 a plain ramp.
 
     Grey along the normals, averaged over the whole outline (which averages speckle away), from a quarter of the
@@ -121,22 +144,27 @@ def margin_sharpness(grey: NDArray[np.uint8], outline: NDArray[np.float64]) -> f
     Args:
         grey: (H, W) uint8.
         outline: (n, 2) float in its pixels.
+        bounds: (left, top, right, bottom) that the outline keeps within.
     """
     points, normals, length = _walk(outline)
-    reach = max(2.0, 0.25 * length / (2 * np.pi))
-    places = points[:, None, :] + normals[:, None, :] * (MARGIN_OFFSETS * reach)[None, :, None] - 0.5
+    reach = max(2.0, 0.25 * length / (2 * math.pi))
+    places = points[:, :, None] + normals[:, :, None] * (MARGIN_OFFSETS * reach) - 0.5
     height, width = grey.shape
-    held = ((places >= 0) & (places <= (width - 1, height - 1))).all(axis=(1, 2))
-    if np.count_nonzero(held) < MARGIN_POINTS // 2:
+    room = reach + 1  # more than half a pixel, whatever is rounded
+    if not (room < min(bounds) and bounds[2] + room < width and bounds[3] + room < height):
+        ends = places[:, :, :: len(MARGIN_OFFSETS) - 1]  # all that is between lies between them
+        inside = (ends >= 0) & (ends <= np.array(((width - 1,), (height - 1,)))[:, :, None])
+        places = places[:, inside.all(axis=(0, 2))]
+    if places.shape[1] < MARGIN_POINTS // 2:
         return None  # mostly at the edge of the scan: its margin is not seen
-    maps = places[held].astype(np.float32)
-    values = cv2.remap(grey, maps[:, :, 0], maps[:, :, 1], cv2.INTER_LINEAR)
-    profile = values.mean(axis=0)
-    whole = float(profile[-2:].mean() - profile[:2].mean())
+    maps = places.astype(np.float32)
+    values = cv2.remap(grey, maps[0], maps[1], cv2.INTER_LINEAR)
+    profile: list[float] = (np.add.reduce(values, axis=0, dtype=np.float64) / len(values)).tolist()
+    whole = (profile[-2] + profile[-1]) / 2 - (profile[0] + profile[1]) / 2
     if abs(whole) < MIN_STEP:
         return None
     middle = len(profile) // 2
-    return float(np.clip((profile[middle + 1] - profile[middle - 1]) / whole, 0.0, 1.0))
+    return min(max((profile[middle + 1] - profile[middle - 1]) / whole, 0.0), 1.0)
 
 
 def _surroundings(box: Box, scan: Box) -> Box | None:
@@ -147,29 +175,33 @@ def _surroundings(box: Box, scan: Box) -> Box | None:
     return (left, top, right - left, bottom - top) if right > left and bottom > top else None
 
 
+def _thinned(pixels: NDArray[np.uint8], room: Box, step: int) -> NDArray[np.uint8]:
+    """Every ``step``-th row and column of a part of the picture in grey; arguments as for `describe`."""
+    x, y, w, h = room
+    rows = pixels[y : y + h : step, x : x + w]
+    grey = rows if rows.ndim == 2 else cv2.cvtColor(rows, cv2.COLOR_RGB2GRAY)  # quicker than picking out colours
+    return np.ascontiguousarray(grey[:, ::step])
+
+
 def _walk(outline: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    """`MARGIN_POINTS` evenly along the outline, their outward normals (both (n, 2)), and the outline's length."""
-    closed = np.concatenate((outline, outline[:1]))
-    legs = np.diff(closed, axis=0)
-    far = np.concatenate(([0.0], np.cumsum(np.hypot(legs[:, 0], legs[:, 1]))))
+    """`MARGIN_POINTS` evenly along the outline, their outward normals (both (2, n)), and the outline's length."""
+    closed = np.concatenate((outline, outline[:1])).T.copy()
+    legs = closed[:, 1:] - closed[:, :-1]
+    far = np.zeros(len(outline) + 1)
+    np.hypot(legs[0], legs[1]).cumsum(out=far[1:])
     length = max(float(far[-1]), 1e-6)  # an outline can shrink to a point when it is rounded
-    at = np.arange(-1, MARGIN_POINTS + 1) * (length / MARGIN_POINTS) % length  # one more at each end, for the tangents
-    x, y = (np.interp(at, far, closed[:, axis]) for axis in (0, 1))
-    across, down = x[2:] - x[:-2], y[2:] - y[:-2]
-    steep = np.maximum(np.hypot(across, down), 1e-9)
-    if cv2.contourArea(outline.astype(np.float32), oriented=True) < 0:
-        steep = -steep
-    normals = np.stack((down / steep, -across / steep), axis=1)
-    return np.stack((x[1:-1], y[1:-1]), axis=1), normals, length
+    at = ALONG * (length / MARGIN_POINTS) % length
+    places = np.empty((2, len(at)))
+    places[0], places[1] = np.interp(at, far, closed[0]), np.interp(at, far, closed[1])
+    tangents = places[:, 2:] - places[:, :-2]
+    steep = np.maximum(np.hypot(tangents[0], tangents[1]), 1e-9)
+    normals = tangents[::-1] / steep
+    turned = 0 if cv2.contourArea(outline.astype(np.float32), oriented=True) < 0 else 1
+    np.negative(normals[turned], out=normals[turned])
+    return places[:, 1:-1], normals, length
 
 
-def _fill(outline: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.uint8]:
-    """(H, W) uint8, 1 inside the outline."""
-    mask = np.zeros(shape[:2], np.uint8)
-    cv2.fillPoly(mask, [np.round(outline - 0.5).astype(np.int32)], 1)
-    return mask
-
-
+@cache
 def _disc(radius: int) -> NDArray[np.uint8]:
     """A round structuring element."""
     disc: NDArray[np.uint8] = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
@@ -178,4 +210,9 @@ def _disc(radius: int) -> NDArray[np.uint8]:
 
 def _mean(grey: NDArray[np.uint8], mask: NDArray[np.uint8]) -> float | None:
     """Mean grey where ``mask`` is not 0; None if that is hardly anywhere."""
-    return float(cv2.mean(grey, mask=mask)[0]) if np.count_nonzero(mask) >= MIN_PIXELS else None
+    return float(cv2.mean(grey, mask=mask)[0]) if cv2.countNonZero(mask) >= MIN_PIXELS else None
+
+
+def _total(grey: NDArray[np.uint8]) -> float:
+    """Sum of all grey values."""
+    return float(cv2.sumElems(grey)[0]) if grey.size else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -9,11 +10,11 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from numpy.typing import NDArray
 
-    from edge.contracts.region import Region
+    from edge.contracts.region import Box, Point, Region
 
 COVERED = 0.95
 """Share of the outline that must lie inside a calibrated region: a pixel's rounding at its edge is no objection."""
@@ -34,39 +35,43 @@ class Measure:
     """Half-width of the error of one axis, see `measure`."""
 
 
-def calibration_for(outline: NDArray[np.float64], regions: Iterable[Region]) -> Region | None:
+def calibration_for(
+    outline: NDArray[np.float64] | Sequence[Point], regions: Iterable[Region], box: Box
+) -> Region | None:
     """Calibrated region that this outline may be measured by; None if there is none to trust.
 
-    It must hold the centre of the outline's box and at least `COVERED` of its points. Where two regions hold it
+    It must hold the centre of the outline's bounds and at least `COVERED` of its points. Where two regions hold it
     and disagree (an inset over the main picture), it is not known which of them is on top: then None.
 
     Args:
         outline: (n, 2) float, pixels of the source picture.
         regions: as the source gave them.
+        box: (x, y, w, h), whole pixels around the outline.
     """
-    bounds = (*outline.min(axis=0).tolist(), *outline.max(axis=0).tolist())
-    holding = [region for region in regions if region.calibrated and _holds(region, outline, bounds)]
+    holding = [region for region in regions if region.calibrated and _holds(region, outline, box)]
     if not holding:
         return None
-    for values in ([r.mm_x or 0.0 for r in holding], [r.mm_y or 0.0 for r in holding]):
-        if max(values) > min(values) * (1 + AGREE):
-            return None
+    if len(holding) > 1:
+        for values in ([r.mm_x or 0.0 for r in holding], [r.mm_y or 0.0 for r in holding]):
+            if max(values) > min(values) * (1 + AGREE):
+                return None
     return holding[0]
 
 
-def _holds(region: Region, outline: NDArray[np.float64], bounds: tuple[float, ...]) -> bool:
-    """Whether ``region`` holds the centre of ``bounds`` (left, top, right, bottom of the outline) and enough points."""
-    left, top, right, bottom = bounds
+def _holds(region: Region, outline: NDArray[np.float64] | Sequence[Point], box: Box) -> bool:
+    """Whether ``region`` holds the centre of the outline's bounds and enough of its points."""
     x, y, w, h = region.box
-    if x <= left and y <= top and right <= x + w and bottom <= y + h:
-        return True  # all of it: nearly always, and a tenth of the time
+    if x <= box[0] and y <= box[1] and box[0] + box[2] <= x + w and box[1] + box[3] <= y + h:
+        return True  # all of it: nearly always, and no point needs to be looked at
+    points = np.asarray(outline)
+    (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
     if not (x <= (left + right) / 2 <= x + w and y <= (top + bottom) / 2 <= y + h):
         return False
-    inside = ((outline >= (x, y)) & (outline <= (x + w, y + h))).all(axis=1)
+    inside = ((points >= (x, y)) & (points <= (x + w, y + h))).all(axis=1)
     return bool(inside.mean() >= COVERED)
 
 
-def measure(outline: NDArray[np.float64], mm_x: float, mm_y: float, cell: tuple[float, float]) -> Measure:
+def measure(outline: NDArray[np.float64], mm_x: float, mm_y: float, cell: tuple[float, float], area: float) -> Measure:
     """Measure the axes and area of a closed outline in millimetres.
 
     The uncertainty is what the mask's grid alone brings in: the true edge may lie half a mask cell to either side
@@ -78,33 +83,45 @@ def measure(outline: NDArray[np.float64], mm_x: float, mm_y: float, cell: tuple[
         mm_x: width of a source pixel in millimetres.
         mm_y: height of a source pixel in millimetres.
         cell: (width, height) of one mask cell in source pixels.
+        area: of the outline in source pixels squared, see `polygon_area`.
     """
     places = outline * (mm_x, mm_y)
-    x, y = places.T.copy()
-    wide, high = x[:, None] - x, y[:, None] - y
-    squared = wide * wide + high * high
+    axes = places.T.copy()
+    apart = axes[:, :, None] - axes[:, None, :]
+    apart *= apart
+    squared = apart[0] + apart[1]
     first, second = divmod(int(squared.argmax()), len(places))
-    long_axis = float(np.sqrt(squared[first, second]))
-    along = (places[first] - places[second]) / max(long_axis, 1e-12)
-    across = places @ np.array((-along[1], along[0]))
+    long_axis = math.sqrt(squared[first, second])
+    unit = max(long_axis, 1e-12)
+    (x1, y1), (x2, y2) = places[first].tolist(), places[second].tolist()
+    across = (places @ np.array(((y2 - y1) / unit, (x1 - x2) / unit))).tolist()
     return Measure(
         long_axis_mm=long_axis,
-        short_axis_mm=float(across.max() - across.min()),
-        area_mm2=polygon_area(outline) * mm_x * mm_y,
+        short_axis_mm=max(across) - min(across),
+        area_mm2=area * mm_x * mm_y,
         uncertainty_mm=max(cell[0] * mm_x, cell[1] * mm_y),
     )
 
 
-def polygon_area(outline: NDArray[np.float64]) -> float:
-    """Area that an outline encloses, (n, 2) float points, in their unit squared; its direction does not matter."""
-    return float(abs(cv2.contourArea((outline - outline[0]).astype(np.float32))))
+def near_origin(outline: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The outline, (n, 2) float, moved to begin at (0, 0): so large coordinates cost sums of them no precision."""
+    near: NDArray[np.float32] = (outline - outline[0]).astype(np.float32)
+    return near
 
 
-def polygon_centre(outline: NDArray[np.float64]) -> tuple[float, float]:
-    """Centre of mass (x, y) of the area that an outline, (n, 2) float, encloses; of the points if it has none."""
-    start = outline[0]  # sums near the origin, so that large coordinates cost no precision
-    sums = cv2.moments((outline - start).astype(np.float32))
+def polygon_area(near: NDArray[np.float32]) -> float:
+    """Area that an outline encloses, moved by `near_origin`, in its unit squared; its direction does not matter."""
+    return float(abs(cv2.contourArea(near)))
+
+
+def polygon_centre(outline: NDArray[np.float64], near: NDArray[np.float32]) -> tuple[float, float]:
+    """Centre of mass (x, y) of the area that an outline encloses; of its points, (n, 2) float, if it has none.
+
+    ``near`` is the outline, moved by `near_origin`.
+    """
+    sums = cv2.moments(near)
     if abs(sums["m00"]) < 1e-6:
-        mean = outline.mean(axis=0)
-        return float(mean[0]), float(mean[1])
-    return float(sums["m10"] / sums["m00"] + start[0]), float(sums["m01"] / sums["m00"] + start[1])
+        x, y = outline.mean(axis=0).tolist()
+        return x, y
+    x, y = outline[0].tolist()
+    return sums["m10"] / sums["m00"] + x, sums["m01"] / sums["m00"] + y

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 
 from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
+from edge.contracts.tensors import TensorSpec
 from edge.postprocess.lesions import find_lesions
 
 if TYPE_CHECKING:
@@ -19,7 +21,6 @@ if TYPE_CHECKING:
     from edge.contracts.manifest import Calibration, ModelManifest
     from edge.contracts.region import Region
     from edge.contracts.results import Lesion
-    from edge.contracts.tensors import TensorSpec
     from edge.postprocess.lesions import PicturePlacement
 
 
@@ -41,30 +42,35 @@ class JudgedOutputs:
         self.body_part = body_part
         """What DICOM or the configuration says is scanned; None: nothing is said."""
 
-    @property
+    @cached_property
     def anatomy(self) -> float | None:
         """Probability that the picture is of the manifest's body part, 0 to 1; None: the model has no such head."""
-        return self._real(ANATOMY).item() if ANATOMY in self.manifest.heads else None
+        return self._number(ANATOMY, self._outputs[ANATOMY].item()) if ANATOMY in self.manifest.heads else None
 
     @cached_property
     def malignancy(self) -> float:
         """Calibrated probability of the malignant class, 0 to 1."""
         stored = self._outputs[MALIGNANCY]
         resolution = self.manifest.heads[MALIGNANCY].tensor.scale if stored.dtype.kind in "iu" else 0.0
-        q = float(self._real(MALIGNANCY).reshape(-1)[1])
-        return calibrate(q, self.manifest.calibration, resolution)
+        return calibrate(self._number(MALIGNANCY, stored.item(1)), self.manifest.calibration, resolution)
 
     @property
     def suspicious(self) -> bool:
         """Whether the malignancy is at or over the manifest's operating point."""
         return self.malignancy >= self.manifest.thresholds.malignancy
 
+    @property
+    def call_uncertain(self) -> bool:
+        """Whether the malignancy lies strictly inside the manifest's interval of uncertain values."""
+        interval = self.manifest.thresholds.uncertain
+        return interval is not None and interval[0] < self.malignancy < interval[1]
+
     @cached_property
     def lesions(self) -> list[Lesion]:
         """Lesions of the mask head, whose output is (1, h, w, 1), the surest first; without descriptors."""
-        mask = self._real(LESION_MASK)[0, :, :, 0]
+        mask = presence(self._outputs[LESION_MASK][0, :, :, 0], self.manifest.heads[LESION_MASK].tensor)
         size = (self.manifest.recipe.width, self.manifest.recipe.height)
-        return find_lesions(np.clip(mask, 0.0, 1.0), self._placement, self.manifest.thresholds, size, self._regions)
+        return find_lesions(mask, self._placement, self.manifest.thresholds, size, self._regions)
 
     def unseen_share(self) -> float:
         """Area of the largest part with scan data beside the crop, as a share of the crop; 0 where nobody measures it.
@@ -73,8 +79,13 @@ class JudgedOutputs:
         """
         return 0.0 if self._unseen is None else self._unseen()
 
-    def _real(self, head: str) -> NDArray[np.float32]:
-        return dequantise(self._outputs[head], self.manifest.heads[head].tensor)
+    def _number(self, head: str, value: float) -> float:
+        """Real value of one stored number, as `dequantise` gives it, without the time that arrays take."""
+        spec = self.manifest.heads[head].tensor
+        real = np.float32(value)
+        if self._outputs[head].dtype.kind in "iu":
+            real = (real - np.float32(spec.zero_point)) * np.float32(spec.scale)
+        return float(real)
 
 
 def dequantise(values: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:
@@ -87,6 +98,21 @@ def dequantise(values: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:
         real -= np.float32(spec.zero_point)
         real *= np.float32(spec.scale)
     return real
+
+
+def presence(stored: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:
+    """Presence of a lesion by place, 0 to 1, float32 (h, w), from what a mask head has stored."""
+    if stored.dtype == np.uint8:
+        real: NDArray[np.float32] = cv2.LUT(stored, _presence_table(spec.scale, spec.zero_point))
+        return real
+    return np.clip(dequantise(stored, spec), 0.0, 1.0)
+
+
+@lru_cache(maxsize=8)
+def _presence_table(scale: float, zero_point: int) -> NDArray[np.float32]:
+    """Presence for each of the 256 values that a uint8 mask can have; a look-up is quicker than to compute it."""
+    spec = TensorSpec((256,), "uint8", scale, zero_point)
+    return np.clip(dequantise(np.arange(256, dtype=np.uint8), spec), 0.0, 1.0)
 
 
 def calibrate(q: float, calibration: Calibration, resolution: float) -> float:

@@ -29,21 +29,27 @@ COLOUR_SHARE = 0.4
 class PixelSample:
     """Evenly spread sample of the pixels of a picture's crop."""
 
-    __slots__ = ("colour", "grey")
+    __slots__ = ("channels", "grey")
 
-    def __init__(self, pixels: NDArray[np.uint8], crop: Box) -> None:
+    def __init__(self, pixels: NDArray[np.uint8], crop: Box, crop_grey: NDArray[np.uint8] | None = None) -> None:
         """Take the sample from the crop of a picture.
 
         Args:
             pixels: (H, W) grey or (H, W, 3) RGB, uint8. Not changed.
             crop: (x, y, w, h) in pixels, within the picture and not empty.
+            crop_grey: (h, w) uint8, the grey of the crop, where it has been made already.
         """
         x, y, w, h = crop
         step_x, step_y = max(1, w // SAMPLES), max(1, h // SAMPLES)
-        sample = np.ascontiguousarray(pixels[y : y + h : step_y, x : x + w : step_x])
-        self.colour: NDArray[np.uint8] | None = sample if sample.ndim == 3 else None
-        """(h, w, 3) uint8 RGB; None: the picture is grey."""
-        self.grey: NDArray[np.uint8] = sample if sample.ndim == 2 else cv2.cvtColor(sample, cv2.COLOR_RGB2GRAY)
+        sample = pixels[y : y + h : step_y, x : x + w : step_x]
+        self.channels: list[NDArray[np.uint8]] = []
+        """Red, green and blue, (h, w) uint8 each; empty: the picture is grey."""
+        if sample.ndim == 3:  # one channel after the other: numpy copies pixels of three bytes slowly
+            self.channels = [np.ascontiguousarray(sample[:, :, number]) for number in range(3)]
+        grey = sample if crop_grey is None else crop_grey[::step_y, ::step_x]
+        if grey.ndim == 3:
+            grey = cv2.cvtColor(cv2.merge(self.channels), cv2.COLOR_RGB2GRAY)
+        self.grey: NDArray[np.uint8] = np.ascontiguousarray(grey)
         """(h, w) uint8."""
 
 
@@ -54,20 +60,29 @@ def bright_pixels(sample: PixelSample) -> int:
 
 def coloured_share(sample: PixelSample) -> float:
     """Share of the sample with strong colour, 0 to 1; 0 for a grey picture."""
-    if sample.colour is None:
+    if not sample.channels:
         return 0.0
-    red, green, blue = cv2.split(sample.colour)
+    red, green, blue = sample.channels
     top = cv2.max(cv2.max(red, green), blue)
     span = cv2.subtract(top, cv2.min(cv2.min(red, green), blue))
-    wide = span >= COLOUR_SPAN
-    if not wide.any():
+    if span.max() < COLOUR_SPAN:
         return 0.0  # most scans
-    return float(np.count_nonzero(wide & (span >= COLOUR_SHARE * top)) / span.size)
+    return float(np.count_nonzero((span >= COLOUR_SPAN) & (span >= COLOUR_SHARE * top)) / span.size)
 
 
 def texture_share(sample: PixelSample) -> float:
     """Share of the sample that is neither flat nor on a slope, 0 to 1, along the axis where it is smaller."""
     v = sample.grey.astype(np.int16)
-    rows = np.abs(v[:, :-2] - 2 * v[:, 1:-1] + v[:, 2:])
-    cols = np.abs(v[:-2] - 2 * v[1:-1] + v[2:])
-    return min(float(np.count_nonzero(d > TEXTURE_STEP) / d.size) for d in (rows, cols))
+    twice = v + v
+    rows = v[:, :-2] + v[:, 2:]
+    rows -= twice[:, 1:-1]
+    cols = v[:-2] + v[2:]
+    cols -= twice[1:-1]
+    # A difference of -TEXTURE_STEP to TEXTURE_STEP is none: moved to begin at 0, what is below it is above all others.
+    return min(_count_over(difference) / difference.size for difference in (rows, cols))
+
+
+def _count_over(difference: NDArray[np.int16]) -> int:
+    """Number of values whose absolute value is over `TEXTURE_STEP`."""
+    difference += TEXTURE_STEP
+    return int(np.count_nonzero(difference.view(np.uint16) > 2 * TEXTURE_STEP))

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 64_000_000
 """Pictures with more pixels are refused before they are worked on."""
+KEPT_PIXELS = 4_000_000
+"""Grey of larger pictures is not kept: frames on their way would hold it beside their own pixels."""
 
 
 class Preprocessor:
@@ -31,6 +33,8 @@ class Preprocessor:
         if table is not None and (len(table) != 256 or not all(0 <= v <= 255 for v in table)):
             raise ValueError("a contrast table has 256 values from 0 to 255")
         self._table = None if table is None else np.array(table, np.uint8)
+        self.crop_grey: NDArray[np.uint8] | None = None
+        """Grey of the last picture's crop, (h, w) uint8, before any filter; not written to. None: it was not kept."""
         self.marks_ns = (0, 0, 0, 0)
         """Of the last picture, on the monotonic clock: begun, cropped, resized, copied into the tensor."""
 
@@ -73,6 +77,7 @@ class Preprocessor:
         box, halvings = plan(crop, recipe.width, recipe.height)
         x, y, w, h = box.crop
         grey = to_grey(pixels[y : y + h, x : x + w])
+        self.crop_grey = grey if pixels.shape[0] * pixels.shape[1] <= KEPT_PIXELS else None
         if recipe.median:
             grey = cv2.medianBlur(grey, recipe.median)
         if self._table is not None:

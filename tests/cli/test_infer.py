@@ -17,7 +17,9 @@ from sample_pictures import speckle, write_clip, write_png
 from edge.cli.main import run
 from edge.sources import images
 
-KEYS = ["path", "frame", "status", "reason", "malignancy", "suspicious", "lesions", "latency_ms"]
+KEYS = [
+    *("path", "frame", "status", "reason", "malignancy", "suspicious", "call_uncertain", "lesions", "latency_ms"),
+]
 LESION_KEYS = ["box", "outline", "score", "long_axis_mm", "area_mm2", "descriptors"]
 SHIPPED = Path(pydicom.__file__).parent / "data" / "test_files"
 pytestmark = pytest.mark.usefixtures("scripted_runtime")
@@ -51,7 +53,7 @@ def test_one_picture_has_exactly_the_promised_keys(tmp_path, capsys):
     assert list(line) == KEYS
     assert (line["path"], line["frame"], line["status"], line["reason"]) == (str(path), 0, "finding", None)
     assert line["malignancy"] == pytest.approx(0.8)
-    assert line["suspicious"] is True
+    assert (line["suspicious"], line["call_uncertain"]) == (True, False)
     (lesion,) = line["lesions"]
     assert list(lesion) == LESION_KEYS
     x, y, w, h = lesion["box"]
@@ -96,6 +98,7 @@ def test_one_bad_file_of_a_mixed_folder_costs_that_file_only(tmp_path, capsys):
     assert list(broken) == KEYS
     assert (broken["status"], broken["reason"]) == ("no_result", "decode_error")
     assert (broken["malignancy"], broken["suspicious"], broken["lesions"], broken["latency_ms"]) == (None, None, [], {})
+    assert broken["call_uncertain"] is False
     assert all(line["status"] == "finding" for each in by_name.values() for line in each)
     assert "broken.png: " in err
     assert "1 other file" in err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import subprocess
 import sys
@@ -54,6 +55,32 @@ def test_csv_has_a_row_a_lesion_and_one_for_what_has_none(tmp_path, capsys):
     assert float(rows[0]["echogenicity"]) > 0
     assert float(rows[0]["total_ms"]) > 0
     assert None not in rows[1].values()
+
+
+def test_an_uncertain_call_is_told_in_the_table(tmp_path, capsys, uncertain_calls):
+    write_png(tmp_path / "scan.png")
+    write_clip(tmp_path / "clip.avi", 3)
+    assert run(["infer", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    said = r"finding +lesion 0\.\d\d \| malignancy 0\.80 \| suspicious, uncertain call \| no calibration"
+    assert len(re.findall(said, out)) == 4
+    assert "3 judged (3 with a finding, 3 of them an uncertain call, 0 clear); highest malignancy 0.80 (frame 0" in out
+    assert re.search(r"highest malignancy 0\.80 \(frame 0.*, uncertain call\)", out)
+
+
+def test_an_uncertain_call_is_told_in_json_and_in_the_last_column_of_the_csv(tmp_path, capsys, uncertain_calls):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write_png(folder / "a.png")
+    write_png(folder / "b.png", speckle(8, 8))
+    (folder / "c.png").write_bytes(b"bad")
+    run(["infer", str(folder), "--json", "--csv", str(tmp_path / "out.csv")])
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    rows = list(csv.reader(io.StringIO((tmp_path / "out.csv").read_text())))
+    assert rows[0][-1] == "call_uncertain"
+    assert [line["call_uncertain"] for line in lines] == [True, False, False]
+    assert [row[-1] for row in rows[1:]] == ["True", "False", "False"]
+    assert (lines[0]["status"], lines[0]["suspicious"], len(lines[0]["lesions"])) == ("finding", True, 1)
 
 
 def test_overlays_are_named_after_their_files_and_never_replace_one_another(tmp_path, capsys):

@@ -94,6 +94,21 @@ def test_fields_of_a_later_version_are_ignored_deep_down() -> None:
     assert msgspec.json.decode(json.dumps(plain), type=Finding) == example_of(Finding)
 
 
+@pytest.mark.parametrize("cls", [Finding, LatestResult])
+def test_a_message_of_an_older_version_has_no_uncertain_call(cls: type[msgspec.Struct]) -> None:
+    plain = json.loads(msgspec.json.encode(msgspec.structs.replace(example_of(cls), call_uncertain=True)))
+    assert plain.pop("call_uncertain") is True
+    old: Any = msgspec.json.decode(json.dumps(plain), type=cls)
+    assert old.call_uncertain is False
+    assert {**json.loads(msgspec.json.encode(old))} == {**plain, "call_uncertain": False}
+
+
+def test_a_manifest_of_an_older_version_has_one_anatomy_limit() -> None:
+    plain = json.loads(msgspec.json.encode(example_of(ModelManifest)))
+    del plain["thresholds"]["anatomy_stated"]
+    assert msgspec.json.decode(json.dumps(plain), type=ModelManifest).thresholds.anatomy_stated is None
+
+
 @pytest.mark.parametrize("cls", TYPES)
 @pytest.mark.parametrize("body", [b"", b"{}", b"null", b"[]", b"{", b"\xff", b'{"schema": "finding/2"}'])
 def test_what_is_no_message_is_refused(cls: type[msgspec.Struct], body: bytes) -> None:

@@ -23,6 +23,20 @@ def test_a_probability_stays_near_itself_and_on_its_side_of_the_threshold(value:
     assert (rounded >= threshold) == (value >= threshold)
 
 
+@given(value=UNIT, threshold=UNIT, ends=st.tuples(UNIT, UNIT))
+@example(value=0.28395, threshold=0.5, ends=(0.28398, 0.7))
+@example(value=0.70001, threshold=0.5, ends=(0.2, 0.70002))
+@example(value=0.28398, threshold=0.5, ends=(0.28398, 0.7))
+@example(value=0.500004, threshold=0.500003, ends=(0.500002, 0.500005))
+def test_a_probability_goes_neither_into_an_interval_nor_out_of_it(
+    value: float, threshold: float, ends: tuple[float, float]
+) -> None:
+    rounded = precision.probability(value, threshold, ends)
+    assert abs(rounded - value) <= 1e-4
+    assert (rounded >= threshold) == (value >= threshold)
+    assert (ends[0] < rounded < ends[1]) == (ends[0] < value < ends[1])
+
+
 @given(UNIT)
 def test_a_probability_has_four_decimals(value: float) -> None:
     assert precision.probability(value, 0.5) == float(f"{precision.probability(value, 0.5):.4f}")

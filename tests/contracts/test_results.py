@@ -24,7 +24,12 @@ SHAPES = {
 
 
 def make(
-    status: Status, malignancy: float | None, reason: Reason | None, lesions: int, suspicious: bool | None
+    status: Status,
+    malignancy: float | None,
+    reason: Reason | None,
+    lesions: int,
+    suspicious: bool | None,
+    call_uncertain: bool = False,
 ) -> Result:
     return Result(
         stream="cart",
@@ -35,6 +40,7 @@ def make(
         reason=reason,
         lesions=(LESION,) * lesions,
         suspicious=suspicious,
+        call_uncertain=call_uncertain,
     )
 
 
@@ -44,17 +50,34 @@ def make(
     st.none() | st.sampled_from(Reason),
     st.integers(0, 3),
     st.none() | st.booleans(),
+    st.booleans(),
 )
 def test_a_result_exists_exactly_if_it_has_what_its_state_has(
-    status: Status, malignancy: float | None, reason: Reason | None, lesions: int, suspicious: bool | None
+    status: Status,
+    malignancy: float | None,
+    reason: Reason | None,
+    lesions: int,
+    suspicious: bool | None,
+    call_uncertain: bool,
 ) -> None:
     shape = (malignancy is not None, reason is not None, lesions > 0, suspicious is not None)
-    if shape == SHAPES[status]:
-        result = make(status, malignancy, reason, lesions, suspicious)
+    if shape == SHAPES[status] and (status is Status.FINDING or not call_uncertain):
+        result = make(status, malignancy, reason, lesions, suspicious, call_uncertain)
         assert (result.status, result.malignancy, result.reason) == (status, malignancy, reason)
+        assert result.call_uncertain is call_uncertain
     else:
         with pytest.raises(ValueError, match=status.value):
-            make(status, malignancy, reason, lesions, suspicious)
+            make(status, malignancy, reason, lesions, suspicious, call_uncertain)
+
+
+@pytest.mark.parametrize("suspicious", [True, False])
+def test_an_uncertain_call_is_a_finding_with_a_call_and_nothing_else(suspicious: bool) -> None:
+    assert make(Status.FINDING, 0.5, None, 1, suspicious, call_uncertain=True).call_uncertain
+    assert not make(Status.FINDING, 0.5, None, 1, suspicious).call_uncertain, "absent means false"
+    with pytest.raises(ValueError, match="clear with an uncertain call"):
+        make(Status.CLEAR, 0.5, None, 0, None, call_uncertain=True)
+    with pytest.raises(ValueError, match="abstained with an uncertain call"):
+        make(Status.ABSTAINED, None, Reason.TOO_UNCERTAIN, 0, None, call_uncertain=True)
 
 
 @pytest.mark.parametrize("malignancy", [float("nan"), float("inf"), -0.01, 1.01])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 from demo_messages import DEVICE, WHOLE, coverage, finding, received, scene
 
 from edge.contracts.results import Reason, Status
+from edge.demo.message_log import describe_message
 from edge.demo.overlays import draw_overlays, messages_by_frame
 from edge.demo.summary import summarise
 from edge.schema import examples
@@ -37,3 +39,13 @@ def test_two_lesions_of_a_frame_are_drawn_together_and_many_frames_thinned():
     assert len(messages_by_frame(both, "s")[0].lesions) == 2
     many = summarise(received(*[finding(n, frame=n, lifecycle="update") for n in range(1, 30)]), DEVICE)
     assert list(messages_by_frame(many, "s")) == [1, 15, 29]
+
+
+def test_an_uncertain_call_is_drawn_and_captioned_as_one():
+    doubtful = msgspec.structs.replace(finding(1), call_uncertain=True)
+    said = [messages_by_frame(summarise(received(each), DEVICE), "s") for each in (finding(1), doubtful)]
+    certain, uncertain = (draw_overlays("s", "phantom://?seed=1&frames=2", each)[0] for each in said)
+    assert "| suspicious |" in certain.caption
+    assert "| suspicious, uncertain call |" in uncertain.caption
+    assert not np.array_equal(certain.pixels[:480], uncertain.pixels[:480])
+    assert "suspicious, uncertain call" in describe_message(doubtful)[1]

@@ -124,17 +124,21 @@ def unsure() -> tuple[list[golden.GoldenCase], Any]:
 
 
 @pytest.mark.slow
-def test_a_picture_left_unjudged_for_its_probability_is_telling(unsure):
+def test_a_picture_whose_probability_is_uncertain_is_telling(unsure):
     """Else a model with an interval of uncertainty would have none: all near even odds lie inside it."""
     cases, _ = unsure
     telling = golden.NEEDED["a probability between 0.3 and 0.7"]
+    found = [case for case in cases if case.status is Status.FINDING]
     left = [case for case in cases if case.reason is Reason.TOO_UNCERTAIN]
-    assert left
-    assert all(telling(case) == (0.33 < case.probability < 0.67) for case in left)
-    (one, *_) = left
-    near = dataclasses.replace(one, probability=0.5)
+    assert found, "an uncertain call withholds no lesion"
+    assert all(golden.NEEDED["a finding"](case) for case in found)
+    assert all(telling(case) == (0.33 < case.probability < 0.67) for case in (*found, *left))
+    near = dataclasses.replace(found[0], probability=0.5)
     assert telling(near)
-    disagree = dataclasses.replace(near, reason=Reason.HEADS_DISAGREE)
+    without = dataclasses.replace(near, status=Status.ABSTAINED, reason=Reason.TOO_UNCERTAIN)
+    assert telling(without)
+    assert not golden.NEEDED["clear"](dataclasses.replace(without, empty=True))
+    disagree = dataclasses.replace(without, reason=Reason.HEADS_DISAGREE)
     assert not telling(disagree)
 
 
@@ -200,6 +204,47 @@ def test_the_shipped_golden_vectors_show_both_answers():
         assert np.array_equal(tensor[0], bundle.golden.tensors[case])
         states.add(decide(bundle.golden.expected(case), bundle.manifest, placement, regions, pixels).status)
     assert {Status.FINDING, Status.CLEAR} <= states
+
+
+def test_the_shipped_model_behaves_as_its_manifest_says():
+    """Its golden vectors judged with its own interval, a wide one, and none: no lesion withheld, nothing cleared."""
+    from edge.postprocess.decide import decide
+    from edge.preprocess.preprocessor import Preprocessor
+
+    bundle = load_bundle()
+    preprocess = Preprocessor(bundle.manifest.recipe)
+    told: dict[str, list[Any]] = {"own": [], "wide": [], "none": []}
+    own = bundle.manifest.thresholds
+    for name, interval in (("own", own.uncertain), ("wide", (0.001, 0.999)), ("none", None)):
+        limits = msgspec.structs.replace(own, uncertain=interval)
+        manifest = msgspec.structs.replace(bundle.manifest, thresholds=limits)
+        for case, (pixels, regions) in enumerate(zip(bundle.golden.frames, bundle.golden.regions, strict=True)):
+            placement = preprocess(pixels, regions)[1]
+            told[name].append(decide(bundle.golden.expected(case), manifest, placement, regions, pixels))
+    for name in ("own", "wide"):
+        for verdict, plain in zip(told[name], told["none"], strict=True):
+            if plain.status is Status.FINDING:
+                assert (verdict.status, verdict.lesions) == (Status.FINDING, plain.lesions)
+            elif verdict.reason is Reason.TOO_UNCERTAIN:
+                assert plain.status is Status.CLEAR
+            else:
+                assert (verdict.status, verdict.reason) == (plain.status, plain.reason)
+    assert not any(verdict.status is Status.CLEAR for verdict in told["wide"])
+    assert {verdict.call_uncertain for verdict in told["wide"] if verdict.status is Status.FINDING} == {True}
+
+
+def test_the_card_says_both_anatomy_limits_and_what_uncertain_means():
+    manifest = load_bundle().manifest
+    limits = msgspec.structs.replace(manifest.thresholds, anatomy=0.4, anatomy_stated=0.125, uncertain=(0.3, 0.6))
+    text = " ".join(render_card(msgspec.structs.replace(manifest, thresholds=limits), 1).split())
+    assert (
+        "under 0.400 is not judged (wrong anatomy); under 0.125 where the configuration or DICOM says BREAST." in text
+    )
+    assert "Between a malignancy of 0.300 and 0.600 a finding's call is told as uncertain" in text
+    limits = msgspec.structs.replace(limits, anatomy_stated=None, uncertain=None)
+    text = " ".join(render_card(msgspec.structs.replace(manifest, thresholds=limits), 1).split())
+    assert "under 0.400 is not judged (wrong anatomy). -" in text
+    assert "Between a malignancy" not in text
 
 
 def test_the_card_says_what_the_manifest_says():

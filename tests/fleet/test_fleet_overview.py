@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import msgspec
@@ -9,8 +10,17 @@ import pytest
 from device_messages import DeviceMessages
 
 from edge.contracts.errors import UsageError
-from edge.fleet.device_table import COLUMNS, WORST, cell_texts, filter_and_sort, plain_table, summary_line
+from edge.fleet.device_table import (
+    COLUMNS,
+    WORST,
+    cell_texts,
+    filter_and_sort,
+    finding_text,
+    plain_table,
+    summary_line,
+)
 from edge.fleet.fleet_overview import DeviceRow, FleetOverview, count_messages
+from edge.schema import examples
 
 
 class FakeClock:
@@ -59,6 +69,37 @@ def test_a_row_tells_what_the_device_told(overview: FleetOverview, clock: FakeCl
         "heard": "7 s", "notes": "requests off: what is missing cannot be asked for",
         "anomalies": "-",
     }  # fmt: skip
+
+
+def test_an_uncertain_call_stands_beside_the_call(overview: FleetOverview) -> None:
+    device = device_messages_for(overview)
+    device.state(1)
+    told = []
+    for seq, (suspicious, uncertain) in enumerate(((True, True), (False, True), (False, False)), start=1):
+        device.finding(seq, malignancy=0.5, suspicious=suspicious, call_uncertain=uncertain)
+        (row,) = overview.rows()
+        assert row.last_finding is not None
+        assert row.last_finding.call_uncertain is uncertain
+        told.append(finding_text(row.last_finding))
+    assert told == [
+        "suspicious 0.50 (uncertain), 0 s ago",
+        "not suspicious 0.50 (uncertain), 0 s ago",
+        "not suspicious 0.50, 0 s ago",
+    ]
+
+
+@pytest.mark.parametrize("absent", [True, False])
+def test_a_device_that_says_nothing_of_uncertainty_has_no_uncertain_call(overview: FleetOverview, absent: bool) -> None:
+    """Older devices have no such field; null is read as the same."""
+    message = json.loads(msgspec.json.encode(examples.finding()))
+    if absent:
+        del message["call_uncertain"]
+    else:
+        message["call_uncertain"] = None
+    overview.feed("edge/v1/clinic-a/cart-7/findings/cart", json.dumps(message).encode())
+    (row,) = overview.rows()
+    assert row.last_finding is not None
+    assert (row.last_finding.suspicious, row.last_finding.call_uncertain, row.unreadable) == (True, False, 0)
 
 
 def test_a_device_that_has_gone_shows_no_numbers_and_what_it_was(overview: FleetOverview) -> None:

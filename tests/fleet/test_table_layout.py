@@ -10,8 +10,9 @@ import pytest
 from fleet_rows import LONG_DEVICE, LONG_SITE, make_row
 
 from edge.fleet.cell_text import age_text, display_width, encodable, number_text, pack_words, shorten_middle
-from edge.fleet.device_table import plain_table
+from edge.fleet.device_table import finding_text, plain_table
 from edge.fleet.fleet_overview import REQUESTS_OFF
+from edge.fleet.last_messages import LastFinding
 from edge.fleet.resend_requests import NO_ANSWER
 from edge.fleet.table_layout import (
     COLUMNS,
@@ -90,6 +91,16 @@ def test_at_80_columns_state_heard_fps_and_missing_are_there_at_200_all() -> Non
         assert shown == more
     assert {"p99-ms", "temp-c", "expired", "model"} <= lay_out(rows, rows, 160).widths.keys()
     assert lay_out(rows, rows, 200).widths.keys() == set(PRIORITY)
+
+
+def test_the_words_of_the_last_finding_are_whole() -> None:
+    last = LastFinding(
+        stream="cart", lifecycle="new", malignancy=0.45, suspicious=False, call_uncertain=True, age_s=5999.0
+    )
+    rows = [changed(make_row(1), last_finding=last)]
+    layout = lay_out(rows, rows, 200)
+    assert finding_text(last) in row_text(rows[0], layout).rest
+    assert "(uncertain), " in finding_text(last)
 
 
 def test_columns_that_hold_nothing_make_room_for_why() -> None:

@@ -23,7 +23,8 @@ from kernel_camera.vivid_controls import (
     DROPPED_PERCENT,
     NO_SIGNAL,
     OTHER_SIGNAL,
-    SIGNAL_THERE,
+    SELECTED_SIGNAL,
+    SMALL_SIGNAL,
     TEST_PATTERN,
     TEXT,
     TIMINGS,
@@ -59,8 +60,8 @@ HDMI = "camera://0?input=3"
 @pytest.fixture(autouse=True)
 def _device_in_order(monkeypatch):
     monkeypatch.setattr("edge.sources.live.source.START_S", 120.0)  # each instruction is computed: Python starts slowly
-    yield
-    for control, value in ((TIMINGS_SIGNAL, SIGNAL_THERE), (DROPPED_PERCENT, 0), (TEXT, 0), (TEST_PATTERN, 0)):
+    usual = ((TIMINGS, SMALL_SIGNAL), (TIMINGS_SIGNAL, SELECTED_SIGNAL), (DROPPED_PERCENT, 0), (TEXT, 0))
+    for control, value in (*usual, (TEST_PATTERN, 0)):
         set_control(control, value, find_camera("vivid-000-vid-cap"))
 
 
@@ -246,13 +247,12 @@ def test_plugged_in_again_as_another_number_it_is_found_by_name(source, note):
     one = source("camera://vivid-000-vid-cap?input=0&size=320x180")
     assert isinstance(one.read(5.0), Frame)
     before = find_camera("vivid-000-vid-cap")
+    holder = os.open(before, os.O_RDWR)  # as long as anybody has the old one open, its number is taken
     UNBIND.write_text("vivid.0")
     event, _, _ = next_event(one)
     assert event.kind == "lost"
     with pytest.raises(SourceError, match="no camera is called"):
         one.open()
-    holder = os.open("/dev/null", os.O_RDONLY)
-    os.close(holder)
     BIND.write_text("vivid.0")
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
@@ -262,7 +262,13 @@ def test_plugged_in_again_as_another_number_it_is_found_by_name(source, note):
         except SourceError:
             time.sleep(0.05)
     assert isinstance(one.read(5.0), Frame)
-    note("node before and after", [before, find_camera("vivid-000-vid-cap")])
+    after = find_camera("vivid-000-vid-cap")
+    note("node before and after", [before, after])
+    assert after != before
+    one.close()
+    UNBIND.write_text("vivid.0")
+    os.close(holder)
+    BIND.write_text("vivid.0")
 
 
 def test_no_signal_is_told_and_no_picture_of_it_passes(source, note):
@@ -278,7 +284,7 @@ def test_no_signal_is_told_and_no_picture_of_it_passes(source, note):
         after += [frame for frame in frames if frame.captured_ns > at_ns]
         with pytest.raises(SourceError, match="no signal at input 3"):
             one.open()
-        set_control(TIMINGS_SIGNAL, SIGNAL_THERE)
+        set_control(TIMINGS_SIGNAL, SELECTED_SIGNAL)
         one.open()
         assert isinstance(one.read(5.0), Frame)
         one.close()
@@ -291,8 +297,7 @@ def test_no_signal_is_told_and_no_picture_of_it_passes(source, note):
 def test_another_signal_ends_the_stream_and_opens_with_its_size(source):
     one = source(HDMI)
     size = (one.info.width, one.info.height)
-    set_control(TIMINGS, 0)  # 640x480p59
-    set_control(TIMINGS_SIGNAL, OTHER_SIGNAL)
+    set_control(TIMINGS, OTHER_SIGNAL)
     event, _, _ = next_event(one)
     assert f"the signal changed from {size[0]} x {size[1]}" in event.detail
     one.open()
@@ -351,7 +356,7 @@ def test_doctor_proves_the_camera(note):
     check = probe_camera("cameras", "vivid", "/dev/video0")
     note("doctor", check.text)
     assert check.mark == "ok"
-    assert "yuyv 640 x 480 at 25/s, measured" in check.text
+    assert "yuyv 640 x 480 at 25/s; measured" in check.text
     assert "times of kernel, end of frame" in check.text
 
 

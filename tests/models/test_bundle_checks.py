@@ -58,6 +58,10 @@ def change(manifest: dict[str, Any], path: str, value: Any) -> None:
         ("thresholds.lesion_min_area", 0.9, "thresholds.lesion_min_area"),
         ("thresholds.prevalence", 0.0, "thresholds.prevalence"),
         ("thresholds.anatomy", 1.0, "thresholds.anatomy"),
+        ("thresholds.anatomy_stated", 0.999, r"thresholds\.anatomy_stated: expected 0 up to thresholds\.anatomy"),
+        ("thresholds.anatomy_stated", 1.5, "not valid"),
+        ("thresholds.anatomy_stated", -0.1, "not valid"),
+        ("thresholds.anatomy_stated", "none", "not valid"),
         ("thresholds.uncertain", [0.6, 0.4], "thresholds.uncertain"),
         ("calibration.slope", -1.0, "calibration"),
         ("calibration.slope", 0.0, "calibration"),
@@ -159,3 +163,11 @@ def test_a_bundle_with_fewer_golden_cases_still_loads(editable_bundle: EditableB
         elif name == "tensors" or name.startswith("output_"):
             golden[name] = golden[name][:cases]
     assert len(load_bundle(editable_bundle.write(tmp_path / "m.tflite")).golden) == cases
+
+
+def test_the_second_anatomy_limit_is_at_most_the_first(editable_bundle: EditableBundle, tmp_path):
+    first = editable_bundle.manifest["thresholds"]["anatomy"]
+    for second in (0.0, first / 2, first):
+        editable_bundle.manifest["thresholds"]["anatomy_stated"] = second
+        limits = load_bundle(editable_bundle.write(tmp_path / "m.tflite")).manifest.thresholds
+        assert (limits.anatomy, limits.anatomy_stated) == (first, second)

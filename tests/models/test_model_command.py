@@ -33,6 +33,20 @@ def test_info_tells_people_what_they_must_know(capsys):
         assert text in flat
 
 
+def test_info_tells_both_anatomy_limits_and_what_uncertain_means(editable_bundle: EditableBundle, tmp_path, capsys):
+    thresholds = editable_bundle.manifest["thresholds"]
+    said = []
+    for changes in ({"uncertain": [0.3, 0.6], "anatomy_stated": 0.001}, {"uncertain": None, "anatomy_stated": None}):
+        thresholds.update(changes)
+        assert run(["model", "info", str(editable_bundle.write(tmp_path / "m.tflite"))]) == 0
+        said.append(capsys.readouterr().out)
+    limit = f"anatomy    not judged under {thresholds['anatomy']:.3f}"
+    assert f"{limit}; under 0.001 where configuration or DICOM says BREAST\n" in said[0]
+    assert "uncertain  between 0.300 and 0.600: with a lesion an uncertain call, without one not judged" in said[0]
+    assert f"{limit}\n" in said[1]
+    assert "uncertain  none" in said[1]
+
+
 def test_info_as_json_is_the_manifest(capsys):
     bundle = load_bundle()
     assert run(["model", "info", "--json"]) == 0

@@ -8,7 +8,7 @@ import pytest
 
 from edge.contracts.frame_result import Result
 from edge.contracts.results import Lesion, Reason, Status
-from edge.picture.overlay import MIN_WIDTH, STATUS_COLOUR, draw_overlay
+from edge.picture.overlay import AMBER, MIN_WIDTH, STATUS_COLOUR, WHITE, draw_overlay
 from edge.picture.wording import REASONS, sentence, size
 
 rng = np.random.default_rng(5)
@@ -21,7 +21,9 @@ def lesion(cx, cy, a, b, **more) -> Lesion:
     return Lesion(box=box, outline=outline, centre=(cx, cy), score=0.93, **more)
 
 
-def result(status=Status.FINDING, lesions=(), reason=None, malignancy=None, suspicious=None) -> Result:
+def result(
+    status=Status.FINDING, lesions=(), reason=None, malignancy=None, suspicious=None, call_uncertain=False
+) -> Result:
     return Result(
         stream="s",
         frame_seq=0,
@@ -31,11 +33,12 @@ def result(status=Status.FINDING, lesions=(), reason=None, malignancy=None, susp
         lesions=tuple(lesions),
         malignancy=malignancy,
         suspicious=suspicious,
+        call_uncertain=call_uncertain,
     )
 
 
-def finding(*lesions: Lesion, suspicious=False) -> Result:
-    return result(lesions=lesions, malignancy=0.41, suspicious=suspicious)
+def finding(*lesions: Lesion, suspicious=False, call_uncertain=False) -> Result:
+    return result(lesions=lesions, malignancy=0.41, suspicious=suspicious, call_uncertain=call_uncertain)
 
 
 def picture(width, height, colour=False):
@@ -139,6 +142,11 @@ def test_the_words():
     assert sentence(finding(lesion(9, 9, 5, 5, **MEASURED))) == ["lesion 0.93", "malignancy 0.41", "12.4 x 8.1 mm"]
     assert sentence(finding(lesion(9, 9, 5, 5), suspicious=True))[-2:] == ["suspicious", "no calibration"]
     assert sentence(finding(lesion(9, 9, 5, 5), lesion(9, 9, 5, 5)))[0] == "2 lesions"
+    for suspicious, call in ((True, "suspicious, uncertain call"), (False, "not suspicious, uncertain call")):
+        doubtful = finding(lesion(9, 9, 5, 5, **MEASURED), suspicious=suspicious, call_uncertain=True)
+        assert sentence(doubtful) == ["lesion 0.93", "malignancy 0.41", call, "12.4 x 8.1 mm"]
+        several = finding(lesion(9, 9, 5, 5), lesion(9, 9, 5, 5), suspicious=suspicious, call_uncertain=True)
+        assert sentence(several) == ["2 lesions", "malignancy 0.41", call]
     assert sentence(result(Status.CLEAR, malignancy=0.1)) == ["no lesion detected in this frame"]
     assert size(lesion(9, 9, 5, 5)) == "no calibration"
 
@@ -151,3 +159,24 @@ def test_every_reason_has_words_in_ascii_and_none_says_healthy():
         assert words.isascii()
         assert "healthy" not in words
         assert sentence(result(Status.NO_RESULT, reason=reason))[0].startswith("no result: ")
+
+
+@pytest.mark.parametrize("suspicious", [True, False])
+@pytest.mark.parametrize(("width", "height", "a", "b"), [(400, 300, 60, 40), (320, 240, 8, 5), (1400, 1000, 300, 200)])
+def test_an_uncertain_call_is_as_plain_as_the_call_itself(suspicious, width, height, a, b):
+    """In the picture as well as below it: the box is a broken line all around, in the colour of the call."""
+    flat = np.zeros((height, width), np.uint8)
+    found = lesion(width / 2, height / 2, a, b)
+    certain, doubtful = (
+        draw_overlay(flat, finding(found, suspicious=suspicious, call_uncertain=unsure)) for unsure in (False, True)
+    )
+    assert not np.array_equal(certain[height:], doubtful[height:]), "the words"
+    line = max(1, round(min(width, height) / 300))
+    x, y, w, _ = found.box
+    beyond = y - line - 2  # rows that the outline does not reach
+    above = [drawn[:beyond, x + w // 4 : x + w - w // 4].max(axis=(0, 2)) > 100 for drawn in (certain, doubtful)]
+    assert not above[0].any(), "between two corners there is nothing"
+    assert 0.1 < above[1].mean() < 0.9, "here there are dashes, and gaps"
+    colours = {tuple(colour) for colour in doubtful[:beyond].reshape(-1, 3)} - {(0, 0, 0)}
+    assert colours == {tuple(AMBER if suspicious else WHITE)}
+    assert not (doubtful[:height] != certain[:height])[y : y + 2 * b, x : x + w].any(), "nothing is drawn on the lesion"

@@ -24,7 +24,13 @@ def make_lesion(x: int = 10, y: int = 10, side: int = 20) -> Lesion:
     return Lesion(box=box, outline=corners, centre=(x + side / 2, y + side / 2), score=0.9)
 
 
-def finding(seq: int = 0, *lesions: Lesion, malignancy: float = 0.7, captured_ns: int = 0) -> Result:
+def finding(
+    seq: int = 0,
+    *lesions: Lesion,
+    malignancy: float = 0.7,
+    captured_ns: int = 0,
+    call_uncertain: bool = False,
+) -> Result:
     return Result(
         stream="s",
         frame_seq=seq,
@@ -33,6 +39,7 @@ def finding(seq: int = 0, *lesions: Lesion, malignancy: float = 0.7, captured_ns
         malignancy=malignancy,
         suspicious=malignancy >= 0.5,
         lesions=lesions or (make_lesion(),),
+        call_uncertain=call_uncertain,
     )
 
 

@@ -75,7 +75,11 @@ def test_every_judged_field_is_a_field_of_the_finding():
 
 def test_messages_carry_the_values_of_the_result(messages, make):
     result = msgspec.structs.replace(
-        make.finding(3, make.lesion(), make.lesion(40)), runtime=RUNTIME, uncertainty=0.3, latency_ms={"total": 8.5}
+        make.finding(3, make.lesion(), make.lesion(40)),
+        runtime=RUNTIME,
+        uncertainty=0.3,
+        latency_ms={"total": 8.5},
+        call_uncertain=True,
     )
     second = result.lesions[1]
     frame = replace(make.frame(3), captured_ns=0)
@@ -100,6 +104,7 @@ def test_what_a_result_has_in_common_with_each_message(make):
         "reason",
         "malignancy",
         "suspicious",
+        "call_uncertain",
         "lesions",
         "image_size",
         "latency_ms",

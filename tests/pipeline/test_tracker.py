@@ -49,6 +49,15 @@ def test_crossing_the_operating_point_is_an_update_however_small(make):
     assert told(tracker.update(make.finding(1, malignancy=0.51))) == [("update", None)]
 
 
+def test_a_call_that_becomes_uncertain_or_certain_is_an_update_however_small(make):
+    tracker = Tracker(TrackingSettings())
+    (new,) = tracker.update(make.finding(0, malignancy=0.71))
+    (doubt,) = tracker.update(make.finding(1, malignancy=0.70, call_uncertain=True))
+    assert (doubt.lifecycle, doubt.finding_id, doubt.result.call_uncertain) == ("update", new.finding_id, True)
+    assert tracker.update(make.finding(2, malignancy=0.70, call_uncertain=True)) == []
+    assert told(tracker.update(make.finding(3, malignancy=0.71))) == [("update", None)]
+
+
 def test_a_lesion_still_seen_is_told_again_after_a_while(make):
     tracker = Tracker(TrackingSettings(update_every_s=5))
     tracker.update(make.finding(0, captured_ns=0))

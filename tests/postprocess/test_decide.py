@@ -82,13 +82,51 @@ def test_malignant_without_a_lesion_is_a_disagreement(kit):
     assert (verdict.status, verdict.reason, verdict.malignancy) == (Status.ABSTAINED, Reason.HEADS_DISAGREE, None)
 
 
-@pytest.mark.parametrize("lesion", [True, False])
-def test_uncertainty_is_strictly_inside_the_interval(kit, lesion):
-    limits = {"uncertain": (0.25, 0.375)}
-    assert judge(kit, malignancy=0.3, lesion=lesion, limits=limits).reason is Reason.TOO_UNCERTAIN
-    assert judge(kit, malignancy=0.2, lesion=lesion, limits=limits).reason is None
-    edges = {"uncertain": (0.25, 0.25)}
-    assert judge(kit, malignancy=0.25, lesion=lesion, limits=edges).reason is None
+def test_without_a_lesion_uncertainty_is_strictly_inside_the_interval(kit):
+    ends = tuple(calibrate(q, Calibration(), 1 / 256) for q in (0.25, 0.375))
+    limits = {"uncertain": ends}
+    inside = judge(kit, malignancy=0.3, lesion=False, limits=limits)
+    assert (inside.status, inside.reason, inside.malignancy) == (Status.ABSTAINED, Reason.TOO_UNCERTAIN, None)
+    assert inside.call_uncertain is False
+    for outside in (0.2, 0.25, 0.375):
+        assert judge(kit, malignancy=outside, lesion=False, limits=limits).status is Status.CLEAR
+
+
+@pytest.mark.parametrize("point", [0.22, 0.3, 0.9])
+def test_with_a_lesion_an_uncertain_call_is_a_finding_with_all_that_a_finding_has(kit, point):
+    """The operating point may lie inside the interval, or on either side of it: the call is its own."""
+    ends = tuple(calibrate(q, Calibration(), 1 / 256) for q in (0.25, 0.375))
+    limits = {"uncertain": ends, "malignancy": point}
+    for malignancy, uncertain in ((0.2, False), (0.25, False), (0.3, True), (0.375, False), (0.5, False)):
+        verdict = judge(kit, malignancy=malignancy, limits=limits, regions=CALIBRATED)
+        assert (verdict.status, verdict.reason, verdict.call_uncertain) == (Status.FINDING, None, uncertain)
+        assert verdict.suspicious == (malignancy >= point)
+        assert verdict.uncertainty == pytest.approx(
+            1 - verdict.malignancy if verdict.suspicious else verdict.malignancy
+        )
+        (lesion,) = verdict.lesions
+        assert len(lesion.outline) > 3
+        assert lesion.long_axis_mm > lesion.short_axis_mm > 0
+        assert {"taller_than_wide", "echogenicity"} <= lesion.descriptors.keys()
+
+
+def test_a_number_on_the_rim_of_the_interval_is_not_rounded_over_it(kit):
+    """p is 0.29999…: rounded it would be 0.3, at the rim, and the call would look certain."""
+    calibration = Calibration(slope=1.0, intercept=math.log(0.29999 / 0.70001))
+    verdict = judge(kit, malignancy=0.5, calibration=calibration, limits={"uncertain": (0.2, 0.3)})
+    assert verdict.call_uncertain
+    assert 0.2 < verdict.malignancy < 0.3
+
+
+def test_malignant_without_a_lesion_is_a_disagreement_first(kit):
+    limits = {"uncertain": (0.25, 0.375), "malignancy": 0.3}
+    assert judge(kit, malignancy=0.33, lesion=False, limits=limits).reason is Reason.HEADS_DISAGREE
+    assert judge(kit, malignancy=0.28, lesion=False, limits=limits).reason is Reason.TOO_UNCERTAIN
+
+
+def test_a_lesion_too_faint_to_be_reported_is_none(kit):
+    limits = {"uncertain": (0.25, 0.375), "lesion_score": 0.99}
+    assert judge(kit, malignancy=0.3, limits=limits).reason is Reason.TOO_UNCERTAIN
 
 
 def test_another_organ_is_refused_by_its_looks(kit):
@@ -109,6 +147,27 @@ def test_the_right_organ_or_none_is_no_objection(kit, told):
 
 def test_saying_the_right_organ_does_not_overrule_the_picture(kit):
     assert judge(kit, told="BREAST", anatomy=0.1).reason is Reason.WRONG_ANATOMY
+    assert judge(kit, told="BREAST", anatomy=0.49).reason is Reason.WRONG_ANATOMY, "one limit, where there is no other"
+
+
+@pytest.mark.parametrize("told", ["BREAST", "breast", " Breast ", "MAMMA", "Right_Breast"])
+def test_the_second_limit_holds_where_the_body_part_is_stated(kit, told):
+    limits = {"anatomy_stated": 0.1875}
+    assert judge(kit, told=told, anatomy=0.3, limits=limits).status is Status.FINDING
+    assert judge(kit, told=told, anatomy=0.1875, limits=limits).status is Status.FINDING, "at the limit"
+    assert judge(kit, told=told, anatomy=0.18, limits=limits).reason is Reason.WRONG_ANATOMY
+
+
+@pytest.mark.parametrize("told", [None, "", "  ", "UNKNOWN", "unspecified", "N/A"])
+def test_saying_nothing_is_no_statement(kit, told):
+    limits = {"anatomy_stated": 0.2}
+    assert judge(kit, told=told, anatomy=0.3, limits=limits).reason is Reason.WRONG_ANATOMY
+    assert judge(kit, told=told, anatomy=0.51, limits=limits).status is Status.FINDING
+
+
+@pytest.mark.parametrize("told", ["CHEST", "THYROID", "OTHER"])
+def test_another_organ_is_refused_by_its_name_whatever_the_second_limit(kit, told):
+    assert judge(kit, told=told, anatomy=1.0, limits={"anatomy_stated": 0.0}).reason is Reason.WRONG_ANATOMY
 
 
 @pytest.mark.parametrize("head", ["malignancy", "lesion_mask", "anatomy"])
@@ -147,7 +206,7 @@ def test_the_judged_region_is_the_largest_and_within_the_picture():
     malignancy=arrays(np.uint8, (1, 2)),
     anatomy=st.integers(0, 255),
     coarse=arrays(np.uint8, (8, 8)),
-    uncertain=st.one_of(st.none(), st.tuples(st.floats(0, 1), st.floats(0, 1))),
+    uncertain=st.one_of(st.none(), st.tuples(st.floats(0, 1), st.floats(0, 1)), st.just((0.0, 1.0))),
     lesion_score=st.floats(0, 1),
     threshold=st.floats(0, 1),
     told=st.sampled_from([None, "BREAST", "CHEST"]),
@@ -174,7 +233,11 @@ def test_every_verdict_is_a_consistent_result(
         uncertainty=verdict.uncertainty,
         lesions=verdict.lesions,
         region=verdict.region,
+        call_uncertain=verdict.call_uncertain,
     )
+    inside = uncertain is not None and result.malignancy is not None and uncertain[0] < result.malignancy < uncertain[1]
+    assert result.call_uncertain == (result.status is Status.FINDING and inside)
+    assert not (result.status is Status.CLEAR and inside)
     for lesion in result.lesions:
         x, y, w, h = lesion.box
         assert 0 <= x < x + w <= 640
@@ -189,3 +252,33 @@ def test_every_verdict_is_a_consistent_result(
         assert 0 <= result.uncertainty <= 1
     if result.suspicious is not None:
         assert result.suspicious == (result.malignancy >= threshold)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    malignancy=arrays(np.uint8, (1, 2)),
+    coarse=arrays(np.uint8, (8, 8)),
+    ends=st.tuples(st.floats(0, 1), st.floats(0, 1)).map(sorted),
+    lesion_score=st.floats(0, 1),
+    threshold=st.floats(0, 1),
+)
+def test_uncertainty_withholds_no_lesion_and_clears_no_picture(kit, malignancy, coarse, ends, lesion_score, threshold):
+    """Whatever the outputs: the same verdict as without an interval, but for the two things that it changes."""
+    raw = {
+        "malignancy": malignancy,
+        "anatomy": np.array([[255]], np.uint8),
+        "lesion_mask": np.repeat(np.repeat(coarse, 5, axis=0), 5, axis=1)[None, :, :, None],
+    }
+    limits = {"lesion_score": lesion_score, "malignancy": threshold}
+    plain = decide(raw, kit.make_manifest(kit.thresholds(**limits)), BOX, (), PIXELS)
+    manifest = kit.make_manifest(kit.thresholds(**limits, uncertain=tuple(ends)))
+    verdict = decide(raw, manifest, BOX, (), PIXELS)
+    p = calibrate(float(malignancy[0, 1]) / 256, manifest.calibration, 1 / 256)
+    inside = ends[0] < p < ends[1]
+    if plain.status is Status.FINDING:
+        assert (verdict.status, verdict.lesions, verdict.suspicious) == (plain.status, plain.lesions, plain.suspicious)
+        assert verdict.call_uncertain == inside
+    elif plain.status is Status.CLEAR and inside:
+        assert (verdict.status, verdict.reason) == (Status.ABSTAINED, Reason.TOO_UNCERTAIN)
+    else:
+        assert (verdict.status, verdict.reason) == (plain.status, plain.reason)

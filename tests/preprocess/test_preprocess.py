@@ -148,3 +148,20 @@ def test_a_changed_recipe_has_another_hash():
     one = PreprocessRecipe(width=160, height=160)
     assert one.digest() == PreprocessRecipe(width=160, height=160).digest()
     assert one.digest() != PreprocessRecipe(width=160, height=160, median=3).digest()
+
+
+def test_grey_of_the_crop_is_kept_for_pictures_of_usual_size_only():
+    rng = np.random.default_rng(0)
+    preprocess = Preprocessor(PreprocessRecipe(width=160, height=160))
+    assert preprocess.crop_grey is None
+    for height, kept in ((480, True), (2500, False), (300, True)):
+        pixels = rng.integers(20, 200, (height, 2000, 3), dtype=np.uint8)
+        before = pixels.copy()
+        _, box = preprocess(pixels)
+        x, y, w, h = box.crop
+        wanted = cv2.cvtColor(before[y : y + h, x : x + w], cv2.COLOR_RGB2GRAY)
+        assert (preprocess.crop_grey is not None) is kept
+        assert preprocess.crop_grey is None or np.array_equal(preprocess.crop_grey, wanted)
+    filtered = Preprocessor(PreprocessRecipe(width=160, height=160, median=3, contrast=[255 - v for v in range(256)]))
+    filtered(pixels)
+    assert np.array_equal(filtered.crop_grey, wanted), "as it was before any filter"

@@ -178,7 +178,7 @@ class CameraReader:
             height=setup.layout.height,
             fps=setup.fps,
             format=setup.layout.pixel_format.strip().lower(),
-            decoder="OpenCV" if setup.layout.pixel_format in ("MJPG", "JPEG") else "none",
+            decoder="OpenCV" if setup.layout.pixel_format in ("MJPG", "JPEG") else "",
             details=details,
         )
 

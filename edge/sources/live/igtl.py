@@ -81,7 +81,6 @@ class IgtlReader:
             width=width,
             height=height,
             format="grey" if self._first.pixels.ndim == 2 else "rgb",
-            decoder="none",
             details={"device": self._device or "", "protocol": "OpenIGTLink", "time stamps": "the sender's"},
         )
 
