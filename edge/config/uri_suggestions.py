@@ -44,7 +44,7 @@ def suggestion(kind: str, text: str) -> str:
     if meant:
         return f"did you mean {meant} ?"
     if kind == "sources" and scheme in NETWORK_SCHEMES:
-        return "rtsp://, http:// (MJPEG) and udp:// (MPEG-TS) are received from the network: have it sent as one of them"
+        return "rtsp://, http:// (MJPEG) and udp:// (MPEG-TS) are received: have it sent as one of them"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""What every `Source` must do, for the sources of network streams: they do not end, so they need a suite of their own."""
+"""What every `Source` must do, for the sources of network streams, which do not end: a suite of their own.
 
 The same questions as in `test_port`, asked of real servers.
 """

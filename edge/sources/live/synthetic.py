@@ -56,7 +56,7 @@ class SyntheticReader:
             raise StreamEndedError
         time.sleep(max(0, self._due_ns - time.monotonic_ns()) / 1e9)
         captured_ns, index = self._due_ns, self._index
-        self._due_ns += self._period_ns
+        self._due_ns = max(self._due_ns + self._period_ns, time.monotonic_ns() - self._period_ns)
         self._index += 1
         if index == self._at:
             self._fail()
