@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import logging
 import re
+import shutil
+import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from brokers import make_certificates
 from live_reading import STREAM, event, frames, make, opened, read_until
 from live_servers import Connection, http_camera, steady
 
@@ -19,6 +23,7 @@ from edge.config.settings import Settings, StreamSettings
 from edge.config.uri import parse_uri
 from edge.contracts.errors import SourceError
 from edge.sources.live.http_mjpeg import HttpSource
+from edge.sources.live.network import RtspSource
 from edge.sources.live.network_url import with_credentials
 from edge.sources.live.options import live_options, location
 from edge.sources.live.reader import LiveOptions
@@ -26,6 +31,14 @@ from edge.sources.live.reader import LiveOptions
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl on PATH")
+
+
+class OpencvRtsp(RtspSource):
+    reader = "edge.sources.live.opencv_reader:OpencvReader"
+
+
+RTSP = [OpencvRtsp, *([RtspSource] if importlib.util.find_spec("av") else [])]
 USER, PASSWORD = "viewer", "p@ss/w:rd%"
 IN_URI = "viewer:p%40ss%2Fw%3Ard%25@"
 
@@ -89,6 +102,27 @@ def test_a_password_goes_to_nobody_else_after_a_redirect() -> None:
                 source.open()
             source.close()
         assert [given for _, given in other.requests] == [None]
+
+
+@needs_openssl
+def test_a_certificate_that_nobody_vouches_for_is_refused_unless_asked(tmp_path: Path) -> None:
+    made = make_certificates(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made.server, made.server_key)
+    with http_camera(steady, context) as camera:
+        source = make(HttpSource, camera.uri)
+        with pytest.raises(SourceError, match="certificate is not trusted") as caught:
+            source.open()
+        source.close()
+        assert "verify=no" in caught.value.hint
+        with opened(HttpSource, f"{camera.uri}?verify=no") as source:
+            reading = read_until(source, frames(3), reopen=False)
+        assert None not in reading.clocks
+        for kind in RTSP:
+            source = make(kind, camera.uri.replace("https", "rtsps"))
+            with pytest.raises(SourceError, match="certificate is not trusted"):
+                source.open()
+            source.close()
 
 
 def test_nothing_of_it_is_seen_by_other_users_or_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
