@@ -23,6 +23,7 @@ from live_servers import free_port, rtsp_server
 from edge.contracts.errors import SourceError, UsageError
 from edge.contracts.results import Reason
 from edge.sources.live.network import RtspSource, SrtSource, UdpSource
+from edge.sources.live.stream_clock import SETTLED_FRAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -86,7 +87,8 @@ def test_rtsp_frames_come_in_order_once_with_their_times(source_kind: type, code
         assert source.info.format in ("h264", "mjpeg", "mjpg", "avc1")
     check_pictures(reading)
     numbers = [clock.number for clock in reading.clocks if clock is not None]
-    assert numbers[-1] - numbers[0] + 1 - len(numbers) == source.dropped
+    missing = numbers[-1] - numbers[0] + 1 - len(numbers)
+    assert missing <= source.dropped <= missing + SETTLED_FRAMES
     delays = delays_ms(reading)
     assert min(delays) > 0
     # One frame that FFmpeg holds is 33 ms; an encoder with B-frames is late by itself.
