@@ -21,8 +21,10 @@ from kernel_camera.vivid_controls import (
     BREAK_STREAM,
     BREAK_STREAMON,
     DROPPED_PERCENT,
+    FULL_RANGE,
     NO_SIGNAL,
     OTHER_SIGNAL,
+    QUANTISATION,
     SELECTED_SIGNAL,
     SMALL_SIGNAL,
     TEST_PATTERN,
@@ -30,6 +32,7 @@ from kernel_camera.vivid_controls import (
     TIMINGS,
     TIMINGS_SIGNAL,
     UNPLUG,
+    USUAL_RANGE,
     WHITE,
     set_control,
 )
@@ -60,7 +63,13 @@ HDMI = "camera://0?input=3"
 @pytest.fixture(autouse=True)
 def _device_in_order(monkeypatch):
     monkeypatch.setattr("edge.sources.live.source.START_S", 120.0)  # each instruction is computed: Python starts slowly
-    usual = ((TIMINGS, SMALL_SIGNAL), (TIMINGS_SIGNAL, SELECTED_SIGNAL), (DROPPED_PERCENT, 0), (TEXT, 0))
+    usual = (
+        (TIMINGS, SMALL_SIGNAL),
+        (TIMINGS_SIGNAL, SELECTED_SIGNAL),
+        (DROPPED_PERCENT, 0),
+        (TEXT, 0),
+        (QUANTISATION, 0),
+    )
     for control, value in (*usual, (TEST_PATTERN, 0)):
         set_control(control, value, find_camera("vivid-000-vid-cap"))
 
@@ -134,6 +143,22 @@ def test_every_format_gives_the_same_picture(name):
             assert [int(value > 100) for value in bar] == list(colour), (name, bars)
     if name == "grey":
         assert bars == sorted(bars, reverse=True), bars
+
+
+@pytest.mark.parametrize("name", ["yuyv", "nv12"])
+def test_the_range_of_brightness_changes_no_colour(name):
+    set_control(TEXT, 2)
+    seen = []
+    for value in (USUAL_RANGE, FULL_RANGE):
+        set_control(QUANTISATION, value)
+        one = reader(f"{LIVE}&format={name}")
+        one.open()
+        try:
+            assert one._setup.layout.is_full_range == (value == FULL_RANGE)
+            seen.append([one.read().pixels for _ in range(4)][-1][90, 20::40].astype(int))
+        finally:
+            one.close()
+    assert np.abs(seen[0] - seen[1]).max() <= 6, seen
 
 
 def test_a_picture_is_captured_when_it_changed(note):

@@ -225,6 +225,17 @@ def test_a_size_that_the_driver_gives_instead_of_the_one_asked_for_is_refused(us
     assert use(camera).open().width == 320  # nothing was asked for: what it gives is told
 
 
+@pytest.mark.parametrize("field", [2, 3, 5, 6, 7])
+def test_fields_that_come_apart_are_no_pictures(use, field):
+    camera = ScriptedCamera(apart(picture(1)))
+    camera.field = field
+    with pytest.raises(SourceError, match="fields of an interlaced signal apart") as error:
+        use(camera).open()
+    assert "progressive" in error.value.hint
+    camera.field = 4  # woven into whole pictures
+    assert use(camera).open().details["field order"] == "interlaced"
+
+
 def test_no_picture_after_the_start_is_an_error(use, monkeypatch):
     monkeypatch.setattr("edge.sources.live.camera.FIRST_PICTURE_S", 0.05)
     with pytest.raises(SourceError, match="gives no picture within"):
