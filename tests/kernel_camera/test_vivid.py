@@ -34,6 +34,7 @@ from kernel_camera.vivid_controls import (
     UNPLUG,
     USUAL_RANGE,
     WHITE,
+    select_input,
     set_control,
 )
 
@@ -63,15 +64,12 @@ HDMI = "camera://0?input=3"
 @pytest.fixture(autouse=True)
 def _device_in_order(monkeypatch):
     monkeypatch.setattr("edge.sources.live.source.START_S", 120.0)  # each instruction is computed: Python starts slowly
-    usual = (
-        (TIMINGS, SMALL_SIGNAL),
-        (TIMINGS_SIGNAL, SELECTED_SIGNAL),
-        (DROPPED_PERCENT, 0),
-        (TEXT, 0),
-        (QUANTISATION, 0),
-    )
-    for control, value in (*usual, (TEST_PATTERN, 0)):
-        set_control(control, value, find_camera("vivid-000-vid-cap"))
+    node = find_camera("vivid-000-vid-cap")
+    for control in (DROPPED_PERCENT, TEXT, QUANTISATION, TEST_PATTERN):
+        set_control(control, 0, node)
+    select_input(3, node)
+    set_control(TIMINGS, SMALL_SIGNAL, node)
+    set_control(TIMINGS_SIGNAL, SELECTED_SIGNAL, node)
 
 
 @pytest.fixture(scope="session")
