@@ -384,7 +384,9 @@ def test_doctor_proves_the_camera(note):
 
 
 def test_plain_paths_and_wishes_that_cannot_be_met(source):
-    assert isinstance(source("/dev/video0").read(5.0), Frame)
+    one = source("/dev/video0")
+    assert isinstance(one.read(5.0), Frame)
+    one.close()
     for uri, message in [
         ("camera://0?size=641x360", "has no mode 641x360"),
         ("camera://0?format=mjpeg", "has no mode mjpeg"),

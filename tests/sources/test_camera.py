@@ -225,6 +225,14 @@ def test_a_size_that_the_driver_gives_instead_of_the_one_asked_for_is_refused(us
     assert use(camera).open().width == 320  # nothing was asked for: what it gives is told
 
 
+def test_a_signal_that_the_device_cannot_receive_is_named(use):
+    camera = ScriptedCamera(apart(picture(1)))
+    camera.signal, camera.fails = SignalTimings(1920, 1080, True, 30.0, ()), {"set_timings": errno.EINVAL}
+    with pytest.raises(SourceError, match="cannot receive the interlaced signal of 1920 x 1080 pixels") as error:
+        use(camera, HDMI).open()
+    assert "1080p60" in error.value.hint
+
+
 @pytest.mark.parametrize("field", [2, 3, 5, 6, 7])
 def test_fields_that_come_apart_are_no_pictures(use, field):
     camera = ScriptedCamera(apart(picture(1)))

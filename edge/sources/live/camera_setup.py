@@ -94,7 +94,7 @@ def set_mode(device: VideoDevice, wishes: CameraWishes) -> CameraSetup:
         hint = "is the cable plugged in at both ends, and the scanner on?"
         raise SourceError(str(error), hint=hint, reason="source_lost") from None
     if signal.timings is not None:
-        device.set_timings(signal.timings)
+        _receive(device, signal.timings)
     layout = _set_layout(device, wishes.mode, signal.timings)
     mode = choose_mode(_modes_of(device, layout), wishes.mode)
     fps = device.set_rate(wishes.mode.fps or (mode.fps if mode and mode.fps else None))
@@ -138,6 +138,20 @@ def _select_input(device: VideoDevice, index: int) -> None:
         names = ", ".join(f"{one.index} ({one.name})" for one in inputs) or "none that can be selected"
         raise SourceError(f"the camera has no input {index}", hint=f"it has: {names}", reason="source_lost")
     device.select_input(index)
+
+
+def _receive(device: VideoDevice, timings: SignalTimings) -> None:
+    try:
+        device.set_timings(timings)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ERANGE):
+            raise
+        kind = "interlaced " if timings.interlaced else ""
+        raise SourceError(
+            f"the device cannot receive the {kind}signal of {timings.width} x {timings.height} pixels",
+            hint="set the scanner's output to a usual one (1080p60)",
+            reason="source_lost",
+        ) from None
 
 
 def _set_layout(device: VideoDevice, wishes: ModeWishes, timings: SignalTimings | None) -> CaptureLayout:
