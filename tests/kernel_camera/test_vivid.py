@@ -70,6 +70,7 @@ def _device_in_order(monkeypatch):
     select_input(3, node)
     set_control(TIMINGS, SMALL_SIGNAL, node)
     set_control(TIMINGS_SIGNAL, SELECTED_SIGNAL, node)
+    select_input(0, node)
 
 
 @pytest.fixture(scope="session")
