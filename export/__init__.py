@@ -5,9 +5,11 @@ Takes files, not objects: a run's folder (see `export.training_run`) is all that
 Modules:
 
 - ``__main__``: Command line ``python -m export``: make a bundle from a training run, and print its metrics again.
+- ``array_files``: Read a file of arrays (``.npz``) whole, so that a damaged one is one error and leaves nothing open.
 - ``bundle``: Make a model bundle from a training run: READ `make_bundle`, it is the whole of it.
 - ``bundle_file``: Write a bundle file: the TFLite graph, then a ZIP whose bytes depend on its contents alone.
 - ``classifier``: Export a classifier's training run to a plain int8 ``.tflite`` with labels, that any TFLite tool runs.
+- ``cli_regate``: Command ``export regate``: a new anatomy head for an existing bundle.
 - ``converted_graph``: Edit a converted TFLite graph as the converter cannot: order and names of outputs, own buffers,
   metadata.
 - ``cross_validation_results``: Thresholds and metrics of a model that was trained on all data sets, from the
@@ -20,6 +22,7 @@ Modules:
   each.
 - ``found_pictures``: Pictures that a search has found so far, kept in a folder: an interrupted search goes on from
   them.
+- ``gate_files``: Read the files that a new anatomy head comes with: pictures, figures, limits, data sets.
 - ``golden_bases``: Pictures that a search begins with: phantoms, and phantoms altered so that heads are undecided and
   features wake.
 - ``golden_coverage``: Share of weight changes that a bundle's golden vectors notice, by head and layer, and the
@@ -33,8 +36,12 @@ Modules:
   something.
 - ``head_layers``: Layers of each head of a model: those that its head alone needs, cut out of the graph to be run by
   themselves.
+- ``head_replacement/``: Replacement of one head of an int8 graph: from float layers to operators beside the untouched
+  trunk.
 - ``head_tail``: What is left of a head behind some of its tensors, run by itself on values that these might have.
 - ``input_gradient``: Gradient of a quantised graph's tensors with respect to its input picture, without TensorFlow.
+- ``kernel_limits``: Whether a golden case is one that kernels other than XNNPACK agree on, as far as a manifest allows
+  them to differ.
 - ``lesion_overlap``: Overlap of reported and true lesions on the tensor's grid: intersection over union (IoU), Dice.
 - ``measure_bundle``: Measure a bundle for manifest and card: held-out pictures, the int8 model's outputs, the
   manifest's thresholds.
@@ -55,6 +62,8 @@ Modules:
   graphs.
 - ``quantise_folds``: Quantise the models of a cross-validation, and keep the int8 outputs of each for its held-out test
   pictures.
+- ``regate``: Give an existing bundle a new anatomy head without a training run: the trunk and the other heads stay byte
+  for byte.
 - ``repack``: Repack a bundle: the same graph, byte for byte, with golden vectors that are searched anew and another
   version.
 - ``rounding_edges``: Sums of a head's narrow layers, and how close they stand to the edge of rounding.

@@ -11,6 +11,7 @@ import typer
 import edge
 from edge.cli.errors import report
 from edge.process.text_streams import set_up_text_streams
+from export import cli_regate
 
 app = typer.Typer(
     name="python -m export",
@@ -20,6 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(cli_regate.app)
 
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a training run, runs/<id>.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]

@@ -194,6 +194,16 @@ class GoldenSearch:
                 state.moved[np.array(left)[each.numbers]] = True
             state.noticed[left] = state.noticing.finish(moved, results, len(left))
 
+    def add_if_worthy(self, tensor: NDArray[np.uint8]) -> bool:
+        """Count a case as `add` does if a head's share grows by `LEAST` with it; returns whether it does."""
+        before = [(state, state.noticed.copy(), state.moved.copy(), state.share) for state in self.heads]
+        self.add(tensor)
+        worthy = any(state.share - share >= LEAST for state, _, _, share in before)
+        if not worthy:
+            for state, noticed, moved, _ in before:
+                state.noticed, state.moved = noticed, moved
+        return worthy
+
     def run(
         self,
         target: float,

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from edge.contracts.errors import EdgeError
@@ -42,13 +43,54 @@ def measure_tolerances(
     ``tflite_runtime``: a Python that has it; None: LiteRT's own kernels stand for the family alone. ONNX Runtime is
     measured where `ONNX_NEEDS` are installed. Raises DeviceError if ``tflite_runtime`` cannot run.
     """
+    seen = _differences(graph, cases, progress, tflite_runtime)
+    return tolerances({family: _worst(runs.values()) for family, runs in seen.items()}, len(cases), seen)
+
+
+def renew_tolerances(
+    old: Golden,
+    head: str,
+    graph: bytes,
+    cases: list[GoldenCase],
+    progress: Callable[[str], None],
+    tflite_runtime: Path | None = None,
+) -> Golden:
+    """Tolerances of a bundle whose ``head`` is another: its own are measured, those of the others stay if they hold.
+
+    A family that is not at hand has none for the new head, and is held to those of the reference kernels.
+    """
+    seen = _differences(graph, cases, progress, tflite_runtime)
+    worst = {family: _worst(runs.values()) for family, runs in seen.items()}
+    measured = tolerances(worst, len(cases), seen)
+    by_head = {name: dict(heads) for name, heads in forget_tolerances(old, head).by_head.items()}
+    for family, heads in measured.by_head.items():
+        kept = by_head.setdefault(family, {})
+        for name, steps in heads.items():
+            if name not in kept or worst[family][name] > kept[name]:
+                kept[name] = steps
+    method = f"{measured.method}; for heads other than {head} what the bundle before allowed, as long as it holds"
+    return msgspec.structs.replace(old, by_head=by_head, method=method)
+
+
+def forget_tolerances(golden: Golden, head: str) -> Golden:
+    """Tolerances without those of one head: they were measured of another."""
+    by_head = {
+        family: {name: n for name, n in heads.items() if name != head} for family, heads in golden.by_head.items()
+    }
+    return msgspec.structs.replace(golden, by_head=by_head)
+
+
+def _differences(
+    graph: bytes, cases: list[GoldenCase], progress: Callable[[str], None], tflite_runtime: Path | None
+) -> dict[str, dict[str, Steps]]:
+    """Largest differences from the cases' outputs by family, kernels and head."""
     tensors = np.concatenate([case.tensor for case in cases])
     wanted = {name: np.concatenate([case.outputs[name] for case in cases]) for name in cases[0].outputs}
     seen: dict[str, dict[str, Steps]] = {}
     for family, kernels, outputs in _runs(graph, tensors, progress, tflite_runtime):
         seen.setdefault(family, {})[kernels] = largest_differences(outputs, wanted)
         progress(f"  golden: {kernels} differ from XNNPACK by {seen[family][kernels]} steps at most")
-    return tolerances({family: _worst(runs.values()) for family, runs in seen.items()}, len(cases), seen)
+    return seen
 
 
 def tolerances(worst: dict[str, Steps], cases: int, kernels: dict[str, Any]) -> Golden:
@@ -101,7 +143,7 @@ def _runs(
     yield "reference", f"{litert} without XNNPACK", run_graph(graph, tensors, "builtin")
     if tflite_runtime is not None:
         yield "reference", "tflite-runtime", run_tflite_runtime(tflite_runtime, graph, tensors)
-    if missing := [name for name in ONNX_NEEDS if find_spec(name) is None]:
+    if missing := missing_for_onnx():
         progress(f"  golden: ONNX Runtime is not measured, {', '.join(missing)} is not installed")
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -112,6 +154,11 @@ def _runs(
             progress(f"  golden: ONNX Runtime is not measured: {error}")
             return
         yield "onnx", f"ONNX Runtime {_version('onnxruntime')}", run_onnx(path, graph, tensors)
+
+
+def missing_for_onnx() -> list[str]:
+    """Packages of `ONNX_NEEDS` that are not installed."""
+    return [name for name in ONNX_NEEDS if find_spec(name) is None]
 
 
 def _version(package: str) -> str:

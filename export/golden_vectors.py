@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,12 +60,14 @@ class GoldenCase:
     """No pixel of the mask reaches the lesion threshold, not even one of a lesion too faint to be reported."""
 
 
-def make_golden(graph: bytes, manifest: ModelManifest, progress: Callable[[str], None]) -> list[GoldenCase]:
+def make_golden(
+    graph: bytes, manifest: ModelManifest, progress: Callable[[str], None], first: Iterable[GoldenCase] = ()
+) -> list[GoldenCase]:
     """Search golden cases that fulfil all of `NEEDED` and `NEEDED_OF` the body part, and what they can of `WELCOME`.
 
-    Raises ModelError, naming what no phantom fulfils.
+    ``first``: cases that are tried before phantoms are. Raises ModelError, naming what no phantom fulfils.
     """
-    return choose_cases(_candidates(graph, manifest), manifest, progress)
+    return choose_cases(chain(first, _candidates(graph, manifest)), manifest, progress)
 
 
 def choose_cases(

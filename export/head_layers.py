@@ -78,7 +78,7 @@ def head_operators(model: schema.ModelT) -> dict[str, list[int]]:
     for entry in model.signatureDefs[0].outputs:
         name = text(entry.name)
         others = {tensor for other, tensor in values.items() if other != name}
-        needs[name] = _ancestors(subgraph, maker, entry.tensorIndex, others)
+        needs[name] = operators_behind(subgraph, maker, entry.tensorIndex, others)
     trunk = set.intersection(*needs.values()) if len(needs) > 1 else set()
     taken = set(trunk)
     found = {}
@@ -98,7 +98,7 @@ def _value(model: schema.ModelT, maker: dict[int, int], tensor: int) -> int:
     return tensor
 
 
-def _ancestors(subgraph: schema.SubGraphT, maker: dict[int, int], tensor: int, stop: set[int]) -> set[int]:
+def operators_behind(subgraph: schema.SubGraphT, maker: dict[int, int], tensor: int, stop: set[int]) -> set[int]:
     """Operators that ``tensor`` is computed by, without those behind the tensors of ``stop``."""
     found: set[int] = set()
     waiting = [tensor]

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge.models.bundle_checks import MAX_TOLERANCE, MAX_TOLERANCE_BY_HEAD
 from export.found_pictures import FoundPictures
 from export.golden_coverage import WANTED
 from export.golden_search import GoldenSearch, SearchEffort
-from export.golden_tolerances import MARGIN_SHARE
 from export.golden_vectors import golden_case
-from export.other_runtimes import largest_differences
-from export.predict import run_graph
+from export.kernel_limits import KEPT_UNDER, KernelLimits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     import numpy as np
@@ -29,9 +26,6 @@ MOST = 14
 TARGET = WANTED + 0.007
 """Share at which a search ends: over what is wanted, for other weights are drawn to measure it."""
 
-KEPT_UNDER = 0.8
-"""Share of a tolerance that a new case may use up on this machine's kernels: others differ a little more."""
-
 
 def add_noticing_cases(
     graph: bytes,
@@ -40,38 +34,46 @@ def add_noticing_cases(
     silent: Mapping[int, NDArray[np.bool_]] | None,
     progress: Callable[[str], None],
     folder: Path | None = None,
+    known: Sequence[NDArray[np.uint8]] = (),
+    most: int | None = None,
 ) -> list[GoldenCase]:
     """Search cases that notice what ``cases`` do not; returns the new ones alone.
 
-    ``silent``: as `silent_channels` found it. ``folder``: found pictures are kept there, and taken from there first. A
-    case on which TFLite's own kernels differ by more than the manifest allows them, or by so much that no tolerance
-    could be set, is left out.
+    A case on which kernels other than XNNPACK differ by more than the manifest allows them, or by so much that no
+    tolerance could be set, is left out: see `export.kernel_limits`.
+
+    Args:
+        graph: the flatbuffer alone.
+        manifest: its tolerances hold for the heads that they name.
+        cases: those that there are already.
+        silent: as `silent_channels` found it.
+        progress: takes lines for people.
+        folder: found pictures are kept there, and taken from there first.
+        known: altered pictures of another bundle, (height, width); those that notice too little here are left out.
+        most: cases that are returned at most; None: `MOST`.
     """
+    most = MOST if most is None else most
     found = FoundPictures(folder, (manifest.recipe.height, manifest.recipe.width))
-    pictures = found.read()
-    search = GoldenSearch(graph, manifest, progress, silent, SearchEffort(), seed=1 + len(pictures))
+    before = found.read()
+    search = GoldenSearch(graph, manifest, progress, silent, SearchEffort(), seed=1 + len(before))
     for case in cases:
         search.add(case.tensor)
-    limits = _limits(manifest)
+    with KernelLimits(graph, manifest, progress) as limits:
 
-    def fits(candidate: Candidate) -> bool:
-        other = run_graph(graph, search.tensor(candidate.picture), "builtin")
-        off = largest_differences(other, candidate.outputs)
-        return all(steps <= limits[head] for head, steps in off.items())
+        def fits(candidate: Candidate, share: float = KEPT_UNDER) -> bool:
+            return limits.hold(search.tensor(candidate.picture), candidate.outputs, share)
 
-    pictures = [picture for picture in pictures if fits(search.candidate(picture))]
-    for picture in pictures:
-        search.add(search.tensor(picture))
-    more = search.run(TARGET, MOST - len(pictures), fits, found.keep)
-    pictures += [each.picture for each in more]
+        pictures = [
+            each
+            for each in known
+            if fits(search.candidate(each), share=1.0) and search.add_if_worthy(search.tensor(each))
+        ]
+        if known:
+            shares = ", ".join(f"{state.head.name} {state.share:.2%}" for state in search.heads)
+            progress(f"  golden: {len(pictures)} of {len(known)} known pictures are kept; noticed: {shares}")
+        before = [each for each in before if fits(search.candidate(each))][: max(0, most - len(pictures))]
+        for picture in before:
+            search.add(search.tensor(picture))
+        pictures = [*pictures, *before]
+        pictures += [each.picture for each in search.run(TARGET, most - len(pictures), fits, found.keep)]
     return [golden_case(graph, manifest, picture, search.regions, "altered") for picture in pictures]
-
-
-def _limits(manifest: ModelManifest) -> dict[str, int]:
-    """Steps that TFLite's own kernels may differ by in a case, by head: under what the manifest allows, else any."""
-    golden = manifest.golden
-    if "reference" in golden.by_head or "reference" in golden.max_abs_diff:
-        return {head: int(KEPT_UNDER * golden.allowed("reference", head)) for head in manifest.heads}
-    return {
-        head: int(MAX_TOLERANCE_BY_HEAD.get(head, MAX_TOLERANCE) / (1 + 2 * MARGIN_SHARE)) for head in manifest.heads
-    }

@@ -20,12 +20,14 @@ from export.golden_vectors import choose_cases, golden_case
 from export.noticing_cases import add_noticing_cases
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from edge.contracts.manifest import ModelManifest
     from export.golden_coverage import HeadCoverage
+    from export.golden_vectors import GoldenCase
 
 
 def repack(
@@ -51,21 +53,42 @@ def repack(
 
     Raises ModelError where the old version is given again, or cases would come out otherwise on other kernels.
     """
-    if version == bundle.manifest.version:
-        raise ModelError(f"the bundle is {version} already", hint="two files of one version cannot be told apart")
-    parts = split_bundle(bundle.model_bytes)
-    graph = parts.graph
+    check_version(bundle.manifest, version)
+    graph = split_bundle(bundle.model_bytes).graph
     manifest = msgspec.structs.replace(bundle.manifest, version=version)
     silent = None if representative is None else silent_channels(graph, representative)
-    order = sorted(range(len(bundle.golden)), key=lambda i: -bundle.golden.frames[i].ndim)  # colour shows more
-    old = (
-        golden_case(graph, manifest, pixels, regions, f"linear or sector, {'colour' if pixels.ndim == 3 else 'grey'}")
-        for pixels, regions in ((bundle.golden.frames[i], bundle.golden.regions[i]) for i in order)
-    )
-    cases = choose_cases(old, manifest, progress)
+    cases = choose_cases(frame_cases(bundle, graph, manifest, "linear or sector"), manifest, progress)
     cases += add_noticing_cases(graph, manifest, cases, silent, progress, folder)
+    return write_bundle(bundle, out, graph, manifest, cases, silent, reason)
+
+
+def check_version(manifest: ModelManifest, version: str) -> None:
+    """Raise ModelError where a bundle has the version that its successor is to have."""
+    if version == manifest.version:
+        raise ModelError(f"the bundle is {version} already", hint="two files of one version cannot be told apart")
+
+
+def frame_cases(bundle: Bundle, graph: bytes, manifest: ModelManifest, kind: str) -> Iterator[GoldenCase]:
+    """Golden cases of a bundle's own frames with what ``graph`` says of them, those in colour first: they show more."""
+    frames, regions = bundle.golden.frames, bundle.golden.regions
+    for i in sorted(range(len(bundle.golden)), key=lambda i: -frames[i].ndim):
+        colour = "colour" if frames[i].ndim == 3 else "grey"
+        yield golden_case(graph, manifest, frames[i], regions[i], f"{kind}, {colour}")
+
+
+def write_bundle(
+    bundle: Bundle,
+    out: Path,
+    graph: bytes,
+    manifest: ModelManifest,
+    cases: list[GoldenCase],
+    silent: Mapping[int, NDArray[np.bool_]] | None,
+    reason: str,
+) -> tuple[Bundle, list[HeadCoverage]]:
+    """Write the successor of ``bundle``, which keeps its optional members; returns it as `repack` does."""
     found = golden_coverage(graph, np.concatenate([case.tensor for case in cases]), silent)
-    data = append_zip(graph, zip_members(manifest, cases, found, len(graph), reason) | parts.optional)
+    optional = split_bundle(bundle.model_bytes).optional
+    data = append_zip(graph, zip_members(manifest, cases, found, len(graph), reason) | optional)
     check_size(data)
     write_atomically(out, data)
     return load_bundle(out), found

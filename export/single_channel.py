@@ -87,8 +87,19 @@ class LayerArithmetic:
         if self.depthwise:
             maps = np.moveaxis(source[0].astype(np.int32), -1, 0)
             return np.moveaxis(self.channel_sums(maps, np.arange(len(maps))), 0, -1)[None]
+        if not self.plain:
+            return self._window_sums(source)
         real = source.reshape(-1, self.matrix().shape[1]).astype(np.float64) - self.zero
         return np.asarray((real @ self.matrix().T.astype(np.float64) + self.bias).astype(np.int32).reshape(self.shape))
+
+    def _window_sums(self, source: NDArray[Any]) -> Integers:
+        """Sums of a convolution that gathers from a neighbourhood."""
+        padded = self.padded(np.moveaxis(source[0].astype(np.int32), -1, 0))
+        total = np.broadcast_to(self.bias.astype(np.float64), self.shape[1:]).copy()
+        for row, column in np.ndindex(*self.weights.shape[1:3]):
+            met = np.moveaxis(self.windows(padded, row, column), 0, -1).astype(np.float64)
+            total += met @ self.weights[:, row, column].T.astype(np.float64)
+        return np.asarray(total.astype(np.int32)[None])
 
     def windows(self, maps: Integers, row: int, column: int) -> Integers:
         """What the weight at ``row``, ``column`` of a depthwise kernel meets: (n, height, width) of padded ``maps``."""
@@ -128,16 +139,15 @@ class LayerArithmetic:
         """Results where single weights, by their number in the flattened weights, have other values."""
         delta = value - self.weights.reshape(-1)[index]
         places = np.unravel_index(index, self.weights.shape)
-        if self.depthwise:
-            _, row, column, channel = places
+        channel = places[3] if self.depthwise else places[0]
+        if self.plain:
+            real = source.reshape(-1, self.matrix().shape[1]).astype(np.int32) - self.zero
+            met = real[:, places[-1]].T.reshape(len(index), *spatial(sums.shape))
+        else:  # the last axis counts source channels, of depthwise convolutions too
             padded = self.padded(np.moveaxis(source[0].astype(np.int32), -1, 0))
             met = np.stack(
-                [self.windows(padded[c : c + 1], y, x)[0] for c, y, x in zip(channel, row, column, strict=True)]
+                [self.windows(padded[c : c + 1], y, x)[0] for c, y, x in zip(places[3], *places[1:3], strict=True)]
             )
-        else:
-            channel, which = places[0], places[-1]
-            real = source.reshape(-1, self.matrix().shape[1]).astype(np.int32) - self.zero
-            met = real[:, which].T.reshape(len(index), *spatial(sums.shape))
         base = np.moveaxis(sums.reshape(*spatial(sums.shape), -1), -1, 0)[channel]
         return Single(channel, self.round(base + delta[:, None, None] * met, channel[:, None, None]))
 

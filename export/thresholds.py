@@ -136,9 +136,9 @@ def lesion_thresholds(predictions: Predictions, pictures: HeldOutPictures) -> tu
     return level, max(scores, key=worth)
 
 
-def anatomy_threshold(anatomy: Floats) -> float:
-    """Highest threshold of the anatomy gate that refuses at most `REFUSALS` of these pictures, all of the body part."""
+def anatomy_threshold(anatomy: Floats, refusals: float = REFUSALS) -> float:
+    """Highest threshold of the anatomy gate that refuses at most a share of these pictures, all of the body part."""
     ranked = np.sort(anatomy)
-    last = ranked[int(np.floor(REFUSALS * len(ranked)))]
+    last = ranked[int(np.floor(refusals * len(ranked)))]
     lower = anatomy[anatomy < last]
     return round(float((last + lower.max()) / 2 if len(lower) else last / 2), 6)

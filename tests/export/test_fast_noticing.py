@@ -9,8 +9,10 @@ from edge.models.bundle import load_bundle
 from edge.models.bundle_file import split_bundle
 from export.fast_noticing import FastNoticing
 from export.head_layers import cut_heads
+from export.head_replacement.replaced_graph import with_new_head
 from export.input_gradient import TracedGraph
 from export.weight_changes import HeadRunner, draw_changes
+from tests.export import small_gated_graph
 from tests.export.small_int8_graphs import SIDE, two_heads
 
 
@@ -36,6 +38,25 @@ def test_all_changes_of_a_small_graph_are_found_as_by_running_it(head):
         np.testing.assert_array_equal(noticing.noticed(changes, results), expected)
         shown += expected.mean() / 3
     assert 0.05 < shown < 0.95, "neither all nor nothing: the comparison would prove little"
+
+
+@pytest.mark.parametrize("seed", [1, 3, 6])
+def test_all_changes_of_a_replaced_head_are_found_as_by_running_it(seed):
+    """Bands, a convolution that gathers from a neighbourhood, and layers that are joined and compared."""
+    shown = small_gated_graph.pictures(4, seed)
+    graph = with_new_head(small_gated_graph.gated_graph(), "gate", small_gated_graph.small_design(seed), shown).graph
+    traced, cut = TracedGraph(graph), cut_heads(graph)[-1]
+    assert cut.name == "gate"
+    runner = HeadRunner(cut, graph)
+    changes = draw_changes(runner, 10**6, np.random.default_rng(1))
+    noticing = FastNoticing(graph, traced, cut)
+    found = 0.0
+    for tensor in shown:
+        results = traced.run(tensor[None])
+        expected = runner.noticed(changes, [results])[:, 0]
+        np.testing.assert_array_equal(noticing.noticed(changes, results), expected)
+        found += expected.mean() / len(shown)
+    assert 0.05 < found < 0.95
 
 
 def test_changes_of_the_shipped_heads_are_found_as_by_running_them():
