@@ -32,6 +32,8 @@ class Reading:
     clocks: list[PictureClock | None] = field(default_factory=list)
     ages_ns: list[int] = field(default_factory=list)
     """How old each picture was when it was read, by the clock in it; -1: it has none that can be read."""
+    read_ns: list[int] = field(default_factory=list)
+    """When each frame was read."""
     events: list[SourceEvent] = field(default_factory=list)
     errors: list[EdgeError] = field(default_factory=list)
     """What opening it again raised."""
@@ -52,6 +54,7 @@ class Reading:
             return
         clock = read_clock(item.pixels)
         self.frames.append(item)
+        self.read_ns.append(time.monotonic_ns())
         self.clocks.append(clock)
         self.ages_ns.append(-1 if clock is None else time.monotonic_ns() - clock.at_ns)
 

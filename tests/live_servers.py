@@ -23,6 +23,7 @@ from clock_pixels import draw_frame
 
 if TYPE_CHECKING:
     import signal
+    import ssl
     from collections.abc import Callable, Iterator
 
 DEBIAN_PYTHON = "/usr/bin/python3"
@@ -86,7 +87,7 @@ class Connection:
 class HttpCamera:
     """An MJPEG server on 127.0.0.1 whose answers are a test's own."""
 
-    def __init__(self, behave: Callable[[Connection], None]) -> None:
+    def __init__(self, behave: Callable[[Connection], None], port: int = 0, tls: ssl.SSLContext | None = None) -> None:
         self.behave = behave
         self.stopped = threading.Event()
         self.requests: list[tuple[str, str | None]] = []
@@ -109,18 +110,23 @@ class HttpCamera:
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
+            allow_reuse_address = True
 
             def handle_error(self, *_: object) -> None:
                 pass
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server(("127.0.0.1", port), Handler)
+        self._scheme = "http"
+        if tls is not None:
+            self._scheme = "https"
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self.port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
     @property
     def uri(self) -> str:
-        return f"http://127.0.0.1:{self.port}/live"
+        return f"{self._scheme}://127.0.0.1:{self.port}/live"
 
     def next_number(self) -> int:
         with self._lock:
@@ -135,8 +141,8 @@ class HttpCamera:
 
 
 @contextlib.contextmanager
-def http_camera(behave: Callable[[Connection], None]) -> Iterator[HttpCamera]:
-    camera = HttpCamera(behave)
+def http_camera(behave: Callable[[Connection], None], tls: ssl.SSLContext | None = None) -> Iterator[HttpCamera]:
+    camera = HttpCamera(behave, tls=tls)
     try:
         yield camera
     finally:

@@ -44,6 +44,9 @@ class Camera:
         threading.Thread(target=self._push, args=(source, stopped), daemon=True).start()
 
     def _push(self, source: Gst.Element, stopped: threading.Event) -> None:
+        # Before the pipeline plays, appsrc has no base for its times: the sink would wait for what is hours ahead.
+        while not stopped.is_set() and source.get_state(0).state != Gst.State.PLAYING:
+            time.sleep(0.002)
         due = time.monotonic()
         while not stopped.is_set():
             time.sleep(max(0.0, due - time.monotonic()))

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.config.uri import parse_uri, what_it_is
+from edge.config.uri_suggestions import NETWORK_SCHEMES
 from edge.config.validate import SettingsProblem
 from edge.contracts.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edge.config.settings import Settings, SinkSettings
+    from edge.config.settings import Settings, SinkSettings, StreamSettings
     from edge.config.toml_lines import KeyPath
     from edge.contracts.region import Box
 
@@ -60,6 +61,8 @@ def find_contradictions(settings: Settings) -> Iterator[SettingsProblem]:
 
 def find_warnings(settings: Settings) -> Iterator[SettingsProblem]:
     """Find settings that will not work on this machine as it is now, have no effect, or hide a fault."""
+    for i, stream in enumerate(settings.streams):
+        yield from _stream_warnings(i, stream)
     for i, sink in enumerate(settings.sinks):
         yield from _sink_warnings(i, sink)
     if settings.model is not None and not Path(settings.model).is_file():
@@ -67,6 +70,24 @@ def find_warnings(settings: Settings) -> Iterator[SettingsProblem]:
     for i, key in enumerate(settings.model_keys):
         if not Path(key).is_file():
             yield _no_file(("model_keys",), f"model_keys[{i}]", key)
+
+
+def _stream_warnings(i: int, stream: StreamSettings) -> Iterator[SettingsProblem]:
+    uri = parse_uri(stream.source, "sources")
+    here = f"streams[{i}]"
+    for name in ("username", "password_file"):
+        if getattr(stream, name) is not None and uri.scheme not in NETWORK_SCHEMES:
+            message = f"{here}.{name} has no effect on {uri.scheme}://, which is no network stream"
+            yield SettingsProblem(("streams", i, name), message, f"leave {name} out")
+    if stream.password_file is not None and not Path(stream.password_file).is_file():
+        yield _no_file(("streams", i, "password_file"), f"{here}.password_file", stream.password_file)
+    if stream.password_file is not None and stream.username is None and uri.username is None:
+        message = f"{here}.password_file has no effect without a username"
+        yield SettingsProblem(("streams", i, "password_file"), message, f"set username in {here}")
+    if uri.password:
+        message = f"{here}.source: a password stands in the URI, where whoever reads this file sees it"
+        hint = "set username and password_file of the stream instead"
+        yield SettingsProblem(("streams", i, "source"), message, hint)
 
 
 def _sink_warnings(i: int, sink: SinkSettings) -> Iterator[SettingsProblem]:

@@ -118,7 +118,7 @@ def test_a_password_is_never_repeated_and_nonsense_gets_the_plain_hint(kind: str
     assert "scheme://" in caught.value.hint
 
 
-@pytest.mark.parametrize(("kind", "uri"), [("sources", "rtsp://h/x"), ("sinks", "kafka://h"), ("runtimes", "coral://")])
+@pytest.mark.parametrize(("kind", "uri"), [("sources", "rtmp://h/x"), ("sinks", "kafka://h"), ("runtimes", "coral://")])
 def test_an_unknown_scheme_lists_those_there_are(kind: str, uri: str) -> None:
     with pytest.raises(UsageError) as caught:
         require(kind, uri.partition(":")[0], uri)

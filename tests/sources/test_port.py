@@ -92,7 +92,7 @@ def of_replay(folder: Path) -> str:
 
 
 def of_live_child(folder: Path) -> str:
-    return f"synthetic://?frames={FRAMES}&fps=20"
+    return f"synthetic://?frames={FRAMES}&fps=5"
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,8 @@ Modules:
   decodes.
 - ``network_errors``: Words for what goes wrong on the network: each failure of a connection as an error with a hint,
   without the URI.
-- ``network_url``: URL of a network stream as FFmpeg wants it: with user name and password in it, since it takes them
-  nowhere else.
+- ``network_url``: URL and options of a network stream as FFmpeg wants them: name and password stand in the URL, it
+  takes no others.
 - ``opencv_reader``: Reader of network streams by the FFmpeg in OpenCV, where PyAV is not installed: it says less, and
   only in its log.
 - ``options``: Options that all live streams have: delays and time limits from the URI, credentials from the URI or the

@@ -24,6 +24,7 @@ from edge.sources.live.http_connection import http_error, open_http
 from edge.sources.live.late import LateFrames
 from edge.sources.live.multipart import MultipartReader
 from edge.sources.live.network_errors import lost
+from edge.sources.live.options import yes_or_no
 from edge.sources.live.reader import FrameDamagedError, LiveFrame, StreamInfo
 from edge.sources.live.silence import SilenceLimit
 from edge.sources.live.source import LiveSource
@@ -64,7 +65,7 @@ class HttpSource(LiveSource):
         super().__init__(uri, stream)
         if not uri.host:
             raise UsageError(f"{uri.scheme}:// names no host", hint=f"write {uri.scheme}://HOST/PATH")
-        uri.get("verify", _yes_or_no, True)
+        uri.get("verify", yes_or_no, True)
 
 
 class HttpMjpegReader:
@@ -72,7 +73,7 @@ class HttpMjpegReader:
 
     def __init__(self, uri: Uri, options: LiveOptions) -> None:
         self._options = options
-        self._verify = uri.get("verify", _yes_or_no, True)
+        self._verify = uri.get("verify", yes_or_no, True)
         self._answer: HttpAnswer | None = None
         self._parts: MultipartReader | None = None
         self._pauses = PauseWatch()
@@ -211,9 +212,3 @@ def _not_mjpeg(kind: str) -> SourceError:
     if kind in ("image/jpeg", "image/jpg"):
         return lost("it sends one picture, and no stream", "take the address of the camera's MJPEG stream")
     return lost(f"it sends {what}, and no MJPEG", "take the camera's MJPEG address, or its rtsp:// stream")
-
-
-def _yes_or_no(text: str) -> bool:
-    if text not in ("yes", "no"):
-        raise ValueError
-    return text == "yes"

@@ -1,6 +1,7 @@
 """Network sources ``rtsp://``, ``rtsps://``, ``udp://`` and ``srt://``: streams that FFmpeg receives and decodes.
 
     rtsp://host:554/path?transport=tcp|udp&delay_ms=40
+    rtsps://host:322/path?verify=no        a certificate that nobody vouches for is refused otherwise
     udp://0.0.0.0:5000            MPEG-TS that is sent to this device, or to a multicast group
     srt://host:9000
 
@@ -14,6 +15,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import UsageError
+from edge.sources.live.options import yes_or_no
 from edge.sources.live.source import LiveSource
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ class RtspSource(LiveSource):
     """Source of an RTSP stream, ``rtsp://`` or ``rtsps://``: H.264, H.265, MJPEG, by TCP unless told otherwise."""
 
     reader = READER
-    parameters = ("transport",)
+    parameters = ("transport", "verify")
     server_has_parameters = True
 
     def __init__(self, uri: Uri, stream: StreamSettings) -> None:
@@ -36,6 +38,7 @@ class RtspSource(LiveSource):
         if not uri.host:
             raise UsageError(f"{uri.scheme}:// names no host", hint=f"write {uri.scheme}://HOST/PATH")
         uri.get("transport", _transport, "tcp")
+        uri.get("verify", yes_or_no, True)
 
 
 class UdpSource(LiveSource):

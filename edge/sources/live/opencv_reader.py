@@ -21,7 +21,7 @@ from edge.sources.ffmpeg_log import ffmpeg_log
 from edge.sources.live.damage import DAMAGED, PREDICTED
 from edge.sources.live.late import LateFrames
 from edge.sources.live.network_errors import lost, status_error
-from edge.sources.live.network_url import with_credentials
+from edge.sources.live.network_url import receive_options, with_credentials
 from edge.sources.live.reader import FrameDamagedError, LiveFrame, StreamInfo
 from edge.sources.live.stream_clock import StreamClock
 
@@ -40,6 +40,7 @@ _WORDS = (
     ("Connection refused", ("it refuses the connection", "is the server running, and is the port right?")),
     ("resolve", ("the name of its host is not known", "check the host, and this device's network")),
     ("No route", ("its host is not in reach", "is it on, and in this network?")),
+    ("certificate", ("its certificate is not trusted", "install its authority's certificate, or write verify=no")),
     ("Protocol not found", ("the FFmpeg in OpenCV does not know this protocol", "have it sent by udp:// or rtsp://")),
     ("Invalid data", ("what it sends is no video stream that is known here", "check the URI")),
 )
@@ -64,13 +65,7 @@ class OpencvReader:
         """Implement `LiveReader.open`: connect, and find the video."""
         self.close()
         self._lines.clear()
-        options = {
-            "rtsp_transport": self._uri.get("transport", str, "tcp"),
-            "fflags": "nobuffer",
-            "flags": "low_delay",
-            "analyzeduration": "100000",
-            "max_pixels": str(MAX_PICTURE_PIXELS),
-        }
+        options = {**receive_options(self._uri), "max_pixels": str(MAX_PICTURE_PIXELS)}
         os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "|".join(f"{name};{value}" for name, value in options.items())
         begun = time.monotonic()
         capture = cv2.VideoCapture(

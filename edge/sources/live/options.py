@@ -64,6 +64,13 @@ def refuse_misspelt(uri: Uri, ours: Sequence[str]) -> None:
             raise UsageError(f"{uri.scheme}:// does not know the parameter {key!r}", hint=f"did you mean {near[0]}?")
 
 
+def yes_or_no(text: str) -> bool:
+    """Value of a parameter that is ``yes`` or ``no``; ValueError for anything else."""
+    if text not in ("yes", "no"):
+        raise ValueError
+    return text == "yes"
+
+
 def _password(path: str) -> str:
     hint = "its first line is the password"
     try:

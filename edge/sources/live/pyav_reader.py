@@ -19,7 +19,7 @@ from edge.images.limits import MAX_PICTURE_PIXELS, check_picture_size
 from edge.sources.live.damage import DamageWatch
 from edge.sources.live.late import LateFrames
 from edge.sources.live.network_errors import lost, status_error, system_error
-from edge.sources.live.network_url import with_credentials
+from edge.sources.live.network_url import receive_options, with_credentials
 from edge.sources.live.reader import FrameDamagedError, LiveFrame, StreamInfo
 from edge.sources.live.stream_clock import StreamClock
 
@@ -36,7 +36,6 @@ INTRA = frozenset({"mjpeg"})
 """Codecs of which no frame is predicted from another."""
 READ_TIMEOUT_S = 10.0
 """For a call of FFmpeg: the parent's limit of silence is much shorter, and follows the stream's frame rate."""
-ANALYZE_US = 100_000
 FORMATS = {"rtsp": "rtsp", "rtsps": "rtsp", "udp": "mpegts", "srt": "mpegts"}
 
 _FAILED = re.compile(r"(?:failed: |error )([345]\d\d)\b")
@@ -65,7 +64,7 @@ class PyavReader:
         form = FORMATS[self._uri.scheme]
         try:
             self._container = av.open(
-                with_credentials(self._options), format=form, options=self._av_options(), timeout=timeouts
+                with_credentials(self._options), format=form, options=receive_options(self._uri), timeout=timeouts
             )
         except (av.error.FFmpegError, OSError, ValueError) as error:
             if time.monotonic() - begun >= self._options.open_timeout_s:  # FFmpeg may call that something else
@@ -105,13 +104,6 @@ class PyavReader:
             self._frames = None
             container.close()
 
-    def _av_options(self) -> dict[str, str]:
-        options = {"fflags": "nobuffer", "flags": "low_delay", "analyzeduration": str(ANALYZE_US)}
-        if FORMATS[self._uri.scheme] == "rtsp":
-            options["rtsp_transport"] = self._uri.get("transport", str, "tcp")
-            options["allowed_media_types"] = "video"
-        return options
-
     def _no_answer(self, waited_s: float) -> SourceError:
         return lost(f"it did not answer within {waited_s:.0f} s", "is it on, and in reach?")
 
@@ -133,6 +125,8 @@ class PyavReader:
             return lost("it takes more memory to decode than a stream may have", "send smaller pictures")
         if "resolve" in said:
             return lost("the name of its host is not known", "check the host, and this device's network")
+        if "certificate" in said:
+            return lost("its certificate is not trusted", "install its authority's certificate, or write verify=no")
         if (known := system_error(getattr(error, "errno", None))) is not None:
             return known
         if isinstance(error, av.error.EOFError):

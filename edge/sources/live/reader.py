@@ -50,7 +50,7 @@ class LiveOptions(msgspec.Struct, frozen=True, kw_only=True):
     first_frame_s: float = 5.0
     """Longest time from there to the first frame: a stream may begin between two key frames."""
     silence_s: float | None = None
-    """Longest time between two frames; then the stream is lost. None: 0.9 s, more for streams with few frames."""
+    """Longest time between two frames; then the stream is lost. None: 0.85 s, more for streams with few frames."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from edge.sources.live.reader import LiveOptions
 
-DEFAULT_S = 0.9
-"""So that a camera that died is told within a second."""
+DEFAULT_S = 0.85
+"""A camera that died is told within a second, from the last frame on."""
 INTERVALS = 3.0
 """A stream of few frames may be silent for so many of its usual intervals."""
 LONGEST_S = 10.0

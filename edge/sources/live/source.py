@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from typing import TYPE_CHECKING, ClassVar
 
 from edge.contracts.errors import ConfigError, DeviceError, EdgeError, SourceError, UsageError
 from edge.contracts.frames import Frame, FrameOrigin, SourceEvent
 from edge.contracts.results import Reason
 from edge.contracts.state import StreamInput
+from edge.sources.live.late import LATE_NS
 from edge.sources.live.link import ChildGoneError, LiveChild
 from edge.sources.live.messages import FramesDamaged, LiveJob, StreamEnded, StreamLost, StreamOpened
 from edge.sources.live.network_errors import AccessRefusedError
@@ -170,8 +172,12 @@ class LiveSource:
                 self._child = child = LiveChild(LiveJob(self.reader, self._uri, self.options), name, self.stop_s)
             return child
 
-    def _frame(self, taken: TakenFrame) -> Frame:
+    def _frame(self, taken: TakenFrame) -> Frame | None:
+        """The frame that was taken; None if it has become too old meanwhile: it is dropped, and counted."""
         self._silence.note_frame()
+        if time.monotonic_ns() - taken.frame.captured_ns > LATE_NS:
+            self.dropped += 1
+            return None
         captured_ns = taken.frame.captured_ns - round(self.options.delay_ms * 1e6)
         # A clock that is mapped better step by step may go back a little; frames do not.
         self._last_captured_ns = captured_ns = max(captured_ns, self._last_captured_ns + 1)

@@ -56,7 +56,7 @@ class SyntheticReader:
             raise StreamEndedError
         time.sleep(max(0, self._due_ns - time.monotonic_ns()) / 1e9)
         captured_ns, index = self._due_ns, self._index
-        self._due_ns += self._period_ns
+        self._due_ns = max(self._due_ns + self._period_ns, time.monotonic_ns() - self._period_ns)
         self._index += 1
         if index == self._at:
             self._fail()
@@ -80,6 +80,6 @@ class SyntheticReader:
         elif self._fault == "memory":
             np.ones(4 << 30, np.uint8)
         elif self._fault == "huge":
-            self._size = (4_000, 4_000)
+            self._size = (20_000, 20_000)
         elif self._fault == "grow":
             self._size = (2 * self._size[0], 2 * self._size[1])
