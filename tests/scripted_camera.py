@@ -33,6 +33,7 @@ class ScriptedCamera:
         """errno by the name of a method that is to fail."""
         self.gives: tuple[str, tuple[int, int]] | None = None
         """What is given whatever is asked for. None: what is asked for."""
+        self.field = 1
         self.sequence = 0
         self.rate = None
 
@@ -89,7 +90,7 @@ class ScriptedCamera:
         self._may_fail("set_layout")
         code, size = self.gives or (code, size)
         each = {"GREY": 1, "YUYV": 2}.get(code, 0)
-        self.now = CaptureLayout(*size, code, 1, size[0] * each, size[0] * size[1] * each, 0)
+        self.now = CaptureLayout(*size, code, self.field, size[0] * each, size[0] * size[1] * each, 0)
         return self.now
 
     def set_rate(self, fps):

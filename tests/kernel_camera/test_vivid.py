@@ -21,8 +21,10 @@ from kernel_camera.vivid_controls import (
     BREAK_STREAM,
     BREAK_STREAMON,
     DROPPED_PERCENT,
+    FULL_RANGE,
     NO_SIGNAL,
     OTHER_SIGNAL,
+    QUANTISATION,
     SELECTED_SIGNAL,
     SMALL_SIGNAL,
     TEST_PATTERN,
@@ -30,7 +32,9 @@ from kernel_camera.vivid_controls import (
     TIMINGS,
     TIMINGS_SIGNAL,
     UNPLUG,
+    USUAL_RANGE,
     WHITE,
+    select_input,
     set_control,
 )
 
@@ -60,9 +64,13 @@ HDMI = "camera://0?input=3"
 @pytest.fixture(autouse=True)
 def _device_in_order(monkeypatch):
     monkeypatch.setattr("edge.sources.live.source.START_S", 120.0)  # each instruction is computed: Python starts slowly
-    usual = ((TIMINGS, SMALL_SIGNAL), (TIMINGS_SIGNAL, SELECTED_SIGNAL), (DROPPED_PERCENT, 0), (TEXT, 0))
-    for control, value in (*usual, (TEST_PATTERN, 0)):
-        set_control(control, value, find_camera("vivid-000-vid-cap"))
+    node = find_camera("vivid-000-vid-cap")
+    for control in (DROPPED_PERCENT, TEXT, QUANTISATION, TEST_PATTERN):
+        set_control(control, 0, node)
+    select_input(3, node)
+    set_control(TIMINGS, SMALL_SIGNAL, node)
+    set_control(TIMINGS_SIGNAL, SELECTED_SIGNAL, node)
+    select_input(0, node)
 
 
 @pytest.fixture(scope="session")
@@ -134,6 +142,22 @@ def test_every_format_gives_the_same_picture(name):
             assert [int(value > 100) for value in bar] == list(colour), (name, bars)
     if name == "grey":
         assert bars == sorted(bars, reverse=True), bars
+
+
+@pytest.mark.parametrize("name", ["yuyv", "nv12"])
+def test_the_range_of_brightness_changes_no_colour(name):
+    set_control(TEXT, 2)
+    seen = []
+    for value in (USUAL_RANGE, FULL_RANGE):
+        set_control(QUANTISATION, value)
+        one = reader(f"{LIVE}&format={name}")
+        one.open()
+        try:
+            assert one._setup.layout.is_full_range == (value == FULL_RANGE)
+            seen.append([one.read().pixels for _ in range(4)][-1][90, 20::40].astype(int))
+        finally:
+            one.close()
+    assert np.abs(seen[0] - seen[1]).max() <= 6, seen
 
 
 def test_a_picture_is_captured_when_it_changed(note):
@@ -361,7 +385,9 @@ def test_doctor_proves_the_camera(note):
 
 
 def test_plain_paths_and_wishes_that_cannot_be_met(source):
-    assert isinstance(source("/dev/video0").read(5.0), Frame)
+    one = source("/dev/video0")
+    assert isinstance(one.read(5.0), Frame)
+    one.close()
     for uri, message in [
         ("camera://0?size=641x360", "has no mode 641x360"),
         ("camera://0?format=mjpeg", "has no mode mjpeg"),

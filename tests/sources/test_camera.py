@@ -225,6 +225,25 @@ def test_a_size_that_the_driver_gives_instead_of_the_one_asked_for_is_refused(us
     assert use(camera).open().width == 320  # nothing was asked for: what it gives is told
 
 
+def test_a_signal_that_the_device_cannot_receive_is_named(use):
+    camera = ScriptedCamera(apart(picture(1)))
+    camera.signal, camera.fails = SignalTimings(1920, 1080, True, 30.0, ()), {"set_timings": errno.EINVAL}
+    with pytest.raises(SourceError, match="cannot receive the interlaced signal of 1920 x 1080 pixels") as error:
+        use(camera, HDMI).open()
+    assert "1080p60" in error.value.hint
+
+
+@pytest.mark.parametrize("field", [2, 3, 5, 6, 7])
+def test_fields_that_come_apart_are_no_pictures(use, field):
+    camera = ScriptedCamera(apart(picture(1)))
+    camera.field = field
+    with pytest.raises(SourceError, match="fields of an interlaced signal apart") as error:
+        use(camera).open()
+    assert "progressive" in error.value.hint
+    camera.field = 4  # woven into whole pictures
+    assert use(camera).open().details["field order"] == "interlaced"
+
+
 def test_no_picture_after_the_start_is_an_error(use, monkeypatch):
     monkeypatch.setattr("edge.sources.live.camera.FIRST_PICTURE_S", 0.05)
     with pytest.raises(SourceError, match="gives no picture within"):

@@ -212,8 +212,8 @@ def test_no_capture_is_after_its_taking_or_long_before_the_last(steps):
 # --- pixels ----------------------------------------------------------------------------------------------------------
 
 
-def a_layout(code, width, height, line_bytes=0):
-    return CaptureLayout(width, height, code, 1, line_bytes, 0, 0)
+def a_layout(code, width, height, line_bytes=0, quantisation=0):
+    return CaptureLayout(width, height, code, 1, line_bytes, 0, 0, quantisation)
 
 
 def padded(rows, line_bytes):
@@ -248,6 +248,40 @@ def test_every_yuv_format_gives_the_same_picture(code, padding):
     width, height = 16, 8
     luma = np.tile(np.linspace(16, 235, width).astype(np.uint8), (height, 1))
     u, v = 90, 180
+    data, line = stored_as(code, luma, u, v, padding)
+    made = to_pixels(memoryview(data), a_layout(code, width, height, line)).astype(int)
+    reference = np.full((height // 2, width // 2), u, np.uint8), np.full((height // 2, width // 2), v, np.uint8)
+    planes = np.concatenate([luma.ravel(), reference[0].ravel(), reference[1].ravel()]).reshape(height * 3 // 2, width)
+    assert np.abs(made - cv2.cvtColor(planes, cv2.COLOR_YUV2RGB_I420)).max() <= 2
+    with pytest.raises(WrongPictureError, match="bytes of a picture"):
+        to_pixels(memoryview(data)[: len(data) // 2], a_layout(code, width, height, line))
+
+
+@pytest.mark.parametrize("padding", [0, 8])
+@pytest.mark.parametrize("code", ["YUYV", "UYVY", "YVYU", "NV12", "NV21", "YU12", "YV12"])
+def test_brightness_from_0_to_255_is_kept_where_the_driver_says_so(code, padding):
+    """Taken for 16 to 235 it would be clipped: the darkest and the brightest 8 % of a picture, speckle included."""
+    luma = np.tile(np.arange(0, 256, 5, np.uint8), (8, 1))
+    data, line = stored_as(code, luma, 128, 128, padding)
+    made = to_pixels(memoryview(data), a_layout(code, luma.shape[1], 8, line, quantisation=1))
+    assert np.array_equal(made, np.dstack((luma, luma, luma)))
+    usual = to_pixels(memoryview(data), a_layout(code, luma.shape[1], 8, line, quantisation=2))
+    assert len(np.unique(usual)) < len(np.unique(luma))
+    data, line = stored_as(code, np.full((8, 16), 76, np.uint8), 85, 255, padding)  # red, as JPEG has it
+    red = to_pixels(memoryview(data), a_layout(code, 16, 8, line, quantisation=1)).astype(int)
+    assert np.abs(red - [254, 0, 0]).max() <= 2
+
+
+@pytest.mark.parametrize(
+    ("colours", "quantisation", "full"), [(7, 0, True), (7, 2, False), (8, 0, False), (3, 0, False), (8, 1, True)]
+)
+def test_the_range_is_as_the_driver_says_or_as_is_usual(colours, quantisation, full):
+    assert CaptureLayout(4, 2, "YUYV", 1, 8, 16, colours, quantisation).is_full_range == full
+
+
+def stored_as(code, luma, u, v, padding):
+    """A picture of one colour in one format, and the bytes of its lines."""
+    height, width = luma.shape
     if code in ("YUYV", "UYVY", "YVYU"):
         pairs = {"YUYV": (0, 1, u, v), "UYVY": (1, 0, u, v), "YVYU": (0, 1, v, u)}[code]
         packed = np.empty((height, width, 2), np.uint8)
@@ -264,12 +298,7 @@ def test_every_yuv_format_gives_the_same_picture(code, padding):
         else:
             for value in (u, v) if code == "YU12" else (v, u):
                 data += padded(np.full((height // 2, width // 2), value, np.uint8), line // 2)
-    made = to_pixels(memoryview(data), a_layout(code, width, height, line)).astype(int)
-    reference = np.full((height // 2, width // 2), u, np.uint8), np.full((height // 2, width // 2), v, np.uint8)
-    planes = np.concatenate([luma.ravel(), reference[0].ravel(), reference[1].ravel()]).reshape(height * 3 // 2, width)
-    assert np.abs(made - cv2.cvtColor(planes, cv2.COLOR_YUV2RGB_I420)).max() <= 2
-    with pytest.raises(WrongPictureError, match="bytes of a picture"):
-        to_pixels(memoryview(data)[: len(data) // 2], a_layout(code, width, height, line))
+    return data, line
 
 
 def a_jpeg(width=64, height=48):

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 MOST_NAMED = 8
 """Sizes that an error names."""
+LIMITED = 2
+"""The driver's number of brightness from 16 to 235, which YUV has unless it is said, and RGB only if it is said."""
+RGB = ("RGB3", "BGR3", "XR24", "BX24")
 COLOUR_SPACES = {1: "SMPTE 170M", 3: "Rec. 709", 7: "JPEG", 8: "sRGB"}
 """The driver's numbers of colour spaces, and their names."""
 
@@ -91,7 +94,7 @@ def set_mode(device: VideoDevice, wishes: CameraWishes) -> CameraSetup:
         hint = "is the cable plugged in at both ends, and the scanner on?"
         raise SourceError(str(error), hint=hint, reason="source_lost") from None
     if signal.timings is not None:
-        device.set_timings(signal.timings)
+        _receive(device, signal.timings)
     layout = _set_layout(device, wishes.mode, signal.timings)
     mode = choose_mode(_modes_of(device, layout), wishes.mode)
     fps = device.set_rate(wishes.mode.fps or (mode.fps if mode and mode.fps else None))
@@ -100,6 +103,10 @@ def set_mode(device: VideoDevice, wishes: CameraWishes) -> CameraSetup:
     notes = {} if signal.input is None else {"input": f"{signal.input.index} ({signal.input.name})"}
     if colour := COLOUR_SPACES.get(layout.colour_space):
         notes["colour space"] = colour
+    if layout.is_full_range:
+        notes["brightness"] = "0 to 255"
+    elif layout.quantisation == LIMITED and layout.pixel_format in RGB:
+        notes["brightness"] = "16 to 235, as the signal has it"
     tells = about.driver != "uvcvideo" and signal.input is not None
     return CameraSetup(about.card, about.driver, layout, fps, tells, signal.timings, notes)
 
@@ -133,6 +140,20 @@ def _select_input(device: VideoDevice, index: int) -> None:
     device.select_input(index)
 
 
+def _receive(device: VideoDevice, timings: SignalTimings) -> None:
+    try:
+        device.set_timings(timings)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ERANGE):
+            raise
+        kind = "interlaced " if timings.interlaced else ""
+        raise SourceError(
+            f"the device cannot receive the {kind}signal of {timings.width} x {timings.height} pixels",
+            hint="set the scanner's output to a usual one (1080p60)",
+            reason="source_lost",
+        ) from None
+
+
 def _set_layout(device: VideoDevice, wishes: ModeWishes, timings: SignalTimings | None) -> CaptureLayout:
     """Set format and size; raises `SourceError` if the device does not give what was asked for."""
     mode = None if timings is not None else choose_mode(device.modes(), wishes)
@@ -145,6 +166,12 @@ def _set_layout(device: VideoDevice, wishes: ModeWishes, timings: SignalTimings 
         raise SourceError(
             f"the camera gives {given} when asked for {asked}",
             hint="ask for what it gives: a calibration's box is in its pixels",
+            reason="source_lost",
+        )
+    if not layout.is_whole_picture:
+        raise SourceError(
+            "the camera gives the fields of an interlaced signal apart",
+            hint="set the scanner's output to a progressive one (1080p, not 1080i)",
             reason="source_lost",
         )
     return layout

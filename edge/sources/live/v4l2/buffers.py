@@ -93,7 +93,7 @@ class BufferQueue:
         index, used = found["index"], found["bytes_used"]
         return FilledBuffer(
             index=index,
-            data=memoryview(self._maps[index])[: used or None],
+            data=memoryview(self._maps[index])[:used],
             sequence=found["sequence"],
             stamp_ns=found["seconds"] * 1_000_000_000 + found["microseconds"] * 1000,
             flags=found["flags"],

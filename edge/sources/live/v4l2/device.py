@@ -22,6 +22,10 @@ CAN_CAPTURE, CAN_CAPTURE_PLANES, CAN_STREAM, TELLS_NODE = 0x1, 0x1000, 0x0400000
 """Capabilities: pictures; pictures in several planes only; by mapped memory; whether the node's own are told."""
 CAN_SET_TIMINGS = 0x2
 """Capability of an input (HDMI, DVI, SDI) whose signal has timings."""
+JPEG_COLOURS = 7
+"""Number of the colour space of JPEG pictures, whose brightness goes from 0 to 255."""
+SPLIT_FIELDS = (2, 3, 5, 6, 7)
+"""Field orders of which a buffer is no whole picture: top, bottom, one below the other (two ways), alternating."""
 DISCRETE = 1
 """Type of a list of sizes or rates; others are a minimum, a maximum and a step."""
 MOST_ENTRIES = 256
@@ -110,6 +114,18 @@ class CaptureLayout:
     """Bytes from one line to the next, padding included; 0 for compressed formats."""
     image_bytes: int
     colour_space: int
+    quantisation: int = 0
+    """1: brightness from 0 to 255; 2: from 16 to 235; 0: as is usual for the colour space."""
+
+    @property
+    def is_full_range(self) -> bool:
+        """Whether brightness goes from 0 to 255, and not, as for most YUV formats, from 16 to 235."""
+        return self.quantisation == 1 or (self.quantisation == 0 and self.colour_space == JPEG_COLOURS)
+
+    @property
+    def is_whole_picture(self) -> bool:
+        """Whether a buffer holds a whole picture, and not one field of it, or two fields one below the other."""
+        return self.field not in SPLIT_FIELDS
 
 
 class VideoDevice:
@@ -239,8 +255,8 @@ class VideoDevice:
 
 
 def _layout(values: tuple[Any, ...]) -> CaptureLayout:
-    _, width, height, code, field, line_bytes, image_bytes, colour_space, *_ = values
-    return CaptureLayout(width, height, _code(code), field, line_bytes, image_bytes, colour_space)
+    _, width, height, code, field, line_bytes, image_bytes, colour_space, _, _, _, quantisation, _ = values
+    return CaptureLayout(width, height, _code(code), field, line_bytes, image_bytes, colour_space, quantisation)
 
 
 def _listed(one: Any) -> Iterator[Any]:

@@ -34,6 +34,8 @@ PLANAR = {
     "YV12": cv2.COLOR_YUV2RGB_YV12,
 }
 """Formats with a plane of brightness, and colour at half its width and height below it."""
+YUV_PLACES = {"YUYV": (0, 1, 3), "UYVY": (1, 0, 2), "YVYU": (0, 3, 1)}
+"""Places of the first brightness, of U and of V among the four bytes of two pixels."""
 JPEG_START = b"\xff\xd8"
 
 
@@ -48,6 +50,8 @@ def to_pixels(data: memoryview, layout: CaptureLayout) -> NDArray[np.uint8]:
     """
     if layout.pixel_format in JPEG_FORMATS:
         return _decode_jpeg(data, layout)
+    if layout.is_full_range and layout.pixel_format in (*PLANAR, *YUV_PLACES):
+        return _full_range(data, layout)
     if layout.pixel_format in PLANAR:
         return _planar(data, layout)
     return _packed(data, layout)
@@ -66,19 +70,44 @@ def _packed(data: memoryview, layout: CaptureLayout) -> NDArray[np.uint8]:
     return converted
 
 
+def _full_range(data: memoryview, layout: CaptureLayout) -> NDArray[np.uint8]:
+    """A YUV picture whose brightness goes from 0 to 255: OpenCV has no conversion for it, and would clip it."""
+    width, height, code = layout.width, layout.height, layout.pixel_format
+    if code in YUV_PLACES:
+        first, u_at, v_at = YUV_PLACES[code]
+        rows = _rows(data, height, 2 * width, layout.line_bytes)
+        luma, u, v = rows[:, first::2], rows[:, u_at::4], rows[:, v_at::4]
+    else:
+        rows = _planes(data, layout)
+        luma, chroma = rows[:height], rows[height:]
+        if code in ("NV12", "NV21"):
+            u, v = chroma[:, 0::2], chroma[:, 1::2]
+        else:
+            u, v = chroma.reshape(2, height // 2, width // 2)
+        if code in ("NV21", "YV12"):
+            u, v = v, u
+        u, v = u.repeat(2, axis=0), v.repeat(2, axis=0)
+    merged = cv2.merge([np.ascontiguousarray(luma), v.repeat(2, axis=1), u.repeat(2, axis=1)])
+    converted: NDArray[np.uint8] = cv2.cvtColor(merged, cv2.COLOR_YCrCb2RGB)
+    return converted
+
+
 def _planar(data: memoryview, layout: CaptureLayout) -> NDArray[np.uint8]:
+    converted: NDArray[np.uint8] = cv2.cvtColor(_planes(data, layout), PLANAR[layout.pixel_format])
+    return converted
+
+
+def _planes(data: memoryview, layout: CaptureLayout) -> NDArray[np.uint8]:
+    """Lines of brightness, and below them those of colour: half as many, without padding."""
     width, height = layout.width, layout.height
     line = max(layout.line_bytes, width)
     if width % 2 or height % 2:
         raise WrongPictureError(f"{layout.pixel_format} of {width} x {height} pixels, which is not even")
     if layout.pixel_format in ("NV12", "NV21"):
-        rows = _rows(data, height * 3 // 2, width, line)
-    else:  # a line of colour is half as long, padding included
-        luma = _rows(data, height, width, line)
-        chroma = _rows(data[line * height :], height, width // 2, line // 2)
-        rows = np.vstack((luma, chroma.reshape(height // 2, width)))
-    converted: NDArray[np.uint8] = cv2.cvtColor(rows, PLANAR[layout.pixel_format])
-    return converted
+        return _rows(data, height * 3 // 2, width, line)
+    luma = _rows(data, height, width, line)
+    chroma = _rows(data[line * height :], height, width // 2, line // 2)  # half as long, padding included
+    return np.vstack((luma, chroma.reshape(height // 2, width)))
 
 
 def _rows(data: memoryview, count: int, used: int, stride: int) -> NDArray[np.uint8]:
