@@ -14,6 +14,8 @@ Modules:
 - ``live_frames``: Takes some frames of a live source and says in words what it gives: format, size, rate, and whose
   times.
 - ``machine``: Checks of the machine itself: can it run this at all, its clock, memory, cores and sensors.
+- ``network_streams``: Checks of network streams: which library receives each kind here. None is loaded, and nothing is
+  connected to.
 - ``runtimes``: Checks of the runtimes, installed or configured: each is made, tested and closed in a child process of
   its own.
 - ``sinks``: Checks of the configured brokers and other receivers: connect, one message, its acknowledgement,

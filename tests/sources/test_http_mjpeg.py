@@ -30,6 +30,7 @@ SLACK_NS = 250_000_000
 """How much later than drawn a frame may say it was captured, on a machine that is slow and busy."""
 
 
+@pytest.mark.slow
 def test_frames_come_in_order_once_with_the_time_of_their_arrival() -> None:
     with http_camera(steady) as camera, opened(HttpSource, camera.uri) as source:
         reading = read_until(source, frames(30))
@@ -99,6 +100,7 @@ def chunked(connection: Connection) -> None:
         connection.wait(0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "behave",
     [
@@ -301,6 +303,7 @@ LOSSES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", LOSSES)
 def test_what_loses_the_stream_is_told_with_a_reason_and_it_comes_back(fault: Callable[[Connection], None]) -> None:
     """The child process stays: what a server does costs a connection."""
@@ -385,6 +388,7 @@ REFUSALS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("behave", REFUSALS)
 def test_what_cannot_be_opened_says_why_in_two_lines(behave: Callable[[Connection], None]) -> None:
     with http_camera(behave) as camera:
@@ -397,6 +401,7 @@ def test_what_cannot_be_opened_says_why_in_two_lines(behave: Callable[[Connectio
     assert caught.value.reason == Reason.SOURCE_LOST.value
 
 
+@pytest.mark.slow
 def test_no_server_and_no_name_are_told() -> None:
     source = make(HttpSource, f"http://127.0.0.1:{free_port()}/live")
     with pytest.raises(SourceError, match="refuses the connection"):
@@ -408,6 +413,7 @@ def test_no_server_and_no_name_are_told() -> None:
     source.close()
 
 
+@pytest.mark.slow
 def test_frames_that_waited_here_are_as_old_as_they_are() -> None:
     """A child that stood still finds old pictures in its socket: none of them is given as new."""
     with http_camera(steady) as camera, opened(HttpSource, f"{camera.uri}?silence_s=20") as source:

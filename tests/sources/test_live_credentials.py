@@ -68,6 +68,7 @@ def digest(connection: Connection) -> None:
     connection.head(401, WWW_Authenticate='Digest realm="camera", nonce="n0nce", qop="auth", algorithm=MD5')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("behave", [basic, digest])
 def test_name_and_password_open_the_stream(behave: Callable[[Connection], None], tmp_path: Path) -> None:
     secret = tmp_path / "secret"
@@ -104,6 +105,7 @@ def test_a_password_goes_to_nobody_else_after_a_redirect() -> None:
         assert [given for _, given in other.requests] == [None]
 
 
+@pytest.mark.slow
 @needs_openssl
 def test_a_certificate_that_nobody_vouches_for_is_refused_unless_asked(tmp_path: Path) -> None:
     made = make_certificates(tmp_path)

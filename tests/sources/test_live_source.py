@@ -23,6 +23,7 @@ from edge.sources.live.synthetic import SyntheticSource
 URI = "synthetic://?fps=100"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
@@ -72,6 +73,7 @@ def test_a_larger_frame_is_taken() -> None:
     assert all(frame.pixels.any() for frame in reading.frames)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGTERM, signal.SIGSTOP])
 def test_a_child_that_is_killed_or_stopped_is_told_and_replaced(number: signal.Signals) -> None:
     with opened(SyntheticSource, URI) as source:
@@ -151,6 +153,7 @@ def test_only_the_newest_frame_is_given_and_the_others_are_counted() -> None:
     assert [frame.seq for frame in reading.frames] == list(range(len(numbers)))
 
 
+@pytest.mark.slow
 def test_a_frame_that_became_too_old_is_dropped_and_counted() -> None:
     """Nobody read for a while, and the child stood still: what lies in the ring is not what the probe sees."""
     with opened(SyntheticSource, "synthetic://?fps=20&silence_s=20&frames=60") as source:
@@ -168,6 +171,7 @@ def test_a_frame_that_became_too_old_is_dropped_and_counted() -> None:
     assert len(reading.frames) + source.dropped == 60
 
 
+@pytest.mark.slow
 def test_pixels_are_whole_while_the_ring_goes_round() -> None:
     """Frames of one grey level each would show a copy that was torn."""
     with opened(SyntheticSource, "synthetic://?fps=1000&width=1024&height=768") as source:
@@ -179,6 +183,7 @@ def test_pixels_are_whole_while_the_ring_goes_round() -> None:
         assert not frame.pixels.flags.writeable
 
 
+@pytest.mark.slow
 def test_a_limit_of_silence_follows_the_rate_of_the_stream() -> None:
     with opened(SyntheticSource, "synthetic://?fps=1.6&frames=5") as source:
         reading = read_until(source, event("ended"))
@@ -219,6 +224,7 @@ def test_while_three_of_its_processes_cannot_be_killed_no_other_is_started(monke
     source.close()
 
 
+@pytest.mark.slow
 def test_deaths_leave_no_descriptors_behind() -> None:
     before = set(os.listdir("/proc/self/fd"))
     with opened(SyntheticSource, URI) as source:

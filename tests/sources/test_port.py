@@ -121,7 +121,7 @@ CASES = {
 FILES = ("images", "video", "dicom", "replay")
 
 
-@pytest.fixture(params=CASES)
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.slow) if "child" in name else name for name in CASES])
 def case(request: pytest.FixtureRequest) -> Case:
     return CASES[request.param]
 

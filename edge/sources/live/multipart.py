@@ -101,7 +101,7 @@ class MultipartReader:
         raise lost("a part of its stream has too many headers", "check the server")
 
     def _delimiter(self) -> bytes:
-        return b"\r\n--" + self._boundary if self._boundary else b"\r\n--"
+        return b"\n--" + self._boundary
 
     def _is_boundary_next(self) -> bool:
         """Whether a boundary follows, as far as it has come already; nothing is waited for."""
