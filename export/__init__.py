@@ -45,12 +45,14 @@ Modules:
 - ``lesion_overlap``: Overlap of reported and true lesions on the tensor's grid: intersection over union (IoU), Dice.
 - ``measure_bundle``: Measure a bundle for manifest and card: held-out pictures, the int8 model's outputs, the
   manifest's thresholds.
+- ``metric_titles``: Names of the figures of ``report.json``, and what manifest and card call them.
 - ``metrics``: Evaluation metrics (AUC, weighted mean), and 95 % bootstrap intervals that draw patients.
 - ``model_card``: Model card of a bundle in Markdown, made from its manifest; licence, author and notice of the models.
 - ``noticing_cases``: Golden cases that notice changed weights, searched, and tried on other kernels than XNNPACK.
 - ``number_formats``: Compare number formats (int8, float16 …) of one model: size, time, and distance from the float
   model.
 - ``onnx_macs``: Count multiply-accumulates (MACs) of an ONNX graph and write them into its file.
+- ``other_anatomy``: Pictures of no breast, made of a phantom, that a breast model's gate must refuse: an eye.
 - ``other_runtimes``: Run the same graph in other runtimes: tflite-runtime in an environment of its own, ONNX Runtime
   after conversion.
 - ``parity``: Parity of runtimes: the same pictures through each of them, and how far its outputs are from the float
@@ -60,8 +62,8 @@ Modules:
 - ``predict``: Run a TFLite graph over many tensors in LiteRT, one picture at a time as a device would.
 - ``quantisation/``: Quantisation of a float SavedModel to TFLite: conversion, preparation of weights, full-integer int8
   graphs.
-- ``quantise_folds``: Quantise the models of a cross-validation, and keep the int8 outputs of each for its held-out test
-  pictures.
+- ``quantise_folds``: Quantise the models of a cross-validation or of one run, and keep the int8 outputs of each for its
+  test pictures.
 - ``regate``: Give an existing bundle a new anatomy head without a training run: the trunk and the other heads stay byte
   for byte.
 - ``repack``: Repack a bundle: the same graph, byte for byte, with golden vectors that are searched anew and another
