@@ -189,6 +189,18 @@ def test_a_killed_reader_takes_its_program_along(program):
     source.close()
 
 
+def test_a_program_may_take_memory_of_its_own_and_goes_first_where_there_is_none(program):
+    program()
+    source = RpicamSource(parse_uri(SMALL, "sources"), StreamSettings(name="cart", source=SMALL))
+    source.open()
+    (pid,) = Path(f"/proc/{source.pid}/task/{source.pid}/children").read_text().split()
+    limits = {name: Path(f"/proc/{one}/limits").read_text() for name, one in (("own", pid), ("ours", source.pid))}
+    data = {name: re.search(r"Max data size +(\S+) +(\S+)", text).groups() for name, text in limits.items()}
+    assert data["own"][0] == data["own"][1] == data["ours"][1] != data["ours"][0]
+    assert Path(f"/proc/{pid}/oom_score_adj").read_text() == Path(f"/proc/{source.pid}/oom_score_adj").read_text()
+    source.close()
+
+
 def test_no_program_is_an_error_that_names_the_package(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     error, _ = failure_of(rpicam())
