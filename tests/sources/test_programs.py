@@ -179,11 +179,12 @@ def test_the_program_and_its_group_end_with_the_source(program, fault):
     wait_until(lambda: not any(is_there(pid) for pid in pids), 10)
 
 
-def test_a_killed_reader_takes_its_program_along(program):
-    program()
-    source = RpicamSource(parse_uri(SMALL, "sources"), StreamSettings(name="cart", source=SMALL))
+def test_a_killed_reader_takes_a_program_along_that_would_never_notice(program):
+    program("hangs")  # one that writes would meet a pipe without a reader
+    source = RpicamSource(parse_uri(f"{SMALL}&silence_s=60", "sources"), StreamSettings(name="cart", source=SMALL))
     source.open()
     (pid,) = map(int, Path(f"/proc/{source.pid}/task/{source.pid}/children").read_text().split())
+    wait_until(lambda: isinstance(source.read(0.2), Frame) and source.read(0.2) is None, 20)
     os.kill(source.pid, signal.SIGKILL)
     wait_until(lambda: not is_there(pid), 10)
     source.close()
