@@ -51,6 +51,7 @@ Modules:
 - ``number_formats``: Compare number formats (int8, float16 …) of one model: size, time, and distance from the float
   model.
 - ``onnx_macs``: Count multiply-accumulates (MACs) of an ONNX graph and write them into its file.
+- ``other_anatomy``: Pictures of no breast, made of a phantom, that a breast model's gate must refuse: an eye.
 - ``other_runtimes``: Run the same graph in other runtimes: tflite-runtime in an environment of its own, ONNX Runtime
   after conversion.
 - ``parity``: Parity of runtimes: the same pictures through each of them, and how far its outputs are from the float

@@ -18,6 +18,7 @@ from edge.postprocess.decide import decide
 from edge.postprocess.model_outputs import dequantise
 from edge.preprocess.preprocessor import Preprocessor
 from export.bundle_file import pack_golden
+from export.other_anatomy import eye_phantom
 from export.predict import run_graph
 
 if TYPE_CHECKING:
@@ -27,11 +28,13 @@ if TYPE_CHECKING:
 
     from edge.contracts.manifest import ModelManifest, PreprocessRecipe
     from edge.contracts.region import Region
+    from edge.phantom.spec import Geometry
 
 SIZES = ((320, 240), (400, 300), (352, 288))
 """An exact halving, and two that need Gaussian and resize."""
 SEEDS = range(1, 60)
 """Training's phantoms begin at 1000."""
+GEOMETRIES: tuple[Geometry, ...] = ("linear", "sector")
 EMPTY_SEEDS = range(500, 560)
 """Seeds of phantoms without a lesion, for choosing thresholds."""
 MAX_TRIED = 120
@@ -54,8 +57,8 @@ class GoldenCase:
     probability: float
     """Of malignancy, not calibrated."""
     kind: str
-    """``linear`` or ``sector``, and ``grey`` or ``colour``: each is preprocessed on another path. ``altered``: one of
-    `export.golden_search`."""
+    """``linear``, ``sector`` or ``eye`` (`export.other_anatomy`), and ``grey`` or ``colour``: each is preprocessed on
+    another path. ``altered``: one of `export.golden_search`."""
     empty: bool = False
     """No pixel of the mask reaches the lesion threshold, not even one of a lesion too faint to be reported."""
 
@@ -108,7 +111,7 @@ def _telling(case: GoldenCase) -> bool:
 
 
 def _gated(case: GoldenCase) -> bool:
-    return case.reason is Reason.WRONG_ANATOMY and "sector" in case.kind
+    return case.reason is Reason.WRONG_ANATOMY and "eye" in case.kind
 
 
 NEEDED: dict[str, Callable[[GoldenCase], bool]] = {
@@ -118,8 +121,8 @@ NEEDED: dict[str, Callable[[GoldenCase], bool]] = {
 }
 """What the cases must show between them, or they prove nothing."""
 NEEDED_OF: dict[str, dict[str, Callable[[GoldenCase], bool]]] = {"BREAST": {"another anatomy": _gated}}
-"""By body part, what they must show beside: breasts are scanned by linear probes, and a gate that takes the sector of
-another for one is none."""
+"""By body part, what they must show beside: a breast has layers, and a gate that takes an eye for one is none. The
+shape of a scan says nothing: a sector is no other anatomy."""
 WELCOME: dict[str, Callable[[GoldenCase], bool]] = {
     "a finding in colour": lambda case: case.status is Status.FINDING and "colour" in case.kind,
     "clear at another size": lambda case: case.status is Status.CLEAR and case.pixels.shape[:2] != SIZES[0][::-1],
@@ -139,17 +142,22 @@ def pack_cases(cases: list[GoldenCase]) -> bytes:
 
 def _candidates(graph: bytes, manifest: ModelManifest) -> Iterator[GoldenCase]:
     for seed in SEEDS:
-        width, height = SIZES[seed % len(SIZES)]
-        for geometry in ("linear", "sector"):
-            for lesions in (1, 0):
-                spec = PhantomSpec(seed=seed, width=width, height=height, geometry=geometry, lesions=lesions)
-                picture = PhantomScene(spec).render(0)
-                colour = seed % 2 == 0
-                pixels = tint(picture.pixels) if colour else picture.pixels
-                # A colour frame comes from a grabber, which knows no regions: the scan area is looked for.
-                regions = () if colour else (picture.region,)
-                kind = f"{geometry} {'colour' if colour else 'grey'}"
-                yield golden_case(graph, manifest, pixels, regions, kind)
+        for kind, grey, region in _pictures(seed, *SIZES[seed % len(SIZES)]):
+            colour = seed % 2 == 0
+            pixels = tint(grey) if colour else grey
+            # A colour frame comes from a grabber, which knows no regions: the scan area is looked for.
+            regions = () if colour else (region,)
+            yield golden_case(graph, manifest, pixels, regions, f"{kind} {'colour' if colour else 'grey'}")
+
+
+def _pictures(seed: int, width: int, height: int) -> Iterator[tuple[str, NDArray[np.uint8], Region]]:
+    """Pictures of one seed, each with its kind and the scan's place: phantoms in both geometries, and an eye."""
+    for geometry in GEOMETRIES:
+        for lesions in (1, 0):
+            spec = PhantomSpec(seed=seed, width=width, height=height, geometry=geometry, lesions=lesions)
+            picture = PhantomScene(spec).render(0)
+            yield geometry, picture.pixels, picture.region
+    yield "eye", *eye_phantom(seed, width, height)
 
 
 def golden_case(

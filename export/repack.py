@@ -57,7 +57,7 @@ def repack(
     graph = split_bundle(bundle.model_bytes).graph
     manifest = msgspec.structs.replace(bundle.manifest, version=version)
     silent = None if representative is None else silent_channels(graph, representative)
-    cases = choose_cases(frame_cases(bundle, graph, manifest, "linear or sector"), manifest, progress)
+    cases = choose_cases(frame_cases(bundle, graph, manifest, "linear, sector or eye"), manifest, progress)
     cases += add_noticing_cases(graph, manifest, cases, silent, progress, folder)
     return write_bundle(bundle, out, graph, manifest, cases, silent, reason)
 

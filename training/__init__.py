@@ -18,6 +18,7 @@ Modules:
 - ``cli_data``: Commands ``training check`` and ``training look``: inspect a data set before training.
 - ``cli_evaluation``: Commands ``training eval``, ``calibrate`` and ``report``: evaluate a model, choose its
   calibration, report on it.
+- ``cli_gate``: Command ``training gate``: a new anatomy gate for an existing bundle, judged on what it has not seen.
 - ``datasets``: Readers of the breast data sets BUS-BRA and BUSI, and the checks that every split must pass.
 - ``evaluation/``: Evaluation of held-out predictions: metrics with bootstrap intervals, calibration, thresholds.
 - ``gate/``: Anatomy gate, which refuses pictures of other anatomy: its examples, its fit, and its layers in the

@@ -65,14 +65,21 @@ class MixSection(RecipeSection, frozen=True, kw_only=True):
 class GateSection(RecipeSection, frozen=True, kw_only=True):
     """Recipe section of the anatomy gate, fitted on the trained features; see `training.gate.anatomy_gate`."""
 
-    strength: Positive = 1e-4
-    """C of the logistic regression: the smaller, the simpler."""
-    axes: Annotated[int, msgspec.Meta(ge=2, le=128)] = 28
-    """Principal axes that distances are measured along."""
-    part_refusals: Share = 0.0075
-    """Share of validation pictures beyond the edge of each of the gate's two questions."""
-    refusals: Share = 0.015
-    """Share of validation pictures that the threshold may refuse."""
+    components: Annotated[int, msgspec.Meta(ge=2, le=1000)] = 400
+    """Principal components of the features that it sees."""
+    units: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
+    """Hidden units of one network."""
+    networks: Annotated[int, msgspec.Meta(ge=1, le=16)] = 4
+    """Networks whose mean it is."""
+    epochs: Annotated[int, msgspec.Meta(ge=1)] = 25
+    penalty: Annotated[float, msgspec.Meta(ge=0)] = 1.0
+    """Penalty on large weights (L2)."""
+    refusals: Share = 0.01
+    """Share of known breasts that it may refuse, as they are."""
+    refusals_bent: Share = 0.028
+    """Share of known breasts in another scan shape that it may refuse; the lower limit of the two counts."""
+    refusals_stated: Share = 0.001
+    """Share of known breasts that it may refuse where configuration or DICOM says breast."""
 
 
 class Recipe(RecipeSection, frozen=True, kw_only=True):

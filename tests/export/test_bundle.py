@@ -21,12 +21,15 @@ from edge.contracts.manifest import Calibration
 from edge.contracts.results import Reason, Status
 from edge.models.bundle import SHIPPED_BUNDLE, load_bundle
 from edge.models.bundle_file import split_bundle
+from edge.phantom.scene import PhantomScene
+from edge.phantom.spec import PhantomSpec
 from edge.pipeline.selftest import run_selftest
 from edge.plugins import make_runtime
 from export import bundle as bundling
 from export import golden_vectors as golden
 from export.cross_validation_results import CalibrationInput
 from export.model_card import render_card
+from export.other_anatomy import eye_phantom
 from export.predict import as_predictions, run_graph
 from export.thresholds import anatomy_threshold
 from export.training_run import open_run
@@ -143,12 +146,33 @@ def test_a_picture_whose_probability_is_uncertain_is_telling(unsure):
 
 
 @pytest.mark.slow
-def test_a_breast_models_gate_must_refuse_a_sector(unsure):
+def test_a_breast_models_gate_must_refuse_an_eye(unsure):
     cases, manifest = unsure
     gated = golden.NEEDED_OF[manifest.body_part]["another anatomy"]
-    assert [case.kind.split()[0] for case in cases if gated(case)].count("linear") == 0
-    assert all(gated(case) == ("sector" in case.kind) for case in cases if case.reason is Reason.WRONG_ANATOMY)
+    refused = [case for case in cases if case.reason is Reason.WRONG_ANATOMY]
+    assert any(gated(case) for case in refused)
+    assert all(gated(case) == ("eye" in case.kind) for case in refused)
     assert not any(gated(case) for case in cases if case.reason is not Reason.WRONG_ANATOMY)
+
+
+def test_the_shape_of_a_scan_is_no_anatomy():
+    """A sector that is refused is not what golden vectors have to show."""
+    gated = golden.NEEDED_OF["BREAST"]["another anatomy"]
+    nothing = np.zeros((9, 9), np.uint8)
+    case = golden.GoldenCase(nothing, (), nothing, {}, Status.ABSTAINED, Reason.WRONG_ANATOMY, 0.5, "eye grey")
+    assert gated(case)
+    assert not gated(dataclasses.replace(case, kind="sector grey"))
+
+
+def test_an_eye_fills_the_scan_of_a_phantom():
+    picture, region = eye_phantom(3, 320, 240)
+    x, y, w, h = region.box
+    plain = PhantomScene(PhantomSpec(seed=3, width=320, height=240, lesions=0)).pixels(0)
+    assert picture.shape == plain.shape
+    assert np.array_equal(picture[:y], plain[:y])
+    dark = (picture[y : y + h, x : x + w] < 12).mean()
+    assert 0.2 < dark < 0.6
+    assert (plain[y : y + h, x : x + w] < 12).mean() < 0.1
 
 
 def test_a_gate_that_refuses_nothing_gets_no_golden_vectors(monkeypatch):

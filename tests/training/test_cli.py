@@ -25,7 +25,7 @@ def call(*args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=CHECKOUT, env=environ, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("command", ["run", "cv", "eval", "calibrate", "report", "check", "look"])
+@pytest.mark.parametrize("command", ["run", "cv", "eval", "calibrate", "report", "check", "look", "gate"])
 def test_help_ends_in_an_example_on_one_line(command):
     result = call(command, "--help")
     assert result.returncode == 0

@@ -23,16 +23,12 @@ def model():
 
 @pytest.fixture(scope="module")
 def gate(model):
-    from training.gate.anatomy_gate import AnatomyGate, FeatureCluster
-    from training.gate.head import DISTANCE_FEATURES, POOLED
+    from training.gate.anatomy_gate import AnatomyGate
+    from training.gate.head import pooled
 
     rng = np.random.default_rng(0)
-    wide = sum(model.get_layer(POOLED[name]).output.shape[-1] for name in DISTANCE_FEATURES)
-    clusters = {
-        name: FeatureCluster(rng.normal(size=(wide, 8)), rng.normal(size=8), float(rng.uniform(1, 2)), 5.0)
-        for name in ("picture", "phantom")
-    }
-    return AnatomyGate({"pool8": rng.normal(size=40), "pool16": rng.normal(size=112)}, 2.0, clusters)
+    kernels = {name: rng.normal(0, 0.01, (tensor.shape[-1], 5)) for name, tensor in pooled(model).items()}
+    return AnatomyGate(kernels, rng.normal(size=5), rng.normal(0, 0.3, 5), 0.2)
 
 
 def shape_of(model, count):
@@ -82,6 +78,20 @@ def test_the_gates_layers_compute_what_the_gate_says_and_leave_the_heads_alone(m
     assert np.allclose(heads["anatomy"][:, 0], wanted, atol=1e-4)
     for name in ("malignancy", "lesion_mask"):
         assert np.allclose(heads[name], before[name], atol=1e-5)
+
+
+def test_the_gates_features_are_means_of_bands(model):
+    import keras
+
+    from training.gate.head import LAYERS, features
+
+    tensors = np.random.default_rng(1).integers(0, 256, shape_of(model, 2)).astype(np.uint8)
+    found = features(model, tensors)
+    for name, values in found.items():
+        maps = keras.Model(model.inputs, model.get_layer(LAYERS.get(name, name)).output)(tensors.astype(np.float32))
+        count, height, width, channels = maps.shape
+        bands = np.asarray(maps).reshape(count, 3, height // 3 * width, channels).mean(axis=2)
+        assert np.allclose(values, bands.reshape(count, -1), atol=1e-3), name
 
 
 def test_the_saved_model_speaks_by_head_names(model, gate, tmp_path):

@@ -22,13 +22,6 @@ def test_bent_pictures_are_pictures_and_differ_from_what_they_were_made_of(famil
         assert out.shape != scan().shape or (out != scan()).mean() > 0.2
 
 
-def test_a_fan_is_black_outside_and_scan_inside():
-    out = synthetic_negatives.fan(np.random.default_rng(0), scan())
-    height, width = out.shape
-    assert out[-1, 0] == out[-1, -1] == out[0, 0] == 0
-    assert out[height // 2, width // 2] > 30
-
-
 def test_under_the_pleural_line_nothing_of_the_tissue_is_left():
     """Two scans alike in their upper part and different below give lungs that hardly differ."""
     one, two = scan(), scan()

@@ -15,8 +15,9 @@ from training.augment.samples import to_sample
 from training.breast.predictions import predictions
 from training.evaluation.evaluate import evaluate, write_metrics
 from training.gate import file_negatives
-from training.gate.examples import GateExamples, examples
+from training.gate.examples import examples
 from training.gate.fit_stage import fit_gate
+from training.gate.representative import representative
 from training.recipe import Recipe, RunRecord
 from training.run_record import git_revision, write_record
 
@@ -29,18 +30,8 @@ if TYPE_CHECKING:
     from training.datasets import Item
 
 EVAL = ("tensors", "masks", "labels", "split", "groups", "ids", "devices", "sources")
-REPRESENTATIVE = {
-    "picture": 150,
-    "crop": 12,
-    "phantom": 20,
-    "sector-phantom": 6,
-    "test-card": 4,
-    "fan": 4,
-    "lung": 4,
-    "eye": 2,
-    "smeared": 2,
-}
-"""Number of pictures of each kind that calibrate the quantisation."""
+PICTURES = 150
+"""Pictures that calibrate the quantisation of a run without a gate."""
 
 
 def finish(
@@ -67,21 +58,21 @@ def finish(
     if gate:
         files = file_negatives.from_files(data, log)
         learnt = examples(items, files, recipe)
-        tensors = np.stack([sample.tensor for sample in samples])
-        gated = fit_gate(model, recipe, learnt, files, tensors[splits == "val"], log)
+        seen = np.stack([sample.tensor for sample in samples])
+        gated = fit_gate(model, recipe, learnt, files, seen[splits == "val"], log)
         model, limit = gated.model, gated.threshold
         figures |= {"anatomy_threshold": limit, "gate": gated.report}
         arrays: dict[str, Any] = gated.arrays
         np.savez_compressed(out / "gate.npz", **arrays)
-        representative = _representative(learnt, recipe.seed)
+        tensors = representative(learnt, recipe.seed)
     else:
-        representative = _pictures(items, preprocess, recipe.seed)
+        tensors = _pictures(items, preprocess, recipe.seed)
     found: dict[str, Any] = predictions(model, held, samples)
     figures |= _evaluate_splits(found, limit, log)
     write_metrics(out / "metrics.json", figures)
     np.savez_compressed(out / "predictions.npz", **found)
     np.savez_compressed(out / "eval.npz", **{name: found[name] for name in EVAL})
-    np.savez_compressed(out / "representative.npz", tensors=representative)
+    np.savez_compressed(out / "representative.npz", tensors=tensors)
     save_model(model, out / "saved_model")
     record = RunRecord(
         recipe=recipe,
@@ -111,17 +102,8 @@ def _evaluate_splits(found: dict[str, Any], limit: float, log: Callable[[str], N
 
 def _pictures(items: Sequence[Item], preprocess: Preprocessor, seed: int) -> NDArray[np.uint8]:
     train = [item for item in items if item.split == "train"]
-    chosen = np.random.default_rng(seed).permutation(len(train))[: REPRESENTATIVE["picture"]]
+    chosen = np.random.default_rng(seed).permutation(len(train))[:PICTURES]
     return np.stack([to_sample(train[i], preprocess).tensor for i in chosen])
-
-
-def _representative(learnt: GateExamples, seed: int) -> NDArray[np.uint8]:
-    rng = np.random.default_rng(seed)
-    picked = []
-    for family, count in REPRESENTATIVE.items():
-        rows = np.flatnonzero(learnt.families == family)
-        picked.append(learnt.tensors[rng.permutation(rows)[:count]])
-    return np.concatenate(picked)
 
 
 def save_model(model: keras.Model, path: Path) -> None:

@@ -1,18 +1,19 @@
-"""Training examples of the anatomy gate: breast B-mode pictures as positives, everything else as negatives."""
+"""Training examples of the anatomy gate: breasts in every scan shape as positives, all else, as well, as negatives."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 
 from edge.preprocess.preprocessor import Preprocessor
 from training.augment import appearance
 from training.augment.geometry import random_matrix, warp
-from training.augment.samples import augment, lesion_free, to_sample
-from training.gate import synthetic_negatives
+from training.augment.samples import augment, lesion_free
+from training.gate import organ_negatives, synthetic_negatives
+from training.gate.file_views import file_view
+from training.gate.scan_shapes import reshaped
 from training.phantoms import phantom
 
 if TYPE_CHECKING:
@@ -20,18 +21,38 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edge.contracts.region import Region
     from training.datasets import Item
     from training.gate.file_negatives import FileNegative
     from training.recipe import Recipe
 
-VIEWS_PER_FAMILY = 120
+    Grey = NDArray[np.uint8]
+
+VIEWS_PER_FAMILY = 300
 """Augmented pictures of each family of files: as many of a single picture as of a clip with hundreds of frames."""
-PHOTO_VIEWS = 12
-SYNTHETIC_PER_FAMILY = 120
-"""Synthetic negatives of each kind."""
-PHANTOM_FRAMES = 80
-VIEW_SIDE = 560
-"""Longer side in pixels that file pictures are augmented at: full size would cost minutes and give the same tensors."""
+PHOTO_VIEWS = 180
+SYNTHETIC_EVERY = 2
+"""Of every so many training pictures, one is made into synthetic negatives of `SYNTHETIC_KINDS` kinds."""
+SYNTHETIC_KINDS = 4
+CROP_EVERY = 5
+PHANTOM_FRAMES = 120
+FAMILY_WEIGHTS = {
+    "picture": 3.0,
+    "bent": 6.0,
+    "crop": 0.5,
+    "bent-crop": 0.5,
+    "phantom": 0.5,
+    "bent-phantom": 0.5,
+    "sector-phantom": 0.7,
+    "haze": 10.0,
+    "muscle": 4.0,
+    "lung": 2.0,
+}
+"""Weights of families beside 1: breasts more than what is cut out of them or rendered, the likest organs more than test
+cards."""
+SYNTHETIC = {*synthetic_negatives.DISTORTIONS, *organ_negatives.ORGANS, "test-card", "photograph"}
+FILE_WEIGHT = 2.0
+"""Weight of a family of real files."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,87 +65,122 @@ class GateExamples:
     """(n,) 1 where the gate shall accept, else 0."""
     families: NDArray[np.str_]
     """(n,) kind of picture, or family of files."""
+    groups: NDArray[np.str_]
+    """(n,) patient whose picture it was made of; empty for files, phantoms and test cards."""
 
     def weights(self, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Weights of the chosen examples: families of one side weigh the same, and so do both sides together."""
+        """Weights of the chosen examples: each family as `FAMILY_WEIGHTS` say, and both sides the same."""
         out = np.zeros(len(self.wanted))
         for side in (0, 1):
-            names = np.unique(self.families[chosen & (self.wanted == side)])
-            for name in names:
-                rows = chosen & (self.wanted == side) & (self.families == name)
-                out[rows] = 1.0 / len(names) / rows.sum()
+            rows = chosen & (self.wanted == side)
+            for name in np.unique(self.families[rows]).tolist():
+                own = rows & (self.families == name)
+                out[own] = self._weight(name) / own.sum()
+            out[rows] /= out[rows].sum()
         weights: NDArray[np.float64] = out[chosen] * chosen.sum() / out[chosen].sum()
         return weights
 
+    def _weight(self, family: str) -> float:
+        return FAMILY_WEIGHTS.get(family, 1.0 if family in SYNTHETIC else FILE_WEIGHT)
+
+
+class _Rows:
+    """Collects examples: each picture is preprocessed as it comes."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.preprocess = Preprocessor(recipe.preprocess)
+        self.tensors: list[NDArray[np.uint8]] = []
+        self.wanted: list[int] = []
+        self.families: list[str] = []
+        self.groups: list[str] = []
+
+    def add(
+        self, picture: NDArray[np.uint8], wanted: int, family: str, group: str = "", regions: tuple[Region, ...] = ()
+    ) -> None:
+        """Add one picture, (H, W) grey or (H, W, 3) RGB."""
+        self.tensors.append(self.preprocess(picture, regions)[0][0])
+        self.wanted.append(wanted)
+        self.families.append(family)
+        self.groups.append(group)
+
 
 def examples(items: Sequence[Item], negatives: Sequence[FileNegative], recipe: Recipe) -> GateExamples:
-    """Make the examples of the anatomy gate.
+    """Make the examples of the anatomy gate, of the training pictures among ``items``.
 
-    Positives: training pictures with augmentation and without, lesion-free crops, linear phantoms. Negatives: sector
-    phantoms, distorted breast pictures, test cards, and pictures from files (`training.gate.file_negatives`).
+    Positives: pictures as they are, augmented, and bent into other scan shapes; lesion-free crops and phantoms, so
+    too. Negatives: distorted pictures, drawn organs, test cards, and pictures from files
+    (`training.gate.file_negatives`), each in several shapes: a shape tells nothing.
     """
-    rng = np.random.default_rng((recipe.seed, 77))
-    preprocess = Preprocessor(recipe.preprocess)
-    rows: list[tuple[Any, int, str]] = []
+    rows = _Rows(recipe)
     train = [item for item in items if item.split == "train"]
-    for item in train:
-        rows.append((to_sample(item, preprocess).tensor, 1, "picture"))
-        rows.append((to_sample(augment(rng, item), preprocess).tensor, 1, "picture"))
-    for item in train[::5]:
-        crop = lesion_free(rng, item)
-        if crop is not None:
-            rows.append((to_sample(crop, preprocess).tensor, 1, "crop"))
+    for number, item in enumerate(train):
+        rng = np.random.default_rng((recipe.seed, 77, number))
+        _pictures(rng, rows, item, number)
+        if number % SYNTHETIC_EVERY == 0:
+            _synthetic(rng, rows, item)
+    _phantoms(rows, recipe.seed)
+    for number, family in enumerate(sorted({n.family for n in negatives})):
+        members = [n for n in negatives if n.family == family and not n.photograph]
+        for view in range(VIEWS_PER_FAMILY if members else 0):
+            rng = np.random.default_rng((recipe.seed, 79, number, view))
+            picture, regions = file_view(rng, members[int(rng.integers(len(members)))], rows.preprocess)
+            rows.add(picture, 0, family, regions=regions)
+    photographs = [n for n in negatives if n.photograph]
+    for view in range(PHOTO_VIEWS if photographs else 0):
+        rng = np.random.default_rng((recipe.seed, 80, view))
+        picture, _ = file_view(rng, photographs[view % len(photographs)], rows.preprocess)
+        rows.add(picture, 0, "photograph")
+    return GateExamples(np.stack(rows.tensors), np.array(rows.wanted), np.array(rows.families), np.array(rows.groups))
+
+
+def _pictures(rng: np.random.Generator, rows: _Rows, item: Item, number: int) -> None:
+    """A breast as it is, augmented, and bent; of every fifth a crop clear of the lesion."""
+    rows.add(item.image, 1, "picture", item.group)
+    rows.add(augment(rng, item).image, 1, "picture", item.group)
+    rows.add(reshaped(rng, item.image), 1, "bent", item.group)
+    for _ in range(2):
+        rows.add(_seen(rng, reshaped(rng, _window(rng, item.image))), 1, "bent", item.group)
+    crop = lesion_free(rng, item) if number % CROP_EVERY == 0 else None
+    if crop is not None:
+        rows.add(crop.image, 1, "crop", item.group)
+        rows.add(_seen(rng, reshaped(rng, crop.image)), 1, "bent-crop", item.group)
+
+
+def _synthetic(rng: np.random.Generator, rows: _Rows, item: Item) -> None:
+    """Some distortions and drawn organs, half of them bent."""
+    kinds = [*synthetic_negatives.DISTORTIONS.items(), *organ_negatives.ORGANS.items()]
+    for chosen in rng.permutation(len(kinds))[:SYNTHETIC_KINDS]:
+        family, make = kinds[chosen]
+        picture = make(rng, _window(rng, item.image))
+        picture = reshaped(rng, picture) if rng.random() < 0.5 else picture
+        rows.add(_seen(rng, picture), 0, family, item.group)
+
+
+def _phantoms(rows: _Rows, seed: int) -> None:
+    """Phantoms of both geometries as positives, and as many test cards twice."""
     for number in range(PHANTOM_FRAMES):
-        rows.append((to_sample(phantom(recipe.seed, number), preprocess).tensor, 1, "phantom"))
-        rows.append((to_sample(augment(rng, phantom(recipe.seed, number)), preprocess).tensor, 1, "phantom"))
-        sector = phantom(recipe.seed, number, "sector")
-        rows.append(
-            (
-                preprocess(appearance.resample_and_compress(rng, appearance.vary_gain(rng, sector.image)))[0][0],
-                0,
-                "sector-phantom",
-            )
-        )
-    for _ in range(SYNTHETIC_PER_FAMILY):
-        for family, distort in synthetic_negatives.DISTORTIONS.items():
-            donor = augment(rng, train[int(rng.integers(len(train)))]).image
-            rows.append((preprocess(appearance.resample_and_compress(rng, distort(rng, donor)))[0][0], 0, family))
-        rows.append((preprocess(synthetic_negatives.test_card(rng))[0][0], 0, "test-card"))
-    rows += _views(rng, negatives, preprocess)
-    tensors, wanted, families = zip(*rows, strict=True)
-    return GateExamples(np.stack(tensors), np.array(wanted), np.array(families))
+        rng = np.random.default_rng((seed, 78, number))
+        linear, sector = phantom(seed, number), phantom(seed, number, "sector")
+        rows.add(linear.image, 1, "phantom")
+        rows.add(augment(rng, linear).image, 1, "phantom")
+        rows.add(_seen(rng, reshaped(rng, linear.image)), 1, "bent-phantom")
+        rows.add(sector.image, 1, "sector-phantom")
+        rows.add(_seen(rng, sector.image), 1, "sector-phantom")
+        for _ in range(2):
+            rows.add(synthetic_negatives.test_card(rng), 0, "test-card")
 
 
-def _views(
-    rng: np.random.Generator, negatives: Sequence[FileNegative], preprocess: Preprocessor
-) -> list[tuple[Any, int, str]]:
-    rows = []
-    for family in sorted({n.family for n in negatives}):
-        members = [n for n in negatives if n.family == family]
-        name, count = ("photograph", PHOTO_VIEWS) if members[0].photograph else (family, VIEWS_PER_FAMILY)
-        picked = rng.integers(0, len(members), count)
-        rows += [(_view(rng, members[i], preprocess), 0, name) for i in picked.tolist()]
-    return rows
+def _window(rng: np.random.Generator, picture: Grey) -> Grey:
+    """A random window of the picture, mirrored and turned a little; two of five stay whole."""
+    if rng.random() > 0.6:
+        return picture
+    matrix, size = random_matrix(rng, picture.shape[1], picture.shape[0])
+    return warp(picture, picture, matrix, size)[0]
 
 
-def _view(rng: np.random.Generator, negative: FileNegative, preprocess: Preprocessor) -> NDArray[np.uint8]:
-    """One frame, whole or cropped, mirrored, with other gain: what a device might see of such pictures."""
-    pixels = negative.pixels
-    tensor: NDArray[np.uint8]
-    if rng.random() < 0.3:
-        tensor = preprocess(pixels, negative.regions)[0][0]
-        return tensor
-    grey = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    if negative.regions and rng.random() < 0.7:
-        x, y, w, h = preprocess.crop_for(grey, negative.regions)
-        grey = grey[y : y + h, x : x + w]
-    if max(grey.shape) > VIEW_SIDE:
-        scale = VIEW_SIDE / max(grey.shape)
-        grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    height, width = grey.shape
-    if rng.random() < 0.6:
-        matrix, size = random_matrix(rng, width, height)
-        grey, _ = warp(grey, grey, matrix, size)
-    grey = appearance.vary_speckle(rng, appearance.vary_gain(rng, grey))
-    tensor = preprocess(appearance.resample_and_compress(rng, grey))[0][0]
-    return tensor
+def _seen(rng: np.random.Generator, picture: Grey) -> Grey:
+    """The picture as a device may see it: other gain and speckle, on a screen, resampled."""
+    picture = appearance.vary_speckle(rng, appearance.vary_gain(rng, picture))
+    if rng.random() < 0.25:
+        picture = appearance.place_on_screen(rng, picture)[0]
+    return appearance.resample_and_compress(rng, picture)

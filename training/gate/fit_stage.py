@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from edge.preprocess.preprocessor import Preprocessor
-from training.gate.anatomy_gate import fit, leave_one_out, threshold
+from training.gate.anatomy_gate import fit
 from training.gate.head import features, with_gate
+from training.gate.leave_one_out import features_of, leave_one_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
+    from training.gate.anatomy_gate import AnatomyGate
     from training.gate.examples import GateExamples
     from training.gate.file_negatives import FileNegative
     from training.recipe import Recipe
 
 METHOD = (
-    "each file scored by a gate fitted without its family of files; the gate's design (features, number of axes) was "
-    "chosen with these figures in sight, so that they flatter it"
+    "each file scored by a gate fitted without its family of files; the gate's design (blocks, bands, hidden units, "
+    "drawn organs) was chosen with these figures in sight, so that they flatter it"
 )
 SAMPLE = 12
 """Pictures of each evaluated file and of each kind of negative that are kept in gate.npz."""
@@ -51,7 +53,7 @@ def fit_gate(
 ) -> FittedGate:
     """Fit the anatomy gate on ``learnt`` and add it to the model as a head.
 
-    Decision boundaries and threshold come from ``held``, the validation pictures' tensors (n, height, width, 3) uint8.
+    The threshold comes from ``held``, the validation pictures' tensors (n, height, width, 3) uint8.
     """
     preprocess = Preprocessor(recipe.preprocess)
     evaluated = [n for n in files if n.evaluated]
@@ -59,12 +61,14 @@ def fit_gate(
     names = np.array([n.file for n in evaluated])
     found, seen, val = features(model, learnt.tensors), features(model, tensors), features(model, held)
     families = {n.file: n.family for n in evaluated}
-    by_file = {
-        file: (family, {name: values[names == file] for name, values in seen.items()})
-        for file, family in families.items()
-    }
-    table = leave_one_out(found, learnt, val, by_file, recipe.gate, log)
-    gate = fit(found, learnt, val, recipe.gate)
+    by_file = {file: (family, features_of(seen, names == file)) for file, family in families.items()}
+
+    def limit(gate: AnatomyGate) -> float:
+        return float(np.quantile(gate.logits(val), recipe.gate.refusals))
+
+    table = leave_one_out(found, learnt, by_file, limit, recipe.gate, log)
+    gate = fit(found, learnt, recipe.gate)
+    gate = gate.scaled(limit(gate), float(np.median(gate.logits(val))))
     frames, passed = (sum(row[key] for row in table.values()) for key in ("frames", "passed"))
     log(f"gate, leave one family out: {passed} of {frames} frames pass ({passed / frames:.1%})")
     few, made = _some(names), _some(np.where(learnt.wanted == 0, learnt.families, ""))
@@ -77,7 +81,7 @@ def fit_gate(
     }
     shown = {file: {k: v for k, v in row.items() if k != "scores"} for file, row in table.items()}
     report = {"method": METHOD, "frames": frames, "passed": passed, "files": shown}
-    return FittedGate(with_gate(model, gate), threshold(gate, val, recipe.gate.refusals), arrays, report)
+    return FittedGate(with_gate(model, gate), 0.5, arrays, report)  # the limit is at a logit of 0
 
 
 def _some(names: NDArray[np.str_]) -> NDArray[np.int_]:

@@ -1,4 +1,4 @@
-"""Layers of the fitted anatomy gate in the network: pooled features in, the anatomy head out."""
+"""Layers of the fitted anatomy gate in the network: means in depth bands in, the anatomy head out."""
 
 from __future__ import annotations
 
@@ -9,28 +9,46 @@ import numpy as np
 from keras import layers
 
 from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
-from training.gate.anatomy_gate import CENTRE, DISTANCE_FEATURES, REGRESSION_FEATURES, SHARPNESS
-from training.network import SKIPS, mean
+from training.gate.anatomy_gate import BANDS, BLOCKS
+from training.network import FIXED
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from training.gate.anatomy_gate import AnatomyGate, FeatureCluster
+    from training.gate.anatomy_gate import AnatomyGate
 
-POOLED = {"pool8": SKIPS[8], "pool16": SKIPS[16], "merge8": "merge8", "merge16": "merge16"}
-"""By feature: the layer whose mean over the picture is the feature."""
+LAYERS = {"block15": "block15_bn2"}
+"""Layer whose output a block's map is, where it is not called as the block: the last one has nothing to add."""
 
 
 def pooled(model: keras.Model) -> dict[str, Any]:
-    """Pooled features of the gate as tensors of ``model``, by name."""
-    found = {}
-    for name in (*REGRESSION_FEATURES, *DISTANCE_FEATURES):
-        found[name] = mean(model.get_layer(POOLED[name]).output, f"gate_{name}")
-    return found
+    """Features of the gate as tensors of ``model``, by block."""
+    return {name: band_means(model.get_layer(LAYERS.get(name, name)).output, f"gate_{name}") for name in BLOCKS}
+
+
+def band_means(x: Any, name: str) -> Any:
+    """Means of (n, h, w, c) over the width and `BANDS` bands of rows, (n, `BANDS` * c), band after band.
+
+    As DEPTHWISE_CONV_2D with constants; see `training.network.mean`. Along the rows first: of what is one column wide
+    any stride across is the same, and TensorFlow has one stride for both.
+    """
+    rows = x.shape[1] // BANDS
+    for side, size, stride in (("along", (1, x.shape[2]), 1), ("down", (rows, 1), rows)):
+        constant = keras.initializers.Constant(1.0 / max(size))
+        layer = layers.DepthwiseConv2D(
+            size,
+            stride,
+            use_bias=False,
+            depthwise_initializer=constant,
+            trainable=False,
+            name=f"{name}_{side}{FIXED}",
+        )
+        x = layer(x)
+    return layers.Reshape((BANDS * x.shape[3],), name=name)(x)
 
 
 def features(model: keras.Model, tensors: NDArray[np.uint8], batch: int = 64) -> dict[str, NDArray[np.float32]]:
-    """Compute the gate's features of tensors (n, h, w, 3) uint8, by name: (n, channels) float32."""
+    """Compute the gate's features of tensors (n, h, w, 3) uint8, by block."""
     import tensorflow as tf
 
     part = keras.Model(model.inputs, pooled(model))
@@ -42,39 +60,19 @@ def features(model: keras.Model, tensors: NDArray[np.uint8], batch: int = 64) ->
 def with_gate(model: keras.Model, gate: AnatomyGate) -> keras.Model:
     """Add the anatomy head to the model beside its two heads; it shares their layers and changes none."""
     found = pooled(model)
-    # One unit for each feature, added up: a joint input would have to share one quantisation step.
+    # One matrix for each block, added up: a joint input would have to share one quantisation step.
     units = [
-        _dense(found[n], w[:, None], gate.bias if n == REGRESSION_FEATURES[0] else 0.0, n)
-        for n, w in gate.weights.items()
+        _dense(found[name], kernel, gate.bias if name == BLOCKS[0] else 0.0, f"gate_units_{name}")
+        for name, kernel in gate.kernels.items()
     ]
-    like = layers.ReLU(6.0, name="gate_like")(layers.Add(name="gate_sum")(units))
-    joined = layers.Concatenate(name="gate_near")([found[n] for n in DISTANCE_FEATURES])
-    first, second = (_near(joined, cluster, name) for name, cluster in gate.clusters.items())
-    # max(a, b) = a + relu(b - a), min(a, b) = a - relu(a - b): ReLU runs everywhere in int8.
-    near = layers.Add(name="gate_nearest")([first, _relu_difference(second, first, "gate_nearer")])
-    least = layers.Subtract(name="gate_least")([like, _relu_difference(like, near, "gate_farther")])
-    anatomy = _dense(least, np.array([[SHARPNESS]]), -SHARPNESS * CENTRE, ANATOMY, "sigmoid", prefix="")
+    hidden = layers.ReLU(name="gate_hidden")(layers.Add(name="gate_sum")(units))
+    anatomy = _dense(hidden, gate.weights[:, None], gate.offset, ANATOMY, "sigmoid")
     heads = {MALIGNANCY: model.get_layer(MALIGNANCY).output, LESION_MASK: model.get_layer(LESION_MASK).output}
     return keras.Model(model.inputs, {**heads, ANATOMY: anatomy}, name="lite0_gated")
 
 
-def _dense(
-    x: Any, kernel: NDArray[np.float64], bias: Any, name: str, activation: Any = None, *, prefix: str = "gate_unit_"
-) -> Any:
-    layer = layers.Dense(kernel.shape[1], activation=activation, name=f"{prefix}{name}")
+def _dense(x: Any, kernel: NDArray[np.float64], bias: Any, name: str, activation: Any = None) -> Any:
+    layer = layers.Dense(kernel.shape[1], activation=activation, name=name)
     out = layer(x)
     layer.set_weights([kernel.astype(np.float32), np.broadcast_to(np.float32(bias), (kernel.shape[1],))])
     return out
-
-
-def _near(x: Any, cluster: FeatureCluster, name: str) -> Any:
-    """relu6 of a cluster's margin: |z| as relu6(z) + relu6(-z), summed with equal weights."""
-    axes = np.concatenate([cluster.axes, -cluster.axes], axis=1)
-    both = _dense(x, axes, np.concatenate([cluster.offset, -cluster.offset]), f"axes_{name}", keras.activations.relu6)
-    count = cluster.axes.shape[1]
-    weight = np.full((2 * count, 1), -cluster.slope / count)
-    return _dense(both, weight, cluster.intercept, f"margin_{name}", keras.activations.relu6)
-
-
-def _relu_difference(a: Any, b: Any, name: str) -> Any:
-    return layers.ReLU(name=name)(layers.Subtract(name=f"{name}_by")([a, b]))

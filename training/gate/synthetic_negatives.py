@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from training.gate.scan_shapes import to_sector
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -78,25 +80,6 @@ def _page(rng: np.random.Generator, h: int, w: int) -> NDArray[np.floating]:
     return page.astype(np.float32)
 
 
-def fan(rng: np.random.Generator, picture: Grey) -> Grey:
-    """Bend the picture into the sector of a curved or phased probe, at a random opening angle, on black.
-
-    Takes (H, W) uint8 grey, returns the same of another size.
-    """
-    half, face = rng.uniform(0.4, 0.8), rng.uniform(0.02, 0.5)
-    side = int(rng.integers(220, 520))
-    wide = 2 * (1 + face) * np.sin(half)
-    y, x = np.mgrid[0 : 1.0 + face * (1 - np.cos(half)) : side * 1j, -wide / 2 : wide / 2 : int(side * wide) * 1j]
-    y = y + face * np.cos(half)
-    angle, radius = np.arctan2(x, y), np.hypot(x, y) - face
-    h, w = picture.shape
-    column, row = (angle / half + 1) / 2 * (w - 1), radius * (h - 1)
-    outside = (np.abs(angle) > half) | (radius < 0) | (radius > 1)
-    column[outside] = -10
-    bent: Grey = cv2.remap(picture, column.astype(np.float32), row.astype(np.float32), cv2.INTER_LINEAR)
-    return bent
-
-
 def turned(rng: np.random.Generator, picture: Grey) -> Grey:
     """Turn the picture on its side, or upside down. (H, W) uint8 grey."""
     return np.ascontiguousarray(np.rot90(picture, int(rng.integers(1, 4))))
@@ -144,7 +127,7 @@ def lung(rng: np.random.Generator, picture: Grey) -> Grey:
     out = np.where(below > 0, echo, picture * rng.uniform(0.6, 1.0))
     out += rng.uniform(60, 180) * np.exp(-((below / rng.uniform(1.5, 4)) ** 2)) * (0.4 + 0.6 * _ripple(rng, width))
     lungs: Grey = cv2.GaussianBlur(np.clip(out, 0, 255).astype(np.uint8), (0, 0), rng.uniform(0.5, 2.0))
-    return fan(rng, lungs) if rng.random() < 0.25 else lungs
+    return to_sector(rng, lungs) if rng.random() < 0.25 else lungs
 
 
 def _ripple(rng: np.random.Generator, width: int) -> NDArray[np.floating]:
@@ -179,7 +162,6 @@ def near(rng: np.random.Generator, picture: Grey) -> Grey:
 
 
 DISTORTIONS = {
-    "fan": fan,
     "turned": turned,
     "shuffled": shuffled,
     "inverted": inverted,

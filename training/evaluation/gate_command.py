@@ -1,0 +1,72 @@
+"""Work of ``training gate``: examples, features of the bundle's graph, fit and figures, and the files for export."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from edge.models.bundle import load_bundle
+from edge.models.bundle_file import split_bundle
+from edge.preprocess.preprocessor import Preprocessor
+from training.datasets import load_breast_sets
+from training.evaluation.gate_evaluation import refit_gate
+from training.evaluation.gate_pictures import breasts, other_organs
+from training.gate import file_negatives
+from training.gate.bundle_features import BundleFeatures
+from training.gate.examples import examples
+from training.gate.fit_stage import METHOD
+from training.gate.head_file import write_head
+from training.gate.representative import representative
+from training.recipe import load_recipe
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def make_gate(bundle: Path, data: Path, out: Path | None, recipe_name: str, log: Callable[[str], None]) -> None:
+    """Fit and judge a gate for ``bundle``; print the figures, and write the files of ``export regate`` into ``out``.
+
+    gate.npz: the head's layers. representative.npz: ``tensors``. metrics.json: limits, and figures by file.
+    """
+    recipe = load_recipe(recipe_name)
+    loaded = load_bundle(bundle)
+    recipe = replace_preprocess(recipe, loaded.manifest.recipe)
+    preprocess = Preprocessor(recipe.preprocess)
+    items = [replace(item, split="train") for item in load_breast_sets(data)]
+    files = file_negatives.from_files(data, log)
+    features = BundleFeatures(split_bundle(loaded.model_bytes).graph)
+    learnt = examples(items, files, recipe)
+    log(f"{len(learnt.wanted)} examples of {len(set(learnt.families.tolist()))} families")
+    known, organs = breasts(items, preprocess, recipe.seed), other_organs(files, preprocess, recipe.seed)
+    made = refit_gate(
+        (learnt, features(learnt.tensors)),
+        (known, features(known.tensors)),
+        (organs, features(organs.tensors)),
+        recipe.gate,
+        log,
+    )
+    for line in made.lines:
+        log(line)
+    log(f"accepted from {made.limits[0]:.4f}; where breast is stated, from {made.limits[1]:.4f}")
+    if out is None:
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    write_head(made.gate, features.names, out / "gate.npz")
+    np.savez_compressed(out / "representative.npz", tensors=representative(learnt, recipe.seed))
+    figures = {
+        "anatomy_threshold": made.limits[0],
+        "anatomy_stated_threshold": made.limits[1],
+        "gate": {"method": METHOD, "files": made.files, "table": made.lines},
+    }
+    (out / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+def replace_preprocess(recipe: Any, preprocess: Any) -> Any:
+    """The recipe with a bundle's preprocessing: its features are of such tensors alone."""
+    import msgspec
+
+    return msgspec.structs.replace(recipe, preprocess=preprocess)
