@@ -55,6 +55,16 @@ def test_a_damaged_frame_costs_that_frame() -> None:
     assert len(reading.frames) + source.dropped == 8
 
 
+@pytest.mark.slow
+def test_a_stream_of_damaged_frames_only_is_lost() -> None:
+    with opened(SyntheticSource, f"{URI}&fault=unsound&at=3") as source:
+        pid = source.pid
+        reading = read_until(source, event("lost"))
+        assert "no sound picture came for 5 s" in reading.events[-1].detail
+        assert len(reading.details("skipped")) > 3
+        assert source.pid == pid
+
+
 def test_a_larger_frame_is_taken() -> None:
     with opened(SyntheticSource, f"{URI}&fault=grow&at=3&frames=9") as source:
         reading = read_until(source, event("ended"))

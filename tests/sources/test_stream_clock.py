@@ -9,7 +9,7 @@ import pytest
 from edge.sources.live.late import LATE_NS, PATIENCE_NS, LateFrames
 from edge.sources.live.reader import LiveOptions
 from edge.sources.live.silence import DEFAULT_S, INTERVALS, SilenceLimit
-from edge.sources.live.stream_clock import WINDOW_NS, StreamClock
+from edge.sources.live.stream_clock import SETTLED_FRAMES, WINDOW_NS, StreamClock
 
 MS = 1_000_000
 PERIOD = 33 * MS
@@ -50,6 +50,20 @@ def test_stamps_that_jump_ahead_are_believed_from_then_on() -> None:
     clock.note(0, 10)
     clock.note(5_000_000_000, PERIOD)
     assert clock.captured_ns(5_000_000_000) == PERIOD
+
+
+def test_the_first_frames_settle_the_clock() -> None:
+    """A server that is just starting sends its first frames late: they would all be called younger than they are."""
+    quick, slow = StreamClock(), StreamClock()
+    assert not quick.is_settled
+    for number in range(SETTLED_FRAMES):
+        assert not quick.is_settled
+        quick.note(number * PERIOD, number * PERIOD + 5)
+    assert quick.is_settled
+    slow.note(0, 5)
+    assert not slow.is_settled
+    slow.note(1_000_000_000, 1_000_000_000)
+    assert slow.is_settled
 
 
 def test_late_frames_are_left_out_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:

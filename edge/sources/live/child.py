@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+import time
 import traceback
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ import msgspec
 
 from edge.contracts.decoding import decode_json
 from edge.contracts.errors import EdgeError, SourceError
+from edge.contracts.results import Reason
 from edge.images.limits import check_picture_size
 from edge.process.child import inherit
 from edge.process.malloc import limit_malloc_arenas
@@ -63,6 +65,10 @@ def main() -> int:
     return 0
 
 
+UNSOUND_S = 5.0
+"""A stream that gives only damaged pictures for so long is opened again: it may have become another one."""
+
+
 class LiveService:
     """Serves one parent: opens the stream when asked to, and passes on what a reader gives."""
 
@@ -71,11 +77,14 @@ class LiveService:
         self._control = control
         self._ready = ready
         self._ring: RingWriter | None = None
+        self._sound_at = 0.0
+        """When the last sound frame came, or the stream was opened."""
 
     def serve(self, reader: LiveReader) -> None:
         """Open the stream and read it until it is lost or has ended."""
         try:
             self._tell(StreamOpened(reader.open()))
+            self._sound_at = time.monotonic()
             while True:
                 self._serve_one(reader)
         except StreamEndedError:
@@ -91,7 +100,11 @@ class LiveService:
             frame = reader.read()
         except FrameDamagedError as error:
             self._tell_if_room(FramesDamaged(error.detail, error.reason))
+            if time.monotonic() - self._sound_at > UNSOUND_S:
+                what = f"no sound picture came for {UNSOUND_S:.0f} s: {error.detail}"
+                raise SourceError(what, hint="it is opened again", reason=Reason.SOURCE_LOST.value) from None
         else:
+            self._sound_at = time.monotonic()
             self._pass_on(frame)
 
     def tell_lost(self, error: BaseException) -> None:

@@ -36,6 +36,10 @@ class LateFrames:
             )
         return True
 
+    def leave_out(self) -> None:
+        """Count a frame that is left out because its time is not known yet."""
+        self._count += 1
+
     def take_count(self) -> int:
         """How many were left out since this was asked last."""
         count, self._count = self._count, 0

@@ -149,7 +149,8 @@ class OpencvReader:
             return None
         self._waits_for_key, self._has_begun = False, True
         self._check_size(picture.shape[1], picture.shape[0])
-        if not self._clock.is_known:
+        if not self._clock.is_settled:
+            self._late.leave_out()
             return None
         captured_ns = min(self._clock.captured_ns(stamp), time.monotonic_ns())
         if self._late.leaves_out(captured_ns):

@@ -219,8 +219,9 @@ class DecodedFrames:
             if not self._damage.has_begun:
                 return None
             raise FrameDamagedError(why)
-        if frame.pts is None or not self._clock.is_known:
-            return None  # the first of a held stream: when it came is not known
+        if frame.pts is None or not self._clock.is_settled:
+            self._late.leave_out()
+            return None
         captured_ns = min(self._clock.captured_ns(self._stamp_ns(frame.pts)), time.monotonic_ns())
         if self._late.leaves_out(captured_ns):
             return None

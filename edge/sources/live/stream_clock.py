@@ -16,21 +16,34 @@ WINDOW_NS = PERIOD_NS * PERIODS
 """Two clocks that drift by 100 ppm are 2 ms apart after this time."""
 
 
+SETTLED_FRAMES = 5
+"""The first frames of a connection often come late: the server is just starting. So many are waited for,"""
+SETTLED_NS = 300_000_000
+"""or for so long."""
+
+
 class StreamClock:
     """Mapping from the time stamps of one connection to the monotonic clock."""
 
     def __init__(self) -> None:
+        self._count = 0
+        self._first_ns = self._last_ns = 0
         self._smallest: deque[tuple[int, int]] = deque(maxlen=PERIODS)
         """(begin of the period by arrival, smallest difference in it), the oldest first."""
 
     @property
-    def is_known(self) -> bool:
-        """Whether anything has been noted."""
-        return bool(self._smallest)
+    def is_settled(self) -> bool:
+        """Whether enough has been noted for the times to be right."""
+        if not self._smallest:
+            return False
+        return self._count >= SETTLED_FRAMES or self._last_ns - self._first_ns >= SETTLED_NS
 
     def note(self, stamp_ns: int, arrived_ns: int) -> None:
         """Note when something with this time stamp arrived."""
         difference = arrived_ns - stamp_ns
+        self._first_ns = self._first_ns or arrived_ns
+        self._last_ns = arrived_ns
+        self._count += 1
         if not self._smallest or arrived_ns - self._smallest[-1][0] >= PERIOD_NS:
             self._smallest.append((arrived_ns, difference))
         elif difference < self._smallest[-1][1]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from edge.contracts.errors import SourceError
+from edge.contracts.errors import SourceError, UsageError
 from edge.sources.live.reader import FrameDamagedError, LiveFrame, StreamEndedError, StreamInfo
 from edge.sources.live.source import LiveSource
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from edge.sources.live.reader import LiveOptions
 
 FOREVER_S = 3600.0
-FAULTS = ("none", "crash", "hang", "lost", "damaged", "bug", "memory", "huge", "refused", "grow")
+FAULTS = ("none", "crash", "hang", "lost", "damaged", "bug", "memory", "huge", "refused", "grow", "unsound")
 
 
 class SyntheticSource(LiveSource):
@@ -40,6 +40,8 @@ class SyntheticReader:
         self._period_ns = round(1e9 / uri.get("fps", float, 50.0))
         self._size = (uri.get("height", int, 120), uri.get("width", int, 160))
         self._fault, self._at = uri.params.get("fault", "none"), uri.get("at", int, -1)
+        if self._fault not in FAULTS:
+            raise UsageError(f"synthetic:// has no fault {self._fault!r}", hint=f"there are: {', '.join(FAULTS)}")
         self._index = 0
         self._due_ns = 0
 
@@ -58,7 +60,7 @@ class SyntheticReader:
         captured_ns, index = self._due_ns, self._index
         self._due_ns = max(self._due_ns + self._period_ns, time.monotonic_ns() - self._period_ns)
         self._index += 1
-        if index == self._at:
+        if index == self._at or (self._fault == "unsound" and index > self._at):
             self._fail()
         y, x = np.ogrid[: self._size[0], : self._size[1]]
         return LiveFrame(((x + y + 16 * index) % 256).astype(np.uint8), captured_ns)
@@ -73,7 +75,7 @@ class SyntheticReader:
             time.sleep(FOREVER_S)
         elif self._fault == "lost":
             raise SourceError("the synthetic stream is lost", reason="source_lost")
-        elif self._fault == "damaged":
+        elif self._fault in ("damaged", "unsound"):
             raise FrameDamagedError("the synthetic frame is damaged")
         elif self._fault == "bug":
             raise ZeroDivisionError
