@@ -32,6 +32,12 @@ def messages(path, kind):
     return [one["payload"] for one in found if f"/{kind}" in one["topic"]]
 
 
+def formats(path):
+    """Pixel formats of the streams of all ``state`` messages so far."""
+    streams = [stream for state in messages(path, "state") for stream in state["streams"]]
+    return {stream["input"]["format"] for stream in streams if stream.get("input")}
+
+
 def wait_for(condition, limit_s=240):
     deadline = time.monotonic() + limit_s
     while time.monotonic() < deadline:
@@ -48,8 +54,8 @@ def test_a_daemon_judges_a_camera_and_outlives_its_unplugging(tmp_path):
     daemon = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     try:
         wait_for(lambda: len(messages(out, "results")) > 3)
-        (stream,) = next(state["streams"] for state in messages(out, "state") if state["status"] != "offline")
-        assert stream["input"]["format"] == "yuyv"
+        wait_for(lambda: formats(out))
+        assert formats(out) == {"yuyv"}
         set_control(UNPLUG)
         wait_for(lambda: any(one["reason"] == "source_lost" for one in messages(out, "coverage")))
         seen = len(messages(out, "results"))
