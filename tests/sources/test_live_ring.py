@@ -106,3 +106,21 @@ def test_memory_that_may_shrink_is_refused() -> None:
     with pytest.raises(SourceError, match="memory"):
         RingReader(fd)
     os.close(fd)
+
+
+def test_frames_left_out_before_one_that_was_overwritten_are_counted_too(ring: tuple[RingWriter, RingReader]) -> None:
+    writer, reader = ring
+    for level, left_out in ((1, 2), (2, 0), (3, 4)):
+        writer.write(LiveFrame(grey(level), level, left_out=left_out))
+    taken = reader.newest(0)
+    assert taken is not None
+    assert (taken.number, taken.frame.left_out) == (2, 6)
+    fd = make_ring_memory(1 << 17)  # a larger one goes on counting
+    try:
+        larger, its_reader = RingWriter(fd, writer.written, writer.left_out), RingReader(fd)
+    finally:
+        os.close(fd)
+    larger.write(LiveFrame(grey(4), 4, left_out=1))
+    taken = its_reader.newest(3)
+    assert taken is not None
+    assert (taken.number, taken.frame.left_out) == (3, 7)

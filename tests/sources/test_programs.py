@@ -179,13 +179,27 @@ def test_the_program_and_its_group_end_with_the_source(program, fault):
     wait_until(lambda: not any(is_there(pid) for pid in pids), 10)
 
 
-def test_a_killed_reader_takes_its_program_along(program):
+def test_a_killed_reader_takes_a_program_along_that_would_never_notice(program):
+    program("hangs")  # one that writes would meet a pipe without a reader
+    source = RpicamSource(parse_uri(f"{SMALL}&silence_s=60", "sources"), StreamSettings(name="cart", source=SMALL))
+    source.open()
+    (pid,) = map(int, Path(f"/proc/{source.pid}/task/{source.pid}/children").read_text().split())
+    items = []
+    wait_until(lambda: items.append(source.read(0.3)) or (items[-1] is None and len(items) > 1), 20)
+    os.kill(source.pid, signal.SIGKILL)
+    wait_until(lambda: not is_there(pid), 10)
+    source.close()
+
+
+def test_a_program_may_take_memory_of_its_own_and_goes_first_where_there_is_none(program):
     program()
     source = RpicamSource(parse_uri(SMALL, "sources"), StreamSettings(name="cart", source=SMALL))
     source.open()
-    (pid,) = map(int, Path(f"/proc/{source.pid}/task/{source.pid}/children").read_text().split())
-    os.kill(source.pid, signal.SIGKILL)
-    wait_until(lambda: not is_there(pid), 10)
+    (pid,) = Path(f"/proc/{source.pid}/task/{source.pid}/children").read_text().split()
+    limits = {name: Path(f"/proc/{one}/limits").read_text() for name, one in (("own", pid), ("ours", source.pid))}
+    data = {name: re.search(r"Max data size +(\S+) +(\S+)", text).groups() for name, text in limits.items()}
+    assert data["own"][0] == data["own"][1] == data["ours"][1] != data["ours"][0]
+    assert Path(f"/proc/{pid}/oom_score_adj").read_text() == Path(f"/proc/{source.pid}/oom_score_adj").read_text()
     source.close()
 
 

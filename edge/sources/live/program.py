@@ -10,6 +10,7 @@ import ctypes
 import fcntl
 import os
 import re
+import resource
 import select
 import shutil
 import signal
@@ -82,6 +83,9 @@ class PictureProgram:
             ) from error
         finally:
             os.close(writing)
+        with contextlib.suppress(OSError):  # our own limit of memory is not its; the kernel ends it before all others
+            _, most = resource.getrlimit(resource.RLIMIT_DATA)
+            resource.prlimit(self._process.pid, resource.RLIMIT_DATA, (most, most))
         self._texts: dict[int, str] = {}
         self._poll = select.poll()
         for stream, which in ((self._process.stdout, "out"), (self._process.stderr, "err")):
