@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from edge.config.settings import StreamSettings
 
 
-SAMPLED_ROWS = 16
+SAMPLED_ROWS = 64
 """One of so many rows is compared first: pictures that move differ there, and all of one takes milliseconds."""
 
 

@@ -19,7 +19,7 @@ from edge.contracts.errors import SourceError, UsageError
 from edge.contracts.results import Reason
 from edge.images.decode import decode_with_opencv
 from edge.images.jpeg import read_jpeg_header
-from edge.images.limits import check_cost, few_scans
+from edge.images.limits import MAX_SCAN_PIXELS, check_cost
 from edge.sources.live.http_connection import http_error, open_http
 from edge.sources.live.late import LateFrames
 from edge.sources.live.multipart import MultipartReader
@@ -190,7 +190,8 @@ def _header(part: Part) -> JpegInfo:
         raise FrameDamagedError(f"{error.message}; send smaller pictures", Reason.TOO_LARGE) from None
     if not header.complete:
         raise FrameDamagedError("a picture is cut off: its end is missing")
-    if not few_scans(part.body, header.width * header.height):
+    pixels = header.width * header.height
+    if header.scans * pixels > max(MAX_SCAN_PIXELS, pixels):
         raise FrameDamagedError("a picture has too many scans", Reason.TOO_LARGE)
     return header
 

@@ -135,7 +135,8 @@ class MultipartReader:
         return self._take(count)
 
     def _take(self, count: int) -> bytes:
-        taken = bytes(self._buffer[:count])
+        with memoryview(self._buffer) as view:
+            taken = bytes(view[:count])
         del self._buffer[:count]
         self._at += count
         return taken
