@@ -267,11 +267,14 @@ def _figures(manifest: ModelManifest | ClassifierCard) -> list[str]:
     width = max(len(m.name) for m in manifest.metrics)
     lines = []
     for data in dict.fromkeys(m.data for m in manifest.metrics):
-        lines += textwrap.wrap(f"measured on {data}", 100)
+        rows = [m for m in manifest.metrics if m.data == data]
+        methods = {m.method.split(";")[0] for m in rows}
+        shared = f", all {methods.pop()}" if len(methods) == 1 else ""  # said once, it leaves the rows short
+        lines += textwrap.wrap(f"measured on {data}{shared}", 100)
         lines += [
-            f"  {m.name:{width}}  {m.value:6.3f}   {m.low:.3f} to {m.high:.3f}   {m.method.split(';')[0]}"
-            for m in manifest.metrics
-            if m.data == data
+            f"  {m.name:{width}}  {m.value:6.3f}   {m.low:.3f} to {m.high:.3f}"
+            + ("" if shared else f"   {m.method.split(';')[0]}")
+            for m in rows
         ]
     return lines
 
