@@ -45,6 +45,7 @@ Modules:
 - ``lesion_overlap``: Overlap of reported and true lesions on the tensor's grid: intersection over union (IoU), Dice.
 - ``measure_bundle``: Measure a bundle for manifest and card: held-out pictures, the int8 model's outputs, the
   manifest's thresholds.
+- ``metric_titles``: Names of the figures of ``report.json``, and what manifest and card call them.
 - ``metrics``: Evaluation metrics (AUC, weighted mean), and 95 % bootstrap intervals that draw patients.
 - ``model_card``: Model card of a bundle in Markdown, made from its manifest; licence, author and notice of the models.
 - ``noticing_cases``: Golden cases that notice changed weights, searched, and tried on other kernels than XNNPACK.
@@ -61,8 +62,8 @@ Modules:
 - ``predict``: Run a TFLite graph over many tensors in LiteRT, one picture at a time as a device would.
 - ``quantisation/``: Quantisation of a float SavedModel to TFLite: conversion, preparation of weights, full-integer int8
   graphs.
-- ``quantise_folds``: Quantise the models of a cross-validation, and keep the int8 outputs of each for its held-out test
-  pictures.
+- ``quantise_folds``: Quantise the models of a cross-validation or of one run, and keep the int8 outputs of each for its
+  test pictures.
 - ``regate``: Give an existing bundle a new anatomy head without a training run: the trunk and the other heads stay byte
   for byte.
 - ``repack``: Repack a bundle: the same graph, byte for byte, with golden vectors that are searched anew and another

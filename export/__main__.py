@@ -160,12 +160,15 @@ def parity(
     print(_json(report) if as_json else parity_tables(report))
 
 
-@app.command(epilog="Example:  python -m export folds runs/cv")
-def folds(cv: Annotated[Path, typer.Argument(help="Folder with fold-1, fold-2 …")]) -> None:
-    """Quantise each fold's model and keep what it says of its test pictures; a finished fold is not done again."""
-    from export.quantise_folds import quantise_folds
+@app.command(epilog="Example:  python -m export folds runs/cv runs/b2b")
+def folds(
+    runs: Annotated[list[Path], typer.Argument(help="Folders with fold-1, fold-2 …, or of one run each.")],
+) -> None:
+    """Quantise each fold's or run's model and keep what it says of its test pictures; what is done is kept."""
+    from export.quantise_folds import quantise_run
 
-    print(quantise_folds(cv, progress))
+    for run in runs:
+        print(quantise_run(run, progress))
 
 
 @app.command(epilog="Example:  python -m export onnx model.tflite --out model.onnx")

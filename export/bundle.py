@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import numpy as np
@@ -191,6 +191,7 @@ def make_manifest(
     """Manifest of the bundle, still without metrics, hash and tolerances."""
     record, recipe = run.record, run.record.recipe.preprocess
     return ModelManifest(
+        manifest_version=manifest_version(calibration),
         name=name,
         version=version,
         task=record.task,
@@ -212,6 +213,11 @@ def make_manifest(
         git_revision=record.git_revision,
         created=record.created,
     )
+
+
+def manifest_version(calibration: Calibration) -> Literal[1, 2]:
+    """Least version of a manifest with this calibration: devices that do not know what it uses refuse the bundle."""
+    return 2 if calibration.presence else 1
 
 
 def bundle_metrics(run: TrainingRun, graph: bytes, manifest: ModelManifest, outside: Path | None) -> list[Metric]:

@@ -14,31 +14,13 @@ import msgspec
 
 from edge.contracts.errors import UsageError
 from edge.contracts.manifest import Calibration, Metric, Thresholds
+from export.metric_titles import ANYWHERE, AT_POINT, CALLED, DELIVERED, TITLES, WITHOUT_LESION
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 T = TypeVar("T")
-
-TITLES = {
-    "auc": "malignancy AUC",
-    "accuracy": "accuracy",
-    "sensitivity": "sensitivity",
-    "specificity": "specificity",
-    "precision": "precision",
-    "f1": "F1",
-    "dice": "Dice",
-    "lesion_hit": "lesion hit rate",
-    "false_lesions": "lesions beside the true one, a picture",
-    "ece": "calibration error (ECE)",
-}
-"""Names of report.json, and the card's names for them. ``false_lesions`` counts bad outlines too, as
-`export.measure_bundle` does not."""
-ANYWHERE = ("auc", "dice", "lesion_hit")
-"""Names of the metrics that are told of hospitals and scanners that a model never saw."""
-CALLED = ("accuracy", "sensitivity", "specificity", "precision", "f1")
-"""Names of the metrics that depend on a threshold."""
 
 
 class CalibrationInput(msgspec.Struct, frozen=True):
@@ -106,6 +88,30 @@ class UnseenDataReport(msgspec.Struct, frozen=True):
     devices: str
     by_picture: dict[str, ReportedValue]
     ece: ReportedValue | None = None
+    outputs: str = "float"
+    """Whose outputs they are: ``float``, before quantisation, or ``int8``."""
+
+
+class DeliveredReport(msgspec.Struct, frozen=True):
+    """Figures as a user gets them on one data set of the folds, or on one stranger split."""
+
+    name: str
+    kind: str
+    """``home``: folds, whose models know the hospital; ``stranger``: a hospital or scanner that the model never saw."""
+    pictures: int
+    patients: int
+    malignant: int
+    normals: int
+    gate: bool
+    """Whether the anatomy gate took part."""
+    at_point: dict[str, ReportedValue]
+    as_delivered: dict[str, ReportedValue]
+    without_lesion: dict[str, ReportedValue] | None = None
+    devices: str = ""
+    tested_on: str = ""
+    """Of a stranger split: the data sets of its pictures; ``validated_on``: those that its model learnt from."""
+    validated_on: str = ""
+    outputs: str = "int8"
 
 
 class Int8Report(msgspec.Struct, frozen=True):
@@ -122,6 +128,8 @@ class ReportFile(msgspec.Struct, frozen=True):
     int8: Int8Report = Int8Report()
     across: list[UnseenDataReport] = []
     left_out: list[UnseenDataReport] = []
+    delivered: list[DeliveredReport] = []
+    """Older reports have none."""
 
 
 def read_calibration(path: Path) -> CalibrationInput:
@@ -167,6 +175,8 @@ def read_reported_metrics(path: Path) -> list[Metric]:
         metrics += _unseen_data_metrics(
             row, f"{row.devices}, a scanner never seen: one model of the same recipe that learnt from all others"
         )
+    for told in report.delivered:
+        metrics += _delivered_metrics(told, report.about.folds)
     if not metrics:
         raise UsageError(f"{path} holds no figure", hint="python -m training report runs/cv")
     return metrics
@@ -178,7 +188,49 @@ def _unseen_data_metrics(row: UnseenDataReport, data: str) -> list[Metric]:
     if row.ece is not None:
         values["ece"] = row.ece
     data = f"{data} ({row.pictures} pictures, {row.malignant} malignant, {row.cases} patients or groups of look-alikes)"
-    return _metrics(values, {}, data, "by picture, float model, before quantisation", "")
+    kind = "int8 model" if row.outputs == "int8" else "float model, before quantisation"
+    return _metrics(values, {}, data, f"by picture, {kind}", "")
+
+
+def _delivered_metrics(told: DeliveredReport, folds: int) -> list[Metric]:
+    """Figures as a user gets them; of strangers also those of malignancy alone at the operating point."""
+    strange = told.kind == "stranger"
+    models = f"{folds} models of the same recipe" if folds > 1 else "one model of the same recipe"
+    away = told.tested_on not in told.validated_on.split(", ")
+    unseen = f"{told.tested_on}, another hospital" if away else f"{told.devices}, a scanner never seen"
+    whose = (
+        f"{unseen}: one model of the same recipe that learnt from {told.validated_on}{'' if away else ' without it'}"
+        if strange
+        else f"{told.name.partition(', ')[0]}, {models}, each on pictures it never saw"
+    )
+    data = (
+        f"as a user gets it, {whose} ({told.pictures} pictures with a lesion, {told.malignant} malignant, "
+        f"{told.normals} without; {told.patients} patients or groups of look-alikes)"
+    )
+    gate = "" if told.gate else ", without the anatomy gate"
+    kind = "int8" if told.outputs == "int8" else "float"
+    how = f"by picture, {kind}, calibration and operating point fitted out of source without these patients{gate}"
+    groups = [(DELIVERED, told.as_delivered), (WITHOUT_LESION, told.without_lesion or {})]
+    if strange:
+        alone = {name: value for name, value in told.at_point.items() if name != "ece"}
+        groups.insert(0, (AT_POINT, alone))
+    return [metric for titles, values in groups for metric in _titled(titles, values, data, how)]
+
+
+def _titled(titles: Mapping[str, str], values: Mapping[str, ReportedValue], data: str, how: str) -> list[Metric]:
+    return [
+        Metric(
+            name=titles[name],
+            value=round(v.value, 4),
+            low=round(v.low, 4),
+            high=round(v.high, 4),
+            data=data,
+            n=v.n,
+            method=f"{how}; 95 % percentile bootstrap over patients",
+        )
+        for name, v in values.items()
+        if name in titles and v.value is not None and v.low is not None and v.high is not None
+    ]
 
 
 def _metrics(
@@ -188,17 +240,14 @@ def _metrics(
     point = "at the operating point, chosen on other folds" if shipped else "at a calibrated probability of 0.5"
     values = {name: shipped.get(name, value) if name in CALLED else value for name, value in even.items()}
     return [
-        Metric(
-            name=TITLES[name] + suffix,
-            value=round(v.value, 4),
-            low=round(v.low, 4),
-            high=round(v.high, 4),
-            data=data,
-            n=v.n,
-            method=f"{how}{', ' + point if name in CALLED else ''}; 95 % percentile bootstrap over patients",
-        )
+        metric
         for name, v in values.items()
-        if name in TITLES and v.value is not None and v.low is not None and v.high is not None
+        for metric in _titled(
+            {name: TITLES[name] + suffix} if name in TITLES else {},
+            {name: v},
+            data,
+            f"{how}{', ' + point if name in CALLED else ''}",
+        )
     ]
 
 

@@ -93,7 +93,8 @@ def measure_external(graph: bytes, manifest: ModelManifest, data: ExternalTestSe
     """Measure the int8 model on an external test set with the manifest's thresholds, none of which was chosen here."""
     raw = run_graph(graph, data.tensors)
     predictions = as_predictions(raw, {name: head.tensor for name, head in manifest.heads.items()})
-    p = calibrated(predictions.malignancy, manifest.calibration, manifest.heads[MALIGNANCY].tensor.scale)
+    step = manifest.heads[MALIGNANCY].tensor.scale
+    p = calibrated(predictions.malignancy, manifest.calibration, step, predictions.mask)
     verdicts = [
         decide({name: values[i : i + 1] for name, values in raw.items()}, manifest, placement, (), pixels)
         for i, (placement, pixels) in enumerate(zip(data.placements, data.pixels, strict=True))

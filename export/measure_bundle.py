@@ -56,7 +56,7 @@ def measure_held_out(
 
     limits, labels, groups = manifest.thresholds, pictures.labels, pictures.groups
     step = manifest.heads[MALIGNANCY].tensor.scale
-    p, p_float = (calibrated(q, manifest.calibration, step) for q in (int8.malignancy, floats.malignancy))
+    p, p_float = (calibrated(said.malignancy, manifest.calibration, step, said.mask) for said in (int8, floats))
     _add_auc(add, pictures, p)
     _add_operating_point(add, pictures, p, limits.malignancy)
     _add_lesions(add, pictures, int8.mask, limits)

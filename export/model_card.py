@@ -26,7 +26,6 @@ def render_card(manifest: ModelManifest, graph_bytes: int) -> str:
     heads = "\n".join(f"| `{name}` | {h.tensor} | {', '.join(h.class_names) or '-'} |" for name, h in m.heads.items())
     data = "\n".join(f"- **{d.name}** ({d.licence}): {d.used_for}. {d.citation}" for d in m.training_data)
     limits = "\n".join(f"- {line}" for line in m.not_shown)
-    straight = f"slope {m.calibration.slope:.3f}, intercept {m.calibration.intercept:.3f}"
     size = f"{graph_bytes / 2**20:.1f} MB"
     made = f"Made {m.created} from revision {m.git_revision or 'unknown'}."
     smallest = f"{t.lesion_min_area:.2%} of the tensor"
@@ -57,8 +56,7 @@ nothing of other hospitals, scanners or women.
 
 ## Thresholds
 - Suspicious at a malignancy of {t.malignancy:.3f} or more: {t.operating_point}.
-- Probabilities are calibrated ({straight}) where **{t.prevalence:.0%} of the pictures were malignant**.
-  Where fewer are, as in screening, they are too high; ranks hold better than values.
+{_calibrated(m)}
 - A mask pixel is lesion from {t.lesion:g}. A lesion is reported from a mean presence of {least} and {smallest}.
 {_not_judged(m)}
 
@@ -70,6 +68,20 @@ nothing of other hospitals, scanners or women.
 
 On such pictures its numbers mean nothing, and it may not notice.
 """
+
+
+def _calibrated(manifest: ModelManifest) -> str:
+    """Lines of the card on the calibration: its numbers, the prevalence that it holds at, and how it was fitted."""
+    c = manifest.calibration
+    numbers = f"slope {c.slope:.3f}, intercept {c.intercept:.3f}"
+    if c.presence:
+        numbers += f", and up to {c.presence:.3f} log odds less the less the mask sees of a lesion"
+    share = f"{manifest.thresholds.prevalence:.0%}"
+    fitted = f"\n  How it was fitted: {c.method}." if c.method else ""
+    return (
+        f"- Probabilities are calibrated ({numbers}) where **{share} of the pictures were malignant**.\n"
+        f"  Where fewer are, as in screening, they are too high; ranks hold better than values.{fitted}"
+    )
 
 
 def _not_judged(manifest: ModelManifest) -> str:

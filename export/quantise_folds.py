@@ -1,10 +1,11 @@
-"""Quantise the models of a cross-validation, and keep the int8 outputs of each for its held-out test pictures.
+"""Quantise the models of a cross-validation or of one run, and keep the int8 outputs of each for its test pictures.
 
-runs/cv/fold-k/int8.tflite   the quantised model
-runs/cv/fold-k/int8.npz      ids, malignancy, lesion, anatomy: rows as those of its predictions.npz with split test
-runs/cv/int8.npz             all of them, in the order of oof.npz where there is one; ``fold`` int8 beside them
+RUN/int8.tflite              the quantised model; a fold is a run too: runs/cv/fold-k
+RUN/int8.npz                 ids, malignancy, lesion, anatomy: rows as those of its predictions.npz with split test
+RUN/lesion-free-int8.npz     the same of its lesion-free.npz, where training wrote one
+runs/cv/int8.npz             all folds' int8.npz, in the order of oof.npz where there is one; ``fold`` int8 beside them
 
-A fold whose int8.npz is there, of the same model and recipe, is not computed again.
+What is there already, of the same model, pictures and recipe, is not computed again.
 """
 
 from __future__ import annotations
@@ -39,6 +40,18 @@ NEEDED = ("saved_model", "representative.npz", "predictions.npz")
 HINT = "cross-validate first: python -m training cv"
 
 
+def quantise_run(path: Path, progress: Callable[[str], None]) -> Path:
+    """Quantise a cross-validation's folds, or the model of one run; return the path of the int8 outputs.
+
+    Raises UsageError where a file is missing or there are no test rows.
+    """
+    if not (path / "predictions.npz").is_file():
+        return quantise_folds(path, progress)
+    _check_finished(path)
+    quantise_fold(path, progress)
+    return path / "int8.npz"
+
+
 def quantise_folds(root: Path, progress: Callable[[str], None]) -> Path:
     """Quantise all folds of ``root`` and write their pooled outputs; return the path of that file.
 
@@ -46,10 +59,9 @@ def quantise_folds(root: Path, progress: Callable[[str], None]) -> Path:
     """
     folds = sorted(root.glob("fold-*"), key=lambda path: int(path.name.split("-")[1]))
     if not folds:
-        raise UsageError(f"{root} has no fold-1, fold-2 …", hint=HINT)
+        raise UsageError(f"{root} has no fold-1, fold-2 …, and is no finished run", hint=HINT)
     for path in folds:
-        if missing := [name for name in NEEDED if not (path / name).exists()]:
-            raise UsageError(f"{path} is no finished fold: it has no {', '.join(missing)}", hint=HINT)
+        _check_finished(path)
     parts = []
     for path in folds:
         part = quantise_fold(path, progress)
@@ -62,26 +74,69 @@ def quantise_folds(root: Path, progress: Callable[[str], None]) -> Path:
 
 
 def quantise_fold(path: Path, progress: Callable[[str], None]) -> dict[str, NDArray[Any]]:
-    """Outputs of one fold's quantised model for its test rows: `int8_outputs` and ``ids``."""
+    """Outputs of one run's quantised model for its test rows: `int8_outputs` and ``ids``.
+
+    Those of its lesion-free crops are written beside them, where training made some.
+    """
     with np.load(path / "predictions.npz") as file:
         rows = np.flatnonzero(file["split"] == "test")
         ids, tensors = file["ids"][rows], file["tensors"][rows]
     if not len(rows):
         raise UsageError(f"{path / 'predictions.npz'} has no rows of split test", hint=HINT)
-    made_of, target = fingerprint(path), path / "int8.npz"
-    if target.is_file():
-        with np.load(target) as file:
-            known = {name: file[name] for name in file.files}
-        if str(known.pop("made_of", "")) == made_of and np.array_equal(known["ids"], ids):
-            progress(f"{path.name}: there already")
-            return known
-    progress(f"{path.name}: quantise, then {len(rows)} pictures")
+    made_of = fingerprint(path)
+    wanted = {"int8.npz": (ids, tensors)}
+    if (path / "lesion-free.npz").is_file():
+        with np.load(path / "lesion-free.npz") as file:
+            wanted["lesion-free-int8.npz"] = (file["ids"], file["tensors"])
+    found = {name: _stored(path / name, made_of, *pictures) for name, pictures in wanted.items()}
+    graph = b""
+    for name, (ids, tensors) in wanted.items():
+        if found[name] is not None:
+            progress(f"{path.name}, {name}: there already")
+            continue
+        if not graph:
+            graph = _quantised(path, made_of, progress)
+        progress(f"{path.name}: {len(ids)} pictures")
+        said = {"ids": ids, **int8_outputs(graph, tensors)}
+        _save(path / name, {**said, "made_of": np.array(_of_pictures(made_of, tensors))})
+        found[name] = said
+    return found["int8.npz"] or {}
+
+
+def _stored(path: Path, made_of: str, ids: NDArray[Any], tensors: NDArray[np.uint8]) -> dict[str, NDArray[Any]] | None:
+    """Outputs that ``path`` holds, if they are of the model ``made_of`` and of these pictures."""
+    if not path.is_file():
+        return None
+    with np.load(path) as file:
+        known = {name: file[name] for name in file.files}
+    same = str(known.pop("made_of", "")) == _of_pictures(made_of, tensors) and np.array_equal(known["ids"], ids)
+    return known if same else None
+
+
+def _of_pictures(made_of: str, tensors: NDArray[np.uint8]) -> str:
+    return hashlib.sha256(made_of.encode() + np.ascontiguousarray(tensors).tobytes()).hexdigest()
+
+
+def _quantised(path: Path, made_of: str, progress: Callable[[str], None]) -> bytes:
+    """The run's quantised model: its int8.tflite if that is of ``made_of``, else made anew and written."""
+    graph, mark = path / "int8.tflite", path / "int8.made_of"
+    if graph.is_file() and mark.is_file() and mark.read_text() == f"{made_of} {_digest(graph.read_bytes())}":
+        return graph.read_bytes()
+    progress(f"{path.name}: quantise")
     with np.load(path / "representative.npz") as file:
-        graph = quantise(path / "saved_model", file["tensors"])
-    arrays = {"ids": ids, **int8_outputs(graph, tensors)}
-    write_atomically(path / "int8.tflite", graph)
-    _save(target, {**arrays, "made_of": np.array(made_of)})
-    return arrays
+        made = quantise(path / "saved_model", file["tensors"])
+    write_atomically(graph, made)
+    write_atomically(mark, f"{made_of} {_digest(made)}".encode())
+    return made
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _check_finished(path: Path) -> None:
+    if missing := [name for name in NEEDED if not (path / name).exists()]:
+        raise UsageError(f"{path} is no finished run or fold: it has no {', '.join(missing)}", hint=HINT)
 
 
 def int8_outputs(graph: bytes, tensors: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:

@@ -16,7 +16,7 @@ import numpy as np
 from edge.contracts.errors import ModelError, UsageError
 from edge.contracts.manifest import ANATOMY
 from edge.models.bundle_file import split_bundle
-from export.bundle import standard_metadata
+from export.bundle import manifest_version, standard_metadata
 from export.converted_graph import STEP, add_metadata, check_quantisation, own_buffers
 from export.cross_validation_results import CrossValidationResults
 from export.golden_coverage import silent_channels
@@ -155,6 +155,7 @@ def new_manifest(
     metrics = list(folds.figures) or [metric for metric in old.metrics if metric.name not in GATE_METRICS]
     return msgspec.structs.replace(
         old,
+        manifest_version=manifest_version(calibration),
         version=changes.version,
         thresholds=with_limits(thresholds, graph, gate, progress),
         calibration=calibration,

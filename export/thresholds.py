@@ -64,9 +64,17 @@ def fit_thresholds(
     return thresholds, calibration
 
 
-def calibrated(q: Floats, calibration: Calibration, resolution: float) -> Floats:
-    """Calibrate probabilities (n,) with `edge.postprocess.model_outputs.calibrate`, as the device does; (n,)."""
-    return np.array([calibrate(float(each), calibration, resolution) for each in q])
+def calibrated(
+    q: Floats, calibration: Calibration, resolution: float, masks: NDArray[np.float32] | None = None
+) -> Floats:
+    """Calibrate probabilities (n,) with `edge.postprocess.model_outputs.calibrate`, as the device does; (n,).
+
+    ``masks``: (n, h, w) presence of lesion from 0 to 1, which a calibration may weigh; None: a lesion is in each.
+    """
+    presence = np.ones(len(q)) if masks is None else masks.reshape(len(masks), -1).max(axis=1).clip(0, 1)
+    return np.array(
+        [calibrate(float(each), calibration, resolution, float(s)) for each, s in zip(q, presence, strict=True)]
+    )
 
 
 def fit_platt(q: Floats, labels: NDArray[np.int8], resolution: float) -> Calibration:

@@ -83,3 +83,43 @@ def write_single(folder: Path, **changes: Any) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     np.savez(folder / "predictions.npz", **{k: v[chosen] for k, v in rows.items() if k != "fold"})
     return folder
+
+
+def write_strangers(folder: Path, crops: bool = True, **changes: Any) -> dict[str, Path]:
+    """Write four runs that are tested on what they never saw, with int8 outputs, on the pictures of `columns`.
+
+    ``b2b`` is tested on BUSI, ``i2b`` on BUS-BRA, ``no-a`` and ``no-b`` on a scanner of BUS-BRA: two runs for each
+    picture of BUS-BRA. Each run's outputs are shifted by some log odds of its own. Of a picture without a lesion they
+    are high: malignancy was never learnt from those.
+    """
+    rows = {**columns(), **changes}
+    busi, device = rows["sources"] == "BUSI", rows["devices"]
+    tests = {"b2b": busi, "i2b": ~busi, "no-a": device == "A", "no-b": device == "B"}
+    shifts = {"b2b": 0.4, "i2b": -0.6, "no-a": 0.2, "no-b": -0.2}
+    out = {}
+    for name, test in tests.items():
+        place = folder / name
+        place.mkdir(parents=True, exist_ok=True)
+        z = np.log(rows["malignancy"] / (1 - rows["malignancy"])) + shifts[name] + 2.5 * (rows["labels"] < 0)
+        moved = {**rows, "malignancy": (1 / (1 + np.exp(-z))).astype(np.float32)}
+        moved["anatomy"] = np.full(len(z), np.nan, np.float32)
+        moved["split"] = np.where(test, "test", "val")
+        np.savez(place / "predictions.npz", **{k: v for k, v in moved.items() if k != "fold"})
+        said = {k: moved[k][test] for k in ("ids", "lesion", "anatomy")}
+        np.savez(place / "int8.npz", malignancy=np.floor(moved["malignancy"][test] * 256) / np.float32(256), **said)
+        if crops:
+            write_crops(place, {k: v[test] for k, v in moved.items()})
+        out[name] = place
+    return out
+
+
+def write_crops(place: Path, rows: dict[str, Any]) -> None:
+    """Write lesion-free crops of every second picture with a lesion: suspicious, and their masks are nearly empty."""
+    chosen = np.flatnonzero(rows["labels"] >= 0)[::2]
+    ids, n = rows["ids"][chosen], len(chosen)
+    rng = np.random.default_rng(3)
+    lesion = rng.integers(0, 60, (n, *rows["lesion"].shape[1:])).astype(np.uint8)
+    malignancy = (np.round(rng.uniform(0.2, 0.6, n) * 256) / 256).astype(np.float32)
+    kinds = {"groups": rows["groups"][chosen], "sources": rows["sources"][chosen], "tensors": rows["tensors"][chosen]}
+    np.savez(place / "lesion-free.npz", ids=ids, **kinds)
+    np.savez(place / "lesion-free-int8.npz", ids=ids, malignancy=malignancy, lesion=lesion)

@@ -51,3 +51,17 @@ def look(
     items, names, preprocess = choose(data, recipe, count, seed)
     write_png(out, contact_sheet(items, names, preprocess, seed, augmented=not plain))
     typer.echo(f"{out}: {len(items)} pictures")
+
+
+@app.command("lesion-free", epilog="\b\nExample:\n  python -m training lesion-free runs/b2b --data DATA")
+def lesion_free(
+    runs: Annotated[list[Path], typer.Argument(help="Folders of finished breast runs.")],
+    data: Annotated[Path, typer.Option(help="Folder of bus-bra/ and busi/.")],
+) -> None:
+    """Cut windows clear of the lesion out of each run's test pictures, to see what it says of empty tissue."""
+    from training.datasets import load_breast_sets
+    from training.evaluation.lesion_free import CROPS, write_lesion_free
+
+    items = load_breast_sets(data)
+    for run in runs:
+        typer.echo(f"{run / CROPS}: {write_lesion_free(run, items)} crops")

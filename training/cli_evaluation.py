@@ -34,29 +34,101 @@ def evaluate(
     typer.echo(json.dumps(figures, indent=1) if as_json else f"{as_table(figures)}\n\n{confusion}")
 
 
-@app.command(epilog="\b\nExample:\n  python -m training calibrate runs/cv")
+Across = Annotated[
+    list[Path] | None,
+    typer.Option("--across", "--busi-run", help="A run judged on another data set than it learnt from; repeatable."),
+]
+LeftOut = Annotated[list[Path] | None, typer.Option(help="A run judged on a scanner that it never saw; repeatable.")]
+GateFile = Annotated[
+    Path | None,
+    typer.Option(
+        dir_okay=False, help="Scores of an anatomy gate (.npz: ids, anatomy, threshold), for runs without one."
+    ),
+]
+Home = Annotated[
+    Path | None,
+    typer.Option(
+        dir_okay=False, help="A calibration.json whose lesion thresholds are taken, for a RUN that is one fold."
+    ),
+]
+Sensitivity = Annotated[
+    float, typer.Option(min=0.5, max=0.999, help="Wanted at the operating point, on --across and --left-out.")
+]
+Int8 = Annotated[bool, typer.Option("--int8", help="By the quantised models' outputs (RUN/int8.npz).")]
+
+
+@app.command(
+    epilog="\b\nExample:\n  python -m training calibrate runs/cv --int8 --across runs/b2b --across runs/i2b "
+    "--left-out runs/no-ge7 --left-out runs/no-ge5"
+)
 def calibrate(
-    run: Annotated[Path, typer.Argument(help="Folder of a cross-validation, or of one run.")],
-    int8: Annotated[bool, typer.Option("--int8", help="By the quantised models' outputs (RUN/int8.npz).")] = False,
+    run: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of a cross-validation or of one run; or a calibration.json, to keep what is of home."
+        ),
+    ],
+    int8: Int8 = False,
+    across: Across = None,
+    left_out: LeftOut = None,
+    sensitivity: Sensitivity = 0.9,
 ) -> None:
     """Choose calibration, operating point, lesion and abstention thresholds; write them to RUN/calibration.json.
 
-    By out-of-fold predictions of a cross-validation; of a single run, by its validation pictures.
+    Calibration and operating point by test pictures of the runs --across and --left-out, which never saw their hospital
+    or scanner; without any, by out-of-fold predictions of a cross-validation, or a single run's validation pictures.
     """
-    from training.evaluation.calibration import write_calibration
+    from training.evaluation.write_calibration import write_calibration
 
-    found = write_calibration(run, int8)
+    found = write_calibration(run, int8, [*(across or ()), *(left_out or ())], sensitivity)
     limits = found.thresholds
-    typer.echo(f"{found.method}; slope {found.calibration.slope}, intercept {found.calibration.intercept}")
+    typer.echo(
+        f"{found.method}; slope {found.calibration.slope}, intercept {found.calibration.intercept}, "
+        f"presence {found.calibration.presence}"
+    )
     for point in found.operating_points:
+        empty = "" if point.empty_suspicious is None else f", without a lesion {point.empty_suspicious:.3f} suspicious"
         typer.echo(
             f"{point.name:15} from {point.threshold:.3f}: sensitivity {point.sensitivity:.3f}, "
-            f"specificity {point.specificity:.3f}"
+            f"specificity {point.specificity:.3f}{empty}"
+        )
+    for each in found.strangers:
+        typer.echo(
+            f"{each.name:15} left out, from {each.threshold:.3f}: sensitivity {each.sensitivity:.3f}, specificity "
+            f"{each.specificity:.3f}, ECE {each.ece:.3f}, n = {each.n}"
         )
     typer.echo(f"lesion from {limits.lesion:g}, presence {limits.lesion_score:g}, anatomy {limits.anatomy:g}")
     typer.echo(
-        f"unjudged between {limits.uncertain}: {found.judged:.1%} judged, wrong calls {found.error_all:.3f} of all, "
-        f"{found.error_judged:.3f} of those judged"
+        f"calls uncertain between {limits.uncertain}: {1 - found.judged:.1%}; wrong calls {found.error_all:.3f} "
+        f"of all, {found.error_judged:.3f} of the others"
+    )
+
+
+@app.command(
+    epilog="\b\nExample:\n  python -m training delivered runs/cv --int8 --across runs/b2b --across runs/i2b "
+    "--left-out runs/no-ge7 --left-out runs/no-ge5"
+)
+def delivered(
+    run: Annotated[Path, typer.Argument(help="Folder of a cross-validation, or of one fold.")],
+    int8: Int8 = False,
+    across: Across = None,
+    left_out: LeftOut = None,
+    sensitivity: Sensitivity = 0.9,
+    gate: GateFile = None,
+    home: Home = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Print what a user gets: the device's own rules on each fold and stranger split, and which goals are reached.
+
+    Calibration and operating point of each picture are fitted on the stranger splits without its patient.
+    """
+    from training.reporting.collect import ReportOptions
+    from training.reporting.command import print_delivered
+
+    print_delivered(
+        ReportOptions(run, int8, across or (), left_out or (), gate=gate, home=home, sensitivity=sensitivity),
+        typer.echo,
+        as_json,
     )
 
 
@@ -64,18 +136,14 @@ def calibrate(
 def make_report(
     run: Annotated[Path, typer.Argument(help="Folder of a cross-validation, or of one run.")],
     out: Annotated[Path, typer.Option(help="Folder for report.html and report.json.")] = Path("report"),
-    int8: Annotated[bool, typer.Option("--int8", help="With the quantised models' outputs (RUN/int8.npz).")] = False,
-    across: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--across", "--busi-run", help="A run judged on another data set than it learnt from; repeatable."
-        ),
-    ] = None,
-    left_out: Annotated[
-        list[Path] | None, typer.Option(help="A run judged on a scanner that it never saw; repeatable.")
-    ] = None,
+    int8: Int8 = False,
+    across: Across = None,
+    left_out: LeftOut = None,
+    sensitivity: Sensitivity = 0.9,
     data: Annotated[Path | None, typer.Option(help="Folder of the data sets: adds the negative control.")] = None,
     model: Annotated[bool, typer.Option(help="Ask the run's models about changed pictures (minutes).")] = True,
+    gate: GateFile = None,
+    home: Home = None,
 ) -> None:
     """Write what a run's predictions are worth: one HTML file, and all figures as JSON.
 
@@ -84,4 +152,6 @@ def make_report(
     from training.reporting.collect import ReportOptions
     from training.reporting.command import write_report
 
-    write_report(ReportOptions(run, int8, across or (), left_out or (), data, model), out, typer.echo)
+    write_report(
+        ReportOptions(run, int8, across or (), left_out or (), data, model, gate, home, sensitivity), out, typer.echo
+    )

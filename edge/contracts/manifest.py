@@ -86,10 +86,19 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True):
-    """Platt scaling: p = sigmoid(slope * logit(q) + intercept), q being the malignancy head's output."""
+    """Calibration of malignancy: Platt scaling of the head's output q, weighed by the presence of a lesion.
+
+    p = sigmoid(slope * logit(q) + intercept + presence * (s - 1)), s being the largest value of the lesion mask, 0 to
+    1: where the mask is sure of a lesion nothing changes, and where it sees none p is lowered by ``presence`` log odds.
+    """
 
     slope: float = 1.0
     intercept: float = 0.0
+    presence: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
+    """Log odds that a picture without any presence of a lesion loses; 0: presence does not matter, as before 0.4.0.
+    Only a manifest of version 2 may hold another value: readers that do not know this field would compute another p."""
+    method: str = ""
+    """For people: what it was fitted on, and what it would be, fitted on other pictures."""
 
 
 class DataSource(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,7 +162,9 @@ class Golden(msgspec.Struct, frozen=True, kw_only=True):
 class ModelManifest(msgspec.Struct, frozen=True, kw_only=True):
     """Manifest of a model: everything the device needs to know of it, and everything a reader should."""
 
-    manifest_version: Literal[1] = 1
+    manifest_version: Literal[1, 2] = 1
+    """2 where something is used that readers of version 1 would pass over and then compute something else:
+    ``calibration.presence``. Those refuse it."""
     name: str
     version: str
     task: str

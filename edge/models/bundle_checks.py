@@ -145,6 +145,11 @@ def _check_thresholds(manifest: ModelManifest) -> None:
     slope, intercept = manifest.calibration.slope, manifest.calibration.intercept
     if not (math.isfinite(slope) and math.isfinite(intercept) and slope > 0):
         _fail(f"calibration: expected a slope over 0 and finite numbers, got {slope}, {intercept}")
+    presence = manifest.calibration.presence
+    if not (math.isfinite(presence) and presence >= 0):
+        _fail(f"calibration.presence: expected 0 or more, got {presence}")
+    if presence and manifest.manifest_version < 2:  # older devices would pass over it and compute something else
+        _fail(f"calibration.presence {presence}: expected manifest_version 2, got {manifest.manifest_version}")
 
 
 def check_tolerances(manifest: ModelManifest) -> None:

@@ -52,7 +52,13 @@ class JudgedOutputs:
         """Calibrated probability of the malignant class, 0 to 1."""
         stored = self._outputs[MALIGNANCY]
         resolution = self.manifest.heads[MALIGNANCY].tensor.scale if stored.dtype.kind in "iu" else 0.0
-        return calibrate(self._number(MALIGNANCY, stored.item(1)), self.manifest.calibration, resolution)
+        calibration = self.manifest.calibration
+        most = self.largest_presence() if calibration.presence else 1.0
+        return calibrate(self._number(MALIGNANCY, stored.item(1)), calibration, resolution, most)
+
+    def largest_presence(self) -> float:
+        """Largest value of the lesion mask, 0 to 1: how sure it is that there is a lesion anywhere."""
+        return min(1.0, max(0.0, self._number(LESION_MASK, self._outputs[LESION_MASK].max().item())))
 
     @property
     def suspicious(self) -> bool:
@@ -115,16 +121,19 @@ def _presence_table(scale: float, zero_point: int) -> NDArray[np.float32]:
     return np.clip(dequantise(np.arange(256, dtype=np.uint8), spec), 0.0, 1.0)
 
 
-def calibrate(q: float, calibration: Calibration, resolution: float) -> float:
-    """Platt scaling of a probability, see `Calibration`.
+def calibrate(q: float, calibration: Calibration, resolution: float, largest_presence: float = 1.0) -> float:
+    """Calibrated probability of malignancy, see `Calibration`.
 
     Args:
         q: the head's output, 0 to 1.
-        calibration: slope and intercept.
+        calibration: slope, intercept, and weight of the presence.
         resolution: smallest step of ``q``: an output of exactly 0 or 1 means "within half a step of it", and its
             logit is taken there instead of at infinity.
+        largest_presence: of the lesion mask, 0 to 1.
     """
     edge = min(0.25, max(resolution / 2, 1e-6))
     q = min(max(q, edge), 1 - edge)
     z = calibration.slope * math.log(q / (1 - q)) + calibration.intercept
+    if calibration.presence:
+        z += calibration.presence * (largest_presence - 1)
     return 1 / (1 + math.exp(-z)) if z > -700 else 0.0

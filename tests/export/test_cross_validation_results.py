@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from edge.contracts.errors import UsageError
-from export.cross_validation_results import CALLED, ReportRates, read_calibration, read_reported_metrics
+from export.cross_validation_results import ReportRates, read_calibration, read_reported_metrics
+from export.metric_titles import CALLED
 from export.training_run import open_run
 from training.reporting.collect import plain
 from training.reporting.metric_tables import at_shipped

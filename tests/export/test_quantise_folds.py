@@ -13,7 +13,7 @@ from edge.models.bundle import SHIPPED_BUNDLE, load_bundle
 from edge.models.bundle_file import split_bundle
 from export import quantise_folds as folds
 from export.predict import run_graph
-from export.quantise_folds import fingerprint, quantise_folds
+from export.quantise_folds import fingerprint, quantise_folds, quantise_run
 
 ROWS = 3
 SHAPE = load_bundle().manifest.input.shape[1:]
@@ -66,8 +66,12 @@ def test_rows_are_pooled_in_the_order_of_the_float_ones(cv, quantised):
 
 def test_a_finished_fold_is_not_computed_again_unless_its_model_changed(cv, quantised):
     first = quantise_folds(cv, lambda _: None).read_bytes()
-    (cv / "fold-2" / "int8.npz").unlink()  # as if stopped in between
+    (cv / "fold-2" / "int8.npz").unlink()  # as if stopped in between, the model being quantised already
     assert quantise_folds(cv, lambda _: None).stat().st_size == len(first)
+    assert [path.name for path in quantised] == ["fold-1", "fold-2"]
+    (cv / "fold-2" / "int8.npz").unlink()
+    (cv / "fold-2" / "int8.tflite").write_bytes(b"damaged")
+    quantise_folds(cv, lambda _: None)
     assert [path.name for path in quantised] == ["fold-1", "fold-2", "fold-2"]
     before = fingerprint(cv / "fold-1")
     (cv / "fold-1" / "saved_model" / "weights").write_bytes(b"trained again")
@@ -76,12 +80,36 @@ def test_a_finished_fold_is_not_computed_again_unless_its_model_changed(cv, quan
     assert [path.name for path in quantised][3:] == ["fold-1"]
 
 
+def test_a_single_run_and_its_lesion_free_crops(cv, quantised):
+    """A run of a stranger split has no folds; crops that come later need no second quantisation."""
+    run = cv / "fold-1"
+    said: list[str] = []
+    assert quantise_run(run, said.append) == run / "int8.npz"
+    with np.load(run / "int8.npz") as file:
+        assert file["ids"].tolist() == ["1a", "1b", "1c"]
+    tensors = np.random.default_rng(8).integers(0, 256, (2, *SHAPE), np.uint8)
+    np.savez(run / "lesion-free.npz", ids=np.array(["1a", "1c"]), tensors=tensors)
+    quantise_run(run, said.append)
+    assert "fold-1, int8.npz: there already" in said
+    with np.load(run / "lesion-free-int8.npz") as file:
+        assert file["ids"].tolist() == ["1a", "1c"]
+        assert file["malignancy"].shape == (2,)
+    assert [path.name for path in quantised] == ["fold-1"]
+    np.savez(
+        run / "lesion-free.npz", ids=np.array(["1a", "1c"]), tensors=255 - tensors
+    )  # other crops of the same names
+    quantise_run(run, said.append)
+    assert said.count("fold-1: 2 pictures") == 2
+    with pytest.raises(UsageError, match="and is no finished run"):
+        quantise_run(cv / "fold-3", said.append)
+
+
 def test_what_does_not_fit_is_refused(cv, quantised):
     np.savez(cv / "oof.npz", ids=np.array(["1a"]), fold=np.array([1], np.int8))
     with pytest.raises(UsageError, match="has other rows"):
         quantise_folds(cv, lambda _: None)
     (cv / "fold-2" / "predictions.npz").unlink()
-    with pytest.raises(UsageError, match=r"fold-2 is no finished fold: it has no predictions\.npz"):
+    with pytest.raises(UsageError, match=r"fold-2 is no finished run or fold: it has no predictions\.npz"):
         quantise_folds(cv, lambda _: None)
     with pytest.raises(UsageError, match="has no fold-1"):
         quantise_folds(cv / "fold-1", lambda _: None)

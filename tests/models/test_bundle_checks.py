@@ -32,7 +32,7 @@ def change(manifest: dict[str, Any], path: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "match"),
     [
-        ("manifest_version", 2, "not valid"),
+        ("manifest_version", 3, "not valid"),
         ("name", None, "not valid"),
         ("name", 7, "not valid"),
         ("research_only", False, "not valid"),
@@ -65,6 +65,8 @@ def change(manifest: dict[str, Any], path: str, value: Any) -> None:
         ("thresholds.uncertain", [0.6, 0.4], "thresholds.uncertain"),
         ("calibration.slope", -1.0, "calibration"),
         ("calibration.slope", 0.0, "calibration"),
+        ("calibration.presence", -1.0, "not valid"),
+        ("calibration.presence", 2.5, "calibration.presence 2.5: expected manifest_version 2, got 1"),
         ("golden.max_abs_diff", {}, "max_abs_diff"),
         ("golden.max_abs_diff", {"xnnpack": 255}, "max_abs_diff"),
         ("golden.max_abs_diff", {"xnnpack": -1}, "max_abs_diff"),
@@ -163,6 +165,13 @@ def test_a_bundle_with_fewer_golden_cases_still_loads(editable_bundle: EditableB
         elif name == "tensors" or name.startswith("output_"):
             golden[name] = golden[name][:cases]
     assert len(load_bundle(editable_bundle.write(tmp_path / "m.tflite")).golden) == cases
+
+
+def test_presence_is_used_only_where_older_devices_refuse(editable_bundle: EditableBundle, tmp_path):
+    """What older readers would pass over, and compute another probability, stands in a manifest that they refuse."""
+    change(editable_bundle.manifest, "calibration.presence", 2.5)
+    change(editable_bundle.manifest, "manifest_version", 2)
+    assert load_bundle(editable_bundle.write(tmp_path / "m.tflite")).manifest.calibration.presence == 2.5
 
 
 def test_the_second_anatomy_limit_is_at_most_the_first(editable_bundle: EditableBundle, tmp_path):

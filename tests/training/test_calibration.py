@@ -10,19 +10,17 @@ from fake_predictions import columns, write_cv, write_single
 from edge.contracts.errors import ConfigError
 from edge.postprocess.model_outputs import calibrate
 from training.evaluation.calibration import (
-    FILE,
     apply_calibration,
-    chance_of_error,
     choose_calibration,
     fit_calibration,
-    load_calibration,
     operating_points,
-    uncertain_interval,
-    write_calibration,
 )
+from training.evaluation.calibration_file import FILE, load_calibration
 from training.evaluation.held_out_predictions import HeldOutPredictions, load_held_out
 from training.evaluation.lesion_thresholds import choose_lesion_thresholds
 from training.evaluation.metrics import ece
+from training.evaluation.uncertain_calls import cost_of_error, uncertain_interval
+from training.evaluation.write_calibration import write_calibration
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +69,9 @@ def test_the_file_says_what_it_was_chosen_on_and_reads_back(chosen):
     assert "5 folds" in file.method
     assert load_calibration(run / FILE) == file
     built = msgspec.json.decode((run / FILE).read_bytes())
-    assert {"slope", "intercept"} == built["calibration"].keys()
+    assert {"slope", "intercept", "presence", "method"} == built["calibration"].keys()
+    assert file.home is None
+    assert file.strangers == []
     assert {"lesion", "lesion_score", "malignancy", "anatomy", "uncertain"} <= built["thresholds"].keys()
 
 
@@ -116,15 +116,16 @@ def test_presence_is_not_chosen_across_data_sets():
     assert (both.lesion[known].max(axis=(1, 2)) / 255 >= score).mean() >= 0.95
 
 
-def test_what_is_left_unjudged_is_what_is_likeliest_wrong(chosen):
+def test_uncertain_calls_are_those_that_cost_most_if_wrong(chosen):
     _, file = chosen
     assert file.judged == pytest.approx(0.9, abs=0.02)
     assert file.error_judged < file.error_all
     p = np.linspace(0.0005, 0.9995, 1000)
     for threshold in (0.1, 0.37, 0.5, 0.8):
-        low, high = uncertain_interval(p, threshold)
+        low, high = uncertain_interval(p, np.ones(len(p)), threshold)
+        assert low < threshold < high
         inside = (p > low) & (p < high)
-        doubt = chance_of_error(p, threshold)
+        doubt = cost_of_error(p, threshold)
         assert doubt[~inside].max() <= doubt[inside].min() + 0.002
         assert (~inside).mean() == pytest.approx(0.9, abs=0.005)
 

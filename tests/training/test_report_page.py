@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from fake_predictions import columns, write_cv, write_single
+from fake_predictions import columns, write_cv, write_single, write_strangers
 
 from training.evaluation.bootstrap import MetricInterval
 from training.evaluation.held_out_predictions import load_held_out
@@ -160,3 +160,41 @@ def test_a_report_of_a_cross_validation_and_of_one_run(tmp_path):
     assert report["about"]["folds"] == 5
     assert "altered" not in report  # no model lies in the folder
     assert lines[-1].startswith("done")
+
+
+def test_a_report_with_stranger_splits_tells_what_a_user_gets(tmp_path):
+    """Its JSON is what export reads: figures at the operating point that ships, errors of the split left out."""
+    pytest.importorskip("matplotlib")
+    pytest.importorskip("sklearn")
+    from export.cross_validation_results import read_reported_metrics
+    from training.reporting.collect import ReportOptions
+    from training.reporting.command import write_report
+
+    run, rows = write_cv(tmp_path / "cv"), columns()
+    np.savez(run / "int8.npz", **{k: rows[k] for k in ("malignancy", "lesion", "anatomy")})
+    strangers = list(write_strangers(tmp_path).values())
+    write_report(ReportOptions(run, True, strangers[:2], strangers[2:]), tmp_path / "out", lambda _: None)
+    report = json.loads((tmp_path / "out" / "report.json").read_text(), parse_constant=pytest.fail)
+    titles = re.findall(r"<h2>(.*?)</h2>", (tmp_path / "out" / "report.html").read_text())
+    assert titles[1] == "As a user gets it"
+    delivered = {each["name"]: each for each in report["delivered"]}
+    assert list(delivered) == ["BUS-BRA, folds", "BUSI, folds", "b2b", "i2b", "no-a", "no-b"]
+    assert report["chosen"]["calibration"]["presence"] > 0
+    assert report["chosen"]["home"] is not None
+    for away in report["across"] + report["left_out"]:
+        told = delivered[away["run"]]
+        assert away["outputs"] == "int8"
+        assert away["ece"] == told["at_point"]["ece"]
+        assert away["at_shipped"]["by_picture"]["sensitivity"] == told["at_point"]["sensitivity"]
+    bra = report["int8"]["headline"][0]["at_shipped"]["by_picture"]
+    assert bra["specificity"] == delivered["BUS-BRA, folds"]["at_point"]["specificity"]
+    metrics = read_reported_metrics(tmp_path / "out" / "report.json")
+    given = [m for m in metrics if m.name == "sensitivity, as a user gets it"]
+    assert [m.value for m in given] == [
+        round(each["as_delivered"]["sensitivity"]["value"], 4) for each in report["delivered"]
+    ]
+    assert all("fitted out of source without these patients" in m.method for m in given)
+    assert "no lesion: heads disagree" in {
+        m.name for m in metrics if m.data.startswith("as a user gets it, BUSI, 5 models")
+    }
+    assert any("int8 model" in m.method for m in metrics if "another hospital" in m.data)

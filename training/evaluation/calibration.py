@@ -1,4 +1,4 @@
-"""Calibration (Platt, temperature) and thresholds from held-out predictions: writes and reads ``calibration.json``.
+"""Calibration (Platt, temperature) and thresholds from held-out predictions of hospitals that the models know.
 
 A model that ships learnt from all but 8 % of the patients (`training.breast.protocol.VALIDATION_SHARE`), and those are
 kept for its anatomy gate: none are left to evaluate it by. The out-of-fold predictions of a cross-validation, of
@@ -10,115 +10,30 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
-import msgspec
 import numpy as np
 
 from edge.contracts.errors import ConfigError
 from edge.contracts.manifest import Calibration, Thresholds
+from training.evaluation.calibration_file import CalibrationCandidate, CalibrationFile, OperatingPoint
 from training.evaluation.found_lesions import MIN_AREA
-from training.evaluation.held_out_predictions import INT8, load_held_out, read_int8
 from training.evaluation.lesion_thresholds import choose_lesion_thresholds
 from training.evaluation.logistic_regression import fit, logit, sigmoid, soft_targets
 from training.evaluation.metrics import ece, log_loss, threshold_for_sensitivity, youden
+from training.evaluation.uncertain_calls import uncertain_interval
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from numpy.typing import NDArray
 
     from training.evaluation.held_out_predictions import HeldOutPredictions
 
     Floats = NDArray[np.float64]
 
-FILE = "calibration.json"
 TOLERANCE = 0.001
 """Nats of log loss that a simpler calibration may cost."""
 MAX_REFUSED = 0.015
 """Largest share of pictures of the body part that the anatomy gate may refuse."""
-JUDGED_SHARE = 0.9
-"""Share of pictures with a lesion that the abstention rule leaves judged."""
 EMPTY_BELOW = 0.9
 """Share of pictures without a lesion whose probability stays under the operating point."""
-
-
-class CalibrationCandidate(msgspec.Struct, frozen=True, kw_only=True):
-    """One way to calibrate, evaluated on patients that it was not fitted on."""
-
-    name: Literal["none", "temperature", "platt", "isotonic"]
-    log_loss: float
-    ece: float
-    ships: bool
-    """Whether a bundle's manifest can carry it: it holds a slope and an intercept."""
-
-
-class OperatingPoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Threshold on the calibrated probability, and its rates on the pictures that it was chosen on."""
-
-    name: str
-    threshold: float
-    sensitivity: float
-    specificity: float
-    empty_suspicious: float | None
-    """Share of pictures without a lesion that reach it; None where there are none."""
-
-
-class CalibrationFile(msgspec.Struct, frozen=True, kw_only=True):
-    """Content of ``calibration.json``: what export puts into a bundle's manifest, under the manifest's own names."""
-
-    version: Literal[1] = 1
-    outputs: Literal["float", "int8"]
-    """Whose outputs were calibrated."""
-    calibration: Calibration
-    thresholds: Thresholds
-    method: str
-    """For people: how the calibration was chosen, on what."""
-    prevalence: float
-    """Share of malignant lesions among ``n``; a calibrated probability holds at this one only."""
-    n: int
-    """Pictures with a lesion of known nature."""
-    groups: int
-    """Patients, or groups of look-alikes, that they are of."""
-    sources: dict[str, int]
-    """Pictures by data set."""
-    candidates: list[CalibrationCandidate]
-    operating_points: list[OperatingPoint]
-    judged: float
-    """Share of these pictures outside ``thresholds.uncertain``."""
-    error_judged: float
-    """Share of wrong calls among those, at ``thresholds.malignancy``; ``error_all``: without abstaining."""
-    error_all: float
-
-
-def write_calibration(run: Path, int8: bool) -> CalibrationFile:
-    """Choose calibration and thresholds on a run's held-out pictures and write ``calibration.json`` into its folder.
-
-    Raises ConfigError for int8 outputs of a single run, and where files are missing or do not fit.
-    """
-    held = load_held_out(run)
-    rows = held.selection
-    if int8:
-        if held.folds < 2:
-            raise ConfigError(
-                "int8 outputs are kept of test pictures, and those of one run are for judging",
-                hint="calibrate a cross-validation, or leave --int8 away",
-            )
-        rows = read_int8(run / INT8, rows)
-    origin = (
-        f"out-of-fold predictions of {held.folds} folds" if held.folds > 1 else "validation pictures of one run"
-    ) + (", quantised models" if int8 else "")
-    found = choose_calibration(rows, origin, "int8" if int8 else "float")
-    (run / FILE).write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
-    return found
-
-
-def load_calibration(path: Path) -> CalibrationFile:
-    """Read a ``calibration.json``. Raises ConfigError for one that is none."""
-    if not path.is_file():
-        raise ConfigError(f"{path} is missing", hint="make it with: python -m training calibrate RUN")
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=CalibrationFile)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise ConfigError(f"{path}: {error}", hint="make it anew with: python -m training calibrate RUN") from error
 
 
 def choose_calibration(
@@ -139,7 +54,7 @@ def choose_calibration(
     point = next(each for each in points if each.name == "youden")
     level, score, how = choose_lesion_thresholds(rows)
     prevalence = round(float((known.labels == 1).mean()), 4)
-    uncertain = uncertain_interval(p, point.threshold)
+    uncertain = uncertain_interval(p, np.ones(len(p)), point.threshold)
     judged = ~((p > uncertain[0]) & (p < uncertain[1]))
     wrong = (p >= point.threshold) != (known.labels == 1)
     thresholds = Thresholds(
@@ -268,22 +183,6 @@ def operating_points(p: Floats, labels: NDArray[np.integer], empty: Floats) -> l
         )
         for name, threshold in wanted.items()
     ]
-
-
-def chance_of_error(p: Floats, threshold: float | Floats) -> Floats:
-    """Estimated chance that a call at ``threshold`` is wrong, by the calibrated probability itself: (n,)."""
-    return np.where(p >= threshold, 1 - p, p)
-
-
-def uncertain_interval(p: Floats, threshold: float, judged: float = JUDGED_SHARE) -> tuple[float, float]:
-    """Interval of probabilities whose calls are the likeliest to be wrong; the share ``judged`` lies outside.
-
-    Calls with a chance of error over c: those from c to 1 - c, and where the threshold lies outside of that, all
-    between it and 1 - c (or c), for they are called against the odds.
-    """
-    most = float(np.quantile(chance_of_error(p, threshold), judged))
-    low, high = min(most, threshold), max(1 - most, threshold)
-    return round(min(low, high - 1e-3), 4), round(high, 4)
 
 
 def gate_threshold(anatomy: NDArray[np.floating]) -> float:

@@ -98,6 +98,15 @@ def ece(labels: NDArray[np.integer], p: NDArray[np.floating], bins: int = 10) ->
     return float(sum(n * abs(mean - share) for mean, share, _, n in rows) / max(1, len(labels)))
 
 
+def weighted_ece(
+    labels: NDArray[np.integer], p: NDArray[np.floating], weights: NDArray[np.floating], bins: int = 10
+) -> float:
+    """`ece` of pictures (n,) of which each counts as often as ``weights`` say, as in a bootstrap draw."""
+    place = np.minimum((p * bins).astype(int), bins - 1)
+    gap = np.bincount(place, weights * (p - (labels == 1)), bins)
+    return float(np.abs(gap).sum() / weights.sum())
+
+
 def log_loss(labels: NDArray[np.integer], p: NDArray[np.floating]) -> float:
     """Log loss: the mean negative log likelihood, in nats."""
     inside = np.clip(p, 1e-7, 1 - 1e-7)

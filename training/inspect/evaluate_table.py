@@ -141,7 +141,8 @@ def _bundle(path: Path) -> EvaluatedModel:
     def run(tensor: NDArray[np.uint8]) -> Heads:
         raw = invoke(tensor)
         heads = {name: dequantise(raw[name], head.tensor)[0] for name, head in manifest.heads.items()}
-        p = calibrate(float(heads[MALIGNANCY][1]), manifest.calibration, step)
+        presence = float(heads[LESION_MASK].max().clip(0, 1))
+        p = calibrate(float(heads[MALIGNANCY][1]), manifest.calibration, step, presence)
         return heads | {MALIGNANCY: np.array([1 - p, p])}
 
     t = manifest.thresholds

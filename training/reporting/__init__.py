@@ -9,8 +9,11 @@ Modules:
 - ``collect``: Collection of all metrics of a report, in the order of the page. READ `collect` FIRST: each line is one
   section.
 - ``command``: Command ``python -m training report``: an HTML page and a JSON file from a run's predictions.
+- ``delivered_table``: Figures as a user gets them, as tables: for a terminal and for the report's page.
 - ``descriptor_classifiers``: Classical classifiers on lesion descriptors, a baseline beside the CNN: on predicted
   masks, by the device's code.
+- ``device_figures``: Figures of the report about what a device would be given and would say: fitted and judged out of
+  source.
 - ``lesion_presence``: Detection of a lesion's presence by the mask head, and a negative control that it does so for the
   right reason.
 - ``metric_tables``: Metric tables of the report: with intervals over patients, by picture, by case and by subgroup.

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field, is_dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
 
+from edge.contracts.errors import ConfigError
 from training.evaluation.calibration import choose_calibration
+from training.evaluation.gate_scores import read_gate_scores
 from training.evaluation.held_out_predictions import INT8, POOLED, HeldOutSet, load_held_out, read_int8
+from training.evaluation.out_of_source import SENSITIVITY, can_be_left_out
+from training.evaluation.stranger_splits import load_stranger
+from training.evaluation.write_calibration import read_home
 from training.reporting import descriptor_classifiers, metric_tables, perturbations, quantisation, saliency, uncertainty
+from training.reporting.device_figures import device_report, stranger_headline
 from training.reporting.lesion_presence import negative_control, presence_metrics
 
 if TYPE_CHECKING:
@@ -21,6 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from training.evaluation.held_out_predictions import HeldOutPredictions
+    from training.reporting.device_figures import DeviceReport
     from training.reporting.metric_tables import CalibratedCalls
 
 MISTAKES, SHOWN = 20, 6
@@ -40,6 +47,12 @@ class ReportOptions:
     """Data sets, for the negative control."""
     model: bool = True
     """Whether the run's SavedModels predict changed pictures."""
+    gate: Path | None = None
+    """Scores of an anatomy gate (`training.evaluation.gate_scores`), for runs that have none."""
+    home: Path | None = None
+    """A ``calibration.json`` whose thresholds of the lesion are taken; None: they are chosen on the run's folds."""
+    sensitivity: float = SENSITIVITY
+    """Wanted at the operating point that is chosen out of source."""
 
 
 @dataclass(eq=False)
@@ -63,10 +76,14 @@ def collect(wanted: ReportOptions, log: Callable[[str], None]) -> ReportData:
     out = ReportData(held, metric_tables.cross_fit(held))
     calls, found = out.calls, out.figures
     found["about"] = about(wanted, held)
-    found["headline"] = metric_tables.headline(rows, calls)
+    device = report_of_device(wanted, held, log)
+    found["headline"] = metric_tables.headline(rows, calls, shipped=None if wanted.int8 else _shipped(device))
     found["operating_points"] = metric_tables.operating_point_metrics(rows, calls)
     found["calibration"] = metric_tables.calibration(rows, calls.p)
-    found["chosen"] = msgspec.to_builtins(choose_calibration(held.selection, _origin(held)))
+    found["chosen"] = msgspec.to_builtins(
+        device.chosen if device else choose_calibration(held.selection, _origin(held))
+    )
+    found |= device.figures if device else {"delivered": [], "goals": []}
     found["subgroups"] = metric_tables.subgroups(rows, calls)
     found["presence"] = presence_metrics(rows)
     log("doubt")
@@ -83,9 +100,10 @@ def collect(wanted: ReportOptions, log: Callable[[str], None]) -> ReportData:
         out.dp = quantisation.differences(rows, after)
         if held.folds > 1:
             other = _with(held, after)
-            found["int8"]["headline"] = metric_tables.headline(after, metric_tables.cross_fit(other, "int8"))
-    found["across"] = [row for run in wanted.across for row in _other(run, log)]
-    found["left_out"] = [row for run in wanted.left_out for row in _other(run, log)]
+            again = metric_tables.cross_fit(other, "int8")
+            found["int8"]["headline"] = metric_tables.headline(after, again, shipped=_shipped(device))
+    found["across"] = [row for run in wanted.across for row in _other(run, device, log)]
+    found["left_out"] = [row for run in wanted.left_out for row in _other(run, device, log)]
     if wanted.model and _has_models(wanted.run, rows):
         log("changed pictures")
         predict = perturbations.predict_by_fold(wanted.run, rows)
@@ -171,9 +189,49 @@ def _with(held: HeldOutSet, test: HeldOutPredictions) -> HeldOutSet:
     return replace(held, test=test, parts=parts)
 
 
-def _other(run: Path, log: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Metrics of another run on its own test pictures, by data set."""
+def report_of_device(wanted: ReportOptions, held: HeldOutSet, log: Callable[[str], None]) -> DeviceReport | None:
+    """What a device would be given and would say, by the outputs that are wanted.
+
+    None without stranger splits of which each can be judged by the others, and for one run without ``wanted.home``.
+    """
+    strangers = [*wanted.across, *wanted.left_out]
+    if not strangers or (held.folds < 2 and wanted.home is None):
+        return None
+    outputs: Literal["float", "int8"] = "int8" if wanted.int8 else "float"
+    if wanted.int8:
+        after = read_int8(wanted.run / INT8, held.test)
+        held = _with(held, after) if held.folds > 1 else replace(held, test=after)
+    if wanted.home is not None:
+        home = read_home(wanted.home, outputs)
+    else:
+        home = choose_calibration(held.selection, _origin(held), outputs)
+    splits = [load_stranger(run, wanted.int8 and (run / INT8).is_file(), home.thresholds) for run in strangers]
+    if not can_be_left_out(splits):
+        log("stranger splits: none is judged by the others, for they are of the same patients")
+        return None
+    if wanted.int8:
+        strange = [split.name for split in splits if split.outputs != "int8"]
+        if strange:
+            raise ConfigError(
+                f"no {INT8} in {', '.join(strange)}", hint="make it with: python -m export folds RUN, for each run"
+            )
+    return device_report(
+        held, home, splits, read_gate_scores(wanted.gate) if wanted.gate else None, wanted.sensitivity, log
+    )
+
+
+def _shipped(device: DeviceReport | None) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    return (device.folds.verdicts.p, device.folds.limits) if device else None
+
+
+def _other(run: Path, device: DeviceReport | None, log: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Metrics of another run on its own test pictures, by data set.
+
+    Calibrated by the other stranger splits, or, without a ``device``, by the run's own validation pictures.
+    """
     log(run.name)
+    if device is not None:
+        return stranger_headline(device, run.name)
     held = load_held_out(run)
     calls = metric_tables.cross_fit(held)
     errors = {row["source"]: row["calibrated"]["ece"] for row in metric_tables.calibration(held.test, calls.p)}

@@ -16,11 +16,11 @@ from training.evaluation.calibration import (
     fit_calibration,
     operating_points,
     resolution,
-    uncertain_interval,
 )
 from training.evaluation.found_lesions import find_lesions_at, merge
 from training.evaluation.lesion_thresholds import choose_lesion_thresholds
-from training.evaluation.metrics import ece, log_loss
+from training.evaluation.metrics import ece, log_loss, weighted_ece
+from training.evaluation.uncertain_calls import uncertain_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 LEAST = 20
 """Least pictures of a subgroup; of fewer no metric is given."""
 SHIPPED = "youden"
-"""The operating point that `training.evaluation.calibration.choose_calibration` makes a bundle's."""
+"""The operating point of a bundle that is calibrated at home (`training.evaluation.calibration.choose_calibration`)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +66,7 @@ def cross_fit(held: HeldOutSet, outputs: str = "float") -> CalibratedCalls:
         empty = apply_calibration(calibration, rows.take(~rows.known).malignancy, step)
         for point in operating_points(q, known.labels, empty):
             thresholds.setdefault(point.name, np.zeros(n))[judged] = point.threshold
-        intervals[judged] = uncertain_interval(q, float(thresholds["youden"][judged[0]]))
+        intervals[judged] = uncertain_interval(q, np.ones(len(q)), float(thresholds["youden"][judged[0]]))
         level, score, _ = choose_lesion_thresholds(rows)
         parts.append((judged, find_lesions_at(test, level, score)))
     return CalibratedCalls(p, thresholds, intervals, merge(parts, n))
@@ -112,8 +112,17 @@ def by_case(
     return labels[one].astype(int), mean[one], (mean >= limit)[one], names[one].tolist()
 
 
-def headline(rows: HeldOutPredictions, calls: CalibratedCalls, point: str = "even") -> list[dict[str, Any]]:
-    """Main metrics by data set (and all together where there are several): by picture and by case."""
+def headline(
+    rows: HeldOutPredictions,
+    calls: CalibratedCalls,
+    point: str = "even",
+    shipped: tuple[Floats, Floats] | None = None,
+) -> list[dict[str, Any]]:
+    """Main metrics by data set (and all together where there are several): by picture and by case.
+
+    ``shipped``: probabilities and operating points (n,) of a bundle that is calibrated out of source; None: at home.
+    """
+    sold, limits = shipped or (calls.p, calls.thresholds[SHIPPED])
     sources = sorted(set(rows.sources[rows.known].tolist()))
     out = []
     for source in sources + (["all"] if len(sources) > 1 else []):
@@ -132,7 +141,7 @@ def headline(rows: HeldOutPredictions, calls: CalibratedCalls, point: str = "eve
                 "malignant": int((part.labels == 1).sum()),
                 "by_picture": pictures,
                 "by_case": classification_metrics(labels, mean, called, BootstrapSamples(names)),
-                "at_shipped": at_shipped(part, p, calls.thresholds[SHIPPED][chosen]),
+                "at_shipped": at_shipped(part, sold[chosen], limits[chosen]),
                 "confusion": confusion(part.labels, p >= limit),
             }
         )
@@ -140,7 +149,7 @@ def headline(rows: HeldOutPredictions, calls: CalibratedCalls, point: str = "eve
 
 
 def at_shipped(part: HeldOutPredictions, p: Floats, limit: Floats) -> dict[str, dict[str, MetricInterval]]:
-    """Metrics by picture and by case at the threshold that a bundle ships (`SHIPPED`), for its model card."""
+    """Metrics by picture and by case at the threshold that a bundle ships, for its model card."""
     labels, mean, called, names = by_case(part, p, limit)
     return {
         "by_picture": classification_metrics(part.labels, p, p >= limit, BootstrapSamples(part.groups)),
@@ -176,16 +185,10 @@ def calibration(rows: HeldOutPredictions, p: Floats) -> list[dict[str, Any]]:
         draws = BootstrapSamples(groups, rounds=200)
         row: dict[str, Any] = {"source": source, "prevalence": float((labels == 1).mean())}
         for name, values in (("calibrated", p[chosen]), ("raw", rows.malignancy[chosen].astype(float))):
-            error = draws.weighted(partial(_weighted_ece, labels, values), len(labels))
+            error = draws.weighted(partial(weighted_ece, labels, values), len(labels))
             row[name] = {"ece": error, "log_loss": log_loss(labels, values), "ece_plain": ece(labels, values)}
         out.append(row)
     return out
-
-
-def _weighted_ece(labels: NDArray[np.integer], p: Floats, weights: Floats, bins: int = 10) -> float:
-    place = np.minimum((p * bins).astype(int), bins - 1)
-    gap = np.bincount(place, weights * (p - (labels == 1)), bins)
-    return float(np.abs(gap).sum() / weights.sum())
 
 
 def subgroup_masks(rows: HeldOutPredictions) -> dict[str, list[tuple[str, NDArray[np.bool_]]]]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from training.reporting import plots, validity_sections
+from training.reporting import delivered_table, plots, validity_sections
 from training.reporting.page import Page, number, span
 from training.reporting.wording import CLASSES, POINTS, RATES, WORDS
 
@@ -20,6 +20,7 @@ def build(c: ReportData) -> Page:
     about = c.figures["about"]
     page = Page(f"What the model is worth: {about['run']}", _lead(about))
     _headline(page, c)
+    delivered_table.add_section(page, c.figures["delivered"], c.figures["goals"])
     _operating(page, c)
     _calibration(page, c)
     _subgroups(page, c)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from training.evaluation.bootstrap import BootstrapSamples
-from training.evaluation.calibration import chance_of_error
 from training.evaluation.logistic_regression import fit, logit, sigmoid
 from training.evaluation.metrics import risk_coverage
+from training.evaluation.uncertain_calls import chance_of_error
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -138,7 +138,7 @@ def table(
 def abstention_rule(
     rows: HeldOutPredictions, p: Floats, limits: Floats, intervals: NDArray[np.floating]
 ) -> dict[str, Any]:
-    """Rates of the abstention rule: pictures whose probability lies inside the interval are left unjudged.
+    """Rates of the interval of uncertain calls: pictures whose probability lies outside of it are called for certain.
 
     Each interval was chosen on other patients.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from training.evaluation.calibration import chance_of_error
+from training.evaluation.uncertain_calls import chance_of_error
 from training.reporting import plots, uncertainty
 from training.reporting.collect import mistakes
 from training.reporting.lesion_presence import presence_scores
@@ -84,18 +84,23 @@ def abstention(page: Page, c: ReportData) -> None:
             for row in c.figures["doubt"]["signals"]
         ],
     )
-    page.heading("The rule")
+    page.heading("Uncertain calls")
     low, high = c.figures["chosen"]["thresholds"]["uncertain"]
     page.note(
-        f"Left unjudged: a calibrated probability between {low:.3f} and {high:.3f}. Here each picture's interval was "
-        "chosen on other patients. Of signals that are not free, a device uses none."
+        f"A bundle would call a calibrated probability between {low:.3f} and {high:.3f} uncertain: those calls cost "
+        "most if they are wrong, a missed cancer weighed as the operating point weighs it. A lesion is reported all "
+        "the same. In this table each picture's calibration, operating point (Youden's) and interval were chosen at "
+        "home, on other patients. Of signals that are not free, a device uses none."
     )
     words = {
-        "judged": "share judged", "error_all": "wrong calls, all judged", "error_judged": "wrong calls among "
-        "those judged",
-        "error_left_out": "wrong calls among those left out", "sensitivity_judged": "sensitivity, judged",
-        "specificity_judged": "specificity, judged", "empty_left_out": "pictures without a lesion inside the interval",
-    }  # fmt: skip
+        "judged": "share of certain calls",
+        "error_all": "wrong calls, of all",
+        "error_judged": "wrong calls, of the certain",
+        "error_left_out": "wrong calls, of the uncertain",
+        "sensitivity_judged": "sensitivity of certain calls",
+        "specificity_judged": "specificity of certain calls",
+        "empty_left_out": "pictures without a lesion inside the interval",
+    }
     page.table(["", "share"], [[words[name], value] for name, value in rule.items()])
 
 
