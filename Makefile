@@ -10,7 +10,7 @@ OURS   := $(PIP) install --no-deps --no-build-isolation --force-reinstall
 TEST_VENV ?= .venv-test
 SOURCES := $(shell find edge -type f -not -name '*.pyc') pyproject.toml
 
-.PHONY: help map demo test test-wheel test-phantom test-fast test-small test-pythons torture full-disk power-cuts simulate peers check format schemas lock lock-check licences clean footprint test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom
+.PHONY: help map demo test test-wheel test-phantom test-fast test-small test-pythons torture full-disk power-cuts simulate peers check format schemas lock lock-check licences clean footprint live test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom kernel-camera
 
 help: ## Show this help.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -93,6 +93,11 @@ full-disk: .venv-test/installed ## Ten minutes on a full disk with a backlog; ne
 power-cuts: .venv-test/installed ## 200 power cuts on a disk that forgets; needs mosquitto and FUSE. ARGS="--cuts 5 --lies 10".
 	.venv-test/bin/python benchmarks/power_cuts.py $(ARGS)
 
+kernel-camera: .venv-test/installed ## camera:// on the kernel's own test device, in a virtual machine without KVM; needs qemu-system-x86, busybox-static.
+	$(PYTHON) tests/kernel_camera/virtual_machine.py .kernel-camera/out -- env PYTHONSAFEPATH=1 SONOEDGE_TESTS_WHEEL=1 \
+	  .venv-test/bin/python -m pytest -p no:cacheprovider -q -m opt_in tests/kernel_camera $(ARGS)
+	@cat .kernel-camera/out/figures.jsonl
+
 simulate: .venv-test/installed ## Seeded schedules of faults, simulated, as many as you like. ARGS="--schedules 1000000 --seed 1", --replay SEED.
 	.venv-test/bin/python benchmarks/simulate_schedules.py $(ARGS)
 
@@ -158,6 +163,9 @@ peers: .venv-test/installed .venv-mediapipe/installed .venv-tflite-runtime/resiz
 test-arm64: .venv-test/installed ## The wheel on four Arm cores under qemu, byte for byte; needs root, debootstrap, qemu-user-static.
 	.venv-test/bin/python benchmarks/arm64.py $(ARGS)
 
+live: .venv-test/installed ## Live sources against real servers: age of pictures, losses, 100 faults a kind, cost. ARGS="--kinds http".
+	.venv-test/bin/python benchmarks/live.py $(ARGS)
+
 footprint: .venv-test/installed ## What the base install weighs, by package, on x86-64 and aarch64.
 	.venv-test/bin/python benchmarks/footprint.py $(ARGS)
 
@@ -205,4 +213,4 @@ licences: .venv-test/installed ## Licences of what is installed, copyleft first,
 	.venv-test/bin/python -m tools.licences
 
 clean: ## Remove what these targets made.
-	rm -rf .arm64-root .venv .venv-test .venv-test-* .venv-mediapipe .venv-peers .venv-tflite-runtime .venv-accelerators .venv-lock build dist demo-out *.egg-info .venv-training
+	rm -rf .kernel-camera .arm64-root .venv .venv-test .venv-test-* .venv-mediapipe .venv-peers .venv-tflite-runtime .venv-accelerators .venv-lock build dist demo-out *.egg-info .venv-training

@@ -147,8 +147,9 @@ def thresholds_for_run(
     val = as_predictions(run_graph(graph, run.val.tensors), specs)
     if calibration is not None:
         progress(f"thresholds: {calibration.method}; anatomy by {len(run.val)} validation pictures")
-        anatomy = anatomy_threshold(val.anatomy)
-        chosen = msgspec.structs.replace(calibration.thresholds, anatomy=anatomy), calibration.calibration
+        # Not the folds': their gates were others, and a limit of one may lie above what another must let through.
+        limits = {"anatomy": anatomy_threshold(val.anatomy), "anatomy_stated": None}
+        chosen = msgspec.structs.replace(calibration.thresholds, **limits), calibration.calibration
     else:
         progress(f"choose thresholds on {len(run.val)} validation pictures and {len(EMPTY_SEEDS)} phantoms")
         empty = as_predictions(run_graph(graph, empty_tensors(run.record.recipe.preprocess)), specs)

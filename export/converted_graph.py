@@ -51,15 +51,19 @@ def own_buffers(graph: bytes) -> bytes:
 
 
 def add_metadata(graph: bytes, metadata: bytes) -> bytes:
-    """Put ``metadata`` (a ModelMetadata flatbuffer) into the buffer of the graph that readers look for."""
+    """Put ``metadata`` (a ModelMetadata flatbuffer) into the buffer of the graph that readers look for.
+
+    It takes the place of what is there already: a graph that is given metadata anew does not grow.
+    """
     model = unpack_model(graph)
-    model.metadata = [m for m in model.metadata or [] if text(m.name) != METADATA_NAME]
-    buffer = schema.BufferT()
-    buffer.data = np.frombuffer(metadata, np.uint8)
-    model.buffers.append(buffer)
-    entry = schema.MetadataT()
-    entry.name, entry.buffer = METADATA_NAME, len(model.buffers) - 1
-    model.metadata.append(entry)
+    model.metadata = model.metadata or []
+    entry = next((m for m in model.metadata if text(m.name) == METADATA_NAME), None)
+    if entry is None:
+        entry = schema.MetadataT()
+        entry.name, entry.buffer = METADATA_NAME, len(model.buffers)
+        model.metadata.append(entry)
+        model.buffers.append(schema.BufferT())
+    model.buffers[entry.buffer].data = np.frombuffer(metadata, np.uint8)
     return pack_model(model)
 
 

@@ -33,6 +33,8 @@ EXAMPLES: dict[str, Any] = {
     "source": "phantom://?seed=1",
     "body_part": "BREAST",
     "laterality": "L",
+    "flip": "horizontal",
+    "crop": [0, 0, 640, 480],
     "box": [0, 0, 640, 480],
     "decode_timeout_s": 3.0,
     "mm_x": 0.1,

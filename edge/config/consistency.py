@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge.config.uri import parse_uri, what_it_is
+from edge.config.uri_suggestions import NETWORK_SCHEMES
 from edge.config.validate import SettingsProblem
 from edge.contracts.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from edge.config.settings import Settings, SinkSettings
+    from edge.config.settings import Settings, SinkSettings, StreamSettings
     from edge.config.toml_lines import KeyPath
+    from edge.contracts.region import Box
 
 FILE_FIELDS = ("password_file", "ca_file", "cert_file", "key_file")
 
@@ -30,11 +32,9 @@ def find_contradictions(settings: Settings) -> Iterator[SettingsProblem]:
             )
         yield from _uri_problems(("streams", i, "source"), f"streams[{i}].source", stream.source)
         if stream.calibration is not None:
-            x, y, width, height = stream.calibration.box
-            if min(x, y) < 0 or min(width, height) <= 0:
-                message = f"streams[{i}].calibration.box: expected a part of the picture, got {[x, y, width, height]}"
-                hint = "[x, y, width, height] in pixels: x and y from 0, width and height above 0"
-                yield SettingsProblem(("streams", i, "calibration", "box"), message, hint)
+            yield from _box_problems(("streams", i, "calibration", "box"), stream.calibration.box)
+        if stream.crop is not None:
+            yield from _box_problems(("streams", i, "crop"), stream.crop)
     yield from _uri_problems(("runtime", "uri"), "runtime.uri", settings.runtime.uri)
     if settings.runtime.timeout_s >= settings.watchdog_s:
         message = (
@@ -61,6 +61,8 @@ def find_contradictions(settings: Settings) -> Iterator[SettingsProblem]:
 
 def find_warnings(settings: Settings) -> Iterator[SettingsProblem]:
     """Find settings that will not work on this machine as it is now, have no effect, or hide a fault."""
+    for i, stream in enumerate(settings.streams):
+        yield from _stream_warnings(i, stream)
     for i, sink in enumerate(settings.sinks):
         yield from _sink_warnings(i, sink)
     if settings.model is not None and not Path(settings.model).is_file():
@@ -68,6 +70,24 @@ def find_warnings(settings: Settings) -> Iterator[SettingsProblem]:
     for i, key in enumerate(settings.model_keys):
         if not Path(key).is_file():
             yield _no_file(("model_keys",), f"model_keys[{i}]", key)
+
+
+def _stream_warnings(i: int, stream: StreamSettings) -> Iterator[SettingsProblem]:
+    uri = parse_uri(stream.source, "sources")
+    here = f"streams[{i}]"
+    for name in ("username", "password_file"):
+        if getattr(stream, name) is not None and uri.scheme not in NETWORK_SCHEMES:
+            message = f"{here}.{name} has no effect on {uri.scheme}://, which is no network stream"
+            yield SettingsProblem(("streams", i, name), message, f"leave {name} out")
+    if stream.password_file is not None and not Path(stream.password_file).is_file():
+        yield _no_file(("streams", i, "password_file"), f"{here}.password_file", stream.password_file)
+    if stream.password_file is not None and stream.username is None and uri.username is None:
+        message = f"{here}.password_file has no effect without a username"
+        yield SettingsProblem(("streams", i, "password_file"), message, f"set username in {here}")
+    if uri.password:
+        message = f"{here}.source: a password stands in the URI, where whoever reads this file sees it"
+        hint = "set username and password_file of the stream instead"
+        yield SettingsProblem(("streams", i, "source"), message, hint)
 
 
 def _sink_warnings(i: int, sink: SinkSettings) -> Iterator[SettingsProblem]:
@@ -88,6 +108,14 @@ def _sink_warnings(i: int, sink: SinkSettings) -> Iterator[SettingsProblem]:
     if sink.password_file is not None and sink.username is None and parse_uri(sink.uri).username is None:
         message = f"sinks[{i}].password_file has no effect without a username"
         yield SettingsProblem(("sinks", i, "password_file"), message, f"set username in sinks[{i}]")
+
+
+def _box_problems(path: KeyPath, box: Box) -> Iterator[SettingsProblem]:
+    if min(box[:2]) < 0 or min(box[2:]) <= 0:
+        place = ".".join(str(key) for key in path[2:])
+        message = f"streams[{path[1]}].{place}: expected a part of the picture, got {list(box)}"
+        hint = "[x, y, width, height] in pixels: x and y from 0, width and height above 0"
+        yield SettingsProblem(path, message, hint)
 
 
 def _uri_problems(path: KeyPath, place: str, text: str) -> Iterator[SettingsProblem]:

@@ -33,6 +33,7 @@ def redacted_settings(settings: Settings) -> dict[str, Any]:
     plain: dict[str, Any] = msgspec.to_builtins(settings)
     for stream in plain["streams"]:
         stream["source"] = parse_uri(stream["source"]).redacted()
+        _hide(stream, "username", "password_file")
     for sink in plain["sinks"]:
         sink["uri"] = parse_uri(sink["uri"]).redacted()
         _hide(sink, "username", *FILE_FIELDS)

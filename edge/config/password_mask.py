@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 PASSWORD = re.compile(r"(\w://[^/\s:]*):[^/\s]*@")
-SECRET_PARAMETER = re.compile(r"([?&](?:password|passwd|secret|token|key)=)[^&\s]*", re.IGNORECASE)
+SECRET_PARAMETER = re.compile(
+    r"([?&](?:\w*pass?(?:wd|word|wort)?|\w*pwd|secret|\w*token|\w*key|auth)=)[^&\s]*", re.IGNORECASE
+)
 
 
 def mask_passwords(text: str) -> str:

@@ -23,7 +23,7 @@ class CalibrationSettings(SettingsSection, frozen=True):
     """Millimetres per pixel, for sources that cannot say (grabbers). Measure on the scanner's own ruler."""
 
     box: Box
-    """Part of the picture that it holds for: [x, y, width, height] in pixels."""
+    """Part of the picture that it holds for: [x, y, width, height] in pixels, after rotate, flip and crop."""
     mm_x: Positive
     """Width of a pixel in mm."""
     mm_y: Positive
@@ -36,7 +36,19 @@ class StreamSettings(SettingsSection, frozen=True):
     name: Name
     """Name of the stream; it stands in topics."""
     source: str
-    """URI of the source: ``phantom://?seed=1``, ``dicom:///path``, ``video:///path``, ``images:///path``."""
+    """URI of the source: ``camera://0``, ``rtsp://host/path``, ``http://host/path`` (MJPEG), ``phantom://?seed=1``,
+    ``dicom:///path``, ``video:///path``, ``images:///path``."""
+    rotate: Literal[0, 90, 180, 270] = 0
+    """Degrees by which each picture is turned clockwise, before all else."""
+    flip: Literal["horizontal", "vertical"] | None = None
+    """Mirror image, after ``rotate``: left and right (``horizontal``), or top and bottom. None: as it comes."""
+    crop: Box | None = None
+    """Part of the picture that is used: [x, y, width, height] in pixels, after ``rotate`` and ``flip``. The rest is
+    neither judged nor shown, and does not count for ``frozen_after_s``. None: all of it."""
+    username: str | None = None
+    """Network streams only: user name at the camera or server. None: that of the URI, else none."""
+    password_file: str | None = None
+    """Network streams only: file whose first line is the password. None: that of the URI, else none."""
     body_part: str | None = None
     """What is scanned, as DICOM spells BodyPartExamined. Where it is the model's body part, the model may refuse fewer
     pictures as another one (its second anatomy limit). None: what the source says."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -57,6 +58,8 @@ class Uri:
     def redacted(self) -> str:
         """The URI for logs and topics: without credentials, host paths and file names."""
         port = "" if self.port is None else f":{self.port}"
+        if self.scheme in NAME_SCHEMES:
+            return f"{self.scheme}://{self.path if _PLAIN_NAME.fullmatch(self.path) else '…'}"
         if self.path and self.scheme in FILE_SCHEMES:
             return f"{self.scheme}:///…"
         return f"{self.scheme}://{self.host}{port}"
@@ -70,13 +73,21 @@ EXAMPLES = {
 }
 """Hint for what is no URI, by what it was to name."""
 FILE_SCHEMES = frozenset({"images", "video", "dicom", "jsonl", "replay"})
+NAME_SCHEMES = frozenset({"camera", "gst", "rpicam"})
+"""Schemes behind which a device's name or a pipeline stands, which may hold what a host name may not."""
+_PLAIN_NAME = re.compile(r"\d{0,3}")
+"""What of those may be told: a camera's number. A name may hold a serial number, a pipeline a password."""
+_DEVICE_PATH = re.compile(r"/dev/(?:video|v4l/)[^?]*")
 
 
 def parse_uri(text: str, kind: str = "") -> Uri:
     """Parse a plugin's URI; raises `UsageError` if ``text`` is none of the form above.
 
-    ``kind``: what it is to name (``sources``, ``runtimes``, ``sinks``), for a hint that fits; empty: not known.
+    ``kind``: what it is to name (``sources``, ``runtimes``, ``sinks``), for a hint that fits; empty: not known. The
+    path of a video device is a source as it is.
     """
+    if kind in ("", "sources") and _DEVICE_PATH.match(text):
+        text = f"camera://{text}"
     scheme, sep, rest = text.partition("://")
     if not sep or not scheme.replace("-", "").isalnum():
         missing = kind == "sources" and is_missing_file(text)
@@ -88,7 +99,7 @@ def parse_uri(text: str, kind: str = "") -> Uri:
     scheme = scheme.lower()
     path, _, query = rest.partition("?")
     params = dict(parse_qsl(query, keep_blank_values=True))
-    if scheme in FILE_SCHEMES:  # a file name may hold what a host name may not
+    if scheme in FILE_SCHEMES | NAME_SCHEMES:  # a file name may hold what a host name may not
         # A name may have any bytes: what is not UTF-8 is kept as Python keeps it in paths.
         return Uri(scheme, path=unquote(path, errors="surrogateescape"), params=params)
     try:

@@ -14,7 +14,7 @@ from edge.config.file_kinds import guess_scheme, scheme_by_name
 
 Kind = Literal["sources", "runtimes", "sinks"]
 CAMERA_SCHEMES = ("camera", "v4l2", "uvc", "webcam", "usb")
-NETWORK_SCHEMES = ("rtsp", "rtsps", "rtmp", "http", "https", "srt", "udp", "whip")
+NETWORK_SCHEMES = ("rtsp", "rtsps", "rtmp", "http", "https", "srt", "udp", "whip", "rist", "rtp", "mms")
 OTHER_NAMES = {
     "sources": {"image": "images", "img": "images", "picture": "images", "pictures": "images", "png": "images",
                 "jpg": "images", "jpeg": "images", "mp4": "video", "avi": "video", "clip": "video", "movie": "video",
@@ -43,10 +43,8 @@ def suggestion(kind: str, text: str) -> str:
     meant = _meant(kind, text, scheme, rest, known)
     if meant:
         return f"did you mean {meant} ?"
-    if kind == "sources" and (scheme in CAMERA_SCHEMES or (not sep and _DEVICE.fullmatch(text))):
-        return "no source that is installed reads cameras: record a clip, and give it as video:///path/clip.mp4"
     if kind == "sources" and scheme in NETWORK_SCHEMES:
-        return "no source that is installed reads from the network: fetch the clip, and give it as video:///path"
+        return "rtsp://, http:// (MJPEG) and udp:// (MPEG-TS) are received: have it sent as one of them"
     return ""
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from edge.contracts.envelope import Durable, Envelope
     from edge.contracts.frame_result import Result
     from edge.contracts.frames import Frame, SourceEvent
+    from edge.contracts.state import StreamInput
     from edge.contracts.tensors import RuntimeSpec, Tensor
     from edge.contracts.topics import Topics
 
@@ -43,6 +44,22 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Release everything; a `read` in another thread returns soon after."""
+
+
+@runtime_checkable
+class DescribedSource(Protocol):
+    """Live source that knows what it really gives."""
+
+    def describe(self) -> StreamInput | None:
+        """What the stream is, since it was last opened; None: it never was."""
+
+
+@runtime_checkable
+class FrameDropper(Protocol):
+    """Live source that drops frames itself, before anyone could read them, and counts them."""
+
+    dropped: int
+    """How many were dropped since it was made."""
 
 
 @runtime_checkable

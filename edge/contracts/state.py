@@ -31,6 +31,19 @@ class ClockMark(msgspec.Struct, frozen=True, kw_only=True):
     utc: str
 
 
+class StreamInput(msgspec.Struct, frozen=True, kw_only=True):
+    """What a camera or server really gives for a live stream, whatever it was asked for."""
+
+    width: int
+    height: int
+    fps: float | None = None
+    """Frames a second, as the driver or server says. None: it does not say."""
+    format: str = ""
+    """Codec or pixel format: ``h264``, ``mjpeg``, ``yuyv``."""
+    decoder: str = ""
+    """Library that decodes it."""
+
+
 class StreamState(msgspec.Struct, frozen=True, kw_only=True):
     """One stream of the device. The URI has no credentials, host paths or file names."""
 
@@ -38,6 +51,8 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     stopped: bool = False
     """Whether it was stopped on request (``stream/stop``); until ``stream/start`` or the daemon's next start."""
+    input: StreamInput | None = None
+    """What a live stream is, since it was last opened. None: it is none, or it never was open."""
 
 
 class State(Envelope, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ SUBJECTS = (
     ("runtimes", "check_runtimes", True),
     ("devices", "check_devices", False),
     ("video", "check_video", False),
+    ("network_streams", "check_network_streams", False),
     ("sources", "check_sources", True),
     ("sinks", "check_sinks", True),
 )

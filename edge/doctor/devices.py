@@ -1,4 +1,4 @@
-"""Checks of cameras and accelerators: are they there, and may we use them."""
+"""Checks of cameras and accelerators: are they there, may we use them, and does each camera give pictures."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ RULES = "or copy firmware_configs/udev/*.rules to /etc/udev/rules.d"
 
 
 def check_devices(root: Path = Path("/")) -> Iterator[Check]:
-    """Check all cameras and accelerators. ``root``: of the file tree that is read."""
+    """Check all cameras and accelerators. ``root``: of the file tree that is read; cameras are opened in ours only."""
     found = cameras(root)
     if not found:
         yield absent(CAMERAS, "camera", "none: pictures come from files, DICOM or the network")
     for camera in found:
-        yield _check_node(CAMERAS, camera)
+        yield _check_camera(camera) if root == Path("/") else _check_node(CAMERAS, camera)
     helpers = accelerators(root)
     if not helpers:
         yield absent(ACCELERATORS, "accelerator", "none: the processor computes")
@@ -34,6 +34,14 @@ def check_devices(root: Path = Path("/")) -> Iterator[Check]:
         yield _check_node(ACCELERATORS, helper)
     if any(helper.kind == "edge-tpu" for helper in helpers):
         yield _check_edge_tpu_library(root)
+
+
+def _check_camera(camera: DeviceNode) -> Check:
+    if camera.path is None or not camera.usable:
+        return _check_node(CAMERAS, camera)
+    from edge.doctor.camera_probe import probe_camera  # NumPy only where there is a camera
+
+    return probe_camera(CAMERAS, camera.name, camera.path)
 
 
 def _check_node(group: str, node: DeviceNode) -> Check:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 GROUP = "machine"
 EXTRAS = (
     ("dicom", ("jpeg_ls", "pylibjpeg", "openjpeg"), "JPEG-LS and JPEG 2000 beyond 8 bits in DICOM"),
+    ("live", ("av",), "network streams with small delays and clear errors; OpenCV's FFmpeg reads them without"),
     ("signed", ("cryptography",), "signatures of models"),
     ("fleet", ("rich",), "the live table of fleet watch"),
 )

@@ -16,9 +16,11 @@ from edge.config.settings import StreamSettings
 from edge.contracts.decoding import decode_json
 from edge.contracts.errors import EdgeError
 from edge.contracts.frames import Frame, SourceEvent
+from edge.doctor.live_frames import measure_stream, take_frames
 from edge.doctor.sources import SourceProbe
 from edge.plugins import make_source
 from edge.process.child import inherit
+from edge.sources.live.source import LiveSource
 
 PROBE_S = 5.0
 """How long it reads for a frame: less than the parent waits."""
@@ -29,6 +31,8 @@ def probe(stream: StreamSettings) -> SourceProbe:
     source = make_source(stream)
     source.open()
     try:
+        if isinstance(source, LiveSource):
+            return probe_live(source)
         deadline = time.monotonic() + PROBE_S
         trouble = ""
         while time.monotonic() < deadline:
@@ -45,6 +49,15 @@ def probe(stream: StreamSettings) -> SourceProbe:
         )
     finally:
         source.close()
+
+
+def probe_live(source: LiveSource) -> SourceProbe:
+    """Probe an open live source: some frames, so that its rate is measured too."""
+    frames, trouble = take_frames(source)
+    if not frames or source.info is None:
+        return SourceProbe(error=trouble, hint="see docs/live.md", exit_code=5) if trouble else SourceProbe(silent=True)
+    height, width = frames[-1].pixels.shape[:2]
+    return SourceProbe(size=(width, height), input=source.describe(), measured=measure_stream(source.info, frames))
 
 
 def main() -> int:

@@ -11,6 +11,7 @@ import msgspec
 from edge.config.uri import parse_uri
 from edge.contracts.decoding import UnreadableError, decode_json
 from edge.contracts.errors import ConfigError, SourceError, UsageError
+from edge.contracts.state import StreamInput
 from edge.doctor.check import absent, ok, warning, wrong
 from edge.process.child import Child
 
@@ -31,9 +32,13 @@ class SourceProbe(msgspec.Struct, frozen=True, kw_only=True):
 
     size: tuple[int, int] | None = None
     """(width, height) in pixels of the first frame."""
+    input: StreamInput | None = None
+    """What a live source says of its stream."""
     error: str = ""
     hint: str = ""
     exit_code: int = 0
+    measured: tuple[str, ...] = ()
+    """What some frames of a live source showed, in words."""
     silent: bool = False
     """It opened, but no frame came."""
 
@@ -56,7 +61,18 @@ def _check(stream: StreamSettings) -> Check:
         return wrong(GROUP, name, found.error, found.hint or "correct its source", code)
     if found.size is None:
         return warning(GROUP, name, "opens, but no frame came", "is the scanner sending?")
-    return ok(GROUP, name, f"gives frames of {found.size[0]} x {found.size[1]}")
+    said = f"gives frames of {found.size[0]} x {found.size[1]}{_details(found.input)}"
+    return ok(GROUP, name, "; ".join((said, *found.measured)))
+
+
+def _details(given: StreamInput | None) -> str:
+    """What a live source says of its stream, in brackets: ``(h264, 30/s, by PyAV 18.1.0)``."""
+    if given is None:
+        return ""
+    rate = "" if given.fps is None else f"{given.fps:.4g}/s"
+    decoder = f"by {given.decoder}" if given.decoder else ""
+    said = ", ".join(part for part in (given.format, rate, decoder) if part)
+    return f" ({said})" if said else ""
 
 
 def probe_source(stream: StreamSettings) -> SourceProbe | None:

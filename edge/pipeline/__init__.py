@@ -27,9 +27,12 @@ Modules:
 - ``selftest``: Self-test of a runtime with golden vectors: does it compute on this machine what the workstation
   measured?
 - ``stats``: Statistics of the frame process: counters since the start, and times of the last interval, for `health`.
+- ``stream_geometry``: Rotates, flips and crops the pictures of a stream, and the scan regions that its source gives, in
+  this order.
 - ``stream_messages``: Makes the durable messages of one stream and hands them over; one without room becomes a gap in
   the coverage.
-- ``stream_metadata``: Adds to frames what the configuration knows of their stream, and the source does not.
+- ``stream_metadata``: Turns frames as their stream's configuration says, and adds what it knows and the source does
+  not.
 - ``stream_reporter``: State of one stream between frames: its exam, its lesion tracks and its coverage, kept and
   reported together.
 - ``tracker``: Lesion tracker with hysteresis: results of one stream in, lifecycle events (new, update, end) out.

@@ -15,8 +15,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from edge.config.settings import StreamSettings
-from edge.contracts.errors import EdgeError
+from edge.contracts.errors import EdgeError, SourceError
 from edge.contracts.frames import Frame, SourceEvent
+from edge.contracts.ports import DescribedSource, FrameDropper
 from edge.contracts.results import Reason
 from edge.pipeline.liveness import LivenessMonitor
 from edge.pipeline.overload import OverloadWatch
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from edge.contracts.ports import Source
+    from edge.contracts.state import StreamInput
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +38,9 @@ MOST_FAILURES = 5
 LARGE_BYTES = 8 << 20
 """A frame of so many bytes is decoded ahead alone: the loop holds two more of them."""
 STUCK_S = 60.0
-"""Longer than any source's own time limits (OpenCV waits 30 s for a silent server)."""
-BACKOFF_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-"""Pauses before a lost source is opened again; each is shortened by chance by up to a half."""
+"""Longer than any source's own time limits."""
+BACKOFF_S = (0.25, 0.5, 1.0)
+"""Pauses before a lost source is opened again, shortened by chance by up to a half: what is back is seen within 2 s."""
 
 
 def open_all(sources: Sequence[Source]) -> None:
@@ -69,9 +71,8 @@ class FrameCapture:
 
         Args:
             sources: by stream name.
-            adjust: adds what the configuration knows of a stream (calibration, body part); None: nothing.
-            streams: settings, for freeze and silence detection on live sources; for those that are not named the
-                defaults hold.
+            adjust: turns, crops and completes a frame; it is skipped where this raises `SourceError`. None: nothing.
+            streams: settings, for freeze and silence detection on live sources; for others the defaults hold.
             started: False: nothing is read before `start`.
 
         Raises:
@@ -130,6 +131,11 @@ class FrameCapture:
                     self._ready.notify_all()  # a file source may be waiting for the place
                     return name, self._queues[name].popleft()
             return None
+
+    def describe(self, name: str) -> StreamInput | None:
+        """What a live stream really gives; None: it is none, or it never was open."""
+        source = self._sources.get(name)
+        return source.describe() if isinstance(source, DescribedSource) else None
 
     @property
     def exhausted(self) -> bool:
@@ -202,6 +208,7 @@ class FrameCapture:
 
     def _read_until_end(self, name: str, source: Source) -> None:
         failures = 0
+        dropper, seen = (source if isinstance(source, FrameDropper) else None), 0
         while not self._closed.is_set():
             if source.live and name in self._paused:
                 self._close_while_paused(name, source)
@@ -220,8 +227,12 @@ class FrameCapture:
                     continue
                 item = SourceEvent("lost", Reason.SOURCE_LOST, "the source failed")
             self._call_began_at[name] = None
+            if dropper is not None and dropper.dropped != seen:
+                self.dropped[name], seen = self.dropped[name] + dropper.dropped - seen, dropper.dropped
             if item is None:
                 continue
+            if isinstance(item, Frame):  # what is cropped away must not hide that a picture is frozen
+                item = self._adjusted(name, item)
             liveness = self._liveness.get(name)
             passed = item if liveness is None else liveness.check(item)
             if passed is not None:
@@ -235,7 +246,6 @@ class FrameCapture:
                 failures += 1
 
     def _put(self, name: str, source: Source, item: Frame | SourceEvent) -> None:
-        item = self._adjusted(name, item) if isinstance(item, Frame) else item
         queue = self._queues[name]
         with self._ready:
             if source.live:
@@ -255,6 +265,8 @@ class FrameCapture:
         """The frame with what the configuration adds to it; an event if that fails."""
         try:
             return self._adjust(frame)
+        except SourceError as error:
+            return SourceEvent("skipped", Reason.DECODE_ERROR, f"{error.message}; {error.hint}")
         except Exception:  # a bug of ours costs this frame
             log.exception("stream %s: a frame could not be taken over", name)
             return SourceEvent("skipped", Reason.FAILED, "a frame could not be taken over")
@@ -280,8 +292,7 @@ class FrameCapture:
             return
         self._call_began_at[name] = time.monotonic()
         try:
-            source.close()
-            source.open()
+            source.open()  # not closed before: a live source keeps the process that it has
         except EdgeError as error:  # never its message: it names the file, which can be a patient's name
             log.warning("stream %s: still lost (%s)", name, getattr(error, "reason", type(error).__name__))
         except BaseException:  # a bug in a source must not end its thread: it is tried again

@@ -1,4 +1,4 @@
-"""Adds to frames what the configuration knows of their stream, and the source does not."""
+"""Turns frames as their stream's configuration says, and adds what it knows and the source does not."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edge.contracts.region import calibrated_region
+from edge.pipeline.stream_geometry import StreamGeometry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,13 +16,19 @@ if TYPE_CHECKING:
 
 
 def add_stream_metadata(streams: Sequence[StreamSettings]) -> Callable[[Frame], Frame]:
-    """Make a function that adds a stream's calibration, body part and laterality; they win over the source's."""
+    """Make a function that rotates, flips and crops frames, and adds calibration, body part and laterality.
+
+    What the configuration says wins over the source. The function raises `SourceError` if a picture cannot be cropped.
+    """
     by_name = {stream.name: stream for stream in streams if _says_something(stream)}
+    geometry = {name: StreamGeometry(stream) for name, stream in by_name.items()}
 
     def enrich(frame: Frame) -> Frame:
         stream = by_name.get(frame.stream)
         if stream is None:
             return frame
+        if geometry[frame.stream].changes:
+            frame = geometry[frame.stream].apply(frame)
         origin, regions = frame.origin, frame.regions
         if stream.body_part is not None:
             origin = replace(origin, body_part=stream.body_part.upper())
@@ -36,4 +43,5 @@ def add_stream_metadata(streams: Sequence[StreamSettings]) -> Callable[[Frame], 
 
 
 def _says_something(stream: StreamSettings) -> bool:
-    return any(value is not None for value in (stream.body_part, stream.laterality, stream.calibration))
+    given = (stream.body_part, stream.laterality, stream.calibration)
+    return StreamGeometry(stream).changes or any(value is not None for value in given)

@@ -22,6 +22,7 @@ Modules:
 - ``images``: Image source, ``images:///file-or-folder``: decodes PNG, JPEG, BMP and TIFF files to frames.
 - ``interlaced_probe``: Test of this machine's OpenCV with an interlaced clip of two frames: pictures, a told failure,
   or neither.
+- ``live/``: Live sources: cameras and network streams, each received and decoded in a child process of its own.
 - ``missing_frames``: Spans of a clip in which frames may be predicted from one that is missing from the file, or a hole
   in it.
 - ``mp4_boxes``: Reads from an MP4 or MOV file how many of its frames are to be shown, and of which sizes they are.

@@ -76,3 +76,11 @@ def test_passwords_are_masked_and_nothing_else(text: str, shown: str) -> None:
 def test_a_time_limit_for_frames_that_the_watchdog_would_not_wait_for_is_refused() -> None:
     settings = Settings(runtime=RuntimeSettings(timeout_s=10.0))
     assert [fault.path for fault in find_contradictions(settings)] == [("runtime", "timeout_s")]
+
+
+def test_a_crop_is_a_part_of_the_picture():
+    for box in ([-1, 0, 10, 10], [0, 0, 0, 10]):
+        stream = StreamSettings(name="cart", source="camera://0", crop=tuple(box))
+        (problem,) = find_contradictions(Settings(streams=[stream]))
+        assert problem.path == ("streams", 0, "crop")
+        assert problem.message == f"streams[0].crop: expected a part of the picture, got {box}"

@@ -12,11 +12,11 @@ import pytest
 
 from edge.config.consistency import find_warnings
 from edge.config.load import load_settings
-from edge.config.settings import Settings
+from edge.config.settings import Settings, StreamSettings
 from edge.config.toml_lines import key_lines
 from edge.config.uri import parse_uri
 from edge.device.cameras_and_accelerators import find_library
-from edge.plugins import schemes
+from edge.plugins import make_source, schemes
 from edge.process.cores import allowed_cores, missing_cores
 
 FOLDER = Path(__file__).parents[2] / "firmware_configs"
@@ -51,6 +51,15 @@ def test_a_profile_loads_and_names_installed_plugins(path: Path) -> None:
     assert all(parse_uri(uri).scheme in schemes("runtimes") for uri in runtimes)
     assert list(find_warnings(settings)) == []
     assert settings.publish.image_ref is False
+
+
+@pytest.mark.parametrize("path", PROFILES, ids=lambda p: p.stem)
+def test_a_profile_names_the_camera_line_of_its_device(path: Path) -> None:
+    named = re.findall(r"--source '?((?:camera|rpicam|gst)://[^'\n]*?)(?:'| |$)", path.read_text(), re.MULTILINE)
+    assert any(uri.startswith("camera://0") for uri in named)
+    assert ("raspberry-pi" in path.stem) == any(uri.startswith("rpicam://") for uri in named)
+    for uri in named:
+        make_source(StreamSettings(name="cart", source=uri))  # refuses what it does not know
 
 
 @pytest.mark.parametrize("path", PROFILES, ids=lambda p: p.stem)

@@ -19,13 +19,14 @@ TWO = {"ADD": "add", "SUB": "subtract", "MUL": "multiply", "CONCATENATION": "con
 
 
 def lift_head(graph: bytes, head: str) -> HeadDesign:
-    """The design of a head that is made of means (two constant depthwise convolutions), matrices and sums."""
+    """The design of a head that is made of means in bands (two constant depthwise convolutions), matrices and sums."""
     traced = TracedGraph(graph)
     layers: list[HeadLayer] = []
     arrays: dict[str, np.ndarray] = {}
     made: dict[int, str] = {}
     factors: dict[int, np.ndarray] = {}
     biases: dict[int, np.ndarray] = {}
+    bands: dict[str, int] = {}
 
     def source(tensor: int) -> str:
         if tensor not in made:
@@ -47,14 +48,16 @@ def lift_head(graph: bytes, head: str) -> HeadDesign:
             if traced.shape(out)[2] > 1:  # down the columns; along the row comes next
                 made[out], factors[out], biases[out] = source(first), factor, traced.bias(operator)
                 continue
-            layers.append(HeadLayer(name=name, kind="mean", inputs=[made[first]]))
+            bands[name] = traced.shape(out)[1]
+            layers.append(HeadLayer(name=name, kind="mean", inputs=[made[first]], bands=bands[name]))
             arrays[f"{name}.weights"] = factors[first] * factor
             arrays[f"{name}.bias"] = biases[first] * factor + traced.bias(operator)
             made[out] = name
-        elif kind == "FULLY_CONNECTED":
+        elif kind in ("FULLY_CONNECTED", "CONV_2D"):  # a convolution over all bands of a mean is laid out band by band
             layers.append(HeadLayer(name=name, kind="conv", inputs=[made[first]], activation=activation))
-            weights = traced.weights(operator)
-            arrays[f"{name}.weights"] = np.asarray(weights.T[None, None], np.float64)
+            weights = traced.weights(operator).reshape(traced.shape(out)[-1], -1)
+            over = bands.get(made[first], 1)
+            arrays[f"{name}.weights"] = np.asarray(weights.T, np.float64).reshape(over, 1, -1, len(weights))
             arrays[f"{name}.bias"] = np.broadcast_to(traced.bias(operator), (len(weights),)).astype(np.float64)
             made[out] = name
         else:

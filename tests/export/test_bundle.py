@@ -189,13 +189,17 @@ def folds_say(**thresholds: Any) -> CalibrationInput:
     return CalibrationInput(outputs="int8", calibration=Calibration(slope=1.5), thresholds=limits, method="of folds")
 
 
-def test_the_gates_limit_is_the_runs_own_whatever_the_folds_say(shipped_data):
+def test_the_gates_limit_is_the_runs_own_whatever_the_folds_say(shipped_data, monkeypatch):
     graph, manifest = shipped()
     run, specs = open_run(shipped_data), {name: head.tensor for name, head in manifest.heads.items()}
-    found, calibration = bundling.thresholds_for_run(run, graph, specs, folds_say(malignancy=0.321), lambda _: None)
+    said = run_graph(graph, run.val.tensors)
+    said["anatomy"] = np.linspace(40, 250, len(run.val)).astype(np.uint8)[:, None]
+    monkeypatch.setattr(bundling, "run_graph", lambda *_: said)
+    told = folds_say(malignancy=0.321, anatomy_stated=0.9)
+    found, calibration = bundling.thresholds_for_run(run, graph, specs, told, lambda _: None)
     assert (found.malignancy, calibration.slope) == (0.321, 1.5)
-    own = as_predictions(run_graph(graph, run.val.tensors), specs).anatomy
-    assert found.anatomy == anatomy_threshold(own) > 0
+    assert found.anatomy == anatomy_threshold(as_predictions(said, specs).anatomy) > 0
+    assert found.anatomy_stated is None
 
 
 def test_a_gate_that_says_nothing_is_refused(shipped_data, monkeypatch):

@@ -59,7 +59,7 @@ def test_no_weight_belongs_to_two_heads_and_each_head_has_its_last_layer(graph):
     shapes = {head.name: {layer.shape for layer in head.layers} for head in heads}
     assert {(1280, 1, 1, 320), (2, 1280)} <= shapes["malignancy"]
     assert (1, 1, 1, 96) in shapes["lesion_mask"]
-    assert (56, 192) in shapes["anatomy"]
+    assert (32, 1, 1, 960) in shapes["anatomy"]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_case_that_shows_little_is_told(bundle, graph):
     assert all(weak[head] < whole[head] for head in weak)
 
 
-REACHED = {"malignancy": 0.892, "lesion_mask": 0.972, "anatomy": 0.816}
+REACHED = {"malignancy": 0.880, "lesion_mask": 0.973, "anatomy": 0.721}
 """Shares that the shipped bundle's card tells; `WANTED` of each is the goal."""
 MARGIN = 0.035
 """Three standard deviations of a share of 1,000 drawn weights, for other weights are drawn here."""

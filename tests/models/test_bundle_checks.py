@@ -66,7 +66,7 @@ def change(manifest: dict[str, Any], path: str, value: Any) -> None:
         ("calibration.slope", -1.0, "calibration"),
         ("calibration.slope", 0.0, "calibration"),
         ("calibration.presence", -1.0, "not valid"),
-        ("calibration.presence", 2.5, "calibration.presence 2.5: expected manifest_version 2, got 1"),
+        ("manifest_version", 1, "calibration.presence 2.0: expected manifest_version 2, got 1"),
         ("golden.max_abs_diff", {}, "max_abs_diff"),
         ("golden.max_abs_diff", {"xnnpack": 255}, "max_abs_diff"),
         ("golden.max_abs_diff", {"xnnpack": -1}, "max_abs_diff"),

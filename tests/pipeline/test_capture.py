@@ -15,6 +15,7 @@ from edge.contracts.frames import Frame, SourceEvent
 from edge.contracts.results import Reason
 from edge.pipeline.capture import FILE_QUEUE, FrameCapture
 from edge.pipeline.liveness import LivenessMonitor
+from edge.pipeline.stream_metadata import add_stream_metadata
 
 END = SourceEvent("ended", Reason.STREAM_ENDED)
 
@@ -322,3 +323,24 @@ def test_large_frames_are_decoded_ahead_one_at_a_time(make, monkeypatch):
     time.sleep(0.1)
     assert source.read_count == 1
     assert len(drain(capture)) == 6
+
+
+def test_a_clock_in_a_corner_that_is_cropped_away_does_not_hide_a_frozen_picture(make):
+    stream = StreamSettings(name="s", source="camera://0", crop=(0, 8, 8, 8), frozen_after_s=2.0, silent_after_s=0.0)
+    frames = []
+    for second in range(4):
+        pixels = make.frame(0).pixels.copy()
+        pixels[0, 0] = second  # a scanner's clock goes on while its picture stands
+        frames.append(at(replace(make.frame(0), stream="s", pixels=pixels), second, second))
+    source = ListSource([*frames, END], live=True)
+    capture = FrameCapture({"s": source}, add_stream_metadata([stream]), [stream])
+    assert next(item.reason for _, item in drain(capture) if isinstance(item, SourceEvent)) is Reason.FROZEN
+
+
+def test_a_crop_that_does_not_fit_is_told_for_each_frame_and_logs_no_traceback(make, caplog):
+    stream = StreamSettings(name="s", source="camera://0", crop=(0, 0, 5000, 8))
+    source = ListSource([replace(make.frame(i), stream="s") for i in range(2)] + [END])
+    items = [item for _, item in drain(FrameCapture({"s": source}, add_stream_metadata([stream]), [stream]))]
+    assert [(item.kind, item.reason) for item in items[:2]] == [("skipped", Reason.DECODE_ERROR)] * 2
+    assert "crop" in items[0].detail
+    assert not caplog.records

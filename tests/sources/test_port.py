@@ -20,6 +20,7 @@ from edge.contracts.frames import Frame, SourceEvent
 from edge.contracts.ports import Source
 from edge.sources.dicom import DicomSource
 from edge.sources.images import ImagesSource
+from edge.sources.live.synthetic import SyntheticSource
 from edge.sources.phantom import PhantomSource
 from edge.sources.replay import ReplaySource
 from edge.sources.video import VideoSource
@@ -90,6 +91,10 @@ def of_replay(folder: Path) -> str:
     return f"replay://{path}"
 
 
+def of_live_child(folder: Path) -> str:
+    return f"synthetic://?frames={FRAMES}&fps=5"
+
+
 @dataclass(frozen=True)
 class Case:
     kind: Callable[[Uri, StreamSettings], Source]
@@ -111,11 +116,12 @@ CASES = {
     "phantom": Case(PhantomSource, of_phantom),
     "phantom-realtime": Case(PhantomSource, of_phantom_in_realtime),
     "replay": Case(ReplaySource, of_replay),
+    "live-child": Case(SyntheticSource, of_live_child, live=True),
 }
 FILES = ("images", "video", "dicom", "replay")
 
 
-@pytest.fixture(params=CASES)
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.slow) if "child" in name else name for name in CASES])
 def case(request: pytest.FixtureRequest) -> Case:
     return CASES[request.param]
 

@@ -87,7 +87,12 @@ def make_report(
         model=model.ref,
         runtime=guard.ref,
         streams=[
-            StreamState(name=stream.name, source=parse_uri(stream.source).redacted(), stopped=stream.name in stopped)
+            StreamState(
+                name=stream.name,
+                source=parse_uri(stream.source).redacted(),
+                stopped=stream.name in stopped,
+                input=capture.describe(stream.name),
+            )
             for stream in job.settings.streams
         ],
         capabilities=["findings", "coverage", "results", "health"],

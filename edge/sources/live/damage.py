@@ -1,0 +1,104 @@
+"""Damage of a live stream's frames: which are not sound, told by packets, decoded frames and FFmpeg's log.
+
+A decoder fills in what it could not decode, and gives the picture as a whole. What is predicted from such a picture, or
+from one that never came, is as wrong: nothing is believed until the next key frame that is sound.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from edge.sources.frame_numbers import frame_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ERROR = 16
+"""FFmpeg's AV_LOG_ERROR."""
+_CONCEALED = ("concealing", "overread", "Frame num gap", "Missing reference")
+"""Parts of a decoder's lines below errors that tell of damage."""
+_LOST_ON_THE_WAY = ("RTP: missed", "Packet corrupt", "max delay reached", "overrun", "Continuity check failed")
+"""Parts of lines of what receives, at any level."""
+_HARMLESS = ("SEI type", "unable to decode APP", "mmco: unref short failure", "co located POCs unavailable")
+"""Parts of errors that tell of no wrong pixel, see `edge.sources.ffmpeg_log`."""
+_MOST_KEPT = 64
+DAMAGED = "a frame is damaged"
+PREDICTED = "a frame is predicted from one that is damaged or missing"
+
+
+class DamageWatch:
+    """Judge of the frames of one connection: `before` each packet's decoding, then `of_frame` for what comes of it."""
+
+    def __init__(
+        self, codec: str, configuration: bytes, lines: list[tuple[int, str, str]], *, intra: bool = False
+    ) -> None:
+        """Begin a connection.
+
+        Args:
+            codec: FFmpeg's name of it.
+            configuration: what the container says about the stream, beside its packets.
+            lines: FFmpeg's log, (level, name, text), to which it is added; read and emptied here.
+            intra: no frame is predicted from another.
+        """
+        self._codec, self._intra, self._lines = codec, intra, lines
+        self._numbers = None if intra else frame_numbers(codec, configuration)
+        self._waits_for_key = not intra
+        self._has_begun = False
+        self._hurt: list[int | None] = []
+        """Time stamps of packets that are damaged."""
+        self._stamp: int | None = None
+
+    def before(self, stamp: int | None, packet: bytes, *, corrupt: bool) -> None:
+        """Look at a packet that is decoded next, and at what the receiver said of the way to it."""
+        self._stamp = stamp
+        lost = _tells(self._lines, _LOST_ON_THE_WAY)
+        self._lines.clear()
+        missing = self._numbers is not None and self._numbers.affected(packet) is not None
+        if corrupt:
+            self._note_hurt()
+        if not self._intra and (corrupt or lost or missing):
+            self._waits_for_key = True
+
+    def after(self) -> None:
+        """Look at what the decoder said of the packet."""
+        if self._lines and any(self._is_damage(*line) for line in self._lines):
+            self._note_hurt()
+        self._lines.clear()
+
+    def failed(self) -> bool:
+        """Note that the packet could not be decoded; whether that is worth telling: not before the first frame."""
+        self._lines.clear()
+        self._waits_for_key = not self._intra
+        return self._has_begun
+
+    def of_frame(self, stamp: int | None, *, key: bool, corrupt: bool) -> str | None:
+        """Why a decoded frame is not sound; None: it is."""
+        if corrupt or (self._hurt and stamp in self._hurt):
+            self._waits_for_key = not self._intra
+            return DAMAGED
+        if self._waits_for_key and not key:
+            return PREDICTED
+        self._waits_for_key = False
+        self._has_begun = True
+        return None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a sound frame has come: what is before the first key frame is nobody's loss."""
+        return self._has_begun
+
+    def _note_hurt(self) -> None:
+        self._hurt = [*self._hurt[-_MOST_KEPT:], self._stamp]
+        if not self._intra:
+            self._waits_for_key = True
+
+    def _is_damage(self, level: int, name: str, text: str) -> bool:
+        if not name.startswith((self._codec, "swscaler")):
+            return False
+        if any(part in text for part in _CONCEALED):
+            return True
+        return level <= ERROR and not any(part in text for part in _HARMLESS)
+
+
+def _tells(lines: Sequence[tuple[int, str, str]], parts: Sequence[str]) -> bool:
+    return bool(lines) and any(part in text for _, _, text in lines for part in parts)
