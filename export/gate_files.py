@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import numpy as np
@@ -31,6 +30,26 @@ class DataSection(msgspec.Struct, frozen=True):
     """Data sets of a training recipe; the rest of it is not looked at."""
 
     data: list[DataSource]
+
+
+class FileFigures(msgspec.Struct, frozen=True):
+    """Figures of a file of another organ: its frames, and those that the gate lets through."""
+
+    family: Annotated[str, msgspec.Meta(min_length=1)]
+    frames: Annotated[int, msgspec.Meta(ge=1)]
+    passed: Annotated[int, msgspec.Meta(ge=0)]
+
+
+class GateFigures(msgspec.Struct, frozen=True):
+    """Figures of the anatomy gate in ``metrics.json``, by file."""
+
+    files: Annotated[dict[str, FileFigures], msgspec.Meta(min_length=1)]
+
+
+class GateMetricsFile(msgspec.Struct, frozen=True):
+    """Content of ``metrics.json``, as far as the gate goes."""
+
+    gate: GateFigures
 
 
 def read_tensors(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -66,14 +85,14 @@ def read_gate_metrics(path: Path) -> list[Metric]:
 
     Raises UsageError where it has none.
     """
-    hint = "a metrics.json with gate.files, as python -m training run writes it"
+    hint = "a metrics.json with gate.files, as python -m training gate writes it"
     try:
-        found = anatomy_gate_metrics(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UsageError(f"{path} cannot be read: {error!r}", hint=hint) from error
-    if not found:
-        raise UsageError(f"{path} holds no figure of the gate", hint=hint)
-    return found
+        found = msgspec.json.decode(path.read_bytes(), type=GateMetricsFile)
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
+        raise UsageError(f"{path} holds no figure of the gate: {error}", hint=hint) from error
+    if wrong := [name for name, each in found.gate.files.items() if each.passed > each.frames]:
+        raise UsageError(f"{path} lets through more frames than there are: {', '.join(wrong)}", hint=hint)
+    return anatomy_gate_metrics(msgspec.to_builtins(found))
 
 
 def read_data_sources(path: Path) -> list[DataSource]:

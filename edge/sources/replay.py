@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+import tokenize
 import zipfile
 import zlib
 from dataclasses import replace
@@ -143,7 +144,8 @@ def _load(path: str) -> dict[str, NDArray[Any]]:
         raise SourceError(f"there is no file {path!r}", hint="check the path; replay:///a/b is /a/b") from None
     except (OSError, ValueError, EOFError, NotImplementedError, RuntimeError, MemoryError) as error:
         raise _broken(path, str(error)) from None
-    except (zipfile.BadZipFile, zlib.error) as error:
+    except (zipfile.BadZipFile, zlib.error, SyntaxError, tokenize.TokenError) as error:
+        # The last two: numpy reads a header that is no literal as a piece of a program.
         raise _broken(path, str(error)) from None
 
 

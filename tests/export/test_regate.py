@@ -271,6 +271,21 @@ def test_tensors_are_read_or_refused(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
+    ("mark", "offset", "byte"),
+    [(b"PK\x01\x02", 8, 1), (b"PK\x01\x02", 6, 90), (b"PK\x01\x02", 10, 97), (b"), }", 0, 32)],
+    ids=["encrypted", "of a later version", "by an unknown method", "a header that does not end"],
+)
+def test_a_damaged_file_of_pictures_is_one_error(mark: bytes, offset: int, byte: int, tmp_path: Path):
+    path = tmp_path / "pictures.npz"
+    np.savez(path, tensors=np.zeros((2, 3, 4, 3), np.uint8))
+    data = bytearray(path.read_bytes())
+    data[data.index(mark) + offset] = byte
+    path.write_bytes(data)
+    with pytest.raises(UsageError, match="is no file of pictures"):
+        read_tensors(path, (3, 4, 3))
+
+
+@pytest.mark.parametrize(
     ("anatomy", "stated", "known", "said"),
     [
         (None, None, False, "either --anatomy or --known"),
@@ -302,8 +317,20 @@ def test_figures_and_data_sets_are_read_or_refused(tmp_path: Path):
     }
     metrics.write_text(json.dumps({"gate": {"files": files}}), encoding="utf-8")
     assert [(m.name, m.value) for m in read_gate_metrics(metrics)] == [("other anatomy passed", 0.125)]
-    for wrong in ("{", "[]", "{}", '{"gate": {"files": {"a": 1}}}', '{"gate": {"files": {"a": {}}}}'):
+    for wrong in (
+        "{",
+        "[]",
+        "{}",
+        '{"gate": {"files": {}}}',
+        '{"gate": {"files": {"a": 1}}}',
+        '{"gate": {"files": {"a": {}}}}',
+    ):
         metrics.write_text(wrong, encoding="utf-8")
+        with pytest.raises(UsageError, match=r"metrics\.json"):
+            read_gate_metrics(metrics)
+    for passed, frames in ((1, 0), (5, 2), (-1, 4), ("NaN", 4), ("1e400", 4), (1, "1e400"), ('"2"', 4)):
+        file = f'{{"family": "eye", "passed": {passed}, "frames": {frames}}}'
+        metrics.write_text(f'{{"gate": {{"files": {{"a": {file}}}}}}}', encoding="utf-8")
         with pytest.raises(UsageError, match=r"metrics\.json"):
             read_gate_metrics(metrics)
     recipe.write_text('[[data]]\nname = "A"\nlicence = "B"\ncitation = "C"\nused_for = "D"\n', encoding="utf-8")

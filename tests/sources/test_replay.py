@@ -200,6 +200,18 @@ def test_damaged_bytes_are_an_error_or_the_same_frames(tmp_path: Path) -> None:
     assert refused > 10
 
 
+@pytest.mark.parametrize(("word", "by"), [(b"), }", b" , }"), (b"(3, ", b"(03, "), (b"{'descr'", b"{{descr'")])
+def test_a_header_that_is_no_literal_is_refused(word: bytes, by: bytes, tmp_path: Path) -> None:
+    array = io.BytesIO()
+    np.save(array, GREY)
+    assert word in array.getvalue()
+    path = tmp_path / "odd.npz"
+    with zipfile.ZipFile(path, "w") as archive:  # the ZIP is whole, the array in it is not
+        archive.writestr("frames.npy", array.getvalue().replace(word, by, 1))
+    with pytest.raises(SourceError, match="no recording"):
+        recorded(path).open()
+
+
 def test_a_header_that_promises_too_much_is_refused(tmp_path: Path) -> None:
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(

@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("sklearn")
 
+from edge.contracts.errors import UsageError
 from training.gate.anatomy_gate import BANDS, BLOCKS, fit, score_of, without
 from training.gate.examples import GateExamples
 from training.gate.head_file import write_head
@@ -62,6 +63,14 @@ def test_scaled_puts_the_limit_at_even_odds_and_changes_no_order(world):
     scaled = gate.scaled(limit, float(np.median(gate.logits(held))))
     assert np.array_equal(scaled(held) >= 0.5, gate.logits(held) >= limit)
     assert np.median(scaled.logits(held)) == pytest.approx(3.0)
+
+
+def test_no_limit_is_chosen_where_known_breasts_do_not_differ(world):
+    _, found, data, _ = world
+    gate = fit(found, data, OPTIONS)
+    for median in (1.0, 0.5, float("nan")):
+        with pytest.raises(UsageError, match="too few"):
+            gate.scaled(1.0, median)
 
 
 def test_equal_examples_give_equal_gates(world):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge.contracts.errors import ModelError
+from edge.contracts.errors import ModelError, UsageError
 from edge.models.bundle import SHIPPED_BUNDLE, load_bundle
 from edge.models.bundle_file import split_bundle
 from edge.preprocess.preprocessor import Preprocessor
@@ -64,6 +64,15 @@ def test_breasts_and_organs_are_judged_in_all_shapes():
     assert set(organs.groups.tolist()) == {"heart"}
     assert (organs.kinds == AS_IT_IS).sum() == 2
     assert (organs.kinds == STRAIGHTENED).sum() == (organs.kinds == "steered").sum() == 2
+
+
+def test_few_breasts_choose_no_limit():
+    pytest.importorskip("sklearn")
+    from training.evaluation.gate_command import check_count
+
+    check_count(100, 0.01)
+    with pytest.raises(UsageError, match=r"99 breasts are too few for a limit that refuses 1\.0% of them"):
+        check_count(99, 0.01)
 
 
 def test_a_refit_gate_tells_how_it_judges_what_it_has_not_seen():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edge.contracts.errors import UsageError
 from edge.models.bundle import load_bundle
 from edge.models.bundle_file import split_bundle
 from edge.preprocess.preprocessor import Preprocessor
@@ -37,6 +39,7 @@ def make_gate(bundle: Path, data: Path, out: Path | None, recipe_name: str, log:
     recipe = replace_preprocess(recipe, loaded.manifest.recipe)
     preprocess = Preprocessor(recipe.preprocess)
     items = [replace(item, split="train") for item in load_breast_sets(data)]
+    check_count(len(items), recipe.gate.refusals)
     files = file_negatives.from_files(data, log)
     features = BundleFeatures(split_bundle(loaded.model_bytes).graph)
     learnt = examples(items, files, recipe)
@@ -63,6 +66,16 @@ def make_gate(bundle: Path, data: Path, out: Path | None, recipe_name: str, log:
         "gate": {"method": METHOD, "files": made.files, "table": made.lines},
     }
     (out / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+def check_count(breasts: int, refusals: float) -> None:
+    """Raise UsageError where a limit cannot refuse so small a share of so few breasts."""
+    least = math.ceil(1 / refusals)
+    if breasts < least:
+        raise UsageError(
+            f"{breasts} breasts are too few for a limit that refuses {refusals:.1%} of them: expected {least} or more",
+            hint="unpack the data sets whole, or allow the recipe's [gate] more refusals",
+        )
 
 
 def replace_preprocess(recipe: Any, preprocess: Any) -> Any:

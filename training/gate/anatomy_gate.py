@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from edge.contracts.errors import UsageError
 from training.gate.hidden_layer import fit_hidden_layer
 
 if TYPE_CHECKING:
@@ -59,7 +60,15 @@ class AnatomyGate:
         return score_of(self.logits(found))
 
     def scaled(self, limit: float, median: float) -> AnatomyGate:
-        """The same gate with logits moved and stretched: ``limit`` becomes 0, ``median`` `MEDIAN_LOGIT`."""
+        """The same gate with logits moved and stretched: ``limit`` becomes 0, ``median`` `MEDIAN_LOGIT`.
+
+        Raises UsageError unless ``median`` is over ``limit``: too few known pictures differ.
+        """
+        if not median > limit:
+            raise UsageError(
+                "the known breasts are too few to choose the anatomy gate's limit on",
+                hint="give more pictures: a limit that refuses 1 % of them needs hundreds",
+            )
         factor = MEDIAN_LOGIT / (median - limit)
         return AnatomyGate(self.kernels, self.bias, self.weights * factor, (self.offset - limit) * factor)
 
