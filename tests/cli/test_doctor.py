@@ -39,7 +39,8 @@ def test_for_a_person_and_for_a_script(tmp_path: Path) -> None:
     assert "\x1b" not in told.stdout  # no terminal, no colours
     groups = [text for text in told.stdout.splitlines() if text and not text.startswith(" ")]
     assert groups[:-1] == [
-        "configuration", "machine", "disk", "runtimes", "cameras", "accelerators", "video", "streams", "sources", "receivers",
+        "configuration", "machine", "disk", "runtimes", "cameras", "accelerators", "video", "streams", "sources",
+        "receivers",
     ]  # fmt: skip
     assert "  ok       litert://?threads=1: " in told.stdout
     assert "gives frames of" in told.stdout
