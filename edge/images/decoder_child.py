@@ -5,7 +5,6 @@ Run as ``python -m edge.images.decoder_child`` by `edge.images.decoder_process` 
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import math
 import mmap
@@ -16,7 +15,6 @@ import signal
 import socket
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -27,12 +25,12 @@ from edge.contracts.results import Reason
 from edge.images.decoder_process import MAX_PACKET, STARTED, DecoderReply, DecoderRequest, pack
 from edge.process.child import inherit
 from edge.process.malloc import limit_malloc_arenas, trim_malloc
+from edge.process.resource_limits import data_bytes, end_first_when_memory_runs_out, set_soft_limit, silence_output
 
 IDLE_S = 60.0
 """Seconds without a request after which the child ends: what it has in memory is of use to others."""
 CPU_SLACK_S = 2
 """Seconds of processor time beyond the time limit: only for a child whose parent cannot end it any more."""
-STATM = Path("/proc/self/statm")
 SMALL_BYTES = 4 << 20
 """Up to so many bytes a function gets as `bytes`, which every decoder takes."""
 
@@ -44,8 +42,8 @@ def main() -> int:
     control = socket.socket(fileno=inheritance.fds[0])
     control.settimeout(IDLE_S)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _be_the_first_to_go()
-    _silence()
+    end_first_when_memory_runs_out()
+    silence_output()
     if inheritance.payload:
         importlib.import_module(inheritance.payload.decode())
     while True:
@@ -108,35 +106,8 @@ def _data(fd: int, size: int) -> Any:
 def _limit(request: DecoderRequest) -> None:
     """Set the limits of this process for one call, counted from what it has and has used now."""
     signal.setitimer(signal.ITIMER_PROF, request.timeout_s)  # its signal ends the process
-    _set_soft_limit(resource.RLIMIT_DATA, _data_bytes() + request.memory_bytes)
-    _set_soft_limit(resource.RLIMIT_CPU, math.ceil(time.process_time() + request.timeout_s) + CPU_SLACK_S)
-
-
-def _data_bytes() -> int:
-    """Bytes of memory that this process has, as RLIMIT_DATA counts them; without /proc, the most that it ever had."""
-    with contextlib.suppress(OSError, ValueError, IndexError):
-        return int(STATM.read_text().split()[5]) * mmap.PAGESIZE
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-
-
-def _set_soft_limit(which: int, value: int) -> None:
-    _, hard = resource.getrlimit(which)
-    resource.setrlimit(which, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
-
-
-def _be_the_first_to_go() -> None:
-    """Leave no core dump, and be the one that the kernel ends where memory runs out."""
-    _set_soft_limit(resource.RLIMIT_CORE, 0)
-    with contextlib.suppress(OSError):
-        Path("/proc/self/oom_score_adj").write_text("1000")
-
-
-def _silence() -> None:
-    """Send stdout and stderr nowhere: what decoders print there helps no one, and may quote the file."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    for stream in (1, 2):
-        os.dup2(null, stream)
-    os.close(null)
+    set_soft_limit(resource.RLIMIT_DATA, data_bytes() + request.memory_bytes)
+    set_soft_limit(resource.RLIMIT_CPU, math.ceil(time.process_time() + request.timeout_s) + CPU_SLACK_S)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ Modules:
 - ``reaper``: Reaper: collects killed child processes in a thread of its own, so that nobody waits for one that cannot
   be killed.
 - ``regular_file``: Opens regular files: never waits for a writer, as the opening of a named pipe would.
+- ``resource_limits``: Resource limits of a child process that decodes: memory, core dumps, and what its native
+  libraries may print.
 - ``rwlock``: Readers-writer lock (shared and exclusive); writers have priority.
 - ``sealed_file``: Sealed file: the bytes of a file, read once, in memory that nobody can change any more (Linux memfd
   with seals).

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from edge.contracts.errors import SourceError
-from edge.images import decode_time, decoder_child
+from edge.images import decode_time
 from edge.images.decoder_process import CHILD, DecoderProcess, memory_file
+from edge.process import resource_limits
 from edge.process.reaper import MOST_LEFT_BEHIND, LeftBehind, reaper
 
 if TYPE_CHECKING:
@@ -230,11 +231,11 @@ def test_a_limit_that_cannot_be_set_costs_one_call_and_not_the_child(
 def test_where_proc_does_not_tell_the_limit_is_counted_from_the_most_it_ever_had(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    known = decoder_child._data_bytes()
-    monkeypatch.setattr(decoder_child, "STATM", tmp_path / "nowhere")
-    assert decoder_child._data_bytes() > 1 << 20
+    known = resource_limits.data_bytes()
+    monkeypatch.setattr(resource_limits, "STATM", tmp_path / "nowhere")
+    assert resource_limits.data_bytes() > 1 << 20
     (tmp_path / "nowhere").write_text("1 2")
-    assert decoder_child._data_bytes() > 1 << 20
+    assert resource_limits.data_bytes() > 1 << 20
     assert known > 1 << 20
 
 

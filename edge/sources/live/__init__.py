@@ -9,8 +9,6 @@ Modules:
 - ``camera_setup``: Sets up an opened video device: input, digital signal, pixel format, size and rate, and checks what
   came of it.
 - ``child``: Child process of a live source: opens and decodes one stream, and writes each frame into the ring.
-- ``child_limits``: Limits of a live source's child process: memory, core dumps, and what its native libraries may
-  print.
 - ``damage``: Damage of a live stream's frames: which are not sound, told by packets, decoded frames and FFmpeg's log.
 - ``gst``: GStreamer source, ``gst://<pipeline>``: what a pipeline gives, by ``gst-launch-1.0`` in a process of its own.
 - ``http_connection``: HTTP connection to a camera: redirects, basic and digest authentication, time limits, and the
@@ -54,5 +52,6 @@ Modules:
   delay seen.
 - ``synthetic``: Synthetic live source for tests: frames with their number as grey level, and every fault that a reader
   may have.
+- ``uri_values``: Values of a live source's URI that several kinds read: the size of a picture, and frames per second.
 - ``v4l2/``: Video4Linux 2: what the kernel says of a camera or grabber, and its frames, by system calls alone.
 """

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import SourceError, UsageError
+from edge.sources.live.uri_values import frame_rate, picture_size
 from edge.sources.live.v4l2.device import CAN_CAPTURE_PLANES, TIMING_PROBLEMS
 from edge.sources.live.v4l2.modes import FORMAT_NAMES, READABLE, CameraMode, ModeWishes, choose_mode
 
@@ -45,8 +46,8 @@ class CameraWishes:
             )
         return cls(
             ModeWishes(
-                size=uri.get("size", _size, (1920, 1080)) if "size" in uri.params else None,
-                fps=uri.get("fps", _rate, 30.0) if "fps" in uri.params else None,
+                size=uri.get("size", picture_size, (1920, 1080)) if "size" in uri.params else None,
+                fps=uri.get("fps", frame_rate, 30.0) if "fps" in uri.params else None,
                 format=None if name is None else name.lower(),
             ),
             uri.get("input", _index, 0) if "input" in uri.params else None,
@@ -218,20 +219,6 @@ def name_modes(modes: list[CameraMode]) -> str:
 def _modes_of(device: VideoDevice, layout: CaptureLayout) -> list[CameraMode]:
     size = (layout.width, layout.height)
     return [CameraMode(layout.pixel_format, size, fps) for fps in device.frame_rates(layout.pixel_format, size)]
-
-
-def _size(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d{1,5})[xX*](\d{1,5})", text)
-    if found is None or not int(found[1]) or not int(found[2]):
-        raise ValueError
-    return int(found[1]), int(found[2])
-
-
-def _rate(text: str) -> float:
-    number = float(text)
-    if not 0 < number <= 1000:
-        raise ValueError
-    return number
 
 
 def _index(text: str) -> int:

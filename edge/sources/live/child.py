@@ -23,7 +23,7 @@ from edge.contracts.results import Reason
 from edge.images.limits import check_picture_size
 from edge.process.child import inherit
 from edge.process.malloc import limit_malloc_arenas
-from edge.sources.live.child_limits import limit_memory, set_last_to_live, silence
+from edge.process.resource_limits import end_first_when_memory_runs_out, limit_memory, silence_output
 from edge.sources.live.messages import (
     OPEN,
     ChildMessage,
@@ -47,8 +47,8 @@ def main() -> int:
     limit_malloc_arenas()
     inheritance = inherit()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    set_last_to_live()
-    silence()
+    end_first_when_memory_runs_out()
+    silence_output()
     job = decode_json(inheritance.payload, LiveJob)
     control = socket.socket(fileno=inheritance.fds[0])
     service = LiveService(control, inheritance.fds[1])

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from edge.contracts.errors import SourceError, UsageError
 from edge.sources.live.program import PictureProgram
 from edge.sources.live.raw_pictures import ProgramReader, ProgramSource, RawPicture
+from edge.sources.live.uri_values import frame_rate, picture_size
 
 if TYPE_CHECKING:
     from edge.config.settings import StreamSettings
@@ -81,12 +82,12 @@ class RpicamReader(ProgramReader):
 
 
 def _picture_of(uri: Uri) -> RawPicture:
-    width, height = uri.get("size", _size, (1280, 720))
+    width, height = uri.get("size", picture_size, (1280, 720))
     if width % WIDTH_STEP or height % 2:
         raise UsageError(
             f"rpicam://: size={width}x{height} is not valid", hint="a width of a multiple of 64, and an even height"
         )
-    return RawPicture(width, height, "yuv420", width, uri.get("fps", _rate, 30.0))
+    return RawPicture(width, height, "yuv420", width, uri.get("fps", frame_rate, 30.0))
 
 
 def _camera_of(uri: Uri) -> int:
@@ -94,17 +95,3 @@ def _camera_of(uri: Uri) -> int:
     if not re.fullmatch(r"\d{1,2}", text):
         raise UsageError(f"rpicam:// has no camera {text!r}", hint="rpicam://0 is the first; rpicam-hello lists them")
     return int(text)
-
-
-def _size(text: str) -> tuple[int, int]:
-    found = re.fullmatch(r"(\d{1,5})x(\d{1,5})", text)
-    if found is None or not int(found[1]) or not int(found[2]):
-        raise ValueError
-    return int(found[1]), int(found[2])
-
-
-def _rate(text: str) -> float:
-    number = float(text)
-    if not 0 < number <= 1000:
-        raise ValueError
-    return number

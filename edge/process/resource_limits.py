@@ -1,4 +1,4 @@
-"""Limits of a live source's child process: memory, core dumps, and what its native libraries may print."""
+"""Resource limits of a child process that decodes: memory, core dumps, and what its native libraries may print."""
 
 from __future__ import annotations
 
@@ -16,31 +16,32 @@ STATM = Path("/proc/self/statm")
 
 def limit_memory(most_bytes: int = MEMORY_BYTES) -> None:
     """Limit what this process may take from now on: a hostile stream gets a `MemoryError` instead of the machine."""
-    _set_soft_limit(resource.RLIMIT_DATA, _data_bytes() + most_bytes)
+    set_soft_limit(resource.RLIMIT_DATA, data_bytes() + most_bytes)
 
 
-def set_last_to_live() -> None:
+def end_first_when_memory_runs_out() -> None:
     """Leave no core dump, and be the process that the kernel ends first where memory runs out."""
-    _set_soft_limit(resource.RLIMIT_CORE, 0)
+    set_soft_limit(resource.RLIMIT_CORE, 0)
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
-def silence() -> None:
-    """Send stdout and stderr nowhere: what decoders print there may quote the URI, password included."""
+def silence_output() -> None:
+    """Send stdout and stderr nowhere: what decoders print there may quote the file, or the URI and its password."""
     null = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):
         os.dup2(null, stream)
     os.close(null)
 
 
-def _data_bytes() -> int:
+def data_bytes() -> int:
     """Bytes of memory that this process has, as RLIMIT_DATA counts them; without /proc, the most that it ever had."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         return int(STATM.read_text().split()[5]) * mmap.PAGESIZE
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 
 
-def _set_soft_limit(which: int, value: int) -> None:
+def set_soft_limit(which: int, value: int) -> None:
+    """Set a resource's soft limit (``resource.RLIMIT_…``), no higher than the hard limit, which stays."""
     _, hard = resource.getrlimit(which)
     resource.setrlimit(which, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
