@@ -12,6 +12,8 @@ from edge.contracts.region import Box
 Positive = Annotated[float, msgspec.Meta(gt=0)]
 NotNegative = Annotated[float, msgspec.Meta(ge=0)]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+FRAMES_A_SECOND = 30
+"""Frame rate by which settings that once counted frames are turned into seconds."""
 Core = Annotated[int, msgspec.Meta(ge=0, le=1023)]
 
 
@@ -136,19 +138,43 @@ class ThermalSettings(SettingsSection, frozen=True):
     ``under_voltage`` are reasons too, where sensors tell. None: all of it is in `health` only."""
 
 
+class ConfirmSettings(SettingsSection, frozen=True):
+    """Confirmation: how long a lesion is watched before it is `new`. docs/tracks.md shows what that trades for what."""
+
+    seconds: NotNegative = 0.5
+    """Seconds that are looked back on. 0: what one frame shows is new at once."""
+    share: Share = 0.6
+    """Share of the frames in them that the lesion must be seen in; frames that were not judged count as without it."""
+    gate_s: NotNegative = 2.0
+    """Seconds before in which the anatomy gate must have let at least half of the frames pass."""
+
+
+AT_ONCE = ConfirmSettings(seconds=0.0, share=0.0)
+"""No confirmation: what one frame shows is new."""
+
+
 class TrackingSettings(SettingsSection, frozen=True):
     """Lesion tracking: when a lesion is new, changed or gone."""
 
+    confirm: ConfirmSettings = ConfirmSettings()
     match_iou: Share = 0.2
-    """Boxes that overlap at least this much (intersection over union) are the same lesion."""
-    gone_after_frames: Annotated[int, msgspec.Meta(ge=1)] = 5
-    """Judged frames without the lesion until it has ended."""
+    """Boxes that overlap at least this much (intersection over union) are the same lesion, and also a box of which half
+    lies within the other."""
+    gone_after_s: Positive = 1.0
+    """Seconds of judged frames without the lesion until it has ended; as many that were not judged end it too."""
+    gone_after_frames: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    """Old: frames instead of ``gone_after_s``, taken as 30 a second. None: it is not set."""
     update_malignancy: Share = 0.1
     """A change of malignancy by this much is an update."""
     update_iou: Share = 0.6
     """A box that overlaps the last published one less than this is an update."""
     update_every_s: Positive = 5.0
     """Seconds. A lesion still seen is updated at least this often."""
+
+    @property
+    def gone_s(self) -> float:
+        """Seconds without a lesion until it has ended, from whichever of the two settings says so."""
+        return self.gone_after_s if self.gone_after_frames is None else self.gone_after_frames / FRAMES_A_SECOND
 
 
 class ExamSettings(SettingsSection, frozen=True):

@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from edge.contracts import precision
 from edge.contracts.coverage import Coverage
 from edge.contracts.finding import (
+    ClipRef,
     EquipmentRef,
     Finding,
     FrameRef,
@@ -17,6 +19,7 @@ from edge.contracts.finding import (
     ModelRef,
 )
 from edge.contracts.latest_result import LatestResult
+from edge.pipeline.clip_judgement import METHOD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from edge.contracts.frame_result import Result
     from edge.contracts.frames import Frame
     from edge.contracts.manifest import ModelManifest
+    from edge.pipeline.clip_judgement import ClipJudgement
     from edge.pipeline.coverage import CoverageChange
     from edge.pipeline.tracker import TrackEvent
 
@@ -80,6 +84,7 @@ class Messages:
             prevalence=manifest.thresholds.prevalence,
             model=self._from.model,
             preprocess_hash=manifest.recipe_sha256,
+            clip=None if event.lifecycle == "new" else clip_ref(event.clip, manifest.thresholds.malignancy),
         )
 
     def coverage(self, change: CoverageChange, stream: str, exam_id: str) -> Coverage:
@@ -112,6 +117,21 @@ def fields_in_common(result: Result, message: type[msgspec.Struct]) -> dict[str,
 @cache
 def _names_in_common(result: type[msgspec.Struct], message: type[msgspec.Struct]) -> tuple[str, ...]:
     return tuple(name for name in result.__struct_fields__ if name in message.__struct_fields__)
+
+
+def clip_ref(clip: ClipJudgement | None, threshold: float) -> ClipRef | None:
+    """Judgement of all frames of a track, as it is published. ``threshold``: from here on it is called suspicious."""
+    if clip is None or not clip.frames:
+        return None
+    malignancy = clip.malignancy
+    return ClipRef(
+        malignancy=precision.probability(malignancy),
+        uncertainty=precision.probability(1 - malignancy if malignancy >= threshold else malignancy),
+        frames=clip.frames,
+        seconds=round(clip.seconds, 3),
+        method=METHOD,
+        best_frame=None if clip.best is None else clip.best.frame_seq,
+    )
 
 
 def earlier(at: str, by_ns: int) -> str:

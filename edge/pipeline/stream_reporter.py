@@ -6,6 +6,10 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from edge.config.settings import AT_ONCE
+from edge.config.uri import parse_uri
 from edge.contracts.results import Reason, Status
 from edge.pipeline.coverage import CoverageTracker
 from edge.pipeline.exam import ExamTracker
@@ -13,7 +17,7 @@ from edge.pipeline.stream_messages import StreamMessages
 from edge.pipeline.tracker import Tracker
 
 if TYPE_CHECKING:
-    from edge.config.settings import Settings, StreamSettings
+    from edge.config.settings import Settings, StreamSettings, TrackingSettings
     from edge.contracts.finding import EndReason
     from edge.contracts.frame_result import Result
     from edge.contracts.frames import Frame, SourceEvent
@@ -24,6 +28,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MAX_BEST_FRAMES = 8
+"""Most frames of a stream that are kept as the best of a track."""
+
 
 class StreamReporter:
     """Turns results and source events of one stream into its findings and its coverage."""
@@ -31,13 +38,14 @@ class StreamReporter:
     def __init__(self, stream: StreamSettings, settings: Settings, messages: Messages, frame_link: FrameLink) -> None:
         """Begin with the state `no_result`, `starting`. ``settings``: of tracking and exams."""
         self._name = stream.name
-        self._tracker = Tracker(settings.tracking)
+        self._tracker = Tracker(tracking_of(settings))
         self._exam = ExamTracker(settings.exam.idle_timeout_s)
         self._coverage = CoverageTracker()
         self._messages = StreamMessages(stream, messages, frame_link, self._break_off)
         self._clip = 0
         self._notes: tuple[str, ...] = ()
         self._last_frame: Frame | None = None
+        self._best_frames: dict[int, Frame] = {}
         self.stopped = False
         """Asked to stop: what is still on its way is not reported."""
         self._set_state(Status.NO_RESULT, Reason.STARTING, time.monotonic_ns(), None)
@@ -64,8 +72,21 @@ class StreamReporter:
         if result.malignancy is not None:
             self._exam.note_judged(result.captured_ns)
         self._last_frame = frame
-        self._publish(self._tracker.update(result), self._exam.exam_id)
+        self._publish(self._tracker.update(result, frame.clip_ns, still=frame.origin.still), self._exam.exam_id)
+        self._keep_best_frames(frame)
         self._set_state(result.status, result.reason, result.captured_ns, result.frame_seq, anew=another_exam)
+
+    def best_frame(self, seq: int) -> Frame | None:
+        """Frame that was published as the best of a track that is still open (``clip.best_frame``), else None."""
+        return self._best_frames.get(seq)
+
+    def _keep_best_frames(self, frame: Frame) -> None:
+        """Keep ``frame`` while it is the best of a track; let those go that are it no longer."""
+        best = self._tracker.best_frames()
+        if best or self._best_frames:
+            frames = {**self._best_frames, frame.seq: frame}
+            kept = [seq for seq in frames if seq in best][-MAX_BEST_FRAMES:]
+            self._best_frames = {seq: frames[seq] for seq in kept}
 
     def event(self, event: SourceEvent) -> None:
         """Report that the source gave no frame, and why; ask `reports` first."""
@@ -138,3 +159,10 @@ class StreamReporter:
         change = self._coverage.observe(status, reason, at_ns, frame, anew=anew)
         if change is not None:
             self._messages.coverage(change, self._exam.exam_id)
+
+
+def tracking_of(settings: Settings) -> TrackingSettings:
+    """Settings of tracking that hold: what ``scripted://`` answers is written, and needs no confirmation."""
+    if parse_uri(settings.runtime.uri).scheme != "scripted":
+        return settings.tracking
+    return msgspec.structs.replace(settings.tracking, confirm=AT_ONCE)
