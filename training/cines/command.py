@@ -1,0 +1,104 @@
+"""Commands ``training cines`` and ``training report --clips``: tracks against their goals, and rules that join frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import cv2
+
+from edge.app.compose import make_analyser
+from edge.config.settings import AT_ONCE, ConfirmSettings, Settings, TrackingSettings
+from training.cines import first_maker, second_maker
+from training.cines.answers import answer_sweeps, read_answers
+from training.cines.curve import CurvePoint, curve_svg
+from training.cines.examinations import held_out_rows, pairs_of_views, sweeps_as_examinations
+from training.cines.foreign_clips import foreign_answers
+from training.cines.goals import as_text, goals_of, single_frames_text
+from training.cines.joining import as_text as joining_text
+from training.cines.joining import joining_table
+from training.cines.score import score_cine
+from training.cines.sweeps import RATES, sweeps_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from edge.pipeline.analyser import Analyser
+    from training.cines.answers import CineAnswers
+    from training.cines.score import CineScore
+    from training.cines.stills import Half
+
+MAKERS = {"first": first_maker.make_cine, "second": second_maker.make_cine}
+SINGLE_FRAMES = TrackingSettings(confirm=AT_ONCE, gone_after_s=5 / 30)
+"""The rule of old: one frame's word makes a lesion new, five without it end it."""
+CURVE_RATE = 30
+CURVE_SECONDS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.3)
+CURVE_SHARES = (0.5, 0.6, 0.7, 0.8)
+
+
+@dataclass(frozen=True)
+class CinesRequest:
+    """What ``training cines`` was asked for."""
+
+    data: Path | None
+    """Folder of the data sets; None: phantoms."""
+    out: Path
+    curve: Path | None
+    first_only: bool
+
+
+def run_cines(asked: CinesRequest, say: Callable[[str], None]) -> None:
+    """Make what cines are missing, and print goals and curve."""
+    cv2.setNumThreads(1)
+    settings = TrackingSettings()
+    answers = {half: answers_of(half, asked, say) for half in ("first", "second") if not (half == "second" and asked.first_only)}
+    foreign = foreign_answers(asked.data, asked.out, model, say)
+    say(f"confirm {settings.confirm.seconds:g} s, share {settings.confirm.share:g}; gone after {settings.gone_s:g} s")
+    scores = {(half, rate): scores_at(cines, rate, settings) for half, cines in answers.items() for rate in RATES}
+    scores |= {("lung", cine.rate): [score_cine(cine, settings)] for cine in foreign}
+    say(as_text(goals_of(scores)))
+    single = {(half, rate): scores_at(cines, rate, SINGLE_FRAMES) for half, cines in answers.items() for rate in RATES}
+    say("\n" + single_frames_text(single))
+    if asked.curve is not None:
+        points = curve_points(answers["first"])
+        for point in points:
+            say(f"{point.seconds:4.1f} s  share {point.share:.1f}  {point.false_a_minute:6.2f} false a minute  {point.delay_s:.2f} s")
+        asked.curve.write_text(curve_svg(points, (settings.confirm.seconds, settings.confirm.share)), encoding="utf-8")
+
+
+def model() -> Analyser:
+    """The model that ships, in this process."""
+    return make_analyser(Settings(), isolated=False)
+
+
+def answers_of(half: Half, asked: CinesRequest, say: Callable[[str], None]) -> list[CineAnswers]:
+    """Answers for all sweeps of one maker."""
+    kind = "phantoms" if asked.data is None else "held-out"
+    path = asked.out / f"{kind}-{half}.jsonl"
+    return answer_sweeps(path, sweeps_of(half, asked.data), MAKERS[half], model, say)
+
+
+def scores_at(cines: Sequence[CineAnswers], rate: int, settings: TrackingSettings) -> list[CineScore]:
+    """Scores at one frame rate, of the cines that were made at it or at a multiple."""
+    return [score_cine(cine.at_rate(rate), settings) for cine in cines if cine.rate >= rate]
+
+
+def curve_points(cines: Sequence[CineAnswers]) -> list[CurvePoint]:
+    """What each confirmation costs and saves, on the first maker's cines."""
+    points = []
+    for share in CURVE_SHARES:
+        for seconds in CURVE_SECONDS:
+            settings = TrackingSettings(confirm=ConfirmSettings(seconds=seconds, share=share))
+            scores = scores_at(cines, CURVE_RATE, settings)
+            points.append(CurvePoint.of(seconds, share, scores))
+    return points
+
+
+def print_joining(run: Path, cines: Path, say: Callable[[str], None]) -> None:
+    """Print how well each rule joins pairs of views, by predictions out of fold, and frames of sweeps if there are any."""
+    pairs = pairs_of_views(held_out_rows(run))
+    say(joining_text("pairs of views (BUS-BRA)", joining_table(pairs)))
+    sweeps = sweeps_as_examinations(read_answers(cines / "held-out-second.jsonl"))
+    if sweeps:
+        say("\n" + joining_text("sweeps of the second maker", joining_table(sweeps), say_weights=False))
