@@ -46,8 +46,9 @@ def command(
     """Analyse pictures, videos, DICOM files or folders.
 
     Prints a line a frame: finding, clear (no lesion detected in this frame), abstained (seen, but not judged) or
-    no_result (could not be computed), with the reason; and a line that sums up each clip. Boxes and outlines are in
-    pixels of the source picture. A film shows a crossed-out frame with the reason where one could not be read.
+    no_result (could not be computed), with the reason; and at the end of a clip a line a lesion and one for the clip.
+    Boxes and outlines are in pixels of the source picture. A film shows a crossed-out frame with the reason where one
+    could not be read.
 
     Exit code 0: all inputs were answered; 5: some were not, and the lines say which.
 
@@ -220,7 +221,8 @@ class AnswerPrinter:
 
         if self._clip is not None and (answer is None or answer.path != self._clip.path):
             if self._clip.answers > 1:
-                print(self._clip.line(), file=sys.stdout if self._form == "table" else sys.stderr, flush=True)
+                for line in self._clip.lines():
+                    print(line, file=sys.stdout if self._form == "table" else sys.stderr, flush=True)
             self._clip = None
         if answer is not None:
             self._clip = self._clip or ClipSummary(answer.path)

@@ -84,3 +84,15 @@ def test_a_crop_is_a_part_of_the_picture():
         (problem,) = find_contradictions(Settings(streams=[stream]))
         assert problem.path == ("streams", 0, "crop")
         assert problem.message == f"streams[0].crop: expected a part of the picture, got {box}"
+
+
+def test_frames_without_a_lesion_are_still_read_as_seconds_and_warned_of(tmp_path: Path) -> None:
+    path = tmp_path / "edge.toml"
+    path.write_text("[tracking]\ngone_after_frames = 15\nconfirm = { seconds = 0.8 }\n")
+    settings = load_settings(path, {"EDGE_TRACKING__CONFIRM__SHARE": "0.9"}, {})
+    assert settings.tracking.gone_s == 0.5
+    assert (settings.tracking.confirm.seconds, settings.tracking.confirm.share) == (0.8, 0.9)
+    (warning,) = find_warnings(settings)
+    assert "gone_after_frames" in warning.message
+    assert "gone_after_s = 0.5" in warning.hint
+    assert list(find_warnings(Settings())) == []
