@@ -13,7 +13,8 @@ app = typer.Typer()
 @app.command(epilog="\b\nExample:\n  python -m training cines --data DATA --out runs/cines")
 def cines(
     data: Annotated[
-        Path | None, typer.Option(help="Folder of bus-bra/, busi/ and clips/. None: rendered phantoms, which prove less.")
+        Path | None,
+        typer.Option(help="Folder of bus-bra/, busi/ and clips/. None: rendered phantoms, which prove less."),
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder that keeps the model's answers, which take the time.")] = Path(
         "runs/cines"

@@ -194,9 +194,7 @@ def _settings(plan: RunPlan) -> Settings:
         device="benchmark",
         streams=streams,
         sinks=[] if plan.broker is None else [SinkSettings(uri=plan.broker)],
-        tracking=msgspec.structs.replace(
-            settings.tracking, update_every_s=EVERY_FRAME_S, confirm=AT_ONCE
-        ),
+        tracking=msgspec.structs.replace(settings.tracking, update_every_s=EVERY_FRAME_S, confirm=AT_ONCE),
     )
 
 

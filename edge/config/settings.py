@@ -141,10 +141,13 @@ class ThermalSettings(SettingsSection, frozen=True):
 class ConfirmSettings(SettingsSection, frozen=True):
     """Confirmation: how long a lesion is watched before it is `new`. docs/tracks.md shows what that trades for what."""
 
-    seconds: NotNegative = 0.5
+    seconds: NotNegative = 1.1
     """Seconds that are looked back on. 0: what one frame shows is new at once."""
-    share: Share = 0.6
-    """Share of the frames in them that the lesion must be seen in; frames that were not judged count as without it."""
+    share: Share = 0.55
+    """Share of the frames in them that must show the lesion. Each counts by the lesion's presence: not at all up to
+    0.7, whole from 0.9 on; frames that were not judged count as without it. The earliest that a lesion can be new is
+    after this share of the seconds; one that is never so sure is new once it is in 9 of 10 frames of three times as
+    long."""
     gate_s: NotNegative = 2.0
     """Seconds before in which the anatomy gate must have let at least half of the frames pass."""
 
@@ -160,7 +163,7 @@ class TrackingSettings(SettingsSection, frozen=True):
     match_iou: Share = 0.2
     """Boxes that overlap at least this much (intersection over union) are the same lesion, and also a box of which half
     lies within the other."""
-    gone_after_s: Positive = 1.0
+    gone_after_s: Positive = 1.5
     """Seconds of judged frames without the lesion until it has ended; as many that were not judged end it too."""
     gone_after_frames: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """Old: frames instead of ``gone_after_s``, taken as 30 a second. None: it is not set."""

@@ -138,4 +138,4 @@ class Finding(Durable, frozen=True, kw_only=True):
     latency_ms: dict[str, float]
     research_only: Literal[True] = True
     clip: ClipRef | None = None
-    """What all frames of the track say together; with ``update`` and ``end``. Absent: a ``new``, or an older version."""
+    """What all frames of the track say together; with ``update`` and ``end``. Absent: ``new``, or an older version."""

@@ -8,6 +8,7 @@ Modules:
 - ``analyser``: Analyser: judges one frame in steps that the loop can overlap: prepare, queue, start, wait, finish.
 - ``capture``: Frame capture for all streams: a thread for each source reads and decodes, the loop takes streams in
   turn.
+- ``clip_judgement``: Judgement of a lesion over all of its frames: malignancy joined by a rule, and the best frame.
 - ``coverage``: Coverage of one stream: which result state held from when to when. Pure; knows no messages.
 - ``exam``: Exam tracking: the boundary between patients, where a new random exam id begins and every lesion track ends.
 - ``guard``: Runtime guard with fall-back: keeps the time limit, replaces a runtime that hung or died, tests it before
@@ -18,12 +19,14 @@ Modules:
 - ``loop``: Main loop of the frame process, the whole flow from frame to finding: READ THIS FIRST.
 - ``messages``: Makes the messages on the wire (findings, coverage, latest results) of results and events.
 - ``overload``: Overload: live frames that are dropped for so long that it is no passing moment any more. Pure: no I/O.
+- ``recent_frames``: Frames of the last seconds: counts those within a window that moves with the stream's time.
 - ``report_timer``: Report timer: sends the counters once a second, and at once when the runtime changes.
 - ``reporter``: Reporter: hands each result and source event of the loop to the parts that report it.
 - ``runtime_candidate``: Runtime candidate: a runtime that is loaded and tested in a thread of its own, while the loop
   goes on.
 - ``runtime_history``: Runtime history: which runtimes have failed in this run of the daemon, so that a new frame
   process knows it too.
+- ``same_lesion``: Which lesion of a frame is which lesion of the frames before, by how far their boxes overlap.
 - ``selftest``: Self-test of a runtime with golden vectors: does it compute on this machine what the workstation
   measured?
 - ``stats``: Statistics of the frame process: counters since the start, and times of the last interval, for `health`.
@@ -35,5 +38,6 @@ Modules:
   not.
 - ``stream_reporter``: State of one stream between frames: its exam, its lesion tracks and its coverage, kept and
   reported together.
-- ``tracker``: Lesion tracker with hysteresis: results of one stream in, lifecycle events (new, update, end) out.
+- ``tracker``: Lesion tracker with hysteresis over seconds: results of one stream in, lifecycle events (new, update,
+  end) out.
 """

@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from edge.contracts.frame_result import Result
     from edge.contracts.results import Lesion
 
-METHOD = "mean_logit"
+METHOD = "softmax"
 """Name of the rule: the mean of logits, each frame weighted by `weight`."""
-WEIGHTS = (0.0, 0.0)
-"""How much presence and sharpness of a frame weigh: what ``python -m training clips`` found best, see docs/tracks.md."""
+WEIGHTS = (8.0, 1.0)
+"""How much presence and sharpness of a frame weigh: what ``python -m training report --clips`` fitted, see
+docs/tracks.md."""
 LEAST = 1e-4
 """Probabilities are kept so far from 0 and 1 before their logit is taken."""
 SHARPNESS = "margin_sharpness"

@@ -1,8 +1,9 @@
 """Lesion tracker with hysteresis over seconds: results of one stream in, lifecycle events (new, update, end) out.
 
-A lesion is `new` once it was seen in a share of the frames of some seconds, and only while the anatomy gate lets most
-frames of the last seconds pass; it ends after some seconds without it. An update needs a change over a threshold or a
-time since the last message. Time is the stream's own, so that a frame rate changes nothing. Pure; knows no messages.
+A lesion is `new` once a share of the frames of some seconds showed it, each counted by how surely; one that is seen
+less surely takes longer. Only while the anatomy gate lets most frames of the last seconds pass is anything new. It ends
+after some seconds without it. An update needs a change over a threshold or a time since the last message. Time is the
+stream's own, so that a frame rate changes nothing. Pure; knows no messages.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 ANOTHER_ORGAN = frozenset({Reason.WRONG_ANATOMY, Reason.NOT_ULTRASOUND})
 """Reasons by which the gate says that this is no picture of the model's organ."""
+UNSURE, SURE = 0.7, 0.9
+"""A frame whose lesion has the presence `SURE` or more counts whole, one with `UNSURE` or less not at all."""
+LONGER, STEADY = 3, 0.9
+"""A lesion that is never seen surely is new too, once it is in the share `STEADY` of `LONGER` times the seconds."""
 
 
 @dataclass(slots=True)
@@ -33,7 +38,8 @@ class Track:
     lesion: Lesion
     result: Result
     seen: RecentFrames
-    """Frames of the confirmation window with it."""
+    """Frames of the confirmation window with it, weighted by presence."""
+    seen_longer: RecentFrames
     reach: Reach
     """Where pieces of it turn up."""
     finding_id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -72,8 +78,9 @@ class Tracker:
 
     def _begin(self) -> None:
         """Begin a clip or an exam, of which nothing is known yet."""
-        self._now_ns, self._last_ns = 0, None
-        self._frames = RecentFrames(self._confirm_ns)
+        self._now_ns = 0
+        self._last_ns: int | None = None
+        self._frames, self._frames_longer = RecentFrames(self._confirm_ns), RecentFrames(LONGER * self._confirm_ns)
         gate_ns = round(self._settings.confirm.gate_s * 1e9)
         self._gated, self._refused = RecentFrames(gate_ns), RecentFrames(gate_ns)
 
@@ -93,7 +100,8 @@ class Tracker:
             else:
                 self._unseen(track, step_ns, judged=judged)
         for lesion in unknown:
-            track = Track(lesion, result, RecentFrames(self._confirm_ns), Reach(lesion.box, self._now_ns))
+            seen, longer = RecentFrames(self._confirm_ns), RecentFrames(LONGER * self._confirm_ns)
+            track = Track(lesion, result, seen, longer, Reach(lesion.box, self._now_ns))
             self._tracks.append(track)
             self._sighted(track, lesion, result)
         return self._events(result, still)
@@ -105,8 +113,9 @@ class Tracker:
         """
         events = []
         short = reason in ("clip_changed", "stream_ended") and self._now_ns < self._confirm_ns
+        least = self._settings.confirm.share * self._frames.count(self._now_ns)
         for track in list(self._tracks):
-            if short and track.published is None and self._share(track) >= self._settings.confirm.share:
+            if short and track.published is None and track.seen.count(self._now_ns) >= least:
                 events.append(self._publish(track, "new"))
             events += self._end(track, reason)
         self._begin()
@@ -126,6 +135,7 @@ class Tracker:
         self._last_ns = at_ns
         self._now_ns += step_ns
         self._frames.add(self._now_ns)
+        self._frames_longer.add(self._now_ns)
         self._gated.add(self._now_ns)
         if result.reason in ANOTHER_ORGAN:
             self._refused.add(self._now_ns)
@@ -133,7 +143,8 @@ class Tracker:
 
     def _sighted(self, track: Track, lesion: Lesion, result: Result) -> None:
         track.lesion, track.result, track.missed_ns, track.unjudged_ns = lesion, result, 0, 0
-        track.seen.add(self._now_ns)
+        track.seen.add(self._now_ns, min(1.0, max(0.0, (lesion.score - UNSURE) / (SURE - UNSURE))))
+        track.seen_longer.add(self._now_ns)
         track.reach.add(lesion.box, self._now_ns)
         track.clip.add(lesion, result, self._now_ns)
 
@@ -164,18 +175,15 @@ class Tracker:
 
     def _confirmed(self, track: Track) -> bool:
         """Whether a lesion that is seen now was seen for long enough, where the gate lets most frames pass."""
-        share = self._settings.confirm.share
-        since_ns = self._now_ns - track.seen.first_ns
-        refused = self._refused.count(self._now_ns)
-        return (
-            since_ns >= share * self._confirm_ns
-            and self._share(track) >= share
-            and 2 * refused <= self._gated.count(self._now_ns)
-        )
-
-    def _share(self, track: Track) -> float:
-        """Share of the frames of the confirmation window that the lesion was seen in."""
-        return track.seen.count(self._now_ns) / max(1, self._frames.count(self._now_ns))
+        now_ns, share = self._now_ns, self._settings.confirm.share
+        if 2 * self._refused.count(now_ns) > self._gated.count(now_ns):
+            return False
+        surely = track.seen.weight(now_ns) >= share * self._frames.count(now_ns)
+        if surely and now_ns - track.seen.first_ns >= share * self._confirm_ns:
+            return True
+        long_ns = STEADY * LONGER * self._confirm_ns
+        often = track.seen_longer.count(now_ns) >= STEADY * self._frames_longer.count(now_ns)
+        return often and now_ns - track.seen_longer.first_ns >= long_ns
 
     def _publish(self, track: Track, lifecycle: Lifecycle) -> TrackEvent:
         track.published = track.lesion, track.result

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge.config.consistency import find_contradictions, find_warnings
+from edge.config.load import load_settings
 from edge.config.password_mask import mask_passwords
 from edge.config.settings import CalibrationSettings, RuntimeSettings, Settings, SinkSettings, StreamSettings
 

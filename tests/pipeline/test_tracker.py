@@ -59,6 +59,13 @@ def test_when_a_lesion_is_new_is_a_matter_of_seconds_not_of_frames(make, rate):
     assert at[0] == pytest.approx(0.42, abs=1 / rate + 1e-6)
 
 
+def test_a_lesion_that_is_never_seen_surely_takes_longer_and_is_told_all_the_same(make):
+    tracker = Tracker(TrackingSettings(confirm=ConfirmSettings(seconds=1.0, share=0.6)))
+    weak = msgspec.structs.replace(make.lesion(), score=0.6)
+    at = [k / RATE for k in range(4 * RATE) if tracker.update(make.finding(k, weak), k * SECOND // RATE)]
+    assert at[0] == pytest.approx(2.7, abs=0.1)
+
+
 @pytest.mark.parametrize("rate", [10, 15, 30, 60])
 def test_a_lesion_seen_in_too_few_frames_of_every_window_is_never_new(make, rate):
     tracker = Tracker(TrackingSettings(confirm=ConfirmSettings(seconds=0.6, share=0.7)))
@@ -74,8 +81,8 @@ def test_the_gate_of_the_neighbouring_seconds_counts_not_that_of_one_frame(make)
     confirm = ConfirmSettings(seconds=0.5, share=0.6, gate_s=2.0)
     passes = "w" * 50 + "F" * 18 + "w" * 40 + "F" * 18 + "w" * 40
     assert run(Tracker(TrackingSettings(confirm=confirm)), pattern(make, passes)) == []
-    without = msgspec.structs.replace(confirm, gate_s=0)
-    assert news(run(Tracker(TrackingSettings(confirm=without)), pattern(make, passes))) == 2
+    without = TrackingSettings(confirm=msgspec.structs.replace(confirm, gate_s=0), gone_after_s=0.5)
+    assert news(run(Tracker(without), pattern(make, passes))) == 2
     one_refused = "F" * 8 + "w" + "F" * 30  # and a single refusal takes nothing away
     assert news(run(Tracker(TrackingSettings(confirm=confirm)), pattern(make, one_refused))) == 1
 

@@ -1,4 +1,4 @@
-"""Commands ``training cines`` and ``training report --clips``: tracks against their goals, and rules that join frames."""
+"""Commands ``training cines`` and ``training report --clips``: tracks against goals, and rules that join frames."""
 
 from __future__ import annotations
 
@@ -52,7 +52,11 @@ def run_cines(asked: CinesRequest, say: Callable[[str], None]) -> None:
     """Make what cines are missing, and print goals and curve."""
     cv2.setNumThreads(1)
     settings = TrackingSettings()
-    answers = {half: answers_of(half, asked, say) for half in ("first", "second") if not (half == "second" and asked.first_only)}
+    answers = {
+        half: answers_of(half, asked, say)
+        for half in ("first", "second")
+        if not (half == "second" and asked.first_only)
+    }
     foreign = foreign_answers(asked.data, asked.out, model, say)
     say(f"confirm {settings.confirm.seconds:g} s, share {settings.confirm.share:g}; gone after {settings.gone_s:g} s")
     scores = {(half, rate): scores_at(cines, rate, settings) for half, cines in answers.items() for rate in RATES}
@@ -63,7 +67,9 @@ def run_cines(asked: CinesRequest, say: Callable[[str], None]) -> None:
     if asked.curve is not None:
         points = curve_points(answers["first"])
         for point in points:
-            say(f"{point.seconds:4.1f} s  share {point.share:.1f}  {point.false_a_minute:6.2f} false a minute  {point.delay_s:.2f} s")
+            say(
+                f"{point.seconds:4.1f} s  share {point.share:.1f}  {point.false_a_minute:6.2f} false a minute  {point.delay_s:.2f} s"
+            )
         asked.curve.write_text(curve_svg(points, (settings.confirm.seconds, settings.confirm.share)), encoding="utf-8")
 
 
@@ -96,7 +102,7 @@ def curve_points(cines: Sequence[CineAnswers]) -> list[CurvePoint]:
 
 
 def print_joining(run: Path, cines: Path, say: Callable[[str], None]) -> None:
-    """Print how well each rule joins pairs of views, by predictions out of fold, and frames of sweeps if there are any."""
+    """Print how well each rule joins pairs of views, by predictions out of fold, and frames of sweeps if there are."""
     pairs = pairs_of_views(held_out_rows(run))
     say(joining_text("pairs of views (BUS-BRA)", joining_table(pairs)))
     sweeps = sweeps_as_examinations(read_answers(cines / "held-out-second.jsonl"))

@@ -67,7 +67,10 @@ def curve_svg(points: Sequence[CurvePoint], chosen: tuple[float, float]) -> str:
     for level in (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100):
         if level <= highest:
             y = place(CurvePoint(0, 0, level, 0.0, 1))[1]
-            parts += [_line(LEFT, y, WIDTH - RIGHT, y, "#dddddd"), _text(8, y + 4, "0" if level == LOWEST else f"{level:g}")]
+            parts += [
+                _line(LEFT, y, WIDTH - RIGHT, y, "#dddddd"),
+                _text(8, y + 4, "0" if level == LOWEST else f"{level:g}"),
+            ]
     for tenth in range(0, math.floor(right * 10) + 1, 2):
         x = place(CurvePoint(0, 0, LOWEST, tenth / 10, 1))[0]
         parts.append(_text(x - 8, HEIGHT - BOTTOM + 18, f"{tenth / 10:.1f}"))

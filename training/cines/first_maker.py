@@ -35,6 +35,9 @@ STRENGTH = 0.16
 TRAVEL = 5.0
 """Pixels of movement after which a speckle pattern is another one."""
 
+LEAST_SHOWN = 0.02
+"""A sliver of a lesion that is smaller than this share of it is not there."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pose:
@@ -68,11 +71,11 @@ def make_cine(still: Still, seed: int, seconds: float, rate: float) -> Iterator[
         if shown_last is None or not path.frozen(at):
             pose = path.pose(at)
             moved = 0.0 if before is None else _distance(before, pose, still.pixels.shape[1])
-            grey, box, shown = plate.look(pose, path.lesion_is_on(at))
-            grey = _as_scanned(grey, speckle.next(moved), shadow, pose, rng)
-            shown = float(shown) if pose.contact > 0.5 else 0.0
+            tissue, box, shown = plate.look(pose, path.lesion_is_on(at))
+            grey = _as_scanned(tissue, speckle.next(moved), shadow, pose, rng)
+            shown = shown if pose.contact > 0.5 and shown > LEAST_SHOWN else 0.0
             steady = path.steady(at) and shown > 0.6
-            shown_last, before = CineFrame(grey, box if shown > 0.02 else None, shown, steady), pose
+            shown_last, before = CineFrame(grey, box if shown else None, shown, steady), pose
         yield shown_last
 
 
@@ -83,7 +86,7 @@ def _as_scanned(grey: Plane, speckle: Plane, shadow: Plane, pose: Pose, rng: np.
         depth = np.linspace(0, 1, grey.shape[0], dtype=np.float32)[:, None]
         echo *= pose.contact + (1 - pose.contact) * np.exp(-depth * 25)
     noise = rng.integers(-3, 4, size=(echo.shape[0], 1), dtype=np.int8)
-    return np.clip(echo + noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(echo + noise, 0, 255), np.uint8)
 
 
 def _distance(one: Pose, other: Pose, width: int) -> float:
@@ -107,10 +110,10 @@ class _Plate:
 
     def __init__(self, still: Still, rng: np.random.Generator) -> None:
         height, width = still.pixels.shape[:2]
-        self._pad = round(MARGIN * max(height, width))
+        self._pad = pad = round(MARGIN * max(height, width))
         self._size = (width, height)
         free = _without_lesion(still.pixels, still.mask, rng)
-        self._free = cv2.copyMakeBorder(free, *[self._pad] * 4, borderType=cv2.BORDER_REFLECT_101).astype(np.float32)
+        self._free = cv2.copyMakeBorder(free, pad, pad, pad, pad, cv2.BORDER_REFLECT_101).astype(np.float32)
         self._with = self._free.copy()
         inner = (slice(self._pad, self._pad + height), slice(self._pad, self._pad + width))
         self._with[inner] = still.pixels
@@ -128,7 +131,7 @@ class _Plate:
         centre = (self._pad + width / 2, self._pad + height / 2)
         c, s = math.cos(pose.angle) / pose.zoom, math.sin(pose.angle) / pose.zoom
         turn = np.array([[c, -s + pose.tilt], [s, c]])
-        start = np.array(centre) + (pose.dx, pose.dy) - turn @ (width / 2, height / 2)
+        start = np.add(centre, (pose.dx, pose.dy)) - turn @ (width / 2, height / 2)
         window = np.column_stack([turn, start])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         free = cv2.warpAffine(self._free, window, self._size, flags=flags, borderMode=cv2.BORDER_REFLECT)
@@ -185,7 +188,7 @@ class _Speckle:
         kept = math.exp(-moved / TRAVEL)
         if kept < 0.999:
             self._now = kept * self._now + math.sqrt(1 - kept * kept) * self._pattern()
-        return np.exp(STRENGTH * self._now)
+        return np.asarray(np.exp(STRENGTH * self._now), np.float32)
 
 
 class _Path:

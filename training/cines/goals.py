@@ -25,7 +25,7 @@ NONE_OF = 3.0
 
 
 @dataclass(frozen=True)
-class Goal:
+class TrackGoal:
     """One goal at one frame rate of one kind of cines."""
 
     what: str
@@ -41,9 +41,9 @@ class Goal:
     """What it is about, in words."""
 
 
-def goals_of(scores: Scores) -> list[Goal]:
+def goals_of(scores: Scores) -> list[TrackGoal]:
     """All goals, of all kinds of cines and frame rates."""
-    goals: list[Goal] = []
+    goals: list[TrackGoal] = []
     for (kind, rate), cines in scores.items():
         free, lesions = [c for c in cines if not c.lesion], [c for c in cines if c.lesion]
         goals.append(_false_new(kind, rate, free))
@@ -52,7 +52,7 @@ def goals_of(scores: Scores) -> list[Goal]:
     return goals
 
 
-def _false_new(kind: str, rate: int, free: Sequence[CineScore]) -> Goal:
+def _false_new(kind: str, rate: int, free: Sequence[CineScore]) -> TrackGoal:
     minutes = sum(c.seconds for c in free) / 60
     count = sum(c.false_new for c in free)
     found = BootstrapSamples([c.group for c in free]).ratio(
@@ -60,13 +60,13 @@ def _false_new(kind: str, rate: int, free: Sequence[CineScore]) -> Goal:
     )
     high = max(found.high, NONE_OF / minutes) if not count else found.high
     most = FALSE_NEW[kind]
-    return Goal(
+    return TrackGoal(
         "false new a minute", kind, rate, found.value, found.low, high, f"<= {most:g}", found.value <= most,
         f"{count} in {minutes:.1f} min",
     )  # fmt: skip
 
 
-def _of_lesions(kind: str, rate: int, lesions: Sequence[CineScore]) -> list[Goal]:
+def _of_lesions(kind: str, rate: int, lesions: Sequence[CineScore]) -> list[TrackGoal]:
     found = [c for c in lesions if c.found]
     kept = [c for c in found if c.tracks]
     delayed = [c for c in kept if c.delay_s is not None]
@@ -101,7 +101,7 @@ def _of_lesions(kind: str, rate: int, lesions: Sequence[CineScore]) -> list[Goal
         ),
         ("spread against single", ratio, f"<= {SPREAD:g}", ratio[0] <= SPREAD, f"sd {sd[0]:.3f} against {sd[1]:.3f}"),
     )  # fmt: skip
-    return [Goal(what, kind, rate, *value, goal, reached, n) for what, value, goal, reached, n in rows]
+    return [TrackGoal(what, kind, rate, *value, goal, reached, n) for what, value, goal, reached, n in rows]
 
 
 def _joined(cine: CineScore) -> float | None:
@@ -112,7 +112,7 @@ def _single(cine: CineScore) -> float | None:
     return cine.single_spread
 
 
-def as_text(goals: Sequence[Goal]) -> str:
+def as_text(goals: Sequence[TrackGoal]) -> str:
     """The goals as a table for people."""
     lines = [f"{'':25}{'cines':8}{'rate':>4}  {'value':>7}  {'95 % interval':17}{'goal':9}{'':9}n"]
     for each in sorted(goals, key=lambda goal: goal.what != "false new a minute"):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +25,9 @@ SHOWN = 0.5
 FOUND = 1 / 3
 """A lesion is found by single frames if so many of the frames that show it have it."""
 
+HALF = 0.5
+"""A track is the lesion's if it lies on it in so many of the frames that it is seen in."""
+
 
 @dataclass
 class CineScore:
@@ -33,13 +38,13 @@ class CineScore:
     lesion: bool
     seconds: float
     false_new: int = 0
-    """Tracks that were told of and never lay on the lesion."""
+    """Tracks that were told of and are not the lesion's."""
     single_new: int = 0
     """The same, if every frame had its say: runs of frames with something beside the lesion."""
     found: bool = False
     """Whether single frames find the lesion."""
     tracks: int = 0
-    """Tracks told of that lay on the lesion."""
+    """Tracks told of that are the lesion's."""
     delay_s: float | None = None
     """From the first frame that found the lesion to the first with a track on it."""
     steady_s: float = 0.0
@@ -56,8 +61,10 @@ class CineScore:
 class _Watched:
     """What is noted frame by frame."""
 
-    on_lesion: set[str] = field(default_factory=set)
     told: set[str] = field(default_factory=set)
+    on: Counter[str] = field(default_factory=Counter)
+    """Frames in which each track that was told of lay on the lesion, and was seen at all."""
+    seen: Counter[str] = field(default_factory=Counter)
     first_found: float | None = None
     first_shown: float | None = None
     found: int = 0
@@ -81,10 +88,11 @@ def score_cine(cine: CineAnswers, settings: TrackingSettings) -> CineScore:
         seen.told.update(told)
         _note(seen, tracker, answer, at_ns / 1e9)
     score = CineScore(cine.name, cine.group, cine.lesion, cine.seconds)
-    score.false_new = len(seen.told - seen.on_lesion)
+    on_lesion = {name for name in seen.told if seen.on[name] >= HALF * seen.seen[name] > 0}
+    score.false_new = len(seen.told - on_lesion)
     score.single_new = _single_news(cine.frames)
     score.found = seen.showing > 0 and seen.found >= FOUND * seen.showing
-    score.tracks = len(seen.on_lesion)
+    score.tracks = len(on_lesion)
     if seen.first_found is not None and seen.first_shown is not None:
         score.delay_s = max(0.0, seen.first_shown - seen.first_found)
     score.steady_s = len(seen.status) / cine.rate
@@ -96,8 +104,10 @@ def score_cine(cine: CineAnswers, settings: TrackingSettings) -> CineScore:
 
 def _note(seen: _Watched, tracker: Tracker, answer: FrameAnswer, at_s: float) -> None:
     shown = tracker.shown()
-    on_lesion = [track for track in shown if not track.missed_ns and hits(track.lesion.box, answer.box)]
-    seen.on_lesion.update(track.finding_id for track in on_lesion)
+    now = [track for track in shown if not track.missed_ns and not track.unjudged_ns]
+    on_lesion = [track for track in now if hits(track.lesion.box, answer.box)]
+    seen.seen.update(track.finding_id for track in now)
+    seen.on.update(track.finding_id for track in on_lesion)
     if on_lesion and seen.first_shown is None:
         seen.first_shown = at_s
     if answer.box is not None and answer.shown >= SHOWN:
@@ -121,4 +131,4 @@ def _single_news(frames: Iterable[FrameAnswer]) -> int:
 
 
 def _changes(status: list[bool]) -> int:
-    return sum(now != before for before, now in zip(status, status[1:], strict=False))
+    return sum(now != before for before, now in pairwise(status))

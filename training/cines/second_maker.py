@@ -1,9 +1,9 @@
 """Second cine maker, by which tracks are judged: planes through tissue of some thickness, never used to choose a rule.
 
-It shares no function with `training.cines.first_maker`. A picture is taken apart, in logarithmic grey, into tissue (what
-is left after smoothing) and speckle (the rest). The plane moves through a depth ``z``: the lesion is a solid whose cross
-section shrinks away from its middle plane; speckle is mixed of layers that lie a correlation length apart along ``z``;
-within the plane tissue gives way elastically. Beams lose contact, shadow falls, gain drifts, the scanner freezes.
+It shares no function with `training.cines.first_maker`. A picture is taken apart, in logarithmic grey, into tissue
+(what is left after smoothing) and speckle (the rest). The plane moves through a depth ``z``: the lesion is a solid whose
+cross section shrinks away from its middle plane; speckle is mixed of layers that lie a correlation length apart along
+``z``; within the plane tissue gives way elastically. Beams lose contact, shadow falls, gain drifts, the scanner freezes.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def _heal(field: Field, inside: Field, rng: np.random.Generator, *, smooth_only:
     if not smooth_only:
         filled = np.where(np.roll(wide, field.shape[1] // 2, axis=1) > 0.5, field.mean(), filled).astype(np.float32)
     edge = cv2.GaussianBlur(wide, (0, 0), size / 2)
-    return (field * (1 - edge) + filled * edge).astype(np.float32)
+    return np.asarray(field * (1 - edge) + filled * edge, np.float32)
 
 
 def _cross_section(tissue: _Tissue, cut: float, columns: Field, rows: Field) -> tuple[Field, Field]:

@@ -1,7 +1,7 @@
 """Stills that cines are made of: held-out pictures of the breast sets where they are, rendered phantoms elsewhere.
 
-Held out are the patients that the model that ships did not learn from (protocol ``all``, validation). Lesions are parted
-by patient: of one half the first maker's cines are made, by which rules are chosen, of the other the second maker's.
+Held out are the patients that the model that ships did not learn from (protocol ``all``, validation). Lesions are
+parted by patient: of one half the first maker's cines are made, by which rules are chosen, of the other the second's.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ def phantom_stills(lesions: int, lesion_free: int, seed: int = 0) -> list[Still]
     stills = []
     for number in range(lesions + lesion_free):
         with_lesion = number < lesions
-        picture = PhantomScene(
-            PhantomSpec(seed=seed + number, lesions=int(with_lesion), width=320, height=240)
-        ).render(0)
+        picture = PhantomScene(PhantomSpec(seed=seed + number, lesions=int(with_lesion), width=320, height=240)).render(
+            0
+        )
         x, y, w, h = picture.region.box
         pixels, mask = picture.pixels[y : y + h, x : x + w], picture.mask[y : y + h, x : x + w] > 0
         name = f"phantom-{seed + number}"
