@@ -11,7 +11,7 @@ from edge.app.compose import make_analyser
 from edge.config.settings import AT_ONCE, ConfirmSettings, Settings, TrackingSettings
 from training.cines import first_maker, second_maker
 from training.cines.answers import answer_sweeps, read_answers
-from training.cines.curve import CurvePoint, curve_svg
+from training.cines.curve import CurvePoint, curve_svg, curve_text
 from training.cines.examinations import held_out_rows, pairs_of_views, sweeps_as_examinations
 from training.cines.foreign_clips import foreign_answers
 from training.cines.goals import as_text, goals_of, single_frames_text
@@ -33,8 +33,8 @@ MAKERS = {"first": first_maker.make_cine, "second": second_maker.make_cine}
 SINGLE_FRAMES = TrackingSettings(confirm=AT_ONCE, gone_after_s=5 / 30)
 """The rule of old: one frame's word makes a lesion new, five without it end it."""
 CURVE_RATE = 30
-CURVE_SECONDS = (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0, 1.3)
-CURVE_SHARES = (0.5, 0.6, 0.7, 0.8)
+CURVE_SECONDS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.1, 1.5, 2.0)
+CURVE_SHARES = (0.4, 0.55, 0.7, 0.85)
 
 
 @dataclass(frozen=True)
@@ -52,25 +52,22 @@ def run_cines(asked: CinesRequest, say: Callable[[str], None]) -> None:
     """Make what cines are missing, and print goals and curve."""
     cv2.setNumThreads(1)
     settings = TrackingSettings()
-    answers = {
-        half: answers_of(half, asked, say)
-        for half in ("first", "second")
-        if not (half == "second" and asked.first_only)
-    }
+    makers: tuple[Half, ...] = ("first",) if asked.first_only else ("first", "second")
+    answers = {half: answers_of(half, asked, say) for half in makers}
     foreign = foreign_answers(asked.data, asked.out, model, say)
-    say(f"confirm {settings.confirm.seconds:g} s, share {settings.confirm.share:g}; gone after {settings.gone_s:g} s")
     scores = {(half, rate): scores_at(cines, rate, settings) for half, cines in answers.items() for rate in RATES}
-    scores |= {("lung", cine.rate): [score_cine(cine, settings)] for cine in foreign}
-    say(as_text(goals_of(scores)))
+    organs: dict[tuple[str, int], list[CineScore]] = {}
+    for clip in foreign:
+        organs.setdefault(("organs", clip.rate), []).append(score_cine(clip, settings))
+    confirm = settings.confirm
+    say(f"confirm {confirm.seconds:g} s, share {confirm.share:g}; gone after {settings.gone_s:g} s")
+    say(as_text(goals_of({**scores, **organs})))
     single = {(half, rate): scores_at(cines, rate, SINGLE_FRAMES) for half, cines in answers.items() for rate in RATES}
     say("\n" + single_frames_text(single))
     if asked.curve is not None:
         points = curve_points(answers["first"])
-        for point in points:
-            say(
-                f"{point.seconds:4.1f} s  share {point.share:.1f}  {point.false_a_minute:6.2f} false a minute  {point.delay_s:.2f} s"
-            )
-        asked.curve.write_text(curve_svg(points, (settings.confirm.seconds, settings.confirm.share)), encoding="utf-8")
+        say("\n" + curve_text(points))
+        asked.curve.write_text(curve_svg(points, (confirm.seconds, confirm.share)), encoding="utf-8")
 
 
 def model() -> Analyser:

@@ -94,3 +94,13 @@ def _line(x0: float, y0: float, x1: float, y1: float, colour: str) -> str:
 
 def _text(x: float, y: float, text: str, colour: str = "black") -> str:
     return f'<text x="{x}" y="{y}" fill="{colour}">{text}</text>'
+
+
+def curve_text(points: Sequence[CurvePoint]) -> str:
+    """The curve as a table for people."""
+    lines = ["seconds  share  false new a minute  delay  kept"]
+    lines += [
+        f"{point.seconds:7.1f}{point.share:7.2f}{point.false_a_minute:20.2f}{point.delay_s:6.2f} s{point.kept:6.1%}"
+        for point in points
+    ]
+    return "\n".join(lines)

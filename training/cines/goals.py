@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     Scores = Mapping[tuple[str, int], Sequence[CineScore]]
 
-FALSE_NEW = {"first": 1.0, "second": 0.2, "lung": 0.0}
+FALSE_NEW = {"first": 1.0, "second": 0.2, "organs": 0.0}
 """Most false `new` a minute, by what the cines come from."""
 LATEST_S, ONE_TRACK, KEPT, FLICKER, SPREAD = 0.7, 0.95, 0.97, 1 / 5, 1 / 2
 NONE_OF = 3.0
@@ -30,7 +30,7 @@ class TrackGoal:
 
     what: str
     kind: str
-    """``first`` or ``second`` maker, or ``lung``: clips of other organs."""
+    """``first`` or ``second`` maker, or ``organs``: clips of lungs and eyes."""
     rate: int
     value: float
     low: float
@@ -118,15 +118,14 @@ def as_text(goals: Sequence[TrackGoal]) -> str:
     for each in sorted(goals, key=lambda goal: goal.what != "false new a minute"):
         interval = f"{each.low:.3f} to {each.high:.3f}"
         verdict = "reached" if each.reached else "missed"
-        lines.append(
-            f"{each.what:25}{each.kind:8}{each.rate:4}  {each.value:7.3f}  {interval:17}{each.goal:9}{verdict:9}{each.n}"
-        )
+        head = f"{each.what:25}{each.kind:8}{each.rate:4}  {each.value:7.3f}  "
+        lines.append(f"{head}{interval:17}{each.goal:9}{verdict:9}{each.n}")
     return "\n".join(lines)
 
 
 def single_frames_text(scores: Scores) -> str:
     """What the rule of old did on the same cines, in a line each."""
-    lines = ["by single frames (one makes a lesion new, five without it end it, as before):"]
+    lines = ["by single frames (one makes a lesion new, a sixth of a second without it ends it):"]
     for (kind, rate), cines in scores.items():
         free, found = [c for c in cines if not c.lesion], [c for c in cines if c.lesion and c.found]
         minutes = sum(c.seconds for c in free) / 60

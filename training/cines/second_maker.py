@@ -1,9 +1,10 @@
 """Second cine maker, by which tracks are judged: planes through tissue of some thickness, never used to choose a rule.
 
 It shares no function with `training.cines.first_maker`. A picture is taken apart, in logarithmic grey, into tissue
-(what is left after smoothing) and speckle (the rest). The plane moves through a depth ``z``: the lesion is a solid whose
-cross section shrinks away from its middle plane; speckle is mixed of layers that lie a correlation length apart along
-``z``; within the plane tissue gives way elastically. Beams lose contact, shadow falls, gain drifts, the scanner freezes.
+(what is left after smoothing) and speckle (the rest). The plane moves through a depth ``z``: the lesion is a solid
+whose cross section shrinks away from its middle plane; speckle is mixed of layers that lie a correlation length apart
+along ``z``; within the plane tissue gives way elastically. Beams lose contact, shadow falls, gain drifts, the scanner
+freezes.
 """
 
 from __future__ import annotations
