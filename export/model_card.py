@@ -27,14 +27,13 @@ def render_card(manifest: ModelManifest, graph_bytes: int) -> str:
     data = "\n".join(f"- **{d.name}** ({d.licence}): {d.used_for}. {d.citation}" for d in m.training_data)
     limits = "\n".join(f"- {line}" for line in m.not_shown)
     size = f"{graph_bytes / 2**20:.1f} MB"
-    made = f"Made {m.created} from revision {m.git_revision or 'unknown'}."
     smallest = f"{t.lesion_min_area:.2%} of the tensor"
     least = f"{t.lesion_score:g}"
     return f"""# {m.name} {m.version}
 
 **{NOTICE}**
 
-Task: {m.task}, body part {m.body_part}. Licence: {m.licence}. {made}
+Task: {m.task}, body part {m.body_part}. Licence: {m.licence}. {_made(m)}
 
 It looks at one ultrasound picture and says where it sees a lesion, and how likely a lesion like this was malignant
 among the pictures it was calibrated on. "No lesion detected in this frame" never means "healthy".
@@ -51,8 +50,9 @@ Input {m.input}: the grey value itself, as the preprocessing recipe {m.recipe_sh
 {_figures(m.metrics)}
 No figure is of pictures that the measured model was trained or chosen on. That is the 8-bit model in this file unless
 it says otherwise.
-Intervals are 95 % and draw patients, not pictures. They tell how sure these numbers are *for such pictures*; they say
-nothing of other hospitals, scanners or women.
+Intervals are 95 % and draw patients, not pictures. They tell how sure these numbers are *for such pictures*. Rows that
+name a hospital or scanner as never seen tell of that one alone; of other hospitals, scanners and women none says
+anything.
 
 ## Thresholds
 - Suspicious at a malignancy of {t.malignancy:.3f} or more: {t.operating_point}.
@@ -68,6 +68,12 @@ nothing of other hospitals, scanners or women.
 
 On such pictures its numbers mean nothing, and it may not notice.
 """
+
+
+def _made(manifest: ModelManifest) -> str:
+    """Sentences of the card on when the bundle was made, and its network where that was before."""
+    trained = f" Its network was trained {manifest.trained}." if manifest.trained else ""
+    return f"Made {manifest.created} from revision {manifest.git_revision or 'unknown'}.{trained}"
 
 
 def _calibrated(manifest: ModelManifest) -> str:

@@ -25,7 +25,7 @@ from export.golden_vectors import make_golden
 from export.head_replacement.replaced_graph import probabilities, trunk_features, with_new_head
 from export.noticing_cases import add_noticing_cases
 from export.predict import run_graph
-from export.repack import check_version, frame_cases, write_bundle
+from export.repack import check_version, frame_cases, successor, write_bundle
 from export.thresholds import anatomy_threshold
 
 if TYPE_CHECKING:
@@ -154,9 +154,8 @@ def new_manifest(
         thresholds, calibration = folds.calibration.thresholds, folds.calibration.calibration
     metrics = list(folds.figures) or [metric for metric in old.metrics if metric.name not in GATE_METRICS]
     return msgspec.structs.replace(
-        old,
+        successor(old, changes.version),
         manifest_version=manifest_version(calibration),
-        version=changes.version,
         thresholds=with_limits(thresholds, graph, gate, progress),
         calibration=calibration,
         metrics=[*metrics, *gate.metrics],

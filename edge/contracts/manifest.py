@@ -187,4 +187,7 @@ class ModelManifest(msgspec.Struct, frozen=True, kw_only=True):
     git_revision: str
     created: str
     """Time at which the bundle was made: RFC 3339, UTC."""
+    trained: str = ""
+    """Time of the training run that its network comes from, where the bundle was made later out of another; empty:
+    ``created``."""
     research_only: Literal[True] = True
