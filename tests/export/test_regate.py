@@ -319,6 +319,10 @@ def test_figures_and_data_sets_are_read_or_refused(tmp_path: Path):
     }
     metrics.write_text(json.dumps({"gate": {"files": files}}), encoding="utf-8")
     assert [(m.name, m.value) for m in read_gate_metrics(metrics)] == [("other anatomy passed", 0.125)]
+    both = {name: {**each, "passed_stated": 2} for name, each in files.items()}
+    metrics.write_text(json.dumps({"gate": {"files": both}}), encoding="utf-8")
+    assert [m.value for m in read_gate_metrics(metrics)] == [0.125, 0.5]
+    assert {m.name for m in read_gate_metrics(metrics)} <= regate.GATE_METRICS
     for wrong in (
         "{",
         "[]",
