@@ -53,7 +53,8 @@ def cannot_run() -> DeviceError | None:
         return DeviceError("this machine is arm64 itself: nothing has to be played", hint="run make test here")
     lacking = [tool for tool in ("debootstrap", "dpkg-deb", "unshare", QEMU) if _find(tool) is None]
     if lacking:
-        packages = " ".join({"dpkg-deb": "dpkg", "unshare": "util-linux", QEMU: "qemu-user-static"}.get(tool, tool) for tool in lacking)
+        package = {"dpkg-deb": "dpkg", "unshare": "util-linux", QEMU: "qemu-user-static"}
+        packages = " ".join(package.get(tool, tool) for tool in lacking)
         return DeviceError(f"{', '.join(lacking)} not found", hint=f"apt install {packages}")
     if os.geteuid() != 0:
         return DeviceError("an arm64 root is entered by chroot, which needs root", hint="sudo make test-arm64")

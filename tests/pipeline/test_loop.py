@@ -148,11 +148,11 @@ def fails_once():
 
     calls = []
 
-    def broken(*args):
+    def broken(*args, **options):
         calls.append(args)
         if len(calls) == 2:
             raise RuntimeError("a bug")
-        return decide(*args)
+        return decide(*args, **options)
 
     return broken
 
