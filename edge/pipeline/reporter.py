@@ -75,6 +75,8 @@ class Reporter:
         """Report that a source gave no frame, and why."""
         if self._streams[stream].reports():
             self._streams[stream].event(event)
+            if event.kind == "lost":
+                self._timer.hurry()  # `state` names it
             if event.kind != "ended":
                 self._tell_unjudged(stream, event.reason)
 

@@ -11,7 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, ClassVar
 
-from edge.contracts.errors import ConfigError, DeviceError, EdgeError, SourceError, UsageError
+from edge.contracts.errors import ConfigError, DeviceError, EdgeError, SourceError, SourceSetupError, UsageError
 from edge.contracts.frames import Frame, FrameOrigin, SourceEvent
 from edge.contracts.results import Reason
 from edge.contracts.state import StreamInput
@@ -229,6 +229,8 @@ class LiveSource:
             log.error("stream %s: a bug in its reader:\n%s", self._stream.name, lost.traceback)
         if lost.refused:
             return AccessRefusedError(lost.message, hint=lost.hint, reason=lost.reason)
+        if lost.setup:
+            return SourceSetupError(lost.message, hint=lost.hint, reason=lost.reason)
         if lost.exit_code in KINDS:
             return KINDS[lost.exit_code](lost.message, hint=lost.hint)
         if lost.exit_code == DeviceError.exit_code or not lost.exit_code:
