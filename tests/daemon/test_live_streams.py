@@ -167,9 +167,7 @@ def test_an_absent_camera_does_not_hide_what_is_wrong_with_another(start: Callab
     [
         ("rstp://127.0.0.1/live", 2, "rstp"),
         ("rtsp://127.0.0.1/live?transport=pigeon", 2, "transport"),
-        ("camera://0?size=large", 2, "size"),
         ("srt://127.0.0.1:9", 5, "does not know srt://"),
-        ("/nowhere/clip.mp4", 2, "/nowhere/clip.mp4"),
     ],
 )
 def test_what_is_wrong_here_ends_the_start(start: Callable[..., Daemon], source: str, code: int, said: str) -> None:
