@@ -202,7 +202,7 @@ def with_source_uris(settings: Settings) -> Settings:
 
 
 def streams_from_sources(sources: Sequence[str]) -> list[StreamSettings]:
-    """A stream for each source, a URI or plain path, named ``{scheme}-{n}``, n from 1 for each scheme. `UsageError` for no URI."""
+    """A stream for each source, a URI or plain path, named ``{scheme}-{n}``, n from 1. `UsageError` for no source."""
     counts: dict[str, int] = {}
     streams = []
     for source in map(plain_source, sources):

@@ -39,8 +39,9 @@ LARGE_BYTES = 8 << 20
 """A frame of so many bytes is decoded ahead alone: the loop holds two more of them."""
 STUCK_S = 60.0
 """Longer than any source's own time limits."""
-BACKOFF_S = (0.25, 0.5, 1.0)
-"""Pauses before a lost source is opened again, shortened by chance by up to a half: what is back is seen within 2 s."""
+BACKOFF_S = (0.25, *(0.5,) * 60, 1.0)
+"""Pauses before a lost source is opened again, shortened by chance by up to a half. Half a second for half a minute: a
+stream that begins with a key frame each second is seen within 2 s; what is away for longer is asked less often."""
 
 
 class FrameCapture:
