@@ -176,8 +176,9 @@ class LiveSource:
 
     def _frame(self, taken: TakenFrame) -> Frame | None:
         """The frame that was taken; None if it has become too old meanwhile: it is dropped, and counted."""
-        self._silence.note_frame()
-        if time.monotonic_ns() - taken.frame.captured_ns > LATE_NS:
+        age_ns = time.monotonic_ns() - taken.frame.captured_ns
+        self._silence.note_frame(age_ns / 1e9)
+        if age_ns > LATE_NS:
             self.dropped += 1
             return None
         captured_ns = taken.frame.captured_ns - round(self.options.delay_ms * 1e6)
