@@ -332,6 +332,16 @@ def test_what_a_source_left_out_is_logged_once_a_clip(make, caplog):
     ] * 2
 
 
+@pytest.mark.parametrize(
+    ("told", "disputed"), [(None, False), ("UNKNOWN", False), ("MAMMA", False), ("CHEST", True), ("THYROID", True)]
+)
+def test_a_configured_body_part_wins_and_says_whether_the_source_contradicts_it(make, told, disputed):
+    frame = make.frame(0)
+    frame = replace(frame, origin=replace(frame.origin, body_part=told))
+    made = add_stream_metadata([StreamSettings(name="s", source="x", body_part="breast")])(frame).origin
+    assert (made.body_part, made.body_part_disputed) == ("BREAST", disputed)
+
+
 def test_a_configured_calibration_that_no_scanner_has_gives_no_millimetres(make):
     for mm, calibrated in ((0.2, True), (20.0, False)):
         stream = StreamSettings(
