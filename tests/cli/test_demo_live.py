@@ -71,8 +71,9 @@ def test_a_camera_is_found_lost_and_found_again(tmp_path: Path) -> None:
     with demo_live(tmp_path) as (process, seen):
         said = read_until(process, "finding: lesion")
         seen += psutil.Process(process.pid).children(recursive=True)
-        rest, err = process.communicate(timeout=120)
-    said += rest
+        assert process.stdout is not None  # what is buffered there, `communicate` does not see
+        said += process.stdout.read()
+        _, err = process.communicate(timeout=120)
     assert process.returncode == 0, (said, err)
     assert said.count("coverage: LOST") == 3
     assert said.count("coverage: back") == 3
@@ -101,7 +102,8 @@ def test_nothing_is_left_however_it_ends(tmp_path: Path, number: signal.Signals)
             seen[:] = psutil.Process(process.pid).children(recursive=True)
             time.sleep(0.05)
         process.send_signal(number)
-        out, _ = process.communicate(timeout=60)
+        out = process.stdout.read() if process.stdout is not None else ""
+        process.wait(60)
     if number != signal.SIGKILL:
         assert process.returncode == 0
         assert "ended by you before it was through" in out
