@@ -350,3 +350,15 @@ def test_a_configured_calibration_that_no_scanner_has_gives_no_millimetres(make)
         (region,) = add_stream_metadata([stream])(make.frame(0)).regions
         assert region.calibrated is calibrated
         assert (region.uncalibrated is None) is calibrated
+
+
+def test_a_camera_that_is_off_for_days_does_not_fill_the_log(make, caplog):
+    settings = Settings(streams=[StreamSettings(name="s", source="camera://0")], runtime=SCRIPTED)
+    model = choose_model(settings)
+    messages = Messages(EnvelopeMaker("device", "run").fields, Provenance(model.manifest, model.ref, False))
+    reporter = Reporter(settings, messages, MemoryFrameLink())
+    for _ in range(1000):
+        reporter.event("s", SourceEvent("lost", Reason.SOURCE_LOST, "it is off"))
+    assert 5 < caplog.text.count("it is off") < 15
+    reporter.event("s", SourceEvent("lost", Reason.SOURCE_LOST, "it refuses our name"))
+    assert "it refuses our name" in caplog.text
