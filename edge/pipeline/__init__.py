@@ -18,6 +18,8 @@ Modules:
   at all.
 - ``loop``: Main loop of the frame process, the whole flow from frame to finding: READ THIS FIRST.
 - ``messages``: Makes the messages on the wire (findings, coverage, latest results) of results and events.
+- ``open_sources``: Opening of all sources at a start, and which live streams are lost: absent since the start, or gone
+  later.
 - ``overload``: Overload: live frames that are dropped for so long that it is no passing moment any more. Pure: no I/O.
 - ``recent_frames``: Frames of the last seconds: counts those within a window that moves with the stream's time.
 - ``report_timer``: Report timer: sends the counters once a second, and at once when the runtime changes.

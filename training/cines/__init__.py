@@ -5,8 +5,8 @@ Modules:
 - ``answers``: The model's answers for each frame of made cines, kept in a file, so that rules are tried without the
   model.
 - ``cine``: Cines that are made from pictures: what is known of each frame, and how a cine is given frame by frame.
-- ``command``: Commands ``training cines`` and ``training report --clips``: tracks against their goals, and rules that
-  join frames.
+- ``command``: Commands ``training cines`` and ``training report --clips``: tracks against goals, and rules that join
+  frames.
 - ``curve``: Curve of false `new` a minute against the delay of a lesion, one line a share, as an SVG picture.
 - ``examinations``: Examinations to join: pairs of views of held-out pictures, and sweeps of the second maker.
 - ``first_maker``: First cine maker, by which rules for tracks are chosen: a window that moves over one picture.

@@ -9,6 +9,7 @@ import cv2
 
 from edge.app.compose import make_analyser
 from edge.config.settings import AT_ONCE, ConfirmSettings, Settings, TrackingSettings
+from edge.models.bundle import load_bundle
 from training.cines import first_maker, second_maker
 from training.cines.answers import answer_sweeps, read_answers
 from training.cines.curve import CurvePoint, curve_svg, curve_text
@@ -54,7 +55,7 @@ def run_cines(asked: CinesRequest, say: Callable[[str], None]) -> None:
     settings = TrackingSettings()
     makers: tuple[Half, ...] = ("first",) if asked.first_only else ("first", "second")
     answers = {half: answers_of(half, asked, say) for half in makers}
-    foreign = foreign_answers(asked.data, asked.out, model, say)
+    foreign = foreign_answers(asked.data, asked.out / f"clips-{model_name()}.jsonl", model, say)
     scores = {(half, rate): scores_at(cines, rate, settings) for half, cines in answers.items() for rate in RATES}
     organs: dict[tuple[str, int], list[CineScore]] = {}
     for clip in foreign:
@@ -75,10 +76,16 @@ def model() -> Analyser:
     return make_analyser(Settings(), isolated=False)
 
 
+def model_name() -> str:
+    """Name of the model that ships, for files that keep what it said: another model has others."""
+    manifest = load_bundle(None).manifest
+    return f"{manifest.version}-{manifest.graph_sha256[:8]}"
+
+
 def answers_of(half: Half, asked: CinesRequest, say: Callable[[str], None]) -> list[CineAnswers]:
     """Answers for all sweeps of one maker."""
     kind = "phantoms" if asked.data is None else "held-out"
-    path = asked.out / f"{kind}-{half}.jsonl"
+    path = asked.out / f"{kind}-{half}-{model_name()}.jsonl"
     return answer_sweeps(path, sweeps_of(half, asked.data), MAKERS[half], model, say)
 
 
@@ -102,6 +109,6 @@ def print_joining(run: Path, cines: Path, say: Callable[[str], None]) -> None:
     """Print how well each rule joins pairs of views, by predictions out of fold, and frames of sweeps if there are."""
     pairs = pairs_of_views(held_out_rows(run))
     say(joining_text("pairs of views (BUS-BRA)", joining_table(pairs)))
-    sweeps = sweeps_as_examinations(read_answers(cines / "held-out-second.jsonl"))
+    sweeps = sweeps_as_examinations(read_answers(cines / f"held-out-second-{model_name()}.jsonl"))
     if sweeps:
         say("\n" + joining_text("sweeps of the second maker", joining_table(sweeps), say_weights=False))

@@ -19,12 +19,11 @@ if TYPE_CHECKING:
 
 
 def foreign_answers(
-    data: Path | None, out: Path, analyser: Callable[[], Analyser], say: Callable[[str], None]
+    data: Path | None, path: Path, analyser: Callable[[], Analyser], say: Callable[[str], None]
 ) -> list[CineAnswers]:
-    """Answers for all clips in ``data/clips``, kept in ``out``; none without data."""
+    """Answers for all clips in ``data/clips``, kept in ``path``; none without data."""
     if data is None or not (data / "clips").is_dir():
         return []
-    path = out / "clips.jsonl"
     kept = read_answers(path)
     if not kept:
         path.parent.mkdir(parents=True, exist_ok=True)
