@@ -9,13 +9,17 @@ import numpy as np
 import pytest
 
 from edge.config.settings import AT_ONCE, ConfirmSettings, TrackingSettings
+from edge.contracts.errors import ConfigError
 from edge.contracts.results import Reason, Status
-from training.cines import first_maker, joining, second_maker
-from training.cines.answers import CineAnswers, FoundLesion, FrameAnswer
+from training.breast import protocol
+from training.cines import command, first_maker, joining, second_maker
+from training.cines.answers import CineAnswers, FoundLesion, FrameAnswer, read_answers
 from training.cines.curve import CurvePoint, curve_svg
 from training.cines.goals import as_text, goals_of
 from training.cines.score import hits, score_cine
-from training.cines.stills import phantom_stills
+from training.cines.stills import held_out_stills, phantom_stills
+from training.cines.sweeps import phantom_sweeps
+from training.datasets import BUS_BRA, BUSI, UNLABELLED, Item
 
 MAKERS = {"first": first_maker.make_cine, "second": second_maker.make_cine}
 RATE = 5
@@ -168,22 +172,78 @@ def exams(n: int, informative: float, seed: int = 0) -> list[joining.Examination
 
 
 def test_weights_are_learnt_where_presence_tells_and_left_alone_where_it_does_not():
-    assert joining.fit_weights(exams(400, 1.0))[0] > 0
-    assert joining.fit_weights(exams(400, 0.0, seed=1)) == (0.0, 0.0)
+    assert joining.fit_weights(exams(200, 1.0))[0] > 0
+    assert joining.fit_weights(exams(200, 0.0, seed=1)) == (0.0, 0.0)
 
 
 def test_all_rules_stand_in_one_table_and_each_fold_is_judged_by_the_others():
-    table = joining.joining_table(exams(300, 1.0))
+    table = joining.joining_table(exams(150, 1.0))
     assert list(table.rules) == list(joining.RULES)
     assert set(table.chosen) == {0, 1, 2, 3, 4}
     assert table.rules["worst_frame"].auc.value < table.rules["mean_logit"].auc.value
     assert table.best == joining.LEARNT
     text = joining.as_text("pairs", table)
     assert all(name in text for name in joining.RULES)
-    assert "300 examinations of 300 patients" in text
+    assert "150 examinations of 150 patients" in text
 
 
 def test_rules_of_one_frame_agree():
     one = joining.Examination("g", 1, 0, np.array([0.7]), np.array([0.8]), np.array([0.5]))
     said = {name: round(rule(one, (4.0, 1.0)), 6) for name, rule in joining.RULES.items()}
     assert set(said.values()) == {round(float(np.log(0.7 / 0.3)), 6)}
+
+
+@pytest.mark.slow
+def test_the_command_prints_goals_and_curve_and_asks_the_model_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(command, "sweeps_of", lambda half, data: phantom_sweeps(half, 1, 1, seconds=1.5))
+    monkeypatch.setattr(command, "CURVE_SECONDS", (0.0, 0.5))
+    said: list[str] = []
+    asked = command.CinesRequest(None, tmp_path / "cines", tmp_path / "curve.svg", first_only=False)
+    command.run_cines(asked, said.append)
+    assert (tmp_path / "curve.svg").read_text().startswith("<svg")
+    text = "\n".join(said)
+    for words in ("false new a minute", "in one track", "lesion shown after", "by single frames", "seconds  share"):
+        assert words in text
+    monkeypatch.setattr(command, "model", lambda: pytest.fail("the answers are kept"))
+    again: list[str] = []
+    command.run_cines(asked, again.append)
+    assert again == said[-len(again) :]
+
+
+def test_kept_answers_that_are_something_else_are_one_error_that_says_what_to_do(tmp_path):
+    path = tmp_path / "held-out-first.jsonl"
+    for damaged in (b"{}\n", b"\xff\xfe\n", b'{"name": 1}\n', b"[1, 2\n"):
+        path.write_bytes(damaged)
+        with pytest.raises(ConfigError, match="no answers of cines"):
+            read_answers(path)
+    path.write_bytes(b'{"name": "half of a li')  # whoever wrote it was ended
+    assert read_answers(path) == read_answers(tmp_path / "none.jsonl") == []
+
+
+def items(n: int) -> list[Item]:
+    """Pictures of two sets, two views a patient, every third without a lesion."""
+    found = []
+    for k in range(n):
+        mask = np.zeros((120, 140), np.uint8)
+        label = UNLABELLED if k % 3 == 0 else k % 2
+        if label != UNLABELLED:
+            mask[50:70, 20:40] = 1
+        source = BUSI if k % 3 == 0 or k % 5 == 0 else BUS_BRA
+        pixels = np.random.default_rng(k).integers(20, 220, mask.shape, np.uint8)
+        found += [Item(f"{k}-{view}", f"g{k}", source, "train", label, pixels, mask, fold=1) for view in "ab"]
+    return found
+
+
+def test_stills_are_held_out_and_the_makers_patients_with_lesions_are_others(monkeypatch, tmp_path):
+    every = items(300)
+    monkeypatch.setattr("training.cines.stills.load_breast_sets", lambda data: every)
+    held = {item.group for item in protocol.assign_splits("all", every) if item.split == "val"}
+    first, second = (held_out_stills(tmp_path, half, 4, 12) for half in ("first", "second"))
+    for stills in (first, second):
+        assert {still.group for still in stills} <= held
+        with_lesion = [still for still in stills if still.mask.any()]
+        assert len({still.group for still in with_lesion}) == len(with_lesion) > 0
+        assert len(with_lesion) < len(stills)
+        assert all(max(still.pixels.shape) == 320 for still in stills)
+    lesions = [{still.group for still in stills if still.mask.any()} for stills in (first, second)]
+    assert not lesions[0] & lesions[1]

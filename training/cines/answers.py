@@ -124,12 +124,12 @@ def answer_of(result: Result, box: Box | None = None, shown: float = 0.0, steady
 
 
 def read_answers(path: Path) -> list[CineAnswers]:
-    """Read kept answers, one JSON object a cine, a line each; none where there is no file.
+    """Read kept answers, one JSON object a cine, a line each; none where there is no file. Half a line is left out.
 
     Raises `ConfigError` if it is something else.
     """
     try:
-        lines = path.read_bytes().splitlines() if path.is_file() else []
+        lines = path.read_bytes().split(b"\n")[:-1] if path.is_file() else []
         return [msgspec.json.decode(line, type=CineAnswers) for line in lines if line]
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}", hint="give another --out") from None
@@ -146,7 +146,8 @@ def answer_sweeps(
     if missing:
         path.parent.mkdir(parents=True, exist_ok=True)
         model = analyser()
-        with path.open("ab") as file, closing(model):
+        with path.open("wb") as file, closing(model):
+            file.writelines(msgspec.json.encode(cine) + b"\n" for cine in kept.values())
             for number, sweep in enumerate(missing, 1):
                 cine = kept[sweep.name] = ask_about_cine(sweep, maker, model)
                 file.write(msgspec.json.encode(cine) + b"\n")

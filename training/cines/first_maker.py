@@ -146,7 +146,7 @@ class _Plate:
             near = np.minimum(near, np.clip(1.6 * kept, 0, 1))
         count = int(cv2.countNonZero(inside))
         x, y, w, h = cv2.boundingRect(inside)
-        shown = min(1.0, count / (self.area * pose.zoom * pose.zoom)) if count >= 12 else 0.0
+        shown = float(min(1.0, count / (self.area * pose.zoom * pose.zoom))) if count >= 12 else 0.0
         return held * near + free * (1 - near), (x, y, w, h) if shown else None, shown
 
 
