@@ -15,14 +15,14 @@ from training.cines.answers import answer_sweeps, read_answers
 from training.cines.curve import CurvePoint, curve_svg, curve_text
 from training.cines.examinations import held_out_rows, pairs_of_views, sweeps_as_examinations
 from training.cines.foreign_clips import foreign_answers
-from training.cines.goals import as_text, goals_of, single_frames_text
+from training.cines.goals import as_text, goals_of, single_frames_text, where_false_text
 from training.cines.joining import as_text as joining_text
 from training.cines.joining import joining_table
 from training.cines.score import score_cine
 from training.cines.sweeps import RATES, sweeps_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from edge.pipeline.analyser import Analyser
@@ -56,15 +56,14 @@ def run_cines(asked: CinesRequest, say: Callable[[str], None]) -> None:
     makers: tuple[Half, ...] = ("first",) if asked.first_only else ("first", "second")
     answers = {half: answers_of(half, asked, say) for half in makers}
     foreign = foreign_answers(asked.data, asked.out / f"clips-{model_name()}.jsonl", model, say)
-    scores = {(half, rate): scores_at(cines, rate, settings) for half, cines in answers.items() for rate in RATES}
-    organs: dict[tuple[str, int], list[CineScore]] = {}
+    scores = at_all_rates(answers, settings)
     for clip in foreign:
-        organs.setdefault(("organs", clip.rate), []).append(score_cine(clip, settings))
+        scores.setdefault(("organs", clip.rate), []).append(score_cine(clip, settings))
     confirm = settings.confirm
-    say(f"confirm {confirm.seconds:g} s, share {confirm.share:g}; gone after {settings.gone_s:g} s")
-    say(as_text(goals_of({**scores, **organs})))
-    single = {(half, rate): scores_at(cines, rate, SINGLE_FRAMES) for half, cines in answers.items() for rate in RATES}
-    say("\n" + single_frames_text(single))
+    say(f"model {model_name()}; confirm {confirm.seconds:g} s, share {confirm.share:g}, gone {settings.gone_s:g} s")
+    say(as_text(goals_of(scores)))
+    say("\n" + where_false_text(scores))
+    say("\n" + single_frames_text(at_all_rates(answers, SINGLE_FRAMES)))
     if asked.curve is not None:
         points = curve_points(answers["first"])
         say("\n" + curve_text(points))
@@ -89,6 +88,13 @@ def answers_of(half: Half, asked: CinesRequest, say: Callable[[str], None]) -> l
     return answer_sweeps(path, sweeps_of(half, asked.data), MAKERS[half], model, say)
 
 
+def at_all_rates(
+    answers: Mapping[Half, Sequence[CineAnswers]], settings: TrackingSettings
+) -> dict[tuple[str, int], list[CineScore]]:
+    """Scores of each maker's cines at each frame rate."""
+    return {(half, rate): scores_at(cines, rate, settings) for half, cines in answers.items() for rate in RATES}
+
+
 def scores_at(cines: Sequence[CineAnswers], rate: int, settings: TrackingSettings) -> list[CineScore]:
     """Scores at one frame rate, of the cines that were made at it or at a multiple."""
     return [score_cine(cine.at_rate(rate), settings) for cine in cines if cine.rate >= rate]
@@ -107,8 +113,9 @@ def curve_points(cines: Sequence[CineAnswers]) -> list[CurvePoint]:
 
 def print_joining(run: Path, cines: Path, say: Callable[[str], None]) -> None:
     """Print how well each rule joins pairs of views, by predictions out of fold, and frames of sweeps if there are."""
-    pairs = pairs_of_views(held_out_rows(run))
-    say(joining_text("pairs of views (BUS-BRA)", joining_table(pairs)))
+    pairs = joining_table(pairs_of_views(held_out_rows(run)))
+    say(joining_text("pairs of views (BUS-BRA)", pairs))
     sweeps = sweeps_as_examinations(read_answers(cines / f"held-out-second-{model_name()}.jsonl"))
     if sweeps:
-        say("\n" + joining_text("sweeps of the second maker", joining_table(sweeps), say_weights=False))
+        title = "sweeps of the second maker, weights learnt on the pairs"
+        say("\n" + joining_text(title, joining_table(sweeps, pairs.weights), say_weights=False))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -120,6 +121,19 @@ def as_text(goals: Sequence[TrackGoal]) -> str:
         verdict = "reached" if each.reached else "missed"
         head = f"{each.what:25}{each.kind:8}{each.rate:4}  {each.value:7.3f}  "
         lines.append(f"{head}{interval:17}{each.goal:9}{verdict:9}{each.n}")
+    return "\n".join(lines)
+
+
+def where_false_text(scores: Scores) -> str:
+    """Which lesion-free tissue is called a lesion, and how often."""
+    lines = ["false new come from:"]
+    for (kind, rate), cines in scores.items():
+        free = [c for c in cines if not c.lesion]
+        found = Counter({c.group: 0 for c in free})
+        for cine in free:
+            found[cine.group] += cine.false_new
+        named = ", ".join(f"{group} {count}" for group, count in found.most_common() if count)
+        lines.append(f"  {kind:7}{rate:3}/s: {named or 'none'} (of {len(found)} patients or clips)")
     return "\n".join(lines)
 
 

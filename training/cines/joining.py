@@ -144,8 +144,8 @@ def fit_weights(exams: Sequence[Examination]) -> Weights:
     return best
 
 
-def joining_table(exams: Sequence[Examination]) -> JoiningTable:
-    """Judge all rules, each fold by what was fitted on the others."""
+def joining_table(exams: Sequence[Examination], learnt: Weights | None = None) -> JoiningTable:
+    """Judge all rules, each fold by what was fitted on the others; ``learnt``: weights from elsewhere, not fitted."""
     folds = sorted({exam.fold for exam in exams})
     labels, fold_of = np.array([exam.label for exam in exams]), np.array([exam.fold for exam in exams])
     scores = {name: np.zeros(len(exams)) for name in RULES}
@@ -155,7 +155,7 @@ def joining_table(exams: Sequence[Examination]) -> JoiningTable:
         here = fold_of == fold
         others = [exam for exam in exams if exam.fold != fold] or list(exams)
         known = np.array([exam.label for exam in others])
-        weights = fit_weights(others)
+        weights = learnt or fit_weights(others)
         losses = {}
         for name in RULES:
             before, now = _scores(others, name, weights), _scores([e for e in exams if e.fold == fold], name, weights)
@@ -163,18 +163,19 @@ def joining_table(exams: Sequence[Examination]) -> JoiningTable:
             losses[name] = log_loss(known, sigmoid(before * line[0] + line[1]))
             scores[name][here], p[name][here] = now, sigmoid(now * line[0] + line[1])
         chosen[fold] = _best(losses)
+    on_all = learnt or fit_weights(exams)
     draws = BootstrapSamples([exam.group for exam in exams])
     figures = {
         name: RuleFigures(
             draws.auc(labels, scores[name]),
             draws.auc_difference(labels, scores[name], scores[PLAIN]),
             log_loss(labels, p[name]),
-            _spread(exams, name),
+            _spread(exams, name, on_all),
         )
         for name in RULES
     }
     best = _best({name: figure.log_loss for name, figure in figures.items()})
-    return JoiningTable(len(exams), len({e.group for e in exams}), figures, chosen, best, fit_weights(exams))
+    return JoiningTable(len(exams), len({e.group for e in exams}), figures, chosen, best, on_all)
 
 
 def _best(losses: dict[str, float]) -> str:
@@ -196,7 +197,7 @@ def _loss(labels: NDArray[np.int_], scores: Floats) -> float:
     return log_loss(labels, sigmoid(scores * line[0] + line[1]))
 
 
-def _spread(exams: Sequence[Examination], rule: str, weights: Weights = (0.0, 0.0)) -> float:
+def _spread(exams: Sequence[Examination], rule: str, weights: Weights) -> float:
     """Mean standard deviation of a rule's probability from the second half of each long examination on."""
     found = []
     for exam in exams:
@@ -218,14 +219,14 @@ def as_text(title: str, table: JoiningTable, say_weights: bool = True) -> str:
     """The table for people, with what was chosen below it."""
     lines = [
         f"{title}: {table.examinations} examinations of {table.patients} patients",
-        f"{'rule':18}{'AUC':>7}  {'95 % interval':16}{'against ' + PLAIN:>26}{'log loss':>10}{'spread':>9}",
+        f"{'rule':18}{'AUC':>7}  {'95 % interval':16}{'against ' + PLAIN:>28}{'log loss':>10}{'spread':>9}",
     ]
     for name, figures in table.rules.items():
         auc, gain = figures.auc, figures.gain
         spread = "-" if np.isnan(figures.spread) else f"{figures.spread:.3f}"
         lines.append(
             f"{name:18}{auc.value:7.4f}  {auc.low:.4f} to {auc.high:.4f}"
-            f"{f'{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})':>26}{figures.log_loss:10.4f}{spread:>9}"
+            f"{f'{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})':>28}{figures.log_loss:10.4f}{spread:>9}"
         )
     if say_weights:
         chosen = ", ".join(f"fold {fold}: {name}" for fold, name in table.chosen.items())
