@@ -36,6 +36,8 @@ class Reason(str, Enum):
     HEADS_DISAGREE = "heads_disagree"
     PARTLY_SEEN = "partly_seen"
     """No lesion in the part that was judged, but the picture holds another part of some size."""
+    SCAN_AREA_UNKNOWN = "scan_area_unknown"
+    """It was not found where in the picture the scan is; it is never guessed, and nothing is shown elsewhere."""
     # no_result
     STARTING = "starting"
     SOURCE_LOST = "source_lost"
