@@ -4,24 +4,54 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from edge.contracts.region import Region
+from edge.scan_area.parts import SMALLEST, scan_parts
+from edge.scan_area.polygon import clip
+from edge.scan_area.shape_fit import fit_shape
+from edge.scan_area.texture import reduced, reduction, speckle_map
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
-    from edge.contracts.region import Region
+    from edge.scan_area.shape_fit import FittedShape
 
 
-def find_scan_regions(frames: Sequence[NDArray[np.uint8]]) -> tuple[Region, ...]:
+def find_scan_regions(frames: Sequence[NDArray[np.uint8]], smallest: float = SMALLEST) -> tuple[Region, ...]:
     """Find the scans on a screen.
 
     Args:
         frames: pictures of one stream, oldest first, all of one size: (H, W) grey or (H, W, 3) RGB, uint8. One will do;
             with several it counts where the picture changed between them.
+        smallest: least area of a scan, as a share of the picture's.
 
     Returns:
         One region a scan, the largest first, each with ``outline``, ``shape``, the box around it and ``source="detected"``;
         empty: there is none, or it cannot be told where it is.
     """
-    raise NotImplementedError
+    height, width = frames[-1].shape[:2]
+    factor = reduction(height, width)
+    if min(height, width) < 8 * factor:
+        return ()
+    parts = scan_parts(speckle_map([reduced(pixels, factor) for pixels in frames]), smallest)
+    fitted = [shape for shape in map(fit_shape, parts) if shape is not None]
+    found = (_region(shape, factor, width, height) for shape in fitted)
+    return tuple(region for region in found if region is not None)
+
+
+def _region(fitted: FittedShape, factor: int, width: int, height: int) -> Region | None:
+    """Region in pixels of the source picture of ``width`` and ``height``; None if nothing is left of it there."""
+    outline = clip(fitted.outline * factor, 0, 0, width, height)
+    if len(outline) < 3:
+        return None
+    # The last pixel of a polygon in pixels belongs to it, the far edge of that pixel is one further.
+    points = np.clip(np.round(outline - 0.5), 0, (width - 1, height - 1)).astype(int)
+    (left, top), (right, bottom) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    kept = [tuple(point) for point, before in zip(points.tolist(), np.roll(points, 1, axis=0).tolist()) if point != before]
+    if len(kept) < 3:
+        return None
+    box = (left, top, right - left + 1, bottom - top + 1)
+    return Region(box=box, source="detected", outline=tuple(kept), shape=fitted.shape)
