@@ -9,7 +9,9 @@ import numpy as np
 from edge.contracts.region import Region
 from edge.scan_area.parts import SMALLEST, scan_parts
 from edge.scan_area.polygon import clip
-from edge.scan_area.shape_fit import fit_shape
+from edge.scan_area.edge_refine import refine
+from edge.scan_area.scan_model import ScanModel
+from edge.scan_area.shape_fit import fit_shape, hull_shape
 from edge.scan_area.texture import reduced, reduction, speckle_map
 
 if TYPE_CHECKING:
@@ -17,7 +19,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.scan_area.shape_fit import FittedShape
+    from edge.scan_area.polygon import Polygon
+
+REACH = 8
+"""Pixels by which sides are refined, beside what the reduction makes: a codec's block."""
 
 
 def find_scan_regions(frames: Sequence[NDArray[np.uint8]], smallest: float = SMALLEST) -> tuple[Region, ...]:
@@ -36,15 +41,24 @@ def find_scan_regions(frames: Sequence[NDArray[np.uint8]], smallest: float = SMA
     factor = reduction(height, width)
     if min(height, width) < 8 * factor:
         return ()
-    parts = scan_parts(speckle_map([reduced(pixels, factor) for pixels in frames]), smallest)
-    fitted = [shape for shape in map(fit_shape, parts) if shape is not None]
-    found = (_region(shape, factor, width, height) for shape in fitted)
+    speckle, marks = speckle_map([reduced(pixels, factor) for pixels in frames])
+    found = []
+    for part in scan_parts(speckle, smallest):
+        fitted = fit_shape(part, marks)
+        if fitted is not None:
+            found.append(_region(fitted, frames[-1], factor))
     return tuple(region for region in found if region is not None)
 
 
-def _region(fitted: FittedShape, factor: int, width: int, height: int) -> Region | None:
-    """Region in pixels of the source picture of ``width`` and ``height``; None if nothing is left of it there."""
-    outline = clip(fitted.outline * factor, 0, 0, width, height)
+def _region(fitted: ScanModel | Polygon, pixels: NDArray[np.uint8], factor: int) -> Region | None:
+    """Region in pixels of the source picture; None if nothing is left of it there."""
+    height, width = pixels.shape[:2]
+    if isinstance(fitted, ScanModel):
+        model = refine(fitted.scaled(factor), pixels, REACH + 3 * factor)
+        outline, shape = model.outline(), model.shape
+    else:
+        outline, shape = fitted * factor, hull_shape(fitted)
+    outline = clip(outline, 0, 0, width, height)
     if len(outline) < 3:
         return None
     # The last pixel of a polygon in pixels belongs to it, the far edge of that pixel is one further.
@@ -54,4 +68,4 @@ def _region(fitted: FittedShape, factor: int, width: int, height: int) -> Region
     if len(kept) < 3:
         return None
     box = (left, top, right - left + 1, bottom - top + 1)
-    return Region(box=box, source="detected", outline=tuple(kept), shape=fitted.shape)
+    return Region(box=box, source="detected", outline=tuple(kept), shape=shape)

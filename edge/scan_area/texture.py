@@ -30,6 +30,8 @@ DENSE = 0.5
 """Share of textured pixels around one that makes it part of a scan."""
 DENSE_WINDOW = 7
 """Side of the window in which that is counted."""
+MARK = 32
+"""Such a range from which on there may be something to read, were it text."""
 AXES = (np.ones((1, 3), np.uint8), np.ones((3, 1), np.uint8))
 
 
@@ -44,8 +46,11 @@ def reduced(pixels: NDArray[np.uint8], factor: int) -> NDArray[np.uint8]:
     return small if small.ndim == 2 else np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
-def speckle_map(smalls: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """Map of the newest of some reduced pictures, (h, w) uint8 1 or 0: part of a scan, with small gaps closed."""
+def speckle_map(smalls: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Two maps of the newest of some reduced pictures, (h, w) uint8 1 or 0.
+
+    The first: part of a scan, with small gaps closed. The second: something that could be read, were it text.
+    """
     across, along = (cv2.subtract(cv2.dilate(smalls[-1], axis), cv2.erode(smalls[-1], axis)) for axis in AXES)
     contrast = cv2.min(across, along)
     textured = (contrast >= SPECKLE).astype(np.uint8)
@@ -54,7 +59,7 @@ def speckle_map(smalls: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     glyphs = _share((contrast >= EDGE).astype(np.uint8), TEXT_WINDOW)
     textured[glyphs > GLYPH_SHARE * np.maximum(_share(textured, TEXT_WINDOW), 1e-3)] = 0
     dense = _share(cv2.morphologyEx(textured, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8)), DENSE_WINDOW) > DENSE
-    return dense.astype(np.uint8)
+    return dense.astype(np.uint8), (contrast >= MARK).astype(np.uint8)
 
 
 def _share(marks: NDArray[np.uint8], side: int) -> NDArray[np.float32]:
