@@ -37,7 +37,7 @@ class Reason(str, Enum):
     PARTLY_SEEN = "partly_seen"
     """No lesion in the part that was judged, but the picture holds another part of some size."""
     SCAN_AREA_UNKNOWN = "scan_area_unknown"
-    """It was not found where in the picture the scan is; it is never guessed, and nothing is shown elsewhere."""
+    """No lesion, and it was not found either where in the picture the scan is; that is never guessed."""
     # no_result
     STARTING = "starting"
     SOURCE_LOST = "source_lost"

@@ -35,10 +35,13 @@ class JudgedOutputs:
         regions: tuple[Region, ...],
         body_part: str | None = None,
         unseen: Callable[[], float] | None = None,
+        scan_unknown: bool = False,
     ) -> None:
         """Arguments as for `edge.postprocess.decide.decide`; ``outputs`` has all heads of the manifest."""
         self._outputs, self._placement, self._regions, self._unseen = outputs, placement, regions, unseen
         self.manifest = manifest
+        self.scan_unknown = scan_unknown
+        """Whether the outline of the scan was looked for, and not found."""
         self.body_part = body_part
         """What DICOM or the configuration says is scanned; None: nothing is said."""
 

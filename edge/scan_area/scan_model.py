@@ -52,6 +52,13 @@ class ScanModel:
             return "sector" if self.near < POINTED * self.far else "curved"
         return "trapezoid" if self.left[1] != self.right[1] else "linear"
 
+    @property
+    def depth_px(self) -> float:
+        """Pixels from the probe's face to the far end, along the middle beam; a sector begins in its apex."""
+        if self.near_round:
+            return self.far - (0.0 if self.shape == "sector" else self.near)
+        return self.far + (self.apex[1] if self.far_round else 0.0) - self.near
+
     def scaled(self, factor: float) -> ScanModel:
         """The same scan in a picture that is ``factor`` times larger."""
         bounds = self.bounds
@@ -61,7 +68,7 @@ class ScanModel:
             right=(self.right[0] * factor, self.right[1]),
             near=self.near * factor,
             far=self.far * factor,
-            bounds=None if bounds is None else tuple(value * factor for value in bounds),
+            bounds=None if bounds is None else (*(value * factor for value in bounds),),  # type: ignore[arg-type]
         )
 
     def angles(self) -> tuple[float, float]:
