@@ -49,7 +49,7 @@ def _straight(shape: ScanShape, box: Box, inset: float) -> ScanGeometry:
     beam = (x - margin) / (width - 2 * margin)
     depth = np.repeat(y / height, width, axis=1)
     corners = [(inset * width, 0), (width * (1 - inset), 0), (width, height), (0, height)]
-    outline = np.array(corners, np.float64) + (left, top)
+    outline = np.array(corners, np.float64) + np.array((left, top))
     return ScanGeometry(shape, box, beam, depth, (beam >= 0) & (beam < 1), outline)
 
 
@@ -66,7 +66,7 @@ def _fan(shape: ScanShape, box: Box, half: float, face: float) -> ScanGeometry:
     inside = (beam >= 0) & (beam < 1) & (depth >= 0) & (depth < 1)
     turn = np.linspace(-half, half, 60)
     arcs = [np.stack([r * np.sin(a), r * np.cos(a)], 1) for r, a in ((outer, turn), (outer * face, turn[::-1]))]
-    outline = np.concatenate(arcs) + (apex[0] + left, apex[1] + top)
+    outline = np.concatenate(arcs) + np.array((apex[0] + left, apex[1] + top))
     return ScanGeometry(shape, box, beam.astype(np.float32), depth.astype(np.float32), inside, outline)
 
 
@@ -76,7 +76,7 @@ class ScreenTissue:
     def __init__(self, rng: np.random.Generator, floor: float = 6.0, gain: float = 1.0) -> None:
         """``floor``: mean grey of the receiver's noise at full depth; ``gain``: of the echoes."""
         self._floor, self._rng = floor, rng
-        rows, beams = FIELD
+        rows = FIELD[0]
         level = self._levels() - 38 * np.linspace(0, 1, rows, dtype=np.float32)[:, None] * rng.uniform(0.4, 1.3)
         speckle = [cv2.GaussianBlur(rng.normal(size=FIELD).astype(np.float32), (0, 0), 2.2, sigmaY=1.3) for _ in "iq"]
         echo = np.hypot(*speckle)

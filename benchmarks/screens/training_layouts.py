@@ -120,7 +120,7 @@ def _two_views(number: int, rng: np.random.Generator) -> RenderedScreen:
 
 
 def _wide_panel(number: int, rng: np.random.Generator) -> RenderedScreen:
-    """Full HD with a panel of buttons at the right, a name field within the picture's frame, a ruler at the scan's edge."""
+    """Full HD with a panel of buttons at the right, a name field in the viewport, a ruler at the scan's edge."""
     screen = np.zeros((1080, 1920, 3), np.uint8)
     screen[:, 1500:] = (38, 38, 42)
     for row in range(9):

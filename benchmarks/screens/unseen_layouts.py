@@ -13,8 +13,6 @@ from benchmarks.screens.scan_content import ScreenTissue, place_scan
 from benchmarks.screens.screen import RenderedScreen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     Draw = ImageDraw.ImageDraw
@@ -127,7 +125,7 @@ def _thumbnails(shape: str, name: str, rng: np.random.Generator) -> RenderedScre
 
 
 def _traces(shape: str, name: str, rng: np.random.Generator) -> RenderedScreen:
-    """1024 x 768 with an ECG and a breathing trace that move, dots of a depth scale at the scan's edge, callipers within."""
+    """1024 x 768 with an ECG and a breathing trace that move, dots of a depth scale, callipers within."""
     picture, draw = _canvas(1024, 768)
     for row, text in enumerate((name, "Adult Echo", "S5-1", *VALUES[:7])):
         draw.text((8, 8 + row * 22), text, font=font(17, 11), fill=(200, 210, 220))
@@ -190,7 +188,7 @@ def _cut_fan(shape: str, name: str, rng: np.random.Generator) -> RenderedScreen:
     draw.rounded_rectangle((880, 10, 950, 60), 8, fill=(0, 90, 170))
     place = place_scan(shape, (150, 60, 760, 620), rng)
     if shape in ("sector", "curved"):
-        x, _, w, _ = place.box
+        w = place.box[2]
         place.inside[:, : w // 8] = place.inside[:, w - w // 8 :] = False
     return _screen("cut fan", picture, [(place, _tissue(rng))], [])
 

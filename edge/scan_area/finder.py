@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from edge.scan_area.polygon import Polygon
 
     Pixels = NDArray[np.uint8]
+    Bounds = tuple[int, int, int, int]
 
 SMALLEST_IN_REGION = 0.0015
 """Smallest scan in a region that the source gives: it says that there is one, and all but its tip may be dark."""
@@ -63,8 +64,8 @@ def find_scan_regions(frames: Sequence[Pixels]) -> tuple[Region, ...]:
 
 def find_scans(pixels: Pixels, smalls: Sequence[Pixels]) -> list[FoundScan]:
     """Find the scans in a picture (H, W[, 3]), the largest first. ``smalls``: it and earlier ones, as `reduced`."""
-    factor = reduction(*pixels.shape[:2])
-    return _find(pixels, smalls, factor, SMALLEST)
+    height, width = pixels.shape[:2]
+    return _find(pixels, smalls, (0, 0, width, height), SMALLEST)
 
 
 def tighten(pixels: Pixels, smalls: Sequence[Pixels], region: Region) -> FoundScan | None:
@@ -73,41 +74,49 @@ def tighten(pixels: Pixels, smalls: Sequence[Pixels], region: Region) -> FoundSc
     The region found is the one given, with an outline: its box and its millimetres stay. Arguments as of `find_scans`.
     """
     height, width = pixels.shape[:2]
-    factor = reduction(height, width)
-    left, top, right, bottom = _within(region.box, width, height)
-    # Whole reduced pixels, of the same grid as the whole picture's.
-    columns = slice(-(-left // factor), max(-(-right // factor), 0))
-    rows = slice(-(-top // factor), max(-(-bottom // factor), 0))
-    x, y = columns.start * factor, rows.start * factor
-    found = _find(pixels[y:bottom, x:right], [small[rows, columns] for small in smalls], factor, SMALLEST_IN_REGION)
-    if not found or found[0].region.outline is None:
+    found = _find(pixels, smalls, _within(region.box, width, height), SMALLEST_IN_REGION)
+    if not found:
         return None
-    outline = tuple((px + x, py + y) for px, py in found[0].region.outline)
-    return replace(found[0], region=msgspec.structs.replace(region, outline=outline, shape=found[0].region.shape))
+    seen = found[0].region
+    return replace(found[0], region=msgspec.structs.replace(region, outline=seen.outline, shape=seen.shape))
 
 
-def _find(pixels: Pixels, smalls: Sequence[Pixels], factor: int, smallest: float) -> list[FoundScan]:
-    if min(smalls[-1].shape) < LEAST_SIDE:
+def _find(pixels: Pixels, smalls: Sequence[Pixels], part: Bounds, smallest: float) -> list[FoundScan]:
+    """Find scans within ``part`` of the picture: left, top, right, bottom in pixels."""
+    left, top, right, bottom = part
+    factor = reduction(*pixels.shape[:2])
+    # Whole reduced pixels, of the same grid as the whole picture's.
+    columns, rows = slice(-(-left // factor), -(-right // factor)), slice(-(-top // factor), -(-bottom // factor))
+    searched = [np.ascontiguousarray(small[rows, columns]) for small in smalls]
+    if min(searched[-1].shape) < LEAST_SIDE:
         return []
-    speckle, marks = speckle_map([np.ascontiguousarray(small) for small in smalls])
-    fitted = [fit_shape(part, marks) for part in scan_parts(speckle, smallest)]
-    found = [_scan(each, pixels, factor) for each in fitted if each is not None]
-    return [each for each in found if each is not None]
+    speckle, marks = speckle_map(searched)
+    found = []
+    for mask in scan_parts(speckle, smallest):
+        fitted = fit_shape(mask, marks)
+        scan = None if fitted is None else _scan(fitted, pixels, factor, (columns.start, rows.start), part)
+        if scan is not None:
+            found.append(scan)
+    return found
 
 
-def _scan(fitted: ScanModel | Polygon, pixels: Pixels, factor: int) -> FoundScan | None:
-    """The scan in pixels of the source picture; None if nothing is left of it there."""
-    height, width = pixels.shape[:2]
+def _scan(
+    fitted: ScanModel | Polygon, pixels: Pixels, factor: int, origin: tuple[int, int], part: Bounds
+) -> FoundScan | None:
+    """The scan in pixels of the source picture; None if nothing is left of it in ``part``.
+
+    ``origin``: of the part that was searched, in reduced pixels.
+    """
     if isinstance(fitted, ScanModel):
-        model, sharp = refine(fitted.scaled(factor), pixels, REACH + 3 * factor)
+        model, sharp = refine(fitted.moved(*origin).scaled(factor), pixels, REACH + 3 * factor)
         outline, shape, depth_px = model.outline(), model.shape, model.depth_px
     else:
-        outline, shape, sharp, depth_px = fitted * factor, hull_shape(fitted), False, 0.0
-    outline = clip(outline, 0, 0, width, height)
+        outline, shape, sharp, depth_px = (fitted + origin) * factor, hull_shape(fitted), False, 0.0
+    outline = clip(outline, *part)
     if len(outline) < 3:
         return None
     # Outlines are of pixels, all of which belong to them: the far edge of the last one is one further.
-    points = np.clip(np.round(outline - 0.5), 0, (width - 1, height - 1)).astype(int).tolist()
+    points = np.clip(np.round(outline - 0.5), part[:2], (part[2] - 1, part[3] - 1)).astype(int).tolist()
     kept = [(x, y) for (x, y), before in zip(points, [points[-1], *points[:-1]], strict=True) if [x, y] != before]
     if len(kept) < 3:
         return None
@@ -116,7 +125,8 @@ def _scan(fitted: ScanModel | Polygon, pixels: Pixels, factor: int) -> FoundScan
     return FoundScan(Region(box=box, source="detected", outline=tuple(kept), shape=shape), sharp, depth_px)
 
 
-def _within(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
+def _within(box: Box, width: int, height: int) -> Bounds:
     """Left, top, right and bottom of a box, clipped to the picture."""
     x, y, w, h = box
-    return min(max(0, x), width), min(max(0, y), height), min(width, x + w), min(height, y + h)
+    left, top = min(max(0, x), width), min(max(0, y), height)
+    return left, top, max(left, min(width, x + w)), max(top, min(height, y + h))

@@ -71,6 +71,18 @@ class ScanModel:
             bounds=None if bounds is None else (*(value * factor for value in bounds),),  # type: ignore[arg-type]
         )
 
+    def moved(self, x: float, y: float) -> ScanModel:
+        """The same scan further to the right by ``x`` and down by ``y`` pixels."""
+        bounds = self.bounds
+        return replace(
+            self,
+            left=(self.left[0] + x - self.left[1] * y, self.left[1]),
+            right=(self.right[0] + x - self.right[1] * y, self.right[1]),
+            near=self.near if self.near_round else self.near + y,
+            far=self.far if self.far_round else self.far + y,
+            bounds=None if bounds is None else (bounds[0] + x, bounds[1] + y, bounds[2] + x, bounds[3] + y),
+        )
+
     def angles(self) -> tuple[float, float]:
         """Angles of the left and right side from straight down, in radians."""
         return math.atan(self.left[1]), math.atan(self.right[1])

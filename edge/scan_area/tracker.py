@@ -86,10 +86,12 @@ class ScanAreaTracker:
         since = now - self._searched_ns
         pause = SETTLED_SEARCH_NS if self._searches >= SETTLED else SEARCH_NS
         if self._check is None or since < 0 or since >= (pause if known else SOONEST_NS):
+            if not known:
+                self._smalls.clear()  # of another layout: what differs from it is no noise
             self._search(frame, now)
             known = True
         regions = self._regions(frame) if known else frame.regions
-        self._note_spacing(regions)
+        self._note_spacing(frame.regions)
         return replace(frame, regions=regions, geometry=self._geometry)
 
     def _note_picture(self, pixels: NDArray[np.uint8], now: int) -> None:
@@ -123,7 +125,7 @@ class ScanAreaTracker:
 
     def _note_spacing(self, regions: tuple[Region, ...]) -> None:
         """Count another geometry, where the source gives another size of its pixels: another depth."""
-        spacing = tuple((region.mm_x, region.mm_y) for region in regions if region.source != "detected")
+        spacing = tuple((region.mm_x, region.mm_y) for region in regions)
         if self._spacing is not None and spacing != self._spacing and len(spacing) == len(self._spacing):
             self._geometry += 1
         self._spacing = spacing

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 import pytest
-from benchmarks.screens.training_layouts import training_screens
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
+from benchmarks.screens.training_layouts import training_screens
 from edge.contracts.region import Region
 from edge.scan_area.blackout import black_out, has_outline, outline_mask
 from edge.scan_area.finder import find_scan_regions

@@ -6,11 +6,11 @@ import cv2
 import msgspec
 import numpy as np
 import pytest
-from benchmarks.screens.training_layouts import training_screens
-from benchmarks.screens.unseen_layouts import unseen_screens
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.screens.training_layouts import training_screens
+from benchmarks.screens.unseen_layouts import unseen_screens
 from edge.contracts.region import Region
 from edge.scan_area.blackout import outline_mask
 from edge.scan_area.finder import find_scan_regions, find_scans, tighten
@@ -38,7 +38,9 @@ def test_scans_of_all_shapes_and_layouts_are_found(screen: object) -> None:
         xs, ys = zip(*region.outline, strict=True)
         x, y, w, h = region.box
         assert (min(xs), min(ys), max(xs), max(ys)) == (x, y, x + w - 1, y + h - 1)
-        assert x >= 0 <= y and x + w <= width and y + h <= height
+        assert min(x, y) >= 0
+        assert x + w <= width
+        assert y + h <= height
 
 
 def test_grey_and_colour_pictures_give_the_same() -> None:
