@@ -31,20 +31,23 @@ LEAST_STEP = 0.6
 """Grey values by which the variation must become more: less is no edge."""
 
 
-def refine(model: ScanModel, pixels: NDArray[np.uint8], reach: int) -> tuple[ScanModel, bool]:
-    """Move the sides of a model, in pixels of the source picture (H, W[, 3]), by up to ``reach`` pixels each.
+def refine(model: ScanModel, pixels: NDArray[np.uint8], inwards: int, outwards: int) -> tuple[ScanModel, bool]:
+    """Move the sides of a model, in pixels of the source picture (H, W[, 3]), by up to so many pixels each.
+
+    What is searched lies outside of the scan rather than inside; and outside stand bars and frames, whose edges are
+    sharper than a scan's: so ``outwards`` is to be small.
 
     Returns the model, and whether all four sides are sharp: the texture ends there, and does not fade away before.
     """
     y = np.linspace(*_rows(model), SAMPLES)
-    shift = np.arange(-reach - WINDOW, reach + WINDOW) + 0.5
+    shift = np.arange(-outwards - WINDOW, inwards + WINDOW) + 0.5
     rows = y[:, None] + 0 * shift
-    left, left_sharp = _step(_samples(pixels, model.left[0] + model.left[1] * y[:, None] + shift, rows))
-    right, right_sharp = _step(_samples(pixels, model.right[0] + model.right[1] * y[:, None] - shift, rows))
+    left, left_sharp = _step(outwards, _samples(pixels, model.left[0] + model.left[1] * y[:, None] + shift, rows))
+    right, right_sharp = _step(outwards, _samples(pixels, model.right[0] + model.right[1] * y[:, None] - shift, rows))
     model = replace(model, left=(model.left[0] + left, model.left[1]), right=(model.right[0] - right, model.right[1]))
-    near, near_sharp = _step(_samples(pixels, *_across(model, model.near, model.near_round, shift)))
+    near, near_sharp = _step(outwards, _samples(pixels, *_across(model, model.near, model.near_round, shift)))
     near_sharp |= model.shape == "sector"  # its tip has hardly an edge; where it is, the straight sides tell
-    far, far_sharp = _step(_samples(pixels, *_across(model, model.far, model.far_round, -shift)))
+    far, far_sharp = _step(outwards, _samples(pixels, *_across(model, model.far, model.far_round, -shift)))
     sharp = left_sharp and right_sharp and near_sharp and far_sharp and model.bounds is None
     return replace(model, near=model.near + near, far=model.far - far), sharp
 
@@ -82,7 +85,7 @@ def _samples(pixels: NDArray[np.uint8], x: Values, y: Values) -> Values:
     return np.where(within, values.astype(np.float64), np.nan)
 
 
-def _step(values: Values) -> tuple[float, bool]:
+def _step(outwards: int, values: Values) -> tuple[float, bool]:
     """Pixels by which a side is to move inwards, and whether it is sharp; ``values`` (samples, shifts) inwards."""
     differences = np.abs(np.diff(values, axis=0))
     if np.isnan(differences).all(axis=0).any():  # the scan reaches the picture's edge, and there the side stays
@@ -98,4 +101,4 @@ def _step(values: Values) -> tuple[float, bool]:
         return 0.0, False
     edge = int(edges[best])
     further = float(activity[edge + WINDOW :].mean()) if edge + 2 * WINDOW <= len(activity) else 0.0
-    return float(edge - len(activity) // 2), bool(step[best] >= SHARP * further)
+    return float(edge - WINDOW - outwards), bool(step[best] >= SHARP * further)

@@ -108,7 +108,7 @@ def _scan(
     ``origin``: of the part that was searched, in reduced pixels.
     """
     if isinstance(fitted, ScanModel):
-        model, sharp = refine(fitted.moved(*origin).scaled(factor), pixels, REACH + 3 * factor)
+        model, sharp = refine(fitted.moved(*origin).scaled(factor), pixels, REACH + 3 * factor, factor + 2)
         outline, shape, depth_px = model.outline(), model.shape, model.depth_px
     else:
         outline, shape, sharp, depth_px = (fitted + origin) * factor, hull_shape(fitted), False, 0.0

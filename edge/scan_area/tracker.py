@@ -27,11 +27,14 @@ log = logging.getLogger(__name__)
 SEARCH_NS = 1_000_000_000
 """After so long the scans are looked for again, whatever the layout check says, until that was done `SETTLED` times."""
 SETTLED_SEARCH_NS = 5_000_000_000
-"""The same once it was done so often, and nothing but the scan changes."""
-SETTLED = 3
+"""The same once it was done so often, something was found, and nothing but the scan changes."""
+SETTLED = 5
+EARLY_NS = 250_000_000
+"""The same for the first `EARLY` times: one picture alone says less than several that move."""
+EARLY = 2
 SOONEST_NS = 250_000_000
-"""Searches for another layout are at least so far apart; meanwhile no outline is known, and nothing is shown."""
-HISTORY_NS = 300_000_000
+"""A live stream's searches for another layout are at least so far apart; meanwhile no outline is known, nor shown."""
+HISTORY_NS = 100_000_000
 """Distance of the earlier pictures that a search is given."""
 HISTORY = 3
 FRAME_NS = 33_000_000
@@ -84,8 +87,8 @@ class ScanAreaTracker:
         self._note_picture(frame.pixels, now)
         known = self._check is not None and not self._check.is_another(frame.pixels)
         since = now - self._searched_ns
-        pause = SETTLED_SEARCH_NS if self._searches >= SETTLED else SEARCH_NS
-        if self._check is None or since < 0 or since >= (pause if known else SOONEST_NS):
+        soonest = SOONEST_NS if frame.origin.path is None else 0
+        if self._check is None or since < 0 or since >= (self._pause_ns() if known else soonest):
             if not known:
                 self._smalls.clear()  # of another layout: what differs from it is no noise
             self._search(frame, now)
@@ -93,6 +96,13 @@ class ScanAreaTracker:
         regions = self._regions(frame) if known else frame.regions
         self._note_spacing(frame.regions)
         return replace(frame, regions=regions, geometry=self._geometry)
+
+    def _pause_ns(self) -> int:
+        """Time after a search at which the next one is due, while the layout is the same."""
+        if self._searches <= EARLY:
+            return EARLY_NS
+        settled = self._searches >= SETTLED and any(each is not None for each in self._found)
+        return SETTLED_SEARCH_NS if settled else SEARCH_NS
 
     def _note_picture(self, pixels: NDArray[np.uint8], now: int) -> None:
         """Keep a reduced picture now and then, for the next search."""

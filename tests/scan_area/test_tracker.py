@@ -1,4 +1,4 @@
-"""The scan area of a stream over time: searched at times, checked in between, told by geometry; millimetres by depth."""
+"""The scan area of a stream over time: searched at times, checked in between; geometry and depth."""
 
 from __future__ import annotations
 
