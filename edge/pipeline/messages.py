@@ -20,6 +20,7 @@ from edge.contracts.finding import (
 )
 from edge.contracts.latest_result import LatestResult
 from edge.pipeline.clip_judgement import METHOD
+from edge.scan_area import FINDER_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -84,6 +85,7 @@ class Messages:
             prevalence=manifest.thresholds.prevalence,
             model=self._from.model,
             preprocess_hash=manifest.recipe_sha256,
+            scan_area_finder=FINDER_VERSION,
             clip=None if event.lifecycle == "new" else clip_ref(event.clip, manifest.thresholds.malignancy),
         )
 
