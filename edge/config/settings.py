@@ -151,10 +151,8 @@ class ConfirmSettings(SettingsSection, frozen=True):
     seconds: NotNegative = 1.1
     """Seconds that are looked back on. 0: what one frame shows is new at once."""
     share: Share = 0.55
-    """Share of the frames in them that must show the lesion. Each counts by the lesion's presence: not at all up to
-    0.7, whole from 0.9 on; frames that were not judged count as without it. The earliest that a lesion can be new is
-    after this share of the seconds; one that is never so sure is new once it is in 9 of 10 frames of three times as
-    long."""
+    """Share of their frames that must show the lesion, each by its presence: not at all up to 0.7, whole from 0.9 on.
+    One that is never so sure is new once it is in 9 of 10 frames of three times as long."""
     gate_s: NotNegative = 2.0
     """Seconds before in which the anatomy gate must have let at least half of the frames pass."""
 
@@ -168,8 +166,7 @@ class TrackingSettings(SettingsSection, frozen=True):
 
     confirm: ConfirmSettings = ConfirmSettings()
     match_iou: Share = 0.2
-    """Boxes that overlap at least this much (intersection over union) are the same lesion, and also a box of which half
-    lies within the other."""
+    """Boxes that overlap by this intersection over union are the same lesion; so is one that lies half in the other."""
     gone_after_s: Positive = 1.5
     """Seconds of judged frames without the lesion until it has ended; as many that were not judged end it too."""
     gone_after_frames: Annotated[int, msgspec.Meta(ge=1)] | None = None
