@@ -93,7 +93,7 @@ def _of_lesions(kind: str, rate: int, lesions: Sequence[CineScore]) -> list[Trac
     one, keeps = share(kept, lambda c: c.tracks == 1), share(found, lambda c: c.tracks > 0)
     sd = tuple(float(np.mean([value(c) or 0.0 for c in spread])) for value in (_joined, _single)) if spread else (0, 0)
     rows = (
-        ("lesion shown after, s", late, f"<= {LATEST_S}", late[0] <= LATEST_S, f"median of {len(delayed)}"),
+        ("lesion shown after, s", late, f"<= {LATEST_S}", late[0] <= LATEST_S, _latest_text(delayed)),
         ("in one track", one, f">= {ONE_TRACK}", one[0] >= ONE_TRACK, f"{len(kept)} lesions"),
         ("kept of those found", keeps, f">= {KEPT}", keeps[0] >= KEPT, f"{len(found)} of {len(lesions)} found"),
         (
@@ -103,6 +103,13 @@ def _of_lesions(kind: str, rate: int, lesions: Sequence[CineScore]) -> list[Trac
         ("spread against single", ratio, f"<= {SPREAD:g}", ratio[0] <= SPREAD, f"sd {sd[0]:.3f} against {sd[1]:.3f}"),
     )  # fmt: skip
     return [TrackGoal(what, kind, rate, *value, goal, reached, n) for what, value, goal, reached, n in rows]
+
+
+def _latest_text(delayed: Sequence[CineScore]) -> str:
+    if not delayed:
+        return "none"
+    late = float(np.quantile([c.delay_s or 0.0 for c in delayed], 0.9))
+    return f"median of {len(delayed)}; 90 % within {late:.2f} s"
 
 
 def _joined(cine: CineScore) -> float | None:
@@ -133,7 +140,12 @@ def where_false_text(scores: Scores) -> str:
         for cine in free:
             found[cine.group] += cine.false_new
         named = ", ".join(f"{group} {count}" for group, count in found.most_common() if count)
-        lines.append(f"  {kind:7}{rate:3}/s: {named or 'none'} (of {len(found)} patients or clips)")
+        lesions = [c for c in cines if c.lesion]
+        beside = ""
+        if lesions:
+            minutes = sum(c.seconds for c in lesions) / 60
+            beside = f"; in sweeps over lesions, beside them: {sum(c.false_new for c in lesions)} in {minutes:.1f} min"
+        lines.append(f"  {kind:7}{rate:3}/s: {named or 'none'} (of {len(found)} patients or clips){beside}")
     return "\n".join(lines)
 
 
