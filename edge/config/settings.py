@@ -137,18 +137,18 @@ class ThermalSettings(SettingsSection, frozen=True):
 
 
 class TrackingSettings(SettingsSection, frozen=True):
-    """Lesion tracking: when a lesion is new, changed or gone."""
+    """Tracking: when a lesion, or a label of a classifier, is new, changed or gone."""
 
     match_iou: Share = 0.2
     """Boxes that overlap at least this much (intersection over union) are the same lesion."""
     gone_after_frames: Annotated[int, msgspec.Meta(ge=1)] = 5
-    """Judged frames without the lesion until it has ended."""
+    """Judged frames without the lesion, or the label, until it has ended."""
     update_malignancy: Share = 0.1
-    """A change of malignancy by this much is an update."""
+    """A change of malignancy, or of a label's score, by this much is an update."""
     update_iou: Share = 0.6
     """A box that overlaps the last published one less than this is an update."""
     update_every_s: Positive = 5.0
-    """Seconds. A lesion still seen is updated at least this often."""
+    """Seconds. A lesion or label still seen is updated at least this often."""
 
 
 class ExamSettings(SettingsSection, frozen=True):
@@ -230,6 +230,14 @@ class LogSettings(SettingsSection, frozen=True):
     """``json``: one object a line."""
 
 
+class GateSettings(SettingsSection, frozen=True):
+    """Anatomy gate: what is asked of a model before it may judge."""
+
+    none_allowed: bool = False
+    """True: a model that refuses no other body part may judge, too. Whatever is in the picture gets one of its labels;
+    each message and picture then says ``gate: none``. False: such a model is refused."""
+
+
 class Settings(SettingsSection, frozen=True):
     """All settings of a daemon, with its sections."""
 
@@ -258,6 +266,7 @@ class Settings(SettingsSection, frozen=True):
     runtime: RuntimeSettings = RuntimeSettings()
     affinity: AffinitySettings = AffinitySettings()
     thermal: ThermalSettings = ThermalSettings()
+    gate: GateSettings = GateSettings()
     tracking: TrackingSettings = TrackingSettings()
     exam: ExamSettings = ExamSettings()
     outbox: OutboxSettings = OutboxSettings()

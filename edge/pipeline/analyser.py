@@ -17,7 +17,8 @@ from edge.contracts.results import Reason, Status
 from edge.contracts.tensors import Tensor
 from edge.postprocess.abstention_rules import SIZE_RULES, first_reason, pixel_gate
 from edge.postprocess.decide import decide
-from edge.preprocess.preprocessor import MAX_PIXELS, Preprocessor
+from edge.preprocess.preprocessor import MAX_PIXELS
+from edge.preprocess.recipes import make_preprocessor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from edge.contracts.finding import RuntimeRef
     from edge.contracts.frames import Frame
-    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.manifest import BundleManifest
     from edge.pipeline.guard import RuntimeGuard
     from edge.preprocess.letterbox import Letterbox
 
@@ -58,12 +59,13 @@ class FrameJob:
 class Analyser:
     """Preprocesses, infers and decides, with one model and one guarded runtime."""
 
-    def __init__(self, manifest: ModelManifest, guard: RuntimeGuard) -> None:
+    def __init__(self, manifest: BundleManifest, guard: RuntimeGuard) -> None:
         self.manifest = manifest
         self.guard = guard
-        self._preprocess = Preprocessor(manifest.recipe)
+        self._gated_by = None if manifest.judges == "lesion" else manifest.gate
+        self._preprocess = make_preprocessor(manifest)
         # One buffer serves all frames: `submit` has copied it by the time the next frame is prepared.
-        self._values: NDArray[np.uint8] = np.empty(manifest.input.shape, np.uint8)
+        self._values: NDArray[Any] = np.empty(manifest.input.shape, manifest.input.dtype)
         self._tensor = Tensor(self._values, manifest.input)
 
     @property
@@ -147,6 +149,7 @@ class Analyser:
             image_size=(frame.pixels.shape[1], frame.pixels.shape[0]),
             runtime=job.runtime,
             latency_ms=job.latency_ms,
+            gated_by=self._gated_by,
         )
 
     def _decide(self, job: FrameJob, answer: Answer | None) -> Verdict:

@@ -1,4 +1,4 @@
-"""State of one stream between frames: its exam, its lesion tracks and its coverage, kept and reported together."""
+"""State of one stream between frames: its exam, its lesion or label tracks, and its coverage, reported together."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 from edge.contracts.results import Reason, Status
 from edge.pipeline.coverage import CoverageTracker
 from edge.pipeline.exam import ExamTracker
+from edge.pipeline.label_tracker import LabelEvent, LabelTracker
 from edge.pipeline.stream_messages import StreamMessages
 from edge.pipeline.tracker import Tracker
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from edge.config.settings import Settings, StreamSettings
     from edge.contracts.finding import EndReason
     from edge.contracts.frame_result import Result
@@ -26,12 +29,14 @@ log = logging.getLogger(__name__)
 
 
 class StreamReporter:
-    """Turns results and source events of one stream into its findings and its coverage."""
+    """Turns results and source events of one stream into its findings or labels, and its coverage."""
 
     def __init__(self, stream: StreamSettings, settings: Settings, messages: Messages, frame_link: FrameLink) -> None:
         """Begin with the state `no_result`, `starting`. ``settings``: of tracking and exams."""
         self._name = stream.name
-        self._tracker = Tracker(settings.tracking)
+        self._tracker: Tracker | LabelTracker = (
+            Tracker(settings.tracking) if messages.judges == "lesion" else LabelTracker(settings.tracking)
+        )
         self._exam = ExamTracker(settings.exam.idle_timeout_s)
         self._coverage = CoverageTracker()
         self._messages = StreamMessages(stream, messages, frame_link, self._break_off)
@@ -61,7 +66,7 @@ class StreamReporter:
         previous_exam, another_exam = self._exam.exam_id, self._exam.starts_new_exam(frame)
         if another_exam:
             self._end_tracks("exam_changed", previous_exam)
-        if result.malignancy is not None:
+        if result.status in (Status.FINDING, Status.CLEAR):
             self._exam.note_judged(result.captured_ns)
         self._last_frame = frame
         self._publish(self._tracker.update(result), self._exam.exam_id)
@@ -115,10 +120,13 @@ class StreamReporter:
     def _end_tracks(self, reason: EndReason, exam_id: str | None = None) -> None:
         self._publish(self._tracker.end_all(reason), exam_id or self._exam.exam_id)
 
-    def _publish(self, events: list[TrackEvent], exam_id: str) -> None:
+    def _publish(self, events: Sequence[TrackEvent | LabelEvent], exam_id: str) -> None:
         for event in events:
             assert self._last_frame is not None  # noqa: S101  (no track without a frame)
-            self._messages.finding(event, self._last_frame, exam_id)
+            if isinstance(event, LabelEvent):
+                self._messages.label(event, self._last_frame, exam_id)
+            else:
+                self._messages.finding(event, self._last_frame, exam_id)
 
     def _close_silent_state(self, now_ns: int) -> None:
         change = self._coverage.check_silence(now_ns)

@@ -13,9 +13,11 @@ import numpy as np
 from edge.contracts import precision
 from edge.contracts.errors import ModelError
 from edge.contracts.finding import Verdict
+from edge.contracts.manifest import ClassificationManifest, ModelManifest
 from edge.contracts.region import Region
 from edge.contracts.results import Reason, Status
 from edge.postprocess.abstention_rules import OUTPUT_RULES, first_reason
+from edge.postprocess.classify import classify
 from edge.postprocess.descriptors import describe
 from edge.postprocess.measure import calibration_for
 from edge.postprocess.model_outputs import JudgedOutputs
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.manifest import BundleManifest
     from edge.contracts.region import Box
     from edge.contracts.results import Lesion
     from edge.postprocess.lesions import PicturePlacement
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 
 def decide(
     outputs: Mapping[str, NDArray[Any]],
-    manifest: ModelManifest,
+    manifest: BundleManifest,
     placement: PicturePlacement,
     regions: tuple[Region, ...],
     pixels: NDArray[np.uint8],
@@ -42,6 +44,8 @@ def decide(
     crop_grey: NDArray[np.uint8] | None = None,
 ) -> Verdict:
     """Verdict on one frame, by the abstention rules first and the manifest's thresholds then.
+
+    How an answer is read is the model's kind: this is the one place that chooses.
 
     Args:
         outputs: raw (still quantised) outputs by head name.
@@ -62,6 +66,10 @@ def decide(
     if any(outputs[name].dtype.kind == "f" and not np.isfinite(outputs[name]).all() for name in manifest.heads):
         return Verdict(Status.NO_RESULT, Reason.NAN_OUTPUT)
     region = judged_region(placement.crop, regions, pixels.shape[1], pixels.shape[0])
+    if isinstance(manifest, ClassificationManifest):
+        return classify(outputs, manifest, region, body_part, unseen)
+    if not isinstance(manifest, ModelManifest):
+        raise ModelError(f"nothing is judged here by a model for {manifest.judges}", hint="update sonoedge")
     judged = JudgedOutputs(outputs, manifest, placement, regions, body_part, unseen)
     if (reason := first_reason(OUTPUT_RULES, judged)) is not None:
         return Verdict(Status.ABSTAINED, reason, region=region)
