@@ -62,8 +62,7 @@ def classify(
     given = [int(i) for i in judged if probabilities[i] >= rules.threshold_of(names[i])]
     told = list(dict.fromkeys([*order[:LABELS_SENT].tolist(), *given[:LABELS_SENT]]))[:LABELS_SENT]
     scores = tuple(
-        LabelScore(names[i], precision.probability(float(probabilities[i]), rules.threshold_of(names[i])))
-        for i in told
+        LabelScore(names[i], precision.probability(float(probabilities[i]), rules.threshold_of(names[i]))) for i in told
     )
     found = tuple(names[i] for i in given if i in told)
     reason = _why_not_judged(found, rules, unseen)
@@ -97,9 +96,7 @@ def label_probabilities(values: NDArray[np.float64], rules: LabelRules) -> NDArr
     return logistic
 
 
-def _wrong_anatomy(
-    outputs: Mapping[str, NDArray[Any]], manifest: ClassificationManifest, stated: str | None
-) -> bool:
+def _wrong_anatomy(outputs: Mapping[str, NDArray[Any]], manifest: ClassificationManifest, stated: str | None) -> bool:
     """As `edge.postprocess.abstention_rules.wrong_anatomy`, for a model that need not have an anatomy head."""
     if manifest.body_part and contradicts(stated, manifest.body_part):
         return True
