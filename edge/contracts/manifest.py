@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -33,7 +33,7 @@ FLOAT_TOLERANCE = 0.002
 Kernels in float32 differ by 0.0001 at most; half floats need a number of their own."""
 
 
-class PreprocessRecipe(msgspec.Struct, frozen=True, kw_only=True, tag_field="version", tag=1):
+class PreprocessRecipe(msgspec.Struct, frozen=True, kw_only=True):
     """Preprocessing recipe: how pixels become the input tensor; run by `edge.preprocess`.
 
     Only operations that are bit-equal on x86 and Arm.
@@ -41,7 +41,7 @@ class PreprocessRecipe(msgspec.Struct, frozen=True, kw_only=True, tag_field="ver
     more fields: each would change the digest of every bundle. Version 2 is `PictureRecipe`.
     """
 
-    version: ClassVar[int] = 1
+    version: Literal[1] = 1
     width: int
     """Width of the input tensor, in pixels."""
     height: int
@@ -216,8 +216,8 @@ class BundleManifest(msgspec.Struct, frozen=True, kw_only=True):
     graph_sha256: str = ""
     """SHA-256, hex, of the flatbuffer before the appended ZIP: damage is seen before native code reads it."""
     input: TensorSpec
-    recipe: PreprocessRecipe | PictureRecipe
     recipe_sha256: str
+    """SHA-256, hex, of the recipe, which each kind has in its own class."""
     heads: dict[str, HeadSpec]
     golden: Golden
     training_data: list[DataSource]
@@ -248,4 +248,5 @@ class ClassificationManifest(BundleManifest, frozen=True, kw_only=True):
     """Manifest of a classifier: it gives a picture labels, and knows neither lesions nor malignancy."""
 
     manifest_version: Literal[3] = 3
+    recipe: PictureRecipe
     labels: LabelRules

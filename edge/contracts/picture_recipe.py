@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-Side = Annotated[int, msgspec.Meta(ge=8, le=2048)]
+Side = Annotated[int, msgspec.Meta(ge=8, le=1024)]
 
 
-class PictureRecipe(msgspec.Struct, frozen=True, kw_only=True, tag_field="version", tag=2):
+class PictureRecipe(msgspec.Struct, frozen=True, kw_only=True):
     """Preprocessing recipe of version 2: how pixels become the input tensor; run by `edge.preprocess`.
 
-    The order: crop, grey or colour, resize (and pad), then a table from each of the 256 pixel values to what the
-    tensor stores: (value - mean) / std, quantised as the model's input is. All of it is bit-equal on x86 and Arm, for
-    float inputs too, since no sum depends on how a processor adds.
+    The order: crop, grey or colour, median, contrast, resize (and pad), then a table from each of the 256 pixel values
+    to what the tensor stores: (value - mean) / std, quantised as the model's input is. All of it is bit-equal on x86 and
+    Arm, for float inputs too, since no sum depends on how a processor adds. All that version 1 can say can be said in
+    it, and gives the same bytes.
     """
 
-    version: ClassVar[int] = 2
+    version: Literal[2] = 2
     width: Side
     """Width of the input tensor, in pixels."""
     height: Side
@@ -30,6 +31,10 @@ class PictureRecipe(msgspec.Struct, frozen=True, kw_only=True, tag_field="versio
     """Part of the picture that is taken: as `PreprocessRecipe` says."""
     background: Annotated[int, msgspec.Meta(ge=0, le=254)] = 12
     """Grey values up to this are background when the scan area is looked for."""
+    median: Literal[0, 3, 5] = 0
+    """Side of the median filter in source pixels; 0: none."""
+    contrast: list[int] | None = None
+    """256 pixel values, the integer table that contrast is changed by; None: unchanged."""
     fit: Literal["letterbox", "stretch", "centre-crop"] = "stretch"
     """``letterbox``: all of it, its aspect kept, ``pad`` beside it. ``stretch``: all of it, each axis by its own scale.
     ``centre-crop``: the largest part in the middle that has the tensor's aspect."""

@@ -9,7 +9,6 @@ import numpy as np
 
 from edge.contracts.errors import ModelError
 from edge.contracts.manifest import ANATOMY, LABELS, MAX_LABELS
-from edge.contracts.picture_recipe import PictureRecipe
 
 if TYPE_CHECKING:
     from edge.contracts.manifest import ClassificationManifest
@@ -36,14 +35,8 @@ def check_input(manifest: ClassificationManifest, graph: Graph) -> None:
         _fail(f"input: expected {', '.join(INPUT_TYPES)} with a scale over 0, got {spec} with {spec.scale}")
     if manifest.recipe_sha256 != recipe.digest():
         _fail(f"recipe_sha256: expected {recipe.digest()[:16]}…, got {manifest.recipe_sha256[:16]!r}…")
-    if not isinstance(recipe, PictureRecipe):
-        if (spec.dtype, spec.scale, spec.zero_point) != ("uint8", 1.0, 0):
-            _fail(f"a recipe of version 1 makes uint8 with scale 1 and zero point 0, the model takes {spec}")
-        if recipe.contrast is not None and (
-            len(recipe.contrast) != 256 or not all(0 <= v <= 255 for v in recipe.contrast)
-        ):
-            _fail(f"recipe.contrast: expected 256 values from 0 to 255, got {len(recipe.contrast)} values")
-        return
+    if recipe.contrast is not None and (len(recipe.contrast) != 256 or not all(0 <= v <= 255 for v in recipe.contrast)):
+        _fail(f"recipe.contrast: expected 256 values from 0 to 255, got {len(recipe.contrast)} values")
     for name, values in (("mean", recipe.mean), ("std", recipe.std)):
         if len(values) not in (1, recipe.channels) or not all(math.isfinite(v) for v in values):
             _fail(f"recipe.{name}: expected 1 or {recipe.channels} finite numbers, got {list(values)[:4]}")
@@ -57,7 +50,7 @@ def check_heads(manifest: ClassificationManifest, graph: Graph) -> None:
     """Raise `ModelError` unless the head gives one value for each of its labels."""
     head = manifest.heads[LABELS]
     names = head.class_names
-    if not 1 <= len(names) <= MAX_LABELS or head.tensor.shape != (1, len(names)):
+    if not 1 <= len(names) <= MAX_LABELS or not is_vector(head.tensor.shape, len(names)):
         _fail(f"{LABELS}: expected (1, n) for n labels, 1 to {MAX_LABELS}, got {head.tensor.shape} for {len(names)}")
     if len(set(names)) < len(names):
         _fail(f"{LABELS}: {next(n for n in names if names.count(n) > 1)!r} stands there twice")
@@ -68,6 +61,11 @@ def check_heads(manifest: ClassificationManifest, graph: Graph) -> None:
         _fail(f"expected {LABELS} as the model's first output, got {graph.first_output!r}")
     if ANATOMY in manifest.heads and manifest.heads[ANATOMY].tensor.shape != (1, 1):
         _fail(f"{ANATOMY}: expected (1, 1), got {manifest.heads[ANATOMY].tensor.shape}")
+
+
+def is_vector(shape: tuple[int, ...], length: int) -> bool:
+    """Whether a tensor of ``shape`` is one vector of ``length`` for one picture: (1, n), or (1, 1, 1, n)."""
+    return len(shape) >= 2 and shape[-1] == length and math.prod(shape) == length
 
 
 def check_rules(manifest: ClassificationManifest) -> None:

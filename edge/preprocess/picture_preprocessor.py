@@ -27,6 +27,7 @@ class PicturePreprocessor:
         """``spec``: of the model's input, which says what a tensor stores."""
         self.recipe, self._spec = recipe, spec
         table = value_table(recipe, spec)
+        self._contrast = None if recipe.contrast is None else np.array(recipe.contrast, np.uint8)
         self._pad = table[recipe.pad]
         self._table = None if is_identity(table) else _as_opencv_takes_it(table)
         self.crop_grey: NDArray[np.uint8] | None = None
@@ -55,11 +56,7 @@ class PicturePreprocessor:
         """
         recipe, begun = self.recipe, time.monotonic_ns()
         box, halvings = self._plan(self._crop(pixels, regions))
-        x, y, w, h = box.crop
-        part = pixels[y : y + h, x : x + w]
-        if recipe.colour == "grey":
-            part = to_grey(part)
-        self.crop_grey = part if part.ndim == 2 and pixels.shape[0] * pixels.shape[1] <= KEPT_PIXELS else None
+        part = self._part(pixels, box.crop)
         cropped = time.monotonic_ns()
         ix, iy, iw, ih = box.inner
         small = resize(halve(part, halvings), iw, ih)
@@ -71,6 +68,19 @@ class PicturePreprocessor:
         self._store(small, out[0, iy : iy + ih, ix : ix + iw])
         self.marks_ns = (begun, cropped, resized, time.monotonic_ns())
         return out, box
+
+    def _part(self, pixels: NDArray[np.uint8], crop: Box) -> NDArray[np.uint8]:
+        """The crop, (h, w) or (h, w, 3), filtered as the recipe says."""
+        x, y, w, h = crop
+        part = pixels[y : y + h, x : x + w]
+        if self.recipe.colour == "grey":
+            part = to_grey(part)
+        self.crop_grey = part if part.ndim == 2 and pixels.shape[0] * pixels.shape[1] <= KEPT_PIXELS else None
+        if self.recipe.median:
+            part = np.asarray(cv2.medianBlur(np.ascontiguousarray(part), self.recipe.median), np.uint8)
+        if self._contrast is not None:
+            part = np.asarray(cv2.LUT(part, self._contrast), np.uint8)
+        return part
 
     def _crop(self, pixels: NDArray[np.uint8], regions: tuple[Region, ...]) -> Box:
         """Part of the picture that is taken, (x, y, w, h) in pixels, before it is fitted."""

@@ -36,6 +36,7 @@ class DocumentedType:
 
 DOCUMENTED = [
     DocumentedType("finding", examples.finding()),
+    DocumentedType("labels", examples.labels()),
     DocumentedType("coverage", examples.coverage()),
     DocumentedType("state", examples.state()),
     DocumentedType("will", examples.will()),
