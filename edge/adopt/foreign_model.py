@@ -1,4 +1,4 @@
-"""Model from elsewhere, read from its flatbuffer without a runtime: input, output, operators, and what speaks against it.
+"""Model from elsewhere, read from its flatbuffer without a runtime: input, output, operators, and what forbids it.
 
 Everything that cannot run here is refused by name, with one line each.
 """
@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 
 from edge.contracts.errors import ModelError
-from edge.contracts.tensors import TensorSpec
-from edge.models.graph import FlatbufferTable, check_whole, is_flatbuffer, shape_of, tensor_spec
+from edge.models.graph import TYPES, FlatbufferTable, check_whole, is_flatbuffer, shape_of, tensor_spec
 from edge.models.operators import operator_kinds
+
+if TYPE_CHECKING:
+    from edge.contracts.tensors import TensorSpec
 
 DETECTION = "CUSTOM TFLite_Detection_PostProcess"
 DYNAMIC = -1
-FLOATS: dict[int, np.dtype[np.float64] | np.dtype[np.float32] | np.dtype[np.float16]] = {0: np.dtype("<f4"), 1: np.dtype("<f2"), 10: np.dtype("<f8")}
+FLOATS: dict[int, np.dtype[np.float64] | np.dtype[np.float32] | np.dtype[np.float16]] = {
+    0: np.dtype("<f4"),
+    1: np.dtype("<f2"),
+    10: np.dtype("<f8"),
+}
 """Types of tensors that can hold a NaN, by their number in the schema."""
 KNOWN_SLOTS = 8
 """Fields of a model in the schema: what a newer one adds would be lost."""
@@ -40,6 +46,8 @@ class ForeignModel:
     """Name, number and specification of each output."""
     kinds: tuple[str, ...]
     """Kinds of its operators in running order."""
+    weight_types: frozenset[str]
+    """Types of its weights: ``int8`` beside float values is dynamic range."""
 
 
 def read_foreign_model(data: bytes) -> ForeignModel:
@@ -69,7 +77,9 @@ def _read(data: bytes) -> ForeignModel:
     outputs = [int(i) for i in subgraph.numbers(2, "i")]
     if len(inputs) != 1:
         names = ", ".join(f"{tensors[i].text(3)} {shape_of(tensors[i])}" for i in inputs)[:200]
-        _fail(f"expected one input, a picture; the model has {len(inputs)}: {names}", "export it with the picture alone")
+        _fail(
+            f"expected one input, a picture; the model has {len(inputs)}: {names}", "export it with the picture alone"
+        )
     _refuse_nan(subgraphs, buffers)
     source = tensors[inputs[0]]
     return ForeignModel(
@@ -79,6 +89,7 @@ def _read(data: bytes) -> ForeignModel:
         input_index=inputs[0],
         outputs=tuple((tensors[i].text(3), i, _output_spec(tensors[i])) for i in outputs),
         kinds=tuple(kinds[number]),
+        weight_types=_weight_types(tensors, buffers),
     )
 
 
@@ -124,6 +135,15 @@ def _refuse_nan(subgraphs: list[FlatbufferTable], buffers: list[FlatbufferTable]
             if values.size and np.isnan(values).any():
                 bad = int(np.isnan(values).sum())
                 _fail(f"{bad} of the weights of {tensor.text(3)[:100]!r} are NaN", "train or export it anew")
+
+
+def _weight_types(tensors: list[FlatbufferTable], buffers: list[FlatbufferTable]) -> frozenset[str]:
+    """Types of constant tensors with two dimensions or more."""
+    return frozenset(
+        TYPES.get(tensor.number(1, "b", 0), "other")
+        for tensor in tensors
+        if len(shape_of(tensor)) >= 2 and buffers[tensor.number(2, "I", 0)].length(0)
+    )
 
 
 def _picture_spec(tensor: FlatbufferTable) -> TensorSpec:

@@ -42,6 +42,9 @@ def command(
         typer.Option(help="Write each picture with what was found to this folder; of one clip a film: out.mp4."),
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Model bundle; default: the one that ships.")] = None,
+    allow_no_gate: Annotated[
+        bool, typer.Option("--allow-no-gate", help="Allow a model without an anatomy gate (gate.none_allowed).")
+    ] = False,
 ) -> int:
     """Analyse pictures, videos, DICOM files or folders.
 
@@ -66,7 +69,8 @@ def command(
     from edge.config.load import load_settings
     from edge.infer.inputs import find_inputs
 
-    settings = load_settings(None, os.environ, {"model": str(model)} if model else {})
+    flags = {"model": str(model) if model else None, "gate.none_allowed": True if allow_no_gate else None}
+    settings = load_settings(None, os.environ, flags)
     set_up_logs(settings.log)
     inputs, passed_over = find_inputs(paths)
     try:

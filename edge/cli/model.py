@@ -1,4 +1,4 @@
-"""``edge-cli model``: shows and verifies a model bundle."""
+"""``edge-cli model``: shows and verifies a model bundle; adopts models from elsewhere."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edge.cli import model_adopt
 from edge.cli.output import print_json
 from edge.cli.paths import DASH, one_of
 
@@ -16,12 +17,15 @@ if TYPE_CHECKING:
     from edge.process.sealed_file import SealedFile
 
 app = typer.Typer(
-    help="""Look into a model bundle, and verify it.
+    help="""Look into a model bundle, verify it, and make one of a model from elsewhere.
 
 Example:
   edge-cli model info
-  edge-cli model verify model.tflite"""
+  edge-cli model verify model.tflite
+  edge-cli model adopt own.tflite --labels labels.txt --input-range 0..1 --out own.sono.tflite"""
 )
+
+app.command("adopt")(model_adopt.command)
 
 Keys = Annotated[
     list[str] | None,

@@ -14,9 +14,9 @@ class PictureRecipe(msgspec.Struct, frozen=True, kw_only=True):
     """Preprocessing recipe of version 2: how pixels become the input tensor; run by `edge.preprocess`.
 
     The order: crop, grey or colour, median, contrast, resize (and pad), then a table from each of the 256 pixel values
-    to what the tensor stores: (value - mean) / std, quantised as the model's input is. All of it is bit-equal on x86 and
-    Arm, for float inputs too, since no sum depends on how a processor adds. All that version 1 can say can be said in
-    it, and gives the same bytes.
+    to what the tensor stores: (value - mean) / std, quantised as the model's input is. All of it is bit-equal on x86
+    and Arm, for float inputs too, since no sum depends on how a processor adds. All that version 1 can say can be said
+    in it, and gives the same bytes.
     """
 
     version: Literal[2] = 2

@@ -28,11 +28,17 @@ class ClipSummary:
         self._not_judged: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
         self._highest: tuple[float, FileAnswer] | None = None
+        self._labels: Counter[str] = Counter()
+        """Frames by label, of a classifier."""
+        self._of_lesions = True
 
     def add(self, answer: FileAnswer) -> None:
         """Count one more answer for the file."""
         self.answers += 1
         self._frames += answer.frame is not None
+        if answer.result is not None:
+            self._of_lesions = answer.result.gated_by is None
+            self._labels.update(answer.result.given)
         if answer.status in (Status.FINDING, Status.CLEAR):
             self._judged[answer.status] += 1
             self._uncertain_calls += answer.result is not None and answer.result.call_uncertain
@@ -62,6 +68,8 @@ class ClipSummary:
         return f", {self._uncertain_calls} of them an {UNCERTAIN_CALL}" if self._uncertain_calls else ""
 
     def _highest_text(self) -> str:
+        if not self._of_lesions:
+            return f"labels: {_listed(self._labels) or 'none'}"
         if self._highest is None:
             return "no malignancy was judged"
         malignancy, answer = self._highest

@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TextIO
 
+    from edge.contracts.frame_result import Result
     from edge.infer.run import FileAnswer
 
 DESCRIPTORS = ("taller_than_wide", "margin_sharpness", "echogenicity", "posterior")
 COLUMNS = (
     *("path", "frame", "status", "reason", "malignancy", "suspicious", "lesion", "x", "y", "width", "height", "score"),
-    *("long_axis_mm", "area_mm2", *DESCRIPTORS, "total_ms", "call_uncertain"),
+    *("long_axis_mm", "area_mm2", *DESCRIPTORS, "total_ms", "call_uncertain", "labels"),
 )
 """Columns of the CSV file. A new one comes last: whoever reads by position finds the others where they were."""
 NAME_WIDTH = 40
@@ -48,9 +49,17 @@ def as_json(answer: FileAnswer) -> str:
         "suspicious": None if result is None else result.suspicious,
         "call_uncertain": result is not None and result.call_uncertain,
         "lesions": [] if result is None else [_lesion(each) for each in result.lesions],
+        **_labels(result),
         "latency_ms": {} if result is None else result.latency_ms,
     }
     return msgspec.json.encode(line).decode()
+
+
+def _labels(result: Result | None) -> dict[str, Any]:
+    """Keys that only a model of another kind than ``lesion`` has."""
+    if result is None or result.gated_by is None:
+        return {}
+    return {"labels": result.scores, "found": result.given, "gate": result.gated_by}
 
 
 def _lesion(lesion: Lesion) -> dict[str, Any]:
@@ -62,6 +71,11 @@ def _lesion(lesion: Lesion) -> dict[str, Any]:
         "area_mm2": lesion.area_mm2,
         "descriptors": lesion.descriptors,
     }
+
+
+def _one_word(label: str) -> str:
+    """Label without the characters that part a list of labels."""
+    return label.replace(" ", "_").replace("=", "_")
 
 
 class AnswerTable:
@@ -89,7 +103,7 @@ class AnswerTable:
 def _result_text(answer: FileAnswer) -> str:
     if answer.result is None:
         return printable(answer.detail) or (REASONS[answer.reason] if answer.reason else "")
-    if answer.status is Status.CLEAR:
+    if answer.status is Status.CLEAR and answer.result.malignancy is not None:
         return f"no lesion detected in this frame | malignancy {answer.result.malignancy:.2f}"
     return " | ".join(sentence(answer.result))
 
@@ -125,7 +139,8 @@ class AnswerCsv:
             result and result.malignancy,
             result and result.suspicious,
         ]
-        tail = [result and result.latency_ms.get("total"), result is not None and result.call_uncertain]
+        tail: list[Any] = [result and result.latency_ms.get("total"), result is not None and result.call_uncertain]
+        tail.append(" ".join(f"{_one_word(label.name)}={label.score}" for label in result.scores) if result else "")
         lesions = result.lesions if result else ()
         rows: list[list[Any]] = []
         for number, lesion in enumerate(lesions, start=1):

@@ -187,7 +187,7 @@ def health() -> Health:
 
 
 def result() -> LatestResult:
-    """Example of the latest result: of a classifier; of a lesion model ``labels``, ``found`` and ``gate`` are absent."""
+    """Example of the latest result, of a classifier; a lesion model leaves ``labels``, ``found`` and ``gate`` out."""
     return LatestResult(
         **HEAD,
         stream=STREAM,
