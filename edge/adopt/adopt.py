@@ -101,8 +101,8 @@ def adopt(path: Path, out: Path, options: AdoptOptions, runtime: str = RUNTIME) 
     data = read_model_file(path)
     try:
         size = graph_size(data)
-        metadata = read_metadata(data, size)
         model = read_foreign_model(data[:size])
+        metadata = read_metadata(data, size)
     except ModelError as error:
         raise ModelError(f"{path.name}: {error.message}", hint=error.hint) from error.__cause__
     head = _head(model, options.judges)

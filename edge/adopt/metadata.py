@@ -50,10 +50,10 @@ def read_metadata(data: bytes, graph_size: int) -> ForeignMetadata:
 
     Raises `ModelError` for metadata that are damaged, or contradict themselves.
     """
-    body = metadata_buffer(data[:graph_size])
-    if body is None:
-        return ForeignMetadata()
     try:
+        body = metadata_buffer(data[:graph_size])
+        if body is None:
+            return ForeignMetadata()
         return _read(body, data)
     except (struct.error, UnicodeDecodeError, OverflowError, ModelError) as error:
         reason = error.message if isinstance(error, ModelError) else str(error)
