@@ -36,7 +36,11 @@ def float_classifier(side: int = 24, channels: int = 3, labels: int = 3, ends: s
     first = make.conv(image, weights, rng.uniform(0, 1, 6), side, RELU6)
     pooled = make.mean(first, 6)
     options = schema.FullyConnectedOptionsT()
-    inputs = [pooled, make.tensor((labels, 6), rng.normal(0, 1.5, (labels, 6))), make.tensor((labels,), np.zeros(labels))]
+    inputs = [
+        pooled,
+        make.tensor((labels, 6), rng.normal(0, 1.5, (labels, 6))),
+        make.tensor((labels,), np.zeros(labels)),
+    ]
     out = make.add("FULLY_CONNECTED", inputs, (1, labels), options, "FullyConnectedOptions")
     if ends == "SOFTMAX":
         softmax = schema.SoftmaxOptionsT()
@@ -50,7 +54,9 @@ def float_classifier(side: int = 24, channels: int = 3, labels: int = 3, ends: s
 def int8_classifier(side: int = 32, uint8: bool = True, seed: int = 4) -> Made:
     """Quantised throughout: an image as uint8 (its quantisation the pixel value), three labels by softmax as uint8."""
     make = QuantisedMaker(seed)
-    image = make.quantised((1, side, side, 3), 1.0 if uint8 else 1 / 255, 0 if uint8 else -128, dtype=UINT8 if uint8 else 9)
+    image = make.quantised(
+        (1, side, side, 3), 1.0 if uint8 else 1 / 255, 0 if uint8 else -128, dtype=UINT8 if uint8 else 9
+    )
     source = image
     if uint8:
         source = make.operator("QUANTIZE", [image], ((1, side, side, 3), 1.0, -128))

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from edge.contracts.results import Status
-from edge.picture.score_bars import draw_score_bars
+from edge.picture.score_bars import bars_height, draw_score_bars
 from edge.picture.wording import NO_GATE, RESEARCH_ONLY, gate_of, scores_of, sentence, size
 
 if TYPE_CHECKING:
@@ -91,9 +91,10 @@ def draw_slate(size: tuple[int, int], words: str) -> NDArray[np.uint8]:
     return np.concatenate((picture, _strip_of(parts, [], Status.NO_RESULT, picture.shape[1])))
 
 
-def overlay_height(pixels: NDArray[np.uint8], lines: int) -> tuple[int, int]:
-    """Height and width of an overlay of ``pixels`` with so many lines of words."""
+def overlay_height(pixels: NDArray[np.uint8], lines: int, bars: int = 0) -> tuple[int, int]:
+    """Height and width of an overlay of ``pixels`` with so many lines of words and score bars."""
     height, width = pixels.shape[0], max(pixels.shape[1], MIN_WIDTH)
+    height += bars_height(bars, width)
     return height + round(_text_scale(width) * CAP_HEIGHT * 1.9) * lines + max(4, width // 100) * 2, width
 
 

@@ -34,10 +34,10 @@ def draw_score_bars(scores: Sequence[LabelScore], given: Sequence[str], width: i
     Returns:
         (h, width, 3) RGB uint8.
     """
-    height = max(14, min(40, width // 28))
+    height = _bar_height(width)
     scale = height / 34
     shown = scores[:MOST_BARS]
-    strip = np.full((height * len(shown) + 4, width, 3), BACKGROUND, np.uint8)
+    strip = np.full((bars_height(len(shown), width), width, 3), BACKGROUND, np.uint8)
     left, right = round(width * 0.45), width - round(width * 0.14)
     for row, label in enumerate(shown):
         top, bottom = row * height + 5, (row + 1) * height - 1
@@ -49,6 +49,15 @@ def draw_score_bars(scores: Sequence[LabelScore], given: Sequence[str], width: i
         cv2.putText(strip, name, (6, bottom - height // 6), FONT, scale, WORDS, 1, cv2.LINE_AA)
         cv2.putText(strip, f"{label.score:.2f}", (right + 6, bottom - height // 6), FONT, scale, WORDS, 1, cv2.LINE_AA)
     return strip
+
+
+def bars_height(bars: int, width: int) -> int:
+    """Height of a strip with so many bars, in pixels; 0 without any."""
+    return _bar_height(width) * bars + 4 if bars else 0
+
+
+def _bar_height(width: int) -> int:
+    return max(14, min(40, width // 28))
 
 
 def fitted(text: str, room: int, scale: float) -> str:

@@ -226,7 +226,14 @@ def test_pictures_choose_thresholds_and_are_not_kept(tmp_path, capsys):
         for number in range(4):
             write_png(tmp_path / "pictures" / label / f"{number}.png")
     out = tmp_path / "own.sono.tflite"
-    given = ["--labels", str(tmp_path / "labels.txt"), "--input-range", "0..1", "--pictures", str(tmp_path / "pictures")]
+    given = [
+        "--labels",
+        str(tmp_path / "labels.txt"),
+        "--input-range",
+        "0..1",
+        "--pictures",
+        str(tmp_path / "pictures"),
+    ]
     assert run(["model", "adopt", str(tmp_path / "own.tflite"), *given, "--out", str(out)]) == 0
     text = capsys.readouterr().out
     assert "pictures  right  threshold" in text

@@ -219,7 +219,7 @@ class StateAndHealth:
             outbox=outbox,
             clock_mark=self._clock_mark,
             health_every_s=self._health_every_s,
-            **_other_kind(report),
+            **other_kind(report),
         )
 
     def health(self, outbox: OutboxState | None, depth: OutboxDepth | None) -> Health:
@@ -250,7 +250,7 @@ class StateAndHealth:
         )
 
 
-def _other_kind(report: FrameReport) -> dict[str, Any]:
+def other_kind(report: FrameReport) -> dict[str, Any]:
     """What `State` says of a model that is no lesion model; nothing for one that is."""
     if report.judges == "lesion":
         return {}
