@@ -1,4 +1,4 @@
-"""A classifier from elsewhere becomes a bundle; what cannot be known is asked for, what cannot run is refused by name."""
+"""A classifier from elsewhere becomes a bundle; what is unknown is asked for, what cannot run refused by name."""
 
 from __future__ import annotations
 
