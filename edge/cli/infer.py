@@ -98,7 +98,10 @@ def analyse(
     require_inputs(inputs, passed_over)
     table, pictures = make_files(inputs, csv, overlay, as_json=as_json)
     output = AnswerPrinter(inputs, form="json" if as_json else "none" if csv == STDOUT else "table")
-    write_answers(inputs, make_analyser(settings, isolated=False), output, table, pictures)
+    analyser = make_analyser(settings, isolated=False)
+    if table is not None:
+        table.labels = analyser.manifest.judges == "classification"
+    write_answers(inputs, analyser, output, table, pictures)
     with printing():
         output.end(passed_over)
     require_frames(output.frames, output.first_problem, output.first_hint)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 DESCRIPTORS = ("taller_than_wide", "margin_sharpness", "echogenicity", "posterior")
 COLUMNS = (
     *("path", "frame", "status", "reason", "malignancy", "suspicious", "lesion", "x", "y", "width", "height", "score"),
-    *("long_axis_mm", "area_mm2", *DESCRIPTORS, "total_ms", "call_uncertain", "labels"),
+    *("long_axis_mm", "area_mm2", *DESCRIPTORS, "total_ms", "call_uncertain"),
 )
 """Columns of the CSV file. A new one comes last: whoever reads by position finds the others where they were."""
 NAME_WIDTH = 40
@@ -114,7 +114,10 @@ def printable(text: str) -> str:
 
 
 class AnswerCsv:
-    """CSV file of answers, or CSV on stdout: one row a lesion; a frame without one has a row of its own."""
+    """CSV file of answers, or CSV on stdout: one row a lesion; a frame without one has a row of its own.
+
+    Of a classifier there is a last column with the scores of its labels.
+    """
 
     def __init__(self, path: Path, stdout: TextIO | None = None) -> None:
         """Open the file, or take ``stdout`` in its place. Raises `UsageError` if it cannot be written."""
@@ -125,10 +128,13 @@ class AnswerCsv:
             raise UsageError(f"{path} cannot be written: {error.strerror}", hint="give --csv another place") from None
         self._path = path
         self._writer = csv.writer(self._file)
-        self._write([COLUMNS])
+        self._headed = False
+        self.labels = False
+        """Whether the model is a classifier. To be set before the first answer is added."""
 
     def add(self, answer: FileAnswer) -> None:
         """Write the rows of one answer. Raises `DeviceError` if they cannot be written."""
+        self._write_head()
         result = answer.result
         reason = answer.reason if result is None else result.reason
         head = [
@@ -140,21 +146,29 @@ class AnswerCsv:
             result and result.suspicious,
         ]
         tail: list[Any] = [result and result.latency_ms.get("total"), result is not None and result.call_uncertain]
-        tail.append(" ".join(f"{_one_word(label.name)}={label.score}" for label in result.scores) if result else "")
+        if self.labels:
+            tail.append(" ".join(f"{_one_word(each.name)}={each.score}" for each in result.scores) if result else None)
         lesions = result.lesions if result else ()
         rows: list[list[Any]] = []
         for number, lesion in enumerate(lesions, start=1):
             descriptors = [lesion.descriptors.get(name) for name in DESCRIPTORS]
             size = [lesion.long_axis_mm, lesion.area_mm2]
             rows.append([*head, number, *lesion.box, lesion.score, *size, *descriptors, *tail])
-        self._write(rows or [[*head, *[None] * (len(COLUMNS) - len(head) - len(tail)), *tail]])
+        columns = len(COLUMNS) + self.labels
+        self._write(rows or [[*head, *[None] * (columns - len(head) - len(tail)), *tail]])
 
     def close(self) -> None:
         """Write what is left and close the file. Raises `DeviceError` if it cannot be written."""
+        self._write_head()
         try:
             self._file.flush() if self._stdout else self._file.close()
         except OSError as error:
             raise self._failed(error) from None
+
+    def _write_head(self) -> None:
+        if not self._headed:
+            self._headed = True
+            self._write([(*COLUMNS, "labels") if self.labels else COLUMNS])
 
     def _write(self, rows: Sequence[Sequence[Any]]) -> None:
         try:

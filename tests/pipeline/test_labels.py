@@ -261,3 +261,13 @@ def test_a_consumer_that_knows_findings_alone_counts_labels_too():
     finding = msgspec.structs.replace(examples.finding(), seq=2)
     assert ledger.feed(f"{prefix}/findings/cart", msgspec.json.encode(finding)) is Arrival.NEW
     assert isinstance(label, Labels)
+
+
+def test_the_fleet_shows_the_last_label():
+    from edge.fleet.device_table import finding_text
+    from edge.fleet.last_messages import LastFinding
+
+    said = {"malignancy": None, "suspicious": None, "label": "cyst", "score": 0.81}
+    last = LastFinding(stream="s", lifecycle="new", age_s=7.0, **said)
+    assert finding_text(last) == "cyst 0.81, 7 s ago"
+    assert finding_text(msgspec.structs.replace(last, lifecycle="end")) == "cyst ended, 7 s ago"
