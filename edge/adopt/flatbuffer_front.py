@@ -52,7 +52,7 @@ NewPart: TypeAlias = "NewTable | NewVector | NewBytes"
 
 
 def text(value: str) -> NewBytes:
-    """Make a string."""
+    """Make a string part of UTF-8."""
     data = value.encode()
     return NewBytes(len(data), data + b"\0")
 

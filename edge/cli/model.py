@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from edge.cli import model_adopt
-from edge.cli.output import print_json
+from edge.cli.output import print_json, printable
 from edge.cli.paths import DASH, one_of
 
 if TYPE_CHECKING:
@@ -159,11 +159,6 @@ def _given(path: Path | None) -> Path | SealedFile | None:
     if len(data) > MAX_BUNDLE:
         raise UsageError(f"over {MAX_BUNDLE >> 20} MB come on standard input", hint="a bundle is a few MB")
     return seal_bytes(data, DASH)
-
-
-def printable(text: str) -> str:
-    """Text without the control characters that terminals act on: a bundle's words are a stranger's."""
-    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
 
 
 def outcome(report: SelfTestReport) -> str:

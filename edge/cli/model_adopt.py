@@ -10,42 +10,59 @@ import typer
 if TYPE_CHECKING:
     from edge.adopt.adopt import Adoption
     from edge.adopt.labelled_pictures import ThresholdChoice
+    from edge.adopt.settle import AdoptOptions
+
+
+ModelPath = Annotated[Path, typer.Argument(help="A .tflite file from elsewhere.", metavar="MODEL")]
+OutPath = Annotated[Path, typer.Option(help="The bundle to write.")]
+LabelsFile = Annotated[
+    Path | None, typer.Option(help="Labels, one a line, in the order of the output; default: the metadata's.")
+]
+InputRange = Annotated[
+    str | None,
+    typer.Option(help="What pixels become: 0..1, -1..1, 0..255 or imagenet; default: as the file tells."),
+]
+Judges = Annotated[str | None, typer.Option(help="Kind of the model; default: by the shape of its output.")]
+Scores = Annotated[
+    str | None,
+    typer.Option(help="What the output is: softmax, sigmoid, logits or sigmoid-logits; default: told apart."),
+]
+Threshold = Annotated[
+    list[str] | None,
+    typer.Option(help="Score from which a label is given: 0.6, or for one label: cyst=0.7. Default: 0.5."),
+]
+ClearLabel = Annotated[str | None, typer.Option(help="Label that means that there is nothing to find.")]
+Pictures = Annotated[
+    Path | None, typer.Option(help="Pictures to choose thresholds by, best in a folder for each label. Not kept.")
+]
+Fit = Annotated[str, typer.Option(help="stretch, letterbox or centre-crop, as in the model's training.")]
+Crop = Annotated[str, typer.Option(help="full, or scan-area: what stands out from the background.")]
+Grey = Annotated[bool, typer.Option("--grey", help="Give grey pictures to a model with three channels.")]
+Name = Annotated[str | None, typer.Option(help="Of the model; default: the metadata's, else the file's.")]
+Version = Annotated[str | None, typer.Option(help="Of the model.")]
+Licence = Annotated[str | None, typer.Option(help="Of the model's weights.")]
+BodyPart = Annotated[
+    str, typer.Option(help="What it is for, as DICOM spells BodyPartExamined; others are then refused by name.")
+]
 
 
 def command(
-    path: Annotated[Path, typer.Argument(help="A .tflite file from elsewhere.", metavar="MODEL")],
-    out: Annotated[Path, typer.Option(help="The bundle to write.")],
-    labels: Annotated[
-        Path | None, typer.Option(help="Labels, one a line, in the order of the output; default: the metadata's.")
-    ] = None,
-    input_range: Annotated[
-        str | None,
-        typer.Option(help="What pixels become: 0..1, -1..1, 0..255 or imagenet; default: as the file tells."),
-    ] = None,
-    judges: Annotated[str | None, typer.Option(help="Kind of the model; default: by the shape of its output.")] = None,
-    scores: Annotated[
-        str | None,
-        typer.Option(help="What the output is: softmax, sigmoid, logits or sigmoid-logits; default: told apart."),
-    ] = None,
-    threshold: Annotated[
-        list[str] | None,
-        typer.Option(help="Score from which a label is given: 0.6, or for one label: cyst=0.7. Default: 0.5."),
-    ] = None,
-    clear: Annotated[str | None, typer.Option(help="Label that means that there is nothing to find.")] = None,
-    pictures: Annotated[
-        Path | None, typer.Option(help="Pictures to choose thresholds by, best in a folder for each label. Not kept.")
-    ] = None,
-    fit: Annotated[
-        str, typer.Option(help="stretch, letterbox or centre-crop, as in the model's training.")
-    ] = "stretch",
-    crop: Annotated[str, typer.Option(help="full, or scan-area: what stands out from the background.")] = "full",
-    grey: Annotated[bool, typer.Option("--grey", help="Give grey pictures to a model with three channels.")] = False,
-    name: Annotated[str | None, typer.Option(help="Of the model; default: the metadata's, else the file's.")] = None,
-    version: Annotated[str | None, typer.Option(help="Of the model.")] = None,
-    licence: Annotated[str | None, typer.Option(help="Of the model's weights.")] = None,
-    body_part: Annotated[
-        str, typer.Option(help="What it is for, as DICOM spells BodyPartExamined; others are then refused by name.")
-    ] = "",
+    path: ModelPath,
+    out: OutPath,
+    labels: LabelsFile = None,
+    input_range: InputRange = None,
+    judges: Judges = None,
+    scores: Scores = None,
+    threshold: Threshold = None,
+    clear: ClearLabel = None,
+    pictures: Pictures = None,
+    fit: Fit = "stretch",
+    crop: Crop = "full",
+    grey: Grey = False,
+    name: Name = None,
+    version: Version = None,
+    licence: Licence = None,
+    body_part: BodyPart = "",
 ) -> int:
     """Make a bundle of a classifier from elsewhere, so that devices take it.
 
@@ -58,16 +75,8 @@ def command(
       edge-cli model adopt own.tflite --threshold 0.6 --threshold cyst=0.7 --clear normal --out own.sono.tflite
       edge-cli model adopt own.tflite --labels labels.txt --pictures organ/ --out own.sono.tflite
     """
-    from dataclasses import replace
+    from edge.adopt.settle import AdoptOptions
 
-    from edge.adopt.adopt import AdoptOptions, adopt
-    from edge.cli.model import printable
-    from edge.contracts.errors import UsageError
-
-    if fit not in ("stretch", "letterbox", "centre-crop"):
-        raise UsageError(f"--fit {fit} is not known", hint="give stretch, letterbox or centre-crop")
-    if crop not in ("full", "scan-area"):
-        raise UsageError(f"--crop {crop} is not known", hint="give full or scan-area")
     options = AdoptOptions(
         labels=None if labels is None else read_labels(labels),
         input_range=input_range,
@@ -79,22 +88,33 @@ def command(
         version=version,
         licence=licence,
         body_part=body_part,
-        fit=fit,  # type: ignore[arg-type]  # one of the three
-        crop=crop,  # type: ignore[arg-type]  # one of the two
+        fit=fit,
+        crop=crop,
         grey=grey,
     )
-    if out.exists() and out.samefile(path):
+    adopt_and_tell(path, out, options, pictures)
+    return 0
+
+
+def adopt_and_tell(path: Path, out: Path, options: AdoptOptions, pictures: Path | None) -> None:
+    """Adopt a model, choose thresholds by ``pictures`` where none are given, and print what was made."""
+    from dataclasses import replace
+
+    from edge.adopt.adopt import adopt
+    from edge.cli.output import printable
+    from edge.contracts.errors import UsageError
+
+    if out.exists() and path.exists() and out.samefile(path):
         raise UsageError(f"{out} is the model itself, and would be written over", hint="give --out another name")
     made = adopt(path, out, options)
     if pictures is not None:
         choices = judge_pictures(made, pictures)
         print(printable(describe_choices(choices)))
-        if threshold is None:
+        if options.thresholds is None:
             chosen = {choice.label: choice.threshold for choice in choices if choice.threshold is not None}
             method = f"by {sum(c.given for c in choices)} pictures of the user, so that 9 of 10 are right"
             made = adopt(path, out, replace(options, thresholds=chosen, threshold_method=method))
     print(printable(describe_adoption(made)))
-    return 0
 
 
 def read_labels(path: Path) -> tuple[str, ...]:
@@ -133,8 +153,8 @@ def judge_pictures(made: Adoption, folder: Path) -> list[ThresholdChoice]:
     """Judge all pictures of a folder with the adopted model, and choose thresholds. Raises `UsageError`."""
     import os
 
-    from edge.adopt.adopt import DEFAULT_THRESHOLD
     from edge.adopt.labelled_pictures import JudgedPicture, choose_thresholds
+    from edge.adopt.settle import DEFAULT_THRESHOLD
     from edge.app.compose import make_analyser
     from edge.config.load import load_settings
     from edge.infer.inputs import find_inputs

@@ -38,7 +38,7 @@ def classify(
     body_part: str | None = None,
     unseen: Callable[[], float] | None = None,
 ) -> LabelVerdict:
-    """Verdict on one frame.
+    """Verdict of a classifier on one frame.
 
     Args:
         outputs: raw (still quantised) outputs by head name, all of them finite.

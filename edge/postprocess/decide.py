@@ -68,21 +68,31 @@ def decide(
     region = judged_region(placement.crop, regions, pixels.shape[1], pixels.shape[0])
     if isinstance(manifest, ClassificationManifest):
         return classify(outputs, manifest, region, body_part, unseen)
-    if not isinstance(manifest, ModelManifest):
-        raise ModelError(f"nothing is judged here by a model for {manifest.judges}", hint="update sonoedge")
+    assert isinstance(manifest, ModelManifest)  # noqa: S101  (no bundle of another kind is loaded)
     judged = JudgedOutputs(outputs, manifest, placement, regions, body_part, unseen)
+    return _judge_lesions(judged, manifest, region, pixels, crop_grey)
+
+
+def _judge_lesions(
+    judged: JudgedOutputs,
+    manifest: ModelManifest,
+    region: Region,
+    pixels: NDArray[np.uint8],
+    crop_grey: NDArray[np.uint8] | None,
+) -> Verdict:
+    """Verdict of a lesion model; arguments as for `decide`, ``region`` being what the judgement is about."""
     if (reason := first_reason(OUTPUT_RULES, judged)) is not None:
         return Verdict(Status.ABSTAINED, reason, region=region)
     malignancy = precision.probability(judged.malignancy, manifest.thresholds.malignancy, manifest.thresholds.uncertain)
     if not judged.lesions:
         return Verdict(Status.CLEAR, malignancy=malignancy, region=region)
-    measured = calibration_for(judged.lesions[0].outline, regions, judged.lesions[0].box)
+    measured = calibration_for(judged.lesions[0].outline, judged.regions, judged.lesions[0].box)
     return Verdict(
         Status.FINDING,
         malignancy=malignancy,
         suspicious=judged.suspicious,
         uncertainty=precision.probability(chance_of_error(malignancy, judged.suspicious)),
-        lesions=_described(judged.lesions, measured, pixels, placement.crop, crop_grey),
+        lesions=_described(judged.lesions, measured, pixels, judged.placement.crop, crop_grey),
         region=region if measured is None else _reported(measured),
         call_uncertain=judged.call_uncertain,
     )

@@ -38,7 +38,7 @@ class JudgedOutputs:
         unseen: Callable[[], float] | None = None,
     ) -> None:
         """Arguments as for `edge.postprocess.decide.decide`; ``outputs`` has all heads of the manifest."""
-        self._outputs, self._placement, self._regions, self._unseen = outputs, placement, regions, unseen
+        self._outputs, self.placement, self.regions, self._unseen = outputs, placement, regions, unseen
         self.manifest = manifest
         self.body_part = body_part
         """What DICOM or the configuration says is scanned; None: nothing is said."""
@@ -77,7 +77,7 @@ class JudgedOutputs:
         """Lesions of the mask head, whose output is (1, h, w, 1), the surest first; without descriptors."""
         mask = presence(self._outputs[LESION_MASK][0, :, :, 0], self.manifest.heads[LESION_MASK].tensor)
         size = (self.manifest.recipe.width, self.manifest.recipe.height)
-        return find_lesions(mask, self._placement, self.manifest.thresholds, size, self._regions)
+        return find_lesions(mask, self.placement, self.manifest.thresholds, size, self.regions)
 
     def unseen_share(self) -> float:
         """Area of the largest part with scan data beside the crop, as a share of the crop; 0 where nobody measures it.
