@@ -161,8 +161,17 @@ class Analyser:
         def unseen() -> float:
             return self._preprocess.unseen(frame.pixels, frame.regions, placed.crop)
 
-        body_part, grey = frame.origin.body_part, job.crop_grey
-        return decide(answer, self.manifest, placed, frame.regions, frame.pixels, body_part, unseen, grey)
+        return decide(
+            answer,
+            self.manifest,
+            placed,
+            frame.regions,
+            frame.pixels,
+            frame.origin.body_part,
+            unseen,
+            job.crop_grey,
+            body_part_disputed=frame.origin.body_part_disputed,
+        )
 
     def analyse(self, frame: Frame) -> Result:
         """Result of one frame: all steps, one after the other."""

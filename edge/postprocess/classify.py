@@ -37,6 +37,7 @@ def classify(
     region: Region,
     body_part: str | None = None,
     unseen: Callable[[], float] | None = None,
+    body_part_disputed: bool = False,
 ) -> LabelVerdict:
     """Verdict of a classifier on one frame.
 
@@ -45,13 +46,14 @@ def classify(
         manifest: of the model that made them.
         region: what the judgement is about.
         body_part: what DICOM or the configuration says is scanned; None: nothing is said.
+        body_part_disputed: whether DICOM names another body part than the configuration.
         unseen: measures scan data beside the crop, as a share of it; called only for what would be `clear`.
 
     Raises:
         ValueError: the head gives something else than the manifest says.
     """
     rules = manifest.labels
-    if _wrong_anatomy(outputs, manifest, body_part):
+    if _wrong_anatomy(outputs, manifest, body_part, body_part_disputed):
         return LabelVerdict(Status.ABSTAINED, Reason.WRONG_ANATOMY, region=region)
     head = manifest.heads[LABELS]
     values = dequantise(outputs[LABELS], head.tensor).astype(np.float64).reshape(-1)
@@ -96,15 +98,18 @@ def label_probabilities(values: NDArray[np.float64], rules: LabelRules) -> NDArr
     return logistic
 
 
-def _wrong_anatomy(outputs: Mapping[str, NDArray[Any]], manifest: ClassificationManifest, stated: str | None) -> bool:
+def _wrong_anatomy(
+    outputs: Mapping[str, NDArray[Any]], manifest: ClassificationManifest, stated: str | None, disputed: bool
+) -> bool:
     """As `edge.postprocess.abstention_rules.wrong_anatomy`, for a model that need not have an anatomy head."""
     if manifest.body_part and contradicts(stated, manifest.body_part):
         return True
     limit = manifest.labels.anatomy
     if limit is None or ANATOMY not in manifest.heads:
         return False
-    if manifest.labels.anatomy_stated is not None and names_the_same(stated, manifest.body_part):
-        limit = manifest.labels.anatomy_stated
+    lower = manifest.labels.anatomy_stated
+    if lower is not None and names_the_same(stated, manifest.body_part) and not disputed:
+        limit = lower
     return float(dequantise(outputs[ANATOMY], manifest.heads[ANATOMY].tensor).reshape(-1)[0]) < limit
 
 

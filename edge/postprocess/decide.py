@@ -42,6 +42,7 @@ def decide(
     body_part: str | None = None,
     unseen: Callable[[], float] | None = None,
     crop_grey: NDArray[np.uint8] | None = None,
+    body_part_disputed: bool = False,
 ) -> Verdict:
     """Verdict on one frame, by the abstention rules first and the manifest's thresholds then.
 
@@ -56,6 +57,7 @@ def decide(
         body_part: what DICOM or the configuration says is scanned; None: nothing is said.
         unseen: measures scan data beside the crop, as a share of it; called only without a lesion. None: there is none.
         crop_grey: (h, w) uint8, the grey of ``placement.crop``, where preprocessing has made it already.
+        body_part_disputed: whether DICOM names another body part than ``body_part``, which the configuration gave.
 
     Raises:
         ModelError: an output that the manifest names is missing.
@@ -67,9 +69,9 @@ def decide(
         return Verdict(Status.NO_RESULT, Reason.NAN_OUTPUT)
     region = judged_region(placement.crop, regions, pixels.shape[1], pixels.shape[0])
     if isinstance(manifest, ClassificationManifest):
-        return classify(outputs, manifest, region, body_part, unseen)
+        return classify(outputs, manifest, region, body_part, unseen, body_part_disputed)
     assert isinstance(manifest, ModelManifest)  # noqa: S101  (no bundle of another kind is loaded)
-    judged = JudgedOutputs(outputs, manifest, placement, regions, body_part, unseen)
+    judged = JudgedOutputs(outputs, manifest, placement, regions, body_part, unseen, body_part_disputed)
     return _judge_lesions(judged, manifest, region, pixels, crop_grey)
 
 

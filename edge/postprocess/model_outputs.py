@@ -36,12 +36,15 @@ class JudgedOutputs:
         regions: tuple[Region, ...],
         body_part: str | None = None,
         unseen: Callable[[], float] | None = None,
+        body_part_disputed: bool = False,
     ) -> None:
         """Arguments as for `edge.postprocess.decide.decide`; ``outputs`` has all heads of the manifest."""
         self._outputs, self.placement, self.regions, self._unseen = outputs, placement, regions, unseen
         self.manifest = manifest
         self.body_part = body_part
         """What DICOM or the configuration says is scanned; None: nothing is said."""
+        self.body_part_disputed = body_part_disputed
+        """Whether DICOM names another body part than the configuration, which wins."""
 
     @cached_property
     def anatomy(self) -> float | None:

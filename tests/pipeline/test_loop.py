@@ -148,11 +148,11 @@ def fails_once():
 
     calls = []
 
-    def broken(*args):
+    def broken(*args, **options):
         calls.append(args)
         if len(calls) == 2:
             raise RuntimeError("a bug")
-        return decide(*args)
+        return decide(*args, **options)
 
     return broken
 
@@ -332,6 +332,16 @@ def test_what_a_source_left_out_is_logged_once_a_clip(make, caplog):
     ] * 2
 
 
+@pytest.mark.parametrize(
+    ("told", "disputed"), [(None, False), ("UNKNOWN", False), ("MAMMA", False), ("CHEST", True), ("THYROID", True)]
+)
+def test_a_configured_body_part_wins_and_says_whether_the_source_contradicts_it(make, told, disputed):
+    frame = make.frame(0)
+    frame = replace(frame, origin=replace(frame.origin, body_part=told))
+    made = add_stream_metadata([StreamSettings(name="s", source="x", body_part="breast")])(frame).origin
+    assert (made.body_part, made.body_part_disputed) == ("BREAST", disputed)
+
+
 def test_a_configured_calibration_that_no_scanner_has_gives_no_millimetres(make):
     for mm, calibrated in ((0.2, True), (20.0, False)):
         stream = StreamSettings(
@@ -340,3 +350,15 @@ def test_a_configured_calibration_that_no_scanner_has_gives_no_millimetres(make)
         (region,) = add_stream_metadata([stream])(make.frame(0)).regions
         assert region.calibrated is calibrated
         assert (region.uncalibrated is None) is calibrated
+
+
+def test_a_camera_that_is_off_for_days_does_not_fill_the_log(make, caplog):
+    settings = Settings(streams=[StreamSettings(name="s", source="camera://0")], runtime=SCRIPTED)
+    model = choose_model(settings)
+    messages = Messages(EnvelopeMaker("device", "run").fields, Provenance(model.manifest, model.ref, False))
+    reporter = Reporter(settings, messages, MemoryFrameLink())
+    for _ in range(1000):
+        reporter.event("s", SourceEvent("lost", Reason.SOURCE_LOST, "it is off"))
+    assert 5 < caplog.text.count("it is off") < 15
+    reporter.event("s", SourceEvent("lost", Reason.SOURCE_LOST, "it refuses our name"))
+    assert "it refuses our name" in caplog.text
