@@ -6,7 +6,9 @@ applies gives the frame's `Reason`. No other module decides that a frame is not 
 
     SIZE_RULES     before preprocessing, of the whole picture, and before the model, of its crop: (x, y, w, h)
     PIXEL_RULES    before the model, when the crop is known: a sample of its pixels (the pixel gate)
-    OUTPUT_RULES   after the model: its outputs, what was said of the body part, and the picture beside the crop
+    OUTPUT_RULES   after a lesion model: its outputs, what was said of the body part, and the picture beside the crop
+
+A classifier's outputs are judged by the rules in `edge.postprocess.classify`, in its own order.
 
 A frame that cannot be computed at all (too large, NaN in an output, a runtime that hangs) is `no_result`: that is no
 abstention, and is not decided here.
