@@ -59,9 +59,10 @@ class StreamSettings(SettingsSection, frozen=True):
     decode_timeout_s: Positive | None = None
     """File sources only: longest time for one picture in the decoder process (JPEG-LS, RLE, JPEG 2000, TIFF, large
     pictures); then it is `no_result` (``decode_error``). None: 1.5 s, on a slow machine up to ten times that."""
-    frozen_after_s: NotNegative = 10.0
-    """Live sources only: the same picture, bit for bit, for so many seconds is `no_result` (``frozen``) until it
-    changes. 0: never."""
+    frozen_after_s: NotNegative = 0.4
+    """Live sources only: a scan that stands still for so many seconds is `no_result` (``frozen``) until it moves again.
+    A clock beside it, a cursor and what a codec does to it are no movement; the noise of a probe held still is. What a
+    codec still mends after the last movement comes on top. A slow source is told after three frames. 0: never."""
     silent_after_s: NotNegative = 5.0
     """Live sources only: nothing at all for so many seconds is `no_result` (``source_lost``) until a frame comes. 0:
     never."""
