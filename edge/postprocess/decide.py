@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from edge.contracts.region import Box
     from edge.contracts.results import Lesion
     from edge.postprocess.lesions import PicturePlacement
+    from edge.postprocess.tissue_view import TissueView
 
 
 def decide(
@@ -40,6 +41,7 @@ def decide(
     body_part: str | None = None,
     unseen: Callable[[], float] | None = None,
     crop_grey: NDArray[np.uint8] | None = None,
+    view: TissueView | None = None,
 ) -> Verdict:
     """Verdict on one frame, by the abstention rules first and the manifest's thresholds then.
 
@@ -52,6 +54,7 @@ def decide(
         body_part: what DICOM or the configuration says is scanned; None: nothing is said.
         unseen: measures scan data beside the crop, as a share of it; called only without a lesion. None: there is none.
         crop_grey: (h, w) uint8, the grey of ``placement.crop``, where preprocessing has made it already.
+        view: what the model saw, as a small grey picture. None: it need not prove that tissue was seen.
 
     Raises:
         ModelError: an output that the manifest names is missing.
@@ -62,7 +65,7 @@ def decide(
     if any(outputs[name].dtype.kind == "f" and not np.isfinite(outputs[name]).all() for name in manifest.heads):
         return Verdict(Status.NO_RESULT, Reason.NAN_OUTPUT)
     region = judged_region(placement.crop, regions, pixels.shape[1], pixels.shape[0])
-    judged = JudgedOutputs(outputs, manifest, placement, regions, body_part, unseen)
+    judged = JudgedOutputs(outputs, manifest, placement, regions, body_part, unseen, pixels, view)
     if (reason := first_reason(OUTPUT_RULES, judged)) is not None:
         return Verdict(Status.ABSTAINED, reason, region=region)
     malignancy = precision.probability(judged.malignancy, manifest.thresholds.malignancy, manifest.thresholds.uncertain)

@@ -31,7 +31,7 @@ EDGE = 48
 class DrawnScreen:
     """Shares of even areas, hard edges and light among a crop's pixels, and how alike neighbours are."""
 
-    __slots__ = ("alikeness", "bright", "edges", "even", "even_bright", "light")
+    __slots__ = ("alikeness", "bright", "edges", "even", "even_bright", "light", "spread")
 
     def __init__(self, pixels: NDArray[np.uint8], crop: Box, crop_grey: NDArray[np.uint8] | None = None) -> None:
         """Arguments as for `edge.postprocess.pixel_gate.PixelSample`; the crop has two rows and columns at least."""
@@ -59,7 +59,9 @@ class DrawnScreen:
         self.light = float(np.count_nonzero(here >= 160) / here.size)
         """Share of the pixels that are light."""
         _, spread = cv2.meanStdDev(here)
-        variance = spread.item() ** 2
+        self.spread = spread.item()
+        """Standard deviation of the grey values."""
+        variance = self.spread**2
         squares = [cv2.norm(here, other, cv2.NORM_L2SQR) / here.size for other in (right, below[:, :-1])]
         self.alikeness = float(1 - min(squares) / (2 * variance)) if variance > 1 else 1.0
         """Correlation of neighbours along the axis where it is larger: near 1 for a scan, 0 for white noise."""

@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from edge.contracts.region import Box
@@ -24,6 +26,8 @@ TEXTURE_STEP = 4
 COLOUR_SPAN = 64
 """Largest less smallest channel that is strong colour, if it is also COLOUR_SHARE of the largest."""
 COLOUR_SHARE = 0.4
+FLOW_SPAN = 48
+"""Red less green and blue, or blue less red, that is the colour of flow. Yellow and green, as of callipers, have none."""
 
 
 class PixelSample:
@@ -68,6 +72,19 @@ def coloured_share(sample: PixelSample) -> float:
     if span.max() < COLOUR_SPAN:
         return 0.0  # most scans
     return float(np.count_nonzero((span >= COLOUR_SPAN) & (span >= COLOUR_SHARE * top)) / span.size)
+
+
+def flow_share(channels: Sequence[NDArray[np.uint8]]) -> float:
+    """Share of the pixels in colours that Doppler paints flow with, red or blue, 0 to 1.
+
+    ``channels``: red, green and blue, (h, w) uint8 each; none for a grey picture.
+    """
+    if not channels:
+        return 0.0
+    red, green, blue = channels
+    away = cv2.subtract(blue, cv2.max(red, cv2.subtract(green, FLOW_SPAN)))  # cyan is blue that flows faster
+    towards = cv2.subtract(red, cv2.max(blue, green))
+    return float(np.count_nonzero(cv2.max(away, towards) >= FLOW_SPAN) / red.size)
 
 
 def texture_share(sample: PixelSample) -> float:

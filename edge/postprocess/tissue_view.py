@@ -31,8 +31,10 @@ NEAR_FIELD = 0.125
 """Share of the height that is the near field: skin and fat, seldom darker than the rest."""
 UPPER = 0.6
 """Share of the height in which every row shows something, however deep the rest is in shadow."""
-GIVEN = ("dicom", "config", "phantom")
-"""Sources of regions that say where the scan is whatever it shows. Others look where something is bright."""
+DETECTED = "detected"
+"""Source of regions that were looked for in the picture. All others say where the scan is, whatever it shows."""
+BORDER = 0.024
+"""Largest margin, as a share of the picture's side, of a scan that reaches the picture's border."""
 
 
 @dataclass(frozen=True)  # with a __dict__: for cached_property
@@ -47,6 +49,11 @@ class TissueView:
     """Width and height of the whole picture in pixels."""
     regions: tuple[Region, ...] = ()
     """Scan regions of the frame; of those with an outline only what is inside counts."""
+
+    @property
+    def reduced(self) -> bool:
+        """Whether the crop was made smaller for this picture, and not larger."""
+        return self.crop[2] >= self.grey.shape[1] and self.crop[3] >= self.grey.shape[0]
 
     @cached_property
     def sharpness(self) -> float:
@@ -114,11 +121,11 @@ class TissueView:
         0 where the source says where the scan is. A screen has menus and margins on several sides; a scan of which a
         half is covered or black has one large margin, and fills the picture otherwise.
         """
-        if any(region.source in GIVEN for region in self.regions):
+        if any(region.source != DETECTED for region in self.regions):
             return 0.0
         (x, y, w, h), (width, height) = self.crop, self.size
         margins = sorted((x / width, y / height, 1 - (x + w) / width, 1 - (y + h) / height))
-        return margins[-1] if margins[-2] <= 0.12 else 0.0
+        return margins[-1] if margins[-2] <= BORDER else 0.0
 
     @property
     def narrowness(self) -> float:
