@@ -38,6 +38,8 @@ class Reason(str, Enum):
     NOT_ULTRASOUND = "not_ultrasound"
     COLOUR_DOPPLER = "colour_doppler"
     """Blood flow is painted over the tissue, or is all that looks like a lesion."""
+    INTERLACED = "interlaced"
+    """Two fields of different moments are woven into one picture, and the source does not say so."""
     NO_CONTACT = "no_contact"
     """Echoes of the probe's own surface: it is in the air, or has no gel."""
     BLURRED = "blurred"
@@ -48,8 +50,8 @@ class Reason(str, Enum):
     PARTLY_SEEN = "partly_seen"
     """No lesion in the part that was judged, but the picture holds another part of some size."""
     TISSUE_NOT_SEEN = "tissue_not_seen"
-    """No lesion, but it is not proven that the whole scan shows tissue: a shadow, lost contact, a part that is cut off, a
-    picture that is too dark, too bright or upside down. A finding needs no such proof."""
+    """No lesion, but it is not proven that the whole scan shows tissue: a shadow, lost contact, a part that is cut off,
+    a picture that is too dark, too bright or upside down. A finding needs no such proof."""
     SCAN_AREA_UNKNOWN = "scan_area_unknown"
     """It was not found where in the picture the scan is; it is never guessed, and nothing is shown elsewhere."""
     # no_result

@@ -24,6 +24,7 @@ REASONS = {
     Reason.REPORT: "the screen shows a report",
     Reason.NOT_ULTRASOUND: "it does not look like ultrasound",
     Reason.COLOUR_DOPPLER: "colour Doppler is switched on",
+    Reason.INTERLACED: "two fields are woven into the picture",
     Reason.NO_CONTACT: "the probe has no contact",
     Reason.BLURRED: "the picture is blurred",
     Reason.WRONG_ANATOMY: "not the body part that the model knows",

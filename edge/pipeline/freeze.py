@@ -49,6 +49,8 @@ class _Change:
     at_ns: int
     changed: NDArray[np.bool_]
     """Whether each of the scan's blocks changed."""
+    share: float
+    """Share of them that did."""
     median: float
     """Median change of a block, in grey values."""
 
@@ -76,10 +78,10 @@ class FreezeDetector:
         sample = self._areas.sample(frame.pixels)
         last, self._last = self._last, sample
         if last is None:
-            self._changes.append(_Change(now, np.ones(1, np.bool_), 255.0))
+            self._changes.append(_Change(now, np.ones(1, np.bool_), 1.0, 255.0))
             return False
         changed, median = self._areas.change(last, sample)
-        self._changes.append(_Change(now, changed, median))
+        self._changes.append(_Change(now, changed, np.count_nonzero(changed) / changed.size, median))
         while len(self._changes) > LEAST_CHANGES + 1 and self._changes[1].at_ns <= now - self._window_ns:
             self._changes.popleft()  # the first one kept is at the window's begin, or before
         if self._still(now, self._areas.lit):
@@ -93,11 +95,11 @@ class FreezeDetector:
         changes = list(self._changes)[1:]
         if now_ns - self._changes[0].at_ns < self._window_ns or len(changes) < LEAST_CHANGES:
             return False
-        largest = max(changes, key=lambda change: float(change.changed.mean()))
-        if largest.median > KEY_FRAME_CHANGE:
-            return False
+        *others, largest = sorted(changes, key=lambda change: change.share)
+        if largest.median > KEY_FRAME_CHANGE or others[-1].share >= STILL_SHARE:
+            return False  # most live frames
         # Of areas that were found anew, those of this size are near enough the same blocks.
-        kept = [change.changed for change in changes if change is not largest and change.changed.size == lit.size]
+        kept = [change.changed for change in others if change.changed.size == lit.size]
         moved = np.logical_or.reduce(kept) if kept else np.ones(lit.size, np.bool_)
         counted = moved[lit] if lit.any() else moved
         return float(counted.mean()) < STILL_SHARE
@@ -152,8 +154,8 @@ class _Areas:
         bright = self._means(now) > BACKGROUND
         self.lit = bright[self._inside]
         beside = differences[self._outside & bright]
-        noise = min(MOST_NOISE, float(np.percentile(beside, 25))) if beside.size else 0.0
+        noise = min(MOST_NOISE, float(np.sort(beside)[beside.size // 4])) if beside.size else 0.0
         scan = differences[self._inside]
         lit = scan[self.lit]
-        median = float(np.median(lit if lit.size else scan))
+        median = float(np.sort(lit if lit.size else scan)[max(lit.size or scan.size, 1) // 2])
         return scan > max(LEAST_CHANGE, NOISE_FACTOR * noise), median

@@ -51,14 +51,16 @@ MIN_SPREAD_SNOW = 60.0
 """Least standard deviation of snow, in grey values."""
 MIN_EVEN = 0.25
 """Least share of even areas in a menu or report, beside its text. Scans have 0.5 at most, and no text."""
-MIN_TEXT_EDGES, MIN_CARD_EDGES = 0.08, 0.0003
-"""Least share of hard edges in a page of text, and in a card with a few letters or a logo."""
-MAX_EVEN_BRIGHT = 0.62
+MIN_TEXT_EDGES, MIN_FIELD_EDGES, MIN_CARD_EDGES = 0.08, 0.003, 0.0003
+"""Least share of hard edges in a page of text, among fields and buttons, and in a card with a few letters or a logo."""
+MAX_EVEN_BRIGHT = 0.8
 """Largest share of even areas in what is bright: menus with fields and buttons have more."""
 MIN_EVEN_CARD = 0.9
 """Least share of even areas in a test picture, an empty screen or a vendor's card."""
 LIGHT_PAPER = 0.5
 """Least share of light pixels in a report."""
+MAX_COMBING = 1.25
+"""Largest difference of neighbouring lines against that of lines two apart. Scans have 0.9 at most, noise has 1."""
 MAX_LAYERING = 0.93
 """Largest share of variance between rows: without contact nothing but the probe's own echoes is seen, 0.97 and more."""
 MIN_SHARPNESS = 0.29
@@ -136,12 +138,17 @@ def menu(picture: GatePicture) -> bool:
     """Whether it is text, or fields and buttons."""
     drawn = picture.drawn
     text = drawn.alikeness < MIN_ALIKE and drawn.even >= MIN_EVEN and drawn.edges > MIN_TEXT_EDGES
-    return text or (drawn.even_bright > MAX_EVEN_BRIGHT and drawn.edges > MIN_CARD_EDGES)
+    return text or (drawn.even_bright > MAX_EVEN_BRIGHT and drawn.edges > MIN_FIELD_EDGES)
 
 
 def report(picture: GatePicture) -> bool:
     """Whether it is text on light ground."""
     return picture.drawn.light > LIGHT_PAPER and menu(picture)
+
+
+def interlaced(picture: GatePicture) -> bool:
+    """Whether neighbouring lines show different moments, and lines two apart the same one."""
+    return picture.drawn.combing > MAX_COMBING
 
 
 def not_ultrasound(picture: GatePicture) -> bool:
@@ -240,6 +247,7 @@ PIXEL_RULES: tuple[AbstentionRule[GatePicture], ...] = (
     AbstentionRule(Reason.NOT_ULTRASOUND, not_ultrasound, "So much colour is a photograph or a test picture, no scan."),
     AbstentionRule(Reason.COLOUR_DOPPLER, colour_doppler, "Flow hides the tissue below it, and looks like a lesion."),
     AbstentionRule(Reason.FLAT, flat, "Tissue has speckle; a picture without texture shows none."),
+    AbstentionRule(Reason.INTERLACED, interlaced, "Two moments in one picture look like texture that is not there."),
     AbstentionRule(Reason.NO_CONTACT, no_contact, "The probe's own echoes are no tissue."),
     AbstentionRule(Reason.BLURRED, blurred, "The model knows sharp pictures only, and lesions vanish in others."),
 )

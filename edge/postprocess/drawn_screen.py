@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from edge.contracts.region import Box
 
-ROWS = 24
-"""Pairs of rows that are looked at."""
+ROWS = 16
+"""Triples of rows that are looked at."""
 MAX_COLUMNS = 640
 """Most columns that are looked at, in the middle of the crop."""
 BACKGROUND = 12
@@ -31,21 +31,28 @@ EDGE = 48
 class DrawnScreen:
     """Shares of even areas, hard edges and light among a crop's pixels, and how alike neighbours are."""
 
-    __slots__ = ("alikeness", "bright", "edges", "even", "even_bright", "light", "spread")
+    __slots__ = ("alikeness", "bright", "combing", "edges", "even", "even_bright", "light", "spread")
 
     def __init__(self, pixels: NDArray[np.uint8], crop: Box, crop_grey: NDArray[np.uint8] | None = None) -> None:
         """Arguments as for `edge.postprocess.pixel_gate.PixelSample`; the crop has two rows and columns at least."""
         x, y, w, h = crop
         grey = pixels[y : y + h, x : x + w] if crop_grey is None else crop_grey
-        step = max(1, (grey.shape[0] - 1) // ROWS)
+        number = np.arange(min(ROWS, grey.shape[0] - 2))
+        step = max(1, (grey.shape[0] - 2) // ROWS)
+        rows = number * step + number * 5 % step  # not evenly: lines of text are spaced evenly
         across = slice(max(0, (w - MAX_COLUMNS) // 2), max(0, (w - MAX_COLUMNS) // 2) + MAX_COLUMNS)
-        above, below = grey[:-1:step, across], grey[1::step, across]
+        above, below, third = (grey[rows + down, across] for down in range(3))
         if grey.ndim == 3:
-            above, below = (cv2.cvtColor(np.ascontiguousarray(rows), cv2.COLOR_RGB2GRAY) for rows in (above, below))
+            above, below, third = (
+                cv2.cvtColor(np.ascontiguousarray(rows), cv2.COLOR_RGB2GRAY) for rows in (above, below, third)
+            )
         here, right = np.ascontiguousarray(above[:, :-1]), np.ascontiguousarray(above[:, 1:])
         across_difference = cv2.absdiff(here, right)
         down_difference = cv2.absdiff(here, np.ascontiguousarray(below[:, :-1]))
         largest = cv2.max(across_difference, down_difference)
+        next_but_one = cv2.norm(above, third, cv2.NORM_L1) / above.size
+        self.combing = float(cv2.norm(above, below, cv2.NORM_L1) / above.size / (next_but_one + 1))
+        """Difference of neighbouring rows against that of rows two apart: over 1 only where two fields are woven."""
         is_bright = here > BACKGROUND
         self.bright = float(is_bright.mean())
         """Share of the pixels that are brighter than background."""

@@ -29,6 +29,8 @@ LIT = 0.3
 """Tissue of a strip is at least this bright, as a share of the brighter strips of the same depth."""
 NEAR_FIELD = 0.125
 """Share of the height that is the near field: skin and fat, seldom darker than the rest."""
+WHITE = 250
+"""Grey values from here on are white."""
 UPPER = 0.6
 """Share of the height in which every row shows something, however deep the rest is in shadow."""
 DETECTED = "detected"
@@ -78,27 +80,30 @@ class TissueView:
         height, width = self.grey.shape
         side = max(1, width // COLUMNS)
         strips = width // side
-        grey, mask = self.grey[:, : strips * side], self._mask[:, : strips * side]
         lit, possible = np.zeros(strips, bool), np.zeros(strips, bool)
         for top, bottom in DEPTHS:
             rows = slice(int(top * height), int(bottom * height))
-            inside = mask[rows].reshape(-1, strips, side).sum(axis=(0, 2), dtype=np.int64)
-            summed = (grey[rows] * mask[rows]).reshape(-1, strips, side).sum(axis=(0, 2), dtype=np.int64)
-            there = inside * 4 >= mask[rows].shape[0] * side
+            inside, summed = (
+                cv2.reduce(picture[rows, : strips * side], 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S).reshape(-1, side).sum(1)
+                for picture in (self._mask, self._scan)
+            )
+            there = inside * 4 >= (rows.stop - rows.start) * side
             if not there.any():
                 continue
             means = summed / np.maximum(inside, 1)
+            bright = np.sort(means[there])[3 * np.count_nonzero(there) // 4]
             possible |= there
-            lit |= there & (means >= max(BACKGROUND - 2.0, LIT * float(np.percentile(means[there], 75))))
+            lit |= there & (means >= max(BACKGROUND - 2.0, LIT * float(bright)))
         return float(1 - lit[possible].mean()) if possible.any() else 1.0
 
     @cached_property
     def rows_lost(self) -> float:
         """Share of the upper rows of the scan that show next to nothing, 0 to 1."""
         upper = slice(0, max(1, int(UPPER * self.grey.shape[0])))
-        mask = self._mask[upper]
-        inside = mask.sum(axis=1, dtype=np.int64)
-        bright = ((self.grey[upper] > BACKGROUND) & (mask > 0)).sum(axis=1, dtype=np.int64)
+        _, lit = cv2.threshold(self._scan[upper], BACKGROUND, 1, cv2.THRESH_BINARY)
+        inside, bright = (
+            cv2.reduce(picture, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel() for picture in (self._mask[upper], lit)
+        )
         counted = inside > 0
         return float((bright[counted] < 0.4 * inside[counted]).mean()) if counted.any() else 1.0
 
@@ -106,13 +111,16 @@ class TissueView:
     def near_field(self) -> float:
         """Brightness of the near field against that of the whole, about 1: well below it the picture is upside down."""
         rows = max(1, int(NEAR_FIELD * self.grey.shape[0]))
-        return float(self.grey[:rows].mean() / (self.grey.mean() + 1))
+        near, _, _, _ = cv2.mean(self.grey[:rows])
+        whole, _, _, _ = cv2.mean(self.grey)
+        return near / (whole + 1)
 
     @cached_property
     def grey_range(self) -> tuple[float, float, float]:
         """Grey values that 5 % and 95 % of the pixels are below, and the share that is white."""
-        low, high = np.percentile(self.grey, (5, 95))
-        return float(low), float(high), float((self.grey >= 250).mean())
+        counts = np.cumsum(cv2.calcHist([self.grey], [0], None, [256], [0, 256]))
+        low, high = np.searchsorted(counts, (0.05 * counts[-1], 0.95 * counts[-1]))
+        return float(low), float(high), float(1 - counts[WHITE - 1] / counts[-1])
 
     @property
     def cut_off(self) -> float:
@@ -133,19 +141,36 @@ class TissueView:
         return self.crop[2] / self.crop[3]
 
     @cached_property
+    def _scan(self) -> NDArray[np.uint8]:
+        """The grey picture, black outside of the outline."""
+        if not self._outlines:
+            return self.grey
+        scan: NDArray[np.uint8] = cv2.multiply(self.grey, self._mask)
+        return scan
+
+    @cached_property
     def _mask(self) -> NDArray[np.uint8]:
         """1 inside of the scan's outline, (h, w) uint8; 1 everywhere where no outline is known."""
         height, width = self.grey.shape
+        if not self._outlines:
+            return np.ones((height, width), np.uint8)
         x, y, w, h = self.crop
-        scale = np.array((width / w, height / h))
         mask = np.zeros((height, width), np.uint8)
-        for region in self.regions:
-            if region.outline is not None:
-                points = (np.array(region.outline, np.float64) - (x, y)) * scale
-                cv2.fillPoly(mask, [np.rint(points).astype(np.int32)], 1)
-        if not mask.any():
-            mask[:] = 1
+        for outline in self._outlines:
+            points = (np.array(outline, np.float64) - (x, y)) * (width / w, height / h)
+            cv2.fillPoly(mask, [np.rint(points).astype(np.int32)], 1)
         return mask
+
+    @property
+    def _outlines(self) -> list[tuple[tuple[int, int], ...]]:
+        """Outlines of the scan that lie in the crop, in pixels of the picture."""
+        x, y, w, h = self.crop
+        return [
+            region.outline
+            for region in self.regions
+            if region.outline is not None
+            and any(x <= px <= x + w and y <= py <= y + h for px, py in region.outline)
+        ]
 
 
 def _mean_difference(grey: NDArray[np.uint8], down: int, across: int) -> float:

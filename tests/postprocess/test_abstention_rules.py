@@ -32,6 +32,7 @@ ORDER = [
     Reason.NOT_ULTRASOUND,
     Reason.COLOUR_DOPPLER,
     Reason.FLAT,
+    Reason.INTERLACED,
     Reason.NO_CONTACT,
     Reason.BLURRED,
     Reason.NO_SIGNAL,
@@ -115,6 +116,10 @@ def test_each_rule_before_the_model_can_be_the_one_that_applies():
     page = np.full((240, 320), 235, np.uint8)
     for line in range(12, 240, 14):
         cv2.putText(page, "Breast left, 2 o'clock, 12 x 8 mm, BI-RADS 3", (2, line), 0, 0.4, 20, 1)
+    smooth = cv2.GaussianBlur(noise[:, :, 0].astype(np.float32), (0, 0), 3) * 6
+    woven = smooth.copy()
+    woven[1::2] = np.roll(smooth, 12, axis=1)[1::2]
+    woven = cv2.normalize(woven, None, 20, 240, cv2.NORM_MINMAX).astype(np.uint8)
     echoes = np.repeat(cv2.GaussianBlur(noise[:, :1, 0], (0, 0), 3), 320, axis=1)
     echoes = np.clip(echoes * 4.0 - 400, 20, 255).astype(np.uint8)
     pictures = {
@@ -126,6 +131,7 @@ def test_each_rule_before_the_model_can_be_the_one_that_applies():
         Reason.NOT_ULTRASOUND: red,
         Reason.COLOUR_DOPPLER: doppler,
         Reason.FLAT: np.full((64, 64), 128, np.uint8),
+        Reason.INTERLACED: woven,
         Reason.NO_CONTACT: cv2.add(echoes, noise[:, :, 0] // 16),
         Reason.BLURRED: cv2.normalize(cv2.GaussianBlur(noise[:, :, 0], (0, 0), 6), None, 0, 255, cv2.NORM_MINMAX),
     }

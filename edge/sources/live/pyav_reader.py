@@ -17,6 +17,7 @@ import numpy as np
 
 from edge.images.limits import MAX_PICTURE_PIXELS, check_picture_size
 from edge.sources.live.damage import DamageWatch
+from edge.sources.live.fields import one_field
 from edge.sources.live.late import LateFrames
 from edge.sources.live.network_errors import lost, status_error, system_error
 from edge.sources.live.network_url import receive_options, with_credentials
@@ -231,7 +232,7 @@ class DecodedFrames:
 
 
 def _pixels(frame: Any) -> NDArray[np.uint8]:
-    """Picture as a view of the converter's memory: (H, W) where the stream is grey, else (H, W, 3) RGB."""
+    """Picture as a view of the converter's memory: (H, W) where the stream is grey, else (H, W, 3) RGB; deinterlaced."""
     grey = frame.format.name.startswith("gray")
     plain = frame.reformat(format="gray" if grey else "rgb24")
     plane: Any = plain.planes[0]
@@ -241,4 +242,4 @@ def _pixels(frame: Any) -> NDArray[np.uint8]:
     if not grey:
         shape, strides = (*shape, 3), (plane.line_size, 3, 1)
     pixels: NDArray[np.uint8] = np.ndarray(shape, np.uint8, plane, 0, strides)
-    return pixels
+    return one_field(pixels) if frame.interlaced_frame else pixels
