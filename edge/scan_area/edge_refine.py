@@ -78,10 +78,10 @@ def _samples(pixels: NDArray[np.uint8], x: Values, y: Values) -> Values:
 
 def _step(values: Values) -> float:
     """Pixels by which a side is to move inwards; ``values`` (samples, shifts) from outside to inside."""
-    beyond = np.isnan(values).all(axis=0)
-    if beyond.any():  # the scan reaches the picture's edge, and there the side stays
+    differences = np.abs(np.diff(values, axis=0))
+    if np.isnan(differences).all(axis=0).any():  # the scan reaches the picture's edge, and there the side stays
         return 0.0
-    varies = np.nanmean(np.abs(np.diff(values, axis=0)), axis=0)
+    varies = np.nanmean(differences, axis=0)
     level = np.nanmean(values, axis=0)
     activity = np.nan_to_num(varies + 0.5 * np.abs(level - level[0]))
     sums = np.concatenate([[0.0], np.cumsum(activity)])

@@ -17,6 +17,8 @@ SMALLEST = 0.04
 SECOND = 0.4
 """Smallest further view, as a share of the largest part's area."""
 MOST_VIEWS = 4
+TIP_ASIDE, TIP_GAP, TIP_AREA = 0.2, 0.25, 0.005
+"""How far a fan's tip may lie aside and above the rest, and its least area, as shares of the rest's."""
 
 
 def scan_parts(speckle: NDArray[np.uint8], smallest: float = SMALLEST) -> list[NDArray[np.uint8]]:
@@ -34,15 +36,28 @@ def scan_parts(speckle: NDArray[np.uint8], smallest: float = SMALLEST) -> list[N
     count, labels, stats, _ = cv2.connectedComponentsWithStats(broad, connectivity=4)
     areas = sorted(((int(stats[label, cv2.CC_STAT_AREA]), label) for label in range(1, count)), reverse=True)
     least = max(smallest * height * width, SECOND * areas[0][0]) if areas else 0
+    views = [label for area, label in areas[:MOST_VIEWS] if area >= least]
     near = np.ones((thin, thin), np.uint8)
     parts = []
-    for area, label in areas[:MOST_VIEWS]:
-        if area >= least:
-            part = (labels == label).astype(np.uint8)
-            others = ((labels != label) & (labels != 0)).astype(np.uint8)
-            # What opening took off the part's own corners comes back, as far as it hangs together with it.
-            parts.append(_largest(cv2.dilate(part, near) & filled & (1 - others)))
+    for view in views:
+        part = (labels == view).astype(np.uint8)
+        others = ((labels != view) & (labels != 0)).astype(np.uint8)
+        # What opening took off the part's own corners comes back, as far as it hangs together with it.
+        whole = _largest(cv2.dilate(part, near) & filled & (1 - others))
+        for _, label in areas:
+            if label not in views and _is_tip(stats[label], stats[view]):
+                whole |= (labels == label).astype(np.uint8)
+        parts.append(whole)
     return parts
+
+
+def _is_tip(small: NDArray[np.int32], scan: NDArray[np.int32]) -> bool:
+    """Whether a small part is the tip of a fan that a dark gap parts from the rest; both as OpenCV's statistics."""
+    x, y, width, height, area = small.tolist()
+    scan_x, scan_y, scan_width, scan_height, scan_area = scan.tolist()
+    centred = abs(x + width / 2 - scan_x - scan_width / 2) < TIP_ASIDE * scan_width
+    gap = scan_y - (y + height)
+    return bool(centred and width < scan_width / 2 and -height < gap < TIP_GAP * scan_height and area > TIP_AREA * scan_area)
 
 
 def _filled(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
