@@ -111,7 +111,9 @@ class _Areas:
     def __init__(self, frame: Frame) -> None:
         self.shape, self.regions = frame.pixels.shape, frame.regions
         height, width = self.shape[:2]
-        across, down = (min(most, max(1, side // BLOCK)) for most, side in zip(MAX_BLOCKS, (width, height), strict=True))
+        across, down = (
+            min(most, max(1, side // BLOCK)) for most, side in zip(MAX_BLOCKS, (width, height), strict=True)
+        )
         self._side = (min(BLOCK, height), min(BLOCK, width))
         self._blocks = (down, across)
         self._steps = (max(1, height // (down * self._side[0])), max(1, width // (across * self._side[1])))

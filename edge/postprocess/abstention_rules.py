@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from edge.contracts.results import Reason
 from edge.postprocess.body_part import contradicts, names_the_same
 from edge.postprocess.gate_picture import GatePicture
-from edge.postprocess.pixel_gate import bright_pixels, coloured_share, flow_share, texture_share
+from edge.postprocess.pixel_gate import bright_pixels, coloured_share, flow_share, hue_spread, texture_share
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,11 +43,13 @@ MIN_TEXTURE = 0.02
 MAX_COLOURED = 0.6
 """Largest share of strong colour. A big Doppler box has about 0.15; photographs and colour bars pass one half easily,
 but some scanners tint the whole picture, so that pale pictures are left to the model's anatomy head."""
+MAX_HUE_SPREAD = 0.12
+"""Largest spread of hues (red less blue, against the brightest channel) in a picture that is tinted everywhere."""
 MAX_FLOW = 0.012
 """Largest share in the colours of flow. Less is a blob in a vessel beside a lesion, which is looked at without it."""
 MIN_ALIKE, MAX_ALIKE_SNOW = 0.85, 0.3
 """Least correlation of neighbours in a scan, and the most in snow. Scans have 0.93 and more, text has 0.4 to 0.75."""
-MIN_SPREAD_SNOW = 60.0
+MIN_SPREAD_SNOW = 53.0
 """Least standard deviation of snow, in grey values."""
 MIN_EVEN = 0.25
 """Least share of even areas in a menu or report, beside its text. Scans have 0.5 at most, and no text."""
@@ -55,8 +57,8 @@ MIN_TEXT_EDGES, MIN_FIELD_EDGES, MIN_CARD_EDGES = 0.08, 0.003, 0.0003
 """Least share of hard edges in a page of text, among fields and buttons, and in a card with a few letters or a logo."""
 MAX_EVEN_BRIGHT = 0.8
 """Largest share of even areas in what is bright: menus with fields and buttons have more."""
-MIN_EVEN_CARD = 0.9
-"""Least share of even areas in a test picture, an empty screen or a vendor's card."""
+MIN_EVEN_CARD, MIN_CARD_COLOUR = 0.9, 0.003
+"""Least shares of even areas, and of strong colour, in a test picture, an empty screen or a vendor's card."""
 LIGHT_PAPER = 0.5
 """Least share of light pixels in a report."""
 MAX_COMBING = 1.25
@@ -131,7 +133,9 @@ def black(picture: GatePicture) -> bool:
 def no_signal(picture: GatePicture) -> bool:
     """Whether it is areas of one colour each with little or nothing written on them."""
     drawn = picture.drawn
-    return drawn.even >= MIN_EVEN_CARD and (drawn.edges > MIN_CARD_EDGES or coloured_share(picture.sample) > MIN_EVEN)
+    return drawn.even >= MIN_EVEN_CARD and (
+        drawn.edges > MIN_CARD_EDGES or coloured_share(picture.sample) > MIN_CARD_COLOUR
+    )
 
 
 def menu(picture: GatePicture) -> bool:
@@ -152,8 +156,8 @@ def interlaced(picture: GatePicture) -> bool:
 
 
 def not_ultrasound(picture: GatePicture) -> bool:
-    """Whether more of the picture has strong colour than any scan has."""
-    return coloured_share(picture.sample) > MAX_COLOURED
+    """Whether more of the picture has strong colour than any scan has, or all of it has colours of several hues."""
+    return coloured_share(picture.sample) > MAX_COLOURED or hue_spread(picture.sample) > MAX_HUE_SPREAD
 
 
 def colour_doppler(picture: GatePicture) -> bool:

@@ -69,6 +69,6 @@ class DrawnScreen:
         self.spread = spread.item()
         """Standard deviation of the grey values."""
         variance = self.spread**2
-        squares = [cv2.norm(here, other, cv2.NORM_L2SQR) / here.size for other in (right, below[:, :-1])]
+        squares = [float(cv2.norm(here, other, cv2.NORM_L2SQR)) / here.size for other in (right, below[:, :-1])]
         self.alikeness = float(1 - min(squares) / (2 * variance)) if variance > 1 else 1.0
         """Correlation of neighbours along the axis where it is larger: near 1 for a scan, 0 for white noise."""

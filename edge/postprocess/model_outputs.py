@@ -105,7 +105,7 @@ class JudgedOutputs:
         return flow_share(cv2.split(smooth)) > MAX_LESION_FLOW
 
     def drawn(self) -> DrawnScreen | None:
-        """Likeness of neighbours in what the model saw, measured anew at each call; None where nobody gave the picture."""
+        """Likeness of neighbours in what the model saw, measured at each call; None where nobody gave the picture."""
         return None if self._pixels is None else DrawnScreen(self._pixels, self._placement.crop)
 
     def unseen_share(self) -> float:

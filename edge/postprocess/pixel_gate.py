@@ -26,6 +26,8 @@ TEXTURE_STEP = 4
 COLOUR_SPAN = 64
 """Largest less smallest channel that is strong colour, if it is also COLOUR_SHARE of the largest."""
 COLOUR_SHARE = 0.4
+PALE_SPAN, PALE_SHARE, PALE_PICTURE = 16, 0.12, 0.35
+"""Largest less smallest channel that is colour at all, and the share of the picture from which it is everywhere."""
 FLOW_SPAN = 48
 """Red less green and blue, or blue less red, that is the colour of flow. Yellow and green, as of callipers, have none."""
 
@@ -72,6 +74,24 @@ def coloured_share(sample: PixelSample) -> float:
     if span.max() < COLOUR_SPAN:
         return 0.0  # most scans
     return float(np.count_nonzero((span >= COLOUR_SPAN) & (span >= COLOUR_SHARE * top)) / span.size)
+
+
+def hue_spread(sample: PixelSample) -> float:
+    """Spread of the hues of a picture that has colour in all its parts; 0 for one with colour here and there.
+
+    A scanner that tints its picture has one hue in all of it, a photograph has many.
+    """
+    if not sample.channels:
+        return 0.0
+    red, green, blue = sample.channels
+    top = cv2.max(cv2.max(red, green), blue)
+    span = cv2.subtract(top, cv2.min(cv2.min(red, green), blue))
+    coloured = (span >= PALE_SPAN) & (span >= PALE_SHARE * top)
+    if np.count_nonzero(coloured) < PALE_PICTURE * span.size:
+        return 0.0
+    bright = top > 2 * BACKGROUND
+    warmth = (red[bright].astype(np.float32) - blue[bright]) / top[bright]
+    return float(warmth.std()) if warmth.size else 0.0
 
 
 def flow_share(channels: Sequence[NDArray[np.uint8]]) -> float:

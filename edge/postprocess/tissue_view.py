@@ -55,7 +55,7 @@ class TissueView:
     @property
     def reduced(self) -> bool:
         """Whether the crop was made smaller for this picture, and not larger."""
-        return self.crop[2] >= self.grey.shape[1] and self.crop[3] >= self.grey.shape[0]
+        return bool(self.crop[2] >= self.grey.shape[1] and self.crop[3] >= self.grey.shape[0])
 
     @cached_property
     def sharpness(self) -> float:
@@ -111,16 +111,17 @@ class TissueView:
     def near_field(self) -> float:
         """Brightness of the near field against that of the whole, about 1: well below it the picture is upside down."""
         rows = max(1, int(NEAR_FIELD * self.grey.shape[0]))
-        near, _, _, _ = cv2.mean(self.grey[:rows])
-        whole, _, _, _ = cv2.mean(self.grey)
-        return near / (whole + 1)
+        first = int(np.argmax(self._mask.any(axis=1))) if self._outlines else 0
+        near, _, _, _ = cv2.mean(self.grey[first : first + rows], self._mask[first : first + rows])
+        whole, _, _, _ = cv2.mean(self.grey, self._mask)
+        return float(near / (whole + 1))
 
     @cached_property
     def grey_range(self) -> tuple[float, float, float]:
         """Grey values that 5 % and 95 % of the pixels are below, and the share that is white."""
-        counts = np.cumsum(cv2.calcHist([self.grey], [0], None, [256], [0, 256]))
+        counts = np.cumsum(cv2.calcHist([self.grey], [0], self._mask, [256], [0, 256]))
         low, high = np.searchsorted(counts, (0.05 * counts[-1], 0.95 * counts[-1]))
-        return float(low), float(high), float(1 - counts[WHITE - 1] / counts[-1])
+        return float(low), float(high), float(1 - counts[WHITE - 1] / max(1.0, counts[-1]))
 
     @property
     def cut_off(self) -> float:
@@ -168,8 +169,7 @@ class TissueView:
         return [
             region.outline
             for region in self.regions
-            if region.outline is not None
-            and any(x <= px <= x + w and y <= py <= y + h for px, py in region.outline)
+            if region.outline is not None and any(x <= px <= x + w and y <= py <= y + h for px, py in region.outline)
         ]
 
 

@@ -126,7 +126,10 @@ def test_noise_that_a_grabber_adds_to_everything_is_no_movement():
     still = scan().astype(np.float32) + 20
     noisy = [np.clip(still + rng.normal(0, 1.0, still.shape), 0, 255).astype(np.uint8) for _ in range(40)]
     assert told(noisy)[-1]
-    live = [np.clip(picture + 20.0 + rng.normal(0, 1.0, still.shape), 0, 255).astype(np.uint8) for picture in held_still(40, 3)]
+    live = [
+        np.clip(picture + 20.0 + rng.normal(0, 1.0, still.shape), 0, 255).astype(np.uint8)
+        for picture in held_still(40, 3)
+    ]
     assert not any(told(live))
 
 

@@ -232,7 +232,7 @@ class DecodedFrames:
 
 
 def _pixels(frame: Any) -> NDArray[np.uint8]:
-    """Picture as a view of the converter's memory: (H, W) where the stream is grey, else (H, W, 3) RGB; deinterlaced."""
+    """Picture as a view of the converter's memory: (H, W) if the stream is grey, else (H, W, 3) RGB; deinterlaced."""
     grey = frame.format.name.startswith("gray")
     plain = frame.reformat(format="gray" if grey else "rgb24")
     plane: Any = plain.planes[0]
