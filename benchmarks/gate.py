@@ -75,7 +75,7 @@ class Judge:
         return self._analyser.analyse(Frame("gate", 0, time.monotonic_ns(), None, pixels))
 
     def close(self) -> None:
-        """Close the runtime."""
+        """Close the model's runtime."""
         self._analyser.close()
 
 
@@ -146,9 +146,8 @@ def measure_spoilt(judge: Judge, scans: list[Scan]) -> None:
 
 def measure_freezes(scans: list[Scan], number: int) -> None:
     """Print the table of freezes by codec: told at all and within a second, and of live streams told by mistake."""
-    print(
-        "\n| codec | frozen: told within 1 s | median and longest | probe held still: told by mistake |\n|---|---|---|---|"
-    )
+    print("\n| codec | frozen: told within 1 s | median and longest | probe held still: told by mistake |")
+    print("|---|---|---|---|")
     for codec in ENCODERS:
         times, mistakes = [], 0
         for n in range(number):

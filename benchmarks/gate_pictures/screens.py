@@ -12,42 +12,11 @@ if TYPE_CHECKING:
 
     Picture = NDArray[np.uint8]
 
-WORDS = [
-    "Patient",
-    "Name",
-    "Exam",
-    "Breast",
-    "Left",
-    "Right",
-    "Gain",
-    "Depth",
-    "TGC",
-    "MI",
-    "TI",
-    "Freeze",
-    "Save",
-    "Report",
-    "B",
-    "M",
-    "PW",
-    "CF",
-    "0123456789",
-    "Measure",
-    "Distance",
-    "Annotate",
-    "Findings",
-    "Impression",
-    "BI-RADS",
-    "radial",
-    "axillary",
-    "Depth",
-    "4.0",
-    "cm",
-    "12.0",
-    "x",
-    "8.0",
-    "mm",
-]
+WORDS = (
+    "Patient", "Name", "Exam", "Breast", "Left", "Right", "Gain", "Depth", "TGC", "MI", "TI", "Freeze", "Save",
+    "Report", "B", "M", "PW", "CF", "0123456789", "Measure", "Distance", "Annotate", "Findings", "Impression",
+    "BI-RADS", "radial", "axillary", "4.0", "cm", "12.0", "x", "8.0", "mm",
+)  # fmt: skip
 SIZES = ((480, 640), (720, 1280), (600, 800))
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 

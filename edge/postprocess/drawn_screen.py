@@ -59,7 +59,7 @@ class DrawnScreen:
         even = largest <= SAME
         self.even = float(even.mean())
         """Share of the pixels that are like both their neighbours."""
-        self.even_bright = float(np.count_nonzero(even & is_bright) / max(1, np.count_nonzero(is_bright)))
+        self.even_bright = int(np.count_nonzero(even & is_bright)) / max(1, int(np.count_nonzero(is_bright)))
         """The same, of the bright pixels."""
         self.edges = float(np.count_nonzero(largest >= EDGE) / largest.size)
         """Share of the pixels that stand at a hard edge."""
@@ -69,6 +69,7 @@ class DrawnScreen:
         self.spread = spread.item()
         """Standard deviation of the grey values."""
         variance = self.spread**2
-        squares = [float(cv2.norm(here, other, cv2.NORM_L2SQR)) / here.size for other in (right, below[:, :-1])]
-        self.alikeness = float(1 - min(squares) / (2 * variance)) if variance > 1 else 1.0
+        squares = min(cv2.norm(here, other, cv2.NORM_L2SQR) for other in (right, np.ascontiguousarray(below[:, :-1])))
+        variance *= here.size
+        self.alikeness = float(1 - squares / (2 * variance)) if variance > here.size else 1.0
         """Correlation of neighbours along the axis where it is larger: near 1 for a scan, 0 for white noise."""

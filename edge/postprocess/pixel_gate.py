@@ -27,7 +27,7 @@ COLOUR_SPAN = 64
 """Largest less smallest channel that is strong colour, if it is also COLOUR_SHARE of the largest."""
 COLOUR_SHARE = 0.4
 PALE_SPAN, PALE_SHARE, PALE_PICTURE = 16, 0.12, 0.35
-"""Largest less smallest channel that is colour at all, and the share of the picture from which it is everywhere."""
+"""Largest less smallest channel that is colour at all, and from which share on it is everywhere."""
 FLOW_SPAN = 48
 """Red less green and blue, or blue less red, that is the colour of flow. Yellow and green, as of callipers, have none."""
 

@@ -10,6 +10,7 @@ Modules:
   came of it.
 - ``child``: Child process of a live source: opens and decodes one stream, and writes each frame into the ring.
 - ``damage``: Damage of a live stream's frames: which are not sound, told by packets, decoded frames and FFmpeg's log.
+- ``fields``: Fields of interlaced pictures: one of the two is kept, and the lines of the other are filled in from it.
 - ``gst``: GStreamer source, ``gst://<pipeline>``: what a pipeline gives, by ``gst-launch-1.0`` in a process of its own.
 - ``http_connection``: HTTP connection to a camera: redirects, basic and digest authentication, time limits, and the
   kernel's time stamps.

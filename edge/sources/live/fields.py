@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def one_field(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Deinterlace a woven picture, (H, W) or (H, W, 3) uint8: every second line of the new one is made of the others."""
+    """Deinterlace a woven picture, (H, W) or (H, W, 3) uint8: every second line is made of the others."""
     kept = np.ascontiguousarray(pixels[::2])
     below = np.concatenate((kept[1:], kept[-1:]))
     filled = cv2.addWeighted(kept, 0.5, below, 0.5, 0.0)
