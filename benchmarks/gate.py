@@ -23,7 +23,7 @@ import numpy as np
 from gate_pictures.doppler import with_doppler
 from gate_pictures.freezes import ENCODERS, FREEZES, ever_told, stream, through, told_after_s
 from gate_pictures.photographs import originals, photograph
-from gate_pictures.scans import Scan, chosen_on, held_back
+from gate_pictures.scans import Scan, chosen_on, clip_frames, held_back
 from gate_pictures.screens import SCREENS
 from gate_pictures.spoilings import SPOILINGS, probe_echoes, spoilt
 
@@ -92,7 +92,7 @@ def bad_classes(scans: list[Scan], number: int) -> Iterator[tuple[str, str, Iter
         yield name, reason, each(lambda _, rng, render=render: render(rng))
     yield "colour Doppler", "colour_doppler", each(lambda n, rng: with_doppler(scan(n), rng))
     yield "no contact", "no_contact", each(lambda n, rng: probe_echoes(480, 640, rng))
-    yield "blur", "blurred", each(lambda n, rng: spoilt(f"blur {3 + n % 6}", scan(n), rng))
+    yield "blur", "blurred", each(lambda n, rng: spoilt(f"blur {4 + n % 5}", scan(n), rng))
     try:
         pictures = originals()
     except ImportError:
@@ -126,6 +126,15 @@ def measure_good(judge: Judge, scans: list[Scan]) -> None:
         clear = sum(r.status is Status.CLEAR for r in results)
         of = len(results)
         print(f"| {dataset}, {of} | {share(hits, of)} | {share(new, of)} | {clear} |", flush=True)
+
+
+def measure_clips(judge: Judge) -> None:
+    """Print which of the new reasons real clips of other organs are refused for: they are good scans all the same."""
+    results = [judge(picture) for _, picture in clip_frames()]
+    new = Counter(r.reason.value for r in results if r.reason in NEW)
+    print(f"| clips of other organs, {len(results)} | | {share(sum(new.values()), len(results))} | |")
+    if new:
+        print(f"\nOf the clips' frames: {dict(new)}.")
 
 
 def measure_spoilt(judge: Judge, scans: list[Scan]) -> None:
@@ -174,6 +183,7 @@ def main() -> None:
         measure_bad(judge, scans, given.number)
     if given.only in (None, "good"):
         measure_good(judge, scans)
+        measure_clips(judge)
     if given.only in (None, "spoilt"):
         measure_spoilt(judge, scans)
     judge.close()

@@ -58,3 +58,17 @@ def held_back() -> list[Scan]:
 def chosen_on() -> list[Scan]:
     """Scans that the limits were chosen on: those of GE in BUS-BRA."""
     return [scan for scan in scans() if scan.maker == "GE"]
+
+
+def clip_frames(every: int = 5) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """Name of the clip and picture, (H, W, 3) RGB, of each so manyth frame of the clips: lungs, an eye, a phantom."""
+    for path in sorted((DATA / "clips").iterdir()):
+        capture, number = cv2.VideoCapture(str(path)), 0
+        while True:
+            there, picture = capture.read()
+            if not there:
+                break
+            if number % every == 0:
+                yield path.name, cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+            number += 1
+        capture.release()

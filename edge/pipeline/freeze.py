@@ -32,7 +32,7 @@ NOISE_FACTOR = 1.5
 """So many times the noise outside of the scan is a change inside of it: an analogue grabber adds noise to all."""
 MOST_NOISE = 2.0
 """Largest noise outside of the scan, in grey values, that is believed to be noise."""
-STILL_SHARE = 0.2
+STILL_SHARE = 0.15
 """Share of blocks up to which a picture stands still. Of a probe held still 0.45 and more change, in codecs as well."""
 KEY_FRAME_CHANGE = 5.0
 """Largest median change, in grey values, that a key frame makes. What changes more is another picture."""

@@ -65,8 +65,9 @@ MAX_COMBING = 1.25
 """Largest difference of neighbouring lines against that of lines two apart. Scans have 0.9 at most, noise has 1."""
 MAX_LAYERING = 0.93
 """Largest share of variance between rows: without contact nothing but the probe's own echoes is seen, 0.97 and more."""
-MIN_SHARPNESS = 0.29
-"""Least sharpness at the model's scale. Scans have 0.32 and more, blurred by 1 % of the picture's side 0.24 to 0.29."""
+MIN_SHARPNESS, MIN_SHARPNESS_CLEAR = 0.28, 0.29
+"""Least sharpness at the model's scale, in a picture that is judged and in one that is clear. Breast scans have 0.32 and
+more, curved probes in the depth 0.27; blurred by 1 % of the picture's side a breast scan has 0.26 or less."""
 MAX_UNSEEN = 0.25
 """A part outside of the crop that is larger than this share of it could hold a lesion: the picture is not clear."""
 MAX_COLUMNS_LOST, MAX_ROWS_LOST = 0.25, 0.25
@@ -232,6 +233,8 @@ def tissue_not_seen(outputs: JudgedOutputs) -> bool:
     view = outputs.view
     if outputs.lesions or view is None:
         return False
+    if view.reduced and view.sharpness < MIN_SHARPNESS_CLEAR:
+        return True
     black_level, white_level, white = view.grey_range
     return (
         max(view.cut_off / MAX_CUT_OFF, view.columns_lost / MAX_COLUMNS_LOST, view.rows_lost / MAX_ROWS_LOST) > 1

@@ -29,7 +29,7 @@ COLOUR_SHARE = 0.4
 PALE_SPAN, PALE_SHARE, PALE_PICTURE = 16, 0.12, 0.35
 """Largest less smallest channel that is colour at all, and from which share on it is everywhere."""
 FLOW_SPAN = 48
-"""Red less green and blue, or blue less red, that is the colour of flow. Yellow and green, as of callipers, have none."""
+"""Red less green and blue, or blue less red, that is the colour of flow. Yellow and green marks have none."""
 
 
 class PixelSample:

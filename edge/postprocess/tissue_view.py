@@ -177,4 +177,4 @@ def _mean_difference(grey: NDArray[np.uint8], down: int, across: int) -> float:
     """Mean absolute difference of pixels so many rows and columns apart."""
     height, width = grey.shape
     summed = cv2.norm(grey[down:, across:], grey[: height - down, : width - across], cv2.NORM_L1)
-    return float(summed) / ((height - down) * (width - across))
+    return float(summed / ((height - down) * (width - across)))
