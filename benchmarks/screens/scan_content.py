@@ -49,7 +49,7 @@ def _straight(shape: ScanShape, box: Box, inset: float) -> ScanGeometry:
     beam = (x - margin) / (width - 2 * margin)
     depth = np.repeat(y / height, width, axis=1)
     corners = [(inset * width, 0), (width * (1 - inset), 0), (width, height), (0, height)]
-    outline = np.array(corners, np.float64) + (left, top)
+    outline = np.array(corners, np.float64) + np.array((left, top))
     return ScanGeometry(shape, box, beam, depth, (beam >= 0) & (beam < 1), outline)
 
 
@@ -66,17 +66,17 @@ def _fan(shape: ScanShape, box: Box, half: float, face: float) -> ScanGeometry:
     inside = (beam >= 0) & (beam < 1) & (depth >= 0) & (depth < 1)
     turn = np.linspace(-half, half, 60)
     arcs = [np.stack([r * np.sin(a), r * np.cos(a)], 1) for r, a in ((outer, turn), (outer * face, turn[::-1]))]
-    outline = np.concatenate(arcs) + (apex[0] + left, apex[1] + top)
+    outline = np.concatenate(arcs) + np.array((apex[0] + left, apex[1] + top))
     return ScanGeometry(shape, box, beam.astype(np.float32), depth.astype(np.float32), inside, outline)
 
 
-class Tissue:
+class ScreenTissue:
     """Tissue under a probe that moves: layers, cysts, shadows and speckle, with noise that is new in each frame."""
 
     def __init__(self, rng: np.random.Generator, floor: float = 6.0, gain: float = 1.0) -> None:
         """``floor``: mean grey of the receiver's noise at full depth; ``gain``: of the echoes."""
         self._floor, self._rng = floor, rng
-        rows, beams = FIELD
+        rows = FIELD[0]
         level = self._levels() - 38 * np.linspace(0, 1, rows, dtype=np.float32)[:, None] * rng.uniform(0.4, 1.3)
         speckle = [cv2.GaussianBlur(rng.normal(size=FIELD).astype(np.float32), (0, 0), 2.2, sigmaY=1.3) for _ in "iq"]
         echo = np.hypot(*speckle)
@@ -88,7 +88,9 @@ class Tissue:
         y, x = np.mgrid[0:rows, 0:beams].astype(np.float32)
         level = np.full(FIELD, rng.uniform(70, 115), np.float32)
         for _ in range(rng.integers(3, 7)):  # layers that wave
-            at = rng.uniform(0.05, 0.9) * rows + rng.uniform(4, 18) * np.sin(x / beams * rng.uniform(2, 7) + rng.uniform(0, 6))
+            at = rng.uniform(0.05, 0.9) * rows + rng.uniform(4, 18) * np.sin(
+                x / beams * rng.uniform(2, 7) + rng.uniform(0, 6)
+            )
             level += rng.uniform(-18, 45) * np.exp(-(((y - at) / rng.uniform(4, 40)) ** 2))
         for _ in range(rng.integers(1, 5)):  # cysts and masses
             centre, size = rng.uniform((0.2, 0.1), (0.85, 0.9)) * (rows, beams), rng.uniform(0.03, 0.14) * beams
@@ -103,8 +105,12 @@ class Tissue:
         rows, beams = FIELD
         shift = 6 * math.sin(frame / 7)
         u, v = place.beam * (beams - 14) + 7 + shift, place.depth * (rows - 1)
-        grey = cv2.remap(self._field, u.astype(np.float32), v.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
-        noise = np.abs(self._rng.normal(0, 1, grey.shape).astype(np.float32)) * self._floor * (0.35 + 0.65 * place.depth)
+        grey = cv2.remap(
+            self._field, u.astype(np.float32), v.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+        )
+        noise = (
+            np.abs(self._rng.normal(0, 1, grey.shape).astype(np.float32)) * self._floor * (0.35 + 0.65 * place.depth)
+        )
         grey = np.clip(np.maximum(grey, 0) + noise, 0, 255)
         return np.where(place.inside, grey, 0).astype(np.uint8)
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from benchmarks.screens.scan_content import ScanGeometry, Tissue
+    from benchmarks.screens.scan_content import ScanGeometry, ScreenTissue
     from edge.contracts.region import ScanShape
 
     Painter = Callable[[NDArray[np.uint8], int], None]
@@ -28,7 +28,7 @@ class RenderedScreen:
     name: str
     furniture: NDArray[np.uint8]
     """(H, W, 3) RGB without any scan."""
-    scans: list[tuple[ScanGeometry, Tissue]] = field(default_factory=list)
+    scans: list[tuple[ScanGeometry, ScreenTissue]] = field(default_factory=list)
     over: list[Painter] = field(default_factory=list)
     """Painters (screen, frame number) of what comes over the scans, and of what moves beside them."""
     jpeg: int | None = None

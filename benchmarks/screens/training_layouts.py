@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from benchmarks.screens.scan_content import Tissue, place_scan
+from benchmarks.screens.scan_content import ScreenTissue, place_scan
 from benchmarks.screens.screen import RenderedScreen
 
 if TYPE_CHECKING:
@@ -17,7 +17,21 @@ if TYPE_CHECKING:
 
 SHAPES = ("sector", "curved", "linear", "trapezoid")
 NAMES = ("ANDERSON MARY", "KOWALSKI JAN", "SMITH^JOHN", "GARCIA LUCIA", "MUELLER ANNA")
-SETTINGS = ("FR 28Hz", "RS", "2D", "HGen", "Gn 60", "C 56", "P Low", "MI 1.1", "TIS 0.4", "DR 65dB", "Frq 12.0MHz", "Map E", "Pwr 100%")
+SETTINGS = (
+    "FR 28Hz",
+    "RS",
+    "2D",
+    "HGen",
+    "Gn 60",
+    "C 56",
+    "P Low",
+    "MI 1.1",
+    "TIS 0.4",
+    "DR 65dB",
+    "Frq 12.0MHz",
+    "Map E",
+    "Pwr 100%",
+)
 
 
 def training_screens(count: int, seed: int = 0) -> list[RenderedScreen]:
@@ -25,7 +39,13 @@ def training_screens(count: int, seed: int = 0) -> list[RenderedScreen]:
     return [LAYOUTS[number % len(LAYOUTS)](number, np.random.default_rng((seed, number))) for number in range(count)]
 
 
-def _text(screen: NDArray[np.uint8], text: str, at: tuple[int, int], scale: float = 0.5, colour: tuple[int, int, int] = (220, 220, 220)) -> None:
+def _text(
+    screen: NDArray[np.uint8],
+    text: str,
+    at: tuple[int, int],
+    scale: float = 0.5,
+    colour: tuple[int, int, int] = (220, 220, 220),
+) -> None:
     cv2.putText(screen, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, 1, cv2.LINE_AA)
 
 
@@ -41,7 +61,7 @@ def _ticks(screen: NDArray[np.uint8], x: int, y: int, h: int, step: int) -> None
 def _ecg(y: int, width: int, colour: tuple[int, int, int] = (0, 230, 0)) -> Callable[[NDArray[np.uint8], int], None]:
     def paint(screen: NDArray[np.uint8], frame: int) -> None:
         x = np.arange(40, width - 40)
-        beat = 30 * np.exp(-((((x + 3 * frame) % 160) - 80) / 5.0) ** 2)
+        beat = 30 * np.exp(-(((((x + 3 * frame) % 160) - 80) / 5.0) ** 2))
         cv2.polylines(screen, [np.stack([x, y - beat], 1).astype(np.int32)], False, colour, 1, cv2.LINE_AA)
 
     return paint
@@ -54,8 +74,8 @@ def _clock(x: int, y: int) -> Callable[[NDArray[np.uint8], int], None]:
     return paint
 
 
-def _tissue(rng: np.random.Generator) -> Tissue:
-    return Tissue(rng, floor=rng.uniform(4, 10), gain=rng.uniform(0.8, 1.2))
+def _tissue(rng: np.random.Generator) -> ScreenTissue:
+    return ScreenTissue(rng, floor=rng.uniform(4, 10), gain=rng.uniform(0.8, 1.2))
 
 
 def _banner_left_menu(number: int, rng: np.random.Generator) -> RenderedScreen:
@@ -100,7 +120,7 @@ def _two_views(number: int, rng: np.random.Generator) -> RenderedScreen:
 
 
 def _wide_panel(number: int, rng: np.random.Generator) -> RenderedScreen:
-    """Full HD with a panel of buttons at the right, a name field within the picture's frame, a ruler at the scan's edge."""
+    """Full HD with a panel of buttons at the right, a name field in the viewport, a ruler at the scan's edge."""
     screen = np.zeros((1080, 1920, 3), np.uint8)
     screen[:, 1500:] = (38, 38, 42)
     for row in range(9):

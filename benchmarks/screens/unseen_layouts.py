@@ -9,12 +9,10 @@ import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from benchmarks.screens.scan_content import Tissue, place_scan
+from benchmarks.screens.scan_content import ScreenTissue, place_scan
 from benchmarks.screens.screen import RenderedScreen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     Draw = ImageDraw.ImageDraw
@@ -22,7 +20,19 @@ if TYPE_CHECKING:
 
 SHAPES = ("linear", "sector", "trapezoid", "curved")
 NAMES = ("Ivanova, Olga", "TANAKA HIROSHI", "O'Neill Siobhan", "Da Silva Joao", "Nguyen Thi Mai", "BRANDT, KLAUS")
-VALUES = ("Gain 54 %", "Depth 4.5 cm", "THI off", "DR 70", "10 MHz", "ThyroidSP", "MI<0.7", "FPS 31", "XRES 2", "Persist 3", "Focus 2.1")
+VALUES = (
+    "Gain 54 %",
+    "Depth 4.5 cm",
+    "THI off",
+    "DR 70",
+    "10 MHz",
+    "ThyroidSP",
+    "MI<0.7",
+    "FPS 31",
+    "XRES 2",
+    "Persist 3",
+    "Focus 2.1",
+)
 
 
 def unseen_screens(count: int, seed: int = 0) -> list[RenderedScreen]:
@@ -45,8 +55,8 @@ def _canvas(width: int, height: int, colour: Colour = (0, 0, 0)) -> tuple[Image.
     return picture, ImageDraw.Draw(picture)
 
 
-def _tissue(rng: np.random.Generator) -> Tissue:
-    return Tissue(rng, floor=rng.uniform(3, 9), gain=rng.uniform(0.7, 1.25))
+def _tissue(rng: np.random.Generator) -> ScreenTissue:
+    return ScreenTissue(rng, floor=rng.uniform(3, 9), gain=rng.uniform(0.7, 1.25))
 
 
 def _screen(name: str, picture: Image.Image, scans: list, over: list, jpeg: int | None = None) -> RenderedScreen:
@@ -85,7 +95,12 @@ def _light_theme(shape: str, name: str, rng: np.random.Generator) -> RenderedScr
     for row in range(11):
         draw.text((985, 70 + row * 52), ("Name:", "ID:", "Born:", *VALUES)[row], font=font(16, 2), fill=(20, 20, 20))
         draw.rectangle((1080, 64 + row * 52, 1340, 94 + row * 52), fill=(255, 255, 255), outline=(170, 170, 170))
-        draw.text((1088, 70 + row * 52), (name, "P-002817", "12.04.1961", *VALUES[::-1])[row], font=font(16, 2), fill=(0, 0, 0))
+        draw.text(
+            (1088, 70 + row * 52),
+            (name, "P-002817", "12.04.1961", *VALUES[::-1])[row],
+            font=font(16, 2),
+            fill=(0, 0, 0),
+        )
     return _screen("light theme", picture, [(place_scan(shape, (60, 70, 840, 640), rng), _tissue(rng))], [])
 
 
@@ -110,7 +125,7 @@ def _thumbnails(shape: str, name: str, rng: np.random.Generator) -> RenderedScre
 
 
 def _traces(shape: str, name: str, rng: np.random.Generator) -> RenderedScreen:
-    """1024 x 768 with an ECG and a breathing trace that move, dots of a depth scale at the scan's edge, callipers within."""
+    """1024 x 768 with an ECG and a breathing trace that move, dots of a depth scale, callipers within."""
     picture, draw = _canvas(1024, 768)
     for row, text in enumerate((name, "Adult Echo", "S5-1", *VALUES[:7])):
         draw.text((8, 8 + row * 22), text, font=font(17, 11), fill=(200, 210, 220))
@@ -119,7 +134,7 @@ def _traces(shape: str, name: str, rng: np.random.Generator) -> RenderedScreen:
     def traces(view: NDArray[np.uint8], frame: int) -> None:
         x = np.arange(60, 960)
         for base, height, colour, step in ((660, 34, (60, 220, 60), 170), (720, 14, (230, 210, 60), 420)):
-            y = base - height * np.exp(-((((x + 5 * frame) % step) - step / 2) / (step / 30)) ** 2)
+            y = base - height * np.exp(-(((((x + 5 * frame) % step) - step / 2) / (step / 30)) ** 2))
             cv2.polylines(view, [np.stack([x, y], 1).astype(np.int32)], False, colour, 2)
         for k in range(12):
             cv2.circle(view, (905, 60 + k * 48), 2, (255, 255, 255), -1)
@@ -140,7 +155,12 @@ def _side_by_side(shape: str, name: str, rng: np.random.Generator) -> RenderedSc
         scans.append((place_scan(shape, (x + 20, 84, 560, 480), rng), _tissue(rng)))
     draw.rectangle((36, 76, 622, 574), outline=(250, 180, 40), width=2)
     for row in range(3):
-        draw.text((40, 596 + row * 34), f"D{row + 1}  {rng.uniform(0.4, 3):.2f} cm    {VALUES[row]}    {VALUES[row + 4]}", font=font(22, 15), fill=(220, 220, 220))
+        draw.text(
+            (40, 596 + row * 34),
+            f"D{row + 1}  {rng.uniform(0.4, 3):.2f} cm    {VALUES[row]}    {VALUES[row + 4]}",
+            font=font(22, 15),
+            fill=(220, 220, 220),
+        )
     return _screen("side by side", picture, scans, [], 70)
 
 
@@ -168,7 +188,7 @@ def _cut_fan(shape: str, name: str, rng: np.random.Generator) -> RenderedScreen:
     draw.rounded_rectangle((880, 10, 950, 60), 8, fill=(0, 90, 170))
     place = place_scan(shape, (150, 60, 760, 620), rng)
     if shape in ("sector", "curved"):
-        x, _, w, _ = place.box
+        w = place.box[2]
         place.inside[:, : w // 8] = place.inside[:, w - w // 8 :] = False
     return _screen("cut fan", picture, [(place, _tissue(rng))], [])
 

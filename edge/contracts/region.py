@@ -13,8 +13,8 @@ Point = tuple[float, float]
 """(x, y) in pixels of the source picture."""
 
 ScanShape = Literal["sector", "curved", "linear", "trapezoid"]
-"""Shape of a scan area: ``sector`` of a phased array (one apex), ``curved`` of a convex array (a sector whose tip is cut
-off by an arc), ``linear`` (a rectangle) and ``trapezoid`` (a linear array that is steered outwards)."""
+"""Shape of a scan area: ``sector`` of a phased array (one apex), ``curved`` of a convex array (its tip is cut off by an
+arc), ``linear`` (a rectangle) and ``trapezoid`` (a linear array that is steered outwards)."""
 
 
 MAX_FIELD_MM = (600.0, 450.0)

@@ -53,7 +53,7 @@ class Reason(str, Enum):
     """No lesion, but it is not proven that the whole scan shows tissue: a shadow, lost contact, a part that is cut off,
     a picture that is too dark, too bright or upside down. A finding needs no such proof."""
     SCAN_AREA_UNKNOWN = "scan_area_unknown"
-    """It was not found where in the picture the scan is; it is never guessed, and nothing is shown elsewhere."""
+    """No lesion, and it was not found either where in the picture the scan is; that is never guessed."""
     # no_result
     STARTING = "starting"
     SOURCE_LOST = "source_lost"

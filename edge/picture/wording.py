@@ -32,7 +32,7 @@ REASONS = {
     Reason.HEADS_DISAGREE: "malignancy without a lesion, the model contradicts itself",
     Reason.PARTLY_SEEN: "no lesion in the part that was judged, but there is another part",
     Reason.TISSUE_NOT_SEEN: "no lesion where tissue is seen, but a part of the scan shows none",
-    Reason.SCAN_AREA_UNKNOWN: "it was not found where the scan is",
+    Reason.SCAN_AREA_UNKNOWN: "no lesion, but it was not found where in the picture the scan is",
     Reason.STARTING: "still starting",
     Reason.SOURCE_LOST: "the source is lost",
     Reason.FROZEN: "the picture is frozen",

@@ -19,6 +19,7 @@ from edge.postprocess.abstention_rules import MIN_SIDE, SIZE_RULES, first_reason
 from edge.postprocess.decide import decide
 from edge.postprocess.tissue_view import TissueView
 from edge.preprocess.preprocessor import MAX_PIXELS, Preprocessor
+from edge.scan_area.blackout import has_outline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -165,7 +166,10 @@ class Analyser:
             return self._preprocess.unseen(frame.pixels, frame.regions, placed.crop)
 
         body_part, grey = frame.origin.body_part, job.crop_grey
-        return decide(answer, self.manifest, placed, frame.regions, frame.pixels, body_part, unseen, grey, job.view)
+        unknown = frame.geometry is not None and not has_outline(frame.regions)
+        return decide(
+            answer, self.manifest, placed, frame.regions, frame.pixels, body_part, unseen, grey, unknown, job.view
+        )
 
     def analyse(self, frame: Frame) -> Result:
         """Result of one frame: all steps, one after the other."""

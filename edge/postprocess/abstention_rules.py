@@ -233,7 +233,7 @@ def tissue_not_seen(outputs: JudgedOutputs) -> bool:
     view = outputs.view
     if outputs.lesions or view is None:
         return False
-    if view.reduced and view.sharpness < MIN_SHARPNESS_CLEAR:
+    if (view.reduced and view.sharpness < MIN_SHARPNESS_CLEAR) or view.outline_lost > MAX_CUT_OFF:
         return True
     black_level, white_level, white = view.grey_range
     return (
@@ -241,6 +241,11 @@ def tissue_not_seen(outputs: JudgedOutputs) -> bool:
         or min(view.narrowness / MIN_NARROWNESS, view.near_field / MIN_NEAR_FIELD, white_level / MIN_WHITE_LEVEL) < 1
         or max(black_level / MAX_BLACK_LEVEL, white / MAX_WHITE) > 1
     )
+
+
+def scan_area_unknown(outputs: JudgedOutputs) -> bool:
+    """Whether no lesion was found, and it was not found either where in the picture the scan is."""
+    return outputs.scan_unknown and not outputs.lesions
 
 
 SIZE_RULES: tuple[AbstentionRule[Box], ...] = (
@@ -266,6 +271,7 @@ OUTPUT_RULES: tuple[AbstentionRule[JudgedOutputs], ...] = (
     AbstentionRule(Reason.TOO_UNCERTAIN, too_uncertain, "Neither a lesion nor a low malignancy: it is not clear."),
     AbstentionRule(Reason.PARTLY_SEEN, partly_seen, "A part that was not judged may hold a lesion: it is not clear."),
     AbstentionRule(Reason.TISSUE_NOT_SEEN, tissue_not_seen, "What shows no tissue may hide a lesion: it is not clear."),
+    AbstentionRule(Reason.SCAN_AREA_UNKNOWN, scan_area_unknown, "What cannot be told from menus is not clear."),
 )
 ALL_RULES: tuple[AbstentionRule[Box] | AbstentionRule[GatePicture] | AbstentionRule[JudgedOutputs], ...] = (
     *SIZE_RULES,

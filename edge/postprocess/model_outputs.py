@@ -41,6 +41,7 @@ class JudgedOutputs:
         regions: tuple[Region, ...],
         body_part: str | None = None,
         unseen: Callable[[], float] | None = None,
+        scan_unknown: bool = False,
         pixels: NDArray[np.uint8] | None = None,
         view: TissueView | None = None,
     ) -> None:
@@ -50,6 +51,8 @@ class JudgedOutputs:
         """
         self._outputs, self._placement, self._regions, self._unseen = outputs, placement, regions, unseen
         self.manifest, self._pixels = manifest, pixels
+        self.scan_unknown = scan_unknown
+        """Whether the outline of the scan was looked for, and not found."""
         self.view = view
         """What the model saw, as a small grey picture; None: not given."""
         self.flow_lesions = 0

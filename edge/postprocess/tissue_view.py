@@ -137,6 +137,20 @@ class TissueView:
         return margins[-1] if margins[-2] <= BORDER else 0.0
 
     @property
+    def outline_lost(self) -> float:
+        """Share of the scan's known outline that lies outside of the crop, 0 to 1; 0 where no outline is known.
+
+        The crop closes around what is bright: what was scan before, and is black now, it leaves off.
+        """
+        x, y, w, h = self.crop
+        lost = 0.0
+        for outline in self._outlines:
+            left, top, width, height = cv2.boundingRect(np.array(outline, np.int32))
+            inside = max(0, min(x + w, left + width) - max(x, left)) * max(0, min(y + h, top + height) - max(y, top))
+            lost = max(lost, 1 - inside / (width * height)) if inside * 10 > width * height else lost
+        return lost
+
+    @property
     def narrowness(self) -> float:
         """Width of the crop against its height."""
         return self.crop[2] / self.crop[3]

@@ -7,7 +7,7 @@ sampled in steps of one pixel across it: the side lies where what varies along i
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from edge.scan_area.scan_model import ScanModel
 
-    Values = NDArray[np.float64]
+    Values = NDArray[np.floating[Any]]
 
 SAMPLES = 96
 """Places along a side."""
@@ -25,22 +25,31 @@ ENDS = 0.08
 """Share of a side at either end that is not looked at: corners belong to the others."""
 WINDOW = 4
 """Pixels on either side of an edge that are compared."""
+SHARP = 0.5
+"""Least share of the variation further inside that a step has at a sharp edge."""
 LEAST_STEP = 0.6
 """Grey values by which the variation must become more: less is no edge."""
 
 
-def refine(model: ScanModel, pixels: NDArray[np.uint8], reach: int) -> ScanModel:
-    """Move the sides of a model, in pixels of the source picture (H, W[, 3]), by up to ``reach`` pixels each."""
+def refine(model: ScanModel, pixels: NDArray[np.uint8], inwards: int, outwards: int) -> tuple[ScanModel, bool]:
+    """Move the sides of a model, in pixels of the source picture (H, W[, 3]), by up to so many pixels each.
+
+    What is searched lies outside of the scan rather than inside; and outside stand bars and frames, whose edges are
+    sharper than a scan's: so ``outwards`` is to be small.
+
+    Returns the model, and whether all four sides are sharp: the texture ends there, and does not fade away before.
+    """
     y = np.linspace(*_rows(model), SAMPLES)
-    shift = np.arange(-reach - WINDOW, reach + WINDOW) + 0.5
-    left = _step(_samples(pixels, model.left[0] + model.left[1] * y[:, None] + shift, y[:, None] + 0 * shift))
-    right = _step(_samples(pixels, model.right[0] + model.right[1] * y[:, None] - shift, y[:, None] + 0 * shift))
-    model = replace(
-        model, left=(model.left[0] + left, model.left[1]), right=(model.right[0] - right, model.right[1])
-    )
-    near = _step(_samples(pixels, *_across(model, model.near, model.near_round, shift)))
-    far = _step(_samples(pixels, *_across(model, model.far, model.far_round, -shift)))
-    return replace(model, near=model.near + near, far=model.far - far)
+    shift = np.arange(-outwards - WINDOW, inwards + WINDOW) + 0.5
+    rows = y[:, None] + 0 * shift
+    left, left_sharp = _step(outwards, _samples(pixels, model.left[0] + model.left[1] * y[:, None] + shift, rows))
+    right, right_sharp = _step(outwards, _samples(pixels, model.right[0] + model.right[1] * y[:, None] - shift, rows))
+    model = replace(model, left=(model.left[0] + left, model.left[1]), right=(model.right[0] - right, model.right[1]))
+    near, near_sharp = _step(outwards, _samples(pixels, *_across(model, model.near, model.near_round, shift)))
+    near_sharp |= model.shape == "sector"  # its tip has hardly an edge; where it is, the straight sides tell
+    far, far_sharp = _step(outwards, _samples(pixels, *_across(model, model.far, model.far_round, -shift)))
+    sharp = left_sharp and right_sharp and near_sharp and far_sharp and model.bounds is None
+    return replace(model, near=model.near + near, far=model.far - far), sharp
 
 
 def _rows(model: ScanModel) -> tuple[float, float]:
@@ -76,11 +85,11 @@ def _samples(pixels: NDArray[np.uint8], x: Values, y: Values) -> Values:
     return np.where(within, values.astype(np.float64), np.nan)
 
 
-def _step(values: Values) -> float:
-    """Pixels by which a side is to move inwards; ``values`` (samples, shifts) from outside to inside."""
+def _step(outwards: int, values: Values) -> tuple[float, bool]:
+    """Pixels by which a side is to move inwards, and whether it is sharp; ``values`` (samples, shifts) inwards."""
     differences = np.abs(np.diff(values, axis=0))
     if np.isnan(differences).all(axis=0).any():  # the scan reaches the picture's edge, and there the side stays
-        return 0.0
+        return 0.0, False
     varies = np.nanmean(differences, axis=0)
     level = np.nanmean(values, axis=0)
     activity = np.nan_to_num(varies + 0.5 * np.abs(level - level[0]))
@@ -88,4 +97,8 @@ def _step(values: Values) -> float:
     edges = np.arange(WINDOW, len(activity) - WINDOW + 1)
     step = (sums[edges + WINDOW] - 2 * sums[edges] + sums[edges - WINDOW]) / WINDOW
     best = int(step.argmax())
-    return float(edges[best] - len(activity) // 2) if step[best] >= LEAST_STEP else 0.0
+    if step[best] < LEAST_STEP:
+        return 0.0, False
+    edge = int(edges[best])
+    further = float(activity[edge + WINDOW :].mean()) if edge + 2 * WINDOW <= len(activity) else 0.0
+    return float(edge - WINDOW - outwards), bool(step[best] >= SHARP * further)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 THINNEST = 0.045
-"""Parts thinner than this share of the picture's shorter side are taken off: text, bars, and what joins them to a scan."""
+"""Parts thinner than this share of the picture's shorter side are taken off: text, bars, and what joins them to it."""
 SMALLEST = 0.04
 """Smallest part that is a scan, as a share of the picture's area."""
 SECOND = 0.4
@@ -56,8 +56,8 @@ def _is_tip(small: NDArray[np.int32], scan: NDArray[np.int32]) -> bool:
     x, y, width, height, area = small.tolist()
     scan_x, scan_y, scan_width, scan_height, scan_area = scan.tolist()
     centred = abs(x + width / 2 - scan_x - scan_width / 2) < TIP_ASIDE * scan_width
-    gap = scan_y - (y + height)
-    return bool(centred and width < scan_width / 2 and -height < gap < TIP_GAP * scan_height and area > TIP_AREA * scan_area)
+    above = -height < scan_y - (y + height) < TIP_GAP * scan_height
+    return bool(centred and above and width < scan_width / 2 and area > TIP_AREA * scan_area)
 
 
 def _filled(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -69,4 +69,5 @@ def _filled(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _largest(mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The largest connected part of a mask that is not empty."""
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
-    return (labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())).astype(np.uint8)
+    largest: NDArray[np.uint8] = (labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())).astype(np.uint8)
+    return largest

@@ -38,7 +38,7 @@ def clip(polygon: Polygon, left: float, top: float, right: float, bottom: float)
         if np.isinf(limit) or not len(polygon):
             continue
         kept: list[NDArray[np.float64]] = []
-        for before, point in zip(np.roll(polygon, 1, axis=0), polygon):
+        for before, point in zip(np.roll(polygon, 1, axis=0), polygon, strict=True):
             inside, was_inside = sign * (point[axis] - limit) >= 0, sign * (before[axis] - limit) >= 0
             if inside != was_inside:
                 share = (limit - before[axis]) / (point[axis] - before[axis])

@@ -52,6 +52,13 @@ class ScanModel:
             return "sector" if self.near < POINTED * self.far else "curved"
         return "trapezoid" if self.left[1] != self.right[1] else "linear"
 
+    @property
+    def depth_px(self) -> float:
+        """Pixels from the probe's face to the far end, along the middle beam; a sector begins in its apex."""
+        if self.near_round:
+            return self.far - (0.0 if self.shape == "sector" else self.near)
+        return self.far + (self.apex[1] if self.far_round else 0.0) - self.near
+
     def scaled(self, factor: float) -> ScanModel:
         """The same scan in a picture that is ``factor`` times larger."""
         bounds = self.bounds
@@ -61,7 +68,19 @@ class ScanModel:
             right=(self.right[0] * factor, self.right[1]),
             near=self.near * factor,
             far=self.far * factor,
-            bounds=None if bounds is None else tuple(value * factor for value in bounds),
+            bounds=None if bounds is None else (*(value * factor for value in bounds),),  # type: ignore[arg-type]
+        )
+
+    def moved(self, x: float, y: float) -> ScanModel:
+        """The same scan further to the right by ``x`` and down by ``y`` pixels."""
+        bounds = self.bounds
+        return replace(
+            self,
+            left=(self.left[0] + x - self.left[1] * y, self.left[1]),
+            right=(self.right[0] + x - self.right[1] * y, self.right[1]),
+            near=self.near if self.near_round else self.near + y,
+            far=self.far if self.far_round else self.far + y,
+            bounds=None if bounds is None else (bounds[0] + x, bounds[1] + y, bounds[2] + x, bounds[3] + y),
         )
 
     def angles(self) -> tuple[float, float]:

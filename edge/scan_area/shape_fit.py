@@ -1,7 +1,7 @@
 """Shape fit: the sector, curved, linear or trapezoid scan that a part of a speckle map belongs to.
 
-Edges are fitted to the part's sides; where two lean apart, they meet in an apex, and top and bottom are arcs around it or
-straight. What no model explains keeps its convex hull, which all of the four shapes have but for a curved probe's face.
+Edges are fitted to the part's sides; where two lean apart, they meet in an apex, and top and bottom are straight or
+arcs around it. What no model explains keeps its convex hull: all of the four shapes have it but for a curved face.
 """
 
 from __future__ import annotations
@@ -104,7 +104,8 @@ def _candidates(part: NDArray[np.uint8]) -> list[ScanModel]:
 
 def _first(lines: NDArray[np.uint8]) -> Values:
     """Index of the first mark in each line (n, length); there is one in each."""
-    return lines.argmax(axis=1).astype(np.float64)
+    first: Values = lines.argmax(axis=1).astype(np.float64)
+    return first
 
 
 def _side(rows: NDArray[np.intp], edge: Values) -> Line | None:

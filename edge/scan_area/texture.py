@@ -6,6 +6,7 @@ one axis only, glyphs from black to white, and what lies around them does not ch
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import cv2
@@ -54,7 +55,7 @@ def speckle_map(smalls: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.uint8],
     across, along = (cv2.subtract(cv2.dilate(smalls[-1], axis), cv2.erode(smalls[-1], axis)) for axis in AXES)
     contrast = cv2.min(across, along)
     textured = (contrast >= SPECKLE).astype(np.uint8)
-    changes = [(cv2.absdiff(*pair) >= SPECKLE).astype(np.uint8) for pair in zip(smalls, smalls[1:])]
+    changes = [(cv2.absdiff(*pair) >= SPECKLE).astype(np.uint8) for pair in pairwise(smalls)]
     if len(changes) > 1:  # noise is new each time; a trace or a clock changes a pixel now and then
         textured |= (2 * np.sum(changes, axis=0, dtype=np.uint8) > len(changes)).astype(np.uint8)
     glyphs = _share((contrast >= EDGE).astype(np.uint8), TEXT_WINDOW)

@@ -42,6 +42,7 @@ ORDER = [
     Reason.TOO_UNCERTAIN,
     Reason.PARTLY_SEEN,
     Reason.TISSUE_NOT_SEEN,
+    Reason.SCAN_AREA_UNKNOWN,
 ]
 """Written down a second time, apart from the table."""
 PIXELS = np.random.default_rng(0).integers(20, 200, (480, 640), dtype=np.uint8)
@@ -71,7 +72,7 @@ def outputs(malignancy: float, lesion: bool, anatomy: float = 0.9) -> dict[str, 
 
 def test_each_reason_of_an_abstention_has_its_rule_in_order():
     assert [rule.reason for rule in ALL_RULES] == ORDER
-    assert set(ORDER) == abstention_reasons() - {Reason.SCAN_AREA_UNKNOWN}
+    assert set(ORDER) == abstention_reasons()
     assert (*SIZE_RULES, *PIXEL_RULES, *OUTPUT_RULES) == ALL_RULES
 
 
@@ -154,6 +155,7 @@ def test_each_rule_after_the_model_can_be_the_one_that_applies(kit, unseen):
         Reason.TOO_UNCERTAIN: (outputs(0.3, lesion=False), None),
         Reason.PARTLY_SEEN: (outputs(0.1, lesion=False), None),
         Reason.TISSUE_NOT_SEEN: (outputs(0.1, lesion=False), None),
+        Reason.SCAN_AREA_UNKNOWN: (outputs(0.1, lesion=False), None),
     }
     assert list(cases) == [rule.reason for rule in OUTPUT_RULES]
     for reason, (raw, told) in cases.items():
@@ -165,8 +167,9 @@ def test_each_rule_after_the_model_can_be_the_one_that_applies(kit, unseen):
             half = np.zeros((160, 160), np.uint8)
             half[:, :80] = 100
             view = TissueView(half, (0, 0, 640, 480), (640, 480))
-        share = 0.0 if reason is Reason.TISSUE_NOT_SEEN else unseen
-        verdict = decide(raw, manifest, BOX, (), pixels, told, lambda: share, None, view)  # noqa: B023
+        unknown = reason is Reason.SCAN_AREA_UNKNOWN
+        share = 0.0 if unknown or reason is Reason.TISSUE_NOT_SEEN else unseen
+        verdict = decide(raw, manifest, BOX, (), pixels, told, lambda: share, None, unknown, view)  # noqa: B023
         if reason is Reason.PARTLY_SEEN and unseen <= MAX_UNSEEN:
             assert (verdict.status, verdict.reason) == (Status.CLEAR, None)
         else:

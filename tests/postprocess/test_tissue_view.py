@@ -96,6 +96,14 @@ def test_only_what_is_inside_of_the_outline_must_show_tissue():
     assert not_seen(half, WHOLE, (fan,))
 
 
+def test_what_the_crop_leaves_off_of_a_known_outline_is_not_seen():
+    outline = ((100, 60), (380, 60), (380, 500), (100, 500))
+    scan = Region((100, 60, 280, 440), source="detected", outline=outline, shape="linear")
+    assert not not_seen(tissue(), (100, 60, 280, 440), (scan,))
+    assert not not_seen(tissue(), (100, 60, 280, 380), (scan,)), "black in the depth"
+    assert not_seen(tissue(), (100, 240, 280, 260), (scan,))
+
+
 def test_an_outline_beside_the_crop_hides_nothing():
     beside = Region((0, 0, 100, 100), source="detected", outline=((0, 0), (40, 0), (40, 40)))
     assert not not_seen(tissue(), (100, 100, 280, 380), (beside,))
