@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from edge.contracts.results import Reason
 from edge.postprocess.body_part import contradicts, names_the_same
 from edge.postprocess.gate_picture import GatePicture
-from edge.postprocess.pixel_gate import bright_pixels, coloured_share, flow_share, hue_spread, texture_share
+from edge.postprocess.pixel_gate import (
+    bright_pixels,
+    coloured_share,
+    flow_share,
+    ground_share,
+    hue_spread,
+    texture_share,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,6 +66,8 @@ MAX_EVEN_BRIGHT = 0.8
 """Largest share of even areas in what is bright: menus with fields and buttons have more."""
 MIN_EVEN_CARD, MIN_CARD_COLOUR = 0.9, 0.003
 """Least shares of even areas, and of strong colour, in a test picture, an empty screen or a vendor's card."""
+MIN_GROUND = 0.4
+"""Least share of one grey value in a menu or card, whose ground has one: a gradient has none."""
 LIGHT_PAPER = 0.5
 """Least share of light pixels in a report."""
 MAX_COMBING = 1.25
@@ -66,16 +75,16 @@ MAX_COMBING = 1.25
 MAX_LAYERING = 0.93
 """Largest share of variance between rows: without contact nothing but the probe's own echoes is seen, 0.97 and more."""
 MIN_SHARPNESS, MIN_SHARPNESS_CLEAR = 0.28, 0.29
-"""Least sharpness at the model's scale, in a picture that is judged and in one that is clear. Breast scans have 0.32 and
-more, curved probes in the depth 0.27; blurred by 1 % of the picture's side a breast scan has 0.26 or less."""
+"""Least sharpness at the model's scale, in a picture that is judged and in one that is clear. Breast scans have 0.32
+and more, curved probes in the depth 0.27; blurred by 1 % of the picture's side a breast scan has 0.26 or less."""
 MAX_UNSEEN = 0.25
 """A part outside of the crop that is larger than this share of it could hold a lesion: the picture is not clear."""
 MAX_COLUMNS_LOST, MAX_ROWS_LOST = 0.25, 0.25
 """Largest share of the scan's width, and of its upper rows, without tissue in a picture that is clear."""
 MAX_CUT_OFF = 0.25
 """Largest share of the picture that may be missing at one side of the scan in a picture that is clear."""
-MIN_NARROWNESS = 0.5
-"""Least width against height of the scan in a picture that is clear: half a linear scan has 0.4."""
+MIN_NARROWNESS, MAX_NARROWNESS = 0.5, 4.0
+"""Least and largest width against height of the scan in a picture that is clear: half a linear scan has 0.4."""
 MIN_NEAR_FIELD = 0.6
 """Least brightness of the near field against the whole: less is a picture upside down, or without its upper part."""
 MAX_BLACK_LEVEL, MIN_WHITE_LEVEL, MAX_WHITE = 110.0, 45.0, 0.1
@@ -133,17 +142,18 @@ def black(picture: GatePicture) -> bool:
 
 def no_signal(picture: GatePicture) -> bool:
     """Whether it is areas of one colour each with little or nothing written on them."""
-    drawn = picture.drawn
-    return drawn.even >= MIN_EVEN_CARD and (
-        drawn.edges > MIN_CARD_EDGES or coloured_share(picture.sample) > MIN_CARD_COLOUR
-    )
+    if picture.drawn.even < MIN_EVEN_CARD:
+        return False
+    written = picture.drawn.edges > MIN_CARD_EDGES and ground_share(picture.sample) > MIN_GROUND
+    return written or coloured_share(picture.sample) > MIN_CARD_COLOUR
 
 
 def menu(picture: GatePicture) -> bool:
     """Whether it is text, or fields and buttons."""
     drawn = picture.drawn
     text = drawn.alikeness < MIN_ALIKE and drawn.even >= MIN_EVEN and drawn.edges > MIN_TEXT_EDGES
-    return text or (drawn.even_bright > MAX_EVEN_BRIGHT and drawn.edges > MIN_FIELD_EDGES)
+    fields = drawn.even_bright > MAX_EVEN_BRIGHT and drawn.edges > MIN_FIELD_EDGES
+    return text or (fields and ground_share(picture.sample) > MIN_GROUND)
 
 
 def report(picture: GatePicture) -> bool:
@@ -173,13 +183,14 @@ def flat(picture: GatePicture) -> bool:
 
 def no_contact(picture: GatePicture) -> bool:
     """Whether all columns show the same, as the probe's own echoes do."""
-    return picture.view is not None and picture.view.layering > MAX_LAYERING
+    view = picture.view
+    return view is not None and view.layering > MAX_LAYERING
 
 
 def blurred(picture: GatePicture) -> bool:
     """Whether there is no speckle at the model's scale. Pictures that were enlarged for the model are not asked."""
     view = picture.view
-    return view is not None and view.reduced and view.sharpness < MIN_SHARPNESS
+    return view is not None and view.shows_speckle and view.sharpness < MIN_SHARPNESS
 
 
 def snow(outputs: JudgedOutputs) -> bool:
@@ -233,13 +244,13 @@ def tissue_not_seen(outputs: JudgedOutputs) -> bool:
     view = outputs.view
     if outputs.lesions or view is None:
         return False
-    if (view.reduced and view.sharpness < MIN_SHARPNESS_CLEAR) or view.outline_lost > MAX_CUT_OFF:
+    if (view.shows_speckle and view.sharpness < MIN_SHARPNESS_CLEAR) or view.outline_lost > MAX_CUT_OFF:
         return True
     black_level, white_level, white = view.grey_range
     return (
         max(view.cut_off / MAX_CUT_OFF, view.columns_lost / MAX_COLUMNS_LOST, view.rows_lost / MAX_ROWS_LOST) > 1
         or min(view.narrowness / MIN_NARROWNESS, view.near_field / MIN_NEAR_FIELD, white_level / MIN_WHITE_LEVEL) < 1
-        or max(black_level / MAX_BLACK_LEVEL, white / MAX_WHITE) > 1
+        or max(black_level / MAX_BLACK_LEVEL, white / MAX_WHITE, view.narrowness / MAX_NARROWNESS) > 1
     )
 
 

@@ -64,6 +64,12 @@ def bright_pixels(sample: PixelSample) -> int:
     return int(np.count_nonzero(sample.grey > BACKGROUND))
 
 
+def ground_share(sample: PixelSample) -> float:
+    """Share of the sample within the commonest eight grey values, 0 to 1: large where most is one ground."""
+    counts = np.bincount((sample.grey >> 2).ravel(), minlength=64)
+    return float((counts[:-1] + counts[1:]).max() / sample.grey.size)
+
+
 def coloured_share(sample: PixelSample) -> float:
     """Share of the sample with strong colour, 0 to 1; 0 for a grey picture."""
     if not sample.channels:

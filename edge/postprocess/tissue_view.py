@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 BACKGROUND = 12
 """Grey values up to this are background, as for the pixel gate."""
+NARROW = 32
+"""Shortest side of a small picture in which speckle can be told from a slope."""
 COLUMNS = 20
 """Strips that the width is cut into: a shadow narrower than a twentieth hides no lesion."""
 DEPTHS = ((0.3, 0.5), (0.5, 0.7), (0.7, 0.9))
@@ -53,9 +55,10 @@ class TissueView:
     """Scan regions of the frame; of those with an outline only what is inside counts."""
 
     @property
-    def reduced(self) -> bool:
-        """Whether the crop was made smaller for this picture, and not larger."""
-        return bool(self.crop[2] >= self.grey.shape[1] and self.crop[3] >= self.grey.shape[0])
+    def shows_speckle(self) -> bool:
+        """Whether speckle would show: the crop was made smaller for this picture, and is no narrow strip in it."""
+        height, width = self.grey.shape
+        return bool(self.crop[2] >= width and self.crop[3] >= height and min(height, width) >= NARROW)
 
     @cached_property
     def sharpness(self) -> float:
