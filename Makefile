@@ -10,7 +10,7 @@ OURS   := $(PIP) install --no-deps --no-build-isolation --force-reinstall
 TEST_VENV ?= .venv-test
 SOURCES := $(shell find edge -type f -not -name '*.pyc') pyproject.toml
 
-.PHONY: help map demo test test-wheel test-phantom test-fast test-small test-pythons torture full-disk power-cuts simulate peers check format schemas lock lock-check licences clean footprint live test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom kernel-camera gate scan-area
+.PHONY: help map demo demo-live test test-wheel test-phantom test-fast test-small test-pythons torture full-disk power-cuts simulate peers check format schemas lock lock-check licences clean footprint live live-camera test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom kernel-camera scan-area gate
 
 help: ## Show this help.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -27,6 +27,9 @@ help: ## Show this help.
 
 demo: .venv/installed ## See it work: phantom and real clip to a broker; INPUT=path for your own, OUT=folder.
 	@.venv/bin/edge-cli demo --config firmware_configs/developer.toml --out '$(OUT)' $(if $(INPUT),--input '$(INPUT)')
+
+demo-live: .venv/installed ## See a live camera lost and found: ffmpeg plays a phantom; half a minute, needs ffmpeg. ARGS="--hold 10".
+	@.venv/bin/edge-cli demo-live --out '$(OUT)' $(ARGS)
 
 # --- test ------------------------------------------------------------------------------------------------------------
 # The wheel is what users get, so the wheel is what is tested: never the tree.
@@ -171,6 +174,11 @@ test-arm64: .venv-test/installed ## The wheel on four Arm cores under qemu, byte
 
 live: .venv-test/installed ## Live sources against real servers: age of pictures, losses, 100 faults a kind, cost. ARGS="--kinds http".
 	.venv-test/bin/python benchmarks/live.py $(ARGS)
+
+live-camera: .venv-test/installed ## The same for camera://, on the kernel's test device in a virtual machine. Needs what kernel-camera needs.
+	$(PYTHON) tests/kernel_camera/virtual_machine.py .kernel-camera/out -- env PYTHONSAFEPATH=1 \
+	  .venv-test/bin/python benchmarks/live.py --kinds camera --no-cost --json /media/live-camera.json --seconds 10 --faults 9 $(ARGS)
+	@cat .kernel-camera/out/live-camera.json
 
 footprint: .venv-test/installed ## What the base install weighs, by package, on x86-64 and aarch64.
 	.venv-test/bin/python benchmarks/footprint.py $(ARGS)

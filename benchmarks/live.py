@@ -9,7 +9,7 @@ Three measurements a kind, all through the daemon's own capture (`edge.pipeline.
   compared with the clock in the picture.
 - faults: the server is killed and started again, stopped and continued, and the source's child process is killed, in
   turn; when the loss was told, when the first picture came after the server was back, and whether any picture was older
-  than it said. PSS of this process and its children, last quarter against first.
+  than it said. PSS and private memory of this process and the source's child, last quarter against first.
 - cost: processor time of receiving 1080p MJPEG at 30/s, against decoding the same pictures and nothing else.
 
 A kind of stream is a `Rig` in `live_rigs.py`.
@@ -26,25 +26,27 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 import cv2
 import numpy as np
-from clock_pixels import read_clock
-from live_rigs import LARGE, RIGS, HttpRig, Rig
+from live_memory import private_mb, quarters
+from live_rigs import LARGE, RIGS, AbsentRigError, HttpRig, Rig
 from live_servers import clock_jpeg
 
 from edge.config.settings import StreamSettings
 from edge.config.uri import parse_uri
 from edge.contracts.frames import Frame, SourceEvent
 from edge.pipeline.capture import FrameCapture
-from edge.process.usage import process_tree, pss_mb
+from edge.process.usage import pss_mb
+
+if TYPE_CHECKING:
+    from clock_pixels import PictureClock
 
 STALE_MS = 1000.0
 """A picture that is older when it is taken must not be judged."""
-WAIT_S = 30.0
 STREAM = "live"
 
 
@@ -61,10 +63,8 @@ class Taken:
     stale: int = 0
     events: list[tuple[float, str, str]] = field(default_factory=list)
 
-    def add(self, frame: Frame) -> None:
+    def add(self, frame: Frame, clock: PictureClock | None, now: int) -> None:
         """Add what a frame says of itself."""
-        now = time.monotonic_ns()
-        clock = read_clock(frame.pixels)
         if clock is None:
             self.unreadable += 1
             return
@@ -79,6 +79,7 @@ class Intake:
     """The daemon's capture of one stream, read by one loop that judges nothing."""
 
     def __init__(self, rig: Rig, query: str = "") -> None:
+        self._rig = rig
         uri = rig.uri + query
         settings = StreamSettings(name=STREAM, source=uri, frozen_after_s=0)
         self.live = rig.source(parse_uri(uri), settings)
@@ -92,7 +93,8 @@ class Intake:
             return None
         item = found[1]
         if isinstance(item, Frame):
-            self.taken.add(item)
+            now = time.monotonic_ns()
+            self.taken.add(item, self._rig.clock_of(item), now)
         else:
             self.taken.events.append((time.monotonic(), item.kind, item.detail))
         return item
@@ -112,11 +114,11 @@ class Intake:
         return self._wait(lambda item: isinstance(item, SourceEvent) and item.kind == "lost")
 
     def _wait(self, wanted: Any) -> float:
-        end = time.monotonic() + WAIT_S
+        end = time.monotonic() + self._rig.patience_s
         while time.monotonic() < end:
             if wanted(self.step()):
                 return time.monotonic()
-        raise SystemExit(f"nothing came within {WAIT_S:.0f} s: {self.taken.events[-3:]}")
+        raise SystemExit(f"nothing came within {self._rig.patience_s:.0f} s: {self.taken.events[-3:]}")
 
 
 def percentiles(values: list[float]) -> dict[str, float]:
@@ -157,9 +159,13 @@ def measure_faults(rig: Rig, count: int) -> dict[str, Any]:
     told: dict[str, list[float]] = {"killed": [], "stopped": [], "child": []}
     back: dict[str, list[float]] = {"killed": [], "stopped": [], "child": []}
     memory: list[float] = []
+    private: list[float] = []
     for number in range(count):
         what = ("killed", "stopped", "child")[number % 3]
         intake.run(0.3)
+        ours = [os.getpid(), intake.live.pid or 0]
+        memory.append(sum(pss_mb(pid) or 0.0 for pid in ours))
+        private.append(sum(map(private_mb, ours)))
         began = time.monotonic()
         if what == "killed":
             rig.kill()
@@ -176,22 +182,16 @@ def measure_faults(rig: Rig, count: int) -> dict[str, Any]:
             rig.signal(signal.SIGCONT)
         began = began if what == "child" else time.monotonic()
         back[what].append(intake.wait_for_frame() - began)
-        memory.append(sum(pss_mb(pid) or 0.0 for pid in process_tree(os.getpid()) if _is_ours(pid, intake)))
     intake.capture.close()
-    quarter = max(1, count // 4)
-    first, last = statistics.median(memory[:quarter]), statistics.median(memory[-quarter:])
     return {
         "faults": count,
         "stale_pictures": intake.taken.stale,
         "younger_than_true_by_ms": percentiles(intake.taken.errors_ms),
         "told_after_s": {what: percentiles(values) for what, values in told.items()},
         "live_again_after_s": {what: percentiles(values) for what, values in back.items()},
-        "pss_mb": {"first_quarter": round(first, 1), "last_quarter": round(last, 1)},
+        "pss_mb": quarters(memory),
+        "private_mb": quarters(private),
     }
-
-
-def _is_ours(pid: int, intake: Intake) -> bool:
-    return pid in (os.getpid(), intake.live.pid)
 
 
 def measure_cost(seconds: float) -> dict[str, Any]:
@@ -257,11 +257,16 @@ def main() -> int:
     parser.add_argument("--kinds", default=",".join(RIGS), help="comma-separated: " + ", ".join(RIGS))
     parser.add_argument("--seconds", type=float, default=20.0, help="of each steady measurement")
     parser.add_argument("--faults", type=int, default=100, help="kills and stalls a kind; 0: none")
+    parser.add_argument("--no-cost", dest="cost", action="store_false", help="leave out the processor time")
     parser.add_argument("--json", type=Path, help="file that the result is written to")
     arguments = parser.parse_args()
     result: dict[str, Any] = {"load_average": os.getloadavg()[0], "cores": os.cpu_count(), "kinds": {}}
     for name in arguments.kinds.split(","):
-        rig = RIGS[name]()
+        try:
+            rig = RIGS[name]()
+        except AbsentRigError as error:
+            print(f"{name}: skipped, {error}", flush=True)
+            continue
         try:
             measured = {"steady": measure_steady(rig, arguments.seconds)}
             if arguments.faults:
@@ -270,8 +275,9 @@ def main() -> int:
             rig.kill()
         result["kinds"][name] = measured
         print(json.dumps({name: measured}, indent=2), flush=True)
-    result["cost_1080p_mjpeg"] = measure_cost(arguments.seconds)
-    print(json.dumps(result["cost_1080p_mjpeg"], indent=2))
+    if arguments.cost:
+        result["cost_1080p_mjpeg"] = measure_cost(arguments.seconds)
+        print(json.dumps(result["cost_1080p_mjpeg"], indent=2))
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=2) + "\n")
     return 0

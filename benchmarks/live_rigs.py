@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import select
+import signal as signals
 import subprocess
 import sys
 from pathlib import Path
@@ -10,13 +11,30 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
+from clock_pixels import PictureClock, read_clock
+from kernel_camera.vivid_controls import (
+    NO_SIGNAL,
+    SELECTED_SIGNAL,
+    SMALL_SIGNAL,
+    TIMINGS,
+    TIMINGS_SIGNAL,
+    UNPLUG,
+    select_input,
+    set_control,
+)
 from live_servers import RtspServer, free_port
 
+from edge.sources.live import source as live_source
+from edge.sources.live.camera import CameraSource
 from edge.sources.live.http_mjpeg import HttpSource
+from edge.sources.live.igtl import IgtlSource
 from edge.sources.live.network import RtspSource
+from edge.sources.live.v4l2.find_camera import find_camera
 
 if TYPE_CHECKING:
     import signal
+
+    from edge.contracts.frames import Frame
 
 TESTS = Path(__file__).parents[1] / "tests"
 FPS = 30
@@ -25,11 +43,28 @@ LARGE = (1920, 1080)
 START_S = 30.0
 
 
+WAIT_S = 30.0
+
+
+class AbsentRigError(Exception):
+    """What this kind of stream needs is not here; the message says what."""
+
+
+def clock_in_pixels(frame: Frame) -> PictureClock | None:
+    """The clock that a frame carries in its pixels."""
+    return read_clock(frame.pixels)
+
+
 class Rig(Protocol):
     """A server of one kind of live stream."""
 
     source: type
     uri: str
+    patience_s: float
+    """Longest wait for a frame or a loss."""
+
+    def clock_of(self, frame: Frame) -> PictureClock | None:
+        """The clock of a frame; None: it cannot be read."""
 
     def start(self) -> None:
         """Start it, and return when it is in reach."""
@@ -44,6 +79,7 @@ class Rig(Protocol):
 class RtspRig:
     """GStreamer's RTSP server in a process of its own."""
 
+    patience_s, clock_of = WAIT_S, staticmethod(clock_in_pixels)
     source = RtspSource
 
     def __init__(self, codec: str, size: tuple[int, int]) -> None:
@@ -63,16 +99,15 @@ class RtspRig:
         self._server.send_signal(number)
 
 
-class HttpRig:
-    """An MJPEG server in Python. ``prepared``: its pictures are made before, so that it costs little."""
+class ScriptRig:
+    """A server in Python, a script of the tests: it prints "ready", and ends with its stdin."""
 
-    source = HttpSource
+    patience_s, clock_of = WAIT_S, staticmethod(clock_in_pixels)
+    source: type
+    uri: str
 
-    def __init__(self, size: tuple[int, int], *, prepared: bool = False) -> None:
-        port = free_port()
-        self.uri = f"http://127.0.0.1:{port}/live"
-        more = ["prepared"] if prepared else []
-        self._command = [sys.executable, str(TESTS / "mjpeg_server.py"), str(port), *map(str, size), str(FPS), *more]
+    def __init__(self, script: str, port: int, size: tuple[int, int], *more: str) -> None:
+        self._command = [sys.executable, str(TESTS / script), str(port), *map(str, size), str(FPS), *more]
         self._process: subprocess.Popen[str] | None = None
         self.start()
 
@@ -97,8 +132,72 @@ class HttpRig:
         self._process.send_signal(number)
 
 
+class HttpRig(ScriptRig):
+    """An MJPEG server in Python. ``prepared``: its pictures are made before, so that it costs little."""
+
+    source = HttpSource
+
+    def __init__(self, size: tuple[int, int], *, prepared: bool = False) -> None:
+        port = free_port()
+        self.uri = f"http://127.0.0.1:{port}/live"
+        super().__init__("mjpeg_server.py", port, size, *(["prepared"] if prepared else []))
+
+
+class IgtlRig(ScriptRig):
+    """An OpenIGTLink server in Python, which sends grey images with its clock."""
+
+    source = IgtlSource
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        port = free_port()
+        self.uri = f"igtl://127.0.0.1:{port}?device=Image"
+        super().__init__("igtl_clock_server.py", port, size)
+
+
+class CameraRig:
+    """The kernel's test camera (vivid) at its HDMI input: unplugged for a kill, without a signal for a stop.
+
+    Its pictures carry no clock of ours: times are the kernel's own, and only their order and losses are checked.
+    """
+
+    source = CameraSource
+    patience_s = 300.0
+    """Its machine has no KVM: each instruction is computed."""
+
+    def __init__(self) -> None:
+        name = Path("/sys/class/video4linux/video0/name")
+        if not name.exists() or not name.read_text().startswith("vivid"):
+            raise AbsentRigError("no vivid device is here: make live-camera runs this in a virtual machine")
+        live_source.START_S = 120.0
+        self.uri = "camera://vivid-000-vid-cap?input=3"
+        self.start()
+
+    @staticmethod
+    def clock_of(frame: Frame) -> PictureClock:
+        """The kernel's time and the frame's number, in place of a clock in the picture."""
+        return PictureClock(frame.captured_ns, frame.origin.frame_index or 0)
+
+    def start(self) -> None:
+        """Implement `Rig.start`: give the input a signal. Who was unplugged may open the device again."""
+        node = find_camera("vivid-000-vid-cap")
+        select_input(3, node)
+        set_control(TIMINGS, SMALL_SIGNAL, node)
+        set_control(TIMINGS_SIGNAL, SELECTED_SIGNAL, node)
+
+    def kill(self) -> None:
+        """Implement `Rig.kill`: unplug the device."""
+        set_control(UNPLUG, 1, find_camera("vivid-000-vid-cap"))
+
+    def signal(self, number: signal.Signals) -> None:
+        """Implement `Rig.signal`: take the input's signal away, and give it back."""
+        lost = number is signals.SIGSTOP
+        set_control(TIMINGS_SIGNAL, NO_SIGNAL if lost else SELECTED_SIGNAL, find_camera("vivid-000-vid-cap"))
+
+
 RIGS: dict[str, Any] = {
     "rtsp-mjpeg": lambda: RtspRig("mjpeg", SIZE),
     "rtsp-h264": lambda: RtspRig("h264", SIZE),
     "http": lambda: HttpRig(SIZE),
+    "igtl": lambda: IgtlRig(SIZE),
+    "camera": CameraRig,
 }

@@ -35,7 +35,7 @@ from export.predict import as_predictions, run_graph
 from export.quantisation.convert import head_names, run_float
 from export.quantisation.full_integer import quantise
 from export.tflite_metadata import write_metadata
-from export.thresholds import anatomy_threshold, fit_thresholds
+from export.thresholds import anatomy_limits, fit_thresholds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -148,7 +148,7 @@ def thresholds_for_run(
     if calibration is not None:
         progress(f"thresholds: {calibration.method}; anatomy by {len(run.val)} validation pictures")
         # Not the folds': their gates were others, and a limit of one may lie above what another must let through.
-        limits = {"anatomy": anatomy_threshold(val.anatomy), "anatomy_stated": None}
+        limits = anatomy_limits(val.anatomy)
         chosen = msgspec.structs.replace(calibration.thresholds, **limits), calibration.calibration
     else:
         progress(f"choose thresholds on {len(run.val)} validation pictures and {len(EMPTY_SEEDS)} phantoms")
@@ -226,9 +226,10 @@ def bundle_metrics(run: TrainingRun, graph: bytes, manifest: ModelManifest, outs
 
     Raises UsageError if ``manifest`` is of another run: what this one held back, that one may have learnt from.
     """
-    if manifest.created != run.record.created:
+    trained = manifest.trained or manifest.created
+    if trained != run.record.created:
         raise UsageError(
-            f"the bundle was made of a run of {manifest.created}, {run.path} is of {run.record.created}",
+            f"the bundle was made of a run of {trained}, {run.path} is of {run.record.created}",
             hint="give the run that the bundle was made from",
         )
     if outside is not None:

@@ -204,7 +204,7 @@ def _delivered_metrics(told: DeliveredReport, folds: int) -> list[Metric]:
         else f"{told.name.partition(', ')[0]}, {models}, each on pictures it never saw"
     )
     data = (
-        f"as a user gets it, {whose} ({told.pictures} pictures with a lesion, {told.malignant} malignant, "
+        f"{whose}, as a user gets it ({told.pictures} pictures with a lesion, {told.malignant} malignant, "
         f"{told.normals} without; {told.patients} patients or groups of look-alikes)"
     )
     gate = "" if told.gate else ", without the anatomy gate"

@@ -38,6 +38,8 @@ class FileFigures(msgspec.Struct, frozen=True):
     family: Annotated[str, msgspec.Meta(min_length=1)]
     frames: Annotated[int, msgspec.Meta(ge=1)]
     passed: Annotated[int, msgspec.Meta(ge=0)]
+    passed_stated: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    """Those let through where configuration or DICOM says that it is the model's body part; None: not measured."""
 
 
 class GateFigures(msgspec.Struct, frozen=True):
@@ -90,7 +92,8 @@ def read_gate_metrics(path: Path) -> list[Metric]:
         found = msgspec.json.decode(path.read_bytes(), type=GateMetricsFile)
     except (OSError, UnicodeDecodeError, msgspec.DecodeError, RecursionError) as error:
         raise UsageError(f"{path} holds no figure of the gate: {error}", hint=hint) from error
-    if wrong := [name for name, each in found.gate.files.items() if each.passed > each.frames]:
+    files = found.gate.files.items()
+    if wrong := [name for name, each in files if max(each.passed, each.passed_stated or 0) > each.frames]:
         raise UsageError(f"{path} lets through more frames than there are: {', '.join(wrong)}", hint=hint)
     return anatomy_gate_metrics(msgspec.to_builtins(found))
 

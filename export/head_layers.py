@@ -47,10 +47,6 @@ class WeightedLayer:
         """Number of its weights."""
         return math.prod(self.shape)
 
-    def channel_of(self, index: int) -> int:
-        """Channel of the result that the weight with a number (in the flattened weights) belongs to."""
-        return int(np.unravel_index(index, self.shape)[self.channel_axis])
-
 
 @dataclass(frozen=True, slots=True)
 class HeadGraph:

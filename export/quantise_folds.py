@@ -57,7 +57,8 @@ def quantise_folds(root: Path, progress: Callable[[str], None]) -> Path:
 
     Raises UsageError where a fold is missing a file or has no test rows.
     """
-    folds = sorted(root.glob("fold-*"), key=lambda path: int(path.name.split("-")[1]))
+    named = [path for path in root.glob("fold-*") if path.is_dir() and path.name[len("fold-") :].isdecimal()]
+    folds = sorted(named, key=lambda path: int(path.name.split("-")[1]))
     if not folds:
         raise UsageError(f"{root} has no fold-1, fold-2 …, and is no finished run", hint=HINT)
     for path in folds:

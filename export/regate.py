@@ -23,9 +23,10 @@ from export.golden_coverage import silent_channels
 from export.golden_tolerances import forget_tolerances, renew_tolerances
 from export.golden_vectors import make_golden
 from export.head_replacement.replaced_graph import probabilities, trunk_features, with_new_head
+from export.model_card import OTHER_ANATOMY
 from export.noticing_cases import add_noticing_cases
 from export.predict import run_graph
-from export.repack import check_version, frame_cases, write_bundle
+from export.repack import check_version, frame_cases, successor, write_bundle
 from export.thresholds import anatomy_threshold
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 REFUSED, REFUSED_STATED = 0.01, 0.001
 """Shares of known pictures of the body part that the gate may refuse: where nobody says what is scanned, and where
 configuration or DICOM says that it is this part."""
-GATE_METRICS = frozenset({"anatomy refusals", "other anatomy passed"})
+GATE_METRICS = frozenset({"anatomy refusals", *OTHER_ANATOMY})
 """Metrics that are not true of another gate."""
 MOST = 16
 """Altered golden cases at most, old and new: two more than a search adds by itself."""
@@ -154,9 +155,8 @@ def new_manifest(
         thresholds, calibration = folds.calibration.thresholds, folds.calibration.calibration
     metrics = list(folds.figures) or [metric for metric in old.metrics if metric.name not in GATE_METRICS]
     return msgspec.structs.replace(
-        old,
+        successor(old, changes.version),
         manifest_version=manifest_version(calibration),
-        version=changes.version,
         thresholds=with_limits(thresholds, graph, gate, progress),
         calibration=calibration,
         metrics=[*metrics, *gate.metrics],

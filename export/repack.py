@@ -5,6 +5,8 @@ No training run is needed. What the model answers does not change, and nothing t
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,6 +15,7 @@ import numpy as np
 from edge.contracts.errors import ModelError
 from edge.models.bundle import Bundle, load_bundle
 from edge.models.bundle_file import split_bundle
+from edge.process.git_revision import git_revision
 from export.bundle import check_size, zip_members
 from export.bundle_file import append_zip, write_atomically
 from export.golden_coverage import golden_coverage, silent_channels
@@ -21,7 +24,6 @@ from export.noticing_cases import add_noticing_cases
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -55,7 +57,7 @@ def repack(
     """
     check_version(bundle.manifest, version)
     graph = split_bundle(bundle.model_bytes).graph
-    manifest = msgspec.structs.replace(bundle.manifest, version=version)
+    manifest = successor(bundle.manifest, version)
     silent = None if representative is None else silent_channels(graph, representative)
     cases = choose_cases(frame_cases(bundle, graph, manifest, "linear, sector or eye"), manifest, progress)
     cases += add_noticing_cases(graph, manifest, cases, silent, progress, folder)
@@ -66,6 +68,17 @@ def check_version(manifest: ModelManifest, version: str) -> None:
     """Raise ModelError where a bundle has the version that its successor is to have."""
     if version == manifest.version:
         raise ModelError(f"the bundle is {version} already", hint="two files of one version cannot be told apart")
+
+
+def successor(manifest: ModelManifest, version: str) -> ModelManifest:
+    """Manifest of a bundle that is made now out of another one: it keeps when its network was trained."""
+    return msgspec.structs.replace(
+        manifest,
+        version=version,
+        created=datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        git_revision=git_revision(Path(__file__).parent),
+        trained=manifest.trained or manifest.created,
+    )
 
 
 def frame_cases(bundle: Bundle, graph: bytes, manifest: ModelManifest, kind: str) -> Iterator[GoldenCase]:

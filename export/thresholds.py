@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-REFUSALS = 0.015
-"""Share of validation pictures that the anatomy gate may refuse."""
+REFUSALS, REFUSALS_STATED = 0.015, 0.001
+"""Shares of validation pictures that the anatomy gate may refuse: where nobody says what is scanned, and where
+configuration or DICOM says that it is this part."""
 EMPTY_SUSPICIOUS = 0.1
 """Share of phantoms without a lesion that may reach the operating point."""
 MIN_AREA = 0.001
@@ -58,7 +59,7 @@ def fit_thresholds(
             f"{len(p_empty)} phantoms without a lesion reach; with the int8 model's outputs"
         ),
         prevalence=round(float((labels == 1).mean()), 4),
-        anatomy=anatomy_threshold(predictions.anatomy),
+        **anatomy_limits(predictions.anatomy),
         uncertain=None,
     )
     return thresholds, calibration
@@ -142,6 +143,11 @@ def lesion_thresholds(predictions: Predictions, pictures: HeldOutPictures) -> tu
 
     scores = [round(float(s), 3) for s in np.arange(level, 0.95, 0.01)]
     return level, max(scores, key=worth)
+
+
+def anatomy_limits(anatomy: Floats) -> dict[str, float]:
+    """Both limits of the anatomy gate, as `Thresholds` names them, by scores of validation pictures."""
+    return {"anatomy": anatomy_threshold(anatomy), "anatomy_stated": anatomy_threshold(anatomy, REFUSALS_STATED)}
 
 
 def anatomy_threshold(anatomy: Floats, refusals: float = REFUSALS) -> float:

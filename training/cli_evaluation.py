@@ -132,6 +132,19 @@ def delivered(
     )
 
 
+@app.command(epilog="\b\nExample:\n  python -m training bent runs/cv gate/bent.npz --out runs/bent")
+def bent(
+    run: Annotated[Path, typer.Argument(help="Folder of a cross-validation whose folds are quantised.")],
+    pictures: Annotated[Path, typer.Argument(help="bent.npz, which `training gate --out` writes.")],
+    out: Annotated[Path, typer.Option(help="Folder that is written, for: training delivered OUT --int8 --gate …")],
+) -> None:
+    """Let each fold's quantised model look at its held-back pictures, bent into the shapes of other scans."""
+    from training.evaluation.bent_run import write_bent_run
+
+    write_bent_run(run, pictures, out, typer.echo)
+    typer.echo(f"done: {out}")
+
+
 @app.command("report", epilog="\b\nExample:\n  python -m training report runs/cv --out report")
 def make_report(
     run: Annotated[Path, typer.Argument(help="Folder of a cross-validation, or of one run.")],

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import tomli_w
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from training.recipe import RecipeSection
 
 
@@ -26,18 +26,3 @@ def _without_none(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_none(each) for key, each in value.items() if each is not None}
     return [_without_none(each) for each in value] if isinstance(value, (list, tuple)) else value
-
-
-def git_revision() -> str:
-    """Git revision of the checkout, with ``+changes`` where files here differ; ``unknown`` outside a checkout."""
-    try:
-        place = Path(__file__).parent
-        head = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=place, capture_output=True, text=True, check=True
-        ).stdout.strip()
-        dirty = subprocess.run(
-            ["git", "status", "--porcelain", "--", "."], cwd=place, capture_output=True, text=True, check=True
-        ).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return f"{head}+changes" if dirty.strip() else head

@@ -8,6 +8,8 @@ Modules:
   there.
 - ``config``: ``edge-cli config``: writes, shows and checks the configuration file.
 - ``demo``: ``edge-cli demo``: runs a broker, the daemon and two scenarios, and shows what a subscriber received.
+- ``demo_live``: ``edge-cli demo-live``: a camera that dies and comes back, and what the daemon tells a subscriber of
+  it.
 - ``doctor``: ``edge-cli doctor``: checks this machine and prints what is missing.
 - ``errors``: Error messages of the command line: two lines on stderr and an exit code, never a traceback.
 - ``fleet``: ``edge-cli fleet``: watches many devices at once over their MQTT broker.

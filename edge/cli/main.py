@@ -37,6 +37,7 @@ COMPLETION = "_EDGE_CLI_COMPLETE"
 COMMANDS = {
     "run": "Run the daemon: frames in, findings out, until stopped.",
     "demo": "See it work: a broker, the daemon, a phantom and a real clip, on this machine alone.",
+    "demo-live": "See a live camera lost and found: ffmpeg plays a phantom, on this machine alone.",
     "infer": "Analyse pictures, videos, DICOM files or folders.",
     "benchmark": "Measure how long a frame takes, from its capture to the broker's acknowledgement.",
     "outbox": "Look into the stored messages, have them sent again, take them out.",

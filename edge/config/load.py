@@ -29,6 +29,7 @@ from edge.config.setting_layers import FLAGS, SettingLayers, SettingOrigin, from
 from edge.config.settings import Settings, StreamSettings
 from edge.config.toml_lines import KeyPath, key_lines
 from edge.config.uri import parse_uri
+from edge.config.uri_suggestions import plain_source
 from edge.config.validate import SettingsProblem, find_problems
 from edge.contracts.errors import ConfigError
 from edge.contracts.names import to_name
@@ -92,7 +93,7 @@ def try_loading(path: Path | None, environ: Mapping[str, str], overrides: Mappin
     problems += [as_config_error(layers, problem) for problem in find_problems(layers.tree, Settings)]
     if problems:
         return LoadedSettings(None, problems, layers)
-    settings = msgspec.convert(layers.tree, Settings)
+    settings = with_source_uris(msgspec.convert(layers.tree, Settings))
     problems = [as_config_error(layers, problem) for problem in find_contradictions(settings)]
     return LoadedSettings(None if problems else settings, problems, layers)
 
@@ -194,11 +195,17 @@ def _leaves(path: KeyPath, tree: Mapping[str, Any]) -> Iterator[tuple[KeyPath, A
             yield here, value
 
 
+def with_source_uris(settings: Settings) -> Settings:
+    """Settings in which plain paths of files and folders that are there stand as the URIs of their sources."""
+    streams = [msgspec.structs.replace(stream, source=plain_source(stream.source)) for stream in settings.streams]
+    return msgspec.structs.replace(settings, streams=streams)
+
+
 def streams_from_sources(sources: Sequence[str]) -> list[StreamSettings]:
-    """A stream for each source URI, named ``{scheme}-{n}``, n from 1 for each scheme. `UsageError` for no URI."""
+    """A stream for each source, a URI or plain path, named ``{scheme}-{n}``, n from 1. `UsageError` for no source."""
     counts: dict[str, int] = {}
     streams = []
-    for source in sources:
+    for source in map(plain_source, sources):
         scheme = to_name(parse_uri(source, "sources").scheme, "stream")
         counts[scheme] = counts.get(scheme, 0) + 1
         streams.append(StreamSettings(name=f"{scheme}-{counts[scheme]}", source=source))

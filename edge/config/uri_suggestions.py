@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote
 from edge.config.file_kinds import guess_scheme, scheme_by_name
 
 Kind = Literal["sources", "runtimes", "sinks"]
+FILE_KINDS = ("images", "video", "dicom")
 CAMERA_SCHEMES = ("camera", "v4l2", "uvc", "webcam", "usb")
 NETWORK_SCHEMES = ("rtsp", "rtsps", "rtmp", "http", "https", "srt", "udp", "whip", "rist", "rtp", "mms")
 OTHER_NAMES = {
@@ -46,6 +47,15 @@ def suggestion(kind: str, text: str) -> str:
     if kind == "sources" and scheme in NETWORK_SCHEMES:
         return "rtsp://, http:// (MJPEG) and udp:// (MPEG-TS) are received: have it sent as one of them"
     return ""
+
+
+def plain_source(text: str) -> str:
+    """URI of the source for the plain path (or ``file://`` URI) of a file or folder that is there; else ``text``."""
+    scheme, sep, rest = text.partition("://")
+    path = os.path.expanduser(unquote(rest) if sep and scheme.lower() == "file" else text)
+    if (sep and scheme.lower() != "file") or "\0" in path or not (os.path.isfile(path) or os.path.isdir(path)):
+        return text
+    return _source_of(path, list(FILE_KINDS)) or text
 
 
 def is_host(text: str) -> bool:

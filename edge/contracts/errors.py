@@ -6,6 +6,7 @@
       ModelError            exit 4   a bundle that is broken, or does not compute what it says it does
       DeviceError           exit 5   this machine: runtimes, state-dir, ports
         SourceError         exit 5   cameras, files, DICOM
+          SourceSetupError  exit 5   a live source that only a person at this machine can mend
         ProcessKilledError  exit 1   a process of ours was killed from outside: trying again may help
       SinkError             exit 6   brokers and other receivers
 
@@ -62,6 +63,16 @@ class SourceError(DeviceError):
     def __init__(self, message: str, *, hint: str = "", reason: str = "decode_error") -> None:
         super().__init__(message, hint=hint)
         self.reason = reason
+
+
+class SourceSetupError(SourceError):
+    """A live source cannot be opened here as it was asked for: a library, a permission or a mode is missing.
+
+    At a start it ends the start; a camera that is merely off does not (`SourceError`).
+    """
+
+    def __init__(self, message: str, *, hint: str = "", reason: str = "source_lost") -> None:
+        super().__init__(message, hint=hint, reason=reason)
 
 
 class SinkError(EdgeError):

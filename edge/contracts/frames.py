@@ -37,6 +37,8 @@ class FrameOrigin:
     """A hash of the DICOM study UID: a new study is a new exam."""
     body_part: str | None = None
     """Body part as DICOM spells BodyPartExamined, upper case. None: not said."""
+    body_part_disputed: bool = False
+    """Whether the configuration, which wins, names another body part than the source did."""
     laterality: Literal["L", "R"] | None = None
     equipment: Equipment = field(default_factory=Equipment)
     notes: tuple[str, ...] = ()

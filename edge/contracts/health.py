@@ -35,6 +35,8 @@ class FrameNumbers(msgspec.Struct, frozen=True, kw_only=True):
     postprocess_p99_ms: float | None = None
     total_p50_ms: float | None = None
     total_p99_ms: float | None = None
+    streams_lost: int = 0
+    reconnects: int = 0
 
 
 class Health(Envelope, frozen=True, kw_only=True):
@@ -88,5 +90,9 @@ class Health(Envelope, frozen=True, kw_only=True):
     """``at`` of the oldest sample given up."""
     telemetry_expired_to: str | None = None
     """``at`` of the newest sample given up."""
+    streams_lost: int = 0
+    """Live streams that give no pictures now."""
+    reconnects: int = 0
+    """Times that a live stream gave pictures again after it was lost."""
     replayed: bool = False
     """True: made earlier, while the receiver was away. It tells nothing of now."""

@@ -94,7 +94,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True):
 
     slope: float = 1.0
     intercept: float = 0.0
-    presence: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
+    presence: Annotated[float, msgspec.Meta(ge=0.0, le=50.0)] = 0.0
     """Log odds that a picture without any presence of a lesion loses; 0: presence does not matter, as before 0.4.0.
     Only a manifest of version 2 may hold another value: readers that do not know this field would compute another p."""
     method: str = ""
@@ -187,4 +187,7 @@ class ModelManifest(msgspec.Struct, frozen=True, kw_only=True):
     git_revision: str
     created: str
     """Time at which the bundle was made: RFC 3339, UTC."""
+    trained: str = ""
+    """Time of the training run that its network comes from, where the bundle was made later out of another; empty:
+    ``created``."""
     research_only: Literal[True] = True

@@ -51,6 +51,8 @@ class StreamState(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     stopped: bool = False
     """Whether it was stopped on request (``stream/stop``); until ``stream/start`` or the daemon's next start."""
+    lost: bool = False
+    """Whether it is a live stream that gives no pictures now: its camera or server is off, or was from the start."""
     input: StreamInput | None = None
     """What a live stream is, since it was last opened. None: it is none, or it never was open."""
 

@@ -4,6 +4,12 @@ Modules:
 
 - ``daemon_process``: Daemon process of the demo: the real ``edge-cli run``, started, waited for and stopped.
 - ``ground_truth``: Comparison of measured lesion sizes with the phantom's true ones.
+- ``live_run``: Live demo: a camera that is off, comes, dies, comes back, freezes, comes back; the real daemon tells
+  each.
+- ``live_server``: Camera of the live demo: ffmpeg sends a phantom as MJPEG over HTTP, and can be switched off, frozen
+  and on again.
+- ``live_table``: Table of the live demo: a row each second of what a subscriber received, and lines between for what
+  happened.
 - ``message_log``: Log of the received messages for people: one row for each, what came and what it means.
 - ``overlays``: Overlays of the demo: drawn from received messages alone, on frames that are read again from the source.
 - ``page``: HTML page of the demo, in one file: overlays, messages and outcome of each scenario, light and dark.

@@ -10,6 +10,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from edge.broker.embedded_broker import DIE_WITH_PARENT
 from edge.contracts.errors import DeviceError, SourceError
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class DemoDaemon:
         self._log_path = log_path
         with log_path.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "edge.cli.main", "run", *args],
+                [sys.executable, "-c", DIE_WITH_PARENT, sys.executable, "-m", "edge.cli.main", "run", *args],
                 env=environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -64,6 +65,12 @@ class DemoDaemon:
             return  # the page shows what got no result, and why
         if code != 0:
             raise DeviceError(f"the daemon failed: {self._last_error(code)}", hint=f"its log is {self._log_path}")
+
+    def require_running(self) -> None:
+        """Require that the daemon runs. Raises `DeviceError` with its own words if it has ended."""
+        code = self._process.poll()
+        if code is not None:
+            raise DeviceError(f"the daemon ended: {self._last_error(code)}", hint=f"its log is {self._log_path}")
 
     def __enter__(self) -> DemoDaemon:
         """Return this object; the daemon runs already."""

@@ -18,6 +18,8 @@ Modules:
   at all.
 - ``loop``: Main loop of the frame process, the whole flow from frame to finding: READ THIS FIRST.
 - ``messages``: Makes the messages on the wire (findings, coverage, latest results) of results and events.
+- ``open_sources``: Opening of all sources at a start, and which live streams are lost: absent since the start, or gone
+  later.
 - ``overload``: Overload: live frames that are dropped for so long that it is no passing moment any more. Pure: no I/O.
 - ``report_timer``: Report timer: sends the counters once a second, and at once when the runtime changes.
 - ``reporter``: Reporter: hands each result and source event of the loop to the parts that report it.

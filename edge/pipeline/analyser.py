@@ -165,10 +165,18 @@ class Analyser:
         def unseen() -> float:
             return self._preprocess.unseen(frame.pixels, frame.regions, placed.crop)
 
-        body_part, grey = frame.origin.body_part, job.crop_grey
-        unknown = frame.geometry is not None and not has_outline(frame.regions)
         return decide(
-            answer, self.manifest, placed, frame.regions, frame.pixels, body_part, unseen, grey, unknown, job.view
+            answer,
+            self.manifest,
+            placed,
+            frame.regions,
+            frame.pixels,
+            frame.origin.body_part,
+            unseen,
+            job.crop_grey,
+            body_part_disputed=frame.origin.body_part_disputed,
+            scan_unknown=frame.geometry is not None and not has_outline(frame.regions),
+            view=job.view,
         )
 
     def analyse(self, frame: Frame) -> Result:

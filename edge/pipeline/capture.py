@@ -11,7 +11,6 @@ import random
 import threading
 import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from edge.config.settings import StreamSettings
@@ -20,6 +19,7 @@ from edge.contracts.frames import Frame, SourceEvent
 from edge.contracts.ports import DescribedSource, FrameDropper
 from edge.contracts.results import Reason
 from edge.pipeline.liveness import LivenessMonitor
+from edge.pipeline.open_sources import LostStreams, open_all
 from edge.pipeline.overload import OverloadWatch
 
 if TYPE_CHECKING:
@@ -39,21 +39,9 @@ LARGE_BYTES = 8 << 20
 """A frame of so many bytes is decoded ahead alone: the loop holds two more of them."""
 STUCK_S = 60.0
 """Longer than any source's own time limits."""
-BACKOFF_S = (0.25, 0.5, 1.0)
-"""Pauses before a lost source is opened again, shortened by chance by up to a half: what is back is seen within 2 s."""
-
-
-def open_all(sources: Sequence[Source]) -> None:
-    """Open all sources at the same time: a camera in the network takes seconds.
-
-    Raises what the first that failed raised.
-    """
-    if not sources:
-        return
-    with ThreadPoolExecutor(len(sources), thread_name_prefix="open") as pool:
-        attempts = [pool.submit(source.open) for source in sources]
-    for attempt in attempts:
-        attempt.result()
+BACKOFF_S = (0.25, *(0.5,) * 60, 1.0)
+"""Pauses before a lost source is opened again, shortened by chance by up to a half. Half a second for half a minute: a
+stream that begins with a key frame each second is seen within 2 s; what is away for longer is asked less often."""
 
 
 class FrameCapture:
@@ -66,6 +54,7 @@ class FrameCapture:
         streams: Sequence[StreamSettings] = (),
         *,
         started: bool = True,
+        live_may_be_absent: bool = False,
     ) -> None:
         """Open every source and start reading.
 
@@ -74,9 +63,10 @@ class FrameCapture:
             adjust: turns, crops and completes a frame; it is skipped where this raises `SourceError`. None: nothing.
             streams: settings, for freeze and silence detection on live sources; for others the defaults hold.
             started: False: nothing is read before `start`.
+            live_may_be_absent: a camera that is off is lost, and tried until it comes; see `open_all`.
 
         Raises:
-            SourceError: a source cannot be opened: at the start, that is for the user to mend.
+            EdgeError: a source cannot be opened: at the start, that is for the user to mend.
         """
         self._sources = dict(sources)
         self._adjust = adjust or (lambda frame: frame)
@@ -87,13 +77,14 @@ class FrameCapture:
         self._closed = threading.Event()
         self._paused: set[str] = set()
         self.overload = OverloadWatch()
+        self.away = LostStreams()
         self.dropped = dict.fromkeys(sources, 0)
         self.lost: list[str] = []
         """Streams of which a part was not read and never will be: by a bug in a source, or in reading it."""
         self._call_began_at: dict[str, float | None] = dict.fromkeys(sources)
         """Since when a source has been in a call of ours; None: it is not."""
         try:
-            open_all(list(self._sources.values()))
+            open_all(self._sources, live_may_be_absent=live_may_be_absent)
         except BaseException:
             for source in self._sources.values():
                 source.close()
@@ -121,6 +112,7 @@ class FrameCapture:
         with self._ready:
             for name, liveness in self._liveness.items():
                 if name in self._running - self._paused and (event := liveness.check_silence()) is not None:
+                    self.away.note_lost(name)
                     self._queues[name].append(event)
             if not self._ready.wait_for(self._has_item, timeout_s):
                 return None
@@ -151,6 +143,7 @@ class FrameCapture:
             self._paused.add(name)
             if name in self._liveness:
                 self._queues[name].clear()
+                self.away.forget(name)
             return True
 
     def resume(self, name: str) -> bool:
@@ -251,6 +244,10 @@ class FrameCapture:
             if source.live:
                 if name in self._paused:
                     return
+                if isinstance(item, Frame):
+                    self.away.note_frame(name)
+                elif item.kind == "lost":
+                    self.away.note_lost(name)
                 while queue and isinstance(queue[-1], Frame) and isinstance(item, Frame):
                     queue.pop()
                     self.dropped[name] += 1
@@ -293,8 +290,8 @@ class FrameCapture:
         self._call_began_at[name] = time.monotonic()
         try:
             source.open()  # not closed before: a live source keeps the process that it has
-        except EdgeError as error:  # never its message: it names the file, which can be a patient's name
-            log.warning("stream %s: still lost (%s)", name, getattr(error, "reason", type(error).__name__))
+        except EdgeError as error:  # `read` says ``lost`` again, and why
+            log.debug("stream %s: still lost (%s)", name, getattr(error, "reason", type(error).__name__))
         except BaseException:  # a bug in a source must not end its thread: it is tried again
             log.exception("stream %s: the source failed to open", name)
         self._call_began_at[name] = None

@@ -51,6 +51,8 @@ class Reporter:
         self._latest_results = LatestResultSender(messages, frame_link, settings.publish.results_per_s)
         self.stats = Stats()
         self._timer = ReportTimer(heartbeat, self.stats)
+        self._lost: set[str] = set()
+        """Streams whose last word was that they are lost."""
         self._streams = {
             stream.name: StreamReporter(stream, settings, messages, frame_link) for stream in settings.streams
         }
@@ -64,6 +66,9 @@ class Reporter:
                 self._tell_unjudged(result.stream, Reason.NOT_RECORDED)
             return
         self._timer.note_runtime(result)
+        if result.stream in self._lost:
+            self._lost.discard(result.stream)
+            self._timer.hurry()
         stream.result(frame, result)
         self._latest_results.offer(result, stream.exam_id)
         for tap in self._taps:
@@ -75,6 +80,9 @@ class Reporter:
         """Report that a source gave no frame, and why."""
         if self._streams[stream].reports():
             self._streams[stream].event(event)
+            if event.kind == "lost":
+                self._lost.add(stream)
+                self._timer.hurry()  # `state` names it
             if event.kind != "ended":
                 self._tell_unjudged(stream, event.reason)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from edge.contracts.region import calibrated_region
 from edge.pipeline.stream_geometry import StreamGeometry
+from edge.postprocess.body_part import contradicts
 from edge.scan_area.configured import configured_regions
 from edge.scan_area.tracker import ScanAreaTracker
 
@@ -53,7 +54,8 @@ def _configured_adjustment(streams: Sequence[StreamSettings]) -> Callable[[Frame
             frame = geometry[frame.stream].apply(frame)
         origin, regions = frame.origin, frame.regions
         if stream.body_part is not None:
-            origin = replace(origin, body_part=stream.body_part.upper())
+            disputed = contradicts(origin.body_part, stream.body_part)
+            origin = replace(origin, body_part=stream.body_part.upper(), body_part_disputed=disputed)
         if stream.laterality is not None:
             origin = replace(origin, laterality=stream.laterality)
         if stream.calibration is not None:

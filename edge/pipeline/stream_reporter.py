@@ -41,6 +41,8 @@ class StreamReporter:
         self._last_frame: Frame | None = None
         self.stopped = False
         """Asked to stop: what is still on its way is not reported."""
+        self._told: SourceEvent | None = None
+        self._times_told = 0
         self._set_state(Status.NO_RESULT, Reason.STARTING, time.monotonic_ns(), None)
 
     @property
@@ -67,20 +69,29 @@ class StreamReporter:
             self._end_tracks("exam_changed", previous_exam)
         if result.malignancy is not None:
             self._exam.note_judged(result.captured_ns)
-        self._last_frame = frame
+        self._last_frame, self._told = frame, None
         self._publish(self._tracker.update(result), self._exam.exam_id)
         self._set_state(result.status, result.reason, result.captured_ns, result.frame_seq, anew=another_exam)
 
     def event(self, event: SourceEvent) -> None:
         """Report that the source gave no frame, and why; ask `reports` first."""
         now = time.monotonic_ns()
-        log.log(
-            logging.INFO if event.kind == "ended" else logging.WARNING,
-            "stream %s: %s (%s) %s", self._name, event.kind, event.reason.value, event.detail,
-        )  # fmt: skip
+        self._log_event(event)
         self._end_tracks("stream_ended" if event.kind == "ended" else "not_judged")
         self._exam.enter_begun_exam(now)  # all frames before it have been reported
         self._set_state(Status.NO_RESULT, event.reason, now, None)
+
+    def _log_event(self, event: SourceEvent) -> None:
+        """Log an event; the same again and again only at its 2nd, 4th, 8th time: a camera may be off for days."""
+        self._times_told = self._times_told + 1 if event == self._told else 1
+        self._told = event
+        if self._times_told & (self._times_told - 1):
+            return
+        again = f" (time {self._times_told} in a row)" if self._times_told > 1 else ""
+        log.log(
+            logging.INFO if event.kind == "ended" else logging.WARNING,
+            "stream %s: %s (%s) %s%s", self._name, event.kind, event.reason.value, event.detail, again,
+        )  # fmt: skip
 
     def begin_exam(self, at_ns: int) -> str:
         """Begin an exam with what is captured at ``at_ns`` or later; the id of the new exam."""

@@ -205,13 +205,13 @@ def wrong_anatomy(outputs: JudgedOutputs) -> bool:
     """Whether DICOM or the configuration names another body part than the model's, or the anatomy head sees another.
 
     Whoever says so knows better than the picture, and is asked first. Saying the right one does not overrule the
-    picture: its limit is only lower then, where the manifest has a second one.
+    picture: its limit is only lower then, where the manifest has a second one and nobody contradicts it.
     """
     stated, expected, limits = outputs.body_part, outputs.manifest.body_part, outputs.manifest.thresholds
     if contradicts(stated, expected):
         return True
     limit = limits.anatomy
-    if limits.anatomy_stated is not None and names_the_same(stated, expected):
+    if limits.anatomy_stated is not None and names_the_same(stated, expected) and not outputs.body_part_disputed:
         limit = limits.anatomy_stated
     return outputs.anatomy is not None and outputs.anatomy < limit
 

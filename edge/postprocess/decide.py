@@ -41,6 +41,7 @@ def decide(
     body_part: str | None = None,
     unseen: Callable[[], float] | None = None,
     crop_grey: NDArray[np.uint8] | None = None,
+    body_part_disputed: bool = False,
     scan_unknown: bool = False,
     view: TissueView | None = None,
 ) -> Verdict:
@@ -55,6 +56,7 @@ def decide(
         body_part: what DICOM or the configuration says is scanned; None: nothing is said.
         unseen: measures scan data beside the crop, as a share of it; called only without a lesion. None: there is none.
         crop_grey: (h, w) uint8, the grey of ``placement.crop``, where preprocessing has made it already.
+        body_part_disputed: whether DICOM names another body part than ``body_part``, which the configuration gave.
         scan_unknown: the outline of the scan was looked for, and not found.
         view: what the model saw, as a small grey picture. None: it need not prove that tissue was seen.
 
@@ -67,7 +69,18 @@ def decide(
     if any(outputs[name].dtype.kind == "f" and not np.isfinite(outputs[name]).all() for name in manifest.heads):
         return Verdict(Status.NO_RESULT, Reason.NAN_OUTPUT)
     region = judged_region(placement.crop, regions, pixels.shape[1], pixels.shape[0])
-    judged = JudgedOutputs(outputs, manifest, placement, regions, body_part, unseen, scan_unknown, pixels, view)
+    judged = JudgedOutputs(
+        outputs,
+        manifest,
+        placement,
+        regions,
+        body_part,
+        unseen,
+        body_part_disputed,
+        scan_unknown=scan_unknown,
+        pixels=pixels,
+        view=view,
+    )
     if (reason := first_reason(OUTPUT_RULES, judged)) is not None:
         return Verdict(Status.ABSTAINED, reason, region=region)
     malignancy = precision.probability(judged.malignancy, manifest.thresholds.malignancy, manifest.thresholds.uncertain)

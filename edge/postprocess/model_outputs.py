@@ -41,6 +41,7 @@ class JudgedOutputs:
         regions: tuple[Region, ...],
         body_part: str | None = None,
         unseen: Callable[[], float] | None = None,
+        body_part_disputed: bool = False,
         scan_unknown: bool = False,
         pixels: NDArray[np.uint8] | None = None,
         view: TissueView | None = None,
@@ -59,6 +60,8 @@ class JudgedOutputs:
         """What `lesions` left out since it is painted flow; counted when they are first asked for."""
         self.body_part = body_part
         """What DICOM or the configuration says is scanned; None: nothing is said."""
+        self.body_part_disputed = body_part_disputed
+        """Whether DICOM names another body part than the configuration, which wins."""
 
     @cached_property
     def anatomy(self) -> float | None:

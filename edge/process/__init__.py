@@ -4,6 +4,8 @@ Modules:
 
 - ``child``: Starts child processes that end with their parent: frame process, publisher and isolated runtimes.
 - ``cores``: CPU affinity: which processor cores each process of the daemon runs on.
+- ``git_revision``: Git revision of a checkout, for the records of trained models and of the bundles that are made of
+  them.
 - ``heartbeat``: Heartbeat from child to parent, for the watchdog: a kernel counter (eventfd) that one adds to, the
   other empties.
 - ``install``: Command that installs an extra of this package into the Python that runs: for hints of errors.

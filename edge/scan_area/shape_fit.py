@@ -28,6 +28,8 @@ FITS = 0.9
 """Least overlap of a model with the part or its hull."""
 FITS_DARK = 0.75
 """The same, where all that the model adds to the hull is empty: a dark corner of the scan, and no text."""
+COVERS = 0.95
+"""Least share of the part that lies within a model: the rest are bulges of text, and never a piece of the scan."""
 EMPTY = 0.002
 """Largest share of marks in what is empty."""
 SOLID = 0.6
@@ -67,6 +69,8 @@ def _score(model: ScanModel, part: NDArray[np.uint8], convex: NDArray[np.uint8],
     if len(outline) < 3:
         return 0.0
     mask = filled(outline, part.shape[:2])
+    if int((mask & part).sum()) < COVERS * int(part.sum()):
+        return 0.0
     score = overlap(mask, part)
     fits = max(score, overlap(mask, convex))
     if fits < FITS:

@@ -36,6 +36,14 @@ EXTRA = "dicom"
 """Extra that is installed too: its decoders are to give the same pixels."""
 QEMU = "qemu-aarch64-static"
 PYTHON = "/usr/bin/python-arm64"
+ENTER = """
+cp "$1/proc/cpuinfo" "$1/.cpuinfo"
+mount --rbind /proc "$1/proc"
+mount --bind "$1/.cpuinfo" "$1/proc/cpuinfo"
+exec chroot "$@"
+"""
+"""In a mount namespace of its own: the processes' files of /proc (a sealed file is opened by /proc/self/fd), and the
+cpuinfo of the emulated core. Nothing of it is mounted for anybody else, or left mounted."""
 SITE = f"usr/local/lib/python{PYTHON_VERSION}/dist-packages"
 
 
@@ -43,9 +51,10 @@ def cannot_run() -> DeviceError | None:
     """Why this machine cannot run an Arm root, as a one-line error; None if it can."""
     if platform.machine() == "aarch64":
         return DeviceError("this machine is arm64 itself: nothing has to be played", hint="run make test here")
-    lacking = [tool for tool in ("debootstrap", "dpkg-deb", QEMU) if _find(tool) is None]
+    lacking = [tool for tool in ("debootstrap", "dpkg-deb", "unshare", QEMU) if _find(tool) is None]
     if lacking:
-        packages = " ".join({"dpkg-deb": "dpkg", QEMU: "qemu-user-static"}.get(tool, tool) for tool in lacking)
+        package = {"dpkg-deb": "dpkg", "unshare": "util-linux", QEMU: "qemu-user-static"}
+        packages = " ".join(package.get(tool, tool) for tool in lacking)
         return DeviceError(f"{', '.join(lacking)} not found", hint=f"apt install {packages}")
     if os.geteuid() != 0:
         return DeviceError("an arm64 root is entered by chroot, which needs root", hint="sudo make test-arm64")
@@ -167,13 +176,13 @@ class ArmRoot:
         """
         write_cpu_files(self.path, cpu, listed=listed)
         environ = {
-            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
             "HOME": "/root",
             "LANG": "C.UTF-8",
             "QEMU_CPU": cpu.name + cpu.without,
         }
-        enter = [str(_find("chroot")), str(self.path), f"/usr/bin/{QEMU}"]
-        given = [*enter, "/usr/bin/env", "-C", f"/{folder}", *command]
+        namespace = [str(_find("unshare")), "--mount", "--propagation", "private", "/bin/sh", "-e", "-c", ENTER, "sh"]
+        given = [*namespace, str(self.path), f"/usr/bin/{QEMU}", "/usr/bin/env", "-C", f"/{folder}", *command]
         return subprocess.run(given, env=environ, text=True, capture_output=True, check=False)
 
 

@@ -115,7 +115,7 @@ def test_a_command_may_return_its_exit_code(result: object, code: int, fake: Fak
     ("args", "message", "hint"),
     [
         (["infr"], "there is no command 'infr'", "did you mean edge-cli infer?"),
-        (["zzzzzz"], "there is no command 'zzzzzz'", "run, demo, infer"),
+        (["zzzzzz"], "there is no command 'zzzzzz'", "run, demo, demo-live, infer"),
         (["--nope"], "No such option", "see edge-cli --help"),
         (["config"], "Missing command", "see edge-cli config --help"),
         (["config", "nope"], "nope", "see edge-cli config --help"),

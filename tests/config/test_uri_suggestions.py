@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge.config.file_kinds import guess_scheme
-from edge.config.load import streams_from_sources
+from edge.config.load import load_settings, streams_from_sources
 from edge.config.uri import parse_uri, what_it_is
-from edge.config.uri_suggestions import suggestion
+from edge.config.uri_suggestions import plain_source, suggestion
 from edge.contracts.errors import UsageError
 from edge.plugins import require, unknown_scheme_hint
 
@@ -42,10 +42,26 @@ def test_a_plain_path_is_told_by_what_the_file_is(tmp_path: Path, name: str, dat
     meant = f"{scheme}://{tmp_path}/{name.replace(' ', '%20')}"
     assert f"did you mean {meant} ?" in suggestion("sources", name)
     assert f"did you mean {meant} ?" in suggestion("sources", f"file://{tmp_path}/{name}")
-    with pytest.raises(UsageError, match="is not a URI") as caught:
-        streams_from_sources([name])
-    assert meant in caught.value.hint
+    for given in (name, f"./{name}", str(tmp_path / name), f"file://{tmp_path}/{name.replace(' ', '%20')}", meant):
+        (stream,) = streams_from_sources([given])
+        assert (stream.name, stream.source) == (f"{scheme}-1", meant)
     assert parse_uri(meant).file == str(tmp_path / name)
+
+
+def test_a_plain_path_in_a_file_of_settings_is_a_source_too(tmp_path: Path) -> None:
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "1.mp4").touch()
+    for source in ("clips", "clips/1.mp4"):
+        (tmp_path / "edge.toml").write_text(f'[[streams]]\nname = "cart"\nsource = "{source}"\n')
+        (stream,) = load_settings(tmp_path / "edge.toml", {}).streams
+        assert stream.source == f"video://{tmp_path}/{source}"
+
+
+@pytest.mark.parametrize("text", ["notes.txt", "nothing.png", "empty", "", ".", "-", "rtsp://h/notes.txt"])
+def test_a_path_that_tells_nothing_is_left_as_it_is(tmp_path: Path, text: str) -> None:
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "empty").mkdir()
+    assert plain_source(text) == text
 
 
 def test_a_folder_is_told_by_what_is_in_it(tmp_path: Path) -> None:

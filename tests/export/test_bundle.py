@@ -31,7 +31,7 @@ from export.cross_validation_results import CalibrationInput
 from export.model_card import render_card
 from export.other_anatomy import eye_phantom
 from export.predict import as_predictions, run_graph
-from export.thresholds import anatomy_threshold
+from export.thresholds import REFUSALS_STATED, anatomy_threshold
 from export.training_run import open_run
 
 if TYPE_CHECKING:
@@ -199,7 +199,9 @@ def test_the_gates_limit_is_the_runs_own_whatever_the_folds_say(shipped_data, mo
     found, calibration = bundling.thresholds_for_run(run, graph, specs, told, lambda _: None)
     assert (found.malignancy, calibration.slope) == (0.321, 1.5)
     assert found.anatomy == anatomy_threshold(as_predictions(said, specs).anatomy) > 0
-    assert found.anatomy_stated is None
+    scores = as_predictions(said, specs).anatomy
+    assert 0 < found.anatomy_stated == anatomy_threshold(scores, REFUSALS_STATED)
+    assert found.anatomy_stated <= found.anatomy < scores.min(), "so few pictures: neither refuses one of them"
 
 
 def test_a_gate_that_says_nothing_is_refused(shipped_data, monkeypatch):

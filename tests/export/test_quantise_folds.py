@@ -50,6 +50,8 @@ def quantised(monkeypatch) -> list[Path]:
 
 
 def test_rows_are_pooled_in_the_order_of_the_float_ones(cv, quantised):
+    (cv / "fold-2.log").write_text("a log that lies beside the folds")
+    (cv / "fold-old").mkdir()
     said: list[str] = []
     with np.load(quantise_folds(cv, said.append)) as file:
         assert file["ids"].tolist() == ["2c", "2b", "2a", "1c", "1b", "1a"]

@@ -84,7 +84,9 @@ def test_a_bundle_with_a_new_head_keeps_all_that_is_not_the_heads(bundle, graph,
 
     new, before = made.manifest, old.manifest
     changed = {name for name in new.__struct_fields__ if getattr(new, name) != getattr(before, name)}
-    assert changed == {"version", "graph_sha256", "thresholds", "golden", "metrics", "training_data"}
+    made_now = {"version", "created", "git_revision", "trained"}
+    assert changed == made_now | {"graph_sha256", "thresholds", "golden", "metrics", "training_data"}
+    assert new.trained == before.created < new.created
     assert (new.thresholds.anatomy, new.thresholds.anatomy_stated) == (0.25, 0.125)
     assert msgspec.structs.replace(new.thresholds, anatomy=0, anatomy_stated=None) == msgspec.structs.replace(
         before.thresholds, anatomy=0, anatomy_stated=None
@@ -317,6 +319,10 @@ def test_figures_and_data_sets_are_read_or_refused(tmp_path: Path):
     }
     metrics.write_text(json.dumps({"gate": {"files": files}}), encoding="utf-8")
     assert [(m.name, m.value) for m in read_gate_metrics(metrics)] == [("other anatomy passed", 0.125)]
+    both = {name: {**each, "passed_stated": 2} for name, each in files.items()}
+    metrics.write_text(json.dumps({"gate": {"files": both}}), encoding="utf-8")
+    assert [m.value for m in read_gate_metrics(metrics)] == [0.125, 0.5]
+    assert {m.name for m in read_gate_metrics(metrics)} <= regate.GATE_METRICS
     for wrong in (
         "{",
         "[]",

@@ -16,6 +16,7 @@ from edge.contracts.errors import UsageError
 from edge.contracts.finding import Finding
 from edge.contracts.frame_result import Result
 from edge.contracts.frames import SourceEvent
+from edge.contracts.region import Region
 from edge.contracts.results import Reason, Status
 from edge.pipeline import loop
 from edge.pipeline.analyser import Analyser
@@ -23,6 +24,7 @@ from edge.pipeline.capture import FrameCapture
 from edge.pipeline.messages import Messages, Provenance
 from edge.pipeline.reporter import Reporter
 from edge.pipeline.stream_metadata import add_stream_metadata
+from edge.scan_area import FINDER_VERSION
 from edge.sources.replay import ReplaySource
 
 END = SourceEvent("ended", Reason.STREAM_ENDED)
@@ -120,6 +122,21 @@ def test_no_lesion_track_crosses_a_clip_or_an_exam(make):
     assert found[2].exam_id == found[3].exam_id != found[4].exam_id
 
 
+def test_no_lesion_track_crosses_another_geometry(make):
+    """Another spacing is another depth: another picture of the body. The finder's version stands in each finding."""
+    regions = [(Region(box=(0, 0, 96, 80), mm_x=mm, mm_y=mm, source="igtl"),) for mm in (0.3, 0.3, 0.5, 0.5)]
+    frames = [replace(make.frame(number), regions=given) for number, given in enumerate(regions)]
+    frame_link, _ = run_loop([*frames, END])
+    found = durable(frame_link, Finding)
+    assert [(f.lifecycle, f.end_reason) for f in found] == [
+        ("new", None),
+        ("end", "geometry_changed"),
+        ("new", None),
+        ("end", "stream_ended"),
+    ]
+    assert {f.scan_area_finder for f in found} == {FINDER_VERSION}
+
+
 def test_what_the_configuration_knows_stands_in_the_finding(make):
     calibration = CalibrationSettings(box=(0, 0, 96, 80), mm_x=0.1, mm_y=0.2)
     frame_link, _ = run_loop([make.frame(0), END], laterality="L", calibration=calibration)
@@ -148,11 +165,11 @@ def fails_once():
 
     calls = []
 
-    def broken(*args):
+    def broken(*args, **options):
         calls.append(args)
         if len(calls) == 2:
             raise RuntimeError("a bug")
-        return decide(*args)
+        return decide(*args, **options)
 
     return broken
 
@@ -332,6 +349,16 @@ def test_what_a_source_left_out_is_logged_once_a_clip(make, caplog):
     ] * 2
 
 
+@pytest.mark.parametrize(
+    ("told", "disputed"), [(None, False), ("UNKNOWN", False), ("MAMMA", False), ("CHEST", True), ("THYROID", True)]
+)
+def test_a_configured_body_part_wins_and_says_whether_the_source_contradicts_it(make, told, disputed):
+    frame = make.frame(0)
+    frame = replace(frame, origin=replace(frame.origin, body_part=told))
+    made = add_stream_metadata([StreamSettings(name="s", source="x", body_part="breast")])(frame).origin
+    assert (made.body_part, made.body_part_disputed) == ("BREAST", disputed)
+
+
 def test_a_configured_calibration_that_no_scanner_has_gives_no_millimetres(make):
     for mm, calibrated in ((0.2, True), (20.0, False)):
         stream = StreamSettings(
@@ -340,3 +367,15 @@ def test_a_configured_calibration_that_no_scanner_has_gives_no_millimetres(make)
         (region,) = add_stream_metadata([stream])(make.frame(0)).regions
         assert region.calibrated is calibrated
         assert (region.uncalibrated is None) is calibrated
+
+
+def test_a_camera_that_is_off_for_days_does_not_fill_the_log(make, caplog):
+    settings = Settings(streams=[StreamSettings(name="s", source="camera://0")], runtime=SCRIPTED)
+    model = choose_model(settings)
+    messages = Messages(EnvelopeMaker("device", "run").fields, Provenance(model.manifest, model.ref, False))
+    reporter = Reporter(settings, messages, MemoryFrameLink())
+    for _ in range(1000):
+        reporter.event("s", SourceEvent("lost", Reason.SOURCE_LOST, "it is off"))
+    assert 5 < caplog.text.count("it is off") < 15
+    reporter.event("s", SourceEvent("lost", Reason.SOURCE_LOST, "it refuses our name"))
+    assert "it refuses our name" in caplog.text

@@ -55,7 +55,7 @@ def test_a_field_added_to_verdict_and_finding_arrives_in_the_finding(messages, m
     runtime = ScriptedRuntime(parse_uri("scripted://"), None, manifest)
     analyser = Analyser(manifest, RuntimeGuard([lambda: runtime], lambda _: None, 1.0))
 
-    def decide(*args):
+    def decide(*_, **__):
         return WiderVerdict(Status.FINDING, malignancy=0.7, suspicious=True, lesions=(make.lesion(),), depth_mm=12.5)
 
     monkeypatch.setattr("edge.pipeline.analyser.decide", decide)

@@ -169,11 +169,19 @@ def test_each_rule_after_the_model_can_be_the_one_that_applies(kit, unseen):
             view = TissueView(half, (0, 0, 640, 480), (640, 480))
         unknown = reason is Reason.SCAN_AREA_UNKNOWN
         share = 0.0 if unknown or reason is Reason.TISSUE_NOT_SEEN else unseen
-        verdict = decide(raw, manifest, BOX, (), pixels, told, lambda: share, None, unknown, view)  # noqa: B023
+        verdict = decide(
+            raw, manifest, BOX, (), pixels, told, lambda beside=share: beside, scan_unknown=unknown, view=view
+        )
         if reason is Reason.PARTLY_SEEN and unseen <= MAX_UNSEEN:
             assert (verdict.status, verdict.reason) == (Status.CLEAR, None)
         else:
             assert (verdict.status, verdict.reason) == (Status.ABSTAINED, reason)
+
+
+def test_a_lesion_is_never_withheld_because_the_scan_area_is_unknown(kit):
+    """Only a `clear` needs to know where the scan is."""
+    verdict = decide(outputs(0.8, lesion=True), kit.make_manifest(), BOX, (), PIXELS, scan_unknown=True)
+    assert verdict.status is Status.FINDING
 
 
 def test_the_picture_beside_the_crop_is_measured_only_where_no_lesion_was_found(kit):

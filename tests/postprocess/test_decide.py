@@ -37,9 +37,9 @@ def outputs(malignancy=0.2, anatomy=0.9, lesion=True):
     }
 
 
-def judge(kit, told=None, limits=None, calibration=None, regions=(), **what):
+def judge(kit, told=None, limits=None, calibration=None, regions=(), disputed=False, **what):
     manifest = kit.make_manifest(kit.thresholds(**(limits or {})), calibration)
-    return decide(outputs(**what), manifest, BOX, regions, PIXELS, told)
+    return decide(outputs(**what), manifest, BOX, regions, PIXELS, told, body_part_disputed=disputed)
 
 
 def test_a_lesion_is_a_finding_benign_or_not(kit):
@@ -156,6 +156,12 @@ def test_the_second_limit_holds_where_the_body_part_is_stated(kit, told):
     assert judge(kit, told=told, anatomy=0.3, limits=limits).status is Status.FINDING
     assert judge(kit, told=told, anatomy=0.1875, limits=limits).status is Status.FINDING, "at the limit"
     assert judge(kit, told=told, anatomy=0.18, limits=limits).reason is Reason.WRONG_ANATOMY
+
+
+def test_the_second_limit_does_not_hold_where_the_file_contradicts_the_configuration(kit):
+    limits = {"anatomy_stated": 0.1875}
+    assert judge(kit, "BREAST", limits, anatomy=0.3, disputed=True).reason is Reason.WRONG_ANATOMY
+    assert judge(kit, "BREAST", limits, anatomy=0.51, disputed=True).status is Status.FINDING, "as without a word"
 
 
 @pytest.mark.parametrize("told", [None, "", "  ", "UNKNOWN", "unspecified", "N/A"])

@@ -20,7 +20,7 @@ from clock_pixels import draw_frame
 from live_reading import event, frames, make, opened, read_until
 from live_servers import free_port, rtsp_server
 
-from edge.contracts.errors import SourceError, UsageError
+from edge.contracts.errors import SourceError, SourceSetupError, UsageError
 from edge.contracts.results import Reason
 from edge.sources.live.network import RtspSource, SrtSource, UdpSource
 from edge.sources.live.stream_clock import SETTLED_FRAMES
@@ -56,8 +56,18 @@ class PyavUdp(UdpSource):
     reader = PYAV
 
 
+class OpencvSrt(SrtSource):
+    reader = OPENCV
+
+
+class PyavSrt(SrtSource):
+    reader = PYAV
+
+
 RTSP = [pytest.param(PyavRtsp, marks=needs_av, id="pyav"), pytest.param(OpencvRtsp, id="opencv")]
 UDP = [pytest.param(PyavUdp, marks=needs_av, id="pyav"), pytest.param(OpencvUdp, id="opencv")]
+
+SRT = [pytest.param(PyavSrt, marks=needs_av, id="pyav"), pytest.param(OpencvSrt, id="opencv")]
 
 
 def check_pictures(reading: Reading) -> None:
@@ -357,12 +367,17 @@ def test_pictures_that_are_larger_than_any_that_is_read_are_refused(source_kind:
 # --- what is refused by name -----------------------------------------------------------------------------------------
 
 
-def test_srt_is_refused_by_name_where_ffmpeg_does_not_know_it() -> None:
-    source = make(SrtSource, f"srt://127.0.0.1:{free_port()}?open_timeout_s=1")
+@pytest.mark.parametrize("source_kind", SRT)
+def test_srt_is_refused_by_name_where_ffmpeg_does_not_know_it(source_kind: type) -> None:
+    source = make(source_kind, f"srt://127.0.0.1:{free_port()}?open_timeout_s=1")
     with pytest.raises(SourceError) as caught:
         source.open()
-    assert caught.value.hint
     source.close()
+    assert caught.value.hint
+    if isinstance(caught.value, SourceSetupError):  # else this FFmpeg knows it, and nobody answers
+        assert "does not know srt://" in caught.value.message
+    else:
+        assert "answer" in caught.value.message or "cannot be opened" in caught.value.message
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from edge.sources.live.late import LATE_NS, PATIENCE_NS, LateFrames
 from edge.sources.live.reader import LiveOptions
-from edge.sources.live.silence import DEFAULT_S, INTERVALS, SilenceLimit
+from edge.sources.live.silence import DEFAULT_S, INTERVALS, MOST_AGE_S, SilenceLimit
 from edge.sources.live.stream_clock import SETTLED_FRAMES, WINDOW_NS, StreamClock
 
 MS = 1_000_000
@@ -97,3 +97,16 @@ def test_the_limit_of_silence_follows_the_rate(monkeypatch: pytest.MonkeyPatch) 
     chosen = SilenceLimit(LiveOptions(silence_s=0.3))
     chosen.note_frame()
     assert chosen.limit_s == 0.3
+
+
+def test_a_picture_that_is_taken_late_does_not_put_off_the_word_of_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("edge.sources.live.silence.time.monotonic", lambda: now[0])
+    limit = SilenceLimit(LiveOptions())
+    for age_s in (0.0, 0.2, 0.01, 0.4, -1.0, 0.1):
+        limit.note_frame(age_s)
+        assert limit.left_s() == pytest.approx(DEFAULT_S - min(max(age_s, 0.0), MOST_AGE_S))
+        now[0] += 0.03
+    chosen = SilenceLimit(LiveOptions(silence_s=0.3))
+    chosen.note_frame(0.25)
+    assert chosen.left_s() == pytest.approx(0.3)

@@ -75,11 +75,12 @@ def test_few_breasts_choose_no_limit():
         check_count(99, 0.01)
 
 
-def test_a_refit_gate_tells_how_it_judges_what_it_has_not_seen():
+def test_a_refit_gate_tells_how_it_judges_what_it_has_not_seen(tmp_path):
     pytest.importorskip("sklearn")
     pytest.importorskip("scipy")
     from training.evaluation.gate_evaluation import refit_gate
     from training.evaluation.gate_pictures import AS_IT_IS, JudgedPictures
+    from training.evaluation.gate_scores import read_gate_scores, write_gate_scores
     from training.gate.examples import GateExamples
 
     rng = np.random.default_rng(2)
@@ -99,9 +100,13 @@ def test_a_refit_gate_tells_how_it_judges_what_it_has_not_seen():
         np.concatenate([patients, np.full(120, "")]),
     )
     kinds = np.where(np.arange(200) % 4 == 0, "steered", AS_IT_IS)
-    known = JudgedPictures(nothing, kinds, patients, np.full(200, "SET"))
+    known = JudgedPictures(nothing, kinds, patients, np.full(200, "SET"), patients)
     organs = JudgedPictures(
-        nothing, np.array([AS_IT_IS] * 5 + ["steered"] * 3), np.full(8, "heart"), np.full(8, "a.dcm")
+        nothing,
+        np.array([AS_IT_IS] * 5 + ["steered"] * 3),
+        np.full(8, "heart"),
+        np.full(8, "a.dcm"),
+        np.full(8, ""),
     )
     made = refit_gate(
         (examples, join(cloud(200, 1.0), cloud(60, -1.0), cloud(60, 0.0))),
@@ -110,9 +115,13 @@ def test_a_refit_gate_tells_how_it_judges_what_it_has_not_seen():
         GateSection(components=10, units=4, networks=2, epochs=200),
         lambda _: None,
     )
-    assert made.files == {
-        "a.dcm": {"family": "heart", "frames": 5, "passed": 0, "threshold": made.files["a.dcm"]["threshold"]}
-    }
+    (told,) = made.files.values()
+    assert told == {"family": "heart", "frames": 5, "passed": 0, "passed_stated": 0, "threshold": told["threshold"]}
+    assert sum("where breast is stated" in line for line in made.lines) == 4, "breasts and organs, in both shapes"
+    write_gate_scores(tmp_path / "scores.npz", known.ids, made.logits, made.limit)
+    read = read_gate_scores(tmp_path / "scores.npz")
+    refused = sum(score < read.threshold for score in read.by_id.values())
+    assert refused == (made.logits < made.limit).sum() <= 2
     limit, stated = made.limits
     assert 0 < stated <= limit == 0.5
     fresh = made.gate(cloud(100, 1.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -11,6 +12,7 @@ import tensorflow as tf
 
 from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
 from edge.preprocess.preprocessor import Preprocessor
+from edge.process.git_revision import git_revision
 from training.augment.samples import to_sample
 from training.breast.predictions import predictions
 from training.evaluation.evaluate import evaluate, write_metrics
@@ -19,11 +21,10 @@ from training.gate.examples import examples
 from training.gate.fit_stage import fit_gate
 from training.gate.representative import representative
 from training.recipe import Recipe, RunRecord
-from training.run_record import git_revision, write_record
+from training.run_record import write_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -76,7 +77,7 @@ def finish(
     save_model(model, out / "saved_model")
     record = RunRecord(
         recipe=recipe,
-        git_revision=git_revision(),
+        git_revision=git_revision(Path(__file__).parent.parent),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         epochs_done=recipe.optimiser.epochs,
         anatomy_threshold=limit,

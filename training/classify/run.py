@@ -6,11 +6,13 @@ import csv
 import json
 from datetime import datetime, timezone
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edge.contracts.errors import UsageError
+from edge.process.git_revision import git_revision
 from training.classify.cache import SampleCache
 from training.classify.folder import has_groups, list_folder
 from training.classify.metrics import class_metrics, confusion, confusion_text, table, with_interval
@@ -18,11 +20,10 @@ from training.classify.phantom_dataset import render_dataset, render_unseen
 from training.classify.read_check import readable_pictures
 from training.classify.recipe import ClassifierRecipe, ClassifierRecord
 from training.classify.split import ListedPicture, check_listing, split_pictures
-from training.run_record import git_revision, write_record
+from training.run_record import write_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     import keras
     from numpy.typing import NDArray
@@ -118,7 +119,7 @@ def finish(
     save_model(model, out / "saved_model")
     record = ClassifierRecord(
         recipe=recipe,
-        git_revision=git_revision(),
+        git_revision=git_revision(Path(__file__).parent.parent),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         task=recipe.task,
         classes=list(classes),

@@ -2,6 +2,8 @@
 
 Modules:
 
+- ``bent_run``: A cross-validation judged on bent pictures: each fold's quantised model looks at the bent pictures of
+  its own side.
 - ``bootstrap``: Bootstrap intervals of metrics over patients: 95 % by the percentile method, never over single
   pictures.
 - ``calibration``: Calibration (Platt, temperature) and thresholds from held-out predictions of hospitals that the

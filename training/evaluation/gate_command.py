@@ -15,7 +15,8 @@ from edge.models.bundle_file import split_bundle
 from edge.preprocess.preprocessor import Preprocessor
 from training.datasets import load_breast_sets
 from training.evaluation.gate_evaluation import refit_gate
-from training.evaluation.gate_pictures import breasts, other_organs
+from training.evaluation.gate_pictures import AS_IT_IS, breasts, other_organs
+from training.evaluation.gate_scores import write_gate_scores
 from training.gate import file_negatives
 from training.gate.bundle_features import BundleFeatures
 from training.gate.examples import examples
@@ -33,6 +34,8 @@ def make_gate(bundle: Path, data: Path, out: Path | None, recipe_name: str, log:
     """Fit and judge a gate for ``bundle``; print the figures, and write the files of ``export regate`` into ``out``.
 
     gate.npz: the head's layers. representative.npz: ``tensors``. metrics.json: limits, and figures by file.
+    scores.npz: of each breast as it is, for ``--gate`` of ``training report`` and its like; bent.npz: of each bent one,
+    and its tensor, for ``training bent``.
     """
     recipe = load_recipe(recipe_name)
     loaded = load_bundle(bundle)
@@ -60,6 +63,10 @@ def make_gate(bundle: Path, data: Path, out: Path | None, recipe_name: str, log:
     out.mkdir(parents=True, exist_ok=True)
     write_head(made.gate, features.names, out / "gate.npz")
     np.savez_compressed(out / "representative.npz", tensors=representative(learnt, recipe.seed))
+    plain = known.kinds == AS_IT_IS
+    write_gate_scores(out / "scores.npz", known.ids[plain], made.logits[plain], made.limit)
+    bent = {"tensors": known.tensors[~plain][..., 0]}
+    write_gate_scores(out / "bent.npz", known.ids[~plain], made.logits[~plain], made.limit, bent)
     figures = {
         "anatomy_threshold": made.limits[0],
         "anatomy_stated_threshold": made.limits[1],

@@ -43,7 +43,11 @@ class RefitGate:
     lines: list[str]
     """The table, for people."""
     files: dict[str, dict[str, Any]]
-    """By file of another organ, as it is: family, frames, frames that pass."""
+    """By file of another organ, as it is: family, frames, frames that pass, and that pass where breast is stated."""
+    logits: NDArray[np.float64]
+    """(n,) of each breast, by a gate that has not seen its patient."""
+    limit: float
+    """Logit from which ``logits`` are accepted."""
 
 
 def refit_gate(
@@ -74,16 +78,17 @@ def refit_gate(
     limit = min(_quantile(logits[plain], options.refusals), _quantile(logits[~plain], options.refusals_bent))
     stated = _quantile(logits[plain], options.refusals_stated)
     median = float(np.median(logits[plain]))
-    table = leave_one_out(found, examples, _by_file(*organs), lambda _: limit, options, log)
+    table = leave_one_out(found, examples, _by_file(*organs), lambda _: limit, options, log, stated)
     gate = fit(found, examples, options).scaled(limit, median)
     lines = [*_refused(breasts, logits, limit, stated), *_passed(table)]
     limits = 0.5, float(score_of((stated - limit) * MEDIAN_LOGIT / (median - limit)))
+    told = ("family", "frames", "passed", "passed_stated", "threshold")
     files = {
-        name.removesuffix(f" {AS_IT_IS}"): {key: row[key] for key in ("family", "frames", "passed", "threshold")}
+        name.removesuffix(f" {AS_IT_IS}"): {key: row[key] for key in told}
         for name, row in table.items()
         if name.endswith(AS_IT_IS)
     }
-    return RefitGate(gate, limits, lines, files)
+    return RefitGate(gate, limits, lines, files, logits, limit)
 
 
 def _quantile(logits: NDArray[np.float64], share: float) -> float:
@@ -132,7 +137,8 @@ def _passed(table: dict[str, dict[str, Any]]) -> list[str]:
     """Lines about other organs: how many frames pass, by family and file."""
     lines = ["other organs accepted, each by a gate fitted without its family:"]
     lines += [
-        f"  {row['family']:28} {name:60} {row['passed']:4} of {row['frames']:4}  {row['passed'] / row['frames']:6.1%}"
+        f"  {row['family']:28} {name:60} {row['passed']:4} of {row['frames']:4}  {row['passed'] / row['frames']:6.1%}; "
+        f"where breast is stated {row['passed_stated'] / row['frames']:6.1%}"
         for name, row in sorted(table.items(), key=lambda each: (each[1]["family"], each[0]))
     ]
     return lines

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from training.datasets import Item
     from training.gate.file_negatives import FileNegative
 
-    Picture = tuple[NDArray[np.uint8], str, str, str]
-    """Tensor, kind, group and source."""
+    Picture = tuple[NDArray[np.uint8], str, str, str, str]
+    """Tensor, kind, group, source and id."""
 
 AS_IT_IS, STRAIGHTENED = "as they are", "straightened"
 SHAPES_PER_FAMILY = 80
@@ -40,6 +40,8 @@ class JudgedPictures:
     """(n,) patient, or family of files."""
     sources: NDArray[np.str_]
     """(n,) data set, or file."""
+    ids: NDArray[np.str_]
+    """(n,) id of the picture; empty for files."""
 
 
 def breasts(items: Sequence[Item], preprocess: Preprocessor, seed: int) -> JudgedPictures:
@@ -55,10 +57,10 @@ def other_organs(files: Sequence[FileNegative], preprocess: Preprocessor, seed: 
 def _breasts(items: Sequence[Item], preprocess: Preprocessor, seed: int) -> Iterable[Picture]:
     names = list(BENDINGS)
     for number, item in enumerate(items):
-        yield preprocess(item.image)[0][0], AS_IT_IS, item.group, item.source
+        yield preprocess(item.image)[0][0], AS_IT_IS, item.group, item.source, item.id
         name = names[number % len(names)]
         bent = BENDINGS[name](np.random.default_rng((seed, 991, number)), item.image)
-        yield preprocess(bent)[0][0], name, item.group, item.source
+        yield preprocess(bent)[0][0], name, item.group, item.source, item.id
 
 
 def _other_organs(files: Sequence[FileNegative], preprocess: Preprocessor, seed: int) -> Iterable[Picture]:
@@ -66,16 +68,16 @@ def _other_organs(files: Sequence[FileNegative], preprocess: Preprocessor, seed:
         members = [each for each in files if each.family == family]
         step = max(1, len(members) // SHAPES_PER_FAMILY)
         for number, each in enumerate(members):
-            yield preprocess(each.pixels, each.regions)[0][0], AS_IT_IS, family, each.file
+            yield preprocess(each.pixels, each.regions)[0][0], AS_IT_IS, family, each.file, ""
             if number % step:
                 continue
             straight = straighten(smaller(scan_of(each, preprocess)))
-            yield preprocess(straight)[0][0], STRAIGHTENED, family, each.file
+            yield preprocess(straight)[0][0], STRAIGHTENED, family, each.file, ""
             for way, (name, bend) in enumerate(BENDINGS.items()):
                 bent = bend(np.random.default_rng((seed, 992, number, way)), straight)
-                yield preprocess(bent)[0][0], name, family, each.file
+                yield preprocess(bent)[0][0], name, family, each.file, ""
 
 
 def _joined(pictures: Iterable[Picture]) -> JudgedPictures:
-    tensors, kinds, groups, sources = zip(*pictures, strict=True)
-    return JudgedPictures(np.stack(tensors), np.array(kinds), np.array(groups), np.array(sources))
+    tensors, *columns = zip(*pictures, strict=True)
+    return JudgedPictures(np.stack(tensors), *(np.array(column) for column in columns))

@@ -10,14 +10,18 @@ Runs that only evaluate are trained without a gate. The file is an .npz:
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from edge.contracts.errors import ConfigError
+from training.gate.anatomy_gate import score_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from training.evaluation.held_out_predictions import HeldOutPredictions, HeldOutSet
 
@@ -58,3 +62,24 @@ def read_gate_scores(path: Path) -> GateScores:
             hint="write ids (n,), anatomy (n,) and threshold ()",
         )
     return GateScores(dict(zip(ids.tolist(), anatomy.astype(float).tolist(), strict=True)), float(threshold.item()))
+
+
+def write_gate_scores(
+    path: Path,
+    ids: NDArray[np.str_],
+    logits: NDArray[np.float64],
+    limit: float,
+    more: Mapping[str, Any] | None = None,  # Any: numpy's stub takes a value for ``allow_pickle``
+) -> None:
+    """Write a file that `read_gate_scores` reads.
+
+    Args:
+        path: of the file.
+        ids: (n,) of the pictures.
+        logits: (n,) of the gate for each.
+        limit: logit from which it accepts a picture.
+        more: further arrays, which `read_gate_scores` passes over.
+    """
+    np.savez_compressed(
+        path, ids=ids, anatomy=score_of(logits), threshold=score_of(np.float64(limit)), **dict(more or {})
+    )

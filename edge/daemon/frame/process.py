@@ -29,6 +29,7 @@ from edge.contracts.decoding import decode_json
 from edge.contracts.errors import EdgeError
 from edge.contracts.frame_report import FrameReport
 from edge.contracts.health import FrameNumbers
+from edge.contracts.results import Reason
 from edge.contracts.state import StreamState
 from edge.daemon.frame.frame_commands import FrameCommandRunner, StoppedStreams
 from edge.daemon.frame.open_files import OpenFiles
@@ -82,6 +83,7 @@ def make_report(
     """
     dropped = sum(capture.dropped.values())
     overload = capture.overload.reasons(dropped)
+    lost = [name for name in capture.away.names() if name not in stopped]
     return FrameReport(
         version=__version__,
         model=model.ref,
@@ -91,13 +93,22 @@ def make_report(
                 name=stream.name,
                 source=parse_uri(stream.source).redacted(),
                 stopped=stream.name in stopped,
+                lost=stream.name in lost,
                 input=capture.describe(stream.name),
             )
             for stream in job.settings.streams
         ],
         capabilities=["findings", "coverage", "results", "health"],
-        reasons=[*guard.problems, *([UNKILLABLE] if reaper.left_behind(for_s=SLOW_S) else []), *overload],
-        numbers=msgspec.convert({**stats.snapshot(), "dropped": dropped}, FrameNumbers),
+        reasons=[
+            *guard.problems,
+            *([UNKILLABLE] if reaper.left_behind(for_s=SLOW_S) else []),
+            *overload,
+            *([Reason.SOURCE_LOST.value] if lost else []),
+        ],
+        numbers=msgspec.convert(
+            {**stats.snapshot(), "dropped": dropped, "streams_lost": len(lost), "reconnects": capture.away.reconnects},
+            FrameNumbers,
+        ),
     )
 
 
@@ -118,7 +129,7 @@ def open_sources_and_runtime(
         making = beside.submit(make_ready)
         try:
             adjust = add_stream_metadata(settings.streams)
-            capture = FrameCapture(sources, adjust, settings.streams, started=False)
+            capture = FrameCapture(sources, adjust, settings.streams, started=False, live_may_be_absent=True)
         except BaseException:
             with contextlib.suppress(EdgeError):
                 making.result().close()

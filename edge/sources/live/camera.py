@@ -13,7 +13,7 @@ import errno
 import time
 from typing import TYPE_CHECKING, NoReturn
 
-from edge.contracts.errors import SourceError, UsageError
+from edge.contracts.errors import SourceError, SourceSetupError, UsageError
 from edge.sources.live.camera_setup import CameraWishes, SignalLostError, select_signal, set_mode
 from edge.sources.live.fields import one_field
 from edge.sources.live.reader import FrameDamagedError, LiveFrame, StreamInfo
@@ -200,4 +200,5 @@ def _refuse(error: OSError) -> NoReturn:
         errno.ENOTTY: ("it is no video device", LIST_HINT),
     }
     message, hint = told.get(error.errno or 0, (f"the camera's driver refuses: {error.strerror}", LIST_HINT))
-    raise SourceError(message, hint=hint, reason="source_lost") from error
+    kind = SourceSetupError if error.errno in (errno.EACCES, errno.EPERM, errno.ENOTTY) else SourceError
+    raise kind(message, hint=hint, reason="source_lost") from error

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from edge.contracts.errors import SourceError, UsageError
+from edge.contracts.errors import SourceError, SourceSetupError, UsageError
 from edge.sources.live.uri_values import frame_rate, picture_size
 from edge.sources.live.v4l2.device import CAN_CAPTURE_PLANES, TIMING_PROBLEMS
 from edge.sources.live.v4l2.modes import FORMAT_NAMES, READABLE, CameraMode, ModeWishes, choose_mode
@@ -86,7 +86,7 @@ def set_mode(device: VideoDevice, wishes: CameraWishes) -> CameraSetup:
         planes = about.flags & CAN_CAPTURE_PLANES
         hint = "try gst://v4l2src device=… ! videoconvert" if planes else "edge-cli doctor lists the cameras"
         why = "gives its pictures in several planes, which is not read here" if planes else "gives no pictures"
-        raise SourceError(f"{about.card} {why}", hint=hint, reason="source_lost")
+        raise SourceSetupError(f"{about.card} {why}", hint=hint)
     if wishes.input is not None:
         _select_input(device, wishes.input)
     try:
@@ -137,7 +137,7 @@ def _select_input(device: VideoDevice, index: int) -> None:
     inputs = device.inputs()
     if index not in [one.index for one in inputs]:
         names = ", ".join(f"{one.index} ({one.name})" for one in inputs) or "none that can be selected"
-        raise SourceError(f"the camera has no input {index}", hint=f"it has: {names}", reason="source_lost")
+        raise SourceSetupError(f"the camera has no input {index}", hint=f"it has: {names}")
     device.select_input(index)
 
 
@@ -191,17 +191,16 @@ def _mode_of_range(device: VideoDevice, wishes: ModeWishes, timings: SignalTimin
     return CameraMode(usable[0], wishes.size or signal, 0.0)
 
 
-def _no_such_mode(device: VideoDevice, wishes: ModeWishes, formats: list[str]) -> SourceError:
+def _no_such_mode(device: VideoDevice, wishes: ModeWishes, formats: list[str]) -> SourceSetupError:
     modes = device.modes()
     if not modes:
-        return SourceError(
+        return SourceSetupError(
             f"the camera gives only {', '.join(formats) or 'no format at all'}, which is not read here",
             hint="gst:// with a converting pipeline may read it",
-            reason="source_lost",
         )
     asked = [wishes.format or "", "x".join(map(str, wishes.size or ())), f"{wishes.fps:g}/s" if wishes.fps else ""]
     what = " ".join(part for part in asked if part)
-    return SourceError(f"the camera has no mode {what}", hint=f"it has: {name_modes(modes)}", reason="source_lost")
+    return SourceSetupError(f"the camera has no mode {what}", hint=f"it has: {name_modes(modes)}")
 
 
 def name_modes(modes: list[CameraMode]) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from edge.contracts.decoding import decode_json
-from edge.contracts.errors import EdgeError, SourceError
+from edge.contracts.errors import EdgeError, SourceError, SourceSetupError
 from edge.contracts.results import Reason
 from edge.images.limits import check_picture_size
 from edge.process.child import inherit
@@ -111,8 +111,11 @@ class LiveService:
         """Tell the parent why the stream is lost."""
         if isinstance(error, EdgeError):
             reason = error.reason if isinstance(error, SourceError) else StreamLost("").reason
-            refused = isinstance(error, AccessRefusedError)
-            self._tell(StreamLost(error.message, error.hint, reason, error.exit_code, refused))
+            refused, setup = isinstance(error, AccessRefusedError), isinstance(error, SourceSetupError)
+            self._tell(StreamLost(error.message, error.hint, reason, error.exit_code, refused, setup))
+        elif isinstance(error, ImportError):
+            what, hint = f"its library cannot be loaded: {error}", "install it anew; edge-cli doctor lists what is here"
+            self._tell(StreamLost(what, hint, exit_code=SourceSetupError.exit_code, setup=True))
         elif isinstance(error, MemoryError):
             self._tell(StreamLost("takes more memory to decode than a stream may have", "send smaller pictures"))
         else:

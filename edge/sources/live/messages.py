@@ -51,6 +51,8 @@ class StreamLost(msgspec.Struct, frozen=True, tag="lost"):
     """Exit code of the error: tells its class."""
     refused: bool = False
     """The server refuses us by name: see `edge.sources.live.refusals`."""
+    setup: bool = False
+    """Only a person at this machine can mend it: `SourceSetupError`."""
     traceback: str = ""
     """Not empty: a bug of ours, for the log."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from edge.contracts.errors import SourceError
+from edge.contracts.errors import SourceError, SourceSetupError
 from edge.contracts.results import Reason
 
 REFUSED_CREDENTIALS = "it refuses our name or password (401)"
@@ -29,7 +29,6 @@ _SYSTEM = {
     errno.ETIMEDOUT: ("it does not answer", "is it on, and in reach?"),
     errno.EADDRINUSE: ("its port is in use on this device", "is another program receiving it?"),
     errno.EADDRNOTAVAIL: ("its address is none of this device's", "write udp://0.0.0.0:PORT to receive from anyone"),
-    errno.EACCES: ("its port may not be used", "take a port from 1024 on"),
     errno.ENOMEM: ("it takes more memory to decode than a stream may have", "send smaller pictures"),
 }
 
@@ -61,4 +60,6 @@ def status_error(status: int) -> SourceError:
 
 def system_error(code: int | None) -> SourceError | None:
     """Error of a system call by its number; None: no words are known for it."""
+    if code == errno.EACCES:
+        return SourceSetupError("its port may not be used", hint="take a port from 1024 on")
     return lost(*_SYSTEM[code]) if code in _SYSTEM else None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import cv2
 
+from edge.contracts.errors import SourceSetupError
 from edge.images.limits import MAX_PICTURE_PIXELS, check_picture_size
 from edge.sources.clip_decoder import codec_of
 from edge.sources.ffmpeg_log import ffmpeg_log
@@ -35,13 +36,15 @@ HELD = ("h264", "avc1", "hevc", "hvc1", "hev1", "fmp4", "mp4v", "mpg1", "mpg2")
 INTRA = ("mjpg",)
 READ_TIMEOUT_MS = 5000
 """For a call of FFmpeg; the parent's limit of silence is shorter."""
+AT_ONCE_S = 0.5
+"""SRT that FFmpeg knows does not fail sooner, since nothing answers with a refusal; what it does not know, it calls
+nothing at all."""
 _STATUS = re.compile(r"(?:failed: |error )([345]\d\d)\b")
 _WORDS = (
     ("Connection refused", ("it refuses the connection", "is the server running, and is the port right?")),
     ("resolve", ("the name of its host is not known", "check the host, and this device's network")),
     ("No route", ("its host is not in reach", "is it on, and in this network?")),
     ("certificate", ("its certificate is not trusted", "install its authority's certificate, or write verify=no")),
-    ("Protocol not found", ("the FFmpeg in OpenCV does not know this protocol", "have it sent by udp:// or rtsp://")),
     ("Invalid data", ("what it sends is no video stream that is known here", "check the URI")),
 )
 """Parts of FFmpeg's lines, and what they mean."""
@@ -174,6 +177,12 @@ class OpencvReader:
         said = "\n".join(self._lines)
         if found := _STATUS.search(said):
             return status_error(int(found[1]))
+        if "Protocol not found" in said or (self._uri.scheme == "srt" and not said and waited_s < AT_ONCE_S):
+            scheme = self._uri.scheme
+            return SourceSetupError(
+                f"the FFmpeg in OpenCV {cv2.__version__} does not know {scheme}://",
+                hint="have it sent as MPEG-TS by UDP: udp://0.0.0.0:PORT",
+            )
         for part, words in _WORDS:
             if part in said:
                 return lost(*words)

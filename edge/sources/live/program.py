@@ -18,7 +18,7 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from edge.contracts.errors import SourceError
+from edge.contracts.errors import SourceError, SourceSetupError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +33,8 @@ WORDS_BYTES = 4096
 WORDS_SHOWN = 300
 PIPE_BYTES = 1 << 20
 """Size that the pipe is asked to have: a picture crosses in fewer turns."""
+NO_PIPELINE = "erroneous pipeline"
+"""What gst-launch says of a pipeline with a wrong word in it, or an element that is not installed."""
 _CREDENTIALS = re.compile(r"(?<=://)[^\s/@]*@|((?:user|pass)[\w-]*\s*=\s*)\S+", re.IGNORECASE)
 _FILES = re.compile(r"""(["'])(?!/dev/)[^"'\n]*/[^"'\n]*\1""")
 """Quoted paths, of devices excepted: a file's name may be a patient's."""
@@ -54,12 +56,12 @@ class PictureProgram:
             data_fd_in: placeholder in the arguments that the pipe's descriptor is put in place of; empty: stdout.
 
         Raises:
-            SourceError: it is not on PATH, or cannot be started.
+            SourceSetupError: it is not on PATH, or cannot be started.
         """
         self.name = command[0]
         path = shutil.which(self.name)
         if path is None:
-            raise SourceError(f"{self.name} is not installed", hint=f"apt install {package}", reason="source_lost")
+            raise SourceSetupError(f"{self.name} is not installed", hint=f"apt install {package}")
         self._said = {"out": b"", "err": b""}
         self.data_fd, writing = os.pipe2(os.O_CLOEXEC)
         with contextlib.suppress(OSError):  # the system's limit for pipes of all processes is reached
@@ -78,8 +80,8 @@ class PictureProgram:
             )
         except OSError as error:
             os.close(self.data_fd)
-            raise SourceError(
-                f"{self.name} cannot be started: {error.strerror}", hint=f"apt install {package}", reason="source_lost"
+            raise SourceSetupError(
+                f"{self.name} cannot be started: {error.strerror}", hint=f"apt install {package}"
             ) from error
         finally:
             os.close(writing)
@@ -146,7 +148,8 @@ class PictureProgram:
             how = f"ended with exit status {status}"
         words = last_words(self._said["err"])
         self.stop()
-        return SourceError(
+        kind = SourceSetupError if NO_PIPELINE in words else SourceError
+        return kind(
             f"{self.name} {how}{': ' if words else ''}{words}",
             hint="try the command in a terminal" if words else "it said nothing; try the command in a terminal",
             reason="source_lost",

@@ -15,6 +15,7 @@ import av.error
 import av.logging
 import numpy as np
 
+from edge.contracts.errors import SourceSetupError
 from edge.images.limits import MAX_PICTURE_PIXELS, check_picture_size
 from edge.sources.live.damage import DamageWatch
 from edge.sources.live.fields import one_field
@@ -118,9 +119,9 @@ class PyavReader:
             return self._no_answer(READ_TIMEOUT_S)
         if isinstance(error, av.error.ProtocolNotFoundError):
             scheme = self._uri.scheme
-            return lost(
+            return SourceSetupError(
                 f"the FFmpeg that is installed (PyAV {av.__version__}) does not know {scheme}://",
-                "have it sent as MPEG-TS by UDP: udp://0.0.0.0:PORT",
+                hint="have it sent as MPEG-TS by UDP: udp://0.0.0.0:PORT",
             )
         if isinstance(error, (av.error.MemoryError, MemoryError)):
             return lost("it takes more memory to decode than a stream may have", "send smaller pictures")

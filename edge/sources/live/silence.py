@@ -13,6 +13,9 @@ DEFAULT_S = 0.85
 INTERVALS = 3.0
 """A stream of few frames may be silent for so many of its usual intervals."""
 LONGEST_S = 10.0
+MOST_AGE_S = 0.25
+"""So much of a picture's age counts as silence: a machine that is busy takes pictures late, and would tell a loss late.
+Streams that are always later keep most of their limit, and a limit that was asked for (`silence_s`) holds whole."""
 _KEEP = 0.9
 
 
@@ -32,11 +35,14 @@ class SilenceLimit:
         self._at, self._has_frame, self._usual_s = time.monotonic(), False, 0.0
         self.limit_s = self._options.first_frame_s
 
-    def note_frame(self) -> None:
-        """Note that a picture came."""
+    def note_frame(self, age_s: float = 0.0) -> None:
+        """Note that a picture came, captured ``age_s`` ago: silence began then, and not when somebody took it."""
         now = time.monotonic()
+        if self._options.silence_s is None:
+            now -= min(max(age_s, 0.0), MOST_AGE_S)
         if self._has_frame:
-            self._usual_s += (1 - _KEEP) * (now - self._at - self._usual_s) if self._usual_s else now - self._at
+            passed_s = max(0.0, now - self._at)
+            self._usual_s += (1 - _KEEP) * (passed_s - self._usual_s) if self._usual_s else passed_s
         self._at, self._has_frame = now, True
         if self._options.silence_s is not None:
             self.limit_s = self._options.silence_s

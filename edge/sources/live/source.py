@@ -11,7 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, ClassVar
 
-from edge.contracts.errors import ConfigError, DeviceError, EdgeError, SourceError, UsageError
+from edge.contracts.errors import ConfigError, DeviceError, EdgeError, SourceError, SourceSetupError, UsageError
 from edge.contracts.frames import Frame, FrameOrigin, SourceEvent
 from edge.contracts.results import Reason
 from edge.contracts.state import StreamInput
@@ -64,6 +64,8 @@ class LiveSource:
         """Frames that came but were overwritten before they were read."""
         self._lifecycle = threading.Lock()
         self._child: LiveChild | None = None
+        self._hung: LiveChild | None = None
+        """The child, where it is silent: it is ended before the stream is opened again."""
         self._is_open = self._ended = self._closed = False
         self._size: tuple[int, int] | None = None
         """(width, height) of the last frame."""
@@ -163,10 +165,10 @@ class LiveSource:
         """The child if it is there and idle, else a new one."""
         with self._lifecycle:
             child = self._child
-            if child is not None and (self._is_open or child.has_ended()):
+            if child is not None and (self._is_open or child is self._hung or child.has_ended()):
                 child.kill()
                 child = None
-            self._is_open = False
+            self._is_open, self._hung = False, None
             if child is None:
                 name = f"{self._uri.scheme} stream {self._stream.name}"
                 self._child = child = LiveChild(LiveJob(self.reader, self._uri, self.options), name, self.stop_s)
@@ -174,8 +176,9 @@ class LiveSource:
 
     def _frame(self, taken: TakenFrame) -> Frame | None:
         """The frame that was taken; None if it has become too old meanwhile: it is dropped, and counted."""
-        self._silence.note_frame()
-        if time.monotonic_ns() - taken.frame.captured_ns > LATE_NS:
+        age_ns = time.monotonic_ns() - taken.frame.captured_ns
+        self._silence.note_frame(age_ns / 1e9)
+        if age_ns > LATE_NS:
             self.dropped += 1
             return None
         captured_ns = taken.frame.captured_ns - round(self.options.delay_ms * 1e6)
@@ -198,8 +201,9 @@ class LiveSource:
         """None while there is time left, else the loss: whatever holds the child, it is ended."""
         if self._closed or self._silence.left_s() > 0:
             return None
-        self._end_child(child)
-        return self._lose(f"no picture came for {self._silence.limit_s:.1f} s")
+        # It is told first: ending what hangs takes a moment, and `open` does it.
+        self._hung = child
+        return self._lose(f"no picture came for {self._silence.limit_s:.1f} s", keep_child=True)
 
     def _lose(self, detail: str, *, keep_child: bool = False) -> SourceEvent | None:
         """The event that the stream is lost; nothing if it was closed, which is no loss."""
@@ -229,6 +233,8 @@ class LiveSource:
             log.error("stream %s: a bug in its reader:\n%s", self._stream.name, lost.traceback)
         if lost.refused:
             return AccessRefusedError(lost.message, hint=lost.hint, reason=lost.reason)
+        if lost.setup:
+            return SourceSetupError(lost.message, hint=lost.hint, reason=lost.reason)
         if lost.exit_code in KINDS:
             return KINDS[lost.exit_code](lost.message, hint=lost.hint)
         if lost.exit_code == DeviceError.exit_code or not lost.exit_code:

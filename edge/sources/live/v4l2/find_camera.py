@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from edge.contracts.errors import SourceError
+from edge.contracts.errors import SourceError, SourceSetupError
 
 LINKS = ("dev/v4l/by-id", "dev/v4l/by-path")
 """Folders in which udev keeps a lasting name for each node."""
@@ -30,10 +30,9 @@ def find_camera(wanted: str, root: Path = Path("/")) -> str:
         raise _absent(f"no camera is called {wanted!r}")
     if len(found) > 1:
         nodes = ", ".join(found)
-        raise SourceError(
+        raise SourceSetupError(
             f"{len(found)} cameras answer to {wanted!r}: {nodes}",
             hint="name one by its link in /dev/v4l/by-path, or by its number",
-            reason="source_lost",
         )
     return found[0]
 
