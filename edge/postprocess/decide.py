@@ -5,6 +5,7 @@ When a frame is not judged is said in one table: `edge.postprocess.abstention_ru
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -69,30 +70,36 @@ def decide(
     if any(outputs[name].dtype.kind == "f" and not np.isfinite(outputs[name]).all() for name in manifest.heads):
         return Verdict(Status.NO_RESULT, Reason.NAN_OUTPUT)
     region = judged_region(placement.crop, regions, pixels.shape[1], pixels.shape[0])
-    judged = JudgedOutputs(
-        outputs,
-        manifest,
-        placement,
-        regions,
-        body_part,
-        unseen,
-        body_part_disputed,
-        scan_unknown=scan_unknown,
-        pixels=pixels,
-        view=view,
-    )
+    said = (body_part, unseen, body_part_disputed, scan_unknown)
+    judged = JudgedOutputs(outputs, manifest, placement, regions, *said, pixels, view)
     if (reason := first_reason(OUTPUT_RULES, judged)) is not None:
         return Verdict(Status.ABSTAINED, reason, region=region)
     malignancy = precision.probability(judged.malignancy, manifest.thresholds.malignancy, manifest.thresholds.uncertain)
     if not judged.lesions:
         return Verdict(Status.CLEAR, malignancy=malignancy, region=region)
+    return _finding(judged, malignancy, regions, region, _Picture(pixels, placement.crop, crop_grey))
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """The source picture, its crop, and the crop's grey where it has been made already."""
+
+    pixels: NDArray[np.uint8]
+    crop: Box
+    crop_grey: NDArray[np.uint8] | None
+
+
+def _finding(
+    judged: JudgedOutputs, malignancy: float, regions: tuple[Region, ...], region: Region, picture: _Picture
+) -> Verdict:
+    """Verdict on a frame with lesions. ``region``: what is reported where none is calibrated below the first."""
     measured = calibration_for(judged.lesions[0].outline, regions, judged.lesions[0].box)
     return Verdict(
         Status.FINDING,
         malignancy=malignancy,
         suspicious=judged.suspicious,
         uncertainty=precision.probability(chance_of_error(malignancy, judged.suspicious)),
-        lesions=_described(judged.lesions, measured, pixels, placement.crop, crop_grey),
+        lesions=_described(judged.lesions, measured, picture.pixels, picture.crop, picture.crop_grey),
         region=region if measured is None else _reported(measured),
         call_uncertain=judged.call_uncertain,
     )
