@@ -23,7 +23,7 @@ from edge.postprocess.gate_picture import GatePicture
 from edge.postprocess.pixel_gate import (
     bright_pixels,
     coloured_share,
-    flow_share,
+    flow_in,
     ground_share,
     hue_spread,
     texture_share,
@@ -173,7 +173,7 @@ def not_ultrasound(picture: GatePicture) -> bool:
 
 def colour_doppler(picture: GatePicture) -> bool:
     """Whether there is more red and blue than marks on a screen have."""
-    return flow_share(picture.sample.channels) > MAX_FLOW
+    return flow_in(picture.sample) > MAX_FLOW
 
 
 def flat(picture: GatePicture) -> bool:
