@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SPOILINGS = (
     "top half black", "bottom half black", "left half black", "right half black",
-    "top half text", "left half text", "right half text",
+    "top half grey", "left half grey", "top half text", "left half text", "right half text",
     "gain x0.15", "gain x0.3", "gain x4", "brightness +110",
     "inverted", "upside down", "turned by 180", "turned by 90",
     "blur 3", "blur 5", "blur 8", "motion blur",
@@ -28,8 +28,8 @@ def spoilt(name: str, grey: Grey, rng: np.random.Generator) -> Grey:
     """The picture, (H, W) uint8, spoilt as ``name`` says; a new one."""
     height, width = grey.shape
     kind, _, rest = name.partition(" half ")
-    if rest in ("black", "text"):
-        return _half(grey, kind, rng if rest == "text" else None)
+    if rest in ("black", "grey", "text"):
+        return _half(grey, kind, rest, rng)
     if name.startswith("gain"):
         return np.clip(grey * float(name[6:]), 0, 255).astype(np.uint8)
     if name.startswith("blur"):
@@ -53,14 +53,17 @@ def spoilt(name: str, grey: Grey, rng: np.random.Generator) -> Grey:
     return simple[name]()
 
 
-def _half(grey: Grey, side: str, rng: np.random.Generator | None) -> Grey:
-    """One half black, or full of text where a generator is given."""
+def _half(grey: Grey, side: str, cover: str, rng: np.random.Generator) -> Grey:
+    """One half black, of one grey, or full of text."""
     height, width = grey.shape
     spoilt_picture = grey.copy()
     rows = {"top": slice(0, height // 2), "bottom": slice(height // 2, height)}.get(side, slice(0, height))
     columns = {"left": slice(0, width // 2), "right": slice(width // 2, width)}.get(side, slice(0, width))
     part = spoilt_picture[rows, columns]
-    part[:] = 0 if rng is None else text_page(*part.shape, rng, light=rng.random() < 0.5)
+    if cover == "text":
+        part[:] = text_page(*part.shape, rng, light=rng.random() < 0.5)
+    else:
+        part[:] = 0 if cover == "black" else rng.integers(20, 200)
     return spoilt_picture
 
 

@@ -29,6 +29,8 @@ DEPTHS = ((0.3, 0.5), (0.5, 0.7), (0.7, 0.9))
 without contact; below them sound is often used up everywhere."""
 LIT = 0.3
 """Tissue of a strip is at least this bright, as a share of the brighter strips of the same depth."""
+TEXTURE = 0.7
+"""Least mean difference of neighbours in tissue, in grey values: an even area has next to none."""
 NEAR_FIELD = 0.125
 """Share of the height that is the near field: skin and fat, seldom darker than the rest."""
 WHITE = 250
@@ -79,36 +81,43 @@ class TissueView:
 
     @cached_property
     def columns_lost(self) -> float:
-        """Share of the scan's width without tissue at any depth, 0 to 1: in a shadow, or without contact."""
+        """Share of the scan's width without light or texture at any depth, 0 to 1: a shadow, no contact, a cover."""
         height, width = self.grey.shape
         side = max(1, width // COLUMNS)
         strips = width // side
+        steps = cv2.absdiff(self.grey[1:], self.grey[:-1])
         lit, possible = np.zeros(strips, bool), np.zeros(strips, bool)
         for top, bottom in DEPTHS:
-            rows = slice(int(top * height), int(bottom * height))
-            inside, summed = (
+            rows = slice(int(top * height), int(bottom * height) - 1)
+            inside, summed, changes = (
                 cv2.reduce(picture[rows, : strips * side], 0, cv2.REDUCE_SUM, dtype=cv2.CV_32S).reshape(-1, side).sum(1)
-                for picture in (self._mask, self._scan)
+                for picture in (self._mask, self._scan, steps)
             )
             there = inside * 4 >= (rows.stop - rows.start) * side
             if not there.any():
                 continue
-            means = summed / np.maximum(inside, 1)
-            bright = np.sort(means[there])[3 * np.count_nonzero(there) // 4]
+            pixels = np.maximum(inside, 1)
+            bright = np.sort((summed / pixels)[there])[3 * np.count_nonzero(there) // 4]
             possible |= there
-            lit |= there & (means >= max(BACKGROUND - 2.0, LIT * float(bright)))
+            lit |= (
+                there & (summed >= pixels * max(BACKGROUND - 2.0, LIT * float(bright))) & (changes >= TEXTURE * pixels)
+            )
         return float(1 - lit[possible].mean()) if possible.any() else 1.0
 
     @cached_property
     def rows_lost(self) -> float:
-        """Share of the upper rows of the scan that show next to nothing, 0 to 1."""
+        """Share of the upper rows of the scan that show next to nothing, or no texture, 0 to 1."""
         upper = slice(0, max(1, int(UPPER * self.grey.shape[0])))
-        _, lit = cv2.threshold(self._scan[upper], BACKGROUND, 1, cv2.THRESH_BINARY)
-        inside, bright = (
-            cv2.reduce(picture, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel() for picture in (self._mask[upper], lit)
+        scan = self._scan[upper]
+        _, lit = cv2.threshold(scan, BACKGROUND, 1, cv2.THRESH_BINARY)
+        steps = cv2.absdiff(scan[:, 1:], scan[:, :-1])
+        inside, bright, changes = (
+            cv2.reduce(picture, 1, cv2.REDUCE_SUM, dtype=cv2.CV_32S).ravel()
+            for picture in (self._mask[upper], lit, steps)
         )
         counted = inside > 0
-        return float((bright[counted] < 0.4 * inside[counted]).mean()) if counted.any() else 1.0
+        lost = (bright < 0.4 * inside) | (changes < TEXTURE * inside)
+        return float(lost[counted].mean()) if counted.any() else 1.0
 
     @cached_property
     def near_field(self) -> float:

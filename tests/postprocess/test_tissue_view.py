@@ -43,6 +43,12 @@ def lost(rows=slice(None), columns=slice(None)):
     return grey
 
 
+def covered(grey, rows=slice(None), columns=slice(None)):
+    picture = tissue()
+    picture[rows, columns] = grey
+    return picture
+
+
 def test_a_whole_scan_is_seen():
     assert not any(not_seen(tissue(seed)) for seed in range(5))
     assert not not_seen(shadowed(0.15)), "a narrow shadow hides little"
@@ -58,12 +64,27 @@ def test_a_whole_scan_is_seen():
         lost(columns=slice(100, None)),
         lost(rows=slice(0, 70)),
         lost(rows=slice(20, 80)),
+        covered(90, columns=slice(0, 80)),
+        covered(np.linspace(40, 120, 80).astype(np.uint8), columns=slice(80, None)),
+        covered(90, rows=slice(0, 96)),
         tissue()[::-1].copy(),
         (tissue() * 0.15).astype(np.uint8),
         np.clip(tissue().astype(int) * 4, 0, 255).astype(np.uint8),
         np.clip(tissue().astype(int) + 120, 0, 255).astype(np.uint8),
     ],
-    ids=["shadow", "right", "top", "band", "upside down", "dark", "white", "pale"],
+    ids=[
+        "shadow",
+        "right",
+        "top",
+        "band",
+        "grey half",
+        "slope half",
+        "grey top",
+        "upside down",
+        "dark",
+        "white",
+        "pale",
+    ],
 )
 def test_what_is_not_seen_makes_a_clear_impossible_and_a_finding_not(grey):
     assert not_seen(grey)
