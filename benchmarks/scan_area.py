@@ -1,7 +1,7 @@
 """Measures the finder of scan areas (make scan-area): rendered screens, real screens where they are, cost of a frame.
 
 Rendered screens of unseen layouts: overlap of what is found with the truth, and shapes. Real screens (shared sets and
-pydicom's own files): drawn into a folder, to be judged by eye, for there is no truth for them. Cost: processor time of a
+pydicom's own files): drawn into a folder to be judged by eye, for there is no truth for them. Cost: processor time of a
 stream's frames, the searches among them included.
 """
 
@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from benchmarks.screens.training_layouts import training_screens
-from benchmarks.screens.unseen_layouts import unseen_screens
 from pydicom.data import get_testdata_file
 
+from benchmarks.screens.training_layouts import training_screens
+from benchmarks.screens.unseen_layouts import unseen_screens
 from edge.config.settings import StreamSettings
 from edge.contracts.frames import Frame
 from edge.pipeline.stream_metadata import add_stream_metadata
@@ -46,15 +46,38 @@ FRAMES = 90
 def main() -> None:
     """Print the tables; draw the real screens."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--screens", type=int, default=280, help="rendered screens of unseen layouts")
+    parser.add_argument("--screens", type=int, default=140, help="rendered screens of unseen layouts")
     parser.add_argument("--out", type=Path, default=None, help="folder for pictures of the real screens")
+    parser.add_argument(
+        "--figure", type=Path, default=None, help="PNG file for the figure of the docs, of rendered screens"
+    )
     options = parser.parse_args()
     cv2.setNumThreads(1)
     for frames in (3, 1):
         rendered("unseen layouts", unseen_screens(options.screens), frames)
     rendered("training layouts", training_screens(100), 3)
     real_screens(options.out)
+    if options.figure is not None:
+        figure(options.figure)
     cost()
+
+
+def figure(target: Path) -> None:
+    """Write a figure of rendered screens: what the screen shows, outlined, and what the blackout leaves."""
+    tiles = []
+    for screen in [unseen_screens(14)[number] for number in (0, 8, 3, 11)]:
+        picture = screen.frame()
+        regions = find_scan_regions([picture])
+        outlined = picture.copy()
+        for region in regions:
+            cv2.polylines(outlined, [np.array(region.outline)], True, (0, 255, 0), max(2, picture.shape[1] // 300))
+        both = [
+            cv2.resize(each, (400, 300), interpolation=cv2.INTER_AREA)
+            for each in (outlined, black_out(picture, regions))
+        ]
+        tiles.append(np.concatenate(both, axis=1))
+    rows = [np.concatenate(tiles[at : at + 2], axis=1) for at in (0, 2)]
+    cv2.imwrite(str(target), cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR), [cv2.IMWRITE_PNG_COMPRESSION, 9])
 
 
 def rendered(name: str, screens: Sequence[RenderedScreen], count: int) -> None:

@@ -58,14 +58,13 @@ def decide(
         unseen: measures scan data beside the crop, as a share of it; called only without a lesion. None: there is none.
         crop_grey: (h, w) uint8, the grey of ``placement.crop``, where preprocessing has made it already.
         body_part_disputed: whether DICOM names another body part than ``body_part``, which the configuration gave.
-        scan_unknown: the outline of the scan was looked for, and not found.
+        scan_unknown: whether the outline of the scan was looked for, and not found.
         view: what the model saw, as a small grey picture. None: it need not prove that tissue was seen.
 
     Raises:
         ModelError: an output that the manifest names is missing.
     """
-    missing = manifest.heads.keys() - outputs.keys()
-    if missing:
+    if manifest.heads.keys() - outputs.keys():
         raise ModelError(f"expected outputs {sorted(manifest.heads)}, got {sorted(outputs)}")
     if any(outputs[name].dtype.kind == "f" and not np.isfinite(outputs[name]).all() for name in manifest.heads):
         return Verdict(Status.NO_RESULT, Reason.NAN_OUTPUT)

@@ -25,8 +25,10 @@ ENDS = 0.08
 """Share of a side at either end that is not looked at: corners belong to the others."""
 WINDOW = 4
 """Pixels on either side of an edge that are compared."""
-SHARP = 0.5
+SHARP = 0.4
 """Least share of the variation further inside that a step has at a sharp edge."""
+FADED = 4.0
+"""Least variation just inside of a sharp edge, in grey values: what fades into black has less where it ends."""
 LEAST_STEP = 0.6
 """Grey values by which the variation must become more: less is no edge."""
 
@@ -44,7 +46,7 @@ def refine(model: ScanModel, pixels: NDArray[np.uint8], inwards: int, outwards: 
     rows = y[:, None] + 0 * shift
     left, left_sharp = _step(outwards, _samples(pixels, model.left[0] + model.left[1] * y[:, None] + shift, rows))
     right, right_sharp = _step(outwards, _samples(pixels, model.right[0] + model.right[1] * y[:, None] - shift, rows))
-    model = replace(model, left=(model.left[0] + left, model.left[1]), right=(model.right[0] - right, model.right[1]))
+    model = model.with_sides((model.left[0] + left, model.left[1]), (model.right[0] - right, model.right[1]))
     near, near_sharp = _step(outwards, _samples(pixels, *_across(model, model.near, model.near_round, shift)))
     near_sharp |= model.shape == "sector"  # its tip has hardly an edge; where it is, the straight sides tell
     far, far_sharp = _step(outwards, _samples(pixels, *_across(model, model.far, model.far_round, -shift)))
@@ -100,5 +102,6 @@ def _step(outwards: int, values: Values) -> tuple[float, bool]:
     if step[best] < LEAST_STEP:
         return 0.0, False
     edge = int(edges[best])
-    further = float(activity[edge + WINDOW :].mean()) if edge + 2 * WINDOW <= len(activity) else 0.0
-    return float(edge - WINDOW - outwards), bool(step[best] >= SHARP * further)
+    inside, further = activity[edge : edge + WINDOW].mean(), activity[edge + WINDOW :]
+    sharp = len(further) >= WINDOW and inside >= FADED and step[best] >= SHARP * further.mean()
+    return float(edge - WINDOW - outwards), bool(sharp)

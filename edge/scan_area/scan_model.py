@@ -71,6 +71,18 @@ class ScanModel:
             bounds=None if bounds is None else (*(value * factor for value in bounds),),  # type: ignore[arg-type]
         )
 
+    def with_sides(self, left: tuple[float, float], right: tuple[float, float]) -> ScanModel:
+        """The scan with other straight sides; its arcs stay where they are in the middle, though their centre moves."""
+        other = replace(self, left=left, right=right)
+        if not (self.near_round or self.far_round):
+            return other
+        lower = other.apex[1] - self.apex[1]
+        return replace(
+            other,
+            near=max(0.0, self.near - lower) if self.near_round else self.near,
+            far=self.far - lower if self.far_round else self.far,
+        )
+
     def moved(self, x: float, y: float) -> ScanModel:
         """The same scan further to the right by ``x`` and down by ``y`` pixels."""
         bounds = self.bounds
