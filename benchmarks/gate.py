@@ -29,8 +29,10 @@ from gate_pictures.spoilings import SPOILINGS, probe_echoes, spoilt
 
 from edge.app.compose import make_analyser
 from edge.config.load import load_settings
+from edge.config.settings import StreamSettings
 from edge.contracts.frames import Frame
 from edge.contracts.results import Reason, Status
+from edge.pipeline.stream_metadata import add_stream_metadata
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,6 +47,7 @@ NEW = {
     Reason.BLURRED, Reason.TISSUE_NOT_SEEN,
 }  # fmt: skip
 """Reasons that this gate has added: what is refused for one of them may have been judged before."""
+STREAM = StreamSettings(name="gate", source="images:///")
 SEED = 16
 
 
@@ -71,8 +74,9 @@ class Judge:
         self._analyser = make_analyser(load_settings(None, {}, {}))
 
     def __call__(self, pixels: NDArray[np.uint8]) -> Result:
-        """Result of one picture."""
-        return self._analyser.analyse(Frame("gate", 0, time.monotonic_ns(), None, pixels))
+        """Result of one picture, whose scan is looked for as `edge-cli infer` does."""
+        frame = Frame("gate", 0, time.monotonic_ns(), None, pixels)
+        return self._analyser.analyse(add_stream_metadata([STREAM])(frame))
 
     def close(self) -> None:
         """Close the model's runtime."""

@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from edge.contracts.region import Box, Region
@@ -35,6 +37,8 @@ NEAR_FIELD = 0.125
 """Share of the height that is the near field: skin and fat, seldom darker than the rest."""
 WHITE = 250
 """Grey values from here on are white."""
+COVERED = 0.1
+"""The same for an outline in a crop: it is found within a few percent."""
 UPPER = 0.6
 """Share of the height in which every row shows something, however deep the rest is in shadow."""
 DETECTED = "detected"
@@ -144,9 +148,11 @@ class TissueView:
         """
         if any(region.source != DETECTED for region in self.regions):
             return 0.0
-        (x, y, w, h), (width, height) = self.crop, self.size
-        margins = sorted((x / width, y / height, 1 - (x + w) / width, 1 - (y + h) / height))
-        return margins[-1] if margins[-2] <= BORDER else 0.0
+        whole = (0, 0, *self.size)
+        found = [cv2.boundingRect(np.array(outline, np.int32)) for outline in self._outlines]
+        # What covers a half may be bright, and then is in the crop: an outline that was found in it leaves it off.
+        within = max((_one_margin(box, self.crop, COVERED) for box in found), default=0.0)
+        return max(_one_margin(self.crop, whole, BORDER), within)
 
     @property
     def outline_lost(self) -> float:
@@ -197,6 +203,13 @@ class TissueView:
             for region in self.regions
             if region.outline is not None and any(x <= px <= x + w and y <= py <= y + h for px, py in region.outline)
         ]
+
+
+def _one_margin(box: Sequence[int], around: Sequence[int], border: float) -> float:
+    """Share of ``around`` that ``box`` leaves off at one side; 0 where it leaves off more than ``border`` at others too."""
+    (x, y, w, h), (left, top, width, height) = box, around
+    margins = sorted(((x - left) / width, (y - top) / height, 1 - (x + w - left) / width, 1 - (y + h - top) / height))
+    return margins[-1] if margins[-2] <= border else 0.0
 
 
 def _mean_difference(grey: NDArray[np.uint8], down: int, across: int) -> float:

@@ -125,6 +125,12 @@ def test_what_the_crop_leaves_off_of_a_known_outline_is_not_seen():
     assert not_seen(tissue(), (100, 240, 280, 260), (scan,))
 
 
+def test_a_bright_cover_that_an_outline_leaves_off_is_not_seen():
+    outline = ((0, 290), (480, 290), (480, 576), (0, 576))
+    found = Region((0, 290, 480, 286), source="detected", outline=outline, shape="linear")
+    assert not_seen(covered(90, rows=slice(0, 96)), WHOLE, (found,))
+
+
 def test_an_outline_beside_the_crop_hides_nothing():
     beside = Region((0, 0, 100, 100), source="detected", outline=((0, 0), (40, 0), (40, 40)))
     assert not not_seen(tissue(), (100, 100, 280, 380), (beside,))
