@@ -206,7 +206,7 @@ class TissueView:
 
 
 def _one_margin(box: Sequence[int], around: Sequence[int], border: float) -> float:
-    """Share of ``around`` that ``box`` leaves off at one side; 0 where it leaves off more than ``border`` at others too."""
+    """Share of ``around`` that ``box`` leaves off at one side; 0 where it leaves off more than ``border`` elsewhere."""
     (x, y, w, h), (left, top, width, height) = box, around
     margins = sorted(((x - left) / width, (y - top) / height, 1 - (x + w - left) / width, 1 - (y + h - top) / height))
     return margins[-1] if margins[-2] <= border else 0.0
