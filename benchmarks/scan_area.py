@@ -17,21 +17,22 @@ import cv2
 import numpy as np
 from pydicom.data import get_testdata_file
 
-from benchmarks.screens.training_layouts import training_screens
+from benchmarks.screens.scan_content import ScreenTissue, place_scan
+from benchmarks.screens.screen import RenderedScreen
+from benchmarks.screens.training_layouts import SHAPES, training_screens
 from benchmarks.screens.unseen_layouts import unseen_screens
 from edge.config.settings import StreamSettings
 from edge.contracts.frames import Frame
 from edge.pipeline.stream_metadata import add_stream_metadata
 from edge.plugins import make_source
 from edge.scan_area.blackout import black_out, outline_mask
-from edge.scan_area.finder import find_scan_regions
+from edge.scan_area.finder import find_scan_regions, find_scans
+from edge.scan_area.texture import reduced, reduction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
-
-    from benchmarks.screens.screen import RenderedScreen
 
 DICOM = (
     *("OBXXXX1A_rle_2frame.dcm", "US-PAL-8-10x-echo", "US-RGB-8-epicard", "US-YBR_FULL_422-EVRLE.dcm", "YBR_422.dcm"),
@@ -59,7 +60,26 @@ def main() -> None:
     real_screens(options.out)
     if options.figure is not None:
         figure(options.figure)
+    depths()
     cost()
+
+
+def depths() -> None:
+    """Print how far the depth in pixels is off, which millimetres are made of, on plain screens of each shape."""
+    for shape in SHAPES:
+        errors, count = [], 25
+        for seed in range(count):
+            rng = np.random.default_rng(seed)
+            place = place_scan(shape, (150, 60, 400, 380), rng)
+            screen = RenderedScreen("plain", np.zeros((480, 640, 3), np.uint8), [(place, ScreenTissue(rng, 8))]).frame()
+            rows = np.flatnonzero(place.inside[:, place.box[2] // 2])
+            found = find_scans(screen, [reduced(screen, reduction(480, 640))])
+            if found and found[0].sharp:
+                errors.append(abs(found[0].depth_px / (rows[-1] - rows[0] + 1) - 1))
+        print(
+            f"depth of {shape} scans: measured on {len(errors)} of {count}, within 1 % on "
+            f"{sum(error <= 0.01 for error in errors)}, largest error {max(errors):.2%}"
+        )
 
 
 def figure(target: Path) -> None:

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-SHAPES = ("sector", "curved", "linear", "trapezoid")
+    from edge.contracts.region import ScanShape
+
+SHAPES: tuple[ScanShape, ...] = ("sector", "curved", "linear", "trapezoid")
 NAMES = ("ANDERSON MARY", "KOWALSKI JAN", "SMITH^JOHN", "GARCIA LUCIA", "MUELLER ANNA")
 SETTINGS = (
     "FR 28Hz",

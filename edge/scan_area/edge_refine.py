@@ -48,7 +48,7 @@ def refine(model: ScanModel, pixels: NDArray[np.uint8], inwards: int, outwards: 
     right, right_sharp = _step(outwards, _samples(pixels, model.right[0] + model.right[1] * y[:, None] - shift, rows))
     model = model.with_sides((model.left[0] + left, model.left[1]), (model.right[0] - right, model.right[1]))
     near, near_sharp = _step(outwards, _samples(pixels, *_across(model, model.near, model.near_round, shift)))
-    near_sharp |= model.shape == "sector"  # its tip has hardly an edge; where it is, the straight sides tell
+
     far, far_sharp = _step(outwards, _samples(pixels, *_across(model, model.far, model.far_round, -shift)))
     sharp = left_sharp and right_sharp and near_sharp and far_sharp and model.bounds is None
     return replace(model, near=model.near + near, far=model.far - far), sharp

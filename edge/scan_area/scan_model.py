@@ -54,9 +54,9 @@ class ScanModel:
 
     @property
     def depth_px(self) -> float:
-        """Pixels from the probe's face to the far end, along the middle beam; a sector begins in its apex."""
+        """Pixels from the probe's face to the far end, along the middle beam."""
         if self.near_round:
-            return self.far - (0.0 if self.shape == "sector" else self.near)
+            return self.far - self.near
         return self.far + (self.apex[1] if self.far_round else 0.0) - self.near
 
     def scaled(self, factor: float) -> ScanModel:
