@@ -15,6 +15,7 @@ from edge.images.limits import check_picture_size
 from edge.sources.live.igtl_messages import HEADER, MessageError, MessageHeader, parse_header, parse_image
 from edge.sources.live.late import LateFrames
 from edge.sources.live.network_errors import lost
+from edge.sources.live.picture_size import PictureSize
 from edge.sources.live.reader import FrameDamagedError, LiveFrame, StreamInfo
 from edge.sources.live.source import LiveSource
 from edge.sources.live.stream_clock import StreamClock
@@ -61,8 +62,7 @@ class IgtlReader:
         self._socket: socket.socket | None = None
         self._clock = StreamClock()
         self._late = LateFrames()
-        self._size: tuple[int, int] | None = None
-        """(width, height) of the connection's pictures."""
+        self._size = PictureSize()
         self._first: LiveFrame | None = None
         self._strangers: dict[str, float] = {}
 
@@ -80,7 +80,7 @@ class IgtlReader:
                 reason="source_lost",
             ) from None
         self._device, self._clock, self._late = self._wanted, StreamClock(), LateFrames()
-        self._size = None
+        self._size = PictureSize()
         self._strangers.clear()
         while self._first is None:
             self._first = self._read_first()
@@ -111,8 +111,7 @@ class IgtlReader:
                 check_picture_size(image.pixels.shape[1], image.pixels.shape[0])
             except (MessageError, SourceError) as error:
                 raise FrameDamagedError(str(error)) from None
-            height, width = image.pixels.shape[:2]
-            self._check_size(width, height)
+            self._size.check(image.pixels.shape[1], image.pixels.shape[0])
             captured_ns = arrived_ns
             if header.sent_ns:
                 self._clock.note(header.sent_ns, arrived_ns)
@@ -121,14 +120,8 @@ class IgtlReader:
                 continue
             return LiveFrame(image.pixels, captured_ns, regions=(image.region,), left_out=self._late.take_count())
 
-    def _check_size(self, width: int, height: int) -> None:
-        """Raise `SourceError` for a picture of another size than those before it."""
-        if self._size is not None and self._size != (width, height):
-            raise lost(f"its pictures changed from {self._size[0]} x {self._size[1]} to {width} x {height}")
-        self._size = (width, height)
-
     def _no_image(self) -> SourceError:
-        limit_s = self._connect_s if self._size is None else SILENCE_S
+        limit_s = self._connect_s if self._size.known is None else SILENCE_S
         return lost(f"no image came within {limit_s:g} s", "does the server send images, and is it not paused?")
 
     def _read_first(self) -> LiveFrame:

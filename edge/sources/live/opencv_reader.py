@@ -23,6 +23,7 @@ from edge.sources.live.damage import DAMAGED, PREDICTED
 from edge.sources.live.late import LateFrames
 from edge.sources.live.network_errors import lost, status_error
 from edge.sources.live.network_url import receive_options, with_credentials
+from edge.sources.live.picture_size import PictureSize
 from edge.sources.live.reader import FrameDamagedError, LiveFrame, StreamInfo
 from edge.sources.live.stream_clock import StreamClock
 
@@ -125,7 +126,7 @@ class OpencvReader:
     def _begin(self) -> None:
         self._clock, self._late = StreamClock(), LateFrames()
         self._came_ns = None
-        self._size: tuple[int, int] | None = None
+        self._size = PictureSize()
         self._has_begun = False
         self._waits_for_key = self._codec not in INTRA
         self._last_ns = 0
@@ -151,7 +152,7 @@ class OpencvReader:
             self._refuse(PREDICTED)
             return None
         self._waits_for_key, self._has_begun = False, True
-        self._check_size(picture.shape[1], picture.shape[0])
+        self._size.check(picture.shape[1], picture.shape[0])
         if not self._clock.is_settled:
             self._late.leave_out()
             return None
@@ -166,11 +167,6 @@ class OpencvReader:
         """Tell of a frame that is not sound; of those before the first key frame nothing."""
         if self._has_begun:
             raise FrameDamagedError(why)
-
-    def _check_size(self, width: int, height: int) -> None:
-        if self._size is not None and self._size != (width, height):
-            raise lost(f"its pictures changed from {self._size[0]} x {self._size[1]} to {width} x {height}")
-        self._size = (width, height)
 
     def _why_not_open(self, waited_s: float) -> SourceError:
         """What FFmpeg's log says of the failure, in words of ours: its own hold the URI."""

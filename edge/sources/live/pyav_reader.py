@@ -21,6 +21,7 @@ from edge.sources.live.damage import DamageWatch
 from edge.sources.live.late import LateFrames
 from edge.sources.live.network_errors import lost, status_error, system_error
 from edge.sources.live.network_url import receive_options, with_credentials
+from edge.sources.live.picture_size import PictureSize
 from edge.sources.live.reader import FrameDamagedError, LiveFrame, StreamInfo
 from edge.sources.live.stream_clock import StreamClock
 
@@ -164,7 +165,7 @@ class DecodedFrames:
         self._came_ns: int | None = None
         """When the packet before came."""
         self._waiting: list[Any] = []
-        self._size: tuple[int, int] | None = None
+        self._size = PictureSize()
         self._last_ns = 0
 
     def next(self) -> LiveFrame:
@@ -210,11 +211,7 @@ class DecodedFrames:
 
     def _taken(self, frame: Any) -> LiveFrame | None:
         """A decoded frame with its time, if it is sound and not late."""
-        size = (frame.width, frame.height)
-        if self._size is not None and size != self._size:
-            (width, height), (before_width, before_height) = size, self._size
-            raise lost(f"its pictures changed from {before_width} x {before_height} to {width} x {height}")
-        self._size = size
+        self._size.check(frame.width, frame.height)
         why = self._damage.of_frame(frame.pts, key=bool(frame.key_frame), corrupt=frame.is_corrupt)
         if why is not None:
             if not self._damage.has_begun:
