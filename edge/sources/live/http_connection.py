@@ -18,7 +18,7 @@ import time
 import urllib.request
 from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from edge.contracts.errors import SourceError
 from edge.sources.live.network_errors import REFUSED_CREDENTIALS, lost, refused, status_error, system_error
@@ -117,6 +117,7 @@ def open_http(options: LiveOptions, *, verify: bool = True) -> HttpAnswer:
     try:
         for _ in range(MOST_REDIRECTS + 1):
             # A name and password are for whom they were given, not for whom that one names.
+            url = _encoded(url)
             answer = _ask(url, options if _origin(url) == home else None, deadline, verify)
             if isinstance(answer, HttpAnswer):
                 return answer
@@ -205,6 +206,13 @@ def _request(connection: http.client.HTTPConnection, url: str, authorization: st
 def _selector(url: str) -> str:
     parts = urlsplit(url)
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def _encoded(url: str) -> str:
+    """An address whose path and query may stand in a request: what is encoded already stays as it is."""
+    parts = urlsplit(url)
+    path, query = (quote(part, safe="%/:@!$&'()*+,;=?[]~") for part in (parts.path, parts.query))
+    return parts._replace(path=path, query=query, fragment="").geturl()
 
 
 def _redirected(url: str, to: str) -> str:
