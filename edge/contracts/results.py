@@ -36,6 +36,8 @@ class Reason(str, Enum):
     HEADS_DISAGREE = "heads_disagree"
     PARTLY_SEEN = "partly_seen"
     """No lesion in the part that was judged, but the picture holds another part of some size."""
+    SCAN_AREA_UNKNOWN = "scan_area_unknown"
+    """No lesion, and it was not found either where in the picture the scan is; that is never guessed."""
     # no_result
     STARTING = "starting"
     SOURCE_LOST = "source_lost"

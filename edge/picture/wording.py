@@ -24,6 +24,7 @@ REASONS = {
     Reason.TOO_UNCERTAIN: "too uncertain",
     Reason.HEADS_DISAGREE: "malignancy without a lesion, the model contradicts itself",
     Reason.PARTLY_SEEN: "no lesion in the part that was judged, but there is another part",
+    Reason.SCAN_AREA_UNKNOWN: "no lesion, but it was not found where in the picture the scan is",
     Reason.STARTING: "still starting",
     Reason.SOURCE_LOST: "the source is lost",
     Reason.FROZEN: "the picture is frozen",

@@ -18,6 +18,7 @@ from edge.contracts.tensors import Tensor
 from edge.postprocess.abstention_rules import SIZE_RULES, first_reason, pixel_gate
 from edge.postprocess.decide import decide
 from edge.preprocess.preprocessor import MAX_PIXELS, Preprocessor
+from edge.scan_area.blackout import has_outline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -168,6 +169,7 @@ class Analyser:
             unseen,
             job.crop_grey,
             body_part_disputed=frame.origin.body_part_disputed,
+            scan_unknown=frame.geometry is not None and not has_outline(frame.regions),
         )
 
     def analyse(self, frame: Frame) -> Result:

@@ -17,6 +17,7 @@ from edge.contracts.finding import (
     ModelRef,
 )
 from edge.contracts.latest_result import LatestResult
+from edge.scan_area import FINDER_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -80,6 +81,7 @@ class Messages:
             prevalence=manifest.thresholds.prevalence,
             model=self._from.model,
             preprocess_hash=manifest.recipe_sha256,
+            scan_area_finder=FINDER_VERSION,
         )
 
     def coverage(self, change: CoverageChange, stream: str, exam_id: str) -> Coverage:

@@ -40,6 +40,7 @@ class StreamReporter:
         self._coverage = CoverageTracker()
         self._messages = StreamMessages(stream, messages, frame_link, self._break_off)
         self._clip = 0
+        self._geometry: int | None = None
         self._notes: tuple[str, ...] = ()
         self._last_frame: Frame | None = None
         self.stopped = False
@@ -61,6 +62,9 @@ class StreamReporter:
         """Report a frame that was answered; ask `reports` first."""
         if self._last_frame is not None and frame.origin.clip != self._clip:
             self._end_tracks("clip_changed")
+        elif self._last_frame is not None and frame.geometry != self._geometry:
+            self._end_tracks("geometry_changed")
+        self._geometry = frame.geometry
         if frame.origin.notes and (frame.origin.notes != self._notes or frame.origin.clip != self._clip):
             log.warning("stream %s: %s", self._name, "; ".join(frame.origin.notes))
         self._clip, self._notes = frame.origin.clip, frame.origin.notes

@@ -131,6 +131,11 @@ def partly_seen(outputs: JudgedOutputs) -> bool:
     return not outputs.lesions and outputs.unseen_share() > MAX_UNSEEN
 
 
+def scan_area_unknown(outputs: JudgedOutputs) -> bool:
+    """Whether no lesion was found, and it was not found either where in the picture the scan is."""
+    return outputs.scan_unknown and not outputs.lesions
+
+
 SIZE_RULES: tuple[AbstentionRule[Box], ...] = (
     AbstentionRule(Reason.TOO_SMALL, too_small, "So few pixels cannot hold a lesion and its surroundings."),
 )
@@ -144,6 +149,7 @@ OUTPUT_RULES: tuple[AbstentionRule[JudgedOutputs], ...] = (
     AbstentionRule(Reason.HEADS_DISAGREE, heads_disagree, "Malignant without a lesion: one head must be wrong."),
     AbstentionRule(Reason.TOO_UNCERTAIN, too_uncertain, "Neither a lesion nor a low malignancy: it is not clear."),
     AbstentionRule(Reason.PARTLY_SEEN, partly_seen, "A part that was not judged may hold a lesion: it is not clear."),
+    AbstentionRule(Reason.SCAN_AREA_UNKNOWN, scan_area_unknown, "What cannot be told from menus is not clear."),
 )
 ALL_RULES: tuple[AbstentionRule[Box] | AbstentionRule[PixelSample] | AbstentionRule[JudgedOutputs], ...] = (
     *SIZE_RULES,

@@ -41,6 +41,7 @@ def decide(
     unseen: Callable[[], float] | None = None,
     crop_grey: NDArray[np.uint8] | None = None,
     body_part_disputed: bool = False,
+    scan_unknown: bool = False,
 ) -> Verdict:
     """Verdict on one frame, by the abstention rules first and the manifest's thresholds then.
 
@@ -54,17 +55,17 @@ def decide(
         unseen: measures scan data beside the crop, as a share of it; called only without a lesion. None: there is none.
         crop_grey: (h, w) uint8, the grey of ``placement.crop``, where preprocessing has made it already.
         body_part_disputed: whether DICOM names another body part than ``body_part``, which the configuration gave.
+        scan_unknown: whether the outline of the scan was looked for, and not found.
 
     Raises:
         ModelError: an output that the manifest names is missing.
     """
-    missing = manifest.heads.keys() - outputs.keys()
-    if missing:
+    if manifest.heads.keys() - outputs.keys():
         raise ModelError(f"expected outputs {sorted(manifest.heads)}, got {sorted(outputs)}")
     if any(outputs[name].dtype.kind == "f" and not np.isfinite(outputs[name]).all() for name in manifest.heads):
         return Verdict(Status.NO_RESULT, Reason.NAN_OUTPUT)
     region = judged_region(placement.crop, regions, pixels.shape[1], pixels.shape[0])
-    judged = JudgedOutputs(outputs, manifest, placement, regions, body_part, unseen, body_part_disputed)
+    judged = JudgedOutputs(outputs, manifest, placement, regions, body_part, unseen, body_part_disputed, scan_unknown)
     if (reason := first_reason(OUTPUT_RULES, judged)) is not None:
         return Verdict(Status.ABSTAINED, reason, region=region)
     malignancy = precision.probability(judged.malignancy, manifest.thresholds.malignancy, manifest.thresholds.uncertain)
@@ -112,7 +113,9 @@ def chance_of_error(malignancy: float, suspicious: bool) -> float:
 
 
 def judged_region(crop: Box, regions: tuple[Region, ...], width: int, height: int) -> Region:
-    """The frame's largest region (which the crop follows), clipped to the picture; else the crop itself.
+    """The frame's largest region that the source gives (which the crop follows), clipped to the picture.
+
+    Else the largest that was found in the pixels, else the crop itself.
 
     Args:
         crop: (x, y, w, h) that the model saw, in pixels of the source picture.
@@ -121,11 +124,13 @@ def judged_region(crop: Box, regions: tuple[Region, ...], width: int, height: in
         height: of the source picture in pixels.
     """
     best: Region | None = None
-    best_area = 0
+    best_area = 0.0
     for each in regions:
         x, y, w, h = each.box
         left, top, right, bottom = max(0, x), max(0, y), min(width, x + w), min(height, y + h)
-        area = max(0, right - left) * max(0, bottom - top)
+        area = float(max(0, right - left) * max(0, bottom - top))
+        if each.source == "detected":
+            area /= width * height + 1  # the crop did not follow it: it counts where the source gives none
         if area > best_area:
             box = (left, top, right - left, bottom - top)
             best, best_area = msgspec.structs.replace(each, box=box), area

@@ -36,10 +36,13 @@ class JudgedOutputs:
         body_part: str | None = None,
         unseen: Callable[[], float] | None = None,
         body_part_disputed: bool = False,
+        scan_unknown: bool = False,
     ) -> None:
         """Arguments as for `edge.postprocess.decide.decide`; ``outputs`` has all heads of the manifest."""
         self._outputs, self._placement, self._regions, self._unseen = outputs, placement, regions, unseen
         self.manifest = manifest
+        self.scan_unknown = scan_unknown
+        """Whether the outline of the scan was looked for, and not found."""
         self.body_part = body_part
         """What DICOM or the configuration says is scanned; None: nothing is said."""
         self.body_part_disputed = body_part_disputed

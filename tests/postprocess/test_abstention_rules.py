@@ -30,6 +30,7 @@ ORDER = [
     Reason.HEADS_DISAGREE,
     Reason.TOO_UNCERTAIN,
     Reason.PARTLY_SEEN,
+    Reason.SCAN_AREA_UNKNOWN,
 ]
 """Written down a second time, apart from the table."""
 PIXELS = np.random.default_rng(0).integers(20, 200, (480, 640), dtype=np.uint8)
@@ -104,14 +105,23 @@ def test_each_rule_after_the_model_can_be_the_one_that_applies(kit, unseen):
         Reason.HEADS_DISAGREE: (outputs(0.8, lesion=False), "BREAST"),
         Reason.TOO_UNCERTAIN: (outputs(0.3, lesion=False), None),
         Reason.PARTLY_SEEN: (outputs(0.1, lesion=False), None),
+        Reason.SCAN_AREA_UNKNOWN: (outputs(0.1, lesion=False), None),
     }
     assert list(cases) == [rule.reason for rule in OUTPUT_RULES]
     for reason, (raw, told) in cases.items():
-        verdict = decide(raw, manifest, BOX, (), PIXELS, told, lambda: unseen)
+        unknown = reason is Reason.SCAN_AREA_UNKNOWN
+        beside = 0.0 if unknown else unseen
+        verdict = decide(raw, manifest, BOX, (), PIXELS, told, lambda beside=beside: beside, scan_unknown=unknown)
         if reason is Reason.PARTLY_SEEN and unseen <= MAX_UNSEEN:
             assert (verdict.status, verdict.reason) == (Status.CLEAR, None)
         else:
             assert (verdict.status, verdict.reason) == (Status.ABSTAINED, reason)
+
+
+def test_a_lesion_is_never_withheld_because_the_scan_area_is_unknown(kit):
+    """Only a `clear` needs to know where the scan is."""
+    verdict = decide(outputs(0.8, lesion=True), kit.make_manifest(), BOX, (), PIXELS, scan_unknown=True)
+    assert verdict.status is Status.FINDING
 
 
 def test_the_picture_beside_the_crop_is_measured_only_where_no_lesion_was_found(kit):
