@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edge.contracts.results import Reason, Status
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from edge.pipeline.tracker import TrackEvent
 
 log = logging.getLogger(__name__)
+
+_NUMBER = re.compile(r"[\d.,]*\d")
 
 
 class StreamReporter:
@@ -82,9 +86,14 @@ class StreamReporter:
         self._set_state(Status.NO_RESULT, event.reason, now, None)
 
     def _log_event(self, event: SourceEvent) -> None:
-        """Log an event; the same again and again only at its 2nd, 4th, 8th time: a camera may be off for days."""
-        self._times_told = self._times_told + 1 if event == self._told else 1
-        self._told = event
+        """Log an event; the same again and again only at its 2nd, 4th, 8th time: a camera may be off for days.
+
+        Losses whose words differ in their numbers only, such as an age, are the same. Of what is skipped each counts: a
+        number may be a frame's.
+        """
+        told = replace(event, detail=_NUMBER.sub("0", event.detail)) if event.kind == "lost" else event
+        self._times_told = self._times_told + 1 if told == self._told else 1
+        self._told = told
         if self._times_told & (self._times_told - 1):
             return
         again = f" (time {self._times_told} in a row)" if self._times_told > 1 else ""
