@@ -115,6 +115,7 @@ def labels() -> Labels:
         label=SCORES[0].name,
         score=SCORES[0].score,
         threshold=0.6,
+        scan_area_finder=None,
         labels=SCORES,
         gate="anatomy",
         model=MODEL,
