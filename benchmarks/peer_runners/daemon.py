@@ -16,7 +16,8 @@ import edge
 from edge.app.compose import choose_model, make_guard
 from edge.app.envelope import EnvelopeMaker
 from edge.app.frame_link import OutboxFrameLink
-from edge.config.settings import AT_ONCE, LogSettings, SinkSettings, TrackingSettings
+from edge.config.settings import LogSettings, SinkSettings
+from edge.config.tracking_settings import AT_ONCE, TrackingSettings
 from edge.contracts.frames import Frame, SourceEvent
 from edge.contracts.results import Reason
 from edge.daemon.frame.process import make_report

@@ -22,7 +22,8 @@ from edge.bench.publisher_process import PublisherProcess
 from edge.bench.rendered_frames import RenderedFrames
 from edge.bench.samples import WARM_UP
 from edge.bench.stage_timing import StageTimer, TimedAnalyser, TimedFrameLink, TimedSource
-from edge.config.settings import AT_ONCE, AffinitySettings, SinkSettings, StreamSettings
+from edge.config.settings import AffinitySettings, SinkSettings, StreamSettings
+from edge.config.tracking_settings import AT_ONCE
 from edge.contracts.errors import DeviceError
 from edge.pipeline import loop
 from edge.pipeline.capture import FrameCapture

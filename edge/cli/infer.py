@@ -42,6 +42,9 @@ def command(
         typer.Option(help="Write each picture with what was found to this folder; of one clip a film: out.mp4."),
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Model bundle; default: the one that ships.")] = None,
+    allow_no_gate: Annotated[
+        bool, typer.Option("--allow-no-gate", help="Allow a model without an anatomy gate (gate.none_allowed).")
+    ] = False,
 ) -> int:
     """Analyse pictures, videos, DICOM files or folders.
 
@@ -67,7 +70,8 @@ def command(
     from edge.config.load import load_settings
     from edge.infer.inputs import find_inputs
 
-    settings = load_settings(None, os.environ, {"model": str(model)} if model else {})
+    flags = {"model": str(model) if model else None, "gate.none_allowed": True if allow_no_gate else None}
+    settings = load_settings(None, os.environ, flags)
     set_up_logs(settings.log)
     inputs, passed_over = find_inputs(paths)
     try:
@@ -95,7 +99,10 @@ def analyse(
     require_inputs(inputs, passed_over)
     table, pictures = make_files(inputs, csv, overlay, as_json=as_json)
     output = AnswerPrinter(inputs, form="json" if as_json else "none" if csv == STDOUT else "table")
-    write_answers(inputs, make_analyser(settings, isolated=False), output, table, pictures)
+    analyser = make_analyser(settings, isolated=False)
+    if table is not None:
+        table.labels = analyser.manifest.judges == "classification"
+    write_answers(inputs, analyser, output, table, pictures)
     with printing():
         output.end(passed_over)
     require_frames(output.frames, output.first_problem, output.first_hint)

@@ -6,19 +6,10 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from edge.config.section import Core, NotNegative, Positive, SettingsSection
+from edge.config.tracking_settings import TrackingSettings
 from edge.contracts.names import Name
 from edge.contracts.region import Box
-
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-NotNegative = Annotated[float, msgspec.Meta(ge=0)]
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-FRAMES_A_SECOND = 30
-"""Frame rate by which settings that once counted frames are turned into seconds."""
-Core = Annotated[int, msgspec.Meta(ge=0, le=1023)]
-
-
-class SettingsSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base class of all sections of the settings."""
 
 
 class CalibrationSettings(SettingsSection, frozen=True):
@@ -68,9 +59,10 @@ class StreamSettings(SettingsSection, frozen=True):
     decode_timeout_s: Positive | None = None
     """File sources only: longest time for one picture in the decoder process (JPEG-LS, RLE, JPEG 2000, TIFF, large
     pictures); then it is `no_result` (``decode_error``). None: 1.5 s, on a slow machine up to ten times that."""
-    frozen_after_s: NotNegative = 10.0
-    """Live sources only: the same picture, bit for bit, for so many seconds is `no_result` (``frozen``) until it
-    changes. 0: never."""
+    frozen_after_s: NotNegative = 0.4
+    """Live sources only: a scan that stands still for so many seconds is `no_result` (``frozen``) until it moves again.
+    A clock beside it, a cursor and what a codec does to it are no movement; the noise of a probe held still is. What a
+    codec still mends after the last movement comes on top. A slow source is told after three frames. 0: never."""
     silent_after_s: NotNegative = 5.0
     """Live sources only: nothing at all for so many seconds is `no_result` (``source_lost``) until a frame comes. 0:
     never."""
@@ -143,45 +135,6 @@ class ThermalSettings(SettingsSection, frozen=True):
     """From this temperature of the processor on, in degrees Celsius, the device is ``degraded: hot``, until it is 3
     degrees cooler: best a little under where the board begins to throttle. With it, ``throttled`` and
     ``under_voltage`` are reasons too, where sensors tell. None: all of it is in `health` only."""
-
-
-class ConfirmSettings(SettingsSection, frozen=True):
-    """Confirmation: how long a lesion is watched before it is `new`. docs/tracks.md shows what that trades for what."""
-
-    seconds: NotNegative = 1.1
-    """Seconds that are looked back on. 0: what one frame shows is new at once."""
-    share: Share = 0.55
-    """Share of their frames that must show the lesion, each by its presence: not at all up to 0.7, whole from 0.9 on.
-    One that is never so sure is new once it is in 9 of 10 frames of three times as long."""
-    gate_s: NotNegative = 2.0
-    """Seconds before in which the anatomy gate must have let at least half of the frames pass."""
-
-
-AT_ONCE = ConfirmSettings(seconds=0.0, share=0.0)
-"""No confirmation: what one frame shows is new."""
-
-
-class TrackingSettings(SettingsSection, frozen=True):
-    """Lesion tracking: when a lesion is new, changed or gone."""
-
-    confirm: ConfirmSettings = ConfirmSettings()
-    match_iou: Share = 0.2
-    """Boxes that overlap by this intersection over union are the same lesion; so is one that lies half in the other."""
-    gone_after_s: Positive = 1.5
-    """Seconds of judged frames without the lesion until it has ended; as many that were not judged end it too."""
-    gone_after_frames: Annotated[int, msgspec.Meta(ge=1)] | None = None
-    """Old: frames instead of ``gone_after_s``, taken as 30 a second. None: it is not set."""
-    update_malignancy: Share = 0.1
-    """A change of malignancy by this much is an update."""
-    update_iou: Share = 0.6
-    """A box that overlaps the last published one less than this is an update."""
-    update_every_s: Positive = 5.0
-    """Seconds. A lesion still seen is updated at least this often."""
-
-    @property
-    def gone_s(self) -> float:
-        """Seconds without a lesion until it has ended, from whichever of the two settings says so."""
-        return self.gone_after_s if self.gone_after_frames is None else self.gone_after_frames / FRAMES_A_SECOND
 
 
 class ExamSettings(SettingsSection, frozen=True):
@@ -263,6 +216,14 @@ class LogSettings(SettingsSection, frozen=True):
     """``json``: one object a line."""
 
 
+class GateSettings(SettingsSection, frozen=True):
+    """Anatomy gate: what is asked of a model before it may judge."""
+
+    none_allowed: bool = False
+    """True: a model that refuses no other body part may judge, too. Whatever is in the picture gets one of its labels;
+    each message and picture then says ``gate: none``. False: such a model is refused."""
+
+
 class Settings(SettingsSection, frozen=True):
     """All settings of a daemon, with its sections."""
 
@@ -291,6 +252,7 @@ class Settings(SettingsSection, frozen=True):
     runtime: RuntimeSettings = RuntimeSettings()
     affinity: AffinitySettings = AffinitySettings()
     thermal: ThermalSettings = ThermalSettings()
+    gate: GateSettings = GateSettings()
     tracking: TrackingSettings = TrackingSettings()
     exam: ExamSettings = ExamSettings()
     outbox: OutboxSettings = OutboxSettings()

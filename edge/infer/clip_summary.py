@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from edge.config.settings import TrackingSettings
+from edge.config.tracking_settings import TrackingSettings
 from edge.contracts.results import Status
 from edge.infer.output import printable, text_of
 from edge.picture.wording import REASONS, UNCERTAIN_CALL, counted
@@ -42,12 +42,18 @@ class ClipSummary:
         """Number in the file of the best frame of each open track, by ``frame_seq``."""
         self._lesions: list[tuple[ClipJudgement, int | None]] = []
         """Tracks that have ended, with the number of their best frame."""
+        self._labels: Counter[str] = Counter()
+        """Frames by label, of a classifier."""
+        self._of_lesions = True
 
     def add(self, answer: FileAnswer) -> None:
         """Count one more answer for the file."""
         self.answers += 1
         self._frames += answer.frame is not None
         self._track(answer)
+        if answer.result is not None:
+            self._of_lesions = answer.result.gated_by is None
+            self._labels.update(answer.result.given)
         if answer.status in (Status.FINDING, Status.CLEAR):
             self._judged[answer.status] += 1
             self._uncertain_calls += answer.result is not None and answer.result.call_uncertain
@@ -107,12 +113,18 @@ class ClipSummary:
         if self._lesions:
             highest = max(clip.malignancy for clip, _ in self._lesions)
             return [f"{counted(len(self._lesions), 'lesion')} tracked, malignancy {highest:.2f} by all frames together"]
-        return ["no lesion was seen for long enough to be tracked"] if self._judged[Status.FINDING] else []
+        return (
+            ["no lesion was seen for long enough to be tracked"]
+            if self._judged[Status.FINDING] and self._of_lesions
+            else []
+        )
 
     def _uncertain_text(self) -> str:
         return f", {self._uncertain_calls} of them an {UNCERTAIN_CALL}" if self._uncertain_calls else ""
 
     def _highest_text(self) -> str:
+        if not self._of_lesions:
+            return f"labels: {_listed(self._labels) or 'none'}"
         if self._highest is None:
             return "no malignancy was judged"
         malignancy, answer = self._highest

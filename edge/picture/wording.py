@@ -9,9 +9,13 @@ from edge.contracts.results import Reason, Status
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from edge.contracts.labels import LabelScore
+    from edge.contracts.manifest import Gate
     from edge.contracts.results import Lesion
 
 RESEARCH_ONLY = "research use only"
+NO_GATE = "no anatomy gate"
+"""What stands on each picture that a model without one has judged."""
 UNCERTAIN_CALL = "uncertain call"
 """What a finding is called, beside its call, where ``call_uncertain`` is true."""
 
@@ -19,11 +23,19 @@ REASONS = {
     Reason.BLACK: "the picture is black",
     Reason.FLAT: "the picture has no texture",
     Reason.TOO_SMALL: "the picture is too small",
+    Reason.NO_SIGNAL: "no signal from the scanner",
+    Reason.MENU: "the screen shows a menu",
+    Reason.REPORT: "the screen shows a report",
     Reason.NOT_ULTRASOUND: "it does not look like ultrasound",
+    Reason.COLOUR_DOPPLER: "colour Doppler is switched on",
+    Reason.INTERLACED: "two fields are woven into the picture",
+    Reason.NO_CONTACT: "the probe has no contact",
+    Reason.BLURRED: "the picture is blurred",
     Reason.WRONG_ANATOMY: "not the body part that the model knows",
     Reason.TOO_UNCERTAIN: "too uncertain",
     Reason.HEADS_DISAGREE: "malignancy without a lesion, the model contradicts itself",
     Reason.PARTLY_SEEN: "no lesion in the part that was judged, but there is another part",
+    Reason.TISSUE_NOT_SEEN: "no lesion where tissue is seen, but a part of the scan shows none",
     Reason.SCAN_AREA_UNKNOWN: "no lesion, but it was not found where in the picture the scan is",
     Reason.STARTING: "still starting",
     Reason.SOURCE_LOST: "the source is lost",
@@ -73,6 +85,8 @@ class JudgedFrame(Protocol):
 
 def sentence(judged: JudgedFrame) -> list[str]:
     """Sentence about a frame in parts, in ASCII; to be joined by a bar or put on lines of their own."""
+    if gate_of(judged) is not None and judged.status in (Status.FINDING, Status.CLEAR):
+        return _labels(judged)
     if judged.status is Status.CLEAR:
         return ["no lesion detected in this frame"]
     if judged.status is not Status.FINDING:
@@ -82,6 +96,28 @@ def sentence(judged: JudgedFrame) -> list[str]:
     if len(judged.lesions) == 1:
         return [f"lesion {judged.lesions[0].score:.2f}", malignancy, *_call(judged), size(judged.lesions[0])]
     return [f"{len(judged.lesions)} lesions", malignancy, *_call(judged)]
+
+
+def scores_of(judged: JudgedFrame) -> tuple[LabelScore, ...]:
+    """Scores of a classifier, the highest first; empty of another model."""
+    return getattr(judged, "scores", ())
+
+
+def gate_of(judged: JudgedFrame) -> Gate | None:
+    """Gate of a model of another kind than ``lesion``; None: it is a lesion model."""
+    return getattr(judged, "gated_by", None)
+
+
+def _labels(judged: JudgedFrame) -> list[str]:
+    """Labels that a frame has, with their scores. What is clear is so by the model's card, and never "healthy"."""
+    given = getattr(judged, "given", ())
+    said = [f"{in_ascii(each.name)} {each.score:.2f}" for each in scores_of(judged) if each.name in given]
+    return [*said, "clear by the model's card"] if judged.status is Status.CLEAR else said
+
+
+def in_ascii(text: str) -> str:
+    """Text as the overlay's font can draw it."""
+    return text.encode("ascii", "replace").decode()
 
 
 def _call(judged: JudgedFrame) -> list[str]:

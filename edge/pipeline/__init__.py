@@ -11,10 +11,13 @@ Modules:
 - ``clip_judgement``: Judgement of a lesion over all of its frames: malignancy joined by a rule, and the best frame.
 - ``coverage``: Coverage of one stream: which result state held from when to when. Pure; knows no messages.
 - ``exam``: Exam tracking: the boundary between patients, where a new random exam id begins and every lesion track ends.
+- ``freeze``: Freeze detection in one live stream: whether the scan stands still, judged against the stream's own noise.
 - ``guard``: Runtime guard with fall-back: keeps the time limit, replaces a runtime that hung or died, tests it before
   use.
+- ``label_tracker``: Label tracker with hysteresis: results of a classifier in, lifecycle events of its labels out.
+  Pure.
 - ``latest_results``: Sends the latest result of each stream (`results/{stream}`), at most N a second; keeps none.
-- ``liveness``: Freeze detection for live streams: finds a picture that never changes, and a source that gives nothing
+- ``liveness``: Freeze and silence detection for live streams: a scan that stands still, and a source that gives nothing
   at all.
 - ``loop``: Main loop of the frame process, the whole flow from frame to finding: READ THIS FIRST.
 - ``messages``: Makes the messages on the wire (findings, coverage, latest results) of results and events.
@@ -38,7 +41,7 @@ Modules:
   the coverage.
 - ``stream_metadata``: Turns frames as their stream's configuration says, and adds what it knows and the source does
   not.
-- ``stream_reporter``: State of one stream between frames: its exam, its lesion tracks and its coverage, kept and
+- ``stream_reporter``: State of one stream between frames: its exam, its lesion or label tracks, and its coverage,
   reported together.
 - ``tracker``: Lesion tracker with hysteresis over seconds: results of one stream in, lifecycle events (new, update,
   end) out.

@@ -15,9 +15,11 @@ from edge.contracts.finding import Verdict
 from edge.contracts.frame_result import Result
 from edge.contracts.results import Reason, Status
 from edge.contracts.tensors import Tensor
-from edge.postprocess.abstention_rules import SIZE_RULES, first_reason, pixel_gate
+from edge.postprocess.abstention_rules import MIN_SIDE, SIZE_RULES, first_reason, pixel_gate
 from edge.postprocess.decide import decide
-from edge.preprocess.preprocessor import MAX_PIXELS, Preprocessor
+from edge.postprocess.tissue_view import TissueView
+from edge.preprocess.preprocessor import MAX_PIXELS
+from edge.preprocess.recipes import make_preprocessor
 from edge.scan_area.blackout import has_outline
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
     from edge.contracts.finding import RuntimeRef
     from edge.contracts.frames import Frame
-    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.manifest import BundleManifest
     from edge.pipeline.guard import RuntimeGuard
     from edge.preprocess.letterbox import Letterbox
 
@@ -44,6 +46,8 @@ class FrameJob:
     letterbox: Letterbox | None = None
     crop_grey: NDArray[np.uint8] | None = None
     """Grey of the part that the model sees, (h, w) uint8; for the descriptors of its lesions."""
+    view: TissueView | None = None
+    """What the model sees, as a small grey picture; None: the crop is too narrow to tell anything."""
     refused: Verdict | None = None
     """Set where no inference is needed or possible."""
     runtime: RuntimeRef | None = None
@@ -59,12 +63,13 @@ class FrameJob:
 class Analyser:
     """Preprocesses, infers and decides, with one model and one guarded runtime."""
 
-    def __init__(self, manifest: ModelManifest, guard: RuntimeGuard) -> None:
+    def __init__(self, manifest: BundleManifest, guard: RuntimeGuard) -> None:
         self.manifest = manifest
         self.guard = guard
-        self._preprocess = Preprocessor(manifest.recipe)
+        self._gated_by = None if manifest.judges == "lesion" else manifest.gate
+        self._preprocess = make_preprocessor(manifest)
         # One buffer serves all frames: `submit` has copied it by the time the next frame is prepared.
-        self._values: NDArray[np.uint8] = np.empty(manifest.input.shape, np.uint8)
+        self._values: NDArray[Any] = np.empty(manifest.input.shape, manifest.input.dtype)
         self._tensor = Tensor(self._values, manifest.input)
 
     @property
@@ -93,7 +98,10 @@ class Analyser:
         if reason is None:
             _, job.letterbox = self._preprocess(frame.pixels, frame.regions, self._values)
             job.crop_grey = self._preprocess.crop_grey
-            reason = pixel_gate(frame.pixels, job.letterbox.crop, job.crop_grey)
+            small = self._preprocess.small
+            if small is not None and min(small.shape) >= MIN_SIDE:
+                job.view = TissueView(small, job.letterbox.crop, (width, height), frame.regions)
+            reason = pixel_gate(frame.pixels, job.letterbox.crop, job.crop_grey, job.view)
         if reason is not None:
             job.refused = Verdict(Status.ABSTAINED, reason)
 
@@ -148,6 +156,7 @@ class Analyser:
             image_size=(frame.pixels.shape[1], frame.pixels.shape[0]),
             runtime=job.runtime,
             latency_ms=job.latency_ms,
+            gated_by=self._gated_by,
         )
 
     def _decide(self, job: FrameJob, answer: Answer | None) -> Verdict:
@@ -170,6 +179,7 @@ class Analyser:
             job.crop_grey,
             body_part_disputed=frame.origin.body_part_disputed,
             scan_unknown=frame.geometry is not None and not has_outline(frame.regions),
+            view=job.view,
         )
 
     def analyse(self, frame: Frame) -> Result:

@@ -18,7 +18,7 @@ from edge.pipeline.recent_frames import RecentFrames
 from edge.pipeline.same_lesion import Reach, iou, match
 
 if TYPE_CHECKING:
-    from edge.config.settings import TrackingSettings
+    from edge.config.tracking_settings import TrackingSettings
     from edge.contracts.finding import EndReason, Lifecycle
     from edge.contracts.frame_result import Result
     from edge.contracts.results import Lesion

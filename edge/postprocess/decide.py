@@ -5,6 +5,7 @@ When a frame is not judged is said in one table: `edge.postprocess.abstention_ru
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,9 +14,11 @@ import numpy as np
 from edge.contracts import precision
 from edge.contracts.errors import ModelError
 from edge.contracts.finding import Verdict
+from edge.contracts.manifest import ClassificationManifest, ModelManifest
 from edge.contracts.region import Region
 from edge.contracts.results import Reason, Status
 from edge.postprocess.abstention_rules import OUTPUT_RULES, first_reason
+from edge.postprocess.classify import classify
 from edge.postprocess.descriptors import describe
 from edge.postprocess.measure import calibration_for
 from edge.postprocess.model_outputs import JudgedOutputs
@@ -25,15 +28,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.manifest import BundleManifest
     from edge.contracts.region import Box
     from edge.contracts.results import Lesion
     from edge.postprocess.lesions import PicturePlacement
+    from edge.postprocess.tissue_view import TissueView
 
 
 def decide(
     outputs: Mapping[str, NDArray[Any]],
-    manifest: ModelManifest,
+    manifest: BundleManifest,
     placement: PicturePlacement,
     regions: tuple[Region, ...],
     pixels: NDArray[np.uint8],
@@ -42,8 +46,11 @@ def decide(
     crop_grey: NDArray[np.uint8] | None = None,
     body_part_disputed: bool = False,
     scan_unknown: bool = False,
+    view: TissueView | None = None,
 ) -> Verdict:
     """Verdict on one frame, by the abstention rules first and the manifest's thresholds then.
+
+    How an answer is read is the model's kind: this is the one place that chooses.
 
     Args:
         outputs: raw (still quantised) outputs by head name.
@@ -56,6 +63,7 @@ def decide(
         crop_grey: (h, w) uint8, the grey of ``placement.crop``, where preprocessing has made it already.
         body_part_disputed: whether DICOM names another body part than ``body_part``, which the configuration gave.
         scan_unknown: whether the outline of the scan was looked for, and not found.
+        view: what the model saw, as a small grey picture. None: it need not prove that tissue was seen.
 
     Raises:
         ModelError: an output that the manifest names is missing.
@@ -65,19 +73,46 @@ def decide(
     if any(outputs[name].dtype.kind == "f" and not np.isfinite(outputs[name]).all() for name in manifest.heads):
         return Verdict(Status.NO_RESULT, Reason.NAN_OUTPUT)
     region = judged_region(placement.crop, regions, pixels.shape[1], pixels.shape[0])
-    judged = JudgedOutputs(outputs, manifest, placement, regions, body_part, unseen, body_part_disputed, scan_unknown)
+    if isinstance(manifest, ClassificationManifest):
+        return classify(outputs, manifest, region, body_part, unseen, body_part_disputed, scan_unknown, view)
+    assert isinstance(manifest, ModelManifest)  # noqa: S101  (no bundle of another kind is loaded)
+    said = (body_part, unseen, body_part_disputed, scan_unknown)
+    judged = JudgedOutputs(outputs, manifest, placement, regions, *said, pixels, view)
+    return _judge_lesions(judged, manifest, regions, region, _Picture(pixels, placement.crop, crop_grey))
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """The source picture, its crop, and the crop's grey where it has been made already."""
+
+    pixels: NDArray[np.uint8]
+    crop: Box
+    crop_grey: NDArray[np.uint8] | None
+
+
+def _judge_lesions(
+    judged: JudgedOutputs, manifest: ModelManifest, regions: tuple[Region, ...], region: Region, picture: _Picture
+) -> Verdict:
+    """Verdict of a lesion model; ``region`` is what the judgement is about."""
     if (reason := first_reason(OUTPUT_RULES, judged)) is not None:
         return Verdict(Status.ABSTAINED, reason, region=region)
     malignancy = precision.probability(judged.malignancy, manifest.thresholds.malignancy, manifest.thresholds.uncertain)
     if not judged.lesions:
         return Verdict(Status.CLEAR, malignancy=malignancy, region=region)
+    return _finding(judged, malignancy, regions, region, picture)
+
+
+def _finding(
+    judged: JudgedOutputs, malignancy: float, regions: tuple[Region, ...], region: Region, picture: _Picture
+) -> Verdict:
+    """Verdict on a frame with lesions. ``region``: what is reported where none is calibrated below the first."""
     measured = calibration_for(judged.lesions[0].outline, regions, judged.lesions[0].box)
     return Verdict(
         Status.FINDING,
         malignancy=malignancy,
         suspicious=judged.suspicious,
         uncertainty=precision.probability(chance_of_error(malignancy, judged.suspicious)),
-        lesions=_described(judged.lesions, measured, pixels, placement.crop, crop_grey),
+        lesions=_described(judged.lesions, measured, picture.pixels, picture.crop, picture.crop_grey),
         region=region if measured is None else _reported(measured),
         call_uncertain=judged.call_uncertain,
     )

@@ -11,14 +11,8 @@ import pytest
 from edge.app.compose import choose_model, make_guard
 from edge.app.envelope import EnvelopeMaker
 from edge.app.frame_link import MemoryFrameLink
-from edge.config.settings import (
-    CalibrationSettings,
-    ConfirmSettings,
-    RuntimeSettings,
-    Settings,
-    StreamSettings,
-    TrackingSettings,
-)
+from edge.config.settings import CalibrationSettings, RuntimeSettings, Settings, StreamSettings
+from edge.config.tracking_settings import ConfirmSettings, TrackingSettings
 from edge.contracts.coverage import Coverage
 from edge.contracts.errors import UsageError
 from edge.contracts.finding import Finding, ModelRef, RuntimeRef

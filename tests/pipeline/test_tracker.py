@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edge.config.settings import AT_ONCE, ConfirmSettings, TrackingSettings
+from edge.config.tracking_settings import AT_ONCE, ConfirmSettings, TrackingSettings
 from edge.contracts.results import Reason, Status
 from edge.pipeline.same_lesion import iou
 from edge.pipeline.tracker import Tracker

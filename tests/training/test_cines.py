@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.config.settings import AT_ONCE, ConfirmSettings, TrackingSettings
+from edge.config.tracking_settings import AT_ONCE, ConfirmSettings, TrackingSettings
 from edge.contracts.errors import ConfigError
 from edge.contracts.results import Reason, Status
 from training.breast import protocol

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import cv2
 
 from edge.app.compose import make_analyser
-from edge.config.settings import AT_ONCE, ConfirmSettings, Settings, TrackingSettings
+from edge.config.settings import Settings
+from edge.config.tracking_settings import AT_ONCE, ConfirmSettings, TrackingSettings
 from edge.models.bundle import load_bundle
 from training.cines import first_maker, second_maker
 from training.cines.answers import answer_sweeps, read_answers

@@ -16,7 +16,7 @@ from edge.pipeline.tracker import Tracker
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from edge.config.settings import TrackingSettings
+    from edge.config.tracking_settings import TrackingSettings
     from edge.contracts.region import Box
     from training.cines.answers import CineAnswers, FrameAnswer
 
