@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge.contracts.errors import ConfigError
-from edge.contracts.manifest import ModelManifest
 from edge.models.bundle import load_bundle
 from edge.pipeline.clip_judgement import SHARPNESS
 from edge.postprocess.descriptors import describe
@@ -48,9 +47,7 @@ def held_out_rows(run: Path) -> list[HeldOutPredictions]:
 
 def pairs_of_views(parts: Sequence[HeldOutPredictions]) -> list[Examination]:
     """Examinations of all patients of BUS-BRA with two views, calibrated as the model that ships is."""
-    manifest = load_bundle(None).manifest
-    if not isinstance(manifest, ModelManifest):
-        raise ConfigError("the model that ships judges no lesions", hint="examinations are of lesions")
+    manifest = load_bundle(None).lesion_manifest
     views: dict[tuple[str, int], list[tuple[str, int, float, float, float]]] = defaultdict(list)
     for rows in parts:
         rows = rows.take((rows.sources == BUS_BRA) & rows.known)
