@@ -69,7 +69,8 @@ class StreamSettings(SettingsSection, frozen=True):
     frozen_after_s: NotNegative = 0.4
     """Live sources only: a scan that stands still for so many seconds is `no_result` (``frozen``) until it moves again.
     A clock beside it, a cursor and what a codec does to it are no movement; the noise of a probe held still is. What a
-    codec still mends after the last movement comes on top. A slow source is told after three frames. 0: never."""
+    codec still mends after the last movement comes on top. Of a scanner that gives fewer than six pictures a second,
+    or has given none yet, up to a second. A slow source is told after three frames. 0: never."""
     silent_after_s: NotNegative = 5.0
     """Live sources only: nothing at all for so many seconds is `no_result` (``source_lost``) until a frame comes. 0:
     never."""
