@@ -62,7 +62,8 @@ class StreamSettings(SettingsSection, frozen=True):
     began (another depth), nothing is measured in mm. ``calibration`` wins over it. None: what the source says."""
     scan_outline: Annotated[list[tuple[int, int]], msgspec.Meta(min_length=3, max_length=64)] | None = None
     """Outline of the scan: [[x, y], …] in pixels, after ``rotate``, ``flip`` and ``crop``; what lies outside is never
-    shown elsewhere. None: it is found by the pixels."""
+    shown elsewhere. It holds whatever the screen shows, and gives no height to ``depth_mm``. None: it is found by the
+    pixels."""
     decode_timeout_s: Positive | None = None
     """File sources only: longest time for one picture in the decoder process (JPEG-LS, RLE, JPEG 2000, TIFF, large
     pictures); then it is `no_result` (``decode_error``). None: 1.5 s, on a slow machine up to ten times that."""

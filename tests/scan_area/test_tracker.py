@@ -13,6 +13,7 @@ from benchmarks.screens.scan_content import ScreenTissue, place_scan
 from benchmarks.screens.screen import RenderedScreen
 from benchmarks.screens.training_layouts import training_screens
 from edge.config.settings import StreamSettings
+from edge.contracts.errors import SourceError
 from edge.contracts.frames import Frame, FrameOrigin
 from edge.contracts.region import Region
 from edge.pipeline.stream_metadata import add_stream_metadata
@@ -179,11 +180,18 @@ def test_an_outline_from_the_configuration_is_taken_as_it_is() -> None:
     pixels = np.zeros((480, 640, 3), np.uint8)
     made = enrich(frame(pixels, 0)).regions[0]
     assert made.source == "config"
-    assert made.outline == ((100, 40), (639, 40), (500, 400))
+    assert sorted(made.outline or ()) == [(100, 40), (500, 400), (639, 40), (639, 150)]
     given = Region(box=(0, 0, 640, 480), mm_x=0.1, mm_y=0.1, source="dicom")
     assert enrich(frame(pixels, 0, (given,))).regions[0] == msgspec.structs.replace(
         given, outline=made.outline, shape=made.shape
     )
+
+
+def test_an_outline_beside_the_picture_is_told() -> None:
+    """A scanner that sends smaller pictures costs frames that say so, and not a fault of ours."""
+    settings = StreamSettings(name="s", source="camera://0", scan_outline=[(200, 160), (440, 160), (600, 400)])
+    with pytest.raises(SourceError, match="scan_outline is not within the picture of 100 x 90 pixels"):
+        add_stream_metadata([settings])(frame(np.zeros((90, 100, 3), np.uint8), 0))
 
 
 def test_a_fault_in_the_search_costs_the_outline_alone(monkeypatch: pytest.MonkeyPatch) -> None:
