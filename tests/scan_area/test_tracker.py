@@ -164,6 +164,32 @@ def test_another_depth_drops_the_millimetres_from_before() -> None:
         assert again.geometry == 2
 
 
+@pytest.mark.parametrize("shape", ["linear", "trapezoid"])
+@pytest.mark.parametrize("faded_first", [False, True])
+def test_millimetres_from_before_are_dropped_where_the_scan_fades_into_black(shape: str, faded_first: bool) -> None:
+    """Its sides have moved all the same; which of the two was faded makes no difference."""
+    fade = np.clip(1.6 - np.linspace(0, 1.8, 480), 0, 1)[:, None, None]
+    first, second = (screen(shape, box).frame() for box in ((150, 60, 400, 380), (220, 60, 260, 380)))
+    first, second = (first * (fade if faded_first else 1), second * (1 if faded_first else fade))
+    config = (Region(box=(100, 40, 500, 420), mm_x=0.1, mm_y=0.1, source="config"),)
+    track = ScanAreaTracker()
+    done = [track(frame(each.astype(np.uint8), 50 * n, config)) for n, each in enumerate((first, second, first))]
+    assert [each.regions[0].calibrated for each in done] == [True, False, True]
+    assert [each.geometry for each in done] == [0, 1, 2]
+
+
+def test_configured_millimetres_do_not_hold_while_a_changed_screen_was_not_searched() -> None:
+    """A live stream is searched again a quarter of a second after the last search at the soonest."""
+    config = (Region(box=(150, 60, 400, 380), mm_x=0.1, mm_y=0.1, source="config"),)
+    given = (msgspec.structs.replace(config[0], source="igtl"),)
+    for regions, holds in ((config, False), (given, True)):
+        track, first = ScanAreaTracker(), screen().frame()
+        assert track(frame(first, 0, regions)).regions[0].calibrated
+        changed = track(frame(255 - first, 2, regions)).regions[0]
+        assert changed.outline is None
+        assert changed.calibrated == holds
+
+
 def test_the_spacing_of_each_image_counts() -> None:
     """A source that gives another spacing has another depth: other millimetres, and another geometry."""
     track, pixels = ScanAreaTracker(), screen().frame()
