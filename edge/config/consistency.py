@@ -35,6 +35,10 @@ def find_contradictions(settings: Settings) -> Iterator[SettingsProblem]:
             yield from _box_problems(("streams", i, "calibration", "box"), stream.calibration.box)
         if stream.crop is not None:
             yield from _box_problems(("streams", i, "crop"), stream.crop)
+        if stream.scan_outline is not None and not _encloses_area(stream.scan_outline):
+            message = f"streams[{i}].scan_outline: expected corners around a part of the picture, got a line or a point"
+            hint = "give three corners or more, [[x, y], ...], in their order around the scan"
+            yield SettingsProblem(("streams", i, "scan_outline"), message, hint)
     yield from _uri_problems(("runtime", "uri"), "runtime.uri", settings.runtime.uri)
     if settings.runtime.timeout_s >= settings.watchdog_s:
         message = (
@@ -89,6 +93,9 @@ def _stream_warnings(i: int, stream: StreamSettings) -> Iterator[SettingsProblem
         if getattr(stream, name) is not None and uri.scheme not in NETWORK_SCHEMES:
             message = f"{here}.{name} has no effect on {uri.scheme}://, which is no network stream"
             yield SettingsProblem(("streams", i, name), message, f"leave {name} out")
+    if stream.depth_mm is not None and stream.scan_outline is not None:
+        message = f"{here}.depth_mm has no effect beside scan_outline: the scan is not looked for then, nor its height"
+        yield SettingsProblem(("streams", i, "depth_mm"), message, "leave scan_outline out, or set calibration instead")
     if stream.password_file is not None and not Path(stream.password_file).is_file():
         yield _no_file(("streams", i, "password_file"), f"{here}.password_file", stream.password_file)
     if stream.password_file is not None and stream.username is None and uri.username is None:
@@ -118,6 +125,11 @@ def _sink_warnings(i: int, sink: SinkSettings) -> Iterator[SettingsProblem]:
     if sink.password_file is not None and sink.username is None and parse_uri(sink.uri).username is None:
         message = f"sinks[{i}].password_file has no effect without a username"
         yield SettingsProblem(("sinks", i, "password_file"), message, f"set username in sinks[{i}]")
+
+
+def _encloses_area(outline: list[tuple[int, int]]) -> bool:
+    """Whether a closed polygon has an area, by the sum of its corners' cross products."""
+    return sum(a * d - b * c for (a, b), (c, d) in zip(outline, [*outline[1:], outline[0]], strict=True)) != 0
 
 
 def _box_problems(path: KeyPath, box: Box) -> Iterator[SettingsProblem]:

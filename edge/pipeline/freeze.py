@@ -40,6 +40,12 @@ RESUMED_S = 0.5
 """Seconds for which a picture that stood still must move in small ways to be live: codecs mend it after key frames."""
 LEAST_CHANGES = 2
 """Changes without which nothing is said: two equal frames are a grabber that is faster than its scanner."""
+ANEW = 0.03
+"""Share of blocks from which on a change is another picture of the scanner; a clock or a cursor changes less."""
+PICTURES, INTERVALS = 2.5, 5
+"""So many pictures of the scanner the window is long at least, by the median of so many intervals between them."""
+LONGEST_S = 1.0
+"""Window in seconds while the scanner's rate is not known, and the longest that its rate makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,10 @@ class FreezeDetector:
 
     def __init__(self, window_s: float) -> None:
         """``window_s``: time without a change, in seconds, after which a scan stands still."""
-        self._window_ns = int(window_s * 1e9)
+        self._least_ns, self._most_ns = int(window_s * 1e9), int(max(window_s, LONGEST_S) * 1e9)
+        self._intervals: deque[int] = deque(maxlen=INTERVALS)
+        """Time between pictures of the scanner while it was live: a grabber may repeat each of them many times."""
+        self._anew_at_ns = 0
         self._changes: deque[_Change] = deque()
         self._last: NDArray[np.uint8] | None = None
         self._areas: _Areas | None = None
@@ -73,6 +82,8 @@ class FreezeDetector:
         if self._areas is None or self._areas.shape != frame.pixels.shape:
             self._areas, self._last, self._frozen_at_ns = _Areas(frame), None, None
             self._changes.clear()
+            self._intervals.clear()
+            self._anew_at_ns = 0
         elif self._areas.regions != frame.regions:  # found anew: what was seen before still counts
             self._areas = _Areas(frame)
         sample = self._areas.sample(frame.pixels)
@@ -82,19 +93,39 @@ class FreezeDetector:
             return False
         changed, median = self._areas.change(last, sample)
         self._changes.append(_Change(now, changed, np.count_nonzero(changed) / changed.size, median))
-        while len(self._changes) > LEAST_CHANGES + 1 and self._changes[1].at_ns <= now - self._window_ns:
-            self._changes.popleft()  # the first one kept is at the window's begin, or before
+        while len(self._changes) > LEAST_CHANGES + 1 and self._changes[1].at_ns <= now - self._most_ns:
+            self._changes.popleft()  # the first one kept is at the longest window's begin, or before
+        self._note_interval(self._changes[-1])
         if self._still(now, self._areas.lit):
             self._frozen_at_ns = now
         elif median > KEY_FRAME_CHANGE or now - (self._frozen_at_ns or 0) > RESUMED_S * 1e9:
             self._frozen_at_ns = None
         return self._frozen_at_ns is not None
 
+    def _note_interval(self, change: _Change) -> None:
+        """Note the time since the scanner's last picture. Key frames of one that stands still are no pictures of it."""
+        if change.share < ANEW:
+            return
+        if self._anew_at_ns and (self._frozen_at_ns is None or change.median > KEY_FRAME_CHANGE):
+            self._intervals.append(change.at_ns - self._anew_at_ns)
+        self._anew_at_ns = change.at_ns
+
+    def _window_ns(self) -> int:
+        """Length of the window: as set, longer where the scanner is slow or its rate is not known yet."""
+        if len(self._intervals) < INTERVALS:
+            return self._most_ns
+        usual = sorted(self._intervals)[INTERVALS // 2]
+        return min(self._most_ns, max(self._least_ns, int(PICTURES * usual)))
+
     def _still(self, now_ns: int, lit: NDArray[np.bool_]) -> bool:
         """Whether the window is full, and few blocks changed in it, but for one key frame."""
-        changes = list(self._changes)[1:]
-        if now_ns - self._changes[0].at_ns < self._window_ns or len(changes) < LEAST_CHANGES:
+        window_ns = self._window_ns()
+        kept_changes = list(self._changes)[1:]
+        if now_ns - self._changes[0].at_ns < window_ns or len(kept_changes) < LEAST_CHANGES:
             return False
+        changes = [change for change in kept_changes if change.at_ns > now_ns - window_ns]
+        if len(changes) < LEAST_CHANGES:
+            changes = kept_changes[-LEAST_CHANGES:]
         *others, largest = sorted(changes, key=lambda change: change.share)
         if largest.median > KEY_FRAME_CHANGE or others[-1].share >= STILL_SHARE:
             return False  # most live frames

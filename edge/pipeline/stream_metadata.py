@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 def add_stream_metadata(streams: Sequence[StreamSettings]) -> Callable[[Frame], Frame]:
     """Make a function that rotates, flips and crops frames, adds calibration, body part and side, and finds scans.
 
-    What the configuration says wins over the source. The function raises `SourceError` if a picture cannot be cropped.
-    It is to be called with each stream's frames in order, by one thread a stream.
+    What the configuration says wins over the source. The function raises `SourceError` if a picture cannot be
+    cropped, or has no part of ``scan_outline``. It is to be called with each stream's frames in order, by one thread a
+    stream.
     """
     adjust = _configured_adjustment(streams)
     trackers = {stream.name: ScanAreaTracker(stream.depth_mm) for stream in streams}

@@ -14,7 +14,7 @@ from edge.contracts.tensors import TensorSpec
 from edge.postprocess.dequantise import dequantise as dequantise  # export and training know it by this module
 from edge.postprocess.drawn_screen import DrawnScreen
 from edge.postprocess.lesions import find_lesions
-from edge.postprocess.pixel_gate import flow_share
+from edge.postprocess.pixel_gate import PixelSample, flow_share, tint_of, untinted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -109,7 +109,11 @@ class JudgedOutputs:
             return False
         x, y, w, h = lesion.box
         smooth = cv2.blur(self._pixels[y : y + h, x : x + w], (5, 5))  # noise of colours is no flow
-        return flow_share(cv2.split(smooth)) > MAX_LESION_FLOW
+        channels, grey = cv2.split(smooth), cv2.cvtColor(smooth, cv2.COLOR_RGB2GRAY)
+        if flow_share(channels) <= MAX_LESION_FLOW:
+            return False
+        tint = tint_of(PixelSample(self._pixels, self._placement.crop))
+        return flow_share(untinted(channels, np.asarray(grey, np.uint8), tint)) > MAX_LESION_FLOW
 
     def drawn(self) -> DrawnScreen | None:
         """Likeness of neighbours in what the model saw, measured at each call; None where nobody gave the picture."""

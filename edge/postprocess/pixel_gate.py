@@ -30,6 +30,10 @@ PALE_SPAN, PALE_SHARE, PALE_PICTURE = 16, 0.12, 0.35
 """Largest less smallest channel that is colour at all, and from which share on it is everywhere."""
 FLOW_SPAN = 48
 """Red less green and blue, or blue less red, that is the colour of flow. Yellow and green marks have none."""
+TINT_LEVELS, TINT_COUNT = 16, 16
+"""Steps of brightness at which the tint is looked for, and the least pixels of one that tell it."""
+PALEST_TINT = 0.25
+"""Least smallest channel against the largest of a tint. Colours of flow are stronger."""
 
 
 class PixelSample:
@@ -110,10 +114,11 @@ def hue_spread(sample: PixelSample) -> float:
 
 
 def flow_in(sample: PixelSample) -> float:
-    """Share of the sample in colours that Doppler paints flow with, 0 to 1; 0 for a grey picture."""
+    """Share of the sample in colours that Doppler paints flow with, 0 to 1; 0 for a grey picture, tinted or not."""
     if not sample.channels or sample.colour()[2] < FLOW_SPAN:
         return 0.0
-    return flow_share(sample.channels)
+    share = flow_share(sample.channels)
+    return flow_share(untinted(sample.channels, sample.grey, tint_of(sample))) if share else 0.0
 
 
 def flow_share(channels: Sequence[NDArray[np.uint8]]) -> float:
@@ -125,6 +130,32 @@ def flow_share(channels: Sequence[NDArray[np.uint8]]) -> float:
     away = cv2.subtract(blue, cv2.max(red, cv2.subtract(green, FLOW_SPAN)))  # cyan is blue that flows faster
     towards = cv2.subtract(red, cv2.max(blue, green))
     return float(np.count_nonzero(cv2.max(away, towards) >= FLOW_SPAN) / red.size)
+
+
+def tint_of(sample: PixelSample) -> NDArray[np.uint8]:
+    """What each channel lacks of the largest at each level of brightness in most of the picture, (levels, 3) uint8.
+
+    Scanners tint the whole picture on request, by the brightness alone (copper, ice): all pixels of one brightness
+    have one colour then. Flow is what has another one.
+    """
+    lacking = np.zeros((TINT_LEVELS, 3), np.uint8)
+    levels = sample.grey // (256 // TINT_LEVELS)
+    for level in range(TINT_LEVELS):
+        here = levels == level
+        if np.count_nonzero(here) < TINT_COUNT:
+            continue
+        usual = np.array([np.median(channel[here]) for channel in sample.channels])
+        if usual.min() >= PALEST_TINT * usual.max():
+            lacking[level] = usual.max() - usual
+    return lacking
+
+
+def untinted(
+    channels: Sequence[NDArray[np.uint8]], grey: NDArray[np.uint8], tint: NDArray[np.uint8]
+) -> list[NDArray[np.uint8]]:
+    """Red, green and blue, (h, w) uint8 each, of pixels as bright as ``grey`` without the ``tint`` of their picture."""
+    levels = grey // (256 // TINT_LEVELS)
+    return [np.asarray(cv2.add(each, tint[levels, number]), np.uint8) for number, each in enumerate(channels)]
 
 
 def texture_share(sample: PixelSample) -> float:

@@ -10,8 +10,8 @@ import numpy as np
 
 from edge.contracts.region import Region
 from edge.scan_area.edge_refine import refine
-from edge.scan_area.parts import SMALLEST, scan_parts
-from edge.scan_area.polygon import clip
+from edge.scan_area.parts import SMALLEST, covers_text, scan_parts
+from edge.scan_area.polygon import clip, filled
 from edge.scan_area.scan_model import ScanModel
 from edge.scan_area.shape_fit import fit_shape, hull_shape
 from edge.scan_area.texture import reduced, reduction, speckle_map
@@ -94,10 +94,17 @@ def _find(pixels: Pixels, smalls: Sequence[Pixels], part: Bounds, smallest: floa
     found = []
     for mask in scan_parts(speckle, smallest):
         fitted = fit_shape(mask, marks)
-        scan = None if fitted is None else _scan(fitted, pixels, factor, (columns.start, rows.start), part)
+        if fitted is None or covers_text(_filled(fitted, mask.shape[:2]), speckle, marks):
+            continue
+        scan = _scan(fitted, pixels, factor, (columns.start, rows.start), part)
         if scan is not None:
             found.append(scan)
     return found
+
+
+def _filled(fitted: ScanModel | Polygon, shape: tuple[int, int]) -> Pixels:
+    """Mask of what was fitted, in reduced pixels of the part that was searched."""
+    return filled(fitted.outline() if isinstance(fitted, ScanModel) else fitted, shape)
 
 
 def _scan(

@@ -19,6 +19,8 @@ SECOND = 0.4
 MOST_VIEWS = 4
 TIP_ASIDE, TIP_GAP, TIP_AREA = 0.2, 0.25, 0.005
 """How far a fan's tip may lie aside and above the rest, and its least area, as shares of the rest's."""
+TEXT_AREA, TEXT_MARKS, TEXT_SHARE = 0.005, 40, 0.04
+"""Least share of the scan's area, marks, and share of marks of a field with text: a cyst has calipers at most."""
 
 
 def scan_parts(speckle: NDArray[np.uint8], smallest: float = SMALLEST) -> list[NDArray[np.uint8]]:
@@ -49,6 +51,20 @@ def scan_parts(speckle: NDArray[np.uint8], smallest: float = SMALLEST) -> list[N
                 whole |= (labels == label).astype(np.uint8)
         parts.append(whole)
     return parts
+
+
+def covers_text(inside: NDArray[np.uint8], speckle: NDArray[np.uint8], marks: NDArray[np.uint8]) -> bool:
+    """Whether a field with text lies inside of an outline: a dialogue that was opened over the scan.
+
+    Arguments: (h, w) uint8, 1 or 0: the outline, filled; the two maps as `edge.scan_area.texture.speckle_map` gives.
+    """
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(inside & (1 - speckle), connectivity=8)
+    least = TEXT_AREA * int(inside.sum())
+    for label in range(1, count):
+        area = int(stats[label, cv2.CC_STAT_AREA])
+        if area >= least and int(marks[labels == label].sum()) >= max(TEXT_MARKS, TEXT_SHARE * area):
+            return True
+    return False
 
 
 def _is_tip(small: NDArray[np.int32], scan: NDArray[np.int32]) -> bool:

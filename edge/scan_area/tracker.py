@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -41,7 +41,11 @@ FRAME_NS = 33_000_000
 """Time that a frame of a file counts as, where the file gives none."""
 MOVED = 0.03
 """Share of its size by which a side of a sharp scan must move to make another geometry."""
+MOVED_UNSHARP = 0.15
+"""The same where a side is not sharp in one of the two: what is dark at a side moves it. The lower one does not count
+then, for where a scan fades is another place with each gain."""
 NO_HEIGHT = "the scan does not end sharply on all sides, so that its height in pixels is not known"
+NOT_FOUND_YET = "the screen has just changed, and the scan was not looked for since"
 OTHER_DEPTH = "the scan area has changed since the stream began, and with it the depth that the configuration gives"
 
 
@@ -56,8 +60,8 @@ class ScanAreaTracker:
         self._depth_mm = depth_mm
         self._clip: tuple[object, ...] = ()
         self._geometry = 0
-        self._sharp: tuple[Box, ...] | None = None
-        self._first_sharp: tuple[Box, ...] | None = None
+        self._last: _Place | None = None
+        self._first: _Place | None = None
         self._other_depth = False
         self._spacing: tuple[object, ...] | None = None
         self._begin_clip()
@@ -93,7 +97,7 @@ class ScanAreaTracker:
                 self._smalls.clear()  # of another layout: what differs from it is no noise
             self._search(frame, now)
             known = True
-        regions = self._regions(frame) if known else frame.regions
+        regions = self._regions(frame) if known else tuple(map(_unmeasured, frame.regions))
         self._note_spacing(frame.regions)
         return replace(frame, regions=regions, geometry=self._geometry)
 
@@ -122,16 +126,22 @@ class ScanAreaTracker:
         self._note_geometry()
 
     def _note_geometry(self) -> None:
-        """Count another geometry, where scans whose sides are all sharp lie elsewhere than the last such ones."""
+        """Count another geometry, where scans lie elsewhere than the last ones did; compare it with the first, too."""
         found = [each for each in self._found if each is not None]
-        if not found or not all(each.sharp for each in found):
+        if not found:
             return
-        boxes = tuple(_outline_box(each.region) for each in found)
-        if self._sharp is not None and _moved(self._sharp, boxes):
+        place = _Place(tuple(_outline_box(each.region) for each in found), all(each.sharp for each in found))
+        if self._first is None or self._last is None:
+            self._first = self._last = place
+            return
+        if self._last.differs(place):
             self._geometry += 1
-        self._sharp = boxes
-        self._first_sharp = self._first_sharp or boxes
-        self._other_depth = _moved(self._first_sharp, boxes)
+            self._last = place
+        elif place.sharp or not self._last.sharp:
+            self._last = place
+        self._other_depth = self._first.differs(place)
+        if place.sharp and not self._first.sharp and not self._other_depth:
+            self._first = place
 
     def _note_spacing(self, regions: tuple[Region, ...]) -> None:
         """Count another geometry, where the source gives another size of its pixels: another depth."""
@@ -162,6 +172,13 @@ class ScanAreaTracker:
         return msgspec.structs.replace(measured, outline=region.outline, shape=region.shape)
 
 
+def _unmeasured(region: Region) -> Region:
+    """A region without the millimetres of the configuration, if it has them."""
+    if region.source != "config" or not region.calibrated:
+        return region
+    return msgspec.structs.replace(region, mm_x=None, mm_y=None, uncalibrated=NOT_FOUND_YET)
+
+
 def _time_ns(frame: Frame) -> int:
     """Time of a frame on its stream's own clock: the file's, where there is one, so that equal files are equal."""
     if frame.media_ns is not None:
@@ -175,13 +192,28 @@ def _outline_box(region: Region) -> Box:
     return min(xs), min(ys), max(xs) - min(xs) + 1, max(ys) - min(ys) + 1
 
 
-def _moved(before: tuple[Box, ...], after: tuple[Box, ...]) -> bool:
-    """Whether scans are others in number, or one of their sides has moved."""
-    if len(before) != len(after):
-        return True
-    pairs = zip(sorted(before), sorted(after), strict=True)
-    return any(
-        abs(a - b) > MOVED * max(old[2], old[3]) or abs(a + c - b - d) > MOVED * max(old[2], old[3])
-        for old, new in pairs
-        for a, b, c, d in ((old[0], new[0], old[2], new[2]), (old[1], new[1], old[3], new[3]))
-    )
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Boxes of the scans that were found at once, and whether all of their sides are sharp."""
+
+    boxes: tuple[Box, ...]
+    sharp: bool
+
+    def differs(self, other: _Place) -> bool:
+        """Whether scans are others in number, or one of their sides has moved: by little only where all are sharp."""
+        sharp = self.sharp and other.sharp
+        if len(self.boxes) != len(other.boxes):
+            return sharp
+        share = MOVED if sharp else MOVED_UNSHARP
+        pairs = zip(sorted(self.boxes), sorted(other.boxes), strict=True)
+        return any(
+            abs(before - now) > share * max(old[2:])
+            for old, new in pairs
+            for before, now in zip(_sides(old)[: 4 if sharp else 3], _sides(new), strict=False)
+        )
+
+
+def _sides(box: Box) -> tuple[int, int, int, int]:
+    """Left, right, top and bottom of a box."""
+    x, y, w, h = box
+    return x, x + w, y, y + h

@@ -105,3 +105,18 @@ def test_frames_without_a_lesion_are_still_read_as_seconds_and_warned_of(tmp_pat
     assert "gone_after_frames" in warning.message
     assert "gone_after_s = 0.5" in warning.hint
     assert list(find_warnings(Settings())) == []
+
+
+@pytest.mark.parametrize("outline", [[(0, 0), (10, 0), (20, 0)], [(5, 5), (5, 5), (5, 5)]])
+def test_an_outline_of_the_scan_encloses_something(outline: list[tuple[int, int]]) -> None:
+    stream = StreamSettings(name="cart", source="camera://0", scan_outline=outline)
+    (problem,) = find_contradictions(Settings(streams=[stream]))
+    assert problem.path == ("streams", 0, "scan_outline")
+    stream = StreamSettings(name="cart", source="camera://0", scan_outline=[(0, 0), (10, 0), (0, 10)])
+    assert not list(find_contradictions(Settings(streams=[stream])))
+
+
+def test_a_depth_without_a_height_is_warned_of() -> None:
+    stream = StreamSettings(name="cart", source="camera://0", depth_mm=40.0, scan_outline=[(0, 0), (10, 0), (0, 10)])
+    (problem,) = find_warnings(Settings(streams=[stream]))
+    assert problem.path == ("streams", 0, "depth_mm")

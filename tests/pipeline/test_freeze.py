@@ -122,6 +122,23 @@ def test_a_grabber_that_repeats_each_picture_of_a_slow_scanner_is_live(scans_per
     assert not any(told([pictures[int(n * scans_per_second / 50)] for n in range(150)], fps=50))
 
 
+@pytest.mark.parametrize("scans_per_second", [4, 3, 2])
+def test_a_probe_held_still_is_live_on_a_slow_scanner_behind_a_fast_grabber(scans_per_second):
+    pictures = held_still(scans_per_second * 6)
+    answers = told([pictures[int(n * scans_per_second / 30)] for n in range(180)], fps=30)
+    assert not any(answers)
+    still = [pictures[-1]] * 60
+    answers = told([*(pictures[int(n * scans_per_second / 30)] for n in range(180)), *still], fps=30)
+    assert answers.index(True) <= 180 + 30
+
+
+def test_key_frames_of_a_frozen_stream_do_not_make_it_a_slow_scanner():
+    frozen = scan()
+    keys = [np.clip(frozen.astype(int) + rng.integers(-2, 3, frozen.shape), 0, 255).astype(np.uint8) for _ in range(6)]
+    answers = told([*moving(20), *(keys[n // 25] for n in range(150))])
+    assert all(answers[20 + FPS :])
+
+
 def test_noise_that_a_grabber_adds_to_everything_is_no_movement():
     still = scan().astype(np.float32) + 20
     noisy = [np.clip(still + rng.normal(0, 1.0, still.shape), 0, 255).astype(np.uint8) for _ in range(40)]
@@ -136,10 +153,10 @@ def test_noise_that_a_grabber_adds_to_everything_is_no_movement():
 def test_a_key_frame_does_not_end_a_freeze_and_movement_does():
     still = scan()
     key = np.clip(still.astype(int) + rng.integers(-2, 3, still.shape), 0, 255).astype(np.uint8)
-    pictures = [still] * 25 + [key] * 25 + moving(3)
+    pictures = [still] * 28 + [key] * 25 + moving(3)
     answers = told(pictures)
-    assert all(answers[22:50])
-    assert not any(answers[50:])
+    assert all(answers[FPS:53])
+    assert not any(answers[53:])
 
 
 def test_an_area_that_is_found_anew_does_not_begin_the_window_anew():

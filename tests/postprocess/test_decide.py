@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -53,6 +54,17 @@ def test_a_lesion_is_a_finding_benign_or_not(kit):
     assert lesion.long_axis_mm == pytest.approx(math.hypot(25.6, 16), abs=2 * lesion.mm_uncertainty)
     assert {"taller_than_wide", "echogenicity"} <= lesion.descriptors.keys()
     assert malignant.region == CALIBRATED[0]
+
+
+def test_a_lesion_that_is_painted_flow_is_left_out_and_one_in_a_tinted_scan_is_not(kit):
+    manifest = kit.make_manifest(kit.thresholds())
+    grey = cv2.GaussianBlur(PIXELS, (0, 0), 2)
+    doppler = cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB)
+    doppler[160:320, 192:448] = (200, 40, 20)
+    ice = np.stack([grey * 0.55, grey * 0.7, grey], axis=2).astype(np.uint8)
+    painted, tinted = (decide(outputs(), manifest, BOX, (), pixels) for pixels in (doppler, ice))
+    assert (painted.status, painted.reason) == (Status.ABSTAINED, Reason.COLOUR_DOPPLER)
+    assert tinted.status is Status.FINDING
 
 
 def test_no_lesion_is_clear_with_a_number(kit):

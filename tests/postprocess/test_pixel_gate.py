@@ -91,6 +91,19 @@ def test_marks_in_colours_and_a_tinted_picture_pass():
     assert pixel_gate(tinted, whole(tinted)) is None
 
 
+TINTS = {"copper": (1.0, 0.62, 0.4), "ice": (0.75, 0.9, 1.0), "blue": (0.55, 0.7, 1.0)}
+
+
+@pytest.mark.parametrize("tint", TINTS)
+def test_a_tint_of_the_whole_picture_is_no_flow_and_flow_over_it_is(tint):
+    tinted = (rgb(speckle()) * TINTS[tint]).astype(np.uint8)
+    assert pixel_gate(tinted, whole(tinted)) is None
+    for colour in ((200, 20, 10), (20, 60, 220)):
+        doppler = tinted.copy()
+        doppler[100:200, 150:300] = colour
+        assert pixel_gate(doppler, whole(doppler)) in (Reason.COLOUR_DOPPLER, Reason.NOT_ULTRASOUND)
+
+
 def test_only_the_crop_counts():
     pixels = np.zeros((480, 640), np.uint8)
     pixels[100:300, 100:300] = speckle(200, 200)

@@ -111,6 +111,22 @@ def test_nothing_is_found_where_there_is_no_scan(picture: np.ndarray) -> None:
     assert find_scan_regions([picture]) == ()
 
 
+@pytest.mark.parametrize("ground", [0, 60, 200])
+def test_a_scan_with_a_dialogue_over_it_is_not_found(ground: int) -> None:
+    """What is named in the dialogue would be shown: a hole in the texture is a cyst only without text."""
+    screen = next(screen for screen in SCREENS if len(screen.scans) == 1)
+    x, y, w, h = screen.scans[0][0].box
+    cyst = screen.frame()
+    field = (slice(y + h // 3, y + 2 * h // 3), slice(x + w // 3, x + 2 * w // 3))
+    cyst[field] = ground
+    dialogue, size = cyst.copy(), h / 700
+    for line, text in enumerate(("MUELLER, ANNA", "12.03.1961", "ID 4711-22")):
+        at = (field[1].start + 6, field[0].start + int((line + 1) * h / 11))
+        cv2.putText(dialogue[: field[0].stop, : field[1].stop], text, at, 0, size, [240 - ground] * 3, 2)
+    assert len(find_scan_regions([cyst])) == 1
+    assert find_scan_regions([dialogue]) == ()
+
+
 @settings(max_examples=30)
 @given(st.integers(1, 90), st.integers(1, 90), st.booleans(), st.integers(0, 2**31))
 def test_pictures_of_any_size_are_searched(width: int, height: int, colour: bool, seed: int) -> None:

@@ -13,6 +13,7 @@ from benchmarks.screens.scan_content import ScreenTissue, place_scan
 from benchmarks.screens.screen import RenderedScreen
 from benchmarks.screens.training_layouts import training_screens
 from edge.config.settings import StreamSettings
+from edge.contracts.errors import SourceError
 from edge.contracts.frames import Frame, FrameOrigin
 from edge.contracts.region import Region
 from edge.pipeline.stream_metadata import add_stream_metadata
@@ -163,6 +164,32 @@ def test_another_depth_drops_the_millimetres_from_before() -> None:
         assert again.geometry == 2
 
 
+@pytest.mark.parametrize("shape", ["linear", "trapezoid"])
+@pytest.mark.parametrize("faded_first", [False, True])
+def test_millimetres_from_before_are_dropped_where_the_scan_fades_into_black(shape: str, faded_first: bool) -> None:
+    """Its sides have moved all the same; which of the two was faded makes no difference."""
+    fade = np.clip(1.6 - np.linspace(0, 1.8, 480), 0, 1)[:, None, None]
+    first, second = (screen(shape, box).frame() for box in ((150, 60, 400, 380), (220, 60, 260, 380)))
+    first, second = (first * (fade if faded_first else 1), second * (1 if faded_first else fade))
+    config = (Region(box=(100, 40, 500, 420), mm_x=0.1, mm_y=0.1, source="config"),)
+    track = ScanAreaTracker()
+    done = [track(frame(each.astype(np.uint8), 50 * n, config)) for n, each in enumerate((first, second, first))]
+    assert [each.regions[0].calibrated for each in done] == [True, False, True]
+    assert [each.geometry for each in done] == [0, 1, 2]
+
+
+def test_configured_millimetres_do_not_hold_while_a_changed_screen_was_not_searched() -> None:
+    """A live stream is searched again a quarter of a second after the last search at the soonest."""
+    config = (Region(box=(150, 60, 400, 380), mm_x=0.1, mm_y=0.1, source="config"),)
+    given = (msgspec.structs.replace(config[0], source="igtl"),)
+    for regions, holds in ((config, False), (given, True)):
+        track, first = ScanAreaTracker(), screen().frame()
+        assert track(frame(first, 0, regions)).regions[0].calibrated
+        changed = track(frame(255 - first, 2, regions)).regions[0]
+        assert changed.outline is None
+        assert changed.calibrated == holds
+
+
 def test_the_spacing_of_each_image_counts() -> None:
     """A source that gives another spacing has another depth: other millimetres, and another geometry."""
     track, pixels = ScanAreaTracker(), screen().frame()
@@ -179,11 +206,18 @@ def test_an_outline_from_the_configuration_is_taken_as_it_is() -> None:
     pixels = np.zeros((480, 640, 3), np.uint8)
     made = enrich(frame(pixels, 0)).regions[0]
     assert made.source == "config"
-    assert made.outline == ((100, 40), (639, 40), (500, 400))
+    assert sorted(made.outline or ()) == [(100, 40), (500, 400), (639, 40), (639, 150)]
     given = Region(box=(0, 0, 640, 480), mm_x=0.1, mm_y=0.1, source="dicom")
     assert enrich(frame(pixels, 0, (given,))).regions[0] == msgspec.structs.replace(
         given, outline=made.outline, shape=made.shape
     )
+
+
+def test_an_outline_beside_the_picture_is_told() -> None:
+    """A scanner that sends smaller pictures costs frames that say so, and not a fault of ours."""
+    settings = StreamSettings(name="s", source="camera://0", scan_outline=[(200, 160), (440, 160), (600, 400)])
+    with pytest.raises(SourceError, match="scan_outline is not within the picture of 100 x 90 pixels"):
+        add_stream_metadata([settings])(frame(np.zeros((90, 100, 3), np.uint8), 0))
 
 
 def test_a_fault_in_the_search_costs_the_outline_alone(monkeypatch: pytest.MonkeyPatch) -> None:
