@@ -6,23 +6,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
 from edge.adopt.card import adopted_card
 from edge.adopt.computed_cases import compute_cases, golden_tolerances, settled_kind, settled_rules
 from edge.adopt.foreign_model import read_foreign_model
-from edge.adopt.golden_pictures import MadePicture, cases_kept, most_different
+from edge.adopt.golden_pictures import cases_kept, most_different
 from edge.adopt.input_range import find_normalisation
 from edge.adopt.metadata import graph_size, read_metadata, write_metadata
 from edge.adopt.settle import AdoptOptions, draft_manifest, score_tensor, settled_labels, settled_recipe
 from edge.adopt.signed_graph import INPUT, with_signature
+from edge.adopt.write_bundle import write_classifier_bundle
 from edge.contracts.errors import ModelError
 from edge.contracts.manifest import LABELS
-from edge.models.bundle import load_bundle
-from edge.models.bundle_file import MAX_BUNDLE, read_model_file
-from edge.models.bundle_writer import append_zip, pack_golden, write_atomically
-from edge.pipeline.selftest import require_selftest
-from edge.process.sealed_file import seal_bytes
+from edge.models.bundle_file import read_model_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,9 +27,7 @@ if TYPE_CHECKING:
     from edge.adopt.input_range import Normalisation
     from edge.adopt.metadata import ForeignMetadata
     from edge.adopt.score_kind import ScoreKind
-    from edge.contracts.manifest import ClassificationManifest
     from edge.contracts.placement import Placement
-    from edge.contracts.ports import Runtime
     from edge.models.bundle import Bundle
 
 RUNTIME = "litert://?threads=1"
@@ -85,24 +79,9 @@ def adopt(path: Path, out: Path, options: AdoptOptions, runtime: str = RUNTIME) 
     )
     golden = most_different(cases, LABELS, cases_kept(cases[0].tensor.nbytes))
     settled = _settled(model, normalisation, kind, metadata, options, labels)
-    data = _bundle_bytes(graph, manifest, golden, adopted_card(manifest, settled, len(graph)))
-    if len(data) > MAX_BUNDLE:
-        raise ModelError(
-            f"{path.name}: the bundle would have {len(data) >> 20} MB, and the most is {MAX_BUNDLE >> 20}",
-            hint="quantise the model to 8 bits, or take a smaller one",
-        )
-    _prove(data, out, loaded)
-    write_atomically(out, data)
-    return Adoption(load_bundle(out), normalisation, kind, settled, loaded.spec.placement)
-
-
-def _prove(data: bytes, out: Path, runtime: Runtime) -> None:
-    """Read the bundle as a device does, and replay its golden vectors. Raises `ModelError`."""
-    try:
-        bundle = load_bundle(seal_bytes(data, out))
-        require_selftest(bundle, runtime)
-    finally:
-        runtime.close()
+    card = adopted_card(manifest, settled, len(graph))
+    bundle = write_classifier_bundle(graph, manifest, golden, card, out, loaded, path.name)
+    return Adoption(bundle, normalisation, kind, settled, loaded.spec.placement)
 
 
 def _settled(
@@ -120,19 +99,3 @@ def _settled(
         f"scores     {kind.output}, {'one label at a time' if kind.exclusive else 'each label for itself'}; {kind.why}",
         f"metadata   {'read' if metadata != type(metadata)() else 'none'}",
     )
-
-
-def _bundle_bytes(graph: bytes, manifest: ClassificationManifest, golden: list[MadePicture], card: str) -> bytes:
-    """The whole file: the flatbuffer, and the members of the ZIP behind it."""
-    members = {
-        "labels.txt": "\n".join(manifest.heads[LABELS].class_names).encode(),
-        "manifest.json": msgspec.json.format(msgspec.json.encode(manifest), indent=1),
-        "golden.npz": pack_golden(
-            [case.pixels for case in golden],
-            [case.regions for case in golden],
-            np.concatenate([case.tensor for case in golden]),
-            {LABELS: np.concatenate([case.outputs[LABELS] for case in golden])},
-        ),
-        "MODEL_CARD.md": card.encode(),
-    }
-    return append_zip(graph, members)

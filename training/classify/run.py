@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
 REPRESENTATIVE = 160
 """Number of training pictures that calibrate the quantisation."""
-KEPT = 256
-"""Held-out tensors that a run of plain classes keeps for export's comparison of formats; a bundle's run keeps all."""
+KEPT = 1000
+"""Held-out tensors of validation and of test, each, that a run of labels alone keeps for export's thresholds and
+figures: memory does not grow with the data. A run with a lesion mask keeps all."""
 
 
 def run_classifier(
@@ -170,7 +171,7 @@ def _write_tensors(recipe: ClassifierRecipe, pictures: Sequence[ListedPicture], 
     learnt = some([p for p in pictures if p.split == "train"], REPRESENTATIVE)
     held = [p for p in pictures if p.split != "train" and p.label >= 0]
     if recipe.network.heads == "classes":
-        held = some([p for p in held if p.split == "test"], KEPT)
+        held = [p for side in ("val", "test") for p in some([p for p in held if p.split == side], KEPT)]
     samples = {name: SampleCache(of, recipe.preprocess, out / "cache") for name, of in (("r", learnt), ("h", held))}
     np.savez_compressed(
         out / "representative.npz", tensors=np.stack([samples["r"][i].tensor for i in range(len(learnt))])
