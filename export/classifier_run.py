@@ -87,8 +87,6 @@ def is_classifier_run(path: Path) -> bool:
     recipe = record.get("recipe", {})
     heads = recipe.get("network", {}).get("heads", "classes")
     return bool(recipe.get("kind") == "classifier" and heads == "classes")
-        recipe.get("network", {}).get("heads", "classes") == "classes"
-    )
 
 
 def open_classifier_run(path: Path) -> ClassifierRun:

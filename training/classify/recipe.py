@@ -70,6 +70,9 @@ class DistributeSection(RecipeSection, frozen=True, kw_only=True):
 class RenderSection(RecipeSection, frozen=True, kw_only=True):
     """Recipe section of phantoms that are rendered into the run's folder instead of read from --data."""
 
+    kinds: Literal["lesions", "ten"] = "lesions"
+    """``lesions``: smooth, spiculated, none, and other pictures. ``ten``: the ten of `training.classify.phantom_kinds`,
+    of which there are ``phantoms`` together; ``empty`` and ``other`` do not count then."""
     phantoms: Annotated[int, msgspec.Meta(ge=20)] = 300
     """Half with a smooth lesion, half with a spiculated one."""
     empty: Count = 60

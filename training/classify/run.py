@@ -70,7 +70,7 @@ def collect_pictures(
     """
     if recipe.render is not None and data is None:
         data = render_dataset(out / "pictures", recipe.render, recipe.seed)
-        render_unseen(out / "unseen", recipe.seed)
+        render_unseen(out / "unseen", recipe.render, recipe.seed)
     if data is None:
         raise UsageError(f"the recipe {recipe.name} wants --data", hint="--data names a folder of class folders")
     listed, classes = list_folder(data, recipe)
