@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import msgspec
 import numpy as np
 
 from edge.adopt.adopt import RUNTIME
-from edge.adopt.computed_cases import compute_cases
+from edge.adopt.computed_cases import compute_cases, load_foreign
 from edge.adopt.foreign_model import read_foreign_model
 from edge.adopt.golden_pictures import cases_kept, most_different
 from edge.adopt.metadata import write_metadata
@@ -162,13 +163,10 @@ def _prove_and_write(
 ) -> Bundle:
     """Compute golden vectors of made pictures, measure their tolerances, and write what proves itself."""
     progress("compute golden vectors of made pictures")
-    cases, runtime = compute_cases(graph, manifest, out, RUNTIME)
-    try:
+    with closing(load_foreign(graph, manifest, out, RUNTIME)) as runtime:
+        cases = compute_cases(runtime, manifest)
         golden = most_different(cases, LABELS, cases_kept(cases[0].tensor.nbytes))
         tolerances = measure_tolerances(graph, golden, progress, tflite_runtime)
-    except BaseException:
-        runtime.close()
-        raise
-    manifest = msgspec.structs.replace(manifest, golden=tolerances)
-    card = render_classifier_card(manifest, len(graph), len(golden))
-    return write_classifier_bundle(graph, manifest, golden, card, out, runtime, f"{manifest.name} {manifest.version}")
+        manifest = msgspec.structs.replace(manifest, golden=tolerances)
+        card, model = render_classifier_card(manifest, len(graph), len(golden)), f"{manifest.name} {manifest.version}"
+        return write_classifier_bundle(graph, manifest, golden, card, out, runtime, model)

@@ -13,10 +13,10 @@ from edge.contracts.errors import ModelError, UsageError
 from edge.contracts.manifest import FLOAT_TOLERANCE, LABELS, Golden, LabelRules
 from edge.contracts.tensors import Tensor
 from edge.models.operators import read_operators
-from edge.plugins import make_runtime
 from edge.postprocess.dequantise import dequantise
 from edge.preprocess.recipes import make_preprocessor
 from edge.process.sealed_file import seal_bytes
+from edge.runtimes.isolated import IsolatedRuntime
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,25 +36,23 @@ REFERENCE_STEPS = 16
 """Quantised steps that scores may differ by where TFLite's own kernels compute; MobileNetV2's moved by 5."""
 
 
-def compute_cases(
-    graph: bytes, manifest: ClassificationManifest, path: Path, uri: str
-) -> tuple[list[MadePicture], Runtime]:
-    """What the model gives for made pictures, and the runtime that computed it. Raises what loading it raises."""
-    runtime = make_runtime(uri, seal_bytes(graph, path), manifest)
-    try:
-        preprocess = make_preprocessor(manifest)
-        cases = []
-        for pixels, regions in made_pictures():
-            tensor = preprocess(pixels, regions)[0]
-            runtime.submit(Tensor(tensor, manifest.input))
-            outputs = runtime.wait(ANSWER_S)
-            if outputs is None:
-                raise ModelError(f"{path.name}: it gave no answer within {ANSWER_S:.0f} s", hint="take a smaller model")
-            cases.append(MadePicture(pixels, regions, tensor, {k: np.array(v) for k, v in outputs.items()}))
-    except BaseException:
-        runtime.close()
-        raise
-    return cases, runtime
+def load_foreign(graph: bytes, manifest: ClassificationManifest, path: Path, uri: str) -> IsolatedRuntime:
+    """Load the model in a process of its own: a stranger's file may crash it. Raises what loading it raises."""
+    return IsolatedRuntime(uri, seal_bytes(graph, path), manifest)
+
+
+def compute_cases(runtime: Runtime, manifest: ClassificationManifest) -> list[MadePicture]:
+    """What the model gives for made pictures. Raises `ModelError` if it does not answer."""
+    preprocess = make_preprocessor(manifest)
+    cases = []
+    for pixels, regions in made_pictures():
+        tensor = preprocess(pixels, regions)[0]
+        runtime.submit(Tensor(tensor, manifest.input))
+        outputs = runtime.wait(ANSWER_S)
+        if outputs is None:
+            raise ModelError(f"it gave no answer within {ANSWER_S:.0f} s", hint="take a smaller model")
+        cases.append(MadePicture(pixels, regions, tensor, {name: np.array(value) for name, value in outputs.items()}))
+    return cases
 
 
 def settled_kind(

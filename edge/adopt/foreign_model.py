@@ -57,7 +57,7 @@ def read_foreign_model(data: bytes) -> ForeignModel:
     check_whole(data)
     try:
         return _read(data)
-    except (struct.error, UnicodeDecodeError, OverflowError, IndexError) as error:
+    except (struct.error, ValueError, OverflowError, IndexError) as error:  # of text and of weights, too
         _fail(f"the flatbuffer is damaged: {error}", "copy the file again")
 
 

@@ -55,7 +55,7 @@ def read_metadata(data: bytes, graph_size: int) -> ForeignMetadata:
         if body is None:
             return ForeignMetadata()
         return _read(body, data)
-    except (struct.error, UnicodeDecodeError, OverflowError, ModelError) as error:
+    except (struct.error, ValueError, OverflowError, ModelError) as error:
         reason = error.message if isinstance(error, ModelError) else str(error)
         raise ModelError(f"its metadata cannot be read: {reason}", hint=HINT) from error
 

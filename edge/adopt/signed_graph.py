@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge.adopt.flatbuffer_front import Existing, NewTable, NewVector, buffer_bytes, number, put_in_front, text
 from edge.adopt.metadata import NAME
+from edge.contracts.errors import ModelError
 from edge.models.graph import FlatbufferTable
 
 if TYPE_CHECKING:
@@ -22,7 +23,15 @@ def with_signature(model: ForeignModel, heads: dict[str, int], metadata: bytes) 
     """Flatbuffer of ``model`` with one signature in place of what it had, and ``metadata`` in place of the old ones.
 
     Weights, operators and their order stay byte for byte. ``heads``: number of a head's tensor by the head's name.
+    Raises `ModelError` for a damaged one.
     """
+    try:
+        return _with_signature(model, heads, metadata)
+    except (struct.error, ValueError, OverflowError, IndexError) as error:
+        raise ModelError(f"the flatbuffer is damaged: {error}", hint="copy the file again") from error
+
+
+def _with_signature(model: ForeignModel, heads: dict[str, int], metadata: bytes) -> bytes:
     root = FlatbufferTable(model.data, struct.unpack_from("<I", model.data, 0)[0])
     buffers = root.tables(BUFFERS)
     entry = NewTable({0: text(NAME), 1: number(len(buffers))})

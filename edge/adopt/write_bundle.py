@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from edge.contracts.errors import ModelError
+from edge.contracts.errors import DeviceError, ModelError
 from edge.contracts.manifest import LABELS
 from edge.models.bundle import Bundle, load_bundle
 from edge.models.bundle_file import MAX_BUNDLE
@@ -35,20 +35,20 @@ def write_classifier_bundle(
 ) -> Bundle:
     """Write the bundle to ``out``, once ``runtime`` has computed its golden vectors from the bytes to be written.
 
-    ``runtime``: has loaded ``graph``; closed here. ``source``: name of what it was made of, for messages. Raises
-    `ModelError` if it is too large, or does not prove itself.
+    ``runtime``: has loaded ``graph``. ``source``: name of what it was made of, for messages. Raises `ModelError` if it
+    is too large, or does not prove itself, and `DeviceError` where ``out`` cannot be written.
     """
+    data = bundle_bytes(graph, manifest, golden, card)
+    if len(data) > MAX_BUNDLE:
+        raise ModelError(
+            f"{source}: the bundle would have {len(data) >> 20} MB, and the most is {MAX_BUNDLE >> 20}",
+            hint="quantise the model to 8 bits, or take a smaller one",
+        )
+    require_selftest(load_bundle(seal_bytes(data, out)), runtime)  # read as a device reads it
     try:
-        data = bundle_bytes(graph, manifest, golden, card)
-        if len(data) > MAX_BUNDLE:
-            raise ModelError(
-                f"{source}: the bundle would have {len(data) >> 20} MB, and the most is {MAX_BUNDLE >> 20}",
-                hint="quantise the model to 8 bits, or take a smaller one",
-            )
-        require_selftest(load_bundle(seal_bytes(data, out)), runtime)
-    finally:
-        runtime.close()
-    write_atomically(out, data)
+        write_atomically(out, data)
+    except OSError as error:
+        raise DeviceError(f"{out} cannot be written: {error.strerror}", hint="give --out another place") from error
     return load_bundle(out)
 
 

@@ -124,7 +124,7 @@ def subgraph_of(model: FlatbufferTable) -> FlatbufferTable:
     if len(signatures) != 1 or not subgraphs:
         raise ModelError(
             f"expected one signature in the model, got {len(signatures)}",
-            hint="export the model with python -m export",
+            hint="export the model with python -m export; one from elsewhere needs edge-cli model adopt",
         )
     return subgraphs[_index(signatures[0].number(4, "I", 0), subgraphs)]
 

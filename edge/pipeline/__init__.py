@@ -12,6 +12,8 @@ Modules:
 - ``exam``: Exam tracking: the boundary between patients, where a new random exam id begins and every lesion track ends.
 - ``guard``: Runtime guard with fall-back: keeps the time limit, replaces a runtime that hung or died, tests it before
   use.
+- ``label_tracker``: Label tracker with hysteresis: results of a classifier in, lifecycle events of its labels out.
+  Pure.
 - ``latest_results``: Sends the latest result of each stream (`results/{stream}`), at most N a second; keeps none.
 - ``liveness``: Freeze detection for live streams: finds a picture that never changes, and a source that gives nothing
   at all.
@@ -35,7 +37,7 @@ Modules:
   the coverage.
 - ``stream_metadata``: Turns frames as their stream's configuration says, and adds what it knows and the source does
   not.
-- ``stream_reporter``: State of one stream between frames: its exam, its lesion tracks and its coverage, kept and
+- ``stream_reporter``: State of one stream between frames: its exam, its lesion or label tracks, and its coverage,
   reported together.
 - ``tracker``: Lesion tracker with hysteresis: results of one stream in, lifecycle events (new, update, end) out.
 """

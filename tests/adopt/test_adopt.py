@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
@@ -11,6 +13,7 @@ from tiny_classifiers import LABELS, edited, float_classifier, int8_classifier
 from edge.adopt.adopt import AdoptOptions, adopt
 from edge.adopt.foreign_model import read_foreign_model
 from edge.adopt.metadata import parse_labels, read_metadata
+from edge.adopt.signed_graph import with_signature
 from edge.cli.main import run
 from edge.contracts.errors import EdgeError, ModelError, UsageError
 from edge.contracts.manifest import ClassificationManifest
@@ -239,3 +242,76 @@ def test_pictures_choose_thresholds_and_are_not_kept(tmp_path, capsys):
     assert "pictures  right  threshold" in text
     thresholds = load_bundle(out).manifest.labels.thresholds
     assert list(thresholds.values()) == [0.99], "all pictures are alike, and two of three wrong"
+
+
+def test_a_classifier_of_an_earlier_version_is_adopted_without_a_question(tmp_path):
+    import hashlib
+    import io
+    import zipfile
+
+    import msgspec
+
+    from edge.contracts.classifier import ClassifierCard
+    from edge.contracts.manifest import DataSource, PreprocessRecipe
+
+    graph = adopted(tmp_path, int8_classifier().bytes(), input_range=None).bundle
+    flat = split_bundle(graph.model_bytes).graph
+    found, recipe = read_graph(flat), PreprocessRecipe(width=32, height=32, median=3)
+    card = ClassifierCard(
+        name="organ",
+        version="2.0",
+        task="classification",
+        body_part="THYROID",
+        licence="CC0",
+        graph_sha256=hashlib.sha256(flat).hexdigest(),
+        input=found.inputs["image"],
+        output=found.outputs["labels"],
+        class_names=list(LABELS),
+        recipe=recipe,
+        recipe_sha256=recipe.digest(),
+        training_data=[DataSource(name="d", licence="l", citation="c", used_for="u")],
+        metrics=[],
+        git_revision="abc",
+        created="2026-01-01T00:00:00Z",
+    )
+    file = io.BytesIO(flat)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr("labels.txt", "\n".join(LABELS))
+        archive.writestr("classifier.json", msgspec.json.encode(card))
+    (tmp_path / "old.tflite").write_bytes(file.getvalue())
+    with pytest.raises(ModelError) as caught:
+        load_bundle(tmp_path / "old.tflite")
+    assert "model adopt" in caught.value.hint
+    manifest = adopt(tmp_path / "old.tflite", tmp_path / "new.tflite", AdoptOptions()).bundle.manifest
+    assert (manifest.name, manifest.body_part, manifest.recipe.median, manifest.recipe.fit) == (
+        *("organ", "THYROID", 3, "letterbox"),
+    )
+    assert manifest.training_data[0].name == "d"
+
+
+def test_a_bare_file_is_told_how_to_come_in(tmp_path):
+    (tmp_path / "own.tflite").write_bytes(float_classifier().bytes())
+    with pytest.raises(ModelError) as caught:
+        load_bundle(tmp_path / "own.tflite")
+    assert "edge-cli model adopt" in caught.value.hint
+
+
+def test_an_output_that_cannot_be_written_is_one_error(tmp_path):
+    (tmp_path / "own.tflite").write_bytes(float_classifier().bytes())
+    (tmp_path / "file").write_text("")
+    options = AdoptOptions(labels=LABELS, input_range="0..1")
+    with pytest.raises(EdgeError, match="cannot be written"):
+        adopt(tmp_path / "own.tflite", tmp_path / "file" / "out.tflite", options)
+
+
+def test_changed_bytes_never_end_in_anything_but_one_error(tmp_path):
+    data = float_classifier(side=8).bytes()
+    rng = np.random.default_rng(1)
+    for _ in range(400):
+        body = bytearray(data)
+        for at in rng.integers(8, len(body), rng.integers(1, 4)):
+            body[at] = int(rng.integers(256))
+        with contextlib.suppress(EdgeError):  # any other comes through
+            model = read_foreign_model(bytes(body))
+            read_metadata(bytes(body), len(body))
+            read_graph(with_signature(model, {"labels": model.outputs[0][1]}, b"x"))

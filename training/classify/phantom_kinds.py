@@ -32,6 +32,8 @@ KINDS = (
     "test-card",
 )
 """Names of the kinds, sorted: folders are read in this order."""
+TEXTURE = 25
+"""Least standard deviation of a test card's grey values: devices judge no flat picture."""
 DEPTH_MM = {"linear": (28, 36), "sector": (50, 62)}
 """Least and greatest depth in mm over the picture's height: shallow, so that lesions are large."""
 
@@ -42,7 +44,7 @@ def render_kind(seed: int, number: int, kind: str) -> NDArray[np.uint8]:
     if kind == "test-card":
         while True:
             card = test_card(rng)
-            if int(card.max()) > int(card.min()):
+            if card.std() >= TEXTURE:
                 return card
     shape, what = kind.split("-")
     geometry: Geometry = "sector" if shape == "sector" else "linear"
@@ -59,7 +61,7 @@ def render_kind(seed: int, number: int, kind: str) -> NDArray[np.uint8]:
     )
     pixels = scene.render(int(rng.integers(0, 30))).pixels
     if what == "dark":
-        return (pixels * rng.uniform(0.35, 0.5)).astype(np.uint8)
+        pixels = np.asarray(pixels * rng.uniform(0.35, 0.5), np.uint8)
     if what == "striped":
         return _striped(rng, pixels)
     return _shadowed(rng, pixels) if what == "shadow" else pixels
@@ -69,15 +71,15 @@ def _shadowed(rng: np.random.Generator, pixels: NDArray[np.uint8]) -> NDArray[np
     """Picture with an acoustic shadow: a third of its width is dark from a fifth of its depth on."""
     height, width = pixels.shape
     left = int(width * rng.uniform(0.2, 0.45))
-    shadowed = pixels.copy()
+    shadowed: NDArray[np.uint8] = pixels.copy()
     part = shadowed[int(height * rng.uniform(0.15, 0.3)) :, left : left + int(width * rng.uniform(0.25, 0.35))]
-    part[:] = (part * rng.uniform(0.15, 0.3)).astype(np.uint8)
+    part[:] = np.asarray(part * rng.uniform(0.15, 0.3), np.uint8)
     return shadowed
 
 
 def _striped(rng: np.random.Generator, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Picture with interference: bright lines across, at equal distances."""
-    striped = pixels.copy()
+    striped: NDArray[np.uint8] = pixels.copy()
     first, step, bright = int(rng.integers(0, 12)), int(rng.integers(14, 24)), int(rng.integers(150, 220))
     for row in range(3):
         lines = striped[first + row :: step]
