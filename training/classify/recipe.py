@@ -130,6 +130,15 @@ def is_classifier(name: str) -> bool:
         return False  # who reads it next says where it is broken
 
 
+def is_classifier_run(run: Path) -> bool:
+    """Whether a folder holds the run of a classifier's recipe; who opens it next says what else is wrong."""
+    try:
+        record = tomllib.loads((run / "recipe.toml").read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return False
+    return bool(record.get("recipe", {}).get("kind") == "classifier")
+
+
 def load_classifier(name: str) -> ClassifierRecipe:
     """Read a classifier's recipe by name or path. Raises ConfigError if it is none, or its parts do not fit."""
     recipe = decode(recipe_path(name), ClassifierRecipe)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
+import shlex
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from training.classify.cache import SampleCache
 from training.classify.folder import has_groups, list_folder
 from training.classify.metrics import class_metrics, confusion, confusion_text, table, with_interval
 from training.classify.phantom_dataset import render_dataset, render_unseen
+from training.classify.predictions_file import write_predictions
 from training.classify.read_check import readable_pictures
 from training.classify.recipe import ClassifierRecipe, ClassifierRecord
 from training.classify.split import ListedPicture, check_listing, split_pictures
@@ -112,10 +113,7 @@ def finish(
             for p, each in zip(held.pictures, scores, strict=True)
         ]
     (out / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    with (out / "predictions.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", "group", "label", "split", *classes])
-        writer.writerows(rows)
+    write_predictions(out, classes, rows)
     _write_tensors(recipe, pictures, out)
     save_model(model, out / "saved_model")
     record = ClassifierRecord(
@@ -127,7 +125,16 @@ def finish(
         epochs_done=recipe.optimiser.epochs,
     )
     write_record(out, record)
-    log(f"done: {out}")
+    log(f"done: {out}\n{next_commands(out)}")
+
+
+def next_commands(out: Path) -> str:
+    """Commands to paste after a run."""
+    place = shlex.quote(str(out))
+    return (
+        f"next: python -m training report {place} --out {shlex.quote(str(out / 'report'))}\n"
+        f"      python -m export bundle {place} --out {shlex.quote(str(out / 'model.tflite'))}"
+    )
 
 
 def _evaluate_side(
