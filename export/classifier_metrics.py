@@ -49,7 +49,7 @@ def classifier_metrics(
     figures: list[tuple[str, WeightedMetric, str]] = [
         ("accuracy", weighted_mean(right), ""),
         ("macro F1", lambda w: macro_f1(confused(w)), "mean over the classes"),
-        ("macro recall", lambda w: float(np.nanmean(recall(confused(w)))), "mean over the classes"),
+        ("macro recall", lambda w: mean_known(recall(confused(w))), "mean over the classes"),
         ("macro AUC", _macro_auc(int8, labels), "mean over the classes, each against the rest"),
         ("pictures told", weighted_mean(told.astype(np.float64)), "share over the threshold; the rest too uncertain"),
         ("accuracy of those told", weighted_mean(right, told), ""),
@@ -61,7 +61,8 @@ def classifier_metrics(
         ("macro F1, float", lambda w: macro_f1(plain(w)), "the float model"),
         ("macro F1, int8 - float", lambda w: macro_f1(confused(w)) - macro_f1(plain(w)), "paired"),
     ]
-    return [_metric(name, figure, groups, data, how) for name, figure, how in figures]
+    made = (_metric(name, figure, groups, data, how) for name, figure, how in figures)
+    return [metric for metric in made if metric is not None]
 
 
 def _of_class(
@@ -103,9 +104,15 @@ def f1(confused: NDArray[np.float64]) -> NDArray[np.float64]:
     return _share(2 * np.diag(confused), confused.sum(axis=0) + confused.sum(axis=1))
 
 
+def mean_known(values: NDArray[np.float64]) -> float:
+    """Mean of the classes that have a value; NaN where none has."""
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else float("nan")
+
+
 def macro_f1(confused: NDArray[np.float64]) -> float:
     """Mean F1 over the classes that occur."""
-    return float(np.nanmean(f1(confused)))
+    return mean_known(f1(confused))
 
 
 def calibration_error(scores: NDArray[np.float64], right: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
@@ -117,7 +124,7 @@ def calibration_error(scores: NDArray[np.float64], right: NDArray[np.float64], w
 
 def _macro_auc(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> WeightedMetric:
     each = [weighted_auc(scores[:, k], (labels == k).astype(np.int8)) for k in range(scores.shape[1])]
-    return lambda weights: float(np.nanmean([figure(weights) for figure in each]))
+    return lambda weights: mean_known(np.array([figure(weights) for figure in each]))
 
 
 def _share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -125,7 +132,10 @@ def _share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.
         return np.where(whole > 0, part / whole, np.nan)
 
 
-def _metric(name: str, figure: WeightedMetric, groups: NDArray[np.str_], data: str, how: str) -> Metric:
+def _metric(name: str, figure: WeightedMetric, groups: NDArray[np.str_], data: str, how: str) -> Metric | None:
+    """Metric with its interval; None where there is none: a class that was never called has no precision."""
+    if not np.isfinite(figure(np.ones(len(groups)))):
+        return None
     value, low, high = bootstrap_interval(figure, groups)
     return Metric(
         name=name,
