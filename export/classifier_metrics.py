@@ -7,27 +7,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge.contracts.manifest import Metric
-from export.metrics import METHOD, bootstrap_interval, weighted_auc, weighted_mean
+from export.metrics import METHOD, ROUNDS, weighted_auc
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from export.metrics import WeightedMetric
+    Floats = NDArray[np.float64]
 
 SHOWN = 20
-"""Classes that have figures of their own; of more, the means say enough."""
+"""Most classes that have figures of their own; of more, the means say enough."""
 BINS = 10
 
 
 def classifier_metrics(
-    int8: NDArray[np.float64],
-    floats: NDArray[np.float64],
+    int8: Floats,
+    floats: Floats,
     labels: NDArray[np.int64],
     groups: NDArray[np.str_],
     names: Sequence[str],
-    limits: NDArray[np.float64],
+    limits: Floats,
     data: str,
 ) -> list[Metric]:
     """Metrics of the quantised model, and how far it is from the float one.
@@ -41,108 +41,97 @@ def classifier_metrics(
         limits: (k,) threshold of each label.
         data: description of the pictures, for people.
     """
-    called, size = int8.argmax(axis=1), len(names)
-    told = int8.max(axis=1) >= limits[called]
-    right = (called == labels).astype(np.float64)
-    confused = confusion_by_weight(labels, called, size)
-    plain = confusion_by_weight(labels, floats.argmax(axis=1), size)
-    figures: list[tuple[str, WeightedMetric, str]] = [
-        ("accuracy", weighted_mean(right), ""),
-        ("macro F1", lambda w: macro_f1(confused(w)), "mean over the classes"),
-        ("macro recall", lambda w: mean_known(recall(confused(w))), "mean over the classes"),
-        ("macro AUC", _macro_auc(int8, labels), "mean over the classes, each against the rest"),
-        ("pictures told", weighted_mean(told.astype(np.float64)), "share over the threshold; the rest too uncertain"),
-        ("accuracy of those told", weighted_mean(right, told), ""),
-        ("calibration error", lambda w: calibration_error(int8.max(axis=1), right, w), f"ECE, {BINS} equal bins"),
+    weights = draw_weights(groups)
+    called, sure = int8.argmax(axis=1), int8.max(axis=1)
+    right, told = (called == labels).astype(np.float64), (sure >= limits[called]).astype(np.float64)
+    recall, precision, f1 = by_class(weights, labels, called, len(names))
+    plain = by_class(weights, labels, floats.argmax(axis=1), len(names))[2]
+    auc = auc_by_class(weights, labels, int8)
+    total = weights.sum(axis=1)
+    figures: list[tuple[str, Floats, str]] = [
+        ("accuracy", weights @ right / total, "share of pictures"),
+        ("macro F1", mean_known(f1), "mean over the classes"),
+        ("macro recall", mean_known(recall), "mean over the classes"),
+        ("macro AUC", mean_known(auc), "mean over the classes, each against the rest"),
+        ("pictures told", weights @ told / total, "share over the threshold, the rest too uncertain"),
+        ("accuracy of those told", _share(weights @ (right * told), weights @ told), "share of pictures"),
+        ("calibration error", calibration_error(weights, sure, right), f"ECE, {BINS} equal bins"),
     ]
-    for number, name in enumerate(names[:SHOWN] if size <= SHOWN else ()):
-        figures += _of_class(number, name, confused, int8, labels)
+    for k, name in enumerate(names if len(names) <= SHOWN else ()):
+        figures += [
+            (f"recall {name}", recall[:, k], "share of the class's pictures"),
+            (f"precision {name}", precision[:, k], "share of its calls"),
+            (f"F1 {name}", f1[:, k], "of recall and precision"),
+            (f"AUC {name}", auc[:, k], "against the rest"),
+        ]
     figures += [
-        ("macro F1, float", lambda w: macro_f1(plain(w)), "the float model"),
-        ("macro F1, int8 - float", lambda w: macro_f1(confused(w)) - macro_f1(plain(w)), "paired"),
+        ("macro F1, float", mean_known(plain), "the float model"),
+        ("macro F1, int8 - float", mean_known(f1) - mean_known(plain), "paired"),
     ]
-    made = (_metric(name, figure, groups, data, how) for name, figure, how in figures)
-    return [metric for metric in made if metric is not None]
+    return [_metric(name, values, len(labels), data, how) for name, values, how in figures if _is_known(values)]
 
 
-def _of_class(
-    number: int,
-    name: str,
-    confused: Callable[[NDArray[np.float64]], NDArray[np.float64]],
-    scores: NDArray[np.float64],
-    labels: NDArray[np.int64],
-) -> list[tuple[str, WeightedMetric, str]]:
-    """Recall, precision, F1 and AUC of one class against the rest."""
-    return [
-        (f"recall {name}", lambda w: float(recall(confused(w))[number]), ""),
-        (f"precision {name}", lambda w: float(precision(confused(w))[number]), ""),
-        (f"F1 {name}", lambda w: float(f1(confused(w))[number]), ""),
-        (f"AUC {name}", weighted_auc(scores[:, number], (labels == number).astype(np.int8)), "against the rest"),
-    ]
+def draw_weights(groups: NDArray[np.str_]) -> Floats:
+    """How often each picture counts, (1 + rounds, n): once, then in each draw of groups."""
+    rng = np.random.default_rng(1)
+    names, place = np.unique(groups, return_inverse=True)
+    drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), ROUNDS)
+    return np.concatenate([np.ones((1, len(place))), drawn[:, place].astype(np.float64)])
 
 
-def confusion_by_weight(
-    labels: NDArray[np.int64], called: NDArray[np.int64], size: int
-) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """Confusion matrix (size, size) as a function of a weight for each picture: rows are the truth."""
-    cell = labels * size + called
-    return lambda weights: np.bincount(cell, weights, size * size).reshape(size, size).astype(np.float64)
+def by_class(
+    weights: Floats, labels: NDArray[np.int64], called: NDArray[np.int64], size: int
+) -> tuple[Floats, Floats, Floats]:
+    """Recall, precision and F1 of each class in each draw, (1 + rounds, size); NaN where a class does not occur."""
+    each = np.eye(size)
+    there, given = weights @ each[labels], weights @ each[called]
+    right = weights @ (each[labels] * (labels == called)[:, None])
+    return _share(right, there), _share(right, given), _share(2 * right, there + given)
 
 
-def recall(confused: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Recall of each class; NaN where the class is absent."""
-    return _share(np.diag(confused), confused.sum(axis=1))
+def auc_by_class(weights: Floats, labels: NDArray[np.int64], scores: Floats) -> Floats:
+    """AUC of each class against the rest in each draw, (1 + rounds, k); NaN where one of both is absent."""
+    found = np.empty((len(weights), scores.shape[1]))
+    for k in range(scores.shape[1]):
+        figure = weighted_auc(scores[:, k], (labels == k).astype(np.int8))
+        found[:, k] = [figure(draw) for draw in weights]
+    return found
 
 
-def precision(confused: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Precision of each class; NaN where it was never called."""
-    return _share(np.diag(confused), confused.sum(axis=0))
+def calibration_error(weights: Floats, sure: Floats, right: Floats) -> Floats:
+    """Expected calibration error of the highest score ``sure`` (n,) in each draw, (1 + rounds,)."""
+    place = np.eye(BINS)[np.minimum((sure * BINS).astype(int), BINS - 1)]
+    gap = np.abs(weights @ (place * (sure - right)[:, None])).sum(axis=1)
+    return _share(gap, weights.sum(axis=1))
 
 
-def f1(confused: NDArray[np.float64]) -> NDArray[np.float64]:
-    """F1 of each class; NaN where it is absent and never called."""
-    return _share(2 * np.diag(confused), confused.sum(axis=0) + confused.sum(axis=1))
+def mean_known(values: Floats) -> Floats:
+    """Mean over the classes that have a value, (draws,) of (draws, classes); NaN where none has."""
+    known = np.isfinite(values)
+    means: Floats = _share(np.where(known, values, 0.0).sum(axis=1), known.sum(axis=1).astype(np.float64))
+    return means
 
 
-def mean_known(values: NDArray[np.float64]) -> float:
-    """Mean of the classes that have a value; NaN where none has."""
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if known.size else float("nan")
-
-
-def macro_f1(confused: NDArray[np.float64]) -> float:
-    """Mean F1 over the classes that occur."""
-    return mean_known(f1(confused))
-
-
-def calibration_error(scores: NDArray[np.float64], right: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
-    """Expected calibration error of the highest score: mean distance of score and accuracy over equal bins."""
-    place = np.minimum((scores * BINS).astype(int), BINS - 1)
-    stated, true = (np.bincount(place, weights * values, BINS) for values in (scores, right))
-    return float(np.abs(stated - true).sum() / weights.sum())
-
-
-def _macro_auc(scores: NDArray[np.float64], labels: NDArray[np.int64]) -> WeightedMetric:
-    each = [weighted_auc(scores[:, k], (labels == k).astype(np.int8)) for k in range(scores.shape[1])]
-    return lambda weights: mean_known(np.array([figure(weights) for figure in each]))
-
-
-def _share(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+def _share(part: Floats, whole: Floats) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(whole > 0, part / whole, np.nan)
+        shares: Floats = np.where(whole > 0, part / whole, np.nan)
+    return shares
 
 
-def _metric(name: str, figure: WeightedMetric, groups: NDArray[np.str_], data: str, how: str) -> Metric | None:
-    """Metric with its interval; None where there is none: a class that was never called has no precision."""
-    if not np.isfinite(figure(np.ones(len(groups)))):
-        return None
-    value, low, high = bootstrap_interval(figure, groups)
+def _is_known(values: Floats) -> bool:
+    """Whether there is a value and an interval: a class that was never called has no precision."""
+    return bool(np.isfinite(values[0]) and np.isfinite(values[1:]).any())
+
+
+def _metric(name: str, values: Floats, n: int, data: str, how: str) -> Metric:
+    """Metric of the pictures themselves (first value) and its interval over the draws that have one."""
+    low, high = np.percentile(values[1:][np.isfinite(values[1:])], (2.5, 97.5))
     return Metric(
         name=name,
-        value=round(value, 4),
-        low=round(low, 4),
-        high=round(high, 4),
+        value=round(float(values[0]), 4),
+        low=round(float(low), 4),
+        high=round(float(high), 4),
         data=data,
-        n=len(groups),
-        method=f"{how or 'share of pictures'}; {METHOD}",
+        n=n,
+        method=f"{how}; {METHOD}",
     )
