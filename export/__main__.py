@@ -141,9 +141,14 @@ def variants(
     as_json: AsJson = False,
 ) -> None:
     """Convert a run's model to int8, float32, float16, dynamic and int16x8, with size, time and accuracy of each."""
+    from export import cli_classifier
     from export.number_formats import convert_all_formats, formats_table
     from export.training_run import open_run
 
+    if cli_classifier.is_classifier_run(run):
+        found, text = cli_classifier.variants(run, out, progress)
+        print(_json(found) if as_json else text)
+        return
     made = convert_all_formats(open_run(run), out, progress)
     print(_json(made) if as_json else formats_table(made))
 
@@ -160,7 +165,14 @@ def parity(
     from export.parity import compare_runtimes, parity_tables
     from export.training_run import open_run
 
-    report = compare_runtimes(load_bundle(bundle), open_run(run), progress, tflite_runtime)
+    loaded = load_bundle(bundle)
+    if loaded.manifest.judges == "classification":
+        from export import cli_classifier
+
+        found, text = cli_classifier.parity(loaded, run, progress, tflite_runtime)
+        print(_json(found) if as_json else text)
+        return
+    report = compare_runtimes(loaded, open_run(run), progress, tflite_runtime)
     print(_json(report) if as_json else parity_tables(report))
 
 

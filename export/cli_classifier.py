@@ -16,8 +16,17 @@ if TYPE_CHECKING:
 
     from edge.contracts.manifest import ClassificationManifest, Metric
     from edge.models.bundle import Bundle
+    from export.classifier_run import ClassifierRun
 
-__all__ = ["bundle", "is_classifier_run", "measure", "refuse_label_options", "refuse_lesion_options"]
+__all__ = [
+    "bundle",
+    "is_classifier_run",
+    "measure",
+    "parity",
+    "refuse_label_options",
+    "refuse_lesion_options",
+    "variants",
+]
 
 
 def bundle(
@@ -64,11 +73,35 @@ def refuse_label_options(run: Path, given: Mapping[str, object]) -> None:
 
 def measure(loaded: Bundle, run: Path) -> list[Metric]:
     """Metrics of a classifier's bundle on what its run held back. Raises UsageError for another run."""
+    opened = _run_of(loaded, run)
+    manifest = cast("ClassificationManifest", loaded.manifest)
+    return measure_classifier(split_bundle(loaded.model_bytes).graph, manifest, opened)[0]
+
+
+def parity(
+    loaded: Bundle, run: Path, progress: Callable[[str], None], tflite_runtime: Path | None
+) -> tuple[object, str]:
+    """Parity of a classifier's bundle in every runtime, and its text. Raises UsageError for another run."""
+    from export.classifier_parity import compare_classifier, parity_text
+
+    report = compare_classifier(loaded, _run_of(loaded, run), progress, tflite_runtime)
+    return report, parity_text(report)
+
+
+def variants(run: Path, out: Path, progress: Callable[[str], None]) -> tuple[object, str]:
+    """Number formats of a classifier's model, and their text."""
+    from export.classifier_parity import convert_classifier, formats_text
+
+    made = convert_classifier(open_classifier_run(run), out, progress)
+    return made, formats_text(made)
+
+
+def _run_of(loaded: Bundle, run: Path) -> ClassifierRun:
+    """The run that a bundle was made from. Raises UsageError for another one."""
     opened = open_classifier_run(run)
     if opened.record.created != loaded.manifest.created:
         raise UsageError(
             f"the bundle was made of a run of {loaded.manifest.created}, {run} is of {opened.record.created}",
             hint="give the run that the bundle was made from",
         )
-    manifest = cast("ClassificationManifest", loaded.manifest)
-    return measure_classifier(split_bundle(loaded.model_bytes).graph, manifest, opened)[0]
+    return opened
