@@ -94,7 +94,7 @@ def run(
     from training.datasets import load_breast_sets
 
     items = load_breast_sets(data)
-    _use_threads(threads)
+    _use_threads(threads, out)
     from training.breast.cross_validation import train_run
 
     train_run(chosen, items, data, out, cache, typer.echo, gate=gate)
@@ -114,7 +114,7 @@ def cv(
     from training.recipe import load_recipe
 
     chosen, items = load_recipe(recipe), load_breast_sets(data)
-    _use_threads(threads)
+    _use_threads(threads, out)
     from training.breast.cross_validation import cross_validate
 
     cross_validate(chosen, items, data, out, cache, typer.echo, gate=gate)
@@ -147,11 +147,14 @@ def _run_classifier(
         typer.echo,
         skip_broken=skip_broken,
         tensorboard=tensorboard,
-        ready=lambda: _use_threads(threads),
+        ready=lambda: _use_threads(threads, out),
     )
 
 
-def _use_threads(count: int) -> None:
+def _use_threads(count: int, out: Path) -> None:
+    from training.tensorflow_log import log_tensorflow_into
+
+    log_tensorflow_into(out)
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(count)

@@ -241,7 +241,13 @@ def test_curves_are_written_where_tensorboard_is_and_else_it_is_an_error(tmp_pat
             train(*arguments)
         return
     train(*arguments)
-    assert any((tmp_path / "run" / "tensorboard").glob("events.*"))
+    for side in ("train", "validation"):
+        (events,) = (tmp_path / "run" / "tensorboard" / side).glob("events.*")
+        tags = {
+            value.tag for event in tf.compat.v1.train.summary_iterator(str(events)) for value in event.summary.value
+        }
+        assert "loss" in tags
+        assert tags > {"loss"}, "pictures, accuracy, confusion"
 
 
 def test_multi_worker_without_tf_config_is_an_error(recipe, monkeypatch):

@@ -32,6 +32,7 @@ def call(*command):
         check=False,
     )
     assert done.returncode == 0, f"{command}: {done.stdout[-1500:]} {done.stderr[-1500:]}"
+    assert "WARNING" not in done.stderr or "training" not in command, "TensorFlow's own log is in a file"
     return done.stdout
 
 
@@ -40,6 +41,7 @@ def test_ten_kinds_from_rendering_to_a_broker(tmp_path, broker, subscriber):
     told = call("training", "run", "--recipe", "ten-phantoms", "--epochs", "5", "--out", run)
     assert json.loads((run / "metrics.json").read_text())["test"]["auc"]["value"] > 0.85
 
+    assert (run / "tensorflow.log").is_file()
     report, export = (line.removeprefix("next:").split() for line in told.splitlines()[-2:])
     call(*report[2:])  # as they are told: python -m …
     call(*export[2:])

@@ -21,7 +21,7 @@ from training.gate.examples import examples
 from training.gate.fit_stage import fit_gate
 from training.gate.representative import representative
 from training.recipe import Recipe, RunRecord
-from training.run_record import write_record
+from training.run_record import next_commands, write_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -85,6 +85,8 @@ def finish(
     # Last: a folder with a recipe.toml is a finished run.
     write_record(out, record)
     log(f"done: {out}")
+    if "test" in splits:  # protocol all holds none back: its figures are those of the folds
+        log(next_commands(out, bundle=gate))
 
 
 def _evaluate_splits(found: dict[str, Any], limit: float, log: Callable[[str], None]) -> dict[str, Any]:

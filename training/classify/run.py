@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,7 @@ from training.classify.predictions_file import write_predictions
 from training.classify.read_check import readable_pictures
 from training.classify.recipe import ClassifierRecipe, ClassifierRecord
 from training.classify.split import ListedPicture, check_listing, split_pictures
-from training.run_record import write_record
+from training.run_record import next_commands, write_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -126,15 +125,6 @@ def finish(
     )
     write_record(out, record)
     log(f"done: {out}\n{next_commands(out)}")
-
-
-def next_commands(out: Path) -> str:
-    """Commands to paste after a run."""
-    place = shlex.quote(str(out))
-    return (
-        f"next: python -m training report {place} --out {shlex.quote(str(out / 'report'))}\n"
-        f"      python -m export bundle {place} --out {shlex.quote(str(out / 'model.tflite'))}"
-    )
 
 
 def _evaluate_side(
