@@ -10,7 +10,7 @@ OURS   := $(PIP) install --no-deps --no-build-isolation --force-reinstall
 TEST_VENV ?= .venv-test
 SOURCES := $(shell find edge -type f -not -name '*.pyc') pyproject.toml
 
-.PHONY: help map demo demo-live test test-wheel test-phantom test-fast test-small test-pythons torture full-disk power-cuts simulate peers check format schemas lock lock-check licences clean footprint live live-camera demo-organ test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom kernel-camera
+.PHONY: help map demo demo-live test test-wheel test-phantom test-fast test-small test-pythons torture full-disk power-cuts simulate peers check format schemas lock lock-check licences clean footprint live live-camera demo-organ test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom kernel-camera scan-area gate
 
 help: ## Show this help.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -108,6 +108,12 @@ kernel-camera: .venv-test/installed ## camera:// on the kernel's own test device
 	$(PYTHON) tests/kernel_camera/virtual_machine.py .kernel-camera/out -- env PYTHONSAFEPATH=1 SONOEDGE_TESTS_WHEEL=1 \
 	  .venv-test/bin/python -m pytest -p no:cacheprovider -q -m opt_in tests/kernel_camera $(ARGS)
 	@cat .kernel-camera/out/figures.jsonl
+
+gate: .venv-training/installed ## What the gate refuses, by class, with intervals; needs the scans (SONOEDGE_DATA) and ffmpeg. ARGS="--only freezes".
+	.venv-training/bin/python benchmarks/gate.py $(ARGS)
+
+scan-area: .venv-test/installed ## How well scans are found on rendered and real screens, and what a frame costs. ARGS="--out FOLDER" draws the real ones.
+	PYTHONPATH=$(CURDIR) .venv-test/bin/python -m benchmarks.scan_area $(ARGS)
 
 simulate: .venv-test/installed ## Seeded schedules of faults, simulated, as many as you like. ARGS="--schedules 1000000 --seed 1", --replay SEED.
 	.venv-test/bin/python benchmarks/simulate_schedules.py $(ARGS)

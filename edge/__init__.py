@@ -38,6 +38,8 @@ Modules:
 - ``quantiles``: Nearest-rank percentiles: the one rule by which all of sonoedge picks a percentile from samples.
 - ``runtimes/``: Inference runtimes behind the `Runtime` port: LiteRT, tflite-runtime, ONNX Runtime; ``scripted`` is the
   fake.
+- ``scan_area/``: Scan area of a screen: finds the outline of the scan by its pixels, and blacks out all that lies
+  outside of it.
 - ``schema/``: Schema generator: JSON Schemas and the AsyncAPI document, made from the message types.
 - ``sinks/``: Sinks: the implementations of the `Sink` port, which deliver stored messages to MQTT brokers and files.
 - ``sources/``: Frame sources: the implementations of the `Source` port (DICOM, images, video, phantom, replay), one a

@@ -19,6 +19,8 @@ Modules:
   for.
 - ``labelled_pictures``: Thresholds from pictures: what a model says of a user's own pictures, of which nothing is kept.
 - ``metadata``: Standard TFLite metadata: what a foreign file says of itself, and what an adopted one is given.
+- ``old_classifier``: What ``classifier.json`` says of a plain classifier of an earlier version: it is adopted without
+  any question.
 - ``operator_support``: Which operators of a model an Edge TPU could take, by what its compiler documents: integers and
   known kinds alone.
 - ``score_kind``: What a classifier's output is: probabilities or logits, of labels that exclude each other or not.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -35,7 +36,13 @@ class MadePicture:
     outputs: dict[str, NDArray[Any]]
 
 
-def made_pictures() -> Iterator[tuple[NDArray[np.uint8], tuple[Region, ...]]]:
+@lru_cache(maxsize=1)
+def made_pictures() -> tuple[tuple[NDArray[np.uint8], tuple[Region, ...]], ...]:
+    """Made pictures with their regions; made once, and not to be written to."""
+    return tuple(_made_pictures())
+
+
+def _made_pictures() -> Iterator[tuple[NDArray[np.uint8], tuple[Region, ...]]]:
     """Phantoms in linear and sector shape, grey and tinted, and pictures of coloured noise, with their regions."""
     for geometry, lesions in (("linear", 1), ("sector", 0)):
         spec = PhantomSpec(seed=7 + lesions, width=WIDTH, height=HEIGHT, geometry=geometry, lesions=lesions)  # type: ignore[arg-type]

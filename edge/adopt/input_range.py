@@ -51,6 +51,7 @@ def find_normalisation(given: str | None, metadata: ForeignMetadata, spec: Tenso
         return Normalisation(*RANGES[given], "as --input-range says")
     if spec.dtype == "uint8":  # what every reader of such files does, whatever the metadata say
         return Normalisation((float(spec.zero_point),), (1 / spec.scale,), "a uint8 input takes pixel values")
+    metadata.require_sound("mean")
     if metadata.mean:
         if len(metadata.mean) not in (1, channels):
             raise ModelError(

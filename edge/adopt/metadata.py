@@ -42,7 +42,14 @@ class ForeignMetadata:
     std: tuple[float, ...] = ()
     colour: str = ""
     """``rgb`` or ``grey``."""
-    labels: tuple[str, ...] = field(default=())
+    labels: tuple[str, ...] = ()
+    problems: dict[str, str] = field(default_factory=dict)
+    """Why ``labels`` or ``mean`` are not there though the metadata have some; an option may take their place."""
+
+    def require_sound(self, name: str) -> None:
+        """Raise `ModelError` if the metadata have a field ``name`` that cannot be true."""
+        if name in self.problems:
+            raise ModelError(f"its metadata cannot be true: {self.problems[name]}", hint=HINT)
 
 
 def read_metadata(data: bytes, graph_size: int) -> ForeignMetadata:
@@ -76,7 +83,20 @@ def _read(body: bytes, whole: bytes) -> ForeignMetadata:
     subgraphs = root.tables(3)
     inputs = subgraphs[0].tables(2) if subgraphs else []
     outputs = subgraphs[0].tables(3) if subgraphs else []
-    mean, std, colour = _normalisation(inputs[0]) if inputs else ((), (), "")
+    problems: dict[str, str] = {}
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    labels: tuple[str, ...] = ()
+    if inputs:
+        try:
+            mean, std = _normalisation(inputs[0])
+        except ModelError as error:
+            problems["mean"] = error.message
+    if outputs:
+        try:
+            labels = _labels(outputs[0], whole)
+        except ModelError as error:
+            problems["labels"] = error.message
     return ForeignMetadata(
         name=root.text(0),
         version=root.text(2),
@@ -84,19 +104,24 @@ def _read(body: bytes, whole: bytes) -> ForeignMetadata:
         licence=root.text(5),
         mean=mean,
         std=std,
-        colour=colour,
-        labels=_labels(outputs[0], whole) if outputs else (),
+        colour=_colour(inputs[0]) if inputs else "",
+        labels=labels,
+        problems=problems,
     )
 
 
-def _normalisation(tensor: FlatbufferTable) -> tuple[tuple[float, ...], tuple[float, ...], str]:
-    """Mean, standard deviation and colour of the input."""
-    colour = ""
+def _colour(tensor: FlatbufferTable) -> str:
+    """Colour of the input: ``rgb`` or ``grey``; empty: not said."""
     content = tensor.table(3)
-    if content is not None and content.number(0, "B", 0) == IMAGE:
-        properties = content.table(1)
-        space = 0 if properties is None else properties.number(0, "b", 0)
-        colour = {RGB: "rgb", GREY: "grey"}.get(space, "")
+    if content is None or content.number(0, "B", 0) != IMAGE:
+        return ""
+    properties = content.table(1)
+    space = 0 if properties is None else properties.number(0, "b", 0)
+    return {RGB: "rgb", GREY: "grey"}.get(space, "")
+
+
+def _normalisation(tensor: FlatbufferTable) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of the input."""
     for unit in tensor.tables(4):
         options = unit.table(1)
         if unit.number(0, "B", 0) != NORMALISATION or options is None:
@@ -104,8 +129,8 @@ def _normalisation(tensor: FlatbufferTable) -> tuple[tuple[float, ...], tuple[fl
         mean, std = options.numbers(0, "f", 4), options.numbers(1, "f", 4)
         if not mean or len(mean) != len(std) or not all(math.isfinite(v) for v in (*mean, *std)) or min(std) <= 0:
             raise ModelError(f"its normalisation is impossible: mean {list(mean)}, std {list(std)}")
-        return mean, std, colour
-    return (), (), colour
+        return mean, std
+    return (), ()
 
 
 def _labels(tensor: FlatbufferTable, whole: bytes) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from edge.adopt.card import not_known
 from edge.contracts.errors import ModelError, UsageError
 from edge.contracts.manifest import LABELS, MAX_LABELS, ClassificationManifest, Golden, HeadSpec, LabelRules
 from edge.contracts.picture_recipe import PictureRecipe
-from edge.models.classification_checks import is_vector
+from edge.models.classification_checks import MAX_LABEL, is_vector
 
 if TYPE_CHECKING:
     from edge.adopt.foreign_model import ForeignModel
@@ -82,6 +82,8 @@ def score_tensor(model: ForeignModel, judges: str | None) -> int:
 def settled_labels(given: tuple[str, ...] | None, metadata: ForeignMetadata, shape: tuple[int, ...]) -> tuple[str, ...]:
     """Labels of the output. Raises `UsageError` where none are known, or their number is another."""
     labels, where = (given, "--labels") if given is not None else (metadata.labels, "its metadata")
+    if given is None:
+        metadata.require_sound("labels")
     wanted = shape[-1]
     if not labels:
         raise UsageError(
@@ -97,6 +99,9 @@ def settled_labels(given: tuple[str, ...] | None, metadata: ForeignMetadata, sha
     twice = next((label for label in labels if labels.count(label) > 1), None)
     if twice is not None:
         raise UsageError(f"{where}: {twice[:100]!r} stands there twice", hint="each label needs a name of its own")
+    bad = next((each for each in labels if not each.strip() or len(each) > MAX_LABEL or not each.isprintable()), None)
+    if bad is not None:
+        raise UsageError(f"{where}: {bad[:40]!r} is no label", hint=f"1 to {MAX_LABEL} printable characters each")
     return labels
 
 

@@ -35,6 +35,8 @@ EXAMPLES: dict[str, Any] = {
     "laterality": "L",
     "flip": "horizontal",
     "crop": [0, 0, 640, 480],
+    "depth_mm": 40.0,
+    "scan_outline": [[200, 60], [440, 60], [600, 400], [40, 400]],
     "box": [0, 0, 640, 480],
     "decode_timeout_s": 3.0,
     "mm_x": 0.1,

@@ -56,12 +56,20 @@ class StreamSettings(SettingsSection, frozen=True):
     """Side of the body. None: what the source says."""
     calibration: CalibrationSettings | None = None
     """None: what the source says; without it nothing is measured in mm."""
+    depth_mm: Positive | None = None
+    """Depth of the scan in mm, as the scanner shows it, for sources that cannot say (grabbers): millimetres are that
+    over the height of the scan area that is found. Where that is not seen as a whole, or has changed since the stream
+    began (another depth), nothing is measured in mm. ``calibration`` wins over it. None: what the source says."""
+    scan_outline: Annotated[list[tuple[int, int]], msgspec.Meta(min_length=3, max_length=64)] | None = None
+    """Outline of the scan: [[x, y], …] in pixels, after ``rotate``, ``flip`` and ``crop``; what lies outside is never
+    shown elsewhere. None: it is found by the pixels."""
     decode_timeout_s: Positive | None = None
     """File sources only: longest time for one picture in the decoder process (JPEG-LS, RLE, JPEG 2000, TIFF, large
     pictures); then it is `no_result` (``decode_error``). None: 1.5 s, on a slow machine up to ten times that."""
-    frozen_after_s: NotNegative = 10.0
-    """Live sources only: the same picture, bit for bit, for so many seconds is `no_result` (``frozen``) until it
-    changes. 0: never."""
+    frozen_after_s: NotNegative = 0.4
+    """Live sources only: a scan that stands still for so many seconds is `no_result` (``frozen``) until it moves again.
+    A clock beside it, a cursor and what a codec does to it are no movement; the noise of a probe held still is. What a
+    codec still mends after the last movement comes on top. A slow source is told after three frames. 0: never."""
     silent_after_s: NotNegative = 5.0
     """Live sources only: nothing at all for so many seconds is `no_result` (``source_lost``) until a frame comes. 0:
     never."""

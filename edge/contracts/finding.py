@@ -11,7 +11,7 @@ from edge.contracts.region import Region
 from edge.contracts.results import Lesion, Reason, Status
 
 Lifecycle = Literal["new", "update", "end"]
-EndReason = Literal["gone", "stream_ended", "exam_changed", "clip_changed", "not_judged", "stopped"]
+EndReason = Literal["gone", "stream_ended", "exam_changed", "clip_changed", "geometry_changed", "not_judged", "stopped"]
 
 
 class FrameRef(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,5 +118,8 @@ class Finding(Durable, frozen=True, kw_only=True):
     model: ModelRef
     runtime: RuntimeRef
     preprocess_hash: str
+    scan_area_finder: str | None = None
+    """Version of what found the scan's outline (``region.outline``), whether or not it found one. Absent in messages of
+    older versions, which looked for none: null."""
     latency_ms: dict[str, float]
     research_only: Literal[True] = True

@@ -62,6 +62,9 @@ class Frame:
     regions: tuple[Region, ...] = ()
     """Scan regions of the picture. Empty: not known; the preprocess recipe then looks for the scan area itself."""
     origin: FrameOrigin = field(default_factory=FrameOrigin)
+    geometry: int | None = None
+    """Number of the scan geometry (outline, depth) within its stream: another one is another picture of the body, and
+    no lesion track crosses from one to the next. None: the scan area was not looked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,5 +80,7 @@ class Labels(Durable, frozen=True, kw_only=True):
     model: ModelRef
     runtime: RuntimeRef
     preprocess_hash: str
+    scan_area_finder: str | None = None
+    """Version of what found the scan's outline (``region.outline``), whether or not it found one."""
     latency_ms: dict[str, float]
     research_only: Literal[True] = True

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 Box = tuple[int, int, int, int]
@@ -9,6 +11,10 @@ Box = tuple[int, int, int, int]
 
 Point = tuple[float, float]
 """(x, y) in pixels of the source picture."""
+
+ScanShape = Literal["sector", "curved", "linear", "trapezoid"]
+"""Shape of a scan area: ``sector`` of a phased array (one apex), ``curved`` of a convex array (its tip is cut off by an
+arc), ``linear`` (a rectangle) and ``trapezoid`` (a linear array that is steered outwards)."""
 
 
 MAX_FIELD_MM = (600.0, 450.0)
@@ -35,6 +41,11 @@ class Region(msgspec.Struct, frozen=True):
     """Where this came from: ``dicom``, ``phantom``, ``config``, ``detected``."""
     uncalibrated: str | None = None
     """Why there are no millimetres although the source gives some; None: it gives none, or they hold."""
+    outline: tuple[tuple[int, int], ...] | None = None
+    """Outline of the scan inside of the picture, as the pixels show it: closed polygon in pixels of the source picture,
+    first point not repeated. What lies outside is no scan, and is never shown elsewhere. None: not found."""
+    shape: ScanShape | None = None
+    """Shape of ``outline``; None where there is none."""
 
     @property
     def calibrated(self) -> bool:

@@ -11,11 +11,12 @@ from edge.contracts.errors import ConfigError, SourceError, UsageError
 from edge.contracts.frames import Frame
 from edge.contracts.results import Reason, Status
 from edge.picture.wording import counted
+from edge.pipeline.stream_metadata import add_stream_metadata
 from edge.plugins import make_source
 from edge.sources.file_source import ends_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from edge.contracts.frame_result import Result
@@ -85,7 +86,8 @@ def answers(inputs: Iterable[InputFile], analyser: Analyser) -> Iterator[FileAns
 def _file(file: InputFile, analyser: Analyser) -> Iterator[FileAnswer]:
     source: Source | None = None
     try:
-        source = make_source(StreamSettings(name="infer", decode_timeout_s=DECODE_TIMEOUT_S, source=file.uri))
+        stream = StreamSettings(name="infer", decode_timeout_s=DECODE_TIMEOUT_S, source=file.uri)
+        source = make_source(stream)
         source.open()
     except SourceError as error:
         yield FileAnswer(file, None, None, Reason(error.reason), error.message, error.hint)
@@ -96,7 +98,7 @@ def _file(file: InputFile, analyser: Analyser) -> Iterator[FileAnswer]:
         yield _failed(file, error)
         return
     try:
-        yield from _frames(file, source, analyser)
+        yield from _frames(file, source, analyser, add_stream_metadata([stream]))
     finally:
         source.close()
 
@@ -114,7 +116,9 @@ def split_detail(detail: str) -> tuple[str, str]:
     return problem, hint
 
 
-def _frames(file: InputFile, source: Source, analyser: Analyser) -> Iterator[FileAnswer]:
+def _frames(
+    file: InputFile, source: Source, analyser: Analyser, enrich: Callable[[Frame], Frame]
+) -> Iterator[FileAnswer]:
     last_item = time.monotonic()
     answered = False
     while True:
@@ -124,6 +128,7 @@ def _frames(file: InputFile, source: Source, analyser: Analyser) -> Iterator[Fil
             yield _failed(file, error)
             return
         if isinstance(item, Frame):
+            item = enrich(item)
             yield FileAnswer(file, item, analyser.analyse(item))
         elif item is not None and item.kind != "ended":
             yield FileAnswer(file, None, None, item.reason, *split_detail(item.detail))

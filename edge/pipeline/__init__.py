@@ -10,12 +10,13 @@ Modules:
   turn.
 - ``coverage``: Coverage of one stream: which result state held from when to when. Pure; knows no messages.
 - ``exam``: Exam tracking: the boundary between patients, where a new random exam id begins and every lesion track ends.
+- ``freeze``: Freeze detection in one live stream: whether the scan stands still, judged against the stream's own noise.
 - ``guard``: Runtime guard with fall-back: keeps the time limit, replaces a runtime that hung or died, tests it before
   use.
 - ``label_tracker``: Label tracker with hysteresis: results of a classifier in, lifecycle events of its labels out.
   Pure.
 - ``latest_results``: Sends the latest result of each stream (`results/{stream}`), at most N a second; keeps none.
-- ``liveness``: Freeze detection for live streams: finds a picture that never changes, and a source that gives nothing
+- ``liveness``: Freeze and silence detection for live streams: a scan that stands still, and a source that gives nothing
   at all.
 - ``loop``: Main loop of the frame process, the whole flow from frame to finding: READ THIS FIRST.
 - ``messages``: Makes the messages on the wire (findings, coverage, latest results) of results and events.

@@ -15,10 +15,12 @@ from edge.contracts.finding import Verdict
 from edge.contracts.frame_result import Result
 from edge.contracts.results import Reason, Status
 from edge.contracts.tensors import Tensor
-from edge.postprocess.abstention_rules import SIZE_RULES, first_reason, pixel_gate
+from edge.postprocess.abstention_rules import MIN_SIDE, SIZE_RULES, first_reason, pixel_gate
 from edge.postprocess.decide import decide
+from edge.postprocess.tissue_view import TissueView
 from edge.preprocess.preprocessor import MAX_PIXELS
 from edge.preprocess.recipes import make_preprocessor
+from edge.scan_area.blackout import has_outline
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +46,8 @@ class FrameJob:
     letterbox: Letterbox | None = None
     crop_grey: NDArray[np.uint8] | None = None
     """Grey of the part that the model sees, (h, w) uint8; for the descriptors of its lesions."""
+    view: TissueView | None = None
+    """What the model sees, as a small grey picture; None: the crop is too narrow to tell anything."""
     refused: Verdict | None = None
     """Set where no inference is needed or possible."""
     runtime: RuntimeRef | None = None
@@ -94,7 +98,10 @@ class Analyser:
         if reason is None:
             _, job.letterbox = self._preprocess(frame.pixels, frame.regions, self._values)
             job.crop_grey = self._preprocess.crop_grey
-            reason = pixel_gate(frame.pixels, job.letterbox.crop, job.crop_grey)
+            small = self._preprocess.small
+            if small is not None and min(small.shape) >= MIN_SIDE:
+                job.view = TissueView(small, job.letterbox.crop, (width, height), frame.regions)
+            reason = pixel_gate(frame.pixels, job.letterbox.crop, job.crop_grey, job.view)
         if reason is not None:
             job.refused = Verdict(Status.ABSTAINED, reason)
 
@@ -171,6 +178,8 @@ class Analyser:
             unseen,
             job.crop_grey,
             body_part_disputed=frame.origin.body_part_disputed,
+            scan_unknown=frame.geometry is not None and not has_outline(frame.regions),
+            view=job.view,
         )
 
     def analyse(self, frame: Frame) -> Result:

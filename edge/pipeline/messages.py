@@ -22,6 +22,7 @@ from edge.contracts.finding import (
 from edge.contracts.labels import Labels
 from edge.contracts.latest_result import LatestResult
 from edge.contracts.manifest import ClassificationManifest, ModelManifest
+from edge.scan_area import FINDER_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -75,6 +76,7 @@ class Messages:
             threshold=manifest.thresholds.malignancy,
             operating_point=manifest.thresholds.operating_point,
             prevalence=manifest.thresholds.prevalence,
+            scan_area_finder=FINDER_VERSION,
         )
 
     def label(self, event: LabelEvent, frame: Frame, stream: StreamSettings, exam_id: str) -> Labels:
@@ -92,6 +94,7 @@ class Messages:
             label=event.label.name,
             score=event.label.score,
             threshold=manifest.labels.threshold_of(event.label.name),
+            scan_area_finder=FINDER_VERSION,
         )
 
     def _provenance(self, result: Result, frame: Frame, stream: StreamSettings) -> dict[str, Any]:

@@ -65,7 +65,7 @@ class StreamGeometry:
         if box is None:
             return None
         mm_x, mm_y = (region.mm_y, region.mm_x) if self._rotate in (90, 270) else (region.mm_x, region.mm_y)
-        return msgspec.structs.replace(region, box=box, mm_x=mm_x, mm_y=mm_y)
+        return msgspec.structs.replace(region, box=box, mm_x=mm_x, mm_y=mm_y, outline=None, shape=None)
 
     def _box(self, box: Box, size: tuple[int, int]) -> Box | None:
         x, y, width, height = box

@@ -1,4 +1,7 @@
-"""Turns frames as their stream's configuration says, and adds what it knows and the source does not."""
+"""Turns frames as their stream's configuration says, and adds what it knows and the source does not.
+
+Last of all the scan area is looked for, in the picture as it then is. `infer` and the daemon both come through here.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from typing import TYPE_CHECKING
 from edge.contracts.region import calibrated_region
 from edge.pipeline.stream_geometry import StreamGeometry
 from edge.postprocess.body_part import contradicts
+from edge.scan_area.configured import configured_regions
+from edge.scan_area.tracker import ScanAreaTracker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -17,14 +22,31 @@ if TYPE_CHECKING:
 
 
 def add_stream_metadata(streams: Sequence[StreamSettings]) -> Callable[[Frame], Frame]:
-    """Make a function that rotates, flips and crops frames, and adds calibration, body part and laterality.
+    """Make a function that rotates, flips and crops frames, adds calibration, body part and side, and finds scans.
 
     What the configuration says wins over the source. The function raises `SourceError` if a picture cannot be cropped.
+    It is to be called with each stream's frames in order, by one thread a stream.
     """
+    adjust = _configured_adjustment(streams)
+    trackers = {stream.name: ScanAreaTracker(stream.depth_mm) for stream in streams}
+    outlines = {stream.name: stream.scan_outline for stream in streams}
+
+    def enrich(frame: Frame) -> Frame:
+        frame = adjust(frame)
+        outline, tracker = outlines.get(frame.stream), trackers.get(frame.stream)
+        if outline is not None:
+            return replace(frame, regions=configured_regions(frame, outline), geometry=0)
+        return frame if tracker is None else tracker(frame)
+
+    return enrich
+
+
+def _configured_adjustment(streams: Sequence[StreamSettings]) -> Callable[[Frame], Frame]:
+    """Function that does all of `add_stream_metadata` but for the scan area."""
     by_name = {stream.name: stream for stream in streams if _says_something(stream)}
     geometry = {name: StreamGeometry(stream) for name, stream in by_name.items()}
 
-    def enrich(frame: Frame) -> Frame:
+    def adjust(frame: Frame) -> Frame:
         stream = by_name.get(frame.stream)
         if stream is None:
             return frame
@@ -41,7 +63,7 @@ def add_stream_metadata(streams: Sequence[StreamSettings]) -> Callable[[Frame], 
             regions = (calibrated_region(c.box, c.mm_x, c.mm_y, "config"),)
         return replace(frame, origin=origin, regions=regions)
 
-    return enrich
+    return adjust
 
 
 def _says_something(stream: StreamSettings) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from edge.contracts.results import Reason, Status
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_NUMBER = re.compile(r"[\d.,]*\d")
+
 
 class StreamReporter:
     """Turns results and source events of one stream into its findings or labels, and its coverage."""
@@ -41,6 +45,7 @@ class StreamReporter:
         self._coverage = CoverageTracker()
         self._messages = StreamMessages(stream, messages, frame_link, self._break_off)
         self._clip = 0
+        self._geometry: int | None = None
         self._notes: tuple[str, ...] = ()
         self._last_frame: Frame | None = None
         self.stopped = False
@@ -62,6 +67,9 @@ class StreamReporter:
         """Report a frame that was answered; ask `reports` first."""
         if self._last_frame is not None and frame.origin.clip != self._clip:
             self._end_tracks("clip_changed")
+        elif self._last_frame is not None and frame.geometry != self._geometry:
+            self._end_tracks("geometry_changed")
+        self._geometry = frame.geometry
         if frame.origin.notes and (frame.origin.notes != self._notes or frame.origin.clip != self._clip):
             log.warning("stream %s: %s", self._name, "; ".join(frame.origin.notes))
         self._clip, self._notes = frame.origin.clip, frame.origin.notes
@@ -83,9 +91,14 @@ class StreamReporter:
         self._set_state(Status.NO_RESULT, event.reason, now, None)
 
     def _log_event(self, event: SourceEvent) -> None:
-        """Log an event; the same again and again only at its 2nd, 4th, 8th time: a camera may be off for days."""
-        self._times_told = self._times_told + 1 if event == self._told else 1
-        self._told = event
+        """Log an event; the same again and again only at its 2nd, 4th, 8th time: a camera may be off for days.
+
+        Losses whose words differ in their numbers only, such as an age, are the same. Of what is skipped each counts: a
+        number may be a frame's.
+        """
+        told = replace(event, detail=_NUMBER.sub("0", event.detail)) if event.kind == "lost" else event
+        self._times_told = self._times_told + 1 if told == self._told else 1
+        self._told = told
         if self._times_told & (self._times_told - 1):
             return
         again = f" (time {self._times_told} in a row)" if self._times_told > 1 else ""

@@ -12,10 +12,14 @@ Modules:
   outputs.
 - ``dequantise``: Real values of what a model's output has stored.
 - ``descriptors``: Lesion descriptors of the BI-RADS ultrasound lexicon, as numbers from the grey picture.
+- ``drawn_screen``: Measures that tell pictures drawn by a computer, and electronic snow, from a scan, by neighbouring
+  pixels.
+- ``gate_picture``: Picture as the pixel gate looks at it: its measures, each taken when a rule first asks for it.
 - ``lesions``: Lesion segmentation from a probability mask: outlines, boxes and sizes on the source picture.
 - ``measure``: Measures of a lesion, lengths and areas in millimetres, only where a calibration holds.
 - ``model_outputs``: Model outputs as real values: dequantised heads, calibrated malignancy probability, and lesions of
   the mask.
 - ``pixel_gate``: Pixel gate: quality measures that tell a scan from a black, flat or coloured picture before the model
   is asked.
+- ``tissue_view``: Measures of how much of the scan shows tissue, from the small grey picture that the model sees.
 """

@@ -5,8 +5,10 @@ the stage at which what it needs is there. A rule stands where it is to win over
 applies gives the frame's `Reason`. No other module decides that a frame is not judged.
 
     SIZE_RULES     before preprocessing, of the whole picture, and before the model, of its crop: (x, y, w, h)
-    PIXEL_RULES    before the model, when the crop is known: a sample of its pixels (the pixel gate)
-    OUTPUT_RULES   after the model: its outputs, what was said of the body part, and the picture beside the crop
+    PIXEL_RULES    before the model, when the crop is known: its pixels, and the small picture of it (the pixel gate)
+    OUTPUT_RULES   after a lesion model: its outputs, what was said of the body part, and the picture beside the crop
+
+A classifier's outputs are judged by the rules in `edge.postprocess.classify`, in its own order.
 
 A frame that cannot be computed at all (too large, NaN in an output, a runtime that hangs) is `no_result`: that is no
 abstention, and is not decided here.
@@ -19,7 +21,15 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from edge.contracts.results import Reason
 from edge.postprocess.body_part import contradicts, names_the_same
-from edge.postprocess.pixel_gate import PixelSample, bright_pixels, coloured_share, texture_share
+from edge.postprocess.gate_picture import GatePicture
+from edge.postprocess.pixel_gate import (
+    bright_pixels,
+    coloured_share,
+    flow_in,
+    ground_share,
+    hue_spread,
+    texture_share,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,6 +39,7 @@ if TYPE_CHECKING:
 
     from edge.contracts.region import Box
     from edge.postprocess.model_outputs import JudgedOutputs
+    from edge.postprocess.tissue_view import TissueView
 
 Inputs = TypeVar("Inputs")
 
@@ -41,8 +52,45 @@ MIN_TEXTURE = 0.02
 MAX_COLOURED = 0.6
 """Largest share of strong colour. A big Doppler box has about 0.15; photographs and colour bars pass one half easily,
 but some scanners tint the whole picture, so that pale pictures are left to the model's anatomy head."""
+MAX_HUE_SPREAD = 0.12
+"""Largest spread of hues (red less blue, against the brightest channel) in a picture that is tinted everywhere."""
+MAX_FLOW = 0.012
+"""Largest share in the colours of flow. Less is a blob in a vessel beside a lesion, which is looked at without it."""
+MIN_ALIKE, MAX_ALIKE_SNOW = 0.85, 0.3
+"""Least correlation of neighbours in a scan, and the most in snow. Scans have 0.93 and more, text has 0.4 to 0.75."""
+MIN_SPREAD_SNOW = 53.0
+"""Least standard deviation of snow, in grey values."""
+MIN_EVEN = 0.25
+"""Least share of even areas in a menu or report, beside its text. Scans have 0.5 at most, and no text."""
+MIN_TEXT_EDGES, MIN_FIELD_EDGES, MIN_CARD_EDGES = 0.08, 0.003, 0.0003
+"""Least share of hard edges in a page of text, among fields and buttons, and in a card with a few letters or a logo."""
+MAX_EVEN_BRIGHT = 0.8
+"""Largest share of even areas in what is bright: menus with fields and buttons have more."""
+MIN_EVEN_CARD, MIN_CARD_COLOUR = 0.9, 0.003
+"""Least shares of even areas, and of strong colour, in a test picture, an empty screen or a vendor's card."""
+MIN_GROUND = 0.4
+"""Least share of one grey value in a menu or card, whose ground has one: a gradient has none."""
+LIGHT_PAPER = 0.5
+"""Least share of light pixels in a report."""
+MAX_COMBING = 1.25
+"""Largest difference of neighbouring lines against that of lines two apart. Scans have 0.9 at most, noise has 1."""
+MAX_LAYERING = 0.93
+"""Largest share of variance between rows: without contact nothing but the probe's own echoes is seen, 0.97 and more."""
+MIN_SHARPNESS, MIN_SHARPNESS_CLEAR = 0.28, 0.29
+"""Least sharpness at the model's scale, in a picture that is judged and in one that is clear. Breast scans have 0.32
+and more, curved probes in the depth 0.27; blurred by 1 % of the picture's side a breast scan has 0.26 or less."""
 MAX_UNSEEN = 0.25
 """A part outside of the crop that is larger than this share of it could hold a lesion: the picture is not clear."""
+MAX_COLUMNS_LOST, MAX_ROWS_LOST = 0.25, 0.25
+"""Largest share of the scan's width, and of its upper rows, without tissue in a picture that is clear."""
+MAX_CUT_OFF = 0.25
+"""Largest share of the picture that may be missing at one side of the scan in a picture that is clear."""
+MIN_NARROWNESS, MAX_NARROWNESS = 0.5, 4.0
+"""Least and largest width against height of the scan in a picture that is clear: half a linear scan has 0.4."""
+MIN_NEAR_FIELD = 0.6
+"""Least brightness of the near field against the whole: less is a picture upside down, or without its upper part."""
+MAX_BLACK_LEVEL, MIN_WHITE_LEVEL, MAX_WHITE = 110.0, 45.0, 0.1
+"""Gain: largest grey value of the darkest 5 %, least one of the brightest 5 %, largest share of white."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,19 +111,25 @@ def first_reason(rules: tuple[AbstentionRule[Inputs], ...], inputs: Inputs) -> R
     return None
 
 
-def pixel_gate(pixels: NDArray[np.uint8], crop: Box, crop_grey: NDArray[np.uint8] | None = None) -> Reason | None:
+def pixel_gate(
+    pixels: NDArray[np.uint8],
+    crop: Box,
+    crop_grey: NDArray[np.uint8] | None = None,
+    view: TissueView | None = None,
+) -> Reason | None:
     """Quality gate before the model: why this picture must not be judged, by its size and pixels alone.
 
     Args:
         pixels: (H, W) grey or (H, W, 3) RGB, uint8. Not changed.
         crop: (x, y, w, h) of the part that the model would see, in pixels, within the picture.
         crop_grey: (h, w) uint8, the grey of ``crop``, where preprocessing has made it already.
+        view: of the small picture that the model would see; None: what only that shows is not asked.
 
     Returns:
         The reason of the first of `SIZE_RULES` and `PIXEL_RULES` that applies; None if nothing speaks against it.
     """
     reason = first_reason(SIZE_RULES, crop)
-    return reason if reason is not None else first_reason(PIXEL_RULES, PixelSample(pixels, crop, crop_grey))
+    return reason if reason is not None else first_reason(PIXEL_RULES, GatePicture(pixels, crop, crop_grey, view))
 
 
 def too_small(box: Box) -> bool:
@@ -83,19 +137,70 @@ def too_small(box: Box) -> bool:
     return min(box[2], box[3]) < MIN_SIDE
 
 
-def black(sample: PixelSample) -> bool:
+def black(picture: GatePicture) -> bool:
     """Whether hardly anything is brighter than background."""
-    return bright_pixels(sample) < MIN_BRIGHT * sample.grey.size
+    return bright_pixels(picture.sample) < MIN_BRIGHT * picture.sample.grey.size
 
 
-def not_ultrasound(sample: PixelSample) -> bool:
-    """Whether more of the picture has strong colour than any scan has."""
-    return coloured_share(sample) > MAX_COLOURED
+def no_signal(picture: GatePicture) -> bool:
+    """Whether it is areas of one colour each with little or nothing written on them."""
+    if picture.drawn.even < MIN_EVEN_CARD:
+        return False
+    written = picture.drawn.edges > MIN_CARD_EDGES and ground_share(picture.sample) > MIN_GROUND
+    return written or coloured_share(picture.sample) > MIN_CARD_COLOUR
 
 
-def flat(sample: PixelSample) -> bool:
+def menu(picture: GatePicture) -> bool:
+    """Whether it is text, or fields and buttons."""
+    drawn = picture.drawn
+    text = drawn.alikeness < MIN_ALIKE and drawn.even >= MIN_EVEN and drawn.edges > MIN_TEXT_EDGES
+    fields = drawn.even_bright > MAX_EVEN_BRIGHT and drawn.edges > MIN_FIELD_EDGES
+    return text or (fields and ground_share(picture.sample) > MIN_GROUND)
+
+
+def report(picture: GatePicture) -> bool:
+    """Whether it is text on light ground."""
+    return picture.drawn.light > LIGHT_PAPER and menu(picture)
+
+
+def interlaced(picture: GatePicture) -> bool:
+    """Whether neighbouring lines show different moments, and lines two apart the same one."""
+    return picture.drawn.combing > MAX_COMBING
+
+
+def not_ultrasound(picture: GatePicture) -> bool:
+    """Whether more of the picture has strong colour than any scan has, or all of it has colours of several hues."""
+    return coloured_share(picture.sample) > MAX_COLOURED or hue_spread(picture.sample) > MAX_HUE_SPREAD
+
+
+def colour_doppler(picture: GatePicture) -> bool:
+    """Whether there is more red and blue than marks on a screen have."""
+    return flow_in(picture.sample) > MAX_FLOW
+
+
+def flat(picture: GatePicture) -> bool:
     """Whether there is next to no texture, as in bars, gradients and menus."""
-    return texture_share(sample) < MIN_TEXTURE
+    return texture_share(picture.sample) < MIN_TEXTURE
+
+
+def no_contact(picture: GatePicture) -> bool:
+    """Whether all columns show the same, as the probe's own echoes do."""
+    view = picture.view
+    return view is not None and view.layering > MAX_LAYERING
+
+
+def blurred(picture: GatePicture) -> bool:
+    """Whether there is no speckle at the model's scale. Pictures that were enlarged for the model are not asked."""
+    view = picture.view
+    return view is not None and view.shows_speckle and view.sharpness < MIN_SHARPNESS
+
+
+def snow(outputs: JudgedOutputs) -> bool:
+    """Whether the anatomy head refuses a picture from black to white in which no two neighbours are alike."""
+    if outputs.anatomy is None or outputs.anatomy >= outputs.manifest.thresholds.anatomy:
+        return False
+    drawn = outputs.drawn()
+    return drawn is not None and drawn.alikeness < MAX_ALIKE_SNOW and drawn.spread > MIN_SPREAD_SNOW
 
 
 def wrong_anatomy(outputs: JudgedOutputs) -> bool:
@@ -131,21 +236,59 @@ def partly_seen(outputs: JudgedOutputs) -> bool:
     return not outputs.lesions and outputs.unseen_share() > MAX_UNSEEN
 
 
+def doppler_lesion(outputs: JudgedOutputs) -> bool:
+    """Whether all that looks like a lesion is painted flow."""
+    return not outputs.lesions and outputs.flow_lesions > 0
+
+
+def tissue_not_seen(outputs: JudgedOutputs) -> bool:
+    """Whether no lesion was found, and it is not proven that the whole scan shows tissue."""
+    return not outputs.lesions and outputs.view is not None and hides_tissue(outputs.view)
+
+
+def hides_tissue(view: TissueView) -> bool:
+    """Whether it is not proven that the whole scan shows tissue."""
+    if (view.shows_speckle and view.sharpness < MIN_SHARPNESS_CLEAR) or view.outline_lost > MAX_CUT_OFF:
+        return True
+    black_level, white_level, white = view.grey_range
+    return (
+        max(view.cut_off / MAX_CUT_OFF, view.columns_lost / MAX_COLUMNS_LOST, view.rows_lost / MAX_ROWS_LOST) > 1
+        or min(view.narrowness / MIN_NARROWNESS, view.near_field / MIN_NEAR_FIELD, white_level / MIN_WHITE_LEVEL) < 1
+        or max(black_level / MAX_BLACK_LEVEL, white / MAX_WHITE, view.narrowness / MAX_NARROWNESS) > 1
+    )
+
+
+def scan_area_unknown(outputs: JudgedOutputs) -> bool:
+    """Whether no lesion was found, and it was not found either where in the picture the scan is."""
+    return outputs.scan_unknown and not outputs.lesions
+
+
 SIZE_RULES: tuple[AbstentionRule[Box], ...] = (
     AbstentionRule(Reason.TOO_SMALL, too_small, "So few pixels cannot hold a lesion and its surroundings."),
 )
-PIXEL_RULES: tuple[AbstentionRule[PixelSample], ...] = (
+PIXEL_RULES: tuple[AbstentionRule[GatePicture], ...] = (
     AbstentionRule(Reason.BLACK, black, "There is no picture: the probe is in the air, or there is no signal."),
+    AbstentionRule(Reason.NO_SIGNAL, no_signal, "Grabbers show such pictures when no scanner sends one."),
+    AbstentionRule(Reason.REPORT, report, "A page of text is no scan."),
+    AbstentionRule(Reason.MENU, menu, "Text and buttons are no scan."),
     AbstentionRule(Reason.NOT_ULTRASOUND, not_ultrasound, "So much colour is a photograph or a test picture, no scan."),
+    AbstentionRule(Reason.COLOUR_DOPPLER, colour_doppler, "Flow hides the tissue below it, and looks like a lesion."),
     AbstentionRule(Reason.FLAT, flat, "Tissue has speckle; a picture without texture shows none."),
+    AbstentionRule(Reason.INTERLACED, interlaced, "Two moments in one picture look like texture that is not there."),
+    AbstentionRule(Reason.NO_CONTACT, no_contact, "The probe's own echoes are no tissue."),
+    AbstentionRule(Reason.BLURRED, blurred, "The model knows sharp pictures only, and lesions vanish in others."),
 )
 OUTPUT_RULES: tuple[AbstentionRule[JudgedOutputs], ...] = (
+    AbstentionRule(Reason.NO_SIGNAL, snow, "An analogue grabber shows snow when no scanner sends a picture."),
     AbstentionRule(Reason.WRONG_ANATOMY, wrong_anatomy, "The model was trained and tested on one body part only."),
+    AbstentionRule(Reason.COLOUR_DOPPLER, doppler_lesion, "A blob of flow is no lesion, and may hide one."),
     AbstentionRule(Reason.HEADS_DISAGREE, heads_disagree, "Malignant without a lesion: one head must be wrong."),
     AbstentionRule(Reason.TOO_UNCERTAIN, too_uncertain, "Neither a lesion nor a low malignancy: it is not clear."),
     AbstentionRule(Reason.PARTLY_SEEN, partly_seen, "A part that was not judged may hold a lesion: it is not clear."),
+    AbstentionRule(Reason.TISSUE_NOT_SEEN, tissue_not_seen, "What shows no tissue may hide a lesion: it is not clear."),
+    AbstentionRule(Reason.SCAN_AREA_UNKNOWN, scan_area_unknown, "What cannot be told from menus is not clear."),
 )
-ALL_RULES: tuple[AbstentionRule[Box] | AbstentionRule[PixelSample] | AbstentionRule[JudgedOutputs], ...] = (
+ALL_RULES: tuple[AbstentionRule[Box] | AbstentionRule[GatePicture] | AbstentionRule[JudgedOutputs], ...] = (
     *SIZE_RULES,
     *PIXEL_RULES,
     *OUTPUT_RULES,

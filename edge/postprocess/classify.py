@@ -13,7 +13,7 @@ from edge.contracts import precision
 from edge.contracts.labels import LABELS_SENT, LabelScore, LabelVerdict
 from edge.contracts.manifest import ANATOMY, LABELS
 from edge.contracts.results import Reason, Status
-from edge.postprocess.abstention_rules import MAX_UNSEEN
+from edge.postprocess.abstention_rules import MAX_UNSEEN, hides_tissue
 from edge.postprocess.body_part import contradicts, names_the_same
 from edge.postprocess.dequantise import dequantise
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from edge.contracts.manifest import ClassificationManifest, LabelRules
     from edge.contracts.region import Region
+    from edge.postprocess.tissue_view import TissueView
 
 SLACK = 0.02
 """So far beyond 0 and 1 a probability may be: quantised softmax ends a step short of 1, or over it."""
@@ -38,6 +39,8 @@ def classify(
     body_part: str | None = None,
     unseen: Callable[[], float] | None = None,
     body_part_disputed: bool = False,
+    scan_unknown: bool = False,
+    view: TissueView | None = None,
 ) -> LabelVerdict:
     """Verdict of a classifier on one frame.
 
@@ -48,6 +51,8 @@ def classify(
         body_part: what DICOM or the configuration says is scanned; None: nothing is said.
         body_part_disputed: whether DICOM names another body part than the configuration.
         unseen: measures scan data beside the crop, as a share of it; called only for what would be `clear`.
+        scan_unknown: whether the outline of the scan was looked for, and not found.
+        view: what the model saw, as a small grey picture; None: not given.
 
     Raises:
         ValueError: the head gives something else than the manifest says.
@@ -67,7 +72,9 @@ def classify(
         LabelScore(names[i], precision.probability(float(probabilities[i]), rules.threshold_of(names[i]))) for i in told
     )
     found = tuple(names[i] for i in given if i in told)
-    reason = _why_not_judged(found, rules, unseen)
+    reason = _why_not_judged(found, rules)
+    if reason is None and rules.clear_label in found:
+        reason = _why_not_clear(unseen, scan_unknown, view)
     if reason is not None:
         return LabelVerdict(Status.ABSTAINED, reason, region=region, scores=scores)
     status = Status.CLEAR if found == (rules.clear_label,) else Status.FINDING
@@ -113,12 +120,19 @@ def _wrong_anatomy(
     return float(dequantise(outputs[ANATOMY], manifest.heads[ANATOMY].tensor).reshape(-1)[0]) < limit
 
 
-def _why_not_judged(found: tuple[str, ...], rules: LabelRules, unseen: Callable[[], float] | None) -> Reason | None:
+def _why_not_judged(found: tuple[str, ...], rules: LabelRules) -> Reason | None:
     """Why the labels that were found are no verdict; None: they are one."""
     if not found:
         return Reason.TOO_UNCERTAIN
     if rules.clear_label not in found:
         return None
-    if len(found) > 1:  # nothing to find, and something found
-        return Reason.HEADS_DISAGREE
-    return Reason.PARTLY_SEEN if unseen is not None and unseen() > MAX_UNSEEN else None
+    return Reason.HEADS_DISAGREE if len(found) > 1 else None  # nothing to find, and something found
+
+
+def _why_not_clear(unseen: Callable[[], float] | None, scan_unknown: bool, view: TissueView | None) -> Reason | None:
+    """Why a frame with the label that means clear is not: the same reasons as of a lesion model."""
+    if unseen is not None and unseen() > MAX_UNSEEN:
+        return Reason.PARTLY_SEEN
+    if view is not None and hides_tissue(view):
+        return Reason.TISSUE_NOT_SEEN
+    return Reason.SCAN_AREA_UNKNOWN if scan_unknown else None

@@ -5,6 +5,7 @@ When a frame is not judged is said in one table: `edge.postprocess.abstention_ru
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from edge.contracts.region import Box
     from edge.contracts.results import Lesion
     from edge.postprocess.lesions import PicturePlacement
+    from edge.postprocess.tissue_view import TissueView
 
 
 def decide(
@@ -43,6 +45,8 @@ def decide(
     unseen: Callable[[], float] | None = None,
     crop_grey: NDArray[np.uint8] | None = None,
     body_part_disputed: bool = False,
+    scan_unknown: bool = False,
+    view: TissueView | None = None,
 ) -> Verdict:
     """Verdict on one frame, by the abstention rules first and the manifest's thresholds then.
 
@@ -58,43 +62,57 @@ def decide(
         unseen: measures scan data beside the crop, as a share of it; called only without a lesion. None: there is none.
         crop_grey: (h, w) uint8, the grey of ``placement.crop``, where preprocessing has made it already.
         body_part_disputed: whether DICOM names another body part than ``body_part``, which the configuration gave.
+        scan_unknown: whether the outline of the scan was looked for, and not found.
+        view: what the model saw, as a small grey picture. None: it need not prove that tissue was seen.
 
     Raises:
         ModelError: an output that the manifest names is missing.
     """
-    missing = manifest.heads.keys() - outputs.keys()
-    if missing:
+    if manifest.heads.keys() - outputs.keys():
         raise ModelError(f"expected outputs {sorted(manifest.heads)}, got {sorted(outputs)}")
     if any(outputs[name].dtype.kind == "f" and not np.isfinite(outputs[name]).all() for name in manifest.heads):
         return Verdict(Status.NO_RESULT, Reason.NAN_OUTPUT)
     region = judged_region(placement.crop, regions, pixels.shape[1], pixels.shape[0])
     if isinstance(manifest, ClassificationManifest):
-        return classify(outputs, manifest, region, body_part, unseen, body_part_disputed)
+        return classify(outputs, manifest, region, body_part, unseen, body_part_disputed, scan_unknown, view)
     assert isinstance(manifest, ModelManifest)  # noqa: S101  (no bundle of another kind is loaded)
-    judged = JudgedOutputs(outputs, manifest, placement, regions, body_part, unseen, body_part_disputed)
-    return _judge_lesions(judged, manifest, region, pixels, crop_grey)
+    said = (body_part, unseen, body_part_disputed, scan_unknown)
+    judged = JudgedOutputs(outputs, manifest, placement, regions, *said, pixels, view)
+    return _judge_lesions(judged, manifest, regions, region, _Picture(pixels, placement.crop, crop_grey))
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    """The source picture, its crop, and the crop's grey where it has been made already."""
+
+    pixels: NDArray[np.uint8]
+    crop: Box
+    crop_grey: NDArray[np.uint8] | None
 
 
 def _judge_lesions(
-    judged: JudgedOutputs,
-    manifest: ModelManifest,
-    region: Region,
-    pixels: NDArray[np.uint8],
-    crop_grey: NDArray[np.uint8] | None,
+    judged: JudgedOutputs, manifest: ModelManifest, regions: tuple[Region, ...], region: Region, picture: _Picture
 ) -> Verdict:
-    """Verdict of a lesion model; arguments as for `decide`, ``region`` being what the judgement is about."""
+    """Verdict of a lesion model; ``region`` is what the judgement is about."""
     if (reason := first_reason(OUTPUT_RULES, judged)) is not None:
         return Verdict(Status.ABSTAINED, reason, region=region)
     malignancy = precision.probability(judged.malignancy, manifest.thresholds.malignancy, manifest.thresholds.uncertain)
     if not judged.lesions:
         return Verdict(Status.CLEAR, malignancy=malignancy, region=region)
-    measured = calibration_for(judged.lesions[0].outline, judged.regions, judged.lesions[0].box)
+    return _finding(judged, malignancy, regions, region, picture)
+
+
+def _finding(
+    judged: JudgedOutputs, malignancy: float, regions: tuple[Region, ...], region: Region, picture: _Picture
+) -> Verdict:
+    """Verdict on a frame with lesions. ``region``: what is reported where none is calibrated below the first."""
+    measured = calibration_for(judged.lesions[0].outline, regions, judged.lesions[0].box)
     return Verdict(
         Status.FINDING,
         malignancy=malignancy,
         suspicious=judged.suspicious,
         uncertainty=precision.probability(chance_of_error(malignancy, judged.suspicious)),
-        lesions=_described(judged.lesions, measured, pixels, judged.placement.crop, crop_grey),
+        lesions=_described(judged.lesions, measured, picture.pixels, picture.crop, picture.crop_grey),
         region=region if measured is None else _reported(measured),
         call_uncertain=judged.call_uncertain,
     )
@@ -130,7 +148,9 @@ def chance_of_error(malignancy: float, suspicious: bool) -> float:
 
 
 def judged_region(crop: Box, regions: tuple[Region, ...], width: int, height: int) -> Region:
-    """The frame's largest region (which the crop follows), clipped to the picture; else the crop itself.
+    """The frame's largest region that the source gives (which the crop follows), clipped to the picture.
+
+    Else the largest that was found in the pixels, else the crop itself.
 
     Args:
         crop: (x, y, w, h) that the model saw, in pixels of the source picture.
@@ -139,11 +159,13 @@ def judged_region(crop: Box, regions: tuple[Region, ...], width: int, height: in
         height: of the source picture in pixels.
     """
     best: Region | None = None
-    best_area = 0
+    best_area = 0.0
     for each in regions:
         x, y, w, h = each.box
         left, top, right, bottom = max(0, x), max(0, y), min(width, x + w), min(height, y + h)
-        area = max(0, right - left) * max(0, bottom - top)
+        area = float(max(0, right - left) * max(0, bottom - top))
+        if each.source == "detected":
+            area /= width * height + 1  # the crop did not follow it: it counts where the source gives none
         if area > best_area:
             box = (left, top, right - left, bottom - top)
             best, best_area = msgspec.structs.replace(each, box=box), area

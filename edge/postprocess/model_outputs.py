@@ -12,7 +12,9 @@ import numpy as np
 from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
 from edge.contracts.tensors import TensorSpec
 from edge.postprocess.dequantise import dequantise as dequantise  # export and training know it by this module
+from edge.postprocess.drawn_screen import DrawnScreen
 from edge.postprocess.lesions import find_lesions
+from edge.postprocess.pixel_gate import flow_share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -23,6 +25,10 @@ if TYPE_CHECKING:
     from edge.contracts.region import Region
     from edge.contracts.results import Lesion
     from edge.postprocess.lesions import PicturePlacement
+    from edge.postprocess.tissue_view import TissueView
+
+MAX_LESION_FLOW = 0.2
+"""Largest share of flow's colours in the box of a lesion. Vessels beside and in a lesion fill less of its box."""
 
 
 class JudgedOutputs:
@@ -37,10 +43,22 @@ class JudgedOutputs:
         body_part: str | None = None,
         unseen: Callable[[], float] | None = None,
         body_part_disputed: bool = False,
+        scan_unknown: bool = False,
+        pixels: NDArray[np.uint8] | None = None,
+        view: TissueView | None = None,
     ) -> None:
-        """Arguments as for `edge.postprocess.decide.decide`; ``outputs`` has all heads of the manifest."""
-        self._outputs, self.placement, self.regions, self._unseen = outputs, placement, regions, unseen
-        self.manifest = manifest
+        """Arguments as for `edge.postprocess.decide.decide`; ``outputs`` has all heads of the manifest.
+
+        ``pixels``: None: painted flow is not told from lesions.
+        """
+        self._outputs, self._placement, self._regions, self._unseen = outputs, placement, regions, unseen
+        self.manifest, self._pixels = manifest, pixels
+        self.scan_unknown = scan_unknown
+        """Whether the outline of the scan was looked for, and not found."""
+        self.view = view
+        """What the model saw, as a small grey picture; None: not given."""
+        self.flow_lesions = 0
+        """What `lesions` left out since it is painted flow; counted when they are first asked for."""
         self.body_part = body_part
         """What DICOM or the configuration says is scanned; None: nothing is said."""
         self.body_part_disputed = body_part_disputed
@@ -80,7 +98,22 @@ class JudgedOutputs:
         """Lesions of the mask head, whose output is (1, h, w, 1), the surest first; without descriptors."""
         mask = presence(self._outputs[LESION_MASK][0, :, :, 0], self.manifest.heads[LESION_MASK].tensor)
         size = (self.manifest.recipe.width, self.manifest.recipe.height)
-        return find_lesions(mask, self.placement, self.manifest.thresholds, size, self.regions)
+        found = find_lesions(mask, self._placement, self.manifest.thresholds, size, self._regions)
+        lesions = [lesion for lesion in found if not self._is_flow(lesion)]
+        self.flow_lesions = len(found) - len(lesions)
+        return lesions
+
+    def _is_flow(self, lesion: Lesion) -> bool:
+        """Whether a good part of what looks like a lesion has the colours that Doppler paints flow with."""
+        if self._pixels is None or self._pixels.ndim == 2:
+            return False
+        x, y, w, h = lesion.box
+        smooth = cv2.blur(self._pixels[y : y + h, x : x + w], (5, 5))  # noise of colours is no flow
+        return flow_share(cv2.split(smooth)) > MAX_LESION_FLOW
+
+    def drawn(self) -> DrawnScreen | None:
+        """Likeness of neighbours in what the model saw, measured at each call; None where nobody gave the picture."""
+        return None if self._pixels is None else DrawnScreen(self._pixels, self._placement.crop)
 
     def unseen_share(self) -> float:
         """Area of the largest part with scan data beside the crop, as a share of the crop; 0 where nobody measures it.

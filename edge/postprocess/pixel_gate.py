@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from edge.contracts.region import Box
@@ -24,12 +26,16 @@ TEXTURE_STEP = 4
 COLOUR_SPAN = 64
 """Largest less smallest channel that is strong colour, if it is also COLOUR_SHARE of the largest."""
 COLOUR_SHARE = 0.4
+PALE_SPAN, PALE_SHARE, PALE_PICTURE = 16, 0.12, 0.35
+"""Largest less smallest channel that is colour at all, and from which share on it is everywhere."""
+FLOW_SPAN = 48
+"""Red less green and blue, or blue less red, that is the colour of flow. Yellow and green marks have none."""
 
 
 class PixelSample:
     """Evenly spread sample of the pixels of a picture's crop."""
 
-    __slots__ = ("channels", "grey")
+    __slots__ = ("_colour", "channels", "grey")
 
     def __init__(self, pixels: NDArray[np.uint8], crop: Box, crop_grey: NDArray[np.uint8] | None = None) -> None:
         """Take the sample from the crop of a picture.
@@ -51,6 +57,16 @@ class PixelSample:
             grey = cv2.cvtColor(cv2.merge(self.channels), cv2.COLOR_RGB2GRAY)
         self.grey: NDArray[np.uint8] = np.ascontiguousarray(grey)
         """(h, w) uint8."""
+        self._colour: tuple[NDArray[np.uint8], NDArray[np.uint8], int] | None = None
+
+    def colour(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8], int]:
+        """Largest channel of each pixel, how far it is above the smallest, and the most of that; not if grey."""
+        if self._colour is None:
+            red, green, blue = self.channels
+            top = cv2.max(cv2.max(red, green), blue)
+            span = cv2.subtract(top, cv2.min(cv2.min(red, green), blue))
+            self._colour = top, span, int(span.max())
+        return self._colour
 
 
 def bright_pixels(sample: PixelSample) -> int:
@@ -58,16 +74,57 @@ def bright_pixels(sample: PixelSample) -> int:
     return int(np.count_nonzero(sample.grey > BACKGROUND))
 
 
+def ground_share(sample: PixelSample) -> float:
+    """Share of the sample within the commonest eight grey values, 0 to 1: large where most is one ground."""
+    counts = np.bincount((sample.grey >> 2).ravel(), minlength=64)
+    return float((counts[:-1] + counts[1:]).max() / sample.grey.size)
+
+
 def coloured_share(sample: PixelSample) -> float:
     """Share of the sample with strong colour, 0 to 1; 0 for a grey picture."""
     if not sample.channels:
         return 0.0
-    red, green, blue = sample.channels
-    top = cv2.max(cv2.max(red, green), blue)
-    span = cv2.subtract(top, cv2.min(cv2.min(red, green), blue))
-    if span.max() < COLOUR_SPAN:
+    top, span, most = sample.colour()
+    if most < COLOUR_SPAN:
         return 0.0  # most scans
     return float(np.count_nonzero((span >= COLOUR_SPAN) & (span >= COLOUR_SHARE * top)) / span.size)
+
+
+def hue_spread(sample: PixelSample) -> float:
+    """Spread of the hues of a picture that has colour in all its parts; 0 for one with colour here and there.
+
+    A scanner that tints its picture has one hue in all of it, a photograph has many.
+    """
+    if not sample.channels:
+        return 0.0
+    top, span, most = sample.colour()
+    if most < PALE_SPAN:
+        return 0.0
+    coloured = (span >= PALE_SPAN) & (span >= PALE_SHARE * top)
+    if np.count_nonzero(coloured) < PALE_PICTURE * span.size:
+        return 0.0
+    red, _, blue = sample.channels
+    bright = top > 2 * BACKGROUND
+    warmth = (red[bright].astype(np.float32) - blue[bright]) / top[bright]
+    return float(warmth.std()) if warmth.size else 0.0
+
+
+def flow_in(sample: PixelSample) -> float:
+    """Share of the sample in colours that Doppler paints flow with, 0 to 1; 0 for a grey picture."""
+    if not sample.channels or sample.colour()[2] < FLOW_SPAN:
+        return 0.0
+    return flow_share(sample.channels)
+
+
+def flow_share(channels: Sequence[NDArray[np.uint8]]) -> float:
+    """Share of the pixels in colours that Doppler paints flow with, red or blue, 0 to 1.
+
+    ``channels``: red, green and blue, (h, w) uint8 each.
+    """
+    red, green, blue = channels
+    away = cv2.subtract(blue, cv2.max(red, cv2.subtract(green, FLOW_SPAN)))  # cyan is blue that flows faster
+    towards = cv2.subtract(red, cv2.max(blue, green))
+    return float(np.count_nonzero(cv2.max(away, towards) >= FLOW_SPAN) / red.size)
 
 
 def texture_share(sample: PixelSample) -> float:

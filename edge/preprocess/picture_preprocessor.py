@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from edge.contracts.tensors import TensorSpec
 
 
+LEAST_SMALL = 128
+"""Shortest side in pixels at which speckle and layers look as the abstention rules know them."""
+
+
 class PicturePreprocessor:
     """Preprocessor of one recipe of version 2. Not for use by two threads at once: it keeps its buffers."""
 
@@ -32,6 +36,9 @@ class PicturePreprocessor:
         self._table = None if is_identity(table) else _as_opencv_takes_it(table)
         self.crop_grey: NDArray[np.uint8] | None = None
         """Grey of the last picture's crop, (h, w) uint8; not written to. None: it was not kept, or made at all."""
+        self.small: NDArray[np.uint8] | None = None
+        """The last picture's crop at the size it has in the tensor, (h, w) uint8 grey; not written to. None: the tensor
+        is so small that the limits of the rules that look at it do not hold."""
         self.marks_ns = (0, 0, 0, 0)
         """Of the last picture, on the monotonic clock: begun, cropped, resized, stored in the tensor."""
 
@@ -60,6 +67,7 @@ class PicturePreprocessor:
         cropped = time.monotonic_ns()
         ix, iy, iw, ih = box.inner
         small = resize(halve(part, halvings), iw, ih)
+        self.small = to_grey(small) if min(recipe.width, recipe.height) >= LEAST_SMALL else None
         resized = time.monotonic_ns()
         if out is None:
             out = np.empty((1, recipe.height, recipe.width, recipe.channels), self._spec.dtype)

@@ -35,6 +35,8 @@ class Preprocessor:
         self._table = None if table is None else np.array(table, np.uint8)
         self.crop_grey: NDArray[np.uint8] | None = None
         """Grey of the last picture's crop, (h, w) uint8, before any filter; not written to. None: it was not kept."""
+        self.small: NDArray[np.uint8] | None = None
+        """The last picture's crop at the size it has in the tensor, (h, w) uint8 grey; not written to."""
         self.marks_ns = (0, 0, 0, 0)
         """Of the last picture, on the monotonic clock: begun, cropped, resized, copied into the tensor."""
 
@@ -84,7 +86,7 @@ class Preprocessor:
             grey = cv2.LUT(grey, self._table)
         cropped = time.monotonic_ns()
         ix, iy, iw, ih = box.inner
-        small = resize(halve(grey, halvings), iw, ih)
+        small = self.small = resize(halve(grey, halvings), iw, ih)
         resized = time.monotonic_ns()
         if out is None:
             out = np.empty((1, recipe.height, recipe.width, recipe.channels), np.uint8)

@@ -26,8 +26,11 @@ def clip_box(box: Box, width: int, height: int) -> Box | None:
 
 
 def largest_region(regions: tuple[Region, ...], width: int, height: int) -> Region | None:
-    """Region that covers most of the picture, its box clipped to it; None if there is none."""
-    clipped = [(b, r) for r in regions if (b := clip_box(r.box, width, height)) is not None]
+    """Region that covers most of the picture, its box clipped to it; None if there is none.
+
+    What was found in the pixels does not count: a recipe finds its own crop, which its bundle's hash holds fast.
+    """
+    clipped = [(b, r) for r in regions if r.source != "detected" and (b := clip_box(r.box, width, height)) is not None]
     if not clipped:
         return None
     box, region = max(clipped, key=lambda item: item[0][2] * item[0][3])
@@ -64,7 +67,7 @@ def unseen_share(grey: NDArray[np.uint8], regions: tuple[Region, ...], crop: Box
         background: grey values up to this are background.
     """
     height, width = grey.shape
-    clipped = [clip_box(region.box, width, height) for region in regions]
+    clipped = [clip_box(region.box, width, height) for region in regions if region.source != "detected"]
     boxes = [box for box in clipped if box is not None] or [box for box, _ in bright_parts(grey, background)]
     return max((_area_outside(box, crop) for box in boxes), default=0) / (crop[2] * crop[3])
 

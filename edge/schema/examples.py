@@ -14,14 +14,17 @@ from edge.contracts.labels import Labels, LabelScore
 from edge.contracts.latest_result import LatestResult
 from edge.contracts.manifest import (
     Calibration,
+    ClassificationManifest,
     DataSource,
     Golden,
     HeadSpec,
+    LabelRules,
     Metric,
     ModelManifest,
     PreprocessRecipe,
     Thresholds,
 )
+from edge.contracts.picture_recipe import PictureRecipe
 from edge.contracts.region import Region
 from edge.contracts.request import Request, Response
 from edge.contracts.results import Lesion, Reason, Status
@@ -112,6 +115,7 @@ def labels() -> Labels:
         label=SCORES[0].name,
         score=SCORES[0].score,
         threshold=0.6,
+        scan_area_finder=None,
         labels=SCORES,
         gate="anatomy",
         model=MODEL,
@@ -214,6 +218,31 @@ def request() -> Request:
 def response() -> Response:
     """Example of a response: the answer to that ping."""
     return Response(**HEAD, id="q-17", command="ping", ok=True)
+
+
+def classification_manifest() -> ClassificationManifest:
+    """Example of a classifier's manifest: of a made-up model, whose figures mean nothing."""
+    recipe = PictureRecipe(width=224, height=224, mean=(127.5,), std=(127.5,))
+    scores = TensorSpec(shape=(1, 3), dtype="int8", scale=1 / 256, zero_point=-128)
+    return ClassificationManifest(
+        judges="classification",
+        name="example",
+        version="1.0.0",
+        task="classification",
+        body_part="THYROID",
+        licence="Apache-2.0",
+        input=TensorSpec(shape=(1, 224, 224, 3), dtype="int8", scale=2 / 255, zero_point=-1),
+        recipe=recipe,
+        recipe_sha256=recipe.digest(),
+        heads={"labels": HeadSpec(tensor=scores, class_names=[each.name for each in SCORES])},
+        golden=Golden(max_abs_diff={"xnnpack": 0, "reference": 16}),
+        training_data=[DataSource(name="none", licence="none", citation="none", used_for="nothing")],
+        metrics=[Metric(name="example", value=0.5, low=0.4, high=0.6, data="none", n=0, method="made up")],
+        not_shown=["everything"],
+        git_revision="0" * 40,
+        created="2030-01-31T12:00:00Z",
+        labels=LabelRules(output="probabilities", threshold=0.5, thresholds={"cyst": 0.6}, clear_label="normal"),
+    )
 
 
 def manifest() -> ModelManifest:

@@ -45,6 +45,7 @@ DOCUMENTED = [
     DocumentedType("request", examples.request()),
     DocumentedType("response", examples.response()),
     DocumentedType("manifest", examples.manifest()),
+    DocumentedType("manifest-classification", examples.classification_manifest()),
 ]
 
 

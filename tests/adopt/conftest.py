@@ -8,6 +8,7 @@ import pytest
 from tiny_classifiers import LABELS, float_classifier
 
 from edge.adopt.adopt import AdoptOptions, adopt
+from edge.plugins import make_runtime
 
 
 @pytest.fixture(autouse=True)
@@ -18,8 +19,15 @@ def no_settings(monkeypatch):
 
 
 @pytest.fixture
-def adopted(tmp_path):
-    """The bundle of a float model with softmax."""
-    (tmp_path / "own.tflite").write_bytes(float_classifier().bytes())
+def in_process(monkeypatch):
+    """The model is run in this process: a child for each would take most of the tests' time."""
+    monkeypatch.setattr("edge.adopt.computed_cases.IsolatedRuntime", make_runtime)
+
+
+@pytest.fixture(scope="session")
+def adopted(tmp_path_factory):
+    """The bundle of a float model with softmax, in a folder of its own."""
+    folder = tmp_path_factory.mktemp("adopted")
+    (folder / "own.tflite").write_bytes(float_classifier().bytes())
     options = AdoptOptions(labels=LABELS, input_range="0..1")
-    return adopt(tmp_path / "own.tflite", tmp_path / "own.sono.tflite", options).bundle
+    return adopt(folder / "own.tflite", folder / "own.sono.tflite", options).bundle

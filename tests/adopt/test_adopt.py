@@ -12,14 +12,17 @@ from tiny_classifiers import LABELS, edited, float_classifier, int8_classifier
 
 from edge.adopt.adopt import AdoptOptions, adopt
 from edge.adopt.foreign_model import read_foreign_model
-from edge.adopt.metadata import parse_labels, read_metadata
+from edge.adopt.metadata import parse_labels, read_metadata, write_metadata
 from edge.adopt.signed_graph import with_signature
 from edge.cli.main import run
 from edge.contracts.errors import EdgeError, ModelError, UsageError
 from edge.contracts.manifest import ClassificationManifest
+from edge.contracts.picture_recipe import PictureRecipe
 from edge.models.bundle import load_bundle
 from edge.models.bundle_file import split_bundle
 from edge.models.graph import read_graph
+
+pytestmark = pytest.mark.usefixtures("in_process")
 
 
 def adopted(tmp_path, data, **options):
@@ -164,6 +167,8 @@ def test_what_cannot_run_here_is_refused_by_name(tmp_path, data, match):
         ({"labels": None}, "nothing names the 3 outputs"),
         ({"labels": ("a", "b")}, "has 2 labels, the model has 3 outputs"),
         ({"labels": ("a", "b", "a")}, "stands there twice"),
+        ({"labels": ("a", "", "c")}, "'' is no label"),
+        ({"labels": ("a", "b\x1b[31m", "c")}, "is no label"),
         ({"input_range": None}, "nothing says which values its float32 input takes"),
         ({"input_range": "0..2"}, "not known"),
         ({"scores": "odds"}, "not known"),
@@ -187,6 +192,29 @@ def test_metadata_are_read_and_those_that_lie_are_refused(tmp_path):
     (tmp_path / "lying.tflite").write_bytes(lying)
     with pytest.raises(ModelError, match="not in the file"):
         adopt(tmp_path / "lying.tflite", tmp_path / "out.tflite", AdoptOptions())
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"channels": 1, "colour": "grey"}, "say grey, its input has 3 channels"),
+        ({"std": (0.0,)}, "normalisation is impossible"),
+        ({"mean": (float("nan"),)}, "normalisation is impossible"),
+        ({"mean": (1.0, 2.0), "std": (1.0, 2.0)}, "2 means for 3 channels"),
+    ],
+)
+def test_metadata_that_contradict_the_input_are_refused(tmp_path, changes, match):
+    data = float_classifier().bytes()
+    model = read_foreign_model(data)
+    said = write_metadata("n", "d", "1", "l", PictureRecipe(width=24, height=24, **changes))
+    with pytest.raises(ModelError, match=match):
+        adopted(tmp_path, with_signature(model, {"x": model.outputs[0][1]}, said), input_range=None)
+
+
+@pytest.mark.slow
+def test_the_largest_input_fits(tmp_path):
+    bundle = adopted(tmp_path, float_classifier(side=1024).bytes()).bundle
+    assert len(bundle.golden) == 2
 
 
 def test_labels_files_of_several_kinds():

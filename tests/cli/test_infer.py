@@ -99,6 +99,8 @@ def test_one_bad_file_of_a_mixed_folder_costs_that_file_only(tmp_path, capsys):
     assert (broken["status"], broken["reason"]) == ("no_result", "decode_error")
     assert (broken["malignancy"], broken["suspicious"], broken["lesions"], broken["latency_ms"]) == (None, None, [], {})
     assert broken["call_uncertain"] is False
+    (echo,) = by_name.pop("echo")
+    assert (echo["status"], echo["reason"]) == ("abstained", "colour_doppler")  # a node in power Doppler
     assert all(line["status"] == "finding" for each in by_name.values() for line in each)
     assert "broken.png: " in err
     assert "1 other file" in err

@@ -7,6 +7,8 @@ import json
 import subprocess
 import sys
 
+import cv2
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.data
@@ -43,3 +45,20 @@ def test_held_out_breasts_are_seldom_refused_and_their_lesions_are_found(data_di
     refused = [a for a in answers if a["reason"] in ("wrong_anatomy", "not_ultrasound", "flat", "black", "too_small")]
     assert len(refused) <= 0.03 * len(answers), f"{len(refused)} of {len(answers)} breasts were refused"
     assert sum(a["status"] == "finding" for a in answers) >= 0.8 * len(answers)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_cancers_of_which_a_half_is_black_do_not_read_as_clear(data_dir, tmp_path):
+    names = sorted((data_dir / "busi" / "images").glob("malignant_*"))[::8]
+    for path in names:
+        grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        height, width = grey.shape
+        for half in (np.s_[: height // 2], np.s_[:, : width // 2], np.s_[:, width // 2 :]):
+            spoilt = grey.copy()
+            spoilt[half] = 0
+            cv2.imwrite(str(tmp_path / f"{path.stem}-{len(list(tmp_path.iterdir()))}.png"), spoilt)
+    answers, _ = infer(tmp_path)
+    assert len(answers) == 3 * len(names) > 50
+    clear = [answer["path"] for answer in answers if answer["status"] == "clear"]
+    assert len(clear) <= 0.04 * len(answers), clear

@@ -16,6 +16,7 @@ from edge.contracts.errors import UsageError
 from edge.contracts.finding import Finding
 from edge.contracts.frame_result import Result
 from edge.contracts.frames import SourceEvent
+from edge.contracts.region import Region
 from edge.contracts.results import Reason, Status
 from edge.pipeline import loop
 from edge.pipeline.analyser import Analyser
@@ -23,6 +24,7 @@ from edge.pipeline.capture import FrameCapture
 from edge.pipeline.messages import Messages, Provenance
 from edge.pipeline.reporter import Reporter
 from edge.pipeline.stream_metadata import add_stream_metadata
+from edge.scan_area import FINDER_VERSION
 from edge.sources.replay import ReplaySource
 
 END = SourceEvent("ended", Reason.STREAM_ENDED)
@@ -118,6 +120,21 @@ def test_no_lesion_track_crosses_a_clip_or_an_exam(make):
     ]
     assert len({f.finding_id for f in found}) == 3
     assert found[2].exam_id == found[3].exam_id != found[4].exam_id
+
+
+def test_no_lesion_track_crosses_another_geometry(make):
+    """Another spacing is another depth: another picture of the body. The finder's version stands in each finding."""
+    regions = [(Region(box=(0, 0, 96, 80), mm_x=mm, mm_y=mm, source="igtl"),) for mm in (0.3, 0.3, 0.5, 0.5)]
+    frames = [replace(make.frame(number), regions=given) for number, given in enumerate(regions)]
+    frame_link, _ = run_loop([*frames, END])
+    found = durable(frame_link, Finding)
+    assert [(f.lifecycle, f.end_reason) for f in found] == [
+        ("new", None),
+        ("end", "geometry_changed"),
+        ("new", None),
+        ("end", "stream_ended"),
+    ]
+    assert {f.scan_area_finder for f in found} == {FINDER_VERSION}
 
 
 def test_what_the_configuration_knows_stands_in_the_finding(make):

@@ -118,5 +118,9 @@ def test_the_configured_calibration_is_in_the_pixels_that_come_out():
 
 
 def test_a_frame_without_settings_is_passed_on_as_it_is():
+    """But for its scan area, which was looked for; and that of another stream is not touched at all."""
     frame = a_frame(np.zeros((4, 6), np.uint8))
-    assert add_stream_metadata([a_stream()])(frame) is frame
+    passed = add_stream_metadata([a_stream()])(frame)
+    assert passed.pixels is frame.pixels
+    assert (passed.regions, passed.geometry) == ((), 0)
+    assert add_stream_metadata([])(frame) is frame

@@ -67,18 +67,26 @@ def test_flat_grey_gradients_and_bars_are_flat():
         assert pixel_gate(jpeg, whole(jpeg)) is Reason.FLAT
 
 
-def test_colour_bars_and_a_coloured_photograph_are_no_ultrasound():
+def test_colour_bars_are_no_signal_and_a_coloured_photograph_is_no_ultrasound():
     colours = np.array([(255, 255, 0), (0, 255, 255), (0, 255, 0), (255, 0, 255), (255, 0, 0), (0, 0, 255)], np.uint8)
     bars = np.repeat(np.repeat(colours, 100, axis=0)[None], 480, axis=0)
-    assert pixel_gate(bars, whole(bars)) is Reason.NOT_ULTRASOUND
+    assert pixel_gate(bars, whole(bars)) is Reason.NO_SIGNAL
     photo = np.stack([speckle() // 2 + 120, speckle() // 4 + 30, speckle() // 8], axis=2).astype(np.uint8)
     assert pixel_gate(photo, whole(photo)) is Reason.NOT_ULTRASOUND
 
 
-def test_a_doppler_box_and_a_tinted_picture_pass():
+@pytest.mark.parametrize("colour", [(220, 40, 10), (20, 60, 220), (30, 160, 230)])
+def test_a_doppler_box_is_named(colour):
     doppler = rgb(speckle())
-    doppler[100:350, 150:450] = (220, 40, 10)  # a quarter of the picture
-    assert pixel_gate(doppler, whole(doppler)) is None
+    doppler[100:200, 150:300] = colour
+    assert pixel_gate(doppler, whole(doppler)) is Reason.COLOUR_DOPPLER
+
+
+def test_marks_in_colours_and_a_tinted_picture_pass():
+    marked = rgb(speckle())
+    for at, colour in ((100, (255, 255, 0)), (200, (0, 255, 0)), (300, (255, 60, 30))):
+        cv2.line(marked, (50, at), (500, at + 20), colour, 2)
+    assert pixel_gate(marked, whole(marked)) is None
     tinted = (rgb(speckle()) * (1.0, 0.85, 0.65)).astype(np.uint8)
     assert pixel_gate(tinted, whole(tinted)) is None
 

@@ -10,6 +10,7 @@ Modules:
   came of it.
 - ``child``: Child process of a live source: opens and decodes one stream, and writes each frame into the ring.
 - ``damage``: Damage of a live stream's frames: which are not sound, told by packets, decoded frames and FFmpeg's log.
+- ``fields``: Fields of interlaced pictures: one of the two is kept, and the lines of the other are filled in from it.
 - ``gst``: GStreamer source, ``gst://<pipeline>``: what a pipeline gives, by ``gst-launch-1.0`` in a process of its own.
 - ``http_connection``: HTTP connection to a camera: redirects, basic and digest authentication, time limits, and the
   kernel's time stamps.
@@ -35,6 +36,8 @@ Modules:
   only in its log.
 - ``options``: Options that all live streams have: delays and time limits from the URI, credentials from the URI or the
   settings.
+- ``picture_size``: Size of the pictures of one connection: a change in mid-stream is a loss, since a calibration is for
+  one size.
 - ``program``: External program that writes raw pictures to a pipe: started without a shell, in a process group of its
   own.
 - ``pyav_reader``: Reader of network streams by PyAV: FFmpeg with small delays, and with a word for each failure.

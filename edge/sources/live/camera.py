@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from edge.contracts.errors import SourceError, SourceSetupError, UsageError
 from edge.sources.live.camera_setup import CameraWishes, SignalLostError, select_signal, set_mode
+from edge.sources.live.fields import one_field
 from edge.sources.live.reader import FrameDamagedError, LiveFrame, StreamInfo
 from edge.sources.live.source import LiveSource
 from edge.sources.live.v4l2.buffers import BufferQueue
@@ -106,6 +107,8 @@ class CameraReader:
                 if buffer.broken:
                     raise FrameDamagedError("the camera's driver says that this picture is damaged")
                 pixels = to_pixels(buffer.data, setup.layout)
+                if setup.layout.field >= INTERLACED:
+                    pixels = one_field(pixels)
             except WrongPictureError as error:
                 raise FrameDamagedError(f"the camera gave {error}") from None
             finally:

@@ -1,0 +1,155 @@
+"""Proof that tissue was seen: each way to lose a part of the scan shows in its measure, and a whole scan in none."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from edge.contracts.region import Region
+from edge.postprocess.abstention_rules import MIN_SHARPNESS, blurred, tissue_not_seen
+from edge.postprocess.gate_picture import GatePicture
+from edge.postprocess.tissue_view import TissueView
+
+HEIGHT, WIDTH = 192, 160
+SIZE = (480, 576)
+WHOLE = (0, 0, *SIZE)
+
+
+def tissue(seed=0):
+    """Speckle in layers, brighter near the probe, at the model's size."""
+    rng = np.random.default_rng(seed)
+    grain = cv2.GaussianBlur(rng.rayleigh(60, (HEIGHT, WIDTH)).astype(np.float32), (0, 0), 0.8)
+    depth = np.linspace(1.3, 0.4, HEIGHT)[:, None]
+    return np.clip(grain * depth, 0, 255).astype(np.uint8)
+
+
+def not_seen(grey, crop=WHOLE, regions=(), lesions=()):
+    view = TissueView(grey, crop, SIZE, regions)
+    return tissue_not_seen(SimpleNamespace(view=view, lesions=list(lesions)))
+
+
+def shadowed(share):
+    grey = tissue()
+    grey[12:, : int(share * WIDTH)] //= 20
+    return grey
+
+
+def lost(rows=slice(None), columns=slice(None)):
+    grey = tissue()
+    grey[rows, columns] = 0
+    return grey
+
+
+def covered(grey, rows=slice(None), columns=slice(None)):
+    picture = tissue()
+    picture[rows, columns] = grey
+    return picture
+
+
+def test_a_whole_scan_is_seen():
+    assert not any(not_seen(tissue(seed)) for seed in range(5))
+    assert not not_seen(shadowed(0.15)), "a narrow shadow hides little"
+    deep = tissue()
+    deep[120:] //= 10
+    assert not not_seen(deep), "sound is used up in the depth"
+
+
+@pytest.mark.parametrize(
+    "grey",
+    [
+        shadowed(0.35),
+        lost(columns=slice(100, None)),
+        lost(rows=slice(0, 70)),
+        lost(rows=slice(20, 80)),
+        covered(90, columns=slice(0, 80)),
+        covered(np.linspace(40, 120, 80).astype(np.uint8), columns=slice(80, None)),
+        covered(90, rows=slice(0, 96)),
+        tissue()[::-1].copy(),
+        (tissue() * 0.15).astype(np.uint8),
+        np.clip(tissue().astype(int) * 4, 0, 255).astype(np.uint8),
+        np.clip(tissue().astype(int) + 120, 0, 255).astype(np.uint8),
+    ],
+    ids=[
+        "shadow",
+        "right",
+        "top",
+        "band",
+        "grey half",
+        "slope half",
+        "grey top",
+        "upside down",
+        "dark",
+        "white",
+        "pale",
+    ],
+)
+def test_what_is_not_seen_makes_a_clear_impossible_and_a_finding_not(grey):
+    assert not_seen(grey)
+    assert not not_seen(grey, lesions=["one"])
+
+
+@pytest.mark.parametrize("crop", [(0, 0, 480, 288), (0, 288, 480, 288), (240, 0, 240, 576), (0, 0, 300, 576)])
+def test_a_scan_that_is_cut_off_at_one_side_is_not_seen(crop):
+    assert not_seen(tissue(), crop)
+    assert not_seen(tissue(), crop, (Region(crop, source="detected"),))
+    assert crop[2] < crop[3] / 2 or not not_seen(tissue(), crop, (Region(crop, source="config"),)), "that is the scan"
+
+
+def test_a_scan_amid_a_screen_is_whole():
+    assert not not_seen(tissue(), (100, 100, 280, 380))
+
+
+def test_half_a_narrow_scan_is_too_narrow_wherever_it_lies():
+    assert not_seen(tissue(), (100, 60, 150, 400))
+
+
+def test_only_what_is_inside_of_the_outline_must_show_tissue():
+    grey, corners = tissue(), np.zeros((HEIGHT, WIDTH), np.uint8)
+    outline = ((200, 0), (280, 0), (479, 575), (0, 575))
+    cv2.fillPoly(corners, [np.array([(x // 3, y // 3) for x, y in outline], np.int32)], 1)
+    fan = Region(WHOLE, source="detected", outline=outline, shape="trapezoid")
+    assert not not_seen(grey * corners, WHOLE, (fan,))
+    half = grey * corners
+    half[:, 80:] = 0
+    assert not_seen(half, WHOLE, (fan,))
+
+
+def test_what_the_crop_leaves_off_of_a_known_outline_is_not_seen():
+    outline = ((100, 60), (380, 60), (380, 500), (100, 500))
+    scan = Region((100, 60, 280, 440), source="detected", outline=outline, shape="linear")
+    assert not not_seen(tissue(), (100, 60, 280, 440), (scan,))
+    assert not not_seen(tissue(), (100, 60, 280, 380), (scan,)), "black in the depth"
+    assert not_seen(tissue(), (100, 240, 280, 260), (scan,))
+
+
+def test_a_bright_cover_that_an_outline_leaves_off_is_not_seen():
+    outline = ((0, 290), (480, 290), (480, 576), (0, 576))
+    found = Region((0, 290, 480, 286), source="detected", outline=outline, shape="linear")
+    assert not_seen(covered(90, rows=slice(0, 96)), WHOLE, (found,))
+
+
+def test_an_outline_beside_the_crop_hides_nothing():
+    beside = Region((0, 0, 100, 100), source="detected", outline=((0, 0), (40, 0), (40, 40)))
+    assert not not_seen(tissue(), (100, 100, 280, 380), (beside,))
+
+
+@pytest.mark.parametrize("sigma", [2.0, 3.0, 5.0])
+def test_blur_is_told_at_the_models_scale_unless_the_picture_was_enlarged(sigma):
+    soft = cv2.GaussianBlur(tissue(), (0, 0), sigma)
+    picture = GatePicture(soft, WHOLE, None, TissueView(soft, WHOLE, SIZE))
+    assert blurred(picture)
+    assert picture.view.sharpness < MIN_SHARPNESS < TissueView(tissue(), WHOLE, SIZE).sharpness
+    small = (0, 0, 80, 96)
+    assert not blurred(GatePicture(soft, small, None, TissueView(soft, small, (80, 96))))
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (192, 16), (16, 160)])
+@pytest.mark.parametrize("grey", [0, 90, 255])
+def test_flat_and_narrow_views_have_measures(shape, grey):
+    view = TissueView(np.full(shape, grey, np.uint8), (0, 0, shape[1], shape[0]), (shape[1], shape[0]))
+    for name in ("sharpness", "layering", "columns_lost", "rows_lost", "near_field"):
+        assert np.isfinite(getattr(view, name)), name
+    assert all(np.isfinite(view.grey_range))

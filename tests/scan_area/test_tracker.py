@@ -1,0 +1,197 @@
+"""The scan area of a stream over time: searched at times, checked in between; geometry and depth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import msgspec
+import numpy as np
+import pytest
+
+from benchmarks.screens.scan_content import ScreenTissue, place_scan
+from benchmarks.screens.screen import RenderedScreen
+from benchmarks.screens.training_layouts import training_screens
+from edge.config.settings import StreamSettings
+from edge.contracts.frames import Frame, FrameOrigin
+from edge.contracts.region import Region
+from edge.pipeline.stream_metadata import add_stream_metadata
+from edge.scan_area import tracker as tracker_module
+from edge.scan_area.blackout import has_outline
+from edge.scan_area.tracker import NO_HEIGHT, OTHER_DEPTH, ScanAreaTracker
+
+FPS_NS = 40_000_000
+
+
+def screen(
+    shape: str = "linear", box: tuple[int, int, int, int] = (150, 60, 400, 380), floor: float = 8
+) -> RenderedScreen:
+    """A plain screen with one scan and a line of text."""
+    furniture = np.zeros((480, 640, 3), np.uint8)
+    cv2.putText(furniture, "ANDERSON MARY 11:24", (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (230, 230, 230), 1)
+    rng = np.random.default_rng(3)
+    return RenderedScreen("plain", furniture, [(place_scan(shape, box, rng), ScreenTissue(rng, floor))])  # type: ignore[arg-type]
+
+
+def frame(pixels: np.ndarray, number: int, regions: tuple[Region, ...] = ()) -> Frame:
+    """Frame of a live stream at 25 a second."""
+    return Frame("s", number, number * FPS_NS, None, pixels, regions)
+
+
+@pytest.fixture
+def searches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows with each full search."""
+    counted: list[int] = []
+    real = tracker_module.find_scans
+
+    def counting(*arguments: object) -> object:
+        counted.append(1)
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(tracker_module, "find_scans", counting)
+    return counted
+
+
+def test_a_steady_screen_is_searched_seldom(searches: list[int]) -> None:
+    """Each second at first, then more seldom, while only the scan moves."""
+    track, shown = ScanAreaTracker(), screen()
+    pictures = [shown.frame(number) for number in range(5)]
+    for number in range(250):
+        done = track(frame(pictures[number % 5], number))
+        assert has_outline(done.regions)
+        assert done.geometry == 0
+    assert len(searches) <= 7
+
+
+def test_another_layout_is_noticed_at_once(searches: list[int]) -> None:
+    """A dialogue beside the scan, and a scan at another place: searched again with that frame."""
+    track = ScanAreaTracker()
+    first, second = screen(), screen(box=(40, 60, 300, 200))
+    pictures = [first.frame(number) for number in range(3)]
+    for number in range(33):
+        track(frame(pictures[number % 3], number))
+    before = len(searches)
+    done = track(frame(second.frame(33), 33))
+    assert len(searches) == before + 1
+    assert done.geometry == 1
+    assert abs(done.regions[0].box[0] - 40) <= 3
+
+
+def test_between_two_hurried_searches_nothing_is_shown(searches: list[int]) -> None:
+    """A layout that changes with each frame costs no search with each frame; the outline of another is never shown."""
+    track = ScanAreaTracker()
+    shown = [screen(), screen(box=(40, 60, 300, 200))]
+    done = [track(frame(shown[number % 2].frame(number), number)) for number in range(12)]
+    assert len(searches) <= 2
+    assert not has_outline(done[1].regions)
+    for number, each in enumerate(done):
+        for region in each.regions:
+            assert abs(region.box[0] - (150, 40)[number % 2]) <= 3
+
+
+def test_a_scan_that_becomes_smaller_is_noticed(searches: list[int]) -> None:
+    """What was rim is empty then, although nothing outside has changed."""
+    track = ScanAreaTracker()
+    pictures = [screen().frame(number) for number in range(3)]
+    for number in range(33):
+        track(frame(pictures[number % 3], number))
+    before = len(searches)
+    done = track(frame(screen(box=(250, 60, 200, 380)).frame(33), 33))
+    assert len(searches) == before + 1
+    assert done.geometry == 1
+
+
+def test_equal_files_give_equal_regions_whoever_reads_them() -> None:
+    """By the file's own time: how fast it is read does not matter."""
+    pictures = [screen("curved").frame(number) for number in range(3)]
+    pictures += [screen(box=(40, 60, 300, 200)).frame(number) for number in range(3)]
+    results = []
+    for pace in (1, 7_000_000):
+        track, origin = ScanAreaTracker(), FrameOrigin(path="clip.mp4")
+        numbers = [(n, n % 3 + 3 * (n > 20)) for n in range(40)]
+        frames = [Frame("s", n, n * pace, n * FPS_NS, pictures[which], (), origin) for n, which in numbers]
+        results.append([track(each).regions for each in frames])
+    assert results[0] == results[1]
+    assert results[0][10] != results[0][35]
+
+
+def test_each_clip_begins_anew() -> None:
+    """A folder's pictures are each found for themselves, as `infer` finds them one by one."""
+    pictures = [each.frame() for each in training_screens(5)]
+    together = ScanAreaTracker()
+    for number, picture in enumerate(pictures):
+        origin = FrameOrigin(path=f"{number}.png", clip=number)
+        alone = ScanAreaTracker()(Frame("s", 0, 5, 0, picture, (), FrameOrigin(path="x.png")))
+        assert together(Frame("s", number, number, 0, picture, (), origin)).regions == alone.regions
+
+
+def test_depth_over_the_height_of_the_scan() -> None:
+    """Within a hundredth, for all shapes."""
+    for shape in ("linear", "curved", "sector", "trapezoid"):
+        shown = screen(shape)
+        place = shown.scans[0][0]
+        inside = place.inside[:, place.box[2] // 2]
+        height = np.flatnonzero(inside)[-1] - np.flatnonzero(inside)[0] + 1
+        done = ScanAreaTracker(depth_mm=50.0)(frame(shown.frame(), 0))
+        assert done.regions[0].mm_y == pytest.approx(50.0 / height, rel=0.01), shape
+        assert done.regions[0].mm_x == done.regions[0].mm_y
+
+
+def test_no_depth_where_the_scan_fades_away() -> None:
+    """Of a scan that is dark below, the height that is seen is not the scan's."""
+    shown = screen(floor=0.0)
+    pixels = shown.frame()
+    fading = np.clip(1.6 - np.arange(480) / 200, 0, 1)[:, None, None]
+    done = ScanAreaTracker(depth_mm=50.0)(frame((pixels * fading).astype(np.uint8), 0))
+    assert done.regions[0].mm_x is None
+    assert done.regions[0].uncalibrated == NO_HEIGHT
+
+
+def test_another_depth_drops_the_millimetres_from_before() -> None:
+    """And brings them back with the geometry that they hold for; by config or by depth alike."""
+    first, second = screen(), screen(box=(220, 60, 260, 380))
+    config = Region(box=(150, 60, 400, 380), mm_x=0.1, mm_y=0.1, source="config")
+    for depth, regions in ((50.0, ()), (None, (config,))):
+        track = ScanAreaTracker(depth)
+        assert track(frame(first.frame(), 0, regions)).regions[0].calibrated
+        other = track(frame(second.frame(), 50, regions))
+        assert not other.regions[0].calibrated
+        assert other.regions[0].uncalibrated == OTHER_DEPTH
+        assert other.geometry == 1
+        again = track(frame(first.frame(), 100, regions))
+        assert again.regions[0].calibrated
+        assert again.geometry == 2
+
+
+def test_the_spacing_of_each_image_counts() -> None:
+    """A source that gives another spacing has another depth: other millimetres, and another geometry."""
+    track, pixels = ScanAreaTracker(), screen().frame()
+    regions = [(Region(box=(0, 0, 640, 480), mm_x=mm, mm_y=mm, source="igtl"),) for mm in (0.1, 0.1, 0.2)]
+    done = [track(frame(pixels, number, given)) for number, given in enumerate(regions)]
+    assert [each.regions[0].mm_x for each in done] == [0.1, 0.1, 0.2]
+    assert [each.geometry for each in done] == [0, 0, 1]
+
+
+def test_an_outline_from_the_configuration_is_taken_as_it_is() -> None:
+    """Nothing is searched then; a source's region keeps its millimetres and gets the outline."""
+    outline = [(100, 40), (700, 40), (500, 400)]
+    enrich = add_stream_metadata([StreamSettings(name="s", source="camera://0", scan_outline=outline)])
+    pixels = np.zeros((480, 640, 3), np.uint8)
+    made = enrich(frame(pixels, 0)).regions[0]
+    assert made.source == "config"
+    assert made.outline == ((100, 40), (639, 40), (500, 400))
+    given = Region(box=(0, 0, 640, 480), mm_x=0.1, mm_y=0.1, source="dicom")
+    assert enrich(frame(pixels, 0, (given,))).regions[0] == msgspec.structs.replace(
+        given, outline=made.outline, shape=made.shape
+    )
+
+
+def test_a_fault_in_the_search_costs_the_outline_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The frame is judged all the same, and not shown."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(tracker_module, "find_scans", fail)
+    one = frame(screen().frame(), 0)
+    assert ScanAreaTracker()(one) == replace(one, geometry=0) or not has_outline(ScanAreaTracker()(one).regions)
