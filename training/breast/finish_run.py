@@ -82,11 +82,9 @@ def finish(
         epochs_done=recipe.optimiser.epochs,
         anatomy_threshold=limit,
     )
-    # Last: a folder with a recipe.toml is a finished run.
-    write_record(out, record)
-    log(f"done: {out}")
-    if "test" in splits:  # protocol all holds none back: its figures are those of the folds
-        log(next_commands(out, bundle=gate))
+    write_record(out, record)  # last: a folder with a recipe.toml is a finished run
+    # Protocol all holds no test pictures back: its figures are those of the folds.
+    log(f"done: {out}" + (f"\n{next_commands(out, bundle=gate)}" if "test" in splits else ""))
 
 
 def _evaluate_splits(found: dict[str, Any], limit: float, log: Callable[[str], None]) -> dict[str, Any]:

@@ -15,8 +15,11 @@ Modules:
   by name.
 - ``phantom_dataset``: Data set of rendered phantoms, as a folder like any other: ``benign``, ``malignant``, ``empty``
   and ``other``.
+- ``phantom_kinds``: Ten kinds of phantom that a small network tells apart: scan shape, lesion, shadow, interference,
+  gain; test cards.
 - ``pictures``: Reading of one picture or mask from disk, as the device's sources read it.
 - ``predict``: Predictions of a classifier for held-out pictures, batch by batch.
+- ``predictions_file``: ``predictions.csv`` of a classifier's run: what the float model says of each held-back picture.
 - ``read_check``: Check that every picture can be read before training: a broken one is reported now, not in the third
   epoch.
 - ``recipe``: Recipe of a classifier's run as a typed TOML file with ``kind = "classifier"``.
@@ -24,4 +27,6 @@ Modules:
 - ``saved_model``: Writing of a classifier as a TensorFlow SavedModel without custom classes.
 - ``split``: Train, validation and test split that keeps a group on one side, over pictures that are listed but not yet
   read.
+- ``tensorboard``: TensorBoard of a classifier's run: curves of training and validation, confusion matrix, sample
+  pictures.
 """

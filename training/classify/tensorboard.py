@@ -38,13 +38,13 @@ class Board(Protocol):
 
 
 class NoBoard:
-    """Board that shows nothing."""
+    """Board that shows nothing, for runs without TensorBoard."""
 
     def samples(self, tensors: NDArray[np.uint8]) -> None:
-        """Show nothing."""
+        """Show no training pictures."""
 
     def epoch(self, epoch: int, loss: float, scores: NDArray[np.floating], labels: NDArray[np.int64]) -> None:
-        """Show nothing."""
+        """Show nothing of an epoch."""
 
 
 class TensorBoard:
