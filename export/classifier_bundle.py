@@ -15,22 +15,24 @@ from edge.adopt.computed_cases import compute_cases, load_foreign
 from edge.adopt.foreign_model import read_foreign_model
 from edge.adopt.golden_pictures import cases_kept, most_different
 from edge.adopt.metadata import write_metadata
-from edge.adopt.settle import DEFAULT_THRESHOLD, score_tensor
+from edge.adopt.settle import DEFAULT_THRESHOLD
 from edge.adopt.signed_graph import with_signature
 from edge.adopt.write_bundle import write_classifier_bundle
 from edge.contracts.errors import UsageError
-from edge.contracts.manifest import LABELS, ClassificationManifest, Golden, HeadSpec, LabelRules
+from edge.contracts.manifest import ANATOMY, LABELS, ClassificationManifest, Golden, HeadSpec, LabelRules
 from edge.postprocess.dequantise import dequantise
 from edge.preprocess.recipes import as_version_2
 from export import model_card
 from export.classifier_calibration import fit_rules, scores_of
 from export.classifier_card import render_classifier_card
-from export.classifier_metrics import classifier_metrics
+from export.classifier_metrics import classifier_metrics, share_metric
+from export.classifier_run import class_output
 from export.converted_graph import check_quantisation, order_outputs, own_buffers
 from export.golden_tolerances import measure_tolerances
 from export.predict import run_graph
 from export.quantisation.convert import head_names, run_float
 from export.quantisation.full_integer import quantise
+from export.thresholds import anatomy_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,12 +84,16 @@ def make_classifier_bundle(
     if clear_label is not None and clear_label not in names:
         raise UsageError(f"{clear_label!r} is no label of the run", hint=f"it has {', '.join(names)[:200]}")
     progress(f"quantise {run.path / 'saved_model'} with {len(run.representative)} pictures")
-    head = head_names(run.path / "saved_model")
-    graph = own_buffers(order_outputs(quantise(run.path / "saved_model", run.representative), tuple(head)))
+    heads = head_names(run.path / "saved_model")
+    order = (class_output(heads), *(head for head in heads if head == ANATOMY))
+    graph = own_buffers(order_outputs(quantise(run.path / "saved_model", run.representative), order))
     check_quantisation(graph)
     graph, draft = _describe(graph, run, name, version, licence)
     progress(f"choose temperature and thresholds on {len(run.val)} validation pictures")
-    rules = fit_rules(_values(graph, draft, run.val), run.val.labels, names, clear_label)
+    found = _outputs(graph, draft, run.val)
+    rules = fit_rules(found[LABELS], run.val.labels, names, clear_label)
+    if ANATOMY in found:
+        rules = msgspec.structs.replace(rules, **anatomy_limits(found[ANATOMY].reshape(-1).astype(np.float64)))
     progress(f"measure on {len(run.test)} held-back pictures")
     draft = msgspec.structs.replace(draft, labels=rules)
     metrics, int8, floats = measure_classifier(graph, draft, run)
@@ -102,8 +108,9 @@ def measure_classifier(
 ) -> tuple[list[Metric], NDArray[np.float32], NDArray[np.float32]]:
     """Metrics on the run's test pictures, and the probabilities (n, k) of the int8 and the float model behind them."""
     names, rules = manifest.heads[LABELS].class_names, manifest.labels
-    int8 = _values(graph, manifest, run.test)
-    (floats,) = run_float(run.path / "saved_model", run.test.tensors).values()
+    found, raw = _outputs(graph, manifest, run.test), run_float(run.path / "saved_model", run.test.tensors)
+    int8, floats = found[LABELS], raw[class_output(raw)]
+    data = f"{len(run.test)} held-back pictures of the run, of {len(set(run.test.groups.tolist()))} groups"
     metrics = classifier_metrics(
         scores_of(int8, rules),
         scores_of(floats, rules),
@@ -111,8 +118,12 @@ def measure_classifier(
         run.test.groups,
         names,
         np.array([rules.threshold_of(label) for label in names]),
-        f"{len(run.test)} held-back pictures of the run, of {len(set(run.test.groups.tolist()))} groups",
+        data,
     )
+    if rules.anatomy is not None:
+        refused = (found[ANATOMY].reshape(-1) < rules.anatomy).astype(np.float64)
+        metrics.append(share_metric("own pictures refused by the gate", refused, run.test.groups, data))
+        metrics += model_card.anatomy_gate_metrics(run.metrics)
     return metrics, int8, floats
 
 
@@ -123,9 +134,10 @@ def _describe(
     record = run.record
     recipe = as_version_2(record.recipe.preprocess)
     model = read_foreign_model(graph)
-    head = score_tensor(model, "classification")
-    text = write_metadata(name, f"{record.task}. {model_card.NOTICE}", version, licence, recipe)
-    graph = with_signature(model, {LABELS: head}, text)
+    outputs = dict(zip((LABELS, ANATOMY), model.outputs, strict=False))  # in this order, by `order_outputs`
+    text = write_metadata(name, f"{record.task}. {model_card.NOTICE}", version, licence, recipe, tuple(outputs)[1:])
+    graph = with_signature(model, {head: number for head, (_, number, _) in outputs.items()}, text)
+    specs = {head: HeadSpec(tensor=spec) for head, (_, _, spec) in outputs.items()}
     return graph, ClassificationManifest(
         judges="classification",
         name=name,
@@ -137,7 +149,7 @@ def _describe(
         input=model.input,
         recipe=recipe,
         recipe_sha256=recipe.digest(),
-        heads={LABELS: HeadSpec(tensor=model.outputs[0][2], class_names=record.classes)},
+        heads={**specs, LABELS: HeadSpec(tensor=specs[LABELS].tensor, class_names=record.classes)},
         golden=Golden(max_abs_diff={"xnnpack": 0}),
         training_data=record.recipe.data,
         metrics=[],
@@ -148,10 +160,14 @@ def _describe(
     )
 
 
-def _values(graph: bytes, manifest: ClassificationManifest, pictures: LabelledPictures) -> NDArray[np.float32]:
-    """Real values (n, k) that the graph gives for pictures."""
-    spec = manifest.heads[LABELS].tensor
-    return dequantise(run_graph(graph, pictures.tensors)[LABELS], spec).reshape(len(pictures), -1)
+def _outputs(
+    graph: bytes, manifest: ClassificationManifest, pictures: LabelledPictures
+) -> dict[str, NDArray[np.float32]]:
+    """Real values (n, …) of each head that the graph gives for pictures."""
+    raw = run_graph(graph, pictures.tensors)
+    return {
+        name: dequantise(raw[name], head.tensor).reshape(len(pictures), -1) for name, head in manifest.heads.items()
+    }
 
 
 def _prove_and_write(

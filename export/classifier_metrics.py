@@ -71,6 +71,12 @@ def classifier_metrics(
     return [_metric(name, values, len(labels), data, how) for name, values, how in figures if _is_known(values)]
 
 
+def share_metric(name: str, values: Floats, groups: NDArray[np.str_], data: str) -> Metric:
+    """Mean of ``values`` (n,), 0 or 1, with its interval over groups."""
+    weights = draw_weights(groups)
+    return _metric(name, weights @ values / weights.sum(axis=1), len(values), data, "share of pictures")
+
+
 def draw_weights(groups: NDArray[np.str_]) -> Floats:
     """How often each picture counts, (1 + rounds, n): once, then in each draw of groups."""
     rng = np.random.default_rng(1)

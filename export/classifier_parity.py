@@ -15,6 +15,7 @@ from edge.postprocess.dequantise import dequantise
 from export import other_runtimes
 from export.bundle_file import write_atomically
 from export.classifier_metrics import by_class, mean_known
+from export.classifier_run import class_output
 from export.number_formats import relative_times
 from export.parity import ParityPlacement, measure_placements, placement_lines
 from export.predict import run_graph
@@ -92,7 +93,7 @@ def compare_classifier(
     """
     graph, pictures = split_bundle(bundle.model_bytes).graph, run.test
     progress(f"float SavedModel on {len(pictures)} pictures")
-    (floats,) = run_float(run.path / "saved_model", pictures.tensors).values()
+    floats = _classes(run_float(run.path / "saved_model", pictures.tensors))
     rows = [classifier_row("float, TensorFlow", floats, floats, pictures)]
 
     def add(engine: str, of: bytes, raw: Callable[[], Mapping[str, NDArray[Any]]]) -> None:
@@ -124,7 +125,7 @@ def convert_classifier(run: ClassifierRun, out: Path, progress: Callable[[str], 
         graphs[name] = made
         write_atomically(out / f"{name}.tflite", made)
     progress(f"measure on {len(pictures)} pictures")
-    (floats,) = run_float(model, pictures.tensors).values()
+    floats = _classes(run_float(model, pictures.tensors))
     slower = relative_times(graphs, pictures.tensors[0])
     return [
         ClassifierFormat(
@@ -137,9 +138,14 @@ def convert_classifier(run: ClassifierRun, out: Path, progress: Callable[[str], 
     ]
 
 
+def _classes(raw: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+    """Output that holds the classes, (n, k)."""
+    return raw[class_output(raw)]
+
+
 def _real(graph: bytes, raw: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-    """Probabilities (n, k) of a graph's one output."""
-    ((name, values),) = raw.items()
+    """Probabilities (n, k) of a graph's classes."""
+    name, values = class_output(raw), _classes(raw)
     return dequantise(values, read_graph(graph).outputs[name]).reshape(len(values), -1)
 
 

@@ -1,6 +1,7 @@
 """Read the folder of a classifier's training run (recipes text-cnn, folder and their like), as far as export needs it.
 
-saved_model/         signature: image (1, height, width, channels) float32 0..255 -> probabilities of the classes
+saved_model/         signature: image (1, height, width, channels) float32 0..255 -> probabilities of the classes, and
+                     perhaps anatomy (1, 1)
 recipe.toml          what it was made of and when, and the classes' names
 representative.npz   tensors uint8: training pictures after preprocessing, for the ranges of quantisation
 eval.npz             tensors, labels, groups, ids, split (val, test): pictures never trained on
@@ -8,17 +9,19 @@ eval.npz             tensors, labels, groups, ids, split (val, test): pictures n
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 
 from edge.contracts.errors import UsageError
-from edge.contracts.manifest import DataSource, PreprocessRecipe
+from edge.contracts.manifest import ANATOMY, DataSource, PreprocessRecipe
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -76,6 +79,19 @@ class ClassifierRun:
     """(n, height, width, channels) uint8, 0 to 255: training pictures, for the ranges of quantisation."""
     val: LabelledPictures
     test: LabelledPictures
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Metrics that training wrote to ``metrics.json``; empty where there is none."""
+        path = self.path / "metrics.json"
+        loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return loaded
+
+
+def class_output(heads: Iterable[str]) -> str:
+    """Name of the output that holds the classes, of a model that may have an anatomy head beside it."""
+    (name,) = (head for head in heads if head != ANATOMY)
+    return name
 
 
 def is_classifier_run(path: Path) -> bool:

@@ -54,7 +54,8 @@ def bundle(
     print(metrics_table(made.bundle.manifest.metrics))
     print(f"int8 against float: mean |dp| {made.mean_dp:.4f}, worst {made.worst_dp:.4f}, same class {made.agree:.1%}")
     print(f"{out}: {made.bundle.size:,} bytes, sha256 {made.bundle.sha256}")
-    print(f"next: edge-cli infer PICTURE --model {out} --allow-no-gate --overlay out/")
+    allowed = " --allow-no-gate" if made.bundle.manifest.gate == "none" else ""
+    print(f"next: edge-cli infer PICTURE --model {out}{allowed} --overlay out/")
 
 
 def refuse_lesion_options(run: Path, given: Mapping[str, object]) -> None:

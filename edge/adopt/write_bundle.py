@@ -61,7 +61,7 @@ def bundle_bytes(graph: bytes, manifest: ClassificationManifest, golden: Sequenc
             [case.pixels for case in golden],
             [case.regions for case in golden],
             np.concatenate([case.tensor for case in golden]),
-            {LABELS: np.concatenate([case.outputs[LABELS] for case in golden])},
+            {head: np.concatenate([case.outputs[head] for case in golden]) for head in manifest.heads},
         ),
         "MODEL_CARD.md": card.encode(),
     }

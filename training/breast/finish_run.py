@@ -60,7 +60,7 @@ def finish(
         files = file_negatives.from_files(data, log)
         learnt = examples(items, files, recipe)
         seen = np.stack([sample.tensor for sample in samples])
-        gated = fit_gate(model, recipe, learnt, files, seen[splits == "val"], log)
+        gated = fit_gate(model, recipe, recipe.gate, learnt, files, seen[splits == "val"], log)
         model, limit = gated.model, gated.threshold
         figures |= {"anatomy_threshold": limit, "gate": gated.report}
         arrays: dict[str, Any] = gated.arrays

@@ -14,6 +14,7 @@ from edge.contracts.errors import UsageError
 from edge.process.git_revision import git_revision
 from training.classify.cache import SampleCache
 from training.classify.folder import has_groups, list_folder
+from training.classify.gate_stage import check_gate_possible, gate_classifier
 from training.classify.metrics import class_metrics, confusion, confusion_text, table, with_interval
 from training.classify.phantom_dataset import render_dataset, render_unseen
 from training.classify.predictions_file import write_predictions
@@ -43,12 +44,16 @@ def run_classifier(
     *,
     skip_broken: bool = False,
     tensorboard: bool = False,
+    gate_negatives: Path | None = None,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Run a classifier: list and check pictures, train, evaluate, and write what export reads.
 
-    ``ready`` is called when the data is, before TensorFlow starts.
+    ``gate_negatives``: folder of other organs, which an anatomy gate learns to refuse; None: no gate. ``ready`` is
+    called when the data is, before TensorFlow starts.
     """
+    if gate_negatives is not None:
+        check_gate_possible(recipe)
     pictures, classes = collect_pictures(recipe, data, out, log, skip_broken)
     ready()
     from training.classify.distribute import barrier, is_chief
@@ -56,7 +61,7 @@ def run_classifier(
 
     model, strategy = train(recipe, pictures, classes, out, log, tensorboard)
     if is_chief(recipe):
-        finish(model, recipe, pictures, classes, out, log)
+        finish(model, recipe, pictures, classes, out, log, gate_negatives)
     if strategy.num_replicas_in_sync > 1:
         barrier(strategy)
 
@@ -95,8 +100,9 @@ def finish(
     classes: Sequence[str],
     out: Path,
     log: Callable[[str], None],
+    gate_negatives: Path | None = None,
 ) -> None:
-    """Evaluate validation and test, and write every file that export reads.
+    """Fit the gate, if it is wanted, evaluate validation and test, and write every file that export reads.
 
     ``recipe.toml`` comes last: a folder that has it is a finished run.
     """
@@ -104,6 +110,11 @@ def finish(
 
     figures: dict[str, Any] = {}
     rows: list[list[Any]] = []
+    other = None
+    if gate_negatives is not None:
+        val = SampleCache([p for p in pictures if p.split == "val" and p.label >= 0], recipe.preprocess, out / "cache")
+        gated = gate_classifier(model, recipe, pictures, val, gate_negatives, log)
+        model, figures["gate"], other = gated.model, gated.report, gated.tensors
     for side in ("val", "test"):
         held = SampleCache([p for p in pictures if p.split == side and p.label >= 0], recipe.preprocess, out / "cache")
         scores = _evaluate_side(model, side, held, classes, figures, log)
@@ -113,7 +124,7 @@ def finish(
         ]
     (out / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     write_predictions(out, classes, rows)
-    _write_tensors(recipe, pictures, out)
+    _write_tensors(recipe, pictures, out, other)
     save_model(model, out / "saved_model")
     record = ClassifierRecord(
         recipe=recipe,
@@ -158,8 +169,10 @@ def _mean_of(values: NDArray[np.float64], rows: NDArray[np.int_]) -> float:
     return float(values[rows].mean())
 
 
-def _write_tensors(recipe: ClassifierRecipe, pictures: Sequence[ListedPicture], out: Path) -> None:
-    """Write ``representative.npz`` of training pictures, ``eval.npz`` of held-out ones with a class."""
+def _write_tensors(
+    recipe: ClassifierRecipe, pictures: Sequence[ListedPicture], out: Path, other: NDArray[np.uint8] | None
+) -> None:
+    """Write ``representative.npz`` of training pictures (and ``other``), ``eval.npz`` of held-out ones with a class."""
     rng = np.random.default_rng(recipe.seed)
 
     def some(rows: list[ListedPicture], count: int) -> list[ListedPicture]:
@@ -170,9 +183,9 @@ def _write_tensors(recipe: ClassifierRecipe, pictures: Sequence[ListedPicture], 
     if recipe.network.heads == "classes":
         held = [p for side in ("val", "test") for p in some([p for p in held if p.split == side], KEPT)]
     samples = {name: SampleCache(of, recipe.preprocess, out / "cache") for name, of in (("r", learnt), ("h", held))}
-    np.savez_compressed(
-        out / "representative.npz", tensors=np.stack([samples["r"][i].tensor for i in range(len(learnt))])
-    )
+    seen = np.stack([samples["r"][i].tensor for i in range(len(learnt))])
+    seen = seen if other is None else np.concatenate([seen, other])
+    np.savez_compressed(out / "representative.npz", tensors=seen)
     rows = [samples["h"][i] for i in range(len(held))]
     np.savez_compressed(
         out / "eval.npz",
