@@ -10,7 +10,7 @@ OURS   := $(PIP) install --no-deps --no-build-isolation --force-reinstall
 TEST_VENV ?= .venv-test
 SOURCES := $(shell find edge -type f -not -name '*.pyc') pyproject.toml
 
-.PHONY: help map demo demo-live test test-wheel test-phantom test-fast test-small test-pythons torture full-disk power-cuts simulate peers check format schemas lock lock-check licences clean footprint live live-camera test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom kernel-camera scan-area gate cines
+.PHONY: help map demo demo-live test test-wheel test-phantom test-fast test-small test-pythons torture full-disk power-cuts simulate peers check format schemas lock lock-check licences clean footprint live live-camera demo-organ test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom kernel-camera scan-area gate cines
 
 help: ## Show this help.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -41,7 +41,7 @@ $(TEST_VENV)/installed: locks/test.txt $(SOURCES)
 	@$(TEST_VENV)/bin/python $(OURS) dist/*.whl
 	@touch $@
 
-PHANTOM_TESTS = tests/training/test_phantom.py tests/training/test_network.py tests/training/test_views.py
+PHANTOM_TESTS = tests/training/test_phantom.py tests/training/test_ten_phantoms.py tests/training/test_network.py tests/training/test_views.py
 PYTEST = PYTHONSAFEPATH=1 SONOEDGE_TESTS_WHEEL=1 $(TEST_VENV)/bin/pytest
 
 test: test-wheel test-phantom ## All tests: of the built wheel, with a real mosquitto where there is one; of a phantom's training.
@@ -91,6 +91,14 @@ train-phantom: .venv-training/installed ## See training work: phantoms are rende
 CINES ?= runs/cines
 cines: .venv-test/installed ## Tracks over seconds on made cines, against their goals; DATA=folder: held-out pictures (an hour, once).
 	.venv-test/bin/python -m training cines --out $(CINES) $(if $(DATA),--data '$(DATA)') $(ARGS)
+
+ORGAN ?= runs/ten-phantoms
+demo-organ: .venv-training/installed .venv/installed ## Your own classes, without data: ten kinds of phantom trained, judged, run, on a broker; 3 minutes.
+	.venv-training/bin/python -m training run --recipe ten-phantoms --out $(ORGAN)
+	.venv-training/bin/python -m training report $(ORGAN) --out $(ORGAN)/report
+	.venv-training/bin/python -m export bundle $(ORGAN) --out $(ORGAN)/model.tflite
+	.venv/bin/edge-cli infer $(ORGAN)/unseen --model $(ORGAN)/model.tflite --allow-no-gate --overlay $(ORGAN)/overlay
+	.venv/bin/python -m tools.labels_on_a_broker $(ORGAN)/unseen --model $(ORGAN)/model.tflite
 
 torture: .venv-test/installed ## Ten minutes of fault injection; needs mosquitto. ARGS="--kills 500 --outages 100 --seed 1".
 	.venv-test/bin/python benchmarks/torture.py $(ARGS)

@@ -8,7 +8,19 @@ Modules:
 - ``array_files``: Read a file of arrays (``.npz``) whole, so that a damaged one is one error and leaves nothing open.
 - ``bundle``: Make a model bundle from a training run: READ `make_bundle`, it is the whole of it.
 - ``bundle_file``: Write a bundle file: see `edge.models.bundle_writer`, which the device has too.
-- ``classifier``: Export a classifier's training run to a plain int8 ``.tflite`` with labels, that any TFLite tool runs.
+- ``classifier_bundle``: Make the bundle of a classifier's training run: READ `make_classifier_bundle`, it is the whole
+  of it.
+- ``classifier_calibration``: Calibration and thresholds of a classifier, chosen on validation pictures with the
+  quantised model's own outputs.
+- ``classifier_card``: Model card of a classifier that was trained here, in Markdown, made from its manifest.
+- ``classifier_metrics``: Metrics of a classifier on held-back pictures, whole and by class, with 95 % intervals that
+  draw patients.
+- ``classifier_parity``: Parity of a classifier: the same pictures in every runtime and number format, beside the float
+  model.
+- ``classifier_run``: Read the folder of a classifier's training run (recipes text-cnn, folder and their like), as far
+  as export needs it.
+- ``cli_classifier``: What ``python -m export`` does with the run or bundle of a classifier, where a lesion model's way
+  is another.
 - ``cli_regate``: Command ``export regate``: a new anatomy head for an existing bundle.
 - ``converted_graph``: Edit a converted TFLite graph as the converter cannot: order and names of outputs, own buffers,
   metadata.

@@ -53,8 +53,22 @@ def bundle(
     ] = None,
     figures: Annotated[Path | None, typer.Option(help="report.json of the folds: what the card says.")] = None,
     tflite_runtime: TfliteRuntime = None,
+    clear: Annotated[
+        str | None, typer.Option(help="Label that means that there is nothing to find (labels alone).")
+    ] = None,
+    licence: Annotated[str, typer.Option(help="Of the weights, for the card (labels alone).")] = "",
 ) -> None:
-    """Quantise a run's model, choose its thresholds, measure it, and write the bundle."""
+    """Quantise a run's model, choose its thresholds, measure it, and write the bundle.
+
+    A run of recipe breast or phantom becomes a lesion model; one of text-cnn, folder and their like, a classifier.
+    """
+    from export import cli_classifier
+
+    if cli_classifier.is_classifier_run(run):
+        cli_classifier.refuse_lesion_options(run, {"--busi": busi, "--calibration": calibration, "--figures": figures})
+        cli_classifier.bundle(run, out, name, version, tflite_runtime, clear, licence, progress)
+        return
+    cli_classifier.refuse_label_options(run, {"--clear": clear, "--licence": licence})
     from export.bundle import make_bundle
     from export.cross_validation_results import CrossValidationResults, read_calibration, read_reported_metrics
     from export.measure_bundle import metrics_table
@@ -84,25 +98,15 @@ def evaluate(
     from export.training_run import open_run
 
     loaded = load_bundle(bundle)
-    measured = bundle_metrics(open_run(run), loaded.model_bytes, loaded.lesion_manifest, busi)
+    if loaded.manifest.judges == "classification":
+        from export import cli_classifier
+
+        cli_classifier.refuse_lesion_options(run, {"--busi": busi})
+        measured = cli_classifier.measure(loaded, run)
+    else:
+        measured = bundle_metrics(open_run(run), loaded.model_bytes, loaded.lesion_manifest, busi)
     print(f"{loaded.manifest.name} {loaded.manifest.version}, sha256 {loaded.sha256[:16]}, on {measured[0].data}\n")
     print(metrics_table(measured))
-
-
-@app.command(epilog="Example:  python -m export classifier runs/organ --out organ.tflite")
-def classifier(
-    run: RunFolder,
-    out: Annotated[Path, typer.Option(help="The .tflite to write.")],
-    name: Annotated[str | None, typer.Option(help="Of the model; the recipe's name if not given.")] = None,
-    version: Annotated[str, typer.Option(help="Of the model.")] = edge.__version__,
-) -> None:
-    """Quantise the model of recipe text-cnn or folder to a plain int8 .tflite with labels, for any TFLite tool."""
-    from edge.cli.model_description import describe_plain
-    from export.classifier import make_classifier
-
-    made = make_classifier(run, out, name, version, lambda line: print(line, file=sys.stderr))
-    print(describe_plain(made.file))
-    print(f"int8 against float: mean |dp| {made.mean_dp:.4f}, worst {made.worst_dp:.4f}, same class {made.agree:.1%}")
 
 
 @app.command(epilog="Example:  python -m export quantise runs/first")
@@ -137,9 +141,14 @@ def variants(
     as_json: AsJson = False,
 ) -> None:
     """Convert a run's model to int8, float32, float16, dynamic and int16x8, with size, time and accuracy of each."""
+    from export import cli_classifier
     from export.number_formats import convert_all_formats, formats_table
     from export.training_run import open_run
 
+    if cli_classifier.is_classifier_run(run):
+        found, text = cli_classifier.variants(run, out, progress)
+        print(_json(found) if as_json else text)
+        return
     made = convert_all_formats(open_run(run), out, progress)
     print(_json(made) if as_json else formats_table(made))
 
@@ -156,7 +165,14 @@ def parity(
     from export.parity import compare_runtimes, parity_tables
     from export.training_run import open_run
 
-    report = compare_runtimes(load_bundle(bundle), open_run(run), progress, tflite_runtime)
+    loaded = load_bundle(bundle)
+    if loaded.manifest.judges == "classification":
+        from export import cli_classifier
+
+        found, text = cli_classifier.parity(loaded, run, progress, tflite_runtime)
+        print(_json(found) if as_json else text)
+        return
+    report = compare_runtimes(loaded, open_run(run), progress, tflite_runtime)
     print(_json(report) if as_json else parity_tables(report))
 
 

@@ -9,7 +9,7 @@ import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import numpy as np
@@ -21,13 +21,24 @@ from export.other_runtimes import largest_differences, run_onnx, run_tflite_runt
 from export.predict import run_graph
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from export.golden_vectors import GoldenCase
-
     Steps = dict[str, int]
+
+
+class ComputedCase(Protocol):
+    """Golden case of a model of any kind: the tensor of its picture, and what XNNPACK gave."""
+
+    @property
+    def tensor(self) -> NDArray[Any]:
+        """Tensor of one picture, (1, height, width, channels)."""
+
+    @property
+    def outputs(self) -> Mapping[str, NDArray[Any]]:
+        """Raw outputs by head, (1, …)."""
+
 
 MARGIN_SHARE, MARGIN_STEPS = 0.5, 2
 """Margin over the measured difference: this share of it, and this many steps more. Other versions of the same
@@ -36,7 +47,7 @@ ONNX_NEEDS = ("tf2onnx", "onnxruntime")
 
 
 def measure_tolerances(
-    graph: bytes, cases: list[GoldenCase], progress: Callable[[str], None], tflite_runtime: Path | None = None
+    graph: bytes, cases: Sequence[ComputedCase], progress: Callable[[str], None], tflite_runtime: Path | None = None
 ) -> Golden:
     """Measure the tolerances of every runtime family whose kernels are at hand, and describe how they were found.
 
@@ -51,7 +62,7 @@ def renew_tolerances(
     old: Golden,
     head: str,
     graph: bytes,
-    cases: list[GoldenCase],
+    cases: Sequence[ComputedCase],
     progress: Callable[[str], None],
     tflite_runtime: Path | None = None,
 ) -> Golden:
@@ -81,7 +92,7 @@ def forget_tolerances(golden: Golden, head: str) -> Golden:
 
 
 def _differences(
-    graph: bytes, cases: list[GoldenCase], progress: Callable[[str], None], tflite_runtime: Path | None
+    graph: bytes, cases: Sequence[ComputedCase], progress: Callable[[str], None], tflite_runtime: Path | None
 ) -> dict[str, dict[str, Steps]]:
     """Largest differences from the cases' outputs by family, kernels and head."""
     tensors = np.concatenate([case.tensor for case in cases])

@@ -50,7 +50,7 @@ Input {m.input}: the grey value itself, as the preprocessing recipe {m.recipe_sh
 {heads}
 
 ## Figures
-{_figures(m.metrics)}
+{figures_section(m.metrics)}
 No figure is of pictures that the measured model was trained or chosen on. That is the 8-bit model in this file unless
 it says otherwise.
 Intervals are 95 % and draw patients, not pictures. They tell how sure these numbers are *for such pictures*. Rows that
@@ -121,7 +121,7 @@ each pixel was moved until features that are silent on phantoms woke.
 """
 
 
-def _figures(metrics: Sequence[Metric]) -> str:
+def figures_section(metrics: Sequence[Metric]) -> str:
     """Markdown tables of the metrics, one for each set of data that something was measured on."""
     lines: list[str] = []
     for data in dict.fromkeys(m.data for m in metrics):

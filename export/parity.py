@@ -19,7 +19,7 @@ from export.predict import as_predictions, run_graph
 from export.quantisation.convert import convert, run_float
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -107,7 +107,18 @@ def compare_runtimes(
         path = Path(folder) / "model.onnx"
         other_runtimes.to_onnx(graph, path)
         add("int8, ONNX Runtime", lambda: other_runtimes.run_onnx(path, graph, pictures.tensors))
-    placements = [
+    manifest = bundle.manifest
+    return ParityReport(
+        model=f"{manifest.name} {manifest.version}",
+        sha256=bundle.sha256,
+        rows=rows,
+        placements=measure_placements(graph),
+    )
+
+
+def measure_placements(graph: bytes) -> list[ParityPlacement]:
+    """Share of an int8 graph that XNNPACK took here, and that an Edge TPU could take."""
+    return [
         ParityPlacement(
             accelerator=name,
             operators=round(p.delegated_ops / p.ops, 4),
@@ -119,10 +130,15 @@ def compare_runtimes(
             ("Edge TPU, at most", edge_tpu_placement(graph)),
         )
     ]
-    manifest = bundle.manifest
-    return ParityReport(
-        model=f"{manifest.name} {manifest.version}", sha256=bundle.sha256, rows=rows, placements=placements
-    )
+
+
+def placement_lines(placements: Sequence[ParityPlacement]) -> list[str]:
+    """Lines of the table of what accelerators take."""
+    lines = [f"{'taken by':28}{'operators':>11}{'MACs':>8}  left"]
+    for p in placements:
+        left = ", ".join(f"{n} {kind}" for kind, n in p.left.items()) or "-"
+        lines.append(f"{p.accelerator:28}{p.operators:11.1%}{p.macs:8.1%}  {left}")
+    return lines
 
 
 def parity_tables(report: ParityReport) -> str:
@@ -133,8 +149,4 @@ def parity_tables(report: ParityReport) -> str:
         f"{r.engine:28}{r.auc:8.4f}{r.dice:8.4f}{r.dp_mean:11.4f}{r.dp_p95:8.4f}{r.dp_max:8.4f}{r.n:6}"
         for r in report.rows
     ]
-    lines += ["", f"{'taken by':28}{'operators':>11}{'MACs':>8}  left"]
-    for p in report.placements:
-        left = ", ".join(f"{n} {kind}" for kind, n in p.left.items()) or "-"
-        lines.append(f"{p.accelerator:28}{p.operators:11.1%}{p.macs:8.1%}  {left}")
-    return "\n".join(lines)
+    return "\n".join([*lines, "", *placement_lines(report.placements)])

@@ -20,6 +20,7 @@ import numpy as np
 
 from edge.contracts.errors import UsageError
 from edge.contracts.manifest import DataSource, PreprocessRecipe
+from export.classifier_run import is_classifier_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -112,7 +113,12 @@ class TrainingRun:
 
 
 def open_run(path: Path) -> TrainingRun:
-    """Read the folder of a training run. Raises UsageError, naming what is missing or of another shape."""
+    """Read the folder of a lesion model's run. Raises UsageError, naming what is missing or of another shape."""
+    if is_classifier_run(path):
+        raise UsageError(
+            f"{path} is the run of a classifier, which knows no lesions",
+            hint=f"python -m export bundle {path} --out model.tflite compares int8 with float; so does export evaluate",
+        )
     for name in ("recipe.toml", "saved_model", "representative.npz", "eval.npz"):
         if not (path / name).exists():
             raise UsageError(f"{path} is not a finished run: it has no {name}", hint=HINT)

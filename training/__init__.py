@@ -33,6 +33,9 @@ Modules:
 - ``recipe``: Recipe of a breast run as a typed TOML file: data, network, optimiser, gate. A run's folder keeps its
   recipe.
 - ``reporting/``: Report of a model's evaluation for people: one HTML page and one JSON file. READ `command.py` FIRST.
-- ``run_record``: Write a finished run's ``recipe.toml``: the recipe, and the git revision that it was trained at.
+- ``run_record``: Write a finished run's ``recipe.toml``: the recipe, and the git revision that it was trained at; what
+  to do next.
+- ``tensorflow_log``: TensorFlow's own log of a training run: kept in a file, off the terminal, where progress and
+  results are read.
 - ``weights``: ImageNet weights of EfficientNet-Lite0 from a package of the package index, read without torch.
 """

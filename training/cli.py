@@ -68,6 +68,10 @@ def run(
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write curves to OUT/tensorboard (not for breast).")
     ] = False,
+    gate_negatives: Annotated[
+        Path | None,
+        typer.Option(help="Folder of other organs, for an anatomy gate that refuses them (recipe folder)."),
+    ] = None,
 ) -> None:
     """Train a model, judge it, and write what export needs into --out."""
     import msgspec
@@ -75,13 +79,13 @@ def run(
     from training.classify.recipe import is_classifier
 
     if is_classifier(recipe):
-        _run_classifier(recipe, data, out, epochs, threads, strategy, skip_broken, tensorboard)
+        _run_classifier(recipe, data, out, epochs, threads, strategy, skip_broken, tensorboard, gate_negatives)
         return
-    if data is None or strategy or skip_broken or tensorboard:
+    if data is None or strategy or skip_broken or tensorboard or gate_negatives:
         from edge.contracts.errors import UsageError
 
         raise UsageError(
-            f"the recipe {recipe} wants --data, and knows no --strategy, --skip-broken or --tensorboard",
+            f"the recipe {recipe} wants --data, and no --strategy, --skip-broken, --tensorboard, --gate-negatives",
             hint="python -m training run --help says which option is for which recipe",
         )
     from training.recipe import load_recipe
@@ -94,7 +98,7 @@ def run(
     from training.datasets import load_breast_sets
 
     items = load_breast_sets(data)
-    _use_threads(threads)
+    _use_threads(threads, out)
     from training.breast.cross_validation import train_run
 
     train_run(chosen, items, data, out, cache, typer.echo, gate=gate)
@@ -114,7 +118,7 @@ def cv(
     from training.recipe import load_recipe
 
     chosen, items = load_recipe(recipe), load_breast_sets(data)
-    _use_threads(threads)
+    _use_threads(threads, out)
     from training.breast.cross_validation import cross_validate
 
     cross_validate(chosen, items, data, out, cache, typer.echo, gate=gate)
@@ -129,6 +133,7 @@ def _run_classifier(
     strategy: str | None,
     skip_broken: bool,
     tensorboard: bool,
+    gate_negatives: Path | None,
 ) -> None:
     import msgspec
 
@@ -147,11 +152,15 @@ def _run_classifier(
         typer.echo,
         skip_broken=skip_broken,
         tensorboard=tensorboard,
-        ready=lambda: _use_threads(threads),
+        gate_negatives=gate_negatives,
+        ready=lambda: _use_threads(threads, out),
     )
 
 
-def _use_threads(count: int) -> None:
+def _use_threads(count: int, out: Path) -> None:
+    from training.tensorflow_log import log_tensorflow_into
+
+    log_tensorflow_into(out)
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(count)

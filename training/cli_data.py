@@ -53,6 +53,18 @@ def look(
     typer.echo(f"{out}: {len(items)} pictures")
 
 
+@app.command(epilog="\b\nExample:\n  python -m training folders DATA/busi --out organ/")
+def folders(
+    data: Annotated[Path, typer.Argument(help="Folder of images/ and labels.csv (id,label[,group]).")],
+    out: Annotated[Path, typer.Option(help="Folder for the class folders, which hold links.")],
+) -> None:
+    """Make a folder for each class out of a table of labels, for recipe folder; pictures are linked, not copied."""
+    from training.inspect.class_folders import make_class_folders
+
+    counts = make_class_folders(data, out)
+    typer.echo(f"{out}: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+
+
 @app.command("lesion-free", epilog="\b\nExample:\n  python -m training lesion-free runs/b2b --data DATA")
 def lesion_free(
     runs: Annotated[list[Path], typer.Argument(help="Folders of finished breast runs.")],

@@ -12,18 +12,20 @@ app = typer.Typer()
 
 @app.command("eval", epilog="\b\nExample:\n  python -m training eval model.tflite held.csv")
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="A bundle, a plain classifier's .tflite, or the folder of a run.")],
+    model: Annotated[Path, typer.Argument(help="A bundle of any kind, or the folder of a run.")],
     table: Annotated[
         Path | None,
-        typer.Argument(help="CSV of path,label[,group][,mask]; paths as below its folder. None: a run's own eval.npz."),
+        typer.Argument(help="CSV of path,label[,group][,mask]; paths as below its folder. None: what a run held back."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Judge a model on pictures and print its figures with 95 % bootstrap intervals over groups."""
     if table is None:
+        from training.classify.recipe import is_classifier_run
         from training.evaluation.evaluate import evaluate_run
+        from training.reporting.class_figures import evaluate_classes
 
-        typer.echo(evaluate_run(model))
+        typer.echo(evaluate_classes(model, as_json) if is_classifier_run(model) else evaluate_run(model))
         return
     import json
 
@@ -164,9 +166,9 @@ def make_report(
         Path, typer.Option(help="With --clips: folder of `training cines`, for its second maker's sweeps.")
     ] = Path("runs/cines"),
 ) -> None:
-    """Write what a run's predictions are worth: one HTML file, and all figures as JSON.
+    """Write what a run's predictions are worth: one HTML file, and all figures as JSON. For every recipe.
 
-    The page shows pictures of the data sets: it is for whoever has them.
+    The options are for breast runs. The page shows pictures of the data sets: it is for whoever has them.
     """
     if clips:
         from training.cines.command import print_joining

@@ -1,7 +1,8 @@
-"""Write a finished run's ``recipe.toml``: the recipe, and the git revision that it was trained at."""
+"""Write a finished run's ``recipe.toml``: the recipe, and the git revision that it was trained at; what to do next."""
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,6 +21,15 @@ def write_record(run: Path, record: RecipeSection) -> None:
     """
     tree = _without_none(msgspec.to_builtins(record))
     (run / "recipe.toml").write_text(tomli_w.dumps(tree), encoding="utf-8")
+
+
+def next_commands(run: Path, bundle: bool = True) -> str:
+    """Commands to paste after a run has ended. ``bundle``: whether it can become one."""
+    place = shlex.quote(str(run))
+    lines = [f"python -m training report {place} --out {shlex.quote(str(run / 'report'))}"]
+    if bundle:
+        lines.append(f"python -m export bundle {place} --out {shlex.quote(str(run / 'model.tflite'))}")
+    return "next: " + "\n      ".join(lines)
 
 
 def _without_none(value: Any) -> Any:

@@ -27,4 +27,6 @@ Modules:
 - ``settle``: Settles what a foreign classifier's file leaves open, by what the user says: labels, recipe, a first
   manifest.
 - ``signed_graph``: Gives a model the signature and metadata of a bundle, by which runtimes find its input and its head.
+- ``write_bundle``: Writer of a classifier's bundle file, adopted or trained here: puts it together, and proves it as a
+  device would.
 """

@@ -7,23 +7,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
-import numpy as np
 
 from edge.adopt.card import adopted_card
 from edge.adopt.computed_cases import compute_cases, golden_tolerances, load_foreign, settled_kind, settled_rules
 from edge.adopt.foreign_model import read_foreign_model
-from edge.adopt.golden_pictures import MadePicture, cases_kept, most_different
+from edge.adopt.golden_pictures import cases_kept, most_different
 from edge.adopt.input_range import Normalisation, find_normalisation
 from edge.adopt.metadata import ForeignMetadata, graph_size, read_metadata, write_metadata
 from edge.adopt.old_classifier import complete, read_card
 from edge.adopt.settle import AdoptOptions, draft_manifest, score_tensor, settled_labels, settled_recipe
 from edge.adopt.signed_graph import INPUT, with_signature
-from edge.contracts.errors import DeviceError, ModelError
+from edge.adopt.write_bundle import write_classifier_bundle
+from edge.contracts.errors import ModelError
 from edge.contracts.manifest import LABELS
-from edge.models.bundle import load_bundle
-from edge.models.bundle_file import MAX_BUNDLE, read_model_file
-from edge.models.bundle_writer import append_zip, pack_golden, write_atomically
-from edge.pipeline.selftest import require_selftest
+from edge.models.bundle_file import read_model_file
 from edge.preprocess.recipes import as_version_2
 from edge.process.sealed_file import seal_bytes
 
@@ -86,19 +83,10 @@ def adopt(path: Path, out: Path, options: AdoptOptions, runtime: str = RUNTIME) 
         manifest = msgspec.structs.replace(draft.manifest, labels=rules, golden=golden)
         kept = most_different(cases, LABELS, cases_kept(cases[0].tensor.nbytes))
         settled = _settled(draft, kind, len(labels))
-        data = _bundle_bytes(graph, manifest, kept, adopted_card(manifest, settled, len(graph)))
-        if len(data) > MAX_BUNDLE:
-            raise ModelError(
-                f"{path.name}: the bundle would have {len(data) >> 20} MB, and the most is {MAX_BUNDLE >> 20}",
-                hint="quantise the model to 8 bits, or take a smaller one",
-            )
-        require_selftest(load_bundle(seal_bytes(data, out)), loaded)  # read as a device reads it
+        card = adopted_card(manifest, settled, len(graph))
+        bundle = write_classifier_bundle(graph, manifest, kept, card, out, loaded, path.name)
         placement = loaded.spec.placement
-    try:
-        write_atomically(out, data)
-    except OSError as error:
-        raise DeviceError(f"{out} cannot be written: {error.strerror}", hint="give --out another place") from error
-    return Adoption(load_bundle(out), draft.normalisation, kind, settled, placement)
+    return Adoption(bundle, draft.normalisation, kind, settled, placement)
 
 
 def _draft(data: bytes, path: Path, options: AdoptOptions) -> _Draft:
@@ -139,19 +127,3 @@ def _settled(draft: _Draft, kind: ScoreKind, labels: int) -> tuple[str, ...]:
         f"scores     {kind.output}, {'one label at a time' if kind.exclusive else 'each label for itself'}; {kind.why}",
         f"metadata   {'read' if draft.metadata != ForeignMetadata() else 'none'}",
     )
-
-
-def _bundle_bytes(graph: bytes, manifest: ClassificationManifest, golden: list[MadePicture], card: str) -> bytes:
-    """The whole file: the flatbuffer, and the members of the ZIP behind it."""
-    members = {
-        "labels.txt": "\n".join(manifest.heads[LABELS].class_names).encode(),
-        "manifest.json": msgspec.json.format(msgspec.json.encode(manifest), indent=1),
-        "golden.npz": pack_golden(
-            [case.pixels for case in golden],
-            [case.regions for case in golden],
-            np.concatenate([case.tensor for case in golden]),
-            {LABELS: np.concatenate([case.outputs[LABELS] for case in golden])},
-        ),
-        "MODEL_CARD.md": card.encode(),
-    }
-    return append_zip(graph, members)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import json
 import subprocess
 import sys
 
@@ -17,10 +18,12 @@ keras = pytest.importorskip("keras")
 
 from sample_dataset import make_dataset
 
-from edge.contracts.errors import ConfigError, EdgeError, ModelError, UsageError
+from edge.contracts.errors import ConfigError, EdgeError, UsageError
 from edge.models.bundle import load_bundle
-from edge.models.classifier import load_classifier as load_tflite
-from export.classifier import make_classifier
+from export.classifier_bundle import make_classifier_bundle
+from export.classifier_run import open_classifier_run
+from export.cli_classifier import measure
+from export.training_run import open_run
 from training.classify import networks
 from training.classify.cache import SampleCache
 from training.classify.distribute import make_strategy
@@ -28,7 +31,11 @@ from training.classify.input_pipeline import EpochSampler, train_batches
 from training.classify.loop import train
 from training.classify.recipe import SplitSection, load_classifier, load_classifier_record
 from training.classify.run import collect_pictures, run_classifier
+from training.evaluation.evaluate import evaluate_run
 from training.inspect.evaluate_table import evaluate_table
+from training.reporting.class_figures import evaluate_classes
+from training.reporting.collect import ReportOptions
+from training.reporting.command import write_report
 
 pytestmark = [
     pytest.mark.slow,
@@ -94,37 +101,72 @@ def test_as_many_blocks_are_held_as_the_recipe_says():
     assert model.output[networks.CLASSES].shape == (None, 3)
 
 
-def test_a_folder_becomes_a_classifier_that_tools_run(tmp_path, recipe):
-    data, out, lines = make_dataset(tmp_path / "sample_dataset"), tmp_path / "run", []
-    run_classifier(recipe, data, out, lines.append)
-    assert load_classifier_record(out).classes == ["cyst", "solid"]
-    made = make_classifier(out, tmp_path / "organ.tflite", None, "1.2.3", lines.append)
-    loaded = load_tflite(tmp_path / "organ.tflite")
-    assert loaded.card.class_names == ["cyst", "solid"]
-    assert loaded.card.input.shape == (1, 64, 64, 3)
-    assert loaded.card.metrics[0].n == 8, "the held-back pictures"
-    assert made.mean_dp < 0.05
-    with pytest.raises(ModelError, match="no device can judge by it"):
-        load_bundle(tmp_path / "organ.tflite")
-    info = subprocess.run(
-        [sys.executable, "-m", "edge.cli.main", "model", "info", str(tmp_path / "organ.tflite")],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert "a plain classifier" in info.stdout, info.stderr
-    assert "cyst / solid" in info.stdout
-
-    table = tmp_path / "held.csv"
-    with table.open("w", newline="") as file:
+def write_table(path, patients=8):
+    with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["path", "label", "group"])
         for name in ("cyst", "solid"):
-            writer.writerows([f"sample_dataset/{name}/p{p}-0.png", name, f"{name}{p}"] for p in range(8))
-    by_run, _ = evaluate_table(out, table)
-    by_file, confusion = evaluate_table(tmp_path / "organ.tflite", table)
+            writer.writerows([f"sample_dataset/{name}/p{p}-0.png", name, f"{name}{p}"] for p in range(patients))
+    return path
+
+
+def test_a_folder_becomes_a_model_that_devices_run(tmp_path, recipe):
+    data, out, lines = make_dataset(tmp_path / "sample_dataset"), tmp_path / "run", []
+    run_classifier(recipe, data, out, lines.append)
+    assert load_classifier_record(out).classes == ["cyst", "solid"]
+    assert f"python -m export bundle {out} --out {out}/model.tflite" in lines[-1]
+
+    path = tmp_path / "organ.tflite"
+    opened = open_classifier_run(out)
+    made = make_classifier_bundle(opened, path, lines.append, name="organ", version="1.2.3", clear_label="cyst")
+    assert made.mean_dp < 0.05
+    manifest = load_bundle(path).manifest
+    assert (manifest.judges, manifest.gate, manifest.recipe.version) == ("classification", "none", 2)
+    assert manifest.heads["labels"].class_names == ["cyst", "solid"]
+    assert manifest.labels.clear_label == "cyst"
+    by_name = {metric.name: metric for metric in manifest.metrics}
+    assert by_name["accuracy"].n == 8, "the held-back pictures"
+    assert by_name["F1 cyst"].value > 0.5
+    assert by_name["macro F1, int8 - float"].value == pytest.approx(0, abs=0.1)
+
+    by_run, _ = evaluate_table(out, write_table(tmp_path / "held.csv"))
+    by_file, confusion = evaluate_table(path, tmp_path / "held.csv")
     assert by_run["auc"]["n"] == 16
     assert by_file["auc"]["value"] == pytest.approx(by_run["auc"]["value"], abs=0.05)
     assert by_file["auc"]["value"] > 0.9, "dark middles are easy"
     assert confusion.splitlines()[0] == "rows: truth, columns: called"
+
+    again = measure(load_bundle(path), out)
+    assert again == manifest.metrics, "export evaluate says what the card says"
+    answers = subprocess.run(
+        [sys.executable, "-m", "edge.cli.main", "infer", str(data / "solid"), "--model", str(path), "--allow-no-gate"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert answers.returncode == 0, answers.stderr
+    assert "solid" in answers.stdout
+    report_and_refusals(tmp_path, out, path)
+
+
+def report_and_refusals(tmp_path, out, path):
+    """What else is asked of such a run and bundle: it works, or says in one line what to do."""
+    write_report(ReportOptions(out), tmp_path / "report", lambda line: None)
+    figures = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert set(figures["test"]["metrics"]) >= {"accuracy", "auc", "f1 macro", "recall cyst", "precision solid"}
+    assert np.sum(figures["test"]["confusion"]) == figures["test"]["pictures"] == 8
+    assert "<svg" in (tmp_path / "report" / "report.html").read_text()
+    assert "f1 macro" in evaluate_classes(out)
+    with pytest.raises(UsageError, match="--int8 is for breast runs"):
+        write_report(ReportOptions(out, int8=True), tmp_path / "report", lambda line: None)
+    with pytest.raises(UsageError, match="is the run of a classifier") as caught:
+        open_run(out)
+    assert "export bundle" in caught.value.hint
+    with pytest.raises(UsageError, match="a table of pictures is needed"):
+        evaluate_run(path)
+    with np.load(out / "eval.npz") as file:
+        arrays = {name: file[name] for name in file.files}
+    np.savez(out / "eval.npz", **{**arrays, "split": np.full(len(arrays["split"]), "test")})
+    with pytest.raises(UsageError, match="kept no held-back picture of val"):
+        open_classifier_run(out)
 
 
 def test_a_killed_run_goes_on_as_if_it_had_not_been(tmp_path, recipe):
@@ -199,7 +241,13 @@ def test_curves_are_written_where_tensorboard_is_and_else_it_is_an_error(tmp_pat
             train(*arguments)
         return
     train(*arguments)
-    assert any((tmp_path / "run" / "tensorboard").glob("events.*"))
+    for side in ("train", "validation"):
+        (events,) = (tmp_path / "run" / "tensorboard" / side).glob("events.*")
+        tags = {
+            value.tag for event in tf.compat.v1.train.summary_iterator(str(events)) for value in event.summary.value
+        }
+        assert "loss" in tags
+        assert tags > {"loss"}, "pictures, accuracy, confusion"
 
 
 def test_multi_worker_without_tf_config_is_an_error(recipe, monkeypatch):

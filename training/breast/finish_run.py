@@ -21,7 +21,7 @@ from training.gate.examples import examples
 from training.gate.fit_stage import fit_gate
 from training.gate.representative import representative
 from training.recipe import Recipe, RunRecord
-from training.run_record import write_record
+from training.run_record import next_commands, write_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -60,7 +60,7 @@ def finish(
         files = file_negatives.from_files(data, log)
         learnt = examples(items, files, recipe)
         seen = np.stack([sample.tensor for sample in samples])
-        gated = fit_gate(model, recipe, learnt, files, seen[splits == "val"], log)
+        gated = fit_gate(model, recipe, recipe.gate, learnt, files, seen[splits == "val"], log)
         model, limit = gated.model, gated.threshold
         figures |= {"anatomy_threshold": limit, "gate": gated.report}
         arrays: dict[str, Any] = gated.arrays
@@ -82,9 +82,9 @@ def finish(
         epochs_done=recipe.optimiser.epochs,
         anatomy_threshold=limit,
     )
-    # Last: a folder with a recipe.toml is a finished run.
-    write_record(out, record)
-    log(f"done: {out}")
+    write_record(out, record)  # last: a folder with a recipe.toml is a finished run
+    # Protocol all holds no test pictures back: its figures are those of the folds.
+    log(f"done: {out}" + (f"\n{next_commands(out, bundle=gate)}" if "test" in splits else ""))
 
 
 def _evaluate_splits(found: dict[str, Any], limit: float, log: Callable[[str], None]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ Modules:
 - ``cache``: Cache of preprocessed tensors on disk, by number: made once, read again each epoch, never all in memory.
 - ``distribute``: Distributed training with `tf.distribute`: several devices or machines behind the same training loop.
 - ``folder``: Folder of pictures as a data set: a folder for each class, optional masks, patients and splits.
+- ``gate_stage``: Anatomy gate of a classifier's run: fitted on the trained network's own features, as the breast
+  model's is.
 - ``input_pipeline``: Input pipeline of `tf.data` that streams: pictures are read, augmented and preprocessed as batches
   are asked for.
 - ``loop``: Training loop of the classifiers, on one device or many. ``train`` is what to read first.
@@ -15,8 +17,11 @@ Modules:
   by name.
 - ``phantom_dataset``: Data set of rendered phantoms, as a folder like any other: ``benign``, ``malignant``, ``empty``
   and ``other``.
+- ``phantom_kinds``: Ten kinds of phantom that a small network tells apart: scan shape, lesion, shadow, interference,
+  gain; test cards.
 - ``pictures``: Reading of one picture or mask from disk, as the device's sources read it.
 - ``predict``: Predictions of a classifier for held-out pictures, batch by batch.
+- ``predictions_file``: ``predictions.csv`` of a classifier's run: what the float model says of each held-back picture.
 - ``read_check``: Check that every picture can be read before training: a broken one is reported now, not in the third
   epoch.
 - ``recipe``: Recipe of a classifier's run as a typed TOML file with ``kind = "classifier"``.
@@ -24,4 +29,6 @@ Modules:
 - ``saved_model``: Writing of a classifier as a TensorFlow SavedModel without custom classes.
 - ``split``: Train, validation and test split that keeps a group on one side, over pictures that are listed but not yet
   read.
+- ``tensorboard``: TensorBoard of a classifier's run: curves of training and validation, confusion matrix, sample
+  pictures.
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -10,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from edge.contracts.errors import ConfigError, EdgeError, UsageError
+from edge.contracts.errors import ConfigError, EdgeError
 from edge.contracts.manifest import ANATOMY, LESION_MASK
 from training.checkpoint import fingerprint, restore, save
 from training.classify import networks
@@ -18,10 +17,13 @@ from training.classify.cache import SampleCache
 from training.classify.distribute import is_chief, make_strategy
 from training.classify.input_pipeline import EpochSampler, train_batches
 from training.classify.predict import predict
+from training.classify.tensorboard import SAMPLES, NoBoard, make_board
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from training.classify.recipe import ClassifierOptimiserSection, ClassifierRecipe
     from training.classify.split import ListedPicture
@@ -43,7 +45,7 @@ def train(
     keras.utils.set_random_seed(recipe.seed)
     cache = out / "cache"
     sides = {side: [p for p in pictures if p.split == side] for side in ("train", "val")}
-    write_curves = _board(out, tensorboard and is_chief(recipe))
+    board = make_board(out, tensorboard and is_chief(recipe))
     kept = None if recipe.augment else SampleCache(sides["train"], recipe.preprocess, cache)
     sampler = EpochSampler(sides["train"], recipe, kept)
     held = SampleCache([p for p in sides["val"] if p.label >= 0], recipe.preprocess, cache)
@@ -62,15 +64,18 @@ def train(
         log(f"{strategy.num_replicas_in_sync} replicas share each batch of {recipe.optimiser.batch}")
     chief = is_chief(recipe)
     step = make_step(model, optimiser, recipe.optimiser, strategy)
+    if not isinstance(board, NoBoard):
+        board.samples(np.stack([sampler.make(0, number)[0] for number in range(min(SAMPLES, len(sides["train"])))]))
     for epoch in range(done, recipe.optimiser.epochs):
         loss = run_epoch(recipe, sampler, strategy, step, epoch, progress=chief)
         plain.set_weights(model.get_weights())
         if not chief:
             continue
         save(out, model, optimiser, None, epoch + 1, made_by)
-        accuracy = validate(plain, held)
+        scores, labels = validate(plain, held)
+        accuracy = float((scores.argmax(axis=1) == labels).mean())
         log(f"epoch {epoch + 1}/{recipe.optimiser.epochs} loss {loss:.4f} val_accuracy {accuracy:.4f}")
-        write_curves(epoch + 1, {"loss": loss, "val_accuracy": accuracy})
+        board.epoch(epoch + 1, loss, scores, labels)
     plain.set_weights(model.get_weights())
     return plain, strategy
 
@@ -177,25 +182,7 @@ def mask_loss(masks: Any, found: Any) -> Any:
     return cross + 0.5 * (1 - (2 * overlap + 8.0) / (size + 8.0))  # 8 cells: an empty mask found empty costs nothing
 
 
-def validate(model: keras.Model, held: SampleCache) -> float:
-    """Accuracy on the validation pictures: the share whose likeliest class is the true one."""
-    scores = predict(model, held)[networks.class_head(model)]
-    labels = np.array([picture.label for picture in held.pictures])
-    return float((scores.argmax(axis=1) == labels).mean())
-
-
-def _board(out: Path, wanted: bool) -> Callable[[int, dict[str, float]], None]:
-    """Function that writes an epoch's metrics for TensorBoard, if wanted; raises UsageError where that is missing."""
-    if not wanted:
-        return lambda epoch, figures: None
-    if importlib.util.find_spec("tensorboard") is None:
-        raise UsageError("--tensorboard wants the package tensorboard", hint="pip install '.[tensorboard]'")
-    writer = tf.summary.create_file_writer(str(out / "tensorboard"))
-
-    def write(epoch: int, figures: dict[str, float]) -> None:
-        with writer.as_default():
-            for name, value in figures.items():
-                tf.summary.scalar(name, value, step=epoch)
-        writer.flush()
-
-    return write
+def validate(model: keras.Model, held: SampleCache) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Probabilities (n, k) of the validation pictures, and the numbers of their classes (n,)."""
+    scores: NDArray[np.float32] = predict(model, held)[networks.class_head(model)]
+    return scores, np.array([picture.label for picture in held.pictures], np.int64)

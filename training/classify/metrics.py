@@ -33,7 +33,7 @@ def class_metrics(
     rounds: int = 1000,
     called: NDArray[np.int_] | None = None,
 ) -> dict[str, dict[str, float]]:
-    """Metrics with intervals: accuracy, mean AUC, and recall, precision, F1 and specificity of each class.
+    """Metrics with intervals: accuracy, mean AUC, macro means, and recall, precision, F1 and specificity of each class.
 
     Args:
         scores: (n, k) probabilities.
@@ -48,10 +48,35 @@ def class_metrics(
     figures: dict[str, RowMetric] = {
         "accuracy": lambda r: float((called[r] == labels[r]).mean()),
         "auc": lambda r: mean_auc(scores[r], labels[r]),
+        **_macro(labels, called, len(classes)),
     }
     for number, name in enumerate(classes):
         figures |= _one_class(name, labels == number, called == number)
     return {name: with_interval(figure, groups, rounds) for name, figure in figures.items()}
+
+
+def _macro(labels: NDArray[np.int_], called: NDArray[np.int_], classes: int) -> dict[str, RowMetric]:
+    """Means over the classes that occur: recall, precision (of the classes that are called) and F1."""
+
+    def counts(rows: NDArray[np.int_]) -> tuple[NDArray[np.int_], NDArray[np.int_], NDArray[np.int_]]:
+        truth, call = labels[rows], called[rows]
+        right = np.bincount(truth[truth == call], minlength=classes)
+        return right, np.bincount(truth, minlength=classes), np.bincount(call, minlength=classes)
+
+    def recall(rows: NDArray[np.int_]) -> float:
+        right, there, _ = counts(rows)
+        return float((right[there > 0] / there[there > 0]).mean())
+
+    def precision(rows: NDArray[np.int_]) -> float:
+        right, _, given = counts(rows)
+        return float((right[given > 0] / given[given > 0]).mean())
+
+    def f1(rows: NDArray[np.int_]) -> float:
+        right, there, given = counts(rows)
+        known = there + given > 0
+        return float((2 * right[known] / (there + given)[known]).mean())
+
+    return {"recall macro": recall, "precision macro": precision, "f1 macro": f1}
 
 
 def _one_class(name: str, truth: NDArray[np.bool_], called: NDArray[np.bool_]) -> dict[str, RowMetric]:

@@ -1,11 +1,11 @@
 """Data set of rendered phantoms, as a folder like any other: ``benign``, ``malignant``, ``empty`` and ``other``.
 
-What is called malignant is a spiculated margin, a property of the phantom: nothing of it holds for patients.
+Or of ten kinds, which look so different that a small network tells them apart: `training.classify.phantom_kinds`. What
+is called malignant is a spiculated margin, a property of the phantom: nothing of it holds for patients.
 """
 
 from __future__ import annotations
 
-import csv
 import json
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,8 @@ from tqdm import tqdm
 
 from edge.phantom.scene import PhantomScene
 from edge.phantom.spec import PhantomSpec
-from training.classify.folder import GROUPS
+from training.classify.folder import GROUPS, write_groups
+from training.classify.phantom_kinds import KINDS, render_kind
 from training.gate.synthetic_negatives import test_card
 from training.phantoms import DEPTH_MM, FIRST_SEED
 
@@ -43,6 +44,24 @@ def render_dataset(folder: Path, section: RenderSection, seed: int) -> Path:
     mark = folder / DONE
     if mark.is_file() and json.loads(mark.read_text(encoding="utf-8")) == wanted:
         return folder
+    rows = _render_ten(folder, section, seed) if section.kinds == "ten" else _render_lesions(folder, section, seed)
+    write_groups(folder / GROUPS, rows)
+    mark.write_text(json.dumps(wanted), encoding="utf-8")  # last: a kill before it renders anew
+    return folder
+
+
+def _render_ten(folder: Path, section: RenderSection, seed: int) -> list[tuple[str, str]]:
+    """Render phantoms of the ten kinds in turn; the path and group of each."""
+    rows = []
+    for number in tqdm(range(section.phantoms), desc="render phantoms", mininterval=2):
+        kind = KINDS[number % len(KINDS)]
+        name = _write(folder, kind, f"{number:04d}", render_kind(seed, number, kind), None)
+        rows.append((name, f"phantom-{number}"))
+    return rows
+
+
+def _render_lesions(folder: Path, section: RenderSection, seed: int) -> list[tuple[str, str]]:
+    """Render phantoms with a lesion of either margin, with none, and other pictures; the path and group of each."""
     rows: list[tuple[str, str]] = []
     total = section.phantoms + section.empty
     for number in tqdm(range(total), desc="render phantoms", mininterval=2):
@@ -54,17 +73,17 @@ def render_dataset(folder: Path, section: RenderSection, seed: int) -> Path:
         other = render_phantom(seed, total + number, "other")[0] if number % 2 else _card(rng)
         name = _write(folder, "other", f"{number:04d}", other, None)
         rows.append((name, f"other-{number}"))
-    with (folder / GROUPS).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["path", "group"])
-        writer.writerows(rows)
-    mark.write_text(json.dumps(wanted), encoding="utf-8")  # last: a kill before it renders anew
-    return folder
+    return rows
 
 
-def render_unseen(folder: Path, seed: int) -> None:
-    """Render phantoms that no run trains on into ``folder``, four of each kind, named by it: something to infer."""
+def render_unseen(folder: Path, section: RenderSection, seed: int) -> None:
+    """Render phantoms that no run trains on into ``folder``, some of each kind, named by it: something to infer."""
     folder.mkdir(parents=True, exist_ok=True)
+    if section.kinds == "ten":
+        for number, kind in enumerate(2 * KINDS):
+            picture = render_kind(seed, UNSEEN + number, kind)
+            cv2.imwrite(str(folder / f"{kind}-{number // len(KINDS)}.png"), picture)
+        return
     for number in range(16):
         kind = ("benign", "malignant", "empty", "other")[number % 4]
         cv2.imwrite(str(folder / f"{kind}-{number // 4}.png"), render_phantom(seed, UNSEEN + number, kind)[0])

@@ -28,7 +28,13 @@ class BrokenPictureError(ConfigError):
 
 
 def read_grey(path: Path) -> NDArray[np.uint8]:
-    """Read a picture as (H, W) uint8 grey; of a DICOM file the first frame, cropped to its largest ultrasound region.
+    """Read a picture as (H, W) uint8 grey: as `read_pixels`, which raises what this raises."""
+    pixels = read_pixels(path)
+    return pixels if pixels.ndim == 2 else np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
+
+
+def read_pixels(path: Path) -> NDArray[np.uint8]:
+    """Read a picture as (H, W) grey or (H, W, 3) RGB uint8; of DICOM the first frame's largest ultrasound region.
 
     Raises BrokenPictureError, naming the file, for a file that is no usable picture.
     """
@@ -38,12 +44,12 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
         raise broken(path, error.message) from error
     except Exception as error:  # whatever broken bytes make a decoder trip over
         raise broken(path, str(error) or type(error).__name__) from error
-    grey = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)
-    if min(grey.shape) < MIN_SIDE:
-        raise broken(path, f"expected sides of {MIN_SIDE} pixels or more, got {grey.shape[1]} x {grey.shape[0]}")
-    if int(grey.max()) == int(grey.min()):
+    height, width = pixels.shape[:2]
+    if min(height, width) < MIN_SIDE:
+        raise broken(path, f"expected sides of {MIN_SIDE} pixels or more, got {width} x {height}")
+    if (pixels == pixels[0, 0]).all():
         raise broken(path, "all of one grey value")
-    return grey
+    return pixels
 
 
 def read_mask(path: Path, shape: tuple[int, int]) -> NDArray[np.uint8]:

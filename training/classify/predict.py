@@ -21,10 +21,12 @@ BATCH = 32
 
 def predict(model: keras.Model, samples: SampleCache) -> dict[str, Any]:
     """Predict all heads but the mask, by name, (n, …) float32; of the mask its Dice with the truth, ``dice`` (n,)."""
-    call = tf.function(lambda x: model(tf.cast(x, tf.float32), training=False), reduce_retracing=True)
+    shape = tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)
+    # Traced here: a function that traces when it is first called is taken for one made in a loop, and TensorFlow warns.
+    call = tf.function(lambda x: model(tf.cast(x, tf.float32), training=False)).get_concrete_function(shape)
     parts: dict[str, list[Any]] = {}
     for _, batch in sample_batches(samples, BATCH):
-        heads = {name: value.numpy() for name, value in call(np.stack([s.tensor for s in batch])).items()}
+        heads = {name: value.numpy() for name, value in call(tf.constant(np.stack([s.tensor for s in batch]))).items()}
         if LESION_MASK in heads:
             found = heads.pop(LESION_MASK)[..., 0]
             scale = batch[0].mask.shape[0] // found.shape[1]

@@ -70,6 +70,9 @@ class DistributeSection(RecipeSection, frozen=True, kw_only=True):
 class RenderSection(RecipeSection, frozen=True, kw_only=True):
     """Recipe section of phantoms that are rendered into the run's folder instead of read from --data."""
 
+    kinds: Literal["lesions", "ten"] = "lesions"
+    """``lesions``: smooth, spiculated, none, and other pictures. ``ten``: the ten of `training.classify.phantom_kinds`,
+    of which there are ``phantoms`` together; ``empty`` and ``other`` do not count then."""
     phantoms: Annotated[int, msgspec.Meta(ge=20)] = 300
     """Half with a smooth lesion, half with a spiculated one."""
     empty: Count = 60
@@ -125,6 +128,15 @@ def is_classifier(name: str) -> bool:
         return "kind" in tomllib.loads(recipe_path(name).read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError:
         return False  # who reads it next says where it is broken
+
+
+def is_classifier_run(run: Path) -> bool:
+    """Whether a folder holds the run of a classifier's recipe; who opens it next says what else is wrong."""
+    try:
+        record = tomllib.loads((run / "recipe.toml").read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return False
+    return bool(record.get("recipe", {}).get("kind") == "classifier")
 
 
 def load_classifier(name: str) -> ClassifierRecipe:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from datetime import datetime, timezone
 from functools import partial
@@ -15,12 +14,14 @@ from edge.contracts.errors import UsageError
 from edge.process.git_revision import git_revision
 from training.classify.cache import SampleCache
 from training.classify.folder import has_groups, list_folder
+from training.classify.gate_stage import check_gate_possible, gate_classifier
 from training.classify.metrics import class_metrics, confusion, confusion_text, table, with_interval
 from training.classify.phantom_dataset import render_dataset, render_unseen
+from training.classify.predictions_file import write_predictions
 from training.classify.read_check import readable_pictures
 from training.classify.recipe import ClassifierRecipe, ClassifierRecord
 from training.classify.split import ListedPicture, check_listing, split_pictures
-from training.run_record import write_record
+from training.run_record import next_commands, write_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 
 REPRESENTATIVE = 160
 """Number of training pictures that calibrate the quantisation."""
-KEPT = 256
-"""Held-out tensors that a run of plain classes keeps for export's comparison of formats; a bundle's run keeps all."""
+KEPT = 1000
+"""Held-out tensors of validation and of test, each, that a run of labels alone keeps for export's thresholds and
+figures: memory does not grow with the data. A run with a lesion mask keeps all."""
 
 
 def run_classifier(
@@ -42,12 +44,16 @@ def run_classifier(
     *,
     skip_broken: bool = False,
     tensorboard: bool = False,
+    gate_negatives: Path | None = None,
     ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Run a classifier: list and check pictures, train, evaluate, and write what export reads.
 
-    ``ready`` is called when the data is, before TensorFlow starts.
+    ``gate_negatives``: folder of other organs, which an anatomy gate learns to refuse; None: no gate. ``ready`` is
+    called when the data is, before TensorFlow starts.
     """
+    if gate_negatives is not None:
+        check_gate_possible(recipe)
     pictures, classes = collect_pictures(recipe, data, out, log, skip_broken)
     ready()
     from training.classify.distribute import barrier, is_chief
@@ -55,7 +61,7 @@ def run_classifier(
 
     model, strategy = train(recipe, pictures, classes, out, log, tensorboard)
     if is_chief(recipe):
-        finish(model, recipe, pictures, classes, out, log)
+        finish(model, recipe, pictures, classes, out, log, gate_negatives)
     if strategy.num_replicas_in_sync > 1:
         barrier(strategy)
 
@@ -69,7 +75,7 @@ def collect_pictures(
     """
     if recipe.render is not None and data is None:
         data = render_dataset(out / "pictures", recipe.render, recipe.seed)
-        render_unseen(out / "unseen", recipe.seed)
+        render_unseen(out / "unseen", recipe.render, recipe.seed)
     if data is None:
         raise UsageError(f"the recipe {recipe.name} wants --data", hint="--data names a folder of class folders")
     listed, classes = list_folder(data, recipe)
@@ -94,8 +100,9 @@ def finish(
     classes: Sequence[str],
     out: Path,
     log: Callable[[str], None],
+    gate_negatives: Path | None = None,
 ) -> None:
-    """Evaluate validation and test, and write every file that export reads.
+    """Fit the gate, if it is wanted, evaluate validation and test, and write every file that export reads.
 
     ``recipe.toml`` comes last: a folder that has it is a finished run.
     """
@@ -103,6 +110,11 @@ def finish(
 
     figures: dict[str, Any] = {}
     rows: list[list[Any]] = []
+    other = None
+    if gate_negatives is not None:
+        val = SampleCache([p for p in pictures if p.split == "val" and p.label >= 0], recipe.preprocess, out / "cache")
+        gated = gate_classifier(model, recipe, pictures, val, gate_negatives, log)
+        model, figures["gate"], other = gated.model, gated.report, gated.tensors
     for side in ("val", "test"):
         held = SampleCache([p for p in pictures if p.split == side and p.label >= 0], recipe.preprocess, out / "cache")
         scores = _evaluate_side(model, side, held, classes, figures, log)
@@ -111,11 +123,8 @@ def finish(
             for p, each in zip(held.pictures, scores, strict=True)
         ]
     (out / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    with (out / "predictions.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["id", "group", "label", "split", *classes])
-        writer.writerows(rows)
-    _write_tensors(recipe, pictures, out)
+    write_predictions(out, classes, rows)
+    _write_tensors(recipe, pictures, out, other)
     save_model(model, out / "saved_model")
     record = ClassifierRecord(
         recipe=recipe,
@@ -126,7 +135,7 @@ def finish(
         epochs_done=recipe.optimiser.epochs,
     )
     write_record(out, record)
-    log(f"done: {out}")
+    log(f"done: {out}\n{next_commands(out)}")
 
 
 def _evaluate_side(
@@ -160,8 +169,10 @@ def _mean_of(values: NDArray[np.float64], rows: NDArray[np.int_]) -> float:
     return float(values[rows].mean())
 
 
-def _write_tensors(recipe: ClassifierRecipe, pictures: Sequence[ListedPicture], out: Path) -> None:
-    """Write ``representative.npz`` of training pictures, ``eval.npz`` of held-out ones with a class."""
+def _write_tensors(
+    recipe: ClassifierRecipe, pictures: Sequence[ListedPicture], out: Path, other: NDArray[np.uint8] | None
+) -> None:
+    """Write ``representative.npz`` of training pictures (and ``other``), ``eval.npz`` of held-out ones with a class."""
     rng = np.random.default_rng(recipe.seed)
 
     def some(rows: list[ListedPicture], count: int) -> list[ListedPicture]:
@@ -170,11 +181,11 @@ def _write_tensors(recipe: ClassifierRecipe, pictures: Sequence[ListedPicture], 
     learnt = some([p for p in pictures if p.split == "train"], REPRESENTATIVE)
     held = [p for p in pictures if p.split != "train" and p.label >= 0]
     if recipe.network.heads == "classes":
-        held = some([p for p in held if p.split == "test"], KEPT)
+        held = [p for side in ("val", "test") for p in some([p for p in held if p.split == side], KEPT)]
     samples = {name: SampleCache(of, recipe.preprocess, out / "cache") for name, of in (("r", learnt), ("h", held))}
-    np.savez_compressed(
-        out / "representative.npz", tensors=np.stack([samples["r"][i].tensor for i in range(len(learnt))])
-    )
+    seen = np.stack([samples["r"][i].tensor for i in range(len(learnt))])
+    seen = seen if other is None else np.concatenate([seen, other])
+    np.savez_compressed(out / "representative.npz", tensors=seen)
     rows = [samples["h"][i] for i in range(len(held))]
     np.savez_compressed(
         out / "eval.npz",

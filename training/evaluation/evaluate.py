@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge.contracts.errors import ConfigError
+from edge.contracts.errors import ConfigError, UsageError
 from training.evaluation.bootstrap import bootstrap
 from training.evaluation.metrics import auc, best_iou, dice
 
@@ -79,6 +79,10 @@ def _mean_of(values: NDArray[np.float64], rows: NDArray[np.int_]) -> float:
 
 def evaluate_run(run: Path) -> str:
     """Evaluate a run's ``predictions.npz`` as a text table. Raises ConfigError where there is no finished run."""
+    if run.is_file():
+        raise UsageError(
+            f"{run} is a file: a table of pictures is needed", hint=f"python -m training eval {run} held.csv"
+        )
     if not (run / "predictions.npz").is_file():
         raise ConfigError(f"{run} is not a whole run", hint="let `python -m training run` end, then judge its folder")
     from training.recipe import load_record

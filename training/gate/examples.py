@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edge.contracts.manifest import PreprocessRecipe
     from edge.contracts.region import Region
     from training.datasets import Item
     from training.gate.file_negatives import FileNegative
-    from training.recipe import Recipe
 
     Grey = NDArray[np.uint8]
 
@@ -87,7 +87,7 @@ class GateExamples:
 class _Rows:
     """Collects examples: each picture is preprocessed as it comes."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: GateRecipe) -> None:
         self.preprocess = Preprocessor(recipe.preprocess)
         self.tensors: list[NDArray[np.uint8]] = []
         self.wanted: list[int] = []
@@ -104,8 +104,25 @@ class _Rows:
         self.groups.append(group)
 
 
-def examples(items: Sequence[Item], negatives: Sequence[FileNegative], recipe: Recipe) -> GateExamples:
+class GateRecipe(Protocol):
+    """What the gate needs of a recipe."""
+
+    @property
+    def seed(self) -> int:
+        """Seed of the run."""
+
+    @property
+    def preprocess(self) -> PreprocessRecipe:
+        """How pictures become tensors."""
+
+
+def examples(
+    items: Sequence[Item], negatives: Sequence[FileNegative], recipe: GateRecipe, *, breasts: bool = True
+) -> GateExamples:
     """Make the examples of the anatomy gate, of the training pictures among ``items``.
+
+    ``breasts``: phantoms, which are rendered as breasts, are positives, and so are crops clear of lesions; False: of
+    another body part, whose phantoms there are none of, and of which no mask says what is clear.
 
     Positives: pictures as they are, augmented, and bent into other scan shapes; lesion-free crops and phantoms, so
     too. Negatives: distorted pictures, drawn organs, test cards, and pictures from files
@@ -115,10 +132,10 @@ def examples(items: Sequence[Item], negatives: Sequence[FileNegative], recipe: R
     train = [item for item in items if item.split == "train"]
     for number, item in enumerate(train):
         rng = np.random.default_rng((recipe.seed, 77, number))
-        _pictures(rng, rows, item, number)
+        _pictures(rng, rows, item, number, crops=breasts)
         if number % SYNTHETIC_EVERY == 0:
             _synthetic(rng, rows, item)
-    _phantoms(rows, recipe.seed)
+    _phantoms(rows, recipe.seed, breasts)
     for number, family in enumerate(sorted({n.family for n in negatives})):
         members = [n for n in negatives if n.family == family and not n.photograph]
         for view in range(VIEWS_PER_FAMILY if members else 0):
@@ -133,14 +150,14 @@ def examples(items: Sequence[Item], negatives: Sequence[FileNegative], recipe: R
     return GateExamples(np.stack(rows.tensors), np.array(rows.wanted), np.array(rows.families), np.array(rows.groups))
 
 
-def _pictures(rng: np.random.Generator, rows: _Rows, item: Item, number: int) -> None:
+def _pictures(rng: np.random.Generator, rows: _Rows, item: Item, number: int, *, crops: bool) -> None:
     """A breast as it is, augmented, and bent; of every fifth a crop clear of the lesion."""
     rows.add(item.image, 1, "picture", item.group)
     rows.add(augment(rng, item).image, 1, "picture", item.group)
     rows.add(reshaped(rng, item.image), 1, "bent", item.group)
     for _ in range(2):
         rows.add(_seen(rng, reshaped(rng, _window(rng, item.image))), 1, "bent", item.group)
-    crop = lesion_free(rng, item) if number % CROP_EVERY == 0 else None
+    crop = lesion_free(rng, item) if crops and number % CROP_EVERY == 0 else None
     if crop is not None:
         rows.add(crop.image, 1, "crop", item.group)
         rows.add(_seen(rng, reshaped(rng, crop.image)), 1, "bent-crop", item.group)
@@ -156,18 +173,24 @@ def _synthetic(rng: np.random.Generator, rows: _Rows, item: Item) -> None:
         rows.add(_seen(rng, picture), 0, family, item.group)
 
 
-def _phantoms(rows: _Rows, seed: int) -> None:
-    """Phantoms of both geometries as positives, and as many test cards twice."""
+def _phantoms(rows: _Rows, seed: int, breasts: bool) -> None:
+    """Phantoms of both geometries as positives, if they are wanted, and as many test cards twice."""
     for number in range(PHANTOM_FRAMES):
         rng = np.random.default_rng((seed, 78, number))
-        linear, sector = phantom(seed, number), phantom(seed, number, "sector")
-        rows.add(linear.image, 1, "phantom")
-        rows.add(augment(rng, linear).image, 1, "phantom")
-        rows.add(_seen(rng, reshaped(rng, linear.image)), 1, "bent-phantom")
-        rows.add(sector.image, 1, "sector-phantom")
-        rows.add(_seen(rng, sector.image), 1, "sector-phantom")
+        if breasts:
+            _phantom(rng, rows, seed, number)
         for _ in range(2):
             rows.add(synthetic_negatives.test_card(rng), 0, "test-card")
+
+
+def _phantom(rng: np.random.Generator, rows: _Rows, seed: int, number: int) -> None:
+    """One phantom in both geometries, as it is, augmented and bent."""
+    linear, sector = phantom(seed, number), phantom(seed, number, "sector")
+    rows.add(linear.image, 1, "phantom")
+    rows.add(augment(rng, linear).image, 1, "phantom")
+    rows.add(_seen(rng, reshaped(rng, linear.image)), 1, "bent-phantom")
+    rows.add(sector.image, 1, "sector-phantom")
+    rows.add(_seen(rng, sector.image), 1, "sector-phantom")
 
 
 def _window(rng: np.random.Generator, picture: Grey) -> Grey:

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from edge.contracts.errors import SourceError
+from edge.contracts.errors import ConfigError, SourceError
 from edge.contracts.frames import SourceEvent
 from edge.contracts.region import Region
+from edge.images.headers import read_image_headers
 from edge.sources.clip_frames import clip_pictures
+from edge.sources.images import decode_image
 from edge.sources.interlaced_probe import require_trustworthy_decoder
 
 if TYPE_CHECKING:
@@ -38,6 +40,9 @@ FAMILIES = {
     "jpeg-ls-Palette": "echocardiogram",
 }
 """Files that show the same, found by eye. A file not named here is a family of its own."""
+DICOM = (".dcm", ".dicom", ".dic")
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+CLIPS = (".mp4", ".avi", ".mov", ".mkv", ".mpg", ".mpeg")
 PYDICOM = ("examples_palette", "examples_rgb_color", "examples_ybr_color", "examples_jpeg2k", "CT_small", "MR_small")
 OTHER_MODALITIES = ("CT_small", "MR_small")
 """Files that are no ultrasound: learnt from, not evaluated."""
@@ -72,6 +77,38 @@ def from_files(data: Path, log: Callable[[str], None]) -> list[FileNegative]:
         found += _clip(path, log)
     found += _photographs()
     return found
+
+
+def from_folder(root: Path, log: Callable[[str], None]) -> list[FileNegative]:
+    """Read all pictures, DICOM files and clips below ``root``, which show other organs, and photographs out of wheels.
+
+    Pictures of one folder are one family; a DICOM file or clip is its own. What cannot be read is left out, with a line
+    in the log. Raises ConfigError where nothing could be read.
+    """
+    found: list[FileNegative] = []
+    for path in sorted(p for p in root.rglob("*") if p.is_file()):
+        suffix = path.suffix.lower()
+        if suffix in DICOM or not suffix:  # DICOM files often have no suffix
+            found += _dicom_if_readable(path, evaluated=True, log=log)
+        elif suffix in CLIPS:
+            found += _clip(path, log)
+        elif suffix in PICTURES:
+            found += _picture(path, log)
+    if not found:
+        raise ConfigError(
+            f"--gate-negatives {root} has no picture that can be read", hint="pictures, DICOM or clips of other organs"
+        )
+    return found + _photographs()
+
+
+def _picture(path: Path, log: Callable[[str], None]) -> list[FileNegative]:
+    try:
+        data = path.read_bytes()
+        pixels = decode_image(data, read_image_headers(data)[0])
+    except Exception as error:  # whatever broken bytes make a decoder trip over: it costs that file
+        log(f"gate: {path.name} left out: {str(error) or type(error).__name__:.100}")
+        return []
+    return [FileNegative(path.name, path.parent.name, 0, pixels, (), photograph=False, evaluated=True)]
 
 
 def _negative(

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from training.gate.anatomy_gate import AnatomyGate
-    from training.gate.examples import GateExamples
+    from training.gate.examples import GateExamples, GateRecipe
     from training.gate.file_negatives import FileNegative
-    from training.recipe import Recipe
+    from training.recipe import GateSection
 
 METHOD = (
     "each file scored by a gate fitted without its family of files; the gate's design (blocks, bands, hidden units, "
@@ -45,7 +45,8 @@ class FittedGate:
 
 def fit_gate(
     model: keras.Model,
-    recipe: Recipe,
+    recipe: GateRecipe,
+    options: GateSection,
     learnt: GateExamples,
     files: Sequence[FileNegative],
     held: NDArray[np.uint8],
@@ -64,10 +65,10 @@ def fit_gate(
     by_file = {file: (family, features_of(seen, names == file)) for file, family in families.items()}
 
     def limit(gate: AnatomyGate) -> float:
-        return float(np.quantile(gate.logits(val), recipe.gate.refusals))
+        return float(np.quantile(gate.logits(val), options.refusals))
 
-    table = leave_one_out(found, learnt, by_file, limit, recipe.gate, log)
-    gate = fit(found, learnt, recipe.gate)
+    table = leave_one_out(found, learnt, by_file, limit, options, log)
+    gate = fit(found, learnt, options)
     gate = gate.scaled(limit(gate), float(np.median(gate.logits(val))))
     frames, passed = (sum(row[key] for row in table.values()) for key in ("frames", "passed"))
     log(f"gate, leave one family out: {passed} of {frames} frames pass ({passed / frames:.1%})")

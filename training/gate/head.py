@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
+from edge.contracts.manifest import ANATOMY
 from training.gate.anatomy_gate import BANDS, BLOCKS
 from training.network import FIXED
 
@@ -30,10 +30,12 @@ def band_means(x: Any, name: str) -> Any:
     """Means of (n, h, w, c) over the width and `BANDS` bands of rows, (n, `BANDS` * c), band after band.
 
     As DEPTHWISE_CONV_2D with constants; see `training.network.mean`. Along the rows first: of what is one column wide
-    any stride across is the same, and TensorFlow has one stride for both.
+    any stride across is the same, and TensorFlow has one stride for both. Bands of a map whose rows are no multiple of
+    `BANDS` overlap.
     """
-    rows = x.shape[1] // BANDS
-    for side, size, stride in (("along", (1, x.shape[2]), 1), ("down", (rows, 1), rows)):
+    stride_down = x.shape[1] // BANDS
+    rows = x.shape[1] - (BANDS - 1) * stride_down
+    for side, size, stride in (("along", (1, x.shape[2]), 1), ("down", (rows, 1), stride_down)):
         constant = keras.initializers.Constant(1.0 / max(size))
         layer = layers.DepthwiseConv2D(
             size,
@@ -58,7 +60,7 @@ def features(model: keras.Model, tensors: NDArray[np.uint8], batch: int = 64) ->
 
 
 def with_gate(model: keras.Model, gate: AnatomyGate) -> keras.Model:
-    """Add the anatomy head to the model beside its two heads; it shares their layers and changes none."""
+    """Add the anatomy head to the model beside its heads; it shares their layers and changes none."""
     found = pooled(model)
     # One matrix for each block, added up: a joint input would have to share one quantisation step.
     units = [
@@ -67,8 +69,7 @@ def with_gate(model: keras.Model, gate: AnatomyGate) -> keras.Model:
     ]
     hidden = layers.ReLU(name="gate_hidden")(layers.Add(name="gate_sum")(units))
     anatomy = _dense(hidden, gate.weights[:, None], gate.offset, ANATOMY, "sigmoid")
-    heads = {MALIGNANCY: model.get_layer(MALIGNANCY).output, LESION_MASK: model.get_layer(LESION_MASK).output}
-    return keras.Model(model.inputs, {**heads, ANATOMY: anatomy}, name="lite0_gated")
+    return keras.Model(model.inputs, {**model.output, ANATOMY: anatomy}, name="lite0_gated")
 
 
 def _dense(x: Any, kernel: NDArray[np.float64], bias: Any, name: str, activation: Any = None) -> Any:

@@ -2,6 +2,8 @@
 
 Modules:
 
+- ``class_folders``: Class folders from a table: links to the pictures that ``labels.csv`` names, as the recipe folder
+  wants them.
 - ``contact_sheet``: Contact sheet of a data set for ``training look``: what the network is shown, as one picture of
   many.
 - ``dataset_check``: Data-set check for ``training check DIR``: broken files, duplicates, look-alikes and leaking splits

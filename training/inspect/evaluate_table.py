@@ -10,11 +10,13 @@ import numpy as np
 from tqdm import tqdm
 
 from edge.contracts.errors import ConfigError, UsageError
-from edge.contracts.manifest import LESION_MASK, MALIGNANCY
+from edge.contracts.manifest import LABELS, LESION_MASK, MALIGNANCY, ClassificationManifest
+from edge.postprocess.dequantise import dequantise
 from edge.preprocess.preprocessor import Preprocessor
+from edge.preprocess.recipes import make_preprocessor
 from training.augment.geometry import mask_to_tensor
 from training.classify.metrics import class_metrics, confusion, confusion_text, with_interval
-from training.classify.pictures import read_grey, read_mask
+from training.classify.pictures import read_grey, read_mask, read_pixels
 from training.evaluation.metrics import dice
 
 if TYPE_CHECKING:
@@ -23,7 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.contracts.manifest import PreprocessRecipe
+    from edge.models.bundle import Bundle
+    from edge.preprocess.picture_preprocessor import PicturePreprocessor
 
     Heads = dict[str, NDArray[Any]]
 
@@ -40,14 +43,14 @@ class TableRow:
 
 @dataclass(frozen=True)
 class EvaluatedModel:
-    """Model of any kind, bundle, plain classifier or run, as a function of one tensor."""
+    """Model of any kind, bundle or run, as a function of one tensor."""
 
     classes: list[str]
     head: str
     """Name of the output that holds the probabilities of the classes."""
-    recipe: PreprocessRecipe
-    run: Callable[[NDArray[np.uint8]], Heads]
-    """Maps a tensor (1, height, width, channels) uint8 to real values by head, without the batch axis."""
+    preprocess: Preprocessor | PicturePreprocessor
+    run: Callable[[NDArray[Any]], Heads]
+    """Maps a tensor (1, height, width, channels) to real values by head, without the batch axis."""
     threshold: float | None = None
     """Threshold on the second class; None: the likeliest class is called."""
     mask_level: float = 0.5
@@ -61,15 +64,16 @@ def evaluate_table(model_path: Path, table: Path) -> tuple[dict[str, dict[str, f
     """
     model = open_model(model_path)
     rows = read_table(table, model.classes)
-    preprocess = Preprocessor(model.recipe)
+    preprocess, recipe = model.preprocess, model.preprocess.recipe
     scores, dice_scores = [], []
     for row in tqdm(rows, desc="judge", mininterval=2):
-        grey = read_grey(row.path)
-        tensor, box = preprocess(grey)
+        pixels = read_grey(row.path) if recipe.version == 1 else read_pixels(row.path)
+        tensor, box = preprocess(pixels)
         heads = model.run(tensor)
         scores.append(heads[model.head])
         if row.mask is not None and LESION_MASK in heads:
-            truth = mask_to_tensor(read_mask(row.mask, grey.shape), box, model.recipe.width, model.recipe.height)
+            mask = read_mask(row.mask, (pixels.shape[0], pixels.shape[1]))
+            truth = mask_to_tensor(mask, box, recipe.width, recipe.height)
             dice_scores.append(dice(_upsampled(heads[LESION_MASK], truth.shape) >= model.mask_level, truth > 0))
         else:
             dice_scores.append(float("nan"))
@@ -121,24 +125,25 @@ def read_table(table: Path, classes: list[str]) -> list[TableRow]:
 
 
 def open_model(path: Path) -> EvaluatedModel:
-    """Open a bundle, a plain classifier's ``.tflite``, or the folder of a run."""
-    from edge.models.classifier import is_classifier
-
+    """Open a bundle of any kind, or the folder of a run."""
     if path.is_dir():
         return _saved_model(path)
-    return _classifier(path) if is_classifier(path) else _bundle(path)
-
-
-def _bundle(path: Path) -> EvaluatedModel:
     from edge.models.bundle import load_bundle
-    from edge.postprocess.model_outputs import calibrate, dequantise
 
     bundle = load_bundle(path)
+    if isinstance(bundle.manifest, ClassificationManifest):
+        return _classifier(bundle, bundle.manifest)
+    return _bundle(bundle)
+
+
+def _bundle(bundle: Bundle) -> EvaluatedModel:
+    from edge.postprocess.model_outputs import calibrate
+
     manifest = bundle.lesion_manifest
     step = manifest.heads[MALIGNANCY].tensor.scale
     invoke = _interpreter(bundle.model_bytes)
 
-    def run(tensor: NDArray[np.uint8]) -> Heads:
+    def run(tensor: NDArray[Any]) -> Heads:
         raw = invoke(tensor)
         heads = {name: dequantise(raw[name], head.tensor)[0] for name, head in manifest.heads.items()}
         presence = float(heads[LESION_MASK].max().clip(0, 1))
@@ -146,25 +151,24 @@ def _bundle(path: Path) -> EvaluatedModel:
         return heads | {MALIGNANCY: np.array([1 - p, p])}
 
     t = manifest.thresholds
-    return EvaluatedModel(list(bundle.labels), MALIGNANCY, manifest.recipe, run, t.malignancy, t.lesion)
+    preprocess = Preprocessor(manifest.recipe)
+    return EvaluatedModel(list(bundle.labels), MALIGNANCY, preprocess, run, t.malignancy, t.lesion)
 
 
-def _classifier(path: Path) -> EvaluatedModel:
-    from edge.models.classifier import load_classifier
-    from edge.postprocess.model_outputs import dequantise
+def _classifier(bundle: Bundle, manifest: ClassificationManifest) -> EvaluatedModel:
+    from edge.postprocess.classify import label_probabilities
 
-    loaded = load_classifier(path)
-    invoke, head = _interpreter(loaded.graph), "classes"
-    return EvaluatedModel(
-        loaded.card.class_names,
-        head,
-        loaded.card.recipe,
-        lambda t: {head: dequantise(invoke(t)[head], loaded.card.output)[0]},
-    )
+    invoke, spec = _interpreter(bundle.model_bytes), manifest.heads[LABELS].tensor
+
+    def run(tensor: NDArray[Any]) -> Heads:
+        values = dequantise(invoke(tensor)[LABELS], spec).astype(np.float64).reshape(-1)
+        return {LABELS: label_probabilities(values, manifest.labels)}
+
+    return EvaluatedModel(list(bundle.labels), LABELS, make_preprocessor(manifest), run)
 
 
-def _interpreter(graph: bytes) -> Callable[[NDArray[np.uint8]], Heads]:
-    """Function of a tensor (1, h, w, c) uint8 to raw outputs by head name."""
+def _interpreter(graph: bytes) -> Callable[[NDArray[Any]], Heads]:
+    """Function of a tensor (1, h, w, c) to raw outputs by head name."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_content=graph, num_threads=1)
@@ -194,7 +198,7 @@ def _saved_model(run: Path) -> EvaluatedModel:
         found = serve(image=tf.constant(tensor, tf.float32))
         return {name: value.numpy()[0] for name, value in found.items()}
 
-    return EvaluatedModel(classes, head, recipe, call)
+    return EvaluatedModel(classes, head, Preprocessor(recipe), call)
 
 
 def _upsampled(mask: NDArray[np.floating], shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -6,6 +6,9 @@ nothing else here.
 
 Modules:
 
+- ``class_figures``: Figures of a classifier's report, from its run's held-back predictions alone: by class,
+  reliability, mistakes.
+- ``class_page``: Page of a classifier's report: sections in the order in which a reader asks for them.
 - ``collect``: Collection of all metrics of a report, in the order of the page. READ `collect` FIRST: each line is one
   section.
 - ``command``: Command ``python -m training report``: an HTML page and a JSON file from a run's predictions.

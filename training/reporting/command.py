@@ -6,7 +6,10 @@ import json
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import UsageError
+from training.classify.recipe import is_classifier_run
 from training.evaluation.held_out_predictions import load_held_out
+from training.reporting.class_figures import collect_classes
+from training.reporting.class_page import build_class_page
 from training.reporting.collect import collect, plain, report_of_device
 from training.reporting.delivered_table import as_text, delivered_tables, gate_note, goals_table
 from training.reporting.sections import build
@@ -20,11 +23,35 @@ if TYPE_CHECKING:
 
 def write_report(wanted: ReportOptions, out: Path, log: Callable[[str], None]) -> None:
     """Write the report into ``out``: ``report.html``, which needs no other file, and ``report.json``, all metrics."""
-    found = collect(wanted, log)
+    if is_classifier_run(wanted.run):
+        _refuse_lesion_options(wanted)
+        classes = collect_classes(wanted.run)
+        figures, page = classes.figures, build_class_page(classes)
+    else:
+        found = collect(wanted, log)
+        figures, page = found.figures, build(found)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "report.json").write_text(json.dumps(plain(found.figures), indent=1) + "\n", encoding="utf-8")
-    (out / "report.html").write_text(build(found).text(), encoding="utf-8")
+    (out / "report.json").write_text(json.dumps(plain(figures), indent=1) + "\n", encoding="utf-8")
+    (out / "report.html").write_text(page.text(), encoding="utf-8")
     log(f"done: {out / 'report.html'}")
+
+
+def _refuse_lesion_options(wanted: ReportOptions) -> None:
+    """Raise UsageError for options that a classifier's report does not know."""
+    given = {
+        "--int8": wanted.int8,
+        "--across": wanted.across,
+        "--left-out": wanted.left_out,
+        "--data": wanted.data,
+        "--gate": wanted.gate,
+        "--home": wanted.home,
+    }
+    for option, value in given.items():
+        if value:
+            raise UsageError(
+                f"{option} is for breast runs, {wanted.run} is of another recipe",
+                hint=f"python -m training report {wanted.run}",
+            )
 
 
 def print_delivered(wanted: ReportOptions, say: Callable[[str], None], as_json: bool = False) -> None:

@@ -58,8 +58,8 @@ NOTICE = (
 class Page:
     """HTML page of the training report, section by section; `text` gives the whole file."""
 
-    def __init__(self, title: str, lead: str) -> None:
-        self.title, self.lead = title, lead
+    def __init__(self, title: str, lead: str, notice: str = NOTICE) -> None:
+        self.title, self.lead, self.notice = title, lead, notice
         self.cards: list[tuple[str, str, str]] = []
         self.sections: list[tuple[str, list[str]]] = []
 
@@ -116,8 +116,8 @@ class Page:
             self.title,
             STYLE,
             f'<main><h1>{escape(self.title)}</h1><p class="lead">{escape(self.lead)}</p>'
-            f'<p class="notice">{escape(NOTICE)}</p><div class="cards">{cards}</div><nav>{links}</nav>{body}'
-            f"<footer>{escape(NOTICE)}</footer></main>",
+            f'<p class="notice">{escape(self.notice)}</p><div class="cards">{cards}</div><nav>{links}</nav>{body}'
+            f"<footer>{escape(self.notice)}</footer></main>",
         )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 INK, SOFT = "#1f2933", "#9aa5b1"
 COLOURS = ("#0b6e99", "#d9822b", "#4c8c4a", "#9b4f96", "#7a6a53", "#c0392b", "#3b4a8c")
+DASHES = ("-", "--", ":", "-.")
 SIZE = (4.6, 4.0)
 FEW = 10
 """Pictures in a bin of the reliability diagram; fewer say nothing."""
@@ -40,33 +41,44 @@ def _svg(draw: Callable[[Any], None], size: tuple[float, float] = SIZE) -> str:
     return text[text.index("<svg") :]
 
 
-def roc_curves(curves: Mapping[str, tuple[NDArray[np.integer], NDArray[np.floating]]]) -> str:
-    """Draw ROC curves; each name has labels (n,) and scores (n,)."""
+def roc_curves(
+    curves: Mapping[str, tuple[NDArray[np.integer], NDArray[np.floating]]],
+    words: tuple[str, str] = ("benign lesions called malignant", "malignant lesions called malignant"),
+) -> str:
+    """Draw ROC curves; each name has labels (n,) and scores (n,). ``words``: names of the axes."""
 
     def draw(axes: Any) -> None:
-        for (name, (labels, scores)), colour in zip(curves.items(), COLOURS, strict=False):
+        for number, (name, (labels, scores)) in enumerate(curves.items()):
             false, true, _ = roc(labels, scores)
-            axes.plot(false, true, color=colour, label=name, linewidth=1.6)
+            colour, dashes = COLOURS[number % len(COLOURS)], DASHES[number // len(COLOURS) % len(DASHES)]
+            axes.plot(false, true, color=colour, linestyle=dashes, label=name, linewidth=1.6)
         axes.plot((0, 1), (0, 1), color=SOFT, linewidth=0.8, linestyle=":")
-        axes.set(xlabel="benign lesions called malignant", ylabel="malignant lesions called malignant", xlim=(0, 1))
+        axes.set(xlabel=words[0], ylabel=words[1], xlim=(0, 1))
         axes.set(ylim=(0, 1.01))
         axes.legend(loc="lower right")
 
     return _svg(draw)
 
 
-def reliability_diagram(curves: Mapping[str, tuple[NDArray[np.integer], NDArray[np.floating]]]) -> str:
-    """Draw a reliability diagram; each name has labels (n,) and calibrated probabilities (n,)."""
+def reliability_diagram(
+    curves: Mapping[str, tuple[NDArray[np.integer], NDArray[np.floating]]],
+    truth: str = "share that was malignant",
+    few: int = FEW,
+) -> str:
+    """Draw a reliability diagram; each name has labels (n,) and calibrated probabilities (n,).
+
+    ``truth``: name of the axis. ``few``: bins with fewer pictures are left out.
+    """
 
     def draw(axes: Any) -> None:
         axes.plot((0, 1), (0, 1), color=SOFT, linewidth=0.8, linestyle=":")
         for (name, (labels, p)), colour in zip(curves.items(), COLOURS, strict=False):
-            bins = [row for row in reliability(labels, p) if row[3] >= FEW]
+            bins = [row for row in reliability(labels, p) if row[3] >= few]
             mean, share, half, _ = np.array(bins).reshape(-1, 4).T
             axes.errorbar(
                 mean, share, yerr=half, color=colour, label=name, marker="o", markersize=4, linewidth=1.2, capsize=2
             )
-        axes.set(xlabel="probability that was stated", ylabel="share that was malignant", xlim=(0, 1), ylim=(0, 1.02))
+        axes.set(xlabel="probability that was stated", ylabel=truth, xlim=(0, 1), ylim=(0, 1.02))
         axes.legend(loc="upper left")
 
     return _svg(draw)

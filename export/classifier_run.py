@@ -1,0 +1,137 @@
+"""Read the folder of a classifier's training run (recipes text-cnn, folder and their like), as far as export needs it.
+
+saved_model/         signature: image (1, height, width, channels) float32 0..255 -> probabilities of the classes, and
+                     perhaps anatomy (1, 1)
+recipe.toml          what it was made of and when, and the classes' names
+representative.npz   tensors uint8: training pictures after preprocessing, for the ranges of quantisation
+eval.npz             tensors, labels, groups, ids, split (val, test): pictures never trained on
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from edge.contracts.errors import UsageError
+from edge.contracts.manifest import ANATOMY, DataSource, PreprocessRecipe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+HINT = "make one with: python -m training run --recipe folder --data DIR --out runs/<id>"
+AGAIN = "run `python -m training run` with the same options again: it goes on from its last epoch, and keeps them"
+
+
+class ClassifierExportRecipe(msgspec.Struct, frozen=True, kw_only=True):
+    """What export needs of a classifier's training recipe."""
+
+    name: str
+    body_part: str = ""
+    preprocess: PreprocessRecipe
+    data: list[DataSource] = []
+
+
+class ClassifierRunRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Record of a classifier's training run, its ``recipe.toml``."""
+
+    recipe: ClassifierExportRecipe
+    git_revision: str
+    created: str
+    task: str
+    classes: list[str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelledPictures:
+    """Held-out pictures of one split. Item ``i`` of each belongs to picture ``i``."""
+
+    tensors: NDArray[np.uint8]
+    """(n, height, width, channels) uint8, 0 to 255."""
+    labels: NDArray[np.int64]
+    """(n,) numbers of the classes."""
+    groups: NDArray[np.str_]
+    """(n,) the patient."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class ClassifierRun:
+    """A classifier's training run, read from its folder."""
+
+    path: Path
+    record: ClassifierRunRecord
+    representative: NDArray[np.uint8]
+    """(n, height, width, channels) uint8, 0 to 255: training pictures, for the ranges of quantisation."""
+    val: LabelledPictures
+    test: LabelledPictures
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Metrics that training wrote to ``metrics.json``; empty where there is none."""
+        path = self.path / "metrics.json"
+        loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return loaded
+
+
+def class_output(heads: Iterable[str]) -> str:
+    """Name of the output that holds the classes, of a model that may have an anatomy head beside it."""
+    (name,) = (head for head in heads if head != ANATOMY)
+    return name
+
+
+def is_classifier_run(path: Path) -> bool:
+    """Whether a folder holds the run of a classifier without a lesion mask: what it ends in has labels alone."""
+    try:
+        record = tomllib.loads((path / "recipe.toml").read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
+        return False  # who opens it next says what is wrong
+    recipe = record.get("recipe", {})
+    heads = recipe.get("network", {}).get("heads", "classes")
+    return bool(recipe.get("kind") == "classifier" and heads == "classes")
+
+
+def open_classifier_run(path: Path) -> ClassifierRun:
+    """Read the folder of a classifier's run. Raises UsageError, naming what is missing or of another shape."""
+    for name in ("recipe.toml", "saved_model", "representative.npz", "eval.npz"):
+        if not (path / name).exists():
+            raise UsageError(f"{path} is not a finished run: it has no {name}", hint=HINT)
+    try:
+        text = (path / "recipe.toml").read_text(encoding="utf-8")
+        record = msgspec.convert(tomllib.loads(text), ClassifierRunRecord)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        raise UsageError(f"{path} is no classifier's run: {error}", hint=HINT) from error
+    recipe = record.recipe.preprocess
+    shape = (recipe.height, recipe.width, recipe.channels)
+    with np.load(path / "representative.npz") as file:
+        representative = file["tensors"]
+    if representative.dtype != np.uint8 or representative.shape[1:] != shape:
+        raise UsageError(
+            f"expected representative tensors (n, {shape}) uint8, got {representative.shape} {representative.dtype}",
+            hint=HINT,
+        )
+    with np.load(path / "eval.npz") as file:
+        arrays = {name: file[name] for name in ("tensors", "labels", "groups", "split")}
+    sides = {}
+    for side in ("val", "test"):
+        rows = (arrays["split"] == side) & (arrays["labels"] >= 0)
+        if not rows.any():
+            raise UsageError(f"{path} kept no held-back picture of {side}", hint=AGAIN)
+        sides[side] = LabelledPictures(
+            arrays["tensors"][rows], arrays["labels"][rows].astype(np.int64), arrays["groups"][rows]
+        )
+    return ClassifierRun(path, record, representative, sides["val"], sides["test"])
