@@ -10,7 +10,7 @@ OURS   := $(PIP) install --no-deps --no-build-isolation --force-reinstall
 TEST_VENV ?= .venv-test
 SOURCES := $(shell find edge -type f -not -name '*.pyc') pyproject.toml
 
-.PHONY: help map demo demo-live test test-wheel test-phantom test-fast test-small test-pythons torture full-disk power-cuts simulate peers check format schemas lock lock-check licences clean footprint live live-camera test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom kernel-camera scan-area gate
+.PHONY: help map demo demo-live test test-wheel test-phantom test-fast test-small test-pythons torture full-disk power-cuts simulate peers check format schemas lock lock-check licences clean footprint live live-camera test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom kernel-camera scan-area gate cines
 
 help: ## Show this help.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -86,6 +86,11 @@ train-phantom: .venv-training/installed ## See training work: phantoms are rende
 	.venv-training/bin/python -m training run --recipe phantom --out $(PHANTOM)
 	.venv-training/bin/python -m export bundle $(PHANTOM) --out $(PHANTOM)/phantom.tflite
 	.venv-training/bin/edge-cli infer $(PHANTOM)/unseen --model $(PHANTOM)/phantom.tflite --overlay $(PHANTOM)/overlay
+
+# Without DATA (the folder of bus-bra/, busi/, clips/) of phantoms. The model's answers are kept in CINES.
+CINES ?= runs/cines
+cines: .venv-test/installed ## Tracks over seconds on made cines, against their goals; DATA=folder: held-out pictures (an hour, once).
+	.venv-test/bin/python -m training cines --out $(CINES) $(if $(DATA),--data '$(DATA)') $(ARGS)
 
 torture: .venv-test/installed ## Ten minutes of fault injection; needs mosquitto. ARGS="--kills 500 --outages 100 --seed 1".
 	.venv-test/bin/python benchmarks/torture.py $(ARGS)

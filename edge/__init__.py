@@ -6,6 +6,8 @@ ARCHITECTURE.md and enforced by import-linter.
 Modules:
 
 - ``__main__``: Entry point of ``python -m edge``, which is ``edge-cli``.
+- ``adopt/``: Adopts TFLite models from elsewhere: makes a bundle of a ``.tflite`` that says nothing, or little, of
+  itself.
 - ``app/``: Composition root: puts settings, sources, runtime, sinks and processes together. Nothing below knows of it.
 - ``bench/``: Benchmark: how long a frame takes from capture to the broker's acknowledgement, stage by stage.
 - ``broker/``: Embedded MQTT broker on this machine, for the demo and the benchmark.

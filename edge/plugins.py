@@ -3,7 +3,7 @@
 A plugin is an entry point in the group ``edge.sources``, ``edge.runtimes`` or ``edge.sinks``, whose name is the scheme:
 
     Source:   cls(uri: Uri, stream: StreamSettings)
-    Runtime:  cls(uri: Uri, model_path: str | None, manifest: ModelManifest)
+    Runtime:  cls(uri: Uri, model_path: str | None, manifest: BundleManifest)
     Sink:     cls(settings: SinkSettings, identity: SinkIdentity)
 
 ``model_path`` names the bundle's bytes as they were checked, in sealed memory (``/proc/self/fd/N``): any library can
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
     from edge.config.settings import SinkSettings, StreamSettings
-    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.manifest import BundleManifest
     from edge.contracts.ports import Runtime, Sink, SinkIdentity, Source
 
 
@@ -68,7 +68,7 @@ def make_source(stream: StreamSettings) -> Source:
     return cast("Source", load("sources", uri.scheme, stream.source)(uri, stream))
 
 
-def make_runtime(uri_text: str, model_path: str | None, manifest: ModelManifest) -> Runtime:
+def make_runtime(uri_text: str, model_path: str | None, manifest: BundleManifest) -> Runtime:
     """Make a runtime with the model loaded. Raises `ModelError` or `DeviceError` if it cannot be."""
     uri = parse_uri(uri_text, "runtimes")
     return cast("Runtime", load("runtimes", uri.scheme, uri_text)(uri, model_path, manifest))

@@ -7,7 +7,7 @@ Modules:
 - ``__main__``: Command line ``python -m export``: make a bundle from a training run, and print its metrics again.
 - ``array_files``: Read a file of arrays (``.npz``) whole, so that a damaged one is one error and leaves nothing open.
 - ``bundle``: Make a model bundle from a training run: READ `make_bundle`, it is the whole of it.
-- ``bundle_file``: Write a bundle file: the TFLite graph, then a ZIP whose bytes depend on its contents alone.
+- ``bundle_file``: Write a bundle file: see `edge.models.bundle_writer`, which the device has too.
 - ``classifier``: Export a classifier's training run to a plain int8 ``.tflite`` with labels, that any TFLite tool runs.
 - ``cli_regate``: Command ``export regate``: a new anatomy head for an existing bundle.
 - ``converted_graph``: Edit a converted TFLite graph as the converter cannot: order and names of outputs, own buffers,

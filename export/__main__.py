@@ -84,7 +84,7 @@ def evaluate(
     from export.training_run import open_run
 
     loaded = load_bundle(bundle)
-    measured = bundle_metrics(open_run(run), loaded.model_bytes, loaded.manifest, busi)
+    measured = bundle_metrics(open_run(run), loaded.model_bytes, loaded.lesion_manifest, busi)
     print(f"{loaded.manifest.name} {loaded.manifest.version}, sha256 {loaded.sha256[:16]}, on {measured[0].data}\n")
     print(metrics_table(measured))
 
@@ -97,7 +97,7 @@ def classifier(
     version: Annotated[str, typer.Option(help="Of the model.")] = edge.__version__,
 ) -> None:
     """Quantise the model of recipe text-cnn or folder to a plain int8 .tflite with labels, for any TFLite tool."""
-    from edge.cli.model import describe_plain
+    from edge.cli.model_description import describe_plain
     from export.classifier import make_classifier
 
     made = make_classifier(run, out, name, version, lambda line: print(line, file=sys.stderr))
@@ -205,7 +205,7 @@ def golden_coverage(
 
     loaded = load_bundle(bundle)
     graph = split_bundle(loaded.model_bytes).graph
-    silent = silent_channels(graph, read_pictures(pictures, loaded.manifest.recipe)) if pictures else None
+    silent = silent_channels(graph, read_pictures(pictures, loaded.lesion_manifest.recipe)) if pictures else None
     found = measure(graph, loaded.golden.tensors, silent, drawn, seed)
     print(_json(found) if as_json else coverage_table(found, by_layer=layers))
 
@@ -230,7 +230,7 @@ def repack(
     from export.repack import repack as write
 
     loaded = load_bundle(bundle)
-    tensors = read_pictures(pictures, loaded.manifest.recipe) if pictures else None
+    tensors = read_pictures(pictures, loaded.lesion_manifest.recipe) if pictures else None
     made, noticed = write(loaded, out, version, tensors, progress, reason, found)
     print(coverage_table(noticed))
     print(f"{out}: {len(made.golden)} golden cases, {made.size:,} bytes, sha256 {made.sha256}")

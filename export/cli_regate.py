@@ -94,7 +94,7 @@ def regate(
     folds = CrossValidationResults(
         read_calibration(calibration) if calibration else None, tuple(read_reported_metrics(figures)) if figures else ()
     )
-    shown = read_pictures(pictures, loaded.manifest.recipe) if pictures else None
+    shown = read_pictures(pictures, loaded.lesion_manifest.recipe) if pictures else None
     options = GoldenOptions(shown, found, tflite_runtime)
     made, noticed = write(loaded, out, gate, BundleChanges(version, reason, folds), _progress, options)
     print(coverage_table(noticed))

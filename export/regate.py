@@ -107,12 +107,12 @@ def regate(
     nothing.
     """
     golden = golden or GoldenOptions()
-    check_version(bundle.manifest, changes.version)
+    check_version(bundle.lesion_manifest, changes.version)
     if changes.folds.calibration is not None and not changes.folds.figures:
         raise UsageError("--calibration needs --figures: the old ones are of the old thresholds", hint="give both")
     old = split_bundle(bundle.model_bytes).graph
     made = make_graph(old, gate, progress)
-    manifest = new_manifest(bundle.manifest, made.graph, gate, changes, progress)
+    manifest = new_manifest(bundle.lesion_manifest, made.graph, gate, changes, progress)
     graph = add_metadata(own_buffers(made.graph), standard_metadata(manifest))
     check_quantisation(graph)
     manifest = msgspec.structs.replace(manifest, graph_sha256=hashlib.sha256(graph).hexdigest())

@@ -55,9 +55,9 @@ def repack(
 
     Raises ModelError where the old version is given again, or cases would come out otherwise on other kernels.
     """
-    check_version(bundle.manifest, version)
+    check_version(bundle.lesion_manifest, version)
     graph = split_bundle(bundle.model_bytes).graph
-    manifest = successor(bundle.manifest, version)
+    manifest = successor(bundle.lesion_manifest, version)
     silent = None if representative is None else silent_channels(graph, representative)
     cases = choose_cases(frame_cases(bundle, graph, manifest, "linear, sector or eye"), manifest, progress)
     cases += add_noticing_cases(graph, manifest, cases, silent, progress, folder)

@@ -13,8 +13,10 @@ Modules:
 - ``breast/``: Training of the breast model that ships: splits, training loop, cross-validation, the files of a finished
   run.
 - ``checkpoint``: Checkpoint of a training run: a killed run resumes from it, and a run of another recipe is refused.
+- ``cines/``: Made cines, by which tracks over seconds and the joining of frames are chosen and judged.
 - ``classify/``: Training of classifiers on any folder of pictures: recipes `text-cnn`, `folder` and `phantom`.
 - ``cli``: Command line of ``python -m training``: train a model, cross-validate; the other commands are added here.
+- ``cli_cines``: Commands ``training cines``: makes cines of held-out pictures, and judges tracks over seconds on them.
 - ``cli_data``: Commands ``training check`` and ``training look``: inspect a data set before training.
 - ``cli_evaluation``: Commands ``training eval``, ``calibrate`` and ``report``: evaluate a model, choose its
   calibration, report on it.

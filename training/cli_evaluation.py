@@ -157,11 +157,22 @@ def make_report(
     model: Annotated[bool, typer.Option(help="Ask the run's models about changed pictures (minutes).")] = True,
     gate: GateFile = None,
     home: Home = None,
+    clips: Annotated[
+        bool, typer.Option("--clips", help="Print which rule joins views and frames best, and write nothing.")
+    ] = False,
+    cines: Annotated[
+        Path, typer.Option(help="With --clips: folder of `training cines`, for its second maker's sweeps.")
+    ] = Path("runs/cines"),
 ) -> None:
     """Write what a run's predictions are worth: one HTML file, and all figures as JSON.
 
     The page shows pictures of the data sets: it is for whoever has them.
     """
+    if clips:
+        from training.cines.command import print_joining
+
+        print_joining(run, cines, typer.echo)
+        return
     from training.reporting.collect import ReportOptions
     from training.reporting.command import write_report
 

@@ -16,7 +16,8 @@ import edge
 from edge.app.compose import choose_model, make_guard
 from edge.app.envelope import EnvelopeMaker
 from edge.app.frame_link import OutboxFrameLink
-from edge.config.settings import LogSettings, SinkSettings, TrackingSettings
+from edge.config.settings import LogSettings, SinkSettings
+from edge.config.tracking_settings import AT_ONCE, TrackingSettings
 from edge.contracts.frames import Frame, SourceEvent
 from edge.contracts.results import Reason
 from edge.daemon.frame.process import make_report
@@ -137,7 +138,7 @@ class Daemon(Peer):
         """Implement `Peer.paced`; with a broker also ``ack``: until it had acknowledged the frame's findings."""
         self._frame_link.flush()
         first = self._next_seq()
-        tap = self._run(due_times(fps, seconds), TrackingSettings(update_every_s=EACH_FRAME_S))
+        tap = self._run(due_times(fps, seconds), TrackingSettings(update_every_s=EACH_FRAME_S, confirm=AT_ONCE))
         taken = {"result": tap.taken_ms}
         if self._publisher is not None:
             taken["ack"] = self._acknowledged(first, tap)

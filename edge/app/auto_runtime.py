@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.config.uri import Uri
-    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.manifest import BundleManifest
     from edge.contracts.ports import Runtime
     from edge.models.bundle import Bundle
 
@@ -101,7 +101,7 @@ def make_auto(
     return runtime
 
 
-def plugin(uri: Uri, model_path: str | None, manifest: ModelManifest) -> Runtime:
+def plugin(uri: Uri, model_path: str | None, manifest: BundleManifest) -> Runtime:
     """Plugin entry point: make the runtime from its URI alone. Raises as `make_auto`."""
     if model_path is None:
         raise ModelError(f"{SCHEME}:// needs a model", hint="give --model FILE, or use scripted:// without one")

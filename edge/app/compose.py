@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from edge.app.auto_runtime import is_auto, make_auto
 from edge.config.load import default_state_dir
 from edge.config.uri import parse_uri
-from edge.contracts.errors import UsageError
+from edge.contracts.errors import ModelError, UsageError
 from edge.contracts.finding import ModelRef
 from edge.models.bundle import load_bundle
-from edge.models.scripted_manifest import scripted_manifest
+from edge.models.scripted_manifest import SCRIPTED_SHA256, scripted_manifest
 from edge.models.signature import NO_KEYS, SignaturePolicy
 from edge.pipeline.analyser import Analyser
 from edge.pipeline.guard import RuntimeGuard
@@ -31,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from edge.config.settings import Settings
-    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.manifest import BundleManifest
     from edge.contracts.ports import Runtime
     from edge.models.bundle import Bundle
     from edge.process.shared_notes import SharedNotes
@@ -41,7 +38,7 @@ if TYPE_CHECKING:
 class RuntimeModel:
     """The model that a runtime is made from. ``bundle`` is None for ``scripted://`` without a model."""
 
-    manifest: ModelManifest
+    manifest: BundleManifest
     ref: ModelRef
     bundle: Bundle | None
     policy: SignaturePolicy = NO_KEYS
@@ -67,16 +64,28 @@ class RuntimeModel:
 def choose_model(settings: Settings) -> RuntimeModel:
     """Load the model: the configured bundle, else the one that ships, else (for ``scripted://``) none.
 
-    Raises `ModelError` if the bundle is broken, or not signed as the settings want it.
+    Raises `ModelError` if the bundle is broken, not signed as the settings want it, or without an anatomy gate though
+    they do not allow that.
     """
     uris = (settings.runtime.uri, *settings.runtime.fallback)
     if settings.model is None and all(parse_uri(uri).scheme == "scripted" for uri in uris):
         manifest = scripted_manifest()
-        sha256 = hashlib.sha256(msgspec.json.encode(manifest)).hexdigest()
-        return RuntimeModel(manifest, ModelRef(name=manifest.name, version=manifest.version, sha256=sha256), None)
+        ref = ModelRef(name=manifest.name, version=manifest.version, sha256=SCRIPTED_SHA256)
+        return RuntimeModel(manifest, ref, None)
     policy = SignaturePolicy(tuple(settings.model_keys), settings.require_signed_model)
     bundle = load_bundle(settings.model, policy)
+    require_gate(settings, bundle.manifest)
     return RuntimeModel(bundle.manifest, bundle.model_ref(), bundle, policy)
+
+
+def require_gate(settings: Settings, manifest: BundleManifest) -> None:
+    """Raise `ModelError` for a model without an anatomy gate, unless the settings allow it."""
+    if manifest.gate == "none" and not settings.gate.none_allowed:
+        raise ModelError(
+            f"{manifest.name} has no anatomy gate: it gives a label to whatever is in the picture",
+            hint="allow it with [gate] none_allowed = true, EDGE_GATE__NONE_ALLOWED=true or --allow-no-gate; "
+            "all that it sends then says gate: none",
+        )
 
 
 def runtime_maker(

@@ -23,6 +23,7 @@ from edge.bench.rendered_frames import RenderedFrames
 from edge.bench.samples import WARM_UP
 from edge.bench.stage_timing import StageTimer, TimedAnalyser, TimedFrameLink, TimedSource
 from edge.config.settings import AffinitySettings, SinkSettings, StreamSettings
+from edge.config.tracking_settings import AT_ONCE
 from edge.contracts.errors import DeviceError
 from edge.pipeline import loop
 from edge.pipeline.capture import FrameCapture
@@ -194,7 +195,7 @@ def _settings(plan: RunPlan) -> Settings:
         device="benchmark",
         streams=streams,
         sinks=[] if plan.broker is None else [SinkSettings(uri=plan.broker)],
-        tracking=msgspec.structs.replace(settings.tracking, update_every_s=EVERY_FRAME_S),
+        tracking=msgspec.structs.replace(settings.tracking, update_every_s=EVERY_FRAME_S, confirm=AT_ONCE),
     )
 
 

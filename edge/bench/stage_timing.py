@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from edge.contracts.envelope import Durable, Envelope
     from edge.contracts.frame_result import Result
     from edge.contracts.frames import SourceEvent
-    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.manifest import BundleManifest
     from edge.contracts.ports import Source
     from edge.pipeline.analyser import Answer, FrameJob
     from edge.pipeline.guard import RuntimeGuard
@@ -141,7 +141,7 @@ class TimedSource:
 class TimedAnalyser(Analyser):
     """`Analyser` that notes when each of its steps began and ended."""
 
-    def __init__(self, manifest: ModelManifest, guard: RuntimeGuard, timer: StageTimer) -> None:
+    def __init__(self, manifest: BundleManifest, guard: RuntimeGuard, timer: StageTimer) -> None:
         super().__init__(manifest, guard)
         self._timer = timer
 

@@ -82,7 +82,7 @@ def measure_startup(settings: Settings, model: RuntimeModel) -> Startup:
     runtime = runtime_maker(settings, model, isolated=isolated)(settings.runtime.uri)
     load_ms = _since(began)
     try:
-        values = np.zeros(model.manifest.input.shape, np.uint8)
+        values = np.zeros(model.manifest.input.shape, model.manifest.input.dtype)
         if model.bundle is not None:
             values[:] = model.bundle.golden.tensors[:1]
         tensor = Tensor(values, model.manifest.input)

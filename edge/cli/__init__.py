@@ -16,7 +16,10 @@ Modules:
 - ``fleet_forget``: ``edge-cli fleet forget``: deletes what a broker retains of devices that are gone.
 - ``infer``: ``edge-cli infer``: analyses picture, video and DICOM files and prints an answer for each frame.
 - ``main``: Main program of ``edge-cli``: finds the command, runs it, and turns errors into exit codes.
-- ``model``: ``edge-cli model``: shows and verifies a model bundle.
+- ``model``: ``edge-cli model``: shows and verifies a model bundle; adopts models from elsewhere.
+- ``model_adopt``: ``edge-cli model adopt``: makes a bundle of a classifier from elsewhere.
+- ``model_description``: Text of ``edge-cli model info``: all that people should know of a bundle, or of a plain
+  classifier.
 - ``outbox``: ``edge-cli outbox``: shows, resends, exports and deletes the messages stored on the device.
 - ``output``: Output of commands on stdout: JSON that stays JSON whatever encoding stdout has.
 - ``paths``: Paths on the command line: ``-`` for standard input and output, and files that may be given in two ways.

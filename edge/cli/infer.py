@@ -42,12 +42,16 @@ def command(
         typer.Option(help="Write each picture with what was found to this folder; of one clip a film: out.mp4."),
     ] = None,
     model: Annotated[Path | None, typer.Option(help="Model bundle; default: the one that ships.")] = None,
+    allow_no_gate: Annotated[
+        bool, typer.Option("--allow-no-gate", help="Allow a model without an anatomy gate (gate.none_allowed).")
+    ] = False,
 ) -> int:
     """Analyse pictures, videos, DICOM files or folders.
 
     Prints a line a frame: finding, clear (no lesion detected in this frame), abstained (seen, but not judged) or
-    no_result (could not be computed), with the reason; and a line that sums up each clip. Boxes and outlines are in
-    pixels of the source picture. A film shows a crossed-out frame with the reason where one could not be read.
+    no_result (could not be computed), with the reason; and at the end of a clip a line a lesion and one for the clip.
+    Boxes and outlines are in pixels of the source picture. A film shows a crossed-out frame with the reason where one
+    could not be read.
 
     Exit code 0: all inputs were answered; 5: some were not, and the lines say which.
 
@@ -66,7 +70,8 @@ def command(
     from edge.config.load import load_settings
     from edge.infer.inputs import find_inputs
 
-    settings = load_settings(None, os.environ, {"model": str(model)} if model else {})
+    flags = {"model": str(model) if model else None, "gate.none_allowed": True if allow_no_gate else None}
+    settings = load_settings(None, os.environ, flags)
     set_up_logs(settings.log)
     inputs, passed_over = find_inputs(paths)
     try:
@@ -94,7 +99,10 @@ def analyse(
     require_inputs(inputs, passed_over)
     table, pictures = make_files(inputs, csv, overlay, as_json=as_json)
     output = AnswerPrinter(inputs, form="json" if as_json else "none" if csv == STDOUT else "table")
-    write_answers(inputs, make_analyser(settings, isolated=False), output, table, pictures)
+    analyser = make_analyser(settings, isolated=False)
+    if table is not None:
+        table.labels = analyser.manifest.judges == "classification"
+    write_answers(inputs, analyser, output, table, pictures)
     with printing():
         output.end(passed_over)
     require_frames(output.frames, output.first_problem, output.first_hint)
@@ -220,7 +228,8 @@ class AnswerPrinter:
 
         if self._clip is not None and (answer is None or answer.path != self._clip.path):
             if self._clip.answers > 1:
-                print(self._clip.line(), file=sys.stdout if self._form == "table" else sys.stderr, flush=True)
+                for line in self._clip.lines():
+                    print(line, file=sys.stdout if self._form == "table" else sys.stderr, flush=True)
             self._clip = None
         if answer is not None:
             self._clip = self._clip or ClipSummary(answer.path)

@@ -44,7 +44,7 @@ COMMANDS = {
     "doctor": "Check this machine: runtimes, devices, disk, clock, brokers; say what is missing.",
     "config": "Write, show and check the configuration.",
     "schema": "Write the schemas of all messages, or check that they are current.",
-    "model": "Look into a model bundle, and verify it.",
+    "model": "Look into a model bundle, verify it, and make one of a model from elsewhere.",
     "fleet": "Watch many devices at once.",
     "simulate": "Play many devices to a broker, with known losses.",
 }

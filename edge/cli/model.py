@@ -1,34 +1,31 @@
-"""``edge-cli model``: shows and verifies a model bundle."""
+"""``edge-cli model``: shows and verifies a model bundle; adopts models from elsewhere."""
 
 from __future__ import annotations
 
 import sys
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edge.cli.output import print_json
+from edge.cli import model_adopt
+from edge.cli.output import print_json, printable
 from edge.cli.paths import DASH, one_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from edge.contracts.classifier import ClassifierCard
-    from edge.contracts.manifest import ModelManifest
-    from edge.models.bundle import Bundle
-    from edge.models.classifier import Classifier
     from edge.pipeline.selftest import SelfTestReport
     from edge.process.sealed_file import SealedFile
 
 app = typer.Typer(
-    help="""Look into a model bundle, and verify it.
+    help="""Look into a model bundle, verify it, and make one of a model from elsewhere.
 
 Example:
   edge-cli model info
-  edge-cli model verify model.tflite"""
+  edge-cli model verify model.tflite
+  edge-cli model adopt own.tflite --labels labels.txt --input-range 0..1 --out own.sono.tflite"""
 )
+
+app.command("adopt")(model_adopt.command)
 
 Keys = Annotated[
     list[str] | None,
@@ -55,6 +52,7 @@ def info(
     """
     import msgspec
 
+    from edge.cli.model_description import describe, describe_plain
     from edge.models.bundle import SHIPPED_BUNDLE, load_bundle
     from edge.models.bundle_file import OPTIONAL_LIMITS, seal_model
     from edge.models.classifier import is_classifier, load_classifier
@@ -163,11 +161,6 @@ def _given(path: Path | None) -> Path | SealedFile | None:
     return seal_bytes(data, DASH)
 
 
-def printable(text: str) -> str:
-    """Text without the control characters that terminals act on: a bundle's words are a stranger's."""
-    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
-
-
 def outcome(report: SelfTestReport) -> str:
     """Text of what replaying the golden vectors showed, for people."""
     said = [f"{head} {steps} of {report.limits[head]}" for head, steps in report.worst.items()]
@@ -180,106 +173,3 @@ def outcome(report: SelfTestReport) -> str:
         f"golden vectors: {report.cases} cases {verdict}; worst difference in steps, of those allowed: "
         f"{worst or 'nothing was compared'}"
     )
-
-
-def describe(bundle: Bundle) -> str:
-    """Text with all that people should know of a bundle."""
-    from edge.models.bundle_file import OPTIONAL_LIMITS
-
-    m = bundle.manifest
-    return "\n".join(
-        [
-            f"{m.name} {m.version}   research use only, not a medical device",
-            f"  {bundle.path}",
-            f"  sha256 {bundle.sha256}, {bundle.size:,} bytes, {len(bundle.golden)} golden vectors",
-            f"  task {m.task}, body part {m.body_part}, licence {m.licence}",
-            f"  made {m.created}, revision {m.git_revision or 'unknown'}, recipe {m.recipe_sha256[:16]}",
-            *(
-                f"  optional {name}, {size:,} bytes: {'not used' if name in OPTIONAL_LIMITS else 'not known'} here"
-                for name, size in bundle.optional.items()
-            ),
-            "",
-            f"input   {m.input}",
-            *(
-                f"head    {name}: {head.tensor}{', ' * bool(head.class_names)}{' / '.join(head.class_names)}"
-                for name, head in m.heads.items()
-            ),
-            "",
-            *_thresholds(m),
-            "",
-            *_figures(m),
-            "",
-            "trained on",
-            *_list(f"{d.name} ({d.licence}): {d.used_for}. {d.citation}" for d in m.training_data),
-            "",
-            "never shown",
-            *_list(m.not_shown),
-        ]
-    )
-
-
-def _thresholds(m: ModelManifest) -> list[str]:
-    t = m.thresholds
-    uncertain, stated = "none", ""
-    if t.uncertain is not None:
-        between = f"between {t.uncertain[0]:.3f} and {t.uncertain[1]:.3f}"
-        uncertain = f"{between}: with a lesion an uncertain call, without one not judged"
-    if t.anatomy_stated is not None:
-        stated = f"; under {t.anatomy_stated:.3f} where configuration or DICOM says {m.body_part}"
-    return [
-        f"suspicious from a malignancy of {t.malignancy:.3f}",
-        *_list([t.operating_point, f"calibrated where {t.prevalence:.0%} of the pictures were malignant"]),
-        f"lesion     mask pixels from {t.lesion:g}, mean presence from {t.lesion_score:g}, "
-        f"area from {t.lesion_min_area:.2%} of the input",
-        f"anatomy    not judged under {t.anatomy:.3f}{stated}",
-        f"uncertain  {uncertain}",
-    ]
-
-
-def describe_plain(plain: Classifier) -> str:
-    """Text with all that people should know of a plain classifier."""
-    card = plain.card
-    return "\n".join(
-        [
-            f"{card.name} {card.version}   a plain classifier: no device judges by it; research use only",
-            f"  {plain.path}",
-            f"  sha256 {plain.sha256}, {plain.size:,} bytes",
-            f"  task {card.task}, body part {card.body_part or 'any'}, licence {card.licence or 'not stated'}",
-            f"  made {card.created}, revision {card.git_revision or 'unknown'}, recipe {card.recipe_sha256[:16]}",
-            "",
-            f"input   {card.input}",
-            f"output  {card.output}: {' / '.join(card.class_names)}",
-            "",
-            *_figures(card),
-            "",
-            "trained on",
-            *(
-                _list(f"{d.name} ({d.licence}): {d.used_for}. {d.citation}" for d in card.training_data)
-                or ["  - not said"]
-            ),
-        ]
-    )
-
-
-def _figures(manifest: ModelManifest | ClassifierCard) -> list[str]:
-    if not manifest.metrics:
-        return ["no figures"]
-    width = max(len(m.name) for m in manifest.metrics)
-    lines = []
-    for data in dict.fromkeys(m.data for m in manifest.metrics):
-        rows = [m for m in manifest.metrics if m.data == data]
-        methods = {m.method.split(";")[0] for m in rows}
-        shared = f", all {methods.pop()}" if len(methods) == 1 else ""  # said once, it leaves the rows short
-        lines += textwrap.wrap(f"measured on {data}{shared}", 100)
-        lines += [
-            f"  {m.name:{width}}  {m.value:6.3f}   {m.low:.3f} to {m.high:.3f}"
-            + ("" if shared else f"   {m.method.split(';')[0]}")
-            for m in rows
-        ]
-    return lines
-
-
-def _list(items: Iterable[str]) -> list[str]:
-    return [
-        line for item in items for line in textwrap.wrap(item, 100, initial_indent="  - ", subsequent_indent="    ")
-    ]

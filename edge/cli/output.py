@@ -15,3 +15,8 @@ def print_json(text: str) -> None:
     """
     require_stdout()
     print(text if takes_unicode(sys.stdout) else ascii_json(text), flush=True)
+
+
+def printable(text: str) -> str:
+    """Text without the control characters that terminals act on: a bundle's words are a stranger's."""
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)

@@ -27,6 +27,9 @@ def command(
     device: Annotated[str | None, typer.Option(help="Name of this device, in every topic.")] = None,
     state_dir: Annotated[Path | None, typer.Option(help="Where the outbox is kept.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file; see edge-cli config init.")] = None,
+    allow_no_gate: Annotated[
+        bool, typer.Option("--allow-no-gate", help="Allow a model without an anatomy gate (gate.none_allowed).")
+    ] = False,
     drain_timeout: Annotated[
         float | None, typer.Option(help="Seconds that receivers have, at the end, to take what is left.")
     ] = None,
@@ -53,6 +56,7 @@ def command(
         "state_dir": state_dir,
         "model": model,
         "drain_timeout_s": drain_timeout,
+        "gate.none_allowed": True if allow_no_gate else None,
         "runtime.uri": runtime,
         "streams": streams_from_sources(source) if source else None,
         "sinks": [{"uri": uri} for uri in sink] if sink else None,

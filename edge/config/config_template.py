@@ -49,6 +49,8 @@ EXAMPLES: dict[str, Any] = {
     "key_file": "/etc/sonoedge/cart-1.key",
 }
 """Values for settings without a default, by name; `EXAMPLES_IN` where one name has several meanings."""
+RETIRED = frozenset({("TrackingSettings", "gone_after_frames")})
+"""Settings that are still read, with a warning, and are not offered any more."""
 EXAMPLES_IN: dict[tuple[str, str], Any] = {("SinkSettings", "uri"): "mqtt://localhost:1883"}
 
 
@@ -65,6 +67,8 @@ def _table(cls: type[msgspec.Struct], name: str, mark: str = "") -> Iterator[str
         kind = without_none(field.type)
         if isinstance(kind, types.StructType) or _tables_in(kind):
             inner.append((field.name, kind))
+            continue
+        if (cls.__name__, field.name) in RETIRED:
             continue
         yield from _comment(docs[field.name])
         yield f"#{field.name} = {toml_value(_value(cls, field))}"

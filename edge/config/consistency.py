@@ -69,11 +69,21 @@ def find_warnings(settings: Settings) -> Iterator[SettingsProblem]:
         yield from _stream_warnings(i, stream)
     for i, sink in enumerate(settings.sinks):
         yield from _sink_warnings(i, sink)
+    yield from tracking_warnings(settings)
     if settings.model is not None and not Path(settings.model).is_file():
         yield _no_file(("model",), "model", settings.model)
     for i, key in enumerate(settings.model_keys):
         if not Path(key).is_file():
             yield _no_file(("model_keys",), f"model_keys[{i}]", key)
+
+
+def tracking_warnings(settings: Settings) -> Iterator[SettingsProblem]:
+    """Find settings of tracking under a name that has been replaced: they are still read."""
+    frames = settings.tracking.gone_after_frames
+    if frames is not None:
+        message = f"tracking.gone_after_frames: seconds count now; {frames} frames are taken as 30 a second"
+        hint = f"write gone_after_s = {settings.tracking.gone_s:.3g} instead, or what you mean in seconds"
+        yield SettingsProblem(("tracking", "gone_after_frames"), message, hint)
 
 
 def _stream_warnings(i: int, stream: StreamSettings) -> Iterator[SettingsProblem]:

@@ -6,17 +6,10 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from edge.config.section import Core, NotNegative, Positive, SettingsSection
+from edge.config.tracking_settings import TrackingSettings
 from edge.contracts.names import Name
 from edge.contracts.region import Box
-
-Positive = Annotated[float, msgspec.Meta(gt=0)]
-NotNegative = Annotated[float, msgspec.Meta(ge=0)]
-Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
-Core = Annotated[int, msgspec.Meta(ge=0, le=1023)]
-
-
-class SettingsSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base class of all sections of the settings."""
 
 
 class CalibrationSettings(SettingsSection, frozen=True):
@@ -146,21 +139,6 @@ class ThermalSettings(SettingsSection, frozen=True):
     ``under_voltage`` are reasons too, where sensors tell. None: all of it is in `health` only."""
 
 
-class TrackingSettings(SettingsSection, frozen=True):
-    """Lesion tracking: when a lesion is new, changed or gone."""
-
-    match_iou: Share = 0.2
-    """Boxes that overlap at least this much (intersection over union) are the same lesion."""
-    gone_after_frames: Annotated[int, msgspec.Meta(ge=1)] = 5
-    """Judged frames without the lesion until it has ended."""
-    update_malignancy: Share = 0.1
-    """A change of malignancy by this much is an update."""
-    update_iou: Share = 0.6
-    """A box that overlaps the last published one less than this is an update."""
-    update_every_s: Positive = 5.0
-    """Seconds. A lesion still seen is updated at least this often."""
-
-
 class ExamSettings(SettingsSection, frozen=True):
     """Exams: where the boundary between two patients is."""
 
@@ -240,6 +218,14 @@ class LogSettings(SettingsSection, frozen=True):
     """``json``: one object a line."""
 
 
+class GateSettings(SettingsSection, frozen=True):
+    """Anatomy gate: what is asked of a model before it may judge."""
+
+    none_allowed: bool = False
+    """True: a model that refuses no other body part may judge, too. Whatever is in the picture gets one of its labels;
+    each message and picture then says ``gate: none``. False: such a model is refused."""
+
+
 class Settings(SettingsSection, frozen=True):
     """All settings of a daemon, with its sections."""
 
@@ -268,6 +254,7 @@ class Settings(SettingsSection, frozen=True):
     runtime: RuntimeSettings = RuntimeSettings()
     affinity: AffinitySettings = AffinitySettings()
     thermal: ThermalSettings = ThermalSettings()
+    gate: GateSettings = GateSettings()
     tracking: TrackingSettings = TrackingSettings()
     exam: ExamSettings = ExamSettings()
     outbox: OutboxSettings = OutboxSettings()

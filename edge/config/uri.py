@@ -52,7 +52,7 @@ class Uri:
             return convert(text)
         except ValueError:
             raise UsageError(
-                f"{self.scheme}://: {key}={text!r} is not valid", hint=f"for example {key}={default}"
+                f"{self.scheme}://: {key}={text!r} is not valid", hint=f"for example {key}={_as_written(default)}"
             ) from None
 
     def redacted(self) -> str:
@@ -63,6 +63,13 @@ class Uri:
         if self.path and self.scheme in FILE_SCHEMES:
             return f"{self.scheme}:///…"
         return f"{self.scheme}://{self.host}{port}"
+
+
+def _as_written(value: object) -> str:
+    """A parameter's value as it is written in a URI: a size is ``1920x1080``, and a choice ``yes``."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 EXAMPLES = {

@@ -20,10 +20,14 @@ Modules:
   computed it.
 - ``frames``: Frames and source events: what a source gives the pipeline.
 - ``health``: ``health``: counters, times and sensor values every few seconds, flat, as exporters want them.
+- ``labels``: ``labels/{stream}``: message about one label of a classifier, new, changed or gone; and the verdict behind
+  it.
 - ``latest_result``: ``results/{stream}``: message with the latest result, for screens; not durable, rate-limited.
 - ``manifest``: ``manifest.json``: model description inside the ``.tflite``: recipe, heads, thresholds. Untrusted until
   checked.
 - ``names``: Valid names of sites, devices and streams, which stand in topics and file names.
+- ``picture_recipe``: Preprocessing recipe of version 2: pictures in grey or colour, fitted and normalised as most
+  networks want it.
 - ``placement``: Placement of a model's operators: the proof that an accelerator is used, and not only configured.
 - ``ports``: Ports: interfaces behind which every part can be exchanged. Each has a public fake for tests.
 - ``precision``: Decimals of each kind of number on the wire and in files: as many as mean something. The one place that

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from edge.contracts.envelope import Durable
+from edge.contracts.manifest import Gate
 from edge.contracts.results import Reason, Status
 
 
@@ -34,4 +35,6 @@ class Coverage(Durable, frozen=True, kw_only=True):
     previous: Interval | None
     """Interval that ended; None at the beginning of a stream, also after the process that judged it ended without a
     word: then nothing is known of the time since its last message."""
+    gate: Gate | msgspec.UnsetType = msgspec.UNSET
+    """What refuses pictures of other body parts; ``none``: nothing does. Absent: a lesion model's anatomy head."""
     research_only: Literal[True] = True

@@ -61,6 +61,23 @@ class RuntimeRef(msgspec.Struct, frozen=True, kw_only=True):
     fallback: bool = False
 
 
+class ClipRef(msgspec.Struct, frozen=True, kw_only=True):
+    """Judgement on a lesion by all frames of its track so far."""
+
+    malignancy: float
+    """Calibrated probability, 0 to 1, joined over the frames by ``method``."""
+    uncertainty: float
+    """Chance (0 to 1) that calling the lesion suspicious, or not, by this ``malignancy`` is wrong."""
+    frames: int
+    """Number of frames with the lesion."""
+    seconds: float
+    """Time from the first frame with the lesion to the last."""
+    method: str
+    """Name of the rule that joins the frames' malignancies."""
+    best_frame: int | None = None
+    """``frame.seq`` of the frame that shows the lesion best: sharp, whole and sure."""
+
+
 class Verdict(msgspec.Struct, frozen=True):
     """Verdict on one frame: the judged fields that its result and the messages made of it share by name.
 
@@ -123,3 +140,5 @@ class Finding(Durable, frozen=True, kw_only=True):
     older versions, which looked for none: null."""
     latency_ms: dict[str, float]
     research_only: Literal[True] = True
+    clip: ClipRef | None = None
+    """What all frames of the track say together; with ``update`` and ``end``. Absent: ``new``, or an older version."""

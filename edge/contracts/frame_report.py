@@ -10,6 +10,7 @@ import msgspec
 
 from edge.contracts.finding import ModelRef, RuntimeRef
 from edge.contracts.health import FrameNumbers
+from edge.contracts.manifest import Gate, Judges
 from edge.contracts.state import StreamState
 
 
@@ -26,4 +27,8 @@ class FrameReport(msgspec.Struct, frozen=True, kw_only=True):
     capabilities: list[str] = []
     reasons: list[str] = []
     """Why the frame process is not well, one word each, as `Reason` spells them where it has one; empty: it is."""
+    judges: Judges = "lesion"
+    """Kind of the model."""
+    gate: Gate = "anatomy"
+    """What refuses pictures of other body parts."""
     numbers: FrameNumbers = FrameNumbers()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from edge.contracts.finding import RuntimeRef, Verdict
+from edge.contracts.labels import LabelScore  # noqa: TC001  (msgspec reads the types at run time)
+from edge.contracts.manifest import Gate  # noqa: TC001  (as above)
 from edge.contracts.results import Status
 
 
 class Result(Verdict, frozen=True, kw_only=True):
     """Result of one frame; checked when it is made.
 
-    ``malignancy`` is a number for `finding` and `clear` and None for the others; ``suspicious`` is None unless
-    `finding`, and only the call of a `finding` can be uncertain. Raises ValueError otherwise: an inconsistent result is
-    a bug, never a message.
+    Of a lesion model: ``malignancy`` is a number for `finding` and `clear` and None for the others; ``suspicious`` is
+    None unless `finding`, and only the call of a `finding` can be uncertain. Of a classifier (``scores`` are there):
+    none of these ever is, and `finding` and `clear` have labels that were given. Raises ValueError otherwise: an
+    inconsistent result is a bug, never a message.
     """
 
     stream: str
@@ -23,9 +26,18 @@ class Result(Verdict, frozen=True, kw_only=True):
     """Runtime that computed this, and whether as a fall-back; None where nothing did."""
     latency_ms: dict[str, float] = {}
     """Time that each stage took for this frame, in milliseconds."""
+    scores: tuple[LabelScore, ...] = ()
+    """Scores of a classifier, the highest first; empty of another model, and where it was not asked."""
+    given: tuple[str, ...] = ()
+    """Labels that a judged frame has, the highest score first."""
+    gated_by: Gate | None = None
+    """What refuses pictures of other body parts, of other models than those for lesions; None: of a lesion model."""
 
     def __post_init__(self) -> None:
         judged = self.status in (Status.FINDING, Status.CLEAR)
+        if self.scores or self.given:
+            self._check_labels(judged)
+            return
         if judged != (self.malignancy is not None):
             raise ValueError(f"{self.status.value} with malignancy {self.malignancy}")
         if self.malignancy is not None and not 0.0 <= self.malignancy <= 1.0:  # NaN too: JSON would say null for it
@@ -38,3 +50,14 @@ class Result(Verdict, frozen=True, kw_only=True):
             raise ValueError(f"{self.status.value} with suspicious {self.suspicious}")
         if self.call_uncertain and self.status is not Status.FINDING:
             raise ValueError(f"{self.status.value} with an uncertain call")
+
+    def _check_labels(self, judged: bool) -> None:
+        """Check the result of a classifier."""
+        if self.malignancy is not None or self.suspicious is not None or self.call_uncertain or self.lesions:
+            raise ValueError(f"{self.status.value} with labels, and with malignancy or lesions")
+        if judged == (self.reason is not None):
+            raise ValueError(f"{self.status.value} with reason {self.reason}")
+        if self.status is Status.NO_RESULT or judged != bool(self.given):
+            raise ValueError(f"{self.status.value} with the labels {', '.join(self.given) or 'none'} given")
+        if not all(0.0 <= label.score <= 1.0 for label in self.scores):  # NaN too: JSON would say null for it
+            raise ValueError(f"{self.status.value} with a score that is none")

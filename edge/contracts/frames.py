@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from edge.contracts.region import Region
     from edge.contracts.results import Reason
 
+UNTIMED_RATE = 10
+"""Frames a second of a clip that says none."""
+
 
 @dataclass(frozen=True, slots=True)
 class Equipment:
@@ -32,6 +35,8 @@ class FrameOrigin:
     """0-based number of the frame in its file or session."""
     clip: int = 0
     """Number of the unbroken sequence (file, session) within a source: no lesion track crosses from one to the next."""
+    still: bool = False
+    """Whether the clip is this one picture: no other frame will confirm what it shows."""
     sop_instance_uid: str | None = None
     study: str | None = None
     """A hash of the DICOM study UID: a new study is a new exam."""
@@ -65,6 +70,16 @@ class Frame:
     geometry: int | None = None
     """Number of the scan geometry (outline, depth) within its stream: another one is another picture of the body, and
     no lesion track crosses from one to the next. None: the scan area was not looked for."""
+
+    @property
+    def clip_ns(self) -> int:
+        """Place of the frame in time, in nanoseconds, for what is counted in seconds; compares within a clip only.
+
+        Of a file that has no times, such as the pages of a TIFF, there are `UNTIMED_RATE` frames a second.
+        """
+        if self.media_ns is not None:
+            return self.media_ns
+        return self.captured_ns if self.origin.path is None else self.origin.frame_index * 1_000_000_000 // UNTIMED_RATE
 
 
 @dataclass(frozen=True, slots=True)

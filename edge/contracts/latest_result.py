@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
+import msgspec
+
 from edge.contracts.envelope import Envelope
 from edge.contracts.finding import RuntimeRef
+from edge.contracts.labels import LabelScore
+from edge.contracts.manifest import Gate
 from edge.contracts.results import Lesion, Reason, Status
 
 
@@ -27,4 +31,10 @@ class LatestResult(Envelope, frozen=True, kw_only=True):
     latency_ms: dict[str, float]
     runtime: RuntimeRef | None = None
     """Runtime that computed it; None where nothing did."""
+    labels: list[LabelScore] | msgspec.UnsetType = msgspec.UNSET
+    """Scores of a classifier, the highest first, at most 20. Absent: the model is none."""
+    found: list[str] | msgspec.UnsetType = msgspec.UNSET
+    """Labels that the frame has: at or over their thresholds. Absent: the model is no classifier."""
+    gate: Gate | msgspec.UnsetType = msgspec.UNSET
+    """What refuses pictures of other body parts; ``none``: nothing does. Absent: a lesion model's anatomy head."""
     research_only: Literal[True] = True

@@ -7,9 +7,14 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from edge.contracts.picture_recipe import PictureRecipe
 from edge.contracts.tensors import TensorSpec
 
 Probability = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+Judges = Literal["lesion", "classification", "segmentation", "detection"]
+"""Kind of a model: what its outputs mean, and so how an answer becomes a verdict."""
+Gate = Literal["anatomy", "none"]
+"""What refuses pictures of other body parts: the model's anatomy head, or nothing."""
 
 MALIGNANCY = "malignancy"
 """Head: (1, 2) class probabilities, benign first."""
@@ -17,6 +22,10 @@ LESION_MASK = "lesion_mask"
 """Head: (1, h, w, 1) lesion presence, at least a quarter of the input's resolution."""
 ANATOMY = "anatomy"
 """Head: (1, 1) probability that the picture is of the manifest's body part."""
+LABELS = "labels"
+"""Head of a classifier: (1, n), one value for each of its labels."""
+MAX_LABELS = 4096
+"""Most labels of a classifier."""
 
 
 FLOAT_TOLERANCE = 0.002
@@ -28,7 +37,8 @@ class PreprocessRecipe(msgspec.Struct, frozen=True, kw_only=True):
     """Preprocessing recipe: how pixels become the input tensor; run by `edge.preprocess`.
 
     Only operations that are bit-equal on x86 and Arm.
-    The order is the order of the fields: grey, crop, median, contrast, resize and pad.
+    The order is the order of the fields: grey, crop, median, contrast, resize and pad. It is of version 1, and gets no
+    more fields: each would change the digest of every bundle. Version 2 is `PictureRecipe`.
     """
 
     version: Literal[1] = 1
@@ -159,26 +169,56 @@ class Golden(msgspec.Struct, frozen=True, kw_only=True):
         return 0
 
 
-class ModelManifest(msgspec.Struct, frozen=True, kw_only=True):
-    """Manifest of a model: everything the device needs to know of it, and everything a reader should."""
+class LabelRules(msgspec.Struct, frozen=True, kw_only=True):
+    """Rules that turn a classifier's outputs into scores and labels, and how their thresholds were chosen."""
 
-    manifest_version: Literal[1, 2] = 1
+    output: Literal["probabilities", "logits"]
+    """What the head gives. Of logits the device makes probabilities: softmax, or logistic where not ``exclusive``."""
+    exclusive: bool = True
+    """True: the scores of all labels add up to 1, and the highest is judged. False: each label is judged for itself."""
+    threshold: Probability
+    """A label whose score is under this is not reported; if none is over its own, the frame is `too_uncertain`."""
+    thresholds: dict[str, Probability] = {}
+    """By label, in place of ``threshold``."""
+    clear_label: str | None = None
+    """Label that means that there is nothing to find: a frame that gets it is `clear`. None: no frame ever is."""
+    temperature: Annotated[float, msgspec.Meta(gt=0.0)] = 1.0
+    """Calibration: logits (of probabilities, their logarithms) are divided by this before they become scores."""
+    anatomy: Probability | None = None
+    """A picture whose anatomy output is under this is not of the body part. None: the model has no such head."""
+    anatomy_stated: Probability | None = None
+    """Limit in place of ``anatomy``, as in `Thresholds`."""
+    method: str = ""
+    """For people: how thresholds and temperature were chosen, and on what."""
+
+    def threshold_of(self, label: str) -> float:
+        """Threshold that holds for ``label``."""
+        return self.thresholds.get(label, self.threshold)
+
+
+class BundleManifest(msgspec.Struct, frozen=True, kw_only=True):
+    """Manifest of a model of any kind: what loop, runtimes and golden vectors need to know of it, and readers should.
+
+    What only one kind has stands in its own class: `ModelManifest`, `ClassificationManifest`.
+    """
+
+    manifest_version: int = 1
     """2 where something is used that readers of version 1 would pass over and then compute something else:
-    ``calibration.presence``. Those refuse it."""
+    ``calibration.presence``. 3 for other kinds of model than ``lesion``. Readers refuse what they do not know."""
+    judges: Judges = "lesion"
+    """Kind of the model. Absent, as in bundles made before: ``lesion``."""
     name: str
     version: str
     task: str
     body_part: str
-    """Body part that the model judges, as DICOM spells BodyPartExamined: ``BREAST``."""
+    """Body part that the model judges, as DICOM spells BodyPartExamined: ``BREAST``; empty: any (no lesion model)."""
     licence: str
     graph_sha256: str = ""
     """SHA-256, hex, of the flatbuffer before the appended ZIP: damage is seen before native code reads it."""
     input: TensorSpec
-    recipe: PreprocessRecipe
     recipe_sha256: str
+    """SHA-256, hex, of the recipe, which each kind has in its own class."""
     heads: dict[str, HeadSpec]
-    thresholds: Thresholds
-    calibration: Calibration
     golden: Golden
     training_data: list[DataSource]
     metrics: list[Metric]
@@ -191,3 +231,25 @@ class ModelManifest(msgspec.Struct, frozen=True, kw_only=True):
     """Time of the training run that its network comes from, where the bundle was made later out of another; empty:
     ``created``."""
     research_only: Literal[True] = True
+
+    @property
+    def gate(self) -> Gate:
+        """What refuses pictures of other body parts."""
+        return "anatomy" if ANATOMY in self.heads else "none"
+
+
+class ModelManifest(BundleManifest, frozen=True, kw_only=True):
+    """Manifest of a model that finds lesions and judges how likely they are malignant."""
+
+    manifest_version: Literal[1, 2] = 1
+    recipe: PreprocessRecipe
+    thresholds: Thresholds
+    calibration: Calibration
+
+
+class ClassificationManifest(BundleManifest, frozen=True, kw_only=True):
+    """Manifest of a classifier: it gives a picture labels, and knows neither lesions nor malignancy."""
+
+    manifest_version: Literal[3] = 3
+    recipe: PictureRecipe
+    labels: LabelRules

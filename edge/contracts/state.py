@@ -9,6 +9,7 @@ import msgspec
 from edge.contracts import topics
 from edge.contracts.envelope import Envelope
 from edge.contracts.finding import ModelRef, RuntimeRef
+from edge.contracts.manifest import Gate, Judges
 
 
 class OutboxState(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +77,10 @@ class State(Envelope, frozen=True, kw_only=True):
     clock_mark: ClockMark | None = None
     health_every_s: float | None = None
     """Seconds between two ``health`` messages of this device; None: unknown. Much longer silence is no health."""
+    judges: Judges | msgspec.UnsetType = msgspec.UNSET
+    """Kind of the model: ``classification`` sends ``labels``, never ``findings``. Absent: ``lesion``."""
+    gate: Gate | msgspec.UnsetType = msgspec.UNSET
+    """What refuses pictures of other body parts; ``none``: nothing does. Absent: a lesion model's anatomy head."""
     research_only: Literal[True] = True
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from edge.contracts.placement import Placement
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 
@@ -52,7 +51,7 @@ class RuntimeSpec(msgspec.Struct, frozen=True, kw_only=True):
 class Tensor:
     """Filled input tensor; ``values`` has exactly the shape and dtype of ``spec``."""
 
-    values: NDArray[np.uint8]
+    values: NDArray[Any]
     spec: TensorSpec
 
 

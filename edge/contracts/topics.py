@@ -9,10 +9,13 @@ HEALTH = "health"
 REQUEST = "request"
 RESPONSE = "response"
 FINDINGS = "findings"
+LABELS = "labels"
 COVERAGE = "coverage"
 RESULTS = "results"
 DURABLE_TOPICS = (FINDINGS, COVERAGE)
 """First levels of the topics of durable messages, where ``state`` names none; of these the second is the stream."""
+ALL_DURABLE_TOPICS = (FINDINGS, COVERAGE, LABELS)
+"""Those of a device whose model is no lesion model. Findings of an earlier model may stand in the same outbox."""
 DURABLE_TOPICS_LIMIT = 16
 """Most of them that a device may name."""
 NEVER_DURABLE = frozenset({STATE, HEALTH, REQUEST, RESPONSE, RESULTS})
@@ -22,6 +25,11 @@ NEVER_DURABLE = frozenset({STATE, HEALTH, REQUEST, RESPONSE, RESULTS})
 def findings(stream: str) -> str:
     """Topic of a stream's durable findings, below the device's prefix."""
     return f"{FINDINGS}/{stream}"
+
+
+def labels(stream: str) -> str:
+    """Topic of a stream's durable labels, below the device's prefix."""
+    return f"{LABELS}/{stream}"
 
 
 def coverage(stream: str) -> str:

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 SITE, DEVICE, STREAM = "demo", "demo-cart", "cart"
 SEED = 1
 GOODBYE_S = 3.0
+RETURNS = 3
+"""Times that the camera comes back."""
 LATEST_S = 1.0
 """A camera that died or hangs is told within so long, on a machine that is not busy with other things."""
 CONFIG = """\
@@ -162,6 +164,11 @@ class _Run:
         self._act(daemon, "camera: frozen, its connection stays (SIGSTOP)", camera.freeze, _is_lost, "told", LATEST_S)
         self._act(daemon, "camera: switched off and on", camera.switch_on, _is_judged, "judged")
         self._hold(daemon)
+        while self._reconnects() < RETURNS:  # health comes once a second: the last of it tells of all returns
+            self._hold(daemon, 0.1)
+
+    def _reconnects(self) -> int:
+        return 0 if self._table.last is None else self._table.last.reconnects
 
     def _act(
         self,
@@ -242,7 +249,7 @@ class _Run:
         outcome.problems += missing_parts(summary)
         if not summary.lesions:
             outcome.problems.append("no finding, though there is a lesion in the phantom")
-        if last is None or last.reconnects < 3:
+        if self._reconnects() < RETURNS:
             outcome.problems.append("health does not count the camera's three returns")
         return outcome
 

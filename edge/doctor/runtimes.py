@@ -100,7 +100,7 @@ def _replay(runtime: Runtime, model: RuntimeModel) -> str:
 
 def _invoke(runtime: Runtime) -> str:
     spec = runtime.spec.input
-    runtime.submit(Tensor(np.zeros(spec.shape, np.uint8), spec))
+    runtime.submit(Tensor(np.zeros(spec.shape, spec.dtype), spec))
     if runtime.wait(TIMEOUT_S) is None:
         raise DeviceError(f"no answer within {TIMEOUT_S:.0f} s", hint="try another runtime")
     return "answers (it computes nothing that could be compared)"

@@ -48,6 +48,9 @@ def finding_text(last: LastFinding | None) -> str:
     """``suspicious 0.90, 7 s ago``, ``suspicious 0.52 (uncertain), 7 s ago``: the last finding of a device."""
     if last is None:
         return NOTHING
+    if last.label:
+        score = "ended" if last.lifecycle == "end" else "" if last.score is None else f"{last.score:.2f}"
+        return f"{last.label} {score}".strip() + f", {age_text(last.age_s)} ago"
     verdict = "ended" if last.lifecycle == "end" else "suspicious" if last.suspicious else "not suspicious"
     malignancy = "" if last.malignancy is None else f" {last.malignancy:.2f}"
     uncertain = " (uncertain)" if last.call_uncertain else ""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 READABLE = {Arrival.NEW, Arrival.REPAIRED, Arrival.DUPLICATE, Arrival.NOTED}
 """Verdicts on messages of which the overview reads its own part."""
+FOUND = (f"{topics.FINDINGS}/", f"{topics.LABELS}/")
+"""Topics of what models find."""
 REQUESTS = "requests"
 """Capability of a device that takes requests."""
 
@@ -34,6 +36,10 @@ class LastFinding(msgspec.Struct, frozen=True, kw_only=True):
     suspicious: bool | None
     call_uncertain: bool = False
     """Whether ``suspicious`` is an uncertain call; false of devices that do not say so."""
+    label: str = ""
+    """Label of a classifier; empty: the finding is a lesion's."""
+    score: float | None = None
+    """Score of the label."""
     age_s: float
     """Seconds since it arrived here, by our own clock: those of devices may be wrong."""
 
@@ -81,6 +87,8 @@ class _Finding(msgspec.Struct, frozen=True):
     malignancy: float | None = None
     suspicious: bool | None = None
     call_uncertain: bool | None = None
+    label: Text = ""
+    score: float | None = None
     replayed: bool = False
 
 
@@ -116,7 +124,7 @@ class LastMessages:
                 self._feed_state(payload, verdict, own, now)
             elif suffix == topics.HEALTH and verdict is Arrival.NOTED:
                 self._feed_health(payload, own, now)
-            elif suffix.startswith("findings/") and verdict in (Arrival.NEW, Arrival.REPAIRED):
+            elif suffix.startswith(FOUND) and verdict in (Arrival.NEW, Arrival.REPAIRED):
                 self._update_finding(decode_json(payload, _Finding, limit=MESSAGE_LIMIT), now)
         except UnreadableError:
             if verdict in READABLE:  # the ledger could read what it needs; the rest is of another version, and unknown
@@ -132,6 +140,8 @@ class LastMessages:
             malignancy=self.finding.malignancy,
             suspicious=self.finding.suspicious,
             call_uncertain=bool(self.finding.call_uncertain),
+            label=self.finding.label,
+            score=self.finding.score,
             age_s=round(max(0.0, now - self.finding_at), 1),
         )
 
@@ -178,7 +188,7 @@ class LastMessages:
         self.health = decode_json(payload, HealthNumbers, limit=MESSAGE_LIMIT)
 
     def _update_finding(self, finding: _Finding, now: float) -> None:
-        if not finding.schema.startswith("finding/"):  # a durable message of another kind
+        if not finding.schema.startswith(("finding/", "labels/")):  # a durable message of another kind
             return
         if self.finding is None or not finding.replayed:
             self.finding, self.finding_at = finding, now

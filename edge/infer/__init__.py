@@ -2,8 +2,7 @@
 
 Modules:
 
-- ``clip_summary``: Summary of a clip in one line: how many frames were judged, why others were not, and the most
-  suspicious one.
+- ``clip_summary``: Summary of a clip: a line for each lesion that was tracked, and one for the clip.
 - ``film``: Overlay film: every frame of one clip with what was found drawn on it, and a slate for each that was not
   judged.
 - ``inputs``: Input files of ``edge-cli infer``: which source reads which file, by its first bytes, then by its name.

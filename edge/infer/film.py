@@ -16,6 +16,7 @@ from edge.contracts.errors import DeviceError, EdgeError, UsageError
 from edge.dicom.frame_reader import DicomFrameReader
 from edge.infer.output import printable
 from edge.picture.overlay import draw_overlay, draw_slate, overlay_height
+from edge.picture.score_bars import MOST_BARS
 from edge.sources.clip_decoder import open_capture
 from edge.sources.ffmpeg_log import ffmpeg_log
 
@@ -92,7 +93,7 @@ class OverlayFilm:
             self._add_slate(printable(answer.detail) or "no result")
             return
         if self._writer is None:
-            self._begin(answer.frame.pixels)
+            self._begin(answer.frame.pixels, MOST_BARS if answer.result.gated_by is not None else 0)
         self._last_slate = None
         self._write(draw_overlay(answer.frame.pixels, answer.result))
 
@@ -120,9 +121,9 @@ class OverlayFilm:
                 self._part.unlink(missing_ok=True)
             os.close(self._folder)
 
-    def _begin(self, pixels: NDArray[np.uint8]) -> None:
+    def _begin(self, pixels: NDArray[np.uint8], bars: int) -> None:
         """Open the writer, for frames of the size that the first picture and its words take."""
-        height, width = overlay_height(pixels, STRIP_LINES)
+        height, width = overlay_height(pixels, STRIP_LINES, bars)
         self._picture_size = pixels.shape[:2]
         self._size = (width + width % 2, height + height % 2)
         self._writer = self._open(self._size)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TextIO
 
+    from edge.contracts.frame_result import Result
     from edge.infer.run import FileAnswer
 
 DESCRIPTORS = ("taller_than_wide", "margin_sharpness", "echogenicity", "posterior")
@@ -48,9 +49,17 @@ def as_json(answer: FileAnswer) -> str:
         "suspicious": None if result is None else result.suspicious,
         "call_uncertain": result is not None and result.call_uncertain,
         "lesions": [] if result is None else [_lesion(each) for each in result.lesions],
+        **_labels(result),
         "latency_ms": {} if result is None else result.latency_ms,
     }
     return msgspec.json.encode(line).decode()
+
+
+def _labels(result: Result | None) -> dict[str, Any]:
+    """Keys that only a model of another kind than ``lesion`` has."""
+    if result is None or result.gated_by is None:
+        return {}
+    return {"labels": result.scores, "found": result.given, "gate": result.gated_by}
 
 
 def _lesion(lesion: Lesion) -> dict[str, Any]:
@@ -62,6 +71,11 @@ def _lesion(lesion: Lesion) -> dict[str, Any]:
         "area_mm2": lesion.area_mm2,
         "descriptors": lesion.descriptors,
     }
+
+
+def _one_word(label: str) -> str:
+    """Label without the characters that part a list of labels."""
+    return label.replace(" ", "_").replace("=", "_")
 
 
 class AnswerTable:
@@ -89,7 +103,7 @@ class AnswerTable:
 def _result_text(answer: FileAnswer) -> str:
     if answer.result is None:
         return printable(answer.detail) or (REASONS[answer.reason] if answer.reason else "")
-    if answer.status is Status.CLEAR:
+    if answer.status is Status.CLEAR and answer.result.malignancy is not None:
         return f"no lesion detected in this frame | malignancy {answer.result.malignancy:.2f}"
     return " | ".join(sentence(answer.result))
 
@@ -100,7 +114,10 @@ def printable(text: str) -> str:
 
 
 class AnswerCsv:
-    """CSV file of answers, or CSV on stdout: one row a lesion; a frame without one has a row of its own."""
+    """CSV file of answers, or CSV on stdout: one row a lesion; a frame without one has a row of its own.
+
+    Of a classifier there is a last column with the scores of its labels.
+    """
 
     def __init__(self, path: Path, stdout: TextIO | None = None) -> None:
         """Open the file, or take ``stdout`` in its place. Raises `UsageError` if it cannot be written."""
@@ -111,10 +128,13 @@ class AnswerCsv:
             raise UsageError(f"{path} cannot be written: {error.strerror}", hint="give --csv another place") from None
         self._path = path
         self._writer = csv.writer(self._file)
-        self._write([COLUMNS])
+        self._headed = False
+        self.labels = False
+        """Whether the model is a classifier. To be set before the first answer is added."""
 
     def add(self, answer: FileAnswer) -> None:
         """Write the rows of one answer. Raises `DeviceError` if they cannot be written."""
+        self._write_head()
         result = answer.result
         reason = answer.reason if result is None else result.reason
         head = [
@@ -125,21 +145,30 @@ class AnswerCsv:
             result and result.malignancy,
             result and result.suspicious,
         ]
-        tail = [result and result.latency_ms.get("total"), result is not None and result.call_uncertain]
+        tail: list[Any] = [result and result.latency_ms.get("total"), result is not None and result.call_uncertain]
+        if self.labels:
+            tail.append(" ".join(f"{_one_word(each.name)}={each.score}" for each in result.scores) if result else None)
         lesions = result.lesions if result else ()
         rows: list[list[Any]] = []
         for number, lesion in enumerate(lesions, start=1):
             descriptors = [lesion.descriptors.get(name) for name in DESCRIPTORS]
             size = [lesion.long_axis_mm, lesion.area_mm2]
             rows.append([*head, number, *lesion.box, lesion.score, *size, *descriptors, *tail])
-        self._write(rows or [[*head, *[None] * (len(COLUMNS) - len(head) - len(tail)), *tail]])
+        columns = len(COLUMNS) + self.labels
+        self._write(rows or [[*head, *[None] * (columns - len(head) - len(tail)), *tail]])
 
     def close(self) -> None:
         """Write what is left and close the file. Raises `DeviceError` if it cannot be written."""
+        self._write_head()
         try:
             self._file.flush() if self._stdout else self._file.close()
         except OSError as error:
             raise self._failed(error) from None
+
+    def _write_head(self) -> None:
+        if not self._headed:
+            self._headed = True
+            self._write([(*COLUMNS, "labels") if self.labels else COLUMNS])
 
     def _write(self, rows: Sequence[Sequence[Any]]) -> None:
         try:

@@ -11,6 +11,9 @@ Modules:
   `ModelError`.
 - ``bundle_file``: Container format of a bundle: a TFLite flatbuffer with a ZIP appended, as in the TFLite metadata
   format.
+- ``bundle_writer``: Writer of bundle files: the TFLite graph, then a ZIP whose bytes depend on its contents alone.
+- ``classification_checks``: Consistency checks of what only a classifier's bundle has: any input, labels, rules, golden
+  vectors.
 - ``classifier``: Plain classifier file: a ``.tflite`` with labels and ``classifier.json`` appended, for any TFLite
   tool.
 - ``delegate_placement``: Delegate placement: from the operators that delegates took to their share of the graph's

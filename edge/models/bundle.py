@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from edge.contracts.decoding import UnreadableError, decode_json
 from edge.contracts.errors import ModelError
 from edge.contracts.finding import ModelRef
-from edge.contracts.manifest import ModelManifest
+from edge.contracts.manifest import BundleManifest, ClassificationManifest, Judges, ModelManifest
 from edge.models.bundle_checks import check_golden, check_hash, check_labels, check_manifest, check_optional
 from edge.models.bundle_file import seal_model, split_bundle
 from edge.models.golden_vectors import read_golden
@@ -33,9 +35,9 @@ class Bundle:
     """The bytes that were checked, as a path that runtimes load: whatever happens to the file on disk."""
     signer: str | None
     """Id of the trusted key that signed the file; None: none did, or no key is trusted."""
-    manifest: ModelManifest
+    manifest: BundleManifest
     labels: tuple[str, ...]
-    """Class names of the malignancy head, in its order."""
+    """Class names of the malignancy head, or labels of a classifier, in the order of the head."""
     card: str
     """MODEL_CARD.md, for people."""
     golden: GoldenVectors
@@ -61,6 +63,16 @@ class Bundle:
         """Reference to this model for findings."""
         name, version = self.manifest.name, self.manifest.version
         return ModelRef(name=name, version=version, sha256=self.sha256, signature=self.signer)
+
+    @property
+    def lesion_manifest(self) -> ModelManifest:
+        """Manifest, for what is about lesions alone. Raises `ModelError` for a model of another kind."""
+        if not isinstance(self.manifest, ModelManifest):
+            raise ModelError(
+                f"{self.path.name} is a model for {self.manifest.judges}, which knows no lesions",
+                hint="this needs a lesion model; edge-cli model info shows what a bundle is",
+            )
+        return self.manifest
 
     @property
     def model_bytes(self) -> bytes:
@@ -102,10 +114,26 @@ def _parse(file: SealedFile, signer: str | None) -> Bundle:
     return Bundle(file, signer, manifest, labels, card, golden, sizes)
 
 
-def read_manifest(body: bytes) -> ModelManifest:
-    """Decode ``manifest.json``. Raises `ModelError` if it is not valid, or of a version that is not known here."""
+class ManifestKind(msgspec.Struct, frozen=True):
+    """Kind of model that a manifest says it is of: decides how the rest is read."""
+
+    judges: Judges = "lesion"
+
+
+KINDS: dict[str, type[BundleManifest]] = {"lesion": ModelManifest, "classification": ClassificationManifest}
+"""Manifest by kind of model: those that can judge here."""
+
+
+def read_manifest(body: bytes) -> BundleManifest:
+    """Decode ``manifest.json``. Raises `ModelError` if it is not valid, or of a kind or version not known here."""
     try:
-        return decode_json(body, ModelManifest)
+        judges = decode_json(body, ManifestKind).judges
+        if judges not in KINDS:
+            raise ModelError(
+                f"the model is for {judges}, which is not judged here yet",
+                hint=f"models for {' and '.join(KINDS)} are: see docs/own-model.md",
+            )
+        return decode_json(body, KINDS[judges])
     except UnreadableError as error:
         raise ModelError(
             f"manifest.json is not valid: {error}",

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 
 from edge.contracts.errors import ModelError
-from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
+from edge.contracts.manifest import ANATOMY, LABELS, LESION_MASK, MALIGNANCY, ClassificationManifest, ModelManifest
 from edge.contracts.tensors import TensorSpec
+from edge.models import classification_checks
 from edge.models.bundle_file import OPTIONAL_LIMITS
 from edge.models.graph import check_whole, is_flatbuffer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.manifest import BundleManifest
     from edge.models.golden_vectors import GoldenVectors
     from edge.models.graph import Graph
 
@@ -28,30 +29,41 @@ pixel, and the worst pixel stands on a lesion's rim: TFLite's own kernels were s
 probabilities of the same model by 13. A mask that went dead or full moves some by over 200."""
 MAX_TOLERANCE = min(MAX_TOLERANCE_BY_HEAD.values())
 """Largest tolerance that holds for all heads, and for heads that are not named above."""
+MAX_SCALE = 16.0
+"""Largest step of a classifier's quantised output: logits may be large."""
 MAX_FLOAT_TOLERANCE = 0.05
 """Largest tolerance of a float output: beyond it a broken kernel would pass, as with steps."""
+MAX_LOGIT_TOLERANCE = 0.2
+"""The same of logits: it moves a probability by as much at most."""
 INFORMATIVE_RANGE = (0.3, 0.7)
 """Golden probabilities inside show small differences; one at 0 or 1 proves nothing."""
 HINT = "the bundle is inconsistent: export it anew"
 
 
-def check_hash(manifest: ModelManifest, graph: bytes | memoryview) -> None:
+def check_hash(manifest: BundleManifest, graph: bytes | memoryview) -> None:
     """Raise `ModelError` unless the flatbuffer's SHA-256 is the one that the manifest was written for."""
     if manifest.graph_sha256 != hashlib.sha256(graph).hexdigest():
         _fail("the model's bytes are not those that the manifest was written for", "copy the file again: it is damaged")
 
 
-def check_manifest(manifest: ModelManifest, graph: Graph) -> None:
+def check_manifest(manifest: BundleManifest, graph: Graph) -> None:
     """Raise `ModelError` unless manifest and flatbuffer agree and every threshold is in its range."""
-    _check_input(manifest, graph)
-    _check_heads(manifest, graph)
-    _check_thresholds(manifest)
+    if isinstance(manifest, ModelManifest):
+        _check_input(manifest, graph)
+        _check_all_heads(manifest, graph)
+        _check_heads(manifest, graph)
+        _check_thresholds(manifest)
+    elif isinstance(manifest, ClassificationManifest):
+        classification_checks.check_input(manifest, graph)
+        _check_all_heads(manifest, graph)
+        classification_checks.check_heads(manifest, graph)
+        classification_checks.check_rules(manifest)
     check_tolerances(manifest)
 
 
-def check_labels(labels: tuple[str, ...], manifest: ModelManifest) -> None:
+def check_labels(labels: tuple[str, ...], manifest: BundleManifest) -> None:
     """Raise `ModelError` unless ``labels.txt`` names the classes that the manifest names."""
-    names = manifest.heads[MALIGNANCY].class_names
+    names = manifest.heads[MALIGNANCY if manifest.judges == "lesion" else LABELS].class_names
     if list(labels) != names:
         _fail(f"labels.txt: expected {', '.join(names)}, got {', '.join(labels)[:80]}")
 
@@ -67,14 +79,22 @@ def check_optional(members: Mapping[str, bytes]) -> None:
             raise ModelError(f"{name}: {error.message}", hint=error.hint) from error
 
 
-def check_golden(golden: GoldenVectors, manifest: ModelManifest) -> None:
-    """Raise `ModelError` unless golden vectors hold a lesion, a case without one, and an uncertain probability.
+def check_golden(golden: GoldenVectors, manifest: BundleManifest) -> None:
+    """Raise `ModelError` unless golden vectors can show a difference between runtimes.
 
-    Without these they could not show a difference between runtimes.
+    Of a lesion model they hold a lesion, a case without one, and an uncertain probability; of a classifier, pictures
+    that it tells apart.
     """
     for name, values in golden.outputs.items():
         if not np.isfinite(values).all():  # NaN is no answer, and nothing could be compared with it
             _fail(f"golden.npz: output_{name} holds a value that is not finite")
+    if isinstance(manifest, ClassificationManifest):
+        classification_checks.check_golden(golden, manifest)
+    elif isinstance(manifest, ModelManifest):
+        _check_lesion_golden(golden, manifest)
+
+
+def _check_lesion_golden(golden: GoldenVectors, manifest: ModelManifest) -> None:
     spec = manifest.heads[MALIGNANCY].tensor
     probability = spec.scale * (golden.outputs[MALIGNANCY][:, 1].astype(np.float64) - spec.zero_point)
     low, high = INFORMATIVE_RANGE
@@ -105,16 +125,21 @@ def _check_input(manifest: ModelManifest, graph: Graph) -> None:
         _fail(f"recipe.contrast: expected 256 values from 0 to 255, got {len(recipe.contrast)} values")
 
 
-def _check_heads(manifest: ModelManifest, graph: Graph) -> None:
-    for name in (MALIGNANCY, LESION_MASK, ANATOMY):
+def _check_all_heads(manifest: BundleManifest, graph: Graph) -> None:
+    wanted = (MALIGNANCY, LESION_MASK, ANATOMY) if manifest.judges == "lesion" else (LABELS,)
+    for name in wanted:
         if name not in manifest.heads:
             _fail(f"the manifest names no head {name!r}, only {', '.join(sorted(manifest.heads)) or 'none'}")
+    most = 1.0 if manifest.judges == "lesion" else MAX_SCALE
     for name, head in manifest.heads.items():
         got = graph.outputs.get(name)
         if got != head.tensor:
             _fail(f"the manifest says head {name} {head.tensor}, the model has {got or 'none of that name'}")
-        if head.tensor.dtype not in ("uint8", "int8", "float32") or not 0 < head.tensor.scale <= 1:
-            _fail(f"head {name}: expected uint8, int8 or float32 with a scale up to 1, got {head.tensor}")
+        if head.tensor.dtype not in ("uint8", "int8", "float32") or not 0 < head.tensor.scale <= most:
+            _fail(f"head {name}: expected uint8, int8 or float32 with a scale up to {most:g}, got {head.tensor}")
+
+
+def _check_heads(manifest: ModelManifest, graph: Graph) -> None:
     if graph.first_output != MALIGNANCY:
         _fail(f"expected {MALIGNANCY} as the model's first output, got {graph.first_output!r}")
     malignancy, mask, anatomy = (manifest.heads[name].tensor.shape for name in (MALIGNANCY, LESION_MASK, ANATOMY))
@@ -152,7 +177,7 @@ def _check_thresholds(manifest: ModelManifest) -> None:
         _fail(f"calibration.presence {presence}: expected manifest_version 2, got {manifest.manifest_version}")
 
 
-def check_tolerances(manifest: ModelManifest) -> None:
+def check_tolerances(manifest: BundleManifest) -> None:
     """Raise `ModelError` unless no tolerance of the golden outputs would let a broken kernel pass."""
     whole, by_head = manifest.golden.max_abs_diff, manifest.golden.by_head
     if not whole or not all(0 <= v <= MAX_TOLERANCE for v in whole.values()):
@@ -162,9 +187,11 @@ def check_tolerances(manifest: ModelManifest) -> None:
             most = MAX_TOLERANCE_BY_HEAD.get(head, MAX_TOLERANCE)
             if head not in manifest.heads or not 0 <= steps <= most:
                 _fail(f"golden.by_head: expected 0 to {most} for a head of {family}, got {head} {steps}")
+    logits = isinstance(manifest, ClassificationManifest) and manifest.labels.output == "logits"
+    limit = MAX_LOGIT_TOLERANCE if logits else MAX_FLOAT_TOLERANCE
     for family, value in manifest.golden.max_abs_float.items():
-        if not 0 <= value <= MAX_FLOAT_TOLERANCE:  # NaN is refused too
-            _fail(f"golden.max_abs_float: expected 0 to {MAX_FLOAT_TOLERANCE} for {family}, got {value}")
+        if not 0 <= value <= limit:  # NaN is refused too
+            _fail(f"golden.max_abs_float: expected 0 to {limit} for {family}, got {value}")
 
 
 def _fail(message: str, hint: str = HINT) -> NoReturn:

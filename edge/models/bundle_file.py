@@ -34,6 +34,7 @@ CLASSIFIER_LIMITS = {"labels.txt": 2**16, CLASSIFIER_JSON: 2**20}
 """The same of a plain classifier, which may have no others: see `edge.models.classifier`."""
 
 EXPORT = "make a bundle with: python -m export bundle runs/<id> --out model.tflite"
+ADOPT = "edge-cli model adopt FILE --out own.sono.tflite makes a bundle of it"
 COPY = "copy the file again, or export it anew"
 
 
@@ -142,7 +143,7 @@ def _check_members(infos: list[zipfile.ZipInfo], limits: dict[str, int], optiona
     if CLASSIFIER_JSON in names and CLASSIFIER_JSON not in limits:
         raise ModelError(
             "a plain classifier: without lesion mask, anatomy gate and golden vectors no device can judge by it",
-            hint="edge-cli model info shows it; for a device make a bundle with python -m export bundle",
+            hint=f"{ADOPT}; or make one anew with python -m export bundle",
         )
     allowed = {name: most for name in names if optional and (most := _optional_limit(name))} | limits
     missing = sorted(set(limits) - set(names))
@@ -181,5 +182,5 @@ def _missing_zip_error(data: bytes) -> ModelError:
         return ModelError(f"the file is truncated: {len(data)} bytes, no end of a bundle", hint=COPY)
     return ModelError(
         "a bare .tflite, whole, but no bundle: it has no manifest, so nothing says what its outputs mean",
-        hint=EXPORT,
+        hint=f"of a classifier, {ADOPT}; else {EXPORT}",
     )

@@ -2,7 +2,7 @@
 
 frame_000 …      (H, W) grey or (H, W, 3) RGB, uint8: raw phantom frames, of any size
 regions_000 …    (n, 6) float64: x, y, width, height in pixels, mm_x, mm_y; NaN: not calibrated
-tensors          (cases, height, width, channels) uint8
+tensors          (cases, height, width, channels) of the input's type
 output_<head>    (cases, …): raw, as the model gives them
 """
 
@@ -21,7 +21,7 @@ from edge.models.zip_directory import open_zip
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.manifest import BundleManifest
 
 MAX_CASES = 32
 MAX_UNPACKED = 64 * 2**20
@@ -43,7 +43,7 @@ class GoldenVectors:
     """(H, W) grey or (H, W, 3) RGB, raw."""
     regions: tuple[tuple[Region, ...], ...]
     """Regions of each frame, for the preprocessor."""
-    tensors: NDArray[np.uint8]
+    tensors: NDArray[Any]
     """(cases, height, width, channels): exactly what the recipe makes of the frames."""
     outputs: dict[str, NDArray[Any]]
     """By head name, (cases, …) of the head's dtype: raw (still quantised) outputs."""
@@ -56,7 +56,7 @@ class GoldenVectors:
         return {name: values[case : case + 1] for name, values in self.outputs.items()}
 
 
-def read_golden(body: bytes, manifest: ModelManifest) -> GoldenVectors:
+def read_golden(body: bytes, manifest: BundleManifest) -> GoldenVectors:
     """Decode ``golden.npz``. Raises `ModelError` unless shapes and dtypes are those of the manifest."""
     arrays = _read_arrays(body)
     cases = sum(name.startswith("frame_") for name in arrays)

@@ -112,8 +112,8 @@ def _read(data: Buffer) -> Graph:
     order = subgraph.first(2, "i", -1)
     first = [name for name, index in outputs.items() if index == order]
     return Graph(
-        inputs={name: _tensor(tensors[index]) for name, index in inputs.items()},
-        outputs={name: _tensor(tensors[index]) for name, index in outputs.items()},
+        inputs={name: tensor_spec(tensors[index]) for name, index in inputs.items()},
+        outputs={name: tensor_spec(tensors[index]) for name, index in outputs.items()},
         first_output=first[0] if first else "",
     )
 
@@ -124,12 +124,13 @@ def subgraph_of(model: FlatbufferTable) -> FlatbufferTable:
     if len(signatures) != 1 or not subgraphs:
         raise ModelError(
             f"expected one signature in the model, got {len(signatures)}",
-            hint="export the model with python -m export",
+            hint="export the model with python -m export; one from elsewhere needs edge-cli model adopt",
         )
     return subgraphs[_index(signatures[0].number(4, "I", 0), subgraphs)]
 
 
-def _tensor(table: FlatbufferTable) -> TensorSpec:
+def tensor_spec(table: FlatbufferTable) -> TensorSpec:
+    """Shape, type and quantisation of a tensor's table. Raises `ModelError` for a type that is not known."""
     code = table.number(1, "b", 0)
     if code not in TYPES:
         raise ModelError(f"a tensor has the type {code}, which is not known", hint=HINT)
@@ -171,6 +172,21 @@ class FlatbufferTable:
         offset = int(_unpack(self._data, "H", self._vtable + entry))
         return self._at + offset if offset else 0
 
+    @property
+    def at(self) -> int:
+        """Offset of the table in the file."""
+        return self._at
+
+    @property
+    def slots(self) -> int:
+        """Number of fields that the table's schema had when it was written."""
+        return max(0, (self._size - 4) // 2)
+
+    def target(self, slot: int) -> int | None:
+        """Offset of the table, vector or text that a field refers to; None if absent."""
+        at = self._field(slot)
+        return _reference(self._data, at) if at else None
+
     def number(self, slot: int, kind: str, default: int) -> int:
         """Scalar field of struct's type ``kind``; ``default`` if absent."""
         at = self._field(slot)
@@ -195,6 +211,11 @@ class FlatbufferTable:
         """Vector field of bytes, copied; empty if absent."""
         start, length = self._vector(slot, 1)
         return bytes(self._data[start : start + length])
+
+    def view(self, slot: int) -> memoryview:
+        """Vector field of bytes, not copied; empty if absent."""
+        start, length = self._vector(slot, 1)
+        return memoryview(self._data)[start : start + length]
 
     def length(self, slot: int) -> int:
         """Length of a vector of bytes, which is not copied; 0 if absent."""

@@ -57,6 +57,15 @@ def read_operators(data: Buffer) -> list[Operator]:
         raise ModelError(f"the flatbuffer is damaged: {error}", hint=HINT) from error
 
 
+def operator_kinds(model: FlatbufferTable) -> list[list[str]]:
+    """Kinds of the operators of each subgraph, in running order; ``model`` is the root table.
+
+    Raises IndexError, struct.error or `ModelError` for a damaged one.
+    """
+    codes = [_kind(code) for code in model.tables(1)]
+    return [[codes[each.number(0, "I", 0)] for each in subgraph.tables(3)] for subgraph in model.tables(2)]
+
+
 def _kind(code: FlatbufferTable) -> str:
     # Numbers over 127 came later, into a wider field; the old one then holds 127.
     number = max(code.number(0, "b", 0), code.number(3, "i", 0))

@@ -15,6 +15,9 @@ from edge.contracts.manifest import (
 )
 from edge.contracts.tensors import TensorSpec
 
+SCRIPTED_SHA256 = "d88348752b9524b44c4b2521e145d4c6f1a0ca8bcce0da702dc07d06ac0d2c68"
+"""Stands in messages where a bundle's hash would: there is no file. It never changes."""
+
 
 def scripted_manifest() -> ModelManifest:
     """Make a manifest for ``scripted://``. It names no training data and no figures: nothing was trained."""

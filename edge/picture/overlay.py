@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 
 from edge.contracts.results import Status
-from edge.picture.wording import RESEARCH_ONLY, sentence, size
+from edge.picture.score_bars import bars_height, draw_score_bars
+from edge.picture.wording import NO_GATE, RESEARCH_ONLY, gate_of, scores_of, sentence, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,7 +65,10 @@ def draw_overlay(pixels: NDArray[np.uint8], judged: JudgedFrame) -> NDArray[np.u
         frame(picture, lesion.box, line, AMBER if judged.suspicious else WHITE)
     if len(judged.lesions) > 1:
         _numbers(picture[:, :width], judged.lesions)
-    return np.concatenate((picture, _strip(judged, picture.shape[1])))
+    parts = [picture, _strip(judged, picture.shape[1])]
+    if scores_of(judged):
+        parts.insert(1, draw_score_bars(scores_of(judged), getattr(judged, "given", ()), picture.shape[1]))
+    return np.concatenate(parts)
 
 
 def draw_slate(size: tuple[int, int], words: str) -> NDArray[np.uint8]:
@@ -87,9 +91,10 @@ def draw_slate(size: tuple[int, int], words: str) -> NDArray[np.uint8]:
     return np.concatenate((picture, _strip_of(parts, [], Status.NO_RESULT, picture.shape[1])))
 
 
-def overlay_height(pixels: NDArray[np.uint8], lines: int) -> tuple[int, int]:
-    """Height and width of an overlay of ``pixels`` with so many lines of words."""
+def overlay_height(pixels: NDArray[np.uint8], lines: int, bars: int = 0) -> tuple[int, int]:
+    """Height and width of an overlay of ``pixels`` with so many lines of words and score bars."""
     height, width = pixels.shape[0], max(pixels.shape[1], MIN_WIDTH)
+    height += bars_height(bars, width)
     return height + round(_text_scale(width) * CAP_HEIGHT * 1.9) * lines + max(4, width // 100) * 2, width
 
 
@@ -175,6 +180,8 @@ def _strip(judged: JudgedFrame, width: int) -> NDArray[np.uint8]:
     """Strip of words below a picture, see `_strip_of`."""
     lesions = judged.lesions if len(judged.lesions) > 1 else []
     each = [[f"{number}: lesion {lesion.score:.2f}", size(lesion)] for number, lesion in enumerate(lesions, start=1)]
+    if gate_of(judged) == "none":
+        each.append([NO_GATE])
     return _strip_of(sentence(judged), each, judged.status, width)
 
 

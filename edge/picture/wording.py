@@ -9,9 +9,13 @@ from edge.contracts.results import Reason, Status
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from edge.contracts.labels import LabelScore
+    from edge.contracts.manifest import Gate
     from edge.contracts.results import Lesion
 
 RESEARCH_ONLY = "research use only"
+NO_GATE = "no anatomy gate"
+"""What stands on each picture that a model without one has judged."""
 UNCERTAIN_CALL = "uncertain call"
 """What a finding is called, beside its call, where ``call_uncertain`` is true."""
 
@@ -81,6 +85,8 @@ class JudgedFrame(Protocol):
 
 def sentence(judged: JudgedFrame) -> list[str]:
     """Sentence about a frame in parts, in ASCII; to be joined by a bar or put on lines of their own."""
+    if gate_of(judged) is not None and judged.status in (Status.FINDING, Status.CLEAR):
+        return _labels(judged)
     if judged.status is Status.CLEAR:
         return ["no lesion detected in this frame"]
     if judged.status is not Status.FINDING:
@@ -90,6 +96,28 @@ def sentence(judged: JudgedFrame) -> list[str]:
     if len(judged.lesions) == 1:
         return [f"lesion {judged.lesions[0].score:.2f}", malignancy, *_call(judged), size(judged.lesions[0])]
     return [f"{len(judged.lesions)} lesions", malignancy, *_call(judged)]
+
+
+def scores_of(judged: JudgedFrame) -> tuple[LabelScore, ...]:
+    """Scores of a classifier, the highest first; empty of another model."""
+    return getattr(judged, "scores", ())
+
+
+def gate_of(judged: JudgedFrame) -> Gate | None:
+    """Gate of a model of another kind than ``lesion``; None: it is a lesion model."""
+    return getattr(judged, "gated_by", None)
+
+
+def _labels(judged: JudgedFrame) -> list[str]:
+    """Labels that a frame has, with their scores. What is clear is so by the model's card, and never "healthy"."""
+    given = getattr(judged, "given", ())
+    said = [f"{in_ascii(each.name)} {each.score:.2f}" for each in scores_of(judged) if each.name in given]
+    return [*said, "clear by the model's card"] if judged.status is Status.CLEAR else said
+
+
+def in_ascii(text: str) -> str:
+    """Text as the overlay's font can draw it."""
+    return text.encode("ascii", "replace").decode()
 
 
 def _call(judged: JudgedFrame) -> list[str]:

@@ -18,7 +18,8 @@ from edge.contracts.tensors import Tensor
 from edge.postprocess.abstention_rules import MIN_SIDE, SIZE_RULES, first_reason, pixel_gate
 from edge.postprocess.decide import decide
 from edge.postprocess.tissue_view import TissueView
-from edge.preprocess.preprocessor import MAX_PIXELS, Preprocessor
+from edge.preprocess.preprocessor import MAX_PIXELS
+from edge.preprocess.recipes import make_preprocessor
 from edge.scan_area.blackout import has_outline
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from edge.contracts.finding import RuntimeRef
     from edge.contracts.frames import Frame
-    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.manifest import BundleManifest
     from edge.pipeline.guard import RuntimeGuard
     from edge.preprocess.letterbox import Letterbox
 
@@ -62,12 +63,13 @@ class FrameJob:
 class Analyser:
     """Preprocesses, infers and decides, with one model and one guarded runtime."""
 
-    def __init__(self, manifest: ModelManifest, guard: RuntimeGuard) -> None:
+    def __init__(self, manifest: BundleManifest, guard: RuntimeGuard) -> None:
         self.manifest = manifest
         self.guard = guard
-        self._preprocess = Preprocessor(manifest.recipe)
+        self._gated_by = None if manifest.judges == "lesion" else manifest.gate
+        self._preprocess = make_preprocessor(manifest)
         # One buffer serves all frames: `submit` has copied it by the time the next frame is prepared.
-        self._values: NDArray[np.uint8] = np.empty(manifest.input.shape, np.uint8)
+        self._values: NDArray[Any] = np.empty(manifest.input.shape, manifest.input.dtype)
         self._tensor = Tensor(self._values, manifest.input)
 
     @property
@@ -154,6 +156,7 @@ class Analyser:
             image_size=(frame.pixels.shape[1], frame.pixels.shape[0]),
             runtime=job.runtime,
             latency_ms=job.latency_ms,
+            gated_by=self._gated_by,
         )
 
     def _decide(self, job: FrameJob, answer: Answer | None) -> Verdict:

@@ -248,9 +248,11 @@ class FrameCapture:
                     self.away.note_frame(name)
                 elif item.kind == "lost":
                     self.away.note_lost(name)
-                while queue and isinstance(queue[-1], Frame) and isinstance(item, Frame):
-                    queue.pop()
-                    self.dropped[name] += 1
+                if isinstance(item, Frame):  # events stay, and frames before them do not: they would only grow old
+                    events = [waiting for waiting in queue if not isinstance(waiting, Frame)]
+                    self.dropped[name] += len(queue) - len(events)
+                    queue.clear()
+                    queue.extend(events)
             else:
                 self._ready.wait_for(lambda: len(queue) < FILE_QUEUE or self._closed.is_set())
             queue.append(item)

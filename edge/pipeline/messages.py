@@ -7,8 +7,12 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from edge.contracts import precision, topics
 from edge.contracts.coverage import Coverage
 from edge.contracts.finding import (
+    ClipRef,
     EquipmentRef,
     Finding,
     FrameRef,
@@ -16,19 +20,22 @@ from edge.contracts.finding import (
     Laterality,
     ModelRef,
 )
+from edge.contracts.labels import Labels
 from edge.contracts.latest_result import LatestResult
+from edge.contracts.manifest import ClassificationManifest, ModelManifest
+from edge.pipeline.clip_judgement import METHOD
 from edge.scan_area import FINDER_VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import msgspec
-
     from edge.config.settings import StreamSettings
     from edge.contracts.frame_result import Result
     from edge.contracts.frames import Frame
-    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.manifest import BundleManifest, Gate
+    from edge.pipeline.clip_judgement import ClipJudgement
     from edge.pipeline.coverage import CoverageChange
+    from edge.pipeline.label_tracker import LabelEvent
     from edge.pipeline.tracker import TrackEvent
 
     Stamp = Callable[[], Mapping[str, Any]]
@@ -39,7 +46,7 @@ if TYPE_CHECKING:
 class Provenance:
     """Model and settings that judge: what all findings of a run share. What computes may change, see `Result`."""
 
-    manifest: ModelManifest
+    manifest: BundleManifest
     model: ModelRef
     image_ref: bool
     """Whether findings may name the DICOM object."""
@@ -50,39 +57,71 @@ class Messages:
 
     def __init__(self, stamp: Stamp, provenance: Provenance) -> None:
         self._stamp, self._from = stamp, provenance
+        manifest = provenance.manifest
+        self.judges = manifest.judges
+        """Kind of the model."""
+        self._gate: Gate | msgspec.UnsetType = msgspec.UNSET if manifest.judges == "lesion" else manifest.gate
 
     def finding(self, event: TrackEvent, frame: Frame, stream: StreamSettings, exam_id: str) -> Finding:
         """Message of one lifecycle event of a lesion.
 
         ``frame`` is the one that ``event.result`` was said of, or one of the same clip.
         """
-        result, origin, manifest, stamp = event.result, frame.origin, self._from.manifest, self._stamp()
-        assert result.runtime is not None  # noqa: S101  (what was found was computed)
-        image_ref = None
-        if self._from.image_ref and origin.sop_instance_uid is not None:
-            image_ref = ImageRef(sop=origin.sop_instance_uid, frame=origin.frame_index)
+        manifest = self._from.manifest
+        assert isinstance(manifest, ModelManifest)  # noqa: S101  (no other kind has lesions)
         return Finding(
-            **stamp,
-            **{**fields_in_common(result, Finding), "lesions": [event.lesion]},
+            **self._provenance(event.result, frame, stream),
+            **{**fields_in_common(event.result, Finding), "lesions": [event.lesion]},
             finding_id=event.finding_id,
             lifecycle=event.lifecycle,
             end_reason=event.end_reason,
             exam_id=exam_id,
-            captured_at=earlier(stamp["at"], stamp["mono_ns"] - result.captured_ns),
-            frame=FrameRef(seq=result.frame_seq, age_ms=result.latency_ms.get("total", 0.0)),
-            image_ref=image_ref,
-            body_part=manifest.body_part,
-            laterality=_laterality(frame, stream),
-            equipment=EquipmentRef(
-                manufacturer=origin.equipment.manufacturer, model=origin.equipment.model, probe=origin.equipment.probe
-            ),
             threshold=manifest.thresholds.malignancy,
             operating_point=manifest.thresholds.operating_point,
             prevalence=manifest.thresholds.prevalence,
-            model=self._from.model,
-            preprocess_hash=manifest.recipe_sha256,
+            scan_area_finder=FINDER_VERSION,
+            clip=None if event.lifecycle == "new" else clip_ref(event.clip, manifest.thresholds.malignancy),
+        )
+
+    def label(self, event: LabelEvent, frame: Frame, stream: StreamSettings, exam_id: str) -> Labels:
+        """Message of one lifecycle event of a label. ``frame`` as for `finding`."""
+        manifest, result = self._from.manifest, event.result
+        assert isinstance(manifest, ClassificationManifest)  # noqa: S101  (no other kind has labels)
+        judged = {**fields_in_common(result, Labels), "labels": list(result.scores), "gate": manifest.gate}
+        return Labels(
+            **self._provenance(result, frame, stream),
+            **judged,
+            label_id=event.label_id,
+            lifecycle=event.lifecycle,
+            end_reason=event.end_reason,
+            exam_id=exam_id,
+            label=event.label.name,
+            score=event.label.score,
+            threshold=manifest.labels.threshold_of(event.label.name),
             scan_area_finder=FINDER_VERSION,
         )
+
+    def _provenance(self, result: Result, frame: Frame, stream: StreamSettings) -> dict[str, Any]:
+        """Envelope, and where a durable message's result comes from: frame, patient's side, scanner, model."""
+        origin, manifest, stamp = frame.origin, self._from.manifest, self._stamp()
+        assert result.runtime is not None  # noqa: S101  (what was found was computed)
+        image_ref = None
+        if self._from.image_ref and origin.sop_instance_uid is not None:
+            image_ref = ImageRef(sop=origin.sop_instance_uid, frame=origin.frame_index)
+        equipment = origin.equipment
+        return {
+            **stamp,
+            "captured_at": earlier(stamp["at"], stamp["mono_ns"] - result.captured_ns),
+            "frame": FrameRef(seq=result.frame_seq, age_ms=result.latency_ms.get("total", 0.0)),
+            "image_ref": image_ref,
+            "body_part": manifest.body_part,
+            "laterality": _laterality(frame, stream),
+            "equipment": EquipmentRef(
+                manufacturer=equipment.manufacturer, model=equipment.model, probe=equipment.probe
+            ),
+            "model": self._from.model,
+            "preprocess_hash": manifest.recipe_sha256,
+        }
 
     def coverage(self, change: CoverageChange, stream: str, exam_id: str) -> Coverage:
         """Message of one change of a stream's result state."""
@@ -95,12 +134,20 @@ class Messages:
             since_mono_ns=change.since_ns,
             since_frame=change.since_frame,
             previous=change.previous,
+            gate=self._gate,
         )
 
     def latest_result(self, result: Result, exam_id: str) -> LatestResult:
         """Message with the newest result of a stream, for screens."""
-        judged = {**fields_in_common(result, LatestResult), "lesions": list(result.lesions)}
+        judged = {**fields_in_common(result, LatestResult), "lesions": list(result.lesions), "gate": self._gate}
+        if self.judges == "classification":
+            judged |= {"labels": list(result.scores), "found": list(result.given)}
         return LatestResult(**self._stamp(), **judged, exam_id=exam_id)
+
+
+def durable_topic(manifest: BundleManifest) -> str:
+    """First level of the topic of what a model of this kind finds."""
+    return topics.FINDINGS if manifest.judges == "lesion" else topics.LABELS
 
 
 def fields_in_common(result: Result, message: type[msgspec.Struct]) -> dict[str, Any]:
@@ -114,6 +161,21 @@ def fields_in_common(result: Result, message: type[msgspec.Struct]) -> dict[str,
 @cache
 def _names_in_common(result: type[msgspec.Struct], message: type[msgspec.Struct]) -> tuple[str, ...]:
     return tuple(name for name in result.__struct_fields__ if name in message.__struct_fields__)
+
+
+def clip_ref(clip: ClipJudgement | None, threshold: float) -> ClipRef | None:
+    """Judgement of all frames of a track, as it is published. ``threshold``: from here on it is called suspicious."""
+    if clip is None or not clip.frames:
+        return None
+    malignancy = clip.malignancy
+    return ClipRef(
+        malignancy=precision.probability(malignancy),
+        uncertainty=precision.probability(1 - malignancy if malignancy >= threshold else malignancy),
+        frames=clip.frames,
+        seconds=round(clip.seconds, 3),
+        method=METHOD,
+        best_frame=None if clip.best is None else clip.best.frame_seq,
+    )
 
 
 def earlier(at: str, by_ns: int) -> str:

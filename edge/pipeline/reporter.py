@@ -9,9 +9,11 @@ Tap                 frames and results for a viewer
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING
 
+from edge.config.consistency import tracking_warnings
 from edge.contracts.results import Reason, Status
 from edge.pipeline.latest_results import LatestResultSender
 from edge.pipeline.report_timer import ReportTimer
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from edge.contracts.frames import Frame, SourceEvent
     from edge.contracts.ports import FrameLink, Tap
     from edge.pipeline.messages import Messages
+
+log = logging.getLogger(__name__)
 
 
 class Reporter:
@@ -53,6 +57,8 @@ class Reporter:
         self._timer = ReportTimer(heartbeat, self.stats)
         self._lost: set[str] = set()
         """Streams whose last word was that they are lost."""
+        for warning in tracking_warnings(settings):
+            log.warning("%s (%s)", warning.message, warning.hint)
         self._streams = {
             stream.name: StreamReporter(stream, settings, messages, frame_link) for stream in settings.streams
         }

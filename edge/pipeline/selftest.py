@@ -13,12 +13,12 @@ import numpy as np
 
 from edge.contracts.errors import ModelError
 from edge.contracts.tensors import Tensor
-from edge.preprocess.preprocessor import Preprocessor
+from edge.preprocess.recipes import make_preprocessor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.manifest import BundleManifest
     from edge.contracts.ports import Runtime
     from edge.models.bundle import Bundle
 
@@ -87,7 +87,7 @@ def run_selftest(bundle: Bundle, runtime: Runtime) -> SelfTestReport:
     """Replay all golden vectors of ``bundle``, through preprocessing and ``runtime``."""
     manifest, golden = bundle.manifest, bundle.golden
     report = _empty_report(manifest, runtime.spec.family)
-    preprocess = Preprocessor(manifest.recipe)
+    preprocess = make_preprocessor(manifest)
     for number, (pixels, regions) in enumerate(zip(golden.frames, golden.regions, strict=True)):
         report.cases += 1
         expected_tensor = golden.tensors[number : number + 1]
@@ -110,7 +110,7 @@ def run_selftest(bundle: Bundle, runtime: Runtime) -> SelfTestReport:
     return report
 
 
-def _empty_report(manifest: ModelManifest, family: str) -> SelfTestReport:
+def _empty_report(manifest: BundleManifest, family: str) -> SelfTestReport:
     """A report with the limits of each head for runtimes of one family."""
     floats = {head for head, spec in manifest.heads.items() if np.dtype(spec.tensor.dtype).kind == "f"}
     return SelfTestReport(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from edge.contracts.frames import Frame
     from edge.contracts.ports import FrameLink
     from edge.pipeline.coverage import CoverageChange
+    from edge.pipeline.label_tracker import LabelEvent
     from edge.pipeline.messages import Messages
     from edge.pipeline.tracker import TrackEvent
 
@@ -45,6 +46,11 @@ class StreamMessages:
         """Hand over a lifecycle event of a lesion."""
         message = self._messages.finding(event, frame, self._settings, exam_id)
         self._keep(topics.findings(self._settings.name), message)
+
+    def label(self, event: LabelEvent, frame: Frame, exam_id: str) -> None:
+        """Hand over a lifecycle event of a label."""
+        message = self._messages.label(event, frame, self._settings, exam_id)
+        self._keep(topics.labels(self._settings.name), message)
 
     def coverage(self, change: CoverageChange, exam_id: str) -> None:
         """Hand over a change of the stream's result state."""

@@ -1,19 +1,29 @@
-"""State of one stream between frames: its exam, its lesion tracks and its coverage, kept and reported together."""
+"""State of one stream between frames: its exam, its lesion or label tracks, and its coverage, reported together."""
 
 from __future__ import annotations
 
 import logging
+import re
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
+
+from edge.config.tracking_settings import AT_ONCE
+from edge.config.uri import parse_uri
 from edge.contracts.results import Reason, Status
 from edge.pipeline.coverage import CoverageTracker
 from edge.pipeline.exam import ExamTracker
+from edge.pipeline.label_tracker import LabelEvent, LabelTracker
 from edge.pipeline.stream_messages import StreamMessages
 from edge.pipeline.tracker import Tracker
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from edge.config.settings import Settings, StreamSettings
+    from edge.config.tracking_settings import TrackingSettings
     from edge.contracts.finding import EndReason
     from edge.contracts.frame_result import Result
     from edge.contracts.frames import Frame, SourceEvent
@@ -24,14 +34,20 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MAX_BEST_FRAMES = 8
+"""Most frames of a stream that are kept as the best of a track."""
+_NUMBER = re.compile(r"[\d.,]*\d")
+
 
 class StreamReporter:
-    """Turns results and source events of one stream into its findings and its coverage."""
+    """Turns results and source events of one stream into its findings or labels, and its coverage."""
 
     def __init__(self, stream: StreamSettings, settings: Settings, messages: Messages, frame_link: FrameLink) -> None:
         """Begin with the state `no_result`, `starting`. ``settings``: of tracking and exams."""
         self._name = stream.name
-        self._tracker = Tracker(settings.tracking)
+        self._tracker: Tracker | LabelTracker = (
+            Tracker(tracking_of(settings)) if messages.judges == "lesion" else LabelTracker(settings.tracking)
+        )
         self._exam = ExamTracker(settings.exam.idle_timeout_s)
         self._coverage = CoverageTracker()
         self._messages = StreamMessages(stream, messages, frame_link, self._break_off)
@@ -39,6 +55,7 @@ class StreamReporter:
         self._geometry: int | None = None
         self._notes: tuple[str, ...] = ()
         self._last_frame: Frame | None = None
+        self._best_frames: dict[int, Frame] = {}
         self.stopped = False
         """Asked to stop: what is still on its way is not reported."""
         self._told: SourceEvent | None = None
@@ -67,11 +84,26 @@ class StreamReporter:
         previous_exam, another_exam = self._exam.exam_id, self._exam.starts_new_exam(frame)
         if another_exam:
             self._end_tracks("exam_changed", previous_exam)
-        if result.malignancy is not None:
+        if result.status in (Status.FINDING, Status.CLEAR):
             self._exam.note_judged(result.captured_ns)
         self._last_frame, self._told = frame, None
-        self._publish(self._tracker.update(result), self._exam.exam_id)
+        if isinstance(self._tracker, Tracker):
+            self._publish(self._tracker.update(result, frame.clip_ns, still=frame.origin.still), self._exam.exam_id)
+            self._keep_best_frames(frame, self._tracker.best_frames())
+        else:
+            self._publish(self._tracker.update(result), self._exam.exam_id)
         self._set_state(result.status, result.reason, result.captured_ns, result.frame_seq, anew=another_exam)
+
+    def best_frame(self, seq: int) -> Frame | None:
+        """Frame that was published as the best of a track that is still open (``clip.best_frame``), else None."""
+        return self._best_frames.get(seq)
+
+    def _keep_best_frames(self, frame: Frame, best: set[int]) -> None:
+        """Keep ``frame`` while it is the best of a track; let those go that are it no longer."""
+        if best or self._best_frames:
+            frames = {**self._best_frames, frame.seq: frame}
+            kept = [seq for seq in frames if seq in best][-MAX_BEST_FRAMES:]
+            self._best_frames = {seq: frames[seq] for seq in kept}
 
     def event(self, event: SourceEvent) -> None:
         """Report that the source gave no frame, and why; ask `reports` first."""
@@ -82,9 +114,14 @@ class StreamReporter:
         self._set_state(Status.NO_RESULT, event.reason, now, None)
 
     def _log_event(self, event: SourceEvent) -> None:
-        """Log an event; the same again and again only at its 2nd, 4th, 8th time: a camera may be off for days."""
-        self._times_told = self._times_told + 1 if event == self._told else 1
-        self._told = event
+        """Log an event; the same again and again only at its 2nd, 4th, 8th time: a camera may be off for days.
+
+        Losses whose words differ in their numbers only, such as an age, are the same. Of what is skipped each counts: a
+        number may be a frame's.
+        """
+        told = replace(event, detail=_NUMBER.sub("0", event.detail)) if event.kind == "lost" else event
+        self._times_told = self._times_told + 1 if told == self._told else 1
+        self._told = told
         if self._times_told & (self._times_told - 1):
             return
         again = f" (time {self._times_told} in a row)" if self._times_told > 1 else ""
@@ -130,10 +167,13 @@ class StreamReporter:
     def _end_tracks(self, reason: EndReason, exam_id: str | None = None) -> None:
         self._publish(self._tracker.end_all(reason), exam_id or self._exam.exam_id)
 
-    def _publish(self, events: list[TrackEvent], exam_id: str) -> None:
+    def _publish(self, events: Sequence[TrackEvent | LabelEvent], exam_id: str) -> None:
         for event in events:
             assert self._last_frame is not None  # noqa: S101  (no track without a frame)
-            self._messages.finding(event, self._last_frame, exam_id)
+            if isinstance(event, LabelEvent):
+                self._messages.label(event, self._last_frame, exam_id)
+            else:
+                self._messages.finding(event, self._last_frame, exam_id)
 
     def _close_silent_state(self, now_ns: int) -> None:
         change = self._coverage.check_silence(now_ns)
@@ -153,3 +193,10 @@ class StreamReporter:
         change = self._coverage.observe(status, reason, at_ns, frame, anew=anew)
         if change is not None:
             self._messages.coverage(change, self._exam.exam_id)
+
+
+def tracking_of(settings: Settings) -> TrackingSettings:
+    """Settings of tracking that hold: what ``scripted://`` answers is written, and needs no confirmation."""
+    if parse_uri(settings.runtime.uri).scheme != "scripted":
+        return settings.tracking
+    return msgspec.structs.replace(settings.tracking, confirm=AT_ONCE)

@@ -1,38 +1,55 @@
-"""Lesion tracker with hysteresis: results of one stream in, lifecycle events (new, update, end) out.
+"""Lesion tracker with hysteresis over seconds: results of one stream in, lifecycle events (new, update, end) out.
 
-Hysteresis: a lesion ends only after several frames without it, and an update needs a change over a threshold or a time
-since the last message. Pure; knows no messages.
+A lesion is `new` once a share of the frames of some seconds showed it, each counted by how surely; one that is seen
+less surely takes longer. Only while the anatomy gate lets most frames of the last seconds pass is anything new. It ends
+after some seconds without it. An update needs a change over a threshold or a time since the last message. Time is the
+stream's own, so that a frame rate changes nothing. Pure; knows no messages.
 """
 
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from edge.contracts.results import Status
+from edge.contracts.results import Reason, Status
+from edge.pipeline.clip_judgement import ClipJudgement
+from edge.pipeline.recent_frames import RecentFrames
+from edge.pipeline.same_lesion import Reach, iou, match
 
 if TYPE_CHECKING:
-    from edge.config.settings import TrackingSettings
+    from edge.config.tracking_settings import TrackingSettings
     from edge.contracts.finding import EndReason, Lifecycle
     from edge.contracts.frame_result import Result
-    from edge.contracts.region import Box
     from edge.contracts.results import Lesion
+
+ANOTHER_ORGAN = frozenset({Reason.WRONG_ANATOMY, Reason.NOT_ULTRASOUND})
+"""Reasons by which the gate says that this is no picture of the model's organ."""
+UNSURE, SURE = 0.7, 0.9
+"""A frame whose lesion has the presence `SURE` or more counts whole, one with `UNSURE` or less not at all."""
+LONGER, STEADY = 3, 0.9
+"""A lesion that is never seen surely is new too, once it is in the share `STEADY` of `LONGER` times the seconds."""
 
 
 @dataclass(slots=True)
 class Track:
-    """One lesion over time: as last seen, and as last published."""
+    """One lesion over time: as last seen, as last published, and what all of its frames say together."""
 
-    finding_id: str
     lesion: Lesion
     result: Result
-    published_lesion: Lesion
-    published_result: Result
-    missed: int = 0
-    """Judged frames in a row without it."""
-    unjudged: int = 0
-    """Frames in a row that were not judged at all."""
+    seen: RecentFrames
+    """Frames of the confirmation window with it, weighted by presence."""
+    seen_longer: RecentFrames
+    reach: Reach
+    """Where pieces of it turn up."""
+    finding_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    clip: ClipJudgement = field(default_factory=ClipJudgement)
+    published: tuple[Lesion, Result] | None = None
+    """None: not confirmed, so nobody knows of it."""
+    missed_ns: int = 0
+    """Time of judged frames without it since it was last seen."""
+    unjudged_ns: int = 0
+    """Time of frames that were not judged at all since it was last seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +62,8 @@ class TrackEvent:
     result: Result
     """The result that the lesion was last seen in."""
     end_reason: EndReason | None = None
+    clip: ClipJudgement | None = None
+    """What all frames of the track say together; changes as the track goes on."""
 
 
 class Tracker:
@@ -52,72 +71,139 @@ class Tracker:
 
     def __init__(self, settings: TrackingSettings) -> None:
         self._settings = settings
+        self._confirm_ns = round(settings.confirm.seconds * 1e9)
+        self._gone_ns = round(settings.gone_s * 1e9)
         self._tracks: list[Track] = []
+        self._begin()
 
-    def update(self, result: Result) -> list[TrackEvent]:
-        """Match the next frame's lesions with the tracks; events in the order in which they are to be published."""
-        if result.status not in (Status.FINDING, Status.CLEAR):
-            return self._not_judged()
-        events: list[TrackEvent] = []
-        unmatched = list(self._tracks)
-        for lesion in result.lesions:
-            track = self._nearest(lesion, unmatched)
-            if track is None:
-                track = Track(str(uuid.uuid4()), lesion, result, lesion, result)
-                self._tracks.append(track)
-                events.append(TrackEvent("new", track.finding_id, lesion, result))
-                continue
-            unmatched.remove(track)
-            track.lesion, track.result, track.missed, track.unjudged = lesion, result, 0, 0
-            if self._changed(track):
-                track.published_lesion, track.published_result = lesion, result
-                events.append(TrackEvent("update", track.finding_id, lesion, result))
-        for track in unmatched:
-            track.missed, track.unjudged = track.missed + 1, 0
-            if track.missed >= self._settings.gone_after_frames:
-                events.append(self._end(track, "gone"))
-        return events
+    def _begin(self) -> None:
+        """Begin a clip or an exam, of which nothing is known yet."""
+        self._now_ns = 0
+        self._last_ns: int | None = None
+        self._frames, self._frames_longer = RecentFrames(self._confirm_ns), RecentFrames(LONGER * self._confirm_ns)
+        gate_ns = round(self._settings.confirm.gate_s * 1e9)
+        self._gated, self._refused = RecentFrames(gate_ns), RecentFrames(gate_ns)
+
+    def update(self, result: Result, at_ns: int | None = None, *, still: bool = False) -> list[TrackEvent]:
+        """Match the next frame's lesions with the tracks; events in the order in which they are to be published.
+
+        ``at_ns``: the frame's place in its clip; None: when it was captured. ``still``: the clip is this one picture,
+        which nothing can confirm: what it shows is new at once.
+        """
+        step_ns = self._advance(result, result.captured_ns if at_ns is None else at_ns)
+        judged = result.status in (Status.FINDING, Status.CLEAR)
+        known, reach = [track.lesion for track in self._tracks], [track.reach.box for track in self._tracks]
+        pairs, unknown = match(known, reach, result.lesions, self._settings.match_iou)
+        for number, track in enumerate(list(self._tracks)):
+            if number in pairs:
+                self._sighted(track, pairs[number], result)
+            else:
+                self._unseen(track, step_ns, judged=judged)
+        for lesion in unknown:
+            seen, longer = RecentFrames(self._confirm_ns), RecentFrames(LONGER * self._confirm_ns)
+            track = Track(lesion, result, seen, longer, Reach(lesion.box, self._now_ns))
+            self._tracks.append(track)
+            self._sighted(track, lesion, result)
+        return self._events(result, still)
 
     def end_all(self, reason: EndReason) -> list[TrackEvent]:
-        """End every track that is still open, for ``reason``; the events of it."""
-        return [self._end(track, reason) for track in list(self._tracks)]
+        """End every track that is still open, for ``reason``; the events of it.
 
-    def _not_judged(self) -> list[TrackEvent]:
+        A clip that has ended before anything could be confirmed in it is judged by what there was.
+        """
         events = []
+        short = reason in ("clip_changed", "stream_ended") and self._now_ns < self._confirm_ns
+        least = self._settings.confirm.share * self._frames.count(self._now_ns)
         for track in list(self._tracks):
-            track.unjudged += 1
-            if track.unjudged >= self._settings.gone_after_frames:
-                events.append(self._end(track, "not_judged"))
+            if short and track.published is None and track.seen.count(self._now_ns) >= least:
+                events.append(self._publish(track, "new"))
+            events += self._end(track, reason)
+        self._begin()
         return events
 
-    def _end(self, track: Track, reason: EndReason) -> TrackEvent:
-        self._tracks.remove(track)
-        return TrackEvent("end", track.finding_id, track.lesion, track.result, reason)
+    def shown(self) -> list[Track]:
+        """Tracks that were published and have not ended."""
+        return [track for track in self._tracks if track.published is not None]
 
-    def _nearest(self, lesion: Lesion, tracks: list[Track]) -> Track | None:
-        best = max(tracks, key=lambda track: iou(track.lesion.box, lesion.box), default=None)
-        if best is None or iou(best.lesion.box, lesion.box) < self._settings.match_iou:
-            return None
-        return best
+    def best_frames(self) -> set[int]:
+        """``frame_seq`` of the best frame of each open track."""
+        return {track.clip.best.frame_seq for track in self._tracks if track.clip.best is not None}
+
+    def _advance(self, result: Result, at_ns: int) -> int:
+        """Move the tracker's clock to a frame, never backwards; the step in nanoseconds."""
+        step_ns = 0 if self._last_ns is None else max(0, at_ns - self._last_ns)
+        self._last_ns = at_ns
+        self._now_ns += step_ns
+        self._frames.add(self._now_ns)
+        self._frames_longer.add(self._now_ns)
+        self._gated.add(self._now_ns)
+        if result.reason in ANOTHER_ORGAN:
+            self._refused.add(self._now_ns)
+        return step_ns
+
+    def _sighted(self, track: Track, lesion: Lesion, result: Result) -> None:
+        track.lesion, track.result, track.missed_ns, track.unjudged_ns = lesion, result, 0, 0
+        track.seen.add(self._now_ns, min(1.0, max(0.0, (lesion.score - UNSURE) / (SURE - UNSURE))))
+        track.seen_longer.add(self._now_ns)
+        track.reach.add(lesion.box, self._now_ns)
+        track.clip.add(lesion, result, self._now_ns)
+
+    def _unseen(self, track: Track, step_ns: int, *, judged: bool) -> None:
+        step_ns = min(step_ns, (self._gone_ns + 1) // 2)  # one frame after a pause is not seconds without it
+        if judged:
+            track.missed_ns += step_ns
+        else:
+            track.unjudged_ns += step_ns
+
+    def _events(self, result: Result, still: bool) -> list[TrackEvent]:
+        events = []
+        for track in list(self._tracks):
+            if track.result is result:
+                if track.published is None:
+                    if still or self._confirmed(track):
+                        events.append(self._publish(track, "new"))
+                elif self._changed(track):
+                    events.append(self._publish(track, "update"))
+            elif track.published is None:
+                if not track.seen.count(self._now_ns):
+                    self._tracks.remove(track)
+            elif track.missed_ns >= self._gone_ns:
+                events += self._end(track, "gone")
+            elif track.unjudged_ns >= self._gone_ns:
+                events += self._end(track, "not_judged")
+        return events
+
+    def _confirmed(self, track: Track) -> bool:
+        """Whether a lesion that is seen now was seen for long enough, where the gate lets most frames pass."""
+        now_ns, share = self._now_ns, self._settings.confirm.share
+        if 2 * self._refused.count(now_ns) > self._gated.count(now_ns):
+            return False
+        surely = track.seen.weight(now_ns) >= share * self._frames.count(now_ns)
+        if surely and now_ns - track.seen.first_ns >= share * self._confirm_ns:
+            return True
+        long_ns = STEADY * LONGER * self._confirm_ns
+        often = track.seen_longer.count(now_ns) >= STEADY * self._frames_longer.count(now_ns)
+        return often and now_ns - track.seen_longer.first_ns >= long_ns
+
+    def _publish(self, track: Track, lifecycle: Lifecycle) -> TrackEvent:
+        track.published = track.lesion, track.result
+        return TrackEvent(lifecycle, track.finding_id, track.lesion, track.result, None, track.clip)
+
+    def _end(self, track: Track, reason: EndReason) -> list[TrackEvent]:
+        self._tracks.remove(track)
+        if track.published is None:
+            return []
+        return [TrackEvent("end", track.finding_id, track.lesion, track.result, reason, track.clip)]
 
     def _changed(self, track: Track) -> bool:
-        now, then = track.result, track.published_result
+        assert track.published is not None  # noqa: S101  (asked only of what was published)
+        now, (lesion, then) = track.result, track.published
         assert now.malignancy is not None  # noqa: S101  (a finding)
         assert then.malignancy is not None  # noqa: S101  (a finding)
         return (
             now.suspicious != then.suspicious
             or now.call_uncertain != then.call_uncertain
             or abs(now.malignancy - then.malignancy) >= self._settings.update_malignancy
-            or iou(track.lesion.box, track.published_lesion.box) < self._settings.update_iou
+            or iou(track.lesion.box, lesion.box) < self._settings.update_iou
             or now.captured_ns - then.captured_ns >= self._settings.update_every_s * 1e9
         )
-
-
-def iou(a: Box, b: Box) -> float:
-    """Intersection over union of two boxes (x, y, w, h); 0 where both are empty."""
-    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
-    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    shared = width * height
-    return shared / (a[2] * a[3] + b[2] * b[3] - shared)

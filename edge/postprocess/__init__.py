@@ -7,8 +7,10 @@ Modules:
 - ``abstention_rules``: All abstention rules of a frame in their order: which frames are seen but not judged, and why.
 - ``body_part``: Body parts: whether what DICOM or the configuration says is scanned contradicts the model, or names its
   own.
+- ``classify``: Verdict of a classifier on one frame: its scores, and which labels they give.
 - ``decide``: Verdict on one frame from the model's raw outputs: finding, clear, abstained, or no result for NaN
   outputs.
+- ``dequantise``: Real values of what a model's output has stored.
 - ``descriptors``: Lesion descriptors of the BI-RADS ultrasound lexicon, as numbers from the grey picture.
 - ``drawn_screen``: Measures that tell pictures drawn by a computer, and electronic snow, from a scan, by neighbouring
   pixels.

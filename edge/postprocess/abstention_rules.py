@@ -6,7 +6,9 @@ applies gives the frame's `Reason`. No other module decides that a frame is not 
 
     SIZE_RULES     before preprocessing, of the whole picture, and before the model, of its crop: (x, y, w, h)
     PIXEL_RULES    before the model, when the crop is known: its pixels, and the small picture of it (the pixel gate)
-    OUTPUT_RULES   after the model: its outputs, what was said of the body part, and the picture beside the crop
+    OUTPUT_RULES   after a lesion model: its outputs, what was said of the body part, and the picture beside the crop
+
+A classifier's outputs are judged by the rules in `edge.postprocess.classify`, in its own order.
 
 A frame that cannot be computed at all (too large, NaN in an output, a runtime that hangs) is `no_result`: that is no
 abstention, and is not decided here.
@@ -246,9 +248,11 @@ def doppler_lesion(outputs: JudgedOutputs) -> bool:
 
 def tissue_not_seen(outputs: JudgedOutputs) -> bool:
     """Whether no lesion was found, and it is not proven that the whole scan shows tissue."""
-    view = outputs.view
-    if outputs.lesions or view is None:
-        return False
+    return not outputs.lesions and outputs.view is not None and hides_tissue(outputs.view)
+
+
+def hides_tissue(view: TissueView) -> bool:
+    """Whether it is not proven that the whole scan shows tissue."""
     if (view.shows_speckle and view.sharpness < MIN_SHARPNESS_CLEAR) or view.outline_lost > MAX_CUT_OFF:
         return True
     black_level, white_level, white = view.grey_range

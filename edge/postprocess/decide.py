@@ -14,9 +14,11 @@ import numpy as np
 from edge.contracts import precision
 from edge.contracts.errors import ModelError
 from edge.contracts.finding import Verdict
+from edge.contracts.manifest import ClassificationManifest, ModelManifest
 from edge.contracts.region import Region
 from edge.contracts.results import Reason, Status
 from edge.postprocess.abstention_rules import OUTPUT_RULES, first_reason
+from edge.postprocess.classify import classify
 from edge.postprocess.descriptors import describe
 from edge.postprocess.measure import calibration_for
 from edge.postprocess.model_outputs import JudgedOutputs
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.manifest import BundleManifest
     from edge.contracts.region import Box
     from edge.contracts.results import Lesion
     from edge.postprocess.lesions import PicturePlacement
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
 
 def decide(
     outputs: Mapping[str, NDArray[Any]],
-    manifest: ModelManifest,
+    manifest: BundleManifest,
     placement: PicturePlacement,
     regions: tuple[Region, ...],
     pixels: NDArray[np.uint8],
@@ -47,6 +49,8 @@ def decide(
     view: TissueView | None = None,
 ) -> Verdict:
     """Verdict on one frame, by the abstention rules first and the manifest's thresholds then.
+
+    How an answer is read is the model's kind: this is the one place that chooses.
 
     Args:
         outputs: raw (still quantised) outputs by head name.
@@ -69,14 +73,12 @@ def decide(
     if any(outputs[name].dtype.kind == "f" and not np.isfinite(outputs[name]).all() for name in manifest.heads):
         return Verdict(Status.NO_RESULT, Reason.NAN_OUTPUT)
     region = judged_region(placement.crop, regions, pixels.shape[1], pixels.shape[0])
+    if isinstance(manifest, ClassificationManifest):
+        return classify(outputs, manifest, region, body_part, unseen, body_part_disputed, scan_unknown, view)
+    assert isinstance(manifest, ModelManifest)  # noqa: S101  (no bundle of another kind is loaded)
     said = (body_part, unseen, body_part_disputed, scan_unknown)
     judged = JudgedOutputs(outputs, manifest, placement, regions, *said, pixels, view)
-    if (reason := first_reason(OUTPUT_RULES, judged)) is not None:
-        return Verdict(Status.ABSTAINED, reason, region=region)
-    malignancy = precision.probability(judged.malignancy, manifest.thresholds.malignancy, manifest.thresholds.uncertain)
-    if not judged.lesions:
-        return Verdict(Status.CLEAR, malignancy=malignancy, region=region)
-    return _finding(judged, malignancy, regions, region, _Picture(pixels, placement.crop, crop_grey))
+    return _judge_lesions(judged, manifest, regions, region, _Picture(pixels, placement.crop, crop_grey))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,18 @@ class _Picture:
     pixels: NDArray[np.uint8]
     crop: Box
     crop_grey: NDArray[np.uint8] | None
+
+
+def _judge_lesions(
+    judged: JudgedOutputs, manifest: ModelManifest, regions: tuple[Region, ...], region: Region, picture: _Picture
+) -> Verdict:
+    """Verdict of a lesion model; ``region`` is what the judgement is about."""
+    if (reason := first_reason(OUTPUT_RULES, judged)) is not None:
+        return Verdict(Status.ABSTAINED, reason, region=region)
+    malignancy = precision.probability(judged.malignancy, manifest.thresholds.malignancy, manifest.thresholds.uncertain)
+    if not judged.lesions:
+        return Verdict(Status.CLEAR, malignancy=malignancy, region=region)
+    return _finding(judged, malignancy, regions, region, picture)
 
 
 def _finding(

@@ -11,6 +11,7 @@ import numpy as np
 
 from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
 from edge.contracts.tensors import TensorSpec
+from edge.postprocess.dequantise import dequantise as dequantise  # export and training know it by this module
 from edge.postprocess.drawn_screen import DrawnScreen
 from edge.postprocess.lesions import find_lesions
 from edge.postprocess.pixel_gate import PixelSample, flow_share, tint_of, untinted
@@ -132,18 +133,6 @@ class JudgedOutputs:
         if self._outputs[head].dtype.kind in "iu":
             real = (real - np.float32(spec.zero_point)) * np.float32(spec.scale)
         return float(real)
-
-
-def dequantise(values: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:
-    """Real values of a tensor, float32 of the same shape.
-
-    scale * (stored - zero_point) for integers, as they are for floats.
-    """
-    real = values.astype(np.float32)
-    if values.dtype.kind in "iu":
-        real -= np.float32(spec.zero_point)
-        real *= np.float32(spec.scale)
-    return real
 
 
 def presence(stored: NDArray[Any], spec: TensorSpec) -> NDArray[np.float32]:

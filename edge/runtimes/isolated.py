@@ -20,7 +20,7 @@ import msgspec
 
 from edge.contracts.decoding import UnreadableError, decode_json
 from edge.contracts.errors import DeviceError, EdgeError, ModelError, ProcessKilledError, UsageError
-from edge.contracts.manifest import ModelManifest
+from edge.contracts.manifest import BundleManifest
 from edge.contracts.tensors import RuntimeSpec, Tensor
 from edge.models.bundle_file import seal_model
 from edge.process.child import Child
@@ -55,7 +55,7 @@ class RuntimeJob(msgspec.Struct, frozen=True):
 
     uri: str
     model: PassedModel | None
-    manifest: ModelManifest
+    manifest: BundleManifest
     cores: tuple[int, ...] = ()
     """Processor cores that the child runs on; empty: those of the parent."""
 
@@ -73,7 +73,7 @@ class RuntimeHandshake(msgspec.Struct, frozen=True):
 class IsolatedRuntime:
     """The parent's side of a runtime in a child process. `wait` keeps its time limit; then `close` kills the child."""
 
-    def __init__(self, uri: str, model_path: str | None, manifest: ModelManifest, cores: Sequence[int] = ()) -> None:
+    def __init__(self, uri: str, model_path: str | None, manifest: BundleManifest, cores: Sequence[int] = ()) -> None:
         """Start the child and wait until it has loaded the model. See `RuntimeJob` for ``cores``.
 
         The child gets the bytes of ``model_path`` as they were checked, and never opens it: where it is no `SealedFile`

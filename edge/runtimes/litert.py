@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from edge.config.uri import Uri
-    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.manifest import BundleManifest
     from edge.contracts.ports import Runtime
 
 
@@ -37,7 +37,7 @@ class LiteRtRuntime(InterpreterRuntime):
         return interpreter  # type: ignore[no-any-return]
 
 
-def make_litert(uri: Uri, model_path: str | None, manifest: ModelManifest) -> Runtime:
+def make_litert(uri: Uri, model_path: str | None, manifest: BundleManifest) -> Runtime:
     """Make a LiteRT runtime. Raises `UsageError` for ``weight_cache``, beside what `LiteRtRuntime` raises."""
     if "weight_cache" in uri.params:
         raise UsageError(

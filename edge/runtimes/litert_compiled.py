@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.manifest import BundleManifest
     from edge.contracts.placement import Placement
     from edge.process.sealed_file import SealedFile
 
@@ -57,7 +57,7 @@ class CompiledModelRuntime:
     def __init__(
         self,
         model: SealedFile,
-        manifest: ModelManifest,
+        manifest: BundleManifest,
         make: Callable[[], Any],
         explain_failure: Callable[[str], DeviceError],
         name: str,

@@ -21,7 +21,7 @@ from edge.runtimes.model_loading import require_model
 
 if TYPE_CHECKING:
     from edge.config.uri import Uri
-    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.manifest import BundleManifest
     from edge.contracts.ports import Runtime
 
 NAME = "litert-gpu"
@@ -29,7 +29,7 @@ DELEGATE = "webgpu"
 PRECISIONS = ("f32", "f16")
 
 
-def make_litert_gpu(uri: Uri, model_path: str | None, manifest: ModelManifest) -> Runtime:
+def make_litert_gpu(uri: Uri, model_path: str | None, manifest: BundleManifest) -> Runtime:
     """Make a LiteRT runtime that runs the whole model on the GPU.
 
     Raises:

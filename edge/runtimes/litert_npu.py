@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from edge.config.uri import Uri
-    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.manifest import BundleManifest
     from edge.contracts.ports import Runtime
 
 NAME = "litert-npu"
@@ -43,7 +43,7 @@ PARTITIONS = re.compile(r"selected (\d+) ops, from a total of \d+ ops\. resulted
 """How many operators and partitions the plugin took: LiteRT tells it nowhere but in its log."""
 
 
-def make_litert_npu(uri: Uri, model_path: str | None, manifest: ModelManifest) -> Runtime:
+def make_litert_npu(uri: Uri, model_path: str | None, manifest: BundleManifest) -> Runtime:
     """Make a LiteRT runtime that runs the whole model on the neural processor (NPU).
 
     Raises:

@@ -8,7 +8,7 @@ from edge.contracts.errors import ModelError
 from edge.models.bundle_file import seal_model
 
 if TYPE_CHECKING:
-    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.manifest import BundleManifest
     from edge.contracts.tensors import RuntimeSpec, Tensor
     from edge.process.sealed_file import SealedFile
 
@@ -23,7 +23,7 @@ def require_model(scheme: str, model_path: str | None) -> SealedFile:
     return seal_model(model_path)
 
 
-def expect_manifest(spec: RuntimeSpec, manifest: ModelManifest) -> None:
+def expect_manifest(spec: RuntimeSpec, manifest: BundleManifest) -> None:
     """Raise `ModelError` unless what the runtime loaded has the input and heads that the manifest names."""
     if spec.input != manifest.input:
         raise ModelError(

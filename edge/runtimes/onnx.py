@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.config.uri import Uri
-    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.manifest import BundleManifest
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class OnnxRuntime:
     In-process, a time limit cannot be kept.
     """
 
-    def __init__(self, uri: Uri, model_path: str | None, manifest: ModelManifest) -> None:
+    def __init__(self, uri: Uri, model_path: str | None, manifest: BundleManifest) -> None:
         """Load the model.
 
         Raises:
@@ -150,7 +150,7 @@ def _expect_provider(provider: str, available: list[str]) -> None:
     )
 
 
-def _match_heads(session: Any, manifest: ModelManifest) -> tuple[str, list[str]]:
+def _match_heads(session: Any, manifest: BundleManifest) -> tuple[str, list[str]]:
     """Names of the input and of the manifest's heads. Raises `ModelError` if one is missing, or not of its type."""
     sources, outputs = session.get_inputs(), {output.name: output for output in session.get_outputs()}
     if len(sources) != 1:

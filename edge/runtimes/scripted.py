@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
+from edge.contracts.manifest import LABELS, LESION_MASK, MALIGNANCY
 from edge.contracts.tensors import RuntimeSpec, Tensor
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.config.uri import Uri
-    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.manifest import BundleManifest
 
 PLACES = 4
 """Lesions are placed on a grid of so many by so many, apart enough that no two overlap."""
@@ -39,7 +39,7 @@ PLACES = 4
 class ScriptedRuntime:
     """Fake runtime whose answers follow from the number of the frame, not from its pixels."""
 
-    def __init__(self, uri: Uri, model_path: str | None, manifest: ModelManifest) -> None:
+    def __init__(self, uri: Uri, model_path: str | None, manifest: BundleManifest) -> None:
         """``model_path`` is ignored; shapes are the manifest's. Raises `UsageError` for a wrong parameter."""
         uri.expect("distinct", "malignancy", "delay_ms", "hang_at", "die_at", "nan_at", "read_at", "read")
         self._distinct = uri.get("distinct", int, 0) != 0
@@ -77,14 +77,14 @@ class ScriptedRuntime:
         self._read_driver()
         if self._delay_s:
             time.sleep(self._delay_s)
-        values = {MALIGNANCY: self._classes(), LESION_MASK: self._mask(), ANATOMY: np.ones(1)}
         outputs = {}
-        for name, value in values.items():
-            spec = self.spec.outputs[name]
+        for name, spec in self.spec.outputs.items():
+            value = self._answer(name, spec.shape)
             if self._number == self._nan_at and spec.dtype == "float32":
                 value = np.full(spec.shape, np.nan)
             if spec.dtype != "float32":
-                value = np.clip(np.rint(value / spec.scale) + spec.zero_point, 0, 255)
+                limits = np.iinfo(spec.dtype)
+                value = np.clip(np.rint(value / spec.scale) + spec.zero_point, limits.min, limits.max)
             outputs[name] = value.astype(spec.dtype).reshape(spec.shape)
         return outputs
 
@@ -96,6 +96,18 @@ class ScriptedRuntime:
         if self._read_path and self._number >= self._read_at:
             with open(self._read_path, "rb", buffering=0) as driver:
                 driver.read(1)
+
+    def _answer(self, head: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """Real values of one head; of a classifier the first label, or with ``distinct`` each in turn."""
+        if head == MALIGNANCY:
+            return self._classes()
+        if head == LESION_MASK:
+            return self._mask()
+        if head != LABELS:
+            return np.ones(shape)
+        labels = np.zeros(shape)
+        labels[..., self._number % shape[-1] if self._distinct else 0] = 1.0
+        return labels
 
     def _classes(self) -> NDArray[np.float64]:
         return np.array([1 - self._malignancy, self._malignancy])

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.config.uri import Uri
-    from edge.contracts.manifest import ModelManifest
+    from edge.contracts.manifest import BundleManifest
     from edge.process.sealed_file import SealedFile
 
 log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ class InterpreterRuntime:
     DISTRIBUTION: ClassVar[str]
     """Python package whose version stands in the spec."""
 
-    def __init__(self, uri: Uri, model_path: str | None, manifest: ModelManifest) -> None:
+    def __init__(self, uri: Uri, model_path: str | None, manifest: BundleManifest) -> None:
         """Load the model.
 
         Raises:

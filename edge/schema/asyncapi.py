@@ -20,6 +20,7 @@ EXAMPLES: dict[str, msgspec.Struct] = {
     "will": examples.will(),
     "health": examples.health(),
     "finding": examples.finding(),
+    "labels": examples.labels(),
     "coverage": examples.coverage(),
     "result": examples.result(),
     "request": examples.request(),
@@ -35,6 +36,11 @@ CHANNELS: dict[str, tuple[str, list[str], str]] = {
     ),
     "health": (topics.HEALTH, ["health"], "Flat numbers, every few seconds."),
     "findings": (topics.findings("{stream}"), ["finding"], "Lesions: seen first, changed, gone. None is lost."),
+    "labels": (
+        topics.labels("{stream}"),
+        ["labels"],
+        "Labels of a classifier: new, changed, gone. None is lost. A lesion model sends none.",
+    ),
     "coverage": (topics.coverage("{stream}"), ["coverage"], "Which result state held when. None is lost."),
     "results": (topics.results("{stream}"), ["result"], "The latest result, for screens. Rate-limited."),
     "request": (
@@ -50,6 +56,7 @@ QUALITY: dict[str, tuple[int, bool]] = {
     "state": (1, True),
     "health": (0, False),
     "findings": (1, False),
+    "labels": (1, False),
     "coverage": (1, False),
     "results": (0, False),
     "request": (1, False),

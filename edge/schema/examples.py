@@ -10,17 +10,21 @@ from typing import Any
 from edge.contracts.coverage import Coverage, Interval
 from edge.contracts.finding import EquipmentRef, Finding, FrameRef, Laterality, ModelRef, RuntimeRef
 from edge.contracts.health import Health
+from edge.contracts.labels import Labels, LabelScore
 from edge.contracts.latest_result import LatestResult
 from edge.contracts.manifest import (
     Calibration,
+    ClassificationManifest,
     DataSource,
     Golden,
     HeadSpec,
+    LabelRules,
     Metric,
     ModelManifest,
     PreprocessRecipe,
     Thresholds,
 )
+from edge.contracts.picture_recipe import PictureRecipe
 from edge.contracts.region import Region
 from edge.contracts.request import Request, Response
 from edge.contracts.results import Lesion, Reason, Status
@@ -57,6 +61,8 @@ LESION = Lesion(
     descriptors={"taller_than_wide": 0.67},
 )
 
+SCORES = [LabelScore("cyst", 0.81), LabelScore("solid", 0.12), LabelScore("normal", 0.07)]
+
 
 def finding() -> Finding:
     """Example of a finding: a lesion seen for the first time."""
@@ -89,8 +95,41 @@ def finding() -> Finding:
     )
 
 
+def labels() -> Labels:
+    """Example of a label: a classifier gives it for the first time."""
+    return Labels(
+        **STORED,
+        seq=43,
+        label_id="5d0c7f64-2a1b-4e83-9b57-c1a0d7e3f218",
+        lifecycle="new",
+        exam_id=EXAM,
+        captured_at="2030-01-31T12:30:01.241000Z",
+        frame=FrameRef(seq=1204, age_ms=8.1),
+        image_size=SIZE,
+        body_part="THYROID",
+        laterality=Laterality(),
+        equipment=EquipmentRef(),
+        region=Region(box=(40, 20, 560, 440), mm_x=0.1, mm_y=0.1, source="config"),
+        status=Status.FINDING,
+        reason=None,
+        label=SCORES[0].name,
+        score=SCORES[0].score,
+        threshold=0.6,
+        scan_area_finder=None,
+        labels=SCORES,
+        gate="anatomy",
+        model=MODEL,
+        runtime=RUNTIME,
+        preprocess_hash=RECIPE.digest(),
+        latency_ms=TIMES,
+    )
+
+
 def coverage() -> Coverage:
-    """Example of coverage: the picture went black, so what had been clear until then has ended."""
+    """Example of coverage: the picture went black, so what had been clear until then has ended.
+
+    Its device runs a classifier; of a lesion model ``gate`` is absent.
+    """
     before = Interval(
         status=Status.CLEAR, reason=None, from_mono_ns=5_200_000_000_000, to_mono_ns=5_230_100_000_000, frames=903
     )
@@ -103,11 +142,15 @@ def coverage() -> Coverage:
         since_mono_ns=5_230_100_000_000,
         since_frame=2107,
         previous=before,
+        gate="anatomy",
     )
 
 
 def state() -> State:
-    """Example of a state: the birth message of a device that is online."""
+    """Example of a state: the birth message of a device that is online.
+
+    A device with a lesion model leaves ``judges`` and ``gate`` out.
+    """
     return State(
         **HEAD,
         status="online",
@@ -118,6 +161,8 @@ def state() -> State:
         capabilities=["findings", "coverage", "results", "health"],
         outbox=OutboxState(epoch=STORED["epoch"], oldest_kept=1, next_seq=43),
         health_every_s=10.0,
+        judges="lesion",
+        gate="anatomy",
     )
 
 
@@ -146,19 +191,22 @@ def health() -> Health:
 
 
 def result() -> LatestResult:
-    """Example of the latest result: no lesion was detected in the newest frame."""
+    """Example of the latest result, of a classifier; a lesion model leaves ``labels``, ``found`` and ``gate`` out."""
     return LatestResult(
         **HEAD,
         stream=STREAM,
         exam_id=EXAM,
         frame_seq=1203,
-        status=Status.CLEAR,
+        status=Status.FINDING,
         reason=None,
-        malignancy=0.08,
+        malignancy=None,
         suspicious=None,
         lesions=[],
         image_size=SIZE,
         latency_ms=TIMES,
+        labels=SCORES,
+        found=[SCORES[0].name],
+        gate="anatomy",
     )
 
 
@@ -170,6 +218,31 @@ def request() -> Request:
 def response() -> Response:
     """Example of a response: the answer to that ping."""
     return Response(**HEAD, id="q-17", command="ping", ok=True)
+
+
+def classification_manifest() -> ClassificationManifest:
+    """Example of a classifier's manifest: of a made-up model, whose figures mean nothing."""
+    recipe = PictureRecipe(width=224, height=224, mean=(127.5,), std=(127.5,))
+    scores = TensorSpec(shape=(1, 3), dtype="int8", scale=1 / 256, zero_point=-128)
+    return ClassificationManifest(
+        judges="classification",
+        name="example",
+        version="1.0.0",
+        task="classification",
+        body_part="THYROID",
+        licence="Apache-2.0",
+        input=TensorSpec(shape=(1, 224, 224, 3), dtype="int8", scale=2 / 255, zero_point=-1),
+        recipe=recipe,
+        recipe_sha256=recipe.digest(),
+        heads={"labels": HeadSpec(tensor=scores, class_names=[each.name for each in SCORES])},
+        golden=Golden(max_abs_diff={"xnnpack": 0, "reference": 16}),
+        training_data=[DataSource(name="none", licence="none", citation="none", used_for="nothing")],
+        metrics=[Metric(name="example", value=0.5, low=0.4, high=0.6, data="none", n=0, method="made up")],
+        not_shown=["everything"],
+        git_revision="0" * 40,
+        created="2030-01-31T12:00:00Z",
+        labels=LabelRules(output="probabilities", threshold=0.5, thresholds={"cyst": 0.6}, clear_label="normal"),
+    )
 
 
 def manifest() -> ModelManifest:

@@ -36,6 +36,7 @@ class DocumentedType:
 
 DOCUMENTED = [
     DocumentedType("finding", examples.finding()),
+    DocumentedType("labels", examples.labels()),
     DocumentedType("coverage", examples.coverage()),
     DocumentedType("state", examples.state()),
     DocumentedType("will", examples.will()),
@@ -44,6 +45,7 @@ DOCUMENTED = [
     DocumentedType("request", examples.request()),
     DocumentedType("response", examples.response()),
     DocumentedType("manifest", examples.manifest()),
+    DocumentedType("manifest-classification", examples.classification_manifest()),
 ]
 
 

@@ -101,5 +101,6 @@ def _frame(
         if ends_thread(error):
             raise
         return skipped_event(path, error, f"frame {index + 1} of {max(clip.frames, clip.layout.frames)}")
-    origin = replace(clip.origin, path=printable_path(path), frame_index=index, notes=clip.notes)
+    still = max(clip.frames, clip.layout.frames) == 1
+    origin = replace(clip.origin, path=printable_path(path), frame_index=index, still=still, notes=clip.notes)
     return FilePicture(pixels, None if clip.times is None else clip.times[index], clip.regions, origin)

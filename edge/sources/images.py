@@ -76,8 +76,9 @@ class ImagesSource(FileSource):
                 if info.deep and depth is None:  # the only one: decoded once
                     _, depth_notes = self._depth(path, info, used)
                 notes = (*file.notes, *notes, *depth_notes)
-                origin = FrameOrigin(path=printable_path(path), frame_index=index, notes=notes)
-                yield FilePicture(pixels, media_ns=0 if len(file.pictures) == 1 else None, origin=origin)
+                still = len(file.pictures) == 1
+                origin = FrameOrigin(path=printable_path(path), frame_index=index, still=still, notes=notes)
+                yield FilePicture(pixels, media_ns=0 if still else None, origin=origin)
             if file.missing is not None:
                 raise file.missing
 

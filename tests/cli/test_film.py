@@ -175,14 +175,17 @@ def test_a_run_that_is_broken_off_leaves_no_film(tmp_path, number) -> None:
     assert os.listdir(target.parent) == []
 
 
-def test_a_clip_is_summed_up_in_a_line(tmp_path, capsys) -> None:
+def test_a_clip_is_summed_up_in_a_line_a_lesion_and_one_for_the_clip(tmp_path, capsys) -> None:
     clip = jpeg_cine(tmp_path / "a.dcm", WHOLE, BAD, WHOLE, WHOLE)
     write_png(tmp_path / "b.png")
     assert run(["infer", str(clip), str(tmp_path / "b.png")]) == 5
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("clip ")]
+    lesion, line = [line for line in capsys.readouterr().out.splitlines() if line.startswith(("clip ", "lesion "))]
+    assert lesion.startswith(f"lesion 1 of {clip}: seen in 3 frames, 0.00 to ")
+    assert lesion.endswith("malignancy 0.80 by all of them; best frame 0")
     assert line == (
         f"clip {clip}: 3 frames read; 3 judged (3 with a finding, 0 clear); "
-        "1 without a result (it could not be read: 1); highest malignancy 0.80 (frame 0, at 0.00 s)"
+        "1 without a result (it could not be read: 1); highest malignancy 0.80 (frame 0, at 0.00 s); "
+        "1 lesion tracked, malignancy 0.80 by all frames together"
     )
 
 

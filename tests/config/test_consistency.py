@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from edge.config.consistency import find_contradictions, find_warnings
+from edge.config.load import load_settings
 from edge.config.password_mask import mask_passwords
 from edge.config.settings import CalibrationSettings, RuntimeSettings, Settings, SinkSettings, StreamSettings
 
@@ -66,6 +67,14 @@ def test_a_calibration_box_that_is_no_part_of_a_picture(box: Box) -> None:
         ("a mqtt://u:p@h b rtsp://x:y@z/", "a mqtt://u:***@h b rtsp://x:***@z/"),
         ("http://h/?a=1&TOKEN=abc&b=2", "http://h/?a=1&TOKEN=***&b=2"),
         ("images:///a:b/c@d", "images:///a:b/c@d"),
+        ("rtsp://u:p/a@h/b@c", "rtsp://u:***@c"),
+        ("rtsp://u:p@h/b@c", "rtsp://u:***@h/b@c"),
+        ("http://h:80/b@c http://[::1]:80/b@c", "http://h:80/b@c http://[::1]:80/b@c"),
+        ("srt://h:1?passphrase=abc&latency=1", "srt://h:1?passphrase=***&latency=1"),
+        ("rtsp://h/user=me_password=abc_channel=1.sdp", "rtsp://h/user=me_password=***_channel=1.sdp"),
+        ("gst://rtspsrc user-id=me user-pw=abc ! x", "gst://rtspsrc user-id=me user-pw=*** ! x"),
+        ("gst://rtspsrc user-pw='a b' ! x", "gst://rtspsrc user-pw=*** ! x"),
+        ('password_file = "/etc/x"', 'password_file = "/etc/x"'),
         ("time 12:30 mail me@x", "time 12:30 mail me@x"),
     ],
 )
@@ -84,6 +93,18 @@ def test_a_crop_is_a_part_of_the_picture():
         (problem,) = find_contradictions(Settings(streams=[stream]))
         assert problem.path == ("streams", 0, "crop")
         assert problem.message == f"streams[0].crop: expected a part of the picture, got {box}"
+
+
+def test_frames_without_a_lesion_are_still_read_as_seconds_and_warned_of(tmp_path: Path) -> None:
+    path = tmp_path / "edge.toml"
+    path.write_text("[tracking]\ngone_after_frames = 15\nconfirm = { seconds = 0.8 }\n")
+    settings = load_settings(path, {"EDGE_TRACKING__CONFIRM__SHARE": "0.9"}, {})
+    assert settings.tracking.gone_s == 0.5
+    assert (settings.tracking.confirm.seconds, settings.tracking.confirm.share) == (0.8, 0.9)
+    (warning,) = find_warnings(settings)
+    assert "gone_after_frames" in warning.message
+    assert "gone_after_s = 0.5" in warning.hint
+    assert list(find_warnings(Settings())) == []
 
 
 @pytest.mark.parametrize("outline", [[(0, 0), (10, 0), (20, 0)], [(5, 5), (5, 5), (5, 5)]])

@@ -134,7 +134,7 @@ WRONG = [
     ("[runtime]\ntimeout_s = nan\n", 2, "got the number nan", "timeout_s = 0.8"),
     ('[runtime]\nisolated = "True"\n', 2, "expected true or false", "without quotes: isolated = true"),
     ("[tracking]\nmatch_iou = 2\n", 2, "expected a number from 0 to 1, got the number 2", "match_iou = 0.2"),
-    ("[tracking]\ngone_after_frames = 1.5\n", 2, "expected a whole number of at least 1", "gone_after_frames = 5"),
+    ("[tracking]\ngone_after_frames = 1.5\n", 2, "expected a whole number of at least 1", "gone_after_s"),
     ('[[sinks]]\nuri = "mqtt://h"\ninflight = 5000\n', 3, "expected a whole number from 1 to 1000", "inflight = 20"),
     ('[log]\nlevel = "warnings"\n', 2, 'expected one of "', 'did you mean level = "warning"?'),
     ('site = "Clinic A"\n', 1, "expected a name of 1 to 32 lower case", 'for example site = "clinic-a"'),

@@ -43,3 +43,15 @@ def test_any_text_is_a_uri_or_a_usage_error(text):
     except UsageError:
         return
     assert uri.scheme
+
+
+@pytest.mark.parametrize(
+    ("default", "hint"), [((1920, 1080), "size=1920x1080"), (True, "size=yes"), (False, "size=no"), (0.5, "size=0.5")]
+)
+def test_an_example_is_written_as_a_uri_wants_it(default, hint):
+    def refuse(text):
+        raise ValueError
+
+    with pytest.raises(UsageError) as error:
+        parse_uri("camera://0?size=x").get("size", refuse, default)
+    assert error.value.hint == f"for example {hint}"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from edge.config.settings import Settings, StreamSettings
+from edge.config.settings import CalibrationSettings, Settings, StreamSettings
 from edge.doctor import source_child, sources
 
 if TYPE_CHECKING:
@@ -51,3 +51,19 @@ def test_a_source_that_hangs_or_crashes_is_left_behind(
 
 def test_the_child_gives_up_before_the_parent_does() -> None:
     assert source_child.PROBE_S < sources.CHILD_TIMEOUT_S
+
+
+@pytest.mark.slow
+def test_a_picture_is_seen_as_the_daemon_will_see_it(tmp_path: Path) -> None:
+    """What each frame would fail by is told before a patient comes."""
+    box = {"mm_x": 0.1, "mm_y": 0.1}
+    turned = seen("phantom://?seed=1&width=320&height=240", rotate=90, crop=(0, 10, 200, 100))
+    assert (turned.mark, turned.text) == ("ok", "gives frames of 200 x 100; 320 x 240 before rotate and crop")
+    outside = seen("phantom://?seed=1&width=320&height=240", crop=(200, 100, 200, 100))
+    assert outside.mark == "wrong"
+    assert outside.text == "crop [200, 100, 200, 100] is not within the picture of 320 x 240 pixels"
+    other = CalibrationSettings(box=(0, 0, 320, 240), **box)
+    uncovered = seen("phantom://?seed=1&width=320&height=240", rotate=90, calibration=other)
+    assert uncovered.mark == "wrong"
+    assert uncovered.text == "calibration.box [0, 0, 320, 240] is not within the picture of 240 x 320 pixels"
+    assert seen("phantom://?seed=1&width=320&height=240", calibration=other).mark == "ok"

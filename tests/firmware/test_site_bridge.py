@@ -93,7 +93,7 @@ def site(mosquitto, tmp_path):
 def test_findings_go_out_requests_come_in_and_no_cart_speaks_for_another(site):
     cart = site.party(site.port, "cart-1", "one", "edge/v1/lab/cart-1/request/#")
     other = site.party(site.port, "cart-2", "two", "edge/v1/lab/#")
-    told = ["state", "findings/a", "coverage/a", "response/ping", "health", "results/a"]
+    told = ["state", "findings/a", "coverage/a", "labels/a", "response/ping", "health", "results/a"]
     for name in told:
         cart.say(f"edge/v1/lab/cart-1/{name}", name.encode(), retain=name == "state")
     cart.say("edge/v1/lab/cart-2/findings/a", b"forged")

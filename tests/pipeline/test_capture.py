@@ -81,6 +81,20 @@ def test_of_a_live_source_the_newest_frame_is_kept_and_the_others_are_counted(ma
     assert capture.dropped == {"s": 19}
 
 
+def test_a_live_stream_with_damaged_pictures_between_keeps_the_newest_frame_only(make):
+    """Where each second picture is damaged and the loop is slower, sound ones must not pile up and grow old."""
+    skipped = [SourceEvent("skipped", Reason.DECODE_ERROR, str(i)) for i in range(10)]
+    frames = [make.frame(i) for i in range(10)]
+    between = [item for pair in zip(frames, skipped, strict=True) for item in pair]
+    source = ListSource([*between, END], live=True)
+    capture = FrameCapture({"s": source})
+    wait_until(lambda: source.read_count >= 21)
+    taken = [item for _, item in drain(capture)]
+    assert [item for item in taken if isinstance(item, Frame)] == [frames[-1]]
+    assert [item for item in taken if isinstance(item, SourceEvent)] == [*skipped, END]
+    assert capture.dropped == {"s": 9}
+
+
 def test_streams_take_turns(make):
     a = ListSource([*(make.frame(i, "a") for i in range(10)), END])
     b = ListSource([*(make.frame(i, "b") for i in range(10)), END])

@@ -5,25 +5,29 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from edge.app.compose import choose_model, make_guard
 from edge.app.envelope import EnvelopeMaker
 from edge.app.frame_link import MemoryFrameLink
-from edge.config.settings import CalibrationSettings, RuntimeSettings, Settings, StreamSettings, TrackingSettings
+from edge.config.settings import CalibrationSettings, RuntimeSettings, Settings, StreamSettings
+from edge.config.tracking_settings import ConfirmSettings, TrackingSettings
 from edge.contracts.coverage import Coverage
 from edge.contracts.errors import UsageError
-from edge.contracts.finding import Finding
+from edge.contracts.finding import Finding, ModelRef, RuntimeRef
 from edge.contracts.frame_result import Result
 from edge.contracts.frames import SourceEvent
 from edge.contracts.region import Region
 from edge.contracts.results import Reason, Status
+from edge.models.scripted_manifest import scripted_manifest
 from edge.pipeline import loop
 from edge.pipeline.analyser import Analyser
 from edge.pipeline.capture import FrameCapture
 from edge.pipeline.messages import Messages, Provenance
 from edge.pipeline.reporter import Reporter
 from edge.pipeline.stream_metadata import add_stream_metadata
+from edge.pipeline.stream_reporter import StreamReporter
 from edge.scan_area import FINDER_VERSION
 from edge.sources.replay import ReplaySource
 
@@ -379,3 +383,42 @@ def test_a_camera_that_is_off_for_days_does_not_fill_the_log(make, caplog):
     assert 5 < caplog.text.count("it is off") < 15
     reporter.event("s", SourceEvent("lost", Reason.SOURCE_LOST, "it refuses our name"))
     assert "it refuses our name" in caplog.text
+
+
+def test_seconds_of_tracking_are_the_clips_own_however_fast_it_is_read(make):
+    frames = [replace(make.frame(k), media_ns=k * 40_000_000) for k in range(50)]
+    model_settings = Settings(
+        streams=[StreamSettings(name="s", source="replay://x")],
+        tracking=TrackingSettings(confirm=ConfirmSettings(seconds=0.6, share=0.7)),
+    )
+    frame_link = MemoryFrameLink()
+    manifest = scripted_manifest()
+    model = ModelRef(name="m", version="1", sha256="00")
+    messages = Messages(EnvelopeMaker("device", "run").fields, Provenance(manifest, model, False))
+    stream = StreamReporter(model_settings.streams[0], model_settings, messages, frame_link)
+    runtime = RuntimeRef(name="scripted", delegate=None)
+    for frame in frames:
+        stream.result(frame, msgspec.structs.replace(make.finding(frame.seq), runtime=runtime))
+    stream.finish()
+    new, end = durable(frame_link, Finding)
+    assert new.frame.seq == 11
+    assert (end.clip.frames, end.clip.seconds) == (50, 1.96)
+
+
+def test_the_best_frame_of_an_open_track_is_kept_in_memory_and_let_go_at_its_end(make):
+    settings = Settings(streams=[StreamSettings(name="s", source="replay://x")], runtime=SCRIPTED)
+    model = ModelRef(name="m", version="1", sha256="00")
+    messages = Messages(EnvelopeMaker("device", "run").fields, Provenance(scripted_manifest(), model, False))
+    stream = StreamReporter(settings.streams[0], settings, messages, MemoryFrameLink())
+    runtime = RuntimeRef(name="scripted", delegate=None)
+    for seq, score in enumerate((0.6, 0.9, 0.7, 0.8)):
+        lesion = msgspec.structs.replace(make.lesion(), score=score)
+        result = msgspec.structs.replace(make.finding(seq, lesion), runtime=runtime, image_size=(96, 80))
+        stream.result(make.frame(seq, captured_ns=seq * 40_000_000), result)
+    kept = stream.best_frame(1)
+    assert kept is not None
+    assert kept.seq == 1
+    assert [stream.best_frame(seq) for seq in (0, 2, 3)] == [None] * 3
+    stream.event(END)
+    stream.result(make.frame(4), make.clear(4))
+    assert stream.best_frame(1) is None

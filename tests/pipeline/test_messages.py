@@ -17,6 +17,7 @@ from edge.contracts.results import Status
 from edge.models.scripted_manifest import scripted_manifest
 from edge.pipeline import messages as messages_module
 from edge.pipeline.analyser import Analyser
+from edge.pipeline.clip_judgement import METHOD, ClipJudgement
 from edge.pipeline.guard import RuntimeGuard
 from edge.pipeline.messages import Messages, Provenance, fields_in_common
 from edge.pipeline.tracker import TrackEvent
@@ -113,3 +114,20 @@ def test_what_a_result_has_in_common_with_each_message(make):
     assert set(fields_in_common(make.clear(), LatestResult)) >= shared | {"frame_seq"}
     assert set(fields_in_common(make.clear(), Finding)) >= shared | {"uncertainty", "region"}
     assert "captured_ns" not in fields_in_common(make.clear(), Finding), "on the wire it is a date: captured_at"
+
+
+@pytest.mark.parametrize(("lifecycle", "told"), [("new", False), ("update", True), ("end", True)])
+def test_update_and_end_tell_what_all_frames_say(messages, make, lifecycle, told):
+    clip = ClipJudgement()
+    for seq, malignancy in enumerate((0.6, 0.7, 0.8)):
+        result = msgspec.structs.replace(make.finding(seq, malignancy=malignancy), runtime=RUNTIME)
+        clip.add(result.lesions[0], result, seq * 500_000_000)
+    event = TrackEvent(lifecycle, "f", result.lesions[0], result, clip=clip)
+    finding = messages.finding(event, make.frame(2), STREAM, "exam")
+    if not told:
+        assert finding.clip is None
+        return
+    assert (finding.clip.frames, finding.clip.seconds, finding.clip.method) == (3, 1.0, METHOD)
+    assert finding.clip.malignancy == pytest.approx(0.7, abs=0.01)
+    assert finding.clip.uncertainty == pytest.approx(0.3, abs=0.01)
+    assert finding.clip.best_frame in (0, 1, 2)

@@ -21,6 +21,7 @@ from live_servers import BOUNDARY, Connection, clock_jpeg, free_port, http_camer
 
 from edge.contracts.errors import SourceError, UsageError
 from edge.contracts.results import Reason
+from edge.sources.live.http_connection import _encoded
 from edge.sources.live.http_mjpeg import HttpSource
 
 if TYPE_CHECKING:
@@ -526,3 +527,17 @@ def test_it_can_be_closed_while_it_opens() -> None:
         opening.join(30)
         assert not opening.is_alive()
         assert isinstance(raised[0], SourceError)
+
+
+@pytest.mark.parametrize(
+    ("written", "asked"),
+    [
+        ("http://h:8/a%20b?x=%2F&y=1", "http://h:8/a%20b?x=%2F&y=1"),
+        ("http://h/a b?c=d e", "http://h/a%20b?c=d%20e"),
+        ("http://h/straße?a=ü", "http://h/stra%C3%9Fe?a=%C3%BC"),
+        ("http://[::1]:8/video.cgi?channel=1&subtype=1#x", "http://[::1]:8/video.cgi?channel=1&subtype=1"),
+        ("http://h/axis/?resolution=640x480&text=(a,b)!*'", "http://h/axis/?resolution=640x480&text=(a,b)!*'"),
+    ],
+)  # fmt: skip
+def test_an_address_is_asked_for_as_it_was_written_but_for_what_no_request_may_hold(written: str, asked: str) -> None:
+    assert _encoded(written) == asked

@@ -228,6 +228,32 @@ def test_silence_is_told_by_age_though_the_connection_stands(serve):
     source.close()
 
 
+@pytest.mark.parametrize("drips", [False, True])
+def test_a_server_that_never_sends_an_image_is_told_when_the_limit_of_opening_is_over(serve, drips):
+    port = serve([bytes([byte]) for byte in image(1)[:40]] if drips else [], pause_s=0.1)
+    reader = IgtlReader(parse_uri(f"igtl://127.0.0.1:{port}", "sources"), LiveOptions(open_timeout_s=0.4))
+    error, _ = failure_of(reader)
+    assert error.message == "no image came within 0.4 s"
+    assert error.hint
+
+
+def test_pictures_of_another_size_are_not_those_that_were_configured(serve):
+    small = message("IMAGE", "Image", image_body(np.zeros((24, 64), np.uint8)))
+    error, frames = failure_of(reader_of(serve([image(1), image(2), small])))
+    assert error.message == "its pictures changed from 64 x 48 to 64 x 24"
+    assert len(frames) == 2
+
+
+def test_pictures_that_stay_late_are_left_out_and_then_end_the_connection(serve, monkeypatch):
+    """What waits at a server grows old there; after a while all that came would seem to be fresh again."""
+    monkeypatch.setattr("edge.sources.live.late.PATIENCE_NS", 100_000_000)
+    began = time.time()
+    late = [image(n, sent_s=began - 5 + 0.01 * n) for n in range(100)]
+    error, frames = failure_of(reader_of(serve([image(0, sent_s=began), *late], pause_s=0.01)))
+    assert "s late; the connection is made anew" in error.message
+    assert len(frames) == 1
+
+
 @pytest.mark.parametrize("uri", ["igtl://", "igtl://h/x", "igtl://h?devise=x"])
 def test_addresses_that_are_none_are_refused(uri):
     with pytest.raises(UsageError):

@@ -22,6 +22,7 @@ from edge.config.password_mask import mask_passwords
 from edge.config.settings import Settings, StreamSettings
 from edge.config.uri import parse_uri
 from edge.contracts.errors import SourceError
+from edge.sources.live.http_connection import _authorization, _origin
 from edge.sources.live.http_mjpeg import HttpSource
 from edge.sources.live.network import RtspSource
 from edge.sources.live.network_url import with_credentials
@@ -66,6 +67,33 @@ def digest(connection: Connection) -> None:
             steady(connection)
             return
     connection.head(401, WWW_Authenticate='Digest realm="camera", nonce="n0nce", qop="auth", algorithm=MD5')
+
+
+@pytest.mark.parametrize("algorithm", ["MD5", "SHA-256"])
+@pytest.mark.parametrize(("username", "password"), [("viewer", "pässwörd"), ("müller", "geheim"), ("łukasz", "日本")])
+def test_digest_takes_all_letters_and_the_hashes_of_todays_cameras(
+    algorithm: str, username: str, password: str
+) -> None:
+    def hashed(*parts: str) -> str:
+        return hashlib.new(algorithm.replace("-", ""), ":".join(parts).encode()).hexdigest()
+
+    challenge = f'Digest realm="camera", nonce="n0nce", qop="auth-int, auth", algorithm={algorithm}'
+    given = _authorization("http://camera/live?a=1", [challenge], username, password).encode("latin-1").decode()
+    fields = dict(re.findall(r'(\w+)="?([^",]+)"?', given))
+    secret, asked = hashed(username, "camera", password), hashed("GET", "/live?a=1")
+    assert fields["username"] == username
+    assert fields["response"] == hashed(secret, "n0nce", fields["nc"], fields["cnonce"], "auth", asked)
+
+
+def test_an_answer_to_no_challenge_that_is_known_is_an_error_that_says_so() -> None:
+    for challenge in (
+        'Digest realm="a", nonce="b", qop="auth-int"',
+        'Digest realm="a", nonce="b", algorithm=X',
+        "NTLM",
+    ):
+        with pytest.raises(SourceError, match="a kind of authentication that is not known here"):
+            _authorization("http://camera/", [challenge], "viewer", "geheim")
+        assert _authorization("http://camera/", [challenge, 'Basic realm="a"'], "viewer", "geheim").startswith("Basic ")
 
 
 @pytest.mark.slow
@@ -198,3 +226,8 @@ def test_settings_of_it_are_checked_and_redacted(tmp_path: Path) -> None:
 )
 def test_passwords_among_parameters_are_masked(name: str) -> None:
     assert "geheim" not in mask_passwords(f"http://host/x?user=me&{name}=geheim&z=1")
+
+
+def test_the_usual_port_is_the_same_server_whether_it_is_written_or_not() -> None:
+    assert _origin("http://camera/a") == _origin("http://CAMERA:80/b") != _origin("http://camera:8080/a")
+    assert _origin("https://camera/a") == _origin("https://camera:443/") != _origin("http://camera:443/")

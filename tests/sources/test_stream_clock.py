@@ -9,7 +9,7 @@ import pytest
 from edge.sources.live.late import LATE_NS, PATIENCE_NS, LateFrames
 from edge.sources.live.reader import LiveOptions
 from edge.sources.live.silence import DEFAULT_S, INTERVALS, MOST_AGE_S, SilenceLimit
-from edge.sources.live.stream_clock import SETTLED_FRAMES, WINDOW_NS, StreamClock
+from edge.sources.live.stream_clock import MOST_DRIFT, SETTLED_FRAMES, WINDOW_NS, StreamClock
 
 MS = 1_000_000
 PERIOD = 33 * MS
@@ -43,6 +43,20 @@ def test_a_frame_that_is_late_is_known_to_be_old() -> None:
 def test_a_slow_drift_is_followed(drift_ppm: float) -> None:
     errors = mapped([2.0] * 60_000, drift_ppm)
     assert max(abs(error - 2.0) for error in errors) <= abs(drift_ppm) * 1e-6 * WINDOW_NS / MS + 0.1
+
+
+@pytest.mark.parametrize("slower", [0.005, 0.02, 0.2])
+def test_a_delay_that_grows_is_no_drift(slower: float) -> None:
+    """A network that is a little too slow: what waits in it grows older each second, and must not count as fresh."""
+    errors = mapped([2.0 + slower * number * PERIOD / MS for number in range(9000)])
+    passed_ms = 9000 * PERIOD / MS * (1 + slower)
+    assert errors[-1] <= 2.0 + MOST_DRIFT * passed_ms
+    assert errors[-1] < slower * passed_ms / 2
+
+
+def test_a_camera_that_counts_by_a_rate_it_does_not_have_is_followed() -> None:
+    errors = mapped([2.0] * 20_000, drift_ppm=-1000.0)
+    assert max(abs(error - 2.0) for error in errors) <= 0.001 * WINDOW_NS / MS + 0.1
 
 
 def test_stamps_that_jump_ahead_are_believed_from_then_on() -> None:

@@ -39,7 +39,7 @@ def make_gate(bundle: Path, data: Path, out: Path | None, recipe_name: str, log:
     """
     recipe = load_recipe(recipe_name)
     loaded = load_bundle(bundle)
-    recipe = replace_preprocess(recipe, loaded.manifest.recipe)
+    recipe = replace_preprocess(recipe, loaded.lesion_manifest.recipe)
     preprocess = Preprocessor(recipe.preprocess)
     items = [replace(item, split="train") for item in load_breast_sets(data)]
     check_count(len(items), recipe.gate.refusals)

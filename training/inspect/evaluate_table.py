@@ -134,7 +134,7 @@ def _bundle(path: Path) -> EvaluatedModel:
     from edge.postprocess.model_outputs import calibrate, dequantise
 
     bundle = load_bundle(path)
-    manifest = bundle.manifest
+    manifest = bundle.lesion_manifest
     step = manifest.heads[MALIGNANCY].tensor.scale
     invoke = _interpreter(bundle.model_bytes)
 

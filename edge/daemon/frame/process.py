@@ -39,7 +39,7 @@ from edge.images.decoder_process import decoder_process
 from edge.pipeline import loop
 from edge.pipeline.analyser import Analyser
 from edge.pipeline.capture import FrameCapture
-from edge.pipeline.messages import Messages, Provenance
+from edge.pipeline.messages import Messages, Provenance, durable_topic
 from edge.pipeline.reporter import Reporter
 from edge.pipeline.stream_metadata import add_stream_metadata
 from edge.plugins import make_source
@@ -98,13 +98,15 @@ def make_report(
             )
             for stream in job.settings.streams
         ],
-        capabilities=["findings", "coverage", "results", "health"],
+        capabilities=[durable_topic(model.manifest), "coverage", "results", "health"],
         reasons=[
             *guard.problems,
             *([UNKILLABLE] if reaper.left_behind(for_s=SLOW_S) else []),
             *overload,
             *([Reason.SOURCE_LOST.value] if lost else []),
         ],
+        judges=model.manifest.judges,
+        gate=model.manifest.gate,
         numbers=msgspec.convert(
             {**stats.snapshot(), "dropped": dropped, "streams_lost": len(lost), "reconnects": capture.away.reconnects},
             FrameNumbers,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -219,6 +219,7 @@ class StateAndHealth:
             outbox=outbox,
             clock_mark=self._clock_mark,
             health_every_s=self._health_every_s,
+            **other_kind(report),
         )
 
     def health(self, outbox: OutboxState | None, depth: OutboxDepth | None) -> Health:
@@ -247,6 +248,13 @@ class StateAndHealth:
             telemetry_expired_from=self.missed_health.expired_from,
             telemetry_expired_to=self.missed_health.expired_to,
         )
+
+
+def other_kind(report: FrameReport) -> dict[str, Any]:
+    """What `State` says of a model that is no lesion model; nothing for one that is."""
+    if report.judges == "lesion":
+        return {}
+    return {"durable_topics": topics.ALL_DURABLE_TOPICS, "judges": report.judges, "gate": report.gate}
 
 
 _NO_NUMBERS = FrameReport(version="").numbers

@@ -36,6 +36,8 @@ Modules:
   only in its log.
 - ``options``: Options that all live streams have: delays and time limits from the URI, credentials from the URI or the
   settings.
+- ``picture_size``: Size of the pictures of one connection: a change in mid-stream is a loss, since a calibration is for
+  one size.
 - ``program``: External program that writes raw pictures to a pipe: started without a shell, in a process group of its
   own.
 - ``pyav_reader``: Reader of network streams by PyAV: FFmpeg with small delays, and with a word for each failure.

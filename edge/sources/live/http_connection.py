@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import http.client
 import io
 import socket
@@ -16,7 +17,8 @@ import struct
 import time
 import urllib.request
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin, urlsplit
+from urllib.error import URLError
+from urllib.parse import quote, urljoin, urlsplit
 
 from edge.contracts.errors import SourceError
 from edge.sources.live.network_errors import REFUSED_CREDENTIALS, lost, refused, status_error, system_error
@@ -30,6 +32,8 @@ _STAMP = struct.Struct("qq")
 MOST_REDIRECTS = 5
 OLDEST_NS = 60_000_000_000
 """A kernel's stamp that is older is of a wall clock that was set meanwhile."""
+_HASHES = {"MD5": hashlib.md5, "SHA": hashlib.sha1, "SHA-256": hashlib.sha256}
+"""Hashes by which a digest challenge may ask for a password."""
 _REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -113,6 +117,7 @@ def open_http(options: LiveOptions, *, verify: bool = True) -> HttpAnswer:
     try:
         for _ in range(MOST_REDIRECTS + 1):
             # A name and password are for whom they were given, not for whom that one names.
+            url = _encoded(url)
             answer = _ask(url, options if _origin(url) == home else None, deadline, verify)
             if isinstance(answer, HttpAnswer):
                 return answer
@@ -203,6 +208,13 @@ def _selector(url: str) -> str:
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
+def _encoded(url: str) -> str:
+    """An address whose path and query may stand in a request: what is encoded already stays as it is."""
+    parts = urlsplit(url)
+    path, query = (quote(part, safe="%/:@!$&'()*+,;=?[]~") for part in (parts.path, parts.query))
+    return parts._replace(path=path, query=query, fragment="").geturl()
+
+
 def _redirected(url: str, to: str) -> str:
     target = urljoin(url, to)
     if not to or urlsplit(target).scheme not in ("http", "https") or not urlsplit(target).hostname:
@@ -212,9 +224,9 @@ def _redirected(url: str, to: str) -> str:
     return target
 
 
-def _origin(url: str) -> tuple[str, str | None, int | None]:
+def _origin(url: str) -> tuple[str, str | None, int]:
     parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port
+    return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _authorization(url: str, challenges: list[str], username: str, password: str) -> str:
@@ -223,16 +235,33 @@ def _authorization(url: str, challenges: list[str], username: str, password: str
         kind, _, rest = challenge.partition(" ")
         if kind.lower() == "digest":
             fields = urllib.request.parse_keqv_list(urllib.request.parse_http_list(rest))
+            if "qop" in fields:
+                fields["qop"] = fields["qop"].replace(" ", "")
             passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
             passwords.add_password(None, url, username, password)
-            handler: Any = urllib.request.AbstractDigestAuthHandler(passwords)
-            with contextlib.suppress(ValueError, KeyError):  # an algorithm that is not known: the next challenge
+            handler: Any = _DigestAnswer(passwords)
+            with contextlib.suppress(ValueError, KeyError, URLError):  # what is not known: the next challenge
                 found = handler.get_authorization(urllib.request.Request(url), fields)  # noqa: S310  (http only)
                 if found:
-                    return f"Digest {found}"
+                    return f"Digest {found}".encode().decode("latin-1")  # `http.client` writes it so
     if any(challenge.lower().startswith("basic") for challenge in challenges):
         return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
     raise lost("it wants a kind of authentication that is not known here", "set it to digest or basic")
+
+
+class _DigestAnswer(urllib.request.AbstractDigestAuthHandler):
+    """Answer to a digest challenge. The standard library's own takes neither SHA-256 nor letters beyond ASCII."""
+
+    def get_algorithm_impls(self, algorithm: str) -> Any:
+        """Hash, and keyed hash, of texts by the name of the algorithm. ValueError for one that is not known."""
+        if algorithm.upper() not in _HASHES:
+            raise ValueError
+        make = _HASHES[algorithm.upper()]
+
+        def digest(text: str) -> str:
+            return make(text.encode()).hexdigest()
+
+        return digest, lambda secret, data: digest(f"{secret}:{data}")
 
 
 def _age_ns(notes: Any) -> int:

@@ -25,6 +25,7 @@ from edge.sources.live.late import LateFrames
 from edge.sources.live.multipart import MultipartReader
 from edge.sources.live.network_errors import lost
 from edge.sources.live.options import yes_or_no
+from edge.sources.live.picture_size import PictureSize
 from edge.sources.live.reader import FrameDamagedError, LiveFrame, StreamInfo
 from edge.sources.live.silence import SilenceLimit
 from edge.sources.live.source import LiveSource
@@ -79,7 +80,7 @@ class HttpMjpegReader:
         self._pauses = PauseWatch()
         self._late = LateFrames()
         self._silence = SilenceLimit(options)
-        self._size: tuple[int, int] | None = None
+        self._size = PictureSize()
         self._last_ns = 0
 
     def open(self) -> StreamInfo:
@@ -95,7 +96,7 @@ class HttpMjpegReader:
             answer.response.read1, lambda: answer.reader.arrived_ns, boundary if isinstance(boundary, str) else ""
         )
         self._pauses, self._late = PauseWatch(), LateFrames()
-        self._size = None
+        self._size = PictureSize()
         self._silence.begin()
         return StreamInfo(width=0, height=0, format="mjpeg", decoder=f"OpenCV {cv2.__version__}")
 
@@ -106,11 +107,7 @@ class HttpMjpegReader:
             self._silence.note_frame()
             self._pauses.check(part.arrived_ns)
             header = _header(part)
-            size = (header.width, header.height)
-            if self._size is not None and size != self._size:
-                (width, height), (old_width, old_height) = size, self._size
-                raise lost(f"its pictures changed from {old_width} x {old_height} to {width} x {height}")
-            self._size = size
+            self._size.check(header.width, header.height)
             if self._late.leaves_out(part.arrived_ns) or self._pauses.waits_for_fresh(part):
                 continue
             pixels = _decoded(part, header)

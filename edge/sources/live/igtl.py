@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING
 from edge.contracts.errors import SourceError, UsageError
 from edge.images.limits import check_picture_size
 from edge.sources.live.igtl_messages import HEADER, MessageError, MessageHeader, parse_header, parse_image
+from edge.sources.live.late import LateFrames
+from edge.sources.live.network_errors import lost
+from edge.sources.live.picture_size import PictureSize
 from edge.sources.live.reader import FrameDamagedError, LiveFrame, StreamInfo
 from edge.sources.live.source import LiveSource
 from edge.sources.live.stream_clock import StreamClock
@@ -27,7 +30,7 @@ PORT = 18944
 MOST_BYTES = 256 << 20
 """Largest message that is taken: more than any picture that is read."""
 SILENCE_S = 10.0
-"""After so long without a byte the reader gives up, if its parent did not before."""
+"""After so long without an image the reader gives up, if its parent did not before."""
 STRANGERS_S = 3.0
 """So long other messages may come, and none of the device that was asked for."""
 MOST_NAMED = 8
@@ -54,8 +57,12 @@ class IgtlReader:
         self._device = self._wanted
         """The device whose images are taken: the first that sends one, where none was asked for."""
         self._connect_s = options.open_timeout_s
+        self._deadline = 0.0
+        """When the image that is waited for must be there, by `time.monotonic`, however slowly its bytes drip."""
         self._socket: socket.socket | None = None
         self._clock = StreamClock()
+        self._late = LateFrames()
+        self._size = PictureSize()
         self._first: LiveFrame | None = None
         self._strangers: dict[str, float] = {}
 
@@ -63,6 +70,7 @@ class IgtlReader:
         """Implement `LiveReader.open`: connect, and wait for the first image."""
         self.close()
         host, port = self._address
+        self._deadline = time.monotonic() + self._connect_s
         try:
             self._socket = socket.create_connection(self._address, self._connect_s)
         except OSError as error:
@@ -71,8 +79,8 @@ class IgtlReader:
                 hint="is the server running, and does it listen there?",
                 reason="source_lost",
             ) from None
-        self._socket.settimeout(SILENCE_S)
-        self._device, self._clock = self._wanted, StreamClock()
+        self._device, self._clock, self._late = self._wanted, StreamClock(), LateFrames()
+        self._size = PictureSize()
         self._strangers.clear()
         while self._first is None:
             self._first = self._read_first()
@@ -89,6 +97,10 @@ class IgtlReader:
         if self._first is not None:
             first, self._first = self._first, None
             return first
+        self._deadline = time.monotonic() + SILENCE_S
+        return self._next_image()
+
+    def _next_image(self) -> LiveFrame:
         while True:
             header, arrived_ns = self._receive_header()
             body = self._receive(header.body_bytes)
@@ -99,16 +111,23 @@ class IgtlReader:
                 check_picture_size(image.pixels.shape[1], image.pixels.shape[0])
             except (MessageError, SourceError) as error:
                 raise FrameDamagedError(str(error)) from None
+            self._size.check(image.pixels.shape[1], image.pixels.shape[0])
             captured_ns = arrived_ns
             if header.sent_ns:
                 self._clock.note(header.sent_ns, arrived_ns)
                 captured_ns = self._clock.captured_ns(header.sent_ns)
-            return LiveFrame(image.pixels, captured_ns, regions=(image.region,))
+            if self._late.leaves_out(captured_ns):
+                continue
+            return LiveFrame(image.pixels, captured_ns, regions=(image.region,), left_out=self._late.take_count())
+
+    def _no_image(self) -> SourceError:
+        limit_s = self._connect_s if self._size.known is None else SILENCE_S
+        return lost(f"no image came within {limit_s:g} s", "does the server send images, and is it not paused?")
 
     def _read_first(self) -> LiveFrame:
         """The first image; one that cannot be read is an error here, since all others will be alike."""
         try:
-            return self.read()
+            return self._next_image()
         except FrameDamagedError as error:
             raise SourceError(f"it sends {error.detail}", reason="source_lost") from None
 
@@ -165,10 +184,12 @@ class IgtlReader:
             raise SourceError("not connected", reason="source_lost")
         while view:
             try:
+                self._socket.settimeout(max(0.001, self._deadline - time.monotonic()))
                 count = self._socket.recv_into(view)
             except OSError as error:
-                why = "sends nothing any more" if isinstance(error, TimeoutError) else f"is lost: {error.strerror}"
-                raise SourceError(f"the server {why}", reason="source_lost") from None
+                if not isinstance(error, TimeoutError):
+                    raise lost(f"the server is lost: {error.strerror}", "it is connected to again") from None
+                raise self._no_image() from None
             if not count:
-                raise SourceError("the server has closed the connection", reason="source_lost")
+                raise lost("the server has closed the connection", "it is connected to again")
             view = view[count:]

@@ -8,8 +8,9 @@ from edge.sources.live.network_errors import lost
 
 LATE_NS = 500_000_000
 """A frame that is older than this when it is decoded is left out."""
-PATIENCE_NS = 1_000_000_000
-"""A connection that gives late frames only for longer than this is given up: what waits in it is lost with it."""
+PATIENCE_NS = 500_000_000
+"""A connection that gives late frames only for longer than this is given up: what waits in it is lost with it. Shorter
+than the limit of silence, which would tell that nothing came (`edge.sources.live.silence`)."""
 
 
 class LateFrames:

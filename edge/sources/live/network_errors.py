@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 
 from edge.contracts.errors import SourceError, SourceSetupError
 from edge.contracts.results import Reason
@@ -31,6 +32,9 @@ _SYSTEM = {
     errno.EADDRNOTAVAIL: ("its address is none of this device's", "write udp://0.0.0.0:PORT to receive from anyone"),
     errno.ENOMEM: ("it takes more memory to decode than a stream may have", "send smaller pictures"),
 }
+
+STATUS_IN_LOG = re.compile(r"(?:failed: |error )([345]\d\d)\b")
+"""The status of an answer in FFmpeg's log."""
 
 
 class AccessRefusedError(SourceError):

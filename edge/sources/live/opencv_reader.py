@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Any
@@ -21,8 +20,9 @@ from edge.sources.clip_decoder import codec_of
 from edge.sources.ffmpeg_log import ffmpeg_log
 from edge.sources.live.damage import DAMAGED, PREDICTED
 from edge.sources.live.late import LateFrames
-from edge.sources.live.network_errors import lost, status_error
+from edge.sources.live.network_errors import STATUS_IN_LOG, lost, status_error
 from edge.sources.live.network_url import receive_options, with_credentials
+from edge.sources.live.picture_size import PictureSize
 from edge.sources.live.reader import FrameDamagedError, LiveFrame, StreamInfo
 from edge.sources.live.stream_clock import StreamClock
 
@@ -39,7 +39,6 @@ READ_TIMEOUT_MS = 5000
 AT_ONCE_S = 0.5
 """SRT that FFmpeg knows does not fail sooner, since nothing answers with a refusal; what it does not know, it calls
 nothing at all."""
-_STATUS = re.compile(r"(?:failed: |error )([345]\d\d)\b")
 _WORDS = (
     ("Connection refused", ("it refuses the connection", "is the server running, and is the port right?")),
     ("resolve", ("the name of its host is not known", "check the host, and this device's network")),
@@ -125,7 +124,7 @@ class OpencvReader:
     def _begin(self) -> None:
         self._clock, self._late = StreamClock(), LateFrames()
         self._came_ns = None
-        self._size: tuple[int, int] | None = None
+        self._size = PictureSize()
         self._has_begun = False
         self._waits_for_key = self._codec not in INTRA
         self._last_ns = 0
@@ -151,7 +150,7 @@ class OpencvReader:
             self._refuse(PREDICTED)
             return None
         self._waits_for_key, self._has_begun = False, True
-        self._check_size(picture.shape[1], picture.shape[0])
+        self._size.check(picture.shape[1], picture.shape[0])
         if not self._clock.is_settled:
             self._late.leave_out()
             return None
@@ -167,15 +166,10 @@ class OpencvReader:
         if self._has_begun:
             raise FrameDamagedError(why)
 
-    def _check_size(self, width: int, height: int) -> None:
-        if self._size is not None and self._size != (width, height):
-            raise lost(f"its pictures changed from {self._size[0]} x {self._size[1]} to {width} x {height}")
-        self._size = (width, height)
-
     def _why_not_open(self, waited_s: float) -> SourceError:
         """What FFmpeg's log says of the failure, in words of ours: its own hold the URI."""
         said = "\n".join(self._lines)
-        if found := _STATUS.search(said):
+        if found := STATUS_IN_LOG.search(said):
             return status_error(int(found[1]))
         if "Protocol not found" in said or (self._uri.scheme == "srt" and not said and waited_s < AT_ONCE_S):
             scheme = self._uri.scheme

@@ -32,7 +32,7 @@ def live_options(uri: Uri, stream: StreamSettings, parameters: Sequence[str] = (
     password = _password(stream.password_file) if stream.password_file else uri.password
     if uri.password:
         log.warning(
-            "stream %s: the password stands in its URI, where the process list shows it; set username and "
+            "stream %s: the password stands in its URI, which the process list or the file shows; set username and "
             "password_file of the stream instead",
             stream.name,
         )

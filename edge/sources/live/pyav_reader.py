@@ -6,7 +6,6 @@ frame arrived is told by the packet before it.
 
 from __future__ import annotations
 
-import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +19,9 @@ from edge.images.limits import MAX_PICTURE_PIXELS, check_picture_size
 from edge.sources.live.damage import DamageWatch
 from edge.sources.live.fields import one_field
 from edge.sources.live.late import LateFrames
-from edge.sources.live.network_errors import lost, status_error, system_error
+from edge.sources.live.network_errors import STATUS_IN_LOG, lost, status_error, system_error
 from edge.sources.live.network_url import receive_options, with_credentials
+from edge.sources.live.picture_size import PictureSize
 from edge.sources.live.reader import FrameDamagedError, LiveFrame, StreamInfo
 from edge.sources.live.stream_clock import StreamClock
 
@@ -40,7 +40,6 @@ READ_TIMEOUT_S = 10.0
 """For a call of FFmpeg: the parent's limit of silence is much shorter, and follows the stream's frame rate."""
 FORMATS = {"rtsp": "rtsp", "rtsps": "rtsp", "udp": "mpegts", "srt": "mpegts"}
 
-_FAILED = re.compile(r"(?:failed: |error )([345]\d\d)\b")
 _STATUS = {"Unauthorized": 401, "Forbidden": 403, "NotFound": 404, "BadRequest": 400, "TooMany": 429, "Client": 499}
 """Status by parts of the names of PyAV's exceptions."""
 
@@ -145,7 +144,7 @@ def _status(error: Exception, said: str) -> int | None:
     name = type(error).__name__
     if not name.startswith("HTTP"):
         return None
-    if found := _FAILED.search(said):
+    if found := STATUS_IN_LOG.search(said):
         return int(found[1])
     return next((status for part, status in _STATUS.items() if part in name), 500)
 
@@ -165,7 +164,7 @@ class DecodedFrames:
         self._came_ns: int | None = None
         """When the packet before came."""
         self._waiting: list[Any] = []
-        self._size: tuple[int, int] | None = None
+        self._size = PictureSize()
         self._last_ns = 0
 
     def next(self) -> LiveFrame:
@@ -211,11 +210,7 @@ class DecodedFrames:
 
     def _taken(self, frame: Any) -> LiveFrame | None:
         """A decoded frame with its time, if it is sound and not late."""
-        size = (frame.width, frame.height)
-        if self._size is not None and size != self._size:
-            (width, height), (before_width, before_height) = size, self._size
-            raise lost(f"its pictures changed from {before_width} x {before_height} to {width} x {height}")
-        self._size = size
+        self._size.check(frame.width, frame.height)
         why = self._damage.of_frame(frame.pts, key=bool(frame.key_frame), corrupt=frame.is_corrupt)
         if why is not None:
             if not self._damage.has_begun:

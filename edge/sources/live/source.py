@@ -103,6 +103,7 @@ class LiveSource:
         self._refusals.forget()
 
     def _open(self) -> None:
+        began = time.monotonic()
         child = self._running_child()
         try:
             child.ask_to_open()
@@ -120,7 +121,7 @@ class LiveSource:
         if isinstance(answer, StreamLost):
             raise self._error(answer)
         self._end_child(child)
-        message = f"{self._uri.redacted()} was not open within {self.options.open_timeout_s:.0f} s"
+        message = f"{self._uri.redacted()} was not open within {time.monotonic() - began:.0f} s"
         raise SourceError(message, hint="is it on, and in reach?", reason=Reason.SOURCE_LOST.value)
 
     def read(self, timeout_s: float) -> Frame | SourceEvent | None:

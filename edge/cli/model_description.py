@@ -1,0 +1,155 @@
+"""Text of ``edge-cli model info``: all that people should know of a bundle, or of a plain classifier."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from edge.contracts.manifest import ClassificationManifest, ModelManifest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from edge.contracts.classifier import ClassifierCard
+    from edge.contracts.manifest import BundleManifest
+    from edge.models.bundle import Bundle
+    from edge.models.classifier import Classifier
+
+NAMES_SHOWN = 20
+"""Most class names of a head that are listed."""
+
+
+def describe(bundle: Bundle) -> str:
+    """Text with all that people should know of a bundle."""
+    from edge.models.bundle_file import OPTIONAL_LIMITS
+
+    m = bundle.manifest
+    return "\n".join(
+        [
+            f"{m.name} {m.version}   research use only, not a medical device",
+            f"  {bundle.path}",
+            f"  sha256 {bundle.sha256}, {bundle.size:,} bytes, {len(bundle.golden)} golden vectors",
+            f"  task {m.task}, body part {m.body_part or 'any'}, licence {m.licence or 'not stated'}",
+            f"  made {m.created}, revision {m.git_revision or 'unknown'}, recipe {m.recipe_sha256[:16]}",
+            *(
+                f"  optional {name}, {size:,} bytes: {'not used' if name in OPTIONAL_LIMITS else 'not known'} here"
+                for name, size in bundle.optional.items()
+            ),
+            "",
+            f"input   {m.input}",
+            *(
+                f"head    {name}: {head.tensor}{', ' * bool(head.class_names)}{_names(head.class_names)}"
+                for name, head in m.heads.items()
+            ),
+            "",
+            *_rules(m),
+            "",
+            *_figures(m),
+            "",
+            "trained on",
+            *(_data(m) or ["  - not said"]),
+            *(["", "never shown", *_list(m.not_shown)] if m.not_shown else []),
+        ]
+    )
+
+
+def _names(names: list[str]) -> str:
+    """Names of classes in one line: of thousands the first."""
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return " / ".join(names[:NAMES_SHOWN]) + more
+
+
+def _rules(m: BundleManifest) -> list[str]:
+    """How the model's outputs are judged, by its kind."""
+    if isinstance(m, ModelManifest):
+        return _thresholds(m)
+    return _label_rules(m) if isinstance(m, ClassificationManifest) else []
+
+
+def _label_rules(m: ClassificationManifest) -> list[str]:
+    rules = m.labels
+    kind = "one label holds at a time" if rules.exclusive else "each label is judged for itself"
+    calibrated = "" if rules.temperature == 1.0 else f", at a temperature of {rules.temperature:g}"
+    gate = "no gate: whatever is in the picture gets a label"
+    if rules.anatomy is not None:
+        gate = f"not judged under {rules.anatomy:.3f}"
+    return [
+        "judges     classification: labels, neither lesions nor malignancy",
+        f"output     {rules.output}, {kind}{calibrated}",
+        f"threshold  {rules.threshold:g}; under it too uncertain",
+        *(f"  {name}: {value:g}" for name, value in rules.thresholds.items()),
+        f"clear      {'no label means it' if rules.clear_label is None else rules.clear_label}",
+        f"anatomy    {gate}",
+        *(_list([rules.method]) if rules.method else []),
+    ]
+
+
+def _data(m: BundleManifest) -> list[str]:
+    return _list(f"{d.name} ({d.licence}): {d.used_for}. {d.citation}" for d in m.training_data)
+
+
+def _thresholds(m: ModelManifest) -> list[str]:
+    t = m.thresholds
+    uncertain, stated = "none", ""
+    if t.uncertain is not None:
+        between = f"between {t.uncertain[0]:.3f} and {t.uncertain[1]:.3f}"
+        uncertain = f"{between}: with a lesion an uncertain call, without one not judged"
+    if t.anatomy_stated is not None:
+        stated = f"; under {t.anatomy_stated:.3f} where configuration or DICOM says {m.body_part}"
+    return [
+        f"suspicious from a malignancy of {t.malignancy:.3f}",
+        *_list([t.operating_point, f"calibrated where {t.prevalence:.0%} of the pictures were malignant"]),
+        f"lesion     mask pixels from {t.lesion:g}, mean presence from {t.lesion_score:g}, "
+        f"area from {t.lesion_min_area:.2%} of the input",
+        f"anatomy    not judged under {t.anatomy:.3f}{stated}",
+        f"uncertain  {uncertain}",
+    ]
+
+
+def describe_plain(plain: Classifier) -> str:
+    """Text with all that people should know of a plain classifier."""
+    card = plain.card
+    return "\n".join(
+        [
+            f"{card.name} {card.version}   a plain classifier: no device judges by it; research use only",
+            f"  {plain.path}",
+            f"  sha256 {plain.sha256}, {plain.size:,} bytes",
+            f"  task {card.task}, body part {card.body_part or 'any'}, licence {card.licence or 'not stated'}",
+            f"  made {card.created}, revision {card.git_revision or 'unknown'}, recipe {card.recipe_sha256[:16]}",
+            "",
+            f"input   {card.input}",
+            f"output  {card.output}: {' / '.join(card.class_names)}",
+            "",
+            *_figures(card),
+            "",
+            "trained on",
+            *(
+                _list(f"{d.name} ({d.licence}): {d.used_for}. {d.citation}" for d in card.training_data)
+                or ["  - not said"]
+            ),
+        ]
+    )
+
+
+def _figures(manifest: BundleManifest | ClassifierCard) -> list[str]:
+    if not manifest.metrics:
+        return ["no figures"]
+    width = max(len(m.name) for m in manifest.metrics)
+    lines = []
+    for data in dict.fromkeys(m.data for m in manifest.metrics):
+        rows = [m for m in manifest.metrics if m.data == data]
+        methods = {m.method.split(";")[0] for m in rows}
+        shared = f", all {methods.pop()}" if len(methods) == 1 else ""  # said once, it leaves the rows short
+        lines += textwrap.wrap(f"measured on {data}{shared}", 100)
+        lines += [
+            f"  {m.name:{width}}  {m.value:6.3f}   {m.low:.3f} to {m.high:.3f}"
+            + ("" if shared else f"   {m.method.split(';')[0]}")
+            for m in rows
+        ]
+    return lines
+
+
+def _list(items: Iterable[str]) -> list[str]:
+    return [
+        line for item in items for line in textwrap.wrap(item, 100, initial_indent="  - ", subsequent_indent="    ")
+    ]
