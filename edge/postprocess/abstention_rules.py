@@ -86,16 +86,13 @@ MAX_COLUMNS_LOST, MAX_ROWS_LOST = 0.25, 0.25
 MAX_CUT_OFF = 0.25
 """Largest share of the picture that may be missing at one side of the scan in a picture that is clear."""
 MIN_NARROWNESS, MAX_NARROWNESS = 0.5, 2.5
-"""Least and largest width against height of the scan in a picture that is clear: half a linear scan has 0.4, and one
-that a grabber has stretched 3; breast scans have 0.7 to 2."""
+"""Least and largest width against height of a scan that is clear: half a linear one has 0.4, a stretched one 3."""
 MAX_LOPSIDED = 0.27
-"""Largest difference of the lit area left and right in a picture that is clear: without a corner it is 0.33 and more."""
+"""Largest difference of the lit area left and right in a picture that is clear: without a corner it is 0.33 or more."""
 MIN_NEAR_FIELD = 0.6
 """Least brightness of the near field against the whole: less is a picture upside down, or without its upper part."""
-MAX_BLACK_LEVEL, MIN_WHITE_LEVEL, MAX_WHITE = 110.0, 45.0, 0.1
-"""Gain: largest grey value of the darkest 5 %, least one of the brightest 5 %, largest share of white."""
-MIN_CONTRAST = 55.0
-"""Least difference of the first two. Breast scans have 60 and more; where all is one grey, lesions are not seen."""
+MAX_BLACK_LEVEL, MIN_WHITE_LEVEL, MIN_CONTRAST, MAX_WHITE = 110.0, 45.0, 55.0, 0.1
+"""Gain: largest grey value of the darkest 5 %, least of the brightest 5 %, between them, largest share of white."""
 
 
 @dataclass(frozen=True, slots=True)
