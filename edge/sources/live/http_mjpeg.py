@@ -49,6 +49,8 @@ JPEG_COST = 12
 """Bytes that decoding takes for a pixel at most."""
 IDLE_NS = 2_000_000
 """A picture whose first byte came so long after the end of the one before did not wait for its turn at the server."""
+WAITS = 2
+"""Such pictures in a row that show that none waits any more."""
 SETTLE_NS = 1_000_000_000
 """Longest time to wait for such a picture after connecting."""
 _UNTYPED = ("", "application/octet-stream")
@@ -144,6 +146,7 @@ class PauseWatch:
         self._usual_s = 0.0
         self._first_ns: int | None = None
         self._end_ns: int | None = None
+        self._waits = 0
         self._is_fresh = False
 
     def waits_for_fresh(self, part: Part) -> bool:
@@ -154,8 +157,9 @@ class PauseWatch:
         if end is None or self._first_ns is None:
             self._first_ns = part.arrived_ns
             return True
-        waited = part.arrived_ns - end >= IDLE_NS
-        self._is_fresh = waited or part.arrived_ns - self._first_ns > SETTLE_NS
+        # One pause may be the server's own, for a moment without the processor, between two old pictures.
+        self._waits = self._waits + 1 if part.arrived_ns - end >= IDLE_NS else 0
+        self._is_fresh = self._waits >= WAITS or part.arrived_ns - self._first_ns > SETTLE_NS
         return not self._is_fresh
 
     def check(self, arrived_ns: int) -> None:
