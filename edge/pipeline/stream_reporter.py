@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 MAX_BEST_FRAMES = 8
 """Most frames of a stream that are kept as the best of a track."""
+MAX_BEST_BYTES = 32 << 20
+"""Most memory that they take, of each stream; what is too large is not kept."""
 _NUMBER = re.compile(r"[\d.,]*\d")
 
 
@@ -106,8 +108,10 @@ class StreamReporter:
         """Keep ``frame`` while it is the best of a track; let those go that are it no longer."""
         if best or self._best_frames:
             frames = {**self._best_frames, frame.seq: frame}
-            kept = [seq for seq in frames if seq in best][-MAX_BEST_FRAMES:]
-            self._best_frames = {seq: frames[seq] for seq in kept}
+            kept = [frames[seq] for seq in frames if seq in best][-MAX_BEST_FRAMES:]
+            while sum(each.pixels.nbytes for each in kept) > MAX_BEST_BYTES:
+                kept.pop(0)
+            self._best_frames = {each.seq: each for each in kept}
 
     def event(self, event: SourceEvent) -> None:
         """Report that the source gave no frame, and why; ask `reports` first."""

@@ -161,3 +161,16 @@ def test_no_update_or_end_is_told_of_a_lesion_whose_new_found_no_room(make):
     show(stream, make, [3], clip=1)
     stream.event(SourceEvent("ended", Reason.STREAM_ENDED))
     assert told(frame_link) == [("new", None), ("new", None), ("end", "stream_ended")]
+
+
+def test_the_best_frames_of_a_stream_are_few_and_take_little_memory(make, monkeypatch):
+    stream = reporter_of(MemoryFrameLink(), "scripted://")
+    lesions = [make.lesion(40 * k) for k in range(12)]
+    for seq in range(12):  # each frame shows one lesion better than any other frame does
+        shown = [msgspec.structs.replace(one, score=0.9 if k == seq else 0.7) for k, one in enumerate(lesions)]
+        stream.result(make.frame(seq), msgspec.structs.replace(make.finding(seq, *shown), runtime=RUNTIME))
+    kept = [seq for seq in range(12) if stream.best_frame(seq) is not None]
+    assert kept == list(range(4, 12))
+    monkeypatch.setattr("edge.pipeline.stream_reporter.MAX_BEST_BYTES", 2 * make.frame(0).pixels.nbytes)
+    stream.result(make.frame(12), msgspec.structs.replace(make.finding(12, *lesions[:1]), runtime=RUNTIME))
+    assert [seq for seq in range(13) if stream.best_frame(seq) is not None] == [10, 11]
