@@ -85,12 +85,14 @@ MAX_COLUMNS_LOST, MAX_ROWS_LOST = 0.25, 0.25
 """Largest share of the scan's width, and of its upper rows, without tissue in a picture that is clear."""
 MAX_CUT_OFF = 0.25
 """Largest share of the picture that may be missing at one side of the scan in a picture that is clear."""
-MIN_NARROWNESS, MAX_NARROWNESS = 0.5, 4.0
-"""Least and largest width against height of the scan in a picture that is clear: half a linear scan has 0.4."""
+MIN_NARROWNESS, MAX_NARROWNESS = 0.5, 2.5
+"""Least and largest width against height of a scan that is clear: half a linear one has 0.4, a stretched one 3."""
+MAX_LOPSIDED = 0.27
+"""Largest difference of the lit area left and right in a picture that is clear: without a corner it is 0.33 or more."""
 MIN_NEAR_FIELD = 0.6
 """Least brightness of the near field against the whole: less is a picture upside down, or without its upper part."""
-MAX_BLACK_LEVEL, MIN_WHITE_LEVEL, MAX_WHITE = 110.0, 45.0, 0.1
-"""Gain: largest grey value of the darkest 5 %, least one of the brightest 5 %, largest share of white."""
+MAX_BLACK_LEVEL, MIN_WHITE_LEVEL, MIN_CONTRAST, MAX_WHITE = 110.0, 45.0, 55.0, 0.1
+"""Gain: largest grey value of the darkest 5 %, least of the brightest 5 %, between them, largest share of white."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +257,8 @@ def hides_tissue(view: TissueView) -> bool:
         max(view.cut_off / MAX_CUT_OFF, view.columns_lost / MAX_COLUMNS_LOST, view.rows_lost / MAX_ROWS_LOST) > 1
         or min(view.narrowness / MIN_NARROWNESS, view.near_field / MIN_NEAR_FIELD, white_level / MIN_WHITE_LEVEL) < 1
         or max(black_level / MAX_BLACK_LEVEL, white / MAX_WHITE, view.narrowness / MAX_NARROWNESS) > 1
+        or white_level - black_level < MIN_CONTRAST
+        or view.lopsided > MAX_LOPSIDED
     )
 
 

@@ -123,6 +123,14 @@ class TissueView:
         lost = (bright < 0.4 * inside) | (changes < TEXTURE * inside)
         return float(lost[counted].mean()) if counted.any() else 1.0
 
+    @property
+    def lopsided(self) -> float:
+        """Difference of the lit area left and right of the middle against their sum, 0 to 1: a corner is missing."""
+        _, lit = cv2.threshold(self._scan, BACKGROUND, 1, cv2.THRESH_BINARY)
+        half = self.grey.shape[1] // 2
+        left, right = cv2.countNonZero(lit[:, :half]), cv2.countNonZero(lit[:, -half:])
+        return abs(left - right) / max(1, left + right)
+
     @cached_property
     def near_field(self) -> float:
         """Brightness of the near field against that of the whole, about 1: well below it the picture is upside down."""

@@ -19,8 +19,9 @@ SECOND = 0.4
 MOST_VIEWS = 4
 TIP_ASIDE, TIP_GAP, TIP_AREA = 0.2, 0.25, 0.005
 """How far a fan's tip may lie aside and above the rest, and its least area, as shares of the rest's."""
-TEXT_AREA, TEXT_MARKS, TEXT_SHARE = 0.005, 40, 0.04
-"""Least share of the scan's area, marks, and share of marks of a field with text: a cyst has calipers at most."""
+TEXT_AREA, TEXT_MARKS, TEXT_SHARE = 0.01, 90, 0.04
+"""Least share of the scan's area, marks, and share of marks of a field with text. A cyst has calipers at most; a colour
+bar that stands in the scan has 60 marks, ten letters have 100."""
 
 
 def scan_parts(speckle: NDArray[np.uint8], smallest: float = SMALLEST) -> list[NDArray[np.uint8]]:

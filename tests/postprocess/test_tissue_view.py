@@ -49,6 +49,17 @@ def covered(grey, rows=slice(None), columns=slice(None)):
     return picture
 
 
+def without_a_corner():
+    """A scan that is black above its diagonal."""
+    down, across = np.mgrid[:HEIGHT, :WIDTH]
+    return np.where(across / WIDTH + down / HEIGHT < 0.9, 0, tissue()).astype(np.uint8)
+
+
+def test_a_scan_that_is_stretched_is_not_seen():
+    assert not_seen(tissue(), (0, 0, 480, 180))
+    assert not not_seen(tissue(), (0, 0, 480, 220), (Region((0, 0, 480, 220), source="config"),))
+
+
 def test_a_whole_scan_is_seen():
     assert not any(not_seen(tissue(seed)) for seed in range(5))
     assert not not_seen(shadowed(0.15)), "a narrow shadow hides little"
@@ -71,6 +82,9 @@ def test_a_whole_scan_is_seen():
         (tissue() * 0.15).astype(np.uint8),
         np.clip(tissue().astype(int) * 4, 0, 255).astype(np.uint8),
         np.clip(tissue().astype(int) + 120, 0, 255).astype(np.uint8),
+        without_a_corner(),
+        without_a_corner()[:, ::-1].copy(),
+        (tissue() * 0.25 + 90).astype(np.uint8),
     ],
     ids=[
         "shadow",
@@ -84,6 +98,9 @@ def test_a_whole_scan_is_seen():
         "dark",
         "white",
         "pale",
+        "upper left corner",
+        "upper right corner",
+        "little contrast",
     ],
 )
 def test_what_is_not_seen_makes_a_clear_impossible_and_a_finding_not(grey):
