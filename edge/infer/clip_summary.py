@@ -38,6 +38,7 @@ class ClipSummary:
         self._highest: tuple[float, FileAnswer] | None = None
         self._tracker = Tracker(TrackingSettings())
         self._clip: int | None = None
+        self._geometry: int | None = None
         self._frame_numbers: dict[int, int] = {}
         """Number in the file of the best frame of each open track, by ``frame_seq``."""
         self._lesions: list[tuple[ClipJudgement, int | None]] = []
@@ -68,10 +69,13 @@ class ClipSummary:
     def _track(self, answer: FileAnswer) -> None:
         frame, result = answer.frame, answer.result
         if frame is None or result is None:
+            self._tracker.skip()
             return
         if self._clip not in (None, frame.origin.clip):
             self._note(self._tracker.end_all("clip_changed"))
-        self._clip = frame.origin.clip
+        elif self._clip is not None and frame.geometry != self._geometry:
+            self._note(self._tracker.end_all("geometry_changed"))
+        self._clip, self._geometry = frame.origin.clip, frame.geometry
         self._frame_numbers[frame.seq] = frame.origin.frame_index
         self._note(self._tracker.update(result, frame.clip_ns, still=frame.origin.still))
         best = self._tracker.best_frames()

@@ -34,13 +34,13 @@ class ClipJudgement:
     _weights: float = 0.0
     _logits: float = 0.0
 
-    def add(self, lesion: Lesion, result: Result, now_ns: int) -> None:
-        """Add a frame that shows the lesion."""
+    def add(self, lesion: Lesion, result: Result, at_ns: int) -> None:
+        """Add a frame that shows the lesion; ``at_ns``: its place in the clip."""
         if result.malignancy is None:
             return
         if not self.frames:
-            self.first_ns = now_ns
-        self.frames, self.last_ns = self.frames + 1, now_ns
+            self.first_ns = at_ns
+        self.frames, self.last_ns = self.frames + 1, max(at_ns, self.last_ns)
         share = weight(lesion)
         self._weights += share
         self._logits += share * logit(result.malignancy)

@@ -73,6 +73,10 @@ class LabelTracker:
         """End every label that is still given, for ``reason``; the events of it."""
         return [self._end(track, reason) for track in list(self._tracks.values())]
 
+    def tracks(self) -> int:
+        """Number of labels that are still given."""
+        return len(self._tracks)
+
     def _seen(self, label: LabelScore, result: Result) -> LabelEvent | None:
         """The event of a label that this frame has; None: nothing in it has changed that is told."""
         track = self._tracks.get(label.name)

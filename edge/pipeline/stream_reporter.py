@@ -13,7 +13,7 @@ import msgspec
 from edge.config.tracking_settings import AT_ONCE
 from edge.config.uri import parse_uri
 from edge.contracts.results import Reason, Status
-from edge.pipeline.coverage import CoverageTracker
+from edge.pipeline.coverage import SILENCE_NS, CoverageTracker
 from edge.pipeline.exam import ExamTracker
 from edge.pipeline.label_tracker import LabelEvent, LabelTracker
 from edge.pipeline.stream_messages import StreamMessages
@@ -36,6 +36,8 @@ log = logging.getLogger(__name__)
 
 MAX_BEST_FRAMES = 8
 """Most frames of a stream that are kept as the best of a track."""
+MAX_BEST_BYTES = 32 << 20
+"""Most memory that they take, of each stream; what is too large is not kept."""
 _NUMBER = re.compile(r"[\d.,]*\d")
 
 
@@ -56,6 +58,8 @@ class StreamReporter:
         self._notes: tuple[str, ...] = ()
         self._last_frame: Frame | None = None
         self._best_frames: dict[int, Frame] = {}
+        self._heard_ns = time.monotonic_ns()
+        """When something of the stream was last reported: a frame of a slow runtime may be old by then."""
         self.stopped = False
         """Asked to stop: what is still on its way is not reported."""
         self._told: SourceEvent | None = None
@@ -73,10 +77,12 @@ class StreamReporter:
 
     def result(self, frame: Frame, result: Result) -> None:
         """Report a frame that was answered; ask `reports` first."""
+        self._heard_ns = time.monotonic_ns()
         if self._last_frame is not None and frame.origin.clip != self._clip:
             self._end_tracks("clip_changed")
         elif self._last_frame is not None and frame.geometry != self._geometry:
             self._end_tracks("geometry_changed")
+        self._close_silent_state(result.captured_ns)  # a gap ends what was there before, not what this frame shows
         self._geometry = frame.geometry
         if frame.origin.notes and (frame.origin.notes != self._notes or frame.origin.clip != self._clip):
             log.warning("stream %s: %s", self._name, "; ".join(frame.origin.notes))
@@ -102,15 +108,23 @@ class StreamReporter:
         """Keep ``frame`` while it is the best of a track; let those go that are it no longer."""
         if best or self._best_frames:
             frames = {**self._best_frames, frame.seq: frame}
-            kept = [seq for seq in frames if seq in best][-MAX_BEST_FRAMES:]
-            self._best_frames = {seq: frames[seq] for seq in kept}
+            kept = [frames[seq] for seq in frames if seq in best][-MAX_BEST_FRAMES:]
+            while sum(each.pixels.nbytes for each in kept) > MAX_BEST_BYTES:
+                kept.pop(0)
+            self._best_frames = {each.seq: each for each in kept}
 
     def event(self, event: SourceEvent) -> None:
         """Report that the source gave no frame, and why; ask `reports` first."""
         now = time.monotonic_ns()
+        self._heard_ns = now
         self._log_event(event)
-        self._end_tracks("stream_ended" if event.kind == "ended" else "not_judged")
-        self._exam.enter_begun_exam(now)  # all frames before it have been reported
+        previous_exam, another_exam = self._exam.exam_id, self._exam.enter_begun_exam(now)
+        # All frames before it have been reported. What costs a frame of a clip ends no lesion that the others show.
+        goes_on = event.kind == "skipped" and event.reason is not Reason.FROZEN and not another_exam
+        if goes_on and isinstance(self._tracker, Tracker):
+            self._tracker.skip()
+        else:
+            self._end_tracks("stream_ended" if event.kind == "ended" else "not_judged", previous_exam)
         self._set_state(Status.NO_RESULT, event.reason, now, None)
 
     def _log_event(self, event: SourceEvent) -> None:
@@ -147,8 +161,10 @@ class StreamReporter:
 
     def check_silence(self, now_ns: int) -> None:
         """Report `no_frames` where no frame has come for too long. To be called at every turn of the loop."""
-        if self._has_room():
+        if self._has_room() and now_ns - self._heard_ns >= SILENCE_NS:
             self._close_silent_state(now_ns)
+            if self._tracker.tracks():  # after `no_result` no state is closed
+                self._end_silent_tracks(self._exam.exam_id)
 
     def finish(self) -> None:
         """Report that the daemon stops, unless the stream has ended before."""
@@ -161,11 +177,17 @@ class StreamReporter:
 
     def _break_off(self) -> CoverageChange:
         """A message found no room: the gap in the coverage that begins now."""
-        self._tracker.end_all("not_judged")  # lesions still there will be new to consumers
+        self._forget_tracks()
         return self._coverage.break_off(time.monotonic_ns())
 
     def _end_tracks(self, reason: EndReason, exam_id: str | None = None) -> None:
         self._publish(self._tracker.end_all(reason), exam_id or self._exam.exam_id)
+        self._best_frames = {}
+
+    def _forget_tracks(self) -> None:
+        """Drop all tracks untold: no message has room, and lesions still there will be new to consumers."""
+        self._tracker.end_all("not_judged")
+        self._best_frames = {}
 
     def _publish(self, events: Sequence[TrackEvent | LabelEvent], exam_id: str) -> None:
         for event in events:
@@ -174,13 +196,23 @@ class StreamReporter:
                 self._messages.label(event, self._last_frame, exam_id)
             else:
                 self._messages.finding(event, self._last_frame, exam_id)
+        if events and self._messages.has_gap:
+            self._forget_tracks()  # what began since the message that found no room was not told either
 
     def _close_silent_state(self, now_ns: int) -> None:
         change = self._coverage.check_silence(now_ns)
         if change is not None:
-            self._end_tracks("not_judged")
-            self._exam.enter_begun_exam(now_ns)
+            previous_exam = self._exam.exam_id
+            if self._exam.enter_begun_exam(now_ns):
+                self._end_tracks("not_judged", previous_exam)
+            else:
+                self._end_silent_tracks(previous_exam)
             self._messages.coverage(change, self._exam.exam_id)
+
+    def _end_silent_tracks(self, exam_id: str) -> None:
+        """End the tracks of a silent stream, but not of a file: its time is its own, and its end will be told."""
+        if self._last_frame is not None and self._last_frame.origin.path is None:
+            self._end_tracks("not_judged", exam_id)
 
     def _set_state(
         self, status: Status, reason: Reason | None, at_ns: int, frame: int | None, *, anew: bool = False

@@ -80,6 +80,7 @@ class Tracker:
         """Begin a clip or an exam, of which nothing is known yet."""
         self._now_ns = 0
         self._last_ns: int | None = None
+        self._skipped = False
         self._frames, self._frames_longer = RecentFrames(self._confirm_ns), RecentFrames(LONGER * self._confirm_ns)
         gate_ns = round(self._settings.confirm.gate_s * 1e9)
         self._gated, self._refused = RecentFrames(gate_ns), RecentFrames(gate_ns)
@@ -90,21 +91,33 @@ class Tracker:
         ``at_ns``: the frame's place in its clip; None: when it was captured. ``still``: the clip is this one picture,
         which nothing can confirm: what it shows is new at once.
         """
-        step_ns = self._advance(result, result.captured_ns if at_ns is None else at_ns)
+        at_ns = result.captured_ns if at_ns is None else at_ns
+        lost = self._skipped and self._last_ns is not None and at_ns - self._last_ns >= self._gone_ns
+        ended = self.end_all("not_judged") if lost else []
+        self._skipped = False
+        step_ns = self._advance(result, at_ns)
         judged = result.status in (Status.FINDING, Status.CLEAR)
         known, reach = [track.lesion for track in self._tracks], [track.reach.box for track in self._tracks]
         pairs, unknown = match(known, reach, result.lesions, self._settings.match_iou)
         for number, track in enumerate(list(self._tracks)):
             if number in pairs:
-                self._sighted(track, pairs[number], result)
+                self._sighted(track, pairs[number], result, at_ns)
             else:
                 self._unseen(track, step_ns, judged=judged)
         for lesion in unknown:
             seen, longer = RecentFrames(self._confirm_ns), RecentFrames(LONGER * self._confirm_ns)
             track = Track(lesion, result, seen, longer, Reach(lesion.box, self._now_ns))
             self._tracks.append(track)
-            self._sighted(track, lesion, result)
-        return self._events(result, still)
+            self._sighted(track, lesion, result, at_ns)
+        return ended + self._events(result, still)
+
+    def skip(self) -> None:
+        """Note that some of the clip could not be read: if it was long, the lesions of before have ended."""
+        self._skipped = True
+
+    def tracks(self) -> int:
+        """Number of open tracks, told of or not."""
+        return len(self._tracks)
 
     def end_all(self, reason: EndReason) -> list[TrackEvent]:
         """End every track that is still open, for ``reason``; the events of it.
@@ -112,10 +125,9 @@ class Tracker:
         A clip that has ended before anything could be confirmed in it is judged by what there was.
         """
         events = []
-        short = reason in ("clip_changed", "stream_ended") and self._now_ns < self._confirm_ns
-        least = self._settings.confirm.share * self._frames.count(self._now_ns)
+        over = reason in ("clip_changed", "stream_ended")
         for track in list(self._tracks):
-            if short and track.published is None and track.seen.count(self._now_ns) >= least:
+            if over and track.published is None and self._confirmed_by_all(track):
                 events.append(self._publish(track, "new"))
             events += self._end(track, reason)
         self._begin()
@@ -133,7 +145,7 @@ class Tracker:
         """Move the tracker's clock to a frame, never backwards; the step in nanoseconds."""
         step_ns = 0 if self._last_ns is None else max(0, at_ns - self._last_ns)
         self._last_ns = at_ns
-        self._now_ns += step_ns
+        self._now_ns += min(step_ns, self._confirm_ns or step_ns)  # a clip of a frame in seconds has windows too
         self._frames.add(self._now_ns)
         self._frames_longer.add(self._now_ns)
         self._gated.add(self._now_ns)
@@ -141,12 +153,12 @@ class Tracker:
             self._refused.add(self._now_ns)
         return step_ns
 
-    def _sighted(self, track: Track, lesion: Lesion, result: Result) -> None:
+    def _sighted(self, track: Track, lesion: Lesion, result: Result, at_ns: int) -> None:
         track.lesion, track.result, track.missed_ns, track.unjudged_ns = lesion, result, 0, 0
         track.seen.add(self._now_ns, min(1.0, max(0.0, (lesion.score - UNSURE) / (SURE - UNSURE))))
         track.seen_longer.add(self._now_ns)
         track.reach.add(lesion.box, self._now_ns)
-        track.clip.add(lesion, result, self._now_ns)
+        track.clip.add(lesion, result, at_ns)
 
     def _unseen(self, track: Track, step_ns: int, *, judged: bool) -> None:
         step_ns = min(step_ns, (self._gone_ns + 1) // 2)  # one frame after a pause is not seconds without it
@@ -176,6 +188,8 @@ class Tracker:
     def _confirmed(self, track: Track) -> bool:
         """Whether a lesion that is seen now was seen for long enough, where the gate lets most frames pass."""
         now_ns, share = self._now_ns, self._settings.confirm.share
+        if not self._confirm_ns:
+            return True
         if 2 * self._refused.count(now_ns) > self._gated.count(now_ns):
             return False
         surely = track.seen.weight(now_ns) >= share * self._frames.count(now_ns)
@@ -184,6 +198,16 @@ class Tracker:
         long_ns = STEADY * LONGER * self._confirm_ns
         often = track.seen_longer.count(now_ns) >= STEADY * self._frames_longer.count(now_ns)
         return often and now_ns - track.seen_longer.first_ns >= long_ns
+
+    def _confirmed_by_all(self, track: Track) -> bool:
+        """Whether a clip that was too short to confirm the lesion showed it in enough of all its frames."""
+        now_ns = self._now_ns
+        if now_ns < self._confirm_ns and (
+            track.seen.count(now_ns) >= self._settings.confirm.share * self._frames.count(now_ns)
+        ):
+            return True
+        often = track.seen_longer.count(now_ns) >= STEADY * self._frames_longer.count(now_ns)
+        return now_ns < LONGER * self._confirm_ns and often
 
     def _publish(self, track: Track, lifecycle: Lifecycle) -> TrackEvent:
         track.published = track.lesion, track.result

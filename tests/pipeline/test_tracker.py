@@ -106,6 +106,60 @@ def test_a_clip_too_short_to_confirm_anything_is_judged_by_what_there_was(make, 
     assert tracker.end_all(reason) == []  # in too few of its frames
 
 
+@pytest.mark.parametrize("frames", [2, 20, 60, 98])
+def test_a_weak_lesion_in_all_of_a_clip_too_short_for_it_is_told_at_its_end(make, frames):
+    weak = msgspec.structs.replace(make.lesion(), score=0.75)
+    tracker = Tracker(TrackingSettings())
+    results = [make.finding(k, weak) if k < 0.95 * frames else make.clear(k) for k in range(frames)]
+    news_before = news(run(tracker, results))
+    assert news_before + news(tracker.end_all("stream_ended")) == 1
+    assert run(tracker, [make.finding(k, weak) if k % 2 else make.clear(k) for k in range(60)]) == []
+    assert tracker.end_all("stream_ended") == []
+
+
+@pytest.mark.parametrize("every_s", [0.35, 0.9, 1.0, 1.2, 2.0, 5.0, 60.0])
+@pytest.mark.parametrize("score", [0.6, 0.95])
+def test_a_lesion_is_told_in_clips_of_very_few_frames_a_second(make, every_s, score):
+    lesion = msgspec.structs.replace(make.lesion(), score=score)
+    tracker, step = Tracker(TrackingSettings()), round(every_s * SECOND)
+    assert news(e for k in range(12) for e in tracker.update(make.finding(k, lesion), k * step)) == 1
+    (end,) = tracker.end_all("stream_ended")
+    assert end.clip.seconds == pytest.approx(11 * every_s)
+    assert not [
+        e for k in range(12) for e in tracker.update(make.finding(k) if k % 3 == 0 else make.clear(k), k * step)
+    ]
+    tracker.end_all("clip_changed")
+    for k in range(3):  # and where there are only so few
+        tracker.update(make.finding(k, lesion), k * step)
+    assert [e.lifecycle for e in tracker.end_all("stream_ended")][-1:] == ["end"]
+
+
+def test_without_confirmation_the_gate_of_the_seconds_before_holds_nothing_back(make):
+    tracker = Tracker(TrackingSettings(confirm=ConfirmSettings(seconds=0)))
+    weak = msgspec.structs.replace(make.lesion(), score=0.3)
+    run(tracker, pattern(make, "w" * 20))
+    assert news(tracker.update(make.finding(20, weak), 20 * SECOND // RATE)) == 1
+
+
+def test_what_is_skipped_of_a_clip_ends_a_lesion_only_where_it_is_long(make):
+    tracker = Tracker(TrackingSettings(gone_after_s=1.0))
+    run(tracker, pattern(make, "F" * 30))
+    tracker.skip()
+    assert tracker.update(make.finding(30), 31 * SECOND // RATE) == []
+    tracker.skip()
+    assert told(tracker.update(make.finding(31), 10 * SECOND)) == [("end", "not_judged")]
+    assert tracker.tracks() == 1  # and begins anew
+
+
+def test_the_window_of_frames_does_not_grow_over_hours(make):
+    for settings_ in (FIRST_FRAME, TrackingSettings()):
+        tracker = Tracker(settings_)
+        run(tracker, (make.finding(k) for k in range(3000)))
+        (track,) = tracker.shown()
+        windows = (track.seen, track.seen_longer, tracker._frames, tracker._frames_longer, tracker._gated)
+        assert max(len(window._frames) for window in windows) <= 4 * RATE
+
+
 def test_a_new_clip_begins_with_no_evidence_of_the_last(make):
     tracker = Tracker(TrackingSettings(confirm=ConfirmSettings(seconds=1.0, share=0.5)))
     run(tracker, pattern(make, "F" * 10))
