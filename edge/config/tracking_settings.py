@@ -26,6 +26,8 @@ class ConfirmSettings(SettingsSection, frozen=True):
 
 AT_ONCE = ConfirmSettings(seconds=0.0, share=0.0)
 """No confirmation: what one frame shows is new."""
+SOON_GONE_S = 1 / 6
+"""Seconds without a lesion until it has ended, where single frames decide: five frames of 30 a second."""
 
 
 class TrackingSettings(SettingsSection, frozen=True):
@@ -44,6 +46,12 @@ class TrackingSettings(SettingsSection, frozen=True):
     """A box that overlaps the last published one less than this is an update."""
     update_every_s: Positive = 5.0
     """Seconds. A lesion or label still seen is updated at least this often."""
+
+    def by_single_frames(self) -> TrackingSettings:
+        """These settings where one frame makes a lesion new, and a few without it end it, unless they say otherwise."""
+        unset = self.gone_after_frames is None and self.gone_after_s == TrackingSettings().gone_after_s
+        gone_after_s = SOON_GONE_S if unset else self.gone_after_s
+        return msgspec.structs.replace(self, confirm=AT_ONCE, gone_after_s=gone_after_s)
 
     @property
     def gone_s(self) -> float:

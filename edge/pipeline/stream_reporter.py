@@ -8,9 +8,6 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from edge.config.tracking_settings import AT_ONCE
 from edge.config.uri import parse_uri
 from edge.contracts.results import Reason, Status
 from edge.pipeline.coverage import SILENCE_NS, CoverageTracker
@@ -228,7 +225,6 @@ class StreamReporter:
 
 
 def tracking_of(settings: Settings) -> TrackingSettings:
-    """Settings of tracking that hold: what ``scripted://`` answers is written, and needs no confirmation."""
-    if parse_uri(settings.runtime.uri).scheme != "scripted":
-        return settings.tracking
-    return msgspec.structs.replace(settings.tracking, confirm=AT_ONCE)
+    """Settings of tracking that hold: what ``scripted://`` answers is written, so that each single frame counts."""
+    scripted = parse_uri(settings.runtime.uri).scheme == "scripted"
+    return settings.tracking.by_single_frames() if scripted else settings.tracking

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edge.config.settings import RuntimeSettings, Settings
 from edge.config.tracking_settings import AT_ONCE, ConfirmSettings, TrackingSettings
 from edge.contracts.results import Reason, Status
 from edge.pipeline.same_lesion import iou
+from edge.pipeline.stream_reporter import tracking_of
 from edge.pipeline.tracker import Tracker
 
 SECOND = 1_000_000_000
@@ -300,3 +302,19 @@ def test_every_new_has_exactly_one_end(make, what, steps, seconds, reason):
     closed = [e.finding_id for e in events if e.lifecycle == "end"]
     assert sorted(opened) == sorted(closed)
     assert len(set(opened)) == len(opened)
+
+
+@pytest.mark.parametrize("rate", [10, 20, 60])
+def test_each_written_answer_is_a_finding_of_its_own_however_often_its_place_comes_again(make, rate):
+    settings = Settings(runtime=RuntimeSettings(uri="scripted://?distinct=1"))
+    tracker = Tracker(tracking_of(settings))
+    places = [(30 * (k % 4), 30 * (k // 4), 20, 20) for k in range(16)]  # as many as the runtime has
+    results = [make.finding(k, msgspec.structs.replace(make.lesion(), box=places[k % 16])) for k in range(4 * 16)]
+    assert news(run(tracker, results, rate)) == len(results)
+
+
+def test_written_answers_are_tracked_as_the_configuration_says_where_it_says_so():
+    runtime = RuntimeSettings(uri="scripted://")
+    for said in (TrackingSettings(gone_after_s=3.0), TrackingSettings(gone_after_frames=90)):
+        assert tracking_of(Settings(runtime=runtime, tracking=said)).gone_s == 3.0
+    assert tracking_of(Settings()).gone_s == TrackingSettings().gone_after_s
