@@ -17,6 +17,7 @@ from edge.contracts.results import Reason, Status
 from edge.contracts.tensors import Tensor
 from edge.postprocess.abstention_rules import MIN_SIDE, SIZE_RULES, first_reason, pixel_gate
 from edge.postprocess.decide import decide
+from edge.postprocess.frame_context import FrameContext
 from edge.postprocess.tissue_view import TissueView
 from edge.preprocess.preprocessor import MAX_PIXELS
 from edge.preprocess.recipes import make_preprocessor
@@ -168,19 +169,14 @@ class Analyser:
         def unseen() -> float:
             return self._preprocess.unseen(frame.pixels, frame.regions, placed.crop)
 
-        return decide(
-            answer,
-            self.manifest,
-            placed,
-            frame.regions,
-            frame.pixels,
+        context = FrameContext(
             frame.origin.body_part,
+            frame.origin.body_part_disputed,
             unseen,
-            job.crop_grey,
-            body_part_disputed=frame.origin.body_part_disputed,
             scan_unknown=frame.geometry is not None and not has_outline(frame.regions),
             view=job.view,
         )
+        return decide(answer, self.manifest, placed, frame.regions, frame.pixels, context, job.crop_grey)
 
     def analyse(self, frame: Frame) -> Result:
         """Result of one frame: all steps, one after the other."""

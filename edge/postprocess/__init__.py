@@ -14,6 +14,8 @@ Modules:
 - ``descriptors``: Lesion descriptors of the BI-RADS ultrasound lexicon, as numbers from the grey picture.
 - ``drawn_screen``: Measures that tell pictures drawn by a computer, and electronic snow, from a scan, by neighbouring
   pixels.
+- ``frame_context``: What is known of a frame beside its pixels and its model's outputs: whoever judges it is given
+  this.
 - ``gate_picture``: Picture as the pixel gate looks at it: its measures, each taken when a rule first asks for it.
 - ``lesions``: Lesion segmentation from a probability mask: outlines, boxes and sizes on the source picture.
 - ``measure``: Measures of a lesion, lengths and areas in millimetres, only where a calibration holds.

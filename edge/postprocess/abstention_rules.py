@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from edge.contracts.results import Reason
-from edge.postprocess.body_part import contradicts, names_the_same
 from edge.postprocess.gate_picture import GatePicture
 from edge.postprocess.pixel_gate import (
     bright_pixels,
@@ -206,18 +205,10 @@ def snow(outputs: JudgedOutputs) -> bool:
 
 
 def wrong_anatomy(outputs: JudgedOutputs) -> bool:
-    """Whether DICOM or the configuration names another body part than the model's, or the anatomy head sees another.
-
-    Whoever says so knows better than the picture, and is asked first. Saying the right one does not overrule the
-    picture: its limit is only lower then, where the manifest has a second one and nobody contradicts it.
-    """
-    stated, expected, limits = outputs.body_part, outputs.manifest.body_part, outputs.manifest.thresholds
-    if contradicts(stated, expected):
-        return True
-    limit = limits.anatomy
-    if limits.anatomy_stated is not None and names_the_same(stated, expected) and not outputs.body_part_disputed:
-        limit = limits.anatomy_stated
-    return outputs.anatomy is not None and outputs.anatomy < limit
+    """Whether DICOM or the configuration names another body part than the model's, or the anatomy head sees another."""
+    limits = outputs.manifest.thresholds
+    part = outputs.manifest.body_part
+    return outputs.context.is_wrong_body_part(part, outputs.anatomy, limits.anatomy, limits.anatomy_stated)
 
 
 def heads_disagree(outputs: JudgedOutputs) -> bool:
@@ -235,7 +226,7 @@ def too_uncertain(outputs: JudgedOutputs) -> bool:
 
 def partly_seen(outputs: JudgedOutputs) -> bool:
     """Whether no lesion was found, but the picture holds another large part that the model did not see."""
-    return not outputs.lesions and outputs.unseen_share() > MAX_UNSEEN
+    return not outputs.lesions and outputs.context.unseen_share() > MAX_UNSEEN
 
 
 def doppler_lesion(outputs: JudgedOutputs) -> bool:
@@ -245,7 +236,8 @@ def doppler_lesion(outputs: JudgedOutputs) -> bool:
 
 def tissue_not_seen(outputs: JudgedOutputs) -> bool:
     """Whether no lesion was found, and it is not proven that the whole scan shows tissue."""
-    return not outputs.lesions and outputs.view is not None and hides_tissue(outputs.view)
+    view = outputs.context.view
+    return not outputs.lesions and view is not None and hides_tissue(view)
 
 
 def hides_tissue(view: TissueView) -> bool:
@@ -264,7 +256,7 @@ def hides_tissue(view: TissueView) -> bool:
 
 def scan_area_unknown(outputs: JudgedOutputs) -> bool:
     """Whether no lesion was found, and it was not found either where in the picture the scan is."""
-    return outputs.scan_unknown and not outputs.lesions
+    return outputs.context.scan_unknown and not outputs.lesions
 
 
 SIZE_RULES: tuple[AbstentionRule[Box], ...] = (

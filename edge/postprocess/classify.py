@@ -14,17 +14,17 @@ from edge.contracts.labels import LABELS_SENT, LabelScore, LabelVerdict
 from edge.contracts.manifest import ANATOMY, LABELS
 from edge.contracts.results import Reason, Status
 from edge.postprocess.abstention_rules import MAX_UNSEEN, hides_tissue
-from edge.postprocess.body_part import contradicts, names_the_same
 from edge.postprocess.dequantise import dequantise
+from edge.postprocess.frame_context import NOTHING_KNOWN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
     from edge.contracts.manifest import ClassificationManifest, LabelRules
     from edge.contracts.region import Region
-    from edge.postprocess.tissue_view import TissueView
+    from edge.postprocess.frame_context import FrameContext
 
 SLACK = 0.02
 """So far beyond 0 and 1 a probability may be: quantised softmax ends a step short of 1, or over it."""
@@ -36,11 +36,7 @@ def classify(
     outputs: Mapping[str, NDArray[Any]],
     manifest: ClassificationManifest,
     region: Region,
-    body_part: str | None = None,
-    unseen: Callable[[], float] | None = None,
-    body_part_disputed: bool = False,
-    scan_unknown: bool = False,
-    view: TissueView | None = None,
+    context: FrameContext = NOTHING_KNOWN,
 ) -> LabelVerdict:
     """Verdict of a classifier on one frame.
 
@@ -48,17 +44,13 @@ def classify(
         outputs: raw (still quantised) outputs by head name, all of them finite.
         manifest: of the model that made them.
         region: what the judgement is about.
-        body_part: what DICOM or the configuration says is scanned; None: nothing is said.
-        body_part_disputed: whether DICOM names another body part than the configuration.
-        unseen: measures scan data beside the crop, as a share of it; called only for what would be `clear`.
-        scan_unknown: whether the outline of the scan was looked for, and not found.
-        view: what the model saw, as a small grey picture; None: not given.
+        context: what else is known of the frame; the picture beside the crop is measured only for a `clear`.
 
     Raises:
         ValueError: the head gives something else than the manifest says.
     """
     rules = manifest.labels
-    if _wrong_anatomy(outputs, manifest, body_part, body_part_disputed):
+    if _is_wrong_anatomy(outputs, manifest, context):
         return LabelVerdict(Status.ABSTAINED, Reason.WRONG_ANATOMY, region=region)
     head = manifest.heads[LABELS]
     values = dequantise(outputs[LABELS], head.tensor).astype(np.float64).reshape(-1)
@@ -74,7 +66,7 @@ def classify(
     found = tuple(names[i] for i in given if i in told)
     reason = _why_not_judged(found, rules)
     if reason is None and rules.clear_label in found:
-        reason = _why_not_clear(unseen, scan_unknown, view)
+        reason = _why_not_clear(context)
     if reason is not None:
         return LabelVerdict(Status.ABSTAINED, reason, region=region, scores=scores)
     status = Status.CLEAR if found == (rules.clear_label,) else Status.FINDING
@@ -105,19 +97,13 @@ def label_probabilities(values: NDArray[np.float64], rules: LabelRules) -> NDArr
     return logistic
 
 
-def _wrong_anatomy(
-    outputs: Mapping[str, NDArray[Any]], manifest: ClassificationManifest, stated: str | None, disputed: bool
+def _is_wrong_anatomy(
+    outputs: Mapping[str, NDArray[Any]], manifest: ClassificationManifest, context: FrameContext
 ) -> bool:
-    """As `edge.postprocess.abstention_rules.wrong_anatomy`, for a model that need not have an anatomy head."""
-    if manifest.body_part and contradicts(stated, manifest.body_part):
-        return True
-    limit = manifest.labels.anatomy
-    if limit is None or ANATOMY not in manifest.heads:
-        return False
-    lower = manifest.labels.anatomy_stated
-    if lower is not None and names_the_same(stated, manifest.body_part) and not disputed:
-        limit = lower
-    return float(dequantise(outputs[ANATOMY], manifest.heads[ANATOMY].tensor).reshape(-1)[0]) < limit
+    rules, score = manifest.labels, None
+    if ANATOMY in manifest.heads:
+        score = float(dequantise(outputs[ANATOMY], manifest.heads[ANATOMY].tensor).item())
+    return context.is_wrong_body_part(manifest.body_part, score, rules.anatomy, rules.anatomy_stated)
 
 
 def _why_not_judged(found: tuple[str, ...], rules: LabelRules) -> Reason | None:
@@ -129,10 +115,10 @@ def _why_not_judged(found: tuple[str, ...], rules: LabelRules) -> Reason | None:
     return Reason.HEADS_DISAGREE if len(found) > 1 else None  # nothing to find, and something found
 
 
-def _why_not_clear(unseen: Callable[[], float] | None, scan_unknown: bool, view: TissueView | None) -> Reason | None:
+def _why_not_clear(context: FrameContext) -> Reason | None:
     """Why a frame with the label that means clear is not: the same reasons as of a lesion model."""
-    if unseen is not None and unseen() > MAX_UNSEEN:
+    if context.unseen_share() > MAX_UNSEEN:
         return Reason.PARTLY_SEEN
-    if view is not None and hides_tissue(view):
+    if context.view is not None and hides_tissue(context.view):
         return Reason.TISSUE_NOT_SEEN
-    return Reason.SCAN_AREA_UNKNOWN if scan_unknown else None
+    return Reason.SCAN_AREA_UNKNOWN if context.scan_unknown else None

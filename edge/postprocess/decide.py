@@ -20,19 +20,20 @@ from edge.contracts.results import Reason, Status
 from edge.postprocess.abstention_rules import OUTPUT_RULES, first_reason
 from edge.postprocess.classify import classify
 from edge.postprocess.descriptors import describe
+from edge.postprocess.frame_context import NOTHING_KNOWN
 from edge.postprocess.measure import calibration_for
 from edge.postprocess.model_outputs import JudgedOutputs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
     from edge.contracts.manifest import BundleManifest
     from edge.contracts.region import Box
     from edge.contracts.results import Lesion
+    from edge.postprocess.frame_context import FrameContext
     from edge.postprocess.lesions import PicturePlacement
-    from edge.postprocess.tissue_view import TissueView
 
 
 def decide(
@@ -41,12 +42,8 @@ def decide(
     placement: PicturePlacement,
     regions: tuple[Region, ...],
     pixels: NDArray[np.uint8],
-    body_part: str | None = None,
-    unseen: Callable[[], float] | None = None,
+    context: FrameContext = NOTHING_KNOWN,
     crop_grey: NDArray[np.uint8] | None = None,
-    body_part_disputed: bool = False,
-    scan_unknown: bool = False,
-    view: TissueView | None = None,
 ) -> Verdict:
     """Verdict on one frame, by the abstention rules first and the manifest's thresholds then.
 
@@ -58,12 +55,8 @@ def decide(
         placement: where its tensor lies in the source picture.
         regions: of the frame.
         pixels: (H, W) grey or (H, W, 3) RGB, uint8, the source picture.
-        body_part: what DICOM or the configuration says is scanned; None: nothing is said.
-        unseen: measures scan data beside the crop, as a share of it; called only without a lesion. None: there is none.
+        context: what else is known of the frame; the picture beside the crop is measured only without a lesion.
         crop_grey: (h, w) uint8, the grey of ``placement.crop``, where preprocessing has made it already.
-        body_part_disputed: whether DICOM names another body part than ``body_part``, which the configuration gave.
-        scan_unknown: whether the outline of the scan was looked for, and not found.
-        view: what the model saw, as a small grey picture. None: it need not prove that tissue was seen.
 
     Raises:
         ModelError: an output that the manifest names is missing.
@@ -74,10 +67,9 @@ def decide(
         return Verdict(Status.NO_RESULT, Reason.NAN_OUTPUT)
     region = judged_region(placement.crop, regions, pixels.shape[1], pixels.shape[0])
     if isinstance(manifest, ClassificationManifest):
-        return classify(outputs, manifest, region, body_part, unseen, body_part_disputed, scan_unknown, view)
+        return classify(outputs, manifest, region, context)
     assert isinstance(manifest, ModelManifest)  # noqa: S101  (no bundle of another kind is loaded)
-    said = (body_part, unseen, body_part_disputed, scan_unknown)
-    judged = JudgedOutputs(outputs, manifest, placement, regions, *said, pixels, view)
+    judged = JudgedOutputs(outputs, manifest, placement, regions, context, pixels)
     return _judge_lesions(judged, manifest, regions, region, _Picture(pixels, placement.crop, crop_grey))
 
 

@@ -13,19 +13,20 @@ from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
 from edge.contracts.tensors import TensorSpec
 from edge.postprocess.dequantise import dequantise as dequantise  # export and training know it by this module
 from edge.postprocess.drawn_screen import DrawnScreen
+from edge.postprocess.frame_context import NOTHING_KNOWN
 from edge.postprocess.lesions import find_lesions
 from edge.postprocess.pixel_gate import PixelSample, flow_share, tint_of, untinted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
     from edge.contracts.manifest import Calibration, ModelManifest
     from edge.contracts.region import Region
     from edge.contracts.results import Lesion
+    from edge.postprocess.frame_context import FrameContext
     from edge.postprocess.lesions import PicturePlacement
-    from edge.postprocess.tissue_view import TissueView
 
 MAX_LESION_FLOW = 0.2
 """Largest share of flow's colours in the box of a lesion. Vessels beside and in a lesion fill less of its box."""
@@ -40,29 +41,19 @@ class JudgedOutputs:
         manifest: ModelManifest,
         placement: PicturePlacement,
         regions: tuple[Region, ...],
-        body_part: str | None = None,
-        unseen: Callable[[], float] | None = None,
-        body_part_disputed: bool = False,
-        scan_unknown: bool = False,
+        context: FrameContext = NOTHING_KNOWN,
         pixels: NDArray[np.uint8] | None = None,
-        view: TissueView | None = None,
     ) -> None:
         """Arguments as for `edge.postprocess.decide.decide`; ``outputs`` has all heads of the manifest.
 
         ``pixels``: None: painted flow is not told from lesions.
         """
-        self._outputs, self._placement, self._regions, self._unseen = outputs, placement, regions, unseen
+        self._outputs, self._placement, self._regions = outputs, placement, regions
         self.manifest, self._pixels = manifest, pixels
-        self.scan_unknown = scan_unknown
-        """Whether the outline of the scan was looked for, and not found."""
-        self.view = view
-        """What the model saw, as a small grey picture; None: not given."""
+        self.context = context
+        """What else is known of the frame."""
         self.flow_lesions = 0
         """What `lesions` left out since it is painted flow; counted when they are first asked for."""
-        self.body_part = body_part
-        """What DICOM or the configuration says is scanned; None: nothing is said."""
-        self.body_part_disputed = body_part_disputed
-        """Whether DICOM names another body part than the configuration, which wins."""
 
     @cached_property
     def anatomy(self) -> float | None:
@@ -118,13 +109,6 @@ class JudgedOutputs:
     def drawn(self) -> DrawnScreen | None:
         """Likeness of neighbours in what the model saw, measured at each call; None where nobody gave the picture."""
         return None if self._pixels is None else DrawnScreen(self._pixels, self._placement.crop)
-
-    def unseen_share(self) -> float:
-        """Area of the largest part with scan data beside the crop, as a share of the crop; 0 where nobody measures it.
-
-        A pass over the whole picture: ask only where the answer matters.
-        """
-        return 0.0 if self._unseen is None else self._unseen()
 
     def _number(self, head: str, value: float) -> float:
         """Real value of one stored number, as `dequantise` gives it, without the time that arrays take."""

@@ -36,6 +36,7 @@ from edge.pipeline.guard import RuntimeGuard
 from edge.pipeline.label_tracker import LabelTracker
 from edge.pipeline.messages import Messages, Provenance
 from edge.postprocess.decide import decide
+from edge.postprocess.frame_context import FrameContext
 from edge.preprocess.letterbox import fit
 from edge.runtimes.scripted import ScriptedRuntime
 from edge.schema import examples
@@ -77,7 +78,7 @@ def judge(values, manifest=None, anatomy=None, **more):
     outputs = {LABELS: np.array([values], np.float32)}
     if anatomy is not None:
         outputs[ANATOMY] = np.array([[anatomy]], np.float32)
-    return decide(outputs, manifest or classifier(), PLACED, (), PIXELS, **more)
+    return decide(outputs, manifest or classifier(), PLACED, (), PIXELS, FrameContext(**more))
 
 
 def test_the_highest_score_over_its_threshold_is_a_finding_and_never_malignancy():

@@ -20,6 +20,7 @@ from edge.postprocess.abstention_rules import (
     pixel_gate,
 )
 from edge.postprocess.decide import decide
+from edge.postprocess.frame_context import FrameContext
 from edge.postprocess.tissue_view import TissueView
 from edge.preprocess.preprocessor import plan, to_grey
 
@@ -169,9 +170,8 @@ def test_each_rule_after_the_model_can_be_the_one_that_applies(kit, unseen):
             view = TissueView(half, (0, 0, 640, 480), (640, 480))
         unknown = reason is Reason.SCAN_AREA_UNKNOWN
         share = 0.0 if unknown or reason is Reason.TISSUE_NOT_SEEN else unseen
-        verdict = decide(
-            raw, manifest, BOX, (), pixels, told, lambda beside=share: beside, scan_unknown=unknown, view=view
-        )
+        context = FrameContext(told, unseen=lambda beside=share: beside, scan_unknown=unknown, view=view)
+        verdict = decide(raw, manifest, BOX, (), pixels, context)
         if reason is Reason.PARTLY_SEEN and unseen <= MAX_UNSEEN:
             assert (verdict.status, verdict.reason) == (Status.CLEAR, None)
         else:
@@ -180,7 +180,7 @@ def test_each_rule_after_the_model_can_be_the_one_that_applies(kit, unseen):
 
 def test_a_lesion_is_never_withheld_because_the_scan_area_is_unknown(kit):
     """Only a `clear` needs to know where the scan is."""
-    verdict = decide(outputs(0.8, lesion=True), kit.make_manifest(), BOX, (), PIXELS, scan_unknown=True)
+    verdict = decide(outputs(0.8, lesion=True), kit.make_manifest(), BOX, (), PIXELS, FrameContext(scan_unknown=True))
     assert verdict.status is Status.FINDING
 
 
@@ -188,8 +188,11 @@ def test_the_picture_beside_the_crop_is_measured_only_where_no_lesion_was_found(
     def never() -> float:
         raise AssertionError
 
-    manifest = kit.make_manifest()
-    assert decide(outputs(0.8, lesion=True), manifest, BOX, (), PIXELS, None, never).status is Status.FINDING
-    assert decide(outputs(0.8, lesion=False), manifest, BOX, (), PIXELS, None, never).reason is Reason.HEADS_DISAGREE
+    def judged(malignancy: float, lesion: bool):
+        raw = outputs(malignancy, lesion=lesion)
+        return decide(raw, kit.make_manifest(), BOX, (), PIXELS, FrameContext(unseen=never))
+
+    assert judged(0.8, lesion=True).status is Status.FINDING
+    assert judged(0.8, lesion=False).reason is Reason.HEADS_DISAGREE
     with pytest.raises(AssertionError):
-        decide(outputs(0.1, lesion=False), manifest, BOX, (), PIXELS, None, never)
+        judged(0.1, lesion=False)

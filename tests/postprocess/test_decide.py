@@ -17,6 +17,7 @@ from edge.contracts.manifest import Calibration
 from edge.contracts.region import Region
 from edge.contracts.results import Reason, Status
 from edge.postprocess.decide import decide, judged_region
+from edge.postprocess.frame_context import FrameContext
 from edge.postprocess.model_outputs import calibrate
 from edge.preprocess.preprocessor import plan
 
@@ -40,7 +41,7 @@ def outputs(malignancy=0.2, anatomy=0.9, lesion=True):
 
 def judge(kit, told=None, limits=None, calibration=None, regions=(), disputed=False, **what):
     manifest = kit.make_manifest(kit.thresholds(**(limits or {})), calibration)
-    return decide(outputs(**what), manifest, BOX, regions, PIXELS, told, body_part_disputed=disputed)
+    return decide(outputs(**what), manifest, BOX, regions, PIXELS, FrameContext(told, disputed))
 
 
 def test_a_lesion_is_a_finding_benign_or_not(kit):
@@ -195,7 +196,7 @@ def test_nan_is_no_result_in_any_head(kit, head, value):
     manifest = kit.make_manifest()
     assert decide(floats, manifest, BOX, (), PIXELS).status is Status.FINDING
     floats[head].flat[-1] = value
-    verdict = decide(floats, manifest, BOX, (), PIXELS, "CHEST")
+    verdict = decide(floats, manifest, BOX, (), PIXELS, FrameContext("CHEST"))
     assert (verdict.status, verdict.reason) == (Status.NO_RESULT, Reason.NAN_OUTPUT)
 
 
@@ -239,7 +240,7 @@ def test_every_verdict_is_a_consistent_result(
         "anatomy": np.array([[anatomy]], np.uint8),
         "lesion_mask": np.repeat(np.repeat(coarse, 5, axis=0), 5, axis=1)[None, :, :, None],
     }
-    verdict = decide(raw, kit.make_manifest(limits), BOX, regions, PIXELS, told)
+    verdict = decide(raw, kit.make_manifest(limits), BOX, regions, PIXELS, FrameContext(told))
     result = Result(
         stream="s",
         frame_seq=0,

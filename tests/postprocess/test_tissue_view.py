@@ -10,6 +10,7 @@ import pytest
 
 from edge.contracts.region import Region
 from edge.postprocess.abstention_rules import MIN_SHARPNESS, blurred, tissue_not_seen
+from edge.postprocess.frame_context import FrameContext
 from edge.postprocess.gate_picture import GatePicture
 from edge.postprocess.tissue_view import TissueView
 
@@ -28,7 +29,7 @@ def tissue(seed=0):
 
 def not_seen(grey, crop=WHOLE, regions=(), lesions=()):
     view = TissueView(grey, crop, SIZE, regions)
-    return tissue_not_seen(SimpleNamespace(view=view, lesions=list(lesions)))
+    return tissue_not_seen(SimpleNamespace(context=FrameContext(view=view), lesions=list(lesions)))
 
 
 def shadowed(share):
