@@ -81,6 +81,7 @@ Modules:
 - ``repack``: Repack a bundle: the same graph, byte for byte, with golden vectors that are searched anew and another
   version.
 - ``rounding_edges``: Sums of a head's narrow layers, and how close they stand to the edge of rounding.
+- ``run_folder``: Files that the folder of every training run has, whatever it trained: read and checked in one way.
 - ``sign``: Sign a bundle, or a file that a runtime loads beside it, with a key of one's own: no network, no identity
   provider.
 - ``single_channel``: Integer arithmetic of quantised layers on values that differ in one channel, for many changes at

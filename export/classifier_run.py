@@ -9,7 +9,6 @@ eval.npz             tensors, labels, groups, ids, split (val, test): pictures n
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ import numpy as np
 
 from edge.contracts.errors import UsageError
 from edge.contracts.manifest import ANATOMY, DataSource, PreprocessRecipe
+from export.run_folder import check_patients_apart, read_metrics, read_record, read_representative
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,9 +83,7 @@ class ClassifierRun:
     @property
     def metrics(self) -> dict[str, Any]:
         """Metrics that training wrote to ``metrics.json``; empty where there is none."""
-        path = self.path / "metrics.json"
-        loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        return loaded
+        return read_metrics(self.path)
 
 
 def class_output(heads: Iterable[str]) -> str:
@@ -107,23 +105,8 @@ def is_classifier_run(path: Path) -> bool:
 
 def open_classifier_run(path: Path) -> ClassifierRun:
     """Read the folder of a classifier's run. Raises UsageError, naming what is missing or of another shape."""
-    for name in ("recipe.toml", "saved_model", "representative.npz", "eval.npz"):
-        if not (path / name).exists():
-            raise UsageError(f"{path} is not a finished run: it has no {name}", hint=HINT)
-    try:
-        text = (path / "recipe.toml").read_text(encoding="utf-8")
-        record = msgspec.convert(tomllib.loads(text), ClassifierRunRecord)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise UsageError(f"{path} is no classifier's run: {error}", hint=HINT) from error
-    recipe = record.recipe.preprocess
-    shape = (recipe.height, recipe.width, recipe.channels)
-    with np.load(path / "representative.npz") as file:
-        representative = file["tensors"]
-    if representative.dtype != np.uint8 or representative.shape[1:] != shape:
-        raise UsageError(
-            f"expected representative tensors (n, {shape}) uint8, got {representative.shape} {representative.dtype}",
-            hint=HINT,
-        )
+    record = read_record(path, ClassifierRunRecord, HINT)
+    representative = read_representative(path, record.recipe.preprocess, HINT)
     with np.load(path / "eval.npz") as file:
         arrays = {name: file[name] for name in ("tensors", "labels", "groups", "split")}
     sides = {}
@@ -134,4 +117,5 @@ def open_classifier_run(path: Path) -> ClassifierRun:
         sides[side] = LabelledPictures(
             arrays["tensors"][rows], arrays["labels"][rows].astype(np.int64), arrays["groups"][rows]
         )
+    check_patients_apart(sides["val"].groups, sides["test"].groups, HINT)
     return ClassifierRun(path, record, representative, sides["val"], sides["test"])

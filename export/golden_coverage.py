@@ -80,7 +80,10 @@ def golden_coverage(
     traced = TracedGraph(graph)
     found = []
     for head in cut_heads(graph):
-        cases = [{n: results[n] for n in head.sources} for results in map(traced.run, _by_one(tensors))]
+        cases = []
+        for tensor in _by_one(tensors):
+            results = {**traced.run(tensor), traced.source: tensor}  # a small network's head may read the picture itself
+            cases.append({n: results[n] for n in head.sources})
         runner = HeadRunner(head, graph)
         changes = draw_changes(runner, drawn, np.random.default_rng(seed), counted_weights(head, silent or {}))
         noticed = runner.noticed(changes, cases, first_only=True).any(axis=1)

@@ -10,8 +10,6 @@ metrics.json         what training measured of the float model
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,16 +19,12 @@ import numpy as np
 from edge.contracts.errors import UsageError
 from edge.contracts.manifest import DataSource, PreprocessRecipe
 from export.classifier_run import is_classifier_run
+from export.run_folder import check_patients_apart, read_metrics, read_record, read_representative
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 HINT = "make a run with: python -m training run --data DIR --out runs/<id>"
 
@@ -107,9 +101,7 @@ class TrainingRun:
     @property
     def metrics(self) -> dict[str, Any]:
         """Metrics that training wrote to ``metrics.json``; empty where there is none."""
-        path = self.path / "metrics.json"
-        loaded: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        return loaded
+        return read_metrics(self.path)
 
 
 def open_run(path: Path) -> TrainingRun:
@@ -119,22 +111,8 @@ def open_run(path: Path) -> TrainingRun:
             f"{path} is the run of a classifier, which knows no lesions",
             hint=f"python -m export bundle {path} --out model.tflite compares int8 with float; so does export evaluate",
         )
-    for name in ("recipe.toml", "saved_model", "representative.npz", "eval.npz"):
-        if not (path / name).exists():
-            raise UsageError(f"{path} is not a finished run: it has no {name}", hint=HINT)
-    try:
-        record = msgspec.convert(tomllib.loads((path / "recipe.toml").read_text(encoding="utf-8")), StoredRunRecord)
-    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise UsageError(f"{path / 'recipe.toml'}: {error}", hint=HINT) from error
-    recipe = record.recipe.preprocess
-    shape = (recipe.height, recipe.width, recipe.channels)
-    with np.load(path / "representative.npz") as file:
-        representative = file["tensors"]
-    if representative.dtype != np.uint8 or representative.shape[1:] != shape:
-        raise UsageError(
-            f"expected representative tensors (n, {shape}) uint8, got {representative.shape} {representative.dtype}",
-            hint=HINT,
-        )
+    record = read_record(path, StoredRunRecord, HINT)
+    representative = read_representative(path, record.recipe.preprocess, HINT)
     with np.load(path / "eval.npz") as file:
         arrays = {name: file[name] for name in ("tensors", "masks", "labels", "groups", "split")}
         arrays["devices"] = file["devices"] if "devices" in file else np.full(len(arrays["labels"]), "")
@@ -159,6 +137,6 @@ def open_run(path: Path) -> TrainingRun:
             devices=arrays["devices"][rows],
         )
     val, test = splits["val"], splits["test"]
-    if val and test and (shared := set(val.groups.tolist()) & set(test.groups.tolist())):
-        raise UsageError(f"{len(shared)} patients stand in val and in test, {sorted(shared)[0]} among them", hint=HINT)
+    if val and test:
+        check_patients_apart(val.groups, test.groups, HINT)
     return TrainingRun(path, record, representative, val, test)
