@@ -82,7 +82,8 @@ def golden_coverage(
     for head in cut_heads(graph):
         cases = []
         for tensor in _by_one(tensors):
-            results = {**traced.run(tensor), traced.source: tensor}  # a small network's head may read the picture itself
+            # The head of a small network may read the picture itself.
+            results = {**traced.run(tensor), traced.source: tensor}
             cases.append({n: results[n] for n in head.sources})
         runner = HeadRunner(head, graph)
         changes = draw_changes(runner, drawn, np.random.default_rng(seed), counted_weights(head, silent or {}))
