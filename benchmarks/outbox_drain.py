@@ -108,7 +108,7 @@ class DrainConsumer:
         self._client.loop_stop()
 
 
-class Device:
+class DrainedDevice:
     """A publisher in a process of its own, and the frame process' side of it in this one."""
 
     def __init__(self, state_dir: Path, uri: str) -> None:
@@ -178,7 +178,7 @@ class Device:
             end.close()
 
 
-def feed(device: Device, consumer: DrainConsumer, prefix: str, over: threading.Event) -> Live:
+def feed(device: DrainedDevice, consumer: DrainConsumer, prefix: str, over: threading.Event) -> Live:
     """Hand over 30 live findings a second until ``over``; returns when all of them have arrived."""
     live, sent, finding, began, number = Live(), {}, make_finding(), time.perf_counter(), 0
     while not over.wait(max(0.0, began + number / FPS - time.perf_counter())):
@@ -198,7 +198,7 @@ def feed(device: Device, consumer: DrainConsumer, prefix: str, over: threading.E
 class Feeder:
     """Runs `feed` in a thread, beside something else."""
 
-    def __init__(self, device: Device, consumer: DrainConsumer, prefix: str) -> None:
+    def __init__(self, device: DrainedDevice, consumer: DrainConsumer, prefix: str) -> None:
         self._over = threading.Event()
         self._live = Live()
         self._thread = threading.Thread(target=lambda: self._live.add(feed(device, consumer, prefix, self._over)))
@@ -238,7 +238,7 @@ class Drain:
 
 def publisher_drain(folder: Path, port: int, count: int, idle_s: float) -> Drain:
     """The publisher takes ``count`` findings to the broker, and 30 live ones a second."""
-    device, consumer = Device(folder, f"mqtt://127.0.0.1:{port}"), DrainConsumer(port)
+    device, consumer = DrainedDevice(folder, f"mqtt://127.0.0.1:{port}"), DrainConsumer(port)
     try:
         device.store(count)
         device.start()

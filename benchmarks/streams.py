@@ -56,7 +56,7 @@ level = "warning"
 """
 
 
-class Consumer:
+class StreamsConsumer:
     """MQTT subscriber that notes the daemon's results and when its first finding came."""
 
     def __init__(self, port: int) -> None:
@@ -105,7 +105,7 @@ class RunningDaemon:
             command.remove("-P")
         command += ["--config", str(folder / "edge.toml"), "--state-dir", str(folder / "state")]
         self._log = folder / "log"
-        self.consumer = Consumer(port)
+        self.consumer = StreamsConsumer(port)
         with self._log.open("wb") as log:
             self.began = time.monotonic()
             self._daemon = subprocess.Popen(

@@ -30,7 +30,7 @@ ENCODERS = {
 }
 
 
-class Camera:
+class RtspMedia:
     """Makes frames for each media that a client asked for."""
 
     def __init__(self, width: int, height: int, fps: int) -> None:
@@ -60,7 +60,7 @@ class Camera:
 def main() -> None:
     port, kind, width, height, fps = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:6])
     Gst.init(None)
-    camera = Camera(width, height, fps)
+    camera = RtspMedia(width, height, fps)
     caps = f"video/x-raw,format=GRAY8,width={width},height={height},framerate={fps}/1"
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_launch(

@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def wanted_texts(root: Path) -> dict[Path, str]:
-    """By path, the text that each generated file should have: package files with their lists, and the map."""
+    """Texts that the generated files should have, by path: package files with their lists, and the map."""
     files = read_files(root)
     texts = {root / file.path: package_text(file, files) for file in files if file.path.name == "__init__.py"}
     texts[root / MAP] = map_text(files, text_of(root / MAP))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("edge", "training", "export", "benchmarks", "tools")
 """What the map and the rules are about. Tests are named by what they show, and are as long as that takes."""
+TESTS = ("tests",)
 
 Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -36,9 +37,9 @@ class SourceFile:
         return self.text.count("\n")
 
 
-def read_files(root: Path = ROOT) -> list[SourceFile]:
-    """All Python files of `PACKAGES` in alphabetical order of their paths."""
-    return [read_file(path, root) for package in PACKAGES for path in sorted((root / package).rglob("*.py"))]
+def read_files(root: Path = ROOT, folders: tuple[str, ...] = PACKAGES) -> list[SourceFile]:
+    """All Python files of ``folders`` in alphabetical order of their paths, folder by folder."""
+    return [read_file(path, root) for folder in folders for path in sorted((root / folder).rglob("*.py"))]
 
 
 def read_file(path: Path, root: Path = ROOT) -> SourceFile:

@@ -1,4 +1,4 @@
-"""Checks what ruff does not: sizes of files and functions, first lines of docstrings, names that stand twice.
+"""Checks what ruff does not: sizes of files and functions, first lines of docstrings, repeated classes, long sleeps.
 
 ``python -m tools.structure_rules`` prints one line for each violation and exits with 1 if there is one.
 """
@@ -11,7 +11,7 @@ import sys
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from tools.source_tree import Definition, SourceFile, definitions, first_paragraph, read_files
+from tools.source_tree import TESTS, Definition, SourceFile, definitions, first_paragraph, read_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,17 +20,18 @@ MAX_FILE_LINES = 300
 MAX_FUNCTION_LINES = 50
 MIN_WORDS, MIN_WORDS_OF_METHOD = 5, 4
 """Fewer words in a first line say nothing to a stranger; a method has its class beside it."""
-FRAGMENT = re.compile(r"(Of|As|Like|Same as|For)\b|See `")
-"""A first line that begins so says what a thing belongs to, and not what it is."""
-ONE_NAME = ("edge", "training", "export", "benchmarks")
-"""Here a public class has a name of its own in the whole tree."""
+FRAGMENT = re.compile(r"(Of|As|Like|Same|For|By|At|From|With|In|On|To|Its|Their|Those|These|When|Where)(?=[ ,])|See `")
+"""A first line that begins so says what a thing belongs to, or where and when it is, and not what it is."""
+SLEEP_S, HANG_S = 0.5, 30.0
+"""A fixed sleep in a test is shorter than the first. From the second on it is no pause: it plays something that hangs."""
 
 
 def main() -> int:
     """Print all violations; the exit code."""
-    files = read_files()
-    found = [line for file in files for line in violations(file)] + list(repeated_classes(files))
-    print("\n".join(found) or f"{len(files)} files keep the structure rules")
+    files, tests = read_files(), read_files(folders=TESTS)
+    found = [line for file in files for line in violations(file)] + list(repeated_classes(files + tests))
+    found += [line for file in tests for line in long_sleeps(file)]
+    print("\n".join(found) or f"{len(files)} files and {len(tests)} of tests keep the structure rules")
     return int(bool(found))
 
 
@@ -71,16 +72,27 @@ def is_public(name: str) -> bool:
 
 
 def repeated_classes(files: list[SourceFile]) -> Iterator[str]:
-    """Public classes of `ONE_NAME` whose name stands in more than one file."""
+    """Public classes whose name stands in more than one place; classes inside functions are nobody else's."""
     places: defaultdict[str, list[str]] = defaultdict(list)
     for file in files:
-        if file.path.parts[0] in ONE_NAME:
-            for node in file.tree.body:
-                if isinstance(node, ast.ClassDef) and is_public(node.name):
-                    places[node.name].append(f"{file.path}:{node.lineno}")
+        for node in file.tree.body:
+            if isinstance(node, ast.ClassDef) and is_public(node.name):
+                places[node.name].append(f"{file.path}:{node.lineno}")
     for name, where in sorted(places.items()):
         if len(where) > 1:
             yield f"class {name} stands {len(where)} times: {', '.join(where)}"
+
+
+def long_sleeps(file: SourceFile) -> Iterator[str]:
+    """Fixed sleeps in a test that wait for a moment where they could wait for a condition."""
+    for node in ast.walk(file.tree):
+        if (
+            isinstance(node, ast.Call)
+            and ast.unparse(node.func).split(".")[-1] == "sleep"
+            and isinstance(seconds := getattr(next(iter(node.args), None), "value", None), int | float)
+            and SLEEP_S <= seconds < HANG_S
+        ):
+            yield f"{file.path}:{node.lineno}: a fixed sleep of {seconds:g} s; wait for a condition"
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ FIELD = (640, 384)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScanGeometry:
-    """Where each pixel of a box lies in a scan: beam and depth, both 0 to 1; outside of the scan, anything."""
+    """Place of each pixel of a box in a scan: beam and depth, both 0 to 1; outside of the scan, anything."""
 
     shape: ScanShape
     box: Box

@@ -63,7 +63,7 @@ def cases_kept(tensor_bytes: int) -> int:
 
 
 def most_different(cases: Sequence[MadePicture], head: str, number: int) -> list[MadePicture]:
-    """At most ``number`` cases whose outputs of ``head`` are farthest apart, in the order in which they came.
+    """Choose at most ``number`` cases whose outputs of ``head`` are farthest apart, in the order in which they came.
 
     Each next one is that which is farthest from all that were chosen: what is alike shows nothing twice.
     """

@@ -84,7 +84,7 @@ class InflatedStream(io.RawIOBase):
         return b"".join(parts)
 
     def end_within(self, most: int) -> int:
-        """Where it ends, or ``most`` if that is beyond: no more than that is inflated. The position stays.
+        """Position of the end, or ``most`` if that is beyond: no more than that is inflated. The position stays.
 
         Raises:
             SourceError: ``most`` is more than `MAX_INFLATED`, and so may the end be.

@@ -105,7 +105,7 @@ class SimulatedDevice:
         return self._envelopes.fields()
 
     def state(self, status: Literal["online", "degraded", "offline"] | None = None) -> list[SimulatedMessage]:
-        """Its ``state`` message, retained; ``status``: None for online or degraded, as it is."""
+        """Make the ``state`` message, retained; ``status``: None for online or degraded, as it is."""
         reasons = ["stopped"] if status == "offline" else ["runtime_fallback"] if self.degraded else []
         message = State(
             **self._envelope_fields(),
@@ -127,7 +127,7 @@ class SimulatedDevice:
         return [self._message(topics.STATE, message, retain=True)]
 
     def health(self) -> list[SimulatedMessage]:
-        """Its ``health`` message with random numbers; nothing while it is offline."""
+        """Make the ``health`` message with random numbers; nothing while it is offline."""
         if self.offline:
             return []
         total = self._random.uniform(8.0, 12.0)

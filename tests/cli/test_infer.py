@@ -12,6 +12,7 @@ import numpy as np
 import pydicom
 import pytest
 from dicom_source_files import write_dicom
+from native_panic import PanicError
 from sample_pictures import speckle, write_clip, write_png
 
 from edge.cli.main import run
@@ -219,10 +220,6 @@ def test_every_dicom_file_at_hand_gets_an_answer_or_a_reason(capsys, data_dir):
     unanswered = [line for line in lines if line["status"] == "no_result"]
     assert all(line["reason"] for line in unanswered)
     assert {Path(line["path"]).name for line in unanswered} <= {"jpeg-ls-Palette.dcm"}
-
-
-class PanicError(BaseException):
-    """Stands for what a decoder in Rust raises: no Exception."""
 
 
 @pytest.mark.parametrize("where", ["decode_picture", "ImagesSource.read", "ImagesSource.open"])

@@ -7,21 +7,21 @@ import io
 from edge.cli.progress import FileProgressBar
 
 
-class Terminal(io.StringIO):
+class FakeTerminal(io.StringIO):
     def isatty(self):
         return True
 
 
 def test_a_terminal_that_clears_no_line_gets_no_bar(monkeypatch):
     monkeypatch.setenv("TERM", "dumb")
-    terminal = Terminal()
+    terminal = FakeTerminal()
     FileProgressBar(4, terminal).show(1, 10)
     assert terminal.getvalue() == ""
 
 
 def test_progress_is_drawn_on_terminals_and_taken_away(monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
-    terminal = Terminal()
+    terminal = FakeTerminal()
     progress = FileProgressBar(4, terminal)
     progress.show(1, 10)
     assert "[======------------------] 1/4 files, 10 frames" in terminal.getvalue()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.broker, pytest.mark.slow]
 
 
-class Daemon:
+class OneStreamDaemon:
     """The daemon as a user starts it, with one endless stream."""
 
     def __init__(self, folder: Path, sink: str, *, frames: str = "", state: str = "state") -> None:
@@ -34,12 +34,12 @@ class Daemon:
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
+def run(tmp_path: Path) -> Iterator[Callable[..., OneStreamDaemon]]:
     """Starts daemons on one state directory, which end with the test."""
-    started: list[Daemon] = []
+    started: list[OneStreamDaemon] = []
 
-    def start(sink: str, **options: str) -> Daemon:
-        started.append(Daemon(tmp_path, sink, **options))
+    def start(sink: str, **options: str) -> OneStreamDaemon:
+        started.append(OneStreamDaemon(tmp_path, sink, **options))
         return started[-1]
 
     yield start
@@ -56,7 +56,7 @@ def durable(subscriber: Subscriber) -> list[dict[str, Any]]:
 
 
 def test_on_a_fresh_device_nothing_is_replayed(
-    broker: Mosquitto, subscriber: Subscriber, run: Callable[..., Daemon]
+    broker: Mosquitto, subscriber: Subscriber, run: Callable[..., OneStreamDaemon]
 ) -> None:
     run(broker.uri)
     messages = wait_until(lambda: len(durable(subscriber)) >= 5 and durable(subscriber), 60)
@@ -65,7 +65,7 @@ def test_on_a_fresh_device_nothing_is_replayed(
 
 
 def test_a_run_of_a_few_frames_is_live_from_its_first_message_and_so_is_the_next_run(
-    broker: Mosquitto, subscriber: Subscriber, run: Callable[..., Daemon]
+    broker: Mosquitto, subscriber: Subscriber, run: Callable[..., OneStreamDaemon]
 ) -> None:
     for attempt in range(3):  # on a busy machine the connection may stand after the first frame: then that is replayed
         subscriber.heard.clear()
@@ -84,7 +84,7 @@ def test_a_run_of_a_few_frames_is_live_from_its_first_message_and_so_is_the_next
 
 
 def test_with_a_broker_that_comes_late_live_begins_with_the_connection(
-    mosquitto: Callable[..., Mosquitto], run: Callable[..., Daemon]
+    mosquitto: Callable[..., Mosquitto], run: Callable[..., OneStreamDaemon]
 ) -> None:
     broker = mosquitto()
     broker.kill()

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 CAMERA_WORD = "geheim-7"
 
 
-class Daemon:
+class LiveStreamDaemon:
     """``edge-cli run`` with the scripted runtime, and what it has sent into a file so far."""
 
     def __init__(self, folder: Path, *sources: str, config: Path | None = None) -> None:
@@ -85,11 +85,11 @@ class Daemon:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
-    started: list[Daemon] = []
+def start(tmp_path: Path) -> Iterator[Callable[..., LiveStreamDaemon]]:
+    started: list[LiveStreamDaemon] = []
 
-    def start_daemon(*sources: str, config: Path | None = None) -> Daemon:
-        started.append(Daemon(tmp_path, *sources, config=config))
+    def start_daemon(*sources: str, config: Path | None = None) -> LiveStreamDaemon:
+        started.append(LiveStreamDaemon(tmp_path, *sources, config=config))
         return started[-1]
 
     yield start_daemon
@@ -97,7 +97,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Daemon]]:
         daemon.close()
 
 
-def test_a_decoder_that_dies_costs_its_stream_for_a_moment(start: Callable[..., Daemon]) -> None:
+def test_a_decoder_that_dies_costs_its_stream_for_a_moment(start: Callable[..., LiveStreamDaemon]) -> None:
     def behave(connection: Connection) -> None:
         if connection.headers.get("Authorization"):
             steady(connection)
@@ -122,11 +122,13 @@ def test_a_decoder_that_dies_costs_its_stream_for_a_moment(start: Callable[..., 
     assert "Traceback" not in everything
 
 
-def _losses(daemon: Daemon) -> list[dict[str, Any]]:
+def _losses(daemon: LiveStreamDaemon) -> list[dict[str, Any]]:
     return [one for one in daemon.messages("coverage") if one.get("reason") == "source_lost"]
 
 
-def test_cameras_that_are_off_at_the_start_are_lost_and_come_up_by_themselves(start: Callable[..., Daemon]) -> None:
+def test_cameras_that_are_off_at_the_start_are_lost_and_come_up_by_themselves(
+    start: Callable[..., LiveStreamDaemon],
+) -> None:
     closed, missing = free_port(), threading.Event()
 
     def behave(connection: Connection) -> None:
@@ -153,7 +155,7 @@ def test_cameras_that_are_off_at_the_start_are_lost_and_come_up_by_themselves(st
     assert "stream http-2 cannot be opened yet: there is no such stream (404)" in said
 
 
-def test_an_absent_camera_does_not_hide_what_is_wrong_with_another(start: Callable[..., Daemon]) -> None:
+def test_an_absent_camera_does_not_hide_what_is_wrong_with_another(start: Callable[..., LiveStreamDaemon]) -> None:
     daemon = start("camera:///dev/video97", "gst://videotestsrc ! nosuchelement")
     assert daemon.wait_for_end() == 5
     *_, what, hint = daemon.said.read_text().splitlines()
@@ -170,7 +172,9 @@ def test_an_absent_camera_does_not_hide_what_is_wrong_with_another(start: Callab
         ("srt://127.0.0.1:9", 5, "does not know srt://"),
     ],
 )
-def test_what_is_wrong_here_ends_the_start(start: Callable[..., Daemon], source: str, code: int, said: str) -> None:
+def test_what_is_wrong_here_ends_the_start(
+    start: Callable[..., LiveStreamDaemon], source: str, code: int, said: str
+) -> None:
     daemon = start(source)
     assert daemon.wait_for_end() == code
     *_, what, hint = daemon.said.read_text().splitlines()
@@ -179,7 +183,9 @@ def test_what_is_wrong_here_ends_the_start(start: Callable[..., Daemon], source:
     assert hint.startswith("hint: ")
 
 
-def test_a_password_file_that_cannot_be_read_ends_the_start(start: Callable[..., Daemon], tmp_path: Path) -> None:
+def test_a_password_file_that_cannot_be_read_ends_the_start(
+    start: Callable[..., LiveStreamDaemon], tmp_path: Path
+) -> None:
     config = tmp_path / "edge.toml"
     config.write_text('[[streams]]\nname = "cart"\nsource = "rtsp://127.0.0.1/live"\nusername = "viewer"\n'
                       f'password_file = "{tmp_path}/none"\n')  # fmt: skip

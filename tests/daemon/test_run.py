@@ -31,7 +31,7 @@ def module_of(pid: int) -> str:
     return words[words.index(b"-m") + 1].decode() if b"-m" in words else ""
 
 
-class Daemon:
+class StartedDaemon:
     def __init__(self, tmp_path, *flags, runtime="scripted://", source="phantom://?seed=1&fps=20"):
         command = [sys.executable, "-m", "edge.cli.main", "run", "--source", source, "--runtime", runtime]
         command += ["--site", "lab", "--device", "cart", "--state-dir", str(tmp_path / "state"), *flags]
@@ -58,7 +58,7 @@ def daemon(tmp_path):
     started = []
 
     def start(*flags, **options):
-        started.append(Daemon(tmp_path, *flags, **options))
+        started.append(StartedDaemon(tmp_path, *flags, **options))
         return started[-1]
 
     yield start

@@ -135,7 +135,7 @@ def test_a_new_kind_is_not_shown_as_a_finding() -> None:
 # --- its subscriptions --------------------------------------------------------------------------------------------
 
 
-class FakeConnection:
+class FakeSubscriber:
     """A connection that notes what is subscribed to, and answers as it is told."""
 
     def __init__(self) -> None:
@@ -155,7 +155,7 @@ class Subscriptions:
     """Subscriptions of a watch without a broker, with devices that name topics."""
 
     def __init__(self) -> None:
-        self.ledger, self.connection = Ledger(), FakeConnection()
+        self.ledger, self.connection = Ledger(), FakeSubscriber()
         self.all = DurableSubscriptions(self.connection, self.ledger, "edge/v1")  # type: ignore[arg-type]
 
     def name(self, device: str, *named: str) -> None:

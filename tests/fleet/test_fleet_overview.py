@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from device_messages import DeviceMessages
+from fake_clock import FakeClock
 
 from edge.contracts.errors import UsageError
 from edge.fleet.device_table import (
@@ -21,13 +22,6 @@ from edge.fleet.device_table import (
 )
 from edge.fleet.fleet_overview import DeviceRow, FleetOverview, count_messages
 from edge.schema import examples
-
-
-class FakeClock:
-    now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

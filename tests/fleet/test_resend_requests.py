@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from device_messages import DeviceMessages
+from fake_clock import FakeClock
 
 from edge.contracts.request import ResendArgs
 from edge.fleet.fleet_overview import FleetOverview
@@ -15,18 +16,11 @@ from edge.fleet.resend_requests import RANGES_AT_ONCE, ResendRequests
 RESPONSE = "response/findings/resend"
 
 
-class FakeClock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class Asked:
     """A device with holes, and the requests that it receives."""
 
     def __init__(self, holes: list[int], end: int, name: str = "cart-7", capabilities: Any = ("requests",)) -> None:
-        self.clock = FakeClock()
+        self.clock = FakeClock(1000.0)
         self.overview = FleetOverview(whole=True, clock=self.clock)
         self.sent: list[dict[str, Any]] = []
         self.requests = ResendRequests(self._publish, self.overview, "edge/v1", clock=self.clock)

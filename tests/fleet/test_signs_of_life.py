@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from device_messages import DeviceMessages
+from fake_clock import FakeClock
 
 from edge.fleet.device_table import cell_texts, plain_table, summary_line
 from edge.fleet.fleet_overview import SEVERITY, DeviceRow, FleetOverview
@@ -15,18 +16,11 @@ from edge.schema import examples
 SITE_BRIDGE = "edge/v1/clinic-a/bridge"
 
 
-class FakeClock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class Cart:
     """A device whose clocks are wrong by years, and an overview that listens to it."""
 
     def __init__(self, name: str = "cart-7", overview: FleetOverview | None = None, clock: Any = None) -> None:
-        self.clock = clock or FakeClock()
+        self.clock = clock or FakeClock(1000.0)
         self.overview = overview or FleetOverview(clock=self.clock)
         self.messages = DeviceMessages(self.overview, device=name)  # type: ignore[arg-type]
         self.mono_ns = 5_000_000_000

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 YEARS = 10 * 365 * 86400.0
 
 
-class Machine:
+class FakeMachine:
     """A machine whose wall clock, uptime and boot id tests can set."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
@@ -67,11 +67,11 @@ class Machine:
 
 
 @pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Machine:
-    return Machine(monkeypatch, tmp_path / FILE_NAME)
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeMachine:
+    return FakeMachine(monkeypatch, tmp_path / FILE_NAME)
 
 
-def test_by_age_acked_and_unsent_go_when_their_time_is_over_and_the_unsent_are_announced(machine: Machine) -> None:
+def test_by_age_acked_and_unsent_go_when_their_time_is_over_and_the_unsent_are_announced(machine: FakeMachine) -> None:
     machine.store(4)
     machine.deliver(1, 3)
     machine.pass_by(3500)
@@ -88,14 +88,14 @@ def test_by_age_acked_and_unsent_go_when_their_time_is_over_and_the_unsent_are_a
     outbox.close()
 
 
-def test_the_time_of_the_unsent_is_never_shorter_than_that_of_the_acked(machine: Machine) -> None:
+def test_the_time_of_the_unsent_is_never_shorter_than_that_of_the_acked(machine: FakeMachine) -> None:
     machine.store(2)
     machine.pass_by(3000)
     assert machine.kept(keep_s=3600, unsent_keep_s=1) == ["pending"] * 2
 
 
 @pytest.mark.parametrize("jump", [YEARS, -YEARS])
-def test_a_clock_that_jumps_by_years_wipes_nothing_and_keeps_nothing_longer(machine: Machine, jump: float) -> None:
+def test_a_clock_that_jumps_by_years_wipes_nothing_and_keeps_nothing_longer(machine: FakeMachine, jump: float) -> None:
     machine.store(2)
     machine.deliver(1)
     machine.wall += jump
@@ -109,7 +109,7 @@ def test_a_clock_that_jumps_by_years_wipes_nothing_and_keeps_nothing_longer(mach
 
 
 @pytest.mark.parametrize(("off_s", "counted_s"), [(600.0, 600.0), (-YEARS, 0.0), (YEARS, OFF_LIMIT_S)])
-def test_of_the_time_that_it_was_off_a_part_is_believed(machine: Machine, off_s: float, counted_s: float) -> None:
+def test_of_the_time_that_it_was_off_a_part_is_believed(machine: FakeMachine, off_s: float, counted_s: float) -> None:
     machine.store(1)
     machine.boot(off_s)
     machine.pass_by(30)
@@ -121,7 +121,7 @@ def test_of_the_time_that_it_was_off_a_part_is_believed(machine: Machine, off_s:
     assert machine.kept(keep_s=86400) == ["pending"] * 2
 
 
-def test_both_processes_and_a_reader_agree_whoever_is_first(machine: Machine) -> None:
+def test_both_processes_and_a_reader_agree_whoever_is_first(machine: FakeMachine) -> None:
     machine.store(1)
     machine.boot(600)
     reader = OutboxReader(machine.path, readonly=True)
@@ -135,7 +135,7 @@ def test_both_processes_and_a_reader_agree_whoever_is_first(machine: Machine) ->
     outbox.close()
 
 
-def test_what_an_earlier_version_stored_by_a_clock_far_ahead_does_not_stay_for_ever(machine: Machine) -> None:
+def test_what_an_earlier_version_stored_by_a_clock_far_ahead_does_not_stay_for_ever(machine: FakeMachine) -> None:
     machine.store(2)
     outbox = OutboxReader(machine.path)
     outbox._db.execute("UPDATE entries SET created = created + ?", (YEARS,))

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 from brokers import wait_until
+from native_panic import PanicError
 
 from edge.config.settings import StreamSettings
 from edge.contracts.errors import SourceError
@@ -265,10 +266,6 @@ def test_a_paused_file_stays_where_it_is_and_does_not_make_the_loop_spin(make):
     assert [item if item is END else item.seq for _, item in drain(capture)] == [1, 2, END]
     assert not capture.pause("s")
     assert not capture.resume("s")
-
-
-class PanicError(BaseException):
-    """Stands for what a decoder in Rust raises: no Exception."""
 
 
 def test_a_native_panic_in_a_source_is_lost_and_told_at_the_end(make):

@@ -14,7 +14,7 @@ from edge.pipeline.open_sources import LostStreams
 LOST = SourceEvent("lost", Reason.SOURCE_LOST, "it is not open")
 
 
-class Camera:
+class UnreliableCamera:
     """A source that opens when its turn in ``fails`` says so, and says ``lost`` until then."""
 
     def __init__(self, make, *fails, live=True):
@@ -44,7 +44,7 @@ TOO_LARGE = SourceError("its pictures are too large", reason="too_large")
 @pytest.mark.parametrize("error", [ABSENT, TOO_LARGE])
 def test_a_camera_that_is_off_is_lost_told_and_comes(make, monkeypatch, caplog, error):
     monkeypatch.setattr("edge.pipeline.capture.BACKOFF_S", (0.01,))
-    capture = FrameCapture({"s": Camera(make, error, ABSENT, ABSENT)}, live_may_be_absent=True)
+    capture = FrameCapture({"s": UnreliableCamera(make, error, ABSENT, ABSENT)}, live_may_be_absent=True)
     assert capture.next(5.0) == ("s", LOST)
     assert f"stream s cannot be opened yet: {error.message}" in caplog.text
     assert capture.away.names() in (["s"], [])
@@ -59,26 +59,26 @@ def test_a_camera_that_is_off_is_lost_told_and_comes(make, monkeypatch, caplog, 
      OSError("a bug")],
 )  # fmt: skip
 def test_what_is_wrong_here_ends_the_start_and_closes_the_others(make, error):
-    good, bad = Camera(make), Camera(make, error)
+    good, bad = UnreliableCamera(make), UnreliableCamera(make, error)
     with pytest.raises(type(error), match=str(error)):
-        FrameCapture({"off": Camera(make, ABSENT), "good": good, "bad": bad}, live_may_be_absent=True)
+        FrameCapture({"off": UnreliableCamera(make, ABSENT), "good": good, "bad": bad}, live_may_be_absent=True)
     assert good.closed
     assert bad.closed
 
 
 def test_a_file_that_is_not_there_ends_the_start(make):
     with pytest.raises(SourceError, match="refuses"):
-        FrameCapture({"s": Camera(make, ABSENT, live=False)}, live_may_be_absent=True)
+        FrameCapture({"s": UnreliableCamera(make, ABSENT, live=False)}, live_may_be_absent=True)
 
 
 def test_who_measures_wants_all_cameras(make):
     with pytest.raises(SourceError, match="refuses"):
-        FrameCapture({"s": Camera(make, ABSENT)})
+        FrameCapture({"s": UnreliableCamera(make, ABSENT)})
 
 
 def test_a_stream_that_was_stopped_is_not_missed(make, monkeypatch):
     monkeypatch.setattr("edge.pipeline.capture.BACKOFF_S", (0.01,))
-    capture = FrameCapture({"s": Camera(make, *[ABSENT] * 1000)}, live_may_be_absent=True)
+    capture = FrameCapture({"s": UnreliableCamera(make, *[ABSENT] * 1000)}, live_may_be_absent=True)
     wait_until(lambda: capture.away.names() == ["s"])
     capture.pause("s")
     wait_until(lambda: not capture.away.names())

@@ -34,7 +34,7 @@ class _Body(msgspec.Struct):
 TOPICS = {"finding/1": "findings", "coverage/1": "coverage"}
 
 
-class Account:
+class SimulatedAccount:
     """The truth about one simulated device."""
 
     def __init__(self, world: World) -> None:

@@ -27,7 +27,7 @@ EVENTS_LIMIT = 20_000
 """Events of one schedule, far more than any needs: more are a loop without a pause."""
 
 
-class Outcome(NamedTuple):
+class SimulationOutcome(NamedTuple):
     """What came of one schedule."""
 
     violations: list[Violation]
@@ -40,7 +40,7 @@ class Outcome(NamedTuple):
     longest_pass_s: float
 
 
-def simulate(schedule: Schedule, folder: Path, *, keep_trace: bool = False) -> Outcome:
+def simulate(schedule: Schedule, folder: Path, *, keep_trace: bool = False) -> SimulationOutcome:
     """Run ``schedule`` in ``folder``, which is emptied; call it within `installed`."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -54,7 +54,7 @@ def simulate(schedule: Schedule, folder: Path, *, keep_trace: bool = False) -> O
             world.violated("error", repr(error))
             world.log("VIOLATED", traceback.format_exc())
         repeats = sum(count - 1 for one in world.brokers.values() for count in one.received.values())
-        return Outcome(
+        return SimulationOutcome(
             world.violations, world.trace or [], len(world.account.committed), repeats,
             sum(one.connections for one in world.brokers.values()), run.events, TIME.now - began, world.longest_pass_s,
         )  # fmt: skip
@@ -122,17 +122,17 @@ class _Run:
 
     def _do(self, step: Step) -> None:
         self._world.log("STEP", f"{step.kind} {step.amount}")
-        Steps.do(self._world, step)
+        ScheduleSteps.do(self._world, step)
         self._plan_next()
 
 
-class Steps:
+class ScheduleSteps:
     """What each kind of step does to the world."""
 
     @staticmethod
     def do(world: World, step: Step) -> None:
         """Do one step."""
-        getattr(Steps, step.kind)(world, step.amount)
+        getattr(ScheduleSteps, step.kind)(world, step.amount)
 
     @staticmethod
     def _later(world: World, amount: int, action: object) -> None:
@@ -163,13 +163,13 @@ class Steps:
         """The brokers are away for a while."""
         for broker in world.brokers.values():
             broker.up = False
-        Steps.drop(world, amount)
+        ScheduleSteps.drop(world, amount)
 
         def back() -> None:
             for broker in world.brokers.values():
                 broker.up = True
 
-        Steps._later(world, amount, back)
+        ScheduleSteps._later(world, amount, back)
 
     @staticmethod
     def stall(world: World, amount: int) -> None:
@@ -187,19 +187,19 @@ class Steps:
             for broker in world.brokers.values():
                 broker.refusing = False
 
-        Steps._later(world, amount, allow)
+        ScheduleSteps._later(world, amount, allow)
 
     @staticmethod
     def full(world: World, amount: int) -> None:
         """The disk is full for a while."""
         world.disk.full = True
-        Steps._later(world, 2 * amount, lambda: setattr(world.disk, "full", False))
+        ScheduleSteps._later(world, 2 * amount, lambda: setattr(world.disk, "full", False))
 
     @staticmethod
     def fail(world: World, amount: int) -> None:
         """The disk fails now and then, for a while."""
         world.disk.failing = True
-        Steps._later(world, amount, lambda: setattr(world.disk, "failing", False))
+        ScheduleSteps._later(world, amount, lambda: setattr(world.disk, "failing", False))
 
     @staticmethod
     def damage(world: World, amount: int) -> None:

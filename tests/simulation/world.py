@@ -8,7 +8,7 @@ import itertools
 import random
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from simulation.account import Account
+from simulation.account import SimulatedAccount
 from simulation.crash import CrashError, PowerCutError
 from simulation.log_lines import LogLines
 from simulation.outbox_files import PENDING, read_outboxes
@@ -62,7 +62,7 @@ class World:
         self.prefix = "edge/v1/site/cart"
         self.trace: list[str] | None = [] if keep_trace else None
         self.violations: list[Violation] = []
-        self.account = Account(self)
+        self.account = SimulatedAccount(self)
         self.log_lines = LogLines(self)
         self.disk = SimulatedDisk(self, folder, slowness=setup.slowness, sync_s=setup.sync_s)
         self.brokers = {f"broker{n}": SimulatedBroker(self, f"broker{n}") for n in range(setup.brokers)}

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 from image_files import read_all
+from native_panic import PanicError
 
 from edge.config.settings import StreamSettings
 from edge.config.uri import parse_uri
@@ -29,10 +30,6 @@ from edge.sources.images import ImagesSource
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-class PanicError(BaseException):
-    """Stands for what a decoder in Rust raises: no Exception."""
 
 
 def chunk(name: bytes, data: bytes) -> bytes:

@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl on PATH")
 
 
-class OpencvRtsp(RtspSource):
+class RtspByOpencv(RtspSource):
     reader = "edge.sources.live.opencv_reader:OpencvReader"
 
 
-RTSP = [OpencvRtsp, *([RtspSource] if importlib.util.find_spec("av") else [])]
+RTSP = [RtspByOpencv, *([RtspSource] if importlib.util.find_spec("av") else [])]
 USER, PASSWORD = "viewer", "p@ss/w:rd%"
 IN_URI = "viewer:p%40ss%2Fw%3Ard%25@"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tools.source_tree import SourceFile, definitions
-from tools.structure_rules import MAX_FILE_LINES, MAX_FUNCTION_LINES, repeated_classes, violations
+from tools.structure_rules import MAX_FILE_LINES, MAX_FUNCTION_LINES, long_sleeps, repeated_classes, violations
 
 
 def source(text: str, path: str = "edge/thing.py") -> SourceFile:
@@ -28,6 +28,7 @@ def test_a_file_that_keeps_the_rules() -> None:
     [
         ('"""Of one device."""\n', "fewer than 5 words"),
         ('"""Of one device and what it sent to the broker."""\n', "does not say what it is"),
+        ('"""Where each message lies until it is sent."""\n', "does not say what it is"),
         (f'{HEAD}class Thing:\n    """All of it."""\n', "Thing: first line"),
         (
             f'{HEAD}class Thing:\n    """A thing to be held by hand."""\n\n    def get(self):\n        """It."""\n',
@@ -47,10 +48,18 @@ def test_private_names_may_be_short() -> None:
 
 
 def test_a_public_class_has_one_name_in_the_whole_tree() -> None:
-    files = [source("class Row: ...\nclass _Row: ...\n", f"{package}/rows.py") for package in ("edge", "benchmarks")]
+    files = [source("class Row: ...\nclass _Row: ...\n", f"{package}/rows.py") for package in ("edge", "tests")]
     (found,) = repeated_classes(files)
-    assert found == "class Row stands 2 times: edge/rows.py:1, benchmarks/rows.py:1"
-    assert not list(repeated_classes([files[0], source("class Row: ...\n", "tests/rows.py")]))
+    assert found == "class Row stands 2 times: edge/rows.py:1, tests/rows.py:1"
+    assert not list(repeated_classes([files[0], source("def test():\n    class Row: ...\n", "tests/test_rows.py")]))
+
+
+@pytest.mark.parametrize(
+    ("call", "found"),
+    [("time.sleep(0.5)", 1), ("sleep(2)", 1), ("time.sleep(0.4)", 0), ("time.sleep(600)", 0), ("time.sleep(pause_s)", 0)],
+)
+def test_a_test_waits_for_conditions_and_not_for_moments(call: str, found: int) -> None:
+    assert len(list(long_sleeps(source(f"def test():\n    {call}\n", "tests/test_waits.py")))) == found
 
 
 def test_definitions_are_named_by_where_they_stand() -> None:

@@ -16,7 +16,7 @@ from training.recipe import RunRecord, load_recipe
 from training.run_record import write_record
 
 
-class Model:
+class OneWordModel:
     """Weights are one word in a file."""
 
     word = ""
@@ -29,7 +29,7 @@ class Model:
 
 
 def kept(word):
-    model = Model()
+    model = OneWordModel()
     model.word = word
     return model
 
@@ -42,7 +42,7 @@ def optimiser():
 def test_a_loop_without_an_average_keeps_and_finds_its_weights(tmp_path, optimiser):
     save(tmp_path, kept("first"), optimiser, None, 1, "mine")
     save(tmp_path, kept("second"), optimiser, None, 2, "mine")
-    model = Model()
+    model = OneWordModel()
     assert restore(tmp_path, model, optimiser, None, "mine") == 2
     assert model.word == "second"
     assert [path.name for path in tmp_path.iterdir()] == ["checkpoint"]
@@ -59,7 +59,7 @@ def test_at_every_moment_of_saving_a_whole_checkpoint_is_there(tmp_path, optimis
     def look(function):
         def called(*arguments, **options):
             done = function(*arguments, **options)
-            moments.append(restore(tmp_path, Model(), optimiser, None, "mine"))
+            moments.append(restore(tmp_path, OneWordModel(), optimiser, None, "mine"))
             return done
 
         return called
@@ -76,9 +76,9 @@ def test_another_protocols_checkpoint_is_refused_and_one_that_does_not_say_is_ta
     mine, other = fingerprint(recipe), fingerprint(msgspec.structs.replace(recipe, protocol="fold-2"))
     save(tmp_path, kept("first"), optimiser, None, 1, other)
     with pytest.raises(ConfigError, match="another recipe or protocol"):
-        restore(tmp_path, Model(), optimiser, None, mine)
+        restore(tmp_path, OneWordModel(), optimiser, None, mine)
     (tmp_path / "checkpoint" / "epoch.json").write_text(json.dumps({"epoch": 4}))
-    assert restore(tmp_path, Model(), optimiser, None, mine) == 4
+    assert restore(tmp_path, OneWordModel(), optimiser, None, mine) == 4
 
 
 def test_more_epochs_and_another_wording_of_the_sources_are_the_same_run():

@@ -23,7 +23,7 @@ class Reference:
         raise AssertionError("only pickled, never called")
 
 
-class Call:
+class PickledCall:
     """Pickles as a call of a reference."""
 
     def __init__(self, reference: Reference, *args: object) -> None:
@@ -58,7 +58,9 @@ def legacy_file(state, storages, *, magic=MAGIC) -> io.BytesIO:
 
 def tensor(key, count, offset, shape, stride):
     storage = ("storage", Reference("torch", "FloatStorage"), key, "cpu", count, None)
-    return Call(Reference("torch._utils", "_rebuild_tensor_v2"), storage, offset, shape, stride, False, OrderedDict())
+    return PickledCall(
+        Reference("torch._utils", "_rebuild_tensor_v2"), storage, offset, shape, stride, False, OrderedDict()
+    )
 
 
 def test_strided_views_are_honoured():
@@ -73,7 +75,7 @@ def test_strided_views_are_honoured():
     ("module", "name"), [("os", "system"), ("builtins", "eval"), ("torch", "load"), ("torch.nn", "Module")]
 )
 def test_other_names_are_refused(module, name):
-    state = OrderedDict(a=Call(Reference(module, name), "true"))
+    state = OrderedDict(a=PickledCall(Reference(module, name), "true"))
     with pytest.raises(pickle.UnpicklingError, match=rf"reference to {module}\.{name}"):
         read_legacy(legacy_file(state, {}))
 

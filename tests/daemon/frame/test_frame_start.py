@@ -42,7 +42,7 @@ class FakeGuard:
         self.closed = True
 
 
-class Model:
+class FakeModel:
     """Stands for a loaded model."""
 
     manifest = None
@@ -92,7 +92,7 @@ def test_sources_are_opened_while_the_runtime_loads_and_all_at_once(set_guard_ma
 
     set_guard_maker(make)
     sources = {"a": Other(meanwhile=loading), "b": Other()}
-    capture, analyser = process.open_sources_and_runtime(job(), sources, Model())
+    capture, analyser = process.open_sources_and_runtime(job(), sources, FakeModel())
     assert analyser.guard is ready
     capture.close()
     assert all(source.closed for source in sources.values())
@@ -105,7 +105,7 @@ def test_a_runtime_that_cannot_be_had_closes_the_sources(set_guard_maker):
     set_guard_maker(make)
     sources = {"a": BlockedSource(), "b": BlockedSource()}
     with pytest.raises(ModelError, match="broken"):
-        process.open_sources_and_runtime(job(), sources, Model())
+        process.open_sources_and_runtime(job(), sources, FakeModel())
     assert all(source.closed for source in sources.values())
 
 
@@ -121,6 +121,6 @@ def test_a_source_that_does_not_open_is_told_and_closes_the_runtime(set_guard_ma
     set_guard_maker(make)
     sources = {"a": BlockedSource(), "b": BlockedSource(SourceError("away", hint=""))}
     with pytest.raises(EdgeError, match="away"):
-        process.open_sources_and_runtime(job(), sources, Model())
+        process.open_sources_and_runtime(job(), sources, FakeModel())
     assert all(source.closed for source in sources.values())
     assert ready.closed is not also

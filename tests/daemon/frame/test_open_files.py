@@ -21,7 +21,7 @@ class Origin:
 
 
 @dataclass
-class Frame:
+class FakeFrame:
     stream: str
     origin: Origin
 
@@ -45,7 +45,7 @@ class Process:
         self.progress[stream].decoding(False)
         self.progress[stream].given()
         self.progress[stream].end()
-        self.files.offer(Frame(stream, Origin(clip)), None)
+        self.files.offer(FakeFrame(stream, Origin(clip)), None)
         self.files.each_turn()
 
     def die(self):
@@ -205,7 +205,7 @@ def test_a_suspect_is_read_alone(state, paths, monkeypatch):
     waiting.start()
     waiting.join(0.1)
     assert waiting.is_alive()
-    process.files.offer(Frame("a", Origin(0)), None)
+    process.files.offer(FakeFrame("a", Origin(0)), None)
     process.files.each_turn()
     waiting.join(4.0)
     assert not waiting.is_alive()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 from brokers import Subscriber, wait_until
+from fake_clock import FakeClock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from publisher_harness import REPORT, PublisherChild, PublisherThread
@@ -28,16 +29,6 @@ if TYPE_CHECKING:
 ALL = RequestSettings(enabled=True, commands=("ping", "health", "findings/resend", "config/get"))
 
 
-class FakeClock:
-    """A monotonic clock in seconds that tests set by hand."""
-
-    def __init__(self) -> None:
-        self.time = 0.0
-
-    def __call__(self) -> float:
-        return self.time
-
-
 def make_handler(clock: FakeClock | None = None, **changes: Any) -> RequestHandler:
     """A request handler with three commands, one of which answers."""
 
@@ -46,7 +37,7 @@ def make_handler(clock: FakeClock | None = None, **changes: Any) -> RequestHandl
 
     commands = {"ping": lambda _sink, args: {"args": args}, "health": fail, "config/get": fail}
     wanted = RequestSettings(enabled=True, **changes)
-    return RequestHandler(wanted, EnvelopeMaker("cart", "run"), commands, clock or FakeClock())
+    return RequestHandler(wanted, EnvelopeMaker("cart", "run"), commands, clock or FakeClock(0.0))
 
 
 def send_request(handler: RequestHandler, command: str, body: Any, sink: str = "a") -> Response | None:
@@ -75,13 +66,13 @@ def test_an_answer_echoes_the_id_and_carries_the_result() -> None:
 
 
 def test_the_same_request_is_answered_once_within_a_minute_and_per_asking_side() -> None:
-    clock = FakeClock()
+    clock = FakeClock(0.0)
     handler = make_handler(clock)
     assert send_request(handler, "ping", {"id": "q"}) is not None
     assert send_request(handler, "ping", {"id": "q"}) is None
     assert send_request(handler, "ping", {"id": "q"}, sink="b") is not None
     assert send_request(handler, "nothing", {"id": "q"}) is not None
-    clock.time = 61
+    clock.now = 61
     assert send_request(handler, "ping", {"id": "q"}) is not None
 
 
@@ -137,24 +128,24 @@ def test_what_can_be_no_command_is_answered_on_a_topic_of_ours(command: str) -> 
 
 
 def test_over_the_rate_requests_are_refused_and_time_makes_room() -> None:
-    clock = FakeClock()
+    clock = FakeClock(0.0)
     handler = make_handler(clock, per_minute=3)
     words = [id_and_error(send_request(handler, "ping", {"id": str(i)}))[1] for i in range(5)]
     assert words == [None, None, None, "too_many", "too_many"]
-    clock.time = 20
+    clock.now = 20
     assert id_and_error(send_request(handler, "ping", {"id": "later"})) == ("later", None)
     assert id_and_error(send_request(handler, "ping", {"id": "too soon"})) == ("too soon", "too_many")
 
 
 def test_refusals_have_a_rate_too_and_what_was_not_even_refused_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
-    clock = FakeClock()
+    clock = FakeClock(0.0)
     handler = make_handler(clock, per_minute=3)
     words = [
         said and id_and_error(said)[1] for i in range(500) for said in [send_request(handler, "ping", {"id": str(i)})]
     ]
     assert words == [None] * 3 + ["too_many"] * 3 + [None] * 494
     assert len(caplog.records) == 3
-    clock.time = 20
+    clock.now = 20
     assert id_and_error(send_request(handler, "ping", {"id": "a"})) == ("a", None)
     assert id_and_error(send_request(handler, "ping", {"id": "b"})) == ("b", "too_many")
     assert "494 requests" in caplog.text
@@ -170,13 +161,13 @@ def test_what_is_too_large_costs_as_much_as_what_is_not() -> None:
 
 
 def test_what_was_too_many_may_be_asked_again_with_its_id() -> None:
-    clock = FakeClock()
+    clock = FakeClock(0.0)
     handler = make_handler(clock, per_minute=1)
     send_request(handler, "ping", {"id": "first"})
     assert id_and_error(send_request(handler, "ping", {"id": "q"})) == ("q", "too_many")
-    clock.time = 60
+    clock.now = 60
     assert id_and_error(send_request(handler, "ping", {"id": "q"})) == ("q", None)
-    clock.time = 119
+    clock.now = 119
     assert send_request(handler, "ping", {"id": "q"}) is None
 
 

@@ -61,7 +61,7 @@ def children_of(pid):
     return found
 
 
-class Daemon:
+class SupervisedDaemon:
     """A running ``edge-cli run`` with a JSON Lines sink, and what it has published and logged."""
 
     def __init__(self, folder, environ=None, **config):
@@ -117,7 +117,7 @@ def daemon(tmp_path):
     started = []
 
     def start(environ=None, **config):
-        started.append(Daemon(tmp_path, environ, **config))
+        started.append(SupervisedDaemon(tmp_path, environ, **config))
         return started[-1]
 
     yield start

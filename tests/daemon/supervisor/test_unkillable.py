@@ -72,7 +72,7 @@ time.sleep(600)
 SLEEPS = "import time; from edge.process.child import inherit; inherit(); time.sleep(600)"
 
 
-class Daemon:
+class UnkillableDaemon:
     """A running ``edge-cli run`` with a JSON Lines sink."""
 
     def __init__(self, folder: Path, runtime: str, watchdog_s: float = 10.0) -> None:
@@ -111,8 +111,8 @@ class Daemon:
 
 
 @pytest.fixture
-def started() -> Iterator[list[Daemon]]:
-    daemons: list[Daemon] = []
+def started() -> Iterator[list[UnkillableDaemon]]:
+    daemons: list[UnkillableDaemon] = []
     yield daemons
     for one in daemons:
         one.process.kill()
@@ -121,10 +121,10 @@ def started() -> Iterator[list[Daemon]]:
 
 @pytest.mark.slow
 def test_the_fall_back_goes_on_and_a_new_frame_process_begins_with_it(
-    stuck_driver: StuckDriver, tmp_path: Path, started: list[Daemon]
+    stuck_driver: StuckDriver, tmp_path: Path, started: list[UnkillableDaemon]
 ) -> None:
     uri = f"scripted://?distinct=1&read_at=20&read={stuck_driver.path}"
-    run = Daemon(tmp_path, f'uri = "{uri}"\nfallback = ["scripted://?distinct=1"]\nprobe_s = 600.0')
+    run = UnkillableDaemon(tmp_path, f'uri = "{uri}"\nfallback = ["scripted://?distinct=1"]\nprobe_s = 600.0')
     started.append(run)
     wait_until(lambda: run.fallback().count(True) > 5, 60)
     assert run.longest_gap_s() < HANG_S
@@ -144,10 +144,10 @@ def test_the_fall_back_goes_on_and_a_new_frame_process_begins_with_it(
 
 @pytest.mark.slow
 def test_a_frame_process_that_cannot_be_killed_is_replaced_and_the_daemon_ends_when_asked(
-    stuck_driver: StuckDriver, tmp_path: Path, started: list[Daemon]
+    stuck_driver: StuckDriver, tmp_path: Path, started: list[UnkillableDaemon]
 ) -> None:
     uri = f"scripted://?distinct=1&read_at=20&read={stuck_driver.path}"
-    run = Daemon(tmp_path, f'uri = "{uri}"\nisolated = false', watchdog_s=1.5)
+    run = UnkillableDaemon(tmp_path, f'uri = "{uri}"\nisolated = false', watchdog_s=1.5)
     started.append(run)
     first = run.child(FRAME)
     assert stuck_driver.wait_for_reader(60)
@@ -161,11 +161,11 @@ def test_a_frame_process_that_cannot_be_killed_is_replaced_and_the_daemon_ends_w
 
 @pytest.mark.slow
 def test_a_runtime_in_the_frame_process_that_makes_it_unkillable_is_fallen_back_from(
-    stuck_driver: StuckDriver, tmp_path: Path, started: list[Daemon]
+    stuck_driver: StuckDriver, tmp_path: Path, started: list[UnkillableDaemon]
 ) -> None:
     uri = f"scripted://?distinct=1&read_at=20&read={stuck_driver.path}"
     fallback = 'fallback = ["scripted://?distinct=1"]'
-    run = Daemon(tmp_path, f'uri = "{uri}"\nisolated = false\n{fallback}', watchdog_s=1.5)
+    run = UnkillableDaemon(tmp_path, f'uri = "{uri}"\nisolated = false\n{fallback}', watchdog_s=1.5)
     started.append(run)
     wait_until(lambda: run.fallback().count(True) > 5, 60)
     assert {"runtime_fallback", "process_unkillable"} <= {*run.payloads("/state")[-1]["reasons"]}

@@ -29,7 +29,7 @@ class KernelClock:
         """Where the last buffer's time came from, in words."""
 
     def captured_ns(self, buffer: FilledBuffer, now_ns: int) -> int:
-        """When the picture was captured; ``now_ns``: when its buffer was taken."""
+        """Time at which the picture was captured; ``now_ns``: when its buffer was taken."""
         # What lay there already came at an unknown moment since the last one was taken: the earliest is assumed.
         arrived_ns = now_ns if buffer.waited else self._taken_ns
         oldest_ns = max(self._taken_ns - OLDEST_NS, self._started_ns - OLDEST_NS)
