@@ -40,7 +40,7 @@ BREAST = {
 
 
 def training_sets(recipe: RunRecipe) -> tuple[str, ...]:
-    """Data sets, of BUS-BRA and BUSI, that the run was trained on. Records that name a ``fold`` are of BUS-BRA alone."""
+    """Data sets of the two that the run was trained on. Records that name a ``fold`` are of BUS-BRA alone."""
     if recipe.protocol == "bus-bra-to-busi" or (recipe.fold and not recipe.protocol):
         return (BUS_BRA,)
     return (BUSI,) if recipe.protocol == "busi-to-bus-bra" else (BUS_BRA, BUSI)

@@ -10,6 +10,6 @@ Modules:
 - ``pythons``: Lists the Python interpreters that the project can be tested with: on PATH or of pyenv, one a version,
   with venv.
 - ``source_tree``: Reads the Python files of the project as syntax trees, for the code map and the structure rules.
-- ``structure_rules``: Checks what ruff does not: sizes of files and functions, first lines of docstrings, names that
-  stand twice.
+- ``structure_rules``: Checks what ruff does not: sizes of files and functions, first lines of docstrings, repeated
+  classes, long sleeps.
 """

@@ -23,7 +23,7 @@ MIN_WORDS, MIN_WORDS_OF_METHOD = 5, 4
 FRAGMENT = re.compile(r"(Of|As|Like|Same|For|By|At|From|With|In|On|To|Its|Their|Those|These|When|Where)(?=[ ,])|See `")
 """A first line that begins so says what a thing belongs to, or where and when it is, and not what it is."""
 SLEEP_S, HANG_S = 0.5, 30.0
-"""A fixed sleep in a test is shorter than the first. From the second on it is no pause: it plays something that hangs."""
+"""A fixed sleep in a test is shorter than the first. From the second on it is no pause: it plays what hangs."""
 
 
 def main() -> int:

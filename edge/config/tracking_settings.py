@@ -48,7 +48,7 @@ class TrackingSettings(SettingsSection, frozen=True):
     """Seconds. A lesion or label still seen is updated at least this often."""
 
     def by_single_frames(self) -> TrackingSettings:
-        """Copy of these in which one frame makes a lesion new, and a few without it end it, unless they say otherwise."""
+        """Copy by which one frame makes a lesion new, and a few without it end it, unless these say otherwise."""
         unset = self.gone_after_frames is None and self.gone_after_s == TrackingSettings().gone_after_s
         gone_after_s = SOON_GONE_S if unset else self.gone_after_s
         return msgspec.structs.replace(self, confirm=AT_ONCE, gone_after_s=gone_after_s)

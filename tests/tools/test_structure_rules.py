@@ -56,7 +56,13 @@ def test_a_public_class_has_one_name_in_the_whole_tree() -> None:
 
 @pytest.mark.parametrize(
     ("call", "found"),
-    [("time.sleep(0.5)", 1), ("sleep(2)", 1), ("time.sleep(0.4)", 0), ("time.sleep(600)", 0), ("time.sleep(pause_s)", 0)],
+    [
+        ("time.sleep(0.5)", 1),
+        ("sleep(2)", 1),
+        ("time.sleep(0.4)", 0),
+        ("time.sleep(600)", 0),
+        ("time.sleep(pause_s)", 0),
+    ],
 )
 def test_a_test_waits_for_conditions_and_not_for_moments(call: str, found: int) -> None:
     assert len(list(long_sleeps(source(f"def test():\n    {call}\n", "tests/test_waits.py")))) == found
