@@ -30,37 +30,20 @@ Modules:
   multiply-accumulates (MACs).
 - ``external_test_set``: External test set BUSI (Al-Dhabyani et al. 2020), of another hospital and other scanners: read
   it, measure on it.
-- ``fast_noticing``: Which changes of a head's weights one picture shows, for all changes at once instead of one run
-  each.
-- ``found_pictures``: Pictures that a search has found so far, kept in a folder: an interrupted search goes on from
-  them.
 - ``gate_files``: Read the files that a new anatomy head comes with: pictures, figures, limits, data sets.
-- ``golden_bases``: Pictures that a search begins with: phantoms, and phantoms altered so that heads are undecided and
-  features wake.
-- ``golden_coverage``: Share of weight changes that a bundle's golden vectors notice, by head and layer, and the
-  channels that do not count.
-- ``golden_pictures``: Pictures that wake a head's features: synthetic ones, altered step by step along the gradient of
-  the int8 graph.
-- ``golden_search``: Search of golden pictures by what they notice: of every head, changes of single weights.
-- ``golden_tolerances``: Tolerances of the golden vectors for kernels other than XNNPACK, measured by runtime family and
-  head.
-- ``golden_vectors``: Golden vectors of a bundle: rendered phantoms that no training saw, searched until they can prove
-  something.
+- ``golden/``: Golden vectors of a bundle: chosen so that a changed weight is noticed (mutation testing), with their
+  tolerances.
 - ``head_layers``: Layers of each head of a model: those that its head alone needs, cut out of the graph to be run by
   themselves.
 - ``head_replacement/``: Replacement of one head of an int8 graph: from float layers to operators beside the untouched
   trunk.
-- ``head_tail``: What is left of a head behind some of its tensors, run by itself on values that these might have.
 - ``input_gradient``: Gradient of a quantised graph's tensors with respect to its input picture, without TensorFlow.
-- ``kernel_limits``: Whether a golden case is one that kernels other than XNNPACK agree on, as far as a manifest allows
-  them to differ.
 - ``lesion_overlap``: Overlap of reported and true lesions on the tensor's grid: intersection over union (IoU), Dice.
 - ``measure_bundle``: Measure a bundle for manifest and card: held-out pictures, the int8 model's outputs, the
   manifest's thresholds.
 - ``metric_titles``: Names of the figures of ``report.json``, and what manifest and card call them.
 - ``metrics``: Evaluation metrics (AUC, weighted mean), and 95 % bootstrap intervals that draw patients.
 - ``model_card``: Model card of a bundle in Markdown, made from its manifest; licence, author and notice of the models.
-- ``noticing_cases``: Golden cases that notice changed weights, searched, and tried on other kernels than XNNPACK.
 - ``number_formats``: Compare number formats (int8, float16 …) of one model: size, time, and distance from the float
   model.
 - ``onnx_macs``: Count multiply-accumulates (MACs) of an ONNX graph and write them into its file.
@@ -69,8 +52,6 @@ Modules:
   after conversion.
 - ``parity``: Parity of runtimes: the same pictures through each of them, and how far its outputs are from the float
   model's.
-- ``picture_variants``: Variants of a picture, single pixels moved by chance, and how much of what is not noticed yet
-  each would notice.
 - ``predict``: Run a TFLite graph over many tensors in LiteRT, one picture at a time as a device would.
 - ``quantisation/``: Quantisation of a float SavedModel to TFLite: conversion, preparation of weights, full-integer int8
   graphs.
@@ -80,20 +61,13 @@ Modules:
   for byte.
 - ``repack``: Repack a bundle: the same graph, byte for byte, with golden vectors that are searched anew and another
   version.
-- ``rounding_edges``: Sums of a head's narrow layers, and how close they stand to the edge of rounding.
 - ``run_folder``: Files that the folder of every training run has, whatever it trained: read and checked in one way.
 - ``sign``: Sign a bundle, or a file that a runtime loads beside it, with a key of one's own: no network, no identity
   provider.
-- ``single_channel``: Integer arithmetic of quantised layers on values that differ in one channel, for many changes at
-  once.
-- ``sleeping_weights``: Weights of a layer whose change would not move its own result in any picture so far, and
-  gradients that wake them.
 - ``tflite_metadata``: Write standard TFLite metadata: a ModelMetadata flatbuffer, written table by table.
 - ``thresholds``: Choose thresholds and calibration (Platt scaling) on validation pictures, with the int8 model's own
   outputs.
 - ``training_run``: Read the folder of a training run, as far as export needs it.
 - ``training_sources``: Data sets that a run was trained on, by what its record says, and what a model card must
   therefore say.
-- ``weight_changes``: Changes of single weights of a head, and whether golden outputs notice them: the head is run with
-  each change.
 """

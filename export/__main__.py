@@ -216,8 +216,8 @@ def golden_coverage(
     """Share of changed weights of each head that a bundle's golden vectors notice."""
     from edge.models.bundle import load_bundle
     from edge.models.bundle_file import split_bundle
-    from export.golden_coverage import coverage_table, read_pictures, silent_channels
-    from export.golden_coverage import golden_coverage as measure
+    from export.golden.coverage import coverage_table, read_pictures, silent_channels
+    from export.golden.coverage import golden_coverage as measure
 
     loaded = load_bundle(bundle)
     graph = split_bundle(loaded.model_bytes).graph
@@ -242,7 +242,7 @@ def repack(
 ) -> None:
     """Give a bundle golden vectors that are searched anew; its graph stays the same, byte for byte. Takes minutes."""
     from edge.models.bundle import load_bundle
-    from export.golden_coverage import coverage_table, read_pictures
+    from export.golden.coverage import coverage_table, read_pictures
     from export.repack import repack as write
 
     loaded = load_bundle(bundle)

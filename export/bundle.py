@@ -27,9 +27,9 @@ from export.bundle_file import append_zip, write_atomically
 from export.converted_graph import STEP, add_metadata, check_quantisation, order_outputs, own_buffers
 from export.cross_validation_results import CrossValidationResults
 from export.external_test_set import measure_external, read_busi
-from export.golden_coverage import coverage_table, golden_coverage, silent_channels
-from export.golden_tolerances import measure_tolerances
-from export.golden_vectors import EMPTY_SEEDS, empty_tensors, make_golden, pack_cases
+from export.golden.coverage import coverage_table, golden_coverage, silent_channels
+from export.golden.tolerances import measure_tolerances
+from export.golden.vectors import EMPTY_SEEDS, empty_tensors, make_golden, pack_cases
 from export.measure_bundle import measure_held_out
 from export.predict import as_predictions, run_graph
 from export.quantisation.convert import head_names, run_float
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from edge.models.bundle import Bundle
     from edge.models.graph import Graph
     from export.cross_validation_results import CalibrationInput
-    from export.golden_coverage import HeadCoverage
-    from export.golden_vectors import GoldenCase
+    from export.golden.coverage import HeadCoverage
+    from export.golden.vectors import GoldenCase
     from export.training_run import TrainingRun
 
 

@@ -28,7 +28,7 @@ from export.classifier_card import render_classifier_card
 from export.classifier_metrics import classifier_metrics, share_metric
 from export.classifier_run import class_output
 from export.converted_graph import check_quantisation, order_outputs, own_buffers
-from export.golden_tolerances import measure_tolerances
+from export.golden.tolerances import measure_tolerances
 from export.predict import run_graph
 from export.quantisation.convert import head_names, run_float
 from export.quantisation.full_integer import quantise

@@ -76,7 +76,7 @@ def regate(
     from edge.models.bundle import load_bundle
     from export.cross_validation_results import CrossValidationResults, read_calibration, read_reported_metrics
     from export.gate_files import read_data_sources, read_gate_metrics, read_limits, read_tensors
-    from export.golden_coverage import coverage_table, read_pictures
+    from export.golden.coverage import coverage_table, read_pictures
     from export.head_replacement.head_design import read_design
     from export.regate import BundleChanges, GoldenOptions, NewGate
     from export.regate import regate as write

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from edge.contracts.manifest import ModelManifest
-    from export.golden_coverage import HeadCoverage
+    from export.golden.coverage import HeadCoverage
 
 LICENCE = "Apache-2.0"
 AUTHOR = "The sonoedge contributors"

@@ -19,12 +19,12 @@ from edge.models.bundle_file import split_bundle
 from export.bundle import manifest_version, standard_metadata
 from export.converted_graph import STEP, add_metadata, check_quantisation, own_buffers
 from export.cross_validation_results import CrossValidationResults
-from export.golden_coverage import silent_channels
-from export.golden_tolerances import forget_tolerances, renew_tolerances
-from export.golden_vectors import make_golden
+from export.golden.cases import add_noticing_cases
+from export.golden.coverage import silent_channels
+from export.golden.tolerances import forget_tolerances, renew_tolerances
+from export.golden.vectors import make_golden
 from export.head_replacement.replaced_graph import probabilities, trunk_features, with_new_head
 from export.model_card import OTHER_ANATOMY
-from export.noticing_cases import add_noticing_cases
 from export.predict import run_graph
 from export.repack import check_version, frame_cases, successor, write_bundle
 from export.thresholds import anatomy_threshold
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 
     from edge.contracts.manifest import DataSource, Metric, ModelManifest, Thresholds
     from edge.models.bundle import Bundle
-    from export.golden_coverage import HeadCoverage
-    from export.golden_vectors import GoldenCase
+    from export.golden.coverage import HeadCoverage
+    from export.golden.vectors import GoldenCase
     from export.head_replacement.head_design import HeadDesign
     from export.head_replacement.replaced_graph import ReplacedHead
 

@@ -18,9 +18,9 @@ from edge.models.bundle_file import split_bundle
 from edge.process.git_revision import git_revision
 from export.bundle import check_size, zip_members
 from export.bundle_file import append_zip, write_atomically
-from export.golden_coverage import golden_coverage, silent_channels
-from export.golden_vectors import choose_cases, golden_case
-from export.noticing_cases import add_noticing_cases
+from export.golden.cases import add_noticing_cases
+from export.golden.coverage import golden_coverage, silent_channels
+from export.golden.vectors import choose_cases, golden_case
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.contracts.manifest import ModelManifest
-    from export.golden_coverage import HeadCoverage
-    from export.golden_vectors import GoldenCase
+    from export.golden.coverage import HeadCoverage
+    from export.golden.vectors import GoldenCase
 
 
 def repack(

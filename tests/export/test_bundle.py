@@ -26,8 +26,8 @@ from edge.phantom.spec import PhantomSpec
 from edge.pipeline.selftest import run_selftest
 from edge.plugins import make_runtime
 from export import bundle as bundling
-from export import golden_vectors as golden
 from export.cross_validation_results import CalibrationInput
+from export.golden import vectors as golden
 from export.model_card import render_card
 from export.other_anatomy import eye_phantom
 from export.predict import as_predictions, run_graph

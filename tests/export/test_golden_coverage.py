@@ -12,17 +12,17 @@ import pytest
 
 from edge.models.bundle import SHIPPED_BUNDLE, load_bundle
 from edge.models.bundle_file import split_bundle
-from export.golden_coverage import (
+from export.golden.coverage import (
     counted_weights,
     coverage_table,
     golden_coverage,
     read_pictures,
     silent_channels,
 )
+from export.golden.picture_variants import LEVELS
+from export.golden.weight_changes import HeadRunner, changed_value, draw_changes
 from export.head_layers import cut_heads, read_weights
 from export.input_gradient import TracedGraph
-from export.picture_variants import LEVELS
-from export.weight_changes import HeadRunner, changed_value, draw_changes
 
 if TYPE_CHECKING:
     from pathlib import Path

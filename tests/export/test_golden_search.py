@@ -12,19 +12,19 @@ import pytest
 from edge.contracts.errors import ModelError, UsageError
 from edge.models.bundle import load_bundle
 from edge.models.bundle_file import split_bundle
-from export import noticing_cases
 from export.bundle_file import append_zip
-from export.found_pictures import FoundPictures
-from export.golden_bases import BasePictures
-from export.golden_pictures import can_wake, climb, logits_of
-from export.golden_search import GoldenSearch, SearchEffort
+from export.golden import cases
+from export.golden.feature_pictures import can_wake, climb, logits_of
+from export.golden.picture_store import FoundPictures
+from export.golden.picture_variants import LEVELS, coarse
+from export.golden.rounding_edges import edge_distance, layer_sums, narrow_layers
+from export.golden.search import GoldenSearch, SearchEffort
+from export.golden.starting_pictures import BasePictures
+from export.golden.undetected_weights import UndetectedWeights
+from export.golden.weight_changes import HeadRunner, draw_changes
 from export.head_layers import cut_heads
 from export.input_gradient import TracedGraph
-from export.picture_variants import LEVELS, coarse
 from export.repack import repack
-from export.rounding_edges import edge_distance, layer_sums, narrow_layers
-from export.sleeping_weights import SleepingWeights
-from export.weight_changes import HeadRunner, draw_changes
 from tests.export.small_graphs import GraphMaker
 from tests.export.small_int8_graphs import SIDE, two_heads
 
@@ -116,13 +116,13 @@ def test_a_picture_climbs_to_where_a_chosen_value_is_larger():
     assert total(pictures[-1]) > total(pictures[3]) > total(start)
 
 
-def wide_weights(traced: TracedGraph, graph: bytes) -> SleepingWeights:
+def wide_weights(traced: TracedGraph, graph: bytes) -> UndetectedWeights:
     """All weights of the wide layer of the small graph."""
     head = cut_heads(graph)[0]
     layer = next(each for each in head.layers if each.shape[0] == 24)
     assert can_wake(traced, layer)
     changes = draw_changes(HeadRunner(head, graph), 10**6, np.random.default_rng(0))
-    return SleepingWeights(traced, layer, [each for each in changes if each.layer == layer])
+    return UndetectedWeights(traced, layer, [each for each in changes if each.layer == layer])
 
 
 def test_weights_that_are_chosen_sleep():
@@ -261,8 +261,8 @@ def test_found_pictures_are_kept_in_their_order(tmp_path: Path):
 
 @pytest.mark.slow
 def test_a_repacked_bundle_has_the_same_graph_and_other_golden_vectors(bundle, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(noticing_cases, "MOST", 1)
-    monkeypatch.setattr(noticing_cases, "SearchEffort", lambda: LITTLE)
+    monkeypatch.setattr(cases, "MOST", 1)
+    monkeypatch.setattr(cases, "SearchEffort", lambda: LITTLE)
     parts = split_bundle(bundle.model_bytes)
     (tmp_path / "old.tflite").write_bytes(append_zip(parts.graph, parts.members | {"later.tflite": b"kept"}))
     bundle = load_bundle(tmp_path / "old.tflite")

@@ -10,9 +10,9 @@ from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
 from edge.models.bundle import SHIPPED_BUNDLE, load_bundle
 from edge.models.bundle_checks import MAX_TOLERANCE, MAX_TOLERANCE_BY_HEAD
 from edge.models.bundle_file import split_bundle
-from export import golden_tolerances as module
-from export.golden_tolerances import measure_tolerances, tolerances, with_margin
-from export.golden_vectors import _candidates
+from export.golden import tolerances as module
+from export.golden.tolerances import measure_tolerances, tolerances, with_margin
+from export.golden.vectors import _candidates
 
 KERNELS = {"reference": ["plain ones"], "onnx": ["ONNX Runtime 1"]}
 

@@ -15,7 +15,7 @@ from edge.models.bundle import load_bundle
 from edge.models.bundle_file import split_bundle
 from export.converted_graph import check_quantisation, pack_model, text, unpack_model
 from export.delegate_placement import xnnpack_placement
-from export.golden_vectors import empty_tensors
+from export.golden.vectors import empty_tensors
 from export.head_layers import cut_heads, head_operators
 from export.head_replacement.float_head import run_head, standardise
 from export.head_replacement.graph_merge import replace_head

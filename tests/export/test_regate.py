@@ -15,17 +15,20 @@ from edge.contracts.errors import EdgeError, ModelError, UsageError
 from edge.contracts.manifest import DataSource, Golden, Metric
 from edge.models.bundle import load_bundle
 from edge.models.bundle_file import split_bundle
-from export import golden_tolerances, kernel_limits, noticing_cases, regate
+from export import regate
 from export.__main__ import app
 from export.bundle_file import append_zip
 from export.cross_validation_results import CalibrationInput, CrossValidationResults
-from export.found_pictures import FoundPictures
 from export.gate_files import read_data_sources, read_gate_metrics, read_limits, read_tensors
-from export.golden_search import SearchEffort
-from export.golden_tolerances import forget_tolerances, renew_tolerances
-from export.golden_vectors import empty_tensors
+from export.golden import cases as golden_cases
+from export.golden import kernel_limits
+from export.golden import tolerances as golden_tolerances
+from export.golden.kernel_limits import KernelLimits, most_steps
+from export.golden.picture_store import FoundPictures
+from export.golden.search import SearchEffort
+from export.golden.tolerances import forget_tolerances, renew_tolerances
+from export.golden.vectors import empty_tensors
 from export.head_replacement.head_design import HeadDesign, HeadLayer, write_design
-from export.kernel_limits import KernelLimits, most_steps
 from export.predict import run_graph
 from export.regate import BundleChanges, GoldenOptions, NewGate, with_limits
 from tests.export.lifted_head import lift_head
@@ -59,7 +62,7 @@ def shown(bundle) -> np.ndarray:
 @pytest.fixture
 def quick(monkeypatch) -> None:
     monkeypatch.setattr(regate, "MOST", 3)
-    monkeypatch.setattr(noticing_cases, "SearchEffort", lambda: LITTLE)
+    monkeypatch.setattr(golden_cases, "SearchEffort", lambda: LITTLE)
     monkeypatch.setattr(golden_tolerances, "missing_for_onnx", lambda: ["onnxruntime"])
     monkeypatch.setattr(kernel_limits, "missing_for_onnx", lambda: ["onnxruntime"])
 
@@ -127,7 +130,7 @@ def test_pictures_of_a_former_search_do_not_make_more_cases_than_allowed(bundle,
     kept = FoundPictures(tmp_path, (192, 160))
     for picture in altered[4:8]:
         kept.keep(picture)
-    found = noticing_cases.add_noticing_cases(
+    found = golden_cases.add_noticing_cases(
         graph, bundle.manifest, [], None, lambda _: None, tmp_path, altered[:2], most=3
     )
     assert len(found) == 3

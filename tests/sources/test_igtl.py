@@ -246,7 +246,7 @@ def test_pictures_of_another_size_are_not_those_that_were_configured(serve):
 
 def test_pictures_that_stay_late_are_left_out_and_then_end_the_connection(serve, monkeypatch):
     """What waits at a server grows old there; after a while all that came would seem to be fresh again."""
-    monkeypatch.setattr("edge.sources.live.late.PATIENCE_NS", 100_000_000)
+    monkeypatch.setattr("edge.sources.live.late_frames.PATIENCE_NS", 100_000_000)
     began = time.time()
     late = [image(n, sent_s=began - 5 + 0.01 * n) for n in range(100)]
     error, frames = failure_of(reader_of(serve([image(0, sent_s=began), *late], pause_s=0.01)))

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from edge.sources.live.late import LATE_NS, PATIENCE_NS, LateFrames
+from edge.sources.live.late_frames import LATE_NS, PATIENCE_NS, LateFrames
 from edge.sources.live.reader import LiveOptions
 from edge.sources.live.silence import DEFAULT_S, INTERVALS, MOST_AGE_S, SilenceLimit
 from edge.sources.live.stream_clock import MOST_DRIFT, SETTLED_FRAMES, WINDOW_NS, StreamClock
@@ -82,7 +82,7 @@ def test_the_first_frames_settle_the_clock() -> None:
 
 def test_late_frames_are_left_out_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [10_000_000_000]
-    monkeypatch.setattr("edge.sources.live.late.time.monotonic_ns", lambda: now[0])
+    monkeypatch.setattr("edge.sources.live.late_frames.time.monotonic_ns", lambda: now[0])
     late = LateFrames()
     assert not late.leaves_out(now[0] - LATE_NS + 1)
     assert late.leaves_out(now[0] - LATE_NS)

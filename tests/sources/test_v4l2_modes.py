@@ -14,7 +14,7 @@ from machine_file_trees import write_files
 
 from edge.config.uri import parse_uri
 from edge.contracts.errors import SourceError, UsageError
-from edge.sources.live.camera_setup import CameraWishes, name_modes
+from edge.sources.live.camera_setup import CameraRequest, name_modes
 from edge.sources.live.v4l2.buffers import AT_START, CLOCK_MONOTONIC, FilledBuffer
 from edge.sources.live.v4l2.device import CaptureLayout
 from edge.sources.live.v4l2.find_camera import find_camera, names_of
@@ -91,7 +91,7 @@ def test_the_modes_that_an_error_names_are_few_and_the_largest():
 )
 def test_wishes_that_are_none_are_refused(query):
     with pytest.raises(UsageError):
-        CameraWishes.of(parse_uri(f"camera://0?{query}", "sources"))
+        CameraRequest.of(parse_uri(f"camera://0?{query}", "sources"))
 
 
 # --- finding the node ------------------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ Modules:
   came of it.
 - ``child``: Child process of a live source: opens and decodes one stream, and writes each frame into the ring.
 - ``damage``: Damage of a live stream's frames: which are not sound, told by packets, decoded frames and FFmpeg's log.
-- ``fields``: Fields of interlaced pictures: one of the two is kept, and the lines of the other are filled in from it.
+- ``deinterlace``: Deinterlacing: one of the two fields of a picture is kept, and the lines of the other are filled in
+  from it.
 - ``gst``: GStreamer source, ``gst://<pipeline>``: what a pipeline gives, by ``gst-launch-1.0`` in a process of its own.
 - ``http_connection``: HTTP connection to a camera: redirects, basic and digest authentication, time limits, and the
   kernel's time stamps.
@@ -20,7 +21,7 @@ Modules:
   them.
 - ``igtl_messages``: OpenIGTLink messages as far as pictures need them: the header of any message, and images with their
   spacing.
-- ``late``: Late frames: what waited somewhere on its way, and is not what the probe sees now.
+- ``late_frames``: Late frames: what waited somewhere on its way, and is not what the probe sees now.
 - ``link``: The parent's side of a live source's child process: starts it, asks it to open its stream, takes messages
   and frames.
 - ``messages``: Messages between a live source and its child process, on a SOCK_SEQPACKET pair. Frames go through the

@@ -14,8 +14,8 @@ import time
 from typing import TYPE_CHECKING, NoReturn
 
 from edge.contracts.errors import SourceError, SourceSetupError, UsageError
-from edge.sources.live.camera_setup import CameraWishes, SignalLostError, select_signal, set_mode
-from edge.sources.live.fields import one_field
+from edge.sources.live.camera_setup import CameraRequest, SignalLostError, select_signal, set_mode
+from edge.sources.live.deinterlace import one_field
 from edge.sources.live.reader import FrameDamagedError, LiveFrame, StreamInfo
 from edge.sources.live.source import LiveSource
 from edge.sources.live.v4l2.buffers import BufferQueue
@@ -50,7 +50,7 @@ class CameraSource(LiveSource):
     parameters = ("size", "fps", "format", "input")
 
     def __init__(self, uri: Uri, stream: StreamSettings) -> None:
-        CameraWishes.of(uri)
+        CameraRequest.of(uri)
         if not uri.file:
             raise UsageError("camera:// names no camera", hint=f"for example camera://0; {LIST_HINT}")
         super().__init__(uri, stream)
@@ -61,7 +61,7 @@ class CameraReader:
 
     def __init__(self, uri: Uri, options: LiveOptions) -> None:
         self._wanted = uri.file
-        self._wishes = CameraWishes.of(uri)
+        self._wishes = CameraRequest.of(uri)
         self._device: VideoDevice | None = None
         self._queue: BufferQueue | None = None
         self._setup: CameraSetup | None = None

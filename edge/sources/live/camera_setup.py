@@ -30,14 +30,14 @@ class SignalLostError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class CameraWishes:
+class CameraRequest:
     """What the URI asks for."""
 
     mode: ModeWishes
     input: int | None = None
 
     @classmethod
-    def of(cls, uri: Uri) -> CameraWishes:
+    def of(cls, uri: Uri) -> CameraRequest:
         """Wishes of a URI. Raises `UsageError` for values that are none."""
         name = uri.params.get("format")
         if name is not None and name.lower() not in FORMAT_NAMES:
@@ -76,7 +76,7 @@ class FoundSignal:
     timings: SignalTimings | None
 
 
-def set_mode(device: VideoDevice, wishes: CameraWishes) -> CameraSetup:
+def set_mode(device: VideoDevice, wishes: CameraRequest) -> CameraSetup:
     """Select the input, have the device receive its signal, and set the mode.
 
     Raises `SourceError` if there is no signal or no such mode, `OSError` as `VideoDevice`.

@@ -21,7 +21,7 @@ from edge.images.decode import decode_with_opencv
 from edge.images.jpeg import read_jpeg_header
 from edge.images.limits import MAX_SCAN_PIXELS, check_cost
 from edge.sources.live.http_connection import http_error, open_http
-from edge.sources.live.late import LateFrames
+from edge.sources.live.late_frames import LateFrames
 from edge.sources.live.multipart import MultipartReader
 from edge.sources.live.network_errors import lost
 from edge.sources.live.options import yes_or_no

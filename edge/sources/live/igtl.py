@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from edge.contracts.errors import SourceError, UsageError
 from edge.images.limits import check_picture_size
 from edge.sources.live.igtl_messages import HEADER, MessageError, MessageHeader, parse_header, parse_image
-from edge.sources.live.late import LateFrames
+from edge.sources.live.late_frames import LateFrames
 from edge.sources.live.network_errors import lost
 from edge.sources.live.picture_size import PictureSize
 from edge.sources.live.reader import FrameDamagedError, LiveFrame, StreamInfo

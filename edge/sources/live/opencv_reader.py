@@ -19,7 +19,7 @@ from edge.images.limits import MAX_PICTURE_PIXELS, check_picture_size
 from edge.sources.clip_decoder import codec_of
 from edge.sources.ffmpeg_log import ffmpeg_log
 from edge.sources.live.damage import DAMAGED, PREDICTED
-from edge.sources.live.late import LateFrames
+from edge.sources.live.late_frames import LateFrames
 from edge.sources.live.network_errors import STATUS_IN_LOG, lost, status_error
 from edge.sources.live.network_url import receive_options, with_credentials
 from edge.sources.live.picture_size import PictureSize

@@ -17,8 +17,8 @@ import numpy as np
 from edge.contracts.errors import SourceSetupError
 from edge.images.limits import MAX_PICTURE_PIXELS, check_picture_size
 from edge.sources.live.damage import DamageWatch
-from edge.sources.live.fields import one_field
-from edge.sources.live.late import LateFrames
+from edge.sources.live.deinterlace import one_field
+from edge.sources.live.late_frames import LateFrames
 from edge.sources.live.network_errors import STATUS_IN_LOG, lost, status_error, system_error
 from edge.sources.live.network_url import receive_options, with_credentials
 from edge.sources.live.picture_size import PictureSize

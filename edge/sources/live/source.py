@@ -15,7 +15,7 @@ from edge.contracts.errors import ConfigError, DeviceError, EdgeError, SourceErr
 from edge.contracts.frames import Frame, FrameOrigin, SourceEvent
 from edge.contracts.results import Reason
 from edge.contracts.state import StreamInput
-from edge.sources.live.late import LATE_NS
+from edge.sources.live.late_frames import LATE_NS
 from edge.sources.live.link import ChildGoneError, LiveChild
 from edge.sources.live.messages import FramesDamaged, LiveJob, StreamEnded, StreamLost, StreamOpened
 from edge.sources.live.network_errors import AccessRefusedError

@@ -1,4 +1,4 @@
-"""Fields of interlaced pictures: one of the two is kept, and the lines of the other are filled in from it.
+"""Deinterlacing: one of the two fields of a picture is kept, and the lines of the other are filled in from it.
 
 The fields of a woven picture are a fiftieth of a second apart: where the scan moves, neighbouring lines show different
 places, which a model takes for texture. Half the lines, of one moment, are what it can be told.

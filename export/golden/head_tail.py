@@ -1,4 +1,4 @@
-"""What is left of a head behind some of its tensors, run by itself on values that these might have."""
+"""Tail of a head: what is left of it behind some tensors, run by itself on values that these might have."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class GoldenCase:
     """Of malignancy, not calibrated."""
     kind: str
     """``linear``, ``sector`` or ``eye`` (`export.other_anatomy`), and ``grey`` or ``colour``: each is preprocessed on
-    another path. ``altered``: one of `export.golden_search`."""
+    another path. ``altered``: one of `export.golden.search`."""
     empty: bool = False
     """No pixel of the mask reaches the lesion threshold, not even one of a lesion too faint to be reported."""
 
@@ -127,7 +127,7 @@ WELCOME: dict[str, Callable[[GoldenCase], bool]] = {
     "a finding in colour": lambda case: case.status is Status.FINDING and "colour" in case.kind,
     "clear at another size": lambda case: case.status is Status.CLEAR and case.pixels.shape[:2] != SIZES[0][::-1],
 }
-"""Other paths through preprocessing. Where small differences show is searched: `export.noticing_cases`."""
+"""Other paths through preprocessing. Where small differences show is searched: `export.golden.cases`."""
 
 
 def pack_cases(cases: list[GoldenCase]) -> bytes:

@@ -1,4 +1,4 @@
-"""Weights of a layer whose change would not move its own result in any picture so far, and gradients that wake them."""
+"""Undetected weights of a layer, whose change moves its result in no picture so far; gradients that wake them."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from export.rounding_edges import layer_sums
+from export.golden.rounding_edges import layer_sums
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from export.golden.weight_changes import ChangedWeight
     from export.head_layers import WeightedLayer
     from export.input_gradient import TracedGraph
-    from export.weight_changes import ChangedWeight
 
     Tensors = Mapping[int, NDArray[Any]]
 
@@ -29,7 +29,7 @@ MOVED = 45.0
 """Steps, over all places of the picture, that a result must move by before a weight counts as awake."""
 
 
-class SleepingWeights:
+class UndetectedWeights:
     """Changes of a layer's weights, and which of them no picture shows yet in the layer's own result.
 
     For matrices and convolutions of one pixel with a clipped result, see `can_wake`.

@@ -1,8 +1,8 @@
-"""Which changes of a head's weights one picture shows, for all changes at once instead of one run each.
+"""Changes of a head's weights (mutations) that one picture detects, for all changes at once instead of one run each.
 
 Of each change, integer arithmetic follows the one channel that it moves; where channels are mixed, what is left of the
-head is run by LiteRT, once for each result that differs. That is what `export.weight_changes` finds by running the
-whole head with every change, a hundred times faster.
+head is run by LiteRT, once for each result that differs. That is what `export.golden.weight_changes` finds by running
+the whole head with every change, a hundred times faster.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from export.golden.head_tail import VECTOR, Tail
+from export.golden.single_channel import LAYERS, Dense, LayerArithmetic, Single, product, spatial
 from export.head_layers import head_operators
-from export.head_tail import VECTOR, Tail
-from export.single_channel import LAYERS, Dense, LayerArithmetic, Single, product, spatial
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from export.golden.weight_changes import ChangedWeight
     from export.head_layers import HeadGraph
     from export.input_gradient import TracedGraph
-    from export.weight_changes import ChangedWeight
 
     Tensors = Mapping[int, NDArray[Any]]
     State = dict[int, Single | Dense]
@@ -40,7 +40,7 @@ class Moved:
     """Changed tensors, by number."""
 
 
-class FastNoticing:
+class DetectedChanges:
     """Finds which changes of one head's weights a picture shows; for int8 heads."""
 
     def __init__(self, graph: bytes, traced: TracedGraph, head: HeadGraph) -> None:

@@ -1,4 +1,4 @@
-"""Share of weight changes that a bundle's golden vectors notice, by head and layer, and the channels that do not count.
+"""Mutation coverage: share of weight changes that golden vectors notice, by head; channels that do not count.
 
 A channel that is zero on every representative picture has no say in any answer: its weights are left out, and the
 channel is listed.
@@ -14,9 +14,9 @@ import numpy as np
 
 from edge.contracts.errors import UsageError
 from edge.preprocess.preprocessor import Preprocessor
+from export.golden.weight_changes import HeadRunner, draw_changes
 from export.head_layers import cut_heads
 from export.input_gradient import TracedGraph
-from export.weight_changes import HeadRunner, draw_changes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.contracts.manifest import PreprocessRecipe
+    from export.golden.weight_changes import ChangedWeight
     from export.head_layers import HeadGraph, WeightedLayer
-    from export.weight_changes import ChangedWeight
 
 DRAWN = 1000
 """Weights of each head that are changed, one at a time."""

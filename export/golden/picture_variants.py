@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from export.golden.rounding_edges import edge_distance
 from export.input_gradient import TracedGraph
-from export.rounding_edges import edge_distance
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
-    from export.fast_noticing import FastNoticing
+    from export.golden.detected_changes import DetectedChanges
+    from export.golden.weight_changes import ChangedWeight
     from export.head_layers import WeightedLayer
-    from export.weight_changes import ChangedWeight
 
     Picture = NDArray[np.uint8]
     Tensors = dict[int, NDArray[Any]]
@@ -35,7 +35,7 @@ SMALL = 4096
 class Open:
     """Changes of one head's weights that no picture shows yet, and what showing them all is worth."""
 
-    noticing: FastNoticing
+    noticing: DetectedChanges
     changes: list[ChangedWeight]
     worth: float
 
@@ -61,7 +61,7 @@ class PictureVariants:
         self,
         graph: bytes,
         traced: TracedGraph,
-        noticing: Sequence[FastNoticing],
+        noticing: Sequence[DetectedChanges],
         tensor: Callable[[Picture], NDArray[np.uint8]],
     ) -> None:
         """``traced`` keeps all results; ``tensor`` makes the input of a picture."""

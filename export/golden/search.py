@@ -14,16 +14,16 @@ import numpy as np
 
 from edge.contracts.region import Region
 from edge.preprocess.preprocessor import Preprocessor
-from export.fast_noticing import FastNoticing
-from export.golden_bases import BasePictures
-from export.golden_coverage import counted_weights
-from export.golden_pictures import can_wake, logits_of
+from export.golden.coverage import counted_weights
+from export.golden.detected_changes import DetectedChanges
+from export.golden.feature_pictures import can_wake, logits_of
+from export.golden.picture_variants import Open, PictureVariants, coarse
+from export.golden.rounding_edges import narrow_layers
+from export.golden.starting_pictures import BasePictures
+from export.golden.undetected_weights import UndetectedWeights
+from export.golden.weight_changes import HeadRunner, draw_changes
 from export.head_layers import cut_heads
 from export.input_gradient import TracedGraph
-from export.picture_variants import Open, PictureVariants, coarse
-from export.rounding_edges import narrow_layers
-from export.sleeping_weights import SleepingWeights
-from export.weight_changes import HeadRunner, draw_changes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.contracts.manifest import ModelManifest
+    from export.golden.weight_changes import ChangedWeight
     from export.head_layers import HeadGraph, WeightedLayer
-    from export.weight_changes import ChangedWeight
 
     Picture = NDArray[np.uint8]
     Tensors = Mapping[int, NDArray[Any]]
@@ -96,14 +96,14 @@ class HeadState:
     """A head, the changes of its weights, and which of them are noticed by now."""
 
     head: HeadGraph
-    noticing: FastNoticing
+    noticing: DetectedChanges
     changes: list[ChangedWeight]
     noticed: NDArray[np.bool_]
     moved: NDArray[np.bool_]
     """Which changes moved something in a picture so far, where channels are mixed."""
     logits: int | None
     gives_map: bool
-    sleeping: SleepingWeights | None = None
+    sleeping: UndetectedWeights | None = None
     """Of its layer that phantoms leave mostly at zero; None: it has none."""
     woken: NDArray[np.intp] | None = None
     """Numbers of the changes that ``sleeping`` is about."""
@@ -154,7 +154,7 @@ class GoldenSearch:
         gives_map = int(np.prod(self.traced.shape(head.output))) > LARGE
         drawn = self.effort.drawn_of_maps if gives_map else self.effort.drawn
         changes = draw_changes(HeadRunner(head, graph), drawn, self.rng, counted_weights(head, silent))
-        noticing = FastNoticing(graph, self.traced, head)
+        noticing = DetectedChanges(graph, self.traced, head)
         noticed, moved = np.zeros((2, len(changes)), np.bool_)
         return HeadState(head, noticing, changes, noticed, moved, logits_of(self.traced, head), gives_map)
 
@@ -173,7 +173,7 @@ class GoldenSearch:
             if not len(numbers):
                 return
             state.woken = numbers
-            state.sleeping = SleepingWeights(self.traced, layer, [state.changes[i] for i in numbers.tolist()])
+            state.sleeping = UndetectedWeights(self.traced, layer, [state.changes[i] for i in numbers.tolist()])
 
     def tensor(self, picture: Picture) -> NDArray[np.uint8]:
         """Input tensor (1, height, width, channels) of a picture that is all scan area."""
@@ -285,12 +285,12 @@ class GoldenSearch:
             count = self.effort.explore_steps * (1 if sleeping is None else 2)
             yield from list(self._make.explore(worst.head, worst.logits, count, sleeping, behind))[::3]
 
-    def _asleep(self, state: HeadState, layer: WeightedLayer) -> SleepingWeights | None:
+    def _asleep(self, state: HeadState, layer: WeightedLayer) -> UndetectedWeights | None:
         """The layer's weights that moved nothing in any picture, or that no picture shows; None: none can be woken."""
         if not can_wake(self.traced, layer):
             return None
         for left in (~state.moved, ~state.noticed):
             changes = [state.changes[i] for i in np.flatnonzero(left).tolist() if state.changes[i].layer == layer]
             if len(changes) > STILL * layer.size / 10:
-                return SleepingWeights(self.traced, layer, changes)
+                return UndetectedWeights(self.traced, layer, changes)
         return None

@@ -1,4 +1,4 @@
-"""Whether a golden case is one that kernels other than XNNPACK agree on, as far as a manifest allows them to differ."""
+"""Limits of other kernels: whether all agree with XNNPACK on a golden case, as far as a manifest allows them to differ."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge.contracts.errors import EdgeError
 from edge.models.bundle_checks import MAX_TOLERANCE, MAX_TOLERANCE_BY_HEAD
-from export.golden_tolerances import MARGIN_SHARE, missing_for_onnx
+from export.golden.tolerances import MARGIN_SHARE, missing_for_onnx
 from export.other_runtimes import largest_differences, run_onnx, to_onnx
 from export.predict import run_graph
 

@@ -7,11 +7,11 @@ import pytest
 
 from edge.models.bundle import load_bundle
 from edge.models.bundle_file import split_bundle
-from export.fast_noticing import FastNoticing
+from export.golden.detected_changes import DetectedChanges
+from export.golden.weight_changes import HeadRunner, draw_changes
 from export.head_layers import cut_heads
 from export.head_replacement.replaced_graph import with_new_head
 from export.input_gradient import TracedGraph
-from export.weight_changes import HeadRunner, draw_changes
 from tests.export import small_gated_graph
 from tests.export.small_int8_graphs import SIDE, two_heads
 
@@ -30,7 +30,7 @@ def test_all_changes_of_a_small_graph_are_found_as_by_running_it(head):
     runner = HeadRunner(cut, graph)
     changes = draw_changes(runner, 10**6, np.random.default_rng(1))
     assert {change.layer for change in changes} == set(cut.layers)
-    noticing = FastNoticing(graph, traced, cut)
+    noticing = DetectedChanges(graph, traced, cut)
     shown = 0.0
     for tensor in pictures(3):
         results = traced.run(tensor)
@@ -49,7 +49,7 @@ def test_all_changes_of_a_replaced_head_are_found_as_by_running_it(seed):
     assert cut.name == "gate"
     runner = HeadRunner(cut, graph)
     changes = draw_changes(runner, 10**6, np.random.default_rng(1))
-    noticing = FastNoticing(graph, traced, cut)
+    noticing = DetectedChanges(graph, traced, cut)
     found = 0.0
     for tensor in shown:
         results = traced.run(tensor[None])
@@ -67,7 +67,7 @@ def test_changes_of_the_shipped_heads_are_found_as_by_running_them():
     for head in cut_heads(graph):
         runner = HeadRunner(head, graph)
         changes = draw_changes(runner, 120, np.random.default_rng(2))
-        found = FastNoticing(graph, traced, head).noticed(changes, results)
+        found = DetectedChanges(graph, traced, head).noticed(changes, results)
         np.testing.assert_array_equal(found, runner.noticed(changes, [results])[:, 0])
 
 
@@ -75,7 +75,7 @@ def test_what_moved_in_one_picture_is_carried_to_one_that_differs_little():
     graph = two_heads()
     traced, cut = TracedGraph(graph), cut_heads(graph)[0]
     changes = draw_changes(HeadRunner(cut, graph), 400, np.random.default_rng(3))
-    noticing = FastNoticing(graph, traced, cut)
+    noticing = DetectedChanges(graph, traced, cut)
     tensor = pictures(1)[0]
     before = traced.run(tensor)
     moved = noticing.begin(changes, before)
@@ -97,4 +97,4 @@ def test_a_layer_that_rounds_otherwise_is_told():
     layer = changes[0].layer
     results[layer.result] = results[layer.result] ^ 1
     with pytest.raises(ArithmeticError, match=f"operator {layer.operator} rounds otherwise"):
-        FastNoticing(graph, traced, cut).noticed(changes, results)
+        DetectedChanges(graph, traced, cut).noticed(changes, results)

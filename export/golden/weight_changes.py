@@ -1,4 +1,4 @@
-"""Changes of single weights of a head, and whether golden outputs notice them: the head is run with each change.
+"""Changes of single weights (mutations), and whether golden outputs notice them: a head is run with each change.
 
 A golden case that every changed weight passes proves nothing. What is counted is what a device would see: the raw
 output of the head, compared without tolerance.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from export.found_pictures import FoundPictures
-from export.golden_coverage import WANTED
-from export.golden_search import GoldenSearch, SearchEffort
-from export.golden_vectors import golden_case
-from export.kernel_limits import KEPT_UNDER, KernelLimits
+from export.golden.coverage import WANTED
+from export.golden.kernel_limits import KEPT_UNDER, KernelLimits
+from export.golden.picture_store import FoundPictures
+from export.golden.search import GoldenSearch, SearchEffort
+from export.golden.vectors import golden_case
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.contracts.manifest import ModelManifest
-    from export.golden_search import Candidate
-    from export.golden_vectors import GoldenCase
+    from export.golden.search import Candidate
+    from export.golden.vectors import GoldenCase
 
 MOST = 14
 """Cases that are searched at most: each costs a start an inference (3.5 ms here), and 50 ms more are allowed in all."""
@@ -40,7 +40,7 @@ def add_noticing_cases(
     """Search cases that notice what ``cases`` do not; returns the new ones alone.
 
     A case on which kernels other than XNNPACK differ by more than the manifest allows them, or by so much that no
-    tolerance could be set, is left out: see `export.kernel_limits`.
+    tolerance could be set, is left out: see `export.golden.kernel_limits`.
 
     Args:
         graph: the flatbuffer alone.

@@ -1,7 +1,8 @@
 """Integer arithmetic of quantised layers on values that differ in one channel, for many changes at once.
 
 A changed weight moves one channel of its layer's result, and depthwise layers, products and concatenations keep it one
-channel. What is computed here is XNNPACK's arithmetic to the bit; `export.fast_noticing` checks that on every picture.
+channel. What is computed here is XNNPACK's arithmetic to the bit; `export.golden.detected_changes` checks that on every
+picture.
 """
 
 from __future__ import annotations

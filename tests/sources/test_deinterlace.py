@@ -9,7 +9,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from edge.sources.live.fields import one_field
+from edge.sources.live.deinterlace import one_field
 
 
 @pytest.mark.parametrize("shape", [(480, 640), (481, 640), (480, 640, 3), (1, 4), (2, 3, 3)])

@@ -8,7 +8,7 @@ import numpy as np
 
 from edge.phantom.scene import PhantomScene
 from edge.phantom.spec import MIN_SIDE, PhantomSpec
-from export.golden_pictures import balance_seed, climb
+from export.golden.feature_pictures import balance_seed, climb
 from export.head_layers import head_operators
 
 if TYPE_CHECKING:
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from export.golden.undetected_weights import UndetectedWeights
     from export.head_layers import HeadGraph
     from export.input_gradient import TracedGraph
-    from export.sleeping_weights import SleepingWeights
 
     Picture = NDArray[np.uint8]
     Tensors = Mapping[int, NDArray[Any]]
@@ -65,7 +65,7 @@ class BasePictures:
         return picture
 
     def explore(
-        self, head: HeadGraph, logits: int | None, steps: int, sleeping: SleepingWeights | None, behind: int | None
+        self, head: HeadGraph, logits: int | None, steps: int, sleeping: UndetectedWeights | None, behind: int | None
     ) -> Iterator[Picture]:
         """Alter a phantom so that one single value within a head rises or falls, while the head stays undecided.
 
@@ -92,7 +92,7 @@ class BasePictures:
         way[..., 1:] *= -1  # of two classes, one against the other
         return {tensor: way}
 
-    def wake(self, head: HeadGraph, sleeping: SleepingWeights, steps: int, *, masks: bool) -> Iterator[Picture]:
+    def wake(self, head: HeadGraph, sleeping: UndetectedWeights, steps: int, *, masks: bool) -> Iterator[Picture]:
         """Alter a phantom so that a head's sleeping weights show while the head stays undecided.
 
         ``masks``: with masks that cover the picture, for a head may weigh features by them; else without any, and other
