@@ -84,7 +84,7 @@ class Judge:
 
 
 def bad_classes(scans: list[Scan], number: int) -> Iterator[tuple[str, str, Iterator[NDArray[np.uint8]]]]:
-    """Class, the reason that names it, and its pictures."""
+    """Class, the reason that names it, and its pictures, (H, W) grey or (H, W, 3) RGB."""
 
     def each(make: Callable[[int, np.random.Generator], NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
         return (make(n, np.random.default_rng((SEED, n))) for n in range(number))

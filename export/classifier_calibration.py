@@ -65,7 +65,7 @@ def fit_rules(
 
 
 def fit_temperature(values: NDArray[np.floating], labels: NDArray[np.int64], rules: LabelRules) -> float:
-    """Temperature of least log loss, of those between `LOW` and `HIGH`, on a logarithmic scale."""
+    """Temperature of least log loss, `LOW` to `HIGH`, on a logarithmic scale. ``values``: (n, k); ``labels``: (n,)."""
     tried = [round(float(t), 3) for t in np.geomspace(LOW, HIGH, STEPS)]
     losses = []
     for temperature in tried:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from edge.contracts.manifest import Metric
-from export.metrics import METHOD, ROUNDS, weighted_auc
+from export.metrics import METHOD, ROUNDS, percentile_interval, weighted_auc
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +78,7 @@ def share_metric(name: str, values: Floats, groups: NDArray[np.str_], data: str)
 
 
 def draw_weights(groups: NDArray[np.str_]) -> Floats:
-    """How often each picture counts, (1 + rounds, n): once, then in each draw of groups."""
+    """How often each picture counts, (1 + rounds, n): once, then in each draw of ``groups``, (n,)."""
     rng = np.random.default_rng(1)
     names, place = np.unique(groups, return_inverse=True)
     drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), ROUNDS)
@@ -88,7 +88,10 @@ def draw_weights(groups: NDArray[np.str_]) -> Floats:
 def by_class(
     weights: Floats, labels: NDArray[np.int64], called: NDArray[np.int64], size: int
 ) -> tuple[Floats, Floats, Floats]:
-    """Recall, precision and F1 of each class in each draw, (1 + rounds, size); NaN where a class does not occur."""
+    """Recall, precision and F1 of each class in each draw, (1 + rounds, size); NaN where a class does not occur.
+
+    ``weights``: (1 + rounds, n), as of `draw_weights`. ``labels``, ``called``: (n,) numbers of classes.
+    """
     each = np.eye(size)
     there, given = weights @ each[labels], weights @ each[called]
     right = weights @ (each[labels] * (labels == called)[:, None])
@@ -96,7 +99,10 @@ def by_class(
 
 
 def auc_by_class(weights: Floats, labels: NDArray[np.int64], scores: Floats) -> Floats:
-    """AUC of each class against the rest in each draw, (1 + rounds, k); NaN where one of both is absent."""
+    """AUC of each class against the rest in each draw, (1 + rounds, k); NaN where one of both is absent.
+
+    ``weights``: (1 + rounds, n). ``labels``: (n,) numbers of classes. ``scores``: (n, k).
+    """
     found = np.empty((len(weights), scores.shape[1]))
     for k in range(scores.shape[1]):
         figure = weighted_auc(scores[:, k], (labels == k).astype(np.int8))
@@ -131,7 +137,7 @@ def _is_known(values: Floats) -> bool:
 
 def _metric(name: str, values: Floats, n: int, data: str, how: str) -> Metric:
     """Metric of the pictures themselves (first value) and its interval over the draws that have one."""
-    low, high = np.percentile(values[1:][np.isfinite(values[1:])], (2.5, 97.5))
+    low, high = percentile_interval(values[1:][np.isfinite(values[1:])])
     return Metric(
         name=name,
         value=round(float(values[0]), 4),

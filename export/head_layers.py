@@ -157,7 +157,7 @@ def _layer(model: schema.ModelT, number: int) -> WeightedLayer:
 
 
 def read_weights(graph: bytes, tensor: int) -> NDArray[Any]:
-    """Weights of one tensor of ``graph``, as they are stored: int8 or float32."""
+    """Weights of one tensor of ``graph``, in its shape, as they are stored: int8 or float32."""
     model = schema.Model.GetRootAs(graph, 0)
     entry = model.Subgraphs(0).Tensors(tensor)
     buffer = model.Buffers(entry.Buffer())

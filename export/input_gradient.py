@@ -59,7 +59,7 @@ class TracedGraph:
         return str(NAMES[max(int(code.builtinCode), int(code.deprecatedBuiltinCode))])
 
     def scale(self, tensor: int) -> NDArray[np.float32]:
-        """Scales of a tensor: one, or one by channel; 1 for floats."""
+        """Scales of a tensor: (1,), or (channels,); 1 for floats."""
         found = self.subgraph.tensors[tensor].quantization
         return np.array([1.0] if found is None or found.scale is None else found.scale, np.float32)
 
@@ -79,7 +79,7 @@ class TracedGraph:
         return self._weights[tensor]
 
     def bias(self, operator: schema.OperatorT) -> NDArray[np.float32]:
-        """Bias of a convolution or matrix as real values, one by channel; 0 where it has none."""
+        """Bias of a convolution or matrix as real values, (channels,); 0 where it has none."""
         tensor = int(operator.inputs[2]) if len(operator.inputs) > 2 else -1
         data = None if tensor < 0 else self.model.buffers[self.subgraph.tensors[tensor].buffer].data
         if data is None:

@@ -124,7 +124,7 @@ def _add_lesions(
 
 
 def by_device(pictures: HeldOutPictures) -> dict[str, NDArray[np.intp]]:
-    """Rows of the pictures of each scanner that has enough pictures of both classes to say anything of it."""
+    """Rows, (n,), of the pictures of each scanner that has enough pictures of both classes to say anything of it."""
     found = {}
     for device in np.unique(pictures.devices).tolist():
         rows = np.flatnonzero(pictures.devices == device)

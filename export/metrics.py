@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -59,5 +59,10 @@ def bootstrap_interval(figure: WeightedMetric, groups: NDArray[np.str_]) -> tupl
     names, place = np.unique(groups, return_inverse=True)
     drawn = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), ROUNDS).astype(np.float64)
     values = [figure(counts[place]) for counts in drawn]
-    low, high = np.nanpercentile(values, (2.5, 97.5))
-    return figure(np.ones(len(groups))), float(low), float(high)
+    return figure(np.ones(len(groups))), *percentile_interval(values)
+
+
+def percentile_interval(drawn: Sequence[float] | Floats) -> tuple[float, float]:
+    """95 % interval (low, high) of a metric in bootstrap draws, (n,): its percentiles; NaN is left out."""
+    low, high = np.nanpercentile(drawn, (2.5, 97.5))
+    return float(low), float(high)

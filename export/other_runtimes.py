@@ -109,7 +109,7 @@ def run_onnx(path: Path, graph: bytes, tensors: NDArray[np.uint8]) -> dict[str, 
 
 
 def largest_differences(outputs: dict[str, NDArray[Any]], wanted: dict[str, NDArray[Any]]) -> dict[str, int]:
-    """Largest absolute difference of each head between two sets of raw outputs, in quantised steps.
+    """Largest absolute difference of each head between two sets of raw outputs (n, …), in quantised steps.
 
     Floats are counted in steps of 1/256, rounded up. Raises EdgeError where a head is missing or not comparable.
     """

@@ -60,7 +60,7 @@ def run_graph(graph: bytes, tensors: NDArray[np.uint8], kernels: str = "xnnpack"
 
 
 def as_predictions(raw: Mapping[str, NDArray[Any]], specs: Mapping[str, TensorSpec]) -> Predictions:
-    """Dequantise raw outputs to predictions; floats stay as they are.
+    """Dequantise raw outputs, (n, …) by head, to predictions; floats stay as they are.
 
     Raises UsageError without the two heads that judge.
     """

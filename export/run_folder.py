@@ -65,7 +65,7 @@ def read_metrics(path: Path) -> dict[str, Any]:
 
 
 def check_patients_apart(val: NDArray[np.str_], test: NDArray[np.str_], hint: str) -> None:
-    """Raise UsageError where a patient stands among those that limits are chosen by, and those that are judged."""
+    """Raise UsageError where a patient stands in ``val`` (n,), by which limits are chosen, and in ``test`` (m,)."""
     shared = set(val.tolist()) & set(test.tolist())
     if shared:
         raise UsageError(f"{len(shared)} patients stand in val and in test, {min(shared)} among them", hint=hint)

@@ -166,7 +166,7 @@ def learner(model: keras.Model) -> keras.Model:
 
 
 def load_imagenet(model: keras.Model, tensors: Mapping[str, NDArray[Any]]) -> None:
-    """Load ImageNet weights by torch name into the backbone, the input's normalisation folded into the stem."""
+    """Load ImageNet weights, by torch name and in torch's shapes, into the backbone; the stem normalises."""
     layout = {"_conv_stem": "stem_conv", "_bn0": "stem_bn", "_conv_head": "head_conv", "_bn1": "head_bn"}
     for i in range(16):
         for part in ("_expand_conv", "_bn0", "_depthwise_conv", "_bn1", "_project_conv", "_bn2"):

@@ -30,7 +30,7 @@ def originals() -> dict[str, NDArray[np.uint8]]:
 
 
 def photograph(pictures: dict[str, NDArray[np.uint8]], number: int, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Part of a picture, mirrored, of another size, gain and colour."""
+    """Part of a picture, (h, w, 3) RGB uint8, mirrored, of another size, gain and colour."""
     picture = pictures[list(pictures)[number % len(pictures)]]
     height, width = picture.shape[:2]
     share = rng.uniform(0.5, 1.0)

@@ -55,7 +55,7 @@ class Peer:
         raise NotImplementedError
 
     def golden_answer(self, picture: NDArray[Any]) -> float | None:
-        """Return `infer` of a picture that has the model's own size already. None: it does not take such."""
+        """Return `infer` of a picture (h, w), uint8, of the model's own size. None: it does not take such."""
         return self.infer(self.prepare(picture))
 
     def prepared(self) -> list[Any]:

@@ -38,7 +38,7 @@ class MadePicture:
 
 @lru_cache(maxsize=1)
 def made_pictures() -> tuple[tuple[NDArray[np.uint8], tuple[Region, ...]], ...]:
-    """Made pictures with their regions; made once, and not to be written to."""
+    """Made pictures, (H, W) grey or (H, W, 3) RGB uint8, with their regions; made once, and not to be written to."""
     return tuple(_made_pictures())
 
 

@@ -48,9 +48,14 @@ def ratio_of(
     """
     rng = np.random.default_rng(seed)
     of_a, of_b = resample(a, statistic, rng), resample(b, statistic, rng)
+    return Ratio(statistic_of(statistic, b) / statistic_of(statistic, a), *percentile_interval(of_b / of_a, confidence))
+
+
+def percentile_interval(drawn: NDArray[np.float64], confidence: float) -> tuple[float, float]:
+    """Ends of the interval that holds the middle ``confidence`` (0 to 1) of bootstrap draws, (n,) float64."""
     miss = (1.0 - confidence) / 2
-    low, high = np.quantile(of_b / of_a, (miss, 1.0 - miss))
-    return Ratio(statistic_of(statistic, b) / statistic_of(statistic, a), float(low), float(high))
+    low, high = np.quantile(drawn, (miss, 1.0 - miss))
+    return float(low), float(high)
 
 
 def resample(samples: NDArray[np.float64], statistic: Statistic, rng: np.random.Generator) -> NDArray[np.float64]:

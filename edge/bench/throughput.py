@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from edge.bench.bootstrap import MIN_SAMPLES, mean_statistic, resample
+from edge.bench.bootstrap import MIN_SAMPLES, mean_statistic, percentile_interval, resample
 from edge.bench.quantile_intervals import CONFIDENCE
 
 if TYPE_CHECKING:
@@ -54,8 +54,8 @@ def from_times(at_s: NDArray[np.float64], failed: int = 0) -> Throughput | None:
     low = high = None
     if between.size >= MIN_SAMPLES:
         drawn = resample(between, mean_statistic, np.random.default_rng(0))
-        slow, fast = np.quantile(drawn, ((1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2))
-        low, high = float(1 / slow), float(1 / fast)
+        short, long = percentile_interval(drawn, CONFIDENCE)
+        low, high = 1 / long, 1 / short
     return Throughput(
         fps=float(1 / between.mean()),
         low=low,

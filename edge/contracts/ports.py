@@ -78,9 +78,9 @@ class Runtime(Protocol):
         """
 
     def wait(self, timeout_s: float) -> Mapping[str, NDArray[Any]] | None:
-        """Raw outputs of the oldest tensor not waited for, by head name, valid until the next `submit`.
+        """Raw outputs of the oldest tensor not waited for, by head name, in shape and dtype of its `TensorSpec`.
 
-        None if it is not done within ``timeout_s``: nothing more can be expected of this runtime then.
+        They are valid until the next `submit`. None: not done within ``timeout_s``, and nothing more can be expected.
 
         Raises `DeviceError` if the runtime died.
         """

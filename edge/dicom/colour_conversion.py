@@ -51,7 +51,7 @@ class ColourConverter:
         self._low = -(1 << (layout.stored - 1)) if layout.signed else 0
 
     def check(self, samples: NDArray[Any]) -> None:
-        """Raise `SourceError` for a whole frame that would be clipped, see `GreyConverter.check`."""
+        """Raise `SourceError` for a whole frame (H, W[, 3]) that would be clipped, see `GreyConverter.check`."""
         if self._greys is not None:
             self._greys.check(samples)
 

@@ -75,7 +75,7 @@ def _decode_tiff(data: bytes, page: TiffPage) -> NDArray[Any] | None:
 
 
 def needed_depth(image: NDArray[Any], info: ImageInfo) -> int:
-    """Bits of the samples of a picture that are used, 8 to 16, as the file says or as they look."""
+    """Bits of a picture's samples, (H, W[, 3]) uint8 or uint16, that are used: 8 to 16, by the file or the values."""
     if image.dtype != np.uint16:
         return 8
     if isinstance(info.format_info, PngInfo) and info.format_info.significant is not None:
@@ -86,7 +86,7 @@ def needed_depth(image: NDArray[Any], info: ImageInfo) -> int:
 
 
 def white_to_bright(picture: NDArray[np.uint8], info: ImageInfo) -> NDArray[np.uint8]:
-    """Invert a picture of which the lowest sample is white, if the decoder has not; after it was scaled to 8 bits."""
+    """Invert a picture, (H, W[, 3]) uint8, of which the lowest sample is white, if the decoder has not."""
     if isinstance(info.format_info, TiffPage) and info.format_info.white_is_zero:
         return 255 - picture
     return picture

@@ -38,7 +38,7 @@ def used_depth(image: NDArray[np.uint16]) -> int:
 
 
 def significant_depth(image: NDArray[np.uint16], bits: int) -> int:
-    """Depth of a PNG's 16-bit samples of which ``bits`` count by its sBIT chunk.
+    """Depth of a PNG's 16-bit samples (H, W[, 3]), of which ``bits`` count by its sBIT chunk.
 
     By the standard they were scaled to 16 bits, and repeat their highest bits in their lowest or leave those at zero;
     writers that do not know it leave the samples as they were.

@@ -92,7 +92,7 @@ def draw_slate(size: tuple[int, int], words: str) -> NDArray[np.uint8]:
 
 
 def overlay_height(pixels: NDArray[np.uint8], lines: int, bars: int = 0) -> tuple[int, int]:
-    """Height and width of an overlay of ``pixels`` with so many lines of words and score bars."""
+    """Height and width of an overlay of ``pixels``, (H, W[, 3]), with so many lines of words and score bars."""
     height, width = pixels.shape[0], max(pixels.shape[1], MIN_WIDTH)
     height += bars_height(bars, width)
     return height + round(_text_scale(width) * CAP_HEIGHT * 1.9) * lines + max(4, width // 100) * 2, width

@@ -180,7 +180,7 @@ class _Areas:
         return means
 
     def change(self, before: NDArray[np.uint8], now: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], float]:
-        """Which of the scan's blocks changed, and their median change in grey values."""
+        """Which of the scan's blocks changed, (blocks,), and their median change in grey values; samples (h, w)."""
         if np.array_equal(before, now):
             return self._nothing, 0.0
         differences = self._means(cv2.absdiff(before, now))

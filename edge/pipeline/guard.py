@@ -128,7 +128,7 @@ class RuntimeGuard:
         return None
 
     def wait(self) -> Mapping[str, NDArray[Any]] | Reason:
-        """Outputs of what was submitted; else the reason why there are none, and a replacement is on its way."""
+        """Raw outputs, as of `Runtime.wait`; else the reason why there are none, and a replacement is on its way."""
         if self._runtime is None:
             return self._down_reason
         try:

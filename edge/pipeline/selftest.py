@@ -55,7 +55,7 @@ class SelfTestReport:
         return max(self.limits.values(), default=0)
 
     def compare(self, case: int, head: str, got: NDArray[Any] | None, expected: NDArray[Any] | None) -> None:
-        """Compare one head's output of one case with the golden one, and keep what is wrong with it."""
+        """Compare one head's raw output (1, …) of one case with the golden one, and keep what is wrong with it."""
         where = f"golden frame {case}: {head}"
         if expected is None:
             self.problems.append(f"{where} has no golden output")

@@ -110,7 +110,7 @@ def near_origin(outline: NDArray[np.float64]) -> NDArray[np.float32]:
 
 
 def polygon_area(near: NDArray[np.float32]) -> float:
-    """Area that an outline encloses, moved by `near_origin`, in its unit squared; its direction does not matter."""
+    """Area that an outline (n, 2) encloses, moved by `near_origin`, in its unit squared; in either direction."""
     return float(abs(cv2.contourArea(near)))
 
 

@@ -64,7 +64,7 @@ class PixelSample:
         self._colour: tuple[NDArray[np.uint8], NDArray[np.uint8], int] | None = None
 
     def colour(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8], int]:
-        """Largest channel of each pixel, how far it is above the smallest, and the most of that; not if grey."""
+        """Largest channel of each pixel (h, w), how far above the smallest (h, w), the most of that; not if grey."""
         if self._colour is None:
             red, green, blue = self.channels
             top = cv2.max(cv2.max(red, green), blue)

@@ -135,7 +135,7 @@ def value_table(recipe: PictureRecipe, spec: TensorSpec) -> NDArray[Any]:
 
 
 def is_identity(table: NDArray[Any]) -> bool:
-    """Whether the tensor stores the pixel values themselves."""
+    """Whether a table, (256, channels), stores the pixel values themselves in the tensor."""
     return table.dtype == np.uint8 and bool((table == np.arange(256, dtype=np.uint8)[:, None]).all())
 
 

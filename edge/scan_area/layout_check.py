@@ -39,7 +39,7 @@ class LayoutCheck:
         self._textured = max(self._texture(pixels), 1)
 
     def is_another(self, pixels: NDArray[np.uint8]) -> bool:
-        """Whether a picture is laid out otherwise: much has changed around the scans, or their rims are empty now."""
+        """Whether a picture (H, W[, 3]) is laid out otherwise: much changed around the scans, or rims are empty."""
         changed = (cv2.absdiff(self._samples(pixels), self._then) >= CHANGED) & self._outside
         return int(np.count_nonzero(changed)) > SHARE * self._count or self._texture(pixels) < RIM * self._textured
 

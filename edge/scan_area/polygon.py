@@ -27,7 +27,7 @@ def filled(polygon: Polygon, shape: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 def overlap(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> float:
-    """Intersection over union of two masks; 0 where both are empty."""
+    """Intersection over union of two masks (H, W), 1 or 0; 0 where both are empty."""
     union = cv2.countNonZero(a | b)
     return cv2.countNonZero(a & b) / union if union else 0.0
 
@@ -50,7 +50,7 @@ def clip(polygon: Polygon, left: float, top: float, right: float, bottom: float)
 
 
 def hull(mask: NDArray[np.uint8]) -> Polygon:
-    """Convex hull of a mask that is not empty, in pixel edges."""
+    """Convex hull, (n, 2) in pixel edges, of a mask (H, W) that is not empty."""
     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     points = np.concatenate([np.asarray(one).reshape(-1, 2) for one in outlines])
     corners = np.concatenate([points + offset for offset in ((0, 0), (1, 0), (0, 1), (1, 1))])

@@ -10,8 +10,8 @@ Modules:
 - ``feature_pictures``: Pictures that wake a head's features: synthetic ones, altered step by step along the gradient of
   the int8 graph.
 - ``head_tail``: Tail of a head: what is left of it behind some tensors, run by itself on values that these might have.
-- ``kernel_limits``: Limits of other kernels: whether all agree with XNNPACK on a golden case, as far as a manifest
-  allows them to differ.
+- ``kernel_limits``: Limits of other kernels: whether all of them agree with XNNPACK on a golden case, as far as a
+  manifest allows.
 - ``picture_store``: Pictures that a search has found so far, kept in a folder: an interrupted search goes on from them.
 - ``picture_variants``: Variants of a picture, single pixels moved by chance, and how much of what is not noticed yet
   each would notice.

@@ -52,7 +52,7 @@ class Tail:
         self._fixed = [results[number] for number in self.others]
 
     def run(self, values: Sequence[NDArray[Any]]) -> NDArray[Any]:
-        """Output for values of the changed tensors; what was run with the same few values before is not run again."""
+        """Output (1, …) for values of the changed tensors; what was run with the same few values is not run again."""
         if self._known is None:
             return self._run(values)
         key = b"".join(each.tobytes() for each in (*values, *self._fixed))

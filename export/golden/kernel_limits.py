@@ -1,4 +1,4 @@
-"""Limits of other kernels: whether all agree with XNNPACK on a golden case, as far as a manifest allows them to differ."""
+"""Limits of other kernels: whether all of them agree with XNNPACK on a golden case, as far as a manifest allows."""
 
 from __future__ import annotations
 

@@ -185,7 +185,7 @@ class GoldenSearch:
         return Candidate(picture, {state.head.name: results[state.head.output] for state in self.heads})
 
     def add(self, tensor: NDArray[np.uint8]) -> None:
-        """Count what the case with an input tensor notices, of all changes."""
+        """Count what the case with an input tensor, (1, h, w, channels), notices, of all changes."""
         results = self.traced.run(tensor)
         for state in self.heads:
             left = state.left()

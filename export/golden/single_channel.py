@@ -84,7 +84,7 @@ class LayerArithmetic:
         return np.asarray(np.clip(steps, self._low, self._high))
 
     def sums(self, source: NDArray[Any]) -> Integers:
-        """Sums of the whole layer for one source tensor, in the result's shape with channels last."""
+        """Sums of the whole layer, int32, for one source tensor (1, …), in the result's shape with channels last."""
         if self.depthwise:
             maps = np.moveaxis(source[0].astype(np.int32), -1, 0)
             return np.moveaxis(self.channel_sums(maps, np.arange(len(maps))), 0, -1)[None]
@@ -153,7 +153,7 @@ class LayerArithmetic:
         return Single(channel, self.round(base + delta[:, None, None] * met, channel[:, None, None]))
 
     def follow(self, changed: Single | Dense, source: NDArray[Any], sums: Integers) -> Single | Dense:
-        """Results where the source is changed: one channel of a depthwise layer, or all of a vector."""
+        """Results where the source, (1, …), is changed: one channel of a depthwise layer, or all of a vector."""
         if isinstance(changed, Dense):
             real = changed.values.astype(np.float64) - self.zero
             return Dense(self.round((real @ self.matrix().T.astype(np.float64) + self.bias).astype(np.int32)))

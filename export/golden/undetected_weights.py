@@ -50,13 +50,13 @@ class UndetectedWeights:
         self.asleep = np.ones(len(changes), np.bool_)
 
     def choose(self, left: NDArray[np.bool_], most: int, rng: np.random.Generator) -> None:
-        """Let those of the weights sleep that are ``left``, ``most`` of them at most, by chance."""
+        """Choose as undetected those of the weights that are ``left``, (weights,) bool; ``most`` at most, by chance."""
         numbers = np.flatnonzero(left)
         self.asleep[:] = False
         self.asleep[numbers if len(numbers) <= most else rng.choice(numbers, most, replace=False)] = True
 
     def seed(self, results: Tensors) -> dict[int, NDArray[np.float32]]:
-        """Gradient at the layer's source that raises the sums in which sleeping weights would show."""
+        """Gradient at the layer's source, in its shape, that raises the sums in which undetected weights would show."""
         sums, moved = self._sums(results, self.asleep)
         low, high = self._limits
         shown = np.abs((np.clip(moved, low, high) - np.clip(sums, low, high)).sum(axis=0)) >= MOVED

@@ -29,7 +29,7 @@ class Steps:
     zero: int
 
     def real(self, stored: NDArray[np.integer]) -> NDArray[np.float64]:
-        """Real values of stored ones."""
+        """Real values of stored ones, in their shape."""
         return (stored.astype(np.float64) - self.zero) * self.scale
 
 
@@ -45,7 +45,7 @@ def steps_between(low: float, high: float) -> Steps:
 
 
 def steps_of_layer(layer: HeadLayer, values: NDArray[np.float64]) -> Steps:
-    """Steps of a layer's result, by its activation, its limits, or the least and greatest of ``values``."""
+    """Steps of a layer's result, by its activation, its limits, or the least and greatest of ``values`` (any shape)."""
     low, high = float(values.min()), float(values.max())
     if layer.limits is not None:
         low, high = layer.limits
@@ -66,7 +66,7 @@ def joint_steps(all_steps: Iterable[Steps]) -> Steps:
 def quantised_weights(
     weights: NDArray[np.float64], channel_axis: int, least: NDArray[np.float64]
 ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Weights in int8 and the scale of each channel of the axis, symmetrical around zero, ``least`` or more."""
+    """Weights in int8, in their shape, and scales (channels,) along the axis, around zero, ``least`` or more."""
     axes = tuple(axis for axis in range(weights.ndim) if axis != channel_axis)
     largest = np.abs(weights).max(axis=axes)
     scale = np.maximum(np.where(largest > 0, largest, 1.0) / LIMIT, least).astype(np.float32)

@@ -51,7 +51,7 @@ def quantise(saved_model: Path, representative: NDArray[np.uint8], recipe: Quant
 
 
 def quantise_float(graph: bytes, representative: NDArray[np.uint8], recipe: QuantiseRecipe = BEST) -> bytes:
-    """Quantise a float TFLite graph by the recipe, as `quantise` does with a SavedModel."""
+    """Quantise a float TFLite graph by the recipe, as `quantise` does. ``representative``: (n, h, w, c) uint8."""
     pictures = with_full_range(representative)
     if recipe.equalise:
         graph = equalise(graph, pictures, recipe.equalise)

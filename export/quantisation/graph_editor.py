@@ -94,7 +94,7 @@ class GraphEditor:
         return values
 
     def set_constant(self, operator: Any, slot: int, values: NDArray[Any]) -> None:
-        """Set the constant at an operator's input ``slot`` to ``values``; other operators that share it keep theirs."""
+        """Set an operator's constant at input ``slot`` to ``values`` of its shape; others that share it keep theirs."""
         old = self.tensors[int(operator.inputs[slot])]
         buffer = schema.BufferT()
         buffer.data = np.frombuffer(np.ascontiguousarray(values, DTYPES[old.type]).tobytes(), np.uint8)

@@ -155,7 +155,10 @@ def rows_to_weights(rows: Reals, shape: tuple[int, ...], kind: str) -> Reals:
 def collect_layer_inputs(
     graph: bytes, editor: GraphEditor, layers: list[Any], pictures: NDArray[np.uint8]
 ) -> list[LayerInputs]:
-    """Collect the inputs of ``layers`` while ``graph`` runs on ``pictures``, at `PATCHES` random places of each."""
+    """Collect the inputs of ``layers`` while ``graph`` runs on ``pictures``, at `PATCHES` random places of each.
+
+    ``pictures``: (n, h, w, channels) uint8.
+    """
     rng = np.random.default_rng(1)
     seen: list[LayerInputs | None] = [None] * len(layers)
     for values in tensor_values(graph, pictures, [int(op.inputs[0]) for op in layers]):

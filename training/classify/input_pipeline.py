@@ -38,7 +38,7 @@ class EpochSampler:
         self.pictures, self.recipe, self._cache = pictures, recipe, cache
 
     def order(self, epoch: int) -> NDArray[np.int_]:
-        """Order of an epoch: numbers of pictures, shuffled, filled up with the first ones to whole batches."""
+        """Order of an epoch: numbers of pictures (n,), shuffled, filled up with the first ones to whole batches."""
         shuffled = np.random.default_rng((self.recipe.seed, epoch)).permutation(len(self.pictures))
         return np.resize(shuffled, self.steps * self.recipe.optimiser.batch)
 

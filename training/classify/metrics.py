@@ -96,7 +96,7 @@ def with_interval(figure: RowMetric, groups: Sequence[str], rounds: int = 1000) 
 
 
 def mean_auc(scores: NDArray[np.floating], labels: NDArray[np.int_]) -> float:
-    """AUC of the second of two classes; of more, the mean over each class against the rest, absent ones left out."""
+    """AUC of the second of two classes; of more, the mean over each against the rest. ``scores``: (n, k)."""
     numbers = [1] if scores.shape[1] == 2 else range(scores.shape[1])
     each = [auc((labels == k).astype(int), scores[:, k]) for k in numbers]
     known = [value for value in each if np.isfinite(value)]
@@ -113,7 +113,7 @@ def table(figures: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def confusion_text(table: NDArray[Any], classes: Sequence[str]) -> str:
-    """Format the confusion matrix as text: rows are the truth."""
+    """Format the confusion matrix, (k, k), as text: rows are the truth."""
     width = max(8, *(len(name) for name in classes))
     head = " " * width + "".join(f" {name:>{width}}" for name in classes)
     rows = [

@@ -34,7 +34,7 @@ class Board(Protocol):
         """Show training pictures (n, h, w, channels)."""
 
     def epoch(self, epoch: int, loss: float, scores: NDArray[np.floating], labels: NDArray[np.int64]) -> None:
-        """Show the mean training loss of an epoch, and what validation pictures were given then."""
+        """Show the mean training loss of an epoch, and validation: scores (n, k) and labels (n,)."""
 
 
 class NoBoard:

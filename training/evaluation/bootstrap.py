@@ -1,4 +1,7 @@
-"""Bootstrap intervals of metrics over patients: 95 % by the percentile method, never over single pictures."""
+"""Bootstrap intervals of metrics over patients: 95 % by the percentile method, never over single pictures.
+
+Arrays are (n,), one value a picture, where nothing else is said.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +33,12 @@ def bootstrap(
     names, inverse = np.unique(np.asarray(groups), return_inverse=True)
     rows = [np.flatnonzero(inverse == i) for i in range(len(names))]
     drawn = [figure(np.concatenate([rows[i] for i in rng.integers(0, len(rows), len(rows))])) for _ in range(rounds)]
-    low, high = np.nanpercentile(drawn, [2.5, 97.5])
+    return percentile_interval(drawn)
+
+
+def percentile_interval(drawn: Sequence[float] | NDArray[np.floating]) -> tuple[float, float]:
+    """95 % interval (low, high) of a metric in bootstrap draws, (n,): its percentiles; NaN is left out."""
+    low, high = np.nanpercentile(drawn, (2.5, 97.5))
     return float(low), float(high)
 
 
@@ -121,5 +129,4 @@ class BootstrapSamples:
         drawn = values[1:][np.isfinite(values[1:])]
         if not np.isfinite(values[0]) or not len(drawn):
             return MetricInterval(float(values[0]), float("nan"), float("nan"), n)
-        low, high = np.percentile(drawn, (2.5, 97.5))
-        return MetricInterval(float(values[0]), float(low), float(high), n)
+        return MetricInterval(float(values[0]), *percentile_interval(drawn), n)

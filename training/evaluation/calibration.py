@@ -123,7 +123,7 @@ def fit_calibration(name: str, q: NDArray[np.floating], labels: NDArray[np.integ
 def compare_calibrations(
     q: NDArray[np.floating], labels: NDArray[np.integer], groups: NDArray[np.str_], step: float
 ) -> list[CalibrationCandidate]:
-    """Compare every way to calibrate, by ten-fold cross-validation over patients."""
+    """Compare every way to calibrate, by ten-fold cross-validation over patients; arrays are (n,)."""
     names, place = np.unique(groups, return_inverse=True)
     part = np.random.default_rng(0).permutation(len(names))[place] % 10
     rows = []

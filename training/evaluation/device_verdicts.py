@@ -94,7 +94,7 @@ def has_gate(rows: HeldOutPredictions, thresholds: Thresholds) -> bool:
 
 
 def merge_verdicts(parts: Sequence[tuple[NDArray[np.int_], DeviceVerdicts]]) -> DeviceVerdicts:
-    """Merge verdicts on parts of the pictures, each with its rows' numbers, into the pictures' order."""
+    """Merge verdicts on parts of the pictures, each with its rows' numbers (n,), into the pictures' order."""
     order = np.argsort(np.concatenate([rows for rows, _ in parts]))
     columns = [np.concatenate([getattr(part, f.name) for _, part in parts]) for f in fields(DeviceVerdicts)]
     return DeviceVerdicts(*(values[order] for values in columns))

@@ -51,7 +51,7 @@ class FoundLesions:
 
 
 def merge(parts: list[tuple[NDArray[np.int_], FoundLesions]], n: int) -> FoundLesions:
-    """Merge the lesions found in parts of ``n`` pictures, in the pictures' order; each part with its rows' numbers."""
+    """Merge the lesions found in parts of ``n`` pictures, in the pictures' order; each with its rows' numbers (m,)."""
     order = np.argsort(np.concatenate([rows for rows, _ in parts]))
     if len(order) != n:
         raise ValueError(f"expected {n} pictures, got {len(order)}")

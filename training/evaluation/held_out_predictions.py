@@ -63,7 +63,7 @@ class HeldOutPredictions:
         return int(self.tensors.shape[2]), int(self.tensors.shape[1])
 
     def take(self, chosen: NDArray[Any]) -> HeldOutPredictions:
-        """Select some of the rows, by number or by a boolean mask."""
+        """Select some of the rows, by numbers (m,) or by a boolean mask (n,)."""
         return HeldOutPredictions(**{f.name: getattr(self, f.name)[chosen] for f in fields(self)})
 
     def mask_probabilities(self) -> NDArray[np.float32]:

@@ -24,7 +24,7 @@ def logit(q: NDArray[np.floating], resolution: float = 0.0) -> Floats:
 
 
 def sigmoid(z: NDArray[np.floating]) -> Floats:
-    """Logistic function, the inverse of `logit`: log odds to probabilities."""
+    """Logistic function, the inverse of `logit`: log odds to probabilities, float64 of the same shape."""
     p: Floats = 1 / (1 + np.exp(-np.clip(z, -700, 700)))
     return p
 

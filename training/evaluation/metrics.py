@@ -1,4 +1,7 @@
-"""Metrics of classification, segmentation and calibration: AUC, ROC, Dice, IoU, ECE, log loss, risk-coverage curve."""
+"""Metrics of classification, segmentation and calibration: AUC, ROC, Dice, IoU, ECE, log loss, risk-coverage curve.
+
+Arrays are (n,), one value a picture, where nothing else is said: ``labels`` 0 or 1, scores and probabilities floats.
+"""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def disagreement(calibration: Calibration, empty: CalibrationRows, threshold: fl
 
 
 def threshold_at_sensitivity(p: Floats, labels: NDArray[np.integer], weights: Floats, wanted: float) -> float:
-    """Highest threshold that the share ``wanted`` of the cancers' weight reaches, halfway to the next lower score."""
+    """Highest threshold that the share ``wanted`` of the cancers' weight reaches; arrays (n,). Halfway to the next."""
     ill = labels == 1
     order = np.argsort(-p[ill], kind="stable")
     reached = np.cumsum(weights[ill][order])
@@ -101,7 +101,7 @@ def threshold_at_sensitivity(p: Floats, labels: NDArray[np.integer], weights: Fl
 
 
 def youden_threshold(p: Floats, labels: NDArray[np.integer], weights: Floats) -> float:
-    """Threshold with the largest sum of sensitivity and specificity, by weight; halfway to the next lower score."""
+    """Threshold with the largest sum of sensitivity and specificity, by weight; arrays (n,). Halfway to the next."""
     levels = np.unique(p)
     place = np.searchsorted(levels, p)
     ill = np.bincount(place, weights * (labels == 1), len(levels))

@@ -74,7 +74,7 @@ class AnatomyGate:
 
 
 def score_of(logits: Floats | float) -> NDArray[np.float64]:
-    """Sigmoid of logits, as the head's output is."""
+    """Sigmoid of logits, as the head's output is, float64 of the same shape."""
     scores: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-np.asarray(logits, np.float64)))
     return scores
 

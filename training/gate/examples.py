@@ -69,7 +69,7 @@ class GateExamples:
     """(n,) patient whose picture it was made of; empty for files, phantoms and test cards."""
 
     def weights(self, chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Weights of the chosen examples: each family as `FAMILY_WEIGHTS` say, and both sides the same."""
+        """Weights of the examples chosen (n,): each family as `FAMILY_WEIGHTS` say, and both sides the same."""
         out = np.zeros(len(self.wanted))
         for side in (0, 1):
             rows = chosen & (self.wanted == side)

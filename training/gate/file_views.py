@@ -29,7 +29,7 @@ AS_THEY_ARE, IN_ANOTHER_SHAPE = 0.15, 0.45
 def file_view(
     rng: np.random.Generator, negative: FileNegative, preprocess: Preprocessor
 ) -> tuple[NDArray[np.uint8], tuple[Region, ...]]:
-    """One view of a file's picture, and the regions to preprocess it by: what a device might see of such pictures."""
+    """One view, (H, W[, 3]) uint8, of a file's picture as a device might see it, and its regions."""
     kind = rng.random()
     if kind < AS_THEY_ARE:
         return negative.pixels, negative.regions

@@ -72,7 +72,7 @@ def presence_metrics(rows: HeldOutPredictions) -> dict[str, Any] | None:
 
 
 def specificity_at_sensitivity(labels: NDArray[np.integer], values: Floats) -> Callable[[Floats], float]:
-    """Make a function of row weights: the specificity at the threshold that `SENSITIVITY` of lesion pictures reach."""
+    """Make a function of row weights (n,): specificity at the threshold that `SENSITIVITY` of lesion pictures reach."""
     order = np.argsort(-values)
     ranked, ill = values[order], labels[order] == 1
 

@@ -75,7 +75,7 @@ def cross_fit(held: HeldOutSet, outputs: str = "float") -> CalibratedCalls:
 def classification_metrics(
     labels: NDArray[np.integer], p: Floats, called: NDArray[np.bool_], draws: BootstrapSamples
 ) -> dict[str, MetricInterval]:
-    """Classification metrics of benign or malignant calls, and the area under the ROC curve."""
+    """Classification metrics of benign or malignant calls, and the area under the ROC curve; arrays are (n,)."""
     ill, right = labels == 1, called == (labels == 1)
     hits = called & ill
     return {
@@ -91,7 +91,7 @@ def classification_metrics(
 def segmentation_metrics(
     found: FoundLesions, chosen: NDArray[np.bool_], draws: BootstrapSamples
 ) -> dict[str, MetricInterval]:
-    """Segmentation metrics of pictures with a lesion (``chosen``): Dice, hit rate, and lesions found beside it."""
+    """Segmentation metrics of pictures with a lesion (``chosen``, (n,)): Dice, hit rate, and lesions beside it."""
     beside = np.maximum(0, found.count - found.hit)
     return {
         "dice": draws.ratio(found.dice * chosen, chosen),
@@ -103,7 +103,7 @@ def segmentation_metrics(
 def by_case(
     rows: HeldOutPredictions, p: Floats, called_at: Floats
 ) -> tuple[NDArray[np.int_], Floats, NDArray[np.bool_], list[str]]:
-    """Label, mean probability, call and name of each patient whose lesions are all benign or all malignant."""
+    """Label, mean probability, call and name of each patient, (m,), whose lesions are all benign or all malignant."""
     names, place = np.unique(rows.groups, return_inverse=True)
     count = np.bincount(place)
     labels = np.bincount(place, rows.labels) / count
@@ -158,7 +158,7 @@ def at_shipped(part: HeldOutPredictions, p: Floats, limit: Floats) -> dict[str, 
 
 
 def confusion(labels: NDArray[np.integer], called: NDArray[np.bool_]) -> list[list[int]]:
-    """Confusion matrix: rows truly benign, truly malignant; columns called benign, called malignant."""
+    """Confusion matrix, 2 x 2: rows truly benign, malignant; columns called so. ``labels``, ``calls``: (n,)."""
     return [[int(((labels == k) & (called == bool(c))).sum()) for c in (0, 1)] for k in (0, 1)]
 
 

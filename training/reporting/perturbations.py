@@ -193,7 +193,7 @@ def ablation(
 def predict_by_fold(
     run: Path, rows: HeldOutPredictions
 ) -> Callable[[NDArray[np.int_], list[Tensor]], NDArray[np.float64]]:
-    """Function that predicts malignancy of tensors by the model that never saw their row: the run's, or its fold's."""
+    """Function that predicts malignancy (n,) of tensors by the model that never saw them: the run's or a fold's."""
     from training.reporting.saved_model import SavedModelRunner
 
     pooled = (run / POOLED).is_file()

@@ -108,7 +108,7 @@ def risk_curves(
 
 
 def histogram(values: NDArray[np.floating], label: str) -> str:
-    """Draw a histogram of differences; counts on a logarithmic axis, so that the worst are seen."""
+    """Draw a histogram of differences (n,); counts on a logarithmic axis, so that the worst are seen."""
 
     def draw(axes: Any) -> None:
         axes.hist(values, bins=40, color=COLOURS[0])
@@ -119,7 +119,7 @@ def histogram(values: NDArray[np.floating], label: str) -> str:
 
 
 def presence_histogram(with_lesion: NDArray[np.floating], without: NDArray[np.floating]) -> str:
-    """Draw histograms of the presence scores of pictures with and without a lesion."""
+    """Draw histograms of the presence scores, (n,) and (m,), of pictures with and without a lesion."""
 
     def draw(axes: Any) -> None:
         bins = np.linspace(0, 1, 31)

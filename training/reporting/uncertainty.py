@@ -114,7 +114,7 @@ def combine(
 def table(
     parts: dict[str, tuple[str, Floats]], errors: NDArray[np.bool_], groups: NDArray[np.str_]
 ) -> list[dict[str, Any]]:
-    """Table of all signals and their combinations by area under the risk-coverage curve, best first."""
+    """Table of all signals, (n,) each, and combinations by area under the risk-coverage curve, best first."""
     every = dict(parts)
     for name, kinds in (
         ("all free signals together", {FREE}),
