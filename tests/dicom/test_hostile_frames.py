@@ -54,6 +54,7 @@ def rle_frame(*segments: bytes) -> bytes:
     return struct.pack("<16L", len(segments), *offsets, *[0] * (15 - len(segments))) + b"".join(segments)
 
 
+@pytest.mark.slow
 def test_the_files_that_hung_the_decoders_cost_one_frame_each(hostile_dir: Path) -> None:
     for path in sorted(hostile_dir.glob("*.dcm")):
         if "jpegls" in path.name and ABSENT:

@@ -40,6 +40,7 @@ def test_all_changes_of_a_small_graph_are_found_as_by_running_it(head):
     assert 0.05 < shown < 0.95, "neither all nor nothing: the comparison would prove little"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 3, 6])
 def test_all_changes_of_a_replaced_head_are_found_as_by_running_it(seed):
     """Bands, a convolution that gathers from a neighbourhood, and layers that are joined and compared."""
@@ -59,6 +60,7 @@ def test_all_changes_of_a_replaced_head_are_found_as_by_running_it(seed):
     assert 0.05 < found < 0.95
 
 
+@pytest.mark.slow
 def test_changes_of_the_shipped_heads_are_found_as_by_running_them():
     bundle = load_bundle()
     graph = split_bundle(bundle.model_bytes).graph

@@ -92,6 +92,7 @@ def test_one_weight_is_changed_and_no_other(graph):
     assert sum(a != b for a, b in zip(head.graph, edited, strict=True)) == 1
 
 
+@pytest.mark.slow
 def test_weights_of_silent_channels_are_not_drawn(graph):
     head = cut_heads(graph)[0]
     layer = next(each for each in head.layers if each.shape == (2, 1280))
@@ -117,6 +118,7 @@ def test_channels_that_no_picture_wakes_are_silent(bundle, graph):
     assert not (more[wide] & ~one[wide]).any()
 
 
+@pytest.mark.slow
 def test_a_case_that_shows_little_is_told(bundle, graph):
     black = np.zeros_like(bundle.golden.tensors[:1])
     weak = {head.head: head.share for head in golden_coverage(graph, black, drawn=40)}
@@ -166,6 +168,7 @@ def test_shipped_golden_frames_of_the_tensors_size_are_searched_ones_with_few_gr
     assert all(len(np.unique(frame)) <= LEVELS and not (frame % 16).any() for frame in searched)
 
 
+@pytest.mark.slow
 def test_the_command_prints_shares_and_silent_channels(tmp_path: Path, bundle, capsys, monkeypatch):
     from export.__main__ import app
 

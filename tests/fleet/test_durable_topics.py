@@ -193,6 +193,7 @@ def test_what_was_counted_before_the_subscription_is_not_missing() -> None:
         assert not one.all.names_new(key, body)
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.text(max_size=4) | st.sampled_from(["x", "y", *HOSTILE_NAMES]), max_size=20), max_size=20))
 def test_no_claim_makes_a_subscription_elsewhere(claims: list[list[str]]) -> None:
     one = Subscriptions()

@@ -100,6 +100,7 @@ def test_a_broker_that_gives_all_is_believed(no_quiet: None, devices: int, site_
     assert broker.subscriptions == {all_states(ROOT), f"{ROOT}/+/+/health", f"{ROOT}/+/bridge"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("devices", "site_size", "limit"), [(2000, 30, 1000), (1200, 1200, 1000)])
 def test_what_a_broker_drops_makes_the_list_uncertain(no_quiet: None, devices: int, site_size: int, limit: int) -> None:
     broker = FakeBroker(devices, site_size, limit)

@@ -55,6 +55,7 @@ def source(path: Path, **settings: Any) -> ImagesSource:
     return made
 
 
+@pytest.mark.slow
 def test_a_small_file_that_promises_gigabytes_is_refused_by_its_header(tmp_path: Path) -> None:
     path = flat_png(tmp_path / "a.png", 8000, 8000, 16, 6)
     assert path.stat().st_size < 600_000
@@ -67,6 +68,7 @@ def test_a_small_file_that_promises_gigabytes_is_refused_by_its_header(tmp_path:
     assert "million pixels of such a PNG" in event.detail
 
 
+@pytest.mark.slow
 def test_a_png_that_inflates_without_end_costs_its_time_limit(tmp_path: Path) -> None:
     flat_png(tmp_path / "1.png", 64, 64, 8, 0, inflated=1 << 30)
     cv2.imwrite(str(tmp_path / "2.png"), np.full((40, 40), 9, np.uint8))

@@ -59,6 +59,7 @@ def test_only_the_newest_is_given(ring: tuple[RingWriter, RingReader]) -> None:
     assert taken.frame.pixels[0, 0] == 9
 
 
+@pytest.mark.slow
 def test_a_copy_is_never_of_two_frames(ring: tuple[RingWriter, RingReader]) -> None:
     writer, reader = ring
     done = threading.Event()
