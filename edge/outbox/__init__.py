@@ -6,8 +6,8 @@ Modules:
 - ``checkpoints``: Checkpoints of the outbox' journal, in a thread of their own: they wait for the disk, and nobody
   waits for them.
 - ``clock``: Clock of the outbox, for the age of messages: nobody can set it, unlike the wall clock.
-- ``deletion``: Deletion of messages from an outbox: what was delivered, and what is given up unsent and announced as
-  expired.
+- ``deletion``: Expiry and deletion of messages in an outbox: what was delivered, and what is given up unsent and
+  announced.
 - ``identity``: Identity file (mark) beside an outbox: tells an outbox that was continued from a copy or a backup of it.
 - ``missed_health``: Store of ``health`` that a receiver missed while it was away: a file of its own, with a budget of
   its own.
@@ -18,5 +18,6 @@ Modules:
 - ``schema``: Outbox file: SQLite in WAL mode, used by two processes. Layout, opening, creation, migration, and damage.
 - ``transactions``: Transactions of an outbox, begun with the write lock, which frame process and publisher take from
   each other.
-- ``writer``: Outbox writer, in the frame process: numbers messages and syncs them to disk, in a thread of its own.
+- ``writer``: Outbox writer, in the frame process: numbers messages, syncs them to disk in a thread; full disks are
+  tried again.
 """

@@ -1,4 +1,4 @@
-"""Deletion of messages from an outbox: what was delivered, and what is given up unsent and announced as expired."""
+"""Expiry and deletion of messages in an outbox: what was delivered, and what is given up unsent and announced."""
 
 from __future__ import annotations
 

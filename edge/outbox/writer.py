@@ -1,4 +1,4 @@
-"""Outbox writer, in the frame process: numbers messages and syncs them to disk, in a thread of its own.
+"""Outbox writer, in the frame process: numbers messages, syncs them to disk in a thread; full disks are tried again.
 
 Group commit: whatever waits when the thread comes round shares one transaction, so one disk sync serves a burst.
 """

@@ -31,7 +31,8 @@ Modules:
   goes on.
 - ``runtime_history``: Runtime history: which runtimes have failed in this run of the daemon, so that a new frame
   process knows it too.
-- ``same_lesion``: Which lesion of a frame is which lesion of the frames before, by how far their boxes overlap.
+- ``same_lesion``: Matching of lesions between frames (data association): which is which of the frames before, by
+  overlap of boxes.
 - ``selftest``: Self-test of a runtime with golden vectors: does it compute on this machine what the workstation
   measured?
 - ``stats``: Statistics of the frame process: counters since the start, and times of the last interval, for `health`.

@@ -1,4 +1,4 @@
-"""Which lesion of a frame is which lesion of the frames before, by how far their boxes overlap."""
+"""Matching of lesions between frames (data association): which is which of the frames before, by overlap of boxes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training loop of the breast model: steps over cached views, a checkpoint and a validation after each epoch.
+"""Training loop of the breast model: losses, steps over cached views, checkpoint and validation after each epoch.
 
 ``run_training`` is what to read first.
 """

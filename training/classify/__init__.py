@@ -11,7 +11,7 @@ Modules:
   model's is.
 - ``input_pipeline``: Input pipeline of `tf.data` that streams: pictures are read, augmented and preprocessed as batches
   are asked for.
-- ``loop``: Training loop of the classifiers, on one device or many. ``train`` is what to read first.
+- ``loop``: Training loop of the classifiers, on one device or many: optimiser, loss, epochs. READ `train` FIRST.
 - ``metrics``: Metrics of a classifier's scores, with 95 % bootstrap intervals over patients, and the confusion matrix.
 - ``networks``: Networks of the classifiers: each takes raw grey values 0 to 255, (n, height, width, 3), and gives heads
   by name.

@@ -1,4 +1,4 @@
-"""Training loop of the classifiers, on one device or many. ``train`` is what to read first."""
+"""Training loop of the classifiers, on one device or many: optimiser, loss, epochs. READ `train` FIRST."""
 
 from __future__ import annotations
 

@@ -3,8 +3,8 @@
 Modules:
 
 - ``child_supervisor``: Supervises one child process: restarts it when it ends, and when its heartbeat stops (watchdog).
-- ``supervisor``: The supervisor: starts the frame process and the publisher, restarts one that ended or hangs, stops
-  both in order.
+- ``supervisor``: The supervisor: starts frame process and publisher, restarts what ended or hangs; signals: stop in
+  order, reload.
 - ``systemd_notify``: Notifies systemd of readiness and watchdog: the protocol of sd_notify(3), datagrams of
   ``NAME=value`` lines.
 """

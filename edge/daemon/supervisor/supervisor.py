@@ -1,4 +1,4 @@
-"""The supervisor: starts the frame process and the publisher, restarts one that ended or hangs, stops both in order.
+"""The supervisor: starts frame process and publisher, restarts what ended or hangs; signals: stop in order, reload.
 
 It does no work of its own and imports nothing heavy, so that it is there when something else is not. It notifies
 systemd's watchdog only while both children send their heartbeat.
