@@ -17,14 +17,11 @@ Modules:
 - ``frame_context``: What is known of a frame beside its pixels and its model's outputs: whoever judges it is given
   this.
 - ``gate_picture``: Picture as the pixel gate looks at it: its measures, each taken when a rule first asks for it.
-- ``label_scores``: Labels and scores of a classifier's outputs: real values, probabilities, and which labels they give
-  a frame.
 - ``lesions``: Lesion segmentation from a probability mask: outlines, boxes and sizes on the source picture.
 - ``measure``: Measures of a lesion, lengths and areas in millimetres, only where a calibration holds.
 - ``model_outputs``: Model outputs as real values: dequantised heads, calibrated malignancy probability, and lesions of
   the mask.
 - ``pixel_gate``: Pixel gate: quality measures that tell a scan from a black, flat or coloured picture before the model
   is asked.
-- ``rule_table``: Row of a table of abstention rules, and which row of a table applies first.
 - ``tissue_view``: Measures of how much of the scan shows tissue, from the small grey picture that the model sees.
 """

@@ -1,13 +1,14 @@
 """All abstention rules of a frame in their order: which frames are seen but not judged, and why.
 
-`LESION_MODEL_RULES` and `CLASSIFIER_RULES` are the whole table. To add a rule: write a function that says whether it
-applies, and a row in the table of the stage at which what it needs is there. A rule stands where it is to win over the
-rules below it: the first that applies gives the frame's `Reason`. No other module decides that a frame is not judged.
+`ALL_RULES` is the whole table. To add a rule: write a function that says whether it applies, and a row in the table of
+the stage at which what it needs is there. A rule stands where it is to win over the rules below it: the first that
+applies gives the frame's `Reason`. No other module decides that a frame is not judged.
 
     SIZE_RULES     before preprocessing, of the whole picture, and before the model, of its crop: (x, y, w, h)
     PIXEL_RULES    before the model, when the crop is known: its pixels, and the small picture of it (the pixel gate)
     OUTPUT_RULES   after a lesion model: its outputs, what was said of the body part, and the picture beside the crop
-    LABEL_RULES    in place of these after a classifier: its labels, and the same of body part and picture
+
+A classifier's outputs are judged by the rules in `edge.postprocess.classify`, in its own order.
 
 A frame that cannot be computed at all (too large, NaN in an output, a runtime that hangs) is `no_result`: that is no
 abstention, and is not decided here.
@@ -15,7 +16,8 @@ abstention, and is not decided here.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from edge.contracts.results import Reason
 from edge.postprocess.gate_picture import GatePicture
@@ -27,18 +29,18 @@ from edge.postprocess.pixel_gate import (
     hue_spread,
     texture_share,
 )
-from edge.postprocess.rule_table import AbstentionRule, first_reason
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
     from edge.contracts.region import Box
-    from edge.postprocess.label_scores import JudgedLabels
     from edge.postprocess.model_outputs import JudgedOutputs
     from edge.postprocess.tissue_view import TissueView
 
-    Judged = JudgedOutputs | JudgedLabels
+Inputs = TypeVar("Inputs")
 
 MIN_SIDE = 16
 """Shortest side, in pixels, of a picture or crop that can hold a lesion and its surroundings."""
@@ -90,6 +92,24 @@ MIN_NEAR_FIELD = 0.6
 """Least brightness of the near field against the whole: less is a picture upside down, or without its upper part."""
 MAX_BLACK_LEVEL, MIN_WHITE_LEVEL, MIN_CONTRAST, MAX_WHITE = 110.0, 45.0, 55.0, 0.1
 """Gain: largest grey value of the darkest 5 %, least of the brightest 5 %, between them, largest share of white."""
+
+
+@dataclass(frozen=True, slots=True)
+class AbstentionRule(Generic[Inputs]):
+    """One row of the table: when a frame is not judged, under which reason, and why that is right."""
+
+    reason: Reason
+    applies: Callable[[Inputs], bool]
+    why: str
+    """In a sentence, for people."""
+
+
+def first_reason(rules: tuple[AbstentionRule[Inputs], ...], inputs: Inputs) -> Reason | None:
+    """Reason of the first of ``rules`` that applies to ``inputs``; None if none does."""
+    for rule in rules:
+        if rule.applies(inputs):
+            return rule.reason
+    return None
 
 
 def pixel_gate(
@@ -184,9 +204,10 @@ def snow(outputs: JudgedOutputs) -> bool:
     return drawn is not None and drawn.alikeness < MAX_ALIKE_SNOW and drawn.spread > MIN_SPREAD_SNOW
 
 
-def wrong_anatomy(outputs: Judged) -> bool:
+def wrong_anatomy(outputs: JudgedOutputs) -> bool:
     """Whether DICOM or the configuration names another body part than the model's, or the anatomy head sees another."""
-    limits, part = outputs.limits, outputs.manifest.body_part
+    limits = outputs.manifest.thresholds
+    part = outputs.manifest.body_part
     return outputs.context.is_wrong_body_part(part, outputs.anatomy, limits.anatomy, limits.anatomy_stated)
 
 
@@ -203,19 +224,9 @@ def too_uncertain(outputs: JudgedOutputs) -> bool:
     return outputs.call_uncertain and not outputs.lesions
 
 
-def no_label(labels: JudgedLabels) -> bool:
-    """Whether no label reaches its threshold."""
-    return not labels.found
-
-
-def labels_disagree(labels: JudgedLabels) -> bool:
-    """Whether there is nothing to find by one label, and something by another."""
-    return labels.nothing_found and len(labels.found) > 1
-
-
-def partly_seen(outputs: Judged) -> bool:
-    """Whether nothing was found, but the picture holds another large part that the model did not see."""
-    return outputs.nothing_found and outputs.context.unseen_share() > MAX_UNSEEN
+def partly_seen(outputs: JudgedOutputs) -> bool:
+    """Whether no lesion was found, but the picture holds another large part that the model did not see."""
+    return not outputs.lesions and outputs.context.unseen_share() > MAX_UNSEEN
 
 
 def doppler_lesion(outputs: JudgedOutputs) -> bool:
@@ -223,10 +234,10 @@ def doppler_lesion(outputs: JudgedOutputs) -> bool:
     return not outputs.lesions and outputs.flow_lesions > 0
 
 
-def tissue_not_seen(outputs: Judged) -> bool:
-    """Whether nothing was found, and it is not proven that the whole scan shows tissue."""
+def tissue_not_seen(outputs: JudgedOutputs) -> bool:
+    """Whether no lesion was found, and it is not proven that the whole scan shows tissue."""
     view = outputs.context.view
-    return outputs.nothing_found and view is not None and hides_tissue(view)
+    return not outputs.lesions and view is not None and hides_tissue(view)
 
 
 def hides_tissue(view: TissueView) -> bool:
@@ -243,9 +254,9 @@ def hides_tissue(view: TissueView) -> bool:
     )
 
 
-def scan_area_unknown(outputs: Judged) -> bool:
-    """Whether nothing was found, and it was not found either where in the picture the scan is."""
-    return outputs.context.scan_unknown and outputs.nothing_found
+def scan_area_unknown(outputs: JudgedOutputs) -> bool:
+    """Whether no lesion was found, and it was not found either where in the picture the scan is."""
+    return outputs.context.scan_unknown and not outputs.lesions
 
 
 SIZE_RULES: tuple[AbstentionRule[Box], ...] = (
@@ -273,14 +284,9 @@ OUTPUT_RULES: tuple[AbstentionRule[JudgedOutputs], ...] = (
     AbstentionRule(Reason.TISSUE_NOT_SEEN, tissue_not_seen, "What shows no tissue may hide a lesion: it is not clear."),
     AbstentionRule(Reason.SCAN_AREA_UNKNOWN, scan_area_unknown, "What cannot be told from menus is not clear."),
 )
-LABEL_RULES: tuple[AbstentionRule[JudgedLabels], ...] = (
-    AbstentionRule(Reason.WRONG_ANATOMY, wrong_anatomy, "The model was trained and tested on one body part only."),
-    AbstentionRule(Reason.TOO_UNCERTAIN, no_label, "A label under its threshold is no answer."),
-    AbstentionRule(Reason.HEADS_DISAGREE, labels_disagree, "Nothing and something cannot both be there."),
-    AbstentionRule(Reason.PARTLY_SEEN, partly_seen, "A part that was not judged may hold something: it is not clear."),
-    AbstentionRule(Reason.TISSUE_NOT_SEEN, tissue_not_seen, "What shows no tissue may hide it: it is not clear."),
-    AbstentionRule(Reason.SCAN_AREA_UNKNOWN, scan_area_unknown, "What cannot be told from menus is not clear."),
+ALL_RULES: tuple[AbstentionRule[Box] | AbstentionRule[GatePicture] | AbstentionRule[JudgedOutputs], ...] = (
+    *SIZE_RULES,
+    *PIXEL_RULES,
+    *OUTPUT_RULES,
 )
-LESION_MODEL_RULES = (*SIZE_RULES, *PIXEL_RULES, *OUTPUT_RULES)
-CLASSIFIER_RULES = (*SIZE_RULES, *PIXEL_RULES, *LABEL_RULES)
-"""Every abstention rule of a frame, by kind of model, in the order in which they are asked."""
+"""Every abstention rule of a frame, in the order in which they are asked."""

@@ -1,28 +1,35 @@
 """Verdict of a classifier on one frame: its scores, and which labels they give.
 
-When a frame is not judged is said in one table: `edge.postprocess.abstention_rules`.
+When a frame is not judged: another body part than the model's is stated or seen, or no label reaches its threshold.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from edge.contracts.labels import LabelVerdict
+import numpy as np
+
+from edge.contracts import precision
+from edge.contracts.labels import LABELS_SENT, LabelScore, LabelVerdict
+from edge.contracts.manifest import ANATOMY, LABELS
 from edge.contracts.results import Reason, Status
-from edge.postprocess.abstention_rules import LABEL_RULES
+from edge.postprocess.abstention_rules import MAX_UNSEEN, hides_tissue
+from edge.postprocess.dequantise import dequantise
 from edge.postprocess.frame_context import NOTHING_KNOWN
-from edge.postprocess.label_scores import JudgedLabels
-from edge.postprocess.label_scores import label_probabilities as label_probabilities  # export and training know it here
-from edge.postprocess.rule_table import first_reason
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
 
-    from edge.contracts.manifest import ClassificationManifest
+    from edge.contracts.manifest import ClassificationManifest, LabelRules
     from edge.contracts.region import Region
     from edge.postprocess.frame_context import FrameContext
+
+SLACK = 0.02
+"""So far beyond 0 and 1 a probability may be: quantised softmax ends a step short of 1, or over it."""
+LEAST = 1e-7
+"""Smallest probability whose logarithm is taken."""
 
 
 def classify(
@@ -31,10 +38,10 @@ def classify(
     region: Region,
     context: FrameContext = NOTHING_KNOWN,
 ) -> LabelVerdict:
-    """Verdict of a classifier on one frame, by the abstention rules first and the labels' thresholds then.
+    """Verdict of a classifier on one frame.
 
     Args:
-        outputs: raw (still quantised) outputs by head name, all of them finite: the labels' (1, n), n in all.
+        outputs: raw (still quantised) outputs by head name, all of them finite.
         manifest: of the model that made them.
         region: what the judgement is about.
         context: what else is known of the frame; the picture beside the crop is measured only for a `clear`.
@@ -42,11 +49,76 @@ def classify(
     Raises:
         ValueError: the head gives something else than the manifest says.
     """
-    judged = JudgedLabels(outputs, manifest, context)
-    reason = first_reason(LABEL_RULES, judged)
-    if reason is Reason.WRONG_ANATOMY:  # labels of another body part mean nothing, and are not told
-        return LabelVerdict(Status.ABSTAINED, reason, region=region)
+    rules = manifest.labels
+    if _is_wrong_anatomy(outputs, manifest, context):
+        return LabelVerdict(Status.ABSTAINED, Reason.WRONG_ANATOMY, region=region)
+    head = manifest.heads[LABELS]
+    values = dequantise(outputs[LABELS], head.tensor).astype(np.float64).reshape(-1)
+    probabilities = label_probabilities(values, rules)
+    order = np.argsort(-probabilities, kind="stable")
+    names = head.class_names
+    judged = order[:1] if rules.exclusive else order
+    given = [int(i) for i in judged if probabilities[i] >= rules.threshold_of(names[i])]
+    told = list(dict.fromkeys([*order[:LABELS_SENT].tolist(), *given[:LABELS_SENT]]))[:LABELS_SENT]
+    scores = tuple(
+        LabelScore(names[i], precision.probability(float(probabilities[i]), rules.threshold_of(names[i]))) for i in told
+    )
+    found = tuple(names[i] for i in given if i in told)
+    reason = _why_not_judged(found, rules)
+    if reason is None and rules.clear_label in found:
+        reason = _why_not_clear(context)
     if reason is not None:
-        return LabelVerdict(Status.ABSTAINED, reason, region=region, scores=judged.scores)
-    status = Status.CLEAR if judged.nothing_found else Status.FINDING
-    return LabelVerdict(status, region=region, scores=judged.scores, given=judged.found)
+        return LabelVerdict(Status.ABSTAINED, reason, region=region, scores=scores)
+    status = Status.CLEAR if found == (rules.clear_label,) else Status.FINDING
+    return LabelVerdict(status, region=region, scores=scores, given=found)
+
+
+def label_probabilities(values: NDArray[np.float64], rules: LabelRules) -> NDArray[np.float64]:
+    """Score of each label, 0 to 1, from what the head gives as real values, (n,) float64.
+
+    Raises ValueError if the head is said to give probabilities, and does not.
+    """
+    if rules.output == "probabilities":
+        low, high = float(values.min()), float(values.max())
+        if low < -SLACK or high > 1 + SLACK:
+            raise ValueError(f"expected probabilities from 0 to 1, got {low:.3g} to {high:.3g}")
+        values = np.clip(values, 0.0, 1.0)
+        if rules.temperature == 1.0:
+            return values
+        q = np.clip(values, LEAST, 1 - LEAST)
+        values = np.log(q) if rules.exclusive else np.log(q / (1 - q))
+    values = values / rules.temperature
+    if rules.exclusive:
+        powers = np.exp(values - values.max())
+        shares: NDArray[np.float64] = powers / powers.sum()
+        return shares
+    with np.errstate(over="ignore"):  # a logit of -1000 is a probability of 0
+        logistic: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-values))
+    return logistic
+
+
+def _is_wrong_anatomy(
+    outputs: Mapping[str, NDArray[Any]], manifest: ClassificationManifest, context: FrameContext
+) -> bool:
+    rules, score = manifest.labels, None
+    if ANATOMY in manifest.heads:
+        score = float(dequantise(outputs[ANATOMY], manifest.heads[ANATOMY].tensor).item())
+    return context.is_wrong_body_part(manifest.body_part, score, rules.anatomy, rules.anatomy_stated)
+
+
+def _why_not_judged(found: tuple[str, ...], rules: LabelRules) -> Reason | None:
+    """Why the labels that were found are no verdict; None: they are one."""
+    if not found:
+        return Reason.TOO_UNCERTAIN
+    if rules.clear_label not in found:
+        return None
+    return Reason.HEADS_DISAGREE if len(found) > 1 else None  # nothing to find, and something found
+
+
+def _why_not_clear(context: FrameContext) -> Reason | None:
+    """Why a frame with the label that means clear is not: the same reasons as of a lesion model."""
+    if context.unseen_share() > MAX_UNSEEN:
+        return Reason.PARTLY_SEEN
+    if context.view is not None and hides_tissue(context.view):
+        return Reason.TISSUE_NOT_SEEN
+    return Reason.SCAN_AREA_UNKNOWN if context.scan_unknown else None
