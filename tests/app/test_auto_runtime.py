@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import time
+from types import SimpleNamespace
 
 import msgspec
 import pytest
+from fake_clock import FakeClock
 from runtime_tools import as_unprivileged_user, model_for
 
 from edge.app import auto_runtime
@@ -107,7 +108,9 @@ def test_the_daemon_s_guard_says_what_computes_and_not_auto(tmp_path):
 
 
 class FakeRuntime:
-    """Runtime that answers after ``pause_s``; with ``hangs`` it never does."""
+    """Runtime that answers after ``pause_s`` on the clock of all of them; with ``hangs`` it never does."""
+
+    clock = FakeClock()
 
     def __init__(self, pause_s, hangs=False):
         self.pause_s, self.hangs, self.closed = pause_s, hangs, False
@@ -118,7 +121,7 @@ class FakeRuntime:
         pass
 
     def wait(self, timeout_s):
-        time.sleep(self.pause_s)
+        self.clock.now += self.pause_s
         return None if self.hangs else {}
 
     def close(self):
@@ -137,6 +140,7 @@ def choose(monkeypatch, runtimes, wrong=()):
         if runtime in [runtimes[text] for text in wrong]:
             raise ModelError("golden vectors differ")
 
+    monkeypatch.setattr(auto_runtime, "time", SimpleNamespace(monotonic=FakeRuntime.clock))
     monkeypatch.setattr(auto_runtime, "IsolatedRuntime", make)
     monkeypatch.setattr(auto_runtime, "require_selftest", test)
     return auto_runtime.choose(list(runtimes), load_bundle(), 0.2, "basis")
