@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
+from edge.preprocess.crop import find_crop, largest_region, unseen_share
 from edge.preprocess.letterbox import Letterbox
 from edge.preprocess.preprocessor import KEPT_PIXELS, halve, plan, resize, to_grey
-from edge.preprocess.scan_area import find_scan_area, largest_region, unseen_share
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -96,7 +96,7 @@ class PicturePreprocessor:
         if self.recipe.crop == "full":
             return (0, 0, width, height)
         region = largest_region(regions, width, height)
-        return find_scan_area(to_grey(pixels), self.recipe.background) if region is None else region.box
+        return find_crop(to_grey(pixels), self.recipe.background) if region is None else region.box
 
     def _plan(self, crop: Box) -> tuple[Letterbox, int]:
         """Where ``crop`` comes to lie in the tensor, and how often it is halved before the last resize."""

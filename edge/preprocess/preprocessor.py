@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from edge.preprocess.crop import find_crop, largest_region, unseen_share
 from edge.preprocess.letterbox import Letterbox, fit
-from edge.preprocess.scan_area import find_scan_area, largest_region, unseen_share
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,7 +42,7 @@ class Preprocessor:
 
     def crop_for(self, grey: NDArray[np.uint8], regions: tuple[Region, ...]) -> Box:
         """Crop of the picture, (x, y, w, h) in pixels, that the recipe looks at; ``grey`` is (H, W) uint8."""
-        return self._given_crop(grey, regions) or find_scan_area(grey, self.recipe.background)
+        return self._given_crop(grey, regions) or find_crop(grey, self.recipe.background)
 
     def _given_crop(self, pixels: NDArray[np.uint8], regions: tuple[Region, ...]) -> Box | None:
         """The same, where it does not depend on what is in the picture; None where it does."""
@@ -75,7 +75,7 @@ class Preprocessor:
         crop = self._given_crop(pixels, regions)
         if crop is None:  # it has to be looked for, in all of the picture
             pixels = to_grey(pixels)
-            crop = find_scan_area(pixels, recipe.background)
+            crop = find_crop(pixels, recipe.background)
         box, halvings = plan(crop, recipe.width, recipe.height)
         x, y, w, h = box.crop
         grey = to_grey(pixels[y : y + h, x : x + w])

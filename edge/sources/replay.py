@@ -27,7 +27,7 @@ from edge.contracts.errors import SourceError
 from edge.contracts.frames import Frame, FrameOrigin, SourceEvent
 from edge.contracts.region import Region
 from edge.contracts.results import Reason
-from edge.preprocess.scan_area import clip_box
+from edge.preprocess.crop import clip_box
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

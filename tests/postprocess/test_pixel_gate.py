@@ -8,7 +8,7 @@ import pytest
 
 from edge.contracts.results import Reason
 from edge.postprocess.abstention_rules import MIN_SIDE, SIZE_RULES, first_reason, pixel_gate
-from edge.preprocess.scan_area import find_scan_area
+from edge.preprocess.crop import find_crop
 
 rng = np.random.default_rng(7)
 
@@ -119,5 +119,5 @@ def test_real_scans_pass(data_dir):
     assert len(paths) > 30
     for path in paths:
         pixels = cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB)
-        crop = find_scan_area(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), 12)
+        crop = find_crop(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), 12)
         assert pixel_gate(pixels, crop) is None, path

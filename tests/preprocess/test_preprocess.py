@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from edge.contracts.manifest import PreprocessRecipe
 from edge.contracts.region import Region
 from edge.postprocess.abstention_rules import MIN_SIDE
+from edge.preprocess.crop import clip_box, find_crop, largest_region
 from edge.preprocess.letterbox import fit
 from edge.preprocess.preprocessor import Preprocessor, plan
-from edge.preprocess.scan_area import clip_box, find_scan_area, largest_region
 
 sides = st.integers(MIN_SIDE, 900)
 targets = st.integers(32, 256)
@@ -114,7 +114,7 @@ def test_the_scan_area_is_found_beside_text_and_noise():
     picture = rng.integers(0, 6, (480, 640), np.uint8)
     picture[40:440, 120:520] = rng.integers(30, 200, (400, 400), np.uint8)
     cv2.putText(picture, "12.3 cm", (8, 470), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 255)
-    x, y, w, h = find_scan_area(picture, 12)
+    x, y, w, h = find_crop(picture, 12)
     assert abs(x - 120) <= 8
     assert abs(y - 40) <= 8
     assert abs(x + w - 520) <= 8
@@ -123,7 +123,7 @@ def test_the_scan_area_is_found_beside_text_and_noise():
 
 @pytest.mark.parametrize("picture", [np.zeros((100, 100), np.uint8), np.zeros((9, 300), np.uint8)])
 def test_without_a_scan_area_it_is_the_whole_picture(picture):
-    assert find_scan_area(picture, 12) == (0, 0, picture.shape[1], picture.shape[0])
+    assert find_crop(picture, 12) == (0, 0, picture.shape[1], picture.shape[0])
 
 
 box_values = st.tuples(*[st.integers(-2000, 2000)] * 4)

@@ -11,7 +11,7 @@ from edge.contracts.errors import ConfigError, EdgeError
 from edge.dicom.frame_reader import DicomFrameReader
 from edge.images.headers import read_image_headers
 from edge.postprocess.abstention_rules import MIN_SIDE
-from edge.preprocess.scan_area import largest_region
+from edge.preprocess.crop import largest_region
 from edge.sources.images import decode_image
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Scan area of a picture: which part holds the scan, when the source does not say."""
+"""Crop of a picture: which part of it the model is given, by regions, or by what is bright; what it leaves unseen."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from edge.contracts.region import Box, Region
 
 CELL = 8
-"""Side in pixels of the cells that are looked at: single bright pixels (text, a marker) do not make a scan area."""
+"""Side in pixels of the cells that are looked at: single bright pixels (text, a marker) make no crop."""
 MAX_PARTS = 8
 """Most parts that are returned, the largest ones: the rest is text and specks."""
 
@@ -37,7 +37,7 @@ def largest_region(regions: tuple[Region, ...], width: int, height: int) -> Regi
     return type(region)(box=box, mm_x=region.mm_x, mm_y=region.mm_y, source=region.source)
 
 
-def find_scan_area(grey: NDArray[np.uint8], background: int) -> Box:
+def find_crop(grey: NDArray[np.uint8], background: int) -> Box:
     """Bounding box of the largest connected part that is brighter than ``background``.
 
     Args:
