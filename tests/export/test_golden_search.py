@@ -151,7 +151,8 @@ def test_only_channels_that_sleep_are_woken():
 
 
 @pytest.mark.slow
-def test_sleeping_weights_of_the_shipped_model_wake_step_by_step(bundle, graph):
+@pytest.mark.timeout(600)
+def test_undetected_weights_of_the_shipped_model_are_woken_step_by_step(bundle, graph):
     search = GoldenSearch(graph, bundle.manifest, lambda _: None, effort=replace(LITTLE, drawn=1500))
     state = search.heads[0]
     sleeping = state.sleeping
