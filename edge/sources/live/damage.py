@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.sources.frame_numbers import frame_numbers
+from edge.sources.live.stamp_holes import StampHoles
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 ERROR = 16
 """FFmpeg's AV_LOG_ERROR."""
-_CONCEALED = ("concealing", "overread", "Frame num gap", "Missing reference")
+_CONCEALED = ("concealing", "overread", "Frame num gap", "Missing reference", "undecodable")
 """Parts of a decoder's lines below errors that tell of damage."""
 _LOST_ON_THE_WAY = ("RTP: missed", "Packet corrupt", "max delay reached", "overrun", "Continuity check failed")
 """Parts of lines of what receives, at any level."""
@@ -42,6 +43,7 @@ class DamageWatch:
         """
         self._codec, self._intra, self._lines = codec, intra, lines
         self._numbers = None if intra else frame_numbers(codec, configuration)
+        self._holes = StampHoles(codec)
         self._waits_for_key = not intra
         self._has_begun = False
         self._hurt: list[int | None] = []
@@ -73,6 +75,7 @@ class DamageWatch:
 
     def of_frame(self, stamp: int | None, *, key: bool, corrupt: bool) -> str | None:
         """Why a decoded frame is not sound; None: it is."""
+        self._waits_for_key |= self._holes.is_behind_hole(stamp)
         if corrupt or (self._hurt and stamp in self._hurt):
             self._waits_for_key = not self._intra
             return DAMAGED
