@@ -53,6 +53,9 @@ class DamageWatch:
         self._packets = 0
         self._order: dict[int | None, int] = {}
         """Number of each of the last packets, by time stamp: key frames may be shown long after they were decoded."""
+        self._begin: int | None = None
+        """Time stamp of the key frame that was waited for, until the next one: what is shown before it is predicted
+        from what came before it, too, wherever it stands in the stream."""
         self._broken_at = -1
         """Number of the last packet that is not sound: only a key frame behind it is waited for."""
 
@@ -94,6 +97,10 @@ class DamageWatch:
             self._break(self._order.get(stamp, self._broken_at))
             return DAMAGED
         if self._waits_for_key and not (key and self._order.get(stamp, 0) > self._broken_at):
+            return PREDICTED
+        if key:
+            self._begin = stamp if self._waits_for_key else None
+        elif self._begin is not None and stamp is not None and stamp < self._begin:
             return PREDICTED
         self._waits_for_key = False
         self._has_begun = True
