@@ -29,7 +29,7 @@ and what a codec leaves of one is as even."""
 NOT_DARK = 28
 """Grey values from which on an even field counts: shadows and fluid are even, too, and move."""
 EVEN_SHARE = 0.008
-"""Share of the samples inside of the scans from which on new even fields may be a dialogue. Clips have 0.005 at most."""
+"""Share of the samples inside of the scans from which on new even fields may be a dialogue. Clips have less."""
 STROKE = 80
 """Grey values between a sample and the pixel two beside it from which on it lies at the edge of a letter."""
 STROKE_SHARE = 0.002
@@ -44,7 +44,7 @@ class LayoutCheck:
     """The layout of a screen at one moment, that later pictures of the same size are compared with."""
 
     def __init__(self, pixels: NDArray[np.uint8], regions: tuple[Region, ...]) -> None:
-        """Remember what ``pixels``, (H, W[, 3]) uint8, show around the outlines of ``regions``, inside, and at the rims."""
+        """Remember what ``pixels``, (H, W[, 3]) uint8, show around and in the outlines of ``regions``, and at their rims."""
         height, width = pixels.shape[:2]
         self._step = max(1, max(height, width) // SAMPLES_A_SIDE)
         mask = outline_mask(regions, width, height)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pydicom
@@ -14,7 +14,11 @@ from edge.phantom.scene import PhantomScene, PhantomSpec
 from edge.plugins import make_source
 from edge.postprocess.measure import measure
 
+if TYPE_CHECKING:
+    from pathlib import Path
 
+
+@pytest.mark.filterwarnings("ignore:Unknown encoding")
 def test_distances_of_a_real_file_are_those_of_its_header(data_dir: Path) -> None:
     """Within a hundredth; the file says centimetres a pixel."""
     path = data_dir / "dicom" / "sonoque_anechoic-3mm-3mm.dcm"
