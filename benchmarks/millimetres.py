@@ -31,7 +31,7 @@ FOUND = 0.46
 
 
 def main() -> None:
-    """Print the table."""
+    """Print one line for each data set."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--run", type=Path, required=True, help="folder of a cross-validation, with int8.npz")
     options = parser.parse_args()

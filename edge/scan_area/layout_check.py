@@ -44,7 +44,7 @@ class LayoutCheck:
     """The layout of a screen at one moment, that later pictures of the same size are compared with."""
 
     def __init__(self, pixels: NDArray[np.uint8], regions: tuple[Region, ...]) -> None:
-        """Remember what ``pixels``, (H, W[, 3]) uint8, show around and in the outlines of ``regions``, and at their rims."""
+        """Remember what ``pixels``, (H, W[, 3]) uint8, show around and inside of ``regions``, and at their rims."""
         height, width = pixels.shape[:2]
         self._step = max(1, max(height, width) // SAMPLES_A_SIDE)
         mask = outline_mask(regions, width, height)
