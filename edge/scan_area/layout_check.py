@@ -34,6 +34,8 @@ STROKE = 80
 """Grey values between a sample and the pixel two beside it from which on it lies at the edge of a letter."""
 STROKE_SHARE = 0.002
 """Share of the samples inside of the scans that lie at such edges from which on, more than before, there is text."""
+EVERY = 3
+"""Of so many pictures one is looked at for dialogues, beginning with the first."""
 BESIDE = 2
 """Distance of that pixel."""
 EVEN_REACH = 8
@@ -57,6 +59,7 @@ class LayoutCheck:
         self._around = np.ones((side, side), np.uint8)
         self._textured_inside = self._inside & ~self._even(self._then)
         self._strokes_then = self._strokes(pixels, self._then)
+        self._asked = 0
         self._rim = _rim(mask, self._step)
         self._textured = max(self._texture(pixels), 1)
 
@@ -66,11 +69,18 @@ class LayoutCheck:
         Or a dialogue has opened over them: there is text inside, or an even field where there was tissue.
         """
         samples = self._samples(pixels)
+        self._asked += 1
         changed = (cv2.absdiff(samples, self._then) >= CHANGED) & self._outside
         return (
             int(np.count_nonzero(changed)) > SHARE * self._count
             or self._texture(pixels) < RIM * self._textured
-            or int(np.count_nonzero(self._even(samples) & self._textured_inside)) > EVEN_SHARE * self._count_inside
+            or (self._asked % EVERY == 1 and self._has_dialogue(pixels, samples))
+        )
+
+    def _has_dialogue(self, pixels: NDArray[np.uint8], samples: NDArray[np.uint8]) -> bool:
+        """Whether there is more text inside of the scans than before, or a new even field."""
+        return (
+            int(np.count_nonzero(self._even(samples) & self._textured_inside)) > EVEN_SHARE * self._count_inside
             or self._strokes(pixels, samples) - self._strokes_then > STROKE_SHARE * self._count_inside
         )
 
