@@ -10,7 +10,7 @@ OURS   := $(PIP) install --no-deps --no-build-isolation --force-reinstall
 TEST_VENV ?= .venv-test
 SOURCES := $(shell find edge -type f -not -name '*.pyc') pyproject.toml
 
-.PHONY: help map demo demo-live test test-wheel test-phantom test-fast test-small test-pythons torture full-disk power-cuts simulate peers check format schemas lock lock-check licences clean footprint live live-camera demo-organ test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom kernel-camera scan-area gate cines
+.PHONY: help map demo demo-live test test-wheel test-phantom test-fast test-small test-pythons torture full-disk power-cuts simulate peers check format schemas lock lock-check licences clean footprint live live-camera demo-organ test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom kernel-camera scan-area millimetres gate cines
 
 help: ## Show this help.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -119,6 +119,9 @@ gate: .venv-training/installed ## What the gate refuses, by class, with interval
 
 scan-area: .venv-test/installed ## How well scans are found on rendered and real screens, and what a frame costs. ARGS="--out FOLDER" draws the real ones.
 	PYTHONPATH=$(CURDIR) .venv-test/bin/python -m benchmarks.scan_area $(ARGS)
+
+millimetres: .venv-test/installed ## How far long axes are off, and what their uncertainty holds: ARGS="--run FOLDER" of a cross-validation.
+	PYTHONPATH=$(CURDIR) .venv-test/bin/python -m benchmarks.millimetres $(ARGS)
 
 simulate: .venv-test/installed ## Seeded schedules of faults, simulated, as many as you like. ARGS="--schedules 1000000 --seed 1", --replay SEED.
 	.venv-test/bin/python benchmarks/simulate_schedules.py $(ARGS)

@@ -99,17 +99,20 @@ def lesion_of(
     else:
         cx, cy = (float(sums[name] / sums["m00"] + at) for name, at in zip(("m10", "m01"), start, strict=True))
     region = calibration_for(outline, regions)
-    size = {} if region is None else sizes(outline, region.mm_x or 0.0, region.mm_y or 0.0, cell)
+    score = precision.probability(min(1.0, score))
+    size = {} if region is None else sizes(outline, region.mm_x or 0.0, region.mm_y or 0.0, cell, score)
     return Lesion(
         box=(left, top, max(1, right - left), max(1, bottom - top)),
         outline=[(x, y) for x, y in outline.tolist()],
         centre=(precision.pixels(cx), precision.pixels(cy)),
-        score=precision.probability(min(1.0, score)),
+        score=score,
         **size,
     )
 
 
-def sizes(outline: NDArray[np.float64], mm_x: float, mm_y: float, cell: tuple[float, float]) -> dict[str, float]:
+def sizes(
+    outline: NDArray[np.float64], mm_x: float, mm_y: float, cell: tuple[float, float], score: float
+) -> dict[str, float]:
     """The fields of a lesion in millimetres."""
     places = outline * (mm_x, mm_y)
     x, y = places.T.copy()
@@ -123,7 +126,7 @@ def sizes(outline: NDArray[np.float64], mm_x: float, mm_y: float, cell: tuple[fl
         "long_axis_mm": precision.millimetres(long_axis),
         "short_axis_mm": precision.millimetres(float(across.max() - across.min())),
         "area_mm2": precision.millimetres(area * mm_x * mm_y),
-        "mm_uncertainty": precision.millimetres(max(cell[0] * mm_x, cell[1] * mm_y)),
+        "mm_uncertainty": precision.millimetres(max(cell[0] * mm_x, cell[1] * mm_y, 4.0 * (1 - score) * long_axis)),
     }
 
 

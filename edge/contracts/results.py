@@ -90,5 +90,7 @@ class Lesion(msgspec.Struct, frozen=True, kw_only=True):
     short_axis_mm: float | None = None
     area_mm2: float | None = None
     mm_uncertainty: float | None = None
-    """Half-width of the measuring error of one axis, from mask resolution. None where nothing was measured."""
+    """Half-width, in mm, of the interval around an axis that holds that of a person's outline in nine of ten lesions.
+
+    From the mask's resolution, and from how sure the mask is. None where nothing was measured."""
     descriptors: dict[str, float] = {}

@@ -29,14 +29,16 @@ def add_stream_metadata(streams: Sequence[StreamSettings]) -> Callable[[Frame], 
     stream.
     """
     adjust = _configured_adjustment(streams)
-    trackers = {stream.name: ScanAreaTracker(stream.depth_mm) for stream in streams}
+    trackers = {
+        stream.name: ScanAreaTracker(stream.depth_mm if stream.scan_outline is None else None) for stream in streams
+    }
     outlines = {stream.name: stream.scan_outline for stream in streams}
 
     def enrich(frame: Frame) -> Frame:
         frame = adjust(frame)
         outline, tracker = outlines.get(frame.stream), trackers.get(frame.stream)
-        if outline is not None:
-            return replace(frame, regions=configured_regions(frame, outline), geometry=0)
+        if outline is not None:  # it stays as it is; the scan in it is looked for, to notice another depth
+            frame = replace(frame, regions=configured_regions(frame, outline))
         return frame if tracker is None else tracker(frame)
 
     return enrich

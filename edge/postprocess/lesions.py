@@ -176,10 +176,11 @@ def _lesion(
     box = (left, top, max(1, right - left), max(1, bottom - top))
     near = near_origin(outline)
     cx, cy = polygon_centre(outline, near)
+    score = precision.probability(min(1.0, score))
     told: dict[str, Any] = {}
     region = calibration_for(outline, regions, box)
     if region is not None and region.mm_x is not None and region.mm_y is not None:
-        size = measure(outline, region.mm_x, region.mm_y, cell, polygon_area(near))
+        size = measure(outline, region.mm_x, region.mm_y, cell, polygon_area(near), score)
         told = {
             "long_axis_mm": precision.millimetres(size.long_axis_mm),
             "short_axis_mm": precision.millimetres(size.short_axis_mm),
@@ -190,6 +191,6 @@ def _lesion(
         box=box,
         outline=list(zip(across, down, strict=True)),
         centre=(precision.pixels(cx), precision.pixels(cy)),
-        score=precision.probability(min(1.0, score)),
+        score=score,
         **told,
     )

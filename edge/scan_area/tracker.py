@@ -56,15 +56,23 @@ class ScanAreaTracker:
     """
 
     def __init__(self, depth_mm: float | None = None) -> None:
-        """``depth_mm``: of the scan, as the configuration has it; it holds for the first geometry that is seen."""
+        """``depth_mm``: of the scan, as the configuration has it; it holds for the first geometry that is seen.
+
+        Of files: for the first of each file.
+        """
         self._depth_mm = depth_mm
         self._clip: tuple[object, ...] = ()
+        self._file: tuple[object, ...] | None = None
         self._geometry = 0
+        self._begin_file()
+        self._begin_clip()
+
+    def _begin_file(self) -> None:
+        """Forget the geometry from before: another file is another examination, and is the same whoever reads it."""
         self._last: _Place | None = None
         self._first: _Place | None = None
         self._other_depth = False
         self._spacing: tuple[object, ...] | None = None
-        self._begin_clip()
 
     def _begin_clip(self) -> None:
         self._found: list[FoundScan | None] = []
@@ -84,6 +92,11 @@ class ScanAreaTracker:
 
     def _with_outlines(self, frame: Frame) -> Frame:
         now = _time_ns(frame)
+        file = None if frame.origin.path is None else (frame.origin.path, frame.origin.clip)
+        if file != self._file:  # a live stream is one geometry, however often it is connected anew
+            self._geometry += self._file is not None
+            self._file = file
+            self._begin_file()
         clip = (frame.origin.clip, frame.pixels.shape, tuple(region.box for region in frame.regions))
         if clip != self._clip:
             self._clip = clip
@@ -155,8 +168,11 @@ class ScanAreaTracker:
         return tuple(self._completed(region, found) for region, found in zip(given, self._found, strict=True))
 
     def _completed(self, region: Region, found: FoundScan | None) -> Region:
-        """A region with its outline, and with the millimetres that the configured depth gives, or why it gives none."""
-        if found is not None:
+        """A region with its outline, and with the millimetres that the configured depth gives, or why it gives none.
+
+        An outline that it has already (of the configuration) stays as it is.
+        """
+        if found is not None and region.outline is None:
             region = msgspec.structs.replace(region, outline=found.region.outline, shape=found.region.shape)
         from_config = region.source == "config" if region.calibrated else self._depth_mm is not None
         if not from_config:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from edge.contracts.region import Region
 from edge.postprocess.lesions import MAX_LESIONS, MAX_POINTS, find_lesions
+from edge.postprocess.measure import UNSURE
 from edge.preprocess.letterbox import Letterbox
 from edge.preprocess.preprocessor import plan
 
@@ -89,7 +90,18 @@ def test_measures_of_ellipses_are_within_their_uncertainty(kit, scene, mm_x, str
     area = math.pi * ellipse.a * ellipse.b * mm_x * mm_y
     assert lesion.area_mm2 == pytest.approx(area, abs=math.pi / 2 * axes.sum() / 2 * lesion.mm_uncertainty)
     cell = 4 / np.array(box.scale) * (mm_x, mm_y)
-    assert lesion.mm_uncertainty == pytest.approx(cell.max(), abs=0.01)
+    assert lesion.mm_uncertainty == pytest.approx(max(cell.max(), UNSURE * (1 - lesion.score) * axes[0]), rel=0.1)
+
+
+def test_the_less_sure_a_mask_is_the_less_sure_its_millimetres_are(kit):
+    """The same outline of a fainter mask: nothing else tells how far it may be from what people would draw."""
+    sure, faint = (
+        find_lesions(blob(20, 20, 8, top), FULL, kit.thresholds(lesion=level), (160, 160), [WHOLE])[0]
+        for top, level in ((1.0, 0.5), (0.7, 0.35))
+    )
+    assert faint.long_axis_mm == sure.long_axis_mm
+    assert sure.mm_uncertainty == pytest.approx(max(0.4, UNSURE * (1 - sure.score) * sure.long_axis_mm), abs=0.02)
+    assert faint.mm_uncertainty > 2 * sure.mm_uncertainty
 
 
 def blob(cx: float, cy: float, radius: float, top: float = 1.0) -> np.ndarray:
@@ -175,6 +187,7 @@ def test_millimetres_only_where_one_calibration_covers_the_lesion(kit, regions, 
     (lesion,) = find_lesions(blob(24, 20, 5), FULL, kit.thresholds(), (160, 160), regions)
     got = (lesion.long_axis_mm, lesion.short_axis_mm, lesion.area_mm2, lesion.mm_uncertainty)
     if measured:
-        assert got == pytest.approx((4.0, 4.0, math.pi * 4, 0.4), rel=0.03)
+        unsure = max(0.4, UNSURE * (1 - lesion.score) * 4.0)
+        assert got == pytest.approx((4.0, 4.0, math.pi * 4, unsure), rel=0.03)
     else:
         assert got == (None, None, None, None)

@@ -16,12 +16,16 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
 
 from benchmarks.screens.training_layouts import training_screens
+from benchmarks.screens.unseen_layouts import unseen_screens
 from edge.contracts.region import Region
 from edge.scan_area.blackout import black_out, has_outline, outline_mask
 from edge.scan_area.finder import find_scan_regions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from benchmarks.screens.screen import RenderedScreen
 
 NAMES = ("ANDERSON", "KOWALSKI", "MUELLER", "GARCIA", "TANAKA", "BRANDT", "IVANOVA", "JOHNSON", "PETERSEN", "ROSSI")
 points = st.tuples(st.integers(0, 79), st.integers(0, 59))
@@ -75,11 +79,14 @@ def read_back(strips: list[np.ndarray], folder: Path) -> str:
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("tesseract") is None, reason="needs tesseract: apt install tesseract-ocr")
 @pytest.mark.skipif(not fonts(), reason="needs fonts: apt install fonts-dejavu-core")
-def test_names_outside_cannot_be_read_any_more(tmp_path: Path) -> None:
+@pytest.mark.parametrize("screens", [training_screens, unseen_screens], ids=["training", "unseen"])
+def test_names_outside_cannot_be_read_any_more(
+    screens: Callable[[int, int], list[RenderedScreen]], tmp_path: Path
+) -> None:
     """Names in several fonts around found scans: read before (nine of ten at least), and none afterwards."""
     rng = np.random.default_rng(5)
     names, before, after = [], [], []
-    for number, screen in enumerate(training_screens(8, seed=3)):
+    for number, screen in enumerate(screens(8, 3)):
         clean = screen.frame()
         height, width = clean.shape[:2]
         picture = Image.fromarray(clean)

@@ -200,7 +200,7 @@ def test_the_spacing_of_each_image_counts() -> None:
 
 
 def test_an_outline_from_the_configuration_is_taken_as_it_is() -> None:
-    """Nothing is searched then; a source's region keeps its millimetres and gets the outline."""
+    """Whatever is found in it; a source's region keeps its millimetres and gets the outline."""
     outline = [(100, 40), (700, 40), (500, 400)]
     enrich = add_stream_metadata([StreamSettings(name="s", source="camera://0", scan_outline=outline)])
     pixels = np.zeros((480, 640, 3), np.uint8)
@@ -211,6 +211,62 @@ def test_an_outline_from_the_configuration_is_taken_as_it_is() -> None:
     assert enrich(frame(pixels, 0, (given,))).regions[0] == msgspec.structs.replace(
         given, outline=made.outline, shape=made.shape
     )
+
+
+@pytest.mark.parametrize("depth_mm", [None, 50.0])
+def test_each_file_of_a_folder_is_its_own_geometry(depth_mm: float | None) -> None:
+    """Another file, another examination: it is measured as it is where it is read alone, whatever came before."""
+    pictures = [screen().frame(), screen(box=(220, 60, 260, 380)).frame()]
+    given = () if depth_mm else (Region(box=(150, 60, 400, 380), mm_x=0.1, mm_y=0.1, source="config"),)
+    together, done = ScanAreaTracker(depth_mm), []
+    for number, picture in enumerate((*pictures, pictures[0])):
+        origin = FrameOrigin(path=f"{number}.png", clip=number)
+        alone = ScanAreaTracker(depth_mm)(Frame("s", 0, 5, 0, picture, given, FrameOrigin(path="x.png")))
+        done.append(together(Frame("s", number, number, 0, picture, given, origin)))
+        assert done[-1].regions == alone.regions
+        assert done[-1].regions[0].calibrated
+    assert [each.geometry for each in done] == [0, 1, 2]
+
+
+def test_within_one_file_another_depth_still_drops_the_millimetres() -> None:
+    """A clip in which the depth is changed has one configured depth, which is that of its beginning."""
+    pictures = [screen().frame(), screen(box=(220, 60, 260, 380)).frame()]
+    track, origin = ScanAreaTracker(50.0), FrameOrigin(path="clip.mp4")
+    done = [track(Frame("s", n, n, n * 2_000_000_000, each, (), origin)) for n, each in enumerate(pictures)]
+    assert [each.regions[0].calibrated for each in done] == [True, False]
+
+
+def test_a_live_stream_that_is_connected_anew_keeps_its_geometry() -> None:
+    """The scanner may have been set to another depth meanwhile: its configured millimetres are of the first."""
+    track, pictures = ScanAreaTracker(50.0), [screen().frame(), screen(box=(220, 60, 260, 380)).frame()]
+    done = [track(Frame("s", n, n, None, each, (), FrameOrigin(clip=n))) for n, each in enumerate(pictures)]
+    assert done[0].regions[0].calibrated
+    assert done[1].regions[0].uncalibrated == OTHER_DEPTH
+
+
+def outlined_stream() -> StreamSettings:
+    """A stream whose outline the configuration gives."""
+    return StreamSettings(name="s", source="camera://0", scan_outline=[(150, 60), (549, 60), (549, 439), (150, 439)])
+
+
+def test_another_spacing_is_another_geometry_where_the_outline_is_configured() -> None:
+    """Of OpenIGTLink, each image says: lesion tracks end there as elsewhere."""
+    enrich, pixels = add_stream_metadata([outlined_stream()]), screen().frame()
+    regions = [(Region(box=(0, 0, 640, 480), mm_x=mm, mm_y=mm, source="igtl"),) for mm in (0.1, 0.1, 0.2)]
+    done = [enrich(frame(pixels, number, given)) for number, given in enumerate(regions)]
+    assert [each.geometry for each in done] == [0, 0, 1]
+    assert [each.regions[0].mm_x for each in done] == [0.1, 0.1, 0.2]
+    assert len({each.regions[0].outline for each in done}) == 1
+
+
+def test_another_depth_is_another_geometry_where_the_outline_is_configured() -> None:
+    """It is seen in the picture; what the configuration says of millimetres is dropped, its outline stays."""
+    config = (Region(box=(150, 60, 400, 380), mm_x=0.1, mm_y=0.1, source="config"),)
+    enrich, pictures = add_stream_metadata([outlined_stream()]), [screen(), screen(box=(220, 60, 260, 380)), screen()]
+    done = [enrich(frame(each.frame(), 50 * n, config)) for n, each in enumerate(pictures)]
+    assert [each.geometry for each in done] == [0, 1, 2]
+    assert [each.regions[0].calibrated for each in done] == [True, False, True]
+    assert len({each.regions[0].outline for each in done}) == 1
 
 
 def test_an_outline_beside_the_picture_is_told() -> None:
