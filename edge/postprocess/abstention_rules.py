@@ -198,22 +198,20 @@ def blurred(picture: GatePicture) -> bool:
 
 def snow(outputs: JudgedOutputs) -> bool:
     """Whether the anatomy head refuses a picture from black to white in which no two neighbours are alike."""
-    if outputs.anatomy is None or outputs.vouched_for:
-        return False
-    drawn = outputs.drawn()
+    drawn = outputs.drawn() if outputs.is_strange else None
     return drawn is not None and drawn.alikeness < MAX_ALIKE_SNOW and drawn.spread > MIN_SPREAD_SNOW
 
 
 def spectral_doppler(outputs: JudgedOutputs) -> bool:
-    """Whether a spectrum over time beats on a base line, and no anatomy head takes the picture for its body part."""
+    """Whether the anatomy head refuses a spectrum over time that beats on a base line."""
     view = outputs.context.view
-    return view is not None and not outputs.vouched_for and shows_spectrum(view.grey)
+    return view is not None and outputs.is_strange and shows_spectrum(view.grey)
 
 
 def m_mode(outputs: JudgedOutputs) -> bool:
-    """Whether layers go up and down over time, and no anatomy head takes the picture for its body part."""
+    """Whether the anatomy head refuses layers that go up and down over time."""
     view = outputs.context.view
-    return view is not None and not outputs.vouched_for and shows_m_mode(view.grey)
+    return view is not None and outputs.is_strange and shows_m_mode(view.grey)
 
 
 def wrong_anatomy(outputs: JudgedOutputs) -> bool:

@@ -61,9 +61,9 @@ class JudgedOutputs:
         return self._number(ANATOMY, self._outputs[ANATOMY].item()) if ANATOMY in self.manifest.heads else None
 
     @property
-    def vouched_for(self) -> bool:
-        """Whether there is an anatomy head, and it takes the picture for one of the manifest's body part."""
-        return self.anatomy is not None and self.anatomy >= self.manifest.thresholds.anatomy
+    def is_strange(self) -> bool:
+        """Whether there is an anatomy head, and it takes the picture for none of the manifest's body part."""
+        return self.anatomy is not None and self.anatomy < self.manifest.thresholds.anatomy
 
     @cached_property
     def malignancy(self) -> float:

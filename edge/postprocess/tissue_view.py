@@ -258,8 +258,10 @@ def _one_margin(box: Sequence[int], around: Sequence[int], border: float) -> tup
 def _asymmetry(grey: NDArray[np.uint8]) -> float:
     """Mean difference of left and right against that of pixels of other depths; the axis may lie a little aside."""
     mirrored, width = np.ascontiguousarray(grey[:, ::-1]), grey.shape[1]
+    pairs = [(grey, mirrored, aside) for aside in range(4)] + [(mirrored, grey, aside) for aside in range(1, 4)]
     least = min(
-        cv2.norm(grey[:, aside:], mirrored[:, : width - aside], cv2.NORM_L1) / (width - aside) for aside in range(4)
+        cv2.norm(one[:, aside:], other[:, : width - aside], cv2.NORM_L1) / (width - aside)
+        for one, other, aside in pairs
     )
     unlike = cv2.norm(grey[8:], grey[:-8], cv2.NORM_L1) / width
     return float(least / (unlike + 1))

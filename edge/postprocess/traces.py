@@ -16,9 +16,8 @@ LEAST_SIDE, LEAST_LAYERS = 16, 40
 """Shorter side of a picture in which no trace is told from a scan, and least height for layers in M-mode."""
 STRIP = 4
 """Width in pixels of the strips of time that are compared."""
-MIN_ALIKE, MIN_ALIKE_HALF = 0.5, 0.6
-"""Least correlation of strips far apart in M-mode, where it fills the picture, and its lower half: layers go on for all
-of the time. Of whole breast scans all have 0.34 at most."""
+MIN_ALIKE = 0.6
+"""Least correlation of strips far apart in M-mode: layers go on for all of the time."""
 MIN_SOLID = 0.6
 """Least share, in a spectral trace: of columns that end at the base line, of what is lit that begins there, and of
 columns that do not reach the border."""
@@ -30,7 +29,7 @@ MIN_BEAT, MIN_BEAT_STEEP, MIN_STEEP = 0.93, 0.5, 0.6
 
 def shows_m_mode(grey: Picture) -> bool:
     """Whether a picture or its lower half, (h, w), is a trace of layers that go up and down."""
-    return _alikeness(grey) > MIN_ALIKE or _alikeness(_lower_half(grey)) > MIN_ALIKE_HALF
+    return max(_alikeness(grey), _alikeness(_lower_half(grey), below_a_scan=True)) > MIN_ALIKE
 
 
 def shows_spectrum(grey: Picture) -> bool:
@@ -42,7 +41,7 @@ def _lower_half(grey: Picture) -> Picture:
     return grey[grey.shape[0] // 2 :]
 
 
-def _alikeness(grey: Picture) -> float:
+def _alikeness(grey: Picture, *, below_a_scan: bool = False) -> float:
     """Median correlation of strips that are a quarter of the width apart or more, each moved to where it fits best."""
     if grey.shape[0] < LEAST_LAYERS or grey.shape[1] < LEAST_LAYERS:
         return 0.0
@@ -51,11 +50,13 @@ def _alikeness(grey: Picture) -> float:
     strips -= cv2.blur(strips, (1, 2 * (height // 12) + 1))
     strips -= strips.mean(axis=0)
     most = max(1, height // 20)
-    middle = strips[most : height - most]
+    top = most if below_a_scan else height // 4  # above it, skin and the probe's echoes are layers in each scan
+    middle = strips[top : height - most]
     length = np.sqrt((middle * middle).sum(axis=0)) + 1e-3
     best = np.full((count, count), -1.0, np.float32)
     for moved in range(2 * most + 1):
-        np.maximum(best, middle.T @ strips[moved : moved + len(middle)], out=best)
+        first = top - most + moved
+        np.maximum(best, middle.T @ strips[first : first + len(middle)], out=best)
     number = np.arange(count)
     apart = abs(number[:, None] - number) >= count // 4
     return float(np.median((best / np.outer(length, length))[apart]))
