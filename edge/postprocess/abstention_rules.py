@@ -85,6 +85,7 @@ MIN_SHARPNESS = 0.28
 MAX_UNSEEN = 0.25
 """A part outside of the crop that is larger than this share of it could hold a lesion: the picture is not clear."""
 
+
 @dataclass(frozen=True, slots=True)
 class AbstentionRule(Generic[Inputs]):
     """One row of the table: when a frame is not judged, under which reason, and why that is right."""

@@ -91,7 +91,7 @@ def scan_mask(outlines: tuple[Outline, ...], crop: Box, shape: tuple[int, int]) 
         bool(pixels.all()),
         row_pixels,
         int(np.argmax(row_pixels > 0)),
-        _band_mask(in_twos(share) / 255),
+        _band_mask(in_twos(share) / np.float32(255)),
         tuple(cv2.boundingRect(np.array(outline, np.int32)) for outline in outlines),
         tuple(halves),
     )

@@ -17,9 +17,10 @@ MIN_SHARPNESS = 0.29
 MAX_COLUMNS_LOST, MAX_ROWS_LOST = 0.25, 0.25
 """Largest share of the scan's width, and of its upper rows, without tissue."""
 MAX_CUT_OFF = 0.25
-"""Largest share of the picture that may be missing above or at one side of the scan."""
-MAX_CUT_OFF_BELOW = 1 - UPPER
-"""The same below it: there sound is often used up, and rows of it need not show anything either."""
+"""Largest share of the picture that may be missing at one side of the scan."""
+MAX_CUT_OFF_BELOW, MAX_LOWEST = 1 - UPPER, 0.2
+"""The same below a scan that fades, as sound is used up there, and the most brightness at its end then: of scans whose
+lowest third was blackened 99 % have 0.32 and more."""
 MIN_NARROWNESS, MAX_NARROWNESS = 0.5, 2.5
 """Least and largest width against height: half a linear scan has 0.4."""
 WIDE, MIN_STEEPNESS = 1.9, 0.42
@@ -45,9 +46,11 @@ def cut_away(view: TissueView) -> bool:
     """Whether a part of the scan is not in the picture, or the picture is drawn out of its proportions."""
     (aside, below), (lost, lost_below) = view.cut_off, view.outline_lost
     narrowness = view.narrowness
+    missing_below = max(below, lost_below)
     return (
         max(aside, lost) > MAX_CUT_OFF
-        or max(below, lost_below) > MAX_CUT_OFF_BELOW
+        or missing_below > MAX_CUT_OFF_BELOW
+        or (missing_below > MAX_CUT_OFF and view.lowest > MAX_LOWEST)
         or not MIN_NARROWNESS <= narrowness <= MAX_NARROWNESS
         or (narrowness > WIDE and view.steepness < MIN_STEEPNESS)
     )

@@ -193,6 +193,14 @@ class TissueView:
         return lost, lost_below
 
     @property
+    def lowest(self) -> float:
+        """Brightness of the lowest sixteenth of the crop against the whole: near 0 where it fades, about 1 if cut."""
+        last = max(2, self.grey.shape[0] // 16)
+        lowest, _, _, _ = cv2.mean(self.grey[-last:])
+        whole, _, _, _ = cv2.mean(self.grey)
+        return float(lowest / (whole + 1))
+
+    @property
     def narrowness(self) -> float:
         """Width of the crop against its height."""
         return self.crop[2] / self.crop[3]

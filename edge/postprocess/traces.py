@@ -1,4 +1,4 @@
-"""Measures that tell traces from scans: M-mode and spectral Doppler show one line of sight, over time from left to right.
+"""Measures that tell traces from scans: M-mode and spectral Doppler show one line of sight over time.
 
 Both are looked for in the small grey picture that the model sees, in all of it and in its lower half: many scanners
 show a scan above the trace. They take a fraction of a millisecond, and are asked of few pictures.

@@ -112,13 +112,15 @@ def test_what_is_not_seen_makes_a_clear_impossible_and_a_finding_not(grey):
 
 def receiver_noise(height, width, gain=50):
     """Grain of a pixel or two, as bright at all depths."""
-    grain = [cv2.GaussianBlur(each, (0, 0), 0.5) for each in np.random.default_rng(9).standard_normal((2, height, width))]
+    grain = [
+        cv2.GaussianBlur(each, (0, 0), 0.5) for each in np.random.default_rng(9).standard_normal((2, height, width))
+    ]
     envelope = np.hypot(*grain)
     return np.clip(envelope / envelope.mean() * gain, 0, 255).astype(np.uint8)
 
 
 @pytest.mark.parametrize("gain", [25, 50, 100])
-@pytest.mark.parametrize("rows, columns", [((0, 192), (0, 80)), ((0, 192), (80, 160)), ((0, 96), (0, 160))])
+@pytest.mark.parametrize(("rows", "columns"), [((0, 192), (0, 80)), ((0, 192), (80, 160)), ((0, 96), (0, 160))])
 def test_half_a_scan_of_a_receivers_noise_is_not_seen(rows, columns, gain):
     noise = receiver_noise(rows[1] - rows[0], columns[1] - columns[0], gain)
     assert not_seen(covered(noise, slice(*rows), slice(*columns)))
@@ -150,13 +152,15 @@ def test_a_wide_scan_is_seen_unless_it_is_drawn_out():
         assert not cut_away(TissueView(grey, (0, 0, 480, 400), (480, 400))), "of that shape it is no question"
 
 
-def test_black_in_the_depth_is_no_part_that_was_cut_off():
-    for share, hidden in ((0.7, False), (0.55, True)):
-        crop = (0, 0, 480, int(share * 576))
-        assert not_seen(tissue(), crop) is hidden
-        outline = ((0, 0), (479, 0), (479, 575), (0, 575))
-        scan = Region(WHOLE, source="detected", outline=outline, shape="linear")
-        assert not_seen(tissue(), crop, (scan,)) is hidden
+@pytest.mark.parametrize("fades", [True, False])
+@pytest.mark.parametrize("share", [0.8, 0.7, 0.55])
+def test_black_in_the_depth_is_no_part_that_was_cut_off_if_the_scan_fades(share, fades):
+    grey = (tissue() * np.clip(np.linspace(3, 0, HEIGHT), 0, 1)[:, None] ** 2).astype(np.uint8) if fades else tissue()
+    crop, hidden = (0, 0, 480, int(share * 576)), share < 0.6 or (share < 0.75 and not fades)
+    assert cut_away(TissueView(grey, crop, SIZE)) is hidden
+    outline = ((0, 0), (479, 0), (479, 575), (0, 575))
+    scan = Region(WHOLE, source="detected", outline=outline, shape="linear")
+    assert cut_away(TissueView(grey, crop, SIZE, (scan,))) is hidden
 
 
 @pytest.mark.parametrize("crop", [(0, 0, 480, 288), (0, 288, 480, 288), (240, 0, 240, 576), (0, 0, 300, 576)])
@@ -218,7 +222,16 @@ def test_blur_is_told_at_the_models_scale_unless_the_picture_was_enlarged(sigma)
 @pytest.mark.parametrize("grey", [0, 90, 255])
 def test_flat_and_narrow_views_have_measures(shape, grey):
     view = TissueView(np.full(shape, grey, np.uint8), (0, 0, shape[1], shape[0]), (shape[1], shape[0]))
-    for name in ("sharpness", "layering", "columns_lost", "rows_lost", "near_field", "evenness", "asymmetry", "steepness"):
+    for name in (
+        "sharpness",
+        "layering",
+        "columns_lost",
+        "rows_lost",
+        "near_field",
+        "evenness",
+        "asymmetry",
+        "steepness",
+    ):
         assert np.isfinite(getattr(view, name)), name
     assert all(np.isfinite(view.grey_range))
     assert hides_tissue(view) in (False, True)

@@ -99,7 +99,7 @@ def test_layers_that_stand_still_are_an_m_mode_and_echoes_of_the_probe_are_no_co
         assert pixel_gate(pixels, (0, 0, 640, 480), None, view) is reason
 
 
-@pytest.mark.parametrize("anatomy, named", [(0.2, True), (0.9, False)])
+@pytest.mark.parametrize(("anatomy", "named"), [(0.2, True), (0.9, False)])
 def test_a_trace_is_named_unless_the_anatomy_head_takes_it_for_the_models_organ(kit, anatomy, named):
     """Only where a picture is refused anyway the name costs time."""
     pixels = np.full((480, 640), 90, np.uint8)
