@@ -28,6 +28,5 @@ Modules:
 - ``tissue_proof``: Proof that the whole scan shows tissue, which a frame without a lesion needs to be clear, and its
   limits.
 - ``tissue_view``: Measures of how much of the scan shows tissue, from the small grey picture that the model sees.
-- ``traces``: Measures that tell traces from scans: M-mode and spectral Doppler show one line of sight, over time from
-  left to right.
+- ``traces``: Measures that tell traces from scans: M-mode and spectral Doppler show one line of sight over time.
 """
