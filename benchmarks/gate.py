@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
 JUDGED = (Status.FINDING, Status.CLEAR)
 NEW = {
-    Reason.NO_SIGNAL, Reason.MENU, Reason.REPORT, Reason.COLOUR_DOPPLER, Reason.INTERLACED, Reason.NO_CONTACT,
-    Reason.BLURRED, Reason.TISSUE_NOT_SEEN,
+    Reason.NO_SIGNAL, Reason.MENU, Reason.REPORT, Reason.COLOUR_DOPPLER, Reason.M_MODE, Reason.SPECTRAL_DOPPLER,
+    Reason.INTERLACED, Reason.NO_CONTACT, Reason.BLURRED, Reason.TISSUE_NOT_SEEN,
 }  # fmt: skip
 """Reasons that this gate has added: what is refused for one of them may have been judged before."""
 STREAM = StreamSettings(name="gate", source="images:///")

@@ -137,7 +137,7 @@ SCREENS = {
     "vendor's card": (vendor_card, "no_signal"),
     "menu": (menu, "menu"),
     "report": (report, "report"),
-    "M-mode": (m_mode, "wrong_anatomy"),
-    "spectral Doppler": (spectral, "wrong_anatomy"),
+    "M-mode": (m_mode, "m_mode"),
+    "spectral Doppler": (spectral, "spectral_doppler"),
 }
 """What makes a picture of each class from a generator, and the reason under which it ought to be refused."""

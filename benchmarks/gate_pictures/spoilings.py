@@ -21,6 +21,8 @@ SPOILINGS = (
     "inverted", "upside down", "turned by 180", "turned by 90",
     "blur 3", "blur 5", "blur 8", "motion blur",
     "shadow over a third", "shadow over a half", "lost contact", "no contact",
+    "left half noise", "right half noise", "top half noise", "left half mirrored", "right half mirrored",
+    "a corner black", "bottom third black", "stretched x3", "contrast x0.2",
 )  # fmt: skip
 
 
@@ -28,7 +30,7 @@ def spoilt(name: str, grey: Grey, rng: np.random.Generator) -> Grey:
     """The picture, (H, W) uint8, spoilt as ``name`` says; a new one."""
     height, width = grey.shape
     kind, _, rest = name.partition(" half ")
-    if rest in ("black", "grey", "text"):
+    if rest:
         return _half(grey, kind, rest, rng)
     if name.startswith("gain"):
         return np.clip(grey * float(name[6:]), 0, 255).astype(np.uint8)
@@ -49,12 +51,16 @@ def spoilt(name: str, grey: Grey, rng: np.random.Generator) -> Grey:
         "turned by 90": lambda: np.rot90(grey).copy(),
         "motion blur": lambda: cv2.blur(grey, (max(3, 25 * max(height, width) // 448), 1)),
         "no contact": lambda: probe_echoes(height, width, rng),
+        "bottom third black": lambda: np.vstack((grey[: height - height // 3], np.zeros_like(grey[: height // 3]))),
+        "a corner black": lambda: _without_a_corner(grey, rng),
+        "stretched x3": lambda: cv2.resize(grey, (3 * width, height)),
+        "contrast x0.2": lambda: np.clip(grey * 0.2 + 90, 0, 255).astype(np.uint8),
     }
     return simple[name]()
 
 
 def _half(grey: Grey, side: str, cover: str, rng: np.random.Generator) -> Grey:
-    """One half black, of one grey, or full of text."""
+    """One half black, of one grey, full of text or a receiver's noise, or the mirror image of the other half."""
     height, width = grey.shape
     spoilt_picture = grey.copy()
     rows = {"top": slice(0, height // 2), "bottom": slice(height // 2, height)}.get(side, slice(0, height))
@@ -62,9 +68,31 @@ def _half(grey: Grey, side: str, cover: str, rng: np.random.Generator) -> Grey:
     part = spoilt_picture[rows, columns]
     if cover == "text":
         part[:] = text_page(*part.shape, rng, light=rng.random() < 0.5)
+    elif cover == "noise":
+        part[:] = receiver_noise(*part.shape, rng)
+    elif cover == "mirrored":
+        part[:] = grey[:, ::-1][rows, columns]
     else:
         part[:] = 0 if cover == "black" else rng.integers(20, 200)
     return spoilt_picture
+
+
+def receiver_noise(height: int, width: int, rng: np.random.Generator) -> Grey:
+    """What a receiver shows of no echo at all, amplified: grain with the size of a few pixels, even at all depths."""
+    grain = [rng.standard_normal((height, width)).astype(np.float32) for _ in range(2)]
+    across, down = rng.uniform(0.6, 2.5), rng.uniform(0.5, 1.2)
+    real, imaginary = (cv2.GaussianBlur(each, (0, 0), sigmaX=across, sigmaY=down) for each in grain)
+    envelope = np.hypot(real, imaginary)
+    return np.clip(envelope / envelope.mean() * rng.uniform(20, 90), 0, 255).astype(np.uint8)
+
+
+def _without_a_corner(grey: Grey, rng: np.random.Generator) -> Grey:
+    """An upper or lower corner black, as large as half the width and half the height."""
+    height, width = grey.shape
+    lost = grey.copy()
+    y, x = int(rng.choice([0, height - height // 2])), int(rng.choice([0, width - width // 2]))
+    lost[y : y + height // 2, x : x + width // 2] = 0
+    return lost
 
 
 def _shadow(grey: Grey, *, third: bool, rng: np.random.Generator) -> Grey:

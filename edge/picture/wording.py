@@ -28,6 +28,8 @@ REASONS = {
     Reason.REPORT: "the screen shows a report",
     Reason.NOT_ULTRASOUND: "it does not look like ultrasound",
     Reason.COLOUR_DOPPLER: "colour Doppler is switched on",
+    Reason.M_MODE: "the screen shows an M-mode",
+    Reason.SPECTRAL_DOPPLER: "the screen shows spectral Doppler",
     Reason.INTERLACED: "two fields are woven into the picture",
     Reason.NO_CONTACT: "the probe has no contact",
     Reason.BLURRED: "the picture is blurred",

@@ -23,5 +23,10 @@ Modules:
   the mask.
 - ``pixel_gate``: Pixel gate: quality measures that tell a scan from a black, flat or coloured picture before the model
   is asked.
+- ``scan_mask``: Mask of the scan's outlines in the small picture of its crop, kept while neither outlines nor crop
+  change.
+- ``tissue_proof``: Proof that the whole scan shows tissue, which a frame without a lesion needs to be clear, and its
+  limits.
 - ``tissue_view``: Measures of how much of the scan shows tissue, from the small grey picture that the model sees.
+- ``traces``: Measures that tell traces from scans: M-mode and spectral Doppler show one line of sight over time.
 """

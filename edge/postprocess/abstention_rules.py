@@ -29,6 +29,8 @@ from edge.postprocess.pixel_gate import (
     hue_spread,
     texture_share,
 )
+from edge.postprocess.tissue_proof import hides_tissue
+from edge.postprocess.traces import shows_m_mode, shows_spectrum
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,23 +77,13 @@ MAX_COMBING = 1.25
 """Largest difference of neighbouring lines against that of lines two apart. Scans have 0.9 at most, noise has 1."""
 MAX_LAYERING = 0.93
 """Largest share of variance between rows: without contact nothing but the probe's own echoes is seen, 0.97 and more."""
-MIN_SHARPNESS, MIN_SHARPNESS_CLEAR = 0.28, 0.29
-"""Least sharpness at the model's scale, in a picture that is judged and in one that is clear. Breast scans have 0.32
-and more, curved probes in the depth 0.27; blurred by 1 % of the picture's side a breast scan has 0.26 or less."""
+MIN_DEEP_LAYERS = 0.5
+"""Least brightness of the lower half of an M-mode against the upper one; the probe's own echoes have 0.4 and less."""
+MIN_SHARPNESS = 0.28
+"""Least sharpness at the model's scale. Breast scans have 0.32 and more, curved probes in the depth 0.27; blurred by
+1 % of the picture's side a breast scan has 0.26 or less."""
 MAX_UNSEEN = 0.25
 """A part outside of the crop that is larger than this share of it could hold a lesion: the picture is not clear."""
-MAX_COLUMNS_LOST, MAX_ROWS_LOST = 0.25, 0.25
-"""Largest share of the scan's width, and of its upper rows, without tissue in a picture that is clear."""
-MAX_CUT_OFF = 0.25
-"""Largest share of the picture that may be missing at one side of the scan in a picture that is clear."""
-MIN_NARROWNESS, MAX_NARROWNESS = 0.5, 2.5
-"""Least and largest width against height of a scan that is clear: half a linear one has 0.4, a stretched one 3."""
-MAX_LOPSIDED = 0.27
-"""Largest difference of the lit area left and right in a picture that is clear: without a corner it is 0.33 or more."""
-MIN_NEAR_FIELD = 0.6
-"""Least brightness of the near field against the whole: less is a picture upside down, or without its upper part."""
-MAX_BLACK_LEVEL, MIN_WHITE_LEVEL, MIN_CONTRAST, MAX_WHITE = 110.0, 45.0, 55.0, 0.1
-"""Gain: largest grey value of the darkest 5 %, least of the brightest 5 %, between them, largest share of white."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +176,15 @@ def flat(picture: GatePicture) -> bool:
     return texture_share(picture.sample) < MIN_TEXTURE
 
 
+def even_layers(picture: GatePicture) -> bool:
+    """Whether all columns show the same at all depths, as an M-mode of what hardly moves does."""
+    view = picture.view
+    if view is None or view.layering <= MAX_LAYERING:
+        return False
+    middle = view.grey.shape[0] // 2
+    return float(view.grey[middle:].mean()) > MIN_DEEP_LAYERS * float(view.grey[:middle].mean())
+
+
 def no_contact(picture: GatePicture) -> bool:
     """Whether all columns show the same, as the probe's own echoes do."""
     view = picture.view
@@ -198,10 +199,20 @@ def blurred(picture: GatePicture) -> bool:
 
 def snow(outputs: JudgedOutputs) -> bool:
     """Whether the anatomy head refuses a picture from black to white in which no two neighbours are alike."""
-    if outputs.anatomy is None or outputs.anatomy >= outputs.manifest.thresholds.anatomy:
-        return False
-    drawn = outputs.drawn()
+    drawn = outputs.drawn() if outputs.is_strange else None
     return drawn is not None and drawn.alikeness < MAX_ALIKE_SNOW and drawn.spread > MIN_SPREAD_SNOW
+
+
+def spectral_doppler(outputs: JudgedOutputs) -> bool:
+    """Whether the anatomy head refuses a spectrum over time that beats on a base line."""
+    view = outputs.context.view
+    return view is not None and outputs.is_strange and shows_spectrum(view.grey)
+
+
+def m_mode(outputs: JudgedOutputs) -> bool:
+    """Whether the anatomy head refuses layers that go up and down over time."""
+    view = outputs.context.view
+    return view is not None and outputs.is_strange and shows_m_mode(view.grey)
 
 
 def wrong_anatomy(outputs: JudgedOutputs) -> bool:
@@ -240,20 +251,6 @@ def tissue_not_seen(outputs: JudgedOutputs) -> bool:
     return not outputs.lesions and view is not None and hides_tissue(view)
 
 
-def hides_tissue(view: TissueView) -> bool:
-    """Whether it is not proven that the whole scan shows tissue."""
-    if (view.shows_speckle and view.sharpness < MIN_SHARPNESS_CLEAR) or view.outline_lost > MAX_CUT_OFF:
-        return True
-    black_level, white_level, white = view.grey_range
-    return (
-        max(view.cut_off / MAX_CUT_OFF, view.columns_lost / MAX_COLUMNS_LOST, view.rows_lost / MAX_ROWS_LOST) > 1
-        or min(view.narrowness / MIN_NARROWNESS, view.near_field / MIN_NEAR_FIELD, white_level / MIN_WHITE_LEVEL) < 1
-        or max(black_level / MAX_BLACK_LEVEL, white / MAX_WHITE, view.narrowness / MAX_NARROWNESS) > 1
-        or white_level - black_level < MIN_CONTRAST
-        or view.lopsided > MAX_LOPSIDED
-    )
-
-
 def scan_area_unknown(outputs: JudgedOutputs) -> bool:
     """Whether no lesion was found, and it was not found either where in the picture the scan is."""
     return outputs.context.scan_unknown and not outputs.lesions
@@ -271,11 +268,14 @@ PIXEL_RULES: tuple[AbstentionRule[GatePicture], ...] = (
     AbstentionRule(Reason.COLOUR_DOPPLER, colour_doppler, "Flow hides the tissue below it, and looks like a lesion."),
     AbstentionRule(Reason.FLAT, flat, "Tissue has speckle; a picture without texture shows none."),
     AbstentionRule(Reason.INTERLACED, interlaced, "Two moments in one picture look like texture that is not there."),
+    AbstentionRule(Reason.M_MODE, even_layers, "One line of sight over time is no scan."),
     AbstentionRule(Reason.NO_CONTACT, no_contact, "The probe's own echoes are no tissue."),
     AbstentionRule(Reason.BLURRED, blurred, "The model knows sharp pictures only, and lesions vanish in others."),
 )
 OUTPUT_RULES: tuple[AbstentionRule[JudgedOutputs], ...] = (
     AbstentionRule(Reason.NO_SIGNAL, snow, "An analogue grabber shows snow when no scanner sends a picture."),
+    AbstentionRule(Reason.SPECTRAL_DOPPLER, spectral_doppler, "A spectrum of velocities is no scan."),
+    AbstentionRule(Reason.M_MODE, m_mode, "One line of sight over time is no scan."),
     AbstentionRule(Reason.WRONG_ANATOMY, wrong_anatomy, "The model was trained and tested on one body part only."),
     AbstentionRule(Reason.COLOUR_DOPPLER, doppler_lesion, "A blob of flow is no lesion, and may hide one."),
     AbstentionRule(Reason.HEADS_DISAGREE, heads_disagree, "Malignant without a lesion: one head must be wrong."),

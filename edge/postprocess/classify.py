@@ -13,9 +13,10 @@ from edge.contracts import precision
 from edge.contracts.labels import LABELS_SENT, LabelScore, LabelVerdict
 from edge.contracts.manifest import ANATOMY, LABELS
 from edge.contracts.results import Reason, Status
-from edge.postprocess.abstention_rules import MAX_UNSEEN, hides_tissue
+from edge.postprocess.abstention_rules import MAX_UNSEEN
 from edge.postprocess.dequantise import dequantise
 from edge.postprocess.frame_context import NOTHING_KNOWN
+from edge.postprocess.tissue_proof import hides_tissue
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

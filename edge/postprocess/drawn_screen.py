@@ -31,7 +31,7 @@ EDGE = 48
 class DrawnScreen:
     """Shares of even areas, hard edges and light among a crop's pixels, and how alike neighbours are."""
 
-    __slots__ = ("alikeness", "bright", "combing", "edges", "even", "even_bright", "light", "spread")
+    __slots__ = ("alikeness", "combing", "edges", "even", "even_bright", "light", "spread")
 
     def __init__(self, pixels: NDArray[np.uint8], crop: Box, crop_grey: NDArray[np.uint8] | None = None) -> None:
         """Arguments as for `edge.postprocess.pixel_gate.PixelSample`; the crop has two rows and columns at least."""
@@ -54,8 +54,6 @@ class DrawnScreen:
         self.combing = float(cv2.norm(above, below, cv2.NORM_L1) / above.size / (next_but_one + 1))
         """Difference of neighbouring rows against that of rows two apart: over 1 only where two fields are woven."""
         is_bright = here > BACKGROUND
-        self.bright = float(is_bright.mean())
-        """Share of the pixels that are brighter than background."""
         even = largest <= SAME
         self.even = float(even.mean())
         """Share of the pixels that are like both their neighbours."""

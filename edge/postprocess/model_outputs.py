@@ -60,6 +60,11 @@ class JudgedOutputs:
         """Probability that the picture is of the manifest's body part, 0 to 1; None: the model has no such head."""
         return self._number(ANATOMY, self._outputs[ANATOMY].item()) if ANATOMY in self.manifest.heads else None
 
+    @property
+    def is_strange(self) -> bool:
+        """Whether there is an anatomy head, and it takes the picture for none of the manifest's body part."""
+        return self.anatomy is not None and self.anatomy < self.manifest.thresholds.anatomy
+
     @cached_property
     def malignancy(self) -> float:
         """Calibrated probability of the malignant class, 0 to 1."""

@@ -11,6 +11,8 @@ import pytest
 
 from edge.contracts.frames import Frame
 from edge.contracts.region import Region
+from edge.phantom.scene import PhantomScene
+from edge.phantom.spec import PhantomSpec
 from edge.pipeline.freeze import FreezeDetector
 
 WIDTH, HEIGHT, FPS = 320, 240, 25
@@ -22,6 +24,7 @@ ENCODERS = {
     "vp8": ["-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "1M", "-g", "60"],
 }
 rng = np.random.default_rng(3)
+needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
 
 
 def scan():
@@ -106,14 +109,37 @@ def test_a_probe_held_still_is_live_for_its_noise_alone():
     assert not any(told([*moving(10), *held_still(50, sigma=1.0)]))
 
 
+def phantom_held_still(count, sigma=2.0):
+    """A tissue phantom below a probe that nobody moves: all that changes is the receiver's noise, and the clock."""
+    x, y, w, h = BOX
+    tissue = PhantomScene(PhantomSpec(seed=4, width=w, height=h)).pixels(0).astype(np.float32)
+    pictures = []
+    for number in range(count):
+        pictures.append(ticking(np.full((HEIGHT, WIDTH), 18, np.uint8), number))
+        pictures[-1][y : y + h, x : x + w] = np.clip(tissue + rng.normal(0, sigma, tissue.shape), 0, 255)
+    return pictures
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
+@needs_ffmpeg
+@pytest.mark.parametrize("frozen", [frozen_with_a_clock, one_pixel_off])
 @pytest.mark.parametrize("codec", ENCODERS)
-def test_through_a_codec_the_same_is_told(codec):
-    answers = told(through(codec, [*moving(20), *frozen_with_a_clock(50)]))
+def test_through_a_codec_the_same_is_told(codec, frozen):
+    answers = told(through(codec, [*moving(20), *frozen(50)]))
     assert answers.index(True) <= 20 + FPS
     assert all(answers[20 + FPS :])
-    assert not any(told(through(codec, [*moving(20), *held_still(50, sigma=2.0)])))
+
+
+@pytest.mark.slow
+@needs_ffmpeg
+@pytest.mark.parametrize("still", [held_still, phantom_held_still])
+@pytest.mark.parametrize("codec", ENCODERS)
+def test_through_a_codec_a_probe_held_still_is_live(codec, still):
+    assert not any(told(through(codec, [*moving(20), *still(50)])))
+
+
+def test_a_probe_held_still_on_a_phantom_is_live():
+    assert not any(told([*moving(20), *phantom_held_still(50, sigma=1.0)]))
 
 
 @pytest.mark.parametrize("scans_per_second", [25, 8, 5])

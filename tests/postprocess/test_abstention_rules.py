@@ -34,9 +34,12 @@ ORDER = [
     Reason.COLOUR_DOPPLER,
     Reason.FLAT,
     Reason.INTERLACED,
+    Reason.M_MODE,
     Reason.NO_CONTACT,
     Reason.BLURRED,
     Reason.NO_SIGNAL,
+    Reason.SPECTRAL_DOPPLER,
+    Reason.M_MODE,
     Reason.WRONG_ANATOMY,
     Reason.COLOUR_DOPPLER,
     Reason.HEADS_DISAGREE,
@@ -48,8 +51,14 @@ ORDER = [
 """Written down a second time, apart from the table."""
 PIXELS = np.random.default_rng(0).integers(20, 200, (480, 640), dtype=np.uint8)
 SNOW = np.random.default_rng(0).integers(0, 256, (480, 640), dtype=np.uint8)
-BY_TWO_RULES = {"snow": Reason.NO_SIGNAL, "doppler_lesion": Reason.COLOUR_DOPPLER}
-"""Rules after the model with a reason that another has before it."""
+BY_TWO_RULES = {"snow": Reason.NO_SIGNAL, "doppler_lesion": Reason.COLOUR_DOPPLER, "even_layers": Reason.M_MODE}
+"""Rules with a reason that another has, before the model or after it."""
+TIME, DEPTH = np.arange(160), np.arange(120)[:, None]
+BEAT = 20 + 60 * (1 - TIME % 40 / 40)
+TRACES = {
+    Reason.SPECTRAL_DOPPLER: np.where((DEPTH < 100) & (DEPTH > 100 - BEAT), 150, 2).astype(np.uint8),
+    Reason.M_MODE: (90 + 80 * np.sin((DEPTH + 4 * np.sin(TIME / 8)) / 3 + np.sin(DEPTH / 9))).astype(np.uint8),
+}
 BOX, _ = plan((0, 0, 640, 480), 160, 160)
 
 
@@ -124,6 +133,7 @@ def test_each_rule_before_the_model_can_be_the_one_that_applies():
     woven = cv2.normalize(woven, None, 20, 240, cv2.NORM_MINMAX).astype(np.uint8)
     echoes = np.repeat(cv2.GaussianBlur(noise[:, :1, 0], (0, 0), 3), 320, axis=1)
     echoes = np.clip(echoes * 4.0 - 400, 20, 255).astype(np.uint8)
+    fading = (np.linspace(1, 0, 240)[:, None] ** 3 * echoes).astype(np.uint8)
     pictures = {
         Reason.TOO_SMALL: noise[:15],
         Reason.BLACK: np.zeros((64, 64), np.uint8),
@@ -134,7 +144,8 @@ def test_each_rule_before_the_model_can_be_the_one_that_applies():
         Reason.COLOUR_DOPPLER: doppler,
         Reason.FLAT: np.full((64, 64), 128, np.uint8),
         Reason.INTERLACED: woven,
-        Reason.NO_CONTACT: cv2.add(echoes, noise[:, :, 0] // 16),
+        Reason.M_MODE: cv2.add(echoes, noise[:, :, 0] // 16),
+        Reason.NO_CONTACT: cv2.add(fading, noise[:, :, 0] // 16),
         Reason.BLURRED: cv2.normalize(cv2.GaussianBlur(noise[:, :, 0], (0, 0), 6), None, 0, 255, cv2.NORM_MINMAX),
     }
     assert list(pictures) == [rule.reason for rule in (*SIZE_RULES, *PIXEL_RULES)]
@@ -150,6 +161,8 @@ def test_each_rule_after_the_model_can_be_the_one_that_applies(kit, unseen):
     manifest = kit.make_manifest(kit.thresholds(uncertain=(0.25, 0.35)))
     cases = {
         Reason.NO_SIGNAL: (outputs(0.8, lesion=False, anatomy=0.2), None),
+        Reason.SPECTRAL_DOPPLER: (outputs(0.8, lesion=False, anatomy=0.2), None),
+        Reason.M_MODE: (outputs(0.8, lesion=False, anatomy=0.2), None),
         Reason.WRONG_ANATOMY: (outputs(0.8, lesion=False, anatomy=0.2), None),
         Reason.COLOUR_DOPPLER: (outputs(0.8, lesion=True), None),
         Reason.HEADS_DISAGREE: (outputs(0.8, lesion=False), "BREAST"),
@@ -164,6 +177,8 @@ def test_each_rule_after_the_model_can_be_the_one_that_applies(kit, unseen):
         if reason is Reason.COLOUR_DOPPLER:
             pixels = np.zeros((480, 640, 3), np.uint8)
             pixels[:, :, 0] = 200
+        if reason in TRACES:
+            view = TissueView(TRACES[reason], (0, 0, 640, 480), (640, 480))
         if reason is Reason.TISSUE_NOT_SEEN:
             half = np.zeros((160, 160), np.uint8)
             half[:, :80] = 100

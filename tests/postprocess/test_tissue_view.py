@@ -12,6 +12,7 @@ from edge.contracts.region import Region
 from edge.postprocess.abstention_rules import MIN_SHARPNESS, blurred, tissue_not_seen
 from edge.postprocess.frame_context import FrameContext
 from edge.postprocess.gate_picture import GatePicture
+from edge.postprocess.tissue_proof import cut_away, hides_tissue
 from edge.postprocess.tissue_view import TissueView
 
 HEIGHT, WIDTH = 192, 160
@@ -109,6 +110,59 @@ def test_what_is_not_seen_makes_a_clear_impossible_and_a_finding_not(grey):
     assert not not_seen(grey, lesions=["one"])
 
 
+def receiver_noise(height, width, gain=50):
+    """Grain of a pixel or two, as bright at all depths."""
+    grain = [
+        cv2.GaussianBlur(each, (0, 0), 0.5) for each in np.random.default_rng(9).standard_normal((2, height, width))
+    ]
+    envelope = np.hypot(*grain)
+    return np.clip(envelope / envelope.mean() * gain, 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("gain", [25, 50, 100])
+@pytest.mark.parametrize(("rows", "columns"), [((0, 192), (0, 80)), ((0, 192), (80, 160)), ((0, 96), (0, 160))])
+def test_half_a_scan_of_a_receivers_noise_is_not_seen(rows, columns, gain):
+    noise = receiver_noise(rows[1] - rows[0], columns[1] - columns[0], gain)
+    assert not_seen(covered(noise, slice(*rows), slice(*columns)))
+
+
+@pytest.mark.parametrize("aside", [0, 1])
+@pytest.mark.parametrize("turned", [False, True])
+def test_half_a_scan_that_is_the_mirror_image_of_the_other_is_not_seen(turned, aside):
+    grey = tissue() if not turned else tissue().T[:, : WIDTH - 2]
+    half = grey[:, : grey.shape[1] // 2]
+    mirrored = np.hstack((half[:, aside:], half[:, ::-1]))
+    assert not_seen(np.ascontiguousarray(mirrored.T if turned else mirrored))
+
+
+def test_even_speckle_that_is_no_mirror_image_is_seen():
+    """A phantom without structures has halves alike, and speckle that is not."""
+    even = np.clip(tissue().mean(axis=1, keepdims=True) * receiver_noise(HEIGHT, WIDTH) / 60, 0, 255).astype(np.uint8)
+    assert TissueView(even, WHOLE, SIZE).asymmetry > 0.6
+    assert not not_seen(even)
+
+
+def test_a_wide_scan_is_seen_unless_it_is_drawn_out():
+    wide = cv2.resize(tissue(), (160, 76), interpolation=cv2.INTER_AREA)
+    drawn_out = cv2.resize(tissue()[:76, :40], (160, 76), interpolation=cv2.INTER_LINEAR)
+    crop = (0, 0, 480, 230)
+    for grey, is_hidden in ((wide, False), (drawn_out, True)):
+        view = TissueView(grey, crop, crop[2:])
+        assert cut_away(view) is is_hidden
+        assert not cut_away(TissueView(grey, (0, 0, 480, 400), (480, 400))), "of that shape it is no question"
+
+
+@pytest.mark.parametrize("fades", [True, False])
+@pytest.mark.parametrize("share", [0.8, 0.7, 0.55])
+def test_black_in_the_depth_is_no_part_that_was_cut_off_if_the_scan_fades(share, fades):
+    grey = (tissue() * np.clip(np.linspace(3, 0, HEIGHT), 0, 1)[:, None] ** 2).astype(np.uint8) if fades else tissue()
+    crop, hidden = (0, 0, 480, int(share * 576)), share < 0.6 or (share < 0.75 and not fades)
+    assert cut_away(TissueView(grey, crop, SIZE)) is hidden
+    outline = ((0, 0), (479, 0), (479, 575), (0, 575))
+    scan = Region(WHOLE, source="detected", outline=outline, shape="linear")
+    assert cut_away(TissueView(grey, crop, SIZE, (scan,))) is hidden
+
+
 @pytest.mark.parametrize("crop", [(0, 0, 480, 288), (0, 288, 480, 288), (240, 0, 240, 576), (0, 0, 300, 576)])
 def test_a_scan_that_is_cut_off_at_one_side_is_not_seen(crop):
     assert not_seen(tissue(), crop)
@@ -168,6 +222,16 @@ def test_blur_is_told_at_the_models_scale_unless_the_picture_was_enlarged(sigma)
 @pytest.mark.parametrize("grey", [0, 90, 255])
 def test_flat_and_narrow_views_have_measures(shape, grey):
     view = TissueView(np.full(shape, grey, np.uint8), (0, 0, shape[1], shape[0]), (shape[1], shape[0]))
-    for name in ("sharpness", "layering", "columns_lost", "rows_lost", "near_field"):
+    for name in (
+        "sharpness",
+        "layering",
+        "columns_lost",
+        "rows_lost",
+        "near_field",
+        "evenness",
+        "asymmetry",
+        "steepness",
+    ):
         assert np.isfinite(getattr(view, name)), name
     assert all(np.isfinite(view.grey_range))
+    assert hides_tissue(view) in (False, True)

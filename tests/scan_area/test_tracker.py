@@ -276,12 +276,27 @@ def test_an_outline_beside_the_picture_is_told() -> None:
         add_stream_metadata([settings])(frame(np.zeros((90, 100, 3), np.uint8), 0))
 
 
-def test_a_fault_in_the_search_costs_the_outline_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The frame is judged all the same, and not shown."""
+def test_a_fault_in_the_search_costs_the_outline_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The frame goes on as it was, the log says why, and a search that works again finds the scan in the next one."""
+    given = (Region(box=(0, 0, 640, 480), mm_x=0.1, mm_y=0.1, source="dicom"),)
+    first = frame(screen().frame(), 0)
+    calls = []
 
     def fail(*_: object) -> None:
+        calls.append(1)
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(tracker_module, "find_scans", fail)
-    one = frame(screen().frame(), 0)
-    assert ScanAreaTracker()(one) == replace(one, geometry=0) or not has_outline(ScanAreaTracker()(one).regions)
+    track = ScanAreaTracker()
+    with monkeypatch.context() as patched:
+        for name in ("find_scans", "tighten"):
+            patched.setattr(tracker_module, name, fail)
+        told = track(first)
+        assert told.pixels is first.pixels
+        assert (told.regions, told.geometry, told.seq, told.stream) == ((), 0, first.seq, first.stream)
+        assert ScanAreaTracker()(replace(first, regions=given)).regions == given
+    assert len(calls) == 2
+    assert "its scan area could not be looked for" in caplog.text
+    assert "a bug" in caplog.text
+    assert has_outline(track(frame(screen().frame(), 1)).regions)

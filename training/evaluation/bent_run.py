@@ -45,7 +45,7 @@ def write_bent_run(run: Path, bent: Path, out: Path, log: Callable[[str], None])
     for fold in np.unique(rows["fold"]).tolist():
         chosen = np.flatnonzero(rows["fold"] == fold)
         log(f"fold {fold}: {len(chosen)} bent pictures")
-        said = _outputs(run / f"fold-{fold}" / GRAPH, rows["tensors"][chosen])
+        said = int8_outputs(run / f"fold-{fold}" / GRAPH, rows["tensors"][chosen])
         for name, values in said.items():
             rows[name][chosen] = values.reshape(rows[name][chosen].shape)
     out.mkdir(parents=True, exist_ok=True)
@@ -55,7 +55,7 @@ def write_bent_run(run: Path, bent: Path, out: Path, log: Callable[[str], None])
     np.savez_compressed(out / INT8, **told)
 
 
-def _outputs(graph: Path, tensors: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
+def int8_outputs(graph: Path, tensors: NDArray[np.uint8]) -> dict[str, NDArray[Any]]:
     """Malignancy (n,) and lesion (n, h, w) uint8, times 255, of an int8 graph for ``tensors`` (n, H, W, 3) uint8."""
     from ai_edge_litert.interpreter import Interpreter
 
