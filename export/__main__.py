@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 import edge
+from edge.cli import model_adopt
 from edge.cli.errors import report
 from edge.process.text_streams import set_up_text_streams
 from export import cli_regate
@@ -22,6 +23,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cli_regate.app)
+app.command("adopt", epilog="Example:  python -m export adopt own.tflite --labels labels.txt --out own.sono.tflite")(
+    model_adopt.command
+)
 
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a training run, runs/<id>.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]

@@ -5,6 +5,7 @@ saved_model/         signature: image (1, height, width, channels) float32 0..25
 recipe.toml          what it was made of and when, and the classes' names
 representative.npz   tensors uint8: training pictures after preprocessing, for the ranges of quantisation
 eval.npz             tensors, labels, groups, ids, split (val, test): pictures never trained on
+fold-1-of-5/ …       where the recipe has folds: the same of each, whose val is the part that its model never saw
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class ClassifierExportRecipe(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     body_part: str = ""
     preprocess: PreprocessRecipe
+    folds: int = 0
     data: list[DataSource] = []
 
 
@@ -79,6 +81,13 @@ class ClassifierRun:
     """(n, height, width, channels) uint8, 0 to 255: training pictures, for the ranges of quantisation."""
     val: LabelledPictures
     test: LabelledPictures
+    """Empty in a fold."""
+
+    @property
+    def folds(self) -> list[Path]:
+        """Folders of the folds' runs; empty where the recipe has none."""
+        count = self.record.recipe.folds
+        return [self.path / f"fold-{number}-of-{count}" for number in range(1, count + 1)]
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -103,19 +112,22 @@ def is_classifier_run(path: Path) -> bool:
     return bool(recipe.get("kind") == "classifier" and heads == "classes")
 
 
-def open_classifier_run(path: Path) -> ClassifierRun:
-    """Read the folder of a classifier's run. Raises UsageError, naming what is missing or of another shape."""
+def open_classifier_run(path: Path, sides: tuple[str, ...] = ("val", "test")) -> ClassifierRun:
+    """Read the folder of a classifier's run. Raises UsageError, naming what is missing or of another shape.
+
+    ``sides``: those that it must have; of a fold ``val`` alone.
+    """
     record = read_record(path, ClassifierRunRecord, HINT)
     representative = read_representative(path, record.recipe.preprocess, HINT)
     with np.load(path / "eval.npz") as file:
         arrays = {name: file[name] for name in ("tensors", "labels", "groups", "split")}
-    sides = {}
+    held = {}
     for side in ("val", "test"):
         rows = (arrays["split"] == side) & (arrays["labels"] >= 0)
-        if not rows.any():
+        if side in sides and not rows.any():
             raise UsageError(f"{path} kept no held-back picture of {side}", hint=AGAIN)
-        sides[side] = LabelledPictures(
+        held[side] = LabelledPictures(
             arrays["tensors"][rows], arrays["labels"][rows].astype(np.int64), arrays["groups"][rows]
         )
-    check_patients_apart(sides["val"].groups, sides["test"].groups, HINT)
-    return ClassifierRun(path, record, representative, sides["val"], sides["test"])
+    check_patients_apart(held["val"].groups, held["test"].groups, HINT)
+    return ClassifierRun(path, record, representative, held["val"], held["test"])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from training.recipe import RecipeSection
 
-NOT_LEARNT_BY = ("data", "gate", "distribute")
+NOT_LEARNT_BY = ("data", "gate", "distribute", "folds")
 """Sections that say nothing of what the weights learn, or from which pictures."""
 
 

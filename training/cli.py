@@ -72,6 +72,12 @@ def run(
         Path | None,
         typer.Option(help="Folder of other organs, for an anatomy gate that refuses them (recipe folder)."),
     ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=20, help="Models more, for thresholds out of fold; takes so many times as long (not for breast)."
+        ),
+    ] = None,
 ) -> None:
     """Train a model, judge it, and write what export needs into --out."""
     import msgspec
@@ -79,13 +85,14 @@ def run(
     from training.classify.recipe import is_classifier
 
     if is_classifier(recipe):
-        _run_classifier(recipe, data, out, epochs, threads, strategy, skip_broken, tensorboard, gate_negatives)
+        _run_classifier(recipe, data, out, epochs, threads, strategy, skip_broken, tensorboard, gate_negatives, folds)
         return
-    if data is None or strategy or skip_broken or tensorboard or gate_negatives:
+    if data is None or strategy or skip_broken or tensorboard or gate_negatives or folds:
         from edge.contracts.errors import UsageError
 
         raise UsageError(
-            f"the recipe {recipe} wants --data, and no --strategy, --skip-broken, --tensorboard, --gate-negatives",
+            f"the recipe {recipe} wants --data, and no --strategy, --skip-broken, --tensorboard, "
+            "--gate-negatives, --folds",
             hint="python -m training run --help says which option is for which recipe",
         )
     from training.recipe import load_recipe
@@ -134,10 +141,11 @@ def _run_classifier(
     skip_broken: bool,
     tensorboard: bool,
     gate_negatives: Path | None,
+    folds: int | None,
 ) -> None:
     import msgspec
 
-    from training.classify.recipe import DistributeSection, load_classifier
+    from training.classify.recipe import DistributeSection, check_folds, load_classifier
     from training.classify.run import run_classifier
 
     chosen = load_classifier(recipe)
@@ -145,6 +153,9 @@ def _run_classifier(
         chosen = msgspec.structs.replace(chosen, optimiser=msgspec.structs.replace(chosen.optimiser, epochs=epochs))
     if strategy is not None:
         chosen = msgspec.structs.replace(chosen, distribute=msgspec.convert({"strategy": strategy}, DistributeSection))
+    if folds is not None:
+        chosen = msgspec.structs.replace(chosen, folds=folds)
+    check_folds(chosen)
     run_classifier(
         chosen,
         data,

@@ -91,6 +91,9 @@ class ClassifierRecipe(RecipeSection, frozen=True, kw_only=True):
     task: str = "classification"
     fold: Annotated[int, msgspec.Meta(ge=1)] = 1
     seed: int = 1
+    folds: Annotated[int, msgspec.Meta(ge=0, le=20)] = 0
+    """So many more models, each without a part of the pictures that are not of the test: temperature and thresholds are
+    then chosen by what each says of the part that it never saw (out of fold). 0: by the validation pictures."""
     classes: list[str] = []
     """Names of the class folders in the order of the outputs; empty: all folders there are, by name."""
     unlabelled: list[str] = []
@@ -152,9 +155,24 @@ def load_classifier(name: str) -> ClassifierRecipe:
             f"{name}: unlabelled and other folders teach nothing to a network with heads = classes",
             hint='take them out, name them in classes, or write heads = "bundle"',
         )
+    check_folds(recipe)
     if recipe.split.val + recipe.split.test >= 0.9:
         raise ConfigError(f"{name}: val and test leave too little to learn from", hint="0.15 each is usual")
     return recipe
+
+
+def check_folds(recipe: ClassifierRecipe) -> None:
+    """Raise ConfigError for folds that cannot be: of one alone, of other heads, on many machines."""
+    if not recipe.folds:
+        return
+    if recipe.folds < 2:
+        raise ConfigError(f"expected 2 folds or more, got {recipe.folds}", hint="5 is usual; 0: none")
+    if recipe.network.heads != "classes":
+        raise ConfigError(
+            f"folds are for heads = classes, {recipe.name} has {recipe.network.heads}", hint="take folds out"
+        )
+    if recipe.distribute.strategy == "multi-worker":
+        raise ConfigError("folds are trained on one machine", hint="take folds out, or --strategy none or mirrored")
 
 
 def load_classifier_record(run: Path) -> ClassifierRecord:

@@ -14,10 +14,11 @@ from edge.contracts.errors import UsageError
 from edge.process.git_revision import git_revision
 from training.classify.cache import SampleCache
 from training.classify.folder import has_groups, list_folder
+from training.classify.folds import train_folds
 from training.classify.gate_stage import check_gate_possible, gate_classifier
 from training.classify.metrics import class_metrics, confusion, confusion_text, table, with_interval
 from training.classify.phantom_dataset import render_dataset, render_unseen
-from training.classify.predictions_file import write_predictions
+from training.classify.predictions_file import read_predictions, write_predictions
 from training.classify.read_check import readable_pictures
 from training.classify.recipe import ClassifierRecipe, ClassifierRecord
 from training.classify.split import ListedPicture, check_listing, split_pictures
@@ -61,7 +62,9 @@ def run_classifier(
 
     model, strategy = train(recipe, pictures, classes, out, log, tensorboard)
     if is_chief(recipe):
-        finish(model, recipe, pictures, classes, out, log, gate_negatives)
+        folds = train_folds(recipe, pictures, classes, out, log) if recipe.folds else []
+        write_run(model, recipe, pictures, classes, out, log, gate_negatives, folds)
+        log(f"done: {out}\n{next_commands(out)}")
     if strategy.num_replicas_in_sync > 1:
         barrier(strategy)
 
@@ -93,7 +96,7 @@ def collect_pictures(
     return listed, classes
 
 
-def finish(
+def write_run(
     model: keras.Model,
     recipe: ClassifierRecipe,
     pictures: Sequence[ListedPicture],
@@ -101,10 +104,11 @@ def finish(
     out: Path,
     log: Callable[[str], None],
     gate_negatives: Path | None = None,
+    folds: Sequence[Path] = (),
 ) -> None:
     """Fit the gate, if it is wanted, evaluate validation and test, and write every file that export reads.
 
-    ``recipe.toml`` comes last: a folder that has it is a finished run.
+    ``folds``: folders of the folds' runs. ``recipe.toml`` comes last: a folder that has it is a finished run.
     """
     from training.classify.saved_model import save_model
 
@@ -117,11 +121,14 @@ def finish(
         model, figures["gate"], other = gated.model, gated.report, gated.tensors
     for side in ("val", "test"):
         held = SampleCache([p for p in pictures if p.split == side and p.label >= 0], recipe.preprocess, out / "cache")
+        if not len(held):
+            continue  # a fold has no test
         scores = _evaluate_side(model, side, held, classes, figures, log)
         rows += [
             [p.id, p.group, classes[p.label], side, *(f"{s:.6f}" for s in each)]
             for p, each in zip(held.pictures, scores, strict=True)
         ]
+    rows += _out_of_fold(folds, classes, figures, log)
     (out / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     write_predictions(out, classes, rows)
     _write_tensors(recipe, pictures, out, other)
@@ -135,7 +142,6 @@ def finish(
         epochs_done=recipe.optimiser.epochs,
     )
     write_record(out, record)
-    log(f"done: {out}\n{next_commands(out)}")
 
 
 def _evaluate_side(
@@ -163,6 +169,23 @@ def _evaluate_side(
     if side == "test":
         log(confusion_text(counts, classes))
     return scores
+
+
+def _out_of_fold(
+    folds: Sequence[Path], classes: Sequence[str], figures: dict[str, Any], log: Callable[[str], None]
+) -> list[list[Any]]:
+    """Rows of ``predictions.csv`` of what the folds' models say of the parts that they never saw; their metrics."""
+    if not folds:
+        return []
+    parts = [read_predictions(fold).of("val") for fold in folds]
+    scores, labels = np.concatenate([p.scores for p in parts]), np.concatenate([p.labels for p in parts])
+    groups, ids = np.concatenate([p.groups for p in parts]).tolist(), np.concatenate([p.ids for p in parts]).tolist()
+    figures["oof"] = class_metrics(scores, labels, groups, classes)
+    figures["oof_confusion"] = confusion(labels, scores.argmax(axis=1), len(classes)).tolist()
+    log(f"out of fold:\n{table(figures['oof'])}")
+    return [
+        [ids[i], groups[i], classes[labels[i]], "oof", *(f"{s:.6f}" for s in scores[i])] for i in range(len(labels))
+    ]
 
 
 def _mean_of(values: NDArray[np.float64], rows: NDArray[np.int_]) -> float:
