@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from edge.cli.errors import report
 from edge.process.text_streams import set_up_text_streams
 from training import cli_cines, cli_data, cli_evaluation, cli_gate
+
+if TYPE_CHECKING:
+    from training.classify.recipe import ClassifierRecipe
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -78,6 +81,12 @@ def run(
             min=0, max=20, help="Models more, for thresholds out of fold; takes so many times as long (not for breast)."
         ),
     ] = None,
+    masks: Annotated[
+        bool, typer.Option("--masks", help="Learn to outline: masks stand beside the pictures (recipe folder).")
+    ] = False,
+    colour: Annotated[
+        Literal["grey", "rgb"] | None, typer.Option(help="Of the pictures, instead of the recipe's (not for breast).")
+    ] = None,
 ) -> None:
     """Train a model, judge it, and write what export needs into --out."""
     import msgspec
@@ -85,14 +94,22 @@ def run(
     from training.classify.recipe import is_classifier
 
     if is_classifier(recipe):
-        _run_classifier(recipe, data, out, epochs, threads, strategy, skip_broken, tensorboard, gate_negatives, folds)
+        _run_classifier(
+            _changed(recipe, epochs, strategy, folds, masks, colour),
+            data,
+            out,
+            threads,
+            skip_broken,
+            tensorboard,
+            gate_negatives,
+        )
         return
-    if data is None or strategy or skip_broken or tensorboard or gate_negatives or folds:
+    if data is None or strategy or skip_broken or tensorboard or gate_negatives or folds or masks or colour:
         from edge.contracts.errors import UsageError
 
         raise UsageError(
             f"the recipe {recipe} wants --data, and no --strategy, --skip-broken, --tensorboard, "
-            "--gate-negatives, --folds",
+            "--gate-negatives, --folds, --masks, --colour",
             hint="python -m training run --help says which option is for which recipe",
         )
     from training.recipe import load_recipe
@@ -131,33 +148,40 @@ def cv(
     cross_validate(chosen, items, data, out, cache, typer.echo, gate=gate)
 
 
+def _changed(
+    name: str, epochs: int | None, strategy: str | None, folds: int | None, masks: bool, colour: str | None
+) -> ClassifierRecipe:
+    """Recipe of a classifier with what the options say in place of what it says. Raises ConfigError as it does."""
+    import msgspec
+
+    from training.classify.recipe import ClassifierRecipe, check_recipe, load_classifier
+
+    tree = msgspec.to_builtins(load_classifier(name))
+    given = {("optimiser", "epochs"): epochs, ("distribute", "strategy"): strategy}
+    for (section, key), value in given.items():
+        if value is not None:
+            tree[section][key] = value
+    if masks:
+        tree["network"]["heads"] = "mask"
+    tree |= {key: value for key, value in (("folds", folds), ("colour", colour)) if value is not None}
+    chosen = msgspec.convert(tree, ClassifierRecipe)
+    check_recipe(chosen)
+    return chosen
+
+
 def _run_classifier(
-    recipe: str,
+    recipe: ClassifierRecipe,
     data: Path | None,
     out: Path,
-    epochs: int | None,
     threads: int,
-    strategy: str | None,
     skip_broken: bool,
     tensorboard: bool,
     gate_negatives: Path | None,
-    folds: int | None,
 ) -> None:
-    import msgspec
-
-    from training.classify.recipe import DistributeSection, check_folds, load_classifier
     from training.classify.run import run_classifier
 
-    chosen = load_classifier(recipe)
-    if epochs is not None:
-        chosen = msgspec.structs.replace(chosen, optimiser=msgspec.structs.replace(chosen.optimiser, epochs=epochs))
-    if strategy is not None:
-        chosen = msgspec.structs.replace(chosen, distribute=msgspec.convert({"strategy": strategy}, DistributeSection))
-    if folds is not None:
-        chosen = msgspec.structs.replace(chosen, folds=folds)
-    check_folds(chosen)
     run_classifier(
-        chosen,
+        recipe,
         data,
         out,
         typer.echo,

@@ -258,7 +258,7 @@ def test_pipelines_share_an_epoch_and_every_epoch_is_another(tmp_path, recipe):
     data = make_dataset(tmp_path / "sample_dataset")
     pictures, _ = collect_pictures(recipe, data, tmp_path / "x", lambda line: None)
     train_part = [p for p in pictures if p.split == "train"]
-    sampler = EpochSampler(train_part, recipe, SampleCache(train_part, recipe.preprocess, tmp_path / "cache"))
+    sampler = EpochSampler(train_part, recipe, SampleCache(train_part, recipe, tmp_path / "cache"))
 
     def labels(epoch, *part):
         return np.concatenate([b[1].numpy() for b in train_batches(sampler, epoch, 4, *part)])
@@ -275,11 +275,11 @@ def test_kept_tensors_are_those_that_the_device_makes(tmp_path, recipe):
     pictures, _ = collect_pictures(
         msgspec.structs.replace(recipe, split=SplitSection(val=0.3, test=0.3)), data, tmp_path, print
     )
-    made = SampleCache(pictures, recipe.preprocess, tmp_path / "cache")
+    made = SampleCache(pictures, recipe, tmp_path / "cache")
     first = [made[i] for i in range(len(made))]
     for picture in pictures:
         picture.path.chmod(0o000)
-    again = SampleCache(pictures, recipe.preprocess, tmp_path / "cache")
+    again = SampleCache(pictures, recipe, tmp_path / "cache")
     for one, other in zip(first, (again[i] for i in range(len(again))), strict=True):
         assert np.array_equal(one.tensor, other.tensor)
         assert np.array_equal(one.mask, other.mask)

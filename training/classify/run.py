@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,9 @@ from training.classify.cache import SampleCache
 from training.classify.folder import has_groups, list_folder
 from training.classify.folds import train_folds
 from training.classify.gate_stage import check_gate_possible, gate_classifier
+from training.classify.held_tensors import write_tensors
+from training.classify.mask_folder import check_masked, list_masked
+from training.classify.mask_metrics import mask_metrics
 from training.classify.metrics import class_metrics, confusion, confusion_text, table, with_interval
 from training.classify.phantom_dataset import render_dataset, render_unseen
 from training.classify.predictions_file import read_predictions, write_predictions
@@ -29,12 +33,6 @@ if TYPE_CHECKING:
 
     import keras
     from numpy.typing import NDArray
-
-REPRESENTATIVE = 160
-"""Number of training pictures that calibrate the quantisation."""
-KEPT = 1000
-"""Held-out tensors of validation and of test, each, that a run of labels alone keeps for export's thresholds and
-figures: memory does not grow with the data. A run with a lesion mask keeps all."""
 
 
 def run_classifier(
@@ -62,8 +60,11 @@ def run_classifier(
 
     model, strategy = train(recipe, pictures, classes, out, log, tensorboard)
     if is_chief(recipe):
-        folds = train_folds(recipe, pictures, classes, out, log) if recipe.folds else []
-        write_run(model, recipe, pictures, classes, out, log, gate_negatives, folds)
+        if recipe.network.heads == "mask":
+            write_mask_run(model, recipe, pictures, classes, out, log)
+        else:
+            folds = train_folds(recipe, pictures, classes, out, log) if recipe.folds else []
+            write_run(model, recipe, pictures, classes, out, log, gate_negatives, folds)
         log(f"done: {out}\n{next_commands(out)}")
     if strategy.num_replicas_in_sync > 1:
         barrier(strategy)
@@ -81,7 +82,9 @@ def collect_pictures(
         render_unseen(out / "unseen", recipe.render, recipe.seed)
     if data is None:
         raise UsageError(f"the recipe {recipe.name} wants --data", hint="--data names a folder of class folders")
-    listed, classes = list_folder(data, recipe)
+    masked = recipe.network.heads == "mask"
+    listed, classes = list_masked(data, recipe, skip_broken) if masked else list_folder(data, recipe)
+    listed = [replace(p, colour=recipe.colour == "rgb") for p in listed]
     if listed and len(classes) > 1:
         listed = readable_pictures(listed, skip_broken, log)
         if not has_groups(data, recipe) and not any(p.split for p in listed):
@@ -90,7 +93,10 @@ def collect_pictures(
                 "good; `python -m training check DIR --write-groups` groups look-alikes"
             )
         listed = split_pictures(listed, recipe.split, recipe.seed)
-    check_listing(listed, classes)
+    if masked:
+        check_masked(listed, classes)
+    else:
+        check_listing(listed, classes)
     sizes = {side: sum(p.split == side for p in listed) for side in ("train", "val", "test")}
     log(f"{len(listed)} pictures of {', '.join(classes)}: " + ", ".join(f"{n} {side}" for side, n in sizes.items()))
     return listed, classes
@@ -116,11 +122,11 @@ def write_run(
     rows: list[list[Any]] = []
     other = None
     if gate_negatives is not None:
-        val = SampleCache([p for p in pictures if p.split == "val" and p.label >= 0], recipe.preprocess, out / "cache")
+        val = SampleCache([p for p in pictures if p.split == "val" and p.label >= 0], recipe, out / "cache")
         gated = gate_classifier(model, recipe, pictures, val, gate_negatives, log)
         model, figures["gate"], other = gated.model, gated.report, gated.tensors
     for side in ("val", "test"):
-        held = SampleCache([p for p in pictures if p.split == side and p.label >= 0], recipe.preprocess, out / "cache")
+        held = SampleCache([p for p in pictures if p.split == side and p.label >= 0], recipe, out / "cache")
         if not len(held):
             continue  # a fold has no test
         scores = _evaluate_side(model, side, held, classes, figures, log)
@@ -131,8 +137,41 @@ def write_run(
     rows += _out_of_fold(folds, classes, figures, log)
     (out / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     write_predictions(out, classes, rows)
-    _write_tensors(recipe, pictures, out, other)
+    write_tensors(recipe, pictures, out, other)
     save_model(model, out / "saved_model")
+    write_finished(recipe, classes, out)
+
+
+def write_mask_run(
+    model: keras.Model,
+    recipe: ClassifierRecipe,
+    pictures: Sequence[ListedPicture],
+    classes: Sequence[str],
+    out: Path,
+    log: Callable[[str], None],
+) -> None:
+    """Evaluate a segmentation network on validation and test, and write every file that report and export read."""
+    from training.classify.mask_predictions import MaskPredictions, join_predictions, predict_masks
+    from training.classify.mask_predictions import write_mask_predictions as write
+    from training.classify.saved_model import save_model
+
+    figures, parts = {}, []
+    for side in ("val", "test"):
+        held = SampleCache([p for p in pictures if p.split == side], recipe, out / "cache")
+        ids, groups = (np.array([getattr(p, name) for p in held.pictures]) for name in ("id", "group"))
+        counts, found = predict_masks(model, held)
+        parts.append(MaskPredictions(list(classes), ids, groups, np.full(len(ids), side), counts, found))
+        figures[side] = mask_metrics(counts, groups.tolist(), classes)
+        log(f"{side}:\n{table(figures[side])}")
+    (out / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    write(out, join_predictions(classes, parts))
+    write_tensors(recipe, pictures, out)
+    save_model(model, out / "saved_model")
+    write_finished(recipe, classes, out)
+
+
+def write_finished(recipe: ClassifierRecipe, classes: Sequence[str], out: Path) -> None:
+    """Write ``recipe.toml``, the record of a finished run."""
     record = ClassifierRecord(
         recipe=recipe,
         git_revision=git_revision(Path(__file__).parent.parent),
@@ -190,32 +229,3 @@ def _out_of_fold(
 
 def _mean_of(values: NDArray[np.float64], rows: NDArray[np.int_]) -> float:
     return float(values[rows].mean())
-
-
-def _write_tensors(
-    recipe: ClassifierRecipe, pictures: Sequence[ListedPicture], out: Path, other: NDArray[np.uint8] | None
-) -> None:
-    """Write ``representative.npz`` of training pictures (and ``other``), ``eval.npz`` of held-out ones with a class."""
-    rng = np.random.default_rng(recipe.seed)
-
-    def some(rows: list[ListedPicture], count: int) -> list[ListedPicture]:
-        return [rows[i] for i in sorted(rng.permutation(len(rows))[:count])]
-
-    learnt = some([p for p in pictures if p.split == "train"], REPRESENTATIVE)
-    held = [p for p in pictures if p.split != "train" and p.label >= 0]
-    if recipe.network.heads == "classes":
-        held = [p for side in ("val", "test") for p in some([p for p in held if p.split == side], KEPT)]
-    samples = {name: SampleCache(of, recipe.preprocess, out / "cache") for name, of in (("r", learnt), ("h", held))}
-    seen = np.stack([samples["r"][i].tensor for i in range(len(learnt))])
-    seen = seen if other is None else np.concatenate([seen, other])
-    np.savez_compressed(out / "representative.npz", tensors=seen)
-    rows = [samples["h"][i] for i in range(len(held))]
-    np.savez_compressed(
-        out / "eval.npz",
-        tensors=np.stack([s.tensor for s in rows]),
-        masks=np.stack([s.mask for s in rows]),
-        labels=np.array([p.label for p in held], np.int8),
-        split=np.array([p.split for p in held]),
-        groups=np.array([f"{p.source}/{p.group}" for p in held]),
-        ids=np.array([p.id for p in held]),
-    )
