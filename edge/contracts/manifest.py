@@ -28,7 +28,7 @@ ANATOMY = "anatomy"
 LABELS = "labels"
 """Head of a classifier: (1, n), one value for each of its labels."""
 MASK = "mask"
-"""Head of a segmentation network: (1, h, w, n), one value for each of its labels in each place; they cover the input."""
+"""Head of a segmentation network: (1, h, w, n), one value for each of its labels in each place of the input."""
 NAMED_HEADS = {"lesion": MALIGNANCY, "classification": LABELS, "segmentation": MASK}
 """Head whose classes ``labels.txt`` names, by kind of model: those that can judge here."""
 MAX_LABELS = 4096

@@ -8,8 +8,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NoReturn
 
-import numpy as np
-
 from edge.contracts.errors import ModelError
 from edge.contracts.manifest import ANATOMY, LABELS, MAX_LABELS, NAMED_HEADS
 

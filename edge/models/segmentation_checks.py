@@ -48,7 +48,9 @@ def why_no_map(shape: tuple[int, ...], image: tuple[int, ...]) -> str | None:
     if max(height, width) > MAX_SIDE:
         return f"the map {shape} is over {MAX_SIDE} pixels long"
     if COARSEST * height < image[1] or COARSEST * width < image[2]:
-        return f"the map {shape} is too coarse for an input of {image[1]} x {image[2]}: {COARSEST} pixels a place at most"
+        return (
+            f"the map {shape} is too coarse for an input of {image[1]} x {image[2]}: {COARSEST} pixels a place at most"
+        )
     if abs(height * image[2] - width * image[1]) > max(image[1], image[2]):  # a place more or less is rounding
         return f"the map {shape} has another aspect than the input, {image[1]} x {image[2]}, and cannot lie on it"
     return None

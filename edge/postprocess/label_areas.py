@@ -65,7 +65,8 @@ def find_area(
     ]
     size = sum(pixels for pixels, _, _ in pieces)
     score = sum(pixels * mean for pixels, mean, _ in pieces) / size
-    rims = [_on_picture(border[:, 0, :] + float(side), placement) for _, _, border in pieces for side in (0, 1)]
+    corners = [border[:, 0, :].astype(np.float64) for _, _, border in pieces]
+    rims = [_on_picture(places + side, placement) for places in corners for side in (0, 1)]
     box = _box_around([*outlines, *rims])
     (sx, sy), every = placement.scale, np.concatenate(outlines)
     region = calibration_for(every, regions, box)
