@@ -17,7 +17,7 @@ from edge.adopt.golden_pictures import cases_kept, most_different
 from edge.adopt.metadata import write_metadata
 from edge.adopt.settle import DEFAULT_THRESHOLD
 from edge.adopt.signed_graph import with_signature
-from edge.adopt.write_bundle import write_classifier_bundle
+from edge.adopt.write_bundle import write_label_bundle
 from edge.contracts.errors import UsageError
 from edge.contracts.manifest import ANATOMY, LABELS, ClassificationManifest, Golden, HeadSpec, LabelRules
 from edge.postprocess.dequantise import dequantise
@@ -188,4 +188,4 @@ def _prove_and_write(
         tolerances = measure_tolerances(graph, golden, progress, tflite_runtime)
         manifest = msgspec.structs.replace(manifest, golden=tolerances)
         card, model = render_classifier_card(manifest, len(graph), len(golden)), f"{manifest.name} {manifest.version}"
-        return write_classifier_bundle(graph, manifest, golden, card, out, runtime, model)
+        return write_label_bundle(graph, manifest, golden, card, out, runtime, model)

@@ -9,7 +9,7 @@ from edge.contracts.results import Reason, Status
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edge.contracts.labels import LabelScore
+    from edge.contracts.labels import LabelArea, LabelScore
     from edge.contracts.manifest import Gate
     from edge.contracts.results import Lesion
 
@@ -99,8 +99,13 @@ def sentence(judged: JudgedFrame) -> list[str]:
 
 
 def scores_of(judged: JudgedFrame) -> tuple[LabelScore, ...]:
-    """Scores of a classifier, the highest first; empty of another model."""
+    """Scores of a classifier or segmentation network, the highest first; empty of another model."""
     return getattr(judged, "scores", ())
+
+
+def areas_of(judged: JudgedFrame) -> tuple[LabelArea, ...]:
+    """Areas of a segmentation network, the surest label first; empty of another model."""
+    return getattr(judged, "areas", None) or ()
 
 
 def gate_of(judged: JudgedFrame) -> Gate | None:
@@ -110,9 +115,19 @@ def gate_of(judged: JudgedFrame) -> Gate | None:
 
 def _labels(judged: JudgedFrame) -> list[str]:
     """Labels that a frame has, with their scores. What is clear is so by the model's card, and never "healthy"."""
+    if areas_of(judged):
+        return [area_text(area) for area in areas_of(judged)]
     given = getattr(judged, "given", ())
     said = [f"{in_ascii(each.name)} {each.score:.2f}" for each in scores_of(judged) if each.name in given]
-    return [*said, "clear by the model's card"] if judged.status is Status.CLEAR else said
+    if judged.status is not Status.CLEAR:
+        return said
+    return [*said, "clear by the model's card"] if said else ["no area of any label: clear by the model's card"]
+
+
+def area_text(area: LabelArea) -> str:
+    """Text of an area: its label and score, its share of the picture, and its size where there is a calibration."""
+    size_mm = "" if area.area_mm2 is None else f", {area.area_mm2:.1f} mm2"
+    return f"{in_ascii(area.name)} {area.score:.2f}: {area.share:.1%} of the picture{size_mm}"
 
 
 def in_ascii(text: str) -> str:

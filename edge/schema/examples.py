@@ -10,9 +10,10 @@ from typing import Any
 from edge.contracts.coverage import Coverage, Interval
 from edge.contracts.finding import EquipmentRef, Finding, FrameRef, Laterality, ModelRef, RuntimeRef
 from edge.contracts.health import Health
-from edge.contracts.labels import Labels, LabelScore
+from edge.contracts.labels import LabelArea, Labels, LabelScore
 from edge.contracts.latest_result import LatestResult
 from edge.contracts.manifest import (
+    AreaRules,
     Calibration,
     ClassificationManifest,
     DataSource,
@@ -22,6 +23,7 @@ from edge.contracts.manifest import (
     Metric,
     ModelManifest,
     PreprocessRecipe,
+    SegmentationManifest,
     Thresholds,
 )
 from edge.contracts.picture_recipe import PictureRecipe
@@ -61,6 +63,15 @@ LESION = Lesion(
     descriptors={"taller_than_wide": 0.67},
 )
 
+AREA = LabelArea(
+    name="cyst",
+    score=0.77,
+    share=0.0133,
+    area_mm2=32.8,
+    pieces=1,
+    box=(212, 140, 96, 64),
+    outlines=[LESION.outline],
+)
 SCORES = [LabelScore("cyst", 0.81), LabelScore("solid", 0.12), LabelScore("normal", 0.07)]
 
 
@@ -96,7 +107,7 @@ def finding() -> Finding:
 
 
 def labels() -> Labels:
-    """Example of a label: a classifier gives it for the first time."""
+    """Example of a label: a segmentation network sees it for the first time. A classifier leaves ``area`` out."""
     return Labels(
         **STORED,
         seq=43,
@@ -117,6 +128,7 @@ def labels() -> Labels:
         threshold=0.6,
         scan_area_finder=None,
         labels=SCORES,
+        area=AREA,
         gate="anatomy",
         model=MODEL,
         runtime=RUNTIME,
@@ -191,7 +203,10 @@ def health() -> Health:
 
 
 def result() -> LatestResult:
-    """Example of the latest result, of a classifier; a lesion model leaves ``labels``, ``found`` and ``gate`` out."""
+    """Example of the latest result, of a segmentation network.
+
+    A classifier leaves ``areas`` out, a lesion model also ``labels``, ``found`` and ``gate``.
+    """
     return LatestResult(
         **HEAD,
         stream=STREAM,
@@ -206,6 +221,7 @@ def result() -> LatestResult:
         latency_ms=TIMES,
         labels=SCORES,
         found=[SCORES[0].name],
+        areas=[AREA],
         gate="anatomy",
     )
 
@@ -243,6 +259,16 @@ def classification_manifest() -> ClassificationManifest:
         created="2030-01-31T12:00:00Z",
         labels=LabelRules(output="probabilities", threshold=0.5, thresholds={"cyst": 0.6}, clear_label="normal"),
     )
+
+
+def segmentation_manifest() -> SegmentationManifest:
+    """Example of a segmentation network's manifest: of a made-up model, whose figures mean nothing."""
+    like = classification_manifest()
+    maps = TensorSpec(shape=(1, 112, 112, 2), dtype="int8", scale=1 / 256, zero_point=-128)
+    said = {name: getattr(like, name) for name in like.__struct_fields__ if name != "labels"}
+    said |= {"judges": "segmentation", "task": "segmentation"}
+    said["heads"] = {"mask": HeadSpec(tensor=maps, class_names=["background", "cyst"])}
+    return SegmentationManifest(**said, areas=AreaRules(output="probabilities", threshold=0.5, empty_is_clear=True))
 
 
 def manifest() -> ModelManifest:

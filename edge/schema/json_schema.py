@@ -46,6 +46,7 @@ DOCUMENTED = [
     DocumentedType("response", examples.response()),
     DocumentedType("manifest", examples.manifest()),
     DocumentedType("manifest-classification", examples.classification_manifest()),
+    DocumentedType("manifest-segmentation", examples.segmentation_manifest()),
 ]
 
 
