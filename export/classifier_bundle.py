@@ -21,7 +21,6 @@ from edge.adopt.write_bundle import write_label_bundle
 from edge.contracts.errors import UsageError
 from edge.contracts.manifest import ANATOMY, LABELS, ClassificationManifest, Golden, HeadSpec, LabelRules
 from edge.postprocess.dequantise import dequantise
-from edge.preprocess.recipes import as_version_2
 from export import model_card
 from export.classifier_calibration import fit_rules, scores_of
 from export.classifier_card import render_classifier_card
@@ -135,7 +134,7 @@ def _describe(
 ) -> tuple[bytes, ClassificationManifest]:
     """The graph with signature and metadata, and its manifest, still without rules, metrics and tolerances."""
     record = run.record
-    recipe = as_version_2(record.recipe.preprocess)
+    recipe = record.recipe.picture_recipe()
     model = read_foreign_model(graph)
     outputs = dict(zip((LABELS, ANATOMY), model.outputs, strict=False))  # in this order, by `order_outputs`
     text = write_metadata(name, f"{record.task}. {model_card.NOTICE}", version, licence, recipe, tuple(outputs)[1:])

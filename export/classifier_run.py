@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 import numpy as np
 
 from edge.contracts.errors import UsageError
 from edge.contracts.manifest import ANATOMY, DataSource, PreprocessRecipe
+from edge.preprocess.recipes import as_version_2
 from export.run_folder import check_patients_apart, read_metrics, read_record, read_representative
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from edge.contracts.picture_recipe import PictureRecipe
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -37,13 +40,18 @@ AGAIN = "run `python -m training run` with the same options again: it goes on fr
 
 
 class ClassifierExportRecipe(msgspec.Struct, frozen=True, kw_only=True):
-    """What export needs of a classifier's training recipe."""
+    """What export needs of the training recipe of a classifier or segmentation."""
 
     name: str
     body_part: str = ""
     preprocess: PreprocessRecipe
+    colour: Literal["grey", "rgb"] = "grey"
     folds: int = 0
     data: list[DataSource] = []
+
+    def picture_recipe(self) -> PictureRecipe:
+        """Preprocessing recipe of version 2, as a device runs it."""
+        return msgspec.structs.replace(as_version_2(self.preprocess), colour=self.colour)
 
 
 class ClassifierRunRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,14 +110,18 @@ def class_output(heads: Iterable[str]) -> str:
 
 
 def is_classifier_run(path: Path) -> bool:
-    """Whether a folder holds the run of a classifier without a lesion mask: what it ends in has labels alone."""
+    """Whether a folder holds the run of a classifier without a mask: what it ends in has labels alone."""
+    return recipe_heads(path) == "classes"
+
+
+def recipe_heads(path: Path) -> str:
+    """What the network of a run has as heads: ``classes``, ``mask`` or ``bundle``; empty for another run, or none."""
     try:
         record = tomllib.loads((path / "recipe.toml").read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):
-        return False  # who opens it next says what is wrong
+        return ""  # who opens it next says what is wrong
     recipe = record.get("recipe", {})
-    heads = recipe.get("network", {}).get("heads", "classes")
-    return bool(recipe.get("kind") == "classifier" and heads == "classes")
+    return str(recipe.get("network", {}).get("heads", "classes")) if recipe.get("kind") == "classifier" else ""
 
 
 def open_classifier_run(path: Path, sides: tuple[str, ...] = ("val", "test")) -> ClassifierRun:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import cv2
 import msgspec
@@ -14,7 +16,13 @@ pytest.importorskip("keras")
 
 from sample_dataset import make_dataset, speckle
 
-from edge.contracts.errors import ConfigError
+from edge.contracts.errors import ConfigError, UsageError
+from edge.models.bundle import load_bundle
+from export.cli_segmentation import measure
+from export.segmentation_bundle import make_segmentation_bundle
+from export.segmentation_parity import compare_segmentation
+from export.segmentation_run import open_segmentation_run
+from export.training_run import open_run
 from training.classify import networks
 from training.classify.item_sample import classes_to_tensor, coarse_classes, make_preprocessor
 from training.classify.mask_folder import list_masked
@@ -22,6 +30,7 @@ from training.classify.mask_metrics import mask_metrics
 from training.classify.mask_predictions import count_pixels, read_mask_predictions
 from training.classify.recipe import load_classifier
 from training.classify.run import collect_pictures, run_classifier
+from training.inspect.evaluate_table import evaluate_table
 from training.reporting.collect import ReportOptions
 from training.reporting.command import write_report
 from training.reporting.mask_report import evaluate_masks
@@ -171,6 +180,45 @@ def test_from_a_folder_to_figures_by_class(tmp_path, recipe):
     assert np.shape(report["test"]["confusion"]) == (2, 2)
     assert "data:image/png" in (tmp_path / "report" / "report.html").read_text()
     assert "dice solid" in evaluate_masks(out)
+    bundle_and_device(tmp_path, out, lines)
+
+
+def bundle_and_device(tmp_path, out, lines):
+    """The bundle of the run, its figures, every engine and number format, and what a device says with it."""
+    path, run = tmp_path / "m.tflite", open_segmentation_run(out)
+    with pytest.raises(UsageError, match="is not the background"):
+        make_segmentation_bundle(run, path, lines.append, name="m", version="1", clear_label="solid")
+    made = make_segmentation_bundle(run, path, lines.append, name="m", version="1", clear_label="background")
+    manifest = load_bundle(path).manifest
+    assert (manifest.judges, manifest.gate, manifest.label_names) == ("segmentation", "none", ["background", "solid"])
+    assert manifest.areas.empty_is_clear
+    figures = {m.name: m for m in manifest.metrics}
+    assert figures["Dice solid"].value > 0.6
+    assert abs(figures["macro Dice, int8 - float"].value) < 0.05
+    assert measure(made, out) == manifest.metrics, "export evaluate says what the card says"
+    with pytest.raises(UsageError, match="is the run of a segmentation"):
+        open_run(out)
+    found, _ = evaluate_table(path, write_table(tmp_path / "held.csv"))
+    assert found["dice solid"]["value"] > 0.6
+
+    rows = {row.name: row for row in compare_segmentation(made, run, lines.append).rows}
+    assert rows["int8, LiteRT with XNNPACK"].same_class > 0.98
+    assert {"float, TensorFlow", "float, LiteRT", "int8, LiteRT without", "int8, ONNX Runtime"} <= set(rows)
+    command = ["infer", str(tmp_path / "d" / "solid" / "p0-0.png"), "--model", str(path), "--allow-no-gate", "--json"]
+    done = subprocess.run(
+        [sys.executable, "-m", "edge.cli.main", *command], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout.splitlines()[0])
+    assert answer["status"] == "finding"
+    assert answer["areas"][0]["name"] == "solid"
+
+
+def write_table(path):
+    """Table of all pictures of the folder that the tests made, with their masks."""
+    rows = [f"d/solid/p{n}-0.png,d/solid/p{n}-0_mask.png,{n}" for n in range(8)]
+    path.write_text("\n".join(["path,mask,group", *rows, "d/background/p0-0.png,,b"]) + "\n")
+    return path
 
 
 def test_the_trunk_of_imagenet_has_a_way_up():
