@@ -54,39 +54,46 @@ StrategyName = Annotated[
 ]
 
 
+SkipBroken = Annotated[
+    bool, typer.Option("--skip-broken", help="Leave broken pictures out; they are listed (not for breast).")
+]
+Tensorboard = Annotated[bool, typer.Option("--tensorboard", help="Write curves to OUT/tensorboard (not for breast).")]
+GateNegatives = Annotated[
+    Path | None,
+    typer.Option(help="Folder of other organs, for an anatomy gate that refuses them (recipe folder)."),
+]
+Folds = Annotated[
+    int | None,
+    typer.Option(
+        min=0, max=20, help="Models more, for thresholds out of fold; takes so many times as long (not for breast)."
+    ),
+]
+Masks = Annotated[
+    bool, typer.Option("--masks", help="Learn to outline: masks stand beside the pictures (recipe folder).")
+]
+Colour = Annotated[
+    Literal["grey", "rgb"] | None, typer.Option(help="Of the pictures, instead of the recipe's (not for breast).")
+]
+Epochs = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")]
+
+
 @app.command(epilog="\b\nExample:\n  python -m training run --data DATA --out runs/all --protocol all")
 def run(
     out: Annotated[Path, typer.Option(help="Folder of this run, made if it is new. Call again to go on after a kill.")],
     data: AnyData = None,
     recipe: RecipeName = "breast",
     protocol: Protocol = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    epochs: Epochs = None,
     cache: Cache = Path("runs/views"),
     gate: Gate = True,
     threads: Threads = 2,
     strategy: StrategyName = None,
-    skip_broken: Annotated[
-        bool, typer.Option("--skip-broken", help="Leave broken pictures out; they are listed (not for breast).")
-    ] = False,
-    tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Write curves to OUT/tensorboard (not for breast).")
-    ] = False,
-    gate_negatives: Annotated[
-        Path | None,
-        typer.Option(help="Folder of other organs, for an anatomy gate that refuses them (recipe folder)."),
-    ] = None,
-    folds: Annotated[
-        int | None,
-        typer.Option(
-            min=0, max=20, help="Models more, for thresholds out of fold; takes so many times as long (not for breast)."
-        ),
-    ] = None,
-    masks: Annotated[
-        bool, typer.Option("--masks", help="Learn to outline: masks stand beside the pictures (recipe folder).")
-    ] = False,
-    colour: Annotated[
-        Literal["grey", "rgb"] | None, typer.Option(help="Of the pictures, instead of the recipe's (not for breast).")
-    ] = None,
+    skip_broken: SkipBroken = False,
+    tensorboard: Tensorboard = False,
+    gate_negatives: GateNegatives = None,
+    folds: Folds = None,
+    masks: Masks = False,
+    colour: Colour = None,
 ) -> None:
     """Train a model, judge it, and write what export needs into --out."""
     import msgspec
@@ -94,15 +101,8 @@ def run(
     from training.classify.recipe import is_classifier
 
     if is_classifier(recipe):
-        _run_classifier(
-            _changed(recipe, epochs, strategy, folds, masks, colour),
-            data,
-            out,
-            threads,
-            skip_broken,
-            tensorboard,
-            gate_negatives,
-        )
+        changed = _changed(recipe, epochs, strategy, folds, masks, colour)
+        _run_classifier(changed, data, out, threads, skip_broken, tensorboard, gate_negatives)
         return
     if data is None or strategy or skip_broken or tensorboard or gate_negatives or folds or masks or colour:
         from edge.contracts.errors import UsageError

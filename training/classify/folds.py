@@ -57,7 +57,7 @@ def train_folds(
     Returns their folders.
     """
     from training.classify.loop import train
-    from training.classify.run import write_run
+    from training.classify.write_run import write_run
 
     alone = msgspec.structs.replace(recipe, folds=0)
     places = []

@@ -22,6 +22,7 @@ from training.classify.mask_metrics import mask_metrics
 from training.classify.metrics import confusion_text
 from training.classify.pictures import read_colour, read_grey, read_mask, read_numbers
 from training.classify.recipe import is_mask_run, load_classifier_record
+from training.inspect.model_functions import interpreter, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,8 +124,6 @@ def _called(model: MaskModel, tensor: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def _open(path: Path) -> MaskModel:
-    from training.inspect.evaluate_table import interpreter, served
-
     if path.is_dir():
         record = load_classifier_record(path)
         run, recipe = served(path), record.recipe

@@ -19,6 +19,7 @@ from training.classify.metrics import class_metrics, confusion, confusion_text, 
 from training.classify.pictures import read_grey, read_mask, read_pixels
 from training.evaluation.metrics import dice
 from training.inspect.evaluate_mask_table import evaluate_mask_table, is_segmentation
+from training.inspect.model_functions import interpreter, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,16 +171,6 @@ def _classifier(bundle: Bundle, manifest: ClassificationManifest) -> EvaluatedMo
     return EvaluatedModel(list(bundle.labels), LABELS, make_preprocessor(manifest), run)
 
 
-def interpreter(graph: bytes) -> Callable[[NDArray[Any]], Heads]:
-    """Function of a tensor (1, h, w, c) to raw outputs by head name."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_content=graph, num_threads=1)
-    runner = interpreter.get_signature_runner()
-    (name,) = runner.get_input_details()
-    return lambda tensor: runner(**{name: tensor})
-
-
 def _saved_model(run: Path) -> EvaluatedModel:
     from training.classify.item_sample import make_preprocessor as preprocessor_of
     from training.classify.recipe import load_classifier_record
@@ -195,20 +186,6 @@ def _saved_model(run: Path) -> EvaluatedModel:
         preprocess, classes = Preprocessor(load_record(run).recipe.preprocess), ["benign", "malignant"]
         head = MALIGNANCY
     return EvaluatedModel(classes, head, preprocess, served(run))
-
-
-def served(run: Path) -> Callable[[NDArray[Any]], Heads]:
-    """Function of a tensor (1, h, w, c) to the outputs of a run's float model by name, without the batch axis."""
-    import tensorflow as tf
-
-    loaded = tf.saved_model.load(str(run / "saved_model"))
-    serve = loaded.signatures["serving_default"]
-
-    def call(tensor: NDArray[np.uint8], _alive: Any = loaded) -> Heads:  # the signature does not keep it alive
-        found = serve(image=tf.constant(tensor, tf.float32))
-        return {name: value.numpy()[0] for name, value in found.items()}
-
-    return call
 
 
 def _upsampled(mask: NDArray[np.floating], shape: tuple[int, ...]) -> NDArray[np.float32]:
