@@ -93,7 +93,7 @@ cines: .venv-test/installed ## Tracks over seconds on made cines, against their 
 	.venv-test/bin/python -m training cines --out $(CINES) $(if $(DATA),--data '$(DATA)') $(ARGS)
 
 ORGAN ?= runs/ten-phantoms
-demo-organ: .venv-training/installed .venv/installed ## Your own classes, without data: ten kinds of phantom trained, judged, run, on a broker; 3 minutes.
+demo-organ: .venv-training/installed .venv/installed ## Your own classes, without data: ten kinds of phantom trained, judged, run, on a broker; 2 minutes of processor time.
 	.venv-training/bin/python -m training run --recipe ten-phantoms --out $(ORGAN)
 	.venv-training/bin/python -m training report $(ORGAN) --out $(ORGAN)/report
 	.venv-training/bin/python -m export bundle $(ORGAN) --out $(ORGAN)/model.tflite
