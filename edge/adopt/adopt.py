@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import msgspec
+import numpy as np
 
 from edge.adopt.card import adopted_card
 from edge.adopt.computed_cases import compute_cases, golden_tolerances, load_foreign, settled_kind, settled_rules
@@ -19,8 +20,9 @@ from edge.adopt.settle import AdoptOptions, draft_manifest, kind_of, settled_lab
 from edge.adopt.signed_graph import INPUT, with_signature
 from edge.adopt.write_bundle import write_label_bundle
 from edge.contracts.errors import ModelError
-from edge.contracts.manifest import NAMED_HEADS
+from edge.contracts.manifest import MASK, NAMED_HEADS, SegmentationManifest
 from edge.models.bundle_file import read_model_file
+from edge.models.segmentation_checks import LEAST_APART, farthest_apart, largest_tolerance
 from edge.preprocess.recipes import as_version_2
 from edge.process.sealed_file import seal_bytes
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.adopt.foreign_model import ForeignModel
+    from edge.adopt.golden_pictures import MadePicture
     from edge.adopt.score_kind import ScoreKind
     from edge.contracts.manifest import PictureManifest
     from edge.contracts.placement import Placement
@@ -84,11 +87,25 @@ def adopt(path: Path, out: Path, options: AdoptOptions, runtime: str = RUNTIME) 
         manifest = msgspec.structs.replace(manifest, golden=golden_tolerances(model, graph, kind, cases, head))
         output_bytes = cases[0].outputs[head].nbytes
         kept = most_different(cases, head, cases_kept(cases[0].tensor.nbytes, output_bytes))
+        _require_apart(manifest, kept)
         settled = _settled(draft, kind)
         card = adopted_card(manifest, settled, len(graph))
         bundle = write_label_bundle(graph, manifest, kept, card, out, loaded, path.name)
         placement = loaded.spec.placement
     return Adoption(bundle, draft.normalisation, kind, settled, placement)
+
+
+def _require_apart(manifest: PictureManifest, kept: list[MadePicture]) -> None:
+    """Raise `ModelError` for a map that made pictures hardly change: no device could be proved by them."""
+    if not isinstance(manifest, SegmentationManifest):
+        return
+    apart = farthest_apart(np.concatenate([case.outputs[MASK] for case in kept]))
+    least = LEAST_APART * largest_tolerance(manifest)
+    if apart <= least:
+        raise ModelError(
+            f"its maps of made pictures differ by {apart:.3g} at most, and a device is proved by over {least:.3g}",
+            hint="is --input-range right? what knows nothing of phantoms, noise and drawn people cannot be adopted",
+        )
 
 
 def _draft(data: bytes, path: Path, options: AdoptOptions) -> _Draft:

@@ -75,9 +75,8 @@ def command(
 ) -> int:
     """Make a bundle of a classifier or segmentation network from elsewhere, so that devices take it.
 
-    Reads what the file says of itself; what cannot be known is asked for by name. Refuses what cannot run here. Writes
-    recipe, labels, thresholds, model card, and golden vectors of made pictures; the weights stay as they are. Needs no
-    TensorFlow.
+    Reads what the file says of itself, and asks for the rest by name. Refuses what cannot run here. Writes recipe,
+    labels, thresholds, model card and golden vectors; the weights stay as they are. Needs no TensorFlow.
 
     Example:
       edge-cli model adopt own.tflite --labels labels.txt --input-range 0..1 --out own.sono.tflite

@@ -54,4 +54,5 @@ class AreaRules(ScoreRules, frozen=True, kw_only=True):
     min_area: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = MIN_AREA
     """Smallest connected piece of an area, as a share of the input tensor's area; smaller ones are left out."""
     empty_is_clear: bool = False
-    """Whether a frame in which no pixel of any label is over its threshold is `clear`. False: it is `too_uncertain`."""
+    """Whether a frame in which no pixel of any label is over its threshold, and the background, where there is one, is
+    the likeliest everywhere, is `clear`. False: it is `too_uncertain`."""

@@ -125,9 +125,9 @@ def _labels(judged: JudgedFrame) -> list[str]:
 
 
 def area_text(area: LabelArea) -> str:
-    """Text of an area: its label and score, its share of the picture, and its size where there is a calibration."""
+    """Text of an area: its label and score, its share of the judged part, and its size where there is a calibration."""
     size_mm = "" if area.area_mm2 is None else f", {area.area_mm2:.1f} mm2"
-    return f"{in_ascii(area.name)} {area.score:.2f}: {area.share:.1%} of the picture{size_mm}"
+    return f"{in_ascii(area.name)} {area.score:.2f}: {area.share:.1%} of what was judged{size_mm}"
 
 
 def in_ascii(text: str) -> str:

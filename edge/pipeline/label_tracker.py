@@ -70,6 +70,10 @@ class LabelTracker:
                 events.append(self._end(track, "gone"))
         return [event for event in events if event is not None]
 
+    def skip(self) -> list[LabelEvent]:
+        """Take note of a frame of the clip that could not be read: as one that was not judged."""
+        return self._not_judged()
+
     def end_all(self, reason: EndReason) -> list[LabelEvent]:
         """End every label that is still given, for ``reason``; the events of it."""
         return [self._end(track, reason) for track in list(self._tracks.values())]

@@ -51,12 +51,7 @@ def find_area(
     within, same = (slice(y, y + h), slice(x, x + w)), probability is field
     field = cv2.resize(field, (width, height), interpolation=cv2.INTER_LINEAR)[within]
     probability = field if same else cv2.resize(probability, (width, height), interpolation=cv2.INTER_LINEAR)[within]
-    least = max(1.0, rules.min_area * width * height)
-    pieces: list[tuple[int, float, NDArray[np.int32]]] = []
-    for border, part, (px, py, pw, ph) in connected_pieces((field >= level).view(np.uint8)):
-        if (pixels := cv2.countNonZero(part)) >= least:
-            mean = float(cv2.mean(probability[py : py + ph, px : px + pw], mask=part)[0])
-            pieces.append((pixels, mean, border))
+    pieces = _pieces(field >= level, probability, max(1.0, rules.min_area * width * height))
     if not pieces:
         return None
     pieces.sort(key=lambda piece: -piece[0])
@@ -68,20 +63,35 @@ def find_area(
     corners = [border[:, 0, :].astype(np.float64) for _, _, border in pieces]
     rims = [_on_picture(places + side, placement) for places in corners for side in (0, 1)]
     box = _box_around([*outlines, *rims])
-    (sx, sy), every = placement.scale, np.concatenate(outlines)
-    region = calibration_for(every, regions, box)
-    area_mm2 = None
-    if region is not None and region.mm_x is not None and region.mm_y is not None:
-        area_mm2 = precision.millimetres(size / (sx * sy) * region.mm_x * region.mm_y)
     return LabelArea(
         name=name,
         score=precision.probability(min(1.0, score), level),
         share=precision.area_share(size / (w * h)),
-        area_mm2=area_mm2,
+        area_mm2=_square_mm(size / math.prod(placement.scale), np.concatenate(outlines), box, regions),
         pieces=len(pieces),
         box=box,
         outlines=[[(float(px), float(py)) for px, py in outline.tolist()] for outline in outlines],
     )
+
+
+def _square_mm(pixels: float, outlines: NDArray[np.float64], box: Box, regions: Iterable[Region]) -> float | None:
+    """Size in mm2 of so many pixels of the source within ``outlines``; None: no one calibration holds for them."""
+    region = calibration_for(outlines, regions, box)
+    if region is None or region.mm_x is None or region.mm_y is None:
+        return None
+    return precision.millimetres(pixels * region.mm_x * region.mm_y)
+
+
+def _pieces(
+    inside: NDArray[np.bool_], probability: NDArray[np.float32], least: float
+) -> list[tuple[int, float, NDArray[np.int32]]]:
+    """Pixels, mean probability and border (n, 1, 2) of each connected piece of at least ``least`` pixels."""
+    found = []
+    for border, part, (x, y, w, h) in connected_pieces(inside.view(np.uint8)):
+        if (pixels := cv2.countNonZero(part)) >= least:
+            mean = float(cv2.mean(probability[y : y + h, x : x + w], mask=part)[0])
+            found.append((pixels, mean, border))
+    return found
 
 
 def _on_picture(points: NDArray[np.float64], placement: PicturePlacement) -> NDArray[np.float64]:

@@ -69,23 +69,29 @@ def segment(
     }
     found = tuple(score.name for score in scores if score.name in areas)[:LABELS_SENT]
     told = (*(s for s in scores if s.name in found), *(s for s in scores if s.name not in found))[:LABELS_SENT]
-    return _verdict(found, areas, tuple(sorted(told, key=lambda s: -s.score)), bool(over), rules, region, context)
+    empty = not over and not (rules.exclusive and _is_rivalled(maps))
+    return _verdict(found, areas, tuple(sorted(told, key=lambda s: -s.score)), empty, rules, region, context)
+
+
+def _is_rivalled(maps: NDArray[np.floating]) -> bool:
+    """Whether in any place of the maps (h, w, n) another label is likelier than the background, the first."""
+    return bool((maps[:, :, 1:].max(axis=2) > maps[:, :, 0]).any())
 
 
 def _verdict(
     found: tuple[str, ...],
     areas: Mapping[str, LabelArea],
     scores: tuple[LabelScore, ...],
-    over: bool,
+    empty: bool,
     rules: AreaRules,
     region: Region,
     context: FrameContext,
 ) -> LabelVerdict:
-    """The verdict; ``over``: whether any pixel is at or over the threshold of its label."""
+    """The verdict; ``empty``: whether no pixel is at or over its label's threshold, and the background is likeliest."""
     if found:
         found_areas = tuple(areas[name] for name in found)
         return LabelVerdict(Status.FINDING, region=region, scores=scores, given=found, areas=found_areas)
-    reason = Reason.TOO_UNCERTAIN if over or not rules.empty_is_clear else why_not_clear(context)
+    reason = Reason.TOO_UNCERTAIN if not (empty and rules.empty_is_clear) else why_not_clear(context)
     status = Status.CLEAR if reason is None else Status.ABSTAINED
     return LabelVerdict(status, reason, region=region, scores=scores, areas=())
 
