@@ -33,6 +33,7 @@ Modules:
   gain; test cards.
 - ``pictures``: Reading of one picture or mask from disk, as the device's sources read it.
 - ``predict``: Predictions of a classifier for held-out pictures, batch by batch.
+- ``predict_masks``: Predictions of a segmentation network for held-out pictures, batch by batch.
 - ``predictions_file``: ``predictions.csv`` of a classifier's run: what the float model says of each held-back picture.
 - ``read_check``: Check that every picture can be read before training: a broken one is reported now, not in the third
   epoch.

@@ -18,8 +18,8 @@ from training.classify.distribute import is_chief, make_strategy
 from training.classify.input_pipeline import EpochSampler, train_batches
 from training.classify.mask_metrics import mean_dice
 from training.classify.mask_network import MASK
-from training.classify.mask_predictions import predict_masks
 from training.classify.predict import predict
+from training.classify.predict_masks import predict_masks
 from training.classify.tensorboard import SAMPLES, NoBoard, make_board
 
 if TYPE_CHECKING:

@@ -78,8 +78,9 @@ def write_mask_run(
     log: Callable[[str], None],
 ) -> None:
     """Evaluate a segmentation network on validation and test, and write every file that report and export read."""
-    from training.classify.mask_predictions import MaskPredictions, join_predictions, predict_masks
+    from training.classify.mask_predictions import MaskPredictions, join_predictions
     from training.classify.mask_predictions import write_mask_predictions as write
+    from training.classify.predict_masks import predict_masks
     from training.classify.saved_model import save_model
 
     figures, parts = {}, []
