@@ -79,6 +79,8 @@ Modules:
 - ``predict``: Run a TFLite graph over many tensors in LiteRT, one picture at a time as a device would.
 - ``quantisation/``: Quantisation of a float SavedModel to TFLite: conversion, preparation of weights, full-integer int8
   graphs.
+- ``quantisation_steps``: What each step before quantisation brings on a run of labels or masks, and which calls it
+  turns.
 - ``quantise_folds``: Quantise the models of a cross-validation or of one run, and keep the int8 outputs of each for its
   test pictures.
 - ``regate``: Give an existing bundle a new anatomy head without a training run: the trunk and the other heads stay byte

@@ -120,6 +120,10 @@ def quantise(run: RunFolder) -> None:
     from export.quantisation.full_integer import RECIPES, quantise_float
     from export.training_run import open_run
 
+    if (way := run_kinds.way_of_run(run)) is not None:
+        for line in way.quantise(run):
+            print(line, flush=True)
+        return
     opened = open_run(run)
     progress(f"convert {opened.path / 'saved_model'}, run it on {len(opened.test)} pictures")
     whole = convert(opened.path / "saved_model", opened.representative)

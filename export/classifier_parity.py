@@ -131,17 +131,18 @@ def _real(graph: bytes, raw: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
 def parity_text(report: ClassifierParity) -> str:
     """Tables of a parity report as text, for a terminal."""
     lines = [f"{report.model}, sha256 {report.sha256[:16]}", "", f"{'engine':28}{HEAD}"]
-    lines += [f"{row.name:28}{_cells(row)}" for row in report.rows]
+    lines += [f"{row.name:28}{cells(row)}" for row in report.rows]
     return "\n".join([*lines, "", *placement_lines(report.placements)])
 
 
 def formats_text(made: Sequence[ClassifierFormat]) -> str:
     """Table of the number formats as text, for a terminal."""
     lines = [f"{'format':10}{'bytes':>12}{'time':>8}{HEAD}"]
-    return "\n".join([*lines, *(f"{m.row.name:10}{m.bytes:12,}{m.time:7.2f}x{_cells(m.row)}" for m in made)])
+    return "\n".join([*lines, *(f"{m.row.name:10}{m.bytes:12,}{m.time:7.2f}x{cells(m.row)}" for m in made)])
 
 
-def _cells(row: ClassifierParityRow) -> str:
+def cells(row: ClassifierParityRow) -> str:
+    """Cells of a row below `HEAD`."""
     return (
         f"{row.accuracy:9.4f}{row.macro_f1:9.4f}{row.same_class:8.1%}"
         f"{row.dp_mean:11.4f}{row.dp_p95:8.4f}{row.dp_max:8.4f}{row.n:6}"

@@ -11,7 +11,7 @@ from export.measure_bundle import metrics_table
 from export.run_folder import check_made_from
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from edge.contracts.manifest import ClassificationManifest, Metric
@@ -71,6 +71,13 @@ def variants(run: Path, out: Path, progress: Callable[[str], None]) -> tuple[obj
 
     made = convert_classifier(open_classifier_run(run), out, progress)
     return made, formats_text(made)
+
+
+def quantise(run: Path) -> Iterator[str]:
+    """Lines of what each step before quantisation brings on the run's held-back pictures."""
+    from export.quantisation_steps import classifier_steps
+
+    return classifier_steps(open_classifier_run(run))
 
 
 def _run_of(loaded: Bundle, run: Path) -> ClassifierRun:

@@ -11,7 +11,7 @@ from export.segmentation_bundle import make_segmentation_bundle, measure_segment
 from export.segmentation_run import SegmentationRun, open_segmentation_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from edge.contracts.manifest import Metric, SegmentationManifest
@@ -67,6 +67,13 @@ def variants(run: Path, out: Path, progress: Callable[[str], None]) -> tuple[obj
 
     made = convert_segmentation(open_segmentation_run(run), out, progress)
     return made, formats_text(made)
+
+
+def quantise(run: Path) -> Iterator[str]:
+    """Lines of what each step before quantisation brings on the run's held-back pictures."""
+    from export.quantisation_steps import segmentation_steps
+
+    return segmentation_steps(open_segmentation_run(run))
 
 
 def _run_of(loaded: Bundle, run: Path) -> SegmentationRun:

@@ -8,7 +8,7 @@ from edge.contracts.errors import UsageError
 from export.classifier_run import recipe_heads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from edge.contracts.manifest import Metric
@@ -41,6 +41,9 @@ class Way(Protocol):
 
     def variants(self, run: Path, out: Path, progress: Callable[[str], None]) -> tuple[object, str]:
         """Number formats of a run's model, and their text."""
+
+    def quantise(self, run: Path) -> Iterator[str]:
+        """Lines of what each step before quantisation brings on a run's held-back pictures."""
 
 
 def way_of_run(run: Path) -> Way | None:

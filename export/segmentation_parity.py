@@ -116,14 +116,14 @@ def convert_segmentation(run: SegmentationRun, out: Path, progress: Callable[[st
 def parity_text(report: SegmentationParity) -> str:
     """Tables of a parity report as text, for a terminal."""
     lines = [f"{report.model}, sha256 {report.sha256[:16]}", "", f"{'engine':28}{HEAD}"]
-    lines += [f"{row.name:28}{_cells(row)}" for row in report.rows]
+    lines += [f"{row.name:28}{cells(row)}" for row in report.rows]
     return "\n".join([*lines, "", *placement_lines(report.placements)])
 
 
 def formats_text(made: Sequence[SegmentationFormat]) -> str:
     """Table of the number formats as text, for a terminal."""
     lines = [f"{'format':10}{'bytes':>12}{'time':>8}{HEAD}"]
-    return "\n".join([*lines, *(f"{m.row.name:10}{m.bytes:12,}{m.time:7.2f}x{_cells(m.row)}" for m in made)])
+    return "\n".join([*lines, *(f"{m.row.name:10}{m.bytes:12,}{m.time:7.2f}x{cells(m.row)}" for m in made)])
 
 
 def _real(graph: bytes, raw: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
@@ -131,5 +131,6 @@ def _real(graph: bytes, raw: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
     return dequantise(raw[MASK], read_graph(graph).outputs[MASK])
 
 
-def _cells(row: SegmentationParityRow) -> str:
+def cells(row: SegmentationParityRow) -> str:
+    """Cells of a row below `HEAD`."""
     return f"{row.dice:8.4f}{row.same_class:9.2%}{row.dp_mean:11.4f}{row.dp_max:8.4f}{row.n:6}"
