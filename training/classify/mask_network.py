@@ -82,11 +82,18 @@ def _small(shape: tuple[int, int, int], classes: int, dropout: float) -> keras.M
 
 def _head(x: Any, classes: int, dropout: float) -> Any:
     x = layers.SpatialDropout2D(dropout, name="mask_dropout")(x)
-    return layers.Softmax(name=MASK)(layers.Conv2D(classes, 1, name="mask_logits")(x))
+    start = keras.initializers.RandomNormal(stddev=0.01)
+    bias = keras.initializers.Constant([2.0] + [0.0] * (classes - 1))  # most places are background: start from there
+    logits = layers.Conv2D(classes, 1, kernel_initializer=start, bias_initializer=bias, name="mask_logits")(x)
+    return layers.Softmax(name=MASK)(logits)
 
 
 def _mix(x: Any, name: str) -> Any:
-    return layers.Conv2D(WIDTH, 1, activation=keras.activations.relu6, name=f"mask_mix_{name}")(x)
+    """1x1 convolution; its batch norm brings maps of the trunk, whose ranges differ widely, to one."""
+    x = layers.Conv2D(WIDTH, 1, use_bias=False, name=f"mask_mix_{name}")(x)
+    return layers.ReLU(6.0, name=f"mask_relu_{name}")(
+        layers.BatchNormalization(momentum=0.9, name=f"mask_norm_{name}")(x)
+    )
 
 
 def _convolve(x: Any, channels: int, stride: int, name: str) -> Any:
