@@ -156,7 +156,7 @@ def _changed(
 
     from training.classify.recipe import ClassifierRecipe, check_recipe, load_classifier
 
-    tree = msgspec.to_builtins(load_classifier(name))
+    tree = msgspec.to_builtins(load_classifier("folder-masks" if masks and name == "folder" else name))
     given = {("optimiser", "epochs"): epochs, ("distribute", "strategy"): strategy}
     for (section, key), value in given.items():
         if value is not None:

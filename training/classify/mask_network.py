@@ -82,9 +82,8 @@ def _small(shape: tuple[int, int, int], classes: int, dropout: float) -> keras.M
 
 def _head(x: Any, classes: int, dropout: float) -> Any:
     x = layers.SpatialDropout2D(dropout, name="mask_dropout")(x)
-    start = keras.initializers.RandomNormal(stddev=0.01)
     bias = keras.initializers.Constant([2.0] + [0.0] * (classes - 1))  # most places are background: start from there
-    logits = layers.Conv2D(classes, 1, kernel_initializer=start, bias_initializer=bias, name="mask_logits")(x)
+    logits = layers.Conv2D(classes, 1, bias_initializer=bias, name="mask_logits")(x)
     return layers.Softmax(name=MASK)(logits)
 
 
