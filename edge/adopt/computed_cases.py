@@ -108,9 +108,9 @@ def settled_rules(kind: ScoreKind, manifest: PictureManifest, options: AdoptOpti
     )
     common = thresholds.pop("", DEFAULT_THRESHOLD)
     maps = isinstance(manifest, SegmentationManifest)
-    known = [*names, EMPTY] if maps else names
-    for label in (*thresholds, *([] if clear is None else [clear])):
-        if label not in (known if label == clear else names):
+    named = [*thresholds, *([] if clear is None or (maps and clear == EMPTY) else [clear])]
+    for label in named:
+        if label not in names:
             raise UsageError(f"{label[:100]!r} is no label of the model", hint=f"it has {', '.join(names)[:200]}")
     shared: dict[str, Any] = {
         "output": kind.output,

@@ -55,6 +55,15 @@ REASONS = {
 }
 
 
+OF_LABELS = {
+    Reason.HEADS_DISAGREE: "the label that means clear beside another one, the model contradicts itself",
+    Reason.PARTLY_SEEN: "nothing found in the part that was judged, but there is another part",
+    Reason.TISSUE_NOT_SEEN: "nothing found where tissue is seen, but a part of the scan shows none",
+    Reason.SCAN_AREA_UNKNOWN: "nothing found, and it was not found either where in the picture the scan is",
+}
+"""In place of `REASONS`, of models that know no lesions."""
+
+
 class JudgedFrame(Protocol):
     """Protocol of what words and overlays are made of: a `Result`, or a finding that came over a broker."""
 
@@ -91,11 +100,16 @@ def sentence(judged: JudgedFrame) -> list[str]:
         return ["no lesion detected in this frame"]
     if judged.status is not Status.FINDING:
         verdict = "not judged" if judged.status is Status.ABSTAINED else "no result"
-        return [verdict if judged.reason is None else f"{verdict}: {REASONS[judged.reason]}"]
+        return [verdict if judged.reason is None else f"{verdict}: {reason_text(judged.reason, gate_of(judged))}"]
     malignancy = "malignancy unknown" if judged.malignancy is None else f"malignancy {judged.malignancy:.2f}"
     if len(judged.lesions) == 1:
         return [f"lesion {judged.lesions[0].score:.2f}", malignancy, *_call(judged), size(judged.lesions[0])]
     return [f"{len(judged.lesions)} lesions", malignancy, *_call(judged)]
+
+
+def reason_text(reason: Reason, gate: Gate | None) -> str:
+    """Reason in words. ``gate``: as `gate_of` says, so that a model which knows no lesions speaks of none."""
+    return REASONS[reason] if gate is None else OF_LABELS.get(reason, REASONS[reason])
 
 
 def scores_of(judged: JudgedFrame) -> tuple[LabelScore, ...]:

@@ -20,6 +20,7 @@ from edge.contracts.results import Reason, Status
 from edge.fleet.device_ledger import Arrival
 from edge.fleet.ledger import Ledger
 from edge.picture.overlay import draw_overlay
+from edge.picture.wording import REASONS, reason_text
 from edge.pipeline.analyser import Analyser
 from edge.pipeline.guard import RuntimeGuard
 from edge.pipeline.label_tracker import LabelTracker
@@ -112,6 +113,12 @@ def test_scripted_answers_go_through_the_analyser(make, names):
     assert (judged[0].status, [each.name for each in judged[0].areas]) == (Status.FINDING, [names[-1]])
     assert (judged[1].status, judged[1].reason, judged[1].areas) == (Status.NO_RESULT, Reason.NAN_OUTPUT, None)
     assert (black.reason, black.gated_by, black.areas) == (Reason.BLACK, "none", None)
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_of_a_model_without_lesions_no_reason_speaks_of_one(reason):
+    assert not {"lesion", "malignancy"} & set(reason_text(reason, "none").replace(",", "").split())
+    assert reason_text(reason, None) == REASONS[reason]
 
 
 def test_the_overlay_shows_each_area_in_the_colour_of_its_bar():

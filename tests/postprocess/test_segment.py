@@ -175,6 +175,21 @@ def test_the_four_states_hold(maps, rules, status, reason):
     assert bool(getattr(verdict, "areas", ())) == (status == "finding")
 
 
+@pytest.mark.parametrize("step", [1, 2, 4])
+def test_what_a_network_sees_in_the_padding_is_nothing(step):
+    recipe = PictureRecipe(width=SIDE, height=SIDE, channels=1, colour="grey", fit="letterbox")
+    manifest = segmenter(("background", "cyst"), recipe=recipe, step=step, empty_is_clear=True)
+    _, placed = make_preprocessor(manifest)(np.full((120, 240), 90, np.uint8))
+    _, y, w, h = placed.inner
+    assert (w, h) == (SIDE, 32)
+    cyst = np.full((SIDE // step, SIDE // step), 0.97, np.float32)
+    cyst[y // step : (y + h) // step] = 0.1
+    verdict = decide(
+        {MASK: np.stack([1 - cyst, cyst], axis=2)[None]}, manifest, placed, (), np.zeros((120, 240), np.uint8)
+    )
+    assert (verdict.status, verdict.scores) == (Status.CLEAR, (LabelScore("cyst", 0.1),))
+
+
 def test_what_is_not_seen_is_not_clear_and_another_body_part_is_refused():
     clear = segmenter(empty_is_clear=True)
     assert judge(disc(0.1), clear, unseen=lambda: 0.9).reason is Reason.PARTLY_SEEN
