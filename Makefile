@@ -93,7 +93,7 @@ cines: .venv-test/installed ## Tracks over seconds on made cines, against their 
 	.venv-test/bin/python -m training cines --out $(CINES) $(if $(DATA),--data '$(DATA)') $(ARGS)
 
 ORGAN ?= runs/ten-phantoms
-demo-organ: .venv-training/installed .venv/installed ## Your own classes, without data: ten kinds of phantom trained, judged, run, on a broker; 3 minutes.
+demo-organ: .venv-training/installed .venv/installed ## Your own classes, without data: ten kinds of phantom trained, judged, run, on a broker; 2 minutes of processor time.
 	.venv-training/bin/python -m training run --recipe ten-phantoms --out $(ORGAN)
 	.venv-training/bin/python -m training report $(ORGAN) --out $(ORGAN)/report
 	.venv-training/bin/python -m export bundle $(ORGAN) --out $(ORGAN)/model.tflite
@@ -132,8 +132,8 @@ simulate: .venv-test/installed ## Seeded schedules of faults, simulated, as many
 	.venv-mediapipe/bin/python $(PIP) install mediapipe==0.10.21
 	@touch $@
 
-test-mediapipe: .venv-test/installed .venv-mediapipe/installed ## MediaPipe Tasks reads the shipped bundle and says the same; PYTHON311=python3.11.
-	SONOEDGE_MEDIAPIPE_PYTHON=$(CURDIR)/.venv-mediapipe/bin/python $(PYTEST) tests/export/test_mediapipe.py $(ARGS)
+test-mediapipe: .venv-test/installed .venv-mediapipe/installed ## MediaPipe reads the shipped bundle and says the same; its own network is adopted; PYTHON311=python3.11.
+	SONOEDGE_MEDIAPIPE_PYTHON=$(CURDIR)/.venv-mediapipe/bin/python $(PYTEST) tests/export/test_mediapipe.py tests/adopt/test_selfie_segmentation.py $(ARGS)
 
 .venv-tflite-runtime/installed: pyproject.toml $(SOURCES)
 	@test -x .venv-tflite-runtime/bin/python || $(PYTHON311) -m venv .venv-tflite-runtime

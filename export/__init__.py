@@ -10,7 +10,7 @@ Modules:
 - ``bundle_file``: Write a bundle file: see `edge.models.bundle_writer`, which the device has too.
 - ``classifier_bundle``: Make the bundle of a classifier's training run: READ `make_classifier_bundle`, it is the whole
   of it.
-- ``classifier_calibration``: Calibration and thresholds of a classifier, chosen on validation pictures with the
+- ``classifier_calibration``: Calibration and thresholds of a classifier, chosen on held-back pictures with the
   quantised model's own outputs.
 - ``classifier_card``: Model card of a classifier that was trained here, in Markdown, made from its manifest.
 - ``classifier_metrics``: Metrics of a classifier on held-back pictures, whole and by class, with 95 % intervals that
@@ -22,12 +22,15 @@ Modules:
 - ``cli_classifier``: What ``python -m export`` does with the run or bundle of a classifier, where a lesion model's way
   is another.
 - ``cli_regate``: Command ``export regate``: a new anatomy head for an existing bundle.
+- ``cli_segmentation``: What ``python -m export`` does with the run or bundle of a segmentation.
 - ``converted_graph``: Edit a converted TFLite graph as the converter cannot: order and names of outputs, own buffers,
   metadata.
 - ``cross_validation_results``: Thresholds and metrics of a model that was trained on all data sets, from the
   cross-validation of its recipe.
 - ``delegate_placement``: Share of a TFLite graph that a delegate (accelerator) takes: by operators, and by
   multiply-accumulates (MACs).
+- ``engines``: Engines and number formats that a model of labels is compared in: outputs of each engine, files of each
+  format.
 - ``external_test_set``: External test set BUSI (Al-Dhabyani et al. 2020), of another hospital and other scanners: read
   it, measure on it.
 - ``gate_files``: Read the files that a new anatomy head comes with: pictures, figures, limits, data sets.
@@ -50,11 +53,15 @@ Modules:
 - ``other_anatomy``: Pictures of no breast, made of a phantom, that a breast model's gate must refuse: an eye.
 - ``other_runtimes``: Run the same graph in other runtimes: tflite-runtime in an environment of its own, ONNX Runtime
   after conversion.
+- ``out_of_fold``: What a classifier's 8-bit model says of pictures that it was not trained on: by its folds, or on
+  validation pictures.
 - ``parity``: Parity of runtimes: the same pictures through each of them, and how far its outputs are from the float
   model's.
 - ``predict``: Run a TFLite graph over many tensors in LiteRT, one picture at a time as a device would.
 - ``quantisation/``: Quantisation of a float SavedModel to TFLite: conversion, preparation of weights, full-integer int8
   graphs.
+- ``quantisation_steps``: What each step before quantisation brings on a run of labels or masks, and which calls it
+  turns.
 - ``quantise_folds``: Quantise the models of a cross-validation or of one run, and keep the int8 outputs of each for its
   test pictures.
 - ``regate``: Give an existing bundle a new anatomy head without a training run: the trunk and the other heads stay byte
@@ -62,6 +69,16 @@ Modules:
 - ``repack``: Repack a bundle: the same graph, byte for byte, with golden vectors that are searched anew and another
   version.
 - ``run_folder``: Files that the folder of every training run has, whatever it trained: read and checked in one way.
+- ``run_kinds``: Ways of ``python -m export`` for runs and bundles that are no lesion models: of a classifier, of a
+  segmentation.
+- ``segmentation_bundle``: Make the bundle of a segmentation's training run: READ `make_segmentation_bundle`, it is the
+  whole of it.
+- ``segmentation_card``: Model card of a segmentation that was trained here, in Markdown, made from its manifest.
+- ``segmentation_metrics``: Metrics of a segmentation on held-back pictures, by class, with 95 % intervals that draw
+  patients; its thresholds.
+- ``segmentation_parity``: Parity of a segmentation: the same pictures in every runtime and number format, beside the
+  float model.
+- ``segmentation_run``: Read the folder of a segmentation's training run (heads = mask), as far as export needs it.
 - ``sign``: Sign a bundle, or a file that a runtime loads beside it, with a key of one's own: no network, no identity
   provider.
 - ``tflite_metadata``: Write standard TFLite metadata: a ModelMetadata flatbuffer, written table by table.

@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 import edge
+from edge.cli import model_adopt
 from edge.cli.errors import report
 from edge.process.text_streams import set_up_text_streams
-from export import cli_regate
+from export import cli_regate, run_kinds
 
 app = typer.Typer(
     name="python -m export",
@@ -22,6 +23,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cli_regate.app)
+app.command("adopt", epilog="Example:  python -m export adopt own.tflite --labels labels.txt --out own.sono.tflite")(
+    model_adopt.command
+)
 
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a training run, runs/<id>.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
@@ -60,15 +64,14 @@ def bundle(
 ) -> None:
     """Quantise a run's model, choose its thresholds, measure it, and write the bundle.
 
-    A run of recipe breast or phantom becomes a lesion model; one of text-cnn, folder and their like, a classifier.
+    A run of recipe breast or phantom becomes a lesion model; one of text-cnn, folder and their like, a classifier; with
+    --masks, a segmentation.
     """
-    from export import cli_classifier
-
-    if cli_classifier.is_classifier_run(run):
-        cli_classifier.refuse_lesion_options(run, {"--busi": busi, "--calibration": calibration, "--figures": figures})
-        cli_classifier.bundle(run, out, name, version, tflite_runtime, clear, licence, progress)
+    if (way := run_kinds.way_of_run(run)) is not None:
+        run_kinds.refuse_lesion_options(run, {"--busi": busi, "--calibration": calibration, "--figures": figures})
+        way.bundle(run, out, name, version, tflite_runtime, clear, licence, progress)
         return
-    cli_classifier.refuse_label_options(run, {"--clear": clear, "--licence": licence})
+    run_kinds.refuse_label_options(run, {"--clear": clear, "--licence": licence})
     from export.bundle import make_bundle
     from export.cross_validation_results import CrossValidationResults, read_calibration, read_reported_metrics
     from export.measure_bundle import metrics_table
@@ -98,11 +101,9 @@ def evaluate(
     from export.training_run import open_run
 
     loaded = load_bundle(bundle)
-    if loaded.manifest.judges == "classification":
-        from export import cli_classifier
-
-        cli_classifier.refuse_lesion_options(run, {"--busi": busi})
-        measured = cli_classifier.measure(loaded, run)
+    if (way := run_kinds.way_of_bundle(loaded)) is not None:
+        run_kinds.refuse_lesion_options(run, {"--busi": busi})
+        measured = way.measure(loaded, run)
     else:
         measured = bundle_metrics(open_run(run), loaded.model_bytes, loaded.lesion_manifest, busi)
     print(f"{loaded.manifest.name} {loaded.manifest.version}, sha256 {loaded.sha256[:16]}, on {measured[0].data}\n")
@@ -119,6 +120,10 @@ def quantise(run: RunFolder) -> None:
     from export.quantisation.full_integer import RECIPES, quantise_float
     from export.training_run import open_run
 
+    if (way := run_kinds.way_of_run(run)) is not None:
+        for line in way.quantise(run):
+            print(line, flush=True)
+        return
     opened = open_run(run)
     progress(f"convert {opened.path / 'saved_model'}, run it on {len(opened.test)} pictures")
     whole = convert(opened.path / "saved_model", opened.representative)
@@ -141,12 +146,11 @@ def variants(
     as_json: AsJson = False,
 ) -> None:
     """Convert a run's model to int8, float32, float16, dynamic and int16x8, with size, time and accuracy of each."""
-    from export import cli_classifier
     from export.number_formats import convert_all_formats, formats_table
     from export.training_run import open_run
 
-    if cli_classifier.is_classifier_run(run):
-        found, text = cli_classifier.variants(run, out, progress)
+    if (way := run_kinds.way_of_run(run)) is not None:
+        found, text = way.variants(run, out, progress)
         print(_json(found) if as_json else text)
         return
     made = convert_all_formats(open_run(run), out, progress)
@@ -166,10 +170,8 @@ def parity(
     from export.training_run import open_run
 
     loaded = load_bundle(bundle)
-    if loaded.manifest.judges == "classification":
-        from export import cli_classifier
-
-        found, text = cli_classifier.parity(loaded, run, progress, tflite_runtime)
+    if (way := run_kinds.way_of_bundle(loaded)) is not None:
+        found, text = way.parity(loaded, run, progress, tflite_runtime)
         print(_json(found) if as_json else text)
         return
     report = compare_runtimes(loaded, open_run(run), progress, tflite_runtime)

@@ -17,21 +17,20 @@ from edge.adopt.golden_pictures import cases_kept, most_different
 from edge.adopt.metadata import write_metadata
 from edge.adopt.settle import DEFAULT_THRESHOLD
 from edge.adopt.signed_graph import with_signature
-from edge.adopt.write_bundle import write_classifier_bundle
+from edge.adopt.write_bundle import write_label_bundle
 from edge.contracts.errors import UsageError
 from edge.contracts.manifest import ANATOMY, LABELS, ClassificationManifest, Golden, HeadSpec, LabelRules
 from edge.postprocess.dequantise import dequantise
-from edge.preprocess.recipes import as_version_2
 from export import model_card
 from export.classifier_calibration import fit_rules, scores_of
 from export.classifier_card import render_classifier_card
-from export.classifier_metrics import classifier_metrics, share_metric
+from export.classifier_metrics import classifier_metrics, out_of_fold_metrics, share_metric
 from export.classifier_run import class_output
-from export.converted_graph import check_quantisation, order_outputs, own_buffers
+from export.converted_graph import check_quantisation
 from export.golden.tolerances import measure_tolerances
+from export.out_of_fold import out_of_fold, quantise_classifier
 from export.predict import run_graph
-from export.quantisation.convert import head_names, run_float
-from export.quantisation.full_integer import quantise
+from export.quantisation.convert import run_float
 from export.thresholds import anatomy_limits
 
 if TYPE_CHECKING:
@@ -84,19 +83,22 @@ def make_classifier_bundle(
     if clear_label is not None and clear_label not in names:
         raise UsageError(f"{clear_label!r} is no label of the run", hint=f"it has {', '.join(names)[:200]}")
     progress(f"quantise {run.path / 'saved_model'} with {len(run.representative)} pictures")
-    heads = head_names(run.path / "saved_model")
-    order = (class_output(heads), *(head for head in heads if head == ANATOMY))
-    graph = own_buffers(order_outputs(quantise(run.path / "saved_model", run.representative), order))
+    graph = quantise_classifier(run)
     check_quantisation(graph)
     graph, draft = _describe(graph, run, name, version, licence)
-    progress(f"choose temperature and thresholds on {len(run.val)} validation pictures")
-    found = _outputs(graph, draft, run.val)
-    rules = fit_rules(found[LABELS], run.val.labels, names, clear_label)
+    found, held = _outputs(graph, draft, run.val), out_of_fold(run, progress)
+    if held is None:
+        rules = fit_rules(found[LABELS], run.val.labels, names, clear_label)
+    else:
+        rules = fit_rules(held.int8, held.labels, names, clear_label, held.pictures)
+    progress(f"temperature and thresholds: {rules.method}")
     if ANATOMY in found:
         rules = msgspec.structs.replace(rules, **anatomy_limits(found[ANATOMY].reshape(-1).astype(np.float64)))
     progress(f"measure on {len(run.test)} held-back pictures")
     draft = msgspec.structs.replace(draft, labels=rules)
     metrics, int8, floats = measure_classifier(graph, draft, run)
+    if held is not None:
+        metrics += out_of_fold_metrics(held.int8, held.floats, held.labels, held.groups, len(names), held.pictures)
     bundle = _prove_and_write(graph, msgspec.structs.replace(draft, metrics=metrics), out, progress, tflite_runtime)
     apart = np.abs(int8 - floats)
     agree = float((int8.argmax(1) == floats.argmax(1)).mean())
@@ -132,7 +134,7 @@ def _describe(
 ) -> tuple[bytes, ClassificationManifest]:
     """The graph with signature and metadata, and its manifest, still without rules, metrics and tolerances."""
     record = run.record
-    recipe = as_version_2(record.recipe.preprocess)
+    recipe = record.recipe.picture_recipe()
     model = read_foreign_model(graph)
     outputs = dict(zip((LABELS, ANATOMY), model.outputs, strict=False))  # in this order, by `order_outputs`
     text = write_metadata(name, f"{record.task}. {model_card.NOTICE}", version, licence, recipe, tuple(outputs)[1:])
@@ -185,4 +187,4 @@ def _prove_and_write(
         tolerances = measure_tolerances(graph, golden, progress, tflite_runtime)
         manifest = msgspec.structs.replace(manifest, golden=tolerances)
         card, model = render_classifier_card(manifest, len(graph), len(golden)), f"{manifest.name} {manifest.version}"
-        return write_classifier_bundle(graph, manifest, golden, card, out, runtime, model)
+        return write_label_bundle(graph, manifest, golden, card, out, runtime, model)

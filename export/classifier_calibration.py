@@ -1,4 +1,4 @@
-"""Calibration and thresholds of a classifier, chosen on validation pictures with the quantised model's own outputs.
+"""Calibration and thresholds of a classifier, chosen on held-back pictures with the quantised model's own outputs.
 
 Calibration is temperature scaling (Guo et al., ICML 2017): one number, which changes no call.
 """
@@ -32,15 +32,20 @@ def scores_of(values: NDArray[np.floating], rules: LabelRules) -> NDArray[np.flo
 
 
 def fit_rules(
-    values: NDArray[np.floating], labels: NDArray[np.int64], names: Sequence[str], clear_label: str | None = None
+    values: NDArray[np.floating],
+    labels: NDArray[np.int64],
+    names: Sequence[str],
+    clear_label: str | None = None,
+    pictures: str = "",
 ) -> LabelRules:
-    """Rules with a temperature and thresholds chosen on validation pictures.
+    """Rules with a temperature and thresholds chosen on pictures that the models were not trained on.
 
     Args:
         values: (n, k) real values of the quantised model's head: probabilities.
         labels: (n,) numbers of the true classes.
         names: the k labels.
         clear_label: the label that means that there is nothing to find; None: there is none.
+        pictures: for people: which pictures these are; empty: the run's validation pictures.
     """
     plain = LabelRules(output="probabilities", threshold=DEFAULT_THRESHOLD, clear_label=clear_label)
     rules = msgspec.structs.replace(plain, temperature=fit_temperature(values, labels, plain))
@@ -58,8 +63,9 @@ def fit_rules(
         rules,
         thresholds=thresholds,
         method=(
-            f"on {len(labels)} validation pictures of the run: the temperature of least log loss, and for each label "
-            f"the lowest score, {DEFAULT_THRESHOLD:g} at least, from which {RIGHT:.0%} of its calls are right{left}"
+            f"on {pictures or f'{len(labels)} validation pictures of the run'}: the temperature of least log loss, "
+            f"and for each label the lowest score, {DEFAULT_THRESHOLD:g} at least, from which {RIGHT:.0%} of its "
+            f"calls are right{left}"
         ),
     )
 

@@ -36,7 +36,8 @@ integer arithmetic. Output {m.heads["labels"].tensor}: a probability of each lab
 
 ## Figures
 {figures_section(m.metrics)}
-No figure is of pictures that the model was trained on, or its thresholds chosen on. Intervals draw patients where the
+No figure is of pictures that the measured model was trained on, and none but those "out of fold" of pictures that
+thresholds were chosen on. Intervals draw patients where the
 run knew them, else pictures. They tell how sure these numbers are *for such pictures*, and nothing of other hospitals.
 
 ## Labels, and the score from which each is given

@@ -68,13 +68,34 @@ def classifier_metrics(
         ("macro F1, float", mean_known(plain), "the float model"),
         ("macro F1, int8 - float", mean_known(f1) - mean_known(plain), "paired"),
     ]
-    return [_metric(name, values, len(labels), data, how) for name, values, how in figures if _is_known(values)]
+    return [figure_metric(name, values, len(labels), data, how) for name, values, how in figures if is_known(values)]
+
+
+def out_of_fold_metrics(
+    int8: NDArray[np.floating],
+    floats: NDArray[np.floating],
+    labels: NDArray[np.int64],
+    groups: NDArray[np.str_],
+    size: int,
+    data: str,
+) -> list[Metric]:
+    """Metrics out of fold, whose classes depend on no temperature and no threshold; arrays as for the others."""
+    weights, figures = draw_weights(groups), []
+    called, plain = int8.argmax(axis=1), floats.argmax(axis=1)
+    f1, plain_f1 = (mean_known(by_class(weights, labels, each, size)[2]) for each in (called, plain))
+    right = (called == labels).astype(np.float64)
+    figures = [
+        ("accuracy, out of fold", weights @ right / weights.sum(axis=1), "share of pictures"),
+        ("macro F1, out of fold", f1, "mean over the classes"),
+        ("macro F1, int8 - float, out of fold", f1 - plain_f1, "paired"),
+    ]
+    return [figure_metric(name, values, len(labels), data, how) for name, values, how in figures if is_known(values)]
 
 
 def share_metric(name: str, values: Floats, groups: NDArray[np.str_], data: str) -> Metric:
     """Mean of ``values`` (n,), 0 or 1, with its interval over groups."""
     weights = draw_weights(groups)
-    return _metric(name, weights @ values / weights.sum(axis=1), len(values), data, "share of pictures")
+    return figure_metric(name, weights @ values / weights.sum(axis=1), len(values), data, "share of pictures")
 
 
 def draw_weights(groups: NDArray[np.str_]) -> Floats:
@@ -130,12 +151,12 @@ def _share(part: Floats, whole: Floats) -> Floats:
     return shares
 
 
-def _is_known(values: Floats) -> bool:
+def is_known(values: Floats) -> bool:
     """Whether there is a value and an interval: a class that was never called has no precision."""
     return bool(np.isfinite(values[0]) and np.isfinite(values[1:]).any())
 
 
-def _metric(name: str, values: Floats, n: int, data: str, how: str) -> Metric:
+def figure_metric(name: str, values: Floats, n: int, data: str, how: str) -> Metric:
     """Metric of the pictures themselves (first value) and its interval over the draws that have one."""
     low, high = percentile_interval(values[1:][np.isfinite(values[1:])])
     return Metric(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -12,18 +10,17 @@ import numpy as np
 from edge.models.bundle_file import split_bundle
 from edge.models.graph import read_graph
 from edge.postprocess.dequantise import dequantise
-from export import other_runtimes
-from export.bundle_file import write_atomically
 from export.classifier_metrics import by_class, mean_known
 from export.classifier_run import class_output
+from export.engines import run_engines, write_formats
 from export.number_formats import relative_times
 from export.parity import ParityPlacement, measure_placements, placement_lines
 from export.predict import run_graph
-from export.quantisation.convert import FORMATS, convert, run_float
-from export.quantisation.full_integer import quantise
+from export.quantisation.convert import convert, run_float
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -95,22 +92,9 @@ def compare_classifier(
     progress(f"float SavedModel on {len(pictures)} pictures")
     floats = _classes(run_float(run.path / "saved_model", pictures.tensors))
     rows = [classifier_row("float, TensorFlow", floats, floats, pictures)]
-
-    def add(engine: str, of: bytes, raw: Callable[[], Mapping[str, NDArray[Any]]]) -> None:
-        progress(engine)
-        rows.append(classifier_row(engine, _real(of, raw()), floats, pictures))
-
     whole = convert(run.path / "saved_model", run.representative)
-    add("float, LiteRT", whole, lambda: run_graph(whole, pictures.tensors))
-    add("int8, LiteRT with XNNPACK", graph, lambda: run_graph(graph, pictures.tensors))
-    add("int8, LiteRT without", graph, lambda: run_graph(graph, pictures.tensors, "builtin"))
-    if tflite_runtime is not None:
-        python = tflite_runtime
-        add("int8, tflite-runtime", graph, lambda: other_runtimes.run_tflite_runtime(python, graph, pictures.tensors))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.onnx"
-        other_runtimes.to_onnx(graph, path)
-        add("int8, ONNX Runtime", graph, lambda: other_runtimes.run_onnx(path, graph, pictures.tensors))
+    for engine, of, raw in run_engines(graph, whole, pictures.tensors, progress, tflite_runtime):
+        rows.append(classifier_row(engine, _real(of, raw), floats, pictures))
     name = f"{bundle.manifest.name} {bundle.manifest.version}"
     return ClassifierParity(model=name, sha256=bundle.sha256, rows=rows, placements=measure_placements(graph))
 
@@ -118,12 +102,7 @@ def compare_classifier(
 def convert_classifier(run: ClassifierRun, out: Path, progress: Callable[[str], None]) -> list[ClassifierFormat]:
     """Convert a classifier's model to int8 and each of `FORMATS`, write ``out``/<format>.tflite, and measure each."""
     model, pictures = run.path / "saved_model", run.test
-    graphs: dict[str, bytes] = {}
-    for name in ("int8", *FORMATS):
-        progress(f"convert to {name}")
-        made = quantise(model, run.representative) if name == "int8" else convert(model, run.representative, name)
-        graphs[name] = made
-        write_atomically(out / f"{name}.tflite", made)
+    graphs = write_formats(model, run.representative, out, progress)
     progress(f"measure on {len(pictures)} pictures")
     floats = _classes(run_float(model, pictures.tensors))
     slower = relative_times(graphs, pictures.tensors[0])
@@ -152,17 +131,18 @@ def _real(graph: bytes, raw: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
 def parity_text(report: ClassifierParity) -> str:
     """Tables of a parity report as text, for a terminal."""
     lines = [f"{report.model}, sha256 {report.sha256[:16]}", "", f"{'engine':28}{HEAD}"]
-    lines += [f"{row.name:28}{_cells(row)}" for row in report.rows]
+    lines += [f"{row.name:28}{cells(row)}" for row in report.rows]
     return "\n".join([*lines, "", *placement_lines(report.placements)])
 
 
 def formats_text(made: Sequence[ClassifierFormat]) -> str:
     """Table of the number formats as text, for a terminal."""
     lines = [f"{'format':10}{'bytes':>12}{'time':>8}{HEAD}"]
-    return "\n".join([*lines, *(f"{m.row.name:10}{m.bytes:12,}{m.time:7.2f}x{_cells(m.row)}" for m in made)])
+    return "\n".join([*lines, *(f"{m.row.name:10}{m.bytes:12,}{m.time:7.2f}x{cells(m.row)}" for m in made)])
 
 
-def _cells(row: ClassifierParityRow) -> str:
+def cells(row: ClassifierParityRow) -> str:
+    """Cells of a row below `HEAD`."""
     return (
         f"{row.accuracy:9.4f}{row.macro_f1:9.4f}{row.same_class:8.1%}"
         f"{row.dp_mean:11.4f}{row.dp_p95:8.4f}{row.dp_max:8.4f}{row.n:6}"

@@ -4,29 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from edge.contracts.errors import UsageError
 from edge.models.bundle_file import split_bundle
 from export.classifier_bundle import make_classifier_bundle, measure_classifier
-from export.classifier_run import is_classifier_run, open_classifier_run
+from export.classifier_run import open_classifier_run
 from export.measure_bundle import metrics_table
+from export.run_folder import check_made_from
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from edge.contracts.manifest import ClassificationManifest, Metric
     from edge.models.bundle import Bundle
     from export.classifier_run import ClassifierRun
-
-__all__ = [
-    "bundle",
-    "is_classifier_run",
-    "measure",
-    "parity",
-    "refuse_label_options",
-    "refuse_lesion_options",
-    "variants",
-]
 
 
 def bundle(
@@ -58,20 +48,6 @@ def bundle(
     print(f"next: edge-cli infer PICTURE --model {out}{allowed} --overlay out/")
 
 
-def refuse_lesion_options(run: Path, given: Mapping[str, object]) -> None:
-    """Raise UsageError for an option that only a lesion model has."""
-    for option, value in given.items():
-        if value is not None:
-            raise UsageError(f"{option} is for lesion models, {run} is the run of a classifier", hint="leave it out")
-
-
-def refuse_label_options(run: Path, given: Mapping[str, object]) -> None:
-    """Raise UsageError for an option that only a classifier has."""
-    for option, value in given.items():
-        if value:
-            raise UsageError(f"{option} is for classifiers, {run} is the run of a lesion model", hint="leave it out")
-
-
 def measure(loaded: Bundle, run: Path) -> list[Metric]:
     """Metrics of a classifier's bundle on what its run held back. Raises UsageError for another run."""
     opened = _run_of(loaded, run)
@@ -97,12 +73,15 @@ def variants(run: Path, out: Path, progress: Callable[[str], None]) -> tuple[obj
     return made, formats_text(made)
 
 
+def quantise(run: Path) -> Iterator[str]:
+    """Lines of what each step before quantisation brings on the run's held-back pictures."""
+    from export.quantisation_steps import classifier_steps
+
+    return classifier_steps(open_classifier_run(run))
+
+
 def _run_of(loaded: Bundle, run: Path) -> ClassifierRun:
     """The run that a bundle was made from. Raises UsageError for another one."""
     opened = open_classifier_run(run)
-    if opened.record.created != loaded.manifest.created:
-        raise UsageError(
-            f"the bundle was made of a run of {loaded.manifest.created}, {run} is of {opened.record.created}",
-            hint="give the run that the bundle was made from",
-        )
+    check_made_from(loaded, run, opened.record.created)
     return opened

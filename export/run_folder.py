@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.contracts.manifest import PreprocessRecipe
+    from edge.models.bundle import Bundle
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -69,3 +70,12 @@ def check_patients_apart(val: NDArray[np.str_], test: NDArray[np.str_], hint: st
     shared = set(val.tolist()) & set(test.tolist())
     if shared:
         raise UsageError(f"{len(shared)} patients stand in val and in test, {min(shared)} among them", hint=hint)
+
+
+def check_made_from(loaded: Bundle, run: Path, created: str) -> None:
+    """Raise UsageError where a bundle was made of another run than that at ``run``, which was ``created`` then."""
+    if created != loaded.manifest.created:
+        raise UsageError(
+            f"the bundle was made of a run of {loaded.manifest.created}, {run} is of {created}",
+            hint="give the run that the bundle was made from",
+        )

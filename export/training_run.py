@@ -18,7 +18,7 @@ import numpy as np
 
 from edge.contracts.errors import UsageError
 from edge.contracts.manifest import DataSource, PreprocessRecipe
-from export.classifier_run import is_classifier_run
+from export.classifier_run import is_classifier_run, recipe_heads
 from export.run_folder import check_patients_apart, read_metrics, read_record, read_representative
 
 if TYPE_CHECKING:
@@ -109,6 +109,11 @@ def open_run(path: Path) -> TrainingRun:
     if is_classifier_run(path):
         raise UsageError(
             f"{path} is the run of a classifier, which knows no lesions",
+            hint=f"python -m export bundle {path} --out model.tflite compares int8 with float; so does export evaluate",
+        )
+    if recipe_heads(path) == "mask":
+        raise UsageError(
+            f"{path} is the run of a segmentation, which knows no malignancy",
             hint=f"python -m export bundle {path} --out model.tflite compares int8 with float; so does export evaluate",
         )
     record = read_record(path, StoredRunRecord, HINT)

@@ -3,8 +3,8 @@
 Modules:
 
 - ``code_map``: Writes docs/map.md and the module lists in package docstrings, both from the first lines of docstrings.
-- ``labels_on_a_broker``: Demo of a classifier on a device: runs broker and daemon on pictures, and prints the labels
-  that a subscriber gets.
+- ``labels_on_a_broker``: Demo of labels and areas on a device: runs broker and daemon on pictures, and prints what a
+  subscriber gets.
 - ``licences``: Lists the licences of the installed packages: copyleft first, and beside each what its licence files
   name.
 - ``pythons``: Lists the Python interpreters that the project can be tested with: on PATH or of pyenv, one a version,

@@ -1,4 +1,4 @@
-"""Demo of a classifier on a device: runs broker and daemon on pictures, and prints the labels that a subscriber gets.
+"""Demo of labels and areas on a device: runs broker and daemon on pictures, and prints what a subscriber gets.
 
 ``python -m tools.labels_on_a_broker PICTURES --model MODEL.tflite``
 """
@@ -47,7 +47,9 @@ class LabelPrinter:
             return
         self.heard += 1
         scores = "  ".join(f"{each['name']} {each['score']:.2f}" for each in body["labels"][:SHOWN])
-        print(f"{packet.topic:38} {body['lifecycle']:7} {body['label']:16} of {len(body['labels'])} scores: {scores}")
+        area = f"  {body['area']['share']:.1%} of the picture" if "area" in body else ""
+        said = f"{body['lifecycle']:7} {body['label']:16} of {len(body['labels'])} scores: {scores}{area}"
+        print(f"{packet.topic:38} {said}")
 
 
 def main() -> int:

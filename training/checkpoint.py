@@ -21,8 +21,12 @@ if TYPE_CHECKING:
 
     from training.recipe import RecipeSection
 
-NOT_LEARNT_BY = ("data", "gate", "distribute")
+NOT_LEARNT_BY = ("data", "gate", "distribute", "folds")
 """Sections that say nothing of what the weights learn, or from which pictures."""
+
+
+ADDED = {"colour": "grey"}
+"""Keys that recipes got later, and what held before: a run that was begun then goes on."""
 
 
 class OptimiserState(Protocol):
@@ -45,6 +49,7 @@ class AveragedWeights(Protocol):
 def fingerprint(recipe: RecipeSection) -> str:
     """SHA-256 of the recipe settings that influence the weights; the number of epochs is left out, as it may grow."""
     parts = {name: value for name, value in msgspec.to_builtins(recipe).items() if name not in NOT_LEARNT_BY}
+    parts = {name: value for name, value in parts.items() if ADDED.get(name) != value}
     parts["optimiser"] = {name: value for name, value in parts["optimiser"].items() if name != "epochs"}
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from edge.cli.errors import report
 from edge.process.text_streams import set_up_text_streams
 from training import cli_cines, cli_data, cli_evaluation, cli_gate
+
+if TYPE_CHECKING:
+    from training.classify.recipe import ClassifierRecipe
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -51,27 +54,46 @@ StrategyName = Annotated[
 ]
 
 
+SkipBroken = Annotated[
+    bool, typer.Option("--skip-broken", help="Leave broken pictures out; they are listed (not for breast).")
+]
+Tensorboard = Annotated[bool, typer.Option("--tensorboard", help="Write curves to OUT/tensorboard (not for breast).")]
+GateNegatives = Annotated[
+    Path | None,
+    typer.Option(help="Folder of other organs, for an anatomy gate that refuses them (recipe folder)."),
+]
+Folds = Annotated[
+    int | None,
+    typer.Option(
+        min=0, max=20, help="Models more, for thresholds out of fold; takes so many times as long (not for breast)."
+    ),
+]
+Masks = Annotated[
+    bool, typer.Option("--masks", help="Learn to outline: masks stand beside the pictures (recipe folder).")
+]
+Colour = Annotated[
+    Literal["grey", "rgb"] | None, typer.Option(help="Of the pictures, instead of the recipe's (not for breast).")
+]
+Epochs = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")]
+
+
 @app.command(epilog="\b\nExample:\n  python -m training run --data DATA --out runs/all --protocol all")
 def run(
     out: Annotated[Path, typer.Option(help="Folder of this run, made if it is new. Call again to go on after a kill.")],
     data: AnyData = None,
     recipe: RecipeName = "breast",
     protocol: Protocol = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's.")] = None,
+    epochs: Epochs = None,
     cache: Cache = Path("runs/views"),
     gate: Gate = True,
     threads: Threads = 2,
     strategy: StrategyName = None,
-    skip_broken: Annotated[
-        bool, typer.Option("--skip-broken", help="Leave broken pictures out; they are listed (not for breast).")
-    ] = False,
-    tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Write curves to OUT/tensorboard (not for breast).")
-    ] = False,
-    gate_negatives: Annotated[
-        Path | None,
-        typer.Option(help="Folder of other organs, for an anatomy gate that refuses them (recipe folder)."),
-    ] = None,
+    skip_broken: SkipBroken = False,
+    tensorboard: Tensorboard = False,
+    gate_negatives: GateNegatives = None,
+    folds: Folds = None,
+    masks: Masks = False,
+    colour: Colour = None,
 ) -> None:
     """Train a model, judge it, and write what export needs into --out."""
     import msgspec
@@ -79,13 +101,15 @@ def run(
     from training.classify.recipe import is_classifier
 
     if is_classifier(recipe):
-        _run_classifier(recipe, data, out, epochs, threads, strategy, skip_broken, tensorboard, gate_negatives)
+        changed = _changed(recipe, epochs, strategy, folds, masks, colour)
+        _run_classifier(changed, data, out, threads, skip_broken, tensorboard, gate_negatives)
         return
-    if data is None or strategy or skip_broken or tensorboard or gate_negatives:
+    if data is None or strategy or skip_broken or tensorboard or gate_negatives or folds or masks or colour:
         from edge.contracts.errors import UsageError
 
         raise UsageError(
-            f"the recipe {recipe} wants --data, and no --strategy, --skip-broken, --tensorboard, --gate-negatives",
+            f"the recipe {recipe} wants --data, and no --strategy, --skip-broken, --tensorboard, "
+            "--gate-negatives, --folds, --masks, --colour",
             hint="python -m training run --help says which option is for which recipe",
         )
     from training.recipe import load_recipe
@@ -124,29 +148,40 @@ def cv(
     cross_validate(chosen, items, data, out, cache, typer.echo, gate=gate)
 
 
+def _changed(
+    name: str, epochs: int | None, strategy: str | None, folds: int | None, masks: bool, colour: str | None
+) -> ClassifierRecipe:
+    """Recipe of a classifier with what the options say in place of what it says. Raises ConfigError as it does."""
+    import msgspec
+
+    from training.classify.recipe import ClassifierRecipe, check_recipe, load_classifier
+
+    tree = msgspec.to_builtins(load_classifier("folder-masks" if masks and name == "folder" else name))
+    given = {("optimiser", "epochs"): epochs, ("distribute", "strategy"): strategy}
+    for (section, key), value in given.items():
+        if value is not None:
+            tree[section][key] = value
+    if masks:
+        tree["network"]["heads"] = "mask"
+    tree |= {key: value for key, value in (("folds", folds), ("colour", colour)) if value is not None}
+    chosen = msgspec.convert(tree, ClassifierRecipe)
+    check_recipe(chosen)
+    return chosen
+
+
 def _run_classifier(
-    recipe: str,
+    recipe: ClassifierRecipe,
     data: Path | None,
     out: Path,
-    epochs: int | None,
     threads: int,
-    strategy: str | None,
     skip_broken: bool,
     tensorboard: bool,
     gate_negatives: Path | None,
 ) -> None:
-    import msgspec
-
-    from training.classify.recipe import DistributeSection, load_classifier
     from training.classify.run import run_classifier
 
-    chosen = load_classifier(recipe)
-    if epochs is not None:
-        chosen = msgspec.structs.replace(chosen, optimiser=msgspec.structs.replace(chosen.optimiser, epochs=epochs))
-    if strategy is not None:
-        chosen = msgspec.structs.replace(chosen, distribute=msgspec.convert({"strategy": strategy}, DistributeSection))
     run_classifier(
-        chosen,
+        recipe,
         data,
         out,
         typer.echo,

@@ -21,10 +21,14 @@ def evaluate(
 ) -> None:
     """Judge a model on pictures and print its figures with 95 % bootstrap intervals over groups."""
     if table is None:
-        from training.classify.recipe import is_classifier_run
+        from training.classify.recipe import is_classifier_run, is_mask_run
         from training.evaluation.evaluate import evaluate_run
         from training.reporting.class_figures import evaluate_classes
+        from training.reporting.mask_report import evaluate_masks
 
+        if is_mask_run(model):
+            typer.echo(evaluate_masks(model, as_json))
+            return
         typer.echo(evaluate_classes(model, as_json) if is_classifier_run(model) else evaluate_run(model))
         return
     import json

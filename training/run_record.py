@@ -32,6 +32,11 @@ def next_commands(run: Path, bundle: bool = True) -> str:
     return "next: " + "\n      ".join(lines)
 
 
+def fold_place(number: int, folds: int) -> str:
+    """Name of the folder of one of ``folds`` folds in that of its run."""
+    return f"fold-{number}-of-{folds}"
+
+
 def _without_none(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_none(each) for key, each in value.items() if each is not None}

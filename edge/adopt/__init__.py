@@ -4,11 +4,10 @@ Neither TensorFlow nor the flatbuffers library is needed, so that it runs on a R
 
 Modules:
 
-- ``adopt``: Adopts a classifier from elsewhere: reads the file, settles what it leaves open, proves it, writes the
-  bundle.
+- ``adopt``: Adopts a model from elsewhere: reads the file, settles what it leaves open, proves it, writes the bundle.
 - ``card``: Model card of an adopted model: what is known of it, and that the rest is not.
-- ``computed_cases``: Computes made pictures with a foreign classifier, and settles by its answers: kind of scores,
-  rules, tolerances.
+- ``computed_cases``: Computes made pictures with a foreign model, and settles by its answers: kind of scores, rules,
+  tolerances.
 - ``flatbuffer_front``: Writer of new flatbuffer tables in front of an existing flatbuffer, whose bytes stay as they
   are.
 - ``foreign_model``: Model from elsewhere, read from its flatbuffer without a runtime: input, output, operators, and
@@ -24,9 +23,9 @@ Modules:
 - ``operator_support``: Which operators of a model an Edge TPU could take, by what its compiler documents: integers and
   known kinds alone.
 - ``score_kind``: What a classifier's output is: probabilities or logits, of labels that exclude each other or not.
-- ``settle``: Settles what a foreign classifier's file leaves open, by what the user says: labels, recipe, a first
+- ``settle``: Settles what a foreign model's file leaves open, by what the user says: kind, labels, recipe, a first
   manifest.
 - ``signed_graph``: Gives a model the signature and metadata of a bundle, by which runtimes find its input and its head.
-- ``write_bundle``: Writer of a classifier's bundle file, adopted or trained here: puts it together, and proves it as a
-  device would.
+- ``write_bundle``: Writer of bundle files of all kinds but lesion models: puts one together, and proves it as a device
+  would.
 """

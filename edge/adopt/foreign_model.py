@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from edge.contracts.tensors import TensorSpec
 
 DETECTION = "CUSTOM TFLite_Detection_PostProcess"
+BY_XNNPACK = frozenset({"CUSTOM Convolution2DTransposeBias"})
+"""MediaPipe's own operators that LiteRT runs all the same, by XNNPACK; older libraries and plain kernels do not."""
+NO_DETECTOR = "adopt a classifier or a segmentation network"
 DYNAMIC = -1
 FLOATS: dict[int, np.dtype[np.float64] | np.dtype[np.float32] | np.dtype[np.float16]] = {
     0: np.dtype("<f4"),
@@ -114,8 +117,9 @@ def _refuse_operators(kinds: list[str]) -> None:
             "convert it with TFLITE_BUILTINS alone; what cannot be converted must be replaced in the model",
         )
     if DETECTION in kinds:
-        _fail("it is a detector (TFLite_Detection_PostProcess); detection is not judged here", "adopt a classifier")
-    custom = sorted({kind.removeprefix("CUSTOM ") for kind in kinds if kind.startswith("CUSTOM ")})
+        _fail("it is a detector (TFLite_Detection_PostProcess); detection is not judged here", NO_DETECTOR)
+    unknown = {kind for kind in kinds if kind.startswith("CUSTOM ")} - BY_XNNPACK
+    custom = sorted(kind.removeprefix("CUSTOM ") for kind in unknown)
     if custom:
         _fail(
             f"it needs custom operators, which LiteRT does not have: {', '.join(custom)[:200]}",

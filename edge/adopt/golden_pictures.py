@@ -23,6 +23,8 @@ KEPT = 6
 """Golden vectors of a model with small tensors."""
 TENSOR_BYTES = 24 * 2**20
 """Most bytes of all golden tensors together."""
+OUTPUT_BYTES = 12 * 2**20
+"""Most bytes of all golden outputs together: maps of floats cannot be packed much smaller."""
 WIDTH, HEIGHT = 320, 240
 
 
@@ -57,9 +59,35 @@ def _made_pictures() -> Iterator[tuple[NDArray[np.uint8], tuple[Region, ...]]]:
         yield np.asarray(cv2.resize(coarse, (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR_EXACT), np.uint8), ()
 
 
-def cases_kept(tensor_bytes: int) -> int:
-    """Number of golden vectors of a model whose input has so many bytes; two at least."""
-    return max(2, min(KEPT, TENSOR_BYTES // tensor_bytes))
+@lru_cache(maxsize=1)
+def made_figures() -> tuple[tuple[NDArray[np.uint8], tuple[Region, ...]], ...]:
+    """Drawn heads and shoulders on plain ground, for networks that know people and not scans; made once."""
+    looks = (
+        ((200, 205, 210), (225, 180, 150), (40, 60, 120), (60, 40, 30)),
+        ((20, 20, 20), (230, 190, 160), (90, 90, 95), (80, 50, 30)),
+    )
+    return tuple((_figure(*look), ()) for look in looks)
+
+
+Colour = tuple[int, int, int]
+
+
+def _figure(ground: Colour, skin: Colour, cloth: Colour, hair: Colour) -> NDArray[np.uint8]:
+    """Drawn head and shoulders, (HEIGHT, WIDTH, 3) RGB."""
+    picture, x = np.full((HEIGHT, WIDTH, 3), ground, np.uint8), WIDTH // 2
+    cv2.ellipse(picture, (x, 270), (95, 110), 0, 0, 360, cloth, -1)
+    cv2.rectangle(picture, (x - 17, 130), (x + 17, 175), skin, -1)
+    cv2.ellipse(picture, (x, 95), (42, 54), 0, 0, 360, skin, -1)
+    cv2.ellipse(picture, (x, 72), (46, 36), 0, 180, 360, hair, -1)
+    for side in (-15, 15):
+        cv2.ellipse(picture, (x + side, 92), (6, 3), 0, 0, 360, (40, 30, 30), -1)
+    cv2.ellipse(picture, (x, 122), (13, 4), 0, 0, 360, (160, 80, 80), -1)
+    return np.asarray(cv2.blur(picture, (5, 5)), np.uint8)
+
+
+def cases_kept(tensor_bytes: int, output_bytes: int = 0) -> int:
+    """Number of golden vectors of a model whose input and outputs have so many bytes; two at least."""
+    return max(2, min(KEPT, TENSOR_BYTES // tensor_bytes, OUTPUT_BYTES // max(1, output_bytes)))
 
 
 def most_different(cases: Sequence[MadePicture], head: str, number: int) -> list[MadePicture]:
@@ -67,7 +95,7 @@ def most_different(cases: Sequence[MadePicture], head: str, number: int) -> list
 
     Each next one is that which is farthest from all that were chosen: what is alike shows nothing twice.
     """
-    outputs = np.stack([case.outputs[head].astype(np.float64).reshape(-1) for case in cases])
+    outputs = np.stack([case.outputs[head].astype(np.float32).reshape(-1) for case in cases])
     chosen = [0]
     nearest = np.abs(outputs - outputs[0]).max(axis=1)
     while len(chosen) < min(number, len(cases)):

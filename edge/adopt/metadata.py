@@ -182,20 +182,26 @@ def graph_size(data: bytes) -> int:
 
 
 def write_metadata(
-    name: str, description: str, version: str, licence: str, recipe: PictureRecipe, more_heads: tuple[str, ...] = ()
+    name: str,
+    description: str,
+    version: str,
+    licence: str,
+    recipe: PictureRecipe,
+    more_heads: tuple[str, ...] = (),
+    head: str = "labels",
 ) -> bytes:
-    """Write the metadata of a classifier: its input as MediaPipe normalises it, its output's labels.
+    """Write the metadata of a model: its input as MediaPipe normalises it, its output's labels.
 
-    ``more_heads``: names of outputs after the labels, in the order of the graph.
+    ``head``: name of the output with the labels. ``more_heads``: names of those after it, in the order of the graph.
     """
     process = NewTable({0: b"\1", 1: NewTable({0: floats(recipe.mean), 1: floats(recipe.std)})})
     space = GREY if recipe.channels == 1 else RGB
     content = NewTable({0: bytes([IMAGE]), 1: NewTable({0: bytes([space])})})
     image = NewTable({0: text("image"), 3: content, 4: NewVector([process])})
     labels = NewTable({0: text("labels.txt"), 2: bytes([AXIS_LABELS])})
-    head = NewTable({0: text("labels"), 6: NewVector([labels])})
+    first = NewTable({0: text(head), 6: NewVector([labels])})
     subgraph = NewTable(
-        {2: NewVector([image]), 3: NewVector([head, *(NewTable({0: text(each)}) for each in more_heads)])}
+        {2: NewVector([image]), 3: NewVector([first, *(NewTable({0: text(each)}) for each in more_heads)])}
     )
     root = NewTable({0: text(name), 1: text(description), 2: text(version), 3: NewVector([subgraph])})
     root.fields[5] = text(licence)

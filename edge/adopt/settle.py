@@ -1,28 +1,43 @@
-"""Settles what a foreign classifier's file leaves open, by what the user says: labels, recipe, a first manifest."""
+"""Settles what a foreign model's file leaves open, by what the user says: kind, labels, recipe, a first manifest."""
 
 from __future__ import annotations
 
 import datetime
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 from edge.adopt.card import not_known
 from edge.contracts.errors import ModelError, UsageError
-from edge.contracts.manifest import LABELS, MAX_LABELS, ClassificationManifest, Golden, HeadSpec, LabelRules
+from edge.contracts.manifest import (
+    MAX_LABELS,
+    NAMED_HEADS,
+    AreaRules,
+    ClassificationManifest,
+    Golden,
+    HeadSpec,
+    LabelRules,
+    SegmentationManifest,
+)
 from edge.contracts.picture_recipe import PictureRecipe
 from edge.models.classification_checks import MAX_LABEL, is_vector
+from edge.models.segmentation_checks import why_no_map
 
 if TYPE_CHECKING:
     from edge.adopt.foreign_model import ForeignModel
     from edge.adopt.input_range import Normalisation
     from edge.adopt.metadata import ForeignMetadata
+    from edge.contracts.manifest import PictureManifest
 
 Fit = Literal["stretch", "letterbox", "centre-crop"]
 Crop = Literal["full", "scan-area"]
 FITS, CROPS = get_args(Fit), get_args(Crop)
 DEFAULT_THRESHOLD = 0.5
 """Of every label where nothing else is said: over it a label is likelier than all others together."""
+EMPTY = "empty"
+"""What ``--clear`` says of a segmentation network for which a frame without any area is `clear`."""
+ADOPTED = ("classification", "segmentation")
+"""Kinds of models that can be adopted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +54,9 @@ class AdoptOptions:
     threshold_method: str = ""
     """For people: how they were chosen."""
     clear_label: str | None = None
+    """Of a segmentation network: `EMPTY`, or the background's label, which mean the same."""
+    min_area: float | None = None
+    """Smallest piece of an area, as a share of the input; None: the default."""
     name: str | None = None
     version: str | None = None
     licence: str | None = None
@@ -54,29 +72,42 @@ class AdoptOptions:
         for option, value, known in (("--fit", self.fit, FITS), ("--crop", self.crop, CROPS)):
             if value not in known:
                 raise UsageError(f"{option} {value} is not known", hint=f"give {', '.join(known)}")
+        if self.min_area is not None and not 0 <= self.min_area < 0.5:
+            raise UsageError(f"--min-area {self.min_area}: expected a share of the input under 0.5", hint="0.001")
 
 
-def score_tensor(model: ForeignModel, judges: str | None) -> int:
-    """Number of the tensor that holds the scores. Raises `ModelError` for what is no classifier."""
-    if judges not in (None, "classification"):
-        raise UsageError(f"--judges {judges} cannot be adopted yet", hint="classifiers can: --judges classification")
+def kind_of(model: ForeignModel, judges: str | None) -> str:
+    """Kind of a model, by what is said and the shape of its output. Raises `EdgeError` for what cannot be adopted."""
+    if judges is not None and judges not in ADOPTED:
+        raise UsageError(
+            f"--judges {judges} cannot be adopted; {' and '.join(ADOPTED)} can",
+            hint="leave --judges out: the shape of the output tells",
+        )
     if len(model.outputs) != 1:
         shapes = ", ".join(f"{name} {spec.shape}" for name, _, spec in model.outputs)[:200]
         raise ModelError(
-            f"expected one output, the scores; the model has {len(model.outputs)}: {shapes}",
-            hint="export it with its scores alone",
+            f"expected one output, scores or a map of them; the model has {len(model.outputs)}: {shapes}",
+            hint="export it with these alone; detectors, which have several, are not judged here",
         )
-    name, number, spec = model.outputs[0]
-    if not is_vector(spec.shape, spec.shape[-1]):
-        what = " (a map, as of segmentation, which cannot be adopted yet)" if len(spec.shape) == 4 else ""
-        raise ModelError(
-            f"expected one vector of scores, (1, labels), got {name} {spec.shape}{what}", hint="adopt a classifier"
-        )
+    name, _, spec = model.outputs[0]
+    vector = is_vector(spec.shape, spec.shape[-1])
+    what = f"{name} {spec.shape}"
+    if judges == "segmentation" and vector and len(spec.shape) < 4:
+        raise UsageError(f"a segmentation network gives a map, this model gives {what}", hint="leave --judges out")
+    kind = judges or ("classification" if vector else "segmentation")
+    if kind == "classification" and not vector:
+        raise UsageError(f"a classifier gives one vector of scores, this model gives {what}", hint="leave --judges out")
+    why = None if kind == "classification" else why_no_map(spec.shape, model.input.shape)
+    if why is not None:
+        if len(spec.shape) != 4:
+            why = f"expected scores (1, labels), or a map of them (1, height, width, labels), got {what}"
+        raise ModelError(why, hint="adopt a classifier or a segmentation network, or export it with such an output")
     if spec.dtype not in ("uint8", "int8", "float32"):
         raise ModelError(
-            f"expected scores of uint8, int8 or float32, got {name} {spec.dtype}", hint="export it with its scores"
+            f"expected scores of uint8, int8 or float32, got {name} {spec.dtype}",
+            hint="export it with its scores, not with numbers of classes",
         )
-    return number
+    return kind
 
 
 def settled_labels(given: tuple[str, ...] | None, metadata: ForeignMetadata, shape: tuple[int, ...]) -> tuple[str, ...]:
@@ -91,6 +122,8 @@ def settled_labels(given: tuple[str, ...] | None, metadata: ForeignMetadata, sha
         )
     if len(labels) != wanted:
         hint = "one label a line, in the order of the output"
+        if len(shape) == 4 and wanted > 1:
+            hint += "; of a map the first is the background"
         if wanted == 1:
             hint = "one output is the score of one label: name that one alone"
         raise UsageError(f"{where} has {len(labels)} labels, the model has {wanted} outputs", hint=hint)
@@ -128,6 +161,7 @@ def settled_recipe(
 
 
 def draft_manifest(
+    kind: str,
     model: ForeignModel,
     graph: bytes,
     recipe: PictureRecipe,
@@ -136,25 +170,27 @@ def draft_manifest(
     name: str,
     version: str,
     licence: str,
-) -> ClassificationManifest:
+) -> PictureManifest:
     """Manifest without what is settled by running the model: kind of the scores, and tolerances."""
-    return ClassificationManifest(
-        judges="classification",
-        name=name,
-        version=version,
-        task="classification",
-        body_part=options.body_part.upper(),
-        licence=licence,
-        graph_sha256=hashlib.sha256(graph).hexdigest(),
-        input=model.input,
-        recipe=recipe,
-        recipe_sha256=recipe.digest(),
-        heads={LABELS: HeadSpec(tensor=model.outputs[0][2], class_names=list(labels))},
-        golden=Golden(max_abs_diff={"xnnpack": 0}),
-        training_data=[],
-        metrics=[],
-        not_shown=not_known(),
-        git_revision="",
-        created=datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        labels=LabelRules(output="logits", threshold=DEFAULT_THRESHOLD),
-    )
+    said: dict[str, Any] = {
+        "judges": kind,
+        "name": name,
+        "version": version,
+        "task": kind,
+        "body_part": options.body_part.upper(),
+        "licence": licence,
+        "graph_sha256": hashlib.sha256(graph).hexdigest(),
+        "input": model.input,
+        "recipe": recipe,
+        "recipe_sha256": recipe.digest(),
+        "heads": {NAMED_HEADS[kind]: HeadSpec(tensor=model.outputs[0][2], class_names=list(labels))},
+        "golden": Golden(max_abs_diff={"xnnpack": 0}),
+        "training_data": [],
+        "metrics": [],
+        "not_shown": not_known(),
+        "git_revision": "",
+        "created": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+    if kind == "segmentation":
+        return SegmentationManifest(**said, areas=AreaRules(output="logits", threshold=DEFAULT_THRESHOLD))
+    return ClassificationManifest(**said, labels=LabelRules(output="logits", threshold=DEFAULT_THRESHOLD))

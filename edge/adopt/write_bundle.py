@@ -1,4 +1,4 @@
-"""Writer of a classifier's bundle file, adopted or trained here: puts it together, and proves it as a device would."""
+"""Writer of bundle files of all kinds but lesion models: puts one together, and proves it as a device would."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import msgspec
 import numpy as np
 
 from edge.contracts.errors import DeviceError, ModelError
-from edge.contracts.manifest import LABELS
 from edge.models.bundle import Bundle, load_bundle
 from edge.models.bundle_file import MAX_BUNDLE
 from edge.models.bundle_writer import append_zip, pack_golden, write_atomically
@@ -20,13 +19,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from edge.adopt.golden_pictures import MadePicture
-    from edge.contracts.manifest import ClassificationManifest
+    from edge.contracts.manifest import PictureManifest
     from edge.contracts.ports import Runtime
 
 
-def write_classifier_bundle(
+def write_label_bundle(
     graph: bytes,
-    manifest: ClassificationManifest,
+    manifest: PictureManifest,
     golden: Sequence[MadePicture],
     card: str,
     out: Path,
@@ -52,10 +51,10 @@ def write_classifier_bundle(
     return load_bundle(out)
 
 
-def bundle_bytes(graph: bytes, manifest: ClassificationManifest, golden: Sequence[MadePicture], card: str) -> bytes:
+def bundle_bytes(graph: bytes, manifest: PictureManifest, golden: Sequence[MadePicture], card: str) -> bytes:
     """Bytes of the whole file: the flatbuffer, and the members of the ZIP behind it."""
     members = {
-        "labels.txt": "\n".join(manifest.heads[LABELS].class_names).encode(),
+        "labels.txt": "\n".join(manifest.label_names).encode(),
         "manifest.json": msgspec.json.format(msgspec.json.encode(manifest), indent=1),
         "golden.npz": pack_golden(
             [case.pixels for case in golden],

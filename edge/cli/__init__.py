@@ -17,7 +17,7 @@ Modules:
 - ``infer``: ``edge-cli infer``: analyses picture, video and DICOM files and prints an answer for each frame.
 - ``main``: Main program of ``edge-cli``: finds the command, runs it, and turns errors into exit codes.
 - ``model``: ``edge-cli model``: shows and verifies a model bundle; adopts models from elsewhere.
-- ``model_adopt``: ``edge-cli model adopt``: makes a bundle of a classifier from elsewhere.
+- ``model_adopt``: ``edge-cli model adopt``: makes a bundle of a classifier or segmentation network from elsewhere.
 - ``model_description``: Text of ``edge-cli model info``: all that people should know of a bundle, or of a plain
   classifier.
 - ``outbox``: ``edge-cli outbox``: shows, resends, exports and deletes the messages stored on the device.

@@ -101,7 +101,7 @@ def analyse(
     output = AnswerPrinter(inputs, form="json" if as_json else "none" if csv == STDOUT else "table")
     analyser = make_analyser(settings, isolated=False)
     if table is not None:
-        table.labels = analyser.manifest.judges == "classification"
+        table.judges = analyser.manifest.judges
     write_answers(inputs, analyser, output, table, pictures)
     with printing():
         output.end(passed_over)

@@ -1,4 +1,4 @@
-"""``edge-cli model adopt``: makes a bundle of a classifier from elsewhere."""
+"""``edge-cli model adopt``: makes a bundle of a classifier or segmentation network from elsewhere."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from edge.adopt.labelled_pictures import ThresholdChoice
     from edge.adopt.settle import AdoptOptions
 
+
+NO_PICTURES = "--pictures chooses thresholds of labels, and this model gives areas"
+NO_PICTURES_HINT = "leave it out; --threshold sets them, and infer --overlay shows what comes of them"
 
 ModelPath = Annotated[Path, typer.Argument(help="A .tflite file from elsewhere.", metavar="MODEL")]
 OutPath = Annotated[Path, typer.Option(help="The bundle to write.")]
@@ -31,7 +34,12 @@ Threshold = Annotated[
     list[str] | None,
     typer.Option(help="Score from which a label is given: 0.6, or for one label: cyst=0.7. Default: 0.5."),
 ]
-ClearLabel = Annotated[str | None, typer.Option(help="Label that means that there is nothing to find.")]
+ClearLabel = Annotated[
+    str | None, typer.Option(help="Label that means that there is nothing to find; of areas: empty.")
+]
+MinArea = Annotated[
+    float | None, typer.Option(help="Smallest piece of an area, as a share of the input; default: 0.001.")
+]
 Pictures = Annotated[
     Path | None, typer.Option(help="Pictures to choose thresholds by, best in a folder for each label. Not kept.")
 ]
@@ -55,6 +63,7 @@ def command(
     scores: Scores = None,
     threshold: Threshold = None,
     clear: ClearLabel = None,
+    min_area: MinArea = None,
     pictures: Pictures = None,
     fit: Fit = "stretch",
     crop: Crop = "full",
@@ -64,16 +73,16 @@ def command(
     licence: Licence = None,
     body_part: BodyPart = "",
 ) -> int:
-    """Make a bundle of a classifier from elsewhere, so that devices take it.
+    """Make a bundle of a classifier or segmentation network from elsewhere, so that devices take it.
 
-    Reads what the file says of itself; what cannot be known is asked for by name. Refuses what cannot run here. Writes
-    recipe, labels, thresholds, model card, and golden vectors of made pictures; the weights stay as they are. Needs no
-    TensorFlow.
+    Reads what the file says of itself, and asks for the rest by name. Refuses what cannot run here. Writes recipe,
+    labels, thresholds, model card and golden vectors; the weights stay as they are. Needs no TensorFlow.
 
     Example:
       edge-cli model adopt own.tflite --labels labels.txt --input-range 0..1 --out own.sono.tflite
       edge-cli model adopt own.tflite --threshold 0.6 --threshold cyst=0.7 --clear normal --out own.sono.tflite
       edge-cli model adopt own.tflite --labels labels.txt --pictures organ/ --out own.sono.tflite
+      edge-cli model adopt map.tflite --labels labels.txt --input-range 0..1 --clear empty --out map.sono.tflite
     """
     from edge.adopt.settle import AdoptOptions
 
@@ -84,6 +93,7 @@ def command(
         judges=judges,
         thresholds=parse_thresholds(threshold or []),
         clear_label=clear,
+        min_area=min_area,
         name=name,
         version=version,
         licence=licence,
@@ -104,9 +114,13 @@ def adopt_and_tell(path: Path, out: Path, options: AdoptOptions, pictures: Path 
     from edge.cli.output import printable
     from edge.contracts.errors import UsageError
 
+    if pictures is not None and options.judges == "segmentation":
+        raise UsageError(NO_PICTURES, hint=NO_PICTURES_HINT)
     if out.exists() and path.exists() and out.samefile(path):
         raise UsageError(f"{out} is the model itself, and would be written over", hint="give --out another name")
     made = adopt(path, out, options)
+    if pictures is not None and made.bundle.manifest.judges == "segmentation":
+        raise UsageError(NO_PICTURES, hint=NO_PICTURES_HINT)
     if pictures is not None:
         choices = judge_pictures(made, pictures)
         print(printable(describe_choices(choices)))
@@ -201,7 +215,7 @@ def describe_adoption(made: Adoption) -> str:
             *(f"  {line}" for line in made.settled),
             f"  XNNPACK    {placed}",
             f"  Edge TPU   {edge_tpu_line(operators)}",
-            "  gate       none: whatever is in the picture gets a label",
+            "  gate       none: whatever is in the picture may get a label",
             f"next: edge-cli model info {model}",
             f"      edge-cli infer PICTURE --model {model} --allow-no-gate --overlay out/",
         ]

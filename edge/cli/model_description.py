@@ -5,13 +5,13 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from edge.contracts.manifest import ClassificationManifest, ModelManifest
+from edge.contracts.manifest import ClassificationManifest, ModelManifest, SegmentationManifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from edge.contracts.classifier import ClassifierCard
-    from edge.contracts.manifest import BundleManifest
+    from edge.contracts.manifest import BundleManifest, ScoreRules
     from edge.models.bundle import Bundle
     from edge.models.classifier import Classifier
 
@@ -63,25 +63,48 @@ def _rules(m: BundleManifest) -> list[str]:
     """How the model's outputs are judged, by its kind."""
     if isinstance(m, ModelManifest):
         return _thresholds(m)
+    if isinstance(m, SegmentationManifest):
+        return _area_rules(m)
     return _label_rules(m) if isinstance(m, ClassificationManifest) else []
 
 
 def _label_rules(m: ClassificationManifest) -> list[str]:
     rules = m.labels
     kind = "one label holds at a time" if rules.exclusive else "each label is judged for itself"
-    calibrated = "" if rules.temperature == 1.0 else f", at a temperature of {rules.temperature:g}"
-    gate = "no gate: whatever is in the picture gets a label"
-    if rules.anatomy is not None:
-        gate = f"not judged under {rules.anatomy:.3f}"
     return [
         "judges     classification: labels, neither lesions nor malignancy",
+        *_score_rules(rules, kind),
+        f"clear      {'no label means it' if rules.clear_label is None else rules.clear_label}",
+        f"anatomy    {_gate(rules, 'whatever is in the picture gets a label')}",
+        *(_list([rules.method]) if rules.method else []),
+    ]
+
+
+def _area_rules(m: SegmentationManifest) -> list[str]:
+    rules = m.areas
+    kind = f"{m.label_names[0]} is the background" if rules.exclusive else "each label is an area for itself"
+    clear = "no place over its threshold" if rules.empty_is_clear else "nothing means it"
+    return [
+        "judges     segmentation: areas of labels, neither lesions nor malignancy",
+        *_score_rules(rules, kind),
+        f"area       pieces from {rules.min_area:.2%} of the input",
+        f"clear      {clear}",
+        f"anatomy    {_gate(rules, 'whatever is in the picture may get an area')}",
+        *(_list([rules.method]) if rules.method else []),
+    ]
+
+
+def _score_rules(rules: ScoreRules, kind: str) -> list[str]:
+    calibrated = "" if rules.temperature == 1.0 else f", at a temperature of {rules.temperature:g}"
+    return [
         f"output     {rules.output}, {kind}{calibrated}",
         f"threshold  {rules.threshold:g}; under it too uncertain",
         *(f"  {name}: {value:g}" for name, value in rules.thresholds.items()),
-        f"clear      {'no label means it' if rules.clear_label is None else rules.clear_label}",
-        f"anatomy    {gate}",
-        *(_list([rules.method]) if rules.method else []),
     ]
+
+
+def _gate(rules: ScoreRules, without: str) -> str:
+    return f"no gate: {without}" if rules.anatomy is None else f"not judged under {rules.anatomy:.3f}"
 
 
 def _data(m: BundleManifest) -> list[str]:

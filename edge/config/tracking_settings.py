@@ -43,7 +43,8 @@ class TrackingSettings(SettingsSection, frozen=True):
     update_malignancy: Share = 0.1
     """A change of malignancy, or of a label's score, by this much is an update."""
     update_iou: Share = 0.6
-    """A box that overlaps the last published one less than this is an update."""
+    """A box that overlaps the last published one less than this is an update; so is, of a segmentation network, an area
+    whose size has changed by more: one is less than this share of the other."""
     update_every_s: Positive = 5.0
     """Seconds. A lesion or label still seen is updated at least this often."""
 

@@ -20,8 +20,8 @@ Modules:
   computed it.
 - ``frames``: Frames and source events: what a source gives the pipeline.
 - ``health``: ``health``: counters, times and sensor values every few seconds, flat, as exporters want them.
-- ``labels``: ``labels/{stream}``: message about one label of a classifier, new, changed or gone; and the verdict behind
-  it.
+- ``labels``: ``labels/{stream}``: message about one label of a classifier or segmentation, new, changed or gone; its
+  verdict.
 - ``latest_result``: ``results/{stream}``: message with the latest result, for screens; not durable, rate-limited.
 - ``manifest``: ``manifest.json``: model description inside the ``.tflite``: recipe, heads, thresholds. Untrusted until
   checked.
@@ -36,6 +36,8 @@ Modules:
 - ``request``: ``request/{command}`` and ``response/{command}``: messages that ask a device for something, and its
   answers.
 - ``results``: Result states of a frame, the reasons for having none, and the lesion as it is reported.
+- ``score_rules``: Rules that turn the scores of a classifier or of a segmentation network into labels and areas:
+  thresholds, limits.
 - ``state``: ``state``: message about who the device is and how it is (retained), and the MQTT last will.
 - ``tensors``: Tensors that go into and come out of a runtime, and their specifications.
 - ``topics``: MQTT topic names of a device: ``edge/v1/{site}/{device}/…``.

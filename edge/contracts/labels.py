@@ -1,4 +1,4 @@
-"""``labels/{stream}``: message about one label of a classifier, new, changed or gone; and the verdict behind it."""
+"""``labels/{stream}``: message about one label of a classifier or segmentation, new, changed or gone; its verdict."""
 
 from __future__ import annotations
 
@@ -19,28 +19,52 @@ from edge.contracts.finding import (
     Verdict,
 )
 from edge.contracts.manifest import Gate
-from edge.contracts.region import Region
+from edge.contracts.region import Box, Point, Region
 from edge.contracts.results import Reason, Status
 
 LABELS_SENT = 20
 """Most labels of one frame that are told, the highest scores first: a model may know thousands."""
+OUTLINES_SENT = 8
+"""Most outlines of one area: a map that falls to pieces must not fill the outbox."""
 
 
 class LabelScore(msgspec.Struct, frozen=True):
-    """One label of a classifier with its score for one frame."""
+    """One label of a model with its score for one frame."""
 
     name: str
     score: float
-    """0 to 1. Not malignancy, and no probability of a disease unless the model's card shows that it is one."""
+    """0 to 1. Not malignancy, and no probability of a disease unless the model's card shows that it is one. Of a
+    segmentation network the highest of the label's map: how sure it is that the label is anywhere."""
+
+
+class LabelArea(msgspec.Struct, frozen=True, kw_only=True):
+    """Area of one label in one frame, in pixels of the source picture; in mm2 only where a calibration covers it."""
+
+    name: str
+    score: float
+    """Mean of the label's map over the area, 0 to 1. Not malignancy."""
+    share: float
+    """Size of the area, as a share of the part of the picture that the model saw; holes are not counted."""
+    area_mm2: float | None = None
+    """The same in square millimetres. None: no calibration holds for all of it."""
+    pieces: int
+    """Number of connected pieces."""
+    box: Box
+    """(x, y, width, height) around all pieces."""
+    outlines: list[list[Point]]
+    """Outer outline of each piece, the largest first, at most `OUTLINES_SENT`: closed polygons, first point not
+    repeated."""
 
 
 class LabelVerdict(Verdict, frozen=True):
-    """Verdict of a classifier on one frame. It never has malignancy, ``suspicious`` or lesions."""
+    """Verdict of a classifier or segmentation on one frame. It never has malignancy, ``suspicious`` or lesions."""
 
     scores: tuple[LabelScore, ...] = ()
     """The highest scores first, at most `LABELS_SENT`; also of a frame that is `too_uncertain`."""
     given: tuple[str, ...] = ()
     """Labels that a `finding` or `clear` frame has, the highest score first: at or over their thresholds."""
+    areas: tuple[LabelArea, ...] | None = None
+    """Area of each of ``given``, in the same order, of a segmentation network; None: the model is none."""
 
 
 class Labels(Durable, frozen=True, kw_only=True):
@@ -75,6 +99,8 @@ class Labels(Durable, frozen=True, kw_only=True):
     """The score from which on the label is given."""
     labels: list[LabelScore]
     """Scores of the frame, the highest first, at most 20 of them."""
+    area: LabelArea | msgspec.UnsetType = msgspec.UNSET
+    """Area that the label has in this frame. Absent: the model is a classifier, which knows none."""
     gate: Gate
     """What refuses pictures of other body parts; ``none``: nothing does, whatever is in the picture gets a label."""
     model: ModelRef

@@ -8,7 +8,7 @@ import msgspec
 
 from edge.contracts.envelope import Envelope
 from edge.contracts.finding import RuntimeRef
-from edge.contracts.labels import LabelScore
+from edge.contracts.labels import LabelArea, LabelScore
 from edge.contracts.manifest import Gate
 from edge.contracts.results import Lesion, Reason, Status
 
@@ -32,9 +32,11 @@ class LatestResult(Envelope, frozen=True, kw_only=True):
     runtime: RuntimeRef | None = None
     """Runtime that computed it; None where nothing did."""
     labels: list[LabelScore] | msgspec.UnsetType = msgspec.UNSET
-    """Scores of a classifier, the highest first, at most 20. Absent: the model is none."""
+    """Scores of a classifier or segmentation, the highest first, at most 20. Absent: the model is neither."""
     found: list[str] | msgspec.UnsetType = msgspec.UNSET
-    """Labels that the frame has: at or over their thresholds. Absent: the model is no classifier."""
+    """Labels that the frame has: at or over their thresholds. Absent: it is a lesion model."""
+    areas: list[LabelArea] | msgspec.UnsetType = msgspec.UNSET
+    """Area of each label of ``found``, in the same order. Absent: the model is no segmentation network."""
     gate: Gate | msgspec.UnsetType = msgspec.UNSET
     """What refuses pictures of other body parts; ``none``: nothing does. Absent: a lesion model's anatomy head."""
     research_only: Literal[True] = True

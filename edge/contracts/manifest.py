@@ -8,9 +8,12 @@ from typing import Annotated, Literal
 import msgspec
 
 from edge.contracts.picture_recipe import PictureRecipe
+from edge.contracts.score_rules import AreaRules as AreaRules
+from edge.contracts.score_rules import LabelRules as LabelRules
+from edge.contracts.score_rules import Probability as Probability
+from edge.contracts.score_rules import ScoreRules as ScoreRules
 from edge.contracts.tensors import TensorSpec
 
-Probability = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Judges = Literal["lesion", "classification", "segmentation", "detection"]
 """Kind of a model: what its outputs mean, and so how an answer becomes a verdict."""
 Gate = Literal["anatomy", "none"]
@@ -24,8 +27,14 @@ ANATOMY = "anatomy"
 """Head: (1, 1) probability that the picture is of the manifest's body part."""
 LABELS = "labels"
 """Head of a classifier: (1, n), one value for each of its labels."""
+MASK = "mask"
+"""Head of a segmentation network: (1, h, w, n), one value for each of its labels in each place of the input."""
+NAMED_HEADS = {"lesion": MALIGNANCY, "classification": LABELS, "segmentation": MASK}
+"""Head whose classes ``labels.txt`` names, by kind of model: those that can judge here."""
 MAX_LABELS = 4096
 """Most labels of a classifier."""
+MAX_MASK_VALUES = 3 * 2**19
+"""Most values of a segmentation network's map, of all labels together: 6 MB of floats, twice in the golden vectors."""
 
 
 FLOAT_TOLERANCE = 0.002
@@ -169,37 +178,10 @@ class Golden(msgspec.Struct, frozen=True, kw_only=True):
         return 0
 
 
-class LabelRules(msgspec.Struct, frozen=True, kw_only=True):
-    """Rules that turn a classifier's outputs into scores and labels, and how their thresholds were chosen."""
-
-    output: Literal["probabilities", "logits"]
-    """What the head gives. Of logits the device makes probabilities: softmax, or logistic where not ``exclusive``."""
-    exclusive: bool = True
-    """True: the scores of all labels add up to 1, and the highest is judged. False: each label is judged for itself."""
-    threshold: Probability
-    """A label whose score is under this is not reported; if none is over its own, the frame is `too_uncertain`."""
-    thresholds: dict[str, Probability] = {}
-    """By label, in place of ``threshold``."""
-    clear_label: str | None = None
-    """Label that means that there is nothing to find: a frame that gets it is `clear`. None: no frame ever is."""
-    temperature: Annotated[float, msgspec.Meta(gt=0.0)] = 1.0
-    """Calibration: logits (of probabilities, their logarithms) are divided by this before they become scores."""
-    anatomy: Probability | None = None
-    """A picture whose anatomy output is under this is not of the body part. None: the model has no such head."""
-    anatomy_stated: Probability | None = None
-    """Limit in place of ``anatomy``, as in `Thresholds`."""
-    method: str = ""
-    """For people: how thresholds and temperature were chosen, and on what."""
-
-    def threshold_of(self, label: str) -> float:
-        """Threshold that holds for ``label``."""
-        return self.thresholds.get(label, self.threshold)
-
-
 class BundleManifest(msgspec.Struct, frozen=True, kw_only=True):
     """Manifest of a model of any kind: what loop, runtimes and golden vectors need to know of it, and readers should.
 
-    What only one kind has stands in its own class: `ModelManifest`, `ClassificationManifest`.
+    What only one kind has stands in its own class: `ModelManifest`, `ClassificationManifest`, `SegmentationManifest`.
     """
 
     manifest_version: int = 1
@@ -247,9 +229,40 @@ class ModelManifest(BundleManifest, frozen=True, kw_only=True):
     calibration: Calibration
 
 
-class ClassificationManifest(BundleManifest, frozen=True, kw_only=True):
-    """Manifest of a classifier: it gives a picture labels, and knows neither lesions nor malignancy."""
+class PictureManifest(BundleManifest, frozen=True, kw_only=True):
+    """Manifest of a model that gives scores of labels: what all kinds but ``lesion`` have."""
 
     manifest_version: Literal[3] = 3
     recipe: PictureRecipe
+
+    @property
+    def rules(self) -> ScoreRules:
+        """Rules that turn the model's scores into labels or areas."""
+        raise NotImplementedError
+
+    @property
+    def label_names(self) -> list[str]:
+        """Names of all labels, in the order of the output; of a map with a background that one first."""
+        return self.heads[NAMED_HEADS[self.judges]].class_names
+
+
+class ClassificationManifest(PictureManifest, frozen=True, kw_only=True):
+    """Manifest of a classifier: it gives a picture labels, and knows neither lesions nor malignancy."""
+
     labels: LabelRules
+
+    @property
+    def rules(self) -> LabelRules:
+        """Rules that turn the model's scores into labels."""
+        return self.labels
+
+
+class SegmentationManifest(PictureManifest, frozen=True, kw_only=True):
+    """Manifest of a segmentation network: it outlines areas of its labels, and knows neither lesions nor malignancy."""
+
+    areas: AreaRules
+
+    @property
+    def rules(self) -> AreaRules:
+        """Rules that turn the model's map into areas."""
+        return self.areas

@@ -30,6 +30,11 @@ def probability(value: float, threshold: float | None = None, interval: tuple[fl
     return nearest if means_the_same(nearest) else value
 
 
+def area_share(value: float) -> float:
+    """Round the share of a picture that an area takes, 0 to 1: a hundredth of a percent is a few pixels of a map."""
+    return round(value, 5)
+
+
 def pixels(value: float) -> float:
     """Round a coordinate in pixels of the source picture."""
     return round(value, 1)

@@ -78,7 +78,8 @@ class State(Envelope, frozen=True, kw_only=True):
     health_every_s: float | None = None
     """Seconds between two ``health`` messages of this device; None: unknown. Much longer silence is no health."""
     judges: Judges | msgspec.UnsetType = msgspec.UNSET
-    """Kind of the model: ``classification`` sends ``labels``, never ``findings``. Absent: ``lesion``."""
+    """Kind of the model: ``classification`` and ``segmentation`` send ``labels``, never ``findings``. Absent:
+    ``lesion``."""
     gate: Gate | msgspec.UnsetType = msgspec.UNSET
     """What refuses pictures of other body parts; ``none``: nothing does. Absent: a lesion model's anatomy head."""
     research_only: Literal[True] = True

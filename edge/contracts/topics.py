@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 STATE = "state"
@@ -20,6 +21,15 @@ DURABLE_TOPICS_LIMIT = 16
 """Most of them that a device may name."""
 NEVER_DURABLE = frozenset({STATE, HEALTH, REQUEST, RESPONSE, RESULTS})
 """First levels of topics that have another meaning."""
+
+
+DURABLE_TOPIC = re.compile(r"[a-z0-9-]{1,32}")
+"""What a first level looks like that may be named."""
+
+
+def is_durable(level: str) -> bool:
+    """Whether ``level`` may be the first level of topics of durable messages."""
+    return level not in NEVER_DURABLE and DURABLE_TOPIC.fullmatch(level) is not None
 
 
 def findings(stream: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from edge.config.tracking_settings import TrackingSettings
 from edge.contracts.results import Status
 from edge.infer.output import printable, text_of
-from edge.picture.wording import REASONS, UNCERTAIN_CALL, counted
+from edge.picture.wording import UNCERTAIN_CALL, counted, reason_text
 from edge.pipeline.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -63,7 +63,8 @@ class ClipSummary:
                 self._highest = (malignancy, answer)
             return
         reason = answer.reason if answer.result is None else answer.result.reason
-        words = "for no reason that was given" if reason is None else REASONS[reason]
+        gate = None if answer.result is None else answer.result.gated_by
+        words = "for no reason that was given" if reason is None else reason_text(reason, gate)
         (self._not_judged if answer.status is Status.ABSTAINED else self._failed)[words] += 1
 
     def _track(self, answer: FileAnswer) -> None:

@@ -15,11 +15,12 @@ from edge.picture.overlay import draw_overlay
 from edge.picture.wording import REASONS, sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
     from typing import TextIO
 
     from edge.contracts.frame_result import Result
+    from edge.contracts.manifest import Judges
     from edge.infer.run import FileAnswer
 
 DESCRIPTORS = ("taller_than_wide", "margin_sharpness", "echogenicity", "posterior")
@@ -59,7 +60,8 @@ def _labels(result: Result | None) -> dict[str, Any]:
     """Keys that only a model of another kind than ``lesion`` has."""
     if result is None or result.gated_by is None:
         return {}
-    return {"labels": result.scores, "found": result.given, "gate": result.gated_by}
+    areas = {} if result.areas is None else {"areas": result.areas}
+    return {"labels": result.scores, "found": result.given, **areas, "gate": result.gated_by}
 
 
 def _lesion(lesion: Lesion) -> dict[str, Any]:
@@ -76,6 +78,26 @@ def _lesion(lesion: Lesion) -> dict[str, Any]:
 def _one_word(label: str) -> str:
     """Label without the characters that part a list of labels."""
     return label.replace(" ", "_").replace("=", "_")
+
+
+def _scores(result: Result) -> str:
+    return " ".join(f"{_one_word(each.name)}={each.score}" for each in result.scores)
+
+
+def _shares(result: Result) -> str:
+    return " ".join(f"{_one_word(each.name)}={each.share}" for each in result.areas or ())
+
+
+def _sizes(result: Result) -> str:
+    known = (each for each in result.areas or () if each.area_mm2 is not None)
+    return " ".join(f"{_one_word(each.name)}={each.area_mm2}" for each in known)
+
+
+MORE_COLUMNS: dict[str, dict[str, Callable[[Result], str]]] = {
+    "classification": {"labels": _scores},
+    "segmentation": {"labels": _scores, "area_shares": _shares, "areas_mm2": _sizes},
+}
+"""Columns behind `COLUMNS`, by kind of model: label=number, with blanks between."""
 
 
 class AnswerTable:
@@ -116,7 +138,8 @@ def printable(text: str) -> str:
 class AnswerCsv:
     """CSV file of answers, or CSV on stdout: one row a lesion; a frame without one has a row of its own.
 
-    Of a classifier there is a last column with the scores of its labels.
+    Of a classifier there is a last column with the scores of its labels; of a segmentation network two more, with the
+    share of the picture and the square millimetres of each label's area.
     """
 
     def __init__(self, path: Path, stdout: TextIO | None = None) -> None:
@@ -129,8 +152,8 @@ class AnswerCsv:
         self._path = path
         self._writer = csv.writer(self._file)
         self._headed = False
-        self.labels = False
-        """Whether the model is a classifier. To be set before the first answer is added."""
+        self.judges: Judges = "lesion"
+        """Kind of the model. To be set before the first answer is added."""
 
     def add(self, answer: FileAnswer) -> None:
         """Write the rows of one answer. Raises `DeviceError` if they cannot be written."""
@@ -146,15 +169,14 @@ class AnswerCsv:
             result and result.suspicious,
         ]
         tail: list[Any] = [result and result.latency_ms.get("total"), result is not None and result.call_uncertain]
-        if self.labels:
-            tail.append(" ".join(f"{_one_word(each.name)}={each.score}" for each in result.scores) if result else None)
+        tail += [None] * len(self._more) if result is None else [column(result) for column in self._more.values()]
         lesions = result.lesions if result else ()
         rows: list[list[Any]] = []
         for number, lesion in enumerate(lesions, start=1):
             descriptors = [lesion.descriptors.get(name) for name in DESCRIPTORS]
             size = [lesion.long_axis_mm, lesion.area_mm2]
             rows.append([*head, number, *lesion.box, lesion.score, *size, *descriptors, *tail])
-        columns = len(COLUMNS) + self.labels
+        columns = len(COLUMNS) + len(self._more)
         self._write(rows or [[*head, *[None] * (columns - len(head) - len(tail)), *tail]])
 
     def close(self) -> None:
@@ -168,7 +190,12 @@ class AnswerCsv:
     def _write_head(self) -> None:
         if not self._headed:
             self._headed = True
-            self._write([(*COLUMNS, "labels") if self.labels else COLUMNS])
+            self._write([(*COLUMNS, *self._more)])
+
+    @property
+    def _more(self) -> dict[str, Callable[[Result], str]]:
+        """Columns that only models of this kind have, by name."""
+        return MORE_COLUMNS.get(self.judges, {})
 
     def _write(self, rows: Sequence[Sequence[Any]]) -> None:
         try:

@@ -12,8 +12,8 @@ Modules:
 - ``bundle_file``: Container format of a bundle: a TFLite flatbuffer with a ZIP appended, as in the TFLite metadata
   format.
 - ``bundle_writer``: Writer of bundle files: the TFLite graph, then a ZIP whose bytes depend on its contents alone.
-- ``classification_checks``: Consistency checks of what only a classifier's bundle has: any input, labels, rules, golden
-  vectors.
+- ``classification_checks``: Consistency checks of a classifier's bundle: labels, golden vectors; and of what
+  segmentation networks have too.
 - ``classifier``: Plain classifier file: a ``.tflite`` with labels and ``classifier.json`` appended, for any TFLite
   tool.
 - ``delegate_placement``: Delegate placement: from the operators that delegates took to their share of the graph's
@@ -25,6 +25,8 @@ Modules:
   each.
 - ``scripted_manifest``: Manifest for ``scripted://``, which has no model: heads and thresholds as a real one would have
   them.
+- ``segmentation_checks``: Consistency checks of what only a segmentation network's bundle has: its map, its rules, its
+  golden vectors.
 - ``signature``: Signature check of a file: verifies ``model.tflite.sig`` beside it with the public keys that this
   device trusts.
 - ``zip_directory``: Opening a ZIP of a stranger: its directory is bounded before a reader makes an object of each entry

@@ -11,7 +11,13 @@ import msgspec
 from edge.contracts.decoding import UnreadableError, decode_json
 from edge.contracts.errors import ModelError
 from edge.contracts.finding import ModelRef
-from edge.contracts.manifest import BundleManifest, ClassificationManifest, Judges, ModelManifest
+from edge.contracts.manifest import (
+    BundleManifest,
+    ClassificationManifest,
+    Judges,
+    ModelManifest,
+    SegmentationManifest,
+)
 from edge.models.bundle_checks import check_golden, check_hash, check_labels, check_manifest, check_optional
 from edge.models.bundle_file import seal_model, split_bundle
 from edge.models.golden_vectors import read_golden
@@ -37,7 +43,7 @@ class Bundle:
     """Id of the trusted key that signed the file; None: none did, or no key is trusted."""
     manifest: BundleManifest
     labels: tuple[str, ...]
-    """Class names of the malignancy head, or labels of a classifier, in the order of the head."""
+    """Class names of the malignancy head, or labels of another model, in the order of its output."""
     card: str
     """MODEL_CARD.md, for people."""
     golden: GoldenVectors
@@ -120,7 +126,11 @@ class ManifestKind(msgspec.Struct, frozen=True):
     judges: Judges = "lesion"
 
 
-KINDS: dict[str, type[BundleManifest]] = {"lesion": ModelManifest, "classification": ClassificationManifest}
+KINDS: dict[str, type[BundleManifest]] = {
+    "lesion": ModelManifest,
+    "classification": ClassificationManifest,
+    "segmentation": SegmentationManifest,
+}
 """Manifest by kind of model: those that can judge here."""
 
 
@@ -131,7 +141,7 @@ def read_manifest(body: bytes) -> BundleManifest:
         if judges not in KINDS:
             raise ModelError(
                 f"the model is for {judges}, which is not judged here yet",
-                hint=f"models for {' and '.join(KINDS)} are: see docs/own-model.md",
+                hint=f"models for {', '.join(KINDS)} are: see docs/own-model.md",
             )
         return decode_json(body, KINDS[judges])
     except UnreadableError as error:

@@ -9,9 +9,19 @@ from typing import TYPE_CHECKING, NoReturn
 import numpy as np
 
 from edge.contracts.errors import ModelError
-from edge.contracts.manifest import ANATOMY, LABELS, LESION_MASK, MALIGNANCY, ClassificationManifest, ModelManifest
+from edge.contracts.manifest import (
+    ANATOMY,
+    LESION_MASK,
+    MALIGNANCY,
+    MASK,
+    NAMED_HEADS,
+    ClassificationManifest,
+    ModelManifest,
+    PictureManifest,
+    SegmentationManifest,
+)
 from edge.contracts.tensors import TensorSpec
-from edge.models import classification_checks
+from edge.models import classification_checks, segmentation_checks
 from edge.models.bundle_file import OPTIONAL_LIMITS
 from edge.models.graph import check_whole, is_flatbuffer
 
@@ -23,14 +33,14 @@ if TYPE_CHECKING:
     from edge.models.graph import Graph
 
 MALIGNANCY_CLASSES = ["benign", "malignant"]
-MAX_TOLERANCE_BY_HEAD = {MALIGNANCY: 32, ANATOMY: 32, LESION_MASK: 96}
+MAX_TOLERANCE_BY_HEAD = {MALIGNANCY: 32, ANATOMY: 32, LESION_MASK: 96, MASK: 96}
 """Largest tolerance by head, in quantised steps: beyond it a broken kernel would pass. A mask is compared pixel by
 pixel, and the worst pixel stands on a lesion's rim: TFLite's own kernels were seen to move one by 62 steps and the
 probabilities of the same model by 13. A mask that went dead or full moves some by over 200."""
 MAX_TOLERANCE = min(MAX_TOLERANCE_BY_HEAD.values())
 """Largest tolerance that holds for all heads, and for heads that are not named above."""
 MAX_SCALE = 16.0
-"""Largest step of a classifier's quantised output: logits may be large."""
+"""Largest step of a quantised output of scores: logits may be large."""
 MAX_FLOAT_TOLERANCE = 0.05
 """Largest tolerance of a float output: beyond it a broken kernel would pass, as with steps."""
 MAX_LOGIT_TOLERANCE = 0.2
@@ -58,12 +68,17 @@ def check_manifest(manifest: BundleManifest, graph: Graph) -> None:
         _check_all_heads(manifest, graph)
         classification_checks.check_heads(manifest, graph)
         classification_checks.check_rules(manifest)
+    elif isinstance(manifest, SegmentationManifest):
+        classification_checks.check_input(manifest, graph)
+        _check_all_heads(manifest, graph)
+        segmentation_checks.check_heads(manifest, graph)
+        segmentation_checks.check_rules(manifest)
     check_tolerances(manifest)
 
 
 def check_labels(labels: tuple[str, ...], manifest: BundleManifest) -> None:
     """Raise `ModelError` unless ``labels.txt`` names the classes that the manifest names."""
-    names = manifest.heads[MALIGNANCY if manifest.judges == "lesion" else LABELS].class_names
+    names = manifest.heads[NAMED_HEADS[manifest.judges]].class_names
     if list(labels) != names:
         _fail(f"labels.txt: expected {', '.join(names)}, got {', '.join(labels)[:80]}")
 
@@ -82,14 +97,16 @@ def check_optional(members: Mapping[str, bytes]) -> None:
 def check_golden(golden: GoldenVectors, manifest: BundleManifest) -> None:
     """Raise `ModelError` unless golden vectors can show a difference between runtimes.
 
-    Of a lesion model they hold a lesion, a case without one, and an uncertain probability; of a classifier, pictures
-    that it tells apart.
+    Of a lesion model they hold a lesion, a case without one, and an uncertain probability; of other models,
+    pictures that they tell apart.
     """
     for name, values in golden.outputs.items():
         if not np.isfinite(values).all():  # NaN is no answer, and nothing could be compared with it
             _fail(f"golden.npz: output_{name} holds a value that is not finite")
     if isinstance(manifest, ClassificationManifest):
         classification_checks.check_golden(golden, manifest)
+    elif isinstance(manifest, SegmentationManifest):
+        segmentation_checks.check_golden(golden, manifest)
     elif isinstance(manifest, ModelManifest):
         _check_lesion_golden(golden, manifest)
 
@@ -126,7 +143,7 @@ def _check_input(manifest: ModelManifest, graph: Graph) -> None:
 
 
 def _check_all_heads(manifest: BundleManifest, graph: Graph) -> None:
-    wanted = (MALIGNANCY, LESION_MASK, ANATOMY) if manifest.judges == "lesion" else (LABELS,)
+    wanted = (MALIGNANCY, LESION_MASK, ANATOMY) if manifest.judges == "lesion" else (NAMED_HEADS[manifest.judges],)
     for name in wanted:
         if name not in manifest.heads:
             _fail(f"the manifest names no head {name!r}, only {', '.join(sorted(manifest.heads)) or 'none'}")
@@ -187,7 +204,7 @@ def check_tolerances(manifest: BundleManifest) -> None:
             most = MAX_TOLERANCE_BY_HEAD.get(head, MAX_TOLERANCE)
             if head not in manifest.heads or not 0 <= steps <= most:
                 _fail(f"golden.by_head: expected 0 to {most} for a head of {family}, got {head} {steps}")
-    logits = isinstance(manifest, ClassificationManifest) and manifest.labels.output == "logits"
+    logits = isinstance(manifest, PictureManifest) and manifest.rules.output == "logits"
     limit = MAX_LOGIT_TOLERANCE if logits else MAX_FLOAT_TOLERANCE
     for family, value in manifest.golden.max_abs_float.items():
         if not 0 <= value <= limit:  # NaN is refused too

@@ -182,5 +182,5 @@ def _missing_zip_error(data: bytes) -> ModelError:
         return ModelError(f"the file is truncated: {len(data)} bytes, no end of a bundle", hint=COPY)
     return ModelError(
         "a bare .tflite, whole, but no bundle: it has no manifest, so nothing says what its outputs mean",
-        hint=f"of a classifier, {ADOPT}; else {EXPORT}",
+        hint=f"of a classifier or segmentation network, {ADOPT}; else {EXPORT}",
     )

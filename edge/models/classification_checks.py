@@ -1,17 +1,18 @@
-"""Consistency checks of what only a classifier's bundle has: any input, labels, rules, golden vectors."""
+"""Consistency checks of a classifier's bundle: labels, golden vectors; and of what segmentation networks have too.
+
+That is: any input, names of labels, rules of scores.
+"""
 
 from __future__ import annotations
 
 import math
 from typing import TYPE_CHECKING, NoReturn
 
-import numpy as np
-
 from edge.contracts.errors import ModelError
-from edge.contracts.manifest import ANATOMY, LABELS, MAX_LABELS
+from edge.contracts.manifest import ANATOMY, LABELS, MAX_LABELS, NAMED_HEADS
 
 if TYPE_CHECKING:
-    from edge.contracts.manifest import ClassificationManifest
+    from edge.contracts.manifest import ClassificationManifest, PictureManifest
     from edge.models.golden_vectors import GoldenVectors
     from edge.models.graph import Graph
 
@@ -23,7 +24,7 @@ LEAST_CASES = 2
 HINT = "the bundle is inconsistent: export it anew, or adopt the model anew"
 
 
-def check_input(manifest: ClassificationManifest, graph: Graph) -> None:
+def check_input(manifest: PictureManifest, graph: Graph) -> None:
     """Raise `ModelError` unless the model takes what the recipe makes."""
     recipe, spec = manifest.recipe, manifest.input
     if list(graph.inputs.values()) != [spec]:
@@ -49,16 +50,22 @@ def check_input(manifest: ClassificationManifest, graph: Graph) -> None:
 def check_heads(manifest: ClassificationManifest, graph: Graph) -> None:
     """Raise `ModelError` unless the head gives one value for each of its labels."""
     head = manifest.heads[LABELS]
-    names = head.class_names
-    if not 1 <= len(names) <= MAX_LABELS or not is_vector(head.tensor.shape, len(names)):
-        _fail(f"{LABELS}: expected (1, n) for n labels, 1 to {MAX_LABELS}, got {head.tensor.shape} for {len(names)}")
+    count = len(head.class_names)
+    if not 1 <= count <= MAX_LABELS or not is_vector(head.tensor.shape, count):
+        _fail(f"{LABELS}: expected (1, n) for n labels, 1 to {MAX_LABELS}, got {head.tensor.shape} for {count}")
+    check_names(manifest, LABELS, graph)
+
+
+def check_names(manifest: PictureManifest, name: str, graph: Graph) -> None:
+    """Raise `ModelError` unless the labels of head ``name`` are names, and it is the model's first output."""
+    names = manifest.heads[name].class_names
     if len(set(names)) < len(names):
-        _fail(f"{LABELS}: {next(n for n in names if names.count(n) > 1)!r} stands there twice")
+        _fail(f"{name}: {next(n for n in names if names.count(n) > 1)!r} stands there twice")
     bad = [n for n in names if not n.strip() or len(n) > MAX_LABEL or not n.isprintable()]
     if bad:
-        _fail(f"{LABELS}: expected printable names of 1 to {MAX_LABEL} characters, got {bad[0][:MAX_LABEL]!r}")
-    if graph.first_output != LABELS:
-        _fail(f"expected {LABELS} as the model's first output, got {graph.first_output!r}")
+        _fail(f"{name}: expected printable names of 1 to {MAX_LABEL} characters, got {bad[0][:MAX_LABEL]!r}")
+    if graph.first_output != name:
+        _fail(f"expected {name} as the model's first output, got {graph.first_output!r}")
     if ANATOMY in manifest.heads and manifest.heads[ANATOMY].tensor.shape != (1, 1):
         _fail(f"{ANATOMY}: expected (1, 1), got {manifest.heads[ANATOMY].tensor.shape}")
 
@@ -70,22 +77,31 @@ def is_vector(shape: tuple[int, ...], length: int) -> bool:
 
 def check_rules(manifest: ClassificationManifest) -> None:
     """Raise `ModelError` unless the rules are about the model's labels, and every threshold is in its range."""
-    rules, names = manifest.labels, manifest.heads[LABELS].class_names
+    check_scores(manifest, "labels")
+    clear = manifest.labels.clear_label
+    if clear is not None and clear not in manifest.label_names:
+        _fail(f"labels.clear_label: {clear[:MAX_LABEL]!r} is no label of the model")
+
+
+def check_scores(manifest: PictureManifest, field: str) -> None:
+    """Check the rules that classifiers and segmentation networks share; ``field`` of the manifest holds them.
+
+    Raises `ModelError` unless they are about the model's labels, and every threshold is in its range.
+    """
+    rules, names = manifest.rules, manifest.label_names
     for label, value in (("", rules.threshold), *rules.thresholds.items()):
         if label and label not in names:
-            _fail(f"labels.thresholds names {label[:MAX_LABEL]!r}, which is no label of the model")
+            _fail(f"{field}.thresholds names {label[:MAX_LABEL]!r}, which is no label of the model")
         if not 0 < value < 1:
-            _fail(f"labels.threshold{'s' * bool(label)}: expected more than 0 and less than 1, got {value}")
-    if rules.clear_label is not None and rules.clear_label not in names:
-        _fail(f"labels.clear_label: {rules.clear_label[:MAX_LABEL]!r} is no label of the model")
+            _fail(f"{field}.threshold{'s' * bool(label)}: expected more than 0 and less than 1, got {value}")
     if not math.isfinite(rules.temperature) or not 0.01 <= rules.temperature <= 100:
-        _fail(f"labels.temperature: expected 0.01 to 100, got {rules.temperature}")
+        _fail(f"{field}.temperature: expected 0.01 to 100, got {rules.temperature}")
     if (rules.anatomy is not None) != (ANATOMY in manifest.heads):
-        _fail(f"labels.anatomy: expected a limit where there is a head {ANATOMY}, and none else, got {rules.anatomy}")
+        _fail(f"{field}.anatomy: expected a limit where there is a head {ANATOMY}, and none else, got {rules.anatomy}")
     if rules.anatomy is not None and not 0 <= rules.anatomy < 1:
-        _fail(f"labels.anatomy: expected 0 up to less than 1, got {rules.anatomy}")
+        _fail(f"{field}.anatomy: expected 0 up to less than 1, got {rules.anatomy}")
     if rules.anatomy_stated is not None and not 0 <= rules.anatomy_stated <= (rules.anatomy or 0.0):
-        _fail(f"labels.anatomy_stated: expected 0 up to labels.anatomy, got {rules.anatomy_stated}")
+        _fail(f"{field}.anatomy_stated: expected 0 up to {field}.anatomy, got {rules.anatomy_stated}")
 
 
 def check_golden(golden: GoldenVectors, manifest: ClassificationManifest) -> None:
@@ -96,12 +112,17 @@ def check_golden(golden: GoldenVectors, manifest: ClassificationManifest) -> Non
     outputs = golden.outputs[LABELS].reshape(len(golden), -1)
     if len(golden) < LEAST_CASES or (outputs == outputs[:1]).all():
         _fail("golden.npz proves nothing: no two of its pictures are told apart")
-    if manifest.labels.output == "probabilities":
-        spec = manifest.heads[LABELS].tensor
-        real = spec.scale * (outputs.astype(np.float64) - spec.zero_point)
-        if real.min() < -0.02 or real.max() > 1.02:
-            seen = f"{real.min():.3g} to {real.max():.3g}"
-            _fail(f"labels.output: expected probabilities, the golden outputs go from {seen}")
+    check_range(golden, manifest, "labels")
+
+
+def check_range(golden: GoldenVectors, manifest: PictureManifest, field: str) -> None:
+    """Raise `ModelError` if the head is said to give probabilities, and the golden outputs are none."""
+    if manifest.rules.output == "probabilities":
+        name = NAMED_HEADS[manifest.judges]
+        spec, outputs = manifest.heads[name].tensor, golden.outputs[name]
+        low, high = (spec.scale * (float(end) - spec.zero_point) for end in (outputs.min(), outputs.max()))
+        if low < -0.02 or high > 1.02:
+            _fail(f"{field}.output: expected probabilities, the golden outputs go from {low:.3g} to {high:.3g}")
 
 
 def _fail(message: str) -> NoReturn:

@@ -16,6 +16,8 @@ Modules:
   counting.
 - ``rows``: Types that the outbox returns: stored messages, depth, resend marks and results, ranges of numbers.
 - ``schema``: Outbox file: SQLite in WAL mode, used by two processes. Layout, opening, creation, migration, and damage.
+- ``stored_topics``: Topics of the messages that lie in a device's outboxes: those of an earlier model may be others
+  than the present's.
 - ``transactions``: Transactions of an outbox, begun with the write lock, which frame process and publisher take from
   each other.
 - ``writer``: Outbox writer, in the frame process: numbers messages, syncs them to disk in a thread; full disks are

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 
 from edge.contracts.results import Status
+from edge.picture.area_outlines import area_colours, draw_areas
 from edge.picture.score_bars import bars_height, draw_score_bars
-from edge.picture.wording import NO_GATE, RESEARCH_ONLY, gate_of, scores_of, sentence, size
+from edge.picture.wording import NO_GATE, RESEARCH_ONLY, areas_of, gate_of, scores_of, sentence, size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,7 +47,8 @@ def draw_overlay(pixels: NDArray[np.uint8], judged: JudgedFrame) -> NDArray[np.u
 
     Nothing is written on the picture itself but a thin double line (white on black, seen on any grey) along each
     outline, the corners of its box (all of the box, as a broken line, where the call is uncertain), and, where there
-    are several lesions, their numbers outside the boxes.
+    are several lesions, their numbers outside the boxes. Areas of a segmentation network are tinted and outlined in the
+    colours of their score bars.
 
     Args:
         pixels: (H, W) grey or (H, W, 3) RGB, uint8. Not changed.
@@ -59,6 +61,8 @@ def draw_overlay(pixels: NDArray[np.uint8], judged: JudgedFrame) -> NDArray[np.u
     picture = np.zeros((height, max(width, MIN_WIDTH), 3), np.uint8)
     picture[:, :width] = pixels[:, :, None] if pixels.ndim == 2 else pixels
     line = max(1, round(min(height, width) / 300))
+    if areas_of(judged):
+        draw_areas(picture[:, :width], areas_of(judged), line)
     for lesion in judged.lesions:
         _outline(picture, lesion, line)
         frame = _broken_frame if judged.call_uncertain else _corners
@@ -67,7 +71,8 @@ def draw_overlay(pixels: NDArray[np.uint8], judged: JudgedFrame) -> NDArray[np.u
         _numbers(picture[:, :width], judged.lesions)
     parts = [picture, _strip(judged, picture.shape[1])]
     if scores_of(judged):
-        parts.insert(1, draw_score_bars(scores_of(judged), getattr(judged, "given", ()), picture.shape[1]))
+        colours = area_colours(areas_of(judged))
+        parts.insert(1, draw_score_bars(scores_of(judged), getattr(judged, "given", ()), picture.shape[1], colours))
     return np.concatenate(parts)
 
 

@@ -1,4 +1,4 @@
-"""Score bars: the scores of a classifier below its picture, a bar a label, the highest first."""
+"""Score bars: the scores of a model's labels below its picture, a bar a label, the highest first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from edge.picture.wording import in_ascii
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -23,13 +23,19 @@ BACKGROUND, TRACK, BAR, GIVEN, WORDS = (24, 27, 33), (52, 57, 66), (110, 118, 13
 """RGB. The bar of a label that was given is blue: green would say "healthy", and red "ill"."""
 
 
-def draw_score_bars(scores: Sequence[LabelScore], given: Sequence[str], width: int) -> NDArray[np.uint8]:
+def draw_score_bars(
+    scores: Sequence[LabelScore],
+    given: Sequence[str],
+    width: int,
+    colours: Mapping[str, tuple[int, int, int]] | None = None,
+) -> NDArray[np.uint8]:
     """Draw a strip with a bar for each of the highest scores, at most `MOST_BARS`.
 
     Args:
         scores: of one frame, the highest first.
         given: labels that the frame has.
         width: of the strip, in pixels.
+        colours: of the bars of given labels, in place of `GIVEN`: what stands for them on the picture.
 
     Returns:
         (h, width, 3) RGB uint8.
@@ -43,8 +49,9 @@ def draw_score_bars(scores: Sequence[LabelScore], given: Sequence[str], width: i
         top, bottom = row * height + 5, (row + 1) * height - 1
         cv2.rectangle(strip, (left, top), (right, bottom), TRACK, -1)
         end = left + round((right - left) * label.score)
+        colour = (colours or {}).get(label.name, GIVEN) if label.name in given else BAR
         if end > left:
-            cv2.rectangle(strip, (left, top), (end, bottom), GIVEN if label.name in given else BAR, -1)
+            cv2.rectangle(strip, (left, top), (end, bottom), colour, -1)
         name = fitted(in_ascii(label.name), left - 12, scale)
         cv2.putText(strip, name, (6, bottom - height // 6), FONT, scale, WORDS, 1, cv2.LINE_AA)
         cv2.putText(strip, f"{label.score:.2f}", (right + 6, bottom - height // 6), FONT, scale, WORDS, 1, cv2.LINE_AA)

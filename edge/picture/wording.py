@@ -9,7 +9,7 @@ from edge.contracts.results import Reason, Status
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from edge.contracts.labels import LabelScore
+    from edge.contracts.labels import LabelArea, LabelScore
     from edge.contracts.manifest import Gate
     from edge.contracts.results import Lesion
 
@@ -57,6 +57,15 @@ REASONS = {
 }
 
 
+OF_LABELS = {
+    Reason.HEADS_DISAGREE: "the label that means clear beside another one, the model contradicts itself",
+    Reason.PARTLY_SEEN: "nothing found in the part that was judged, but there is another part",
+    Reason.TISSUE_NOT_SEEN: "nothing found where tissue is seen, but a part of the scan shows none",
+    Reason.SCAN_AREA_UNKNOWN: "nothing found, and it was not found either where in the picture the scan is",
+}
+"""In place of `REASONS`, of models that know no lesions."""
+
+
 class JudgedFrame(Protocol):
     """Protocol of what words and overlays are made of: a `Result`, or a finding that came over a broker."""
 
@@ -93,16 +102,26 @@ def sentence(judged: JudgedFrame) -> list[str]:
         return ["no lesion detected in this frame"]
     if judged.status is not Status.FINDING:
         verdict = "not judged" if judged.status is Status.ABSTAINED else "no result"
-        return [verdict if judged.reason is None else f"{verdict}: {REASONS[judged.reason]}"]
+        return [verdict if judged.reason is None else f"{verdict}: {reason_text(judged.reason, gate_of(judged))}"]
     malignancy = "malignancy unknown" if judged.malignancy is None else f"malignancy {judged.malignancy:.2f}"
     if len(judged.lesions) == 1:
         return [f"lesion {judged.lesions[0].score:.2f}", malignancy, *_call(judged), size(judged.lesions[0])]
     return [f"{len(judged.lesions)} lesions", malignancy, *_call(judged)]
 
 
+def reason_text(reason: Reason, gate: Gate | None) -> str:
+    """Reason in words. ``gate``: as `gate_of` says, so that a model which knows no lesions speaks of none."""
+    return REASONS[reason] if gate is None else OF_LABELS.get(reason, REASONS[reason])
+
+
 def scores_of(judged: JudgedFrame) -> tuple[LabelScore, ...]:
-    """Scores of a classifier, the highest first; empty of another model."""
+    """Scores of a classifier or segmentation network, the highest first; empty of another model."""
     return getattr(judged, "scores", ())
+
+
+def areas_of(judged: JudgedFrame) -> tuple[LabelArea, ...]:
+    """Areas of a segmentation network, the surest label first; empty of another model."""
+    return getattr(judged, "areas", None) or ()
 
 
 def gate_of(judged: JudgedFrame) -> Gate | None:
@@ -112,9 +131,19 @@ def gate_of(judged: JudgedFrame) -> Gate | None:
 
 def _labels(judged: JudgedFrame) -> list[str]:
     """Labels that a frame has, with their scores. What is clear is so by the model's card, and never "healthy"."""
+    if areas_of(judged):
+        return [area_text(area) for area in areas_of(judged)]
     given = getattr(judged, "given", ())
     said = [f"{in_ascii(each.name)} {each.score:.2f}" for each in scores_of(judged) if each.name in given]
-    return [*said, "clear by the model's card"] if judged.status is Status.CLEAR else said
+    if judged.status is not Status.CLEAR:
+        return said
+    return [*said, "clear by the model's card"] if said else ["no area of any label: clear by the model's card"]
+
+
+def area_text(area: LabelArea) -> str:
+    """Text of an area: its label and score, its share of the judged part, and its size where there is a calibration."""
+    size_mm = "" if area.area_mm2 is None else f", {area.area_mm2:.1f} mm2"
+    return f"{in_ascii(area.name)} {area.score:.2f}: {area.share:.1%} of what was judged{size_mm}"
 
 
 def in_ascii(text: str) -> str:

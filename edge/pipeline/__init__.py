@@ -14,7 +14,7 @@ Modules:
 - ``freeze``: Freeze detection in one live stream: whether the scan stands still, judged against the stream's own noise.
 - ``guard``: Runtime guard with fall-back: keeps the time limit, replaces a runtime that hung or died, tests it before
   use.
-- ``label_tracker``: Label tracker with hysteresis: results of a classifier in, lifecycle events of its labels out.
+- ``label_tracker``: Label tracker with hysteresis: results with labels or areas in, lifecycle events of the labels out.
   Pure.
 - ``latest_results``: Sends the latest result of each stream (`results/{stream}`), at most N a second; keeps none.
 - ``liveness``: Freeze and silence detection for live streams: a scan that stands still, and a source that gives nothing

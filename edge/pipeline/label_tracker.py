@@ -1,4 +1,4 @@
-"""Label tracker with hysteresis: results of a classifier in, lifecycle events of its labels out. Pure.
+"""Label tracker with hysteresis: results with labels or areas in, lifecycle events of the labels out. Pure.
 
 It is to labels what `edge.pipeline.tracker` is to lesions: a label ends only after several judged frames without it.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from edge.contracts.results import Status
+from edge.pipeline.same_lesion import iou
 
 if TYPE_CHECKING:
     from edge.config.tracking_settings import TrackingSettings
@@ -69,6 +70,10 @@ class LabelTracker:
                 events.append(self._end(track, "gone"))
         return [event for event in events if event is not None]
 
+    def skip(self) -> list[LabelEvent]:
+        """Take note of a frame of the clip that could not be read: as one that was not judged."""
+        return self._not_judged()
+
     def end_all(self, reason: EndReason) -> list[LabelEvent]:
         """End every label that is still given, for ``reason``; the events of it."""
         return [self._end(track, reason) for track in list(self._tracks.values())]
@@ -104,4 +109,17 @@ class LabelTracker:
     def _changed(self, track: LabelTrack) -> bool:
         moved = abs(track.label.score - track.published_label.score)
         since_ns = track.result.captured_ns - track.published_result.captured_ns
-        return moved >= self._settings.update_malignancy or since_ns >= self._settings.update_every_s * 1e9
+        return (
+            moved >= self._settings.update_malignancy
+            or since_ns >= self._settings.update_every_s * 1e9
+            or self._moved_elsewhere(track)
+        )
+
+    def _moved_elsewhere(self, track: LabelTrack) -> bool:
+        """Whether the label's area, of a segmentation network, is another than was last told: in place or in size."""
+        now, then = (each.area_of(track.label.name) for each in (track.result, track.published_result))
+        if now is None or then is None:
+            return False
+        least = self._settings.update_iou
+        smaller, larger = sorted((now.share, then.share))
+        return iou(now.box, then.box) < least or smaller < least * larger

@@ -22,7 +22,7 @@ from edge.contracts.finding import (
 )
 from edge.contracts.labels import Labels
 from edge.contracts.latest_result import LatestResult
-from edge.contracts.manifest import ClassificationManifest, ModelManifest
+from edge.contracts.manifest import ModelManifest, PictureManifest
 from edge.pipeline.clip_judgement import METHOD
 from edge.scan_area import FINDER_VERSION
 
@@ -86,8 +86,9 @@ class Messages:
     def label(self, event: LabelEvent, frame: Frame, stream: StreamSettings, exam_id: str) -> Labels:
         """Message of one lifecycle event of a label. ``frame`` as for `finding`."""
         manifest, result = self._from.manifest, event.result
-        assert isinstance(manifest, ClassificationManifest)  # noqa: S101  (no other kind has labels)
+        assert isinstance(manifest, PictureManifest)  # noqa: S101  (no other kind has labels)
         judged = {**fields_in_common(result, Labels), "labels": list(result.scores), "gate": manifest.gate}
+        area = result.area_of(event.label.name)
         return Labels(
             **self._provenance(result, frame, stream),
             **judged,
@@ -97,7 +98,8 @@ class Messages:
             exam_id=exam_id,
             label=event.label.name,
             score=event.label.score,
-            threshold=manifest.labels.threshold_of(event.label.name),
+            threshold=manifest.rules.threshold_of(event.label.name),
+            area=msgspec.UNSET if area is None else area,
             scan_area_finder=FINDER_VERSION,
         )
 
@@ -140,8 +142,9 @@ class Messages:
     def latest_result(self, result: Result, exam_id: str) -> LatestResult:
         """Message with the newest result of a stream, for screens."""
         judged = {**fields_in_common(result, LatestResult), "lesions": list(result.lesions), "gate": self._gate}
-        if self.judges == "classification":
+        if self.judges != "lesion":
             judged |= {"labels": list(result.scores), "found": list(result.given)}
+        judged["areas"] = list(result.areas or ()) if self.judges == "segmentation" else msgspec.UNSET
         return LatestResult(**self._stamp(), **judged, exam_id=exam_id)
 
 

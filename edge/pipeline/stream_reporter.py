@@ -116,10 +116,10 @@ class StreamReporter:
         self._heard_ns = now
         self._log_event(event)
         previous_exam, another_exam = self._exam.exam_id, self._exam.enter_begun_exam(now)
-        # All frames before it have been reported. What costs a frame of a clip ends no lesion that the others show.
+        # All frames before it have been reported. What costs a frame of a clip ends nothing that the others show.
         goes_on = event.kind == "skipped" and event.reason is not Reason.FROZEN and not another_exam
-        if goes_on and isinstance(self._tracker, Tracker):
-            self._tracker.skip()
+        if goes_on:
+            self._publish(self._tracker.skip(), self._exam.exam_id)
         else:
             self._end_tracks("stream_ended" if event.kind == "ended" else "not_judged", previous_exam)
         self._set_state(Status.NO_RESULT, event.reason, now, None)

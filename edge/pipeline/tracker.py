@@ -111,9 +111,10 @@ class Tracker:
             self._sighted(track, lesion, result, at_ns)
         return ended + self._events(result, still)
 
-    def skip(self) -> None:
+    def skip(self) -> list[TrackEvent]:
         """Note that some of the clip could not be read: if it was long, the lesions of before have ended."""
         self._skipped = True
+        return []
 
     def tracks(self) -> int:
         """Number of open tracks, told of or not."""

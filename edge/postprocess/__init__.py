@@ -17,6 +17,8 @@ Modules:
 - ``frame_context``: What is known of a frame beside its pixels and its model's outputs: whoever judges it is given
   this.
 - ``gate_picture``: Picture as the pixel gate looks at it: its measures, each taken when a rule first asks for it.
+- ``label_areas``: Area of one label in a map: its pieces, their outlines on the source picture, its size in pixels and
+  in mm2.
 - ``lesions``: Lesion segmentation from a probability mask: outlines, boxes and sizes on the source picture.
 - ``measure``: Measures of a lesion, lengths and areas in millimetres, only where a calibration holds.
 - ``model_outputs``: Model outputs as real values: dequantised heads, calibrated malignancy probability, and lesions of
@@ -25,6 +27,7 @@ Modules:
   is asked.
 - ``scan_mask``: Mask of the scan's outlines in the small picture of its crop, kept while neither outlines nor crop
   change.
+- ``segment``: Verdict of a segmentation network on one frame: the areas of its labels, with size, outlines and scores.
 - ``tissue_proof``: Proof that the whole scan shows tissue, which a frame without a lesion needs to be clear, and its
   limits.
 - ``tissue_view``: Measures of how much of the scan shows tissue, from the small grey picture that the model sees.

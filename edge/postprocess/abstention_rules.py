@@ -8,7 +8,8 @@ applies gives the frame's `Reason`. No other module decides that a frame is not 
     PIXEL_RULES    before the model, when the crop is known: its pixels, and the small picture of it (the pixel gate)
     OUTPUT_RULES   after a lesion model: its outputs, what was said of the body part, and the picture beside the crop
 
-A classifier's outputs are judged by the rules in `edge.postprocess.classify`, in its own order.
+A classifier's outputs are judged by the rules in `edge.postprocess.classify`, in its own order, and those of a
+segmentation network by the rules in `edge.postprocess.segment`.
 
 A frame that cannot be computed at all (too large, NaN in an output, a runtime that hangs) is `no_result`: that is no
 abstention, and is not decided here.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from edge.contracts.manifest import ClassificationManifest, LabelRules
+    from edge.contracts.manifest import ClassificationManifest, LabelRules, PictureManifest, ScoreRules
     from edge.contracts.region import Region
     from edge.postprocess.frame_context import FrameContext
 
@@ -51,7 +51,7 @@ def classify(
         ValueError: the head gives something else than the manifest says.
     """
     rules = manifest.labels
-    if _is_wrong_anatomy(outputs, manifest, context):
+    if is_wrong_anatomy(outputs, manifest, context):
         return LabelVerdict(Status.ABSTAINED, Reason.WRONG_ANATOMY, region=region)
     head = manifest.heads[LABELS]
     values = dequantise(outputs[LABELS], head.tensor).astype(np.float64).reshape(-1)
@@ -67,15 +67,15 @@ def classify(
     found = tuple(names[i] for i in given if i in told)
     reason = _why_not_judged(found, rules)
     if reason is None and rules.clear_label in found:
-        reason = _why_not_clear(context)
+        reason = why_not_clear(context)
     if reason is not None:
         return LabelVerdict(Status.ABSTAINED, reason, region=region, scores=scores)
     status = Status.CLEAR if found == (rules.clear_label,) else Status.FINDING
     return LabelVerdict(status, region=region, scores=scores, given=found)
 
 
-def label_probabilities(values: NDArray[np.float64], rules: LabelRules) -> NDArray[np.float64]:
-    """Score of each label, 0 to 1, from what the head gives as real values, (n,) float64.
+def label_probabilities(values: NDArray[np.floating], rules: ScoreRules) -> NDArray[np.floating]:
+    """Score of each label, 0 to 1, from what the head gives as real values, (…, n): the labels are its last axis.
 
     Raises ValueError if the head is said to give probabilities, and does not.
     """
@@ -90,18 +90,17 @@ def label_probabilities(values: NDArray[np.float64], rules: LabelRules) -> NDArr
         values = np.log(q) if rules.exclusive else np.log(q / (1 - q))
     values = values / rules.temperature
     if rules.exclusive:
-        powers = np.exp(values - values.max())
-        shares: NDArray[np.float64] = powers / powers.sum()
+        powers = np.exp(values - values.max(axis=-1, keepdims=True))
+        shares: NDArray[np.floating] = powers / powers.sum(axis=-1, keepdims=True)
         return shares
     with np.errstate(over="ignore"):  # a logit of -1000 is a probability of 0
-        logistic: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-values))
+        logistic: NDArray[np.floating] = 1.0 / (1.0 + np.exp(-values))
     return logistic
 
 
-def _is_wrong_anatomy(
-    outputs: Mapping[str, NDArray[Any]], manifest: ClassificationManifest, context: FrameContext
-) -> bool:
-    rules, score = manifest.labels, None
+def is_wrong_anatomy(outputs: Mapping[str, NDArray[Any]], manifest: PictureManifest, context: FrameContext) -> bool:
+    """Whether another body part than the model's is stated, or its anatomy head, where it has one, sees another."""
+    rules, score = manifest.rules, None
     if ANATOMY in manifest.heads:
         score = float(dequantise(outputs[ANATOMY], manifest.heads[ANATOMY].tensor).item())
     return context.is_wrong_body_part(manifest.body_part, score, rules.anatomy, rules.anatomy_stated)
@@ -116,7 +115,7 @@ def _why_not_judged(found: tuple[str, ...], rules: LabelRules) -> Reason | None:
     return Reason.HEADS_DISAGREE if len(found) > 1 else None  # nothing to find, and something found
 
 
-def _why_not_clear(context: FrameContext) -> Reason | None:
+def why_not_clear(context: FrameContext) -> Reason | None:
     """Why a frame with the label that means clear is not: the same reasons as of a lesion model."""
     if context.unseen_share() > MAX_UNSEEN:
         return Reason.PARTLY_SEEN

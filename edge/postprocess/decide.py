@@ -14,7 +14,7 @@ import numpy as np
 from edge.contracts import precision
 from edge.contracts.errors import ModelError
 from edge.contracts.finding import Verdict
-from edge.contracts.manifest import ClassificationManifest, ModelManifest
+from edge.contracts.manifest import ClassificationManifest, ModelManifest, SegmentationManifest
 from edge.contracts.region import Region
 from edge.contracts.results import Reason, Status
 from edge.postprocess.abstention_rules import OUTPUT_RULES, first_reason
@@ -23,6 +23,7 @@ from edge.postprocess.descriptors import describe
 from edge.postprocess.frame_context import NOTHING_KNOWN
 from edge.postprocess.measure import calibration_for
 from edge.postprocess.model_outputs import JudgedOutputs
+from edge.postprocess.segment import segment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,6 +69,8 @@ def decide(
     region = judged_region(placement.crop, regions, pixels.shape[1], pixels.shape[0])
     if isinstance(manifest, ClassificationManifest):
         return classify(outputs, manifest, region, context)
+    if isinstance(manifest, SegmentationManifest):
+        return segment(outputs, manifest, placement, regions, region, context)
     assert isinstance(manifest, ModelManifest)  # noqa: S101  (no bundle of another kind is loaded)
     judged = JudgedOutputs(outputs, manifest, placement, regions, context, pixels)
     return _judge_lesions(judged, manifest, regions, region, _Picture(pixels, placement.crop, crop_grey))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import ModelError
-from edge.contracts.manifest import ClassificationManifest, ModelManifest
+from edge.contracts.manifest import ModelManifest, PictureManifest
 from edge.contracts.picture_recipe import PictureRecipe
 from edge.preprocess.picture_preprocessor import PicturePreprocessor
 from edge.preprocess.preprocessor import Preprocessor
@@ -18,7 +18,7 @@ def make_preprocessor(manifest: BundleManifest) -> Preprocessor | PicturePreproc
     """Make the preprocessor that fills the input of the manifest's model."""
     if isinstance(manifest, ModelManifest):
         return Preprocessor(manifest.recipe)
-    if isinstance(manifest, ClassificationManifest):
+    if isinstance(manifest, PictureManifest):
         return PicturePreprocessor(manifest.recipe, manifest.input)
     raise ModelError(f"a model for {manifest.judges} has no recipe that is known here", hint="update sonoedge")
 

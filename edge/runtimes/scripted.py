@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge.contracts.manifest import LABELS, LESION_MASK, MALIGNANCY
+from edge.contracts.manifest import LABELS, LESION_MASK, MALIGNANCY, MASK
 from edge.contracts.tensors import RuntimeSpec, Tensor
 
 if TYPE_CHECKING:
@@ -98,11 +98,18 @@ class ScriptedRuntime:
                 driver.read(1)
 
     def _answer(self, head: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        """Real values of one head; of a classifier the first label, or with ``distinct`` each in turn."""
+        """Real values of one head; of a classifier the first label, or with ``distinct`` each in turn.
+
+        Of a segmentation network the last label has an area, and the first, its background, the rest.
+        """
         if head == MALIGNANCY:
             return self._classes()
         if head == LESION_MASK:
-            return self._mask()
+            return self._mask(shape)
+        if head == MASK:
+            area = self._mask(shape)
+            others = [1 - area, *[np.zeros_like(area)] * (shape[3] - 2)] if shape[3] > 1 else []
+            return np.stack([*others, area], axis=2)
         if head != LABELS:
             return np.ones(shape)
         labels = np.zeros(shape)
@@ -112,8 +119,9 @@ class ScriptedRuntime:
     def _classes(self) -> NDArray[np.float64]:
         return np.array([1 - self._malignancy, self._malignancy])
 
-    def _mask(self) -> NDArray[np.float64]:
-        _, height, width, _ = self.spec.outputs[LESION_MASK].shape
+    def _mask(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """Map (h, w) for a head of ``shape`` that is 1 in a rectangle, elsewhere 0."""
+        _, height, width, _ = shape
         place = self._number % (PLACES * PLACES) if self._distinct else 5
         rows, cols = height // PLACES, width // PLACES
         top, left = place // PLACES * rows, place % PLACES * cols

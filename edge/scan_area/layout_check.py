@@ -64,7 +64,7 @@ class LayoutCheck:
         self._textured = max(self._texture(pixels), 1)
 
     def is_another(self, pixels: NDArray[np.uint8]) -> bool:
-        """Whether a picture (H, W[, 3]) is laid out otherwise: much has changed around the scans, or their rims are empty now.
+        """Whether a picture (H, W[, 3]) is laid out otherwise: much has changed around the scans, or rims are empty.
 
         Or a dialogue has opened over them: there is text inside, or an even field where there was tissue.
         """

@@ -6,4 +6,5 @@ Modules:
 - ``examples``: Example messages: one true-to-life example of every message type, for the schemas and for tests.
 - ``json_schema``: JSON Schema generator (2020-12): schemas of all messages and files, from the msgspec types and their
   docstrings.
+- ``manifest_examples``: Example manifests: one of each kind of model, of made-up models whose figures mean nothing.
 """

@@ -39,7 +39,7 @@ CHANNELS: dict[str, tuple[str, list[str], str]] = {
     "labels": (
         topics.labels("{stream}"),
         ["labels"],
-        "Labels of a classifier: new, changed, gone. None is lost. A lesion model sends none.",
+        "Labels of a classifier, areas of a segmentation: new, changed, gone. None is lost. A lesion model sends none.",
     ),
     "coverage": (topics.coverage("{stream}"), ["coverage"], "Which result state held when. None is lost."),
     "results": (topics.results("{stream}"), ["result"], "The latest result, for screens. Rate-limited."),

@@ -10,26 +10,13 @@ from typing import Any
 from edge.contracts.coverage import Coverage, Interval
 from edge.contracts.finding import EquipmentRef, Finding, FrameRef, Laterality, ModelRef, RuntimeRef
 from edge.contracts.health import Health
-from edge.contracts.labels import Labels, LabelScore
+from edge.contracts.labels import LabelArea, Labels, LabelScore
 from edge.contracts.latest_result import LatestResult
-from edge.contracts.manifest import (
-    Calibration,
-    ClassificationManifest,
-    DataSource,
-    Golden,
-    HeadSpec,
-    LabelRules,
-    Metric,
-    ModelManifest,
-    PreprocessRecipe,
-    Thresholds,
-)
-from edge.contracts.picture_recipe import PictureRecipe
+from edge.contracts.manifest import PreprocessRecipe
 from edge.contracts.region import Region
 from edge.contracts.request import Request, Response
 from edge.contracts.results import Lesion, Reason, Status
 from edge.contracts.state import OutboxState, State, StreamState, Will
-from edge.contracts.tensors import TensorSpec
 from edge.contracts.topics import Topics
 
 TOPICS = Topics(site="clinic-a", device="cart-7")
@@ -61,6 +48,15 @@ LESION = Lesion(
     descriptors={"taller_than_wide": 0.67},
 )
 
+AREA = LabelArea(
+    name="cyst",
+    score=0.77,
+    share=0.0133,
+    area_mm2=32.8,
+    pieces=1,
+    box=(212, 140, 96, 64),
+    outlines=[LESION.outline],
+)
 SCORES = [LabelScore("cyst", 0.81), LabelScore("solid", 0.12), LabelScore("normal", 0.07)]
 
 
@@ -96,7 +92,7 @@ def finding() -> Finding:
 
 
 def labels() -> Labels:
-    """Example of a label: a classifier gives it for the first time."""
+    """Example of a label: a segmentation network sees it for the first time. A classifier leaves ``area`` out."""
     return Labels(
         **STORED,
         seq=43,
@@ -117,6 +113,7 @@ def labels() -> Labels:
         threshold=0.6,
         scan_area_finder=None,
         labels=SCORES,
+        area=AREA,
         gate="anatomy",
         model=MODEL,
         runtime=RUNTIME,
@@ -191,7 +188,10 @@ def health() -> Health:
 
 
 def result() -> LatestResult:
-    """Example of the latest result, of a classifier; a lesion model leaves ``labels``, ``found`` and ``gate`` out."""
+    """Example of the latest result, of a segmentation network.
+
+    A classifier leaves ``areas`` out, a lesion model also ``labels``, ``found`` and ``gate``.
+    """
     return LatestResult(
         **HEAD,
         stream=STREAM,
@@ -206,6 +206,7 @@ def result() -> LatestResult:
         latency_ms=TIMES,
         labels=SCORES,
         found=[SCORES[0].name],
+        areas=[AREA],
         gate="anatomy",
     )
 
@@ -218,62 +219,3 @@ def request() -> Request:
 def response() -> Response:
     """Example of a response: the answer to that ping."""
     return Response(**HEAD, id="q-17", command="ping", ok=True)
-
-
-def classification_manifest() -> ClassificationManifest:
-    """Example of a classifier's manifest: of a made-up model, whose figures mean nothing."""
-    recipe = PictureRecipe(width=224, height=224, mean=(127.5,), std=(127.5,))
-    scores = TensorSpec(shape=(1, 3), dtype="int8", scale=1 / 256, zero_point=-128)
-    return ClassificationManifest(
-        judges="classification",
-        name="example",
-        version="1.0.0",
-        task="classification",
-        body_part="THYROID",
-        licence="Apache-2.0",
-        input=TensorSpec(shape=(1, 224, 224, 3), dtype="int8", scale=2 / 255, zero_point=-1),
-        recipe=recipe,
-        recipe_sha256=recipe.digest(),
-        heads={"labels": HeadSpec(tensor=scores, class_names=[each.name for each in SCORES])},
-        golden=Golden(max_abs_diff={"xnnpack": 0, "reference": 16}),
-        training_data=[DataSource(name="none", licence="none", citation="none", used_for="nothing")],
-        metrics=[Metric(name="example", value=0.5, low=0.4, high=0.6, data="none", n=0, method="made up")],
-        not_shown=["everything"],
-        git_revision="0" * 40,
-        created="2030-01-31T12:00:00Z",
-        labels=LabelRules(output="probabilities", threshold=0.5, thresholds={"cyst": 0.6}, clear_label="normal"),
-    )
-
-
-def manifest() -> ModelManifest:
-    """Example of a model manifest: of a made-up model, whose figures mean nothing."""
-    return ModelManifest(
-        name="example",
-        version="1.0.0",
-        task="lesions and malignancy",
-        body_part="BREAST",
-        licence="Apache-2.0",
-        input=TensorSpec(shape=(1, 160, 160, 3)),
-        recipe=RECIPE,
-        recipe_sha256=RECIPE.digest(),
-        heads={
-            "malignancy": HeadSpec(tensor=TensorSpec(shape=(1, 2), scale=1 / 256), class_names=["benign", "malignant"]),
-            "lesion_mask": HeadSpec(tensor=TensorSpec(shape=(1, 40, 40, 1), scale=1 / 256)),
-        },
-        thresholds=Thresholds(
-            lesion=0.5,
-            lesion_score=0.5,
-            lesion_min_area=0.002,
-            malignancy=0.5,
-            operating_point="made up for this example",
-            prevalence=0.3,
-            anatomy=0.5,
-        ),
-        calibration=Calibration(),
-        golden=Golden(max_abs_diff={"xnnpack": 0}),
-        training_data=[DataSource(name="none", licence="none", citation="none", used_for="nothing")],
-        metrics=[Metric(name="example", value=0.5, low=0.4, high=0.6, data="none", n=0, method="made up")],
-        not_shown=["everything"],
-        git_revision="0" * 40,
-        created="2030-01-31T12:00:00Z",
-    )

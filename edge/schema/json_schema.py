@@ -11,7 +11,7 @@ from msgspec import inspect as types
 
 from edge.config.field_docs import field_docs, without_markup
 from edge.config.settings import Settings
-from edge.schema import asyncapi, examples
+from edge.schema import asyncapi, examples, manifest_examples
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,8 +44,9 @@ DOCUMENTED = [
     DocumentedType("result", examples.result()),
     DocumentedType("request", examples.request()),
     DocumentedType("response", examples.response()),
-    DocumentedType("manifest", examples.manifest()),
-    DocumentedType("manifest-classification", examples.classification_manifest()),
+    DocumentedType("manifest", manifest_examples.manifest()),
+    DocumentedType("manifest-classification", manifest_examples.classification_manifest()),
+    DocumentedType("manifest-segmentation", manifest_examples.segmentation_manifest()),
 ]
 
 

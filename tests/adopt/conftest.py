@@ -1,4 +1,4 @@
-"""A tiny classifier that was adopted, for tests that only use one."""
+"""Tiny models that were adopted, for tests that only use one."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import os
 
 import pytest
 from tiny_classifiers import LABELS, float_classifier
+from tiny_segmenters import LABELS as AREAS
+from tiny_segmenters import float_segmenter
 
 from edge.adopt.adopt import AdoptOptions, adopt
 from edge.plugins import make_runtime
@@ -30,4 +32,13 @@ def adopted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("adopted")
     (folder / "own.tflite").write_bytes(float_classifier().bytes())
     options = AdoptOptions(labels=LABELS, input_range="0..1")
+    return adopt(folder / "own.tflite", folder / "own.sono.tflite", options).bundle
+
+
+@pytest.fixture(scope="session")
+def segmenter(tmp_path_factory):
+    """The bundle of a float network that outlines what is bright, in a folder of its own; empty means clear."""
+    folder = tmp_path_factory.mktemp("segmenter")
+    (folder / "own.tflite").write_bytes(float_segmenter(side=128, stride=2).bytes())
+    options = AdoptOptions(labels=AREAS, input_range="0..1", clear_label="empty")
     return adopt(folder / "own.tflite", folder / "own.sono.tflite", options).bundle

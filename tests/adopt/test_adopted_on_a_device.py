@@ -107,7 +107,8 @@ def changed(adopted, path, old: bytes, new: bytes):
 @pytest.mark.parametrize(
     ("old", "new", "match"),
     [
-        (b'"judges": "classification"', b'"judges": "segmentation"  ', "for segmentation, which is not judged here"),
+        (b'"judges": "classification"', b'"judges": "detection"     ', "for detection, which is not judged here"),
+        (b'"judges": "classification"', b'"judges": "segmentation"  ', "not valid"),
         (b'"judges": "classification"', b'"judges": "something"     ', "not valid"),
         (b'"manifest_version": 3', b'"manifest_version": 1', "not valid"),
         (b'"output": "probabilities"', b'"output": "odds"         ', "not valid"),

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
-import subprocess
-import sys
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import cv2
-import psutil
 import pytest
+from running_demo import leftovers, running_demo, wait_for_children
 
 from edge.cli.main import run
 from edge.demo import scenarios
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Iterator
     from pathlib import Path
 
+    import psutil
+
     from edge.demo.scenarios import Scenario
-
-ENVIRON = {key: value for key, value in os.environ.items() if not key.startswith("EDGE_")}
-DEMO = [sys.executable, "-m", "edge.cli.main", "demo"]
-
 
 SCRIPTED = '[runtime]\nuri = "scripted://"\n'
 """A runtime that sees a lesion in everything: in a heart, too."""
@@ -34,39 +29,10 @@ SCRIPTED = '[runtime]\nuri = "scripted://"\n'
 
 @contextmanager
 def demo(folder: Path, *args: str) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
-    """The running demo, and the processes that it had when someone last looked. None of them may outlive it."""
-    seen: list[psutil.Process] = []
-    with subprocess.Popen(
-        [*DEMO, "--out", str(folder / "out"), *args],
-        env={**ENVIRON, "TMPDIR": str(folder)},
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # Tests that run in the background have SIGINT ignored, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    ) as process:
-        try:
-            yield process, seen
-        finally:
-            process.kill()
-    _, alive = psutil.wait_procs(seen, timeout=5)
-    for one in alive:
-        one.kill()
-    assert alive == []
-    assert [path.name for path in folder.iterdir() if path.name.startswith("sonoedge-demo")] == []
-
-
-def wait_for_children(process: subprocess.Popen[str], count: int) -> list[psutil.Process]:
-    """All processes below the demo, once there are ``count``: broker, supervisor, frame process, publisher."""
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        children = psutil.Process(process.pid).children(recursive=True)
-        if len(children) >= count:
-            return children
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.05)
-    raise AssertionError(f"the demo never had {count} processes")
+    """The running demo, and the processes that it had when someone last looked; it leaves no folder behind."""
+    with running_demo(folder, "demo", *args) as running:
+        yield running
+    assert leftovers(folder, "sonoedge-demo") == []
 
 
 @pytest.mark.slow

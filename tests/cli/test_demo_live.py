@@ -2,52 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from running_demo import leftovers, running_demo
 
 from edge.cli.main import run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import subprocess
     from pathlib import Path
 
-ENVIRON = {key: value for key, value in os.environ.items() if not key.startswith("EDGE_")}
-DEMO = [sys.executable, "-m", "edge.cli.main", "demo-live", "--hold", "0.3", "--seconds", "240"]
+DEMO = ("demo-live", "--hold", "0.3", "--seconds", "240")
 needs_ffmpeg = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")
-
-
-@contextmanager
-def demo_live(folder: Path) -> Iterator[tuple[subprocess.Popen[str], list[psutil.Process]]]:
-    """The running demo, and the processes that it had when someone last looked. None of them may outlive it."""
-    seen: list[psutil.Process] = []
-    with subprocess.Popen(
-        [*DEMO, "--out", str(folder / "out")],
-        env={**ENVIRON, "TMPDIR": str(folder)},
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # Tests that run in the background have SIGINT ignored, and children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    ) as process:
-        try:
-            yield process, seen
-        finally:
-            process.kill()
-    _, alive = psutil.wait_procs(seen, timeout=10)
-    for one in alive:
-        one.kill()
-    assert alive == []
 
 
 def read_until(process: subprocess.Popen[str], words: str) -> str:
@@ -61,14 +33,10 @@ def read_until(process: subprocess.Popen[str], words: str) -> str:
     return said
 
 
-def leftovers(folder: Path) -> list[str]:
-    return [path.name for path in folder.iterdir() if path.name.startswith("sonoedge-")]
-
-
 @pytest.mark.slow
 @needs_ffmpeg
 def test_a_camera_is_found_lost_and_found_again(tmp_path: Path) -> None:
-    with demo_live(tmp_path) as (process, seen):
+    with running_demo(tmp_path, *DEMO) as (process, seen):
         said = read_until(process, "finding: lesion")
         seen += psutil.Process(process.pid).children(recursive=True)
         assert process.stdout is not None  # what is buffered there, `communicate` does not see
@@ -99,7 +67,7 @@ def test_a_camera_is_found_lost_and_found_again(tmp_path: Path) -> None:
     ],
 )
 def test_nothing_is_left_however_it_ends(tmp_path: Path, number: signal.Signals) -> None:
-    with demo_live(tmp_path) as (process, seen):
+    with running_demo(tmp_path, *DEMO) as (process, seen):
         read_until(process, "camera: switched on")
         deadline = time.monotonic() + 30
         while len(seen) < 5 and time.monotonic() < deadline:  # broker, ffmpeg, supervisor, frame process, publisher

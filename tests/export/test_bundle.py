@@ -303,7 +303,7 @@ def export(*args: object) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("command", ["bundle", "evaluate"])
+@pytest.mark.parametrize("command", ["bundle", "evaluate", "adopt"])
 def test_help_ends_in_an_example(command):
     done = export(command, "--help")
     assert done.returncode == 0

@@ -9,6 +9,7 @@ import pytest
 from edge.contracts.manifest import LabelRules
 from export.classifier_calibration import fit_rules, fit_temperature, scores_of
 from export.classifier_metrics import classifier_metrics
+from export.quantisation_steps import turned_calls
 
 NAMES = ["cyst", "solid", "normal"]
 
@@ -87,3 +88,11 @@ def test_zeros_of_a_quantised_model_are_no_infinite_loss():
     values = np.array([[1.0, 0, 0], [0, 1.0, 0], [0, 1.0, 0]], np.float32)
     rules = fit_rules(values, np.array([0, 1, 2]), NAMES)
     assert np.isfinite(scores_of(values, rules)).all()
+
+
+def test_calls_that_quantisation_turns_are_told_with_how_near_they_were():
+    floats = np.array([[0.51, 0.49], [0.9, 0.1], [0.3, 0.7]])
+    int8 = np.array([[0.48, 0.52], [0.88, 0.12], [0.31, 0.69]])
+    first, *turned = turned_calls(int8, floats, np.array([1, 0, 1]), ["cyst", "solid"])
+    assert first == "1 of 3 calls differ from float; of these int8 has 1 right, float 0"
+    assert turned == ["  solid: float cyst by 0.020, int8 solid"]

@@ -17,7 +17,7 @@ from edge.contracts.frame_result import Result
 from edge.contracts.frames import Frame, FrameOrigin
 from edge.contracts.region import Region
 from edge.contracts.tensors import Tensor
-from edge.daemon.publisher.state_and_health import other_kind
+from edge.daemon.publisher.state_and_health import other_kind, other_topics
 from edge.models.scripted_manifest import scripted_manifest
 from edge.pipeline.coverage import CoverageTracker
 from edge.pipeline.messages import Messages, Provenance
@@ -79,7 +79,25 @@ def test_not_a_byte_has_changed(monkeypatch):
 
 
 def test_nor_does_its_state_say_more():
-    assert other_kind(FrameReport(version="1")) == {}
-    said = other_kind(FrameReport(version="1", judges="classification", gate="none"))
-    assert said["durable_topics"] == ("findings", "coverage", "labels")
-    assert (said["judges"], said["gate"]) == ("classification", "none")
+    lesion = FrameReport(version="1")
+    assert other_kind(lesion) == {}
+    assert other_topics(lesion, frozenset()) == other_topics(lesion, frozenset({"findings", "coverage"})) == {}
+    classifier = FrameReport(version="1", judges="classification", gate="none")
+    assert other_kind(classifier) == {"judges": "classification", "gate": "none"}
+
+
+@pytest.mark.parametrize(
+    ("judges", "stored", "named"),
+    [
+        ("classification", (), ("findings", "coverage", "labels")),
+        ("segmentation", (), ("findings", "coverage", "labels")),
+        ("segmentation", ("findings", "labels"), ("findings", "coverage", "labels")),
+        ("lesion", ("labels",), ("findings", "coverage", "labels")),
+        ("lesion", ("labels", "coverage", "new-kind"), ("findings", "coverage", "labels", "new-kind")),
+        ("lesion", ("new-kind",), ("findings", "coverage", "new-kind")),
+        ("lesion", ("state", "", "Upper", "a/b", "results", "x" * 33), None),
+    ],
+)
+def test_state_names_what_lies_in_the_outbox_though_another_model_judges_now(judges, stored, named):
+    said = other_topics(FrameReport(version="1", judges=judges, gate="none"), frozenset(stored))
+    assert said == ({} if named is None else {"durable_topics": named})

@@ -14,8 +14,8 @@ from edge.postprocess.decide import decide
 from edge.postprocess.frame_context import FrameContext
 from edge.postprocess.tissue_view import TissueView
 from edge.postprocess.traces import shows_m_mode, shows_spectrum
+from edge.preprocess.crop import find_crop
 from edge.preprocess.preprocessor import plan
-from edge.preprocess.scan_area import find_scan_area
 
 HEIGHT, WIDTH = 120, 160
 
@@ -51,7 +51,7 @@ def spectrum(seed, height=HEIGHT, *, up=True):
 
 def tissue(seed):
     scan = PhantomScene(PhantomSpec(seed=seed, lesions=seed % 3)).pixels(0)
-    x, y, w, h = find_scan_area(scan, 12)
+    x, y, w, h = find_crop(scan, 12)
     return cv2.resize(scan[y : y + h, x : x + w], (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
 
 

@@ -27,8 +27,10 @@ from export.training_run import open_run
 from training.classify import networks
 from training.classify.cache import SampleCache
 from training.classify.distribute import make_strategy
+from training.classify.folds import make_folds
 from training.classify.input_pipeline import EpochSampler, train_batches
 from training.classify.loop import train
+from training.classify.predictions_file import read_predictions
 from training.classify.recipe import SplitSection, load_classifier, load_classifier_record
 from training.classify.run import collect_pictures, run_classifier
 from training.evaluation.evaluate import evaluate_run
@@ -169,6 +171,59 @@ def report_and_refusals(tmp_path, out, path):
         open_classifier_run(out)
 
 
+def test_folds_choose_thresholds_on_pictures_that_their_models_never_saw(tmp_path, recipe):
+    data, out, lines = make_dataset(tmp_path / "sample_dataset"), tmp_path / "run", []
+    recipe = msgspec.structs.replace(shorter(recipe, epochs=4), folds=2)
+    run_classifier(recipe, data, out, lines.append)
+    rows = read_predictions(out)
+    test, folded = rows.of("test"), rows.of("oof")
+    assert len(folded) + len(test) == 32, "each picture but the test's, once"
+    assert not set(test.groups.tolist()) & set(folded.groups.tolist())
+    assert len(set(folded.ids.tolist())) == len(folded)
+    for fold in ("fold-1-of-2", "fold-2-of-2"):
+        with np.load(out / fold / "eval.npz") as file:
+            assert set(file["split"].tolist()) == {"val"}, "a fold has no test"
+
+    before = [each.stat().st_mtime_ns for each in sorted(out.glob("fold-*/recipe.toml"))]
+    run_classifier(recipe, data, out, lines.append)
+    assert [each.stat().st_mtime_ns for each in sorted(out.glob("fold-*/recipe.toml"))] == before, "done folds are kept"
+
+    made = make_classifier_bundle(
+        open_classifier_run(out), tmp_path / "m.tflite", lines.append, name="m", version="1"
+    ).bundle.manifest
+    assert f"on {len(folded)} pictures of" in made.labels.method
+    assert "(out of fold)" in made.labels.method
+    assert {m.name: m.n for m in made.metrics}["macro F1, out of fold"] == len(folded)
+    write_report(ReportOptions(out), tmp_path / "report", lambda line: None)
+    assert json.loads((tmp_path / "report" / "report.json").read_text())["oof"]["pictures"] == len(folded)
+    (out / "fold-2-of-2" / "recipe.toml").unlink()
+    with pytest.raises(UsageError, match=r"fold-2-of-2 is not a finished run"):
+        make_classifier_bundle(open_classifier_run(out), tmp_path / "m.tflite", lines.append, name="m", version="1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ("folds = 1", "expected 2 folds or more"),
+        ('folds = 2\n[distribute]\nstrategy = "multi-worker"', "trained on one machine"),
+        ('folds = 2\nclasses = ["cyst", "solid"]', "heads = classes"),
+    ],
+)
+def test_folds_that_cannot_be_are_refused(tmp_path, changes, message):
+    heads = '[network]\nheads = "bundle"' if "classes" in changes else "[network]"
+    text = TINY.replace("augment = false", "").replace('name = "tiny"', f'name = "tiny"\n{changes}')
+    (tmp_path / "mine.toml").write_text(text.replace("[network]", heads))
+    with pytest.raises(ConfigError, match=message):
+        load_classifier(str(tmp_path / "mine.toml"))
+
+
+def test_too_few_patients_for_the_folds(tmp_path, recipe):
+    data = make_dataset(tmp_path / "sample_dataset", patients=5)
+    pictures, _ = collect_pictures(recipe, data, tmp_path / "x", lambda line: None)
+    with pytest.raises(ConfigError, match="expected 9 groups or more of each class"):
+        list(make_folds(pictures, 9, 1))
+
+
 def test_a_killed_run_goes_on_as_if_it_had_not_been(tmp_path, recipe):
     data = make_dataset(tmp_path / "sample_dataset", patients=6)
     pictures, classes = collect_pictures(recipe, data, tmp_path / "x", lambda line: None)
@@ -203,7 +258,7 @@ def test_pipelines_share_an_epoch_and_every_epoch_is_another(tmp_path, recipe):
     data = make_dataset(tmp_path / "sample_dataset")
     pictures, _ = collect_pictures(recipe, data, tmp_path / "x", lambda line: None)
     train_part = [p for p in pictures if p.split == "train"]
-    sampler = EpochSampler(train_part, recipe, SampleCache(train_part, recipe.preprocess, tmp_path / "cache"))
+    sampler = EpochSampler(train_part, recipe, SampleCache(train_part, recipe, tmp_path / "cache"))
 
     def labels(epoch, *part):
         return np.concatenate([b[1].numpy() for b in train_batches(sampler, epoch, 4, *part)])
@@ -220,11 +275,11 @@ def test_kept_tensors_are_those_that_the_device_makes(tmp_path, recipe):
     pictures, _ = collect_pictures(
         msgspec.structs.replace(recipe, split=SplitSection(val=0.3, test=0.3)), data, tmp_path, print
     )
-    made = SampleCache(pictures, recipe.preprocess, tmp_path / "cache")
+    made = SampleCache(pictures, recipe, tmp_path / "cache")
     first = [made[i] for i in range(len(made))]
     for picture in pictures:
         picture.path.chmod(0o000)
-    again = SampleCache(pictures, recipe.preprocess, tmp_path / "cache")
+    again = SampleCache(pictures, recipe, tmp_path / "cache")
     for one, other in zip(first, (again[i] for i in range(len(again))), strict=True):
         assert np.array_equal(one.tensor, other.tensor)
         assert np.array_equal(one.mask, other.mask)

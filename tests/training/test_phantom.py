@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -14,25 +11,11 @@ import pytest
 pytest.importorskip("tensorflow", reason="training needs TensorFlow: make test-training has it")
 pytest.importorskip("sklearn")
 
+from module_commands import call
+
 from edge.models.bundle import load_bundle
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-
-CHECKOUT = Path(__file__).parents[2]
-
-
-def call(*command):
-    environ = {k: v for k, v in os.environ.items() if k != "PYTHONSAFEPATH"}
-    done = subprocess.run(
-        [sys.executable, "-m", *map(str, command)],
-        cwd=CHECKOUT,
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}: {done.stdout[-1500:]} {done.stderr[-1500:]}"
-    return done.stdout
 
 
 def test_train_export_infer(tmp_path):

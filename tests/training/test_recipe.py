@@ -6,6 +6,7 @@ import pytest
 
 from edge.contracts.errors import ConfigError
 from training.classify.recipe import ClassifierRecord, load_classifier, load_classifier_record
+from training.cli import _changed
 from training.recipe import RunRecord, load_recipe, load_record
 from training.run_record import write_record
 
@@ -60,3 +61,18 @@ def test_unknown_names_list_what_there_is():
 def test_a_folder_that_is_no_run_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="is not a run"):
         load_record(tmp_path)
+
+
+def test_masks_of_the_recipe_folder_are_learnt_by_a_recipe_of_their_own():
+    by_option = _changed("folder", None, None, None, True, None)
+    assert by_option == load_classifier("folder-masks")
+    assert (by_option.network.heads, by_option.network.backbone) == ("mask", "lite0")
+    changed = _changed("folder", 3, "mirrored", 4, False, "rgb")
+    assert (changed.optimiser.epochs, changed.distribute.strategy, changed.folds, changed.colour) == (
+        3,
+        "mirrored",
+        4,
+        "rgb",
+    )
+    with pytest.raises(ConfigError, match="expected 2 folds or more"):
+        _changed("folder", None, None, 1, False, None)

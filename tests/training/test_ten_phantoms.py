@@ -3,37 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 pytest.importorskip("tensorflow", reason="training needs TensorFlow: make test-training has it")
 pytest.importorskip("sklearn")
 
+from module_commands import call
+
 from edge.models.bundle import load_bundle
 from training.classify.phantom_kinds import KINDS
 
 pytestmark = [pytest.mark.slow, pytest.mark.broker, pytest.mark.timeout(900)]
-
-CHECKOUT = Path(__file__).parents[2]
-
-
-def call(*command):
-    environ = {k: v for k, v in os.environ.items() if k != "PYTHONSAFEPATH"}
-    done = subprocess.run(
-        [sys.executable, "-m", *map(str, command)],
-        cwd=CHECKOUT,
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command}: {done.stdout[-1500:]} {done.stderr[-1500:]}"
-    assert "WARNING" not in done.stderr or "training" not in command, "TensorFlow's own log is in a file"
-    return done.stdout
 
 
 def test_ten_kinds_from_rendering_to_a_broker(tmp_path, broker, subscriber):

@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from edge.preprocess.preprocessor import Preprocessor
-from training.augment.samples import Sample, to_sample
+from training.augment.samples import Sample
+from training.classify.item_sample import make_preprocessor, make_sample
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from edge.contracts.manifest import PreprocessRecipe
+    from training.classify.recipe import ClassifierRecipe
     from training.classify.split import ListedPicture
 
 
@@ -32,8 +32,9 @@ class SampleCache:
     Indexing makes a sample or reads it; several threads may do so at once.
     """
 
-    def __init__(self, pictures: Sequence[ListedPicture], preprocess: PreprocessRecipe, folder: Path) -> None:
-        self.pictures, self._recipe = pictures, preprocess
+    def __init__(self, pictures: Sequence[ListedPicture], recipe: ClassifierRecipe, folder: Path) -> None:
+        preprocess = recipe.preprocess
+        self.pictures, self._recipe = pictures, recipe
         self._shape = (preprocess.height, preprocess.width, preprocess.channels)
         self._grid = (preprocess.height, preprocess.width)
         self._sizes = int(np.prod(self._shape)), int(np.prod(self._grid))
@@ -53,14 +54,15 @@ class SampleCache:
             values = np.frombuffer(raw, np.uint8, offset=1)
             tensor, mask = values[: self._sizes[0]].reshape(self._shape), values[self._sizes[0] :].reshape(self._grid)
             return Sample(tensor, mask, picture.label)
-        sample = to_sample(picture.load(), Preprocessor(self._recipe))
+        sample = make_sample(picture.load(), make_preprocessor(self._recipe))
         os.pwrite(self._file, sample.tensor.tobytes() + sample.mask.tobytes(), place + 1)
         os.pwrite(self._file, b"\x01", place)
         return sample
 
     def _digest(self) -> str:
         """Of the recipe and of each file's name, size and time: other pictures get another file."""
-        digest = hashlib.sha256(self._recipe.digest().encode())
+        digest = hashlib.sha256(self._recipe.preprocess.digest().encode())
+        digest.update(f"{self._recipe.colour} {[(p.mask_class, p.mask_numbers) for p in self.pictures]}".encode())
         for picture in self.pictures:
             for path in (picture.path, picture.mask):
                 stat = None if path is None else path.stat()

@@ -28,10 +28,22 @@ SIDES: dict[str, Split] = {"train": "train", "val": "val", "valid": "val", "test
 MASKS = "masks"
 MASK_NAME = re.compile(r"_mask(_\d+)?$", re.IGNORECASE)
 GROUPS = "groups.csv"
+BACKGROUND = "background"
+"""Folder of pictures that show nothing to outline, for segmentation; and name of that class."""
 
 
 def list_folder(root: Path, recipe: ClassifierRecipe) -> tuple[list[ListedPicture], list[str]]:
     """List all pictures of a folder, and the classes' names in the order of the outputs. No picture is read.
+
+    Raises ConfigError as `list_pictures`.
+    """
+    return list_pictures(root, recipe)
+
+
+def list_pictures(
+    root: Path, recipe: ClassifierRecipe, more: Sequence[str] = ()
+) -> tuple[list[ListedPicture], list[str]]:
+    """List all pictures of a folder, and the classes' names; ``more``: folders beside those that the recipe names.
 
     Raises ConfigError for a folder that is none, a class that the recipe names and the folder lacks, and a
     ``groups.csv`` that leaves pictures out or does not read.
@@ -49,6 +61,8 @@ def list_folder(root: Path, recipe: ClassifierRecipe) -> tuple[list[ListedPictur
             f"expected a folder for each of {', '.join(recipe.classes)}, got {', '.join(sorted(names)) or 'none'}",
             hint="the recipe names the classes: rename the folders, or the recipe's classes",
         )
+    if recipe.classes:
+        classes = [*classes, *(name for name in more if name in names and name not in classes)]
     labels = {name: number for number, name in enumerate(classes)}
     labels |= dict.fromkeys(recipe.unlabelled, NO_LESION) | dict.fromkeys(recipe.other, OTHER)
     groups = _Groups(root, recipe.split.group)
@@ -59,9 +73,8 @@ def list_folder(root: Path, recipe: ClassifierRecipe) -> tuple[list[ListedPictur
         for path in pictures_below(place):
             key = path.relative_to(root).as_posix()
             group, given = groups.of(key)
-            listed.append(
-                ListedPicture(key, group, root.name, labels[place.name], path, find_mask(path, root), given or side)
-            )
+            mask, label = find_mask(path, root), labels[place.name]
+            listed.append(ListedPicture(key, group, root.name, label, path, mask, given or side, folder=place.name))
     return listed, list(classes)
 
 

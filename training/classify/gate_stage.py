@@ -51,6 +51,8 @@ def check_gate_possible(recipe: ClassifierRecipe) -> None:
             f"{network.backbone} with {network.heads}",
             hint="use recipe folder, or leave --gate-negatives out: the model then says that it has no gate",
         )
+    if recipe.colour != "grey":
+        raise UsageError("--gate-negatives wants grey pictures, as scanners give them", hint="leave --colour out")
 
 
 def gate_classifier(

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
-from edge.preprocess.preprocessor import Preprocessor
-from training.augment.samples import Sample, augment, to_sample
+from training.classify.item_sample import augment, coarse_classes, make_preprocessor, make_sample
+from training.classify.mask_network import CELL as MASK_CELL
 from training.classify.split import OTHER
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from training.augment.samples import Sample
     from training.classify.cache import SampleCache
     from training.classify.recipe import ClassifierRecipe
     from training.classify.split import ListedPicture
@@ -54,18 +55,21 @@ class EpochSampler:
             sample = self._cache[number]
         else:
             rng = np.random.default_rng((self.recipe.seed, epoch, 1 + number))
-            sample = to_sample(augment(rng, picture.load()), Preprocessor(self.recipe.preprocess))
-        return to_step_inputs(sample, picture)
+            sample = make_sample(augment(rng, picture.load()), make_preprocessor(self.recipe))
+        return to_step_inputs(sample, picture, self.recipe.network.heads == "mask")
 
 
-def to_step_inputs(sample: Sample, picture: ListedPicture) -> tuple[Any, ...]:
+def to_step_inputs(sample: Sample, picture: ListedPicture, classes: bool = False) -> tuple[Any, ...]:
     """Inputs of a training step from one sample, in the order of `TYPES`.
 
     Tensor (h, w, 3) uint8, label, weight of the label, mask (h/4, w/4, 1) float32 as share of lesion, weight of the
-    mask, and 1 where the picture is of the body part.
+    mask, and 1 where the picture is of the body part. With ``classes`` the mask is (h/2, w/2, 1), the class's number.
     """
     h, w = sample.mask.shape
-    mask = sample.mask.reshape(h // CELL, CELL, w // CELL, CELL).mean((1, 3), dtype=np.float32)[..., None]
+    if classes:
+        mask = coarse_classes(sample.mask, MASK_CELL).astype(np.float32)[..., None]
+    else:
+        mask = sample.mask.reshape(h // CELL, CELL, w // CELL, CELL).mean((1, 3), dtype=np.float32)[..., None]
     return (
         sample.tensor,
         np.int64(max(picture.label, 0)),
@@ -83,11 +87,12 @@ def train_batches(sampler: EpochSampler, epoch: int, size: int, part: int = 0, p
     """Make the batches of ``size`` samples of an epoch; of ``parts`` pipelines this is number ``part``."""
     numbers = sampler.order(epoch)[part::parts]
     preprocess = sampler.recipe.preprocess
+    cell = MASK_CELL if sampler.recipe.network.heads == "mask" else CELL
     shapes = (
         (preprocess.height, preprocess.width, preprocess.channels),
         (),
         (),
-        (preprocess.height // CELL, preprocess.width // CELL, 1),
+        (preprocess.height // cell, preprocess.width // cell, 1),
         (),
         (),
     )

@@ -16,7 +16,10 @@ from training.classify import networks
 from training.classify.cache import SampleCache
 from training.classify.distribute import is_chief, make_strategy
 from training.classify.input_pipeline import EpochSampler, train_batches
+from training.classify.mask_metrics import mean_dice
+from training.classify.mask_network import MASK
 from training.classify.predict import predict
+from training.classify.predict_masks import predict_masks
 from training.classify.tensorboard import SAMPLES, NoBoard, make_board
 
 if TYPE_CHECKING:
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
     from training.classify.recipe import ClassifierOptimiserSection, ClassifierRecipe
     from training.classify.split import ListedPicture
+    from training.classify.tensorboard import Board
 
 
 def train(
@@ -46,9 +50,9 @@ def train(
     cache = out / "cache"
     sides = {side: [p for p in pictures if p.split == side] for side in ("train", "val")}
     board = make_board(out, tensorboard and is_chief(recipe))
-    kept = None if recipe.augment else SampleCache(sides["train"], recipe.preprocess, cache)
+    kept = None if recipe.augment else SampleCache(sides["train"], recipe, cache)
     sampler = EpochSampler(sides["train"], recipe, kept)
-    held = SampleCache([p for p in sides["val"] if p.label >= 0], recipe.preprocess, cache)
+    held = SampleCache([p for p in sides["val"] if p.label >= 0], recipe, cache)
     strategy = make_strategy(recipe)
     with strategy.scope():
         model = networks.build(recipe, len(classes))
@@ -72,10 +76,8 @@ def train(
         if not chief:
             continue
         save(out, model, optimiser, None, epoch + 1, made_by)
-        scores, labels = validate(plain, held)
-        accuracy = float((scores.argmax(axis=1) == labels).mean())
-        log(f"epoch {epoch + 1}/{recipe.optimiser.epochs} loss {loss:.4f} val_accuracy {accuracy:.4f}")
-        board.epoch(epoch + 1, loss, scores, labels)
+        name, value = judge_epoch(plain, held, board, epoch + 1, loss)
+        log(f"epoch {epoch + 1}/{recipe.optimiser.epochs} loss {loss:.4f} val_{name} {value:.4f}")
     plain.set_weights(model.get_weights())
     return plain, strategy
 
@@ -148,21 +150,37 @@ def make_step(
 
     Losses are sums over samples divided by the whole batch, so that replicas' sums are the batch's mean.
     """
+    if MASK in model.output:
+        return compile_step(model, optimiser, options, strategy, mask_classes_loss)
     head = networks.class_head(model)
     classes = model.output[head].shape[-1]
+
+    def losses(heads: Any, labels: Any, label_weights: Any, masks: Any, mask_weights: Any, belongs: Any) -> Any:
+        wanted = tf.one_hot(labels, classes)
+        wanted = wanted * (1 - options.label_smoothing) + options.label_smoothing / classes
+        loss = keras.losses.categorical_crossentropy(wanted, heads[head]) * label_weights
+        if LESION_MASK in heads:
+            loss += mask_loss(masks, heads[LESION_MASK]) * mask_weights
+        if ANATOMY in heads:
+            loss += keras.losses.binary_crossentropy(belongs[:, None], heads[ANATOMY])
+        return loss
+
+    return compile_step(model, optimiser, options, strategy, losses)
+
+
+def compile_step(
+    model: keras.Model,
+    optimiser: keras.optimizers.Optimizer,
+    options: ClassifierOptimiserSection,
+    strategy: tf.distribute.Strategy,
+    losses: Callable[..., Any],
+) -> Callable[..., Any]:
+    """Compile a training step; ``losses``: the heads and what the pipeline gives beside tensors, to losses (n,)."""
     variables = model.trainable_variables
 
-    def one(tensors: Any, labels: Any, label_weights: Any, masks: Any, mask_weights: Any, belongs: Any) -> Any:
+    def one(tensors: Any, *wanted: Any) -> Any:
         with tf.GradientTape() as tape:
-            heads = model(tf.cast(tensors, tf.float32), training=True)
-            wanted = tf.one_hot(labels, classes)
-            wanted = wanted * (1 - options.label_smoothing) + options.label_smoothing / classes
-            loss = keras.losses.categorical_crossentropy(wanted, heads[head]) * label_weights
-            if LESION_MASK in heads:
-                loss += mask_loss(masks, heads[LESION_MASK]) * mask_weights
-            if ANATOMY in heads:
-                loss += keras.losses.binary_crossentropy(belongs[:, None], heads[ANATOMY])
-            total = tf.reduce_sum(loss) / options.batch
+            total = tf.reduce_sum(losses(model(tf.cast(tensors, tf.float32), training=True), *wanted)) / options.batch
         optimiser.apply(tape.gradient(total, variables), variables)
         return total
 
@@ -180,6 +198,27 @@ def mask_loss(masks: Any, found: Any) -> Any:
     overlap = tf.reduce_sum(masks * found, axis=(1, 2, 3))
     size = tf.reduce_sum(masks, axis=(1, 2, 3)) + tf.reduce_sum(found, axis=(1, 2, 3))
     return cross + 0.5 * (1 - (2 * overlap + 8.0) / (size + 8.0))  # 8 cells: an empty mask found empty costs nothing
+
+
+def mask_classes_loss(heads: Any, _labels: Any, _label_weights: Any, masks: Any, *_rest: Any) -> Any:
+    """Loss (n,) of maps of classes: cross-entropy, plus half of soft Dice over the classes but the background."""
+    found = heads[MASK]
+    wanted = tf.one_hot(tf.cast(masks[..., 0], tf.int32), found.shape[-1])
+    cross = tf.reduce_mean(keras.losses.categorical_crossentropy(wanted, found), axis=(1, 2))
+    overlap = tf.reduce_sum(wanted * found, axis=(1, 2))[:, 1:]
+    size = tf.reduce_sum(wanted + found, axis=(1, 2))[:, 1:]
+    return cross + 0.5 * tf.reduce_mean(1 - (2 * overlap + 8.0) / (size + 8.0), axis=1)
+
+
+def judge_epoch(model: keras.Model, held: SampleCache, board: Board, epoch: int, loss: float) -> tuple[str, float]:
+    """Judge the validation pictures after an epoch, and show it: name and value of what people look at."""
+    if MASK in model.output:
+        value = mean_dice(predict_masks(model, held)[0])
+        board.masks(epoch, loss, value)
+        return "dice", value
+    scores, labels = validate(model, held)
+    board.epoch(epoch, loss, scores, labels)
+    return "accuracy", float((scores.argmax(axis=1) == labels).mean())
 
 
 def validate(model: keras.Model, held: SampleCache) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -9,6 +9,7 @@ from keras import layers
 
 from edge.contracts.errors import ConfigError
 from edge.contracts.manifest import ANATOMY, LESION_MASK, MALIGNANCY
+from training.classify.mask_network import mask_network
 from training.network import mean
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ def build(recipe: ClassifierRecipe, classes: int) -> keras.Model:
     """
     shape = (recipe.preprocess.height, recipe.preprocess.width, recipe.preprocess.channels)
     network = recipe.network
+    if network.heads == "mask":
+        return mask_network(recipe, classes)
     if network.heads == "bundle":
         if network.backbone != "small":
             raise ConfigError(

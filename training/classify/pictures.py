@@ -33,6 +33,12 @@ def read_grey(path: Path) -> NDArray[np.uint8]:
     return pixels if pixels.ndim == 2 else np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
+def read_colour(path: Path) -> NDArray[np.uint8]:
+    """Read a picture as (H, W, 3) RGB uint8, grey ones repeated: as `read_pixels`, which raises what this raises."""
+    pixels = read_pixels(path)
+    return pixels if pixels.ndim == 3 else np.asarray(cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB), np.uint8)
+
+
 def read_pixels(path: Path) -> NDArray[np.uint8]:
     """Read a picture as (H, W) grey or (H, W, 3) RGB uint8; of DICOM the first frame's largest ultrasound region.
 
@@ -54,6 +60,12 @@ def read_pixels(path: Path) -> NDArray[np.uint8]:
 
 def read_mask(path: Path, shape: tuple[int, int]) -> NDArray[np.uint8]:
     """Read a mask as (H, W) uint8 0/1. Raises BrokenPictureError if its size is not ``shape`` (H, W)."""
+    mask = read_numbers(path, shape)
+    return (mask > (127 if int(mask.max()) > 1 else 0)).astype(np.uint8)
+
+
+def read_numbers(path: Path, shape: tuple[int, int]) -> NDArray[np.uint8]:
+    """Read a mask as it is, (H, W) uint8, of colours the greatest. Raises BrokenPictureError as `read_mask`."""
     try:
         mask = _picture(path)
     except Exception as error:
@@ -63,7 +75,7 @@ def read_mask(path: Path, shape: tuple[int, int]) -> NDArray[np.uint8]:
         raise broken(
             path, f"expected a mask of {shape[1]} x {shape[0]} as its picture, got {mask.shape[1]} x {mask.shape[0]}"
         )
-    return (mask > (127 if int(mask.max()) > 1 else 0)).astype(np.uint8)
+    return mask
 
 
 def broken(path: Path, reason: str) -> BrokenPictureError:

@@ -1,4 +1,7 @@
-"""``predictions.csv`` of a classifier's run: what the float model says of each held-back picture."""
+"""``predictions.csv`` of a classifier's run: what the float model says of each held-back picture.
+
+Of a run with folds also what each fold's model says of the part that it never saw, as split ``oof`` (out of fold).
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ class ClassPredictions:
     labels: NDArray[np.int64]
     """(n,) number of the true class."""
     splits: NDArray[np.str_]
-    """(n,) ``val`` or ``test``."""
+    """(n,) ``val``, ``test`` or ``oof``: a picture of the last stands in ``val`` or in no other, too."""
     scores: NDArray[np.float64]
     """(n, k) probabilities of the classes."""
 

@@ -9,6 +9,7 @@ import msgspec
 
 from edge.contracts.errors import ConfigError
 from edge.contracts.manifest import DataSource, PreprocessRecipe
+from edge.preprocess.recipes import as_version_2
 from training.recipe import Count, Positive, RecipeSection, Share, decode, recipe_path
 
 if sys.version_info >= (3, 11):
@@ -18,6 +19,8 @@ else:
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from edge.contracts.picture_recipe import PictureRecipe
 
 Backbone = Literal["text-cnn", "lite0", "small"]
 Strategy = Literal["none", "mirrored", "multi-worker"]
@@ -29,8 +32,9 @@ class ClassifierNetworkSection(RecipeSection, frozen=True, kw_only=True):
     backbone: Backbone = "lite0"
     """``text-cnn``: two convolutions and two dense layers. ``lite0``: EfficientNet-Lite0 from its ImageNet weights.
     ``small``: four strided convolutions, for a demonstration in minutes."""
-    heads: Literal["classes", "bundle"] = "classes"
-    """``classes``: a probability of each class. ``bundle``: malignancy, lesion mask and anatomy, as devices need it."""
+    heads: Literal["classes", "mask", "bundle"] = "classes"
+    """``classes``: a probability of each class. ``mask``: of each place (segmentation). ``bundle``: malignancy, lesion
+    mask and anatomy, as devices need it."""
     dropout: Share = 0.2
     frozen_blocks: Annotated[int, msgspec.Meta(ge=0, le=16)] = 5
     """Of ``lite0``: so many blocks keep their ImageNet weights."""
@@ -91,12 +95,17 @@ class ClassifierRecipe(RecipeSection, frozen=True, kw_only=True):
     task: str = "classification"
     fold: Annotated[int, msgspec.Meta(ge=1)] = 1
     seed: int = 1
+    folds: Annotated[int, msgspec.Meta(ge=0, le=20)] = 0
+    """So many more models, each without a part of the pictures that are not of the test: temperature and thresholds are
+    then chosen by what each says of the part that it never saw (out of fold). 0: by the validation pictures."""
     classes: list[str] = []
     """Names of the class folders in the order of the outputs; empty: all folders there are, by name."""
     unlabelled: list[str] = []
     """Folders of pictures without a lesion: they train the mask and the anatomy head only."""
     other: list[str] = []
     """Folders of pictures of anything else: they train the anatomy head only."""
+    colour: Literal["grey", "rgb"] = "grey"
+    """``rgb``: pictures are learnt from, and judged on devices, in colour. Scanners' pictures are grey."""
     augment: bool = True
     """False: each picture as it is, preprocessed once and kept on disk."""
     preprocess: PreprocessRecipe
@@ -107,6 +116,10 @@ class ClassifierRecipe(RecipeSection, frozen=True, kw_only=True):
     render: RenderSection | None = None
     data: list[DataSource] = []
     """What the model learns from, and under which licence."""
+
+    def picture_recipe(self) -> PictureRecipe:
+        """Preprocessing recipe of version 2, which says the colour, too."""
+        return msgspec.structs.replace(as_version_2(self.preprocess), colour=self.colour)
 
 
 class ClassifierRecord(RecipeSection, frozen=True, kw_only=True):
@@ -139,22 +152,50 @@ def is_classifier_run(run: Path) -> bool:
     return bool(record.get("recipe", {}).get("kind") == "classifier")
 
 
+def is_mask_run(run: Path) -> bool:
+    """Whether a folder holds the run of a segmentation; who opens it next says what else is wrong."""
+    return is_classifier_run(run) and load_classifier_record(run).recipe.network.heads == "mask"
+
+
 def load_classifier(name: str) -> ClassifierRecipe:
     """Read a classifier's recipe by name or path. Raises ConfigError if it is none, or its parts do not fit."""
     recipe = decode(recipe_path(name), ClassifierRecipe)
+    check_recipe(recipe)
+    return recipe
+
+
+def check_recipe(recipe: ClassifierRecipe) -> None:
+    """Raise ConfigError where the parts of a recipe do not fit."""
+    name = recipe.name
     if recipe.network.heads == "bundle" and len(recipe.classes) != 2:
         raise ConfigError(
             f"{name}: heads = bundle wants two classes, the harmless one first, got {recipe.classes}",
             hint='write classes = ["benign", "malignant"], or heads = "classes"',
         )
-    if recipe.network.heads == "classes" and (recipe.unlabelled or recipe.other):
+    if recipe.network.heads != "bundle" and (recipe.unlabelled or recipe.other):
         raise ConfigError(
-            f"{name}: unlabelled and other folders teach nothing to a network with heads = classes",
+            f"{name}: unlabelled and other folders teach nothing to a network with heads = {recipe.network.heads}",
             hint='take them out, name them in classes, or write heads = "bundle"',
         )
+    if recipe.colour == "rgb" and (recipe.network.heads == "bundle" or recipe.preprocess.channels != 3):
+        raise ConfigError(f"{name}: colour wants channels = 3, and heads = classes or mask", hint='or colour = "grey"')
+    check_folds(recipe)
     if recipe.split.val + recipe.split.test >= 0.9:
         raise ConfigError(f"{name}: val and test leave too little to learn from", hint="0.15 each is usual")
-    return recipe
+
+
+def check_folds(recipe: ClassifierRecipe) -> None:
+    """Raise ConfigError for folds that cannot be: of one alone, of other heads, on many machines."""
+    if not recipe.folds:
+        return
+    if recipe.folds < 2:
+        raise ConfigError(f"expected 2 folds or more, got {recipe.folds}", hint="5 is usual; 0: none")
+    if recipe.network.heads != "classes":
+        raise ConfigError(
+            f"folds are for heads = classes, {recipe.name} has {recipe.network.heads}", hint="take folds out"
+        )
+    if recipe.distribute.strategy == "multi-worker":
+        raise ConfigError("folds are trained on one machine", hint="take folds out, or --strategy none or mirrored")
 
 
 def load_classifier_record(run: Path) -> ClassifierRecord:

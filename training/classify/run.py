@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
-import json
-from datetime import datetime, timezone
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from edge.contracts.errors import UsageError
-from edge.process.git_revision import git_revision
-from training.classify.cache import SampleCache
 from training.classify.folder import has_groups, list_folder
-from training.classify.gate_stage import check_gate_possible, gate_classifier
-from training.classify.metrics import class_metrics, confusion, confusion_text, table, with_interval
+from training.classify.folds import train_folds
+from training.classify.gate_stage import check_gate_possible
+from training.classify.mask_folder import check_masked, list_masked
 from training.classify.phantom_dataset import render_dataset, render_unseen
-from training.classify.predictions_file import write_predictions
 from training.classify.read_check import readable_pictures
-from training.classify.recipe import ClassifierRecipe, ClassifierRecord
 from training.classify.split import ListedPicture, check_listing, split_pictures
-from training.run_record import next_commands, write_record
+from training.classify.write_run import write_mask_run, write_run
+from training.run_record import next_commands
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
+    from pathlib import Path
 
-    import keras
-    from numpy.typing import NDArray
-
-REPRESENTATIVE = 160
-"""Number of training pictures that calibrate the quantisation."""
-KEPT = 1000
-"""Held-out tensors of validation and of test, each, that a run of labels alone keeps for export's thresholds and
-figures: memory does not grow with the data. A run with a lesion mask keeps all."""
+    from training.classify.recipe import ClassifierRecipe
 
 
 def run_classifier(
@@ -61,7 +48,12 @@ def run_classifier(
 
     model, strategy = train(recipe, pictures, classes, out, log, tensorboard)
     if is_chief(recipe):
-        finish(model, recipe, pictures, classes, out, log, gate_negatives)
+        if recipe.network.heads == "mask":
+            write_mask_run(model, recipe, pictures, classes, out, log)
+        else:
+            folds = train_folds(recipe, pictures, classes, out, log) if recipe.folds else []
+            write_run(model, recipe, pictures, classes, out, log, gate_negatives, folds)
+        log(f"done: {out}\n{next_commands(out)}")
     if strategy.num_replicas_in_sync > 1:
         barrier(strategy)
 
@@ -78,7 +70,9 @@ def collect_pictures(
         render_unseen(out / "unseen", recipe.render, recipe.seed)
     if data is None:
         raise UsageError(f"the recipe {recipe.name} wants --data", hint="--data names a folder of class folders")
-    listed, classes = list_folder(data, recipe)
+    masked = recipe.network.heads == "mask"
+    listed, classes = list_masked(data, recipe, skip_broken) if masked else list_folder(data, recipe)
+    listed = [replace(p, colour=recipe.colour == "rgb") for p in listed]
     if listed and len(classes) > 1:
         listed = readable_pictures(listed, skip_broken, log)
         if not has_groups(data, recipe) and not any(p.split for p in listed):
@@ -87,112 +81,10 @@ def collect_pictures(
                 "good; `python -m training check DIR --write-groups` groups look-alikes"
             )
         listed = split_pictures(listed, recipe.split, recipe.seed)
-    check_listing(listed, classes)
+    if masked:
+        check_masked(listed, classes)
+    else:
+        check_listing(listed, classes)
     sizes = {side: sum(p.split == side for p in listed) for side in ("train", "val", "test")}
     log(f"{len(listed)} pictures of {', '.join(classes)}: " + ", ".join(f"{n} {side}" for side, n in sizes.items()))
     return listed, classes
-
-
-def finish(
-    model: keras.Model,
-    recipe: ClassifierRecipe,
-    pictures: Sequence[ListedPicture],
-    classes: Sequence[str],
-    out: Path,
-    log: Callable[[str], None],
-    gate_negatives: Path | None = None,
-) -> None:
-    """Fit the gate, if it is wanted, evaluate validation and test, and write every file that export reads.
-
-    ``recipe.toml`` comes last: a folder that has it is a finished run.
-    """
-    from training.classify.saved_model import save_model
-
-    figures: dict[str, Any] = {}
-    rows: list[list[Any]] = []
-    other = None
-    if gate_negatives is not None:
-        val = SampleCache([p for p in pictures if p.split == "val" and p.label >= 0], recipe.preprocess, out / "cache")
-        gated = gate_classifier(model, recipe, pictures, val, gate_negatives, log)
-        model, figures["gate"], other = gated.model, gated.report, gated.tensors
-    for side in ("val", "test"):
-        held = SampleCache([p for p in pictures if p.split == side and p.label >= 0], recipe.preprocess, out / "cache")
-        scores = _evaluate_side(model, side, held, classes, figures, log)
-        rows += [
-            [p.id, p.group, classes[p.label], side, *(f"{s:.6f}" for s in each)]
-            for p, each in zip(held.pictures, scores, strict=True)
-        ]
-    (out / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    write_predictions(out, classes, rows)
-    _write_tensors(recipe, pictures, out, other)
-    save_model(model, out / "saved_model")
-    record = ClassifierRecord(
-        recipe=recipe,
-        git_revision=git_revision(Path(__file__).parent.parent),
-        created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        task=recipe.task,
-        classes=list(classes),
-        epochs_done=recipe.optimiser.epochs,
-    )
-    write_record(out, record)
-    log(f"done: {out}\n{next_commands(out)}")
-
-
-def _evaluate_side(
-    model: keras.Model,
-    side: str,
-    held: SampleCache,
-    classes: Sequence[str],
-    figures: dict[str, Any],
-    log: Callable[[str], None],
-) -> NDArray[np.floating]:
-    """Predict one side of the split and put its metrics into ``figures``; return the scores (n, classes)."""
-    from training.classify.networks import class_head
-    from training.classify.predict import predict
-
-    heads = predict(model, held)
-    scores: NDArray[np.floating] = heads[class_head(model)]
-    labels = np.array([p.label for p in held.pictures])
-    groups = [p.group for p in held.pictures]
-    figures[side] = class_metrics(scores, labels, groups, classes)
-    if "dice" in heads:
-        figures[side]["dice"] = with_interval(partial(_mean_of, heads["dice"]), groups)
-    log(f"{side}:\n{table(figures[side])}")
-    counts = confusion(labels, scores.argmax(axis=1), len(classes))
-    figures[f"{side}_confusion"] = counts.tolist()
-    if side == "test":
-        log(confusion_text(counts, classes))
-    return scores
-
-
-def _mean_of(values: NDArray[np.float64], rows: NDArray[np.int_]) -> float:
-    return float(values[rows].mean())
-
-
-def _write_tensors(
-    recipe: ClassifierRecipe, pictures: Sequence[ListedPicture], out: Path, other: NDArray[np.uint8] | None
-) -> None:
-    """Write ``representative.npz`` of training pictures (and ``other``), ``eval.npz`` of held-out ones with a class."""
-    rng = np.random.default_rng(recipe.seed)
-
-    def some(rows: list[ListedPicture], count: int) -> list[ListedPicture]:
-        return [rows[i] for i in sorted(rng.permutation(len(rows))[:count])]
-
-    learnt = some([p for p in pictures if p.split == "train"], REPRESENTATIVE)
-    held = [p for p in pictures if p.split != "train" and p.label >= 0]
-    if recipe.network.heads == "classes":
-        held = [p for side in ("val", "test") for p in some([p for p in held if p.split == side], KEPT)]
-    samples = {name: SampleCache(of, recipe.preprocess, out / "cache") for name, of in (("r", learnt), ("h", held))}
-    seen = np.stack([samples["r"][i].tensor for i in range(len(learnt))])
-    seen = seen if other is None else np.concatenate([seen, other])
-    np.savez_compressed(out / "representative.npz", tensors=seen)
-    rows = [samples["h"][i] for i in range(len(held))]
-    np.savez_compressed(
-        out / "eval.npz",
-        tensors=np.stack([s.tensor for s in rows]),
-        masks=np.stack([s.mask for s in rows]),
-        labels=np.array([p.label for p in held], np.int8),
-        split=np.array([p.split for p in held]),
-        groups=np.array([f"{p.source}/{p.group}" for p in held]),
-        ids=np.array([p.id for p in held]),
-    )

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from edge.contracts.errors import ConfigError
-from training.classify.pictures import read_grey, read_mask
+from training.classify.pictures import broken, read_colour, read_grey, read_mask, read_numbers
 from training.datasets import Item, Split, check_split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from training.classify.recipe import SplitSection
 
@@ -35,17 +37,35 @@ class ListedPicture:
     mask: Path | None = None
     split: Split | None = None
     """None: `split_pictures` decides."""
+    folder: str = ""
+    """Name of its class folder."""
+    mask_class: int = 1
+    """Number of the class that the mask's lit pixels are."""
+    mask_numbers: int = 0
+    """So many classes, whose numbers the mask's pixels are; 0: they are lit or not."""
+    colour: bool = False
+    """Whether it is read in colour: the item's image is then (H, W, 3) RGB."""
 
     def load(self) -> Item:
-        """Read the pixels: an item with image and mask, (H, W) uint8.
+        """Read the pixels: an item with image (H, W) or (H, W, 3), and mask (H, W) of class numbers, uint8.
 
         A picture of no lesion has an empty mask, as has one whose mask is not known.
 
         Raises BrokenPictureError if picture or mask cannot be used.
         """
-        image = read_grey(self.path)
-        mask = np.zeros_like(image) if self.mask is None else read_mask(self.mask, image.shape)
-        return Item(self.id, self.group, self.source, self.split or "train", self.label, image, mask)
+        image = read_colour(self.path) if self.colour else read_grey(self.path)
+        return Item(self.id, self.group, self.source, self.split or "train", self.label, image, self._load_mask(image))
+
+    def _load_mask(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        shape = (image.shape[0], image.shape[1])
+        if self.mask is None:
+            return np.zeros(shape, np.uint8)
+        if self.mask_numbers:
+            mask = read_numbers(self.mask, shape)
+            if int(mask.max()) >= self.mask_numbers:
+                raise broken(self.mask, f"it has a pixel {mask.max()}, and classes are 0 to {self.mask_numbers - 1}")
+            return mask
+        return np.asarray(read_mask(self.mask, shape) * np.uint8(self.mask_class), np.uint8)
 
     @property
     def mask_known(self) -> bool:

@@ -36,6 +36,9 @@ class Board(Protocol):
     def epoch(self, epoch: int, loss: float, scores: NDArray[np.floating], labels: NDArray[np.int64]) -> None:
         """Show the mean training loss of an epoch, and validation: scores (n, k) and labels (n,)."""
 
+    def masks(self, epoch: int, loss: float, dice: float) -> None:
+        """Show the mean training loss of an epoch of a segmentation, and the mean Dice of validation."""
+
 
 class NoBoard:
     """Board that shows nothing, for runs without TensorBoard."""
@@ -45,6 +48,9 @@ class NoBoard:
 
     def epoch(self, epoch: int, loss: float, scores: NDArray[np.floating], labels: NDArray[np.int64]) -> None:
         """Show nothing of an epoch."""
+
+    def masks(self, epoch: int, loss: float, dice: float) -> None:
+        """Show nothing of an epoch of a segmentation."""
 
 
 class TensorBoard:
@@ -74,6 +80,15 @@ class TensorBoard:
             tf.summary.scalar("accuracy", float((called == labels).mean()), step=epoch)
             table = confusion(labels, called, scores.shape[1])
             tf.summary.image("confusion (rows: truth)", draw_confusion(table.tolist())[None], step=epoch)
+        self._train.flush()
+        self._validation.flush()
+
+    def masks(self, epoch: int, loss: float, dice: float) -> None:
+        """Write the curves of an epoch of a segmentation."""
+        with self._train.as_default():
+            tf.summary.scalar("loss", loss, step=epoch)
+        with self._validation.as_default():
+            tf.summary.scalar("dice", dice, step=epoch)
         self._train.flush()
         self._validation.flush()
 

@@ -18,6 +18,8 @@ from training.augment.geometry import mask_to_tensor
 from training.classify.metrics import class_metrics, confusion, confusion_text, with_interval
 from training.classify.pictures import read_grey, read_mask, read_pixels
 from training.evaluation.metrics import dice
+from training.inspect.evaluate_mask_table import evaluate_mask_table, is_segmentation
+from training.inspect.model_functions import interpreter, served
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +64,8 @@ def evaluate_table(model_path: Path, table: Path) -> tuple[dict[str, dict[str, f
     Raises ConfigError for a table without rows, of one class alone, or with labels that the model does not know, and
     for pictures that cannot be read; ModelError or ConfigError for what is no model.
     """
+    if is_segmentation(model_path):
+        return evaluate_mask_table(model_path, table)
     model = open_model(model_path)
     rows = read_table(table, model.classes)
     preprocess, recipe = model.preprocess, model.preprocess.recipe
@@ -141,7 +145,7 @@ def _bundle(bundle: Bundle) -> EvaluatedModel:
 
     manifest = bundle.lesion_manifest
     step = manifest.heads[MALIGNANCY].tensor.scale
-    invoke = _interpreter(bundle.model_bytes)
+    invoke = interpreter(bundle.model_bytes)
 
     def run(tensor: NDArray[Any]) -> Heads:
         raw = invoke(tensor)
@@ -158,7 +162,7 @@ def _bundle(bundle: Bundle) -> EvaluatedModel:
 def _classifier(bundle: Bundle, manifest: ClassificationManifest) -> EvaluatedModel:
     from edge.postprocess.classify import label_probabilities
 
-    invoke, spec = _interpreter(bundle.model_bytes), manifest.heads[LABELS].tensor
+    invoke, spec = interpreter(bundle.model_bytes), manifest.heads[LABELS].tensor
 
     def run(tensor: NDArray[Any]) -> Heads:
         values = dequantise(invoke(tensor)[LABELS], spec).astype(np.float64).reshape(-1)
@@ -167,19 +171,8 @@ def _classifier(bundle: Bundle, manifest: ClassificationManifest) -> EvaluatedMo
     return EvaluatedModel(list(bundle.labels), LABELS, make_preprocessor(manifest), run)
 
 
-def _interpreter(graph: bytes) -> Callable[[NDArray[Any]], Heads]:
-    """Function of a tensor (1, h, w, c) to raw outputs by head name."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    interpreter = Interpreter(model_content=graph, num_threads=1)
-    runner = interpreter.get_signature_runner()
-    (name,) = runner.get_input_details()
-    return lambda tensor: runner(**{name: tensor})
-
-
 def _saved_model(run: Path) -> EvaluatedModel:
-    import tensorflow as tf
-
+    from training.classify.item_sample import make_preprocessor as preprocessor_of
     from training.classify.recipe import load_classifier_record
     from training.recipe import load_record
 
@@ -187,18 +180,12 @@ def _saved_model(run: Path) -> EvaluatedModel:
         raise UsageError(f"{run} is not a whole run", hint="give a .tflite, or the folder that training run --out made")
     try:
         record = load_classifier_record(run)
-        recipe, classes = record.recipe.preprocess, record.classes
+        preprocess, classes = preprocessor_of(record.recipe), record.classes
         head = MALIGNANCY if record.recipe.network.heads == "bundle" else "classes"
     except ConfigError:
-        recipe, classes, head = load_record(run).recipe.preprocess, ["benign", "malignant"], MALIGNANCY
-    loaded = tf.saved_model.load(str(run / "saved_model"))
-    serve = loaded.signatures["serving_default"]
-
-    def call(tensor: NDArray[np.uint8], _alive: Any = loaded) -> Heads:  # the signature does not keep it alive
-        found = serve(image=tf.constant(tensor, tf.float32))
-        return {name: value.numpy()[0] for name, value in found.items()}
-
-    return EvaluatedModel(classes, head, Preprocessor(recipe), call)
+        preprocess, classes = Preprocessor(load_record(run).recipe.preprocess), ["benign", "malignant"]
+        head = MALIGNANCY
+    return EvaluatedModel(classes, head, preprocess, served(run))
 
 
 def _upsampled(mask: NDArray[np.floating], shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -19,6 +19,8 @@ Modules:
   source.
 - ``lesion_presence``: Detection of a lesion's presence by the mask head, and a negative control that it does so for the
   right reason.
+- ``mask_report``: Report of a segmentation: figures by class from what its run held back, and the page with its worst
+  pictures.
 - ``metric_tables``: Metric tables of the report: with intervals over patients, by picture, by case and by subgroup.
 - ``page``: HTML page of the training report: plain words, tables with intervals, plots inside the file.
 - ``perturbations``: Perturbation tests: callipers painted in, bright marks removed, the lesion hidden, and what that

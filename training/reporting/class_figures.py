@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from training.classify.predictions_file import ClassPredictions
 
+SIDES = ("oof", "val", "test")
+"""Splits that have figures, where the run has such pictures: out of fold, validation, test."""
 MISTAKES = 12
 """Worst mistakes that are listed: surest of a wrong class."""
 
@@ -53,7 +55,7 @@ def collect_classes(run: Path) -> ClassReport:
             "classes": predictions.classes,
         }
     }
-    for side in ("val", "test"):
+    for side in SIDES:
         if len(predictions.of(side)):
             figures[side] = _side(predictions.of(side))
     figures["mistakes"] = mistakes
@@ -65,7 +67,7 @@ def evaluate_classes(run: Path, as_json: bool = False) -> str:
     predictions = read_predictions(run)
     found: dict[str, Any] = {}
     text = []
-    for side in ("val", "test"):
+    for side in SIDES:
         rows = predictions.of(side)
         if not len(rows):
             continue

@@ -116,10 +116,11 @@ def _method(page: Page, report: ClassReport) -> None:
         "pictures: two pictures of one patient are not two observations. Where no groups were given, each picture is "
         "its own, and intervals are too narrow if patients have several.",
     )
-    val = report.figures.get("val")
-    if val is not None:
-        one = _interval(val["metrics"]["f1 macro"])
-        page.note(f"On the {val['pictures']} validation pictures, macro F1 {number(one.value)} ({span(one)}).")
+    for side, words in (("val", "validation pictures"), ("oof", "pictures out of fold, by models without them")):
+        found = report.figures.get(side)
+        if found is not None:
+            one, error = _interval(found["metrics"]["f1 macro"]), number(found["calibration_error"])
+            page.note(f"On {found['pictures']} {words}: macro F1 {number(one.value)} ({span(one)}), ECE {error}.")
 
 
 def _interval(figure: dict[str, float]) -> MetricInterval:

@@ -6,12 +6,13 @@ import json
 from typing import TYPE_CHECKING
 
 from edge.contracts.errors import UsageError
-from training.classify.recipe import is_classifier_run
+from training.classify.recipe import is_classifier_run, is_mask_run
 from training.evaluation.held_out_predictions import load_held_out
 from training.reporting.class_figures import collect_classes
 from training.reporting.class_page import build_class_page
 from training.reporting.collect import collect, plain, report_of_device
 from training.reporting.delivered_table import as_text, delivered_tables, gate_note, goals_table
+from training.reporting.mask_report import mask_report
 from training.reporting.sections import build
 
 if TYPE_CHECKING:
@@ -25,8 +26,11 @@ def write_report(wanted: ReportOptions, out: Path, log: Callable[[str], None]) -
     """Write the report into ``out``: ``report.html``, which needs no other file, and ``report.json``, all metrics."""
     if is_classifier_run(wanted.run):
         _refuse_lesion_options(wanted)
-        classes = collect_classes(wanted.run)
-        figures, page = classes.figures, build_class_page(classes)
+        if is_mask_run(wanted.run):
+            figures, page = mask_report(wanted.run)
+        else:
+            classes = collect_classes(wanted.run)
+            figures, page = classes.figures, build_class_page(classes)
     else:
         found = collect(wanted, log)
         figures, page = found.figures, build(found)

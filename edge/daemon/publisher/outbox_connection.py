@@ -16,6 +16,7 @@ from edge.outbox.checkpoints import Checkpoints
 from edge.outbox.identity import FOLDER_LOST, FolderIdentity
 from edge.outbox.reader import OutboxReader
 from edge.outbox.schema import current_outbox, is_damage, mark_damaged, transient_error
+from edge.outbox.stored_topics import stored_topics
 from edge.process.log_limit import LogLimiter
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class OutboxConnection:
         self.path = path
         self.reader: OutboxReader | None = None
         """The open outbox; None: there is none that could be read."""
+        self.topics: frozenset[str] = frozenset()
+        """First levels of the topics of what lay in all outboxes when this one was opened."""
         self._checkpoints: Checkpoints | None = None
         self._durable_sinks = durable_sinks
         self._on_new_epoch = on_new_epoch
@@ -158,6 +161,7 @@ class OutboxConnection:
         self._checkpoints = Checkpoints(reader.path)
         if epoch != self._epoch:
             self._epoch = epoch
+            self.topics = stored_topics(self.path)
             # Without a durable sink nothing is delivered: it waits for one, or for the size budget.
             self._unawaited_at = 0.0 if self._durable_sinks else None
             self._on_new_epoch()

@@ -163,6 +163,7 @@ class Publisher:
             *self.deliveries.problems(),
             *self.deliveries.deferred.problems(),
         ]
+        self._state_and_health.stored_topics = self.outbox.topics
         if self._state_and_health.state_due() and (outbox is not None or problems):
             self._state_and_health.publish_state(None if outbox is None else outbox.state(), problems)
 

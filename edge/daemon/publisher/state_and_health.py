@@ -67,6 +67,8 @@ class StateAndHealth:
         self._machine_health = machine_health
         self.missed_health = MissedHealthCounts()
         """What `health` says of the samples that are kept for sinks that missed them."""
+        self.stored_topics: frozenset[str] = frozenset()
+        """First levels of the topics of what lies in the outboxes, also of an earlier model."""
         self._envelopes = envelopes
         self._sinks = sinks
         self._state_dir = state_dir
@@ -190,7 +192,7 @@ class StateAndHealth:
         self._mark_clock()
         report = None if self._report is None else msgspec.structs.replace(self._report, numbers=_NO_NUMBERS)
         epoch = None if outbox is None else (outbox.epoch, tuple(outbox.expired))
-        content = (reasons, report, epoch, self._clock_mark)
+        content = (reasons, report, epoch, self._clock_mark, self.stored_topics)
         now = time.monotonic()
         if content != self._content and now - self._changed_at >= STATE_EVERY_S:
             self._content, self._changed_at = content, now
@@ -220,6 +222,7 @@ class StateAndHealth:
             clock_mark=self._clock_mark,
             health_every_s=self._health_every_s,
             **other_kind(report),
+            **other_topics(report, self.stored_topics),
         )
 
     def health(self, outbox: OutboxState | None, depth: OutboxDepth | None) -> Health:
@@ -252,9 +255,21 @@ class StateAndHealth:
 
 def other_kind(report: FrameReport) -> dict[str, Any]:
     """What `State` says of a model that is no lesion model; nothing for one that is."""
-    if report.judges == "lesion":
+    return {} if report.judges == "lesion" else {"judges": report.judges, "gate": report.gate}
+
+
+def other_topics(report: FrameReport, stored: frozenset[str]) -> dict[str, Any]:
+    """Topics that `State` names where there are others than a lesion model's: the model's own, or in the outbox.
+
+    A model may have taken another's place: what that one found may still have to be counted, or asked for.
+    """
+    named = set(topics.DURABLE_TOPICS if report.judges == "lesion" else topics.ALL_DURABLE_TOPICS)
+    named |= {each for each in stored if topics.is_durable(each)}
+    if named == set(topics.DURABLE_TOPICS):
         return {}
-    return {"durable_topics": topics.ALL_DURABLE_TOPICS, "judges": report.judges, "gate": report.gate}
+    order = [each for each in topics.ALL_DURABLE_TOPICS if each in named]
+    others = sorted(named.difference(order))
+    return {"durable_topics": (*order, *others)[: topics.DURABLE_TOPICS_LIMIT]}
 
 
 _NO_NUMBERS = FrameReport(version="").numbers

@@ -30,6 +30,7 @@ from edge.daemon.publisher.outbox_housekeeping import OutboxHousekeeping
 from edge.daemon.publisher.publisher import Publisher
 from edge.outbox.reader import OutboxReader
 from edge.outbox.schema import FILE_NAME
+from edge.outbox.writer import OutboxWriter
 from edge.sinks.memory import MemorySink
 
 if TYPE_CHECKING:
@@ -37,12 +38,37 @@ if TYPE_CHECKING:
 
     from brokers import Mosquitto
 
+    from edge.contracts.manifest import Judges
+
 
 def live_result() -> LatestResult:
     return LatestResult(
         **EnvelopeMaker("cart", "run-1").fields(), stream="cart-1", exam_id="e", frame_seq=1, status=Status.CLEAR,
         reason=None, malignancy=0.1, suspicious=None, lesions=[], image_size=(4, 3), latency_ms={},
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("before", "judges", "named"),
+    [
+        ("coverage/cart-1", "lesion", ("findings", "coverage")),
+        ("labels/cart-1", "lesion", ("findings", "coverage", "labels")),
+        ("findings/cart-1", "segmentation", ("findings", "coverage", "labels")),
+    ],
+)
+def test_state_names_the_topics_of_what_an_earlier_model_left_in_the_outbox(
+    make_publisher: Callable[..., PublisherThread], tmp_path: Path, before: str, judges: Judges, named: tuple[str, ...]
+) -> None:
+    job = make_job(tmp_path / "state")
+    writer = OutboxWriter(Path(job.state_dir) / FILE_NAME, on_commit=lambda: None)
+    writer.put(before, make_message())
+    assert writer.close(30)
+    one = make_publisher()
+    assert one.publisher.outbox.path == Path(job.state_dir) / FILE_NAME
+    one.frame_link.report(msgspec.structs.replace(REPORT, judges=judges))
+    one.start()
+    wait_until(lambda: one.bodies(before))
+    assert {state.durable_topics for state in one.states() if state.reasons != ["starting"]} == {named}
 
 
 def test_state_comes_before_findings_and_says_identity_and_status(
