@@ -18,6 +18,7 @@ from edge.pipeline.tracker import Tracker
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from edge.contracts.clip_model import RecurrentStep
     from edge.infer.run import FileAnswer
     from edge.pipeline.clip_judgement import ClipJudgement
     from edge.pipeline.tracker import TrackEvent
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 class ClipSummary:
     """Counts the answers for one file, and tracks its lesions."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, step: RecurrentStep | None = None) -> None:
+        """``step``: of the model's bundle, if it has one."""
         self.path = path
         self.answers = 0
         """Frames, and what could not be read."""
@@ -36,7 +38,7 @@ class ClipSummary:
         self._not_judged: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
         self._highest: tuple[float, FileAnswer] | None = None
-        self._tracker = Tracker(TrackingSettings())
+        self._tracker = Tracker(TrackingSettings(), step)
         self._clip: int | None = None
         self._geometry: int | None = None
         self._frame_numbers: dict[int, int] = {}
