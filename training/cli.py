@@ -11,12 +11,12 @@ import typer
 
 from edge.cli.errors import report
 from edge.process.text_streams import set_up_text_streams
-from training import cli_cines, cli_data, cli_evaluation, cli_gate
+from training import cli_cines, cli_clips, cli_data, cli_evaluation, cli_gate
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-for more in (cli_data.app, cli_evaluation.app, cli_gate.app, cli_cines.app):
+for more in (cli_data.app, cli_evaluation.app, cli_gate.app, cli_cines.app, cli_clips.app):
     app.add_typer(more)
 
 

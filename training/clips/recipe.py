@@ -44,7 +44,7 @@ class ClipRecipe(RecipeSection, frozen=True, kw_only=True):
     """Names of two class folders, the harmless one first; empty: the two that there are, by name."""
     unlabelled: list[str] = []
     """Folders of clips without a lesion: they teach when a lesion is there, and nothing of malignancy."""
-    decides: list[Literal["new", "malignancy"]] = ["malignancy"]
+    decides: tuple[Literal["new", "malignancy"], ...] = ("malignancy",)
     """What the step decides on the device in place of the rules: when a lesion is new, what a clip says."""
     network: ClipNetworkSection = ClipNetworkSection()
     split: SplitSection = SplitSection(val=0.2, test=0.2)
