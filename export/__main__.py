@@ -57,12 +57,21 @@ def bundle(
         str | None, typer.Option(help="Label that means that there is nothing to find (labels alone).")
     ] = None,
     licence: Annotated[str, typer.Option(help="Of the weights, for the card (labels alone).")] = "",
+    model: Annotated[Path | None, typer.Option(help="Bundle of the frame model (recipe clip), if it has moved.")] = None,
 ) -> None:
     """Quantise a run's model, choose its thresholds, measure it, and write the bundle.
 
-    A run of recipe breast or phantom becomes a lesion model; one of text-cnn, folder and their like, a classifier.
+    A run of recipe breast or phantom becomes a lesion model; one of text-cnn, folder and their like, a classifier; one
+    of recipe clip, its frame model's bundle with a recurrent step.
     """
-    from export import cli_classifier
+    from export import cli_classifier, clip_run
+
+    if clip_run.is_clip_run(run):
+        from export.clip_bundle import as_text, make_clip_bundle
+
+        cli_classifier.refuse_lesion_options(run, {"--busi": busi, "--calibration": calibration, "--figures": figures})
+        print(as_text(make_clip_bundle(run, out, model, None, name, version if name else None, progress)))
+        return
 
     if cli_classifier.is_classifier_run(run):
         cli_classifier.refuse_lesion_options(run, {"--busi": busi, "--calibration": calibration, "--figures": figures})

@@ -35,7 +35,7 @@ AnyData = Annotated[
     Path | None,
     typer.Option(
         help="breast: the folder that holds bus-bra/ and busi/ (and dicom/, clips/ for the anatomy gate). "
-        "text-cnn, folder: a folder of class folders. phantom: needs none."
+        "text-cnn, folder, clip: a folder of class folders. phantom: needs none."
     ),
 ]
 Protocol = Annotated[
@@ -54,6 +54,7 @@ StrategyName = Annotated[
 @app.command(epilog="\b\nExample:\n  python -m training run --data DATA --out runs/all --protocol all")
 def run(
     out: Annotated[Path, typer.Option(help="Folder of this run, made if it is new. Call again to go on after a kill.")],
+    folder: Annotated[Path | None, typer.Argument(help="The same as --data.", show_default=False)] = None,
     data: AnyData = None,
     recipe: RecipeName = "breast",
     protocol: Protocol = None,
@@ -77,7 +78,13 @@ def run(
     import msgspec
 
     from training.classify.recipe import is_classifier
+    from training.clips.recipe import is_clip_recipe
 
+    data = _one_folder(folder, data)
+    if is_clip_recipe(recipe):
+        refused = {"--protocol": protocol, "--strategy": strategy, "--tensorboard": tensorboard}
+        _run_clips(recipe, data, out, epochs, skip_broken, {**refused, "--gate-negatives": gate_negatives})
+        return
     if is_classifier(recipe):
         _run_classifier(recipe, data, out, epochs, threads, strategy, skip_broken, tensorboard, gate_negatives)
         return
@@ -122,6 +129,33 @@ def cv(
     from training.breast.cross_validation import cross_validate
 
     cross_validate(chosen, items, data, out, cache, typer.echo, gate=gate)
+
+
+def _one_folder(folder: Path | None, data: Path | None) -> Path | None:
+    """Folder that was given, as an argument or an option; UsageError for two."""
+    if folder is not None and data is not None and folder != data:
+        from edge.contracts.errors import UsageError
+
+        raise UsageError(f"{folder} and --data {data}: which of them?", hint="give one of the two")
+    return data or folder
+
+
+def _run_clips(
+    recipe: str, data: Path | None, out: Path, epochs: int | None, skip_broken: bool, refused: dict[str, object]
+) -> None:
+    import msgspec
+
+    from edge.contracts.errors import UsageError
+    from training.clips.recipe import load_clip_recipe
+    from training.clips.run import run_clips
+
+    for option, value in refused.items():
+        if value:
+            raise UsageError(f"{option} is not for clips", hint=f"python -m training run --recipe {recipe} DIR --out RUN")
+    chosen = load_clip_recipe(recipe)
+    if epochs is not None:
+        chosen = msgspec.structs.replace(chosen, network=msgspec.structs.replace(chosen.network, epochs=epochs))
+    run_clips(chosen, data, out, typer.echo, skip_broken=skip_broken)
 
 
 def _run_classifier(

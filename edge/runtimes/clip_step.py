@@ -66,7 +66,11 @@ class LiteRtClipStep:
         after, malignancy, presence = self.raw_step(self.quantise(features), states)
         said = self._real["malignancy"][malignancy[:, 0].astype(np.int16) + 128]
         there = self._real["presence"][presence[:, 0].astype(np.int16) + 128]
-        return self._same_state[after.astype(np.int16) + 128], said, there
+        return self.states_after(after), said, there
+
+    def states_after(self, raw: NDArray[np.int8]) -> NDArray[np.int8]:
+        """States as they go in, of states as they came out of `raw_step`."""
+        return self._same_state[raw.astype(np.int16) + 128]
 
     def raw_step(
         self, values: NDArray[np.int8], states: NDArray[np.int8]
@@ -96,7 +100,7 @@ class LiteRtClipStep:
                         f"clip.tflite computes something else here: {name} differs at step {number}",
                         hint="another LiteRT version may: export the bundle anew with this one, or take it out",
                     )
-            states = self._same_state[got["h"].astype(np.int16) + 128]
+            states = self.states_after(got["h"])
 
 
 def make_clip_step(model: ClipModel) -> LiteRtClipStep:

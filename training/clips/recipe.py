@@ -43,7 +43,10 @@ class ClipRecipe(RecipeSection, frozen=True, kw_only=True):
     classes: list[str] = []
     """Names of two class folders, the harmless one first; empty: the two that there are, by name."""
     unlabelled: list[str] = []
-    """Folders of clips without a lesion: they teach when a lesion is there, and nothing of malignancy."""
+    """Folders of clips without a lesion: they teach when a lesion is there, and nothing of malignancy. Where
+    ``classes`` is empty, a folder of this name counts as such only if there are two others."""
+    other: list[str] = []
+    """Folders of clips of anything else: as those without a lesion."""
     decides: tuple[Literal["new", "malignancy"], ...] = ("malignancy",)
     """What the step decides on the device in place of the rules: when a lesion is new, what a clip says."""
     network: ClipNetworkSection = ClipNetworkSection()

@@ -14,12 +14,11 @@ from training.cines.score import SHOWN, hits
 from training.clips.float_step import manifest_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from edge.contracts.clip_model import ClipManifest
-    from edge.contracts.frame_result import Result
     from training.cines.answers import CineAnswers
     from training.clips.float_step import Answer
 
@@ -49,6 +48,8 @@ class StepRecorder:
     def __init__(self) -> None:
         self.seen: list[list[NDArray[np.float32]]] = []
         """Features of each track, in the order in which the tracks began; a clip's frames have a number too."""
+        self.frame_numbers: list[int] = []
+        """Numbers of those that are of a clip's frames: the first row of each step."""
 
     @property
     def manifest(self) -> ClipManifest:
@@ -62,8 +63,11 @@ class StepRecorder:
 
     def step(self, features: NDArray[np.float32], states: NDArray[np.int8]) -> Answer:
         """Keep the features of each row under its state's number."""
-        for name, row in zip(np.ascontiguousarray(states).view(np.int64)[:, 0], features, strict=True):
-            self.seen[int(name)].append(row)
+        names = np.ascontiguousarray(states).view(np.int64)[:, 0].tolist()
+        if names[0] not in self.frame_numbers:
+            self.frame_numbers.append(names[0])
+        for name, row in zip(names, features, strict=True):
+            self.seen[name].append(row)
         nothing = np.zeros(len(features), np.float32)
         return states, nothing, nothing
 
@@ -71,15 +75,6 @@ class StepRecorder:
 def number_of(state: NDArray[np.int8] | None) -> int | None:
     """Number that a recorded state names; None: there was no step yet."""
     return None if state is None else int(np.ascontiguousarray(state).view(np.int64)[0])
-
-
-def record(results: Iterable[tuple[int, Result]]) -> StepRecorder:
-    """What the device's step would be given in one clip. The first of what it has seen is the frames themselves."""
-    recorder = StepRecorder()
-    tracker = Tracker(TrackingSettings(), recorder)
-    for at_ns, result in results:
-        tracker.update(result, at_ns)
-    return recorder
 
 
 def cine_sequences(cine: CineAnswers, fold: int) -> list[FeatureSequence]:
