@@ -58,6 +58,9 @@ def bundle(
     ] = None,
     licence: Annotated[str, typer.Option(help="Of the weights, for the card (labels alone).")] = "",
     model: Annotated[Path | None, typer.Option(help="Bundle of the frame model (recipe clip), if it has moved.")] = None,
+    decides: Annotated[
+        list[str] | None, typer.Option(help="new, malignancy (recipe clip): instead of what the recipe says.")
+    ] = None,
 ) -> None:
     """Quantise a run's model, choose its thresholds, measure it, and write the bundle.
 
@@ -70,7 +73,7 @@ def bundle(
         from export.clip_bundle import as_text, make_clip_bundle
 
         cli_classifier.refuse_lesion_options(run, {"--busi": busi, "--calibration": calibration, "--figures": figures})
-        print(as_text(make_clip_bundle(run, out, model, None, name, version if name else None, progress)))
+        print(as_text(make_clip_bundle(run, out, model, decides, name, version if name else None, progress)))
         return
 
     if cli_classifier.is_classifier_run(run):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+DECISIONS = ("new", "malignancy")
 MEAN, WORST = 0.005, 0.03
 """Most that int8 should differ from the floats over 120 steps, in probability."""
 
@@ -65,8 +66,13 @@ def make_clip_bundle(
             hint="give --model the bundle that its recipe names, or train again",
         )
     wanted = record.recipe.decides if decides is None else tuple(decides)
+    if unknown := set(wanted) - set(DECISIONS):
+        raise UsageError(f"--decides {', '.join(sorted(unknown))}", hint=f"give {' or '.join(DECISIONS)}, or both")
     if "new" in wanted and record.new_from is None:
-        raise UsageError(f"{run} has chosen no limit for new", hint='decides = ["new", …] in the recipe, and clips without a lesion')
+        raise UsageError(
+            f"{run} has chosen no limit for new",
+            hint='write decides = ["new", "malignancy"] into the recipe, and give it clips without a lesion',
+        )
     progress("quantise the step")
     graph = to_int8(opened.weights, opened.x, opened.lengths)
     manifest = ClipManifest(

@@ -39,6 +39,9 @@ class ClipSummary:
         self._failed: Counter[str] = Counter()
         self._highest: tuple[float, FileAnswer] | None = None
         self._tracker = Tracker(TrackingSettings(), step)
+        self._joins = step is not None and step.manifest.joins
+        self._by_step: float | None = None
+        """Malignancy that the recurrent step says of all frames, with and without a lesion."""
         self._clip: int | None = None
         self._geometry: int | None = None
         self._frame_numbers: dict[int, int] = {}
@@ -91,6 +94,8 @@ class ClipSummary:
 
     def lines(self) -> list[str]:
         """All lines of the summary, the clip's last; the clip has ended then."""
+        frames = self._tracker.frame_state()
+        self._by_step = None if frames is None else frames.malignancy
         self._note(self._tracker.end_all("stream_ended"))
         name = printable(text_of(self.path))
         lesions = [
@@ -116,6 +121,11 @@ class ClipSummary:
         return f"clip {printable(text_of(self.path))}: {'; '.join(parts)}"
 
     def _joined_text(self) -> list[str]:
+        if self._joins and self._by_step is not None:
+            return [*self._tracked_text(), f"malignancy {self._by_step:.2f} by the recurrent network over all frames"]
+        return self._tracked_text()
+
+    def _tracked_text(self) -> list[str]:
         if self._lesions:
             highest = max(clip.malignancy for clip, _ in self._lesions)
             return [f"{counted(len(self._lesions), 'lesion')} tracked, malignancy {highest:.2f} by all frames together"]

@@ -69,6 +69,7 @@ def decide_new(
         (name, rate): [score_cine(cine.at_rate(rate), settings, step()) for cine in cines if cine.rate >= rate]
         for rate in rates
         for name, (settings, step) in rivals.items()
+        if rate == RATE or name != SHUFFLED  # it takes a whole sequence a step
     }
     at = {name: scores[name, RATE] for name in rivals}
     fewer = false_new_difference(at[RULE], at[NETWORK], "false new a minute, rule less network")

@@ -67,12 +67,12 @@ class ShuffledStep:
 
     def step(self, features: NDArray[np.float32], states: NDArray[np.int8]) -> Answer:
         """Malignancy and presence of each track's frames in a random order; the states name the tracks."""
-        names = np.ascontiguousarray(states).view(np.int64)[:, 0]
-        said = []
+        names = np.ascontiguousarray(states).view(np.int64)[:, 0].tolist()
         for name, row in zip(names, features, strict=True):
-            seen = self._seen[int(name)]
-            seen.append(row)
-            order = self._rng.permutation(len(seen))
-            said.append(sigmoid(run(self._weights, scaled(np.array(seen)[order])[None])[0, -1]))
-        both = np.array(said, np.float32)
+            self._seen[name].append(row)
+        ends = np.array([len(self._seen[name]) for name in names])
+        x = np.zeros((len(names), int(ends.max()), features.shape[1]), np.float32)
+        for row, name in enumerate(names):
+            x[row, : ends[row]] = scaled(np.array(self._seen[name]))[self._rng.permutation(ends[row])]
+        both = sigmoid(run(self._weights, x)[np.arange(len(names)), ends - 1])
         return states, both[:, 0], both[:, 1]
