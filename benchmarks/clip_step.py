@@ -2,9 +2,10 @@
 
     python -m benchmarks.clip_step runs/video model.tflite
 
-The difference is that of malignancy and presence over 120 steps, each feeding its own state back, on sequences of the run. The time is
-that of a step with two tracks against a whole frame's, medians in turns. The memory is the proportional set size (PSS) of a
-process like the daemon's frame process, whose runtime is a child, before and after it has loaded the step.
+The difference is that of malignancy and presence over 120 steps, each feeding its own state back, on sequences of the
+run. The time is that of a step with two tracks against a whole frame's, medians in turns. The memory is the
+proportional set size (PSS) of a process like the daemon's frame process, whose runtime is a child, before and after it
+has loaded the step.
 """
 
 from __future__ import annotations

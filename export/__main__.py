@@ -11,7 +11,7 @@ import typer
 import edge
 from edge.cli.errors import report
 from edge.process.text_streams import set_up_text_streams
-from export import cli_regate
+from export import cli_clip, cli_regate
 
 app = typer.Typer(
     name="python -m export",
@@ -22,6 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(cli_regate.app)
+app.add_typer(cli_clip.app)
 
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a training run, runs/<id>.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
@@ -57,25 +58,18 @@ def bundle(
         str | None, typer.Option(help="Label that means that there is nothing to find (labels alone).")
     ] = None,
     licence: Annotated[str, typer.Option(help="Of the weights, for the card (labels alone).")] = "",
-    model: Annotated[Path | None, typer.Option(help="Bundle of the frame model (recipe clip), if it has moved.")] = None,
-    decides: Annotated[
-        list[str] | None, typer.Option(help="new, malignancy (recipe clip): instead of what the recipe says.")
-    ] = None,
 ) -> None:
     """Quantise a run's model, choose its thresholds, measure it, and write the bundle.
 
     A run of recipe breast or phantom becomes a lesion model; one of text-cnn, folder and their like, a classifier; one
     of recipe clip, its frame model's bundle with a recurrent step.
     """
-    from export import cli_classifier, clip_run
+    from export import cli_classifier
 
-    if clip_run.is_clip_run(run):
-        from export.clip_bundle import as_text, make_clip_bundle
-
+    if cli_clip.is_clip_run(run):
         cli_classifier.refuse_lesion_options(run, {"--busi": busi, "--calibration": calibration, "--figures": figures})
-        print(as_text(make_clip_bundle(run, out, model, decides, name, version if name else None, progress)))
+        cli_clip.step(run, out, None, None, name, version if name else None)
         return
-
     if cli_classifier.is_classifier_run(run):
         cli_classifier.refuse_lesion_options(run, {"--busi": busi, "--calibration": calibration, "--figures": figures})
         cli_classifier.bundle(run, out, name, version, tflite_runtime, clear, licence, progress)

@@ -13,7 +13,7 @@ from edge.models.bundle import Bundle, load_bundle
 from edge.models.bundle_file import split_bundle
 from edge.models.bundle_writer import append_zip, write_atomically
 from edge.models.clip_model import CLIP, write_clip_model
-from export.clip_run import open_clip_run
+from export.clip_run import ClipRunRecord, open_clip_run
 from export.clip_step import StepDifference, difference, golden_sequence, to_int8
 
 if TYPE_CHECKING:
@@ -39,8 +39,7 @@ def make_clip_bundle(
     out: Path,
     model: Path | None,
     decides: Sequence[str] | None,
-    name: str | None,
-    version: str | None,
+    name: tuple[str | None, str | None],
     progress: Callable[[str], None],
 ) -> ClipBundle:
     """Quantise a run's step and write it into the bundle of its frame model.
@@ -50,8 +49,7 @@ def make_clip_bundle(
         out: the bundle to write.
         model: of the frames; None: the one that the run names.
         decides: ``new``, ``malignancy``; None: what the run's recipe says.
-        name: of the new bundle; None: the frame model's, and so its version.
-        version: of the new bundle.
+        name: of the new bundle, and its version; None: the frame model's.
         progress: told what is done.
 
     Raises UsageError for another frame model than the run's, and for what the run has not chosen.
@@ -59,13 +57,21 @@ def make_clip_bundle(
     opened = open_clip_run(run)
     record = opened.record
     frames = load_bundle(model or record.recipe.model or None)
-    lesion = frames.lesion_manifest
-    if lesion.graph_sha256 != record.frame_model_sha256:
+    if frames.lesion_manifest.graph_sha256 != record.frame_model_sha256:
         raise UsageError(
             f"{run} joins the answers of another model than {frames.path.name}",
             hint="give --model the bundle that its recipe names, or train again",
         )
     wanted = record.recipe.decides if decides is None else tuple(decides)
+    manifest = _manifest(run, record, wanted)
+    progress("quantise the step")
+    graph = to_int8(opened.weights, opened.x, opened.lengths)
+    body = write_clip_model(graph, manifest, golden_sequence(graph, opened.x))
+    write_atomically(out, _with_step(frames, body, name))
+    return ClipBundle(load_bundle(out), manifest, difference(graph, opened.weights, opened.x, opened.lengths))
+
+
+def _manifest(run: Path, record: ClipRunRecord, wanted: Sequence[str]) -> ClipManifest:
     if unknown := set(wanted) - set(DECISIONS):
         raise UsageError(f"--decides {', '.join(sorted(unknown))}", hint=f"give {' or '.join(DECISIONS)}, or both")
     if "new" in wanted and record.new_from is None:
@@ -73,9 +79,7 @@ def make_clip_bundle(
             f"{run} has chosen no limit for new",
             hint='write decides = ["new", "malignancy"] into the recipe, and give it clips without a lesion',
         )
-    progress("quantise the step")
-    graph = to_int8(opened.weights, opened.x, opened.lengths)
-    manifest = ClipManifest(
+    return ClipManifest(
         features_version=FEATURES_VERSION,
         graph_sha256="",
         frame_model_sha256=record.frame_model_sha256,
@@ -84,15 +88,18 @@ def make_clip_bundle(
         class_names=record.classes,
         method=record.method or f"{record.recipe.name}, {record.created}",
     )
-    body = write_clip_model(graph, manifest, golden_sequence(graph, opened.x))
+
+
+def _with_step(frames: Bundle, body: bytes, name: tuple[str | None, str | None]) -> bytes:
+    """Bytes of the frame model's bundle with ``clip.tflite``; every other member stays, the manifest but for a name."""
     parts = split_bundle(frames.model_bytes)
     members = dict(parts.members)
-    if name is not None:
-        named = msgspec.structs.replace(lesion, name=name, version=version or lesion.version)
+    if name[0] is not None:
+        manifest = frames.lesion_manifest
+        named = msgspec.structs.replace(manifest, name=name[0], version=name[1] or manifest.version)
         members["manifest.json"] = msgspec.json.format(msgspec.json.encode(named), indent=1)
     others = {key: value for key, value in parts.optional.items() if key != CLIP}
-    write_atomically(out, append_zip(parts.graph, {**members, **others, CLIP: body}))
-    return ClipBundle(load_bundle(out), manifest, difference(graph, opened.weights, opened.x, opened.lengths))
+    return append_zip(parts.graph, {**members, **others, CLIP: body})
 
 
 def as_text(made: ClipBundle) -> str:
@@ -100,7 +107,8 @@ def as_text(made: ClipBundle) -> str:
     off, m = made.difference, made.manifest
     does = ["when a lesion is new"] if m.new_from is not None else []
     does += ["what a clip says"] if m.joins else []
-    verdict = "" if off.mean <= MEAN and off.worst <= WORST else f"  over {MEAN:g} and {WORST:g}: more than it should be"
+    near = off.mean <= MEAN and off.worst <= WORST
+    verdict = "" if near else f"; more than {MEAN:g} and {WORST:g}, which it should not be"
     return (
         f"the step decides {' and '.join(does) or 'nothing: the rules do'}\n"
         f"int8 against float over {off.steps} steps: mean {off.mean:.4f}, worst {off.worst:.4f}{verdict}\n"

@@ -75,8 +75,6 @@ def run(
     ] = None,
 ) -> None:
     """Train a model, judge it, and write what export needs into --out."""
-    import msgspec
-
     from training.classify.recipe import is_classifier
     from training.clips.recipe import is_clip_recipe
 
@@ -88,7 +86,27 @@ def run(
     if is_classifier(recipe):
         _run_classifier(recipe, data, out, epochs, threads, strategy, skip_broken, tensorboard, gate_negatives)
         return
-    if data is None or strategy or skip_broken or tensorboard or gate_negatives:
+    _run_breast(
+        recipe, data, out, (protocol, epochs), cache, threads, strategy or skip_broken or tensorboard or gate_negatives,
+        gate=gate,
+    )  # fmt: skip
+
+
+def _run_breast(
+    recipe: str,
+    data: Path | None,
+    out: Path,
+    changes: tuple[str | None, int | None],
+    cache: Path,
+    threads: int,
+    refused: object,
+    *,
+    gate: bool,
+) -> None:
+    """Run the breast recipe. ``changes``: protocol and epochs, instead of the recipe's; ``refused``: other options."""
+    import msgspec
+
+    if data is None or refused:
         from edge.contracts.errors import UsageError
 
         raise UsageError(
@@ -97,7 +115,7 @@ def run(
         )
     from training.recipe import load_recipe
 
-    chosen = load_recipe(recipe)
+    chosen, (protocol, epochs) = load_recipe(recipe), changes
     if epochs is not None:
         chosen = msgspec.structs.replace(chosen, optimiser=msgspec.structs.replace(chosen.optimiser, epochs=epochs))
     if protocol is not None:
@@ -151,7 +169,8 @@ def _run_clips(
 
     for option, value in refused.items():
         if value:
-            raise UsageError(f"{option} is not for clips", hint=f"python -m training run --recipe {recipe} DIR --out RUN")
+            hint = f"python -m training run --recipe {recipe} DIR --out RUN"
+            raise UsageError(f"{option} is not for clips", hint=hint)
     chosen = load_clip_recipe(recipe)
     if epochs is not None:
         chosen = msgspec.structs.replace(chosen, network=msgspec.structs.replace(chosen.network, epochs=epochs))

@@ -168,7 +168,8 @@ def make_report(
         Path, typer.Option(help="With --clips: folder of `training cines`, for its second maker's sweeps.")
     ] = Path("runs/cines"),
     video: Annotated[
-        Path | None, typer.Option(help="With --clips: folder of `training video`, to judge its network beside the rules.")
+        Path | None,
+        typer.Option(help="With --clips: folder of `training video`, to judge its network beside the rules."),
     ] = None,
 ) -> None:
     """Write what a run's predictions are worth: one HTML file, and all figures as JSON. For every recipe.

@@ -21,8 +21,8 @@ from edge.pipeline.guard import RuntimeGuard
 from edge.pipeline.runtime_history import RuntimeHistory
 from edge.pipeline.selftest import require_selftest
 from edge.plugins import make_runtime, schemes, unknown_scheme_hint
-from edge.runtimes.clip_step import make_clip_step
 from edge.runtimes.auxiliary_files import MissingFileError, pin_files
+from edge.runtimes.clip_step import make_clip_step
 from edge.runtimes.isolated import IsolatedRuntime
 
 if TYPE_CHECKING:

@@ -31,21 +31,21 @@ UNANSWERED = 5
 STDOUT = Path("-")
 
 
+Csv = Annotated[Path | None, typer.Option(help="Write a table to this file, one row a lesion; - for stdout.")]
+Features = Annotated[Path | None, typer.Option(help="Write features of frames and tracked lesions to this .npz.")]
+
+
 def command(
     paths: Annotated[
         list[Path], typer.Argument(help="Files or folders; - for stdin.", metavar="PATH...", show_default=False)
     ],
     json: Annotated[bool, typer.Option("--json", help="One JSON object a frame, on stdout.")] = False,
-    csv: Annotated[
-        Path | None, typer.Option(help="Write a table to this file, one row a lesion; - for stdout.")
-    ] = None,
+    csv: Csv = None,
     overlay: Annotated[
         Path | None,
         typer.Option(help="Write each picture with what was found to this folder; of one clip a film: out.mp4."),
     ] = None,
-    features: Annotated[
-        Path | None, typer.Option(help="Write the features of each frame and tracked lesion to this .npz.")
-    ] = None,
+    features: Features = None,
     model: Annotated[Path | None, typer.Option(help="Model bundle; default: the one that ships.")] = None,
     allow_no_gate: Annotated[
         bool, typer.Option("--allow-no-gate", help="Allow a model without an anatomy gate (gate.none_allowed).")

@@ -29,9 +29,7 @@ def describe(bundle: Bundle) -> str:
             f"  sha256 {bundle.sha256}, {bundle.size:,} bytes, {len(bundle.golden)} golden vectors",
             f"  task {m.task}, body part {m.body_part or 'any'}, licence {m.licence or 'not stated'}",
             f"  made {m.created}, revision {m.git_revision or 'unknown'}, recipe {m.recipe_sha256[:16]}",
-            *(
-                f"  optional {name}, {size:,} bytes: {_use_of(name, bundle)}" for name, size in bundle.optional.items()
-            ),
+            *(f"  optional {name}, {size:,} bytes: {_use_of(name, bundle)}" for name, size in bundle.optional.items()),
             "",
             f"input   {m.input}",
             *(

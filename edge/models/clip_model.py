@@ -78,7 +78,8 @@ def write_clip_model(graph: bytes, manifest: ClipManifest, golden: Mapping[str, 
     """Bytes of ``clip.tflite``; the manifest's ``graph_sha256`` is filled in."""
     manifest = msgspec.structs.replace(manifest, graph_sha256=hashlib.sha256(graph).hexdigest())
     file = io.BytesIO()
-    np.savez_compressed(file, **dict(golden))
+    arrays: dict[str, Any] = dict(golden)  # numpy's stub takes a value for ``allow_pickle``
+    np.savez_compressed(file, **arrays)
     body = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
     return append_zip(graph, {"clip.json": body, "golden.npz": file.getvalue()})
 

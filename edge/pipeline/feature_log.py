@@ -5,6 +5,7 @@ One CSV a stream, readable by its owner only, of limited size. It is never sent 
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 from pathlib import Path
@@ -67,7 +68,7 @@ class FeatureLog:
     def _open(self) -> TextIO | None:
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            file = open(self._path, "a", encoding="utf-8", opener=lambda name, flags: os.open(name, flags, 0o600))
+            file = os.fdopen(os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), "a", encoding="utf-8")
             if not file.tell():
                 file.write(HEAD)
         except OSError as error:
@@ -76,5 +77,8 @@ class FeatureLog:
         return file
 
     def _give_up(self, error: Exception) -> None:
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                self._file.close()
         self._file = None
         log.warning("research.features: %s cannot be written (%s): no more features are kept", self._path, error)

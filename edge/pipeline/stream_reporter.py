@@ -51,7 +51,10 @@ class StreamReporter:
         frame_link: FrameLink,
         clip_step: RecurrentStep | None = None,
     ) -> None:
-        """Begin with the state `no_result`, `starting`. ``settings``: of tracking and exams. ``clip_step``: `Tracker`."""
+        """Begin with the state `no_result`, `starting`.
+
+        ``settings``: of tracking, exams and research. ``clip_step``: of the tracker.
+        """
         self._name = stream.name
         lesions = messages.judges == "lesion"
         self._tracker: Tracker | LabelTracker = (

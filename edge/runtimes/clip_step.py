@@ -57,7 +57,7 @@ class LiteRtClipStep:
     def quantise(self, features: NDArray[np.float32]) -> NDArray[np.int8]:
         """Features (n, 7) as the graph takes them."""
         steps = np.rint(features.astype(np.float64) * self._factor) + self._offset
-        return np.clip(steps, self._low, self._high).astype(np.int8)
+        return np.asarray(np.clip(steps, self._low, self._high), np.int8)
 
     def step(
         self, features: NDArray[np.float32], states: NDArray[np.int8]
@@ -129,11 +129,11 @@ def _load(graph: bytes) -> Any:
 def _reals(detail: dict[str, Any]) -> NDArray[np.float32]:
     """Real value, 0 to 1, of each of the 256 values of an output."""
     scale, zero = detail["quantization"]
-    return np.clip((np.arange(-128, 128) - zero) * np.float64(scale), 0.0, 1.0).astype(np.float32)
+    return np.asarray(np.clip((np.arange(-128, 128) - zero) * np.float64(scale), 0.0, 1.0), np.float32)
 
 
 def _rescaled(out: dict[str, Any], into: dict[str, Any]) -> NDArray[np.int8]:
     """For each of the 256 values of the state that comes out, the value that goes in again: their steps may differ."""
     (scale, zero), (scale_in, zero_in) = out["quantization"], into["quantization"]
     real = (np.arange(-128, 128) - zero) * np.float64(scale)
-    return np.clip(np.rint(real / scale_in) + zero_in, -128, 127).astype(np.int8)
+    return np.asarray(np.clip(np.rint(real / scale_in) + zero_in, -128, 127), np.int8)

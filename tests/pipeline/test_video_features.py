@@ -38,9 +38,7 @@ def seen(*lesions: Lesion, p: float = 0.7, number: int = 0) -> Result:
 
 
 def without(p: float = 0.1, number: int = 0) -> Result:
-    return Result(
-        stream="s", frame_seq=number, captured_ns=0, image_size=(200, 100), status=Status.CLEAR, malignancy=p
-    )
+    return Result(stream="s", frame_seq=number, captured_ns=0, image_size=(200, 100), status=Status.CLEAR, malignancy=p)
 
 
 def refused(reason: Reason, status: Status = Status.ABSTAINED, number: int = 0) -> Result:
@@ -173,6 +171,12 @@ def walk(pattern: str) -> list[Result]:
     return [found[letter](n) for n, letter in enumerate(pattern)]
 
 
+def state_bytes(state: ClipState) -> bytes:
+    """A state and what was said of it."""
+    kept = b"" if state.state is None else state.state.tobytes()
+    return repr((state.malignancy, state.presence)).encode() + kept
+
+
 def told(tracker: Tracker, rows: FeatureRows, pattern: str) -> bytes:
     """All that one exam leaves: its events, the states of its tracks and frames, and its features, in bytes."""
     left = []
@@ -180,14 +184,11 @@ def told(tracker: Tracker, rows: FeatureRows, pattern: str) -> bytes:
         for event in tracker.update(result, number * EVERY):
             clip = event.clip
             left.append(repr((event.lifecycle, event.lesion.box, clip.malignancy, clip.frames, clip.seconds)).encode())
-        for track in tracker.open_tracks():
-            state = track.state
-            left.append(repr((state.malignancy, state.presence)).encode() + (b"" if state.state is None else bytes(state.state)))
-        frame = tracker.frame_state()
-        left.append(repr((frame.malignancy, frame.presence)).encode() + (b"" if frame.state is None else bytes(frame.state)))
+        left += [state_bytes(track.state) for track in tracker.open_tracks()]
+        left.append(state_bytes(tracker.frame_state()))
         left.append(np.array([v for _, v in rows.rows(tracker, result, number * EVERY)], np.float64).tobytes())
-    for event in tracker.end_all("exam_changed"):
-        left.append(repr((event.lifecycle, event.lesion.box, event.clip.malignancy)).encode())
+    ended = tracker.end_all("exam_changed")
+    left += [repr((event.lifecycle, event.lesion.box, event.clip.malignancy)).encode() for event in ended]
     rows.begin_anew()
     return b"|".join(left)
 

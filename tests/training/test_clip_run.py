@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -22,6 +22,9 @@ from training.clips import run as clip_run
 from training.clips.clip_features import features_of
 from training.clips.clip_folder import list_clips
 from training.clips.recipe import is_clip_recipe, load_clip_recipe, load_clip_record
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 KINDS = {"benign": ("smooth", 1), "malignant": ("spiculated", 1), "normal": (None, 0)}
 GROUPS = 6
@@ -101,7 +104,7 @@ def test_a_broken_clip_is_named_and_can_be_left_out(clips, tmp_path):
     recipe = msgspec.structs.replace(load_clip_recipe("clip"), unlabelled=["normal", "extra"])
     listed, _ = list_clips(tmp_path, recipe)
     said: list[str] = []
-    with pytest.raises(ConfigError, match="1 of .* clips cannot be read"):
+    with pytest.raises(ConfigError, match=r"1 of .* clips cannot be read"):
         clip_run.read_clips(listed, recipe, tmp_path / "cache", said.append, skip_broken=False)
     assert any("broken.mp4" in line for line in said)
     kept = clip_run.read_clips(listed, recipe, tmp_path / "cache", said.append, skip_broken=True)

@@ -6,6 +6,7 @@ that the shipped model did not learn from are left out: their sweeps judge.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -23,7 +24,7 @@ from training.cines.answers import answer_sweeps, read_answers
 from training.cines.first_maker import make_cine
 from training.cines.stills import still_of, window_beside
 from training.cines.sweeps import Sweep
-from training.datasets import BUSI, FOLDS, UNLABELLED, load_breast_sets
+from training.datasets import BUSI, FOLDS, UNLABELLED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,16 +53,15 @@ def read_fold_answers(folder: Path) -> dict[int, list[CineAnswers]]:
     found = {fold: cines for fold, cines in found.items() if cines}
     if not found:
         raise ConfigError(
-            f"{folder} has no answers out of fold", hint="make them: python -m training clip-sweeps runs/cv --data DATA"
+            f"{folder} has no answers out of fold", hint="make them: python -m training video runs/cv --data DATA"
         )
     return found
 
 
 def answer_fold_sweeps(
-    run: Path, data: Path, out: Path, folds: Sequence[int], say: Callable[[str], None]
+    run: Path, items: Sequence[Item], out: Path, folds: Sequence[int], say: Callable[[str], None]
 ) -> dict[int, list[CineAnswers]]:
     """Answers for the sweeps of some folds; what ``out`` keeps already is not asked for again."""
-    items = load_breast_sets(data)
     held = {item.group for item in protocol.assign_splits("all", items) if item.split == "val"}
     found = {}
     for fold in folds:
@@ -69,8 +69,7 @@ def answer_fold_sweeps(
         if not graph.is_file():
             raise ConfigError(f"there is no {graph}", hint=f"quantise the folds: python -m export quantise-folds {run}")
         sweeps = fold_sweeps([item for item in items if item.fold == fold and item.group not in held])
-        model = lambda graph=graph: fold_analyser(graph)  # noqa: E731
-        found[fold] = answer_sweeps(fold_file(out, fold), sweeps, make_cine, model, say)
+        found[fold] = answer_sweeps(fold_file(out, fold), sweeps, make_cine, partial(fold_analyser, graph), say)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Recurrent network of the breast model: fitted on sweeps and pairs of views out of fold, once for each fold and on all."""
+"""Recurrent network of the breast model: fitted on sweeps and pairs of views out of fold, by fold and on all."""
 
 from __future__ import annotations
 

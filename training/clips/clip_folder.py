@@ -40,8 +40,8 @@ def list_clips(root: Path, recipe: ClipRecipe) -> tuple[list[ListedPicture], lis
     if len(classes) > CLASSES:
         raise ConfigError(
             f"expected two class folders, got {', '.join(classes)}",
-            hint='name them in the recipe, the harmless one first: classes = ["benign", "malignant"]; folders without a '
-            "lesion go into unlabelled, others into other",
+            hint='name them in the recipe, the harmless one first: classes = ["benign", "malignant"]; folders without '
+            "a lesion go into unlabelled, others into other",
         )
     if not listed:
         raise ConfigError(f"{root} holds no clips", hint="a folder for each class: DIR/class-name/*.mp4, avi or dcm")

@@ -105,7 +105,8 @@ def _difference(what: str, found: MetricInterval) -> Difference:
 
 def new_text(decision: NewDecision) -> str:
     """The first decision for people: a line a rival and rate, and the differences that it was made by."""
-    lines = [f"{'when a lesion is new':20}{'rate':>6}{'false new a minute':>28}{'kept of found':>16}{'after':>9}{'beside':>8}"]
+    head = f"{'false new a minute':>28}{'kept of found':>16}{'after':>9}{'beside':>8}"
+    lines = [f"{'when a lesion is new':20}{'rate':>6}{head}"]
     for (name, rate), scores in decision.scores.items():
         free = [c for c in scores if not c.lesion]
         found = [c for c in scores if c.lesion and c.found]
@@ -118,7 +119,10 @@ def new_text(decision: NewDecision) -> str:
             f"{name:20}{rate:6}{f'{false:.2f} ({rates.low:.2f} to {rates.high:.2f})':>28}"
             f"{f'{kept:.3f} of {len(found)}':>16}{late:7.2f} s{beside:8}"
         )
-    lines += [f"  {each.what} at {RATE}/s: {each.value:+.3f} ({each.low:+.3f} to {each.high:+.3f})" for each in decision.differences]
+    lines += [
+        f"  {each.what} at {RATE}/s: {each.value:+.3f} ({each.low:+.3f} to {each.high:+.3f})"
+        for each in decision.differences
+    ]
     lines.append(f"  the network {'wins' if decision.wins else 'does not win: the rule stays'}")
     return "\n".join(lines)
 

@@ -1,6 +1,6 @@
 """Gated recurrent unit with two outputs, in NumPy: its step, and the gradients of a whole sequence.
 
-z = sigmoid(x Wz + h Uz + bz); r = sigmoid(x Wr + h Ur + br); n = tanh(x Wn + bn + r (h Un + cn)); h' = n + z (h - n)
+z = sigmoid(x Wz + h Uz + bz); r = sigmoid(x Wr + h Ur + br); n = tanh(x Wn + bn + r (h Un + cn)); h' = z h + (1 - z) n
 (Cho et al. 2014, reset after the product). It is small enough to be fitted without TensorFlow, in seconds.
 """
 
@@ -14,6 +14,8 @@ import numpy as np
 from edge.contracts.clip_model import FEATURES, SCALES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float32]
@@ -43,12 +45,12 @@ def first_weights(units: int, seed: int) -> Weights:
 
 def scaled(features: NDArray[np.float32]) -> Floats:
     """Features (…, 7) as the network sees them: each divided by its scale, within -1 and 1."""
-    return np.clip(features / np.array(SCALES, np.float32), -1, 1).astype(np.float32)
+    return np.asarray(np.clip(features / np.array(SCALES, np.float32), -1, 1), np.float32)
 
 
 def sigmoid(z: Floats) -> Floats:
     """Logistic function, of any float32 array."""
-    return (0.5 * (1 + np.tanh(0.5 * z))).astype(np.float32)
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * z)), np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +74,7 @@ def forward(weights: Weights, x: Floats, h: Floats) -> Pass:
     r = sigmoid(from_x[:, units : 2 * units] + from_h[:, units : 2 * units])
     inner = from_h[:, 2 * units :] + weights["c"]
     n = np.tanh(from_x[:, 2 * units :] + r * inner)
-    return Pass(x, h, z, r, n, inner, n + z * (h - n))
+    return Pass(x, h, z, r, n, inner, z * h + (1 - z) * n)
 
 
 def logits(weights: Weights, state: Floats) -> Floats:
@@ -90,7 +92,9 @@ def run(weights: Weights, x: Floats) -> Floats:
     return np.stack(found, axis=1)
 
 
-def gradient(weights: Weights, x: Floats, labels: Floats, counts: Floats) -> tuple[float, Weights]:
+def gradient(
+    weights: Weights, x: Floats, labels: Floats, counts: Floats, disturb: Callable[[Floats], Floats] | None = None
+) -> tuple[float, Weights]:
     """Loss and its gradient over whole sequences.
 
     Args:
@@ -98,20 +102,22 @@ def gradient(weights: Weights, x: Floats, labels: Floats, counts: Floats) -> tup
         x: (rows, steps, 7) scaled features.
         labels: (rows, steps, 2) of malignancy and presence, 0 to 1.
         counts: (rows, steps, 2) weight of each label in the loss, 0 where it is not known.
+        disturb: noise for a state, as int8 will have it; None: none.
     """
     h = np.zeros((len(x), len(weights["U"])), np.float32)
-    passes = []
+    passes, states = [], []
     for t in range(x.shape[1]):
         passes.append(forward(weights, x[:, t], h))
-        h = passes[-1].after
-    out = np.stack([logits(weights, each.after) for each in passes], axis=1)
+        h = passes[-1].after if disturb is None else disturb(passes[-1].after)
+        states.append(h)
+    out = np.stack([logits(weights, each) for each in states], axis=1)
     total = max(float(counts.sum()), 1e-9)
     losses = np.maximum(out, 0) - out * labels + np.log1p(np.exp(-np.abs(out)))
     back = (sigmoid(out) - labels) * counts / total
     found = {name: np.zeros_like(value) for name, value in weights.items()}
     dh = np.zeros_like(h)
     for t in range(x.shape[1] - 1, -1, -1):
-        found["V"] += passes[t].after.T @ back[:, t]
+        found["V"] += states[t].T @ back[:, t]
         found["d"] += back[:, t].sum(axis=0)
         dh = _backward(weights, passes[t], dh + back[:, t] @ weights["V"].T, found)
     return float((losses * counts).sum() / total), found

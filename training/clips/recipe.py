@@ -73,7 +73,7 @@ class ClipRecord(RecipeSection, frozen=True, kw_only=True):
 def is_clip_recipe(name: str) -> bool:
     """Whether a recipe, by name or path, is about clips. Raises ConfigError where there is none of that name."""
     try:
-        return tomllib.loads(recipe_path(name).read_text(encoding="utf-8")).get("kind") == "clip"
+        return bool(tomllib.loads(recipe_path(name).read_text(encoding="utf-8")).get("kind") == "clip")
     except tomllib.TOMLDecodeError:
         return False  # who reads it next says where it is broken
 

@@ -1,4 +1,4 @@
-"""Command ``training report --clips --video``: the recurrent network and all rules that are its rivals, in one table."""
+"""Command ``training report --clips --video``: the recurrent network beside all rules that are its rivals."""
 
 from __future__ import annotations
 

@@ -56,7 +56,10 @@ def run_clips(
 ) -> None:
     """Run it: list the clips, ask the frame model about each, fit the network, evaluate, write what export reads."""
     if data is None:
-        raise UsageError(f"the recipe {recipe.name} wants a folder of clips", hint="python -m training run --recipe clip DIR")
+        raise UsageError(
+            f"the recipe {recipe.name} wants a folder of clips",
+            hint="python -m training run --recipe clip DIR --out RUN",
+        )
     manifest = load_bundle(recipe.model or None).lesion_manifest
     listed, classes = list_clips(data, recipe)
     if not has_groups(data, recipe) and not any(each.split for each in listed):
@@ -198,7 +201,7 @@ def choose_new_from(weights: Weights, clips: Sequence[Clip]) -> float:
 
 
 def _counts(clips: Sequence[Clip], classes: Sequence[str]) -> str:
-    names = {number: name for number, name in enumerate(classes)}
+    names = dict(enumerate(classes))
     counts: dict[str, int] = {}
     for clip in clips:
         key = f"{clip.listed.split} {names.get(clip.listed.label, 'without a lesion')}"

@@ -83,7 +83,6 @@ def cine_sequences(cine: CineAnswers, fold: int) -> list[FeatureSequence]:
     tracker = Tracker(TrackingSettings(), recorder)
     on: dict[int, list[bool]] = defaultdict(list)
     shown: list[float] = []
-    frames = 0
     for (at_ns, result), answer in zip(cine.results(), cine.frames, strict=True):
         tracker.update(result, at_ns)
         if recorder.seen and len(recorder.seen[0]) > len(shown):
@@ -93,7 +92,6 @@ def cine_sequences(cine: CineAnswers, fold: int) -> list[FeatureSequence]:
             number = number_of(track.state.state)
             if number is not None and track.result is result:
                 on[number].append(hits(track.lesion.box, answer.box))
-        frames += 1
     label = float(cine.label) if cine.lesion else -1.0
     found = []
     for number, rows in enumerate(recorder.seen):

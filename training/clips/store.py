@@ -6,7 +6,7 @@ sequences.npz    x (n, steps, 7), length (n,): sequences of training clips, whic
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,7 +29,8 @@ MOST_STEPS = 240
 def write_run(out: Path, weights: Weights, sequences: Sequence[FeatureSequence]) -> None:
     """Write network and sequences of a run."""
     out.mkdir(parents=True, exist_ok=True)
-    np.savez(out / WEIGHTS, **weights)
+    arrays: dict[str, Any] = dict(weights)  # Any: numpy's stub takes a value for ``allow_pickle``
+    np.savez(out / WEIGHTS, **arrays)
     chosen = sorted(sequences, key=lambda each: -len(each.x))[:KEPT]
     x = padded(chosen)[0][:, :MOST_STEPS]
     lengths = np.array([min(len(each.x), MOST_STEPS) for each in chosen])
@@ -39,7 +40,9 @@ def write_run(out: Path, weights: Weights, sequences: Sequence[FeatureSequence])
 def write_folds(out: Path, by_fold: Mapping[int, Weights]) -> None:
     """Write the networks of a cross-validation."""
     out.mkdir(parents=True, exist_ok=True)
-    arrays = {f"{fold}/{name}": value for fold, weights in by_fold.items() for name, value in weights.items()}
+    arrays: dict[str, Any] = {
+        f"{fold}/{name}": value for fold, weights in by_fold.items() for name, value in weights.items()
+    }
     np.savez(out / FOLDS_FILE, **arrays)
 
 
