@@ -6,6 +6,7 @@ set holds states of -1 and 1, so that the state comes out with the step that it 
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,8 @@ class StepDifference:
 
 def to_int8(weights: Weights, x: Floats, lengths: NDArray[np.int_]) -> bytes:
     """Quantise a step. ``x`` (n, steps, 7) features as the host gives them, of which ``lengths`` count."""
-    with hide_tensorflow_log():
+    with hide_tensorflow_log(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the converter calibrates with an interpreter that TensorFlow will give up
         import tensorflow as tf
 
         module = _module(tf, weights)

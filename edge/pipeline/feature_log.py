@@ -35,7 +35,8 @@ class FeatureLog:
         self._path = Path(settings.features) / f"features-{stream}.csv"
         self._most = int(settings.max_mb * 5e5)  # the file before it is kept, too
         self._rows = FeatureRows()
-        self._file: TextIO | None = self._open()
+        self._file: TextIO | None = None
+        self._file = self._open()
 
     def begin_anew(self) -> None:
         """Forget all that was seen: another exam or clip begins."""
