@@ -5,6 +5,7 @@ No training run is needed. What the model answers does not change, and nothing t
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ import numpy as np
 from edge.contracts.errors import ModelError
 from edge.models.bundle import Bundle, load_bundle
 from edge.models.bundle_file import split_bundle
+from edge.models.clip_model import CLIP
 from edge.process.git_revision import git_revision
 from export.bundle import check_size, zip_members
 from export.bundle_file import append_zip, write_atomically
@@ -98,9 +100,15 @@ def write_bundle(
     silent: Mapping[int, NDArray[np.bool_]] | None,
     reason: str,
 ) -> tuple[Bundle, list[HeadCoverage]]:
-    """Write the successor of ``bundle``, which keeps its optional members; returns it as `repack` does."""
+    """Write the successor of ``bundle``, which keeps its optional members; returns it as `repack` does.
+
+    A recurrent step is left out where the graph is another one: it learnt from the answers of the one before.
+    """
     found = golden_coverage(graph, np.concatenate([case.tensor for case in cases]), silent)
     optional = split_bundle(bundle.model_bytes).optional
+    if bundle.clip is not None and graph != bytes(split_bundle(bundle.model_bytes).graph):
+        del optional[CLIP]
+        print(f"{CLIP} is left out: it was fitted on the answers of the graph before", file=sys.stderr)
     data = append_zip(graph, zip_members(manifest, cases, found, len(graph), reason) | optional)
     check_size(data)
     write_atomically(out, data)
