@@ -125,9 +125,7 @@ def open_sources_and_runtime(
 
     def make_ready() -> Analyser:
         isolated, cores = settings.runtime.isolated, job.affinity.runtime
-        step = clip_step_of(settings, model)
-        guard = make_guard(settings, model, isolated=isolated, cores=cores, notes=notes)
-        return Analyser(model.manifest, guard, step)
+        return Analyser(model.manifest, make_guard(settings, model, isolated=isolated, cores=cores, notes=notes))
 
     with ThreadPoolExecutor(1, thread_name_prefix="runtime") as beside:
         making = beside.submit(make_ready)
@@ -174,7 +172,9 @@ def run_frame_process(
     settings = job.settings
     sources = {stream.name: make_source(stream) for stream in settings.streams}  # first: what is wrong is said at once
     model = choose_model(settings)
+    step = clip_step_of(settings, model)
     capture, analyser = open_sources_and_runtime(job, sources, model, notes)
+    analyser.clip_step = step
     open_files = begin()
     if stop.is_set():
         capture.close()
