@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -23,9 +24,7 @@ from training.clips.clip_features import features_of
 from training.clips.clip_folder import list_clips
 from training.clips.recipe import is_clip_recipe, load_clip_recipe, load_clip_record
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+CHECKOUT = Path(__file__).parents[2]
 KINDS = {"benign": ("smooth", 1), "malignant": ("spiculated", 1), "normal": (None, 0)}
 GROUPS = 6
 
@@ -141,22 +140,26 @@ def test_from_clips_to_a_device(clips, tmp_path):
     """The whole way by the commands that a user types; TensorFlow quantises the step."""
     pytest.importorskip("tensorflow", reason="the step is quantised by TensorFlow: make test-training has it")
 
-    def command(*words: str) -> str:
-        done = subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, timeout=500)
-        assert done.returncode in (0, 5), done.stderr[-3000:]
+    def command(*words: object, code: int = 0) -> str:
+        environ = {k: v for k, v in os.environ.items() if k != "PYTHONSAFEPATH"}
+        given = [sys.executable, "-m", *map(str, words)]
+        done = subprocess.run(given, cwd=CHECKOUT, env=environ, capture_output=True, text=True, check=False)
+        assert done.returncode == code, f"{words}: {done.stdout[-1500:]} {done.stderr[-1500:]}"
         return done.stdout
 
-    run, bundle = tmp_path / "run", tmp_path / "own.tflite"
-    said = command("training", "run", "--recipe", "clip", str(clips), "--out", str(run), "--epochs", "15")
+    run = tmp_path / "run"
+    bundle = run / "model.tflite"
+    said = command("training", "run", "--recipe", "clip", clips, "--out", run, "--epochs", 15)
     assert "test:" in said
     assert "done:" in said
     record = load_clip_record(run)
     assert (record.classes, record.joins, record.new_from) == (["benign", "malignant"], True, None)
-    command("training", "report", str(run), "--out", str(run / "report"))
+    report, export = (line.removeprefix("next:").split() for line in said.splitlines()[-2:])
+    command(*report[2:])  # as they are told: python -m …
     figures = json.loads((run / "report" / "report.json").read_text())
     assert figures["about"]["of"] == "clips"
     assert "held-back clips" in (run / "report" / "report.html").read_text()
-    said = command("export", "bundle", str(run), "--out", str(bundle))
+    said = command(*export[2:])
     assert "int8 against float over" in said
     loaded, shipped = load_bundle(bundle), load_bundle(None)
     assert loaded.clip is not None
@@ -164,7 +167,16 @@ def test_from_clips_to_a_device(clips, tmp_path):
     assert loaded.manifest == shipped.manifest
     assert loaded.model_bytes.startswith(shipped.model_bytes[:5_000_000])
     clip = next((clips / "malignant").glob("*.mp4"))
-    said = command("edge.cli.main", "infer", str(clip), "--model", str(bundle), "--features", str(tmp_path / "f.npz"))
+    said = command("edge.cli.main", "infer", clip, "--model", bundle, "--features", tmp_path / "f.npz")
     assert "by the recurrent network" in said
     with np.load(tmp_path / "f.npz") as file:
         assert file["features"].shape[1] == len(file["names"])
+    sent = tmp_path / "sent.jsonl"
+    source, state = f"video://{clip}", tmp_path / "state"
+    command(
+        "edge.cli.main", "run", "--source", source, "--sink", f"jsonl://{sent}", "--model", bundle, "--state-dir", state
+    )
+    told = [json.loads(line)["payload"] for line in sent.read_text().splitlines() if "findings/" in line]
+    (end,) = [each for each in told if each["lifecycle"] == "end"]
+    assert end["clip"]["method"] == "gru"
+    assert end["model"]["sha256"] == loaded.sha256
