@@ -29,6 +29,8 @@ ROWS = 8
 """Rows that the graph takes at once: the frame and seven tracks."""
 CALIBRATION_STEPS = 400
 GOLDEN_SEED = 19
+FAR = 0.03
+"""Most that int8 should be off at any step, in probability."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class StepDifference:
     steps: int
     mean: float
     worst: float
+    far: float
+    """Share of them that are more than `FAR` off."""
 
 
 def to_int8(weights: Weights, x: Floats, lengths: NDArray[np.int_]) -> bytes:
@@ -142,7 +146,7 @@ def difference(graph: bytes, weights: Weights, x: Floats, lengths: NDArray[np.in
         alive = lengths > t
         off.append(np.abs(np.column_stack([malignancy, presence]) - said)[alive].ravel())
     every = np.concatenate(off)
-    return StepDifference(steps, float(every.mean()), float(every.max()))
+    return StepDifference(steps, float(every.mean()), float(every.max()), float((every > FAR).mean()))
 
 
 def golden_sequence(graph: bytes, x: Floats) -> dict[str, NDArray[Any]]:
