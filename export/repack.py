@@ -100,16 +100,22 @@ def write_bundle(
     silent: Mapping[int, NDArray[np.bool_]] | None,
     reason: str,
 ) -> tuple[Bundle, list[HeadCoverage]]:
-    """Write the successor of ``bundle``, which keeps its optional members; returns it as `repack` does.
-
-    A recurrent step is left out where the graph is another one: it learnt from the answers of the one before.
-    """
+    """Write the successor of ``bundle``, which keeps its optional members; returns it as `repack` does."""
     found = golden_coverage(graph, np.concatenate([case.tensor for case in cases]), silent)
-    optional = split_bundle(bundle.model_bytes).optional
-    if bundle.clip is not None and graph != bytes(split_bundle(bundle.model_bytes).graph):
-        del optional[CLIP]
-        print(f"{CLIP} is left out: it was fitted on the answers of the graph before", file=sys.stderr)
-    data = append_zip(graph, zip_members(manifest, cases, found, len(graph), reason) | optional)
+    data = append_zip(graph, zip_members(manifest, cases, found, len(graph), reason) | optional_members(bundle, graph))
     check_size(data)
     write_atomically(out, data)
     return load_bundle(out), found
+
+
+def optional_members(bundle: Bundle, graph: bytes) -> dict[str, bytes]:
+    """Optional members of ``bundle`` that its successor with ``graph`` keeps.
+
+    A recurrent step is left out where the graph is another one: it learnt from the answers of the one before.
+    """
+    parts = split_bundle(bundle.model_bytes)
+    optional = dict(parts.optional)
+    if bundle.clip is not None and graph != parts.graph:
+        del optional[CLIP]
+        print(f"{CLIP} is left out: it was fitted on the answers of the graph before", file=sys.stderr)
+    return optional

@@ -1,4 +1,4 @@
-"""The recurrent step of the model that a daemon runs: made at its start, proven, and refused if it computes otherwise."""
+"""The recurrent step of the model that a daemon runs: made at its start, proven, refused if it computes otherwise."""
 
 from __future__ import annotations
 
