@@ -10,7 +10,7 @@ OURS   := $(PIP) install --no-deps --no-build-isolation --force-reinstall
 TEST_VENV ?= .venv-test
 SOURCES := $(shell find edge -type f -not -name '*.pyc') pyproject.toml
 
-.PHONY: help map demo demo-live test test-wheel test-phantom test-fast test-small test-pythons torture full-disk power-cuts simulate peers check format schemas lock lock-check licences clean footprint live live-camera demo-organ test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom kernel-camera scan-area millimetres gate cines
+.PHONY: help map demo demo-live test test-wheel test-phantom test-fast test-small test-pythons torture full-disk power-cuts simulate peers check format schemas lock lock-check licences clean footprint live live-camera demo-organ test-arm64 test-mediapipe test-tflite-runtime test-accelerators test-training train-phantom kernel-camera scan-area millimetres gate cines video
 
 help: ## Show this help.
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15
@@ -41,7 +41,7 @@ $(TEST_VENV)/installed: locks/test.txt $(SOURCES)
 	@$(TEST_VENV)/bin/python $(OURS) dist/*.whl
 	@touch $@
 
-PHANTOM_TESTS = tests/training/test_phantom.py tests/training/test_ten_phantoms.py tests/training/test_network.py tests/training/test_views.py
+PHANTOM_TESTS = tests/training/test_phantom.py tests/training/test_ten_phantoms.py tests/training/test_network.py tests/training/test_views.py tests/training/test_clip_run.py
 PYTEST = PYTHONSAFEPATH=1 SONOEDGE_TESTS_WHEEL=1 $(TEST_VENV)/bin/pytest
 
 test: test-wheel test-phantom ## All tests: of the built wheel, with a real mosquitto where there is one; of a phantom's training.
@@ -91,6 +91,15 @@ train-phantom: .venv-training/installed ## See training work: phantoms are rende
 CINES ?= runs/cines
 cines: .venv-test/installed ## Tracks over seconds on made cines, against their goals; DATA=folder: held-out pictures (an hour, once).
 	.venv-test/bin/python -m training cines --out $(CINES) $(if $(DATA),--data '$(DATA)') $(ARGS)
+
+# RUN: folder of a cross-validation whose folds are quantised; DATA: the folder of bus-bra/ and busi/.
+RUN   ?= runs/cv
+VIDEO ?= runs/video
+video: .venv-training/installed ## A recurrent network over frames against the rules: fit, decisions, cost. DATA=folder, RUN=folder (an hour, once).
+	.venv-training/bin/python -m training video $(RUN) --data '$(DATA)' --cines $(CINES) --out $(VIDEO)
+	.venv-training/bin/python -m training report $(RUN) --clips --cines $(CINES) --video $(VIDEO)
+	.venv-training/bin/python -m export step $(VIDEO) --out $(VIDEO)/video.tflite --decides new --decides malignancy
+	PYTHONPATH=$(CURDIR) .venv-training/bin/python -m benchmarks.clip_step $(VIDEO) $(VIDEO)/video.tflite
 
 ORGAN ?= runs/ten-phantoms
 demo-organ: .venv-training/installed .venv/installed ## Your own classes, without data: ten kinds of phantom trained, judged, run, on a broker; 2 minutes of processor time.

@@ -32,6 +32,7 @@ from edge.contracts.errors import DeviceError, EdgeError
 
 PROJECT = Path(__file__).parents[1]
 FINGERPRINT = PROJECT / "tests/arm/fingerprint.py"
+STEP = PROJECT / "tests/recurrent_step.tflite"
 REFUSED = (4, 5)
 """Exit codes: of a model, of a runtime."""
 UNANSWERED = 5
@@ -138,6 +139,7 @@ def compare(root: ArmRoot, cpus: list[ArmCpu], data: Path | None) -> dict[str, A
     pictures = root.path / "pictures"
     names = write_pictures(pictures, data)
     shutil.copyfile(FINGERPRINT, root.path / "fingerprint.py")
+    shutil.copyfile(STEP, root.path / STEP.name)
     log(f"{len(names)} files; this machine first")
     reference = here(pictures)
     said = commands(root, cpus[0])

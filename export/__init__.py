@@ -21,8 +21,14 @@ Modules:
   as export needs it.
 - ``cli_classifier``: What ``python -m export`` does with the run or bundle of a classifier, where a lesion model's way
   is another.
+- ``cli_clip``: Command ``export step``: the recurrent step of a clip run, beside its frame model.
 - ``cli_regate``: Command ``export regate``: a new anatomy head for an existing bundle.
 - ``cli_segmentation``: What ``python -m export`` does with the run or bundle of a segmentation.
+- ``clip_bundle``: Bundle with a recurrent step: the frame model's bundle as it is, and ``clip.tflite`` beside its
+  members.
+- ``clip_run``: Reading of a clip run's folder, for export: record, network, and sequences of features.
+- ``clip_step``: Int8 graph of a recurrent step: TensorFlow's converter, its difference to the floats, and its golden
+  sequence.
 - ``converted_graph``: Edit a converted TFLite graph as the converter cannot: order and names of outputs, own buffers,
   metadata.
 - ``cross_validation_results``: Thresholds and metrics of a model that was trained on all data sets, from the

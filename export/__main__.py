@@ -12,7 +12,7 @@ import edge
 from edge.cli import model_adopt
 from edge.cli.errors import report
 from edge.process.text_streams import set_up_text_streams
-from export import cli_regate, run_kinds
+from export import cli_clip, cli_regate, run_kinds
 
 app = typer.Typer(
     name="python -m export",
@@ -26,6 +26,7 @@ app.add_typer(cli_regate.app)
 app.command("adopt", epilog="Example:  python -m export adopt own.tflite --labels labels.txt --out own.sono.tflite")(
     model_adopt.command
 )
+app.add_typer(cli_clip.app)
 
 RunFolder = Annotated[Path, typer.Argument(help="Folder of a training run, runs/<id>.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
@@ -65,8 +66,12 @@ def bundle(
     """Quantise a run's model, choose its thresholds, measure it, and write the bundle.
 
     A run of recipe breast or phantom becomes a lesion model; one of text-cnn, folder and their like, a classifier; with
-    --masks, a segmentation.
+    --masks, a segmentation; one of recipe clip, its frame model's bundle with a recurrent step.
     """
+    if cli_clip.is_clip_run(run):
+        run_kinds.refuse_lesion_options(run, {"--busi": busi, "--calibration": calibration, "--figures": figures})
+        cli_clip.step(run, out, None, None, name, version if name else None)
+        return
     if (way := run_kinds.way_of_run(run)) is not None:
         run_kinds.refuse_lesion_options(run, {"--busi": busi, "--calibration": calibration, "--figures": figures})
         way.bundle(run, out, name, version, tflite_runtime, clear, licence, progress)

@@ -5,6 +5,7 @@ No training run is needed. What the model answers does not change, and nothing t
 
 from __future__ import annotations
 
+import sys
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ import numpy as np
 from edge.contracts.errors import ModelError
 from edge.models.bundle import Bundle, load_bundle
 from edge.models.bundle_file import split_bundle
+from edge.models.clip_model import CLIP
 from edge.process.git_revision import git_revision
 from export.bundle import check_size, zip_members
 from export.bundle_file import append_zip, write_atomically
@@ -100,8 +102,20 @@ def write_bundle(
 ) -> tuple[Bundle, list[HeadCoverage]]:
     """Write the successor of ``bundle``, which keeps its optional members; returns it as `repack` does."""
     found = golden_coverage(graph, np.concatenate([case.tensor for case in cases]), silent)
-    optional = split_bundle(bundle.model_bytes).optional
-    data = append_zip(graph, zip_members(manifest, cases, found, len(graph), reason) | optional)
+    data = append_zip(graph, zip_members(manifest, cases, found, len(graph), reason) | optional_members(bundle, graph))
     check_size(data)
     write_atomically(out, data)
     return load_bundle(out), found
+
+
+def optional_members(bundle: Bundle, graph: bytes) -> dict[str, bytes]:
+    """Optional members of ``bundle`` that its successor with ``graph`` keeps.
+
+    A recurrent step is left out where the graph is another one: it learnt from the answers of the one before.
+    """
+    parts = split_bundle(bundle.model_bytes)
+    optional = dict(parts.optional)
+    if bundle.clip is not None and graph != parts.graph:
+        del optional[CLIP]
+        print(f"{CLIP} is left out: it was fitted on the answers of the graph before", file=sys.stderr)
+    return optional

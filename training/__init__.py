@@ -17,10 +17,13 @@ Modules:
 - ``classify/``: Training of classifiers on any folder of pictures: recipes `text-cnn`, `folder` and `phantom`.
 - ``cli``: Command line of ``python -m training``: train a model, cross-validate; the other commands are added here.
 - ``cli_cines``: Commands ``training cines``: makes cines of held-out pictures, and judges tracks over seconds on them.
+- ``cli_clips``: Command ``training video``: fits the recurrent network over the breast model's answers.
 - ``cli_data``: Commands ``training check`` and ``training look``: inspect a data set before training.
 - ``cli_evaluation``: Commands ``training eval``, ``calibrate`` and ``report``: evaluate a model, choose its
   calibration, report on it.
 - ``cli_gate``: Command ``training gate``: a new anatomy gate for an existing bundle, judged on what it has not seen.
+- ``clips/``: Recurrent network over the features of frames: sequences to learn from, its fit, and the decisions about
+  it.
 - ``datasets``: Readers of the breast data sets BUS-BRA and BUSI, and the checks that every split must pass.
 - ``evaluation/``: Evaluation of held-out predictions: metrics with bootstrap intervals, calibration, thresholds.
 - ``gate/``: Anatomy gate, which refuses pictures of other anatomy: its examples, its fit, and its layers in the

@@ -11,7 +11,7 @@ import typer
 
 from edge.cli.errors import report
 from edge.process.text_streams import set_up_text_streams
-from training import cli_cines, cli_data, cli_evaluation, cli_gate
+from training import cli_cines, cli_clips, cli_data, cli_evaluation, cli_gate
 
 if TYPE_CHECKING:
     from training.classify.recipe import ClassifierRecipe
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
-for more in (cli_data.app, cli_evaluation.app, cli_gate.app, cli_cines.app):
+for more in (cli_data.app, cli_evaluation.app, cli_gate.app, cli_cines.app, cli_clips.app):
     app.add_typer(more)
 
 
@@ -38,7 +38,7 @@ AnyData = Annotated[
     Path | None,
     typer.Option(
         help="breast: the folder that holds bus-bra/ and busi/ (and dicom/, clips/ for the anatomy gate). "
-        "text-cnn, folder: a folder of class folders. phantom: needs none."
+        "text-cnn, folder, clip: a folder of class folders. phantom: needs none."
     ),
 ]
 Protocol = Annotated[
@@ -80,6 +80,7 @@ Epochs = Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's
 @app.command(epilog="\b\nExample:\n  python -m training run --data DATA --out runs/all --protocol all")
 def run(
     out: Annotated[Path, typer.Option(help="Folder of this run, made if it is new. Call again to go on after a kill.")],
+    folder: Annotated[Path | None, typer.Argument(help="The same as --data.", show_default=False)] = None,
     data: AnyData = None,
     recipe: RecipeName = "breast",
     protocol: Protocol = None,
@@ -96,15 +97,38 @@ def run(
     colour: Colour = None,
 ) -> None:
     """Train a model, judge it, and write what export needs into --out."""
-    import msgspec
-
     from training.classify.recipe import is_classifier
+    from training.clips.recipe import is_clip_recipe
 
+    data = _one_folder(folder, data)
+    if is_clip_recipe(recipe):
+        refused: dict[str, object] = {"--protocol": protocol, "--strategy": strategy, "--tensorboard": tensorboard}
+        refused |= {"--gate-negatives": gate_negatives, "--folds": folds, "--masks": masks, "--colour": colour}
+        _run_clips(recipe, data, out, epochs, skip_broken, refused)
+        return
     if is_classifier(recipe):
         changed = _changed(recipe, epochs, strategy, folds, masks, colour)
         _run_classifier(changed, data, out, threads, skip_broken, tensorboard, gate_negatives)
         return
-    if data is None or strategy or skip_broken or tensorboard or gate_negatives or folds or masks or colour:
+    others = strategy or skip_broken or tensorboard or gate_negatives or folds or masks or colour
+    _run_breast(recipe, data, out, (protocol, epochs), cache, threads, others, gate=gate)
+
+
+def _run_breast(
+    recipe: str,
+    data: Path | None,
+    out: Path,
+    changes: tuple[str | None, int | None],
+    cache: Path,
+    threads: int,
+    refused: object,
+    *,
+    gate: bool,
+) -> None:
+    """Run the breast recipe. ``changes``: protocol and epochs, instead of the recipe's; ``refused``: other options."""
+    import msgspec
+
+    if data is None or refused:
         from edge.contracts.errors import UsageError
 
         raise UsageError(
@@ -114,7 +138,7 @@ def run(
         )
     from training.recipe import load_recipe
 
-    chosen = load_recipe(recipe)
+    chosen, (protocol, epochs) = load_recipe(recipe), changes
     if epochs is not None:
         chosen = msgspec.structs.replace(chosen, optimiser=msgspec.structs.replace(chosen.optimiser, epochs=epochs))
     if protocol is not None:
@@ -167,6 +191,34 @@ def _changed(
     chosen = msgspec.convert(tree, ClassifierRecipe)
     check_recipe(chosen)
     return chosen
+
+
+def _one_folder(folder: Path | None, data: Path | None) -> Path | None:
+    """Folder that was given, as an argument or an option; UsageError for two."""
+    if folder is not None and data is not None and folder != data:
+        from edge.contracts.errors import UsageError
+
+        raise UsageError(f"{folder} and --data {data}: which of them?", hint="give one of the two")
+    return data or folder
+
+
+def _run_clips(
+    recipe: str, data: Path | None, out: Path, epochs: int | None, skip_broken: bool, refused: dict[str, object]
+) -> None:
+    import msgspec
+
+    from edge.contracts.errors import UsageError
+    from training.clips.recipe import load_clip_recipe
+    from training.clips.run import run_clips
+
+    for option, value in refused.items():
+        if value:
+            hint = f"python -m training run --recipe {recipe} DIR --out RUN"
+            raise UsageError(f"{option} is not for clips", hint=hint)
+    chosen = load_clip_recipe(recipe)
+    if epochs is not None:
+        chosen = msgspec.structs.replace(chosen, network=msgspec.structs.replace(chosen.network, epochs=epochs))
+    run_clips(chosen, data, out, typer.echo, skip_broken=skip_broken)
 
 
 def _run_classifier(

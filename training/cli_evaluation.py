@@ -22,6 +22,7 @@ def evaluate(
     """Judge a model on pictures and print its figures with 95 % bootstrap intervals over groups."""
     if table is None:
         from training.classify.recipe import is_classifier_run, is_mask_run
+        from training.clips.recipe import is_clip_run
         from training.evaluation.evaluate import evaluate_run
         from training.reporting.class_figures import evaluate_classes
         from training.reporting.mask_report import evaluate_masks
@@ -29,7 +30,8 @@ def evaluate(
         if is_mask_run(model):
             typer.echo(evaluate_masks(model, as_json))
             return
-        typer.echo(evaluate_classes(model, as_json) if is_classifier_run(model) else evaluate_run(model))
+        of_classes = is_classifier_run(model) or is_clip_run(model)
+        typer.echo(evaluate_classes(model, as_json) if of_classes else evaluate_run(model))
         return
     import json
 
@@ -169,12 +171,21 @@ def make_report(
     cines: Annotated[
         Path, typer.Option(help="With --clips: folder of `training cines`, for its second maker's sweeps.")
     ] = Path("runs/cines"),
+    video: Annotated[
+        Path | None,
+        typer.Option(help="With --clips: folder of `training video`, to judge its network beside the rules."),
+    ] = None,
 ) -> None:
     """Write what a run's predictions are worth: one HTML file, and all figures as JSON. For every recipe.
 
     The options are for breast runs. The page shows pictures of the data sets: it is for whoever has them.
     """
     if clips:
+        if video is not None:
+            from training.clips.report import print_rivals
+
+            print_rivals(run, cines, video, typer.echo)
+            return
         from training.cines.command import print_joining
 
         print_joining(run, cines, typer.echo)

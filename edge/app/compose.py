@@ -22,12 +22,14 @@ from edge.pipeline.runtime_history import RuntimeHistory
 from edge.pipeline.selftest import require_selftest
 from edge.plugins import make_runtime, schemes, unknown_scheme_hint
 from edge.runtimes.auxiliary_files import MissingFileError, pin_files
+from edge.runtimes.clip_step import make_clip_step
 from edge.runtimes.isolated import IsolatedRuntime
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from edge.config.settings import Settings
+    from edge.contracts.clip_model import RecurrentStep
     from edge.contracts.manifest import BundleManifest
     from edge.contracts.ports import Runtime
     from edge.models.bundle import Bundle
@@ -86,6 +88,16 @@ def require_gate(settings: Settings, manifest: BundleManifest) -> None:
             hint="allow it with [gate] none_allowed = true, EDGE_GATE__NONE_ALLOWED=true or --allow-no-gate; "
             "all that it sends then says gate: none",
         )
+
+
+def clip_step_of(settings: Settings, model: RuntimeModel) -> RecurrentStep | None:
+    """Make the recurrent step of the model's bundle, proven by its golden sequence; None where there is none.
+
+    What ``scripted://`` answers is written, and no step learnt from it. Raises as `make_clip_step`.
+    """
+    if model.bundle is None or model.bundle.clip is None or parse_uri(settings.runtime.uri).scheme == "scripted":
+        return None
+    return make_clip_step(model.bundle.clip)
 
 
 def runtime_maker(
@@ -151,4 +163,5 @@ def make_guard(
 def make_analyser(settings: Settings, *, isolated: bool = False) -> Analyser:
     """Make the analyser (preprocessing, runtime, decision) from the settings, ready. Close it when done."""
     model = choose_model(settings)
-    return Analyser(model.manifest, make_guard(settings, model, isolated=isolated))
+    step = clip_step_of(settings, model)
+    return Analyser(model.manifest, make_guard(settings, model, isolated=isolated), step)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from edge.app.compose import choose_model, make_guard
+from edge.app.compose import choose_model, clip_step_of, make_guard
 from edge.app.envelope import EnvelopeMaker
 from edge.bench.process_memory import ProcessMemory, measure_memory
 from edge.bench.publisher_process import PublisherProcess
@@ -117,7 +117,9 @@ def run_measured(plan: RunPlan, stop_when: Callable[[Samples], bool]) -> RunMeas
         stack.callback(frame_link.close, CLOSE_S)
         provenance = Provenance(model.manifest, model.ref, image_ref=False)
         messages = Messages(EnvelopeMaker("benchmark", run_id).fields, provenance)
-        reporter = Reporter(settings, messages, frame_link, each_turn=frame_link.read_acknowledgements)
+        step = clip_step_of(settings, model)
+        each_turn = frame_link.read_acknowledgements
+        reporter = Reporter(settings, messages, frame_link, each_turn=each_turn, clip_step=step)
         publisher.wait_for_broker(frame_link)
         timed = {name: source for name, (source, _) in sources.items()}
         capture = FrameCapture(timed, add_stream_metadata(settings.streams), settings.streams)

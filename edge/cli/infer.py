@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from edge.config.settings import Settings
+    from edge.contracts.clip_model import RecurrentStep
     from edge.infer.clip_summary import ClipSummary
+    from edge.infer.feature_file import FeatureFile
     from edge.infer.film import OverlayFilm
     from edge.infer.inputs import InputFile
     from edge.infer.output import AnswerCsv, OverlayFolder
@@ -29,18 +31,21 @@ UNANSWERED = 5
 STDOUT = Path("-")
 
 
+Csv = Annotated[Path | None, typer.Option(help="Write a table to this file, one row a lesion; - for stdout.")]
+Features = Annotated[Path | None, typer.Option(help="Write features of frames and tracked lesions to this .npz.")]
+
+
 def command(
     paths: Annotated[
         list[Path], typer.Argument(help="Files or folders; - for stdin.", metavar="PATH...", show_default=False)
     ],
     json: Annotated[bool, typer.Option("--json", help="One JSON object a frame, on stdout.")] = False,
-    csv: Annotated[
-        Path | None, typer.Option(help="Write a table to this file, one row a lesion; - for stdout.")
-    ] = None,
+    csv: Csv = None,
     overlay: Annotated[
         Path | None,
         typer.Option(help="Write each picture with what was found to this folder; of one clip a film: out.mp4."),
     ] = None,
+    features: Features = None,
     model: Annotated[Path | None, typer.Option(help="Model bundle; default: the one that ships.")] = None,
     allow_no_gate: Annotated[
         bool, typer.Option("--allow-no-gate", help="Allow a model without an anatomy gate (gate.none_allowed).")
@@ -62,6 +67,7 @@ def command(
       edge-cli infer clip.mp4 --overlay film.mp4
       edge-cli infer study/ clip.mp4 --json > answers.jsonl
       edge-cli infer study/ --csv - | head
+      edge-cli infer clip.mp4 --features clip.npz
       edge-cli infer - < scan.png
     """
     import os
@@ -75,7 +81,7 @@ def command(
     set_up_logs(settings.log)
     inputs, passed_over = find_inputs(paths)
     try:
-        return analyse(settings, inputs, passed_over, csv, overlay, as_json=json)
+        return analyse(settings, inputs, passed_over, csv, overlay, features, as_json=json)
     finally:
         for file in inputs:
             file.close()
@@ -87,6 +93,7 @@ def analyse(
     passed_over: int,
     csv: Path | None,
     overlay: Path | None,
+    features: Path | None,
     *,
     as_json: bool,
 ) -> int:
@@ -97,27 +104,43 @@ def analyse(
     if as_json or csv == STDOUT:
         require_stdout()
     require_inputs(inputs, passed_over)
-    table, pictures = make_files(inputs, csv, overlay, as_json=as_json)
+    table, pictures = make_files(inputs, csv, overlay, features, as_json=as_json)
     output = AnswerPrinter(inputs, form="json" if as_json else "none" if csv == STDOUT else "table")
     analyser = make_analyser(settings, isolated=False)
+    output.clip_step = analyser.clip_step
     if table is not None:
         table.judges = analyser.manifest.judges
-    write_answers(inputs, analyser, output, table, pictures)
+    vectors = None if features is None else make_feature_file(features, analyser)
+    write_answers(inputs, analyser, output, table, pictures, vectors)
     with printing():
         output.end(passed_over)
     require_frames(output.frames, output.first_problem, output.first_hint)
     return UNANSWERED if output.unanswered else 0
 
 
+def make_feature_file(path: Path, analyser: Analyser) -> FeatureFile:
+    """Make the file of features. Raises `UsageError` if it cannot be written, or the model has no lesions."""
+    from edge.contracts.errors import UsageError
+    from edge.infer.feature_file import FeatureFile
+
+    if analyser.manifest.judges != "lesion":
+        analyser.close()
+        raise UsageError(
+            f"--features: {analyser.manifest.name} is a model for {analyser.manifest.judges}, and has no lesions",
+            hint="leave it out, or give a lesion model",
+        )
+    return FeatureFile(path)
+
+
 def make_files(
-    inputs: list[InputFile], csv: Path | None, overlay: Path | None, *, as_json: bool
+    inputs: list[InputFile], csv: Path | None, overlay: Path | None, features: Path | None = None, *, as_json: bool
 ) -> tuple[AnswerCsv | None, OverlayFolder | OverlayFilm | None]:
     """Make the files that answers are written to. Raises `UsageError` if one cannot be written, or is an input."""
     from edge.contracts.errors import UsageError
     from edge.infer.film import OverlayFilm, is_film, require_one_clip
     from edge.infer.output import AnswerCsv, OverlayFolder
 
-    for option, target in (("--csv", csv), ("--overlay", overlay)):
+    for option, target in (("--csv", csv), ("--overlay", overlay), ("--features", features)):
         if target is not None and target.is_file() and any(_is_same(target, file.path) for file in inputs):
             raise UsageError(f"{option} {target} is an input, and would be written over", hint="give another place")
     if csv == STDOUT and as_json:
@@ -153,6 +176,7 @@ def write_answers(
     output: AnswerPrinter,
     table: AnswerCsv | None,
     pictures: OverlayFolder | OverlayFilm | None,
+    vectors: FeatureFile | None = None,
 ) -> None:
     """Analyse all inputs and write each answer to every output as it comes; close all of them at the end."""
     from edge.infer.run import answers
@@ -166,10 +190,14 @@ def write_answers(
                     table.add(answer)
             if pictures is not None:
                 pictures.add(answer)
+            if vectors is not None:
+                vectors.add(answer)
         whole = True
     finally:
         output.progress.clear()
         analyser.close()
+        if vectors is not None:
+            vectors.close()
         if pictures is not None:
             pictures.close(whole)
         if table is not None:
@@ -194,6 +222,8 @@ class AnswerPrinter:
         self._files: set[Path] = set()
         self._noted: set[tuple[Path, str]] = set()
         self._clip: ClipSummary | None = None
+        self.clip_step: RecurrentStep | None = None
+        """Of the model's bundle. To be set before the first answer is added."""
 
     def add(self, answer: FileAnswer) -> None:
         """Print and count one more answer."""
@@ -232,7 +262,7 @@ class AnswerPrinter:
                     print(line, file=sys.stdout if self._form == "table" else sys.stderr, flush=True)
             self._clip = None
         if answer is not None:
-            self._clip = self._clip or ClipSummary(answer.path)
+            self._clip = self._clip or ClipSummary(answer.path, self.clip_step)
             self._clip.add(answer)
 
     def end(self, passed_over: int) -> None:

@@ -21,8 +21,6 @@ NAMES_SHOWN = 20
 
 def describe(bundle: Bundle) -> str:
     """Text with all that people should know of a bundle."""
-    from edge.models.bundle_file import OPTIONAL_LIMITS
-
     m = bundle.manifest
     return "\n".join(
         [
@@ -31,10 +29,7 @@ def describe(bundle: Bundle) -> str:
             f"  sha256 {bundle.sha256}, {bundle.size:,} bytes, {len(bundle.golden)} golden vectors",
             f"  task {m.task}, body part {m.body_part or 'any'}, licence {m.licence or 'not stated'}",
             f"  made {m.created}, revision {m.git_revision or 'unknown'}, recipe {m.recipe_sha256[:16]}",
-            *(
-                f"  optional {name}, {size:,} bytes: {'not used' if name in OPTIONAL_LIMITS else 'not known'} here"
-                for name, size in bundle.optional.items()
-            ),
+            *(f"  optional {name}, {size:,} bytes: {_use_of(name, bundle)}" for name, size in bundle.optional.items()),
             "",
             f"input   {m.input}",
             *(
@@ -51,6 +46,18 @@ def describe(bundle: Bundle) -> str:
             *(["", "never shown", *_list(m.not_shown)] if m.not_shown else []),
         ]
     )
+
+
+def _use_of(name: str, bundle: Bundle) -> str:
+    """What an optional member does here, in words."""
+    from edge.models.bundle_file import OPTIONAL_LIMITS
+
+    if name not in OPTIONAL_LIMITS or bundle.clip is None:
+        return f"{'not used' if name in OPTIONAL_LIMITS else 'not known'} here"
+    step = bundle.clip.manifest
+    does = [] if step.new_from is None else [f"says when a lesion is new (presence from {step.new_from:g})"]
+    does += ["joins the frames of a lesion"] if step.joins else []
+    return f"{' and '.join(does) or 'decides nothing'}; {step.method}"
 
 
 def _names(names: list[str]) -> str:

@@ -226,6 +226,15 @@ class GateSettings(SettingsSection, frozen=True):
     each message and picture then says ``gate: none``. False: such a model is refused."""
 
 
+class ResearchSettings(SettingsSection, frozen=True):
+    """Research: what is written down beside what is sent. It never leaves the device by itself."""
+
+    features: str | None = None
+    """Folder for the features of each frame and tracked lesion (docs/video.md), a CSV a stream. None: none are kept."""
+    max_mb: Positive = 64.0
+    """Largest size of them in MB for each stream; the older half goes first."""
+
+
 class Settings(SettingsSection, frozen=True):
     """All settings of a daemon, with its sections."""
 
@@ -257,6 +266,7 @@ class Settings(SettingsSection, frozen=True):
     gate: GateSettings = GateSettings()
     tracking: TrackingSettings = TrackingSettings()
     exam: ExamSettings = ExamSettings()
+    research: ResearchSettings = ResearchSettings()
     outbox: OutboxSettings = OutboxSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
     publish: PublishSettings = PublishSettings()

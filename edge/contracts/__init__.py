@@ -7,6 +7,8 @@ Modules:
 
 - ``classifier``: ``classifier.json``: description of a plain classifier inside its ``.tflite``. No device judges by
   one.
+- ``clip_model``: Features of a frame over time, and the recurrent step that joins them: ``clip.tflite`` in a bundle,
+  and its port.
 - ``coverage``: ``coverage/{stream}``: which result state held from when to when, so that silence can be told from
   health.
 - ``decoding``: Decoding of bytes from outside the process: a value of the expected type, or one kind of error.

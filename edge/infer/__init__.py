@@ -3,6 +3,8 @@
 Modules:
 
 - ``clip_summary``: Summary of a clip: a line for each lesion that was tracked, and one for the clip.
+- ``feature_file``: ``edge-cli infer --features``: feature vectors of all frames and tracked lesions of the inputs, in
+  one ``.npz``.
 - ``film``: Overlay film: every frame of one clip with what was found drawn on it, and a slate for each that was not
   judged.
 - ``inputs``: Input files of ``edge-cli infer``: which source reads which file, by its first bytes, then by its name.

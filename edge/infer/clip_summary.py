@@ -18,6 +18,7 @@ from edge.pipeline.tracker import Tracker
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from edge.contracts.clip_model import RecurrentStep
     from edge.infer.run import FileAnswer
     from edge.pipeline.clip_judgement import ClipJudgement
     from edge.pipeline.tracker import TrackEvent
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 class ClipSummary:
     """Counts the answers for one file, and tracks its lesions."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, step: RecurrentStep | None = None) -> None:
+        """``step``: of the model's bundle, if it has one."""
         self.path = path
         self.answers = 0
         """Frames, and what could not be read."""
@@ -36,7 +38,10 @@ class ClipSummary:
         self._not_judged: Counter[str] = Counter()
         self._failed: Counter[str] = Counter()
         self._highest: tuple[float, FileAnswer] | None = None
-        self._tracker = Tracker(TrackingSettings())
+        self._tracker = Tracker(TrackingSettings(), step)
+        self._joins = step is not None and step.manifest.joins
+        self._by_step: float | None = None
+        """Malignancy that the recurrent step says of all frames, with and without a lesion."""
         self._clip: int | None = None
         self._geometry: int | None = None
         self._frame_numbers: dict[int, int] = {}
@@ -90,6 +95,8 @@ class ClipSummary:
 
     def lines(self) -> list[str]:
         """All lines of the summary, the clip's last; the clip has ended then."""
+        frames = self._tracker.frame_state()
+        self._by_step = None if frames is None else frames.malignancy
         self._note(self._tracker.end_all("stream_ended"))
         name = printable(text_of(self.path))
         lesions = [
@@ -115,6 +122,11 @@ class ClipSummary:
         return f"clip {printable(text_of(self.path))}: {'; '.join(parts)}"
 
     def _joined_text(self) -> list[str]:
+        if self._joins and self._by_step is not None:
+            return [*self._tracked_text(), f"malignancy {self._by_step:.2f} by the recurrent network over all frames"]
+        return self._tracked_text()
+
+    def _tracked_text(self) -> list[str]:
         if self._lesions:
             highest = max(clip.malignancy for clip, _ in self._lesions)
             return [f"{counted(len(self._lesions), 'lesion')} tracked, malignancy {highest:.2f} by all frames together"]

@@ -16,6 +16,8 @@ Modules:
   segmentation networks have too.
 - ``classifier``: Plain classifier file: a ``.tflite`` with labels and ``classifier.json`` appended, for any TFLite
   tool.
+- ``clip_model``: Recurrent step of a bundle, ``clip.tflite``: a flatbuffer with its own ``clip.json`` and golden
+  sequence behind it.
 - ``delegate_placement``: Delegate placement: from the operators that delegates took to their share of the graph's
   multiply-accumulates.
 - ``golden_vectors``: Golden vectors, ``golden.npz``: frames, the tensors they must become, and the outputs that these

@@ -20,11 +20,13 @@ from edge.contracts.manifest import (
 )
 from edge.models.bundle_checks import check_golden, check_hash, check_labels, check_manifest, check_optional
 from edge.models.bundle_file import seal_model, split_bundle
+from edge.models.clip_model import CLIP, is_clip_model, read_clip_model
 from edge.models.golden_vectors import read_golden
 from edge.models.graph import read_graph
 from edge.models.signature import NO_KEYS, check_signature
 
 if TYPE_CHECKING:
+    from edge.models.clip_model import ClipModel
     from edge.models.golden_vectors import GoldenVectors
     from edge.models.signature import SignaturePolicy
     from edge.process.sealed_file import SealedFile
@@ -49,6 +51,8 @@ class Bundle:
     golden: GoldenVectors
     optional: dict[str, int]
     """Size in bytes of each optional member by name. Those that are not known here are not read any further."""
+    clip: ClipModel | None = None
+    """Recurrent step that joins frames; None: rules join them."""
 
     @property
     def path(self) -> Path:
@@ -117,7 +121,17 @@ def _parse(file: SealedFile, signer: str | None) -> Bundle:
     card = _text(parts.members["MODEL_CARD.md"], "MODEL_CARD.md")
     check_optional(parts.optional)
     sizes = {name: len(parts.optional[name]) for name in sorted(parts.optional)}
-    return Bundle(file, signer, manifest, labels, card, golden, sizes)
+    return Bundle(file, signer, manifest, labels, card, golden, sizes, _clip(parts.optional.get(CLIP), manifest))
+
+
+def _clip(body: bytes | None, manifest: BundleManifest) -> ClipModel | None:
+    """The recurrent step of a lesion model, if there is one; one of another kind has no features for it."""
+    if body is None or not isinstance(manifest, ModelManifest) or not is_clip_model(body):
+        return None
+    try:
+        return read_clip_model(body, manifest.graph_sha256)
+    except ModelError as error:
+        raise ModelError(f"{CLIP}: {error.message}", hint=error.hint) from error
 
 
 class ManifestKind(msgspec.Struct, frozen=True):

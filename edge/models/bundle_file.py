@@ -24,7 +24,7 @@ MAX_MEMBERS = 16
 BUNDLE_LIMITS = {"labels.txt": 2**16, "manifest.json": 2**20, "golden.npz": 16 * 2**20, "MODEL_CARD.md": 2**20}
 """The members that a bundle must have, and the most bytes of each."""
 OPTIONAL_LIMITS = {"clip.tflite": 2**20}
-"""The members that a bundle may have and that are checked, and the most bytes of each. Nothing uses them yet."""
+"""The members that a bundle may have and that are read, and the most bytes of each: `edge.models.clip_model`."""
 OTHER_OPTIONAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,55}\.tflite")
 OTHER_OPTIONAL_LIMIT = 2**20
 """Name and most bytes of any other member that it may have, of a later version: it is passed over."""

@@ -58,7 +58,7 @@ class GoldenVectors:
 
 def read_golden(body: bytes, manifest: BundleManifest) -> GoldenVectors:
     """Decode ``golden.npz``. Raises `ModelError` unless shapes and dtypes are those of the manifest."""
-    arrays = _read_arrays(body)
+    arrays = read_arrays(body)
     cases = sum(name.startswith("frame_") for name in arrays)
     expected = {"tensors", *(f"{kind}_{i:03d}" for kind in ("frame", "regions") for i in range(cases))}
     expected |= {f"output_{name}" for name in manifest.heads}
@@ -76,8 +76,11 @@ def read_golden(body: bytes, manifest: BundleManifest) -> GoldenVectors:
     )
 
 
-def _read_arrays(body: bytes) -> dict[str, NDArray[Any]]:
-    """All arrays of an .npz, by name. Nothing is unpickled, and no more is unpacked than `MAX_UNPACKED`."""
+def read_arrays(body: bytes) -> dict[str, NDArray[Any]]:
+    """All arrays of an .npz, by name. Nothing is unpickled, and no more is unpacked than `MAX_UNPACKED`.
+
+    Raises `ModelError` for what is damaged or too large.
+    """
     left = MAX_UNPACKED
     arrays = {}
     try:

@@ -9,8 +9,14 @@ Modules:
 - ``capture``: Frame capture for all streams: a thread for each source reads and decodes, the loop takes streams in
   turn.
 - ``clip_judgement``: Judgement of a lesion over all of its frames: malignancy joined by a rule, and the best frame.
+- ``clip_states``: States of a recurrent step between frames: one of each lesion's track, and one of the stream's
+  frames.
 - ``coverage``: Coverage of one stream: which result state held from when to when. Pure; knows no messages.
 - ``exam``: Exam tracking: the boundary between patients, where a new random exam id begins and every lesion track ends.
+- ``feature_log``: File of feature vectors that a running daemon writes for research, where the configuration asks for
+  it.
+- ``feature_rows``: Feature vectors of a stream's frames and of its tracked lesions, frame by frame, for research; see
+  `FEATURES`.
 - ``freeze``: Freeze detection in one live stream: whether the scan stands still, judged against the stream's own noise.
 - ``guard``: Runtime guard with fall-back: keeps the time limit, replaces a runtime that hung or died, tests it before
   use.
@@ -46,4 +52,6 @@ Modules:
   reported together.
 - ``tracker``: Lesion tracker with hysteresis over seconds: results of one stream in, lifecycle events (new, update,
   end) out.
+- ``video_features``: Features of lesions and frames over time, computed from the frames' results alone; pure, without
+  pixels.
 """

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from edge.contracts.clip_model import RecurrentStep
     from edge.contracts.finding import RuntimeRef
     from edge.contracts.frames import Frame
     from edge.contracts.manifest import BundleManifest
@@ -64,9 +65,11 @@ class FrameJob:
 class Analyser:
     """Preprocesses, infers and decides, with one model and one guarded runtime."""
 
-    def __init__(self, manifest: BundleManifest, guard: RuntimeGuard) -> None:
+    def __init__(self, manifest: BundleManifest, guard: RuntimeGuard, clip_step: RecurrentStep | None = None) -> None:
         self.manifest = manifest
         self.guard = guard
+        self.clip_step = clip_step
+        """Recurrent step of the model's bundle, for whoever tracks lesions; it has no part in a frame's result."""
         self._gated_by = None if manifest.judges == "lesion" else manifest.gate
         self._preprocess = make_preprocessor(manifest)
         # One buffer serves all frames: `submit` has copied it by the time the next frame is prepared.

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 METHOD = "softmax"
 """Name of the rule: the mean of logits, each frame weighted by `weight`."""
+STEP_METHOD = "gru"
+"""The same where the bundle's recurrent step joins them."""
 WEIGHTS = (8.0, 1.0)
 """How much presence and sharpness of a frame weigh: what ``python -m training report --clips`` fitted, see
 docs/tracks.md."""
@@ -31,6 +33,8 @@ class ClipJudgement:
     best: Result | None = None
     """The result of the frame that shows the lesion best: sharp, whole and sure."""
     best_quality: float = -1.0
+    by_step: float | None = None
+    """Malignancy by a recurrent step that joins the frames in place of the rule; None: the rule does."""
     _weights: float = 0.0
     _logits: float = 0.0
 
@@ -54,8 +58,15 @@ class ClipJudgement:
         return (self.last_ns - self.first_ns) / 1e9
 
     @property
+    def method(self) -> str:
+        """Name of what joined the frames."""
+        return METHOD if self.by_step is None else STEP_METHOD
+
+    @property
     def malignancy(self) -> float:
         """Malignancy by all frames together, 0 to 1."""
+        if self.by_step is not None:
+            return self.by_step
         return 1 / (1 + math.exp(-self._logits / self._weights)) if self._weights else 0.0
 
 

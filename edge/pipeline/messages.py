@@ -23,7 +23,6 @@ from edge.contracts.finding import (
 from edge.contracts.labels import Labels
 from edge.contracts.latest_result import LatestResult
 from edge.contracts.manifest import ModelManifest, PictureManifest
-from edge.pipeline.clip_judgement import METHOD
 from edge.scan_area import FINDER_VERSION
 
 if TYPE_CHECKING:
@@ -176,7 +175,7 @@ def clip_ref(clip: ClipJudgement | None, threshold: float) -> ClipRef | None:
         uncertainty=precision.probability(1 - malignancy if malignancy >= threshold else malignancy),
         frames=clip.frames,
         seconds=round(clip.seconds, 3),
-        method=METHOD,
+        method=clip.method,
         best_frame=None if clip.best is None else clip.best.frame_seq,
     )
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from edge.config.settings import Settings
+    from edge.contracts.clip_model import RecurrentStep
     from edge.contracts.frame_result import Result
     from edge.contracts.frames import Frame, SourceEvent
     from edge.contracts.ports import FrameLink, Tap
@@ -44,10 +45,12 @@ class Reporter:
         heartbeat: Callable[[Stats], None] | None = None,
         each_turn: Callable[[], None] | None = None,
         on_unjudged: Callable[[str, Reason], None] | None = None,
+        clip_step: RecurrentStep | None = None,
     ) -> None:
         """``heartbeat`` is called about once a second with the counters, ``each_turn`` at every turn of the loop.
 
         ``on_unjudged`` is called with the stream and the reason of each frame or file that is reported as no result.
+        ``clip_step`` joins the frames of each stream's lesions, where the model's bundle has one.
         """
         self._each_turn = each_turn
         self._on_unjudged = on_unjudged
@@ -60,7 +63,8 @@ class Reporter:
         for warning in tracking_warnings(settings):
             log.warning("%s (%s)", warning.message, warning.hint)
         self._streams = {
-            stream.name: StreamReporter(stream, settings, messages, frame_link) for stream in settings.streams
+            stream.name: StreamReporter(stream, settings, messages, frame_link, clip_step)
+            for stream in settings.streams
         }
 
     def result(self, frame: Frame, result: Result) -> None:

@@ -12,6 +12,7 @@ from edge.config.uri import parse_uri
 from edge.contracts.results import Reason, Status
 from edge.pipeline.coverage import SILENCE_NS, CoverageTracker
 from edge.pipeline.exam import ExamTracker
+from edge.pipeline.feature_log import FeatureLog
 from edge.pipeline.label_tracker import LabelEvent, LabelTracker
 from edge.pipeline.stream_messages import StreamMessages
 from edge.pipeline.tracker import Tracker
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from edge.config.settings import Settings, StreamSettings
     from edge.config.tracking_settings import TrackingSettings
+    from edge.contracts.clip_model import RecurrentStep
     from edge.contracts.finding import EndReason
     from edge.contracts.frame_result import Result
     from edge.contracts.frames import Frame, SourceEvent
@@ -41,11 +43,25 @@ _NUMBER = re.compile(r"[\d.,]*\d")
 class StreamReporter:
     """Turns results and source events of one stream into its findings or labels, and its coverage."""
 
-    def __init__(self, stream: StreamSettings, settings: Settings, messages: Messages, frame_link: FrameLink) -> None:
-        """Begin with the state `no_result`, `starting`. ``settings``: of tracking and exams."""
+    def __init__(
+        self,
+        stream: StreamSettings,
+        settings: Settings,
+        messages: Messages,
+        frame_link: FrameLink,
+        clip_step: RecurrentStep | None = None,
+    ) -> None:
+        """Begin with the state `no_result`, `starting`.
+
+        ``settings``: of tracking, exams and research. ``clip_step``: of the tracker.
+        """
         self._name = stream.name
+        lesions = messages.judges == "lesion"
         self._tracker: Tracker | LabelTracker = (
-            Tracker(tracking_of(settings)) if messages.judges == "lesion" else LabelTracker(settings.tracking)
+            Tracker(tracking_of(settings), clip_step) if lesions else LabelTracker(settings.tracking)
+        )
+        self._features: FeatureLog | None = (
+            FeatureLog(settings.research, stream.name) if lesions and settings.research.features else None
         )
         self._exam = ExamTracker(settings.exam.idle_timeout_s)
         self._coverage = CoverageTracker()
@@ -93,6 +109,8 @@ class StreamReporter:
         if isinstance(self._tracker, Tracker):
             self._publish(self._tracker.update(result, frame.clip_ns, still=frame.origin.still), self._exam.exam_id)
             self._keep_best_frames(frame, self._tracker.best_frames())
+            if self._features is not None:
+                self._features.add(self._tracker, result, frame.clip_ns, self._exam.exam_id)
         else:
             self._publish(self._tracker.update(result), self._exam.exam_id)
         self._set_state(result.status, result.reason, result.captured_ns, result.frame_seq, anew=another_exam)
@@ -166,6 +184,8 @@ class StreamReporter:
     def finish(self) -> None:
         """Report that the daemon stops, unless the stream has ended before."""
         self._end_tracks("stopped")
+        if self._features is not None:
+            self._features.close()
         if not self._coverage.holds(Status.NO_RESULT, Reason.STREAM_ENDED):
             self._set_state(Status.NO_RESULT, Reason.STOPPED, time.monotonic_ns(), None)
 
@@ -180,6 +200,8 @@ class StreamReporter:
     def _end_tracks(self, reason: EndReason, exam_id: str | None = None) -> None:
         self._publish(self._tracker.end_all(reason), exam_id or self._exam.exam_id)
         self._best_frames = {}
+        if self._features is not None:
+            self._features.begin_anew()
 
     def _forget_tracks(self) -> None:
         """Drop all tracks untold: no message has room, and lesions still there will be new to consumers."""

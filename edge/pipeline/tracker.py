@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING
 
 from edge.contracts.results import Reason, Status
 from edge.pipeline.clip_judgement import ClipJudgement
+from edge.pipeline.clip_states import ClipState, ClipStates
 from edge.pipeline.recent_frames import RecentFrames
 from edge.pipeline.same_lesion import Reach, iou, match
 
 if TYPE_CHECKING:
     from edge.config.tracking_settings import TrackingSettings
+    from edge.contracts.clip_model import RecurrentStep
     from edge.contracts.finding import EndReason, Lifecycle
     from edge.contracts.frame_result import Result
     from edge.contracts.results import Lesion
@@ -46,6 +48,8 @@ class Track:
     clip: ClipJudgement = field(default_factory=ClipJudgement)
     published: tuple[Lesion, Result] | None = None
     """None: not confirmed, so nobody knows of it."""
+    state: ClipState = field(default_factory=ClipState)
+    """Of the recurrent step; unused where there is none."""
     missed_ns: int = 0
     """Time of judged frames without it since it was last seen."""
     unjudged_ns: int = 0
@@ -69,8 +73,10 @@ class TrackEvent:
 class Tracker:
     """Tracks the lesions of one stream. No track crosses an exam or a clip: call `end_all` between two."""
 
-    def __init__(self, settings: TrackingSettings) -> None:
+    def __init__(self, settings: TrackingSettings, step: RecurrentStep | None = None) -> None:
+        """``step``: of the model's bundle; it decides what its manifest says in place of the rules."""
         self._settings = settings
+        self._states = None if step is None else ClipStates(step)
         self._confirm_ns = round(settings.confirm.seconds * 1e9)
         self._gone_ns = round(settings.gone_s * 1e9)
         self._tracks: list[Track] = []
@@ -81,6 +87,8 @@ class Tracker:
         self._now_ns = 0
         self._last_ns: int | None = None
         self._skipped = False
+        if self._states is not None:
+            self._states.begin_anew()
         self._frames, self._frames_longer = RecentFrames(self._confirm_ns), RecentFrames(LONGER * self._confirm_ns)
         gate_ns = round(self._settings.confirm.gate_s * 1e9)
         self._gated, self._refused = RecentFrames(gate_ns), RecentFrames(gate_ns)
@@ -109,7 +117,22 @@ class Tracker:
             track = Track(lesion, result, seen, longer, Reach(lesion.box, self._now_ns))
             self._tracks.append(track)
             self._sighted(track, lesion, result, at_ns)
+        self._take_step(result, at_ns)
         return ended + self._events(result, still)
+
+    def _take_step(self, result: Result, at_ns: int) -> None:
+        """Let the recurrent step, if there is one, see the frame: all tracks at once."""
+        if self._states is None:
+            return
+        rows = [(track.state, track.lesion if track.result is result else None) for track in self._tracks]
+        self._states.advance(rows, result, at_ns)
+        if self._states.manifest.joins:
+            for track in self._tracks:
+                track.clip.by_step = track.state.malignancy
+
+    def frame_state(self) -> ClipState | None:
+        """What the recurrent step says of the clip so far, by its frames; None where there is none."""
+        return None if self._states is None else self._states.frame
 
     def skip(self) -> list[TrackEvent]:
         """Note that some of the clip could not be read: if it was long, the lesions of before have ended."""
@@ -133,6 +156,10 @@ class Tracker:
             events += self._end(track, reason)
         self._begin()
         return events
+
+    def open_tracks(self) -> list[Track]:
+        """Tracks that have not ended, told of or not."""
+        return list(self._tracks)
 
     def shown(self) -> list[Track]:
         """Tracks that were published and have not ended."""
@@ -193,6 +220,9 @@ class Tracker:
             return True
         if 2 * self._refused.count(now_ns) > self._gated.count(now_ns):
             return False
+        new_from = None if self._states is None else self._states.manifest.new_from
+        if new_from is not None:
+            return (track.state.presence or 0.0) >= new_from
         surely = track.seen.weight(now_ns) >= share * self._frames.count(now_ns)
         if surely and now_ns - track.seen.first_ns >= share * self._confirm_ns:
             return True

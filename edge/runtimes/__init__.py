@@ -6,6 +6,8 @@ Modules:
 
 - ``auxiliary_files``: Auxiliary files of a runtime: what it loads beside the bundle, and what could change what is
   computed.
+- ``clip_step``: Recurrent step of a bundle on the CPU: LiteRT by XNNPACK, in the frame process; proven by its golden
+  sequence.
 - ``external_delegate``: External TFLite delegates: a shared library that computes a part of the graph on hardware of
   its own.
 - ``isolated``: Isolated runtime: any runtime in a child process, which can be killed when it hangs without losing this

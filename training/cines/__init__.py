@@ -10,6 +10,8 @@ Modules:
 - ``curve``: Curve of false `new` a minute against the delay of a lesion, one line a share, as an SVG picture.
 - ``examinations``: Examinations to join: pairs of views of held-out pictures, and sweeps of the second maker.
 - ``first_maker``: First cine maker, by which rules for tracks are chosen: a window that moves over one picture.
+- ``fold_sweeps``: Sweeps of the first maker over pictures out of fold: each is judged by the fold model that never saw
+  its patient.
 - ``foreign_clips``: Answers for clips of other organs: nothing in them may be told as a lesion of the model's.
 - ``goals``: Goals of tracks over seconds: each with its figure, its 95 % interval over patients, and whether it is
   reached.

@@ -116,7 +116,17 @@ def print_joining(run: Path, cines: Path, say: Callable[[str], None]) -> None:
     """Print how well each rule joins pairs of views, by predictions out of fold, and frames of sweeps if there are."""
     pairs = joining_table(pairs_of_views(held_out_rows(run)))
     say(joining_text("pairs of views (BUS-BRA)", pairs))
-    sweeps = sweeps_as_examinations(read_answers(cines / f"held-out-second-{model_name()}.jsonl"))
+    print_sweeps(cines, pairs.weights, say)
+
+
+def second_answers(cines: Path) -> list[CineAnswers]:
+    """Answers for the second maker's sweeps, as far as they are kept."""
+    return read_answers(cines / f"held-out-second-{model_name()}.jsonl")
+
+
+def print_sweeps(cines: Path, learnt: tuple[float, float], say: Callable[[str], None]) -> None:
+    """Print how well each rule joins the frames of sweeps, if there are any."""
+    sweeps = sweeps_as_examinations(second_answers(cines))
     if sweeps:
         title = "sweeps of the second maker, weights learnt on the pairs"
-        say("\n" + joining_text(title, joining_table(sweeps, pairs.weights), say_weights=False))
+        say("\n" + joining_text(title, joining_table(sweeps, learnt), say_weights=False))

@@ -17,7 +17,7 @@ from training.evaluation.logistic_regression import fit, logit, sigmoid
 from training.evaluation.metrics import log_loss
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -127,6 +127,10 @@ class JoiningTable:
     """The rule that is best on all."""
     weights: Weights
     """Learnt on all: what the device takes if `LEARNT` is best."""
+    calibrated: dict[str, Floats]
+    """Log odds of each examination by each rule, calibrated on the other folds."""
+    calibrated_choice: Floats
+    """The same by the rule that is best on the other folds, fold by fold."""
 
 
 def fit_weights(exams: Sequence[Examination]) -> Weights:
@@ -144,12 +148,20 @@ def fit_weights(exams: Sequence[Examination]) -> Weights:
     return best
 
 
-def joining_table(exams: Sequence[Examination], learnt: Weights | None = None) -> JoiningTable:
-    """Judge all rules, each fold by what was fitted on the others; ``learnt``: weights from elsewhere, not fitted."""
+def joining_table(
+    exams: Sequence[Examination], learnt: Weights | None = None, rivals: Mapping[str, Floats] | None = None
+) -> JoiningTable:
+    """Judge all rules, each fold by what was fitted on the others; ``learnt``: weights from elsewhere, not fitted.
+
+    ``rivals``: log odds of each examination by something that is no rule, out of fold; it is never among those that
+    are chosen from.
+    """
     folds = sorted({exam.fold for exam in exams})
     labels, fold_of = np.array([exam.label for exam in exams]), np.array([exam.fold for exam in exams])
-    scores = {name: np.zeros(len(exams)) for name in RULES}
-    p = {name: np.zeros(len(exams)) for name in RULES}
+    given = dict(rivals or {})
+    scores = {name: np.zeros(len(exams)) for name in (*RULES, *given)}
+    z = {name: np.zeros(len(exams)) for name in scores}
+    choice = np.zeros(len(exams))
     chosen: dict[int, str] = {}
     for fold in folds:
         here = fold_of == fold
@@ -161,21 +173,25 @@ def joining_table(exams: Sequence[Examination], learnt: Weights | None = None) -
             before, now = _scores(others, name, weights), _scores([e for e in exams if e.fold == fold], name, weights)
             line = _calibration(known, before)
             losses[name] = log_loss(known, sigmoid(before * line[0] + line[1]))
-            scores[name][here], p[name][here] = now, sigmoid(now * line[0] + line[1])
+            scores[name][here], z[name][here] = now, now * line[0] + line[1]
+        for name, said in given.items():
+            line = _calibration(labels[~here], said[~here]) if (~here).any() else np.array([1.0, 0.0])
+            scores[name][here], z[name][here] = said[here], said[here] * line[0] + line[1]
         chosen[fold] = _best(losses)
+        choice[here] = z[chosen[fold]][here]
     on_all = learnt or fit_weights(exams)
     draws = BootstrapSamples([exam.group for exam in exams])
     figures = {
         name: RuleFigures(
             draws.auc(labels, scores[name]),
             draws.auc_difference(labels, scores[name], scores[PLAIN]),
-            log_loss(labels, p[name]),
-            _spread(exams, name, on_all),
+            log_loss(labels, sigmoid(z[name])),
+            _spread(exams, name, on_all) if name in RULES else float("nan"),
         )
-        for name in RULES
+        for name in scores
     }
-    best = _best({name: figure.log_loss for name, figure in figures.items()})
-    return JoiningTable(len(exams), len({e.group for e in exams}), figures, chosen, best, on_all)
+    best = _best({name: figures[name].log_loss for name in RULES})
+    return JoiningTable(len(exams), len({e.group for e in exams}), figures, chosen, best, on_all, z, choice)
 
 
 def _best(losses: dict[str, float]) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from edge.config.tracking_settings import TrackingSettings
+    from edge.contracts.clip_model import RecurrentStep
     from edge.contracts.region import Box
     from training.cines.answers import CineAnswers, FrameAnswer
 
@@ -80,9 +81,9 @@ def hits(box: Box, truth: Box | None) -> bool:
     return truth is not None and (iou(box, truth) >= 0.2 or within(box, truth) >= 0.5)
 
 
-def score_cine(cine: CineAnswers, settings: TrackingSettings) -> CineScore:
-    """Run the tracker over one cine and note what it did."""
-    tracker, seen = Tracker(settings), _Watched()
+def score_cine(cine: CineAnswers, settings: TrackingSettings, step: RecurrentStep | None = None) -> CineScore:
+    """Run the tracker over one cine, with a recurrent step if there is one, and note what it did."""
+    tracker, seen = Tracker(settings, step), _Watched()
     for (at_ns, result), answer in zip(cine.results(), cine.frames, strict=True):
         told = [event.finding_id for event in tracker.update(result, at_ns) if event.lifecycle == "new"]
         seen.told.update(told)

@@ -38,14 +38,22 @@ def held_out_stills(data: Path, half: Half, lesions: int, lesion_free: int) -> l
     held = [item for item in protocol.assign_splits("all", load_breast_sets(data)) if item.split == "val"]
     healthy = [item for item in held if item.label == UNLABELLED]
     patients = _first_of_each([item for item in held if item.label != UNLABELLED and _half(item.group) == half])
-    free = [_still(item) for item in healthy]
+    free = [still_of(item) for item in healthy]
     for item in patients:
-        window = lesion_free_window(np.random.default_rng(len(free)), item.mask)
-        if window is not None and min(window[2:]) >= FREE_SIDE:
-            x, y, w, h = window
-            pixels = item.image[y : y + h, x : x + w]
-            free.append(_sized(f"{item.id}-free", item.group, pixels, np.zeros_like(pixels), UNLABELLED))
-    return [*(_still(item) for item in _spread(patients, lesions)), *free[:lesion_free]]
+        window = window_beside(item, len(free))
+        if window is not None:
+            free.append(window)
+    return [*(still_of(item) for item in _spread(patients, lesions)), *free[:lesion_free]]
+
+
+def window_beside(item: Item, seed: int = 0) -> Still | None:
+    """Still of the largest part of a picture that is clear of its lesion; None where there is too little."""
+    window = lesion_free_window(np.random.default_rng(seed), item.mask)
+    if window is None or min(window[2:]) < FREE_SIDE:
+        return None
+    x, y, w, h = window
+    pixels = item.image[y : y + h, x : x + w]
+    return _sized(f"{item.id}-free", item.group, pixels, np.zeros_like(pixels), UNLABELLED)
 
 
 def phantom_stills(lesions: int, lesion_free: int, seed: int = 0) -> list[Still]:
@@ -83,7 +91,8 @@ def _spread(items: Sequence[Item], number: int) -> list[Item]:
     return [*hard, *(others[k * len(others) // wanted] for k in range(wanted))]
 
 
-def _still(item: Item) -> Still:
+def still_of(item: Item) -> Still:
+    """Whole picture of a data set as a still."""
     return _sized(item.id, item.group, item.image, item.mask, item.label)
 
 

@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import csv
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from edge.contracts.errors import ConfigError
 from training.classify.pictures import SUFFIXES
 from training.classify.split import NO_LESION, OTHER, ListedPicture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from training.classify.recipe import ClassifierRecipe
+    from training.classify.recipe import SplitSection
     from training.datasets import Split
 
 SIDES: dict[str, Split] = {"train": "train", "val": "val", "valid": "val", "test": "test"}
@@ -32,28 +32,56 @@ BACKGROUND = "background"
 """Folder of pictures that show nothing to outline, for segmentation; and name of that class."""
 
 
-def list_folder(root: Path, recipe: ClassifierRecipe) -> tuple[list[ListedPicture], list[str]]:
+class FolderRecipe(Protocol):
+    """What a folder of classes needs to know of a recipe."""
+
+    @property
+    def classes(self) -> list[str]:
+        """Names of the class folders; empty: all that are not named below."""
+
+    @property
+    def unlabelled(self) -> list[str]:
+        """Folders without a lesion."""
+
+    @property
+    def other(self) -> list[str]:
+        """Folders of anything else."""
+
+    @property
+    def split(self) -> SplitSection:
+        """How the patient is found in a path."""
+
+
+def list_folder(
+    root: Path, recipe: FolderRecipe, below: Callable[[Path], Iterator[Path]] | None = None
+) -> tuple[list[ListedPicture], list[str]]:
     """List all pictures of a folder, and the classes' names in the order of the outputs. No picture is read.
 
     Raises ConfigError as `list_pictures`.
     """
-    return list_pictures(root, recipe)
+    return list_pictures(root, recipe, below=below)
 
 
 def list_pictures(
-    root: Path, recipe: ClassifierRecipe, more: Sequence[str] = ()
+    root: Path,
+    recipe: FolderRecipe,
+    more: Sequence[str] = (),
+    below: Callable[[Path], Iterator[Path]] | None = None,
 ) -> tuple[list[ListedPicture], list[str]]:
     """List all pictures of a folder, and the classes' names; ``more``: folders beside those that the recipe names.
+
+    ``below`` lists the files of a class folder; None: its pictures.
 
     Raises ConfigError for a folder that is none, a class that the recipe names and the folder lacks, and a
     ``groups.csv`` that leaves pictures out or does not read.
     """
+    below = below or pictures_below
     if not root.is_dir():
         raise ConfigError(f"{root} is not a folder", hint="--data names the folder that holds a folder for each class")
     tops = {path.name: SIDES[path.name] for path in _folders(root) if path.name in SIDES}
     found = [(place, side) for name, side in tops.items() for place in _folders(root / name)]
     places: list[tuple[Path, Split | None]] = list(found) if found else [(place, None) for place in _folders(root)]
-    names = {place.name for place, _ in places if any(pictures_below(place))}
+    names = {place.name for place, _ in places if any(below(place))}
     wanted = set(recipe.unlabelled) | set(recipe.other)
     classes = recipe.classes or sorted(names - wanted)
     if recipe.classes and names and not set(recipe.classes) <= names:
@@ -70,7 +98,7 @@ def list_pictures(
     for place, side in places:
         if place.name not in labels:
             continue
-        for path in pictures_below(place):
+        for path in below(place):
             key = path.relative_to(root).as_posix()
             group, given = groups.of(key)
             mask, label = find_mask(path, root), labels[place.name]
@@ -153,6 +181,6 @@ def write_groups(path: Path, rows: Sequence[tuple[str, str]]) -> None:
         writer.writerows(rows)
 
 
-def has_groups(root: Path, recipe: ClassifierRecipe) -> bool:
+def has_groups(root: Path, recipe: FolderRecipe) -> bool:
     """Whether the recipe or ``groups.csv`` says which pictures are of one patient."""
     return recipe.split.group is not None or (root / GROUPS).is_file()

@@ -138,7 +138,7 @@ class ClassifierRecord(RecipeSection, frozen=True, kw_only=True):
 def is_classifier(name: str) -> bool:
     """Whether a recipe, by name or path, is a classifier's. Raises ConfigError where there is none of that name."""
     try:
-        return "kind" in tomllib.loads(recipe_path(name).read_text(encoding="utf-8"))
+        return bool(tomllib.loads(recipe_path(name).read_text(encoding="utf-8")).get("kind", "clip") != "clip")
     except tomllib.TOMLDecodeError:
         return False  # who reads it next says where it is broken
 

@@ -12,6 +12,7 @@ from edge.contracts.errors import ConfigError
 from training.classify.metrics import class_metrics, confusion, confusion_text, table
 from training.classify.predictions_file import read_predictions
 from training.classify.recipe import load_classifier_record
+from training.clips.recipe import is_clip_run, load_clip_record
 from training.evaluation.bootstrap import BootstrapSamples
 from training.evaluation.metrics import ece, reliability
 from training.reporting.collect import plain
@@ -41,7 +42,9 @@ class ClassReport:
 
 def collect_classes(run: Path) -> ClassReport:
     """Collect everything that the report of a classifier's run says. Raises ConfigError where it is not whole."""
-    record, predictions = load_classifier_record(run), read_predictions(run)
+    clips = is_clip_run(run)
+    record = load_clip_record(run) if clips else load_classifier_record(run)
+    predictions = read_predictions(run)
     test = predictions.of("test")
     if not len(test):
         raise ConfigError(f"{run} held back no picture to test on", hint="set [split] test in the recipe")
@@ -53,6 +56,7 @@ def collect_classes(run: Path) -> ClassReport:
             "task": record.task,
             "created": record.created,
             "classes": predictions.classes,
+            "of": "clips" if clips else "pictures",
         }
     }
     for side in SIDES:

@@ -34,8 +34,8 @@ def build_class_page(report: ClassReport) -> Page:
     about, test = report.figures["about"], report.figures["test"]
     page = Page(
         f"What the model is worth: {about['run']}",
-        f"{test['pictures']} held-back pictures of {test['groups']} groups, {len(about['classes'])} classes; recipe "
-        f"{about['recipe']}. The float model's own scores; the bundle's card has the figures of the 8-bit model.",
+        f"{test['pictures']} held-back {about['of']} of {test['groups']} groups, {len(about['classes'])} classes; "
+        f"recipe {about['recipe']}. The float model's own scores; the bundle's card has those of the 8-bit model.",
         NOTICE,
     )
     for name, words in CARDS:

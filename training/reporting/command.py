@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from edge.contracts.errors import UsageError
 from training.classify.recipe import is_classifier_run, is_mask_run
+from training.clips.recipe import is_clip_run
 from training.evaluation.held_out_predictions import load_held_out
 from training.reporting.class_figures import collect_classes
 from training.reporting.class_page import build_class_page
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 def write_report(wanted: ReportOptions, out: Path, log: Callable[[str], None]) -> None:
     """Write the report into ``out``: ``report.html``, which needs no other file, and ``report.json``, all metrics."""
-    if is_classifier_run(wanted.run):
+    if is_classifier_run(wanted.run) or is_clip_run(wanted.run):
         _refuse_lesion_options(wanted)
         if is_mask_run(wanted.run):
             figures, page = mask_report(wanted.run)

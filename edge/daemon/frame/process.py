@@ -20,7 +20,7 @@ import cv2
 import msgspec
 
 from edge import __version__
-from edge.app.compose import choose_model, make_guard
+from edge.app.compose import choose_model, clip_step_of, make_guard
 from edge.app.envelope import EnvelopeMaker
 from edge.app.frame_link import OutboxFrameLink
 from edge.app.logs import set_up_logs
@@ -172,7 +172,9 @@ def run_frame_process(
     settings = job.settings
     sources = {stream.name: make_source(stream) for stream in settings.streams}  # first: what is wrong is said at once
     model = choose_model(settings)
+    step = clip_step_of(settings, model)
     capture, analyser = open_sources_and_runtime(job, sources, model, notes)
+    analyser.clip_step = step
     open_files = begin()
     if stop.is_set():
         capture.close()
@@ -220,7 +222,8 @@ def judge_frames(
         frame_link.report(make_report(job, model, analyser.guard, capture, stats, reporter.stopped_streams()))
 
     taps = [open_files] if open_files is not None else []
-    reporter = Reporter(settings, messages, frame_link, taps, report, each_turn, unjudged.add)
+    step = analyser.clip_step
+    reporter = Reporter(settings, messages, frame_link, taps, report, each_turn, unjudged.add, step)
     commands = FrameCommandRunner(frame_link, capture, reporter, StoppedStreams(Path(job.state_dir), job.run_id))
     trim_malloc()  # models and sources take several times more to be opened than to be kept
     loop.run(capture, analyser, reporter, stop.is_set)
