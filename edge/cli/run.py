@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MIN_TOKEN = 16
+"""Fewest characters of the page's token."""
+
 
 def command(
     source: Annotated[list[str] | None, typer.Option(help="URI of a source; may be given again.")] = None,
@@ -29,6 +32,9 @@ def command(
     config: Annotated[Path | None, typer.Option(help="TOML file; see edge-cli config init.")] = None,
     allow_no_gate: Annotated[
         bool, typer.Option("--allow-no-gate", help="Allow a model without an anatomy gate (gate.none_allowed).")
+    ] = False,
+    view: Annotated[
+        bool, typer.Option("--view", help="Show what is found on a page in the browser (view.enabled).")
     ] = False,
     drain_timeout: Annotated[
         float | None, typer.Option(help="Seconds that receivers have, at the end, to take what is left.")
@@ -57,6 +63,7 @@ def command(
         "model": model,
         "drain_timeout_s": drain_timeout,
         "gate.none_allowed": True if allow_no_gate else None,
+        "view.enabled": True if view else None,
         "runtime.uri": runtime,
         "streams": streams_from_sources(source) if source else None,
         "sinks": [{"uri": uri} for uri in sink] if sink else None,
@@ -93,7 +100,12 @@ def make_job(config: Path | None, flags: dict[str, Any], run_id: str) -> DaemonJ
     there = allowed_cores()
     if missing := missing_cores(settings.affinity, there):
         log.warning("affinity asks for cores %s, but there are %s; they are left out", missing, there)
-    return DaemonJob(settings=settings, run_id=run_id, affinity=fit_affinity(settings.affinity, there))
+    return DaemonJob(
+        settings=settings,
+        run_id=run_id,
+        affinity=fit_affinity(settings.affinity, there),
+        view=settings.view.enabled,
+    )
 
 
 def require_unused_files(settings: Settings) -> None:
@@ -107,9 +119,38 @@ def require_unused_files(settings: Settings) -> None:
         require_unused(sinks)
 
 
+def require_viewer(settings: Settings) -> None:
+    """Require what the page needs: its libraries, and files that can be read. Raises `ConfigError`."""
+    from importlib.util import find_spec
+
+    from edge.contracts.errors import ConfigError
+
+    missing = [name for name in ("starlette", "uvicorn", "websockets") if find_spec(name) is None]
+    if missing:
+        raise ConfigError(
+            f"the page needs {', '.join(missing)}, which is not installed",
+            hint="pip install 'sonoedge[viewer]', or leave --view (view.enabled) out",
+        )
+    for name in ("token_file", "cert_file", "key_file"):
+        file = getattr(settings.view, name)
+        try:
+            content = Path(file).read_bytes() if file is not None else b"-"
+        except OSError as error:
+            message = f"view.{name} {file} cannot be read: {error.strerror}"
+            raise ConfigError(message, hint="edge-cli view init makes these files") from None
+        if name == "token_file" and file is not None and len(content.split(b"\n")[0].strip()) < MIN_TOKEN:
+            raise ConfigError(
+                f"view.token_file {file}: a token has {MIN_TOKEN} characters or more",
+                hint="edge-cli view init makes one",
+            )
+
+
 def require_plugins(settings: Settings) -> None:
     """Require plugins for all URIs: raise `UsageError` for an unknown scheme, `SinkError` for unusable key files."""
     from edge.config.uri import parse_uri
+
+    if settings.view.enabled:
+        require_viewer(settings)
     from edge.contracts.errors import UsageError
     from edge.plugins import require
 

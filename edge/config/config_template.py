@@ -47,6 +47,7 @@ EXAMPLES: dict[str, Any] = {
     "ca_file": "/etc/sonoedge/ca.pem",
     "cert_file": "/etc/sonoedge/cart-1.pem",
     "key_file": "/etc/sonoedge/cart-1.key",
+    "token_file": "/etc/sonoedge/view-token",
 }
 """Values for settings without a default, by name; `EXAMPLES_IN` where one name has several meanings."""
 RETIRED = frozenset({("TrackingSettings", "gone_after_frames")})
