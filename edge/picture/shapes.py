@@ -34,7 +34,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
 
     kind: Literal["outline", "long_axis", "short_axis", "number", "scale"]
     points: tuple[tuple[float, float], ...]
-    """Corners of an outline, ends of a line, place of a number (its centre); in pixels of the source picture."""
+    """Corners of an outline, ends of a line, place of a number (its centre); in pixels of the source picture.
+    (0, 0) is the corner of its first pixel."""
     text: str = ""
     """Digits, mm and signs only."""
     suspicious: bool = False
@@ -100,12 +101,12 @@ def draw_shapes(picture: NDArray[np.uint8], shapes: Sequence[Shape], origin: tup
     for thickness, black in ((line + 2, True), (line, False)):
         for shape in shapes:
             colour = BLACK if black else AMBER if shape.suspicious else WHITE
-            points = np.array(shape.points, np.float64) - origin
+            points = np.array(shape.points, np.float64) - origin - 0.5  # OpenCV's whole numbers are centres of pixels
             if shape.kind == "number":
                 _number(picture, shape.text, points[0], colour, thickness)
                 continue
             closed = shape.kind == "outline"
-            if shape.dashed:
+            if shape.dashed or shape.kind.endswith("axis"):
                 _dashes(picture, points, colour, thickness, closed=closed)
             else:
                 fixed = [np.round(points * (1 << SHIFT)).astype(np.int32)[:, None]]

@@ -12,7 +12,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MOST_CONNECTIONS = 100
 """Beyond the browsers that watch; what is over it is closed at once."""
-REQUEST_S = 5.0
+REQUEST_S = 3.0
 """A connection that has not made a whole request after so long is closed."""
 
 

@@ -32,6 +32,8 @@ SEND_S = 5.0
 SILENT_S = 30.0
 """A browser that asks for nothing for so long is given up; a hidden tab comes back by itself."""
 MOST_A_SECOND = 120
+PAUSE_S = 0.1
+"""Whoever asks more often waits so long for each further answer."""
 _numbers = itertools.count(1)
 
 
@@ -66,8 +68,10 @@ class Session:
         try:
             while True:
                 text = await asyncio.wait_for(self._socket.receive_text(), SILENT_S)
-                if len(text) > MOST_BYTES or self._too_many():
+                if len(text) > MOST_BYTES:
                     break
+                if self._too_many():
+                    await asyncio.sleep(PAUSE_S)
                 await self._answer(decode_json(text, PageRequest))
         except (WebSocketDisconnect, UnreadableError, asyncio.TimeoutError, KeyError, RuntimeError):
             pass

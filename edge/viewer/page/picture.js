@@ -53,8 +53,8 @@ export class Picture {
   group(shape, width) {
     const group = document.createElementNS(SVG, "g");
     group.dataset.kind = shape.kind;
-    const points = shape.points.map(([x, y]) => `${x + 0.5},${y + 0.5}`).join(" ");
-    const looks = ["rim", "line"].map((look) => [look, shape.suspicious && "suspicious", shape.dashed && "dashed"].filter(Boolean).join(" "));
+    const points = shape.points.map((point) => point.join()).join(" ");
+    const looks = ["rim", "line"].map((look) => [look, shape.suspicious && "suspicious", shape.dashed && "dashed", shape.kind.endsWith("axis") && "axis"].filter(Boolean).join(" "));
     if (shape.kind !== "number") {
       for (const look of looks) {
         const line = document.createElementNS(SVG, shape.kind === "outline" ? "polygon" : "polyline");
