@@ -23,6 +23,7 @@ class LimitedProtocol(H11Protocol):
         """Arguments as uvicorn gives them."""
         super().__init__(*args, **kwargs)
         self._deadline: asyncio.TimerHandle | None = None
+        self._handed_over = False
 
     def connection_made(self, transport: Any) -> None:
         """Take a connection, unless there are too many."""
@@ -37,11 +38,12 @@ class LimitedProtocol(H11Protocol):
         super().data_received(data)
         if self.cycle is not None and not self.cycle.response_complete:
             self._end_deadline()
-        elif self._deadline is None and not self.transport.is_closing():
+        elif self._deadline is None and not self._handed_over and not self.transport.is_closing():
             self._begin_deadline()
 
     def handle_websocket_upgrade(self, event: Any) -> None:
         """Hand the connection over to WebSocket, which has limits of its own."""
+        self._handed_over = True
         self._end_deadline()
         super().handle_websocket_upgrade(event)
 

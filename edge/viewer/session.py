@@ -144,15 +144,11 @@ class Session:
     def _feedback(self, request: PageRequest) -> Answer | None:
         """What a person said of a finding that the page was shown; None: there is no such finding."""
         stream = self._device.streams[request.stream]
-        kept = stream.history.frame(request.seq) or stream.shown()
-        if kept is None or not request.finding or request.finding not in kept.note.track_ids:
+        exam_id = stream.exam_of(request.finding) if request.finding else None
+        newest = stream.shown()
+        if exam_id is None or newest is None or not 0 <= request.seq <= newest.note.seq:
             return None
-        return Answer(
-            exam_id=kept.note.exam_id,
-            finding_id=request.finding,
-            frame_seq=kept.note.seq,
-            agrees=request.agrees,
-        )
+        return Answer(exam_id=exam_id, finding_id=request.finding, frame_seq=request.seq, agrees=request.agrees)
 
     async def _send_result(self, request: PageRequest, error: str | None) -> None:
         header: dict[str, Any] = {"kind": "done", "want": request.want, "stream": request.stream, "error": error}

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 WATCHED_S = 2.0
 """A browser that has asked for nothing for so long does not look: nothing is encoded for it."""
+MOST_FINDINGS = 200
+"""Ids that are kept of an exam, of which a person may say something."""
 THUMB_WIDTH = 200
 THUMB_EVERY_NS = 200_000_000
 
@@ -39,6 +41,8 @@ class StreamView:
         self._kept: KeptFrame | None = None
         self._thumb: tuple[int, bytes | None] = (0, None)
         self._watched_at = 0.0
+        self._findings: dict[str, None] = {}
+        """Ids of the findings of this exam, the newest last."""
 
     def watch(self) -> None:
         """Note that somebody looks now."""
@@ -54,6 +58,11 @@ class StreamView:
         if self.event is not None and self.event.at_ns <= time.monotonic_ns():
             self.event = None
         self.number += 1
+        for finding in frame.note.track_ids:
+            if finding is not None:
+                self._findings[finding] = self._findings.pop(finding, None)
+        while len(self._findings) > MOST_FINDINGS:
+            del self._findings[next(iter(self._findings))]
         if time.monotonic() - self._watched_at < WATCHED_S:
             self.history.add(self.shown_frame(frame))
 
@@ -79,7 +88,12 @@ class StreamView:
         self.frame = self._kept = None
         self._thumb = (0, None)
         self.history.wipe()
+        self._findings = {}
         self.exam_id = exam_id
+
+    def exam_of(self, finding_id: str) -> str | None:
+        """Exam of a finding that the page was shown lately; None: there is none of this id."""
+        return self.exam_id if finding_id in self._findings else None
 
     def shown(self) -> KeptFrame | None:
         """Newest frame with its JPEG, encoded once for all; None: there is no frame."""

@@ -109,6 +109,7 @@ def test_channels_are_the_topics_that_the_code_makes() -> None:
             topics.HEALTH,
             topics.findings("{stream}"),
             topics.labels("{stream}"),
+            topics.feedback("{stream}"),
             topics.coverage("{stream}"),
             topics.results("{stream}"),
             "request/{command}",

@@ -9,11 +9,13 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from viewer_page import Page
 from viewer_rig import LIMIT_S, ViewerRig, wait_for
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from viewer.conftest import Page
+from edge.viewer.limits import REQUEST_S
+
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,6 +99,14 @@ def test_slow_and_many_connections_shut_nobody_out(rig: ViewerRig, page: Page) -
     for one in slow:
         one.close()
     assert rig.child.child is before
+
+
+@pytest.mark.slow
+def test_who_watches_is_not_cut_off_by_the_limit_of_requests(rig: ViewerRig, page: Page) -> None:
+    """The limit is for who makes no request; a WebSocket was one."""
+    began = time.monotonic()
+    while time.monotonic() - began < REQUEST_S + 0.5:
+        page.live(after=page.live()[0]["stream"]["number"])
 
 
 def answered(rig: ViewerRig) -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from viewer_page import Page  # noqa: TC002
 from viewer_rig import Scene, ViewerRig, wait_for
 
 from edge.contracts.frames import SourceEvent
 from edge.contracts.results import Reason, Status
-from viewer.conftest import Page  # noqa: TC002
+
 
 
 @pytest.fixture(autouse=True)

@@ -95,7 +95,8 @@ function draw() {
   set("todo", told.todo);
   const live = now.frozen ? t.frozen_page : now.offline ? t.offline : !now.frame ? t.waiting : old ? t.stale : t.live;
   set("live-word", live);
-  set("age", ageText(t, time, frame));
+  set("age", ageText(t, time, frame, old));
+  document.body.dataset.call = frame && frame.suspicious ? "suspicious" : "not";
   const reported = !frame || (told.look === "offline" || told.look === "fault" && !judgedNow(frame) || told.look === "stale") ? null : frame;
   rebuild("facts", [language, reported && factsKey(reported)], () => facts(t, reported));
   rebuild("feedback", [language, reported && reported.exam, reported && JSON.stringify([reported.lesions.map((each) => each.id), reported.given]), JSON.stringify([...said])],
@@ -121,7 +122,7 @@ const judgedNow = (frame) => Boolean(frame && !now.stale && !now.offline && !(no
 
 const factsKey = (frame) => JSON.stringify([frame.malignancy, frame.lesions, frame.scores, frame.calibration, frame.status]);
 
-function ageText(t, time, frame) {
+function ageText(t, time, frame, old) {
   if (!frame || ageAtPaint === null) return "";
   if (now.frozen) {
     const newest = now.frozenAt;
@@ -129,7 +130,7 @@ function ageText(t, time, frame) {
   }
   // Whatever the server says: since the last painting time has passed here, too.
   const age = ageAtPaint + (time - paintedAt);
-  return age < 1000 ? `${t.age} ${Math.round(now.stale ? age : ageAtPaint)} ms` : `${t.age} ${(age / 1000).toFixed(age < 10000 ? 1 : 0)} s`;
+  return age < 1000 ? `${t.age} ${Math.round(old ? age : ageAtPaint)} ms` : `${t.age} ${(age / 1000).toFixed(age < 10000 ? 1 : 0)} s`;
 }
 
 function controls(t, time, frame) {

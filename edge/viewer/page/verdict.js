@@ -47,5 +47,5 @@ export function warnings(t, device, streamLost) {
   if (!device) return [];
   const words = device.reasons.filter((word) => !(streamLost && word === "source_lost"));
   const found = words.map((word) => t.device_reasons[word.split(":").pop()] || [`${t.other_reason}: ${word}`, ""]);
-  return found.map(([what, todo]) => (todo ? `${what}. ${todo}` : what));
+  return found.map(([what, todo]) => (todo ? `${what} → ${todo}` : what));
 }
