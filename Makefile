@@ -224,9 +224,9 @@ COMPILE = .venv-lock/bin/uv pip compile pyproject.toml --universal --python-vers
 	  --no-emit-index-url --no-emit-find-links --quiet
 HASHED  = $(COMPILE) locks/build.in --constraint constraints.txt --generate-hashes --only-binary :all:
 lock: .venv-lock/bin/uv ## Write constraints.txt and locks/ anew: the newest versions that all of pyproject.toml allows.
-	$(COMPILE) --extra demo --extra dicom --extra benchmark --extra fleet --extra dev --upgrade --output-file constraints.txt
-	$(HASHED) --extra demo --output-file locks/demo.txt
-	$(HASHED) --extra demo --extra dicom --extra benchmark --extra dev --output-file locks/test.txt
+	$(COMPILE) --extra demo --extra dicom --extra benchmark --extra fleet --extra viewer --extra dev --upgrade --output-file constraints.txt
+	$(HASHED) --extra demo --extra viewer --output-file locks/demo.txt
+	$(HASHED) --extra demo --extra dicom --extra benchmark --extra viewer --extra dev --output-file locks/test.txt
 	$(HASHED) --extra training --extra tensorboard --extra export --extra dicom --extra dev --upgrade --output-file locks/training.txt
 
 lock-check: .venv-lock/bin/uv ## Whether the index has every wheel of the locks, for Python 3.10 to 3.13 on x86-64 and aarch64.

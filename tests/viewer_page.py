@@ -61,7 +61,9 @@ class Page:
             if header["kind"] in ("live", "state"):
                 return header, pictures
 
-    def until(self, condition: Callable[[dict[str, Any]], bool], stream: str = "") -> tuple[dict[str, Any], list[bytes]]:
+    def until(
+        self, condition: Callable[[dict[str, Any]], bool], stream: str = ""
+    ) -> tuple[dict[str, Any], list[bytes]]:
         until = time.monotonic() + LIMIT_S
         number = -1
         while time.monotonic() < until:

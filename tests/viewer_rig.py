@@ -19,7 +19,6 @@ from edge.config.view_settings import ViewSettings
 from edge.contracts.finding import ModelRef, RuntimeRef
 from edge.contracts.frame_result import Result
 from edge.contracts.frames import Frame, SourceEvent
-from edge.contracts.labels import LabelScore
 from edge.contracts.region import Region
 from edge.contracts.results import Lesion, Reason, Status
 from edge.daemon.supervisor.child_supervisor import ChildSupervisor
@@ -40,7 +39,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from edge.contracts.feedback import Answer
+    from edge.contracts.labels import LabelScore
 
+RUNTIME = RuntimeRef(name="litert", delegate="xnnpack")
 MOMENTS = 10
 """Frames of the phantom that come again and again."""
 LIMIT_S = 60.0
@@ -103,7 +104,7 @@ class ViewerRig:
     """A viewer process on a port of its own, and the thread that feeds it. Close it."""
 
     streams: Sequence[str] = ("cart",)
-    view: ViewSettings = ViewSettings(enabled=True, port=0)
+    view: ViewSettings = field(default_factory=lambda: ViewSettings(enabled=True, port=0))
     model: ModelReport = MODEL
     fps: float = 25.0
     scenes: dict[str, Scene | None] = field(default_factory=dict)
@@ -211,7 +212,7 @@ class ViewerRig:
 
     def _report(self) -> TapReport:
         return TapReport(
-            at_ns=time.monotonic_ns(), version="0", model=self.model, runtime=RuntimeRef(name="litert", delegate="xnnpack"),
+            at_ns=time.monotonic_ns(), version="0", model=self.model, runtime=RUNTIME,
             streams=[
                 StreamReport(name=name, source="phantom://", lost=name in self.lost, exam_id=self.exams[name])
                 for name in self.streams
@@ -239,7 +240,7 @@ class ViewerRig:
             malignancy=scene.malignancy if judged else None,
             suspicious=scene.suspicious if lesions else None, call_uncertain=scene.uncertain and bool(lesions),
             scores=scene.scores, given=scene.given, gated_by=self.model.gate if scene.scores else None,
-            runtime=RuntimeRef(name="litert", delegate="xnnpack"), latency_ms={"total": 20.0},
+            runtime=RUNTIME, latency_ms={"total": 20.0},
         )  # fmt: skip
         ids: list[str | None] = [self.finding_id if scene.confirmed else None] * (len(lesions) + len(scene.given))
         frame = Frame(name, self.seq, result.captured_ns, None, pixels, (region,))

@@ -7,7 +7,7 @@ import os
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edge.contracts.errors import ConfigError, UsageError
 
@@ -68,12 +68,7 @@ def _certificate(names: Sequence[str], days: int) -> tuple[bytes, bytes, str]:
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
     now = datetime.now(timezone.utc)
-    alternatives = []
-    for name in names:
-        try:
-            alternatives.append(x509.IPAddress(ipaddress.ip_address(name)))
-        except ValueError:
-            alternatives.append(x509.DNSName(name))
+    alternatives = [_alternative(x509, name) for name in names]
     made = (
         x509.CertificateBuilder()
         .subject_name(subject)
@@ -86,8 +81,14 @@ def _certificate(names: Sequence[str], days: int) -> tuple[bytes, bytes, str]:
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    pem = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     fingerprint = made.fingerprint(hashes.SHA256()).hex(":").upper()
     return made.public_bytes(serialization.Encoding.PEM), pem, fingerprint
+
+
+def _alternative(x509: Any, name: str) -> Any:
+    """Name of a certificate: an address, or a host name."""
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)

@@ -43,8 +43,7 @@ def command(
     """Run the daemon: frames in, findings out, until stopped.
 
     Stops within 2 s at SIGTERM or Ctrl-C, or when all its sources are files and have ended; then receivers are given
-    the drain time. What they did not take stays in the state directory and is sent the next time. SIGHUP reloads the
-    configuration, or logs why not.
+    the drain time. What they did not take is kept and sent the next time. SIGHUP reloads the configuration.
 
     Exit code 0: stopped, or all that its files hold was judged and delivered; 5: a file or frame got no result, and the
     log says which; 6: not everything was delivered.
@@ -68,8 +67,7 @@ def command(
         "streams": streams_from_sources(source) if source else None,
         "sinks": [{"uri": uri} for uri in sink] if sink else None,
     }
-    load_job = partial(make_job, config, flags, str(uuid.uuid4()))
-    job = load_job()
+    job = (load_job := partial(make_job, config, flags, str(uuid.uuid4())))()
     with new_state_dir(Path(job.state_dir)) as (lock, confirm):
         require_unused_files(job.settings)  # after the lock: another daemon of this directory holds them, too
         return supervise(job, load_job, lock.check, confirm)

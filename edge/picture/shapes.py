@@ -7,6 +7,8 @@ digits stand beside lesions, the scale bar at the picture's lower edge.
 from __future__ import annotations
 
 import math
+from functools import partial
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 import cv2
@@ -49,16 +51,16 @@ def shapes_of(
     """All shapes of one judged frame. ``shown``: the part of the source picture that is seen."""
     found: list[Shape] = []
     mm = (region.mm_x, region.mm_y) if region is not None else (None, None)
-    look = {"suspicious": bool(suspicious), "dashed": uncertain}
+    shape = partial(Shape, suspicious=bool(suspicious), dashed=uncertain)
     for number, lesion in enumerate(lesions, start=1):
-        found.append(Shape(kind="outline", points=_rounded(lesion.outline), **look))
+        found.append(shape(kind="outline", points=_rounded(lesion.outline)))
         if mm[0] is not None and mm[1] is not None and lesion.long_axis_mm is not None:
             long_axis, short_axis = axes(lesion.outline, mm[0], mm[1])
-            found.append(Shape(kind="long_axis", points=long_axis, text=f"{lesion.long_axis_mm:.1f} mm", **look))
+            found.append(shape(kind="long_axis", points=long_axis, text=f"{lesion.long_axis_mm:.1f} mm"))
             if lesion.short_axis_mm is not None:
-                found.append(Shape(kind="short_axis", points=short_axis, text=f"{lesion.short_axis_mm:.1f} mm", **look))
+                found.append(shape(kind="short_axis", points=short_axis, text=f"{lesion.short_axis_mm:.1f} mm"))
         if len(lesions) > 1:
-            found.append(Shape(kind="number", points=(_beside(lesion.box, shown),), text=str(number), **look))
+            found.append(shape(kind="number", points=(_beside(lesion.box, shown),), text=str(number)))
     if mm[0] is not None:
         found.append(scale_bar(mm[0], shown))
     return found
@@ -119,7 +121,7 @@ def _dashes(
     """Dashes along a line, as long as the gaps between them."""
     corners = [*points, points[0]] if closed else list(points)
     dash, walked = max(6.0, 4.0 * line), 0.0
-    for start, end in zip(corners[:-1], corners[1:], strict=True):
+    for start, end in pairwise(corners):
         length = math.dist(start, end)
         at = 0.0
         while at < length:
@@ -147,5 +149,5 @@ def _beside(box: Box, shown: Box) -> tuple[float, float]:
     return (left if left > shown[0] + gap else box[0] + box[2] + gap, round(box[1] + box[3] / 2, 1))
 
 
-def _rounded(points: Sequence[Sequence[float]]) -> tuple[tuple[float, float], ...]:
+def _rounded(points: Sequence[Sequence[float] | NDArray[np.float64]]) -> tuple[tuple[float, float], ...]:
     return tuple((round(float(x), 1), round(float(y), 1)) for x, y in points)

@@ -20,7 +20,6 @@ from edge.viewer.texts import PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-
     from pathlib import Path
 
     from starlette.websockets import WebSocket
@@ -35,8 +34,9 @@ MEDIA_TYPES = {
     ".json": "application/json",
     ".svg": "image/svg+xml",
 }
-OPEN_PATHS = frozenset({"/", "/login", "/index.html", "/style.css", "/texts.json", "/login.js"})
-"""What a browser gets that has not shown the token: nothing of a patient."""
+FILES = tuple(path for path in PAGE.iterdir() if path.suffix in MEDIA_TYPES)
+OPEN_PATHS = frozenset({"/", "/login", *(f"/{path.name}" for path in FILES)})
+"""What a browser gets that has not shown the token: the page itself, which holds nothing of a patient."""
 LOGIN_BYTES = 512
 LOGIN_S = 5.0
 
@@ -113,7 +113,7 @@ def make_app(device: DeviceView, access: Access, clients: int) -> Guard:
         answer.set_cookie(COOKIE, access.cookie(), httponly=True, samesite="strict", secure=access.secure)
         return answer
 
-    files = [Route(f"/{path.name}", _file(path)) for path in PAGE.iterdir() if path.suffix in MEDIA_TYPES]
+    files = [Route(f"/{path.name}", _file(path)) for path in FILES]
     reports = [Route(f"/report.{suffix}", partial(_report, device, suffix)) for suffix in REPORTS]
     routes = [
         Route("/", _file(PAGE / "index.html")),
@@ -163,4 +163,3 @@ async def _body(request: Request) -> bytes:
         if len(body) > LOGIN_BYTES:
             raise UnreadableError("too long")
     return body
-

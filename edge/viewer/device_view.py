@@ -52,7 +52,7 @@ class DeviceView:
         self._checking = loop.create_task(self._check())
 
     async def stop(self) -> None:
-        """Stop listening."""
+        """Stop to listen to the channel."""
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._tap.ready_fd)
         loop.remove_reader(self._tap.link_fd)

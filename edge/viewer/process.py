@@ -1,7 +1,7 @@
 """The viewer process: main function; serves the page on the socket that the supervisor made.
 
-Run as ``python -m edge.viewer.process`` by the supervisor only. It judges nothing and writes nothing: what people say on
-the page goes to the frame process.
+Run as ``python -m edge.viewer.process`` by the supervisor only. It judges nothing and writes nothing: what people say
+on the page goes to the frame process.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import signal
 import socket
 import sys
 from functools import partial
+from typing import TYPE_CHECKING
 
 import cv2
 import uvicorn
@@ -32,6 +33,9 @@ from edge.viewer.device_view import DeviceView
 from edge.viewer.limits import LimitedProtocol
 from edge.viewer.session import MOST_BYTES
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 log = logging.getLogger("edge.viewer")
 
 NICENESS = 10
@@ -45,7 +49,7 @@ class _Server(uvicorn.Server):
         """Install none."""
 
     @contextlib.contextmanager
-    def capture_signals(self):  # type: ignore[no-untyped-def]  # noqa: ANN201  (as uvicorn has it)
+    def capture_signals(self) -> Iterator[None]:
         """Capture none."""
         yield
 

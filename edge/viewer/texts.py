@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import msgspec
+from edge.contracts.decoding import decode_json
 
 PAGE = Path(__file__).parent / "page"
 
@@ -14,5 +14,5 @@ PAGE = Path(__file__).parent / "page"
 @cache
 def texts() -> dict[str, dict[str, Any]]:
     """Table of all texts by language: ``en``, ``zh``."""
-    found: dict[str, dict[str, Any]] = msgspec.json.decode((PAGE / "texts.json").read_bytes())
+    found: dict[str, dict[str, Any]] = decode_json((PAGE / "texts.json").read_bytes(), dict[str, dict[str, Any]])
     return found

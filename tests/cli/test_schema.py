@@ -134,6 +134,7 @@ def test_operations_say_direction_quality_and_retention() -> None:
         "sendHealth": ("send", 0, False),
         "sendFindings": ("send", 1, False),
         "sendLabels": ("send", 1, False),
+        "sendFeedback": ("send", 1, False),
         "sendCoverage": ("send", 1, False),
         "sendResults": ("send", 0, False),
         "receiveRequest": ("receive", 1, False),

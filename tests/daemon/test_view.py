@@ -1,7 +1,8 @@
-"""The real daemon with a page: what a person says reaches the broker, and what goes wrong with the viewer stays with it."""
+"""The real daemon with a page: what a person says reaches the broker; what goes wrong with the viewer stays with it."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -34,7 +35,16 @@ class Daemon:
     def __init__(self, folder: Path, *flags: str) -> None:
         (folder / "edge.toml").write_text("[view]\nport = 0\n")
         command = [sys.executable, "-m", "edge.cli.main", "run", "--view", "--config", str(folder / "edge.toml")]
-        command += ["--source", "phantom://?seed=1&fps=20", "--runtime", "scripted://", "--site", "lab", "--device", "cart"]
+        command += [
+            "--source",
+            "phantom://?seed=1&fps=20",
+            "--runtime",
+            "scripted://",
+            "--site",
+            "lab",
+            "--device",
+            "cart",
+        ]
         command += ["--state-dir", str(folder / "state"), *flags]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder)
         self.log: list[str] = []
@@ -55,11 +65,9 @@ class Daemon:
 
     def pid_of(self, module: str) -> int:
         for pid in process_tree(self.process.pid):
-            try:
+            with contextlib.suppress(OSError):
                 if module.encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
                     return pid
-            except OSError:
-                continue
         return 0
 
 

@@ -12,8 +12,8 @@ import pytest
 playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright; see make view")
 pytest.importorskip("starlette", reason="the extra viewer is not installed")
 
-from view_browser.states import restore
-from viewer_rig import ViewerRig, wait_for
+from view_browser.states import restore  # noqa: E402  (it needs the extra)
+from viewer_rig import ViewerRig, wait_for  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,5 +75,5 @@ def open_page(browser: Any, rig: ViewerRig, size: tuple[int, int], **options: An
 
 
 def until(page: Any, expression: str, arg: Any = None) -> None:
-    """Waits until a JavaScript function says true. Playwright's own way needs ``eval``, which the page's policy forbids."""
+    """Waits until a JavaScript function says true. Playwright's own way needs ``eval``, which is forbidden."""
     wait_for(lambda: page.evaluate(expression, arg), expression)

@@ -16,7 +16,12 @@ from edge.contracts.results import Reason, Status
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-LABELS = (LabelScore("nodule", 0.81), LabelScore("cyst", 0.13), LabelScore("normal tissue", 0.04), LabelScore("other", 0.02))
+LABELS = (
+    LabelScore("nodule", 0.81),
+    LabelScore("cyst", 0.13),
+    LabelScore("normal tissue", 0.04),
+    LabelScore("other", 0.02),
+)
 
 
 def show(scene: Scene) -> Callable[[ViewerRig], None]:
@@ -72,7 +77,9 @@ class State:
 
 STATES = (
     State("finding", "finding", "SUSPICIOUS", show(Scene())),
-    State("finding-uncertain", "finding", "UNCERTAIN CALL", show(Scene(suspicious=False, malignancy=0.41, uncertain=True))),
+    State(
+        "finding-uncertain", "finding", "UNCERTAIN CALL", show(Scene(suspicious=False, malignancy=0.41, uncertain=True))
+    ),
     State("finding-benign", "finding", "not suspicious", show(Scene(suspicious=False, malignancy=0.08))),
     State("finding-unconfirmed", "finding", "not confirmed yet", show(Scene(confirmed=False))),
     State("two-lesions", "finding", "2 LESIONS", show(Scene(lesions=2))),

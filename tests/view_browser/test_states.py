@@ -58,8 +58,11 @@ MEASURE = """() => {
   const state = document.getElementById('state');
   const seen = [...document.querySelectorAll('button, a')].filter((each) => each.offsetParent);
   const boxes = seen.map((each) => each.getBoundingClientRect());
-  const cut = (id) => { const box = document.getElementById(id).getBoundingClientRect();
-    return box.height && (box.right > innerWidth + 1 || box.bottom > innerHeight + 1 || box.left < -1 || box.top < -1); };
+  const cut = (id) => {
+    const box = document.getElementById(id).getBoundingClientRect();
+    return box.height
+      && (box.right > innerWidth + 1 || box.bottom > innerHeight + 1 || box.left < -1 || box.top < -1);
+  };
   return {
     state: parseFloat(getComputedStyle(state).fontSize),
     targets: Math.min(...boxes.map((box) => Math.min(box.width, box.height))),
@@ -79,7 +82,8 @@ def test_axe_finds_nothing(browser: Any, fresh: ViewerRig, axe: str, state: Stat
     )
     page.evaluate(axe)
     found = page.evaluate(
-        "() => axe.run({ rules: { 'color-contrast-enhanced': { enabled: true } } }).then((r) => r.violations.map((v) => "
+        "() => axe.run({ rules: { 'color-contrast-enhanced': { enabled: true } } })"
+        ".then((r) => r.violations.map((v) => "
         "`${v.id}: ${v.nodes.map((n) => n.target.join(' ')).join(', ')}`))"
     )
     assert found == []

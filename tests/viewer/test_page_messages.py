@@ -12,7 +12,6 @@ from edge.contracts.frames import SourceEvent
 from edge.contracts.results import Reason, Status
 
 
-
 @pytest.fixture(autouse=True)
 def as_before(rig: ViewerRig) -> None:
     for name in rig.streams:
@@ -55,8 +54,8 @@ def test_without_a_scan_area_no_pixel_leaves_the_viewer(rig: ViewerRig, page: Pa
     status = Status.FINDING if reason is None else Status.ABSTAINED
     for name in rig.streams:
         rig.show(name, Scene(status=status, reason=reason, scan_area=False))
-    header, pictures = page.until(lambda got: bool(got["frame"]) and got["frame"]["box"] is None)
-    header, pictures = page.until(lambda got: not any(each["picture"] for each in got["others"]))
+    page.until(lambda got: bool(got["frame"]) and got["frame"]["box"] is None)
+    header, pictures = page.until(lambda got: bool(got["frame"]) and not any(each["picture"] for each in got["others"]))
     assert header["frame"]["box"] is None
     assert pictures == []
     assert header["frame"]["shapes"] == []
@@ -65,7 +64,7 @@ def test_without_a_scan_area_no_pixel_leaves_the_viewer(rig: ViewerRig, page: Pa
 def test_what_lies_outside_of_the_scan_is_black(rig: ViewerRig, page: Page) -> None:
     white = np.full((360, 480), 255, np.uint8)
     rig.show("cart", Scene(Status.CLEAR, pixels=white, outline=((240, 40), (400, 300), (80, 300))))
-    header, pictures = page.until(lambda got: bool(got["frame"]) and got["frame"]["box"] == [80, 40, 321, 261])
+    _, pictures = page.until(lambda got: bool(got["frame"]) and got["frame"]["box"] == [80, 40, 321, 261])
     shown = cv2.imdecode(np.frombuffer(pictures[0], np.uint8), cv2.IMREAD_GRAYSCALE)
     assert shown.shape == (261, 321)
     assert shown[:60, :60].max() < 20
@@ -107,7 +106,7 @@ def test_frozen_frames_can_be_stepped_through_and_are_gone_with_the_exam(rig: Vi
 
     wait_for(kept)
     page.ask("freeze", seq=-1)
-    header, pictures = page.of_kind("frozen")
+    header, _ = page.of_kind("frozen")
     seqs = header["seqs"]
     assert header["frame"]["seq"] == seqs[-1]
     page.ask("frame", seq=seqs[0])
@@ -132,7 +131,12 @@ def test_agreement_is_kept_or_told_as_not_kept(rig: ViewerRig, page: Page) -> No
     page.ask("feedback", seq=frame["seq"], finding=finding, agrees=False)
     assert page.of_kind("done")[0]["error"] is None
     answer = rig.feedback[-1]
-    assert (answer.finding_id, answer.frame_seq, answer.agrees, answer.exam_id) == (finding, frame["seq"], False, frame["exam"])
+    assert (answer.finding_id, answer.frame_seq, answer.agrees, answer.exam_id) == (
+        finding,
+        frame["seq"],
+        False,
+        frame["exam"],
+    )
     rig.keeps = False
     page.ask("feedback", seq=frame["seq"], finding=finding, agrees=True)
     assert page.of_kind("done")[0]["error"] == "not_kept"

@@ -46,7 +46,7 @@ class RingMemory:
     def __init__(
         self, fd: int, fields: int = _FIELDS, header_bytes: int = HEADER_BYTES, slot_header: int = SLOT_HEADER_BYTES
     ) -> None:
-        """Map ``fd``: ``header_bytes`` for all slots' headers, ``slot_header`` of them a slot's, with ``fields`` numbers.
+        """Map ``fd``: ``header_bytes`` for all headers, of which a slot has ``slot_header``, with ``fields`` numbers.
 
         Raises `SourceError` for memory that could shrink, or is too small.
         """

@@ -20,12 +20,14 @@ let chosen = "";
 let after = -1;
 let paintedAt = -Infinity;
 let ageAtPaint = null;
+let lag = 0;
 let link = null;
 let picture = null;
 let shownKeys = {};
 let bright = 0;
 let sureUntil = 0;
 let toastUntil = 0;
+let startedAt = 0;
 
 // --- what comes
 async function onMessage(header, pictures) {
@@ -53,12 +55,22 @@ async function paint(frame, blob) {
   if (blob) await picture.show(frame, blob); else picture.clear();
   if (frame.seq !== now.paintedSeq || frame.stream !== now.paintedStream) {
     paintedAt = performance.now();
-    ageAtPaint = frame.age_ms + paintedAt - heard;
+    ageAtPaint = frame.age_ms + paintedAt + lag - heard;
+    measureLag(frame, heard);
   }
   now.paintedSeq = frame.seq;
   now.paintedStream = frame.stream;
   now.hasPicture = Boolean(blob);
   document.body.dataset.seq = frame.seq;
+}
+
+// How long a picture takes from the canvas to the screen, as far as a page can tell: until the frame after it.
+function measureLag(frame, heard) {
+  const drawn = paintedAt;
+  requestAnimationFrame(() => requestAnimationFrame((at) => {
+    lag = at - drawn;
+    if (now.paintedSeq === frame.seq) ageAtPaint = frame.age_ms + at - heard;
+  }));
 }
 
 function blank() {
@@ -82,7 +94,7 @@ function forget() {
 function draw() {
   const t = words();
   const time = performance.now();
-  now.offline = !link || time - link.heardAt > OFFLINE_MS;
+  now.offline = Boolean(link) && time - Math.max(link.heardAt, startedAt) > OFFLINE_MS;
   now.stale = time - paintedAt > STALE_MS;
   const frame = now.frozen || now.frame;
   const told = verdict(t, { ...now, frame });
@@ -93,7 +105,7 @@ function draw() {
   set("state", told.state);
   set("what", told.what);
   set("todo", told.todo);
-  const live = now.frozen ? t.frozen_page : now.offline ? t.offline : !now.frame ? t.waiting : old ? t.stale : t.live;
+  const live = now.frozen ? t.frozen_page : now.offline && !now.hasPicture ? t.offline : !now.frame ? t.waiting : old ? t.stale : t.live;
   set("live-word", live);
   set("age", ageText(t, time, frame, old));
   document.body.dataset.call = frame && frame.suspicious ? "suspicious" : "not";
@@ -126,7 +138,7 @@ function ageText(t, time, frame, old) {
   if (!frame || ageAtPaint === null) return "";
   if (now.frozen) {
     const newest = now.frozenAt;
-    return `${Math.max(0, (newest - now.frozen.captured_ms) / 1000).toFixed(1)} s · ${now.seqs.indexOf(now.frozen.seq) + 1}/${now.seqs.length}`;
+    return `−${Math.max(0, (newest - now.frozen.captured_ms) / 1000).toFixed(1)} s · ${now.seqs.indexOf(now.frozen.seq) + 1}/${now.seqs.length}`;
   }
   // Whatever the server says: since the last painting time has passed here, too.
   const age = ageAtPaint + (time - paintedAt);
@@ -166,6 +178,7 @@ function others(list, pictures) {
     const t = words();
     const word = stream.lost || stream.stopped || stream.event ? t.status.no_result : stream.status ? t.status[stream.status] : t.waiting;
     if (button.lastChild.textContent !== word) button.lastChild.textContent = word;
+    button.classList.toggle("old", Boolean(stream.lost || stream.stopped || stream.event || stream.age_ms > 1000));
     const canvas = button.firstChild;
     if (stream.picture) small(canvas, pictures[at++]); else canvas.width = canvas.width;
   });
@@ -278,6 +291,7 @@ async function start() {
   picture = new Picture($("picture"), $("shapes"));
   draw();
   await login();
+  startedAt = performance.now();
   link = new Link(onMessage, draw);
   link.request = () => ({ want: "live", stream: chosen, after, picture: !now.frozen });
   $("freeze").onclick = freeze;
