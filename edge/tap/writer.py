@@ -52,7 +52,7 @@ class _StreamWriter:
         self._memory = map_ring(fd)
         self._blackout = CroppedBlackout()
         self._written = int(self._memory.count[0])
-        self._last_ns = 0
+        self._last_ns = -(1 << 62)
         self._exam_id = ""
         self._not_before_ns = 0
         for fields in self._memory.fields:  # whoever wrote before may have died while it did
