@@ -33,7 +33,9 @@ class MeasuredDaemon:
 
     def __init__(self, source: str, folder: Path, *, view: bool, more: str = "") -> None:
         config = folder / "edge.toml"
-        config.write_text(f'[[streams]]\nname = "cart"\nsource = "{source}"\n{more}\n[view]\nport = 0\n')
+        config.write_text(
+            f'[[streams]]\nname = "cart"\nsource = "{source}"\n{more}\n[view]\nport = 0\n[publish]\nhealth_every_s = 2\n'
+        )
         command = [
             sys.executable,
             "-m",

@@ -45,7 +45,7 @@ def run_load(source: str, *, view: bool, seconds: float) -> dict[str, float]:
     return {
         "took_s": round(took, 2),
         "p99_age_ms": round(statistics.median(ages), 2) if ages else -1.0,
-        "dropped": bodies[-1]["dropped"] if bodies else -1,
+        "dropped_after_start": bodies[-1]["dropped"] - bodies[1]["dropped"] if len(bodies) > 1 else -1,
     }
 
 

@@ -97,6 +97,8 @@ class Scene:
     pixels: NDArray[np.uint8] | None = None
     """Instead of a phantom."""
     outline: tuple[tuple[int, int], ...] | None = None
+    regions: tuple[Region, ...] | None = None
+    """Instead of one that is the whole picture, or ``outline``."""
 
 
 @dataclass
@@ -243,7 +245,8 @@ class ViewerRig:
             runtime=RUNTIME, latency_ms={"total": 20.0},
         )  # fmt: skip
         ids: list[str | None] = [self.finding_id if scene.confirmed else None] * (len(lesions) + len(scene.given))
-        frame = Frame(name, self.seq, result.captured_ns, None, pixels, (region,))
+        regions = (region,) if scene.regions is None else scene.regions
+        frame = Frame(name, self.seq, result.captured_ns, None, pixels, regions)
         return frame, result, self.exams[name], ids
 
 

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from edge.tap.reader import TapReader
     from edge.tap.viewer_job import ViewerJob
 
-DOWN_S = 0.8
+DOWN_S = 0.6
 """A frame process whose loop has not turned for so long is told as one that does not judge."""
 PUBLISHER_DOWN_S = 3.0
-CHECK_S = 0.2
+CHECK_S = 0.15
 ORDER_S = 2.0
 """An order that is not carried out within so long is told as one that failed."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import logging
 import time
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from starlette.websockets import WebSocket
 
     from edge.viewer.device_view import DeviceView
+
+log = logging.getLogger("edge.viewer")
 
 MOST_BYTES = 2048
 """Of a message from a browser."""
@@ -112,8 +115,14 @@ class Session:
         while chosen.number == request.after and (left := until - time.monotonic()) > 0:
             await self._device.changed(left)
         new = chosen.number != request.after
+        try:
+            message = live_message(self._device, chosen, with_picture=new and request.picture)
+        except Exception:  # a page that waits in vain would only say that there is no connection
+            log.exception("a frame of %s cannot be shown", request.stream)
+            message = pack({"kind": "failed", "stream": request.stream})
+            await asyncio.sleep(NEWS_S)
         with contextlib.suppress(RuntimeError, WebSocketDisconnect, asyncio.TimeoutError):
-            await self._send(live_message(self._device, chosen, with_picture=new and request.picture))
+            await self._send(message)
 
     async def _history(self, request: PageRequest) -> None:
         """Freeze what is there, or send one frame of it."""

@@ -188,9 +188,7 @@ def test_a_frame_is_never_of_two(ends: Ends) -> None:
 
 
 def test_what_goes_wrong_with_the_tap_never_reaches_the_loop(ends: Ends) -> None:
-    many = tuple(
-        Lesion(box=(1, 1, 5, 5), outline=[(1.5, 2.5)] * 3000, centre=(2.0, 2.0), score=0.9) for _ in range(20)
-    )
+    many = tuple(Lesion(box=(1, 1, 5, 5), outline=[(1.5, 2.5)] * 3000, centre=(2.0, 2.0), score=0.9) for _ in range(20))
     ends.tap.offer(frame(1, np.zeros((60, 80), np.uint8)), result(1, many), "exam", ())  # more than a note holds
     ends.tap.offer(frame(2, np.zeros((60, 80), np.uint8), stream="unknown"), result(2, stream="unknown"), "exam", ())
     ends.reader._socket.close()

@@ -21,6 +21,8 @@ FATAL_EXIT_CODES = range(2, 7)
 """Exit codes of an `EdgeError`: raised at the start, and for the user to mend; but see `ChildSupervisor.proven`."""
 BACKOFF_S = (0.2, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Pause before each restart in a row."""
+ALWAYS_AGAIN_S = 1.0
+"""Longest pause before a child that is started again whatever its end was."""
 STABLE_RUN_S = 60.0
 """A child that has run so long is given the first pause again."""
 START_TIMEOUT_S = 90.0
@@ -136,6 +138,8 @@ class ChildSupervisor:
             return code
         self.failures = 0 if now - self._started > STABLE_RUN_S else self.failures
         pause = BACKOFF_S[min(self.failures, len(BACKOFF_S) - 1)]
+        if self._always_again:
+            pause = min(pause, ALWAYS_AGAIN_S)
         self.failures += 1
         self._restart_at = now + pause
         log.error("%s %s; it is started again in %.1f s", self._module, how, pause)

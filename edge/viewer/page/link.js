@@ -38,7 +38,7 @@ export class Link {
       this.heardAt = performance.now();
       const { header, pictures } = unpack(event.data);
       try { await this.onMessage(header, pictures); } finally {
-        if (["live", "state", "streams"].includes(header.kind) && socket === this.socket) this.ask();
+        if (["live", "state", "streams", "failed"].includes(header.kind) && socket === this.socket) this.ask();
       }
     };
     socket.onclose = () => {

@@ -35,6 +35,7 @@ async function onMessage(header, pictures) {
   if (header.kind === "frozen") return showFrozen(header, pictures[0]);
   if (header.kind === "gone") { toast(words().gone); return release(); }
   if (header.kind === "done") return done(header);
+  if (header.kind === "failed") return; // nothing is painted, and the page's own clock tells
   if (header.stream.name !== chosen) return;
   now.device = header.device;
   const examBefore = now.stream && now.stream.exam;
