@@ -33,19 +33,10 @@ class MeasuredDaemon:
 
     def __init__(self, source: str, folder: Path, *, view: bool, more: str = "") -> None:
         config = folder / "edge.toml"
-        config.write_text(
-            f'[[streams]]\nname = "cart"\nsource = "{source}"\n{more}\n[view]\nport = 0\n[publish]\nhealth_every_s = 2\n'
-        )
-        command = [
-            sys.executable,
-            "-m",
-            "edge.cli.main",
-            "run",
-            "--config",
-            str(config),
-            "--state-dir",
-            str(folder / "s"),
-        ]
+        stream = f'[[streams]]\nname = "cart"\nsource = "{source}"\n{more}\n'
+        config.write_text(stream + "[view]\nport = 0\n[publish]\nhealth_every_s = 2\n")
+        command = [sys.executable, "-m", "edge.cli.main", "run", "--config", str(config)]
+        command += ["--state-dir", str(folder / "s")]
         command += ["--sink", f"jsonl://{folder / 'out.jsonl'}", *(["--view"] if view else [])]
         self.process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         self.log: list[str] = []

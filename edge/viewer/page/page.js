@@ -8,6 +8,7 @@ import { verdict, warnings } from "./verdict.js";
 import { language, loadWords, otherLanguage, words } from "./words.js";
 
 const STALE_MS = 500;
+const DRAW_MS = 100;
 const OFFLINE_MS = 900;
 const SURE_MS = 4000;
 const TOAST_MS = 4000;
@@ -28,6 +29,7 @@ let bright = 0;
 let sureUntil = 0;
 let toastUntil = 0;
 let startedAt = 0;
+let toldKey = "";
 
 // --- what comes
 async function onMessage(header, pictures) {
@@ -48,7 +50,15 @@ async function onMessage(header, pictures) {
   }
   if (header.kind === "live" || !now.frozen) after = header.stream.number;
   others(header.others, pictures.slice(header.frame && header.frame.box && header.kind === "live" ? 1 : 0));
-  draw();
+  drawIfOther();
+}
+
+// What changes is told at once; numbers that only move a little, ten times a second: nobody reads them faster.
+function drawIfOther() {
+  const { frame, device, stream } = now;
+  const key = JSON.stringify([frame && [frame.status, frame.reason, frame.suspicious, frame.uncertain, frame.given, frame.lesions.length,
+    Boolean(frame.box)], device.down, device.reasons, stream.event, stream.lost, stream.stopped, stream.exam, Boolean(now.frozen), now.stale]);
+  if (key !== toldKey) { toldKey = key; draw(); }
 }
 
 async function paint(frame, blob) {
@@ -309,7 +319,7 @@ async function start() {
     const act = KEYS[event.key];
     if (act) { event.preventDefault(); act(); }
   });
-  setInterval(draw, 100);
+  setInterval(draw, DRAW_MS);
 }
 
 start();
