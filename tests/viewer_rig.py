@@ -223,7 +223,8 @@ class ViewerRig:
         )  # fmt: skip
 
     def _frame(self, name: str, scene: Scene) -> tuple[Frame, Result, str, list[str | None]]:
-        picture = phantom(self.seq % MOMENTS, max(scene.lesions, 1))
+        moment = self.seq % (2 * MOMENTS - 2)  # there and back, without a jump
+        picture = phantom(min(moment, 2 * MOMENTS - 2 - moment), max(scene.lesions, 1))
         pixels = picture.pixels if scene.pixels is None else scene.pixels
         height, width = pixels.shape[:2]
         outline = scene.outline or ((0, 0), (width - 1, 0), (width - 1, height - 1), (0, height - 1))

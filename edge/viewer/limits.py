@@ -6,14 +6,31 @@ uvicorn itself waits for a request for ever, so that a thousand slow ones would 
 from __future__ import annotations
 
 import asyncio
+import asyncio.constants
+import contextlib
+import resource
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 MOST_CONNECTIONS = 100
 """Beyond the browsers that watch; what is over it is closed at once."""
-REQUEST_S = 3.0
+REQUEST_S = 2.0
 """A connection that has not made a whole request after so long is closed."""
+
+
+MOST_FILES = 4096
+"""File descriptors of the viewer: connections that have not shaken hands yet are counted by nobody else."""
+
+
+def limit_handshakes() -> None:
+    """Give TLS as little time as a request, and make room for connections that take all of it."""
+    asyncio.constants.SSL_HANDSHAKE_TIMEOUT = (
+        REQUEST_S  # uvicorn hands no other on; asyncio reads it at each connection
+    )
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(MOST_FILES, hard)), hard))
 
 
 class LimitedProtocol(H11Protocol):

@@ -23,7 +23,7 @@ from edge.tap.viewer_job import ViewerJob
 from edge.viewer.access import Access
 from edge.viewer.app import make_app
 from edge.viewer.device_view import DeviceView
-from edge.viewer.limits import LimitedProtocol
+from edge.viewer.limits import LimitedProtocol, limit_handshakes
 from edge.viewer.session import MOST_BYTES
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def run(inheritance: Inheritance) -> int:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
+    limit_handshakes()
     listening_fd, heartbeat_fd, *channel = inheritance.fds
     listener = socket.socket(fileno=listening_fd)
     listener.setblocking(False)

@@ -163,9 +163,12 @@ def test_chinese_is_chosen_by_the_browser(browser: Any, fresh: ViewerRig) -> Non
 
 
 def test_a_viewer_that_was_killed_is_live_again_by_itself(touched: Any, fresh: ViewerRig) -> None:
-    assert fresh.child.child is not None
-    fresh.child.child.kill(5.0)
-    until(touched, "() => document.body.dataset.look === 'offline'")
+    killed = fresh.child.child
+    assert killed is not None
+    killed.kill(5.0)
+    wait_for(lambda: fresh.child.child not in (None, killed))
+    seq = int(touched.evaluate("() => document.body.dataset.seq"))
+    until(touched, "(seq) => Number(document.body.dataset.seq) > seq + 3", seq)
     until(touched, "() => document.getElementById('live-word').textContent === 'LIVE'")
 
 

@@ -35,7 +35,7 @@ export class Picture {
     const [x, y, w, h] = frame.box;
     this.svg.setAttribute("viewBox", `${x} ${y} ${w} ${h}`);
     const groups = frame.shapes.map((shape) => this.group(shape, w));
-    if (this.fast(frame, w)) groups.forEach((group) => group.classList.add("fast"));
+    if (this.fast(frame, w)) groups.forEach((group) => group.dataset.kind !== "scale" && group.classList.add("fast"));
     this.svg.replaceChildren(...groups);
   }
 
