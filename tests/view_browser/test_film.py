@@ -1,4 +1,4 @@
-"""Film of ten seconds for the docs, made of screenshots: a phantom, nothing found, no contact, the source lost and back."""
+"""Film of ten seconds for the docs, made of screenshots: a phantom, nothing found, no contact, source lost and back."""
 
 from __future__ import annotations
 
